@@ -1,0 +1,62 @@
+/** Closed set of error codes; every adapter maps each of them in one table. */
+export type ErrorCode =
+  | "invalid_argument"
+  | "invalid_config"
+  | "not_found"
+  | "already_exists"
+  | "conflict"
+  | "stale_fence"
+  | "unauthenticated"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "unavailable"
+  | "timeout"
+  | "canceled"
+  | "unimplemented"
+  | "internal";
+
+/** What may accompany a {@link JobError}. */
+export interface JobErrorOptions {
+  /** The remedy: what the reader can do about it. */
+  readonly hint?: string;
+  /** The path of the parameter or key at fault, such as `args.x` or `jobs.backup.timeout`. */
+  readonly path?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error class of the project.
+ *
+ * The message states the action, the quoted value, a colon, then what was found against what is wanted, without a final
+ * period; the remedy is in `hint`.
+ */
+export class JobError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly path: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: JobErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "JobError";
+    this.code = code;
+    this.hint = options.hint;
+    this.path = options.path;
+  }
+}
+
+/** Whether `error` is a {@link JobError}, optionally of one code. */
+export function isJobError(error: unknown, code?: ErrorCode): error is JobError {
+  return error instanceof JobError && (code === undefined || error.code === code);
+}
+
+/** Wrap anything thrown as a {@link JobError} once, at the edge, keeping the cause. */
+export function toJobError(thrown: unknown, action: string): JobError {
+  if (thrown instanceof JobError) return thrown;
+  let text: string;
+  try {
+    text = thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    text = "a value that cannot be shown";
+  }
+  return new JobError("internal", `${action}: ${text}`, { cause: thrown });
+}

@@ -1,0 +1,116 @@
+import type { JobState } from "./state.ts";
+
+/** Why an instance is in its state; open-ended, these are the ones the product writes. */
+export type Reason =
+  | "ok"
+  | "error"
+  | "timeout"
+  | "canceled"
+  | "lost"
+  | "released"
+  | "redriven"
+  | "unserved"
+  | "skipped:overlap"
+  | "missed"
+  | "replaced"
+  | (string & Record<never, never>);
+
+/** What an attempt failed with, bounded in size, safe to store and print. */
+export interface ErrorInfo {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** Exit code of a command. */
+  readonly exitCode?: number;
+  /** Signal that ended a command or worker. */
+  readonly signal?: string;
+}
+
+/** Policy that an instance carries from the moment it is accepted, so that every node treats it alike. */
+export interface InstancePolicy {
+  /** Retries after a failed attempt: 0 none, −1 for ever. */
+  readonly retryMax: number;
+  /** Takeovers after a lost worker or node before the instance is terminated with reason "lost". */
+  readonly crashesMax: number;
+  /** Limit of one attempt in milliseconds, 0 for none. */
+  readonly timeoutMs: number;
+  /** How long a final instance is kept, in milliseconds, after success and after anything else. */
+  readonly keepSuccessMs: number;
+  readonly keepFailureMs: number;
+}
+
+/** One run of a job as the store holds it. Times are epoch milliseconds, UTC; absent is null. */
+export interface Instance extends InstancePolicy {
+  /** UUID version 7, lower case. */
+  readonly id: string;
+  readonly kind: string;
+  readonly state: JobState;
+  readonly reason: Reason | null;
+  /** Lower runs first. */
+  readonly priority: number;
+  /** The queue that the instance waits in; the kind, unless a per-key limit splits it. */
+  readonly queueKey: string;
+  readonly uniqueKey: string | null;
+  /** JSON text of the array of converted arguments (without the injected ones), encoded once. */
+  readonly argumentsJson: string;
+  /** JSON text of the array of results, of the completed attempt. */
+  readonly resultsJson: string | null;
+  readonly error: ErrorInfo | null;
+  readonly scheduleId: string | null;
+  /** The tick's due time for instances of a recurring schedule. */
+  readonly scheduledFor: number | null;
+  readonly dueAt: number;
+  readonly createdAt: number;
+  /** When it last entered Scheduled. */
+  readonly scheduledAt: number;
+  /** When the last attempt began. */
+  readonly processedAt: number | null;
+  /** When it became final. */
+  readonly settledAt: number | null;
+  readonly cancelRequestedAt: number | null;
+  /** Attempts begun. */
+  readonly attempt: number;
+  /** Attempts that failed (error or timeout). */
+  readonly failures: number;
+  /** Takeovers after a lost worker or node. */
+  readonly crashes: number;
+  /** Rises with every claim; 0 before the first. */
+  readonly fence: number;
+  readonly node: string | null;
+  readonly retryOf: string | null;
+}
+
+/** One state transition, as the History API gives it. */
+export interface HistoryEntry {
+  readonly instanceId: string;
+  readonly kind: string;
+  readonly state: JobState;
+  readonly at: number;
+  readonly reason: Reason | null;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly node: string | null;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** One line of an instance's log. */
+export interface LogEntry {
+  readonly at: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  /** "stdout" | "stderr" for captured output, "job" for `ctx.log`, "system" for the manager's own notes. */
+  readonly source: "stdout" | "stderr" | "job" | "system";
+}
+
+/** A log entry as the store gives it back. */
+export interface StoredLogEntry extends LogEntry {
+  readonly instanceId: string;
+  readonly kind: string;
+  readonly attempt: number;
+  readonly fence: number;
+  /** 1, 2, 3 … within one fence. */
+  readonly seq: number;
+}

@@ -1,0 +1,136 @@
+import type { Instance, LogLevel } from "./instance.ts";
+import type { Signature } from "./signature.ts";
+import type { ScheduleSpec } from "./schedule.ts";
+import type { JobState } from "./state.ts";
+
+/** When to try again after a failed attempt. */
+export interface RetryPolicy {
+  /** Retries after the first attempt: 0 none, −1 for ever. */
+  readonly max: number;
+  readonly backoff: "fixed" | "linear" | "exponential";
+  readonly initialMs: number;
+  readonly capMs: number;
+  /** Share of the wait that chance moves, 0 to 1. */
+  readonly jitter: number;
+}
+
+/** A job's options after defaults were applied. */
+export interface JobOptions {
+  readonly priority: number;
+  readonly timeoutMs: number;
+  readonly killAfterMs: number;
+  readonly retry: RetryPolicy;
+  readonly crashesMax: number;
+  readonly keepSuccessMs: number;
+  readonly keepFailureMs: number;
+  readonly isolation: "process" | "inline";
+}
+
+/** A schedule of a job with what its instances carry. */
+export interface JobSchedule {
+  readonly spec: ScheduleSpec;
+  /** Arguments as configured: positional, or by parameter name. */
+  readonly arguments: readonly unknown[] | Readonly<Record<string, unknown>>;
+  readonly priority?: number;
+}
+
+/** How a command job runs. */
+export interface CommandSpec {
+  /** argv; for a shell line the shell's own argv with the line as its last element. */
+  readonly argv: readonly string[];
+  readonly cwd: string | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: string | null;
+  readonly group: string | null;
+  /** File mode mask, null to keep the daemon's. */
+  readonly umask: number | null;
+}
+
+/** Where a job's code is. */
+export type JobSource =
+  | {
+    readonly type: "module";
+    /** Absolute path of the module. */
+    readonly path: string;
+    /** Which entry of the module's default export: its kind. */
+    readonly entry: string;
+    /** Content hash, recorded with each attempt. */
+    readonly version: string;
+  }
+  | { readonly type: "command"; readonly command: CommandSpec }
+  | { readonly type: "function"; readonly run: JobFunction; readonly handlers: JobHandlers }
+  /** Runs inside the manager, as the system jobs do. */
+  | { readonly type: "system"; readonly name: string };
+
+/** Any function can be a job. */
+// deno-lint-ignore no-explicit-any
+export type JobFunction = (...args: any[]) => unknown;
+
+/** A log that writes to the instance. */
+export interface InstanceLog {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+/** What a handler sees of the instance: its data and a log. */
+export interface InstanceHandle {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: JobState;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly priority: number;
+  readonly arguments: readonly unknown[];
+  readonly scheduledFor: Date | null;
+  readonly createdAt: Date;
+  readonly retryOf: string | null;
+  readonly log: InstanceLog;
+}
+
+/** Handlers around an attempt; each may be async. */
+export interface JobHandlers {
+  /** After success and before the settle. */
+  readonly onComplete?: (instance: InstanceHandle, results: readonly unknown[]) => unknown;
+  /** After a failed attempt and before the settle: null resolves the error, another error replaces it. */
+  readonly onTerminate?: (instance: InstanceHandle, error: Error) => unknown;
+  /** After each committed change of state. */
+  readonly onStateChange?: (instance: InstanceHandle, state: JobState) => unknown;
+}
+
+/** What a job function is given when it declares a parameter of type `Context`. */
+export interface Context {
+  readonly instance: InstanceHandle;
+  readonly log: InstanceLog;
+  /** Aborts at timeout, cancel, drain and a lost lease. */
+  readonly signal: AbortSignal;
+  /** Rises with every claim: give it to whatever you write to, and let it refuse a lower one. */
+  readonly fence: number;
+  /** The tick's due time, or the due time of the instance. */
+  readonly scheduledFor: Date;
+}
+
+/** A registered job: everything that the manager needs to know of it. */
+export interface JobDefinition {
+  readonly kind: string;
+  readonly description: string;
+  readonly source: JobSource;
+  readonly signature: Signature;
+  readonly options: JobOptions;
+  readonly schedules: readonly JobSchedule[];
+  readonly hasHandler: {
+    readonly onComplete: boolean;
+    readonly onTerminate: boolean;
+    readonly onStateChange: boolean;
+  };
+  /** Epoch ms. */
+  readonly registeredAt: number;
+}
+
+/** Longest kind, in characters. */
+export const KIND_LENGTH_MAX = 200;
+/** Largest encoded arguments or results of one instance, in bytes of JSON text. */
+export const PAYLOAD_BYTES_MAX = 1_048_576;
+
+export type { Instance, LogLevel };

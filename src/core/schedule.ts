@@ -1,0 +1,60 @@
+/** What to do with a tick whose predecessor of the same schedule is unfinished. */
+export type Overlap = "skip" | "queue" | "replace" | "allow";
+/** What to do with ticks that passed unserved. */
+export type Misfire = "skip" | "latest" | "all";
+
+/** When a recurring job runs, as written. Exactly one of `cron` and `everyMs` is set. */
+export interface ScheduleSpec {
+  /** A cron expression (five or six fields) or nickname, without `@every`. */
+  readonly cron: string | null;
+  /** Interval in milliseconds of `@every`, anchored at the schedule's `startAt`. */
+  readonly everyMs: number | null;
+  /** IANA zone name. */
+  readonly timezone: string;
+  readonly overlap: Overlap;
+  readonly misfire: Misfire;
+  /** Ticks older than this are missed whatever `misfire` says, in milliseconds. */
+  readonly misfireWithinMs: number;
+  readonly jitterMs: number;
+}
+
+/** What became of ticks of a schedule; one record may stand for a range of ticks. */
+export interface TickFate {
+  readonly scheduleId: string;
+  /** Due time of the (first) tick, epoch ms. */
+  readonly from: number;
+  /** Due time of the last tick of the range; equal to `from` for one tick. */
+  readonly to: number;
+  readonly count: number;
+  readonly fate: "fired" | "skipped" | "coalesced" | "missed";
+  readonly reason: string | null;
+  /** The instance that a fired tick became. */
+  readonly instanceId: string | null;
+  readonly at: number;
+}
+
+/** A recurring schedule as the store holds it. */
+export interface ScheduleRecord {
+  /** "config:<kind>:<n>" for those of the config, a UUID for those made at run time. */
+  readonly id: string;
+  readonly kind: string;
+  readonly origin: "config" | "runtime";
+  readonly spec: ScheduleSpec;
+  /** Hash of the spec and of what its instances carry; a changed hash restarts the schedule at now. */
+  readonly specHash: string;
+  /** Rises with every change of the spec. */
+  readonly generation: number;
+  /** The last tick considered, epoch ms; ticks at or before it never fire again. */
+  readonly cursor: number;
+  /** Anchor of `@every`, epoch ms. */
+  readonly startAt: number;
+  /** The next tick, epoch ms; null when there is none. */
+  readonly nextAt: number | null;
+  /** What its instances carry. */
+  readonly argumentsJson: string;
+  readonly priority: number | null;
+  readonly timeoutMs: number | null;
+  readonly retryMax: number | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}

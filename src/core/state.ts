@@ -1,0 +1,67 @@
+import { JobError } from "./errors.ts";
+
+/** State of an instance; go-job's states, spelled our way. */
+export type JobState =
+  | "created"
+  | "scheduled"
+  | "processing"
+  | "completed"
+  | "terminated"
+  | "canceled"
+  | "timedOut";
+
+export const JOB_STATES: readonly JobState[] = [
+  "created",
+  "scheduled",
+  "processing",
+  "completed",
+  "terminated",
+  "canceled",
+  "timedOut",
+];
+
+/** States that nothing but deletion follows. */
+export type FinalState = "completed" | "terminated" | "canceled" | "timedOut";
+
+export const FINAL_STATES: readonly FinalState[] = [
+  "completed",
+  "terminated",
+  "canceled",
+  "timedOut",
+];
+
+const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
+  created: ["scheduled", "canceled"],
+  // A due time that can no longer be met (a missed tick, a replaced instance) ends without an attempt.
+  scheduled: ["processing", "canceled", "terminated"],
+  // Back to "scheduled" is a retry, a release at drain, or a rescue after a lost lease.
+  processing: ["scheduled", "completed", "terminated", "canceled", "timedOut"],
+  completed: [],
+  terminated: [],
+  canceled: [],
+  timedOut: [],
+};
+
+/** Whether an instance in `state` will never run again. */
+export function isFinal(state: JobState): state is FinalState {
+  return NEXT[state].length === 0;
+}
+
+/** Whether the state machine has the arrow `from` → `to`. */
+export function canFollow(from: JobState, to: JobState): boolean {
+  return NEXT[from].includes(to);
+}
+
+/**
+ * Check one transition.
+ *
+ * @throws JobError `conflict` when the state machine has no such arrow
+ */
+export function assertTransition(from: JobState, to: JobState): void {
+  if (canFollow(from, to)) return;
+  throw new JobError("conflict", `Cannot go from state "${from}" to "${to}": no such transition`, {
+    hint: NEXT[from].length === 0
+      ? `"${from}" is final`
+      : `From "${from}": ${NEXT[from].join(", ")}`,
+  });
+}

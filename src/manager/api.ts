@@ -1,0 +1,155 @@
+import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import type { JobState } from "../core/state.ts";
+import type {
+  HistoryQuery,
+  InstanceQuery,
+  LogQuery,
+  Page,
+  PageRequest,
+  Pause,
+  StoreInfo,
+  StoreStats,
+} from "../store/store.ts";
+
+/** Arguments by position, or by parameter name. */
+export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+/** What may be said when an instance is scheduled. Without a time it is due at once. */
+export interface ScheduleOptions {
+  /** Converted to the types of the job's signature; checked before anything is queued. */
+  readonly arguments?: ArgumentInput;
+  /** UUID for the instance, so that a repeated request is accepted once. */
+  readonly id?: string;
+  /** Lower runs first; overrides the job's. */
+  readonly priority?: number;
+  /** Due at this time (Date or epoch ms). Excludes `afterMs`. */
+  readonly at?: Date | number;
+  /** Due this many milliseconds from now. */
+  readonly afterMs?: number;
+  /** Moves the due time later by chance, at most this many milliseconds. */
+  readonly jitterMs?: number;
+  /** Limit of one attempt in milliseconds, 0 for none; overrides the job's. */
+  readonly timeoutMs?: number;
+  /** Retries after a failed attempt, −1 for ever; overrides the job's. */
+  readonly retries?: number;
+  /** While an unfinished instance has this key, scheduling answers that instance. */
+  readonly uniqueKey?: string;
+}
+
+/** A recurring schedule made at run time. */
+export interface RecurringOptions {
+  readonly cron: string;
+  /** IANA zone; the manager's default otherwise. */
+  readonly timezone?: string;
+  readonly arguments?: ArgumentInput;
+  readonly priority?: number;
+  readonly timeoutMs?: number;
+  readonly retries?: number;
+  readonly overlap?: "skip" | "allow";
+  readonly misfire?: "skip" | "latest";
+  readonly jitterMs?: number;
+}
+
+/** The answer of a dry run: what would be queued. */
+export interface SchedulePreview {
+  readonly kind: string;
+  readonly arguments: readonly unknown[];
+  readonly priority: number;
+  readonly dueAt: number;
+}
+
+export interface WorkerStatus {
+  /** Attempts at once. */
+  readonly count: number;
+  readonly busy: number;
+  /** Worker processes alive. */
+  readonly alive: number;
+}
+
+export interface ManagerStatus {
+  readonly node: string;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly isDraining: boolean;
+  /** Null when the store answers, else what it said. */
+  readonly storeProblem: string | null;
+  readonly store: StoreInfo;
+  readonly workers: WorkerStatus;
+  readonly stats: StoreStats;
+  readonly pauses: readonly Pause[];
+  readonly nextScheduleAt: number | null;
+}
+
+/** Told after the commit. */
+export type ManagerEvent =
+  | {
+    readonly type: "state";
+    readonly instance: Instance;
+    readonly state: JobState;
+    readonly at: number;
+  }
+  | {
+    readonly type: "attempt";
+    readonly instance: Instance;
+    readonly durationMs: number;
+    readonly outcome: JobState;
+  }
+  | { readonly type: "log"; readonly entries: readonly StoredLogEntry[] };
+
+/**
+ * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over these methods.
+ * Unknown kinds, ids and schedules are `not_found`; bad arguments `invalid_argument` with the parameter's path.
+ */
+export interface ManagerApi {
+  readonly version: string;
+  listJobs(): readonly JobDefinition[];
+  getJob(kind: string): JobDefinition;
+
+  scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
+  /** All or none; at most BATCH_MAX. */
+  scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]>;
+  /** Convert and check, queue nothing. */
+  previewJob(kind: string, options?: ScheduleOptions): SchedulePreview;
+  scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord>;
+  listSchedules(
+    query: { readonly kind?: string },
+    page: PageRequest,
+  ): Promise<Page<ScheduleRecord>>;
+  /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
+  deleteSchedule(id: string): Promise<void>;
+
+  getInstance(id: string): Promise<Instance>;
+  lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
+  lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
+  lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
+  /**
+   * Cancel what matches and is unfinished. Running ones are aborted; waits up to two seconds for them to end and answers
+   * them as they then are.
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found` for an unknown id
+   */
+  cancelInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean },
+  ): Promise<readonly Instance[]>;
+  /** A new instance like a final one, with `retryOf`. @throws JobError `conflict` when it is unfinished */
+  retryInstance(id: string): Promise<Instance>;
+  clearInstanceHistory(query: InstanceQuery & { readonly settledBefore?: number }): Promise<number>;
+  clearInstanceLogs(query: LogQuery): Promise<number>;
+
+  workers(): WorkerStatus;
+  /** @throws JobError `invalid_argument` below 0 or above 1,000 */
+  resizeWorkers(count: number): Promise<WorkerStatus>;
+  pause(
+    kind: string | null,
+    options?: { readonly until?: number; readonly reason?: string },
+  ): Promise<Pause>;
+  resume(kind: string | null): Promise<boolean>;
+  status(): Promise<ManagerStatus>;
+  /** Resolves with the instance once it is final, or null when `timeoutMs` passed first. */
+  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
+  subscribe(listener: (event: ManagerEvent) => void): () => void;
+}

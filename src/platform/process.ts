@@ -1,0 +1,37 @@
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+
+declare const Deno: { readonly version: { readonly deno: string } } | undefined;
+
+/** Whether this code runs from the compiled file. */
+export function isCompiled(): boolean {
+  return import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/~BUN/");
+}
+
+/** Name of the runtime: "bun", "deno" or "node". */
+export function runtimeName(): "bun" | "deno" | "node" {
+  if (process.versions.bun) return "bun";
+  return typeof Deno === "undefined" ? "node" : "deno";
+}
+
+/**
+ * The argv that runs this program again; a hidden subcommand follows it.
+ *
+ * The compiled file runs itself. From source or as a packed library the runtime runs our `main` module.
+ */
+export function selfCommand(): readonly string[] {
+  if (isCompiled()) return [process.execPath];
+  const extension = basename(import.meta.url).endsWith(".ts") ? "ts" : "js";
+  const main = fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
+  return runtimeName() === "deno"
+    ? [process.execPath, "run", "-A", "--no-check", main]
+    : [process.execPath, main];
+}
+
+/** Hidden subcommands by which the program runs itself. */
+export const HIDDEN_COMMANDS = {
+  /** A worker process; speaks over IPC. */
+  worker: "__worker",
+  /** Imports job modules and tells what they define. */
+  describe: "__describe",
+} as const;

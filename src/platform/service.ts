@@ -1,0 +1,6 @@
+/** Anything that is started once and stopped once; `stop` after a failed `start` is allowed and cleans up. */
+export interface Service {
+  readonly name: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,347 @@
+import type {
+  ErrorInfo,
+  HistoryEntry,
+  Instance,
+  InstancePolicy,
+  LogEntry,
+  LogLevel,
+  Reason,
+  StoredLogEntry,
+} from "../core/instance.ts";
+import type { Overlap, ScheduleRecord, TickFate } from "../core/schedule.ts";
+import type { FinalState, JobState } from "../core/state.ts";
+import type { Instant } from "../platform/clock.ts";
+
+/** Format of stored data; a store refuses a newer one. */
+export const STORE_FORMAT = 1;
+/** Most items of one request, page or batch. */
+export const BATCH_MAX = 1_000;
+
+/** A mutating operation's answer with its place in the store's history. */
+export interface Committed<T> {
+  /** Revision of the operation: strictly increasing within the store. */
+  readonly rev: number;
+  /** The store's time of it, epoch ms: never decreasing with `rev`. */
+  readonly at: number;
+  readonly value: T;
+}
+
+/** An instance to accept. */
+export interface NewInstance extends InstancePolicy {
+  /** UUID chosen by the caller: accepting the same id twice accepts it once. */
+  readonly id: string;
+  readonly kind: string;
+  readonly priority: number;
+  readonly queueKey: string;
+  readonly uniqueKey: string | null;
+  readonly argumentsJson: string;
+  readonly dueAt: number;
+  readonly scheduleId: string | null;
+  readonly scheduledFor: number | null;
+  readonly retryOf: string | null;
+}
+
+export interface EnqueueResult {
+  readonly instance: Instance;
+  /** Whether it is new, or already there by its id or by the unique key of an unfinished instance. */
+  readonly outcome: "accepted" | "sameId" | "sameKey";
+}
+
+export interface ClaimRequest {
+  readonly at: Instant;
+  readonly node: string;
+  /** The kinds that the node serves; keep the same set object while it does not change. */
+  readonly kinds: ReadonlySet<string>;
+  readonly limit: number;
+  readonly leaseMs: number;
+}
+
+/** Names one claim. */
+export interface ClaimKey {
+  readonly id: string;
+  readonly fence: number;
+}
+
+export interface RenewRequest {
+  readonly at: Instant;
+  readonly node: string;
+  readonly claims: readonly ClaimKey[];
+  readonly leaseMs: number;
+}
+
+export interface RenewResult extends ClaimKey {
+  /** "canceling": renewed, and a cancel was requested; "stale": the claim is no longer held. */
+  readonly status: "renewed" | "canceling" | "stale";
+}
+
+/** What an attempt came to. A requested cancel turns every outcome into Canceled. */
+export type Settlement = ClaimKey & {
+  /** Written in the same transaction. */
+  readonly logs: readonly LogEntry[];
+  readonly outcome:
+    | {
+      readonly type: "final";
+      readonly state: FinalState;
+      readonly reason: Reason;
+      readonly resultsJson: string | null;
+      readonly error: ErrorInfo | null;
+      /** Whether the attempt counts as failed. */
+      readonly isFailure: boolean;
+    }
+    /** The attempt failed and another follows. */
+    | {
+      readonly type: "retry";
+      readonly dueAt: number;
+      readonly reason: Reason;
+      readonly error: ErrorInfo;
+    }
+    /** The worker was lost: scheduled again at `dueAt`, or Terminated with reason "lost" past `crashesMax`. */
+    | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
+    /** Given back unfinished at drain: neither a failure nor a crash. */
+    | { readonly type: "release"; readonly dueAt: number };
+};
+
+export interface SettleResult extends ClaimKey {
+  /** "repeated": the same settlement was recorded before; "stale": the claim is no longer held, nothing was written. */
+  readonly status: "settled" | "repeated" | "stale";
+  /** The instance after the operation; null when it does not exist. */
+  readonly instance: Instance | null;
+}
+
+/** Which instances; all given conditions must hold. */
+export interface InstanceQuery {
+  readonly ids?: readonly string[];
+  readonly kinds?: readonly string[];
+  readonly states?: readonly JobState[];
+  readonly scheduleId?: string;
+  readonly uniqueKey?: string;
+  readonly retryOf?: string;
+  /** Created at or after, epoch ms. */
+  readonly after?: number;
+  /** Created before, epoch ms. */
+  readonly before?: number;
+}
+
+export interface PageRequest {
+  /** 1 to BATCH_MAX. */
+  readonly limit: number;
+  /** Opaque; from the page before. An unreadable one is `invalid_argument`. */
+  readonly token?: string;
+  /** By id, which is by creation. Default newest first. */
+  readonly order?: "newest" | "oldest";
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextToken: string | null;
+}
+
+export interface HistoryQuery {
+  readonly instanceId?: string;
+  readonly kind?: string;
+  readonly after?: number;
+  readonly before?: number;
+}
+
+export interface LogQuery extends HistoryQuery {
+  /** This level and above. */
+  readonly level?: LogLevel;
+}
+
+export interface LogAppend extends ClaimKey {
+  readonly logs: readonly LogEntry[];
+}
+
+/** One step of a recurring schedule: a compare-and-set on (generation, cursor). */
+export interface Advance {
+  readonly scheduleId: string;
+  readonly generation: number;
+  readonly expectedCursor: number;
+  readonly cursor: number;
+  readonly nextAt: number | null;
+  /**
+   * Ticks to fire, oldest first, each with `scheduleId` and `scheduledFor`. Under overlap "skip" a tick is recorded as
+   * skipped, reason "overlap", when an instance of the schedule is unfinished at that point of the transaction.
+   */
+  readonly fires: readonly NewInstance[];
+  /** Fates that the scheduler decided itself: missed, coalesced, skipped. */
+  readonly fates: readonly Omit<TickFate, "at" | "scheduleId">[];
+  readonly overlap: Overlap;
+}
+
+export interface AdvanceResult {
+  readonly scheduleId: string;
+  /** "conflict": another node was first, or the spec changed; "gone": no such schedule. Nothing was written then. */
+  readonly status: "advanced" | "conflict" | "gone";
+  readonly accepted: readonly Instance[];
+  /** Due times of ticks skipped for overlap. */
+  readonly skipped: readonly number[];
+}
+
+export interface Pause {
+  /** The kind, or null for all. */
+  readonly kind: string | null;
+  /** Epoch ms; null until resumed. */
+  readonly until: number | null;
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** When there will be something to do, epoch ms; a time in the past means now. */
+export interface NextDue {
+  readonly instanceAt: number | null;
+  readonly scheduleAt: number | null;
+}
+
+export type StateCounts = Readonly<Record<JobState, number>>;
+
+export interface StoreStats {
+  /** By kind; kinds without instances are absent. */
+  readonly kinds: ReadonlyMap<string, StateCounts>;
+  readonly schedules: number;
+}
+
+/** What changed, told after the commit; hints may be merged, and missing one costs time, never an instance. */
+export type ChangeHint =
+  | { readonly type: "instances"; readonly dueAt: number }
+  | { readonly type: "schedules" }
+  | { readonly type: "cancel"; readonly claims: readonly ClaimKey[] }
+  | { readonly type: "pauses" };
+
+export interface StoreInfo {
+  readonly type: string;
+  /** Where the data is, without secrets. */
+  readonly location: string;
+  /** UUID of this body of data. */
+  readonly storeId: string;
+  /** Rises with every opening. */
+  readonly epoch: number;
+  readonly format: number;
+  readonly isDurable: boolean;
+  /** Processing instances that this opening took from a dead owner: reported as lost, scheduled again. */
+  readonly recovered: readonly Instance[];
+}
+
+export interface OpenRequest {
+  readonly at: Instant;
+  readonly node: string;
+}
+
+/**
+ * Where the manager keeps everything: semantic operations, each atomic and durable to the store's guarantee when its
+ * promise resolves. Requests of one turn of the event loop may share a transaction, in their order.
+ *
+ * Every method throws JobError: `unavailable` when the store cannot be reached or is closed, `resource_exhausted` when it is
+ * full, `invalid_argument` for requests out of limits. Nothing is written then.
+ */
+export interface Store {
+  open(request: OpenRequest): Promise<StoreInfo>;
+  close(): Promise<void>;
+
+  /**
+   * Accept instances, all or none. An id or the unique key of an unfinished instance answers the one that is there.
+   * @throws JobError `already_exists` when id or key are taken by an instance of another kind or other arguments
+   */
+  enqueue(
+    request: { readonly at: Instant; readonly instances: readonly NewInstance[] },
+  ): Promise<Committed<readonly EnqueueResult[]>>;
+  /** Take due instances to execute, by priority, then due time, then id; honours pauses. The lease runs from `at`. */
+  claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>>;
+  renew(request: RenewRequest): Promise<Committed<readonly RenewResult[]>>;
+  settle(
+    request: {
+      readonly at: Instant;
+      readonly node: string;
+      readonly settlements: readonly Settlement[];
+    },
+  ): Promise<Committed<readonly SettleResult[]>>;
+  /**
+   * Cancel what matches and is unfinished: a waiting instance becomes Canceled, a processing one is marked, so that its
+   * settlement will be Canceled. Those marked before do not match again.
+   */
+  cancel(
+    request: { readonly at: Instant; readonly query: InstanceQuery; readonly limit: number },
+  ): Promise<Committed<readonly Instance[]>>;
+  /** Take back what lost its lease: scheduled again and counted as a crash, Terminated past `crashesMax`, Canceled if so requested. */
+  reap(
+    request: { readonly at: Instant; readonly limit: number },
+  ): Promise<Committed<readonly Instance[]>>;
+  /** Append to the log of a held claim; answers the keys whose claim is stale, whose lines were not written. */
+  appendLogs(
+    request: { readonly at: Instant; readonly appends: readonly LogAppend[] },
+  ): Promise<Committed<readonly ClaimKey[]>>;
+
+  advance(
+    request: { readonly at: Instant; readonly advances: readonly Advance[] },
+  ): Promise<Committed<readonly AdvanceResult[]>>;
+  /** Write a schedule if its stored generation is `expectedGeneration` (null: if there is none). @throws JobError `conflict` */
+  putSchedule(
+    request: {
+      readonly at: Instant;
+      readonly record: ScheduleRecord;
+      readonly expectedGeneration: number | null;
+    },
+  ): Promise<Committed<ScheduleRecord>>;
+  /** Whether there was one. Its instances stay. */
+  deleteSchedule(
+    request: { readonly at: Instant; readonly id: string },
+  ): Promise<Committed<boolean>>;
+  getSchedule(id: string): Promise<ScheduleRecord | null>;
+  listSchedules(
+    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+    page: PageRequest,
+  ): Promise<Page<ScheduleRecord>>;
+  /** Schedules with `nextAt` ≤ `at`, earliest first. */
+  dueSchedules(
+    request: { readonly at: Instant; readonly limit: number },
+  ): Promise<readonly ScheduleRecord[]>;
+  listFates(
+    query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
+    page: PageRequest,
+  ): Promise<Page<TickFate>>;
+
+  get(id: string): Promise<Instance | null>;
+  list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>>;
+  /** State history, oldest first: the four timestamps of the row merged with what departed from them. */
+  history(query: HistoryQuery, page: PageRequest): Promise<Page<HistoryEntry>>;
+  /** Logs, oldest first. */
+  logs(query: LogQuery, page: PageRequest): Promise<Page<StoredLogEntry>>;
+  stats(): Promise<StoreStats>;
+
+  /** Delete final instances past their retention, with history and logs; answers how many. */
+  retain(
+    request: { readonly at: Instant; readonly limit: number },
+  ): Promise<Committed<readonly string[]>>;
+  /** Delete final instances that match and settled before `before`, with history and logs; answers their ids. */
+  clearInstances(
+    request: {
+      readonly at: Instant;
+      readonly query: InstanceQuery;
+      readonly settledBefore: number;
+      readonly limit: number;
+    },
+  ): Promise<Committed<readonly string[]>>;
+  /** Delete log lines that match and are older than `before`; answers how many. */
+  clearLogs(
+    request: { readonly at: Instant; readonly query: LogQuery; readonly limit: number },
+  ): Promise<Committed<number>>;
+
+  setPause(
+    request: {
+      readonly at: Instant;
+      readonly kind: string | null;
+      readonly until: number | null;
+      readonly reason: string;
+    },
+  ): Promise<Committed<Pause>>;
+  /** Whether there was one. */
+  removePause(
+    request: { readonly at: Instant; readonly kind: string | null },
+  ): Promise<Committed<boolean>>;
+  listPauses(): Promise<readonly Pause[]>;
+
+  /** The earliest due time of a waiting instance of `kinds` that no pause holds, and of a schedule. */
+  nextDue(request: { readonly at: Instant; readonly kinds: ReadonlySet<string> }): Promise<NextDue>;
+  /** Listen to changes by any node; answers how to stop. */
+  subscribe(listener: (hint: ChangeHint) => void): () => void;
+}
