@@ -1,4 +1,3 @@
-import type { Instance, LogLevel } from "./instance.ts";
 import type { Signature } from "./signature.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 import type { JobState } from "./state.ts";
@@ -26,11 +25,14 @@ export interface JobOptions {
   readonly isolation: "process" | "inline";
 }
 
+/** Arguments by position, or by parameter name. */
+export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
+
 /** A schedule of a job with what its instances carry. */
 export interface JobSchedule {
   readonly spec: ScheduleSpec;
   /** Arguments as configured: positional, or by parameter name. */
-  readonly arguments: readonly unknown[] | Readonly<Record<string, unknown>>;
+  readonly arguments: ArgumentInput;
   readonly priority?: number;
 }
 
@@ -132,5 +134,3 @@ export interface JobDefinition {
 export const KIND_LENGTH_MAX = 200;
 /** Largest encoded arguments or results of one instance, in bytes of JSON text. */
 export const PAYLOAD_BYTES_MAX = 1_048_576;
-
-export type { Instance, LogLevel };

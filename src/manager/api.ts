@@ -1,5 +1,5 @@
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job.ts";
+import type { ArgumentInput, JobDefinition } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type {
@@ -12,9 +12,6 @@ import type {
   StoreInfo,
   StoreStats,
 } from "../store/store.ts";
-
-/** Arguments by position, or by parameter name. */
-export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
 
 /** What may be said when an instance is scheduled. Without a time it is due at once. */
 export interface ScheduleOptions {

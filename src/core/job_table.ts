@@ -1,0 +1,37 @@
+import type { ArgumentInput, CommandSpec, JobOptions } from "./job.ts";
+import type { ScheduleSpec } from "./schedule.ts";
+
+/** Where a key stands in the files. Line and column start at 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One thing wrong with the configuration. */
+export interface ConfigProblem {
+  readonly place: Place | null;
+  /** Dotted path of the key, such as `jobs.backup.timeout`. */
+  readonly path: string;
+  /** What was found against what is wanted. */
+  readonly message: string;
+  readonly hint?: string;
+  /** The job that this problem disables; null when it refuses the whole configuration. */
+  readonly job: string | null;
+}
+
+/** A job table of the config, checked and with durations in milliseconds, before its module is known. */
+export interface JobTable {
+  readonly kind: string;
+  readonly place: Place;
+  readonly description: string | null;
+  /** Null for options of a module job. */
+  readonly command: CommandSpec | null;
+  /** Only what the table itself sets; defaults are merged when the job is resolved. */
+  readonly options: Partial<Omit<JobOptions, "retry">> & {
+    readonly retry?: Partial<JobOptions["retry"]>;
+  };
+  readonly schedules: readonly ScheduleSpec[];
+  readonly arguments: ArgumentInput;
+  readonly isEnabled: boolean;
+}
