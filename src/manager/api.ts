@@ -92,8 +92,7 @@ export type ManagerEvent =
     readonly instance: Instance;
     readonly durationMs: number;
     readonly outcome: JobState;
-  }
-  | { readonly type: "log"; readonly entries: readonly StoredLogEntry[] };
+  };
 
 /**
  * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over these methods.

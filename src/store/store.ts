@@ -110,6 +110,8 @@ export interface SettleResult extends ClaimKey {
 
 /** Which instances; all given conditions must hold. */
 export interface InstanceQuery {
+  /** Ids that begin so, lower case. */
+  readonly idPrefix?: string;
   readonly ids?: readonly string[];
   readonly kinds?: readonly string[];
   readonly states?: readonly JobState[];

@@ -1,0 +1,204 @@
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import type { Config } from "./config/config.ts";
+import { loadConfig } from "./config/load_config.ts";
+import { toJobError } from "./core/errors.ts";
+import type { JobDefinition } from "./core/job.ts";
+import type { ConfigProblem } from "./core/job_table.ts";
+import { createHttpServer } from "./http/server.ts";
+import { loadJobs } from "./jobs/load_jobs.ts";
+import { Manager } from "./manager/manager.ts";
+import { systemClock } from "./platform/clock.ts";
+import { createIdSource } from "./platform/ids.ts";
+import { createLogger, type Logger } from "./platform/logger.ts";
+import { systemRandom } from "./platform/random.ts";
+import { VERSION } from "./platform/version.ts";
+import { createRpcServer } from "./rpc/server.ts";
+import { defaultTokenFile } from "./rpc/token_file.ts";
+import { createStore } from "./store/open_store.ts";
+import { createInlineExecutor } from "./worker/inline_executor.ts";
+import { createProcessExecutor } from "./worker/process_executor.ts";
+import { createExecutor } from "./worker/routing_executor.ts";
+
+/** How many of the next runs are announced at start. */
+const RUNS_SHOWN_MAX = 5;
+
+/** What `jobctl serve` was told. */
+export interface ServeOptions {
+  readonly configFile: string | null;
+  /** Settings by dotted path that override the file's. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly writeLog: (line: string) => void;
+}
+
+/** A running daemon. */
+export interface Daemon {
+  readonly manager: Manager;
+  readonly addresses: readonly string[];
+  /** Drain and stop, in the reverse order of the start. */
+  stop(): Promise<void>;
+  /** Abort what runs, during {@link stop}. */
+  abort(): void;
+}
+
+/**
+ * Run the daemon until a signal ends it.
+ *
+ * SIGTERM and SIGINT drain; a second one aborts what runs at once.
+ *
+ * @returns the exit code
+ * @throws JobError `invalid_config` with every problem; whatever refused to start
+ */
+export async function serve(options: ServeOptions): Promise<number> {
+  const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
+  const { level, format } = loaded.config.log;
+  const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog });
+  const daemon = await startDaemon(loaded.config, { problems: loaded.problems, logger });
+  await untilSignal(daemon, logger);
+  return 0;
+}
+
+/** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
+export async function startDaemon(
+  config: Config,
+  options: { readonly problems: readonly ConfigProblem[]; readonly logger: Logger },
+): Promise<Daemon> {
+  const { logger } = options;
+  const loaded = await loadJobs({
+    modules: config.modules,
+    tables: config.jobs,
+    defaults: config.defaults,
+    scheduleDefaults: config.scheduleDefaults,
+    timezone: config.timezone,
+    now: systemClock.now().wallMs,
+  });
+  const problems = [...options.problems, ...loaded.problems];
+  for (const problem of problems) reportProblem(problem, logger);
+  const manager = createManager(config, { jobs: loaded.jobs, problems, logger });
+  const listeners = createListeners(config, manager, logger);
+  const info = await manager.open();
+  const started: { stop(): Promise<void> }[] = [manager];
+  try {
+    for (const listener of listeners) {
+      started.unshift(listener);
+      await listener.start();
+    }
+    await manager.start();
+  } catch (error) {
+    for (const service of started) await service.stop().catch(() => {});
+    throw error;
+  }
+  const addresses = listeners.flatMap((listener) => listener.addresses);
+  logger.info(`jobctl ${VERSION} is ready`, {
+    pid: process.pid,
+    store: info.location,
+    workers: config.worker.count,
+    jobs: loaded.jobs.length,
+    listening: addresses.join(", "),
+  });
+  await announce(manager, config, logger);
+  const stop = async () => {
+    // The manager drains first, while clients can still ask; then nobody is answered any more.
+    await manager.stop();
+    for (const listener of [...listeners].reverse()) await listener.stop();
+  };
+  return { manager, addresses, stop, abort: () => manager.abortRunning() };
+}
+
+function createManager(
+  config: Config,
+  parts: {
+    readonly jobs: readonly JobDefinition[];
+    readonly problems: readonly ConfigProblem[];
+    readonly logger: Logger;
+  },
+): Manager {
+  const { logger, jobs, problems } = parts;
+  const clock = systemClock;
+  const { count, idleMs } = config.worker;
+  const defer = (callback: () => void) => clock.defer(callback);
+  return new Manager({
+    store: createStore(config.store, { defer }),
+    executor: createExecutor({
+      process: createProcessExecutor({ clock, logger, count, idleMs }),
+      inline: createInlineExecutor({ clock, logger }),
+    }),
+    clock,
+    random: systemRandom,
+    ids: createIdSource(clock, systemRandom),
+    logger,
+    node: hostname(),
+    version: VERSION,
+    workers: count,
+    leaseMs: config.worker.leaseMs,
+    drainMs: config.worker.drainMs,
+    jobDefaults: config.defaults,
+    scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
+    jobs,
+    disabledKinds: new Set(
+      problems.flatMap((problem) => problem.job === null ? [] : [problem.job]),
+    ),
+  });
+}
+
+interface Listener {
+  readonly addresses: readonly string[];
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function createListeners(config: Config, manager: Manager, logger: Logger): readonly Listener[] {
+  const { server } = config;
+  const clock = systemClock;
+  const stateDir = config.store.path === null ? null : dirname(config.store.path);
+  const tokenFile = server.auth.tokenFile ??
+    (stateDir === null ? defaultTokenFile(server.port) : join(stateDir, "jobctl.token"));
+  const rpc = createRpcServer({ manager, server, tokenFile, clock, logger, random: systemRandom });
+  if (!server.http) return [rpc];
+  return [rpc, createHttpServer({ manager, clock, logger, ...server.http })];
+}
+
+function reportProblem(problem: ConfigProblem, logger: Logger): void {
+  const { place } = problem;
+  const where = place ? `${place.file}:${place.line}:${place.column}` : undefined;
+  logger.error(`Job "${problem.job}" is disabled: ${problem.message}`, {
+    place: where,
+    key: problem.path,
+    hint: problem.hint,
+  });
+}
+
+// What runs next, and where to look: the first things that a new user asks.
+async function announce(manager: Manager, config: Config, logger: Logger): Promise<void> {
+  const { items } = await manager.listSchedules({}, { limit: 1_000 });
+  const upcoming = items.filter((schedule) => schedule.nextAt !== null)
+    .sort((a, b) => a.nextAt! - b.nextAt!).slice(0, RUNS_SHOWN_MAX);
+  for (const schedule of upcoming) {
+    logger.info(`Next run of ${schedule.kind}`, { at: new Date(schedule.nextAt!).toISOString() });
+  }
+  const port = config.server.port === 59051 ? "" : ` --port ${config.server.port}`;
+  logger.info(`Look at it with: jobctl status${port}, jobctl list instances${port}`);
+}
+
+function untilSignal(daemon: Daemon, logger: Logger): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let isStopping = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isStopping) {
+        logger.warn(`${signal} again: aborting what still runs`);
+        daemon.abort();
+        return;
+      }
+      isStopping = true;
+      logger.info(`${signal}: draining; once more aborts what runs`);
+      daemon.stop().then(() => {
+        logger.info("Stopped");
+        resolve();
+      }, (error) => reject(toJobError(error, "Cannot stop")));
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+    process.on("SIGHUP", () => logger.warn("SIGHUP is ignored: restart to load a changed config"));
+  });
+}

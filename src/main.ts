@@ -1,0 +1,18 @@
+import { HIDDEN_COMMANDS } from "./platform/process.ts";
+
+/** Run what argv asks for: the worker entry, the module describer, or the CLI. */
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv[0] === HIDDEN_COMMANDS.worker) {
+    const { workerMain } = await import("./worker/worker_main.ts");
+    return await workerMain();
+  }
+  if (argv[0] === HIDDEN_COMMANDS.describe) {
+    const { describeMain } = await import("./jobs/describe_main.ts");
+    return await describeMain();
+  }
+  const { runCli } = await import("./cli/cli.ts");
+  const { processIo } = await import("./cli/io.ts");
+  process.exitCode = await runCli([...argv], processIo());
+}
+
+await main(process.argv.slice(2));

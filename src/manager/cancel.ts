@@ -1,0 +1,70 @@
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import { isFinal } from "../core/state.ts";
+import type { Clock } from "../platform/clock.ts";
+import { BATCH_MAX, type ClaimKey, type InstanceQuery, type Store } from "../store/store.ts";
+
+/** How long the answer waits for running attempts to end. */
+const WAIT_MS = 2_000;
+
+/** What canceling works with. */
+export interface CancelContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly changed: (instance: Instance, at: number) => void;
+  readonly abort: (claims: readonly ClaimKey[]) => void;
+  readonly wait: (id: string, timeoutMs: number) => Promise<Instance | null>;
+}
+
+/**
+ * Cancel what matches and is unfinished; a waiting instance at once, a running one by aborting it.
+ *
+ * @returns the instances that were canceled, as they are when running ones had a moment to end
+ * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found` for an unknown id
+ */
+export async function cancelInstances(
+  query: InstanceQuery,
+  options: { readonly all?: boolean },
+  context: CancelContext,
+): Promise<readonly Instance[]> {
+  const hasCondition = Object.values(query).some((value) => value !== undefined);
+  if (!hasCondition && !options.all) {
+    throw new JobError(
+      "invalid_argument",
+      "Cannot cancel without a condition: the query is empty",
+      {
+        path: "query",
+        hint: "Name a kind or an instance, or say that all are meant",
+      },
+    );
+  }
+  for (const id of query.ids ?? []) await assertExists(id, context.store);
+  const canceled: Instance[] = [];
+  for (;;) {
+    const { value, at } = await context.store.cancel({
+      at: context.clock.now(),
+      query,
+      limit: BATCH_MAX,
+    });
+    for (const instance of value) {
+      if (isFinal(instance.state)) context.changed(instance, at);
+    }
+    context.abort(value.filter((instance) => !isFinal(instance.state)));
+    canceled.push(...value);
+    if (value.length < BATCH_MAX) break;
+  }
+  return await Promise.all(canceled.map((instance) => settledOrAsIs(instance, context)));
+}
+
+async function assertExists(id: string, store: Store): Promise<void> {
+  if (await store.get(id)) return;
+  throw new JobError("not_found", `Cannot cancel instance "${id}": no such instance`, {
+    path: "uuid",
+    hint: "List them with: jobctl list instances",
+  });
+}
+
+async function settledOrAsIs(instance: Instance, context: CancelContext): Promise<Instance> {
+  if (isFinal(instance.state)) return instance;
+  return (await context.wait(instance.id, WAIT_MS)) ?? instance;
+}

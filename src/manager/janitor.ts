@@ -1,0 +1,91 @@
+import { toJobError } from "../core/errors.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Store } from "../store/store.ts";
+import type { Events } from "./events.ts";
+
+const RETAIN_EVERY_MS = 60_000;
+/** Small batches with a pause between them: claims wait for none of them long. */
+const BATCH = 250;
+const BETWEEN_BATCHES_MS = 20;
+
+/** Takes back what lost its lease, and deletes what is past its retention. */
+export class Janitor {
+  readonly #store: Store;
+  readonly #events: Events;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #reapEveryMs: number;
+  readonly #reaped: () => void;
+  readonly #timers = new Map<string, Timer>();
+  #isStarted = false;
+
+  constructor(
+    options: {
+      readonly store: Store;
+      readonly events: Events;
+      readonly clock: Clock;
+      readonly logger: Logger;
+      readonly leaseMs: number;
+      /** Called when instances are due again. */
+      readonly reaped: () => void;
+    },
+  ) {
+    this.#store = options.store;
+    this.#events = options.events;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#reapEveryMs = Math.min(1_000, options.leaseMs / 3);
+    this.#reaped = options.reaped;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.#every("reap", this.#reapEveryMs, () => this.#reap());
+    this.#every("retain", RETAIN_EVERY_MS, () => this.#retain());
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  #every(name: string, periodMs: number, work: () => Promise<boolean>): void {
+    const run = async () => {
+      let hasMore = false;
+      try {
+        hasMore = await work();
+      } catch (error) {
+        const known = toJobError(error, `Cannot ${name}`);
+        if (known.code !== "unavailable") this.#logger.warn(known.message);
+      }
+      arm(hasMore ? BETWEEN_BATCHES_MS : periodMs);
+    };
+    const arm = (delayMs: number) => {
+      if (!this.#isStarted) return;
+      this.#timers.set(name, this.#clock.timer(delayMs, () => void run(), { unref: true }));
+    };
+    arm(periodMs);
+  }
+
+  async #reap(): Promise<boolean> {
+    const { value, at } = await this.#store.reap({ at: this.#clock.now(), limit: BATCH });
+    for (const instance of value) {
+      this.#logger.warn("An instance lost its worker and was taken back", {
+        kind: instance.kind,
+        instance: instance.id,
+        state: instance.state,
+        crashes: instance.crashes,
+      });
+      this.#events.changed(instance, at);
+    }
+    if (value.length > 0) this.#reaped();
+    return value.length === BATCH;
+  }
+
+  async #retain(): Promise<boolean> {
+    const { value } = await this.#store.retain({ at: this.#clock.now(), limit: BATCH });
+    return value.length === BATCH;
+  }
+}

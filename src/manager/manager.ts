@@ -1,0 +1,448 @@
+import { JobError } from "../core/errors.ts";
+import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { JobDefinition, JobOptions } from "../core/job.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import { isFinal } from "../core/state.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { IdSource } from "../platform/ids.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import type { Service } from "../platform/service.ts";
+import {
+  BATCH_MAX,
+  type ChangeHint,
+  type HistoryQuery,
+  type InstanceQuery,
+  type LogQuery,
+  type NewInstance,
+  type Page,
+  type PageRequest,
+  type Pause,
+  type Store,
+  type StoreInfo,
+} from "../store/store.ts";
+import type { Executor } from "../worker/executor.ts";
+import type {
+  ManagerApi,
+  ManagerEvent,
+  ManagerStatus,
+  RecurringOptions,
+  ScheduleOptions,
+  SchedulePreview,
+  WorkerStatus,
+} from "./api.ts";
+import { cancelInstances } from "./cancel.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Events } from "./events.ts";
+import { Janitor } from "./janitor.ts";
+import { JobCalls } from "./job_calls.ts";
+import { newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
+import { Registry } from "./registry.ts";
+import { type ScheduleDefaults, Schedules } from "./schedules.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SystemJobs } from "./system_jobs.ts";
+import { waitInstance } from "./wait.ts";
+
+/** Most workers of one node. */
+export const WORKERS_MAX = 1_000;
+
+const UUID_LENGTH = 36;
+const CLEAR_BATCH = 500;
+
+/** What a manager is made of; everything that is not pure is given. */
+export interface ManagerOptions {
+  readonly store: Store;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly node: string;
+  readonly version: string;
+  readonly workers: number;
+  readonly leaseMs: number;
+  /** How long `stop` lets running attempts finish. */
+  readonly drainMs: number;
+  readonly jobDefaults: JobOptions;
+  readonly scheduleDefaults: ScheduleDefaults;
+  readonly jobs: readonly JobDefinition[];
+  /** Kinds that are configured but could not be loaded: their schedules are kept. */
+  readonly disabledKinds: ReadonlySet<string>;
+}
+
+/** The facade: one object that schedules, runs and accounts for jobs on a store. */
+export class Manager implements ManagerApi, Service {
+  readonly name = "manager";
+  readonly version: string;
+  protected readonly registry = new Registry();
+  readonly #options: ManagerOptions;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #events: Events;
+  readonly #dispatcher: Dispatcher;
+  readonly #scheduler: Scheduler;
+  readonly #schedules: Schedules;
+  readonly #janitor: Janitor;
+  #storeInfo: StoreInfo | null = null;
+  #storeProblem: string | null = null;
+  #startedAt = 0;
+  #isDraining = false;
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+    this.version = options.version;
+    this.#store = options.store;
+    this.#clock = options.clock;
+    const registry = this.registry;
+    const systemJobs = new SystemJobs(options);
+    const { wallMs } = options.clock.now();
+    for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
+    for (const job of options.jobs) registry.set(job);
+    this.#events = new Events({ ...options, registry });
+    const storeAnswered = (problem: string | null) => this.#storeAnswered(problem);
+    const calls = new JobCalls(this, (instance) => this.#dispatcher.holds(instance));
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      registry,
+      events: this.#events,
+      systemJobs,
+      count: checkWorkers(options.workers),
+      handleCall: (running, method, args) => calls.handle(running, method, args),
+      storeAnswered,
+    });
+    const poke = () => this.#dispatcher.poke();
+    const shared = { ...options, registry, events: this.#events, storeAnswered };
+    this.#scheduler = new Scheduler({ ...shared, fired: poke });
+    this.#schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
+    this.#janitor = new Janitor({ ...shared, reaped: poke });
+  }
+
+  /**
+   * Open the store and take back what a dead daemon left; nothing is claimed yet.
+   *
+   * @throws JobError when the store refuses
+   */
+  async open(): Promise<StoreInfo> {
+    const { node, logger } = this.#options;
+    const at = this.#clock.now();
+    this.#startedAt = at.wallMs;
+    this.#storeInfo = await this.#store.open({ at, node });
+    const { recovered } = this.#storeInfo;
+    if (recovered.length > 0) {
+      logger.warn("Instances of a daemon that ended without settling them were taken back", {
+        count: recovered.length,
+      });
+    }
+    return this.#storeInfo;
+  }
+
+  /** Start to work; opens the store unless {@link open} did. */
+  async start(): Promise<void> {
+    const { recovered } = this.#storeInfo ?? await this.open();
+    this.#unsubscribe = this.#store.subscribe((hint) => this.#hinted(hint));
+    await this.#options.executor.start();
+    await this.#schedules.sync(this.#options.disabledKinds);
+    for (const instance of recovered) this.#events.changed(instance, this.#startedAt);
+    this.#dispatcher.start();
+    this.#scheduler.start();
+    this.#janitor.start();
+  }
+
+  /**
+   * Drain: claim nothing more, let running attempts finish for the drain time, then abort the rest and give them back with
+   * their attempts kept.
+   */
+  async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    if (!this.#storeInfo) return;
+    this.#isDraining = true;
+    this.#scheduler.stop();
+    this.#janitor.stop();
+    this.#dispatcher.pauseClaims();
+    const timer = this.#clock.timer(
+      options.drainMs ?? this.#options.drainMs,
+      () => this.#dispatcher.abort("drain"),
+    );
+    await this.#dispatcher.drained();
+    timer.cancel();
+    this.#dispatcher.stop();
+    await this.#events.settled();
+    await this.#options.executor.stop();
+    this.#unsubscribe?.();
+    await this.#store.close();
+    this.#storeInfo = null;
+  }
+
+  /** Abort what runs at once, during {@link stop}: the second signal of an impatient operator. */
+  abortRunning(): void {
+    this.#dispatcher.abort("drain");
+  }
+
+  listJobs(): readonly JobDefinition[] {
+    return this.registry.list();
+  }
+
+  getJob(kind: string): JobDefinition {
+    return this.registry.get(kind);
+  }
+
+  /** Add a job, or replace the one of its kind. */
+  addJob(job: JobDefinition): void {
+    this.registry.set(job);
+    if (this.#storeInfo) this.#dispatcher.poke();
+  }
+
+  async scheduleJob(kind: string, options: ScheduleOptions = {}): Promise<Instance> {
+    const job = this.registry.get(kind);
+    const [instance] = await this.#enqueue([newInstance(job, options, this.#seed())]);
+    return instance!;
+  }
+
+  async scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]> {
+    if (requests.length > BATCH_MAX) {
+      throw new JobError(
+        "invalid_argument",
+        `Cannot schedule ${requests.length} instances at once: at most ${BATCH_MAX}`,
+        { path: "requests", hint: "Send them in several batches" },
+      );
+    }
+    const instances = requests.map((request) =>
+      newInstance(this.registry.get(request.kind), request, this.#seed())
+    );
+    return await this.#enqueue(instances);
+  }
+
+  previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
+    return previewInstance(this.registry.get(kind), options, this.#seed());
+  }
+
+  async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
+    const record = await this.#schedules.create(this.registry.get(kind), options);
+    this.#scheduler.poke();
+    return record;
+  }
+
+  listSchedules(
+    query: { readonly kind?: string },
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<ScheduleRecord>> {
+    return this.#store.listSchedules(query, page);
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    await this.#schedules.remove(id);
+    this.#scheduler.poke();
+  }
+
+  async getInstance(id: string): Promise<Instance> {
+    const wanted = id.toLowerCase();
+    if (wanted.length === UUID_LENGTH) {
+      const instance = await this.#store.get(wanted);
+      if (instance) return instance;
+    } else if (/^[0-9a-f-]{4,35}$/.test(wanted)) {
+      const { items } = await this.#store.list({ idPrefix: wanted }, { limit: 2 });
+      if (items.length === 1) return items[0]!;
+      if (items.length > 1) {
+        throw new JobError(
+          "invalid_argument",
+          `Cannot tell which instance "${id}" is: several begin so`,
+          {
+            path: "uuid",
+            hint: `Write more of it; among them are ${items.map((item) => item.id).join(", ")}`,
+          },
+        );
+      }
+    }
+    throw new JobError("not_found", `Cannot find instance "${id}": no such instance`, {
+      path: "uuid",
+      hint: "List them with: jobctl list instances",
+    });
+  }
+
+  lookupInstances(
+    query: InstanceQuery,
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<Instance>> {
+    return this.#store.list(query, page);
+  }
+
+  lookupInstanceHistory(
+    query: HistoryQuery,
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<HistoryEntry>> {
+    return this.#store.history(query, page);
+  }
+
+  lookupInstanceLogs(
+    query: LogQuery,
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<StoredLogEntry>> {
+    return this.#store.logs(query, page);
+  }
+
+  cancelInstances(
+    query: InstanceQuery,
+    options: { readonly all?: boolean } = {},
+  ): Promise<readonly Instance[]> {
+    return cancelInstances(query, options, {
+      store: this.#store,
+      clock: this.#clock,
+      changed: (instance, at) => this.#events.changed(instance, at),
+      abort: (claims) => this.#dispatcher.abort("canceled", claims),
+      wait: (id, timeoutMs) => this.waitInstance(id, timeoutMs),
+    });
+  }
+
+  async retryInstance(id: string): Promise<Instance> {
+    const past = await this.getInstance(id);
+    if (!isFinal(past.state)) {
+      throw new JobError("conflict", `Cannot retry instance "${past.id}": it is ${past.state}`, {
+        hint: "Wait until it has ended, or cancel it first",
+      });
+    }
+    const job = this.registry.get(past.kind);
+    const [instance] = await this.#enqueue([repeatInstance(job, past, this.#seed())]);
+    return instance!;
+  }
+
+  async clearInstanceHistory(
+    query: InstanceQuery & { readonly settledBefore?: number } = {},
+  ): Promise<number> {
+    const { settledBefore = Infinity, ...rest } = query;
+    const before = Math.min(settledBefore, Number.MAX_SAFE_INTEGER);
+    return await this.#inBatches(async (at) => {
+      const request = { at, query: rest, settledBefore: before, limit: CLEAR_BATCH };
+      return (await this.#store.clearInstances(request)).value.length;
+    });
+  }
+
+  async clearInstanceLogs(query: LogQuery = {}): Promise<number> {
+    return await this.#inBatches(async (at) =>
+      (await this.#store.clearLogs({ at, query, limit: CLEAR_BATCH })).value
+    );
+  }
+
+  workers(): WorkerStatus {
+    const { alive } = this.#options.executor.stats();
+    return { count: this.#dispatcher.count, busy: this.#dispatcher.busy, alive };
+  }
+
+  async resizeWorkers(count: number): Promise<WorkerStatus> {
+    this.#dispatcher.resize(checkWorkers(count));
+    return this.workers();
+  }
+
+  async pause(
+    kind: string | null,
+    options: { readonly until?: number; readonly reason?: string } = {},
+  ): Promise<Pause> {
+    if (kind !== null) this.registry.get(kind);
+    const { until = null, reason = "" } = options;
+    return (await this.#store.setPause({ at: this.#clock.now(), kind, until, reason })).value;
+  }
+
+  async resume(kind: string | null): Promise<boolean> {
+    const { value } = await this.#store.removePause({ at: this.#clock.now(), kind });
+    this.#dispatcher.poke();
+    return value;
+  }
+
+  async status(): Promise<ManagerStatus> {
+    if (!this.#storeInfo) {
+      throw new JobError("unavailable", "Cannot tell the status: the manager does not run");
+    }
+    return {
+      node: this.#options.node,
+      version: this.version,
+      startedAt: this.#startedAt,
+      isDraining: this.#isDraining,
+      storeProblem: this.#storeProblem,
+      store: this.#storeInfo,
+      workers: this.workers(),
+      stats: await this.#store.stats(),
+      pauses: await this.#store.listPauses(),
+      nextScheduleAt: this.#scheduler.nextAt,
+    };
+  }
+
+  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    return waitInstance(id, timeoutMs, {
+      clock: this.#clock,
+      get: (wanted) => this.getInstance(wanted),
+      subscribe: (listener) => this.subscribe(listener),
+    });
+  }
+
+  subscribe(listener: (event: ManagerEvent) => void): () => void {
+    return this.#events.subscribe(listener);
+  }
+
+  async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
+    if (this.#isDraining) {
+      throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
+        hint: "Try again when it has restarted",
+      });
+    }
+    const enqueued = this.#store.enqueue({ at: this.#clock.now(), instances });
+    // In the same turn, so that a free worker's claim shares the transaction.
+    this.#dispatcher.poke();
+    const { value, at } = await enqueued;
+    for (const { instance, outcome } of value) {
+      if (outcome === "accepted") this.#events.changed(instance, at);
+    }
+    return value.map(({ instance }) => instance);
+  }
+
+  async #inBatches(clear: (at: ReturnType<Clock["now"]>) => Promise<number>): Promise<number> {
+    let total = 0;
+    for (;;) {
+      const count = await clear(this.#clock.now());
+      total += count;
+      if (count < CLEAR_BATCH) return total;
+    }
+  }
+
+  #seed() {
+    const { ids, random } = this.#options;
+    return { id: ids(), nowMs: this.#clock.now().wallMs, random: random.next() };
+  }
+
+  #hinted(hint: ChangeHint): void {
+    switch (hint.type) {
+      case "instances":
+        this.#dispatcher.pokeAt(hint.dueAt);
+        break;
+      case "schedules":
+        this.#scheduler.poke();
+        break;
+      case "cancel":
+        this.#dispatcher.abort("canceled", hint.claims);
+        break;
+      case "pauses":
+        this.#dispatcher.poke();
+        break;
+    }
+  }
+
+  #storeAnswered(problem: string | null): void {
+    if ((problem === null) === (this.#storeProblem === null)) {
+      this.#storeProblem = problem;
+      return;
+    }
+    this.#storeProblem = problem;
+    const { logger } = this.#options;
+    if (problem === null) logger.info("The store answers again");
+    else logger.error("The store does not answer; trying again", { error: problem });
+  }
+}
+
+function checkWorkers(count: number): number {
+  if (Number.isInteger(count) && count >= 0 && count <= WORKERS_MAX) return count;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot run ${count} workers: it takes a whole number from 0 to ${WORKERS_MAX}`,
+    { path: "count" },
+  );
+}

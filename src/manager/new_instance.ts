@@ -1,0 +1,165 @@
+import { convertArguments } from "../core/convert.ts";
+import { encodeJson } from "../core/encode.ts";
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import type { NewInstance } from "../store/store.ts";
+import type { ScheduleOptions, SchedulePreview } from "./api.ts";
+
+/** Priorities that the wire can carry, less −1, which there means unset. */
+const PRIORITY_MAX = 2 ** 31 - 1;
+/** Latest time that a date can name, epoch ms. */
+const TIME_MAX = 8.64e15;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UNIQUE_KEY_LENGTH_MAX = 500;
+
+/** What an instance needs that chance and the clock give. */
+export interface Seed {
+  readonly id: string;
+  readonly nowMs: number;
+  /** A number in [0, 1) for jitter. */
+  readonly random: number;
+}
+
+/**
+ * The instance that `options` ask for, with converted and encoded arguments.
+ *
+ * @throws JobError `invalid_argument` naming the option or the parameter
+ */
+export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: Seed): NewInstance {
+  const preview = previewInstance(job, options, seed);
+  const retryMax = options.retries ?? job.options.retry.max;
+  checkInteger("retries", retryMax, -1, PRIORITY_MAX);
+  const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
+  checkInteger("timeout", timeoutMs, 0, TIME_MAX);
+  const id = (options.id ?? seed.id).toLowerCase();
+  if (!UUID.test(id)) {
+    throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
+  }
+  return {
+    id,
+    kind: job.kind,
+    priority: preview.priority,
+    queueKey: job.kind,
+    uniqueKey: checkUniqueKey(options.uniqueKey),
+    argumentsJson: encodeArguments(job.kind, preview.arguments),
+    dueAt: preview.dueAt,
+    scheduleId: null,
+    scheduledFor: null,
+    retryOf: null,
+    retryMax,
+    timeoutMs,
+    ...policyOf(job),
+  };
+}
+
+/** Convert and check as {@link newInstance} does, without making anything. */
+export function previewInstance(
+  job: JobDefinition,
+  options: ScheduleOptions,
+  seed: Omit<Seed, "id">,
+): SchedulePreview {
+  const priority = options.priority ?? job.options.priority;
+  checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
+  return {
+    kind: job.kind,
+    arguments: convertArguments(job.signature, options.arguments ?? [], { kind: job.kind }),
+    priority,
+    dueAt: dueTime(options, seed),
+  };
+}
+
+/** The instance of one tick of a recurring schedule. */
+export function tickInstance(
+  job: JobDefinition,
+  record: ScheduleRecord,
+  tick: { readonly at: number; readonly id: string; readonly random: number },
+): NewInstance {
+  return {
+    id: tick.id,
+    kind: job.kind,
+    priority: record.priority ?? job.options.priority,
+    queueKey: job.kind,
+    uniqueKey: null,
+    argumentsJson: record.argumentsJson,
+    dueAt: tick.at + Math.floor(tick.random * record.spec.jitterMs),
+    scheduleId: record.id,
+    scheduledFor: tick.at,
+    retryOf: null,
+    retryMax: record.retryMax ?? job.options.retry.max,
+    timeoutMs: record.timeoutMs ?? job.options.timeoutMs,
+    ...policyOf(job),
+  };
+}
+
+/** A new instance like a final one. */
+export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): NewInstance {
+  return {
+    id: seed.id,
+    kind: past.kind,
+    priority: past.priority,
+    queueKey: past.queueKey,
+    uniqueKey: null,
+    argumentsJson: past.argumentsJson,
+    dueAt: seed.nowMs,
+    scheduleId: null,
+    scheduledFor: null,
+    retryOf: past.id,
+    retryMax: past.retryMax,
+    timeoutMs: past.timeoutMs,
+    ...policyOf(job),
+  };
+}
+
+/** JSON text of converted arguments. @throws JobError when it is too large */
+export function encodeArguments(kind: string, converted: readonly unknown[]): string {
+  return encodeJson(converted, {
+    bytesMax: PAYLOAD_BYTES_MAX,
+    what: `the arguments of job "${kind}"`,
+  });
+}
+
+function policyOf(job: JobDefinition) {
+  const { crashesMax, keepSuccessMs, keepFailureMs } = job.options;
+  return { crashesMax, keepSuccessMs, keepFailureMs };
+}
+
+function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {
+  if (options.at !== undefined && options.afterMs !== undefined) {
+    throw new JobError("invalid_argument", `Cannot schedule with both "at" and "after"`, {
+      path: "at",
+      hint: "Give one of them",
+    });
+  }
+  const at = options.at instanceof Date ? options.at.getTime() : options.at;
+  const afterMs = options.afterMs ?? 0;
+  checkInteger("after", afterMs, 0, TIME_MAX);
+  const jitterMs = options.jitterMs ?? 0;
+  checkInteger("jitter", jitterMs, 0, TIME_MAX);
+  const dueAt = (at ?? seed.nowMs + afterMs) + Math.floor(seed.random * jitterMs);
+  if (Number.isFinite(dueAt) && dueAt >= 0 && dueAt <= TIME_MAX) return Math.floor(dueAt);
+  throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");
+}
+
+function checkUniqueKey(key: string | undefined): string | null {
+  if (key === undefined) return null;
+  if (key.length > 0 && key.length <= UNIQUE_KEY_LENGTH_MAX) return key;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use a unique key of ${key.length} characters: it takes 1 to ${UNIQUE_KEY_LENGTH_MAX}`,
+    { path: "unique_key" },
+  );
+}
+
+function checkInteger(path: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw invalid(path, String(value), `is not a whole number from ${min} to ${max}`);
+}
+
+function invalid(path: string, value: string, problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `Cannot use ${path} "${value}": it ${problem}`, {
+    path,
+    hint,
+  });
+}

@@ -1,0 +1,52 @@
+import { JobError } from "../core/errors.ts";
+import type { JobDefinition } from "../core/job.ts";
+import { nearest } from "../core/nearest.ts";
+
+/** How many kinds an error lists at most. */
+const LISTED_KINDS_MAX = 10;
+
+/** The jobs that this node knows, by kind. */
+export class Registry {
+  readonly #jobs = new Map<string, JobDefinition>();
+  #kinds: ReadonlySet<string> = new Set();
+
+  /** The kinds served; a new set object after each change, the same one in between. */
+  get kinds(): ReadonlySet<string> {
+    return this.#kinds;
+  }
+
+  /** Add a job, or replace the one of its kind. */
+  set(job: JobDefinition): void {
+    this.#jobs.set(job.kind, job);
+    this.#kinds = new Set(this.#jobs.keys());
+  }
+
+  /** Whether there was one. */
+  delete(kind: string): boolean {
+    const existed = this.#jobs.delete(kind);
+    if (existed) this.#kinds = new Set(this.#jobs.keys());
+    return existed;
+  }
+
+  find(kind: string): JobDefinition | undefined {
+    return this.#jobs.get(kind);
+  }
+
+  /** @throws JobError `not_found` naming the nearest kind */
+  get(kind: string): JobDefinition {
+    const job = this.#jobs.get(kind);
+    if (job) return job;
+    const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));
+    const near = nearest(kind, [...this.#jobs.keys()]);
+    const listed = kinds.slice(0, LISTED_KINDS_MAX).join(", ");
+    throw new JobError("not_found", `Cannot find job "${kind}": no such kind`, {
+      path: "kind",
+      hint: near ? `Did you mean "${near}"?` : `Known kinds: ${listed || "none"}`,
+    });
+  }
+
+  /** All jobs, by kind. */
+  list(): readonly JobDefinition[] {
+    return [...this.#jobs.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1));
+  }
+}

@@ -1,0 +1,161 @@
+import { toJobError } from "../core/errors.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import { planAdvance } from "../core/ticks.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { IdSource } from "../platform/ids.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import type { Advance, Store } from "../store/store.ts";
+import type { Events } from "./events.ts";
+import { tickInstance } from "./new_instance.ts";
+import type { Registry } from "./registry.ts";
+
+/** Schedules advanced in one transaction. */
+const ADVANCE_BATCH = 250;
+/** Longest sleep: the wall clock may be set while we wait. */
+const SLEEP_MAX_MS = 60_000;
+const RETRY_MS = 1_000;
+
+/** What the scheduler works with. */
+export interface SchedulerOptions {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  /** Called when ticks became instances. */
+  readonly fired: () => void;
+  readonly storeAnswered: (problem: string | null) => void;
+}
+
+/**
+ * Turns due ticks of the recurring schedules into instances, each exactly once: it plans on what the store holds and advances
+ * by compare-and-set, so that any number of nodes may do the same.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  #isStarted = false;
+  #isRunning = false;
+  #mustRun = false;
+  #timer: Timer | null = null;
+  #nextAt: number | null = null;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  /** The next tick of any schedule, epoch ms; null when there is none. */
+  get nextAt(): number | null {
+    return this.#nextAt;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.poke();
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  /** A schedule was written, or is due. */
+  poke(): void {
+    this.#mustRun = true;
+    if (this.#isStarted && !this.#isRunning) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      while (this.#isStarted && this.#mustRun) {
+        this.#mustRun = false;
+        await this.#advanceDue();
+      }
+      await this.#arm();
+    } catch (error) {
+      const known = toJobError(error, "Cannot advance the schedules");
+      this.#options.storeAnswered(known.message);
+      if (known.code !== "unavailable" && known.code !== "resource_exhausted") {
+        this.#options.logger.error("The scheduler failed and tries again", {
+          error: known.message,
+        });
+      }
+      this.#sleep(RETRY_MS);
+    } finally {
+      this.#isRunning = false;
+    }
+    if (this.#isStarted && this.#mustRun) this.poke();
+  }
+
+  async #advanceDue(): Promise<void> {
+    const { store, clock } = this.#options;
+    for (;;) {
+      const at = clock.now();
+      const due = await store.dueSchedules({ at, limit: ADVANCE_BATCH });
+      if (due.length === 0 || !this.#isStarted) return;
+      const advances = due.map((record) => this.#plan(record, at.wallMs));
+      const { value, at: committedAt } = await store.advance({ at, advances });
+      let accepted = 0;
+      for (const result of value) {
+        for (const instance of result.accepted) this.#options.events.changed(instance, committedAt);
+        accepted += result.accepted.length;
+      }
+      if (accepted > 0) this.#options.fired();
+      if (due.length < ADVANCE_BATCH) return;
+    }
+  }
+
+  #plan(record: ScheduleRecord, nowMs: number): Advance {
+    const { registry, random, ids } = this.#options;
+    const plan = planAdvance(record, nowMs);
+    const job = registry.find(record.kind);
+    const step = {
+      scheduleId: record.id,
+      generation: record.generation,
+      expectedCursor: record.cursor,
+      cursor: plan.cursor,
+      nextAt: plan.nextAt,
+      overlap: record.spec.overlap,
+    };
+    if (!job) {
+      const skipped = plan.fires.map((tick) => ({
+        from: tick,
+        to: tick,
+        count: 1,
+        fate: "skipped" as const,
+        reason: "disabled",
+        instanceId: null,
+      }));
+      return { ...step, fires: [], fates: [...plan.fates, ...skipped] };
+    }
+    const fires = plan.fires.map((tick) =>
+      tickInstance(job, record, { at: tick, id: ids(), random: random.next() })
+    );
+    return { ...step, fires, fates: plan.fates };
+  }
+
+  async #arm(): Promise<void> {
+    if (!this.#isStarted) return;
+    const { store, clock } = this.#options;
+    const at = clock.now();
+    const { scheduleAt } = await store.nextDue({ at, kinds: NO_KINDS });
+    this.#nextAt = scheduleAt;
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (scheduleAt !== null) this.#sleep(Math.max(0, scheduleAt - at.wallMs));
+  }
+
+  #sleep(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.timer(Math.min(delayMs, SLEEP_MAX_MS), () => {
+      this.#timer = null;
+      this.poke();
+    });
+  }
+}
+
+const NO_KINDS: ReadonlySet<string> = new Set();
