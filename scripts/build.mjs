@@ -1,0 +1,38 @@
+// Builds dist/jobctl, the one file.
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { install, ROOT, run } from "./tasks.mjs";
+
+/** Compile src/main.ts and what runs as a thread of its own into dist/jobctl. */
+export function build() {
+  const entries = ["src/main.ts", "src/worker/guard_thread.ts"]
+    .filter((entry) => existsSync(join(ROOT, entry)));
+  const folder = join(ROOT, "dist", `.build-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // A failing build ends the process.
+  process.once("exit", remove);
+  run("bun", [
+    "build",
+    "--compile",
+    "--minify",
+    "--sourcemap",
+    // Keeps `new URL("./guard_thread.ts", import.meta.url)` right: every entry lies beside the main one in the compiled file.
+    "--entry-naming=[name].[ext]",
+    // The folder that the daemon is started in must not change what it is.
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    // Job modules may have npm packages beside them.
+    "--compile-autoload-package-json",
+    ...entries,
+    `--outfile=${join(folder, "jobctl")}`,
+  ], { stdio: ["ignore", 2, 2] });
+  // A running daemon keeps its file, and no reader meets half of one.
+  renameSync(join(folder, "jobctl"), join(ROOT, "dist", "jobctl"));
+  remove();
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  install();
+  build();
+}

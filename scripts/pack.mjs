@@ -1,0 +1,70 @@
+// Packs the library as JavaScript and declarations into dist/lib, and tries it on the oldest Node that it serves.
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { install, ROOT, run, tryRun } from "./tasks.mjs";
+
+/** The oldest Node that runs the packed library. */
+const NODE_VERSION = "22.18.0";
+const LIB = join(ROOT, "dist", "lib");
+const NPM_FLAGS = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
+
+/** Emit dist/lib: what a user of the library installs. */
+export function pack() {
+  rmSync(LIB, { recursive: true, force: true });
+  run("tsc", ["-p", "tsconfig.lib.json"]);
+  const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const { name, version, description, license, type, dependencies } = manifest;
+  const packed = {
+    name,
+    version,
+    description,
+    license,
+    type,
+    engines: { node: `>=${NODE_VERSION}` },
+    exports: { ".": { types: "./src/index.d.ts", default: "./src/index.js" } },
+    bin: { jobctl: "./src/main.js" },
+    dependencies,
+  };
+  writeFileSync(join(LIB, "package.json"), JSON.stringify(packed, null, 2) + "\n");
+  for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) {
+    if (existsSync(join(ROOT, file))) copyFileSync(join(ROOT, file), join(LIB, file));
+  }
+}
+
+/** Install the packed library into an empty folder and run test/pack/smoke.mjs there; answers whether it did. */
+export function smoke() {
+  const home = join(ROOT, "dist", "node22");
+  const node = join(home, "node_modules", "node", "bin", "node");
+  if (!existsSync(node)) {
+    run("npm", ["install", `--prefix=${home}`, ...NPM_FLAGS, `node@${NODE_VERSION}`]);
+  }
+  const folder = mkdtempSync(join(tmpdir(), "jobctl-pack-"));
+  try {
+    writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+    copyFileSync(join(ROOT, "test", "pack", "smoke.mjs"), join(folder, "smoke.mjs"));
+    run("npm", ["pack", "--silent", `--pack-destination=${folder}`], {
+      cwd: LIB,
+      stdio: ["ignore", 2, 2],
+    });
+    const { name, version } = JSON.parse(readFileSync(join(LIB, "package.json"), "utf8"));
+    const tarball = join(folder, `${name}-${version}.tgz`);
+    run("npm", ["install", ...NPM_FLAGS, "--prefer-offline", tarball], { cwd: folder });
+    return tryRun(node, ["smoke.mjs"], { cwd: folder }).status === 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  install();
+  pack();
+  if (process.argv.includes("--smoke") && !smoke()) process.exitCode = 1;
+}

@@ -1,0 +1,101 @@
+// Runs the tests on Bun, then on Deno; the last line says how many passed and failed in both.
+// Usage: npm test -- [--bun | --deno] [test/core test/cli/cli.test.ts …]
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { install, ROOT, tryRun } from "./tasks.mjs";
+
+/** Tests of the compiled file say nothing about Deno. */
+const BUN_ONLY = ["test/e2e"];
+
+function isWithin(file, paths) {
+  return paths.some((path) => file === path || file.startsWith(`${path}/`));
+}
+
+/** Test files, sorted, below `paths`; all without any. */
+function testFiles(paths) {
+  const all = readdirSync(join(ROOT, "test"), { recursive: true })
+    .filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`).sort();
+  const wanted = paths.map((path) => path.replace(/^\.\//, "").replace(/\/$/, ""));
+  return wanted.length === 0 ? all : all.filter((file) => isWithin(file, wanted));
+}
+
+function attribute(tag, name) {
+  const value = new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? "";
+  const entities = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return value.replace(/&(?:#(\d+)|(\w+));/g, (whole, code, entity) => {
+    return code ? String.fromCodePoint(Number(code)) : entities[entity] ?? whole;
+  });
+}
+
+/** What a JUnit report says: how many passed, and the names of those that failed. */
+function readReport(file) {
+  let text;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return { passed: 0, failed: [] };
+  }
+  let passed = 0;
+  const failed = [];
+  for (const [, tag, body] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>([^]*?)<\/testcase>)/g)) {
+    if (/<(failure|error)\b/.test(body ?? "")) {
+      const place = (attribute(tag, "file") || attribute(tag, "classname")).replace(/^\.\//, "");
+      failed.push(`${place}: ${attribute(tag, "name")}`);
+    } else if (!/<skipped\b/.test(body ?? "")) passed += 1;
+  }
+  return { passed, failed };
+}
+
+function runOn(runtime, args, files, report) {
+  console.log(`\n== ${files.length} test files on ${runtime}`);
+  const ended = tryRun(runtime, [...args, ...files.map((file) => `./${file}`)]);
+  const { passed, failed } = readReport(report);
+  const names = failed.map((name) => `${runtime}: ${name}`);
+  // A file that does not load, or a crash, is in no report.
+  if (ended.status !== 0 && names.length === 0) {
+    names.push(`${runtime}: ended with ${ended.signal ?? `exit code ${ended.status}`}, see above`);
+  }
+  return { passed, failed: names };
+}
+
+/** Run the tests below `paths`; answers whether they passed. Prints the count as its last line. */
+export function test(paths, runtimes = ["bun", "deno"]) {
+  const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
+  const files = testFiles(paths);
+  const runs = [];
+  if (runtimes.includes("bun") && files.length > 0) {
+    const report = join(folder, "bun.xml");
+    const args = ["test", "--only-failures", "--timeout=120000", "--reporter=junit"];
+    runs.push(runOn("bun", [...args, `--reporter-outfile=${report}`], files, report));
+  }
+  const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
+  if (runtimes.includes("deno") && portable.length > 0) {
+    const report = join(folder, "deno.xml");
+    const args = ["test", "--allow-all", "--no-check", "--reporter=dot"];
+    runs.push(runOn("deno", [...args, `--junit-path=${report}`], portable, report));
+  }
+  rmSync(folder, { recursive: true, force: true });
+
+  const passed = runs.reduce((sum, run) => sum + run.passed, 0);
+  const failed = runs.flatMap((run) => run.failed);
+  if (failed.length > 0) console.log(`\nFailed:\n${failed.map((name) => `  ${name}`).join("\n")}`);
+  if (passed + failed.length === 0) {
+    console.error(`No tests ran: no test matches ${paths.join(" ") || "test/**/*.test.ts"}`);
+  }
+  console.log(`\n${passed} passed, ${failed.length} failed`);
+  return failed.length === 0 && passed > 0;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const args = process.argv.slice(2);
+  const runtimes = ["bun", "deno"].filter((name) => args.includes(`--${name}`));
+  install();
+  build();
+  const isGood = test(
+    args.filter((arg) => !arg.startsWith("--")),
+    runtimes.length === 0 ? undefined : runtimes,
+  );
+  process.exitCode = isGood ? 0 : 1;
+}
