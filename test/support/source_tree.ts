@@ -1,0 +1,130 @@
+import { parse } from "@babel/parser";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A node of the syntax tree, as far as the rules look. */
+export interface SyntaxNode {
+  readonly type: string;
+  readonly start: number;
+  readonly loc: {
+    readonly start: { readonly line: number };
+    readonly end: { readonly line: number };
+  };
+  readonly [key: string]: unknown;
+}
+
+/** One import or re-export. */
+export interface SourceImport {
+  readonly specifier: string;
+  readonly line: number;
+  readonly isType: boolean;
+  /** Path below the root for a relative import, such as `src/core/errors.ts`; null for packages and `node:`. */
+  readonly target: string | null;
+}
+
+/** A TypeScript file with its syntax tree. */
+export interface SourceFile {
+  /** Path below the root, such as `src/core/errors.ts`. */
+  readonly path: string;
+  /** The folder below `src`, or the file's name without ending for files in `src` itself. */
+  readonly folder: string;
+  readonly text: string;
+  readonly lineCount: number;
+  readonly program: SyntaxNode | null;
+  readonly syntaxError: string | null;
+  readonly imports: readonly SourceImport[];
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === "object" && value !== null &&
+    typeof Reflect.get(value, "type") === "string";
+}
+
+/** Visit `node` and what is below it; `parents` are its ancestors, nearest last. */
+export function visit(
+  node: SyntaxNode,
+  visitor: (node: SyntaxNode, parents: readonly SyntaxNode[]) => void,
+  parents: SyntaxNode[] = [],
+): void {
+  visitor(node, parents);
+  parents.push(node);
+  for (const [key, value] of Object.entries(node)) {
+    if (key.endsWith("Comments") || key === "loc" || key === "errors") continue;
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (isNode(child)) visit(child, visitor, parents);
+    }
+  }
+  parents.pop();
+}
+
+function importOf(node: SyntaxNode): { source: SyntaxNode; isType: boolean } | null {
+  switch (node.type) {
+    case "ImportDeclaration":
+    case "ExportNamedDeclaration":
+    case "ExportAllDeclaration": {
+      if (!isNode(node.source)) return null;
+      const specifiers = (node.specifiers ?? []) as readonly SyntaxNode[];
+      const isEachType = specifiers.length > 0 &&
+        specifiers.every((one) => one.importKind === "type" || one.exportKind === "type");
+      return {
+        source: node.source,
+        isType: node.importKind === "type" || node.exportKind === "type" || isEachType,
+      };
+    }
+    case "ImportExpression":
+      return isNode(node.source) ? { source: node.source, isType: false } : null;
+    case "TSImportType": {
+      const argument = isNode(node.source) ? node.source : node.argument;
+      if (!isNode(argument)) return null;
+      const source = isNode(argument.literal) ? argument.literal : argument;
+      return { source, isType: true };
+    }
+    default:
+      return null;
+  }
+}
+
+function importsOf(program: SyntaxNode, path: string): SourceImport[] {
+  const imports: SourceImport[] = [];
+  visit(program, (node) => {
+    const found = importOf(node);
+    if (found === null || typeof found.source.value !== "string") return;
+    const specifier = found.source.value;
+    imports.push({
+      specifier,
+      line: node.loc.start.line,
+      isType: found.isType,
+      target: specifier.startsWith(".") ? posix.join(dirname(path), specifier) : null,
+    });
+  });
+  return imports;
+}
+
+/** Parse one file; a syntax error is told in the result. */
+export function readSource(path: string, text: string): SourceFile {
+  const [, folder = ""] = /^src\/([^/.]+)/.exec(path) ?? [];
+  const lineCount = text.trimEnd().split("\n").length;
+  const file = { path, folder, text, lineCount };
+  try {
+    const parsed = parse(text, {
+      sourceType: "module",
+      plugins: ["typescript"],
+      createImportExpressions: true,
+    });
+    const program = parsed.program as unknown as SyntaxNode;
+    return { ...file, program, syntaxError: null, imports: importsOf(program, path) };
+  } catch (error) {
+    return { ...file, program: null, syntaxError: String(error), imports: [] };
+  }
+}
+
+/** Every TypeScript file below a folder of the project, generated code left out. */
+export function readSources(folder: string): SourceFile[] {
+  return readdirSync(`${ROOT}/${folder}`, { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    .filter((path) => path.endsWith(".ts") && !path.startsWith("src/rpc/gen/")).sort()
+    .map((path) => readSource(path, readFileSync(`${ROOT}/${path}`, "utf8")));
+}
