@@ -70,4 +70,6 @@ export interface Config {
 export interface LoadedConfig {
   readonly config: Config;
   readonly problems: readonly ConfigProblem[];
+  /** What stops nothing and should be known, such as a secret file that everybody may read. */
+  readonly warnings: readonly ConfigProblem[];
 }

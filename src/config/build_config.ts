@@ -1,0 +1,62 @@
+import type { Config } from "./config.ts";
+import type { KEYS } from "./keys.ts";
+import type { Values } from "./schema.ts";
+
+/** The configuration, without its jobs, from the values of all keys. */
+export function buildConfig(file: string | null, values: Values<typeof KEYS>): Config {
+  const cert = values["server.tls.cert"];
+  const key = values["server.tls.key"];
+  return {
+    file,
+    timezone: values.timezone,
+    modules: values.modules,
+    log: { level: values["log.level"], format: values["log.format"] },
+    store: values["store.url"],
+    server: {
+      host: values["server.host"],
+      port: values["server.port"],
+      http: values["server.http"],
+      socket: values["server.socket"],
+      socketGroup: values["server.socket_group"],
+      allowInsecure: values["server.allow_insecure"],
+      tls: cert === null || key === null
+        ? null
+        : { cert, key, clientCa: values["server.tls.client_ca"] },
+      auth: {
+        mode: values["server.auth.mode"],
+        tokens: values["server.auth.tokens"],
+        tokenFile: values["server.auth.token_file"],
+      },
+    },
+    worker: {
+      count: values["worker.count"],
+      isolation: values["worker.isolation"],
+      leaseMs: values["worker.lease"],
+      drainMs: values["worker.drain"],
+      idleMs: values["worker.idle"],
+    },
+    defaults: {
+      priority: values["defaults.priority"],
+      timeoutMs: values["defaults.timeout"],
+      killAfterMs: values["defaults.kill_after"],
+      retry: {
+        max: values["defaults.retry.max"],
+        backoff: values["defaults.retry.backoff"],
+        initialMs: values["defaults.retry.initial"],
+        capMs: values["defaults.retry.cap"],
+        jitter: values["defaults.retry.jitter"],
+      },
+      crashesMax: values["defaults.crashes_max"],
+      keepSuccessMs: values["defaults.keep.success"],
+      keepFailureMs: values["defaults.keep.failure"],
+      isolation: values["worker.isolation"],
+    },
+    scheduleDefaults: {
+      overlap: values["defaults.overlap"],
+      misfire: values["defaults.misfire"],
+      misfireWithinMs: values["defaults.misfire_within"],
+      jitterMs: values["defaults.jitter"],
+    },
+    jobs: [],
+  };
+}

@@ -1,0 +1,97 @@
+import { statSync } from "node:fs";
+import type { Config } from "./config.ts";
+import type { KEYS } from "./keys.ts";
+import type { Values } from "./schema.ts";
+import { reasonOf } from "./secrets.ts";
+import { childOf, type Field, type Report } from "./source.ts";
+
+type AllValues = Values<typeof KEYS>;
+type Fields = ReadonlyMap<string, Field>;
+
+/** Check what concerns several keys at once, or the disk. */
+export function checkConfigValues(values: AllValues, fields: Fields, report: Report): void {
+  checkModules(values, fields, report);
+  checkTls(values, fields, report);
+  checkExposure(values, fields, report);
+  checkPorts(values, fields, report);
+  checkTokens(values, fields, report);
+  const field = fields.get("defaults.retry.initial") ?? fields.get("defaults.retry.cap");
+  if (field !== undefined && values["defaults.retry.initial"] > values["defaults.retry.cap"]) {
+    report.value(field, "defaults.retry.initial is longer than defaults.retry.cap");
+  }
+}
+
+function checkModules(values: AllValues, fields: Fields, report: Report): void {
+  const field = fields.get("modules");
+  if (field === undefined) return;
+  values.modules.forEach((directory, index) => {
+    const at = Array.isArray(field.value) ? childOf(field, index, field.value[index]) : field;
+    try {
+      if (statSync(directory).isDirectory()) return;
+      report.value(at, `"${directory}" is no directory`);
+    } catch (error) {
+      report.value(at, `cannot read the directory "${directory}": ${reasonOf(error)}`);
+    }
+  });
+}
+
+function checkTls(values: AllValues, fields: Fields, report: Report): void {
+  const cert = fields.get("server.tls.cert");
+  const key = fields.get("server.tls.key");
+  const clientCa = fields.get("server.tls.client_ca");
+  const mode = fields.get("server.auth.mode");
+  if (cert !== undefined && key === undefined) report.key(cert, "server.tls.key is missing");
+  if (key !== undefined && cert === undefined) report.key(key, "server.tls.cert is missing");
+  if (clientCa !== undefined && cert === undefined) {
+    report.key(clientCa, "server.tls.cert and server.tls.key are missing");
+  }
+  if (values["server.auth.mode"] === "mtls" && clientCa === undefined && mode !== undefined) {
+    report.value(mode, '"mtls" needs server.tls.client_ca', "Name the authority of the clients");
+  }
+}
+
+function checkExposure(values: AllValues, fields: Fields, report: Report): void {
+  if (values["server.allow_insecure"]) return;
+  const host = fields.get("server.host");
+  const hasTls = fields.has("server.tls.cert") && fields.has("server.tls.key");
+  const isSafe = hasTls && values["server.auth.mode"] !== "none";
+  if (host !== undefined && !isSafe && !isLoopback(values["server.host"])) {
+    report.value(
+      host,
+      `other hosts can reach "${values["server.host"]}" without TLS and authentication`,
+      "Set server.tls and server.auth, or server.allow_insecure = true",
+    );
+  }
+  const http = fields.get("server.http");
+  const address: Config["server"]["http"] = values["server.http"];
+  if (http !== undefined && address !== null && !isLoopback(address.host)) {
+    report.value(
+      http,
+      `other hosts can reach "${address.host}", and HTTP has neither TLS nor authentication`,
+      "Bind it to 127.0.0.1, or set server.allow_insecure = true",
+    );
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function checkPorts(values: AllValues, fields: Fields, report: Report): void {
+  const http: Config["server"]["http"] = values["server.http"];
+  const port = values["server.port"];
+  if (http === null || port === 0 || http.port !== port) return;
+  const field = fields.get("server.http") ?? fields.get("server.port");
+  if (field !== undefined) report.value(field, `server.http and server.port are both ${port}`);
+}
+
+function checkTokens(values: AllValues, fields: Fields, report: Report): void {
+  const field = fields.get("server.auth.tokens");
+  if (field === undefined || !Array.isArray(field.value)) return;
+  const names = new Map<string, number>();
+  values["server.auth.tokens"].forEach(({ name }, index) => {
+    const first = names.get(name);
+    if (first === undefined) names.set(name, index);
+    else report.value(childOf(field, index, null), `the name "${name}" is taken by token ${first}`);
+  });
+}

@@ -1,0 +1,118 @@
+import { nearest } from "../core/nearest.ts";
+import type { Environment } from "./expand.ts";
+import { SCHEMA } from "./keys.ts";
+import type { Field, Report, Source } from "./source.ts";
+
+const PREFIX = "JOBCTL_";
+
+/** Variables that the CLI reads as a client; they are no settings of the daemon. */
+export const CLIENT_VARIABLES: readonly string[] = [
+  "JOBCTL_HOST",
+  "JOBCTL_PORT",
+  "JOBCTL_TOKEN",
+  "JOBCTL_TOKEN_FILE",
+  "JOBCTL_CONFIG",
+  "JOBCTL_OUTPUT",
+  "JOBCTL_SOCKET",
+];
+
+/** Short names of flags, and the keys that they set. */
+export const FLAG_KEYS: Readonly<Record<string, string>> = {
+  port: "server.port",
+  host: "server.host",
+  http: "server.http",
+  socket: "server.socket",
+  store: "store.url",
+  workers: "worker.count",
+  logLevel: "log.level",
+  logFormat: "log.format",
+};
+
+// A list of tables has no text form, and included files are not included again.
+const FILE_ONLY: ReadonlySet<string> = new Set(["include", "server.auth.tokens"]);
+
+/** The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`; null when only a file can. */
+export function variableOf(path: string): string | null {
+  if (FILE_ONLY.has(path)) return null;
+  return PREFIX + path.toUpperCase().replaceAll(".", "_");
+}
+
+/** The keys that `JOBCTL_*` variables set; unknown variables are reported. */
+export function environmentFields(
+  env: Environment,
+  baseDir: string,
+  report: Report,
+): Map<string, Field> {
+  const known = new Map<string, string>();
+  for (const path of Object.keys(SCHEMA.keys)) {
+    const name = variableOf(path);
+    if (name !== null) known.set(name, path);
+  }
+  const fields = new Map<string, Field>();
+  for (const name of Object.keys(env).sort()) {
+    const value = env[name];
+    if (!name.startsWith(PREFIX) || value === undefined || CLIENT_VARIABLES.includes(name)) {
+      continue;
+    }
+    const path = known.get(name);
+    if (path === undefined) {
+      const near = nearest(name, [...known.keys(), ...CLIENT_VARIABLES]);
+      report.problems.push({
+        place: null,
+        path: name,
+        message: "unknown variable",
+        hint: near === null ? "Known ones are in docs/configuration.md" : `Did you mean "${near}"?`,
+        job: null,
+      });
+      continue;
+    }
+    addField(fields, { path, label: name, value, baseDir, env, isText: true }, report);
+  }
+  return fields;
+}
+
+/** The keys that flags set, by short name or dotted path; undefined ones are left out. */
+export function flagFields(
+  flags: Readonly<Record<string, unknown>>,
+  options: { readonly baseDir: string; readonly env: Environment },
+  report: Report,
+): Map<string, Field> {
+  const fields = new Map<string, Field>();
+  for (const [name, value] of Object.entries(flags)) {
+    if (value === undefined) continue;
+    const path = Object.hasOwn(FLAG_KEYS, name) ? FLAG_KEYS[name]! : name;
+    const label = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (!Object.hasOwn(SCHEMA.keys, path) || path === "include") {
+      const near = nearest(name, [...Object.keys(FLAG_KEYS), ...Object.keys(SCHEMA.keys)]);
+      report.problems.push({
+        place: null,
+        path: label,
+        message: "no such setting",
+        ...(near === null ? {} : { hint: `Did you mean "${near}"?` }),
+        job: null,
+      });
+      continue;
+    }
+    addField(fields, { path, label, value, ...options, isText: true }, report);
+  }
+  return fields;
+}
+
+function addField(
+  fields: Map<string, Field>,
+  setting: Omit<Source, "placeOf" | "rawOf" | "label"> & {
+    readonly path: string;
+    readonly label: string;
+    readonly value: unknown;
+  },
+  report: Report,
+): void {
+  const { path, value, ...rest } = setting;
+  const source: Source = { ...rest, placeOf: () => null, rawOf: () => undefined };
+  const field: Field = { value, path: path.split("."), source };
+  if (SCHEMA.keys[path as keyof typeof SCHEMA.keys].reader === null) {
+    report.key(field, "not supported yet");
+  } else {
+    fields.set(path, field);
+  }
+}

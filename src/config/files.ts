@@ -1,0 +1,172 @@
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { type Environment, expandVariables } from "./expand.ts";
+import { parseToml } from "./parse_toml.ts";
+import { reasonOf } from "./secrets.ts";
+import {
+  type Field,
+  formatPath,
+  isTable,
+  type KeyPath,
+  type Report,
+  type Source,
+} from "./source.ts";
+
+/** Largest configuration file, in bytes. */
+export const FILE_BYTES_MAX = 4 * 1_048_576;
+/** Most files that the patterns of `include` may name. */
+const INCLUDED_MAX = 1000;
+
+/** A read file: its tables with variables filled in, and where they stand. */
+export interface ConfigFile {
+  readonly source: Source;
+  readonly tree: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Read, parse and expand one file; null after problems that leave nothing to read.
+ *
+ * @param file the path as places show it
+ */
+export function readConfigFile(
+  file: string,
+  options: { readonly cwd: string; readonly env: Environment },
+  report: Report,
+): ConfigFile | null {
+  const absolute = resolve(options.cwd, file);
+  const bytes = readBytes(file, absolute, report);
+  if (bytes === null) return null;
+  const parsed = parseToml(bytes, file);
+  report.problems.push(...parsed.problems);
+  if (parsed.tree === null) return null;
+  const raw = new Map<string, string>();
+  const source: Source = {
+    baseDir: dirname(absolute),
+    label: null,
+    env: options.env,
+    isText: false,
+    placeOf: parsed.placeOf,
+    rawOf: (path) => raw.get(JSON.stringify(path)),
+  };
+  const expand = (value: unknown, path: KeyPath): unknown => {
+    if (typeof value === "string") return expandField({ value, path, source }, raw, report);
+    if (Array.isArray(value)) return value.map((item, index) => expand(item, [...path, index]));
+    if (!isTable(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, expand(item, [...path, key])]),
+    );
+  };
+  return { source, tree: expand(parsed.tree, []) as Record<string, unknown> };
+}
+
+function expandField(field: Field, raw: Map<string, string>, report: Report): string {
+  const text = field.value as string;
+  const { path, source } = field;
+  // Shell lines have variables of their own.
+  const isCode = path[0] === "jobs" && (path[2] === "run" || path[2] === "command");
+  if (isCode || !text.includes("${")) return text;
+  raw.set(JSON.stringify(path), text);
+  const expansion = expandVariables(text, source.env);
+  if (expansion.error === null) return expansion.text;
+  report.value(field, expansion.error, expansion.hint);
+  return text;
+}
+
+function readBytes(file: string, absolute: string, report: Report): Uint8Array | null {
+  const refuse = (message: string, hint?: string) => {
+    report.problems.push({
+      place: { file, line: 1, column: 1 },
+      path: "",
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      job: null,
+    });
+    return null;
+  };
+  let handle: number | null = null;
+  try {
+    handle = openSync(absolute, "r");
+    if (fstatSync(handle).isDirectory()) {
+      return refuse("it is a directory, wanted a TOML file", `Try ${join(file, "config.toml")}`);
+    }
+    const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const count = readSync(handle, buffer, length, buffer.length - length, null);
+      if (count === 0) return buffer.subarray(0, length);
+      length += count;
+    }
+    return refuse("the file is larger than 4 MiB", "Split it with include");
+  } catch (error) {
+    const hint = reasonOf(error) === "no such file" ? "`jobctl init` writes one" : undefined;
+    return refuse(`cannot read it: ${reasonOf(error)}`, hint);
+  } finally {
+    if (handle !== null) closeSync(handle);
+  }
+}
+
+/**
+ * The files that the `include` patterns of a file name, in order of patterns, then of names, each once.
+ *
+ * `*` and `?` stand for parts of one name and do not match a leading dot. A pattern without them must name a file.
+ */
+export function includedFiles(field: Field, file: string, report: Report): string[] {
+  const found = new Set<string>();
+  const patterns = Array.isArray(field.value) ? field.value : [];
+  patterns.forEach((pattern, index) => {
+    if (typeof pattern !== "string" || pattern === "") return;
+    const at: Field = { value: pattern, path: [...field.path, index], source: field.source };
+    if (pattern.includes("**")) {
+      report.mismatch(at, "a pattern without **");
+      return;
+    }
+    const start = isAbsolute(pattern) ? "/" : dirname(file);
+    const matches = expandPattern(start, pattern, field.source.baseDir);
+    if (matches.length === 0 && !/[*?]/.test(pattern)) {
+      report.value(at, `cannot read ${formatPath([join(start, pattern)])}: no such file`);
+    }
+    for (const match of matches) found.add(match);
+  });
+  if (found.size > INCLUDED_MAX) {
+    report.value(field, `found ${found.size} files, wanted ${INCLUDED_MAX} at most`);
+  }
+  return [...found].slice(0, INCLUDED_MAX);
+}
+
+// `shown` paths grow from `start` as messages show it; the disk is read below `baseDir`.
+function expandPattern(start: string, pattern: string, baseDir: string): string[] {
+  const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
+  let paths = [{ shown: start, real: isAbsolute(pattern) ? "/" : baseDir }];
+  parts.forEach((part, index) => {
+    const isLast = index === parts.length - 1;
+    paths = paths.flatMap(({ shown, real }) =>
+      namesMatching(real, part)
+        .map((name) => ({ shown: join(shown, name), real: join(real, name) }))
+        .filter((path) => isOfType(path.real, isLast ? "file" : "directory"))
+    ).slice(0, INCLUDED_MAX + 1);
+  });
+  return paths.map((path) => path.shown);
+}
+
+function namesMatching(directory: string, part: string): string[] {
+  if (!/[*?]/.test(part)) return [part];
+  const source = part.replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll(/\*+/g, "[^/]*").replaceAll("?", "[^/]");
+  const matcher = new RegExp(`^${source}$`);
+  try {
+    return readdirSync(directory)
+      .filter((name) => matcher.test(name) && (!name.startsWith(".") || part.startsWith(".")))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+function isOfType(path: string, type: "file" | "directory"): boolean {
+  try {
+    const stats = statSync(path);
+    return type === "directory" ? stats.isDirectory() : !stats.isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,243 @@
+import type { Misfire, Overlap } from "../core/schedule.ts";
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  list,
+  number,
+  oneOrMany,
+  optional,
+  path,
+  string,
+  timezone,
+} from "./readers.ts";
+import { key, planned, schemaOf } from "./schema.ts";
+import { environment } from "./secrets.ts";
+import * as special from "./special_readers.ts";
+
+const INT32_MAX = 2_147_483_647;
+
+// Each is read twice: in [defaults], where it has a default, and in a job's table.
+const OPTIONS = {
+  priority: integer(0, INT32_MAX),
+  timeout: duration(),
+  kill_after: duration(),
+  overlap: choice<Overlap>(["skip", "allow"], ["queue", "replace"]),
+  misfire: choice<Misfire>(["latest", "skip"], ["all"]),
+  misfire_within: duration(),
+  jitter: duration(),
+  crashes_max: integer(0, 1000),
+  "retry.max": integer(-1, 1_000_000),
+  "retry.backoff": choice(["exponential", "linear", "fixed"]),
+  "retry.initial": duration(),
+  "retry.cap": duration(),
+  "retry.jitter": number({ min: 0, max: 1 }),
+  "keep.success": duration(),
+  "keep.failure": duration(),
+};
+
+const DOCS = {
+  priority: "Lower runs first, like nice: 0 high, 5 default, 10 low.",
+  timeout: 'Longest time of one attempt; "0" for no limit.',
+  kill_after: "After the timeout or a cancel: the time between SIGTERM and SIGKILL.",
+  overlap:
+    'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "allow" runs both.',
+  misfire:
+    'When ticks passed while nothing ran: "latest" runs the last of them once, "skip" runs none. Each is recorded.',
+  misfire_within: "Ticks that are older than this are missed, whatever `misfire` says.",
+  jitter: "Spreads the ticks of a schedule by up to this much.",
+  crashes_max:
+    "How often an instance is taken over after its worker or node was lost, before it is given up.",
+  "retry.max": "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
+  "retry.backoff": "How the wait grows with each failed attempt.",
+  "retry.initial": "Wait before the first retry.",
+  "retry.cap": "Longest wait between two attempts.",
+  "retry.jitter": "Share of the wait that chance moves, from 0 to 1.",
+  "keep.success": "How long an instance that completed is kept, with its history and log.",
+  "keep.failure": "How long any other finished instance is kept.",
+};
+
+/** Every key outside of job tables. Those without a reader are planned. */
+export const KEYS = {
+  timezone: key(timezone(), "UTC", "Time zone of schedules that name none."),
+  modules: key(list(path()), [], "Directories of `*.ts` and `*.js` job modules."),
+  include: key(
+    list(string()),
+    [],
+    "More files, in name order; `*` and `?` stand for parts of a name. Later files override earlier ones, key by key.",
+  ),
+  "log.level": key(
+    choice(["debug", "info", "warn", "error"]),
+    "info",
+    "Least level of the daemon's own log.",
+  ),
+  "log.format": key(choice(["text", "json"]), "text", "Form of the daemon's own log."),
+  "store.url": key(
+    special.storeUrl(),
+    "sqlite:data/jobctl.db",
+    "Where instances and schedules are kept. `memory:` loses them at the end.",
+  ),
+  "store.fsync": planned("When the store waits for the disk."),
+  "store.prefix": planned("Prefix of the keys in a shared store."),
+  "store.max_skew": planned("Largest difference between the clocks of two nodes."),
+  "server.host": key(
+    string(),
+    "127.0.0.1",
+    "Address of the gRPC listener. One that other hosts reach needs TLS and authentication.",
+  ),
+  "server.port": key(integer(0, 65_535), 59_051, "Port of the gRPC listener; 0 picks a free one."),
+  "server.http": key(
+    special.httpAddress(),
+    "127.0.0.1:59052",
+    'Listener of `/healthz`, `/readyz` and `/metrics`; "" turns it off.',
+  ),
+  "server.socket": key(
+    special.socketPath(),
+    "auto",
+    'Unix socket that the local CLI uses: who may open it may use it. "auto" is `jobctl-PORT.sock` in the runtime directory, "" turns it off.',
+  ),
+  "server.socket_group": key(
+    optional(string()),
+    undefined,
+    "Group whose members may open the socket.",
+  ),
+  "server.allow_insecure": key(
+    boolean(),
+    false,
+    "Allow listeners that other hosts reach without TLS or authentication.",
+  ),
+  "server.tls.cert": key(optional(path()), undefined, "File of the certificate chain (PEM)."),
+  "server.tls.key": key(optional(path()), undefined, "File of the private key (PEM)."),
+  "server.tls.client_ca": key(
+    optional(path()),
+    undefined,
+    "File of the authority that client certificates must come from (PEM).",
+  ),
+  "server.auth.mode": key(
+    choice(["token", "mtls", "none"]),
+    "token",
+    "How callers over TCP show who they are.",
+  ),
+  "server.auth.tokens": key(
+    special.tokens(),
+    [],
+    "Tokens besides the one made at the first start, each with a name and a role: viewer, operator or admin. Prefer `{ file = … }` to the token itself.",
+  ),
+  "server.auth.token_file": key(
+    optional(path()),
+    undefined,
+    "File of the token that is made at the first start; by default beside the store.",
+  ),
+  "worker.count": key(integer(0, 10_000), 4, "Attempts that run at once on this node."),
+  "worker.isolation": key(
+    choice(["process", "inline"]),
+    "process",
+    'Where job functions run: "process" in worker processes, "inline" in the daemon.',
+  ),
+  "worker.lease": key(
+    duration({ minMs: 1000 }),
+    "15s",
+    "How long a claim holds without being renewed.",
+  ),
+  "worker.drain": key(
+    duration(),
+    "30s",
+    "At a stop: how long running attempts may finish before they are stopped.",
+  ),
+  "worker.idle": key(duration(), "60s", "How long a worker process without work is kept."),
+  "defaults.priority": key(OPTIONS.priority, 5, DOCS.priority),
+  "defaults.timeout": key(OPTIONS.timeout, "0", DOCS.timeout),
+  "defaults.kill_after": key(OPTIONS.kill_after, "10s", DOCS.kill_after),
+  "defaults.overlap": key(OPTIONS.overlap, "skip", DOCS.overlap),
+  "defaults.misfire": key(OPTIONS.misfire, "latest", DOCS.misfire),
+  "defaults.misfire_within": key(OPTIONS.misfire_within, "24h", DOCS.misfire_within),
+  "defaults.jitter": key(OPTIONS.jitter, "0", DOCS.jitter),
+  "defaults.crashes_max": key(OPTIONS.crashes_max, 3, DOCS.crashes_max),
+  "defaults.retry.max": key(OPTIONS["retry.max"], 0, DOCS["retry.max"]),
+  "defaults.retry.backoff": key(
+    OPTIONS["retry.backoff"],
+    "exponential",
+    DOCS["retry.backoff"],
+  ),
+  "defaults.retry.initial": key(OPTIONS["retry.initial"], "10s", DOCS["retry.initial"]),
+  "defaults.retry.cap": key(OPTIONS["retry.cap"], "1h", DOCS["retry.cap"]),
+  "defaults.retry.jitter": key(OPTIONS["retry.jitter"], 0.2, DOCS["retry.jitter"]),
+  "defaults.keep.success": key(OPTIONS["keep.success"], "7d", DOCS["keep.success"]),
+  "defaults.keep.failure": key(OPTIONS["keep.failure"], "30d", DOCS["keep.failure"]),
+};
+
+/** Every key of a job's table. Without a default of its own a key takes that of [defaults]. */
+export const JOB_KEYS = {
+  run: key(
+    string(),
+    undefined,
+    "A line for the shell. Arguments follow as `$1`, `$2`, …. Excludes `command`.",
+  ),
+  command: key(
+    special.argv(),
+    undefined,
+    "A program and its arguments, run without a shell. Arguments of the instance follow them. Excludes `run`.",
+  ),
+  shell: key(
+    list(string(), { minLength: 1 }),
+    ["/bin/sh", "-c"],
+    "What runs the line of `run`.",
+  ),
+  cwd: key(path(), undefined, "Working directory of the command; by default the daemon's."),
+  user: key(string(), undefined, "User that the command runs as; the daemon must be root."),
+  group: key(string(), undefined, "Group that the command runs as; by default the user's."),
+  umask: key(special.umask(), undefined, "File mode mask of the command."),
+  env: key(
+    environment(),
+    {},
+    'Variables of the command. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
+  ),
+  description: key(string({ isEmptyAllowed: true }), undefined, "What the job is for, in a line."),
+  schedule: key(
+    oneOrMany(special.scheduleText()),
+    [],
+    "When it runs: cron with five or six fields, `@daily` and the like, or `@every 15m`.",
+  ),
+  timezone: key(
+    timezone(),
+    undefined,
+    "Time zone of the schedules; by default the top `timezone`.",
+  ),
+  args: key(
+    special.args(),
+    [],
+    "Arguments of scheduled runs, by position or by parameter name.",
+  ),
+  enabled: key(boolean(), true, "Whether the job is loaded at all."),
+  isolation: key(
+    choice(["process", "inline"]),
+    undefined,
+    "Where the function runs; by default `worker.isolation`.",
+  ),
+  priority: key(OPTIONS.priority, undefined, DOCS.priority),
+  timeout: key(OPTIONS.timeout, undefined, DOCS.timeout),
+  kill_after: key(OPTIONS.kill_after, undefined, DOCS.kill_after),
+  overlap: key(OPTIONS.overlap, undefined, DOCS.overlap),
+  misfire: key(OPTIONS.misfire, undefined, DOCS.misfire),
+  misfire_within: key(OPTIONS.misfire_within, undefined, DOCS.misfire_within),
+  jitter: key(OPTIONS.jitter, undefined, DOCS.jitter),
+  crashes_max: key(OPTIONS.crashes_max, undefined, DOCS.crashes_max),
+  "retry.max": key(OPTIONS["retry.max"], undefined, DOCS["retry.max"]),
+  "retry.backoff": key(OPTIONS["retry.backoff"], undefined, DOCS["retry.backoff"]),
+  "retry.initial": key(OPTIONS["retry.initial"], undefined, DOCS["retry.initial"]),
+  "retry.cap": key(OPTIONS["retry.cap"], undefined, DOCS["retry.cap"]),
+  "retry.jitter": key(OPTIONS["retry.jitter"], undefined, DOCS["retry.jitter"]),
+  "keep.success": key(OPTIONS["keep.success"], undefined, DOCS["keep.success"]),
+  "keep.failure": key(OPTIONS["keep.failure"], undefined, DOCS["keep.failure"]),
+  concurrency: planned("Most instances of the job that run at once."),
+  limits: planned("Limits of memory, processor time and open files of the command."),
+  rate: planned("Most starts of the job in a span of time."),
+  unique: planned("What makes two instances of the job the same one."),
+};
+
+/** The schema outside of job tables. */
+export const SCHEMA = schemaOf(KEYS, { "defaults.retry": "defaults.retry.max" }, ["jobs"]);
+
+/** The schema of a job's table. */
+export const JOB_SCHEMA = schemaOf(JOB_KEYS, { retry: "retry.max" });

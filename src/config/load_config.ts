@@ -1,0 +1,175 @@
+import { resolve } from "node:path";
+import type { ConfigProblem, JobTable } from "../core/job_table.ts";
+import { buildConfig } from "./build_config.ts";
+import { checkConfigValues } from "./check_values.ts";
+import type { Config, LoadedConfig } from "./config.ts";
+import { environmentFields, flagFields } from "./environment.ts";
+import type { Environment } from "./expand.ts";
+import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
+import { type KEYS, SCHEMA } from "./keys.ts";
+import { ConfigError } from "./problems.ts";
+import { readJob } from "./read_job.ts";
+import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
+import { childOf, type Field, isTable, Report, type Source } from "./source.ts";
+
+/** What {@link loadConfig} reads besides the file. */
+export interface LoadConfigOptions {
+  /** Variables: `JOBCTL_*`, and what `${VAR}` and secrets refer to. */
+  readonly env?: Environment;
+  /** Settings of the command line, by short name (`port`) or dotted path (`server.port`). */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  /** What relative paths outside of files are relative to; the working directory by default. */
+  readonly cwd?: string;
+}
+
+type AllValues = Values<typeof KEYS>;
+
+/**
+ * Load the configuration: built-in, then the file, its includes in name order, `JOBCTL_*`, flags; the later wins.
+ *
+ * @param file null for built-in, variables and flags alone
+ * @returns the configuration, and the problems that only disable jobs: their tables are left out of it
+ * @throws ConfigError (`invalid_config`) with every problem when one of them concerns more than one job
+ */
+// deno-lint-ignore require-await
+export async function loadConfig(
+  file: string | null,
+  options: LoadConfigOptions = {},
+): Promise<LoadedConfig> {
+  const { env = {}, flags = {}, cwd = process.cwd() } = options;
+  const report = new Report();
+  const main = file === null ? null : readConfigFile(file, { cwd, env }, report);
+  const baseDir = main?.source.baseDir ?? cwd;
+  const values = { ...builtIn(baseDir, report) };
+  const fields = new Map<string, Field>();
+  const apply = (layer: ReadonlyMap<string, Field>) => {
+    Object.assign(values, readFields(SCHEMA, layer, report));
+    for (const [path, field] of layer) fields.set(path, field);
+  };
+  const jobs = new JobTables();
+  if (main !== null) {
+    const layer = fileFields(main, jobs, report);
+    apply(layer);
+    const include = layer.get("include");
+    const names = include === undefined ? [] : includedFiles(include, file!, report);
+    for (const name of names) {
+      const included = readConfigFile(name, { cwd, env }, report);
+      if (included !== null) apply(includedFields(included, jobs, report));
+    }
+  }
+  apply(environmentFields(env, cwd, report));
+  apply(flagFields(flags, { baseDir: cwd, env }, report));
+  checkConfigValues(values, fields, report);
+  const config = buildConfig(file === null ? null : resolve(cwd, file), values);
+  return finish(file, config, jobs, report);
+}
+
+/** The configuration without a file, variables and flags. */
+export function defaultConfig(cwd: string = process.cwd()): Config {
+  return buildConfig(null, builtIn(cwd, new Report()));
+}
+
+function finish(
+  file: string | null,
+  config: Config,
+  jobs: JobTables,
+  report: Report,
+): LoadedConfig {
+  const tables: JobTable[] = [];
+  for (const field of jobs.unique(report)) {
+    const table = readJob(field, config, report);
+    if (table !== null) tables.push(table);
+  }
+  const problems = ordered(report.problems);
+  if (problems.some((problem) => problem.job === null)) throw new ConfigError(file, problems);
+  const broken = new Set(problems.map((problem) => problem.job));
+  return {
+    config: { ...config, jobs: tables.filter((table) => !broken.has(table.kind)) },
+    problems,
+    warnings: ordered(report.warnings),
+  };
+}
+
+// The defaults are written as in a file, and read by the same readers.
+function builtIn(baseDir: string, report: Report): AllValues {
+  const source: Source = {
+    baseDir,
+    label: null,
+    env: {},
+    isText: false,
+    placeOf: () => null,
+    rawOf: () => undefined,
+  };
+  const fields = new Map<string, Field>();
+  for (const [path, key] of Object.entries<Keys[string]>(SCHEMA.keys)) {
+    if (key.reader === null) continue;
+    fields.set(path, { value: key.initial, path: path.split("."), source });
+  }
+  return readFields(SCHEMA, fields, report) as AllValues;
+}
+
+function fileFields(file: ConfigFile, jobs: JobTables, report: Report): Map<string, Field> {
+  const { jobs: tables, ...rest } = file.tree;
+  const root: Field = { value: rest, path: [], source: file.source };
+  if (tables !== undefined) {
+    const field = childOf(root, "jobs", tables);
+    if (isTable(tables)) jobs.add(field, tables);
+    else report.mismatch(field, "a table of jobs");
+  }
+  return collectFields(SCHEMA, root, report);
+}
+
+function includedFields(file: ConfigFile, jobs: JobTables, report: Report): Map<string, Field> {
+  const fields = fileFields(file, jobs, report);
+  const include = fields.get("include");
+  if (include !== undefined) {
+    report.key(include, "an included file includes no others", "Name them in the main file");
+    fields.delete("include");
+  }
+  return fields;
+}
+
+/** The job tables of all files, by kind. */
+class JobTables {
+  readonly #tables = new Map<string, Field[]>();
+
+  add(jobs: Field, tables: Readonly<Record<string, unknown>>): void {
+    for (const [kind, table] of Object.entries(tables)) {
+      const field = childOf(jobs, kind, table);
+      const known = this.#tables.get(kind);
+      if (known === undefined) this.#tables.set(kind, [field]);
+      else known.push(field);
+    }
+  }
+
+  /** The tables of kinds that stand in one file; for the others a problem names both places. */
+  unique(report: Report): Field[] {
+    const unique: Field[] = [];
+    for (const [first, ...others] of this.#tables.values()) {
+      const place = first!.source.placeOf(first!.path, "key")!;
+      for (const other of others) {
+        const at = `${place.file}:${place.line}:${place.column}`;
+        report.key(other, `the job has a table at ${at} already`, "Keep one of them");
+      }
+      if (others.length === 0) unique.push(first!);
+    }
+    return unique;
+  }
+}
+
+// In the order of files and lines; of several problems of one value the first says it all.
+function ordered(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const seen = new Set<string>();
+  const files = [...new Set(problems.map((problem) => problem.place?.file))];
+  return problems.filter((problem) => {
+    const id = JSON.stringify([problem.place, problem.path]);
+    if (problem.path === "" || !seen.has(id)) {
+      seen.add(id);
+      return true;
+    }
+    return false;
+  }).sort((a, b) =>
+    files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
+    (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)
+  );
+}

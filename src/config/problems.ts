@@ -1,0 +1,31 @@
+import { JobError } from "../core/errors.ts";
+import type { ConfigProblem } from "../core/job_table.ts";
+
+/** Problems listed in one message; the rest are counted. */
+const LISTED_MAX = 100;
+
+/** A refused configuration: `invalid_config`, with every problem found. */
+export class ConfigError extends JobError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(file: string | null, problems: readonly ConfigProblem[]) {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    const listed = problems.slice(0, LISTED_MAX).map((problem) => `  ${formatProblem(problem)}`);
+    if (problems.length > LISTED_MAX) listed.push(`  and ${problems.length - LISTED_MAX} more`);
+    const what = file === null ? "Cannot use the configuration" : `Cannot load config "${file}"`;
+    super("invalid_config", [`${what}: ${count}`, ...listed].join("\n"), {
+      hint: "See docs/configuration.md for every key",
+    });
+    this.problems = problems;
+  }
+}
+
+/** One line for a problem: `file:line:column: path: message (hint)`. */
+export function formatProblem(problem: ConfigProblem): string {
+  const { place, path, message, hint } = problem;
+  const parts = [];
+  if (place !== null) parts.push(`${place.file}:${place.line}:${place.column}`);
+  if (path !== "") parts.push(path);
+  parts.push(message);
+  return parts.join(": ") + (hint === undefined ? "" : ` (${hint})`);
+}

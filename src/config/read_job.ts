@@ -1,0 +1,163 @@
+import { resolve } from "node:path";
+import type { CommandSpec } from "../core/job.ts";
+import { KIND_LENGTH_MAX } from "../core/job.ts";
+import type { JobTable } from "../core/job_table.ts";
+import type { ScheduleSpec } from "../core/schedule.ts";
+import type { Config } from "./config.ts";
+import { JOB_KEYS, JOB_SCHEMA } from "./keys.ts";
+import { collectFields, readFields, type Values } from "./schema.ts";
+import { type Field, isTable, Report } from "./source.ts";
+
+type JobValues = Partial<Values<typeof JOB_KEYS>>;
+
+/** Keys that mean something only with `run` or `command`. */
+const COMMAND_ONLY = ["shell", "cwd", "user", "group", "umask", "env"];
+
+/** What the tables of jobs inherit from the rest of the configuration. */
+export type Inherited = Pick<Config, "timezone" | "scheduleDefaults" | "defaults">;
+
+/**
+ * Read one `[jobs.KIND]` table.
+ *
+ * @returns null when the table has problems; they are in `report`
+ */
+export function readJob(table: Field, inherited: Inherited, report: Report): JobTable | null {
+  const kind = String(table.path[1]);
+  if (!isTable(table.value)) return report.mismatch(table, "a table") ?? null;
+  const own = new Report();
+  checkKind(kind, table, own);
+  const fields = collectFields(JOB_SCHEMA, table, own);
+  const values = readFields(JOB_SCHEMA, fields, own);
+  const command = readCommand(table, fields, values, own);
+  checkRetry(fields, values, inherited, own);
+  report.problems.push(...own.problems);
+  report.warnings.push(...own.warnings);
+  if (own.problems.length > 0) return null;
+  return {
+    kind,
+    place: table.source.placeOf(table.path, "key")!,
+    description: values.description ?? null,
+    command,
+    options: readOptions(values),
+    schedules: readSchedules(values, inherited),
+    arguments: values.args ?? [],
+    isEnabled: values.enabled ?? true,
+  };
+}
+
+function checkKind(kind: string, table: Field, report: Report): void {
+  if (kind.length > KIND_LENGTH_MAX) {
+    report.key(
+      table,
+      `found a name of ${kind.length} characters, wanted ${KIND_LENGTH_MAX} at most`,
+    );
+  } else if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.:-]*$/u.test(kind)) {
+    report.key(
+      table,
+      "found a name that cannot be a kind",
+      "Use letters, digits, _ . : and -, and begin with a letter, digit or _",
+    );
+  } else if (kind.startsWith("system.")) {
+    report.key(table, 'names that begin with "system." are kept for jobs of the system');
+  }
+}
+
+function readCommand(
+  table: Field,
+  fields: ReadonlyMap<string, Field>,
+  values: JobValues,
+  report: Report,
+): CommandSpec | null {
+  const [run, command] = [fields.get("run"), fields.get("command")];
+  if (run !== undefined && command !== undefined) {
+    report.key(command, "run and command exclude each other", "Keep one of them");
+  }
+  if (run === undefined && command === undefined) {
+    for (const name of COMMAND_ONLY) {
+      const field = fields.get(name);
+      if (field !== undefined) report.key(field, "works only with run or command");
+    }
+    return null;
+  }
+  const shell = fields.get("shell");
+  if (shell !== undefined && run === undefined) report.key(shell, "works only with run");
+  const isolation = fields.get("isolation");
+  if (isolation !== undefined) {
+    report.key(isolation, "works only with module jobs", "A command always has its own process");
+  }
+  const argv = commandLine(table, values);
+  if (argv === null) return null;
+  return {
+    argv,
+    cwd: values.cwd ?? null,
+    env: values.env ?? {},
+    user: values.user ?? null,
+    group: values.group ?? null,
+    umask: values.umask ?? null,
+  };
+}
+
+function commandLine(table: Field, values: JobValues): readonly string[] | null {
+  if (values.run !== undefined) {
+    const shell = values.shell ?? JOB_KEYS.shell.initial as string[];
+    // The word after the line becomes $0, so that the arguments become $1, $2, ….
+    return [...shell, values.run, "jobctl"];
+  }
+  if (values.command === undefined) return null;
+  const [program, ...rest] = values.command;
+  const isRelative = /^\.{1,2}\//.test(program!);
+  return [isRelative ? resolve(table.source.baseDir, program!) : program!, ...rest];
+}
+
+function checkRetry(
+  fields: ReadonlyMap<string, Field>,
+  values: JobValues,
+  inherited: Inherited,
+  report: Report,
+): void {
+  const initialMs = values["retry.initial"] ?? inherited.defaults.retry.initialMs;
+  const capMs = values["retry.cap"] ?? inherited.defaults.retry.capMs;
+  const field = fields.get("retry.initial") ?? fields.get("retry.cap");
+  if (field === undefined || initialMs <= capMs) return;
+  report.value(field, "retry.initial is longer than retry.cap, wanted it no longer");
+}
+
+function readOptions(values: JobValues): JobTable["options"] {
+  return defined({
+    priority: values.priority,
+    timeoutMs: values.timeout,
+    killAfterMs: values.kill_after,
+    crashesMax: values.crashes_max,
+    keepSuccessMs: values["keep.success"],
+    keepFailureMs: values["keep.failure"],
+    isolation: values.isolation,
+    retry: defined({
+      max: values["retry.max"],
+      backoff: values["retry.backoff"],
+      initialMs: values["retry.initial"],
+      capMs: values["retry.cap"],
+      jitter: values["retry.jitter"],
+    }),
+  });
+}
+
+// Only what is set: whoever merges spreads these over the defaults. An empty table counts as not set.
+function defined<T extends object>(table: T): T {
+  const entries = Object.entries(table).filter(([, value]) =>
+    value !== undefined && !(isTable(value) && Object.keys(value).length === 0)
+  );
+  return Object.fromEntries(entries) as T;
+}
+
+function readSchedules(values: JobValues, inherited: Inherited): ScheduleSpec[] {
+  const { scheduleDefaults } = inherited;
+  return (values.schedule ?? []).map((text) => ({
+    cron: text.cron,
+    everyMs: text.everyMs,
+    timezone: text.timezone ?? values.timezone ?? inherited.timezone,
+    overlap: values.overlap ?? scheduleDefaults.overlap,
+    misfire: values.misfire ?? scheduleDefaults.misfire,
+    misfireWithinMs: values.misfire_within ?? scheduleDefaults.misfireWithinMs,
+    jitterMs: values.jitter ?? scheduleDefaults.jitterMs,
+  }));
+}

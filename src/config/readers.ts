@@ -1,0 +1,214 @@
+import { parseDuration } from "../core/duration.ts";
+import { isJobError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import { resolve } from "node:path";
+import { childOf, type Field, isText, type Report } from "./source.ts";
+
+/** Checks a value and turns it into what the program works with. */
+export interface Reader<T> {
+  /** What is wanted, for messages and the documentation. */
+  readonly wanted: string;
+  /** The value, or undefined after a problem was reported. */
+  read(field: Field, report: Report): T | undefined;
+}
+
+/** Longest duration: 100 years. */
+const DURATION_MAX_MS = 100 * 365 * 86_400_000;
+
+/** Any text, without NUL. */
+export function string(options: { readonly isEmptyAllowed?: boolean } = {}): Reader<string> {
+  const wanted = options.isEmptyAllowed ? "a string" : "a string that is not empty";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") return report.mismatch(field, wanted);
+      if (value === "" && !options.isEmptyAllowed) {
+        return report.mismatch(field, wanted);
+      }
+      if (value.includes("\0")) {
+        return report.value(field, "found a NUL character, wanted text");
+      }
+      return value;
+    },
+  };
+}
+
+/** One of a few words; `planned` ones are refused as not built yet. */
+export function choice<T extends string>(
+  words: readonly T[],
+  planned: readonly string[] = [],
+): Reader<T> {
+  const wanted = words.map((word) => JSON.stringify(word)).join(words.length > 2 ? ", " : " or ");
+  return {
+    wanted: words.length > 2 ? `one of ${wanted}` : wanted,
+    read(field, report) {
+      const { value } = field;
+      if (words.includes(value as T)) return value as T;
+      if (planned.includes(value as string)) {
+        return report.value(
+          field,
+          `${JSON.stringify(value)} is not supported yet`,
+          `Use ${wanted}`,
+        );
+      }
+      return report.mismatch(field, this.wanted);
+    },
+  };
+}
+
+/** A number between two limits, both included. */
+export function number(
+  options: { readonly min: number; readonly max: number; readonly isInteger?: boolean },
+): Reader<number> {
+  const { min, max, isInteger = false } = options;
+  const wanted = `${isInteger ? "an integer" : "a number"} from ${min} to ${max}`;
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      let found = value;
+      if (isText(field) && typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value.trim())) {
+        found = Number(value);
+      }
+      const isRight = typeof found === "number" && found >= min && found <= max &&
+        (!isInteger || Number.isInteger(found));
+      if (isRight) return found as number;
+      const isQuoted = typeof value === "string" && /^-?\d+$/.test(value);
+      return report.mismatch(field, wanted, isQuoted ? "Write it without quotes" : undefined);
+    },
+  };
+}
+
+/** An integer between two limits, both included. */
+export function integer(min: number, max: number): Reader<number> {
+  return number({ min, max, isInteger: true });
+}
+
+/** True or false. */
+export function boolean(): Reader<boolean> {
+  const wanted = "true or false";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value === "boolean") return value;
+      if (isText(field) && (value === "true" || value === "false")) return value === "true";
+      return report.mismatch(field, wanted);
+    },
+  };
+}
+
+/** A duration as text, in milliseconds. */
+export function duration(options: { readonly minMs?: number } = {}): Reader<number> {
+  const least = options.minMs ?? 0;
+  const limit = least > 0 ? ` of at least ${least / 1000} s` : "";
+  const wanted = `a duration${limit} such as "30s", "1h30m" or "7d"`;
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (value === 0 && least === 0) return 0;
+      if (typeof value !== "string") {
+        const hint = typeof value === "number" ? `Write "${value}s" for seconds` : undefined;
+        return report.mismatch(field, wanted, hint);
+      }
+      let ms: number;
+      try {
+        ms = parseDuration(value);
+      } catch (error) {
+        if (!isJobError(error, "invalid_argument")) throw error;
+        return report.mismatch(field, wanted);
+      }
+      if (ms >= least && ms <= DURATION_MAX_MS) return ms;
+      return report.mismatch(field, ms < least ? wanted : "at most 100 years");
+    },
+  };
+}
+
+/** The name of a zone of the IANA database. */
+export function timezone(): Reader<string> {
+  const wanted = 'an IANA time zone such as "Europe/Berlin"';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value === "string" && isTimezone(value)) return value;
+      const hint = typeof value === "string" ? zoneHint(value) : undefined;
+      return report.mismatch(field, wanted, hint);
+    },
+  };
+}
+
+function isTimezone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name) || name.length > 64) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function zoneHint(name: string): string | undefined {
+  const near = nearest(name, Intl.supportedValuesOf("timeZone"));
+  return near === null ? undefined : `Did you mean "${near}"?`;
+}
+
+/** A path, made absolute against the directory of the file that names it. */
+export function path(): Reader<string> {
+  const text = string();
+  return {
+    wanted: "a path",
+    read(field, report) {
+      const value = text.read(field, report);
+      return value === undefined ? undefined : resolve(field.source.baseDir, value);
+    },
+  };
+}
+
+/** A list of what `element` reads; outside of files, text with commas. */
+export function list<T>(
+  element: Reader<T>,
+  options: { readonly minLength?: number } = {},
+): Reader<readonly T[]> {
+  const minLength = options.minLength ?? 0;
+  const wanted = `a list${
+    minLength > 0 ? " that is not empty" : ""
+  }; each element: ${element.wanted}`;
+  return {
+    wanted,
+    read(field, report) {
+      let { value } = field;
+      if (isText(field) && typeof value === "string") {
+        value = value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+      }
+      if (!Array.isArray(value) || value.length < minLength) {
+        return report.mismatch(field, wanted);
+      }
+      const read = value.map((item, index) => element.read(childOf(field, index, item), report));
+      return read.includes(undefined) ? undefined : read as T[];
+    },
+  };
+}
+
+/** One value, or a list of them. */
+export function oneOrMany<T>(element: Reader<T>): Reader<readonly T[]> {
+  const many = list(element, { minLength: 1 });
+  return {
+    wanted: `${element.wanted}, or a list of them`,
+    read(field, report) {
+      if (Array.isArray(field.value)) return many.read(field, report);
+      const one = element.read(field, report);
+      return one === undefined ? undefined : [one];
+    },
+  };
+}
+
+/** As `reader`, for a key that may be left out: then it is null. */
+export function optional<T>(reader: Reader<T>): Reader<T | null> {
+  return {
+    wanted: reader.wanted,
+    read: (field, report) => field.value === undefined ? null : reader.read(field, report),
+  };
+}

@@ -1,0 +1,130 @@
+import { nearest } from "../core/nearest.ts";
+import type { Reader } from "./readers.ts";
+import { type Field, isTable, type Report } from "./source.ts";
+
+/** One key of the configuration. */
+export interface Key<T> {
+  /** Null for a key that is planned and not built: it is refused as such. */
+  readonly reader: Reader<T> | null;
+  /** The default as it would be written; undefined for none. */
+  readonly initial: unknown;
+  /** What the key means, in one sentence. */
+  readonly doc: string;
+}
+
+/** Keys by dotted path. */
+// deno-lint-ignore no-explicit-any
+export type Keys = Readonly<Record<string, Key<any>>>;
+
+/** What the keys of a schema read to. */
+export type Values<K extends Keys> = {
+  readonly [P in keyof K]: K[P] extends Key<infer T> ? T : never;
+};
+
+/** Keys with what is derived from them. */
+export interface Schema<K extends Keys> {
+  readonly keys: K;
+  /** Keys that may stand for one key of the table of their name, such as `retry = 3` for `retry.max`. */
+  readonly shorthands: Readonly<Record<string, string>>;
+  /** Names of a table's keys, by the table's dotted path; "" is the root. */
+  readonly children: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A key with its default as written. */
+export function key<T>(reader: Reader<T>, initial: unknown, doc: string): Key<T> {
+  return { reader, initial, doc };
+}
+
+/** A key that is planned and not built. */
+export function planned(doc: string): Key<never> {
+  return { reader: null, initial: undefined, doc };
+}
+
+/** Derive the tables of `keys`. */
+export function schemaOf<K extends Keys>(
+  keys: K,
+  shorthands: Readonly<Record<string, string>>,
+  tables: readonly string[] = [],
+): Schema<K> {
+  const children = new Map<string, string[]>([["", [...tables]]]);
+  for (const path of Object.keys(keys)) {
+    const parts = path.split(".");
+    parts.forEach((part, index) => {
+      const parent = parts.slice(0, index).join(".");
+      const names = children.get(parent) ?? [];
+      if (!names.includes(part)) names.push(part);
+      children.set(parent, names);
+    });
+  }
+  return { keys, shorthands, children };
+}
+
+/**
+ * The known keys below `root`, by dotted path; unknown ones, planned ones and wrong tables are reported.
+ */
+export function collectFields(
+  schema: Schema<Keys>,
+  root: Field,
+  report: Report,
+): Map<string, Field> {
+  const fields = new Map<string, Field>();
+  const walk = (table: Readonly<Record<string, unknown>>, path: readonly string[]) => {
+    for (const [name, value] of Object.entries(table)) {
+      const below = [...path, name];
+      const dotted = below.join(".");
+      const field = { value, path: [...root.path, ...below], source: root.source };
+      // A quoted key with a dot in it must not pass for a path.
+      const isKnown = schema.children.get(path.join("."))?.includes(name) ?? false;
+      if (!isKnown) {
+        reportUnknown(schema, below, field, report);
+      } else if (schema.children.has(dotted) && isTable(value)) {
+        walk(value, below);
+      } else if (Object.hasOwn(schema.shorthands, dotted)) {
+        fields.set(schema.shorthands[dotted]!, field);
+      } else if (!Object.hasOwn(schema.keys, dotted)) {
+        report.mismatch(field, "a table");
+      } else if (schema.keys[dotted]!.reader === null) {
+        report.key(field, "not supported yet", "Remove this key");
+      } else {
+        fields.set(dotted, field);
+      }
+    }
+  };
+  walk(root.value as Readonly<Record<string, unknown>>, []);
+  return fields;
+}
+
+/** Read each of `fields`; what could not be read is left out. */
+export function readFields<K extends Keys>(
+  schema: Schema<K>,
+  fields: ReadonlyMap<string, Field>,
+  report: Report,
+): Partial<Values<K>> {
+  const values: Record<string, unknown> = {};
+  for (const [path, field] of fields) {
+    const value = schema.keys[path]!.reader!.read(field, report);
+    if (value !== undefined) values[path] = value;
+  }
+  return values as Partial<Values<K>>;
+}
+
+function reportUnknown(
+  schema: Schema<Keys>,
+  path: readonly string[],
+  field: Field,
+  report: Report,
+): void {
+  const name = path.at(-1)!;
+  const parent = path.slice(0, -1).join(".");
+  const siblings = schema.children.get(parent) ?? [];
+  let near = nearest(name, siblings);
+  if (near !== null && parent !== "") near = `${parent}.${near}`;
+  // A key that stands in the wrong table.
+  near ??= Object.keys(schema.keys).find((known) => known.split(".").at(-1) === name) ?? null;
+  const prefix = field.path.slice(0, field.path.length - path.length).join(".");
+  const full = prefix === "" ? near : `${prefix}.${near}`;
+  const hint = near === null
+    ? `Known keys here: ${siblings.slice(0, 40).join(", ")}`
+    : `Did you mean "${full}"?`;
+  report.key(field, "unknown key", hint);
+}

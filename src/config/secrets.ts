@@ -1,0 +1,140 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { resolve } from "node:path";
+import { nearest } from "../core/nearest.ts";
+import type { Reader } from "./readers.ts";
+import { childOf, type Field, isTable, type Report } from "./source.ts";
+
+/** Largest secret file, in bytes. */
+const SECRET_BYTES_MAX = 65_536;
+
+const WANTED = 'a string, { file = "PATH" } or { env = "NAME" }';
+
+/**
+ * A text that may be a secret: as it stands, or read from a file or a variable.
+ *
+ * The newline at the end of a file is dropped. No message shows the text. A file that everybody may read is a warning.
+ */
+export function secret(): Reader<string> {
+  return {
+    wanted: WANTED,
+    read(field, report) {
+      const text = readSecret(field, report);
+      if (text?.includes("\0")) return report.value(field, "found a NUL character, wanted text");
+      return text;
+    },
+  };
+}
+
+/** A table of environment variables, each a {@link secret}. */
+export function environment(): Reader<Readonly<Record<string, string>>> {
+  const wanted = `a table of variables, each ${WANTED}`;
+  const one = secret();
+  return {
+    wanted,
+    read(field, report) {
+      if (!isTable(field.value)) return report.value(field, `found no table, wanted ${wanted}`);
+      const read: Record<string, string> = {};
+      let isComplete = true;
+      for (const [name, value] of Object.entries(field.value)) {
+        const child = childOf(field, name, value);
+        if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+          report.key(child, "found a name that no environment variable can have");
+          isComplete = false;
+          continue;
+        }
+        const text = one.read(child, report);
+        if (text === undefined) isComplete = false;
+        else read[name] = text;
+      }
+      return isComplete ? read : undefined;
+    },
+  };
+}
+
+function readSecret(field: Field, report: Report): string | undefined {
+  const { value } = field;
+  if (typeof value === "string") return value;
+  if (!isTable(value)) {
+    const isPlain = typeof value === "number" || typeof value === "boolean";
+    const found = `found a ${Array.isArray(value) ? "list" : typeof value}`;
+    return report.value(field, `${found}, wanted ${WANTED}`, isPlain ? "Quote it" : undefined);
+  }
+  const keys = Object.keys(value);
+  const [key] = keys;
+  if (keys.length !== 1 || (key !== "file" && key !== "env")) {
+    const near = keys.map((name) => nearest(name, ["file", "env"])).find((name) => name !== null);
+    const found = keys.length === 0 ? "an empty table" : `a table of ${keys.map(quote).join(", ")}`;
+    const hint = near === undefined || keys.length !== 1 ? undefined : `Did you mean "${near}"?`;
+    return report.value(field, `found ${found}, wanted ${WANTED}`, hint);
+  }
+  const reference = childOf(field, key, value[key]);
+  if (typeof reference.value !== "string" || reference.value === "") {
+    return report.mismatch(reference, key === "file" ? "a path" : "the name of a variable");
+  }
+  return key === "file"
+    ? readSecretFile(reference, reference.value, report)
+    : readVariable(reference, reference.value, report);
+}
+
+function readVariable(field: Field, name: string, report: Report): string | undefined {
+  const value = Object.hasOwn(field.source.env, name) ? field.source.env[name] : undefined;
+  if (value !== undefined) return value;
+  return report.value(field, `the variable ${quote(name)} is not set`, "Set it before the start");
+}
+
+function readSecretFile(field: Field, path: string, report: Report): string | undefined {
+  const file = resolve(field.source.baseDir, path);
+  let handle: number | null = null;
+  try {
+    handle = openSync(file, "r");
+    const { mode, size } = fstatSync(handle);
+    if (size > SECRET_BYTES_MAX) {
+      return report.value(
+        field,
+        `the secret file "${file}" has ${size} bytes, wanted 64 KiB at most`,
+      );
+    }
+    if ((mode & 0o004) !== 0) {
+      report.warn(field, `everybody may read the secret file "${file}"`, `chmod o-rwx ${file}`);
+    }
+    const buffer = new Uint8Array(SECRET_BYTES_MAX);
+    let length = 0;
+    for (;;) {
+      const count = readSync(handle, buffer, length, buffer.length - length, null);
+      length += count;
+      if (count === 0 || length === buffer.length) break;
+    }
+    return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length))
+      .replace(/\r?\n$/, "");
+  } catch (error) {
+    return report.value(field, `cannot read the secret file "${file}": ${reasonOf(error)}`);
+  } finally {
+    if (handle !== null) closeSync(handle);
+  }
+}
+
+/** Why a file cannot be read, in words, without what it holds. */
+export function reasonOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  switch (code) {
+    case "ENOENT":
+      return "no such file";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied";
+    case "EISDIR":
+      return "it is a directory";
+    case "ENOTDIR":
+      return "a part of the path is not a directory";
+    case "ELOOP":
+      return "too many symbolic links";
+    default:
+      return typeof code === "string" && code.startsWith("E") && !code.includes("ENCODING")
+        ? code
+        : "it is not UTF-8 text";
+  }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 60));
+}

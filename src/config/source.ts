@@ -1,0 +1,115 @@
+import type { ConfigProblem, Place } from "../core/job_table.ts";
+import type { Environment } from "./expand.ts";
+
+/** Path of a value in a TOML file: table keys and array indices. */
+export type KeyPath = readonly (string | number)[];
+
+/** Where settings come from: the defaults, a file, the environment or the command line. */
+export interface Source {
+  /** Directory that relative paths are resolved against, absolute. */
+  readonly baseDir: string;
+  /** Name of the variable or flag; null for files. */
+  readonly label: string | null;
+  /** What references to variables read. */
+  readonly env: Environment;
+  /** Whether values are text to be read as numbers, booleans and lists. */
+  readonly isText: boolean;
+  /** Where the key (or the value) at `path` stands; null outside of files. */
+  placeOf(path: KeyPath, part: "key" | "value"): Place | null;
+  /** Text before `${VAR}` was expanded, when it was: messages must not show what a variable holds. */
+  rawOf(path: KeyPath): string | undefined;
+}
+
+/** One value with where it came from. */
+export interface Field {
+  readonly value: unknown;
+  readonly path: KeyPath;
+  readonly source: Source;
+}
+
+/** Collects problems, so that all are told at once. Each method returns undefined: what a reader gives for no value. */
+export class Report {
+  readonly problems: ConfigProblem[] = [];
+  /** What does not stop anything. */
+  readonly warnings: ConfigProblem[] = [];
+
+  /** A problem of the value of `field`. */
+  value(field: Field, message: string, hint?: string): undefined {
+    this.problems.push(problemOf(field, "value", message, hint));
+  }
+
+  /** A problem of the key of `field`. */
+  key(field: Field, message: string, hint?: string): undefined {
+    this.problems.push(problemOf(field, "key", message, hint));
+  }
+
+  /** Something to tell that stops nothing. */
+  warn(field: Field, message: string, hint?: string): undefined {
+    this.warnings.push(problemOf(field, "value", message, hint));
+  }
+
+  /** The value of `field` is not what is wanted. */
+  mismatch(field: Field, wanted: string, hint?: string): undefined {
+    this.value(field, `found ${showValue(field)}, wanted ${wanted}`, hint);
+  }
+}
+
+function problemOf(
+  field: Field,
+  part: "key" | "value",
+  message: string,
+  hint: string | undefined,
+): ConfigProblem {
+  const { path, source } = field;
+  const isOfJob = path[0] === "jobs" && path.length >= 2;
+  return {
+    place: source.placeOf(path, part),
+    path: formatPath(path),
+    message: source.label === null ? message : `${message}, in ${source.label}`,
+    ...(hint === undefined ? {} : { hint }),
+    job: isOfJob ? String(path[1]) : null,
+  };
+}
+
+/** A path as it is written in TOML, with array indices in brackets. */
+export function formatPath(path: KeyPath): string {
+  return path.map((part, index) => {
+    if (typeof part === "number") return `[${part}]`;
+    const text = /^[\w-]+$/.test(part) ? part : JSON.stringify(part.slice(0, 60));
+    return index === 0 ? text : `.${text}`;
+  }).join("");
+}
+
+/** The field at `key` below `field`. */
+export function childOf(field: Field, key: string | number, value: unknown): Field {
+  return { value, path: [...field.path, key], source: field.source };
+}
+
+/** Whether a value may be text that stands for a number, a boolean or a list: it came from a variable or a flag. */
+export function isText(field: Field): boolean {
+  return field.source.isText || field.source.rawOf(field.path) !== undefined;
+}
+
+/** A value for a message: short, on one line, without what variables hold and without passwords of URLs. */
+export function showValue(field: Field): string {
+  const value = field.source.rawOf(field.path) ?? field.value;
+  if (typeof value === "string") {
+    const text = maskUrl(value);
+    return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  }
+  if (Array.isArray(value)) return "a list";
+  if (isTable(value)) return "a table";
+  if (value instanceof Date) return "a date";
+  return String(value);
+}
+
+/** A URL without its password. */
+export function maskUrl(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):.*@/i, "$1:***@");
+}
+
+/** Whether a value is a table: neither a list nor a date. */
+export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Date);
+}

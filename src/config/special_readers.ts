@@ -1,0 +1,179 @@
+import { resolve } from "node:path";
+import { parseCron } from "../core/cron.ts";
+import { isJobError } from "../core/errors.ts";
+import { parseScheduleText } from "../core/ticks.ts";
+import { list, type Reader, string } from "./readers.ts";
+import { secret } from "./secrets.ts";
+import { childOf, isTable, maskUrl } from "./source.ts";
+import type { Config, Role, TokenConfig } from "./config.ts";
+import { nearest } from "../core/nearest.ts";
+
+const PLANNED_SCHEMES = ["valkey", "valkeys", "redis", "rediss", "etcd", "etcds"];
+const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
+/** Shortest token of the configuration, in characters. */
+const TOKEN_LENGTH_MIN = 16;
+
+/** A schedule as text, split into its parts and checked. */
+export type ScheduleText = ReturnType<typeof parseScheduleText>;
+
+/** The store's URL. */
+export function storeUrl(): Reader<Config["store"]> {
+  const wanted = '"memory:" or "sqlite:PATH"';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") return report.mismatch(field, wanted);
+      if (value === "memory:") return { type: "memory", path: null, url: value };
+      const scheme = /^([a-z]+):/.exec(value)?.[1] ?? null;
+      if (scheme === "sqlite") {
+        const path = value.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
+        if (path === "" || path === ":memory:") {
+          return report.mismatch(field, wanted, 'For a store in memory write "memory:"');
+        }
+        return { type: "sqlite", path: resolve(field.source.baseDir, path), url: maskUrl(value) };
+      }
+      if ((scheme !== null && PLANNED_SCHEMES.includes(scheme)) || /\.[mc]?[jt]s$/.test(value)) {
+        const what = scheme === null
+          ? "a store module of one's own"
+          : `a store of type "${scheme}"`;
+        return report.value(field, `${what} is not supported yet`, `Use ${wanted}`);
+      }
+      const near = scheme === null ? null : nearest(scheme, ["memory", "sqlite"]);
+      return report.mismatch(field, wanted, near === null ? undefined : `Did you mean "${near}:"?`);
+    },
+  };
+}
+
+/** A host and a port as one text; "" is off. */
+export function httpAddress(): Reader<Config["server"]["http"]> {
+  const wanted = '"HOST:PORT", or "" for off';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (value === "") return null;
+      const match = typeof value === "string"
+        ? /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(value)
+        : null;
+      const port = Number(match?.[3] ?? NaN);
+      if (match === null || !(port <= 65_535)) return report.mismatch(field, wanted);
+      return { host: match[1] ?? match[2]!, port };
+    },
+  };
+}
+
+/** The Unix socket: "auto", a path, or "" for off. */
+export function socketPath(): Reader<string | null> {
+  const wanted = '"auto", a path, or "" for off';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string" || value.includes("\0")) return report.mismatch(field, wanted);
+      if (value === "auto") return value;
+      if (value === "") return null;
+      const path = resolve(field.source.baseDir, value);
+      // The kernel keeps the path in 108 bytes.
+      if (new TextEncoder().encode(path).length <= 107) return path;
+      return report.value(field, `the path "${path}" is over 107 bytes long`, "Use a shorter one");
+    },
+  };
+}
+
+/** The list of tokens that callers may show. */
+export function tokens(): Reader<readonly TokenConfig[]> {
+  const wanted = "a table { name, token, role }";
+  const text = string();
+  const secretText = secret();
+  return list({
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (!isTable(value)) return report.value(field, `found no table, wanted ${wanted}`);
+      for (const name of Object.keys(value)) {
+        if (["name", "token", "role"].includes(name)) continue;
+        const near = nearest(name, ["name", "token", "role"]);
+        const hint = near === null ? `Wanted ${wanted}` : `Did you mean "${near}"?`;
+        report.key(childOf(field, name, null), "unknown key", hint);
+      }
+      const name = text.read(childOf(field, "name", value.name), report);
+      const role = value.role;
+      if (!ROLES.includes(role as Role)) {
+        report.mismatch(childOf(field, "role", role), `one of "${ROLES.join('", "')}"`);
+      }
+      if (value.token === undefined) return report.value(field, `found no token, wanted ${wanted}`);
+      const tokenField = childOf(field, "token", value.token);
+      const token = secretText.read(tokenField, report);
+      if (token !== undefined && token.length < TOKEN_LENGTH_MIN) {
+        const found = `found a token of ${token.length} characters`;
+        return report.value(tokenField, `${found}, wanted at least ${TOKEN_LENGTH_MIN}`);
+      }
+      if (name === undefined || token === undefined) return undefined;
+      return { name, token, role: role as Role };
+    },
+  });
+}
+
+/** A cron expression, a nickname or `@every`. */
+export function scheduleText(): Reader<ScheduleText> {
+  const wanted = 'a schedule such as "30 2 * * *", "@daily" or "@every 15m"';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") return report.mismatch(field, wanted);
+      try {
+        const parsed = parseScheduleText(value);
+        if (parsed.cron !== null) parseCron(parsed.cron, { seed: String(field.path[1]) });
+        return parsed;
+      } catch (error) {
+        if (!isJobError(error)) throw error;
+        return report.value(field, error.message, error.hint);
+      }
+    },
+  };
+}
+
+/** An octal file mode mask as text. */
+export function umask(): Reader<number> {
+  const wanted = 'an octal mask as a string such as "022"';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value === "string" && /^0?[0-7]{1,3}$/.test(value)) return parseInt(value, 8);
+      return report.mismatch(field, wanted);
+    },
+  };
+}
+
+/** Arguments by position or by name, as written. */
+export function args(): Reader<readonly unknown[] | Readonly<Record<string, unknown>>> {
+  const wanted = "a list, or a table of arguments by name";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      return Array.isArray(value) || isTable(value) ? value : report.mismatch(field, wanted);
+    },
+  };
+}
+
+/** A command as argv. */
+export function argv(): Reader<readonly string[]> {
+  const parts = list(string({ isEmptyAllowed: true }), { minLength: 1 });
+  return {
+    wanted: "a list: the program and its arguments",
+    read(field, report) {
+      if (typeof field.value === "string") {
+        return report.mismatch(field, this.wanted, 'For a line of the shell write run = "…"');
+      }
+      const read = parts.read(field, report);
+      if (read?.[0] === "") {
+        return report.value(childOf(field, 0, ""), 'found "", wanted the program to run');
+      }
+      return read;
+    },
+  };
+}
