@@ -1,0 +1,191 @@
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { JobError } from "../core/errors.ts";
+import type { ManagerApi } from "../manager/api.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Service } from "../platform/service.ts";
+import { Metrics } from "./metrics.ts";
+
+/** What the server is made of. */
+export interface HttpServerOptions {
+  readonly manager: ManagerApi;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** The HTTP server as the daemon holds it. */
+export interface HttpServer extends Service {
+  /** Where it listens. @throws JobError `unavailable` before `start` */
+  readonly address: { readonly host: string; readonly port: number };
+}
+
+/** Longest header of a request, in bytes. */
+const HEADER_BYTES_MAX = 8_192;
+const CONNECTIONS_MAX = 256;
+/** Longest life of a connection: each carries one request, whose body is never read. */
+const CONNECTION_MS = 15_000;
+
+interface Answer {
+  readonly status: number;
+  readonly type: "text/plain" | "text/html";
+  readonly body: string;
+}
+
+const LANDING_PAGE = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>jobctl</title></head>
+<body>
+<h1>jobctl</h1>
+<ul>
+<li><a href="/healthz">/healthz</a>: 200 while the process answers</li>
+<li><a href="/readyz">/readyz</a>: 200 while the store answers and the daemon is not stopping</li>
+<li><a href="/metrics">/metrics</a>: metrics for Prometheus</li>
+</ul>
+</body>
+</html>
+`;
+
+function text(status: number, body: string): Answer {
+  return { status, type: "text/plain", body: `${body}\n` };
+}
+
+class PlainHttpServer implements HttpServer {
+  readonly name = "HTTP server";
+  readonly #options: HttpServerOptions;
+  readonly #sockets = new Set<Socket>();
+  #metrics: Metrics | null = null;
+  #server: Server | null = null;
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const bound = this.#server?.address() as AddressInfo | null | undefined;
+    if (bound) return { host: this.#options.host, port: bound.port };
+    throw new JobError("unavailable", "Cannot tell the address of the HTTP server: not started");
+  }
+
+  async start(): Promise<void> {
+    const { host, port, logger, manager } = this.#options;
+    this.#metrics = new Metrics(manager);
+    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      void this.#answer(request, response);
+    });
+    this.#server = server;
+    server.on("connection", (socket: Socket) => this.#watch(socket));
+    server.on("clientError", (_error, socket) => socket.destroy());
+    await listen(server, host, port);
+    logger.info("HTTP listens", { address: `http://${place(host, this.address.port)}/` });
+  }
+
+  stop(): Promise<void> {
+    this.#metrics?.stop();
+    const server = this.#server;
+    this.#server = null;
+    if (!server) return Promise.resolve();
+    for (const socket of this.#sockets) socket.destroy();
+    return new Promise((resolve) => server.close(() => resolve()));
+  }
+
+  /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
+  #watch(socket: Socket): void {
+    if (this.#sockets.size >= CONNECTIONS_MAX) return void socket.destroy();
+    this.#sockets.add(socket);
+    const timer = this.#options.clock.timer(CONNECTION_MS, () => socket.destroy(), {
+      unref: true,
+    });
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => {
+      timer.cancel();
+      this.#sockets.delete(socket);
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: Answer;
+    try {
+      answer = await this.#route(request.method ?? "", request.url ?? "");
+    } catch (error) {
+      this.#options.logger.warn("cannot answer over HTTP", {
+        path: request.url?.slice(0, 200),
+        error: error instanceof Error ? error.message : String(error),
+      });
+      answer = text(503, "the store does not answer");
+    }
+    response.writeHead(answer.status, {
+      "content-type": answer.type === "text/html"
+        ? "text/html; charset=utf-8"
+        : "text/plain; version=0.0.4; charset=utf-8",
+      "content-length": Buffer.byteLength(answer.body),
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "connection": "close",
+      ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
+    });
+    response.end(request.method === "HEAD" ? "" : answer.body);
+  }
+
+  async #route(method: string, url: string): Promise<Answer> {
+    const path = url.split("?", 1)[0];
+    const isKnown = path === "/" || path === "/healthz" || path === "/readyz" ||
+      path === "/metrics";
+    if (!isKnown) return text(404, "not found; see /");
+    if (method !== "GET" && method !== "HEAD") return text(405, "only GET and HEAD");
+    if (path === "/healthz") return text(200, "ok");
+    if (path === "/readyz") return await this.#readiness();
+    if (path === "/") return { status: 200, type: "text/html", body: LANDING_PAGE };
+    return { status: 200, type: "text/plain", body: await this.#metrics!.page() };
+  }
+
+  async #readiness(): Promise<Answer> {
+    const status = await this.#options.manager.status();
+    if (status.storeProblem !== null) {
+      return text(503, `the store does not answer: ${status.storeProblem}`);
+    }
+    return status.isDraining ? text(503, "draining") : text(200, "ready");
+  }
+}
+
+function place(host: string, port: number): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error & { readonly code?: string }) => {
+      const reason = LISTEN_PROBLEM[error.code ?? ""] ?? error.message;
+      const code = error.code === "EADDRINUSE" ? "conflict" : "invalid_config";
+      reject(
+        new JobError(code, `Cannot listen on ${place(host, port)}: ${reason}`, {
+          hint: 'Choose another server.http, or turn it off with server.http = ""',
+          path: "server.http",
+          cause: error,
+        }),
+      );
+    };
+    server.once("error", refuse);
+    server.listen({ host: host.replace(/^\[(.*)\]$/, "$1"), port }, () => {
+      server.off("error", refuse);
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}
+
+const LISTEN_PROBLEM: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the address is in use",
+  EACCES: "permission denied",
+  EADDRNOTAVAIL: "no such address on this machine",
+  ENOTFOUND: "the host name is not known",
+};
+
+/** The HTTP server: health, readiness and metrics, for probes and Prometheus. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  return new PlainHttpServer(options);
+}

@@ -1,0 +1,94 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
+import type * as grpc from "@grpc/grpc-js";
+import { JobError, toJobError } from "../core/errors.ts";
+import { BATCH_MAX } from "../store/store.ts";
+import type { CallState, Handlers, MethodName } from "./handlers.ts";
+import { MESSAGE_BYTES_MAX } from "./limits.ts";
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The path of a method in HTTP/2. */
+export function methodPath(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+/**
+ * A service for grpc-js from generated descriptors. Messages pass as bytes: handlers decode them, so that one that cannot be
+ * read is answered with the right status, and only after the call was authenticated.
+ */
+export function serviceDefinition(service: DescService): grpc.ServiceDefinition {
+  const definition: Record<string, grpc.MethodDefinition<Uint8Array, Uint8Array>> = {};
+  for (const method of service.methods) {
+    definition[method.localName] = {
+      path: methodPath(method),
+      requestStream: method.methodKind === "client_streaming" ||
+        method.methodKind === "bidi_streaming",
+      responseStream: method.methodKind === "server_streaming" ||
+        method.methodKind === "bidi_streaming",
+      requestSerialize: toBuffer,
+      requestDeserialize: (bytes) => bytes,
+      responseSerialize: toBuffer,
+      responseDeserialize: (bytes) => bytes,
+    };
+  }
+  return definition;
+}
+
+/** Decode a request. @throws JobError `invalid_argument` for bytes that are no such message, invalid UTF-8 included */
+export function decodeRequest<T extends DescMessage>(schema: T, bytes: Uint8Array) {
+  try {
+    return fromBinary(schema, bytes, { readUnknownFields: false });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new JobError("invalid_argument", `Cannot read ${schema.name}: ${text}`, {
+      hint: "The bytes must be a protobuf message, and its strings valid UTF-8",
+      cause: error,
+    });
+  }
+}
+
+/** Encode an answer. */
+export function encodeAnswer<T extends DescMessage>(schema: T, init: MessageInitShape<T>) {
+  return toBinary(schema, create(schema, init));
+}
+
+/**
+ * Answer one unary call from bytes to bytes. An answer too large for one message is asked again with a smaller page.
+ *
+ * @throws JobError
+ */
+export async function answerCall(
+  method: DescMethod,
+  handlers: Handlers,
+  bytes: Uint8Array,
+  isCanceled: () => boolean,
+): Promise<Uint8Array> {
+  const request = decodeRequest(method.input, bytes);
+  const handle = handlers[method.localName as MethodName] as unknown as (
+    request: unknown,
+    call: CallState,
+  ) => Promise<MessageInitShape<DescMessage>>;
+  const call: CallState = { isCanceled, pageLimit: BATCH_MAX, pageItems: 0 };
+  try {
+    for (;;) {
+      const answer = encodeAnswer(method.output, await handle(request, call));
+      if (answer.byteLength <= MESSAGE_BYTES_MAX) return answer;
+      if (call.pageItems <= 1) throw tooLarge(method, answer.byteLength);
+      const share = MESSAGE_BYTES_MAX / answer.byteLength * 0.8;
+      call.pageLimit = Math.max(1, Math.floor(call.pageItems * share));
+    }
+  } catch (error) {
+    throw toJobError(error, `Cannot answer ${method.name}`);
+  }
+}
+
+function tooLarge(method: DescMethod, bytes: number): JobError {
+  return new JobError(
+    "resource_exhausted",
+    `Cannot answer ${method.name}: ${bytes} bytes, more than ${MESSAGE_BYTES_MAX} of one message`,
+    { hint: "Keep large data in a file or a database and pass its name" },
+  );
+}

@@ -1,0 +1,196 @@
+import * as grpc from "@grpc/grpc-js";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Authenticator } from "./auth.ts";
+import { toWireError } from "./errors.ts";
+import type { JobError } from "../core/errors.ts";
+import type { MethodName } from "./handlers.ts";
+import { STALLED_MS, SWEEP_MS } from "./limits.ts";
+
+/** The part of a socket that the tracker needs. */
+interface TrackedSocket {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  destroy(): unknown;
+  once(event: "close", listener: () => void): unknown;
+}
+
+interface Connection {
+  readonly socket: TrackedSocket;
+  /** When it was opened or its last call ended, monotonic ms. */
+  idleSince: number;
+  calls: number;
+}
+
+interface Call {
+  readonly connection: Connection | null;
+  /** "receiving" until the request is whole, "answering" from the status until the stream is closed. */
+  phase: "receiving" | "running" | "answering";
+  since: number;
+}
+
+/**
+ * The calls and connections of the server. It closes connections that hold something open without moving on: a silent one, a
+ * request that never ends, an answer that is never taken. Calls are found by the peer's address, so connections over a Unix
+ * socket, which are trusted, only have their calls counted.
+ */
+export class CallTracker {
+  readonly #clock: Clock;
+  readonly #connections = new Map<string, Connection>();
+  readonly #sockets = new Set<TrackedSocket>();
+  readonly #calls = new Set<Call>();
+  #timer: Timer | null = null;
+  #idleListener: (() => void) | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  /** Calls whose stream is open. */
+  get callCount(): number {
+    return this.#calls.size;
+  }
+
+  /** Watch a new connection until it closes. */
+  addConnection(socket: TrackedSocket): void {
+    this.#sockets.add(socket);
+    const key = keyOf(socket.remoteAddress, socket.remotePort);
+    const connection: Connection = { socket, idleSince: this.#now(), calls: 0 };
+    if (key !== null) this.#connections.set(key, connection);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (key !== null && this.#connections.get(key) === connection) this.#connections.delete(key);
+    });
+    this.#arm();
+  }
+
+  /** Watch a new call of the peer at `address` and `port`. */
+  addCall(address: string | undefined, port: number | undefined): Call {
+    const key = keyOf(address, port);
+    const connection = key === null ? null : this.#connections.get(key) ?? null;
+    if (connection) connection.calls += 1;
+    const call: Call = { connection, phase: "receiving", since: this.#now() };
+    this.#calls.add(call);
+    return call;
+  }
+
+  /** Note that a call went on to its next phase. */
+  move(call: Call, phase: Call["phase"]): void {
+    call.phase = phase;
+    call.since = this.#now();
+  }
+
+  /** Forget a call whose stream is closed. */
+  end(call: Call): void {
+    if (!this.#calls.delete(call)) return;
+    if (call.connection) {
+      call.connection.calls -= 1;
+      call.connection.idleSince = this.#now();
+    }
+    if (this.#calls.size === 0) this.#idleListener?.();
+  }
+
+  /** Resolves once no call is open, or after `limitMs`. */
+  whenIdle(limitMs: number): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#clock.timer(limitMs, () => finish());
+      const finish = () => {
+        this.#idleListener = null;
+        timer.cancel();
+        resolve();
+      };
+      this.#idleListener = finish;
+    });
+  }
+
+  /** Close every connection. */
+  destroy(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #now(): number {
+    return this.#clock.now().monotonicMs;
+  }
+
+  #arm(): void {
+    this.#timer ??= this.#clock.timer(SWEEP_MS, () => this.#sweep(), { unref: true });
+  }
+
+  #sweep(): void {
+    this.#timer = null;
+    const before = this.#now() - STALLED_MS;
+    for (const call of this.#calls) {
+      if (call.phase !== "running" && call.since <= before) call.connection?.socket.destroy();
+    }
+    for (const { calls, idleSince, socket } of this.#connections.values()) {
+      if (calls === 0 && idleSince <= before) socket.destroy();
+    }
+    if (this.#connections.size > 0) this.#arm();
+  }
+}
+
+function keyOf(address: string | undefined, port: number | undefined): string | null {
+  return address === undefined || port === undefined ? null : `${address} ${port}`;
+}
+
+/** An error as grpc-js sends it. */
+export function toStatus(
+  error: JobError,
+): { code: number; details: string; metadata: grpc.Metadata } {
+  const { code, details, trailers } = toWireError(error);
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
+  return { code, details, metadata };
+}
+
+/**
+ * The interceptor of a listener: tracks each call and, given an authenticator, answers an unauthenticated one when its
+ * headers arrive. The body of such a call is never read.
+ */
+export function createInterceptor(
+  options: {
+    readonly tracker: CallTracker;
+    readonly authenticator: Authenticator | null;
+    /** Method by path; methods that are not in it need no authentication. */
+    readonly methods: ReadonlyMap<string, MethodName>;
+  },
+): grpc.ServerInterceptor {
+  const { tracker, authenticator, methods } = options;
+  return (definition, inner) => {
+    const { remoteAddress, remotePort } = inner.getConnectionInfo();
+    const call = tracker.addCall(remoteAddress, remotePort);
+    const refusalOf = (metadata: grpc.Metadata): JobError | null => {
+      const method = methods.get(definition.path);
+      if (!authenticator || method === undefined) return null;
+      return authenticator.check(method, metadata.get("authorization")[0]?.toString());
+    };
+    return new grpc.ServerInterceptingCall(inner, {
+      start: (next) =>
+        next({
+          onReceiveMetadata(metadata, forward) {
+            const refusal = refusalOf(metadata);
+            if (!refusal) return forward(metadata);
+            tracker.move(call, "answering");
+            inner.sendStatus(toStatus(refusal));
+          },
+          onReceiveMessage: (message, forward) => forward(message),
+          onReceiveHalfClose(forward) {
+            tracker.move(call, "running");
+            forward();
+          },
+          onCancel: () => tracker.end(call),
+        }),
+      sendStatus(status, forward) {
+        tracker.move(call, "answering");
+        forward(status);
+      },
+    });
+  };
+}

@@ -1,0 +1,163 @@
+import { lstat } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import type * as grpc from "@grpc/grpc-js";
+import { JobError } from "../core/errors.ts";
+import { silentLogger } from "../platform/logger.ts";
+import { systemClock } from "../platform/clock.ts";
+import type { ConnectOptions } from "./client.ts";
+import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import { hostPort, isLoopback, socketPaths, tokenPath } from "./socket_path.ts";
+import { loadCa, loadTls } from "./tls.ts";
+import { readTokenFile } from "./token_file.ts";
+
+/** A way to a daemon. */
+export interface Channel {
+  readonly client: grpc.Client;
+  /** What messages call the daemon: `host:port` or the path of its socket. */
+  readonly address: string;
+  readonly metadata: () => grpc.Metadata;
+  readonly deadline: (timeoutMs: number) => number;
+  /** Whether a connection is open. */
+  readonly isReady: () => boolean;
+}
+
+type Target = ConnectOptions & { readonly host: string; readonly port: number };
+type Tls = NonNullable<ConnectOptions["tls"]>;
+
+/** A socket in someone else's folder is not the daemon's: anyone may make a folder in /tmp. */
+async function isTrusted(path: string): Promise<boolean> {
+  try {
+    const folder = await lstat(dirname(path));
+    const uid = process.getuid?.() ?? 0;
+    return folder.isDirectory() && (folder.uid === uid || folder.uid === 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether someone accepts connections at `path`; null when so, else why not. */
+function probe(path: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(null);
+    });
+    socket.once("error", (error) => {
+      socket.destroy();
+      resolve((error as { readonly code?: string }).code ?? error.message);
+    });
+  });
+}
+
+/** The first Unix socket that answers; null when the daemon is to be reached over TCP. */
+async function findSocket(target: Target): Promise<string | null> {
+  if (typeof target.socket === "string") {
+    const problem = await probe(target.socket);
+    if (problem === null) return target.socket;
+    throw new JobError(
+      "unavailable",
+      `Cannot reach the daemon at ${target.socket}: ${problem}`,
+      { hint: "Is the daemon running, and may this user open its socket?" },
+    );
+  }
+  if (target.socket === null || target.tls || !isLoopback(target.host)) return null;
+  for (const path of socketPaths(target.port)) {
+    if (await isTrusted(path) && await probe(path) === null) return path;
+  }
+  return null;
+}
+
+/** The token for this target; undefined when there is none. */
+async function findToken(target: Target): Promise<string | undefined> {
+  if (target.token !== undefined) return target.token;
+  if (target.tokenFile !== undefined) return await readTokenFile(target.tokenFile);
+  // The daemon's own file belongs to this machine and goes nowhere else.
+  if (!isLoopback(target.host)) return undefined;
+  try {
+    return await readTokenFile(tokenPath(target.port));
+  } catch {
+    return undefined;
+  }
+}
+
+async function tlsCredentials(library: typeof grpc, tls: Tls, host: string) {
+  const nowMs = systemClock.now().wallMs;
+  const pair = tls.cert !== undefined && tls.key !== undefined
+    ? await loadTls({ cert: tls.cert, key: tls.key, clientCa: null }, {
+      nowMs,
+      logger: silentLogger,
+    })
+    : null;
+  const ca = tls.ca === undefined ? null : await loadCa(tls.ca, nowMs);
+  const { checkServerIdentity } = await import("node:tls");
+  const name = tls.serverName ?? host.replace(/^\[(.*)\]$/, "$1");
+  return library.credentials.createSsl(ca, pair?.key ?? null, pair?.cert ?? null, {
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(name, certificate),
+  });
+}
+
+/**
+ * TLS takes no IP address as a server's name, and grpc-js sends the host as it is: give it another name to send, and check the
+ * certificate against the address ourselves.
+ */
+function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions {
+  const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
+  if (tls.serverName === undefined && !isAddress) return {};
+  return {
+    "grpc.ssl_target_name_override": tls.serverName ?? "address.invalid",
+    "grpc.default_authority": hostPort(host, port),
+  };
+}
+
+function checkToken(target: Target, token: string | undefined): void {
+  if (token === undefined || target.tls || isLoopback(target.host)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot send a token to "${target.host}": the connection is not encrypted`,
+    { hint: "Use TLS (--tls), or an SSH tunnel to the daemon's loopback port" },
+  );
+}
+
+/**
+ * Open a channel: to the Unix socket of this machine's daemon when there is one, else over TCP, with the token if one is known.
+ *
+ * @throws JobError `unavailable` when a socket given by path does not answer; for files of TLS and token as their readers
+ */
+export async function openChannel(target: Target): Promise<Channel> {
+  const socket = await findSocket(target);
+  const token = socket === null ? await findToken(target) : undefined;
+  if (socket === null) checkToken(target, token);
+  // Loaded only now: programs that never call pay nothing for it.
+  const library = await import("@grpc/grpc-js");
+  const credentials = socket === null && target.tls
+    ? await tlsCredentials(library, target.tls, target.host)
+    : library.credentials.createInsecure();
+  const address = socket ?? hostPort(target.host, target.port);
+  const client = new library.Client(
+    socket === null ? `dns:${address}` : `unix:${socket}`,
+    credentials,
+    {
+      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+      "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+      "grpc.enable_channelz": 0,
+      "grpc.enable_http_proxy": isLoopback(target.host) ? 0 : 1,
+      // A subchannel of another client in this process may have another token.
+      "grpc.use_local_subchannel_pool": 1,
+      ...(target.tls ? nameOptions(target.tls, target.host, target.port) : {}),
+    },
+  );
+  return {
+    client,
+    address,
+    metadata: () => {
+      const metadata = new library.Metadata();
+      if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+      return metadata;
+    },
+    deadline: (timeoutMs) => systemClock.now().wallMs + timeoutMs,
+    isReady: () =>
+      client.getChannel().getConnectivityState(false) === library.connectivityState.READY,
+  };
+}

@@ -1,0 +1,172 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type * as grpc from "@grpc/grpc-js";
+import { JobError } from "../core/errors.ts";
+import { openChannel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
+import { fromWireError, TRAILERS } from "./errors.ts";
+import { JobService } from "./gen/job_pb.ts";
+
+/** Port of go-job and of ours. */
+export const DEFAULT_PORT = 59051;
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Where and how to reach a daemon. */
+export interface ConnectOptions {
+  /** Default "localhost". */
+  readonly host?: string;
+  /** Default 59051. */
+  readonly port?: number;
+  /**
+   * Path of the Unix socket; null never uses one. By default the socket that belongs to the port is tried first when the host is
+   * this machine.
+   */
+  readonly socket?: string | null;
+  /** Token for this host. Goes to another machine only over TLS. */
+  readonly token?: string;
+  /** File of that token; for this machine the daemon's own one by default. */
+  readonly tokenFile?: string;
+  /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
+  readonly tls?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    /** The name that the certificate must carry, when it is not the host. */
+    readonly serverName?: string;
+  } | null;
+  /** Limit of one call in milliseconds; default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+/** What may be said of one call. */
+export interface CallOptions {
+  /** Limit of this call in milliseconds. */
+  readonly timeoutMs?: number;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal;
+}
+
+type Methods = typeof JobService["method"];
+
+/** One method for each of JobService. All reject with JobError. */
+export type JobMethods = {
+  readonly [Name in keyof Methods]: (
+    request?: MessageInitShape<Methods[Name]["input"]>,
+    options?: CallOptions,
+  ) => Promise<MessageShape<Methods[Name]["output"]>>;
+};
+
+/** A client of one daemon. The connection is made at the first call. */
+export interface JobClient extends JobMethods {
+  close(): void;
+}
+
+const START_HINT = "Is the daemon running? Start it with: jobctl serve --config config.toml";
+
+/** Make a client; nothing is read or connected before its first call. */
+export function connect(options: ConnectOptions = {}): JobClient {
+  const target = {
+    ...options,
+    host: options.host ?? "localhost",
+    port: options.port ?? DEFAULT_PORT,
+  };
+  let opening: Promise<Channel> | null = null;
+  const open = () => opening ??= openChannel(target);
+  const methods: Record<string, unknown> = {};
+  for (const method of JobService.methods) {
+    methods[method.localName] = async (
+      request?: Record<string, unknown>,
+      call: CallOptions = {},
+    ) => {
+      const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+      const bytes = await callMethod(await open(), method, request ?? {}, {
+        ...call,
+        timeoutMs,
+      });
+      return fromBinary(method.output, bytes);
+    };
+  }
+  const close = () => void opening?.then((channel) => channel.client.close(), () => {});
+  return { ...methods as unknown as JobMethods, close };
+}
+
+function callMethod(
+  channel: Channel,
+  method: DescMethod,
+  request: Record<string, unknown>,
+  options: CallOptions & { readonly timeoutMs: number },
+): Promise<Uint8Array> {
+  const { timeoutMs, signal } = options;
+  const bytes = toBinary(method.input, create(method.input, request));
+  return new Promise((resolve, reject) => {
+    const action = `Cannot call ${method.name} at ${channel.address}`;
+    if (signal?.aborted) return reject(new JobError("canceled", `${action}: canceled`));
+    const call = channel.client.makeUnaryRequest(
+      `/${method.parent.typeName}/${method.name}`,
+      (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
+      (message: Buffer) => message as Uint8Array,
+      bytes,
+      channel.metadata(),
+      { deadline: channel.deadline(timeoutMs) },
+      (error, answer) => {
+        signal?.removeEventListener("abort", cancel);
+        if (answer && !error) resolve(answer);
+        else reject(toClientError(error, channel, action, timeoutMs));
+      },
+    );
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+  });
+}
+
+function trailersOf(error: grpc.ServiceError): Record<string, string> {
+  const trailers: Record<string, string> = {};
+  for (const name of Object.values(TRAILERS)) {
+    const value = error.metadata?.get(name)[0];
+    if (value !== undefined) trailers[name] = value.toString();
+  }
+  return trailers;
+}
+
+/** What a failed call comes to: the server's own error, or what kept the call from it. */
+function toClientError(
+  error: grpc.ServiceError | null,
+  channel: Channel,
+  action: string,
+  timeoutMs: number,
+): JobError {
+  if (!error) return new JobError("internal", `${action}: the answer is empty`);
+  const trailers = trailersOf(error);
+  if (trailers[TRAILERS.code] !== undefined) {
+    return fromWireError({ code: error.code, details: error.details, trailers }, error);
+  }
+  const isTimeout = error.code === 4;
+  if (error.code === 14 || (isTimeout && !channel.isReady())) {
+    const detail = error.code === 14 ? error.details : `no connection within ${timeoutMs} ms`;
+    return unreachable(channel.address, detail, error);
+  }
+  if (isTimeout) {
+    return new JobError("timeout", `${action}: no answer within ${timeoutMs} ms`, {
+      hint: "The daemon may be busy; try again, or allow more time",
+      cause: error,
+    });
+  }
+  if (error.code === 12) {
+    return new JobError("unimplemented", `${action}: the daemon does not know this method`, {
+      hint: "It is older than this program, or no jobctl; compare jobctl get version",
+      cause: error,
+    });
+  }
+  return fromWireError({
+    code: error.code,
+    details: `${action}: ${error.details}`,
+    trailers,
+  }, error);
+}
+
+function unreachable(address: string, detail: string, cause?: unknown): JobError {
+  return new JobError("unavailable", `Cannot reach the daemon at ${address}: ${detail}`, {
+    hint: START_HINT,
+    cause,
+  });
+}

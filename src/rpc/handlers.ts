@@ -1,0 +1,246 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { Instance } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { ManagerApi } from "../manager/api.ts";
+import { BATCH_MAX } from "../store/store.ts";
+import type { PageRequest } from "../store/store.ts";
+import { parseScheduleText } from "../core/ticks.ts";
+import {
+  historyToWire,
+  instanceToWire,
+  jobToWire,
+  logToWire,
+  previewToWire,
+  scheduleToWire,
+  statusToWire,
+  workersToWire,
+} from "./convert.ts";
+import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import {
+  isUuid,
+  readBatchEntry,
+  readCancelQuery,
+  readHistoryQuery,
+  readInstanceQuery,
+  readLogQuery,
+  readMs,
+  readName,
+  readPage,
+  readRecurringOptions,
+  readScheduleOptions,
+  readUuidPrefix,
+  refuse,
+} from "./requests.ts";
+import type { JobInstanceSchema, JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
+
+/** Version of the wire contract, as go-job's clients print it. */
+export const API_VERSION = "v1";
+
+type Methods = typeof JobService["method"];
+
+/** Name of a method of JobService, as generated. */
+export type MethodName = keyof Methods;
+
+/** What a handler may know of its call. */
+export interface CallState {
+  /** Whether the client went away or its deadline passed. */
+  readonly isCanceled: () => boolean;
+  /** Most items of a page; lowered when the answer was too large for one message. */
+  pageLimit: number;
+  /** Items that the answer's page has; 0 for an answer without pages. */
+  pageItems: number;
+}
+
+/** One handler for each method; the table does not compile when one is missing. */
+export type Handlers = {
+  readonly [Name in MethodName]: (
+    request: MessageShape<Methods[Name]["input"]>,
+    call: CallState,
+  ) =>
+    | MessageInitShape<Methods[Name]["output"]>
+    | Promise<MessageInitShape<Methods[Name]["output"]>>;
+};
+
+/** Longest wait of one WaitInstance call; clients ask again. */
+const WAIT_MAX_MS = 60_000;
+/** How long a wait may outlive its client. */
+const WAIT_SLICE_MS = 5_000;
+// A character of JSON text takes up to three bytes, and a JobInstance has some 20 small fields.
+const BYTES_OF_CHARACTER = 3;
+const BYTES_OF_INSTANCE = 700;
+
+type WireInstance = MessageInitShape<typeof JobInstanceSchema>;
+
+function estimateBytes(instance: Instance): number {
+  const characters = instance.argumentsJson.length + (instance.resultsJson?.length ?? 0) +
+    (instance.error?.message.length ?? 0) * 2 + (instance.error?.stack?.length ?? 0);
+  return BYTES_OF_INSTANCE + characters * BYTES_OF_CHARACTER;
+}
+
+/**
+ * Instances that were changed, in one message: without their payload when that does not fit, and cut to what does. Unlike a
+ * page they cannot be asked for again, as asking changed them.
+ */
+function fitInstances(instances: readonly Instance[]): WireInstance[] {
+  const bytes = instances.reduce((sum, instance) => sum + estimateBytes(instance), 0);
+  if (bytes <= MESSAGE_BYTES_MAX) return instances.map(instanceToWire);
+  return instances.slice(0, Math.floor(MESSAGE_BYTES_MAX / BYTES_OF_INSTANCE)).map((instance) => ({
+    ...instanceToWire(instance),
+    arguments: [],
+    results: [],
+    error: instance.error?.message.slice(0, 100),
+    errorDetail: undefined,
+  }));
+}
+
+/** All jobs in one message: without their signatures when those do not fit. */
+function fitJobs(jobs: readonly JobDefinition[]): MessageInitShape<typeof JobSchema>[] {
+  const wire = jobs.map(jobToWire);
+  const characters = wire.reduce(
+    (sum, job) => sum + (job.signatureJson?.length ?? 0) + (job.description?.length ?? 0) + 300,
+    0,
+  );
+  if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX) return wire;
+  return wire.map((job) => ({ ...job, signatureJson: "" }));
+}
+
+/** Ask for one page and note its size, so that one that is too large can be asked again smaller. */
+async function readItems<T>(
+  call: CallState,
+  fetch: (
+    limitMax: number,
+  ) => Promise<{ readonly items: readonly T[]; readonly nextToken: string | null }>,
+): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string | undefined }> {
+  const page = await fetch(call.pageLimit);
+  call.pageItems = page.items.length;
+  return { items: page.items, nextPageToken: page.nextToken ?? undefined };
+}
+
+async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
+  const kind = readName(request.kind, "kind");
+  const isDryRun = request.dryRun === true;
+  if (request.cron === undefined || request.cron === "") {
+    const options = readScheduleOptions(request);
+    if (isDryRun) return { instance: previewToWire(manager.previewJob(kind, options)) };
+    return { instance: instanceToWire(await manager.scheduleJob(kind, options)) };
+  }
+  const { cron, timezone, ...options } = readRecurringOptions(request);
+  if (!isDryRun) {
+    const record = await manager.scheduleRecurring(kind, { cron, timezone, ...options });
+    return { schedule: scheduleToWire(record) };
+  }
+  const preview = manager.previewJob(kind, {
+    arguments: options.arguments,
+    priority: options.priority,
+  });
+  const text = parseScheduleText(cron);
+  const wire = { kind, cron, timezone: timezone ?? text.timezone ?? "" };
+  return { instance: { ...previewToWire(preview), dueAt: undefined }, schedule: wire };
+}
+
+async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
+  const id = readUuidPrefix(uuid, "uuid");
+  return isUuid(id) ? id : (await manager.getInstance(id)).id;
+}
+
+/** Wait in slices, so that a wait whose client went away ends soon. */
+async function wait(
+  manager: ManagerApi,
+  request: { readonly uuid: string; readonly waitMs: bigint },
+  call: CallState,
+): Promise<Instance> {
+  const id = await resolveId(manager, request.uuid);
+  let leftMs = Math.min(readMs(request.waitMs, "wait_ms"), WAIT_MAX_MS);
+  while (leftMs > 0 && !call.isCanceled()) {
+    const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
+    const instance = await manager.waitInstance(id, sliceMs);
+    if (instance) return instance;
+    leftMs -= sliceMs;
+  }
+  return await manager.getInstance(id);
+}
+
+function readWorkerCount(count: number): number {
+  if (count >= 0) return count;
+  throw refuse("count", `found ${count}, wanted 0 and up`);
+}
+
+/** The handlers of JobService over `manager`: each reads its request, calls one method and converts the answer. */
+export function createHandlers(manager: ManagerApi): Handlers {
+  return {
+    getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),
+    listRegisteredJobs: () => ({ jobs: fitJobs(manager.listJobs()) }),
+    getJob: ({ kind }) => ({ job: jobToWire(manager.getJob(readName(kind, "kind"))) }),
+    scheduleJob: (request) => schedule(manager, request),
+    async scheduleJobs({ requests }) {
+      if (requests.length > BATCH_MAX) {
+        throw refuse("requests", `found ${requests.length}, wanted at most ${BATCH_MAX}`);
+      }
+      const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
+      return { instances: fitInstances(instances) };
+    },
+    async lookupInstances({ query }, call) {
+      const conditions = readInstanceQuery(query);
+      const { items, nextPageToken } = await readItems(
+        call,
+        (limitMax) => manager.lookupInstances(conditions, readPage(query, "query.", limitMax)),
+      );
+      return { instances: items.map(instanceToWire), nextPageToken };
+    },
+    async lookupInstanceHistory({ query }, call) {
+      const conditions = readHistoryQuery(query);
+      const { items, nextPageToken } = await readItems(
+        call,
+        (limitMax) =>
+          manager.lookupInstanceHistory(conditions, readPage(query, "query.", limitMax)),
+      );
+      return { entries: items.map(historyToWire), nextPageToken };
+    },
+    async lookupInstanceLogs(request, call) {
+      const conditions = readLogQuery(request);
+      const { items, nextPageToken } = await readItems(
+        call,
+        (limitMax) =>
+          manager.lookupInstanceLogs(conditions, readPage(request.query, "query.", limitMax)),
+      );
+      return { entries: items.map(logToWire), nextPageToken };
+    },
+    async cancelInstances({ query, all }) {
+      const isAll = all === true;
+      const instances = await manager.cancelInstances(readCancelQuery(query, isAll), {
+        all: isAll,
+      });
+      return { instances: fitInstances(instances), count: BigInt(instances.length) };
+    },
+    async getInstance({ uuid }) {
+      const instance = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
+      return { instance: instanceToWire(instance) };
+    },
+    async waitInstance(request, call) {
+      return { instance: instanceToWire(await wait(manager, request, call)) };
+    },
+    async retryInstance({ uuid }) {
+      const id = await resolveId(manager, uuid);
+      return { instance: instanceToWire(await manager.retryInstance(id)) };
+    },
+    async listSchedules(request, call) {
+      const conditions = request.kind ? { kind: request.kind } : {};
+      const { items, nextPageToken } = await readItems(call, (limitMax) => {
+        const page: PageRequest = readPage(request, "", limitMax);
+        return manager.listSchedules(conditions, page);
+      });
+      return { schedules: items.map(scheduleToWire), nextPageToken };
+    },
+    async deleteSchedule({ id }) {
+      await manager.deleteSchedule(readName(id, "id"));
+      return {};
+    },
+    getWorkers: () => ({ workers: workersToWire(manager.workers()) }),
+    async resizeWorkers({ count }) {
+      return { workers: workersToWire(await manager.resizeWorkers(readWorkerCount(count))) };
+    },
+    async getStatus() {
+      return statusToWire(await manager.status());
+    },
+  };
+}

@@ -1,0 +1,18 @@
+/** Largest message, request and answer alike, in bytes. */
+export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Calls at once on one connection. */
+export const STREAMS_MAX = 256;
+/** Connections at once on one listener. */
+export const CONNECTIONS_MAX = 1_000;
+/** A connection without a call is told to go after this. */
+export const IDLE_MS = 15_000;
+/** Whatever a connection that does nothing useful does, it is closed after this; with a sweep it is within 20 s. */
+export const STALLED_MS = 17_000;
+/** How often connections are looked at while there are any. */
+export const SWEEP_MS = 2_000;
+/** How long a TLS handshake may take. */
+export const HANDSHAKE_MS = 10_000;
+/** How long calls in flight are waited for at stop. */
+export const STOP_GRACE_MS = 2_000;
+/** Longest token that is looked at, in characters. */
+export const TOKEN_LENGTH_MAX = 4_096;

@@ -1,0 +1,252 @@
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { dirname } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
+import { JobError } from "../core/errors.ts";
+import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
+import { hostPort } from "./socket_path.ts";
+import type { TlsMaterial } from "./tls.ts";
+
+/** An open listener. */
+export interface Listener {
+  /** Stop accepting; connections live on. */
+  close(): void;
+}
+
+/** The kernel's limit for the path of a Unix socket, without the final zero. */
+const SOCKET_PATH_BYTES_MAX = 107;
+/** Connections that wait to be accepted. */
+const BACKLOG = 511;
+
+function errorCode(error: unknown): string | undefined {
+  return (error as { readonly code?: string }).code;
+}
+
+/** Say why `address` cannot be listened on. */
+export function listenError(error: unknown, address: string, key: string): JobError {
+  const action = `Cannot listen on ${address}`;
+  switch (errorCode(error)) {
+    case "EADDRINUSE":
+      return new JobError("conflict", `${action}: the address is in use`, {
+        hint: `Is another daemon running there? Stop it, or choose another ${key}`,
+        cause: error,
+      });
+    case "EACCES":
+    case "EPERM":
+      return new JobError("permission_denied", `${action}: permission denied`, {
+        hint: `Ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another ${key}`,
+        cause: error,
+      });
+    case "EADDRNOTAVAIL":
+      return new JobError("invalid_config", `${action}: no such address on this machine`, {
+        hint: `Name an address of this machine as ${key}`,
+        cause: error,
+      });
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new JobError("invalid_config", `${action}: the host name is not known`, {
+        hint: `Name an address of this machine as ${key}`,
+        cause: error,
+      });
+    default:
+      return new JobError("invalid_config", `${action}: ${(error as Error).message}`, {
+        hint: `Check ${key}`,
+        cause: error,
+      });
+  }
+}
+
+/** Listen, and resolve or reject once; later errors of the listener, such as too many files, are not fatal. */
+function listening(server: Server, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.off("error", reject);
+      server.on("error", () => {});
+      resolve();
+    });
+    start();
+  });
+}
+
+/**
+ * Listen for TCP, with TLS when there is material for it; a client certificate is asked for when that names a CA.
+ *
+ * @throws JobError naming the address
+ */
+export async function listenTcp(
+  options: {
+    readonly host: string;
+    readonly port: number;
+    readonly tls: TlsMaterial | null;
+    readonly connectionCount: () => number;
+    readonly onConnection: (socket: Socket) => void;
+  },
+): Promise<Listener & { readonly port: number }> {
+  const { host, port, tls } = options;
+  const accept = (socket: Socket) => {
+    // A reset by the peer is no error of ours.
+    socket.on("error", () => socket.destroy());
+    if (options.connectionCount() >= CONNECTIONS_MAX) socket.destroy();
+    else options.onConnection(socket);
+  };
+  const server = tls ? createTls(tls, accept) : createServer({ noDelay: true }, accept);
+  try {
+    const bare = host.replace(/^\[(.*)\]$/, "$1");
+    await listening(server, () => server.listen({ host: bare, port, backlog: BACKLOG }));
+  } catch (error) {
+    server.close();
+    throw listenError(error, hostPort(host, port), "server.host and server.port");
+  }
+  return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
+}
+
+function createTls(tls: TlsMaterial, accept: (socket: Socket) => void): Server {
+  const server = createTlsServer({
+    cert: tls.cert,
+    key: tls.key,
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+    handshakeTimeout: HANDSHAKE_MS,
+    noDelay: true,
+    ...(tls.ca ? { ca: tls.ca, requestCert: true, rejectUnauthorized: true } : {}),
+  }, accept);
+  // A handshake that failed or took too long leaves its connection open otherwise.
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return server;
+}
+
+function statOf(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw listenError(error, path, "server.socket");
+  }
+}
+
+/** Whether someone accepts connections at `path`. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error) => {
+      socket.destroy();
+      // Not being allowed to connect, or a full backlog, also means that someone is there.
+      resolve(!["ECONNREFUSED", "ENOENT"].includes(errorCode(error) ?? ""));
+    });
+  });
+}
+
+/** Make way at `path`: a socket file that a dead daemon left is removed, anything else is refused. */
+async function clearPath(path: string): Promise<void> {
+  const found = statOf(path);
+  if (!found) return;
+  if (!found.isSocket()) {
+    throw new JobError("conflict", `Cannot listen on ${path}: a file that is no socket is there`, {
+      hint: "Remove it, or choose another server.socket",
+    });
+  }
+  if (await answers(path)) {
+    throw new JobError("conflict", `Cannot listen on ${path}: another daemon answers there`, {
+      hint: "Stop that daemon, or choose another server.port or server.socket",
+    });
+  }
+  unlinkSync(path);
+}
+
+/** The folder of the socket, made private; in a shared place such as /tmp it must be our own. */
+function prepareFolder(path: string, group: string | null): void {
+  const folder = dirname(path);
+  const made = mkdirSync(folder, { recursive: true, mode: group === null ? 0o700 : 0o750 });
+  if (made !== undefined) {
+    if (group !== null) chownSync(folder, process.getuid?.() ?? 0, groupId(group));
+    return;
+  }
+  const found = statOf(folder);
+  const uid = process.getuid?.();
+  if (!found || uid === undefined || uid === 0 || found.uid === uid || found.uid === 0) return;
+  throw new JobError(
+    "permission_denied",
+    `Cannot listen on ${path}: its folder is another user's`,
+    {
+      hint: `Remove "${folder}", or choose another server.socket`,
+    },
+  );
+}
+
+function groupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  const line = readFileSync("/etc/group", "utf8").split("\n").find((text) =>
+    text.startsWith(`${group}:`)
+  );
+  const id = line?.split(":")[2];
+  if (id !== undefined) return Number(id);
+  throw new JobError("invalid_config", `Cannot use the group "${group}": no such group`, {
+    hint: "Name a group of /etc/group, or its number, as server.socket_group",
+    path: "server.socket_group",
+  });
+}
+
+/** Start listening with a mode that lets nobody in before the group is set. */
+function listenPrivately(server: Server, path: string): void {
+  const mask = process.umask(0o177);
+  try {
+    server.listen({ path, backlog: BACKLOG });
+  } finally {
+    process.umask(mask);
+  }
+}
+
+/**
+ * Listen on a Unix socket of mode 0660. The folder is made; the socket file of a dead daemon is replaced, a live daemon's is
+ * refused.
+ *
+ * @throws JobError naming the path
+ */
+export async function listenUnix(
+  options: {
+    readonly path: string;
+    readonly group: string | null;
+    readonly onConnection: (socket: Socket) => void;
+  },
+): Promise<Listener> {
+  const { path, group } = options;
+  const bytes = Buffer.byteLength(path);
+  if (bytes > SOCKET_PATH_BYTES_MAX) {
+    throw new JobError(
+      "invalid_config",
+      `Cannot listen on ${path}: ${bytes} bytes, and a socket's path has at most ${SOCKET_PATH_BYTES_MAX}`,
+      { hint: "Choose a shorter server.socket", path: "server.socket" },
+    );
+  }
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    options.onConnection(socket);
+  });
+  let own: Stats | null = null;
+  try {
+    prepareFolder(path, group);
+    await clearPath(path);
+    await listening(server, () => listenPrivately(server, path));
+    own = statOf(path);
+    if (group !== null) chownSync(path, process.getuid?.() ?? 0, groupId(group));
+    chmodSync(path, 0o660);
+  } catch (error) {
+    server.close();
+    throw error instanceof JobError ? error : listenError(error, path, "server.socket");
+  }
+  return {
+    close() {
+      server.close();
+      // Not every runtime removes the file, and one that another daemon made since is not ours.
+      const found = statOf(path);
+      if (found && own && found.ino === own.ino) unlinkSync(path);
+    },
+  };
+}

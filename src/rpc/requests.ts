@@ -1,0 +1,328 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { JobError } from "../core/errors.ts";
+import { LOG_LEVELS } from "../core/instance.ts";
+import type { LogLevel } from "../core/instance.ts";
+import type { ArgumentInput } from "../core/job.ts";
+import type { JobState } from "../core/state.ts";
+import type { RecurringOptions, ScheduleOptions } from "../manager/api.ts";
+import { BATCH_MAX } from "../store/store.ts";
+import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../store/store.ts";
+import { stateOfWire } from "./convert.ts";
+import type {
+  JobState as WireState,
+  LookupInstanceLogsRequest,
+  Query,
+  ScheduleJobRequest,
+} from "./gen/job_pb.ts";
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
+// The years 1 to 9999, what RFC 3339 can say.
+const SECONDS_MIN = -62_135_596_800n;
+const SECONDS_MAX = 253_402_300_799n;
+/** Longest text that a message quotes. */
+const QUOTED_MAX = 100;
+
+function quote(value: string): string {
+  return value.length <= QUOTED_MAX ? `"${value}"` : `"${value.slice(0, QUOTED_MAX)}…"`;
+}
+
+/** A refusal that names the field. */
+export function refuse(field: string, problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `Cannot read field "${field}": ${problem}`, {
+    path: field,
+    hint,
+  });
+}
+
+/** A whole UUID, in lower case. @throws JobError `invalid_argument` naming `field` */
+export function readUuid(value: string, field: string): string {
+  const id = value.toLowerCase();
+  if (UUID.test(id)) return id;
+  throw refuse(
+    field,
+    `found ${quote(value)}, wanted a UUID`,
+    "GetInstance finds an instance by the first 4 or more characters of its UUID",
+  );
+}
+
+/** A UUID or at least four characters of its beginning. @throws JobError `invalid_argument` naming `field` */
+export function readUuidPrefix(value: string, field: string): string {
+  const id = value.toLowerCase();
+  if (UUID_PREFIX.test(id)) return id;
+  throw refuse(field, `found ${quote(value)}, wanted a UUID or its first 4 or more characters`);
+}
+
+/** Whether `id` is a whole UUID. */
+export function isUuid(id: string): boolean {
+  return UUID.test(id);
+}
+
+/** A name that must be there. @throws JobError `invalid_argument` naming `field` */
+export function readName(value: string, field: string): string {
+  if (value !== "") return value;
+  throw refuse(field, "it is empty");
+}
+
+function readTime(value: Timestamp, field: string): number {
+  const { seconds, nanos } = value;
+  if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
+    throw refuse(field, `found ${seconds} seconds, wanted the years 1 to 9999`);
+  }
+  if (nanos < 0 || nanos > 999_999_999) {
+    throw refuse(field, `found ${nanos} nanoseconds, wanted 0 to 999999999`);
+  }
+  return Number(seconds) * 1000 + Math.floor(nanos / 1e6);
+}
+
+/** A length of time in milliseconds. @throws JobError `invalid_argument` naming `field` */
+export function readMs(value: bigint, field: string): number {
+  if (value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw refuse(field, `found ${value}, wanted milliseconds from 0`);
+}
+
+function readState(value: WireState, field: string): JobState | null {
+  const state = stateOfWire(value);
+  if (state !== undefined) return state;
+  throw refuse(field, `found ${value}, wanted 1, 2, 4, 8, 16, 32 or 64`);
+}
+
+function readChoice<const T extends string>(
+  value: string,
+  choices: readonly T[],
+  field: string,
+): T {
+  const choice = choices.find((name) => name === value);
+  if (choice !== undefined) return choice;
+  throw refuse(field, `found ${quote(value)}, wanted ${choices.join(", ")}`);
+}
+
+// Clients of go-job send an empty string or UNSET for "any".
+function isSet(value: string | undefined): value is string {
+  return value !== undefined && value !== "";
+}
+
+/** A page; `limitMax` is what the answer can hold. @throws JobError `invalid_argument` naming the field */
+export function readPage(
+  from: {
+    readonly pageSize?: number;
+    readonly pageToken?: string;
+    readonly oldestFirst?: boolean;
+  } | undefined,
+  field: string,
+  limitMax: number,
+): PageRequest {
+  const size = from?.pageSize ?? BATCH_MAX;
+  if (size < 1 || size > BATCH_MAX) {
+    throw refuse(`${field}page_size`, `found ${size}, wanted 1 to ${BATCH_MAX}`);
+  }
+  return {
+    limit: Math.min(size, limitMax),
+    ...(isSet(from?.pageToken) ? { token: from.pageToken } : {}),
+    ...(from?.oldestFirst === undefined ? {} : { order: from.oldestFirst ? "oldest" : "newest" }),
+  };
+}
+
+function readIds(query: Query): string[] {
+  const ids = query.uuids.map((id, index) => readUuid(id, `query.uuids[${index}]`));
+  if (isSet(query.uuid)) ids.push(readUuid(query.uuid, "query.uuid"));
+  return ids;
+}
+
+function readStates(query: Query): JobState[] {
+  const states: JobState[] = [];
+  const add = (value: WireState, field: string) => {
+    const state = readState(value, field);
+    if (state !== null) states.push(state);
+  };
+  query.states.forEach((value, index) => add(value, `query.states[${index}]`));
+  if (query.state !== undefined) add(query.state, "query.state");
+  return states;
+}
+
+/** Both of a field and its list stand for one condition, so at most BATCH_MAX of them. */
+function bounded<T>(items: readonly T[], field: string): readonly T[] {
+  if (items.length <= BATCH_MAX) return items;
+  throw refuse(field, `found ${items.length} values, wanted at most ${BATCH_MAX}`);
+}
+
+/** Conditions on instances; without any it is empty. @throws JobError `invalid_argument` naming the field */
+export function readInstanceQuery(query: Query | undefined): InstanceQuery {
+  if (!query) return {};
+  const ids = bounded(readIds(query), "query.uuids");
+  const kinds = bounded(
+    [...query.kinds, ...(isSet(query.kind) ? [query.kind] : [])],
+    "query.kinds",
+  );
+  const states = bounded(readStates(query), "query.states");
+  return {
+    ...(ids.length > 0 ? { ids } : {}),
+    ...(kinds.length > 0 ? { kinds } : {}),
+    ...(states.length > 0 ? { states } : {}),
+    ...(isSet(query.scheduleId) ? { scheduleId: query.scheduleId } : {}),
+    ...(isSet(query.uniqueKey) ? { uniqueKey: query.uniqueKey } : {}),
+    ...(query.after ? { after: readTime(query.after, "query.after") } : {}),
+    ...(query.before ? { before: readTime(query.before, "query.before") } : {}),
+  };
+}
+
+/** Conditions on history or logs: one instance or one kind, and a time range. @throws JobError `invalid_argument` */
+export function readHistoryQuery(query: Query | undefined): HistoryQuery {
+  const { ids, kinds, ...rest } = readInstanceQuery(query);
+  for (const [field, values] of [["uuids", ids], ["kinds", kinds]] as const) {
+    if ((values?.length ?? 0) <= 1) continue;
+    throw refuse(`query.${field}`, `found ${values?.length} values, wanted at most one here`);
+  }
+  const foreign = {
+    "query.states": rest.states,
+    "query.schedule_id": rest.scheduleId,
+    "query.unique_key": rest.uniqueKey,
+  };
+  for (const [field, value] of Object.entries(foreign)) {
+    if (value === undefined) continue;
+    throw refuse(
+      field,
+      "it is no condition of history and logs",
+      "Use uuid, kind, after and before",
+    );
+  }
+  return {
+    ...(ids ? { instanceId: ids[0] } : {}),
+    ...(kinds ? { kind: kinds[0] } : {}),
+    ...(rest.after === undefined ? {} : { after: rest.after }),
+    ...(rest.before === undefined ? {} : { before: rest.before }),
+  };
+}
+
+/** Conditions on logs. @throws JobError `invalid_argument` naming the field */
+export function readLogQuery(request: LookupInstanceLogsRequest): LogQuery {
+  const level: LogLevel | undefined = isSet(request.level)
+    ? readChoice(request.level, LOG_LEVELS, "level")
+    : undefined;
+  return { ...readHistoryQuery(request.query), ...(level ? { level } : {}) };
+}
+
+/** Conditions of a cancel, which must say what. @throws JobError `invalid_argument` for an empty one unless `all` */
+export function readCancelQuery(query: Query | undefined, all: boolean): InstanceQuery {
+  for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
+    if (query?.[field] === undefined) continue;
+    throw refuse("query", "a cancel has no pages", "It cancels everything that matches");
+  }
+  const conditions = readInstanceQuery(query);
+  if (all || Object.keys(conditions).length > 0) return conditions;
+  throw refuse(
+    "query",
+    "it is empty, and a cancel must say what to cancel",
+    "Give a kind, a UUID or a state, or set all = true to cancel every unfinished instance",
+  );
+}
+
+function readArguments(request: ScheduleJobRequest, prefix: string): ArgumentInput {
+  if (!isSet(request.argumentsJson)) return request.arguments;
+  const field = `${prefix}arguments_json`;
+  if (request.arguments.length > 0) {
+    throw refuse(field, 'it stands beside "arguments"', "Give one of the two");
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(request.argumentsJson);
+  } catch (error) {
+    throw refuse(
+      field,
+      `found ${quote(request.argumentsJson)}, which is not JSON: ${(error as Error).message}`,
+    );
+  }
+  if (typeof value === "object" && value !== null) return value as ArgumentInput;
+  throw refuse(
+    field,
+    `found ${quote(request.argumentsJson)}, wanted an array (by position) or an object (by name)`,
+  );
+}
+
+// go-job's clients send −1 for a priority that was not given.
+function readPriority(value: number | undefined, field: string): number | undefined {
+  if (value === undefined || value === -1) return undefined;
+  if (value >= 0) return value;
+  throw refuse(field, `found ${value}, wanted 0 (first) and up, or -1 for the job's own`);
+}
+
+function readRetries(value: number | undefined, field: string): number | undefined {
+  if (value === undefined || value >= -1) return value;
+  throw refuse(field, `found ${value}, wanted 0 and up, or -1 for ever`);
+}
+
+/** What both kinds of scheduling say. */
+function readCarried(request: ScheduleJobRequest, prefix: string) {
+  const priority = readPriority(request.priority, `${prefix}priority`);
+  const retries = readRetries(request.maxRetries, `${prefix}max_retries`);
+  return {
+    arguments: readArguments(request, prefix),
+    ...(priority === undefined ? {} : { priority }),
+    ...(retries === undefined ? {} : { retries }),
+    ...(request.timeoutMs === undefined
+      ? {}
+      : { timeoutMs: readMs(request.timeoutMs, `${prefix}timeout_ms`) }),
+    ...(request.jitterMs === undefined
+      ? {}
+      : { jitterMs: readMs(request.jitterMs, `${prefix}jitter_ms`) }),
+  };
+}
+
+/** What to schedule once. `prefix` stands before the field's name in errors. @throws JobError `invalid_argument` */
+export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
+  for (const field of ["timezone", "overlap", "misfire"] as const) {
+    if (!isSet(request[field])) continue;
+    throw refuse(`${prefix}${field}`, 'it stands without "cron"', 'Give "cron" for a schedule');
+  }
+  if (request.at && request.afterMs !== undefined) {
+    throw refuse(`${prefix}after_ms`, 'it stands beside "at"', "Give one of the two");
+  }
+  return {
+    ...readCarried(request, prefix),
+    ...(request.at ? { at: readTime(request.at, `${prefix}at`) } : {}),
+    ...(request.afterMs === undefined
+      ? {}
+      : { afterMs: readMs(request.afterMs, `${prefix}after_ms`) }),
+    ...(isSet(request.uniqueKey) ? { uniqueKey: request.uniqueKey } : {}),
+    ...(isSet(request.uuid) ? { id: readUuid(request.uuid, `${prefix}uuid`) } : {}),
+  };
+}
+
+/** What to schedule again and again. @throws JobError `invalid_argument` naming the field */
+export function readRecurringOptions(request: ScheduleJobRequest): RecurringOptions {
+  const foreign = {
+    at: request.at,
+    after_ms: request.afterMs,
+    unique_key: request.uniqueKey,
+    uuid: request.uuid,
+  };
+  for (const [field, value] of Object.entries(foreign)) {
+    if (value === undefined) continue;
+    throw refuse(field, 'it stands beside "cron"', "A recurring schedule has no such field");
+  }
+  return {
+    cron: request.cron ?? "",
+    ...readCarried(request, ""),
+    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
+    ...(isSet(request.overlap)
+      ? { overlap: readChoice(request.overlap, ["skip", "allow"], "overlap") }
+      : {}),
+    ...(isSet(request.misfire)
+      ? { misfire: readChoice(request.misfire, ["skip", "latest"], "misfire") }
+      : {}),
+  };
+}
+
+/** One entry of a batch, which schedules once and for real. @throws JobError `invalid_argument` naming the field */
+export function readBatchEntry(
+  request: ScheduleJobRequest,
+  index: number,
+): ScheduleOptions & { readonly kind: string } {
+  const prefix = `requests[${index}].`;
+  if (isSet(request.cron)) throw refuse(`${prefix}cron`, "a batch makes no recurring schedules");
+  if (request.dryRun) throw refuse(`${prefix}dry_run`, "a batch has no dry run");
+  return {
+    kind: readName(request.kind, `${prefix}kind`),
+    ...readScheduleOptions(request, prefix),
+  };
+}

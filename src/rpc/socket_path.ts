@@ -1,0 +1,38 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Where the sockets and tokens of this user's daemons are: made by the daemon, private to the user. */
+export function runtimeDir(): string {
+  const uid = process.getuid?.() ?? 0;
+  if (uid === 0) return "/run/jobctl";
+  const base = process.env.XDG_RUNTIME_DIR;
+  return base ? join(base, "jobctl") : join(tmpdir(), `jobctl-${uid}`);
+}
+
+/** The Unix socket of the daemon whose TCP port is `port`. */
+export function socketPath(port: number): string {
+  return join(runtimeDir(), `jobctl-${port}.sock`);
+}
+
+/** Where a client looks for that socket: among its own user's, then among those of the system's daemon. */
+export function socketPaths(port: number): readonly string[] {
+  const system = join("/run/jobctl", `jobctl-${port}.sock`);
+  const own = socketPath(port);
+  return own === system ? [own] : [own, system];
+}
+
+/** The default token file of the daemon whose TCP port is `port`. */
+export function tokenPath(port: number): string {
+  return join(runtimeDir(), `jobctl-${port}.token`);
+}
+
+/** Whether `host` names this machine and nothing else. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
+  return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}

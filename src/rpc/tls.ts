@@ -1,0 +1,105 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { JobError } from "../core/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+
+/** PEM texts of one side of a TLS connection. */
+export interface TlsMaterial {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer | null;
+}
+
+function refuse(what: string, path: string, problem: string, hint: string): JobError {
+  return new JobError("invalid_config", `Cannot use the ${what} "${path}": ${problem}`, { hint });
+}
+
+async function readPem(path: string, what: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const isMissing = (error as { readonly code?: string }).code === "ENOENT";
+    throw refuse(
+      what,
+      path,
+      isMissing ? "no such file" : (error as Error).message,
+      "Name a PEM file that the daemon's user can read",
+    );
+  }
+}
+
+function parseCertificate(pem: Buffer, path: string, what: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw refuse(what, path, "it is no PEM certificate", 'It begins "-----BEGIN CERTIFICATE-----"');
+  }
+}
+
+function parseKey(pem: Buffer, path: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw refuse(
+      "private key",
+      path,
+      "it is no PEM private key without a passphrase",
+      'It begins "-----BEGIN PRIVATE KEY-----"',
+    );
+  }
+}
+
+function checkTime(certificate: X509Certificate, path: string, what: string, nowMs: number): void {
+  const from = Date.parse(certificate.validFrom);
+  const to = Date.parse(certificate.validTo);
+  if (nowMs > to) {
+    throw refuse(what, path, `it expired at ${new Date(to).toISOString()}`, "Renew it");
+  }
+  if (nowMs < from) {
+    throw refuse(
+      what,
+      path,
+      `it is not valid before ${new Date(from).toISOString()}`,
+      "Check the clock of this machine",
+    );
+  }
+}
+
+/** Read a file of CA certificates. @throws JobError `invalid_config` naming the file */
+export async function loadCa(path: string, nowMs: number): Promise<Buffer> {
+  const pem = await readPem(path, "CA certificate");
+  checkTime(parseCertificate(pem, path, "CA certificate"), path, "CA certificate", nowMs);
+  return pem;
+}
+
+/**
+ * Read certificate, key and CA of a listener or a client, and check that they fit together and are valid now. A key that
+ * others can read is warned about.
+ *
+ * @throws JobError `invalid_config` naming the file
+ */
+export async function loadTls(
+  files: { readonly cert: string; readonly key: string; readonly clientCa: string | null },
+  options: { readonly nowMs: number; readonly logger: Logger },
+): Promise<TlsMaterial> {
+  const cert = await readPem(files.cert, "certificate");
+  const certificate = parseCertificate(cert, files.cert, "certificate");
+  checkTime(certificate, files.cert, "certificate", options.nowMs);
+  const key = await readPem(files.key, "private key");
+  if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
+    throw refuse(
+      "private key",
+      files.key,
+      `it does not belong to the certificate "${files.cert}"`,
+      "Name the key that the certificate was made for",
+    );
+  }
+  if (((await stat(files.key)).mode & 0o007) !== 0) {
+    options.logger.warn("the private key can be read by others: chmod 600 it", {
+      path: files.key,
+    });
+  }
+  const ca = files.clientCa === null ? null : await loadCa(files.clientCa, options.nowMs);
+  return { cert, key, ca };
+}
