@@ -222,6 +222,8 @@ export interface StoreInfo {
   readonly isDurable: boolean;
   /** Processing instances that this opening took from a dead owner: reported as lost, scheduled again. */
   readonly recovered: readonly Instance[];
+  /** Revision of the opening itself, which recovered them. */
+  readonly rev?: number;
 }
 
 export interface OpenRequest {

@@ -1,0 +1,51 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { JobState } from "../../core/state.ts";
+import type { ClaimKey, InstanceQuery } from "../store.ts";
+import { checkLimit } from "./checks.ts";
+import { rowsOfIds } from "./reads.ts";
+import type { Row } from "./row.ts";
+import { cancelInstance, expireAt } from "./rules.ts";
+import { Scan } from "./scan.ts";
+import type { LedgerState, Moment } from "./state.ts";
+
+const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
+
+/** Cancel what matches and is unfinished. */
+export function cancel(
+  state: LedgerState,
+  moment: Moment,
+  request: { readonly query: InstanceQuery; readonly limit: number },
+): readonly Instance[] {
+  checkLimit(request.limit, "cancel");
+  const states = OPEN_STATES.filter((one) => request.query.states?.includes(one) ?? true);
+  const claims: ClaimKey[] = [];
+  const rows = openRows(state, { ...request.query, states }, request.limit);
+  const canceled = rows.map((row) => {
+    const instance = cancelInstance(row.instance, moment.at);
+    const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
+    state.update(row, after);
+    if (instance.state === "processing") {
+      state.setLease(instance.id, { ...state.leases.get(instance.id)!, row: after });
+      claims.push({ id: instance.id, fence: instance.fence });
+    }
+    return instance;
+  });
+  if (claims.length > 0) state.hints.push({ type: "cancel", claims });
+  return canceled;
+}
+
+function openRows(state: LedgerState, query: InstanceQuery, limit: number): readonly Row[] {
+  const isUnmarked = (row: Row) => row.instance.cancelRequestedAt === null;
+  if (query.ids) return rowsOfIds(state, query).filter(isUnmarked).slice(0, limit);
+  const bounds = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
+  const scan = new Scan(state, query, bounds);
+  const rows: Row[] = [];
+  while (rows.length < limit) {
+    const row = scan.next(Infinity);
+    if (row === undefined) throw new JobError("internal", "Cannot cancel: the scan did not end");
+    if (row === null) break;
+    if (isUnmarked(row)) rows.push(row);
+  }
+  return rows;
+}

@@ -1,0 +1,83 @@
+import { JobError } from "../../core/errors.ts";
+import { KIND_LENGTH_MAX, PAYLOAD_BYTES_MAX } from "../../core/job.ts";
+import { BATCH_MAX, type NewInstance, type PageRequest } from "../store.ts";
+
+/** Longest id, key or name, in characters. */
+const NAME_LENGTH_MAX = 1_000;
+
+/** @throws JobError `invalid_argument` when `limit` is not an integer of 1 to BATCH_MAX */
+export function checkLimit(limit: number, action: string): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= BATCH_MAX) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot ${action} with limit ${limit}: it must be an integer of 1 to ${BATCH_MAX}`,
+    { path: "limit", hint: "Ask for the rest with another call" },
+  );
+}
+
+/** @throws JobError `invalid_argument` when a batch has more than BATCH_MAX items */
+export function checkBatch(count: number, action: string): void {
+  if (count <= BATCH_MAX) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot ${action} ${count} items at once: at most ${BATCH_MAX} are taken`,
+    { hint: "Split the request" },
+  );
+}
+
+/** @throws JobError `invalid_argument` for a page without a valid limit */
+export function checkPage(page: PageRequest, action: string): void {
+  checkLimit(page.limit, action);
+}
+
+/** @throws JobError `invalid_argument` for an instance that cannot be stored exactly */
+export function checkNewInstance(input: NewInstance): void {
+  checkName(input.id, "id", NAME_LENGTH_MAX);
+  checkName(input.kind, "kind", KIND_LENGTH_MAX);
+  checkName(input.queueKey, "queueKey", NAME_LENGTH_MAX);
+  if (input.uniqueKey !== null) checkName(input.uniqueKey, "uniqueKey", NAME_LENGTH_MAX);
+  if (input.argumentsJson.length > PAYLOAD_BYTES_MAX) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot enqueue "${input.kind}": its arguments have ${input.argumentsJson.length} characters, at most ${PAYLOAD_BYTES_MAX} are taken`,
+      { path: "argumentsJson", hint: "Store the data elsewhere and pass a reference to it" },
+    );
+  }
+  checkTime(input.dueAt, "dueAt");
+  if (input.scheduledFor !== null) checkTime(input.scheduledFor, "scheduledFor");
+  checkInteger(input.priority, "priority");
+  checkInteger(input.retryMax, "retryMax");
+  checkInteger(input.crashesMax, "crashesMax");
+  checkTime(input.timeoutMs, "timeoutMs");
+  checkTime(input.keepSuccessMs, "keepSuccessMs");
+  checkTime(input.keepFailureMs, "keepFailureMs");
+}
+
+/** @throws JobError `invalid_argument` for a time that is not a number within 2^53 */
+export function checkTime(value: number, path: string): void {
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot store ${path} ${value}: it must be a number of milliseconds within ±2^53`,
+    { path },
+  );
+}
+
+function checkInteger(value: number, path: string): void {
+  if (Number.isSafeInteger(value)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot store ${path} ${value}: it must be an integer within ±2^53`,
+    { path },
+  );
+}
+
+function checkName(value: string, path: string, lengthMax: number): void {
+  if (value.length >= 1 && value.length <= lengthMax && value.isWellFormed()) return;
+  const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot store ${path} "${shown.toWellFormed()}": it must be Unicode text of 1 to ${lengthMax} characters`,
+    { path },
+  );
+}

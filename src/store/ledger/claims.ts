@@ -1,0 +1,125 @@
+import type { Instance } from "../../core/instance.ts";
+import type { ClaimRequest, RenewRequest, RenewResult } from "../store.ts";
+import { checkBatch, checkLimit } from "./checks.ts";
+import { compareReady, type ReadyKey, type Row } from "./row.ts";
+import { claimInstance } from "./rules.ts";
+import { finishAttempt } from "./settle.ts";
+import type { LedgerState, Moment } from "./state.ts";
+
+/** Rows that one claim makes ready at most: the claims after it go on. */
+const PROMOTE_MAX = 10_000;
+
+/** Take due instances in claim order. Kinds that are not served or paused are never read. */
+export function claim(
+  state: LedgerState,
+  moment: Moment,
+  request: ClaimRequest,
+): readonly Instance[] {
+  checkLimit(request.limit, "claim");
+  const firstLater = state.tables.firstLater(null);
+  if (firstLater !== null && firstLater <= moment.wallMs) {
+    state.promote(moment.wallMs, PROMOTE_MAX);
+  }
+  const kinds = claimableKinds(state, moment, request.kinds);
+  if (kinds.length === 0) return [];
+  const take = (row: Row): Instance => {
+    const instance = claimInstance(row.instance, request.node, moment.at);
+    const after: Row = { seq: row.seq, instance, isReady: null, expireAt: null };
+    state.update(row, after);
+    const untilMs = moment.monotonicMs + request.leaseMs;
+    state.setLease(instance.id, { row: after, untilMs, logCount: 0 });
+    return instance;
+  };
+  if (kinds.length === 1) return state.tables.ready(kinds[0]!, request.limit).map(take);
+  return takeAcross(state, kinds, request.limit).map(take);
+}
+
+function claimableKinds(
+  state: LedgerState,
+  moment: Moment,
+  served: ReadonlySet<string>,
+): readonly string[] {
+  const kinds: string[] = [];
+  for (const [kind, counts] of state.counts) {
+    if (counts.ready === 0 || !served.has(kind)) continue;
+    if (state.pausedUntil(kind, moment.wallMs) === null) kinds.push(kind);
+  }
+  return kinds;
+}
+
+/** Ready rows of one kind, read as far as they are wanted. */
+interface Run {
+  readonly kind: string;
+  rows: readonly Row[];
+  next: number;
+  isWhole: boolean;
+}
+
+/** The first rows of several kinds in claim order. */
+function takeAcross(state: LedgerState, kinds: readonly string[], limit: number): readonly Row[] {
+  const taken: Row[] = [];
+  const runs: Run[] = kinds.map((kind) => ({ kind, rows: [], next: 0, isWhole: false }));
+  const heads: (ReadyKey | null)[] = kinds.map((kind) => state.head(kind));
+  while (taken.length < limit) {
+    let best = -1;
+    for (const [index, head] of heads.entries()) {
+      if (head && (best < 0 || compareReady(head, heads[best]!) < 0)) best = index;
+    }
+    if (best < 0) break;
+    const run = runs[best]!;
+    taken.push(peek(state, run, limit)!);
+    run.next += 1;
+    const row = peek(state, run, limit);
+    heads[best] = row &&
+      { priority: row.instance.priority, dueAt: row.instance.dueAt, seq: row.seq };
+  }
+  return taken;
+}
+
+function peek(state: LedgerState, run: Run, limit: number): Row | null {
+  if (run.next === run.rows.length && !run.isWhole) {
+    // Twice as many as before: few when kinds alternate, all when one has a long run.
+    const count = Math.min(limit + 1, Math.max(2, run.rows.length * 2));
+    run.rows = state.tables.ready(run.kind, count);
+    run.isWhole = run.rows.length < count || count === limit + 1;
+  }
+  return run.rows[run.next] ?? null;
+}
+
+/** Extend the leases of claims that are held. Nothing is written: leases end with the owner. */
+export function renew(
+  state: LedgerState,
+  moment: Moment,
+  request: RenewRequest,
+): readonly RenewResult[] {
+  checkBatch(request.claims.length, "renew");
+  return request.claims.map(({ id, fence }) => {
+    const lease = state.heldLease({ id, fence });
+    if (!lease) return { id, fence, status: "stale" };
+    state.setLease(id, { ...lease, untilMs: moment.monotonicMs + request.leaseMs });
+    const isCanceling = lease.row.instance.cancelRequestedAt !== null;
+    return { id, fence, status: isCanceling ? "canceling" : "renewed" };
+  });
+}
+
+/** Take back what lost its lease. */
+export function reap(state: LedgerState, moment: Moment, limit: number): readonly Instance[] {
+  checkLimit(limit, "reap");
+  const lost: Row[] = [];
+  for (const lease of state.leases.values()) {
+    if (lease.untilMs > moment.monotonicMs) continue;
+    lost.push(lease.row);
+    if (lost.length === limit) break;
+  }
+  return lost.map((row) => loseAttempt(state, moment, row));
+}
+
+/** The worker or the node of a processing row is lost. */
+export function loseAttempt(state: LedgerState, moment: Moment, row: Row): Instance {
+  const node = row.instance.node ?? "unknown";
+  return finishAttempt(state, moment, row, {
+    type: "crash",
+    dueAt: moment.wallMs,
+    error: { name: "LeaseLost", message: `The lease of node "${node}" ended without a result` },
+  });
+}

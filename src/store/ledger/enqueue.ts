@@ -1,0 +1,62 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { EnqueueResult, NewInstance } from "../store.ts";
+import { checkBatch, checkNewInstance } from "./checks.ts";
+import { acceptInstance, storable } from "./rules.ts";
+import type { LedgerState, Moment } from "./state.ts";
+
+/** Accept instances, all or none: every one is checked before the first is written. */
+export function enqueue(
+  state: LedgerState,
+  moment: Moment,
+  inputs: readonly NewInstance[],
+): readonly EnqueueResult[] {
+  checkBatch(inputs.length, "enqueue");
+  const results: EnqueueResult[] = [];
+  const accepted: Instance[] = [];
+  const byId = new Map<string, Instance>();
+  const byKey = new Map<string, Instance>();
+  for (const input of inputs) {
+    checkNewInstance(input);
+    const sameId = byId.get(input.id) ?? state.tables.get(input.id)?.instance;
+    const sameKey = sameId || input.uniqueKey === null
+      ? undefined
+      : byKey.get(input.uniqueKey) ?? state.tables.openByKey(input.uniqueKey)?.instance;
+    const there = sameId ?? sameKey;
+    if (there) {
+      assertSame(input, there, sameId ? "id" : "unique key");
+      results.push({ instance: there, outcome: sameId ? "sameId" : "sameKey" });
+      continue;
+    }
+    const instance = acceptInstance(input, moment.at);
+    byId.set(instance.id, instance);
+    if (instance.uniqueKey !== null) byKey.set(instance.uniqueKey, instance);
+    accepted.push(instance);
+    results.push({ instance, outcome: "accepted" });
+  }
+  for (const instance of accepted) insertInstance(state, moment, instance);
+  return results;
+}
+
+/** Write an instance that was checked, and tell of it. */
+export function insertInstance(state: LedgerState, moment: Moment, instance: Instance): void {
+  state.seq += 1;
+  state.insert({
+    seq: state.seq,
+    instance,
+    isReady: instance.dueAt <= moment.wallMs,
+    expireAt: null,
+  });
+  state.hints.push({ type: "instances", dueAt: instance.dueAt });
+}
+
+function assertSame(input: NewInstance, there: Instance, what: "id" | "unique key"): void {
+  if (input.kind === there.kind && storable(input.argumentsJson) === there.argumentsJson) return;
+  const value = what === "id" ? input.id : input.uniqueKey;
+  const difference = input.kind === there.kind ? "other arguments" : `kind "${there.kind}"`;
+  throw new JobError(
+    "already_exists",
+    `Cannot enqueue "${input.kind}" with ${what} "${value}": it is taken by instance ${there.id} with ${difference}`,
+    { path: what === "id" ? "id" : "uniqueKey", hint: `Choose another ${what}` },
+  );
+}

@@ -1,0 +1,22 @@
+import type { ChangeHint, ClaimKey } from "../store.ts";
+
+/** One hint of each type for a whole group. */
+export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] {
+  if (hints.length < 2) return hints;
+  let dueAt = Infinity;
+  let hasSchedules = false;
+  let hasPauses = false;
+  const claims: ClaimKey[] = [];
+  for (const hint of hints) {
+    if (hint.type === "instances") dueAt = Math.min(dueAt, hint.dueAt);
+    else if (hint.type === "cancel") claims.push(...hint.claims);
+    else if (hint.type === "schedules") hasSchedules = true;
+    else hasPauses = true;
+  }
+  const merged: ChangeHint[] = [];
+  if (dueAt !== Infinity) merged.push({ type: "instances", dueAt });
+  if (hasSchedules) merged.push({ type: "schedules" });
+  if (claims.length > 0) merged.push({ type: "cancel", claims });
+  if (hasPauses) merged.push({ type: "pauses" });
+  return merged;
+}

@@ -1,0 +1,349 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { ScheduleRecord } from "../../core/schedule.ts";
+import type { Instant } from "../../platform/clock.ts";
+import type {
+  Advance,
+  ChangeHint,
+  ClaimRequest,
+  Committed,
+  HistoryQuery,
+  InstanceQuery,
+  LogAppend,
+  LogQuery,
+  NewInstance,
+  OpenRequest,
+  PageRequest,
+  RenewRequest,
+  Settlement,
+  StateCounts,
+  Store,
+  StoreInfo,
+  StoreStats,
+} from "../store.ts";
+import { JOB_STATES } from "../../core/state.ts";
+import { cancel } from "./cancel.ts";
+import { checkLimit } from "./checks.ts";
+import { claim, loseAttempt, reap, renew } from "./claims.ts";
+import { enqueue } from "./enqueue.ts";
+import { GroupCommit, REV_GAP } from "./group.ts";
+import { mergeHints } from "./hints.ts";
+import { appendLogs } from "./logs.ts";
+import { nextDue, removePause, setPause } from "./pauses.ts";
+import { listHistory, listInstances, listLogs } from "./reads.ts";
+import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
+import { stateIndex } from "./row.ts";
+import { advance, deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
+import { settle } from "./settle.ts";
+import { LedgerState, type Moment } from "./state.ts";
+import type { Tables } from "./tables.ts";
+
+/** Rows that an opening takes back at a time. */
+const RECOVER_ROWS = 1_000;
+
+/** What a ledger store is made of. */
+export interface LedgerOptions {
+  /** The clock that counts for all, when several simulated nodes share the store; otherwise the callers' own. */
+  readonly clock?: (() => Instant) | undefined;
+  /** Runs a callback after everything that this turn of the event loop brought; without it operations run at once. */
+  readonly defer?: ((callback: () => void) => void) | undefined;
+}
+
+/**
+ * The store's semantics over any {@link Tables}: what one owner with the data at hand needs, in memory or in SQLite. May be
+ * opened by several nodes of one process; the last to close closes it, and only the first opening recovers.
+ */
+export class LedgerStore implements Store {
+  readonly #state: LedgerState;
+  readonly #group: GroupCommit;
+  readonly #options: LedgerOptions;
+  readonly #listeners = new Set<(hint: ChangeHint) => void>();
+  #info: StoreInfo | null = null;
+  #openCount = 0;
+  #lastWallMs = 0;
+
+  constructor(tables: Tables, options: LedgerOptions) {
+    this.#options = options;
+    this.#state = new LedgerState(tables);
+    this.#group = new GroupCommit(this.#state, {
+      clock: options.clock,
+      defer: options.defer ?? null,
+      publish: () => this.#publish(),
+    });
+  }
+
+  async open(request: OpenRequest): Promise<StoreInfo> {
+    this.#openCount += 1;
+    if (this.#info) return { ...this.#info, recovered: [] };
+    const state = this.#state;
+    try {
+      const { storeId, epoch, format } = state.tables.open(request);
+      state.leases.clear();
+      state.load();
+      // Revisions answered but not stored before a crash are not given again.
+      state.rev += REV_GAP;
+      const base = { type: state.tables.type, location: state.tables.location, storeId, epoch };
+      this.#info = { ...base, format, isDurable: state.tables.isDurable, recovered: [] };
+      const opening = this.#group.run(request.at, recover);
+      this.#group.flush();
+      const { rev, value } = await opening;
+      return this.#info = { ...this.#info, rev, recovered: value };
+    } catch (error) {
+      this.#openCount -= 1;
+      this.#info = null;
+      state.tables.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#info) return;
+    this.#openCount -= 1;
+    if (this.#openCount > 0) return;
+    this.#group.flush();
+    this.#info = null;
+    this.#state.tables.close();
+  }
+
+  enqueue(request: { readonly at: Instant; readonly instances: readonly NewInstance[] }) {
+    return this.#write(
+      "enqueue",
+      request.at,
+      (state, moment) => enqueue(state, moment, request.instances),
+    );
+  }
+
+  claim(request: ClaimRequest) {
+    return this.#write("claim", request.at, (state, moment) => claim(state, moment, request));
+  }
+
+  renew(request: RenewRequest) {
+    return this.#write("renew", request.at, (state, moment) => renew(state, moment, request));
+  }
+
+  settle(
+    request: {
+      readonly at: Instant;
+      readonly node: string;
+      readonly settlements: readonly Settlement[];
+    },
+  ) {
+    return this.#write(
+      "settle",
+      request.at,
+      (state, moment) => settle(state, moment, request.settlements),
+    );
+  }
+
+  cancel(request: { readonly at: Instant; readonly query: InstanceQuery; readonly limit: number }) {
+    return this.#write("cancel", request.at, (state, moment) => cancel(state, moment, request));
+  }
+
+  reap(request: { readonly at: Instant; readonly limit: number }) {
+    return this.#write("reap", request.at, (state, moment) => reap(state, moment, request.limit));
+  }
+
+  appendLogs(request: { readonly at: Instant; readonly appends: readonly LogAppend[] }) {
+    return this.#write("append logs", request.at, (state) => appendLogs(state, request.appends));
+  }
+
+  advance(request: { readonly at: Instant; readonly advances: readonly Advance[] }) {
+    return this.#write(
+      "advance",
+      request.at,
+      (state, moment) => advance(state, moment, request.advances),
+    );
+  }
+
+  putSchedule(
+    request: {
+      readonly at: Instant;
+      readonly record: ScheduleRecord;
+      readonly expectedGeneration: number | null;
+    },
+  ) {
+    return this.#write(
+      "write a schedule",
+      request.at,
+      (state) => putSchedule(state, request.record, request.expectedGeneration),
+    );
+  }
+
+  deleteSchedule(request: { readonly at: Instant; readonly id: string }) {
+    return this.#write(
+      "delete a schedule",
+      request.at,
+      (state) => deleteSchedule(state, request.id),
+    );
+  }
+
+  async getSchedule(id: string) {
+    return this.#reader("get a schedule").tables.getSchedule(id);
+  }
+
+  async listSchedules(
+    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+    page: PageRequest,
+  ) {
+    return listSchedules(this.#reader("list schedules"), query, page);
+  }
+
+  async dueSchedules(request: { readonly at: Instant; readonly limit: number }) {
+    const state = this.#reader("list due schedules");
+    checkLimit(request.limit, "list due schedules");
+    return state.tables.dueSchedules(this.#group.momentOf(request.at).wallMs, request.limit);
+  }
+
+  async listFates(
+    query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
+    page: PageRequest,
+  ) {
+    return listFates(this.#reader("list fates"), query, page);
+  }
+
+  async get(id: string): Promise<Instance | null> {
+    return this.#reader("get an instance").tables.get(id)?.instance ?? null;
+  }
+
+  async list(query: InstanceQuery, page: PageRequest) {
+    return await listInstances(this.#reader("list instances"), query, page, this.#turn);
+  }
+
+  async history(query: HistoryQuery, page: PageRequest) {
+    return await listHistory(this.#reader("list history"), query, page, this.#turn);
+  }
+
+  async logs(query: LogQuery, page: PageRequest) {
+    return await listLogs(this.#reader("list logs"), query, page, this.#turn);
+  }
+
+  async stats(): Promise<StoreStats> {
+    const state = this.#reader("count instances");
+    const kinds = new Map<string, StateCounts>();
+    for (const [kind, { states }] of state.counts) {
+      if (states.every((count) => count === 0)) continue;
+      kinds.set(
+        kind,
+        Object.fromEntries(JOB_STATES.map((one) => [one, states[stateIndex(one)]!])) as Record<
+          (typeof JOB_STATES)[number],
+          number
+        >,
+      );
+    }
+    return { kinds, schedules: state.scheduleCount };
+  }
+
+  retain(request: { readonly at: Instant; readonly limit: number }) {
+    return this.#write(
+      "delete instances",
+      request.at,
+      (state, moment) => retain(state, moment, request.limit),
+    );
+  }
+
+  async clearInstances(
+    request: {
+      readonly at: Instant;
+      readonly query: InstanceQuery;
+      readonly settledBefore: number;
+      readonly limit: number;
+    },
+  ): Promise<Committed<readonly string[]>> {
+    const ids = await findCleared(this.#reader("delete instances"), request, this.#turn);
+    return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
+  }
+
+  async clearLogs(
+    request: { readonly at: Instant; readonly query: LogQuery; readonly limit: number },
+  ): Promise<Committed<number>> {
+    const places = await findLogs(this.#reader("delete logs"), request, this.#turn);
+    return await this.#write("delete logs", request.at, (state) => removeLogs(state, places));
+  }
+
+  setPause(
+    request: {
+      readonly at: Instant;
+      readonly kind: string | null;
+      readonly until: number | null;
+      readonly reason: string;
+    },
+  ) {
+    return this.#write("pause", request.at, (state, moment) => setPause(state, moment, request));
+  }
+
+  removePause(request: { readonly at: Instant; readonly kind: string | null }) {
+    return this.#write("resume", request.at, (state, moment) => {
+      const isPaused = (state.pauses.get(request.kind)?.until ?? Infinity) > moment.wallMs;
+      return removePause(state, request.kind) && isPaused;
+    });
+  }
+
+  async listPauses() {
+    const pauses = [...this.#reader("list pauses").pauses.values()];
+    return pauses.filter(({ until }) => until === null || until > this.#lastWallMs);
+  }
+
+  async nextDue(request: { readonly at: Instant; readonly kinds: ReadonlySet<string> }) {
+    const state = this.#reader("look for what is due");
+    return nextDue(state, this.#group.momentOf(request.at), request.kinds);
+  }
+
+  subscribe(listener: (hint: ChangeHint) => void): () => void {
+    const entry = (hint: ChangeHint) => listener(hint);
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  /** Lets everything else that waits in the event loop run. */
+  readonly #turn = (): Promise<void> =>
+    new Promise((resolve) => this.#options.defer ? this.#options.defer(resolve) : resolve());
+
+  #write<T>(
+    action: string,
+    at: Instant,
+    operation: (state: LedgerState, moment: Moment) => T,
+  ): Promise<Committed<T>> {
+    if (!this.#info) return Promise.reject(closedError(action));
+    return this.#group.run(at, (state, moment) => {
+      this.#lastWallMs = moment.wallMs;
+      return operation(state, moment);
+    });
+  }
+
+  #reader(action: string): LedgerState {
+    if (!this.#info) throw closedError(action);
+    return this.#state;
+  }
+
+  #publish(): void {
+    const hints = mergeHints(this.#state.hints);
+    this.#state.hints = [];
+    for (const hint of hints) {
+      // Each on its own, after those who wait for the operations: a listener that throws harms no other.
+      for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
+    }
+  }
+}
+
+/** Every lease of an earlier opening is void: its instances are lost, without waiting. */
+function recover(state: LedgerState, moment: Moment): readonly Instance[] {
+  // An opening is always stored, with its revision.
+  state.isDirty = true;
+  const recovered: Instance[] = [];
+  for (const kind of state.counts.keys()) {
+    const track = { type: "kindState", kind, state: "processing" } as const;
+    const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: RECOVER_ROWS };
+    for (;;) {
+      const rows = state.tables.scan(track, all);
+      for (const row of rows) recovered.push(loseAttempt(state, moment, row));
+      if (rows.length < RECOVER_ROWS) break;
+    }
+  }
+  return recovered;
+}
+
+function closedError(action: string): JobError {
+  return new JobError("unavailable", `Cannot ${action}: the store is not open`, {
+    hint: "Open the store first",
+  });
+}

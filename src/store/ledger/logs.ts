@@ -1,0 +1,38 @@
+import type { LogEntry } from "../../core/instance.ts";
+import type { ClaimKey, LogAppend } from "../store.ts";
+import { checkBatch } from "./checks.ts";
+import { storable } from "./rules.ts";
+import type { Lease, LedgerState } from "./state.ts";
+
+/** Append to the logs of held claims; answers those that are not held. */
+export function appendLogs(
+  state: LedgerState,
+  appends: readonly LogAppend[],
+): readonly ClaimKey[] {
+  checkBatch(appends.length, "append logs of");
+  const stale: ClaimKey[] = [];
+  for (const { id, fence, logs } of appends) {
+    const lease = state.heldLease({ id, fence });
+    if (lease) writeLogs(state, lease, logs);
+    else stale.push({ id, fence });
+  }
+  return stale;
+}
+
+/** Write lines under a lease, numbered after those before them. */
+export function writeLogs(state: LedgerState, lease: Lease, logs: readonly LogEntry[]): void {
+  if (logs.length === 0) return;
+  const { id, attempt, fence } = lease.row.instance;
+  const rows = logs.map((entry, index) => ({
+    at: Math.floor(entry.at),
+    level: entry.level,
+    message: storable(entry.message),
+    source: entry.source,
+    attempt,
+    fence,
+    seq: lease.logCount + index + 1,
+  }));
+  state.isDirty = true;
+  state.tables.addLogs(lease.row, rows);
+  state.setLease(id, { ...lease, logCount: lease.logCount + rows.length });
+}

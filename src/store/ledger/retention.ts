@@ -1,0 +1,90 @@
+import type { InstanceQuery, LogQuery } from "../store.ts";
+import { FINAL_STATES, isFinal } from "../../core/state.ts";
+import { checkLimit } from "./checks.ts";
+import { collect, collectLogs, rowsOfIds } from "./reads.ts";
+import type { Row } from "./row.ts";
+import { Scan, seqFrom } from "./scan.ts";
+import type { LedgerState, Moment } from "./state.ts";
+import { removeEndedPauses } from "./pauses.ts";
+
+/** Log lines deleted by one operation at most, so that no claim waits long. */
+const LOG_LINES_MAX = 10_000;
+/** How long fates are kept: longer than any catch-up of a schedule. */
+const TICK_KEEP_MS = 400 * 86_400_000;
+
+/** Delete final instances past their retention, earliest first; answers their ids. */
+export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
+  checkLimit(limit, "delete instances");
+  removeEndedPauses(state, moment);
+  if (state.tables.removeTicks(moment.wallMs - TICK_KEEP_MS, limit) > 0) state.isDirty = true;
+  return removeRows(state, state.tables.expired(moment.wallMs, limit));
+}
+
+/** Delete instances with their logs; those whose logs are too many for one operation stay for the next. */
+export function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
+  const ids: string[] = [];
+  let lineCount = 0;
+  for (const row of rows) {
+    const left = LOG_LINES_MAX - lineCount;
+    const removed = left > 0 ? state.tables.removeLogsOf(row.seq, left) : 0;
+    if (removed > 0) state.isDirty = true;
+    lineCount += removed;
+    if (lineCount >= LOG_LINES_MAX) break;
+    state.remove(row);
+    ids.push(row.instance.id);
+  }
+  return ids;
+}
+
+/** Final instances that match and settled before a time, oldest first. */
+export async function findCleared(
+  state: LedgerState,
+  request: {
+    readonly query: InstanceQuery;
+    readonly settledBefore: number;
+    readonly limit: number;
+  },
+  turn: () => Promise<void>,
+): Promise<readonly string[]> {
+  checkLimit(request.limit, "delete instances");
+  const { settledBefore, limit } = request;
+  const states = FINAL_STATES.filter((one) => request.query.states?.includes(one) ?? true);
+  const query = { ...request.query, states };
+  const isWanted = (row: Row) => row.instance.settledAt! < settledBefore;
+  let rows: readonly Row[];
+  if (query.ids) rows = rowsOfIds(state, query).filter(isWanted).slice(0, limit);
+  else {
+    // What was created later settled later.
+    const bounds = { from: 1, to: seqFrom(state, settledBefore) - 1, isReverse: false };
+    rows = await collect(new Scan(state, query, bounds), limit, turn, isWanted);
+  }
+  return rows.map((row) => row.instance.id);
+}
+
+/** Delete the instances found; those that went meanwhile are left out. */
+export function removeCleared(state: LedgerState, ids: readonly string[]): readonly string[] {
+  const rows: Row[] = [];
+  for (const id of ids) {
+    const row = state.tables.get(id);
+    if (row && isFinal(row.instance.state)) rows.push(row);
+  }
+  return removeRows(state, rows);
+}
+
+/** Places of the log lines that match. */
+export async function findLogs(
+  state: LedgerState,
+  request: { readonly query: LogQuery; readonly limit: number },
+  turn: () => Promise<void>,
+): Promise<readonly number[]> {
+  checkLimit(request.limit, "delete log lines");
+  const lines = await collectLogs(state, request.query, { limit: request.limit }, turn);
+  return lines.map(({ place }) => place);
+}
+
+/** Delete log lines by place; answers how many there were. */
+export function removeLogs(state: LedgerState, places: readonly number[]): number {
+  const count = state.tables.removeLogs(places);
+  if (count > 0) state.isDirty = true;
+  return count;
+}

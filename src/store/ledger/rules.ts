@@ -1,0 +1,212 @@
+import type { ErrorInfo, Instance, Reason } from "../../core/instance.ts";
+import type { FinalState } from "../../core/state.ts";
+import { isFinal } from "../../core/state.ts";
+import type { NewInstance, Settlement } from "../store.ts";
+import type { Departure } from "./row.ts";
+
+/** Room kept below 2^53 for the +1 of later claims, once the clock's own share would pass it (in the year 2248). */
+const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
+
+/** An instance after a step, with the attempt that the step put behind it. */
+export interface Step {
+  readonly instance: Instance;
+  readonly departure: Departure | null;
+}
+
+/** A lone surrogate cannot be stored as UTF-8: every store keeps U+FFFD in its place. */
+export function storable<T extends string | null>(text: T): T {
+  return (text === null || text.isWellFormed() ? text : text.toWellFormed()) as T;
+}
+
+/** An error as it can be stored. */
+export function storableError(error: ErrorInfo | null): ErrorInfo | null {
+  if (error === null) return null;
+  const { name, message, stack, exitCode, signal } = error;
+  return {
+    name: storable(name),
+    message: storable(message),
+    ...(stack === undefined ? {} : { stack: storable(stack) }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal: storable(signal) }),
+  };
+}
+
+/** The instance that a request asks for, accepted at `at`. */
+export function acceptInstance(input: NewInstance, at: number): Instance {
+  return {
+    id: input.id,
+    kind: input.kind,
+    state: "scheduled",
+    reason: null,
+    priority: input.priority,
+    queueKey: storable(input.queueKey),
+    uniqueKey: storable(input.uniqueKey),
+    argumentsJson: storable(input.argumentsJson),
+    resultsJson: null,
+    error: null,
+    scheduleId: input.scheduleId,
+    scheduledFor: input.scheduledFor,
+    dueAt: Math.ceil(input.dueAt),
+    createdAt: at,
+    scheduledAt: at,
+    processedAt: null,
+    settledAt: null,
+    cancelRequestedAt: null,
+    attempt: 0,
+    failures: 0,
+    crashes: 0,
+    fence: 0,
+    node: null,
+    retryOf: input.retryOf,
+    retryMax: input.retryMax,
+    crashesMax: input.crashesMax,
+    timeoutMs: input.timeoutMs,
+    keepSuccessMs: input.keepSuccessMs,
+    keepFailureMs: input.keepFailureMs,
+  };
+}
+
+/** The fence of the next claim: it also rises over a restored backup. */
+export function nextFence(lastFence: number, at: number): number {
+  return Math.max(lastFence + 1, Math.min(at * 1024, FENCE_TIME_MAX));
+}
+
+/** A waiting instance, claimed by `node` at `at`. */
+export function claimInstance(instance: Instance, node: string, at: number): Instance {
+  return {
+    ...instance,
+    state: "processing",
+    reason: null,
+    processedAt: at,
+    attempt: instance.attempt + 1,
+    fence: nextFence(instance.fence, at),
+    node,
+  };
+}
+
+/** A waiting instance becomes Canceled; a processing one is marked. */
+export function cancelInstance(instance: Instance, at: number): Instance {
+  if (instance.state === "processing") return { ...instance, cancelRequestedAt: at };
+  return {
+    ...instance,
+    state: "canceled",
+    reason: "canceled",
+    cancelRequestedAt: at,
+    settledAt: at,
+  };
+}
+
+/** What a processing instance becomes by the outcome of its attempt. */
+export function settleInstance(
+  instance: Instance,
+  outcome: Settlement["outcome"],
+  at: number,
+): Step {
+  if (instance.cancelRequestedAt !== null) {
+    const error = "error" in outcome ? storableError(outcome.error) : null;
+    return end(instance, { state: "canceled", reason: "canceled", error }, at);
+  }
+  switch (outcome.type) {
+    case "final": {
+      const failures = instance.failures + (outcome.isFailure ? 1 : 0);
+      const resultsJson = storable(outcome.resultsJson);
+      return {
+        instance: {
+          ...instance,
+          state: outcome.state,
+          reason: storable(outcome.reason),
+          resultsJson,
+          error: storableError(outcome.error),
+          failures,
+          settledAt: at,
+        },
+        departure: null,
+      };
+    }
+    case "retry":
+      return again({ ...instance, failures: instance.failures + 1 }, {
+        dueAt: outcome.dueAt,
+        reason: storable(outcome.reason),
+        error: storableError(outcome.error),
+      }, at);
+    case "crash": {
+      const crashes = instance.crashes + 1;
+      const error = storableError(outcome.error);
+      if (crashes > instance.crashesMax) {
+        return end({ ...instance, crashes }, { state: "terminated", reason: "lost", error }, at);
+      }
+      return again({ ...instance, crashes }, { dueAt: outcome.dueAt, reason: "lost", error }, at);
+    }
+    case "release":
+      return again(instance, {
+        dueAt: outcome.dueAt,
+        reason: "released",
+        error: instance.error,
+      }, at);
+  }
+}
+
+function end(
+  instance: Instance,
+  how: { state: FinalState; reason: Reason; error: ErrorInfo | null },
+  at: number,
+): Step {
+  return { instance: { ...instance, ...how, settledAt: at }, departure: null };
+}
+
+function again(
+  instance: Instance,
+  how: { dueAt: number; reason: Reason; error: ErrorInfo | null },
+  at: number,
+): Step {
+  return {
+    instance: {
+      ...instance,
+      state: "scheduled",
+      reason: how.reason,
+      error: how.error,
+      dueAt: Math.ceil(how.dueAt),
+      scheduledAt: at,
+      node: null,
+    },
+    departure: {
+      attempt: instance.attempt,
+      fence: instance.fence,
+      node: instance.node,
+      processedAt: instance.processedAt ?? at,
+      scheduledAt: at,
+      reason: how.reason,
+    },
+  };
+}
+
+/**
+ * Whether `settlement` is what was recorded when its claim ended: a repeat after a lost answer, not a late writer.
+ *
+ * @param departure the attempt of that fence, when the instance was scheduled again after it
+ */
+export function isRepeated(
+  instance: Instance,
+  departure: Departure | null,
+  settlement: Settlement,
+): boolean {
+  const { outcome, fence } = settlement;
+  if (departure) {
+    if (outcome.type === "retry") return departure.reason === storable(outcome.reason);
+    if (outcome.type === "crash") return departure.reason === "lost";
+    return outcome.type === "release" && departure.reason === "released";
+  }
+  if (instance.fence !== fence || !isFinal(instance.state)) return false;
+  if (instance.cancelRequestedAt !== null) return instance.state === "canceled";
+  if (outcome.type === "crash") return instance.reason === "lost";
+  return outcome.type === "final" && outcome.state === instance.state &&
+    storable(outcome.reason) === instance.reason &&
+    storable(outcome.resultsJson) === instance.resultsJson;
+}
+
+/** When a final instance may be deleted, epoch ms; null for one that is not final. */
+export function expireAt(instance: Instance): number | null {
+  if (instance.settledAt === null || !isFinal(instance.state)) return null;
+  const keepMs = instance.state === "completed" ? instance.keepSuccessMs : instance.keepFailureMs;
+  return Math.min(instance.settledAt + keepMs, Number.MAX_SAFE_INTEGER);
+}

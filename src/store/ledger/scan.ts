@@ -1,0 +1,141 @@
+import { FINAL_STATES, JOB_STATES, type JobState } from "../../core/state.ts";
+import type { InstanceQuery } from "../store.ts";
+import { type Row, stateIndex } from "./row.ts";
+import type { LedgerState } from "./state.ts";
+import type { Track } from "./tables.ts";
+
+/** Rows read between two looks at the event loop. */
+export const CHUNK_ROWS = 1_000;
+
+/** One track, read as far as it was wanted. */
+interface Run {
+  readonly track: Track;
+  rows: readonly Row[];
+  next: number;
+  from: number;
+  to: number;
+  /** Rows of the next read. */
+  size: number;
+  isDone: boolean;
+}
+
+/** Rows that may match, in order of `seq`, by the narrowest tracks that the query has. */
+export class Scan {
+  readonly #state: LedgerState;
+  readonly #query: InstanceQuery;
+  readonly #isReverse: boolean;
+  readonly #runs: Run[];
+  /** Rows read so far. */
+  readCount = 0;
+
+  /** @param bounds seqs to look at, both included */
+  constructor(
+    state: LedgerState,
+    query: InstanceQuery,
+    bounds: { readonly from: number; readonly to: number; readonly isReverse: boolean },
+  ) {
+    this.#state = state;
+    this.#query = query;
+    this.#isReverse = bounds.isReverse;
+    const from = query.after === undefined
+      ? bounds.from
+      : Math.max(bounds.from, seqFrom(state, query.after));
+    const to = query.before === undefined
+      ? bounds.to
+      : Math.min(bounds.to, seqFrom(state, query.before) - 1);
+    this.#runs = tracksOf(state, query).map((track) => ({
+      track,
+      rows: [],
+      next: 0,
+      from,
+      to,
+      size: 16,
+      isDone: from > to,
+    }));
+  }
+
+  /** The next row that matches; null at the end; undefined when the caller should let others run and ask again. */
+  next(readMax: number): Row | null | undefined {
+    for (;;) {
+      let best: Run | null = null;
+      for (const run of this.#runs) {
+        if (run.next === run.rows.length && !run.isDone) {
+          if (this.readCount >= readMax) return undefined;
+          this.#fill(run);
+        }
+        const row = run.rows[run.next];
+        if (!row) continue;
+        const bestSeq: number | null = best ? best.rows[best.next]!.seq : null;
+        if (bestSeq === null || (this.#isReverse ? row.seq > bestSeq : row.seq < bestSeq)) {
+          best = run;
+        }
+      }
+      if (!best) return null;
+      const row = best.rows[best.next]!;
+      best.next += 1;
+      if (matches(row, this.#query)) return row;
+    }
+  }
+
+  #fill(run: Run): void {
+    const { track, from, to, size } = run;
+    run.rows = this.#state.tables.scan(track, {
+      from,
+      to,
+      isReverse: this.#isReverse,
+      limit: size,
+    });
+    run.next = 0;
+    run.isDone = run.rows.length < size;
+    run.size = Math.min(size * 2, CHUNK_ROWS);
+    this.readCount += run.rows.length + 1;
+    const last = run.rows.at(-1);
+    if (!last) return;
+    if (this.#isReverse) run.to = last.seq - 1;
+    else run.from = last.seq + 1;
+  }
+}
+
+function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
+  if (query.uniqueKey !== undefined) return [{ type: "uniqueKey", uniqueKey: query.uniqueKey }];
+  if (query.retryOf !== undefined) return [{ type: "retryOf", retryOf: query.retryOf }];
+  if (query.scheduleId !== undefined) {
+    const isOpen = query.states?.every((one) => !FINAL_STATES.some((final) => final === one));
+    return [{ type: isOpen ? "openSchedule" : "schedule", scheduleId: query.scheduleId }];
+  }
+  if (!query.kinds && !query.states) return [{ type: "all" }];
+  const states: readonly JobState[] = query.states ? [...new Set(query.states)] : JOB_STATES;
+  const tracks: Track[] = [];
+  for (const kind of query.kinds ? new Set(query.kinds) : state.counts.keys()) {
+    const counts = state.counts.get(kind);
+    for (const one of states) {
+      if (counts?.states[stateIndex(one)]) tracks.push({ type: "kindState", kind, state: one });
+    }
+  }
+  return tracks;
+}
+
+/** Whether an instance meets every condition of a query. */
+export function matches({ instance }: Row, query: InstanceQuery): boolean {
+  return (query.ids?.includes(instance.id) ?? true) &&
+    (query.kinds?.includes(instance.kind) ?? true) &&
+    (query.states?.includes(instance.state) ?? true) &&
+    (query.scheduleId === undefined || instance.scheduleId === query.scheduleId) &&
+    (query.uniqueKey === undefined || instance.uniqueKey === query.uniqueKey) &&
+    (query.retryOf === undefined || instance.retryOf === query.retryOf) &&
+    (query.after === undefined || instance.createdAt >= query.after) &&
+    (query.before === undefined || instance.createdAt < query.before);
+}
+
+/** The first seq created at or after `time`, by halving: creation never decreases with seq. */
+export function seqFrom(state: LedgerState, time: number): number {
+  let low = 1;
+  let high = state.seq + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const found = state.tables.createdFrom(middle);
+    if (found === null || found.createdAt >= time) high = middle;
+    else low = found.seq + 1;
+  }
+  return low;
+}

@@ -1,0 +1,56 @@
+import type { Instance } from "../../core/instance.ts";
+import { type Settlement, type SettleResult } from "../store.ts";
+import { checkBatch, checkTime } from "./checks.ts";
+import { writeLogs } from "./logs.ts";
+import type { Row } from "./row.ts";
+import { expireAt, isRepeated, settleInstance } from "./rules.ts";
+import type { LedgerState, Moment } from "./state.ts";
+
+/** Record outcomes of held claims, each with its logs and with what follows from it. */
+export function settle(
+  state: LedgerState,
+  moment: Moment,
+  settlements: readonly Settlement[],
+): readonly SettleResult[] {
+  checkBatch(settlements.length, "settle");
+  for (const { outcome } of settlements) {
+    if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
+  }
+  return settlements.map((settlement) => settleOne(state, moment, settlement));
+}
+
+function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): SettleResult {
+  const { id, fence } = settlement;
+  const lease = state.heldLease(settlement);
+  if (!lease) {
+    const row = state.tables.get(id);
+    if (!row) return { id, fence, status: "stale", instance: null };
+    const departure = state.tables.departureOf(row.seq, fence);
+    const status = isRepeated(row.instance, departure, settlement) ? "repeated" : "stale";
+    return { id, fence, status, instance: row.instance };
+  }
+  writeLogs(state, lease, settlement.logs);
+  const instance = finishAttempt(state, moment, lease.row, settlement.outcome);
+  return { id, fence, status: "settled", instance };
+}
+
+/** Write what a processing row becomes, end its lease and tell of it. */
+export function finishAttempt(
+  state: LedgerState,
+  moment: Moment,
+  row: Row,
+  outcome: Settlement["outcome"],
+): Instance {
+  const { instance, departure } = settleInstance(row.instance, outcome, moment.at);
+  const isWaiting = instance.state === "scheduled";
+  state.update(row, {
+    seq: row.seq,
+    instance,
+    isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
+    expireAt: expireAt(instance),
+  });
+  if (departure) state.addDeparture(row, departure);
+  state.setLease(instance.id, undefined);
+  if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+  return instance;
+}

@@ -1,0 +1,195 @@
+import type { ChangeHint, ClaimKey, Pause } from "../store.ts";
+import {
+  compareReady,
+  type Departure,
+  emptyCounts,
+  type KindCounts,
+  type ReadyKey,
+  type Row,
+  stateIndex,
+} from "./row.ts";
+import type { Tables } from "./tables.ts";
+
+/** The moment of one operation. */
+export interface Moment {
+  /** The clock that counts, epoch ms: what is due. */
+  readonly wallMs: number;
+  /** For leases. */
+  readonly monotonicMs: number;
+  /** The recorded time: never decreasing. */
+  readonly at: number;
+}
+
+/** A claim that is held. Leases live in memory: one owner has the store, and an opening voids those before it. */
+export interface Lease {
+  readonly row: Row;
+  readonly untilMs: number;
+  /** Log lines written under it. */
+  readonly logCount: number;
+}
+
+/** The tables with what the owner knows of them: counts, heads, leases and pauses. */
+export class LedgerState {
+  readonly tables: Tables;
+  rev = 0;
+  at = 0;
+  seq = 0;
+  /** Whether the group wrote to the tables. */
+  isDirty = false;
+  counts = new Map<string, KindCounts>();
+  readonly leases = new Map<string, Lease>();
+  readonly pauses = new Map<string | null, Pause>();
+  hints: ChangeHint[] = [];
+  scheduleCount = 0;
+  /** The first ready row by kind, null for none; a missing kind is not known. */
+  readonly #heads = new Map<string, ReadyKey | null>();
+  readonly #dirtyKinds = new Set<string>();
+  readonly #leaseUndo: [string, Lease | undefined][] = [];
+
+  constructor(tables: Tables) {
+    this.tables = tables;
+  }
+
+  /** Read again what the tables hold: at opening, and after a transaction that failed. */
+  load(): void {
+    const { rev, at, seq } = this.tables.readHead();
+    // Revisions of operations that wrote nothing are not stored: never fall behind those that were answered.
+    this.rev = Math.max(rev, this.rev);
+    this.at = Math.max(at, this.at);
+    this.seq = seq;
+    this.counts = this.tables.readCounts();
+    this.pauses.clear();
+    for (const pause of this.tables.readPauses()) this.pauses.set(pause.kind, pause);
+    this.scheduleCount = this.tables.countSchedules();
+    this.#heads.clear();
+  }
+
+  /** Write what was gathered and commit; the group's leases stand. */
+  commit(): void {
+    for (const kind of this.#dirtyKinds) this.tables.saveCounts(kind, this.counts.get(kind)!);
+    this.tables.commit({ rev: this.rev, at: this.at, seq: this.seq });
+    this.#endGroup();
+  }
+
+  /** Give up the group: nothing of it happened. A group that only renewed leases keeps them. */
+  rollback(options: { readonly keepsLeases: boolean }): void {
+    if (!options.keepsLeases) {
+      for (const [id, lease] of this.#leaseUndo.reverse()) {
+        if (lease) this.leases.set(id, lease);
+        else this.leases.delete(id);
+      }
+      this.hints = [];
+    }
+    this.#endGroup();
+  }
+
+  #endGroup(): void {
+    this.isDirty = false;
+    this.#dirtyKinds.clear();
+    this.#leaseUndo.length = 0;
+  }
+
+  insert(row: Row): void {
+    this.isDirty = true;
+    this.tables.insert(row);
+    this.#count(row, 1);
+    if (row.isReady) this.noteReady(row.instance.kind, keyOf(row));
+  }
+
+  update(before: Row, after: Row): void {
+    this.isDirty = true;
+    this.tables.update(before, after);
+    if (
+      before.instance.state !== after.instance.state || before.isReady !== after.isReady
+    ) {
+      this.#count(before, -1);
+      this.#count(after, 1);
+    }
+    if (before.isReady) this.#forgetHead(before);
+    if (after.isReady) this.noteReady(after.instance.kind, keyOf(after));
+  }
+
+  remove(row: Row): void {
+    this.isDirty = true;
+    this.tables.remove(row);
+    this.#count(row, -1);
+    const counts = this.counts.get(row.instance.kind)!;
+    // A kind of which nothing is left costs nothing in memory.
+    if (counts.states.every((count) => count === 0)) this.#heads.delete(row.instance.kind);
+  }
+
+  addDeparture(row: Row, departure: Departure): void {
+    this.isDirty = true;
+    this.tables.addDeparture(row, departure);
+  }
+
+  /** Rows became ready by the passing of time. */
+  promote(wallMs: number, limit: number): number {
+    const promoted = this.tables.promote(wallMs, limit);
+    for (const { kind, ...key } of promoted) {
+      const counts = this.counts.get(kind)!;
+      counts.later -= 1;
+      counts.ready += 1;
+      this.#dirtyKinds.add(kind);
+      this.noteReady(kind, key);
+    }
+    if (promoted.length > 0) this.isDirty = true;
+    return promoted.length;
+  }
+
+  setLease(id: string, lease: Lease | undefined): void {
+    this.#leaseUndo.push([id, this.leases.get(id)]);
+    if (lease) this.leases.set(id, lease);
+    else this.leases.delete(id);
+  }
+
+  /** The lease of a claim that is held; undefined for a stale one. */
+  heldLease(claim: ClaimKey): Lease | undefined {
+    const lease = this.leases.get(claim.id);
+    return lease?.row.instance.fence === claim.fence ? lease : undefined;
+  }
+
+  /** The first ready row of a kind in claim order. */
+  head(kind: string): ReadyKey | null {
+    let head = this.#heads.get(kind);
+    if (head === undefined) {
+      head = this.tables.firstReady(kind);
+      this.#heads.set(kind, head);
+    }
+    return head;
+  }
+
+  noteReady(kind: string, key: ReadyKey): void {
+    const head = this.#heads.get(kind);
+    if (head === undefined) return;
+    if (head === null || compareReady(key, head) < 0) this.#heads.set(kind, key);
+  }
+
+  /** When the pause of a kind ends: null when it is not paused, Infinity when until resumed. */
+  pausedUntil(kind: string | null, wallMs: number): number | null {
+    if (this.pauses.size === 0) return null;
+    const untils = [this.pauses.get(null), kind === null ? undefined : this.pauses.get(kind)]
+      .filter((pause) => pause !== undefined)
+      .map((pause) => pause.until ?? Infinity)
+      .filter((until) => until > wallMs);
+    return untils.length === 0 ? null : Math.max(...untils);
+  }
+
+  #forgetHead(row: Row): void {
+    if (this.#heads.get(row.instance.kind)?.seq === row.seq) this.#heads.delete(row.instance.kind);
+  }
+
+  #count(row: Row, change: 1 | -1): void {
+    const { kind, state } = row.instance;
+    let counts = this.counts.get(kind);
+    if (!counts) this.counts.set(kind, counts = emptyCounts());
+    counts.states[stateIndex(state)]! += change;
+    if (row.isReady === true) counts.ready += change;
+    else if (row.isReady === false) counts.later += change;
+    this.#dirtyKinds.add(kind);
+  }
+}
+
+function keyOf(row: Row): ReadyKey {
+  return { priority: row.instance.priority, dueAt: row.instance.dueAt, seq: row.seq };
+}

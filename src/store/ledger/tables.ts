@@ -1,0 +1,123 @@
+import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { JobState } from "../../core/state.ts";
+import type { OpenRequest, Pause, StoreInfo } from "../store.ts";
+import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
+
+/** What is written with every transaction that wrote something. */
+export interface Head {
+  /** Of the last operation. */
+  readonly rev: number;
+  /** The store's time, epoch ms. */
+  readonly at: number;
+  /** Of the last accepted instance. */
+  readonly seq: number;
+}
+
+/** What a scan walks along, each in the order of `seq`. */
+export type Track =
+  | { readonly type: "all" }
+  | { readonly type: "kindState"; readonly kind: string; readonly state: JobState }
+  | { readonly type: "schedule"; readonly scheduleId: string }
+  /** Unfinished instances of one schedule. */
+  | { readonly type: "openSchedule"; readonly scheduleId: string }
+  | { readonly type: "uniqueKey"; readonly uniqueKey: string }
+  | { readonly type: "retryOf"; readonly retryOf: string };
+
+/** A part of a track: `from` ≤ seq ≤ `to`. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly isReverse: boolean;
+  readonly limit: number;
+}
+
+/** Which log lines, by place in the store or by time. */
+export interface LogStretch {
+  /** The instance's seq: lines in the order written; null: lines of all, by time and then place. */
+  readonly instanceSeq: number | null;
+  /** Time and place of the line before the first; time counts only without an instance. */
+  readonly afterAt: number;
+  readonly afterPlace: number;
+  /** Lines before this time, epoch ms. */
+  readonly beforeAt: number;
+  readonly limit: number;
+}
+
+/**
+ * Rows and their indexes, all calls synchronous; what they mean is the ledger's matter. Calls that write stand between
+ * `begin` and `commit`. They throw JobError when the medium fails.
+ */
+export interface Tables {
+  readonly isDurable: boolean;
+  readonly type: string;
+  readonly location: string;
+
+  open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
+  close(): void;
+  /** False when the medium is busy for the moment. */
+  begin(): boolean;
+  commit(head: Head): void;
+  rollback(): void;
+  /** The head as last committed. */
+  readHead(): Head;
+
+  insert(row: Row): void;
+  update(before: Row, after: Row): void;
+  /** Delete an instance with its departures. */
+  remove(row: Row): void;
+  get(id: string): Row | null;
+  openByKey(uniqueKey: string): Row | null;
+  hasOpen(scheduleId: string): boolean;
+  scan(track: Track, stretch: Stretch): readonly Row[];
+  /** The first row at or after `seq`: where it is and when it was created. */
+  createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
+
+  /** Waiting rows of a kind that were seen due, in claim order. */
+  ready(kind: string, limit: number): readonly Row[];
+  firstReady(kind: string): ReadyKey | null;
+  /** Mark waiting rows with `dueAt` ≤ `wallMs` as ready, earliest first. */
+  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[];
+  /** The earliest due time of rows that are not ready: of a kind, or of all. */
+  firstLater(kind: string | null): number | null;
+
+  addDeparture(row: Row, departure: Departure): void;
+  /** From attempt `fromAttempt` on. */
+  departures(seq: number, fromAttempt: number, limit: number): readonly Departure[];
+  departureOf(seq: number, fence: number): Departure | null;
+
+  addLogs(row: Row, logs: readonly LogRow[]): void;
+  logs(stretch: LogStretch): readonly PlacedLog[];
+  /** Delete the first lines of an instance; answers how many. */
+  removeLogsOf(seq: number, limit: number): number;
+  removeLogs(places: readonly number[]): number;
+
+  expired(wallMs: number, limit: number): readonly Row[];
+
+  getSchedule(id: string): ScheduleRecord | null;
+  saveSchedule(record: ScheduleRecord): void;
+  removeSchedule(id: string): void;
+  countSchedules(): number;
+  /** With id after `afterId` in the direction asked. */
+  schedules(
+    stretch: {
+      readonly afterId: string | null;
+      readonly isReverse: boolean;
+      readonly limit: number;
+    },
+  ): readonly ScheduleRecord[];
+  dueSchedules(wallMs: number, limit: number): readonly ScheduleRecord[];
+  firstSchedule(): number | null;
+
+  hasTick(scheduleId: string, from: number): boolean;
+  addTick(fate: TickFate): void;
+  /** Fates with `from` in [from, to]. */
+  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[];
+  /** Delete fates recorded before `before`, epoch ms. */
+  removeTicks(before: number, limit: number): number;
+
+  readCounts(): Map<string, KindCounts>;
+  saveCounts(kind: string, counts: KindCounts): void;
+  readPauses(): readonly Pause[];
+  savePause(pause: Pause): void;
+  removePause(kind: string | null): void;
+}

@@ -1,0 +1,64 @@
+import type { LogRow, PlacedLog, Row } from "../ledger/row.ts";
+import type { LogStretch } from "../ledger/tables.ts";
+import { type Key, SortedKeys } from "./sorted_keys.ts";
+
+interface HeldLog extends PlacedLog {
+  readonly instanceSeq: number;
+}
+
+/** Log lines by instance and by time. */
+export class MemoryLogs {
+  readonly #lines = new Map<number, HeldLog>();
+  readonly #byTime = new SortedKeys();
+  readonly #byInstance = new Map<number, SortedKeys>();
+  #place = 0;
+
+  add(row: Row, logs: readonly LogRow[]): void {
+    const { id: instanceId, kind } = row.instance;
+    let places = this.#byInstance.get(row.seq);
+    if (!places) this.#byInstance.set(row.seq, places = new SortedKeys());
+    for (const log of logs) {
+      const place = ++this.#place;
+      const entry = { instanceId, kind, ...log };
+      this.#lines.set(place, { place, entry, instanceSeq: row.seq });
+      places.add([0, 0, place]);
+      this.#byTime.add([log.at, 0, place]);
+    }
+  }
+
+  read(stretch: LogStretch): readonly PlacedLog[] {
+    const { instanceSeq, afterAt, afterPlace, beforeAt, limit } = stretch;
+    const keys = instanceSeq === null ? this.#byTime : this.#byInstance.get(instanceSeq);
+    const from: Key = [instanceSeq === null ? afterAt : 0, 0, afterPlace + 1];
+    const lines: PlacedLog[] = [];
+    for (const [at, , place] of keys?.walk(from, false) ?? []) {
+      if (lines.length === limit || (instanceSeq === null && at >= beforeAt)) break;
+      lines.push(this.#lines.get(place)!);
+    }
+    return lines;
+  }
+
+  removeOf(instanceSeq: number, limit: number): number {
+    const places: number[] = [];
+    for (const [, , place] of this.#byInstance.get(instanceSeq)?.walk([0, 0, 0], false) ?? []) {
+      if (places.length === limit) break;
+      places.push(place);
+    }
+    return this.remove(places);
+  }
+
+  remove(places: readonly number[]): number {
+    let count = 0;
+    for (const place of places) {
+      const line = this.#lines.get(place);
+      if (!line) continue;
+      this.#lines.delete(place);
+      this.#byTime.delete([line.entry.at, 0, place]);
+      const held = this.#byInstance.get(line.instanceSeq)!;
+      held.delete([0, 0, place]);
+      if (!held.first()) this.#byInstance.delete(line.instanceSeq);
+      count += 1;
+    }
+    return count;
+  }
+}

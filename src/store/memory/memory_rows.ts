@@ -1,0 +1,199 @@
+import { isFinal } from "../../core/state.ts";
+import { type ReadyKey, type Row, stateIndex } from "../ledger/row.ts";
+import type { Stretch, Track } from "../ledger/tables.ts";
+import { type Key, SortedKeys } from "./sorted_keys.ts";
+
+const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+
+/** A family of sorted sets by name; an empty one is dropped. */
+class KeyFamily {
+  readonly #sets = new Map<string, SortedKeys>();
+
+  get(name: string): SortedKeys | undefined {
+    return this.#sets.get(name);
+  }
+
+  add(name: string, key: Key): void {
+    let set = this.#sets.get(name);
+    if (!set) this.#sets.set(name, set = new SortedKeys());
+    set.add(key);
+  }
+
+  delete(name: string, key: Key): void {
+    const set = this.#sets.get(name);
+    if (!set) return;
+    set.delete(key);
+    if (!set.first()) this.#sets.delete(name);
+  }
+}
+
+/** Instance rows with the indexes that claims, scans and retention walk. */
+export class MemoryRows {
+  readonly #bySeq = new Map<number, Row>();
+  readonly #seqById = new Map<string, number>();
+  readonly #seqByOpenKey = new Map<string, number>();
+  readonly #all = new SortedKeys();
+  readonly #kindStates = new KeyFamily();
+  readonly #ready = new KeyFamily();
+  readonly #later = new SortedKeys();
+  readonly #laterByKind = new KeyFamily();
+  readonly #schedules = new KeyFamily();
+  readonly #openSchedules = new KeyFamily();
+  readonly #uniqueKeys = new KeyFamily();
+  readonly #retries = new KeyFamily();
+  readonly #expiring = new SortedKeys();
+
+  get(id: string): Row | null {
+    const seq = this.#seqById.get(id);
+    return seq === undefined ? null : this.#bySeq.get(seq)!;
+  }
+
+  openByKey(uniqueKey: string): Row | null {
+    const seq = this.#seqByOpenKey.get(uniqueKey);
+    return seq === undefined ? null : this.#bySeq.get(seq)!;
+  }
+
+  add(row: Row): void {
+    const { seq, instance } = row;
+    this.#bySeq.set(seq, row);
+    this.#seqById.set(instance.id, seq);
+    this.#all.add(seqKey(row));
+    if (instance.scheduleId !== null) this.#schedules.add(instance.scheduleId, seqKey(row));
+    if (instance.uniqueKey !== null) this.#uniqueKeys.add(instance.uniqueKey, seqKey(row));
+    if (instance.retryOf !== null) this.#retries.add(instance.retryOf, seqKey(row));
+    this.#kindStates.add(kindState(row), seqKey(row));
+    this.#enter(row);
+    if (!isFinal(instance.state)) this.#enterOpen(row);
+  }
+
+  replace(before: Row, after: Row): void {
+    this.#bySeq.set(after.seq, after);
+    if (before.instance.state !== after.instance.state) {
+      this.#kindStates.delete(kindState(before), seqKey(before));
+      this.#kindStates.add(kindState(after), seqKey(after));
+    }
+    this.#leave(before);
+    this.#enter(after);
+    if (isFinal(after.instance.state) && !isFinal(before.instance.state)) this.#leaveOpen(before);
+  }
+
+  remove(row: Row): void {
+    const { seq, instance } = row;
+    this.#leave(row);
+    if (!isFinal(instance.state)) this.#leaveOpen(row);
+    this.#kindStates.delete(kindState(row), seqKey(row));
+    if (instance.scheduleId !== null) this.#schedules.delete(instance.scheduleId, seqKey(row));
+    if (instance.uniqueKey !== null) this.#uniqueKeys.delete(instance.uniqueKey, seqKey(row));
+    if (instance.retryOf !== null) this.#retries.delete(instance.retryOf, seqKey(row));
+    this.#all.delete(seqKey(row));
+    this.#seqById.delete(instance.id);
+    this.#bySeq.delete(seq);
+  }
+
+  scan(track: Track, { from, to, isReverse, limit }: Stretch): readonly Row[] {
+    const keys = this.#keysOf(track);
+    const rows: Row[] = [];
+    for (const [, , seq] of keys?.walk([0, 0, isReverse ? to : from], isReverse) ?? []) {
+      if (rows.length === limit || (isReverse ? seq < from : seq > to)) break;
+      rows.push(this.#bySeq.get(seq)!);
+    }
+    return rows;
+  }
+
+  ready(kind: string, limit: number): readonly Row[] {
+    const rows: Row[] = [];
+    for (const [, , seq] of this.#ready.get(kind)?.walk(LOWEST, false) ?? []) {
+      rows.push(this.#bySeq.get(seq)!);
+      if (rows.length === limit) break;
+    }
+    return rows;
+  }
+
+  firstReady(kind: string): ReadyKey | null {
+    const key = this.#ready.get(kind)?.first();
+    return key ? { priority: key[0], dueAt: key[1], seq: key[2] } : null;
+  }
+
+  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[] {
+    const promoted: (ReadyKey & { readonly kind: string })[] = [];
+    while (promoted.length < limit) {
+      const first = this.#later.first();
+      if (!first || first[0] > wallMs) break;
+      const before = this.#bySeq.get(first[2])!;
+      this.replace(before, { ...before, isReady: true });
+      const { kind, priority, dueAt } = before.instance;
+      promoted.push({ kind, priority, dueAt, seq: before.seq });
+    }
+    return promoted;
+  }
+
+  firstLater(kind: string | null): number | null {
+    const keys = kind === null ? this.#later : this.#laterByKind.get(kind);
+    return keys?.first()?.[0] ?? null;
+  }
+
+  expired(wallMs: number, limit: number): readonly Row[] {
+    const rows: Row[] = [];
+    for (const [at, , seq] of this.#expiring.walk(LOWEST, false)) {
+      if (at > wallMs || rows.length === limit) break;
+      rows.push(this.#bySeq.get(seq)!);
+    }
+    return rows;
+  }
+
+  #keysOf(track: Track): SortedKeys | undefined {
+    switch (track.type) {
+      case "all":
+        return this.#all;
+      case "kindState":
+        return this.#kindStates.get(`${stateIndex(track.state)}${track.kind}`);
+      case "schedule":
+        return this.#schedules.get(track.scheduleId);
+      case "openSchedule":
+        return this.#openSchedules.get(track.scheduleId);
+      case "uniqueKey":
+        return this.#uniqueKeys.get(track.uniqueKey);
+      case "retryOf":
+        return this.#retries.get(track.retryOf);
+    }
+  }
+
+  #enter(row: Row): void {
+    const { kind, priority, dueAt } = row.instance;
+    if (row.isReady === true) this.#ready.add(kind, [priority, dueAt, row.seq]);
+    else if (row.isReady === false) {
+      this.#later.add([dueAt, 0, row.seq]);
+      this.#laterByKind.add(kind, [dueAt, 0, row.seq]);
+    }
+    if (row.expireAt !== null) this.#expiring.add([row.expireAt, 0, row.seq]);
+  }
+
+  #leave(row: Row): void {
+    const { kind, priority, dueAt } = row.instance;
+    if (row.isReady === true) this.#ready.delete(kind, [priority, dueAt, row.seq]);
+    else if (row.isReady === false) {
+      this.#later.delete([dueAt, 0, row.seq]);
+      this.#laterByKind.delete(kind, [dueAt, 0, row.seq]);
+    }
+    if (row.expireAt !== null) this.#expiring.delete([row.expireAt, 0, row.seq]);
+  }
+
+  #enterOpen({ seq, instance }: Row): void {
+    if (instance.uniqueKey !== null) this.#seqByOpenKey.set(instance.uniqueKey, seq);
+    if (instance.scheduleId !== null) this.#openSchedules.add(instance.scheduleId, [0, 0, seq]);
+  }
+
+  #leaveOpen({ seq, instance }: Row): void {
+    if (instance.uniqueKey !== null) this.#seqByOpenKey.delete(instance.uniqueKey);
+    if (instance.scheduleId !== null) this.#openSchedules.delete(instance.scheduleId, [0, 0, seq]);
+  }
+}
+
+function seqKey(row: Row): Key {
+  return [0, 0, row.seq];
+}
+
+/** One digit of the state, then the kind. */
+function kindState(row: Row): string {
+  return `${stateIndex(row.instance.state)}${row.instance.kind}`;
+}
