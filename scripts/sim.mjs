@@ -1,0 +1,5 @@
+// npm run sim -- [--seeds N] [--seed S] [--store memory|sqlite]
+import { install, run } from "./tasks.mjs";
+
+install();
+run("bun", ["scripts/sim/main.ts", ...process.argv.slice(2)]);

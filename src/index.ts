@@ -1,0 +1,192 @@
+import { hostname } from "node:os";
+import type { JobInput } from "./core/define.ts";
+import { parseDuration } from "./core/duration.ts";
+import { JobError } from "./core/errors.ts";
+import type { Instance } from "./core/instance.ts";
+import type { JobDefinition, JobFunction, JobOptions } from "./core/job.ts";
+import type { ScheduleRecord } from "./core/schedule.ts";
+import { resolveFunctionJob } from "./jobs/function_job.ts";
+import type { RecurringOptions, ScheduleOptions } from "./manager/api.ts";
+import { Manager as CoreManager } from "./manager/manager.ts";
+import { systemClock } from "./platform/clock.ts";
+import { createIdSource } from "./platform/ids.ts";
+import { type Logger, silentLogger } from "./platform/logger.ts";
+import { systemRandom } from "./platform/random.ts";
+import { VERSION } from "./platform/version.ts";
+import { openStore } from "./store/open_store.ts";
+import type { Store } from "./store/store.ts";
+import { createInlineExecutor } from "./worker/inline_executor.ts";
+import { createProcessExecutor } from "./worker/process_executor.ts";
+import { createExecutor } from "./worker/routing_executor.ts";
+
+export { convertArguments } from "./core/convert.ts";
+export { defineJob, type JobInput } from "./core/define.ts";
+export { JobError } from "./core/errors.ts";
+export type { ErrorCode } from "./core/errors.ts";
+export type { HistoryEntry, Instance, LogEntry, StoredLogEntry } from "./core/instance.ts";
+export type {
+  ArgumentInput,
+  Context,
+  InstanceHandle,
+  InstanceLog,
+  JobDefinition,
+  JobFunction,
+} from "./core/job.ts";
+export type { ScheduleRecord } from "./core/schedule.ts";
+export type { Signature } from "./core/signature.ts";
+export type { JobState } from "./core/state.ts";
+export { nextTicks } from "./core/ticks.ts";
+export { readSignature } from "./jobs/read_signature.ts";
+export type {
+  ManagerEvent,
+  ManagerStatus,
+  RecurringOptions,
+  ScheduleOptions,
+  WorkerStatus,
+} from "./manager/api.ts";
+export type { InstanceQuery, Page, PageRequest, Store } from "./store/store.ts";
+
+/** Options of jobs that say nothing else. */
+const JOB_DEFAULTS: JobOptions = {
+  priority: 5,
+  timeoutMs: 0,
+  killAfterMs: 10_000,
+  retry: { max: 0, backoff: "exponential", initialMs: 10_000, capMs: 3_600_000, jitter: 0.2 },
+  crashesMax: 3,
+  keepSuccessMs: 7 * 86_400_000,
+  keepFailureMs: 30 * 86_400_000,
+  isolation: "inline",
+};
+
+/** How a manager of the library is set up; everything has a default. */
+export interface ManagerSetup {
+  /** "memory:" (the default), "sqlite:PATH", or a store of your own. */
+  readonly store?: string | Store;
+  /** Attempts at once; 4 by default. */
+  readonly workers?: number;
+  /** Zone of schedules that name none; UTC by default. */
+  readonly timezone?: string;
+  /** Length of a claim's lease, in milliseconds or as a duration; 15 s by default. */
+  readonly lease?: number | string;
+  /** How long `stop` lets running attempts finish; 30 s by default. */
+  readonly drain?: number | string;
+  /** Where the manager reports; nowhere by default. */
+  readonly logger?: Logger;
+  /** Name of this node; the host's name by default. */
+  readonly node?: string;
+}
+
+/** How `scheduleJob` may be asked, by the job's kind or by the job itself. */
+export type JobReference = string | { readonly kind: string };
+
+/**
+ * Schedules, runs and accounts for jobs in this process.
+ *
+ * ```ts
+ * const manager = new Manager({ store: "sqlite:jobs.db", workers: 4 });
+ * manager.registerJob({ kind: "sum", params: "x: number, y: number", run: (x, y) => x + y });
+ * await manager.start();
+ * const instance = await manager.scheduleJob("sum", { arguments: ["42", "58"] });
+ * console.log(resultsOf(await manager.wait(instance))); // [100]
+ * await manager.stop();
+ * ```
+ */
+export class Manager extends CoreManager {
+  constructor(setup: ManagerSetup = {}) {
+    const clock = systemClock;
+    const logger = setup.logger ?? silentLogger;
+    const workers = setup.workers ?? 4;
+    const store = typeof setup.store === "object"
+      ? setup.store
+      : openStore(setup.store ?? "memory:", { defer: (callback) => clock.defer(callback) });
+    super({
+      store,
+      executor: createExecutor({
+        process: createProcessExecutor({ clock, logger, count: workers, idleMs: 30_000 }),
+        inline: createInlineExecutor({ clock, logger }),
+      }),
+      clock,
+      random: systemRandom,
+      ids: createIdSource(clock, systemRandom),
+      logger,
+      node: setup.node ?? hostname(),
+      version: VERSION,
+      workers,
+      leaseMs: milliseconds(setup.lease ?? "15s"),
+      drainMs: milliseconds(setup.drain ?? "30s"),
+      jobDefaults: JOB_DEFAULTS,
+      scheduleDefaults: {
+        timezone: setup.timezone ?? "UTC",
+        overlap: "skip",
+        misfire: "latest",
+        misfireWithinMs: 86_400_000,
+        jitterMs: 0,
+      },
+      jobs: [],
+      disabledKinds: new Set(),
+    });
+  }
+
+  /**
+   * Register a function as a job, under its own name, or a definition with `kind` and `run`.
+   *
+   * @throws JobError `invalid_argument` for a bad definition, `already_exists` for a kind that is taken
+   */
+  registerJob(input: JobInput | JobFunction): JobDefinition {
+    const given = typeof input === "function" ? { kind: input.name, run: input } : input;
+    const job = resolveFunctionJob(given, JOB_DEFAULTS, systemClock.now().wallMs);
+    if (this.registry.find(job.kind)) {
+      throw new JobError("already_exists", `Cannot register job "${job.kind}": the kind is taken`, {
+        hint: "Give each job its own kind",
+      });
+    }
+    this.addJob(job);
+    return job;
+  }
+
+  /** Schedule now, at a time, or after a delay; with `cron`, make a recurring schedule. */
+  override scheduleJob(job: JobReference, options: RecurringOptions): Promise<ScheduleRecord>;
+  override scheduleJob(job: JobReference, options?: ScheduleOptions): Promise<Instance>;
+  override scheduleJob(
+    job: JobReference,
+    options: ScheduleOptions | RecurringOptions = {},
+  ): Promise<Instance | ScheduleRecord> {
+    const kind = typeof job === "string" ? job : job.kind;
+    return "cron" in options
+      ? super.scheduleRecurring(kind, options)
+      : super.scheduleJob(kind, options);
+  }
+
+  /** Attempts at once. */
+  numWorkers(): number {
+    return this.workers().count;
+  }
+
+  /**
+   * Wait until an instance is final.
+   *
+   * @throws JobError `timeout` when `timeoutMs` passed first
+   */
+  async wait(instance: Instance | string, timeoutMs?: number): Promise<Instance> {
+    const id = typeof instance === "string" ? instance : instance.id;
+    const final = await this.waitInstance(id, timeoutMs);
+    if (final) return final;
+    throw new JobError("timeout", `Cannot wait for instance "${id}" longer than ${timeoutMs} ms`, {
+      hint: "It goes on; look it up later",
+    });
+  }
+}
+
+/** The arguments of an instance, as JSON values. */
+export function argumentsOf(instance: Instance): readonly unknown[] {
+  return JSON.parse(instance.argumentsJson);
+}
+
+/** The results of a completed instance, as JSON values; empty for any other. */
+export function resultsOf(instance: Instance): readonly unknown[] {
+  return instance.resultsJson === null ? [] : JSON.parse(instance.resultsJson);
+}
+
+function milliseconds(value: number | string): number {
+  return typeof value === "number" ? value : parseDuration(value);
+}

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { type Daemon, startDaemon } from "../support/daemon.ts";
+
+const COUNT = 1_000;
+const KILLS = 5;
+
+/** Appends `uuid fence` to a file: what a job did to the world. */
+const APPEND = `
+import { appendFileSync } from "node:fs";
+import type { Context } from "ts-job";
+export default async function append(ctx: Context, file: string, ms = 50): Promise<void> {
+  appendFileSync(file, ctx.instance.id + " " + ctx.fence + "\\n");
+  await new Promise((done) => setTimeout(done, ms));
+}
+`;
+const SPIN = `
+import { writeFileSync } from "node:fs";
+export default function spin(file: string): void {
+  writeFileSync(file, String(process.pid));
+  for (;;);
+}
+`;
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+async function until(what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 20_000) {
+  const end = Date.now() + timeoutMs;
+  while (!(await isTrue())) {
+    if (Date.now() > end) assert.fail(`Waited ${timeoutMs} ms in vain: ${what}`);
+    await sleep(20);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // A zombie still has its number: what counts is whether it can run.
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.startsWith("Z");
+  } catch {
+    return false;
+  }
+}
+
+/** Processes whose environment or command line has `marker`. */
+function processesWith(marker: string): number[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(marker) && isAlive(pid);
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function list(daemon: Daemon, ...args: string[]): Promise<Record<string, unknown>[]> {
+  const { code, stdout, stderr } = await daemon.jobctl(["list", "instances", ...args]);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+test("kill -9 of the daemon at five moments loses nothing and runs nothing twice at once", async () => {
+  let daemon = await startDaemon({
+    toml: `[worker]\ncount = 8\nlease = "5s"\n[defaults]\ncrashes_max = 20\n`,
+    modules: { "append.ts": APPEND },
+  });
+  try {
+    const file = join(daemon.dir, "effects.txt");
+    const accepted: string[] = [];
+    const submit = async (count: number) => {
+      const calls = Array.from({ length: count }, () => ({ kind: "append", arguments: [file] }));
+      const answer = await daemon.client().scheduleJobs({ requests: calls });
+      accepted.push(...answer.instances.map((instance) => instance.uuid));
+    };
+    for (let kill = 0; kill < KILLS; kill++) {
+      await submit(COUNT / KILLS);
+      await sleep(100 + Math.random() * 700);
+      await daemon.kill();
+      daemon = await daemon.restart();
+    }
+    await until("every instance is final", async () => {
+      const left = await list(daemon, "--state", "scheduled,processing", "--limit", "10");
+      return left.length === 0;
+    }, 120_000);
+    const states = new Map<string, string>();
+    let token: string | undefined;
+    do {
+      const page = await daemon.client().lookupInstances({
+        query: { kind: "append", pageToken: token },
+      });
+      for (const { uuid, reason } of page.instances) states.set(uuid, reason ?? "");
+      token = page.nextPageToken;
+    } while (token);
+    // D1: what was accepted is there, and ended well.
+    assert.equal(new Set(accepted).size, COUNT);
+    for (const id of accepted) assert.equal(states.get(id), "ok", `instance ${id}`);
+    const lines = readFileSync(file, "utf8").trim().split("\n").map((line) => line.split(" "));
+    const fences = new Map<string, number>();
+    const seen = new Set<string>();
+    for (const [id, fence] of lines) {
+      // E3: one fence runs job code once. E2 and X1: a later effect never has a lower fence.
+      assert.ok(!seen.has(`${id} ${fence}`), `fence ${fence} of ${id} ran twice`);
+      seen.add(`${id} ${fence}`);
+      assert.ok(Number(fence) > (fences.get(id!) ?? 0), `fence of ${id} fell`);
+      fences.set(id!, Number(fence));
+    }
+    for (const id of accepted) assert.ok(fences.has(id), `instance ${id} never ran`);
+  } finally {
+    await daemon.stop();
+  }
+});
+
+test("a running instance runs again within a second of the restart after kill -9", async () => {
+  let daemon = await startDaemon({ modules: { "append.ts": APPEND } });
+  try {
+    const file = join(daemon.dir, "effects.txt");
+    await daemon.jobctl(["schedule", "append", file, "600000"]);
+    await until("it runs", () => existsSync(file));
+    await daemon.kill();
+    daemon = await daemon.restart();
+    const readyAt = Date.now();
+    await until("it runs again", () => readFileSync(file, "utf8").trim().split("\n").length === 2);
+    assert.ok(Date.now() - readyAt < 1_000, `It took ${Date.now() - readyAt} ms`);
+    const [first, second] = readFileSync(file, "utf8").trim().split("\n").map((line) =>
+      line.split(" ")
+    );
+    assert.equal(first![0], second![0]);
+    assert.ok(Number(second![1]) > Number(first![1]));
+  } finally {
+    await daemon.stop();
+  }
+});
+
+for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
+  test(`no spinning worker and no command's grandchild outlives a daemon ended by ${signal}`, async () => {
+    const marker = `30${Math.floor(Math.random() * 1e6)}`;
+    const daemon = await startDaemon({
+      toml: `[worker]\nlease = "3s"\n[jobs.parent]\nrun = "sleep ${marker} & sleep ${marker}"\n`,
+      modules: { "spin.ts": SPIN },
+    });
+    try {
+      const file = join(daemon.dir, "spin.pid");
+      await daemon.jobctl(["schedule", "spin", file]);
+      await daemon.jobctl(["schedule", "parent"]);
+      await until(
+        "both run",
+        () =>
+          existsSync(file) && readFileSync(file, "utf8") !== "" &&
+          processesWith(marker).length >= 2,
+      );
+      const spinning = Number(readFileSync(file, "utf8"));
+      assert.ok(isAlive(spinning));
+      if (signal === "SIGKILL") await daemon.kill();
+      else process.kill(daemon.pid, signal);
+      // Stopped for three leases: the guard ends job code when the first one does.
+      await until(
+        "nothing of theirs lives",
+        () => !isAlive(spinning) && processesWith(marker).length === 0,
+        9_000,
+      );
+      if (signal === "SIGSTOP") process.kill(daemon.pid, "SIGCONT");
+    } finally {
+      await daemon.stop();
+    }
+  });
+}
+
+test("SIGTERM drains: what runs finishes, nothing new is claimed, nothing is lost", async () => {
+  let daemon = await startDaemon({
+    toml: `[worker]\ncount = 2\ndrain = "5s"\n`,
+    modules: { "append.ts": APPEND },
+  });
+  const file = join(daemon.dir, "effects.txt");
+  for (let i = 0; i < 6; i++) await daemon.jobctl(["schedule", "append", file, "1500"]);
+  await until("two run", () => existsSync(file));
+  const { code } = await daemon.terminate();
+  assert.equal(code, 0);
+  daemon = await daemon.restart();
+  try {
+    await until("all are final", async () => {
+      const done = await list(daemon, "--state", "completed");
+      return done.length === 6;
+    });
+    const instances = await list(daemon);
+    assert.ok(instances.every((instance) => instance.attempts === 1), JSON.stringify(instances));
+  } finally {
+    await daemon.stop();
+  }
+});
+
+test("attempts that outlast the drain are given back with their attempts kept", async () => {
+  let daemon = await startDaemon({
+    toml: `[worker]\ndrain = "200ms"\n[defaults]\nkill_after = "1s"\n`,
+    modules: { "append.ts": APPEND },
+  });
+  const file = join(daemon.dir, "effects.txt");
+  await daemon.jobctl(["schedule", "append", file, "600000"]);
+  await until("it runs", () => existsSync(file));
+  assert.equal((await daemon.terminate()).code, 0);
+  daemon = await daemon.restart();
+  try {
+    await until("it runs again", () => readFileSync(file, "utf8").trim().split("\n").length === 2);
+    const [instance] = await list(daemon);
+    assert.equal(instance!.attempts, 2);
+    assert.equal(instance!.failures ?? 0, 0);
+    assert.equal(instance!.crashes ?? 0, 0);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
