@@ -11,6 +11,8 @@ import type { ArgumentInput } from "./job.ts";
 import { nearest } from "./nearest.ts";
 import type { InjectedType, Signature } from "./signature.ts";
 
+export { describeSignature } from "./describe.ts";
+
 /** go-job's placeholder for an argument that is injected. */
 const PLACEHOLDER = "?";
 

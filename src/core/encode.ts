@@ -343,7 +343,9 @@ function textOf(value: unknown): string {
 }
 
 function readMember(value: unknown, key: string): unknown {
-  if ((typeof value !== "object" && typeof value !== "function") || value === null) return undefined;
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) {
+    return undefined;
+  }
   try {
     return Reflect.get(value, key);
   } catch {

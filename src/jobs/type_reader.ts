@@ -121,7 +121,7 @@ export class TypeReader {
       if (element.type === "TSRestType") return null;
       const isNamed = element.type === "TSNamedTupleMember";
       const isOptional = element.type === "TSOptionalType" || (isNamed && element.optional);
-      let type = element;
+      let type: Node = element;
       if (element.type === "TSNamedTupleMember") type = element.elementType;
       if (element.type === "TSOptionalType") type = element.typeAnnotation;
       const shape = this.read(type, args, depth);

@@ -1,0 +1,202 @@
+import { JobError } from "./errors.ts";
+import type { ArgumentInput, JobFunction, JobHandlers } from "./job.ts";
+import { KIND_LENGTH_MAX } from "./job.ts";
+import { quoteValue } from "./describe.ts";
+import { nearest } from "./nearest.ts";
+import type { Misfire, Overlap } from "./schedule.ts";
+
+/** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
+export type DurationInput = number | string;
+
+/** Retries of a job as its definition writes them; what is missing is inherited. */
+export interface RetryInput {
+  /** Retries after the first attempt: 0 none, −1 for ever. */
+  readonly max?: number;
+  readonly backoff?: "fixed" | "linear" | "exponential";
+  readonly initial?: DurationInput;
+  readonly cap?: DurationInput;
+  /** Share of the wait that chance moves, 0 to 1. */
+  readonly jitter?: number;
+}
+
+/** A job as a module's default export, or as the library is given it. Only `run` is needed. */
+export interface JobInput extends JobHandlers {
+  /** The job's name; in a module the file's name by default. */
+  readonly kind?: string;
+  readonly description?: string;
+  /** The function that is the job. */
+  readonly run: JobFunction;
+  /** Parameters as text, `"x: number, note?: string"`, where they cannot be read from the source. */
+  readonly params?: string;
+  /** Lower runs first: 0 high, 5 default, 10 low. */
+  readonly priority?: number;
+  /** Limit of one attempt; 0 is none. */
+  readonly timeout?: DurationInput;
+  /** From the abort signal to the kill. */
+  readonly killAfter?: DurationInput;
+  /** A number is the most retries. */
+  readonly retry?: number | RetryInput;
+  /** Takeovers after a lost worker before the instance is given up. */
+  readonly crashesMax?: number;
+  /** How long final instances are kept. */
+  readonly keep?: DurationInput | {
+    readonly success?: DurationInput;
+    readonly failure?: DurationInput;
+  };
+  readonly isolation?: "process" | "inline";
+  /** Cron expression, nickname or `@every 15m`, or several. */
+  readonly schedule?: string | readonly string[];
+  /** IANA zone of the schedules. */
+  readonly timezone?: string;
+  /** Arguments of scheduled instances, by position or by name. */
+  readonly args?: ArgumentInput;
+  readonly overlap?: Overlap;
+  readonly misfire?: Misfire;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string";
+const isFunction: Check = (value) => typeof value === "function";
+const isWhole = (min: number): Check => (value) =>
+  Number.isSafeInteger(value) && value as number >= min;
+const isDuration: Check = (value) =>
+  typeof value === "string" || (typeof value === "number" && Number.isFinite(value) && value >= 0);
+const isOneOf = (words: readonly string[]): Check => (value) => words.includes(value as string);
+const isObject: Check = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isShare: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
+
+/** The keys of one object: what each may be, in words and as a check. */
+type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
+
+const DURATION = ["milliseconds or duration text", isDuration] as const;
+const HANDLER = ["a function", isFunction] as const;
+
+const JOB_KEYS: Keys = {
+  kind: ["text", isText],
+  description: ["text", isText],
+  run: HANDLER,
+  params: ["text", isText],
+  priority: ["a whole number of 0 or more", isWhole(0)],
+  timeout: DURATION,
+  killAfter: DURATION,
+  retry: ["a number of retries or an object", (value) => isWhole(-1)(value) || isObject(value)],
+  crashesMax: ["a whole number of 0 or more", isWhole(0)],
+  keep: ["a duration or an object", (value) => isDuration(value) || isObject(value)],
+  isolation: ['"process" or "inline"', isOneOf(["process", "inline"])],
+  schedule: [
+    "text or a list of texts",
+    (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+  ],
+  timezone: ["text", isText],
+  args: [
+    "a list of values, or an object by parameter name",
+    (value) => Array.isArray(value) || isObject(value),
+  ],
+  overlap: [
+    '"skip", "queue", "replace" or "allow"',
+    isOneOf(["skip", "queue", "replace", "allow"]),
+  ],
+  misfire: ['"skip", "latest" or "all"', isOneOf(["skip", "latest", "all"])],
+  onComplete: HANDLER,
+  onTerminate: HANDLER,
+  onStateChange: HANDLER,
+};
+
+const RETRY_KEYS: Keys = {
+  max: ["a whole number of -1 or more", isWhole(-1)],
+  backoff: ['"fixed", "linear" or "exponential"', isOneOf(["fixed", "linear", "exponential"])],
+  initial: DURATION,
+  cap: DURATION,
+  jitter: ["a number from 0 to 1", isShare],
+};
+
+const KEEP_KEYS: Keys = { success: DURATION, failure: DURATION };
+
+/**
+ * Check a job definition and return it, typed.
+ *
+ * @throws JobError `invalid_argument` for a missing `run`, an unknown key (naming the nearest) or a value of the wrong type
+ */
+export function defineJob<Input extends JobInput>(input: Input): Input {
+  checkJobInput(input);
+  return input;
+}
+
+/**
+ * Check that a value is a job definition.
+ *
+ * @throws JobError `invalid_argument` with the path of the key at fault
+ */
+export function checkJobInput(input: unknown): asserts input is JobInput {
+  if (!isObject(input)) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot define a job from ${quoteValue(input)}: a definition is an object with "run"`,
+    );
+  }
+  const job = input as Readonly<Record<string, unknown>>;
+  const what = isText(job.kind) ? `job "${job.kind}"` : "a job";
+  if (job.run === undefined) {
+    throw new JobError("invalid_argument", `Cannot define ${what}: it has no function "run"`, {
+      path: "run",
+      hint: "Write it as { run: (x: number) => x + 1 }",
+    });
+  }
+  if (isText(job.kind)) checkKind(job.kind as string);
+  checkKeys(what, "", job, JOB_KEYS);
+  if (isObject(job.retry)) checkKeys(what, "retry.", job.retry as typeof job, RETRY_KEYS);
+  if (isObject(job.keep)) checkKeys(what, "keep.", job.keep as typeof job, KEEP_KEYS);
+}
+
+function checkKeys(
+  what: string,
+  prefix: string,
+  given: Readonly<Record<string, unknown>>,
+  keys: Keys,
+): void {
+  for (const [key, value] of Object.entries(given)) {
+    const path = `${prefix}${key}`;
+    if (!Object.hasOwn(keys, key)) {
+      const near = nearest(key, Object.keys(keys));
+      throw new JobError("invalid_argument", `Cannot define ${what}: unknown key "${path}"`, {
+        path,
+        hint: near === null
+          ? `Known keys: ${Object.keys(keys).join(", ")}`
+          : `Did you mean "${prefix}${near}"?`,
+      });
+    }
+    const [wanted, check] = keys[key]!;
+    if (value === undefined || check(value)) continue;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot define ${what}: "${path}" is ${quoteValue(value)}, not ${wanted}`,
+      { path },
+    );
+  }
+}
+
+/** Kinds that begin so belong to the product. */
+export const RESERVED_KIND_PREFIX = "system.";
+
+/**
+ * Check a kind: 1 to 200 letters, digits, `.`, `_`, `:` and `-`, the first a letter or digit, not of the product's own.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function checkKind(kind: string): void {
+  const refuse = (found: string) => {
+    throw new JobError("invalid_argument", `Cannot use ${quoteValue(kind)} as a kind: ${found}`, {
+      path: "kind",
+      hint: `A kind is 1 to ${KIND_LENGTH_MAX} letters, digits, ".", "_", ":" or "-"`,
+    });
+  };
+  if (kind.length > KIND_LENGTH_MAX) {
+    refuse(`${kind.length} characters, at most ${KIND_LENGTH_MAX} are allowed`);
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(kind)) refuse("it has characters that a kind may not");
+  if (kind.startsWith(RESERVED_KIND_PREFIX)) {
+    refuse(`kinds that begin with "${RESERVED_KIND_PREFIX}" are the product's own`);
+  }
+}

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import type { ConfigProblem } from "../core/job_table.ts";
+import { SOURCE_LENGTH_MAX } from "./parse_module.ts";
+
+/** A job module's file, read once. */
+export interface ModuleFile {
+  /** Absolute. */
+  readonly path: string;
+  /** The kind of a job that names none: `billing/invoice.ts` is "billing.invoice". */
+  readonly fileKind: string;
+  readonly source: string;
+  /** First 16 hex digits of the source's SHA-256. */
+  readonly version: string;
+  readonly language: "ts" | "js";
+}
+
+const MODULE = /\.(?:m?ts|m?js)$/;
+const SKIPPED = /(?:\.d|\.test|\.spec)\.(?:m?ts|m?js)$/;
+const DEPTH_MAX = 10;
+const MODULES_MAX = 10_000;
+
+/**
+ * The job modules in `directories`, in order of path. Files and directories that begin with `_` or `.`, `node_modules`,
+ * declarations and tests are none; a directory named like a module is none either.
+ */
+export function findModules(
+  directories: readonly string[],
+): { readonly files: readonly ModuleFile[]; readonly problems: readonly ConfigProblem[] } {
+  const walk = new Walk();
+  for (const directory of directories) walk.directory(directory, directory, 0);
+  return walk;
+}
+
+class Walk {
+  readonly files: ModuleFile[] = [];
+  readonly problems: ConfigProblem[] = [];
+  readonly #seen = new Set<string>();
+
+  directory(root: string, path: string, depth: number): void {
+    try {
+      const real = realpathSync(path);
+      // A link back to a directory above would be walked for ever.
+      if (this.#seen.has(real)) return;
+      this.#seen.add(real);
+      for (const name of readdirSync(path).toSorted()) {
+        const isSkipped = /^[._]/.test(name) || name === "node_modules" || SKIPPED.test(name);
+        if (!isSkipped) this.#entry(root, join(path, name), depth);
+      }
+    } catch (error) {
+      this.#problem(null, path, `Cannot read the directory "${path}": ${reasonOf(error)}`);
+    }
+  }
+
+  #entry(root: string, path: string, depth: number): void {
+    const fileKind = kindOf(root, path);
+    const isModule = MODULE.test(path);
+    try {
+      const stat = statSync(path);
+      if (stat.isDirectory()) {
+        if (!isModule && depth < DEPTH_MAX) this.directory(root, path, depth + 1);
+      } else if (isModule && stat.isFile()) {
+        if (this.files.length >= MODULES_MAX) {
+          const found = `more than ${MODULES_MAX} modules`;
+          return this.#problem(fileKind, path, `Cannot load ${path}: ${found} are found`);
+        }
+        this.#file(path, fileKind, stat.size);
+      } else if (isModule) {
+        this.#problem(fileKind, path, `Cannot load ${path}: it is no regular file`);
+      }
+    } catch (error) {
+      if (isModule) this.#problem(fileKind, path, `Cannot read ${path}: ${reasonOf(error)}`);
+    }
+  }
+
+  #file(path: string, fileKind: string, bytes: number): void {
+    if (bytes === 0) return this.#problem(fileKind, path, `Cannot load ${path}: it is empty`);
+    if (bytes > SOURCE_LENGTH_MAX) {
+      const found = `${bytes} bytes, at most ${SOURCE_LENGTH_MAX} are read`;
+      return this.#problem(fileKind, path, `Cannot load ${path}: ${found}`);
+    }
+    const source = readFileSync(path, "utf8");
+    const version = createHash("sha256").update(source).digest("hex").slice(0, 16);
+    const language = path.endsWith("ts") ? "ts" : "js";
+    this.files.push({ path, fileKind, source, version, language });
+  }
+
+  #problem(job: string | null, file: string, message: string): void {
+    const place = job === null ? null : { file, line: 1, column: 1 };
+    this.problems.push({ place, path: job === null ? "modules" : `jobs.${job}`, message, job });
+  }
+}
+
+function kindOf(root: string, path: string): string {
+  return relative(root, path).split(sep).join(".").replace(MODULE, "");
+}
+
+function reasonOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

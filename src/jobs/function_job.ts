@@ -1,0 +1,78 @@
+import { convertArguments } from "../core/convert.ts";
+import { checkJobInput, checkKind, type JobInput } from "../core/define.ts";
+import { JobError } from "../core/errors.ts";
+import type { JobDefinition, JobHandlers, JobOptions } from "../core/job.ts";
+import { parseParams, UNTYPED_SIGNATURE } from "./read_signature.ts";
+import { resolveOptions, resolveSchedules, type ScheduleDefaults } from "./resolve_input.ts";
+
+const DAY_MS = 86_400_000;
+const SCHEDULE_DEFAULTS: ScheduleDefaults = {
+  overlap: "skip",
+  misfire: "latest",
+  misfireWithinMs: DAY_MS,
+  jitterMs: 0,
+};
+
+/**
+ * The job of a function in this process, as the library registers it.
+ *
+ * Its arguments convert by `params`; without it nothing is known of their types and they pass as given. Its schedules are
+ * in UTC unless the definition or `inherited` names a zone.
+ *
+ * @param now epoch ms
+ * @throws JobError `invalid_argument` for a definition without a kind, with an unknown key, or with a value out of place
+ */
+export function resolveFunctionJob(
+  input: JobInput,
+  defaults: JobOptions,
+  now: number,
+  inherited: { readonly timezone?: string; readonly schedules?: ScheduleDefaults } = {},
+): JobDefinition {
+  checkJobInput(input);
+  const { kind } = input;
+  if (kind === undefined || kind === "") {
+    throw new JobError("invalid_argument", "Cannot register a job: it has no kind", {
+      hint: 'Give it one: { kind: "sum", run: … }, or name the function',
+      path: "kind",
+    });
+  }
+  checkKind(kind);
+  const signature = input.params === undefined ? UNTYPED_SIGNATURE : parseParams(input.params);
+  const schedules = resolveSchedules(input, {
+    timezone: inherited.timezone ?? "UTC",
+    defaults: inherited.schedules ?? SCHEDULE_DEFAULTS,
+    now,
+  });
+  const args = input.args ?? [];
+  if (schedules.length > 0 || input.args !== undefined) convertArguments(signature, args, { kind });
+  const handlers = handlersOf(input);
+  return {
+    kind,
+    description: input.description ?? "",
+    source: { type: "function", run: input.run, handlers },
+    signature,
+    options: resolveOptions(input, defaults),
+    schedules: schedules.map((spec) => ({ spec, arguments: args })),
+    hasHandler: hasHandlerOf(handlers),
+    registeredAt: now,
+  };
+}
+
+/** The handlers of a definition, still called on the definition, so that `this` works in them. */
+export function handlersOf(input: JobInput): JobHandlers {
+  const { onComplete, onTerminate, onStateChange } = input;
+  return {
+    onComplete: onComplete?.bind(input),
+    onTerminate: onTerminate?.bind(input),
+    onStateChange: onStateChange?.bind(input),
+  };
+}
+
+/** Which handlers there are. */
+export function hasHandlerOf(handlers: JobHandlers): JobDefinition["hasHandler"] {
+  return {
+    onComplete: handlers.onComplete !== undefined,
+    onTerminate: handlers.onTerminate !== undefined,
+    onStateChange: handlers.onStateChange !== undefined,
+  };
+}

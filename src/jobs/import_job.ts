@@ -1,0 +1,38 @@
+import { pathToFileURL } from "node:url";
+import { JobError } from "../core/errors.ts";
+import type { JobFunction, JobHandlers } from "../core/job.ts";
+import { runtimeName } from "../platform/process.ts";
+import { handlersOf } from "./function_job.ts";
+import { readEntries } from "./module_entries.ts";
+
+/**
+ * Import a job's code into this process. A changed version is loaded anew (the module itself, not what it imports).
+ *
+ * @param path absolute path of the module
+ * @param entry the job's kind; it chooses from an array of jobs
+ * @throws JobError `not_found` when the module no longer defines the job; whatever the module throws when it is loaded
+ */
+export async function importJob(
+  path: string,
+  entry: string,
+  version: string,
+): Promise<{ run: JobFunction; handlers: JobHandlers }> {
+  const entries = readEntries(await importDefault(path, version), entry);
+  const found = entries.find((each) => each.kind === entry);
+  if (found === undefined) {
+    throw new JobError("not_found", `Cannot run job "${entry}": ${path} no longer defines it`, {
+      hint: "Restart the daemon so that it reads the modules again",
+    });
+  }
+  const { input } = found;
+  return { run: (...args) => input.run(...args), handlers: handlersOf(input) };
+}
+
+/** Import a module and answer its default export; the version is part of the address, so that the cache keeps it apart. */
+export async function importDefault(path: string, version: string): Promise<unknown> {
+  // Bun drops the query of a file URL but keeps that of a path; the others know only URLs.
+  const isPlain = !/[?#%]/.test(path);
+  const address = runtimeName() === "bun" && isPlain ? path : pathToFileURL(path).href;
+  const module = await import(`${address}?v=${version}`) as { readonly default?: unknown };
+  return module.default;
+}

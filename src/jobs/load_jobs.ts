@@ -1,0 +1,284 @@
+import { convertArguments } from "../core/convert.ts";
+import { checkKind } from "../core/define.ts";
+import { JobError, toJobError } from "../core/errors.ts";
+import type { ArgumentInput, JobDefinition, JobOptions } from "../core/job.ts";
+import type { ConfigProblem, JobTable, Place } from "../core/job_table.ts";
+import { nearest } from "../core/nearest.ts";
+import type { Signature } from "../core/signature.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
+import type { JobDescriptor } from "./describe_main.ts";
+import { describeModules } from "./describe_modules.ts";
+import { findModules, type ModuleFile } from "./find_modules.ts";
+import { parseParams, readSignature } from "./read_signature.ts";
+import { resolveOptions, resolveSchedules, type ScheduleDefaults } from "./resolve_input.ts";
+
+/** How long one module may take to load. */
+const IMPORT_LIMIT_MS = 5_000;
+
+/** What to load jobs from. */
+export interface LoadRequest {
+  /** Absolute directories of job modules. */
+  readonly modules: readonly string[];
+  readonly tables: readonly JobTable[];
+  readonly defaults: JobOptions;
+  readonly scheduleDefaults: ScheduleDefaults;
+  /** IANA zone of schedules that name none. */
+  readonly timezone: string;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly clock?: Clock;
+  /** argv of the describer; this program's own by default. */
+  readonly describeCommand?: readonly string[];
+  /** How long one module may take to load. */
+  readonly importLimitMs?: number;
+}
+
+/** The jobs that can run, by kind, and what keeps the others from it. */
+export interface LoadedJobs {
+  readonly jobs: readonly JobDefinition[];
+  readonly problems: readonly ConfigProblem[];
+}
+
+/**
+ * Load all jobs: those of the modules, with the options of their tables, and the commands. A table's value comes before the
+ * module's, the module's before the default. What is wrong with one job disables that job and is told as a problem.
+ */
+export async function loadJobs(request: LoadRequest): Promise<LoadedJobs> {
+  return await new Loader(request).load();
+}
+
+/** A job that a module defines. */
+interface FoundJob {
+  readonly file: ModuleFile;
+  readonly descriptor: JobDescriptor;
+}
+
+/** The signature of a command: whatever it is given is appended to its argv, or is `$1`, `$2`, … of its shell line. */
+const COMMAND_SIGNATURE: Signature = {
+  parameters: [{
+    role: "argument",
+    name: "arguments",
+    shape: { type: "array", element: { type: "string" } },
+    isOptional: true,
+    isRest: true,
+  }],
+  resultCount: 0,
+  isTyped: false,
+  warnings: [],
+};
+
+class Loader {
+  readonly #request: LoadRequest;
+  readonly #problems: ConfigProblem[] = [];
+  readonly #tables: ReadonlyMap<string, JobTable>;
+
+  constructor(request: LoadRequest) {
+    this.#request = request;
+    this.#tables = new Map(request.tables.map((table) => [table.kind, table]));
+  }
+
+  async load(): Promise<LoadedJobs> {
+    const found = await this.#describe();
+    const jobs: JobDefinition[] = [];
+    for (const [kind, each] of found) this.#add(jobs, kind, each);
+    for (const table of this.#request.tables) this.#addTable(jobs, table, found);
+    jobs.sort((a, b) => (a.kind < b.kind ? -1 : 1));
+    return { jobs, problems: this.#problems };
+  }
+
+  /** Find, parse and import the modules; the jobs that they define, by kind. */
+  async #describe(): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
+    const { files, problems } = findModules(this.#request.modules);
+    this.#problems.push(...problems);
+    const parsed = files.filter((file) => this.#isParsed(file));
+    const descriptions = await describeModules(parsed, {
+      command: this.#request.describeCommand ?? [...selfCommand(), HIDDEN_COMMANDS.describe],
+      clock: this.#request.clock ?? systemClock,
+      limitMs: this.#request.importLimitMs ?? IMPORT_LIMIT_MS,
+    });
+    const found = new Map<string, FoundJob[]>();
+    for (const [index, description] of descriptions.entries()) {
+      const file = parsed[index]!;
+      if ("error" in description) {
+        const { message, hint, line, column } = description.error;
+        const place = { file: file.path, line: line ?? 1, column: column ?? 1 };
+        this.#problem(file.fileKind, place, `Cannot load ${file.path}: ${message}`, hint);
+        continue;
+      }
+      for (const descriptor of description.jobs) {
+        const same = found.get(descriptor.kind) ?? [];
+        found.set(descriptor.kind, [...same, { file, descriptor }]);
+      }
+    }
+    return found;
+  }
+
+  // Before anything is imported: the parser knows the place of a syntax error on every runtime.
+  #isParsed(file: ModuleFile): boolean {
+    try {
+      readSignature(file.source, { file: file.path, language: file.language });
+      return true;
+    } catch (error) {
+      const { message } = toJobError(error, `Cannot parse ${file.path}`);
+      const match = /:(\d+):(\d+): /.exec(
+        message.slice(message.indexOf(file.path) + file.path.length),
+      );
+      const place = {
+        file: file.path,
+        line: Number(match?.[1] ?? 1),
+        column: Number(match?.[2] ?? 1),
+      };
+      this.#problem(file.fileKind, place, message);
+      return false;
+    }
+  }
+
+  #problem(job: string, place: Place, message: string, hint?: string, key?: string): void {
+    const path = `jobs.${job}${key === undefined ? "" : `.${key}`}`;
+    this.#problems.push({ place, path, message, hint, job });
+  }
+
+  #add(jobs: JobDefinition[], kind: string, found: readonly FoundJob[]): void {
+    const table = this.#tables.get(kind);
+    if (table?.isEnabled === false) return;
+    const [{ file, descriptor }, second] = found as [FoundJob, FoundJob?];
+    const place = { file: file.path, line: 1, column: 1 };
+    if (second !== undefined) {
+      const message =
+        `Cannot tell which job "${kind}" is: ${file.path} and ${second.file.path} define it`;
+      return this.#problem(kind, place, message, "Rename one of them");
+    }
+    if (table?.command) {
+      const message =
+        `Cannot tell which job "${kind}" is: the table has a command and ${file.path} defines it too`;
+      return this.#problem(kind, table.place, message, "Rename one of them");
+    }
+    this.#attempt(kind, place, () => {
+      checkKind(kind);
+      jobs.push(this.#moduleJob(kind, file, descriptor, table));
+    });
+  }
+
+  /** Run `action`; a JobError of it disables the job. */
+  #attempt(kind: string, place: Place, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const { message, hint, path } = toJobError(error, `Cannot load job "${kind}"`);
+      const at = error instanceof TableError ? error.place : place;
+      this.#problem(kind, at, message, hint, path);
+    }
+  }
+
+  #moduleJob(
+    kind: string,
+    file: ModuleFile,
+    descriptor: JobDescriptor,
+    table: JobTable | undefined,
+  ): JobDefinition {
+    const { timezone, scheduleDefaults, now } = this.#request;
+    const { input } = descriptor;
+    const read = readSignature(file.source, {
+      file: file.path,
+      language: file.language,
+      entry: kind,
+    });
+    const signature = input.params === undefined || read.isTyped
+      ? read
+      : { ...read, ...parseParams(input.params) };
+    const hasOwn = table !== undefined && table.schedules.length > 0;
+    const specs = hasOwn
+      ? table.schedules
+      : resolveSchedules(input, { timezone, defaults: scheduleDefaults, now });
+    const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
+    checkArguments(kind, signature, args, specs.length > 0, table);
+    return {
+      kind,
+      description: table?.description ?? input.description ?? firstLine(signature.doc),
+      source: { type: "module", path: file.path, entry: kind, version: file.version },
+      signature,
+      options: withTable(resolveOptions(input, this.#request.defaults), table),
+      schedules: specs.map((spec) => ({ spec, arguments: args })),
+      hasHandler: descriptor.hasHandler,
+      registeredAt: now,
+    };
+  }
+
+  #addTable(
+    jobs: JobDefinition[],
+    table: JobTable,
+    found: ReadonlyMap<string, readonly FoundJob[]>,
+  ): void {
+    const { kind, command, place } = table;
+    if (!table.isEnabled || found.has(kind)) return;
+    if (command === null) {
+      // The module's own problem tells more than that the table has none.
+      if (this.#problems.some((problem) => problem.job === kind)) return;
+      const near = nearest(kind, found.keys());
+      const hint = near === null
+        ? 'Add "run" or "command", or a module of that name'
+        : `Did you mean "${near}"?`;
+      const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
+      return this.#problem(kind, place, message, hint);
+    }
+    this.#attempt(kind, place, () => {
+      checkKind(kind);
+      checkArguments(kind, COMMAND_SIGNATURE, table.arguments, table.schedules.length > 0, table);
+      jobs.push({
+        kind,
+        description: table.description ?? "",
+        source: { type: "command", command },
+        signature: COMMAND_SIGNATURE,
+        options: withTable(this.#request.defaults, table),
+        schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
+        hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+        registeredAt: this.#request.now,
+      });
+    });
+  }
+}
+
+/** An error about what the config says, not the module. */
+class TableError extends JobError {
+  readonly place: Place;
+
+  constructor(error: JobError, place: Place) {
+    super(error.code, error.message, { hint: error.hint, path: "args", cause: error });
+    this.place = place;
+  }
+}
+
+/** Configured arguments are checked at load, so that a schedule does not fail at its first tick. */
+function checkArguments(
+  kind: string,
+  signature: Signature,
+  args: ArgumentInput,
+  isScheduled: boolean,
+  table: JobTable | undefined,
+): void {
+  if (!isScheduled && !isGiven(args)) return;
+  try {
+    convertArguments(signature, args, { kind });
+  } catch (error) {
+    if (table === undefined) throw error;
+    throw new TableError(
+      toJobError(error, `Cannot convert the arguments of job "${kind}"`),
+      table.place,
+    );
+  }
+}
+
+function isGiven(args: ArgumentInput | undefined): boolean {
+  return args !== undefined && Object.keys(args).length > 0;
+}
+
+function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
+  if (table === undefined) return options;
+  const { retry, ...rest } = table.options;
+  return { ...options, ...rest, retry: { ...options.retry, ...retry } };
+}
+
+function firstLine(doc: string | undefined): string {
+  return doc?.split("\n")[0] ?? "";
+}

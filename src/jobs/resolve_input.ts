@@ -1,0 +1,106 @@
+import type { DurationInput, JobInput } from "../core/define.ts";
+import { parseDuration } from "../core/duration.ts";
+import { JobError, toJobError } from "../core/errors.ts";
+import type { JobOptions, RetryPolicy } from "../core/job.ts";
+import type { ScheduleSpec } from "../core/schedule.ts";
+import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
+
+/** What schedules inherit besides their zone. */
+export type ScheduleDefaults = Pick<
+  ScheduleSpec,
+  "overlap" | "misfire" | "misfireWithinMs" | "jitterMs"
+>;
+
+/** A definition without what cannot leave the process that imported it. */
+export type PlainInput = Omit<JobInput, "run" | "onComplete" | "onTerminate" | "onStateChange">;
+
+/**
+ * The options of a job: what its definition sets over what it inherits.
+ *
+ * @throws JobError `invalid_argument` with the key's path for text that is no duration
+ */
+export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions {
+  const keep = typeof input.keep === "object"
+    ? input.keep
+    : { success: input.keep, failure: input.keep };
+  return {
+    priority: input.priority ?? base.priority,
+    timeoutMs: durationOf("timeout", input.timeout) ?? base.timeoutMs,
+    killAfterMs: durationOf("killAfter", input.killAfter) ?? base.killAfterMs,
+    retry: resolveRetry(input.retry, base.retry),
+    crashesMax: input.crashesMax ?? base.crashesMax,
+    keepSuccessMs: durationOf("keep.success", keep.success) ?? base.keepSuccessMs,
+    keepFailureMs: durationOf("keep.failure", keep.failure) ?? base.keepFailureMs,
+    isolation: input.isolation ?? base.isolation,
+  };
+}
+
+function resolveRetry(input: JobInput["retry"], base: RetryPolicy): RetryPolicy {
+  if (input === undefined) return base;
+  if (typeof input === "number") return { ...base, max: input };
+  const initialMs = durationOf("retry.initial", input.initial) ?? base.initialMs;
+  const capMs = durationOf("retry.cap", input.cap) ?? Math.max(base.capMs, initialMs);
+  if (initialMs > capMs) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot wait "${input.initial}" before a retry: "retry.initial" is longer than "retry.cap"`,
+      { path: "retry.initial" },
+    );
+  }
+  return {
+    max: input.max ?? base.max,
+    backoff: input.backoff ?? base.backoff,
+    initialMs,
+    capMs,
+    jitter: input.jitter ?? base.jitter,
+  };
+}
+
+function durationOf(path: string, value: DurationInput | undefined): number | undefined {
+  if (typeof value !== "string") return value;
+  try {
+    return parseDuration(value);
+  } catch (cause) {
+    throw withPath(path, cause);
+  }
+}
+
+function withPath(path: string, cause: unknown): JobError {
+  const { code, message, hint } = toJobError(cause, `Cannot read "${path}"`);
+  return new JobError(code, message, { hint, path, cause });
+}
+
+/**
+ * The schedules of a definition.
+ *
+ * @throws JobError `invalid_argument` with the path `schedule` for an expression or zone that cannot be read
+ */
+export function resolveSchedules(
+  input: PlainInput,
+  inherited: {
+    readonly timezone: string;
+    readonly defaults: ScheduleDefaults;
+    readonly now: number;
+  },
+): ScheduleSpec[] {
+  const texts = typeof input.schedule === "string" ? [input.schedule] : input.schedule ?? [];
+  return texts.map((text) => {
+    try {
+      const parsed = parseScheduleText(text);
+      const spec = {
+        cron: parsed.cron,
+        everyMs: parsed.everyMs,
+        timezone: parsed.timezone ?? input.timezone ?? inherited.timezone,
+        overlap: input.overlap ?? inherited.defaults.overlap,
+        misfire: input.misfire ?? inherited.defaults.misfire,
+        misfireWithinMs: inherited.defaults.misfireWithinMs,
+        jitterMs: inherited.defaults.jitterMs,
+      };
+      // An unknown zone or an impossible date shows only when a tick is sought.
+      nextTickOf(spec, inherited.now, inherited.now);
+      return spec;
+    } catch (cause) {
+      throw withPath("schedule", cause);
+    }
+  });
+}
