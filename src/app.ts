@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { toJobError } from "./core/errors.ts";
@@ -14,7 +13,6 @@ import { createLogger, type Logger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import { createRpcServer } from "./rpc/server.ts";
-import { defaultTokenFile } from "./rpc/token_file.ts";
 import { createStore } from "./store/open_store.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
@@ -89,13 +87,13 @@ export async function startDaemon(
     for (const service of started) await service.stop().catch(() => {});
     throw error;
   }
-  const addresses = listeners.flatMap((listener) => listener.addresses);
+  const addresses = listeners.flatMap((listener) => listener.places);
   logger.info(`jobctl ${VERSION} is ready`, {
     pid: process.pid,
     store: info.location,
     workers: config.worker.count,
     jobs: loaded.jobs.length,
-    listening: addresses.join(", "),
+    listening: addresses.join(","),
   });
   await announce(manager, config, logger);
   const stop = async () => {
@@ -143,20 +141,35 @@ function createManager(
 }
 
 interface Listener {
-  readonly addresses: readonly string[];
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Where it listens once started. */
+  readonly places: readonly string[];
 }
 
 function createListeners(config: Config, manager: Manager, logger: Logger): readonly Listener[] {
   const { server } = config;
   const clock = systemClock;
-  const stateDir = config.store.path === null ? null : dirname(config.store.path);
-  const tokenFile = server.auth.tokenFile ??
-    (stateDir === null ? defaultTokenFile(server.port) : join(stateDir, "jobctl.token"));
-  const rpc = createRpcServer({ manager, server, tokenFile, clock, logger, random: systemRandom });
-  if (!server.http) return [rpc];
-  return [rpc, createHttpServer({ manager, clock, logger, ...server.http })];
+  const rpc = createRpcServer({ manager, server, clock, logger, random: systemRandom });
+  const listeners: Listener[] = [{
+    start: () => rpc.start(),
+    stop: () => rpc.stop(),
+    get places() {
+      const { tcp, socket } = rpc.addresses;
+      return [`grpc://${tcp.host}:${tcp.port}`, ...(socket ? [`unix:${socket}`] : [])];
+    },
+  }];
+  if (server.http) {
+    const http = createHttpServer({ manager, clock, logger, ...server.http });
+    listeners.push({
+      start: () => http.start(),
+      stop: () => http.stop(),
+      get places() {
+        return [`http://${http.address.host}:${http.address.port}`];
+      },
+    });
+  }
+  return listeners;
 }
 
 function reportProblem(problem: ConfigProblem, logger: Logger): void {

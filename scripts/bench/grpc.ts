@@ -55,7 +55,7 @@ export async function measureGrpc(): Promise<Figures> {
 
 async function listeningPort(log: NodeJS.ReadableStream): Promise<number> {
   for await (const line of createInterface({ input: log })) {
-    const found = /listening="?[^"]*?127\.0\.0\.1:(\d+)/.exec(line);
+    const found = /grpc:\/\/127\.0\.0\.1:(\d+)/.exec(line);
     if (found) {
       log.resume();
       return Number(found[1]);

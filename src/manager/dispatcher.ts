@@ -1,5 +1,5 @@
 import { encodeError } from "../core/encode.ts";
-import { isJobError, toJobError } from "../core/errors.ts";
+import { toJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { RetryPolicy } from "../core/job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
@@ -355,7 +355,7 @@ export class Dispatcher {
     const known = toJobError(error, `Cannot ${action}`);
     this.#options.storeAnswered(known.message);
     // The manager logs a store that is away once; anything else is news each time.
-    if (isJobError(known, "unavailable") || isJobError(known, "resource_exhausted")) return;
+    if (known.code === "unavailable" || known.code === "resource_exhausted") return;
     this.#options.logger.error(`The store refused to ${action}`, { error: known.message });
   }
 
