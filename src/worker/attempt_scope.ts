@@ -1,0 +1,193 @@
+import { encodeJson } from "../core/encode.ts";
+import { JobError } from "../core/errors.ts";
+import type { LogEntry, LogLevel } from "../core/instance.ts";
+import {
+  type Context,
+  type InstanceHandle,
+  type InstanceLog,
+  PAYLOAD_BYTES_MAX,
+} from "../core/job.ts";
+import type { InjectedType } from "../core/signature.ts";
+import type { JobState } from "../core/state.ts";
+import { abortError } from "./attempt_errors.ts";
+import type { AbortCause } from "./executor.ts";
+import { OutputLimiter } from "./output_limiter.ts";
+import type { TaskInstance } from "./protocol.ts";
+
+/** What job code is given for a parameter of type `Manager`: calls that the node answers, fenced by the attempt. */
+export interface ManagerProxy {
+  scheduleJob(kind: string, options?: unknown): Promise<unknown>;
+  lookupInstances(query?: unknown, page?: unknown): Promise<unknown>;
+  cancelInstances(query: unknown, options?: unknown): Promise<unknown>;
+  getInstance(id: string): Promise<unknown>;
+}
+
+/** What job code is given for a parameter of type `Worker`. */
+export interface WorkerInfo {
+  readonly id: string;
+  readonly pid: number;
+  readonly node: string | null;
+}
+
+/** What surrounds an attempt. */
+export interface ScopeHost {
+  readonly workerId: string;
+  /** Epoch ms. */
+  now(): number;
+  log(entries: readonly LogEntry[]): void;
+  call(method: string, args: readonly unknown[]): Promise<unknown>;
+}
+
+/** Longest message of one `log` call, in characters. */
+const MESSAGE_LENGTH_MAX = 8_192;
+
+function messageText(value: unknown): string {
+  try {
+    return String(value).slice(0, MESSAGE_LENGTH_MAX);
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+/**
+ * Everything that job code of one attempt can reach: handle, context, log, signal and proxies. Made of it only what the code
+ * asks for, as most jobs ask for nothing.
+ */
+export class AttemptScope implements Record<InjectedType, unknown> {
+  readonly instance: TaskInstance;
+  readonly #host: ScopeHost;
+  readonly #state: JobState;
+  #limiter: OutputLimiter | null = null;
+  #abort: AbortController | null = null;
+  #cause: AbortCause | null = null;
+  #handle: InstanceHandle | null = null;
+  #log: InstanceLog | null = null;
+
+  constructor(instance: TaskInstance, host: ScopeHost, state: JobState = "processing") {
+    this.instance = instance;
+    this.#host = host;
+    this.#state = state;
+  }
+
+  get abortCause(): AbortCause | null {
+    return this.#cause;
+  }
+
+  /** The first cause counts. */
+  abort(cause: AbortCause): void {
+    if (this.#cause !== null) return;
+    this.#cause = cause;
+    this.#abort?.abort(abortError(cause, this.instance));
+  }
+
+  /** Hand on what the log's limit held back; the scope's log writes nothing after that. */
+  close(): void {
+    const entries = this.#limiter?.finish(this.#host.now()) ?? [];
+    if (entries.length > 0) this.#host.log(entries);
+    this.#isClosed = true;
+  }
+  #isClosed = false;
+
+  get AbortSignal(): AbortSignal {
+    if (this.#abort === null) {
+      this.#abort = new AbortController();
+      if (this.#cause !== null) this.#abort.abort(abortError(this.#cause, this.instance));
+    }
+    return this.#abort.signal;
+  }
+
+  get Instance(): InstanceHandle {
+    return this.#handle ??= this.#makeHandle();
+  }
+
+  get Context(): Context {
+    const signal = () => this.AbortSignal;
+    const { fence, scheduledFor, dueAt } = this.instance;
+    return {
+      instance: this.Instance,
+      log: this.log,
+      get signal() {
+        return signal();
+      },
+      fence,
+      scheduledFor: new Date(scheduledFor ?? dueAt),
+    };
+  }
+
+  get Worker(): WorkerInfo {
+    return { id: this.#host.workerId, pid: process.pid, node: this.instance.node };
+  }
+
+  get Manager(): ManagerProxy {
+    const call = (method: string, args: readonly unknown[]) => this.#call(method, args);
+    return {
+      scheduleJob: (kind, options) => call("scheduleJob", [kind, withTime(options)]),
+      lookupInstances: (query, page) => call("lookupInstances", [query ?? {}, page]),
+      cancelInstances: (query, options) => call("cancelInstances", [query, options]),
+      getInstance: (id) => call("getInstance", [id]),
+    };
+  }
+
+  get log(): InstanceLog {
+    return this.#log ??= {
+      debug: (message) => this.#write("debug", message),
+      info: (message) => this.#write("info", message),
+      warn: (message) => this.#write("warn", message),
+      error: (message) => this.#write("error", message),
+    };
+  }
+
+  #write(level: LogLevel, message: unknown): void {
+    if (this.#isClosed) return;
+    this.#limiter ??= new OutputLimiter();
+    const line = {
+      at: this.#host.now(),
+      level,
+      source: "job",
+      text: messageText(message),
+    } as const;
+    const entry = this.#limiter.push(line);
+    if (entry) this.#host.log([entry]);
+  }
+
+  async #call(method: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.#isClosed) {
+      throw new JobError(
+        "conflict",
+        `Cannot call "${method}" of the manager: the attempt has ended`,
+        {
+          hint: "Await the call before the job function returns",
+        },
+      );
+    }
+    const text = encodeJson(args, { bytesMax: PAYLOAD_BYTES_MAX, what: `arguments of ${method}` });
+    return await this.#host.call(method, JSON.parse(text) as unknown[]);
+  }
+
+  #makeHandle(): InstanceHandle {
+    const { instance } = this;
+    const log = this.log;
+    let args: readonly unknown[] | null = null;
+    return {
+      id: instance.id,
+      kind: instance.kind,
+      state: this.#state,
+      attempt: instance.attempt,
+      fence: instance.fence,
+      priority: instance.priority,
+      get arguments() {
+        return args ??= JSON.parse(instance.argumentsJson) as unknown[];
+      },
+      scheduledFor: instance.scheduledFor === null ? null : new Date(instance.scheduledFor),
+      createdAt: new Date(instance.createdAt),
+      retryOf: instance.retryOf,
+      log,
+    };
+  }
+}
+
+// JSON would turn a Date into text, while the manager takes times as epoch milliseconds too.
+function withTime(options: unknown): unknown {
+  const at = (options as { at?: unknown } | undefined)?.at;
+  return at instanceof Date ? { ...(options as object), at: at.getTime() } : options;
+}

@@ -1,0 +1,156 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { encodeError } from "../core/encode.ts";
+import { JobError } from "../core/errors.ts";
+import type { CommandSpec } from "../core/job.ts";
+import { type Account, resolveAccount } from "./accounts.ts";
+import { killGroup } from "./groups.ts";
+import type { AttemptResult, TaskInstance } from "./protocol.ts";
+
+/** What a command's attempt tells while it runs. */
+export interface CommandHost {
+  /** Its process group; null once no process of it is left. */
+  group(group: number | null): void;
+  started(): void;
+}
+
+/** A command that runs. */
+export interface RunningCommand {
+  /** Never rejects; known once its whole process group has ended. */
+  readonly result: Promise<AttemptResult>;
+  /** SIGTERM to its process group. */
+  abort(): void;
+}
+
+/**
+ * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless
+ * `cwd` says otherwise. It writes to this process's own stdout and
+ * stderr and reads from /dev/null; exit code 0 is success. What it leaves in its group when it ends is killed.
+ *
+ * Its stdout and stderr are sockets, as under systemd: a script writes to them with `>&2`, not with `> /dev/stderr`. A child
+ * that makes itself a new session (setsid) leaves the group and is not found.
+ */
+export function startCommand(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  host: CommandHost,
+): RunningCommand {
+  let child: ChildProcess;
+  try {
+    child = spawnCommand(spec, instance);
+  } catch (error) {
+    return { result: Promise.resolve(failed(error)), abort() {} };
+  }
+  const group = child.pid;
+  if (group !== undefined) {
+    host.group(group);
+    host.started();
+  }
+  const result = new Promise<AttemptResult>((resolve) => {
+    child.once("error", (error) => {
+      if (group === undefined) resolve(failed(startError(spec, error)));
+    });
+    child.once("exit", (code, signal) => {
+      killGroup(group!, "SIGKILL");
+      host.group(null);
+      resolve(code === 0 ? { type: "ok", resultsJson: "[]" } : exited(spec, code, signal));
+    });
+  });
+  return {
+    result,
+    abort() {
+      if (group !== undefined) killGroup(group, "SIGTERM");
+    },
+  };
+}
+
+function spawnCommand(spec: CommandSpec, instance: TaskInstance): ChildProcess {
+  const account = resolveAccount(spec.user, spec.group);
+  const cwd = spec.cwd ?? (existsSync(account.home) ? account.home : "/");
+  checkDirectory(cwd);
+  const args = JSON.parse(instance.argumentsJson) as unknown[];
+  const argv = [...spec.argv, ...args.map(argumentText)];
+  const umask = spec.umask === null ? null : process.umask(spec.umask);
+  try {
+    return spawn(argv[0]!, argv.slice(1), {
+      cwd,
+      env: environment(spec, instance, account),
+      detached: true,
+      stdio: ["ignore", "inherit", "inherit"],
+      ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
+    });
+  } catch (error) {
+    throw startError(spec, error as Error);
+  } finally {
+    if (umask !== null) process.umask(umask);
+  }
+}
+
+function argumentText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function environment(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  account: Account,
+): Record<string, string> {
+  return {
+    HOME: account.home,
+    LOGNAME: account.name,
+    USER: account.name,
+    SHELL: "/bin/sh",
+    PATH: "/usr/bin:/bin",
+    ...spec.env,
+    JOB_UUID: instance.id,
+    JOB_KIND: instance.kind,
+    JOB_ATTEMPT: String(instance.attempt),
+    JOB_FENCE: String(instance.fence),
+    JOB_SCHEDULED_FOR: new Date(instance.scheduledFor ?? instance.dueAt).toISOString(),
+    JOB_ARGS_JSON: instance.argumentsJson,
+  };
+}
+
+function checkDirectory(cwd: string): void {
+  let problem = "not a directory";
+  try {
+    if (statSync(cwd).isDirectory()) return;
+  } catch (error) {
+    problem = (error as NodeJS.ErrnoException).code ?? "cannot be read";
+  }
+  throw new JobError("invalid_argument", `Cannot run the command in "${cwd}": ${problem}`, {
+    hint: 'Set "cwd" to a directory that exists',
+  });
+}
+
+function startError(spec: CommandSpec, error: Error): JobError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const found = code === "ENOENT"
+    ? "not found"
+    : code === "EACCES"
+    ? "not executable"
+    : code === "E2BIG"
+    ? "its arguments are too long for the system"
+    : error.message;
+  return new JobError("invalid_argument", `Cannot run the command "${spec.argv[0]}": ${found}`, {
+    cause: error,
+    hint: "Name the program by its absolute path, or set PATH in env",
+  });
+}
+
+function failed(error: unknown): AttemptResult {
+  return { type: "error", error: encodeError(error) };
+}
+
+function exited(spec: CommandSpec, code: number | null, signal: string | null): AttemptResult {
+  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+  return {
+    type: "error",
+    error: {
+      name: "CommandError",
+      message: `Command "${spec.argv[0]}" ${how}`,
+      ...(code === null ? {} : { exitCode: code }),
+      ...(signal === null ? {} : { signal }),
+    },
+  };
+}

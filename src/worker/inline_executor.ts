@@ -1,0 +1,245 @@
+import { encodeError } from "../core/encode.ts";
+import type { LogEntry } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import { importJob } from "../jobs/import_job.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { abortInfo } from "./attempt_errors.ts";
+import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
+import type {
+  AbortCause,
+  Attempt,
+  AttemptOutcome,
+  AttemptSink,
+  AttemptTask,
+  Executor,
+} from "./executor.ts";
+import { LazyTimer } from "./lazy_timer.ts";
+import { type AttemptResult, taskInstance } from "./protocol.ts";
+import { refuse } from "./refused.ts";
+import { type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
+
+export interface InlineExecutorOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * An executor that runs functions, and modules where the job asks for it, in this process.
+ *
+ * Fast, but nothing here can end job code: an abort only signals. An attempt that does not end within the job's `killAfterMs`
+ * (or by its lease's deadline) is reported as aborted while its code may still run; what it does to the store from then on is
+ * refused by its fence, what it does elsewhere is not. A function that never yields stops the whole process. Use worker
+ * processes for code that must be stoppable.
+ */
+export function createInlineExecutor(options: InlineExecutorOptions): Executor {
+  return new InlineExecutor(options);
+}
+
+class InlineExecutor implements Executor {
+  readonly name = "inline executor";
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #attempts = new Set<InlineAttempt>();
+  readonly #deadlines: LazyTimer;
+  #isStopped = false;
+
+  constructor({ clock, logger }: InlineExecutorOptions) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#deadlines = new LazyTimer(clock, () => this.#checkDeadlines());
+  }
+
+  start(): Promise<void> {
+    this.#isStopped = false;
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    const running = [...this.#attempts];
+    for (const attempt of running) attempt.abort("drain");
+    await Promise.all(running.map((attempt) => attempt.outcome));
+    this.#deadlines.cancel();
+  }
+
+  run(task: AttemptTask, sink: AttemptSink): Attempt {
+    if (this.#isStopped) return refuse("lost", "Cannot run an attempt: the executor is stopped");
+    const { source } = task.job;
+    if (source.type !== "function" && source.type !== "module") {
+      return refuse("error", `Cannot run a ${source.type} job in this process`);
+    }
+    const attempt = new InlineAttempt(task, sink, this.#clock, () => {
+      this.#attempts.delete(attempt);
+      // With nothing to watch no timer may keep a simulated or a real clock busy.
+      if (this.#attempts.size === 0) this.#deadlines.set(null);
+    }, () => this.#watch(attempt.deadlineMs));
+    this.#attempts.add(attempt);
+    this.#watch(task.deadlineMs);
+    attempt.begin();
+    return attempt;
+  }
+
+  async notify(
+    { job, instance, state }: Parameters<Executor["notify"]>[0],
+  ): Promise<void> {
+    const log = (entries: readonly LogEntry[]) => {
+      for (const { level, message } of entries) {
+        this.#logger[level](message, { kind: job.kind, instance: instance.id });
+      }
+    };
+    const scope = new AttemptScope(taskInstance(instance), {
+      workerId: "inline",
+      now: () => this.#clock.now().wallMs,
+      log,
+      call: () => Promise.reject(new Error("A state handler has no manager")),
+    }, state);
+    const code = await loadCode(job).catch((error: unknown) => error);
+    const result: AttemptResult = isCode(code)
+      ? await runStateChange(code.handlers, scope, state)
+      : { type: "error", error: encodeError(code) };
+    scope.close();
+    if (result.type === "ok") return;
+    const { message } = result.error;
+    this.#logger.warn("onStateChange failed", { kind: job.kind, instance: instance.id, message });
+  }
+
+  resize(_count: number): void {
+    // There are no workers to keep or end: the caller keeps to the capacity.
+  }
+
+  stats(): { readonly alive: number; readonly busy: number } {
+    return { alive: this.#attempts.size, busy: this.#attempts.size };
+  }
+
+  #watch(deadlineMs: number): void {
+    const dueMs = this.#deadlines.dueMs;
+    if (dueMs === null || deadlineMs < dueMs) this.#deadlines.set(deadlineMs);
+  }
+
+  #checkDeadlines(): void {
+    const nowMs = this.#clock.now().monotonicMs;
+    for (const attempt of [...this.#attempts]) {
+      if (attempt.deadlineMs <= nowMs) attempt.expire();
+      else this.#watch(attempt.deadlineMs);
+    }
+  }
+}
+
+function isCode(value: unknown): value is JobCode {
+  return typeof (value as JobCode | undefined)?.run === "function";
+}
+
+// A module is loaded by its content's version, so the same answer comes from the module cache.
+async function loadCode(job: JobDefinition): Promise<JobCode> {
+  const { source, signature } = job;
+  if (source.type === "function") return { ...source, signature };
+  if (source.type !== "module") throw new Error(`A ${source.type} job has no code to load`);
+  return { ...await importJob(source.path, source.entry, source.version), signature };
+}
+
+class InlineAttempt implements Attempt, ScopeHost {
+  readonly outcome: Promise<AttemptOutcome>;
+  readonly workerId = "inline";
+  deadlineMs: number;
+  readonly #task: AttemptTask;
+  readonly #sink: AttemptSink;
+  readonly #clock: Clock;
+  readonly #scope: AttemptScope;
+  readonly #onEnd: () => void;
+  readonly #onExtend: () => void;
+  #resolve!: (outcome: AttemptOutcome) => void;
+  #timeout: Timer | null = null;
+  #kill: Timer | null = null;
+  #hasEnded = false;
+
+  constructor(
+    task: AttemptTask,
+    sink: AttemptSink,
+    clock: Clock,
+    onEnd: () => void,
+    onExtend: () => void,
+  ) {
+    this.#task = task;
+    this.#sink = sink;
+    this.#clock = clock;
+    this.#onEnd = onEnd;
+    this.#onExtend = onExtend;
+    this.deadlineMs = task.deadlineMs;
+    this.#scope = new AttemptScope(task.instance, this);
+    this.outcome = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  begin(): void {
+    const { job } = this.#task;
+    if (job.source.type === "function") {
+      return this.#execute({
+        run: job.source.run,
+        handlers: job.source.handlers,
+        signature: job.signature,
+      });
+    }
+    loadCode(job).then(
+      (code) => this.#execute(code),
+      (error: unknown) => this.#end({ type: "error", error: encodeError(error) }),
+    );
+  }
+
+  extend(deadlineMs: number): void {
+    this.deadlineMs = deadlineMs;
+    this.#onExtend();
+  }
+
+  abort(cause: AbortCause): void {
+    if (this.#hasEnded || this.#scope.abortCause !== null) return;
+    this.#scope.abort(cause);
+    this.#kill = this.#clock.timer(this.#task.job.options.killAfterMs, () => this.#giveUp());
+  }
+
+  /** The lease's deadline passed. */
+  expire(): void {
+    this.abort("lease");
+    this.#giveUp();
+  }
+
+  now(): number {
+    return this.#clock.now().wallMs;
+  }
+
+  log(entries: readonly LogEntry[]): void {
+    if (!this.#hasEnded) this.#sink.log(entries);
+  }
+
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#sink.call(method, args);
+  }
+
+  #execute(code: JobCode): void {
+    if (this.#hasEnded) return;
+    const { timeoutMs } = this.#task.instance;
+    if (timeoutMs > 0) this.#timeout = this.#clock.timer(timeoutMs, () => this.abort("timeout"));
+    // The caller has its attempt in hand before job code runs.
+    void Promise.resolve().then(() => runAttempt(code, this.#scope)).then((result) => {
+      this.#end(result);
+    });
+  }
+
+  #giveUp(): void {
+    this.#end({ type: "error", error: abortInfo(this.#scope.abortCause!, this.#task.instance) });
+  }
+
+  #end(result: AttemptOutcome): void {
+    if (this.#hasEnded) return;
+    this.#scope.close();
+    this.#hasEnded = true;
+    this.#timeout?.cancel();
+    this.#kill?.cancel();
+    this.#onEnd();
+    const cause = this.#scope.abortCause;
+    if (cause === null) return this.#resolve(result);
+    const error = abortInfo(cause, this.#task.instance);
+    this.#resolve({ type: "aborted", cause, error });
+  }
+}

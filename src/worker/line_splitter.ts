@@ -1,0 +1,85 @@
+/** Longest piece of output kept as one line, in bytes. */
+export const LINE_BYTES_MAX = 8_192;
+
+const NEWLINE = 10;
+const RETURN = 13;
+
+/**
+ * Splits a byte stream into lines without their ends, at most {@link LINE_BYTES_MAX} long, and finds a marker in it that
+ * stands at the end of a line, also behind text that was left without an end.
+ */
+export class LineSplitter {
+  readonly #onLine: (line: Uint8Array) => void;
+  readonly #onMarker: () => void;
+  #marker: Buffer | null = null;
+  #pending: Buffer = Buffer.alloc(0);
+
+  constructor(onLine: (line: Uint8Array) => void, onMarker: () => void) {
+    this.#onLine = onLine;
+    this.#onMarker = onMarker;
+  }
+
+  /** Look for `marker` (which ends with a newline) from now on, until it was found once. */
+  expect(marker: string): void {
+    this.#marker = Buffer.from(marker);
+  }
+
+  push(chunk: Uint8Array): void {
+    const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const bytes = this.#pending.length === 0 ? fresh : Buffer.concat([this.#pending, fresh]);
+    const marker = this.#marker;
+    const at = marker === null ? -1 : bytes.indexOf(marker);
+    if (at < 0) {
+      this.#pending = this.#take(bytes);
+      return;
+    }
+    this.#marker = null;
+    this.#pending = this.#take(bytes.subarray(0, at));
+    this.flush();
+    this.#onMarker();
+    if (at + marker!.length < bytes.length) this.push(bytes.subarray(at + marker!.length));
+  }
+
+  /** What has no line end so far is a line. */
+  flush(): void {
+    const rest = this.#pending;
+    this.#pending = Buffer.alloc(0);
+    if (rest.length > 0) this.#line(rest);
+  }
+
+  /** Emits what is complete and gives back the rest. */
+  #take(bytes: Buffer): Buffer {
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      this.#line(bytes.subarray(start, end));
+      start = end + 1;
+    }
+    let rest = bytes.subarray(start);
+    // So much is held back that a marker in its midst is still whole.
+    const heldBack = LINE_BYTES_MAX + (this.#marker?.length ?? 0);
+    while (rest.length > heldBack) {
+      const size = pieceSize(rest);
+      this.#onLine(rest.subarray(0, size));
+      rest = rest.subarray(size);
+    }
+    return rest;
+  }
+
+  #line(line: Buffer): void {
+    let rest = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
+    while (rest.length > LINE_BYTES_MAX) {
+      const size = pieceSize(rest);
+      this.#onLine(rest.subarray(0, size));
+      rest = rest.subarray(size);
+    }
+    this.#onLine(rest);
+  }
+}
+
+/** Where to cut so that no UTF-8 character is split; text that is no UTF-8 is cut anywhere. */
+function pieceSize(bytes: Uint8Array): number {
+  for (let size = LINE_BYTES_MAX; size > LINE_BYTES_MAX - 4; size--) {
+    if ((bytes[size]! & 0xc0) !== 0x80) return size;
+  }
+  return LINE_BYTES_MAX;
+}

@@ -1,0 +1,174 @@
+import type { Readable } from "node:stream";
+import type { LogEntry, LogLevel } from "../core/instance.ts";
+import type { Clock } from "../platform/clock.ts";
+import { LineSplitter } from "./line_splitter.ts";
+import { OutputLimiter } from "./output_limiter.ts";
+
+/** Output read from one worker within a window before its pipes rest until the window ends: 80 MiB a second. */
+const WINDOW_MS = 100;
+const WINDOW_BYTES_MAX = 8 * 1_048_576;
+/** Most entries handed on at once. */
+const ENTRIES_MAX = 500;
+/** Last lines of stderr that go into the message of a failed command. */
+const STDERR_TAIL_LINES = 5;
+const STDERR_TAIL_CHARS_MAX = 1_000;
+
+type StreamName = "stdout" | "stderr";
+
+/** Whose output it is. */
+export interface OutputOwner {
+  /** A line that ends each stream's share of this owner. */
+  readonly marker: string;
+  readonly stderrLevel: LogLevel;
+  log(entries: readonly LogEntry[]): void;
+  /** Both streams have shown the marker. */
+  drained(): void;
+}
+
+/**
+ * Reads a worker's stdout and stderr and gives their lines to the current owner. Reads on when nobody wants the output, so that
+ * no job is ever blocked by it, but rests when a job floods it, so that the daemon is not.
+ */
+export class OutputCapture {
+  readonly #clock: Clock;
+  readonly #streams: Readonly<Record<StreamName, Readable>>;
+  readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
+  #owner: OutputOwner | null = null;
+  #limiter = new OutputLimiter();
+  #isClean = true;
+  #entries: LogEntry[] = [];
+  #stderrTail: LogEntry[] = [];
+  #markersMissing = 0;
+  #openStreams = 2;
+  #onClosed: (() => void) | null = null;
+  #at = 0;
+  #windowMs = 0;
+  #windowBytes = 0;
+  /** Text that a worker printed outside any attempt: why it did not start. */
+  #strayText = "";
+
+  constructor(clock: Clock, streams: Readonly<Record<StreamName, Readable>>) {
+    this.#clock = clock;
+    this.#streams = streams;
+    this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
+    for (const name of ["stdout", "stderr"] as const) {
+      streams[name].on("data", (chunk: Uint8Array) => this.#read(name, chunk));
+      // A broken pipe ends the stream; there is nothing to do about it.
+      streams[name].on("error", () => {});
+      streams[name].once("close", () => {
+        this.#openStreams -= 1;
+        if (this.#openStreams === 0) this.#onClosed?.();
+      });
+    }
+  }
+
+  /** What was printed outside of attempts, at most some hundred characters. */
+  get strayText(): string {
+    return this.#strayText.trim();
+  }
+
+  /** The last lines of stderr, as one text; empty when there are none. */
+  get stderrTail(): string {
+    return this.#stderrTail.map((entry) => entry.message).join("\n").slice(-STDERR_TAIL_CHARS_MAX);
+  }
+
+  begin(owner: OutputOwner): void {
+    this.#owner = owner;
+    this.#markersMissing = 2;
+    this.#stderrTail = [];
+    this.#splitters.stdout.expect(owner.marker);
+    this.#splitters.stderr.expect(owner.marker);
+  }
+
+  /** Entries that came another way than the streams; they count for the same limits. */
+  log(entries: readonly LogEntry[]): void {
+    for (const { message, ...entry } of entries) this.#keep({ ...entry, text: message });
+    this.#handOn();
+  }
+
+  /** The attempt is over: hand on what was held back. */
+  end(): void {
+    // Most attempts print nothing.
+    if (!this.#isClean || this.#markersMissing > 0) {
+      this.#at = this.#clock.now().wallMs;
+      this.#splitters.stdout.flush();
+      this.#splitters.stderr.flush();
+      this.#entries.push(...this.#limiter.finish(this.#at));
+      this.#handOn();
+      this.#limiter = new OutputLimiter();
+      this.#isClean = true;
+    }
+    this.#owner = null;
+  }
+
+  /** Call back once both streams have ended. */
+  whenClosed(callback: () => void): void {
+    if (this.#openStreams === 0) callback();
+    else this.#onClosed = callback;
+  }
+
+  close(): void {
+    this.#streams.stdout.destroy();
+    this.#streams.stderr.destroy();
+  }
+
+  #splitter(name: StreamName): LineSplitter {
+    return new LineSplitter((line) => this.#line(name, line), () => {
+      this.#markersMissing -= 1;
+      if (this.#markersMissing > 0) return;
+      this.#handOn();
+      this.#owner?.drained();
+    });
+  }
+
+  #read(name: StreamName, chunk: Uint8Array): void {
+    const now = this.#clock.now();
+    this.#at = now.wallMs;
+    if (now.monotonicMs - this.#windowMs >= WINDOW_MS) {
+      this.#windowMs = now.monotonicMs;
+      this.#windowBytes = 0;
+    }
+    this.#windowBytes += chunk.byteLength;
+    this.#splitters[name].push(chunk);
+    this.#handOn();
+    if (this.#windowBytes > WINDOW_BYTES_MAX) this.#rest(now.monotonicMs);
+  }
+
+  #rest(nowMs: number): void {
+    const streams = [this.#streams.stdout, this.#streams.stderr];
+    for (const stream of streams) stream.pause();
+    this.#clock.timer(Math.max(1, this.#windowMs + WINDOW_MS - nowMs), () => {
+      for (const stream of streams) stream.resume();
+    });
+  }
+
+  #line(name: StreamName, line: Uint8Array): void {
+    if (this.#owner === null) {
+      if (this.#strayText.length < STDERR_TAIL_CHARS_MAX) {
+        this.#strayText += `${Buffer.from(line).toString()}\n`;
+      }
+      return;
+    }
+    const level = name === "stdout" ? "info" : this.#owner.stderrLevel;
+    this.#keep({ at: this.#at, level, source: name, text: line });
+  }
+
+  #keep(line: Parameters<OutputLimiter["push"]>[0]): void {
+    this.#isClean = false;
+    const entry = this.#limiter.push(line);
+    if (entry) this.#entries.push(entry);
+  }
+
+  #handOn(): void {
+    if (this.#entries.length === 0) return;
+    const entries = this.#entries;
+    this.#entries = [];
+    for (const entry of entries.slice(-STDERR_TAIL_LINES * 4)) {
+      if (entry.source === "stderr" && entry.message !== "") this.#stderrTail.push(entry);
+    }
+    this.#stderrTail = this.#stderrTail.slice(-STDERR_TAIL_LINES);
+    for (let start = 0; start < entries.length; start += ENTRIES_MAX) {
+      this.#owner?.log(entries.slice(start, start + ENTRIES_MAX));
+    }
+  }
+}

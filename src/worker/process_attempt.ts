@@ -1,0 +1,198 @@
+import type { LogEntry } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { Clock } from "../platform/clock.ts";
+import { abortInfo } from "./attempt_errors.ts";
+import type { AbortCause, Attempt, AttemptOutcome, AttemptSink, AttemptTask } from "./executor.ts";
+import { type TaskInstance, taskInstance } from "./protocol.ts";
+import type { WorkerEnding, WorkerProcess, WorkerRun } from "./worker_process.ts";
+
+/** Longest time between the abort signal and SIGTERM. */
+const TERM_AFTER_MS_MAX = 2_000;
+/** Job code is killed this long before the deadline, so that it has ended at it. */
+const KILL_MARGIN_MS = 50;
+/** An attempt whose lease is not renewed is aborted this long before the deadline, less for short leases. */
+const EXPIRE_MARGIN_MS_MAX = 1_000;
+/** How often an attempt that a worker refused is given to another one. */
+const REFUSALS_MAX = 3;
+
+export interface ProcessAttemptOptions {
+  readonly clock: Clock;
+  readonly task: AttemptTask;
+  readonly sink: AttemptSink;
+  readonly acquire: (job: JobDefinition) => WorkerProcess;
+  readonly onEnd: (attempt: ProcessAttempt) => void;
+}
+
+/** An attempt in a worker process: its time limit, the ladder of its abort, and what its end means. */
+export class ProcessAttempt implements Attempt, WorkerRun {
+  readonly outcome: Promise<AttemptOutcome>;
+  readonly job: JobDefinition;
+  readonly instance: TaskInstance;
+  readonly notify = null;
+  deadlineMs: number;
+  readonly #options: ProcessAttemptOptions;
+  #worker: WorkerProcess;
+  #resolve!: (outcome: AttemptOutcome) => void;
+  #cause: AbortCause | null = null;
+  #timeoutAtMs = Infinity;
+  #expireAtMs = Infinity;
+  #termAtMs = Infinity;
+  #killAtMs = Infinity;
+  #refusals = 0;
+  #isOver = false;
+
+  constructor(options: ProcessAttemptOptions) {
+    this.#options = options;
+    this.job = options.task.job;
+    this.instance = taskInstance(options.task.instance);
+    this.deadlineMs = options.task.deadlineMs;
+    this.outcome = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#worker = options.acquire(this.job);
+    this.#setExpiry();
+    this.#worker.run(this);
+    this.#schedule();
+  }
+
+  extend(deadlineMs: number): void {
+    if (this.#isOver) return;
+    this.deadlineMs = deadlineMs;
+    this.#worker.extend(deadlineMs);
+    this.#setExpiry();
+    this.#schedule();
+  }
+
+  abort(cause: AbortCause): void {
+    if (this.#isOver || this.#cause !== null) return;
+    this.#cause = cause;
+    // Nothing of it runs yet.
+    if (!this.#worker.hasStarted) return this.#worker.kill("SIGKILL");
+    const nowMs = this.#nowMs();
+    const { killAfterMs } = this.job.options;
+    this.#termAtMs = nowMs + Math.min(killAfterMs / 2, TERM_AFTER_MS_MAX);
+    this.#killAtMs = nowMs + killAfterMs;
+    this.#timeoutAtMs = Infinity;
+    this.#worker.abort(cause);
+    this.wake();
+  }
+
+  started(): void {
+    const { timeoutMs } = this.instance;
+    if (timeoutMs === 0 || this.#cause !== null) return;
+    this.#timeoutAtMs = this.#nowMs() + timeoutMs;
+    this.#schedule();
+  }
+
+  wake(): void {
+    if (this.#isOver) return;
+    const nowMs = this.#nowMs();
+    if (nowMs >= Math.min(this.#killAtMs, this.deadlineMs - KILL_MARGIN_MS)) {
+      this.#cause ??= "lease";
+      this.#killAtMs = Infinity;
+      this.#worker.kill("SIGKILL");
+      return this.#worker.wakeAt(null);
+    }
+    if (nowMs >= this.#termAtMs) {
+      this.#termAtMs = Infinity;
+      this.#worker.kill("SIGTERM");
+    } else if (this.#cause === null && nowMs >= this.#timeoutAtMs) {
+      return this.abort("timeout");
+    } else if (this.#cause === null && nowMs >= this.#expireAtMs) {
+      return this.abort("lease");
+    }
+    this.#schedule();
+  }
+
+  log(entries: readonly LogEntry[]): void {
+    this.#options.sink.log(entries);
+  }
+
+  async call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return await this.#options.sink.call(method, args);
+  }
+
+  ended(ending: WorkerEnding): void {
+    if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
+      this.#refusals += 1;
+      this.#worker = this.#options.acquire(this.job);
+      this.#worker.run(this);
+      return this.#schedule();
+    }
+    this.#isOver = true;
+    this.#options.onEnd(this);
+    this.#resolve(this.#outcomeOf(ending));
+  }
+
+  #setExpiry(): void {
+    const leftMs = this.deadlineMs - this.#nowMs();
+    const marginMs = Math.min(this.job.options.killAfterMs, EXPIRE_MARGIN_MS_MAX, leftMs / 4);
+    this.#expireAtMs = this.deadlineMs - Math.max(marginMs, KILL_MARGIN_MS);
+  }
+
+  #schedule(): void {
+    const softMs = this.#cause === null
+      ? Math.min(this.#timeoutAtMs, this.#expireAtMs)
+      : this.#termAtMs;
+    const dueMs = Math.min(softMs, this.#killAtMs, this.deadlineMs - KILL_MARGIN_MS);
+    this.#worker.wakeAt(dueMs);
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
+  }
+
+  #outcomeOf(ending: WorkerEnding): AttemptOutcome {
+    if (this.#cause !== null) {
+      const ended = ending.type === "exit"
+        ? { exitCode: ending.code ?? undefined, signal: ending.signal ?? undefined }
+        : ending.type === "result" && ending.result.type === "error"
+        ? ending.result.error
+        : {};
+      return {
+        type: "aborted",
+        cause: this.#cause,
+        error: abortInfo(this.#cause, this.instance, ended),
+      };
+    }
+    switch (ending.type) {
+      case "result":
+        return this.#resultOutcome(ending);
+      case "refused":
+        return lost("WorkerError", `No worker took the attempt: ${REFUSALS_MAX} refused it`);
+      case "unstarted": {
+        if (!ending.isJobFault) {
+          return lost("WorkerError", `The worker could not be started: ${ending.message}`);
+        }
+        const message = `The attempt did not begin: ${ending.message}`;
+        return { type: "error", error: { name: "WorkerError", message } };
+      }
+      case "exit":
+        return exitOutcome(ending.code, ending.signal);
+    }
+  }
+
+  #resultOutcome(
+    { result, stderrTail }: Extract<WorkerEnding, { readonly type: "result" }>,
+  ): AttemptOutcome {
+    if (result.type === "ok" || this.job.source.type !== "command" || stderrTail === "") {
+      return result;
+    }
+    const { error } = result;
+    return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };
+  }
+}
+
+function lost(name: string, message: string): AttemptOutcome {
+  return { type: "lost", error: { name, message } };
+}
+
+function exitOutcome(code: number | null, signal: string | null): AttemptOutcome {
+  if (signal !== null) {
+    const message = `The worker was killed by ${signal} before a result`;
+    return { type: "lost", error: { name: "WorkerKilledError", message, signal } };
+  }
+  const message = `The worker exited with code ${code} before a result`;
+  const exitCode = code ?? undefined;
+  return { type: "error", error: { name: "WorkerExitError", message, exitCode } };
+}

@@ -1,0 +1,131 @@
+import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
+import type { JobSource } from "../core/job.ts";
+import type { Signature } from "../core/signature.ts";
+import type { JobState } from "../core/state.ts";
+import { runtimeName } from "../platform/process.ts";
+import type { AbortCause } from "./executor.ts";
+
+/** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */
+export const PROTOCOL_VERSION = 1;
+
+/** What a worker needs of a job; sent once per worker and named by number afterwards. */
+export interface WireJob {
+  readonly kind: string;
+  readonly source: Extract<JobSource, { readonly type: "module" | "command" }>;
+  readonly signature: Signature;
+}
+
+/** What job code may see of its instance. */
+export type TaskInstance = Pick<
+  Instance,
+  | "id"
+  | "kind"
+  | "state"
+  | "priority"
+  | "argumentsJson"
+  | "scheduledFor"
+  | "dueAt"
+  | "createdAt"
+  | "attempt"
+  | "fence"
+  | "node"
+  | "retryOf"
+  | "timeoutMs"
+>;
+
+/** The part of an instance that goes to a worker. */
+export function taskInstance(instance: Instance): TaskInstance {
+  return {
+    id: instance.id,
+    kind: instance.kind,
+    state: instance.state,
+    priority: instance.priority,
+    argumentsJson: instance.argumentsJson,
+    scheduledFor: instance.scheduledFor,
+    dueAt: instance.dueAt,
+    createdAt: instance.createdAt,
+    attempt: instance.attempt,
+    fence: instance.fence,
+    node: instance.node,
+    retryOf: instance.retryOf,
+    timeoutMs: instance.timeoutMs,
+  };
+}
+
+/** How job code ended, as the worker saw it. */
+export type AttemptResult =
+  | { readonly type: "ok"; readonly resultsJson: string }
+  | { readonly type: "error"; readonly error: ErrorInfo };
+
+/** Daemon → worker. `run` numbers the attempts and notifications of one worker. */
+export type ToWorker =
+  | { readonly type: "job"; readonly ref: number; readonly job: WireJob }
+  | {
+    readonly type: "run";
+    readonly run: number;
+    readonly ref: number;
+    readonly instance: TaskInstance;
+    /** Null for an attempt; else tell the job's `onStateChange` of this state. */
+    readonly notify: JobState | null;
+    /** Whether `started` is to be sent before job code runs. */
+    readonly wantsStarted: boolean;
+    /** Written as a line of its own to stdout and stderr once job code has ended. */
+    readonly marker: string;
+    readonly workerId: string;
+  }
+  | { readonly type: "abort"; readonly run: number; readonly cause: AbortCause }
+  | {
+    readonly type: "reply";
+    readonly call: number;
+    readonly value?: unknown;
+    readonly error?: WireError;
+  }
+  | { readonly type: "end" };
+
+/** Worker → daemon. */
+export type FromWorker =
+  | { readonly type: "hello"; readonly version: number; readonly pid: number }
+  | { readonly type: "started"; readonly run: number }
+  | { readonly type: "log"; readonly run: number; readonly entries: readonly LogEntry[] }
+  | {
+    readonly type: "call";
+    readonly run: number;
+    readonly call: number;
+    readonly method: string;
+    readonly args: readonly unknown[];
+  }
+  /** The process group of a running command; null once it is gone. */
+  | { readonly type: "group"; readonly run: number; readonly group: number | null }
+  | {
+    readonly type: "result";
+    readonly run: number;
+    readonly result: AttemptResult;
+    /** False when something is left behind that the next attempt must not meet. */
+    readonly isReusable: boolean;
+  }
+  /** Not executed: the worker went bad after its previous attempt. */
+  | { readonly type: "refused"; readonly run: number }
+  /** Thrown by code that `run` left behind. */
+  | { readonly type: "late"; readonly run: number; readonly error: ErrorInfo };
+
+/** An error that crosses a process boundary and is thrown again on the other side. */
+export interface WireError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly path?: string;
+}
+
+/** What the daemon tells a worker's guard, one JSON line each: how long job code may run from now; null for no limit. */
+export interface GuardMessage {
+  readonly untilMs: number | null;
+}
+
+/**
+ * File descriptor of the guard's line in the worker.
+ *
+ * A thread of Deno can open no inherited descriptor but standard input; job code of a worker reads no standard input there.
+ */
+export function guardDescriptor(): number {
+  return runtimeName() === "deno" ? 0 : 3;
+}

@@ -1,0 +1,69 @@
+import { writeSync } from "node:fs";
+import { JobError } from "../core/errors.ts";
+import { systemClock } from "../platform/clock.ts";
+import { startGuard } from "./guard.ts";
+import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "./protocol.ts";
+import { WorkerSession } from "./worker_session.ts";
+
+/**
+ * The program of a worker process: connects to the daemon that began it and executes what it sends, one attempt at a time.
+ * Resolves when the daemon closes the connection.
+ *
+ * @throws JobError `unavailable` when it was not begun by a daemon
+ */
+export async function workerMain(): Promise<void> {
+  if (!process.send) {
+    throw new JobError("unavailable", "Cannot run as a worker: no daemon began this process", {
+      hint: 'Workers are begun by "jobctl serve"',
+    });
+  }
+  // Job code may replace these.
+  const sendMessage = process.send.bind(process);
+  const send = (message: FromWorker) => void sendMessage(message, undefined, undefined, () => {});
+  let writers: ((text: string) => unknown)[] | null = null;
+
+  const guard = await startGuard();
+  const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
+  const onMessage = (message: unknown) => session.receive(message as ToWorker);
+  const onUncaught = (thrown: unknown) => session.uncaught(thrown);
+  const session: WorkerSession = new WorkerSession({
+    clock: systemClock,
+    guard,
+    send,
+    prepare(isCommand) {
+      // Opening process.stdout would make the descriptor non-blocking for the commands that inherit it.
+      if (isCommand) return;
+      writers ??= [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
+    },
+    mark(marker, isCommand) {
+      if (isCommand) return markDescriptors(marker);
+      for (const write of writers!) write(marker);
+    },
+    isIntact: () =>
+      process.listeners("message").includes(onMessage) &&
+      process.listeners("uncaughtException").includes(onUncaught) &&
+      process.listeners("unhandledRejection").includes(onUncaught),
+  });
+  process.on("message", onMessage);
+  process.on("uncaughtException", onUncaught);
+  process.on("unhandledRejection", onUncaught);
+  send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
+  await disconnected;
+  process.exit(0);
+}
+
+/** How often a full pipe is tried again; the daemon reads all the time. */
+const WRITE_TRIES_MAX = 1_000_000;
+
+function markDescriptors(marker: string): void {
+  for (const descriptor of [1, 2]) {
+    for (let tries = 0; tries < WRITE_TRIES_MAX; tries++) {
+      try {
+        writeSync(descriptor, marker);
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") break;
+      }
+    }
+  }
+}

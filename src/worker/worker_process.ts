@@ -1,0 +1,411 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import type { ErrorInfo, LogEntry, LogLevel } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { JobState } from "../core/state.ts";
+import type { Clock } from "../platform/clock.ts";
+import { HIDDEN_COMMANDS } from "../platform/process.ts";
+import type { AbortCause } from "./executor.ts";
+import { killGroup } from "./groups.ts";
+import { GuardLine } from "./guard_line.ts";
+import { LazyTimer } from "./lazy_timer.ts";
+import { OutputCapture } from "./output_capture.ts";
+import {
+  type AttemptResult,
+  type FromWorker,
+  guardDescriptor,
+  PROTOCOL_VERSION,
+  type TaskInstance,
+  type ToWorker,
+  type WireError,
+  type WireJob,
+} from "./protocol.ts";
+
+/** How long a worker may take from its spawn to its first message. */
+export const HELLO_MS_MAX = 30_000;
+/** How long the import of a job module may take. */
+export const LOAD_MS_MAX = 30_000;
+/** How long output may stay on its way once the result or the exit of a worker is known. */
+const DRAIN_MS_MAX = 1_000;
+/** How long a worker that was told to end may run its exit handlers. */
+const END_MS_MAX = 1_000;
+
+/** How a run of a worker ended. */
+export type WorkerEnding =
+  | {
+    readonly type: "result";
+    readonly result: AttemptResult;
+    readonly stderrTail: string;
+  }
+  | {
+    readonly type: "exit";
+    readonly code: number | null;
+    readonly signal: string | null;
+    /** Whether this side sent the signal. */
+    readonly wasKilled: boolean;
+  }
+  /** Job code did not begin: the worker could not be started, or says so itself. */
+  | { readonly type: "unstarted"; readonly message: string; readonly isJobFault: boolean }
+  | { readonly type: "refused" };
+
+/** What occupies a worker. */
+export interface WorkerRun {
+  readonly job: JobDefinition;
+  readonly instance: TaskInstance;
+  readonly notify: JobState | null;
+  readonly deadlineMs: number | null;
+  /** Job code begins now. */
+  started(): void;
+  /** The time set by {@link WorkerProcess.wakeAt} has come. */
+  wake(): void;
+  log(entries: readonly LogEntry[]): void;
+  call(method: string, args: readonly unknown[]): Promise<unknown>;
+  ended(ending: WorkerEnding): void;
+}
+
+export interface WorkerProcessOptions {
+  readonly clock: Clock;
+  readonly id: string;
+  /** argv of this program. */
+  readonly command: readonly string[];
+  /** Unguessable, so that output cannot pass for a marker. */
+  readonly token: string;
+  /** The worker can take a run. */
+  readonly onIdle: (worker: WorkerProcess) => void;
+  /** The process is gone. */
+  readonly onGone: (worker: WorkerProcess) => void;
+  /** An error of what an ended run left behind; the worker takes no more runs. */
+  readonly onLate: (worker: WorkerProcess, run: WorkerRun | null, error: ErrorInfo) => void;
+}
+
+/** The daemon's side of one worker process: its messages, output, guard and end. */
+export class WorkerProcess {
+  readonly id: string;
+  /** Content version by path of the modules that it loaded. */
+  readonly loaded = new Map<string, string>();
+  /** Runs begun. */
+  runs = 0;
+  /** Monotonic ms since which it is idle. */
+  idleSinceMs = 0;
+  readonly #options: WorkerProcessOptions;
+  readonly #child: ChildProcess;
+  readonly #output: OutputCapture | null = null;
+  readonly #guard: GuardLine;
+  readonly #limit: LazyTimer;
+  readonly #wake: LazyTimer;
+  readonly #jobs = new Map<JobDefinition, number>();
+  #run: WorkerRun | null = null;
+  #lastRun: WorkerRun | null = null;
+  #backlog: ToWorker[] | null = [];
+  #result: Extract<FromWorker, { readonly type: "result" }> | null = null;
+  #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
+  #isDrained = false;
+  #isGone = false;
+  #isBad = false;
+  #killSignal: string | null = null;
+  #commandGroup: number | null = null;
+  #isWaitingForStart = true;
+  #startProblem: string | null = null;
+  #isJobFault = false;
+
+  constructor(options: WorkerProcessOptions) {
+    this.#options = options;
+    this.id = options.id;
+    const { clock } = options;
+    this.#limit = new LazyTimer(clock, () => this.#limitReached());
+    this.#wake = new LazyTimer(clock, () => this.#run?.wake());
+    const descriptor = guardDescriptor();
+    const [program, ...args] = [...options.command, HIDDEN_COMMANDS.worker];
+    this.#child = spawn(program!, args, {
+      stdio: [descriptor === 0 ? "pipe" : "ignore", "pipe", "pipe", "pipe", "ipc"],
+      detached: true,
+    });
+    const line = this.#child.stdio[descriptor] as Writable | null;
+    this.#guard = new GuardLine(clock, (text) => void line?.write(text));
+    line?.on("error", () => {});
+    this.#child.on("error", (error) => this.#spawnFailed(error));
+    if (this.#child.pid === undefined) return;
+    this.#output = new OutputCapture(clock, {
+      stdout: this.#child.stdout as Readable,
+      stderr: this.#child.stderr as Readable,
+    });
+    this.#child.on("message", (message) => this.#receive(message as FromWorker));
+    this.#child.once("exit", (code, signal) => this.#exited(code, signal));
+    this.#limit.set(clock.now().monotonicMs + HELLO_MS_MAX);
+  }
+
+  get isBusy(): boolean {
+    return this.#run !== null;
+  }
+
+  /** Whether it takes further runs. */
+  get isUsable(): boolean {
+    return !this.#isBad && this.#exit === null && !this.#isGone;
+  }
+
+  /** Whether its current run is known to have left the daemon's hands: job code may be running. */
+  get hasStarted(): boolean {
+    return this.#backlog === null;
+  }
+
+  /** Execute something; the worker must be usable and not busy. */
+  run(run: WorkerRun): void {
+    const { job, instance, notify } = run;
+    this.#run = run;
+    this.#lastRun = run;
+    this.runs += 1;
+    this.#result = null;
+    this.#isDrained = false;
+    const marker = `\x1e${this.#options.token}.${this.runs}\x1e\n`;
+    const stderrLevel: LogLevel = job.source.type === "command" ? "warn" : "error";
+    this.#output?.begin({
+      marker,
+      stderrLevel,
+      log: (entries) => run.log(entries),
+      drained: () => {
+        this.#isDrained = true;
+        this.#settle();
+      },
+    });
+    this.#guard.set(run.deadlineMs);
+    const wantsStarted = this.#noteModule(job) || instance.timeoutMs > 0 ||
+      job.source.type === "command";
+    if (this.#startProblem !== null) return this.#options.clock.defer(() => this.#gone());
+    const ref = this.#refOf(job);
+    this.#send({
+      type: "run",
+      run: this.runs,
+      ref,
+      instance,
+      notify,
+      wantsStarted,
+      marker,
+      workerId: this.id,
+    });
+    this.#isWaitingForStart = wantsStarted;
+    if (this.#backlog === null) this.#armLoad();
+  }
+
+  /** Call the run's `wake` at this monotonic time; null for never. */
+  wakeAt(dueMs: number | null): void {
+    this.#wake.set(dueMs);
+  }
+
+  /** The current run's code must have ended at this monotonic time. */
+  extend(deadlineMs: number): void {
+    this.#guard.set(deadlineMs);
+  }
+
+  abort(cause: AbortCause): void {
+    if (this.#run) this.#send({ type: "abort", run: this.runs, cause });
+  }
+
+  /** Signal the command's group and, unless only the command is meant, the worker's own. */
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    this.#isBad ||= signal === "SIGKILL" || this.#commandGroup === null;
+    if (this.#commandGroup !== null) killGroup(this.#commandGroup, signal);
+    // The worker has to live to tell how its command ended.
+    if (this.#commandGroup !== null && signal === "SIGTERM") return;
+    this.#killSignal = signal;
+    if (this.#child.pid !== undefined) killGroup(this.#child.pid, signal);
+  }
+
+  /** End an idle worker: it may run its exit handlers for a second. */
+  end(): void {
+    this.#isBad = true;
+    if (this.#exit !== null || this.#isGone) return;
+    if (this.#backlog !== null) return this.kill("SIGKILL");
+    this.#send({ type: "end" });
+    this.#limit.set(this.#options.clock.now().monotonicMs + END_MS_MAX);
+  }
+
+  #refOf(job: JobDefinition): number {
+    const known = this.#jobs.get(job);
+    if (known !== undefined) return known;
+    const ref = this.#jobs.size + 1;
+    this.#jobs.set(job, ref);
+    const { kind, signature } = job;
+    this.#send({
+      type: "job",
+      ref,
+      job: { kind, source: job.source as WireJob["source"], signature },
+    });
+    return ref;
+  }
+
+  /** Whether the job's module is new to this worker. */
+  #noteModule(job: JobDefinition): boolean {
+    if (job.source.type !== "module") return false;
+    const isNew = !this.#jobs.has(job);
+    this.loaded.set(job.source.path, job.source.version);
+    return isNew;
+  }
+
+  #send(message: ToWorker): void {
+    if (this.#backlog !== null) this.#backlog.push(message);
+    else if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  #armLoad(): void {
+    const isLimited = this.#isWaitingForStart && this.#run?.job.source.type === "module";
+    this.#limit.set(isLimited ? this.#options.clock.now().monotonicMs + LOAD_MS_MAX : null);
+    if (!this.#isWaitingForStart) this.#run?.started();
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === "hello") return this.#greeted(message.version);
+    if (message.type === "late") {
+      this.#isBad = true;
+      return this.#options.onLate(this, this.#lastRun, message.error);
+    }
+    if (this.#run === null || message.run !== this.runs) return;
+    switch (message.type) {
+      case "started":
+        this.#isWaitingForStart = false;
+        this.#limit.set(null);
+        return this.#run.started();
+      case "log":
+        this.#output?.log(message.entries);
+        return;
+      case "call":
+        return this.#call(message.call, message.method, message.args);
+      case "group":
+        this.#commandGroup = message.group;
+        return;
+      case "result":
+        this.#result = message;
+        this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
+        return this.#settle();
+      case "refused":
+        this.#isBad = true;
+        return this.#finish({ type: "refused" });
+    }
+  }
+
+  #greeted(version: number): void {
+    if (version !== PROTOCOL_VERSION) {
+      this.#startProblem =
+        `it speaks version ${version} of the protocol, this daemon ${PROTOCOL_VERSION}: restart the daemon`;
+      return this.kill("SIGKILL");
+    }
+    const backlog = this.#backlog ?? [];
+    this.#backlog = null;
+    this.#limit.set(null);
+    for (const message of backlog) this.#send(message);
+    if (this.#run) this.#armLoad();
+  }
+
+  #call(call: number, method: string, args: readonly unknown[]): void {
+    const run = this.#run!;
+    const reply = (answer: { readonly value?: unknown; readonly error?: WireError }) => {
+      if (this.#run === run) this.#send({ type: "reply", call, ...answer });
+    };
+    run.call(method, args).then((value) => reply({ value }), (thrown: unknown) => {
+      const { code, message, hint, path } = thrown as Partial<WireError>;
+      reply({
+        error: { code: code ?? "internal", message: message ?? String(thrown), hint, path },
+      });
+    });
+  }
+
+  #limitReached(): void {
+    if (this.#result !== null || this.#exit !== null) {
+      // Something holds the output open, such as a child that left the group.
+      this.#isBad = true;
+      this.#isDrained = true;
+      this.#output?.close();
+      return this.#settle();
+    }
+    if (this.#backlog !== null) this.#startProblem = `it said nothing for ${HELLO_MS_MAX} ms`;
+    else if (this.#run) {
+      this.#startProblem = `its job module did not load in ${LOAD_MS_MAX} ms`;
+      this.#isJobFault = true;
+    }
+    this.kill("SIGKILL");
+  }
+
+  #spawnFailed(error: Error): void {
+    if (this.#child.pid !== undefined) return;
+    this.#startProblem = error.message;
+    this.#isBad = true;
+    this.#gone();
+  }
+
+  #exited(code: number | null, signal: string | null): void {
+    this.#exit = { code, signal };
+    this.#isBad = true;
+    this.#guard.close();
+    this.#wake.cancel();
+    if (this.#commandGroup !== null) killGroup(this.#commandGroup, "SIGKILL");
+    killGroup(this.#child.pid!, "SIGKILL");
+    this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
+    this.#output!.whenClosed(() => {
+      this.#isDrained = true;
+      // A result that was sent before the exit may still be in the channel.
+      if (this.#child.connected) this.#child.once("disconnect", () => this.#settle());
+      else this.#settle();
+    });
+  }
+
+  /** Ends the run once its result or the exit is known and the output is complete. */
+  #settle(): void {
+    if (!this.#isDrained) return;
+    if (this.#exit !== null) return this.#gone();
+    if (this.#result === null) return;
+    if (this.#result.isReusable && this.#run) {
+      const { result } = this.#result;
+      return this.#finish({ type: "result", result, stderrTail: "" });
+    }
+    // The run counts as ended when nothing of it is left: at the exit.
+    this.kill("SIGKILL");
+  }
+
+  #gone(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#limit.cancel();
+    this.#wake.cancel();
+    this.#guard.close();
+    const run = this.#run;
+    if (run) this.#finish(this.#ending());
+    this.#options.onGone(this);
+  }
+
+  #ending(): WorkerEnding {
+    if (this.#result !== null) {
+      return { type: "result", result: this.#result.result, stderrTail: "" };
+    }
+    const { code, signal } = this.#exit ?? { code: null, signal: null };
+    if (this.#startProblem === null && this.#backlog === null) {
+      return {
+        type: "exit",
+        code,
+        signal,
+        wasKilled: signal !== null && signal === this.#killSignal,
+      };
+    }
+    const said = this.#output?.strayText || this.#output?.stderrTail || "";
+    const how = this.#startProblem ??
+      `it ended with ${signal === null ? `exit code ${code}` : signal}`;
+    const message = said === "" ? how : `${how}: ${said}`;
+    return { type: "unstarted", message, isJobFault: this.#isJobFault };
+  }
+
+  #finish(ending: WorkerEnding): void {
+    const run = this.#run!;
+    this.#output?.end();
+    this.#run = null;
+    this.#result = null;
+    this.#commandGroup = null;
+    this.#guard.set(null);
+    if (!this.#isGone) {
+      this.#limit.set(null);
+      this.#wake.set(null);
+      if (this.#isBad) this.end();
+      else this.#options.onIdle(this);
+    }
+    run.ended(
+      ending.type === "result" ? { ...ending, stderrTail: this.#output?.stderrTail ?? "" } : ending,
+    );
+  }
+}

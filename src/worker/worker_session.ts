@@ -1,0 +1,191 @@
+import { encodeError } from "../core/encode.ts";
+import { type ErrorCode, JobError } from "../core/errors.ts";
+import { importJob } from "../jobs/import_job.ts";
+import type { Clock } from "../platform/clock.ts";
+import { AttemptScope } from "./attempt_scope.ts";
+import { type RunningCommand, startCommand } from "./command_runner.ts";
+import type { Guard } from "./guard.ts";
+import { GroupSweeper } from "./groups.ts";
+import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
+import { failAttempt, type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
+
+type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
+
+/** What a worker's session stands on. */
+export interface SessionHost {
+  readonly clock: Clock;
+  readonly guard: Guard;
+  send(message: FromWorker): void;
+  /** Called before each run, while our own output functions are still untouched. */
+  prepare(isCommand: boolean): void;
+  /** Write a line to stdout and stderr, after everything that was written before. */
+  mark(marker: string, isCommand: boolean): void;
+  /** Whether our own event listeners still stand: job code can remove them. */
+  isIntact(): boolean;
+}
+
+/** One run of this worker, until its result is sent. */
+interface CurrentRun {
+  readonly message: RunMessage;
+  readonly scope: AttemptScope;
+  readonly isCommand: boolean;
+  code: JobCode | null;
+  command: RunningCommand | null;
+  /** Something uncaught failed it: what the job function still returns does not count. */
+  isFailing: boolean;
+}
+
+/** The worker's side of the protocol: executes one attempt at a time. */
+export class WorkerSession {
+  readonly #host: SessionHost;
+  readonly #jobs = new Map<number, WireJob>();
+  readonly #code = new Map<number, JobCode>();
+  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #sweeper = new GroupSweeper(process.pid);
+  #callCount = 0;
+  #current: CurrentRun | null = null;
+  #lastRun = 0;
+  #isTainted = false;
+
+  constructor(host: SessionHost) {
+    this.#host = host;
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case "job":
+        this.#jobs.set(message.ref, message.job);
+        return;
+      case "run":
+        return this.#begin(message);
+      case "abort":
+        if (this.#current?.message.run !== message.run) return;
+        this.#current.scope.abort(message.cause);
+        this.#current.command?.abort();
+        return;
+      case "reply":
+        return this.#answer(message);
+      case "end":
+        process.exit(0);
+    }
+  }
+
+  /** Something was thrown outside of what job code awaits: it fails the run that is going on, or comes too late for it. */
+  uncaught(thrown: unknown): void {
+    this.#isTainted = true;
+    const current = this.#current;
+    if (!current) {
+      this.#host.send({ type: "late", run: this.#lastRun, error: encodeError(thrown) });
+      return;
+    }
+    if (current.isFailing) return;
+    current.isFailing = true;
+    if (!current.code || current.message.notify !== null) {
+      return this.#finish(current, { type: "error", error: encodeError(thrown) });
+    }
+    void failAttempt(current.code.handlers, current.scope, thrown).then((result) => {
+      this.#finish(current, result);
+    });
+  }
+
+  #begin(message: RunMessage): void {
+    const { run } = message;
+    if (this.#isTainted) return this.#host.send({ type: "refused", run });
+    const job = this.#jobs.get(message.ref)!;
+    const scope = new AttemptScope(message.instance, {
+      workerId: message.workerId,
+      now: () => this.#host.clock.now().wallMs,
+      log: (entries) => this.#host.send({ type: "log", run, entries }),
+      call: (method, args) => this.#call(run, method, args),
+    }, message.notify ?? "processing");
+    const isCommand = job.source.type === "command";
+    const current: CurrentRun = {
+      message,
+      scope,
+      isCommand,
+      code: null,
+      command: null,
+      isFailing: false,
+    };
+    this.#current = current;
+    this.#host.prepare(isCommand);
+    const result = job.source.type === "command"
+      ? this.#runCommand(current, job.source.command)
+      : this.#runModule(current, job);
+    void result.then((value) => {
+      if (!current.isFailing) this.#finish(current, value);
+    });
+  }
+
+  async #runModule(current: CurrentRun, job: WireJob): Promise<AttemptResult> {
+    const { message, scope } = current;
+    let code = this.#code.get(message.ref);
+    if (!code) {
+      try {
+        code = await loadModule(job);
+      } catch (error) {
+        return { type: "error", error: encodeError(error) };
+      }
+      this.#code.set(message.ref, code);
+    }
+    current.code = code;
+    if (message.wantsStarted) this.#host.send({ type: "started", run: message.run });
+    return message.notify === null
+      ? await runAttempt(code, scope)
+      : await runStateChange(code.handlers, scope, message.notify);
+  }
+
+  #runCommand(
+    current: CurrentRun,
+    command: Extract<WireJob["source"], { readonly type: "command" }>["command"],
+  ): Promise<AttemptResult> {
+    const { run, instance } = current.message;
+    current.command = startCommand(command, instance, {
+      group: (group) => {
+        this.#host.guard.setCommandGroup(group);
+        this.#host.send({ type: "group", run, group });
+      },
+      started: () => this.#host.send({ type: "started", run }),
+    });
+    return current.command.result;
+  }
+
+  #finish(current: CurrentRun, result: AttemptResult): void {
+    if (this.#current !== current) return;
+    this.#current = null;
+    const { run, marker } = current.message;
+    this.#lastRun = run;
+    current.scope.close();
+    this.#sweeper.sweep();
+    for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
+    this.#calls.clear();
+    const isReusable = !this.#isTainted && this.#host.isIntact();
+    this.#host.mark(marker, current.isCommand);
+    this.#host.send({ type: "result", run, result, isReusable });
+  }
+
+  #call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {
+    const call = ++this.#callCount;
+    const pending = Promise.withResolvers<unknown>();
+    // Nobody may be waiting any more when the attempt ends first.
+    pending.promise.catch(() => {});
+    this.#calls.set(call, pending);
+    this.#host.send({ type: "call", run, call, method, args });
+    return pending.promise;
+  }
+
+  #answer({ call, value, error }: Extract<ToWorker, { readonly type: "reply" }>): void {
+    const pending = this.#calls.get(call);
+    this.#calls.delete(call);
+    if (!pending) return;
+    if (!error) return pending.resolve(value);
+    const { code, message, hint, path } = error;
+    pending.reject(new JobError(code as ErrorCode, message, { hint, path }));
+  }
+}
+
+async function loadModule(job: WireJob): Promise<JobCode> {
+  if (job.source.type !== "module") throw new Error(`A ${job.source.type} job has no module`);
+  const { path, entry, version } = job.source;
+  return { ...await importJob(path, entry, version), signature: job.signature };
+}

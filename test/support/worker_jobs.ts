@@ -1,0 +1,215 @@
+import { spawn } from "node:child_process";
+import { appendFileSync, writeFileSync } from "node:fs";
+
+// Jobs for the tests of executors: each shows one way in which job code can behave.
+
+// deno-lint-ignore no-explicit-any
+type Any = any;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const thrown: Record<string, () => unknown> = {
+  undefined: () => undefined,
+  null: () => null,
+  number: () => 42,
+  string: () => "text",
+  frozen: () => Object.freeze(new Error("frozen")),
+  getter: () =>
+    Object.defineProperty(new Error("x"), "message", {
+      get() {
+        throw new Error("no message");
+      },
+    }),
+  long: () => new Error("m".repeat(1_000_000)),
+  proxy: () =>
+    new Proxy({}, {
+      get() {
+        throw new Error("trap");
+      },
+      getPrototypeOf() {
+        throw new Error("trap");
+      },
+    }),
+  cycle: () => {
+    const error = new Error("cycle");
+    error.cause = error;
+    return error;
+  },
+};
+
+const returned: Record<string, () => unknown> = {
+  bigint: () => 2n ** 70n,
+  cycle: () => {
+    const value: Record<string, unknown> = {};
+    value.self = value;
+    return value;
+  },
+  function: () => () => 1,
+  symbol: () => Symbol("s"),
+  nan: () => NaN,
+  badDate: () => new Date(NaN),
+  map: () => new Map([["a", 1]]),
+  proxy: () =>
+    new Proxy({}, {
+      get() {
+        throw new Error("trap");
+      },
+      ownKeys() {
+        throw new Error("trap");
+      },
+    }),
+  large: () => "x".repeat(3_000_000),
+};
+
+export default [
+  { kind: "noop", run: () => {} },
+  { kind: "echo", run: (value: unknown) => value },
+  { kind: "pid", run: () => process.pid },
+  {
+    kind: "spin",
+    run: (file?: string) => {
+      if (file) writeFileSync(file, String(process.pid));
+      console.log("spinning");
+      for (;;);
+    },
+  },
+  {
+    kind: "waitAbort",
+    run: (signal: AbortSignal) =>
+      new Promise((_, reject) => {
+        console.log("waiting");
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  },
+  {
+    kind: "returnOnAbort",
+    run: (signal: AbortSignal) =>
+      new Promise((resolve) => {
+        console.log("waiting");
+        signal.addEventListener("abort", () => resolve("done"));
+      }),
+  },
+  {
+    kind: "ignoreAbort",
+    run: async () => {
+      process.on("SIGTERM", () => console.log("no"));
+      console.log("ignoring");
+      await new Promise(() => setInterval(() => {}, 1_000));
+    },
+  },
+  { kind: "exit", run: (code: number) => process.exit(code) },
+  { kind: "killSelf", run: () => process.kill(process.pid, "SIGKILL") },
+  {
+    kind: "throw",
+    run: (what: string) => {
+      throw thrown[what]!();
+    },
+  },
+  { kind: "return", run: (what: string) => returned[what]!() },
+  {
+    kind: "print",
+    run: (count: number, text: string) => {
+      for (let index = 0; index < count; index++) console.log(`${index} ${text}`);
+    },
+  },
+  {
+    kind: "printBytes",
+    run: (base64: string) => void process.stdout.write(Buffer.from(base64, "base64")),
+  },
+  {
+    kind: "printBoth",
+    run: (word: string) => {
+      console.log(`out ${word} 1`);
+      console.error(`err ${word}`);
+      process.stdout.write(`out ${word} 2`);
+    },
+  },
+  {
+    kind: "flood",
+    run: async (megabytes: number) => {
+      const block = `${"y".repeat(99)}\n`.repeat(10_000);
+      for (let index = 0; index < megabytes; index++) {
+        await new Promise((resolve) => process.stdout.write(block, resolve));
+      }
+      console.log("the end");
+    },
+  },
+  {
+    kind: "log",
+    run: (context: Any) => {
+      context.log.debug("d");
+      context.log.info("i");
+      context.log.warn("w");
+      context.log.error("e");
+    },
+  },
+  {
+    kind: "late",
+    run: () => {
+      setTimeout(() => {
+        throw new Error("too late");
+      }, 5);
+    },
+  },
+  {
+    kind: "uncaught",
+    run: async () => {
+      setTimeout(() => {
+        throw new Error("loose");
+      }, 5);
+      await sleep(60_000);
+    },
+  },
+  {
+    kind: "leaveChild",
+    run: (file: string) => {
+      const child = spawn("/bin/sleep", ["600"], { stdio: "ignore" });
+      writeFileSync(file, String(child.pid));
+    },
+  },
+  {
+    kind: "context",
+    run: (context: Any, value: number, manager: Any, worker: Any) => ({
+      value,
+      fence: context.fence,
+      id: context.instance.id,
+      attempt: context.instance.attempt,
+      scheduledFor: context.scheduledFor.toISOString(),
+      aborted: context.signal.aborted,
+      manager: Object.keys(manager).sort(),
+      pid: worker.pid === process.pid,
+    }),
+  },
+  {
+    kind: "manager",
+    run: (manager: Any, kind: string) => manager.scheduleJob(kind, { at: new Date(5) }),
+  },
+  {
+    kind: "complete",
+    run: (value: number) => value * 2,
+    onComplete: (instance: Any, results: unknown[]) => {
+      console.log(`completed ${instance.kind} ${JSON.stringify(results)}`);
+    },
+  },
+  {
+    kind: "terminate",
+    run: (_how: string) => {
+      throw new Error("original");
+    },
+    onTerminate: (instance: Any, error: Error) => {
+      const how = instance.arguments[0];
+      instance.log.info(`terminated by ${error.message}`);
+      if (how === "resolve") return null;
+      if (how === "replace") return new Error("replaced");
+      if (how === "throw") throw new Error("thrown");
+    },
+  },
+  {
+    kind: "state",
+    run: () => {},
+    onStateChange: (instance: Any, state: string) => {
+      appendFileSync(instance.arguments[0], `${state} ${instance.state}\n`);
+    },
+  },
+  { kind: "deaf", run: () => void process.removeAllListeners("message") },
+];
