@@ -1,0 +1,20 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Args } from "./args.ts";
+import type { OptionSpec } from "./verb.ts";
+
+const DEFAULT_FILE = "config.toml";
+
+/** The option that names the configuration. */
+export const CONFIG_OPTION: OptionSpec = {
+  alias: "c",
+  describe: `TOML file of the configuration (default ${DEFAULT_FILE} here, if there is one)`,
+  env: "JOBCTL_CONFIG",
+};
+
+/** The configuration's file: named, or the usual one of this folder; null when there is none. */
+export function configFileOf(args: Args, cwd: string): string | null {
+  const named = args.text("config");
+  if (named !== undefined) return named;
+  return existsSync(join(cwd, DEFAULT_FILE)) ? DEFAULT_FILE : null;
+}

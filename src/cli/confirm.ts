@@ -1,0 +1,37 @@
+import { JobError } from "../core/errors.ts";
+import type { CliIo } from "./io.ts";
+import { makeVisible } from "./output/safe_text.ts";
+
+/** An answer longer than this is no answer. */
+const ANSWER_CHARS_MAX = 1_000;
+
+async function readLine(io: CliIo): Promise<string> {
+  const decoder = new TextDecoder();
+  let line = "";
+  for await (const chunk of io.stdin) {
+    line += typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
+    if (line.includes("\n") || line.length > ANSWER_CHARS_MAX) break;
+  }
+  return line.split("\n", 1)[0]!.trim();
+}
+
+/**
+ * Ask before something that cannot be undone.
+ *
+ * @param action what is about to happen, and to how many: "cancel 3 instances"
+ * @throws JobError `canceled` when the answer is no, `invalid_argument` when nobody can be asked
+ */
+export async function confirm(io: CliIo, action: string, isConfirmed: boolean): Promise<void> {
+  if (isConfirmed) return;
+  const what = makeVisible(action);
+  if (!io.isInteractive) {
+    throw new JobError("invalid_argument", `Cannot ${what}: nobody can be asked`, {
+      hint: "Add --yes to say that it is meant",
+    });
+  }
+  await io.stderr.write(`About to ${what}. Go on? [y/N] `);
+  if (/^y(es)?$/i.test(await readLine(io))) return;
+  throw new JobError("canceled", `Did not ${what}: the answer was not "yes"`, {
+    hint: "Nothing was changed",
+  });
+}

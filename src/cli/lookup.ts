@@ -1,0 +1,108 @@
+import { JobError } from "../core/errors.ts";
+import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
+import type { QueryInit } from "./query.ts";
+import type { JobClient } from "./session.ts";
+import { makeVisible } from "./output/safe_text.ts";
+
+/** Entries asked for at once. */
+export const PAGE_SIZE = 500;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** One page of an answer. */
+export interface FetchedPage<T> {
+  readonly items: readonly T[];
+  readonly nextPageToken?: string | undefined;
+}
+
+/**
+ * Every entry of a paged answer, page by page.
+ *
+ * @param limit how many at most; null for all
+ */
+export async function* pages<T>(
+  limit: number | null,
+  fetch: (pageSize: number, pageToken: string | undefined) => Promise<FetchedPage<T>>,
+): AsyncGenerator<T> {
+  let left = limit ?? Infinity;
+  let token: string | undefined;
+  do {
+    const page = await fetch(Math.min(PAGE_SIZE, left), token);
+    for (const item of page.items.slice(0, left)) yield item;
+    left -= page.items.length;
+    // A server that answers its own token again would never end.
+    token = page.nextPageToken === token ? undefined : page.nextPageToken;
+  } while (token && left > 0);
+}
+
+/** Instances that match, newest first. */
+export function lookupInstances(
+  client: JobClient,
+  query: QueryInit,
+  limit: number | null,
+): AsyncGenerator<JobInstance> {
+  return pages(limit, async (pageSize, pageToken) => {
+    const answer = await client.lookupInstances({ query: { ...query, pageSize, pageToken } });
+    return { items: answer.instances, nextPageToken: answer.nextPageToken };
+  });
+}
+
+/** Recurring schedules, of one kind when it is given. */
+export function listSchedules(
+  client: JobClient,
+  kind: string | undefined,
+  limit: number | null,
+): AsyncGenerator<Schedule> {
+  return pages(limit, async (pageSize, pageToken) => {
+    const answer = await client.listSchedules({ kind, pageSize, pageToken });
+    return { items: answer.schedules, nextPageToken: answer.nextPageToken };
+  });
+}
+
+/**
+ * The instance that an id or a unique beginning of one names.
+ *
+ * @throws JobError `not_found`
+ */
+export async function findInstance(client: JobClient, id: string): Promise<JobInstance> {
+  const { instance } = await client.getInstance({ uuid: id.toLowerCase() });
+  return present(instance, `Cannot get instance "${makeVisible(id)}"`);
+}
+
+/** The whole id for a beginning of one; a whole one is taken as it is. */
+export async function resolveId(client: JobClient, id: string): Promise<string> {
+  return UUID.test(id) ? id.toLowerCase() : (await findInstance(client, id)).uuid;
+}
+
+/**
+ * The schedule that an id or a unique beginning of one names.
+ *
+ * @throws JobError `not_found`, or `invalid_argument` when several begin so
+ */
+export async function findSchedule(client: JobClient, id: string): Promise<Schedule> {
+  const found: Schedule[] = [];
+  for await (const schedule of listSchedules(client, undefined, null)) {
+    if (schedule.id === id) return schedule;
+    if (schedule.id.startsWith(id)) found.push(schedule);
+  }
+  const [first, ...others] = found;
+  const shown = makeVisible(id);
+  if (!first) {
+    throw new JobError("not_found", `Cannot find schedule "${shown}": no such schedule`, {
+      hint: 'See "jobctl list schedules"',
+    });
+  }
+  if (others.length === 0) return first;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot find schedule "${shown}": ${found.length} ids begin so`,
+    { hint: `Give more of it: ${found.slice(0, 3).map((schedule) => schedule.id).join(", ")}` },
+  );
+}
+
+/** What an answer must hold; its absence is the server's fault. */
+export function present<T>(value: T | undefined, action: string): T {
+  if (value !== undefined) return value;
+  throw new JobError("internal", `${action}: the daemon's answer is empty`, {
+    hint: "Are daemon and jobctl of one version? See jobctl get version and jobctl --version",
+  });
+}

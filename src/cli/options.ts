@@ -1,0 +1,58 @@
+import { OUTPUT_FORMATS } from "./output/format.ts";
+import type { OptionSpecs } from "./verb.ts";
+
+export const HOST_DEFAULT = "localhost";
+export const PORT_DEFAULT = 59051;
+export const CALL_TIMEOUT_DEFAULT = "10s";
+
+/** Where the daemon is and who asks; read before the connection is made. */
+export const CONNECTION_OPTIONS: OptionSpecs = {
+  host: {
+    describe: `Host of the daemon (default ${HOST_DEFAULT})`,
+    env: "JOBCTL_HOST",
+  },
+  port: {
+    describe: `gRPC port of the daemon (default ${PORT_DEFAULT})`,
+    env: "JOBCTL_PORT",
+  },
+  socket: {
+    describe:
+      "Unix socket of the daemon; none never uses one (default: the one of the port, if any)",
+    env: "JOBCTL_SOCKET",
+  },
+  token: {
+    describe: "Access token; other users can see it in ps, so prefer the variable or --token-file",
+    env: "JOBCTL_TOKEN",
+  },
+  "token-file": {
+    describe: "File that holds the access token",
+    env: "JOBCTL_TOKEN_FILE",
+  },
+  tls: { describe: "Speak TLS, trusting the system's authorities", isFlag: true },
+  "tls-ca": {
+    describe: "Speak TLS, trusting the authorities of this PEM file",
+    env: "JOBCTL_TLS_CA",
+  },
+  "tls-cert": {
+    describe: "Certificate that shows who asks (PEM file)",
+    env: "JOBCTL_TLS_CERT",
+  },
+  "tls-key": { describe: "Key of --tls-cert (PEM file)", env: "JOBCTL_TLS_KEY" },
+  "call-timeout": {
+    describe: `Longest wait for one answer of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
+    env: "JOBCTL_CALL_TIMEOUT",
+  },
+};
+
+/** How results are written. */
+export const OUTPUT_OPTIONS: OptionSpecs = {
+  output: {
+    alias: "o",
+    describe: `${OUTPUT_FORMATS.join(", ")} (default table on a terminal, else json)`,
+    choices: OUTPUT_FORMATS,
+    env: "JOBCTL_OUTPUT",
+  },
+  "no-color": { describe: "No colours; the variable NO_COLOR does the same", isFlag: true },
+  quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
+  debug: { describe: "Show the stack of an error", isFlag: true },
+};

@@ -1,0 +1,17 @@
+/** Forms in which a result is written. */
+export type OutputFormat = "table" | "wide" | "json" | "jsonl" | "yaml" | "csv" | "name";
+
+export const OUTPUT_FORMATS: readonly OutputFormat[] = [
+  "table",
+  "wide",
+  "json",
+  "jsonl",
+  "yaml",
+  "csv",
+  "name",
+];
+
+/** Whether `text` names a form. */
+export function isOutputFormat(text: string): text is OutputFormat {
+  return (OUTPUT_FORMATS as readonly string[]).includes(text);
+}

@@ -1,0 +1,12 @@
+/** Data without behaviour, as JSON has it. An absent key is undefined and is not written. */
+export type Plain =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Plain[]
+  | PlainRecord;
+
+export interface PlainRecord {
+  readonly [key: string]: Plain | undefined;
+}

@@ -1,0 +1,168 @@
+import type { CliIo } from "../io.ts";
+import { formatCsvLine } from "./csv.ts";
+import type { OutputFormat } from "./format.ts";
+import type { Plain, PlainRecord } from "./plain.ts";
+import { makeJsonVisible, makeLinesVisible, makeVisible } from "./safe_text.ts";
+import { formatTable, paint } from "./table.ts";
+import type { Style } from "./table.ts";
+import type { View } from "./view.ts";
+import { formatYaml } from "./yaml.ts";
+
+/** Text is written out in blocks of this many characters, so that a long list is neither held nor written by the line. */
+const BLOCK_CHARS = 65_536;
+
+/** Writes results to stdout in the form that was asked for, and notes to stderr. */
+export interface Printer {
+  readonly format: OutputFormat;
+  /** Whether people read it: `table` and `wide`. */
+  readonly isHuman: boolean;
+  readonly nowMs: number;
+  one<T>(view: View<T>, item: T): Promise<void>;
+  list<T>(view: View<T>, items: AsyncIterable<T> | Iterable<T>): Promise<void>;
+  /** A list that grows while it is written: each item at once, `json` as `jsonl`. */
+  stream<T>(view: View<T>, items: AsyncIterable<T>): Promise<void>;
+  /** A value that is no record; `name` writes it as `table` does. */
+  value(value: Plain, text: string): Promise<void>;
+  /** A record for which people get `lines` in place of a table. */
+  details(record: PlainRecord, name: string, lines: readonly string[]): Promise<void>;
+  /** Text for people as it is; the caller has made it safe. */
+  text(text: string): Promise<void>;
+  paint(text: string, style: Style | undefined): string;
+  /** A remark on stderr; only on a terminal, so that stdout and stderr read together are still JSON. */
+  note(text: string): Promise<void>;
+}
+
+export interface PrinterOptions {
+  readonly format: OutputFormat;
+  readonly hasColor: boolean;
+  readonly isQuiet: boolean;
+}
+
+/** JSON text of plain data that is safe on a terminal, ended by a newline. */
+export function formatJson(value: Plain, indent: number): string {
+  return `${makeJsonVisible(JSON.stringify(value, null, indent))}\n`;
+}
+
+/** A printer for one run of a verb. */
+export function createPrinter(io: CliIo, options: PrinterOptions): Printer {
+  const { format, hasColor } = options;
+  const isHuman = format === "table" || format === "wide";
+  const nowMs = io.clock.now().wallMs;
+  const write = (text: string) => io.stdout.write(text);
+  // Raw text goes to a pipe as it is and to a terminal only in visible form.
+  const safe = (text: string) => io.isTerminal ? makeLinesVisible(text) : text;
+
+  const table = <T>(view: View<T>, items: readonly T[]) => {
+    const isWide = format === "wide";
+    const columns = view.columns.filter((column) => isWide || !column.isWide);
+    const rows = items.map((item) => columns.map((column) => column.cell(item, { nowMs, isWide })));
+    const width = io.isTerminal && !isWide ? io.columns : null;
+    return formatTable(columns, rows, { columns: width, hasColor });
+  };
+
+  const printer: Printer = {
+    format,
+    isHuman,
+    nowMs,
+    paint: (text, style) => paint(text, style, hasColor),
+    text: write,
+    async note(text) {
+      if (options.isQuiet || !io.isTerminal) return;
+      await io.stderr.write(`${makeLinesVisible(text)}\n`);
+    },
+    async one(view, item) {
+      if (isHuman) return await write(table(view, [item]));
+      if (format === "csv") return await printer.list(view, [item]);
+      await write(formatRecord(format, view.record(item), view.name(item), safe));
+    },
+    async list(view, items) {
+      if (!isHuman) {
+        return await writeList(view, items, { format, blockChars: BLOCK_CHARS, write, safe });
+      }
+      if (view.line) {
+        for await (const item of items) await write(`${view.line(item, printer.paint)}\n`);
+        return;
+      }
+      const held = [];
+      for await (const item of items) held.push(item);
+      await write(table(view, held));
+    },
+    async stream(view, items) {
+      if (isHuman) return await printer.list(view, items);
+      const form = format === "json" ? "jsonl" : format;
+      await writeList(view, items, { format: form, blockChars: 1, write, safe });
+    },
+    async value(value, text) {
+      if (format === "json" || format === "jsonl") return await write(formatJson(value, 2));
+      await write(format === "yaml" ? formatYaml(value) : `${safe(text)}\n`);
+    },
+    async details(record, name, lines) {
+      if (isHuman) return await write(`${lines.join("\n")}\n`);
+      await write(formatRecord(format, record, name, safe));
+    },
+  };
+  return printer;
+}
+
+function formatRecord(
+  format: OutputFormat,
+  record: PlainRecord,
+  name: string,
+  safe: (text: string) => string,
+): string {
+  if (format === "json") return formatJson(record, 2);
+  if (format === "jsonl") return formatJson(record, 0);
+  if (format === "yaml") return formatYaml(record);
+  if (format === "name") return `${makeVisible(name)}\n`;
+  const entries = Object.entries(record).filter(([, value]) => value !== undefined);
+  return safe(
+    formatCsvLine(entries.map(([key]) => key)) + formatCsvLine(entries.map(([, value]) => value)),
+  );
+}
+
+interface ListTarget {
+  readonly format: OutputFormat;
+  /** Written out whenever so much has gathered. */
+  readonly blockChars: number;
+  readonly write: (text: string) => Promise<void>;
+  readonly safe: (text: string) => string;
+}
+
+async function writeList<T>(
+  view: View<T>,
+  items: AsyncIterable<T> | Iterable<T>,
+  target: ListTarget,
+): Promise<void> {
+  const { format, write } = target;
+  let block = format === "csv" ? formatCsvLine(view.keys) : "";
+  let count = 0;
+  for await (const item of items) {
+    block += formatElement(view, item, { format, index: count, safe: target.safe });
+    count += 1;
+    if (block.length < target.blockChars) continue;
+    await write(block);
+    block = "";
+  }
+  if (format === "json") block += count === 0 ? "[]\n" : "\n]\n";
+  if (format === "yaml" && count === 0) block += "[]\n";
+  if (block !== "") await write(block);
+}
+
+function formatElement<T>(
+  view: View<T>,
+  item: T,
+  at: {
+    readonly format: OutputFormat;
+    readonly index: number;
+    readonly safe: (text: string) => string;
+  },
+): string {
+  const { format } = at;
+  if (format === "name") return `${makeVisible(view.name(item))}\n`;
+  const record = view.record(item);
+  if (format === "jsonl") return formatJson(record, 0);
+  if (format === "yaml") return formatYaml([record]);
+  if (format === "csv") return at.safe(formatCsvLine(view.keys.map((key) => record[key])));
+  const json = formatJson(record, 2).trimEnd().replaceAll("\n", "\n  ");
+  return `${at.index === 0 ? "[" : ","}\n  ${json}`;
+}

@@ -1,0 +1,34 @@
+// Control characters (C0, DEL, C1), the line and paragraph separators, and the marks that reorder text.
+// deno-lint-ignore no-control-regex
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+// What JSON.stringify lets through of the same.
+const HIDDEN_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+function escapeOf(character: string): string {
+  const named = NAMED[character];
+  if (named) return named;
+  const code = character.charCodeAt(0);
+  return code < 0x100
+    ? `\\x${code.toString(16).padStart(2, "0")}`
+    : `\\u${code.toString(16).padStart(4, "0")}`;
+}
+
+/** Text as one line that cannot steer a terminal: what would is written out, such as `\x1b`. */
+export function makeVisible(text: string): string {
+  return text.replaceAll(HIDDEN, escapeOf);
+}
+
+/** As {@link makeVisible}, but lines stay lines. */
+export function makeLinesVisible(text: string): string {
+  return text.split(/\r?\n/).map(makeVisible).join("\n");
+}
+
+/** JSON text of the same value in which nothing can steer a terminal. */
+export function makeJsonVisible(json: string): string {
+  return json.replaceAll(
+    HIDDEN_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,254 @@
+import yargs from "yargs";
+import type { Argv } from "yargs";
+import { JobError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import { usageError } from "./args.ts";
+import { CONNECTION_OPTIONS, OUTPUT_OPTIONS } from "./options.ts";
+import { makeVisible } from "./output/safe_text.ts";
+import { isGroup } from "./verb.ts";
+import type { OptionSpecs, Verb, VerbGroup, WordSpec } from "./verb.ts";
+import { VERBS } from "./verbs.ts";
+
+/** What the command line asks for. */
+export type CommandLine =
+  | { readonly type: "help"; readonly text: string; readonly isAsked: boolean }
+  | {
+    readonly type: "run";
+    readonly verb: Verb;
+    /** The verb's words, such as `jobctl list jobs`. */
+    readonly title: string;
+    readonly words: Readonly<Record<string, readonly string[]>>;
+    readonly values: Readonly<Record<string, unknown>>;
+    readonly specs: OptionSpecs;
+  };
+
+const PROGRAM = "jobctl";
+const HELP_WIDTH_MAX = 100;
+const TOP_OPTIONS: OptionSpecs = {
+  ...CONNECTION_OPTIONS,
+  ...OUTPUT_OPTIONS,
+  version: { describe: "Show the version of this program", isFlag: true },
+};
+
+type RawArguments = Readonly<Record<string, unknown>> & {
+  readonly _: readonly (string | number)[];
+};
+
+interface Choice {
+  readonly entry: Verb | VerbGroup;
+  readonly titles: readonly string[];
+  readonly raw: RawArguments;
+}
+
+/** Every option that a verb takes. */
+export function optionsOf(verb: Verb): OptionSpecs {
+  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
+  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
+}
+
+/** How a verb is written: `jobctl schedule KIND [ARGS…]`. */
+export function usageOf(titles: readonly string[], verb: Verb): string {
+  const words = verb.words.map(({ name, isOptional, isRest }) => {
+    const text = isRest ? `${name}…` : name;
+    return isOptional ? `[${text}]` : text;
+  });
+  return [...titles, ...words, "[options]"].join(" ");
+}
+
+// Words are ours to check: yargs reads them a second time and takes their quotes away.
+function declare(parser: Argv, specs: OptionSpecs, isHidden = false): Argv {
+  for (const [name, spec] of Object.entries(specs)) {
+    parser.option(name, {
+      alias: spec.alias,
+      describe: spec.env ? `${spec.describe} [${spec.env}]` : spec.describe,
+      hidden: isHidden,
+      global: false,
+      ...(spec.isFlag ? { type: "boolean" as const } : { type: "string" as const, nargs: 1 }),
+    });
+  }
+  return parser;
+}
+
+function declareVerb(parser: Argv, titles: readonly string[], verb: Verb): Argv {
+  const words = verb.words.map(({ name, describe }) => `  ${name}  ${describe}`);
+  const text = [
+    `Usage: ${usageOf(titles, verb)}`,
+    `${verb.summary}.`,
+    ...(verb.details ? [verb.details] : []),
+    ...(words.length > 0 ? [words.join("\n")] : []),
+  ];
+  parser.usage(text.join("\n\n"));
+  declare(parser, optionsOf(verb));
+  if (verb.isClient) parser.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
+  parser.group(Object.keys(OUTPUT_OPTIONS), "Output:");
+  for (const [line, meaning] of verb.examples) parser.example(line, meaning);
+  return parser;
+}
+
+function declareGroup(
+  parser: Argv,
+  group: VerbGroup,
+  choose: (choice: Choice) => void,
+): Argv {
+  const titles = [PROGRAM, group.name];
+  parser.usage(`Usage: ${titles.join(" ")} VERB [options]\n\n${group.summary}.`);
+  // So that an option before the second word keeps its value and leaves that word alone.
+  for (const verb of group.verbs) declare(parser, optionsOf(verb), true);
+  for (const verb of group.verbs) {
+    const path = [...titles, verb.name];
+    parser.command(
+      verb.name,
+      verb.summary,
+      (inner) => declareVerb(inner, path, verb),
+      (raw) => choose({ entry: verb, titles: path, raw: raw as RawArguments }),
+    );
+  }
+  return parser;
+}
+
+function createParser(columns: number, choose: (choice: Choice) => void): Argv {
+  const parser = yargs([])
+    .scriptName(PROGRAM)
+    .detectLocale(false)
+    .locale("en")
+    .updateStrings({ "Not enough arguments following: %s": "Cannot read option --%s: no value" })
+    .parserConfiguration({
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "dot-notation": false,
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "populate--": true,
+      "short-option-groups": false,
+      "strip-aliased": true,
+    })
+    // A name of one letter: by a longer one yargs also takes a last argument of that name for a wish for help.
+    .help("h", "Show this help; --help does the same")
+    .version(false)
+    .exitProcess(false)
+    .wrap(Math.min(columns, HELP_WIDTH_MAX))
+    .fail((message, error) => {
+      throw error instanceof JobError ? error : usageError(message, "Write --OPTION=VALUE");
+    })
+    .usage(`Usage: ${PROGRAM} VERB [options]\n\nRun jobs: on schedules, durably, from one file.`)
+    .epilogue(`Help of one verb: ${PROGRAM} VERB --help. Documentation: docs/cli.md`);
+  declare(parser, TOP_OPTIONS);
+  parser.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
+  parser.group(Object.keys(OUTPUT_OPTIONS), "Output:");
+  for (const entry of VERBS) {
+    const titles = [PROGRAM, entry.name];
+    parser.command(
+      entry.name,
+      entry.summary,
+      (inner) =>
+        isGroup(entry) ? declareGroup(inner, entry, choose) : declareVerb(inner, titles, entry),
+      (raw) => choose({ entry, titles, raw: raw as RawArguments }),
+    );
+  }
+  return parser;
+}
+
+function normalizeHelp(argv: readonly string[]): string[] {
+  const end = argv.indexOf("--");
+  return argv.map((word, index) => word === "--help" && (end === -1 || index < end) ? "-h" : word);
+}
+
+/**
+ * Read the command line.
+ *
+ * @throws JobError `invalid_argument` for what it cannot mean
+ */
+export async function parseCommandLine(
+  argv: readonly string[],
+  columns: number,
+): Promise<CommandLine> {
+  let choice: Choice | null = null;
+  let output = "";
+  const parser = createParser(columns, (chosen) => choice = chosen);
+  const parsed = await parser.parse(normalizeHelp(argv), {}, (_error, _argv, text) => {
+    output = text;
+  }) as RawArguments;
+  if (output !== "") return { type: "help", text: `${output}\n`, isAsked: true };
+  if (choice !== null) return readChoice(choice, argv);
+  const [word] = parsed._;
+  if (word === undefined) {
+    assertKnownOptions(parsed, TOP_OPTIONS, { title: PROGRAM, argv });
+    return { type: "help", text: `${await parser.getHelp()}\n`, isAsked: false };
+  }
+  throw unknownVerb(String(word), [PROGRAM], VERBS);
+}
+
+function readChoice({ entry, titles, raw }: Choice, argv: readonly string[]): CommandLine {
+  const title = titles.join(" ");
+  const rest = raw._.slice(titles.length - 1).map(String);
+  if (isGroup(entry)) {
+    if (rest.length > 0) throw unknownVerb(rest[0]!, titles, entry.verbs);
+    const names = entry.verbs.map(({ name }) => name).join(", ");
+    throw usageError(`Cannot run "${title}": it needs one of ${names}`, `See ${title} --help`);
+  }
+  const specs = optionsOf(entry);
+  assertKnownOptions(raw, specs, { title, argv });
+  const behind = (raw["--"] ?? []) as readonly (string | number)[];
+  const words = readWords([...rest, ...behind.map(String)], entry.words, {
+    title,
+    usage: usageOf(titles, entry),
+  });
+  return { type: "run", verb: entry, title, words, values: raw, specs };
+}
+
+function readWords(
+  given: readonly string[],
+  specs: readonly WordSpec[],
+  at: { readonly title: string; readonly usage: string },
+): Record<string, readonly string[]> {
+  const words: Record<string, readonly string[]> = {};
+  let used = 0;
+  for (const { name, isOptional, isRest } of specs) {
+    const taken = isRest ? given.slice(used) : given.slice(used, used + 1);
+    if (taken.length === 0 && !isOptional) {
+      throw usageError(`Cannot run "${at.title}": ${name} is missing`, `Usage: ${at.usage}`);
+    }
+    words[name] = taken;
+    used += taken.length;
+  }
+  if (used === given.length) return words;
+  throw usageError(
+    `Cannot run "${at.title}" with the word "${makeVisible(given[used]!)}": it takes no more words`,
+    `Usage: ${at.usage}`,
+  );
+}
+
+function assertKnownOptions(
+  raw: RawArguments,
+  specs: OptionSpecs,
+  at: { readonly title: string; readonly argv: readonly string[] },
+): void {
+  const ours = new Set(["_", "$0", "--", "h", ...Object.keys(specs)]);
+  const unknown = Object.keys(raw).find((name) => !ours.has(name));
+  if (unknown === undefined) return;
+  // As it was typed, since yargs keeps the name alone.
+  const typed =
+    at.argv.find((word) =>
+      word.startsWith("-") && word.replace(/^--?/, "").split("=", 1)[0] === unknown
+    )?.split("=", 1)[0] ?? `--${unknown}`;
+  const near = nearest(unknown, Object.keys(specs));
+  throw usageError(
+    `Cannot run "${at.title}" with "${makeVisible(typed)}": no such option`,
+    near
+      ? `Did you mean "--${near}"?`
+      : `See ${at.title} --help; arguments that begin with "-" come after "--"`,
+  );
+}
+
+function unknownVerb(
+  word: string,
+  titles: readonly string[],
+  entries: readonly (Verb | VerbGroup)[],
+): JobError {
+  const names = entries.map(({ name }) => name);
+  const near = nearest(word, names);
+  return usageError(
+    `Cannot run "${[...titles, makeVisible(word)].join(" ")}": no such verb`,
+    near ? `Did you mean "${[...titles, near].join(" ")}"?` : `Verbs: ${names.join(", ")}`,
+  );
+}

@@ -1,0 +1,71 @@
+import { parseDuration } from "../core/duration.ts";
+import type { ConnectOptions, JobClient } from "../rpc/client.ts";
+import { assertOneOf, usageError } from "./args.ts";
+import type { Args } from "./args.ts";
+import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT, PORT_DEFAULT } from "./options.ts";
+
+export type { JobClient };
+/** Where to connect and how to show who asks. */
+export type ClientSettings = ConnectOptions;
+
+/** Word for "no Unix socket, TCP". */
+const NO_SOCKET = "none";
+const PORT_MAX = 65_535;
+
+/** Longest wait for one answer, in milliseconds. @throws JobError `invalid_argument` */
+export function callTimeoutMs(args: Args): number {
+  const timeoutMs = args.durationMs("call-timeout") ?? parseDuration(CALL_TIMEOUT_DEFAULT);
+  if (timeoutMs > 0) return timeoutMs;
+  throw usageError(
+    `Cannot wait "${args.text("call-timeout")}" for an answer: not above zero`,
+    'Give --call-timeout a duration such as "10s"',
+  );
+}
+
+// What the command line says stands above the environment, also where they name different things.
+function readSocket(args: Args): string | null | undefined {
+  assertOneOf(args, ["socket", "host"]);
+  assertOneOf(args, ["socket", "port"]);
+  const isFlag = args.given(["socket"]).length > 0;
+  if (!isFlag && args.given(["host", "port"]).length > 0) return undefined;
+  const socket = args.text("socket");
+  return socket === NO_SOCKET ? null : socket;
+}
+
+function readToken(args: Args): Pick<ClientSettings, "token" | "tokenFile"> {
+  assertOneOf(args, ["token", "token-file"]);
+  if (args.given(["token-file"]).length > 0) return { tokenFile: args.text("token-file") };
+  const token = args.text("token");
+  return token === undefined ? { tokenFile: args.text("token-file") } : { token };
+}
+
+function readTls(args: Args): ClientSettings["tls"] {
+  const ca = args.text("tls-ca");
+  const cert = args.text("tls-cert");
+  const key = args.text("tls-key");
+  if ((cert === undefined) !== (key === undefined)) {
+    const [has, lacks] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    throw usageError(
+      `Cannot use --tls-${has} without --tls-${lacks}`,
+      `Add --tls-${lacks} FILE: a certificate and its key belong together`,
+    );
+  }
+  const isOn = args.flag("tls") || [ca, cert].some((path) => path !== undefined);
+  return isOn ? { ca, cert, key } : null;
+}
+
+/**
+ * Read where the daemon is and who asks, from options and environment.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function readClientSettings(args: Args): ClientSettings {
+  return {
+    host: args.text("host") ?? HOST_DEFAULT,
+    port: args.integer("port", { min: 1, max: PORT_MAX }) ?? PORT_DEFAULT,
+    socket: readSocket(args),
+    ...readToken(args),
+    tls: readTls(args),
+    timeoutMs: callTimeoutMs(args),
+  };
+}

@@ -1,0 +1,35 @@
+import type { Verb, VerbGroup } from "./verb.ts";
+import { CANCEL } from "./verbs/cancel.ts";
+import { CHECK } from "./verbs/check.ts";
+import { DELETE } from "./verbs/delete.ts";
+import { DESCRIBE } from "./verbs/describe.ts";
+import { GET } from "./verbs/get.ts";
+import { HISTORY } from "./verbs/history.ts";
+import { INIT } from "./verbs/init.ts";
+import { LIST } from "./verbs/list.ts";
+import { LOGS } from "./verbs/logs.ts";
+import { NEXT } from "./verbs/next.ts";
+import { RETRY } from "./verbs/retry.ts";
+import { SCHEDULE } from "./verbs/schedule.ts";
+import { SERVE } from "./verbs/serve.ts";
+import { STATUS } from "./verbs/status.ts";
+import { WORKERS } from "./verbs/workers.ts";
+
+/** Every verb, in the order of the help. */
+export const VERBS: readonly (Verb | VerbGroup)[] = [
+  SERVE,
+  CHECK,
+  INIT,
+  NEXT,
+  STATUS,
+  SCHEDULE,
+  LIST,
+  GET,
+  DESCRIBE,
+  LOGS,
+  HISTORY,
+  CANCEL,
+  RETRY,
+  DELETE,
+  WORKERS,
+];

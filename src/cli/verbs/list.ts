@@ -1,0 +1,123 @@
+import { listSchedules, lookupInstances } from "../lookup.ts";
+import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../query.ts";
+import { assertOneOf } from "../args.ts";
+import type { Args } from "../args.ts";
+import type { Printer } from "../output/printer.ts";
+import type { View } from "../output/view.ts";
+import type { OptionSpecs, Verb, VerbGroup } from "../verb.ts";
+import { INSTANCE_VIEW } from "../views/instance_view.ts";
+import { JOB_VIEW } from "../views/job_view.ts";
+import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
+
+/** Rows of a table unless `--limit` or `--all` says otherwise. */
+const TABLE_ROWS = 100;
+const LIMIT_MAX = 10_000_000;
+
+const LIMIT_OPTIONS: OptionSpecs = {
+  limit: { describe: `At most so many (default ${TABLE_ROWS} in a table, else all)` },
+  all: { describe: "All of them, in a table too", isFlag: true },
+};
+
+/** How many to show; null for all. */
+function readLimit(args: Args, printer: Printer): number | null {
+  assertOneOf(args, ["limit", "all"]);
+  const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
+  if (limit !== undefined) return limit;
+  return printer.isHuman && !args.flag("all") ? TABLE_ROWS : null;
+}
+
+async function printLimited<T>(
+  printer: Printer,
+  view: View<T>,
+  options: {
+    readonly limit: number | null;
+    readonly items: (limit: number | null) => AsyncIterable<T>;
+  },
+): Promise<void> {
+  const { limit, items } = options;
+  let hasMore = false;
+  // One more than is shown tells whether there are more.
+  const counted = async function* () {
+    let count = 0;
+    for await (const item of items(limit === null ? null : limit + 1)) {
+      hasMore = count === limit;
+      if (hasMore) return;
+      count += 1;
+      yield item;
+    }
+  };
+  await printer.list(view, counted());
+  if (hasMore) {
+    await printer.note(
+      `These are the first ${limit}; --all shows the rest, --limit N more or fewer`,
+    );
+  }
+}
+
+const JOBS: Verb = {
+  name: "jobs",
+  summary: "List the registered jobs",
+  words: [],
+  options: {},
+  examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { jobs } = await (await client()).listRegisteredJobs({});
+    await printer.list(JOB_VIEW, jobs);
+    return 0;
+  },
+};
+
+const INSTANCES: Verb = {
+  name: "instances",
+  summary: "List instances, the newest first",
+  words: [],
+  options: { ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+  examples: [
+    ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
+    ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
+    ["jobctl list instances --state scheduled -o name", "Ids of all that wait, one a line"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    assertOneOf(args, ["since", "after"]);
+    assertOneOf(args, ["until", "before"]);
+    const query = readQuery(args);
+    const limit = readLimit(args, printer);
+    const connection = await client();
+    await printLimited(printer, INSTANCE_VIEW, {
+      limit,
+      items: (count) => lookupInstances(connection, query, count),
+    });
+    return 0;
+  },
+};
+
+const SCHEDULES: Verb = {
+  name: "schedules",
+  summary: "List recurring schedules, of the config and made at run time",
+  words: [],
+  options: {
+    kind: { alias: "k", describe: "Of this kind" },
+    ...LIMIT_OPTIONS,
+  },
+  examples: [["jobctl list schedules", "When each job runs next"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const kind = args.text("kind");
+    const limit = readLimit(args, printer);
+    const connection = await client();
+    await printLimited(printer, SCHEDULE_VIEW, {
+      limit,
+      items: (count) => listSchedules(connection, kind, count),
+    });
+    return 0;
+  },
+};
+
+/** `jobctl list …` */
+export const LIST: VerbGroup = {
+  name: "list",
+  summary: "List jobs, instances or schedules",
+  verbs: [JOBS, INSTANCES, SCHEDULES],
+};

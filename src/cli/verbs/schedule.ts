@@ -1,0 +1,255 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { isJobError } from "../../core/errors.ts";
+import type {
+  JobInstance,
+  ScheduleJobRequestSchema,
+  ScheduleJobResponse,
+} from "../../rpc/gen/job_pb.ts";
+import { assertOneOf, usageError } from "../args.ts";
+import type { Args } from "../args.ts";
+import { EXIT } from "../exit_codes.ts";
+import { present } from "../lookup.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import type { JobClient } from "../session.ts";
+import { callTimeoutMs } from "../session.ts";
+import type { OptionSpecs, Verb, VerbContext } from "../verb.ts";
+import { instanceLines } from "../views/details.ts";
+import { INSTANCE_VIEW } from "../views/instance_view.ts";
+import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
+import { isFinalState, stateName, timestampOf } from "../wire.ts";
+
+type Request = Exclude<
+  MessageInitShape<typeof ScheduleJobRequestSchema>,
+  { readonly $typeName: string }
+>;
+
+/** Longest wait of one call; the server's own limit. */
+const WAIT_CALL_MS_MAX = 60_000;
+const INT32_MAX = 2_147_483_647;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const OVERLAPS = ["skip", "queue", "replace", "allow"];
+const MISFIRES = ["skip", "latest", "all"];
+
+const OPTIONS: OptionSpecs = {
+  at: { describe: 'Run at this time: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"' },
+  in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
+  cron: { describe: 'Run again and again: "30 2 * * *", "@daily", "@every 15m"' },
+  timezone: { describe: "Zone of --cron, such as Europe/Berlin (default: the daemon's)" },
+  overlap: {
+    describe: `With --cron, while the run before is unfinished: ${OVERLAPS.join(", ")}`,
+    choices: OVERLAPS,
+  },
+  misfire: {
+    describe: `With --cron, for runs that nobody was there to start: ${MISFIRES.join(", ")}`,
+    choices: MISFIRES,
+  },
+  jitter: { describe: "Start later by chance, at most by this long" },
+  priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
+  timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+  retries: { describe: "Attempts after a failed one; -1 for ever" },
+  unique: { describe: "While an unfinished instance has this key, answer that one" },
+  uuid: { describe: "Id for the instance: asked twice, it is accepted once" },
+  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  "dry-run": { describe: "Convert and check the arguments, queue nothing", isFlag: true },
+  wait: {
+    describe: "Wait for the end: exit code 0 when it completed, 3 when it did not",
+    isFlag: true,
+  },
+  "wait-timeout": { describe: "With --wait, give up after this long: exit code 124" },
+};
+
+function assertCombination(args: Args): void {
+  assertOneOf(args, ["at", "in", "cron"]);
+  for (const name of ["unique", "uuid", "wait"]) assertOneOf(args, ["cron", name]);
+  assertOneOf(args, ["dry-run", "wait"]);
+  const needs: Readonly<Record<string, string>> = {
+    timezone: "cron",
+    overlap: "cron",
+    misfire: "cron",
+    "wait-timeout": "wait",
+  };
+  for (const [name, needed] of Object.entries(needs)) {
+    if (args.given([name]).length === 0 || args.given([needed]).length > 0) continue;
+    throw usageError(
+      `Cannot use --${name} without --${needed}`,
+      `Add --${needed}, or leave it out`,
+    );
+  }
+}
+
+function readArguments(args: Args): Pick<Request, "arguments" | "argumentsJson"> {
+  const words = args.words("ARGS");
+  const json = args.text("args-json");
+  if (json === undefined) return { arguments: [...words] };
+  if (words.length > 0) {
+    throw usageError(
+      `Cannot use --args-json with the argument "${
+        makeVisible(words[0]!)
+      }": they exclude each other`,
+      "Give the arguments as words or as JSON",
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw usageError(
+      `Cannot read --args-json "${makeVisible(json)}": not JSON (${(error as Error).message})`,
+      `Write an array, '[1, "two"]', or an object, '{"x": 1}'`,
+    );
+  }
+  if (typeof value !== "object" || value === null) {
+    throw usageError(
+      `Cannot read --args-json "${makeVisible(json)}": neither an array nor an object`,
+      `Write an array, '[1, "two"]', or an object, '{"x": 1}'`,
+    );
+  }
+  return { argumentsJson: json };
+}
+
+function readUuid(args: Args): string | undefined {
+  const uuid = args.text("uuid");
+  if (uuid === undefined || UUID.test(uuid)) return uuid?.toLowerCase();
+  throw usageError(
+    `Cannot read --uuid "${makeVisible(uuid)}": not a UUID`,
+    "Write it as 01938f2c-7d3e-7000-8000-000000000000, or leave it out",
+  );
+}
+
+function bigMs(ms: number | undefined): bigint | undefined {
+  return ms === undefined ? undefined : BigInt(Math.round(ms));
+}
+
+/** Read the whole command line before anything is sent. */
+function readRequest(args: Args, newId: () => string): Request {
+  assertCombination(args);
+  const atMs = args.timeMs("at", "future");
+  const cron = args.text("cron");
+  const isDryRun = args.flag("dry-run");
+  // With an id of ours a request that is sent again is accepted once.
+  const uuid = readUuid(args) ?? (cron === undefined && !isDryRun ? newId() : undefined);
+  return {
+    kind: args.word("KIND"),
+    ...readArguments(args),
+    priority: args.integer("priority", { min: 0, max: INT32_MAX }),
+    at: atMs === undefined ? undefined : timestampOf(atMs),
+    afterMs: bigMs(args.durationMs("in")),
+    cron,
+    timezone: args.text("timezone"),
+    timeoutMs: bigMs(args.durationMs("timeout")),
+    maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
+    uniqueKey: args.text("unique"),
+    uuid,
+    jitterMs: bigMs(args.durationMs("jitter")),
+    dryRun: isDryRun || undefined,
+    overlap: args.text("overlap"),
+    misfire: args.text("misfire"),
+  };
+}
+
+async function send(client: JobClient, request: Request): Promise<ScheduleJobResponse> {
+  try {
+    return await client.scheduleJob(request);
+  } catch (error) {
+    // The answer may be what was lost; with an id the second request is accepted no second time.
+    if (!isJobError(error, "unavailable") || request.uuid === undefined) throw error;
+    return await client.scheduleJob(request);
+  }
+}
+
+async function printPreview(
+  answer: ScheduleJobResponse,
+  { printer }: VerbContext,
+): Promise<void> {
+  const preview = present(answer.instance, "Cannot make a dry run");
+  const { kind, priority, arguments: converted } = preview;
+  const { due_at } = INSTANCE_VIEW.record(preview);
+  const record = {
+    kind,
+    arguments: JSON.stringify(converted),
+    priority,
+    ...(answer.schedule
+      ? { crontab: answer.schedule.cron, timezone: answer.schedule.timezone || undefined }
+      : { due_at }),
+    dry_run: true,
+  };
+  const lines = converted.map((text, index) => `  ${index + 1}. ${makeVisible(text)}`);
+  await printer.details(record, kind, [
+    `Nothing was queued. Job ${makeVisible(kind)} would be given ${
+      lines.length === 0 ? "no arguments" : "these arguments:"
+    }`,
+    ...lines,
+  ]);
+}
+
+async function waitForEnd(
+  client: JobClient,
+  first: JobInstance,
+  options: { readonly context: VerbContext; readonly args: Args },
+): Promise<number> {
+  const { io, printer } = options.context;
+  const timeoutMs = options.args.durationMs("wait-timeout") ?? Infinity;
+  const answerMs = callTimeoutMs(options.args);
+  const endMs = io.clock.now().monotonicMs + timeoutMs;
+  let instance = first;
+  while (!isFinalState(instance.state)) {
+    const leftMs = endMs - io.clock.now().monotonicMs;
+    if (leftMs <= 0) break;
+    const waitMs = Math.max(1, Math.round(Math.min(WAIT_CALL_MS_MAX, leftMs)));
+    const answer = await client.waitInstance({ uuid: instance.uuid, waitMs: BigInt(waitMs) }, {
+      timeoutMs: waitMs + answerMs,
+    });
+    instance = present(answer.instance, `Cannot wait for instance "${instance.uuid}"`);
+  }
+  const record = INSTANCE_VIEW.record(instance);
+  await printer.details(record, instance.uuid, instanceLines(instance, printer));
+  if (!isFinalState(instance.state)) {
+    await printer.note(
+      `The wait ended first; the instance goes on: jobctl get instance ${instance.uuid}`,
+    );
+    return EXIT.timedOut;
+  }
+  return stateName(instance.state) === "Completed" ? EXIT.ok : EXIT.conditionNotMet;
+}
+
+/** `jobctl schedule KIND [ARGS…]` */
+export const SCHEDULE: Verb = {
+  name: "schedule",
+  summary: "Run a job: now, at a time, after a while, or again and again",
+  details: [
+    "Arguments are text; the daemon converts them to the types of the job's parameters and refuses",
+    'what does not fit before anything is queued: see "jobctl describe job KIND". Put arguments that',
+    'begin with "-" after "--".',
+  ].join(" "),
+  words: [
+    { name: "KIND", describe: "Kind of the job" },
+    { name: "ARGS", describe: "Its arguments, by position", isOptional: true, isRest: true },
+  ],
+  options: OPTIONS,
+  examples: [
+    ["jobctl schedule sum 1 2", "Now"],
+    ["jobctl schedule report --at 'tomorrow 9:00'", "At a time"],
+    [`jobctl schedule report --in 10m --args-json '{"region": "eu"}'`, "Later, arguments by name"],
+    ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "Again and again"],
+    ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const request = readRequest(args, context.io.newId);
+    args.durationMs("wait-timeout");
+    const client = await context.client();
+    const answer = await send(client, request);
+    if (request.dryRun) {
+      await printPreview(answer, context);
+      return EXIT.ok;
+    }
+    if (answer.schedule) {
+      await context.printer.one(SCHEDULE_VIEW, answer.schedule);
+      return EXIT.ok;
+    }
+    const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
+    if (args.flag("wait")) return await waitForEnd(client, instance, { context, args });
+    await context.printer.one(INSTANCE_VIEW, instance);
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,94 @@
+import type { GetStatusResponse, KindCounts } from "../../rpc/gen/job_pb.ts";
+import type { PlainRecord } from "../output/plain.ts";
+import type { Printer } from "../output/printer.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import { formatTable } from "../output/table.ts";
+import type { Verb } from "../verb.ts";
+import { fieldLines, timeText } from "../views/details.ts";
+import { isoOf } from "../wire.ts";
+
+const COUNTS = [
+  "scheduled",
+  "processing",
+  "completed",
+  "terminated",
+  "canceled",
+  "timedOut",
+] as const;
+const TITLES = ["SCHEDULED", "PROCESSING", "COMPLETED", "TERMINATED", "CANCELLED", "TIMED OUT"];
+
+function kindRecord(counts: KindCounts): PlainRecord {
+  return {
+    kind: counts.kind,
+    scheduled: Number(counts.scheduled),
+    processing: Number(counts.processing),
+    completed: Number(counts.completed),
+    terminated: Number(counts.terminated),
+    canceled: Number(counts.canceled),
+    timed_out: Number(counts.timedOut),
+  };
+}
+
+function statusRecord(status: GetStatusResponse): PlainRecord {
+  const { workers } = status;
+  return {
+    node: status.node,
+    version: status.version,
+    started_at: isoOf(status.startedAt),
+    is_draining: status.isDraining,
+    store: {
+      type: status.storeType,
+      location: status.storeLocation,
+      problem: status.storeProblem,
+    },
+    workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
+    schedules: Number(status.schedules),
+    next_schedule_at: isoOf(status.nextScheduleAt),
+    kinds: status.kinds.map(kindRecord),
+  };
+}
+
+function statusLines(status: GetStatusResponse, printer: Printer): string[] {
+  const { workers } = status;
+  const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
+  const lines = fieldLines([
+    ["Node", makeVisible(status.node)],
+    ["Version", makeVisible(status.version)],
+    ["Started", timeText(status.startedAt, printer.nowMs)],
+    ["Draining", status.isDraining ? printer.paint("yes", "warn") : undefined],
+    ["Store", makeVisible(store)],
+    [
+      "Store problem",
+      status.storeProblem && printer.paint(makeVisible(status.storeProblem), "bad"),
+    ],
+    [
+      "Workers",
+      workers && `${workers.busy} of ${workers.count} busy, ${workers.alive} processes`,
+    ],
+    ["Schedules", String(status.schedules)],
+    ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
+  ]);
+  if (status.kinds.length === 0) return lines;
+  const rows = status.kinds.map((counts) => [
+    { text: counts.kind },
+    ...COUNTS.map((name) => ({ text: String(counts[name]) })),
+  ]);
+  const headings = ["KIND", ...TITLES].map((title) => ({ title }));
+  const table = formatTable(headings, rows, { columns: null, hasColor: false });
+  return [...lines, "", ...table.trimEnd().split("\n")];
+}
+
+/** `jobctl status` */
+export const STATUS: Verb = {
+  name: "status",
+  summary: "Show how the daemon is: store, workers, schedules, instances by state",
+  words: [],
+  options: {},
+  examples: [["jobctl status", "Is it there, and what does it do"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const status = await (await client()).getStatus({});
+    await printer.details(statusRecord(status), status.node, statusLines(status, printer));
+    return 0;
+  },
+};

@@ -1,0 +1,44 @@
+import { parseInteger } from "../args.ts";
+import { present } from "../lookup.ts";
+import type { Verb, VerbGroup } from "../verb.ts";
+import { WORKERS_VIEW } from "../views/record_views.ts";
+
+const COUNT_MAX = 1_000;
+
+const GET_WORKERS: Verb = {
+  name: "get",
+  summary: "Show how many workers there are and how many are busy",
+  words: [],
+  options: {},
+  examples: [["jobctl workers get", "Attempts at once, busy ones, worker processes"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { workers } = await (await client()).getWorkers({});
+    await printer.one(WORKERS_VIEW, present(workers, "Cannot get the workers"));
+    return 0;
+  },
+};
+
+const SCALE: Verb = {
+  name: "scale",
+  summary: "Change how many attempts run at once",
+  details: "Holds until the daemon ends; worker.count in the config is for good. " +
+    "With fewer workers running attempts still finish.",
+  words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0 nothing is started` }],
+  options: {},
+  examples: [["jobctl workers scale 8", "Eight attempts at once"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const count = parseInteger(args.word("COUNT"), { min: 0, max: COUNT_MAX, what: "COUNT" });
+    const { workers } = await (await client()).resizeWorkers({ count });
+    await printer.one(WORKERS_VIEW, present(workers, `Cannot scale the workers to ${count}`));
+    return 0;
+  },
+};
+
+/** `jobctl workers …` */
+export const WORKERS: VerbGroup = {
+  name: "workers",
+  summary: "Show or change the number of workers",
+  verbs: [GET_WORKERS, SCALE],
+};

@@ -1,0 +1,152 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { formatDuration } from "../../core/duration.ts";
+import type { JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { PlainRecord } from "../output/plain.ts";
+import type { Cell, Style } from "../output/table.ts";
+import type { View, Viewpoint } from "../output/view.ts";
+import { formatAbsolute, formatRelative } from "../output/when.ts";
+import { isoOf, msOf, stateName } from "../wire.ts";
+
+const STATE_STYLES: Readonly<Record<string, Style>> = {
+  Processing: "active",
+  Completed: "good",
+  Terminated: "bad",
+  TimedOut: "bad",
+  Cancelled: "warn",
+};
+
+/** Style of a state's name. */
+export function stateStyle(name: string | undefined): Style | undefined {
+  return name === undefined ? undefined : STATE_STYLES[name];
+}
+
+/** A state as a field of a table. */
+export function stateCell(name: string | undefined): Cell {
+  return { text: name ?? "-", style: stateStyle(name) };
+}
+
+/** A time as a field of a table: relative, or in full when the table is wide. */
+export function timeCell(timestamp: Timestamp | undefined, at: Viewpoint): Cell {
+  const ms = msOf(timestamp);
+  if (ms === undefined) return { text: "-" };
+  return { text: at.isWide ? formatAbsolute(ms) : formatRelative(ms, at.nowMs) };
+}
+
+/** A text as a field of a table, a dash when there is none. */
+export function textCell(text: string | number | undefined): Cell {
+  return { text: text === undefined || text === "" ? "-" : String(text) };
+}
+
+/** When the instance became final; undefined while it is not. */
+export function settledAt(instance: JobInstance): Timestamp | undefined {
+  return instance.completedAt ?? instance.terminatedAt ?? instance.canceledAt ??
+    instance.timedOutAt;
+}
+
+// Texts of several values on one line.
+function joined(values: readonly string[]): string {
+  return values.join(", ");
+}
+
+/** What came of it: the error, else the results. */
+export function outcomeText(instance: JobInstance): string {
+  return instance.error ?? joined(instance.results);
+}
+
+function record(instance: JobInstance): PlainRecord {
+  const detail = instance.errorDetail;
+  return {
+    kind: instance.kind,
+    uuid: instance.uuid || undefined,
+    state: stateName(instance.state),
+    // go-job's form: the list as JSON text.
+    arguments: JSON.stringify(instance.arguments),
+    result_set: instance.results.length > 0 ? JSON.stringify(instance.results) : undefined,
+    error: instance.error,
+    reason: instance.reason,
+    priority: instance.priority,
+    max_retries: instance.maxRetries,
+    timeout: formatDuration(Number(instance.timeoutMs)),
+    attempts: instance.attempts,
+    failures: instance.failures || undefined,
+    crashes: instance.crashes || undefined,
+    due_at: isoOf(instance.dueAt),
+    created_at: isoOf(instance.createdAt),
+    scheduled_at: isoOf(instance.scheduledAt),
+    processed_at: isoOf(instance.processedAt),
+    completed_at: isoOf(instance.completedAt),
+    terminated_at: isoOf(instance.terminatedAt),
+    canceled_at: isoOf(instance.canceledAt),
+    timed_out_at: isoOf(instance.timedOutAt),
+    cancel_requested_at: isoOf(instance.cancelRequestedAt),
+    unique_key: instance.uniqueKey,
+    schedule_id: instance.scheduleId,
+    scheduled_for: isoOf(instance.scheduledFor),
+    retry_of: instance.retryOf,
+    node: instance.node,
+    fence: Number(instance.fence) || undefined,
+    error_detail: detail && {
+      name: detail.name,
+      message: detail.message,
+      stack: detail.stack,
+      exit_code: detail.exitCode,
+      signal: detail.signal,
+    },
+  };
+}
+
+/** How instances are shown. */
+export const INSTANCE_VIEW: View<JobInstance> = {
+  name: (instance) => instance.uuid,
+  record,
+  keys: [
+    "kind",
+    "uuid",
+    "state",
+    "arguments",
+    "result_set",
+    "error",
+    "reason",
+    "priority",
+    "max_retries",
+    "timeout",
+    "attempts",
+    "failures",
+    "crashes",
+    "due_at",
+    "created_at",
+    "scheduled_at",
+    "processed_at",
+    "completed_at",
+    "terminated_at",
+    "canceled_at",
+    "timed_out_at",
+    "cancel_requested_at",
+    "unique_key",
+    "schedule_id",
+    "scheduled_for",
+    "retry_of",
+    "node",
+    "fence",
+    "error_detail",
+  ],
+  columns: [
+    { title: "ID", cell: (instance) => textCell(instance.uuid) },
+    { title: "KIND", isFlexible: true, cell: (instance) => textCell(instance.kind) },
+    { title: "STATE", cell: (instance) => stateCell(stateName(instance.state)) },
+    { title: "TRY", cell: (instance) => textCell(instance.attempts ?? 0) },
+    { title: "CREATED", cell: (instance, at) => timeCell(instance.createdAt, at) },
+    { title: "DUE", cell: (instance, at) => timeCell(instance.dueAt, at) },
+    { title: "STARTED", isWide: true, cell: (instance, at) => timeCell(instance.processedAt, at) },
+    { title: "ENDED", cell: (instance, at) => timeCell(settledAt(instance), at) },
+    { title: "PRIORITY", isWide: true, cell: (instance) => textCell(instance.priority) },
+    { title: "REASON", isWide: true, cell: (instance) => textCell(instance.reason) },
+    { title: "NODE", isWide: true, cell: (instance) => textCell(instance.node) },
+    {
+      title: "ARGUMENTS",
+      isFlexible: true,
+      cell: (instance) => textCell(joined(instance.arguments)),
+    },
+    { title: "RESULT", isFlexible: true, cell: (instance) => textCell(outcomeText(instance)) },
+  ],
+};

@@ -1,0 +1,77 @@
+import type { HistoryEntry, LogEntry, Workers } from "../../rpc/gen/job_pb.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import type { Style } from "../output/table.ts";
+import type { View } from "../output/view.ts";
+import { formatAbsolute, formatRelative } from "../output/when.ts";
+import { isoOf, msOf, stateName } from "../wire.ts";
+import { stateCell, textCell } from "./instance_view.ts";
+
+const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };
+
+/** How the history of instances is shown. */
+export const HISTORY_VIEW: View<HistoryEntry> = {
+  name: (entry) => stateName(entry.state) ?? "",
+  record: (entry) => ({
+    timestamp: isoOf(entry.at),
+    kind: entry.kind,
+    uuid: entry.uuid,
+    state: stateName(entry.state),
+    reason: entry.reason,
+    attempt: entry.attempt,
+    fence: Number(entry.fence) || undefined,
+    node: entry.node,
+  }),
+  keys: ["timestamp", "kind", "uuid", "state", "reason", "attempt", "fence", "node"],
+  columns: [
+    {
+      title: "AT",
+      cell: (entry) => ({ text: formatAbsolute(msOf(entry.at) ?? 0) }),
+    },
+    {
+      title: "AGE",
+      cell: (entry, { nowMs }) => ({ text: formatRelative(msOf(entry.at) ?? 0, nowMs) }),
+    },
+    { title: "STATE", cell: (entry) => stateCell(stateName(entry.state)) },
+    { title: "REASON", cell: (entry) => textCell(entry.reason) },
+    { title: "TRY", cell: (entry) => textCell(entry.attempt) },
+    { title: "FENCE", isWide: true, cell: (entry) => textCell(Number(entry.fence)) },
+    { title: "NODE", isWide: true, cell: (entry) => textCell(entry.node) },
+  ],
+};
+
+/** How the log of instances is shown. */
+export const LOG_VIEW: View<LogEntry> = {
+  name: (entry) => entry.message,
+  record: (entry) => ({
+    timestamp: isoOf(entry.at),
+    kind: entry.kind,
+    uuid: entry.uuid,
+    level: entry.level,
+    message: entry.message,
+    source: entry.source,
+    attempt: entry.attempt,
+    seq: Number(entry.seq),
+  }),
+  keys: ["timestamp", "kind", "uuid", "level", "message", "source", "attempt", "seq"],
+  columns: [],
+  line: (entry, paint) => {
+    const at = paint(formatAbsolute(msOf(entry.at) ?? 0), "dim");
+    const level = paint(
+      makeVisible(entry.level.toUpperCase()).padEnd(5),
+      LEVEL_STYLES[entry.level],
+    );
+    return `${at} ${level} ${makeVisible(entry.message)}`;
+  },
+};
+
+/** How the workers are shown. */
+export const WORKERS_VIEW: View<Workers> = {
+  name: (workers) => String(workers.count),
+  record: (workers) => ({ count: workers.count, busy: workers.busy, alive: workers.alive }),
+  keys: ["count", "busy", "alive"],
+  columns: [
+    { title: "WORKERS", cell: (workers) => textCell(workers.count) },
+    { title: "BUSY", cell: (workers) => textCell(workers.busy) },
+    { title: "PROCESSES", cell: (workers) => textCell(workers.alive) },
+  ],
+};

@@ -1,0 +1,59 @@
+import type { Schedule } from "../../rpc/gen/job_pb.ts";
+import type { PlainRecord } from "../output/plain.ts";
+import type { View } from "../output/view.ts";
+import { isoOf } from "../wire.ts";
+import { textCell, timeCell } from "./instance_view.ts";
+
+function record(schedule: Schedule): PlainRecord {
+  return {
+    id: schedule.id || undefined,
+    kind: schedule.kind,
+    origin: schedule.origin,
+    crontab: schedule.cron,
+    timezone: schedule.timezone,
+    overlap: schedule.overlap,
+    misfire: schedule.misfire,
+    arguments: JSON.stringify(schedule.arguments),
+    next_at: isoOf(schedule.nextAt),
+    last_at: isoOf(schedule.lastAt),
+    created_at: isoOf(schedule.createdAt),
+    generation: Number(schedule.generation),
+  };
+}
+
+/** How recurring schedules are shown. */
+export const SCHEDULE_VIEW: View<Schedule> = {
+  name: (schedule) => schedule.id,
+  record,
+  keys: [
+    "id",
+    "kind",
+    "origin",
+    "crontab",
+    "timezone",
+    "overlap",
+    "misfire",
+    "arguments",
+    "next_at",
+    "last_at",
+    "created_at",
+    "generation",
+  ],
+  columns: [
+    { title: "ID", cell: (schedule) => textCell(schedule.id) },
+    { title: "KIND", isFlexible: true, cell: (schedule) => textCell(schedule.kind) },
+    { title: "SCHEDULE", cell: (schedule) => textCell(schedule.cron) },
+    { title: "ZONE", cell: (schedule) => textCell(schedule.timezone) },
+    { title: "NEXT", cell: (schedule, at) => timeCell(schedule.nextAt, at) },
+    { title: "LAST", cell: (schedule, at) => timeCell(schedule.lastAt, at) },
+    { title: "OVERLAP", isWide: true, cell: (schedule) => textCell(schedule.overlap) },
+    { title: "MISFIRE", isWide: true, cell: (schedule) => textCell(schedule.misfire) },
+    { title: "ORIGIN", isWide: true, cell: (schedule) => textCell(schedule.origin) },
+    { title: "CREATED", isWide: true, cell: (schedule, at) => timeCell(schedule.createdAt, at) },
+    {
+      title: "ARGUMENTS",
+      isFlexible: true,
+      cell: (schedule) => textCell(schedule.arguments.join(", ")),
+    },
+  ],
+};

@@ -1,0 +1,63 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { JobState as WireState } from "../rpc/gen/job_pb.ts";
+
+// The generated enum is a module that loads the protobuf library; the wire's numbers cannot change.
+const STATE_NAMES: Readonly<Record<number, string>> = {
+  1: "Created",
+  2: "Scheduled",
+  4: "Processing",
+  8: "Cancelled",
+  16: "TimedOut",
+  32: "Completed",
+  64: "Terminated",
+};
+
+/** States that nothing follows, as the CLI spells them. */
+const FINAL_NAMES: readonly string[] = ["Completed", "Terminated", "Cancelled", "TimedOut"];
+
+/** Name of a state in the CLI's output, go-job's; undefined for the unset one. */
+export function stateName(state: WireState): string | undefined {
+  return STATE_NAMES[state];
+}
+
+/** Names of all states. */
+export const STATES: readonly string[] = Object.values(STATE_NAMES);
+
+/** Wire value of a state's name, however its letters are cased; our own spelling of Cancelled counts too. */
+export function stateOfName(name: string): WireState | null {
+  const wanted = name.toLowerCase() === "canceled" ? "cancelled" : name.toLowerCase();
+  for (const [value, known] of Object.entries(STATE_NAMES)) {
+    if (known.toLowerCase() === wanted) return Number(value) as WireState;
+  }
+  return null;
+}
+
+/** Whether the state is final. */
+export function isFinalState(state: WireState): boolean {
+  return FINAL_NAMES.includes(STATE_NAMES[state] ?? "");
+}
+
+/** Wire values of the states that are not final. */
+export function unfinishedStates(): WireState[] {
+  return Object.keys(STATE_NAMES).map(Number).filter((state) => !isFinalState(state));
+}
+
+/** Epoch milliseconds of a timestamp; undefined when there is none. */
+export function msOf(timestamp: Timestamp | undefined): number | undefined {
+  if (!timestamp) return undefined;
+  return Number(timestamp.seconds) * 1_000 + Math.floor(timestamp.nanos / 1_000_000);
+}
+
+/** ISO text of a timestamp; undefined when there is none. */
+export function isoOf(timestamp: Timestamp | undefined): string | undefined {
+  const ms = msOf(timestamp);
+  return ms === undefined ? undefined : new Date(ms).toISOString();
+}
+
+/** A timestamp of epoch milliseconds, as a request takes it. */
+export function timestampOf(
+  ms: number,
+): { readonly seconds: bigint; readonly nanos: number } {
+  const seconds = Math.floor(ms / 1_000);
+  return { seconds: BigInt(seconds), nanos: Math.round(ms - seconds * 1_000) * 1_000_000 };
+}
