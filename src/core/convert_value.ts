@@ -105,12 +105,15 @@ function plainOf(value: unknown): unknown {
 
 function toNumber(value: unknown, mode: Mode): Conversion {
   if (typeof value === "number") {
-    return Number.isFinite(value) ? ok(value) : mismatch(value, "a finite number");
+    // JSON has no minus zero; the sum drops it here already.
+    return Number.isFinite(value) ? ok(value + 0) : mismatch(value, "a finite number");
   }
   if (typeof value === "bigint" && isSafe(value)) return ok(Number(value));
   if (typeof value !== "string" || mode === "exact") return mismatch(value, "a number");
   const reading = readNumber(value);
-  return "value" in reading ? ok(reading.value) : fail(`${quoteValue(value)} ${reading.problem}`);
+  return "value" in reading
+    ? ok(reading.value + 0)
+    : fail(`${quoteValue(value)} ${reading.problem}`);
 }
 
 function toText(value: unknown): Conversion {
