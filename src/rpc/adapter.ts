@@ -2,9 +2,8 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../core/errors.ts";
-import { BATCH_MAX } from "../store/store.ts";
 import type { CallState, Handlers, MethodName } from "./handlers.ts";
-import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 
 function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -71,7 +70,7 @@ export async function answerCall(
     request: unknown,
     call: CallState,
   ) => Promise<MessageInitShape<DescMessage>>;
-  const call: CallState = { isCanceled, pageLimit: BATCH_MAX, pageItems: 0 };
+  const call: CallState = { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0 };
   try {
     for (;;) {
       const answer = encodeAnswer(method.output, await handle(request, call));

@@ -1,10 +1,20 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Role, TokenConfig } from "../config/config.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 import type { MethodName } from "./handlers.ts";
+
+/** What a token lets its bearer do: look; schedule and cancel too; change the daemon too. */
+export type Role = "viewer" | "operator" | "admin";
+
+/** A token that is accepted. */
+export interface Token {
+  /** Stands for it in messages. */
+  readonly name: string;
+  readonly token: string;
+  readonly role: Role;
+}
 
 /** The role that each method asks for; one of more includes those before. */
 export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
@@ -90,7 +100,7 @@ export interface Authenticator {
  */
 export function createTokenAuthenticator(
   options: {
-    readonly tokens: readonly TokenConfig[];
+    readonly tokens: readonly Token[];
     readonly clock: Clock;
     readonly logger: Logger;
   },

@@ -2,7 +2,6 @@ import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ManagerApi } from "../manager/api.ts";
-import { BATCH_MAX } from "../store/store.ts";
 import type { PageRequest } from "../store/store.ts";
 import { parseScheduleText } from "../core/ticks.ts";
 import {
@@ -15,7 +14,7 @@ import {
   statusToWire,
   workersToWire,
 } from "./convert.ts";
-import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 import {
   isUuid,
   readBatchEntry,
@@ -173,8 +172,8 @@ export function createHandlers(manager: ManagerApi): Handlers {
     getJob: ({ kind }) => ({ job: jobToWire(manager.getJob(readName(kind, "kind"))) }),
     scheduleJob: (request) => schedule(manager, request),
     async scheduleJobs({ requests }) {
-      if (requests.length > BATCH_MAX) {
-        throw refuse("requests", `found ${requests.length}, wanted at most ${BATCH_MAX}`);
+      if (requests.length > ITEMS_MAX) {
+        throw refuse("requests", `found ${requests.length}, wanted at most ${ITEMS_MAX}`);
       }
       const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
       return { instances: fitInstances(instances) };

@@ -5,9 +5,9 @@ import type { LogLevel } from "../core/instance.ts";
 import type { ArgumentInput } from "../core/job.ts";
 import type { JobState } from "../core/state.ts";
 import type { RecurringOptions, ScheduleOptions } from "../manager/api.ts";
-import { BATCH_MAX } from "../store/store.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../store/store.ts";
 import { stateOfWire } from "./convert.ts";
+import { ITEMS_MAX } from "./limits.ts";
 import type {
   JobState as WireState,
   LookupInstanceLogsRequest,
@@ -112,9 +112,9 @@ export function readPage(
   field: string,
   limitMax: number,
 ): PageRequest {
-  const size = from?.pageSize ?? BATCH_MAX;
-  if (size < 1 || size > BATCH_MAX) {
-    throw refuse(`${field}page_size`, `found ${size}, wanted 1 to ${BATCH_MAX}`);
+  const size = from?.pageSize ?? ITEMS_MAX;
+  if (size < 1 || size > ITEMS_MAX) {
+    throw refuse(`${field}page_size`, `found ${size}, wanted 1 to ${ITEMS_MAX}`);
   }
   return {
     limit: Math.min(size, limitMax),
@@ -140,10 +140,10 @@ function readStates(query: Query): JobState[] {
   return states;
 }
 
-/** Both of a field and its list stand for one condition, so at most BATCH_MAX of them. */
+/** Both of a field and its list stand for one condition, so at most ITEMS_MAX of them. */
 function bounded<T>(items: readonly T[], field: string): readonly T[] {
-  if (items.length <= BATCH_MAX) return items;
-  throw refuse(field, `found ${items.length} values, wanted at most ${BATCH_MAX}`);
+  if (items.length <= ITEMS_MAX) return items;
+  throw refuse(field, `found ${items.length} values, wanted at most ${ITEMS_MAX}`);
 }
 
 /** Conditions on instances; without any it is empty. @throws JobError `invalid_argument` naming the field */

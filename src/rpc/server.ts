@@ -1,5 +1,4 @@
 import * as grpc from "@grpc/grpc-js";
-import type { Config, TokenConfig } from "../config/config.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -8,7 +7,7 @@ import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
 import { answerCall, methodPath, serviceDefinition } from "./adapter.ts";
 import { createTokenAuthenticator } from "./auth.ts";
-import type { Authenticator } from "./auth.ts";
+import type { Authenticator, Token } from "./auth.ts";
 import { CallTracker, createInterceptor, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
@@ -22,10 +21,33 @@ import { hostPort, isLoopback, socketPath, tokenPath } from "./socket_path.ts";
 import { loadTls } from "./tls.ts";
 import { ensureTokenFile } from "./token_file.ts";
 
+/** Where and for whom to listen; the `[server]` table of the configuration. */
+export interface RpcServerConfig {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Path of the Unix socket; "auto" puts it into the runtime folder, null turns it off. */
+  readonly socket: string | null;
+  /** Group, by name or number, that may open the socket. */
+  readonly socketGroup: string | null;
+  readonly allowInsecure: boolean;
+  /** Paths of PEM files. */
+  readonly tls:
+    | { readonly cert: string; readonly key: string; readonly clientCa: string | null }
+    | null;
+  readonly auth: {
+    readonly mode: "token" | "mtls" | "none";
+    /** Besides the one of the token file. */
+    readonly tokens: readonly Token[];
+    /** Null for the runtime folder. */
+    readonly tokenFile: string | null;
+  };
+}
+
 /** What the server is made of. */
 export interface RpcServerOptions {
   readonly manager: ManagerApi;
-  readonly server: Omit<Config["server"], "http">;
+  readonly server: RpcServerConfig;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,7 +73,7 @@ const METHODS: ReadonlyMap<string, MethodName> = new Map(
 );
 
 /** Refuse a configuration that would let strangers in. */
-function checkExposure(server: RpcServerOptions["server"]): void {
+function checkExposure(server: RpcServerConfig): void {
   if (server.auth.mode === "mtls" && !server.tls?.clientCa) {
     throw new JobError(
       "invalid_config",
@@ -170,7 +192,7 @@ class GrpcServer implements RpcServer {
 
   async #loadTokens(
     port: number,
-  ): Promise<{ readonly list: readonly TokenConfig[] | null; readonly file: string | null }> {
+  ): Promise<{ readonly list: readonly Token[] | null; readonly file: string | null }> {
     const { auth } = this.#options.server;
     if (auth.mode !== "token") return { list: null, file: null };
     const file = auth.tokenFile ?? tokenPath(port);

@@ -1,4 +1,4 @@
-import { chmod, link, mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { JobError } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -59,12 +59,10 @@ export async function ensureTokenFile(
     if (!(error instanceof JobError && error.code === "not_found")) throw error;
   }
   const token = Buffer.from(options.random.bytes(TOKEN_BYTES)).toString("base64url");
-  const draft = `${path}.${process.pid}.tmp`;
+  const draft = `${path}.${Buffer.from(options.random.bytes(6)).toString("hex")}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(draft, `${token}\n`, { mode: 0o600, flush: true });
-    // The mode given above does not count for a draft that a crash left behind.
-    await chmod(draft, 0o600);
     // A link, unlike a rename, does not replace what another daemon made meanwhile.
     await link(draft, path);
     options.logger.info("made a token for clients over TCP", { path });
