@@ -1,0 +1,85 @@
+import { countWallSeconds, nextWallSecond } from "./calendar.ts";
+import type { CronExpression } from "./cron.ts";
+import type { Zone, ZoneSegment } from "./zone.ts";
+import { LAST_SECOND } from "./zone.ts";
+
+// Changes of the clock are as in cronie's cron(8): below three hours, fixed times that are skipped run at the change, and
+// repeated ones run the first time only. Larger changes are corrections of the clock, and the new time counts at once.
+
+/** Changes of the clock from this many seconds on are corrections. */
+const CORRECTION = 3 * 3_600;
+const DAY = 86_400;
+/** No expression has ticks farther apart, except where its dates never exist. */
+const HORIZON = 50 * 366 * DAY;
+
+/** Whether the clock was put forward over a fixed time when the segment began. */
+function hasSkippedTick(expression: CronExpression, segment: ZoneSegment): boolean {
+  const skipped = segment.offset - segment.previousOffset;
+  if (!expression.isFixed || skipped <= 0 || skipped >= CORRECTION) return false;
+  const wall = nextWallSecond(expression, segment.from + segment.previousOffset);
+  return wall !== null && wall < segment.from + segment.offset;
+}
+
+/** The first wall second, from an instant of the segment on, that may match: a fixed time is not repeated. */
+function firstWallSecond(expression: CronExpression, segment: ZoneSegment, from: number): number {
+  const wall = from + segment.offset;
+  const repeated = segment.previousOffset - segment.offset;
+  if (!expression.isFixed || repeated <= 0 || repeated >= CORRECTION) return wall;
+  return Math.max(wall, segment.from + segment.previousOffset);
+}
+
+/**
+ * The first tick after an instant.
+ *
+ * @param afterMs epoch ms
+ * @returns epoch ms, a whole second; null when there is none before the year 10000
+ */
+export function nextCronTick(
+  expression: CronExpression,
+  zone: Zone,
+  afterMs: number,
+): number | null {
+  let from = Math.floor(afterMs / 1_000) + 1;
+  const last = Math.min(from + HORIZON, LAST_SECOND);
+  while (from <= last) {
+    const segment = zone.segmentAt(from);
+    if (segment.from === from && hasSkippedTick(expression, segment)) return from * 1_000;
+    const wall = nextWallSecond(expression, firstWallSecond(expression, segment, from));
+    if (wall === null) return null;
+    const second = wall - segment.offset;
+    if (second < segment.until) return second * 1_000;
+    // No change of the clock moves a match across two days, so far from both ends nothing can come before.
+    const isSettled = segment.until - from > 2 * DAY;
+    from = isSettled ? Math.max(segment.until, second - 2 * DAY) : segment.until;
+  }
+  return null;
+}
+
+/**
+ * How many ticks come after one instant, up to and including another: by arithmetic. Beyond 50 years changes of the clock
+ * are not looked up, so that the answer takes bounded time.
+ */
+export function countCronTicks(
+  expression: CronExpression,
+  zone: Zone,
+  afterMs: number,
+  untilMs: number,
+): number {
+  let from = Math.floor(afterMs / 1_000) + 1;
+  const end = Math.min(Math.floor(untilMs / 1_000), LAST_SECOND) + 1;
+  const horizon = from + HORIZON;
+  let count = 0;
+  while (from < end) {
+    const segment = zone.segmentAt(from);
+    const until = from > horizon ? end : Math.min(segment.until, end);
+    const wall = firstWallSecond(expression, segment, from);
+    count += countWallSeconds(expression, wall, until + segment.offset);
+    const isStart = segment.from === from;
+    // A fixed time at the change itself is the same tick.
+    if (isStart && hasSkippedTick(expression, segment)) {
+      count += 1 - countWallSeconds(expression, wall, wall + 1);
+    }
+    from = until;
+  }
+  return count;
+}

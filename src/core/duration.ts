@@ -1,0 +1,74 @@
+import { JobError } from "./errors.ts";
+
+/** Longest duration that is read, in milliseconds: 100 years of 365 days. */
+export const DURATION_MS_MAX = 100 * 365 * 86_400_000;
+/** Longest text that is read as a duration. */
+const TEXT_LENGTH_MAX = 64;
+
+const UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ["w", 604_800_000],
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+];
+
+const HINT = 'Write it like "10s", "1h30m", "250ms" or "7d"; units are w, d, h, m, s and ms';
+
+function refuse(text: string, reason: string): JobError {
+  const shown = JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
+  return new JobError("invalid_argument", `Cannot read duration ${shown}: ${reason}`, {
+    hint: HINT,
+  });
+}
+
+/**
+ * Read a duration such as "10s", "1h30m", "1.5h", "250ms", "7d" or "0"; units from the largest to the smallest, each once.
+ *
+ * @returns whole milliseconds, 0 or more
+ * @throws JobError `invalid_argument` for any other text, a part of a millisecond, or more than 100 years
+ */
+export function parseDuration(text: string): number {
+  const trimmed = text.trim();
+  if (trimmed === "") throw refuse(text, "it is empty");
+  if (trimmed.length > TEXT_LENGTH_MAX) throw refuse(text, "it is too long");
+  if (trimmed === "0") return 0;
+  if (/^\d+(\.\d+)?$/.test(trimmed)) throw refuse(text, "the unit is missing");
+  if (trimmed.startsWith("-")) throw refuse(text, "it is negative, wanted 0 or more");
+  let total = 0;
+  let rank = -1;
+  let end = 0;
+  for (const part of trimmed.matchAll(/(\d+(?:\.\d+)?)([a-zµ]+)/g)) {
+    const [whole, number, unit] = part;
+    if (part.index !== end) break;
+    const place = UNITS.findIndex(([name]) => name === unit);
+    if (place < 0) throw refuse(text, `"${unit}" is not a unit`);
+    if (place <= rank) throw refuse(text, "units must go from the largest to the smallest");
+    rank = place;
+    end += whole.length;
+    total += Number(number) * UNITS[place]![1];
+  }
+  if (end !== trimmed.length) {
+    throw refuse(text, `"${trimmed.slice(end)}" is not a number with a unit`);
+  }
+  const ms = Math.round(total);
+  // Sums of fractions carry errors far below a thousandth of a millisecond.
+  if (Math.abs(total - ms) > 0.001) throw refuse(text, "it has parts of a millisecond");
+  if (ms > DURATION_MS_MAX) throw refuse(text, "it is more than 100 years");
+  return ms;
+}
+
+/** Write milliseconds as {@link parseDuration} reads them, such as "1h30m"; the shortest exact form, "0s" for none. */
+export function formatDuration(ms: number): string {
+  let rest = Math.round(Math.abs(ms));
+  if (rest === 0) return "0s";
+  let text = ms < 0 ? "-" : "";
+  for (const [unit, size] of UNITS) {
+    // Weeks are read, but days are what people count in.
+    if (unit === "w" || rest < size) continue;
+    text += `${Math.floor(rest / size)}${unit}`;
+    rest %= size;
+  }
+  return text;
+}

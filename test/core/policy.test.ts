@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import type { RetryPolicy } from "../../src/core/job.ts";
+import { retryDelayMs } from "../../src/core/policy.ts";
+
+const POLICY: RetryPolicy = {
+  max: -1,
+  backoff: "exponential",
+  initialMs: 10_000,
+  capMs: 60_000,
+  jitter: 0,
+};
+
+test("retryDelayMs() doubles up to the cap when the back-off is exponential", () => {
+  const delays = [1, 2, 3, 4, 1_000_000].map((attempt) => retryDelayMs(POLICY, attempt, 0.5));
+  assert.deepEqual(delays, [10_000, 20_000, 40_000, 60_000, 60_000]);
+});
+
+test("retryDelayMs() grows by steps when the back-off is linear", () => {
+  const policy = { ...POLICY, backoff: "linear" } as const;
+  const delays = [1, 2, 6, 7].map((attempt) => retryDelayMs(policy, attempt, 0.5));
+  assert.deepEqual(delays, [10_000, 20_000, 60_000, 60_000]);
+});
+
+test("retryDelayMs() stays the same when the back-off is fixed", () => {
+  const policy = { ...POLICY, backoff: "fixed" } as const;
+  assert.deepEqual([1, 9].map((attempt) => retryDelayMs(policy, attempt, 0.5)), [10_000, 10_000]);
+});
+
+test("retryDelayMs() moves the wait to both sides when there is jitter", () => {
+  const policy = { ...POLICY, jitter: 0.2 };
+  assert.deepEqual([0, 0.5, 0.999_999].map((random) => retryDelayMs(policy, 1, random)), [
+    8_000,
+    10_000,
+    12_000,
+  ]);
+});
+
+test("retryDelayMs() is 0 when the initial wait is 0", () => {
+  assert.equal(retryDelayMs({ ...POLICY, initialMs: 0, jitter: 1 }, 5_000, 0.9), 0);
+});
+
+for (const attempt of [0, -1, 1.5, NaN]) {
+  test(`retryDelayMs() refuses attempt ${attempt}`, () => {
+    assert.throws(
+      () => retryDelayMs(POLICY, attempt, 0),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+  });
+}
