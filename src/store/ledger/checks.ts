@@ -1,5 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import { KIND_LENGTH_MAX, PAYLOAD_BYTES_MAX } from "../../core/job.ts";
+import { isStorable, storable } from "./rules.ts";
 import { BATCH_MAX, type NewInstance, type PageRequest } from "../store.ts";
 
 /** Longest id, key or name, in characters. */
@@ -73,11 +74,13 @@ function checkInteger(value: number, path: string): void {
 }
 
 function checkName(value: string, path: string, lengthMax: number): void {
-  if (value.length >= 1 && value.length <= lengthMax && value.isWellFormed()) return;
+  if (value.length >= 1 && value.length <= lengthMax && isStorable(value)) return;
   const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
   throw new JobError(
     "invalid_argument",
-    `Cannot store ${path} "${shown.toWellFormed()}": it must be Unicode text of 1 to ${lengthMax} characters`,
+    `Cannot store ${path} "${
+      storable(shown)
+    }": it must be Unicode text without NUL, of 1 to ${lengthMax} characters`,
     { path },
   );
 }

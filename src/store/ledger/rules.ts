@@ -13,9 +13,18 @@ export interface Step {
   readonly departure: Departure | null;
 }
 
-/** A lone surrogate cannot be stored as UTF-8: every store keeps U+FFFD in its place. */
+/** What cannot be stored everywhere: a lone surrogate has no UTF-8, and NUL ends a text in some runtimes' SQLite. */
+const UNSTORABLE = /\0|\p{Surrogate}/gu;
+
+/** The text with U+FFFD in place of what cannot be stored: every store keeps the same. */
 export function storable<T extends string | null>(text: T): T {
-  return (text === null || text.isWellFormed() ? text : text.toWellFormed()) as T;
+  if (text === null || isStorable(text)) return text;
+  return text.replace(UNSTORABLE, "\ufffd") as T;
+}
+
+/** Whether a text is stored as it is. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
 }
 
 /** An error as it can be stored. */

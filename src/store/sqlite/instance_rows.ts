@@ -1,0 +1,100 @@
+import type { ErrorInfo } from "../../core/instance.ts";
+import { isFinal, JOB_STATES } from "../../core/state.ts";
+import { type Row, stateIndex } from "../ledger/row.ts";
+import type { Fields, Statements, Value } from "./statements.ts";
+import type { Kinds } from "./kinds.ts";
+
+const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
+  scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,
+  timeout_ms, keep_success_ms, keep_failure_ms, arguments)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+// SQLite rewrites the indexes of every column that a statement names, so each step names only what it moves.
+const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
+  attempt = ?, fence = ?, node = ? WHERE seq = ?`;
+const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
+  cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ? WHERE seq = ?`;
+const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, settled_at = ?,
+  expire_at = ?, cancel_at = ? WHERE seq = ?`;
+const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
+  node = NULL, failures = ?, crashes = ?, error = ? WHERE seq = ?`;
+const MARK = `UPDATE instance SET cancel_at = ? WHERE seq = ?`;
+
+/** Write a new row. */
+export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
+  const { instance: i, seq } = row;
+  const queueKey = i.queueKey === i.kind ? null : i.queueKey;
+  statements.run(
+    INSERT,
+    ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), row.isReady ? 1 : 0],
+    ...[i.priority, i.dueAt, i.createdAt, i.scheduledAt, queueKey, i.uniqueKey, i.scheduleId],
+    ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
+    ...[i.keepFailureMs, i.argumentsJson],
+  );
+}
+
+/** Write what a step of the ledger changed in a row. */
+export function updateRow(statements: Statements, before: Row, after: Row): void {
+  const { instance: i, seq } = after;
+  const errorJson = i.error === null ? null : JSON.stringify(i.error);
+  if (isFinal(i.state)) {
+    const state = stateIndex(i.state);
+    const ended: Value[] = [i.reason, i.settledAt, after.expireAt, i.cancelRequestedAt];
+    if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, seq);
+    else {
+      const counted = [i.failures, i.crashes];
+      statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, seq);
+    }
+  } else if (i.state === "scheduled") {
+    const ready = after.isReady ? 1 : 0;
+    const times = [i.dueAt, i.scheduledAt];
+    statements.run(AGAIN, ready, i.reason, ...times, i.failures, i.crashes, errorJson, seq);
+  } else if (before.instance.state === "scheduled") {
+    statements.run(CLAIM, i.processedAt, i.attempt, i.fence, i.node, seq);
+  } else {
+    statements.run(MARK, i.cancelRequestedAt, seq);
+  }
+}
+
+/** A row from the columns of table `instance`. */
+export function readRow(kinds: Kinds, fields: Fields): Row {
+  const kind = kinds.nameOf(fields.kind as number);
+  const error = fields.error as string | null;
+  const ready = fields.ready as number | null;
+  return {
+    seq: fields.seq as number,
+    isReady: ready === null ? null : ready === 1,
+    expireAt: fields.expire_at as number | null,
+    instance: {
+      id: fields.id as string,
+      kind,
+      state: JOB_STATES[fields.state as number]!,
+      reason: fields.reason as string | null,
+      priority: fields.priority as number,
+      queueKey: (fields.queue_key as string | null) ?? kind,
+      uniqueKey: fields.unique_key as string | null,
+      argumentsJson: fields.arguments as string,
+      resultsJson: fields.results as string | null,
+      error: error === null ? null : JSON.parse(error) as ErrorInfo,
+      scheduleId: fields.schedule_id as string | null,
+      scheduledFor: fields.scheduled_for as number | null,
+      dueAt: fields.due_at as number,
+      createdAt: fields.created_at as number,
+      scheduledAt: fields.scheduled_at as number,
+      processedAt: fields.processed_at as number | null,
+      settledAt: fields.settled_at as number | null,
+      cancelRequestedAt: fields.cancel_at as number | null,
+      attempt: fields.attempt as number,
+      failures: fields.failures as number,
+      crashes: fields.crashes as number,
+      fence: fields.fence as number,
+      node: fields.node as string | null,
+      retryOf: fields.retry_of as string | null,
+      retryMax: fields.retry_max as number,
+      crashesMax: fields.crashes_max as number,
+      timeoutMs: fields.timeout_ms as number,
+      keepSuccessMs: fields.keep_success_ms as number,
+      keepFailureMs: fields.keep_failure_ms as number,
+    },
+  };
+}

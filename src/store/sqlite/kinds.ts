@@ -1,0 +1,66 @@
+import { JOB_STATES } from "../../core/state.ts";
+import type { KindCounts } from "../ledger/row.ts";
+import type { Statements } from "./statements.ts";
+
+const COLUMNS = [
+  ...JOB_STATES.map((state) => state === "timedOut" ? "timed_out" : state),
+  "ready",
+  "later",
+];
+const SAVE = `UPDATE kind SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`;
+
+/** Kinds by name and number, with the counts that are stored of them. */
+export class Kinds {
+  readonly #statements: Statements;
+  readonly #idByName = new Map<string, number>();
+  readonly #nameById = new Map<number, string>();
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  /** The number of a kind; it is given one when it has none. */
+  idOf(name: string): number {
+    const known = this.#idByName.get(name);
+    if (known !== undefined) return known;
+    this.#statements.run("INSERT OR IGNORE INTO kind (name) VALUES (?)", name);
+    const id = this.#statements.get("SELECT id FROM kind WHERE name = ?", name)!.id as number;
+    this.#learn(id, name);
+    return id;
+  }
+
+  /** The number of a kind of which there are instances; −1 for any other. */
+  knownId(name: string): number {
+    return this.#idByName.get(name) ?? -1;
+  }
+
+  nameOf(id: number): string {
+    return this.#nameById.get(id)!;
+  }
+
+  /** Read all kinds again, forgetting those of a transaction that failed. */
+  read(): Map<string, KindCounts> {
+    this.#idByName.clear();
+    this.#nameById.clear();
+    const counts = new Map<string, KindCounts>();
+    for (const fields of this.#statements.all("SELECT * FROM kind ORDER BY id")) {
+      const name = fields.name as string;
+      this.#learn(fields.id as number, name);
+      counts.set(name, {
+        states: COLUMNS.slice(0, JOB_STATES.length).map((column) => fields[column] as number),
+        ready: fields.ready as number,
+        later: fields.later as number,
+      });
+    }
+    return counts;
+  }
+
+  save(name: string, { states, ready, later }: KindCounts): void {
+    this.#statements.run(SAVE, ...states, ready, later, this.idOf(name));
+  }
+
+  #learn(id: number, name: string): void {
+    this.#idByName.set(name, id);
+    this.#nameById.set(id, name);
+  }
+}

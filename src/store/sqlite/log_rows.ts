@@ -1,0 +1,68 @@
+import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
+import type { LogRow, PlacedLog } from "../ledger/row.ts";
+import type { LogStretch } from "../ledger/tables.ts";
+import type { Kinds } from "./kinds.ts";
+import type { Statements } from "./statements.ts";
+
+const SELECT = `SELECT log.*, instance.id, instance.kind FROM log
+  JOIN instance ON instance.seq = log.instance`;
+
+/** Write log lines of an instance. */
+export function addLogs(statements: Statements, instanceSeq: number, lines: readonly LogRow[]) {
+  for (const { attempt, fence, seq, at, level, source, message } of lines) {
+    statements.run(
+      `INSERT INTO log (instance, attempt, fence, seq, at, level, source, message)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[instanceSeq, attempt, fence, seq, at, level, source, message],
+    );
+  }
+}
+
+/** Log lines of one instance in the order written, or of all by time and then place. */
+export function readLogs(
+  statements: Statements,
+  kinds: Kinds,
+  { instanceSeq, afterAt, afterPlace, beforeAt, limit }: LogStretch,
+): readonly PlacedLog[] {
+  const found = instanceSeq === null
+    ? statements.all(
+      `${SELECT} WHERE (log.at, log.place) > (?, ?) AND log.at < ?
+       ORDER BY log.at, log.place LIMIT ?`,
+      ...[afterAt, afterPlace, beforeAt, limit],
+    )
+    : statements.all(
+      `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
+      ...[instanceSeq, afterPlace, limit],
+    );
+  return found.map((fields) => ({
+    place: fields.place as number,
+    entry: {
+      instanceId: fields.id as string,
+      kind: kinds.nameOf(fields.kind as number),
+      attempt: fields.attempt as number,
+      fence: fields.fence as number,
+      seq: fields.seq as number,
+      at: fields.at as number,
+      level: fields.level as LogLevel,
+      source: fields.source as StoredLogEntry["source"],
+      message: fields.message as string,
+    },
+  }));
+}
+
+/** Delete the first lines of an instance; answers how many. */
+export function removeLogsOf(statements: Statements, instanceSeq: number, limit: number): number {
+  return statements.run(
+    "DELETE FROM log WHERE place IN (SELECT place FROM log WHERE instance = ? LIMIT ?)",
+    instanceSeq,
+    limit,
+  );
+}
+
+/** Delete lines by place; answers how many there were. */
+export function removeLogs(statements: Statements, places: readonly number[]): number {
+  return places.reduce(
+    (count, place) => count + statements.run("DELETE FROM log WHERE place = ?", place),
+    0,
+  );
+}

@@ -1,0 +1,173 @@
+import { closeSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { Buffer } from "node:buffer";
+import { DatabaseSync } from "node:sqlite";
+import { JobError } from "../../core/errors.ts";
+import { STORE_FORMAT } from "../store.ts";
+import type { OwnerNote } from "./owner_lock.ts";
+import { APPLICATION_ID, migrate } from "./schema.ts";
+import { toStoreError } from "./sqlite_error.ts";
+
+const MAGIC = "SQLite format 3\0";
+const HEADER_BYTES = 100;
+/** A database up to this size is checked whole at opening, in about a tenth of a second. */
+export const CHECK_BYTES_MAX = 64 * 2 ** 20;
+/** How long one try for a busy file blocks; the store repeats it between turns of the event loop. */
+const BUSY_TRY_MS = 3;
+const CACHE_KIB = 32_768;
+/** Pages of write-ahead log at which it is copied into the database. */
+const CHECKPOINT_PAGES = 2_000;
+
+/** Make the directory of a database file. */
+export function makeDirectory(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (thrown) {
+    throw refusal(path, `its directory cannot be made (${messageOf(thrown)})`, {
+      hint: "Make the directory, writable for this user",
+      cause: thrown,
+    });
+  }
+}
+
+/**
+ * Open the database that this process owns, check it and bring it to the newest format. Nothing is written to a file that
+ * is refused.
+ *
+ * A file up to {@link CHECK_BYTES_MAX} is checked whole (`quick_check`), a larger one by its header, its size and its
+ * schema; pages damaged elsewhere in it fail the operation that meets them.
+ *
+ * @param predecessor what an owner left behind that did not close
+ * @throws JobError `unavailable` naming the file, the check that failed and the remedy
+ */
+export function openDatabase(path: string, predecessor: OwnerNote | null): DatabaseSync {
+  checkFiles(path, predecessor);
+  const db = connect(path);
+  try {
+    checkIdentity(db, path);
+    checkWhole(db, path);
+    db.exec("PRAGMA journal_mode = WAL");
+    db.exec("PRAGMA synchronous = FULL");
+    db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    db.exec("PRAGMA temp_store = MEMORY");
+    db.exec("PRAGMA foreign_keys = OFF");
+    migrate(db, pragma(db, "user_version"));
+    return db;
+  } catch (thrown) {
+    db.close();
+    throw toStoreError(thrown, "open", path);
+  }
+}
+
+/** A database of this process alone, gone when it closes. */
+export function openInMemory(): DatabaseSync {
+  const db = new DatabaseSync(":memory:");
+  migrate(db, 0);
+  return db;
+}
+
+function connect(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: BUSY_TRY_MS });
+  } catch (thrown) {
+    throw toStoreError(thrown, "open", path);
+  }
+}
+
+/** What the files say before SQLite sees them: it would take some of these states for an empty database. */
+function checkFiles(path: string, predecessor: OwnerNote | null): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats && !stats.isFile()) {
+    throw refusal(path, "it is not a regular file", { hint: "Name a file" });
+  }
+  const size = stats?.size ?? 0;
+  const walSize = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0 && walSize > 0) {
+    throw refusal(path, `it is empty but has a write-ahead log of ${walSize} bytes`, {
+      hint: `Restore the file, or delete "${path}-wal" to begin with an empty store`,
+    });
+  }
+  const mustHaveLog = predecessor?.hasWritten ?? false;
+  if (mustHaveLog && walSize === 0) {
+    const lost = size === 0 ? "its data are gone" : "its write-ahead log is gone";
+    throw refusal(path, `process ${predecessor!.pid} did not close it and ${lost}`, {
+      hint: size === 0
+        ? `Restore the file, or delete "${path}-owner.json" to begin with an empty store`
+        : `Restore "${path}-wal", or delete "${path}-owner.json" to go on with an older state`,
+    });
+  }
+  if (size > 0) checkHeader(path, size, walSize);
+}
+
+function checkHeader(path: string, size: number, walSize: number): void {
+  const header = Buffer.alloc(HEADER_BYTES);
+  let readBytes = 0;
+  let file: number | null = null;
+  try {
+    file = openSync(path, "r");
+    readBytes = readSync(file, header, 0, HEADER_BYTES, 0);
+  } catch (thrown) {
+    throw refusal(path, `it cannot be read (${messageOf(thrown)})`, {
+      hint: "Make it readable for this user",
+      cause: thrown,
+    });
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+  if (readBytes < HEADER_BYTES || header.toString("latin1", 0, MAGIC.length) !== MAGIC) {
+    throw refusal(path, "it is not a SQLite database", {
+      hint: "Name another file, or move this one away",
+    });
+  }
+  // While there is a log, the file may rightly be shorter than its header says.
+  if (walSize > 0) return;
+  const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
+  const expectedBytes = header.readUInt32BE(28) * pageBytes;
+  if (size >= expectedBytes) return;
+  throw refusal(path, `it is truncated to ${size} bytes of ${expectedBytes}`, {
+    hint: "Keep a copy of the file and restore the last backup",
+  });
+}
+
+function checkIdentity(db: DatabaseSync, path: string): void {
+  const applicationId = pragma(db, "application_id");
+  const format = pragma(db, "user_version");
+  if (applicationId !== APPLICATION_ID) {
+    const tables = db.prepare("SELECT count(*) AS count FROM sqlite_master").get();
+    if (applicationId === 0 && format === 0 && tables?.count === 0) return;
+    throw refusal(path, "it is the database of another program", {
+      hint: "Name another file",
+    });
+  }
+  if (format > STORE_FORMAT) {
+    throw refusal(path, `it has format ${format}, this version knows up to ${STORE_FORMAT}`, {
+      hint: "Use the newer version that wrote it",
+    });
+  }
+}
+
+function checkWhole(db: DatabaseSync, path: string): void {
+  if (pragma(db, "page_count") * pragma(db, "page_size") > CHECK_BYTES_MAX) return;
+  const found = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+  if (found === "ok") return;
+  throw refusal(path, `it is damaged (quick_check: ${found})`, {
+    hint: "Keep a copy of the file and restore the last backup",
+  });
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function refusal(
+  path: string,
+  found: string,
+  options: { readonly hint: string; readonly cause?: unknown },
+): JobError {
+  return new JobError("unavailable", `Cannot open "${path}": ${found}`, options);
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,93 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { pid } from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { JobError } from "../../core/errors.ts";
+import { isBusy, toStoreError } from "./sqlite_error.ts";
+
+/** What an owner writes of itself. It stays behind when the owner dies, and goes when it closes. */
+export interface OwnerNote {
+  readonly pid: number;
+  readonly host: string;
+  readonly node: string;
+  /** Whether the owner wrote to the database: from then on there is a write-ahead log until it closes. */
+  readonly hasWritten: boolean;
+}
+
+/**
+ * The exclusive lock of a database's owner, held on `<path>-owner` by a transaction that never ends. The kernel frees it
+ * when the process ends, however that happens. The file beside it, `<path>-owner.json`, says who the owner is: SQLite's own
+ * file must not be opened by other means, since closing it would drop this process's lock.
+ */
+export class OwnerLock {
+  readonly #db: DatabaseSync;
+  readonly #notePath: string;
+  readonly #self: OwnerNote;
+  /** What an owner that did not close left behind. */
+  readonly predecessor: OwnerNote | null;
+
+  /** @throws JobError `conflict` when another process, or another store of this one, owns the database */
+  constructor(path: string, node: string) {
+    const lockPath = `${path}-owner`;
+    this.#notePath = `${lockPath}.json`;
+    let db: DatabaseSync;
+    try {
+      db = new DatabaseSync(lockPath, { timeout: 0 });
+    } catch (thrown) {
+      throw toStoreError(thrown, "lock", lockPath);
+    }
+    try {
+      db.exec("BEGIN EXCLUSIVE");
+    } catch (thrown) {
+      db.close();
+      if (!isBusy(thrown)) throw toStoreError(thrown, "lock", lockPath);
+      throw takenError(path, readNote(this.#notePath));
+    }
+    this.#db = db;
+    this.predecessor = readNote(this.#notePath);
+    const hasWritten = this.predecessor?.hasWritten ?? false;
+    this.#self = { pid, host: hostname(), node, hasWritten };
+    try {
+      this.#writeNote(this.#self);
+    } catch (thrown) {
+      db.close();
+      throw toStoreError(thrown, "write", this.#notePath);
+    }
+  }
+
+  /** The database was written to. */
+  noteWritten(): void {
+    this.#writeNote({ ...this.#self, hasWritten: true });
+  }
+
+  /** Give the database free: closed well, or as the predecessor left it. */
+  release(options: { readonly isClean: boolean }): void {
+    if (options.isClean || !this.predecessor) rmSync(this.#notePath, { force: true });
+    else this.#writeNote(this.predecessor);
+    this.#db.close();
+  }
+
+  #writeNote(note: OwnerNote): void {
+    writeFileSync(this.#notePath, `${JSON.stringify(note)}\n`);
+  }
+}
+
+function readNote(path: string): OwnerNote | null {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as OwnerNote;
+  } catch {
+    // None, or one that is being written at this moment.
+    return null;
+  }
+}
+
+function takenError(path: string, owner: OwnerNote | null): JobError {
+  const who = owner
+    ? `process ${owner.pid} (node "${owner.node}" on ${owner.host})`
+    : "another process";
+  return new JobError("conflict", `Cannot open "${path}": it belongs to ${who}`, {
+    hint: owner
+      ? `Stop process ${owner.pid}, talk to it with jobctl, or name another file`
+      : "Stop that process, or name another file",
+  });
+}

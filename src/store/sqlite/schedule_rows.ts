@@ -1,0 +1,115 @@
+import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { Stretch, Tables } from "../ledger/tables.ts";
+import type { Fields, Statements } from "./statements.ts";
+
+/** The schedule of an id; null when there is none. */
+export function getSchedule(statements: Statements, id: string): ScheduleRecord | null {
+  const found = statements.get("SELECT * FROM schedule WHERE id = ?", id);
+  return found ? readSchedule(found) : null;
+}
+
+/** Write a schedule over the one of its id. */
+export function saveSchedule(statements: Statements, record: ScheduleRecord): void {
+  const { id, cursor, nextAt, ...rest } = record;
+  statements.run(
+    "INSERT OR REPLACE INTO schedule (id, cursor, next_at, record) VALUES (?, ?, ?, ?)",
+    ...[id, cursor, nextAt, JSON.stringify(rest)],
+  );
+}
+
+/** Schedules by id, after the one given in the direction asked. */
+export function listSchedules(
+  statements: Statements,
+  { afterId, isReverse, limit }: Parameters<Tables["schedules"]>[0],
+): readonly ScheduleRecord[] {
+  const [sign, order] = isReverse ? ["<", "DESC"] : [">", "ASC"];
+  const found = afterId === null
+    ? statements.all(`SELECT * FROM schedule ORDER BY id ${order} LIMIT ?`, limit)
+    : statements.all(
+      `SELECT * FROM schedule WHERE id ${sign} ? ORDER BY id ${order} LIMIT ?`,
+      ...[afterId, limit],
+    );
+  return found.map(readSchedule);
+}
+
+/** Schedules whose next tick has come, earliest first. */
+export function dueSchedules(
+  statements: Statements,
+  wallMs: number,
+  limit: number,
+): readonly ScheduleRecord[] {
+  return statements.all(
+    `SELECT * FROM schedule INDEXED BY schedule_next
+     WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`,
+    ...[wallMs, limit],
+  ).map(readSchedule);
+}
+
+/** The earliest next tick; null when there is none. */
+export function firstSchedule(statements: Statements): number | null {
+  const found = statements.get(
+    `SELECT next_at FROM schedule INDEXED BY schedule_next
+     WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`,
+  );
+  return found ? found.next_at as number : null;
+}
+
+/** Whether the tick has a fate. */
+export function hasTick(statements: Statements, scheduleId: string, from: number): boolean {
+  const sql = "SELECT 1 FROM tick WHERE schedule_id = ? AND from_at = ?";
+  return statements.get(sql, scheduleId, from) !== undefined;
+}
+
+/** Write the fate of a tick, or of a range of them. */
+export function addTick(statements: Statements, fate: TickFate): void {
+  const { scheduleId, from, to, count, reason, instanceId, at } = fate;
+  statements.run(
+    `INSERT INTO tick (schedule_id, from_at, to_at, count, fate, reason, instance_id, at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ...[scheduleId, from, to, count, fate.fate, reason, instanceId, at],
+  );
+}
+
+/** Fates of a schedule by due time. */
+export function listTicks(
+  statements: Statements,
+  scheduleId: string,
+  { from, to, isReverse, limit }: Stretch,
+): readonly TickFate[] {
+  return statements.all(
+    `SELECT * FROM tick WHERE schedule_id = ? AND from_at BETWEEN ? AND ?
+     ORDER BY from_at ${isReverse ? "DESC" : "ASC"} LIMIT ?`,
+    ...[scheduleId, from, to, limit],
+  ).map((fields) => ({
+    scheduleId,
+    from: fields.from_at as number,
+    to: fields.to_at as number,
+    count: fields.count as number,
+    fate: fields.fate as TickFate["fate"],
+    reason: fields.reason as string | null,
+    instanceId: fields.instance_id as string | null,
+    at: fields.at as number,
+  }));
+}
+
+/** Delete fates recorded before a time; answers how many. */
+export function removeTicks(statements: Statements, before: number, limit: number): number {
+  return statements.run(
+    `DELETE FROM tick WHERE (schedule_id, from_at) IN (
+       SELECT schedule_id, from_at FROM tick INDEXED BY tick_at WHERE at < ? LIMIT ?)`,
+    ...[before, limit],
+  );
+}
+
+function readSchedule(fields: Fields): ScheduleRecord {
+  const rest = JSON.parse(fields.record as string) as Omit<
+    ScheduleRecord,
+    "id" | "cursor" | "nextAt"
+  >;
+  return {
+    id: fields.id as string,
+    cursor: fields.cursor as number,
+    nextAt: fields.next_at as number | null,
+    ...rest,
+  };
+}

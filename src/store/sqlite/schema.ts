@@ -1,0 +1,160 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** "TJob": says in the file's header whose database it is. */
+export const APPLICATION_ID = 0x544a6f62;
+
+/**
+ * Steps from each format to the next: step n makes format n + 1. A step that was released is never changed.
+ *
+ * `seq` is the order of acceptance; since creation times never decrease with it, it also orders by time. Kinds are numbers,
+ * so that the indexes of every transition stay small. An index stands only where an operation needs it: each costs a write
+ * per instance.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+CREATE TABLE meta (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  store_id TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  rev INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  seq INTEGER NOT NULL
+) STRICT;
+INSERT INTO meta SELECT 1,
+  substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-4' || substr(h, 14, 3) || '-8' || substr(h, 18, 3) || '-' || substr(h, 21),
+  0, 0, 0, 0 FROM (SELECT lower(hex(randomblob(16))) AS h);
+
+CREATE TABLE kind (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  created INTEGER NOT NULL DEFAULT 0,
+  scheduled INTEGER NOT NULL DEFAULT 0,
+  processing INTEGER NOT NULL DEFAULT 0,
+  completed INTEGER NOT NULL DEFAULT 0,
+  terminated INTEGER NOT NULL DEFAULT 0,
+  canceled INTEGER NOT NULL DEFAULT 0,
+  timed_out INTEGER NOT NULL DEFAULT 0,
+  ready INTEGER NOT NULL DEFAULT 0,
+  later INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE instance (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  kind INTEGER NOT NULL REFERENCES kind,
+  state INTEGER NOT NULL,
+  ready INTEGER,
+  priority INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  scheduled_at INTEGER NOT NULL,
+  processed_at INTEGER,
+  settled_at INTEGER,
+  expire_at INTEGER,
+  cancel_at INTEGER,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  crashes INTEGER NOT NULL DEFAULT 0,
+  fence INTEGER NOT NULL DEFAULT 0,
+  node TEXT,
+  reason TEXT,
+  queue_key TEXT,
+  unique_key TEXT,
+  schedule_id TEXT,
+  scheduled_for INTEGER,
+  retry_of TEXT,
+  retry_max INTEGER NOT NULL,
+  crashes_max INTEGER NOT NULL,
+  timeout_ms INTEGER NOT NULL,
+  keep_success_ms INTEGER NOT NULL,
+  keep_failure_ms INTEGER NOT NULL,
+  arguments TEXT NOT NULL,
+  results TEXT,
+  error TEXT
+) STRICT;
+CREATE UNIQUE INDEX instance_id ON instance (id);
+CREATE INDEX instance_kind_state ON instance (kind, state);
+CREATE INDEX instance_ready ON instance (kind, priority, due_at) WHERE ready = 1;
+CREATE INDEX instance_later ON instance (due_at) WHERE ready = 0;
+CREATE INDEX instance_later_kind ON instance (kind, due_at) WHERE ready = 0;
+CREATE INDEX instance_expire ON instance (expire_at) WHERE expire_at IS NOT NULL;
+CREATE INDEX instance_unique_key ON instance (unique_key) WHERE unique_key IS NOT NULL;
+CREATE UNIQUE INDEX instance_open_key ON instance (unique_key) WHERE unique_key IS NOT NULL AND state < 3;
+CREATE INDEX instance_schedule ON instance (schedule_id) WHERE schedule_id IS NOT NULL;
+CREATE INDEX instance_open_schedule ON instance (schedule_id) WHERE schedule_id IS NOT NULL AND state < 3;
+CREATE INDEX instance_retry_of ON instance (retry_of) WHERE retry_of IS NOT NULL;
+
+CREATE TABLE departure (
+  instance INTEGER NOT NULL REFERENCES instance,
+  attempt INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  node TEXT,
+  processed_at INTEGER NOT NULL,
+  scheduled_at INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (instance, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log (
+  place INTEGER PRIMARY KEY,
+  instance INTEGER NOT NULL REFERENCES instance,
+  attempt INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  level TEXT NOT NULL,
+  source TEXT NOT NULL,
+  message TEXT NOT NULL
+) STRICT;
+CREATE INDEX log_instance ON log (instance);
+CREATE INDEX log_at ON log (at);
+
+CREATE TABLE schedule (
+  id TEXT PRIMARY KEY,
+  cursor INTEGER NOT NULL,
+  next_at INTEGER,
+  record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedule_next ON schedule (next_at) WHERE next_at IS NOT NULL;
+
+CREATE TABLE tick (
+  schedule_id TEXT NOT NULL,
+  from_at INTEGER NOT NULL,
+  to_at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  fate TEXT NOT NULL,
+  reason TEXT,
+  instance_id TEXT,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (schedule_id, from_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tick_at ON tick (at);
+
+-- An empty kind stands for all.
+CREATE TABLE pause (
+  kind TEXT PRIMARY KEY,
+  until INTEGER,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+];
+
+/** Bring a database from `format` to the newest, all steps in one transaction: a crash leaves the old one whole. */
+export function migrate(
+  db: DatabaseSync,
+  format: number,
+  migrations: readonly string[] = MIGRATIONS,
+): void {
+  if (format === migrations.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    for (const step of migrations.slice(format)) db.exec(step);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    db.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,391 @@
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "../ledger/row.ts";
+import type { Head, LogStretch, Stretch, Tables, Track } from "../ledger/tables.ts";
+import { stateIndex } from "../ledger/row.ts";
+import { type OpenRequest, type Pause, STORE_FORMAT } from "../store.ts";
+import { insertRow, readRow, updateRow } from "./instance_rows.ts";
+import { Kinds } from "./kinds.ts";
+import { makeDirectory, openDatabase, openInMemory } from "./open_database.ts";
+import { OwnerLock } from "./owner_lock.ts";
+import * as schedules from "./schedule_rows.ts";
+import * as logs from "./log_rows.ts";
+import { isBusy, toStoreError } from "./sqlite_error.ts";
+import { type Fields, Statements, type Value } from "./statements.ts";
+
+const IN_MEMORY = ":memory:";
+const DEPARTURE_COLUMNS = "attempt, fence, node, processed_at, scheduled_at, reason";
+
+/** Tables in one SQLite file that this process owns. */
+export class SqliteTables implements Tables {
+  readonly type = "sqlite";
+  readonly location: string;
+  readonly isDurable: boolean;
+  #db: DatabaseSync | null = null;
+  #lock: OwnerLock | null = null;
+  #statements!: Statements;
+  #kinds!: Kinds;
+
+  /** @param path of the file, or ":memory:" */
+  constructor(path: string) {
+    this.isDurable = path !== IN_MEMORY;
+    this.location = this.isDurable ? resolve(path) : path;
+  }
+
+  open(request: OpenRequest) {
+    if (!this.isDurable) this.#db ??= openInMemory();
+    else {
+      makeDirectory(this.location);
+      const path = realPath(this.location);
+      this.#lock = new OwnerLock(path, request.node);
+      try {
+        this.#db = openDatabase(path, this.#lock.predecessor);
+      } catch (error) {
+        this.#lock.release({ isClean: false });
+        this.#lock = null;
+        throw error;
+      }
+    }
+    this.#statements = new Statements(this.#db!, this.location);
+    this.#kinds = new Kinds(this.#statements);
+    this.#statements.run("UPDATE meta SET epoch = epoch + 1");
+    this.#lock?.noteWritten();
+    const { store_id, epoch } = this.#statements.get("SELECT store_id, epoch FROM meta")!;
+    return {
+      storeId: store_id as string,
+      epoch: epoch as number,
+      format: STORE_FORMAT,
+      ...this.readHead(),
+    };
+  }
+
+  close(): void {
+    // A database in memory would be gone; the object keeps it for another opening.
+    if (!this.isDurable || !this.#db) return;
+    this.#db.close();
+    this.#db = null;
+    this.#lock?.release({ isClean: true });
+    this.#lock = null;
+  }
+
+  begin(): boolean {
+    try {
+      this.#db!.exec("BEGIN IMMEDIATE");
+      return true;
+    } catch (thrown) {
+      if (isBusy(thrown)) return false;
+      throw toStoreError(thrown, "write to", this.location);
+    }
+  }
+
+  commit({ rev, at, seq }: Head): void {
+    this.#statements.run("UPDATE meta SET rev = ?, at = ?, seq = ?", rev, at, seq);
+    try {
+      this.#db!.exec("COMMIT");
+    } catch (thrown) {
+      throw toStoreError(thrown, "write to", this.location);
+    }
+  }
+
+  rollback(): void {
+    try {
+      this.#db!.exec("ROLLBACK");
+    } catch {
+      // SQLite took the transaction back itself, as it does when the disk is full.
+    }
+  }
+
+  readHead(): Head {
+    const { rev, at, seq } = this.#statements.get("SELECT rev, at, seq FROM meta")!;
+    return { rev: rev as number, at: at as number, seq: seq as number };
+  }
+
+  insert(row: Row): void {
+    insertRow(this.#statements, this.#kinds, row);
+  }
+
+  update(before: Row, after: Row): void {
+    updateRow(this.#statements, before, after);
+  }
+
+  remove(row: Row): void {
+    this.#statements.run("DELETE FROM departure WHERE instance = ?", row.seq);
+    this.#statements.run("DELETE FROM instance WHERE seq = ?", row.seq);
+  }
+
+  get(id: string): Row | null {
+    return this.#one("SELECT * FROM instance WHERE id = ?", id);
+  }
+
+  openByKey(uniqueKey: string): Row | null {
+    return this.#one(
+      `SELECT * FROM instance INDEXED BY instance_open_key
+       WHERE unique_key = ? AND unique_key IS NOT NULL AND state < 3`,
+      uniqueKey,
+    );
+  }
+
+  hasOpen(scheduleId: string): boolean {
+    const found = this.#statements.get(
+      `SELECT 1 FROM instance INDEXED BY instance_open_schedule
+       WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 LIMIT 1`,
+      scheduleId,
+    );
+    return found !== undefined;
+  }
+
+  scan(track: Track, { from, to, isReverse, limit }: Stretch): readonly Row[] {
+    const [source, ...values] = this.#sourceOf(track);
+    const order = isReverse ? "DESC" : "ASC";
+    return this.#rows(
+      `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`,
+      ...[...values, from, to, limit],
+    );
+  }
+
+  createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
+    const found = this.#statements.get(
+      "SELECT seq, created_at FROM instance WHERE seq >= ? ORDER BY seq LIMIT 1",
+      seq,
+    );
+    return found ? { seq: found.seq as number, createdAt: found.created_at as number } : null;
+  }
+
+  ready(kind: string, limit: number): readonly Row[] {
+    return this.#rows(
+      `SELECT * FROM instance INDEXED BY instance_ready WHERE kind = ? AND ready = 1
+       ORDER BY priority, due_at, seq LIMIT ?`,
+      this.#kinds.knownId(kind),
+      limit,
+    );
+  }
+
+  firstReady(kind: string): ReadyKey | null {
+    const found = this.#statements.get(
+      `SELECT priority, due_at, seq FROM instance INDEXED BY instance_ready
+       WHERE kind = ? AND ready = 1 ORDER BY priority, due_at, seq LIMIT 1`,
+      this.#kinds.knownId(kind),
+    );
+    return found ? readyKey(found) : null;
+  }
+
+  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[] {
+    return this.#statements.all(
+      `UPDATE instance SET ready = 1 WHERE seq IN (
+         SELECT seq FROM instance INDEXED BY instance_later
+         WHERE ready = 0 AND due_at <= ? ORDER BY due_at LIMIT ?)
+       RETURNING kind, priority, due_at, seq`,
+      wallMs,
+      limit,
+    ).map((fields) => ({ kind: this.#kinds.nameOf(fields.kind as number), ...readyKey(fields) }));
+  }
+
+  firstLater(kind: string | null): number | null {
+    const found = kind === null
+      ? this.#statements.get(
+        `SELECT due_at FROM instance INDEXED BY instance_later WHERE ready = 0
+         ORDER BY due_at LIMIT 1`,
+      )
+      : this.#statements.get(
+        `SELECT due_at FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ready = 0
+         ORDER BY due_at LIMIT 1`,
+        this.#kinds.knownId(kind),
+      );
+    return found ? found.due_at as number : null;
+  }
+
+  addDeparture(row: Row, departure: Departure): void {
+    const { attempt, fence, node, processedAt, scheduledAt, reason } = departure;
+    this.#statements.run(
+      `INSERT INTO departure (instance, ${DEPARTURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[row.seq, attempt, fence, node, processedAt, scheduledAt, reason],
+    );
+  }
+
+  departures(seq: number, fromAttempt: number, limit: number): readonly Departure[] {
+    return this.#statements.all(
+      `SELECT ${DEPARTURE_COLUMNS} FROM departure WHERE instance = ? AND attempt >= ?
+       ORDER BY attempt LIMIT ?`,
+      ...[seq, fromAttempt, limit],
+    ).map(readDeparture);
+  }
+
+  departureOf(seq: number, fence: number): Departure | null {
+    // The latest are the likely ones; fences rise with attempts.
+    const found = this.#statements.get(
+      `SELECT ${DEPARTURE_COLUMNS} FROM departure WHERE instance = ? AND fence = ?
+       ORDER BY attempt DESC LIMIT 1`,
+      ...[seq, fence],
+    );
+    return found ? readDeparture(found) : null;
+  }
+
+  addLogs(row: Row, lines: readonly LogRow[]): void {
+    logs.addLogs(this.#statements, row.seq, lines);
+  }
+
+  logs(stretch: LogStretch): readonly PlacedLog[] {
+    return logs.readLogs(this.#statements, this.#kinds, stretch);
+  }
+
+  removeLogsOf(seq: number, limit: number): number {
+    return logs.removeLogsOf(this.#statements, seq, limit);
+  }
+
+  removeLogs(places: readonly number[]): number {
+    return logs.removeLogs(this.#statements, places);
+  }
+
+  expired(wallMs: number, limit: number): readonly Row[] {
+    return this.#rows(
+      `SELECT * FROM instance INDEXED BY instance_expire
+       WHERE expire_at IS NOT NULL AND expire_at <= ? ORDER BY expire_at LIMIT ?`,
+      wallMs,
+      limit,
+    );
+  }
+
+  getSchedule(id: string): ScheduleRecord | null {
+    return schedules.getSchedule(this.#statements, id);
+  }
+
+  saveSchedule(record: ScheduleRecord): void {
+    schedules.saveSchedule(this.#statements, record);
+  }
+
+  removeSchedule(id: string): void {
+    this.#statements.run("DELETE FROM schedule WHERE id = ?", id);
+  }
+
+  countSchedules(): number {
+    return this.#statements.get("SELECT count(*) AS count FROM schedule")!.count as number;
+  }
+
+  schedules(stretch: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
+    return schedules.listSchedules(this.#statements, stretch);
+  }
+
+  dueSchedules(wallMs: number, limit: number): readonly ScheduleRecord[] {
+    return schedules.dueSchedules(this.#statements, wallMs, limit);
+  }
+
+  firstSchedule(): number | null {
+    return schedules.firstSchedule(this.#statements);
+  }
+
+  hasTick(scheduleId: string, from: number): boolean {
+    return schedules.hasTick(this.#statements, scheduleId, from);
+  }
+
+  addTick(fate: TickFate): void {
+    schedules.addTick(this.#statements, fate);
+  }
+
+  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[] {
+    return schedules.listTicks(this.#statements, scheduleId, stretch);
+  }
+
+  removeTicks(before: number, limit: number): number {
+    return schedules.removeTicks(this.#statements, before, limit);
+  }
+
+  readCounts(): Map<string, KindCounts> {
+    return this.#kinds.read();
+  }
+
+  saveCounts(kind: string, counts: KindCounts): void {
+    this.#kinds.save(kind, counts);
+  }
+
+  readPauses(): readonly Pause[] {
+    return this.#statements.all("SELECT * FROM pause").map((fields) => ({
+      kind: fields.kind === "" ? null : fields.kind as string,
+      until: fields.until as number | null,
+      reason: fields.reason as string,
+      at: fields.at as number,
+    }));
+  }
+
+  savePause({ kind, until, reason, at }: Pause): void {
+    this.#statements.run(
+      "INSERT OR REPLACE INTO pause (kind, until, reason, at) VALUES (?, ?, ?, ?)",
+      ...[kind ?? "", until, reason, at],
+    );
+  }
+
+  removePause(kind: string | null): void {
+    this.#statements.run("DELETE FROM pause WHERE kind = ?", kind ?? "");
+  }
+
+  #one(sql: string, ...values: Value[]): Row | null {
+    const fields = this.#statements.get(sql, ...values);
+    return fields ? readRow(this.#kinds, fields) : null;
+  }
+
+  #rows(sql: string, ...values: Value[]): Row[] {
+    return this.#statements.all(sql, ...values).map((fields) => readRow(this.#kinds, fields));
+  }
+
+  /** The index that a track walks along with the condition and values that pick its part. */
+  #sourceOf(track: Track): [string, ...Value[]] {
+    switch (track.type) {
+      case "all":
+        return ["WHERE"];
+      case "kindState": {
+        const source = "INDEXED BY instance_kind_state WHERE kind = ? AND state = ? AND";
+        return [source, this.#kinds.knownId(track.kind), stateIndex(track.state)];
+      }
+      case "schedule":
+        return [
+          "INDEXED BY instance_schedule WHERE schedule_id = ? AND schedule_id IS NOT NULL AND",
+          track.scheduleId,
+        ];
+      case "openSchedule":
+        return [
+          `INDEXED BY instance_open_schedule
+           WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 AND`,
+          track.scheduleId,
+        ];
+      case "uniqueKey":
+        return [
+          "INDEXED BY instance_unique_key WHERE unique_key = ? AND unique_key IS NOT NULL AND",
+          track.uniqueKey,
+        ];
+      case "retryOf":
+        return [
+          "INDEXED BY instance_retry_of WHERE retry_of = ? AND retry_of IS NOT NULL AND",
+          track.retryOf,
+        ];
+    }
+  }
+}
+
+function readyKey(fields: Fields): ReadyKey {
+  return {
+    priority: fields.priority as number,
+    dueAt: fields.due_at as number,
+    seq: fields.seq as number,
+  };
+}
+
+function readDeparture(fields: Fields): Departure {
+  return {
+    attempt: fields.attempt as number,
+    fence: fields.fence as number,
+    node: fields.node as string | null,
+    processedAt: fields.processed_at as number,
+    scheduledAt: fields.scheduled_at as number,
+    reason: fields.reason as string,
+  };
+}
+
+/** The file behind links, so that two names of one database find the same owner. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return join(realpathSync(dirname(path)), basename(path));
+  }
+}
