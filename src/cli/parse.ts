@@ -79,6 +79,7 @@ function declareVerb(parser: Argv, titles: readonly string[], verb: Verb): Argv 
   ];
   parser.usage(text.join("\n\n"));
   declare(parser, optionsOf(verb));
+  parser.group([...Object.keys(verb.options), "h"], "Options:");
   if (verb.isClient) parser.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
   parser.group(Object.keys(OUTPUT_OPTIONS), "Output:");
   for (const [line, meaning] of verb.examples) parser.example(line, meaning);
@@ -133,6 +134,7 @@ function createParser(columns: number, choose: (choice: Choice) => void): Argv {
     .usage(`Usage: ${PROGRAM} VERB [options]\n\nRun jobs: on schedules, durably, from one file.`)
     .epilogue(`Help of one verb: ${PROGRAM} VERB --help. Documentation: docs/cli.md`);
   declare(parser, TOP_OPTIONS);
+  parser.group(["version", "h"], "Options:");
   parser.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
   parser.group(Object.keys(OUTPUT_OPTIONS), "Output:");
   for (const entry of VERBS) {
@@ -148,9 +150,27 @@ function createParser(columns: number, choose: (choice: Choice) => void): Argv {
   return parser;
 }
 
-function normalizeHelp(argv: readonly string[]): string[] {
+// No argument can hold it, so it can stand before what yargs would not leave as it is.
+const SHIELD = "\0";
+
+// yargs takes "-5" for an option and the quotes from a quoted value; a name of one letter for help is explained above.
+function shield(argv: readonly string[]): string[] {
   const end = argv.indexOf("--");
-  return argv.map((word, index) => word === "--help" && (end === -1 || index < end) ? "-h" : word);
+  return argv.map((word, index) => {
+    if (end !== -1 && index >= end) return word;
+    if (word === "--help") return "-h";
+    return /^(?:-[\d.]|['"])/.test(word) ? SHIELD + word : word;
+  });
+}
+
+function unshield(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(unshield);
+  return typeof value === "string" && value.startsWith(SHIELD) ? value.slice(1) : value;
+}
+
+function unshieldAll(raw: RawArguments): RawArguments {
+  const entries = Object.entries(raw).map(([name, value]) => [name, unshield(value)]);
+  return Object.fromEntries(entries) as RawArguments;
 }
 
 /**
@@ -165,12 +185,12 @@ export async function parseCommandLine(
   let choice: Choice | null = null;
   let output = "";
   const parser = createParser(columns, (chosen) => choice = chosen);
-  const parsed = await parser.parse(normalizeHelp(argv), {}, (_error, _argv, text) => {
+  const parsed = await parser.parse(shield(argv), {}, (_error, _argv, text) => {
     output = text;
   }) as RawArguments;
   if (output !== "") return { type: "help", text: `${output}\n`, isAsked: true };
   if (choice !== null) return readChoice(choice, argv);
-  const [word] = parsed._;
+  const [word] = unshieldAll(parsed)._;
   if (word === undefined) {
     assertKnownOptions(parsed, TOP_OPTIONS, { title: PROGRAM, argv });
     return { type: "help", text: `${await parser.getHelp()}\n`, isAsked: false };
@@ -178,7 +198,9 @@ export async function parseCommandLine(
   throw unknownVerb(String(word), [PROGRAM], VERBS);
 }
 
-function readChoice({ entry, titles, raw }: Choice, argv: readonly string[]): CommandLine {
+function readChoice(choice: Choice, argv: readonly string[]): CommandLine {
+  const { entry, titles } = choice;
+  const raw = unshieldAll(choice.raw);
   const title = titles.join(" ");
   const rest = raw._.slice(titles.length - 1).map(String);
   if (isGroup(entry)) {

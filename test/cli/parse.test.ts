@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { cli } from "../support/cli_world.ts";
+import { waiting } from "../support/cli_messages.ts";
+
+const answers = { scheduleJob: () => ({ instance: waiting() }) };
+
+async function scheduledArguments(...words: string[]): Promise<unknown> {
+  const run = await cli(["schedule", "echo", ...words], { answers });
+  assert.equal(run.code, 0, run.stderr);
+  return run.calls[0]!.request.arguments;
+}
+
+const KEPT = [
+  ["007"],
+  ["1e3"],
+  ["0x10"],
+  ["-5"],
+  ["-5.25"],
+  ["-1e3"],
+  ["-2h"],
+  ["-.5"],
+  ["1", "2", "3"],
+  ["true"],
+  ["null"],
+  [""],
+  ['"quoted"'],
+  ["'quoted'"],
+  ['{"x":1}'],
+  ["a b"],
+  ["a=b"],
+  ["a.b.c"],
+  ["help"],
+  ["version"],
+  ["schedule"],
+  ["list", "jobs"],
+  ["9007199254740993"],
+  ["__proto__"],
+  ["constructor"],
+  ["日本語"],
+];
+
+for (const words of KEPT) {
+  test(`schedule passes ${JSON.stringify(words)} on as it was typed`, async () => {
+    assert.deepEqual(await scheduledArguments(...words), words);
+  });
+}
+
+test("schedule takes arguments that begin with a dash when they come after --", async () => {
+  assert.deepEqual(await scheduledArguments("a", "--", "--help", "-x", "--", "-1e3"), [
+    "a",
+    "--help",
+    "-x",
+    "--",
+    "-1e3",
+  ]);
+});
+
+test("schedule reads options between and after the arguments", async () => {
+  const run = await cli(["schedule", "--priority", "1", "echo", "a", "--unique=k", "b"], {
+    answers,
+  });
+  const { request } = run.calls[0]!;
+  assert.deepEqual(request.arguments, ["a", "b"]);
+  assert.equal(request.priority, 1);
+  assert.equal(request.uniqueKey, "k");
+});
+
+test("runCli() reads the options of the connection before the verb too", async () => {
+  const run = await cli(["--host", "h.example", "--port", "7", "-q", "list", "jobs"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.settings?.host, "h.example");
+  assert.equal(run.settings?.port, 7);
+});
+
+test("runCli() finds the second word behind an option", async () => {
+  const run = await cli(["list", "--all", "instances", "--since", "-2h"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.calls[0]!.method, "lookupInstances");
+});
+
+test("runCli() leaves the quotes of an option's value alone", async () => {
+  const run = await cli(["schedule", "x", "--unique", '"k"'], { answers });
+  assert.equal(run.calls[0]!.request.uniqueKey, '"k"');
+});
+
+test("runCli() takes the last of an option that is given twice", async () => {
+  const run = await cli(["list", "jobs", "--port", "7", "--port=8"]);
+  assert.equal(run.settings?.port, 8);
+});
+
+interface Refusal {
+  readonly argv: readonly string[];
+  readonly message: RegExp;
+  readonly hint: RegExp;
+}
+
+const REFUSED: readonly Refusal[] = [
+  { argv: ["lst"], message: /"jobctl lst": no such verb/, hint: /Did you mean "jobctl list"/ },
+  { argv: ["xyzzy"], message: /"jobctl xyzzy": no such verb/, hint: /Verbs: serve, / },
+  {
+    argv: ["list", "instance"],
+    message: /"jobctl list instance": no such verb/,
+    hint: /"jobctl list instances"/,
+  },
+  { argv: ["list"], message: /needs one of jobs, instances, schedules/, hint: /--help/ },
+  { argv: ["schedule"], message: /KIND is missing/, hint: /schedule KIND \[ARGS…\]/ },
+  { argv: ["history"], message: /ID is missing/, hint: /Usage: jobctl history ID/ },
+  { argv: ["history", "a", "b"], message: /word "b"/, hint: /Usage: jobctl history ID/ },
+  { argv: ["list", "jobs", "--prot", "1"], message: /"--prot": no such/, hint: /"--port"/ },
+  { argv: ["--prot", "1"], message: /"--prot": no such option/, hint: /"--port"/ },
+  { argv: ["schedule", "x", "-foo"], message: /"-foo": no such option/, hint: /after "--"/ },
+  { argv: ["-5"], message: /"jobctl -5": no such verb/, hint: /Verbs/ },
+  { argv: ["check", "--host", "h"], message: /"--host": no such option/, hint: /./ },
+  { argv: ["list", "jobs", "--__proto__", "1"], message: /no such option/, hint: /./ },
+  { argv: ["list", "jobs", "--port"], message: /option --port: no value/, hint: /=VALUE/ },
+  { argv: ["list", "jobs", "--port="], message: /--port: it needs a value/, hint: /=VALUE/ },
+  { argv: ["list", "jobs", "--port", "x"], message: /--port "x"/, hint: /digits/ },
+  { argv: ["list", "jobs", "--port", "65536"], message: /--port "65536".* 1 to 65535/, hint: /./ },
+  { argv: ["list", "jobs", "--port", "1.5"], message: /--port "1.5"/, hint: /./ },
+  { argv: ["list", "jobs", "-o", "jsn"], message: /--output "jsn"/, hint: /"json"/ },
+  { argv: ["list", "jobs", "--call-timeout", "soon"], message: /"soon"/, hint: /10s/ },
+  { argv: ["list", "jobs", "--call-timeout", "0"], message: /"0" .*above zero/, hint: /10s/ },
+  { argv: ["list", "jobs", "--tls-key", "k"], message: /without --tls-cert/, hint: /--tls-cert/ },
+  {
+    argv: ["list", "jobs", "--token", "a", "--token-file", "b"],
+    message: /--token with --token-file/,
+    hint: /one/,
+  },
+  { argv: ["list", "instances", "--state", "done"], message: /--state "done"/, hint: /States:/ },
+  {
+    argv: ["list", "instances", "--state", "complete"],
+    message: /--state "complete"/,
+    hint: /"Completed"/,
+  },
+  { argv: ["list", "instances", "--limit", "0"], message: /--limit "0"/, hint: /./ },
+  { argv: ["list", "instances", "--since", "x"], message: /--since "x"/, hint: /tomorrow/ },
+  {
+    argv: ["list", "instances", "--since", "-1h", "--until", "-2h"],
+    message: /not after/,
+    hint: /later/,
+  },
+  { argv: ["schedule", "x", "--at", "soon"], message: /--at "soon"/, hint: /tomorrow/ },
+  { argv: ["schedule", "x", "--in", "soon"], message: /--in "soon"/, hint: /10s/ },
+  { argv: ["schedule", "x", "--at", "now", "--in", "1s"], message: /--at with --in/, hint: /one/ },
+  { argv: ["schedule", "x", "--cron", "@daily", "--wait"], message: /--cron with --wait/, hint: /./ },
+  { argv: ["schedule", "x", "--timezone", "UTC"], message: /without --cron/, hint: /--cron/ },
+  { argv: ["schedule", "x", "--wait-timeout", "1s"], message: /without --wait/, hint: /--wait/ },
+  { argv: ["schedule", "x", "--wait", "--wait-timeout", "x"], message: /"x"/, hint: /10s/ },
+  { argv: ["schedule", "x", "--uuid", "1"], message: /--uuid "1"/, hint: /01938f2c/ },
+  { argv: ["schedule", "x", "--retries", "-2"], message: /--retries "-2"/, hint: /./ },
+  { argv: ["schedule", "x", "--args-json", "{"], message: /--args-json "{": not JSON/, hint: /\[1/ },
+  { argv: ["schedule", "x", "--args-json", "1"], message: /neither an array/, hint: /\[1/ },
+  { argv: ["schedule", "x", "1", "--args-json", "[]"], message: /argument "1"/, hint: /./ },
+  { argv: ["schedule", "x", "--overlap", "skp", "--cron", "@daily"], message: /"skp"/, hint: /"skip"/ },
+  { argv: ["logs", "x", "--level", "warning"], message: /--level "warning"/, hint: /./ },
+  { argv: ["workers", "scale", "many"], message: /COUNT "many"/, hint: /./ },
+  { argv: ["workers", "scale", "1001"], message: /COUNT "1001"/, hint: /./ },
+  { argv: ["cancel", "instances"], message: /nothing says which/, hint: /--all/ },
+  { argv: ["cancel", "instances", "--all", "-k", "x"], message: /--all with --kind/, hint: /./ },
+  { argv: ["cancel", "abcd", "-k", "x"], message: /--kind with the id "abcd"/, hint: /./ },
+  {
+    argv: ["cancel", "instances", "--state", "completed"],
+    message: /"completed": what is final/,
+    hint: /Created, Scheduled, Processing/,
+  },
+];
+
+for (const { argv, message, hint } of REFUSED) {
+  test(`runCli() refuses jobctl ${argv.join(" ")} before anything is sent`, async () => {
+    const run = await cli(argv);
+    assert.equal(run.code, 2, run.stderr);
+    assert.equal(run.stdout, "");
+    const [first, second, ...rest] = run.stderr.split("\n");
+    assert.match(first!, /^jobctl: /);
+    assert.match(first!, message);
+    assert.match(second!, /^hint: /);
+    assert.match(second!, hint);
+    assert.deepEqual(rest, [""]);
+    assert.deepEqual(run.calls, []);
+  });
+}
+
+test("runCli() prints its help on stderr and exits 2 when it is told nothing", async () => {
+  const run = await cli([]);
+  assert.equal(run.code, 2);
+  assert.equal(run.stdout, "");
+  assert.match(run.stderr, /Usage: jobctl VERB/);
+});
+
+for (const argv of [["--help"], ["-h"], ["schedule", "--help"], ["list", "jobs", "-h"]]) {
+  test(`runCli() prints help on stdout when asked by ${argv.join(" ")}`, async () => {
+    const run = await cli(argv);
+    assert.equal(run.code, 0);
+    assert.equal(run.stderr, "");
+    assert.match(run.stdout, /^Usage: jobctl/);
+  });
+}
+
+test("runCli() prints the version alone", async () => {
+  const run = await cli(["--version"]);
+  assert.equal(run.code, 0);
+  assert.match(run.stdout, /^\d+\.\d+\.\d+\S*\n$/);
+});
+
+test("runCli() reads the connection from the environment", async () => {
+  const env = { JOBCTL_HOST: "h", JOBCTL_PORT: "7", JOBCTL_TOKEN: "t", JOBCTL_SOCKET: "/s" };
+  const { settings } = await cli(["list", "jobs"], { env });
+  assert.equal(settings?.host, "h");
+  assert.equal(settings?.port, 7);
+  assert.equal(settings?.token, "t");
+  assert.equal(settings?.socket, "/s");
+});
+
+test("runCli() puts flags above the environment, also across options", async () => {
+  const env = { JOBCTL_HOST: "h", JOBCTL_SOCKET: "/s", JOBCTL_TOKEN: "t" };
+  const { settings } = await cli(["list", "jobs", "--host", "f", "--token-file", "/f"], { env });
+  assert.equal(settings?.host, "f");
+  assert.equal(settings?.socket, undefined);
+  assert.equal(settings?.token, undefined);
+  assert.equal(settings?.tokenFile, "/f");
+});
+
+test("runCli() names the variable when its value is bad", async () => {
+  const run = await cli(["list", "jobs"], { env: { JOBCTL_OUTPUT: "xml" } });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /JOBCTL_OUTPUT "xml"/);
+});
+
+test("runCli() connects to localhost:59051 without options", async () => {
+  const { settings } = await cli(["list", "jobs"]);
+  assert.equal(settings?.host, "localhost");
+  assert.equal(settings?.port, 59051);
+  assert.equal(settings?.timeoutMs, 10_000);
+  assert.equal(settings?.tls, null);
+});
+
+test("runCli() asks for no socket with --socket none", async () => {
+  const { settings } = await cli(["list", "jobs", "--socket", "none"]);
+  assert.equal(settings?.socket, null);
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { parseTime } from "../../src/cli/time.ts";
+import { isJobError } from "../../src/core/errors.ts";
+
+// Noon in whatever zone the tests run in.
+const NOW = new Date(2026, 10, 24, 12, 0, 0).getTime();
+
+function parse(text: string, direction: "future" | "past" = "future"): number {
+  return parseTime(text, { nowMs: NOW, direction, what: "--at" });
+}
+
+const local = (...parts: [number, number, number, number?, number?, number?, number?]) =>
+  new Date(...parts as [number, number]).getTime();
+
+const FUTURE: readonly (readonly [string, number])[] = [
+  ["now", NOW],
+  ["NOW", NOW],
+  ["today", local(2026, 10, 24)],
+  ["tomorrow", local(2026, 10, 25)],
+  ["yesterday", local(2026, 10, 23)],
+  ["tomorrow 9:00", local(2026, 10, 25, 9)],
+  ["tomorrow at 09:00:30", local(2026, 10, 25, 9, 0, 30)],
+  ["12:01", local(2026, 10, 24, 12, 1)],
+  ["12:00", local(2026, 10, 25, 12)],
+  ["02:00", local(2026, 10, 25, 2)],
+  ["+10m", NOW + 600_000],
+  ["in 10m", NOW + 600_000],
+  ["10m", NOW + 600_000],
+  ["-2h", NOW - 7_200_000],
+  ["2h ago", NOW - 7_200_000],
+  ["2026-11-24", local(2026, 10, 24)],
+  ["2026-11-24 09:05", local(2026, 10, 24, 9, 5)],
+  ["2026-11-24T09:05:06.25", local(2026, 10, 24, 9, 5, 6, 250)],
+  ["2026-11-24T09:05:06Z", Date.UTC(2026, 10, 24, 9, 5, 6)],
+  ["2026-11-24t09:05:06z", Date.UTC(2026, 10, 24, 9, 5, 6)],
+  ["2026-11-24T09:05:06+02:00", Date.UTC(2026, 10, 24, 7, 5, 6)],
+  ["2026-11-24 09:05 -0330", Date.UTC(2026, 10, 24, 12, 35)],
+  ["2028-02-29", local(2028, 1, 29)],
+  ["  now  ", NOW],
+];
+
+for (const [text, expected] of FUTURE) {
+  test(`parseTime() reads "${text}"`, () => {
+    assert.equal(new Date(parse(text)).toISOString(), new Date(expected).toISOString());
+  });
+}
+
+const PAST: readonly (readonly [string, number])[] = [
+  ["12:01", local(2026, 10, 23, 12, 1)],
+  ["12:00", NOW],
+  ["2h", NOW - 7_200_000],
+  ["+2h", NOW + 7_200_000],
+];
+
+for (const [text, expected] of PAST) {
+  test(`parseTime() reads "${text}" as past when the direction says so`, () => {
+    assert.equal(parse(text, "past"), expected);
+  });
+}
+
+const WRONG = [
+  "",
+  "soon",
+  "24:00",
+  "12:60",
+  "12:00:60",
+  "9",
+  "2026-02-29",
+  "2026-13-01",
+  "2026-00-01",
+  "2026-01-00",
+  "2026-11-31 09:00",
+  "2026-1-1",
+  "2026-11-24 9",
+  "tomorrow 25:00",
+  "+",
+  "-",
+  "ago",
+  "+10parsecs",
+  "in",
+  "1e400s",
+  "+99999999999999d",
+];
+
+for (const text of WRONG) {
+  test(`parseTime() refuses "${text}" and names it`, () => {
+    assert.throws(() => parse(text), (error) => {
+      assert.ok(isJobError(error, "invalid_argument"));
+      assert.ok(error.message.includes(`--at "${text}"`), error.message);
+      assert.match(error.hint ?? "", /tomorrow 9:00/);
+      return true;
+    });
+  });
+}
