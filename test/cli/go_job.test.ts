@@ -85,7 +85,10 @@ for (
     assert.equal(run.code, 0, run.stderr);
     assert.equal(JSON.parse(run.stdout + run.stderr)[0].state, "Cancelled");
     assert.deepEqual(run.calls.map(({ method }) => method), ["cancelInstances"]);
-    const { query, all } = run.calls[0]!.request as { query: Record<string, unknown>; all: boolean };
+    const { query, all } = run.calls[0]!.request as {
+      query: Record<string, unknown>;
+      all: boolean;
+    };
     assert.equal(query[field], value);
     assert.equal(all, false);
   });

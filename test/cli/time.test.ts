@@ -10,8 +10,10 @@ function parse(text: string, direction: "future" | "past" = "future"): number {
   return parseTime(text, { nowMs: NOW, direction, what: "--at" });
 }
 
-const local = (...parts: [number, number, number, number?, number?, number?, number?]) =>
-  new Date(...parts as [number, number]).getTime();
+function local(year: number, month: number, day: number, ...clock: number[]): number {
+  const [hour = 0, minute = 0, second = 0, ms = 0] = clock;
+  return new Date(year, month, day, hour, minute, second, ms).getTime();
+}
 
 const FUTURE: readonly (readonly [string, number])[] = [
   ["now", NOW],

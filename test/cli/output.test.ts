@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { formatCsvLine } from "../../src/cli/output/csv.ts";
+import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/cli/output/safe_text.ts";
+import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
+import { formatAbsolute, formatRelative } from "../../src/cli/output/when.ts";
+import { formatYaml } from "../../src/cli/output/yaml.ts";
+import { cli } from "../support/cli_world.ts";
+import { ID, instance } from "../support/cli_messages.ts";
+
+test("makeVisible() writes out what would steer a terminal", () => {
+  assert.equal(makeVisible("a\x1b[31mb\x07\x9b\x7f"), "a\\x1b[31mb\\x07\\x9b\\x7f");
+  assert.equal(makeVisible("a\nb\tc\r"), "a\\nb\\tc\\r");
+  assert.equal(makeVisible("\u202egnp.exe\u2066"), "\\u202egnp.exe\\u2066");
+  assert.equal(makeVisible("grüße 日本 🎉"), "grüße 日本 🎉");
+});
+
+test("makeLinesVisible() keeps lines", () => {
+  assert.equal(makeLinesVisible("a\r\nb\x00"), "a\nb\\x00");
+});
+
+test("makeJsonVisible() keeps the value", () => {
+  const value = { text: "\x1b \x7f \x9b \u202e \u2028 \n" };
+  const json = makeJsonVisible(JSON.stringify(value));
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(json, /[\u0000-\u001f\u007f-\u009f\u2028\u202e]/);
+  assert.deepEqual(JSON.parse(json), value);
+});
+
+test("displayWidth() counts the cells of a terminal", () => {
+  assert.equal(displayWidth("abc"), 3);
+  assert.equal(displayWidth("日本"), 4);
+  assert.equal(displayWidth("🎉"), 2);
+  assert.equal(displayWidth("e\u0301"), 1);
+});
+
+test("truncate() cuts to the width, never in the middle of a wide character", () => {
+  assert.equal(truncate("abcdef", 6), "abcdef");
+  assert.equal(truncate("abcdef", 5), "abcd…");
+  assert.equal(truncate("日本語", 5), "日本…");
+  assert.equal(truncate("日本語", 4), "日…");
+  assert.equal(truncate("abc", 1), "…");
+  assert.equal(truncate("abc", 0), "");
+});
+
+const HEADINGS = [{ title: "ID" }, { title: "TEXT", isFlexible: true }, { title: "N" }];
+
+test("formatTable() aligns columns without spaces at the end", () => {
+  const rows = [
+    [{ text: "1" }, { text: "日本" }, { text: "x" }],
+    [{ text: "100" }, { text: "b" }, { text: "" }],
+  ];
+  assert.equal(
+    formatTable(HEADINGS, rows, { columns: null, hasColor: false }),
+    "ID   TEXT  N\n1    日本  x\n100  b\n",
+  );
+});
+
+test("formatTable() shortens the flexible column on a narrow terminal", () => {
+  const rows = [[{ text: "abcdef" }, { text: "0123456789abcdef" }, { text: "yes" }]];
+  const table = formatTable(HEADINGS, rows, { columns: 24, hasColor: false });
+  assert.equal(table.split("\n")[1], "abcdef  0123456789…  yes");
+});
+
+test("formatTable() cuts lines when even that is not enough", () => {
+  const rows = [[{ text: "abcdefghij" }, { text: "0123456789" }, { text: "yes" }]];
+  const table = formatTable(HEADINGS, rows, { columns: 12, hasColor: false });
+  for (const line of table.trimEnd().split("\n")) assert.ok(displayWidth(line) <= 12, line);
+});
+
+test("formatTable() colours cells without changing their width", () => {
+  const rows = [[{ text: "a", style: "good" as const }, { text: "b" }, { text: "c" }]];
+  const table = formatTable(HEADINGS, rows, { columns: null, hasColor: true });
+  assert.equal(table.split("\n")[1], "\x1b[32ma\x1b[0m   b     c");
+});
+
+test("formatRelative() tells times from now", () => {
+  const now = 1_000_000_000_000;
+  assert.equal(formatRelative(now, now), "now");
+  assert.equal(formatRelative(now - 999, now), "now");
+  assert.equal(formatRelative(now - 1_000, now), "1s ago");
+  assert.equal(formatRelative(now + 119_999, now), "in 119s");
+  assert.equal(formatRelative(now + 120_000, now), "in 2m");
+  assert.equal(formatRelative(now - 7_200_000, now), "2h ago");
+  assert.equal(formatRelative(now - 172_800_000, now), "2d ago");
+});
+
+test("formatAbsolute() names the zone", () => {
+  const text = formatAbsolute(Date.UTC(2026, 0, 2, 3, 4, 5));
+  const [day, time, offset] = text.replace("Z", " +00:00").split(" ");
+  assert.equal(Date.parse(`${day}T${time}${offset}`), Date.UTC(2026, 0, 2, 3, 4, 5));
+});
+
+test("formatCsvLine() quotes what needs it", () => {
+  const values = ["a", "b,c", 'd"e', "f\ng", " h", null, undefined, 1, true, ["x", 1]];
+  assert.equal(
+    formatCsvLine(values),
+    'a,"b,c","d""e","f\ng"," h",,,1,true,"[""x"",1]"\r\n',
+  );
+});
+
+test("formatYaml() quotes text that would be read as something else", () => {
+  const value = {
+    plain: "abc/d.e-f",
+    number: "1",
+    word: "No",
+    empty: "",
+    spaced: "a: b #c",
+    lines: "a\nb\x1b",
+    count: 3,
+    nothing: null,
+    absent: undefined,
+    list: ["a", { x: 1, y: [] }, [1, 2]],
+    map: {},
+    "odd key": true,
+  };
+  assert.equal(
+    formatYaml(value),
+    [
+      "plain: abc/d.e-f",
+      'number: "1"',
+      'word: "No"',
+      'empty: ""',
+      'spaced: "a: b #c"',
+      'lines: "a\\nb\\u001b"',
+      "count: 3",
+      "nothing: null",
+      "list:",
+      "  - a",
+      "  - x: 1",
+      '    "y": []',
+      "  - - 1",
+      "    - 2",
+      "map: {}",
+      '"odd key": true',
+      "",
+    ].join("\n"),
+  );
+});
+
+const ANSWERS = {
+  lookupInstances: { instances: [instance(), instance({ uuid: ID.replace(/1$/, "2") })] },
+};
+
+async function listed(...argv: string[]) {
+  const run = await cli(["list", "instances", ...argv], { answers: ANSWERS });
+  assert.equal(run.code, 0, run.stderr);
+  return run.stdout;
+}
+
+test("-o jsonl writes one object a line", async () => {
+  const lines = (await listed("-o", "jsonl")).trimEnd().split("\n");
+  assert.equal(lines.length, 2);
+  assert.equal(JSON.parse(lines[0]!).uuid, ID);
+});
+
+test("-o json writes an array with an indent of two", async () => {
+  const text = await listed("-o", "json");
+  assert.equal(text, `${JSON.stringify(JSON.parse(text), null, 2)}\n`);
+});
+
+test("-o name writes an id a line", async () => {
+  assert.equal(await listed("-o", "name"), `${ID}\n${ID.replace(/1$/, "2")}\n`);
+});
+
+test("-o csv writes a header and as many fields in each record", async () => {
+  const [header, first] = (await listed("-o", "csv")).split("\r\n");
+  assert.ok(header!.startsWith("kind,uuid,state,"));
+  assert.ok(first!.startsWith(`sum,${ID},Completed,"[""1"",""2""]"`));
+});
+
+test("-o yaml writes a list", async () => {
+  assert.match(await listed("-o", "yaml"), /^- kind: sum\n {2}uuid: "01938f2c-/);
+});
+
+test("-o wide writes times in full, off a terminal too", async () => {
+  const text = await listed("-o", "wide");
+  assert.match(text, /REASON/);
+  assert.match(text, /2026-11-24 \d\d:58:59/);
+});
+
+test("a table has colours on a terminal and none with NO_COLOR, --no-color or in a pipe", async () => {
+  const argv = ["list", "instances"];
+  const colored = await cli(argv, { answers: ANSWERS, isTerminal: true, columns: 200 });
+  assert.ok(colored.stdout.includes("\x1b[32mCompleted\x1b[0m"));
+  const plain = [
+    await cli(argv, { answers: ANSWERS, isTerminal: true, env: { NO_COLOR: "1" } }),
+    await cli([...argv, "--no-color"], { answers: ANSWERS, isTerminal: true }),
+    await cli([...argv, "-o", "table"], { answers: ANSWERS }),
+  ];
+  for (const { stdout } of plain) assert.ok(!stdout.includes("\x1b"));
+});
+
+test("a table never lets an instance's text steer the terminal", async () => {
+  const evil = instance({ error: "\x1b]0;owned\x07\nfake row", results: [], state: 64 });
+  const run = await cli(["list", "instances", "--no-color"], {
+    answers: { lookupInstances: { instances: [evil] } },
+    isTerminal: true,
+    columns: 300,
+  });
+  assert.equal(run.stdout.split("\n").length, 3);
+  assert.ok(run.stdout.includes("\\x1b]0;owned\\x07\\nfake row"));
+});

@@ -1,0 +1,428 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { JobError } from "../../src/core/errors.ts";
+import { JobState } from "../../src/rpc/gen/job_pb.ts";
+import { cli, NOW } from "../support/cli_world.ts";
+import {
+  historyEntry,
+  ID,
+  instance,
+  job,
+  logEntry,
+  schedule,
+  waiting,
+} from "../support/cli_messages.ts";
+import { SimClock } from "../support/sim_clock.ts";
+
+const OTHER = "01938f2c-7d3e-7000-8000-000000000002";
+
+test("schedule sends an id of its own, so that a request sent again is accepted once", async () => {
+  let failures = 1;
+  const scheduleJob = () => {
+    if (failures-- > 0) throw new JobError("unavailable", "lost");
+    return { instance: waiting() };
+  };
+  const run = await cli(["schedule", "sum", "1"], { answers: { scheduleJob } });
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.calls.length, 2);
+  assert.match(String(run.calls[0]!.request.uuid), /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+  assert.equal(run.calls[0]!.request.uuid, run.calls[1]!.request.uuid);
+});
+
+test("schedule gives up when the daemon stays unreachable", async () => {
+  const scheduleJob = () => {
+    throw new JobError("unavailable", "lost");
+  };
+  const run = await cli(["schedule", "sum", "1"], { answers: { scheduleJob } });
+  assert.equal(run.code, 7);
+  assert.equal(run.calls.length, 2);
+});
+
+test("schedule --cron is sent once, as it has no id", async () => {
+  const scheduleJob = () => {
+    throw new JobError("unavailable", "lost");
+  };
+  const run = await cli(["schedule", "sum", "--cron", "@daily"], { answers: { scheduleJob } });
+  assert.equal(run.code, 7);
+  assert.equal(run.calls.length, 1);
+  assert.equal(run.calls[0]!.request.uuid, undefined);
+});
+
+test("schedule reads every option into its field", async () => {
+  const argv = ["schedule", "sum", "--args-json", '{"x":1}', "--in", "1m30s", "--priority", "0"];
+  argv.push("--timeout", "2h", "--retries", "-1", "--unique", "k", "--uuid", ID.toUpperCase());
+  argv.push("--jitter", "5s");
+  const { calls } = await cli(argv, { answers: { scheduleJob: { instance: waiting() } } });
+  const given = Object.entries(calls[0]!.request).filter(([, value]) => value !== undefined);
+  assert.deepEqual(Object.fromEntries(given), {
+    kind: "sum",
+    argumentsJson: '{"x":1}',
+    afterMs: 90_000n,
+    priority: 0,
+    timeoutMs: 7_200_000n,
+    maxRetries: -1,
+    uniqueKey: "k",
+    uuid: ID,
+    jitterMs: 5_000n,
+  });
+});
+
+test("schedule --at sends the time", async () => {
+  const argv = ["schedule", "sum", "--at", "2026-11-25T09:00:00.250Z"];
+  const { calls } = await cli(argv, { answers: { scheduleJob: { instance: waiting() } } });
+  const seconds = BigInt(Date.UTC(2026, 10, 25, 9) / 1_000);
+  assert.deepEqual(calls[0]!.request.at, { seconds, nanos: 250_000_000 });
+});
+
+test("schedule --cron prints the schedule", async () => {
+  const argv = ["schedule", "sum", "--cron", "0 6 * * *", "--timezone", "UTC", "--overlap", "skip"];
+  const run = await cli(argv, { answers: { scheduleJob: { schedule: schedule() } } });
+  const printed = JSON.parse(run.stdout);
+  assert.equal(printed.crontab, "0 6 * * *");
+  assert.equal(printed.next_at, "2026-11-24T13:00:00.000Z");
+  assert.equal(run.calls[0]!.request.overlap, "skip");
+});
+
+test("schedule --dry-run prints the converted arguments and no id", async () => {
+  const preview = instance({ uuid: "", state: JobState.CREATED, arguments: ["1", "2"] });
+  const run = await cli(["schedule", "sum", "1", "2", "--dry-run"], {
+    answers: { scheduleJob: { instance: preview } },
+  });
+  const { arguments: converted, dry_run, uuid } = JSON.parse(run.stdout);
+  assert.equal(converted, '["1","2"]');
+  assert.equal(dry_run, true);
+  assert.equal(uuid, undefined);
+  assert.equal(run.calls[0]!.request.dryRun, true);
+  assert.equal(run.calls[0]!.request.uuid, undefined);
+});
+
+for (
+  const [state, code] of [
+    [JobState.COMPLETED, 0],
+    [JobState.TERMINATED, 3],
+    [JobState.TIMED_OUT, 3],
+    [JobState.CANCELLED, 3],
+  ] as const
+) {
+  test(`schedule --wait exits ${code} when the instance ends as ${JobState[state]}`, async () => {
+    let waits = 0;
+    const waitInstance = () => ({ instance: ++waits < 3 ? waiting() : instance({ state }) });
+    const run = await cli(["schedule", "sum", "1", "2", "--wait"], {
+      answers: { scheduleJob: { instance: waiting() }, waitInstance },
+    });
+    assert.equal(run.code, code);
+    assert.equal(waits, 3);
+    assert.equal(JSON.parse(run.stdout).uuid, ID);
+  });
+}
+
+test("schedule --wait exits 124 when --wait-timeout passes first, and asks for no longer", async () => {
+  const clock = new SimClock(NOW);
+  const waits: bigint[] = [];
+  const waitInstance = async ({ waitMs }: { waitMs: bigint }) => {
+    waits.push(waitMs);
+    await clock.advance(Number(waitMs));
+    return { instance: waiting() };
+  };
+  const run = await cli(["schedule", "sum", "--wait", "--wait-timeout", "90s"], {
+    clock,
+    answers: { scheduleJob: { instance: waiting() }, waitInstance },
+  });
+  assert.equal(run.code, 124);
+  assert.deepEqual(waits, [60_000n, 30_000n]);
+  assert.equal(JSON.parse(run.stdout).state, "Scheduled");
+});
+
+test("list instances asks for every page off a terminal", async () => {
+  const lookupInstances = ({ query }: { query: { pageToken?: string } }) => ({
+    instances: [instance({ uuid: query.pageToken ? OTHER : ID })],
+    nextPageToken: query.pageToken ? undefined : "t",
+  });
+  const run = await cli(["list", "instances", "-o", "name"], { answers: { lookupInstances } });
+  assert.equal(run.stdout, `${ID}\n${OTHER}\n`);
+  assert.equal(run.calls.length, 2);
+});
+
+test("list instances --limit stops in the middle of a page", async () => {
+  const run = await cli(["list", "instances", "--limit", "1", "-o", "name"], {
+    answers: { lookupInstances: { instances: [instance(), instance({ uuid: OTHER })] } },
+  });
+  assert.equal(run.stdout, `${ID}\n`);
+  const { query } = run.calls[0]!.request as { query: { pageSize: number } };
+  assert.equal(query.pageSize, 2);
+});
+
+test("list instances says on a terminal that there are more", async () => {
+  const run = await cli(["list", "instances", "--limit", "1"], {
+    isTerminal: true,
+    answers: { lookupInstances: { instances: [instance(), instance({ uuid: OTHER })] } },
+  });
+  assert.match(run.stderr, /first 1; --all/);
+  assert.equal(run.stdout.trim().split("\n").length, 2);
+});
+
+test("list instances reads kinds, states and times", async () => {
+  const argv = ["list", "instances", "-k", "a,b", "--state", "completed", "--state", "canceled"];
+  argv.push("--since", "2026-11-24T00:00:00Z", "--until", "2026-11-25T00:00:00Z");
+  const { calls } = await cli(argv);
+  const { query } = calls[0]!.request as { query: Record<string, unknown> };
+  assert.deepEqual(query.kinds, ["a", "b"]);
+  assert.deepEqual(query.states, [32, 8]);
+  assert.deepEqual(query.after, { seconds: BigInt(Date.UTC(2026, 10, 24) / 1_000), nanos: 0 });
+  assert.deepEqual(query.before, { seconds: BigInt(Date.UTC(2026, 10, 25) / 1_000), nanos: 0 });
+});
+
+const RESOLVED: readonly (readonly [string, readonly string[], string, string])[] = [
+  ["retry", ["retry", "01938F2C"], "retryInstance", "uuid"],
+  ["history", ["history", "01938F2C"], "lookupInstanceHistory", "query"],
+  ["logs", ["logs", "01938F2C"], "lookupInstanceLogs", "query"],
+  ["cancel", ["cancel", "01938F2C"], "cancelInstances", "query"],
+  ["cancel instances -u", ["cancel", "instances", "-u", "01938F2C"], "cancelInstances", "query"],
+];
+
+for (const [name, argv, method, field] of RESOLVED) {
+  test(`${name} finds an instance by the beginning of its id`, async () => {
+    const run = await cli(argv, {
+      answers: {
+        getInstance: { instance: instance() },
+        retryInstance: { instance: waiting(OTHER) },
+        cancelInstances: { instances: [instance()] },
+      },
+    });
+    assert.equal(run.code, 0, run.stderr);
+    assert.deepEqual(run.calls[0], { method: "getInstance", request: { uuid: "01938f2c" } });
+    const call = run.calls.find((candidate) => candidate.method === method)!;
+    const value = field === "uuid" ? call.request : call.request.query as Record<string, unknown>;
+    assert.equal(value.uuid, ID);
+  });
+}
+
+test("cancel --all asks on a terminal, and says how many", async () => {
+  const run = await cli(["cancel", "instances", "--all"], {
+    isTerminal: true,
+    input: "y\n",
+    answers: {
+      lookupInstances: { instances: [waiting(), waiting(OTHER)] },
+      cancelInstances: { instances: [waiting(), waiting(OTHER)], count: 2n },
+    },
+  });
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /^About to cancel 2 instances. Go on\? \[y\/N\] /);
+  assert.match(run.stderr, /Canceled 2\n$/);
+  assert.equal(run.calls.at(-1)!.request.all, true);
+});
+
+for (const input of ["n\n", "\n", "", "maybe\n"]) {
+  test(`cancel does nothing when the answer is ${JSON.stringify(input)}`, async () => {
+    const run = await cli(["cancel", "instances", "-k", "sum"], {
+      isTerminal: true,
+      input,
+      answers: { lookupInstances: { instances: [waiting()] } },
+    });
+    assert.equal(run.code, 130);
+    assert.match(run.stderr, /cancel 1 instance of kind "sum"/);
+    assert.match(run.stderr, /Nothing was changed/);
+    assert.ok(!run.calls.some(({ method }) => method === "cancelInstances"));
+  });
+}
+
+for (
+  const argv of [["--all"], ["--state", "scheduled"], ["--kind", "sum", "--state", "scheduled"]]
+) {
+  test(`cancel instances ${argv.join(" ")} needs --yes off a terminal`, async () => {
+    const refused = await cli(["cancel", "instances", ...argv]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /nobody can be asked\nhint: Add --yes/);
+    const done = await cli(["cancel", "instances", ...argv, "--yes"]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(done.calls.at(-1)!.method, "cancelInstances");
+  });
+}
+
+test("cancel says when an instance was final already", async () => {
+  const run = await cli(["cancel", ID], { isTerminal: true });
+  assert.equal(run.code, 0);
+  assert.match(run.stderr, /was final already/);
+});
+
+test("delete schedule names what it deletes and needs --yes off a terminal", async () => {
+  const answers = { listSchedules: { schedules: [schedule()] } };
+  const refused = await cli(["delete", "schedule", "0193aaaa"], { answers });
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /delete schedule 0193aaaa-\S+ \(sum, "0 6 \* \* \*"\)/);
+  const done = await cli(["delete", "schedule", "0193aaaa", "--yes"], { answers });
+  assert.equal(done.code, 0, done.stderr);
+  assert.deepEqual(done.calls.at(-1), {
+    method: "deleteSchedule",
+    request: { id: schedule().id },
+  });
+});
+
+test("get schedule refuses a beginning that several have", async () => {
+  const schedules = [schedule("0193aaaa-1"), schedule("0193aaaa-2")];
+  const run = await cli(["get", "schedule", "0193"], { answers: { listSchedules: { schedules } } });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /"0193": 2 ids begin so\nhint: .*0193aaaa-1, 0193aaaa-2/);
+});
+
+test("get schedule takes an id that is the beginning of another", async () => {
+  const schedules = [schedule("config:a:10"), schedule("config:a:1")];
+  const run = await cli(["get", "schedule", "config:a:1"], {
+    answers: { listSchedules: { schedules } },
+  });
+  assert.equal(JSON.parse(run.stdout).id, "config:a:1");
+});
+
+test("get schedule exits 4 when there is none", async () => {
+  const run = await cli(["get", "schedule", "x"]);
+  assert.equal(run.code, 4);
+  assert.match(run.stderr, /"x": no such schedule\nhint: See "jobctl list schedules"/);
+});
+
+test("logs writes one line an entry on a terminal, with what would steer it visible", async () => {
+  const entries = [logEntry(1, "plain"), logEntry(2, "\x1b]0;x\x07 a\nforged line")];
+  const run = await cli(["logs", ID, "--no-color"], {
+    isTerminal: true,
+    columns: 20,
+    answers: { lookupInstanceLogs: { entries } },
+  });
+  const lines = run.stdout.split("\n");
+  assert.equal(lines.length, 3);
+  assert.match(lines[0]!, /^2026-11-24 \S+.* INFO {2}plain$/);
+  assert.ok(lines[1]!.endsWith("INFO  \\x1b]0;x\\x07 a\\nforged line"));
+});
+
+test("logs prints timestamp, level and message off a terminal", async () => {
+  const run = await cli(["logs", ID, "--level", "warn"], {
+    answers: { lookupInstanceLogs: { entries: [logEntry(1, "m")] } },
+  });
+  const [entry] = JSON.parse(run.stdout);
+  assert.equal(entry.timestamp, "2026-11-24T11:59:00.001Z");
+  assert.equal(entry.level, "info");
+  assert.equal(entry.message, "m");
+  assert.equal(run.calls[0]!.request.level, "warn");
+});
+
+// Whoever sleeps on it wakes at once.
+class RestlessClock extends SimClock {
+  override timer(delayMs: number, callback: () => void) {
+    this.shiftWall(delayMs);
+    queueMicrotask(callback);
+    return { cancel() {} };
+  }
+}
+
+test("logs --follow writes each line once and ends when the instance is final", async () => {
+  const rounds = [[1], [1, 2], [2, 3]];
+  let round = 0;
+  const answers = {
+    getInstance: () => ({
+      instance: instance({ state: round < 2 ? JobState.PROCESSING : JobState.COMPLETED }),
+    }),
+    lookupInstanceLogs: () => ({
+      entries: rounds[round++]!.map((seq) => logEntry(seq, `line ${seq}`)),
+    }),
+  };
+  const clock = new RestlessClock(NOW);
+  const { code, stdout } = await cli(["logs", ID, "--follow"], { clock, answers });
+  assert.equal(code, 0);
+  const messages = stdout.trim().split("\n").map((line) => JSON.parse(line).message);
+  assert.deepEqual(messages, ["line 1", "line 2", "line 3"]);
+});
+
+test("history prints each state with its time", async () => {
+  const entries = [
+    historyEntry(JobState.SCHEDULED, NOW - 2_000),
+    historyEntry(JobState.PROCESSING, NOW - 1_000),
+  ];
+  const run = await cli(["history", ID], { answers: { lookupInstanceHistory: { entries } } });
+  const printed = JSON.parse(run.stdout);
+  assert.deepEqual(printed.map((entry: { state: string }) => entry.state), [
+    "Scheduled",
+    "Processing",
+  ]);
+  assert.equal(printed[0].timestamp, "2026-11-24T11:59:58.000Z");
+});
+
+test("describe job explains its call and its schedules to people", async () => {
+  const run = await cli(["describe", "job", "sum", "-o", "table"], {
+    answers: { getJob: { job: job() }, listSchedules: { schedules: [schedule()] } },
+  });
+  assert.match(run.stdout, /^Job: +sum$/m);
+  assert.match(run.stdout, /^Usage: +sum <x: number> <y: number>$/m);
+  assert.match(run.stdout, /^ {2}0193aaaa-\S+ {2}"0 6 \* \* \*" UTC {2}next .*\(in 60m\)$/m);
+});
+
+test("describe instance tells results, times and history", async () => {
+  const run = await cli(["describe", "instance", ID, "-o", "table"], {
+    answers: {
+      getInstance: { instance: instance() },
+      lookupInstanceHistory: { entries: [historyEntry(JobState.COMPLETED, NOW - 60_000)] },
+    },
+  });
+  assert.match(run.stdout, /^State: +Completed \(ok\)$/m);
+  assert.match(run.stdout, /^Results: +3$/m);
+  assert.match(run.stdout, /^Ended: +2026-11-24 .*\(60s ago\)$/m);
+  assert.match(run.stdout, /^History:$/m);
+});
+
+test("describe instance prints one object off a terminal", async () => {
+  const run = await cli(["describe", "instance", ID], {
+    answers: { getInstance: { instance: instance() } },
+  });
+  assert.equal(JSON.parse(run.stdout).uuid, ID);
+});
+
+const STATUS = {
+  node: "n1",
+  version: "0.1.0",
+  storeType: "sqlite",
+  storeLocation: "/data/jobctl.db",
+  workers: { count: 4, busy: 1, alive: 2 },
+  kinds: [{ kind: "sum", scheduled: 3n, completed: 10n }],
+  schedules: 2n,
+};
+
+test("status prints counts as numbers", async () => {
+  const run = await cli(["status"], { answers: { getStatus: STATUS } });
+  const printed = JSON.parse(run.stdout);
+  assert.equal(printed.kinds[0].scheduled, 3);
+  assert.deepEqual(printed.workers, { count: 4, busy: 1, alive: 2 });
+  assert.deepEqual(printed.store, { type: "sqlite", location: "/data/jobctl.db" });
+});
+
+test("status tells people of workers and kinds", async () => {
+  const run = await cli(["status", "-o", "table"], { answers: { getStatus: STATUS } });
+  assert.match(run.stdout, /^Workers: +1 of 4 busy, 2 processes$/m);
+  assert.match(run.stdout, /^sum +3 +0 +10 /m);
+});
+
+test("workers scale sends the count and prints the workers", async () => {
+  const run = await cli(["workers", "scale", "8"], {
+    answers: { resizeWorkers: { workers: { count: 8, busy: 0, alive: 0 } } },
+  });
+  assert.deepEqual(JSON.parse(run.stdout), { count: 8, busy: 0, alive: 0 });
+  assert.deepEqual(run.calls[0]!.request, { count: 8 });
+});
+
+test("next prints the next runs of an expression without a daemon", async () => {
+  const run = await cli(["next", "30 2 * * *", "--tz", "Europe/Berlin", "-n", "2"]);
+  assert.equal(run.code, 0, run.stderr);
+  const printed = JSON.parse(run.stdout);
+  assert.deepEqual(printed.map((entry: { at: string }) => entry.at), [
+    "2026-11-25T01:30:00Z",
+    "2026-11-26T01:30:00Z",
+  ]);
+  assert.equal(run.settings, null);
+});
+
+test("next takes an expression as words of their own", async () => {
+  const run = await cli(["next", "30", "2", "*", "*", "*", "-n", "1"]);
+  assert.equal(JSON.parse(run.stdout).length, 1, run.stderr);
+});
+
+test("next exits 2 for an expression that is none", async () => {
+  const run = await cli(["next", "61 * * * *"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /61/);
+});
