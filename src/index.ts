@@ -13,7 +13,7 @@ import { createIdSource } from "./platform/ids.ts";
 import { type Logger, silentLogger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
-import { openStore } from "./store/open_store.ts";
+import { createStore } from "./store/open_store.ts";
 import type { Store } from "./store/store.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
@@ -98,7 +98,9 @@ export class Manager extends CoreManager {
     const workers = setup.workers ?? 4;
     const store = typeof setup.store === "object"
       ? setup.store
-      : openStore(setup.store ?? "memory:", { defer: (callback) => clock.defer(callback) });
+      : createStore(storeConfig(setup.store ?? "memory:"), {
+        defer: (callback) => clock.defer(callback),
+      });
     super({
       store,
       executor: createExecutor({
@@ -189,4 +191,17 @@ export function resultsOf(instance: Instance): readonly unknown[] {
 
 function milliseconds(value: number | string): number {
   return typeof value === "number" ? value : parseDuration(value);
+}
+
+function storeConfig(
+  url: string,
+): { readonly type: "memory" | "sqlite"; readonly path: string | null } {
+  if (url === "memory:") return { type: "memory", path: null };
+  if (url.startsWith("sqlite:") && url.length > "sqlite:".length) {
+    return { type: "sqlite", path: url.slice("sqlite:".length) };
+  }
+  throw new JobError("invalid_argument", `Cannot open store "${url}": no such kind of store`, {
+    path: "store",
+    hint: 'Use "memory:", "sqlite:PATH", or an object that implements Store',
+  });
 }
