@@ -14,6 +14,10 @@ export const CLIENT_VARIABLES: readonly string[] = [
   "JOBCTL_CONFIG",
   "JOBCTL_OUTPUT",
   "JOBCTL_SOCKET",
+  "JOBCTL_TLS_CA",
+  "JOBCTL_TLS_CERT",
+  "JOBCTL_TLS_KEY",
+  "JOBCTL_CALL_TIMEOUT",
 ];
 
 /** Short names of flags, and the keys that they set. */
@@ -81,14 +85,14 @@ export function flagFields(
   for (const [name, value] of Object.entries(flags)) {
     if (value === undefined) continue;
     const path = Object.hasOwn(FLAG_KEYS, name) ? FLAG_KEYS[name]! : name;
-    const label = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const label = flagOf(name);
     if (!Object.hasOwn(SCHEMA.keys, path) || path === "include") {
       const near = nearest(name, [...Object.keys(FLAG_KEYS), ...Object.keys(SCHEMA.keys)]);
       report.problems.push({
         place: null,
         path: label,
         message: "no such setting",
-        ...(near === null ? {} : { hint: `Did you mean "${near}"?` }),
+        ...(near === null ? {} : { hint: `Did you mean "${flagOf(near)}"?` }),
         job: null,
       });
       continue;
@@ -96,6 +100,10 @@ export function flagFields(
     addField(fields, { path, label, value, ...options, isText: true }, report);
   }
   return fields;
+}
+
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function addField(

@@ -8,7 +8,7 @@ import type { Environment } from "./expand.ts";
 import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
 import { ConfigError } from "./problems.ts";
-import { readJob } from "./read_job.ts";
+import { disabledJob, readJob } from "./read_job.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { childOf, type Field, isTable, Report, type Source } from "./source.ts";
 
@@ -28,7 +28,7 @@ type AllValues = Values<typeof KEYS>;
  * Load the configuration: built-in, then the file, its includes in name order, `JOBCTL_*`, flags; the later wins.
  *
  * @param file null for built-in, variables and flags alone
- * @returns the configuration, and the problems that only disable jobs: their tables are left out of it
+ * @returns the configuration, and the problems that only disable jobs: these jobs are in it as disabled
  * @throws ConfigError (`invalid_config`) with every problem when one of them concerns more than one job
  */
 // deno-lint-ignore require-await
@@ -75,16 +75,13 @@ function finish(
   jobs: JobTables,
   report: Report,
 ): LoadedConfig {
-  const tables: JobTable[] = [];
-  for (const field of jobs.unique(report)) {
-    const table = readJob(field, config, report);
-    if (table !== null) tables.push(table);
-  }
+  const read = jobs.unique(report).map((field) => readJob(field, config, report));
   const problems = ordered(report.problems);
   if (problems.some((problem) => problem.job === null)) throw new ConfigError(file, problems);
-  const broken = new Set(problems.map((problem) => problem.job));
+  const broken = new Set(problems.map((problem) => problem.job!));
+  const tables = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
   return {
-    config: { ...config, jobs: tables.filter((table) => !broken.has(table.kind)) },
+    config: { ...config, jobs: [...tables, ...jobs.disabled(broken)] },
     problems,
     warnings: ordered(report.warnings),
   };
@@ -154,6 +151,13 @@ class JobTables {
       if (others.length === 0) unique.push(first!);
     }
     return unique;
+  }
+
+  /** Tables that keep the jobs of `kinds` from running. */
+  disabled(kinds: ReadonlySet<string>): JobTable[] {
+    return [...this.#tables].filter(([kind]) => kinds.has(kind)).map(([kind, [first]]) =>
+      disabledJob(kind, first!.source.placeOf(first!.path, "key")!)
+    );
   }
 }
 

@@ -52,11 +52,16 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   };
 }
 
-function refused(file: string, position: Position, message: string): ParsedToml {
+function refused(
+  file: string,
+  position: Position,
+  message: string,
+  hint?: string,
+): ParsedToml {
   const place = { file, ...position };
   return {
     tree: null,
-    problems: [{ place, path: "", message, job: null }],
+    problems: [{ place, path: "", message, ...(hint === undefined ? {} : { hint }), job: null }],
     placeOf: () => place,
   };
 }
@@ -78,16 +83,26 @@ function refusedSyntax(text: string, file: string, astError: unknown, error: unk
     const key = /^["'\w.-]+/.exec(line.slice(astError.column))?.[0] ?? "";
     return refused(file, position, `found the key ${key} a second time, wanted it once`);
   }
-  const iarna = error as { message?: string; line?: number; col?: number } | undefined;
-  if (iarna !== undefined && typeof iarna.line === "number") {
-    const message = iarna.message!.split("\n", 1)[0]!.replace(/ at row \d+.*$/, "");
-    return refused(file, { line: iarna.line + 1, column: (iarna.col ?? 0) + 1 }, lower(message));
+  if (isTomlError(error)) {
+    const message = error.message.split("\n", 1)[0]!.replace(/ at row \d+.*$/, "");
+    // iarna refuses a bare date right before a comma or a bracket.
+    const hint = /date/i.test(message) ? 'Quote dates: "2026-01-01"' : undefined;
+    const position = { line: error.line + 1, column: error.col + 1 };
+    return refused(file, position, lower(message), hint);
   }
   if (astError instanceof ParseError) {
     const position = { line: astError.lineNumber, column: astError.column + 1 };
     return refused(file, position, lower(astError.message));
   }
   return refused(file, { line: 1, column: 1 }, "found what is not TOML");
+}
+
+function isTomlError(
+  error: unknown,
+): error is { readonly message: string; readonly line: number; readonly col: number } {
+  // Bun gives every error a `line` of its own.
+  return (error as { fromTOML?: unknown } | undefined)?.fromTOML === true &&
+    typeof (error as { line?: unknown }).line === "number";
 }
 
 function lower(message: string): string {

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
+import { checkKind } from "../core/define.ts";
+import { isJobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
-import { KIND_LENGTH_MAX } from "../core/job.ts";
-import type { JobTable } from "../core/job_table.ts";
+import type { JobTable, Place } from "../core/job_table.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./keys.ts";
@@ -12,6 +13,20 @@ type JobValues = Partial<Values<typeof JOB_KEYS>>;
 
 /** Keys that mean something only with `run` or `command`. */
 const COMMAND_ONLY = ["shell", "cwd", "user", "group", "umask", "env"];
+
+/** The table that stands for one with problems: the module of that kind must not run without its options. */
+export function disabledJob(kind: string, place: Place): JobTable {
+  return {
+    kind,
+    place,
+    description: null,
+    command: null,
+    options: {},
+    schedules: [],
+    arguments: [],
+    isEnabled: false,
+  };
+}
 
 /** What the tables of jobs inherit from the rest of the configuration. */
 export type Inherited = Pick<Config, "timezone" | "scheduleDefaults" | "defaults">;
@@ -25,7 +40,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const kind = String(table.path[1]);
   if (!isTable(table.value)) return report.mismatch(table, "a table") ?? null;
   const own = new Report();
-  checkKind(kind, table, own);
+  checkName(kind, table, own);
   const fields = collectFields(JOB_SCHEMA, table, own);
   const values = readFields(JOB_SCHEMA, fields, own);
   const command = readCommand(table, fields, values, own);
@@ -45,20 +60,12 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   };
 }
 
-function checkKind(kind: string, table: Field, report: Report): void {
-  if (kind.length > KIND_LENGTH_MAX) {
-    report.key(
-      table,
-      `found a name of ${kind.length} characters, wanted ${KIND_LENGTH_MAX} at most`,
-    );
-  } else if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.:-]*$/u.test(kind)) {
-    report.key(
-      table,
-      "found a name that cannot be a kind",
-      "Use letters, digits, _ . : and -, and begin with a letter, digit or _",
-    );
-  } else if (kind.startsWith("system.")) {
-    report.key(table, 'names that begin with "system." are kept for jobs of the system');
+function checkName(kind: string, table: Field, report: Report): void {
+  try {
+    checkKind(kind);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    report.key(table, error.message, error.hint);
   }
 }
 

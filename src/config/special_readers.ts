@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
-import { parseCron } from "../core/cron.ts";
 import { isJobError } from "../core/errors.ts";
-import { parseScheduleText } from "../core/ticks.ts";
+import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
 import { list, type Reader, string } from "./readers.ts";
 import { secret } from "./secrets.ts";
 import { childOf, isTable, maskUrl } from "./source.ts";
@@ -12,9 +11,6 @@ const PLANNED_SCHEMES = ["valkey", "valkeys", "redis", "rediss", "etcd", "etcds"
 const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
 /** Shortest token of the configuration, in characters. */
 const TOKEN_LENGTH_MIN = 16;
-
-/** A schedule as text, split into its parts and checked. */
-export type ScheduleText = ReturnType<typeof parseScheduleText>;
 
 /** The store's URL. */
 export function storeUrl(): Reader<Config["store"]> {
@@ -97,9 +93,13 @@ export function tokens(): Reader<readonly TokenConfig[]> {
         const hint = near === null ? `Wanted ${wanted}` : `Did you mean "${near}"?`;
         report.key(childOf(field, name, null), "unknown key", hint);
       }
-      const name = text.read(childOf(field, "name", value.name), report);
+      const name = value.name === undefined
+        ? report.value(field, `found no name, wanted ${wanted}`)
+        : text.read(childOf(field, "name", value.name), report);
       const role = value.role;
-      if (!ROLES.includes(role as Role)) {
+      if (role === undefined) {
+        report.value(field, `found no role, wanted ${wanted}`);
+      } else if (!ROLES.includes(role as Role)) {
         report.mismatch(childOf(field, "role", role), `one of "${ROLES.join('", "')}"`);
       }
       if (value.token === undefined) return report.value(field, `found no token, wanted ${wanted}`);
@@ -124,9 +124,7 @@ export function scheduleText(): Reader<ScheduleText> {
       const { value } = field;
       if (typeof value !== "string") return report.mismatch(field, wanted);
       try {
-        const parsed = parseScheduleText(value);
-        if (parsed.cron !== null) parseCron(parsed.cron, { seed: String(field.path[1]) });
-        return parsed;
+        return parseScheduleText(value, { seed: String(field.path[1]) });
       } catch (error) {
         if (!isJobError(error)) throw error;
         return report.value(field, error.message, error.hint);

@@ -1,0 +1,107 @@
+import { relative } from "node:path";
+import type { Environment } from "../config/expand.ts";
+import type { LoadedConfig } from "../config/config.ts";
+import { loadConfig } from "../config/load_config.ts";
+import { ConfigError } from "../config/problems.ts";
+import { describeSignature } from "../core/describe.ts";
+import type { JobDefinition, JobSource } from "../core/job.ts";
+import type { ConfigProblem } from "../core/job_table.ts";
+import { loadJobs } from "../jobs/load_jobs.ts";
+import { scheduleTextOf } from "./next.ts";
+import { type RunTime, runTimes } from "./run_times.ts";
+
+/** Coming runs listed for each schedule. */
+const NEXT_COUNT = 3;
+
+/** A schedule of a checked job. */
+export interface ScheduleCheck {
+  readonly schedule: string;
+  readonly timezone: string;
+  readonly next: readonly RunTime[];
+}
+
+/** A job that loads. */
+export interface JobCheck {
+  readonly kind: string;
+  readonly description: string;
+  /** What runs it: the module's path, or "command". */
+  readonly source: string;
+  /** How it is called. */
+  readonly usage: string;
+  readonly schedules: readonly ScheduleCheck[];
+}
+
+/** What {@link checkConfig} found. */
+export interface CheckResult {
+  readonly file: string | null;
+  /** False when the configuration is refused: nothing would start. */
+  readonly isUsable: boolean;
+  /** Those that refuse everything and those that disable a job. */
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
+  readonly jobs: readonly JobCheck[];
+}
+
+/**
+ * Load a configuration and every job that it names, as a start would, and tell what comes of it.
+ *
+ * @param file null for the built-in configuration
+ * @returns problems as data; only what is no problem of the configuration is thrown
+ */
+export async function checkConfig(
+  file: string | null,
+  options: {
+    readonly env: Environment;
+    readonly flags?: Readonly<Record<string, unknown>>;
+    readonly cwd?: string;
+    readonly nowMs: number;
+  },
+): Promise<CheckResult> {
+  let loaded: LoadedConfig;
+  try {
+    loaded = await loadConfig(file, options);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { file, isUsable: false, problems: error.problems, warnings: [], jobs: [] };
+  }
+  const { config } = loaded;
+  const { jobs, problems } = await loadJobs({
+    modules: [...config.modules],
+    tables: [...config.jobs],
+    defaults: config.defaults,
+    timezone: config.timezone,
+    scheduleDefaults: config.scheduleDefaults,
+    now: options.nowMs,
+  });
+  return {
+    file,
+    isUsable: true,
+    problems: [...loaded.problems, ...problems],
+    warnings: loaded.warnings,
+    jobs: jobs.map((job) => checkJob(job, options)),
+  };
+}
+
+function checkJob(
+  job: JobDefinition,
+  options: { readonly nowMs: number; readonly cwd?: string },
+): JobCheck {
+  const { nowMs, cwd = process.cwd() } = options;
+  return {
+    kind: job.kind,
+    description: job.description,
+    source: sourceText(job.source, cwd),
+    usage: describeSignature(job.kind, job.signature),
+    schedules: job.schedules.map(({ spec }) => ({
+      schedule: scheduleTextOf(spec),
+      timezone: spec.timezone,
+      next: runTimes(spec, { afterMs: nowMs, nowMs, count: NEXT_COUNT }),
+    })),
+  };
+}
+
+function sourceText(source: JobSource, cwd: string): string {
+  if (source.type !== "module") return source.type;
+  const path = relative(cwd, source.path);
+  return path.startsWith("..") ? source.path : path;
+}

@@ -1,0 +1,65 @@
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { JobError } from "../core/errors.ts";
+import { AMBIENT_TYPES } from "../jobs/ambient.ts";
+import { INIT_CONFIG, INIT_JOB } from "./init_files.ts";
+
+const FILES: Readonly<Record<string, string>> = {
+  "config.toml": INIT_CONFIG,
+  "jobs/greet.ts": INIT_JOB,
+  "ts-job.d.ts": AMBIENT_TYPES,
+};
+
+/** What {@link initProject} did. */
+export interface InitResult {
+  /** The project's directory, absolute. */
+  readonly directory: string;
+  /** Files written, absolute. */
+  readonly written: readonly string[];
+  /** Commands to run next. */
+  readonly next: readonly string[];
+}
+
+/**
+ * Write a configuration, an example job and the types for job modules into `directory`.
+ *
+ * @throws JobError `already_exists` when one of the files is there and `force` is not set: then nothing is written
+ */
+export function initProject(
+  directory: string,
+  options: { readonly force?: boolean } = {},
+): InitResult {
+  const root = resolve(directory);
+  const paths = Object.keys(FILES).map((name) => join(root, name));
+  const present = paths.filter((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
+  if (present.length > 0 && !options.force) {
+    throw new JobError(
+      "already_exists",
+      `Cannot write a project to "${root}": ${present.join(", ")} exists already`,
+      { hint: "Choose another directory, or overwrite with --force" },
+    );
+  }
+  try {
+    for (const [name, text] of Object.entries(FILES)) {
+      const path = join(root, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text, { flag: options.force ? "w" : "wx" });
+    }
+  } catch (error) {
+    throw new JobError(
+      "unavailable",
+      `Cannot write a project to "${root}": ${(error as Error).message}`,
+      { hint: "Choose a directory that you may write to", cause: error },
+    );
+  }
+  const config = resolve(process.cwd()) === root ? "config.toml" : join(directory, "config.toml");
+  return {
+    directory: root,
+    written: paths,
+    next: [
+      `jobctl check --config ${config}`,
+      `jobctl serve --config ${config}`,
+      "jobctl schedule greet you --wait",
+    ],
+  };
+}

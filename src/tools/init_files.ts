@@ -1,0 +1,45 @@
+/** The configuration that `jobctl init` writes. */
+export const INIT_CONFIG = `# Configuration of jobctl. Every key: docs/configuration.md
+# Check it with: jobctl check --config config.toml
+
+timezone = "UTC"              # zone of schedules that name none
+modules = ["jobs"]            # directories of job modules: jobs/NAME.ts is the kind NAME
+
+[store]
+url = "sqlite:data/jobctl.db" # memory: forgets everything at the end
+
+[server]
+host = "127.0.0.1"
+port = 59051                  # gRPC
+http = "127.0.0.1:59052"      # /healthz /readyz /metrics; "" turns it off
+
+[worker]
+count = 4                     # attempts at once
+
+[defaults]                    # for every job; a job's table overrides
+timeout = "1h"
+retry = { max = 2, initial = "10s" }
+
+# Options for the module jobs/greet.ts.
+[jobs.greet]
+schedule = "*/5 * * * *"      # minute hour day month weekday
+args = { name = "world" }
+
+# A command needs no module. This is what a line of a crontab becomes.
+[jobs.disk]
+description = "Free space of the root file system"
+run = "df -h /"
+schedule = "0 * * * *"
+`;
+
+/** The job module that `jobctl init` writes. */
+export const INIT_JOB = `/// <reference path="../ts-job.d.ts" />
+import type { Context } from "ts-job";
+
+/** Greets someone. The types are the interface: jobctl converts and checks arguments by them. */
+export default function greet(context: Context, name: string, times = 1): string {
+  const greeting = Array.from({ length: times }, () => \`Hello, \${name}!\`).join(" ");
+  context.log.info(greeting);
+  return greeting;
+}
+`;

@@ -1,0 +1,78 @@
+import { formatDuration } from "../core/duration.ts";
+import type { ScheduleSpec } from "../core/schedule.ts";
+import { nextTickOf } from "../core/ticks.ts";
+
+/** One coming run in all the forms that a reader may want. */
+export interface RunTime {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly timezone: string;
+  /** Wall time in the schedule's zone with its offset, such as `2026-03-29 03:30:00 +02:00`. */
+  readonly local: string;
+  /** ISO text in UTC, to the second. */
+  readonly utc: string;
+  /** Distance from now, such as `in 3h20m`. */
+  readonly relative: string;
+}
+
+/**
+ * The next runs of a schedule, without jitter.
+ *
+ * `@every` counts from `nowMs`: a running daemon counts from when it first saw the schedule.
+ *
+ * @param options.afterMs runs are later than this, epoch ms
+ */
+export function runTimes(
+  spec: ScheduleSpec,
+  options: { readonly afterMs: number; readonly nowMs: number; readonly count: number },
+): RunTime[] {
+  const { nowMs, count } = options;
+  const times: RunTime[] = [];
+  let cursor = options.afterMs;
+  while (times.length < count) {
+    const at = nextTickOf(spec, nowMs, cursor);
+    if (at === null) break;
+    times.push(runTime(at, spec.timezone, nowMs));
+    cursor = at;
+  }
+  return times;
+}
+
+function runTime(at: number, timezone: string, nowMs: number): RunTime {
+  return {
+    at,
+    timezone,
+    local: formatLocal(at, timezone),
+    utc: `${new Date(at).toISOString().slice(0, 19)}Z`,
+    relative: formatRelative(at - nowMs),
+  };
+}
+
+/** Wall time in a zone with its offset. */
+export function formatLocal(at: number, timezone: string): string {
+  const parts = new Intl.DateTimeFormat("en-US", {
+    timeZone: timezone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZoneName: "longOffset",
+  }).formatToParts(at);
+  const part = (type: Intl.DateTimeFormatPartTypes) =>
+    parts.find((candidate) => candidate.type === type)?.value ?? "";
+  const date = `${part("year").padStart(4, "0")}-${part("month")}-${part("day")}`;
+  const offset = part("timeZoneName").replace("GMT", "") || "+00:00";
+  return `${date} ${part("hour")}:${part("minute")}:${part("second")} ${offset}`;
+}
+
+/** A distance in time to the two largest units: `in 3h20m`, `5d ago`, `now`. */
+export function formatRelative(distanceMs: number): string {
+  const ms = Math.abs(distanceMs);
+  if (ms < 1000) return "now";
+  const unit = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : 1000;
+  const text = formatDuration(Math.floor(ms / unit) * unit);
+  return distanceMs > 0 ? `in ${text}` : `${text} ago`;
+}

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+import { JOB_KEYS, KEYS } from "../../src/config/keys.ts";
+import { loadConfig } from "../../src/config/load_config.ts";
+import { configRows } from "../support/config_rows.ts";
+import { loadText } from "../support/config_world.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const TEXT = readFileSync(`${ROOT}/docs/configuration.md`, "utf8");
+const LINES = TEXT.split("\n");
+const SNIPPETS = [...TEXT.matchAll(/^```toml\n([^]*?)^```/gm)].map((match) => match[1]!);
+
+for (
+  const row of [...configRows(KEYS, { isJob: false }), ...configRows(JOB_KEYS, { isJob: true })]
+) {
+  test(`docs/configuration.md has the row of ${row.split("`", 2)[1]} as it is`, () => {
+    assert.ok(LINES.includes(row), `Wanted this row:\n${row}`);
+  });
+}
+
+test("docs/configuration.md has snippets", () => {
+  assert.ok(SNIPPETS.length >= 10, `found ${SNIPPETS.length}`);
+});
+
+for (const [index, snippet] of SNIPPETS.entries()) {
+  test(`docs/configuration.md has a snippet ${index + 1} that loads without problems`, async () => {
+    const { problems } = await loadText(snippet, {
+      files: { "jobs/a.ts": "", "conf.d/a.toml": "" },
+      env: {
+        CI_TOKEN: "0123456789abcdef",
+        WALLBOARD_TOKEN: "0123456789abcdef",
+        BACKUP_PASSWORD: "x",
+      },
+    });
+    assert.deepEqual(problems, []);
+  });
+}
+
+test("config.example.toml loads without problems and schedules what it says", async () => {
+  const { config, problems, warnings } = await loadConfig(`${ROOT}/config.example.toml`);
+  assert.deepEqual([...problems, ...warnings], []);
+  assert.deepEqual(config.jobs.map((job) => job.kind), ["heartbeat", "report", "disk"]);
+  assert.deepEqual([config.server.port, config.server.http?.port], [59_051, 59_052]);
+});

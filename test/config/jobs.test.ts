@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
+import { test } from "node:test";
+import { loadText } from "../support/config_world.ts";
+
+test("loadConfig() reads every key of a job's table", async () => {
+  const { job, problems } = await loadText(`
+[jobs.backup]
+run = "pg_dump app"
+shell = ["/bin/bash", "-c"]
+user = "postgres"
+group = "adm"
+umask = "027"
+env = { A = "1" }
+description = "Dump"
+schedule = ["30 2 * * *", "@every 15m", "CRON_TZ=Asia/Tokyo 0 0 * * *"]
+timezone = "Europe/Berlin"
+args = ["x", 1]
+priority = 0
+timeout = "2h"
+kill_after = "5s"
+overlap = "allow"
+misfire = "skip"
+misfire_within = "1h"
+jitter = "10s"
+retry = 3
+crashes_max = 0
+keep = { success = "1d" }
+`);
+  assert.deepEqual(problems, []);
+  const table = job("backup");
+  assert.deepEqual(table.command, {
+    argv: ["/bin/bash", "-c", "pg_dump app", "jobctl"],
+    cwd: null,
+    env: { A: "1" },
+    user: "postgres",
+    group: "adm",
+    umask: 0o027,
+  });
+  assert.deepEqual(table.options, {
+    priority: 0,
+    timeoutMs: 7_200_000,
+    killAfterMs: 5000,
+    crashesMax: 0,
+    keepSuccessMs: 86_400_000,
+    retry: { max: 3 },
+  });
+  assert.deepEqual(
+    table.schedules.map(({ cron, everyMs, timezone }) => [cron, everyMs, timezone]),
+    [
+      ["30 2 * * *", null, "Europe/Berlin"],
+      [null, 900_000, "Europe/Berlin"],
+      ["0 0 * * *", null, "Asia/Tokyo"],
+    ],
+  );
+  assert.deepEqual(table.schedules[0]!.misfireWithinMs, 3_600_000);
+  assert.deepEqual(table.arguments, ["x", 1]);
+});
+
+test("loadConfig() gives only what the table sets, and schedules the defaults", async () => {
+  const { job } = await loadText(
+    '[defaults]\nmisfire = "skip"\n[jobs.x]\nschedule = "@daily"\nretry = { cap = "2h" }\nargs = { d = "a" }',
+  );
+  assert.deepEqual(job("x").options, { retry: { capMs: 7_200_000 } });
+  assert.equal(job("x").command, null);
+  assert.equal(job("x").schedules[0]!.misfire, "skip");
+  assert.equal(job("x").schedules[0]!.timezone, "UTC");
+  assert.deepEqual(job("x").arguments, { d: "a" });
+});
+
+test("loadConfig() gives dates of TOML as ISO text", async () => {
+  const { job } = await loadText("[jobs.x]\nargs.day = 2026-01-02\nargs.at = 2026-01-02T03:04:05Z");
+  assert.deepEqual(job("x").arguments, { day: "2026-01-02", at: "2026-01-02T03:04:05.000Z" });
+});
+
+// Each disables the job and nothing else.
+const BROKEN: readonly (readonly [table: string, wanted: string])[] = [
+  ['run = "a"\ncommand = ["b"]', "3:1: jobs.x.command: run and command exclude each other"],
+  ['command = "ls -l"', '2:11: jobs.x.command: found "ls -l", wanted a list: the program'],
+  ["command = []", "2:11: jobs.x.command: found a list, wanted a list that is not empty"],
+  ['command = [""]', '2:12: jobs.x.command[0]: found "", wanted the program'],
+  ['run = ""', '2:7: jobs.x.run: found "", wanted a string that is not empty'],
+  ['user = "root"', "2:1: jobs.x.user: works only with run or command"],
+  ['command = ["a"]\nshell = ["sh"]', "3:1: jobs.x.shell: works only with run"],
+  ['run = "a"\nisolation = "inline"', "3:1: jobs.x.isolation: works only with module jobs"],
+  ['run = "a"\numask = 22', "3:9: jobs.x.umask: found 22, wanted an octal mask"],
+  ['run = "a"\nenv = { "A-B" = "1" }', "3:9: jobs.x.env.A-B: found a name that no"],
+  ['run = "a"\nenv = { A = 1 }', "3:13: jobs.x.env.A: found a number, wanted a string"],
+  ['run = "a"\nenv = { A = { fil = "x" } }', '3:13: jobs.x.env.A: found a table of "fil", wanted'],
+  [
+    'run = "a"\nenv = { A = { env = "NONE" } }',
+    '3:21: jobs.x.env.A.env: the variable "NONE" is not',
+  ],
+  ['run = "a"\nenv = { A = { file = "none" } }', "3:22: jobs.x.env.A.file: cannot read the secret"],
+  ['schedule = ["@daily", "61 * * * *"]', "2:23: jobs.x.schedule[1]: "],
+  ['schedule = "0 0 30 2 *"', "2:12: jobs.x.schedule: "],
+  ["schedule = []", "2:12: jobs.x.schedule: found a list, wanted a list that is not empty"],
+  ['timezone = "Europe/Berln"', '2:12: jobs.x.timezone: found "Europe/Berln", wanted an IANA'],
+  ["priority = -1", "2:12: jobs.x.priority: found -1, wanted an integer from 0"],
+  ["priority = 1.5", "2:12: jobs.x.priority: found 1.5, wanted an integer"],
+  ["retry = -2", "2:9: jobs.x.retry: found -2, wanted an integer from -1"],
+  ["retry.jitter = nan", "2:16: jobs.x.retry.jitter: found NaN, wanted a number from 0 to 1"],
+  ['retry = { initial = "2h" }', "2:21: jobs.x.retry.initial: retry.initial is longer than"],
+  ['timeout = "soon"', '2:11: jobs.x.timeout: found "soon", wanted a duration'],
+  ['args = "x"', '2:8: jobs.x.args: found "x", wanted a list, or a table'],
+  ["args = { __proto__ = 1 }", "2:10: jobs.x.args.__proto__: this name is not allowed"],
+  ["enabled = 1", "2:11: jobs.x.enabled: found 1, wanted true or false"],
+];
+
+for (const [table, wanted] of BROKEN) {
+  test(`loadConfig() disables only the job when it has ${JSON.stringify(table)}`, async () => {
+    const { loaded, problems, job } = await loadText(
+      `[jobs.x]\n${table}\n[jobs.good]\nrun = "true"\n`,
+    );
+    assert.ok(problems[0]?.startsWith(`config.toml:${wanted}`), problems.join("\n"));
+    assert.equal(problems.length, 1);
+    assert.deepEqual(loaded!.problems.map((problem) => problem.job), ["x"]);
+    assert.deepEqual(job("x"), { ...job("x"), command: null, schedules: [], isEnabled: false });
+    assert.equal(job("good").isEnabled, true);
+  });
+}
+
+for (const kind of ['"a b"', '"../x"', '"system.history.cleaner"', `"${"k".repeat(201)}"`, '""']) {
+  test(`loadConfig() refuses the kind ${kind.slice(0, 30)}`, async () => {
+    const { loaded, problems } = await loadText(`[jobs.${kind}]\nrun = "true"`);
+    assert.match(problems.join(), /^config\.toml:1:7: jobs\..*Cannot use "[^]*" as a kind/);
+    assert.equal(loaded!.config.jobs[0]!.isEnabled, false);
+  });
+}
+
+test("loadConfig() reads secrets of files and variables, without the last newline", async () => {
+  const { job, warnings, problems } = await loadText(
+    '[jobs.x]\nrun = "a"\nenv = { A = { file = "secret" }, B = { env = "PW" } }',
+    {
+      files: { secret: "s3cret\n\n" },
+      env: { PW: "pw\n" },
+      prepare: (dir) => chmodSync(`${dir.path}/secret`, 0o600),
+    },
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(job("x").command!.env, { A: "s3cret\n", B: "pw\n" });
+});
+
+// Row 63 of the fault catalogue.
+test("loadConfig() warns when everybody may read a secret file, without showing it", async () => {
+  const { job, warnings } = await loadText(
+    '[jobs.x]\nrun = "a"\nenv = { A = { file = "secret" } }',
+    { files: { secret: "s3cret" }, prepare: (dir) => chmodSync(`${dir.path}/secret`, 0o644) },
+  );
+  assert.match(warnings.join(), /^config\.toml:3:22: jobs\.x\.env\.A\.file: everybody may read/);
+  assert.doesNotMatch(warnings.join(), /s3cret/);
+  assert.equal(job("x").command!.env.A, "s3cret");
+});
+
+test("loadConfig() never shows a secret when its value is wrong", async () => {
+  const { problems } = await loadText(
+    '[jobs.x]\nrun = "a"\nenv = { A = "hunter2\\u0000" }\n[server.auth]\ntokens = [{ name = "a", role = "x", token = "hunter2" }]',
+  );
+  assert.equal(problems.length, 3);
+  assert.doesNotMatch(problems.join("\n"), /hunter2/);
+});

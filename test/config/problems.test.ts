@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { truncateSync } from "node:fs";
+import { test } from "node:test";
+import { loadConfig } from "../../src/config/load_config.ts";
+import { ConfigError } from "../../src/config/problems.ts";
+import { isJobError } from "../../src/core/errors.ts";
+import { loadText } from "../support/config_world.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+// Row 58 and 59 of the fault catalogue: what is refused, with its place.
+const REFUSED: readonly (readonly [what: string, text: string | Uint8Array, wanted: string])[] = [
+  ["malformed TOML", "timezone = \nb = 2", "config.toml:1:13: not TOML: "],
+  [
+    "a line without =",
+    'timezone = "UTC"\nwhat',
+    "config.toml:2:6: not TOML: key ended without value",
+  ],
+  [
+    "a duplicate key",
+    '[log]\nlevel = "info"\nlevel = "warn"',
+    "config.toml:3:1: found the key level",
+  ],
+  [
+    "a duplicate table",
+    "[log]\n[store]\n[log]",
+    "config.toml:3:2: found the key log a second time",
+  ],
+  ["invalid UTF-8", Uint8Array.of(97, 10, 98, 195, 169, 255), "config.toml:2:3: found bytes"],
+  ["a cut character", Uint8Array.of(97, 10, 98, 195), "config.toml:2:2: found bytes"],
+  [
+    "a wrong type",
+    '[server]\nport = "1"',
+    'config.toml:2:8: server.port: found "1", wanted an integer',
+  ],
+  ["a value for a table", "server = 1", "config.toml:1:10: server: found 1, wanted a table"],
+  ["a table for a value", "[timezone]", "config.toml:1:2: timezone: found a table, wanted an IANA"],
+  [
+    "a list for the jobs",
+    "jobs = []",
+    "config.toml:1:8: jobs: found a list, wanted a table of jobs",
+  ],
+  ["__proto__", "[__proto__]\nx = 1", "config.toml:1:2: __proto__: this name is not allowed"],
+  [
+    "constructor",
+    "[jobs.constructor]",
+    "config.toml:1:7: jobs.constructor: this name is not allowed",
+  ],
+  [
+    "a prototype below",
+    "a.prototype.x = 1",
+    "config.toml:1:3: a.prototype: this name is not allowed",
+  ],
+  [
+    "an integer of 65 bits",
+    "a = 9223372036854775808",
+    "config.toml:1:5: a: found an integer of over",
+  ],
+  ["deep lists", `a = ${"[".repeat(50_000)}`, "config.toml:1:69: found nesting deeper than 64"],
+  ["deep tables", `a = ${"{a=".repeat(50_000)}`, "config.toml:1:197: found nesting deeper than 64"],
+  ["a deep key", `[${"a.".repeat(50_000)}a]`, "config.toml:1:2: a: found a key of over 64 parts"],
+  ["a long string", `a = "${"x".repeat(70_000)}"`, "config.toml:1:5: found a string of over 65536"],
+  ["a large file", new Uint8Array(5 * 1_048_576), "config.toml:1:1: the file is larger than 4 MiB"],
+  ["a quoted path", '"server.port" = 1', 'config.toml:1:1: "server.port": unknown key'],
+];
+
+for (const [what, text, wanted] of REFUSED) {
+  test(`loadConfig() refuses ${what} with its place when it stands in the file`, async () => {
+    const started = performance.now();
+    const { loaded, problems } = await loadText(text);
+    assert.equal(loaded, null);
+    const isFound = problems.some((problem) => problem.startsWith(wanted));
+    assert.ok(isFound, problems.join("\n").slice(0, 2000));
+    assert.ok(performance.now() - started < 1000, "over one second");
+    assert.equal(({} as Record<string, unknown>).x, undefined);
+  });
+}
+
+// What an unknown key most likely meant.
+const UNKNOWN: readonly (readonly [text: string, wanted: string])[] = [
+  ["[server]\nprot = 1", 'config.toml:2:1: server.prot: unknown key (Did you mean "server.port"?)'],
+  ["time_zone = 1", 'config.toml:1:1: time_zone: unknown key (Did you mean "timezone"?)'],
+  ["port = 1", 'config.toml:1:1: port: unknown key (Did you mean "server.port"?)'],
+  ["[job.x]", 'config.toml:1:2: job: unknown key (Did you mean "jobs"?)'],
+  [
+    "server.tls.crt = 1",
+    'config.toml:1:12: server.tls.crt: unknown key (Did you mean "server.tls.cert"?)',
+  ],
+  [
+    '[jobs.x]\nrun = "true"\ntimeuot = "1s"',
+    'config.toml:3:1: jobs.x.timeuot: unknown key (Did you mean "jobs.x.timeout"?)',
+  ],
+  [
+    "[defaults]\nretry = { maximum = 1 }",
+    "config.toml:2:11: defaults.retry.maximum: unknown key (Known keys here: max, backoff, initial, cap, jitter)",
+  ],
+];
+
+for (const [text, wanted] of UNKNOWN) {
+  test(`loadConfig() names the nearest key when ${JSON.stringify(text)} has none`, async () => {
+    assert.deepEqual((await loadText(text)).problems, [wanted]);
+  });
+}
+
+// Named by the design and not built: refused as such, never ignored.
+const PLANNED: readonly (readonly [text: string, wanted: string])[] = [
+  ['store.url = "valkey://h:6379/0"', 'store.url: a store of type "valkey" is not supported yet'],
+  ['store.url = "etcd://h:2379"', 'store.url: a store of type "etcd" is not supported yet'],
+  ['store.url = "./my-store.ts"', "store.url: a store module of one's own is not supported yet"],
+  ['store.fsync = "off"', "store.fsync: not supported yet"],
+  ['defaults.overlap = "queue"', 'defaults.overlap: "queue" is not supported yet'],
+  ['defaults.misfire = "all"', 'defaults.misfire: "all" is not supported yet'],
+  ['[jobs.x]\nrun = "x"\noverlap = "replace"', 'jobs.x.overlap: "replace" is not supported yet'],
+  ['[jobs.x]\nrun = "x"\nconcurrency = 1', "jobs.x.concurrency: not supported yet"],
+];
+
+for (const [text, wanted] of PLANNED) {
+  test(`loadConfig() says "not supported yet" when ${JSON.stringify(text)} is set`, async () => {
+    const { problems } = await loadText(text);
+    assert.equal(problems.length, 1);
+    assert.ok(problems[0]!.includes(`: ${wanted}`), problems.join());
+  });
+}
+
+test("loadConfig() tells every problem at once when a file has several", async () => {
+  const { problems } = await loadText(
+    '[server]\nprot = 1\nhttp = 3\n[log]\nlevel = "loud"\n[jobs.x]\ntimeout = 5\n',
+  );
+  assert.deepEqual(problems, [
+    'config.toml:2:1: server.prot: unknown key (Did you mean "server.port"?)',
+    'config.toml:3:8: server.http: found 3, wanted "HOST:PORT", or "" for off',
+    'config.toml:5:9: log.level: found "loud", wanted one of "debug", "info", "warn", "error"',
+    'config.toml:7:11: jobs.x.timeout: found 5, wanted a duration such as "30s", "1h30m" or "7d" (Write "5s" for seconds)',
+  ]);
+});
+
+test("loadConfig() throws one error with every problem in its message and as data", async () => {
+  await withTempDir({ "config.toml": "a = 1\nb = 1\n" }, async ({ path }) => {
+    await assert.rejects(loadConfig(`${path}/config.toml`), (error: unknown) => {
+      assert.ok(error instanceof ConfigError && isJobError(error, "invalid_config"));
+      assert.equal(error.problems.length, 2);
+      assert.match(error.message, /config\.toml": 2 problems\n {2}.*:1:1: a: .*\n {2}.*:2:1: b: /);
+      return true;
+    });
+  });
+});
+
+test("loadConfig() refuses a missing file by name and says what writes one", async () => {
+  await withTempDir({}, async ({ path }) => {
+    await assert.rejects(
+      loadConfig(`${path}/none.toml`),
+      /none\.toml:1:1: cannot read it: no such file \(`jobctl init` writes one\)/,
+    );
+  });
+});
+
+test("loadConfig() refuses a file of 100 MB within a second", async () => {
+  const started = performance.now();
+  const { problems } = await loadText("", {
+    prepare: (dir) => truncateSync(`${dir.path}/config.toml`, 100 * 1_048_576),
+  });
+  assert.match(problems.join(), /^config\.toml:1:1: the file is larger than 4 MiB/);
+  assert.ok(performance.now() - started < 1000);
+});
+
+test("loadConfig() refuses a directory by name when one is given", async () => {
+  await withTempDir({}, async ({ path }) => {
+    await assert.rejects(loadConfig(path), /it is a directory, wanted a TOML file/);
+  });
+});
+
+test("loadConfig() accepts a byte order mark when the file begins with one", async () => {
+  const { loaded } = await loadText('\ufefftimezone = "Europe/Berlin"');
+  assert.equal(loaded?.config.timezone, "Europe/Berlin");
+});
+
+test("loadConfig() places problems behind strings and comments that hold brackets", async () => {
+  const text = `# [[[ {{{ "\n[jobs.x]\nrun = '''[[ " ]'''\ndescription = "\\"[#"\ntimeout = 1`;
+  const { problems } = await loadText(text);
+  assert.match(problems.join(), /^config\.toml:5:11: jobs\.x\.timeout: found 1/);
+});

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatProblem } from "../../src/config/problems.ts";
+import { checkConfig, type CheckResult } from "../../src/tools/check.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const NOW = Date.parse("2026-11-24T12:34:56Z");
+
+function check(config: string, files: Record<string, string> = {}): Promise<CheckResult> {
+  return withTempDir(
+    { "config.toml": config, ...files },
+    ({ path }) => checkConfig(`${path}/config.toml`, { env: {}, cwd: path, nowMs: NOW }),
+  );
+}
+
+test("checkConfig() tells each job's source, usage and next three runs", async () => {
+  const result = await check(
+    'modules = ["jobs"]\n[jobs.sum]\nschedule = "@daily"\nargs = [1, 2]\n[jobs.disk]\nrun = "df"\nschedule = "*/5 * * * *"\ntimezone = "Asia/Tokyo"',
+    { "jobs/sum.ts": "export default function sum(x: number, y: number) { return x + y; }" },
+  );
+  assert.deepEqual(result.problems, []);
+  assert.equal(result.isUsable, true);
+  assert.deepEqual(result.jobs.map(({ kind, source }) => [kind, source]), [
+    ["disk", "command"],
+    ["sum", "jobs/sum.ts"],
+  ]);
+  const [disk, sum] = result.jobs;
+  assert.equal(sum!.usage, "sum <x: number> <y: number>");
+  assert.deepEqual(sum!.schedules[0]!.next.map(({ utc }) => utc), [
+    "2026-11-25T00:00:00Z",
+    "2026-11-26T00:00:00Z",
+    "2026-11-27T00:00:00Z",
+  ]);
+  assert.deepEqual(disk!.schedules[0]!.next[0], {
+    at: Date.parse("2026-11-24T12:35:00Z"),
+    timezone: "Asia/Tokyo",
+    local: "2026-11-24 21:35:00 +09:00",
+    utc: "2026-11-24T12:35:00Z",
+    relative: "in 4s",
+  });
+});
+
+test("checkConfig() returns every problem when the configuration is refused", async () => {
+  const result = await check("a = 1\nb = 1\n[jobs.x]\nrun = 1");
+  assert.equal(result.isUsable, false);
+  assert.equal(result.problems.length, 3);
+  assert.deepEqual(result.jobs, []);
+});
+
+test("checkConfig() keeps a module from running without its options when its table is broken", async () => {
+  const result = await check('modules = ["jobs"]\n[jobs.hello]\ntimeout = 5', {
+    "jobs/hello.ts": "export default function hello() {}",
+  });
+  assert.equal(result.isUsable, true);
+  assert.deepEqual(result.jobs, []);
+  assert.deepEqual(result.problems.map(({ job }) => job), ["hello"]);
+});
+
+test("checkConfig() tells arguments that the signature refuses, at the job's table", async () => {
+  const result = await check(
+    'modules = ["jobs"]\n[jobs.sum]\nschedule = "@daily"\nargs = ["one"]',
+    { "jobs/sum.ts": "export default function sum(x: number) { return x; }" },
+  );
+  assert.equal(result.problems.length, 1);
+  assert.match(formatProblem(result.problems[0]!), /config\.toml:\d+:\d+: jobs\.sum.*one/);
+});

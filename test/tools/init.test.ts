@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { checkConfig } from "../../src/tools/check.ts";
+import { initProject } from "../../src/tools/init.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+test("initProject() writes a project that loads without problems", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const { written, next } = initProject(`${path}/new`);
+    assert.deepEqual(written.map((file) => file.slice(path.length)), [
+      "/new/config.toml",
+      "/new/jobs/greet.ts",
+      "/new/ts-job.d.ts",
+    ]);
+    assert.equal(next[0], `jobctl check --config ${path}/new/config.toml`);
+    const result = await checkConfig(written[0]!, { env: {}, cwd: path, nowMs: 0 });
+    assert.deepEqual([...result.problems, ...result.warnings], []);
+    assert.deepEqual(result.jobs.map(({ kind, usage }) => [kind, usage]), [
+      ["disk", "disk [...arguments: string]"],
+      ["greet", "greet <name: string> [times: number = 1]"],
+    ]);
+  });
+});
+
+test("initProject() writes nothing when one of its files is there", async () => {
+  await withTempDir({ "jobs/greet.ts": "mine" }, ({ path }) => {
+    assert.throws(() => initProject(path), (error: unknown) => {
+      assert.ok(isJobError(error, "already_exists"));
+      assert.match(error.message, /jobs\/greet\.ts exists already/);
+      return true;
+    });
+    assert.equal(existsSync(`${path}/config.toml`), false);
+    assert.equal(readFileSync(`${path}/jobs/greet.ts`, "utf8"), "mine");
+  });
+});
+
+test("initProject() overwrites with force", async () => {
+  await withTempDir({ "config.toml": "old" }, ({ path }) => {
+    initProject(path, { force: true });
+    assert.match(readFileSync(`${path}/config.toml`, "utf8"), /^# Configuration of jobctl/);
+  });
+});
+
+test("initProject() names the directory that cannot be written", async () => {
+  await withTempDir({ file: "" }, ({ path }) => {
+    assert.throws(() => initProject(`${path}/file`), /Cannot write a project to ".*\/file"/);
+  });
+});

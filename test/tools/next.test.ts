@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nextRuns } from "../../src/tools/next.ts";
+import { formatLocal, formatRelative } from "../../src/tools/run_times.ts";
+import type { JobDefinition } from "../../src/core/job.ts";
+import { isJobError } from "../../src/core/errors.ts";
+import { defaultConfig } from "../../src/config/load_config.ts";
+
+const NOW = Date.parse("2026-03-28T12:00:00Z");
+
+function jobOf(kind: string, crons: readonly string[]): JobDefinition {
+  const { defaults, scheduleDefaults } = defaultConfig();
+  return {
+    kind,
+    description: "",
+    source: { type: "system", name: kind },
+    signature: { parameters: [], resultCount: 0, isTyped: true, warnings: [] },
+    options: defaults,
+    schedules: crons.map((cron) => ({
+      spec: { cron, everyMs: null, timezone: "Asia/Tokyo", ...scheduleDefaults },
+      arguments: [],
+    })),
+    hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+    registeredAt: NOW,
+  };
+}
+
+test("nextRuns() gives local time, UTC and distance across a change of the clocks", () => {
+  const runs = nextRuns({
+    text: "30 8 * * *",
+    timezone: "Europe/Berlin",
+    nowMs: NOW,
+    count: 2,
+  });
+  assert.deepEqual(runs, [
+    {
+      at: Date.parse("2026-03-29T06:30:00Z"),
+      timezone: "Europe/Berlin",
+      local: "2026-03-29 08:30:00 +02:00",
+      utc: "2026-03-29T06:30:00Z",
+      relative: "in 18h30m",
+      schedule: "30 8 * * *",
+    },
+    {
+      at: Date.parse("2026-03-30T06:30:00Z"),
+      timezone: "Europe/Berlin",
+      local: "2026-03-30 08:30:00 +02:00",
+      utc: "2026-03-30T06:30:00Z",
+      relative: "in 1d18h",
+      schedule: "30 8 * * *",
+    },
+  ]);
+});
+
+test("nextRuns() counts @every from now, and starts after what is asked", () => {
+  const request = { text: "@every 15m", timezone: null, nowMs: NOW, count: 1 };
+  assert.equal(nextRuns(request)[0]!.at, NOW + 900_000);
+  assert.equal(nextRuns({ ...request, afterMs: NOW + 1_000_000 })[0]!.at, NOW + 1_800_000);
+  assert.equal(nextRuns(request)[0]!.schedule, "@every 15m");
+});
+
+test("nextRuns() merges all schedules of a kind in the order of time", () => {
+  const jobs = [jobOf("report", ["0 12 * * *", "0 6 * * *"])];
+  const runs = nextRuns({ text: "report", timezone: null, nowMs: NOW, count: 3, jobs });
+  assert.deepEqual(runs.map(({ local }) => local), [
+    "2026-03-29 06:00:00 +09:00",
+    "2026-03-29 12:00:00 +09:00",
+    "2026-03-30 06:00:00 +09:00",
+  ]);
+});
+
+for (
+  const [what, change, code, pattern] of [
+    ["a kind near another", { text: "reprot" }, "not_found", /"reprot": no such kind/],
+    [
+      "a kind without schedules",
+      { text: "idle" },
+      "invalid_argument",
+      /"idle": it has no schedule/,
+    ],
+    ["a wrong expression", { text: "61 * * * *" }, "invalid_argument", /61/],
+    ["a wrong zone", { timezone: "Mars/Base" }, "invalid_argument", /"Mars\/Base"/],
+    ["no rows", { count: 0 }, "invalid_argument", /found 0/],
+    ["too many rows", { count: 1001 }, "invalid_argument", /found 1001/],
+  ] as const
+) {
+  test(`nextRuns() refuses ${what}`, () => {
+    const jobs = [jobOf("report", ["0 6 * * *"]), jobOf("idle", [])];
+    const request = { text: "report", timezone: null, nowMs: NOW, count: 1, jobs, ...change };
+    assert.throws(() => nextRuns(request), (error: unknown) => {
+      assert.ok(isJobError(error, code));
+      assert.match(error.message, pattern);
+      if (code === "not_found") assert.equal(error.hint, 'Did you mean "report"?');
+      return true;
+    });
+  });
+}
+
+for (
+  const [ms, wanted] of [
+    [999, "now"],
+    [1_000, "in 1s"],
+    [-61_500, "1m1s ago"],
+    [3_600_000 + 59_000, "in 1h"],
+    [86_400_000 * 2 + 3_599_000, "in 2d"],
+  ] as const
+) {
+  test(`formatRelative() gives "${wanted}" for ${ms} ms`, () => {
+    assert.equal(formatRelative(ms), wanted);
+  });
+}
+
+test("formatLocal() writes UTC with an offset, and offsets of half an hour", () => {
+  assert.equal(formatLocal(NOW, "UTC"), "2026-03-28 12:00:00 +00:00");
+  assert.equal(formatLocal(NOW, "Asia/Kolkata"), "2026-03-28 17:30:00 +05:30");
+});
