@@ -1,6 +1,7 @@
-import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer as createHttp } from "node:http";
+import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
+import { createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { JobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -74,13 +75,14 @@ class PlainHttpServer implements HttpServer {
   async start(): Promise<void> {
     const { host, port, logger, manager } = this.#options;
     this.#metrics = new Metrics(manager);
-    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
       void this.#answer(request, response);
     });
-    this.#server = server;
-    server.on("connection", (socket: Socket) => this.#watch(socket));
-    server.on("clientError", (_error, socket) => socket.destroy());
-    await listen(server, host, port);
+    http.on("clientError", (_error, socket) => socket.destroy());
+    // Connections are accepted here and only parsed by node:http: under Bun its own ones cannot be closed before they have
+    // sent a request.
+    this.#server = createServer((socket) => this.#accept(socket, http));
+    await listen(this.#server, host, port);
     logger.info("HTTP listens", { address: `http://${place(host, this.address.port)}/` });
   }
 
@@ -94,7 +96,7 @@ class PlainHttpServer implements HttpServer {
   }
 
   /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
-  #watch(socket: Socket): void {
+  #accept(socket: Socket, http: HttpListener): void {
     if (this.#sockets.size >= CONNECTIONS_MAX) return void socket.destroy();
     this.#sockets.add(socket);
     const timer = this.#options.clock.timer(CONNECTION_MS, () => socket.destroy(), {
@@ -105,6 +107,7 @@ class PlainHttpServer implements HttpServer {
       timer.cancel();
       this.#sockets.delete(socket);
     });
+    http.emit("connection", socket);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -39,7 +39,7 @@ export class CallTracker {
   readonly #sockets = new Set<TrackedSocket>();
   readonly #calls = new Set<Call>();
   #timer: Timer | null = null;
-  #idleListener: (() => void) | null = null;
+  #endListener: (() => void) | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -64,6 +64,7 @@ export class CallTracker {
     socket.once("close", () => {
       this.#sockets.delete(socket);
       if (key !== null && this.#connections.get(key) === connection) this.#connections.delete(key);
+      this.#endListener?.();
     });
     this.#arm();
   }
@@ -91,20 +92,31 @@ export class CallTracker {
       call.connection.calls -= 1;
       call.connection.idleSince = this.#now();
     }
-    if (this.#calls.size === 0) this.#idleListener?.();
+    this.#endListener?.();
   }
 
   /** Resolves once no call is open, or after `limitMs`. */
   whenIdle(limitMs: number): Promise<void> {
-    if (this.#calls.size === 0) return Promise.resolve();
+    return this.#when(() => this.#calls.size === 0, limitMs);
+  }
+
+  /** Resolves once no connection is open, or after `limitMs`. */
+  whenClosed(limitMs: number): Promise<void> {
+    return this.#when(() => this.#sockets.size === 0, limitMs);
+  }
+
+  #when(isSo: () => boolean, limitMs: number): Promise<void> {
+    if (isSo()) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#clock.timer(limitMs, () => finish());
       const finish = () => {
-        this.#idleListener = null;
+        this.#endListener = null;
         timer.cancel();
         resolve();
       };
-      this.#idleListener = finish;
+      const timer = this.#clock.timer(limitMs, finish);
+      this.#endListener = () => {
+        if (isSo()) finish();
+      };
     });
   }
 

@@ -16,5 +16,7 @@ export const SWEEP_MS = 2_000;
 export const HANDSHAKE_MS = 10_000;
 /** How long calls in flight are waited for at stop. */
 export const STOP_GRACE_MS = 2_000;
+/** How long connections without calls are waited for after that. */
+export const FLUSH_MS = 250;
 /** Longest token that is looked at, in characters. */
 export const TOKEN_LENGTH_MAX = 4_096;

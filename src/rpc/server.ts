@@ -14,7 +14,7 @@ import { JobService } from "./gen/job_pb.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Handlers, MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
-import { IDLE_MS, MESSAGE_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from "./limits.ts";
+import { FLUSH_MS, IDLE_MS, MESSAGE_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from "./limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
 import { hostPort, isLoopback, socketPath, tokenPath } from "./socket_path.ts";
@@ -184,6 +184,8 @@ class GrpcServer implements RpcServer {
     // Tells the clients to go; under Bun and Deno it does not wait for their calls.
     for (const server of this.#servers) server.tryShutdown(() => {});
     await this.#tracker.whenIdle(STOP_GRACE_MS);
+    // The last answers may still be on their way out of the sockets.
+    await this.#tracker.whenClosed(FLUSH_MS);
     for (const server of this.#servers) server.forceShutdown();
     this.#servers = [];
     this.#tracker.destroy();

@@ -2,10 +2,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Where the sockets and tokens of this user's daemons are: made by the daemon, private to the user. */
-export function runtimeDir(): string {
-  const uid = process.getuid?.() ?? 0;
+export function runtimeDir(
+  uid: number = process.getuid?.() ?? 0,
+  base: string | undefined = process.env.XDG_RUNTIME_DIR,
+): string {
   if (uid === 0) return "/run/jobctl";
-  const base = process.env.XDG_RUNTIME_DIR;
   return base ? join(base, "jobctl") : join(tmpdir(), `jobctl-${uid}`);
 }
 

@@ -22,7 +22,10 @@ test("GRPC_STATUS names the statuses that grpc-js knows", () => {
 
 for (const code of Object.keys(GRPC_STATUS) as (keyof typeof GRPC_STATUS)[]) {
   test(`fromWireError() rebuilds the error when its code is ${code}`, () => {
-    const error = new JobError(code, 'Cannot do "é 100 %": no', { hint: "Try\n“this”", path: "a.b" });
+    const error = new JobError(code, 'Cannot do "é 100 %": no', {
+      hint: "Try\n“this”",
+      path: "a.b",
+    });
     const back = fromWireError(toWireError(error));
     assert.deepEqual([back.code, back.message, back.hint, back.path], [
       error.code,

@@ -157,7 +157,10 @@ const BAD_REQUESTS: readonly [string, RequestInit][] = [
 ];
 
 for (const [path, init] of BAD_REQUESTS) {
-  const shown = JSON.stringify(init, (_key, value) => typeof value === "bigint" ? `${value}` : value);
+  const shown = JSON.stringify(
+    init,
+    (_key, value) => typeof value === "bigint" ? `${value}` : value,
+  );
   test(`readScheduleOptions() refuses ${path} when the request is ${shown}`, () => {
     refuses(path, () => readScheduleOptions(request(init)));
   });
@@ -173,7 +176,10 @@ for (
   ] as readonly [string, RequestInit][]
 ) {
   test(`readRecurringOptions() refuses ${path} when it stands with cron`, () => {
-    refuses(path, () => readRecurringOptions(request({ cron: "* * * * *", ...init } as RequestInit)));
+    refuses(
+      path,
+      () => readRecurringOptions(request({ cron: "* * * * *", ...init } as RequestInit)),
+    );
   });
 }
 

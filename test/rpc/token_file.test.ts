@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -37,7 +45,10 @@ test("ensureTokenFile() keeps the token that is there and leaves no draft", asyn
 
 test("ensureTokenFile() gives both daemons one token when they start at once", async (context) => {
   const path = join(tempFolder(context), "token");
-  const tokens = await Promise.all([ensureTokenFile(path, make(1)), ensureTokenFile(path, make(2))]);
+  const tokens = await Promise.all([
+    ensureTokenFile(path, make(1)),
+    ensureTokenFile(path, make(2)),
+  ]);
   assert.equal(tokens[0], tokens[1]);
 });
 

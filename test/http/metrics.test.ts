@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KIND_LABELS_MAX, Metrics } from "../../src/http/metrics.ts";
+import { Histogram, MetricsPage } from "../../src/http/prometheus.ts";
+import { FakeManager } from "../support/fake_manager.ts";
+
+/** The value of one sample of a page. */
+function sample(page: string, name: string): number | undefined {
+  const line = page.split("\n").find((text) => text.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(name.length + 1));
+}
+
+test("page() has go-job's names", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  manager.move(manager.move(manager.add(), "processing"), "completed");
+  manager.add();
+  const page = await metrics.page();
+  assert.equal(sample(page, "go_job_registered"), 1);
+  assert.equal(sample(page, "go_job_workers"), 4);
+  assert.equal(sample(page, 'go_job_queued{kind="echo"}'), 1);
+  assert.equal(sample(page, 'go_job_executed_total{kind="echo"}'), 1);
+  assert.equal(sample(page, 'go_job_completed_total{kind="echo"}'), 1);
+  assert.equal(sample(page, 'go_job_terminated_total{kind="echo"}'), 0);
+  assert.equal(sample(page, 'go_job_canceled_total{kind="echo"}'), 0);
+  assert.equal(sample(page, 'go_job_timedout_total{kind="echo"}'), 0);
+  assert.equal(sample(page, 'go_job_duration_seconds_count{kind="echo"}'), 1);
+  assert.equal(sample(page, 'go_job_duration_seconds_bucket{kind="echo",le="0.05"}'), 1);
+  assert.equal(sample(page, 'go_job_duration_seconds_bucket{kind="echo",le="0.01"}'), 0);
+});
+
+test("page() counts what the store counts when nothing runs", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  const ends = ["completed", "terminated", "canceled", "timedOut"] as const;
+  ends.forEach((state, index) => {
+    for (let count = 0; count <= index; count++) manager.move(manager.add(), state);
+  });
+  const page = await metrics.page();
+  const names = {
+    completed: "completed",
+    terminated: "terminated",
+    canceled: "canceled",
+    timedOut: "timedout",
+  };
+  for (const state of ends) {
+    const stored = sample(page, `jobctl_instances{kind="echo",state="${state}"}`);
+    assert.equal(sample(page, `go_job_${names[state]}_total{kind="echo"}`), stored, state);
+  }
+});
+
+test("page() has as many kinds as are labelled, and one for the rest", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  for (let kind = 0; kind < KIND_LABELS_MAX + 50; kind++) {
+    manager.move(manager.add({ kind: `kind-${kind}` }), "completed");
+  }
+  const page = await metrics.page();
+  const labels = new Set([...page.matchAll(/kind="([^"]*)"/g)].map((found) => found[1]));
+  assert.equal(labels.size, KIND_LABELS_MAX + 1);
+  assert.equal(sample(page, 'go_job_completed_total{kind="_other"}'), 50);
+  assert.equal(sample(page, 'jobctl_instances{kind="_other",state="completed"}'), 50);
+});
+
+test("page() observes how late instances begin, and counts what is scheduled again", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  const running = manager.move(manager.add(), "processing");
+  manager.move(running, "scheduled", { attempt: 1 });
+  const page = await metrics.page();
+  assert.equal(sample(page, "jobctl_lateness_seconds_count"), 1);
+  assert.equal(sample(page, "jobctl_lateness_seconds_sum"), 1);
+  assert.equal(sample(page, 'jobctl_rescheduled_total{kind="echo"}'), 1);
+});
+
+test("page() escapes labels", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  manager.add({ kind: 'a"b\\c\nd' });
+  assert.ok((await metrics.page()).includes('go_job_queued{kind="a\\"b\\\\c\\nd"} 1'));
+});
+
+test("stop() stops counting", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  metrics.stop();
+  manager.move(manager.add(), "completed");
+  assert.equal(sample(await metrics.page(), 'go_job_completed_total{kind="echo"}'), undefined);
+});
+
+test("Histogram counts a value in its bucket and all above", () => {
+  const histogram = new Histogram([1, 2]);
+  for (const value of [1, 1.5, 2, 3]) histogram.observe(value);
+  const page = new MetricsPage();
+  histogram.write(page, "h", {});
+  assert.equal(
+    page.toString(),
+    'h_bucket{le="1"} 1\nh_bucket{le="2"} 3\nh_bucket{le="+Inf"} 4\nh_sum 7.5\nh_count 4\n',
+  );
+});

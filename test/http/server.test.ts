@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { createHttpServer } from "../../src/http/server.ts";
+import type { Clock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import { FakeManager } from "../support/fake_manager.ts";
+import { rawSocket } from "../support/raw_grpc.ts";
+import { SimClock } from "../support/sim_clock.ts";
+
+async function httpWorld(clock: Clock = systemClock) {
+  const manager = new FakeManager();
+  const server = createHttpServer({
+    manager,
+    clock,
+    logger: silentLogger,
+    host: "127.0.0.1",
+    port: 0,
+  });
+  await server.start();
+  const { port } = server.address;
+  return {
+    manager,
+    port,
+    get: async (path: string, init: RequestInit = {}) => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
+      return { status: response.status, text: await response.text(), headers: response.headers };
+    },
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+}
+
+test("/healthz answers 200", async () => {
+  await using world = await httpWorld();
+  assert.deepEqual((await world.get("/healthz")).status, 200);
+});
+
+test("/readyz answers 200, and 503 with the reason when not ready", async () => {
+  await using world = await httpWorld();
+  assert.equal((await world.get("/readyz")).status, 200);
+  world.manager.isDraining = true;
+  assert.deepEqual(await pick(world.get("/readyz")), [503, "draining\n"]);
+  world.manager.storeProblem = "disk full";
+  assert.deepEqual(await pick(world.get("/readyz")), [
+    503,
+    "the store does not answer: disk full\n",
+  ]);
+});
+
+async function pick(answer: Promise<{ status: number; text: string }>) {
+  const { status, text } = await answer;
+  return [status, text];
+}
+
+test("/readyz and /metrics answer 503 when the status fails", async () => {
+  await using world = await httpWorld();
+  world.manager.status = () => Promise.reject(new Error("gone"));
+  assert.equal((await world.get("/readyz")).status, 503);
+  assert.equal((await world.get("/metrics")).status, 503);
+  assert.equal((await world.get("/healthz")).status, 200);
+});
+
+test("/metrics answers Prometheus' text format", async () => {
+  await using world = await httpWorld();
+  const { status, text, headers } = await world.get("/metrics?x=1");
+  assert.equal(status, 200);
+  assert.ok(headers.get("content-type")?.startsWith("text/plain; version=0.0.4"));
+  assert.ok(text.includes("# TYPE go_job_registered gauge\ngo_job_registered 1\n"));
+});
+
+test("/ lists the endpoints", async () => {
+  await using world = await httpWorld();
+  const { text } = await world.get("/");
+  for (const path of ["/healthz", "/readyz", "/metrics"]) assert.ok(text.includes(path));
+});
+
+test("another path answers 404, and another method 405", async () => {
+  await using world = await httpWorld();
+  assert.equal((await world.get("/nope")).status, 404);
+  const posted = await world.get("/metrics", { method: "POST", body: "x" });
+  assert.equal(posted.status, 405);
+  assert.equal(posted.headers.get("allow"), "GET, HEAD");
+});
+
+test("HEAD answers without a body", async () => {
+  await using world = await httpWorld();
+  assert.deepEqual(await pick(world.get("/healthz", { method: "HEAD" })), [200, ""]);
+});
+
+for (
+  const [what, text] of [
+    ["silent", ""],
+    ["half a request", "GET / HT"],
+    ["half the headers", "GET / HTTP/1.1\r\nHost: x\r\n"],
+  ] as const
+) {
+  test(`a connection is closed within 20 s when it sends ${what} (65)`, async () => {
+    const clock = new SimClock();
+    await using world = await httpWorld(clock);
+    const { socket, closed } = rawSocket(world.port);
+    socket.write(text);
+    assert.equal((await world.get("/healthz")).status, 200);
+    await clock.advance(14_000);
+    assert.equal(socket.destroyed, false);
+    await clock.advance(6_000);
+    await closed;
+  });
+}
+
+test("a header of 100 KB closes the connection", async () => {
+  await using world = await httpWorld();
+  const { socket, closed } = rawSocket(world.port);
+  socket.write(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(100_000)}\r\n\r\n`);
+  await closed;
+});
+
+test("start() refuses when the port is in use, naming the address (60)", async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as AddressInfo;
+  const server = createHttpServer({
+    manager: new FakeManager(),
+    clock: systemClock,
+    logger: silentLogger,
+    host: "127.0.0.1",
+    port,
+  });
+  await assert.rejects(
+    server.start(),
+    (error) => isJobError(error, "conflict") && error.message.includes(`127.0.0.1:${port}`),
+  );
+  await server.stop();
+  other.close();
+});
+
+test("stop() closes the port and what is open", async () => {
+  const world = await httpWorld();
+  const { closed } = rawSocket(world.port);
+  await world.get("/healthz");
+  await world[Symbol.asyncDispose]();
+  await closed;
+  const code = await new Promise((resolve) => {
+    connect(world.port, "127.0.0.1")
+      .once("error", (error) => resolve((error as { code?: string }).code))
+      .once("connect", () => resolve("connected"));
+  });
+  assert.equal(code, "ECONNREFUSED");
+});

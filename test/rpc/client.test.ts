@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import type { JobError } from "../../src/core/errors.ts";
+import { connect } from "../../src/rpc/client.ts";
+import { isLoopback, runtimeDir, socketPath } from "../../src/rpc/socket_path.ts";
+import { rpcWorld } from "../support/rpc_world.ts";
+
+const UUID = "019b77c0-0000-7000-8000-000000000001";
+
+async function errorOf(promise: Promise<unknown>): Promise<JobError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(isJobError(error), String(error));
+    return error;
+  }
+  throw new Error("It did not reject");
+}
+
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+test("connect() connects to nothing before the first call", async () => {
+  const client = connect({ host: "no.such.host.invalid", tokenFile: "/nowhere" });
+  client.close();
+  await Promise.resolve();
+});
+
+test("a call rejects with unavailable when nobody listens, naming address and remedy", async () => {
+  const port = await closedPort();
+  const client = connect({ host: "127.0.0.1", port, socket: null });
+  const error = await errorOf(client.getVersion());
+  assert.equal(error.code, "unavailable");
+  assert.ok(error.message.includes(`127.0.0.1:${port}`));
+  assert.ok(error.hint?.includes("jobctl serve"));
+  client.close();
+});
+
+test("a call rejects with unavailable when the peer never speaks", async () => {
+  const server = createServer((socket) => socket.on("error", () => {}));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = connect({ host: "127.0.0.1", port, socket: null, timeoutMs: 200 });
+  const error = await errorOf(client.getVersion());
+  assert.ok(["unavailable", "timeout"].includes(error.code));
+  assert.ok(error.message.includes(`127.0.0.1:${port}`));
+  client.close();
+  server.close();
+});
+
+test("a call rejects with unavailable when the socket that was named does not answer", async () => {
+  const error = await errorOf(connect({ socket: "/tmp/no/such.sock" }).getVersion());
+  assert.equal(error.code, "unavailable");
+  assert.ok(error.message.includes("/tmp/no/such.sock"));
+});
+
+test("a call rejects with not_found when the token file that was named is missing", async () => {
+  await using world = await rpcWorld();
+  const client = world.client({ tokenFile: join(world.folder, "none") });
+  assert.equal((await errorOf(client.getVersion())).code, "not_found");
+});
+
+test("a call sends no token to another machine without TLS", async () => {
+  const error = await errorOf(connect({ host: "192.0.2.1", token: "secret" }).getVersion());
+  assert.equal(error.code, "invalid_argument");
+  assert.ok(!error.message.includes("secret"));
+});
+
+test("a call rejects with the server's own error", async () => {
+  await using world = await rpcWorld();
+  const error = await errorOf(world.client().getJob({ kind: "nope “é”" }));
+  assert.equal(error.code, "not_found");
+  assert.equal(error.message, 'Cannot find job "nope “é”": no such kind');
+  assert.equal(error.hint, "Known kinds: echo");
+  assert.equal(error.path, "kind");
+});
+
+test("a call rejects with timeout when its deadline passes (70)", async () => {
+  await using world = await rpcWorld();
+  world.manager.add({ state: "processing" });
+  const client = world.client();
+  await client.getVersion();
+  const call = client.waitInstance({ uuid: UUID, waitMs: 60_000n }, { timeoutMs: 100 });
+  const error = await errorOf(call);
+  assert.equal(error.code, "timeout");
+  assert.ok(error.message.includes("100 ms"));
+});
+
+test("a call with a deadline of 0 ends at once (70)", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  await client.getVersion();
+  assert.equal((await errorOf(client.getVersion({}, { timeoutMs: 0 }))).code, "timeout");
+});
+
+test("a wait ends when its client cancels (70)", async () => {
+  await using world = await rpcWorld();
+  const { waits } = world.manager;
+  world.manager.add({ state: "processing" });
+  const abort = new AbortController();
+  const call = world.client().waitInstance({ uuid: UUID, waitMs: 60_000n }, {
+    signal: abort.signal,
+  });
+  while (waits.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  abort.abort();
+  assert.equal((await errorOf(call)).code, "canceled");
+  // Once the server has seen the cancel, the end of the slice is the end of the wait.
+  await world.client().getVersion();
+  waits[0]!(null);
+  await world.client().getVersion();
+  assert.equal(waits.length, 1);
+});
+
+test("a call that was aborted before is not made", async () => {
+  await using world = await rpcWorld();
+  const signal = AbortSignal.abort();
+  const call = world.client().scheduleJob({ kind: "echo" }, { signal });
+  assert.equal((await errorOf(call)).code, "canceled");
+  assert.equal(world.manager.scheduled.length, 0);
+});
+
+test("isLoopback() knows this machine's names", () => {
+  for (const host of ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]) {
+    assert.ok(isLoopback(host), host);
+  }
+  for (const host of ["0.0.0.0", "::", "localhost.example.com", "127.0.0.1.example.com", ""]) {
+    assert.equal(isLoopback(host), false, host);
+  }
+});
+
+test("runtimeDir() is the system's for root and the user's for others", () => {
+  assert.equal(runtimeDir(0, "/run/user/0"), "/run/jobctl");
+  assert.equal(runtimeDir(1000, "/run/user/1000"), "/run/user/1000/jobctl");
+  assert.ok(runtimeDir(1000, "").endsWith("/jobctl-1000"));
+  assert.ok(socketPath(59051).endsWith("/jobctl-59051.sock"));
+});

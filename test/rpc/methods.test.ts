@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { JobState } from "../../src/rpc/gen/job_pb.ts";
+import { rpcWorld } from "../support/rpc_world.ts";
+
+const START = { seconds: 1_767_225_600n, nanos: 0 };
+
+test("ScheduleJob passes arguments, priority and time to the manager", async () => {
+  await using world = await rpcWorld();
+  const { instance } = await world.client().scheduleJob({
+    kind: "echo",
+    arguments: ["1", "é"],
+    priority: 2,
+    at: START,
+    uniqueKey: "k",
+    maxRetries: 3,
+  });
+  assert.deepEqual(instance?.arguments, ["1", "é"]);
+  assert.equal(instance?.state, JobState.SCHEDULED);
+  assert.deepEqual(world.manager.scheduled[0]?.options, {
+    arguments: ["1", "é"],
+    priority: 2,
+    at: 1_767_225_600_000,
+    uniqueKey: "k",
+    retries: 3,
+  });
+});
+
+test("ScheduleJob with cron makes a schedule", async () => {
+  await using world = await rpcWorld();
+  const answer = await world.client().scheduleJob({
+    kind: "echo",
+    cron: "0 6 * * *",
+    timezone: "Europe/Berlin",
+  });
+  assert.equal(answer.instance, undefined);
+  assert.equal(answer.schedule?.cron, "0 6 * * *");
+  assert.equal(answer.schedule?.timezone, "Europe/Berlin");
+});
+
+test("ScheduleJob with dryRun queues nothing", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  const once = await client.scheduleJob({ kind: "echo", arguments: ["7"], dryRun: true });
+  assert.deepEqual([once.instance?.uuid, once.instance?.arguments], ["", ["7"]]);
+  const again = await client.scheduleJob({ kind: "echo", cron: "0 6 * * *", dryRun: true });
+  assert.deepEqual([again.schedule?.id, again.schedule?.cron], ["", "0 6 * * *"]);
+  assert.equal(world.manager.instances.size, 0);
+});
+
+test("ScheduleJobs schedules all", async () => {
+  await using world = await rpcWorld();
+  const { instances } = await world.client().scheduleJobs({
+    requests: [{ kind: "echo", arguments: ["1"] }, { kind: "echo", arguments: ["2"] }],
+  });
+  assert.deepEqual(instances.map((one) => one.arguments), [["1"], ["2"]]);
+});
+
+test("CancelInstances refuses an empty query and takes all", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  world.manager.add();
+  await assert.rejects(
+    client.cancelInstances({}),
+    (error) => isJobError(error, "invalid_argument") && error.path === "query",
+  );
+  assert.equal(world.manager.canceled.length, 0);
+  const { instances, count } = await client.cancelInstances({ all: true });
+  assert.equal(instances[0]?.state, JobState.CANCELLED);
+  assert.equal(count, 1n);
+});
+
+test("CancelInstances cancels only what matches", async () => {
+  await using world = await rpcWorld();
+  const first = world.manager.add();
+  const second = world.manager.add();
+  await world.client().cancelInstances({ query: { uuid: first.id } });
+  assert.equal(world.manager.instances.get(first.id)?.state, "canceled");
+  assert.equal(world.manager.instances.get(second.id)?.state, "scheduled");
+});
+
+test("GetInstance takes a prefix", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add();
+  const { instance } = await world.client().getInstance({ uuid: id.slice(0, 8).toUpperCase() });
+  assert.equal(instance?.uuid, id);
+});
+
+test("WaitInstance answers the present state when the wait ends", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add({ state: "processing" });
+  const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 0n });
+  assert.equal(instance?.state, JobState.PROCESSING);
+});
+
+test("RetryInstance answers the new instance", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add({ state: "terminated" });
+  const { instance } = await world.client().retryInstance({ uuid: id });
+  assert.equal(instance?.retryOf, id);
+});
+
+test("history, logs, schedules, workers and status are answered", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  const { id } = world.manager.add();
+  const history = await client.lookupInstanceHistory({ query: { uuid: id } });
+  assert.equal(history.entries[0]?.state, JobState.CREATED);
+  const logs = await client.lookupInstanceLogs({ query: { uuid: id }, level: "warn" });
+  assert.equal(logs.entries[0]?.level, "warn");
+  const { schedules } = await client.listSchedules({});
+  assert.equal(schedules[0]?.cron, "0 6 * * *");
+  assert.equal((await client.resizeWorkers({ count: 9 })).workers?.count, 9);
+  assert.equal((await client.getWorkers()).workers?.count, 9);
+  const status = await client.getStatus();
+  assert.deepEqual([status.storeType, status.kinds[0]?.scheduled], ["memory", 1n]);
+  assert.equal((await client.listRegisteredJobs()).jobs[0]?.kind, "echo");
+});
+
+test("DeleteSchedule answers the manager's refusal", async () => {
+  await using world = await rpcWorld();
+  await assert.rejects(
+    world.client().deleteSchedule({ id: "config:echo:0" }),
+    (error) => isJobError(error, "conflict"),
+  );
+});
+
+test("ResizeWorkers refuses a negative count", async () => {
+  await using world = await rpcWorld();
+  await assert.rejects(
+    world.client().resizeWorkers({ count: -1 }),
+    (error) => isJobError(error, "invalid_argument") && error.path === "count",
+  );
+});
+
+test("LookupInstanceLogs refuses an unknown level", async () => {
+  await using world = await rpcWorld();
+  await assert.rejects(
+    world.client().lookupInstanceLogs({ level: "loud" }),
+    (error) => isJobError(error, "invalid_argument") && error.path === "level",
+  );
+});
