@@ -27,8 +27,8 @@ type Request = Exclude<
 const WAIT_CALL_MS_MAX = 60_000;
 const INT32_MAX = 2_147_483_647;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const OVERLAPS = ["skip", "queue", "replace", "allow"];
-const MISFIRES = ["skip", "latest", "all"];
+const OVERLAPS = ["skip", "allow"];
+const MISFIRES = ["skip", "latest"];
 
 const OPTIONS: OptionSpecs = {
   at: { describe: 'Run at this time: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"' },

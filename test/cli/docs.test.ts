@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { CONNECTION_OPTIONS, OUTPUT_OPTIONS } from "../../src/cli/options.ts";
+import { OUTPUT_FORMATS } from "../../src/cli/output/format.ts";
+import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
+import { usageOf } from "../../src/cli/parse.ts";
+import { isGroup } from "../../src/cli/verb.ts";
+import type { OptionSpecs } from "../../src/cli/verb.ts";
+import { VERBS } from "../../src/cli/verbs.ts";
+import { VERSION } from "../../src/platform/version.ts";
+import { cli } from "../support/cli_world.ts";
+
+const DOC = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+const LEAVES = VERBS.flatMap((entry) =>
+  isGroup(entry)
+    ? entry.verbs.map((verb) => ({ titles: ["jobctl", entry.name, verb.name], verb }))
+    : [{ titles: ["jobctl", entry.name], verb: entry }]
+);
+
+/** The text under a heading, up to the next one. */
+function section(heading: string): string {
+  const start = DOC.indexOf(`\n${heading}\n`);
+  assert.notEqual(start, -1, `docs/cli.md has no "${heading}"`);
+  const rest = DOC.slice(start + heading.length + 2);
+  return rest.split(/^##/m, 1)[0]!;
+}
+
+function assertOptions(text: string, specs: OptionSpecs): void {
+  for (const [name, spec] of Object.entries(specs)) {
+    const alias = spec.alias ? `\`-${spec.alias}\`, ` : "";
+    const value = spec.isFlag ? "" : " VALUE";
+    assert.ok(text.includes(`| ${alias}\`--${name}${value}\` |`), `--${name} is missing`);
+    if (spec.env) assert.ok(text.includes(`\`${spec.env}\``), `${spec.env} is missing`);
+    for (const choice of spec.choices ?? []) {
+      assert.ok(text.includes(choice), `${choice} is missing`);
+    }
+  }
+  const known = Object.keys(specs);
+  for (const [, name] of text.matchAll(/^\| .*?`--([a-z-]+)/gm)) {
+    assert.ok(known.includes(name!), `--${name} is documented, but does not exist`);
+  }
+}
+
+for (const { titles, verb } of LEAVES) {
+  test(`docs/cli.md explains ${titles.join(" ")} with every option and its examples`, () => {
+    const text = section(`### ${titles.join(" ")}`);
+    assert.ok(text.includes(usageOf(titles, verb)));
+    assertOptions(text, verb.options);
+    for (const [line] of verb.examples) assert.ok(text.includes(line), `"${line}" is missing`);
+  });
+
+  test(`${titles.join(" ")} --help tells its usage, options and examples`, async () => {
+    const run = await cli([...titles.slice(1), "--help"], { columns: 400 });
+    assert.equal(run.code, 0);
+    assert.ok(run.stdout.startsWith(`Usage: ${usageOf(titles, verb)}\n`));
+    for (const name of Object.keys(verb.options)) assert.ok(run.stdout.includes(`--${name} `));
+    assert.ok(verb.examples.length > 0);
+    assert.equal(run.stdout.includes("--call-timeout"), verb.isClient);
+  });
+}
+
+test("docs/cli.md explains every verb once and no other", () => {
+  const headings = [...DOC.matchAll(/^### (jobctl .*)$/gm)].map(([, title]) => title);
+  assert.deepEqual(headings, LEAVES.map(({ titles }) => titles.join(" ")));
+});
+
+test("docs/cli.md explains the options of the connection and of the output", () => {
+  assertOptions(section("## Connection"), CONNECTION_OPTIONS);
+  assertOptions(section("## Output"), OUTPUT_OPTIONS);
+});
+
+test("docs/cli.md explains every form of output and every exit code", () => {
+  const forms = section("## What goes where");
+  for (const format of OUTPUT_FORMATS) assert.ok(forms.includes(`| \`${format}\` |`), format);
+  const codes = section("## Exit codes");
+  for (const code of Object.values(EXIT_CODES)) assert.ok(codes.includes(`| ${code} |`), `${code}`);
+});
+
+test("--version is that of package.json", async () => {
+  const manifest = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  assert.equal(VERSION, manifest.version);
+  assert.equal((await cli(["--version"])).stdout, `${manifest.version}\n`);
+});

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { JobError } from "../../../src/core/errors.ts";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
+import { ID, instance, schedule, waiting } from "../../support/cli_messages.ts";
+import { cli, NOW } from "../../support/cli_world.ts";
+import { SimClock } from "../../support/sim_clock.ts";
+
+test("schedule sends an id of its own, so that a request sent again is accepted once", async () => {
+  let failures = 1;
+  const scheduleJob = () => {
+    if (failures-- > 0) throw new JobError("unavailable", "lost");
+    return { instance: waiting() };
+  };
+  const run = await cli(["schedule", "sum", "1"], { answers: { scheduleJob } });
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.calls.length, 2);
+  assert.match(String(run.calls[0]!.request.uuid), /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+  assert.equal(run.calls[0]!.request.uuid, run.calls[1]!.request.uuid);
+});
+
+test("schedule gives up when the daemon stays unreachable", async () => {
+  const scheduleJob = () => {
+    throw new JobError("unavailable", "lost");
+  };
+  const run = await cli(["schedule", "sum", "1"], { answers: { scheduleJob } });
+  assert.equal(run.code, 7);
+  assert.equal(run.calls.length, 2);
+});
+
+test("schedule --cron is sent once, as it has no id", async () => {
+  const scheduleJob = () => {
+    throw new JobError("unavailable", "lost");
+  };
+  const run = await cli(["schedule", "sum", "--cron", "@daily"], { answers: { scheduleJob } });
+  assert.equal(run.code, 7);
+  assert.equal(run.calls.length, 1);
+  assert.equal(run.calls[0]!.request.uuid, undefined);
+});
+
+test("schedule reads every option into its field", async () => {
+  const argv = ["schedule", "sum", "--args-json", '{"x":1}', "--in", "1m30s", "--priority", "0"];
+  argv.push("--timeout", "2h", "--retries", "-1", "--unique", "k", "--uuid", ID.toUpperCase());
+  argv.push("--jitter", "5s");
+  const { calls } = await cli(argv, { answers: { scheduleJob: { instance: waiting() } } });
+  const given = Object.entries(calls[0]!.request).filter(([, value]) => value !== undefined);
+  assert.deepEqual(Object.fromEntries(given), {
+    kind: "sum",
+    argumentsJson: '{"x":1}',
+    afterMs: 90_000n,
+    priority: 0,
+    timeoutMs: 7_200_000n,
+    maxRetries: -1,
+    uniqueKey: "k",
+    uuid: ID,
+    jitterMs: 5_000n,
+  });
+});
+
+test("schedule --at sends the time", async () => {
+  const argv = ["schedule", "sum", "--at", "2026-11-25T09:00:00.250Z"];
+  const { calls } = await cli(argv, { answers: { scheduleJob: { instance: waiting() } } });
+  const seconds = BigInt(Date.UTC(2026, 10, 25, 9) / 1_000);
+  assert.deepEqual(calls[0]!.request.at, { seconds, nanos: 250_000_000 });
+});
+
+test("schedule --cron prints the schedule", async () => {
+  const argv = ["schedule", "sum", "--cron", "0 6 * * *", "--timezone", "UTC", "--overlap", "skip"];
+  const run = await cli(argv, { answers: { scheduleJob: { schedule: schedule() } } });
+  const printed = JSON.parse(run.stdout);
+  assert.equal(printed.crontab, "0 6 * * *");
+  assert.equal(printed.next_at, "2026-11-24T13:00:00.000Z");
+  assert.equal(run.calls[0]!.request.overlap, "skip");
+});
+
+test("schedule --dry-run prints the converted arguments and no id", async () => {
+  const preview = instance({ uuid: "", state: JobState.CREATED, arguments: ["1", "2"] });
+  const run = await cli(["schedule", "sum", "1", "2", "--dry-run"], {
+    answers: { scheduleJob: { instance: preview } },
+  });
+  const { arguments: converted, dry_run, uuid } = JSON.parse(run.stdout);
+  assert.equal(converted, '["1","2"]');
+  assert.equal(dry_run, true);
+  assert.equal(uuid, undefined);
+  assert.equal(run.calls[0]!.request.dryRun, true);
+  assert.equal(run.calls[0]!.request.uuid, undefined);
+});
+
+for (
+  const [state, code] of [
+    [JobState.COMPLETED, 0],
+    [JobState.TERMINATED, 3],
+    [JobState.TIMED_OUT, 3],
+    [JobState.CANCELLED, 3],
+  ] as const
+) {
+  test(`schedule --wait exits ${code} when the instance ends as ${JobState[state]}`, async () => {
+    let waits = 0;
+    const waitInstance = () => ({ instance: ++waits < 3 ? waiting() : instance({ state }) });
+    const run = await cli(["schedule", "sum", "1", "2", "--wait"], {
+      answers: { scheduleJob: { instance: waiting() }, waitInstance },
+    });
+    assert.equal(run.code, code);
+    assert.equal(waits, 3);
+    assert.equal(JSON.parse(run.stdout).uuid, ID);
+  });
+}
+
+test("schedule --wait exits 124 when --wait-timeout passes first, and asks for no longer", async () => {
+  const clock = new SimClock(NOW);
+  const waits: bigint[] = [];
+  const waitInstance = async ({ waitMs }: { waitMs: bigint }) => {
+    waits.push(waitMs);
+    await clock.advance(Number(waitMs));
+    return { instance: waiting() };
+  };
+  const run = await cli(["schedule", "sum", "--wait", "--wait-timeout", "90s"], {
+    clock,
+    answers: { scheduleJob: { instance: waiting() }, waitInstance },
+  });
+  assert.equal(run.code, 124);
+  assert.deepEqual(waits, [60_000n, 30_000n]);
+  assert.equal(JSON.parse(run.stdout).state, "Scheduled");
+});
