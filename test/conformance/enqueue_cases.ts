@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { isJobError } from "../../src/core/errors.ts";
+import { BATCH_MAX } from "../../src/store/store.ts";
+import { START, type StoreCases } from "./store_world.ts";
+
+export const enqueueCases: StoreCases = {
+  "enqueue() keeps every field": async (world) => {
+    const input = world.newInstance({
+      kind: "grüße/日本 😀",
+      priority: -7,
+      queueKey: "eu",
+      uniqueKey: "key ä",
+      argumentsJson: '[9007199254740991,"😀 \\u0000",{"a":null}]',
+      dueAt: 8_640_000_000_000_000,
+      scheduleId: "s",
+      scheduledFor: START,
+      retryOf: "r",
+      retryMax: -1,
+      crashesMax: 0,
+      timeoutMs: 5_000,
+      keepSuccessMs: Number.MAX_SAFE_INTEGER,
+      keepFailureMs: 0,
+    });
+    const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
+    const expected = {
+      ...input,
+      state: "scheduled",
+      reason: null,
+      resultsJson: null,
+      error: null,
+      createdAt: START,
+      scheduledAt: START,
+      processedAt: null,
+      settledAt: null,
+      cancelRequestedAt: null,
+      attempt: 0,
+      failures: 0,
+      crashes: 0,
+      fence: 0,
+      node: null,
+    };
+    assert.equal(value[0]!.outcome, "accepted");
+    assert.deepEqual(value[0]!.instance, expected);
+    assert.deepEqual(await world.store.get(input.id), expected);
+  },
+
+  "enqueue() stores a lone surrogate and NUL as U+FFFD": async (world) => {
+    const { id } = await world.addOne({ argumentsJson: '["a\ud800b\0"]' });
+    const stored = await world.store.get(id);
+    assert.equal(stored!.argumentsJson, '["a\ufffdb\ufffd"]');
+  },
+
+  "enqueue() accepts the same id once": async (world) => {
+    const input = world.newInstance();
+    const first = await world.store.enqueue({ at: world.at, instances: [input] });
+    const second = await world.store.enqueue({ at: world.at, instances: [input, input] });
+    assert.equal(first.value[0]!.outcome, "accepted");
+    assert.deepEqual(second.value.map(({ outcome }) => outcome), ["sameId", "sameId"]);
+    assert.equal((await world.store.list({}, { limit: 10 })).items.length, 1);
+  },
+
+  "enqueue() answers the same id also when its instance is final": async (world) => {
+    const input = world.newInstance();
+    const done = await world.finish(input);
+    const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
+    assert.equal(value[0]!.outcome, "sameId");
+    assert.deepEqual(value[0]!.instance, done);
+  },
+
+  "enqueue() refuses an id that another request has": async (world) => {
+    const input = await world.addOne();
+    for (const other of [{ kind: "other" }, { argumentsJson: "[1]" }]) {
+      await assert.rejects(
+        world.add({ id: input.id, ...other }),
+        (error) => isJobError(error, "already_exists"),
+      );
+    }
+  },
+
+  "enqueue() keeps one unfinished instance of a unique key": async (world) => {
+    const first = await world.addOne({ uniqueKey: "k" });
+    const request = { at: world.at, instances: [world.newInstance({ uniqueKey: "k" })] };
+    const second = await world.store.enqueue(request);
+    assert.equal(second.value[0]!.outcome, "sameKey");
+    assert.equal(second.value[0]!.instance.id, first.id);
+    const [running] = await world.claim();
+    assert.equal((await world.addOne({ uniqueKey: "k" })).id, first.id);
+    await world.settle(running!);
+    assert.notEqual((await world.addOne({ uniqueKey: "k" })).id, first.id);
+  },
+
+  "enqueue() keeps one instance of a unique key within a batch": async (world) => {
+    const [first, second] = await world.add({ uniqueKey: "k" }, { uniqueKey: "k" });
+    assert.equal(second!.id, first!.id);
+  },
+
+  "enqueue() frees the unique key of a canceled instance": async (world) => {
+    const first = await world.addOne({ uniqueKey: "k" });
+    await world.cancel(first.id);
+    assert.notEqual((await world.addOne({ uniqueKey: "k" })).id, first.id);
+  },
+
+  "enqueue() keeps the unique key through a retry": async (world) => {
+    const running = await world.start({ uniqueKey: "k" });
+    const error = { name: "E", message: "m" };
+    await world.settle(running, {
+      outcome: { type: "retry", dueAt: world.wallMs + 9, reason: "error", error },
+    });
+    assert.equal((await world.addOne({ uniqueKey: "k" })).id, running.id);
+  },
+
+  "enqueue() refuses a unique key that other work has, and writes none of the batch": async (
+    world,
+  ) => {
+    await world.add({ uniqueKey: "k", argumentsJson: "[1]" });
+    await assert.rejects(
+      world.add({}, { uniqueKey: "k", argumentsJson: "[2]" }, {}),
+      (error) => isJobError(error, "already_exists"),
+    );
+    assert.equal((await world.store.list({}, { limit: 10 })).items.length, 1);
+    assert.equal((await world.store.stats()).kinds.get("mail")!.scheduled, 1);
+  },
+
+  "enqueue() refuses what cannot be stored": async (world) => {
+    const bad = [
+      { id: "" },
+      { kind: "" },
+      { kind: "x".repeat(201) },
+      { kind: "a\ud800" },
+      { queueKey: "a\ud800" },
+      { uniqueKey: "a\0b" },
+      { dueAt: NaN },
+      { priority: 1.5 },
+      { priority: 2 ** 53 },
+      { retryMax: NaN },
+      { keepSuccessMs: Infinity },
+      { argumentsJson: " ".repeat(1_048_577) },
+    ];
+    for (const given of bad) {
+      await assert.rejects(world.add({}, given), (error) => isJobError(error, "invalid_argument"));
+    }
+    assert.equal((await world.store.stats()).kinds.size, 0);
+  },
+
+  "enqueue() takes BATCH_MAX instances and not one more": async (world) => {
+    await assert.rejects(
+      world.add(...Array.from({ length: BATCH_MAX + 1 }, () => ({}))),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+    await world.add(...Array.from({ length: BATCH_MAX }, () => ({})));
+    assert.equal((await world.store.stats()).kinds.get("mail")!.scheduled, BATCH_MAX);
+    assert.deepEqual(await world.add(), []);
+  },
+
+  "a refused operation leaves the others of its turn be": async (world) => {
+    const taken = await world.addOne();
+    const before = world.addOne();
+    const refused = world.add({}, { id: taken.id, kind: "other" });
+    const after = world.addOne();
+    await assert.rejects(refused, (error) => isJobError(error, "already_exists"));
+    const ids = [taken.id, (await before).id, (await after).id];
+    const { items } = await world.store.list({}, { limit: 10, order: "oldest" });
+    assert.deepEqual(items.map(({ id }) => id), ids);
+  },
+};

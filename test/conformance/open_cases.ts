@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { isJobError } from "../../src/core/errors.ts";
+import type { StoreCases } from "./store_world.ts";
+
+export const openCases: StoreCases = {
+  "open() tells who the store is, and the same data keep their id": async (world) => {
+    const request = { at: world.at, node: "n1" };
+    await world.store.close();
+    const first = await world.store.open(request);
+    await world.store.close();
+    const second = await world.store.open(request);
+    assert.match(first.storeId, /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
+    assert.equal(second.storeId, first.storeId);
+    assert.equal(second.epoch, first.epoch + 1);
+    assert.equal(second.format, 1);
+    assert.deepEqual(second.recovered, []);
+  },
+
+  "open() takes back what an owner was processing, without waiting": async (world) => {
+    const running = await world.start({ crashesMax: 1 });
+    const waiting = await world.addOne({ dueAt: world.wallMs + 1_000 });
+    await world.store.close();
+    const { recovered } = await world.store.open({ at: world.at, node: "n1" });
+    assert.deepEqual(recovered.map(({ id, state, reason }) => [id, state, reason]), [
+      [running.id, "scheduled", "lost"],
+    ]);
+    assert.equal(recovered[0]!.crashes, 1);
+    assert.equal((await world.settle(running)).status, "stale");
+    const [again] = await world.claim();
+    assert.equal(again!.id, running.id);
+    assert.equal(again!.attempt, 2);
+    assert.ok(again!.fence > running.fence);
+    assert.equal((await world.store.get(waiting.id))!.state, "scheduled");
+  },
+
+  "open() ends what crashed too often and what was to be canceled": async (world) => {
+    const fragile = await world.start({ crashesMax: 0 });
+    const unwanted = await world.start();
+    await world.cancel(unwanted.id);
+    await world.store.close();
+    const { recovered } = await world.store.open({ at: world.at, node: "n1" });
+    const found = new Map(recovered.map((one) => [one.id, `${one.state}:${one.reason}`]));
+    assert.equal(found.get(fragile.id), "terminated:lost");
+    assert.equal(found.get(unwanted.id), "canceled:canceled");
+  },
+
+  "close() makes every operation unavailable": async (world) => {
+    await world.store.close();
+    const { store, at } = world;
+    const attempts = [
+      () => store.enqueue({ at, instances: [] }),
+      () => store.claim({ at, node: "n1", kinds: new Set(), limit: 1, leaseMs: 1 }),
+      () => store.get("x"),
+      () => store.list({}, { limit: 1 }),
+      () => store.stats(),
+      () => store.nextDue({ at, kinds: new Set() }),
+      () => store.retain({ at, limit: 1 }),
+    ];
+    for (const attempt of attempts) {
+      await assert.rejects(attempt, (error) => isJobError(error, "unavailable"));
+    }
+  },
+
+  "close() finishes what was asked before": async (world) => {
+    const accepted = world.add({});
+    await world.store.close();
+    const [instance] = await accepted;
+    await world.store.open({ at: world.at, node: "n1" });
+    assert.equal((await world.store.get(instance!.id))!.id, instance!.id);
+  },
+
+  "every operation has a higher revision and no earlier time": async (world) => {
+    const { store } = world;
+    const at = () => world.at;
+    const kinds = new Set(["mail"]);
+    const seen: { rev: number; at: number }[] = [];
+    seen.push(await store.enqueue({ at: at(), instances: [world.newInstance()] }));
+    world.wallMs -= 3_600_000;
+    seen.push(await store.claim({ at: at(), node: "n1", kinds, limit: 1, leaseMs: 1_000 }));
+    seen.push(await store.renew({ at: at(), node: "n1", claims: [], leaseMs: 1_000 }));
+    seen.push(await store.setPause({ at: at(), kind: null, until: null, reason: "" }));
+    await store.close();
+    const { rev } = await store.open({ at: at(), node: "n1" });
+    seen.push({ rev: rev!, at: seen.at(-1)!.at });
+    seen.push(await store.removePause({ at: at(), kind: null }));
+    for (const [index, { rev, at }] of seen.entries()) {
+      if (index === 0) continue;
+      assert.ok(rev > seen[index - 1]!.rev, `rev ${rev} after ${seen[index - 1]!.rev}`);
+      assert.ok(at >= seen[index - 1]!.at);
+    }
+  },
+
+  "subscribe() tells of changes after the commit, until stopped": async (world) => {
+    const types: string[] = [];
+    const stop = world.store.subscribe((hint) => types.push(hint.type));
+    await world.add({}, {});
+    await world.putSchedule();
+    await world.store.setPause({ at: world.at, kind: "other", until: null, reason: "" });
+    const [running] = await world.claim();
+    await world.cancel(running!.id);
+    await world.store.get("x");
+    assert.deepEqual(types, ["instances", "schedules", "pauses", "cancel"]);
+    stop();
+    await world.add({});
+    await world.store.get("x");
+    assert.equal(types.length, 4);
+  },
+};

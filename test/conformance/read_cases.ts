@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { isJobError } from "../../src/core/errors.ts";
+import type { InstanceQuery } from "../../src/store/store.ts";
+import {
+  failed,
+  LEASE_MS,
+  readPages,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
+
+async function listed(world: StoreWorld, query: InstanceQuery): Promise<readonly string[]> {
+  const items = await readPages((page) => world.store.list(query, page), 2, "oldest");
+  return items.map(({ id }) => id);
+}
+
+export const readCases: StoreCases = {
+  "get() answers null for an unknown id": async (world) => {
+    assert.equal(await world.store.get("unknown"), null);
+  },
+
+  "list() filters by every condition": async (world) => {
+    const parent = await world.finish();
+    world.advance(1_000);
+    const [mail, other, keyed, child] = await world.add(
+      {},
+      { kind: "other", scheduleId: "s", scheduledFor: START },
+      { uniqueKey: "u", kind: "third" },
+      { retryOf: parent.id, scheduleId: "s", scheduledFor: START + 1, kind: "third" },
+    );
+    await world.cancel(child!.id);
+    const [running] = await world.claim(1, ["other"]);
+    assert.equal(running!.id, other!.id);
+    const ids = (...instances: { id: string }[]) => instances.map(({ id }) => id);
+    const expected: [InstanceQuery, readonly string[]][] = [
+      [{}, ids(parent, mail!, other!, keyed!, child!)],
+      [{ ids: [keyed!.id, mail!.id, "unknown", mail!.id] }, ids(mail!, keyed!)],
+      [{ ids: [keyed!.id, mail!.id], kinds: ["mail"] }, ids(mail!)],
+      [{ kinds: ["mail"] }, ids(parent, mail!)],
+      [{ kinds: ["third", "mail"] }, ids(parent, mail!, keyed!, child!)],
+      [{ kinds: [] }, []],
+      [{ kinds: ["unknown"] }, []],
+      [{ states: ["scheduled"] }, ids(mail!, keyed!)],
+      [{ states: ["completed", "processing", "canceled"] }, ids(parent, other!, child!)],
+      [{ states: ["scheduled"], kinds: ["third"] }, ids(keyed!)],
+      [{ scheduleId: "s" }, ids(other!, child!)],
+      [{ scheduleId: "s", states: ["processing", "scheduled"] }, ids(other!)],
+      [{ scheduleId: "s", kinds: ["third"] }, ids(child!)],
+      [{ uniqueKey: "u" }, ids(keyed!)],
+      [{ uniqueKey: "none" }, []],
+      [{ retryOf: parent.id }, ids(child!)],
+      [{ after: START + 1_000 }, ids(mail!, other!, keyed!, child!)],
+      [{ before: START + 1_000 }, ids(parent)],
+      [{ before: START }, []],
+      [{ after: START, before: START + 1_000, kinds: ["mail"] }, ids(parent)],
+      [{ after: START + 1_001 }, []],
+    ];
+    for (const [query, wanted] of expected) {
+      assert.deepEqual(await listed(world, query), wanted, JSON.stringify(query));
+    }
+  },
+
+  "list() gives the newest first unless asked": async (world) => {
+    const added = await world.add({}, {}, {});
+    const { items, nextToken } = await world.store.list({}, { limit: 2 });
+    assert.deepEqual(items.map(({ id }) => id), [added[2]!.id, added[1]!.id]);
+    const rest = await world.store.list({}, { limit: 2, token: nextToken! });
+    assert.deepEqual(rest.items.map(({ id }) => id), [added[0]!.id]);
+    assert.equal(rest.nextToken, null);
+  },
+
+  "list() pages neither lose nor repeat what stays while others come and go": async (world) => {
+    for (const order of ["newest", "oldest"] as const) {
+      const kept = await world.add(...Array.from({ length: 20 }, () => ({ kind: "kept" })));
+      const gone = await world.add(...Array.from({ length: 20 }, () => ({ kind: "kept" })));
+      const seen: string[] = [];
+      let token: string | undefined;
+      let round = 0;
+      do {
+        const page = await world.store.list({ kinds: ["kept"] }, { limit: 3, order, token });
+        seen.push(...page.items.map(({ id }) => id));
+        token = page.nextToken ?? undefined;
+        await world.add({ kind: "kept" }, { kind: "kept" });
+        const { id } = gone[round % gone.length]!;
+        await world.cancel(id);
+        world.advance(120_000);
+        await world.store.retain({ at: world.at, limit: 100 });
+        round += 1;
+      } while (token !== undefined && round < 200);
+      assert.equal(new Set(seen).size, seen.length);
+      for (const { id } of kept) assert.ok(seen.includes(id), `${order}: lost ${id}`);
+      await world.store.cancel({ at: world.at, query: {}, limit: 1_000 });
+      world.advance(999_999);
+      await world.store.retain({ at: world.at, limit: 1_000 });
+    }
+  },
+
+  "list() merges many kinds and states in one order": async (world) => {
+    const kinds = Array.from({ length: 9 }, (_, index) => `k${index}`);
+    const added = await world.add(
+      ...Array.from({ length: 90 }, (_, index) => ({ kind: kinds[(index * 5) % 9]! })),
+    );
+    await world.claim(30, kinds.slice(0, 5));
+    const states = ["processing", "scheduled"] as const;
+    assert.deepEqual(await listed(world, { states }), added.map(({ id }) => id));
+    const running = await listed(world, { states: ["processing"] });
+    assert.equal(running.length, 30);
+  },
+
+  "pages refuse a limit out of bounds and a token not given by the list": async (world) => {
+    const { store } = world;
+    await world.add({}, {});
+    const { nextToken } = await store.list({}, { limit: 1 });
+    const isRefused = (error: unknown) => isJobError(error, "invalid_argument");
+    for (const limit of [0, 1_001, 0.5]) {
+      await assert.rejects(store.list({}, { limit }), isRefused);
+    }
+    for (const token of ["x", "", "WzFd", "\ud800", "a".repeat(5_000)]) {
+      await assert.rejects(store.list({}, { limit: 1, token }), isRefused);
+      await assert.rejects(store.logs({}, { limit: 1, token }), isRefused);
+      await assert.rejects(store.listSchedules({}, { limit: 1, token }), isRefused);
+    }
+    await assert.rejects(store.history({}, { limit: 1, token: nextToken! }), isRefused);
+    await assert.rejects(store.listFates({ scheduleId: "s" }, { limit: 1, token: "x" }), isRefused);
+  },
+
+  "history() of many instances goes by acceptance and filters by kind and time": async (world) => {
+    const first = await world.finish();
+    world.advance(100);
+    const second = await world.start({ kind: "other" });
+    world.advance(100);
+    await world.settle(second, { outcome: failed() });
+    const read = async (query: object) => {
+      const list = (page: object) => world.store.history(query, page as { limit: number });
+      const entries = await readPages(list, 3);
+      return entries.map(({ instanceId, state }) => `${instanceId === first.id ? 1 : 2} ${state}`);
+    };
+    const all = [
+      ...["1 created", "1 scheduled", "1 processing", "1 completed"],
+      ...["2 created", "2 scheduled", "2 processing", "2 terminated"],
+    ];
+    assert.deepEqual(await read({}), all);
+    assert.deepEqual(await read({ kind: "other" }), all.slice(4));
+    assert.deepEqual(await read({ after: START + 100 }), all.slice(4));
+    assert.deepEqual(await read({ after: START + 101 }), ["2 terminated"]);
+    assert.deepEqual(await read({ before: START + 200 }), all.slice(0, 7));
+    assert.deepEqual(await read({ before: START + 100 }), all.slice(0, 4));
+    assert.deepEqual(await read({ instanceId: first.id, kind: "other" }), []);
+    assert.deepEqual(await read({ instanceId: "unknown" }), []);
+  },
+
+  "history() shows a takeover and pages through many attempts": async (world) => {
+    const { id } = await world.addOne({ crashesMax: 20 });
+    for (let attempt = 1; attempt <= 10; attempt++) {
+      await world.claim();
+      world.advance(LEASE_MS);
+      await world.reap();
+    }
+    const entries = await readPages(
+      (page) => world.store.history({ instanceId: id }, page),
+      4,
+    );
+    assert.equal(entries.length, 22);
+    const attempts = entries.filter(({ state }) => state === "processing");
+    assert.deepEqual(attempts.map(({ attempt }) => attempt), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.ok(entries.every((entry, index) => index === 0 || entry.at >= entries[index - 1]!.at));
+    assert.equal(entries.at(-1)!.reason, "lost");
+  },
+
+  "logs() go by instance, time, level and kind, oldest first": async (world) => {
+    const line = (at: number, level: "debug" | "warn" | "error", message: string) =>
+      ({ at, level, message, source: "stdout" }) as const;
+    const first = await world.finish({}, {
+      logs: [line(START + 5, "debug", "a"), line(START + 1, "error", "b")],
+    });
+    await world.finish({ kind: "other" }, {
+      logs: [line(START + 3, "warn", "c"), line(START + 5, "warn", "d")],
+    });
+    const read = async (query: object) => {
+      const list = (page: object) => world.store.logs(query, page as { limit: number });
+      return (await readPages(list, 2)).map(({ message }) => message).join("");
+    };
+    assert.equal(await read({}), "bcad");
+    assert.equal(await read({ instanceId: first.id }), "ab");
+    assert.equal(await read({ kind: "other" }), "cd");
+    assert.equal(await read({ level: "warn" }), "bcd");
+    assert.equal(await read({ level: "error" }), "b");
+    assert.equal(await read({ after: START + 3 }), "cad");
+    assert.equal(await read({ before: START + 5 }), "bc");
+    assert.equal(await read({ after: START + 2, before: START + 5, kind: "other" }), "c");
+    assert.equal(await read({ instanceId: first.id, before: START + 5 }), "b");
+    assert.equal(await read({ instanceId: "unknown" }), "");
+  },
+
+  "stats() count what the list finds, through every change of state": async (world) => {
+    await world.add({}, {}, { dueAt: START + 999_999 }, { kind: "other" });
+    await world.claim(2, ["mail", "other"]);
+    await world.finish({ kind: "other" }, { outcome: failed() });
+    await world.addOne({ kind: "gone" }).then(({ id }) => world.cancel(id));
+    world.advance(LEASE_MS);
+    await world.reap(1);
+    const check = async () => {
+      const { kinds } = await world.store.stats();
+      for (const [kind, counts] of kinds) {
+        for (const [state, count] of Object.entries(counts)) {
+          const query = { kinds: [kind], states: [state] } as InstanceQuery;
+          assert.equal((await listed(world, query)).length, count, `${kind} ${state}`);
+        }
+      }
+      return [...kinds.keys()].sort();
+    };
+    assert.deepEqual(await check(), ["gone", "mail", "other"]);
+    await world.store.close();
+    await world.store.open({ at: world.at, node: "n1" });
+    assert.deepEqual(await check(), ["gone", "mail", "other"]);
+    world.advance(999_999);
+    await world.store.retain({ at: world.at, limit: 100 });
+    assert.deepEqual(await check(), ["mail", "other"]);
+  },
+};

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import type { LogEntry } from "../../src/core/instance.ts";
+import { failed, readPages, START, type StoreCases, type StoreWorld } from "./store_world.ts";
+
+const line = (at: number, level: LogEntry["level"] = "info"): LogEntry => ({
+  at,
+  level,
+  message: "x",
+  source: "job",
+});
+
+async function retain(world: StoreWorld, limit = 100): Promise<readonly string[]> {
+  return (await world.store.retain({ at: world.at, limit })).value;
+}
+
+async function leftovers(world: StoreWorld): Promise<readonly number[]> {
+  const logs = await readPages((page) => world.store.logs({}, page), 100);
+  const history = await readPages((page) => world.store.history({}, page), 100);
+  return [logs.length, history.length];
+}
+
+export const retentionCases: StoreCases = {
+  "retain() deletes final instances past their time, with history and logs": async (world) => {
+    const success = await world.finish({}, { logs: [line(START)] });
+    const failure = await world.finish({}, { outcome: failed(), logs: [line(START)] });
+    const waiting = await world.addOne();
+    world.advance(59_999);
+    assert.deepEqual(await retain(world), []);
+    world.advance(1);
+    assert.deepEqual(await retain(world), [success.id]);
+    world.advance(59_999);
+    assert.deepEqual(await retain(world), []);
+    world.advance(1);
+    assert.deepEqual(await retain(world), [failure.id]);
+    world.advance(9e9);
+    assert.deepEqual(await retain(world), []);
+    assert.equal(await world.store.get(success.id), null);
+    assert.equal((await world.store.get(waiting.id))!.id, waiting.id);
+    assert.deepEqual(await leftovers(world), [0, 2]);
+  },
+
+  "retain() deletes at most as many as asked, the earliest first": async (world) => {
+    const first = await world.finish();
+    world.advance(1);
+    const second = await world.finish();
+    world.advance(99_999);
+    assert.deepEqual(await retain(world, 1), [first.id]);
+    assert.deepEqual(await retain(world, 1), [second.id]);
+    assert.deepEqual(await retain(world, 1), []);
+  },
+
+  "retain() keeps what is kept for ever": async (world) => {
+    await world.finish({ keepSuccessMs: Number.MAX_SAFE_INTEGER });
+    world.advance(1e12);
+    assert.deepEqual(await retain(world), []);
+  },
+
+  "retain() takes the attempts of retries along": async (world) => {
+    const running = await world.start();
+    const error = { name: "E", message: "" };
+    await world.settle(running, {
+      outcome: { type: "retry", dueAt: START, reason: "error", error },
+    });
+    const [again] = await world.claim();
+    await world.settle(again!);
+    world.advance(60_000);
+    assert.deepEqual(await retain(world), [running.id]);
+    assert.deepEqual(await leftovers(world), [0, 0]);
+  },
+
+  "retain() keeps fates longer than instances, so that no tick fires twice": async (world) => {
+    const tick = START + 60_000;
+    await world.putSchedule();
+    world.advance(60_000);
+    await world.fire(START, [tick]);
+    await world.settle((await world.claim())[0]!);
+    world.advance(400 * 86_400_000);
+    assert.equal((await retain(world)).length, 1);
+    await world.putSchedule({ generation: 2 }, 1);
+    assert.deepEqual((await world.fire(START, [tick], { generation: 2 })).accepted, []);
+    world.advance(1);
+    await retain(world);
+    const { items } = await world.store.listFates({ scheduleId: "config:mail:0" }, { limit: 9 });
+    assert.deepEqual(items, []);
+  },
+
+  "a deleted instance's id can be accepted again": async (world) => {
+    const input = world.newInstance();
+    await world.finish(input);
+    world.advance(60_000);
+    await retain(world);
+    const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
+    assert.equal(value[0]!.outcome, "accepted");
+  },
+
+  "clearInstances() deletes what matches and settled before": async (world) => {
+    const old = await world.finish({}, { logs: [line(START)] });
+    const other = await world.finish({ kind: "other" });
+    const failure = await world.finish({}, { outcome: failed() });
+    const waiting = await world.addOne();
+    world.advance(10);
+    const recent = await world.finish({ kind: "third" });
+    const clear = async (query: object, settledBefore: number, limit = 100) =>
+      (await world.store.clearInstances({ at: world.at, query, settledBefore, limit })).value;
+    assert.deepEqual(await clear({}, START), []);
+    assert.deepEqual(await clear({ kinds: ["other"] }, START + 10), [other.id]);
+    assert.deepEqual(await clear({ states: ["scheduled"] }, START + 10), []);
+    assert.deepEqual(await clear({ ids: [old.id, waiting.id, recent.id] }, START + 10), [old.id]);
+    assert.deepEqual(await clear({}, START + 11, 1), [failure.id]);
+    assert.deepEqual(await clear({}, START + 11), [recent.id]);
+    assert.deepEqual(await leftovers(world), [0, 2]);
+  },
+
+  "clearLogs() deletes lines that match and are older": async (world) => {
+    const first = await world.finish({}, {
+      logs: [line(START, "debug"), line(START + 1, "error"), line(START + 9)],
+    });
+    await world.finish({ kind: "other" }, { logs: [line(START), line(START + 1)] });
+    const clear = async (query: object, limit = 100) =>
+      (await world.store.clearLogs({ at: world.at, query, limit })).value;
+    assert.equal(await clear({ before: START }), 0);
+    assert.equal(await clear({ before: START + 2, kind: "other" }, 1), 1);
+    assert.equal(await clear({ before: START + 2, level: "error" }), 1);
+    assert.equal(await clear({ before: START + 2, instanceId: first.id }), 1);
+    assert.deepEqual(await leftovers(world), [2, 8]);
+    assert.equal(await clear({}), 2);
+    assert.equal((await world.store.get(first.id))!.id, first.id);
+  },
+};

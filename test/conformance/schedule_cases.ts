@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { isJobError } from "../../src/core/errors.ts";
+import { readPages, START, type StoreCases } from "./store_world.ts";
+
+const MINUTE = 60_000;
+
+export const scheduleCases: StoreCases = {
+  "putSchedule() keeps the record and compares generations": async (world) => {
+    const record = await world.putSchedule({ argumentsJson: '["ä😀"]' });
+    assert.deepEqual(await world.store.getSchedule(record.id), record);
+    assert.deepEqual(record, world.newSchedule({ argumentsJson: '["ä😀"]' }));
+    const isConflict = (error: unknown) => isJobError(error, "conflict");
+    await assert.rejects(world.putSchedule({ generation: 2 }), isConflict);
+    await assert.rejects(world.putSchedule({ generation: 3 }, 2), isConflict);
+    await world.putSchedule({ generation: 2, cursor: START + 1 }, 1);
+    assert.equal((await world.store.getSchedule(record.id))!.cursor, START + 1);
+    await assert.rejects(world.putSchedule({ id: "new" }, 1), isConflict);
+    assert.equal(await world.store.getSchedule("new"), null);
+    assert.equal((await world.store.stats()).schedules, 1);
+  },
+
+  "deleteSchedule() tells whether there was one and leaves its instances": async (world) => {
+    await world.putSchedule();
+    const { accepted } = await world.fire(START, [START + MINUTE]);
+    const remove = async () =>
+      (await world.store.deleteSchedule({ at: world.at, id: "config:mail:0" })).value;
+    assert.equal(await remove(), true);
+    assert.equal(await remove(), false);
+    assert.equal((await world.store.get(accepted[0]!.id))!.state, "scheduled");
+    assert.equal((await world.fire(START + MINUTE, [])).status, "gone");
+    assert.equal((await world.store.stats()).schedules, 0);
+  },
+
+  "listSchedules() filters and pages by id": async (world) => {
+    for (let index = 0; index < 5; index++) {
+      const isOdd = index % 2 === 1;
+      await world.putSchedule({
+        id: `s${index}`,
+        kind: isOdd ? "odd" : "even",
+        origin: isOdd ? "config" : "runtime",
+      });
+    }
+    const ids = async (query: object, order: "newest" | "oldest") => {
+      const records = await readPages(
+        (page) => world.store.listSchedules(query, page),
+        2,
+        order,
+      );
+      return records.map(({ id }) => id);
+    };
+    assert.deepEqual(await ids({}, "oldest"), ["s0", "s1", "s2", "s3", "s4"]);
+    assert.deepEqual(await ids({}, "newest"), ["s4", "s3", "s2", "s1", "s0"]);
+    assert.deepEqual(await ids({ kind: "odd" }, "oldest"), ["s1", "s3"]);
+    assert.deepEqual(await ids({ origin: "runtime" }, "oldest"), ["s0", "s2", "s4"]);
+  },
+
+  "dueSchedules() and nextDue() go by the next tick": async (world) => {
+    await world.putSchedule({ id: "late", nextAt: START + 2_000 });
+    await world.putSchedule({ id: "early", nextAt: START + 1_000 });
+    await world.putSchedule({ id: "never", nextAt: null });
+    const due = async (limit = 10) =>
+      (await world.store.dueSchedules({ at: world.at, limit })).map(({ id }) => id);
+    const next = async () =>
+      (await world.store.nextDue({ at: world.at, kinds: new Set() })).scheduleAt;
+    assert.equal(await next(), START + 1_000);
+    assert.deepEqual(await due(), []);
+    world.advance(1_000);
+    assert.deepEqual(await due(), ["early"]);
+    world.advance(1_000);
+    assert.deepEqual(await due(), ["early", "late"]);
+    assert.deepEqual(await due(1), ["early"]);
+    await world.fire(START, [], { scheduleId: "early", nextAt: null });
+    assert.equal(await next(), START + 2_000);
+    await world.store.deleteSchedule({ at: world.at, id: "late" });
+    assert.equal(await next(), null);
+  },
+
+  "advance() fires a tick once and moves the cursor": async (world) => {
+    await world.putSchedule();
+    const tick = START + MINUTE;
+    world.advance(MINUTE);
+    const result = await world.fire(START, [tick]);
+    assert.equal(result.status, "advanced");
+    assert.equal(result.accepted[0]!.scheduledFor, tick);
+    const record = await world.store.getSchedule("config:mail:0");
+    assert.deepEqual([record!.cursor, record!.nextAt], [tick, tick + MINUTE]);
+    assert.equal((await world.fire(START, [tick])).status, "conflict");
+    const { items } = await world.store.listFates({ scheduleId: "config:mail:0" }, { limit: 10 });
+    assert.deepEqual(items, [{
+      scheduleId: "config:mail:0",
+      from: tick,
+      to: tick,
+      count: 1,
+      fate: "fired",
+      reason: null,
+      instanceId: result.accepted[0]!.id,
+      at: world.wallMs,
+    }]);
+    assert.equal((await world.claim(10)).length, 1);
+  },
+
+  "advance() by several nodes fires each tick once": async (world) => {
+    await world.putSchedule();
+    const overlap = { overlap: "allow" } as const;
+    let cursor = START;
+    for (let minute = 1; minute <= 5; minute++) {
+      const tick = START + minute * MINUTE;
+      const from = cursor;
+      const results = await Promise.all(
+        [1, 2, 3].map(() => world.fire(from, [tick], overlap)),
+      );
+      assert.deepEqual(results.map(({ status }) => status).sort(), [
+        "advanced",
+        "conflict",
+        "conflict",
+      ]);
+      cursor = tick;
+    }
+    assert.equal((await world.store.list({}, { limit: 100 })).items.length, 5);
+  },
+
+  "advance() refuses another generation": async (world) => {
+    await world.putSchedule();
+    const result = await world.fire(START, [START + MINUTE], { generation: 2 });
+    assert.equal(result.status, "conflict");
+    assert.deepEqual((await world.store.list({}, { limit: 10 })).items, []);
+  },
+
+  "advance() skips for overlap while an instance is unfinished": async (world) => {
+    await world.putSchedule();
+    const ticks = [1, 2, 3, 4].map((minute) => START + minute * MINUTE);
+    const first = await world.fire(START, [ticks[0]!, ticks[1]!]);
+    assert.equal(first.accepted.length, 1);
+    assert.deepEqual(first.skipped, [ticks[1]]);
+    world.advance(2 * MINUTE);
+    const [running] = await world.claim();
+    assert.deepEqual((await world.fire(ticks[1]!, [ticks[2]!])).skipped, [ticks[2]]);
+    await world.settle(running!);
+    assert.equal((await world.fire(ticks[2]!, [ticks[3]!])).accepted.length, 1);
+    const { items } = await world.store.listFates(
+      { scheduleId: "config:mail:0" },
+      { limit: 10, order: "oldest" },
+    );
+    assert.deepEqual(items.map(({ fate, reason }) => [fate, reason]), [
+      ["fired", null],
+      ["skipped", "overlap"],
+      ["skipped", "overlap"],
+      ["fired", null],
+    ]);
+  },
+
+  "advance() counts an instance that waits for a retry as unfinished": async (world) => {
+    await world.putSchedule();
+    await world.fire(START, [START + MINUTE]);
+    world.advance(MINUTE);
+    const [running] = await world.claim();
+    const error = { name: "E", message: "" };
+    const dueAt = world.wallMs + 999_999;
+    await world.settle(running!, { outcome: { type: "retry", dueAt, reason: "error", error } });
+    const result = await world.fire(START + MINUTE, [START + 2 * MINUTE]);
+    assert.deepEqual(result.skipped, [START + 2 * MINUTE]);
+  },
+
+  "advance() with overlap allow fires every tick": async (world) => {
+    await world.putSchedule();
+    const ticks = [START + MINUTE, START + 2 * MINUTE];
+    const { accepted } = await world.fire(START, ticks, { overlap: "allow" });
+    assert.equal(accepted.length, 2);
+  },
+
+  "advance() records fates of ranges, and a tick never fires after its fate": async (world) => {
+    await world.putSchedule();
+    const tick = START + MINUTE;
+    const missed = {
+      from: tick,
+      to: tick + 9 * MINUTE,
+      count: 10,
+      fate: "missed",
+      reason: "too old",
+      instanceId: null,
+    } as const;
+    await world.fire(START, [], { cursor: tick + 9 * MINUTE, fates: [missed] });
+    await world.putSchedule({ generation: 2, cursor: START }, 1);
+    const again = await world.fire(START, [tick], { generation: 2, overlap: "allow" });
+    assert.equal(again.status, "advanced");
+    assert.deepEqual(again.accepted, []);
+    const { items } = await world.store.listFates({ scheduleId: "config:mail:0" }, { limit: 10 });
+    assert.deepEqual(items, [{ ...missed, scheduleId: "config:mail:0", at: START }]);
+  },
+
+  "advance() refuses overlaps that are not built": async (world) => {
+    await world.putSchedule();
+    for (const overlap of ["queue", "replace"] as const) {
+      await assert.rejects(
+        world.fire(START, [START + MINUTE], { overlap }),
+        (error) => isJobError(error, "unimplemented"),
+      );
+    }
+    assert.equal((await world.store.getSchedule("config:mail:0"))!.cursor, START);
+  },
+
+  "advance() refuses an instance of another schedule": async (world) => {
+    await world.putSchedule();
+    const fires = [world.newInstance({ scheduleId: "other", scheduledFor: START })];
+    await assert.rejects(
+      world.fire(START, [], { fires }),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+  },
+
+  "listFates() pages by due time, within bounds": async (world) => {
+    await world.putSchedule();
+    const ticks = Array.from({ length: 7 }, (_, index) => START + (index + 1) * MINUTE);
+    await world.fire(START, ticks, { overlap: "allow" });
+    const scheduleId = "config:mail:0";
+    const list = async (query: object, order: "newest" | "oldest") => {
+      const read = (page: object) =>
+        world.store.listFates({ scheduleId, ...query }, page as { limit: number });
+      return (await readPages(read, 3, order)).map(({ from }) => from);
+    };
+    assert.deepEqual(await list({}, "oldest"), ticks);
+    assert.deepEqual(await list({}, "newest"), ticks.toReversed());
+    assert.deepEqual(
+      await list({ after: ticks[2], before: ticks[5] }, "oldest"),
+      ticks.slice(2, 5),
+    );
+  },
+};

@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import type { LogEntry } from "../../src/core/instance.ts";
+import type { Settlement } from "../../src/store/store.ts";
+import { completed, failed, LEASE_MS, START, type StoreCases } from "./store_world.ts";
+
+const error = { name: "Error", message: "boom", stack: "at x", exitCode: 3, signal: "SIGTERM" };
+const retry = (dueAt: number): Settlement["outcome"] => ({
+  type: "retry",
+  dueAt,
+  reason: "error",
+  error,
+});
+const crash = (dueAt: number): Settlement["outcome"] => ({ type: "crash", dueAt, error });
+const line = (message: string): LogEntry => ({
+  at: START,
+  level: "info",
+  message,
+  source: "job",
+});
+
+export const settleCases: StoreCases = {
+  "settle() records a success": async (world) => {
+    const running = await world.start();
+    world.advance(7);
+    const settled = await world.settle(running, { outcome: completed("[42]") });
+    const expected = {
+      ...running,
+      state: "completed",
+      reason: "ok",
+      resultsJson: "[42]",
+      settledAt: START + 7,
+    };
+    assert.deepEqual(settled, {
+      id: running.id,
+      fence: running.fence,
+      status: "settled",
+      instance: expected,
+    });
+    assert.deepEqual(await world.store.get(running.id), expected);
+    assert.deepEqual(await world.states(running.id), [
+      "created",
+      "scheduled",
+      "processing",
+      "completed:ok",
+    ]);
+  },
+
+  "settle() records a failure with its error": async (world) => {
+    const done = await world.finish({}, { outcome: { ...failed(), error } as never });
+    assert.equal(done.state, "terminated");
+    assert.equal(done.failures, 1);
+    assert.deepEqual(done.error, error);
+    assert.deepEqual((await world.store.get(done.id))!.error, error);
+  },
+
+  "settle() records a time-out": async (world) => {
+    const outcome = { ...failed(), state: "timedOut", reason: "timeout" } as Settlement["outcome"];
+    const done = await world.finish({}, { outcome });
+    assert.equal((await world.store.get(done.id))!.state, "timedOut");
+  },
+
+  "settle() schedules a retry, whose attempts the history shows": async (world) => {
+    const first = await world.start({ retryMax: 1 });
+    const { instance } = await world.settle(first, { outcome: retry(START + 500) });
+    assert.equal(instance!.state, "scheduled");
+    assert.equal(instance!.reason, "error");
+    assert.equal(instance!.failures, 1);
+    assert.equal(instance!.dueAt, START + 500);
+    assert.equal(instance!.node, null);
+    assert.deepEqual(await world.store.get(first.id), instance);
+    assert.deepEqual(await world.claim(), []);
+    world.advance(500);
+    const [second] = await world.claim();
+    assert.equal(second!.attempt, 2);
+    assert.equal(second!.failures, 1);
+    await world.settle(second!);
+    assert.deepEqual(await world.states(first.id), [
+      "created",
+      "scheduled",
+      "processing",
+      "scheduled:error",
+      "processing",
+      "completed:ok",
+    ]);
+    const { items } = await world.store.history({ instanceId: first.id }, { limit: 10 });
+    assert.deepEqual(items.map(({ attempt, fence }) => [attempt, fence]), [
+      [0, 0],
+      [0, 0],
+      [1, first.fence],
+      [1, first.fence],
+      [2, second!.fence],
+      [2, second!.fence],
+    ]);
+  },
+
+  "settle() counts crashes apart and ends past their limit": async (world) => {
+    const first = await world.start({ crashesMax: 1 });
+    const { instance } = await world.settle(first, { outcome: crash(START) });
+    assert.deepEqual(
+      [instance!.state, instance!.reason, instance!.crashes, instance!.failures],
+      ["scheduled", "lost", 1, 0],
+    );
+    const [second] = await world.claim();
+    const last = (await world.settle(second!, { outcome: crash(START) })).instance!;
+    assert.deepEqual([last.state, last.reason, last.crashes], ["terminated", "lost", 2]);
+    assert.deepEqual(last.error, error);
+  },
+
+  "settle() releases without counting": async (world) => {
+    const first = await world.start({ crashesMax: 0 });
+    const { instance } = await world.settle(first, {
+      outcome: { type: "release", dueAt: START },
+    });
+    assert.deepEqual(
+      [instance!.state, instance!.reason, instance!.crashes, instance!.failures],
+      ["scheduled", "released", 0, 0],
+    );
+    assert.equal((await world.claim())[0]!.attempt, 2);
+  },
+
+  "settle() is stale with an old fence, an unknown id and after a takeover": async (world) => {
+    const running = await world.start();
+    const old = { ...running, fence: running.fence - 1 };
+    assert.equal((await world.settle(old)).status, "stale");
+    const unknown = await world.settle({ ...running, id: "unknown" });
+    assert.deepEqual([unknown.status, unknown.instance], ["stale", null]);
+    world.advance(LEASE_MS);
+    await world.reap();
+    assert.equal((await world.settle(running, { logs: [line("late")] })).status, "stale");
+    const [again] = await world.claim();
+    assert.equal((await world.settle(running)).status, "stale");
+    assert.equal((await world.store.get(again!.id))!.state, "processing");
+    assert.deepEqual((await world.store.logs({}, { limit: 10 })).items, []);
+  },
+
+  "settle() accepts a lease that ended while nobody took it back": async (world) => {
+    const running = await world.start();
+    world.advance(LEASE_MS * 2);
+    assert.equal((await world.settle(running)).status, "settled");
+  },
+
+  "settle() repeated answers as before and writes nothing": async (world) => {
+    const outcomes = [completed(), failed(), retry(START + 9), { type: "release", dueAt: START }];
+    for (const outcome of outcomes as Settlement["outcome"][]) {
+      const running = await world.start();
+      const first = await world.settle(running, { outcome, logs: [line("once")] });
+      const second = await world.settle(running, { outcome, logs: [line("once")] });
+      assert.equal(first.status, "settled");
+      assert.equal(second.status, "repeated", outcome.type);
+      assert.deepEqual(second.instance, first.instance);
+      const { items } = await world.store.logs({ instanceId: running.id }, { limit: 10 });
+      assert.equal(items.length, 1);
+      await world.cancel(running.id);
+    }
+  },
+
+  "settle() repeated is known also after the next claim": async (world) => {
+    const first = await world.start();
+    await world.settle(first, { outcome: retry(START) });
+    await world.claim();
+    assert.equal((await world.settle(first, { outcome: retry(START) })).status, "repeated");
+    assert.equal((await world.settle(first, { outcome: completed() })).status, "stale");
+  },
+
+  "settle() with another outcome than recorded is stale": async (world) => {
+    const running = await world.start();
+    await world.settle(running, { outcome: completed("[1]") });
+    for (const outcome of [completed("[2]"), failed(), retry(START)]) {
+      assert.equal((await world.settle(running, { outcome })).status, "stale");
+    }
+  },
+
+  "settle() turns every outcome into Canceled once that was asked": async (world) => {
+    const outcomes = [completed(), failed(), retry(START), crash(START), {
+      type: "release",
+      dueAt: START,
+    }];
+    for (const outcome of outcomes as Settlement["outcome"][]) {
+      const running = await world.start();
+      assert.equal((await world.cancel(running.id)).length, 1);
+      const { status, instance } = await world.settle(running, { outcome });
+      assert.equal(status, "settled");
+      assert.deepEqual([instance!.state, instance!.reason], ["canceled", "canceled"]);
+      assert.deepEqual(await world.claim(), []);
+    }
+  },
+
+  "settle() takes each of a batch by itself": async (world) => {
+    await world.add({}, {});
+    const [first, second] = await world.claim(2);
+    const settlements = [
+      { id: first!.id, fence: first!.fence, logs: [], outcome: completed() },
+      { id: second!.id, fence: 1, logs: [], outcome: completed() },
+      { id: first!.id, fence: first!.fence, logs: [], outcome: completed() },
+    ];
+    const { value } = await world.store.settle({ at: world.at, node: "n1", settlements });
+    assert.deepEqual(value.map(({ status }) => status), ["settled", "stale", "repeated"]);
+  },
+
+  "appendLogs() numbers the lines of a claim": async (world) => {
+    const running = await world.start();
+    const { id, fence } = running;
+    const append = (...texts: string[]) =>
+      world.store.appendLogs({
+        at: world.at,
+        appends: [{ id, fence, logs: texts.map(line) }],
+      });
+    assert.deepEqual((await append("a", "b")).value, []);
+    await append("c\ud800\0");
+    await world.settle(running, { logs: [line("d")] });
+    assert.deepEqual((await append("late")).value, [{ id, fence }]);
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [
+      [1, "a"],
+      [2, "b"],
+      [3, "c\ufffd\ufffd"],
+      [4, "d"],
+    ]);
+    const { attempt, kind, source, level, at } = items[0]!;
+    assert.deepEqual([attempt, kind, source, level, at], [1, "mail", "job", "info", START]);
+  },
+
+  "appendLogs() refuses an old fence": async (world) => {
+    const { id, fence } = await world.start();
+    world.advance(LEASE_MS);
+    await world.reap();
+    const [again] = await world.claim();
+    const appends = [
+      { id, fence, logs: [line("old")] },
+      { id, fence: again!.fence, logs: [line("new")] },
+    ];
+    const { value } = await world.store.appendLogs({ at: world.at, appends });
+    assert.deepEqual(value, [{ id, fence }]);
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [[1, "new"]]);
+  },
+
+  "cancel() ends a waiting instance at once": async (world) => {
+    const { id } = await world.addOne();
+    const [canceled] = await world.cancel(id);
+    assert.deepEqual(
+      [canceled!.state, canceled!.reason, canceled!.settledAt],
+      ["canceled", "canceled", START],
+    );
+    assert.deepEqual(await world.store.get(id), canceled);
+    assert.deepEqual(await world.claim(), []);
+    assert.deepEqual(await world.states(id), ["created", "scheduled", "canceled:canceled"]);
+  },
+
+  "cancel() marks a running instance once": async (world) => {
+    const running = await world.start();
+    const hints: unknown[] = [];
+    world.store.subscribe((hint) => hints.push(hint));
+    const [marked] = await world.cancel(running.id);
+    assert.equal(marked!.state, "processing");
+    assert.equal(marked!.cancelRequestedAt, START);
+    assert.deepEqual(await world.cancel(running.id), []);
+    assert.deepEqual(hints, [{
+      type: "cancel",
+      claims: [{ id: running.id, fence: running.fence }],
+    }]);
+  },
+
+  "cancel() and settle() of one turn have one winner": async (world) => {
+    const first = await world.start();
+    const canceled = world.cancel(first.id);
+    const settled = world.settle(first);
+    assert.equal((await canceled).length, 1);
+    assert.equal((await settled).instance!.state, "canceled");
+    const second = await world.start();
+    const settledFirst = world.settle(second);
+    const canceledLate = world.cancel(second.id);
+    assert.equal((await settledFirst).instance!.state, "completed");
+    assert.deepEqual(await canceledLate, []);
+  },
+
+  "cancel() and claim() of one turn have one winner": async (world) => {
+    const { id } = await world.addOne();
+    const canceled = world.cancel(id);
+    const claimed = world.claim();
+    assert.equal((await canceled)[0]!.state, "canceled");
+    assert.deepEqual(await claimed, []);
+  },
+
+  "cancel() takes only what matches, and final instances never": async (world) => {
+    const done = await world.finish();
+    const [mail, other, tagged] = await world.add({}, { kind: "other" }, { uniqueKey: "u" });
+    const cancel = async (query: object, limit = 100) =>
+      (await world.store.cancel({ at: world.at, query, limit })).value.map(({ id }) => id);
+    assert.deepEqual(await cancel({ ids: [done.id, "unknown"] }), []);
+    assert.deepEqual(await cancel({ states: ["completed"] }), []);
+    assert.deepEqual(await cancel({ kinds: ["other"], states: ["processing"] }), []);
+    assert.deepEqual(await cancel({ uniqueKey: "u" }), [tagged!.id]);
+    assert.deepEqual(await cancel({ kinds: ["other"] }), [other!.id]);
+    const [more] = await world.add({});
+    assert.deepEqual(await cancel({}, 1), [mail!.id]);
+    assert.deepEqual(await cancel({ states: ["scheduled"] }), [more!.id]);
+  },
+};

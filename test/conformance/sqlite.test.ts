@@ -1,0 +1,21 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../src/platform/clock.ts";
+import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { exerciseStore } from "./suite.ts";
+
+exerciseStore("SqliteStore", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "store-"));
+  const store = new SqliteStore({ path: join(folder, "jobs.db"), defer: systemClock.defer });
+  const end = async () => {
+    await store.close();
+    await rm(folder, { recursive: true });
+  };
+  return { store, end };
+});
+
+exerciseStore("SqliteStore in memory", async () => {
+  const store = new SqliteStore({ path: ":memory:", defer: systemClock.defer });
+  return { store, end: () => store.close() };
+});

@@ -1,0 +1,227 @@
+import type { Instance } from "../../src/core/instance.ts";
+import type { ScheduleRecord } from "../../src/core/schedule.ts";
+import type { Instant } from "../../src/platform/clock.ts";
+import type {
+  Advance,
+  NewInstance,
+  Page,
+  PageRequest,
+  Settlement,
+  Store,
+} from "../../src/store/store.ts";
+
+/** A store under test. */
+export interface StoreFixture {
+  /** Not yet open. */
+  readonly store: Store;
+  /** Drop everything. */
+  end(): Promise<void>;
+}
+
+/** The time at which every test begins, epoch ms. */
+export const START = Date.UTC(2026, 0, 1);
+export const LEASE_MS = 15_000;
+
+/** One store with a clock that the test moves. */
+export class StoreWorld {
+  readonly store: Store;
+  wallMs = START;
+  monotonicMs = 1_000;
+  #nextId = 0;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  get at(): Instant {
+    return { wallMs: this.wallMs, monotonicMs: this.monotonicMs };
+  }
+
+  advance(deltaMs: number): void {
+    this.wallMs += deltaMs;
+    this.monotonicMs += deltaMs;
+  }
+
+  /** UUIDs version 7 that increase with each call. */
+  newId(): string {
+    this.#nextId += 1;
+    const count = this.#nextId.toString(16).padStart(12, "0");
+    return `019b76da-a800-7000-8000-${count}`;
+  }
+
+  newInstance(given: Partial<NewInstance> = {}): NewInstance {
+    const kind = given.kind ?? "mail";
+    return {
+      id: this.newId(),
+      kind,
+      priority: 5,
+      queueKey: kind,
+      uniqueKey: null,
+      argumentsJson: "[]",
+      dueAt: this.wallMs,
+      scheduleId: null,
+      scheduledFor: null,
+      retryOf: null,
+      retryMax: 0,
+      crashesMax: 3,
+      timeoutMs: 0,
+      keepSuccessMs: 60_000,
+      keepFailureMs: 120_000,
+      ...given,
+    };
+  }
+
+  /** Accept one instance for each element. */
+  async add(...given: Partial<NewInstance>[]): Promise<readonly Instance[]> {
+    const instances = given.map((one) => this.newInstance(one));
+    const { value } = await this.store.enqueue({ at: this.at, instances });
+    return value.map(({ instance }) => instance);
+  }
+
+  async addOne(given: Partial<NewInstance> = {}): Promise<Instance> {
+    return (await this.add(given))[0]!;
+  }
+
+  async claim(
+    limit = 1,
+    kinds: readonly string[] = ["mail"],
+    node = "n1",
+  ): Promise<readonly Instance[]> {
+    const request = { at: this.at, node, kinds: new Set(kinds), limit, leaseMs: LEASE_MS };
+    return (await this.store.claim(request)).value;
+  }
+
+  /** Accept an instance and claim it. */
+  async start(given: Partial<NewInstance> = {}): Promise<Instance> {
+    const instance = await this.addOne(given);
+    return (await this.claim(1, [instance.kind]))[0]!;
+  }
+
+  async settle({ id, fence }: Instance, given: Partial<Settlement> = {}) {
+    const settlement: Settlement = { id, fence, logs: [], outcome: completed(), ...given };
+    const request = { at: this.at, node: "n1", settlements: [settlement] };
+    return (await this.store.settle(request)).value[0]!;
+  }
+
+  /** Accept an instance, claim it and settle it. */
+  async finish(
+    given: Partial<NewInstance> = {},
+    settlement: Partial<Settlement> = {},
+  ): Promise<Instance> {
+    const { instance } = await this.settle(await this.start(given), settlement);
+    return instance!;
+  }
+
+  async cancel(id: string): Promise<readonly Instance[]> {
+    return (await this.store.cancel({ at: this.at, query: { ids: [id] }, limit: 10 })).value;
+  }
+
+  async reap(limit = 100): Promise<readonly Instance[]> {
+    return (await this.store.reap({ at: this.at, limit })).value;
+  }
+
+  async states(id: string): Promise<readonly string[]> {
+    const { items } = await this.store.history({ instanceId: id }, { limit: 100 });
+    return items.map((entry) => entry.reason ? `${entry.state}:${entry.reason}` : entry.state);
+  }
+
+  newSchedule(given: Partial<ScheduleRecord> = {}): ScheduleRecord {
+    return {
+      id: "config:mail:0",
+      kind: "mail",
+      origin: "config",
+      spec: {
+        cron: "* * * * *",
+        everyMs: null,
+        timezone: "UTC",
+        overlap: "skip",
+        misfire: "latest",
+        misfireWithinMs: 86_400_000,
+        jitterMs: 0,
+      },
+      specHash: "hash",
+      generation: 1,
+      cursor: START,
+      startAt: START,
+      nextAt: START + 60_000,
+      argumentsJson: "[]",
+      priority: null,
+      timeoutMs: null,
+      retryMax: null,
+      createdAt: START,
+      updatedAt: START,
+      ...given,
+    };
+  }
+
+  async putSchedule(
+    given: Partial<ScheduleRecord> = {},
+    expectedGeneration: number | null = null,
+  ): Promise<ScheduleRecord> {
+    const record = this.newSchedule(given);
+    return (await this.store.putSchedule({ at: this.at, record, expectedGeneration })).value;
+  }
+
+  /** Fire the ticks given of schedule "config:mail:0", from cursor to the last of them. */
+  async fire(expectedCursor: number, ticks: readonly number[], given: Partial<Advance> = {}) {
+    const scheduleId = given.scheduleId ?? "config:mail:0";
+    const cursor = ticks.at(-1) ?? expectedCursor;
+    const advance: Advance = {
+      scheduleId,
+      generation: 1,
+      expectedCursor,
+      cursor,
+      nextAt: cursor + 60_000,
+      fires: ticks.map((scheduledFor) =>
+        this.newInstance({ scheduleId, scheduledFor, dueAt: scheduledFor })
+      ),
+      fates: [],
+      overlap: "skip",
+      ...given,
+    };
+    return (await this.store.advance({ at: this.at, advances: [advance] })).value[0]!;
+  }
+}
+
+/** The outcome of a success. */
+export function completed(resultsJson: string | null = "[null]"): Settlement["outcome"] {
+  return {
+    type: "final",
+    state: "completed",
+    reason: "ok",
+    resultsJson,
+    error: null,
+    isFailure: false,
+  };
+}
+
+/** The outcome of a failed last attempt. */
+export function failed(): Settlement["outcome"] {
+  const error = { name: "Error", message: "boom" };
+  return {
+    type: "final",
+    state: "terminated",
+    reason: "error",
+    resultsJson: null,
+    error,
+    isFailure: true,
+  };
+}
+
+/** Every item of a list, page by page. */
+export async function readPages<T>(
+  list: (page: PageRequest) => Promise<Page<T>>,
+  limit: number,
+  order: PageRequest["order"] = "newest",
+): Promise<readonly T[]> {
+  const items: T[] = [];
+  let token: string | undefined;
+  do {
+    const page = await list({ limit, order, ...(token === undefined ? {} : { token }) });
+    items.push(...page.items);
+    token = page.nextToken ?? undefined;
+  } while (token !== undefined);
+  return items;
+}
+
+export type StoreCases = Readonly<Record<string, (world: StoreWorld) => Promise<void>>>;
