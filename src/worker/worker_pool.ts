@@ -5,8 +5,11 @@ import type { Random } from "../platform/random.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
 
-/** Runs after which a worker is replaced, so that what job code leaks is bounded. */
-export const RUNS_MAX = 1_000;
+/**
+ * Runs after which a worker is replaced, so that what job code leaks is bounded. A start costs as much as a thousand empty runs,
+ * so with fewer the starts would cost more than the work.
+ */
+export const RUNS_MAX = 10_000;
 
 export interface WorkerPoolOptions {
   readonly clock: Clock;

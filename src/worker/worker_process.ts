@@ -27,6 +27,8 @@ export const HELLO_MS_MAX = 30_000;
 export const LOAD_MS_MAX = 30_000;
 /** How long output may stay on its way once the result or the exit of a worker is known. */
 const DRAIN_MS_MAX = 1_000;
+/** How long the channel of an exited worker may take to end. */
+const CHANNEL_MS_MAX = 50;
 /** How long a worker that was told to end may run its exit handlers. */
 const END_MS_MAX = 1_000;
 
@@ -341,9 +343,11 @@ export class WorkerProcess {
     this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
     this.#output!.whenClosed(() => {
       this.#isDrained = true;
-      // A result that was sent before the exit may still be in the channel.
-      if (this.#child.connected) this.#child.once("disconnect", () => this.#settle());
-      else this.#settle();
+      if (!this.#child.connected) return this.#settle();
+      // A result that was sent before the exit may still be in the channel. Deno tells no end of a channel in which the worker
+      // left something unread.
+      this.#child.once("disconnect", () => this.#settle());
+      this.#limit.set(this.#options.clock.now().monotonicMs + CHANNEL_MS_MAX);
     });
   }
 

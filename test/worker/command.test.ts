@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { CommandSpec, JobOptions } from "../../src/core/job.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import { resolveAccount } from "../../src/worker/accounts.ts";
+import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import {
+  commandJob,
+  isAlive,
+  makeTask,
+  RecordingSink,
+  whenGone,
+  workerCommand,
+} from "../support/attempts.ts";
+
+const isRoot = userInfo().uid === 0;
+const folder = mkdtempSync(join(tmpdir(), "command-test-"));
+chmodSync(folder, 0o777);
+const executor = createProcessExecutor({
+  clock: systemClock,
+  logger: silentLogger,
+  count: 4,
+  idleMs: 60_000,
+  command: workerCommand(),
+});
+after(() => executor.stop());
+
+interface Setting {
+  readonly spec?: Partial<CommandSpec>;
+  readonly options?: Partial<JobOptions>;
+  readonly args?: readonly unknown[];
+}
+
+function begin(script: string, { spec, options, args }: Setting = {}) {
+  const sink = new RecordingSink();
+  const job = commandJob(["/bin/sh", "-c", script, "jobctl"], spec, options);
+  return { sink, attempt: executor.run(makeTask(job, args), sink) };
+}
+
+async function run(script: string, setting: Setting = {}) {
+  const { sink, attempt } = begin(script, setting);
+  return { outcome: await attempt.outcome, lines: sink.messages() };
+}
+
+test("a command succeeds without results when it exits with code 0", async () => {
+  const { outcome, lines } = await run("echo out; echo err >&2");
+  assert.deepEqual(outcome, { type: "ok", resultsJson: "[]" });
+  assert.deepEqual(lines.sort(), ["err", "out"]);
+});
+
+test("a command fails with its code and the end of stderr when it exits with another", async () => {
+  const { outcome } = await run("echo nothing; echo no space >&2; exit 3");
+  assert.ok(outcome.type === "error");
+  assert.equal(outcome.error.exitCode, 3);
+  assert.equal(outcome.error.message, 'Command "/bin/sh" exited with code 3: no space');
+});
+
+test("a command fails with its signal when it is killed", async () => {
+  const { outcome } = await run("kill -9 $$");
+  assert.ok(outcome.type === "error" && outcome.error.signal === "SIGKILL");
+});
+
+test("a command is given its arguments as they are", async () => {
+  const args = ["a b", "$(id)", '"; id', "*", 7, { x: 1 }, ""];
+  const { lines } = await run('for a; do echo "<$a>"; done', { args });
+  assert.deepEqual(lines, ["<a b>", "<$(id)>", '<"; id>', "<*>", "<7>", '<{"x":1}>', "<>"]);
+});
+
+test("a command has cron's environment, its own and the instance's", async () => {
+  const { lines } = await run("env | sort", {
+    spec: { env: { MINE: "1", PATH: "/usr/bin:/bin:/mine" } },
+    args: ["x"],
+  });
+  const env = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s) as [string, string]));
+  const { username, homedir } = userInfo();
+  const uuid = env.JOB_UUID;
+  delete env.PWD;
+  delete env._;
+  delete env.SHLVL;
+  delete env.OLDPWD;
+  assert.deepEqual(env, {
+    HOME: homedir,
+    JOB_ARGS_JSON: '["x"]',
+    JOB_ATTEMPT: "1",
+    JOB_FENCE: "7",
+    JOB_KIND: "command",
+    JOB_SCHEDULED_FOR: "2026-01-01T00:00:00.000Z",
+    JOB_UUID: uuid,
+    LOGNAME: username,
+    MINE: "1",
+    PATH: "/usr/bin:/bin:/mine",
+    SHELL: "/bin/sh",
+    USER: username,
+  });
+});
+
+test("a command has its directory and umask and reads nothing", async () => {
+  const { lines } = await run("pwd; umask; cat; echo end", { spec: { cwd: folder, umask: 0o027 } });
+  assert.deepEqual(lines, [folder, "0027", "end"]);
+});
+
+test("a command is in a process group of its own", async () => {
+  const { lines } = await run("echo $$; cut -d' ' -f5 /proc/$$/stat");
+  assert.equal(lines[0], lines[1]);
+});
+
+for (
+  const [what, spec, wanted] of [
+    ["program", { argv: ["/nonexistent/program"] }, /"\/nonexistent\/program": not found/],
+    ["directory", { cwd: "/nonexistent" }, /in "\/nonexistent": ENOENT/],
+    ["user", { user: "no-such-user" }, /user "no-such-user": no such user/],
+    ["group", { group: "no-such-group" }, /group "no-such-group": no such group/],
+  ] as const
+) {
+  test(`a command fails with the value's name when its ${what} does not exist`, async () => {
+    const { outcome } = await run("true", { spec });
+    assert.ok(outcome.type === "error");
+    assert.match(outcome.error.message, wanted);
+  });
+}
+
+test("a command fails when its arguments are too long for the system", async () => {
+  const { outcome } = await run("true", { args: ["x".repeat(200_000)] });
+  assert.ok(outcome.type === "error" && /too long/.test(outcome.error.message));
+});
+
+test("a command runs as its user", { skip: !isRoot }, async () => {
+  const { outcome, lines } = await run("id -un; id -gn; id -G; echo $HOME $USER $LOGNAME", {
+    spec: { user: "nobody" },
+  });
+  assert.equal(outcome.type, "ok");
+  const { home, gid } = resolveAccount("nobody", null);
+  assert.deepEqual([lines[0], lines[2]], ["nobody", String(gid)]);
+  assert.equal(lines[3], `${home} nobody nobody`);
+});
+
+test("a command's background children end with it", async () => {
+  const file = join(folder, "background");
+  const { outcome } = await run(`sleep 600 & echo $! > ${file}; exit 0`);
+  assert.equal(outcome.type, "ok");
+  await whenGone(Number(readFileSync(file, "utf8")), 500);
+});
+
+test("a command is given SIGTERM at its timeout and its worker lives on", async () => {
+  const before = await run("echo $PPID");
+  const { outcome, lines } = await run('trap "echo bye; exit 0" TERM; echo up; sleep 600 & wait', {
+    options: { timeoutMs: 200, killAfterMs: 5_000 },
+  });
+  assert.ok(outcome.type === "aborted" && outcome.cause === "timeout");
+  assert.deepEqual(lines, ["up", "bye"]);
+  assert.deepEqual((await run("echo $PPID")).lines, before.lines);
+});
+
+test("a command that ignores SIGTERM is killed with its children after killAfterMs", async () => {
+  const file = join(folder, "stubborn");
+  const { sink, attempt } = begin(
+    `trap "" TERM; sleep 600 & echo $! > ${file}; echo up; while :; do sleep 600; done`,
+    { options: { killAfterMs: 300 } },
+  );
+  await sink.line("up");
+  const startMs = systemClock.now().monotonicMs;
+  attempt.abort("canceled");
+  const outcome = await attempt.outcome;
+  const tookMs = systemClock.now().monotonicMs - startMs;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
+  assert.ok(tookMs >= 300 && tookMs < 1_500, `took ${tookMs} ms`);
+  assert.equal(isAlive(Number(readFileSync(file, "utf8"))), false);
+});
+
+test("commands one after another lose no output when each writes megabytes", async () => {
+  const script = join(folder, "large.sh");
+  writeFileSync(
+    script,
+    "head -c 20000000 /dev/zero | tr '\\0' 'x' | fold -w 99\necho; echo the end\n",
+  );
+  for (let round = 0; round < 2; round++) {
+    const { outcome, lines } = await run(`sh ${script}`);
+    assert.equal(outcome.type, "ok");
+    assert.equal(lines.at(-1), "the end");
+    const dropped = lines.find((line) => line.includes("dropped here"))!;
+    const kept = lines.filter((line) => line.startsWith("x"));
+    const bytes = kept.reduce((sum, line) => sum + line.length, 0);
+    assert.equal(bytes + Number(/\((\d+) bytes\)/.exec(dropped)![1]), 20_000_000);
+  }
+});

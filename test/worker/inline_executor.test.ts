@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JobFunction, JobHandlers, JobOptions } from "../../src/core/job.ts";
+import type { Signature } from "../../src/core/signature.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
+import {
+  commandJob,
+  injectedSignature,
+  makeInstance,
+  makeJob,
+  moduleJob,
+  RecordingSink,
+} from "../support/attempts.ts";
+import { SimClock } from "../support/sim_clock.ts";
+
+interface Setting {
+  readonly handlers?: JobHandlers;
+  readonly options?: Partial<JobOptions>;
+  readonly signature?: Signature;
+  readonly args?: readonly unknown[];
+  readonly leaseMs?: number;
+}
+
+function begin(run: JobFunction, setting: Setting = {}) {
+  const clock = new SimClock();
+  const sink = new RecordingSink();
+  const executor = createInlineExecutor({ clock, logger: silentLogger });
+  const source = { type: "function", run, handlers: setting.handlers ?? {} } as const;
+  const job = makeJob("inline", source, setting.options, setting.signature);
+  const instance = makeInstance(job, setting.args);
+  const attempt = executor.run({ job, instance, deadlineMs: setting.leaseMs ?? 60_000 }, sink);
+  return { clock, sink, executor, job, attempt };
+}
+
+const never = () => new Promise(() => {});
+
+test("inline run() gives the encoded result when the function returns", async () => {
+  const { attempt } = begin((x: number, y: number) => x + y, { args: [2, 3] });
+  assert.deepEqual(await attempt.outcome, { type: "ok", resultsJson: "[5]" });
+});
+
+test("inline run() gives the error when the function throws or rejects", async () => {
+  for (
+    const run of [() => {
+      throw new RangeError("no");
+    }, () => Promise.reject(new RangeError("no"))]
+  ) {
+    const outcome = await begin(run).attempt.outcome;
+    assert.equal(outcome.type, "error");
+    assert.ok(outcome.type === "error" && outcome.error.name === "RangeError");
+  }
+});
+
+test("inline run() injects what the signature asks for wherever it stands", async () => {
+  const { attempt, sink } = begin(
+    async (value: number, context, manager, signal, worker, instance) => {
+      context.log.warn(`value ${value}`);
+      const answer = await manager.getInstance("abc");
+      return [signal.aborted, worker.node, instance.fence, context.fence, answer];
+    },
+    {
+      args: [4],
+      signature: injectedSignature(", Context, Manager, AbortSignal, Worker, Instance"),
+    },
+  );
+  sink.answer = (_, args) => ({ id: args[0] });
+  const outcome = await attempt.outcome;
+  assert.deepEqual(outcome, {
+    type: "ok",
+    resultsJson: '[[false,"node-1",7,7,{"id":"abc"}]]',
+  });
+  assert.deepEqual(sink.entries.map(({ level, message, source }) => ({ level, message, source })), [
+    { level: "warn", message: "value 4", source: "job" },
+  ]);
+});
+
+test("inline run() is aborted at its timeout and not before", async () => {
+  const { clock, attempt } = begin(never, { options: { timeoutMs: 1_000, killAfterMs: 500 } });
+  let outcome;
+  void attempt.outcome.then((value) => outcome = value);
+  await clock.advance(1_499);
+  assert.equal(outcome, undefined);
+  await clock.advance(1);
+  assert.equal((await attempt.outcome).type, "aborted");
+});
+
+test("inline abort() ends the attempt at once when the function obeys its signal", async () => {
+  const { clock, attempt } = begin(
+    (signal: AbortSignal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    { signature: injectedSignature("AbortSignal") },
+  );
+  await clock.settle();
+  attempt.abort("canceled");
+  attempt.abort("drain");
+  await clock.settle();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
+  assert.equal(clock.nextTimerMs() === null || clock.nextTimerMs()! >= 60_000, true);
+});
+
+test("inline abort() gives aborted when the function then returns", async () => {
+  let finish = (_: unknown) => {};
+  const { clock, attempt } = begin(() => new Promise((resolve) => finish = resolve));
+  await clock.settle();
+  attempt.abort("timeout");
+  finish("done");
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "timeout");
+});
+
+test("inline run() is aborted at the lease's deadline unless it is extended", async () => {
+  const { clock, attempt } = begin(never, { leaseMs: 1_000 });
+  attempt.extend(2_000);
+  let outcome;
+  void attempt.outcome.then((value) => outcome = value);
+  await clock.advance(1_999);
+  assert.equal(outcome, undefined);
+  await clock.advance(1);
+  const ended = await attempt.outcome;
+  assert.ok(ended.type === "aborted" && ended.cause === "lease");
+});
+
+test("inline onComplete() is given the results and its error fails the attempt", async () => {
+  const seen: unknown[] = [];
+  const good = begin(() => "r", { handlers: { onComplete: (_, results) => seen.push(results) } });
+  assert.equal((await good.attempt.outcome).type, "ok");
+  assert.deepEqual(seen, [["r"]]);
+  const bad = begin(() => "r", {
+    handlers: {
+      onComplete: () => {
+        throw new Error("late");
+      },
+    },
+  });
+  const outcome = await bad.attempt.outcome;
+  assert.ok(outcome.type === "error" && outcome.error.message === "late");
+});
+
+for (
+  const [what, answer, wanted] of [
+    ["undefined keeps", () => undefined, "original"],
+    ["null resolves", () => null, null],
+    ["an Error replaces", () => new Error("other"), "other"],
+    ["a text replaces", () => "text", "text"],
+    ["a throw replaces", () => {
+      throw new Error("thrown");
+    }, "thrown"],
+  ] as const
+) {
+  test(`inline onTerminate() decides when it answers: ${what} the error`, async () => {
+    const { attempt } = begin(() => {
+      throw new Error("original");
+    }, {
+      handlers: { onTerminate: answer },
+    });
+    const outcome = await attempt.outcome;
+    if (wanted === null) assert.deepEqual(outcome, { type: "ok", resultsJson: "[]" });
+    else assert.ok(outcome.type === "error" && outcome.error.message === wanted);
+  });
+}
+
+test("inline onTerminate() is not called when the attempt was canceled", async () => {
+  const { clock, attempt } = begin(never, {
+    handlers: { onTerminate: () => assert.fail("called") },
+    options: { killAfterMs: 10 },
+  });
+  attempt.abort("canceled");
+  await clock.advance(10);
+  assert.equal((await attempt.outcome).type, "aborted");
+});
+
+test("inline log writes nothing when the attempt has ended", async () => {
+  let log = (_: string) => {};
+  const { attempt, sink } = begin((context) => void (log = context.log.info), {
+    signature: injectedSignature("Context"),
+  });
+  await attempt.outcome;
+  log("too late");
+  assert.deepEqual(sink.entries, []);
+});
+
+test("inline run() executes a module when the job asks for it", async () => {
+  const executor = createInlineExecutor({ clock: new SimClock(), logger: silentLogger });
+  const job = moduleJob("pid");
+  const task = { job, instance: makeInstance(job), deadlineMs: 60_000 };
+  const outcome = await executor.run(task, new RecordingSink()).outcome;
+  assert.deepEqual(outcome, { type: "ok", resultsJson: `[${process.pid}]` });
+});
+
+test("inline run() refuses a command", async () => {
+  const executor = createInlineExecutor({ clock: new SimClock(), logger: silentLogger });
+  const job = commandJob(["/bin/true"]);
+  const task = { job, instance: makeInstance(job), deadlineMs: 60_000 };
+  assert.equal((await executor.run(task, new RecordingSink()).outcome).type, "error");
+});
+
+test("inline notify() resolves when the handler throws", async () => {
+  const executor = createInlineExecutor({ clock: new SimClock(), logger: silentLogger });
+  const seen: string[] = [];
+  const job = makeJob("state", {
+    type: "function",
+    run: () => {},
+    handlers: {
+      onStateChange: (instance, state) => {
+        seen.push(`${instance.state} ${state}`);
+        throw new Error("no");
+      },
+    },
+  });
+  await executor.notify({ job, instance: makeInstance(job), state: "completed" });
+  assert.deepEqual(seen, ["completed completed"]);
+});
+
+test("inline stop() aborts what runs and refuses what comes after", async () => {
+  const { clock, executor, attempt, job } = begin(never, { options: { killAfterMs: 100 } });
+  const stopped = executor.stop();
+  await clock.advance(100);
+  await stopped;
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "drain");
+  const task = { job, instance: makeInstance(job), deadlineMs: 60_000 };
+  assert.equal((await executor.run(task, new RecordingSink()).outcome).type, "lost");
+});

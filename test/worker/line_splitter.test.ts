@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/line_splitter.ts";
+
+function split(chunks: readonly (string | Uint8Array)[], marker?: string) {
+  const lines: string[] = [];
+  let markers = 0;
+  const splitter = new LineSplitter(
+    (line) => lines.push(Buffer.from(line).toString("latin1")),
+    () => {
+      markers += 1;
+      lines.push("MARK");
+    },
+  );
+  if (marker) splitter.expect(marker);
+  for (const chunk of chunks) splitter.push(Buffer.from(chunk as string));
+  splitter.flush();
+  return { lines, markers };
+}
+
+test("LineSplitter gives lines without their ends when chunks cut them anywhere", () => {
+  assert.deepEqual(split(["a\nb", "c\r\n\n", "d"]).lines, ["a", "bc", "", "d"]);
+});
+
+test("LineSplitter finds the marker when it follows text without a line end", () => {
+  const { lines, markers } = split(["partial\x1emark\n", "next\n"], "\x1emark\n");
+  assert.deepEqual(lines, ["partial", "MARK", "next"]);
+  assert.equal(markers, 1);
+});
+
+test("LineSplitter finds the marker when it comes byte by byte", () => {
+  const { lines } = split([..."one\n\x1emark\ntwo\n"], "\x1emark\n");
+  assert.deepEqual(lines, ["one", "MARK", "two"]);
+});
+
+test("LineSplitter finds the marker behind a line of any length", () => {
+  for (const length of [LINE_BYTES_MAX - 1, LINE_BYTES_MAX, LINE_BYTES_MAX + 3, 100_000]) {
+    const text = "x".repeat(length);
+    const { lines, markers } = split([text + "\x1ema", "rk\n"], "\x1emark\n");
+    assert.equal(markers, 1, `length ${length}`);
+    assert.equal(lines.slice(0, -1).join(""), text);
+  }
+});
+
+test("LineSplitter takes the marker for output when it is not expected", () => {
+  assert.deepEqual(split(["\x1emark\n"]).lines, ["\x1emark"]);
+});
+
+for (
+  const [name, length, pieces] of [["at", 0, 1], ["one above", 1, 2], ["one below", -1, 1]] as const
+) {
+  test(`LineSplitter cuts a line into pieces when it is ${name} the limit`, () => {
+    const { lines } = split(["y".repeat(LINE_BYTES_MAX + length) + "\n"]);
+    assert.equal(lines.length, pieces);
+    assert.ok(lines.every((line) => line.length <= LINE_BYTES_MAX));
+  });
+}
+
+test("LineSplitter cuts between characters when a long line is UTF-8", () => {
+  const text = "a" + "€".repeat(10_000);
+  const pieces: Uint8Array[] = [];
+  const splitter = new LineSplitter((line) => pieces.push(line), () => {});
+  splitter.push(Buffer.from(text + "\n"));
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  assert.equal(pieces.map((piece) => decoder.decode(piece)).join(""), text);
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  OUTPUT_BYTES_MAX,
+  OUTPUT_LINES_MAX,
+  OutputLimiter,
+} from "../../src/worker/output_limiter.ts";
+
+const line = (text: string | Uint8Array) =>
+  ({ at: 1, level: "info", source: "stdout", text }) as const;
+
+function collect(texts: Iterable<string>) {
+  const limiter = new OutputLimiter();
+  const head = [];
+  for (const text of texts) {
+    const entry = limiter.push(line(text));
+    if (entry) head.push(entry);
+  }
+  return { head, tail: limiter.finish(9) };
+}
+
+function* count(lines: number) {
+  for (let index = 1; index <= lines; index++) yield String(index);
+}
+
+test("OutputLimiter keeps everything when there are as many lines as the limit", () => {
+  const { head, tail } = collect(count(OUTPUT_LINES_MAX));
+  const messages = [...head, ...tail].map((entry) => entry.message);
+  assert.deepEqual(messages, [...count(OUTPUT_LINES_MAX)]);
+});
+
+test("OutputLimiter records what it dropped when there is one line too many", () => {
+  const { head, tail } = collect(count(OUTPUT_LINES_MAX + 1));
+  assert.equal(head.at(-1)!.message, String(OUTPUT_LINES_MAX / 2));
+  assert.equal(tail[0]!.source, "system");
+  assert.match(tail[0]!.message, /^1 lines \(4 bytes\) of output dropped here/);
+  assert.equal(tail[1]!.message, String(OUTPUT_LINES_MAX / 2 + 2));
+  assert.equal(tail.at(-1)!.message, String(OUTPUT_LINES_MAX + 1));
+});
+
+test("OutputLimiter keeps head and tail when a million lines come", () => {
+  const { head, tail } = collect(count(1_000_000));
+  assert.equal(head.length + tail.length, OUTPUT_LINES_MAX + 1);
+  assert.match(tail[0]!.message, /^990000 lines/);
+  assert.equal(tail.at(-1)!.message, "1000000");
+});
+
+test("OutputLimiter keeps to the limit of bytes when lines are long", () => {
+  const { head, tail } = collect(Array.from({ length: 1_000 }, () => "x".repeat(8_000)));
+  const bytes = [...head, ...tail.slice(1)].reduce((sum, entry) => sum + entry.message.length, 0);
+  assert.ok(bytes <= OUTPUT_BYTES_MAX);
+  assert.ok(bytes > OUTPUT_BYTES_MAX - 20_000);
+});
+
+test("OutputLimiter makes text safe when bytes are no UTF-8 or hold NUL", () => {
+  const entry = new OutputLimiter().push(line(Uint8Array.of(97, 0xff, 0, 98)));
+  assert.equal(entry!.message, "a\ufffd␀b");
+});

@@ -1,0 +1,411 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { JobDefinition } from "../../src/core/job.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import type { AttemptOutcome, Executor } from "../../src/worker/executor.ts";
+import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import {
+  injectedSignature,
+  isAlive,
+  makeInstance,
+  makeJob,
+  makeTask,
+  moduleJob,
+  RecordingSink,
+  whenGone,
+  workerCommand,
+} from "../support/attempts.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "worker-test-"));
+const executors: Executor[] = [];
+
+function makeExecutor(
+  options: {
+    readonly count?: number;
+    readonly idleMs?: number;
+    readonly command?: readonly string[];
+  } = {},
+): Executor {
+  const executor = createProcessExecutor({
+    clock: systemClock,
+    logger: silentLogger,
+    count: 4,
+    idleMs: 60_000,
+    command: workerCommand(),
+    ...options,
+  });
+  executors.push(executor);
+  return executor;
+}
+
+// One for the tests that leave nothing behind; the others make their own.
+const shared = makeExecutor();
+after(() => Promise.all(executors.map((executor) => executor.stop())));
+
+async function outcomeOf(
+  job: JobDefinition,
+  args: readonly unknown[] = [],
+  executor = shared,
+): Promise<{ readonly outcome: AttemptOutcome; readonly sink: RecordingSink }> {
+  const sink = new RecordingSink();
+  const outcome = await executor.run(makeTask(job, args), sink).outcome;
+  return { outcome, sink };
+}
+
+function message(outcome: AttemptOutcome): string {
+  return outcome.type === "ok" ? "ok" : outcome.error.message;
+}
+
+test("run() gives the results of a function in another process", async () => {
+  const { outcome } = await outcomeOf(moduleJob("pid"));
+  assert.ok(outcome.type === "ok");
+  assert.notEqual(JSON.parse(outcome.resultsJson)[0], process.pid);
+});
+
+test("run() carries arguments and results of a mebibyte", async () => {
+  const text = "€".repeat(349_000);
+  const { outcome } = await outcomeOf(moduleJob("echo"), [text]);
+  assert.ok(outcome.type === "ok");
+  assert.equal(JSON.parse(outcome.resultsJson)[0], text);
+});
+
+test("run() injects what the signature asks for", async () => {
+  const job = moduleJob("context", {}, injectedSignature("Context, , Manager, Worker"));
+  const { outcome } = await outcomeOf(job, [42]);
+  assert.ok(outcome.type === "ok");
+  const [value] = JSON.parse(outcome.resultsJson);
+  assert.match(value.id, /^00000000-/);
+  assert.deepEqual({ ...value, id: "" }, {
+    value: 42,
+    fence: 7,
+    id: "",
+    attempt: 1,
+    scheduledFor: "2026-01-01T00:00:00.000Z",
+    aborted: false,
+    manager: ["cancelInstances", "getInstance", "lookupInstances", "scheduleJob"],
+    pid: true,
+  });
+});
+
+test("run() carries calls of the manager and their errors", async () => {
+  const job = moduleJob("manager", {}, injectedSignature("Manager, "));
+  const sink = new RecordingSink();
+  sink.answer = (_, args) => ({ kind: args[0] });
+  const first = await shared.run(makeTask(job, ["a"]), sink).outcome;
+  assert.deepEqual(first, { type: "ok", resultsJson: '[{"kind":"a"}]' });
+  assert.deepEqual(sink.calls, [{ method: "scheduleJob", args: ["a", { at: 5 }] }]);
+  sink.answer = () => {
+    throw new Error("refused");
+  };
+  const second = await shared.run(makeTask(job, ["a"]), sink).outcome;
+  assert.equal(message(second), "refused");
+});
+
+test("run() keeps the worker for the next attempt", async () => {
+  const executor = makeExecutor();
+  const pids = new Set<string>();
+  for (let index = 0; index < 5; index++) {
+    const { outcome } = await outcomeOf(moduleJob("pid"), [], executor);
+    assert.ok(outcome.type === "ok");
+    pids.add(outcome.resultsJson);
+  }
+  assert.equal(pids.size, 1);
+  assert.deepEqual(executor.stats(), { alive: 1, busy: 0 });
+});
+
+for (
+  const what of [
+    "undefined",
+    "null",
+    "number",
+    "string",
+    "frozen",
+    "getter",
+    "long",
+    "proxy",
+    "cycle",
+  ]
+) {
+  test(`run() gives a bounded error when the job throws: ${what}`, async () => {
+    const { outcome } = await outcomeOf(moduleJob("throw"), [what]);
+    assert.equal(outcome.type, "error");
+    assert.ok(JSON.stringify(outcome).length < 40_000);
+  });
+}
+
+for (
+  const what of ["bigint", "cycle", "function", "symbol", "nan", "badDate", "map", "proxy", "large"]
+) {
+  test(`run() gives a result or an error when the job returns: ${what}`, async () => {
+    const { outcome } = await outcomeOf(moduleJob("return"), [what]);
+    if (outcome.type === "ok") assert.ok(Array.isArray(JSON.parse(outcome.resultsJson)));
+    else assert.equal(outcome.type, "error");
+  });
+}
+
+for (const code of [0, 1, 77]) {
+  test(`run() gives an error when the job exits with code ${code} before a result`, async () => {
+    const { outcome } = await outcomeOf(moduleJob("exit"), [code]);
+    assert.ok(outcome.type === "error");
+    assert.equal(outcome.error.exitCode, code);
+    assert.match(outcome.error.message, new RegExp(`exited with code ${code} before a result`));
+  });
+}
+
+test("run() gives lost when the worker is killed by somebody else", async () => {
+  const { outcome } = await outcomeOf(moduleJob("killSelf"));
+  assert.ok(outcome.type === "lost" && outcome.error.signal === "SIGKILL");
+});
+
+test("run() gives lost and what was printed when the worker cannot start", async () => {
+  const script = join(folder, "broken.sh");
+  writeFileSync(script, "#!/bin/sh\necho cannot begin >&2\nexit 9\n", { mode: 0o755 });
+  const broken = makeExecutor({ command: [script] });
+  const { outcome } = await outcomeOf(moduleJob("noop"), [], broken);
+  assert.equal(outcome.type, "lost");
+  assert.match(message(outcome), /could not be started: .*9: cannot begin/);
+  const missing = makeExecutor({ command: ["/nonexistent/program"] });
+  assert.equal((await outcomeOf(moduleJob("noop"), [], missing)).outcome.type, "lost");
+});
+
+test("run() gives an error when the module is missing or does not define the job", async () => {
+  const source = { type: "module", path: "/nonexistent.ts", entry: "x", version: "1" } as const;
+  assert.equal((await outcomeOf(makeJob("x", source))).outcome.type, "error");
+  assert.equal((await outcomeOf(moduleJob("unknown"))).outcome.type, "error");
+});
+
+test("run() refuses a function", async () => {
+  const job = makeJob("f", { type: "function", run: () => {}, handlers: {} });
+  const { outcome } = await outcomeOf(job);
+  assert.ok(outcome.type === "error" && /its source is a function/.test(outcome.error.message));
+});
+
+test("run() loads a module anew in another worker when its version changed", async () => {
+  const executor = makeExecutor();
+  const path = join(folder, "changing.ts");
+  const results = [];
+  for (const version of ["one", "two"]) {
+    writeFileSync(path, `export default () => "${version}";`);
+    const job = makeJob("changing", { type: "module", path, entry: "changing", version });
+    const { outcome } = await outcomeOf(job, [], executor);
+    results.push(outcome.type === "ok" ? outcome.resultsJson : message(outcome));
+  }
+  assert.deepEqual(results, ['["one"]', '["two"]']);
+});
+
+test("run() calls onComplete and onTerminate in the worker before its outcome", async () => {
+  const complete = await outcomeOf(moduleJob("complete"), [21]);
+  assert.deepEqual(complete.outcome, { type: "ok", resultsJson: "[42]" });
+  assert.deepEqual(complete.sink.messages(), ["completed complete [42]"]);
+  const resolved = await outcomeOf(moduleJob("terminate"), ["resolve"]);
+  assert.deepEqual(resolved.outcome, { type: "ok", resultsJson: "[]" });
+  assert.deepEqual(resolved.sink.messages(), ["terminated by original"]);
+  for (
+    const [how, wanted] of [["keep", "original"], ["replace", "replaced"], ["throw", "thrown"]]
+  ) {
+    assert.equal(message((await outcomeOf(moduleJob("terminate"), [how])).outcome), wanted);
+  }
+});
+
+test("run() stops a spinning job at its timeout, and the next attempt runs", async () => {
+  const executor = makeExecutor();
+  const startMs = systemClock.now().monotonicMs;
+  const job = moduleJob("spin", { timeoutMs: 200, killAfterMs: 200 });
+  const { outcome, sink } = await outcomeOf(job, [], executor);
+  const tookMs = systemClock.now().monotonicMs - startMs;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "timeout");
+  assert.match(outcome.error.message, /timeout of 200 ms/);
+  assert.deepEqual(sink.messages(), ["spinning"]);
+  assert.ok(tookMs >= 300 && tookMs < 3_000, `took ${tookMs} ms`);
+  assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "ok");
+});
+
+test("abort() gives the worker back when the function ends upon its signal", async () => {
+  const executor = makeExecutor();
+  for (const kind of ["waitAbort", "returnOnAbort"]) {
+    const sink = new RecordingSink();
+    const job = moduleJob(kind, {}, injectedSignature("AbortSignal"));
+    const attempt = executor.run(makeTask(job), sink);
+    await sink.line("waiting");
+    attempt.abort("canceled");
+    attempt.abort("drain");
+    const outcome = await attempt.outcome;
+    assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
+    assert.equal(outcome.error.name, "AbortError");
+  }
+  assert.deepEqual(executor.stats(), { alive: 1, busy: 0 });
+});
+
+test("abort() kills a job that ignores its signal and SIGTERM after killAfterMs", async () => {
+  const sink = new RecordingSink();
+  const attempt = shared.run(makeTask(moduleJob("ignoreAbort", { killAfterMs: 400 })), sink);
+  await sink.line("ignoring");
+  const startMs = systemClock.now().monotonicMs;
+  attempt.abort("canceled");
+  const outcome = await attempt.outcome;
+  const tookMs = systemClock.now().monotonicMs - startMs;
+  assert.ok(outcome.type === "aborted" && outcome.error.signal === "SIGKILL");
+  assert.ok(tookMs >= 400 && tookMs < 1_000, `took ${tookMs} ms`);
+  assert.deepEqual(sink.messages(), ["ignoring", "no"]);
+});
+
+test("abort() ends an attempt whose worker has not started", async () => {
+  const attempt = makeExecutor().run(makeTask(moduleJob("noop")), new RecordingSink());
+  attempt.abort("canceled");
+  assert.equal((await attempt.outcome).type, "aborted");
+});
+
+test("run() ends job code before its deadline when nobody extends it", async () => {
+  const file = join(folder, "deadline");
+  const job = moduleJob("spin", { killAfterMs: 60_000 });
+  const task = makeTask(job, [file], { leaseMs: 1_000 });
+  const outcome = await shared.run(task, new RecordingSink()).outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
+  assert.ok(systemClock.now().monotonicMs <= task.deadlineMs + 20);
+  assert.equal(isAlive(Number(readFileSync(file, "utf8"))), false);
+});
+
+test("extend() keeps an attempt beyond its first deadline", async () => {
+  const sink = new RecordingSink();
+  const job = moduleJob("waitAbort", {}, injectedSignature("AbortSignal"));
+  const task = makeTask(job, [], { leaseMs: 600 });
+  const attempt = shared.run(task, sink);
+  attempt.extend(task.deadlineMs + 60_000);
+  await new Promise((resolve) => systemClock.timer(800, () => resolve(null)));
+  attempt.abort("canceled");
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
+});
+
+test("run() gives an error when something uncaught is thrown during the attempt", async () => {
+  const { outcome } = await outcomeOf(moduleJob("uncaught"));
+  assert.ok(outcome.type === "error" && outcome.error.message === "loose");
+});
+
+test("run() attributes what is thrown after the attempt to it and replaces the worker", async () => {
+  const executor = makeExecutor();
+  const { outcome, sink } = await outcomeOf(moduleJob("late"), [], executor);
+  assert.equal(outcome.type, "ok");
+  await sink.line("too late");
+  const [entry] = sink.entries;
+  assert.deepEqual([entry!.level, entry!.source], ["error", "system"]);
+  const next = await outcomeOf(moduleJob("noop"), [], executor);
+  assert.equal(next.outcome.type, "ok");
+  assert.deepEqual(next.sink.entries, []);
+});
+
+test("run() kills the children that an attempt leaves in its worker's group", async () => {
+  const file = join(folder, "child");
+  assert.equal((await outcomeOf(moduleJob("leaveChild"), [file])).outcome.type, "ok");
+  await whenGone(Number(readFileSync(file, "utf8")), 1_000);
+});
+
+test("run() replaces a worker whose connection the job broke", async () => {
+  const executor = makeExecutor();
+  assert.equal((await outcomeOf(moduleJob("deaf"), [], executor)).outcome.type, "ok");
+  assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "ok");
+});
+
+test("run() gives output in order, with its level, to its own attempt", async () => {
+  const executor = makeExecutor();
+  for (const word of ["a", "b", "c"]) {
+    const { sink } = await outcomeOf(moduleJob("printBoth"), [word], executor);
+    assert.deepEqual(sink.messages("stdout"), [`out ${word} 1`, `out ${word} 2`]);
+    assert.deepEqual(sink.messages("stderr"), [`err ${word}`]);
+    const level = (source: string) => sink.entries.find((entry) => entry.source === source)!.level;
+    assert.deepEqual([level("stdout"), level("stderr")], ["info", "error"]);
+  }
+  assert.deepEqual(executor.stats(), { alive: 1, busy: 0 });
+});
+
+test("run() has all output before its outcome when there are thousands of lines", async () => {
+  const { sink } = await outcomeOf(moduleJob("print"), [9_000, "line"]);
+  const wanted = Array.from({ length: 9_000 }, (_, index) => `${index} line`);
+  assert.deepEqual(sink.messages(), wanted);
+});
+
+test("run() keeps the output of a job that exits", async () => {
+  const { sink } = await outcomeOf(moduleJob("spin", { timeoutMs: 100, killAfterMs: 1 }));
+  assert.deepEqual(sink.messages(), ["spinning"]);
+});
+
+test("run() bounds the output of a job that floods it", async () => {
+  const { outcome, sink } = await outcomeOf(moduleJob("flood"), [60]);
+  assert.equal(outcome.type, "ok");
+  assert.ok(sink.entries.length <= 10_001);
+  assert.equal(sink.messages().at(-1), "the end");
+  assert.match(sink.messages("system")[0]!, /lines \(\d+ bytes\) of output dropped here/);
+});
+
+test("run() makes output safe when it is no UTF-8, holds NUL or has no line end", async () => {
+  const bytes = Buffer.from([0xff, 0x61, 0x00, 0x0a, 0x1b, 0x5b, 0x6d]);
+  const { sink } = await outcomeOf(moduleJob("printBytes"), [bytes.toString("base64")]);
+  assert.deepEqual(sink.messages(), ["\ufffda␀", "\x1b[m"]);
+});
+
+test("run() gives the entries of ctx.log with their levels", async () => {
+  const { sink } = await outcomeOf(moduleJob("log", {}, injectedSignature("Context")));
+  assert.deepEqual(
+    sink.entries.map(({ level, message, source }) => `${level} ${message} ${source}`),
+    ["debug d job", "info i job", "warn w job", "error e job"],
+  );
+});
+
+test("notify() tells the states of one instance in their order", async () => {
+  const job = moduleJob("state");
+  const file = join(folder, "states");
+  const instance = makeInstance(job, [file]);
+  await Promise.all(
+    (["scheduled", "processing", "completed"] as const).map((state) =>
+      shared.notify({ job, instance, state })
+    ),
+  );
+  assert.equal(
+    readFileSync(file, "utf8"),
+    "scheduled scheduled\nprocessing processing\ncompleted completed\n",
+  );
+});
+
+test("notify() resolves when the handler fails", async () => {
+  const job = moduleJob("state");
+  await shared.notify({ job, instance: makeInstance(job, ["/nonexistent/x"]), state: "canceled" });
+});
+
+test("resize() ends surplus workers when they are idle", async () => {
+  const executor = makeExecutor();
+  await Promise.all([1, 2, 3].map(() => outcomeOf(moduleJob("pid"), [], executor)));
+  assert.equal(executor.stats().alive, 3);
+  const pids = await Promise.all([1, 2, 3].map(() => outcomeOf(moduleJob("pid"), [], executor)));
+  executor.resize(1);
+  const gone = pids.map(({ outcome }) =>
+    outcome.type === "ok" ? JSON.parse(outcome.resultsJson)[0] as number : 0
+  );
+  await Promise.any(gone.map((pid) => whenGone(pid, 2_000)));
+  executor.resize(0);
+  await Promise.all(gone.map((pid) => whenGone(pid, 2_000)));
+});
+
+test("run() ends idle workers after idleMs", async () => {
+  const executor = makeExecutor({ idleMs: 50 });
+  const { outcome } = await outcomeOf(moduleJob("pid"), [], executor);
+  assert.ok(outcome.type === "ok");
+  await whenGone(JSON.parse(outcome.resultsJson)[0], 2_000);
+});
+
+test("stop() aborts what runs, ends every worker and refuses further attempts", async () => {
+  const executor = makeExecutor();
+  const file = join(folder, "stopped");
+  const sink = new RecordingSink();
+  const attempt = executor.run(makeTask(moduleJob("spin", { killAfterMs: 100 }), [file]), sink);
+  await sink.line("spinning");
+  await executor.stop();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "drain");
+  assert.equal(isAlive(Number(readFileSync(file, "utf8"))), false);
+  assert.deepEqual(executor.stats(), { alive: 0, busy: 0 });
+  assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "lost");
+});

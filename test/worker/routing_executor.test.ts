@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JobDefinition } from "../../src/core/job.ts";
+import type { Executor } from "../../src/worker/executor.ts";
+import { createExecutor } from "../../src/worker/routing_executor.ts";
+import { commandJob, makeJob, makeTask, moduleJob, RecordingSink } from "../support/attempts.ts";
+
+function named(name: string, calls: string[]): Executor {
+  const note = (what: string) => void calls.push(`${name} ${what}`);
+  return {
+    name,
+    start: async () => note("start"),
+    stop: async () => note("stop"),
+    run() {
+      note("run");
+      const outcome = Promise.resolve({ type: "ok", resultsJson: "[]" } as const);
+      return { outcome, extend() {}, abort() {} };
+    },
+    notify: async () => note("notify"),
+    resize: (count) => note(`resize ${count}`),
+    stats: () => ({ alive: 2, busy: 1 }),
+  };
+}
+
+const functionJob = makeJob("f", { type: "function", run: () => {}, handlers: {} });
+const routes: readonly (readonly [string, JobDefinition, string])[] = [
+  ["a function", functionJob, "inline"],
+  ["a command", commandJob(["/bin/true"]), "process"],
+  [
+    "a command that asks for inline",
+    commandJob(["/bin/true"], {}, { isolation: "inline" }),
+    "process",
+  ],
+  ["a module", moduleJob("noop"), "process"],
+  ["a module that asks for inline", moduleJob("noop", { isolation: "inline" }), "inline"],
+];
+
+for (const [what, job, wanted] of routes) {
+  test(`createExecutor() runs and notifies in the ${wanted} executor when the job is ${what}`, async () => {
+    const calls: string[] = [];
+    const executor = createExecutor({
+      process: named("process", calls),
+      inline: named("inline", calls),
+    });
+    const task = makeTask(job);
+    executor.run(task, new RecordingSink());
+    await executor.notify({ job, instance: task.instance, state: "completed" });
+    assert.deepEqual(calls, [`${wanted} run`, `${wanted} notify`]);
+  });
+}
+
+test("createExecutor() starts, resizes, counts and stops both", async () => {
+  const calls: string[] = [];
+  const executor = createExecutor({
+    process: named("process", calls),
+    inline: named("inline", calls),
+  });
+  await executor.start();
+  executor.resize(3);
+  await executor.stop();
+  assert.deepEqual(executor.stats(), { alive: 4, busy: 2 });
+  assert.deepEqual(calls, [
+    "inline start",
+    "process start",
+    "inline resize 3",
+    "process resize 3",
+    "process stop",
+    "inline stop",
+  ]);
+});
