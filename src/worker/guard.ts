@@ -1,5 +1,4 @@
 import { Worker } from "node:worker_threads";
-import { isCompiled } from "../platform/process.ts";
 import { guardDescriptor } from "./protocol.ts";
 
 /** The worker's side of its guard thread. */
@@ -25,8 +24,7 @@ export async function startGuard(): Promise<Guard> {
 }
 
 function threadUrl(): URL {
-  // The bundled file keeps further entry points at their places below src/.
-  if (isCompiled()) return new URL("./worker/guard_thread.ts", import.meta.url);
+  // From source it is a .ts file; packed, and beside the main module of the compiled file, a .js file.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return new URL(`./guard_thread.${extension}`, import.meta.url);
 }
