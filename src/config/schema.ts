@@ -2,6 +2,9 @@ import { nearest } from "../core/nearest.ts";
 import type { Reader } from "./readers.ts";
 import { type Field, isTable, type Report } from "./source.ts";
 
+/** Unknown keys that get a hint; a file with more of them is something else than a configuration. */
+const HINTS_MAX = 1000;
+
 /** One key of the configuration. */
 export interface Key<T> {
   /** Null for a key that is planned and not built: it is refused as such. */
@@ -114,6 +117,10 @@ function reportUnknown(
   field: Field,
   report: Report,
 ): void {
+  if (report.problems.length > HINTS_MAX) {
+    report.key(field, "unknown key");
+    return;
+  }
   const name = path.at(-1)!;
   const parent = path.slice(0, -1).join(".");
   const siblings = schema.children.get(parent) ?? [];

@@ -1,12 +1,9 @@
 import { relative } from "node:path";
-import type { Environment } from "../config/expand.ts";
-import type { LoadedConfig } from "../config/config.ts";
-import { loadConfig } from "../config/load_config.ts";
 import { ConfigError } from "../config/problems.ts";
 import { describeSignature } from "../core/describe.ts";
 import type { JobDefinition, JobSource } from "../core/job.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
-import { loadJobs } from "../jobs/load_jobs.ts";
+import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { scheduleTextOf } from "./next.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
@@ -50,36 +47,21 @@ export interface CheckResult {
  */
 export async function checkConfig(
   file: string | null,
-  options: {
-    readonly env: Environment;
-    readonly flags?: Readonly<Record<string, unknown>>;
-    readonly cwd?: string;
-    readonly nowMs: number;
-  },
+  options: LoadProjectOptions,
 ): Promise<CheckResult> {
-  let loaded: LoadedConfig;
   try {
-    loaded = await loadConfig(file, options);
+    const { jobs, problems, warnings } = await loadProject(file, options);
+    return {
+      file,
+      isUsable: true,
+      problems,
+      warnings,
+      jobs: jobs.map((job) => checkJob(job, options)),
+    };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { file, isUsable: false, problems: error.problems, warnings: [], jobs: [] };
   }
-  const { config } = loaded;
-  const { jobs, problems } = await loadJobs({
-    modules: [...config.modules],
-    tables: [...config.jobs],
-    defaults: config.defaults,
-    timezone: config.timezone,
-    scheduleDefaults: config.scheduleDefaults,
-    now: options.nowMs,
-  });
-  return {
-    file,
-    isUsable: true,
-    problems: [...loaded.problems, ...problems],
-    warnings: loaded.warnings,
-    jobs: jobs.map((job) => checkJob(job, options)),
-  };
 }
 
 function checkJob(
