@@ -4,6 +4,7 @@ import { loadConfig } from "./config/load_config.ts";
 import { toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
+import { nextTickOf } from "./core/ticks.ts";
 import { createHttpServer } from "./http/server.ts";
 import { loadJobs } from "./jobs/load_jobs.ts";
 import { Manager } from "./manager/manager.ts";
@@ -185,10 +186,14 @@ function reportProblem(problem: ConfigProblem, logger: Logger): void {
 // What runs next, and where to look: the first things that a new user asks.
 async function announce(manager: Manager, config: Config, logger: Logger): Promise<void> {
   const { items } = await manager.listSchedules({}, { limit: 1_000 });
-  const upcoming = items.filter((schedule) => schedule.nextAt !== null)
-    .sort((a, b) => a.nextAt! - b.nextAt!).slice(0, RUNS_SHOWN_MAX);
-  for (const schedule of upcoming) {
-    logger.info(`Next run of ${schedule.kind}`, { at: new Date(schedule.nextAt!).toISOString() });
+  const { wallMs } = systemClock.now();
+  const upcoming = items.map(({ kind, spec, startAt }) => ({
+    kind,
+    at: nextTickOf(spec, startAt, wallMs),
+  })).filter((run): run is { kind: string; at: number } => run.at !== null)
+    .sort((a, b) => a.at - b.at).slice(0, RUNS_SHOWN_MAX);
+  for (const { kind, at } of upcoming) {
+    logger.info(`Next run of ${kind}`, { at: new Date(at).toISOString() });
   }
   const port = config.server.port === 59051 ? "" : ` --port ${config.server.port}`;
   logger.info(`Look at it with: jobctl status${port}, jobctl list instances${port}`);

@@ -4,6 +4,8 @@ import { retryDelayMs } from "../core/policy.ts";
 import type { Settlement } from "../store/store.ts";
 import type { AttemptOutcome } from "../worker/executor.ts";
 
+const TAKEOVER_DELAY_MAX_MS = 60_000;
+
 /**
  * What the store is to record of an attempt's outcome: completed, failed for good, tried again, given back.
  *
@@ -33,13 +35,25 @@ export function settlementOf(
           isFailure: false,
         },
       };
-    case "lost":
-      return { ...claim, outcome: { type: "crash", dueAt: context.nowMs, error: outcome.error } };
+    case "lost": {
+      const dueAt = context.nowMs + takeoverDelayMs(instance.crashes);
+      return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
+    }
     case "error":
       return { ...claim, outcome: failure(instance, "error", outcome.error, context) };
     case "aborted":
       return { ...claim, outcome: aborted(instance, outcome, context) };
   }
+}
+
+/**
+ * Wait before a lost attempt is taken over, in milliseconds: none after the first loss, then doubling, so that a worker that
+ * cannot start is not tried in a hot loop.
+ *
+ * @param crashes losses before this one
+ */
+function takeoverDelayMs(crashes: number): number {
+  return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
 }
 
 type FailureContext = Parameters<typeof settlementOf>[2];
