@@ -34,6 +34,8 @@ export function pack() {
     dependencies,
   };
   writeFileSync(join(LIB, "package.json"), JSON.stringify(packed, null, 2) + "\n");
+  const main = join(LIB, "src", "main.js");
+  writeFileSync(main, `#!/usr/bin/env node\n${readFileSync(main, "utf8")}`);
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) {
     if (existsSync(join(ROOT, file))) copyFileSync(join(ROOT, file), join(LIB, file));
   }
