@@ -6,6 +6,7 @@ import type { LoggerLevel } from "../platform/logger.ts";
 /** A role that a token carries. */
 export type Role = "viewer" | "operator" | "admin";
 
+/** A token that lets its holder in, with what it may do. */
 export interface TokenConfig {
   readonly name: string;
   readonly token: string;

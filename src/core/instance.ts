@@ -92,8 +92,10 @@ export interface HistoryEntry {
   readonly node: string | null;
 }
 
+/** How grave a line of an instance's log is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/** Log levels, least grave first. */
 export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** One line of an instance's log. */

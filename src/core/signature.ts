@@ -29,6 +29,7 @@ export interface MemberShape {
 /** The types of ours that are injected wherever they stand and take no argument. */
 export type InjectedType = "Context" | "Instance" | "Manager" | "Worker" | "AbortSignal";
 
+/** One parameter of a job: an argument to convert, or something to inject. */
 export type ParameterShape =
   | { readonly role: "injected"; readonly name: string; readonly inject: InjectedType }
   | {

@@ -10,6 +10,7 @@ export type JobState =
   | "canceled"
   | "timedOut";
 
+/** Every state. */
 export const JOB_STATES: readonly JobState[] = [
   "created",
   "scheduled",
@@ -23,6 +24,7 @@ export const JOB_STATES: readonly JobState[] = [
 /** States that nothing but deletion follows. */
 export type FinalState = "completed" | "terminated" | "canceled" | "timedOut";
 
+/** States that an instance does not leave. */
 export const FINAL_STATES: readonly FinalState[] = [
   "completed",
   "terminated",

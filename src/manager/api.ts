@@ -57,6 +57,7 @@ export interface SchedulePreview {
   readonly dueAt: number;
 }
 
+/** How many workers there are and what they do. */
 export interface WorkerStatus {
   /** Attempts at once. */
   readonly count: number;
@@ -65,6 +66,7 @@ export interface WorkerStatus {
   readonly alive: number;
 }
 
+/** The state of a node at a glance. */
 export interface ManagerStatus {
   readonly node: string;
   readonly version: string;

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 
+/** How grave a record of the daemon's own log is. */
 export type LoggerLevel = "debug" | "info" | "warn" | "error";
 
 /** The daemon's own log. Fields are appended as key=value. */
@@ -10,6 +11,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
+/** Values that accompany a record; undefined ones are left out. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 const RANK: Readonly<Record<LoggerLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };

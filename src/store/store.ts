@@ -41,12 +41,14 @@ export interface NewInstance extends InstancePolicy {
   readonly retryOf: string | null;
 }
 
+/** What became of one instance that was to be accepted. */
 export interface EnqueueResult {
   readonly instance: Instance;
   /** Whether it is new, or already there by its id or by the unique key of an unfinished instance. */
   readonly outcome: "accepted" | "sameId" | "sameKey";
 }
 
+/** Who claims what. */
 export interface ClaimRequest {
   readonly at: Instant;
   readonly node: string;
@@ -62,6 +64,7 @@ export interface ClaimKey {
   readonly fence: number;
 }
 
+/** Which leases to prolong: they run for `leaseMs` from `at`. */
 export interface RenewRequest {
   readonly at: Instant;
   readonly node: string;
@@ -69,6 +72,7 @@ export interface RenewRequest {
   readonly leaseMs: number;
 }
 
+/** What became of one claim that was to be renewed. */
 export interface RenewResult extends ClaimKey {
   /** "canceling": renewed, and a cancel was requested; "stale": the claim is no longer held. */
   readonly status: "renewed" | "canceling" | "stale";
@@ -101,6 +105,7 @@ export type Settlement = ClaimKey & {
     | { readonly type: "release"; readonly dueAt: number };
 };
 
+/** What became of one settlement. */
 export interface SettleResult extends ClaimKey {
   /** "repeated": the same settlement was recorded before; "stale": the claim is no longer held, nothing was written. */
   readonly status: "settled" | "repeated" | "stale";
@@ -124,6 +129,7 @@ export interface InstanceQuery {
   readonly before?: number;
 }
 
+/** Which page of a listing. */
 export interface PageRequest {
   /** 1 to BATCH_MAX. */
   readonly limit: number;
@@ -133,11 +139,13 @@ export interface PageRequest {
   readonly order?: "newest" | "oldest";
 }
 
+/** One page of a listing; `nextToken` is null on the last. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly nextToken: string | null;
 }
 
+/** Which state transitions; all given conditions must hold, times as in {@link InstanceQuery}. */
 export interface HistoryQuery {
   readonly instanceId?: string;
   readonly kind?: string;
@@ -145,11 +153,13 @@ export interface HistoryQuery {
   readonly before?: number;
 }
 
+/** Which log lines; all given conditions must hold. */
 export interface LogQuery extends HistoryQuery {
   /** This level and above. */
   readonly level?: LogLevel;
 }
 
+/** Lines for the log of one claim. */
 export interface LogAppend extends ClaimKey {
   readonly logs: readonly LogEntry[];
 }
@@ -171,6 +181,7 @@ export interface Advance {
   readonly overlap: Overlap;
 }
 
+/** What became of one step of a schedule. */
 export interface AdvanceResult {
   readonly scheduleId: string;
   /** "conflict": another node was first, or the spec changed; "gone": no such schedule. Nothing was written then. */
@@ -180,6 +191,7 @@ export interface AdvanceResult {
   readonly skipped: readonly number[];
 }
 
+/** A hold on claiming instances of a kind. */
 export interface Pause {
   /** The kind, or null for all. */
   readonly kind: string | null;
@@ -195,8 +207,10 @@ export interface NextDue {
   readonly scheduleAt: number | null;
 }
 
+/** How many instances are in each state. */
 export type StateCounts = Readonly<Record<JobState, number>>;
 
+/** How much the store holds. */
 export interface StoreStats {
   /** By kind; kinds without instances are absent. */
   readonly kinds: ReadonlyMap<string, StateCounts>;
@@ -210,6 +224,7 @@ export type ChangeHint =
   | { readonly type: "cancel"; readonly claims: readonly ClaimKey[] }
   | { readonly type: "pauses" };
 
+/** What an opened store says of itself. */
 export interface StoreInfo {
   readonly type: string;
   /** Where the data is, without secrets. */
@@ -226,6 +241,7 @@ export interface StoreInfo {
   readonly rev?: number;
 }
 
+/** Who opens the store, and when. */
 export interface OpenRequest {
   readonly at: Instant;
   readonly node: string;
