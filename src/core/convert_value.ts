@@ -248,8 +248,9 @@ function memberPath(name: string): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${quoteValue(name)}]`;
 }
 
-/** Add a member as data, whatever its name: an assignment to `__proto__` would change the prototype. */
+/** Add a member as data, whatever its name: an assignment to `__proto__` would change the prototype. JSON has no undefined. */
 function addMember(target: object, name: string, value: unknown): void {
+  if (value === undefined) return;
   Object.defineProperty(target, name, {
     value,
     enumerable: true,
@@ -302,10 +303,33 @@ function toRecord(
   return ok(result);
 }
 
-/** How strongly a member claims a value before the others: JSON forms of richer types come before plain text. */
+/**
+ * How strongly a member claims a value before the others: JSON forms of richer types come before plain text, and null, which
+ * JSON keeps, before undefined.
+ */
 function claim(shape: TypeShape, value: unknown): number {
   const isText = typeof value === "string" || (typeof value === "bigint" && !isSafe(value));
-  return shape.type === "date" || (isText && shape.type === "bigint") ? 0 : 1;
+  if (containsDate(shape) || (isText && shape.type === "bigint")) return 0;
+  return shape.type === "undefined" ? 2 : 1;
+}
+
+function containsDate(shape: TypeShape): boolean {
+  switch (shape.type) {
+    case "date":
+      return true;
+    case "array":
+      return containsDate(shape.element);
+    case "record":
+      return containsDate(shape.value);
+    case "tuple":
+      return shape.elements.some(containsDate);
+    case "union":
+      return shape.members.some(containsDate);
+    case "object":
+      return shape.members.some((member) => containsDate(member.shape));
+    default:
+      return false;
+  }
 }
 
 function toUnion(

@@ -88,7 +88,7 @@ function withParams(scope: ModuleScope, job: JobExport, text: string): Signature
 }
 
 function signatureOf(scope: ModuleScope, job: JobExport, run: FunctionNode): Signature {
-  const types = new TypeReader(scope, { isAmbient: false });
+  const types = new TypeReader(scope, { isAmbient: false, parameters: run.typeParameters });
   const declared = functionType(scope, job.annotation);
   const own = run.params as readonly Node[];
   const isOwn = declared === null || own.some(hasType);

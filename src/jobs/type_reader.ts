@@ -36,11 +36,19 @@ export class TypeReader {
   readonly #isAmbient: boolean;
   readonly #objects = new ObjectTypes(this);
   readonly #open = new Set<string>();
+  #outer: TypeArguments = new Map();
   #count = 0;
 
-  constructor(scope: ModuleScope, options: { readonly isAmbient: boolean }) {
+  /**
+   * @param options.parameters the type parameters of the function whose types are read
+   */
+  constructor(
+    scope: ModuleScope,
+    options: { readonly isAmbient: boolean; readonly parameters?: Node | null },
+  ) {
     this.scope = scope;
     this.#isAmbient = options.isAmbient;
+    this.#outer = this.bind(options.parameters ?? null, [], 0);
   }
 
   /** Note that something cannot be read, once, and take it as unknown. */
@@ -79,7 +87,7 @@ export class TypeReader {
   }
 
   /** The shape of a type. */
-  read(node: Node, args: TypeArguments = new Map(), depth = 0): TypeShape {
+  read(node: Node, args: TypeArguments = this.#outer, depth = 0): TypeShape {
     if (++this.#count > TYPES_MAX) return this.unknown("The types are too many to read");
     if (depth > DEPTH_MAX) return this.unknown("The types are nested too deeply to read");
     const keyword = KEYWORDS[node.type];

@@ -480,7 +480,7 @@ test("convertArguments() gives a fixed point of the trip through JSON, or a JobE
       if (!JSON.stringify(shape).includes('"object"')) assert.deepEqual(second, first);
       assert.deepEqual(convertArguments(job, JSON.parse(stored)), second);
     }),
-    { numRuns: 3_000 },
+    { numRuns: 3_000, seed: 7 },
   );
   assert.ok(converted > 100);
 });
