@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { JobError } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/ambient.ts";
@@ -31,7 +31,7 @@ export function initProject(
 ): InitResult {
   const root = resolve(directory);
   const paths = Object.keys(FILES).map((name) => join(root, name));
-  const present = paths.filter((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
+  const present = paths.filter((path) => existsSync(path));
   if (present.length > 0 && !options.force) {
     throw new JobError(
       "already_exists",

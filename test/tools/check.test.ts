@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { formatProblem } from "../../src/config/problems.ts";
 import { checkConfig, type CheckResult } from "../../src/tools/check.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -63,4 +64,22 @@ test("checkConfig() tells arguments that the signature refuses, at the job's tab
   );
   assert.equal(result.problems.length, 1);
   assert.match(formatProblem(result.problems[0]!), /config\.toml:\d+:\d+: jobs\.sum.*one/);
+});
+
+test("checkConfig() finds every example job and no problem in config.example.toml", async () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const result = await checkConfig(`${root}config.example.toml`, {
+    env: {},
+    cwd: root,
+    nowMs: NOW,
+  });
+  assert.deepEqual([...result.problems, ...result.warnings], []);
+  assert.deepEqual(result.jobs.map(({ kind }) => kind), [
+    "concat",
+    "disk",
+    "heartbeat",
+    "hello",
+    "report",
+    "sum",
+  ]);
 });
