@@ -35,7 +35,7 @@ export class Janitor {
     this.#events = options.events;
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#reapEveryMs = Math.min(1_000, options.leaseMs / 3);
+    this.#reapEveryMs = Math.min(2_000, options.leaseMs / 3);
     this.#reaped = options.reaped;
   }
 

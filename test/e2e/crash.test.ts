@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { sleep, until } from "../support/wait.ts";
 
 const COUNT = 1_000;
 const KILLS = 5;
@@ -23,18 +24,6 @@ export default function spin(file: string): void {
   for (;;);
 }
 `;
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
-}
-
-async function until(what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 20_000) {
-  const end = Date.now() + timeoutMs;
-  while (!(await isTrue())) {
-    if (Date.now() > end) assert.fail(`Waited ${timeoutMs} ms in vain: ${what}`);
-    await sleep(20);
-  }
-}
 
 function isAlive(pid: number): boolean {
   try {
@@ -62,7 +51,7 @@ async function list(daemon: Daemon, ...args: string[]): Promise<Record<string, u
   return JSON.parse(stdout);
 }
 
-test("kill -9 of the daemon at five moments loses nothing and runs nothing twice at once", async () => {
+test("faults 1 to 6: kill -9 of the daemon at five moments loses nothing and runs nothing twice at once", async () => {
   let daemon = await startDaemon({
     toml: `[worker]\ncount = 8\nlease = "5s"\n[defaults]\ncrashes_max = 20\n`,
     modules: { "append.ts": APPEND },
@@ -113,7 +102,7 @@ test("kill -9 of the daemon at five moments loses nothing and runs nothing twice
   }
 });
 
-test("a running instance runs again within a second of the restart after kill -9", async () => {
+test("faults 4, 5 and 6: a running instance runs again within a second of the restart after kill -9", async () => {
   let daemon = await startDaemon({ modules: { "append.ts": APPEND } });
   try {
     const file = join(daemon.dir, "effects.txt");
@@ -130,12 +119,12 @@ test("a running instance runs again within a second of the restart after kill -9
     assert.equal(first![0], second![0]);
     assert.ok(Number(second![1]) > Number(first![1]));
   } finally {
-    await daemon.stop();
+    await daemon.stop({ force: true });
   }
 });
 
 for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
-  test(`no spinning worker and no command's grandchild outlives a daemon ended by ${signal}`, async () => {
+  test(`fault 5: no spinning worker and no command's grandchild outlives a daemon ended by ${signal}`, async () => {
     const marker = `30${Math.floor(Math.random() * 1e6)}`;
     const daemon = await startDaemon({
       toml: `[worker]\nlease = "3s"\n[jobs.parent]\nrun = "sleep ${marker} & sleep ${marker}"\n`,
@@ -163,12 +152,12 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
       );
       if (signal === "SIGSTOP") process.kill(daemon.pid, "SIGCONT");
     } finally {
-      await daemon.stop();
+      await daemon.stop({ force: true });
     }
   });
 }
 
-test("SIGTERM drains: what runs finishes, nothing new is claimed, nothing is lost", async () => {
+test("fault 9: SIGTERM drains: what runs finishes, nothing new is claimed, nothing is lost", async () => {
   let daemon = await startDaemon({
     toml: `[worker]\ncount = 2\ndrain = "5s"\n`,
     modules: { "append.ts": APPEND },
@@ -191,7 +180,7 @@ test("SIGTERM drains: what runs finishes, nothing new is claimed, nothing is los
   }
 });
 
-test("attempts that outlast the drain are given back with their attempts kept", async () => {
+test("fault 9: attempts that outlast the drain are given back with their attempts kept", async () => {
   let daemon = await startDaemon({
     toml: `[worker]\ndrain = "200ms"\n[defaults]\nkill_after = "1s"\n`,
     modules: { "append.ts": APPEND },
