@@ -3,7 +3,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "./build.mjs";
 import { install, ROOT, tryRun } from "./tasks.mjs";
 
 /** Tests of the compiled file say nothing about Deno. */
@@ -29,39 +28,45 @@ function attribute(tag, name) {
   });
 }
 
-/** What a JUnit report says: how many passed, and the names of those that failed. */
+/** What a JUnit report says: how many passed, the names of those that failed, and the files that had tests. */
 function readReport(file) {
   let text;
   try {
     text = readFileSync(file, "utf8");
   } catch {
-    return { passed: 0, failed: [] };
+    return { passed: 0, failed: [], seen: new Set() };
   }
   let passed = 0;
   const failed = [];
+  const seen = new Set();
   for (const [, tag, body] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>([^]*?)<\/testcase>)/g)) {
+    const place = (attribute(tag, "file") || attribute(tag, "classname")).replace(/^\.\//, "");
+    seen.add(place);
     if (/<(failure|error)\b/.test(body ?? "")) {
-      const place = (attribute(tag, "file") || attribute(tag, "classname")).replace(/^\.\//, "");
       failed.push(`${place}: ${attribute(tag, "name")}`);
     } else if (!/<skipped\b/.test(body ?? "")) passed += 1;
   }
-  return { passed, failed };
+  return { passed, failed, seen };
 }
 
 function runOn(runtime, args, files, report) {
   console.log(`\n== ${files.length} test files on ${runtime}`);
   const ended = tryRun(runtime, [...args, ...files.map((file) => `./${file}`)]);
-  const { passed, failed } = readReport(report);
+  const { passed, failed, seen } = readReport(report);
   const names = failed.map((name) => `${runtime}: ${name}`);
-  // A file that does not load, or a crash, is in no report.
+  // A file that does not load is in no report, nor is what a crash cut off.
+  const unseen = seen.size === 0 ? [] : files.filter((file) => !seen.has(file));
+  names.push(...unseen.map((file) => `${runtime}: ${file}: no test of it ran, see above`));
   if (ended.status !== 0 && names.length === 0) {
     names.push(`${runtime}: ended with ${ended.signal ?? `exit code ${ended.status}`}, see above`);
   }
   return { passed, failed: names };
 }
 
-/** Run the tests below `paths`; answers whether they passed. Prints the count as its last line. */
+/** Build, then run the tests below `paths`; answers whether all passed. Prints the count as its last line. */
 export function test(paths, runtimes = ["bun", "deno"]) {
+  // A process of its own: a build that fails is a failed test, and those of the sources still run.
+  const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   const files = testFiles(paths);
   const runs = [];
@@ -79,7 +84,7 @@ export function test(paths, runtimes = ["bun", "deno"]) {
   rmSync(folder, { recursive: true, force: true });
 
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);
-  const failed = runs.flatMap((run) => run.failed);
+  const failed = [...isBuilt ? [] : ["build"], ...runs.flatMap((run) => run.failed)];
   if (failed.length > 0) console.log(`\nFailed:\n${failed.map((name) => `  ${name}`).join("\n")}`);
   if (passed + failed.length === 0) {
     console.error(`No tests ran: no test matches ${paths.join(" ") || "test/**/*.test.ts"}`);
@@ -92,7 +97,6 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   const args = process.argv.slice(2);
   const runtimes = ["bun", "deno"].filter((name) => args.includes(`--${name}`));
   install();
-  build();
   const isGood = test(
     args.filter((arg) => !arg.startsWith("--")),
     runtimes.length === 0 ? undefined : runtimes,
