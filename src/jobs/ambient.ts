@@ -1,0 +1,177 @@
+/**
+ * Text of the `ts-job.d.ts` that `jobctl init` writes, so that editors know the types which job modules import.
+ *
+ * It holds types only: a module that imports values of ours would need our package beside it.
+ */
+export const AMBIENT_TYPES =
+  `// Types for job modules. Written by "jobctl init"; write it again after an upgrade.
+//
+// Import them as types only:
+//   import type { Context } from "ts-job";
+// A parameter of type Context, Instance, Manager, Worker or AbortSignal (which needs no import) takes no argument: it is
+// given its value wherever it stands.
+declare module "ts-job" {
+  export type JobState =
+    | "created"
+    | "scheduled"
+    | "processing"
+    | "completed"
+    | "terminated"
+    | "canceled"
+    | "timedOut";
+
+  /** Writes to the log of the instance: jobctl logs ID. */
+  export interface InstanceLog {
+    debug(message: string): void;
+    info(message: string): void;
+    warn(message: string): void;
+    error(message: string): void;
+  }
+
+  /** The instance that runs: its data and its log. */
+  export interface Instance {
+    readonly id: string;
+    readonly kind: string;
+    readonly state: JobState;
+    /** 1 for the first attempt. */
+    readonly attempt: number;
+    readonly fence: number;
+    readonly priority: number;
+    readonly arguments: readonly unknown[];
+    /** Due time of the tick, for instances of a recurring schedule. */
+    readonly scheduledFor: Date | null;
+    readonly createdAt: Date;
+    readonly retryOf: string | null;
+    readonly log: InstanceLog;
+  }
+
+  export interface Context {
+    readonly instance: Instance;
+    readonly log: InstanceLog;
+    /** Aborts at timeout, cancel, drain and a lost lease. */
+    readonly signal: AbortSignal;
+    /** Rises with every claim: give it to whatever you write to, and let it refuse a lower one. */
+    readonly fence: number;
+    /** Due time of the tick, or of the instance. */
+    readonly scheduledFor: Date;
+  }
+
+  /** Arguments by position, or by parameter name. */
+  export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+  /** Without a time the instance is due at once. */
+  export interface ScheduleOptions {
+    readonly arguments?: ArgumentInput;
+    readonly id?: string;
+    /** Lower runs first: 0 high, 5 default, 10 low. */
+    readonly priority?: number;
+    /** Date or epoch milliseconds. Excludes afterMs. */
+    readonly at?: Date | number;
+    readonly afterMs?: number;
+    readonly jitterMs?: number;
+    readonly timeoutMs?: number;
+    readonly retries?: number;
+    /** While an unfinished instance has this key, scheduling answers that instance. */
+    readonly uniqueKey?: string;
+  }
+
+  /** An instance as the store holds it. Times are epoch milliseconds. */
+  export interface StoredInstance {
+    readonly id: string;
+    readonly kind: string;
+    readonly state: JobState;
+    readonly reason: string | null;
+    readonly priority: number;
+    readonly argumentsJson: string;
+    readonly resultsJson: string | null;
+    readonly dueAt: number;
+    readonly createdAt: number;
+    readonly processedAt: number | null;
+    readonly settledAt: number | null;
+    readonly attempt: number;
+    readonly retryOf: string | null;
+  }
+
+  export interface InstanceQuery {
+    readonly idPrefix?: string;
+    readonly ids?: readonly string[];
+    readonly kinds?: readonly string[];
+    readonly states?: readonly JobState[];
+    readonly scheduleId?: string;
+    readonly uniqueKey?: string;
+    readonly retryOf?: string;
+    readonly after?: number;
+    readonly before?: number;
+  }
+
+  /** The manager, as a job may use it while it runs. */
+  export interface Manager {
+    scheduleJob(kind: string, options?: ScheduleOptions): Promise<StoredInstance>;
+    getInstance(id: string): Promise<StoredInstance>;
+    lookupInstances(
+      query: InstanceQuery,
+      page?: { readonly limit: number; readonly token?: string },
+    ): Promise<{ readonly items: readonly StoredInstance[]; readonly nextToken: string | null }>;
+    cancelInstances(
+      query: InstanceQuery,
+      options?: { readonly all?: boolean },
+    ): Promise<readonly StoredInstance[]>;
+  }
+
+  /** The process that runs the job. */
+  export interface Worker {
+    readonly id: string;
+    readonly pid: number;
+    readonly node: string | null;
+  }
+
+  /** Milliseconds, or text such as "90s", "1h30m" or "7d". */
+  export type DurationInput = number | string;
+
+  /**
+   * A job with options, as a module's default export:
+   *   export default { timeout: "1m", run(x: number) { return x; } } satisfies JobInput;
+   */
+  export interface JobInput {
+    /** The file's name when it is missing. */
+    readonly kind?: string;
+    readonly description?: string;
+    readonly run: (...args: any[]) => unknown;
+    /** Parameters as text where the source does not show them: "x: number, note?: string". */
+    readonly params?: string;
+    readonly priority?: number;
+    /** Limit of one attempt; 0 is none. */
+    readonly timeout?: DurationInput;
+    /** From the abort signal to the kill. */
+    readonly killAfter?: DurationInput;
+    /** A number is the most retries; -1 for ever. */
+    readonly retry?: number | {
+      readonly max?: number;
+      readonly backoff?: "fixed" | "linear" | "exponential";
+      readonly initial?: DurationInput;
+      readonly cap?: DurationInput;
+      readonly jitter?: number;
+    };
+    readonly crashesMax?: number;
+    readonly keep?: DurationInput | {
+      readonly success?: DurationInput;
+      readonly failure?: DurationInput;
+    };
+    readonly isolation?: "process" | "inline";
+    /** Cron expression, nickname or "@every 15m", or several. */
+    readonly schedule?: string | readonly string[];
+    /** IANA zone of the schedules. */
+    readonly timezone?: string;
+    /** Arguments of scheduled instances. */
+    readonly args?: ArgumentInput;
+    readonly overlap?: "skip" | "queue" | "replace" | "allow";
+    readonly misfire?: "skip" | "latest" | "all";
+    /** After success and before the outcome is recorded. */
+    readonly onComplete?: (instance: Instance, results: readonly unknown[]) => unknown;
+    /** After a failed attempt: null resolves the error, another error replaces it. */
+    readonly onTerminate?: (instance: Instance, error: Error) => unknown;
+    /** After each recorded change of state. */
+    readonly onStateChange?: (instance: Instance, state: JobState) => unknown;
+  }
+}
+`;
