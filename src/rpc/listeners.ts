@@ -160,16 +160,19 @@ async function clearPath(path: string): Promise<void> {
   unlinkSync(path);
 }
 
+// To pass through the folder, which shows nothing of it: the socket's own mode says who may use it.
+const PASS = 0o011;
+
 /** The folder of the socket, made private; in a shared place such as /tmp it must be our own. */
-function prepareFolder(path: string, group: string | null): void {
+function prepareFolder(path: string, group: string | null, isRuntimeFolder: boolean): void {
   const folder = dirname(path);
-  const made = mkdirSync(folder, { recursive: true, mode: group === null ? 0o700 : 0o750 });
-  if (made !== undefined) {
-    if (group !== null) chownSync(folder, process.getuid?.() ?? 0, groupId(group));
-    return;
-  }
+  const mode = group === null ? 0o700 : 0o700 | PASS;
+  if (mkdirSync(folder, { recursive: true, mode }) !== undefined) return;
   const found = statOf(folder);
   const uid = process.getuid?.();
+  if (found && group !== null && isRuntimeFolder && found.uid === uid) {
+    chmodSync(folder, found.mode | PASS);
+  }
   if (!found || uid === undefined || uid === 0 || found.uid === uid || found.uid === 0) return;
   throw new JobError(
     "permission_denied",
@@ -213,6 +216,8 @@ export async function listenUnix(
   options: {
     readonly path: string;
     readonly group: string | null;
+    /** Whether the folder is the runtime folder, which is ours to open for a group. */
+    readonly isRuntimeFolder: boolean;
     readonly onConnection: (socket: Socket) => void;
   },
 ): Promise<Listener> {
@@ -231,7 +236,7 @@ export async function listenUnix(
   });
   let own: Stats | null = null;
   try {
-    prepareFolder(path, group);
+    prepareFolder(path, group, options.isRuntimeFolder);
     await clearPath(path);
     await listening(server, () => listenPrivately(server, path));
     own = statOf(path);

@@ -1,3 +1,4 @@
+import { unlink } from "node:fs/promises";
 import * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
@@ -122,6 +123,7 @@ class GrpcServer implements RpcServer {
   #servers: grpc.Server[] = [];
   #listeners: Listener[] = [];
   #addresses: RpcAddresses | null = null;
+  #passingToken: string | null = null;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -190,6 +192,8 @@ class GrpcServer implements RpcServer {
     this.#servers = [];
     this.#tracker.destroy();
     this.#authenticator?.stop();
+    // A port that was picked will not come again, so nobody will look for its token.
+    if (this.#passingToken !== null) await unlink(this.#passingToken).catch(() => {});
   }
 
   async #loadTokens(
@@ -199,6 +203,7 @@ class GrpcServer implements RpcServer {
     if (auth.mode !== "token") return { list: null, file: null };
     const file = auth.tokenFile ?? tokenPath(port);
     const token = await ensureTokenFile(file, this.#options);
+    if (auth.tokenFile === null && this.#options.server.port === 0) this.#passingToken = file;
     return { list: [{ name: "token file", role: "admin", token }, ...auth.tokens], file };
   }
 
@@ -232,6 +237,7 @@ class GrpcServer implements RpcServer {
       const listener = await listenUnix({
         path,
         group: server.socketGroup,
+        isRuntimeFolder: isAuto,
         onConnection: (socket) => {
           this.#tracker.addConnection(socket);
           inject(socket);

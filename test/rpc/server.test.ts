@@ -82,6 +82,15 @@ test("start() makes the socket with mode 0660 in a folder of its own", async () 
   assert.equal(other.server.addresses.socket, socket);
 });
 
+test("start() lets a group pass through the folder that it makes", async () => {
+  await using world = await rpcWorld({ isStarted: false });
+  const socket = join(world.folder, "run", "d.sock");
+  const socketGroup = String(process.getgid?.() ?? 0);
+  await using _other = await rpcWorld({ server: { socket, socketGroup } });
+  assert.equal(statSync(join(world.folder, "run")).mode & 0o777, 0o711);
+  assert.equal(statSync(socket).mode & 0o777, 0o660);
+});
+
 test("stop() removes the socket file", async () => {
   await using world = await rpcWorld({ isStarted: false });
   const socket = join(world.folder, "d.sock");
