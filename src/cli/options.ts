@@ -1,8 +1,11 @@
 import { OUTPUT_FORMATS } from "./output/format.ts";
 import type { OptionSpecs } from "./verb.ts";
 
+/** Host of the daemon when nothing names one. */
 export const HOST_DEFAULT = "localhost";
+/** Port of the daemon when nothing names one; go-job's. */
 export const PORT_DEFAULT = 59051;
+/** Longest wait for one answer when nothing says otherwise. */
 export const CALL_TIMEOUT_DEFAULT = "10s";
 
 /** Where the daemon is and who asks; read before the connection is made. */

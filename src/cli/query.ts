@@ -1,13 +1,13 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { nearest } from "../core/nearest.ts";
-import type { JobState as WireState, QuerySchema } from "../rpc/gen/job_pb.ts";
+import type { JobState as WireState } from "../rpc/gen/job_pb.ts";
 import type { Args } from "./args.ts";
 import { usageError } from "./args.ts";
+import type { PlainInit, RequestOf } from "./session.ts";
 import type { OptionSpecs } from "./verb.ts";
 import { stateOfName, STATES, timestampOf } from "./wire.ts";
 
 /** Which instances are meant. */
-export type QueryInit = Exclude<MessageInitShape<typeof QuerySchema>, { $typeName: string }>;
+export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["query"]>>;
 
 /** Options that say which instances are meant, by what they are. */
 export const FILTER_OPTIONS: OptionSpecs = {

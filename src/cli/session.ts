@@ -1,5 +1,5 @@
 import { parseDuration } from "../core/duration.ts";
-import type { ConnectOptions, JobClient } from "../rpc/client.ts";
+import type { ConnectOptions, JobClient, JobMethods } from "../rpc/client.ts";
 import { assertOneOf, usageError } from "./args.ts";
 import type { Args } from "./args.ts";
 import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT, PORT_DEFAULT } from "./options.ts";
@@ -7,6 +7,13 @@ import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT, PORT_DEFAULT } from "./options.ts";
 export type { JobClient };
 /** Where to connect and how to show who asks. */
 export type ClientSettings = ConnectOptions;
+
+/** What a message can be made of, without the messages that are made already. */
+export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
+/** The request of one method. */
+export type RequestOf<Name extends keyof JobMethods> = PlainInit<
+  NonNullable<Parameters<JobMethods[Name]>[0]>
+>;
 
 /** Word for "no Unix socket, TCP". */
 const NO_SOCKET = "none";

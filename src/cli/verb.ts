@@ -15,6 +15,7 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
 }
 
+/** Options by name. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 /** One word after the verb; the last one may take all that follow. */

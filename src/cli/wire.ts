@@ -1,5 +1,7 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { JobState as WireState } from "../rpc/gen/job_pb.ts";
+import type { JobInstance, JobState as WireState } from "../rpc/gen/job_pb.ts";
+
+/** A point in time on the wire. */
+export type Timestamp = NonNullable<JobInstance["createdAt"]>;
 
 // The generated enum is a module that loads the protobuf library; the wire's numbers cannot change.
 const STATE_NAMES: Readonly<Record<number, string>> = {

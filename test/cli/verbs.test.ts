@@ -121,6 +121,12 @@ for (
   });
 }
 
+test("cancel asks nothing when nothing matches", async () => {
+  const run = await cli(["cancel", "instances", "-k", "sum"], { isTerminal: true, input: "" });
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stderr, "Canceled 0\n");
+});
+
 test("cancel says when an instance was final already", async () => {
   const run = await cli(["cancel", ID], { isTerminal: true });
   assert.equal(run.code, 0);

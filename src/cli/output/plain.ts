@@ -7,6 +7,7 @@ export type Plain =
   | readonly Plain[]
   | PlainRecord;
 
+/** Plain data by key. */
 export interface PlainRecord {
   readonly [key: string]: Plain | undefined;
 }

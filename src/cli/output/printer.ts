@@ -32,6 +32,7 @@ export interface Printer {
   note(text: string): Promise<void>;
 }
 
+/** What a printer is told by the command line and the terminal. */
 export interface PrinterOptions {
   readonly format: OutputFormat;
   readonly hasColor: boolean;

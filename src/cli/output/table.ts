@@ -1,5 +1,6 @@
 import { makeVisible } from "./safe_text.ts";
 
+/** What a colour is to say. */
 export type Style = "good" | "bad" | "warn" | "active" | "dim";
 
 /** Text of one field; `style` colours it where colours are on. */
@@ -15,6 +16,7 @@ export interface Heading {
   readonly isFlexible?: boolean;
 }
 
+/** Room and means of a table. */
 export interface TableLayout {
   /** Width that rows are cut to; null to write them in full. */
   readonly columns: number | null;

@@ -15,15 +15,19 @@ const COUNT_MAX = 1_000;
 const QUERY_WORD = "instances";
 const CONDITIONS = ["kind", "uuid", "state"];
 
-async function countUnfinished(client: JobClient, query: QueryInit): Promise<string> {
+async function countUnfinished(client: JobClient, query: QueryInit): Promise<number> {
   const states = [query.state, ...(query.states ?? [])].filter((state) => state !== undefined);
   const wanted = unfinishedStates().filter((state) =>
     states.length === 0 || states.includes(state)
   );
-  if (wanted.length === 0) return "0 instances";
+  if (wanted.length === 0) return 0;
   const narrowed = { ...query, state: undefined, states: wanted };
   let count = 0;
   for await (const _ of lookupInstances(client, narrowed, COUNT_MAX)) count += 1;
+  return count;
+}
+
+function countText(count: number): string {
   if (count === COUNT_MAX) return `${count} or more instances`;
   return count === 1 ? "1 instance" : `${count} instances`;
 }
@@ -80,7 +84,9 @@ async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): 
   const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
   if (mustAsk && !args.flag("yes")) {
     const count = await countUnfinished(connection, query);
-    await confirm(io, `cancel ${count}${describeConditions(args)}`, false);
+    const what = `cancel ${countText(count)}${describeConditions(args)}`;
+    // Nothing to lose is nothing to ask.
+    if (count > 0 || !io.isInteractive) await confirm(io, what, false);
   }
   const answer = await connection.cancelInstances({ query, all: isAll });
   await printer.list(INSTANCE_VIEW, answer.instances);

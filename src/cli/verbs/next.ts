@@ -1,3 +1,4 @@
+import { JobError } from "../../core/errors.ts";
 import type { JobDefinition } from "../../core/job.ts";
 import type { NextRun } from "../../tools/next.ts";
 import type { Args } from "../args.ts";
@@ -34,17 +35,17 @@ async function loadKinds(text: string, args: Args, io: CliIo): Promise<readonly 
   if (!/^[\w.:-]+$/.test(text)) return [];
   const file = configFileOf(args, io.cwd);
   if (file === null) return [];
-  const { loadConfig } = await import("../../config/load_config.ts");
-  const { loadJobs } = await import("../../jobs/load_jobs.ts");
-  const { config } = await loadConfig(file, { env: io.env, cwd: io.cwd });
-  const { jobs } = await loadJobs({
-    modules: [...config.modules],
-    tables: [...config.jobs],
-    defaults: config.defaults,
-    timezone: config.timezone,
-    scheduleDefaults: config.scheduleDefaults,
-    now: io.clock.now().wallMs,
-  });
+  const { loadProject } = await import("../../tools/load_project.ts");
+  const nowMs = io.clock.now().wallMs;
+  const { jobs, problems } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+  const problem = problems.find(({ job }) => job === text);
+  if (problem) {
+    throw new JobError(
+      "invalid_config",
+      `Cannot list the runs of "${text}": ${problem.message}`,
+      { hint: problem.hint ?? `See jobctl check --config ${file}`, path: problem.path },
+    );
+  }
   return jobs;
 }
 

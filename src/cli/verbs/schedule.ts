@@ -1,16 +1,11 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { isJobError } from "../../core/errors.ts";
-import type {
-  JobInstance,
-  ScheduleJobRequestSchema,
-  ScheduleJobResponse,
-} from "../../rpc/gen/job_pb.ts";
+import type { JobInstance, ScheduleJobResponse } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
 import { makeVisible } from "../output/safe_text.ts";
-import type { JobClient } from "../session.ts";
+import type { JobClient, RequestOf } from "../session.ts";
 import { callTimeoutMs } from "../session.ts";
 import type { OptionSpecs, Verb, VerbContext } from "../verb.ts";
 import { instanceLines } from "../views/details.ts";
@@ -18,10 +13,7 @@ import { INSTANCE_VIEW } from "../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 import { isFinalState, stateName, timestampOf } from "../wire.ts";
 
-type Request = Exclude<
-  MessageInitShape<typeof ScheduleJobRequestSchema>,
-  { readonly $typeName: string }
->;
+type Request = RequestOf<"scheduleJob">;
 
 /** Longest wait of one call; the server's own limit. */
 const WAIT_CALL_MS_MAX = 60_000;

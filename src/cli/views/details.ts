@@ -1,4 +1,3 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { formatDuration } from "../../core/duration.ts";
 import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
@@ -6,6 +5,7 @@ import { makeLinesVisible, makeVisible } from "../output/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 import { formatAbsolute, formatRelative } from "../output/when.ts";
 import { msOf, stateName } from "../wire.ts";
+import type { Timestamp } from "../wire.ts";
 import { settledAt, stateStyle } from "./instance_view.ts";
 
 type Field = readonly [string, string | undefined];

@@ -1,4 +1,3 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { formatDuration } from "../../core/duration.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
@@ -6,6 +5,7 @@ import type { Cell, Style } from "../output/table.ts";
 import type { View, Viewpoint } from "../output/view.ts";
 import { formatAbsolute, formatRelative } from "../output/when.ts";
 import { isoOf, msOf, stateName } from "../wire.ts";
+import type { Timestamp } from "../wire.ts";
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
   Processing: "active",
