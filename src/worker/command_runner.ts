@@ -9,6 +9,8 @@ import type { AttemptResult, TaskInstance } from "./protocol.ts";
 
 /** What a command's attempt tells while it runs. */
 export interface CommandHost {
+  /** Called right before the process is begun; `group` follows in any case. */
+  starting(): void;
   /** Its process group; null once no process of it is left. */
   group(group: number | null): void;
   started(): void;
@@ -37,15 +39,14 @@ export function startCommand(
 ): RunningCommand {
   let child: ChildProcess;
   try {
-    child = spawnCommand(spec, instance);
+    child = spawnCommand(spec, instance, host);
   } catch (error) {
+    host.group(null);
     return { result: Promise.resolve(failed(error)), abort() {} };
   }
   const group = child.pid;
-  if (group !== undefined) {
-    host.group(group);
-    host.started();
-  }
+  host.group(group ?? null);
+  if (group !== undefined) host.started();
   const result = new Promise<AttemptResult>((resolve) => {
     child.once("error", (error) => {
       if (group === undefined) resolve(failed(startError(spec, error)));
@@ -64,17 +65,23 @@ export function startCommand(
   };
 }
 
-function spawnCommand(spec: CommandSpec, instance: TaskInstance): ChildProcess {
+function spawnCommand(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  host: CommandHost,
+): ChildProcess {
   const account = resolveAccount(spec.user, spec.group);
   const cwd = spec.cwd ?? (existsSync(account.home) ? account.home : "/");
   checkDirectory(cwd);
   const args = JSON.parse(instance.argumentsJson) as unknown[];
   const argv = [...spec.argv, ...args.map(argumentText)];
+  const env = environment(spec, instance, account);
   const umask = spec.umask === null ? null : process.umask(spec.umask);
+  host.starting();
   try {
     return spawn(argv[0]!, argv.slice(1), {
       cwd,
-      env: environment(spec, instance, account),
+      env,
       detached: true,
       stdio: ["ignore", "inherit", "inherit"],
       ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),

@@ -1,10 +1,22 @@
 import { Worker } from "node:worker_threads";
+import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "./protocol.ts";
+
+/** What the guard's cell holds when no command runs, and while one is being started. */
+export const NO_COMMAND = 0;
+export const COMMAND_STARTING = -1;
 
 /** The worker's side of its guard thread. */
 export interface Guard {
+  /** A command is about to be started: a guard that acts now waits for its process group. */
+  expectCommand(): void;
   /** The process group of a running command, which dies with the worker; null for none. */
   setCommandGroup(group: number | null): void;
+  /**
+   * Kill the command's group and our own at once, as the guard does. Whatever ends this process by itself while a command may
+   * run must end it so: an ordinary exit would take the guard along before it has acted.
+   */
+  killAll(): never;
 }
 
 /**
@@ -13,14 +25,32 @@ export interface Guard {
  * @throws whatever kept the thread from starting: job code must not run without it
  */
 export async function startGuard(): Promise<Guard> {
-  const thread = new Worker(threadUrl(), { workerData: { descriptor: guardDescriptor() } });
+  // Shared memory and not a message: the guard must see the group at the moment that it acts.
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const thread = new Worker(threadUrl(), {
+    workerData: { descriptor: guardDescriptor(), cell },
+  });
   await new Promise<void>((resolve, reject) => {
     thread.once("message", () => resolve());
     thread.once("error", reject);
   });
-  thread.on("error", () => process.exit(1));
+  const killAll = (): never => {
+    const group = Atomics.load(cell, 0);
+    if (group > 0) killGroup(group, "SIGKILL");
+    killGroup(process.pid, "SIGKILL");
+    process.exit(1);
+  };
+  thread.on("error", killAll);
   thread.unref();
-  return { setCommandGroup: (group) => thread.postMessage(group) };
+  const set = (value: number) => {
+    Atomics.store(cell, 0, value);
+    Atomics.notify(cell, 0);
+  };
+  return {
+    expectCommand: () => set(COMMAND_STARTING),
+    setCommandGroup: (group) => set(group ?? NO_COMMAND),
+    killAll,
+  };
 }
 
 function threadUrl(): URL {

@@ -2,17 +2,27 @@ import { createReadStream } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../platform/clock.ts";
 import { killGroup } from "./groups.ts";
+import { COMMAND_STARTING } from "./guard.ts";
 import type { GuardMessage } from "./protocol.ts";
 
 // The guard of a worker: a thread of its own, so that it acts while job code spins. It kills the groups when the daemon's end of
 // the line closes (the daemon is dead) and when the time that the daemon granted is over (the daemon is frozen).
 
-let commandGroup: number | null = null;
+/** How long the start of a command may take until its group is known. */
+const START_MS_MAX = 1_000;
+
+const { descriptor, cell } = workerData as {
+  readonly descriptor: number;
+  readonly cell: Int32Array<SharedArrayBuffer>;
+};
 let timer: Timer | null = null;
 let pending = "";
 
 function killAll(): void {
-  if (commandGroup !== null) killGroup(commandGroup, "SIGKILL");
+  // Between the fork and the moment that its group is known a command would be missed.
+  Atomics.wait(cell, 0, COMMAND_STARTING, START_MS_MAX);
+  const group = Atomics.load(cell, 0);
+  if (group > 0) killGroup(group, "SIGKILL");
   killGroup(process.pid, "SIGKILL");
 }
 
@@ -29,14 +39,10 @@ function read(chunk: string | Buffer): void {
   if (last !== undefined) obey(last);
 }
 
-const { descriptor } = workerData as { readonly descriptor: number };
 const line = createReadStream("", { fd: descriptor, autoClose: false });
 line.on("data", read);
 line.on("error", killAll);
 line.on("end", killAll);
 line.on("close", killAll);
 
-parentPort!.on("message", (group: number | null) => {
-  commandGroup = group;
-});
 parentPort!.postMessage("ready");

@@ -7,7 +7,8 @@ import { WorkerSession } from "./worker_session.ts";
 
 /**
  * The program of a worker process: connects to the daemon that began it and executes what it sends, one attempt at a time.
- * Resolves when the daemon closes the connection.
+ * Ends with its process group when the daemon
+ * closes the connection.
  *
  * @throws JobError `unavailable` when it was not begun by a daemon
  */
@@ -49,7 +50,7 @@ export async function workerMain(): Promise<void> {
   process.on("unhandledRejection", onUncaught);
   send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
   await disconnected;
-  process.exit(0);
+  guard.killAll();
 }
 
 /** How often a full pipe is tried again; the daemon reads all the time. */

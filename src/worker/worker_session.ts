@@ -141,6 +141,7 @@ export class WorkerSession {
   ): Promise<AttemptResult> {
     const { run, instance } = current.message;
     current.command = startCommand(command, instance, {
+      starting: () => this.#host.guard.expectCommand(),
       group: (group) => {
         this.#host.guard.setCommandGroup(group);
         this.#host.send({ type: "group", run, group });

@@ -49,15 +49,18 @@ async function startDaemon(leaseMs: number): Promise<Daemon> {
   };
 }
 
-test("guard ends a spinning worker and a command's grandchild when the daemon is killed", async () => {
-  const daemon = await startDaemon(15_000);
-  process.kill(daemon.child.pid!, "SIGKILL");
-  await daemon.exited;
-  const startMs = systemClock.now().monotonicMs;
-  await Promise.all([whenGone(daemon.spinningPid, 2_000), whenGone(daemon.grandchildPid, 2_000)]);
-  const tookMs = systemClock.now().monotonicMs - startMs;
-  assert.ok(tookMs < 200, `took ${tookMs} ms`);
-});
+// Who notices first, the guard or the worker's own connection, is chance: once would not show it.
+for (let round = 1; round <= 5; round++) {
+  test(`guard ends a spinning worker and a command's grandchild when the daemon is killed, round ${round}`, async () => {
+    const daemon = await startDaemon(15_000);
+    process.kill(daemon.child.pid!, "SIGKILL");
+    await daemon.exited;
+    const startMs = systemClock.now().monotonicMs;
+    await Promise.all([whenGone(daemon.spinningPid, 2_000), whenGone(daemon.grandchildPid, 2_000)]);
+    const tookMs = systemClock.now().monotonicMs - startMs;
+    assert.ok(tookMs < 200, `took ${tookMs} ms`);
+  });
+}
 
 test("guard ends them at the lease's deadline when the daemon is frozen, and it goes on", async () => {
   const leaseMs = 1_000;
