@@ -15,8 +15,13 @@ export class SqliteStore extends LedgerStore {
       readonly defer: (callback: () => void) => void;
       /** The clock that counts for all, when several simulated nodes share the store. */
       readonly clock?: () => Instant;
+      /** Most pages of 4 KiB that the file may have; beyond it the store is full. */
+      readonly pagesMax?: number;
     },
   ) {
-    super(new SqliteTables(options.path), { clock: options.clock, defer: options.defer });
+    super(new SqliteTables(options.path, options.pagesMax), {
+      clock: options.clock,
+      defer: options.defer,
+    });
   }
 }

@@ -27,9 +27,11 @@ export class SqliteTables implements Tables {
   #lock: OwnerLock | null = null;
   #statements!: Statements;
   #kinds!: Kinds;
+  readonly #pagesMax: number | undefined;
 
   /** @param path of the file, or ":memory:" */
-  constructor(path: string) {
+  constructor(path: string, pagesMax?: number) {
+    this.#pagesMax = pagesMax;
     this.isDurable = path !== IN_MEMORY;
     this.location = this.isDurable ? resolve(path) : path;
   }
@@ -42,6 +44,7 @@ export class SqliteTables implements Tables {
       this.#lock = new OwnerLock(path, request.node);
       try {
         this.#db = openDatabase(path, this.#lock.predecessor);
+        if (this.#pagesMax) this.#db.exec(`PRAGMA max_page_count = ${this.#pagesMax}`);
       } catch (error) {
         this.#lock.release({ isClean: false });
         this.#lock = null;

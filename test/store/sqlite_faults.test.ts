@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { execPath, getuid } from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type ErrorCode, isJobError, type JobError } from "../../src/core/errors.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { APPLICATION_ID, migrate, MIGRATIONS } from "../../src/store/sqlite/schema.ts";
+import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { START, StoreWorld } from "../conformance/store_world.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const CHILD = fileURLToPath(new URL("./sqlite_child.ts", import.meta.url));
+
+async function open(path: string): Promise<StoreWorld> {
+  const store = new SqliteStore({ path, defer: systemClock.defer });
+  await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
+  return new StoreWorld(store);
+}
+
+/** A database with one waiting and one running instance, closed well. */
+async function makeDatabase(path: string): Promise<void> {
+  const world = await open(path);
+  await world.add({ id: "one" }, { id: "two" });
+  await world.store.close();
+}
+
+async function refusal(path: string, code: ErrorCode = "unavailable"): Promise<JobError> {
+  try {
+    await open(path);
+  } catch (error) {
+    assert.ok(isJobError(error, code), `${code} expected: ${error}`);
+    assert.ok(error.message.includes(path), error.message);
+    assert.ok(error.hint, "no remedy is named");
+    return error;
+  }
+  assert.fail("the store opened");
+}
+
+/** Whether opening is refused with a message like `pattern` while every file stays as it is. */
+async function assertRefused(path: string, pattern: RegExp): Promise<void> {
+  const before = readFileSync(path);
+  assert.match((await refusal(path)).message, pattern);
+  assert.deepEqual(readFileSync(path), before);
+}
+
+async function startChild(path: string): Promise<ChildProcess> {
+  const isDeno = "Deno" in globalThis;
+  const args = isDeno ? ["run", "-A", "--no-check", CHILD, path] : [CHILD, path];
+  const child = spawn(execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout!, "data");
+  return child;
+}
+
+async function killChild(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+}
+
+test("open() goes on after a migration that was cut, row 8", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const db = new DatabaseSync(file);
+    db.exec("CREATE TABLE marker (x)");
+    const broken = [...MIGRATIONS, "CREATE TABLE half (x); SELECT no_such_function()"];
+    assert.throws(() => migrate(db, 0, broken));
+    const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+    assert.deepEqual(tables.map(({ name }) => name), ["marker"]);
+    assert.equal(db.prepare("PRAGMA user_version").get()!.user_version, 0);
+    db.exec("DROP TABLE marker");
+    db.close();
+    await (await open(file)).store.close();
+  }));
+
+test("a full disk refuses what is new and loses nothing, row 26", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    const pages = new DatabaseSync(file).prepare("PRAGMA page_count").get()!.page_count as number;
+    const store = new SqliteStore({ path: file, defer: systemClock.defer, pagesMax: pages + 4 });
+    await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
+    const world = new StoreWorld(store);
+    const [running] = await world.claim();
+    const accepted: string[] = [];
+    let refused: unknown;
+    while (!refused) {
+      const argumentsJson = JSON.stringify("x".repeat(1_000));
+      await world.addOne({ argumentsJson }).then(
+        ({ id }) => accepted.push(id),
+        (error) => refused = error,
+      );
+    }
+    assert.ok(isJobError(refused, "resource_exhausted"), String(refused));
+    assert.ok(refused.hint);
+    const { scheduled } = (await store.stats()).kinds.get("mail")!;
+    assert.equal(scheduled, accepted.length + 1);
+    assert.equal((await world.settle(running!)).status, "settled");
+    await store.close();
+    const again = await open(file);
+    for (const id of accepted) assert.ok(await again.store.get(id), `lost ${id}`);
+    assert.equal((await again.store.get(running!.id))!.state, "completed");
+    await again.addOne({ id: "after" });
+    await again.store.close();
+  }));
+
+test("a group that fails for a full disk takes back its leases too, row 26", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    const pages = new DatabaseSync(file).prepare("PRAGMA page_count").get()!.page_count as number;
+    const store = new SqliteStore({ path: file, defer: systemClock.defer, pagesMax: pages + 1 });
+    await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
+    const world = new StoreWorld(store);
+    const claimed = world.claim();
+    const argumentsJson = JSON.stringify("x".repeat(100_000));
+    const enqueued = world.addOne({ argumentsJson });
+    const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
+    await assert.rejects(claimed, isFull);
+    await assert.rejects(enqueued, isFull);
+    const [again] = await world.claim();
+    assert.equal(again!.attempt, 1);
+    const { scheduled, processing } = (await store.stats()).kinds.get("mail")!;
+    assert.deepEqual([scheduled, processing], [1, 1]);
+    await store.close();
+  }));
+
+test("open() names a directory that it cannot make, row 27", async () => {
+  await refusal("/dev/null/jobs.db");
+});
+
+test("open() names a read-only directory, row 27", {
+  skip: getuid?.() === 0 ? "root may write everywhere" : false,
+}, () =>
+  withTempDir({}, async ({ path }) => {
+    chmodSync(path, 0o500);
+    try {
+      await refusal(join(path, "jobs.db"));
+    } finally {
+      chmodSync(path, 0o700);
+    }
+  }));
+
+test("open() names a directory in the place of the file, row 27", () =>
+  withTempDir({ "jobs.db/file": "" }, async ({ path }) => {
+    assert.match((await refusal(join(path, "jobs.db"))).message, /not a regular file/);
+  }));
+
+test("open() refuses what is not a database, row 28", () =>
+  withTempDir({ "jobs.db": "hello, this is text".repeat(100) }, async ({ path }) => {
+    await assertRefused(join(path, "jobs.db"), /not a SQLite database/);
+  }));
+
+test("open() refuses a truncated file, row 28", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    for (const bytes of [statSync(file).size - 4_096, 4_096, 1_000, 50]) {
+      truncateSync(file, bytes);
+      await assertRefused(file, /truncated|not a SQLite database/);
+    }
+  }));
+
+test("open() refuses a damaged page, row 28", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    const bytes = readFileSync(file);
+    bytes.fill(0xa5, 4_096, 8_192);
+    writeFileSync(file, bytes);
+    await assertRefused(file, /quick_check|malformed/);
+  }));
+
+test("open() refuses an empty file that has a log, row 28", () =>
+  withTempDir({ "jobs.db": "", "jobs.db-wal": "x" }, async ({ path }) => {
+    await assertRefused(join(path, "jobs.db"), /write-ahead log of 1 bytes/);
+    assert.ok(existsSync(join(path, "jobs.db-wal")));
+  }));
+
+test("open() takes an empty file for a new one, row 28", () =>
+  withTempDir({ "jobs.db": "" }, async ({ path }) => {
+    await (await open(join(path, "jobs.db"))).store.close();
+  }));
+
+test("open() refuses the database of another program, row 28", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const db = new DatabaseSync(file);
+    db.exec("CREATE TABLE theirs (x)");
+    db.close();
+    await assertRefused(file, /another program/);
+  }));
+
+test("open() refuses a newer format, row 28", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    const db = new DatabaseSync(file);
+    db.exec("PRAGMA journal_mode = DELETE; PRAGMA user_version = 99");
+    assert.equal(db.prepare("PRAGMA application_id").get()!.application_id, APPLICATION_ID);
+    db.close();
+    await assertRefused(file, /format 99/);
+  }));
+
+test("open() refuses when the log of an owner that died is gone, row 29", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await killChild(await startChild(file));
+    const saved = join(path, "saved-wal");
+    copyFileSync(`${file}-wal`, saved);
+    rmSync(`${file}-wal`);
+    assert.match((await refusal(file)).message, /write-ahead log is gone/);
+    assert.match((await refusal(file)).message, /write-ahead log is gone/);
+    copyFileSync(saved, `${file}-wal`);
+    const world = await open(file);
+    assert.equal((await world.store.get("two"))!.state, "scheduled");
+    await world.store.close();
+  }));
+
+test("open() does without the shared memory of an owner that died, row 29", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await killChild(await startChild(file));
+    rmSync(`${file}-shm`);
+    const world = await open(file);
+    assert.equal((await world.store.get("two"))!.state, "scheduled");
+    await world.store.close();
+  }));
+
+test("open() refuses a second owner by its process id until that is killed, row 30", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const child = await startChild(file);
+    try {
+      const { message, hint } = await refusal(file, "conflict");
+      assert.ok(message.includes(`process ${child.pid}`), message);
+      assert.ok(hint?.includes(String(child.pid)), String(hint));
+    } finally {
+      await killChild(child);
+    }
+    const store = new SqliteStore({ path: file, defer: systemClock.defer });
+    const info = await store.open({ at: systemClock.now(), node: "n1" });
+    assert.deepEqual(info.recovered.map(({ id, reason, node }) => [id, reason, node]), [
+      ["one", "lost", null],
+    ]);
+    assert.equal((await store.get("two"))!.state, "scheduled");
+    await store.close();
+  }));
+
+test("open() refuses a second store of the same process, row 30", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const first = await open(file);
+    await refusal(file, "conflict");
+    await refusal(file, "conflict");
+    await first.store.close();
+    await (await open(file)).store.close();
+  }));
+
+test("close() leaves one file, and nothing that a second opening minds", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "deep/er/jobs.db");
+    await makeDatabase(file);
+    assert.equal(existsSync(`${file}-wal`), false);
+    assert.equal(existsSync(`${file}-owner.json`), false);
+    await (await open(file)).store.close();
+  }));
+
+test("a writer beside the store delays it and does not fail it", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const world = await open(file);
+    const other = new DatabaseSync(file);
+    other.exec("BEGIN IMMEDIATE");
+    const added = world.addOne();
+    await new Promise((resolve) => systemClock.defer(() => systemClock.defer(() => resolve(null))));
+    other.exec("ROLLBACK");
+    other.close();
+    assert.equal((await added).state, "scheduled");
+    await world.store.close();
+  }));
