@@ -75,6 +75,7 @@ class Describer {
     this.#child = spawn(program!, args, {
       // A group of its own, so that what a module starts can be killed with it.
       detached: true,
+      env: { ...process.env, NO_COLOR: "1" },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#child.stderr?.on("data", (chunk) => {

@@ -28,11 +28,21 @@ export async function importJob(
   return { run: (...args) => input.run(...args), handlers: handlersOf(input) };
 }
 
-/** Import a module and answer its default export; the version is part of the address, so that the cache keeps it apart. */
+/** The version of each module that this process imported first. */
+const firstVersions = new Map<string, string>();
+
+/**
+ * Import a module and answer its default export.
+ *
+ * The first version has the plain address, so that modules which import each other in a circle find the same one. Later ones
+ * have the version in their address, as every runtime caches modules by it.
+ */
 export async function importDefault(path: string, version: string): Promise<unknown> {
+  const first = firstVersions.get(path) ?? version;
+  firstVersions.set(path, first);
   // Bun drops the query of a file URL but keeps that of a path; the others know only URLs.
-  const isPlain = !/[?#%]/.test(path);
-  const address = runtimeName() === "bun" && isPlain ? path : pathToFileURL(path).href;
-  const module = await import(`${address}?v=${version}`) as { readonly default?: unknown };
-  return module.default;
+  const isPlain = runtimeName() === "bun" && !/[?#%]/.test(path);
+  const address = isPlain ? path : pathToFileURL(path).href;
+  const module = await import(first === version ? address : `${address}?v=${version}`);
+  return (module as { readonly default?: unknown }).default;
 }
