@@ -53,6 +53,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
   const { level, format } = loaded.config.log;
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog });
+  for (const warning of loaded.warnings) reportWarning(warning, logger);
   const daemon = await startDaemon(loaded.config, { problems: loaded.problems, logger });
   await untilSignal(daemon, logger);
   return 0;
@@ -180,6 +181,15 @@ function reportProblem(problem: ConfigProblem, logger: Logger): void {
     place: where,
     key: problem.path,
     hint: problem.hint,
+  });
+}
+
+function reportWarning(warning: ConfigProblem, logger: Logger): void {
+  const { place } = warning;
+  logger.warn(warning.message, {
+    place: place ? `${place.file}:${place.line}:${place.column}` : undefined,
+    key: warning.path,
+    hint: warning.hint,
   });
 }
 

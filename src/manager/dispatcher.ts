@@ -19,6 +19,8 @@ const CLAIM_MAX = 500;
 const RENEW_SHARE = 1 / 3;
 /** Share of the lease that job code must have ended before. */
 const MARGIN_SHARE = 1 / 10;
+/** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
+const REFUSED_WAIT_MS = 1;
 /** First and longest wait after the store refused, in milliseconds. */
 const RETRY_MS = { first: 50, longest: 2_000 } as const;
 
@@ -66,7 +68,7 @@ export class Dispatcher {
   #mustClaim = false;
   #settlements: { readonly running: RunningAttempt; readonly settlement: Settlement }[] = [];
   #wakeTimer: Timer | null = null;
-  #wakeAt = Infinity;
+  #wakeMs = Infinity;
   #renewTimer: Timer | null = null;
   #retryMs: number = RETRY_MS.first;
 
@@ -142,8 +144,9 @@ export class Dispatcher {
 
   /** Something will be due at `dueAt`, epoch ms. */
   pokeAt(dueAt: number): void {
-    if (dueAt <= this.#options.clock.now().wallMs) this.poke();
-    else this.#armWake(dueAt);
+    const delayMs = dueAt - this.#options.clock.now().wallMs;
+    if (delayMs <= 0) this.poke();
+    else this.#armWake(delayMs);
   }
 
   // Everything that one turn brought, outcomes first, goes to the store together at the end of its promises.
@@ -172,10 +175,11 @@ export class Dispatcher {
       const request = { at, node, kinds: registry.kinds, limit: free, leaseMs };
       const { value, at: claimedAt } = await store.claim(request);
       this.#answered();
+      const answeredMs = clock.now().monotonicMs;
       const deadlineMs = at.monotonicMs + leaseMs * (1 - MARGIN_SHARE);
       for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
       if (value.length === free) this.#mustClaim = true;
-      else if (!this.#mustClaim) await this.#armNextDue();
+      else if (!this.#mustClaim) await this.#armNextDue(claimedAt, answeredMs);
     } catch (error) {
       this.#storeFailed(error, "claim");
       clock.timer(this.#backoff(), () => this.poke());
@@ -185,20 +189,23 @@ export class Dispatcher {
     if (this.#mustClaim) this.#step();
   }
 
-  async #armNextDue(): Promise<void> {
+  // By the store's time, at which it just gave all that was due: a node whose clock is ahead must not ask again at once.
+  async #armNextDue(claimedAt: number, answeredMs: number): Promise<void> {
     const { store, clock, registry } = this.#options;
     const { instanceAt } = await store.nextDue({ at: clock.now(), kinds: registry.kinds });
-    if (instanceAt !== null) this.pokeAt(instanceAt);
+    if (instanceAt === null) return;
+    const elapsedMs = clock.now().monotonicMs - answeredMs;
+    this.#armWake(Math.max(instanceAt - claimedAt - elapsedMs, REFUSED_WAIT_MS));
   }
 
-  #armWake(dueAt: number): void {
-    if (!this.#isStarted || (this.#wakeTimer && this.#wakeAt <= dueAt)) return;
-    this.#wakeTimer?.cancel();
-    this.#wakeAt = dueAt;
+  #armWake(delayMs: number): void {
     const { clock } = this.#options;
+    const wakeMs = clock.now().monotonicMs + delayMs;
+    if (!this.#isStarted || (this.#wakeTimer && this.#wakeMs <= wakeMs)) return;
+    this.#wakeTimer?.cancel();
+    this.#wakeMs = wakeMs;
     // The wall clock may be set while we wait: look again at least once a minute.
-    const delayMs = Math.min(dueAt - clock.now().wallMs, 60_000);
-    this.#wakeTimer = clock.timer(delayMs, () => {
+    this.#wakeTimer = clock.timer(Math.min(delayMs, 60_000), () => {
       this.#wakeTimer = null;
       this.poke();
     });
@@ -215,9 +222,9 @@ export class Dispatcher {
     });
     this.#running.set(instance.id, running);
     this.#busy += 1;
-    if (!job) {
-      // The kind was removed between the claim and now: give it back.
-      this.#ended(running, drainOutcome());
+    // The kind was removed meanwhile, or the answer came when the lease was already over: give it back unstarted.
+    if (!job || deadlineMs <= clock.now().monotonicMs) {
+      this.#ended(running, notStarted());
       return;
     }
     events.changed(instance, at);
@@ -366,6 +373,6 @@ export class Dispatcher {
   }
 }
 
-function drainOutcome(): AttemptOutcome {
-  return { type: "aborted", cause: "drain", error: encodeError(new Error("the job was removed")) };
+function notStarted(): AttemptOutcome {
+  return { type: "aborted", cause: "drain", error: encodeError(new Error("not started")) };
 }

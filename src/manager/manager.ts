@@ -1,12 +1,9 @@
 import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
-import type { JobDefinition, JobOptions } from "../core/job.ts";
+import type { JobDefinition } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { IdSource } from "../platform/ids.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
 import {
   BATCH_MAX,
@@ -21,7 +18,6 @@ import {
   type Store,
   type StoreInfo,
 } from "../store/store.ts";
-import type { Executor } from "../worker/executor.ts";
 import type {
   ManagerApi,
   ManagerEvent,
@@ -32,43 +28,19 @@ import type {
   WorkerStatus,
 } from "./api.ts";
 import { cancelInstances } from "./cancel.ts";
+import { clearInstances, clearLogs } from "./clear.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Events } from "./events.ts";
+import { findInstance } from "./find_instance.ts";
 import { Janitor } from "./janitor.ts";
 import { JobCalls } from "./job_calls.ts";
+import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
 import { Registry } from "./registry.ts";
-import { type ScheduleDefaults, Schedules } from "./schedules.ts";
+import { Schedules } from "./schedules.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SystemJobs } from "./system_jobs.ts";
 import { waitInstance } from "./wait.ts";
-
-/** Most workers of one node. */
-export const WORKERS_MAX = 1_000;
-
-const UUID_LENGTH = 36;
-const CLEAR_BATCH = 500;
-
-/** What a manager is made of; everything that is not pure is given. */
-export interface ManagerOptions {
-  readonly store: Store;
-  readonly executor: Executor;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly ids: IdSource;
-  readonly logger: Logger;
-  readonly node: string;
-  readonly version: string;
-  readonly workers: number;
-  readonly leaseMs: number;
-  /** How long `stop` lets running attempts finish. */
-  readonly drainMs: number;
-  readonly jobDefaults: JobOptions;
-  readonly scheduleDefaults: ScheduleDefaults;
-  readonly jobs: readonly JobDefinition[];
-  /** Kinds that are configured but could not be loaded: their schedules are kept. */
-  readonly disabledKinds: ReadonlySet<string>;
-}
 
 /** The facade: one object that schedules, runs and accounts for jobs on a store. */
 export class Manager implements ManagerApi, Service {
@@ -236,29 +208,8 @@ export class Manager implements ManagerApi, Service {
     this.#scheduler.poke();
   }
 
-  async getInstance(id: string): Promise<Instance> {
-    const wanted = id.toLowerCase();
-    if (wanted.length === UUID_LENGTH) {
-      const instance = await this.#store.get(wanted);
-      if (instance) return instance;
-    } else if (/^[0-9a-f-]{4,35}$/.test(wanted)) {
-      const { items } = await this.#store.list({ idPrefix: wanted }, { limit: 2 });
-      if (items.length === 1) return items[0]!;
-      if (items.length > 1) {
-        throw new JobError(
-          "invalid_argument",
-          `Cannot tell which instance "${id}" is: several begin so`,
-          {
-            path: "uuid",
-            hint: `Write more of it; among them are ${items.map((item) => item.id).join(", ")}`,
-          },
-        );
-      }
-    }
-    throw new JobError("not_found", `Cannot find instance "${id}": no such instance`, {
-      path: "uuid",
-      hint: "List them with: jobctl list instances",
-    });
+  getInstance(id: string): Promise<Instance> {
+    return findInstance(id, this.#store);
   }
 
   lookupInstances(
@@ -307,21 +258,14 @@ export class Manager implements ManagerApi, Service {
     return instance!;
   }
 
-  async clearInstanceHistory(
+  clearInstanceHistory(
     query: InstanceQuery & { readonly settledBefore?: number } = {},
   ): Promise<number> {
-    const { settledBefore = Infinity, ...rest } = query;
-    const before = Math.min(settledBefore, Number.MAX_SAFE_INTEGER);
-    return await this.#inBatches(async (at) => {
-      const request = { at, query: rest, settledBefore: before, limit: CLEAR_BATCH };
-      return (await this.#store.clearInstances(request)).value.length;
-    });
+    return clearInstances(this.#store, this.#clock, query);
   }
 
-  async clearInstanceLogs(query: LogQuery = {}): Promise<number> {
-    return await this.#inBatches(async (at) =>
-      (await this.#store.clearLogs({ at, query, limit: CLEAR_BATCH })).value
-    );
+  clearInstanceLogs(query: LogQuery = {}): Promise<number> {
+    return clearLogs(this.#store, this.#clock, query);
   }
 
   workers(): WorkerStatus {
@@ -395,15 +339,6 @@ export class Manager implements ManagerApi, Service {
     return value.map(({ instance }) => instance);
   }
 
-  async #inBatches(clear: (at: ReturnType<Clock["now"]>) => Promise<number>): Promise<number> {
-    let total = 0;
-    for (;;) {
-      const count = await clear(this.#clock.now());
-      total += count;
-      if (count < CLEAR_BATCH) return total;
-    }
-  }
-
   #seed() {
     const { ids, random } = this.#options;
     return { id: ids(), nowMs: this.#clock.now().wallMs, random: random.next() };
@@ -436,13 +371,4 @@ export class Manager implements ManagerApi, Service {
     if (problem === null) logger.info("The store answers again");
     else logger.error("The store does not answer; trying again", { error: problem });
   }
-}
-
-function checkWorkers(count: number): number {
-  if (Number.isInteger(count) && count >= 0 && count <= WORKERS_MAX) return count;
-  throw new JobError(
-    "invalid_argument",
-    `Cannot run ${count} workers: it takes a whole number from 0 to ${WORKERS_MAX}`,
-    { path: "count" },
-  );
 }

@@ -14,6 +14,8 @@ import type { Registry } from "./registry.ts";
 const ADVANCE_BATCH = 250;
 /** Longest sleep: the wall clock may be set while we wait. */
 const SLEEP_MAX_MS = 60_000;
+/** Shortest sleep: the store's clock, which decides what is due, may be behind ours. */
+const SLEEP_MIN_MS = 1;
 const RETRY_MS = 1_000;
 
 /** What the scheduler works with. */
@@ -97,7 +99,10 @@ export class Scheduler {
       const at = clock.now();
       const due = await store.dueSchedules({ at, limit: ADVANCE_BATCH });
       if (due.length === 0 || !this.#isStarted) return;
-      const advances = due.map((record) => this.#plan(record, at.wallMs));
+      // The store says that it is due; our own clock may be behind the store's.
+      const advances = due.map((record) =>
+        this.#plan(record, Math.max(at.wallMs, record.nextAt ?? 0))
+      );
       const { value, at: committedAt } = await store.advance({ at, advances });
       let accepted = 0;
       for (const result of value) {
@@ -146,7 +151,7 @@ export class Scheduler {
     this.#nextAt = scheduleAt;
     this.#timer?.cancel();
     this.#timer = null;
-    if (scheduleAt !== null) this.#sleep(Math.max(0, scheduleAt - at.wallMs));
+    if (scheduleAt !== null) this.#sleep(Math.max(SLEEP_MIN_MS, scheduleAt - at.wallMs));
   }
 
   #sleep(delayMs: number): void {

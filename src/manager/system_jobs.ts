@@ -6,9 +6,7 @@ import type { JobDefinition, JobOptions } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { AttemptOutcome } from "../worker/executor.ts";
-
-/** Rows deleted in one transaction, so that claims never wait for the cleaning. */
-const CLEAN_BATCH = 500;
+import { clearInstances, clearLogs } from "./clear.ts";
 
 const DESCRIPTIONS = {
   "system.history.cleaner":
@@ -81,21 +79,9 @@ export class SystemJobs {
     }
   }
 
-  async #clean(kind: SystemKind, before: number): Promise<number> {
-    let total = 0;
-    for (;;) {
-      const count = await this.#cleanBatch(kind, before);
-      total += count;
-      if (count < CLEAN_BATCH) return total;
-    }
-  }
-
-  async #cleanBatch(kind: SystemKind, before: number): Promise<number> {
-    const at = this.#clock.now();
-    if (kind === "system.log.cleaner") {
-      return (await this.#store.clearLogs({ at, query: { before }, limit: CLEAN_BATCH })).value;
-    }
-    const request = { at, query: {}, settledBefore: before, limit: CLEAN_BATCH };
-    return (await this.#store.clearInstances(request)).value.length;
+  #clean(kind: SystemKind, before: number): Promise<number> {
+    return kind === "system.log.cleaner"
+      ? clearLogs(this.#store, this.#clock, { before })
+      : clearInstances(this.#store, this.#clock, { settledBefore: before });
   }
 }

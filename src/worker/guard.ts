@@ -2,8 +2,9 @@ import { Worker } from "node:worker_threads";
 import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "./protocol.ts";
 
-/** What the guard's cell holds when no command runs, and while one is being started. */
+/** What the guard's cell holds when no command runs; {@link COMMAND_STARTING} while one is being started. */
 export const NO_COMMAND = 0;
+/** What it holds while a command is being started and its group is not known yet. */
 export const COMMAND_STARTING = -1;
 
 /** The worker's side of its guard thread. */

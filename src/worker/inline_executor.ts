@@ -19,6 +19,7 @@ import { type AttemptResult, taskInstance } from "./protocol.ts";
 import { refuse } from "./refused.ts";
 import { type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
 
+/** What the inline executor works with. */
 export interface InlineExecutorOptions {
   readonly clock: Clock;
   readonly logger: Logger;

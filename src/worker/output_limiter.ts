@@ -1,7 +1,8 @@
 import type { LogEntry, LogLevel } from "../core/instance.ts";
 
-/** Most output kept of one attempt; half of it from its beginning, half from its end. */
+/** Most lines kept of one attempt; half of them from its beginning, half from its end. */
 export const OUTPUT_LINES_MAX = 10_000;
+/** Most bytes kept of one attempt, likewise. */
 export const OUTPUT_BYTES_MAX = 1_048_576;
 
 const HALF_LINES = OUTPUT_LINES_MAX / 2;

@@ -4,7 +4,8 @@ import type { Clock } from "../platform/clock.ts";
 import { abortInfo } from "./attempt_errors.ts";
 import type { AbortCause, Attempt, AttemptOutcome, AttemptSink, AttemptTask } from "./executor.ts";
 import { type TaskInstance, taskInstance } from "./protocol.ts";
-import type { WorkerEnding, WorkerProcess, WorkerRun } from "./worker_process.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;
@@ -15,6 +16,7 @@ const EXPIRE_MARGIN_MS_MAX = 1_000;
 /** How often an attempt that a worker refused is given to another one. */
 const REFUSALS_MAX = 3;
 
+/** What an attempt in a worker process works with. */
 export interface ProcessAttemptOptions {
   readonly clock: Clock;
   readonly task: AttemptTask;

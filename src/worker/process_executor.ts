@@ -10,7 +10,8 @@ import { ProcessAttempt } from "./process_attempt.ts";
 import { type TaskInstance, taskInstance } from "./protocol.ts";
 import { refuse } from "./refused.ts";
 import { WorkerPool } from "./worker_pool.ts";
-import type { WorkerEnding, WorkerProcess, WorkerRun } from "./worker_process.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
 
 /** How long a state handler may take. */
 export const NOTIFY_MS_MAX = 10_000;
@@ -19,6 +20,7 @@ const NOTIFY_WORKERS_MAX = 2;
 /** Most state handlers that wait; further ones are dropped with a warning. */
 const NOTIFY_WAITING_MAX = 10_000;
 
+/** How worker processes are kept. */
 export interface ProcessExecutorOptions {
   readonly clock: Clock;
   readonly logger: Logger;

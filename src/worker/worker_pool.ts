@@ -11,6 +11,7 @@ import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
  */
 export const RUNS_MAX = 10_000;
 
+/** What the pool makes its workers of. */
 export interface WorkerPoolOptions {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import type { ErrorInfo, LogEntry, LogLevel } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { JobState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import type { AbortCause } from "./executor.ts";
@@ -11,15 +10,14 @@ import { GuardLine } from "./guard_line.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { OutputCapture } from "./output_capture.ts";
 import {
-  type AttemptResult,
   type FromWorker,
   guardDescriptor,
   PROTOCOL_VERSION,
-  type TaskInstance,
   type ToWorker,
   type WireError,
   type WireJob,
 } from "./protocol.ts";
+import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
 export const HELLO_MS_MAX = 30_000;
@@ -32,39 +30,7 @@ const CHANNEL_MS_MAX = 50;
 /** How long a worker that was told to end may run its exit handlers. */
 const END_MS_MAX = 1_000;
 
-/** How a run of a worker ended. */
-export type WorkerEnding =
-  | {
-    readonly type: "result";
-    readonly result: AttemptResult;
-    readonly stderrTail: string;
-  }
-  | {
-    readonly type: "exit";
-    readonly code: number | null;
-    readonly signal: string | null;
-    /** Whether this side sent the signal. */
-    readonly wasKilled: boolean;
-  }
-  /** Job code did not begin: the worker could not be started, or says so itself. */
-  | { readonly type: "unstarted"; readonly message: string; readonly isJobFault: boolean }
-  | { readonly type: "refused" };
-
-/** What occupies a worker. */
-export interface WorkerRun {
-  readonly job: JobDefinition;
-  readonly instance: TaskInstance;
-  readonly notify: JobState | null;
-  readonly deadlineMs: number | null;
-  /** Job code begins now. */
-  started(): void;
-  /** The time set by {@link WorkerProcess.wakeAt} has come. */
-  wake(): void;
-  log(entries: readonly LogEntry[]): void;
-  call(method: string, args: readonly unknown[]): Promise<unknown>;
-  ended(ending: WorkerEnding): void;
-}
-
+/** What a worker process is started with, and whom it tells. */
 export interface WorkerProcessOptions {
   readonly clock: Clock;
   readonly id: string;

@@ -162,7 +162,7 @@ test("fault 67: no token, a wrong, an empty and a huge one are refused over TCP;
   try {
     const token = readFileSync(join(daemon.dir, "token"), "utf8").trim();
     for (const wrong of [undefined, "wrong", `${token}x`, token.slice(0, -1), "x".repeat(4_000)]) {
-      const client = connect({ port: daemon.port, socket: null, token: wrong, tokenFile: null });
+      const client = connect({ port: daemon.port, socket: null, token: wrong });
       await assert.rejects(client.getVersion({}), { code: "unauthenticated" });
       client.close();
     }

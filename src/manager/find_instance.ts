@@ -1,0 +1,40 @@
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { Store } from "../store/store.ts";
+
+const UUID_LENGTH = 36;
+/** A prefix long enough to mean something; the first characters of a UUID version 7 are its time. */
+const PREFIX = /^[0-9a-f-]{4,35}$/;
+const LISTED_MAX = 5;
+
+/**
+ * The instance of a UUID or of a prefix that only one has.
+ *
+ * @throws JobError `not_found`; `invalid_argument` when several begin so
+ */
+export async function findInstance(id: string, store: Store): Promise<Instance> {
+  const wanted = id.toLowerCase();
+  if (wanted.length === UUID_LENGTH) {
+    const instance = await store.get(wanted);
+    if (instance) return instance;
+  } else if (PREFIX.test(wanted)) {
+    const { items } = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX });
+    if (items.length === 1) return items[0]!;
+    if (items.length > 1) throw ambiguous(id, items);
+  }
+  throw new JobError("not_found", `Cannot find instance "${id}": no such instance`, {
+    path: "uuid",
+    hint: "List them with: jobctl list instances",
+  });
+}
+
+function ambiguous(id: string, items: readonly Instance[]): JobError {
+  return new JobError(
+    "invalid_argument",
+    `Cannot tell which instance "${id}" is: several begin so`,
+    {
+      path: "uuid",
+      hint: `Write more of it; among them are ${items.map((item) => item.id).join(", ")}`,
+    },
+  );
+}

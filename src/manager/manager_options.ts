@@ -1,0 +1,43 @@
+import { JobError } from "../core/errors.ts";
+import type { JobDefinition, JobOptions } from "../core/job.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { IdSource } from "../platform/ids.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import type { Store } from "../store/store.ts";
+import type { Executor } from "../worker/executor.ts";
+import type { ScheduleDefaults } from "./schedules.ts";
+
+/** Most workers of one node. */
+export const WORKERS_MAX = 1_000;
+
+/** What a manager is made of; everything that is not pure is given. */
+export interface ManagerOptions {
+  readonly store: Store;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly node: string;
+  readonly version: string;
+  readonly workers: number;
+  readonly leaseMs: number;
+  /** How long `stop` lets running attempts finish. */
+  readonly drainMs: number;
+  readonly jobDefaults: JobOptions;
+  readonly scheduleDefaults: ScheduleDefaults;
+  readonly jobs: readonly JobDefinition[];
+  /** Kinds that are configured but could not be loaded: their schedules are kept. */
+  readonly disabledKinds: ReadonlySet<string>;
+}
+
+/** The number of workers, checked. @throws JobError `invalid_argument` out of range */
+export function checkWorkers(count: number): number {
+  if (Number.isInteger(count) && count >= 0 && count <= WORKERS_MAX) return count;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot run ${count} workers: it takes a whole number from 0 to ${WORKERS_MAX}`,
+    { path: "count" },
+  );
+}

@@ -1,0 +1,37 @@
+import type { LogEntry } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { JobState } from "../core/state.ts";
+import type { AttemptResult, TaskInstance } from "./protocol.ts";
+
+/** How a run of a worker ended. */
+export type WorkerEnding =
+  | {
+    readonly type: "result";
+    readonly result: AttemptResult;
+    readonly stderrTail: string;
+  }
+  | {
+    readonly type: "exit";
+    readonly code: number | null;
+    readonly signal: string | null;
+    /** Whether this side sent the signal. */
+    readonly wasKilled: boolean;
+  }
+  /** Job code did not begin: the worker could not be started, or says so itself. */
+  | { readonly type: "unstarted"; readonly message: string; readonly isJobFault: boolean }
+  | { readonly type: "refused" };
+
+/** What occupies a worker. */
+export interface WorkerRun {
+  readonly job: JobDefinition;
+  readonly instance: TaskInstance;
+  readonly notify: JobState | null;
+  readonly deadlineMs: number | null;
+  /** Job code begins now. */
+  started(): void;
+  /** The time set by `wakeAt` of the worker has come. */
+  wake(): void;
+  log(entries: readonly LogEntry[]): void;
+  call(method: string, args: readonly unknown[]): Promise<unknown>;
+  ended(ending: WorkerEnding): void;
+}
