@@ -135,7 +135,7 @@ export interface PageRequest {
   readonly limit: number;
   /** Opaque; from the page before. An unreadable one is `invalid_argument`. */
   readonly token?: string;
-  /** By id, which is by creation. Default newest first. */
+  /** By acceptance, which for the ids of one source is by id. Default newest first. */
   readonly order?: "newest" | "oldest";
 }
 
@@ -265,7 +265,7 @@ export interface Store {
   enqueue(
     request: { readonly at: Instant; readonly instances: readonly NewInstance[] },
   ): Promise<Committed<readonly EnqueueResult[]>>;
-  /** Take due instances to execute, by priority, then due time, then id; honours pauses. The lease runs from `at`. */
+  /** Take due instances to execute, by priority, then due time, then acceptance; honours pauses. The lease runs from `at`. */
   claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>>;
   renew(request: RenewRequest): Promise<Committed<readonly RenewResult[]>>;
   settle(

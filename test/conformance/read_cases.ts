@@ -96,6 +96,26 @@ export const readCases: StoreCases = {
     }
   },
 
+  "list() loses nothing that changes its state while it reads": async (world) => {
+    const expected: string[] = [];
+    for (let batch = 0; batch < 3; batch++) {
+      const added = await world.add(...Array.from({ length: 1_000 }, () => ({})));
+      expected.push(...added.map(({ id }) => id));
+    }
+    const reading = readPages(
+      (page) => world.store.list({ kinds: ["mail"] }, page),
+      1_000,
+      "oldest",
+    );
+    const working = async () => {
+      for (let round = 0; round < 20; round++) {
+        for (const instance of await world.claim(150)) void world.settle(instance);
+      }
+    };
+    const [items] = await Promise.all([reading, working()]);
+    assert.deepEqual(items.map(({ id }) => id), expected);
+  },
+
   "list() merges many kinds and states in one order": async (world) => {
     const kinds = Array.from({ length: 9 }, (_, index) => `k${index}`);
     const added = await world.add(

@@ -63,6 +63,14 @@ export class GroupCommit {
     });
   }
 
+  /** Run what is queued, waiting for a busy medium as long as operations do. */
+  async drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      this.flush();
+      if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#defer!(resolve));
+    }
+  }
+
   /** Run what is queued now. */
   flush(): void {
     const group = this.#queue;

@@ -100,8 +100,8 @@ export class LedgerStore implements Store {
     if (!this.#info) return;
     this.#openCount -= 1;
     if (this.#openCount > 0) return;
-    this.#group.flush();
     this.#info = null;
+    await this.#group.drain();
     this.#state.tables.close();
   }
 

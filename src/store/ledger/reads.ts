@@ -71,14 +71,11 @@ export async function collect(
   isWanted: (row: Row) => boolean = () => true,
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  let readMax = CHUNK_ROWS * 2;
   while (rows.length < limit) {
-    const row = scan.next(readMax);
+    const row = scan.next(CHUNK_ROWS);
     if (row === null) break;
-    if (row === undefined) {
-      await turn();
-      readMax += CHUNK_ROWS * 2;
-    } else if (isWanted(row)) rows.push(row);
+    if (row === undefined) await turn();
+    else if (isWanted(row)) rows.push(row);
   }
   return rows;
 }
@@ -129,17 +126,12 @@ async function* historyRows(
     : seqFrom(state, query.before) - 1;
   const kinds = query.kind === undefined ? {} : { kinds: [query.kind] };
   const scan = new Scan(state, kinds, { from, to, isReverse: false });
-  let readMax = CHUNK_ROWS;
   for (;;) {
-    const row = scan.next(readMax);
+    const row = scan.next(CHUNK_ROWS);
     if (row === null) return;
-    if (row === undefined) {
-      await turn();
-      readMax += CHUNK_ROWS;
-    } else if (
-      query.after === undefined || row.instance.settledAt === null ||
-      row.instance.settledAt >= query.after
-    ) yield row;
+    const settledAt = row?.instance.settledAt ?? Infinity;
+    if (row === undefined) await turn();
+    else if (query.after === undefined || settledAt >= query.after) yield row;
   }
 }
 

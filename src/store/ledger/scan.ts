@@ -6,6 +6,8 @@ import type { Track } from "./tables.ts";
 
 /** Rows read between two looks at the event loop. */
 export const CHUNK_ROWS = 1_000;
+/** Rows of the first read of a track; each further one is twice as long. */
+const READ_ROWS_MIN = 16;
 
 /** One track, read as far as it was wanted. */
 interface Run {
@@ -19,14 +21,21 @@ interface Run {
   isDone: boolean;
 }
 
-/** Rows that may match, in order of `seq`, by the narrowest tracks that the query has. */
+/**
+ * Rows that may match, in order of `seq`, by the narrowest tracks that the query has.
+ *
+ * Whenever others had their turn, the tracks are read again from where the scan stands: an instance that changed its state
+ * meanwhile is on another one.
+ */
 export class Scan {
   readonly #state: LedgerState;
   readonly #query: InstanceQuery;
   readonly #isReverse: boolean;
-  readonly #runs: Run[];
-  /** Rows read so far. */
-  readCount = 0;
+  #from: number;
+  #to: number;
+  #runs: Run[] = [];
+  #readCount = 0;
+  #hasMoved = false;
 
   /** @param bounds seqs to look at, both included */
   constructor(
@@ -37,30 +46,29 @@ export class Scan {
     this.#state = state;
     this.#query = query;
     this.#isReverse = bounds.isReverse;
-    const from = query.after === undefined
+    this.#from = query.after === undefined
       ? bounds.from
       : Math.max(bounds.from, seqFrom(state, query.after));
-    const to = query.before === undefined
+    this.#to = query.before === undefined
       ? bounds.to
       : Math.min(bounds.to, seqFrom(state, query.before) - 1);
-    this.#runs = tracksOf(state, query).map((track) => ({
-      track,
-      rows: [],
-      next: 0,
-      from,
-      to,
-      size: 16,
-      isDone: from > to,
-    }));
+    this.#start();
   }
 
-  /** The next row that matches; null at the end; undefined when the caller should let others run and ask again. */
+  /**
+   * The next row that matches; null at the end; undefined when others should have their turn first.
+   *
+   * @param readMax rows to read before that
+   */
   next(readMax: number): Row | null | undefined {
     for (;;) {
       let best: Run | null = null;
       for (const run of this.#runs) {
         if (run.next === run.rows.length && !run.isDone) {
-          if (this.readCount >= readMax) return undefined;
+          if (this.#readCount >= readMax && this.#hasMoved) {
+            this.#start();
+            return undefined;
+          }
           this.#fill(run);
         }
         const row = run.rows[run.next];
@@ -73,25 +81,38 @@ export class Scan {
       if (!best) return null;
       const row = best.rows[best.next]!;
       best.next += 1;
+      this.#hasMoved = true;
+      if (this.#isReverse) this.#to = row.seq - 1;
+      else this.#from = row.seq + 1;
       if (matches(row, this.#query)) return row;
     }
   }
 
+  #start(): void {
+    this.#readCount = 0;
+    this.#hasMoved = false;
+    this.#runs = tracksOf(this.#state, this.#query).map((track) => ({
+      track,
+      rows: [],
+      next: 0,
+      from: this.#from,
+      to: this.#to,
+      size: READ_ROWS_MIN,
+      isDone: this.#from > this.#to,
+    }));
+  }
+
   #fill(run: Run): void {
     const { track, from, to, size } = run;
-    run.rows = this.#state.tables.scan(track, {
-      from,
-      to,
-      isReverse: this.#isReverse,
-      limit: size,
-    });
+    const isReverse = this.#isReverse;
+    run.rows = this.#state.tables.scan(track, { from, to, isReverse, limit: size });
     run.next = 0;
     run.isDone = run.rows.length < size;
     run.size = Math.min(size * 2, CHUNK_ROWS);
-    this.readCount += run.rows.length + 1;
+    this.#readCount += run.rows.length + 1;
     const last = run.rows.at(-1);
     if (!last) return;
-    if (this.#isReverse) run.to = last.seq - 1;
+    if (isReverse) run.to = last.seq - 1;
     else run.from = last.seq + 1;
   }
 }

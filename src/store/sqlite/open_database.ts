@@ -10,13 +10,13 @@ import { toStoreError } from "./sqlite_error.ts";
 
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
-/** A database up to this size is checked whole at opening, in about a tenth of a second. */
-export const CHECK_BYTES_MAX = 64 * 2 ** 20;
+/** A database up to this size is checked whole at opening, in less than a tenth of a second. */
+export const CHECK_BYTES_MAX = 32 * 2 ** 20;
 /** How long one try for a busy file blocks; the store repeats it between turns of the event loop. */
 const BUSY_TRY_MS = 3;
 const CACHE_KIB = 32_768;
 /** Pages of write-ahead log at which it is copied into the database. */
-const CHECKPOINT_PAGES = 2_000;
+const CHECKPOINT_PAGES = 1_000;
 
 /** Make the directory of a database file. */
 export function makeDirectory(path: string): void {
