@@ -3,6 +3,7 @@ const LENGTH_MAX = 100;
 
 /** The candidate that `name` is most likely a misspelling of, null when none is near. */
 export function nearest(name: string, candidates: Iterable<string>): string | null {
+  if (name === "") return null;
   let best: string | null = null;
   const wanted = name.slice(0, LENGTH_MAX).toLowerCase();
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;

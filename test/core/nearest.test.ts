@@ -2,29 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nearest } from "../../src/core/nearest.ts";
 
-const KEYS = ["port", "host", "http", "kill_after", "schedule"];
+const NAMES = ["report", "heartbeat", "sum", "x"];
 
-for (
-  const [word, wanted] of [
-    ["prot", "port"],
-    ["pott", "port"],
-    ["HOST", "host"],
-    ["kill-after", "kill_after"],
-    ["shedule", "schedule"],
-    ["schedules", "schedule"],
-  ] as const
-) {
-  test(`nearest() finds "${wanted}" for "${word}"`, () => {
-    assert.equal(nearest(word, KEYS), wanted);
+const CASES: readonly [name: string, wanted: string | null][] = [
+  ["report", "report"],
+  ["reprot", "report"],
+  ["Report", "report"],
+  ["repor", "report"],
+  ["hartbeat", "heartbeat"],
+  ["sun", "sum"],
+  ["y", "x"],
+  ["backup", null],
+  ["", null],
+];
+
+for (const [name, wanted] of CASES) {
+  test(`nearest() gives ${wanted} for "${name}"`, () => {
+    assert.equal(nearest(name, NAMES), wanted);
   });
 }
 
-for (const word of ["", "colour", "x".repeat(65), "zz"]) {
-  test(`nearest() finds nothing for "${word.slice(0, 8)}"`, () => {
-    assert.equal(nearest(word, KEYS), null);
-  });
-}
-
-test("nearest() takes the first of equally near candidates", () => {
-  assert.equal(nearest("cat", ["bat", "hat"]), "bat");
+test("nearest() prefers the closest and ends for very long names", () => {
+  assert.equal(nearest("timeout", ["timeouts", "timeout_", "timeout"]), "timeout");
+  assert.equal(nearest("a".repeat(1_000_000), ["b".repeat(1_000_000)]), null);
 });
