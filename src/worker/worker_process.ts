@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import type { ErrorInfo, LogEntry, LogLevel } from "../core/instance.ts";
+import type { ErrorInfo, LogLevel } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { HIDDEN_COMMANDS } from "../platform/process.ts";

@@ -115,10 +115,11 @@ class World {
     this.#faults.lostAnswers = this.#chance(0.15) ? 0.3 : 0;
     this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
     for (const [index, node] of this.#nodes.entries()) {
-      if (this.#chance(0.02)) {
+      const fate = this.#random.next();
+      if (fate < 0.02) {
         node.kill();
         this.#clock.timer(1_000 + this.#random.next() * 5_000, () => void this.#startNode(index));
-      } else if (this.#chance(0.02) && node.isAlive) {
+      } else if (fate < 0.04 && node.isAlive) {
         node.freeze();
         this.#clock.timer(this.#random.next() * 3 * LEASE_MS, () => node.thaw());
       }
