@@ -60,6 +60,11 @@ export class OwnerLock {
     this.#writeNote({ ...this.#self, hasWritten: true });
   }
 
+  /** The database is being closed: its log may be there or not. */
+  noteClosing(): void {
+    this.#writeNote({ ...this.#self, hasWritten: false });
+  }
+
   /** Give the database free: closed well, or as the predecessor left it. */
   release(options: { readonly isClean: boolean }): void {
     if (options.isClean || !this.predecessor) rmSync(this.#notePath, { force: true });

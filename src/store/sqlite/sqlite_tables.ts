@@ -67,6 +67,8 @@ export class SqliteTables implements Tables {
   close(): void {
     // A database in memory would be gone; the object keeps it for another opening.
     if (!this.isDurable || !this.#db) return;
+    // Before the log goes: an end between the two must not look like a log that somebody took away.
+    this.#lock?.noteClosing();
     this.#db.close();
     this.#db = null;
     this.#lock?.release({ isClean: true });
