@@ -62,7 +62,7 @@ export class OwnerLock {
 
   /** The database is being closed: its log may be there or not. */
   noteClosing(): void {
-    this.#writeNote({ ...this.#self, hasWritten: false });
+    rmSync(this.#notePath, { force: true });
   }
 
   /** Give the database free: closed well, or as the predecessor left it. */
