@@ -1,12 +1,11 @@
 // Builds dist/jobctl, the one file.
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { install, ROOT, run } from "./tasks.mjs";
 
 /** Compile src/main.ts and what runs as a thread of its own into dist/jobctl. */
 export function build() {
-  const entries = ["src/main.ts", "src/worker/guard_thread.ts"]
-    .filter((entry) => existsSync(join(ROOT, entry)));
+  const entries = ["src/main.ts", "src/worker/guard_thread.ts"];
   const folder = join(ROOT, "dist", `.build-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   const remove = () => rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,5 @@
-// Makes src/rpc/gen from src/rpc/job.proto.
-import { run } from "./tasks.mjs";
+// Makes src/rpc/gen from the .proto files of src/rpc.
+import { install, run } from "./tasks.mjs";
 
+install();
 run("buf", ["generate"]);

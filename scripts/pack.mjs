@@ -37,7 +37,7 @@ export function pack() {
   const main = join(LIB, "src", "main.js");
   writeFileSync(main, `#!/usr/bin/env node\n${readFileSync(main, "utf8")}`);
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) {
-    if (existsSync(join(ROOT, file))) copyFileSync(join(ROOT, file), join(LIB, file));
+    copyFileSync(join(ROOT, file), join(LIB, file));
   }
 }
 

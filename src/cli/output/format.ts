@@ -11,8 +11,3 @@ export const OUTPUT_FORMATS: readonly OutputFormat[] = [
   "csv",
   "name",
 ];
-
-/** Whether `text` names a form. */
-export function isOutputFormat(text: string): text is OutputFormat {
-  return (OUTPUT_FORMATS as readonly string[]).includes(text);
-}
