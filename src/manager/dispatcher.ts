@@ -1,16 +1,17 @@
 import { encodeError } from "../core/encode.ts";
-import { toJobError } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
-import type { RetryPolicy } from "../core/job.ts";
+import type { Instance, LogEntry } from "../core/instance.ts";
+import type { JobDefinition, RetryPolicy } from "../core/job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
-import type { ClaimKey, Settlement, SettleResult, Store } from "../store/store.ts";
+import { BATCH_MAX, type ClaimKey, type SettleResult, type Store } from "../store/store.ts";
 import type { AbortCause, AttemptOutcome, Executor } from "../worker/executor.ts";
 import type { Events } from "./events.ts";
+import { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
 import { RunningAttempt } from "./running.ts";
 import { settlementOf } from "./settlement.ts";
+import { StoreAnswers } from "./store_answers.ts";
 import type { SystemJobs } from "./system_jobs.ts";
 
 /** Most instances of one claim. */
@@ -21,8 +22,8 @@ const RENEW_SHARE = 1 / 3;
 const MARGIN_SHARE = 1 / 10;
 /** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
 const REFUSED_WAIT_MS = 1;
-/** First and longest wait after the store refused, in milliseconds. */
-const RETRY_MS = { first: 50, longest: 2_000 } as const;
+/** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
+const GIVE_UP_MS = 10_000;
 
 /** Of a claim whose job is gone: it is given back, never retried. */
 const NO_RETRY: RetryPolicy = { max: 0, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 };
@@ -60,21 +61,29 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<string, RunningAttempt>();
   readonly #idle = new Set<() => void>();
+  readonly #answers: StoreAnswers;
+  readonly #outbox: Outbox;
   #count: number;
   #busy = 0;
   #isStarted = false;
   #isClaiming = false;
   #isStepping = false;
   #mustClaim = false;
-  #settlements: { readonly running: RunningAttempt; readonly settlement: Settlement }[] = [];
   #wakeTimer: Timer | null = null;
   #wakeMs = Infinity;
   #renewTimer: Timer | null = null;
-  #retryMs: number = RETRY_MS.first;
+  #giveUpMs: number | null = null;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#count = options.count;
+    this.#answers = new StoreAnswers(options.logger, options.storeAnswered);
+    this.#outbox = new Outbox({
+      ...options,
+      answers: this.#answers,
+      settled: (running, result, at) => this.#settled(running, result, at),
+      mustKeep: (running) => this.#mustKeep(running),
+    });
   }
 
   /** Attempts at once. */
@@ -89,6 +98,7 @@ export class Dispatcher {
 
   start(): void {
     this.#isStarted = true;
+    this.#giveUpMs = null;
     this.#scheduleRenewal();
     this.poke();
   }
@@ -100,9 +110,9 @@ export class Dispatcher {
     this.#wakeTimer = null;
   }
 
-  /** Resolves when no claim is held any more. */
+  /** Resolves when no claim is held or on its way any more; call after {@link pauseClaims}. */
   async drained(): Promise<void> {
-    if (this.#running.size === 0) return;
+    if (this.#isIdle) return;
     await new Promise<void>((resolve) => this.#idle.add(resolve));
   }
 
@@ -155,11 +165,7 @@ export class Dispatcher {
     this.#isStepping = true;
     queueMicrotask(() => {
       this.#isStepping = false;
-      if (this.#settlements.length > 0) {
-        const batch = this.#settlements;
-        this.#settlements = [];
-        void this.#settle(batch);
-      }
+      this.#outbox.send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });
   }
@@ -174,18 +180,19 @@ export class Dispatcher {
       const at = clock.now();
       const request = { at, node, kinds: registry.kinds, limit: free, leaseMs };
       const { value, at: claimedAt } = await store.claim(request);
-      this.#answered();
+      this.#answers.answered();
       const answeredMs = clock.now().monotonicMs;
       const deadlineMs = at.monotonicMs + leaseMs * (1 - MARGIN_SHARE);
       for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
       if (value.length === free) this.#mustClaim = true;
       else if (!this.#mustClaim) await this.#armNextDue(claimedAt, answeredMs);
     } catch (error) {
-      this.#storeFailed(error, "claim");
-      clock.timer(this.#backoff(), () => this.poke());
+      this.#answers.failed(error, "claim");
+      this.#armWake(this.#answers.backoff());
     } finally {
       this.#isClaiming = false;
     }
+    this.#checkIdle();
     if (this.#mustClaim) this.#step();
   }
 
@@ -212,67 +219,74 @@ export class Dispatcher {
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {
-    const { registry, clock, executor, events, systemJobs } = this.#options;
+    const { registry, clock, events, systemJobs } = this.#options;
     const job = registry.find(instance.kind);
     const running = new RunningAttempt({
       job: job ?? null,
       instance,
       clock,
-      flush: (source) => void this.#flushLogs(source),
+      write: (source, lines) => this.#writeLogs(source, lines),
     });
     this.#running.set(instance.id, running);
     this.#busy += 1;
-    // The kind was removed meanwhile, or the answer came when the lease was already over: give it back unstarted.
-    if (!job || deadlineMs <= clock.now().monotonicMs) {
+    // The kind was removed meanwhile, the answer came when the lease was already over, or we drain: give it back unstarted.
+    if (!job || deadlineMs <= clock.now().monotonicMs || !this.#isStarted) {
       this.#ended(running, notStarted());
       return;
     }
     events.changed(instance, at);
     if (job.source.type === "system") {
       void systemJobs.run(instance).then((outcome) => this.#ended(running, outcome));
+    } else this.#execute(running, job, deadlineMs);
+  }
+
+  #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+    const { executor, handleCall } = this.#options;
+    try {
+      running.attempt = executor.run({ job, instance: running.instance, deadlineMs }, {
+        log: (entries) => running.log(entries),
+        call: (method, args) => handleCall(running, method, args),
+      });
+    } catch (error) {
+      this.#ended(running, { type: "lost", error: encodeError(error) });
       return;
     }
-    const attempt = executor.run({ job, instance, deadlineMs }, {
-      log: (entries) => running.log(entries),
-      call: (method, args) => this.#options.handleCall(running, method, args),
-    });
-    running.attempt = attempt;
-    void attempt.outcome.then((outcome) => this.#ended(running, outcome));
+    void running.attempt.outcome.then((outcome) => this.#ended(running, outcome));
   }
 
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
     const { clock, random } = this.#options;
-    running.hasEnded = true;
     this.#busy -= 1;
-    const settlement = settlementOf(running.instance, outcome, {
-      retry: running.job?.options.retry ?? NO_RETRY,
-      nowMs: clock.now().wallMs,
-      random: random.next(),
-      logs: running.takeLines(),
+    running.end((logs) => {
+      const settlement = settlementOf(running.instance, outcome, {
+        retry: running.job?.options.retry ?? NO_RETRY,
+        nowMs: clock.now().wallMs,
+        random: random.next(),
+        logs,
+      });
+      this.#outbox.add(running, settlement);
+      this.#step();
     });
-    this.#settlements.push({ running, settlement });
     this.poke();
   }
 
-  // Tried again until the store has it or the claim is no longer ours: an outcome is never dropped for a full disk.
-  async #settle(
-    batch: readonly { readonly running: RunningAttempt; readonly settlement: Settlement }[],
-  ): Promise<void> {
-    const { store, clock, node } = this.#options;
-    try {
-      const settlements = batch.map(({ settlement }) => settlement);
-      const { value, at } = await store.settle({ at: clock.now(), node, settlements });
-      this.#answered();
-      for (const [index, result] of value.entries()) {
-        this.#settled(batch[index]!.running, result, at);
-      }
-    } catch (error) {
-      this.#storeFailed(error, "settle");
-      clock.timer(this.#backoff(), () => {
-        const held = batch.filter(({ running }) => this.holds(running.instance));
-        if (held.length > 0) void this.#settle(held);
-      });
-    }
+  // A claim that was taken over has its outcome from others; one that a drain cannot settle is taken back at the next opening.
+  #mustKeep(running: RunningAttempt): boolean {
+    if (!this.holds(running.instance)) return false;
+    if (this.#isStarted || this.#busy > 0) return true;
+    const nowMs = this.#options.clock.now().monotonicMs;
+    this.#giveUpMs ??= nowMs + GIVE_UP_MS;
+    if (nowMs < this.#giveUpMs) return true;
+    const { id, kind } = running.instance;
+    this.#options.logger.error(
+      "An outcome is lost, as the store does not take it: it will run again",
+      {
+        kind,
+        instance: id,
+      },
+    );
+    this.#release(running);
+    return false;
   }
 
   #settled(running: RunningAttempt, result: SettleResult, at: number): void {
@@ -297,21 +311,28 @@ export class Dispatcher {
     if (this.#running.get(running.instance.id) === running) {
       this.#running.delete(running.instance.id);
     }
-    if (this.#running.size > 0) return;
+    this.#checkIdle();
+  }
+
+  get #isIdle(): boolean {
+    return this.#running.size === 0 && !this.#isClaiming;
+  }
+
+  #checkIdle(): void {
+    if (!this.#isIdle) return;
     for (const resolve of this.#idle) resolve();
     this.#idle.clear();
   }
 
-  async #flushLogs(running: RunningAttempt): Promise<void> {
+  async #writeLogs(running: RunningAttempt, logs: readonly LogEntry[]): Promise<boolean> {
     const { store, clock } = this.#options;
-    const logs = running.takeLines();
-    if (logs.length === 0) return;
     const { id, fence } = running.instance;
     try {
       await store.appendLogs({ at: clock.now(), appends: [{ id, fence, logs }] });
+      return true;
     } catch (error) {
-      this.#storeFailed(error, "write the log");
-      if (!running.hasEnded) running.log(logs);
+      this.#answers.failed(error, "write the log");
+      return false;
     }
   }
 
@@ -326,19 +347,26 @@ export class Dispatcher {
 
   // When it fails nothing is extended, and the executor stops job code before the lease ends.
   async #renew(): Promise<void> {
-    if (this.#running.size === 0) return;
     const { store, clock, node, leaseMs } = this.#options;
-    const at = clock.now();
-    const claims = [...this.#running.values()].map(({ instance }) => ({
-      id: instance.id,
-      fence: instance.fence,
+    const claims = [...this.#running.values()].map(({ instance: { id, fence } }) => ({
+      id,
+      fence,
     }));
-    try {
-      const { value } = await store.renew({ at, node, claims, leaseMs });
-      this.#answered();
+    const renewSome = async (some: readonly ClaimKey[]) => {
+      const at = clock.now();
+      const { value } = await store.renew({ at, node, claims: some, leaseMs });
       for (const result of value) this.#renewed(result, at.monotonicMs + leaseMs);
+    };
+    const requests: Promise<void>[] = [];
+    for (let from = 0; from < claims.length; from += BATCH_MAX) {
+      requests.push(renewSome(claims.slice(from, from + BATCH_MAX)));
+    }
+    if (requests.length === 0) return;
+    try {
+      await Promise.all(requests);
+      this.#answers.answered();
     } catch (error) {
-      this.#storeFailed(error, "renew the leases");
+      this.#answers.failed(error, "renew the leases");
     }
   }
 
@@ -351,25 +379,6 @@ export class Dispatcher {
     }
     running.attempt?.extend(untilMs - this.#options.leaseMs * MARGIN_SHARE);
     if (result.status === "canceling") running.attempt?.abort("canceled");
-  }
-
-  #answered(): void {
-    this.#retryMs = RETRY_MS.first;
-    this.#options.storeAnswered(null);
-  }
-
-  #storeFailed(error: unknown, action: string): void {
-    const known = toJobError(error, `Cannot ${action}`);
-    this.#options.storeAnswered(known.message);
-    // The manager logs a store that is away once; anything else is news each time.
-    if (known.code === "unavailable" || known.code === "resource_exhausted") return;
-    this.#options.logger.error(`The store refused to ${action}`, { error: known.message });
-  }
-
-  #backoff(): number {
-    const delayMs = this.#retryMs;
-    this.#retryMs = Math.min(delayMs * 2, RETRY_MS.longest);
-    return delayMs;
   }
 }
 

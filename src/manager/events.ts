@@ -1,6 +1,6 @@
 import type { Instance } from "../core/instance.ts";
 import type { JobState } from "../core/state.ts";
-import { isFinal } from "../core/state.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Executor } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
@@ -50,9 +50,20 @@ export class Events {
     if (job?.hasHandler.onStateChange) this.#notify(instance, state);
   }
 
-  /** Resolves when every handler called so far has ended. */
-  async settled(): Promise<void> {
-    await Promise.allSettled([...this.#chains.values()]);
+  /** Resolves when every handler called so far has ended, or after `limitMs`: job code may never end. */
+  async settled(clock: Clock, limitMs: number): Promise<void> {
+    if (this.#chains.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = clock.timer(limitMs, () => {
+        this.#logger.warn("State change handlers did not end", { instances: this.#chains.size });
+        this.#chains.clear();
+        resolve();
+      });
+      void Promise.all([...this.#chains.values()]).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   // Handlers of one instance are called one after the other, so that they see its states in order.
@@ -69,9 +80,7 @@ export class Events {
         error: String(error),
       });
     }).finally(() => {
-      if (isFinal(state) || this.#chains.get(instance.id) === chain) {
-        this.#chains.delete(instance.id);
-      }
+      if (this.#chains.get(instance.id) === chain) this.#chains.delete(instance.id);
     });
     this.#chains.set(instance.id, chain);
   }

@@ -42,6 +42,9 @@ import { Scheduler } from "./scheduler.ts";
 import { SystemJobs } from "./system_jobs.ts";
 import { waitInstance } from "./wait.ts";
 
+/** How long state handlers have at a stop, in milliseconds. */
+const HANDLERS_MS = 10_000;
+
 /** The facade: one object that schedules, runs and accounts for jobs on a store. */
 export class Manager implements ManagerApi, Service {
   readonly name = "manager";
@@ -60,6 +63,9 @@ export class Manager implements ManagerApi, Service {
   #startedAt = 0;
   #isDraining = false;
   #unsubscribe: (() => void) | null = null;
+  #isStarted = false;
+  #stopping: Promise<void> | null = null;
+  readonly #stopListeners = new Set<() => void>();
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -100,6 +106,7 @@ export class Manager implements ManagerApi, Service {
     const at = this.#clock.now();
     this.#startedAt = at.wallMs;
     this.#storeInfo = await this.#store.open({ at, node });
+    this.#isDraining = false;
     const { recovered } = this.#storeInfo;
     if (recovered.length > 0) {
       logger.warn("Instances of a daemon that ended without settling them were taken back", {
@@ -109,8 +116,16 @@ export class Manager implements ManagerApi, Service {
     return this.#storeInfo;
   }
 
-  /** Start to work; opens the store unless {@link open} did. */
+  /**
+   * Start to work; opens the store unless {@link open} did. May follow a {@link stop}.
+   *
+   * @throws JobError `conflict` while it runs
+   */
   async start(): Promise<void> {
+    if (this.#isStarted) {
+      throw new JobError("conflict", "Cannot start the manager: it runs already");
+    }
+    this.#isStarted = true;
     const { recovered } = this.#storeInfo ?? await this.open();
     this.#unsubscribe = this.#store.subscribe((hint) => this.#hinted(hint));
     await this.#options.executor.start();
@@ -123,26 +138,36 @@ export class Manager implements ManagerApi, Service {
 
   /**
    * Drain: claim nothing more, let running attempts finish for the drain time, then abort the rest and give them back with
-   * their attempts kept.
+   * their attempts kept. Outcomes that the store does not take for 10 s are given up; state handlers have 10 s to end.
    */
-  async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
-    if (!this.#storeInfo) return;
+  stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    if (!this.#storeInfo) {
+      this.#isStarted = false;
+      return Promise.resolve();
+    }
+    return this.#stopping ??= this.#stop(options.drainMs ?? this.#options.drainMs)
+      .finally(() => this.#stopping = null);
+  }
+
+  async #stop(drainMs: number): Promise<void> {
     this.#isDraining = true;
     this.#scheduler.stop();
     this.#janitor.stop();
     this.#dispatcher.pauseClaims();
-    const timer = this.#clock.timer(
-      options.drainMs ?? this.#options.drainMs,
-      () => this.#dispatcher.abort("drain"),
-    );
+    const timer = this.#clock.timer(drainMs, () => this.#dispatcher.abort("drain"));
     await this.#dispatcher.drained();
     timer.cancel();
     this.#dispatcher.stop();
-    await this.#events.settled();
-    await this.#options.executor.stop();
-    this.#unsubscribe?.();
-    await this.#store.close();
-    this.#storeInfo = null;
+    await this.#events.settled(this.#clock, HANDLERS_MS);
+    try {
+      await this.#options.executor.stop();
+    } finally {
+      this.#unsubscribe?.();
+      this.#storeInfo = null;
+      this.#isStarted = false;
+      for (const listener of [...this.#stopListeners]) listener();
+      await this.#store.close();
+    }
   }
 
   /** Abort what runs at once, during {@link stop}: the second signal of an impatient operator. */
@@ -316,6 +341,10 @@ export class Manager implements ManagerApi, Service {
       clock: this.#clock,
       get: (wanted) => this.getInstance(wanted),
       subscribe: (listener) => this.subscribe(listener),
+      onStop: (listener) => {
+        this.#stopListeners.add(listener);
+        return () => void this.#stopListeners.delete(listener);
+      },
     });
   }
 

@@ -5,8 +5,8 @@ import type { Clock, Timer } from "../platform/clock.ts";
 
 /** Lines kept back before they are written in one go. */
 const BUFFER_MAX = 200;
-/** How long a line waits at most before it is written. */
-const FLUSH_MS = 100;
+/** How long a line waits before it is written, and at most after the store refused. */
+const FLUSH_MS = { first: 100, longest: 5_000 } as const;
 
 /** A claim that this node holds, from the claim until its settlement is recorded. */
 export class RunningAttempt {
@@ -16,41 +16,68 @@ export class RunningAttempt {
   readonly startedMs: number;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
-  /** Whether job code has ended; the claim is held until the store has the outcome. */
-  hasEnded = false;
   readonly #clock: Clock;
-  readonly #flush: (running: RunningAttempt) => void;
+  readonly #write: (running: RunningAttempt, lines: readonly LogEntry[]) => Promise<boolean>;
   #lines: LogEntry[] = [];
   #timer: Timer | null = null;
+  #flushMs: number = FLUSH_MS.first;
+  #writing: Promise<void> | null = null;
+  #hasEnded = false;
 
   constructor(
     options: {
       readonly job: JobDefinition | null;
       readonly instance: Instance;
       readonly clock: Clock;
-      readonly flush: (running: RunningAttempt) => void;
+      /** Writes lines to the store; whether it has them. Never rejects. */
+      readonly write: (running: RunningAttempt, lines: readonly LogEntry[]) => Promise<boolean>;
     },
   ) {
     this.job = options.job;
     this.instance = options.instance;
     this.#clock = options.clock;
-    this.#flush = options.flush;
+    this.#write = options.write;
     this.startedMs = options.clock.now().monotonicMs;
   }
 
-  /** Keep lines until they are many, old, or the attempt ends: a short attempt's log costs no write of its own. */
+  /**
+   * Keep lines until they are many, old, or the attempt ends: a short attempt's log costs no write of its own. Lines after the
+   * end have no place to go. How much one attempt may log is limited where it runs.
+   */
   log(entries: readonly LogEntry[]): void {
+    if (this.#hasEnded) return;
     for (const entry of entries) this.#lines.push(entry);
-    if (this.hasEnded) return;
-    if (this.#lines.length >= BUFFER_MAX) this.#flush(this);
-    else this.#timer ??= this.#clock.timer(FLUSH_MS, () => this.#flush(this));
+    this.#arm();
   }
 
-  /** Take the lines kept back. */
-  takeLines(): readonly LogEntry[] {
+  /** Job code has ended: hand over the lines that are not written, now or when those on their way have arrived. */
+  end(take: (lines: readonly LogEntry[]) => void): void {
+    this.#hasEnded = true;
+    if (this.#writing) void this.#writing.then(() => take(this.#take()));
+    else take(this.#take());
+  }
+
+  #arm(): void {
+    if (this.#writing || this.#hasEnded || this.#lines.length === 0) return;
+    const hasFailed = this.#flushMs > FLUSH_MS.first;
+    if (this.#lines.length >= BUFFER_MAX && !hasFailed) this.#flush();
+    else this.#timer ??= this.#clock.timer(this.#flushMs, () => this.#flush());
+  }
+
+  // One write at a time, so that lines stay in order when the store refuses some.
+  #flush(): void {
+    const lines = this.#take();
+    this.#writing = this.#write(this, lines).then((isWritten) => {
+      this.#writing = null;
+      if (!isWritten) this.#lines = [...lines, ...this.#lines];
+      this.#flushMs = isWritten ? FLUSH_MS.first : Math.min(this.#flushMs * 2, FLUSH_MS.longest);
+      this.#arm();
+    });
+  }
+
+  #take(): readonly LogEntry[] {
     this.#timer?.cancel();
     this.#timer = null;
-    if (this.#lines.length === 0) return [];
     const lines = this.#lines;
     this.#lines = [];
     return lines;

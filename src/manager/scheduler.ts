@@ -43,6 +43,7 @@ export class Scheduler {
   #mustRun = false;
   #timer: Timer | null = null;
   #nextAt: number | null = null;
+  #hasFailed = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -78,7 +79,12 @@ export class Scheduler {
         await this.#advanceDue();
       }
       await this.#arm();
+      if (this.#hasFailed) this.#options.storeAnswered(null);
+      this.#hasFailed = false;
     } catch (error) {
+      // The store may have been closed under a run that was on its way.
+      if (!this.#isStarted) return;
+      this.#hasFailed = true;
       const known = toJobError(error, "Cannot advance the schedules");
       this.#options.storeAnswered(known.message);
       if (known.code !== "unavailable" && known.code !== "resource_exhausted") {
@@ -156,6 +162,7 @@ export class Scheduler {
 
   #sleep(delayMs: number): void {
     this.#timer?.cancel();
+    if (!this.#isStarted) return;
     this.#timer = this.#options.clock.timer(Math.min(delayMs, SLEEP_MAX_MS), () => {
       this.#timer = null;
       this.poke();

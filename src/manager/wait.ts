@@ -1,3 +1,4 @@
+import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import { isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -7,7 +8,7 @@ import type { ManagerEvent } from "./api.ts";
  * Wait until an instance is final.
  *
  * @returns the final instance, or null when `timeoutMs` passed first
- * @throws JobError `not_found` for an unknown id
+ * @throws JobError `not_found` for an unknown id, `unavailable` when the manager stops first
  */
 export async function waitInstance(
   id: string,
@@ -16,6 +17,7 @@ export async function waitInstance(
     readonly clock: Clock;
     readonly get: (id: string) => Promise<Instance>;
     readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
+    readonly onStop: (listener: () => void) => () => void;
   },
 ): Promise<Instance | null> {
   // Listening before looking: the change may come between the two.
@@ -29,17 +31,37 @@ export async function waitInstance(
     if (isFinal(present.state)) return present;
     const missed = events.find((instance) => instance.id === present.id);
     if (missed) return missed;
-    return await new Promise((resolve) => {
-      const timer = timeoutMs === undefined
-        ? null
-        : context.clock.timer(timeoutMs, () => resolve(null));
-      deliver = (instance) => {
-        if (instance.id !== present.id) return;
-        timer?.cancel();
-        resolve(instance);
-      };
-    });
+    return await ending(present.id, timeoutMs, context, (listener) => void (deliver = listener));
   } finally {
     unsubscribe();
   }
+}
+
+function ending(
+  id: string,
+  timeoutMs: number | undefined,
+  { clock, onStop }: Pick<Parameters<typeof waitInstance>[2], "clock" | "onStop">,
+  listen: (listener: (instance: Instance) => void) => void,
+): Promise<Instance | null> {
+  return new Promise((resolve, reject) => {
+    const timer = timeoutMs === undefined ? null : clock.timer(timeoutMs, () => {
+      unlisten();
+      resolve(null);
+    });
+    const unlisten = onStop(() => {
+      timer?.cancel();
+      unlisten();
+      reject(
+        new JobError("unavailable", `Cannot wait for instance "${id}": the manager has stopped`, {
+          hint: "It goes on when the manager starts again",
+        }),
+      );
+    });
+    listen((instance) => {
+      if (instance.id !== id) return;
+      timer?.cancel();
+      unlisten();
+      resolve(instance);
+    });
+  });
 }

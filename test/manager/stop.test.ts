@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { jobOf, ManagerWorld } from "../support/manager_world.ts";
+
+test("stop() gives back what a claim in flight still brings", async () => {
+  const world = await new ManagerWorld().started();
+  const release = world.link.hold("claim");
+  const { id } = await world.schedule();
+  const stopped = world.manager.stop();
+  await world.clock.settle();
+  release();
+  await world.of(stopped);
+  assert.equal(world.executor.attempts.length, 0);
+  await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+  const { state, crashes } = await world.get(id);
+  assert.deepEqual([state, crashes], ["scheduled", 0]);
+});
+
+test("stop() in the turn of a claim leaves no claim behind", async () => {
+  const world = await new ManagerWorld().started();
+  const scheduled = world.manager.scheduleJob("work");
+  const stopped = world.manager.stop();
+  await world.of(stopped);
+  const { id } = await scheduled;
+  await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+  const { state, crashes } = await world.get(id);
+  assert.deepEqual([state, crashes], ["scheduled", 0]);
+});
+
+test("stop() lets attempts finish, then aborts and gives back the rest", async () => {
+  const world = await new ManagerWorld({ workers: 2 }).started();
+  const quick = await world.schedule();
+  const slow = await world.schedule();
+  const stopped = world.manager.stop();
+  world.executor.attempts[0]!.ok();
+  await world.clock.advance(4_999);
+  assert.deepEqual(world.executor.attempts[1]!.aborts, []);
+  await world.clock.advance(1);
+  assert.deepEqual(world.executor.attempts[1]!.aborts, ["drain"]);
+  world.executor.attempts[1]!.aborted("drain");
+  await world.of(stopped);
+  await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+  assert.equal((await world.get(quick.id)).state, "completed");
+  const { state, reason, failures, crashes } = await world.get(slow.id);
+  assert.deepEqual([state, reason, failures, crashes], ["scheduled", "released", 0, 0]);
+});
+
+test("stop() aborts at once when it is told a second time", async () => {
+  const world = await new ManagerWorld().started();
+  await world.schedule();
+  const stopped = world.manager.stop();
+  await world.clock.settle();
+  world.manager.abortRunning();
+  assert.deepEqual(world.executor.last.aborts, ["drain"]);
+  world.executor.last.aborted("drain");
+  await world.of(stopped);
+});
+
+test("stop() ends although the store takes no outcome any more", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule();
+  world.link.cut(["settle", "claim", "renew"], "resource_exhausted");
+  world.executor.last.ok();
+  await world.clock.settle();
+  const stopped = world.manager.stop();
+  await world.clock.advance(60_000);
+  await world.of(stopped);
+  assert.equal(world.clock.nextTimerMs(), null);
+  // The next opening takes it back as it does after a crash.
+  world.link.mend();
+  const { recovered } = await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+  assert.deepEqual(recovered.map((instance) => instance.id), [id]);
+});
+
+test("stop() ends although a state handler never does", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work", { onStateChange: true })] })
+    .started();
+  world.executor.onNotify = () => new Promise(() => {});
+  world.executor.onRun = (attempt) => attempt.ok();
+  await world.schedule();
+  const stopped = world.manager.stop();
+  await world.clock.advance(60_000);
+  await world.of(stopped);
+});
+
+test("stop() called twice stops once", async () => {
+  const world = await new ManagerWorld().started();
+  await world.of(Promise.all([world.manager.stop(), world.manager.stop()]));
+  await world.of(world.manager.stop());
+  assert.equal(world.link.count("close"), 1);
+});
+
+test("stop() leaves no timer", async () => {
+  const world = await new ManagerWorld().started();
+  await world.of(world.manager.scheduleRecurring("work", { cron: "* * * * *" }));
+  await world.schedule("work", { afterMs: 10_000 });
+  world.link.cut(["dueSchedules", "claim"]);
+  await world.clock.advance(60_500);
+  await world.of(world.manager.stop());
+  assert.equal(world.clock.nextTimerMs(), null);
+});
+
+test("stop() ends those who wait for an instance", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule("work", { afterMs: 10_000 });
+  const waited = world.manager.waitInstance(id).catch((error: unknown) => error);
+  await world.clock.settle();
+  await world.of(world.manager.stop());
+  assert.ok(isJobError(await waited, "unavailable"));
+});
+
+test("start() works again after a stop", async () => {
+  const world = await new ManagerWorld().started();
+  await world.of(world.manager.stop());
+  await world.started();
+  await world.schedule();
+  assert.equal(world.executor.attempts.length, 1);
+});
+
+test("start() is refused while the manager runs", async () => {
+  const world = await new ManagerWorld().started();
+  await assert.rejects(world.of(world.manager.start()), (error) => isJobError(error, "conflict"));
+});

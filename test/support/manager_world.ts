@@ -1,0 +1,294 @@
+import { encodeError } from "../../src/core/encode.ts";
+import { JobError } from "../../src/core/errors.ts";
+import type { Instance } from "../../src/core/instance.ts";
+import type { JobDefinition, JobOptions, JobSchedule } from "../../src/core/job.ts";
+import type { ScheduleSpec } from "../../src/core/schedule.ts";
+import type { JobState } from "../../src/core/state.ts";
+import { Manager } from "../../src/manager/manager.ts";
+import { createIdSource } from "../../src/platform/ids.ts";
+import type { Logger } from "../../src/platform/logger.ts";
+import { seededRandom } from "../../src/platform/random.ts";
+import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import type { Store } from "../../src/store/store.ts";
+import type {
+  AbortCause,
+  Attempt,
+  AttemptOutcome,
+  AttemptSink,
+  AttemptTask,
+  Executor,
+} from "../../src/worker/executor.ts";
+import { SimClock } from "./sim_clock.ts";
+
+/** Lease of the manager under test. */
+export const LEASE_MS = 15_000;
+
+/** One attempt that the manager started, under the test's control. */
+export class ScriptedAttempt implements Attempt {
+  readonly task: AttemptTask;
+  readonly sink: AttemptSink;
+  readonly outcome: Promise<AttemptOutcome>;
+  readonly aborts: AbortCause[] = [];
+  readonly deadlines: number[] = [];
+  #resolve!: (outcome: AttemptOutcome) => void;
+
+  constructor(task: AttemptTask, sink: AttemptSink) {
+    this.task = task;
+    this.sink = sink;
+    this.outcome = new Promise((resolve) => this.#resolve = resolve);
+  }
+
+  get instance(): Instance {
+    return this.task.instance;
+  }
+
+  extend(deadlineMs: number): void {
+    this.deadlines.push(deadlineMs);
+  }
+
+  abort(cause: AbortCause): void {
+    this.aborts.push(cause);
+  }
+
+  ok(resultsJson = "[]"): void {
+    this.#resolve({ type: "ok", resultsJson });
+  }
+
+  fail(message = "failed"): void {
+    this.#resolve({ type: "error", error: encodeError(new Error(message)) });
+  }
+
+  lose(): void {
+    this.#resolve({ type: "lost", error: encodeError(new Error("killed")) });
+  }
+
+  aborted(cause: AbortCause): void {
+    this.#resolve({ type: "aborted", cause, error: encodeError(new Error(cause)) });
+  }
+
+  log(message: string): void {
+    this.sink.log([{ at: 0, level: "info", message, source: "job" }]);
+  }
+}
+
+/** Workers that do what the test says. */
+export class ScriptedExecutor implements Executor {
+  readonly name = "scripted";
+  readonly attempts: ScriptedAttempt[] = [];
+  readonly notified: { readonly id: string; readonly state: JobState }[] = [];
+  isStopped = false;
+  /** Called with each attempt as it starts; null leaves it to the test. */
+  onRun: ((attempt: ScriptedAttempt) => void) | null = null;
+  onNotify: ((state: JobState) => Promise<void>) | null = null;
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+  }
+
+  resize(): void {}
+
+  run(task: AttemptTask, sink: AttemptSink): Attempt {
+    const attempt = new ScriptedAttempt(task, sink);
+    this.attempts.push(attempt);
+    this.onRun?.(attempt);
+    return attempt;
+  }
+
+  async notify({ instance, state }: { instance: Instance; state: JobState }): Promise<void> {
+    await this.onNotify?.(state);
+    this.notified.push({ id: instance.id, state });
+  }
+
+  stats() {
+    return { alive: this.attempts.length, busy: 0 };
+  }
+
+  /** The last attempt. */
+  get last(): ScriptedAttempt {
+    return this.attempts.at(-1)!;
+  }
+}
+
+/** A link to the store that a test may cut, method by method, and count. */
+export class StoreLink {
+  readonly calls = new Map<string, number>();
+  readonly #broken = new Map<string, JobError>();
+  readonly #held = new Map<string, Promise<void>>();
+
+  /** Refuse `methods` until {@link mend}. */
+  cut(methods: readonly string[], code: "unavailable" | "resource_exhausted" = "unavailable") {
+    for (const method of methods) this.#broken.set(method, new JobError(code, "The link is cut"));
+  }
+
+  mend(): void {
+    this.#broken.clear();
+  }
+
+  /** Keep the answers of `method` back until the answer is called. */
+  hold(method: string): () => void {
+    let release!: () => void;
+    this.#held.set(method, new Promise((resolve) => release = resolve));
+    return () => {
+      this.#held.delete(method);
+      release();
+    };
+  }
+
+  count(method: string): number {
+    return this.calls.get(method) ?? 0;
+  }
+
+  over(store: Store): Store {
+    return new Proxy(store, {
+      get: (target, key) => {
+        const value = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        const name = String(key);
+        return (...args: unknown[]) => {
+          this.calls.set(name, this.count(name) + 1);
+          const broken = this.#broken.get(name);
+          if (broken) return Promise.reject(broken);
+          const held = this.#held.get(name);
+          const answer = value.apply(target, args);
+          return held ? held.then(() => answer) : answer;
+        };
+      },
+    });
+  }
+}
+
+const OPTIONS: JobOptions = {
+  priority: 5,
+  timeoutMs: 0,
+  killAfterMs: 1_000,
+  retry: { max: 0, backoff: "fixed", initialMs: 1_000, capMs: 60_000, jitter: 0 },
+  crashesMax: 3,
+  keepSuccessMs: 60_000,
+  keepFailureMs: 120_000,
+  isolation: "process",
+};
+
+const SPEC: ScheduleSpec = {
+  cron: null,
+  everyMs: null,
+  timezone: "UTC",
+  overlap: "skip",
+  misfire: "latest",
+  misfireWithinMs: 86_400_000,
+  jitterMs: 0,
+};
+
+/** A schedule of a job, every minute unless `spec` says otherwise. */
+export function scheduleOf(spec: Partial<ScheduleSpec> = {}): JobSchedule {
+  const when = spec.everyMs ? {} : { cron: "* * * * *" };
+  return { spec: { ...SPEC, ...when, ...spec }, arguments: [] };
+}
+
+/** A job that the scripted executor runs. */
+export function jobOf(
+  kind: string,
+  input: {
+    readonly options?: Partial<JobOptions>;
+    readonly schedules?: readonly JobSchedule[];
+    readonly onStateChange?: boolean;
+  } = {},
+): JobDefinition {
+  return {
+    kind,
+    description: "",
+    source: { type: "function", run: () => {}, handlers: {} },
+    signature: { parameters: [], resultCount: 0, isTyped: false, warnings: [] },
+    options: { ...OPTIONS, ...input.options },
+    schedules: input.schedules ?? [],
+    hasHandler: {
+      onComplete: false,
+      onTerminate: false,
+      onStateChange: input.onStateChange ?? false,
+    },
+    registeredAt: 0,
+  };
+}
+
+/** A manager on a clock that moves only when told. */
+export class ManagerWorld {
+  readonly clock: SimClock;
+  readonly store: Store;
+  readonly link = new StoreLink();
+  readonly executor = new ScriptedExecutor();
+  readonly logged: string[] = [];
+  readonly manager: Manager;
+
+  constructor(
+    options: {
+      readonly jobs?: readonly JobDefinition[];
+      readonly workers?: number;
+      readonly disabledKinds?: readonly string[];
+      /** To go on with what another manager left. */
+      readonly before?: { readonly clock: SimClock; readonly store: Store };
+    } = {},
+  ) {
+    const clock = options.before?.clock ?? new SimClock();
+    this.clock = clock;
+    this.store = options.before?.store ??
+      new MemoryStore({ defer: (callback) => clock.defer(callback) });
+    const random = seededRandom(1);
+    this.manager = new Manager({
+      store: this.link.over(this.store),
+      executor: this.executor,
+      clock,
+      random,
+      ids: createIdSource(clock, random),
+      logger: this.#logger(),
+      node: "node",
+      version: "0",
+      workers: options.workers ?? 1,
+      leaseMs: LEASE_MS,
+      drainMs: 5_000,
+      jobDefaults: OPTIONS,
+      scheduleDefaults: SPEC,
+      jobs: options.jobs ?? [jobOf("work")],
+      disabledKinds: new Set(options.disabledKinds ?? []),
+    });
+  }
+
+  /** What a promise comes to when the turns it needs have passed. */
+  async of<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => {});
+    await this.clock.settle();
+    return await promise;
+  }
+
+  /** Start; answers the world. */
+  async started(): Promise<this> {
+    await this.of(this.manager.start());
+    await this.clock.settle();
+    return this;
+  }
+
+  async schedule(
+    kind = "work",
+    options: Parameters<Manager["scheduleJob"]>[1] = {},
+  ): Promise<Instance> {
+    return await this.of(this.manager.scheduleJob(kind, options));
+  }
+
+  async get(id: string): Promise<Instance> {
+    return await this.of(this.store.get(id)) as Instance;
+  }
+
+  async instances(): Promise<readonly Instance[]> {
+    return (await this.of(this.store.list({}, { limit: 1_000, order: "oldest" }))).items;
+  }
+
+  async logOf(id: string): Promise<readonly string[]> {
+    const { items } = await this.of(this.store.logs({ instanceId: id }, { limit: 1_000 }));
+    return items.map(({ message }) => message);
+  }
+
+  #logger(): Logger {
+    const log = (message: string) => void this.logged.push(message);
+    return { debug: log, info: log, warn: log, error: log };
+  }
+}
