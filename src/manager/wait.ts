@@ -22,7 +22,7 @@ export async function waitInstance(
 ): Promise<Instance | null> {
   // Listening before looking: the change may come between the two.
   const events: Instance[] = [];
-  let deliver = (instance: Instance) => void events.push(instance);
+  let deliver: (instance: Instance) => void = (instance) => void events.push(instance);
   const unsubscribe = context.subscribe((event) => {
     if (event.type === "state" && isFinal(event.state)) deliver(event.instance);
   });
@@ -31,7 +31,7 @@ export async function waitInstance(
     if (isFinal(present.state)) return present;
     const missed = events.find((instance) => instance.id === present.id);
     if (missed) return missed;
-    return await ending(present.id, timeoutMs, context, (listener) => void (deliver = listener));
+    return await ending(present.id, timeoutMs, context, (listener) => deliver = listener);
   } finally {
     unsubscribe();
   }
