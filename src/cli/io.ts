@@ -1,4 +1,5 @@
 import process from "node:process";
+import { errorCode } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
@@ -61,5 +62,5 @@ export function processIo(): CliIo {
 
 /** Whether a write failed because nobody reads any more, as under `jobctl … | head`. */
 export function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE";
+  return errorCode(error) === "EPIPE";
 }

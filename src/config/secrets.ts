@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
+import { errorCode } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Reader } from "./readers.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
@@ -115,7 +116,7 @@ function readSecretFile(field: Field, path: string, report: Report): string | un
 
 /** Why a file cannot be read, in words, without what it holds. */
 export function reasonOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
+  const code = errorCode(error);
   switch (code) {
     case "ENOENT":
       return "no such file";
@@ -129,9 +130,7 @@ export function reasonOf(error: unknown): string {
     case "ELOOP":
       return "too many symbolic links";
     default:
-      return typeof code === "string" && code.startsWith("E") && !code.includes("ENCODING")
-        ? code
-        : "it is not UTF-8 text";
+      return code?.startsWith("E") && !code.includes("ENCODING") ? code : "it is not UTF-8 text";
   }
 }
 

@@ -52,11 +52,20 @@ export function isJobError(error: unknown, code?: ErrorCode): error is JobError 
 /** Wrap anything thrown as a {@link JobError} once, at the edge, keeping the cause. */
 export function toJobError(thrown: unknown, action: string): JobError {
   if (thrown instanceof JobError) return thrown;
-  let text: string;
+  return new JobError("internal", `${action}: ${messageOf(thrown)}`, { cause: thrown });
+}
+
+/** The message of an error, or anything else thrown as text; never throws. */
+export function messageOf(thrown: unknown): string {
   try {
-    text = thrown instanceof Error ? thrown.message : String(thrown);
+    return thrown instanceof Error ? thrown.message : String(thrown);
   } catch {
-    text = "a value that cannot be shown";
+    return "a value that cannot be shown";
   }
-  return new JobError("internal", `${action}: ${text}`, { cause: thrown });
+}
+
+/** The system's code of an error, such as "ENOENT"; undefined when it has none. */
+export function errorCode(thrown: unknown): string | undefined {
+  const code = (thrown as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : undefined;
 }

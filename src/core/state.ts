@@ -1,5 +1,3 @@
-import { JobError } from "./errors.ts";
-
 /** State of an instance; go-job's states, spelled our way. */
 export type JobState =
   | "created"
@@ -52,18 +50,4 @@ export function isFinal(state: JobState): state is FinalState {
 /** Whether the state machine has the arrow `from` → `to`. */
 export function canFollow(from: JobState, to: JobState): boolean {
   return NEXT[from].includes(to);
-}
-
-/**
- * Check one transition.
- *
- * @throws JobError `conflict` when the state machine has no such arrow
- */
-export function assertTransition(from: JobState, to: JobState): void {
-  if (canFollow(from, to)) return;
-  throw new JobError("conflict", `Cannot go from state "${from}" to "${to}": no such transition`, {
-    hint: NEXT[from].length === 0
-      ? `"${from}" is final`
-      : `From "${from}": ${NEXT[from].join(", ")}`,
-  });
 }

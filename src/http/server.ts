@@ -2,7 +2,7 @@ import { createServer as createHttp } from "node:http";
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
-import { JobError } from "../core/errors.ts";
+import { JobError, messageOf } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -117,7 +117,7 @@ class PlainHttpServer implements HttpServer {
     } catch (error) {
       this.#options.logger.warn("cannot answer over HTTP", {
         path: request.url?.slice(0, 200),
-        error: error instanceof Error ? error.message : String(error),
+        error: messageOf(error),
       });
       answer = text(503, "the store does not answer");
     }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
+import { errorCode, messageOf } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
 import { SOURCE_LENGTH_MAX } from "./parse_module.ts";
 
@@ -97,5 +98,5 @@ function kindOf(root: string, path: string): string {
 }
 
 function reasonOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
+  return errorCode(error) ?? messageOf(error);
 }

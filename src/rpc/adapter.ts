@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
-import { JobError, toJobError } from "../core/errors.ts";
+import { JobError, messageOf, toJobError } from "../core/errors.ts";
 import type { CallState, Handlers, MethodName } from "./handlers.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 
@@ -41,8 +41,7 @@ export function decodeRequest<T extends DescMessage>(schema: T, bytes: Uint8Arra
   try {
     return fromBinary(schema, bytes, { readUnknownFields: false });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new JobError("invalid_argument", `Cannot read ${schema.name}: ${text}`, {
+    throw new JobError("invalid_argument", `Cannot read ${schema.name}: ${messageOf(error)}`, {
       hint: "The bytes must be a protobuf message, and its strings valid UTF-8",
       cause: error,
     });

@@ -2,7 +2,7 @@ import { lstat } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
-import { JobError } from "../core/errors.ts";
+import { errorCode, JobError } from "../core/errors.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { ConnectOptions } from "./client.ts";
@@ -46,7 +46,7 @@ function probe(path: string): Promise<string | null> {
     });
     socket.once("error", (error) => {
       socket.destroy();
-      resolve((error as { readonly code?: string }).code ?? error.message);
+      resolve(errorCode(error) ?? error.message);
     });
   });
 }

@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
-import { JobError } from "../core/errors.ts";
+import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
 import { hostPort } from "./socket_path.ts";
 import type { TlsMaterial } from "./tls.ts";
@@ -19,10 +19,6 @@ export interface Listener {
 const SOCKET_PATH_BYTES_MAX = 107;
 /** Connections that wait to be accepted. */
 const BACKLOG = 511;
-
-function errorCode(error: unknown): string | undefined {
-  return (error as { readonly code?: string }).code;
-}
 
 /** Say why `address` cannot be listened on. */
 export function listenError(error: unknown, address: string, key: string): JobError {
@@ -51,7 +47,7 @@ export function listenError(error: unknown, address: string, key: string): JobEr
         cause: error,
       });
     default:
-      return new JobError("invalid_config", `${action}: ${(error as Error).message}`, {
+      return new JobError("invalid_config", `${action}: ${messageOf(error)}`, {
         hint: `Check ${key}`,
         cause: error,
       });

@@ -1,5 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { JobError } from "../core/errors.ts";
+import { JobError, messageOf } from "../core/errors.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
 import type { LogLevel } from "../core/instance.ts";
 import type { ArgumentInput } from "../core/job.ts";
@@ -229,7 +229,7 @@ function readArguments(request: ScheduleJobRequest, prefix: string): ArgumentInp
   } catch (error) {
     throw refuse(
       field,
-      `found ${quote(request.argumentsJson)}, which is not JSON: ${(error as Error).message}`,
+      `found ${quote(request.argumentsJson)}, which is not JSON: ${messageOf(error)}`,
     );
   }
   if (typeof value === "object" && value !== null) return value as ArgumentInput;

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { JobError } from "../core/errors.ts";
+import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 
 /** PEM texts of one side of a TLS connection. */
@@ -19,11 +19,11 @@ async function readPem(path: string, what: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const isMissing = (error as { readonly code?: string }).code === "ENOENT";
+    const isMissing = errorCode(error) === "ENOENT";
     throw refuse(
       what,
       path,
-      isMissing ? "no such file" : (error as Error).message,
+      isMissing ? "no such file" : messageOf(error),
       "Name a PEM file that the daemon's user can read",
     );
   }

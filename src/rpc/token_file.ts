@@ -1,14 +1,10 @@
 import { link, mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { JobError } from "../core/errors.ts";
+import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 
 const TOKEN_BYTES = 32;
-
-function errorCode(error: unknown): string | undefined {
-  return (error as { readonly code?: string }).code;
-}
 
 /**
  * Read the token of a file.
@@ -23,9 +19,7 @@ export async function readTokenFile(path: string): Promise<string> {
     const isMissing = errorCode(error) === "ENOENT";
     throw new JobError(
       isMissing ? "not_found" : "unauthenticated",
-      `Cannot read the token file "${path}": ${
-        isMissing ? "no such file" : (error as Error).message
-      }`,
+      `Cannot read the token file "${path}": ${isMissing ? "no such file" : messageOf(error)}`,
       {
         hint: isMissing
           ? "The daemon makes it at its first start; or name another one with --token-file"
@@ -56,7 +50,7 @@ export async function ensureTokenFile(
     await warnWhenOpen(path, options.logger);
     return token;
   } catch (error) {
-    if (!(error instanceof JobError && error.code === "not_found")) throw error;
+    if (!isJobError(error, "not_found")) throw error;
   }
   const token = Buffer.from(options.random.bytes(TOKEN_BYTES)).toString("base64url");
   const draft = `${path}.${Buffer.from(options.random.bytes(6)).toString("hex")}.tmp`;
@@ -71,7 +65,7 @@ export async function ensureTokenFile(
     if (errorCode(error) === "EEXIST") return await readTokenFile(path);
     throw new JobError(
       "unavailable",
-      `Cannot write the token file "${path}": ${(error as Error).message}`,
+      `Cannot write the token file "${path}": ${messageOf(error)}`,
       {
         hint: "Make the folder writable, or name another file as server.auth.token_file",
         cause: error,

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { JobError } from "../core/errors.ts";
+import { JobError, messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/ambient.ts";
 import { INIT_CONFIG, INIT_JOB } from "./init_files.ts";
 
@@ -48,7 +48,7 @@ export function initProject(
   } catch (error) {
     throw new JobError(
       "unavailable",
-      `Cannot write a project to "${root}": ${(error as Error).message}`,
+      `Cannot write a project to "${root}": ${messageOf(error)}`,
       { hint: "Choose a directory that you may write to", cause: error },
     );
   }

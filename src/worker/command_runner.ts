@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { encodeError } from "../core/encode.ts";
-import { JobError } from "../core/errors.ts";
+import { errorCode, JobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "./accounts.ts";
 import { killGroup } from "./groups.ts";
@@ -123,7 +123,7 @@ function checkDirectory(cwd: string): void {
   try {
     if (statSync(cwd).isDirectory()) return;
   } catch (error) {
-    problem = (error as NodeJS.ErrnoException).code ?? "cannot be read";
+    problem = errorCode(error) ?? "cannot be read";
   }
   throw new JobError("invalid_argument", `Cannot run the command in "${cwd}": ${problem}`, {
     hint: 'Set "cwd" to a directory that exists',
@@ -131,7 +131,7 @@ function checkDirectory(cwd: string): void {
 }
 
 function startError(spec: CommandSpec, error: Error): JobError {
-  const code = (error as NodeJS.ErrnoException).code;
+  const code = errorCode(error);
   const found = code === "ENOENT"
     ? "not found"
     : code === "EACCES"

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { errorCode } from "../core/errors.ts";
 
 /** Send a signal to a whole process group; a group that is gone is no error. */
 export function killGroup(group: number, signal: "SIGTERM" | "SIGKILL"): void {
@@ -7,7 +8,7 @@ export function killGroup(group: number, signal: "SIGTERM" | "SIGKILL"): void {
   try {
     process.kill(-group, signal);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = errorCode(error);
     if (code !== "ESRCH" && code !== "EPERM") throw error;
   }
 }

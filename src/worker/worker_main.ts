@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { JobError } from "../core/errors.ts";
+import { errorCode, JobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { startGuard } from "./guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "./protocol.ts";
@@ -7,8 +7,7 @@ import { WorkerSession } from "./worker_session.ts";
 
 /**
  * The program of a worker process: connects to the daemon that began it and executes what it sends, one attempt at a time.
- * Ends with its process group when the daemon
- * closes the connection.
+ * Ends with its process group when the daemon closes the connection.
  *
  * @throws JobError `unavailable` when it was not begun by a daemon
  */
@@ -63,7 +62,7 @@ function markDescriptors(marker: string): void {
         writeSync(descriptor, marker);
         break;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") break;
+        if (errorCode(error) !== "EAGAIN") break;
       }
     }
   }

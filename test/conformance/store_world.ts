@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
 import type { Instance } from "../../src/core/instance.ts";
 import type { ScheduleRecord } from "../../src/core/schedule.ts";
+import { canFollow } from "../../src/core/state.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import type {
   Advance,
@@ -120,8 +122,12 @@ export class StoreWorld {
     return (await this.store.reap({ at: this.at, limit })).value;
   }
 
+  /** The states of an instance so far, each of which must follow the one before. */
   async states(id: string): Promise<readonly string[]> {
     const { items } = await this.store.history({ instanceId: id }, { limit: 100 });
+    for (const [index, { state }] of items.slice(1).entries()) {
+      assert.ok(canFollow(items[index]!.state, state), `${items[index]!.state} → ${state}`);
+    }
     return items.map((entry) => entry.reason ? `${entry.state}:${entry.reason}` : entry.state);
   }
 

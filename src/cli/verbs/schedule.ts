@@ -1,4 +1,4 @@
-import { isJobError } from "../../core/errors.ts";
+import { isJobError, messageOf } from "../../core/errors.ts";
 import type { JobInstance, ScheduleJobResponse } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
@@ -86,7 +86,7 @@ function readArguments(args: Args): Pick<Request, "arguments" | "argumentsJson">
     value = JSON.parse(json);
   } catch (error) {
     throw usageError(
-      `Cannot read --args-json "${makeVisible(json)}": not JSON (${(error as Error).message})`,
+      `Cannot read --args-json "${makeVisible(json)}": not JSON (${messageOf(error)})`,
       `Write an array, '[1, "two"]', or an object, '{"x": 1}'`,
     );
   }

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
-import { JobError } from "../../core/errors.ts";
+import { JobError, messageOf } from "../../core/errors.ts";
 import { STORE_FORMAT } from "../store.ts";
 import type { OwnerNote } from "./owner_lock.ts";
 import { APPLICATION_ID, migrate } from "./schema.ts";
@@ -166,8 +166,4 @@ function refusal(
   options: { readonly hint: string; readonly cause?: unknown },
 ): JobError {
   return new JobError("unavailable", `Cannot open "${path}": ${found}`, options);
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

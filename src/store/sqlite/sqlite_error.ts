@@ -1,4 +1,4 @@
-import { type ErrorCode, JobError } from "../../core/errors.ts";
+import { type ErrorCode, JobError, messageOf } from "../../core/errors.ts";
 
 /** Primary result codes of SQLite. */
 const BUSY = 5;
@@ -50,7 +50,9 @@ export function isBusy(thrown: unknown): boolean {
 /** An error of SQLite as the store's callers see it, naming the file. */
 export function toStoreError(thrown: unknown, action: string, path: string): JobError {
   if (thrown instanceof JobError) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
   const [code, hint] = MEANING[sqliteCode(thrown) ?? -1] ?? ["internal", undefined];
-  return new JobError(code, `Cannot ${action} "${path}": ${text}`, { hint, cause: thrown });
+  return new JobError(code, `Cannot ${action} "${path}": ${messageOf(thrown)}`, {
+    hint,
+    cause: thrown,
+  });
 }
