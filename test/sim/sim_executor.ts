@@ -5,6 +5,7 @@ import type {
   AbortCause,
   Attempt,
   AttemptOutcome,
+  AttemptSink,
   AttemptTask,
   Executor,
 } from "../../src/worker/executor.ts";
@@ -72,7 +73,7 @@ export class SimExecutor implements Executor {
     for (const end of [...this.#live]) end();
   }
 
-  run(task: AttemptTask): Attempt {
+  run(task: AttemptTask, sink: AttemptSink): Attempt {
     const { clock, random, jobs, node, onRun, onEffect } = this.#options;
     const { instance } = task;
     const job = jobs[instance.kind]!;
@@ -108,7 +109,15 @@ export class SimExecutor implements Executor {
     armGuard(task.deadlineMs);
     const durationMs = Math.floor(random.next() * job.durationMaxMs);
     const fate = random.next();
-    timers.push(clock.timer(durationMs / 2, () => onEffect(instance.id, instance.fence)));
+    const log = (message: string) => {
+      const entry = { at: instance.processedAt!, level: "info", message, source: "job" } as const;
+      this.deliver(() => sink.log([entry]));
+    };
+    log("begin");
+    timers.push(clock.timer(durationMs / 2, () => {
+      onEffect(instance.id, instance.fence);
+      log("half");
+    }));
     timers.push(clock.timer(durationMs, () => end(outcomeOf(fate, job))));
     if (instance.timeoutMs > 0) {
       timers.push(clock.timer(instance.timeoutMs, () => end(aborted("timeout"))));

@@ -1,11 +1,12 @@
 import type { JobDefinition } from "../../src/core/job.ts";
 import type { JobSchedule } from "../../src/core/job.ts";
 import { isFinal } from "../../src/core/state.ts";
+import { nextTickOf } from "../../src/core/ticks.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import { type Random, seededRandom } from "../../src/platform/random.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { Page, PageRequest, Store } from "../../src/store/store.ts";
 import { checkInvariants, type Violation } from "../support/invariants.ts";
 import { type RecordingStore, recordStore } from "../support/recording_store.ts";
 import { SimClock } from "../support/sim_clock.ts";
@@ -18,6 +19,8 @@ const FAULTY_MS = 60_000;
 const REST_MS = 120_000;
 const STEP_MS = 500;
 const NODES = 2;
+/** By how much the slower node's clock may delay a tick at the end. */
+const TICK_LATE_MS = 5_000;
 
 const JOBS: Readonly<Record<string, SimJob>> = {
   quick: { durationMaxMs: 50, failureShare: 0, crashShare: 0 },
@@ -172,13 +175,7 @@ class World {
 
   async #check(): Promise<WorldResult> {
     const { records } = this.#store;
-    const snapshot = [];
-    let token: string | undefined;
-    do {
-      const page = await this.#settled(this.#store.list({}, { limit: 1_000, token }));
-      snapshot.push(...page.items);
-      token = page.nextToken ?? undefined;
-    } while (token);
+    const snapshot = await this.#all((page) => this.#store.list({}, page));
     const { wallMs } = this.#clock.now();
     const violations = [...checkInvariants({
       records,
@@ -188,6 +185,9 @@ class World {
       runs: this.#runs,
       snapshot,
       endAt: wallMs,
+      logs: await this.#all((page) => this.#store.logs({}, page)),
+      counts: (await this.#settled(this.#store.stats())).kinds,
+      expectedTicks: await this.#expectedTicks(wallMs - TICK_LATE_MS),
     })];
     const stuck = snapshot.filter((instance) =>
       !isFinal(instance.state) && instance.scheduleId === null && instance.dueAt < wallMs - REST_MS
@@ -196,6 +196,33 @@ class World {
       violations.push({ invariant: "L1", message: `${kind} ${id} rests in state ${state}` });
     }
     return { violations, trace: JSON.stringify(records), records: records.length };
+  }
+
+  async #all<T>(read: (page: PageRequest) => Promise<Page<T>>): Promise<readonly T[]> {
+    const items: T[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#settled(read({ limit: 1_000, order: "oldest", token }));
+      items.push(...page.items);
+      token = page.nextToken ?? undefined;
+    } while (token);
+    return items;
+  }
+
+  // Every tick from the schedule's start to its cursor, which must have come as far as `until`.
+  async #expectedTicks(until: number): Promise<ReadonlyMap<string, readonly number[]>> {
+    const expected = new Map<string, readonly number[]>();
+    for (const record of await this.#all((page) => this.#store.listSchedules({}, page))) {
+      const { id, spec, startAt, cursor } = record;
+      const ticks: number[] = [];
+      let tick = nextTickOf(spec, startAt, startAt);
+      while (tick !== null && tick <= Math.max(cursor, until)) {
+        ticks.push(tick);
+        tick = nextTickOf(spec, startAt, tick);
+      }
+      expected.set(id, ticks);
+    }
+    return expected;
   }
 }
 
