@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
+import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
 import { toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
@@ -158,7 +159,7 @@ function createListeners(config: Config, manager: Manager, logger: Logger): read
     stop: () => rpc.stop(),
     get places() {
       const { tcp, socket } = rpc.addresses;
-      return [`grpc://${tcp.host}:${tcp.port}`, ...(socket ? [`unix:${socket}`] : [])];
+      return [`grpc://${hostPort(tcp.host, tcp.port)}`, ...(socket ? [`unix:${socket}`] : [])];
     },
   }];
   if (server.http) {
@@ -167,7 +168,7 @@ function createListeners(config: Config, manager: Manager, logger: Logger): read
       start: () => http.start(),
       stop: () => http.stop(),
       get places() {
-        return [`http://${http.address.host}:${http.address.port}`];
+        return [`http://${hostPort(http.address.host, http.address.port)}`];
       },
     });
   }
@@ -205,7 +206,7 @@ async function announce(manager: Manager, config: Config, logger: Logger): Promi
   for (const { kind, at } of upcoming) {
     logger.info(`Next run of ${kind}`, { at: new Date(at).toISOString() });
   }
-  const port = config.server.port === 59051 ? "" : ` --port ${config.server.port}`;
+  const port = config.server.port === GRPC_PORT_DEFAULT ? "" : ` --port ${config.server.port}`;
   logger.info(`Look at it with: jobctl status${port}, jobctl list instances${port}`);
 }
 

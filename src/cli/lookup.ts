@@ -1,4 +1,5 @@
 import { JobError } from "../core/errors.ts";
+import { isUuid } from "../core/instance.ts";
 import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import type { QueryInit } from "./query.ts";
 import type { JobClient } from "./session.ts";
@@ -6,7 +7,6 @@ import { makeVisible } from "./output/safe_text.ts";
 
 /** Entries asked for at once. */
 export const PAGE_SIZE = 500;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** One page of an answer. */
 export interface FetchedPage<T> {
@@ -70,7 +70,8 @@ export async function findInstance(client: JobClient, id: string): Promise<JobIn
 
 /** The whole id for a beginning of one; a whole one is taken as it is. */
 export async function resolveId(client: JobClient, id: string): Promise<string> {
-  return UUID.test(id) ? id.toLowerCase() : (await findInstance(client, id)).uuid;
+  const whole = id.toLowerCase();
+  return isUuid(whole) ? whole : (await findInstance(client, id)).uuid;
 }
 
 /**

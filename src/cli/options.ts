@@ -1,10 +1,9 @@
+import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { OUTPUT_FORMATS } from "./output/format.ts";
 import type { OptionSpecs } from "./verb.ts";
 
 /** Host of the daemon when nothing names one. */
 export const HOST_DEFAULT = "localhost";
-/** Port of the daemon when nothing names one; go-job's. */
-export const PORT_DEFAULT = 59051;
 /** Longest wait for one answer when nothing says otherwise. */
 export const CALL_TIMEOUT_DEFAULT = "10s";
 
@@ -15,7 +14,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     env: "JOBCTL_HOST",
   },
   port: {
-    describe: `gRPC port of the daemon (default ${PORT_DEFAULT})`,
+    describe: `gRPC port of the daemon (default ${GRPC_PORT_DEFAULT})`,
     env: "JOBCTL_PORT",
   },
   socket: {

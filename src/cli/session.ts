@@ -1,8 +1,9 @@
+import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { parseDuration } from "../core/duration.ts";
 import type { ConnectOptions, JobClient, JobMethods } from "../rpc/client.ts";
 import { assertOneOf, usageError } from "./args.ts";
 import type { Args } from "./args.ts";
-import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT, PORT_DEFAULT } from "./options.ts";
+import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
 
 export type { JobClient };
 /** Where to connect and how to show who asks. */
@@ -69,7 +70,7 @@ function readTls(args: Args): ClientSettings["tls"] {
 export function readClientSettings(args: Args): ClientSettings {
   return {
     host: args.text("host") ?? HOST_DEFAULT,
-    port: args.integer("port", { min: 1, max: PORT_MAX }) ?? PORT_DEFAULT,
+    port: args.integer("port", { min: 1, max: PORT_MAX }) ?? GRPC_PORT_DEFAULT,
     socket: readSocket(args),
     ...readToken(args),
     tls: readTls(args),

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { isLoopback } from "../core/address.ts";
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
 import type { Values } from "./schema.ts";
@@ -71,10 +72,6 @@ function checkExposure(values: AllValues, fields: Fields, report: Report): void 
       "Bind it to 127.0.0.1, or set server.allow_insecure = true",
     );
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function checkPorts(values: AllValues, fields: Fields, report: Report): void {

@@ -1,3 +1,4 @@
+import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import type { Misfire, Overlap } from "../core/schedule.ts";
 import {
   boolean,
@@ -86,7 +87,11 @@ export const KEYS = {
     "127.0.0.1",
     "Address of the gRPC listener. One that other hosts reach needs TLS and authentication.",
   ),
-  "server.port": key(integer(0, 65_535), 59_051, "Port of the gRPC listener; 0 picks a free one."),
+  "server.port": key(
+    integer(0, 65_535),
+    GRPC_PORT_DEFAULT,
+    "Port of the gRPC listener; 0 picks a free one.",
+  ),
   "server.http": key(
     special.httpAddress(),
     "127.0.0.1:59052",

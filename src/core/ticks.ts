@@ -1,7 +1,7 @@
 import type { CronOptions } from "./cron.ts";
 import { parseCron } from "./cron.ts";
 import { countCronTicks, nextCronTick } from "./cron_walk.ts";
-import { parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "./errors.ts";
 import type { ScheduleRecord, ScheduleSpec, TickFate } from "./schedule.ts";
 import { LAST_SECOND, openZone } from "./zone.ts";
@@ -70,6 +70,11 @@ export function parseScheduleText(text: string, options: CronOptions = {}): Sche
   }
   const parsed = parseCron(rest, options);
   return { cron: /[H~]/.test(rest) ? parsed.text : rest, everyMs: null, timezone };
+}
+
+/** The text of a schedule without its zone: a cron expression or `@every 15m`. */
+export function formatScheduleText(spec: Pick<ScheduleSpec, "cron" | "everyMs">): string {
+  return spec.everyMs === null ? spec.cron ?? "" : `@every ${formatDuration(spec.everyMs)}`;
 }
 
 /** Ticks of a schedule as the planning needs them; times in epoch ms. */

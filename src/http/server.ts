@@ -2,6 +2,7 @@ import { createServer as createHttp } from "node:http";
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
+import { bareHost, hostPort } from "../core/address.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -83,7 +84,7 @@ class PlainHttpServer implements HttpServer {
     // sent a request.
     this.#server = createServer((socket) => this.#accept(socket, http));
     await listen(this.#server, host, port);
-    logger.info("HTTP listens", { address: `http://${place(host, this.address.port)}/` });
+    logger.info("HTTP listens", { address: `http://${hostPort(host, this.address.port)}/` });
   }
 
   stop(): Promise<void> {
@@ -155,17 +156,13 @@ class PlainHttpServer implements HttpServer {
   }
 }
 
-function place(host: string, port: number): string {
-  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (error: Error & { readonly code?: string }) => {
       const reason = LISTEN_PROBLEM[error.code ?? ""] ?? error.message;
       const code = error.code === "EADDRINUSE" ? "conflict" : "invalid_config";
       reject(
-        new JobError(code, `Cannot listen on ${place(host, port)}: ${reason}`, {
+        new JobError(code, `Cannot listen on ${hostPort(host, port)}: ${reason}`, {
           hint: 'Choose another server.http, or turn it off with server.http = ""',
           path: "server.http",
           cause: error,
@@ -173,7 +170,7 @@ function listen(server: Server, host: string, port: number): Promise<void> {
       );
     };
     server.once("error", refuse);
-    server.listen({ host: host.replace(/^\[(.*)\]$/, "$1"), port }, () => {
+    server.listen({ host: bareHost(host), port }, () => {
       server.off("error", refuse);
       server.on("error", () => {});
       resolve();

@@ -2,12 +2,13 @@ import { lstat } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
+import { bareHost, hostPort, isLoopback } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { ConnectOptions } from "./client.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
-import { hostPort, isLoopback, socketPaths, tokenPath } from "./socket_path.ts";
+import { socketPaths, tokenPath } from "./socket_path.ts";
 import { loadCa, loadTls } from "./tls.ts";
 import { readTokenFile } from "./token_file.ts";
 
@@ -92,7 +93,7 @@ async function tlsCredentials(library: typeof grpc, tls: Tls, host: string) {
     : null;
   const ca = tls.ca === undefined ? null : await loadCa(tls.ca, nowMs);
   const { checkServerIdentity } = await import("node:tls");
-  const name = tls.serverName ?? host.replace(/^\[(.*)\]$/, "$1");
+  const name = tls.serverName ?? bareHost(host);
   return library.credentials.createSsl(ca, pair?.key ?? null, pair?.cert ?? null, {
     checkServerIdentity: (_name, certificate) => checkServerIdentity(name, certificate),
   });

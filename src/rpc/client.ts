@@ -1,14 +1,13 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
+import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { JobError } from "../core/errors.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
-import { fromWireError, TRAILERS } from "./errors.ts";
+import { fromWireError, GRPC_STATUS, TRAILERS } from "./errors.ts";
 import { JobService } from "./gen/job_pb.ts";
 
-/** Port of go-job and of ours. */
-export const DEFAULT_PORT = 59051;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** Where and how to reach a daemon. */
@@ -68,7 +67,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   const target = {
     ...options,
     host: options.host ?? "localhost",
-    port: options.port ?? DEFAULT_PORT,
+    port: options.port ?? GRPC_PORT_DEFAULT,
   };
   let opening: Promise<Channel> | null = null;
   const open = () => opening ??= openChannel(target);
@@ -140,9 +139,9 @@ function toClientError(
   if (trailers[TRAILERS.code] !== undefined) {
     return fromWireError({ code: error.code, details: error.details, trailers }, error);
   }
-  const isTimeout = error.code === 4;
-  if (error.code === 14 || (isTimeout && !channel.isReady())) {
-    const detail = error.code === 14 ? error.details : `no connection within ${timeoutMs} ms`;
+  const isTimeout = error.code === GRPC_STATUS.timeout;
+  if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
+    const detail = isTimeout ? `no connection within ${timeoutMs} ms` : error.details;
     return unreachable(channel.address, detail, error);
   }
   if (isTimeout) {
@@ -151,7 +150,7 @@ function toClientError(
       cause: error,
     });
   }
-  if (error.code === 12) {
+  if (error.code === GRPC_STATUS.unimplemented) {
     return new JobError("unimplemented", `${action}: the daemon does not know this method`, {
       hint: "It is older than this program, or no jobctl; compare jobctl get version",
       cause: error,

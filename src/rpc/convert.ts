@@ -2,11 +2,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { describeSignature } from "../core/convert.ts";
-import { formatDuration } from "../core/duration.ts";
 import type { ErrorInfo, HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
+import { formatScheduleText } from "../core/ticks.ts";
 import type { ManagerStatus, SchedulePreview, WorkerStatus } from "../manager/api.ts";
 import { JobState as WireState } from "./gen/job_pb.ts";
 import type {
@@ -123,11 +123,6 @@ export function previewToWire(
   };
 }
 
-/** The text of a schedule: a cron expression or `@every 15m`. */
-export function scheduleText(spec: ScheduleSpec): string {
-  return spec.everyMs === null ? spec.cron ?? "" : `@every ${formatDuration(spec.everyMs)}`;
-}
-
 function sourceText(job: JobDefinition): string {
   return job.source.type === "module" ? job.source.path : job.source.type;
 }
@@ -139,7 +134,7 @@ export function jobToWire(job: JobDefinition): MessageInitShape<typeof JobSchema
     kind: job.kind,
     description: job.description,
     registeredAt: timestamp(job.registeredAt),
-    cronSpec: spec ? scheduleText(spec) : undefined,
+    cronSpec: spec ? formatScheduleText(spec) : undefined,
     priority: job.options.priority,
     timeoutMs: BigInt(job.options.timeoutMs),
     maxRetries: job.options.retry.max,
@@ -156,7 +151,7 @@ export function scheduleToWire(record: ScheduleRecord): MessageInitShape<typeof 
     id: record.id,
     kind: record.kind,
     origin: record.origin,
-    cron: scheduleText(record.spec),
+    cron: formatScheduleText(record.spec),
     timezone: record.spec.timezone,
     overlap: record.spec.overlap,
     misfire: record.spec.misfire,

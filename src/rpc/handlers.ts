@@ -1,5 +1,5 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { Instance } from "../core/instance.ts";
+import { type Instance, isUuid } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { PageRequest } from "../store/store.ts";
@@ -16,7 +16,6 @@ import {
 } from "./convert.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 import {
-  isUuid,
   readBatchEntry,
   readCancelQuery,
   readHistoryQuery,

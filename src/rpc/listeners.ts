@@ -4,9 +4,9 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
+import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
-import { hostPort } from "./socket_path.ts";
 import type { TlsMaterial } from "./tls.ts";
 
 /** An open listener. */
@@ -90,8 +90,8 @@ export async function listenTcp(
   };
   const server = tls ? createTls(tls, accept) : createServer({ noDelay: true }, accept);
   try {
-    const bare = host.replace(/^\[(.*)\]$/, "$1");
-    await listening(server, () => server.listen({ host: bare, port, backlog: BACKLOG }));
+    const listen = () => server.listen({ host: bareHost(host), port, backlog: BACKLOG });
+    await listening(server, listen);
   } catch (error) {
     server.close();
     throw listenError(error, hostPort(host, port), "server.host and server.port");

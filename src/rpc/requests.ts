@@ -1,6 +1,6 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JobError, messageOf } from "../core/errors.ts";
-import { LOG_LEVELS } from "../core/instance.ts";
+import { isUuid, LOG_LEVELS } from "../core/instance.ts";
 import type { LogLevel } from "../core/instance.ts";
 import type { ArgumentInput } from "../core/job.ts";
 import type { JobState } from "../core/state.ts";
@@ -15,7 +15,6 @@ import type {
   ScheduleJobRequest,
 } from "./gen/job_pb.ts";
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
 // The years 1 to 9999, what RFC 3339 can say.
 const SECONDS_MIN = -62_135_596_800n;
@@ -38,7 +37,7 @@ export function refuse(field: string, problem: string, hint?: string): JobError 
 /** A whole UUID, in lower case. @throws JobError `invalid_argument` naming `field` */
 export function readUuid(value: string, field: string): string {
   const id = value.toLowerCase();
-  if (UUID.test(id)) return id;
+  if (isUuid(id)) return id;
   throw refuse(
     field,
     `found ${quote(value)}, wanted a UUID`,
@@ -51,11 +50,6 @@ export function readUuidPrefix(value: string, field: string): string {
   const id = value.toLowerCase();
   if (UUID_PREFIX.test(id)) return id;
   throw refuse(field, `found ${quote(value)}, wanted a UUID or its first 4 or more characters`);
-}
-
-/** Whether `id` is a whole UUID. */
-export function isUuid(id: string): boolean {
-  return UUID.test(id);
 }
 
 /** A name that must be there. @throws JobError `invalid_argument` naming `field` */

@@ -1,5 +1,6 @@
 import { unlink } from "node:fs/promises";
 import * as grpc from "@grpc/grpc-js";
+import { hostPort, isLoopback } from "../core/address.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -18,7 +19,7 @@ import { HealthService } from "./health.ts";
 import { FLUSH_MS, IDLE_MS, MESSAGE_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from "./limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
-import { hostPort, isLoopback, socketPath, tokenPath } from "./socket_path.ts";
+import { socketPath, tokenPath } from "./socket_path.ts";
 import { loadTls } from "./tls.ts";
 import { ensureTokenFile } from "./token_file.ts";
 

@@ -26,14 +26,3 @@ export function socketPaths(port: number): readonly string[] {
 export function tokenPath(port: number): string {
   return join(runtimeDir(), `jobctl-${port}.token`);
 }
-
-/** Whether `host` names this machine and nothing else. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
-  return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
-}
-
-/** `host:port`, with brackets around an IPv6 address. */
-export function hostPort(host: string, port: number): string {
-  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
-}

@@ -3,8 +3,8 @@ import { ConfigError } from "../config/problems.ts";
 import { describeSignature } from "../core/describe.ts";
 import type { JobDefinition, JobSource } from "../core/job.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
+import { formatScheduleText } from "../core/ticks.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
-import { scheduleTextOf } from "./next.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
 /** Coming runs listed for each schedule. */
@@ -75,7 +75,7 @@ function checkJob(
     source: sourceText(job.source, cwd),
     usage: describeSignature(job.kind, job.signature),
     schedules: job.schedules.map(({ spec }) => ({
-      schedule: scheduleTextOf(spec),
+      schedule: formatScheduleText(spec),
       timezone: spec.timezone,
       next: runTimes(spec, { afterMs: nowMs, nowMs, count: NEXT_COUNT }),
     })),

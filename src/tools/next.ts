@@ -1,9 +1,8 @@
-import { formatDuration } from "../core/duration.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { nearest } from "../core/nearest.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
-import { parseScheduleText } from "../core/ticks.ts";
+import { formatScheduleText, parseScheduleText } from "../core/ticks.ts";
 import { openZone } from "../core/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
@@ -47,15 +46,10 @@ export function nextRuns(request: NextRequest): NextRun[] {
   return specsOf(request)
     .flatMap((spec) =>
       runTimes(spec, { afterMs, nowMs, count })
-        .map((time) => ({ ...time, schedule: scheduleTextOf(spec) }))
+        .map((time) => ({ ...time, schedule: formatScheduleText(spec) }))
     )
     .sort((a, b) => a.at - b.at)
     .slice(0, count);
-}
-
-/** A spec as one writes it. */
-export function scheduleTextOf(spec: ScheduleSpec): string {
-  return spec.cron ?? `@every ${formatDuration(spec.everyMs!)}`;
 }
 
 function specsOf(request: NextRequest): ScheduleSpec[] {

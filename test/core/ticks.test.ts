@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { EVERY_MS_MIN, nextTickOf, nextTicks, parseScheduleText } from "../../src/core/ticks.ts";
+import {
+  EVERY_MS_MIN,
+  formatScheduleText,
+  nextTickOf,
+  nextTicks,
+  parseScheduleText,
+} from "../../src/core/ticks.ts";
 import { openZone } from "../../src/core/zone.ts";
 import { scheduleSpec } from "../support/schedules.ts";
 
@@ -119,4 +125,10 @@ test("nextTickOf() is ready for ten thousand schedules in half a second", () => 
     nextTickOf(spec, 0, Date.UTC(2026, 0));
   }
   assert.ok(performance.now() - start < 500);
+});
+
+test("formatScheduleText() writes what parseScheduleText() reads", () => {
+  for (const text of ["30 2 * * *", "@daily", "@every 15m", "@every 1h30m", "@every 250ms"]) {
+    assert.equal(formatScheduleText(parseScheduleText(text)), text);
+  }
 });

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { JobError } from "../../src/core/errors.ts";
 import { connect } from "../../src/rpc/client.ts";
-import { isLoopback, runtimeDir, socketPath } from "../../src/rpc/socket_path.ts";
+import { runtimeDir, socketPath } from "../../src/rpc/socket_path.ts";
 import { rpcWorld } from "../support/rpc_world.ts";
 
 const UUID = "019b77c0-0000-7000-8000-000000000001";
@@ -126,15 +126,6 @@ test("a call that was aborted before is not made", async () => {
   const call = world.client().scheduleJob({ kind: "echo" }, { signal });
   assert.equal((await errorOf(call)).code, "canceled");
   assert.equal(world.manager.scheduled.length, 0);
-});
-
-test("isLoopback() knows this machine's names", () => {
-  for (const host of ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]) {
-    assert.ok(isLoopback(host), host);
-  }
-  for (const host of ["0.0.0.0", "::", "localhost.example.com", "127.0.0.1.example.com", ""]) {
-    assert.equal(isLoopback(host), false, host);
-  }
 });
 
 test("runtimeDir() is the system's for root and the user's for others", () => {

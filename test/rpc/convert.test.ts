@@ -6,7 +6,6 @@ import { JOB_STATES } from "../../src/core/state.ts";
 import {
   instanceToWire,
   jobToWire,
-  scheduleText,
   stateOfWire,
   valueTexts,
   WIRE_STATE,
@@ -89,8 +88,4 @@ test("jobToWire() gives the cron text of the first schedule", () => {
   assert.equal(wire.cronSpec, "0 6 * * 1-5");
   assert.equal(wire.kind, "report");
   assert.equal(JSON.parse(wire.signatureJson!).isTyped, false);
-});
-
-test("scheduleText() writes an interval as @every", () => {
-  assert.equal(scheduleText({ ...SPEC, everyMs: 900_000 }), "@every 15m");
 });

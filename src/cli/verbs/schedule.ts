@@ -1,4 +1,5 @@
 import { isJobError, messageOf } from "../../core/errors.ts";
+import { isUuid } from "../../core/instance.ts";
 import type { JobInstance, ScheduleJobResponse } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
@@ -18,7 +19,6 @@ type Request = RequestOf<"scheduleJob">;
 /** Longest wait of one call; the server's own limit. */
 const WAIT_CALL_MS_MAX = 60_000;
 const INT32_MAX = 2_147_483_647;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const OVERLAPS = ["skip", "allow"];
 const MISFIRES = ["skip", "latest"];
 
@@ -101,7 +101,9 @@ function readArguments(args: Args): Pick<Request, "arguments" | "argumentsJson">
 
 function readUuid(args: Args): string | undefined {
   const uuid = args.text("uuid");
-  if (uuid === undefined || UUID.test(uuid)) return uuid?.toLowerCase();
+  if (uuid === undefined) return undefined;
+  const id = uuid.toLowerCase();
+  if (isUuid(id)) return id;
   throw usageError(
     `Cannot read --uuid "${makeVisible(uuid)}": not a UUID`,
     "Write it as 01938f2c-7d3e-7000-8000-000000000000, or leave it out",

@@ -1,0 +1,18 @@
+/** Port of the daemon's gRPC listener when nothing names one; go-job's. */
+export const GRPC_PORT_DEFAULT = 59_051;
+
+/** Whether `host` names this machine and nothing else. */
+export function isLoopback(host: string): boolean {
+  const name = bareHost(host).toLowerCase();
+  return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}
+
+/** A host without the brackets that an IPv6 address has beside a port. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}
