@@ -46,17 +46,8 @@ export type {
 } from "./manager/api.ts";
 export type { InstanceQuery, Page, PageRequest, Store } from "./store/store.ts";
 
-/** Options of jobs that say nothing else. */
-const JOB_DEFAULTS: JobOptions = {
-  priority: 5,
-  timeoutMs: 0,
-  killAfterMs: 10_000,
-  retry: { max: 0, backoff: "exponential", initialMs: 10_000, capMs: 3_600_000, jitter: 0.2 },
-  crashesMax: 3,
-  keepSuccessMs: 7 * 86_400_000,
-  keepFailureMs: 30 * 86_400_000,
-  isolation: "inline",
-};
+/** Options of jobs that say nothing else: their functions run in this process. */
+const OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };
 
 /** How a manager of the library is set up; everything has a default. */
 export interface ManagerSetup {
@@ -92,6 +83,8 @@ export type JobReference = string | { readonly kind: string };
  * ```
  */
 export class Manager extends CoreManager {
+  readonly #timezone: string | undefined;
+
   constructor(setup: ManagerSetup = {}) {
     const clock = systemClock;
     const logger = setup.logger ?? silentLogger;
@@ -116,17 +109,12 @@ export class Manager extends CoreManager {
       workers,
       leaseMs: milliseconds(setup.lease ?? "15s"),
       drainMs: milliseconds(setup.drain ?? "30s"),
-      jobDefaults: JOB_DEFAULTS,
-      scheduleDefaults: {
-        timezone: setup.timezone ?? "UTC",
-        overlap: "skip",
-        misfire: "latest",
-        misfireWithinMs: 86_400_000,
-        jitterMs: 0,
-      },
+      jobDefaults: OPTIONS,
+      scheduleDefaults: { ...SCHEDULE_DEFAULTS, timezone },
       jobs: [],
       disabledKinds: new Set(),
     });
+    this.#timezone = setup.timezone;
   }
 
   /**
@@ -136,7 +124,8 @@ export class Manager extends CoreManager {
    */
   registerJob(input: JobInput | JobFunction): JobDefinition {
     const given = typeof input === "function" ? { kind: input.name, run: input } : input;
-    const job = resolveFunctionJob(given, JOB_DEFAULTS, systemClock.now().wallMs);
+    const { wallMs } = systemClock.now();
+    const job = resolveFunctionJob(given, JOB_DEFAULTS, wallMs, { timezone: this.#timezone });
     if (this.registry.find(job.kind)) {
       throw new JobError("already_exists", `Cannot register job "${job.kind}": the kind is taken`, {
         hint: "Give each job its own kind",
@@ -154,7 +143,7 @@ export class Manager extends CoreManager {
     options: ScheduleOptions | RecurringOptions = {},
   ): Promise<Instance | ScheduleRecord> {
     const kind = typeof job === "string" ? job : job.kind;
-    return "cron" in options
+    return "cron" in options && options.cron !== undefined
       ? super.scheduleRecurring(kind, options)
       : super.scheduleJob(kind, options);
   }

@@ -1,4 +1,4 @@
-import { JobError } from "../core/errors.ts";
+import { JobError, toJobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
@@ -183,10 +183,17 @@ export class Manager implements ManagerApi, Service {
     return this.registry.get(kind);
   }
 
-  /** Add a job, or replace the one of its kind. */
+  /** Add a job with its schedules, or replace the one of its kind. */
   addJob(job: JobDefinition): void {
     this.registry.set(job);
-    if (this.#storeInfo) this.#dispatcher.poke();
+    if (!this.#isStarted) return;
+    this.#dispatcher.poke();
+    this.#schedules.syncJob(job).catch((error: unknown) => {
+      const { message } = toJobError(error, "Cannot write");
+      this.#options.logger.error(`Cannot keep the schedules of job "${job.kind}"`, {
+        error: message,
+      });
+    });
   }
 
   async scheduleJob(kind: string, options: ScheduleOptions = {}): Promise<Instance> {

@@ -1,6 +1,7 @@
 import { convertArguments } from "../core/convert.ts";
 import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
+import { DURATION_MS_MAX } from "../core/duration.ts";
 import type { Instance } from "../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
@@ -29,10 +30,9 @@ export interface Seed {
  */
 export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: Seed): NewInstance {
   const preview = previewInstance(job, options, seed);
+  checkPolicy(options);
   const retryMax = options.retries ?? job.options.retry.max;
-  checkInteger("retries", retryMax, -1, PRIORITY_MAX);
   const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
-  checkInteger("timeout", timeoutMs, 0, TIME_MAX);
   const id = (options.id ?? seed.id).toLowerCase();
   if (!UUID.test(id)) {
     throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
@@ -61,7 +61,7 @@ export function previewInstance(
   seed: Omit<Seed, "id">,
 ): SchedulePreview {
   const priority = options.priority ?? job.options.priority;
-  checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
+  checkPolicy({ priority });
   return {
     kind: job.kind,
     arguments: convertArguments(job.signature, options.arguments ?? [], { kind: job.kind }),
@@ -120,6 +120,17 @@ export function encodeArguments(kind: string, converted: readonly unknown[]): st
   });
 }
 
+/** Check what a schedule may say of its instances. @throws JobError `invalid_argument` naming the option */
+export function checkPolicy(
+  options: Pick<ScheduleOptions, "priority" | "retries" | "timeoutMs" | "jitterMs">,
+): void {
+  const { priority = 0, retries = 0, timeoutMs = 0, jitterMs = 0 } = options;
+  checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
+  checkInteger("retries", retries, -1, PRIORITY_MAX);
+  checkInteger("timeout", timeoutMs, 0, TIME_MAX);
+  checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);
+}
+
 function policyOf(job: JobDefinition) {
   const { crashesMax, keepSuccessMs, keepFailureMs } = job.options;
   return { crashesMax, keepSuccessMs, keepFailureMs };
@@ -136,7 +147,7 @@ function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {
   const afterMs = options.afterMs ?? 0;
   checkInteger("after", afterMs, 0, TIME_MAX);
   const jitterMs = options.jitterMs ?? 0;
-  checkInteger("jitter", jitterMs, 0, TIME_MAX);
+  checkPolicy({ jitterMs });
   const dueAt = (at ?? seed.nowMs + afterMs) + Math.floor(seed.random * jitterMs);
   if (Number.isFinite(dueAt) && dueAt >= 0 && dueAt <= TIME_MAX) return Math.floor(dueAt);
   throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");

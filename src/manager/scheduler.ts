@@ -14,6 +14,8 @@ import type { Registry } from "./registry.ts";
 const ADVANCE_BATCH = 250;
 /** Longest sleep: the wall clock may be set while we wait. */
 const SLEEP_MAX_MS = 60_000;
+/** When a schedule is looked at again that could not be planned. */
+const PUT_OFF_MS = 60_000;
 /** Shortest sleep: the store's clock, which decides what is due, may be behind ours. */
 const SLEEP_MIN_MS = 1;
 const RETRY_MS = 1_000;
@@ -107,7 +109,7 @@ export class Scheduler {
       if (due.length === 0 || !this.#isStarted) return;
       // The store says that it is due; our own clock may be behind the store's.
       const advances = due.map((record) =>
-        this.#plan(record, Math.max(at.wallMs, record.nextAt ?? 0))
+        this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
       );
       const { value, at: committedAt } = await store.advance({ at, advances });
       let accepted = 0;
@@ -117,6 +119,28 @@ export class Scheduler {
       }
       if (accepted > 0) this.#options.fired();
       if (due.length < ADVANCE_BATCH) return;
+    }
+  }
+
+  // One that cannot be planned, as its zone is not known here, must not hold up the others.
+  #planOrPutOff(record: ScheduleRecord, nowMs: number): Advance {
+    try {
+      return this.#plan(record, nowMs);
+    } catch (error) {
+      this.#options.logger.error(`Cannot plan schedule "${record.id}": put off`, {
+        kind: record.kind,
+        error: toJobError(error, "Cannot plan").message,
+      });
+      return {
+        scheduleId: record.id,
+        generation: record.generation,
+        expectedCursor: record.cursor,
+        cursor: record.cursor,
+        nextAt: nowMs + PUT_OFF_MS,
+        overlap: "skip",
+        fires: [],
+        fates: [],
+      };
     }
   }
 

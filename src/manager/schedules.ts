@@ -9,7 +9,7 @@ import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type Store } from "../store/store.ts";
 import type { RecurringOptions } from "./api.ts";
-import { encodeArguments } from "./new_instance.ts";
+import { checkPolicy, encodeArguments } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
 
 /** What a run-time schedule inherits when nothing is said. */
@@ -50,28 +50,27 @@ export class Schedules {
    * config no longer has are deleted, unless their job is only disabled.
    */
   async sync(disabledKinds: ReadonlySet<string>): Promise<void> {
-    const stored = await this.#configSchedules();
+    const left = await this.#configSchedules();
     for (const job of this.#registry.list()) {
-      for (const [index, schedule] of job.schedules.entries()) {
-        const id = `config:${job.kind}:${index}`;
-        const existing = stored.get(id);
-        stored.delete(id);
-        await this.#syncOne(
-          job,
-          { id, spec: schedule.spec, arguments: schedule.arguments },
-          existing,
-        );
-      }
+      for (const id of await this.#syncJob(job, left)) left.delete(id);
     }
-    for (const record of stored.values()) {
+    for (const record of left.values()) {
       if (disabledKinds.has(record.kind)) continue;
       await this.#store.deleteSchedule({ at: this.#clock.now(), id: record.id });
       this.#logger.info("A schedule left the config and was deleted", { schedule: record.id });
     }
   }
 
+  /** Write the schedules of one job that came later; those that a definition before it had beyond are deleted. */
+  async syncJob(job: JobDefinition): Promise<void> {
+    const left = await this.#configSchedules(job.kind);
+    for (const id of await this.#syncJob(job, left)) left.delete(id);
+    for (const id of left.keys()) await this.#store.deleteSchedule({ at: this.#clock.now(), id });
+  }
+
   /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
+    checkPolicy(options);
     const { wallMs } = this.#clock.now();
     const spec = this.#specOf(options);
     const argumentsJson = argumentsOf(job, options.arguments ?? []);
@@ -114,6 +113,8 @@ export class Schedules {
 
   #specOf(options: RecurringOptions): ScheduleSpec {
     const parsed = parseScheduleText(options.cron);
+    checkChoice("overlap", options.overlap, ["skip", "allow"]);
+    checkChoice("misfire", options.misfire, ["skip", "latest"]);
     const spec = {
       ...this.#defaults,
       cron: parsed.cron,
@@ -134,11 +135,11 @@ export class Schedules {
     );
   }
 
-  async #configSchedules(): Promise<Map<string, ScheduleRecord>> {
+  async #configSchedules(kind?: string): Promise<Map<string, ScheduleRecord>> {
     const found = new Map<string, ScheduleRecord>();
     let token: string | undefined;
     do {
-      const page = await this.#store.listSchedules({ origin: "config" }, {
+      const page = await this.#store.listSchedules({ origin: "config", kind }, {
         limit: BATCH_MAX,
         token,
       });
@@ -146,6 +147,20 @@ export class Schedules {
       token = page.nextToken ?? undefined;
     } while (token);
     return found;
+  }
+
+  /** Answers the ids of the job's schedules. */
+  async #syncJob(
+    job: JobDefinition,
+    stored: ReadonlyMap<string, ScheduleRecord>,
+  ): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for (const [index, schedule] of job.schedules.entries()) {
+      const id = `config:${job.kind}:${index}`;
+      ids.push(id);
+      await this.#syncOne(job, { id, ...schedule }, stored.get(id));
+    }
+    return ids;
   }
 
   async #syncOne(
@@ -178,6 +193,14 @@ export class Schedules {
     const expectedGeneration = existing?.generation ?? null;
     await this.#store.putSchedule({ at, record, expectedGeneration });
   }
+}
+
+function checkChoice(path: string, value: string | undefined, known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return;
+  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
+    path,
+    hint: `Write one of: ${known.join(", ")}`,
+  });
 }
 
 function argumentsOf(job: JobDefinition, input: ArgumentInput): string {

@@ -165,8 +165,8 @@ const OPTIONS: JobOptions = {
   killAfterMs: 1_000,
   retry: { max: 0, backoff: "fixed", initialMs: 1_000, capMs: 60_000, jitter: 0 },
   crashesMax: 3,
-  keepSuccessMs: 60_000,
-  keepFailureMs: 120_000,
+  keepSuccessMs: 3_600_000,
+  keepFailureMs: 7_200_000,
   isolation: "process",
 };
 
