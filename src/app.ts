@@ -86,25 +86,27 @@ export async function startDaemon(
       await listener.start();
     }
     await manager.start();
+    logger.info(`jobctl ${VERSION} is ready`, {
+      pid: process.pid,
+      store: info.location,
+      workers: config.worker.count,
+      jobs: loaded.jobs.length,
+      listening: placesOf(listeners).join(","),
+    });
+    await announce(manager, config, logger);
   } catch (error) {
     for (const service of started) await service.stop().catch(() => {});
     throw error;
   }
-  const addresses = listeners.flatMap((listener) => listener.places);
-  logger.info(`jobctl ${VERSION} is ready`, {
-    pid: process.pid,
-    store: info.location,
-    workers: config.worker.count,
-    jobs: loaded.jobs.length,
-    listening: addresses.join(","),
-  });
-  await announce(manager, config, logger);
   const stop = async () => {
     // The manager drains first, while clients can still ask; then nobody is answered any more.
-    await manager.stop();
-    for (const listener of [...listeners].reverse()) await listener.stop();
+    try {
+      await manager.stop();
+    } finally {
+      for (const listener of [...listeners].reverse()) await listener.stop();
+    }
   };
-  return { manager, addresses, stop, abort: () => manager.abortRunning() };
+  return { manager, addresses: placesOf(listeners), stop, abort: () => manager.abortRunning() };
 }
 
 function createManager(
@@ -148,6 +150,10 @@ interface Listener {
   stop(): Promise<void>;
   /** Where it listens once started. */
   readonly places: readonly string[];
+}
+
+function placesOf(listeners: readonly Listener[]): readonly string[] {
+  return listeners.flatMap((listener) => listener.places);
 }
 
 function createListeners(config: Config, manager: Manager, logger: Logger): readonly Listener[] {

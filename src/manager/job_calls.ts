@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { InstanceQuery } from "../store/store.ts";
+import { BATCH_MAX, type InstanceQuery, type PageRequest } from "../store/store.ts";
 import type { ManagerApi, ScheduleOptions } from "./api.ts";
 import type { RunningAttempt } from "./running.ts";
 
@@ -64,9 +64,12 @@ export class JobCalls {
       case "getInstance":
         return this.#manager.getInstance(String(args[0]));
       case "lookupInstances":
-        return this.#manager.lookupInstances(objectOf(args[0]) as InstanceQuery);
+        return this.#manager.lookupInstances(
+          objectOf(args[0]) as InstanceQuery,
+          { limit: BATCH_MAX, ...objectOf(args[1]) } as PageRequest,
+        );
       case "cancelInstances":
-        return this.#manager.cancelInstances(objectOf(args[0]) as InstanceQuery);
+        return this.#manager.cancelInstances(objectOf(args[0]) as InstanceQuery, objectOf(args[1]));
       default:
         throw new JobError("unimplemented", `Cannot call "${method}": no such method`, {
           hint: "A job can call: scheduleJob, getInstance, lookupInstances, cancelInstances",
@@ -76,7 +79,15 @@ export class JobCalls {
 
   async #schedule(instance: Instance, call: number, args: readonly unknown[]): Promise<Instance> {
     const kind = String(args[0]);
-    const options = objectOf(args[1]) as ScheduleOptions;
+    const { cron, ...given } = objectOf(args[1]);
+    if (cron !== undefined) {
+      throw new JobError(
+        "unimplemented",
+        `Cannot schedule "${kind}" by a cron expression from a job: instances only`,
+        { path: "cron", hint: "Give the job a schedule in its definition" },
+      );
+    }
+    const options = given as ScheduleOptions;
     if (options.id !== undefined) return this.#manager.scheduleJob(kind, options);
     try {
       return await this.#manager.scheduleJob(kind, {

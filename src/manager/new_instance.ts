@@ -33,7 +33,7 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
   checkPolicy(options);
   const retryMax = options.retries ?? job.options.retry.max;
   const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
-  const id = (options.id ?? seed.id).toLowerCase();
+  const id = String(options.id ?? seed.id).toLowerCase();
   if (!UUID.test(id)) {
     throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
   }
