@@ -3,8 +3,8 @@ import type { JobInput } from "./core/define.ts";
 import { parseDuration } from "./core/duration.ts";
 import { JobError } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
-import type { JobDefinition, JobFunction, JobOptions } from "./core/job.ts";
-import type { ScheduleRecord } from "./core/schedule.ts";
+import { JOB_DEFAULTS, type JobDefinition, type JobFunction, type JobOptions } from "./core/job.ts";
+import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "./core/schedule.ts";
 import { resolveFunctionJob } from "./jobs/function_job.ts";
 import type { RecurringOptions, ScheduleOptions } from "./manager/api.ts";
 import { Manager as CoreManager } from "./manager/manager.ts";
@@ -83,9 +83,10 @@ export type JobReference = string | { readonly kind: string };
  * ```
  */
 export class Manager extends CoreManager {
-  readonly #timezone: string | undefined;
+  readonly #timezone: string;
 
   constructor(setup: ManagerSetup = {}) {
+    const timezone = setup.timezone ?? "UTC";
     const clock = systemClock;
     const logger = setup.logger ?? silentLogger;
     const workers = setup.workers ?? 4;
@@ -114,7 +115,7 @@ export class Manager extends CoreManager {
       jobs: [],
       disabledKinds: new Set(),
     });
-    this.#timezone = setup.timezone;
+    this.#timezone = timezone;
   }
 
   /**
@@ -124,8 +125,12 @@ export class Manager extends CoreManager {
    */
   registerJob(input: JobInput | JobFunction): JobDefinition {
     const given = typeof input === "function" ? { kind: input.name, run: input } : input;
-    const { wallMs } = systemClock.now();
-    const job = resolveFunctionJob(given, JOB_DEFAULTS, wallMs, { timezone: this.#timezone });
+    const job = resolveFunctionJob(given, {
+      options: OPTIONS,
+      schedules: SCHEDULE_DEFAULTS,
+      timezone: this.#timezone,
+      now: systemClock.now().wallMs,
+    });
     if (this.registry.find(job.kind)) {
       throw new JobError("already_exists", `Cannot register job "${job.kind}": the kind is taken`, {
         hint: "Give each job its own kind",

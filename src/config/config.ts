@@ -1,6 +1,6 @@
 import type { JobOptions } from "../core/job.ts";
 import type { ConfigProblem, JobTable } from "../core/job_table.ts";
-import type { ScheduleSpec } from "../core/schedule.ts";
+import type { ScheduleDefaults } from "../core/schedule.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
 
 /** A role that a token carries. */
@@ -60,10 +60,7 @@ export interface Config {
   /** Options that every job inherits. */
   readonly defaults: JobOptions;
   /** What schedules inherit. */
-  readonly scheduleDefaults: Pick<
-    ScheduleSpec,
-    "overlap" | "misfire" | "misfireWithinMs" | "jitterMs"
-  >;
+  readonly scheduleDefaults: ScheduleDefaults;
   readonly jobs: readonly JobTable[];
 }
 

@@ -64,11 +64,6 @@ export async function loadConfig(
   return finish(file, config, jobs, report);
 }
 
-/** The configuration without a file, variables and flags. */
-export function defaultConfig(cwd: string = process.cwd()): Config {
-  return buildConfig(null, builtIn(cwd, new Report()));
-}
-
 function finish(
   file: string | null,
   config: Config,

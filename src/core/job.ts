@@ -25,6 +25,18 @@ export interface JobOptions {
   readonly isolation: "process" | "inline";
 }
 
+/** Options of a job where nothing says otherwise. */
+export const JOB_DEFAULTS: JobOptions = {
+  priority: 5,
+  timeoutMs: 0,
+  killAfterMs: 10_000,
+  retry: { max: 0, backoff: "exponential", initialMs: 10_000, capMs: 3_600_000, jitter: 0.2 },
+  crashesMax: 3,
+  keepSuccessMs: 7 * 86_400_000,
+  keepFailureMs: 30 * 86_400_000,
+  isolation: "process",
+};
+
 /** Arguments by position, or by parameter name. */
 export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
 

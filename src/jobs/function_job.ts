@@ -2,31 +2,26 @@ import { convertArguments } from "../core/convert.ts";
 import { checkJobInput, checkKind, type JobInput } from "../core/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition, JobHandlers, JobOptions } from "../core/job.ts";
+import type { ScheduleDefaults } from "../core/schedule.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "./read_signature.ts";
-import { resolveOptions, resolveSchedules, type ScheduleDefaults } from "./resolve_input.ts";
-
-const DAY_MS = 86_400_000;
-const SCHEDULE_DEFAULTS: ScheduleDefaults = {
-  overlap: "skip",
-  misfire: "latest",
-  misfireWithinMs: DAY_MS,
-  jitterMs: 0,
-};
+import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
 
 /**
  * The job of a function in this process, as the library registers it.
  *
- * Its arguments convert by `params`; without it nothing is known of their types and they pass as given. Its schedules are
- * in UTC unless the definition or `inherited` names a zone.
+ * Its arguments convert by `params`; without it nothing is known of their types and they pass as given.
  *
- * @param now epoch ms
+ * @param inherited what the definition leaves out, and the present, epoch ms
  * @throws JobError `invalid_argument` for a definition without a kind, with an unknown key, or with a value out of place
  */
 export function resolveFunctionJob(
   input: JobInput,
-  defaults: JobOptions,
-  now: number,
-  inherited: { readonly timezone?: string; readonly schedules?: ScheduleDefaults } = {},
+  inherited: {
+    readonly options: JobOptions;
+    readonly schedules: ScheduleDefaults;
+    readonly timezone: string;
+    readonly now: number;
+  },
 ): JobDefinition {
   checkJobInput(input);
   const { kind } = input;
@@ -39,9 +34,9 @@ export function resolveFunctionJob(
   checkKind(kind);
   const signature = input.params === undefined ? UNTYPED_SIGNATURE : parseParams(input.params);
   const schedules = resolveSchedules(input, {
-    timezone: inherited.timezone ?? "UTC",
-    defaults: inherited.schedules ?? SCHEDULE_DEFAULTS,
-    now,
+    timezone: inherited.timezone,
+    defaults: inherited.schedules,
+    now: inherited.now,
   });
   const args = input.args ?? [];
   if (schedules.length > 0 || input.args !== undefined) convertArguments(signature, args, { kind });
@@ -51,10 +46,10 @@ export function resolveFunctionJob(
     description: input.description ?? "",
     source: { type: "function", run: input.run, handlers },
     signature,
-    options: resolveOptions(input, defaults),
+    options: resolveOptions(input, inherited.options),
     schedules: schedules.map((spec) => ({ spec, arguments: args })),
     hasHandler: hasHandlerOf(handlers),
-    registeredAt: now,
+    registeredAt: inherited.now,
   };
 }
 

@@ -4,6 +4,7 @@ import { JobError, toJobError } from "../core/errors.ts";
 import type { ArgumentInput, JobDefinition, JobOptions } from "../core/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../core/job_table.ts";
 import { nearest } from "../core/nearest.ts";
+import type { ScheduleDefaults } from "../core/schedule.ts";
 import type { Signature } from "../core/signature.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
@@ -11,7 +12,7 @@ import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { parseParams, readSignature } from "./read_signature.ts";
-import { resolveOptions, resolveSchedules, type ScheduleDefaults } from "./resolve_input.ts";
+import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;

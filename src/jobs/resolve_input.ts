@@ -2,14 +2,8 @@ import type { DurationInput, JobInput } from "../core/define.ts";
 import { parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { JobOptions, RetryPolicy } from "../core/job.ts";
-import type { ScheduleSpec } from "../core/schedule.ts";
+import type { ScheduleDefaults, ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
-
-/** What schedules inherit besides their zone. */
-export type ScheduleDefaults = Pick<
-  ScheduleSpec,
-  "overlap" | "misfire" | "misfireWithinMs" | "jitterMs"
->;
 
 /** A definition without what cannot leave the process that imported it. */
 export type PlainInput = Omit<JobInput, "run" | "onComplete" | "onTerminate" | "onStateChange">;

@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { nearest } from "../core/nearest.ts";
-import type { ScheduleSpec } from "../core/schedule.ts";
+import { SCHEDULE_DEFAULTS, type ScheduleSpec } from "../core/schedule.ts";
 import { formatScheduleText, parseScheduleText } from "../core/ticks.ts";
 import { openZone } from "../core/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
@@ -82,10 +82,7 @@ function specOfText(
       cron: parsed.cron,
       everyMs: parsed.everyMs,
       timezone: parsed.timezone ?? timezone,
-      overlap: "skip",
-      misfire: "latest",
-      misfireWithinMs: 0,
-      jitterMs: 0,
+      ...SCHEDULE_DEFAULTS,
     };
   } catch (error) {
     // One word is rather a kind than an expression.

@@ -1,28 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { expandVariables } from "../../src/config/expand.ts";
-import { defaultConfig, loadConfig } from "../../src/config/load_config.ts";
+import { loadConfig } from "../../src/config/load_config.ts";
+import { JOB_DEFAULTS } from "../../src/core/job.ts";
+import { SCHEDULE_DEFAULTS } from "../../src/core/schedule.ts";
 import { loadText } from "../support/config_world.ts";
 
-test("defaultConfig() has the documented defaults", () => {
-  const config = defaultConfig("/srv");
+test("loadConfig() gives the documented defaults when there is no file", async () => {
+  const { config } = await loadConfig(null, { cwd: "/srv" });
   assert.equal(config.store.path, "/srv/data/jobctl.db");
   assert.deepEqual(config.server.http, { host: "127.0.0.1", port: 59_052 });
   assert.equal(config.server.port, 59_051);
   assert.equal(config.worker.leaseMs, 15_000);
-  assert.deepEqual(config.defaults.retry, {
-    max: 0,
-    backoff: "exponential",
-    initialMs: 10_000,
-    capMs: 3_600_000,
-    jitter: 0.2,
-  });
-  assert.equal(config.scheduleDefaults.misfireWithinMs, 86_400_000);
 });
 
-test("loadConfig() gives the defaults when there is no file", async () => {
+test("loadConfig() gives jobs and schedules the defaults that the library has", async () => {
   const { config } = await loadConfig(null, { cwd: "/srv" });
-  assert.deepEqual(config, defaultConfig("/srv"));
+  assert.deepEqual(config.defaults, JOB_DEFAULTS);
+  assert.deepEqual(config.scheduleDefaults, SCHEDULE_DEFAULTS);
 });
 
 test("loadConfig() lets includes, then variables, then flags win, key by key", async () => {

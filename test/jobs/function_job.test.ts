@@ -3,10 +3,17 @@ import { test } from "node:test";
 import { describeSignature } from "../../src/core/convert.ts";
 import type { JobInput } from "../../src/core/define.ts";
 import { JobError } from "../../src/core/errors.ts";
+import { SCHEDULE_DEFAULTS } from "../../src/core/schedule.ts";
 import { resolveFunctionJob } from "../../src/jobs/function_job.ts";
 import { NOW_MS, OPTIONS } from "../support/job_modules.ts";
 
 const run = () => {};
+const INHERITED = {
+  options: OPTIONS,
+  schedules: SCHEDULE_DEFAULTS,
+  timezone: "UTC",
+  now: NOW_MS,
+};
 
 test("resolveFunctionJob() makes a job of a function with its options", () => {
   const job = resolveFunctionJob(
@@ -21,8 +28,7 @@ test("resolveFunctionJob() makes a job of a function with its options", () => {
       schedule: "@every 15m",
       args: ["1", 2],
     },
-    OPTIONS,
-    NOW_MS,
+    INHERITED,
   );
   assert.equal(describeSignature(job.kind, job.signature), "sum <x: number> <y: number>");
   assert.equal(job.source.type, "function");
@@ -39,7 +45,7 @@ test("resolveFunctionJob() makes a job of a function with its options", () => {
 });
 
 test("resolveFunctionJob() knows no types when there is no params text", () => {
-  const { signature } = resolveFunctionJob({ kind: "a", run }, OPTIONS, NOW_MS);
+  const { signature } = resolveFunctionJob({ kind: "a", run }, INHERITED);
   assert.equal(signature.isTyped, false);
 });
 
@@ -51,7 +57,7 @@ test("resolveFunctionJob() keeps this of a definition in its handlers", () => {
       return this;
     },
   } satisfies JobInput;
-  const { source, hasHandler } = resolveFunctionJob(input, OPTIONS, NOW_MS);
+  const { source, hasHandler } = resolveFunctionJob(input, INHERITED);
   assert.deepEqual(hasHandler, { onComplete: true, onTerminate: false, onStateChange: false });
   assert.ok(source.type === "function");
   assert.equal(source.handlers.onComplete?.(null as never, []), input);
@@ -63,7 +69,7 @@ test("resolveFunctionJob() takes the zone and defaults that it is given", () => 
     schedules: { overlap: "allow", misfire: "skip", misfireWithinMs: 5, jitterMs: 6 },
   } as const;
   const input = { kind: "a", run, schedule: "@daily" };
-  const { schedules } = resolveFunctionJob(input, OPTIONS, NOW_MS, inherited);
+  const { schedules } = resolveFunctionJob(input, { ...INHERITED, ...inherited });
   const { cron: _, everyMs: __, ...rest } = schedules[0]!.spec;
   assert.deepEqual(rest, { timezone: "Europe/Berlin", ...inherited.schedules });
 });
@@ -85,7 +91,7 @@ const BAD: readonly [input: object, path: string, message: RegExp][] = [
 
 for (const [input, path, message] of BAD) {
   test(`resolveFunctionJob() refuses ${JSON.stringify(input)}`, () => {
-    assert.throws(() => resolveFunctionJob(input as JobInput, OPTIONS, NOW_MS), (error) => {
+    assert.throws(() => resolveFunctionJob(input as JobInput, INHERITED), (error) => {
       assert.ok(error instanceof JobError, String(error));
       assert.match(error.message, message);
       assert.equal(error.path, path);

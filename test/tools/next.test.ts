@@ -2,22 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextRuns } from "../../src/tools/next.ts";
 import { formatLocal, formatRelative } from "../../src/tools/run_times.ts";
-import type { JobDefinition } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition } from "../../src/core/job.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { defaultConfig } from "../../src/config/load_config.ts";
+import { SCHEDULE_DEFAULTS } from "../../src/core/schedule.ts";
 
 const NOW = Date.parse("2026-03-28T12:00:00Z");
 
 function jobOf(kind: string, crons: readonly string[]): JobDefinition {
-  const { defaults, scheduleDefaults } = defaultConfig();
   return {
     kind,
     description: "",
     source: { type: "system", name: kind },
     signature: { parameters: [], resultCount: 0, isTyped: true, warnings: [] },
-    options: defaults,
+    options: JOB_DEFAULTS,
     schedules: crons.map((cron) => ({
-      spec: { cron, everyMs: null, timezone: "Asia/Tokyo", ...scheduleDefaults },
+      spec: { cron, everyMs: null, timezone: "Asia/Tokyo", ...SCHEDULE_DEFAULTS },
       arguments: [],
     })),
     hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
