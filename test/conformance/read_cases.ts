@@ -61,6 +61,27 @@ export const readCases: StoreCases = {
     }
   },
 
+  "list() finds what begins with an id, and nothing else": async (world) => {
+    const [one, two, other] = await world.add(
+      { id: "01a20ec9-4c4a-7000-9e94-b92c64a87e2f" },
+      { id: "01a20ec9-4cb3-7000-a26b-53e02d43398a", kind: "other" },
+      { id: "01a20eca-0000-7000-a26b-53e02d43398a" },
+    );
+    const expected: [InstanceQuery, readonly string[]][] = [
+      [{ idPrefix: "01a20ec" }, [one!.id, two!.id, other!.id]],
+      [{ idPrefix: "01a20ec9" }, [one!.id, two!.id]],
+      [{ idPrefix: "01a20ec9", kinds: ["other"] }, [two!.id]],
+      [{ idPrefix: "01a20ec9-4cb" }, [two!.id]],
+      [{ idPrefix: other!.id }, [other!.id]],
+      [{ idPrefix: "01a2", ids: [two!.id] }, [two!.id]],
+      [{ idPrefix: "9999" }, []],
+      [{ idPrefix: "99999999" }, []],
+    ];
+    for (const [query, wanted] of expected) {
+      assert.deepEqual(await listed(world, query), wanted, JSON.stringify(query));
+    }
+  },
+
   "list() gives the newest first unless asked": async (world) => {
     const added = await world.add({}, {}, {});
     const { items, nextToken } = await world.store.list({}, { limit: 2 });

@@ -9,6 +9,9 @@ export const CHUNK_ROWS = 1_000;
 /** Rows of the first read of a track; each further one is twice as long. */
 const READ_ROWS_MIN = 16;
 
+/** A shorter beginning of an id, which is its time, is shared by too many to sort. */
+const PREFIX_LENGTH_MIN = 8;
+
 /** One track, read as far as it was wanted. */
 interface Run {
   readonly track: Track;
@@ -119,6 +122,9 @@ export class Scan {
 
 function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
   if (query.uniqueKey !== undefined) return [{ type: "uniqueKey", uniqueKey: query.uniqueKey }];
+  if (query.idPrefix !== undefined && query.idPrefix.length >= PREFIX_LENGTH_MIN) {
+    return [{ type: "idPrefix", idPrefix: query.idPrefix }];
+  }
   if (query.retryOf !== undefined) return [{ type: "retryOf", retryOf: query.retryOf }];
   if (query.scheduleId !== undefined) {
     const isOpen = query.states?.every((one) => !FINAL_STATES.some((final) => final === one));
@@ -138,7 +144,8 @@ function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
 
 /** Whether an instance meets every condition of a query. */
 export function matches({ instance }: Row, query: InstanceQuery): boolean {
-  return (query.ids?.includes(instance.id) ?? true) &&
+  return (query.idPrefix === undefined || instance.id.startsWith(query.idPrefix)) &&
+    (query.ids?.includes(instance.id) ?? true) &&
     (query.kinds?.includes(instance.kind) ?? true) &&
     (query.states?.includes(instance.state) ?? true) &&
     (query.scheduleId === undefined || instance.scheduleId === query.scheduleId) &&

@@ -16,6 +16,8 @@ export interface Head {
 /** What a scan walks along, each in the order of `seq`. */
 export type Track =
   | { readonly type: "all" }
+  /** May hold rows with other ids too. */
+  | { readonly type: "idPrefix"; readonly idPrefix: string }
   | { readonly type: "kindState"; readonly kind: string; readonly state: JobState }
   | { readonly type: "schedule"; readonly scheduleId: string }
   /** Unfinished instances of one schedule. */

@@ -144,6 +144,7 @@ export class MemoryRows {
   #keysOf(track: Track): SortedKeys | undefined {
     switch (track.type) {
       case "all":
+      case "idPrefix":
         return this.#all;
       case "kindState":
         return this.#kindStates.get(`${stateIndex(track.state)}${track.kind}`);

@@ -338,6 +338,12 @@ export class SqliteTables implements Tables {
     switch (track.type) {
       case "all":
         return ["WHERE"];
+      case "idPrefix":
+        return [
+          "INDEXED BY instance_id WHERE id >= ? AND id < ? AND",
+          track.idPrefix,
+          `${track.idPrefix}\u{10ffff}`,
+        ];
       case "kindState": {
         const source = "INDEXED BY instance_kind_state WHERE kind = ? AND state = ? AND";
         return [source, this.#kinds.knownId(track.kind), stateIndex(track.state)];
