@@ -11,7 +11,7 @@ import { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
 import { RunningAttempt } from "./running.ts";
 import { settlementOf } from "./settlement.ts";
-import { StoreAnswers } from "./store_answers.ts";
+import type { StoreAnswers } from "./store_answers.ts";
 import type { SystemJobs } from "./system_jobs.ts";
 
 /** Most instances of one claim. */
@@ -47,8 +47,7 @@ export interface DispatcherOptions {
     method: string,
     args: readonly unknown[],
   ) => Promise<unknown>;
-  /** Told how the store answers: null when it does, else what it said. */
-  readonly storeAnswered: (problem: string | null) => void;
+  readonly answers: StoreAnswers;
 }
 
 /**
@@ -77,10 +76,9 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#count = options.count;
-    this.#answers = new StoreAnswers(options.logger, options.storeAnswered);
+    this.#answers = options.answers;
     this.#outbox = new Outbox({
       ...options,
-      answers: this.#answers,
       settled: (running, result, at) => this.#settled(running, result, at),
       mustKeep: (running) => this.#mustKeep(running),
     });
@@ -180,7 +178,7 @@ export class Dispatcher {
       const at = clock.now();
       const request = { at, node, kinds: registry.kinds, limit: free, leaseMs };
       const { value, at: claimedAt } = await store.claim(request);
-      this.#answers.answered();
+      this.#answers.answered("claim");
       const answeredMs = clock.now().monotonicMs;
       const deadlineMs = at.monotonicMs + leaseMs * (1 - MARGIN_SHARE);
       for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
@@ -329,6 +327,7 @@ export class Dispatcher {
     const { id, fence } = running.instance;
     try {
       await store.appendLogs({ at: clock.now(), appends: [{ id, fence, logs }] });
+      this.#answers.answered("write the log");
       return true;
     } catch (error) {
       this.#answers.failed(error, "write the log");
@@ -364,9 +363,9 @@ export class Dispatcher {
     if (requests.length === 0) return;
     try {
       await Promise.all(requests);
-      this.#answers.answered();
+      this.#answers.answered("renew");
     } catch (error) {
-      this.#answers.failed(error, "renew the leases");
+      this.#answers.failed(error, "renew");
     }
   }
 

@@ -39,6 +39,7 @@ import { newInstance, previewInstance, repeatInstance } from "./new_instance.ts"
 import { Registry } from "./registry.ts";
 import { Schedules } from "./schedules.ts";
 import { Scheduler } from "./scheduler.ts";
+import { StoreAnswers } from "./store_answers.ts";
 import { SystemJobs } from "./system_jobs.ts";
 import { waitInstance } from "./wait.ts";
 
@@ -54,12 +55,12 @@ export class Manager implements ManagerApi, Service {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #events: Events;
+  readonly #answers: StoreAnswers;
   readonly #dispatcher: Dispatcher;
   readonly #scheduler: Scheduler;
   readonly #schedules: Schedules;
   readonly #janitor: Janitor;
   #storeInfo: StoreInfo | null = null;
-  #storeProblem: string | null = null;
   #startedAt = 0;
   #isDraining = false;
   #unsubscribe: (() => void) | null = null;
@@ -78,7 +79,8 @@ export class Manager implements ManagerApi, Service {
     for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
     for (const job of options.jobs) registry.set(job);
     this.#events = new Events({ ...options, registry });
-    const storeAnswered = (problem: string | null) => this.#storeAnswered(problem);
+    const answers = new StoreAnswers(options.logger);
+    this.#answers = answers;
     const calls = new JobCalls(this, (instance) => this.#dispatcher.holds(instance));
     this.#dispatcher = new Dispatcher({
       ...options,
@@ -87,10 +89,10 @@ export class Manager implements ManagerApi, Service {
       systemJobs,
       count: checkWorkers(options.workers),
       handleCall: (running, method, args) => calls.handle(running, method, args),
-      storeAnswered,
+      answers,
     });
     const poke = () => this.#dispatcher.poke();
-    const shared = { ...options, registry, events: this.#events, storeAnswered };
+    const shared = { ...options, registry, events: this.#events, answers };
     this.#scheduler = new Scheduler({ ...shared, fired: poke });
     this.#schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
     this.#janitor = new Janitor({ ...shared, reaped: poke });
@@ -334,7 +336,7 @@ export class Manager implements ManagerApi, Service {
       version: this.version,
       startedAt: this.#startedAt,
       isDraining: this.#isDraining,
-      storeProblem: this.#storeProblem,
+      storeProblem: this.#answers.problem,
       store: this.#storeInfo,
       workers: this.workers(),
       stats: await this.#store.stats(),
@@ -395,16 +397,5 @@ export class Manager implements ManagerApi, Service {
         this.#dispatcher.poke();
         break;
     }
-  }
-
-  #storeAnswered(problem: string | null): void {
-    if ((problem === null) === (this.#storeProblem === null)) {
-      this.#storeProblem = problem;
-      return;
-    }
-    this.#storeProblem = problem;
-    const { logger } = this.#options;
-    if (problem === null) logger.info("The store answers again");
-    else logger.error("The store does not answer; trying again", { error: problem });
   }
 }

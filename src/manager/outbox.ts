@@ -51,7 +51,7 @@ export class Outbox {
     const settlements = batch.map(({ settlement }) => settlement);
     try {
       const { value, at } = await store.settle({ at: clock.now(), node, settlements });
-      answers.answered();
+      answers.answered("settle");
       for (const [index, result] of value.entries()) settled(batch[index]!.running, result, at);
     } catch (error) {
       answers.failed(error, "settle");
@@ -61,6 +61,7 @@ export class Outbox {
         // One that the store will not have must not keep the others back.
         if (isRefused) { for (const one of kept) void this.#settle([one]); }
         else if (kept.length > 0) void this.#settle(kept);
+        else answers.answered("settle");
       });
     }
   }

@@ -9,6 +9,7 @@ import type { Advance, Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
 import { tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
+import type { StoreAnswers } from "./store_answers.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;
@@ -31,7 +32,7 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   /** Called when ticks became instances. */
   readonly fired: () => void;
-  readonly storeAnswered: (problem: string | null) => void;
+  readonly answers: StoreAnswers;
 }
 
 /**
@@ -45,7 +46,6 @@ export class Scheduler {
   #mustRun = false;
   #timer: Timer | null = null;
   #nextAt: number | null = null;
-  #hasFailed = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -81,19 +81,11 @@ export class Scheduler {
         await this.#advanceDue();
       }
       await this.#arm();
-      if (this.#hasFailed) this.#options.storeAnswered(null);
-      this.#hasFailed = false;
+      this.#options.answers.answered("advance the schedules");
     } catch (error) {
       // The store may have been closed under a run that was on its way.
       if (!this.#isStarted) return;
-      this.#hasFailed = true;
-      const known = toJobError(error, "Cannot advance the schedules");
-      this.#options.storeAnswered(known.message);
-      if (known.code !== "unavailable" && known.code !== "resource_exhausted") {
-        this.#options.logger.error("The scheduler failed and tries again", {
-          error: known.message,
-        });
-      }
+      this.#options.answers.failed(error, "advance the schedules");
       this.#sleep(RETRY_MS);
     } finally {
       this.#isRunning = false;
