@@ -337,6 +337,8 @@ export class Dispatcher {
 
   #scheduleRenewal(): void {
     const { clock, leaseMs } = this.#options;
+    // A renewal from before a stop may end after the next start.
+    this.#renewTimer?.cancel();
     this.#renewTimer = clock.timer(leaseMs * RENEW_SHARE, () => {
       void this.#renew().finally(() => {
         if (this.#renewTimer) this.#scheduleRenewal();

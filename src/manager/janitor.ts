@@ -64,6 +64,8 @@ export class Janitor {
     };
     const arm = (delayMs: number) => {
       if (!this.#isStarted) return;
+      // A run from before a stop may end after the next start.
+      this.#timers.get(name)?.cancel();
       this.#timers.set(name, this.#clock.timer(delayMs, () => void run(), { unref: true }));
     };
     arm(periodMs);

@@ -35,7 +35,7 @@ import { findInstance } from "./find_instance.ts";
 import { Janitor } from "./janitor.ts";
 import { JobCalls } from "./job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
+import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
 import { Registry } from "./registry.ts";
 import { Schedules } from "./schedules.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -79,8 +79,7 @@ export class Manager implements ManagerApi, Service {
     for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
     for (const job of options.jobs) registry.set(job);
     this.#events = new Events({ ...options, registry });
-    const answers = new StoreAnswers(options.logger);
-    this.#answers = answers;
+    const answers = this.#answers = new StoreAnswers(options.logger);
     const calls = new JobCalls(this, (instance) => this.#dispatcher.holds(instance));
     this.#dispatcher = new Dispatcher({
       ...options,
@@ -128,6 +127,16 @@ export class Manager implements ManagerApi, Service {
       throw new JobError("conflict", "Cannot start the manager: it runs already");
     }
     this.#isStarted = true;
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#unsubscribe?.();
+      this.#isStarted = false;
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
     const { recovered } = this.#storeInfo ?? await this.open();
     this.#unsubscribe = this.#store.subscribe((hint) => this.#hinted(hint));
     await this.#options.executor.start();
@@ -207,13 +216,7 @@ export class Manager implements ManagerApi, Service {
   async scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
-    if (requests.length > BATCH_MAX) {
-      throw new JobError(
-        "invalid_argument",
-        `Cannot schedule ${requests.length} instances at once: at most ${BATCH_MAX}`,
-        { path: "requests", hint: "Send them in several batches" },
-      );
-    }
+    checkBatchSize(requests.length);
     const instances = requests.map((request) =>
       newInstance(this.registry.get(request.kind), request, this.#seed())
     );
@@ -385,17 +388,13 @@ export class Manager implements ManagerApi, Service {
   #hinted(hint: ChangeHint): void {
     switch (hint.type) {
       case "instances":
-        this.#dispatcher.pokeAt(hint.dueAt);
-        break;
+        return this.#dispatcher.pokeAt(hint.dueAt);
       case "schedules":
-        this.#scheduler.poke();
-        break;
+        return this.#scheduler.poke();
       case "cancel":
-        this.#dispatcher.abort("canceled", hint.claims);
-        break;
+        return this.#dispatcher.abort("canceled", hint.claims);
       case "pauses":
-        this.#dispatcher.poke();
-        break;
+        return this.#dispatcher.poke();
     }
   }
 }

@@ -5,7 +5,7 @@ import { DURATION_MS_MAX } from "../core/duration.ts";
 import type { Instance } from "../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
-import type { NewInstance } from "../store/store.ts";
+import { BATCH_MAX, type NewInstance } from "../store/store.ts";
 import type { ScheduleOptions, SchedulePreview } from "./api.ts";
 
 /** Priorities that the wire can carry, less −1, which there means unset. */
@@ -129,6 +129,16 @@ export function checkPolicy(
   checkInteger("retries", retries, -1, PRIORITY_MAX);
   checkInteger("timeout", timeoutMs, 0, TIME_MAX);
   checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);
+}
+
+/** @throws JobError `invalid_argument` for more instances than one request may schedule */
+export function checkBatchSize(count: number): void {
+  if (count <= BATCH_MAX) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot schedule ${count} instances at once: at most ${BATCH_MAX}`,
+    { path: "requests", hint: "Send them in several batches" },
+  );
 }
 
 function policyOf(job: JobDefinition) {

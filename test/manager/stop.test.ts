@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { jobOf, ManagerWorld } from "../support/manager_world.ts";
+import { jobOf, LEASE_MS, ManagerWorld } from "../support/manager_world.ts";
 
 test("stop() gives back what a claim in flight still brings", async () => {
   const world = await new ManagerWorld().started();
@@ -121,4 +121,36 @@ test("start() works again after a stop", async () => {
 test("start() is refused while the manager runs", async () => {
   const world = await new ManagerWorld().started();
   await assert.rejects(world.of(world.manager.start()), (error) => isJobError(error, "conflict"));
+});
+
+test("start() may be tried again when the store refused", async () => {
+  const world = new ManagerWorld();
+  world.link.cut(["listSchedules"]);
+  await assert.rejects(
+    world.of(world.manager.start()),
+    (error) => isJobError(error, "unavailable"),
+  );
+  world.link.mend();
+  await world.started();
+  await world.schedule();
+  assert.equal(world.executor.attempts.length, 1);
+});
+
+test("start() right after a stop leaves one rhythm of renewals and of cleaning", async () => {
+  const world = await new ManagerWorld().started();
+  for (const method of ["renew", "reap"]) {
+    await world.schedule();
+    const release = world.link.hold(method);
+    await world.clock.advance(LEASE_MS / 3);
+    world.executor.last.ok();
+    await world.of(world.manager.stop());
+    await world.started();
+    release();
+    await world.clock.settle();
+  }
+  await world.schedule();
+  const before = { renew: world.link.count("renew"), reap: world.link.count("reap") };
+  await world.clock.advance(LEASE_MS * 4);
+  assert.ok(world.link.count("renew") - before.renew <= 12);
+  assert.ok(world.link.count("reap") - before.reap <= 30);
 });
