@@ -141,7 +141,9 @@ function toClientError(
   }
   const isTimeout = error.code === GRPC_STATUS.timeout;
   if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
-    const detail = isTimeout ? `no connection within ${timeoutMs} ms` : error.details;
+    const detail = isTimeout
+      ? `no connection within ${timeoutMs} ms`
+      : connectDetail(error.details);
     return unreachable(channel.address, detail, error);
   }
   if (isTimeout) {
@@ -161,6 +163,11 @@ function toClientError(
     details: `${action}: ${error.details}`,
     trailers,
   }, error);
+}
+
+/** What the system said of a connection, out of what gRPC says around it; its text as it is when it is another. */
+function connectDetail(details: string): string {
+  return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }
 
 function unreachable(address: string, detail: string, cause?: unknown): JobError {

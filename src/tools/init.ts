@@ -35,7 +35,9 @@ export function initProject(
   if (present.length > 0 && !options.force) {
     throw new JobError(
       "already_exists",
-      `Cannot write a project to "${root}": ${present.join(", ")} exists already`,
+      `Cannot write a project to "${root}": ${present.join(", ")} ${
+        present.length === 1 ? "exists" : "exist"
+      } already`,
       { hint: "Choose another directory, or overwrite with --force" },
     );
   }

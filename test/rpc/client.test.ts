@@ -40,7 +40,11 @@ test("a call rejects with unavailable when nobody listens, naming address and re
   const client = connect({ host: "127.0.0.1", port, socket: null });
   const error = await errorOf(client.getVersion());
   assert.equal(error.code, "unavailable");
-  assert.ok(error.message.includes(`127.0.0.1:${port}`));
+  const address = `127.0.0.1:${port}`;
+  assert.equal(
+    error.message,
+    `Cannot reach the daemon at ${address}: connect ECONNREFUSED ${address}`,
+  );
   assert.ok(error.hint?.includes("jobctl serve"));
   client.close();
 });

@@ -36,6 +36,12 @@ test("initProject() writes nothing when one of its files is there", async () => 
   });
 });
 
+test("initProject() names every file that is there", async () => {
+  await withTempDir({ "jobs/greet.ts": "mine", "config.toml": "mine" }, ({ path }) => {
+    assert.throws(() => initProject(path), /config\.toml, \S+\/jobs\/greet\.ts exist already$/);
+  });
+});
+
 test("initProject() overwrites with force", async () => {
   await withTempDir({ "config.toml": "old" }, ({ path }) => {
     initProject(path, { force: true });
