@@ -132,7 +132,7 @@ export const KEYS = {
   "server.auth.token_file": key(
     optional(path()),
     undefined,
-    "File of the token that is made at the first start; by default in the runtime directory.",
+    "File of the token that is made at the first start; by default `jobctl-PORT.token` in the runtime directory.",
   ),
   "worker.count": key(integer(0, 10_000), 4, "Attempts that run at once on this node."),
   "worker.isolation": key(
