@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
+import { formatPlace } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
 import { toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
@@ -11,10 +12,10 @@ import { loadJobs } from "./jobs/load_jobs.ts";
 import { Manager } from "./manager/manager.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
-import { createLogger, type Logger } from "./platform/logger.ts";
+import { createLogger, type LogFields, type Logger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
-import { createRpcServer } from "./rpc/server.ts";
+import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
@@ -77,7 +78,7 @@ export async function startDaemon(
   const problems = [...options.problems, ...loaded.problems];
   for (const problem of problems) reportProblem(problem, logger);
   const manager = createManager(config, { jobs: loaded.jobs, problems, logger });
-  const listeners = createListeners(config, manager, logger);
+  const { rpc, listeners } = createListeners(config, manager, logger);
   const info = await manager.open();
   const started: { stop(): Promise<void> }[] = [manager];
   try {
@@ -93,7 +94,7 @@ export async function startDaemon(
       jobs: loaded.jobs.length,
       listening: placesOf(listeners).join(","),
     });
-    await announce(manager, config, logger);
+    await announce(manager, rpc.addresses.tcp.port, logger);
   } catch (error) {
     for (const service of started) await service.stop().catch(() => {});
     throw error;
@@ -156,7 +157,11 @@ function placesOf(listeners: readonly Listener[]): readonly string[] {
   return listeners.flatMap((listener) => listener.places);
 }
 
-function createListeners(config: Config, manager: Manager, logger: Logger): readonly Listener[] {
+function createListeners(
+  config: Config,
+  manager: Manager,
+  logger: Logger,
+): { readonly rpc: RpcServer; readonly listeners: readonly Listener[] } {
   const { server } = config;
   const clock = systemClock;
   const rpc = createRpcServer({ manager, server, clock, logger, random: systemRandom });
@@ -178,30 +183,24 @@ function createListeners(config: Config, manager: Manager, logger: Logger): read
       },
     });
   }
-  return listeners;
+  return { rpc, listeners };
 }
 
 function reportProblem(problem: ConfigProblem, logger: Logger): void {
-  const { place } = problem;
-  const where = place ? `${place.file}:${place.line}:${place.column}` : undefined;
-  logger.error(`Job "${problem.job}" is disabled: ${problem.message}`, {
-    place: where,
-    key: problem.path,
-    hint: problem.hint,
-  });
+  logger.error(`Job "${problem.job}" is disabled: ${problem.message}`, fieldsOf(problem));
 }
 
 function reportWarning(warning: ConfigProblem, logger: Logger): void {
-  const { place } = warning;
-  logger.warn(warning.message, {
-    place: place ? `${place.file}:${place.line}:${place.column}` : undefined,
-    key: warning.path,
-    hint: warning.hint,
-  });
+  logger.warn(warning.message, fieldsOf(warning));
+}
+
+function fieldsOf({ place, path, hint }: ConfigProblem): LogFields {
+  const where = place === null ? undefined : formatPlace(place);
+  return { place: where, key: path, hint };
 }
 
 // What runs next, and where to look: the first things that a new user asks.
-async function announce(manager: Manager, config: Config, logger: Logger): Promise<void> {
+async function announce(manager: Manager, port: number, logger: Logger): Promise<void> {
   const { items } = await manager.listSchedules({}, { limit: 1_000 });
   const { wallMs } = systemClock.now();
   const upcoming = items.map(({ kind, spec, startAt }) => ({
@@ -212,8 +211,8 @@ async function announce(manager: Manager, config: Config, logger: Logger): Promi
   for (const { kind, at } of upcoming) {
     logger.info(`Next run of ${kind}`, { at: new Date(at).toISOString() });
   }
-  const port = config.server.port === GRPC_PORT_DEFAULT ? "" : ` --port ${config.server.port}`;
-  logger.info(`Look at it with: jobctl status${port}, jobctl list instances${port}`);
+  const flag = port === GRPC_PORT_DEFAULT ? "" : ` --port ${port}`;
+  logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
 }
 
 function untilSignal(daemon: Daemon, logger: Logger): Promise<void> {

@@ -7,7 +7,7 @@ import { environmentFields, flagFields } from "./environment.ts";
 import type { Environment } from "./expand.ts";
 import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
-import { ConfigError } from "./problems.ts";
+import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { childOf, type Field, isTable, Report, type Source } from "./source.ts";
@@ -140,7 +140,7 @@ class JobTables {
     for (const [first, ...others] of this.#tables.values()) {
       const place = first!.source.placeOf(first!.path, "key")!;
       for (const other of others) {
-        const at = `${place.file}:${place.line}:${place.column}`;
+        const at = formatPlace(place);
         report.key(other, `the job has a table at ${at} already`, "Keep one of them");
       }
       if (others.length === 0) unique.push(first!);

@@ -1,5 +1,5 @@
 import { JobError } from "../core/errors.ts";
-import type { ConfigProblem } from "../core/job_table.ts";
+import type { ConfigProblem, Place } from "../core/job_table.ts";
 
 /** Problems listed in one message; the rest are counted. */
 const LISTED_MAX = 100;
@@ -20,11 +20,16 @@ export class ConfigError extends JobError {
   }
 }
 
+/** Where something stands: `file:line:column`. */
+export function formatPlace({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}
+
 /** One line for a problem: `file:line:column: path: message (hint)`. */
 export function formatProblem(problem: ConfigProblem): string {
   const { place, path, message, hint } = problem;
   const parts = [];
-  if (place !== null) parts.push(`${place.file}:${place.line}:${place.column}`);
+  if (place !== null) parts.push(formatPlace(place));
   if (path !== "") parts.push(path);
   parts.push(message);
   return parts.join(": ") + (hint === undefined ? "" : ` (${hint})`);

@@ -70,7 +70,6 @@ export class WorkerProcess {
   #isDrained = false;
   #isGone = false;
   #isBad = false;
-  #killSignal: string | null = null;
   #commandGroup: number | null = null;
   #isWaitingForStart = true;
   #startProblem: string | null = null;
@@ -174,7 +173,6 @@ export class WorkerProcess {
     if (this.#commandGroup !== null) killGroup(this.#commandGroup, signal);
     // The worker has to live to tell how its command ended.
     if (this.#commandGroup !== null && signal === "SIGTERM") return;
-    this.#killSignal = signal;
     if (this.#child.pid !== undefined) killGroup(this.#child.pid, signal);
   }
 
@@ -347,12 +345,7 @@ export class WorkerProcess {
     }
     const { code, signal } = this.#exit ?? { code: null, signal: null };
     if (this.#startProblem === null && this.#backlog === null) {
-      return {
-        type: "exit",
-        code,
-        signal,
-        wasKilled: signal !== null && signal === this.#killSignal,
-      };
+      return { type: "exit", code, signal };
     }
     const said = this.#output?.strayText || this.#output?.stderrTail || "";
     const how = this.#startProblem ??

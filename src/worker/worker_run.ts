@@ -14,8 +14,6 @@ export type WorkerEnding =
     readonly type: "exit";
     readonly code: number | null;
     readonly signal: string | null;
-    /** Whether this side sent the signal. */
-    readonly wasKilled: boolean;
   }
   /** Job code did not begin: the worker could not be started, or says so itself. */
   | { readonly type: "unstarted"; readonly message: string; readonly isJobFault: boolean }

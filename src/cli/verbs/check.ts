@@ -1,3 +1,4 @@
+import { formatProblem } from "../../config/problems.ts";
 import type { ConfigProblem } from "../../core/job_table.ts";
 import type { CheckResult, JobCheck } from "../../tools/check.ts";
 import { usageError } from "../args.ts";
@@ -44,10 +45,8 @@ function problemLines(
   problem: ConfigProblem,
   label: string,
 ): string[] {
-  const { place, path, message, hint } = problem;
-  const where = place ? `${place.file}:${place.line}:${place.column}: ` : "";
-  const what = path === "" ? message : `${path}: ${message}`;
-  const line = `${label} ${makeLinesVisible(`${where}${what}`)}`;
+  const { hint, ...rest } = problem;
+  const line = `${label} ${makeLinesVisible(formatProblem(rest))}`;
   return hint === undefined ? [line] : [line, `  ${makeLinesVisible(hint)}`];
 }
 
