@@ -349,10 +349,7 @@ export class SqliteTables implements Tables {
         return [source, this.#kinds.knownId(track.kind), stateIndex(track.state)];
       }
       case "schedule":
-        return [
-          "INDEXED BY instance_schedule WHERE schedule_id = ? AND schedule_id IS NOT NULL AND",
-          track.scheduleId,
-        ];
+        return sparse("schedule_id", "instance_schedule", track.scheduleId);
       case "openSchedule":
         return [
           `INDEXED BY instance_open_schedule
@@ -360,17 +357,16 @@ export class SqliteTables implements Tables {
           track.scheduleId,
         ];
       case "uniqueKey":
-        return [
-          "INDEXED BY instance_unique_key WHERE unique_key = ? AND unique_key IS NOT NULL AND",
-          track.uniqueKey,
-        ];
+        return sparse("unique_key", "instance_unique_key", track.uniqueKey);
       case "retryOf":
-        return [
-          "INDEXED BY instance_retry_of WHERE retry_of = ? AND retry_of IS NOT NULL AND",
-          track.retryOf,
-        ];
+        return sparse("retry_of", "instance_retry_of", track.retryOf);
     }
   }
+}
+
+// SQLite takes an index over the rows that have a value only when the condition says so itself.
+function sparse(column: string, index: string, value: string): [string, string] {
+  return [`INDEXED BY ${index} WHERE ${column} = ? AND ${column} IS NOT NULL AND`, value];
 }
 
 function readyKey(fields: Fields): ReadyKey {
