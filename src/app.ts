@@ -56,9 +56,15 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { level, format } = loaded.config.log;
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog });
   for (const warning of loaded.warnings) reportWarning(warning, logger);
-  const daemon = await startDaemon(loaded.config, { problems: loaded.problems, logger });
-  await untilSignal(daemon, logger);
-  return 0;
+  // Before anything starts: a signal that comes meanwhile stops what has started by then, cleanly.
+  const signals = new StopSignals(logger);
+  try {
+    const daemon = await startDaemon(loaded.config, { problems: loaded.problems, logger });
+    await signals.stopped(daemon);
+    return 0;
+  } finally {
+    signals.close();
+  }
 }
 
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
@@ -215,24 +221,54 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
   logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
 }
 
-function untilSignal(daemon: Daemon, logger: Logger): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let isStopping = false;
-    const onSignal = (signal: NodeJS.Signals) => {
-      if (isStopping) {
-        logger.warn(`${signal} again: aborting what still runs`);
-        daemon.abort();
-        return;
-      }
-      isStopping = true;
-      logger.info(`${signal}: draining; once more aborts what runs`);
-      daemon.stop().then(() => {
-        logger.info("Stopped");
-        resolve();
-      }, (error) => reject(toJobError(error, "Cannot stop")));
-    };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
-    process.on("SIGHUP", () => logger.warn("SIGHUP is ignored: restart to load a changed config"));
-  });
+/** SIGTERM and SIGINT, from before the start to the end: the first one drains, the next one aborts. */
+class StopSignals {
+  readonly #logger: Logger;
+  readonly #first: Promise<void>;
+  #daemon: Daemon | null = null;
+  #arrived = () => {};
+  #count = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.#first = new Promise((resolve) => this.#arrived = resolve);
+    process.on("SIGTERM", this.#onStop);
+    process.on("SIGINT", this.#onStop);
+    process.on("SIGHUP", this.#onHangUp);
+  }
+
+  /** Resolves when a signal came and the daemon has stopped. */
+  async stopped(daemon: Daemon): Promise<void> {
+    this.#daemon = daemon;
+    await this.#first;
+    try {
+      const stopping = daemon.stop();
+      if (this.#count > 1) daemon.abort();
+      await stopping;
+    } catch (error) {
+      throw toJobError(error, "Cannot stop");
+    }
+    this.#logger.info("Stopped");
+  }
+
+  close(): void {
+    process.off("SIGTERM", this.#onStop);
+    process.off("SIGINT", this.#onStop);
+    process.off("SIGHUP", this.#onHangUp);
+  }
+
+  readonly #onStop = (signal: NodeJS.Signals) => {
+    this.#count += 1;
+    if (this.#count === 1) {
+      this.#logger.info(`${signal}: draining; once more aborts what runs`);
+      this.#arrived();
+      return;
+    }
+    this.#logger.warn(`${signal} again: aborting what still runs`);
+    this.#daemon?.abort();
+  };
+
+  readonly #onHangUp = () => {
+    this.#logger.warn("SIGHUP is ignored: restart to load a changed config");
+  };
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
 import { connect } from "../../src/rpc/client.ts";
-import { type Daemon, runJobctl, startDaemon } from "../support/daemon.ts";
+import { type Daemon, JOBCTL, runJobctl, startDaemon } from "../support/daemon.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 /** Rows of the fault catalogue, each on the compiled file. */
@@ -269,4 +270,31 @@ test("a daemon at rest takes under 80 MB and 0.2 % of a processor", async () => 
   } finally {
     await daemon.stop();
   }
+});
+
+test("a signal during the start stops the daemon cleanly once it has started", async () => {
+  const daemon = await startDaemon();
+  await daemon.terminate();
+  for (const delayMs of [20, 60, 100, 140]) {
+    const child = spawn(JOBCTL, ["serve", "--config", "config.toml"], {
+      cwd: daemon.dir,
+      env: {
+        ...process.env,
+        JOBCTL_SERVER_PORT: "0",
+        JOBCTL_SERVER_HTTP: "",
+        JOBCTL_SERVER_SOCKET: "",
+        JOBCTL_SERVER_AUTH_TOKEN_FILE: join(daemon.dir, "token"),
+      },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let log = "";
+    child.stderr.on("data", (text) => log += text);
+    const exited = new Promise((resolve) => child.once("close", (code) => resolve(code)));
+    await sleep(delayMs);
+    child.kill("SIGTERM");
+    const code = await exited;
+    // Before its own code runs, the signal's default ends it: nothing was opened then.
+    if (log !== "" || code !== null) assert.equal(code, 0, `after ${delayMs} ms: ${log}`);
+  }
+  await daemon.stop();
 });
