@@ -2,7 +2,7 @@ import { convertArguments } from "../core/convert.ts";
 import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
-import type { Instance } from "../core/instance.ts";
+import { type Instance, isUuid } from "../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
@@ -12,7 +12,6 @@ import type { ScheduleOptions, SchedulePreview } from "./api.ts";
 const PRIORITY_MAX = 2 ** 31 - 1;
 /** Latest time that a date can name, epoch ms. */
 const TIME_MAX = 8.64e15;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UNIQUE_KEY_LENGTH_MAX = 500;
 
 /** What an instance needs that chance and the clock give. */
@@ -34,7 +33,7 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
   const retryMax = options.retries ?? job.options.retry.max;
   const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
   const id = String(options.id ?? seed.id).toLowerCase();
-  if (!UUID.test(id)) {
+  if (!isUuid(id)) {
     throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
   }
   return {
