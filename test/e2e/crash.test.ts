@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { type Daemon, startDaemon } from "../support/daemon.ts";
-import { sleep, until } from "../support/wait.ts";
+import { linesOf, sleep, until } from "../support/wait.ts";
 
 const COUNT = 1_000;
 const KILLS = 5;
@@ -51,6 +51,43 @@ async function list(daemon: Daemon, ...args: string[]): Promise<Record<string, u
   return JSON.parse(stdout);
 }
 
+/** Accept `count` instances in one request; gives their UUIDs. */
+async function submit(daemon: Daemon, file: string, count: number): Promise<readonly string[]> {
+  const requests = Array.from({ length: count }, () => ({ kind: "append", arguments: [file] }));
+  const { instances } = await daemon.client().scheduleJobs({ requests });
+  return instances.map((instance) => instance.uuid);
+}
+
+/** What must hold once the faults are over: D1, E2, E3 and X1, and every instance has ended well. */
+async function checkRuns(daemon: Daemon, accepted: readonly string[], file: string): Promise<void> {
+  await until("every instance is final", async () => {
+    const left = await list(daemon, "--state", "scheduled,processing", "--limit", "10");
+    return left.length === 0;
+  }, 120_000);
+  const reasons = new Map<string, string>();
+  let token: string | undefined;
+  do {
+    const page = await daemon.client().lookupInstances({
+      query: { kind: "append", pageToken: token },
+    });
+    for (const { uuid, reason } of page.instances) reasons.set(uuid, reason ?? "");
+    token = page.nextPageToken;
+  } while (token);
+  assert.equal(new Set(accepted).size, COUNT);
+  for (const id of accepted) assert.equal(reasons.get(id), "ok", `instance ${id}`);
+  const fences = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const line of linesOf(file)) {
+    const [id, fence] = line.split(" ");
+    // E3: one fence runs job code once. E2 and X1: a later effect never has a lower fence.
+    assert.ok(!seen.has(line), `fence ${fence} of ${id} ran twice`);
+    seen.add(line);
+    assert.ok(Number(fence) > (fences.get(id!) ?? 0), `fence of ${id} fell`);
+    fences.set(id!, Number(fence));
+  }
+  for (const id of accepted) assert.ok(fences.has(id), `instance ${id} never ran`);
+}
+
 test("faults 1 to 6: kill -9 of the daemon at five moments loses nothing and runs nothing twice at once", async () => {
   let daemon = await startDaemon({
     toml: `[worker]\ncount = 8\nlease = "5s"\n[defaults]\ncrashes_max = 20\n`,
@@ -59,44 +96,34 @@ test("faults 1 to 6: kill -9 of the daemon at five moments loses nothing and run
   try {
     const file = join(daemon.dir, "effects.txt");
     const accepted: string[] = [];
-    const submit = async (count: number) => {
-      const calls = Array.from({ length: count }, () => ({ kind: "append", arguments: [file] }));
-      const answer = await daemon.client().scheduleJobs({ requests: calls });
-      accepted.push(...answer.instances.map((instance) => instance.uuid));
-    };
     for (let kill = 0; kill < KILLS; kill++) {
-      await submit(COUNT / KILLS);
+      accepted.push(...await submit(daemon, file, COUNT / KILLS));
       await sleep(100 + Math.random() * 700);
       await daemon.kill();
       daemon = await daemon.restart();
     }
-    await until("every instance is final", async () => {
-      const left = await list(daemon, "--state", "scheduled,processing", "--limit", "10");
-      return left.length === 0;
-    }, 120_000);
-    const states = new Map<string, string>();
-    let token: string | undefined;
-    do {
-      const page = await daemon.client().lookupInstances({
-        query: { kind: "append", pageToken: token },
-      });
-      for (const { uuid, reason } of page.instances) states.set(uuid, reason ?? "");
-      token = page.nextPageToken;
-    } while (token);
-    // D1: what was accepted is there, and ended well.
-    assert.equal(new Set(accepted).size, COUNT);
-    for (const id of accepted) assert.equal(states.get(id), "ok", `instance ${id}`);
-    const lines = readFileSync(file, "utf8").trim().split("\n").map((line) => line.split(" "));
-    const fences = new Map<string, number>();
-    const seen = new Set<string>();
-    for (const [id, fence] of lines) {
-      // E3: one fence runs job code once. E2 and X1: a later effect never has a lower fence.
-      assert.ok(!seen.has(`${id} ${fence}`), `fence ${fence} of ${id} ran twice`);
-      seen.add(`${id} ${fence}`);
-      assert.ok(Number(fence) > (fences.get(id!) ?? 0), `fence of ${id} fell`);
-      fences.set(id!, Number(fence));
+    await checkRuns(daemon, accepted, file);
+  } finally {
+    await daemon.stop();
+  }
+});
+
+test("fault 11: a daemon stopped for three leases loses nothing and runs nothing twice at once", async () => {
+  const daemon = await startDaemon({
+    toml: `[worker]\ncount = 8\nlease = "1s"\n[defaults]\ncrashes_max = 20\n`,
+    modules: { "append.ts": APPEND },
+  });
+  try {
+    const file = join(daemon.dir, "effects.txt");
+    const accepted: string[] = [];
+    for (let stop = 0; stop < 2; stop++) {
+      accepted.push(...await submit(daemon, file, COUNT / 2));
+      await sleep(100 + Math.random() * 700);
+      daemon.signal("SIGSTOP");
+      await sleep(3_000);
+      daemon.signal("SIGCONT");
     }
-    for (const id of accepted) assert.ok(fences.has(id), `instance ${id} never ran`);
+    await checkRuns(daemon, accepted, file);
   } finally {
     await daemon.stop();
   }
