@@ -6,7 +6,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor } from "../worker/executor.ts";
-import type { ScheduleDefaults } from "./schedules.ts";
+import type { ZonedScheduleDefaults } from "./schedules.ts";
 
 /** Most workers of one node. */
 export const WORKERS_MAX = 1_000;
@@ -26,7 +26,7 @@ export interface ManagerOptions {
   /** How long `stop` lets running attempts finish. */
   readonly drainMs: number;
   readonly jobDefaults: JobOptions;
-  readonly scheduleDefaults: ScheduleDefaults;
+  readonly scheduleDefaults: ZonedScheduleDefaults;
   readonly jobs: readonly JobDefinition[];
   /** Kinds that are configured but could not be loaded: their schedules are kept. */
   readonly disabledKinds: ReadonlySet<string>;

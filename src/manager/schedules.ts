@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { convertArguments } from "../core/convert.ts";
 import { JobError } from "../core/errors.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
-import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
+import type { ScheduleDefaults, ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
@@ -13,10 +13,7 @@ import { checkPolicy, encodeArguments } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
 
 /** What a run-time schedule inherits when nothing is said. */
-export type ScheduleDefaults = Pick<
-  ScheduleSpec,
-  "timezone" | "overlap" | "misfire" | "misfireWithinMs" | "jitterMs"
->;
+export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
 
 /** Keeps the store's schedule records in step with the config, and makes those of the run time. */
 export class Schedules {
@@ -25,7 +22,7 @@ export class Schedules {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #logger: Logger;
-  readonly #defaults: ScheduleDefaults;
+  readonly #defaults: ZonedScheduleDefaults;
 
   constructor(
     options: {
@@ -34,7 +31,7 @@ export class Schedules {
       readonly clock: Clock;
       readonly ids: IdSource;
       readonly logger: Logger;
-      readonly defaults: ScheduleDefaults;
+      readonly defaults: ZonedScheduleDefaults;
     },
   ) {
     this.#store = options.store;
