@@ -3,6 +3,7 @@ import { JobError } from "../core/errors.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import { handlersOf, hasHandlerOf } from "./function_job.ts";
 import { importDefault } from "./import_job.ts";
+import { explainMissingModule } from "./missing_module.ts";
 import { type ModuleEntry, readEntries } from "./module_entries.ts";
 import type { PlainInput } from "./resolve_input.ts";
 
@@ -25,7 +26,9 @@ export interface JobDescriptor {
 export interface DescribeError {
   readonly message: string;
   readonly hint?: string;
-  /** Where the error was thrown, when that is in the module. */
+  /** The file that is to blame, when it is not the module but one that it imports. */
+  readonly file?: string;
+  /** Where the error was thrown, when that is in the file. */
   readonly line?: number;
   readonly column?: number;
 }
@@ -80,6 +83,8 @@ function descriptorOf({ kind, input }: ModuleEntry): JobDescriptor {
 
 function describeThrown(thrown: unknown, path: string): DescribeError {
   if (thrown instanceof JobError) return { message: thrown.message, hint: thrown.hint };
+  const missing = explainMissingModule(thrown);
+  if (missing !== null) return missing;
   const { name, message, stack } = encodeError(thrown);
   const place = placeIn(stack ?? "", path);
   return { message: `Loading it throws ${name}: ${message}`, ...place };

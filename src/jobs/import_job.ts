@@ -3,6 +3,7 @@ import { JobError } from "../core/errors.ts";
 import type { JobFunction, JobHandlers } from "../core/job.ts";
 import { runtimeName } from "../platform/process.ts";
 import { handlersOf } from "./function_job.ts";
+import { explainMissingModule } from "./missing_module.ts";
 import { readEntries } from "./module_entries.ts";
 
 /**
@@ -17,7 +18,12 @@ export async function importJob(
   entry: string,
   version: string,
 ): Promise<{ run: JobFunction; handlers: JobHandlers }> {
-  const entries = readEntries(await importDefault(path, version), entry);
+  const exported = await importDefault(path, version).catch((thrown: unknown) => {
+    const missing = explainMissingModule(thrown);
+    if (missing === null) throw thrown;
+    throw new JobError("not_found", missing.message, { hint: missing.hint, cause: thrown });
+  });
+  const entries = readEntries(exported, entry);
   const found = entries.find((each) => each.kind === entry);
   if (found === undefined) {
     throw new JobError("not_found", `Cannot run job "${entry}": ${path} no longer defines it`, {

@@ -102,8 +102,8 @@ class Loader {
     for (const [index, description] of descriptions.entries()) {
       const file = parsed[index]!;
       if ("error" in description) {
-        const { message, hint, line, column } = description.error;
-        const place = { file: file.path, line: line ?? 1, column: column ?? 1 };
+        const { message, hint, line, column, file: blamed } = description.error;
+        const place = { file: blamed ?? file.path, line: line ?? 1, column: column ?? 1 };
         this.#problem(file.fileKind, place, `Cannot load ${file.path}: ${message}`, hint);
         continue;
       }
