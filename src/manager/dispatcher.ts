@@ -4,11 +4,12 @@ import type { JobDefinition, RetryPolicy } from "../core/job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { BATCH_MAX, type ClaimKey, type SettleResult, type Store } from "../store/store.ts";
+import { type ClaimKey, type SettleResult, type Store } from "../store/store.ts";
 import type { AbortCause, AttemptOutcome, Executor } from "../worker/executor.ts";
 import type { Events } from "./events.ts";
 import { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
+import { LEASE_MARGIN_SHARE, Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running.ts";
 import { settlementOf } from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
@@ -16,10 +17,6 @@ import type { SystemJobs } from "./system_jobs.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
-/** Share of the lease after which it is renewed. */
-const RENEW_SHARE = 1 / 3;
-/** Share of the lease that job code must have ended before. */
-const MARGIN_SHARE = 1 / 10;
 /** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
 const REFUSED_WAIT_MS = 1;
 /** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
@@ -62,6 +59,7 @@ export class Dispatcher {
   readonly #idle = new Set<() => void>();
   readonly #answers: StoreAnswers;
   readonly #outbox: Outbox;
+  readonly #renewal: Renewal;
   #count: number;
   #busy = 0;
   #isStarted = false;
@@ -70,7 +68,6 @@ export class Dispatcher {
   #mustClaim = false;
   #wakeTimer: Timer | null = null;
   #wakeMs = Infinity;
-  #renewTimer: Timer | null = null;
   #giveUpMs: number | null = null;
 
   constructor(options: DispatcherOptions) {
@@ -82,6 +79,7 @@ export class Dispatcher {
       settled: (running, result, at) => this.#settled(running, result, at),
       mustKeep: (running) => this.#mustKeep(running),
     });
+    this.#renewal = new Renewal({ ...options, running: this.#running });
   }
 
   /** Attempts at once. */
@@ -97,7 +95,7 @@ export class Dispatcher {
   start(): void {
     this.#isStarted = true;
     this.#giveUpMs = null;
-    this.#scheduleRenewal();
+    this.#renewal.start();
     this.poke();
   }
 
@@ -117,8 +115,7 @@ export class Dispatcher {
   /** Stop renewing; call after {@link drained}. */
   stop(): void {
     this.pauseClaims();
-    this.#renewTimer?.cancel();
-    this.#renewTimer = null;
+    this.#renewal.stop();
   }
 
   resize(count: number): void {
@@ -180,7 +177,7 @@ export class Dispatcher {
       const { value, at: claimedAt } = await store.claim(request);
       this.#answers.answered("claim");
       const answeredMs = clock.now().monotonicMs;
-      const deadlineMs = at.monotonicMs + leaseMs * (1 - MARGIN_SHARE);
+      const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
       for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
       if (value.length === free) this.#mustClaim = true;
       else if (!this.#mustClaim) await this.#armNextDue(claimedAt, answeredMs);
@@ -333,53 +330,6 @@ export class Dispatcher {
       this.#answers.failed(error, "write the log");
       return false;
     }
-  }
-
-  #scheduleRenewal(): void {
-    const { clock, leaseMs } = this.#options;
-    // A renewal from before a stop may end after the next start.
-    this.#renewTimer?.cancel();
-    this.#renewTimer = clock.timer(leaseMs * RENEW_SHARE, () => {
-      void this.#renew().finally(() => {
-        if (this.#renewTimer) this.#scheduleRenewal();
-      });
-    }, { unref: true });
-  }
-
-  // When it fails nothing is extended, and the executor stops job code before the lease ends.
-  async #renew(): Promise<void> {
-    const { store, clock, node, leaseMs } = this.#options;
-    const claims = [...this.#running.values()].map(({ instance: { id, fence } }) => ({
-      id,
-      fence,
-    }));
-    const renewSome = async (some: readonly ClaimKey[]) => {
-      const at = clock.now();
-      const { value } = await store.renew({ at, node, claims: some, leaseMs });
-      for (const result of value) this.#renewed(result, at.monotonicMs + leaseMs);
-    };
-    const requests: Promise<void>[] = [];
-    for (let from = 0; from < claims.length; from += BATCH_MAX) {
-      requests.push(renewSome(claims.slice(from, from + BATCH_MAX)));
-    }
-    if (requests.length === 0) return;
-    try {
-      await Promise.all(requests);
-      this.#answers.answered("renew");
-    } catch (error) {
-      this.#answers.failed(error, "renew");
-    }
-  }
-
-  #renewed(result: ClaimKey & { readonly status: string }, untilMs: number): void {
-    const running = this.#running.get(result.id);
-    if (!running || running.instance.fence !== result.fence) return;
-    if (result.status === "stale") {
-      running.attempt?.abort("lease");
-      return;
-    }
-    running.attempt?.extend(untilMs - this.#options.leaseMs * MARGIN_SHARE);
-    if (result.status === "canceling") running.attempt?.abort("canceled");
   }
 }
 

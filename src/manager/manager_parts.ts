@@ -1,0 +1,58 @@
+import type { Store } from "../store/store.ts";
+import type { ManagerApi } from "./api.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Events } from "./events.ts";
+import { Janitor } from "./janitor.ts";
+import { JobCalls } from "./job_calls.ts";
+import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { Registry } from "./registry.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Schedules } from "./schedules.ts";
+import { StoreAnswers } from "./store_answers.ts";
+import { SystemJobs } from "./system_jobs.ts";
+
+/** What a manager works with, wired together. */
+export interface ManagerParts {
+  readonly options: ManagerOptions;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly events: Events;
+  readonly answers: StoreAnswers;
+  readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
+  readonly schedules: Schedules;
+  readonly janitor: Janitor;
+}
+
+/**
+ * Make the parts of a manager; nothing runs yet.
+ *
+ * @param api the manager itself, asked for when a running job calls it
+ */
+export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerParts {
+  const registry = new Registry();
+  const systemJobs = new SystemJobs(options);
+  const { wallMs } = options.clock.now();
+  for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
+  for (const job of options.jobs) registry.set(job);
+  const events = new Events({ ...options, registry });
+  const answers = new StoreAnswers(options.logger);
+  const calls = new JobCalls(api, (instance) => dispatcher.holds(instance));
+  const dispatcher = new Dispatcher({
+    ...options,
+    registry,
+    events,
+    systemJobs,
+    count: checkWorkers(options.workers),
+    handleCall: (running, method, args) => calls.handle(running, method, args),
+    answers,
+  });
+  const poke = () => dispatcher.poke();
+  const shared = { ...options, registry, events, answers };
+  return {
+    ...{ options, store: options.store, registry, events, answers, dispatcher },
+    scheduler: new Scheduler({ ...shared, fired: poke }),
+    schedules: new Schedules({ ...shared, defaults: options.scheduleDefaults }),
+    janitor: new Janitor({ ...shared, reaped: poke }),
+  };
+}

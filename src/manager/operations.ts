@@ -1,0 +1,254 @@
+import { JobError } from "../core/errors.ts";
+import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import { isFinal } from "../core/state.ts";
+import {
+  BATCH_MAX,
+  type HistoryQuery,
+  type InstanceQuery,
+  type LogQuery,
+  type NewInstance,
+  type Page,
+  type PageRequest,
+  type Pause,
+  type StoreInfo,
+} from "../store/store.ts";
+import type {
+  ManagerApi,
+  ManagerEvent,
+  ManagerStatus,
+  RecurringOptions,
+  ScheduleOptions,
+  SchedulePreview,
+  WorkerStatus,
+} from "./api.ts";
+import { cancelInstances } from "./cancel.ts";
+import { clearInstances, clearLogs } from "./clear.ts";
+import { findInstance } from "./find_instance.ts";
+import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { buildParts, type ManagerParts } from "./manager_parts.ts";
+import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
+import type { Registry } from "./registry.ts";
+import { waitInstance } from "./wait.ts";
+
+/** Where a manager is between its start and its stop. */
+export interface ManagerLife {
+  storeInfo: StoreInfo | null;
+  startedAt: number;
+  isDraining: boolean;
+  readonly stopListeners: Set<() => void>;
+}
+
+/** What can be asked of a manager; starting and stopping it is its subclass's matter. */
+export abstract class Operations implements ManagerApi {
+  readonly version: string;
+  protected readonly parts: ManagerParts;
+  protected readonly registry: Registry;
+  protected readonly life: ManagerLife = {
+    storeInfo: null,
+    startedAt: 0,
+    isDraining: false,
+    stopListeners: new Set(),
+  };
+
+  constructor(options: ManagerOptions) {
+    this.version = options.version;
+    this.parts = buildParts(options, this);
+    this.registry = this.parts.registry;
+  }
+
+  listJobs(): readonly JobDefinition[] {
+    return this.registry.list();
+  }
+
+  getJob(kind: string): JobDefinition {
+    return this.registry.get(kind);
+  }
+
+  async scheduleJob(kind: string, options: ScheduleOptions = {}): Promise<Instance> {
+    const job = this.registry.get(kind);
+    const [instance] = await this.#enqueue([newInstance(job, options, this.#seed())]);
+    return instance!;
+  }
+
+  async scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]> {
+    checkBatchSize(requests.length);
+    const instances = requests.map((request) =>
+      newInstance(this.registry.get(request.kind), request, this.#seed())
+    );
+    return await this.#enqueue(instances);
+  }
+
+  previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
+    return previewInstance(this.registry.get(kind), options, this.#seed());
+  }
+
+  async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
+    const record = await this.parts.schedules.create(this.registry.get(kind), options);
+    this.parts.scheduler.poke();
+    return record;
+  }
+
+  listSchedules(
+    query: { readonly kind?: string },
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<ScheduleRecord>> {
+    return this.parts.store.listSchedules(query, page);
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    await this.parts.schedules.remove(id);
+    this.parts.scheduler.poke();
+  }
+
+  getInstance(id: string): Promise<Instance> {
+    return findInstance(id, this.parts.store);
+  }
+
+  lookupInstances(
+    query: InstanceQuery,
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<Instance>> {
+    return this.parts.store.list(query, page);
+  }
+
+  lookupInstanceHistory(
+    query: HistoryQuery,
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<HistoryEntry>> {
+    return this.parts.store.history(query, page);
+  }
+
+  lookupInstanceLogs(
+    query: LogQuery,
+    page: PageRequest = { limit: BATCH_MAX },
+  ): Promise<Page<StoredLogEntry>> {
+    return this.parts.store.logs(query, page);
+  }
+
+  cancelInstances(
+    query: InstanceQuery,
+    options: { readonly all?: boolean } = {},
+  ): Promise<readonly Instance[]> {
+    return cancelInstances(query, options, {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      changed: (instance, at) => this.parts.events.changed(instance, at),
+      abort: (claims) => this.parts.dispatcher.abort("canceled", claims),
+      wait: (id, timeoutMs) => this.waitInstance(id, timeoutMs),
+    });
+  }
+
+  async retryInstance(id: string): Promise<Instance> {
+    const past = await this.getInstance(id);
+    if (!isFinal(past.state)) {
+      throw new JobError("conflict", `Cannot retry instance "${past.id}": it is ${past.state}`, {
+        hint: "Wait until it has ended, or cancel it first",
+      });
+    }
+    const job = this.registry.get(past.kind);
+    const [instance] = await this.#enqueue([repeatInstance(job, past, this.#seed())]);
+    return instance!;
+  }
+
+  clearInstanceHistory(
+    query: InstanceQuery & { readonly settledBefore?: number } = {},
+  ): Promise<number> {
+    return clearInstances(this.parts.store, this.parts.options.clock, query);
+  }
+
+  clearInstanceLogs(query: LogQuery = {}): Promise<number> {
+    return clearLogs(this.parts.store, this.parts.options.clock, query);
+  }
+
+  workers(): WorkerStatus {
+    const { alive } = this.parts.options.executor.stats();
+    return { count: this.parts.dispatcher.count, busy: this.parts.dispatcher.busy, alive };
+  }
+
+  async resizeWorkers(count: number): Promise<WorkerStatus> {
+    this.parts.dispatcher.resize(checkWorkers(count));
+    return this.workers();
+  }
+
+  async pause(
+    kind: string | null,
+    options: { readonly until?: number; readonly reason?: string } = {},
+  ): Promise<Pause> {
+    if (kind !== null) this.registry.get(kind);
+    const { until = null, reason = "" } = options;
+    return (await this.parts.store.setPause({
+      at: this.parts.options.clock.now(),
+      kind,
+      until,
+      reason,
+    })).value;
+  }
+
+  async resume(kind: string | null): Promise<boolean> {
+    const { value } = await this.parts.store.removePause({
+      at: this.parts.options.clock.now(),
+      kind,
+    });
+    this.parts.dispatcher.poke();
+    return value;
+  }
+
+  async status(): Promise<ManagerStatus> {
+    if (!this.life.storeInfo) {
+      throw new JobError("unavailable", "Cannot tell the status: the manager does not run");
+    }
+    return {
+      node: this.parts.options.node,
+      version: this.version,
+      startedAt: this.life.startedAt,
+      isDraining: this.life.isDraining,
+      storeProblem: this.parts.answers.problem,
+      store: this.life.storeInfo,
+      workers: this.workers(),
+      stats: await this.parts.store.stats(),
+      pauses: await this.parts.store.listPauses(),
+      nextScheduleAt: this.parts.scheduler.nextAt,
+    };
+  }
+
+  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    return waitInstance(id, timeoutMs, {
+      clock: this.parts.options.clock,
+      get: (wanted) => this.getInstance(wanted),
+      subscribe: (listener) => this.subscribe(listener),
+      onStop: (listener) => {
+        this.life.stopListeners.add(listener);
+        return () => void this.life.stopListeners.delete(listener);
+      },
+    });
+  }
+
+  subscribe(listener: (event: ManagerEvent) => void): () => void {
+    return this.parts.events.subscribe(listener);
+  }
+
+  async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
+    if (this.life.isDraining) {
+      throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
+        hint: "Try again when it has restarted",
+      });
+    }
+    const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
+    // In the same turn, so that a free worker's claim shares the transaction.
+    this.parts.dispatcher.poke();
+    const { value, at } = await enqueued;
+    for (const { instance, outcome } of value) {
+      if (outcome === "accepted") this.parts.events.changed(instance, at);
+    }
+    return value.map(({ instance }) => instance);
+  }
+
+  #seed() {
+    const { ids, random } = this.parts.options;
+    return { id: ids(), nowMs: this.parts.options.clock.now().wallMs, random: random.next() };
+  }
+}
