@@ -37,6 +37,7 @@ function instance(): NewInstance {
     scheduleId: null,
     scheduledFor: null,
     retryOf: null,
+    deadlineAt: null,
     retryMax: 0,
     crashesMax: 3,
     timeoutMs: 0,

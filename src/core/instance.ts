@@ -31,6 +31,13 @@ export interface ErrorInfo {
   readonly signal?: string;
 }
 
+/** How far a running job says it is. */
+export interface Progress {
+  readonly done: number;
+  /** Null when the job does not know. */
+  readonly total: number | null;
+}
+
 /** Policy that an instance carries from the moment it is accepted, so that every node treats it alike. */
 export interface InstancePolicy {
   /** Retries after a failed attempt: 0 none, −1 for ever. */
@@ -83,6 +90,12 @@ export interface Instance extends InstancePolicy {
   readonly fence: number;
   readonly node: string | null;
   readonly retryOf: string | null;
+  /** Version of the job's code that the last settled attempt ran. */
+  readonly version: string | null;
+  /** What the running or last attempt said of its progress. */
+  readonly progress: Progress | null;
+  /** When it must have ended, with all its waits and attempts, epoch ms. */
+  readonly deadlineAt: number | null;
 }
 
 /** One state transition, as the History API gives it. */

@@ -5,6 +5,7 @@ import type {
   InstancePolicy,
   LogEntry,
   LogLevel,
+  Progress,
   Reason,
   StoredLogEntry,
 } from "../core/instance.ts";
@@ -39,6 +40,8 @@ export interface NewInstance extends InstancePolicy {
   readonly scheduleId: string | null;
   readonly scheduledFor: number | null;
   readonly retryOf: string | null;
+  /** Epoch ms by which it must have ended; null for none. */
+  readonly deadlineAt: number | null;
 }
 
 /** What became of one instance that was to be accepted. */
@@ -82,6 +85,10 @@ export interface RenewResult extends ClaimKey {
 export type Settlement = ClaimKey & {
   /** Written in the same transaction. */
   readonly logs: readonly LogEntry[];
+  /** Version of the code that ran; absent when none ran or nobody knows. */
+  readonly version?: string;
+  /** Absent when it is as it was. */
+  readonly progress?: Progress;
   readonly outcome:
     | {
       readonly type: "final";
@@ -162,6 +169,8 @@ export interface LogQuery extends HistoryQuery {
 /** Lines for the log of one claim. */
 export interface LogAppend extends ClaimKey {
   readonly logs: readonly LogEntry[];
+  /** Absent when it is as it was. */
+  readonly progress?: Progress;
 }
 
 /** One step of a recurring schedule: a compare-and-set on (generation, cursor). */

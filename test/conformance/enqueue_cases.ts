@@ -20,10 +20,13 @@ export const enqueueCases: StoreCases = {
       timeoutMs: 5_000,
       keepSuccessMs: Number.MAX_SAFE_INTEGER,
       keepFailureMs: 0,
+      deadlineAt: START + 86_400_000,
     });
     const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
     const expected = {
       ...input,
+      version: null,
+      progress: null,
       state: "scheduled",
       reason: null,
       resultsJson: null,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LogEntry } from "../../src/core/instance.ts";
+import type { Instance, LogEntry, Progress } from "../../src/core/instance.ts";
 import type { Settlement } from "../../src/store/store.ts";
 import { completed, failed, LEASE_MS, START, type StoreCases } from "./store_world.ts";
 
@@ -17,6 +17,11 @@ const line = (message: string): LogEntry => ({
   message,
   source: "job",
 });
+
+const pick = (instance: Instance | null) => {
+  const { version, progress } = instance!;
+  return { version, progress };
+};
 
 export const settleCases: StoreCases = {
   "settle() records a success": async (world) => {
@@ -43,6 +48,35 @@ export const settleCases: StoreCases = {
       "processing",
       "completed:ok",
     ]);
+  },
+
+  "settle() records the version that ran and the progress it made": async (world) => {
+    const running = await world.start({ retryMax: 1 });
+    assert.equal(running.version, null);
+    const first = { version: "a1", progress: { done: 3, total: 10 } };
+    await world.settle(running, { outcome: retry(START), ...first });
+    assert.deepEqual(pick(await world.store.get(running.id)), first);
+    const again = (await world.claim())[0]!;
+    assert.deepEqual(pick(again), { version: "a1", progress: null });
+    await world.settle(again, { outcome: completed("[]"), version: "b2" });
+    assert.deepEqual(pick(await world.store.get(running.id)), { version: "b2", progress: null });
+  },
+
+  "appendLogs() records progress under a held claim only": async (world) => {
+    const running = await world.start();
+    const { id, fence } = running;
+    const append = (progress: Progress, held = fence) =>
+      world.store.appendLogs({
+        at: world.at,
+        appends: [{ id, fence: held, logs: [], progress }],
+      });
+    assert.deepEqual((await append({ done: 1, total: null })).value, []);
+    assert.deepEqual((await append({ done: 9, total: 9 }, fence - 1)).value, [
+      { id, fence: fence - 1 },
+    ]);
+    assert.deepEqual((await world.store.get(id))!.progress, { done: 1, total: null });
+    await world.settle(running, { outcome: completed("[]") });
+    assert.deepEqual((await world.store.get(id))!.progress, { done: 1, total: null });
   },
 
   "settle() records a failure with its error": async (world) => {

@@ -64,6 +64,7 @@ export class StoreWorld {
       scheduleId: null,
       scheduledFor: null,
       retryOf: null,
+      deadlineAt: null,
       retryMax: 0,
       crashesMax: 3,
       timeoutMs: 0,

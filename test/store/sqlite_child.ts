@@ -20,6 +20,7 @@ const instance = (id: string) => ({
   scheduleId: null,
   scheduledFor: null,
   retryOf: null,
+  deadlineAt: null,
   retryMax: 0,
   crashesMax: 3,
   timeoutMs: 0,

@@ -46,6 +46,7 @@ export function checkNewInstance(input: NewInstance): void {
   }
   checkTime(input.dueAt, "dueAt");
   if (input.scheduledFor !== null) checkTime(input.scheduledFor, "scheduledFor");
+  if (input.deadlineAt !== null) checkTime(input.deadlineAt, "deadlineAt");
   checkInteger(input.priority, "priority");
   checkInteger(input.retryMax, "retryMax");
   checkInteger(input.crashesMax, "crashesMax");

@@ -118,8 +118,10 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
 export function loseAttempt(state: LedgerState, moment: Moment, row: Row): Instance {
   const node = row.instance.node ?? "unknown";
   return finishAttempt(state, moment, row, {
-    type: "crash",
-    dueAt: moment.wallMs,
-    error: { name: "LeaseLost", message: `The lease of node "${node}" ended without a result` },
+    outcome: {
+      type: "crash",
+      dueAt: moment.wallMs,
+      error: { name: "LeaseLost", message: `The lease of node "${node}" ended without a result` },
+    },
   });
 }

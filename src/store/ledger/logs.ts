@@ -1,6 +1,7 @@
-import type { LogEntry } from "../../core/instance.ts";
+import type { LogEntry, Progress } from "../../core/instance.ts";
 import type { ClaimKey, LogAppend } from "../store.ts";
 import { checkBatch } from "./checks.ts";
+import type { Row } from "./row.ts";
 import { storable } from "./rules.ts";
 import type { Lease, LedgerState } from "./state.ts";
 
@@ -11,12 +12,23 @@ export function appendLogs(
 ): readonly ClaimKey[] {
   checkBatch(appends.length, "append logs of");
   const stale: ClaimKey[] = [];
-  for (const { id, fence, logs } of appends) {
+  for (const { id, fence, logs, progress } of appends) {
     const lease = state.heldLease({ id, fence });
-    if (lease) writeLogs(state, lease, logs);
-    else stale.push({ id, fence });
+    if (!lease) {
+      stale.push({ id, fence });
+      continue;
+    }
+    writeLogs(state, progress ? noteProgress(state, lease, progress) : lease, logs);
   }
   return stale;
+}
+
+function noteProgress(state: LedgerState, lease: Lease, progress: Progress): Lease {
+  const row: Row = { ...lease.row, instance: { ...lease.row.instance, progress } };
+  state.update(lease.row, row);
+  const noted = { ...lease, row };
+  state.setLease(row.instance.id, noted);
+  return noted;
 }
 
 /** Write lines under a lease, numbered after those before them. */

@@ -67,6 +67,9 @@ export function acceptInstance(input: NewInstance, at: number): Instance {
     fence: 0,
     node: null,
     retryOf: input.retryOf,
+    version: null,
+    progress: null,
+    deadlineAt: input.deadlineAt === null ? null : Math.ceil(input.deadlineAt),
     retryMax: input.retryMax,
     crashesMax: input.crashesMax,
     timeoutMs: input.timeoutMs,
@@ -90,6 +93,7 @@ export function claimInstance(instance: Instance, node: string, at: number): Ins
     attempt: instance.attempt + 1,
     fence: nextFence(instance.fence, at),
     node,
+    progress: null,
   };
 }
 

@@ -3,7 +3,7 @@ import { type Settlement, type SettleResult } from "../store.ts";
 import { checkBatch, checkTime } from "./checks.ts";
 import { writeLogs } from "./logs.ts";
 import type { Row } from "./row.ts";
-import { expireAt, isRepeated, settleInstance } from "./rules.ts";
+import { expireAt, isRepeated, settleInstance, storable } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
 /** Record outcomes of held claims, each with its logs and with what follows from it. */
@@ -30,7 +30,7 @@ function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): 
     return { id, fence, status, instance: row.instance };
   }
   writeLogs(state, lease, settlement.logs);
-  const instance = finishAttempt(state, moment, lease.row, settlement.outcome);
+  const instance = finishAttempt(state, moment, lease.row, settlement);
   return { id, fence, status: "settled", instance };
 }
 
@@ -39,9 +39,11 @@ export function finishAttempt(
   state: LedgerState,
   moment: Moment,
   row: Row,
-  outcome: Settlement["outcome"],
+  how: Pick<Settlement, "outcome" | "version" | "progress">,
 ): Instance {
-  const { instance, departure } = settleInstance(row.instance, outcome, moment.at);
+  const { version = row.instance.version, progress = row.instance.progress } = how;
+  const ran = { ...row.instance, version: storable(version), progress };
+  const { instance, departure } = settleInstance(ran, how.outcome, moment.at);
   const isWaiting = instance.state === "scheduled";
   state.update(row, {
     seq: row.seq,

@@ -1,4 +1,4 @@
-import type { ErrorInfo } from "../../core/instance.ts";
+import type { ErrorInfo, Instance } from "../../core/instance.ts";
 import { isFinal, JOB_STATES } from "../../core/state.ts";
 import { type Row, stateIndex } from "../ledger/row.ts";
 import type { Fields, Statements, Value } from "./statements.ts";
@@ -6,19 +6,23 @@ import type { Kinds } from "./kinds.ts";
 
 const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
   scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,
-  timeout_ms, keep_success_ms, keep_failure_ms, arguments)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  timeout_ms, keep_success_ms, keep_failure_ms, arguments, extra)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 // SQLite rewrites the indexes of every column that a statement names, so each step names only what it moves.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
   attempt = ?, fence = ?, node = ? WHERE seq = ?`;
 const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
-  cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ? WHERE seq = ?`;
+  cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ?, version = ? WHERE seq = ?`;
 const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, settled_at = ?,
   expire_at = ?, cancel_at = ? WHERE seq = ?`;
 const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
-  node = NULL, failures = ?, crashes = ?, error = ? WHERE seq = ?`;
+  node = NULL, failures = ?, crashes = ?, error = ?, version = ? WHERE seq = ?`;
 const MARK = `UPDATE instance SET cancel_at = ? WHERE seq = ?`;
+const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
+
+/** What few instances have. */
+type Extra = Partial<Pick<Instance, "progress" | "deadlineAt">>;
 
 /** Write a new row. */
 export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
@@ -29,7 +33,7 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
     ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), row.isReady ? 1 : 0],
     ...[i.priority, i.dueAt, i.createdAt, i.scheduledAt, queueKey, i.uniqueKey, i.scheduleId],
     ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
-    ...[i.keepFailureMs, i.argumentsJson],
+    ...[i.keepFailureMs, i.argumentsJson, packExtra(i)],
   );
 }
 
@@ -43,17 +47,29 @@ export function updateRow(statements: Statements, before: Row, after: Row): void
     if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, seq);
     else {
       const counted = [i.failures, i.crashes];
-      statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, seq);
+      statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, i.version, seq);
     }
   } else if (i.state === "scheduled") {
     const ready = after.isReady ? 1 : 0;
     const times = [i.dueAt, i.scheduledAt];
-    statements.run(AGAIN, ready, i.reason, ...times, i.failures, i.crashes, errorJson, seq);
+    const counted = [i.failures, i.crashes];
+    statements.run(AGAIN, ready, i.reason, ...times, ...counted, errorJson, i.version, seq);
   } else if (before.instance.state === "scheduled") {
     statements.run(CLAIM, i.processedAt, i.attempt, i.fence, i.node, seq);
   } else {
     statements.run(MARK, i.cancelRequestedAt, seq);
   }
+  const extra = packExtra(i);
+  if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
+}
+
+function packExtra({ progress, deadlineAt }: Instance): string | null {
+  if (progress === null && deadlineAt === null) return null;
+  const extra: Extra = {
+    ...(progress === null ? {} : { progress }),
+    ...(deadlineAt === null ? {} : { deadlineAt }),
+  };
+  return JSON.stringify(extra);
 }
 
 /** A row from the columns of table `instance`. */
@@ -61,6 +77,8 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
   const kind = kinds.nameOf(fields.kind as number);
   const error = fields.error as string | null;
   const ready = fields.ready as number | null;
+  const packed = fields.extra as string | null;
+  const extra: Extra = packed === null ? {} : JSON.parse(packed);
   return {
     seq: fields.seq as number,
     isReady: ready === null ? null : ready === 1,
@@ -90,6 +108,9 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
       fence: fields.fence as number,
       node: fields.node as string | null,
       retryOf: fields.retry_of as string | null,
+      version: fields.version as string | null,
+      progress: extra.progress ?? null,
+      deadlineAt: extra.deadlineAt ?? null,
       retryMax: fields.retry_max as number,
       crashesMax: fields.crashes_max as number,
       timeoutMs: fields.timeout_ms as number,

@@ -8,7 +8,7 @@ export const APPLICATION_ID = 0x544a6f62;
  *
  * `seq` is the order of acceptance; since creation times never decrease with it, it also orders by time. Kinds are numbers,
  * so that the indexes of every transition stay small. An index stands only where an operation needs it: each costs a write
- * per instance.
+ * per instance. `extra` packs what few instances have, as JSON.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -70,7 +70,9 @@ CREATE TABLE instance (
   keep_failure_ms INTEGER NOT NULL,
   arguments TEXT NOT NULL,
   results TEXT,
-  error TEXT
+  error TEXT,
+  version TEXT,
+  extra TEXT
 ) STRICT;
 CREATE UNIQUE INDEX instance_id ON instance (id);
 CREATE INDEX instance_kind_state ON instance (kind, state);
