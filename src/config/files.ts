@@ -63,7 +63,8 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
   const text = field.value as string;
   const { path, source } = field;
   // Shell lines have variables of their own.
-  const isCode = path[0] === "jobs" && (path[2] === "run" || path[2] === "command");
+  const isCode = path[0] === "jobs" &&
+    (path[2] === "run" || path[2] === "command" || (path[2] === "stdin" && path[3] === "text"));
   if (isCode || !text.includes("${")) return text;
   raw.set(JSON.stringify(path), text);
   const expansion = expandVariables(text, source.env);

@@ -189,7 +189,27 @@ export const JOB_KEYS = {
     ["/bin/sh", "-c"],
     "What runs the line of `run`.",
   ),
-  cwd: key(path(), undefined, "Working directory of the command; by default the daemon's."),
+  params: key(
+    string({ isEmptyAllowed: true }),
+    undefined,
+    'Parameters of the command as in TypeScript, such as `"day: Date, count = 1"`: arguments are checked and converted by them, and the command has them by name as `$JOB_ARG_day`.',
+  ),
+  "stdin.text": key(
+    string({ isEmptyAllowed: true }),
+    undefined,
+    "Text that the command reads from its standard input, which is empty otherwise.",
+  ),
+  "stdin.arg": key(
+    special.argumentName(),
+    undefined,
+    "Argument that the command reads from its standard input instead of being given it, by its name in `params` or by its position, 1 for the first. Excludes `stdin.text`.",
+  ),
+  success_codes: key(
+    list(integer(0, 255), { minLength: 1 }),
+    [0],
+    "Exit codes of the command that are a success.",
+  ),
+  cwd: key(path(), undefined, "Working directory of the command; by default its user's home."),
   user: key(string(), undefined, "User that the command runs as; the daemon must be root."),
   group: key(string(), undefined, "Group that the command runs as; by default the user's."),
   umask: key(special.umask(), undefined, "File mode mask of the command."),

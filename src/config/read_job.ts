@@ -12,7 +12,18 @@ import { type Field, isTable, Report } from "./source.ts";
 type JobValues = Partial<Values<typeof JOB_KEYS>>;
 
 /** Keys that mean something only with `run` or `command`. */
-const COMMAND_ONLY = ["shell", "cwd", "user", "group", "umask", "env"];
+const COMMAND_ONLY = [
+  "shell",
+  "params",
+  "stdin.text",
+  "stdin.arg",
+  "success_codes",
+  "cwd",
+  "user",
+  "group",
+  "umask",
+  "env",
+];
 
 /** The table that stands for one with problems: the module of that kind must not run without its options. */
 export function disabledJob(kind: string, place: Place): JobTable {
@@ -21,6 +32,7 @@ export function disabledJob(kind: string, place: Place): JobTable {
     place,
     description: null,
     command: null,
+    params: null,
     options: {},
     schedules: [],
     arguments: [],
@@ -53,6 +65,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     place: table.source.placeOf(table.path, "key")!,
     description: values.description ?? null,
     command,
+    params: values.params ?? null,
     options: readOptions(values),
     schedules: readSchedules(values, inherited),
     arguments: values.args ?? [],
@@ -92,6 +105,10 @@ function readCommand(
   if (isolation !== undefined) {
     report.key(isolation, "works only with module jobs", "A command always has its own process");
   }
+  const stdin = fields.get("stdin.arg");
+  if (stdin !== undefined && fields.has("stdin.text")) {
+    report.key(stdin, "stdin.arg and stdin.text exclude each other", "Keep one of them");
+  }
   const argv = commandLine(table, values);
   if (argv === null) return null;
   return {
@@ -101,7 +118,16 @@ function readCommand(
     user: values.user ?? null,
     group: values.group ?? null,
     umask: values.umask ?? null,
+    stdin: readStdin(values),
+    successCodes: values.success_codes ?? JOB_KEYS.success_codes.initial as number[],
+    parameters: [],
   };
+}
+
+function readStdin(values: JobValues): CommandSpec["stdin"] {
+  const { "stdin.arg": arg, "stdin.text": text } = values;
+  if (arg !== undefined) return { arg };
+  return text === undefined ? null : { text };
 }
 
 function commandLine(table: Field, values: JobValues): readonly string[] | null {

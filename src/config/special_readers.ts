@@ -146,6 +146,20 @@ export function umask(): Reader<number> {
   };
 }
 
+/** An argument of a command: its parameter's name, or its position. */
+export function argumentName(): Reader<string | number> {
+  const wanted = "the name of a parameter, or a position from 1";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value === "string" && value !== "") return value;
+      if (Number.isSafeInteger(value) && value as number >= 1) return value as number;
+      return report.mismatch(field, wanted);
+    },
+  };
+}
+
 /** Arguments by position or by name, as written. */
 export function args(): Reader<readonly unknown[] | Readonly<Record<string, unknown>>> {
   const wanted = "a list, or a table of arguments by name";

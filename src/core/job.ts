@@ -58,6 +58,22 @@ export interface CommandSpec {
   readonly group: string | null;
   /** File mode mask, null to keep the daemon's. */
   readonly umask: number | null;
+  /** What its standard input holds; null for nothing. */
+  readonly stdin: CommandInput | null;
+  /** Exit codes that are a success. */
+  readonly successCodes: readonly number[];
+  /** Its parameters in order when the job declares them; a rest parameter is not among them. */
+  readonly parameters: readonly CommandParameter[];
+}
+
+/** Standard input of a command: a text as it stands, or an argument by name or by position, 1 for the first. */
+export type CommandInput = { readonly text: string } | { readonly arg: string | number };
+
+/** A declared parameter of a command. */
+export interface CommandParameter {
+  readonly name: string;
+  /** What stands for an argument that is not given; null for nothing. */
+  readonly initial: string | null;
 }
 
 /** Where a job's code is. */

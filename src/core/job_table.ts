@@ -27,6 +27,8 @@ export interface JobTable {
   readonly description: string | null;
   /** Null for options of a module job. */
   readonly command: CommandSpec | null;
+  /** Parameters of the command as text; null when it declares none. */
+  readonly params: string | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */
   readonly options: Partial<Omit<JobOptions, "retry">> & {
     readonly retry?: Partial<JobOptions["retry"]>;

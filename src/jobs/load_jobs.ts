@@ -8,6 +8,7 @@ import type { ScheduleDefaults } from "../core/schedule.ts";
 import type { Signature } from "../core/signature.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
+import { resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
@@ -54,20 +55,6 @@ interface FoundJob {
   readonly file: ModuleFile;
   readonly descriptor: JobDescriptor;
 }
-
-/** The signature of a command: whatever it is given is appended to its argv, or is `$1`, `$2`, … of its shell line. */
-const COMMAND_SIGNATURE: Signature = {
-  parameters: [{
-    role: "argument",
-    name: "arguments",
-    shape: { type: "array", element: { type: "string" } },
-    isOptional: true,
-    isRest: true,
-  }],
-  resultCount: 0,
-  isTyped: false,
-  warnings: [],
-};
 
 class Loader {
   readonly #request: LoadRequest;
@@ -225,12 +212,14 @@ class Loader {
     }
     this.#attempt(kind, place, () => {
       checkKind(kind);
-      checkArguments(kind, COMMAND_SIGNATURE, table.arguments, table.schedules.length > 0, table);
+      const resolved = resolveCommand(command, table.params);
+      const { signature } = resolved;
+      checkArguments(kind, signature, table.arguments, table.schedules.length > 0, table);
       jobs.push({
         kind,
         description: table.description ?? "",
-        source: { type: "command", command },
-        signature: COMMAND_SIGNATURE,
+        source: { type: "command", command: resolved.command },
+        signature,
         options: withTable(this.#request.defaults, table),
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
         hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },

@@ -4,6 +4,7 @@ import { encodeError } from "../core/encode.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "./accounts.ts";
+import { closeText, commandArguments, openText } from "./command_input.ts";
 import { killGroup } from "./groups.ts";
 import type { AttemptResult, TaskInstance } from "./protocol.ts";
 
@@ -27,7 +28,7 @@ export interface RunningCommand {
 /**
  * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless
  * `cwd` says otherwise. It writes to this process's own stdout and
- * stderr and reads from /dev/null; exit code 0 is success. What it leaves in its group when it ends is killed.
+ * stderr and reads what its `stdin` says, else /dev/null; an exit code of `successCodes` is success. What it leaves in its group when it ends is killed.
  *
  * Its stdout and stderr are sockets, as under systemd: a script writes to them with `>&2`, not with `> /dev/stderr`. A child
  * that makes itself a new session (setsid) leaves the group and is not found.
@@ -54,7 +55,8 @@ export function startCommand(
     child.once("exit", (code, signal) => {
       killGroup(group!, "SIGKILL");
       host.group(null);
-      resolve(code === 0 ? { type: "ok", resultsJson: "[]" } : exited(spec, code, signal));
+      const isSuccess = code !== null && spec.successCodes.includes(code);
+      resolve(isSuccess ? { type: "ok", resultsJson: "[]" } : exited(spec, code, signal));
     });
   });
   return {
@@ -73,9 +75,10 @@ function spawnCommand(
   const account = resolveAccount(spec.user, spec.group);
   const cwd = spec.cwd ?? (existsSync(account.home) ? account.home : "/");
   checkDirectory(cwd);
-  const args = JSON.parse(instance.argumentsJson) as unknown[];
-  const argv = [...spec.argv, ...args.map(argumentText)];
-  const env = environment(spec, instance, account);
+  const given = commandArguments(spec, instance);
+  const argv = [...spec.argv, ...given.argv];
+  const env = { ...environment(spec, instance, account), ...given.env };
+  const stdin = given.stdin === null ? null : openText(given.stdin);
   const umask = spec.umask === null ? null : process.umask(spec.umask);
   host.starting();
   try {
@@ -83,18 +86,15 @@ function spawnCommand(
       cwd,
       env,
       detached: true,
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: [stdin ?? "ignore", "inherit", "inherit"],
       ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
     });
   } catch (error) {
     throw startError(spec, error as Error);
   } finally {
     if (umask !== null) process.umask(umask);
+    if (stdin !== null) closeText(stdin);
   }
-}
-
-function argumentText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function environment(
@@ -114,7 +114,6 @@ function environment(
     JOB_ATTEMPT: String(instance.attempt),
     JOB_FENCE: String(instance.fence),
     JOB_SCHEDULED_FOR: new Date(instance.scheduledFor ?? instance.dueAt).toISOString(),
-    JOB_ARGS_JSON: instance.argumentsJson,
   };
 }
 
@@ -141,7 +140,9 @@ function startError(spec: CommandSpec, error: Error): JobError {
     : error.message;
   return new JobError("invalid_argument", `Cannot run the command "${spec.argv[0]}": ${found}`, {
     cause: error,
-    hint: "Name the program by its absolute path, or set PATH in env",
+    hint: code === "E2BIG"
+      ? "Give long text by the standard input: stdin = { arg = … } in the table of the job"
+      : "Name the program by its absolute path, or set PATH in env",
   });
 }
 

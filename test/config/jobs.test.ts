@@ -12,6 +12,9 @@ user = "postgres"
 group = "adm"
 umask = "027"
 env = { A = "1" }
+params = "day: string, count: number"
+stdin = { arg = "day" }
+success_codes = [0, 3]
 description = "Dump"
 schedule = ["30 2 * * *", "@every 15m", "CRON_TZ=Asia/Tokyo 0 0 * * *"]
 timezone = "Europe/Berlin"
@@ -36,7 +39,11 @@ keep = { success = "1d" }
     user: "postgres",
     group: "adm",
     umask: 0o027,
+    stdin: { arg: "day" },
+    successCodes: [0, 3],
+    parameters: [],
   });
+  assert.equal(table.params, "day: string, count: number");
   assert.deepEqual(table.options, {
     priority: 0,
     timeoutMs: 7_200_000,
@@ -83,6 +90,14 @@ const BROKEN: readonly (readonly [table: string, wanted: string])[] = [
   ['user = "root"', "2:1: jobs.x.user: works only with run or command"],
   ['command = ["a"]\nshell = ["sh"]', "3:1: jobs.x.shell: works only with run"],
   ['run = "a"\nisolation = "inline"', "3:1: jobs.x.isolation: works only with module jobs"],
+  ['stdin.text = "a"', "2:7: jobs.x.stdin.text: works only with run or command"],
+  ['run = "a"\nstdin = "a"', '3:9: jobs.x.stdin: found "a", wanted a table'],
+  ['run = "a"\nstdin.arg = 0', "3:13: jobs.x.stdin.arg: found 0, wanted the name of a parameter"],
+  [
+    'run = "a"\nstdin = { arg = 1, text = "" }',
+    "3:11: jobs.x.stdin.arg: stdin.arg and stdin.text exclude each other",
+  ],
+  ['run = "a"\nsuccess_codes = [256]', "3:18: jobs.x.success_codes[0]: found 256, wanted an"],
   ['run = "a"\numask = 22', "3:9: jobs.x.umask: found 22, wanted an octal mask"],
   ['run = "a"\nenv = { "A-B" = "1" }', "3:9: jobs.x.env.A-B: found a name that no"],
   ['run = "a"\nenv = { A = 1 }', "3:13: jobs.x.env.A: found a number, wanted a string"],
@@ -127,6 +142,12 @@ for (const kind of ['"a b"', '"../x"', '"system.history.cleaner"', `"${"k".repea
     assert.equal(loaded!.config.jobs[0]!.isEnabled, false);
   });
 }
+
+test("loadConfig() leaves the text of a command's standard input as it stands", async () => {
+  const { job, problems } = await loadText('[jobs.x]\nrun = "a ${B}"\nstdin.text = "${HOME} %\\n"');
+  assert.deepEqual(problems, []);
+  assert.deepEqual(job("x").command!.stdin, { text: "${HOME} %\n" });
+});
 
 test("loadConfig() reads secrets of files and variables, without the last newline", async () => {
   const { job, warnings, problems } = await loadText(

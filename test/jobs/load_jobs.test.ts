@@ -15,6 +15,9 @@ const COMMAND: CommandSpec = {
   user: null,
   group: null,
   umask: null,
+  stdin: null,
+  successCodes: [0],
+  parameters: [],
 };
 const DAILY: ScheduleSpec = {
   cron: "0 6 * * *",
@@ -282,6 +285,52 @@ test("loadJobs() makes jobs of command tables that take any arguments", async ()
   assert.deepEqual(disk?.source, { type: "command", command: COMMAND });
   assert.equal(describeSignature("disk", disk!.signature), "disk [...arguments: string]");
   assert.deepEqual(disk?.schedules, [{ spec: DAILY, arguments: ["/"] }]);
+});
+
+test("loadJobs() reads the parameters that a command declares", async () => {
+  const params = "day: Date, count = 2, region = 'eu', ...files: string[]";
+  const command = { ...COMMAND, stdin: { arg: "region" } };
+  const { jobs, problems } = await loadModules({}, {
+    tables: [
+      jobTable("mail", { command, params, schedules: [DAILY], arguments: { day: "2026-01-02" } }),
+    ],
+  });
+  assert.deepEqual(problems, []);
+  const { mail } = jobs;
+  assert.equal(
+    describeSignature("mail", mail!.signature),
+    "mail <day: Date> [count: number = 2] [region: string = 'eu'] [...files: string]",
+  );
+  assert.ok(mail!.source.type === "command");
+  assert.deepEqual(mail!.source.command.parameters, [
+    { name: "day", initial: null },
+    { name: "count", initial: "2" },
+    { name: "region", initial: "eu" },
+  ]);
+});
+
+for (
+  const [params, arg, key, wanted] of [
+    ["x: number, ctx: Context", 1, "params", /takes no "ctx" of type Context/],
+    ["x = Date.now()", 1, "params", /default of "x"/],
+    ["x: number,,", 1, "params", /not a list of parameters/],
+    ["größe: number", 1, "params", /"größe" is no name/],
+    ["x: number", "y", "stdin.arg", /Cannot take "y" for the standard input: its params have x/],
+    [null, "y", "stdin.arg", /declares no params/],
+  ] as const
+) {
+  test(`loadJobs() refuses a command with params ${params} and input ${arg}`, async () => {
+    const command = { ...COMMAND, stdin: { arg } };
+    const { problems } = await loadModules({}, { tables: [jobTable("c", { command, params })] });
+    assert.equal(problems[0]?.path, `jobs.c.${key}`);
+    assert.match(problems[0]!.message, wanted);
+  });
+}
+
+test("loadJobs() checks a command's configured arguments by its params", async () => {
+  const table = jobTable("c", { command: COMMAND, params: "x: number", arguments: ["soon"] });
+  const { problems } = await loadModules({}, { tables: [table] });
+  assert.match(problems[0]!.message, /argument "x" of job "c"/);
 });
 
 test("loadJobs() refuses tables that name no code, and two for one kind", async () => {

@@ -80,7 +80,18 @@ export function commandJob(
   spec: Partial<CommandSpec> = {},
   options: Partial<JobOptions> = {},
 ): JobDefinition {
-  const command = { argv, cwd: "/", env: {}, user: null, group: null, umask: null, ...spec };
+  const command = {
+    argv,
+    cwd: "/",
+    env: {},
+    user: null,
+    group: null,
+    umask: null,
+    stdin: null,
+    successCodes: [0],
+    parameters: [],
+    ...spec,
+  };
   return makeJob("command", { type: "command", command }, options);
 }
 

@@ -30,6 +30,7 @@ export function jobTable(kind: string, given: Partial<JobTable> = {}): JobTable 
     place: { file: "config.toml", line: 7, column: 1 },
     description: null,
     command: null,
+    params: null,
     options: {},
     schedules: [],
     arguments: [],

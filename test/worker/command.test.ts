@@ -83,6 +83,7 @@ test("a command has cron's environment, its own and the instance's", async () =>
   delete env.OLDPWD;
   assert.deepEqual(env, {
     HOME: homedir,
+    JOB_ARG_1: "x",
     JOB_ARGS_JSON: '["x"]',
     JOB_ATTEMPT: "1",
     JOB_FENCE: "7",
@@ -101,6 +102,49 @@ test("a command has its directory and umask and reads nothing", async () => {
   const { lines } = await run("pwd; umask; cat; echo end", { spec: { cwd: folder, umask: 0o027 } });
   assert.deepEqual(lines, [folder, "0027", "end"]);
 });
+
+const PARAMETERS = [
+  { name: "to", initial: null },
+  { name: "body", initial: null },
+  { name: "region", initial: "eu" },
+];
+
+test("a command has its arguments by position and by name when it declares them", async () => {
+  const script =
+    'echo "$# $1 $3 $JOB_ARG_1 $JOB_ARG_to $JOB_ARG_3 $JOB_ARG_region ${JOB_ARG_body-unset}"';
+  const { lines } = await run(script, { spec: { parameters: PARAMETERS }, args: ["a; id", null] });
+  assert.deepEqual(lines, ["3 a; id eu a; id a; id eu eu unset"]);
+});
+
+for (const arg of ["body", 2]) {
+  test(`a command reads an argument from its standard input when it is named ${arg} there`, async () => {
+    const body = "a line\n$(id) %\n" + "x".repeat(300_000);
+    const { outcome, lines } = await run('echo "$# $1 $2 $JOB_ARGS_JSON"; wc -c; exit 0', {
+      spec: { parameters: PARAMETERS, stdin: { arg } },
+      args: ["me", body, "us"],
+    });
+    assert.equal(outcome.type, "ok");
+    assert.deepEqual(lines, ['2 me us ["me",null,"us"]', String(body.length)]);
+  });
+}
+
+test("a command reads a text from its standard input, also when it opens it by name", async () => {
+  const spec = { stdin: { text: "one\ntwo" }, user: isRoot ? "nobody" : null };
+  const { lines } = await run("cat /dev/stdin; echo; wc -l < /dev/stdin; cat", { spec });
+  assert.deepEqual(lines, ["one", "two", "1", "one", "two"]);
+});
+
+test("a command reads nothing when the argument for its standard input is not given", async () => {
+  const { lines } = await run("wc -c; echo $#", { spec: { stdin: { arg: 3 } }, args: ["a"] });
+  assert.deepEqual(lines, ["0", "1"]);
+});
+
+for (const [code, isSuccess] of [[0, false], [3, true], [4, true], [5, false]] as const) {
+  test(`a command ${isSuccess ? "succeeds" : "fails"} with code ${code} when 3 and 4 are success`, async () => {
+    const { outcome } = await run(`exit ${code}`, { spec: { successCodes: [3, 4] } });
+    assert.equal(outcome.type, isSuccess ? "ok" : "error");
+  });
+}
 
 test("a command is in a process group of its own", async () => {
   const { lines } = await run("echo $$; cut -d' ' -f5 /proc/$$/stat");
