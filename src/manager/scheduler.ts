@@ -168,12 +168,12 @@ export class Scheduler {
   async #arm(): Promise<void> {
     if (!this.#isStarted) return;
     const { store, clock } = this.#options;
-    const at = clock.now();
-    const { scheduleAt } = await store.nextDue({ at, kinds: NO_KINDS });
+    const { at, scheduleAt } = await store.nextDue({ at: clock.now(), kinds: NO_KINDS });
     this.#nextAt = scheduleAt;
     this.#timer?.cancel();
     this.#timer = null;
-    if (scheduleAt !== null) this.#sleep(Math.max(SLEEP_MIN_MS, scheduleAt - at.wallMs));
+    // By the store's time: a clock that is ahead of it must not ask again and again.
+    if (scheduleAt !== null) this.#sleep(Math.max(SLEEP_MIN_MS, scheduleAt - at));
   }
 
   #sleep(delayMs: number): void {

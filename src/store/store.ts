@@ -212,6 +212,8 @@ export interface Pause {
 
 /** When there will be something to do, epoch ms; a time in the past means now. */
 export interface NextDue {
+  /** The store's time of this answer: what the others are measured by. */
+  readonly at: number;
   readonly instanceAt: number | null;
   readonly scheduleAt: number | null;
 }

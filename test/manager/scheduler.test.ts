@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
+import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
+import { SimClock } from "../support/sim_clock.ts";
 
 const MINUTE = 60_000;
 
@@ -31,6 +33,21 @@ test("scheduler() sleeps between ticks", async () => {
   await world.clock.advance(11 * 60 * MINUTE);
   assert.ok(world.link.count("dueSchedules") <= 11 * 60 + 2);
 });
+
+for (const skewMs of [-20_000, 20_000]) {
+  test(`scheduler() sleeps between ticks with a store's clock ${skewMs} ms off its own`, async () => {
+    const clock = new SimClock();
+    const view = clock.view(skewMs);
+    const store = new MemoryStore({ clock: () => view.now(), defer: (run) => clock.defer(run) });
+    const before = { clock, store };
+    const world = await new ManagerWorld({ jobs: recurring(), before }).started();
+    world.executor.onRun = (attempt) => attempt.ok();
+    await clock.advance(10 * MINUTE);
+    assert.ok(Math.abs(world.executor.attempts.length - 10) <= 1);
+    const asked = world.link.count("dueSchedules");
+    assert.ok(asked <= 45, `asked ${asked} times`);
+  });
+}
 
 test("scheduler() skips a tick while the one before it is unfinished", async () => {
   const world = await new ManagerWorld({ jobs: recurring(), workers: 2 }).started();

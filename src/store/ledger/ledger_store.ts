@@ -285,7 +285,8 @@ export class LedgerStore implements Store {
 
   async nextDue(request: { readonly at: Instant; readonly kinds: ReadonlySet<string> }) {
     const state = this.#reader("look for what is due");
-    return nextDue(state, this.#group.momentOf(request.at), request.kinds);
+    const at = this.#options.clock?.() ?? request.at;
+    return { at: at.wallMs, ...nextDue(state, this.#group.momentOf(at), request.kinds) };
   }
 
   subscribe(listener: (hint: ChangeHint) => void): () => void {

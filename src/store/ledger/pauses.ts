@@ -49,7 +49,7 @@ export function nextDue(
   state: LedgerState,
   moment: Moment,
   kinds: ReadonlySet<string>,
-): NextDue {
+): Omit<NextDue, "at"> {
   return {
     instanceAt: nextInstance(state, moment, kinds),
     scheduleAt: state.scheduleCount === 0 ? null : state.tables.firstSchedule(),
