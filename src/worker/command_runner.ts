@@ -30,8 +30,7 @@ export interface RunningCommand {
  * `cwd` says otherwise. It writes to this process's own stdout and
  * stderr and reads what its `stdin` says, else /dev/null; an exit code of `successCodes` is success. What it leaves in its group when it ends is killed.
  *
- * Its stdout and stderr are sockets, as under systemd: a script writes to them with `>&2`, not with `> /dev/stderr`. A child
- * that makes itself a new session (setsid) leaves the group and is not found.
+ * A child that makes itself a new session (setsid) leaves the group and is not found.
  */
 export function startCommand(
   spec: CommandSpec,

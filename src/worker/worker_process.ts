@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { ErrorInfo, LogLevel } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
+import { createPipes } from "../platform/pipe.ts";
 import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import type { AbortCause } from "./executor.ts";
 import { killGroup } from "./groups.ts";
@@ -83,18 +85,33 @@ export class WorkerProcess {
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
     const descriptor = guardDescriptor();
     const [program, ...args] = [...options.command, HIDDEN_COMMANDS.worker];
-    this.#child = spawn(program!, args, {
-      stdio: [descriptor === 0 ? "pipe" : "ignore", "pipe", "pipe", "pipe", "ipc"],
-      detached: true,
-    });
+    const pipes = createPipes(2);
+    const [out, err] = pipes ?? [];
+    try {
+      this.#child = spawn(program!, args, {
+        stdio: [
+          descriptor === 0 ? "pipe" : "ignore",
+          out?.writer ?? "pipe",
+          err?.writer ?? "pipe",
+          "pipe",
+          "ipc",
+        ],
+        detached: true,
+      });
+    } finally {
+      for (const { writer } of pipes ?? []) closeSync(writer);
+    }
     const line = this.#child.stdio[descriptor] as Writable | null;
     this.#guard = new GuardLine(clock, (text) => void line?.write(text));
     line?.on("error", () => {});
     this.#child.on("error", (error) => this.#spawnFailed(error));
-    if (this.#child.pid === undefined) return;
+    if (this.#child.pid === undefined) {
+      for (const { reader } of pipes ?? []) reader.destroy();
+      return;
+    }
     this.#output = new OutputCapture(clock, {
-      stdout: this.#child.stdout as Readable,
-      stderr: this.#child.stderr as Readable,
+      stdout: out?.reader ?? this.#child.stdout as Readable,
+      stderr: err?.reader ?? this.#child.stderr as Readable,
     });
     this.#child.on("message", (message) => this.#receive(message as FromWorker));
     this.#child.once("exit", (code, signal) => this.#exited(code, signal));

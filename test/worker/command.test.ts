@@ -146,6 +146,14 @@ for (const [code, isSuccess] of [[0, false], [3, true], [4, true], [5, false]] a
   });
 }
 
+test("a command writes to /dev/stdout and /dev/stderr by name, whoever it is", async () => {
+  const spec = { user: isRoot ? "nobody" : null };
+  const script = "echo out > /dev/stdout; echo err > /dev/stderr; echo more >> /dev/stderr; exit 1";
+  const { outcome, lines } = await run(script, { spec });
+  assert.deepEqual(lines.sort(), ["err", "more", "out"]);
+  assert.ok(outcome.type === "error" && /: err\nmore$/.test(outcome.error.message));
+});
+
 test("a command is in a process group of its own", async () => {
   const { lines } = await run("echo $$; cut -d' ' -f5 /proc/$$/stat");
   assert.equal(lines[0], lines[1]);
