@@ -1,5 +1,5 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
-import type { Misfire, Overlap } from "../core/schedule.ts";
+import { type Misfire, type Overlap, SCHEDULES_MAX } from "../core/schedule.ts";
 import {
   boolean,
   choice,
@@ -220,9 +220,9 @@ export const JOB_KEYS = {
   ),
   description: key(string({ isEmptyAllowed: true }), undefined, "What the job is for, in a line."),
   schedule: key(
-    oneOrMany(special.scheduleText()),
+    oneOrMany(special.scheduleText(), { maxLength: SCHEDULES_MAX }),
     [],
-    "When it runs: cron with five or six fields, `@daily` and the like, or `@every 15m`.",
+    "When it runs: cron with five or six fields, `@daily` and the like, `@every 15m`, or `@reboot`.",
   ),
   timezone: key(
     timezone(),

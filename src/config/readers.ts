@@ -155,9 +155,9 @@ export function path(): Reader<string> {
 /** A list of what `element` reads; outside of files, text with commas. */
 export function list<T>(
   element: Reader<T>,
-  options: { readonly minLength?: number } = {},
+  options: { readonly minLength?: number; readonly maxLength?: number } = {},
 ): Reader<readonly T[]> {
-  const minLength = options.minLength ?? 0;
+  const { minLength = 0, maxLength = Infinity } = options;
   const wanted = `a list${
     minLength > 0 ? " that is not empty" : ""
   }; each element: ${element.wanted}`;
@@ -171,6 +171,9 @@ export function list<T>(
       if (!Array.isArray(value) || value.length < minLength) {
         return report.mismatch(field, wanted);
       }
+      if (value.length > maxLength) {
+        return report.value(field, `found ${value.length} elements, wanted at most ${maxLength}`);
+      }
       const read = value.map((item, index) => element.read(childOf(field, index, item), report));
       return read.includes(undefined) ? undefined : read as T[];
     },
@@ -178,8 +181,11 @@ export function list<T>(
 }
 
 /** One value, or a list of them. */
-export function oneOrMany<T>(element: Reader<T>): Reader<readonly T[]> {
-  const many = list(element, { minLength: 1 });
+export function oneOrMany<T>(
+  element: Reader<T>,
+  options: { readonly maxLength?: number } = {},
+): Reader<readonly T[]> {
+  const many = list(element, { minLength: 1, ...options });
   return {
     wanted: `${element.wanted}, or a list of them`,
     read(field, report) {

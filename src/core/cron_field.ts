@@ -56,6 +56,8 @@ interface FieldContext {
   readonly seed: string | null;
 }
 
+/** Fields and items kept, so that schedules that say the same share them. */
+const KNOWN_MAX = 5_000;
 /** Longest expression shown in a message. */
 const SHOWN_MAX = 80;
 
@@ -91,7 +93,7 @@ function hash(text: string): number {
 
 function readValue(context: FieldContext, item: string, text: string): number {
   const { low, high, names } = RULES[context.name];
-  if (/^\d{1,4}$/.test(text)) {
+  if (/^\d{1,9}$/.test(text)) {
     const value = Number(text);
     if (value < low || value > high) throw refuse(context, item, "is out of range");
     return value;
@@ -118,7 +120,7 @@ function readRange(context: FieldContext, item: string, range: string): readonly
 
 function readStep(context: FieldContext, item: string, text: string | undefined): number {
   if (text === undefined) return 1;
-  const step = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  const step = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (step === 0) throw refuse(context, item, "has a step that is not a positive number");
   return step;
 }
@@ -142,6 +144,7 @@ function pin(context: FieldContext, item: string): string {
   if (hashed?.[1] !== undefined) [low, high] = readRange(context, item, hashed[1]);
   if (random?.[1]) low = readValue(context, item, random[1]);
   if (random?.[2]) high = readValue(context, item, random[2]);
+  else if (low > high) high = rule.high;
   if (low > high) throw refuse(context, item, "runs backwards");
   const step = hashed?.[2] === undefined ? null : readStep(context, item, hashed[2]);
   const number = hash(`${context.seed}\n${context.name}\n${item}`);
@@ -150,8 +153,12 @@ function pin(context: FieldContext, item: string): string {
   return step === null ? String(picked) : `${picked}-${high}/${step}`;
 }
 
+const expanded = new Map<string, readonly number[]>();
+
 /** Values of `a-b/n` or `a` in a field, by cron-parser. */
 function expand(name: CronFieldName, item: string): readonly number[] {
+  const known = expanded.get(`${name} ${item}`);
+  if (known !== undefined) return known;
   const { place, key } = RULES[name];
   const fields = ["0", "0", "0", "*", "*", "*"];
   fields[place] = item;
@@ -160,8 +167,11 @@ function expand(name: CronFieldName, item: string): readonly number[] {
     tz: "UTC",
   });
   // The day of week gives 7 for Sunday besides 0.
-  return (parsed.fields[key].values as readonly number[])
+  const values = (parsed.fields[key].values as readonly number[])
     .map((value) => name === "day of week" ? value % 7 : value);
+  if (expanded.size >= KNOWN_MAX) expanded.clear();
+  expanded.set(`${name} ${item}`, values);
+  return values;
 }
 
 /** What days of month have besides values. Answers whether the item is one of these. */
@@ -230,7 +240,6 @@ function readFresh(context: FieldContext, text: string): CronField {
 
 /** Fields read so far: schedules share them, since most say the same. */
 const known = new Map<string, CronField>();
-const KNOWN_MAX = 5_000;
 
 /**
  * Read one field by the rules of cronie's crontab(5), with `L`, `LW`, `nW`, `w#n`, `wL`, `?`, `H` and `~` besides.

@@ -6,8 +6,10 @@ import { LAST_SECOND } from "./zone.ts";
 // Changes of the clock are as in cronie's cron(8): below three hours, fixed times that are skipped run at the change, and
 // repeated ones run the first time only. Larger changes are corrections of the clock, and the new time counts at once.
 
-/** Changes of the clock from this many seconds on are corrections. */
+/** Changes forward from this many seconds on are corrections. */
 const CORRECTION = 3 * 3_600;
+/** Changes back over this many seconds are corrections: cronie's loop compares with a clock that is a minute ahead. */
+const CORRECTION_BACK = CORRECTION + 60;
 const DAY = 86_400;
 /** No expression has ticks farther apart, except where its dates never exist. */
 const HORIZON = 50 * 366 * DAY;
@@ -24,7 +26,7 @@ function hasSkippedTick(expression: CronExpression, segment: ZoneSegment): boole
 function firstWallSecond(expression: CronExpression, segment: ZoneSegment, from: number): number {
   const wall = from + segment.offset;
   const repeated = segment.previousOffset - segment.offset;
-  if (!expression.isFixed || repeated <= 0 || repeated >= CORRECTION) return wall;
+  if (!expression.isFixed || repeated <= 0 || repeated > CORRECTION_BACK) return wall;
   return Math.max(wall, segment.from + segment.previousOffset);
 }
 

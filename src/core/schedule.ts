@@ -3,9 +3,14 @@ export type Overlap = "skip" | "queue" | "replace" | "allow";
 /** What to do with ticks that passed unserved. */
 export type Misfire = "skip" | "latest" | "all";
 
+/** The expression of a schedule with one tick at each start of the daemon, and none by the clock. */
+export const REBOOT = "@reboot";
+/** Most schedules of one job. */
+export const SCHEDULES_MAX = 1_000;
+
 /** When a recurring job runs, as written. Exactly one of `cron` and `everyMs` is set. */
 export interface ScheduleSpec {
-  /** A cron expression (five or six fields) or nickname, without `@every`. */
+  /** A cron expression (five or six fields), a nickname or {@link REBOOT}, without `@every`. */
   readonly cron: string | null;
   /** Interval in milliseconds of `@every`, anchored at the schedule's `startAt`. */
   readonly everyMs: number | null;

@@ -4,6 +4,7 @@ import { countCronTicks, nextCronTick } from "./cron_walk.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "./errors.ts";
 import type { ScheduleRecord, ScheduleSpec, TickFate } from "./schedule.ts";
+import { REBOOT } from "./schedule.ts";
 import { LAST_SECOND, openZone } from "./zone.ts";
 
 /** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */
@@ -49,7 +50,8 @@ function parseEvery(text: string): number {
 }
 
 /**
- * Read the text of a schedule: a cron expression, a nickname or `@every 15m`, with a `CRON_TZ=Zone` or `TZ=Zone` prefix.
+ * Read the text of a schedule: a cron expression, a nickname, `@reboot` or `@every 15m`, with a `CRON_TZ=Zone` or `TZ=Zone`
+ * prefix.
  *
  * @throws JobError `invalid_argument` for what cannot be read or never comes
  */
@@ -63,11 +65,7 @@ export function parseScheduleText(text: string, options: CronOptions = {}): Sche
   }
   const every = /^@every(?:\s+(.*))?$/.exec(rest);
   if (every !== null) return { cron: null, everyMs: parseEvery(every[1] ?? ""), timezone };
-  if (rest === "@reboot") {
-    throw new JobError("invalid_argument", 'Cannot schedule "@reboot": it is not built yet', {
-      hint: "Write the times that the job should run at",
-    });
-  }
+  if (rest === REBOOT) return { cron: REBOOT, everyMs: null, timezone };
   const parsed = parseCron(rest, options);
   return { cron: /[H~]/.test(rest) ? parsed.text : rest, everyMs: null, timezone };
 }
@@ -76,6 +74,9 @@ export function parseScheduleText(text: string, options: CronOptions = {}): Sche
 export function formatScheduleText(spec: Pick<ScheduleSpec, "cron" | "everyMs">): string {
   return spec.everyMs === null ? spec.cron ?? "" : `@every ${formatDuration(spec.everyMs)}`;
 }
+
+/** When a schedule runs, without what becomes of its ticks. */
+export type ScheduleTimes = Pick<ScheduleSpec, "cron" | "everyMs" | "timezone">;
 
 /** Ticks of a schedule as the planning needs them; times in epoch ms. */
 interface Ticks {
@@ -96,8 +97,12 @@ function everyTicks(everyMs: number, startAt: number): Ticks {
   };
 }
 
-function ticksOf(spec: ScheduleSpec, startAt: number): Ticks {
+/** `@reboot` has no ticks by the clock: the scheduler makes one when it starts. */
+const NO_TICKS: Ticks = { next: () => null, count: () => 0 };
+
+function ticksOf(spec: ScheduleTimes, startAt: number): Ticks {
   if (spec.everyMs !== null) return everyTicks(spec.everyMs, startAt);
+  if (spec.cron === REBOOT) return NO_TICKS;
   if (spec.cron === null) {
     throw new JobError("invalid_argument", "Cannot compute ticks: the schedule says no times", {
       hint: "Give it a cron expression or an interval",
@@ -119,7 +124,7 @@ function ticksOf(spec: ScheduleSpec, startAt: number): Ticks {
  * @returns epoch ms; null when there is none before the year 10000
  * @throws JobError `invalid_argument` for a spec that cannot be read
  */
-export function nextTickOf(spec: ScheduleSpec, startAt: number, afterMs: number): number | null {
+export function nextTickOf(spec: ScheduleTimes, startAt: number, afterMs: number): number | null {
   return ticksOf(spec, startAt).next(afterMs);
 }
 
@@ -128,13 +133,19 @@ export function nextTickOf(spec: ScheduleSpec, startAt: number, afterMs: number)
  *
  * @param options.timezone IANA zone; a prefix of the expression goes before it; default UTC
  * @param options.after the ticks come after it; also the start of `@every`
+ * @param options.seed what `H` and `~` depend on: the kind of the job
+ * @returns none for `@reboot`, which has no times
  * @throws JobError `invalid_argument` for what cannot be read, or a count that is not from 0 to 10,000
  */
 export function nextTicks(
   expression: string,
-  options: { readonly timezone?: string; readonly after: Date; readonly count: number },
+  options: CronOptions & {
+    readonly timezone?: string;
+    readonly after: Date;
+    readonly count: number;
+  },
 ): Date[] {
-  const { cron, everyMs, timezone } = parseScheduleText(expression);
+  const { cron, everyMs, timezone } = parseScheduleText(expression, options);
   const { count } = options;
   if (!Number.isInteger(count) || count < 0 || count > TICKS_LISTED_MAX) {
     throw new JobError(
@@ -147,10 +158,7 @@ export function nextTicks(
     throw new JobError("invalid_argument", 'Cannot list ticks after "Invalid Date": wanted a time');
   }
   const zone = openZone(timezone ?? options.timezone ?? "UTC");
-  const parsed = cron === null ? null : parseCron(cron);
-  const ticks = parsed === null ? everyTicks(everyMs!, start) : {
-    next: (afterMs: number) => nextCronTick(parsed, zone, afterMs),
-  };
+  const ticks = ticksOf({ cron, everyMs, timezone: zone.name }, start);
   const found: Date[] = [];
   let after: number | null = start;
   while (found.length < count) {

@@ -34,6 +34,7 @@ export function resolveFunctionJob(
   checkKind(kind);
   const signature = input.params === undefined ? UNTYPED_SIGNATURE : parseParams(input.params);
   const schedules = resolveSchedules(input, {
+    kind,
     timezone: inherited.timezone,
     defaults: inherited.schedules,
     now: inherited.now,

@@ -178,7 +178,7 @@ class Loader {
     const hasOwn = table !== undefined && table.schedules.length > 0;
     const specs = hasOwn
       ? table.schedules
-      : resolveSchedules(input, { timezone, defaults: scheduleDefaults, now });
+      : resolveSchedules(input, { kind, timezone, defaults: scheduleDefaults, now });
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
     checkArguments(kind, signature, args, specs.length > 0, table);
     return {

@@ -2,7 +2,7 @@ import type { DurationInput, JobInput } from "../core/define.ts";
 import { parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { JobOptions, RetryPolicy } from "../core/job.ts";
-import type { ScheduleDefaults, ScheduleSpec } from "../core/schedule.ts";
+import { type ScheduleDefaults, SCHEDULES_MAX, type ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 
 /** A definition without what cannot leave the process that imported it. */
@@ -72,15 +72,23 @@ function withPath(path: string, cause: unknown): JobError {
 export function resolveSchedules(
   input: PlainInput,
   inherited: {
+    readonly kind: string;
     readonly timezone: string;
     readonly defaults: ScheduleDefaults;
     readonly now: number;
   },
 ): ScheduleSpec[] {
   const texts = typeof input.schedule === "string" ? [input.schedule] : input.schedule ?? [];
+  if (texts.length > SCHEDULES_MAX) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot use ${texts.length} schedules: at most ${SCHEDULES_MAX} for one job`,
+      { path: "schedule", hint: "Write ranges and steps instead of long lists" },
+    );
+  }
   return texts.map((text) => {
     try {
-      const parsed = parseScheduleText(text);
+      const parsed = parseScheduleText(text, { seed: inherited.kind });
       const spec = {
         cron: parsed.cron,
         everyMs: parsed.everyMs,

@@ -7,6 +7,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { Advance, Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
+import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
 import type { StoreAnswers } from "./store_answers.ts";
@@ -42,6 +43,8 @@ export interface SchedulerOptions {
 export class Scheduler {
   readonly #options: SchedulerOptions;
   #isStarted = false;
+  #isStartDue = false;
+  #startAdvances: readonly Advance[] | null = null;
   #isRunning = false;
   #mustRun = false;
   #timer: Timer | null = null;
@@ -58,6 +61,8 @@ export class Scheduler {
 
   start(): void {
     this.#isStarted = true;
+    this.#isStartDue = true;
+    this.#startAdvances = null;
     this.poke();
   }
 
@@ -78,6 +83,7 @@ export class Scheduler {
     try {
       while (this.#isStarted && this.#mustRun) {
         this.#mustRun = false;
+        await this.#fireAtStart();
         await this.#advanceDue();
       }
       await this.#arm();
@@ -103,15 +109,31 @@ export class Scheduler {
       const advances = due.map((record) =>
         this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
       );
-      const { value, at: committedAt } = await store.advance({ at, advances });
-      let accepted = 0;
-      for (const result of value) {
-        for (const instance of result.accepted) this.#options.events.changed(instance, committedAt);
-        accepted += result.accepted.length;
-      }
-      if (accepted > 0) this.#options.fired();
+      await this.#advance(advances);
       if (due.length < ADVANCE_BATCH) return;
     }
+  }
+
+  async #advance(advances: readonly Advance[]): Promise<void> {
+    const { store, clock, events } = this.#options;
+    const { value, at } = await store.advance({ at: clock.now(), advances });
+    let accepted = 0;
+    for (const result of value) {
+      for (const instance of result.accepted) events.changed(instance, at);
+      accepted += result.accepted.length;
+    }
+    if (accepted > 0) this.#options.fired();
+  }
+
+  // The ticks of `@reboot`. Tried again they are the same ticks, so that the store refuses those that it has taken.
+  async #fireAtStart(): Promise<void> {
+    if (!this.#isStartDue) return;
+    const advances = this.#startAdvances ??= await startAdvances(this.#options);
+    for (let from = 0; from < advances.length; from += ADVANCE_BATCH) {
+      await this.#advance(advances.slice(from, from + ADVANCE_BATCH));
+    }
+    this.#startAdvances = null;
+    this.#isStartDue = false;
   }
 
   // One that cannot be planned, as its zone is not known here, must not hold up the others.

@@ -3,6 +3,7 @@ import { convertArguments } from "../core/convert.ts";
 import { JobError } from "../core/errors.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
 import type { ScheduleDefaults, ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
+import { REBOOT } from "../core/schedule.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
@@ -69,7 +70,7 @@ export class Schedules {
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
     checkPolicy(options);
     const { wallMs } = this.#clock.now();
-    const spec = this.#specOf(options);
+    const spec = this.#specOf(job.kind, options);
     const argumentsJson = argumentsOf(job, options.arguments ?? []);
     const record: ScheduleRecord = {
       id: this.#ids(),
@@ -108,8 +109,8 @@ export class Schedules {
     });
   }
 
-  #specOf(options: RecurringOptions): ScheduleSpec {
-    const parsed = parseScheduleText(options.cron);
+  #specOf(kind: string, options: RecurringOptions): ScheduleSpec {
+    const parsed = parseScheduleText(options.cron, { seed: kind });
     checkChoice("overlap", options.overlap, ["skip", "allow"]);
     checkChoice("misfire", options.misfire, ["skip", "latest"]);
     const spec = {
@@ -122,7 +123,7 @@ export class Schedules {
       jitterMs: options.jitterMs ?? this.#defaults.jitterMs,
     };
     const { wallMs } = this.#clock.now();
-    if (nextTickOf(spec, wallMs, wallMs) !== null) return spec;
+    if (spec.cron === REBOOT || nextTickOf(spec, wallMs, wallMs) !== null) return spec;
     throw new JobError(
       "invalid_argument",
       `Cannot use schedule "${options.cron}": it never fires`,

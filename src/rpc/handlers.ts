@@ -131,7 +131,7 @@ async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
     arguments: options.arguments,
     priority: options.priority,
   });
-  const text = parseScheduleText(cron);
+  const text = parseScheduleText(cron, { seed: kind });
   const wire = { kind, cron, timezone: timezone ?? text.timezone ?? "" };
   return { instance: { ...previewToWire(preview), dueAt: undefined }, schedule: wire };
 }

@@ -136,11 +136,19 @@ test("parseCron() takes an impossible date when the weekday suffices", () => {
   assert.deepEqual(dates("30 2 mon", 2), ["2026-02-02", "2026-02-09"]);
 });
 
-test("parseCron() refuses one megabyte and a date that never comes in 50 ms", () => {
+test("fault 41: parseCron() refuses a date that never comes in 50 ms", () => {
   const start = performance.now();
-  assert.throws(() => parseCron("1,".repeat(500_000)));
-  assert.throws(() => parseCron("0 0 0 31 2,4,6,9,11 *"));
-  assert.throws(() => parseCron("0 0 31W 2 ?"));
+  assert.throws(() => parseCron("0 0 30 2 *"), /day of month "30" never comes in month "2"/);
+  assert.throws(() => parseCron("0 0 0 31 2,4,6,9,11 *"), /never comes/);
+  assert.throws(() => parseCron("0 0 31W 2 ?"), /never comes/);
+  assert.ok(performance.now() - start < 50);
+});
+
+test("fault 86: parseCron() refuses one megabyte and a list of 100,000 items in 50 ms", () => {
+  const start = performance.now();
+  assert.throws(() => parseCron("1,".repeat(500_000)), /characters, at most 1024/);
+  assert.throws(() => parseCron(`${"0,".repeat(99_999)}0 * * * *`), /at most 1024/);
+  assert.throws(() => parseCron(`${"*/1".repeat(300_000)} * * * *`), /at most 1024/);
   assert.ok(performance.now() - start < 50);
 });
 
@@ -165,6 +173,13 @@ test("parseCron() steps through the whole range when a hash has a step", () => {
   const { minute } = parseCron("H/15 * * * *", { seed: "a" });
   assert.equal(minute.values.length, 4);
   assert.ok(minute.values[0]! < 15);
+});
+
+test("parseCron() picks the end of the month when a random day may only be there", () => {
+  for (let i = 0; i < 50; i++) {
+    const { dayOfMonth } = parseCron("0 0 30~ 1 *", { seed: `job-${i}` });
+    assert.ok(dayOfMonth.values[0]! >= 30 && dayOfMonth.values[0]! <= 31);
+  }
 });
 
 test("parseCron() keeps to the limits of a random value", () => {

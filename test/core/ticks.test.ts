@@ -25,6 +25,7 @@ const READ: readonly [
   ["TZ=Asia/Kolkata @hourly", "@hourly", null, "Asia/Kolkata"],
   ["TZ=UTC @every 5s", null, 5_000, "UTC"],
   ["0 0 * * THU", "0 0 * * THU", null, null],
+  ["@reboot", "@reboot", null, null],
 ];
 for (const [text, cron, everyMs, timezone] of READ) {
   test(`parseScheduleText() reads "${text}"`, () => {
@@ -43,7 +44,7 @@ const REFUSED: readonly [text: string, message: RegExp][] = [
   ["@every 5", /unit is missing/],
   ["@every 0", /too often, at least 100ms/],
   [`@every ${EVERY_MS_MIN - 1}ms`, /too often/],
-  ["@reboot", /not built yet/],
+  ["@reboot 5", /no such nickname/],
   ["CRON_TZ= * * * * *", /time zone ""/],
   ["TZ=Mars/Olympus * * * * *", /time zone "Mars\/Olympus": not an IANA name/],
   ["TZ=+05:30 * * * * *", /time zone "\+05:30"/],
@@ -102,6 +103,19 @@ test("nextTicks() lists intervals from the time given", () => {
   assert.deepEqual(ticks, [new Date(90_500), new Date(180_500)]);
 });
 
+test("nextTicks() picks what the seed says, and refuses chance without one", () => {
+  const list = (seed?: string) =>
+    nextTicks("H 3 * * *", { after: new Date(0), count: 1, seed })[0]!.getUTCMinutes();
+  assert.equal(list("backup"), list("backup"));
+  assert.ok(new Set(Array.from({ length: 20 }, (_, i) => list(`job-${i}`))).size > 10);
+  assert.throws(() => list(), /minute "H" depends on the job/);
+});
+
+test("nextTickOf() is null for @reboot, which the clock has no part in", () => {
+  assert.equal(nextTickOf(scheduleSpec("@reboot"), 0, 0), null);
+  assert.deepEqual(nextTicks("@reboot", { after: new Date(0), count: 3 }), []);
+});
+
 test("nextTicks() lists fewer when there are no more", () => {
   const after = new Date("9998-06-01T00:00Z");
   assert.equal(nextTicks("0 0 1 1 *", { after, count: 5 }).length, 1);
@@ -127,8 +141,20 @@ test("nextTickOf() is ready for ten thousand schedules in half a second", () => 
   assert.ok(performance.now() - start < 500);
 });
 
+test("fault 39: nextTickOf() goes on beyond 2038 and to the end of February 2100", () => {
+  const next = (text: string, after: string) =>
+    new Date(nextTickOf(scheduleSpec(text), 0, Date.parse(after))!).toISOString().slice(0, 16);
+  assert.equal(next("8 3 19 1 *", "2038-01-18T00:00Z"), "2038-01-19T03:08");
+  assert.equal(next("* * * * *", "2038-01-19T03:14:30Z"), "2038-01-19T03:15");
+  assert.equal(next("0 0 * * *", "2100-02-28T00:00Z"), "2100-03-01T00:00");
+  assert.equal(next("@every 30d", "9999-01-01T00:00Z").slice(0, 4), "9999");
+  assert.equal(nextTickOf(scheduleSpec("* * * * *"), 0, Date.parse("9999-12-31T23:59Z")), null);
+});
+
 test("formatScheduleText() writes what parseScheduleText() reads", () => {
-  for (const text of ["30 2 * * *", "@daily", "@every 15m", "@every 1h30m", "@every 250ms"]) {
+  for (
+    const text of ["30 2 * * *", "@daily", "@every 15m", "@every 1h30m", "@every 250ms", "@reboot"]
+  ) {
     assert.equal(formatScheduleText(parseScheduleText(text)), text);
   }
 });

@@ -225,3 +225,45 @@ for (
     assert.equal((await world.of(world.store.stats())).schedules, 0);
   });
 }
+
+test("scheduler() fires @reboot once at each start, and at no other time", async () => {
+  const jobs = recurring({ cron: "@reboot" });
+  const first = await new ManagerWorld({ jobs }).started();
+  first.executor.onRun = (attempt) => attempt.ok();
+  await first.clock.advance(30 * MINUTE);
+  assert.equal((await first.instances()).length, 1);
+  await first.of(first.manager.stop());
+  const second = await new ManagerWorld({ jobs, before: first }).started();
+  second.executor.onRun = (attempt) => attempt.ok();
+  await second.clock.advance(MINUTE);
+  const instances = await second.instances();
+  assert.equal(instances.length, 2);
+  assert.notEqual(instances[0]!.scheduledFor, instances[1]!.scheduledFor);
+});
+
+test("scheduler() fires @reboot once when the store fails at the start", async () => {
+  const world = new ManagerWorld({ jobs: recurring({ cron: "@reboot" }) });
+  world.link.cut(["advance"]);
+  await world.started();
+  await world.clock.advance(5_000);
+  assert.equal((await world.instances()).length, 0);
+  world.link.mend();
+  await world.clock.advance(MINUTE);
+  assert.equal((await world.instances()).length, 1);
+});
+
+test("scheduler() takes a run-time @reboot, which waits for the next start", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work")] }).started();
+  const record = await world.of(world.manager.scheduleRecurring("work", { cron: "@reboot" }));
+  assert.equal(record.nextAt, null);
+  await world.clock.advance(MINUTE);
+  assert.equal((await world.instances()).length, 0);
+});
+
+test("scheduler() picks for H by the kind when a schedule is made at run time", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work")] }).started();
+  const make = () => world.of(world.manager.scheduleRecurring("work", { cron: "H H * * *" }));
+  const [first, second] = [await make(), await make()];
+  assert.match(first.spec.cron!, /^\d+ \d+ \* \* \*$/);
+  assert.equal(first.spec.cron, second.spec.cron);
+});
