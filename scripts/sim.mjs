@@ -1,4 +1,4 @@
-// npm run sim -- [--seeds N] [--seed S] [--store memory|sqlite]
+// npm run sim -- [--seeds N] [--seed S] [--store memory|sqlite] [--trace] [--plants]
 import { install, run } from "./tasks.mjs";
 
 install();

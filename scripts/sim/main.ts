@@ -1,32 +1,56 @@
+import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
-import { runWorld } from "../../test/sim/world.ts";
+import { PLANTS } from "../../test/sim/plants.ts";
+import { findPlant, runWorld } from "../../test/sim/world.ts";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "200" },
     seed: { type: "string" },
     store: { type: "string", default: "memory" },
+    /** Print the fingerprint of what each seed did. */
+    trace: { type: "boolean", default: false },
+    /** Put in each planted bug and say which seed finds it. */
+    plants: { type: "boolean", default: false },
   },
 });
-if (values.store !== "memory" && values.store !== "sqlite") {
-  console.error(`No store "${values.store}": memory or sqlite`);
+const { store } = values;
+if (store !== "memory" && store !== "sqlite") {
+  console.error(`No store "${store}": memory or sqlite`);
   process.exit(2);
 }
-const seeds = values.seed
-  ? [Number(values.seed)]
-  : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
-const started = performance.now();
-let failed = 0;
-for (const seed of seeds) {
-  const { violations } = await runWorld(seed, values.store);
-  if (violations.length === 0) continue;
-  failed += 1;
-  console.log(`seed ${seed}: ${violations.length} violations`);
-  for (const violation of violations.slice(0, 5)) console.log(`  ${JSON.stringify(violation)}`);
-  console.log(`  replay: npm run sim -- --store ${values.store} --seed ${seed}`);
+process.exitCode = (values.plants ? await findPlants() : await runSeeds(store)) ? 0 : 1;
+
+async function runSeeds(store: "memory" | "sqlite"): Promise<boolean> {
+  const seeds = values.seed
+    ? [Number(values.seed)]
+    : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
+  const started = performance.now();
+  let failed = 0;
+  for (const seed of seeds) {
+    const { violations, trace } = await runWorld(seed, store);
+    if (values.trace) {
+      console.log(`seed ${seed}: ${createHash("sha256").update(trace).digest("hex")}`);
+    }
+    if (violations.length === 0) continue;
+    failed += 1;
+    console.log(`seed ${seed}: ${violations.length} violations`);
+    for (const violation of violations.slice(0, 5)) console.log(`  ${JSON.stringify(violation)}`);
+    console.log(`  replay: npm run sim -- --store ${store} --seed ${seed}`);
+  }
+  const perSecond = seeds.length / ((performance.now() - started) / 1_000);
+  const rate = values.trace ? "" : ` (${perSecond.toFixed(1)} seeds a second)`;
+  console.log(`${seeds.length - failed} passed, ${failed} failed${rate}`);
+  return failed === 0;
 }
-const perSecond = seeds.length / ((performance.now() - started) / 1_000);
-console.log(
-  `${seeds.length - failed} passed, ${failed} failed (${perSecond.toFixed(1)} seeds a second)`,
-);
-process.exit(failed === 0 ? 0 : 1);
+
+async function findPlants(): Promise<boolean> {
+  let missed = 0;
+  for (const plant of PLANTS) {
+    const found = await findPlant(plant);
+    if (found === null) missed += 1;
+    console.log(`${plant.name}: ${found ? `${found.invariant} at seed ${found.seed}` : "missed"}`);
+  }
+  console.log(`${PLANTS.length - missed} found, ${missed} missed`);
+  return missed === 0;
+}

@@ -34,6 +34,8 @@ export interface SimShared {
   readonly jobs: Readonly<Record<string, SimJob>>;
   readonly onRun: (run: SimRun) => void;
   readonly onEffect: (instanceId: string, fence: number) => void;
+  /** Puts a bug between the manager and its link. */
+  readonly plant: ((store: Store) => Store) | null;
 }
 
 /** One simulated daemon: a manager behind a link that can be cut, on a clock that can be frozen. */
@@ -52,8 +54,9 @@ export class SimNode {
     this.#executor = new SimExecutor({ ...shared, node: name });
     this.#executor.deliver = gate;
     const own = gatedClock(clock.view(skewMs), gate);
+    const link = faultyStore(shared.store, { clock, random, faults: shared.faults, gate });
     this.manager = new Manager({
-      store: faultyStore(shared.store, { clock, random, faults: shared.faults, gate }),
+      store: shared.plant?.(link) ?? link,
       executor: this.#executor,
       clock: own,
       random,

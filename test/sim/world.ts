@@ -3,14 +3,19 @@ import type { JobSchedule } from "../../src/core/job.ts";
 import { isFinal } from "../../src/core/state.ts";
 import { nextTickOf } from "../../src/core/ticks.ts";
 import type { Instant } from "../../src/platform/clock.ts";
+import type { ScheduleOptions } from "../../src/manager/api.ts";
+import { createIdSource, type IdSource } from "../../src/platform/ids.ts";
 import { type Random, seededRandom } from "../../src/platform/random.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
+import type { Tables } from "../../src/store/ledger/tables.ts";
+import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
+import { SqliteTables } from "../../src/store/sqlite/sqlite_tables.ts";
 import type { Page, PageRequest, Store } from "../../src/store/store.ts";
-import { checkInvariants, type Violation } from "../support/invariants.ts";
+import { type Ack, checkInvariants, type Violation } from "../support/invariants.ts";
 import { type RecordingStore, recordStore } from "../support/recording_store.ts";
 import { SimClock } from "../support/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
+import type { Plant } from "./plants.ts";
 import type { SimJob, SimRun } from "./sim_executor.ts";
 import { LEASE_MS, SIM_OPTIONS, SimNode } from "./sim_node.ts";
 
@@ -21,6 +26,12 @@ const STEP_MS = 500;
 const NODES = 2;
 /** By how much the slower node's clock may delay a tick at the end. */
 const TICK_LATE_MS = 5_000;
+/** Longest way of an effect to the resource. */
+const EFFECT_LATE_MS = 10_000;
+/** How often a client asks at most. */
+const SUBMITS_MAX = 4;
+/** Seeds that may pass before a planted bug is found. */
+const PLANT_SEEDS_MAX = 300;
 
 const JOBS: Readonly<Record<string, SimJob>> = {
   quick: { durationMaxMs: 50, failureShare: 0, crashShare: 0 },
@@ -38,32 +49,60 @@ export interface WorldResult {
   readonly records: number;
 }
 
-/** Run one seeded world: two nodes, clients, lost and late messages, crashes, freezes, skew; then rest, then check. */
-export async function runWorld(seed: number, storeType: "memory" | "sqlite"): Promise<WorldResult> {
-  const world = new World(seed, storeType);
+/**
+ * Run one seeded world: two nodes, clients, lost and late messages, crashes, freezes, skew; then rest, then check.
+ *
+ * @param plant a bug for the world to have
+ */
+export async function runWorld(
+  seed: number,
+  storeType: "memory" | "sqlite",
+  plant: Plant | null = null,
+): Promise<WorldResult> {
+  const world = new World(seed, storeType, plant);
   return await world.run();
+}
+
+/** The first of 300 seeds, on memory, in which the invariants tell of a planted bug; null when none does. */
+export async function findPlant(
+  plant: Plant,
+): Promise<{ readonly seed: number; readonly invariant: string } | null> {
+  for (let seed = 1; seed <= PLANT_SEEDS_MAX; seed++) {
+    const { violations } = await runWorld(seed, "memory", plant);
+    const told = violations.find(({ invariant }) => plant.tells.includes(invariant));
+    if (told) return { seed, invariant: told.invariant };
+  }
+  return null;
 }
 
 class World {
   readonly #clock = new SimClock();
   readonly #random: Random;
+  readonly #ids: IdSource;
   readonly #store: RecordingStore;
   readonly #faults: StoreFaults = { lostRequests: 0, lostAnswers: 0, latencyMaxMs: 0 };
-  readonly #acks: { instanceId: string; uniqueKey: string | null }[] = [];
+  readonly #plant: Plant | null;
+  readonly #acks: Ack[] = [];
   readonly #cancelAcks: { instanceId: string; rev: number }[] = [];
-  readonly #effects: { instanceId: string; fence: number; at: number }[] = [];
+  readonly #effects: { instanceId: string; fence: number }[] = [];
   readonly #runs: SimRun[] = [];
   readonly #nodes: SimNode[] = [];
+  readonly #kills = new Map<string, number>();
 
-  constructor(seed: number, storeType: "memory" | "sqlite") {
+  constructor(seed: number, storeType: "memory" | "sqlite", plant: Plant | null) {
     this.#random = seededRandom(seed);
-    // One clock of the server for all nodes, as Valkey has.
-    const clock = (): Instant => this.#clock.now();
-    const defer = (callback: () => void) => this.#clock.defer(callback);
-    const store: Store = storeType === "memory"
-      ? new MemoryStore({ clock, defer })
-      : new SqliteStore({ path: ":memory:", clock, defer });
-    this.#store = recordStore(store);
+    this.#ids = createIdSource(this.#clock, this.#random);
+    this.#plant = plant;
+    const context = { clock: this.#clock, killsOf: (node: string) => this.#kills.get(node) ?? 0 };
+    const tables: Tables = storeType === "memory"
+      ? new MemoryTables()
+      : new SqliteTables(":memory:");
+    const store: Store = new LedgerStore(plant?.tables?.(tables, context) ?? tables, {
+      // One clock of the server for all nodes, as Valkey has.
+      ...(plant?.isTimeOfNodes ? {} : { clock: (): Instant => this.#clock.now() }),
+      defer: (callback: () => void) => this.#clock.defer(callback),
+    });
+    this.#store = recordStore(plant?.store?.(store, context) ?? store);
   }
 
   async run(): Promise<WorldResult> {
@@ -103,14 +142,22 @@ class World {
       definitions: definitions(),
       jobs: JOBS,
       onRun: (run) => void this.#runs.push(run),
-      onEffect: (instanceId, fence) =>
-        void this.#effects.push({ instanceId, fence, at: this.#clock.now().monotonicMs }),
+      onEffect: (instanceId, fence) => this.#affect(instanceId, fence),
+      plant: this.#plant?.node ?? null,
     });
     this.#nodes[index] = node;
     const started = node.manager.start();
     // A start that the link broke is tried again by whoever runs the daemon.
     started.catch(() => node.kill());
     await this.#clock.settle();
+  }
+
+  // Most effects arrive at once; some are long on their way, longer than the attempt that they come from.
+  #affect(instanceId: string, fence: number): void {
+    const delayMs = this.#chance(0.1) ? Math.floor(this.#random.next() * EFFECT_LATE_MS) : 0;
+    const arrive = () => void this.#effects.push({ instanceId, fence });
+    if (delayMs === 0) arrive();
+    else this.#clock.timer(delayMs, arrive);
   }
 
   #misbehave(): void {
@@ -121,6 +168,7 @@ class World {
       const fate = this.#random.next();
       if (fate < 0.02) {
         node.kill();
+        this.#kills.set(node.name, (this.#kills.get(node.name) ?? 0) + 1);
         this.#clock.timer(1_000 + this.#random.next() * 5_000, () => void this.#startNode(index));
       } else if (fate < 0.04 && node.isAlive) {
         node.freeze();
@@ -132,21 +180,30 @@ class World {
   #act(): void {
     const node = this.#pick(this.#nodes);
     if (!node.isAlive) return;
-    if (this.#chance(0.7)) this.#schedule(node);
+    if (this.#chance(0.7)) this.#schedule();
     if (this.#chance(0.08)) this.#cancel(node);
   }
 
-  #schedule(node: SimNode): void {
+  #schedule(): void {
     const uniqueKey = this.#chance(0.2) ? `key-${Math.floor(this.#random.next() * 3)}` : undefined;
     const kind = uniqueKey ? "quick" : this.#pick(["quick", "flaky", "long"]);
     const options = {
+      id: this.#ids(),
       uniqueKey,
       priority: Math.floor(this.#random.next() * 3),
       afterMs: this.#chance(0.3) ? Math.floor(this.#random.next() * 20_000) : 0,
     };
-    node.manager.scheduleJob(kind, options).then(
-      (instance) => void this.#acks.push({ instanceId: instance.id, uniqueKey: uniqueKey ?? null }),
-      () => {},
+    this.#submit(kind, options, SUBMITS_MAX);
+  }
+
+  // A client that has no answer asks again with the same id, whichever node it reaches.
+  #submit(kind: string, options: ScheduleOptions & { id: string }, tries: number): void {
+    const { id: requestedId, uniqueKey = null } = options;
+    this.#pick(this.#nodes).manager.scheduleJob(kind, options).then(
+      (instance) => void this.#acks.push({ instanceId: instance.id, requestedId, uniqueKey }),
+      () => {
+        if (tries > 1) this.#clock.timer(500, () => this.#submit(kind, options, tries - 1));
+      },
     );
   }
 
@@ -181,7 +238,7 @@ class World {
       records,
       acks: this.#acks,
       cancelAcks: this.#cancelAcks,
-      effects: acceptedEffects(this.#effects),
+      effects: this.#plant?.isResourceOpen ? this.#effects : acceptedEffects(this.#effects),
       runs: this.#runs,
       snapshot,
       endAt: wallMs,

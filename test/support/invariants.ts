@@ -15,6 +15,8 @@ export interface Violation {
 /** What a client was told. */
 export interface Ack {
   readonly instanceId: string;
+  /** The id that the client had asked for. */
+  readonly requestedId?: string;
   readonly uniqueKey?: string | null;
 }
 
@@ -29,6 +31,7 @@ export interface Observations {
   readonly runs?: readonly {
     readonly instanceId: string;
     readonly fence: number;
+    readonly startedAt?: number;
     readonly endedAt?: number | null;
     /** By when job code had to end: the lease less its margin. */
     readonly deadlineMs?: number;

@@ -11,11 +11,15 @@ export function checkHarness(observations: Observations, replay: Replay, report:
   checkRuns(observations, replay, report);
 }
 
-// D1: no acknowledged instance is lost; S2: it has the key that was asked; L1: it comes to an end.
+// D1: no acknowledged instance is lost; S1: a request makes one instance; S2: it has the key that was asked; L1: it comes to an end.
 function checkAcks(observations: Observations, replay: Replay, report: Report): void {
   const { acks = [], snapshot, endAt, horizonMs } = observations;
   const found = snapshot && new Map(snapshot.map((instance) => [instance.id, instance]));
-  for (const { instanceId, uniqueKey } of acks) {
+  for (const { instanceId, requestedId, uniqueKey } of acks) {
+    if (requestedId !== undefined && instanceId !== requestedId) {
+      const isSameKey = uniqueKey != null && !replay.instances.has(requestedId);
+      if (!isSameKey) report("S1", `${requestedId} was acknowledged as ${instanceId}`);
+    }
     const tracked = replay.instances.get(instanceId);
     if (!tracked) {
       report("D1", `${instanceId} was acknowledged and never accepted`);
@@ -62,10 +66,17 @@ function checkEffects({ effects = [] }: Observations, report: Report): void {
   }
 }
 
-// E3: a fence runs once; V1: job code ends before its lease does.
+// E1: job code of an instance runs once at a time; E3: a fence runs once; V1: job code ends before its lease does.
 function checkRuns({ runs = [] }: Observations, replay: Replay, report: Report): void {
   const seen = new Set<string>();
-  for (const { instanceId, fence, endedAt, deadlineMs } of runs) {
+  const lastEnds = new Map<string, number>();
+  for (const { instanceId, fence, startedAt, endedAt, deadlineMs } of runs) {
+    if (startedAt !== undefined) {
+      if (startedAt < (lastEnds.get(instanceId) ?? 0)) {
+        report("E1", `${instanceId} ran with fence ${fence} beside another`);
+      }
+      lastEnds.set(instanceId, Math.max(lastEnds.get(instanceId) ?? 0, endedAt ?? Infinity));
+    }
     const key = `${instanceId}#${fence}`;
     if (seen.has(key)) report("E3", `${key} ran again`);
     seen.add(key);

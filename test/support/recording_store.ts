@@ -126,7 +126,7 @@ export function recordStore(store: Store): RecordingStore {
       (request) => store.enqueue(request),
       (_request, results) =>
         results.filter(({ outcome }) => outcome === "accepted")
-          .map(({ instance }) => ({ type: "accept", instance: instance.id, as: instance })),
+          .flatMap(({ instance }) => acceptFacts(instance, "allow")),
     ),
     claim: watch(
       (request: ClaimRequest) => store.claim(request),
@@ -224,7 +224,7 @@ function settleFacts(
   return results.flatMap(({ id, fence, status, instance }, index) => {
     if (status !== "settled") return [];
     const { length } = settlements[index]!.logs;
-    const end = endOf(instance!);
+    const end = { ...endOf(instance!), fence } as Fact;
     return length > 0 ? [logFact(id, fence, length), end] : [end];
   });
 }
@@ -259,16 +259,15 @@ function advanceFacts(advance: Advance, result: AdvanceResult): readonly Fact[] 
     toTick: tick,
     why: "overlap",
   }));
-  const fires = result.accepted.flatMap((instance): Fact[] => [
-    {
-      type: "fire",
-      job: instance.kind,
-      schedule,
-      tick: instance.scheduledFor!,
-      instance: instance.id,
-      overlap: advance.overlap,
-    },
-    { type: "accept", instance: instance.id, as: instance },
-  ]);
+  const fires = result.accepted.flatMap((instance) => acceptFacts(instance, advance.overlap));
   return [...skips, ...overlaps, ...fires];
+}
+
+// An instance of a tick is the tick's fire, whichever operation made it.
+function acceptFacts(instance: Instance, overlap: Overlap): readonly Fact[] {
+  const { id, kind, scheduleId, scheduledFor } = instance;
+  const accept: Fact = { type: "accept", instance: id, as: instance };
+  if (scheduleId === null || scheduledFor === null) return [accept];
+  const tick = { schedule: scheduleId, tick: scheduledFor, instance: id, overlap };
+  return [{ type: "fire", job: kind, ...tick }, accept];
 }

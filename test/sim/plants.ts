@@ -1,0 +1,275 @@
+import type { Clock } from "../../src/platform/clock.ts";
+import type { Row } from "../../src/store/ledger/row.ts";
+import type { Tables } from "../../src/store/ledger/tables.ts";
+import type { Advance, NewInstance, Store } from "../../src/store/store.ts";
+
+/** What a plant may know of the world. */
+export interface PlantContext {
+  /** The server's clock. */
+  readonly clock: Clock;
+  /** How often the node of this name was killed. */
+  killsOf(node: string): number;
+}
+
+/** A bug of INVARIANTS.md's list, put into a world that is else correct. */
+export interface Plant {
+  readonly name: string;
+  /** Invariants that tell of it, any of them. */
+  readonly tells: readonly string[];
+  /** Puts it below the store's semantics. */
+  readonly tables?: (tables: Tables, context: PlantContext) => Tables;
+  /** Puts it into the store, below what is recorded. */
+  readonly store?: (store: Store, context: PlantContext) => Store;
+  /** Puts it into a node, between its manager and its link. */
+  readonly node?: (store: Store) => Store;
+  /** The store takes the time from who asks. */
+  readonly isTimeOfNodes?: boolean;
+  /** The resource takes effects of any fence. */
+  readonly isResourceOpen?: boolean;
+}
+
+/** How long a stale scan is gone by, and how long it then happens to nobody else, in milliseconds. */
+const SCAN_MS = 20;
+const SCAN_PAUSE_MS = 10_000;
+const FAR_AT = Date.UTC(2100, 0, 1);
+
+/** The planted bugs of INVARIANTS.md, in its order. */
+export const PLANTS: readonly Plant[] = [
+  {
+    name: "claim deletes before running",
+    tells: ["D1", "D2"],
+    tables: deletingClaims,
+  },
+  {
+    name: "scan, then remove",
+    tells: ["E1", "E2", "E3"],
+    tables: staleScans,
+  },
+  {
+    name: "attempts reset by a retry",
+    tells: ["A1", "A2"],
+    tables: (tables) =>
+      override(tables, {
+        update: (before, after) => tables.update(before, resetAttempts(after)),
+      }),
+  },
+  {
+    name: "no tick key",
+    tells: ["C2"],
+    tables: (tables) => override(tables, { hasTick: () => false }),
+    store: advancingAlways,
+  },
+  {
+    name: "retention by age only",
+    tells: ["R1"],
+    tables: expiringByAge,
+  },
+  {
+    name: "effects unfenced",
+    tells: ["X1"],
+    isResourceOpen: true,
+  },
+  {
+    name: "settle unfenced",
+    tells: ["F1"],
+    store: settlingAny,
+  },
+  {
+    name: "retry kept in memory",
+    tells: ["L1"],
+    tables: retriesInMemory,
+  },
+  {
+    name: "schedule cursor moved before the instance is inserted",
+    tells: ["C1"],
+    node: cursorFirst,
+  },
+  {
+    name: "lease measured by the node's clock",
+    tells: ["E1"],
+    node: (store) => ofNodeTime(store),
+    isTimeOfNodes: true,
+  },
+  {
+    name: "submit not idempotent",
+    tells: ["S1"],
+    store: submittingTwice,
+  },
+];
+
+function override<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, key) {
+      const planted = Reflect.get(methods, key);
+      if (planted) return planted;
+      const value = Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+// What is claimed is no longer in the store; only its outcome comes back.
+function deletingClaims(tables: Tables): Tables {
+  return override(tables, {
+    update: (before, after) => {
+      if (after.instance.state === "processing") {
+        if (before.instance.state === "scheduled") tables.remove(before);
+      } else if (before.instance.state !== "processing") tables.update(before, after);
+      else if (after.instance.reason !== "lost") tables.insert(after);
+    },
+  });
+}
+
+// A second claim, soon after the first, works on what the first one saw.
+function staleScans(tables: Tables, { clock }: PlantContext): Tables {
+  const scans = new Map<string, { readonly atMs: number; readonly rows: readonly Row[] }>();
+  let nextMs = 0;
+  return override(tables, {
+    ready: (kind, limit) => {
+      const atMs = clock.now().monotonicMs;
+      const last = scans.get(kind);
+      if (last && last.rows.length > 0 && atMs >= nextMs && atMs - last.atMs < SCAN_MS) {
+        nextMs = atMs + SCAN_PAUSE_MS;
+        return last.rows.slice(0, limit);
+      }
+      const rows = tables.ready(kind, limit);
+      scans.set(kind, { atMs, rows });
+      return rows;
+    },
+  });
+}
+
+function resetAttempts(after: Row): Row {
+  if (after.instance.reason !== "error") return after;
+  return { ...after, instance: { ...after.instance, attempt: 0, failures: 0 } };
+}
+
+// The compare of compare-and-set is left out.
+function advancingAlways(store: Store): Store {
+  const current = async (one: Advance): Promise<Advance> => {
+    const record = await store.getSchedule(one.scheduleId);
+    if (!record) return one;
+    return { ...one, generation: record.generation, expectedCursor: record.cursor };
+  };
+  return override(store, {
+    advance: async ({ at, advances }) =>
+      store.advance({ at, advances: await Promise.all(advances.map(current)) }),
+  });
+}
+
+// Whatever was created longer ago than successes are kept, in whatever state it is.
+function expiringByAge(tables: Tables): Tables {
+  const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
+  return override(tables, {
+    expired: (wallMs, limit) =>
+      tables.scan({ type: "all" }, { ...all, limit })
+        .filter(({ instance }) => instance.createdAt + instance.keepSuccessMs <= wallMs),
+  });
+}
+
+// The instance is looked up by its id alone.
+function settlingAny(store: Store): Store {
+  return override(store, {
+    settle: async ({ settlements, ...request }) => {
+      const current = await Promise.all(settlements.map(async (settlement) => ({
+        ...settlement,
+        fence: (await store.get(settlement.id))?.fence ?? settlement.fence,
+      })));
+      const committed = await store.settle({ ...request, settlements: current });
+      const value = committed.value.map((result, index) => ({
+        ...result,
+        fence: settlements[index]!.fence,
+      }));
+      return { ...committed, value };
+    },
+  });
+}
+
+// The node waits for the back-off and only then has the instance scheduled: a node that dies meanwhile takes it along.
+function retriesInMemory(tables: Tables, { clock, killsOf }: PlantContext): Tables {
+  interface Parked {
+    readonly row: Row;
+    readonly node: string;
+    readonly kills: number;
+  }
+  const parked = new Map<string, Parked>();
+  const dueAt = ({ row, node, kills }: Parked) =>
+    killsOf(node) === kills ? row.instance.dueAt : Infinity;
+  const away = (row: Row): Row => ({
+    ...row,
+    isReady: false,
+    instance: { ...row.instance, dueAt: FAR_AT },
+  });
+  const firstParked = () => Math.min(...[...parked.values()].map(dueAt), Infinity);
+  const shown = (row: Row): Row => parked.get(row.instance.id)?.row ?? row;
+  return override(tables, {
+    get: (id) => parked.get(id)?.row ?? tables.get(id),
+    scan: (track, stretch) => tables.scan(track, stretch).map(shown),
+    update: (before, after) => {
+      parked.delete(after.instance.id);
+      const isRetry = before.instance.state === "processing" && after.instance.reason === "error" &&
+        after.instance.state === "scheduled" && after.instance.dueAt > clock.now().wallMs;
+      if (!isRetry) return tables.update(before, after);
+      const node = before.instance.node!;
+      parked.set(after.instance.id, { row: after, node, kills: killsOf(node) });
+      tables.update(before, away(after));
+    },
+    promote: (wallMs, limit) => {
+      for (const [id, one] of parked) {
+        if (dueAt(one) > wallMs) continue;
+        parked.delete(id);
+        tables.update(away(one.row), one.row);
+      }
+      return tables.promote(wallMs, limit);
+    },
+    firstLater: (kind) => {
+      const first = Math.min(tables.firstLater(kind) ?? Infinity, firstParked());
+      return first === Infinity ? null : first;
+    },
+  });
+}
+
+// Two requests for what must be one.
+function cursorFirst(store: Store): Store {
+  return override(store, {
+    advance: async ({ at, advances }) => {
+      const moved = await store.advance({
+        at,
+        advances: advances.map((one) => ({ ...one, fires: [] })),
+      });
+      const fires: NewInstance[] = moved.value.flatMap(({ status }, index) =>
+        status === "advanced" ? advances[index]!.fires : []
+      );
+      if (fires.length > 0) await store.enqueue({ at, instances: fires });
+      return moved;
+    },
+  });
+}
+
+function ofNodeTime(store: Store): Store {
+  const named = ["claim", "renew", "reap", "settle"] as const;
+  const methods: Partial<Record<string, unknown>> = {};
+  for (const name of named) {
+    methods[name] = (request: { readonly at: { readonly wallMs: number } }) => {
+      const { wallMs } = request.at;
+      const method = store[name] as (request: unknown) => Promise<unknown>;
+      return method.call(store, { ...request, at: { wallMs, monotonicMs: wallMs } });
+    };
+  }
+  return override(store, methods as Partial<Store>);
+}
+
+// Each request makes a new instance, whatever it is called.
+function submittingTwice(store: Store): Store {
+  let count = 0;
+  const renamed = async (instance: NewInstance): Promise<NewInstance> => {
+    if (!await store.get(instance.id)) return instance;
+    count += 1;
+    const id = `${instance.id.slice(0, -8)}${count.toString(16).padStart(8, "0")}`;
+    return { ...instance, id, uniqueKey: null };
+  };
+  return override(store, {
+    enqueue: async ({ at, instances }) =>
+      store.enqueue({ at, instances: await Promise.all(instances.map(renamed)) }),
+  });
+}
