@@ -11,7 +11,6 @@ import type { InjectedType } from "../core/signature.ts";
 import type { JobState } from "../core/state.ts";
 import { abortError } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
-import { OutputLimiter } from "./output_limiter.ts";
 import type { TaskInstance } from "./protocol.ts";
 
 /** What job code is given for a parameter of type `Manager`: calls that the node answers, fenced by the attempt. */
@@ -57,7 +56,6 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   readonly instance: TaskInstance;
   readonly #host: ScopeHost;
   readonly #state: JobState;
-  #limiter: OutputLimiter | null = null;
   #abort: AbortController | null = null;
   #cause: AbortCause | null = null;
   #handle: InstanceHandle | null = null;
@@ -80,10 +78,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     this.#abort?.abort(abortError(cause, this.instance));
   }
 
-  /** Hand on what the log's limit held back; the scope's log writes nothing after that. */
+  /** The scope's log and calls do nothing after that. */
   close(): void {
-    const entries = this.#limiter?.finish(this.#host.now()) ?? [];
-    if (entries.length > 0) this.#host.log(entries);
     this.#isClosed = true;
   }
   #isClosed = false;
@@ -139,15 +135,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   #write(level: LogLevel, message: unknown): void {
     if (this.#isClosed) return;
-    this.#limiter ??= new OutputLimiter();
-    const line = {
-      at: this.#host.now(),
-      level,
-      source: "job",
-      text: messageText(message),
-    } as const;
-    const entry = this.#limiter.push(line);
-    if (entry) this.#host.log([entry]);
+    const at = this.#host.now();
+    this.#host.log([{ at, level, source: "job", message: messageText(message) }]);
   }
 
   async #call(method: string, args: readonly unknown[]): Promise<unknown> {

@@ -15,6 +15,7 @@ import type {
   Executor,
 } from "./executor.ts";
 import { LazyTimer } from "./lazy_timer.ts";
+import { OutputLimiter } from "./output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
 import { refuse } from "./refused.ts";
 import { type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
@@ -150,6 +151,7 @@ class InlineAttempt implements Attempt, ScopeHost {
   readonly #onEnd: () => void;
   readonly #onExtend: () => void;
   #resolve!: (outcome: AttemptOutcome) => void;
+  #limiter: OutputLimiter | null = null;
   #timeout: Timer | null = null;
   #kill: Timer | null = null;
   #hasEnded = false;
@@ -210,7 +212,12 @@ class InlineAttempt implements Attempt, ScopeHost {
   }
 
   log(entries: readonly LogEntry[]): void {
-    if (!this.#hasEnded) this.#sink.log(entries);
+    if (this.#hasEnded) return;
+    this.#limiter ??= new OutputLimiter();
+    for (const { message, ...entry } of entries) {
+      const kept = this.#limiter.push({ ...entry, text: message });
+      if (kept) this.#sink.log([kept]);
+    }
   }
 
   call(method: string, args: readonly unknown[]): Promise<unknown> {
@@ -234,6 +241,8 @@ class InlineAttempt implements Attempt, ScopeHost {
   #end(result: AttemptOutcome): void {
     if (this.#hasEnded) return;
     this.#scope.close();
+    const held = this.#limiter?.finish(this.now()) ?? [];
+    if (held.length > 0) this.#sink.log(held);
     this.#hasEnded = true;
     this.#timeout?.cancel();
     this.#kill?.cancel();

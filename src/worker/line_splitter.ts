@@ -3,20 +3,39 @@ export const LINE_BYTES_MAX = 8_192;
 
 const NEWLINE = 10;
 const RETURN = 13;
+/** First byte of every record. */
+const RECORD = 0x1e;
+
+/** How records are told from lines: by an unguessable beginning. */
+export interface RecordForm {
+  readonly prefix: string;
+  /** Longest one, in bytes. */
+  readonly bytesMax: number;
+  /** Called with a record without its prefix. */
+  readonly onRecord: (record: Buffer) => void;
+}
 
 /**
- * Splits a byte stream into lines without their ends, at most {@link LINE_BYTES_MAX} long, and finds a marker in it that
- * stands at the end of a line, also behind text that was left without an end.
+ * Splits a byte stream into lines without their ends, at most {@link LINE_BYTES_MAX} long, and finds in it records, and a marker
+ * that stands at the end of a line, also behind text that was left without an end.
  */
 export class LineSplitter {
   readonly #onLine: (line: Uint8Array) => void;
   readonly #onMarker: () => void;
+  readonly #records: RecordForm | null;
+  readonly #prefix: Buffer;
   #marker: Buffer | null = null;
   #pending: Buffer = Buffer.alloc(0);
 
-  constructor(onLine: (line: Uint8Array) => void, onMarker: () => void) {
+  constructor(
+    onLine: (line: Uint8Array) => void,
+    onMarker: () => void,
+    records: RecordForm | null = null,
+  ) {
     this.#onLine = onLine;
     this.#onMarker = onMarker;
+    this.#records = records;
+    this.#prefix = Buffer.from(records?.prefix ?? "");
   }
 
   /** Look for `marker` (which ends with a newline) from now on, until it was found once. */
@@ -55,17 +74,31 @@ export class LineSplitter {
       start = end + 1;
     }
     let rest = bytes.subarray(start);
-    // So much is held back that a marker in its midst is still whole.
-    const heldBack = LINE_BYTES_MAX + (this.#marker?.length ?? 0);
+    // So much is held back that a marker or the beginning of a record in its midst is still whole.
+    const heldBack = LINE_BYTES_MAX + (this.#marker?.length ?? 0) + this.#prefix.length;
     while (rest.length > heldBack) {
-      const size = pieceSize(rest);
+      const at = this.#recordAt(rest);
+      if (at === 0 && rest.length <= this.#records!.bytesMax) break;
+      const size = at > 0 && at < LINE_BYTES_MAX ? at : pieceSize(rest);
       this.#onLine(rest.subarray(0, size));
       rest = rest.subarray(size);
     }
     return rest;
   }
 
+  /** Where a record begins in it; -1 when none does. */
+  #recordAt(bytes: Buffer): number {
+    return this.#records === null ? -1 : bytes.indexOf(this.#prefix);
+  }
+
   #line(line: Buffer): void {
+    const at = line.includes(RECORD) ? this.#recordAt(line) : -1;
+    if (at < 0) return this.#text(line);
+    if (at > 0) this.#text(line.subarray(0, at));
+    this.#records!.onRecord(line.subarray(at + this.#prefix.length));
+  }
+
+  #text(line: Buffer): void {
     let rest = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
     while (rest.length > LINE_BYTES_MAX) {
       const size = pieceSize(rest);
@@ -77,7 +110,7 @@ export class LineSplitter {
 }
 
 /** Where to cut so that no UTF-8 character is split; text that is no UTF-8 is cut anywhere. */
-function pieceSize(bytes: Uint8Array): number {
+export function pieceSize(bytes: Uint8Array): number {
   for (let size = LINE_BYTES_MAX; size > LINE_BYTES_MAX - 4; size--) {
     if ((bytes[size]! & 0xc0) !== 0x80) return size;
   }

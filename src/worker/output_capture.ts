@@ -3,6 +3,7 @@ import type { LogEntry, LogLevel } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import { OutputLimiter } from "./output_limiter.ts";
+import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
 /** Output read from one worker within a window before its pipes rest until the window ends: 80 MiB a second. */
 const WINDOW_MS = 100;
@@ -17,8 +18,8 @@ type StreamName = "stdout" | "stderr";
 
 /** Whose output it is. */
 export interface OutputOwner {
-  /** A line that ends each stream's share of this owner. */
-  readonly marker: string;
+  /** Number of the run that it is. */
+  readonly run: number;
   readonly stderrLevel: LogLevel;
   log(entries: readonly LogEntry[]): void;
   /** Both streams have shown the marker. */
@@ -31,6 +32,7 @@ export interface OutputOwner {
  */
 export class OutputCapture {
   readonly #clock: Clock;
+  readonly #token: string;
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   #owner: OutputOwner | null = null;
@@ -47,8 +49,10 @@ export class OutputCapture {
   /** Text that a worker printed outside any attempt: why it did not start. */
   #strayText = "";
 
-  constructor(clock: Clock, streams: Readonly<Record<StreamName, Readable>>) {
+  /** @param token of the worker: what its records and marks begin with */
+  constructor(clock: Clock, token: string, streams: Readonly<Record<StreamName, Readable>>) {
     this.#clock = clock;
+    this.#token = token;
     this.#streams = streams;
     this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
     for (const name of ["stdout", "stderr"] as const) {
@@ -76,14 +80,9 @@ export class OutputCapture {
     this.#owner = owner;
     this.#markersMissing = 2;
     this.#stderrTail = [];
-    this.#splitters.stdout.expect(owner.marker);
-    this.#splitters.stderr.expect(owner.marker);
-  }
-
-  /** Entries that came another way than the streams; they count for the same limits. */
-  log(entries: readonly LogEntry[]): void {
-    for (const { message, ...entry } of entries) this.#keep({ ...entry, text: message });
-    this.#handOn();
+    const marker = endMarker(this.#token, owner.run);
+    this.#splitters.stdout.expect(marker);
+    this.#splitters.stderr.expect(marker);
   }
 
   /** The attempt is over: hand on what was held back. */
@@ -118,7 +117,19 @@ export class OutputCapture {
       if (this.#markersMissing > 0) return;
       this.#handOn();
       this.#owner?.drained();
+    }, {
+      prefix: recordPrefix(this.#token),
+      bytesMax: RECORD_BYTES_MAX,
+      onRecord: (record) => this.#record(record),
     });
+  }
+
+  // What a run left behind prints in the time of a later one, or of none, is no output of that one.
+  #record(bytes: Buffer): void {
+    const record = decodeRecord(bytes);
+    if (record === null || this.#owner?.run !== record.run) return;
+    const { at, level, source, text } = record;
+    this.#keep({ at, level, source, text });
   }
 
   #read(name: StreamName, chunk: Uint8Array): void {

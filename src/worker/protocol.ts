@@ -1,4 +1,4 @@
-import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
+import type { ErrorInfo, Instance } from "../core/instance.ts";
 import type { JobSource } from "../core/job.ts";
 import type { Signature } from "../core/signature.ts";
 import type { JobState } from "../core/state.ts";
@@ -69,8 +69,8 @@ export type ToWorker =
     readonly notify: JobState | null;
     /** Whether `started` is to be sent before job code runs. */
     readonly wantsStarted: boolean;
-    /** Written as a line of its own to stdout and stderr once job code has ended. */
-    readonly marker: string;
+    /** What its records, and the mark at the end of its output, begin with. */
+    readonly token: string;
     readonly workerId: string;
   }
   | { readonly type: "abort"; readonly run: number; readonly cause: AbortCause }
@@ -86,7 +86,6 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: "hello"; readonly version: number; readonly pid: number }
   | { readonly type: "started"; readonly run: number }
-  | { readonly type: "log"; readonly run: number; readonly entries: readonly LogEntry[] }
   | {
     readonly type: "call";
     readonly run: number;

@@ -1,8 +1,8 @@
-import { writeSync } from "node:fs";
-import { errorCode, JobError } from "../core/errors.ts";
+import { JobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { startGuard } from "./guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "./protocol.ts";
+import { WorkerOutput } from "./worker_output.ts";
 import { WorkerSession } from "./worker_session.ts";
 
 /**
@@ -20,7 +20,6 @@ export async function workerMain(): Promise<void> {
   // Job code may replace these.
   const sendMessage = process.send.bind(process);
   const send = (message: FromWorker) => void sendMessage(message, undefined, undefined, () => {});
-  let writers: ((text: string) => unknown)[] | null = null;
 
   const guard = await startGuard();
   const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
@@ -30,15 +29,7 @@ export async function workerMain(): Promise<void> {
     clock: systemClock,
     guard,
     send,
-    prepare(isCommand) {
-      // Opening process.stdout would make the descriptor non-blocking for the commands that inherit it.
-      if (isCommand) return;
-      writers ??= [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
-    },
-    mark(marker, isCommand) {
-      if (isCommand) return markDescriptors(marker);
-      for (const write of writers!) write(marker);
-    },
+    output: new WorkerOutput(systemClock),
     isIntact: () =>
       process.listeners("message").includes(onMessage) &&
       process.listeners("uncaughtException").includes(onUncaught) &&
@@ -50,20 +41,4 @@ export async function workerMain(): Promise<void> {
   send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
   await disconnected;
   guard.killAll();
-}
-
-/** How often a full pipe is tried again; the daemon reads all the time. */
-const WRITE_TRIES_MAX = 1_000_000;
-
-function markDescriptors(marker: string): void {
-  for (const descriptor of [1, 2]) {
-    for (let tries = 0; tries < WRITE_TRIES_MAX; tries++) {
-      try {
-        writeSync(descriptor, marker);
-        break;
-      } catch (error) {
-        if (errorCode(error) !== "EAGAIN") break;
-      }
-    }
-  }
 }

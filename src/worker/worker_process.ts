@@ -109,7 +109,7 @@ export class WorkerProcess {
       for (const { reader } of pipes ?? []) reader.destroy();
       return;
     }
-    this.#output = new OutputCapture(clock, {
+    this.#output = new OutputCapture(clock, options.token, {
       stdout: out?.reader ?? this.#child.stdout as Readable,
       stderr: err?.reader ?? this.#child.stderr as Readable,
     });
@@ -140,10 +140,9 @@ export class WorkerProcess {
     this.runs += 1;
     this.#result = null;
     this.#isDrained = false;
-    const marker = `\x1e${this.#options.token}.${this.runs}\x1e\n`;
     const stderrLevel: LogLevel = job.source.type === "command" ? "warn" : "error";
     this.#output?.begin({
-      marker,
+      run: this.runs,
       stderrLevel,
       log: (entries) => run.log(entries),
       drained: () => {
@@ -163,7 +162,7 @@ export class WorkerProcess {
       instance,
       notify,
       wantsStarted,
-      marker,
+      token: this.#options.token,
       workerId: this.id,
     });
     this.#isWaitingForStart = wantsStarted;
@@ -247,9 +246,6 @@ export class WorkerProcess {
         this.#isWaitingForStart = false;
         this.#limit.set(null);
         return this.#run.started();
-      case "log":
-        this.#output?.log(message.entries);
-        return;
       case "call":
         return this.#call(message.call, message.method, message.args);
       case "group":

@@ -6,6 +6,7 @@ import { AttemptScope } from "./attempt_scope.ts";
 import { type RunningCommand, startCommand } from "./command_runner.ts";
 import type { Guard } from "./guard.ts";
 import { GroupSweeper } from "./groups.ts";
+import type { WorkerOutput } from "./worker_output.ts";
 import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
 
@@ -16,10 +17,7 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly guard: Guard;
   send(message: FromWorker): void;
-  /** Called before each run, while our own output functions are still untouched. */
-  prepare(isCommand: boolean): void;
-  /** Write a line to stdout and stderr, after everything that was written before. */
-  mark(marker: string, isCommand: boolean): void;
+  readonly output: WorkerOutput;
   /** Whether our own event listeners still stand: job code can remove them. */
   isIntact(): boolean;
 }
@@ -95,7 +93,7 @@ export class WorkerSession {
     const scope = new AttemptScope(message.instance, {
       workerId: message.workerId,
       now: () => this.#host.clock.now().wallMs,
-      log: (entries) => this.#host.send({ type: "log", run, entries }),
+      log: (entries) => this.#host.output.log(run, entries),
       call: (method, args) => this.#call(run, method, args),
     }, message.notify ?? "processing");
     const isCommand = job.source.type === "command";
@@ -108,7 +106,9 @@ export class WorkerSession {
       isFailing: false,
     };
     this.#current = current;
-    this.#host.prepare(isCommand);
+    this.#host.output.begin(run, message.token);
+    // A command has the descriptors and not our functions.
+    if (!isCommand) this.#host.output.install();
     const result = job.source.type === "command"
       ? this.#runCommand(current, job.source.command)
       : this.#runModule(current, job);
@@ -130,9 +130,11 @@ export class WorkerSession {
     }
     current.code = code;
     if (message.wantsStarted) this.#host.send({ type: "started", run: message.run });
-    return message.notify === null
-      ? await runAttempt(code, scope)
-      : await runStateChange(code.handlers, scope, message.notify);
+    const { notify } = message;
+    const loaded = code;
+    return await this.#host.output.within(() =>
+      notify === null ? runAttempt(loaded, scope) : runStateChange(loaded.handlers, scope, notify)
+    );
   }
 
   #runCommand(
@@ -154,14 +156,14 @@ export class WorkerSession {
   #finish(current: CurrentRun, result: AttemptResult): void {
     if (this.#current !== current) return;
     this.#current = null;
-    const { run, marker } = current.message;
+    const { run } = current.message;
     this.#lastRun = run;
     current.scope.close();
     this.#sweeper.sweep();
     for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
     this.#calls.clear();
     const isReusable = !this.#isTainted && this.#host.isIntact();
-    this.#host.mark(marker, current.isCommand);
+    this.#host.output.end();
     this.#host.send({ type: "result", run, result, isReusable });
   }
 

@@ -1,0 +1,177 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { writeSync } from "node:fs";
+import { Writable } from "node:stream";
+import { formatWithOptions } from "node:util";
+import { cutText } from "../core/encode.ts";
+import { errorCode } from "../core/errors.ts";
+import type { LogEntry, LogLevel } from "../core/instance.ts";
+import type { Clock } from "../platform/clock.ts";
+import { LINE_BYTES_MAX } from "./line_splitter.ts";
+import { encodeLines, encodeMessage, endMarker, recordPrefix } from "./output_record.ts";
+
+/** Most spaces that `console.group` indents by. */
+const INDENT_MAX = 40;
+const LEVELS: Readonly<Record<"log" | "info" | "debug" | "warn" | "error", LogLevel>> = {
+  log: "info",
+  info: "info",
+  debug: "debug",
+  warn: "warn",
+  error: "error",
+};
+
+/** The worker's own end of its output: what job code prints and logs. */
+export class WorkerOutput {
+  readonly #clock: Clock;
+  readonly #storage = new AsyncLocalStorage<number>();
+  readonly #streams = [new OutputStream(1), new OutputStream(2)] as const;
+  #isInstalled = false;
+  #run = 0;
+  #token = "";
+  #prefix = "";
+  #indent = "";
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Take the place of `console` and of `process.stdout` and `stderr`: everything is written at once, as what was printed before
+   * a crash tells most, in its order and with its level. The runtime's own streams are never opened: they would make the
+   * descriptors non-blocking for every process that has them.
+   */
+  install(): void {
+    if (this.#isInstalled) return;
+    this.#isInstalled = true;
+    for (const [index, name] of (["stdout", "stderr"] as const).entries()) {
+      const stream = this.#streams[index]!;
+      const value = standardStream(stream.descriptor, (chunk) => {
+        if (!this.#isLate()) stream.write(chunk);
+      });
+      const property = { value, configurable: true, enumerable: true, writable: true };
+      Object.defineProperty(process, name, property);
+    }
+    const methods = Object.entries(LEVELS) as [keyof typeof LEVELS, LogLevel][];
+    for (const [name, level] of methods) {
+      console[name] = (...args: unknown[]) => this.#print(level, args);
+    }
+    console.group = console.groupCollapsed = (...args: unknown[]) => {
+      if (args.length > 0) this.#print("info", args);
+      if (this.#indent.length < INDENT_MAX) this.#indent += "  ";
+    };
+    console.groupEnd = () => {
+      this.#indent = this.#indent.slice(2);
+    };
+  }
+
+  /** The output from now on is that of a run. */
+  begin(run: number, token: string): void {
+    this.#run = run;
+    this.#token = token;
+    this.#prefix = recordPrefix(token);
+    this.#indent = "";
+  }
+
+  /** Execute code of the current run: what it prints when the run is over does not count for a later one. */
+  within<T>(action: () => T): T {
+    return this.#storage.run(this.#run, action);
+  }
+
+  /** Log messages of a run, each as one record. */
+  log(run: number, entries: readonly LogEntry[]): void {
+    const [stdout] = this.#streams;
+    for (const { at, level, source, message } of entries) {
+      const text = cutText(message, LINE_BYTES_MAX);
+      stdout.endLine();
+      stdout.write(encodeMessage(this.#prefix, { run, at, level, source, text }));
+    }
+  }
+
+  /** End the output of the current run, behind everything that was written. */
+  end(): void {
+    for (const stream of this.#streams) {
+      stream.write(endMarker(this.#token, this.#run));
+    }
+    this.#run = 0;
+  }
+
+  #isLate(): boolean {
+    const run = this.#storage.getStore();
+    return run !== undefined && run !== this.#run;
+  }
+
+  #print(level: LogLevel, args: readonly unknown[]): void {
+    const source = level === "warn" || level === "error" ? "stderr" : "stdout";
+    let text = formatted(args);
+    if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
+    const own = this.#streams[source === "stdout" ? 0 : 1];
+    // The rest of a line whose beginning was written to the stream.
+    if (own.isLineOpen && !this.#isLate()) return own.write(`${text}\n`);
+    const run = this.#storage.getStore() ?? this.#run;
+    if (run === 0) return own.write(`${text}\n`);
+    const at = this.#clock.now().wallMs;
+    this.#streams[0].write(encodeLines(this.#prefix, { run, at, level, source, text }));
+  }
+}
+
+function formatted(args: readonly unknown[]): string {
+  if (args.length === 1 && typeof args[0] === "string") return args[0];
+  try {
+    return formatWithOptions({ colors: false }, ...args);
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+/** How often a full descriptor that others made non-blocking is tried again, with a millisecond between. */
+const WRITE_TRIES_MAX = 60_000;
+
+/** One descriptor, written to the end before anything else happens. */
+class OutputStream {
+  readonly descriptor: number;
+  /** Whether what was written so far ends within a line. */
+  isLineOpen = false;
+  readonly #pause = new Int32Array(new SharedArrayBuffer(4));
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor;
+  }
+
+  endLine(): void {
+    if (this.isLineOpen) this.write("\n");
+  }
+
+  write(chunk: string | Uint8Array): void {
+    let rest = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    if (rest.length === 0) return;
+    this.isLineOpen = rest.at(-1) !== 10;
+    for (let tries = 0; rest.length > 0 && tries < WRITE_TRIES_MAX;) {
+      try {
+        rest = rest.subarray(writeSync(this.descriptor, rest));
+      } catch (error) {
+        // Nobody reads any more.
+        if (errorCode(error) !== "EAGAIN") return;
+        tries += 1;
+        Atomics.wait(this.#pause, 0, 0, 1);
+      }
+    }
+  }
+}
+
+/** A stream as `process.stdout` is one; it never closes. */
+function standardStream(descriptor: number, write: (chunk: Uint8Array) => void): Writable {
+  const stream = new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      write(chunk);
+      done();
+    },
+  });
+  stream.end = (...args: unknown[]) => {
+    const [chunk] = args;
+    if (chunk !== undefined && typeof chunk !== "function") stream.write(chunk);
+    const done = args.findLast((argument) => typeof argument === "function");
+    if (done) queueMicrotask(done as () => void);
+    return stream;
+  };
+  stream.destroy = () => stream;
+  return Object.assign(stream, { fd: descriptor, isTTY: false });
+}
