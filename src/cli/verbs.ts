@@ -5,6 +5,7 @@ import { DELETE } from "./verbs/delete.ts";
 import { DESCRIBE } from "./verbs/describe.ts";
 import { GET } from "./verbs/get.ts";
 import { HISTORY } from "./verbs/history.ts";
+import { IMPORT } from "./verbs/import.ts";
 import { INIT } from "./verbs/init.ts";
 import { LIST } from "./verbs/list.ts";
 import { LOGS } from "./verbs/logs.ts";
@@ -21,6 +22,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   CHECK,
   INIT,
   NEXT,
+  IMPORT,
   STATUS,
   SCHEDULE,
   LIST,

@@ -1,0 +1,165 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { JobError } from "../../core/errors.ts";
+import { hostTimezone } from "../../platform/host_timezone.ts";
+import type { CrontabText, ImportResult } from "../../tools/import/import_crontab.ts";
+import type { ImportNote } from "../../tools/import/crontab_reader.ts";
+import type { LineCheck } from "../../tools/import/verify_crontab.ts";
+import { type Args, assertOneOf, usageError } from "../args.ts";
+import { EXIT } from "../exit_codes.ts";
+import type { CliIo } from "../io.ts";
+import type { Verb, VerbGroup } from "../verb.ts";
+import { OUT_OPTIONS, tell, writeOut } from "../written_file.ts";
+
+/** Where cron keeps the crontabs of users: on Debian, on Red Hat. */
+const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron"];
+const STDIN_BYTES_MAX = 4 * 1_048_576;
+
+async function readStdin(io: CliIo): Promise<Uint8Array> {
+  const blocks: Uint8Array[] = [];
+  let length = 0;
+  for await (const block of io.stdin) {
+    const bytes = typeof block === "string" ? new TextEncoder().encode(block) : block;
+    length += bytes.length;
+    if (length > STDIN_BYTES_MAX) {
+      throw usageError(`Cannot import stdin: over ${STDIN_BYTES_MAX} bytes`, "Import one crontab");
+    }
+    blocks.push(bytes);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const block of blocks) {
+    whole.set(block, at);
+    at += block.length;
+  }
+  return whole;
+}
+
+function spoolFile(user: string, spool: string | undefined): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/.test(user)) {
+    throw usageError(
+      `Cannot import the crontab of "${user}": not a user's name`,
+      "Name an account",
+    );
+  }
+  const directories = spool === undefined ? SPOOLS : [spool];
+  const found = directories.map((directory) => join(directory, user)).find((path) =>
+    existsSync(path)
+  );
+  if (found !== undefined) return found;
+  throw new JobError(
+    "not_found",
+    `Cannot import the crontab of "${user}": none in ${directories.join(" or ")}`,
+    {
+      hint:
+        `It takes root to see it; or pipe it in: crontab -l | jobctl import crontab - --user ${user}`,
+    },
+  );
+}
+
+async function openTexts(
+  args: Args,
+  io: CliIo,
+): Promise<{ readonly crontabs: readonly CrontabText[]; readonly notes: readonly ImportNote[] }> {
+  const user = args.text("user");
+  const file = args.word("FILE") || (user === undefined ? "" : spoolFile(user, args.text("spool")));
+  if (file === "") {
+    throw usageError(
+      "Cannot import: no crontab is named",
+      "Name /etc/crontab, /etc/cron.d, --user NAME, or pipe it in: crontab -l | jobctl import crontab -",
+    );
+  }
+  const { decodeCrontab, openCrontabs } = await import("../../tools/import/import_crontab.ts");
+  const owner = user ?? null;
+  if (file === "-") {
+    const text = decodeCrontab(await readStdin(io));
+    return { crontabs: [{ file: "stdin", text, isSystem: args.flag("system"), owner }], notes: [] };
+  }
+  const path = resolve(io.cwd, file);
+  // These have a user before each command wherever cron reads them.
+  const isSystem = args.flag("system") || /^\/etc\/(?:crontab$|cron\.d\/)/.test(path);
+  return openCrontabs(path, { isSystem, owner });
+}
+
+async function tellNotes(notes: readonly ImportNote[], io: CliIo): Promise<void> {
+  for (const { file, line, text } of notes) {
+    await tell(io, line === null ? `${file}: ${text}` : `${file}:${line}: ${text}`);
+  }
+}
+
+function checkText(check: LineCheck): string {
+  const at = `${check.line.file}:${check.line.line}: ${check.kind}`;
+  if (check.problem !== null) return `${at}: NOT the same: ${check.problem}`;
+  if (check.line.schedule === "@reboot") return `${at}: the same: at each start`;
+  if (check.differsAt === null) return `${at}: the same ${check.ourCount} runs`;
+  const first = new Date(check.differsAt).toISOString();
+  return `${at}: NOT the same: cron ${check.cronCount} runs, jobctl ${check.ourCount}, first difference ${first}`;
+}
+
+async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
+  const { verifyCrontab, VERIFIED_DAYS } = await import("../../tools/import/verify_crontab.ts");
+  const checks = await verifyCrontab(result, io.clock.now().wallMs);
+  for (const check of checks) await tell(io, checkText(check));
+  const same = checks.filter(({ problem, differsAt }) => problem === null && differsAt === null);
+  const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
+  await tell(
+    io,
+    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${checks.length} lines are the same, ${runs} runs`,
+  );
+  return same.length === checks.length;
+}
+
+const CRONTAB: Verb = {
+  name: "crontab",
+  summary: "Turn crontabs into a configuration that behaves as cron does",
+  details:
+    "Works without a daemon. Writes TOML; what cannot be carried over is told on stderr as file:line: text, and the exit " +
+    "code is 3 then. A directory is read as cron reads /etc/cron.d. With --verify each line's runs of the next 366 days by " +
+    "cron's own rules are compared with those of the written job.",
+  words: [{
+    name: "FILE",
+    describe: "A crontab, a directory of them, or - for stdin",
+    isOptional: true,
+  }],
+  options: {
+    user: { describe: "The crontab of this user, whose jobs run as that user" },
+    spool: { describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})` },
+    system: {
+      describe: "A user stands before each command (default in /etc/crontab and in directories)",
+      isFlag: true,
+    },
+    timezone: { describe: "Zone that cron runs in (default: the host's)" },
+    verify: { describe: "Compare the runs of the next 366 days", isFlag: true },
+    ...OUT_OPTIONS,
+  },
+  examples: [
+    [
+      "jobctl import crontab /etc/crontab --out config.toml --verify",
+      "The system's crontab, proved",
+    ],
+    ["jobctl import crontab /etc/cron.d > cron.toml", "All files of a directory"],
+    ["crontab -l | jobctl import crontab - > config.toml", "One's own crontab"],
+    ["jobctl import crontab --user www-data", "As root: the crontab of a user"],
+  ],
+  isClient: false,
+  async run(args, { io }) {
+    assertOneOf(args, ["user", "system"]);
+    const { crontabs, notes } = await openTexts(args, io);
+    const { importCrontabs } = await import("../../tools/import/import_crontab.ts");
+    const timezone = args.text("timezone") ?? hostTimezone();
+    const result = importCrontabs(crontabs, { timezone });
+    await writeOut(result.toml, args, io);
+    const all = [...notes, ...result.notes];
+    await tellNotes(all, io);
+    const isSame = !args.flag("verify") || await verify(result, io);
+    const hasLoss = all.some(({ isLoss }) => isLoss);
+    return isSame && !hasLoss ? EXIT.ok : EXIT.conditionNotMet;
+  },
+};
+
+/** `jobctl import` */
+export const IMPORT: VerbGroup = {
+  name: "import",
+  summary: "Turn what another scheduler runs into a configuration",
+  verbs: [CRONTAB],
+};

@@ -1,0 +1,46 @@
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import type { Args } from "./args.ts";
+import type { CliIo } from "./io.ts";
+import { makeLinesVisible } from "./output/safe_text.ts";
+import type { OptionSpecs } from "./verb.ts";
+
+/** Options of verbs that write a file, or its text to stdout. */
+export const OUT_OPTIONS: OptionSpecs = {
+  out: { describe: "File to write (default: stdout)" },
+  force: { describe: "Overwrite the file of --out", isFlag: true },
+};
+
+/**
+ * Write text to the file of `--out`, or to stdout.
+ *
+ * @throws JobError `already_exists` for a file that is there without `--force`, `unavailable` when it cannot be written
+ */
+export async function writeOut(text: string, args: Args, io: CliIo): Promise<void> {
+  const out = args.text("out");
+  if (out === undefined) {
+    // Raw text goes to a pipe as it is and to a terminal only in visible form.
+    return await io.stdout.write(io.isTerminal ? makeLinesVisible(text) : text);
+  }
+  const path = resolve(io.cwd, out);
+  try {
+    // Commands of a crontab may hold passwords.
+    writeFileSync(path, text, { flag: args.flag("force") ? "w" : "wx", mode: 0o640 });
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") {
+      throw new JobError("already_exists", `Cannot write "${path}": it exists already`, {
+        hint: "Choose another file, or overwrite it with --force",
+      });
+    }
+    throw new JobError("unavailable", `Cannot write "${path}": ${messageOf(error)}`, {
+      hint: "Choose a file that you may write to",
+      cause: error,
+    });
+  }
+}
+
+/** One message on stderr, also into a pipe: it tells what the written text lacks. */
+export async function tell(io: CliIo, text: string): Promise<void> {
+  await io.stderr.write(`${makeLinesVisible(text)}\n`);
+}

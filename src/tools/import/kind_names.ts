@@ -1,0 +1,82 @@
+import { basename } from "node:path";
+
+/** Programs that only prepare, guard or wrap what a line is for. */
+const WRAPPERS = new Set(
+  ("test [ [[ ! cd sleep true false : export set umask ulimit if then fi else { } ( ) exec env nice ionice chrt flock " +
+    "timeout chronic sudo su exit return for do done while nohup setsid time command eval . source ifne mkdir touch date echo printf")
+    .split(" "),
+);
+/** Programs that run the script that they are given. */
+const INTERPRETERS = /^(?:ba|da|z|k)?sh$|^(?:python|php|perl|ruby|node|deno|bun)[\d.]*$/;
+/** A line that asks chance for some sleep first. */
+const SLEEPER = /\b(?:rand|sleep|RANDOM)\b/;
+const NAME_LENGTH_MAX = 60;
+
+function namePart(text: string): string {
+  return basename(text).replace(/\.(?:sh|py|php|pl|rb|js|ts|bash)$/, "")
+    .replaceAll(/[^A-Za-z0-9_]+/g, "-").replaceAll(/^[-_]+|-+$/g, "");
+}
+
+/** The words of one simple command, without quotes; enough to name it. */
+function wordsOf(command: string): string[] {
+  return (command.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? [])
+    .map((word) => word.replaceAll(/["']/g, ""));
+}
+
+function isOption(word: string): boolean {
+  return /^[-+<>&|\d]/.test(word) || word.includes("=");
+}
+
+function nameCommand(command: string): string | null {
+  let words = wordsOf(command);
+  while (words.length > 0) {
+    const [word = "", ...rest] = words;
+    const program = basename(word);
+    if (program === "test" || program === "[" || program === "[[" || program === "cd") return null;
+    if (!isOption(word) && !WRAPPERS.has(program) && /^[./~$\w{}-]+$/.test(word)) break;
+    // The file of a lock and the like is an argument of the wrapper, not the program.
+    words = program === "flock" ? rest.filter((one) => !isOption(one)).slice(1) : rest;
+  }
+  const [word = "", ...rest] = words;
+  const program = namePart(word);
+  if (program === "") return null;
+  const argument = rest.find((one) => !isOption(one));
+  if (program === "run-parts" && argument !== undefined) return namePart(argument);
+  if (INTERPRETERS.test(basename(word))) {
+    if (argument === undefined || /\s/.test(argument)) {
+      return SLEEPER.test(command) ? null : program;
+    }
+    if (argument !== rest[0] && /^-[ce]/.test(rest[0] ?? "")) {
+      return SLEEPER.test(command) ? null : program;
+    }
+    return namePart(argument) || program;
+  }
+  const verb = rest[0] !== undefined && /^[a-z][a-z-]{2,20}$/.test(rest[0]) ? `-${rest[0]}` : "";
+  return `${program}${verb}`;
+}
+
+/** A name for what a command line does: its first program that is more than a wrapper or a check. */
+export function nameLine(command: string): string {
+  // What is in quotes separates no commands.
+  const flat = command.replaceAll(
+    /'[^']*'|"[^"]*"/g,
+    (quoted) => quoted.replaceAll(/[&|;(){}\n]/g, " "),
+  );
+  for (const part of flat.split(/&&|\|\||[;|&\n(){}]/)) {
+    const name = nameCommand(part.trim());
+    if (name !== null && /^[A-Za-z0-9]/.test(name)) return name.slice(0, NAME_LENGTH_MAX);
+  }
+  return "job";
+}
+
+/** Gives each name once: the second `backup` is `backup-2`. */
+export class KindNames {
+  readonly #taken = new Set<string>();
+
+  take(name: string): string {
+    let kind = name;
+    for (let count = 2; this.#taken.has(kind); count++) kind = `${name}-${count}`;
+    this.#taken.add(kind);
+    return kind;
+  }
+}

@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import fc from "fast-check";
+import { isJobError } from "../../src/core/errors.ts";
+import { readAssignment, splitCommand } from "../../src/tools/import/crontab_reader.ts";
+import {
+  decodeCrontab,
+  importCrontabs,
+  type ImportResult,
+  openCrontabs,
+} from "../../src/tools/import/import_crontab.ts";
+import { nameLine } from "../../src/tools/import/kind_names.ts";
+import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { loadText } from "../support/config_world.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
+
+function importText(
+  text: string,
+  options: { readonly isSystem?: boolean; readonly timezone?: string; readonly owner?: string } =
+    {},
+): ImportResult {
+  const { isSystem = false, timezone = "Europe/Berlin", owner = null } = options;
+  return importCrontabs([{ file: "cron", text, isSystem, owner }], { timezone });
+}
+
+function fixture(name: string): string {
+  return readFileSync(new URL(`../support/crontabs/${name}`, import.meta.url), "utf8");
+}
+
+/** What the written file loads as, by kind. */
+async function loaded(result: ImportResult) {
+  const outcome = await loadText(result.toml);
+  assert.deepEqual(outcome.problems, []);
+  assert.deepEqual(outcome.warnings, []);
+  return outcome;
+}
+
+for (
+  const [line, expected] of [
+    ["A=b", ["A", "b"]],
+    ["A = b c ", ["A", "b c"]],
+    [`A=" b "`, ["A", " b "]],
+    [`"A"='b'`, ["A", "b"]],
+    ["A=", ["A", ""]],
+    ["A=b # c", ["A", "b # c"]],
+    [`A="b`, null],
+    [`A="b" c`, null],
+    ["* * * * * a=b", null],
+    ["@reboot A=b x", null],
+    ["30 2 * * * x", null],
+  ] as const
+) {
+  test(`readAssignment() reads ${JSON.stringify(line)}`, () => {
+    assert.deepEqual(readAssignment(line), expected);
+  });
+}
+
+for (
+  const [text, command, stdin] of [
+    ["x", "x", null],
+    ["x %", "x ", ""],
+    ["x%a", "x", "a\n"],
+    ["x%a%%b", "x", "a\n\nb\n"],
+    ["x%a%", "x", "a\n"],
+    ["date +\\%F", "date +%F", null],
+    ["x \\%%a\\%b", "x %", "a%b\n"],
+    ["x \\a%b\\c", "x \\a", "b\\c\n"],
+  ] as const
+) {
+  test(`splitCommand() takes ${JSON.stringify(text)} apart as cron does`, () => {
+    assert.deepEqual(splitCommand(text), { command, stdin });
+  });
+}
+
+for (
+  const [line, kind] of [
+    ["cd / && run-parts --report /etc/cron.hourly", "cron-hourly"],
+    ["test -x /a || { cd / && run-parts --report /etc/cron.daily; }", "cron-daily"],
+    ["test -x /usr/bin/certbot && perl -e 'sleep int(rand(9))' && certbot -q renew", "certbot"],
+    ["pg_dump app | zstd > /b", "pg_dump-app"],
+    ["php -q /var/www/cron.php > /dev/null 2>&1", "cron"],
+    ["bash -c 'for i in 1 2; do x; done'", "bash"],
+    ["flock -n /tmp/x.lock /opt/a/run.sh", "run"],
+    ["nice -n 19 ionice -c3 /usr/bin/updatedb", "updatedb"],
+    ["A=1 /usr/lib/e2scrub_all_cron", "e2scrub_all_cron"],
+    ["[ -f /x ] || exit 0", "job"],
+    ["$HOME/bin/daily.job", "daily-job"],
+    ["'", "job"],
+  ] as const
+) {
+  test(`nameLine() names "${line}" ${kind}`, () => assert.equal(nameLine(line), kind));
+}
+
+test("importCrontabs() writes Debian's own crontab, and cron's behaviour with it", async () => {
+  const result = importText(fixture("debian"), { isSystem: true });
+  assert.deepEqual(result.notes, []);
+  const { job } = await loaded(result);
+  const weekly = job("cron-weekly");
+  assert.equal(weekly.command!.user, "root");
+  assert.equal(weekly.description, null);
+  assert.deepEqual(weekly.command!.argv.slice(0, 3), [
+    "/bin/sh",
+    "-c",
+    "test -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.weekly; }",
+  ]);
+  assert.deepEqual(weekly.schedules, [{
+    cron: "47 6 * * 7",
+    everyMs: null,
+    timezone: "Europe/Berlin",
+    overlap: "allow",
+    misfire: "skip",
+    misfireWithinMs: 86_400_000,
+    jitterMs: 0,
+  }]);
+});
+
+test("importCrontabs() carries environment, shell, home, zone, delay, stdin and comments", async () => {
+  const result = importText(
+    [
+      "PATH=/opt/bin:/bin",
+      "GREETING=\"a ${b} 'c'\"",
+      "SHELL=/bin/bash",
+      "HOME=/srv",
+      "CRON_TZ=Asia/Tokyo",
+      "RANDOM_DELAY=5",
+      "# Sends the",
+      "# report",
+      "30 2 * * * mail -s x\\%y boss%Hello%there",
+      "",
+      "# Far from it",
+      "",
+      "@reboot start",
+    ].join("\n"),
+    { owner: "www-data" },
+  );
+  assert.deepEqual(result.notes, []);
+  const { job } = await loaded(result);
+  const mail = job("mail");
+  assert.equal(mail.description, "Sends the report");
+  assert.deepEqual(mail.command, {
+    argv: ["/bin/bash", "-c", "mail -s x%y boss", "jobctl"],
+    cwd: "/srv",
+    env: { PATH: "/opt/bin:/bin", GREETING: "a ${b} 'c'", SHELL: "/bin/bash", HOME: "/srv" },
+    user: "www-data",
+    group: null,
+    umask: null,
+    stdin: { text: "Hello\nthere\n" },
+    successCodes: [0],
+    parameters: [],
+  });
+  assert.deepEqual([mail.schedules[0]!.timezone, mail.schedules[0]!.jitterMs], [
+    "Asia/Tokyo",
+    300_000,
+  ]);
+  const start = job("start");
+  assert.deepEqual([start.description, start.schedules[0]!.cron, start.schedules[0]!.jitterMs], [
+    null,
+    "@reboot",
+    0,
+  ]);
+});
+
+test("importCrontabs() tells by line what it cannot carry", () => {
+  const { notes, imported } = importText(fixture("odd"), { isSystem: true });
+  assert.deepEqual(notes.map(({ line, isLoss }) => [line, isLoss]), [
+    [1, true],
+    [12, true],
+    [13, true],
+    [15, true],
+    [16, true],
+  ]);
+  assert.match(notes[0]!.text, /^MAILTO=root is not carried/);
+  assert.match(notes[1]!.text, /cron refuses it too: .*bad minute/);
+  assert.match(notes[2]!.text, /day of month "30" never comes in month "2"/);
+  assert.match(notes[4]!.text, /cron wants five fields and a command/);
+  assert.equal(imported.length, 7);
+});
+
+test("importCrontabs() takes CR LF, a mark of the byte order and a last line without an end", async () => {
+  const result = importText("\uFEFF*/5 * * * * a x\r\n\t 30 1 * * 0-7\tb");
+  assert.deepEqual(result.notes.map(({ line, isLoss }) => [line, isLoss]), [[null, false]]);
+  const { job } = await loaded(result);
+  assert.equal(job("b").schedules[0]!.cron, "30 1 * * 0-7");
+});
+
+test("importCrontabs() names kinds once each", () => {
+  const { imported } = importText("1 * * * * a\n2 * * * * a\n3 * * * * /b/a.sh\n");
+  assert.deepEqual(imported.map(({ job }) => job.kind), ["a", "a-2", "a-3"]);
+});
+
+test("importCrontabs() refuses a system crontab that is read as a user's", () => {
+  assert.throws(
+    () => importText("* * * * * root true\n"),
+    (error) => isJobError(error, "invalid_argument") && /--system/.test(error.hint!),
+  );
+});
+
+test("decodeCrontab() takes Latin-1 where the bytes are no UTF-8", () => {
+  assert.equal(decodeCrontab(new Uint8Array([0x61, 0xe4])), "aä");
+  assert.equal(decodeCrontab(new TextEncoder().encode("aä")), "aä");
+});
+
+test("openCrontabs() takes the names of a directory that run-parts takes", async () => {
+  const line = "* * * * * root true\n";
+  const files = { "a": line, "b-1_C": line, "c.dpkg-old": line, "d~": line, ".e": line };
+  await withTempDir(files, ({ path }) => {
+    const { crontabs, notes } = openCrontabs(path, { isSystem: false, owner: null });
+    assert.deepEqual(
+      crontabs.map(({ file, isSystem }) => [file.slice(path.length + 1), isSystem]),
+      [
+        ["a", true],
+        ["b-1_C", true],
+      ],
+    );
+    assert.deepEqual(notes.map(({ file }) => file.slice(path.length + 1)), [
+      ".e",
+      "c.dpkg-old",
+      "d~",
+    ]);
+  });
+  assert.throws(
+    () => openCrontabs("/nowhere/crontab", { isSystem: true, owner: null }),
+    (error) => isJobError(error, "not_found"),
+  );
+});
+
+for (const timezone of ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "UTC"]) {
+  test(`verifyCrontab() finds every run of the packages' crontabs the same in ${timezone}`, async () => {
+    const result = importText(fixture("packages"), { isSystem: true, timezone });
+    assert.deepEqual(result.notes, []);
+    const checks = await verifyCrontab(result, NOW);
+    assert.equal(checks.length, 8);
+    for (const { kind, problem, differsAt, cronCount } of checks) {
+      assert.deepEqual([kind, problem, differsAt], [kind, null, null]);
+      assert.ok(cronCount > 0);
+    }
+  });
+}
+
+test("verifyCrontab() finds a run that is not the same, and a job that is not there", async () => {
+  const result = importText("30 2 * * * a\n30 2 * * * b\n");
+  const changed = {
+    ...result,
+    toml: result.toml.replace('"30 2 * * *"', '"30 2 * * 1-6"').replace("jobs.b", "jobs.c"),
+  };
+  const [a, b] = await verifyCrontab(changed, NOW);
+  assert.deepEqual([a!.cronCount, a!.ourCount], [366, 314]);
+  assert.equal(new Date(a!.differsAt!).getUTCDay(), 0);
+  assert.equal(b!.problem, "the written job does not load");
+});
+
+test("importCrontabs() writes a file that loads as what stood there, whatever the line", async () => {
+  const text = fc.string({
+    unit: fc.constantFrom(..."ab $'\"\\{}#%=\t~é漢😀\x01\x7f&|;<>*".match(/./gsu)!),
+    minLength: 1,
+    maxLength: 30,
+  });
+  await fc.assert(
+    fc.asyncProperty(text, text, async (value, command) => {
+      const line = `5 4 * * * x${command}`;
+      const result = importText(`V="${value.replaceAll('"', "'")}"\n${line}\n`);
+      const { job } = await loaded(result);
+      const [{ job: draft }] = result.imported as [ImportResult["imported"][0]];
+      const spec = job(draft.kind).command!;
+      const wanted = splitCommand(`x${command}`);
+      assert.equal(spec.argv[2], wanted.command.trim());
+      assert.deepEqual(spec.stdin, wanted.stdin === null ? null : { text: wanted.stdin });
+      assert.equal(spec.env.V, value.replaceAll('"', "'"));
+    }),
+    { numRuns: 100 },
+  );
+});
