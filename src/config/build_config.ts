@@ -50,6 +50,10 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       keepSuccessMs: values["defaults.keep.success"],
       keepFailureMs: values["defaults.keep.failure"],
       isolation: values["worker.isolation"],
+      output: {
+        bytesMax: values["defaults.output.max_size"],
+        linesMax: values["defaults.output.max_lines"],
+      },
     },
     scheduleDefaults: {
       overlap: values["defaults.overlap"],

@@ -10,6 +10,7 @@ import {
   oneOrMany,
   optional,
   path,
+  size,
   string,
   timezone,
 } from "./readers.ts";
@@ -36,6 +37,8 @@ const OPTIONS = {
   "retry.jitter": number({ min: 0, max: 1 }),
   "keep.success": duration(),
   "keep.failure": duration(),
+  "output.max_size": size({ minBytes: 1_000 }),
+  "output.max_lines": integer(10, 1_000_000),
 };
 
 const DOCS = {
@@ -57,6 +60,9 @@ const DOCS = {
   "retry.jitter": "Share of the wait that chance moves, from 0 to 1.",
   "keep.success": "How long an instance that completed is kept, with its history and log.",
   "keep.failure": "How long any other finished instance is kept.",
+  "output.max_size":
+    "How much of an attempt's output is kept, half from its beginning and half from its end.",
+  "output.max_lines": "How many lines of an attempt's output are kept, likewise.",
 };
 
 /** Every key outside of job tables. Those without a reader are planned. */
@@ -170,6 +176,16 @@ export const KEYS = {
   "defaults.retry.jitter": key(OPTIONS["retry.jitter"], 0.2, DOCS["retry.jitter"]),
   "defaults.keep.success": key(OPTIONS["keep.success"], "7d", DOCS["keep.success"]),
   "defaults.keep.failure": key(OPTIONS["keep.failure"], "30d", DOCS["keep.failure"]),
+  "defaults.output.max_size": key(
+    OPTIONS["output.max_size"],
+    "1MiB",
+    DOCS["output.max_size"],
+  ),
+  "defaults.output.max_lines": key(
+    OPTIONS["output.max_lines"],
+    10_000,
+    DOCS["output.max_lines"],
+  ),
 };
 
 /** Every key of a job's table. Without a default of its own a key takes that of [defaults]. */
@@ -255,6 +271,8 @@ export const JOB_KEYS = {
   "retry.jitter": key(OPTIONS["retry.jitter"], undefined, DOCS["retry.jitter"]),
   "keep.success": key(OPTIONS["keep.success"], undefined, DOCS["keep.success"]),
   "keep.failure": key(OPTIONS["keep.failure"], undefined, DOCS["keep.failure"]),
+  "output.max_size": key(OPTIONS["output.max_size"], undefined, DOCS["output.max_size"]),
+  "output.max_lines": key(OPTIONS["output.max_lines"], undefined, DOCS["output.max_lines"]),
   concurrency: planned("Most instances of the job that run at once."),
   limits: planned("Limits of memory, processor time and open files of the command."),
   rate: planned("Most starts of the job in a span of time."),

@@ -114,7 +114,8 @@ function readCommand(
   return {
     argv,
     cwd: values.cwd ?? null,
-    env: values.env ?? {},
+    env: values.env?.values ?? {},
+    secrets: values.env?.secrets ?? [],
     user: values.user ?? null,
     group: values.group ?? null,
     umask: values.umask ?? null,
@@ -164,6 +165,10 @@ function readOptions(values: JobValues): JobTable["options"] {
     keepSuccessMs: values["keep.success"],
     keepFailureMs: values["keep.failure"],
     isolation: values.isolation,
+    output: defined({
+      bytesMax: values["output.max_size"],
+      linesMax: values["output.max_lines"],
+    }),
     retry: defined({
       max: values["retry.max"],
       backoff: values["retry.backoff"],

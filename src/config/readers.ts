@@ -1,5 +1,6 @@
 import { parseDuration } from "../core/duration.ts";
 import { isJobError } from "../core/errors.ts";
+import { formatSize, parseSize } from "../core/size.ts";
 import { openZone } from "../core/zone.ts";
 import { resolve } from "node:path";
 import { childOf, type Field, isText, type Report } from "./source.ts";
@@ -113,6 +114,30 @@ export function duration(options: { readonly minMs?: number } = {}): Reader<numb
       try {
         const ms = parseDuration(value);
         return ms >= least ? ms : report.mismatch(field, wanted);
+      } catch (error) {
+        if (!isJobError(error, "invalid_argument")) throw error;
+        return report.mismatch(field, wanted);
+      }
+    },
+  };
+}
+
+/** A size as text, in bytes. */
+export function size(options: { readonly minBytes?: number } = {}): Reader<number> {
+  const least = options.minBytes ?? 0;
+  const limit = least > 0 ? ` of at least ${formatSize(least)}` : "";
+  const wanted = `a size${limit} such as "512MB" or "2GiB"`;
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") {
+        const hint = typeof value === "number" ? `Write "${value}B" for bytes` : undefined;
+        return report.mismatch(field, wanted, hint);
+      }
+      try {
+        const bytes = parseSize(value);
+        return bytes >= least ? bytes : report.mismatch(field, wanted);
       } catch (error) {
         if (!isJobError(error, "invalid_argument")) throw error;
         return report.mismatch(field, wanted);

@@ -26,8 +26,14 @@ export function secret(): Reader<string> {
   };
 }
 
+/** Variables, and which of their values were given by reference. */
+export interface EnvironmentValues {
+  readonly values: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+}
+
 /** A table of environment variables, each a {@link secret}. */
-export function environment(): Reader<Readonly<Record<string, string>>> {
+export function environment(): Reader<EnvironmentValues> {
   const wanted = `a table of variables, each ${WANTED}`;
   const one = secret();
   return {
@@ -35,6 +41,7 @@ export function environment(): Reader<Readonly<Record<string, string>>> {
     read(field, report) {
       if (!isTable(field.value)) return report.value(field, `found no table, wanted ${wanted}`);
       const read: Record<string, string> = {};
+      const secrets: string[] = [];
       let isComplete = true;
       for (const [name, value] of Object.entries(field.value)) {
         const child = childOf(field, name, value);
@@ -45,9 +52,12 @@ export function environment(): Reader<Readonly<Record<string, string>>> {
         }
         const text = one.read(child, report);
         if (text === undefined) isComplete = false;
-        else read[name] = text;
+        else {
+          read[name] = text;
+          if (isTable(value)) secrets.push(text);
+        }
       }
-      return isComplete ? read : undefined;
+      return isComplete ? { values: read, secrets } : undefined;
     },
   };
 }

@@ -23,6 +23,13 @@ export interface JobOptions {
   readonly keepSuccessMs: number;
   readonly keepFailureMs: number;
   readonly isolation: "process" | "inline";
+  readonly output: OutputLimits;
+}
+
+/** How much of what an attempt prints is kept: half of it from the beginning, half from the end. */
+export interface OutputLimits {
+  readonly bytesMax: number;
+  readonly linesMax: number;
 }
 
 /** Options of a job where nothing says otherwise. */
@@ -35,6 +42,7 @@ export const JOB_DEFAULTS: JobOptions = {
   keepSuccessMs: 7 * 86_400_000,
   keepFailureMs: 30 * 86_400_000,
   isolation: "process",
+  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 /** Arguments by position, or by parameter name. */
@@ -54,6 +62,8 @@ export interface CommandSpec {
   readonly argv: readonly string[];
   readonly cwd: string | null;
   readonly env: Readonly<Record<string, string>>;
+  /** Values of `env` that were given by reference: they are masked in logs and errors. */
+  readonly secrets: readonly string[];
   readonly user: string | null;
   readonly group: string | null;
   /** File mode mask, null to keep the daemon's. */

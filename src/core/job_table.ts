@@ -30,8 +30,9 @@ export interface JobTable {
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */
-  readonly options: Partial<Omit<JobOptions, "retry">> & {
+  readonly options: Partial<Omit<JobOptions, "retry" | "output">> & {
     readonly retry?: Partial<JobOptions["retry"]>;
+    readonly output?: Partial<JobOptions["output"]>;
   };
   readonly schedules: readonly ScheduleSpec[];
   readonly arguments: ArgumentInput;

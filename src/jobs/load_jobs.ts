@@ -265,8 +265,13 @@ function isGiven(args: ArgumentInput | undefined): boolean {
 
 function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
   if (table === undefined) return options;
-  const { retry, ...rest } = table.options;
-  return { ...options, ...rest, retry: { ...options.retry, ...retry } };
+  const { retry, output, ...rest } = table.options;
+  return {
+    ...options,
+    ...rest,
+    retry: { ...options.retry, ...retry },
+    output: { ...options.output, ...output },
+  };
 }
 
 function firstLine(doc: string | undefined): string {

@@ -26,6 +26,7 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
     keepSuccessMs: durationOf("keep.success", keep.success) ?? base.keepSuccessMs,
     keepFailureMs: durationOf("keep.failure", keep.failure) ?? base.keepFailureMs,
     isolation: input.isolation ?? base.isolation,
+    output: base.output,
   };
 }
 

@@ -213,7 +213,7 @@ class InlineAttempt implements Attempt, ScopeHost {
 
   log(entries: readonly LogEntry[]): void {
     if (this.#hasEnded) return;
-    this.#limiter ??= new OutputLimiter();
+    this.#limiter ??= new OutputLimiter(this.#task.job.options.output);
     for (const { message, ...entry } of entries) {
       const kept = this.#limiter.push({ ...entry, text: message });
       if (kept) this.#sink.log([kept]);

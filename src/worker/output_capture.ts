@@ -1,8 +1,10 @@
 import type { Readable } from "node:stream";
 import type { LogEntry, LogLevel } from "../core/instance.ts";
+import type { OutputLimits } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import { OutputLimiter } from "./output_limiter.ts";
+import type { SecretMask } from "./secret_mask.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
 /** Output read from one worker within a window before its pipes rest until the window ends: 80 MiB a second. */
@@ -21,6 +23,8 @@ export interface OutputOwner {
   /** Number of the run that it is. */
   readonly run: number;
   readonly stderrLevel: LogLevel;
+  readonly limits: OutputLimits;
+  readonly mask: SecretMask;
   log(entries: readonly LogEntry[]): void;
   /** Both streams have shown the marker. */
   drained(): void;
@@ -36,8 +40,8 @@ export class OutputCapture {
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   #owner: OutputOwner | null = null;
-  #limiter = new OutputLimiter();
-  #isClean = true;
+  /** Made by the first line: most attempts print nothing. */
+  #limiter: OutputLimiter | null = null;
   #entries: LogEntry[] = [];
   #stderrTail: LogEntry[] = [];
   #markersMissing = 0;
@@ -87,15 +91,13 @@ export class OutputCapture {
 
   /** The attempt is over: hand on what was held back. */
   end(): void {
-    // Most attempts print nothing.
-    if (!this.#isClean || this.#markersMissing > 0) {
+    if (this.#limiter !== null || this.#markersMissing > 0) {
       this.#at = this.#clock.now().wallMs;
       this.#splitters.stdout.flush();
       this.#splitters.stderr.flush();
-      this.#entries.push(...this.#limiter.finish(this.#at));
+      this.#entries.push(...this.#limiter?.finish(this.#at) ?? []);
       this.#handOn();
-      this.#limiter = new OutputLimiter();
-      this.#isClean = true;
+      this.#limiter = null;
     }
     this.#owner = null;
   }
@@ -165,7 +167,8 @@ export class OutputCapture {
   }
 
   #keep(line: Parameters<OutputLimiter["push"]>[0]): void {
-    this.#isClean = false;
+    const { limits, mask } = this.#owner!;
+    this.#limiter ??= new OutputLimiter(limits, mask);
     const entry = this.#limiter.push(line);
     if (entry) this.#entries.push(entry);
   }

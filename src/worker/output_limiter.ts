@@ -1,12 +1,6 @@
 import type { LogEntry, LogLevel } from "../core/instance.ts";
-
-/** Most lines kept of one attempt; half of them from its beginning, half from its end. */
-export const OUTPUT_LINES_MAX = 10_000;
-/** Most bytes kept of one attempt, likewise. */
-export const OUTPUT_BYTES_MAX = 1_048_576;
-
-const HALF_LINES = OUTPUT_LINES_MAX / 2;
-const HALF_BYTES = OUTPUT_BYTES_MAX / 2;
+import type { OutputLimits } from "../core/job.ts";
+import type { SecretMask } from "./secret_mask.ts";
 
 /** A line before it is decoded: most lines of a flood never are. */
 interface RawLine {
@@ -18,19 +12,12 @@ interface RawLine {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function decode(line: RawLine): LogEntry {
-  const text = typeof line.text === "string" ? line.text.toWellFormed() : decoder.decode(line.text);
-  return {
-    at: line.at,
-    level: line.level,
-    // A NUL ends texts early in many places that show a log.
-    message: text.includes("\0") ? text.replaceAll("\0", "␀") : text,
-    source: line.source,
-  };
-}
-
 /** Keeps the head and the tail of an attempt's output and counts what it drops between them. */
 export class OutputLimiter {
+  readonly #limits: OutputLimits;
+  readonly #halfLines: number;
+  readonly #halfBytes: number;
+  readonly #mask: SecretMask | null;
   #headLines = 0;
   #headBytes = 0;
   #tail: RawLine[] = [];
@@ -39,6 +26,13 @@ export class OutputLimiter {
   #tailBytes = 0;
   #droppedLines = 0;
   #droppedBytes = 0;
+
+  constructor(limits: OutputLimits, mask: SecretMask | null = null) {
+    this.#limits = limits;
+    this.#halfLines = Math.floor(limits.linesMax / 2);
+    this.#halfBytes = Math.floor(limits.bytesMax / 2);
+    this.#mask = mask;
+  }
 
   /** Whether the head is full, so that nothing more comes out before the end. */
   get isFull(): boolean {
@@ -49,16 +43,18 @@ export class OutputLimiter {
   push(line: RawLine): LogEntry | null {
     const bytes = line.text.length;
     if (
-      this.#tail.length === 0 && this.#headLines < HALF_LINES &&
-      this.#headBytes + bytes <= HALF_BYTES
+      this.#tail.length === 0 && this.#headLines < this.#halfLines &&
+      this.#headBytes + bytes <= this.#halfBytes
     ) {
       this.#headLines += 1;
       this.#headBytes += bytes;
-      return decode(line);
+      return this.#decode(line);
     }
     this.#tail.push(line);
     this.#tailBytes += bytes;
-    while (this.#tail.length - this.#tailStart > HALF_LINES || this.#tailBytes > HALF_BYTES) {
+    while (
+      this.#tail.length - this.#tailStart > this.#halfLines || this.#tailBytes > this.#halfBytes
+    ) {
       this.#drop();
     }
     return null;
@@ -66,7 +62,7 @@ export class OutputLimiter {
 
   /** The record of what was dropped, if anything was, and the tail. */
   finish(at: number): LogEntry[] {
-    const entries = this.#tail.slice(this.#tailStart).map(decode);
+    const entries = this.#tail.slice(this.#tailStart).map((line) => this.#decode(line));
     if (this.#droppedLines > 0) {
       entries.unshift({
         at,
@@ -74,7 +70,7 @@ export class OutputLimiter {
         source: "system",
         message:
           `${this.#droppedLines} lines (${this.#droppedBytes} bytes) of output dropped here: an attempt keeps ` +
-          `${OUTPUT_LINES_MAX} lines and ${OUTPUT_BYTES_MAX} bytes`,
+          `${this.#limits.linesMax} lines and ${this.#limits.bytesMax} bytes`,
       });
     }
     this.#tail = [];
@@ -85,13 +81,23 @@ export class OutputLimiter {
     return entries;
   }
 
+  #decode(line: RawLine): LogEntry {
+    const { at, level, source } = line;
+    const text = typeof line.text === "string"
+      ? line.text.toWellFormed()
+      : decoder.decode(line.text);
+    // A NUL ends texts early in many places that show a log.
+    const shown = text.includes("\0") ? text.replaceAll("\0", "␀") : text;
+    return { at, level, message: this.#mask?.text(shown) ?? shown, source };
+  }
+
   #drop(): void {
     const bytes = this.#tail[this.#tailStart]!.text.length;
     this.#tailStart += 1;
     this.#tailBytes -= bytes;
     this.#droppedLines += 1;
     this.#droppedBytes += bytes;
-    if (this.#tailStart < HALF_LINES) return;
+    if (this.#tailStart < this.#halfLines) return;
     this.#tail = this.#tail.slice(this.#tailStart);
     this.#tailStart = 0;
   }

@@ -4,6 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import { abortInfo } from "./attempt_errors.ts";
 import type { AbortCause, Attempt, AttemptOutcome, AttemptSink, AttemptTask } from "./executor.ts";
 import { type TaskInstance, taskInstance } from "./protocol.ts";
+import { maskOf } from "./secret_mask.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
 
@@ -123,7 +124,12 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     }
     this.#isOver = true;
     this.#options.onEnd(this);
-    this.#resolve(this.#outcomeOf(ending));
+    const outcome = this.#outcomeOf(ending);
+    this.#resolve(
+      outcome.type === "ok"
+        ? outcome
+        : { ...outcome, error: maskOf(this.job.source).error(outcome.error) },
+    );
   }
 
   #setExpiry(): void {

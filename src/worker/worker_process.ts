@@ -19,6 +19,7 @@ import {
   type WireError,
   type WireJob,
 } from "./protocol.ts";
+import { maskOf } from "./secret_mask.ts";
 import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
@@ -144,6 +145,8 @@ export class WorkerProcess {
     this.#output?.begin({
       run: this.runs,
       stderrLevel,
+      limits: job.options.output,
+      mask: maskOf(job.source),
       log: (entries) => run.log(entries),
       drained: () => {
         this.#isDrained = true;

@@ -29,6 +29,7 @@ jitter = "10s"
 retry = 3
 crashes_max = 0
 keep = { success = "1d" }
+output = { max_size = "64KiB" }
 `);
   assert.deepEqual(problems, []);
   const table = job("backup");
@@ -36,6 +37,7 @@ keep = { success = "1d" }
     argv: ["/bin/bash", "-c", "pg_dump app", "jobctl"],
     cwd: null,
     env: { A: "1" },
+    secrets: [],
     user: "postgres",
     group: "adm",
     umask: 0o027,
@@ -50,6 +52,7 @@ keep = { success = "1d" }
     killAfterMs: 5000,
     crashesMax: 0,
     keepSuccessMs: 86_400_000,
+    output: { bytesMax: 65_536 },
     retry: { max: 3 },
   });
   assert.deepEqual(
@@ -151,7 +154,7 @@ test("loadConfig() leaves the text of a command's standard input as it stands", 
 
 test("loadConfig() reads secrets of files and variables, without the last newline", async () => {
   const { job, warnings, problems } = await loadText(
-    '[jobs.x]\nrun = "a"\nenv = { A = { file = "secret" }, B = { env = "PW" } }',
+    '[jobs.x]\nrun = "a"\nenv = { A = { file = "secret" }, B = { env = "PW" }, C = "plain" }',
     {
       files: { secret: "s3cret\n\n" },
       env: { PW: "pw\n" },
@@ -160,7 +163,8 @@ test("loadConfig() reads secrets of files and variables, without the last newlin
   );
   assert.deepEqual(problems, []);
   assert.deepEqual(warnings, []);
-  assert.deepEqual(job("x").command!.env, { A: "s3cret\n", B: "pw\n" });
+  assert.deepEqual(job("x").command!.env, { A: "s3cret\n", B: "pw\n", C: "plain" });
+  assert.deepEqual(job("x").command!.secrets, ["s3cret\n", "pw\n"]);
 });
 
 // Row 63 of the fault catalogue.

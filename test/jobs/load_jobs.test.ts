@@ -12,6 +12,7 @@ const COMMAND: CommandSpec = {
   argv: ["/bin/sh", "-c", "echo $1", "jobctl"],
   cwd: null,
   env: {},
+  secrets: [],
   user: null,
   group: null,
   umask: null,

@@ -21,6 +21,7 @@ export const SIM_OPTIONS: JobOptions = {
   keepSuccessMs: 30_000,
   keepFailureMs: 60_000,
   isolation: "process",
+  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 /** What all nodes of one simulated world share. */

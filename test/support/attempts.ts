@@ -24,6 +24,7 @@ const OPTIONS: JobOptions = {
   keepSuccessMs: 1_000,
   keepFailureMs: 1_000,
   isolation: "process",
+  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 /** A job definition with defaults for what a test does not care about. */
@@ -84,6 +85,7 @@ export function commandJob(
     argv,
     cwd: "/",
     env: {},
+    secrets: [],
     user: null,
     group: null,
     umask: null,

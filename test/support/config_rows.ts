@@ -17,8 +17,9 @@ export function configRows(keys: Keys, options: { readonly isJob: boolean }): st
 function defaultText(path: string, key: Key<unknown>, isJob: boolean): string {
   if (key.reader === null) return "";
   if (key.initial !== undefined) return `\`${JSON.stringify(key.initial)}\``;
-  const isInherited = isJob && /^(priority|timeout$|kill|overlap|misfire|jitter|crash|retry|keep)/
-    .test(path);
+  const isInherited = isJob &&
+    /^(priority|timeout$|kill|overlap|misfire|jitter|crash|retry|keep|output)/
+      .test(path);
   return isInherited ? `\`defaults.${path}\`` : "none";
 }
 

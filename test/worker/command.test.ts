@@ -154,6 +154,22 @@ test("a command writes to /dev/stdout and /dev/stderr by name, whoever it is", a
   assert.ok(outcome.type === "error" && /: err\nmore$/.test(outcome.error.message));
 });
 
+test("a command's secrets are masked in its log and its error", async () => {
+  const { outcome, lines } = await run('echo "<$PW>"; echo "denied: $PW" >&2; exit 1', {
+    spec: { env: { PW: "hunter2" }, secrets: ["hunter2"] },
+  });
+  assert.deepEqual(lines.sort(), ["<***>", "denied: ***"]);
+  assert.ok(outcome.type === "error" && outcome.error.message.endsWith(": denied: ***"));
+});
+
+test("a command's output is kept up to the limits of its job", async () => {
+  const options = { output: { linesMax: 10, bytesMax: 1_000 } };
+  const { lines } = await run("seq 1000", { options });
+  assert.deepEqual(lines.slice(0, 5), ["1", "2", "3", "4", "5"]);
+  assert.match(lines[5]!, /^990 lines .* keeps 10 lines and 1000 bytes/);
+  assert.deepEqual(lines.slice(6), ["996", "997", "998", "999", "1000"]);
+});
+
 test("a command is in a process group of its own", async () => {
   const { lines } = await run("echo $$; cut -d' ' -f5 /proc/$$/stat");
   assert.equal(lines[0], lines[1]);

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  OUTPUT_BYTES_MAX,
-  OUTPUT_LINES_MAX,
-  OutputLimiter,
-} from "../../src/worker/output_limiter.ts";
+import { JOB_DEFAULTS } from "../../src/core/job.ts";
+import { OutputLimiter } from "../../src/worker/output_limiter.ts";
+import { SecretMask } from "../../src/worker/secret_mask.ts";
+
+const { linesMax: OUTPUT_LINES_MAX, bytesMax: OUTPUT_BYTES_MAX } = JOB_DEFAULTS.output;
 
 const line = (text: string | Uint8Array) =>
   ({ at: 1, level: "info", source: "stdout", text }) as const;
 
 function collect(texts: Iterable<string>) {
-  const limiter = new OutputLimiter();
+  const limiter = new OutputLimiter(JOB_DEFAULTS.output);
   const head = [];
   for (const text of texts) {
     const entry = limiter.push(line(text));
@@ -53,6 +53,24 @@ test("OutputLimiter keeps to the limit of bytes when lines are long", () => {
 });
 
 test("OutputLimiter makes text safe when bytes are no UTF-8 or hold NUL", () => {
-  const entry = new OutputLimiter().push(line(Uint8Array.of(97, 0xff, 0, 98)));
+  const entry = new OutputLimiter(JOB_DEFAULTS.output).push(line(Uint8Array.of(97, 0xff, 0, 98)));
   assert.equal(entry!.message, "a\ufffd␀b");
+});
+
+test("OutputLimiter keeps to limits of a few lines and bytes", () => {
+  const limiter = new OutputLimiter({ linesMax: 4, bytesMax: 100 });
+  const head = ["a", "b", "c", "d", "e"].map((text) => limiter.push(line(text)));
+  assert.deepEqual(head.map((entry) => entry?.message), ["a", "b", ...Array(3).fill(undefined)]);
+  const messages = limiter.finish(9).map((entry) => entry.message);
+  assert.match(messages[0]!, /^1 lines \(1 bytes\) .* keeps 4 lines and 100 bytes$/);
+  assert.deepEqual(messages.slice(1), ["d", "e"]);
+});
+
+test("OutputLimiter masks secrets in the head and in the tail", () => {
+  const mask = new SecretMask(["hunter2", "hunter2-and-more", "short", "line one\nline two"]);
+  const limiter = new OutputLimiter({ linesMax: 2, bytesMax: 100 }, mask);
+  const entry = limiter.push(line("hunter2 <hunter2-and-more> short"))!;
+  assert.equal(entry.message, "*** <***> short");
+  assert.equal(limiter.push(line(Buffer.from("x line two x"))), null);
+  assert.equal(limiter.finish(9)[0]!.message, "x *** x");
 });
