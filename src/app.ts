@@ -83,6 +83,7 @@ export async function startDaemon(
   });
   const problems = [...options.problems, ...loaded.problems];
   for (const problem of problems) reportProblem(problem, logger);
+  for (const warning of loaded.warnings) reportWarning(warning, logger);
   const manager = createManager(config, { jobs: loaded.jobs, problems, logger });
   const { rpc, listeners } = createListeners(config, manager, logger);
   const info = await manager.open();

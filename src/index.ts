@@ -5,6 +5,9 @@ import { JobError } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, type JobFunction, type JobOptions } from "./core/job.ts";
 import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "./core/schedule.ts";
+import { decodeResults } from "./core/decode_results.ts";
+import type { Signature } from "./core/signature.ts";
+import { readSignature, UNTYPED_SIGNATURE } from "./jobs/read_signature.ts";
 import { resolveFunctionJob } from "./jobs/function_job.ts";
 import type { RecurringOptions, ScheduleOptions } from "./manager/api.ts";
 import { Manager as CoreManager } from "./manager/manager.ts";
@@ -33,10 +36,11 @@ export type {
   JobFunction,
 } from "./core/job.ts";
 export type { ScheduleRecord } from "./core/schedule.ts";
-export type { Signature } from "./core/signature.ts";
+export type { Duration, Int, Signature, SignatureWarning, TypeShape } from "./core/signature.ts";
+export { signatureSchema } from "./core/json_schema.ts";
 export type { JobState } from "./core/state.ts";
 export { nextTicks } from "./core/ticks.ts";
-export { readSignature } from "./jobs/read_signature.ts";
+export { readSignature };
 export type {
   ManagerEvent,
   ManagerStatus,
@@ -178,9 +182,15 @@ export function argumentsOf(instance: Instance): readonly unknown[] {
   return JSON.parse(instance.argumentsJson);
 }
 
-/** The results of a completed instance, as JSON values; empty for any other. */
-export function resultsOf(instance: Instance): readonly unknown[] {
-  return instance.resultsJson === null ? [] : JSON.parse(instance.resultsJson);
+/**
+ * The results of a completed instance; empty for any other.
+ *
+ * @param signature the job's: with it they are values of the declared types, else JSON values
+ */
+export function resultsOf(instance: Instance, signature?: Signature): readonly unknown[] {
+  return instance.resultsJson === null
+    ? []
+    : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);
 }
 
 function milliseconds(value: number | string): number {

@@ -1,3 +1,5 @@
+import { resolveShape } from "./convert_union.ts";
+import { withNumbers } from "./convert_scalar.ts";
 import { convertValue } from "./convert_value.ts";
 import {
   type ArgumentParameter,
@@ -9,7 +11,7 @@ import {
 import { JobError } from "./errors.ts";
 import type { ArgumentInput } from "./job.ts";
 import { nearest } from "./nearest.ts";
-import type { InjectedType, Signature } from "./signature.ts";
+import type { Definitions, InjectedType, Signature, TypeShape } from "./signature.ts";
 
 export { describeSignature } from "./describe.ts";
 
@@ -25,7 +27,7 @@ export interface ConvertOptions {
 /**
  * Convert arguments to the types of a job's signature.
  *
- * By position or by name. Text becomes what the type says: `"42"` a number, `"true"` a boolean, ISO text or epoch
+ * By position or by name; the members of a destructured parameter, or of the only one, are names too. Text becomes what the type says: `"42"` a number, `"true"` a boolean, ISO text or epoch
  * milliseconds a Date, JSON text an array or object; values that have the type already stay. An omitted argument before a
  * given one is undefined, as is null for an optional one whose type does not take null (JSON has no undefined): the function
  * applies its default. Members that an object's type does not name are kept. A `"?"` where an injected parameter stands
@@ -41,7 +43,7 @@ export function convertArguments(
 ): unknown[] {
   const call = new Call(signature, options.kind);
   const values = Array.isArray(args) ? dropPlaceholders(signature, args) : call.byName(args);
-  if (!signature.isTyped) return values;
+  if (!signature.isTyped) return values.map(withNumbers);
   return keepPlaceholders(signature, call.convert(values));
 }
 
@@ -140,26 +142,64 @@ class Call {
         "",
       );
     }
-    const names = this.#parameters.map((parameter) => parameter.name);
-    const given = this.#read(args);
-    for (const name of given.keys()) {
-      if (names.includes(name)) continue;
-      const near = nearest(name, names);
-      const found = names.length === 0 ? "it has no named arguments" : "it has no such argument";
-      this.#fail(
-        `Cannot give argument ${quoteValue(name)} to ${this.#job}: ${found}`,
-        name,
-        near === null ? undefined : `Did you mean "${near}"?`,
-      );
-    }
-    const last = this.#parameters.findLastIndex((parameter) => given.has(parameter.name));
+    const given = this.#sort(this.#read(args));
+    const last = this.#parameters.findLastIndex((parameter) => given.has(parameter));
     const values: unknown[] = [];
     for (const parameter of this.#parameters.slice(0, last + 1)) {
-      const value = given.get(parameter.name);
+      const value = given.get(parameter);
       if (!parameter.isRest) values.push(value);
       else if (value !== undefined) values.push(...this.#restValues(parameter, value));
     }
     return values;
+  }
+
+  /** The value of each parameter, from those of parameters and of members by name. */
+  #sort(given: ReadonlyMap<string, unknown>): ReadonlyMap<ArgumentParameter, unknown> {
+    const values = new Map<ArgumentParameter, unknown>();
+    const members = new Map<ArgumentParameter, Map<string, unknown>>();
+    for (const [name, value] of given) {
+      const parameter = this.#parameters.find((each) => each.name === name);
+      if (parameter !== undefined) {
+        values.set(parameter, value);
+        continue;
+      }
+      const home = this.#parameters.find((each) => this.#membersOf(each).includes(name));
+      if (home === undefined) this.#refuseName(name);
+      members.set(home, (members.get(home) ?? new Map()).set(name, value));
+    }
+    for (const [parameter, parts] of members) {
+      const [first = ""] = parts.keys();
+      if (values.has(parameter)) {
+        this.#fail(
+          `Cannot give argument ${quoteValue(first)} to ${this.#job}: ` +
+            `it is a member of "${parameter.name}", which is given too`,
+          first,
+        );
+      }
+      values.set(parameter, Object.fromEntries(parts));
+    }
+    return values;
+  }
+
+  /** The members that callers may name as if they were parameters. */
+  #membersOf(parameter: ArgumentParameter): readonly string[] {
+    const isOpen = parameter.isPattern || this.#parameters.length === 1;
+    if (!isOpen || parameter.isRest) return [];
+    return memberNames(parameter.shape, this.#signature.definitions ?? {});
+  }
+
+  #refuseName(name: string): never {
+    const names = this.#parameters.flatMap((parameter) => {
+      const members = this.#membersOf(parameter);
+      return parameter.isPattern && members.length > 0 ? members : [parameter.name, ...members];
+    });
+    const near = nearest(name, names);
+    const found = names.length === 0 ? "it has no named arguments" : "it has no such argument";
+    this.#fail(
+      `Cannot give argument ${quoteValue(name)} to ${this.#job}: ${found}`,
+      name,
+      near === null ? undefined : `Did you mean "${near}"?`,
+    );
   }
 
   #read(args: object): ReadonlyMap<string, unknown> {
@@ -215,7 +255,7 @@ class Call {
     let shape = parameter.shape;
     if (parameter.isRest) shape = shape.type === "array" ? shape.element : { type: "unknown" };
     if (value === undefined && isOptional(parameter) && !parameter.isRest) return undefined;
-    const converted = convertValue(shape, value);
+    const converted = convertValue(shape, value, this.#signature.definitions);
     const isMissing = value === undefined && shape.type === "unknown";
     if (converted.isOk && !isMissing) return converted.value;
     // An omitted argument before a given one is null after a trip through JSON.
@@ -223,9 +263,12 @@ class Call {
     if (converted.isOk || value === undefined) {
       this.#fail(`Cannot call ${this.#job}: argument "${path}" is missing`, path);
     }
+    // Callers of a destructured parameter know its members only.
+    const isMember = parameter.isPattern && converted.path.startsWith(".");
+    const place = isMember ? converted.path.slice(1) : `${path}${converted.path}`;
     this.#fail(
-      `Cannot convert argument "${path}${converted.path}" of ${this.#job}: ${converted.problem}`,
-      `${path}${converted.path}`,
+      `Cannot convert argument "${place}" of ${this.#job}: ${converted.problem}`,
+      place,
       converted.hint ??
         (converted.path === "" ? undefined : `"${path}" is ${describeType(shape)}.`),
     );
@@ -234,4 +277,14 @@ class Call {
 
 function countOf(count: number): string {
   return count === 1 ? "1 argument" : `${count} arguments`;
+}
+
+/** The names of the members of an object type, or of those in a union, such as with null. */
+function memberNames(given: TypeShape, definitions: Definitions): readonly string[] {
+  const shape = resolveShape(given, definitions);
+  if (shape.type === "object") return shape.members.map((member) => member.name);
+  if (shape.type !== "union") return [];
+  const objects = shape.members.map((member) => resolveShape(member, definitions))
+    .filter((member) => member.type === "object");
+  return objects.flatMap((object) => object.members.map((member) => member.name));
 }

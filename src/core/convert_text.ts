@@ -1,3 +1,5 @@
+import { base64 } from "./encode.ts";
+
 /** A number, a bigint or a Date read from text, or what is wrong with the text. */
 export type Reading<Value> = { readonly value: Value } | { readonly problem: string };
 
@@ -10,6 +12,8 @@ const EPOCH_MS = /^[+-]?\d{12,16}$/;
 /** The form in which a Date goes through JSON. */
 const ENCODED_DATE = /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const NUMBER_LENGTH_MAX = 400;
+/** Decimal digits that every number keeps. */
+const SURE_DIGITS = 15;
 const BIGINT_LENGTH_MAX = 10_000;
 /** Farthest moment of a Date from the epoch, in milliseconds. */
 const DATE_MS_MAX = 8.64e15;
@@ -26,12 +30,43 @@ export function readNumber(text: string): Reading<number> {
   if (value === 0 && /[1-9]/.test(text.split(/[eE]/)[0]!)) {
     return { problem: "is too small for a number" };
   }
-  if (
-    INTEGER.test(text) && !Number.isSafeInteger(value) && BigInt(unsigned(text)) !== BigInt(value)
-  ) {
-    return { problem: "has more digits than a number holds" };
+  return losesDigits(text, value) ? { problem: "has more digits than a number holds" } : { value };
+}
+
+/**
+ * Whether `text` is a whole number beyond 2^53, written with more digits than a number has, that `value` is not. What a number
+ * of that size is written as loses none.
+ */
+function losesDigits(text: string, value: number): boolean {
+  if (Number.isSafeInteger(value) || !Number.isInteger(value) || text === String(value)) {
+    return false;
   }
-  return { value };
+  const [mantissa = "", exponent = "0"] = text.replace(/^[+-]/, "").split(/[eE]/);
+  const [whole = "", fraction = ""] = mantissa.split(".");
+  const digits = (whole + fraction).replace(/^0+/, "");
+  if (digits.replace(/0+$/, "").length < SURE_DIGITS + 1) return false;
+  const shift = Number(exponent) - fraction.length;
+  const exact = shift >= 0
+    ? BigInt(digits) * 10n ** BigInt(shift)
+    : BigInt(digits.slice(0, shift) || "0");
+  const isWhole = shift >= 0 || /^0*$/.test(digits.slice(shift));
+  return !isWhole || exact !== BigInt(Math.abs(value));
+}
+
+/**
+ * A whole number that a number holds exactly: `42`, `-7`, `1e3`.
+ */
+export function readInt(text: string): Reading<number> {
+  const reading = readNumber(text);
+  if ("problem" in reading) return reading;
+  return intOf(reading.value);
+}
+
+/** A number as a whole one that is exact. */
+export function intOf(value: number): Reading<number> {
+  if (!Number.isInteger(value)) return { problem: "is not a whole number" };
+  if (!Number.isSafeInteger(value)) return { problem: "is out of the range of a whole number" };
+  return { value: value + 0 };
 }
 
 /** An integer of any size, in decimal digits. */
@@ -96,4 +131,40 @@ export function isEncodedBigint(text: string): boolean {
 /** Whether `value` is a safe integer, and so a number in JSON. */
 export function isSafe(value: bigint): boolean {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+}
+
+/** An absolute URL, with what its own rules make of it, such as a lower-case host. */
+export function readUrl(text: string): Reading<URL> {
+  // A URL drops spaces and control characters without a word.
+  if ([...text].some((character) => character <= " ")) return { problem: "is not a URL" };
+  const value = URL.parse(text);
+  return value === null ? { problem: "is not a URL" } : { value };
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const BASE64_URL = /^[A-Za-z0-9_-]*={0,2}$/;
+
+/** Bytes in base64, standard or for URLs, with or without padding. */
+export function readBytes(text: string): Reading<Uint8Array> {
+  if (!BASE64.test(text) && !BASE64_URL.test(text)) return { problem: "is not base64" };
+  const digits = text.replace(/=+$/, "").replaceAll("-", "+").replaceAll("_", "/");
+  const padding = text.length - digits.length;
+  if (padding > 0 && (digits.length + padding) % 4 !== 0) return { problem: "is not base64" };
+  if (digits.length % 4 === 1) return { problem: "is not base64" };
+  const binary = atob(digits.padEnd(Math.ceil(digits.length / 4) * 4, "="));
+  const value = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at++) value[at] = binary.charCodeAt(at);
+  // Bits behind the last byte would be dropped.
+  return base64(value).replace(/=+$/, "") === digits ? { value } : { problem: "is not base64" };
+}
+
+/** Whether `text` is what bytes become in JSON. */
+export function isEncodedBytes(text: string): boolean {
+  return text.length % 4 === 0 && BASE64.test(text);
+}
+
+/** The number that is written with the digits of `value`, null when there is none. */
+export function numberOf(value: bigint): number | null {
+  const found = Number(value);
+  return isSafe(value) || String(found) === String(value) ? found : null;
 }

@@ -1,177 +1,72 @@
 import {
-  dateOfMs,
-  isEncodedBigint,
-  isEncodedDate,
-  isSafe,
-  readBigint,
-  readDate,
-  readNumber,
-} from "./convert_text.ts";
+  type Conversion,
+  fail,
+  mismatch,
+  type Mode,
+  ok,
+  refusal,
+  SCALARS,
+  toEnum,
+  toLiteral,
+  withNumbers,
+} from "./convert_scalar.ts";
+import { isSafe } from "./convert_text.ts";
+import { resolveShape, unionPlan } from "./convert_union.ts";
 import { describeType, quoteValue } from "./describe.ts";
-import type { MemberShape, TypeShape } from "./signature.ts";
+import { base64, bytesOf, ENCODE_DEPTH_MAX, hasMemberKeys } from "./encode.ts";
+import { parseJson } from "./json_text.ts";
+import type { Definitions, MemberShape, TupleElement, TypeShape } from "./signature.ts";
 
-/** A converted value, or where and why it does not convert. */
-export type Conversion =
-  | { readonly isOk: true; readonly value: unknown }
-  | {
-    readonly isOk: false;
-    /** From the value to the part at fault: `.lines[2].price`, empty for the value itself. */
-    readonly path: string;
-    /** The quoted part, then what is wrong: `"12abc" is not a number`. */
-    readonly problem: string;
-    readonly hint?: string;
-  };
+export type { Conversion } from "./convert_scalar.ts";
 
-/**
- * How far conversion goes. "text" reads numbers, dates and JSON from text. "exact" takes only what has the type already or is
- * what the type becomes in JSON; it decides which member of a union a value is meant for.
- */
-type Mode = "exact" | "text";
+/** Parts that are looked at before a value is refused: nested unions could try one value without end. */
+const STEPS_MAX = 5_000_000;
+
+type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type: Type }>;
 
 /**
  * Convert `value` to a type; never throws.
  *
  * In a union the member that the value has exactly wins over one that it could be converted to, then the first does; text
- * stays text where the union has `string`, unless it is the JSON form of a Date or a large bigint of the same union.
+ * stays text where the union has `string`, unless it is the JSON form of a Date or a large bigint of the same union. Of object
+ * types with a common member of literal types the one that it names is taken.
+ *
+ * @param definitions what `ref` shapes name
  */
-export function convertValue(shape: TypeShape, value: unknown): Conversion {
+export function convertValue(
+  shape: TypeShape,
+  value: unknown,
+  definitions: Definitions = {},
+): Conversion {
   try {
-    return convert(shape, value, "text");
-  } catch {
+    return new Converter(definitions).convert(shape, value, "text", 0);
+  } catch (error) {
+    if (error === TOO_MANY) return fail(`${quoteValue(value)} has more parts than are checked`);
     return fail("an object that throws while it is read is no argument");
   }
 }
 
-function ok(value: unknown): Conversion {
-  return { isOk: true, value };
-}
-
-function fail(problem: string, path = "", hint?: string): Conversion {
-  return { isOk: false, path, problem, hint };
-}
-
-function mismatch(value: unknown, wanted: string): Conversion {
-  return fail(`${quoteValue(value)} is not ${wanted}`);
-}
-
-function convert(shape: TypeShape, given: unknown, mode: Mode): Conversion {
-  if (shape.type === "unknown") return ok(given);
-  const value = plainOf(given);
-  switch (shape.type) {
-    case "number":
-      return toNumber(value, mode);
-    case "string":
-      return toText(value);
-    case "boolean":
-      return toBoolean(value, mode);
-    case "bigint":
-      return toBigint(value, mode);
-    case "date":
-      return toDate(value, mode);
-    case "null":
-      if (value === null || (mode === "text" && value === "null")) return ok(null);
-      return mismatch(value, "null");
-    case "undefined":
-      return value === undefined || value === null ? ok(undefined) : mismatch(value, "undefined");
-    case "literal":
-      return toLiteral(shape.value, value, mode);
-    case "array":
-      return toArray(shape.element, shape, value, mode);
-    case "tuple":
-      return toTuple(shape, value, mode);
-    case "object":
-      return toObject(shape, value, mode);
-    case "record":
-      return toRecord(shape, value, mode);
-    case "union":
-      return toUnion(shape, value, mode);
-  }
-}
+const TOO_MANY = new RangeError("too many steps");
 
 /** The value as JSON would show it, one level deep; dates and bigints stay. */
 function plainOf(value: unknown): unknown {
   if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  const bytes = bytesOf(value);
+  if (bytes !== null) return base64(bytes);
   const toJson: unknown = Reflect.get(value, "toJSON");
   if (typeof toJson === "function") return toJson.call(value, "");
   if (value instanceof Set) return [...value];
-  if (value instanceof Map) {
-    const entries = [...value];
-    return entries.every(([key]) => typeof key === "string")
-      ? Object.fromEntries(entries)
-      : entries;
-  }
+  if (value instanceof Map) return hasMemberKeys(value) ? Object.fromEntries(value) : [...value];
   return value;
 }
 
-function toNumber(value: unknown, mode: Mode): Conversion {
-  if (typeof value === "number") {
-    // JSON has no minus zero; the sum drops it here already.
-    return Number.isFinite(value) ? ok(value + 0) : mismatch(value, "a finite number");
-  }
-  if (typeof value === "bigint" && isSafe(value)) return ok(Number(value));
-  if (typeof value !== "string" || mode === "exact") return mismatch(value, "a number");
-  const reading = readNumber(value);
-  return "value" in reading
-    ? ok(reading.value + 0)
-    : fail(`${quoteValue(value)} ${reading.problem}`);
-}
-
-function toText(value: unknown): Conversion {
-  if (typeof value === "string") return ok(value);
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return ok(value.toISOString());
-  if (typeof value === "bigint" && !isSafe(value)) return ok(String(value));
-  return mismatch(value, "a string");
-}
-
-function toBoolean(value: unknown, mode: Mode): Conversion {
-  if (typeof value === "boolean") return ok(value);
-  if (mode === "text" && (value === "true" || value === "false")) return ok(value === "true");
-  return mismatch(value, "true or false");
-}
-
-function toBigint(value: unknown, mode: Mode): Conversion {
-  if (typeof value === "bigint") return ok(value);
-  if (Number.isSafeInteger(value)) return ok(BigInt(value as number));
-  if (typeof value !== "string") return mismatch(value, "an integer");
-  if (mode === "exact" && !isEncodedBigint(value)) return mismatch(value, "an integer");
-  const reading = readBigint(value);
-  return "value" in reading ? ok(reading.value) : fail(`${quoteValue(value)} ${reading.problem}`);
-}
-
-const DATE_HINT = 'Give ISO 8601 text, such as "2026-01-31" or "2026-01-31T06:00:00Z".';
-
-function toDate(value: unknown, mode: Mode): Conversion {
-  if (value instanceof Date) {
-    const ms = value.getTime();
-    return Number.isNaN(ms) ? fail("an invalid Date is not a date") : ok(new Date(ms));
-  }
-  if (mode === "exact") {
-    const isText = typeof value === "string" && isEncodedDate(value);
-    return isText ? ok(new Date(value)) : mismatch(value, "a date");
-  }
-  if (typeof value !== "number" && typeof value !== "string") return mismatch(value, "a date");
-  const reading = typeof value === "number" ? dateOfMs(value) : readDate(value);
-  if ("value" in reading) return ok(reading.value);
-  return fail(`${quoteValue(value)} ${reading.problem}`, "", DATE_HINT);
-}
-
-function toLiteral(wanted: string | number | boolean, value: unknown, mode: Mode): Conversion {
-  if (value === wanted) return ok(wanted);
-  let found: Conversion = fail("");
-  if (typeof wanted === "number") found = toNumber(value, mode);
-  if (typeof wanted === "boolean") found = toBoolean(value, mode);
-  return found.isOk && found.value === wanted
-    ? ok(wanted)
-    : mismatch(value, JSON.stringify(wanted));
-}
-
 /** What JSON text stands for when `value` is text of the right kind; other values as they are. */
-function fromJsonText(value: unknown, bracket: "[" | "{", mode: Mode): unknown {
-  if (typeof value !== "string" || mode === "exact" || !value.trimStart().startsWith(bracket)) {
-    return value;
-  }
+function fromJsonText(value: unknown, brackets: string, mode: Mode): unknown {
+  if (typeof value !== "string" || mode === "exact") return value;
+  const first = value.trimStart().charAt(0);
+  if (first === "" || !brackets.includes(first)) return value;
   try {
-    return JSON.parse(value);
+    return parseJson(value);
   } catch {
     return value;
   }
@@ -179,64 +74,8 @@ function fromJsonText(value: unknown, bracket: "[" | "{", mode: Mode): unknown {
 
 function elementsOf(value: unknown): readonly unknown[] | null {
   if (Array.isArray(value)) return value;
-  const isNumbers = ArrayBuffer.isView(value) && !(value instanceof Uint8Array) &&
-    !(value instanceof DataView);
+  const isNumbers = ArrayBuffer.isView(value) && bytesOf(value) === null;
   return isNumbers ? Array.from(value as unknown as ArrayLike<unknown>) : null;
-}
-
-function notJson(value: unknown, what: "an array" | "an object", shape: TypeShape): Conversion {
-  const isText = typeof value === "string";
-  const hint = `Give JSON text of ${describeType(shape)}.`;
-  return fail(`${quoteValue(value)} is not ${what}`, "", isText ? hint : undefined);
-}
-
-// Undefined is null after a trip through JSON, so in arrays it is taken as null from the start.
-function toElement(shape: TypeShape, value: unknown, index: number, mode: Mode): Conversion {
-  const converted = convert(shape, value === undefined ? null : value, mode);
-  return converted.isOk ? converted : { ...converted, path: `[${index}]${converted.path}` };
-}
-
-function toArray(element: TypeShape, shape: TypeShape, given: unknown, mode: Mode): Conversion {
-  const values = elementsOf(fromJsonText(given, "[", mode));
-  if (values === null) return notJson(given, "an array", shape);
-  const result: unknown[] = [];
-  for (let index = 0; index < values.length; index++) {
-    const converted = toElement(element, values[index], index, mode);
-    if (!converted.isOk) return converted;
-    result.push(converted.value);
-  }
-  return ok(result);
-}
-
-function toTuple(
-  shape: TypeShape & { readonly type: "tuple" },
-  given: unknown,
-  mode: Mode,
-): Conversion {
-  const values = elementsOf(fromJsonText(given, "[", mode));
-  if (values === null) return notJson(given, "an array", shape);
-  const count = shape.elements.length;
-  if (values.length > count) {
-    return fail(`${quoteValue(values)} has more elements than ${describeType(shape)}`);
-  }
-  const result: unknown[] = [];
-  for (const [index, element] of shape.elements.entries()) {
-    if (index >= values.length) {
-      if (!takesUndefined(element)) {
-        return fail(`${quoteValue(values)} has fewer elements than ${describeType(shape)}`);
-      }
-      break;
-    }
-    const converted = toElement(element, values[index], index, mode);
-    if (!converted.isOk) return converted;
-    result.push(converted.value);
-  }
-  return ok(result);
-}
-
-function takesUndefined(shape: TypeShape): boolean {
-  return shape.type === "undefined" ||
-    (shape.type === "union" && shape.members.some(takesUndefined));
 }
 
 function isMembers(value: unknown): value is object {
@@ -244,6 +83,7 @@ function isMembers(value: unknown): value is object {
     !(value instanceof Date) && !ArrayBuffer.isView(value);
 }
 
+/** A path's step to a member. */
 function memberPath(name: string): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${quoteValue(name)}]`;
 }
@@ -259,96 +99,296 @@ function addMember(target: object, name: string, value: unknown): void {
   });
 }
 
-function toObject(
-  shape: TypeShape & { readonly type: "object" },
-  given: unknown,
-  mode: Mode,
-): Conversion {
+function within(step: string, converted: Conversion): Conversion {
+  return converted.isOk ? converted : { ...converted, path: step + converted.path };
+}
+
+/** One conversion of a value with all its parts. */
+class Converter {
+  readonly #definitions: Definitions;
+  #steps = 0;
+
+  constructor(definitions: Definitions) {
+    this.#definitions = definitions;
+  }
+
+  convert(given: TypeShape, value: unknown, mode: Mode, depth: number): Conversion {
+    if (++this.#steps > STEPS_MAX) throw TOO_MANY;
+    if (depth > ENCODE_DEPTH_MAX) return fail(`it is nested more than ${ENCODE_DEPTH_MAX} levels`);
+    const shape = given.type === "ref" ? resolveShape(given, this.#definitions) : given;
+    switch (shape.type) {
+      case "literal":
+        return toLiteral(shape.value, value, mode);
+      case "enum":
+        return toEnum(shape, value, mode);
+      case "array":
+        return this.#array(shape, value, mode, depth);
+      case "set":
+        return this.#set(shape, value, mode, depth);
+      case "tuple":
+        return this.#tuple(shape, value, mode, depth);
+      case "object":
+        return this.#object(shape, value, mode, depth);
+      case "record":
+        return this.#record(shape, value, mode, depth);
+      case "map":
+        return this.#map(shape, value, mode, depth);
+      case "union":
+        return this.#union(shape, plainOf(value), mode, depth);
+      case "ref":
+        return ok(value);
+    }
+    const isSpecial = typeof value === "object" && value !== null && shape.type !== "unknown" &&
+      bytesOf(value) === null;
+    return SCALARS[shape.type](isSpecial ? plainOf(value) : value, mode);
+  }
+
+  #notJson(value: unknown, wanted: string, shape: TypeShape, mode: Mode): Conversion {
+    if (mode === "exact") return mismatch(value, wanted, mode);
+    const hint = `Give JSON text of ${describeType(shape)}.`;
+    return mismatch(value, wanted, mode, typeof value === "string" ? hint : undefined);
+  }
+
+  // Undefined is null after a trip through JSON, so in arrays it is taken as null from the start.
+  #element(shape: TypeShape, value: unknown, index: number, mode: Mode, depth: number): Conversion {
+    const converted = this.convert(shape, value === undefined ? null : value, mode, depth + 1);
+    return converted.isOk ? converted : within(`[${index}]`, converted);
+  }
+
+  #array(shape: Shape<"array"> | Shape<"set">, given: unknown, mode: Mode, depth: number) {
+    const values = elementsOf(fromJsonText(plainOf(given), "[", mode));
+    if (values === null) return this.#notJson(given, "an array", shape, mode);
+    const result: unknown[] = [];
+    for (let index = 0; index < values.length; index++) {
+      const converted = this.#element(shape.element, values[index], index, mode, depth);
+      if (!converted.isOk) return converted;
+      result.push(converted.value);
+    }
+    return ok(result);
+  }
+
+  #set(shape: Shape<"set">, given: unknown, mode: Mode, depth: number): Conversion {
+    const converted = this.#array(shape, given, mode, depth);
+    return converted.isOk ? ok(new Set(converted.value as unknown[])) : converted;
+  }
+
+  #tuple(shape: Shape<"tuple">, given: unknown, mode: Mode, depth: number): Conversion {
+    const values = elementsOf(fromJsonText(plainOf(given), "[", mode));
+    if (values === null) return this.#notJson(given, "an array", shape, mode);
+    const elements = spread(shape.elements, values.length);
+    if (elements.length < values.length) {
+      return refusal(values, `has more elements than ${describeType(shape)}`, mode);
+    }
+    const result: unknown[] = [];
+    for (const [index, element] of elements.entries()) {
+      if (index >= values.length) {
+        if (element.isOptional || this.#takesUndefined(element.shape)) break;
+        return refusal(values, `has fewer elements than ${describeType(shape)}`, mode);
+      }
+      const isLeftOut = element.isOptional === true && isNothing(values[index]);
+      let converted = this.#element(element.shape, values[index], index, mode, depth);
+      // An omitted element before a given one is null after a trip through JSON.
+      if (!converted.isOk && isLeftOut) converted = ok(undefined);
+      if (!converted.isOk) return converted;
+      result.push(converted.value);
+    }
+    return ok(result);
+  }
+
+  #takesUndefined(given: TypeShape): boolean {
+    const shape = resolveShape(given, this.#definitions);
+    return shape.type === "undefined" ||
+      (shape.type === "union" && shape.members.some((each) => this.#takesUndefined(each)));
+  }
+
+  #object(shape: Shape<"object">, given: unknown, mode: Mode, depth: number): Conversion {
+    const value = membersOf(given, mode);
+    if (value === null) return this.#notJson(given, "an object", shape, mode);
+    const result = {};
+    const known = membersByName(shape);
+    for (const name of Object.keys(value)) {
+      const part: unknown = Reflect.get(value, name);
+      const member = known.get(name);
+      if (part === undefined) continue;
+      const wanted = member?.shape ?? shape.rest;
+      const converted = wanted === undefined
+        ? ok(withNumbers(part))
+        : this.convert(wanted, part, mode, depth + 1);
+      if (!converted.isOk) return within(memberPath(name), converted);
+      addMember(result, name, converted.value);
+    }
+    for (const member of shape.members) {
+      if (member.isOptional || Object.hasOwn(result, member.name)) continue;
+      if (this.#takesUndefined(member.shape)) continue;
+      return fail(`member "${member.name}" is missing`, memberPath(member.name));
+    }
+    return ok(result);
+  }
+
+  #record(shape: Shape<"record">, given: unknown, mode: Mode, depth: number): Conversion {
+    const value = membersOf(given, mode);
+    if (value === null) return this.#notJson(given, "an object", shape, mode);
+    const result = {};
+    for (const name of Object.keys(value)) {
+      const part: unknown = Reflect.get(value, name);
+      if (part === undefined) continue;
+      const key = shape.key === undefined
+        ? ok(name)
+        // Names are text in JSON, whatever they stand for.
+        : this.convert(shape.key, name, "text", depth + 1);
+      if (!key.isOk) return { ...key, path: memberPath(name), problem: `name ${key.problem}` };
+      const converted = this.convert(shape.value, part, mode, depth + 1);
+      if (!converted.isOk) return within(memberPath(name), converted);
+      addMember(result, name, converted.value);
+    }
+    return ok(result);
+  }
+
+  #map(shape: Shape<"map">, given: unknown, mode: Mode, depth: number): Conversion {
+    const entries = entriesOf(given, mode);
+    if (entries === null) return this.#notJson(given, "an object or pairs", shape, mode);
+    const result = new Map<unknown, unknown>();
+    for (const [index, entry] of entries.entries()) {
+      if (entry === null) return within(`[${index}]`, fail("it is no pair of a key and a value"));
+      const { key: name, value, isName } = entry;
+      const step = isName ? memberPath(name as string) : `[${index}][1]`;
+      const key = this.convert(
+        shape.key,
+        name === undefined ? null : name,
+        isName ? "text" : mode,
+        depth + 1,
+      );
+      if (!key.isOk) {
+        if (!isName) return within(`[${index}][0]`, key);
+        return { ...key, path: memberPath(name as string), problem: `key ${key.problem}` };
+      }
+      if (result.has(key.value)) return within(step, fail(`key ${quoteValue(name)} stands twice`));
+      const part = this.convert(shape.value, value === undefined ? null : value, mode, depth + 1);
+      if (!part.isOk) return within(step, part);
+      result.set(key.value, part.value);
+    }
+    return ok(result);
+  }
+
+  #union(shape: Shape<"union">, value: unknown, mode: Mode, depth: number): Conversion {
+    const plan = unionPlan(shape, this.#definitions);
+    const { discriminant } = plan;
+    let members = plan.exact;
+    if (discriminant !== null && isMembers(value)) {
+      const objects = members.filter((member) => member.type === "object");
+      const chosen = this.#choose(objects, discriminant, { value, mode, depth });
+      if (!Array.isArray(chosen)) return chosen as Conversion;
+      if (chosen.length === 1) return this.convert(chosen[0]!, value, mode, depth);
+      members = chosen;
+    }
+    for (const member of members) {
+      if (isBigText(member, value)) {
+        const converted = this.convert(member, value, "exact", depth);
+        if (converted.isOk) return converted;
+      }
+    }
+    for (const member of members) {
+      const converted = this.convert(member, value, "exact", depth);
+      if (converted.isOk) return converted;
+    }
+    if (mode === "exact") return mismatch(value, "", mode);
+    const parsed = fromJsonText(value, "[{", mode);
+    if (parsed !== value) return this.#union(shape, parsed, mode, depth);
+    return this.#unionText(shape, plan.text.filter((each) => members.includes(each)), value, depth);
+  }
+
+  #unionText(shape: TypeShape, members: readonly TypeShape[], value: unknown, depth: number) {
+    const failures: (Conversion & { readonly isOk: false })[] = [];
+    for (const member of members) {
+      const converted = this.convert(member, value, "text", depth);
+      if (converted.isOk) return converted;
+      if (member.type !== "null" && member.type !== "undefined") failures.push(converted);
+    }
+    // With several candidates, a failure inside one of them would only mislead.
+    if (failures.length === 1) return failures[0]!;
+    const inside = failures.filter(({ path }) => path !== "");
+    return inside.length === 1 ? inside[0]! : mismatch(value, describeType(shape), "text");
+  }
+
+  /** The object types whose discriminant takes the value's; a failure when none does. */
+  #choose(
+    objects: readonly Shape<"object">[],
+    name: string,
+    given: { readonly value: object; readonly mode: Mode; readonly depth: number },
+  ): readonly TypeShape[] | Conversion {
+    const { value, mode, depth } = given;
+    const found: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
+    const shapeOf = (object: Shape<"object">) =>
+      object.members.find((member) => member.name === name)!.shape;
+    if (found === undefined) return fail(`member "${name}" is missing`, memberPath(name));
+    const chosen = objects.filter((object) =>
+      this.convert(shapeOf(object), found, mode, depth + 1).isOk
+    );
+    if (chosen.length > 0) return chosen;
+    const wanted = objects.map((object) => describeType(shapeOf(object)));
+    return within(memberPath(name), mismatch(found, [...new Set(wanted)].join(" | "), mode));
+  }
+}
+
+// The digits of a bigint that a number cannot hold are text in JSON.
+function isBigText(shape: TypeShape, value: unknown): boolean {
+  return shape.type === "bigint" &&
+    (typeof value === "string" || (typeof value === "bigint" && !isSafe(value)));
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || value === undefined;
+}
+
+/** The value whose members are read, null when it has none. */
+function membersOf(given: unknown, mode: Mode): object | null {
+  if (given instanceof Map) {
+    const isNamed = [...given.keys()].every((key) => typeof key === "string");
+    return isNamed ? Object.fromEntries(given) : null;
+  }
   const value = plainOf(fromJsonText(given, "{", mode));
-  if (!isMembers(value)) return notJson(given, "an object", shape);
-  const result = {};
-  const known = new Map(shape.members.map((member) => [member.name, member]));
-  for (const name of Object.keys(value)) {
-    const part: unknown = Reflect.get(value, name);
-    const member = known.get(name);
-    if (part === undefined) continue;
-    const converted = member === undefined ? ok(part) : convert(member.shape, part, mode);
-    if (!converted.isOk) return { ...converted, path: memberPath(name) + converted.path };
-    addMember(result, name, converted.value);
-  }
-  const missing = shape.members.find((member) => isMissing(member, result));
-  if (missing === undefined) return ok(result);
-  return fail(`member "${missing.name}" is missing`, memberPath(missing.name));
+  return isMembers(value) ? value : null;
 }
 
-function isMissing(member: MemberShape, result: object): boolean {
-  return !member.isOptional && !Object.hasOwn(result, member.name) && !takesUndefined(member.shape);
+const namedMembers = new WeakMap<object, ReadonlyMap<string, MemberShape>>();
+
+function membersByName(shape: Shape<"object">): ReadonlyMap<string, MemberShape> {
+  let known = namedMembers.get(shape);
+  if (known === undefined) {
+    known = new Map(shape.members.map((member) => [member.name, member]));
+    namedMembers.set(shape, known);
+  }
+  return known;
 }
 
-function toRecord(
-  shape: TypeShape & { readonly type: "record" },
-  given: unknown,
-  mode: Mode,
-): Conversion {
-  const value = plainOf(fromJsonText(given, "{", mode));
-  if (!isMembers(value)) return notJson(given, "an object", shape);
-  const result = {};
-  for (const name of Object.keys(value)) {
-    const part: unknown = Reflect.get(value, name);
-    if (part === undefined) continue;
-    const converted = convert(shape.value, part, mode);
-    if (!converted.isOk) return { ...converted, path: memberPath(name) + converted.path };
-    addMember(result, name, converted.value);
-  }
-  return ok(result);
+interface Entry {
+  readonly key: unknown;
+  readonly value: unknown;
+  /** Whether the key is the name of a member, and so text whatever its type. */
+  readonly isName: boolean;
 }
 
-/**
- * How strongly a member claims a value before the others: JSON forms of richer types come before plain text, and null, which
- * JSON keeps, before undefined.
- */
-function claim(shape: TypeShape, value: unknown): number {
-  const isText = typeof value === "string" || (typeof value === "bigint" && !isSafe(value));
-  if (containsDate(shape) || (isText && shape.type === "bigint")) return 0;
-  return shape.type === "undefined" ? 2 : 1;
+/** The entries of a map, of an object or of an array of pairs, null for anything else; null for an element that is no pair. */
+function entriesOf(given: unknown, mode: Mode): readonly (Entry | null)[] | null {
+  const isMap = given instanceof Map;
+  const value = isMap ? [...given] : plainOf(fromJsonText(given, "[{", mode));
+  if (Array.isArray(value)) {
+    return value.map((pair: unknown) =>
+      Array.isArray(pair) && pair.length === 2
+        ? { key: pair[0], value: pair[1], isName: false }
+        : null
+    );
+  }
+  if (!isMembers(value)) return null;
+  return Object.keys(value)
+    .map((key) => ({ key, value: Reflect.get(value, key) as unknown, isName: true }));
 }
 
-function containsDate(shape: TypeShape): boolean {
-  switch (shape.type) {
-    case "date":
-      return true;
-    case "array":
-      return containsDate(shape.element);
-    case "record":
-      return containsDate(shape.value);
-    case "tuple":
-      return shape.elements.some(containsDate);
-    case "union":
-      return shape.members.some(containsDate);
-    case "object":
-      return shape.members.some((member) => containsDate(member.shape));
-    default:
-      return false;
-  }
-}
-
-function toUnion(
-  shape: TypeShape & { readonly type: "union" },
-  value: unknown,
-  mode: Mode,
-): Conversion {
-  const members = shape.members.toSorted((a, b) => claim(a, value) - claim(b, value));
-  for (const member of members) {
-    const converted = convert(member, value, "exact");
-    if (converted.isOk) return converted;
-  }
-  if (mode === "exact") return mismatch(value, describeType(shape));
-  const failures: Conversion[] = [];
-  for (const member of shape.members) {
-    const converted = convert(member, value, "text");
-    if (converted.isOk) return converted;
-    if (member.type !== "null" && member.type !== "undefined") failures.push(converted);
-  }
-  // With several candidates, a failure inside one of them would only mislead.
-  return failures.length === 1 ? failures[0]! : mismatch(value, describeType(shape));
+/** The elements of a tuple for so many values: a rest element as often as it is needed. */
+function spread(elements: readonly TupleElement[], count: number): readonly TupleElement[] {
+  const at = elements.findIndex((element) => element.isRest);
+  if (at < 0) return elements;
+  const times = Math.max(0, count - (elements.length - 1));
+  const rest = Array.from({ length: times }, () => elements[at]!);
+  return [...elements.slice(0, at), ...rest, ...elements.slice(at + 1)];
 }

@@ -1,38 +1,68 @@
-import type { ParameterShape, Signature, TypeShape } from "./signature.ts";
+import type { ParameterShape, Signature, TupleElement, TypeShape } from "./signature.ts";
 
 /** Longest quoted value in a message, in characters. */
 const QUOTED_LENGTH_MAX = 80;
 
+const NAMES: Readonly<Partial<Record<TypeShape["type"], string>>> = {
+  date: "Date",
+  int: "Int",
+  duration: "Duration",
+  url: "URL",
+  bytes: "Uint8Array",
+};
+
 /** A type as a TypeScript programmer would write it; named object types by their name. */
 export function describeType(shape: TypeShape): string {
   switch (shape.type) {
-    case "date":
-      return "Date";
     case "literal":
       return JSON.stringify(shape.value);
-    case "array": {
-      const element = describeType(shape.element);
-      return shape.element.type === "union" ? `(${element})[]` : `${element}[]`;
-    }
+    case "enum":
+    case "ref":
+      return shape.name;
+    case "array":
+      return `${bracketed(shape.element)}[]`;
     case "tuple":
-      return `[${shape.elements.map(describeType).join(", ")}]`;
+      return `[${shape.elements.map(describeElement).join(", ")}]`;
     case "union":
-      return shape.members.map(describeType).join(" | ");
+      return shape.members.length === 0 ? "never" : shape.members.map(describeType).join(" | ");
     case "object":
       return shape.name ?? describeMembers(shape);
     case "record":
-      return `Record<string, ${describeType(shape.value)}>`;
+      return `Record<${shape.key ? describeType(shape.key) : "string"}, ${
+        describeType(shape.value)
+      }>`;
+    case "map":
+      return `Map<${describeType(shape.key)}, ${describeType(shape.value)}>`;
+    case "set":
+      return `Set<${describeType(shape.element)}>`;
     default:
-      return shape.type;
+      return NAMES[shape.type] ?? shape.type;
   }
 }
 
-function describeMembers(shape: TypeShape & { readonly type: "object" }): string {
-  if (shape.members.length === 0) return "{}";
+function bracketed(shape: TypeShape): string {
+  const text = describeType(shape);
+  return shape.type === "union" ? `(${text})` : text;
+}
+
+function describeElement({ shape, name, isOptional, isRest }: TupleElement): string {
+  const type = isRest ? `${bracketed(shape)}[]` : describeType(shape);
+  const dots = isRest ? "..." : "";
+  if (name !== undefined) return `${dots}${name}${isOptional ? "?" : ""}: ${type}`;
+  return isOptional ? `${bracketed(shape)}?` : `${dots}${type}`;
+}
+
+/** The members of an object type, whatever its name. */
+export function describeMembers(shape: TypeShape & { readonly type: "object" }): string {
   const members = shape.members.map((member) =>
-    `${member.name}${member.isOptional ? "?" : ""}: ${describeType(member.shape)}`
+    `${nameText(member.name)}${member.isOptional ? "?" : ""}: ${describeType(member.shape)}`
   );
-  return `{ ${members.join("; ")} }`;
+  if (shape.rest !== undefined) members.push(`[name: string]: ${describeType(shape.rest)}`);
+  return members.length === 0 ? "{}" : `{ ${members.join("; ")} }`;
+}
+
+function nameText(name: string): string {
+  return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? name : JSON.stringify(name);
 }
 
 /** How the job is called, in one line: `sum <x: number> <y: number> [note: string]`. */
@@ -48,7 +78,8 @@ function describeParameter(parameter: ArgumentParameter): string {
     const element = parameter.shape.type === "array" ? describeType(parameter.shape.element) : type;
     return `[...${parameter.name}: ${element}]`;
   }
-  const text = `${parameter.name}: ${type}`;
+  const isBare = parameter.isPattern && type.startsWith("{");
+  const text = isBare ? type : `${parameter.name}: ${type}`;
   if (parameter.defaultText !== undefined) return `[${text} = ${parameter.defaultText}]`;
   return parameter.isOptional ? `[${text}]` : `<${text}>`;
 }
@@ -79,6 +110,9 @@ function describeObject(value: object): string {
   try {
     if (Array.isArray(value)) return `an array of ${value.length}`;
     if (value instanceof Date) return "a Date";
+    if (value instanceof Map) return `a Map of ${value.size}`;
+    if (value instanceof Set) return `a Set of ${value.size}`;
+    if (value instanceof Uint8Array) return `${value.length} bytes`;
     return "an object";
   } catch {
     return "an object";

@@ -52,7 +52,8 @@ export function cutText(text: string, bytesMax: number): string {
   return `${kept}…`;
 }
 
-function base64(bytes: Uint8Array): string {
+/** Bytes as standard base64 with padding. */
+export function base64(bytes: Uint8Array): string {
   let binary = "";
   for (let at = 0; at < bytes.length; at += 8_192) {
     binary += String.fromCharCode(...bytes.subarray(at, at + 8_192));
@@ -63,6 +64,15 @@ function base64(bytes: Uint8Array): string {
 /** What is written for something that throws while it is read. */
 const UNREADABLE = "[Unreadable]";
 
+/** How a value is encoded. */
+export interface EncodeOptions {
+  readonly bytesMax: number;
+  /** Names the value in the error, as "the result". */
+  readonly what: string;
+  /** Refuse what JSON has no form for, in place of writing something that stands for it. */
+  readonly isExact?: boolean;
+}
+
 /** One encoding: the text so far, its size, and the objects that are open. */
 class JsonWriter {
   #text = "";
@@ -72,10 +82,12 @@ class JsonWriter {
   readonly #open = new Set<object>();
   readonly #bytesMax: number;
   readonly #what: string;
+  readonly #isExact: boolean;
 
-  constructor(bytesMax: number, what: string) {
-    this.#bytesMax = bytesMax;
-    this.#what = what;
+  constructor(options: EncodeOptions) {
+    this.#bytesMax = options.bytesMax;
+    this.#what = options.what;
+    this.#isExact = options.isExact ?? false;
   }
 
   encode(value: unknown): string {
@@ -92,6 +104,19 @@ class JsonWriter {
     throw this.#refusal;
   }
 
+  /** Write what stands for something that JSON has no form for, or refuse it. */
+  #stand(text: string, found: string): void {
+    if (this.#isExact) {
+      this.#refusal ??= new JobError(
+        "invalid_argument",
+        `Cannot encode ${this.#what}: JSON has no form for ${found}`,
+        { hint: "Pass plain data: numbers, text, dates, arrays, objects, maps and sets" },
+      );
+      throw this.#refusal;
+    }
+    this.#ascii(text);
+  }
+
   #ascii(text: string): void {
     this.#bytes += text.length;
     if (this.#bytes > this.#bytesMax) this.#refuse();
@@ -100,6 +125,7 @@ class JsonWriter {
 
   #string(value: string): void {
     if (value.length > this.#bytesMax - this.#bytes) this.#refuse();
+    if (this.#isExact && !value.isWellFormed()) this.#stand("", "half of a surrogate pair");
     const text = JSON.stringify(value.toWellFormed());
     this.#bytes += utf8Bytes(text);
     if (this.#bytes > this.#bytesMax) this.#refuse();
@@ -113,7 +139,8 @@ class JsonWriter {
         this.#string(value);
         return true;
       case "number":
-        this.#ascii(Number.isFinite(value) ? JSON.stringify(value) : `"${value}"`);
+        if (Number.isFinite(value)) this.#ascii(JSON.stringify(value));
+        else this.#stand(`"${value}"`, String(value));
         return true;
       case "boolean":
         this.#ascii(value ? "true" : "false");
@@ -126,20 +153,25 @@ class JsonWriter {
         else this.#object(value, depth, true);
         return true;
       default:
+        if (this.#isExact && value !== undefined) this.#stand("", `a ${typeof value}`);
         if (++this.#dropped > DROPPED_MAX) this.#refuse();
         return false;
     }
   }
 
   #bigint(value: bigint): void {
-    if (BigInt.asIntN(BIGINT_BITS_MAX, value) !== value) return this.#ascii('"[Huge integer]"');
+    if (BigInt.asIntN(BIGINT_BITS_MAX, value) !== value) {
+      return this.#stand('"[Huge integer]"', "an integer of so many digits");
+    }
     const isSafe = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
     this.#ascii(isSafe ? String(value) : `"${value}"`);
   }
 
   #object(value: object, depth: number, usesToJson: boolean): void {
-    if (this.#open.has(value)) return this.#ascii('"[Circular]"');
-    if (depth >= ENCODE_DEPTH_MAX) return this.#ascii('"[Too deep]"');
+    if (this.#open.has(value)) return this.#stand('"[Circular]"', "an object inside itself");
+    if (depth >= ENCODE_DEPTH_MAX) {
+      return this.#stand('"[Too deep]"', `more than ${ENCODE_DEPTH_MAX} levels`);
+    }
     const text = this.#text;
     const bytes = this.#bytes;
     this.#open.add(value);
@@ -150,7 +182,7 @@ class JsonWriter {
       // A proxy or a toJSON threw in the middle: take back what was written of it.
       this.#text = text;
       this.#bytes = bytes;
-      this.#string(UNREADABLE);
+      this.#stand(`"${UNREADABLE}"`, "an object that throws while it is read");
     } finally {
       this.#open.delete(value);
     }
@@ -159,7 +191,8 @@ class JsonWriter {
   #known(value: object, depth: number, usesToJson: boolean): void {
     if (value instanceof Date) {
       const ms = Date.prototype.getTime.call(value);
-      return this.#ascii(Number.isNaN(ms) ? '"Invalid Date"' : `"${new Date(ms).toISOString()}"`);
+      if (Number.isNaN(ms)) return this.#stand('"Invalid Date"', "an invalid Date");
+      return this.#ascii(`"${new Date(ms).toISOString()}"`);
     }
     const bytes = bytesOf(value);
     if (bytes !== null) {
@@ -184,7 +217,7 @@ class JsonWriter {
     else if (value instanceof Set) this.#array([...value], depth);
     else if (ArrayBuffer.isView(value)) {
       this.#array(value as unknown as ArrayLike<unknown>, depth);
-    } else if (value instanceof Promise) this.#ascii('"[Promise]"');
+    } else if (value instanceof Promise) this.#stand('"[Promise]"', "a promise");
     else if (value instanceof RegExp) this.#string(String(value));
     else if (value instanceof Error) this.#members(errorFields(value), depth);
     else if (
@@ -205,10 +238,8 @@ class JsonWriter {
   }
 
   #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
-    const entries = [...map];
-    if (entries.every(([key]) => typeof key === "string")) {
-      this.#members(Object.fromEntries(entries), depth);
-    } else this.#array(entries, depth);
+    if (hasMemberKeys(map)) this.#members(Object.fromEntries(map), depth);
+    else this.#array([...map], depth);
   }
 
   #members(source: object, depth: number): void {
@@ -230,6 +261,19 @@ class JsonWriter {
   }
 }
 
+// An object lists the names that look like indexes first, whatever order they came in.
+const INDEX = /^(?:0|[1-9]\d{0,9})$/;
+
+/** Whether an object can stand for `map` in JSON: all keys are text, and an object keeps their order. */
+export function hasMemberKeys(
+  map: ReadonlyMap<unknown, unknown>,
+): map is ReadonlyMap<string, unknown> {
+  for (const key of map.keys()) {
+    if (typeof key !== "string" || INDEX.test(key)) return false;
+  }
+  return true;
+}
+
 /** A member of anything, or a placeholder when reading it throws. */
 function read(source: object, key: string | number): unknown {
   try {
@@ -239,8 +283,8 @@ function read(source: object, key: string | number): unknown {
   }
 }
 
-/** The bytes of a binary value, null for anything else. Other typed arrays are arrays of numbers. */
-function bytesOf(value: object): Uint8Array | null {
+/** The bytes of a binary value without a copy, null for anything else. Other typed arrays are arrays of numbers. */
+export function bytesOf(value: object): Uint8Array | null {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (!(value instanceof DataView)) return null;
@@ -258,20 +302,16 @@ function errorFields(error: Error): object {
  * JSON text of any value; never throws but for the size.
  *
  * As `JSON.stringify`, and besides: bigint → number when safe, else decimal text; NaN and infinities → `"NaN"`,
- * `"Infinity"`, `"-Infinity"`; an invalid Date → `"Invalid Date"`; Map → object when all keys are strings, else pairs; Set and
+ * `"Infinity"`, `"-Infinity"`; an invalid Date → `"Invalid Date"`; Map → object when all keys are strings and none looks like an index, else pairs; Set and
  * typed arrays → array; Uint8Array, ArrayBuffer and DataView → base64; Error → name, message and own members; RegExp → its
  * text; a promise inside → `"[Promise]"`; a cycle → `"[Circular]"`; what throws while it is read → `"[Unreadable]"`; below
  * {@link ENCODE_DEPTH_MAX} levels → `"[Too deep]"`; an integer of more than 40,000 bits → `"[Huge integer]"`; lone surrogates →
  * U+FFFD. Functions, symbols and undefined are dropped from objects and are null elsewhere.
  *
- * @param options.what names the value in the error, as "the result"
  * @throws JobError `invalid_argument` as soon as the text passes `bytesMax` bytes; what follows is not read
  */
-export function encodeJson(
-  value: unknown,
-  options: { readonly bytesMax: number; readonly what: string },
-): string {
-  return new JsonWriter(options.bytesMax, options.what).encode(value);
+export function encodeJson(value: unknown, options: EncodeOptions): string {
+  return new JsonWriter(options).encode(value);
 }
 
 /**

@@ -20,6 +20,12 @@ declare module "ts-job" {
     | "canceled"
     | "timedOut";
 
+  /** A whole number: arguments that are none, or that a number cannot hold exactly, are refused. */
+  export type Int = number;
+
+  /** A length of time in milliseconds; its arguments are text such as "90s", "1h30m" or "7d", or milliseconds. */
+  export type Duration = number;
+
   /** Writes to the log of the instance: jobctl logs ID. */
   export interface InstanceLog {
     debug(message: string): void;

@@ -5,7 +5,8 @@ import type {
   Node,
 } from "@babel/types";
 import type { ObjectMethod } from "@babel/types";
-import { docOf, type ModuleScope, nameOf } from "./parse_module.ts";
+import type { ModuleGraph } from "./module_graph.ts";
+import { docBefore, type ModuleScope, nameOf } from "./parse_module.ts";
 
 /** A function as the parser gives it. */
 export type FunctionNode =
@@ -16,115 +17,173 @@ export type FunctionNode =
 
 /** What the default export says of one job. */
 export interface JobExport {
+  /** The module that the function stands in: not always the job's own. */
+  readonly scope: ModuleScope;
   /** The function that runs, null when it cannot be found in the source. */
   readonly run: FunctionNode | null;
   /** The type declared for the constant that holds it. */
   readonly annotation: Node | null;
   /** The `params` text of a definition object, null when it has none. */
   readonly params: string | null;
-  readonly doc?: string;
-  /** Why `run` is null. */
-  readonly problem?: string;
+  readonly doc?: DocComment;
+  /** Why `run` is null, and where. */
+  readonly problem?: { readonly message: string; readonly node: Node | null };
 }
+
+/** The text of a doc comment and the line that it begins on. */
+export type DocComment = NonNullable<ReturnType<typeof docBefore>>;
 
 /** How many names are followed from the default export to the function. */
 const STEPS_MAX = 20;
 
 /** A value after names were followed and type assertions taken off. */
 interface Found {
+  readonly scope: ModuleScope;
   readonly node: Node | null;
   readonly annotation: Node | null;
-  readonly doc?: string;
+  readonly doc?: DocComment;
+  /** Why the node is null. */
+  readonly problem?: string;
 }
 
 /**
  * Find the job `entry` in a module's default export: a function, a definition object, `defineJob(…)`, a name for one of
- * these, or an array of them.
+ * these, or an array of them. Names of modules imported by relative path are followed too.
  *
  * @param entry the kind of the wanted job; it matters for an array only
  */
-export function findJobExport(scope: ModuleScope, entry: string | null): JobExport {
-  const { defaultExport } = scope;
-  if (defaultExport === null) {
-    return notFound(
-      scope.defaultFrom === null
-        ? "The module has no default export"
-        : `The default export is passed on from "${scope.defaultFrom}": only this file is read`,
-    );
-  }
-  const found = follow(scope, defaultExport.node, null, docOf(defaultExport.statement));
-  if (found.node?.type !== "ArrayExpression") return jobOf(scope, found);
-  for (const element of found.node.elements) {
+export function findJobExport(
+  graph: ModuleGraph,
+  module: ModuleScope,
+  entry: string | null,
+): JobExport {
+  const finder = new ExportFinder(graph);
+  const start = finder.start(module);
+  if (start.node?.type !== "ArrayExpression") return finder.jobOf(start);
+  for (const element of start.node.elements) {
     if (element === null || element.type === "SpreadElement") continue;
-    const item = follow(scope, element, null, docOf(element));
+    const item = finder.follow(start.scope, element, docBefore(element));
     if (item.node?.type !== "ObjectExpression") continue;
     const kind = member(item.node, "kind");
-    if (entry === null || (kind !== null && textOf(scope, kind) === entry)) {
-      return jobOf(scope, item);
+    if (entry === null || (kind !== null && finder.textOf(item.scope, kind) === entry)) {
+      return finder.jobOf(item);
     }
   }
-  return notFound(`Job "${entry}" is not found in the array of the default export`);
+  const problem = `Job "${entry}" is not found in the array of the default export`;
+  return finder.jobOf({ scope: start.scope, node: null, annotation: null, problem });
 }
 
-function notFound(problem: string): JobExport {
-  return { run: null, annotation: null, params: null, problem };
-}
+class ExportFinder {
+  readonly #graph: ModuleGraph;
 
-/** Follow names, assertions and `defineJob(…)` to the value itself. */
-function follow(scope: ModuleScope, start: Node, type: Node | null, text?: string): Found {
-  let node = start;
-  let annotation = type;
-  let doc = text;
-  for (let step = 0; step < STEPS_MAX; step++) {
-    switch (node.type) {
-      case "TSAsExpression":
-      case "TSSatisfiesExpression":
-      case "TSNonNullExpression":
-      case "ParenthesizedExpression":
-        node = node.expression;
-        continue;
-      case "CallExpression": {
-        const [only] = node.arguments;
-        const isDefine = node.callee.type === "Identifier" && only !== undefined &&
-          (scope.imports.get(node.callee.name)?.name ?? node.callee.name) === "defineJob";
-        if (!isDefine) return { node, annotation, doc };
-        node = only;
-        continue;
-      }
-      case "Identifier": {
-        const value = scope.values.get(node.name);
-        if (value === undefined) return { node: null, annotation, doc };
-        node = value.node;
-        annotation = value.annotation;
-        doc ??= docOf(value.statement);
-        continue;
-      }
-    }
-    return { node, annotation, doc };
+  constructor(graph: ModuleGraph) {
+    this.#graph = graph;
   }
-  return { node: null, annotation, doc };
+
+  /** The value of the default export. */
+  start(scope: ModuleScope): Found {
+    const { defaultExport } = scope;
+    if (defaultExport !== null) {
+      return this.follow(scope, defaultExport.node, docBefore(defaultExport.statement));
+    }
+    const exported = scope.exports.get("default");
+    if (exported === undefined) {
+      const problem = "The module has no default export";
+      return { scope, node: null, annotation: null, problem };
+    }
+    const found = this.#graph.findExport(scope, "default", "value");
+    if (found.type === "value") {
+      return this.follow(found.scope, found.value.node, docBefore(found.value.statement));
+    }
+    const from = "source" in exported ? exported.source : exported.local;
+    const reason = found.type === "missing" ? found.problem : "it is no function";
+    const problem = `The default export is passed on from "${from}", which is not read: ${reason}`;
+    return { scope, node: null, annotation: null, problem };
+  }
+
+  /** Follow names, assertions and `defineJob(…)` to the value itself. */
+  follow(from: ModuleScope, start: Node, text?: DocComment): Found {
+    let scope = from;
+    let node = start;
+    let annotation: Node | null = null;
+    let doc = text;
+    for (let step = 0; step < STEPS_MAX; step++) {
+      switch (node.type) {
+        case "TSAsExpression":
+        case "TSSatisfiesExpression":
+        case "TSNonNullExpression":
+        case "ParenthesizedExpression":
+          node = node.expression;
+          continue;
+        case "CallExpression": {
+          const [only] = node.arguments;
+          const isDefine = node.callee.type === "Identifier" && only !== undefined &&
+            (scope.imports.get(node.callee.name)?.name ?? node.callee.name) === "defineJob";
+          if (!isDefine) return { scope, node, annotation, doc };
+          node = only;
+          continue;
+        }
+        case "Identifier": {
+          const found = this.#graph.findValue(scope, node.name);
+          if (found?.type !== "value") {
+            const problem = found?.type === "missing"
+              ? `"${node.name}" is imported and not read: ${found.problem}`
+              : undefined;
+            return { scope, node: null, annotation, doc, problem };
+          }
+          scope = found.scope;
+          node = found.value.node;
+          annotation = found.value.annotation;
+          doc ??= docBefore(found.value.statement);
+          continue;
+        }
+      }
+      return { scope, node, annotation, doc };
+    }
+    return { scope, node: null, annotation, doc };
+  }
+
+  jobOf(found: Found): JobExport {
+    const { scope, node, annotation, doc } = found;
+    const none = { scope, run: null, annotation: null, doc };
+    if (isFunction(node)) return { scope, run: node, annotation, params: null, doc };
+    if (node?.type !== "ObjectExpression") {
+      const message = found.problem ??
+        "The function of the job is not in its source as a plain function";
+      return { ...none, params: null, problem: { message, node } };
+    }
+    const paramsNode = member(node, "params");
+    const params = paramsNode === null ? null : this.textOf(scope, paramsNode);
+    const run = member(node, "run");
+    const value = run === null ? null : this.follow(scope, run, docBefore(run));
+    if (value === null || !isFunction(value.node)) {
+      const message = value?.problem ??
+        'The function "run" of the job is not in its source as a plain function';
+      return { ...none, params, problem: { message, node: run ?? node } };
+    }
+    return {
+      scope: value.scope,
+      run: value.node,
+      annotation: value.annotation,
+      params,
+      doc: doc ?? value.doc,
+    };
+  }
+
+  /** Text of a string literal or of a constant that holds one, null for anything else. */
+  textOf(scope: ModuleScope, node: Node): string | null {
+    const { node: value } = this.follow(scope, node);
+    if (value?.type === "StringLiteral") return value.value;
+    if (value?.type === "TemplateLiteral" && value.quasis.length === 1) {
+      return value.quasis[0]!.value.cooked ?? null;
+    }
+    return null;
+  }
 }
 
 function isFunction(node: Node | null): node is FunctionNode {
   return node?.type === "FunctionDeclaration" || node?.type === "FunctionExpression" ||
     node?.type === "ArrowFunctionExpression" || node?.type === "ObjectMethod";
-}
-
-function jobOf(scope: ModuleScope, found: Found): JobExport {
-  const { node, annotation, doc } = found;
-  if (isFunction(node)) return { run: node, annotation, params: null, doc };
-  if (node?.type !== "ObjectExpression") {
-    return { ...notFound("The function of the job is not in this file as a plain function"), doc };
-  }
-  const paramsNode = member(node, "params");
-  const params = paramsNode === null ? null : textOf(scope, paramsNode);
-  const run = member(node, "run");
-  const value = run === null ? null : follow(scope, run, null, docOf(run));
-  if (value === null || !isFunction(value.node)) {
-    const problem = 'The function "run" of the job is not in this file as a plain function';
-    return { ...notFound(problem), params, doc };
-  }
-  return { run: value.node, annotation: value.annotation, params, doc: doc ?? value.doc };
 }
 
 /** The value of an object's member, or the method itself; null when the object has none of that name. */
@@ -134,16 +193,6 @@ function member(object: Node, name: string): Node | null {
     if (property.type === "SpreadElement" || property.computed) continue;
     if (nameOf(property.key as { type: string }) !== name) continue;
     return property.type === "ObjectMethod" ? property : property.value;
-  }
-  return null;
-}
-
-/** Text of a string literal or of a constant that holds one, null for anything else. */
-function textOf(scope: ModuleScope, node: Node): string | null {
-  const { node: value } = follow(scope, node, null);
-  if (value?.type === "StringLiteral") return value.value;
-  if (value?.type === "TemplateLiteral" && value.quasis.length === 1) {
-    return value.quasis[0]!.value.cooked ?? null;
   }
   return null;
 }

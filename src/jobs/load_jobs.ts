@@ -40,6 +40,8 @@ export interface LoadRequest {
 export interface LoadedJobs {
   readonly jobs: readonly JobDefinition[];
   readonly problems: readonly ConfigProblem[];
+  /** What the signatures cannot tell: it is accepted as it comes. */
+  readonly warnings: readonly ConfigProblem[];
 }
 
 /**
@@ -59,6 +61,7 @@ interface FoundJob {
 class Loader {
   readonly #request: LoadRequest;
   readonly #problems: ConfigProblem[] = [];
+  readonly #warnings: ConfigProblem[] = [];
   readonly #tables: ReadonlyMap<string, JobTable>;
 
   constructor(request: LoadRequest) {
@@ -72,7 +75,7 @@ class Loader {
     for (const [kind, each] of found) this.#add(jobs, kind, each);
     for (const table of this.#request.tables) this.#addTable(jobs, table, found);
     jobs.sort((a, b) => (a.kind < b.kind ? -1 : 1));
-    return { jobs, problems: this.#problems };
+    return { jobs, problems: this.#problems, warnings: this.#warnings };
   }
 
   /** Find, parse and import the modules; the jobs that they define, by kind. */
@@ -144,7 +147,12 @@ class Loader {
     }
     this.#attempt(kind, place, () => {
       checkKind(kind);
-      jobs.push(this.#moduleJob(kind, file, descriptor, table));
+      const job = this.#moduleJob(kind, file, descriptor, table);
+      jobs.push(job);
+      for (const { message, file: at = file.path, line, column } of job.signature.warnings) {
+        const place = { file: at, line, column };
+        this.#warnings.push({ place, path: `jobs.${kind}`, message, job: kind });
+      }
     });
   }
 

@@ -1,18 +1,16 @@
-import type {
-  Node,
-  TSEnumDeclaration,
-  TSIndexedAccessType,
-  TSInterfaceDeclaration,
-  TSIntersectionType,
-} from "@babel/types";
+import type { Node, TSInterfaceDeclaration, TSMappedType } from "@babel/types";
 import type { MemberShape, TypeShape } from "../core/signature.ts";
+import type { FoundName } from "./module_graph.ts";
 import { annotationOf, docOf, nameOf } from "./parse_module.ts";
-import { literalOf, unionOf } from "./shapes.ts";
-import type { TypeArguments, TypeReader } from "./type_reader.ts";
+import { keysOf, recordOf, unionOf } from "./shapes.ts";
+import type { TypePlace, TypeReader } from "./type_reader.ts";
 
-type ObjectShape = TypeShape & { readonly type: "object" };
+type ObjectShape = Extract<TypeShape, { readonly type: "object" }>;
+type TypeName = Extract<FoundName, { readonly type: "type" }>;
 
-/** Reads types that have members: literals, interfaces, enums, intersections and TypeScript's utility types. */
+const UNKNOWN: TypeShape = { type: "unknown" };
+
+/** Reads types that have members: literals, interfaces, aliases, enums and mapped types. */
 export class ObjectTypes {
   readonly #reader: TypeReader;
 
@@ -21,35 +19,53 @@ export class ObjectTypes {
   }
 
   /** `{ a: number; b?: string }`, or a record for a lone index signature. */
-  literal(nodes: readonly Node[], args: TypeArguments, depth: number): TypeShape {
-    const [only] = nodes;
-    if (nodes.length === 1 && only?.type === "TSIndexSignature") {
-      const value = annotationOf(only);
-      return {
-        type: "record",
-        value: value === null ? { type: "unknown" } : this.#reader.read(value, args, depth),
-      };
-    }
-    return { type: "object", members: this.#members(nodes, args, depth) };
+  literal(nodes: readonly Node[], place: TypePlace, depth: number): TypeShape {
+    return this.#reader.nested(() => {
+      const members = this.#members(nodes, place, depth);
+      const index = this.#index(nodes, place, depth);
+      if (index === null) return { type: "object", members };
+      return members.length === 0 ? index : { type: "object", members, rest: index.value };
+    });
   }
 
-  #members(nodes: readonly Node[], args: TypeArguments, depth: number): MemberShape[] {
+  #index(nodes: readonly Node[], place: TypePlace, depth: number) {
+    const values: TypeShape[] = [];
+    const keys: TypeShape[] = [];
+    for (const node of nodes) {
+      if (node.type !== "TSIndexSignature") continue;
+      const value = annotationOf(node);
+      values.push(value === null ? UNKNOWN : this.#reader.read(value, place, depth));
+      const [parameter] = node.parameters;
+      const key = parameter === undefined ? null : annotationOf(parameter);
+      keys.push(key === null ? UNKNOWN : this.#reader.read(key, place, depth));
+    }
+    if (values.length === 0) return null;
+    const isNumbers = keys.every((key) => key.type === "number");
+    return {
+      type: "record" as const,
+      ...(isNumbers ? { key: keys[0]! } : {}),
+      value: unionOf(values),
+    };
+  }
+
+  #members(nodes: readonly Node[], place: TypePlace, depth: number): MemberShape[] {
     const members: MemberShape[] = [];
     for (const node of nodes) {
-      // Members beyond the named ones are kept anyway, so an index signature adds nothing.
       if (node.type === "TSIndexSignature") continue;
-      if (node.type !== "TSPropertySignature" || node.computed) {
+      const isPlain = node.type === "TSPropertySignature" && !node.computed;
+      const annotation = annotationOf(node);
+      if (!isPlain || annotation?.type === "TSFunctionType") {
+        const text = this.#reader.textOf(node, place.scope);
         this.#reader.unknown(
-          `Member "${this.#reader.textOf(node)}" is a function or computed and not checked`,
+          `Member "${text}" is a function or computed and not checked`,
+          node,
+          place.scope,
         );
         continue;
       }
-      const annotation = annotationOf(node);
       members.push({
         name: nameOf(node.key as { type: string }),
-        shape: annotation === null
-          ? { type: "unknown" }
-          : this.#reader.read(annotation, args, depth),
+        shape: annotation === null ? UNKNOWN : this.#reader.read(annotation, place, depth),
         isOptional: node.optional === true,
         doc: docOf(node),
       });
@@ -57,149 +73,164 @@ export class ObjectTypes {
     return members;
   }
 
+  /** `{ [K in Keys]?: T[K] }`, null when the keys cannot be told. */
+  mapped(node: TSMappedType, place: TypePlace, depth: number): TypeShape | null {
+    if (node.nameType || !node.typeAnnotation) return null;
+    const reader = this.#reader;
+    const { constraint } = node;
+    const source = constraint.type === "TSTypeOperator" && constraint.operator === "keyof"
+      ? reader.expand(reader.read(constraint.typeAnnotation, place, depth))
+      : null;
+    const key = reader.read(constraint, place, depth);
+    const name = nameOf(node.key as unknown as { type: string });
+    const valueOf = (shape: TypeShape) => {
+      const args = new Map(place.args).set(name, shape);
+      return reader.nested(() => reader.read(node.typeAnnotation!, { ...place, args }, depth));
+    };
+    const keys = keysOf(key);
+    if (keys === null) return recordOf(key, valueOf(key));
+    const members = keys.map((value): MemberShape => {
+      const origin = source?.type === "object"
+        ? source.members.find((member) => member.name === value)
+        : undefined;
+      const isKept = node.optional === undefined || node.optional === null ||
+        node.optional === false;
+      return {
+        ...origin,
+        name: value,
+        shape: valueOf({ type: "literal", value }),
+        isOptional: isKept ? origin?.isOptional ?? false : node.optional !== "-",
+      };
+    });
+    return { type: "object", members: members.map(withoutUndefined) };
+  }
+
+  /** The shape of a declaration. */
+  declared(
+    found: TypeName,
+    node: Node,
+    at: { readonly given: readonly TypeShape[]; readonly depth: number },
+  ): TypeShape {
+    const { scope, declaration, name } = found;
+    const { given, depth } = at;
+    const reader = this.#reader;
+    switch (declaration.type) {
+      case "class":
+        return reader.unknown(`Type "${name}" is a class and taken as unknown`, node, scope);
+      case "enum":
+        return reader.values.enumeration(declaration.node, scope) ??
+          reader.unknown(
+            `Enum "${name}" has computed members and is taken as unknown`,
+            declaration.node,
+            scope,
+          );
+      case "interface":
+        return this.#interface(found, declaration.parts, given, depth);
+    }
+    const args = this.bind(declaration.node.typeParameters ?? null, given, { scope, depth });
+    const shape = reader.read(declaration.node.typeAnnotation, { scope, args }, depth);
+    return shape.type === "object" && shape.name === undefined && given.length === 0
+      ? { ...shape, name }
+      : shape;
+  }
+
   /** An interface, its base interfaces first; parts of one name add up. */
-  interface(
-    name: string,
+  #interface(
+    { name, scope }: TypeName,
     parts: readonly TSInterfaceDeclaration[],
     given: readonly TypeShape[],
     depth: number,
   ): TypeShape {
     const members = new Map<string, MemberShape>();
-    const add = (added: readonly MemberShape[]) => {
-      for (const member of added) members.set(member.name, member);
+    let rest: TypeShape | undefined;
+    let key: TypeShape | undefined;
+    const add = (shape: TypeShape) => {
+      if (shape.type === "object") {
+        for (const member of shape.members) members.set(member.name, member);
+        rest = shape.rest ?? rest;
+      } else if (shape.type === "record") {
+        rest = shape.value;
+        key = shape.key;
+      }
     };
     for (const part of parts) {
-      const args = this.#reader.bind(part.typeParameters ?? null, given, depth);
-      for (const base of part.extends ?? []) add(this.#baseMembers(base, args, depth));
-      const [only] = part.body.body;
-      const isRecord = part.body.body.length === 1 && only?.type === "TSIndexSignature" &&
-        parts.length === 1 && members.size === 0;
-      if (isRecord) return this.literal(part.body.body, args, depth);
-      add(this.#members(part.body.body, args, depth));
+      const args = this.bind(part.typeParameters ?? null, given, { scope, depth });
+      for (const base of part.extends ?? []) add(this.#base(base, { scope, args }, depth));
+      add(this.literal(part.body.body, { scope, args }, depth));
     }
-    const shape: ObjectShape = { type: "object", members: [...members.values()] };
+    if (members.size === 0 && rest !== undefined) {
+      return { type: "record", ...(key ? { key } : {}), value: rest };
+    }
+    const shape: ObjectShape = {
+      type: "object",
+      members: [...members.values()],
+      ...(rest ? { rest } : {}),
+    };
     return given.length === 0 ? { ...shape, name } : shape;
   }
 
-  #baseMembers(base: Node, args: TypeArguments, depth: number): readonly MemberShape[] {
+  #base(base: Node, place: TypePlace, depth: number): TypeShape {
     const heritage = base as unknown as {
-      readonly expression: { readonly type: string };
+      readonly expression: Node;
       readonly typeArguments?: Node | null;
     };
-    if (heritage.expression.type !== "Identifier") {
-      this.#reader.unknown(`Members of "${this.#reader.textOf(base)}" are not checked`);
-      return [];
+    const typeName = entityOf(heritage.expression);
+    if (typeName === null) {
+      const text = this.#reader.textOf(base, place.scope);
+      return this.#reader.unknown(`Members of "${text}" are not checked`, base, place.scope);
     }
     const reference = {
       ...base,
       type: "TSTypeReference",
-      typeName: heritage.expression,
+      typeName,
       typeArguments: heritage.typeArguments,
     };
-    const shape = this.#reader.read(reference as unknown as Node, args, depth);
-    return shape.type === "object" ? shape.members : [];
+    return this.#reader.expand(
+      this.#reader.read(reference as unknown as Node, place, depth),
+    );
   }
 
-  /** `A & B` of object types: the members of all. */
-  intersection(node: TSIntersectionType, args: TypeArguments, depth: number): TypeShape {
-    const shapes = node.types.map((type) => this.#reader.read(type, args, depth));
-    if (!shapes.every((shape) => shape.type === "object")) {
-      return this.#reader.unknown(`Type "${this.#reader.textOf(node)}" is taken as unknown`);
+  /** What the type parameters of a declaration stand for; those without a value are unknown. */
+  bind(
+    declaration: Node | null,
+    given: readonly TypeShape[],
+    at: { readonly scope: TypePlace["scope"]; readonly depth: number },
+  ): ReadonlyMap<string, TypeShape> {
+    const args = new Map<string, TypeShape>();
+    if (declaration?.type !== "TSTypeParameterDeclaration") return args;
+    const { scope, depth } = at;
+    for (const [index, parameter] of declaration.params.entries()) {
+      const name = nameOf(parameter.name as unknown as { type: string });
+      const byDefault = () =>
+        parameter.default
+          ? this.#reader.read(parameter.default, { scope, args }, depth)
+          : this.#reader.unknown(`Type parameter "${name}" is taken as unknown`, parameter, scope);
+      args.set(name, given[index] ?? byDefault());
     }
-    const members = new Map<string, MemberShape>();
-    for (const shape of shapes) {
-      for (const member of shape.members) {
-        const earlier = members.get(member.name);
-        const isOptional = member.isOptional && (earlier?.isOptional ?? true);
-        members.set(member.name, { ...member, isOptional });
-      }
-    }
-    return { type: "object", members: [...members.values()] };
-  }
-
-  /** `Order["id"]`, null when it is anything else. */
-  indexed(node: TSIndexedAccessType, args: TypeArguments, depth: number): TypeShape | null {
-    if (node.indexType.type !== "TSLiteralType") return null;
-    const key = literalOf(node.indexType.literal);
-    const shape = this.#reader.read(node.objectType, args, depth);
-    if (shape.type !== "object" || key?.type !== "literal") return null;
-    const member = shape.members.find((each) => each.name === key.value);
-    if (member === undefined) return null;
-    return member.isOptional ? unionOf([member.shape, { type: "undefined" }]) : member.shape;
-  }
-
-  /** A union of the values of an enum's members, null when one is computed. */
-  enumeration(node: TSEnumDeclaration): TypeShape | null {
-    const values: TypeShape[] = [];
-    let next: number | null = 0;
-    for (const member of node.body!.members) {
-      const literal: TypeShape | null = member.initializer
-        ? literalOf(member.initializer)
-        : next === null
-        ? null
-        : { type: "literal", value: next };
-      if (literal?.type !== "literal") return null;
-      values.push(literal);
-      next = typeof literal.value === "number" ? literal.value + 1 : null;
-    }
-    return unionOf(values);
-  }
-
-  /** TypeScript's own helpers on object types, null when `name` is none of them or does not apply. */
-  utility(name: string, params: readonly (() => TypeShape)[]): TypeShape | null {
-    const [first, second] = params;
-    if (first === undefined) return null;
-    switch (name) {
-      case "Record":
-        return second === undefined ? null : recordOf(first(), second());
-      case "Readonly":
-        return first();
-      case "NonNullable": {
-        const shape = first();
-        if (shape.type !== "union") return shape;
-        const isValue = (each: TypeShape) => each.type !== "null" && each.type !== "undefined";
-        return unionOf(shape.members.filter(isValue));
-      }
-      case "Partial":
-      case "Required": {
-        const shape = first();
-        if (shape.type !== "object") return null;
-        const isOptional = name === "Partial";
-        return {
-          type: "object",
-          members: shape.members.map((member) => ({ ...member, isOptional })),
-        };
-      }
-      case "Pick":
-      case "Omit": {
-        const shape = first();
-        const keys = second === undefined ? null : keysOf(second());
-        if (shape.type !== "object" || keys === null) return null;
-        const members = shape.members.filter((member) =>
-          keys.includes(member.name) === (name === "Pick")
-        );
-        return { type: "object", members };
-      }
-    }
-    return null;
+    return args;
   }
 }
 
-function recordOf(key: TypeShape, value: TypeShape): TypeShape | null {
-  if (key.type === "string" || key.type === "number") return { type: "record", value };
-  const keys = keysOf(key);
-  if (keys === null) return null;
-  const members = keys.map((name) => ({ name, shape: value, isOptional: false }));
-  return { type: "object", members };
+// An optional member may be missing anyway.
+function withoutUndefined(member: MemberShape): MemberShape {
+  const { shape } = member;
+  if (!member.isOptional || shape.type !== "union") return member;
+  return {
+    ...member,
+    shape: unionOf(shape.members.filter(({ type }) => type !== "undefined")),
+  };
 }
 
-/** The names that a literal or a union of literals lists, null for any other type. */
-function keysOf(shape: TypeShape): readonly string[] | null {
-  const members = shape.type === "union" ? shape.members : [shape];
-  const keys: string[] = [];
-  for (const member of members) {
-    if (member.type !== "literal") return null;
-    keys.push(String(member.value));
-  }
-  return keys;
+/** `ns.Base` as the name of a type, null when it is computed. */
+function entityOf(expression: Node): Node | null {
+  if (expression.type === "Identifier" || expression.type === "TSQualifiedName") return expression;
+  if (expression.type !== "MemberExpression" || expression.computed) return null;
+  const left = entityOf(expression.object);
+  if (left === null) return null;
+  return {
+    ...expression,
+    type: "TSQualifiedName",
+    left,
+    right: expression.property,
+  } as unknown as Node;
 }

@@ -1,5 +1,6 @@
 import { parse, type ParserPlugin } from "@babel/parser";
 import type {
+  ExportNamedDeclaration,
   Expression,
   File,
   FunctionDeclaration,
@@ -10,6 +11,7 @@ import type {
   TSTypeAliasDeclaration,
 } from "@babel/types";
 import { JobError } from "../core/errors.ts";
+import { docText, readDocTypes } from "./doc_types.ts";
 
 /** Longest source that is parsed, in characters; a bundled module may be long. */
 export const SOURCE_LENGTH_MAX = 4_194_304;
@@ -20,6 +22,15 @@ export interface ImportedName {
   /** The exported name, "default", or "*" for the whole namespace. */
   readonly name: string;
 }
+
+/** What the module exports under a name: something of its own, or of another module. */
+export type ExportedName =
+  | { readonly local: string }
+  | {
+    readonly source: string;
+    /** "*" for the whole namespace. */
+    readonly name: string;
+  };
 
 /** A type that the module declares; interfaces of one name are one type. */
 export type TypeDeclaration =
@@ -46,17 +57,21 @@ export interface DefaultExport {
 /** A parsed module and its top-level names. */
 export interface ModuleScope {
   readonly source: string;
+  /** Null for a source that is no file: what it imports cannot be found. */
+  readonly file: string | null;
+  readonly language: "ts" | "js";
   readonly types: ReadonlyMap<string, TypeDeclaration>;
   readonly values: ReadonlyMap<string, ValueDeclaration>;
   readonly imports: ReadonlyMap<string, ImportedName>;
+  readonly exports: ReadonlyMap<string, ExportedName>;
+  /** Modules of which everything is exported. */
+  readonly exportsAll: readonly string[];
   readonly defaultExport: DefaultExport | null;
-  /** Module that the default export is passed on from, as in `export { default } from "./x.ts"`. */
-  readonly defaultFrom: string | null;
 }
 
 /** Where a source comes from. */
 export interface SourceOptions {
-  /** For error messages. */
+  /** Its path, for messages; when it is absolute, modules that it imports by relative path are read for their types. */
   readonly file?: string;
   /** "js" takes no types; "ts" otherwise. */
   readonly language?: "ts" | "js";
@@ -75,10 +90,16 @@ export function parseModule(source: string, options: SourceOptions = {}): Module
       `Cannot read ${file}: ${source.length} characters, at most ${SOURCE_LENGTH_MAX} are read`,
     );
   }
-  const plugins: ParserPlugin[] = options.language === "js" ? [] : ["typescript"];
+  const { language = "ts" } = options;
+  const isDeclaration = /\.d\.[cm]?ts$/.test(file);
+  const plugins: ParserPlugin[] = language === "js"
+    ? []
+    : [isDeclaration ? ["typescript", { dts: true }] : "typescript"];
   try {
-    return indexModule(source, parse(source, { sourceType: "module", plugins }));
+    const parsed = parse(source, { sourceType: "module", plugins });
+    return indexModule(parsed, { source, file: options.file ?? null, language });
   } catch (cause) {
+    if (cause instanceof JobError) throw cause;
     throw syntaxError(file, cause);
   }
 }
@@ -96,21 +117,27 @@ interface ScopeDraft {
   readonly types: Map<string, TypeDeclaration>;
   readonly values: Map<string, ValueDeclaration>;
   readonly imports: Map<string, ImportedName>;
+  readonly exports: Map<string, ExportedName>;
+  readonly exportsAll: string[];
   defaultExport: DefaultExport | null;
-  defaultFrom: string | null;
 }
 
-function indexModule(source: string, file: File): ModuleScope {
+function indexModule(
+  parsed: File,
+  about: Pick<ModuleScope, "source" | "file" | "language">,
+): ModuleScope {
   const draft: ScopeDraft = {
     types: new Map(),
     values: new Map(),
     imports: new Map(),
+    exports: new Map(),
+    exportsAll: [],
     defaultExport: null,
-    defaultFrom: null,
   };
-  for (const statement of file.program.body) indexStatement(draft, statement, statement);
-  for (const statement of file.program.body) indexNamedDefault(draft, statement);
-  return { source, ...draft };
+  for (const statement of parsed.program.body) indexStatement(draft, statement, statement);
+  const doc = readDocTypes(parsed.comments ?? [], about.language);
+  for (const statement of doc) indexStatement(draft, statement, statement);
+  return { ...about, ...draft };
 }
 
 function indexStatement(draft: ScopeDraft, node: Statement, statement: Statement): void {
@@ -150,12 +177,25 @@ function indexStatement(draft: ScopeDraft, node: Statement, statement: Statement
       }
       return;
     case "ExportNamedDeclaration":
-      if (node.declaration) indexStatement(draft, node.declaration, statement);
+      indexExports(draft, node);
+      return;
+    case "ExportAllDeclaration":
+      draft.exportsAll.push(node.source.value);
+      return;
+    case "TSModuleDeclaration":
+      // `declare module "ts-job"`: what it declares.
+      if (node.id.type !== "StringLiteral" || node.body.type !== "TSModuleBlock") return;
+      for (const inner of node.body.body) indexStatement(draft, inner, inner);
       return;
     case "ExportDefaultDeclaration": {
       const { declaration } = node;
-      if (declaration.type === "FunctionDeclaration" && declaration.id) {
+      const isDeclared = declaration.type === "FunctionDeclaration" ||
+        declaration.type === "TSInterfaceDeclaration" || declaration.type === "ClassDeclaration";
+      if (isDeclared && declaration.id) {
         indexStatement(draft, declaration, statement);
+        draft.exports.set("default", { local: declaration.id.name });
+      } else if (declaration.type === "Identifier") {
+        draft.exports.set("default", { local: declaration.name });
       }
       // An overload has no body; the implementation follows it.
       if (declaration.type !== "TSDeclareFunction") {
@@ -166,13 +206,29 @@ function indexStatement(draft: ScopeDraft, node: Statement, statement: Statement
   }
 }
 
-/** `export { run as default }`, after all names are known. */
-function indexNamedDefault(draft: ScopeDraft, statement: Statement): void {
-  if (statement.type !== "ExportNamedDeclaration") return;
-  for (const specifier of statement.specifiers) {
-    if (specifier.type !== "ExportSpecifier" || nameOf(specifier.exported) !== "default") continue;
-    if (statement.source) draft.defaultFrom = statement.source.value;
-    else draft.defaultExport = { node: specifier.local, statement };
+function indexExports(draft: ScopeDraft, node: ExportNamedDeclaration): void {
+  const { declaration, source } = node;
+  if (declaration) {
+    indexStatement(draft, declaration, node);
+    const names = declaration.type === "VariableDeclaration"
+      ? declaration.declarations.map(({ id }) => id)
+      : [(declaration as { readonly id?: Node | null }).id];
+    for (const id of names) {
+      if (id?.type === "Identifier") draft.exports.set(id.name, { local: id.name });
+    }
+  }
+  for (const specifier of node.specifiers) {
+    const exported = nameOf(specifier.exported);
+    if (specifier.type === "ExportSpecifier") {
+      const local = nameOf(specifier.local);
+      if (source) draft.exports.set(exported, { source: source.value, name: local });
+      else {
+        draft.exports.set(exported, { local });
+        if (exported === "default") {
+          draft.defaultExport = { node: specifier.local, statement: node };
+        }
+      }
+    } else if (source) draft.exports.set(exported, { source: source.value, name: "*" });
   }
 }
 
@@ -187,13 +243,21 @@ export function annotationOf(node: Node): Node | null {
   return holder?.type === "TSTypeAnnotation" ? holder.typeAnnotation : null;
 }
 
-/** Text of a doc comment without its stars; undefined when `node` has none before it. */
+/** Text of the doc comment before a node without its stars; undefined when there is none. */
 export function docOf(node: Node): string | undefined {
-  const comment = node.leadingComments?.findLast((each) =>
-    each.type === "CommentBlock" && each.value.startsWith("*")
-  );
-  if (comment === undefined) return undefined;
-  const lines = comment.value.slice(1).split(/\r?\n/);
-  const text = lines.map((line) => line.replace(/^\s*\* ?/, "").trimEnd()).join("\n").trim();
-  return text === "" ? undefined : text;
+  return docBefore(node)?.text;
+}
+
+/** The doc comment before a node, with the line that it begins on. */
+export function docBefore(
+  node: Node,
+): { readonly text: string; readonly line: number } | undefined {
+  const comments = node.leadingComments ?? [];
+  for (const comment of comments.toReversed()) {
+    const text = docText(comment);
+    // A typedef stands for itself, not for what follows it.
+    if (text === null || /@(?:typedef|import)\b/.test(text)) continue;
+    return text === "" ? undefined : { text, line: comment.loc?.start.line ?? 1 };
+  }
+  return undefined;
 }

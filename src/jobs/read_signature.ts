@@ -1,16 +1,12 @@
 import type { Node } from "@babel/types";
 import { JobError } from "../core/errors.ts";
-import type { Signature } from "../core/signature.ts";
+import type { Signature, SignatureWarning } from "../core/signature.ts";
+import { docTags, docType } from "./doc_types.ts";
 import { findJobExport, type FunctionNode, type JobExport } from "./exports_reader.ts";
+import { ModuleGraph } from "./module_graph.ts";
 import { ParameterReader } from "./parameter_reader.ts";
-import {
-  annotationOf,
-  type ModuleScope,
-  nameOf,
-  parseModule,
-  type SourceOptions,
-} from "./parse_module.ts";
-import { TypeReader } from "./type_reader.ts";
+import { annotationOf, type ModuleScope, parseModule, type SourceOptions } from "./parse_module.ts";
+import { type TypePlace, TypeReader } from "./type_reader.ts";
 
 /** The signature of which nothing is known: arguments pass as given. */
 export const UNTYPED_SIGNATURE: Signature = {
@@ -21,12 +17,11 @@ export const UNTYPED_SIGNATURE: Signature = {
 };
 
 /**
- * Read from a module's source how its job is called. Nothing is executed and no other file is read.
+ * Read from a module's source how its job is called. Nothing is executed.
  *
- * Understood are number, string, boolean, bigint, Date, null, undefined, literals, unions, arrays, tuples, object types,
- * interfaces, aliases (with type parameters) and enums of the same file, Record, Partial, Required, Readonly, Pick, Omit and
- * NonNullable. What is not is `unknown` with a warning. A function none of whose parameters has a type is untyped: its
- * arguments pass as given.
+ * With an absolute `file` the modules that it imports by relative path are read for types, too. docs/jobs.md lists the types
+ * that are understood; what is not is `unknown` with a warning. A function none of whose parameters has a type is untyped:
+ * its arguments pass as given.
  *
  * @param options.entry the kind of the wanted job, for a module whose default export is an array
  * @throws JobError `invalid_argument` with `file:line:column` for a syntax error
@@ -36,16 +31,18 @@ export function readSignature(
   options: SourceOptions & { readonly entry?: string } = {},
 ): Signature {
   const scope = parseModule(source, options);
-  const job = findJobExport(scope, options.entry ?? null);
-  if (job.params !== null) return withParams(scope, job, job.params);
-  if (job.run === null) {
-    return { ...UNTYPED_SIGNATURE, doc: job.doc, warnings: [job.problem ?? "No function found"] };
-  }
-  return signatureOf(scope, job, job.run);
+  const graph = new ModuleGraph();
+  const job = findJobExport(graph, scope, options.entry ?? null);
+  if (job.params !== null) return withParams(graph, job, job.params);
+  if (job.run !== null) return signatureOf(graph, job, job.run);
+  const { message = "No function found", node = null } = job.problem ?? {};
+  const { line = 1, column = 0 } = node?.loc?.start ?? {};
+  const warning = { message, file: job.scope.file ?? undefined, line, column: column + 1 };
+  return { ...UNTYPED_SIGNATURE, doc: job.doc?.text, warnings: [warning] };
 }
 
 /**
- * Read parameters from text, as in `x: number, note?: string`. The injected types need no import there.
+ * Read parameters from text, as in `x: number, note?: string`. The types of the library need no import there.
  *
  * @throws JobError `invalid_argument` when the text is no parameter list
  */
@@ -55,9 +52,20 @@ export function parseParams(text: string): Signature {
   if (run?.type !== "ArrowFunctionExpression" || run.body.type !== "BlockStatement") {
     throw paramsError(text, "it is not a list of parameters");
   }
-  const types = new TypeReader(scope, { isAmbient: true });
-  const parameters = new ParameterReader(types).read(run.params, {});
-  return { parameters, resultCount: null, isTyped: true, warnings: types.warnings };
+  const types = new TypeReader({ isAmbient: true });
+  const parameters = new ParameterReader(types, { scope, args: new Map() }).read(run.params);
+  return {
+    parameters,
+    resultCount: null,
+    isTyped: true,
+    ...definitionsOf(types),
+    warnings: types.warnings,
+  };
+}
+
+function definitionsOf(types: TypeReader): Pick<Signature, "definitions"> {
+  const { definitions } = types;
+  return definitions === undefined ? {} : { definitions };
 }
 
 function parseParamsScope(text: string): ModuleScope {
@@ -80,59 +88,116 @@ function paramsError(text: string, found: string, cause?: unknown): JobError {
   });
 }
 
-function withParams(scope: ModuleScope, job: JobExport, text: string): Signature {
+function withParams(graph: ModuleGraph, job: JobExport, text: string): Signature {
   const signature = parseParams(text);
-  if (job.run === null) return { ...signature, doc: job.doc };
-  const types = new TypeReader(scope, { isAmbient: false });
-  return { ...signature, ...resultOf(types, job.run, null), doc: job.doc };
+  if (job.run === null) return { ...signature, doc: job.doc?.text };
+  const types = new TypeReader({ isAmbient: false, graph });
+  const { result: _result, ...told } = resultOf(
+    types,
+    { scope: job.scope, args: new Map() },
+    job,
+    null,
+  );
+  return { ...signature, ...told, doc: job.doc?.text };
 }
 
-function signatureOf(scope: ModuleScope, job: JobExport, run: FunctionNode): Signature {
-  const types = new TypeReader(scope, { isAmbient: false, parameters: run.typeParameters });
-  const declared = functionType(scope, job.annotation);
+function signatureOf(graph: ModuleGraph, job: JobExport, run: FunctionNode): Signature {
+  const { scope, doc } = job;
+  const types = new TypeReader({ isAmbient: false, graph });
+  const args = types.bind(run.typeParameters ?? null, [], { scope, depth: 0 });
   const own = run.params as readonly Node[];
-  const isOwn = declared === null || own.some(hasType);
-  const params = isOwn ? own : (declared as { params: readonly Node[] }).params;
-  const parameters = new ParameterReader(types).read(params, paramDocs(job.doc));
-  const isTyped = params.length === 0 || params.some(hasType);
-  if (!isTyped) types.unknown("No parameter has a type: arguments pass as given");
-  const result = resultOf(types, run, declared);
-  const warnings = isTyped ? types.warnings : types.warnings.slice(-1);
-  return { parameters, ...result, doc: job.doc, isTyped, warnings };
+  const declared = own.some((param) => annotationOf(param) !== null)
+    ? null
+    : functionType(graph, job);
+  const place: TypePlace = declared === null ? { scope, args } : { scope: declared.scope, args };
+  const params = declared?.params ?? own;
+  const reader = new ParameterReader(types, place, doc);
+  const parameters = reader.read(params);
+  const isTyped = params.length === 0 ||
+    params.some((param, index) => reader.isTyped(param, index + 1));
+  const result = resultOf(types, place, job, declared?.result ?? null);
+  return {
+    parameters,
+    ...result,
+    doc: doc?.text,
+    isTyped,
+    ...definitionsOf(types),
+    warnings: isTyped ? types.warnings : untyped(run, scope),
+  };
 }
 
-function hasType(param: Node): boolean {
-  if (param.type === "AssignmentPattern") return true;
-  return annotationOf(param) !== null;
+function untyped(run: FunctionNode, scope: ModuleScope): readonly SignatureWarning[] {
+  // In plain JavaScript that is how it is meant.
+  if (scope.language === "js") return [];
+  const { line = 1, column = 0 } = run.loc?.start ?? {};
+  const message = "No parameter has a type: arguments pass as given";
+  return [{ message, file: scope.file ?? undefined, line, column: column + 1 }];
 }
 
-/** The function type of a constant, directly or by the name of an alias. */
-function functionType(scope: ModuleScope, annotation: Node | null): Node | null {
-  if (annotation?.type === "TSFunctionType") return annotation;
-  if (annotation?.type !== "TSTypeReference") return null;
-  const declaration = scope.types.get(nameOf(annotation.typeName as { type: string }));
-  if (declaration?.type !== "alias") return null;
-  const { typeAnnotation } = declaration.node;
-  return typeAnnotation.type === "TSFunctionType" ? typeAnnotation : null;
+/** A function type: its parameters and its result, in the module that declares it. */
+interface DeclaredFunction {
+  readonly scope: ModuleScope;
+  readonly params: readonly Node[];
+  readonly result: Node | null;
+}
+
+/** The function type of a constant, directly or by the name of an alias; in JavaScript that of `@type`. */
+function functionType(
+  graph: ModuleGraph,
+  { scope, annotation, doc }: JobExport,
+): DeclaredFunction | null {
+  const tag = scope.language === "js"
+    ? docTags(doc?.text ?? "").find((each) => each.tag === "type")
+    : undefined;
+  const node = tag === undefined ? annotation : docType(tag, doc?.line ?? 1);
+  if (node?.type === "TSFunctionType") return declaredFunction(scope, node);
+  if (node?.type !== "TSTypeReference" || node.typeName.type !== "Identifier") return null;
+  const found = graph.findType(scope, node.typeName.name);
+  if (found?.type !== "type" || found.declaration.type !== "alias") return null;
+  const { typeAnnotation } = found.declaration.node;
+  return typeAnnotation.type === "TSFunctionType"
+    ? declaredFunction(found.scope, typeAnnotation)
+    : null;
+}
+
+function declaredFunction(scope: ModuleScope, node: Node): DeclaredFunction {
+  const { params, returnType } = node as unknown as {
+    readonly params: readonly Node[];
+    readonly returnType?: Node | null;
+  };
+  return { scope, params, result: typeOf(returnType) };
+}
+
+function typeOf(holder: Node | null | undefined): Node | null {
+  return holder?.type === "TSTypeAnnotation" ? holder.typeAnnotation : null;
 }
 
 function resultOf(
   types: TypeReader,
-  run: FunctionNode,
+  place: TypePlace,
+  { run, doc, scope }: JobExport,
   declared: Node | null,
-): Pick<Signature, "resultCount" | "resultText"> {
-  const holder = run.returnType ?? (declared as FunctionNode | null)?.returnType;
-  if (holder?.type !== "TSTypeAnnotation") return { resultCount: null };
-  const resultText = types.textOf(holder.typeAnnotation);
-  const node = awaitedOf(holder.typeAnnotation);
+): Pick<Signature, "resultCount" | "resultText" | "result"> {
+  const tag = scope.language === "js"
+    ? docTags(doc?.text ?? "").find((each) => /^returns?$/.test(each.tag))
+    : undefined;
+  const own = typeOf(run?.returnType) ?? (tag === undefined ? null : docType(tag, doc?.line ?? 1));
+  const holder = own ?? declared;
+  if (holder === null) return { resultCount: null };
+  const at = own === null ? place : { ...place, scope };
+  const resultText = types.textOf(holder, at.scope);
+  const node = awaitedOf(holder);
   if (node.type === "TSVoidKeyword" || node.type === "TSNeverKeyword") {
     return { resultCount: 0, resultText };
   }
   // Types that only the result names are none that the caller has to know of.
-  const quiet = new TypeReader(types.scope, { isAmbient: false });
-  const shape = quiet.read(node);
+  const known = types.warnings.length;
+  const shape = types.read(node, at);
+  const isRead = types.warnings.length === known;
+  types.warnings.length = known;
   if (shape.type === "undefined") return { resultCount: 0, resultText };
-  return { resultCount: shape.type === "tuple" ? shape.elements.length : 1, resultText };
+  const resultCount = shape.type === "tuple" ? shape.elements.length : 1;
+  return isRead ? { resultCount, resultText, result: shape } : { resultCount, resultText };
 }
 
 /** The type inside `Promise<…>`. */
@@ -141,13 +206,4 @@ function awaitedOf(node: Node): Node {
     (node.typeName.name === "Promise" || node.typeName.name === "PromiseLike");
   const inner = isPromise ? node.typeArguments?.params[0] : undefined;
   return inner === undefined ? node : awaitedOf(inner);
-}
-
-/** What `@param name text` lines of a doc comment say, by name. */
-function paramDocs(doc: string | undefined): Readonly<Record<string, string>> {
-  const docs: [string, string][] = [];
-  for (const match of (doc ?? "").matchAll(/^@param\s+(?:\{[^}]*\}\s*)?(\w+)\s*-?\s*(.*)$/gm)) {
-    docs.push([match[1]!, match[2]!.trim()]);
-  }
-  return Object.fromEntries(docs);
 }

@@ -1,8 +1,26 @@
-import type { Node, TSTypeReference } from "@babel/types";
-import type { InjectedType, TypeShape } from "../core/signature.ts";
+import type { Node, TSEntityName, TSTypeReference } from "@babel/types";
+import { describeType } from "../core/describe.ts";
+import type {
+  Definitions,
+  InjectedType,
+  SignatureWarning,
+  TupleElement,
+  TypeShape,
+} from "../core/signature.ts";
+import { type FoundName, ModuleGraph } from "./module_graph.ts";
 import { ObjectTypes } from "./object_types.ts";
 import { type ModuleScope, nameOf } from "./parse_module.ts";
-import { literalOf, unionOf } from "./shapes.ts";
+import {
+  indexedShape,
+  intersect,
+  isPrimitive,
+  keyofShape,
+  KEYWORD_SHAPES,
+  literalOf,
+  unionOf,
+} from "./shapes.ts";
+import { builtInType, utilityType } from "./utility_types.ts";
+import { ValueTypes } from "./value_types.ts";
 
 /** Types that are read of one signature before the rest is taken as unknown: aliases can double at each step. */
 const TYPES_MAX = 5_000;
@@ -10,206 +28,365 @@ const DEPTH_MAX = 50;
 const UNKNOWN: TypeShape = { type: "unknown" };
 
 const INJECTED: readonly string[] = ["Context", "Instance", "Manager", "Worker"];
-const LIBRARY = /^(?:npm:|jsr:)?ts-job(?:@[^/]+)?$/;
-
-/** Type parameters in force, by name: what each stands for. */
-export type TypeArguments = ReadonlyMap<string, TypeShape>;
-
-const KEYWORDS: Readonly<Record<string, TypeShape>> = {
-  TSNumberKeyword: { type: "number" },
-  TSStringKeyword: { type: "string" },
-  TSBooleanKeyword: { type: "boolean" },
-  TSBigIntKeyword: { type: "bigint" },
-  TSNullKeyword: { type: "null" },
-  TSUndefinedKeyword: { type: "undefined" },
-  TSVoidKeyword: { type: "undefined" },
-  TSAnyKeyword: UNKNOWN,
-  TSUnknownKeyword: UNKNOWN,
-  TSObjectKeyword: { type: "record", value: UNKNOWN },
+const LIBRARY_TYPES: Readonly<Record<string, TypeShape>> = {
+  Int: { type: "int" },
+  Duration: { type: "duration" },
 };
 
-/** Reads types of one module as shapes. What it cannot read is unknown, with a warning. */
-export class TypeReader {
+/** Where a type stands: its module, and what the type parameters in force stand for. */
+export interface TypePlace {
   readonly scope: ModuleScope;
-  readonly warnings: string[] = [];
+  readonly args: ReadonlyMap<string, TypeShape>;
+}
+
+/** A named type while it is read. */
+interface OpenType {
+  /** Its name among the definitions, should it contain itself. */
+  readonly name: string;
+  /** How many objects and lists were open around it. */
+  readonly nesting: number;
+  /** Read it once more, for a type such as `Partial<…>` that needs its members. */
+  readonly again: () => TypeShape;
+  isRecursive: boolean;
+  isRead: boolean;
+}
+
+type TypeName = Extract<FoundName, { readonly type: "type" }>;
+/** Reads a type argument when it is needed. */
+export type LazyType = () => TypeShape;
+
+/** Reads types of a module, and of those that it imports by relative path, as shapes. What it cannot read is unknown, with a warning. */
+export class TypeReader {
+  readonly graph: ModuleGraph;
+  readonly warnings: SignatureWarning[] = [];
+  readonly values = new ValueTypes(this);
   /** Whether names of the library's types count without an import, as in a `params` text. */
   readonly #isAmbient: boolean;
   readonly #objects = new ObjectTypes(this);
-  readonly #open = new Set<string>();
-  #outer: TypeArguments = new Map();
+  readonly #open = new Map<string, OpenType>();
+  readonly #scopes = new Map<ModuleScope, number>();
+  /** Names of the finished types that contain themselves, by the key of their declaration. */
+  readonly #recursive = new Map<string, string>();
+  readonly #definitions: Record<string, TypeShape> = Object.create(null);
+  #nesting = 0;
   #count = 0;
 
-  /**
-   * @param options.parameters the type parameters of the function whose types are read
-   */
-  constructor(
-    scope: ModuleScope,
-    options: { readonly isAmbient: boolean; readonly parameters?: Node | null },
-  ) {
-    this.scope = scope;
+  constructor(options: { readonly isAmbient: boolean; readonly graph?: ModuleGraph }) {
+    this.graph = options.graph ?? new ModuleGraph();
     this.#isAmbient = options.isAmbient;
-    this.#outer = this.bind(options.parameters ?? null, [], 0);
   }
 
-  /** Note that something cannot be read, once, and take it as unknown. */
-  unknown(problem: string): TypeShape {
-    if (!this.warnings.includes(problem)) this.warnings.push(problem);
+  /** The types that contain themselves; undefined when there are none. */
+  get definitions(): Definitions | undefined {
+    const entries = Object.entries(this.#definitions);
+    return entries.length === 0 ? undefined : Object.fromEntries(entries);
+  }
+
+  /** Note that something cannot be read, once for each place, and take it as unknown. */
+  unknown(message: string, node: Node, scope: ModuleScope): TypeShape {
+    const { line = 1, column = 0 } = node.loc?.start ?? {};
+    const file = scope.file ?? undefined;
+    const isKnown = this.warnings.some((each) =>
+      each.message === message && each.line === line && each.file === file
+    );
+    if (!isKnown) this.warnings.push({ message, file, line, column: column + 1 });
     return UNKNOWN;
   }
 
   /** The source text of a node, on one line. */
-  textOf(node: Node): string {
-    return this.scope.source.slice(node.start ?? 0, node.end ?? 0).replaceAll(/\s+/g, " ");
+  textOf(node: Node, scope: ModuleScope): string {
+    // A type of a doc comment has its own text as the name of its file.
+    const source = (node.loc as { filename?: string } | null | undefined)?.filename ?? scope.source;
+    return source.slice(node.start ?? 0, node.end ?? 0).replaceAll(/\s+/g, " ");
+  }
+
+  unreadable(node: Node, scope: ModuleScope): TypeShape {
+    return this.unknown(
+      `Type ${quoteType(this.textOf(node, scope))} is taken as unknown`,
+      node,
+      scope,
+    );
   }
 
   /** Which injected type a node names, null for any other type. */
-  injectedOf(node: Node): InjectedType | null {
+  injectedOf(node: Node, scope: ModuleScope): InjectedType | null {
     if (node.type === "TSImportType") {
-      const isOurs = LIBRARY.test(node.source.value) && node.qualifier?.type === "Identifier";
-      return isOurs ? injectedName(nameOf(node.qualifier!)) : null;
+      if (node.qualifier?.type !== "Identifier") return null;
+      return this.#injected(
+        this.graph.findImported(scope, node.source.value, nameOf(node.qualifier)),
+      );
     }
-    if (node.type !== "TSTypeReference") return null;
-    const { typeName } = node;
-    if (typeName.type === "TSQualifiedName") {
-      const namespace = typeName.left.type === "Identifier" ? typeName.left.name : "";
-      const imported = this.scope.imports.get(namespace);
-      const isOurs = imported !== undefined && imported.name === "*" &&
-        LIBRARY.test(imported.source);
-      return isOurs ? injectedName(typeName.right.name) : null;
+    if (node.type !== "TSTypeReference" || node.typeName.type === "ThisExpression") return null;
+    const found = this.#find(node.typeName, scope);
+    if (found !== null) return this.#injected(found);
+    const name = node.typeName.type === "Identifier" ? node.typeName.name : "";
+    if (name === "AbortSignal") return "AbortSignal";
+    return this.#isAmbient || scope.language === "js" ? injectedName(name) : null;
+  }
+
+  #injected(found: FoundName): InjectedType | null {
+    if (found.type !== "type") return null;
+    if (found.scope === this.graph.library) return injectedName(found.name);
+    const { declaration } = found;
+    // `type Ctx = Context`, but no circle of names.
+    if (declaration.type !== "alias" || this.#open.has(`injected ${found.name}`)) return null;
+    this.#open.set(`injected ${found.name}`, {} as OpenType);
+    try {
+      return this.injectedOf(declaration.node.typeAnnotation, found.scope);
+    } finally {
+      this.#open.delete(`injected ${found.name}`);
     }
-    if (typeName.type !== "Identifier" || this.scope.types.has(typeName.name)) return null;
-    const imported = this.scope.imports.get(typeName.name);
-    if (imported !== undefined) {
-      return LIBRARY.test(imported.source) ? injectedName(imported.name) : null;
+  }
+
+  /** What a name, perhaps with namespaces before it, stands for; null when nothing declares it. */
+  #find(name: TSEntityName, scope: ModuleScope): FoundName | null {
+    if (name.type === "Identifier") return this.graph.findType(scope, name.name);
+    if (name.type === "ThisExpression") return null;
+    const left = this.#find(name.left, scope);
+    return left?.type === "namespace"
+      ? this.graph.findExport(left.scope, name.right.name, "type")
+      : null;
+  }
+
+  /** Read parts of a list or an object: a type may contain itself there. */
+  nested<T>(read: () => T): T {
+    this.#nesting++;
+    try {
+      return read();
+    } finally {
+      this.#nesting--;
     }
-    if (typeName.name === "AbortSignal") return "AbortSignal";
-    return this.#isAmbient ? injectedName(typeName.name) : null;
   }
 
   /** The shape of a type. */
-  read(node: Node, args: TypeArguments = this.#outer, depth = 0): TypeShape {
-    if (++this.#count > TYPES_MAX) return this.unknown("The types are too many to read");
-    if (depth > DEPTH_MAX) return this.unknown("The types are nested too deeply to read");
-    const keyword = KEYWORDS[node.type];
+  read(node: Node, place: TypePlace, depth = 0): TypeShape {
+    const { scope } = place;
+    if (++this.#count > TYPES_MAX) {
+      return this.unknown("The types are too many to read", { ...node, loc: null }, scope);
+    }
+    if (depth > DEPTH_MAX) {
+      return this.unknown("The types are nested too deeply to read", node, scope);
+    }
+    const keyword = KEYWORD_SHAPES[node.type];
     if (keyword !== undefined) return keyword;
-    const next = depth + 1;
+    return this.#composed(node, place, depth + 1) ?? this.unreadable(node, scope);
+  }
+
+  #composed(node: Node, place: TypePlace, depth: number): TypeShape | null {
     switch (node.type) {
       case "TSParenthesizedType":
-        return this.read(node.typeAnnotation, args, next);
+        return this.read(node.typeAnnotation, place, depth);
       case "TSTypeOperator":
-        if (node.operator === "readonly") return this.read(node.typeAnnotation, args, next);
-        break;
+        if (node.operator === "readonly") return this.read(node.typeAnnotation, place, depth);
+        if (node.operator !== "keyof") return null;
+        return keyofShape(this.expand(this.read(node.typeAnnotation, place, depth)));
       case "TSArrayType":
-        return { type: "array", element: this.read(node.elementType, args, next) };
+        return this.nested(() => ({
+          type: "array",
+          element: this.read(node.elementType, place, depth),
+        }));
       case "TSTupleType":
-        return this.#tuple(node.elementTypes, args, next) ?? this.#unreadable(node);
+        return this.nested(() => this.#tuple(node.elementTypes, place, depth));
       case "TSUnionType":
-        return unionOf(node.types.map((type) => this.read(type, args, next)));
+        return unionOf(node.types.map((type) => this.read(type, place, depth)));
       case "TSIntersectionType":
-        return this.#objects.intersection(node, args, next);
+        return this.#intersection(node.types, place, depth);
       case "TSTypeLiteral":
-        return this.#objects.literal(node.members, args, next);
+        return this.#objects.literal(node.members, place, depth);
+      case "TSMappedType":
+        return this.#objects.mapped(node, place, depth);
       case "TSLiteralType":
-        return literalOf(node.literal) ?? this.#unreadable(node);
-      case "TSIndexedAccessType":
-        return this.#objects.indexed(node, args, next) ?? this.#unreadable(node);
+        return literalOf(node.literal);
+      case "TSIndexedAccessType": {
+        const key = this.read(node.indexType, place, depth);
+        return indexedShape(this.expand(this.read(node.objectType, place, depth)), key);
+      }
+      case "TSTypeQuery":
+        return node.exprName.type === "TSImportType"
+          ? null
+          : this.values.query(node.exprName, place.scope, depth);
+      case "TSImportType":
+        if (node.qualifier?.type !== "Identifier") return null;
+        return this.#found(
+          this.graph.findImported(place.scope, node.source.value, node.qualifier.name),
+          node,
+          { place, params: lazily(this, node.typeArguments?.params ?? [], place, depth), depth },
+        );
       case "TSTypeReference":
-        return this.#reference(node, args, next);
+        return this.#reference(node, place, depth);
     }
-    return this.#unreadable(node);
+    return null;
   }
 
-  #unreadable(node: Node): TypeShape {
-    return this.unknown(`Type ${quoteType(this.textOf(node))} is taken as unknown`);
+  #intersection(types: readonly Node[], place: TypePlace, depth: number): TypeShape | null {
+    const known = this.warnings.length;
+    const shapes = types.map((type) => this.expand(this.read(type, place, depth)));
+    const primitive = shapes.find((shape) => isPrimitive(shape));
+    // Nothing has the members of a branded primitive, whatever they are.
+    if (primitive !== undefined) this.warnings.length = known;
+    // Of what is unknown the reason was told already.
+    else if (shapes.some((shape) => shape.type === "unknown")) return UNKNOWN;
+    const [first = UNKNOWN, ...others] = shapes;
+    return others.reduce<TypeShape | null>((all, one) => all && intersect(all, one), first);
   }
 
-  #tuple(elements: readonly Node[], args: TypeArguments, depth: number): TypeShape | null {
-    const shapes: TypeShape[] = [];
-    for (const element of elements) {
-      if (element.type === "TSRestType") return null;
-      const isNamed = element.type === "TSNamedTupleMember";
-      const isOptional = element.type === "TSOptionalType" || (isNamed && element.optional);
-      let type: Node = element;
-      if (element.type === "TSNamedTupleMember") type = element.elementType;
-      if (element.type === "TSOptionalType") type = element.typeAnnotation;
-      const shape = this.read(type, args, depth);
-      shapes.push(isOptional ? unionOf([shape, { type: "undefined" }]) : shape);
-    }
+  #tuple(elements: readonly Node[], place: TypePlace, depth: number): TypeShape {
+    const shapes = elements.map((element): TupleElement => {
+      let type = element;
+      const isRest = type.type === "TSRestType";
+      if (type.type === "TSRestType") type = type.typeAnnotation;
+      const name = type.type === "TSNamedTupleMember" ? nameOf(type.label) : undefined;
+      const isOptional = type.type === "TSOptionalType" ||
+        (type.type === "TSNamedTupleMember" && type.optional);
+      if (type.type === "TSNamedTupleMember") type = type.elementType;
+      if (type.type === "TSOptionalType") type = type.typeAnnotation;
+      const shape = this.read(type, place, depth);
+      if (!isRest) return { shape, name, ...(isOptional ? { isOptional } : {}) };
+      const inner = shape.type === "array" ? shape.element : this.unreadable(element, place.scope);
+      return { shape: inner, name, isRest };
+    });
     return { type: "tuple", elements: shapes };
   }
 
-  #reference(node: TSTypeReference, args: TypeArguments, depth: number): TypeShape {
+  #reference(node: TSTypeReference, place: TypePlace, depth: number): TypeShape | null {
     const { typeName } = node;
-    if (typeName.type !== "Identifier") return this.#unreadable(node);
-    const bound = args.get(typeName.name);
-    if (bound !== undefined) return bound;
-    const params = (node.typeArguments?.params ?? [])
-      .map((type) => () => this.read(type, args, depth));
-    if (this.scope.types.has(typeName.name)) return this.named(typeName.name, params, depth);
-    const imported = this.scope.imports.get(typeName.name);
-    if (imported !== undefined) {
+    const params = lazily(this, node.typeArguments?.params ?? [], place, depth);
+    if (typeName.type === "Identifier") {
+      const bound = place.args.get(typeName.name);
+      if (bound !== undefined) return bound;
+    }
+    const found = this.#find(typeName, place.scope);
+    if (found !== null) return this.#found(found, node, { place, params, depth });
+    if (typeName.type === "TSQualifiedName") {
+      return this.values.member(typeName, place.scope, depth);
+    }
+    if (typeName.type !== "Identifier") return null;
+    const { name } = typeName;
+    const isLibrary = this.#isAmbient || place.scope.language === "js";
+    if (isLibrary && LIBRARY_TYPES[name]) return LIBRARY_TYPES[name];
+    return builtInType(name, (index) => this.nested(() => params[index]?.() ?? UNKNOWN)) ??
+      utilityType(name, params.map((read) => () => this.expand(read())));
+  }
+
+  #found(
+    found: FoundName,
+    node: Node,
+    at: { readonly place: TypePlace; readonly params: readonly LazyType[]; readonly depth: number },
+  ): TypeShape | null {
+    const { place, params, depth } = at;
+    if (found.type === "missing") {
+      const text = quoteType(this.textOf(node, place.scope));
       return this.unknown(
-        `Type "${typeName.name}" is imported from "${imported.source}" and taken as unknown: only types of the same ` +
-          "file are read",
+        `Type ${text} is imported and taken as unknown: ${found.problem}`,
+        node,
+        place.scope,
       );
     }
-    return this.#builtIn(typeName.name, params) ??
-      this.#objects.utility(typeName.name, params) ?? this.#unreadable(node);
+    if (found.type !== "type") return null;
+    if (found.scope === this.graph.library) {
+      if (LIBRARY_TYPES[found.name]) return LIBRARY_TYPES[found.name]!;
+      if (injectedName(found.name) !== null) {
+        return this.unknown(
+          `Type "${found.name}" is injected only as the type of a parameter: taken as unknown here`,
+          node,
+          place.scope,
+        );
+      }
+    }
+    return this.named(found, node, { place, params, depth });
   }
 
-  /** A type that the module declares, with its type arguments. */
-  named(name: string, params: readonly (() => TypeShape)[], depth: number): TypeShape {
-    const declaration = this.scope.types.get(name);
-    if (declaration === undefined) return this.unknown(`Type "${name}" is not known`);
-    if (this.#open.has(name)) {
-      return this.unknown(`Type "${name}" contains itself: its inner levels are taken as unknown`);
-    }
-    if (declaration.type === "class") {
-      return this.unknown(`Type "${name}" is a class and taken as unknown`);
-    }
+  /** A declared type with its type arguments. */
+  named(
+    found: TypeName,
+    node: Node,
+    at: { readonly place: TypePlace; readonly params: readonly LazyType[]; readonly depth: number },
+  ): TypeShape {
     // Read before the name is open: Box<Box<number>> does not contain itself.
-    const given = params.map((read) => read());
-    this.#open.add(name);
+    const given = at.params.map((read) => read());
+    const key = `${this.#numberOf(found.scope)} ${found.name} ${
+      given.length === 0 ? "" : JSON.stringify(given)
+    }`;
+    const finished = this.#recursive.get(key);
+    if (finished !== undefined) return { type: "ref", name: finished };
+    const open = this.#open.get(key);
+    if (open !== undefined) {
+      if (open.nesting === this.#nesting) {
+        return this.unknown(`Type "${found.name}" is nothing but itself`, node, at.place.scope);
+      }
+      open.isRecursive = true;
+      return { type: "ref", name: open.name };
+    }
+    const again = () => this.#objects.declared(found, node, { given, depth: at.depth });
+    const name = this.#nameFor(found.name, given);
+    const entry: OpenType = {
+      name,
+      nesting: this.#nesting,
+      again,
+      isRecursive: false,
+      isRead: false,
+    };
+    this.#open.set(key, entry);
+    let shape: TypeShape;
     try {
-      if (declaration.type === "enum") {
-        return this.#objects.enumeration(declaration.node) ??
-          this.unknown(`Enum "${name}" has computed members and is taken as unknown`);
-      }
-      if (declaration.type === "interface") {
-        return this.#objects.interface(name, declaration.parts, given, depth);
-      }
-      const { node } = declaration;
-      const bound = this.bind(node.typeParameters ?? null, given, depth);
-      const shape = this.read(node.typeAnnotation, bound, depth);
-      return shape.type === "object" && shape.name === undefined && given.length === 0
-        ? { ...shape, name }
-        : shape;
+      shape = again();
     } finally {
-      this.#open.delete(name);
+      this.#open.delete(key);
     }
+    if (!entry.isRecursive) return shape;
+    this.#definitions[name] = shape;
+    this.#recursive.set(key, name);
+    return { type: "ref", name };
   }
 
-  /** What the type parameters of a declaration stand for; those without a value are unknown. */
-  bind(declaration: Node | null, given: readonly TypeShape[], depth: number): TypeArguments {
-    const bound = new Map<string, TypeShape>();
-    if (declaration?.type !== "TSTypeParameterDeclaration") return bound;
-    for (const [index, parameter] of declaration.params.entries()) {
-      const name = nameOf(parameter.name as unknown as { type: string });
-      const byDefault = () =>
-        parameter.default
-          ? this.read(parameter.default, bound, depth)
-          : this.unknown(`Type parameter "${name}" is taken as unknown`);
-      bound.set(name, given[index] ?? byDefault());
-    }
-    return bound;
+  #numberOf(scope: ModuleScope): number {
+    const known = this.#scopes.get(scope) ?? this.#scopes.size;
+    this.#scopes.set(scope, known);
+    return known;
   }
 
-  #builtIn(name: string, params: readonly (() => TypeShape)[]): TypeShape | null {
-    const element = () => params[0]?.() ?? UNKNOWN;
-    if (name === "Date") return { type: "date" };
-    if (name === "Array" || name === "ReadonlyArray") return { type: "array", element: element() };
-    return null;
+  #nameFor(name: string, given: readonly TypeShape[]): string {
+    const base = given.length === 0 ? name : `${name}<${given.map(describeType).join(", ")}>`;
+    const taken = new Set([...this.#open.values()].map((open) => open.name));
+    let free = base;
+    for (let count = 2; free in this.#definitions || taken.has(free); count++) {
+      free = `${base}${count}`;
+    }
+    return free;
   }
+
+  /** What the type parameters of a declaration stand for. */
+  bind(
+    declaration: Node | null,
+    given: readonly TypeShape[],
+    at: { readonly scope: ModuleScope; readonly depth: number },
+  ): TypePlace["args"] {
+    return this.#objects.bind(declaration, given, at);
+  }
+
+  /** The shape itself in place of a reference to it. */
+  expand(shape: TypeShape): TypeShape {
+    if (shape.type !== "ref") return shape;
+    const known = this.#definitions[shape.name];
+    if (known !== undefined) return known;
+    const open = [...this.#open.values()].find(({ name }) => name === shape.name);
+    if (open === undefined || open.isRead) return shape;
+    open.isRead = true;
+    try {
+      return this.nested(open.again);
+    } finally {
+      open.isRead = false;
+    }
+  }
+}
+
+function lazily(
+  reader: TypeReader,
+  params: readonly Node[],
+  place: TypePlace,
+  depth: number,
+): readonly LazyType[] {
+  return params.map((type) => () => reader.read(type, place, depth));
 }
 
 function injectedName(name: string): InjectedType | null {

@@ -52,7 +52,7 @@ export interface RecurringOptions {
 /** The answer of a dry run: what would be queued. */
 export interface SchedulePreview {
   readonly kind: string;
-  readonly arguments: readonly unknown[];
+  readonly argumentsJson: string;
   readonly priority: number;
   readonly dueAt: number;
 }

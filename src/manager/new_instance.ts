@@ -42,7 +42,7 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
     priority: preview.priority,
     queueKey: job.kind,
     uniqueKey: checkUniqueKey(options.uniqueKey),
-    argumentsJson: encodeArguments(job.kind, preview.arguments),
+    argumentsJson: preview.argumentsJson,
     dueAt: preview.dueAt,
     scheduleId: null,
     scheduledFor: null,
@@ -62,9 +62,13 @@ export function previewInstance(
 ): SchedulePreview {
   const priority = options.priority ?? job.options.priority;
   checkPolicy({ priority });
+  const { kind } = job;
   return {
-    kind: job.kind,
-    arguments: convertArguments(job.signature, options.arguments ?? [], { kind: job.kind }),
+    kind,
+    argumentsJson: encodeArguments(
+      kind,
+      convertArguments(job.signature, options.arguments ?? [], { kind }),
+    ),
     priority,
     dueAt: dueTime(options, seed),
   };
@@ -114,11 +118,13 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
   };
 }
 
-/** JSON text of converted arguments. @throws JobError when it is too large */
+/** JSON text of converted arguments. @throws JobError when it is too large, or JSON has no form for a part */
 export function encodeArguments(kind: string, converted: readonly unknown[]): string {
   return encodeJson(converted, {
     bytesMax: PAYLOAD_BYTES_MAX,
     what: `the arguments of job "${kind}"`,
+    // What would be lost here is refused: nobody but the caller can tell what was meant.
+    isExact: true,
   });
 }
 

@@ -2,6 +2,7 @@ import * as grpc from "@grpc/grpc-js";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Authenticator } from "./auth.ts";
 import { toWireError } from "./errors.ts";
+import { encodeBadRequest, STATUS_DETAILS } from "./status_details.ts";
 import type { JobError } from "../core/errors.ts";
 import type { MethodName } from "./handlers.ts";
 import { STALLED_MS, SWEEP_MS } from "./limits.ts";
@@ -156,9 +157,14 @@ function keyOf(address: string | undefined, port: number | undefined): string | 
 export function toStatus(
   error: JobError,
 ): { code: number; details: string; metadata: grpc.Metadata } {
-  const { code, details, trailers } = toWireError(error);
+  const { code, details, trailers, violation } = toWireError(error);
   const metadata = new grpc.Metadata();
   for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
+  if (violation !== undefined) {
+    // The message stands in the violation; what is sent twice counts against the limit of headers.
+    const bytes = encodeBadRequest(code, violation.description, violation);
+    metadata.set(STATUS_DETAILS, Buffer.from(bytes));
+  }
   return { code, details, metadata };
 }
 

@@ -117,7 +117,7 @@ export function previewToWire(
   return {
     kind: preview.kind,
     state: WireState.CREATED,
-    arguments: preview.arguments.map(valueText),
+    arguments: valueTexts(preview.argumentsJson),
     priority: preview.priority,
     dueAt: timestamp(preview.dueAt),
   };

@@ -3,6 +3,7 @@ import { JobError, messageOf } from "../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../core/instance.ts";
 import type { LogLevel } from "../core/instance.ts";
 import type { ArgumentInput } from "../core/job.ts";
+import { parseJson } from "../core/json_text.ts";
 import type { JobState } from "../core/state.ts";
 import type { RecurringOptions, ScheduleOptions } from "../manager/api.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../store/store.ts";
@@ -219,7 +220,7 @@ function readArguments(request: ScheduleJobRequest, prefix: string): ArgumentInp
   }
   let value: unknown;
   try {
-    value = JSON.parse(request.argumentsJson);
+    value = parseJson(request.argumentsJson);
   } catch (error) {
     throw refuse(
       field,

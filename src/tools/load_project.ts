@@ -42,5 +42,10 @@ export async function loadProject(
     scheduleDefaults: config.scheduleDefaults,
     now: options.nowMs,
   });
-  return { config, jobs: loaded.jobs, problems: [...problems, ...loaded.problems], warnings };
+  return {
+    config,
+    jobs: loaded.jobs,
+    problems: [...problems, ...loaded.problems],
+    warnings: [...warnings, ...loaded.warnings],
+  };
 }

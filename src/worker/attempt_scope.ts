@@ -149,7 +149,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
         },
       );
     }
-    const text = encodeJson(args, { bytesMax: PAYLOAD_BYTES_MAX, what: `arguments of ${method}` });
+    const what = `arguments of ${method}`;
+    const text = encodeJson(args, { bytesMax: PAYLOAD_BYTES_MAX, what, isExact: true });
     return await this.#host.call(method, JSON.parse(text) as unknown[]);
   }
 

@@ -23,7 +23,10 @@ const UNKNOWN: TypeShape = { type: "unknown" };
 
 const literal = (value: string | number | boolean): TypeShape => ({ type: "literal", value });
 const arrayOf = (element: TypeShape): TypeShape => ({ type: "array", element });
-const tuple = (...elements: TypeShape[]): TypeShape => ({ type: "tuple", elements });
+const tuple = (...shapes: TypeShape[]): TypeShape => ({
+  type: "tuple",
+  elements: shapes.map((shape) => ({ shape })),
+});
 const union = (...members: TypeShape[]): TypeShape => ({ type: "union", members });
 const record = (value: TypeShape): TypeShape => ({ type: "record", value });
 

@@ -51,7 +51,7 @@ test("loadJobs() loads functions, definitions and arrays, each with its signatur
   assert.deepEqual(Object.keys(jobs), ["a", "b", "billing.invoice", "other-name", "plain", "sum"]);
   const usages = Object.values(jobs).map((job) => describeSignature(job.kind, job.signature));
   assert.deepEqual(usages, [
-    "a [...arguments]",
+    "a <x: string>",
     "b <x: bigint>",
     "billing.invoice <order: { id: bigint }>",
     "other-name <day: Date>",

@@ -68,19 +68,23 @@ for (const [name, source] of EXPORTS) {
 const NOT_FOUND: readonly [name: string, source: string, warning: RegExp][] = [
   ["nothing is exported", "const x = 1;", /no default export/],
   ["it is passed on", "export { default } from './x.ts';", /passed on from ".\/x.ts"/],
-  ["it is imported", "import run from './x.ts';\nexport default run;", /not in this file/],
-  ["it is made by a call", "export default make();", /not in this file/],
-  ["it is a let", "let run = (x: number) => {};\nexport default run;", /not in this file/],
-  ["run is spread", "export default { ...base };", /"run" of the job is not in this file/],
+  [
+    "it is imported",
+    "import run from './x.ts';\nexport default run;",
+    /"run" is imported and not read/,
+  ],
+  ["it is made by a call", "export default make();", /not in its source/],
+  ["it is a let", "let run = (x: number) => {};\nexport default run;", /not in its source/],
+  ["run is spread", "export default { ...base };", /"run" of the job is not in its source/],
   ["the array lacks the kind", "export default [{ kind: 'a', run() {} }];", /"sum" is not found/],
-  ["names go in circles", "const a = b;\nconst b = a;\nexport default a;", /not in this file/],
+  ["names go in circles", "const a = b;\nconst b = a;\nexport default a;", /not in its source/],
 ];
 
 for (const [name, source, warning] of NOT_FOUND) {
   test(`readSignature() is untyped with a warning when ${name}`, () => {
     const signature = readSignature(source, { entry: "sum" });
     assert.equal(signature.isTyped, false);
-    assert.match(signature.warnings.join("\n"), warning);
+    assert.match(signature.warnings.map(({ message }) => message).join("\n"), warning);
   });
 }
 
@@ -95,9 +99,9 @@ const PARAMETERS: readonly [params: string, wanted: string, declarations?: strin
   ["x?: number", "k [x: number]"],
   ["...xs: number[]", "k [...xs: number]"],
   ["x: string, ...xs: (number | string)[]", "k <x: string> [...xs: number | string]"],
-  ["{ a, b }: { a: number; b: string }", "k <argument1: { a: number; b: string }>"],
+  ["{ a, b }: { a: number; b: string }", "k <{ a: number; b: string }>"],
   ["{ a }: Order", "k <order: Order>", "interface Order { a: number }"],
-  ["{ a }: { a?: number } = {}", "k [argument1: { a?: number } = {}]"],
+  ["{ a }: { a?: number } = {}", "k [{ a?: number } = {}]"],
   ["[a, b]: [number, number]", "k <argument1: [number, number]>"],
   ["this: unknown, x: number", "k <x: number>"],
   ["ctx: Context, x: number", "k <x: number>", 'import type { Context } from "ts-job";'],

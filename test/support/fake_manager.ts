@@ -133,7 +133,7 @@ export class FakeManager implements ManagerApi {
 
   previewJob: ManagerApi["previewJob"] = (kind, options = {}) => ({
     kind: this.getJob(kind).kind,
-    arguments: options.arguments as readonly unknown[],
+    argumentsJson: JSON.stringify(options.arguments ?? []),
     priority: options.priority ?? 5,
     dueAt: START,
   });

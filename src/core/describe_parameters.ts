@@ -1,0 +1,94 @@
+import { partsOf } from "./convert_union.ts";
+import { argumentsOf, describeMembers, describeType } from "./describe.ts";
+import type { MemberShape, Signature, TypeShape } from "./signature.ts";
+
+/** One parameter, or one member of a destructured one, for help texts. */
+export interface ParameterHelp {
+  readonly name: string;
+  readonly type: string;
+  /** "required", "optional", or what it is by default. */
+  readonly need: string;
+  readonly doc?: string;
+}
+
+/** What help texts tell of a job's parameters. */
+export interface SignatureHelp {
+  readonly parameters: readonly ParameterHelp[];
+  /** The members of the named types, such as `Order = { id: bigint }`. */
+  readonly types: readonly string[];
+  /** What the result is, as its source says. */
+  readonly result?: string;
+}
+
+/** Most named types that are told. */
+const TYPES_MAX = 50;
+
+/** What to tell people of a job's parameters. */
+export function describeParameters(signature: Signature): SignatureHelp {
+  const types = new Map<string, string>();
+  const parameters: ParameterHelp[] = [];
+  for (const parameter of argumentsOf(signature)) {
+    const { shape, doc, defaultText, isRest } = parameter;
+    const members = parameter.isPattern ? membersOf(shape, signature) : null;
+    if (members !== null) {
+      for (const member of members) {
+        collect(member.shape, types, signature);
+        parameters.push(helpOf(member, parameter.isOptional));
+      }
+      continue;
+    }
+    collect(shape, types, signature);
+    parameters.push({
+      name: isRest ? `...${parameter.name}` : parameter.name,
+      type: describeType(shape),
+      need: defaultText === undefined
+        ? parameter.isOptional ? "optional" : "required"
+        : `default ${defaultText}`,
+      doc,
+    });
+  }
+  return {
+    parameters,
+    types: [...types].map(([name, text]) => `${name} = ${text}`),
+    result: signature.resultText,
+  };
+}
+
+function helpOf({ name, shape, isOptional, doc }: MemberShape, isWhole: boolean): ParameterHelp {
+  const need = isOptional || isWhole ? "optional" : "required";
+  return { name, type: describeType(shape), need, doc };
+}
+
+function membersOf(shape: TypeShape, signature: Signature): readonly MemberShape[] | null {
+  const found = shape.type === "ref" ? signature.definitions?.[shape.name] : shape;
+  return found?.type === "object" ? found.members : null;
+}
+
+/** Note each named type in `shape` with what it is. */
+function collect(shape: TypeShape, types: Map<string, string>, signature: Signature): void {
+  if (types.size >= TYPES_MAX) return;
+  switch (shape.type) {
+    case "ref": {
+      const found = signature.definitions?.[shape.name];
+      if (found === undefined || types.has(shape.name)) return;
+      types.set(shape.name, found.type === "object" ? describeMembers(found) : describeType(found));
+      return collectParts(found, types, signature);
+    }
+    case "enum":
+      types.set(
+        shape.name,
+        shape.members.map(({ name, value }) => `${name} (${JSON.stringify(value)})`).join(" | "),
+      );
+      return;
+    case "object":
+      if (shape.name !== undefined) {
+        if (types.has(shape.name)) return;
+        types.set(shape.name, describeMembers(shape));
+      }
+  }
+  collectParts(shape, types, signature);
+}
+
+function collectParts(shape: TypeShape, types: Map<string, string>, signature: Signature): void {
+  for (const part of partsOf(shape)) collect(part, types, signature);
+}
