@@ -29,6 +29,9 @@ function monthAt(day: number): Month {
   return monthOf(date.getUTCFullYear(), date.getUTCMonth() + 1);
 }
 
+/** The month of the last question and its matching days, by expression: the next tick is mostly in the same one. */
+const lastMonths = new WeakMap<CronExpression, { readonly month: Month; readonly days: number }>();
+
 function monthAfter({ year, month }: Month): Month {
   return month === 12 ? monthOf(year + 1, 1) : monthOf(year, month + 1);
 }
@@ -126,9 +129,17 @@ function nextTimeOfDay({ hour, minute, second }: CronExpression, low: number): n
  */
 export function nextWallSecond(expression: CronExpression, from: number): number | null {
   const fromDay = Math.floor(from / DAY);
-  let month = monthAt(fromDay);
+  let known = lastMonths.get(expression);
+  if (
+    !known || fromDay < known.month.firstDay || fromDay >= known.month.firstDay + known.month.length
+  ) {
+    const month = monthAt(fromDay);
+    known = { month, days: matchingDays(expression, month) };
+    lastMonths.set(expression, known);
+  }
+  let { month, days: monthDays } = known;
   for (let searched = 0; searched <= MONTHS_SEARCHED && month.year <= LAST_YEAR; searched++) {
-    let days = matchingDays(expression, month);
+    let days = monthDays;
     if (fromDay >= month.firstDay) {
       days = (days >>> fromDay - month.firstDay) << fromDay - month.firstDay;
     }
@@ -140,6 +151,7 @@ export function nextWallSecond(expression: CronExpression, from: number): number
       days &= days - 1;
     }
     month = monthAfter(month);
+    monthDays = matchingDays(expression, month);
   }
   return null;
 }

@@ -236,6 +236,11 @@ export function planAdvance(record: ScheduleRecord, nowMs: number): AdvancePlan 
   const first = ticks.next(cursor);
   if (first === null || first > nowMs) return { cursor, nextAt: first, fires: [], fates: [] };
 
+  const second = ticks.next(first);
+  // The ordinary case: one tick is due, and on time.
+  if ((second === null || second > nowMs) && nowMs - first <= GRACE_MS) {
+    return { cursor: first, nextAt: second, fires: [first], fates: [] };
+  }
   const last = lastTick(ticks, cursor, nowMs) ?? first;
   const nextAt = ticks.next(last);
   const withinMs = spec.misfire === "skip" ? GRACE_MS : Math.max(spec.misfireWithinMs, GRACE_MS);
