@@ -118,6 +118,7 @@ export class Manager extends CoreManager {
       scheduleDefaults: { ...SCHEDULE_DEFAULTS, timezone },
       jobs: [],
       disabledKinds: new Set(),
+      keepsUnknown: true,
     });
     this.#timezone = timezone;
   }

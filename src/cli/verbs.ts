@@ -14,6 +14,7 @@ import { RETRY } from "./verbs/retry.ts";
 import { SCHEDULE } from "./verbs/schedule.ts";
 import { SERVE } from "./verbs/serve.ts";
 import { STATUS } from "./verbs/status.ts";
+import { UPDATE } from "./verbs/update.ts";
 import { WORKERS } from "./verbs/workers.ts";
 
 /** Every verb, in the order of the help. */
@@ -32,6 +33,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   HISTORY,
   CANCEL,
   RETRY,
+  UPDATE,
   DELETE,
   WORKERS,
 ];

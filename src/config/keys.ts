@@ -25,8 +25,8 @@ const OPTIONS = {
   priority: integer(0, INT32_MAX),
   timeout: duration(),
   kill_after: duration(),
-  overlap: choice<Overlap>(["skip", "allow"], ["queue", "replace"]),
-  misfire: choice<Misfire>(["latest", "skip"], ["all"]),
+  overlap: choice<Overlap>(["skip", "queue", "replace", "allow"]),
+  misfire: choice<Misfire>(["latest", "skip", "all"]),
   misfire_within: duration(),
   jitter: duration(),
   crashes_max: integer(0, 1000),
@@ -46,11 +46,12 @@ const DOCS = {
   timeout: 'Longest time of one attempt; "0" for no limit.',
   kill_after: "After the timeout or a cancel: the time between SIGTERM and SIGKILL.",
   overlap:
-    'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "allow" runs both.',
+    'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "queue" lets it wait for its turn, "replace" cancels the one before and runs it when that has ended, "allow" runs both.',
   misfire:
-    'When ticks passed while nothing ran: "latest" runs the last of them once, "skip" runs none. Each is recorded.',
+    'When ticks passed while nothing ran: "latest" runs the last of them once, "skip" runs none, "all" runs each, at most the last 100. Each is recorded.',
   misfire_within: "Ticks that are older than this are missed, whatever `misfire` says.",
-  jitter: "Spreads the ticks of a schedule by up to this much.",
+  jitter:
+    "Each run is later than its tick by up to this much: how much is always the same for a schedule on a node.",
   crashes_max:
     "How often an instance is taken over after its worker or node was lost, before it is given up.",
   "retry.max": "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
@@ -244,6 +245,27 @@ export const JOB_KEYS = {
     timezone(),
     undefined,
     "Time zone of the schedules; by default the top `timezone`.",
+  ),
+  starts_at: key(
+    special.time(),
+    undefined,
+    "No tick is before this time, which is also the first tick of an `@every`. Without an offset in the job's time zone.",
+  ),
+  ends_at: key(special.time(), undefined, "No tick is at or after this time."),
+  blackout: key(
+    oneOrMany(special.blackout()),
+    [],
+    "Ticks in these windows, on the clock of the job's time zone, are skipped with a record.",
+  ),
+  max_runs: key(
+    integer(1, INT32_MAX),
+    undefined,
+    "After so many runs each schedule of the job is finished.",
+  ),
+  queue_max: key(
+    integer(1, 1000),
+    10,
+    'With `overlap = "queue"`: how many ticks of one schedule wait at most; more are skipped.',
   ),
   args: key(
     special.args(),

@@ -4,6 +4,7 @@ import { isJobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
 import type { JobTable, Place } from "../core/job_table.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
+import { parseZonedTime } from "../core/wall_time.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
@@ -57,6 +58,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const values = readFields(JOB_SCHEMA, fields, own);
   const command = readCommand(table, fields, values, own);
   checkRetry(fields, values, inherited, own);
+  const schedules = readSchedules(values, inherited, fields, own);
   report.problems.push(...own.problems);
   report.warnings.push(...own.warnings);
   if (own.problems.length > 0) return null;
@@ -67,7 +69,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     command,
     params: values.params ?? null,
     options: readOptions(values),
-    schedules: readSchedules(values, inherited),
+    schedules,
     arguments: values.args ?? [],
     isEnabled: values.enabled ?? true,
   };
@@ -187,15 +189,37 @@ function defined<T extends object>(table: T): T {
   return Object.fromEntries(entries) as T;
 }
 
-function readSchedules(values: JobValues, inherited: Inherited): ScheduleSpec[] {
+function readSchedules(
+  values: JobValues,
+  inherited: Inherited,
+  fields: ReadonlyMap<string, Field>,
+  report: Report,
+): ScheduleSpec[] {
   const { scheduleDefaults } = inherited;
-  return (values.schedule ?? []).map((text) => ({
-    cron: text.cron,
-    everyMs: text.everyMs,
-    timezone: text.timezone ?? values.timezone ?? inherited.timezone,
-    overlap: values.overlap ?? scheduleDefaults.overlap,
-    misfire: values.misfire ?? scheduleDefaults.misfire,
-    misfireWithinMs: values.misfire_within ?? scheduleDefaults.misfireWithinMs,
-    jitterMs: values.jitter ?? scheduleDefaults.jitterMs,
-  }));
+  return (values.schedule ?? []).map((text) => {
+    const timezone = text.timezone ?? values.timezone ?? inherited.timezone;
+    const timeOf = (written: string | undefined) =>
+      written === undefined ? undefined : parseZonedTime(written, timezone);
+    const spec = {
+      cron: text.cron,
+      everyMs: text.everyMs,
+      timezone,
+      overlap: values.overlap ?? scheduleDefaults.overlap,
+      misfire: values.misfire ?? scheduleDefaults.misfire,
+      misfireWithinMs: values.misfire_within ?? scheduleDefaults.misfireWithinMs,
+      jitterMs: values.jitter ?? scheduleDefaults.jitterMs,
+      ...defined({
+        startsAt: timeOf(values.starts_at),
+        endsAt: timeOf(values.ends_at),
+        blackout: values.blackout,
+        maxRuns: values.max_runs,
+        queueMax: values.queue_max,
+      }),
+    };
+    const end = fields.get("ends_at");
+    if (end && (spec.startsAt ?? -Infinity) >= spec.endsAt!) {
+      report.value(end, "ends_at is not after starts_at, wanted it later");
+    }
+    return spec;
+  });
 }

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
+import { parseBlackout } from "../core/blackout.ts";
 import { isJobError } from "../core/errors.ts";
 import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
+import { parseZonedTime } from "../core/wall_time.ts";
 import { list, type Reader, string } from "./readers.ts";
 import { secret } from "./secrets.ts";
 import { childOf, isTable, maskUrl } from "./source.ts";
@@ -128,6 +130,45 @@ export function scheduleText(): Reader<ScheduleText> {
       } catch (error) {
         if (!isJobError(error)) throw error;
         return report.value(field, error.message, error.hint);
+      }
+    },
+  };
+}
+
+/** A point in time, as text: without an offset it is meant in a zone that is known later. */
+export function time(): Reader<string> {
+  const wanted = 'a date, or a date and a time, such as "2026-12-24" or "2026-12-24T18:00:00Z"';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") return report.mismatch(field, wanted);
+      try {
+        parseZonedTime(value, "UTC");
+        return value;
+      } catch (error) {
+        if (!isJobError(error)) throw error;
+        return report.mismatch(field, wanted);
+      }
+    },
+  };
+}
+
+/** A window in which nothing is to run. */
+export function blackout(): Reader<string> {
+  const wanted =
+    'a window such as "22:00-06:00", "sat-sun", "mon-fri 08:00-18:00" or "2026-12-24/2026-12-27"';
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") return report.mismatch(field, wanted);
+      try {
+        parseBlackout(value);
+        return value;
+      } catch (error) {
+        if (!isJobError(error)) throw error;
+        return report.mismatch(field, wanted);
       }
     },
   };

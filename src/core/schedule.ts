@@ -20,8 +20,22 @@ export interface ScheduleSpec {
   readonly misfire: Misfire;
   /** Ticks older than this are missed whatever `misfire` says, in milliseconds. */
   readonly misfireWithinMs: number;
+  /** Each run is this much late at most: how much is the same for each tick of a schedule on a node. */
   readonly jitterMs: number;
+  /** How many ticks wait at most under overlap "queue"; {@link QUEUE_MAX} when absent. */
+  readonly queueMax?: number;
+  /** No tick is before this time, epoch ms; also the first tick of `everyMs`. */
+  readonly startsAt?: number;
+  /** No tick is at or after this time, epoch ms. */
+  readonly endsAt?: number;
+  /** Windows in which ticks are skipped, as written; see `parseBlackout`. */
+  readonly blackout?: readonly string[];
+  /** After so many runs the schedule is finished. */
+  readonly maxRuns?: number;
 }
+
+/** How many ticks of a schedule wait at most under overlap "queue" where nothing says otherwise. */
+export const QUEUE_MAX = 10;
 
 /** What schedules inherit besides their zone. */
 export type ScheduleDefaults = Pick<
@@ -76,4 +90,20 @@ export interface ScheduleRecord {
   readonly retryMax: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Ticks that became instances since the spec last changed; 0 when absent. */
+  readonly runs?: number;
+  /** The last tick that became an instance, epoch ms. */
+  readonly lastRunAt?: number;
+  /** Ticks before this time are skipped, as somebody asked, epoch ms. */
+  readonly skipUntil?: number;
+  /** So many more ticks are skipped, as somebody asked. */
+  readonly skipNext?: number;
+  /** Version of the time zone database that `nextAt` was computed with. */
+  readonly tzVersion?: string;
+}
+
+/** Whether no tick of a schedule comes any more. */
+export function isFinished(record: Pick<ScheduleRecord, "nextAt" | "spec" | "runs">): boolean {
+  const { spec, runs = 0, nextAt } = record;
+  return runs >= (spec.maxRuns ?? Infinity) || (nextAt === null && spec.cron !== REBOOT);
 }

@@ -76,7 +76,10 @@ export function formatScheduleText(spec: Pick<ScheduleSpec, "cron" | "everyMs">)
 }
 
 /** When a schedule runs, without what becomes of its ticks. */
-export type ScheduleTimes = Pick<ScheduleSpec, "cron" | "everyMs" | "timezone">;
+export type ScheduleTimes = Pick<
+  ScheduleSpec,
+  "cron" | "everyMs" | "timezone" | "startsAt" | "endsAt"
+>;
 
 /** Ticks of a schedule as the planning needs them; times in epoch ms. */
 interface Ticks {
@@ -101,6 +104,24 @@ function everyTicks(everyMs: number, startAt: number): Ticks {
 const NO_TICKS: Ticks = { next: () => null, count: () => 0 };
 
 function ticksOf(spec: ScheduleTimes, startAt: number): Ticks {
+  const { startsAt = -Infinity, endsAt = Infinity, everyMs } = spec;
+  // The first tick of an interval with a start is the start itself.
+  const anchor = spec.startsAt === undefined || everyMs === null ? startAt : startsAt - everyMs;
+  const ticks = endlessTicks(spec, anchor);
+  if (startsAt === -Infinity && endsAt === Infinity) return ticks;
+  return {
+    next: (afterMs) => {
+      const tick = ticks.next(Math.max(afterMs, startsAt - 1));
+      return tick === null || tick >= endsAt ? null : tick;
+    },
+    count: (afterMs, untilMs) => {
+      const [from, to] = [Math.max(afterMs, startsAt - 1), Math.min(untilMs, endsAt - 1)];
+      return to <= from ? 0 : ticks.count(from, to);
+    },
+  };
+}
+
+function endlessTicks(spec: ScheduleTimes, startAt: number): Ticks {
   if (spec.everyMs !== null) return everyTicks(spec.everyMs, startAt);
   if (spec.cron === REBOOT) return NO_TICKS;
   if (spec.cron === null) {
@@ -126,6 +147,24 @@ function ticksOf(spec: ScheduleTimes, startAt: number): Ticks {
  */
 export function nextTickOf(spec: ScheduleTimes, startAt: number, afterMs: number): number | null {
   return ticksOf(spec, startAt).next(afterMs);
+}
+
+/** How many ticks of a schedule come after one instant, up to and including another; by arithmetic. */
+export function countTicksOf(
+  spec: ScheduleSpec,
+  startAt: number,
+  span: { readonly afterMs: number; readonly untilMs: number },
+): number {
+  return ticksOf(spec, startAt).count(span.afterMs, span.untilMs);
+}
+
+/** The last tick of a schedule after `afterMs`, up to and including `untilMs`; null when there is none. */
+export function lastTickOf(
+  spec: ScheduleSpec,
+  startAt: number,
+  span: { readonly afterMs: number; readonly untilMs: number },
+): number | null {
+  return lastTick(ticksOf(spec, startAt), span.afterMs, span.untilMs);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
+import type { Misfire, Overlap, ScheduleRecord } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type {
   HistoryQuery,
@@ -44,9 +44,20 @@ export interface RecurringOptions {
   readonly priority?: number;
   readonly timeoutMs?: number;
   readonly retries?: number;
-  readonly overlap?: "skip" | "allow";
-  readonly misfire?: "skip" | "latest";
+  readonly overlap?: Overlap;
+  /** With overlap "queue": how many ticks wait at most. */
+  readonly queueMax?: number;
+  readonly misfire?: Misfire;
+  readonly misfireWithinMs?: number;
   readonly jitterMs?: number;
+  /** No tick before this time, epoch ms; also the first tick of `@every`. */
+  readonly startsAt?: number;
+  /** No tick at or after this time, epoch ms. */
+  readonly endsAt?: number;
+  /** Windows without runs, such as `22:00-06:00`, `sat-sun` or `2026-12-24/2026-12-27`. */
+  readonly blackout?: readonly string[];
+  /** The schedule is finished after so many runs. */
+  readonly maxRuns?: number;
 }
 
 /** The answer of a dry run: what would be queued. */
@@ -117,6 +128,8 @@ export interface ManagerApi {
     query: { readonly kind?: string },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
+  /** What is not given stays. @throws JobError `not_found`; `conflict` for one that belongs to the config */
+  updateSchedule(id: string, options: Partial<RecurringOptions>): Promise<ScheduleRecord>;
   /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
   deleteSchedule(id: string): Promise<void>;
 

@@ -6,7 +6,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor } from "../worker/executor.ts";
-import type { ZonedScheduleDefaults } from "./schedules.ts";
+import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
 
 /** Most workers of one node. */
 export const WORKERS_MAX = 1_000;
@@ -30,6 +30,10 @@ export interface ManagerOptions {
   readonly jobs: readonly JobDefinition[];
   /** Kinds that are configured but could not be loaded: their schedules are kept. */
   readonly disabledKinds: ReadonlySet<string>;
+  /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */
+  readonly keepsUnknown?: boolean;
+  /** Version of the time zone database; that of this process by default. */
+  readonly tzVersion?: string;
 }
 
 /** The number of workers, checked. @throws JobError `invalid_argument` out of range */

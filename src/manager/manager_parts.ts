@@ -1,3 +1,4 @@
+import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { Store } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -48,7 +49,8 @@ export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerPar
     answers,
   });
   const poke = () => dispatcher.poke();
-  const shared = { ...options, registry, events, answers };
+  const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
+  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
   return {
     ...{ options, store: options.store, registry, events, answers, dispatcher },
     scheduler: new Scheduler({ ...shared, fired: poke }),

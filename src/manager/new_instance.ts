@@ -6,6 +6,7 @@ import { type Instance, isUuid } from "../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
+import { jitterOf } from "../core/tick_decision.ts";
 import type { ScheduleOptions, SchedulePreview } from "./api.ts";
 
 /** Priorities that the wire can carry, less −1, which there means unset. */
@@ -78,7 +79,7 @@ export function previewInstance(
 export function tickInstance(
   job: JobDefinition,
   record: ScheduleRecord,
-  tick: { readonly at: number; readonly id: string; readonly random: number },
+  tick: { readonly at: number; readonly id: string; readonly node: string },
 ): NewInstance {
   return {
     id: tick.id,
@@ -87,7 +88,7 @@ export function tickInstance(
     queueKey: job.kind,
     uniqueKey: null,
     argumentsJson: record.argumentsJson,
-    dueAt: tick.at + Math.floor(tick.random * record.spec.jitterMs),
+    dueAt: tick.at + jitterOf(record.id, tick.node, record.spec.jitterMs),
     scheduleId: record.id,
     scheduledFor: tick.at,
     retryOf: null,

@@ -99,6 +99,12 @@ export abstract class Operations implements ManagerApi {
     return this.parts.store.listSchedules(query, page);
   }
 
+  async updateSchedule(id: string, options: Partial<RecurringOptions>): Promise<ScheduleRecord> {
+    const record = await this.parts.schedules.update(id, options);
+    this.parts.scheduler.poke();
+    return record;
+  }
+
   async deleteSchedule(id: string): Promise<void> {
     await this.parts.schedules.remove(id);
     this.parts.scheduler.poke();

@@ -1,10 +1,10 @@
 import { toJobError } from "../core/errors.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
+import { isFinal } from "../core/state.ts";
 import { planAdvance } from "../core/ticks.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { Random } from "../platform/random.ts";
 import type { Advance, Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
 import { startAdvances } from "./start_ticks.ts";
@@ -28,9 +28,12 @@ export interface SchedulerOptions {
   readonly registry: Registry;
   readonly events: Events;
   readonly clock: Clock;
-  readonly random: Random;
+  readonly node: string;
   readonly ids: IdSource;
   readonly logger: Logger;
+  readonly disabledKinds: ReadonlySet<string>;
+  /** Version of the time zone database. */
+  readonly tzVersion: string;
   /** Called when ticks became instances. */
   readonly fired: () => void;
   readonly answers: StoreAnswers;
@@ -49,6 +52,8 @@ export class Scheduler {
   #mustRun = false;
   #timer: Timer | null = null;
   #nextAt: number | null = null;
+  /** Versions of the time zone database that were warned of. */
+  readonly #foreignZones = new Set<string>();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -120,6 +125,10 @@ export class Scheduler {
     let accepted = 0;
     for (const result of value) {
       for (const instance of result.accepted) events.changed(instance, at);
+      // What runs is told when it has ended.
+      for (const instance of result.replaced) {
+        if (isFinal(instance.state)) events.changed(instance, at);
+      }
       accepted += result.accepted.length;
     }
     if (accepted > 0) this.#options.fired();
@@ -145,21 +154,19 @@ export class Scheduler {
         kind: record.kind,
         error: toJobError(error, "Cannot plan").message,
       });
-      return {
-        scheduleId: record.id,
-        generation: record.generation,
-        expectedCursor: record.cursor,
-        cursor: record.cursor,
-        nextAt: nowMs + PUT_OFF_MS,
-        overlap: "skip",
-        fires: [],
-        fates: [],
-      };
+      return this.#putOff(record, nowMs);
     }
   }
 
+  #putOff(record: ScheduleRecord, nowMs: number): Advance {
+    const { id: scheduleId, generation, cursor } = record;
+    const at = { cursor, expectedCursor: cursor, nextAt: nowMs + PUT_OFF_MS };
+    return { scheduleId, generation, ...at, overlap: "skip", fires: [], fates: [] };
+  }
+
   #plan(record: ScheduleRecord, nowMs: number): Advance {
-    const { registry, random, ids } = this.#options;
+    const { registry, node, ids } = this.#options;
+    this.#compareZones(record);
     const plan = planAdvance(record, nowMs);
     const job = registry.find(record.kind);
     const step = {
@@ -169,7 +176,9 @@ export class Scheduler {
       cursor: plan.cursor,
       nextAt: plan.nextAt,
       overlap: record.spec.overlap,
+      tzVersion: this.#options.tzVersion,
     };
+    if (!job && !this.#options.disabledKinds.has(record.kind)) return this.#putOff(record, nowMs);
     if (!job) {
       const skipped = plan.fires.map((tick) => ({
         from: tick,
@@ -182,9 +191,21 @@ export class Scheduler {
       return { ...step, fires: [], fates: [...plan.fates, ...skipped] };
     }
     const fires = plan.fires.map((tick) =>
-      tickInstance(job, record, { at: tick, id: ids(), random: random.next() })
+      tickInstance(job, record, { at: tick, id: ids(), node })
     );
     return { ...step, fires, fates: plan.fates };
+  }
+
+  // Two nodes with other rules for a zone mean other instants by one expression.
+  #compareZones({ tzVersion, id }: ScheduleRecord): void {
+    const { tzVersion: own, logger } = this.#options;
+    if (tzVersion === undefined || tzVersion === own || this.#foreignZones.has(tzVersion)) return;
+    this.#foreignZones.add(tzVersion);
+    logger.warn("Another node has another time zone database: use one version on all of them", {
+      schedule: id,
+      theirs: tzVersion,
+      ours: own,
+    });
   }
 
   async #arm(): Promise<void> {

@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import { convertArguments } from "../core/convert.ts";
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
-import type { ScheduleDefaults, ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
-import { REBOOT } from "../core/schedule.ts";
-import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
+import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -12,139 +10,201 @@ import { BATCH_MAX, type Store } from "../store/store.ts";
 import type { RecurringOptions } from "./api.ts";
 import { checkPolicy, encodeArguments } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
+import { hashOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
-/** What a run-time schedule inherits when nothing is said. */
-export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
+/** How often a write is tried again when another node was first. */
+const TRIES_MAX = 5;
+
+/** What the schedules are kept with. */
+export interface SchedulesOptions {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly defaults: ZonedScheduleDefaults;
+  /** Version of the time zone database. */
+  readonly tzVersion: string;
+  /** Whether jobs may come after the start: schedules of kinds that are unknown then are kept. */
+  readonly keepsUnknown: boolean;
+}
 
 /** Keeps the store's schedule records in step with the config, and makes those of the run time. */
 export class Schedules {
-  readonly #store: Store;
-  readonly #registry: Registry;
-  readonly #clock: Clock;
-  readonly #ids: IdSource;
-  readonly #logger: Logger;
-  readonly #defaults: ZonedScheduleDefaults;
+  readonly #options: SchedulesOptions;
 
-  constructor(
-    options: {
-      readonly store: Store;
-      readonly registry: Registry;
-      readonly clock: Clock;
-      readonly ids: IdSource;
-      readonly logger: Logger;
-      readonly defaults: ZonedScheduleDefaults;
-    },
-  ) {
-    this.#store = options.store;
-    this.#registry = options.registry;
-    this.#clock = options.clock;
-    this.#ids = options.ids;
-    this.#logger = options.logger;
-    this.#defaults = options.defaults;
+  constructor(options: SchedulesOptions) {
+    this.#options = options;
   }
 
   /**
    * Write the config's schedules: new and changed ones start at now, unchanged ones keep their cursor, and those that the
-   * config no longer has are deleted, unless their job is only disabled.
+   * config no longer has are deleted, unless their job is only disabled or may still come.
    */
   async sync(disabledKinds: ReadonlySet<string>): Promise<void> {
-    const left = await this.#configSchedules();
-    for (const job of this.#registry.list()) {
+    const { registry, store, logger, clock, keepsUnknown } = this.#options;
+    const left = new Map<string, ScheduleRecord>();
+    for (const record of await this.#all({})) {
+      const renewed = await this.#renewZones(record);
+      if (record.origin === "config") left.set(record.id, renewed);
+    }
+    for (const job of registry.list()) {
       for (const id of await this.#syncJob(job, left)) left.delete(id);
     }
     for (const record of left.values()) {
-      if (disabledKinds.has(record.kind)) continue;
-      await this.#store.deleteSchedule({ at: this.#clock.now(), id: record.id });
-      this.#logger.info("A schedule left the config and was deleted", { schedule: record.id });
+      const mayCome = keepsUnknown && !registry.find(record.kind);
+      if (disabledKinds.has(record.kind) || mayCome) continue;
+      await store.deleteSchedule({ at: clock.now(), id: record.id });
+      logger.info("A schedule left the config and was deleted", { schedule: record.id });
     }
   }
 
   /** Write the schedules of one job that came later; those that a definition before it had beyond are deleted. */
   async syncJob(job: JobDefinition): Promise<void> {
-    const left = await this.#configSchedules(job.kind);
+    const { store, clock } = this.#options;
+    const left = new Map<string, ScheduleRecord>();
+    for (const record of await this.#all({ origin: "config", kind: job.kind })) {
+      left.set(record.id, record);
+    }
     for (const id of await this.#syncJob(job, left)) left.delete(id);
-    for (const id of left.keys()) await this.#store.deleteSchedule({ at: this.#clock.now(), id });
+    for (const id of left.keys()) await store.deleteSchedule({ at: clock.now(), id });
   }
 
   /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
     checkPolicy(options);
-    const { wallMs } = this.#clock.now();
-    const spec = this.#specOf(job.kind, options);
+    const { store, clock, ids, defaults, tzVersion } = this.#options;
+    const at = clock.now();
+    const base = { cron: null, everyMs: null, ...defaults };
+    const spec = specOf(options, base, { kind: job.kind, nowMs: at.wallMs });
     const argumentsJson = argumentsOf(job, options.arguments ?? []);
     const record: ScheduleRecord = {
-      id: this.#ids(),
+      id: ids(),
       kind: job.kind,
       origin: "runtime",
       spec,
       specHash: hashOf(spec, argumentsJson, null),
       generation: 1,
-      cursor: wallMs,
-      startAt: wallMs,
-      nextAt: nextTickOf(spec, wallMs, wallMs),
+      ...startOf(spec, at.wallMs),
       argumentsJson,
       priority: options.priority ?? null,
       timeoutMs: options.timeoutMs ?? null,
       retryMax: options.retries ?? null,
-      createdAt: wallMs,
-      updatedAt: wallMs,
+      createdAt: at.wallMs,
+      updatedAt: at.wallMs,
+      tzVersion,
     };
-    const request = { at: this.#clock.now(), record, expectedGeneration: null };
-    return (await this.#store.putSchedule(request)).value;
+    return (await store.putSchedule({ at, record, expectedGeneration: null })).value;
+  }
+
+  /**
+   * Change what a schedule of the run time says; what is not given stays. One whose times change starts at now.
+   *
+   * @throws JobError `not_found`; `conflict` for one of the config; `invalid_argument`
+   */
+  update(id: string, options: Partial<RecurringOptions>): Promise<ScheduleRecord> {
+    checkPolicy(options);
+    return this.change(id, "update", (record, nowMs) => {
+      this.#assertRuntime(record, "update");
+      const job = this.#options.registry.get(record.kind);
+      const spec = specOf(options, record.spec, { kind: record.kind, nowMs });
+      const argumentsJson = options.arguments === undefined
+        ? record.argumentsJson
+        : argumentsOf(job, options.arguments);
+      const hasNewTimes = JSON.stringify(timesOf(spec)) !== JSON.stringify(timesOf(record.spec));
+      return {
+        ...record,
+        spec,
+        specHash: hashOf(spec, argumentsJson, null),
+        argumentsJson,
+        priority: options.priority ?? record.priority,
+        timeoutMs: options.timeoutMs ?? record.timeoutMs,
+        retryMax: options.retries ?? record.retryMax,
+        // What is due before the change belongs to what was written before it.
+        ...(hasNewTimes ? { ...startOf(spec, nowMs), runs: 0 } : {}),
+      };
+    });
+  }
+
+  /** Change a stored schedule whatever other nodes do to it meanwhile. @throws JobError `not_found` */
+  async change(
+    id: string,
+    action: string,
+    changeOf: (record: ScheduleRecord, nowMs: number) => ScheduleRecord,
+  ): Promise<ScheduleRecord> {
+    const { store, clock } = this.#options;
+    for (let tries = 1;; tries++) {
+      const before = await store.getSchedule(id);
+      if (!before) throw notFound(id, action);
+      const at = clock.now();
+      const record = {
+        ...changeOf(before, at.wallMs),
+        generation: before.generation + 1,
+        updatedAt: at.wallMs,
+      };
+      const { generation: expectedGeneration, cursor: expectedCursor } = before;
+      try {
+        return (await store.putSchedule({ at, record, expectedGeneration, expectedCursor })).value;
+      } catch (error) {
+        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+      }
+    }
   }
 
   /** @throws JobError `not_found`; `conflict` for one of the config */
   async remove(id: string): Promise<void> {
-    const record = await this.#store.getSchedule(id);
-    if (record?.origin === "config") {
-      throw new JobError("conflict", `Cannot delete schedule "${id}": it belongs to the config`, {
-        hint: `Remove "schedule" from [jobs.${record.kind}] and restart`,
-      });
-    }
+    const { store, clock } = this.#options;
+    const record = await store.getSchedule(id);
+    if (record) this.#assertRuntime(record, "delete");
     const isDeleted = record !== null &&
-      (await this.#store.deleteSchedule({ at: this.#clock.now(), id })).value;
-    if (isDeleted) return;
-    throw new JobError("not_found", `Cannot delete schedule "${id}": no such schedule`, {
-      hint: "List them with: jobctl list schedules",
-    });
+      (await store.deleteSchedule({ at: clock.now(), id })).value;
+    if (!isDeleted) throw notFound(id, "delete");
   }
 
-  #specOf(kind: string, options: RecurringOptions): ScheduleSpec {
-    const parsed = parseScheduleText(options.cron, { seed: kind });
-    checkChoice("overlap", options.overlap, ["skip", "allow"]);
-    checkChoice("misfire", options.misfire, ["skip", "latest"]);
-    const spec = {
-      ...this.#defaults,
-      cron: parsed.cron,
-      everyMs: parsed.everyMs,
-      timezone: options.timezone ?? parsed.timezone ?? this.#defaults.timezone,
-      overlap: options.overlap ?? this.#defaults.overlap,
-      misfire: options.misfire ?? this.#defaults.misfire,
-      jitterMs: options.jitterMs ?? this.#defaults.jitterMs,
-    };
-    const { wallMs } = this.#clock.now();
-    if (spec.cron === REBOOT || nextTickOf(spec, wallMs, wallMs) !== null) return spec;
+  #assertRuntime(record: ScheduleRecord, action: string): void {
+    if (record.origin !== "config") return;
     throw new JobError(
-      "invalid_argument",
-      `Cannot use schedule "${options.cron}": it never fires`,
-      {
-        path: "cron",
-      },
+      "conflict",
+      `Cannot ${action} schedule "${record.id}": it belongs to the config`,
+      { hint: `Change "schedule" of [jobs.${record.kind}] in the config and reload it` },
     );
   }
 
-  async #configSchedules(kind?: string): Promise<Map<string, ScheduleRecord>> {
-    const found = new Map<string, ScheduleRecord>();
+  async #all(
+    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+  ): Promise<readonly ScheduleRecord[]> {
+    const found: ScheduleRecord[] = [];
     let token: string | undefined;
     do {
-      const page = await this.#store.listSchedules({ origin: "config", kind }, {
-        limit: BATCH_MAX,
-        token,
-      });
-      for (const record of page.items) found.set(record.id, record);
+      const page = await this.#options.store.listSchedules(query, { limit: BATCH_MAX, token });
+      found.push(...page.items);
       token = page.nextToken ?? undefined;
     } while (token);
     return found;
+  }
+
+  // Rules of zones change: what was computed with another database is computed again.
+  async #renewZones(record: ScheduleRecord): Promise<ScheduleRecord> {
+    const { store, clock, tzVersion, logger } = this.#options;
+    if (record.tzVersion === undefined || record.tzVersion === tzVersion) return record;
+    const { spec, startAt, cursor, generation: expectedGeneration } = record;
+    if (record.nextAt === null) return record;
+    try {
+      const nextAt = nextTickOf(spec, startAt, cursor);
+      const request = { record: { ...record, nextAt, tzVersion }, expectedGeneration };
+      if (nextAt !== record.nextAt) {
+        logger.warn(`The next run of schedule "${record.id}" moved with the time zone database`, {
+          before: record.tzVersion,
+          now: tzVersion,
+        });
+      }
+      const at = clock.now();
+      return (await store.putSchedule({ at, ...request, expectedCursor: cursor })).value;
+    } catch (error) {
+      // Another node was first, or the zone is gone: the scheduler tells of the latter.
+      if (!isJobError(error)) throw error;
+      return await store.getSchedule(record.id) ?? record;
+    }
   }
 
   /** Answers the ids of the job's schedules. */
@@ -164,58 +224,61 @@ export class Schedules {
   async #syncOne(
     job: JobDefinition,
     wanted: { readonly id: string; readonly spec: ScheduleSpec; readonly arguments: ArgumentInput },
-    existing: ScheduleRecord | undefined,
+    stored: ScheduleRecord | undefined,
   ): Promise<void> {
-    const { spec } = wanted;
+    const { store, clock, tzVersion } = this.#options;
+    const { id, spec } = wanted;
     const argumentsJson = argumentsOf(job, wanted.arguments);
     const specHash = hashOf(spec, argumentsJson, job.options.priority);
-    if (existing?.specHash === specHash) return;
-    const at = this.#clock.now();
-    const record: ScheduleRecord = {
-      id: wanted.id,
-      kind: job.kind,
-      origin: "config",
-      spec,
-      specHash,
-      generation: (existing?.generation ?? 0) + 1,
-      cursor: at.wallMs,
-      startAt: at.wallMs,
-      nextAt: nextTickOf(spec, at.wallMs, at.wallMs),
-      argumentsJson,
-      priority: null,
-      timeoutMs: null,
-      retryMax: null,
-      createdAt: existing?.createdAt ?? at.wallMs,
-      updatedAt: at.wallMs,
-    };
-    const expectedGeneration = existing?.generation ?? null;
-    await this.#store.putSchedule({ at, record, expectedGeneration });
+    let existing = stored ?? null;
+    for (let tries = 1;; tries++) {
+      const isSame = existing?.specHash === specHash;
+      // One that was put off, as its job was not there, goes on with the tick after its cursor.
+      const nextAt = isSame ? nextOf(existing!) : null;
+      if (isSame && existing!.nextAt === nextAt) return;
+      const at = clock.now();
+      const record: ScheduleRecord = isSame ? { ...existing!, nextAt } : {
+        ...{ id, kind: job.kind, origin: "config", spec, specHash, argumentsJson },
+        generation: (existing?.generation ?? 0) + 1,
+        ...startOf(spec, at.wallMs),
+        ...{ priority: null, timeoutMs: null, retryMax: null },
+        createdAt: existing?.createdAt ?? at.wallMs,
+        updatedAt: at.wallMs,
+        tzVersion,
+      };
+      const expectedGeneration = existing?.generation ?? null;
+      try {
+        await store.putSchedule({ at, record, expectedGeneration });
+        return;
+      } catch (error) {
+        // Another node wrote the same config.
+        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+        existing = await store.getSchedule(id);
+      }
+    }
   }
 }
 
-function checkChoice(path: string, value: string | undefined, known: readonly string[]): void {
-  if (value === undefined || known.includes(value)) return;
-  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
-    path,
-    hint: `Write one of: ${known.join(", ")}`,
-  });
+/** The next tick of a record as it should be; null also for one that is finished. */
+function nextOf(record: ScheduleRecord): number | null {
+  if (record.nextAt === null) return null;
+  return nextTickOf(record.spec, record.startAt, record.cursor);
+}
+
+function startOf(spec: ScheduleSpec, nowMs: number) {
+  return { cursor: nowMs, startAt: nowMs, nextAt: nextTickOf(spec, nowMs, nowMs) };
+}
+
+function timesOf({ cron, everyMs, timezone, startsAt, endsAt, maxRuns }: ScheduleSpec) {
+  return { cron, everyMs, timezone, startsAt, endsAt, maxRuns };
 }
 
 function argumentsOf(job: JobDefinition, input: ArgumentInput): string {
   return encodeArguments(job.kind, convertArguments(job.signature, input, { kind: job.kind }));
 }
 
-function hashOf(spec: ScheduleSpec, argumentsJson: string, priority: number | null): string {
-  const text = JSON.stringify([
-    spec.cron,
-    spec.everyMs,
-    spec.timezone,
-    spec.overlap,
-    spec.misfire,
-    spec.misfireWithinMs,
-    spec.jitterMs,
-    argumentsJson,
-    priority,
-  ]);
-  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+function notFound(id: string, action: string): JobError {
+  return new JobError("not_found", `Cannot ${action} schedule "${id}": no such schedule`, {
+    hint: "List them with: jobctl list schedules",
+  });
 }

@@ -1,7 +1,6 @@
 import { REBOOT } from "../core/schedule.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
-import type { Random } from "../platform/random.ts";
 import { type Advance, BATCH_MAX, type Store } from "../store/store.ts";
 import { tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
@@ -15,11 +14,11 @@ export async function startAdvances(
     readonly store: Store;
     readonly registry: Registry;
     readonly clock: Clock;
-    readonly random: Random;
+    readonly node: string;
     readonly ids: IdSource;
   },
 ): Promise<readonly Advance[]> {
-  const { store, registry, clock, random, ids } = options;
+  const { store, registry, clock, node, ids } = options;
   const { wallMs } = clock.now();
   const found: Advance[] = [];
   let token: string | undefined;
@@ -36,7 +35,7 @@ export async function startAdvances(
         expectedCursor: record.cursor,
         cursor: at,
         nextAt: null,
-        fires: [tickInstance(job, record, { at, id: ids(), random: random.next() })],
+        fires: [tickInstance(job, record, { at, id: ids(), node })],
         fates: [],
         overlap: record.spec.overlap,
       });

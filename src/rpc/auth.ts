@@ -34,6 +34,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   cancelInstances: "operator",
   retryInstance: "operator",
   resizeWorkers: "admin",
+  updateSchedule: "admin",
   deleteSchedule: "admin",
 };
 

@@ -4,7 +4,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { describeSignature } from "../core/convert.ts";
 import type { ErrorInfo, HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
+import { isFinished, type ScheduleRecord, type ScheduleSpec } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import { formatScheduleText } from "../core/ticks.ts";
 import type { ManagerStatus, SchedulePreview, WorkerStatus } from "../manager/api.ts";
@@ -17,6 +17,7 @@ import type {
   JobSchema,
   KindCountsSchema,
   LogEntrySchema,
+  RecurrenceSchema,
   ScheduleSchema,
   WorkersSchema,
 } from "./gen/job_pb.ts";
@@ -146,7 +147,10 @@ export function jobToWire(job: JobDefinition): MessageInitShape<typeof JobSchema
 }
 
 /** A schedule on the wire. */
-export function scheduleToWire(record: ScheduleRecord): MessageInitShape<typeof ScheduleSchema> {
+export function scheduleToWire(
+  record: ScheduleRecord,
+  isPaused = false,
+): MessageInitShape<typeof ScheduleSchema> {
   return {
     id: record.id,
     kind: record.kind,
@@ -161,6 +165,24 @@ export function scheduleToWire(record: ScheduleRecord): MessageInitShape<typeof 
     generation: BigInt(record.generation),
     // A new schedule's cursor is where it starts: no tick yet.
     lastAt: record.cursor > record.startAt ? timestamp(record.cursor) : undefined,
+    lastRunAt: timestamp(record.lastRunAt ?? null),
+    runs: BigInt(record.runs ?? 0),
+    status: isFinished(record) ? "finished" : isPaused ? "paused" : "active",
+    recurrence: recurrenceToWire(record.spec),
+    jitterMs: BigInt(record.spec.jitterMs),
+    skipUntil: timestamp(record.skipUntil ?? null),
+    skipNext: record.skipNext ?? 0,
+  };
+}
+
+function recurrenceToWire(spec: ScheduleSpec): MessageInitShape<typeof RecurrenceSchema> {
+  return {
+    startsAt: timestamp(spec.startsAt ?? null),
+    endsAt: timestamp(spec.endsAt ?? null),
+    blackout: [...spec.blackout ?? []],
+    maxRuns: spec.maxRuns,
+    queueMax: spec.queueMax,
+    misfireWithinMs: BigInt(spec.misfireWithinMs),
   };
 }
 

@@ -25,6 +25,7 @@ import {
   readName,
   readPage,
   readRecurringOptions,
+  readScheduleChange,
   readScheduleOptions,
   readUuidPrefix,
   refuse,
@@ -227,7 +228,12 @@ export function createHandlers(manager: ManagerApi): Handlers {
         const page: PageRequest = readPage(request, "", limitMax);
         return manager.listSchedules(conditions, page);
       });
-      return { schedules: items.map(scheduleToWire), nextPageToken };
+      return { schedules: items.map((record) => scheduleToWire(record)), nextPageToken };
+    },
+    async updateSchedule(request) {
+      const id = readName(request.id, "id");
+      const record = await manager.updateSchedule(id, readScheduleChange(request));
+      return { schedule: scheduleToWire(record) };
     },
     async deleteSchedule({ id }) {
       await manager.deleteSchedule(readName(id, "id"));

@@ -14,7 +14,11 @@ import type {
   LookupInstanceLogsRequest,
   Query,
   ScheduleJobRequest,
+  UpdateScheduleRequest,
 } from "./gen/job_pb.ts";
+
+const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
+const MISFIRES = ["skip", "latest", "all"] as const;
 
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
 // The years 1 to 9999, what RFC 3339 can say.
@@ -212,7 +216,10 @@ export function readCancelQuery(query: Query | undefined, all: boolean): Instanc
   );
 }
 
-function readArguments(request: ScheduleJobRequest, prefix: string): ArgumentInput {
+function readArguments(
+  request: Pick<ScheduleJobRequest, "arguments" | "argumentsJson">,
+  prefix: string,
+): ArgumentInput {
   if (!isSet(request.argumentsJson)) return request.arguments;
   const field = `${prefix}arguments_json`;
   if (request.arguments.length > 0) {
@@ -247,7 +254,13 @@ function readRetries(value: number | undefined, field: string): number | undefin
 }
 
 /** What both kinds of scheduling say. */
-function readCarried(request: ScheduleJobRequest, prefix: string) {
+function readCarried(
+  request: Pick<
+    ScheduleJobRequest,
+    "arguments" | "argumentsJson" | "priority" | "maxRetries" | "timeoutMs" | "jitterMs"
+  >,
+  prefix: string,
+) {
   const priority = readPriority(request.priority, `${prefix}priority`);
   const retries = readRetries(request.maxRetries, `${prefix}max_retries`);
   return {
@@ -299,13 +312,50 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
     cron: request.cron ?? "",
     ...readCarried(request, ""),
     ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
-    ...(isSet(request.overlap)
-      ? { overlap: readChoice(request.overlap, ["skip", "allow"], "overlap") }
-      : {}),
-    ...(isSet(request.misfire)
-      ? { misfire: readChoice(request.misfire, ["skip", "latest"], "misfire") }
-      : {}),
+    ...readRecurrence(request),
   };
+}
+
+/** What a recurring schedule says besides its times and what its instances carry. */
+function readRecurrence(
+  request: Pick<ScheduleJobRequest, "overlap" | "misfire" | "recurrence">,
+): Partial<RecurringOptions> {
+  const { overlap, misfire, recurrence } = request;
+  const { startsAt, endsAt, blackout = [], maxRuns, queueMax, misfireWithinMs } = recurrence ?? {};
+  const readAt = (time: Timestamp | undefined, field: string) =>
+    time === undefined ? undefined : readTime(time, `recurrence.${field}`);
+  const options: Partial<RecurringOptions> = {
+    overlap: isSet(overlap) ? readChoice(overlap, OVERLAPS, "overlap") : undefined,
+    misfire: isSet(misfire) ? readChoice(misfire, MISFIRES, "misfire") : undefined,
+    startsAt: readAt(startsAt, "starts_at"),
+    endsAt: readAt(endsAt, "ends_at"),
+    blackout: blackout.length > 0 ? bounded(blackout, "recurrence.blackout") : undefined,
+    maxRuns,
+    queueMax,
+    misfireWithinMs: misfireWithinMs === undefined
+      ? undefined
+      : readMs(misfireWithinMs, "recurrence.misfire_within_ms"),
+  };
+  return withoutUnset(options);
+}
+
+/** What to change of a schedule. @throws JobError `invalid_argument` naming the field */
+export function readScheduleChange(request: UpdateScheduleRequest): Partial<RecurringOptions> {
+  const { arguments: args, ...carried } = readCarried(request, "");
+  const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
+  return {
+    ...carried,
+    ...(hasArguments ? { arguments: args } : {}),
+    ...(isSet(request.cron) ? { cron: request.cron } : {}),
+    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
+    ...readRecurrence(request),
+  };
+}
+
+function withoutUnset<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
 }
 
 /** One entry of a batch, which schedules once and for real. @throws JobError `invalid_argument` naming the field */

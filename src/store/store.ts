@@ -9,9 +9,12 @@ import type {
   Reason,
   StoredLogEntry,
 } from "../core/instance.ts";
-import type { Overlap, ScheduleRecord, TickFate } from "../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { FinalState, JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
+import type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
+
+export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
 /** Format of stored data; a store refuses a newer one. */
 export const STORE_FORMAT = 1;
@@ -173,33 +176,6 @@ export interface LogAppend extends ClaimKey {
   readonly progress?: Progress;
 }
 
-/** One step of a recurring schedule: a compare-and-set on (generation, cursor). */
-export interface Advance {
-  readonly scheduleId: string;
-  readonly generation: number;
-  readonly expectedCursor: number;
-  readonly cursor: number;
-  readonly nextAt: number | null;
-  /**
-   * Ticks to fire, oldest first, each with `scheduleId` and `scheduledFor`. Under overlap "skip" a tick is recorded as
-   * skipped, reason "overlap", when an instance of the schedule is unfinished at that point of the transaction.
-   */
-  readonly fires: readonly NewInstance[];
-  /** Fates that the scheduler decided itself: missed, coalesced, skipped. */
-  readonly fates: readonly Omit<TickFate, "at" | "scheduleId">[];
-  readonly overlap: Overlap;
-}
-
-/** What became of one step of a schedule. */
-export interface AdvanceResult {
-  readonly scheduleId: string;
-  /** "conflict": another node was first, or the spec changed; "gone": no such schedule. Nothing was written then. */
-  readonly status: "advanced" | "conflict" | "gone";
-  readonly accepted: readonly Instance[];
-  /** Due times of ticks skipped for overlap. */
-  readonly skipped: readonly number[];
-}
-
 /** A hold on claiming instances of a kind. */
 export interface Pause {
   /** The kind, or null for all. */
@@ -305,14 +281,15 @@ export interface Store {
   advance(
     request: { readonly at: Instant; readonly advances: readonly Advance[] },
   ): Promise<Committed<readonly AdvanceResult[]>>;
-  /** Write a schedule if its stored generation is `expectedGeneration` (null: if there is none). @throws JobError `conflict` */
-  putSchedule(
-    request: {
-      readonly at: Instant;
-      readonly record: ScheduleRecord;
-      readonly expectedGeneration: number | null;
-    },
-  ): Promise<Committed<ScheduleRecord>>;
+  /** Run past ticks that have no run. @throws JobError `not_found` for an unknown schedule */
+  backfill(
+    request: { readonly at: Instant; readonly backfill: Backfill },
+  ): Promise<Committed<readonly Instance[]>>;
+  /**
+   * Write a schedule if its stored generation is `expectedGeneration` (null: if there is none), and its cursor
+   * `expectedCursor` when that is given. @throws JobError `conflict`
+   */
+  putSchedule(request: PutSchedule): Promise<Committed<ScheduleRecord>>;
   /** Whether there was one. Its instances stay. */
   deleteSchedule(
     request: { readonly at: Instant; readonly id: string },

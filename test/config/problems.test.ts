@@ -107,9 +107,6 @@ const PLANNED: readonly (readonly [text: string, wanted: string])[] = [
   ['store.url = "etcd://h:2379"', 'store.url: a store of type "etcd" is not supported yet'],
   ['store.url = "./my-store.ts"', "store.url: a store module of one's own is not supported yet"],
   ['store.fsync = "off"', "store.fsync: not supported yet"],
-  ['defaults.overlap = "queue"', 'defaults.overlap: "queue" is not supported yet'],
-  ['defaults.misfire = "all"', 'defaults.misfire: "all" is not supported yet'],
-  ['[jobs.x]\nrun = "x"\noverlap = "replace"', 'jobs.x.overlap: "replace" is not supported yet'],
   ['[jobs.x]\nrun = "x"\nconcurrency = 1', "jobs.x.concurrency: not supported yet"],
 ];
 

@@ -188,17 +188,6 @@ export const scheduleCases: StoreCases = {
     assert.deepEqual(items, [{ ...missed, scheduleId: "config:mail:0", at: START }]);
   },
 
-  "advance() refuses overlaps that are not built": async (world) => {
-    await world.putSchedule();
-    for (const overlap of ["queue", "replace"] as const) {
-      await assert.rejects(
-        world.fire(START, [START + MINUTE], { overlap }),
-        (error) => isJobError(error, "unimplemented"),
-      );
-    }
-    assert.equal((await world.store.getSchedule("config:mail:0"))!.cursor, START);
-  },
-
   "advance() refuses an instance of another schedule": async (world) => {
     await world.putSchedule();
     const fires = [world.newInstance({ scheduleId: "other", scheduledFor: START })];

@@ -2,6 +2,7 @@ import { test } from "node:test";
 import { claimCases } from "./claim_cases.ts";
 import { enqueueCases } from "./enqueue_cases.ts";
 import { openCases } from "./open_cases.ts";
+import { overlapCases } from "./overlap_cases.ts";
 import { readCases } from "./read_cases.ts";
 import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
@@ -31,6 +32,7 @@ export function exerciseStore(
     ...claimCases,
     ...settleCases,
     ...scheduleCases,
+    ...overlapCases,
     ...readCases,
     ...retentionCases,
   };

@@ -212,7 +212,12 @@ for (
     ["jitter", { jitterMs: 1e18 }],
     ["cron", { cron: "61 * * * *" }],
     ["timezone", { timezone: "Mars/Olympus" }],
-    ["overlap", { overlap: "queue" as "skip" }],
+    ["overlap", { overlap: "cue" as "skip" }],
+    ["misfire", { misfire: "every" as "all" }],
+    ["blackout", { blackout: ["25:00-26:00"] }],
+    ["max_runs", { maxRuns: 0 }],
+    ["ends_at", { endsAt: -1 }],
+    ["times, which never come", { endsAt: 1 }],
   ] as const
 ) {
   test(`scheduleRecurring() refuses a bad ${path} and writes nothing`, async () => {

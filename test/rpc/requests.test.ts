@@ -171,8 +171,8 @@ for (
     ["unique_key", { uniqueKey: "k" }],
     ["uuid", { uuid: UUID }],
     ["at", { at: { seconds: 1n } }],
-    ["overlap", { overlap: "queue" }],
-    ["misfire", { misfire: "all" }],
+    ["overlap", { overlap: "cue" }],
+    ["misfire", { misfire: "every" }],
   ] as readonly [string, RequestInit][]
 ) {
   test(`readRecurringOptions() refuses ${path} when it stands with cron`, () => {

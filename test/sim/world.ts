@@ -1,3 +1,4 @@
+import type { Instance } from "../../src/core/instance.ts";
 import type { JobDefinition } from "../../src/core/job.ts";
 import type { JobSchedule } from "../../src/core/job.ts";
 import { isFinal } from "../../src/core/state.ts";
@@ -39,6 +40,9 @@ const JOBS: Readonly<Record<string, SimJob>> = {
   long: { durationMaxMs: 9_000, failureShare: 0.05, crashShare: 0.05 },
   tick: { durationMaxMs: 12_000, failureShare: 0.1, crashShare: 0.05 },
   beat: { durationMaxMs: 600, failureShare: 0, crashShare: 0 },
+  line: { durationMaxMs: 12_000, failureShare: 0.1, crashShare: 0.05 },
+  swap: { durationMaxMs: 16_000, failureShare: 0.1, crashShare: 0.05 },
+  catch: { durationMaxMs: 300, failureShare: 0, crashShare: 0 },
 };
 
 /** What one seed came to. */
@@ -252,6 +256,7 @@ class World {
     for (const { id, kind, state } of stuck) {
       violations.push({ invariant: "L1", message: `${kind} ${id} rests in state ${state}` });
     }
+    violations.push(...heldForEver(snapshot));
     return { violations, trace: JSON.stringify(records), records: records.length };
   }
 
@@ -295,6 +300,21 @@ function acceptedEffects<T extends { readonly instanceId: string; readonly fence
   });
 }
 
+// Among the unfinished instances of a schedule the oldest waits for none.
+function heldForEver(snapshot: readonly Instance[]): readonly Violation[] {
+  const oldest = new Map<string, Instance>();
+  for (const instance of snapshot) {
+    const { scheduleId, state } = instance;
+    if (scheduleId !== null && !isFinal(state) && !oldest.has(scheduleId)) {
+      oldest.set(scheduleId, instance);
+    }
+  }
+  return [...oldest.values()].filter(({ reason }) => reason === "queued").map(({ id, kind }) => ({
+    invariant: "L1",
+    message: `${kind} ${id} waits for an instance that is final`,
+  }));
+}
+
 function definitions(): readonly JobDefinition[] {
   return Object.keys(JOBS).map((kind) => ({
     kind,
@@ -322,6 +342,21 @@ function schedulesOf(kind: string): readonly JobSchedule[] {
   if (kind === "beat") {
     const spec = { ...common, cron: null, everyMs: 7_000, overlap: "allow" } as const;
     return [{ spec, arguments: [] }];
+  }
+  if (kind === "line" || kind === "swap") {
+    const overlap = kind === "line" ? "queue" : "replace";
+    const spec = {
+      ...common,
+      cron: "*/10 * * * * *",
+      everyMs: null,
+      overlap,
+      queueMax: 3,
+    } as const;
+    return [{ spec, arguments: [] }];
+  }
+  if (kind === "catch") {
+    const every = { cron: null, everyMs: 5_000, overlap: "allow", misfire: "all" } as const;
+    return [{ spec: { ...common, ...every }, arguments: [] }];
   }
   return [];
 }

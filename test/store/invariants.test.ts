@@ -275,6 +275,17 @@ const BROKEN: readonly (readonly [string, string, Observations])[] = [
   ["P1", "a tick fired beside another", {
     records: history(fire(1), accept({ scheduleId: "s" }), fire(2, "b")),
   }],
+  ["P1", "a claim beside a tick before it that waits for a retry", {
+    records: history(
+      fire(1, "a", "queue"),
+      accept({ scheduleId: "s" }),
+      claim(1, 1),
+      release(1),
+      fire(2, "b", "queue"),
+      accept({ id: "b", scheduleId: "s", reason: "queued" }),
+      claim(1, 1, { instance: "b" }),
+    ),
+  }],
   ["P2", "a claim before one of higher priority", {
     records: history(accept(), accept({ id: "b", priority: 0 }), claim(1, 1)),
   }],

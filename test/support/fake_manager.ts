@@ -169,6 +169,11 @@ export class FakeManager implements ManagerApi {
     nextToken: null,
   });
 
+  updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
+    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...options }),
+    id,
+  });
+
   deleteSchedule: ManagerApi["deleteSchedule"] = (id) =>
     Promise.reject(
       new JobError("conflict", `Cannot delete schedule "${id}": it belongs to the config`),

@@ -1,4 +1,5 @@
 import type { Instance } from "../../src/core/instance.ts";
+import type { Overlap } from "../../src/core/schedule.ts";
 import { isFinal, type JobState } from "../../src/core/state.ts";
 import type { StoreRecord } from "./recording_store.ts";
 
@@ -35,6 +36,7 @@ export class Replay {
   readonly #isClockSteady: boolean;
   readonly #openByKey = new Map<string, string>();
   readonly #openBySchedule = new Map<string, Set<string>>();
+  readonly #overlaps = new Map<string, Overlap>();
   readonly #waiting = new Set<Tracked>();
   readonly #pauses = new Map<string | null, number>();
   #last = { rev: 0, t: -Infinity, op: 0 };
@@ -135,8 +137,18 @@ export class Replay {
       this.#report("K1", `${id} claimed at ${rev} after its cancel at ${tracked.cancelRev}`);
     }
     this.#waiting.delete(tracked);
+    this.#checkOverlap(record, tracked);
     this.#checkPriority(record, tracked);
     Object.assign(tracked, { state: "processing", fence, attempt, until, lastClaimRev: rev });
+  }
+
+  // One that begun and waits for its next attempt counts as running.
+  #checkOverlap({ rev }: RecordOf<"claim">, { as: { id, scheduleId } }: Tracked): void {
+    if (scheduleId === null || (this.#overlaps.get(id) ?? "allow") === "allow") return;
+    for (const other of this.#openBySchedule.get(scheduleId) ?? []) {
+      if (other === id || this.instances.get(other)!.attempt === 0) continue;
+      this.#report("P1", `${id} of ${scheduleId} claimed at ${rev} beside ${other}`);
+    }
   }
 
   #checkPriority(record: RecordOf<"claim">, claimed: Tracked): void {
@@ -145,11 +157,19 @@ export class Replay {
       const { kind, priority, id } = other.as;
       if (priority >= claimed.as.priority || other.dueAt > record.t) continue;
       if (!record.kinds.includes(kind) || this.#isPaused(kind, record.t)) continue;
+      if (this.#isHeld(other)) continue;
       this.#report(
         "P2",
         `${claimed.as.id} (${claimed.as.priority}) before ${id} (${priority}) at ${record.rev}`,
       );
     }
+  }
+
+  // One that waits for those of its schedule before it cannot be claimed yet.
+  #isHeld({ as: { id, scheduleId, reason } }: Tracked): boolean {
+    if (scheduleId === null || reason !== "queued") return false;
+    const [oldest] = this.#openBySchedule.get(scheduleId) ?? [];
+    return oldest !== id;
   }
 
   #isPaused(kind: string, t: number): boolean {
@@ -209,6 +229,7 @@ export class Replay {
     const fires = this.fires.get(key) ?? [];
     if (fires.length > 0) this.#report("C2", `${key} fired again at ${rev}`);
     this.fires.set(key, [...fires, record]);
+    this.#overlaps.set(record.instance, overlap);
     const open = this.#openBySchedule.get(schedule);
     if (overlap === "skip" && open && open.size > 0) {
       this.#report("P1", `${key} fired at ${rev} beside ${[...open].join(", ")}`);

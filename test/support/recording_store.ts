@@ -7,6 +7,7 @@ import type {
   ClaimRequest,
   Committed,
   OpenRequest,
+  PutSchedule,
   RenewRequest,
   SettleResult,
   Store,
@@ -163,7 +164,16 @@ export function recordStore(store: Store): RecordingStore {
       ({ advances }, results) =>
         results.flatMap((result, index) => advanceFacts(advances[index]!, result)),
     ),
-    putSchedule: watch((request) => store.putSchedule(request), () => []),
+    backfill: watch(
+      (request: Parameters<Store["backfill"]>[0]) => store.backfill(request),
+      ({ backfill }, accepted) =>
+        accepted.flatMap((instance): readonly Fact[] => {
+          // Backfilled ticks wait for those before them where scheduled ones would be skipped.
+          const overlap = backfill.overlap === "allow" ? "allow" : "queue";
+          return acceptFacts(instance, overlap);
+        }),
+    ),
+    putSchedule: watch((request: PutSchedule) => store.putSchedule(request), () => []),
     deleteSchedule: watch((request) => store.deleteSchedule(request), () => []),
     retain: watch(
       (request: Parameters<Store["retain"]>[0]) => store.retain(request),
@@ -260,7 +270,16 @@ function advanceFacts(advance: Advance, result: AdvanceResult): readonly Fact[] 
     why: "overlap",
   }));
   const fires = result.accepted.flatMap((instance) => acceptFacts(instance, advance.overlap));
-  return [...skips, ...overlaps, ...fires];
+  // What is replaced goes before the tick that replaces it; one that the same step accepted goes after its own record.
+  const isOwn = (id: string) => result.accepted.some((instance) => instance.id === id);
+  const cancels = result.replaced.map(({ id, state }): Fact => ({
+    type: "cancel",
+    instance: id,
+    state,
+  }));
+  const before = cancels.filter((fact) => !isOwn((fact as { instance: string }).instance));
+  const after = cancels.filter((fact) => isOwn((fact as { instance: string }).instance));
+  return [...skips, ...overlaps, ...before, ...fires, ...after];
 }
 
 // An instance of a tick is the tick's fire, whichever operation made it.

@@ -6,6 +6,7 @@ import type { Args } from "../args.ts";
 import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
 import { makeVisible } from "../output/safe_text.ts";
+import { readRecurrence, RECURRENCE_NAMES, RECURRENCE_OPTIONS } from "../recurrence.ts";
 import type { JobClient, RequestOf } from "../session.ts";
 import { callTimeoutMs } from "../session.ts";
 import type { OptionSpecs, Verb, VerbContext } from "../verb.ts";
@@ -19,23 +20,13 @@ type Request = RequestOf<"scheduleJob">;
 /** Longest wait of one call; the server's own limit. */
 const WAIT_CALL_MS_MAX = 60_000;
 const INT32_MAX = 2_147_483_647;
-const OVERLAPS = ["skip", "allow"];
-const MISFIRES = ["skip", "latest"];
 
 const OPTIONS: OptionSpecs = {
   at: { describe: 'Run at this time: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"' },
   in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
   cron: { describe: 'Run again and again: "30 2 * * *", "@daily", "@every 15m"' },
-  timezone: { describe: "Zone of --cron, such as Europe/Berlin (default: the daemon's)" },
-  overlap: {
-    describe: `With --cron, while the run before is unfinished: ${OVERLAPS.join(", ")}`,
-    choices: OVERLAPS,
-  },
-  misfire: {
-    describe: `With --cron, for runs that nobody was there to start: ${MISFIRES.join(", ")}`,
-    choices: MISFIRES,
-  },
-  jitter: { describe: "Start later by chance, at most by this long" },
+  ...RECURRENCE_OPTIONS,
+  jitter: { describe: "Start later by chance, at most by this long; with --cron always as much" },
   priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
   timeout: { describe: "Longest run of one attempt; 0 for no limit" },
   retries: { describe: "Attempts after a failed one; -1 for ever" },
@@ -55,9 +46,7 @@ function assertCombination(args: Args): void {
   for (const name of ["unique", "uuid", "wait"]) assertOneOf(args, ["cron", name]);
   assertOneOf(args, ["dry-run", "wait"]);
   const needs: Readonly<Record<string, string>> = {
-    timezone: "cron",
-    overlap: "cron",
-    misfire: "cron",
+    ...Object.fromEntries(RECURRENCE_NAMES.map((name) => [name, "cron"])),
     "wait-timeout": "wait",
   };
   for (const [name, needed] of Object.entries(needs)) {
@@ -129,15 +118,13 @@ function readRequest(args: Args, newId: () => string): Request {
     at: atMs === undefined ? undefined : timestampOf(atMs),
     afterMs: bigMs(args.durationMs("in")),
     cron,
-    timezone: args.text("timezone"),
+    ...readRecurrence(args),
     timeoutMs: bigMs(args.durationMs("timeout")),
     maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
     uniqueKey: args.text("unique"),
     uuid,
     jitterMs: bigMs(args.durationMs("jitter")),
     dryRun: isDryRun || undefined,
-    overlap: args.text("overlap"),
-    misfire: args.text("misfire"),
   };
 }
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file job.proto.
  */
 export const file_job: GenFile = /*@__PURE__*/
-  fileDesc("Cglqb2IucHJvdG8SBmpvYi52MSIQCg5WZXJzaW9uUmVxdWVzdCI3Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCSLMAgoDSm9iEgwKBGtpbmQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMQoNcmVnaXN0ZXJlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJY3Jvbl9zcGVjGAsgASgJSACIAQESNAoLc2NoZWR1bGVfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIcHJpb3JpdHkYZSABKAUSEgoKdGltZW91dF9tcxhmIAEoAxITCgttYXhfcmV0cmllcxhnIAEoBRIWCg5zaWduYXR1cmVfanNvbhhoIAEoCRINCgV1c2FnZRhpIAEoCRIOCgZzb3VyY2UYaiABKAkSEQoJaXNvbGF0aW9uGGsgASgJQgwKCl9jcm9uX3NwZWNCDgoMX3NjaGVkdWxlX2F0IuAJCgtKb2JJbnN0YW5jZRIMCgRraW5kGAEgASgJEgwKBHV1aWQYAiABKAkSHwoFc3RhdGUYCyABKA4yEC5qb2IudjEuSm9iU3RhdGUSEQoJYXJndW1lbnRzGAwgAygJEg8KB3Jlc3VsdHMYDSADKAkSEgoFZXJyb3IYDiABKAlIAIgBARIzCgpjcmVhdGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEjUKDHNjaGVkdWxlZF9hdBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARI1Cgxwcm9jZXNzZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESNQoMY29tcGxldGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEjYKDXRlcm1pbmF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAWIAQESNAoLY2FuY2VsZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAaIAQESNQoMdGltZWRfb3V0X2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgHiAEBEhUKCGF0dGVtcHRzGB8gASgFSAiIAQESEwoGcmVhc29uGGUgASgJSAmIAQESEAoIcHJpb3JpdHkYZiABKAUSLwoGZHVlX2F0GGcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgKiAEBEhcKCnVuaXF1ZV9rZXkYaCABKAlIC4gBARIYCgtzY2hlZHVsZV9pZBhpIAEoCUgMiAEBEjYKDXNjaGVkdWxlZF9mb3IYaiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSA2IAQESDQoFZmVuY2UYayABKAMSEAoIZmFpbHVyZXMYbCABKAUSDwoHY3Jhc2hlcxhtIAEoBRIRCgRub2RlGG4gASgJSA6IAQESFQoIcmV0cnlfb2YYbyABKAlID4gBARI8ChNjYW5jZWxfcmVxdWVzdGVkX2F0GHAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgQiAEBEhMKC21heF9yZXRyaWVzGHEgASgFEhIKCnRpbWVvdXRfbXMYciABKAMSLgoMZXJyb3JfZGV0YWlsGHMgASgLMhMuam9iLnYxLkVycm9yRGV0YWlsSBGIAQFCCAoGX2Vycm9yQg0KC19jcmVhdGVkX2F0Qg8KDV9zY2hlZHVsZWRfYXRCDwoNX3Byb2Nlc3NlZF9hdEIPCg1fY29tcGxldGVkX2F0QhAKDl90ZXJtaW5hdGVkX2F0Qg4KDF9jYW5jZWxlZF9hdEIPCg1fdGltZWRfb3V0X2F0QgsKCV9hdHRlbXB0c0IJCgdfcmVhc29uQgkKB19kdWVfYXRCDQoLX3VuaXF1ZV9rZXlCDgoMX3NjaGVkdWxlX2lkQhAKDl9zY2hlZHVsZWRfZm9yQgcKBV9ub2RlQgsKCV9yZXRyeV9vZkIWChRfY2FuY2VsX3JlcXVlc3RlZF9hdEIPCg1fZXJyb3JfZGV0YWlsIpABCgtFcnJvckRldGFpbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEgoFc3RhY2sYAyABKAlIAIgBARIWCglleGl0X2NvZGUYBCABKAVIAYgBARITCgZzaWduYWwYBSABKAlIAogBAUIICgZfc3RhY2tCDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsIvEDCgVRdWVyeRIRCgRraW5kGAEgASgJSACIAQESEQoEdXVpZBgCIAEoCUgBiAEBEiQKBXN0YXRlGAMgASgOMhAuam9iLnYxLkpvYlN0YXRlSAKIAQESDQoFa2luZHMYZSADKAkSDQoFdXVpZHMYZiADKAkSIAoGc3RhdGVzGGcgAygOMhAuam9iLnYxLkpvYlN0YXRlEi4KBWFmdGVyGGggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBEi8KBmJlZm9yZRhpIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIBIgBARIYCgtzY2hlZHVsZV9pZBhqIAEoCUgFiAEBEhcKCnVuaXF1ZV9rZXkYayABKAlIBogBARIWCglwYWdlX3NpemUYbyABKAVIB4gBARIXCgpwYWdlX3Rva2VuGHAgASgJSAiIAQESGQoMb2xkZXN0X2ZpcnN0GHEgASgISAmIAQFCBwoFX2tpbmRCBwoFX3V1aWRCCAoGX3N0YXRlQggKBl9hZnRlckIJCgdfYmVmb3JlQg4KDF9zY2hlZHVsZV9pZEINCgtfdW5pcXVlX2tleUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQg8KDV9vbGRlc3RfZmlyc3QiwwQKElNjaGVkdWxlSm9iUmVxdWVzdBIMCgRraW5kGAEgASgJEhEKCWFyZ3VtZW50cxgLIAMoCRIVCghwcmlvcml0eRgMIAEoBUgAiAEBEisKAmF0GGUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhUKCGFmdGVyX21zGGYgASgDSAKIAQESEQoEY3JvbhhnIAEoCUgDiAEBEhUKCHRpbWV6b25lGGggASgJSASIAQESFwoKdGltZW91dF9tcxhpIAEoA0gFiAEBEhgKC21heF9yZXRyaWVzGGogASgFSAaIAQESFwoKdW5pcXVlX2tleRhrIAEoCUgHiAEBEhEKBHV1aWQYbCABKAlICIgBARIbCg5hcmd1bWVudHNfanNvbhhtIAEoCUgJiAEBEhYKCWppdHRlcl9tcxhuIAEoA0gKiAEBEhQKB2RyeV9ydW4YbyABKAhIC4gBARIUCgdvdmVybGFwGHAgASgJSAyIAQESFAoHbWlzZmlyZRhxIAEoCUgNiAEBQgsKCV9wcmlvcml0eUIFCgNfYXRCCwoJX2FmdGVyX21zQgcKBV9jcm9uQgsKCV90aW1lem9uZUINCgtfdGltZW91dF9tc0IOCgxfbWF4X3JldHJpZXNCDQoLX3VuaXF1ZV9rZXlCBwoFX3V1aWRCEQoPX2FyZ3VtZW50c19qc29uQgwKCl9qaXR0ZXJfbXNCCgoIX2RyeV9ydW5CCgoIX292ZXJsYXBCCgoIX21pc2ZpcmUiYAoTU2NoZWR1bGVKb2JSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIiCghzY2hlZHVsZRhlIAEoCzIQLmpvYi52MS5TY2hlZHVsZSJDChNTY2hlZHVsZUpvYnNSZXF1ZXN0EiwKCHJlcXVlc3RzGAEgAygLMhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdCI+ChRTY2hlZHVsZUpvYnNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiGwoZTGlzdFJlZ2lzdGVyZWRKb2JzUmVxdWVzdCI3ChpMaXN0UmVnaXN0ZXJlZEpvYnNSZXNwb25zZRIZCgRqb2JzGAEgAygLMgsuam9iLnYxLkpvYiIdCg1HZXRKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkiKgoOR2V0Sm9iUmVzcG9uc2USGAoDam9iGAEgASgLMgsuam9iLnYxLkpvYiI2ChZMb29rdXBJbnN0YW5jZXNSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5InMKF0xvb2t1cEluc3RhbmNlc1Jlc3BvbnNlEiYKCWluc3RhbmNlcxgBIAMoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIcCg9uZXh0X3BhZ2VfdG9rZW4YZSABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIlAKFkNhbmNlbEluc3RhbmNlc1JlcXVlc3QSHAoFcXVlcnkYASABKAsyDS5qb2IudjEuUXVlcnkSEAoDYWxsGGUgASgISACIAQFCBgoEX2FsbCJQChdDYW5jZWxJbnN0YW5jZXNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USDQoFY291bnQYZSABKAMiIgoSR2V0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkiPAoTR2V0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSI0ChNXYWl0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkSDwoHd2FpdF9tcxgCIAEoAyI9ChRXYWl0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSIkChRSZXRyeUluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJIj4KFVJldHJ5SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSLPAQoMSGlzdG9yeUVudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRIfCgVzdGF0ZRgDIAEoDjIQLmpvYi52MS5Kb2JTdGF0ZRImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoGcmVhc29uGAUgASgJSACIAQESDwoHYXR0ZW1wdBgGIAEoBRINCgVmZW5jZRgHIAEoAxIRCgRub2RlGAggASgJSAGIAQFCCQoHX3JlYXNvbkIHCgVfbm9kZSI8ChxMb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5IngKHUxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC5qb2IudjEuSGlzdG9yeUVudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4inAEKCExvZ0VudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGV2ZWwYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIOCgZzb3VyY2UYBiABKAkSDwoHYXR0ZW1wdBgHIAEoBRILCgNzZXEYCCABKAMiVwoZTG9va3VwSW5zdGFuY2VMb2dzUmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeRISCgVsZXZlbBgCIAEoCUgAiAEBQggKBl9sZXZlbCJxChpMb29rdXBJbnN0YW5jZUxvZ3NSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAuam9iLnYxLkxvZ0VudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4iyQIKCFNjaGVkdWxlEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDgoGb3JpZ2luGAMgASgJEgwKBGNyb24YBCABKAkSEAoIdGltZXpvbmUYBSABKAkSDwoHb3ZlcmxhcBgGIAEoCRIPCgdtaXNmaXJlGAcgASgJEjAKB25leHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJYXJndW1lbnRzGAogAygJEhIKCmdlbmVyYXRpb24YCyABKAMSMAoHbGFzdF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBAUIKCghfbmV4dF9hdEIKCghfbGFzdF9hdCKAAQoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoEa2luZBgBIAEoCUgAiAEBEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgBiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAogBAUIHCgVfa2luZEIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIm4KFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIjCglzY2hlZHVsZXMYASADKAsyEC5qb2IudjEuU2NoZWR1bGUSHAoPbmV4dF9wYWdlX3Rva2VuGAIgASgJSACIAQFCEgoQX25leHRfcGFnZV90b2tlbiIjChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSI1CgdXb3JrZXJzEg0KBWNvdW50GAEgASgFEgwKBGJ1c3kYAiABKAUSDQoFYWxpdmUYAyABKAUiEwoRR2V0V29ya2Vyc1JlcXVlc3QiNgoSR2V0V29ya2Vyc1Jlc3BvbnNlEiAKB3dvcmtlcnMYASABKAsyDy5qb2IudjEuV29ya2VycyIlChRSZXNpemVXb3JrZXJzUmVxdWVzdBINCgVjb3VudBgBIAEoBSI5ChVSZXNpemVXb3JrZXJzUmVzcG9uc2USIAoHd29ya2VycxgBIAEoCzIPLmpvYi52MS5Xb3JrZXJzIhIKEEdldFN0YXR1c1JlcXVlc3QijQEKCktpbmRDb3VudHMSDAoEa2luZBgBIAEoCRIRCglzY2hlZHVsZWQYAiABKAMSEgoKcHJvY2Vzc2luZxgDIAEoAxIRCgljb21wbGV0ZWQYBCABKAMSEgoKdGVybWluYXRlZBgFIAEoAxIQCghjYW5jZWxlZBgGIAEoAxIRCgl0aW1lZF9vdXQYByABKAMi+QIKEUdldFN0YXR1c1Jlc3BvbnNlEgwKBG5vZGUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpc19kcmFpbmluZxgEIAEoCBISCgpzdG9yZV90eXBlGAUgASgJEhYKDnN0b3JlX2xvY2F0aW9uGAYgASgJEhoKDXN0b3JlX3Byb2JsZW0YByABKAlIAIgBARIgCgd3b3JrZXJzGAggASgLMg8uam9iLnYxLldvcmtlcnMSIQoFa2luZHMYCSADKAsyEi5qb2IudjEuS2luZENvdW50cxIRCglzY2hlZHVsZXMYCiABKAMSOQoQbmV4dF9zY2hlZHVsZV9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBAUIQCg5fc3RvcmVfcHJvYmxlbUITChFfbmV4dF9zY2hlZHVsZV9hdCrOAQoISm9iU3RhdGUSEwoPSk9CX1NUQVRFX1VOU0VUEAASFQoRSk9CX1NUQVRFX0NSRUFURUQQARIXChNKT0JfU1RBVEVfU0NIRURVTEVEEAISGAoUSk9CX1NUQVRFX1BST0NFU1NJTkcQBBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAgSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAQEhcKE0pPQl9TVEFURV9DT01QTEVURUQQIBIYChRKT0JfU1RBVEVfVEVSTUlOQVRFRBBAMrQKCgpKb2JTZXJ2aWNlEj0KCkdldFZlcnNpb24SFi5qb2IudjEuVmVyc2lvblJlcXVlc3QaFy5qb2IudjEuVmVyc2lvblJlc3BvbnNlEkYKC1NjaGVkdWxlSm9iEhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdBobLmpvYi52MS5TY2hlZHVsZUpvYlJlc3BvbnNlElsKEkxpc3RSZWdpc3RlcmVkSm9icxIhLmpvYi52MS5MaXN0UmVnaXN0ZXJlZEpvYnNSZXF1ZXN0GiIuam9iLnYxLkxpc3RSZWdpc3RlcmVkSm9ic1Jlc3BvbnNlElIKD0xvb2t1cEluc3RhbmNlcxIeLmpvYi52MS5Mb29rdXBJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkxvb2t1cEluc3RhbmNlc1Jlc3BvbnNlElIKD0NhbmNlbEluc3RhbmNlcxIeLmpvYi52MS5DYW5jZWxJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkNhbmNlbEluc3RhbmNlc1Jlc3BvbnNlEkkKDFNjaGVkdWxlSm9icxIbLmpvYi52MS5TY2hlZHVsZUpvYnNSZXF1ZXN0Ghwuam9iLnYxLlNjaGVkdWxlSm9ic1Jlc3BvbnNlEjcKBkdldEpvYhIVLmpvYi52MS5HZXRKb2JSZXF1ZXN0GhYuam9iLnYxLkdldEpvYlJlc3BvbnNlEkYKC0dldEluc3RhbmNlEhouam9iLnYxLkdldEluc3RhbmNlUmVxdWVzdBobLmpvYi52MS5HZXRJbnN0YW5jZVJlc3BvbnNlEkkKDFdhaXRJbnN0YW5jZRIbLmpvYi52MS5XYWl0SW5zdGFuY2VSZXF1ZXN0Ghwuam9iLnYxLldhaXRJbnN0YW5jZVJlc3BvbnNlEkwKDVJldHJ5SW5zdGFuY2USHC5qb2IudjEuUmV0cnlJbnN0YW5jZVJlcXVlc3QaHS5qb2IudjEuUmV0cnlJbnN0YW5jZVJlc3BvbnNlEmQKFUxvb2t1cEluc3RhbmNlSGlzdG9yeRIkLmpvYi52MS5Mb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0GiUuam9iLnYxLkxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlElsKEkxvb2t1cEluc3RhbmNlTG9ncxIhLmpvYi52MS5Mb29rdXBJbnN0YW5jZUxvZ3NSZXF1ZXN0GiIuam9iLnYxLkxvb2t1cEluc3RhbmNlTG9nc1Jlc3BvbnNlEkwKDUxpc3RTY2hlZHVsZXMSHC5qb2IudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaHS5qb2IudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk8KDkRlbGV0ZVNjaGVkdWxlEh0uam9iLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlEkMKCkdldFdvcmtlcnMSGS5qb2IudjEuR2V0V29ya2Vyc1JlcXVlc3QaGi5qb2IudjEuR2V0V29ya2Vyc1Jlc3BvbnNlEkwKDVJlc2l6ZVdvcmtlcnMSHC5qb2IudjEuUmVzaXplV29ya2Vyc1JlcXVlc3QaHS5qb2IudjEuUmVzaXplV29ya2Vyc1Jlc3BvbnNlEkAKCUdldFN0YXR1cxIYLmpvYi52MS5HZXRTdGF0dXNSZXF1ZXN0Ghkuam9iLnYxLkdldFN0YXR1c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Cglqb2IucHJvdG8SBmpvYi52MSIQCg5WZXJzaW9uUmVxdWVzdCI3Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCSLMAgoDSm9iEgwKBGtpbmQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMQoNcmVnaXN0ZXJlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJY3Jvbl9zcGVjGAsgASgJSACIAQESNAoLc2NoZWR1bGVfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIcHJpb3JpdHkYZSABKAUSEgoKdGltZW91dF9tcxhmIAEoAxITCgttYXhfcmV0cmllcxhnIAEoBRIWCg5zaWduYXR1cmVfanNvbhhoIAEoCRINCgV1c2FnZRhpIAEoCRIOCgZzb3VyY2UYaiABKAkSEQoJaXNvbGF0aW9uGGsgASgJQgwKCl9jcm9uX3NwZWNCDgoMX3NjaGVkdWxlX2F0IuAJCgtKb2JJbnN0YW5jZRIMCgRraW5kGAEgASgJEgwKBHV1aWQYAiABKAkSHwoFc3RhdGUYCyABKA4yEC5qb2IudjEuSm9iU3RhdGUSEQoJYXJndW1lbnRzGAwgAygJEg8KB3Jlc3VsdHMYDSADKAkSEgoFZXJyb3IYDiABKAlIAIgBARIzCgpjcmVhdGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEjUKDHNjaGVkdWxlZF9hdBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARI1Cgxwcm9jZXNzZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESNQoMY29tcGxldGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEjYKDXRlcm1pbmF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAWIAQESNAoLY2FuY2VsZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAaIAQESNQoMdGltZWRfb3V0X2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgHiAEBEhUKCGF0dGVtcHRzGB8gASgFSAiIAQESEwoGcmVhc29uGGUgASgJSAmIAQESEAoIcHJpb3JpdHkYZiABKAUSLwoGZHVlX2F0GGcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgKiAEBEhcKCnVuaXF1ZV9rZXkYaCABKAlIC4gBARIYCgtzY2hlZHVsZV9pZBhpIAEoCUgMiAEBEjYKDXNjaGVkdWxlZF9mb3IYaiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSA2IAQESDQoFZmVuY2UYayABKAMSEAoIZmFpbHVyZXMYbCABKAUSDwoHY3Jhc2hlcxhtIAEoBRIRCgRub2RlGG4gASgJSA6IAQESFQoIcmV0cnlfb2YYbyABKAlID4gBARI8ChNjYW5jZWxfcmVxdWVzdGVkX2F0GHAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgQiAEBEhMKC21heF9yZXRyaWVzGHEgASgFEhIKCnRpbWVvdXRfbXMYciABKAMSLgoMZXJyb3JfZGV0YWlsGHMgASgLMhMuam9iLnYxLkVycm9yRGV0YWlsSBGIAQFCCAoGX2Vycm9yQg0KC19jcmVhdGVkX2F0Qg8KDV9zY2hlZHVsZWRfYXRCDwoNX3Byb2Nlc3NlZF9hdEIPCg1fY29tcGxldGVkX2F0QhAKDl90ZXJtaW5hdGVkX2F0Qg4KDF9jYW5jZWxlZF9hdEIPCg1fdGltZWRfb3V0X2F0QgsKCV9hdHRlbXB0c0IJCgdfcmVhc29uQgkKB19kdWVfYXRCDQoLX3VuaXF1ZV9rZXlCDgoMX3NjaGVkdWxlX2lkQhAKDl9zY2hlZHVsZWRfZm9yQgcKBV9ub2RlQgsKCV9yZXRyeV9vZkIWChRfY2FuY2VsX3JlcXVlc3RlZF9hdEIPCg1fZXJyb3JfZGV0YWlsIpABCgtFcnJvckRldGFpbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEgoFc3RhY2sYAyABKAlIAIgBARIWCglleGl0X2NvZGUYBCABKAVIAYgBARITCgZzaWduYWwYBSABKAlIAogBAUIICgZfc3RhY2tCDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsIvEDCgVRdWVyeRIRCgRraW5kGAEgASgJSACIAQESEQoEdXVpZBgCIAEoCUgBiAEBEiQKBXN0YXRlGAMgASgOMhAuam9iLnYxLkpvYlN0YXRlSAKIAQESDQoFa2luZHMYZSADKAkSDQoFdXVpZHMYZiADKAkSIAoGc3RhdGVzGGcgAygOMhAuam9iLnYxLkpvYlN0YXRlEi4KBWFmdGVyGGggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBEi8KBmJlZm9yZRhpIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIBIgBARIYCgtzY2hlZHVsZV9pZBhqIAEoCUgFiAEBEhcKCnVuaXF1ZV9rZXkYayABKAlIBogBARIWCglwYWdlX3NpemUYbyABKAVIB4gBARIXCgpwYWdlX3Rva2VuGHAgASgJSAiIAQESGQoMb2xkZXN0X2ZpcnN0GHEgASgISAmIAQFCBwoFX2tpbmRCBwoFX3V1aWRCCAoGX3N0YXRlQggKBl9hZnRlckIJCgdfYmVmb3JlQg4KDF9zY2hlZHVsZV9pZEINCgtfdW5pcXVlX2tleUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQg8KDV9vbGRlc3RfZmlyc3Qi/wQKElNjaGVkdWxlSm9iUmVxdWVzdBIMCgRraW5kGAEgASgJEhEKCWFyZ3VtZW50cxgLIAMoCRIVCghwcmlvcml0eRgMIAEoBUgAiAEBEisKAmF0GGUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhUKCGFmdGVyX21zGGYgASgDSAKIAQESEQoEY3JvbhhnIAEoCUgDiAEBEhUKCHRpbWV6b25lGGggASgJSASIAQESFwoKdGltZW91dF9tcxhpIAEoA0gFiAEBEhgKC21heF9yZXRyaWVzGGogASgFSAaIAQESFwoKdW5pcXVlX2tleRhrIAEoCUgHiAEBEhEKBHV1aWQYbCABKAlICIgBARIbCg5hcmd1bWVudHNfanNvbhhtIAEoCUgJiAEBEhYKCWppdHRlcl9tcxhuIAEoA0gKiAEBEhQKB2RyeV9ydW4YbyABKAhIC4gBARIUCgdvdmVybGFwGHAgASgJSAyIAQESFAoHbWlzZmlyZRhxIAEoCUgNiAEBEisKCnJlY3VycmVuY2UYeSABKAsyEi5qb2IudjEuUmVjdXJyZW5jZUgOiAEBQgsKCV9wcmlvcml0eUIFCgNfYXRCCwoJX2FmdGVyX21zQgcKBV9jcm9uQgsKCV90aW1lem9uZUINCgtfdGltZW91dF9tc0IOCgxfbWF4X3JldHJpZXNCDQoLX3VuaXF1ZV9rZXlCBwoFX3V1aWRCEQoPX2FyZ3VtZW50c19qc29uQgwKCl9qaXR0ZXJfbXNCCgoIX2RyeV9ydW5CCgoIX292ZXJsYXBCCgoIX21pc2ZpcmVCDQoLX3JlY3VycmVuY2UingIKClJlY3VycmVuY2USMgoJc3RhcnRzX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEjAKB2VuZHNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIYmxhY2tvdXQYAyADKAkSFQoIbWF4X3J1bnMYBCABKAVIAogBARIWCglxdWV1ZV9tYXgYBSABKAVIA4gBARIeChFtaXNmaXJlX3dpdGhpbl9tcxgGIAEoA0gEiAEBQgwKCl9zdGFydHNfYXRCCgoIX2VuZHNfYXRCCwoJX21heF9ydW5zQgwKCl9xdWV1ZV9tYXhCFAoSX21pc2ZpcmVfd2l0aGluX21zImAKE1NjaGVkdWxlSm9iUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USIgoIc2NoZWR1bGUYZSABKAsyEC5qb2IudjEuU2NoZWR1bGUiQwoTU2NoZWR1bGVKb2JzUmVxdWVzdBIsCghyZXF1ZXN0cxgBIAMoCzIaLmpvYi52MS5TY2hlZHVsZUpvYlJlcXVlc3QiPgoUU2NoZWR1bGVKb2JzUmVzcG9uc2USJgoJaW5zdGFuY2VzGAEgAygLMhMuam9iLnYxLkpvYkluc3RhbmNlIhsKGUxpc3RSZWdpc3RlcmVkSm9ic1JlcXVlc3QiNwoaTGlzdFJlZ2lzdGVyZWRKb2JzUmVzcG9uc2USGQoEam9icxgBIAMoCzILLmpvYi52MS5Kb2IiHQoNR2V0Sm9iUmVxdWVzdBIMCgRraW5kGAEgASgJIioKDkdldEpvYlJlc3BvbnNlEhgKA2pvYhgBIAEoCzILLmpvYi52MS5Kb2IiNgoWTG9va3VwSW5zdGFuY2VzUmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeSJzChdMb29rdXBJbnN0YW5jZXNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USHAoPbmV4dF9wYWdlX3Rva2VuGGUgASgJSACIAQFCEgoQX25leHRfcGFnZV90b2tlbiJQChZDYW5jZWxJbnN0YW5jZXNSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5EhAKA2FsbBhlIAEoCEgAiAEBQgYKBF9hbGwiUAoXQ2FuY2VsSW5zdGFuY2VzUmVzcG9uc2USJgoJaW5zdGFuY2VzGAEgAygLMhMuam9iLnYxLkpvYkluc3RhbmNlEg0KBWNvdW50GGUgASgDIiIKEkdldEluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJIjwKE0dldEluc3RhbmNlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiNAoTV2FpdEluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJEg8KB3dhaXRfbXMYAiABKAMiPQoUV2FpdEluc3RhbmNlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiJAoUUmV0cnlJbnN0YW5jZVJlcXVlc3QSDAoEdXVpZBgBIAEoCSI+ChVSZXRyeUluc3RhbmNlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UizwEKDEhpc3RvcnlFbnRyeRIMCgR1dWlkGAEgASgJEgwKBGtpbmQYAiABKAkSHwoFc3RhdGUYAyABKA4yEC5qb2IudjEuSm9iU3RhdGUSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBnJlYXNvbhgFIAEoCUgAiAEBEg8KB2F0dGVtcHQYBiABKAUSDQoFZmVuY2UYByABKAMSEQoEbm9kZRgIIAEoCUgBiAEBQgkKB19yZWFzb25CBwoFX25vZGUiPAocTG9va3VwSW5zdGFuY2VIaXN0b3J5UmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeSJ4Ch1Mb29rdXBJbnN0YW5jZUhpc3RvcnlSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQuam9iLnYxLkhpc3RvcnlFbnRyeRIcCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIpwBCghMb2dFbnRyeRIMCgR1dWlkGAEgASgJEgwKBGtpbmQYAiABKAkSJgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxldmVsGAQgASgJEg8KB21lc3NhZ2UYBSABKAkSDgoGc291cmNlGAYgASgJEg8KB2F0dGVtcHQYByABKAUSCwoDc2VxGAggASgDIlcKGUxvb2t1cEluc3RhbmNlTG9nc1JlcXVlc3QSHAoFcXVlcnkYASABKAsyDS5qb2IudjEuUXVlcnkSEgoFbGV2ZWwYAiABKAlIAIgBAUIICgZfbGV2ZWwicQoaTG9va3VwSW5zdGFuY2VMb2dzUmVzcG9uc2USIQoHZW50cmllcxgBIAMoCzIQLmpvYi52MS5Mb2dFbnRyeRIcCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIr8ECghTY2hlZHVsZRIKCgJpZBgBIAEoCRIMCgRraW5kGAIgASgJEg4KBm9yaWdpbhgDIAEoCRIMCgRjcm9uGAQgASgJEhAKCHRpbWV6b25lGAUgASgJEg8KB292ZXJsYXAYBiABKAkSDwoHbWlzZmlyZRgHIAEoCRIwCgduZXh0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEi4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWFyZ3VtZW50cxgKIAMoCRISCgpnZW5lcmF0aW9uGAsgASgDEjAKB2xhc3RfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESNAoLbGFzdF9ydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAKIAQESDAoEcnVucxgOIAEoAxIOCgZzdGF0dXMYDyABKAkSJgoKcmVjdXJyZW5jZRgQIAEoCzISLmpvYi52MS5SZWN1cnJlbmNlEhEKCWppdHRlcl9tcxgRIAEoAxIzCgpza2lwX3VudGlsGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBEhEKCXNraXBfbmV4dBgTIAEoBUIKCghfbmV4dF9hdEIKCghfbGFzdF9hdEIOCgxfbGFzdF9ydW5fYXRCDQoLX3NraXBfdW50aWwigAEKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKBGtpbmQYASABKAlIAIgBARIWCglwYWdlX3NpemUYAiABKAVIAYgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAKIAQFCBwoFX2tpbmRCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJuChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USIwoJc2NoZWR1bGVzGAEgAygLMhAuam9iLnYxLlNjaGVkdWxlEhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4iwgMKFVVwZGF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIRCgRjcm9uGAIgASgJSACIAQESFQoIdGltZXpvbmUYAyABKAlIAYgBARIUCgdvdmVybGFwGAQgASgJSAKIAQESFAoHbWlzZmlyZRgFIAEoCUgDiAEBEhYKCWppdHRlcl9tcxgGIAEoA0gEiAEBEhUKCHByaW9yaXR5GAcgASgFSAWIAQESFwoKdGltZW91dF9tcxgIIAEoA0gGiAEBEhgKC21heF9yZXRyaWVzGAkgASgFSAeIAQESEQoJYXJndW1lbnRzGAogAygJEhsKDmFyZ3VtZW50c19qc29uGAsgASgJSAiIAQESKwoKcmVjdXJyZW5jZRgMIAEoCzISLmpvYi52MS5SZWN1cnJlbmNlSAmIAQFCBwoFX2Nyb25CCwoJX3RpbWV6b25lQgoKCF9vdmVybGFwQgoKCF9taXNmaXJlQgwKCl9qaXR0ZXJfbXNCCwoJX3ByaW9yaXR5Qg0KC190aW1lb3V0X21zQg4KDF9tYXhfcmV0cmllc0IRCg9fYXJndW1lbnRzX2pzb25CDQoLX3JlY3VycmVuY2UiPAoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIiCghzY2hlZHVsZRgBIAEoCzIQLmpvYi52MS5TY2hlZHVsZSIjChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSI1CgdXb3JrZXJzEg0KBWNvdW50GAEgASgFEgwKBGJ1c3kYAiABKAUSDQoFYWxpdmUYAyABKAUiEwoRR2V0V29ya2Vyc1JlcXVlc3QiNgoSR2V0V29ya2Vyc1Jlc3BvbnNlEiAKB3dvcmtlcnMYASABKAsyDy5qb2IudjEuV29ya2VycyIlChRSZXNpemVXb3JrZXJzUmVxdWVzdBINCgVjb3VudBgBIAEoBSI5ChVSZXNpemVXb3JrZXJzUmVzcG9uc2USIAoHd29ya2VycxgBIAEoCzIPLmpvYi52MS5Xb3JrZXJzIhIKEEdldFN0YXR1c1JlcXVlc3QijQEKCktpbmRDb3VudHMSDAoEa2luZBgBIAEoCRIRCglzY2hlZHVsZWQYAiABKAMSEgoKcHJvY2Vzc2luZxgDIAEoAxIRCgljb21wbGV0ZWQYBCABKAMSEgoKdGVybWluYXRlZBgFIAEoAxIQCghjYW5jZWxlZBgGIAEoAxIRCgl0aW1lZF9vdXQYByABKAMi+QIKEUdldFN0YXR1c1Jlc3BvbnNlEgwKBG5vZGUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpc19kcmFpbmluZxgEIAEoCBISCgpzdG9yZV90eXBlGAUgASgJEhYKDnN0b3JlX2xvY2F0aW9uGAYgASgJEhoKDXN0b3JlX3Byb2JsZW0YByABKAlIAIgBARIgCgd3b3JrZXJzGAggASgLMg8uam9iLnYxLldvcmtlcnMSIQoFa2luZHMYCSADKAsyEi5qb2IudjEuS2luZENvdW50cxIRCglzY2hlZHVsZXMYCiABKAMSOQoQbmV4dF9zY2hlZHVsZV9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBAUIQCg5fc3RvcmVfcHJvYmxlbUITChFfbmV4dF9zY2hlZHVsZV9hdCrOAQoISm9iU3RhdGUSEwoPSk9CX1NUQVRFX1VOU0VUEAASFQoRSk9CX1NUQVRFX0NSRUFURUQQARIXChNKT0JfU1RBVEVfU0NIRURVTEVEEAISGAoUSk9CX1NUQVRFX1BST0NFU1NJTkcQBBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAgSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAQEhcKE0pPQl9TVEFURV9DT01QTEVURUQQIBIYChRKT0JfU1RBVEVfVEVSTUlOQVRFRBBAMoULCgpKb2JTZXJ2aWNlEj0KCkdldFZlcnNpb24SFi5qb2IudjEuVmVyc2lvblJlcXVlc3QaFy5qb2IudjEuVmVyc2lvblJlc3BvbnNlEkYKC1NjaGVkdWxlSm9iEhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdBobLmpvYi52MS5TY2hlZHVsZUpvYlJlc3BvbnNlElsKEkxpc3RSZWdpc3RlcmVkSm9icxIhLmpvYi52MS5MaXN0UmVnaXN0ZXJlZEpvYnNSZXF1ZXN0GiIuam9iLnYxLkxpc3RSZWdpc3RlcmVkSm9ic1Jlc3BvbnNlElIKD0xvb2t1cEluc3RhbmNlcxIeLmpvYi52MS5Mb29rdXBJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkxvb2t1cEluc3RhbmNlc1Jlc3BvbnNlElIKD0NhbmNlbEluc3RhbmNlcxIeLmpvYi52MS5DYW5jZWxJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkNhbmNlbEluc3RhbmNlc1Jlc3BvbnNlEkkKDFNjaGVkdWxlSm9icxIbLmpvYi52MS5TY2hlZHVsZUpvYnNSZXF1ZXN0Ghwuam9iLnYxLlNjaGVkdWxlSm9ic1Jlc3BvbnNlEjcKBkdldEpvYhIVLmpvYi52MS5HZXRKb2JSZXF1ZXN0GhYuam9iLnYxLkdldEpvYlJlc3BvbnNlEkYKC0dldEluc3RhbmNlEhouam9iLnYxLkdldEluc3RhbmNlUmVxdWVzdBobLmpvYi52MS5HZXRJbnN0YW5jZVJlc3BvbnNlEkkKDFdhaXRJbnN0YW5jZRIbLmpvYi52MS5XYWl0SW5zdGFuY2VSZXF1ZXN0Ghwuam9iLnYxLldhaXRJbnN0YW5jZVJlc3BvbnNlEkwKDVJldHJ5SW5zdGFuY2USHC5qb2IudjEuUmV0cnlJbnN0YW5jZVJlcXVlc3QaHS5qb2IudjEuUmV0cnlJbnN0YW5jZVJlc3BvbnNlEmQKFUxvb2t1cEluc3RhbmNlSGlzdG9yeRIkLmpvYi52MS5Mb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0GiUuam9iLnYxLkxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlElsKEkxvb2t1cEluc3RhbmNlTG9ncxIhLmpvYi52MS5Mb29rdXBJbnN0YW5jZUxvZ3NSZXF1ZXN0GiIuam9iLnYxLkxvb2t1cEluc3RhbmNlTG9nc1Jlc3BvbnNlEkwKDUxpc3RTY2hlZHVsZXMSHC5qb2IudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaHS5qb2IudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk8KDlVwZGF0ZVNjaGVkdWxlEh0uam9iLnYxLlVwZGF0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5VcGRhdGVTY2hlZHVsZVJlc3BvbnNlEk8KDkRlbGV0ZVNjaGVkdWxlEh0uam9iLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlEkMKCkdldFdvcmtlcnMSGS5qb2IudjEuR2V0V29ya2Vyc1JlcXVlc3QaGi5qb2IudjEuR2V0V29ya2Vyc1Jlc3BvbnNlEkwKDVJlc2l6ZVdvcmtlcnMSHC5qb2IudjEuUmVzaXplV29ya2Vyc1JlcXVlc3QaHS5qb2IudjEuUmVzaXplV29ya2Vyc1Jlc3BvbnNlEkAKCUdldFN0YXR1cxIYLmpvYi52MS5HZXRTdGF0dXNSZXF1ZXN0Ghkuam9iLnYxLkdldFN0YXR1c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message job.v1.VersionRequest
@@ -495,6 +495,13 @@ export type ScheduleJobRequest = Message<"job.v1.ScheduleJobRequest"> & {
    * @generated from field: optional string misfire = 113;
    */
   misfire?: string | undefined;
+
+  /**
+   * Of a recurring schedule.
+   *
+   * @generated from field: optional job.v1.Recurrence recurrence = 121;
+   */
+  recurrence?: Recurrence | undefined;
 };
 
 /**
@@ -503,6 +510,58 @@ export type ScheduleJobRequest = Message<"job.v1.ScheduleJobRequest"> & {
  */
 export const ScheduleJobRequestSchema: GenMessage<ScheduleJobRequest> = /*@__PURE__*/
   messageDesc(file_job, 6);
+
+/**
+ * What a recurring schedule says besides its times.
+ *
+ * @generated from message job.v1.Recurrence
+ */
+export type Recurrence = Message<"job.v1.Recurrence"> & {
+  /**
+   * No tick before; no tick at or after.
+   *
+   * @generated from field: optional google.protobuf.Timestamp starts_at = 1;
+   */
+  startsAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp ends_at = 2;
+   */
+  endsAt?: Timestamp | undefined;
+
+  /**
+   * Windows such as "22:00-06:00", "sat-sun", "2026-12-24/2026-12-27".
+   *
+   * @generated from field: repeated string blackout = 3;
+   */
+  blackout: string[];
+
+  /**
+   * 0 for no limit.
+   *
+   * @generated from field: optional int32 max_runs = 4;
+   */
+  maxRuns?: number | undefined;
+
+  /**
+   * With overlap "queue".
+   *
+   * @generated from field: optional int32 queue_max = 5;
+   */
+  queueMax?: number | undefined;
+
+  /**
+   * @generated from field: optional int64 misfire_within_ms = 6;
+   */
+  misfireWithinMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message job.v1.Recurrence.
+ * Use `create(RecurrenceSchema)` to create a new message.
+ */
+export const RecurrenceSchema: GenMessage<Recurrence> = /*@__PURE__*/
+  messageDesc(file_job, 7);
 
 /**
  * @generated from message job.v1.ScheduleJobResponse
@@ -524,7 +583,7 @@ export type ScheduleJobResponse = Message<"job.v1.ScheduleJobResponse"> & {
  * Use `create(ScheduleJobResponseSchema)` to create a new message.
  */
 export const ScheduleJobResponseSchema: GenMessage<ScheduleJobResponse> = /*@__PURE__*/
-  messageDesc(file_job, 7);
+  messageDesc(file_job, 8);
 
 /**
  * @generated from message job.v1.ScheduleJobsRequest
@@ -541,7 +600,7 @@ export type ScheduleJobsRequest = Message<"job.v1.ScheduleJobsRequest"> & {
  * Use `create(ScheduleJobsRequestSchema)` to create a new message.
  */
 export const ScheduleJobsRequestSchema: GenMessage<ScheduleJobsRequest> = /*@__PURE__*/
-  messageDesc(file_job, 8);
+  messageDesc(file_job, 9);
 
 /**
  * @generated from message job.v1.ScheduleJobsResponse
@@ -558,7 +617,7 @@ export type ScheduleJobsResponse = Message<"job.v1.ScheduleJobsResponse"> & {
  * Use `create(ScheduleJobsResponseSchema)` to create a new message.
  */
 export const ScheduleJobsResponseSchema: GenMessage<ScheduleJobsResponse> = /*@__PURE__*/
-  messageDesc(file_job, 9);
+  messageDesc(file_job, 10);
 
 /**
  * @generated from message job.v1.ListRegisteredJobsRequest
@@ -571,7 +630,7 @@ export type ListRegisteredJobsRequest = Message<"job.v1.ListRegisteredJobsReques
  * Use `create(ListRegisteredJobsRequestSchema)` to create a new message.
  */
 export const ListRegisteredJobsRequestSchema: GenMessage<ListRegisteredJobsRequest> = /*@__PURE__*/
-  messageDesc(file_job, 10);
+  messageDesc(file_job, 11);
 
 /**
  * @generated from message job.v1.ListRegisteredJobsResponse
@@ -588,7 +647,7 @@ export type ListRegisteredJobsResponse = Message<"job.v1.ListRegisteredJobsRespo
  * Use `create(ListRegisteredJobsResponseSchema)` to create a new message.
  */
 export const ListRegisteredJobsResponseSchema: GenMessage<ListRegisteredJobsResponse> = /*@__PURE__*/
-  messageDesc(file_job, 11);
+  messageDesc(file_job, 12);
 
 /**
  * @generated from message job.v1.GetJobRequest
@@ -605,7 +664,7 @@ export type GetJobRequest = Message<"job.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_job, 12);
+  messageDesc(file_job, 13);
 
 /**
  * @generated from message job.v1.GetJobResponse
@@ -622,7 +681,7 @@ export type GetJobResponse = Message<"job.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_job, 13);
+  messageDesc(file_job, 14);
 
 /**
  * @generated from message job.v1.LookupInstancesRequest
@@ -639,7 +698,7 @@ export type LookupInstancesRequest = Message<"job.v1.LookupInstancesRequest"> & 
  * Use `create(LookupInstancesRequestSchema)` to create a new message.
  */
 export const LookupInstancesRequestSchema: GenMessage<LookupInstancesRequest> = /*@__PURE__*/
-  messageDesc(file_job, 14);
+  messageDesc(file_job, 15);
 
 /**
  * @generated from message job.v1.LookupInstancesResponse
@@ -661,7 +720,7 @@ export type LookupInstancesResponse = Message<"job.v1.LookupInstancesResponse"> 
  * Use `create(LookupInstancesResponseSchema)` to create a new message.
  */
 export const LookupInstancesResponseSchema: GenMessage<LookupInstancesResponse> = /*@__PURE__*/
-  messageDesc(file_job, 15);
+  messageDesc(file_job, 16);
 
 /**
  * @generated from message job.v1.CancelInstancesRequest
@@ -685,7 +744,7 @@ export type CancelInstancesRequest = Message<"job.v1.CancelInstancesRequest"> & 
  * Use `create(CancelInstancesRequestSchema)` to create a new message.
  */
 export const CancelInstancesRequestSchema: GenMessage<CancelInstancesRequest> = /*@__PURE__*/
-  messageDesc(file_job, 16);
+  messageDesc(file_job, 17);
 
 /**
  * @generated from message job.v1.CancelInstancesResponse
@@ -709,7 +768,7 @@ export type CancelInstancesResponse = Message<"job.v1.CancelInstancesResponse"> 
  * Use `create(CancelInstancesResponseSchema)` to create a new message.
  */
 export const CancelInstancesResponseSchema: GenMessage<CancelInstancesResponse> = /*@__PURE__*/
-  messageDesc(file_job, 17);
+  messageDesc(file_job, 18);
 
 /**
  * @generated from message job.v1.GetInstanceRequest
@@ -728,7 +787,7 @@ export type GetInstanceRequest = Message<"job.v1.GetInstanceRequest"> & {
  * Use `create(GetInstanceRequestSchema)` to create a new message.
  */
 export const GetInstanceRequestSchema: GenMessage<GetInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_job, 18);
+  messageDesc(file_job, 19);
 
 /**
  * @generated from message job.v1.GetInstanceResponse
@@ -745,7 +804,7 @@ export type GetInstanceResponse = Message<"job.v1.GetInstanceResponse"> & {
  * Use `create(GetInstanceResponseSchema)` to create a new message.
  */
 export const GetInstanceResponseSchema: GenMessage<GetInstanceResponse> = /*@__PURE__*/
-  messageDesc(file_job, 19);
+  messageDesc(file_job, 20);
 
 /**
  * @generated from message job.v1.WaitInstanceRequest
@@ -769,7 +828,7 @@ export type WaitInstanceRequest = Message<"job.v1.WaitInstanceRequest"> & {
  * Use `create(WaitInstanceRequestSchema)` to create a new message.
  */
 export const WaitInstanceRequestSchema: GenMessage<WaitInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_job, 20);
+  messageDesc(file_job, 21);
 
 /**
  * @generated from message job.v1.WaitInstanceResponse
@@ -786,7 +845,7 @@ export type WaitInstanceResponse = Message<"job.v1.WaitInstanceResponse"> & {
  * Use `create(WaitInstanceResponseSchema)` to create a new message.
  */
 export const WaitInstanceResponseSchema: GenMessage<WaitInstanceResponse> = /*@__PURE__*/
-  messageDesc(file_job, 21);
+  messageDesc(file_job, 22);
 
 /**
  * @generated from message job.v1.RetryInstanceRequest
@@ -803,7 +862,7 @@ export type RetryInstanceRequest = Message<"job.v1.RetryInstanceRequest"> & {
  * Use `create(RetryInstanceRequestSchema)` to create a new message.
  */
 export const RetryInstanceRequestSchema: GenMessage<RetryInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_job, 22);
+  messageDesc(file_job, 23);
 
 /**
  * @generated from message job.v1.RetryInstanceResponse
@@ -820,7 +879,7 @@ export type RetryInstanceResponse = Message<"job.v1.RetryInstanceResponse"> & {
  * Use `create(RetryInstanceResponseSchema)` to create a new message.
  */
 export const RetryInstanceResponseSchema: GenMessage<RetryInstanceResponse> = /*@__PURE__*/
-  messageDesc(file_job, 23);
+  messageDesc(file_job, 24);
 
 /**
  * @generated from message job.v1.HistoryEntry
@@ -872,7 +931,7 @@ export type HistoryEntry = Message<"job.v1.HistoryEntry"> & {
  * Use `create(HistoryEntrySchema)` to create a new message.
  */
 export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
-  messageDesc(file_job, 24);
+  messageDesc(file_job, 25);
 
 /**
  * @generated from message job.v1.LookupInstanceHistoryRequest
@@ -889,7 +948,7 @@ export type LookupInstanceHistoryRequest = Message<"job.v1.LookupInstanceHistory
  * Use `create(LookupInstanceHistoryRequestSchema)` to create a new message.
  */
 export const LookupInstanceHistoryRequestSchema: GenMessage<LookupInstanceHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_job, 25);
+  messageDesc(file_job, 26);
 
 /**
  * @generated from message job.v1.LookupInstanceHistoryResponse
@@ -911,7 +970,7 @@ export type LookupInstanceHistoryResponse = Message<"job.v1.LookupInstanceHistor
  * Use `create(LookupInstanceHistoryResponseSchema)` to create a new message.
  */
 export const LookupInstanceHistoryResponseSchema: GenMessage<LookupInstanceHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_job, 26);
+  messageDesc(file_job, 27);
 
 /**
  * @generated from message job.v1.LogEntry
@@ -963,7 +1022,7 @@ export type LogEntry = Message<"job.v1.LogEntry"> & {
  * Use `create(LogEntrySchema)` to create a new message.
  */
 export const LogEntrySchema: GenMessage<LogEntry> = /*@__PURE__*/
-  messageDesc(file_job, 27);
+  messageDesc(file_job, 28);
 
 /**
  * @generated from message job.v1.LookupInstanceLogsRequest
@@ -987,7 +1046,7 @@ export type LookupInstanceLogsRequest = Message<"job.v1.LookupInstanceLogsReques
  * Use `create(LookupInstanceLogsRequestSchema)` to create a new message.
  */
 export const LookupInstanceLogsRequestSchema: GenMessage<LookupInstanceLogsRequest> = /*@__PURE__*/
-  messageDesc(file_job, 28);
+  messageDesc(file_job, 29);
 
 /**
  * @generated from message job.v1.LookupInstanceLogsResponse
@@ -1009,7 +1068,7 @@ export type LookupInstanceLogsResponse = Message<"job.v1.LookupInstanceLogsRespo
  * Use `create(LookupInstanceLogsResponseSchema)` to create a new message.
  */
 export const LookupInstanceLogsResponseSchema: GenMessage<LookupInstanceLogsResponse> = /*@__PURE__*/
-  messageDesc(file_job, 29);
+  messageDesc(file_job, 30);
 
 /**
  * @generated from message job.v1.Schedule
@@ -1073,9 +1132,52 @@ export type Schedule = Message<"job.v1.Schedule"> & {
   generation: bigint;
 
   /**
+   * The last tick considered.
+   *
    * @generated from field: optional google.protobuf.Timestamp last_at = 12;
    */
   lastAt?: Timestamp | undefined;
+
+  /**
+   * The last tick that became an instance, and how many did.
+   *
+   * @generated from field: optional google.protobuf.Timestamp last_run_at = 13;
+   */
+  lastRunAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int64 runs = 14;
+   */
+  runs: bigint;
+
+  /**
+   * "active", "paused" or "finished".
+   *
+   * @generated from field: string status = 15;
+   */
+  status: string;
+
+  /**
+   * @generated from field: job.v1.Recurrence recurrence = 16;
+   */
+  recurrence?: Recurrence | undefined;
+
+  /**
+   * @generated from field: int64 jitter_ms = 17;
+   */
+  jitterMs: bigint;
+
+  /**
+   * Ticks that are skipped as somebody asked: those before a time, and the next ones.
+   *
+   * @generated from field: optional google.protobuf.Timestamp skip_until = 18;
+   */
+  skipUntil?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int32 skip_next = 19;
+   */
+  skipNext: number;
 };
 
 /**
@@ -1083,7 +1185,7 @@ export type Schedule = Message<"job.v1.Schedule"> & {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
-  messageDesc(file_job, 30);
+  messageDesc(file_job, 31);
 
 /**
  * @generated from message job.v1.ListSchedulesRequest
@@ -1110,7 +1212,7 @@ export type ListSchedulesRequest = Message<"job.v1.ListSchedulesRequest"> & {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_job, 31);
+  messageDesc(file_job, 32);
 
 /**
  * @generated from message job.v1.ListSchedulesResponse
@@ -1132,7 +1234,98 @@ export type ListSchedulesResponse = Message<"job.v1.ListSchedulesResponse"> & {
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_job, 32);
+  messageDesc(file_job, 33);
+
+/**
+ * @generated from message job.v1.UpdateScheduleRequest
+ */
+export type UpdateScheduleRequest = Message<"job.v1.UpdateScheduleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What is not given stays.
+   *
+   * @generated from field: optional string cron = 2;
+   */
+  cron?: string | undefined;
+
+  /**
+   * @generated from field: optional string timezone = 3;
+   */
+  timezone?: string | undefined;
+
+  /**
+   * @generated from field: optional string overlap = 4;
+   */
+  overlap?: string | undefined;
+
+  /**
+   * @generated from field: optional string misfire = 5;
+   */
+  misfire?: string | undefined;
+
+  /**
+   * @generated from field: optional int64 jitter_ms = 6;
+   */
+  jitterMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int32 priority = 7;
+   */
+  priority?: number | undefined;
+
+  /**
+   * @generated from field: optional int64 timeout_ms = 8;
+   */
+  timeoutMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int32 max_retries = 9;
+   */
+  maxRetries?: number | undefined;
+
+  /**
+   * @generated from field: repeated string arguments = 10;
+   */
+  arguments: string[];
+
+  /**
+   * @generated from field: optional string arguments_json = 11;
+   */
+  argumentsJson?: string | undefined;
+
+  /**
+   * @generated from field: optional job.v1.Recurrence recurrence = 12;
+   */
+  recurrence?: Recurrence | undefined;
+};
+
+/**
+ * Describes the message job.v1.UpdateScheduleRequest.
+ * Use `create(UpdateScheduleRequestSchema)` to create a new message.
+ */
+export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_job, 34);
+
+/**
+ * @generated from message job.v1.UpdateScheduleResponse
+ */
+export type UpdateScheduleResponse = Message<"job.v1.UpdateScheduleResponse"> & {
+  /**
+   * @generated from field: job.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message job.v1.UpdateScheduleResponse.
+ * Use `create(UpdateScheduleResponseSchema)` to create a new message.
+ */
+export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_job, 35);
 
 /**
  * @generated from message job.v1.DeleteScheduleRequest
@@ -1149,7 +1342,7 @@ export type DeleteScheduleRequest = Message<"job.v1.DeleteScheduleRequest"> & {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_job, 33);
+  messageDesc(file_job, 36);
 
 /**
  * @generated from message job.v1.DeleteScheduleResponse
@@ -1162,7 +1355,7 @@ export type DeleteScheduleResponse = Message<"job.v1.DeleteScheduleResponse"> & 
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_job, 34);
+  messageDesc(file_job, 37);
 
 /**
  * @generated from message job.v1.Workers
@@ -1189,7 +1382,7 @@ export type Workers = Message<"job.v1.Workers"> & {
  * Use `create(WorkersSchema)` to create a new message.
  */
 export const WorkersSchema: GenMessage<Workers> = /*@__PURE__*/
-  messageDesc(file_job, 35);
+  messageDesc(file_job, 38);
 
 /**
  * @generated from message job.v1.GetWorkersRequest
@@ -1202,7 +1395,7 @@ export type GetWorkersRequest = Message<"job.v1.GetWorkersRequest"> & {
  * Use `create(GetWorkersRequestSchema)` to create a new message.
  */
 export const GetWorkersRequestSchema: GenMessage<GetWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_job, 36);
+  messageDesc(file_job, 39);
 
 /**
  * @generated from message job.v1.GetWorkersResponse
@@ -1219,7 +1412,7 @@ export type GetWorkersResponse = Message<"job.v1.GetWorkersResponse"> & {
  * Use `create(GetWorkersResponseSchema)` to create a new message.
  */
 export const GetWorkersResponseSchema: GenMessage<GetWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_job, 37);
+  messageDesc(file_job, 40);
 
 /**
  * @generated from message job.v1.ResizeWorkersRequest
@@ -1236,7 +1429,7 @@ export type ResizeWorkersRequest = Message<"job.v1.ResizeWorkersRequest"> & {
  * Use `create(ResizeWorkersRequestSchema)` to create a new message.
  */
 export const ResizeWorkersRequestSchema: GenMessage<ResizeWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_job, 38);
+  messageDesc(file_job, 41);
 
 /**
  * @generated from message job.v1.ResizeWorkersResponse
@@ -1253,7 +1446,7 @@ export type ResizeWorkersResponse = Message<"job.v1.ResizeWorkersResponse"> & {
  * Use `create(ResizeWorkersResponseSchema)` to create a new message.
  */
 export const ResizeWorkersResponseSchema: GenMessage<ResizeWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_job, 39);
+  messageDesc(file_job, 42);
 
 /**
  * @generated from message job.v1.GetStatusRequest
@@ -1266,7 +1459,7 @@ export type GetStatusRequest = Message<"job.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_job, 40);
+  messageDesc(file_job, 43);
 
 /**
  * @generated from message job.v1.KindCounts
@@ -1313,7 +1506,7 @@ export type KindCounts = Message<"job.v1.KindCounts"> & {
  * Use `create(KindCountsSchema)` to create a new message.
  */
 export const KindCountsSchema: GenMessage<KindCounts> = /*@__PURE__*/
-  messageDesc(file_job, 41);
+  messageDesc(file_job, 44);
 
 /**
  * @generated from message job.v1.GetStatusResponse
@@ -1380,7 +1573,7 @@ export type GetStatusResponse = Message<"job.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_job, 42);
+  messageDesc(file_job, 45);
 
 /**
  * @generated from enum job.v1.JobState
@@ -1544,6 +1737,14 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof ListSchedulesRequestSchema;
     output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.UpdateSchedule
+   */
+  updateSchedule: {
+    methodKind: "unary";
+    input: typeof UpdateScheduleRequestSchema;
+    output: typeof UpdateScheduleResponseSchema;
   },
   /**
    * @generated from rpc job.v1.JobService.DeleteSchedule

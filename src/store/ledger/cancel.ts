@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { JobState } from "../../core/state.ts";
-import type { ClaimKey, InstanceQuery } from "../store.ts";
+import type { InstanceQuery } from "../store.ts";
 import { checkLimit } from "./checks.ts";
 import { rowsOfIds } from "./reads.ts";
 import type { Row } from "./row.ts";
@@ -19,20 +19,26 @@ export function cancel(
 ): readonly Instance[] {
   checkLimit(request.limit, "cancel");
   const states = OPEN_STATES.filter((one) => request.query.states?.includes(one) ?? true);
-  const claims: ClaimKey[] = [];
   const rows = openRows(state, { ...request.query, states }, request.limit);
-  const canceled = rows.map((row) => {
-    const instance = cancelInstance(row.instance, moment.at);
-    const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
-    state.update(row, after);
-    if (instance.state === "processing") {
-      state.setLease(instance.id, { ...state.leases.get(instance.id)!, row: after });
-      claims.push({ id: instance.id, fence: instance.fence });
-    }
-    return instance;
-  });
-  if (claims.length > 0) state.hints.push({ type: "cancel", claims });
-  return canceled;
+  return rows.map((row) => cancelRow(state, moment, row));
+}
+
+/** Cancel an unfinished row that is not marked yet, and tell who runs it. */
+export function cancelRow(
+  state: LedgerState,
+  moment: Moment,
+  row: Row,
+  reason: "canceled" | "replaced" = "canceled",
+): Instance {
+  const instance = cancelInstance(row.instance, moment.at, reason);
+  const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
+  state.update(row, after);
+  if (instance.state === "processing") {
+    const { id, fence } = instance;
+    state.setLease(id, { ...state.leases.get(id)!, row: after });
+    state.hints.push({ type: "cancel", claims: [{ id, fence }] });
+  }
+  return instance;
 }
 
 function openRows(state: LedgerState, query: InstanceQuery, limit: number): readonly Row[] {

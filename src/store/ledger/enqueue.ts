@@ -38,6 +38,12 @@ export function enqueue(
   return results;
 }
 
+/** Write an instance that was checked and waits for one of its schedule before it. */
+export function insertHeld(state: LedgerState, instance: Instance): void {
+  state.seq += 1;
+  state.insert({ seq: state.seq, instance, isReady: null, expireAt: null });
+}
+
 /** Write an instance that was checked, and tell of it. */
 export function insertInstance(state: LedgerState, moment: Moment, instance: Instance): void {
   state.seq += 1;

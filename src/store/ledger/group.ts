@@ -119,6 +119,7 @@ export class GroupCommit {
     const moment = this.momentOf(operation.at);
     try {
       const value = operation.run(state, moment);
+      state.releaseHeld();
       state.at = moment.at;
       state.rev += 1;
       return { operation, committed: { rev: state.rev, at: moment.at, value } };

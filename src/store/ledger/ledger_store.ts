@@ -1,9 +1,9 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
-import type { ScheduleRecord } from "../../core/schedule.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type {
   Advance,
+  Backfill,
   ChangeHint,
   ClaimRequest,
   Committed,
@@ -14,6 +14,7 @@ import type {
   NewInstance,
   OpenRequest,
   PageRequest,
+  PutSchedule,
   RenewRequest,
   Settlement,
   StateCounts,
@@ -23,6 +24,8 @@ import type {
 } from "../store.ts";
 import { JOB_STATES } from "../../core/state.ts";
 import { cancel } from "./cancel.ts";
+import { advance } from "./advance.ts";
+import { backfill } from "./backfill.ts";
 import { checkLimit } from "./checks.ts";
 import { claim, loseAttempt, reap, renew } from "./claims.ts";
 import { enqueue } from "./enqueue.ts";
@@ -33,7 +36,7 @@ import { nextDue, removePause, setPause } from "./pauses.ts";
 import { listHistory, listInstances, listLogs } from "./reads.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
 import { stateIndex } from "./row.ts";
-import { advance, deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
+import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
 import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
@@ -155,18 +158,16 @@ export class LedgerStore implements Store {
     );
   }
 
-  putSchedule(
-    request: {
-      readonly at: Instant;
-      readonly record: ScheduleRecord;
-      readonly expectedGeneration: number | null;
-    },
-  ) {
+  backfill(request: { readonly at: Instant; readonly backfill: Backfill }) {
     return this.#write(
-      "write a schedule",
+      "backfill",
       request.at,
-      (state) => putSchedule(state, request.record, request.expectedGeneration),
+      (state, moment) => backfill(state, moment, request.backfill),
     );
+  }
+
+  putSchedule(request: PutSchedule) {
+    return this.#write("write a schedule", request.at, (state) => putSchedule(state, request));
   }
 
   deleteSchedule(request: { readonly at: Instant; readonly id: string }) {

@@ -6,7 +6,7 @@ export interface Row {
   /** Place in the order of acceptance: strictly increasing, never used again. */
   readonly seq: number;
   readonly instance: Instance;
-  /** Whether a waiting instance was seen due; null when it does not wait. */
+  /** Whether a waiting instance was seen due; null when it does not wait, or is held until one before it is final. */
   readonly isReady: boolean | null;
   /** When a final instance may be deleted, epoch ms; null before. */
   readonly expireAt: number | null;
@@ -58,6 +58,11 @@ const INDEX = Object.fromEntries(JOB_STATES.map((state, index) => [state, index]
   JobState,
   number
 >;
+
+/** Whether a waiting instance is held until one of its schedule before it is final, whatever its due time. */
+export function isHeld({ instance, isReady }: Row): boolean {
+  return isReady === null && instance.state === "scheduled";
+}
 
 /** Number of a state in stored data: its place in `JOB_STATES`. */
 export function stateIndex(state: JobState): number {

@@ -97,13 +97,22 @@ export function claimInstance(instance: Instance, node: string, at: number): Ins
   };
 }
 
-/** A waiting instance becomes Canceled; a processing one is marked. */
-export function cancelInstance(instance: Instance, at: number): Instance {
-  if (instance.state === "processing") return { ...instance, cancelRequestedAt: at };
+/** Reason of an instance that a later tick of its schedule took the place of. */
+const REPLACED: Reason = "replaced";
+
+/** A waiting instance becomes Canceled; a processing one is marked, also with the reason when it is not the usual one. */
+export function cancelInstance(
+  instance: Instance,
+  at: number,
+  reason: "canceled" | "replaced" = "canceled",
+): Instance {
+  if (instance.state === "processing") {
+    return { ...instance, cancelRequestedAt: at, reason: reason === REPLACED ? REPLACED : null };
+  }
   return {
     ...instance,
     state: "canceled",
-    reason: "canceled",
+    reason,
     cancelRequestedAt: at,
     settledAt: at,
   };
@@ -117,7 +126,8 @@ export function settleInstance(
 ): Step {
   if (instance.cancelRequestedAt !== null) {
     const error = "error" in outcome ? storableError(outcome.error) : null;
-    return end(instance, { state: "canceled", reason: "canceled", error }, at);
+    const reason = instance.reason === REPLACED ? REPLACED : "canceled";
+    return end(instance, { state: "canceled", reason, error }, at);
   }
   switch (outcome.type) {
     case "final": {

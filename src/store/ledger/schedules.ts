@@ -1,110 +1,22 @@
 import { JobError } from "../../core/errors.ts";
-import type { Instance } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
-import type { Advance, AdvanceResult, NewInstance, Page, PageRequest } from "../store.ts";
-import { checkBatch, checkNewInstance, checkPage, checkTime } from "./checks.ts";
-import { insertInstance } from "./enqueue.ts";
+import type { Page, PageRequest, PutSchedule } from "../store.ts";
+import { checkPage, checkTime } from "./checks.ts";
 import { readToken, writeToken } from "./page_token.ts";
-import { acceptInstance, storable } from "./rules.ts";
-import type { LedgerState, Moment } from "./state.ts";
+import { storable } from "./rules.ts";
+import type { LedgerState } from "./state.ts";
 
-/** Make steps of schedules, each a compare-and-set on (generation, cursor). */
-export function advance(
-  state: LedgerState,
-  moment: Moment,
-  advances: readonly Advance[],
-): readonly AdvanceResult[] {
-  checkBatch(advances.length, "advance");
-  for (const one of advances) checkAdvance(one);
-  return advances.map((one) => advanceOne(state, moment, one));
-}
-
-function checkAdvance(request: Advance): void {
-  checkBatch(request.fires.length, "fire");
-  checkTime(request.cursor, "cursor");
-  if (request.nextAt !== null) checkTime(request.nextAt, "nextAt");
-  if (request.overlap !== "skip" && request.overlap !== "allow") {
-    throw new JobError(
-      "unimplemented",
-      `Cannot advance schedule "${request.scheduleId}" with overlap "${request.overlap}": only "skip" and "allow" are known`,
-      { path: "overlap" },
-    );
-  }
-  for (const fire of request.fires) {
-    checkNewInstance(fire);
-    if (fire.scheduleId === request.scheduleId && fire.scheduledFor !== null) continue;
-    throw new JobError(
-      "invalid_argument",
-      `Cannot fire instance ${fire.id} of schedule "${request.scheduleId}": it carries schedule "${fire.scheduleId}" and time ${fire.scheduledFor}`,
-      { path: "fires" },
-    );
-  }
-}
-
-function advanceOne(state: LedgerState, moment: Moment, request: Advance): AdvanceResult {
-  const { scheduleId } = request;
-  const none = { scheduleId, accepted: [], skipped: [] };
-  const record = state.tables.getSchedule(scheduleId);
-  if (!record) return { ...none, status: "gone" };
-  if (record.generation !== request.generation || record.cursor !== request.expectedCursor) {
-    return { ...none, status: "conflict" };
-  }
-  state.isDirty = true;
-  const accepted: Instance[] = [];
-  const skipped: number[] = [];
-  for (const fate of request.fates) addFate(state, { ...fate, scheduleId, at: moment.at });
-  for (const fire of request.fires) {
-    const scheduledFor = fire.scheduledFor!;
-    // A tick that has its fate keeps it, whatever became of the cursor.
-    if (state.tables.hasTick(scheduleId, scheduledFor)) continue;
-    const reason = whyNot(state, request, fire);
-    const fate = {
-      scheduleId,
-      from: scheduledFor,
-      to: scheduledFor,
-      count: 1,
-      reason,
-      at: moment.at,
-    };
-    if (reason !== null) {
-      addFate(state, { ...fate, fate: "skipped", instanceId: null });
-      skipped.push(scheduledFor);
-      continue;
-    }
-    const instance = acceptInstance(fire, moment.at);
-    insertInstance(state, moment, instance);
-    addFate(state, { ...fate, fate: "fired", instanceId: instance.id });
-    accepted.push(instance);
-  }
-  state.tables.saveSchedule({ ...record, cursor: request.cursor, nextAt: request.nextAt });
-  state.hints.push({ type: "schedules" });
-  return { scheduleId, status: "advanced", accepted, skipped };
-}
-
-/** Why a tick does not fire, or null. A refusal here must not hold the schedule up for ever, so it is a fate. */
-function whyNot(state: LedgerState, request: Advance, fire: NewInstance): string | null {
-  if (request.overlap === "skip" && state.tables.hasOpen(request.scheduleId)) return "overlap";
-  if (state.tables.get(fire.id)) return "id taken";
-  if (fire.uniqueKey !== null && state.tables.openByKey(fire.uniqueKey)) return "unique key taken";
-  return null;
-}
-
-function addFate(state: LedgerState, fate: TickFate): void {
-  if (!state.tables.hasTick(fate.scheduleId, fate.from)) state.tables.addTick(fate);
-}
-
-/** Write a schedule when the generation is the one expected. */
-export function putSchedule(
-  state: LedgerState,
-  record: ScheduleRecord,
-  expectedGeneration: number | null,
-): ScheduleRecord {
-  const generation = state.tables.getSchedule(record.id)?.generation ?? null;
-  if (generation !== expectedGeneration) {
+/** Write a schedule when the generation, and the cursor if asked, are the ones expected. */
+export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleRecord {
+  const { record, expectedGeneration, expectedCursor } = request;
+  const there = state.tables.getSchedule(record.id);
+  const generation = there?.generation ?? null;
+  const isMoved = expectedCursor !== undefined && there?.cursor !== expectedCursor;
+  if (generation !== expectedGeneration || isMoved) {
     const found = generation === null ? "there is none" : `generation ${generation} is stored`;
     const wanted = expectedGeneration === null
       ? "none was expected"
-      : `${expectedGeneration} was expected`;
+      : `${expectedGeneration} was expected${isMoved ? " with another cursor" : ""}`;
     throw new JobError(
       "conflict",
       `Cannot write schedule "${record.id}": ${found}, ${wanted}`,

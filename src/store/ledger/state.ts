@@ -1,14 +1,18 @@
+import { isFinal } from "../../core/state.ts";
 import type { ChangeHint, ClaimKey, Pause } from "../store.ts";
 import {
   compareReady,
   type Departure,
   emptyCounts,
+  isHeld,
   type KindCounts,
   type ReadyKey,
   type Row,
   stateIndex,
 } from "./row.ts";
-import type { Tables } from "./tables.ts";
+import type { Stretch, Tables } from "./tables.ts";
+
+const FIRST: Stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
 /** The moment of one operation. */
 export interface Moment {
@@ -41,6 +45,10 @@ export class LedgerState {
   readonly pauses = new Map<string | null, Pause>();
   hints: ChangeHint[] = [];
   scheduleCount = 0;
+  /** How many instances each schedule holds back until one before them is final; schedules without are absent. */
+  held = new Map<string, number>();
+  /** Schedules of which an instance became final, and which hold others back. */
+  readonly #ended = new Set<string>();
   /** The first ready row by kind, null for none; a missing kind is not known. */
   readonly #heads = new Map<string, ReadyKey | null>();
   readonly #dirtyKinds = new Set<string>();
@@ -61,6 +69,8 @@ export class LedgerState {
     this.pauses.clear();
     for (const pause of this.tables.readPauses()) this.pauses.set(pause.kind, pause);
     this.scheduleCount = this.tables.countSchedules();
+    this.held = this.tables.readHeld();
+    this.#ended.clear();
     this.#heads.clear();
   }
 
@@ -93,6 +103,7 @@ export class LedgerState {
     this.isDirty = true;
     this.tables.insert(row);
     this.#count(row, 1);
+    this.#hold(row, 1);
     if (row.isReady) this.noteReady(row.instance.kind, keyOf(row));
   }
 
@@ -105,6 +116,7 @@ export class LedgerState {
       this.#count(before, -1);
       this.#count(after, 1);
     }
+    if (this.held.size > 0) this.#noteEnd(before, after);
     if (before.isReady) this.#forgetHead(before);
     if (after.isReady) this.noteReady(after.instance.kind, keyOf(after));
   }
@@ -121,6 +133,17 @@ export class LedgerState {
   addDeparture(row: Row, departure: Departure): void {
     this.isDirty = true;
     this.tables.addDeparture(row, departure);
+  }
+
+  /** Let go what waited for instances that became final in this operation: the oldest of each schedule. */
+  releaseHeld(): void {
+    for (const scheduleId of this.#ended) {
+      const [row] = this.tables.scan({ type: "openSchedule", scheduleId }, FIRST);
+      if (!row || !isHeld(row)) continue;
+      this.update(row, { ...row, instance: { ...row.instance, reason: null }, isReady: false });
+      this.hints.push({ type: "instances", dueAt: row.instance.dueAt });
+    }
+    this.#ended.clear();
   }
 
   /** Rows became ready by the passing of time. */
@@ -173,6 +196,21 @@ export class LedgerState {
       .map((pause) => pause.until ?? Infinity)
       .filter((until) => until > wallMs);
     return untils.length === 0 ? null : Math.max(...untils);
+  }
+
+  #noteEnd(before: Row, after: Row): void {
+    if (isHeld(before) && !isHeld(after)) this.#hold(before, -1);
+    const { scheduleId, state } = after.instance;
+    if (scheduleId === null || !isFinal(state) || isFinal(before.instance.state)) return;
+    if (this.held.has(scheduleId)) this.#ended.add(scheduleId);
+  }
+
+  #hold(row: Row, change: 1 | -1): void {
+    const { scheduleId } = row.instance;
+    if (scheduleId === null || !isHeld(row)) return;
+    const count = (this.held.get(scheduleId) ?? 0) + change;
+    if (count > 0) this.held.set(scheduleId, count);
+    else this.held.delete(scheduleId);
   }
 
   #forgetHead(row: Row): void {

@@ -110,7 +110,11 @@ export interface Tables {
   dueSchedules(wallMs: number, limit: number): readonly ScheduleRecord[];
   firstSchedule(): number | null;
 
+  /** How many held instances each schedule has. */
+  readHeld(): Map<string, number>;
+
   hasTick(scheduleId: string, from: number): boolean;
+  removeTick(scheduleId: string, from: number): void;
   addTick(fate: TickFate): void;
   /** Fates with `from` in [from, to]. */
   ticks(scheduleId: string, stretch: Stretch): readonly TickFate[];

@@ -1,5 +1,5 @@
 import { isFinal } from "../../core/state.ts";
-import { type ReadyKey, type Row, stateIndex } from "../ledger/row.ts";
+import { isHeld, type ReadyKey, type Row, stateIndex } from "../ledger/row.ts";
 import type { Stretch, Track } from "../ledger/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
@@ -98,6 +98,17 @@ export class MemoryRows {
       rows.push(this.#bySeq.get(seq)!);
     }
     return rows;
+  }
+
+  /** How many held instances each schedule has. */
+  held(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const row of this.#bySeq.values()) {
+      const { scheduleId } = row.instance;
+      if (scheduleId === null || !isHeld(row)) continue;
+      counts.set(scheduleId, (counts.get(scheduleId) ?? 0) + 1);
+    }
+    return counts;
   }
 
   ready(kind: string, limit: number): readonly Row[] {

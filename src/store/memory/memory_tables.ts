@@ -211,6 +211,15 @@ export class MemoryTables implements Tables {
     return this.#scheduleTimes.first()?.[0] ?? null;
   }
 
+  readHeld(): Map<string, number> {
+    return this.#rows.held();
+  }
+
+  removeTick(scheduleId: string, from: number): void {
+    const ticks = this.#ticks.get(scheduleId);
+    if (ticks?.fates.delete(from)) ticks.times.delete([from, 0, 0]);
+  }
+
   hasTick(scheduleId: string, from: number): boolean {
     return this.#ticks.get(scheduleId)?.fates.has(from) ?? false;
   }

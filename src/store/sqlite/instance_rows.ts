@@ -18,7 +18,7 @@ const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, se
   expire_at = ?, cancel_at = ? WHERE seq = ?`;
 const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
   node = NULL, failures = ?, crashes = ?, error = ?, version = ? WHERE seq = ?`;
-const MARK = `UPDATE instance SET cancel_at = ? WHERE seq = ?`;
+const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 /** What few instances have. */
@@ -30,7 +30,7 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
   const queueKey = i.queueKey === i.kind ? null : i.queueKey;
   statements.run(
     INSERT,
-    ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), row.isReady ? 1 : 0],
+    ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), toReady(row.isReady)],
     ...[i.priority, i.dueAt, i.createdAt, i.scheduledAt, queueKey, i.uniqueKey, i.scheduleId],
     ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
     ...[i.keepFailureMs, i.argumentsJson, packExtra(i)],
@@ -57,7 +57,7 @@ export function updateRow(statements: Statements, before: Row, after: Row): void
   } else if (before.instance.state === "scheduled") {
     statements.run(CLAIM, i.processedAt, i.attempt, i.fence, i.node, seq);
   } else {
-    statements.run(MARK, i.cancelRequestedAt, seq);
+    statements.run(MARK, i.cancelRequestedAt, i.reason, seq);
   }
   const extra = packExtra(i);
   if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
@@ -70,6 +70,10 @@ function packExtra({ progress, deadlineAt }: Instance): string | null {
     ...(deadlineAt === null ? {} : { deadlineAt }),
   };
   return JSON.stringify(extra);
+}
+
+function toReady(isReady: boolean | null): Value {
+  return isReady === null ? null : Number(isReady);
 }
 
 /** A row from the columns of table `instance`. */

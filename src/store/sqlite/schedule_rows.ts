@@ -1,5 +1,6 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { Stretch, Tables } from "../ledger/tables.ts";
+import type { Pause } from "../store.ts";
 import type { Fields, Statements } from "./statements.ts";
 
 /** The schedule of an id; null when there is none. */
@@ -54,6 +55,21 @@ export function firstSchedule(statements: Statements): number | null {
   return found ? found.next_at as number : null;
 }
 
+/** How many instances each schedule holds back until one before them is final. */
+export function readHeld(statements: Statements): Map<string, number> {
+  const found = statements.all(
+    `SELECT schedule_id, count(*) AS count FROM instance INDEXED BY instance_open_schedule
+     WHERE schedule_id IS NOT NULL AND state < 3 AND state = 1 AND ready IS NULL
+     GROUP BY schedule_id`,
+  );
+  return new Map(found.map((row) => [row.schedule_id as string, row.count as number]));
+}
+
+/** Forget the fate that begins with a tick. */
+export function removeTick(statements: Statements, scheduleId: string, from: number): void {
+  statements.run("DELETE FROM tick WHERE schedule_id = ? AND from_at = ?", scheduleId, from);
+}
+
 /** Whether the tick has a fate. */
 export function hasTick(statements: Statements, scheduleId: string, from: number): boolean {
   const sql = "SELECT 1 FROM tick WHERE schedule_id = ? AND from_at = ?";
@@ -99,6 +115,29 @@ export function removeTicks(statements: Statements, before: number, limit: numbe
        SELECT schedule_id, from_at FROM tick INDEXED BY tick_at WHERE at < ? LIMIT ?)`,
     ...[before, limit],
   );
+}
+
+/** Every pause; an empty kind in the table stands for all. */
+export function readPauses(statements: Statements): readonly Pause[] {
+  return statements.all("SELECT * FROM pause").map((fields) => ({
+    kind: fields.kind === "" ? null : fields.kind as string,
+    until: fields.until as number | null,
+    reason: fields.reason as string,
+    at: fields.at as number,
+  }));
+}
+
+/** Write a pause over the one of its kind. */
+export function savePause(statements: Statements, { kind, until, reason, at }: Pause): void {
+  statements.run(
+    "INSERT OR REPLACE INTO pause (kind, until, reason, at) VALUES (?, ?, ?, ?)",
+    ...[kind ?? "", until, reason, at],
+  );
+}
+
+/** Forget the pause of a kind, or of all. */
+export function removePause(statements: Statements, kind: string | null): void {
+  statements.run("DELETE FROM pause WHERE kind = ?", kind ?? "");
 }
 
 function readSchedule(fields: Fields): ScheduleRecord {

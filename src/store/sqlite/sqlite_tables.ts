@@ -280,6 +280,14 @@ export class SqliteTables implements Tables {
     return schedules.firstSchedule(this.#statements);
   }
 
+  readHeld(): Map<string, number> {
+    return schedules.readHeld(this.#statements);
+  }
+
+  removeTick(scheduleId: string, from: number): void {
+    schedules.removeTick(this.#statements, scheduleId, from);
+  }
+
   hasTick(scheduleId: string, from: number): boolean {
     return schedules.hasTick(this.#statements, scheduleId, from);
   }
@@ -305,23 +313,15 @@ export class SqliteTables implements Tables {
   }
 
   readPauses(): readonly Pause[] {
-    return this.#statements.all("SELECT * FROM pause").map((fields) => ({
-      kind: fields.kind === "" ? null : fields.kind as string,
-      until: fields.until as number | null,
-      reason: fields.reason as string,
-      at: fields.at as number,
-    }));
+    return schedules.readPauses(this.#statements);
   }
 
-  savePause({ kind, until, reason, at }: Pause): void {
-    this.#statements.run(
-      "INSERT OR REPLACE INTO pause (kind, until, reason, at) VALUES (?, ?, ?, ?)",
-      ...[kind ?? "", until, reason, at],
-    );
+  savePause(pause: Pause): void {
+    schedules.savePause(this.#statements, pause);
   }
 
   removePause(kind: string | null): void {
-    this.#statements.run("DELETE FROM pause WHERE kind = ?", kind ?? "");
+    schedules.removePause(this.#statements, kind);
   }
 
   #one(sql: string, ...values: Value[]): Row | null {

@@ -1,0 +1,65 @@
+import { usageError } from "../args.ts";
+import { findSchedule, present } from "../lookup.ts";
+import { readRecurrence, RECURRENCE_OPTIONS } from "../recurrence.ts";
+import type { Verb, VerbGroup } from "../verb.ts";
+import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
+
+const INT32_MAX = 2_147_483_647;
+
+const SCHEDULE: Verb = {
+  name: "schedule",
+  summary: "Change a recurring schedule that was made at run time",
+  details: [
+    "What is not given stays. With new times the schedule starts anew: nothing before the change is",
+    "made up for. A schedule of the config is changed there.",
+  ].join(" "),
+  words: [{ name: "ID", describe: "Id of the schedule, or a beginning that no other has" }],
+  options: {
+    cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
+    ...RECURRENCE_OPTIONS,
+    jitter: { describe: "Each run is later by up to this, always the same for the schedule" },
+    priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
+    timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+    retries: { describe: "Attempts after a failed one; -1 for ever" },
+    "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  },
+  examples: [[
+    "jobctl update schedule 01938f2c-7d3e --cron '0 3 * * *'",
+    "Run at three from now on",
+  ]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const names = Object.keys(SCHEDULE.options);
+    if (args.given(names).length === 0) {
+      throw usageError(
+        "Cannot update the schedule: nothing says what to change",
+        `Give one or more of --${names.join(", --")}`,
+      );
+    }
+    const bigMs = (name: string) => {
+      const ms = args.durationMs(name);
+      return ms === undefined ? undefined : BigInt(Math.round(ms));
+    };
+    const request = {
+      cron: args.text("cron"),
+      ...readRecurrence(args),
+      jitterMs: bigMs("jitter"),
+      priority: args.integer("priority", { min: 0, max: INT32_MAX }),
+      timeoutMs: bigMs("timeout"),
+      maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
+      argumentsJson: args.text("args-json"),
+    };
+    const connection = await client();
+    const { id } = await findSchedule(connection, args.word("ID"));
+    const { schedule } = await connection.updateSchedule({ id, ...request });
+    await printer.one(SCHEDULE_VIEW, present(schedule, `Cannot update schedule "${id}"`));
+    return 0;
+  },
+};
+
+/** `jobctl update …` */
+export const UPDATE: VerbGroup = {
+  name: "update",
+  summary: "Change a recurring schedule",
+  verbs: [SCHEDULE],
+};

@@ -1,0 +1,107 @@
+import { createHash } from "node:crypto";
+import { BLACKOUTS_MAX, parseBlackout } from "../core/blackout.ts";
+import { DURATION_MS_MAX } from "../core/duration.ts";
+import { JobError } from "../core/errors.ts";
+import { REBOOT, type ScheduleDefaults, type ScheduleSpec } from "../core/schedule.ts";
+import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
+import type { RecurringOptions } from "./api.ts";
+
+/** What a run-time schedule inherits when nothing is said. */
+export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
+
+const OVERLAPS = ["skip", "queue", "replace", "allow"];
+const MISFIRES = ["skip", "latest", "all"];
+const COUNT_MAX = 2 ** 31 - 1;
+
+/**
+ * When a run-time schedule runs: what `options` say over what it inherits or was before.
+ *
+ * @param job.kind what `H` and `~` depend on
+ * @param job.nowMs epoch ms: one that has no tick after it is refused
+ * @throws JobError `invalid_argument` naming the option
+ */
+export function specOf(
+  options: Partial<RecurringOptions>,
+  base: ScheduleSpec,
+  job: { readonly kind: string; readonly nowMs: number },
+): ScheduleSpec {
+  checkOptions(options);
+  const { kind: seed, nowMs } = job;
+  const parsed = options.cron === undefined ? null : parseScheduleText(options.cron, { seed });
+  const timezone = options.timezone ?? parsed?.timezone ?? base.timezone;
+  const spec: ScheduleSpec = {
+    ...base,
+    ...(parsed === null ? {} : { cron: parsed.cron, everyMs: parsed.everyMs }),
+    timezone,
+    overlap: options.overlap ?? base.overlap,
+    misfire: options.misfire ?? base.misfire,
+    misfireWithinMs: options.misfireWithinMs ?? base.misfireWithinMs,
+    jitterMs: options.jitterMs ?? base.jitterMs,
+    startsAt: options.startsAt ?? base.startsAt,
+    endsAt: options.endsAt ?? base.endsAt,
+    blackout: options.blackout ?? base.blackout,
+    maxRuns: options.maxRuns ?? base.maxRuns,
+    queueMax: options.queueMax ?? base.queueMax,
+  };
+  if (spec.cron === REBOOT || nextTickOf(spec, nowMs, nowMs) !== null) return spec;
+  const text = options.cron ?? base.cron ?? "";
+  throw new JobError("invalid_argument", `Cannot use schedule "${text}": it never fires`, {
+    path: "cron",
+  });
+}
+
+/** Hash of a spec and of what its instances carry: a changed one starts the schedule at now. */
+export function hashOf(
+  spec: ScheduleSpec,
+  argumentsJson: string,
+  priority: number | null,
+): string {
+  const { startsAt, endsAt, blackout, maxRuns, queueMax } = spec;
+  const rare = { startsAt, endsAt, blackout, maxRuns, queueMax };
+  const text = JSON.stringify([
+    spec.cron,
+    spec.everyMs,
+    spec.timezone,
+    spec.overlap,
+    spec.misfire,
+    spec.misfireWithinMs,
+    spec.jitterMs,
+    argumentsJson,
+    priority,
+    ...(Object.values(rare).some((value) => value !== undefined) ? [rare] : []),
+  ]);
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+function checkOptions(options: Partial<RecurringOptions>): void {
+  checkChoice("overlap", options.overlap, OVERLAPS);
+  checkChoice("misfire", options.misfire, MISFIRES);
+  checkNumber("misfire_within", options.misfireWithinMs, 0, DURATION_MS_MAX);
+  checkNumber("max_runs", options.maxRuns, 1, COUNT_MAX);
+  checkNumber("queue_max", options.queueMax, 1, 1_000);
+  checkNumber("starts_at", options.startsAt, 0, 8.64e15);
+  checkNumber("ends_at", options.endsAt, 0, 8.64e15);
+  const { blackout = [] } = options;
+  if (blackout.length > BLACKOUTS_MAX) {
+    const problem = `found ${blackout.length} windows, at most ${BLACKOUTS_MAX}`;
+    throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, { path: "blackout" });
+  }
+  for (const text of blackout) parseBlackout(text);
+}
+
+function checkChoice(path: string, value: string | undefined, known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return;
+  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
+    path,
+    hint: `Write one of: ${known.join(", ")}`,
+  });
+}
+
+function checkNumber(path: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use ${path} "${value}": it is not a whole number from ${min} to ${max}`,
+    { path },
+  );
+}

@@ -1,0 +1,152 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { Overlap, ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import { skipReason } from "../../core/tick_decision.ts";
+import { type Advance, type AdvanceResult, BATCH_MAX, type NewInstance } from "../store.ts";
+import { checkBatch, checkNewInstance, checkTime } from "./checks.ts";
+import { cancelRow } from "./cancel.ts";
+import { insertHeld, insertInstance } from "./enqueue.ts";
+import { acceptInstance } from "./rules.ts";
+import type { LedgerState, Moment } from "./state.ts";
+
+/** Reason of an instance that waits for those of its schedule before it. */
+const QUEUED = "queued";
+
+/** Make steps of schedules, each a compare-and-set on (generation, cursor). */
+export function advance(
+  state: LedgerState,
+  moment: Moment,
+  advances: readonly Advance[],
+): readonly AdvanceResult[] {
+  checkBatch(advances.length, "advance");
+  for (const one of advances) {
+    checkTime(one.cursor, "cursor");
+    if (one.nextAt !== null) checkTime(one.nextAt, "nextAt");
+    checkFires(one);
+  }
+  return advances.map((one) => advanceOne(state, moment, one));
+}
+
+/** @throws JobError `invalid_argument` for an instance that cannot be stored, or of another schedule */
+export function checkFires(request: Pick<Advance, "scheduleId" | "fires">): void {
+  checkBatch(request.fires.length, "fire");
+  for (const fire of request.fires) {
+    checkNewInstance(fire);
+    if (fire.scheduleId === request.scheduleId && fire.scheduledFor !== null) continue;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot fire instance ${fire.id} of schedule "${request.scheduleId}": it carries schedule "${fire.scheduleId}" and time ${fire.scheduledFor}`,
+      { path: "fires" },
+    );
+  }
+}
+
+function advanceOne(state: LedgerState, moment: Moment, request: Advance): AdvanceResult {
+  const { scheduleId } = request;
+  const result = {
+    scheduleId,
+    accepted: [] as Instance[],
+    skipped: [] as number[],
+    replaced: [] as Instance[],
+  };
+  const record = state.tables.getSchedule(scheduleId);
+  if (!record) return { ...result, status: "gone" };
+  if (record.generation !== request.generation || record.cursor !== request.expectedCursor) {
+    return { ...result, status: "conflict" };
+  }
+  state.isDirty = true;
+  for (const fate of request.fates) addFate(state, { ...fate, scheduleId, at: moment.at });
+  let after = record;
+  for (const fire of request.fires) {
+    after = fireOne(state, moment, { after, fire, request, result });
+  }
+  const { maxRuns = Infinity } = record.spec;
+  const tzVersion = request.tzVersion ?? record.tzVersion;
+  state.tables.saveSchedule({
+    ...after,
+    cursor: request.cursor,
+    nextAt: (after.runs ?? 0) >= maxRuns ? null : request.nextAt,
+    ...(tzVersion === undefined ? {} : { tzVersion }),
+  });
+  state.hints.push({ type: "schedules" });
+  return { ...result, status: "advanced" };
+}
+
+interface Step {
+  readonly after: ScheduleRecord;
+  readonly fire: NewInstance;
+  readonly request: Advance;
+  readonly result: {
+    readonly accepted: Instance[];
+    readonly skipped: number[];
+    readonly replaced: Instance[];
+  };
+}
+
+/** Give one tick its fate; answers the schedule as it then is. */
+function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord {
+  const { after, fire, request, result } = step;
+  const { scheduleId, overlap } = request;
+  const tick = fire.scheduledFor!;
+  // A tick that has its fate keeps it, whatever became of the cursor.
+  if (state.tables.hasTick(scheduleId, tick)) return after;
+  const reason = whyNot(state, moment, step);
+  const fate = { scheduleId, from: tick, to: tick, count: 1, at: moment.at };
+  if (reason !== null) {
+    addFate(state, { ...fate, fate: "skipped", reason, instanceId: null });
+    result.skipped.push(tick);
+    const skipNext = (after.skipNext ?? 0) - 1;
+    return reason === "skip requested" && skipNext >= 0 ? { ...after, skipNext } : after;
+  }
+  if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
+  const instance = insertTick(state, moment, fire, overlap);
+  addFate(state, { ...fate, fate: "fired", reason: null, instanceId: instance.id });
+  result.accepted.push(instance);
+  return { ...after, runs: (after.runs ?? 0) + 1, lastRunAt: tick };
+}
+
+/** Why a tick does not fire, or null. A refusal here must not hold the schedule up for ever, so it is a fate. */
+function whyNot(state: LedgerState, moment: Moment, step: Step): string | null {
+  const { after, fire, request } = step;
+  const reason = skipReason(after, fire.scheduledFor!, {
+    overlap: request.overlap,
+    runs: after.runs ?? 0,
+    skipNext: after.skipNext ?? 0,
+    isPaused: state.pausedUntil(fire.kind, moment.wallMs) !== null,
+    isBusy: state.tables.hasOpen(request.scheduleId),
+    queuedCount: state.held.get(request.scheduleId) ?? 0,
+  });
+  if (reason !== null) return reason;
+  if (state.tables.get(fire.id)) return "id taken";
+  if (fire.uniqueKey !== null && state.tables.openByKey(fire.uniqueKey)) return "unique key taken";
+  return null;
+}
+
+/** Accept the instance of a tick; it is held while one before it is unfinished, unless the overlap is allowed. */
+export function insertTick(
+  state: LedgerState,
+  moment: Moment,
+  fire: NewInstance,
+  overlap: Overlap,
+): Instance {
+  const instance = acceptInstance(fire, moment.at);
+  if (overlap === "allow" || !state.tables.hasOpen(fire.scheduleId!)) {
+    insertInstance(state, moment, instance);
+    return instance;
+  }
+  const held = { ...instance, reason: QUEUED };
+  insertHeld(state, held);
+  return held;
+}
+
+/** Cancel what is unfinished of a schedule, as a later tick replaces it. */
+function replaceOpen(state: LedgerState, moment: Moment, scheduleId: string): readonly Instance[] {
+  const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: BATCH_MAX };
+  const rows = state.tables.scan({ type: "openSchedule", scheduleId }, all)
+    .filter(({ instance }) => instance.cancelRequestedAt === null);
+  return rows.map((row) => cancelRow(state, moment, row, "replaced"));
+}
+
+function addFate(state: LedgerState, fate: TickFate): void {
+  if (!state.tables.hasTick(fate.scheduleId, fate.from)) state.tables.addTick(fate);
+}
