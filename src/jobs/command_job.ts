@@ -12,7 +12,7 @@ const ANY_ARGUMENTS: Signature = {
     isOptional: true,
     isRest: true,
   }],
-  resultCount: 0,
+  resultCount: null,
   isTyped: false,
   warnings: [],
 };
@@ -31,7 +31,7 @@ export function resolveCommand(
     checkInput(command.stdin, null);
     return { command, signature: ANY_ARGUMENTS };
   }
-  const signature = { ...parseParams(params), resultCount: 0 };
+  const signature = parseParams(params);
   const parameters = signature.parameters.flatMap((parameter) => readParameter(parameter));
   checkInput(command.stdin, parameters.map(({ name }) => name));
   return { command: { ...command, parameters }, signature };

@@ -1,6 +1,3 @@
-import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { CommandSpec } from "../core/job.ts";
 import type { TaskInstance } from "./protocol.ts";
 
@@ -54,28 +51,4 @@ export function commandArguments(
 function argumentText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-/**
- * Open a text for reading, as the standard input of a command: a file without a name, which every user may open again as
- * `/dev/stdin` and which no command can be blocked by.
- *
- * @returns the file descriptor
- */
-export function openText(text: string): number {
-  // Nobody else can open it by its name before that is gone.
-  const folder = mkdtempSync(join(tmpdir(), "jobctl-stdin-"));
-  try {
-    const file = join(folder, "text");
-    writeFileSync(file, text);
-    chmodSync(file, 0o444);
-    return openSync(file, "r");
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Close what {@link openText} opened, once the command has it. */
-export function closeText(descriptor: number): void {
-  closeSync(descriptor);
 }

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { closeSync, existsSync, statSync } from "node:fs";
 import { encodeError } from "../core/encode.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "./accounts.ts";
-import { closeText, commandArguments, openText } from "./command_input.ts";
+import { commandArguments } from "./command_input.ts";
+import { ResultFile } from "./command_result.ts";
 import { killGroup } from "./groups.ts";
+import { openUnnamedFile } from "./unnamed_file.ts";
 import type { AttemptResult, TaskInstance } from "./protocol.ts";
 
 /** What a command's attempt tells while it runs. */
@@ -26,9 +28,10 @@ export interface RunningCommand {
 }
 
 /**
- * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless
- * `cwd` says otherwise. It writes to this process's own stdout and
- * stderr and reads what its `stdin` says, else /dev/null; an exit code of `successCodes` is success. What it leaves in its group when it ends is killed.
+ * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless `cwd` says otherwise.
+ * It writes to this process's own stdout and stderr and reads what its `stdin` says, else /dev/null; an exit code of
+ * `successCodes` is success, with what it wrote to `$JOB_RESULT_FILE` as result. What it leaves in its group when it ends is
+ * killed.
  *
  * A child that makes itself a new session (setsid) leaves the group and is not found.
  */
@@ -38,16 +41,18 @@ export function startCommand(
   host: CommandHost,
 ): RunningCommand {
   let child: ChildProcess;
+  const file = ResultFile.open();
   try {
-    child = spawnCommand(spec, instance, host);
+    child = spawnCommand(spec, instance, { host, file });
   } catch (error) {
     host.group(null);
+    file?.close();
     return { result: Promise.resolve(failed(error)), abort() {} };
   }
   const group = child.pid;
   host.group(group ?? null);
   if (group !== undefined) host.started();
-  const result = new Promise<AttemptResult>((resolve) => {
+  const ended = new Promise<AttemptResult>((resolve) => {
     child.once("error", (error) => {
       if (group === undefined) resolve(failed(startError(spec, error)));
     });
@@ -55,11 +60,11 @@ export function startCommand(
       killGroup(group!, "SIGKILL");
       host.group(null);
       const isSuccess = code !== null && spec.successCodes.includes(code);
-      resolve(isSuccess ? { type: "ok", resultsJson: "[]" } : exited(spec, code, signal));
+      resolve(isSuccess ? succeeded(code, file) : exited(spec, code, signal));
     });
   });
   return {
-    result,
+    result: ended.finally(() => file?.close()),
     abort() {
       if (group !== undefined) killGroup(group, "SIGTERM");
     },
@@ -69,15 +74,21 @@ export function startCommand(
 function spawnCommand(
   spec: CommandSpec,
   instance: TaskInstance,
-  host: CommandHost,
+  { host, file }: { readonly host: CommandHost; readonly file: ResultFile | null },
 ): ChildProcess {
   const account = resolveAccount(spec.user, spec.group);
   const cwd = spec.cwd ?? (existsSync(account.home) ? account.home : "/");
   checkDirectory(cwd);
   const given = commandArguments(spec, instance);
   const argv = [...spec.argv, ...given.argv];
-  const env = { ...environment(spec, instance, account), ...given.env };
-  const stdin = given.stdin === null ? null : openText(given.stdin);
+  const env = {
+    ...environment(spec, instance, account),
+    ...given.env,
+    ...(file === null ? {} : { JOB_RESULT_FILE: file.path }),
+  };
+  const stdin = given.stdin === null
+    ? null
+    : openUnnamedFile({ text: given.stdin, isWritable: false });
   const umask = spec.umask === null ? null : process.umask(spec.umask);
   host.starting();
   try {
@@ -85,14 +96,14 @@ function spawnCommand(
       cwd,
       env,
       detached: true,
-      stdio: [stdin ?? "ignore", "inherit", "inherit"],
+      stdio: [stdin ?? "ignore", "inherit", "inherit", file?.descriptor ?? "ignore"],
       ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
     });
   } catch (error) {
     throw startError(spec, error as Error);
   } finally {
     if (umask !== null) process.umask(umask);
-    if (stdin !== null) closeText(stdin);
+    if (stdin !== null) closeSync(stdin);
   }
 }
 
@@ -147,6 +158,14 @@ function startError(spec: CommandSpec, error: Error): JobError {
 
 function failed(error: unknown): AttemptResult {
   return { type: "error", error: encodeError(error) };
+}
+
+function succeeded(code: number, file: ResultFile | null): AttemptResult {
+  try {
+    return { type: "ok", resultsJson: file?.read() ?? "[]", exitCode: code };
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 function exited(spec: CommandSpec, code: number | null, signal: string | null): AttemptResult {

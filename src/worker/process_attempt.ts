@@ -132,6 +132,11 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     );
   }
 
+  #note(message: string): void {
+    const at = this.#options.clock.now().wallMs;
+    this.log([{ at, level: "info", source: "system", message }]);
+  }
+
   #setExpiry(): void {
     const leftMs = this.deadlineMs - this.#nowMs();
     const marginMs = Math.min(this.job.options.killAfterMs, EXPIRE_MARGIN_MS_MAX, leftMs / 4);
@@ -183,9 +188,12 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   #resultOutcome(
     { result, stderrTail }: Extract<WorkerEnding, { readonly type: "result" }>,
   ): AttemptOutcome {
-    if (result.type === "ok" || this.job.source.type !== "command" || stderrTail === "") {
-      return result;
+    if (result.type === "ok") {
+      const { type, resultsJson, exitCode = 0 } = result;
+      if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
+      return { type, resultsJson };
     }
+    if (this.job.source.type !== "command" || stderrTail === "") return result;
     const { error } = result;
     return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };
   }

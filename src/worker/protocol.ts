@@ -54,7 +54,12 @@ export function taskInstance(instance: Instance): TaskInstance {
 
 /** How job code ended, as the worker saw it. */
 export type AttemptResult =
-  | { readonly type: "ok"; readonly resultsJson: string }
+  | {
+    readonly type: "ok";
+    readonly resultsJson: string;
+    /** Of a command. */
+    readonly exitCode?: number;
+  }
   | { readonly type: "error"; readonly error: ErrorInfo };
 
 /** Daemon → worker. `run` numbers the attempts and notifications of one worker. */

@@ -77,6 +77,10 @@ test("a command has cron's environment, its own and the instance's", async () =>
   const env = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s) as [string, string]));
   const { username, homedir } = userInfo();
   const uuid = env.JOB_UUID;
+  assert.match(env.JOB_RESULT_FILE!, /^\/dev\/fd\/\d$/);
+  delete env.JOB_RESULT_FILE;
+  // Deno tells a child of the descriptor of that file.
+  delete env.DENO_EXTRA_STDIO_FDS;
   delete env.PWD;
   delete env._;
   delete env.SHLVL;
@@ -141,8 +145,9 @@ test("a command reads nothing when the argument for its standard input is not gi
 
 for (const [code, isSuccess] of [[0, false], [3, true], [4, true], [5, false]] as const) {
   test(`a command ${isSuccess ? "succeeds" : "fails"} with code ${code} when 3 and 4 are success`, async () => {
-    const { outcome } = await run(`exit ${code}`, { spec: { successCodes: [3, 4] } });
+    const { outcome, lines } = await run(`exit ${code}`, { spec: { successCodes: [3, 4] } });
     assert.equal(outcome.type, isSuccess ? "ok" : "error");
+    assert.deepEqual(lines, isSuccess ? [`Exit code ${code} counts as success`] : []);
   });
 }
 
@@ -169,6 +174,32 @@ test("a command's output is kept up to the limits of its job", async () => {
   assert.match(lines[5]!, /^990 lines .* keeps 10 lines and 1000 bytes/);
   assert.deepEqual(lines.slice(6), ["996", "997", "998", "999", "1000"]);
 });
+
+for (
+  const [script, results] of [
+    ['echo 42 > "$JOB_RESULT_FILE"', [42]],
+    ['echo "two words" >> "$JOB_RESULT_FILE"', ["two words"]],
+    [`echo '{"a": [1, null]}' > "$JOB_RESULT_FILE"`, [{ a: [1, null] }]],
+    ['printf "a\\nb\\n" > "$JOB_RESULT_FILE"', ["a\nb"]],
+    ['echo 12345678901234567890 > "$JOB_RESULT_FILE"', ["12345678901234567890"]],
+    ['echo first > "$JOB_RESULT_FILE"; echo last > "$JOB_RESULT_FILE"', ["last"]],
+    ['cat "$JOB_RESULT_FILE"', []],
+  ] as const
+) {
+  test(`a command has the result ${JSON.stringify(results)} when it does ${script}`, async () => {
+    const { outcome } = await run(script, { spec: { user: isRoot ? "nobody" : null } });
+    assert.ok(outcome.type === "ok", JSON.stringify(outcome));
+    assert.deepEqual(JSON.parse(outcome.resultsJson), results);
+  });
+}
+
+for (const size of [1_048_570, 1_048_577]) {
+  test(`a command with a result of ${size} bytes ${size < 1_048_576 ? "succeeds" : "fails"}`, async () => {
+    const { outcome } = await run(`head -c ${size} /dev/zero | tr '\\0' x > "$JOB_RESULT_FILE"`);
+    if (size < 1_048_576) return assert.equal(outcome.type, "ok");
+    assert.ok(outcome.type === "error" && /result of 1048577 bytes/.test(outcome.error.message));
+  });
+}
 
 test("a command is in a process group of its own", async () => {
   const { lines } = await run("echo $$; cut -d' ' -f5 /proc/$$/stat");
