@@ -26,7 +26,13 @@ export { convertArguments } from "./core/convert.ts";
 export { defineJob, type JobInput } from "./core/define.ts";
 export { JobError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
-export type { HistoryEntry, Instance, LogEntry, StoredLogEntry } from "./core/instance.ts";
+export type {
+  HistoryEntry,
+  Instance,
+  LogEntry,
+  Progress,
+  StoredLogEntry,
+} from "./core/instance.ts";
 export type {
   ArgumentInput,
   Context,
@@ -35,6 +41,7 @@ export type {
   JobDefinition,
   JobFunction,
 } from "./core/job.ts";
+export type { JobManager } from "./core/job_manager.ts";
 export type { ScheduleRecord } from "./core/schedule.ts";
 export type { Duration, Int, Signature, SignatureWarning, TypeShape } from "./core/signature.ts";
 export { signatureSchema } from "./core/json_schema.ts";

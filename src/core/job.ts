@@ -1,3 +1,4 @@
+import type { JobManager } from "./job_manager.ts";
 import type { Signature } from "./signature.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 import type { JobState } from "./state.ts";
@@ -149,6 +150,10 @@ export interface Context {
   readonly fence: number;
   /** The tick's due time, or the due time of the instance. */
   readonly scheduledFor: Date;
+  /** Schedules, looks up and cancels instances. */
+  readonly manager: JobManager;
+  /** Say how far the job is; leave `total` out when it is not known. Written twice a second at most, the last one always. */
+  progress(done: number, total?: number): void;
 }
 
 /** A registered job: everything that the manager needs to know of it. */

@@ -60,6 +60,7 @@ export class Metrics {
 
   #count(event: ManagerEvent): void {
     const { instance } = event;
+    if (event.type === "log" || event.type === "progress") return;
     const counters = this.#countersOf(instance.kind);
     if (event.type === "attempt") {
       counters.executed += 1;

@@ -60,6 +60,10 @@ declare module "ts-job" {
     readonly fence: number;
     /** Due time of the tick, or of the instance. */
     readonly scheduledFor: Date;
+    /** Schedules, looks up and cancels instances. */
+    readonly manager: Manager;
+    /** How far the job is; leave total out when it is not known. Written twice a second at most, the last one always. */
+    progress(done: number, total?: number): void;
   }
 
   /** Arguments by position, or by parameter name. */
@@ -96,6 +100,7 @@ declare module "ts-job" {
     readonly settledAt: number | null;
     readonly attempt: number;
     readonly retryOf: string | null;
+    readonly progress: { readonly done: number; readonly total: number | null } | null;
   }
 
   export interface InstanceQuery {
@@ -110,18 +115,27 @@ declare module "ts-job" {
     readonly before?: number;
   }
 
-  /** The manager, as a job may use it while it runs. */
+  /**
+   * The manager, as a job may use it while it runs. An attempt that is executed again and schedules the same (kind and
+   * arguments, for the n-th time) is answered with what the attempt before it scheduled.
+   */
   export interface Manager {
     scheduleJob(kind: string, options?: ScheduleOptions): Promise<StoredInstance>;
+    /** All or none; at most 1,000. */
+    scheduleJobs(
+      requests: readonly (ScheduleOptions & { readonly kind: string })[],
+    ): Promise<readonly StoredInstance[]>;
     getInstance(id: string): Promise<StoredInstance>;
     lookupInstances(
-      query: InstanceQuery,
+      query?: InstanceQuery,
       page?: { readonly limit: number; readonly token?: string },
     ): Promise<{ readonly items: readonly StoredInstance[]; readonly nextToken: string | null }>;
     cancelInstances(
       query: InstanceQuery,
       options?: { readonly all?: boolean },
     ): Promise<readonly StoredInstance[]>;
+    /** Null when timeoutMs passed first. The waiting job keeps its worker. */
+    waitInstance(id: string, timeoutMs?: number): Promise<StoredInstance | null>;
   }
 
   /** The process that runs the job. */

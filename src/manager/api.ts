@@ -1,5 +1,12 @@
-import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type {
+  HistoryEntry,
+  Instance,
+  LogEntry,
+  Progress,
+  StoredLogEntry,
+} from "../core/instance.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
+import type { ScheduleOptions } from "../core/job_manager.ts";
 import type { Misfire, Overlap, ScheduleRecord } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type {
@@ -13,27 +20,7 @@ import type {
   StoreStats,
 } from "../store/store.ts";
 
-/** What may be said when an instance is scheduled. Without a time it is due at once. */
-export interface ScheduleOptions {
-  /** Converted to the types of the job's signature; checked before anything is queued. */
-  readonly arguments?: ArgumentInput;
-  /** UUID for the instance, so that a repeated request is accepted once. */
-  readonly id?: string;
-  /** Lower runs first; overrides the job's. */
-  readonly priority?: number;
-  /** Due at this time (Date or epoch ms). Excludes `afterMs`. */
-  readonly at?: Date | number;
-  /** Due this many milliseconds from now. */
-  readonly afterMs?: number;
-  /** Moves the due time later by chance, at most this many milliseconds. */
-  readonly jitterMs?: number;
-  /** Limit of one attempt in milliseconds, 0 for none; overrides the job's. */
-  readonly timeoutMs?: number;
-  /** Retries after a failed attempt, −1 for ever; overrides the job's. */
-  readonly retries?: number;
-  /** While an unfinished instance has this key, scheduling answers that instance. */
-  readonly uniqueKey?: string;
-}
+export type { ScheduleOptions };
 
 /** A recurring schedule made at run time. */
 export interface RecurringOptions {
@@ -105,6 +92,19 @@ export type ManagerEvent =
     readonly instance: Instance;
     readonly durationMs: number;
     readonly outcome: JobState;
+  }
+  /** Lines of an instance's log; told only while somebody listens. */
+  | {
+    readonly type: "log";
+    readonly instance: Instance;
+    readonly entries: readonly LogEntry[];
+    readonly at: number;
+  }
+  | {
+    readonly type: "progress";
+    readonly instance: Instance;
+    readonly progress: Progress;
+    readonly at: number;
   };
 
 /**

@@ -10,7 +10,7 @@ import type { Events } from "./events.ts";
 import { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
 import { LEASE_MARGIN_SHARE, Renewal } from "./renewal.ts";
-import { RunningAttempt } from "./running.ts";
+import { RunningAttempt, type Writing } from "./running.ts";
 import { settlementOf } from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 import type { SystemJobs } from "./system_jobs.ts";
@@ -76,7 +76,7 @@ export class Dispatcher {
     this.#answers = options.answers;
     this.#outbox = new Outbox({
       ...options,
-      settled: (running, result, at) => this.#settled(running, result, at),
+      settled: (running, result, at, logs) => this.#settled(running, result, at, logs),
       mustKeep: (running) => this.#mustKeep(running),
     });
     this.#renewal = new Renewal({ ...options, running: this.#running });
@@ -220,7 +220,7 @@ export class Dispatcher {
       job: job ?? null,
       instance,
       clock,
-      write: (source, lines) => this.#writeLogs(source, lines),
+      write: (source, writing) => this.#write(source, writing),
     });
     this.#running.set(instance.id, running);
     this.#busy += 1;
@@ -240,6 +240,7 @@ export class Dispatcher {
     try {
       running.attempt = executor.run({ job, instance: running.instance, deadlineMs }, {
         log: (entries) => running.log(entries),
+        progress: (progress) => running.progress(progress),
         call: (method, args) => handleCall(running, method, args),
       });
     } catch (error) {
@@ -252,14 +253,14 @@ export class Dispatcher {
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
     const { clock, random } = this.#options;
     this.#busy -= 1;
-    running.end((logs) => {
+    running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
         retry: running.job?.options.retry ?? NO_RETRY,
         nowMs: clock.now().wallMs,
         random: random.next(),
         logs,
       });
-      this.#outbox.add(running, settlement);
+      this.#outbox.add(running, progress === undefined ? settlement : { ...settlement, progress });
       this.#step();
     });
     this.poke();
@@ -284,7 +285,12 @@ export class Dispatcher {
     return false;
   }
 
-  #settled(running: RunningAttempt, result: SettleResult, at: number): void {
+  #settled(
+    running: RunningAttempt,
+    result: SettleResult,
+    at: number,
+    logs: readonly LogEntry[],
+  ): void {
     const { events, logger, clock } = this.#options;
     this.#release(running);
     const { instance } = result;
@@ -296,6 +302,7 @@ export class Dispatcher {
       });
       return;
     }
+    events.logged(instance, logs, at);
     const durationMs = clock.now().monotonicMs - running.startedMs;
     events.emit({ type: "attempt", instance, durationMs, outcome: instance.state });
     events.changed(instance, at);
@@ -319,12 +326,16 @@ export class Dispatcher {
     this.#idle.clear();
   }
 
-  async #writeLogs(running: RunningAttempt, logs: readonly LogEntry[]): Promise<boolean> {
-    const { store, clock } = this.#options;
+  async #write(running: RunningAttempt, { lines, progress }: Writing): Promise<boolean> {
+    const { store, clock, events } = this.#options;
     const { id, fence } = running.instance;
     try {
-      await store.appendLogs({ at: clock.now(), appends: [{ id, fence, logs }] });
+      const append = { id, fence, logs: lines, progress };
+      const { value: stale, at } = await store.appendLogs({ at: clock.now(), appends: [append] });
       this.#answers.answered("write the log");
+      if (stale.length > 0) return true;
+      events.logged(running.instance, lines, at);
+      if (progress) events.progressed({ ...running.instance, progress }, progress, at);
       return true;
     } catch (error) {
       this.#answers.failed(error, "write the log");

@@ -1,4 +1,4 @@
-import type { Instance } from "../core/instance.ts";
+import type { Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -48,6 +48,17 @@ export class Events {
     if (this.#listeners.size > 0) this.emit({ type: "state", instance, state, at });
     const job = this.#registry.find(instance.kind);
     if (job?.hasHandler.onStateChange) this.#notify(instance, state);
+  }
+
+  /** Lines of an instance's log were committed. */
+  logged(instance: Instance, entries: readonly LogEntry[], at: number): void {
+    if (this.#listeners.size === 0 || entries.length === 0) return;
+    this.emit({ type: "log", instance, entries, at });
+  }
+
+  /** How far an instance is was committed. */
+  progressed(instance: Instance, progress: Progress, at: number): void {
+    if (this.#listeners.size > 0) this.emit({ type: "progress", instance, progress, at });
   }
 
   /** Resolves when every handler called so far has ended, or after `limitMs`: job code may never end. */

@@ -1,21 +1,38 @@
 import { createHash } from "node:crypto";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
+import type { JobManager } from "../core/job_manager.ts";
 import { BATCH_MAX, type InstanceQuery, type PageRequest } from "../store/store.ts";
 import type { ManagerApi, ScheduleOptions } from "./api.ts";
+import { checkBatchSize } from "./new_instance.ts";
 import type { RunningAttempt } from "./running.ts";
 
 /** Calls that one attempt may make; a job that schedules without end is stopped here. */
 const CALLS_MAX = 10_000;
+/** What a job can call. */
+const METHODS: readonly (keyof JobManager)[] = [
+  "scheduleJob",
+  "scheduleJobs",
+  "getInstance",
+  "lookupInstances",
+  "cancelInstances",
+  "waitInstance",
+];
+/** How long a wait goes on before it is looked whether the attempt is still there. */
+const WAIT_SLICE_MS = 5_000;
 
-/** What a running job may ask of the manager, and how often it did. */
+/** What a running job has asked. */
 interface Caller {
   calls: number;
+  /** How often it scheduled each thing. */
+  readonly scheduled: Map<string, number>;
 }
 
 /**
  * Answers what running jobs ask through their `Manager`: fenced (only the holder of the claim is answered) and, for
- * scheduling, idempotent by the number of the call, so that a taken-over attempt does not schedule its children twice.
+ * scheduling, idempotent: the id of a child comes from its parent, its kind and arguments and how often the attempt asked for
+ * that before. So an attempt that is executed again schedules the same children once, in whatever order and whatever else it
+ * asks in between. When they are due does not count: "in ten minutes" is another time in each attempt.
  */
 export class JobCalls {
   readonly #manager: ManagerApi;
@@ -34,13 +51,8 @@ export class JobCalls {
     args: readonly unknown[],
   ): Promise<unknown> {
     const { instance } = running;
-    if (!this.#holds(instance)) {
-      throw new JobError(
-        "stale_fence",
-        `Cannot call "${method}" for instance "${instance.id}": its claim is no longer held`,
-      );
-    }
-    const caller = this.#callers.get(running) ?? { calls: 0 };
+    if (!this.#holds(instance)) throw staleFence(instance, method);
+    const caller = this.#callers.get(running) ?? { calls: 0, scheduled: new Map() };
     this.#callers.set(running, caller);
     caller.calls += 1;
     if (caller.calls > CALLS_MAX) {
@@ -49,18 +61,20 @@ export class JobCalls {
         `Cannot call "${method}": the attempt made ${CALLS_MAX} calls already`,
       );
     }
-    return await this.#dispatch(instance, caller.calls, method, args);
+    return await this.#dispatch(instance, caller, method, args);
   }
 
   #dispatch(
     instance: Instance,
-    call: number,
+    caller: Caller,
     method: string,
     args: readonly unknown[],
   ): Promise<unknown> {
     switch (method) {
       case "scheduleJob":
-        return this.#schedule(instance, call, args);
+        return this.#schedule(instance, caller, args);
+      case "scheduleJobs":
+        return this.#scheduleMany(instance, caller, args[0]);
       case "getInstance":
         return this.#manager.getInstance(String(args[0]));
       case "lookupInstances":
@@ -70,37 +84,101 @@ export class JobCalls {
         );
       case "cancelInstances":
         return this.#manager.cancelInstances(objectOf(args[0]) as InstanceQuery, objectOf(args[1]));
+      case "waitInstance":
+        return this.#wait(instance, String(args[0]), readTimeout(args[1]));
       default:
         throw new JobError("unimplemented", `Cannot call "${method}": no such method`, {
-          hint: "A job can call: scheduleJob, getInstance, lookupInstances, cancelInstances",
+          hint: `A job can call: ${METHODS.join(", ")}`,
         });
     }
   }
 
-  async #schedule(instance: Instance, call: number, args: readonly unknown[]): Promise<Instance> {
+  async #schedule(
+    instance: Instance,
+    caller: Caller,
+    args: readonly unknown[],
+  ): Promise<Instance> {
     const kind = String(args[0]);
-    const { cron, ...given } = objectOf(args[1]);
-    if (cron !== undefined) {
-      throw new JobError(
-        "unimplemented",
-        `Cannot schedule "${kind}" by a cron expression from a job: instances only`,
-        { path: "cron", hint: "Give the job a schedule in its definition" },
-      );
-    }
-    const options = given as ScheduleOptions;
+    const options = readOptions(kind, args[1]);
     if (options.id !== undefined) return this.#manager.scheduleJob(kind, options);
+    const key = keyOf(caller, kind, options);
     try {
-      return await this.#manager.scheduleJob(kind, {
-        ...options,
-        id: childId(instance, `${call}`),
-      });
+      return await this.#manager.scheduleJob(kind, { ...options, id: childId(instance, key) });
     } catch (error) {
       if (!isJobError(error, "already_exists")) throw error;
-      // A later attempt went another way: its call of this number asks for something else.
-      const id = childId(instance, `${call}/${instance.attempt}`);
+      // The job converts these arguments to others than when an earlier attempt asked.
+      const id = childId(instance, `${key}/${instance.attempt}`);
       return await this.#manager.scheduleJob(kind, { ...options, id });
     }
   }
+
+  async #scheduleMany(
+    instance: Instance,
+    caller: Caller,
+    requests: unknown,
+  ): Promise<readonly Instance[]> {
+    if (!Array.isArray(requests)) {
+      throw new JobError("invalid_argument", "Cannot schedule: the requests are no array", {
+        hint: 'Write [{ kind: "report", arguments: [1] }, …]',
+      });
+    }
+    checkBatchSize(requests.length);
+    return await this.#manager.scheduleJobs(requests.map((request: unknown) => {
+      const { kind: given, ...rest } = objectOf(request);
+      const kind = String(given);
+      const options = readOptions(kind, rest);
+      const id = options.id ?? childId(instance, keyOf(caller, kind, options));
+      return { ...options, kind, id };
+    }));
+  }
+
+  // In slices, so that a wait does not outlive its attempt by much.
+  async #wait(instance: Instance, id: string, timeoutMs: number): Promise<Instance | null> {
+    let leftMs = timeoutMs;
+    for (;;) {
+      const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
+      const final = await this.#manager.waitInstance(id, sliceMs);
+      leftMs -= sliceMs;
+      if (final || leftMs <= 0) return final;
+      if (!this.#holds(instance)) throw staleFence(instance, "waitInstance");
+    }
+  }
+}
+
+function staleFence(instance: Instance, method: string): JobError {
+  return new JobError(
+    "stale_fence",
+    `Cannot call "${method}" for instance "${instance.id}": its claim is no longer held`,
+  );
+}
+
+function readOptions(kind: string, given: unknown): ScheduleOptions {
+  const { cron, ...options } = objectOf(given);
+  if (cron === undefined) return options;
+  throw new JobError(
+    "unimplemented",
+    `Cannot schedule "${kind}" by a cron expression from a job: instances only`,
+    { path: "cron", hint: "Give the job a schedule in its definition" },
+  );
+}
+
+function readTimeout(value: unknown): number {
+  if (value === undefined || value === null) return Infinity;
+  if (typeof value === "number" && value >= 0) return value;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot wait "${String(value)}": not a number of milliseconds from 0 up`,
+    { path: "timeoutMs" },
+  );
+}
+
+/** What is scheduled, and how often this attempt did so before. */
+function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
+  const content = JSON.stringify([kind, options.arguments ?? [], options.uniqueKey ?? null]);
+  const digest = createHash("sha256").update(content).digest("base64");
+  const count = caller.scheduled.get(digest) ?? 0;
+  caller.scheduled.set(digest, count + 1);
+  return `${digest}/${count}`;
 }
 
 function objectOf(value: unknown): Record<string, unknown> {
@@ -108,7 +186,7 @@ function objectOf(value: unknown): Record<string, unknown> {
 }
 
 // The time part of the parent and a hash: again and again the same UUID version 7.
-function childId(parent: Instance, call: string): string {
-  const hash = createHash("sha256").update(`${parent.id}/${call}`).digest("hex");
+function childId(parent: Instance, key: string): string {
+  const hash = createHash("sha256").update(`${parent.id}/${key}`).digest("hex");
   return `${parent.id.slice(0, 13)}-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }

@@ -1,4 +1,5 @@
 import { isJobError } from "../core/errors.ts";
+import type { LogEntry } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Settlement, SettleResult, Store } from "../store/store.ts";
 import type { RunningAttempt } from "./running.ts";
@@ -18,7 +19,13 @@ export interface OutboxOptions {
   readonly clock: Clock;
   readonly node: string;
   readonly answers: StoreAnswers;
-  readonly settled: (running: RunningAttempt, result: SettleResult, at: number) => void;
+  /** Told with the lines that were written in the same transaction. */
+  readonly settled: (
+    running: RunningAttempt,
+    result: SettleResult,
+    at: number,
+    logs: readonly LogEntry[],
+  ) => void;
   /** Asked before each further try; whether the outcome is still worth keeping. */
   readonly mustKeep: (running: RunningAttempt) => boolean;
 }
@@ -52,7 +59,10 @@ export class Outbox {
     try {
       const { value, at } = await store.settle({ at: clock.now(), node, settlements });
       answers.answered("settle");
-      for (const [index, result] of value.entries()) settled(batch[index]!.running, result, at);
+      for (const [index, result] of value.entries()) {
+        const { running, settlement } = batch[index]!;
+        settled(running, result, at, settlement.logs);
+      }
     } catch (error) {
       answers.failed(error, "settle");
       const isRefused = isJobError(error, "invalid_argument");

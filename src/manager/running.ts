@@ -1,4 +1,4 @@
-import type { Instance, LogEntry } from "../core/instance.ts";
+import type { Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Attempt } from "../worker/executor.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
@@ -7,6 +7,13 @@ import type { Clock, Timer } from "../platform/clock.ts";
 const BUFFER_MAX = 200;
 /** How long a line waits before it is written, and at most after the store refused. */
 const FLUSH_MS = { first: 100, longest: 5_000 } as const;
+
+/** What a running attempt has to write. */
+export interface Writing {
+  readonly lines: readonly LogEntry[];
+  /** Undefined when it is as it was. */
+  readonly progress: Progress | undefined;
+}
 
 /** A claim that this node holds, from the claim until its settlement is recorded. */
 export class RunningAttempt {
@@ -17,8 +24,9 @@ export class RunningAttempt {
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
   readonly #clock: Clock;
-  readonly #write: (running: RunningAttempt, lines: readonly LogEntry[]) => Promise<boolean>;
+  readonly #write: (running: RunningAttempt, writing: Writing) => Promise<boolean>;
   #lines: LogEntry[] = [];
+  #progress: Progress | undefined;
   #timer: Timer | null = null;
   #flushMs: number = FLUSH_MS.first;
   #writing: Promise<void> | null = null;
@@ -29,8 +37,8 @@ export class RunningAttempt {
       readonly job: JobDefinition | null;
       readonly instance: Instance;
       readonly clock: Clock;
-      /** Writes lines to the store; whether it has them. Never rejects. */
-      readonly write: (running: RunningAttempt, lines: readonly LogEntry[]) => Promise<boolean>;
+      /** Writes to the store; whether it has it. Never rejects. */
+      readonly write: (running: RunningAttempt, writing: Writing) => Promise<boolean>;
     },
   ) {
     this.job = options.job;
@@ -50,15 +58,23 @@ export class RunningAttempt {
     this.#arm();
   }
 
-  /** Job code has ended: hand over the lines that are not written, now or when those on their way have arrived. */
-  end(take: (lines: readonly LogEntry[]) => void): void {
+  /** Keep how far the job is, to be written as lines are. */
+  progress(progress: Progress): void {
+    if (this.#hasEnded) return;
+    this.#progress = progress;
+    this.#arm();
+  }
+
+  /** Job code has ended: hand over what is not written, now or when what is on its way has arrived. */
+  end(take: (writing: Writing) => void): void {
     this.#hasEnded = true;
     if (this.#writing) void this.#writing.then(() => take(this.#take()));
     else take(this.#take());
   }
 
   #arm(): void {
-    if (this.#writing || this.#hasEnded || this.#lines.length === 0) return;
+    const hasNothing = this.#lines.length === 0 && this.#progress === undefined;
+    if (this.#writing || this.#hasEnded || hasNothing) return;
     const hasFailed = this.#flushMs > FLUSH_MS.first;
     if (this.#lines.length >= BUFFER_MAX && !hasFailed) this.#flush();
     else this.#timer ??= this.#clock.timer(this.#flushMs, () => this.#flush());
@@ -66,20 +82,24 @@ export class RunningAttempt {
 
   // One write at a time, so that lines stay in order when the store refuses some.
   #flush(): void {
-    const lines = this.#take();
-    this.#writing = this.#write(this, lines).then((isWritten) => {
+    const writing = this.#take();
+    this.#writing = this.#write(this, writing).then((isWritten) => {
       this.#writing = null;
-      if (!isWritten) this.#lines = [...lines, ...this.#lines];
+      if (!isWritten) {
+        this.#lines = [...writing.lines, ...this.#lines];
+        this.#progress ??= writing.progress;
+      }
       this.#flushMs = isWritten ? FLUSH_MS.first : Math.min(this.#flushMs * 2, FLUSH_MS.longest);
       this.#arm();
     });
   }
 
-  #take(): readonly LogEntry[] {
+  #take(): Writing {
     this.#timer?.cancel();
     this.#timer = null;
-    const lines = this.#lines;
+    const writing = { lines: this.#lines, progress: this.#progress };
     this.#lines = [];
-    return lines;
+    this.#progress = undefined;
+    return writing;
   }
 }

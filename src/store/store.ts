@@ -9,12 +9,15 @@ import type {
   Reason,
   StoredLogEntry,
 } from "../core/instance.ts";
+import type { InstanceQuery, Page, PageRequest } from "../core/query.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { FinalState, JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
 export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
+
+export type { InstanceQuery, Page, PageRequest };
 
 /** Format of stored data; a store refuses a newer one. */
 export const STORE_FORMAT = 1;
@@ -121,38 +124,6 @@ export interface SettleResult extends ClaimKey {
   readonly status: "settled" | "repeated" | "stale";
   /** The instance after the operation; null when it does not exist. */
   readonly instance: Instance | null;
-}
-
-/** Which instances; all given conditions must hold. */
-export interface InstanceQuery {
-  /** Ids that begin so, lower case. */
-  readonly idPrefix?: string;
-  readonly ids?: readonly string[];
-  readonly kinds?: readonly string[];
-  readonly states?: readonly JobState[];
-  readonly scheduleId?: string;
-  readonly uniqueKey?: string;
-  readonly retryOf?: string;
-  /** Created at or after, epoch ms. */
-  readonly after?: number;
-  /** Created before, epoch ms. */
-  readonly before?: number;
-}
-
-/** Which page of a listing. */
-export interface PageRequest {
-  /** 1 to BATCH_MAX. */
-  readonly limit: number;
-  /** Opaque; from the page before. An unreadable one is `invalid_argument`. */
-  readonly token?: string;
-  /** By acceptance, which for the ids of one source is by id. Default newest first. */
-  readonly order?: "newest" | "oldest";
-}
-
-/** One page of a listing; `nextToken` is null on the last. */
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly nextToken: string | null;
 }
 
 /** Which state transitions; all given conditions must hold, times as in {@link InstanceQuery}. */

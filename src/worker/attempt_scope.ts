@@ -1,25 +1,20 @@
 import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
-import type { LogEntry, LogLevel } from "../core/instance.ts";
+import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import {
   type Context,
   type InstanceHandle,
   type InstanceLog,
   PAYLOAD_BYTES_MAX,
 } from "../core/job.ts";
+import type { JobManager } from "../core/job_manager.ts";
 import type { InjectedType } from "../core/signature.ts";
 import type { JobState } from "../core/state.ts";
+import type { Timer } from "../platform/clock.ts";
 import { abortError } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
+import { ProgressReporter, readProgress } from "./progress_reporter.ts";
 import type { TaskInstance } from "./protocol.ts";
-
-/** What job code is given for a parameter of type `Manager`: calls that the node answers, fenced by the attempt. */
-export interface ManagerProxy {
-  scheduleJob(kind: string, options?: unknown): Promise<unknown>;
-  lookupInstances(query?: unknown, page?: unknown): Promise<unknown>;
-  cancelInstances(query: unknown, options?: unknown): Promise<unknown>;
-  getInstance(id: string): Promise<unknown>;
-}
 
 /** What job code is given for a parameter of type `Worker`. */
 export interface WorkerInfo {
@@ -33,7 +28,9 @@ export interface ScopeHost {
   readonly workerId: string;
   /** Epoch ms. */
   now(): number;
+  timer(delayMs: number, callback: () => void): Timer;
   log(entries: readonly LogEntry[]): void;
+  progress(progress: Progress): void;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }
 
@@ -60,6 +57,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   #cause: AbortCause | null = null;
   #handle: InstanceHandle | null = null;
   #log: InstanceLog | null = null;
+  #reporter: ProgressReporter | null = null;
+  #hasBadProgress = false;
 
   constructor(instance: TaskInstance, host: ScopeHost, state: JobState = "processing") {
     this.instance = instance;
@@ -80,6 +79,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   /** The scope's log and calls do nothing after that. */
   close(): void {
+    this.#reporter?.finish();
     this.#isClosed = true;
   }
   #isClosed = false;
@@ -98,6 +98,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   get Context(): Context {
     const signal = () => this.AbortSignal;
+    const manager = () => this.Manager;
     const { fence, scheduledFor, dueAt } = this.instance;
     return {
       instance: this.Instance,
@@ -107,6 +108,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       },
       fence,
       scheduledFor: new Date(scheduledFor ?? dueAt),
+      get manager() {
+        return manager();
+      },
+      progress: (done, total) => this.#progress(done, total),
     };
   }
 
@@ -114,13 +119,18 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     return { id: this.#host.workerId, pid: process.pid, node: this.instance.node };
   }
 
-  get Manager(): ManagerProxy {
-    const call = (method: string, args: readonly unknown[]) => this.#call(method, args);
+  get Manager(): JobManager {
+    // What the node answers has the types of its own manager.
+    const call = <T>(method: string, ...args: readonly unknown[]) =>
+      this.#call(method, args) as Promise<T>;
     return {
-      scheduleJob: (kind, options) => call("scheduleJob", [kind, withTime(options)]),
-      lookupInstances: (query, page) => call("lookupInstances", [query ?? {}, page]),
-      cancelInstances: (query, options) => call("cancelInstances", [query, options]),
-      getInstance: (id) => call("getInstance", [id]),
+      scheduleJob: (kind, options) => call("scheduleJob", kind, withTime(options)),
+      scheduleJobs: (requests) =>
+        call("scheduleJobs", Array.isArray(requests) ? requests.map(withTime) : requests),
+      getInstance: (id) => call("getInstance", id),
+      lookupInstances: (query, page) => call("lookupInstances", query ?? {}, page),
+      cancelInstances: (query, options) => call("cancelInstances", query, options),
+      waitInstance: (id, timeoutMs) => call("waitInstance", id, timeoutMs),
     };
   }
 
@@ -137,6 +147,20 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     if (this.#isClosed) return;
     const at = this.#host.now();
     this.#host.log([{ at, level, source: "job", message: messageText(message) }]);
+  }
+
+  // A report that makes no sense, as after a division by zero, is no reason to fail the job.
+  #progress(done: unknown, total: unknown): void {
+    if (this.#isClosed) return;
+    const progress = readProgress(done, total);
+    if (progress !== null) {
+      this.#reporter ??= new ProgressReporter(this.#host);
+      this.#reporter.report(progress);
+    } else if (!this.#hasBadProgress) {
+      this.#hasBadProgress = true;
+      const given = [done, total].map(messageText).join(", ");
+      this.#write("warn", `progress(${given}) was ignored: it takes numbers from 0 up`);
+    }
   }
 
   async #call(method: string, args: readonly unknown[]): Promise<unknown> {

@@ -1,4 +1,4 @@
-import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
+import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { JobState } from "../core/state.ts";
 import type { Service } from "../platform/service.ts";
@@ -18,6 +18,8 @@ export interface AttemptTask {
 /** Where a running attempt writes and asks, in order. */
 export interface AttemptSink {
   log(entries: readonly LogEntry[]): void;
+  /** How far the job is; comes twice a second at most. */
+  progress(progress: Progress): void;
   /** A call of the job's `Manager` proxy: method name and arguments as JSON values. */
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }

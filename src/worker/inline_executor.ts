@@ -1,5 +1,5 @@
 import { encodeError } from "../core/encode.ts";
-import type { LogEntry } from "../core/instance.ts";
+import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
@@ -93,7 +93,9 @@ class InlineExecutor implements Executor {
     const scope = new AttemptScope(taskInstance(instance), {
       workerId: "inline",
       now: () => this.#clock.now().wallMs,
+      timer: (delayMs, callback) => this.#clock.timer(delayMs, callback, { unref: true }),
       log,
+      progress: () => {},
       call: () => Promise.reject(new Error("A state handler has no manager")),
     }, state);
     const code = await loadCode(job).catch((error: unknown) => error);
@@ -218,6 +220,14 @@ class InlineAttempt implements Attempt, ScopeHost {
       const kept = this.#limiter.push({ ...entry, text: message });
       if (kept) this.#sink.log([kept]);
     }
+  }
+
+  timer(delayMs: number, callback: () => void): Timer {
+    return this.#clock.timer(delayMs, callback, { unref: true });
+  }
+
+  progress(progress: Progress): void {
+    if (!this.#hasEnded) this.#sink.progress(progress);
   }
 
   call(method: string, args: readonly unknown[]): Promise<unknown> {

@@ -1,4 +1,4 @@
-import type { LogEntry } from "../core/instance.ts";
+import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { abortInfo } from "./attempt_errors.ts";
@@ -109,6 +109,10 @@ export class ProcessAttempt implements Attempt, WorkerRun {
 
   log(entries: readonly LogEntry[]): void {
     this.#options.sink.log(entries);
+  }
+
+  progress(progress: Progress): void {
+    this.#options.sink.progress(progress);
   }
 
   async call(method: string, args: readonly unknown[]): Promise<unknown> {

@@ -210,6 +210,10 @@ class Notification implements WorkerRun {
     }
   }
 
+  progress(): void {
+    // A handler has none.
+  }
+
   call(method: string): Promise<unknown> {
     return Promise.reject(new Error(`A state handler cannot call "${method}" of the manager`));
   }

@@ -1,4 +1,4 @@
-import type { ErrorInfo, Instance } from "../core/instance.ts";
+import type { ErrorInfo, Instance, Progress } from "../core/instance.ts";
 import type { JobSource } from "../core/job.ts";
 import type { Signature } from "../core/signature.ts";
 import type { JobState } from "../core/state.ts";
@@ -91,6 +91,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: "hello"; readonly version: number; readonly pid: number }
   | { readonly type: "started"; readonly run: number }
+  | { readonly type: "progress"; readonly run: number; readonly progress: Progress }
   | {
     readonly type: "call";
     readonly run: number;

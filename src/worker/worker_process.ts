@@ -11,6 +11,7 @@ import { killGroup } from "./groups.ts";
 import { GuardLine } from "./guard_line.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { OutputCapture } from "./output_capture.ts";
+import { readProgress } from "./progress_reporter.ts";
 import {
   type FromWorker,
   guardDescriptor,
@@ -249,6 +250,11 @@ export class WorkerProcess {
         this.#isWaitingForStart = false;
         this.#limit.set(null);
         return this.#run.started();
+      case "progress": {
+        // Job code can send messages of its own.
+        const progress = readProgress(message.progress?.done, message.progress?.total);
+        return progress === null ? undefined : this.#run.progress(progress);
+      }
       case "call":
         return this.#call(message.call, message.method, message.args);
       case "group":

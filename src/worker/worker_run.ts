@@ -1,4 +1,4 @@
-import type { LogEntry } from "../core/instance.ts";
+import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { JobState } from "../core/state.ts";
 import type { AttemptResult, TaskInstance } from "./protocol.ts";
@@ -30,6 +30,7 @@ export interface WorkerRun {
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
   log(entries: readonly LogEntry[]): void;
+  progress(progress: Progress): void;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
   ended(ending: WorkerEnding): void;
 }

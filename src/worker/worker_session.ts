@@ -93,7 +93,9 @@ export class WorkerSession {
     const scope = new AttemptScope(message.instance, {
       workerId: message.workerId,
       now: () => this.#host.clock.now().wallMs,
+      timer: (delayMs, callback) => this.#host.clock.timer(delayMs, callback, { unref: true }),
       log: (entries) => this.#host.output.log(run, entries),
+      progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#call(run, method, args),
     }, message.notify ?? "processing");
     const isCommand = job.source.type === "command";

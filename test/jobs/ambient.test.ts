@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const IN_STEP = `
 import type * as Ambient from "ts-job";
 import type * as Core from "${ROOT}src/core/job.ts";
+import type { JobManager } from "${ROOT}src/core/job_manager.ts";
 import type { JobInput } from "${ROOT}src/core/define.ts";
 import type { JobState } from "${ROOT}src/core/state.ts";
 import type { ManagerApi, ScheduleOptions } from "${ROOT}src/manager/api.ts";
@@ -20,7 +21,10 @@ import type { WorkerInfo } from "${ROOT}src/worker/attempt_scope.ts";
 type Fits<A, B> = [A] extends [B]
   ? [B] extends [A] ? ([keyof A] extends [keyof B] ? true : "a member is missing") : "the core takes less"
   : "the core gives less";
-export const context: Fits<Core.Context, Ambient.Context> = true;
+export const context: Fits<
+  Omit<Core.Context, "manager">,
+  Omit<Ambient.Context, "manager">
+> = true;
 export const instance: Fits<Core.InstanceHandle, Ambient.Instance> = true;
 export const log: Fits<Core.InstanceLog, Ambient.InstanceLog> = true;
 export const state: Fits<JobState, Ambient.JobState> = true;
@@ -29,7 +33,10 @@ export const options: Fits<ScheduleOptions, Ambient.ScheduleOptions> = true;
 export const query: Fits<InstanceQuery, Ambient.InstanceQuery> = true;
 export const worker: Fits<WorkerInfo, Ambient.Worker> = true;
 declare const api: ManagerApi;
-export const manager: Ambient.Manager = api;
+declare const jobManager: JobManager;
+export const manager: Ambient.Manager = jobManager;
+export const whole: Pick<JobManager, Exclude<keyof JobManager, "lookupInstances">> = api;
+export const methods: Fits<keyof JobManager, keyof Ambient.Manager> = true;
 `;
 
 const EXAMPLE = `
@@ -41,6 +48,8 @@ export default {
   async run(context: Context, day: Date, manager: Manager, worker: Worker, signal: AbortSignal): Promise<string> {
     context.log.info(\`\${context.instance.id} \${worker.pid} \${signal.aborted}\`);
     const next = await manager.scheduleJob("other", { arguments: [day], afterMs: 5 });
+    context.progress(1, 2);
+    await context.manager.waitInstance(next.id, 1_000);
     return next.id;
   },
   onComplete(instance: Instance, results: readonly unknown[]) {

@@ -29,6 +29,67 @@ test("scheduleJob() of a job schedules its children once although the attempt is
   assert.equal((await world.instances()).length, 3);
 });
 
+test("scheduleJob() of a later attempt knows its children in another order and with other calls between", async () => {
+  const world = await parentWorld();
+  const child = (args: unknown[], afterMs: number) =>
+    call(world, "scheduleJob", "child", { arguments: args, afterMs }) as Promise<Instance>;
+  const [first, second, third] = [
+    await child(["a"], 1_000),
+    await child(["b"], 1_000),
+    await child(["a"], 1_000),
+  ];
+  world.executor.last.lose();
+  await world.clock.settle();
+  await call(world, "lookupInstances", {});
+  assert.equal((await child(["b"], 2_000)).id, second.id);
+  assert.equal((await child(["a"], 2_000)).id, first.id);
+  assert.equal((await child(["a"], 2_000)).id, third.id);
+  assert.equal((await world.instances()).length, 4);
+  await child(["a"], 2_000);
+  assert.equal((await world.instances()).length, 5);
+});
+
+test("scheduleJobs() of a job schedules all or none, and once although the attempt is taken over", async () => {
+  const world = await parentWorld();
+  const both = [{ kind: "child", arguments: [1] }, { kind: "child", arguments: [2], priority: 1 }];
+  const first = await call(world, "scheduleJobs", both) as Instance[];
+  assert.deepEqual(first.map(({ priority }) => priority), [5, 1]);
+  await assert.rejects(
+    call(world, "scheduleJobs", [{ kind: "child", arguments: [3] }, { kind: "nothing" }]),
+    (error) => isJobError(error, "not_found"),
+  );
+  world.executor.last.lose();
+  await world.clock.settle();
+  const again = await call(world, "scheduleJobs", both) as Instance[];
+  assert.deepEqual(again.map(({ id }) => id), first.map(({ id }) => id));
+  assert.equal((await world.instances()).length, 3);
+});
+
+test("waitInstance() of a job answers the final instance, and null when its time is over", async () => {
+  const world = await parentWorld(2);
+  const child = await call(world, "scheduleJob", "child", {}) as Instance;
+  const { sink } = world.executor.last;
+  const short = sink.call("waitInstance", [child.id, 12_000]);
+  await world.clock.advance(12_000);
+  assert.equal(await short, null);
+  const long = sink.call("waitInstance", [child.id]);
+  await world.of(world.manager.cancelInstances({ ids: [child.id] }));
+  assert.equal((await world.of(long) as Instance).state, "canceled");
+});
+
+test("waitInstance() of a job ends when its attempt is no longer there", async () => {
+  const world = await parentWorld();
+  const child = await call(world, "scheduleJob", "child", {}) as Instance;
+  const { sink } = world.executor.last;
+  const waiting = assert.rejects(
+    sink.call("waitInstance", [child.id]),
+    (error) => isJobError(error, "stale_fence"),
+  );
+  world.executor.last.lose();
+  await world.clock.advance(10_000);
+  await waiting;
+});
+
 test("scheduleJob() of a later attempt that asks for something else is accepted", async () => {
   const world = await parentWorld();
   const first = await call(world, "scheduleJob", "child", {}) as Instance;
@@ -65,6 +126,9 @@ test("a job may look up, page, and cancel all of others", async () => {
 for (
   const [what, method, args] of [
     ["an unknown method", "stop", []],
+    ["no array of requests", "scheduleJobs", [{ kind: "child" }]],
+    ["too many requests", "scheduleJobs", [Array(1_001).fill({ kind: "child" })]],
+    ["a wait of no time", "waitInstance", ["01", "soon"]],
     ["a cron expression", "scheduleJob", ["child", { cron: "* * * * *" }]],
     ["an id that is no text", "scheduleJob", ["child", { id: 7 }]],
     ["an unknown kind", "scheduleJob", ["nothing", {}]],

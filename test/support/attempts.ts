@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Instance, LogEntry } from "../../src/core/instance.ts";
+import type { Instance, LogEntry, Progress } from "../../src/core/instance.ts";
 import type { CommandSpec, JobDefinition, JobOptions, JobSource } from "../../src/core/job.ts";
 import type { ParameterShape, Signature } from "../../src/core/signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -157,6 +157,7 @@ export function makeTask(
 /** A sink that keeps what it is given and lets a test await a line. */
 export class RecordingSink implements AttemptSink {
   readonly entries: LogEntry[] = [];
+  readonly progresses: Progress[] = [];
   readonly calls: { readonly method: string; readonly args: readonly unknown[] }[] = [];
   answer: (method: string, args: readonly unknown[]) => unknown = () => null;
   readonly #waiting: { readonly text: string; readonly resolve: () => void }[] = [];
@@ -164,6 +165,10 @@ export class RecordingSink implements AttemptSink {
   log(entries: readonly LogEntry[]): void {
     this.entries.push(...entries);
     for (const { text, resolve } of this.#waiting) if (this.#has(text)) resolve();
+  }
+
+  progress(progress: Progress): void {
+    this.progresses.push(progress);
   }
 
   async call(method: string, args: readonly unknown[]): Promise<unknown> {

@@ -181,6 +181,14 @@ export default [
     }),
   },
   {
+    kind: "progress",
+    run: (context: Any, count: number) => {
+      context.progress(NaN);
+      context.progress("half", 2);
+      for (let done = 1; done <= count; done++) context.progress(done, count);
+    },
+  },
+  {
     kind: "manager",
     run: (manager: Any, kind: string) => manager.scheduleJob(kind, { at: new Date(5) }),
   },

@@ -75,6 +75,24 @@ test("inline run() injects what the signature asks for wherever it stands", asyn
   ]);
 });
 
+test("inline run() reports progress at once, then twice a second, and the last one", async () => {
+  let finish = (_: unknown) => {};
+  const { clock, sink, attempt } = begin(async (context) => {
+    for (let done = 1; done <= 5; done++) context.progress(done, 9);
+    await new Promise((resolve) => finish = resolve);
+    context.progress(7);
+  }, { signature: injectedSignature("Context") });
+  await clock.settle();
+  assert.deepEqual(sink.progresses, [{ done: 1, total: 9 }]);
+  await clock.advance(499);
+  assert.equal(sink.progresses.length, 1);
+  await clock.advance(1);
+  assert.deepEqual(sink.progresses.at(-1), { done: 5, total: 9 });
+  finish(null);
+  await attempt.outcome;
+  assert.deepEqual(sink.progresses.slice(2), [{ done: 7, total: null }]);
+});
+
 test("inline run() is aborted at its timeout and not before", async () => {
   const { clock, attempt } = begin(never, { options: { timeoutMs: 1_000, killAfterMs: 500 } });
   let outcome;

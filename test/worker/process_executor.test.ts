@@ -86,7 +86,14 @@ test("run() injects what the signature asks for", async () => {
     attempt: 1,
     scheduledFor: "2026-01-01T00:00:00.000Z",
     aborted: false,
-    manager: ["cancelInstances", "getInstance", "lookupInstances", "scheduleJob"],
+    manager: [
+      "cancelInstances",
+      "getInstance",
+      "lookupInstances",
+      "scheduleJob",
+      "scheduleJobs",
+      "waitInstance",
+    ],
     pid: true,
   });
 });
@@ -103,6 +110,19 @@ test("run() carries calls of the manager and their errors", async () => {
   };
   const second = await shared.run(makeTask(job, ["a"]), sink).outcome;
   assert.equal(message(second), "refused");
+});
+
+test("run() carries progress, the first and the last whatever comes between", async () => {
+  const job = moduleJob("progress", {}, injectedSignature("Context, "));
+  const sink = new RecordingSink();
+  const outcome = await shared.run(makeTask(job, [1_000]), sink).outcome;
+  assert.equal(outcome.type, "ok");
+  assert.deepEqual(sink.progresses[0], { done: 1, total: 1_000 });
+  assert.deepEqual(sink.progresses.at(-1), { done: 1_000, total: 1_000 });
+  assert.ok(sink.progresses.length < 10, `${sink.progresses.length} reports`);
+  assert.deepEqual(sink.messages("job"), [
+    "progress(NaN, undefined) was ignored: it takes numbers from 0 up",
+  ]);
 });
 
 test("run() keeps the worker for the next attempt", async () => {

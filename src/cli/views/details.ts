@@ -6,7 +6,7 @@ import { displayWidth } from "../output/table.ts";
 import { formatAbsolute, formatRelative } from "../output/when.ts";
 import { msOf, stateName } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";
-import { settledAt, stateStyle } from "./instance_view.ts";
+import { progressText, settledAt, stateStyle } from "./instance_view.ts";
 
 type Field = readonly [string, string | undefined];
 
@@ -66,6 +66,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Started", time(instance.processedAt)],
     ["Cancel asked", time(instance.cancelRequestedAt)],
     ["Ended", time(settledAt(instance))],
+    ["Progress", progressText(instance)],
     ["Attempts", instance.attempts?.toString()],
     ["Failures", instance.failures ? String(instance.failures) : undefined],
     ["Crashes", instance.crashes ? String(instance.crashes) : undefined],

@@ -53,6 +53,15 @@ export function outcomeText(instance: JobInstance): string {
   return instance.error ?? joined(instance.results);
 }
 
+/** How far it says it is: "3 of 10 (30 %)"; undefined when it said nothing. */
+export function progressText({ progress }: JobInstance): string | undefined {
+  if (!progress) return undefined;
+  const { done, total } = progress;
+  if (total === undefined) return String(done);
+  const share = total > 0 ? ` (${Math.floor(done / total * 100)} %)` : "";
+  return `${done} of ${total}${share}`;
+}
+
 function record(instance: JobInstance): PlainRecord {
   const detail = instance.errorDetail;
   return {
@@ -67,6 +76,8 @@ function record(instance: JobInstance): PlainRecord {
     priority: instance.priority,
     max_retries: instance.maxRetries,
     timeout: formatDuration(Number(instance.timeoutMs)),
+    progress: instance.progress &&
+      { done: instance.progress.done, total: instance.progress.total },
     attempts: instance.attempts,
     failures: instance.failures || undefined,
     crashes: instance.crashes || undefined,
@@ -110,6 +121,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     "priority",
     "max_retries",
     "timeout",
+    "progress",
     "attempts",
     "failures",
     "crashes",
@@ -141,6 +153,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     { title: "ENDED", cell: (instance, at) => timeCell(settledAt(instance), at) },
     { title: "PRIORITY", isWide: true, cell: (instance) => textCell(instance.priority) },
     { title: "REASON", isWide: true, cell: (instance) => textCell(instance.reason) },
+    { title: "PROGRESS", isWide: true, cell: (instance) => textCell(progressText(instance)) },
     { title: "NODE", isWide: true, cell: (instance) => textCell(instance.node) },
     {
       title: "ARGUMENTS",

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file job.proto.
  */
 export const file_job: GenFile = /*@__PURE__*/
-  fileDesc("Cglqb2IucHJvdG8SBmpvYi52MSIQCg5WZXJzaW9uUmVxdWVzdCI3Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCSLMAgoDSm9iEgwKBGtpbmQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMQoNcmVnaXN0ZXJlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJY3Jvbl9zcGVjGAsgASgJSACIAQESNAoLc2NoZWR1bGVfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIcHJpb3JpdHkYZSABKAUSEgoKdGltZW91dF9tcxhmIAEoAxITCgttYXhfcmV0cmllcxhnIAEoBRIWCg5zaWduYXR1cmVfanNvbhhoIAEoCRINCgV1c2FnZRhpIAEoCRIOCgZzb3VyY2UYaiABKAkSEQoJaXNvbGF0aW9uGGsgASgJQgwKCl9jcm9uX3NwZWNCDgoMX3NjaGVkdWxlX2F0IuAJCgtKb2JJbnN0YW5jZRIMCgRraW5kGAEgASgJEgwKBHV1aWQYAiABKAkSHwoFc3RhdGUYCyABKA4yEC5qb2IudjEuSm9iU3RhdGUSEQoJYXJndW1lbnRzGAwgAygJEg8KB3Jlc3VsdHMYDSADKAkSEgoFZXJyb3IYDiABKAlIAIgBARIzCgpjcmVhdGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEjUKDHNjaGVkdWxlZF9hdBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARI1Cgxwcm9jZXNzZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESNQoMY29tcGxldGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEjYKDXRlcm1pbmF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAWIAQESNAoLY2FuY2VsZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAaIAQESNQoMdGltZWRfb3V0X2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgHiAEBEhUKCGF0dGVtcHRzGB8gASgFSAiIAQESEwoGcmVhc29uGGUgASgJSAmIAQESEAoIcHJpb3JpdHkYZiABKAUSLwoGZHVlX2F0GGcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgKiAEBEhcKCnVuaXF1ZV9rZXkYaCABKAlIC4gBARIYCgtzY2hlZHVsZV9pZBhpIAEoCUgMiAEBEjYKDXNjaGVkdWxlZF9mb3IYaiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSA2IAQESDQoFZmVuY2UYayABKAMSEAoIZmFpbHVyZXMYbCABKAUSDwoHY3Jhc2hlcxhtIAEoBRIRCgRub2RlGG4gASgJSA6IAQESFQoIcmV0cnlfb2YYbyABKAlID4gBARI8ChNjYW5jZWxfcmVxdWVzdGVkX2F0GHAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgQiAEBEhMKC21heF9yZXRyaWVzGHEgASgFEhIKCnRpbWVvdXRfbXMYciABKAMSLgoMZXJyb3JfZGV0YWlsGHMgASgLMhMuam9iLnYxLkVycm9yRGV0YWlsSBGIAQFCCAoGX2Vycm9yQg0KC19jcmVhdGVkX2F0Qg8KDV9zY2hlZHVsZWRfYXRCDwoNX3Byb2Nlc3NlZF9hdEIPCg1fY29tcGxldGVkX2F0QhAKDl90ZXJtaW5hdGVkX2F0Qg4KDF9jYW5jZWxlZF9hdEIPCg1fdGltZWRfb3V0X2F0QgsKCV9hdHRlbXB0c0IJCgdfcmVhc29uQgkKB19kdWVfYXRCDQoLX3VuaXF1ZV9rZXlCDgoMX3NjaGVkdWxlX2lkQhAKDl9zY2hlZHVsZWRfZm9yQgcKBV9ub2RlQgsKCV9yZXRyeV9vZkIWChRfY2FuY2VsX3JlcXVlc3RlZF9hdEIPCg1fZXJyb3JfZGV0YWlsIpABCgtFcnJvckRldGFpbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEgoFc3RhY2sYAyABKAlIAIgBARIWCglleGl0X2NvZGUYBCABKAVIAYgBARITCgZzaWduYWwYBSABKAlIAogBAUIICgZfc3RhY2tCDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsIvEDCgVRdWVyeRIRCgRraW5kGAEgASgJSACIAQESEQoEdXVpZBgCIAEoCUgBiAEBEiQKBXN0YXRlGAMgASgOMhAuam9iLnYxLkpvYlN0YXRlSAKIAQESDQoFa2luZHMYZSADKAkSDQoFdXVpZHMYZiADKAkSIAoGc3RhdGVzGGcgAygOMhAuam9iLnYxLkpvYlN0YXRlEi4KBWFmdGVyGGggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBEi8KBmJlZm9yZRhpIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIBIgBARIYCgtzY2hlZHVsZV9pZBhqIAEoCUgFiAEBEhcKCnVuaXF1ZV9rZXkYayABKAlIBogBARIWCglwYWdlX3NpemUYbyABKAVIB4gBARIXCgpwYWdlX3Rva2VuGHAgASgJSAiIAQESGQoMb2xkZXN0X2ZpcnN0GHEgASgISAmIAQFCBwoFX2tpbmRCBwoFX3V1aWRCCAoGX3N0YXRlQggKBl9hZnRlckIJCgdfYmVmb3JlQg4KDF9zY2hlZHVsZV9pZEINCgtfdW5pcXVlX2tleUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQg8KDV9vbGRlc3RfZmlyc3Qi/wQKElNjaGVkdWxlSm9iUmVxdWVzdBIMCgRraW5kGAEgASgJEhEKCWFyZ3VtZW50cxgLIAMoCRIVCghwcmlvcml0eRgMIAEoBUgAiAEBEisKAmF0GGUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhUKCGFmdGVyX21zGGYgASgDSAKIAQESEQoEY3JvbhhnIAEoCUgDiAEBEhUKCHRpbWV6b25lGGggASgJSASIAQESFwoKdGltZW91dF9tcxhpIAEoA0gFiAEBEhgKC21heF9yZXRyaWVzGGogASgFSAaIAQESFwoKdW5pcXVlX2tleRhrIAEoCUgHiAEBEhEKBHV1aWQYbCABKAlICIgBARIbCg5hcmd1bWVudHNfanNvbhhtIAEoCUgJiAEBEhYKCWppdHRlcl9tcxhuIAEoA0gKiAEBEhQKB2RyeV9ydW4YbyABKAhIC4gBARIUCgdvdmVybGFwGHAgASgJSAyIAQESFAoHbWlzZmlyZRhxIAEoCUgNiAEBEisKCnJlY3VycmVuY2UYeSABKAsyEi5qb2IudjEuUmVjdXJyZW5jZUgOiAEBQgsKCV9wcmlvcml0eUIFCgNfYXRCCwoJX2FmdGVyX21zQgcKBV9jcm9uQgsKCV90aW1lem9uZUINCgtfdGltZW91dF9tc0IOCgxfbWF4X3JldHJpZXNCDQoLX3VuaXF1ZV9rZXlCBwoFX3V1aWRCEQoPX2FyZ3VtZW50c19qc29uQgwKCl9qaXR0ZXJfbXNCCgoIX2RyeV9ydW5CCgoIX292ZXJsYXBCCgoIX21pc2ZpcmVCDQoLX3JlY3VycmVuY2UingIKClJlY3VycmVuY2USMgoJc3RhcnRzX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEjAKB2VuZHNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIYmxhY2tvdXQYAyADKAkSFQoIbWF4X3J1bnMYBCABKAVIAogBARIWCglxdWV1ZV9tYXgYBSABKAVIA4gBARIeChFtaXNmaXJlX3dpdGhpbl9tcxgGIAEoA0gEiAEBQgwKCl9zdGFydHNfYXRCCgoIX2VuZHNfYXRCCwoJX21heF9ydW5zQgwKCl9xdWV1ZV9tYXhCFAoSX21pc2ZpcmVfd2l0aGluX21zImAKE1NjaGVkdWxlSm9iUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USIgoIc2NoZWR1bGUYZSABKAsyEC5qb2IudjEuU2NoZWR1bGUiQwoTU2NoZWR1bGVKb2JzUmVxdWVzdBIsCghyZXF1ZXN0cxgBIAMoCzIaLmpvYi52MS5TY2hlZHVsZUpvYlJlcXVlc3QiPgoUU2NoZWR1bGVKb2JzUmVzcG9uc2USJgoJaW5zdGFuY2VzGAEgAygLMhMuam9iLnYxLkpvYkluc3RhbmNlIhsKGUxpc3RSZWdpc3RlcmVkSm9ic1JlcXVlc3QiNwoaTGlzdFJlZ2lzdGVyZWRKb2JzUmVzcG9uc2USGQoEam9icxgBIAMoCzILLmpvYi52MS5Kb2IiHQoNR2V0Sm9iUmVxdWVzdBIMCgRraW5kGAEgASgJIioKDkdldEpvYlJlc3BvbnNlEhgKA2pvYhgBIAEoCzILLmpvYi52MS5Kb2IiNgoWTG9va3VwSW5zdGFuY2VzUmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeSJzChdMb29rdXBJbnN0YW5jZXNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USHAoPbmV4dF9wYWdlX3Rva2VuGGUgASgJSACIAQFCEgoQX25leHRfcGFnZV90b2tlbiJQChZDYW5jZWxJbnN0YW5jZXNSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5EhAKA2FsbBhlIAEoCEgAiAEBQgYKBF9hbGwiUAoXQ2FuY2VsSW5zdGFuY2VzUmVzcG9uc2USJgoJaW5zdGFuY2VzGAEgAygLMhMuam9iLnYxLkpvYkluc3RhbmNlEg0KBWNvdW50GGUgASgDIiIKEkdldEluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJIjwKE0dldEluc3RhbmNlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiNAoTV2FpdEluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJEg8KB3dhaXRfbXMYAiABKAMiPQoUV2FpdEluc3RhbmNlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiJAoUUmV0cnlJbnN0YW5jZVJlcXVlc3QSDAoEdXVpZBgBIAEoCSI+ChVSZXRyeUluc3RhbmNlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UizwEKDEhpc3RvcnlFbnRyeRIMCgR1dWlkGAEgASgJEgwKBGtpbmQYAiABKAkSHwoFc3RhdGUYAyABKA4yEC5qb2IudjEuSm9iU3RhdGUSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBnJlYXNvbhgFIAEoCUgAiAEBEg8KB2F0dGVtcHQYBiABKAUSDQoFZmVuY2UYByABKAMSEQoEbm9kZRgIIAEoCUgBiAEBQgkKB19yZWFzb25CBwoFX25vZGUiPAocTG9va3VwSW5zdGFuY2VIaXN0b3J5UmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeSJ4Ch1Mb29rdXBJbnN0YW5jZUhpc3RvcnlSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQuam9iLnYxLkhpc3RvcnlFbnRyeRIcCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIpwBCghMb2dFbnRyeRIMCgR1dWlkGAEgASgJEgwKBGtpbmQYAiABKAkSJgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxldmVsGAQgASgJEg8KB21lc3NhZ2UYBSABKAkSDgoGc291cmNlGAYgASgJEg8KB2F0dGVtcHQYByABKAUSCwoDc2VxGAggASgDIlcKGUxvb2t1cEluc3RhbmNlTG9nc1JlcXVlc3QSHAoFcXVlcnkYASABKAsyDS5qb2IudjEuUXVlcnkSEgoFbGV2ZWwYAiABKAlIAIgBAUIICgZfbGV2ZWwicQoaTG9va3VwSW5zdGFuY2VMb2dzUmVzcG9uc2USIQoHZW50cmllcxgBIAMoCzIQLmpvYi52MS5Mb2dFbnRyeRIcCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIr8ECghTY2hlZHVsZRIKCgJpZBgBIAEoCRIMCgRraW5kGAIgASgJEg4KBm9yaWdpbhgDIAEoCRIMCgRjcm9uGAQgASgJEhAKCHRpbWV6b25lGAUgASgJEg8KB292ZXJsYXAYBiABKAkSDwoHbWlzZmlyZRgHIAEoCRIwCgduZXh0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEi4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWFyZ3VtZW50cxgKIAMoCRISCgpnZW5lcmF0aW9uGAsgASgDEjAKB2xhc3RfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESNAoLbGFzdF9ydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAKIAQESDAoEcnVucxgOIAEoAxIOCgZzdGF0dXMYDyABKAkSJgoKcmVjdXJyZW5jZRgQIAEoCzISLmpvYi52MS5SZWN1cnJlbmNlEhEKCWppdHRlcl9tcxgRIAEoAxIzCgpza2lwX3VudGlsGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBEhEKCXNraXBfbmV4dBgTIAEoBUIKCghfbmV4dF9hdEIKCghfbGFzdF9hdEIOCgxfbGFzdF9ydW5fYXRCDQoLX3NraXBfdW50aWwigAEKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKBGtpbmQYASABKAlIAIgBARIWCglwYWdlX3NpemUYAiABKAVIAYgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAKIAQFCBwoFX2tpbmRCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJuChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USIwoJc2NoZWR1bGVzGAEgAygLMhAuam9iLnYxLlNjaGVkdWxlEhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4iwgMKFVVwZGF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIRCgRjcm9uGAIgASgJSACIAQESFQoIdGltZXpvbmUYAyABKAlIAYgBARIUCgdvdmVybGFwGAQgASgJSAKIAQESFAoHbWlzZmlyZRgFIAEoCUgDiAEBEhYKCWppdHRlcl9tcxgGIAEoA0gEiAEBEhUKCHByaW9yaXR5GAcgASgFSAWIAQESFwoKdGltZW91dF9tcxgIIAEoA0gGiAEBEhgKC21heF9yZXRyaWVzGAkgASgFSAeIAQESEQoJYXJndW1lbnRzGAogAygJEhsKDmFyZ3VtZW50c19qc29uGAsgASgJSAiIAQESKwoKcmVjdXJyZW5jZRgMIAEoCzISLmpvYi52MS5SZWN1cnJlbmNlSAmIAQFCBwoFX2Nyb25CCwoJX3RpbWV6b25lQgoKCF9vdmVybGFwQgoKCF9taXNmaXJlQgwKCl9qaXR0ZXJfbXNCCwoJX3ByaW9yaXR5Qg0KC190aW1lb3V0X21zQg4KDF9tYXhfcmV0cmllc0IRCg9fYXJndW1lbnRzX2pzb25CDQoLX3JlY3VycmVuY2UiPAoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIiCghzY2hlZHVsZRgBIAEoCzIQLmpvYi52MS5TY2hlZHVsZSIjChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSI1CgdXb3JrZXJzEg0KBWNvdW50GAEgASgFEgwKBGJ1c3kYAiABKAUSDQoFYWxpdmUYAyABKAUiEwoRR2V0V29ya2Vyc1JlcXVlc3QiNgoSR2V0V29ya2Vyc1Jlc3BvbnNlEiAKB3dvcmtlcnMYASABKAsyDy5qb2IudjEuV29ya2VycyIlChRSZXNpemVXb3JrZXJzUmVxdWVzdBINCgVjb3VudBgBIAEoBSI5ChVSZXNpemVXb3JrZXJzUmVzcG9uc2USIAoHd29ya2VycxgBIAEoCzIPLmpvYi52MS5Xb3JrZXJzIhIKEEdldFN0YXR1c1JlcXVlc3QijQEKCktpbmRDb3VudHMSDAoEa2luZBgBIAEoCRIRCglzY2hlZHVsZWQYAiABKAMSEgoKcHJvY2Vzc2luZxgDIAEoAxIRCgljb21wbGV0ZWQYBCABKAMSEgoKdGVybWluYXRlZBgFIAEoAxIQCghjYW5jZWxlZBgGIAEoAxIRCgl0aW1lZF9vdXQYByABKAMi+QIKEUdldFN0YXR1c1Jlc3BvbnNlEgwKBG5vZGUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpc19kcmFpbmluZxgEIAEoCBISCgpzdG9yZV90eXBlGAUgASgJEhYKDnN0b3JlX2xvY2F0aW9uGAYgASgJEhoKDXN0b3JlX3Byb2JsZW0YByABKAlIAIgBARIgCgd3b3JrZXJzGAggASgLMg8uam9iLnYxLldvcmtlcnMSIQoFa2luZHMYCSADKAsyEi5qb2IudjEuS2luZENvdW50cxIRCglzY2hlZHVsZXMYCiABKAMSOQoQbmV4dF9zY2hlZHVsZV9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBAUIQCg5fc3RvcmVfcHJvYmxlbUITChFfbmV4dF9zY2hlZHVsZV9hdCrOAQoISm9iU3RhdGUSEwoPSk9CX1NUQVRFX1VOU0VUEAASFQoRSk9CX1NUQVRFX0NSRUFURUQQARIXChNKT0JfU1RBVEVfU0NIRURVTEVEEAISGAoUSk9CX1NUQVRFX1BST0NFU1NJTkcQBBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAgSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAQEhcKE0pPQl9TVEFURV9DT01QTEVURUQQIBIYChRKT0JfU1RBVEVfVEVSTUlOQVRFRBBAMoULCgpKb2JTZXJ2aWNlEj0KCkdldFZlcnNpb24SFi5qb2IudjEuVmVyc2lvblJlcXVlc3QaFy5qb2IudjEuVmVyc2lvblJlc3BvbnNlEkYKC1NjaGVkdWxlSm9iEhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdBobLmpvYi52MS5TY2hlZHVsZUpvYlJlc3BvbnNlElsKEkxpc3RSZWdpc3RlcmVkSm9icxIhLmpvYi52MS5MaXN0UmVnaXN0ZXJlZEpvYnNSZXF1ZXN0GiIuam9iLnYxLkxpc3RSZWdpc3RlcmVkSm9ic1Jlc3BvbnNlElIKD0xvb2t1cEluc3RhbmNlcxIeLmpvYi52MS5Mb29rdXBJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkxvb2t1cEluc3RhbmNlc1Jlc3BvbnNlElIKD0NhbmNlbEluc3RhbmNlcxIeLmpvYi52MS5DYW5jZWxJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkNhbmNlbEluc3RhbmNlc1Jlc3BvbnNlEkkKDFNjaGVkdWxlSm9icxIbLmpvYi52MS5TY2hlZHVsZUpvYnNSZXF1ZXN0Ghwuam9iLnYxLlNjaGVkdWxlSm9ic1Jlc3BvbnNlEjcKBkdldEpvYhIVLmpvYi52MS5HZXRKb2JSZXF1ZXN0GhYuam9iLnYxLkdldEpvYlJlc3BvbnNlEkYKC0dldEluc3RhbmNlEhouam9iLnYxLkdldEluc3RhbmNlUmVxdWVzdBobLmpvYi52MS5HZXRJbnN0YW5jZVJlc3BvbnNlEkkKDFdhaXRJbnN0YW5jZRIbLmpvYi52MS5XYWl0SW5zdGFuY2VSZXF1ZXN0Ghwuam9iLnYxLldhaXRJbnN0YW5jZVJlc3BvbnNlEkwKDVJldHJ5SW5zdGFuY2USHC5qb2IudjEuUmV0cnlJbnN0YW5jZVJlcXVlc3QaHS5qb2IudjEuUmV0cnlJbnN0YW5jZVJlc3BvbnNlEmQKFUxvb2t1cEluc3RhbmNlSGlzdG9yeRIkLmpvYi52MS5Mb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0GiUuam9iLnYxLkxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlElsKEkxvb2t1cEluc3RhbmNlTG9ncxIhLmpvYi52MS5Mb29rdXBJbnN0YW5jZUxvZ3NSZXF1ZXN0GiIuam9iLnYxLkxvb2t1cEluc3RhbmNlTG9nc1Jlc3BvbnNlEkwKDUxpc3RTY2hlZHVsZXMSHC5qb2IudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaHS5qb2IudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk8KDlVwZGF0ZVNjaGVkdWxlEh0uam9iLnYxLlVwZGF0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5VcGRhdGVTY2hlZHVsZVJlc3BvbnNlEk8KDkRlbGV0ZVNjaGVkdWxlEh0uam9iLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlEkMKCkdldFdvcmtlcnMSGS5qb2IudjEuR2V0V29ya2Vyc1JlcXVlc3QaGi5qb2IudjEuR2V0V29ya2Vyc1Jlc3BvbnNlEkwKDVJlc2l6ZVdvcmtlcnMSHC5qb2IudjEuUmVzaXplV29ya2Vyc1JlcXVlc3QaHS5qb2IudjEuUmVzaXplV29ya2Vyc1Jlc3BvbnNlEkAKCUdldFN0YXR1cxIYLmpvYi52MS5HZXRTdGF0dXNSZXF1ZXN0Ghkuam9iLnYxLkdldFN0YXR1c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Cglqb2IucHJvdG8SBmpvYi52MSIQCg5WZXJzaW9uUmVxdWVzdCI3Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCSLMAgoDSm9iEgwKBGtpbmQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMQoNcmVnaXN0ZXJlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJY3Jvbl9zcGVjGAsgASgJSACIAQESNAoLc2NoZWR1bGVfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIcHJpb3JpdHkYZSABKAUSEgoKdGltZW91dF9tcxhmIAEoAxITCgttYXhfcmV0cmllcxhnIAEoBRIWCg5zaWduYXR1cmVfanNvbhhoIAEoCRINCgV1c2FnZRhpIAEoCRIOCgZzb3VyY2UYaiABKAkSEQoJaXNvbGF0aW9uGGsgASgJQgwKCl9jcm9uX3NwZWNCDgoMX3NjaGVkdWxlX2F0IpYKCgtKb2JJbnN0YW5jZRIMCgRraW5kGAEgASgJEgwKBHV1aWQYAiABKAkSHwoFc3RhdGUYCyABKA4yEC5qb2IudjEuSm9iU3RhdGUSEQoJYXJndW1lbnRzGAwgAygJEg8KB3Jlc3VsdHMYDSADKAkSEgoFZXJyb3IYDiABKAlIAIgBARIzCgpjcmVhdGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEjUKDHNjaGVkdWxlZF9hdBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARI1Cgxwcm9jZXNzZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESNQoMY29tcGxldGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEjYKDXRlcm1pbmF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAWIAQESNAoLY2FuY2VsZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAaIAQESNQoMdGltZWRfb3V0X2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgHiAEBEhUKCGF0dGVtcHRzGB8gASgFSAiIAQESEwoGcmVhc29uGGUgASgJSAmIAQESEAoIcHJpb3JpdHkYZiABKAUSLwoGZHVlX2F0GGcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgKiAEBEhcKCnVuaXF1ZV9rZXkYaCABKAlIC4gBARIYCgtzY2hlZHVsZV9pZBhpIAEoCUgMiAEBEjYKDXNjaGVkdWxlZF9mb3IYaiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSA2IAQESDQoFZmVuY2UYayABKAMSEAoIZmFpbHVyZXMYbCABKAUSDwoHY3Jhc2hlcxhtIAEoBRIRCgRub2RlGG4gASgJSA6IAQESFQoIcmV0cnlfb2YYbyABKAlID4gBARI8ChNjYW5jZWxfcmVxdWVzdGVkX2F0GHAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgQiAEBEhMKC21heF9yZXRyaWVzGHEgASgFEhIKCnRpbWVvdXRfbXMYciABKAMSLgoMZXJyb3JfZGV0YWlsGHMgASgLMhMuam9iLnYxLkVycm9yRGV0YWlsSBGIAQESJwoIcHJvZ3Jlc3MYeSABKAsyEC5qb2IudjEuUHJvZ3Jlc3NIEogBAUIICgZfZXJyb3JCDQoLX2NyZWF0ZWRfYXRCDwoNX3NjaGVkdWxlZF9hdEIPCg1fcHJvY2Vzc2VkX2F0Qg8KDV9jb21wbGV0ZWRfYXRCEAoOX3Rlcm1pbmF0ZWRfYXRCDgoMX2NhbmNlbGVkX2F0Qg8KDV90aW1lZF9vdXRfYXRCCwoJX2F0dGVtcHRzQgkKB19yZWFzb25CCQoHX2R1ZV9hdEINCgtfdW5pcXVlX2tleUIOCgxfc2NoZWR1bGVfaWRCEAoOX3NjaGVkdWxlZF9mb3JCBwoFX25vZGVCCwoJX3JldHJ5X29mQhYKFF9jYW5jZWxfcmVxdWVzdGVkX2F0Qg8KDV9lcnJvcl9kZXRhaWxCCwoJX3Byb2dyZXNzIjYKCFByb2dyZXNzEgwKBGRvbmUYASABKAESEgoFdG90YWwYAiABKAFIAIgBAUIICgZfdG90YWwikAEKC0Vycm9yRGV0YWlsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgVzdGFjaxgDIAEoCUgAiAEBEhYKCWV4aXRfY29kZRgEIAEoBUgBiAEBEhMKBnNpZ25hbBgFIAEoCUgCiAEBQggKBl9zdGFja0IMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwi8QMKBVF1ZXJ5EhEKBGtpbmQYASABKAlIAIgBARIRCgR1dWlkGAIgASgJSAGIAQESJAoFc3RhdGUYAyABKA4yEC5qb2IudjEuSm9iU3RhdGVIAogBARINCgVraW5kcxhlIAMoCRINCgV1dWlkcxhmIAMoCRIgCgZzdGF0ZXMYZyADKA4yEC5qb2IudjEuSm9iU3RhdGUSLgoFYWZ0ZXIYaCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESLwoGYmVmb3JlGGkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEhgKC3NjaGVkdWxlX2lkGGogASgJSAWIAQESFwoKdW5pcXVlX2tleRhrIAEoCUgGiAEBEhYKCXBhZ2Vfc2l6ZRhvIAEoBUgHiAEBEhcKCnBhZ2VfdG9rZW4YcCABKAlICIgBARIZCgxvbGRlc3RfZmlyc3QYcSABKAhICYgBAUIHCgVfa2luZEIHCgVfdXVpZEIICgZfc3RhdGVCCAoGX2FmdGVyQgkKB19iZWZvcmVCDgoMX3NjaGVkdWxlX2lkQg0KC191bmlxdWVfa2V5QgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW5CDwoNX29sZGVzdF9maXJzdCL/BAoSU2NoZWR1bGVKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkSEQoJYXJndW1lbnRzGAsgAygJEhUKCHByaW9yaXR5GAwgASgFSACIAQESKwoCYXQYZSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESFQoIYWZ0ZXJfbXMYZiABKANIAogBARIRCgRjcm9uGGcgASgJSAOIAQESFQoIdGltZXpvbmUYaCABKAlIBIgBARIXCgp0aW1lb3V0X21zGGkgASgDSAWIAQESGAoLbWF4X3JldHJpZXMYaiABKAVIBogBARIXCgp1bmlxdWVfa2V5GGsgASgJSAeIAQESEQoEdXVpZBhsIAEoCUgIiAEBEhsKDmFyZ3VtZW50c19qc29uGG0gASgJSAmIAQESFgoJaml0dGVyX21zGG4gASgDSAqIAQESFAoHZHJ5X3J1bhhvIAEoCEgLiAEBEhQKB292ZXJsYXAYcCABKAlIDIgBARIUCgdtaXNmaXJlGHEgASgJSA2IAQESKwoKcmVjdXJyZW5jZRh5IAEoCzISLmpvYi52MS5SZWN1cnJlbmNlSA6IAQFCCwoJX3ByaW9yaXR5QgUKA19hdEILCglfYWZ0ZXJfbXNCBwoFX2Nyb25CCwoJX3RpbWV6b25lQg0KC190aW1lb3V0X21zQg4KDF9tYXhfcmV0cmllc0INCgtfdW5pcXVlX2tleUIHCgVfdXVpZEIRCg9fYXJndW1lbnRzX2pzb25CDAoKX2ppdHRlcl9tc0IKCghfZHJ5X3J1bkIKCghfb3ZlcmxhcEIKCghfbWlzZmlyZUINCgtfcmVjdXJyZW5jZSKeAgoKUmVjdXJyZW5jZRIyCglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESMAoHZW5kc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARIQCghibGFja291dBgDIAMoCRIVCghtYXhfcnVucxgEIAEoBUgCiAEBEhYKCXF1ZXVlX21heBgFIAEoBUgDiAEBEh4KEW1pc2ZpcmVfd2l0aGluX21zGAYgASgDSASIAQFCDAoKX3N0YXJ0c19hdEIKCghfZW5kc19hdEILCglfbWF4X3J1bnNCDAoKX3F1ZXVlX21heEIUChJfbWlzZmlyZV93aXRoaW5fbXMiYAoTU2NoZWR1bGVKb2JSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIiCghzY2hlZHVsZRhlIAEoCzIQLmpvYi52MS5TY2hlZHVsZSJDChNTY2hlZHVsZUpvYnNSZXF1ZXN0EiwKCHJlcXVlc3RzGAEgAygLMhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdCI+ChRTY2hlZHVsZUpvYnNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiGwoZTGlzdFJlZ2lzdGVyZWRKb2JzUmVxdWVzdCI3ChpMaXN0UmVnaXN0ZXJlZEpvYnNSZXNwb25zZRIZCgRqb2JzGAEgAygLMgsuam9iLnYxLkpvYiIdCg1HZXRKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkiKgoOR2V0Sm9iUmVzcG9uc2USGAoDam9iGAEgASgLMgsuam9iLnYxLkpvYiI2ChZMb29rdXBJbnN0YW5jZXNSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5InMKF0xvb2t1cEluc3RhbmNlc1Jlc3BvbnNlEiYKCWluc3RhbmNlcxgBIAMoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIcCg9uZXh0X3BhZ2VfdG9rZW4YZSABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIlAKFkNhbmNlbEluc3RhbmNlc1JlcXVlc3QSHAoFcXVlcnkYASABKAsyDS5qb2IudjEuUXVlcnkSEAoDYWxsGGUgASgISACIAQFCBgoEX2FsbCJQChdDYW5jZWxJbnN0YW5jZXNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USDQoFY291bnQYZSABKAMiIgoSR2V0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkiPAoTR2V0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSI0ChNXYWl0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkSDwoHd2FpdF9tcxgCIAEoAyI9ChRXYWl0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSIkChRSZXRyeUluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJIj4KFVJldHJ5SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSLPAQoMSGlzdG9yeUVudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRIfCgVzdGF0ZRgDIAEoDjIQLmpvYi52MS5Kb2JTdGF0ZRImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoGcmVhc29uGAUgASgJSACIAQESDwoHYXR0ZW1wdBgGIAEoBRINCgVmZW5jZRgHIAEoAxIRCgRub2RlGAggASgJSAGIAQFCCQoHX3JlYXNvbkIHCgVfbm9kZSI8ChxMb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5IngKHUxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC5qb2IudjEuSGlzdG9yeUVudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4inAEKCExvZ0VudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGV2ZWwYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIOCgZzb3VyY2UYBiABKAkSDwoHYXR0ZW1wdBgHIAEoBRILCgNzZXEYCCABKAMiVwoZTG9va3VwSW5zdGFuY2VMb2dzUmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeRISCgVsZXZlbBgCIAEoCUgAiAEBQggKBl9sZXZlbCJxChpMb29rdXBJbnN0YW5jZUxvZ3NSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAuam9iLnYxLkxvZ0VudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4ivwQKCFNjaGVkdWxlEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDgoGb3JpZ2luGAMgASgJEgwKBGNyb24YBCABKAkSEAoIdGltZXpvbmUYBSABKAkSDwoHb3ZlcmxhcBgGIAEoCRIPCgdtaXNmaXJlGAcgASgJEjAKB25leHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJYXJndW1lbnRzGAogAygJEhIKCmdlbmVyYXRpb24YCyABKAMSMAoHbGFzdF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARI0CgtsYXN0X3J1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARIMCgRydW5zGA4gASgDEg4KBnN0YXR1cxgPIAEoCRImCgpyZWN1cnJlbmNlGBAgASgLMhIuam9iLnYxLlJlY3VycmVuY2USEQoJaml0dGVyX21zGBEgASgDEjMKCnNraXBfdW50aWwYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESEQoJc2tpcF9uZXh0GBMgASgFQgoKCF9uZXh0X2F0QgoKCF9sYXN0X2F0Qg4KDF9sYXN0X3J1bl9hdEINCgtfc2tpcF91bnRpbCKAAQoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoEa2luZBgBIAEoCUgAiAEBEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgBiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAogBAUIHCgVfa2luZEIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIm4KFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIjCglzY2hlZHVsZXMYASADKAsyEC5qb2IudjEuU2NoZWR1bGUSHAoPbmV4dF9wYWdlX3Rva2VuGAIgASgJSACIAQFCEgoQX25leHRfcGFnZV90b2tlbiLCAwoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJEhEKBGNyb24YAiABKAlIAIgBARIVCgh0aW1lem9uZRgDIAEoCUgBiAEBEhQKB292ZXJsYXAYBCABKAlIAogBARIUCgdtaXNmaXJlGAUgASgJSAOIAQESFgoJaml0dGVyX21zGAYgASgDSASIAQESFQoIcHJpb3JpdHkYByABKAVIBYgBARIXCgp0aW1lb3V0X21zGAggASgDSAaIAQESGAoLbWF4X3JldHJpZXMYCSABKAVIB4gBARIRCglhcmd1bWVudHMYCiADKAkSGwoOYXJndW1lbnRzX2pzb24YCyABKAlICIgBARIrCgpyZWN1cnJlbmNlGAwgASgLMhIuam9iLnYxLlJlY3VycmVuY2VICYgBAUIHCgVfY3JvbkILCglfdGltZXpvbmVCCgoIX292ZXJsYXBCCgoIX21pc2ZpcmVCDAoKX2ppdHRlcl9tc0ILCglfcHJpb3JpdHlCDQoLX3RpbWVvdXRfbXNCDgoMX21heF9yZXRyaWVzQhEKD19hcmd1bWVudHNfanNvbkINCgtfcmVjdXJyZW5jZSI8ChZVcGRhdGVTY2hlZHVsZVJlc3BvbnNlEiIKCHNjaGVkdWxlGAEgASgLMhAuam9iLnYxLlNjaGVkdWxlIiMKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIjUKB1dvcmtlcnMSDQoFY291bnQYASABKAUSDAoEYnVzeRgCIAEoBRINCgVhbGl2ZRgDIAEoBSITChFHZXRXb3JrZXJzUmVxdWVzdCI2ChJHZXRXb3JrZXJzUmVzcG9uc2USIAoHd29ya2VycxgBIAEoCzIPLmpvYi52MS5Xb3JrZXJzIiUKFFJlc2l6ZVdvcmtlcnNSZXF1ZXN0Eg0KBWNvdW50GAEgASgFIjkKFVJlc2l6ZVdvcmtlcnNSZXNwb25zZRIgCgd3b3JrZXJzGAEgASgLMg8uam9iLnYxLldvcmtlcnMiEgoQR2V0U3RhdHVzUmVxdWVzdCKNAQoKS2luZENvdW50cxIMCgRraW5kGAEgASgJEhEKCXNjaGVkdWxlZBgCIAEoAxISCgpwcm9jZXNzaW5nGAMgASgDEhEKCWNvbXBsZXRlZBgEIAEoAxISCgp0ZXJtaW5hdGVkGAUgASgDEhAKCGNhbmNlbGVkGAYgASgDEhEKCXRpbWVkX291dBgHIAEoAyL5AgoRR2V0U3RhdHVzUmVzcG9uc2USDAoEbm9kZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEi4KCnN0YXJ0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2lzX2RyYWluaW5nGAQgASgIEhIKCnN0b3JlX3R5cGUYBSABKAkSFgoOc3RvcmVfbG9jYXRpb24YBiABKAkSGgoNc3RvcmVfcHJvYmxlbRgHIAEoCUgAiAEBEiAKB3dvcmtlcnMYCCABKAsyDy5qb2IudjEuV29ya2VycxIhCgVraW5kcxgJIAMoCzISLmpvYi52MS5LaW5kQ291bnRzEhEKCXNjaGVkdWxlcxgKIAEoAxI5ChBuZXh0X3NjaGVkdWxlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBQhAKDl9zdG9yZV9wcm9ibGVtQhMKEV9uZXh0X3NjaGVkdWxlX2F0Ks4BCghKb2JTdGF0ZRITCg9KT0JfU1RBVEVfVU5TRVQQABIVChFKT0JfU1RBVEVfQ1JFQVRFRBABEhcKE0pPQl9TVEFURV9TQ0hFRFVMRUQQAhIYChRKT0JfU1RBVEVfUFJPQ0VTU0lORxAEEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQCBIXChNKT0JfU1RBVEVfVElNRURfT1VUEBASFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAgEhgKFEpPQl9TVEFURV9URVJNSU5BVEVEEEAyhQsKCkpvYlNlcnZpY2USPQoKR2V0VmVyc2lvbhIWLmpvYi52MS5WZXJzaW9uUmVxdWVzdBoXLmpvYi52MS5WZXJzaW9uUmVzcG9uc2USRgoLU2NoZWR1bGVKb2ISGi5qb2IudjEuU2NoZWR1bGVKb2JSZXF1ZXN0Ghsuam9iLnYxLlNjaGVkdWxlSm9iUmVzcG9uc2USWwoSTGlzdFJlZ2lzdGVyZWRKb2JzEiEuam9iLnYxLkxpc3RSZWdpc3RlcmVkSm9ic1JlcXVlc3QaIi5qb2IudjEuTGlzdFJlZ2lzdGVyZWRKb2JzUmVzcG9uc2USUgoPTG9va3VwSW5zdGFuY2VzEh4uam9iLnYxLkxvb2t1cEluc3RhbmNlc1JlcXVlc3QaHy5qb2IudjEuTG9va3VwSW5zdGFuY2VzUmVzcG9uc2USUgoPQ2FuY2VsSW5zdGFuY2VzEh4uam9iLnYxLkNhbmNlbEluc3RhbmNlc1JlcXVlc3QaHy5qb2IudjEuQ2FuY2VsSW5zdGFuY2VzUmVzcG9uc2USSQoMU2NoZWR1bGVKb2JzEhsuam9iLnYxLlNjaGVkdWxlSm9ic1JlcXVlc3QaHC5qb2IudjEuU2NoZWR1bGVKb2JzUmVzcG9uc2USNwoGR2V0Sm9iEhUuam9iLnYxLkdldEpvYlJlcXVlc3QaFi5qb2IudjEuR2V0Sm9iUmVzcG9uc2USRgoLR2V0SW5zdGFuY2USGi5qb2IudjEuR2V0SW5zdGFuY2VSZXF1ZXN0Ghsuam9iLnYxLkdldEluc3RhbmNlUmVzcG9uc2USSQoMV2FpdEluc3RhbmNlEhsuam9iLnYxLldhaXRJbnN0YW5jZVJlcXVlc3QaHC5qb2IudjEuV2FpdEluc3RhbmNlUmVzcG9uc2USTAoNUmV0cnlJbnN0YW5jZRIcLmpvYi52MS5SZXRyeUluc3RhbmNlUmVxdWVzdBodLmpvYi52MS5SZXRyeUluc3RhbmNlUmVzcG9uc2USZAoVTG9va3VwSW5zdGFuY2VIaXN0b3J5EiQuam9iLnYxLkxvb2t1cEluc3RhbmNlSGlzdG9yeVJlcXVlc3QaJS5qb2IudjEuTG9va3VwSW5zdGFuY2VIaXN0b3J5UmVzcG9uc2USWwoSTG9va3VwSW5zdGFuY2VMb2dzEiEuam9iLnYxLkxvb2t1cEluc3RhbmNlTG9nc1JlcXVlc3QaIi5qb2IudjEuTG9va3VwSW5zdGFuY2VMb2dzUmVzcG9uc2USTAoNTGlzdFNjaGVkdWxlcxIcLmpvYi52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBodLmpvYi52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2USTwoOVXBkYXRlU2NoZWR1bGUSHS5qb2IudjEuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gh4uam9iLnYxLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USTwoORGVsZXRlU2NoZWR1bGUSHS5qb2IudjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Gh4uam9iLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USQwoKR2V0V29ya2VycxIZLmpvYi52MS5HZXRXb3JrZXJzUmVxdWVzdBoaLmpvYi52MS5HZXRXb3JrZXJzUmVzcG9uc2USTAoNUmVzaXplV29ya2VycxIcLmpvYi52MS5SZXNpemVXb3JrZXJzUmVxdWVzdBodLmpvYi52MS5SZXNpemVXb3JrZXJzUmVzcG9uc2USQAoJR2V0U3RhdHVzEhguam9iLnYxLkdldFN0YXR1c1JlcXVlc3QaGS5qb2IudjEuR2V0U3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message job.v1.VersionRequest
@@ -275,6 +275,13 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
    * @generated from field: optional job.v1.ErrorDetail error_detail = 115;
    */
   errorDetail?: ErrorDetail | undefined;
+
+  /**
+   * What the running or last attempt said of it.
+   *
+   * @generated from field: optional job.v1.Progress progress = 121;
+   */
+  progress?: Progress | undefined;
 };
 
 /**
@@ -283,6 +290,30 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
  */
 export const JobInstanceSchema: GenMessage<JobInstance> = /*@__PURE__*/
   messageDesc(file_job, 3);
+
+/**
+ * @generated from message job.v1.Progress
+ */
+export type Progress = Message<"job.v1.Progress"> & {
+  /**
+   * @generated from field: double done = 1;
+   */
+  done: number;
+
+  /**
+   * Absent when the job does not know.
+   *
+   * @generated from field: optional double total = 2;
+   */
+  total?: number | undefined;
+};
+
+/**
+ * Describes the message job.v1.Progress.
+ * Use `create(ProgressSchema)` to create a new message.
+ */
+export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
+  messageDesc(file_job, 4);
 
 /**
  * @generated from message job.v1.ErrorDetail
@@ -319,7 +350,7 @@ export type ErrorDetail = Message<"job.v1.ErrorDetail"> & {
  * Use `create(ErrorDetailSchema)` to create a new message.
  */
 export const ErrorDetailSchema: GenMessage<ErrorDetail> = /*@__PURE__*/
-  messageDesc(file_job, 4);
+  messageDesc(file_job, 5);
 
 /**
  * @generated from message job.v1.Query
@@ -400,7 +431,7 @@ export type Query = Message<"job.v1.Query"> & {
  * Use `create(QuerySchema)` to create a new message.
  */
 export const QuerySchema: GenMessage<Query> = /*@__PURE__*/
-  messageDesc(file_job, 5);
+  messageDesc(file_job, 6);
 
 /**
  * @generated from message job.v1.ScheduleJobRequest
@@ -509,7 +540,7 @@ export type ScheduleJobRequest = Message<"job.v1.ScheduleJobRequest"> & {
  * Use `create(ScheduleJobRequestSchema)` to create a new message.
  */
 export const ScheduleJobRequestSchema: GenMessage<ScheduleJobRequest> = /*@__PURE__*/
-  messageDesc(file_job, 6);
+  messageDesc(file_job, 7);
 
 /**
  * What a recurring schedule says besides its times.
@@ -561,7 +592,7 @@ export type Recurrence = Message<"job.v1.Recurrence"> & {
  * Use `create(RecurrenceSchema)` to create a new message.
  */
 export const RecurrenceSchema: GenMessage<Recurrence> = /*@__PURE__*/
-  messageDesc(file_job, 7);
+  messageDesc(file_job, 8);
 
 /**
  * @generated from message job.v1.ScheduleJobResponse
@@ -583,7 +614,7 @@ export type ScheduleJobResponse = Message<"job.v1.ScheduleJobResponse"> & {
  * Use `create(ScheduleJobResponseSchema)` to create a new message.
  */
 export const ScheduleJobResponseSchema: GenMessage<ScheduleJobResponse> = /*@__PURE__*/
-  messageDesc(file_job, 8);
+  messageDesc(file_job, 9);
 
 /**
  * @generated from message job.v1.ScheduleJobsRequest
@@ -600,7 +631,7 @@ export type ScheduleJobsRequest = Message<"job.v1.ScheduleJobsRequest"> & {
  * Use `create(ScheduleJobsRequestSchema)` to create a new message.
  */
 export const ScheduleJobsRequestSchema: GenMessage<ScheduleJobsRequest> = /*@__PURE__*/
-  messageDesc(file_job, 9);
+  messageDesc(file_job, 10);
 
 /**
  * @generated from message job.v1.ScheduleJobsResponse
@@ -617,7 +648,7 @@ export type ScheduleJobsResponse = Message<"job.v1.ScheduleJobsResponse"> & {
  * Use `create(ScheduleJobsResponseSchema)` to create a new message.
  */
 export const ScheduleJobsResponseSchema: GenMessage<ScheduleJobsResponse> = /*@__PURE__*/
-  messageDesc(file_job, 10);
+  messageDesc(file_job, 11);
 
 /**
  * @generated from message job.v1.ListRegisteredJobsRequest
@@ -630,7 +661,7 @@ export type ListRegisteredJobsRequest = Message<"job.v1.ListRegisteredJobsReques
  * Use `create(ListRegisteredJobsRequestSchema)` to create a new message.
  */
 export const ListRegisteredJobsRequestSchema: GenMessage<ListRegisteredJobsRequest> = /*@__PURE__*/
-  messageDesc(file_job, 11);
+  messageDesc(file_job, 12);
 
 /**
  * @generated from message job.v1.ListRegisteredJobsResponse
@@ -647,7 +678,7 @@ export type ListRegisteredJobsResponse = Message<"job.v1.ListRegisteredJobsRespo
  * Use `create(ListRegisteredJobsResponseSchema)` to create a new message.
  */
 export const ListRegisteredJobsResponseSchema: GenMessage<ListRegisteredJobsResponse> = /*@__PURE__*/
-  messageDesc(file_job, 12);
+  messageDesc(file_job, 13);
 
 /**
  * @generated from message job.v1.GetJobRequest
@@ -664,7 +695,7 @@ export type GetJobRequest = Message<"job.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_job, 13);
+  messageDesc(file_job, 14);
 
 /**
  * @generated from message job.v1.GetJobResponse
@@ -681,7 +712,7 @@ export type GetJobResponse = Message<"job.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_job, 14);
+  messageDesc(file_job, 15);
 
 /**
  * @generated from message job.v1.LookupInstancesRequest
@@ -698,7 +729,7 @@ export type LookupInstancesRequest = Message<"job.v1.LookupInstancesRequest"> & 
  * Use `create(LookupInstancesRequestSchema)` to create a new message.
  */
 export const LookupInstancesRequestSchema: GenMessage<LookupInstancesRequest> = /*@__PURE__*/
-  messageDesc(file_job, 15);
+  messageDesc(file_job, 16);
 
 /**
  * @generated from message job.v1.LookupInstancesResponse
@@ -720,7 +751,7 @@ export type LookupInstancesResponse = Message<"job.v1.LookupInstancesResponse"> 
  * Use `create(LookupInstancesResponseSchema)` to create a new message.
  */
 export const LookupInstancesResponseSchema: GenMessage<LookupInstancesResponse> = /*@__PURE__*/
-  messageDesc(file_job, 16);
+  messageDesc(file_job, 17);
 
 /**
  * @generated from message job.v1.CancelInstancesRequest
@@ -744,7 +775,7 @@ export type CancelInstancesRequest = Message<"job.v1.CancelInstancesRequest"> & 
  * Use `create(CancelInstancesRequestSchema)` to create a new message.
  */
 export const CancelInstancesRequestSchema: GenMessage<CancelInstancesRequest> = /*@__PURE__*/
-  messageDesc(file_job, 17);
+  messageDesc(file_job, 18);
 
 /**
  * @generated from message job.v1.CancelInstancesResponse
@@ -768,7 +799,7 @@ export type CancelInstancesResponse = Message<"job.v1.CancelInstancesResponse"> 
  * Use `create(CancelInstancesResponseSchema)` to create a new message.
  */
 export const CancelInstancesResponseSchema: GenMessage<CancelInstancesResponse> = /*@__PURE__*/
-  messageDesc(file_job, 18);
+  messageDesc(file_job, 19);
 
 /**
  * @generated from message job.v1.GetInstanceRequest
@@ -787,7 +818,7 @@ export type GetInstanceRequest = Message<"job.v1.GetInstanceRequest"> & {
  * Use `create(GetInstanceRequestSchema)` to create a new message.
  */
 export const GetInstanceRequestSchema: GenMessage<GetInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_job, 19);
+  messageDesc(file_job, 20);
 
 /**
  * @generated from message job.v1.GetInstanceResponse
@@ -804,7 +835,7 @@ export type GetInstanceResponse = Message<"job.v1.GetInstanceResponse"> & {
  * Use `create(GetInstanceResponseSchema)` to create a new message.
  */
 export const GetInstanceResponseSchema: GenMessage<GetInstanceResponse> = /*@__PURE__*/
-  messageDesc(file_job, 20);
+  messageDesc(file_job, 21);
 
 /**
  * @generated from message job.v1.WaitInstanceRequest
@@ -828,7 +859,7 @@ export type WaitInstanceRequest = Message<"job.v1.WaitInstanceRequest"> & {
  * Use `create(WaitInstanceRequestSchema)` to create a new message.
  */
 export const WaitInstanceRequestSchema: GenMessage<WaitInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_job, 21);
+  messageDesc(file_job, 22);
 
 /**
  * @generated from message job.v1.WaitInstanceResponse
@@ -845,7 +876,7 @@ export type WaitInstanceResponse = Message<"job.v1.WaitInstanceResponse"> & {
  * Use `create(WaitInstanceResponseSchema)` to create a new message.
  */
 export const WaitInstanceResponseSchema: GenMessage<WaitInstanceResponse> = /*@__PURE__*/
-  messageDesc(file_job, 22);
+  messageDesc(file_job, 23);
 
 /**
  * @generated from message job.v1.RetryInstanceRequest
@@ -862,7 +893,7 @@ export type RetryInstanceRequest = Message<"job.v1.RetryInstanceRequest"> & {
  * Use `create(RetryInstanceRequestSchema)` to create a new message.
  */
 export const RetryInstanceRequestSchema: GenMessage<RetryInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_job, 23);
+  messageDesc(file_job, 24);
 
 /**
  * @generated from message job.v1.RetryInstanceResponse
@@ -879,7 +910,7 @@ export type RetryInstanceResponse = Message<"job.v1.RetryInstanceResponse"> & {
  * Use `create(RetryInstanceResponseSchema)` to create a new message.
  */
 export const RetryInstanceResponseSchema: GenMessage<RetryInstanceResponse> = /*@__PURE__*/
-  messageDesc(file_job, 24);
+  messageDesc(file_job, 25);
 
 /**
  * @generated from message job.v1.HistoryEntry
@@ -931,7 +962,7 @@ export type HistoryEntry = Message<"job.v1.HistoryEntry"> & {
  * Use `create(HistoryEntrySchema)` to create a new message.
  */
 export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
-  messageDesc(file_job, 25);
+  messageDesc(file_job, 26);
 
 /**
  * @generated from message job.v1.LookupInstanceHistoryRequest
@@ -948,7 +979,7 @@ export type LookupInstanceHistoryRequest = Message<"job.v1.LookupInstanceHistory
  * Use `create(LookupInstanceHistoryRequestSchema)` to create a new message.
  */
 export const LookupInstanceHistoryRequestSchema: GenMessage<LookupInstanceHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_job, 26);
+  messageDesc(file_job, 27);
 
 /**
  * @generated from message job.v1.LookupInstanceHistoryResponse
@@ -970,7 +1001,7 @@ export type LookupInstanceHistoryResponse = Message<"job.v1.LookupInstanceHistor
  * Use `create(LookupInstanceHistoryResponseSchema)` to create a new message.
  */
 export const LookupInstanceHistoryResponseSchema: GenMessage<LookupInstanceHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_job, 27);
+  messageDesc(file_job, 28);
 
 /**
  * @generated from message job.v1.LogEntry
@@ -1022,7 +1053,7 @@ export type LogEntry = Message<"job.v1.LogEntry"> & {
  * Use `create(LogEntrySchema)` to create a new message.
  */
 export const LogEntrySchema: GenMessage<LogEntry> = /*@__PURE__*/
-  messageDesc(file_job, 28);
+  messageDesc(file_job, 29);
 
 /**
  * @generated from message job.v1.LookupInstanceLogsRequest
@@ -1046,7 +1077,7 @@ export type LookupInstanceLogsRequest = Message<"job.v1.LookupInstanceLogsReques
  * Use `create(LookupInstanceLogsRequestSchema)` to create a new message.
  */
 export const LookupInstanceLogsRequestSchema: GenMessage<LookupInstanceLogsRequest> = /*@__PURE__*/
-  messageDesc(file_job, 29);
+  messageDesc(file_job, 30);
 
 /**
  * @generated from message job.v1.LookupInstanceLogsResponse
@@ -1068,7 +1099,7 @@ export type LookupInstanceLogsResponse = Message<"job.v1.LookupInstanceLogsRespo
  * Use `create(LookupInstanceLogsResponseSchema)` to create a new message.
  */
 export const LookupInstanceLogsResponseSchema: GenMessage<LookupInstanceLogsResponse> = /*@__PURE__*/
-  messageDesc(file_job, 30);
+  messageDesc(file_job, 31);
 
 /**
  * @generated from message job.v1.Schedule
@@ -1185,7 +1216,7 @@ export type Schedule = Message<"job.v1.Schedule"> & {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
-  messageDesc(file_job, 31);
+  messageDesc(file_job, 32);
 
 /**
  * @generated from message job.v1.ListSchedulesRequest
@@ -1212,7 +1243,7 @@ export type ListSchedulesRequest = Message<"job.v1.ListSchedulesRequest"> & {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_job, 32);
+  messageDesc(file_job, 33);
 
 /**
  * @generated from message job.v1.ListSchedulesResponse
@@ -1234,7 +1265,7 @@ export type ListSchedulesResponse = Message<"job.v1.ListSchedulesResponse"> & {
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_job, 33);
+  messageDesc(file_job, 34);
 
 /**
  * @generated from message job.v1.UpdateScheduleRequest
@@ -1308,7 +1339,7 @@ export type UpdateScheduleRequest = Message<"job.v1.UpdateScheduleRequest"> & {
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_job, 34);
+  messageDesc(file_job, 35);
 
 /**
  * @generated from message job.v1.UpdateScheduleResponse
@@ -1325,7 +1356,7 @@ export type UpdateScheduleResponse = Message<"job.v1.UpdateScheduleResponse"> & 
  * Use `create(UpdateScheduleResponseSchema)` to create a new message.
  */
 export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_job, 35);
+  messageDesc(file_job, 36);
 
 /**
  * @generated from message job.v1.DeleteScheduleRequest
@@ -1342,7 +1373,7 @@ export type DeleteScheduleRequest = Message<"job.v1.DeleteScheduleRequest"> & {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_job, 36);
+  messageDesc(file_job, 37);
 
 /**
  * @generated from message job.v1.DeleteScheduleResponse
@@ -1355,7 +1386,7 @@ export type DeleteScheduleResponse = Message<"job.v1.DeleteScheduleResponse"> & 
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_job, 37);
+  messageDesc(file_job, 38);
 
 /**
  * @generated from message job.v1.Workers
@@ -1382,7 +1413,7 @@ export type Workers = Message<"job.v1.Workers"> & {
  * Use `create(WorkersSchema)` to create a new message.
  */
 export const WorkersSchema: GenMessage<Workers> = /*@__PURE__*/
-  messageDesc(file_job, 38);
+  messageDesc(file_job, 39);
 
 /**
  * @generated from message job.v1.GetWorkersRequest
@@ -1395,7 +1426,7 @@ export type GetWorkersRequest = Message<"job.v1.GetWorkersRequest"> & {
  * Use `create(GetWorkersRequestSchema)` to create a new message.
  */
 export const GetWorkersRequestSchema: GenMessage<GetWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_job, 39);
+  messageDesc(file_job, 40);
 
 /**
  * @generated from message job.v1.GetWorkersResponse
@@ -1412,7 +1443,7 @@ export type GetWorkersResponse = Message<"job.v1.GetWorkersResponse"> & {
  * Use `create(GetWorkersResponseSchema)` to create a new message.
  */
 export const GetWorkersResponseSchema: GenMessage<GetWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_job, 40);
+  messageDesc(file_job, 41);
 
 /**
  * @generated from message job.v1.ResizeWorkersRequest
@@ -1429,7 +1460,7 @@ export type ResizeWorkersRequest = Message<"job.v1.ResizeWorkersRequest"> & {
  * Use `create(ResizeWorkersRequestSchema)` to create a new message.
  */
 export const ResizeWorkersRequestSchema: GenMessage<ResizeWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_job, 41);
+  messageDesc(file_job, 42);
 
 /**
  * @generated from message job.v1.ResizeWorkersResponse
@@ -1446,7 +1477,7 @@ export type ResizeWorkersResponse = Message<"job.v1.ResizeWorkersResponse"> & {
  * Use `create(ResizeWorkersResponseSchema)` to create a new message.
  */
 export const ResizeWorkersResponseSchema: GenMessage<ResizeWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_job, 42);
+  messageDesc(file_job, 43);
 
 /**
  * @generated from message job.v1.GetStatusRequest
@@ -1459,7 +1490,7 @@ export type GetStatusRequest = Message<"job.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_job, 43);
+  messageDesc(file_job, 44);
 
 /**
  * @generated from message job.v1.KindCounts
@@ -1506,7 +1537,7 @@ export type KindCounts = Message<"job.v1.KindCounts"> & {
  * Use `create(KindCountsSchema)` to create a new message.
  */
 export const KindCountsSchema: GenMessage<KindCounts> = /*@__PURE__*/
-  messageDesc(file_job, 44);
+  messageDesc(file_job, 45);
 
 /**
  * @generated from message job.v1.GetStatusResponse
@@ -1573,7 +1604,7 @@ export type GetStatusResponse = Message<"job.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_job, 45);
+  messageDesc(file_job, 46);
 
 /**
  * @generated from enum job.v1.JobState

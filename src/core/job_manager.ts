@@ -1,0 +1,49 @@
+import type { Instance } from "./instance.ts";
+import type { ArgumentInput } from "./job.ts";
+import type { InstanceQuery, Page, PageRequest } from "./query.ts";
+
+/** What may be said when an instance is scheduled. Without a time it is due at once. */
+export interface ScheduleOptions {
+  /** Converted to the types of the job's signature; checked before anything is queued. */
+  readonly arguments?: ArgumentInput;
+  /** UUID for the instance, so that a repeated request is accepted once. */
+  readonly id?: string;
+  /** Lower runs first; overrides the job's. */
+  readonly priority?: number;
+  /** Due at this time (Date or epoch ms). Excludes `afterMs`. */
+  readonly at?: Date | number;
+  /** Due this many milliseconds from now. */
+  readonly afterMs?: number;
+  /** Moves the due time later by chance, at most this many milliseconds. */
+  readonly jitterMs?: number;
+  /** Limit of one attempt in milliseconds, 0 for none; overrides the job's. */
+  readonly timeoutMs?: number;
+  /** Retries after a failed attempt, −1 for ever; overrides the job's. */
+  readonly retries?: number;
+  /** While an unfinished instance has this key, scheduling answers that instance. */
+  readonly uniqueKey?: string;
+}
+
+/**
+ * The manager as a running job sees it. Calls are answered while the attempt holds its claim. An attempt that is executed
+ * again, after a failure or a crash, and schedules the same (kind and arguments, for the n-th time) is answered with what the
+ * attempt before it scheduled.
+ */
+export interface JobManager {
+  scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
+  /** All or none; at most 1,000. */
+  scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]>;
+  getInstance(id: string): Promise<Instance>;
+  lookupInstances(query?: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
+  cancelInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean },
+  ): Promise<readonly Instance[]>;
+  /**
+   * Resolves with the instance once it is final, or null when `timeoutMs` passed first. The waiting job keeps its worker: jobs
+   * that wait for each other need as many workers.
+   */
+  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
+}

@@ -1,0 +1,33 @@
+import type { JobState } from "./state.ts";
+
+/** Which instances; all given conditions must hold. */
+export interface InstanceQuery {
+  /** Ids that begin so, lower case. */
+  readonly idPrefix?: string;
+  readonly ids?: readonly string[];
+  readonly kinds?: readonly string[];
+  readonly states?: readonly JobState[];
+  readonly scheduleId?: string;
+  readonly uniqueKey?: string;
+  readonly retryOf?: string;
+  /** Created at or after, epoch ms. */
+  readonly after?: number;
+  /** Created before, epoch ms. */
+  readonly before?: number;
+}
+
+/** Which page of a listing. */
+export interface PageRequest {
+  /** 1 to BATCH_MAX. */
+  readonly limit: number;
+  /** Opaque; from the page before. An unreadable one is `invalid_argument`. */
+  readonly token?: string;
+  /** By acceptance, which for the ids of one source is by id. Default newest first. */
+  readonly order?: "newest" | "oldest";
+}
+
+/** One page of a listing; `nextToken` is null on the last. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextToken: string | null;
+}
