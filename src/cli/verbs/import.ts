@@ -157,9 +157,47 @@ const CRONTAB: Verb = {
   },
 };
 
+const SYSTEMD: Verb = {
+  name: "systemd",
+  summary: "Turn systemd timers and their services into a configuration",
+  details:
+    "Works without a daemon. Reads unit files with their drop-ins. What cannot be carried over is told on stderr as " +
+    "file:line: text, and the exit code is 3 then.",
+  words: [{
+    name: "UNIT",
+    describe: "A .timer file, the name of an installed timer, or a directory of units",
+    isOptional: true,
+  }],
+  options: {
+    timezone: { describe: "Zone of OnCalendar= that names none (default: the host's)" },
+    ...OUT_OPTIONS,
+  },
+  examples: [
+    ["jobctl import systemd /etc/systemd/system --out timers.toml", "All timers of a directory"],
+    ["jobctl import systemd logrotate.timer", "One that is installed"],
+  ],
+  isClient: false,
+  async run(args, { io }) {
+    const unit = args.word("UNIT");
+    if (unit === "") {
+      throw usageError(
+        "Cannot import: no timer is named",
+        "Name a .timer file, an installed timer, or a directory such as /etc/systemd/system",
+      );
+    }
+    const { importSystemd } = await import("../../tools/import/import_systemd.ts");
+    const timezone = args.text("timezone") ?? hostTimezone();
+    const isPath = unit.includes("/") || existsSync(resolve(io.cwd, unit));
+    const result = importSystemd(isPath ? resolve(io.cwd, unit) : unit, { timezone });
+    await writeOut(result.toml, args, io);
+    await tellNotes(result.notes, io);
+    return result.notes.some(({ isLoss }) => isLoss) ? EXIT.conditionNotMet : EXIT.ok;
+  },
+};
+
 /** `jobctl import` */
 export const IMPORT: VerbGroup = {
   name: "import",
   summary: "Turn what another scheduler runs into a configuration",
-  verbs: [CRONTAB],
+  verbs: [CRONTAB, SYSTEMD],
 };

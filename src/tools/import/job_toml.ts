@@ -18,6 +18,7 @@ export interface JobDraft {
   readonly schedule: readonly string[];
   readonly timezone: string;
   readonly timeout?: string;
+  readonly killAfter?: string;
   readonly jitter?: string;
   readonly overlap: "skip" | "allow";
   readonly misfire: "skip" | "latest";
@@ -86,6 +87,7 @@ export function writeJob(job: JobDraft): string {
     ["stdin", job.stdin === undefined ? undefined : `{ text = ${expandedString(job.stdin)} }`],
     ["success_codes", job.successCodes && `[${job.successCodes.join(", ")}]`],
     ["timeout", job.timeout && tomlString(job.timeout)],
+    ["kill_after", job.killAfter && tomlString(job.killAfter)],
     ["jitter", job.jitter && tomlString(job.jitter)],
     ["overlap", tomlString(job.overlap)],
     ["misfire", tomlString(job.misfire)],

@@ -1,0 +1,196 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { formatDuration } from "../../core/duration.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { REBOOT } from "../../core/schedule.ts";
+import { openZone } from "../../core/zone.ts";
+import type { ImportNote } from "./crontab_reader.ts";
+import { type JobDraft, writeFile } from "./job_toml.ts";
+import { KindNames } from "./kind_names.ts";
+import { calendarToCron, readTimeSpan } from "./systemd_calendar.ts";
+import { readService } from "./systemd_service.ts";
+import {
+  instanceOf,
+  isYes,
+  openUnit,
+  type Unit,
+  UNIT_DIRECTORIES,
+  unitDirectory,
+  type UnitEntry,
+  unitStem,
+  valueOf,
+  valuesOf,
+} from "./systemd_unit.ts";
+
+/** What an import of timers gave. */
+export interface SystemdImport {
+  readonly toml: string;
+  readonly jobs: readonly JobDraft[];
+  readonly notes: readonly ImportNote[];
+}
+
+/** Tells something about an entry of a unit. */
+export type TellUnit = (
+  entry: Pick<UnitEntry, "file" | "line">,
+  text: string,
+  isLoss: boolean,
+) => void;
+
+/** Keys of [Timer] that are carried, or that change nothing here. */
+const TIMER_KEYS = new Set(
+  ("OnCalendar OnBootSec OnStartupSec OnActiveSec OnUnitActiveSec OnUnitInactiveSec RandomizedDelaySec Persistent Unit " +
+    "AccuracySec RemainAfterElapse").split(" "),
+);
+
+function timersOf(
+  path: string,
+): readonly (readonly [name: string, directories: readonly string[]])[] {
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    return readdirSync(path).filter((name) => /^[^@]+(?:@[^@]+)?\.timer$/.test(name)).sort()
+      .map((name) => [name, [path, ...UNIT_DIRECTORIES]] as const);
+  }
+  const name = /\.\w+$/.test(path) ? basename(path) : `${basename(path)}.timer`;
+  if (!name.endsWith(".timer")) {
+    throw new JobError("invalid_argument", `Cannot import "${path}": it is no timer unit`, {
+      hint: "Name a .timer; its .service is read with it",
+    });
+  }
+  const own = path.includes("/") ? [dirname(path)] : [".", ...UNIT_DIRECTORIES];
+  return [[name, [...new Set([...own, ...UNIT_DIRECTORIES])]]];
+}
+
+class Importer {
+  readonly jobs: JobDraft[] = [];
+  readonly notes: ImportNote[] = [];
+  readonly #names = new KindNames();
+  readonly #timezone: string;
+
+  constructor(timezone: string) {
+    this.#timezone = timezone;
+  }
+
+  readonly tell: TellUnit = ({ file, line }, text, isLoss) =>
+    void this.notes.push({ file, line, text, isLoss });
+
+  add(timer: Unit, directories: readonly string[]): void {
+    const atTimer = { file: timer.file, line: 1 };
+    const serviceName = valueOf(timer, "Timer", "Unit") ?? `${unitStem(timer.name)}.service`;
+    const service = openUnit(serviceName, [unitDirectory(timer), ...directories]);
+    if (service === null) {
+      return this.tell(atTimer, `left out: its unit ${serviceName} is not found`, true);
+    }
+    const schedule = this.#schedules(timer);
+    if (schedule.length === 0) return this.tell(atTimer, "left out: no schedule is left", true);
+    this.#tellOthers(timer);
+    const command = readService(service, this.tell);
+    if (command === null) return;
+    const instance = instanceOf(timer.name);
+    const stem = unitStem(timer.name).replace(/@.*$/, "") + (instance === "" ? "" : `-${instance}`);
+    const kind = stem.replaceAll(/[^A-Za-z0-9_.:-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "") || "job";
+    this.jobs.push({
+      kind: this.#names.take(kind),
+      origin: `${timer.file} and ${service.file}`,
+      ...command,
+      schedule,
+      timezone: this.#timezone,
+      ...this.#jitter(timer),
+      overlap: "skip",
+      misfire: isYes(valueOf(timer, "Timer", "Persistent")) ? "latest" : "skip",
+    });
+  }
+
+  #schedules(timer: Unit): string[] {
+    const found: string[] = [];
+    for (const entry of valuesOf(timer, "Timer", "OnCalendar")) {
+      this.#attempt(entry, () => void found.push(calendarToCron(entry.value)));
+    }
+    for (const key of ["OnBootSec", "OnStartupSec", "OnActiveSec"]) {
+      for (const entry of valuesOf(timer, "Timer", key)) {
+        this.#attempt(entry, () => {
+          if (!found.includes(REBOOT)) found.push(REBOOT);
+          if (readTimeSpan(entry.value) === 0) return;
+          this.tell(
+            entry,
+            `${key}=${entry.value}: runs at the daemon's start, without the delay`,
+            true,
+          );
+        });
+      }
+    }
+    for (const key of ["OnUnitActiveSec", "OnUnitInactiveSec"]) {
+      for (const entry of valuesOf(timer, "Timer", key)) {
+        this.#attempt(entry, () => {
+          const ms = readTimeSpan(entry.value);
+          if (ms === null) return;
+          found.push(`@every ${formatDuration(ms)}`);
+          const from = key === "OnUnitActiveSec"
+            ? "counted from when the daemon first sees the job"
+            : "counted from start to start, not from its end";
+          this.tell(
+            entry,
+            `${key}=${entry.value} becomes @every, ${from}`,
+            key !== "OnUnitActiveSec",
+          );
+        });
+      }
+    }
+    return found;
+  }
+
+  #jitter(timer: Unit): { readonly jitter?: string } {
+    const entry = valuesOf(timer, "Timer", "RandomizedDelaySec").at(-1);
+    let ms: number | null = 0;
+    if (entry !== undefined) this.#attempt(entry, () => ms = readTimeSpan(entry.value));
+    return ms ? { jitter: formatDuration(ms) } : {};
+  }
+
+  #tellOthers(timer: Unit): void {
+    for (const entry of timer.entries) {
+      const { section, key, value } = entry;
+      if (section === "Timer" && !TIMER_KEYS.has(key) && !/^(?:no|false|off|0)$/i.test(value)) {
+        this.tell(entry, `${key}=${value} is not carried`, true);
+      }
+      if (section === "Unit" && /^(?:Condition|Assert)/.test(key)) {
+        this.tell(entry, `${key}=${value} is not carried`, true);
+      }
+    }
+  }
+
+  #attempt(entry: UnitEntry, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!isJobError(error, "invalid_argument")) throw error;
+      this.tell(entry, error.message, true);
+    }
+  }
+}
+
+/**
+ * Turn timer units, each with its service, into tables of our configuration.
+ *
+ * @param path a timer's file, its name, or a directory of units
+ * @param options.timezone IANA zone of the host
+ * @throws JobError `not_found` when there is no timer
+ */
+export function importSystemd(path: string, options: { readonly timezone: string }): SystemdImport {
+  const importer = new Importer(openZone(options.timezone).name);
+  let count = 0;
+  for (const [name, directories] of timersOf(path)) {
+    const timer = openUnit(name, directories);
+    if (timer === null) continue;
+    importer.add(timer, directories);
+    count += 1;
+  }
+  if (count === 0) {
+    throw new JobError("not_found", `Cannot import "${path}": there is no timer unit`, {
+      hint: "Name a .timer file, the name of an installed one, or a directory of units",
+    });
+  }
+  const { jobs, notes } = importer;
+  const toml = writeFile([
+    "Imported from systemd timers by jobctl. As under systemd, a run is skipped while the one before it goes on, and",
+    "Persistent=true makes up for one missed run.",
+  ], jobs);
+  return { toml, jobs, notes };
+}

@@ -1,0 +1,122 @@
+import { JobError } from "../../core/errors.ts";
+import { shellWord } from "./shell_words.ts";
+
+// ExecStart= as systemd.service(5) has it: words, quotes, escapes, specifiers and variables.
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+  s: " ",
+  "\\": "\\",
+  '"': '"',
+  "'": "'",
+  ";": ";",
+};
+
+/** Split a value into words: blanks separate, quotes hold together, backslashes escape as in C. */
+export function splitUnitWords(text: string): string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  let quote = "";
+  for (let index = 0; index < text.length; index++) {
+    const char = text[index]!;
+    if (char === "\\" && index + 1 < text.length) {
+      const hex = /^x([0-9A-Fa-f]{2})/.exec(text.slice(index + 1));
+      const next = text[index + 1]!;
+      word = (word ?? "") +
+        (hex === null ? ESCAPES[next] ?? `\\${next}` : String.fromCharCode(parseInt(hex[1]!, 16)));
+      index += hex === null ? 1 : 3;
+    } else if (quote !== "") {
+      if (char === quote) quote = "";
+      else word = (word ?? "") + char;
+    } else if (char === '"' || char === "'") {
+      quote = char;
+      word ??= "";
+    } else if (/\s/.test(char)) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else word = (word ?? "") + char;
+  }
+  if (quote !== "") throw refuse(text, `the quote ${quote} is not closed`);
+  if (word !== null) words.push(word);
+  return words;
+}
+
+function refuse(text: string, reason: string): JobError {
+  return new JobError("invalid_argument", `Cannot carry "${text.slice(0, 80)}": ${reason}`);
+}
+
+/** What specifiers such as `%i` stand for. */
+export type Specifiers = Readonly<Record<string, string>>;
+
+/** Fill in specifiers; `%%` is a percent sign. @throws JobError for one that is not known here */
+export function fillSpecifiers(text: string, specifiers: Specifiers): string {
+  return text.replaceAll(/%(.?)/g, (_whole, letter: string) => {
+    if (letter === "%") return "%";
+    const value = specifiers[letter];
+    if (value === undefined) {
+      throw refuse(text, `what %${letter} stands for is known at run time only`);
+    }
+    return value;
+  });
+}
+
+/** One command of a unit. */
+export interface UnitCommand {
+  /** Null when it has variables, and so needs a shell. */
+  readonly argv: readonly string[] | null;
+  /** As a line for the shell. */
+  readonly line: string;
+  /** `-`: its failure does not count. */
+  readonly isFailureIgnored: boolean;
+  /** `+` or `!`: it runs with all privileges, whatever User= says. */
+  readonly isPrivileged: boolean;
+}
+
+// `$$` is a dollar; ${NAME} stands anywhere, $NAME is a word of its own that is split at blanks.
+function shellVersion(word: string): string {
+  if (/^\$[A-Za-z_]\w*$/.test(word)) return word;
+  const parts = word.split(/(\$\$|\$\{[A-Za-z_]\w*\})/).filter((part) => part !== "");
+  return parts.map((part) =>
+    part === "$$" ? `'$'` : part.startsWith("${") ? `"${part}"` : shellWord(part)
+  ).join("") || "''";
+}
+
+function hasVariable(word: string): boolean {
+  return /\$\{[A-Za-z_]\w*\}/.test(word.replaceAll("$$", "")) || /^\$[A-Za-z_]\w*$/.test(word);
+}
+
+/**
+ * Read the value of an Exec…= key.
+ *
+ * @throws JobError `invalid_argument` for what cannot be carried
+ */
+export function readUnitCommand(text: string, specifiers: Specifiers): UnitCommand[] {
+  const words = splitUnitWords(text).map((word) => fillSpecifiers(word, specifiers));
+  const commands: UnitCommand[] = [];
+  let rest = words;
+  while (rest.length > 0) {
+    const end = rest.indexOf(";");
+    const own = end < 0 ? rest : rest.slice(0, end);
+    rest = end < 0 ? [] : rest.slice(end + 1);
+    const prefix = /^[-@:+!|]*/.exec(own[0] ?? "")![0];
+    let argv = [(own[0] ?? "").slice(prefix.length), ...own.slice(1)];
+    if (prefix.includes("@")) argv = [argv[0]!, ...argv.slice(2)];
+    if (argv[0] === "") throw refuse(text, "there is no program");
+    const isLiteral = prefix.includes(":");
+    const needsShell = !isLiteral && argv.some(hasVariable);
+    const plain = isLiteral ? argv : argv.map((word) => word.replaceAll("$$", () => "$"));
+    commands.push({
+      argv: needsShell ? null : plain,
+      line: (needsShell ? argv.map(shellVersion) : plain.map(shellWord)).join(" "),
+      isFailureIgnored: prefix.includes("-"),
+      isPrivileged: /[+!]/.test(prefix),
+    });
+  }
+  return commands;
+}

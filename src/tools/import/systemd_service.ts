@@ -1,0 +1,248 @@
+import { formatDuration } from "../../core/duration.ts";
+import { isJobError } from "../../core/errors.ts";
+import type { TellUnit } from "./import_systemd.ts";
+import type { JobDraft } from "./job_toml.ts";
+import { shellLine } from "./shell_words.ts";
+import { readTimeSpan } from "./systemd_calendar.ts";
+import {
+  fillSpecifiers,
+  readUnitCommand,
+  type Specifiers,
+  splitUnitWords,
+  type UnitCommand,
+} from "./systemd_command.ts";
+import {
+  instanceOf,
+  type Unit,
+  type UnitEntry,
+  unitStem,
+  valueOf,
+  valuesOf,
+} from "./systemd_unit.ts";
+
+/** The part of a job that its service says. */
+export type ServiceDraft = Omit<
+  JobDraft,
+  "kind" | "origin" | "schedule" | "timezone" | "overlap" | "misfire"
+>;
+
+/** systemd's own search path for the services of the system. */
+const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+/** Keys that are carried, or that change nothing for a job that runs and ends. */
+const SERVICE_KEYS = new Set(
+  ("Type ExecStart ExecStartPre ExecStartPost User Group WorkingDirectory Environment EnvironmentFile UMask Nice " +
+    "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode")
+    .split(" "),
+);
+/** Names of exit codes that systemd takes from sysexits.h, from 64 on. */
+const EXIT_NAMES =
+  ("USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL " +
+    "PROTOCOL NOPERM CONFIG").split(" ");
+const PLAIN_TYPES = ["oneshot", "simple", "exec"];
+const HARMLESS_OUTPUT = /^(?:journal|inherit|null|syslog|journal\+console|tty)$/;
+
+function specifiersOf(unit: Unit): Specifiers {
+  const stem = unitStem(unit.name);
+  const instance = instanceOf(unit.name);
+  return {
+    n: unit.name,
+    N: stem,
+    p: stem.replace(/@.*$/, ""),
+    i: instance,
+    I: instance.replaceAll("-", "/").replaceAll(
+      /\\x([0-9a-f]{2})/g,
+      (_all, hex: string) => String.fromCharCode(parseInt(hex, 16)),
+    ),
+    t: "/run",
+    S: "/var/lib",
+    C: "/var/cache",
+    L: "/var/log",
+    E: "/etc",
+    T: "/tmp",
+    V: "/var/tmp",
+  };
+}
+
+class ServiceReader {
+  readonly #unit: Unit;
+  readonly #tell: TellUnit;
+  readonly #specifiers: Specifiers;
+
+  constructor(unit: Unit, tell: TellUnit) {
+    this.#unit = unit;
+    this.#tell = tell;
+    this.#specifiers = specifiersOf(unit);
+  }
+
+  read(): ServiceDraft | null {
+    const commands = this.#commands();
+    if (commands === null) return null;
+    this.#tellOthers();
+    const description = valueOf(this.#unit, "Unit", "Description");
+    return {
+      ...(description ? { description: this.#filled(description) } : {}),
+      ...this.#program(commands),
+      ...this.#text("User", "user"),
+      ...this.#text("Group", "group"),
+      ...this.#directory(),
+      ...this.#umask(),
+      env: this.#environment(),
+      ...this.#successCodes(),
+      ...this.#timeout(),
+      ...this.#killAfter(),
+    };
+  }
+
+  #last(key: string): UnitEntry | undefined {
+    return valuesOf(this.#unit, "Service", key).at(-1);
+  }
+
+  #commands(): UnitCommand[] | null {
+    const found: UnitCommand[] = [];
+    for (const key of ["ExecStartPre", "ExecStart", "ExecStartPost"]) {
+      for (const entry of valuesOf(this.#unit, "Service", key)) {
+        try {
+          const commands = readUnitCommand(entry.value, this.#specifiers);
+          if (commands.some(({ isPrivileged }) => isPrivileged)) {
+            this.#tell(
+              entry,
+              `${key}= with + or ! is not carried: it runs as the job's user`,
+              true,
+            );
+          }
+          found.push(...commands);
+        } catch (error) {
+          if (!isJobError(error, "invalid_argument")) throw error;
+          this.#tell(entry, `the job is left out: ${error.message}`, true);
+          return null;
+        }
+      }
+    }
+    if (valuesOf(this.#unit, "Service", "ExecStart").length > 0) return found;
+    this.#tell(
+      { file: this.#unit.file, line: 1 },
+      "the job is left out: there is no ExecStart=",
+      true,
+    );
+    return null;
+  }
+
+  /** One command is an argv; several, and variables, need the shell. */
+  #program(commands: readonly UnitCommand[]): Pick<ServiceDraft, "run" | "command"> {
+    const nice = this.#last("Nice")?.value;
+    const prefix = nice === undefined ? [] : ["nice", "-n", nice];
+    const [first] = commands;
+    if (commands.length === 1 && first!.argv !== null && !first!.isFailureIgnored) {
+      return { command: [...prefix, ...first!.argv] };
+    }
+    const lines = commands.map(({ line, isFailureIgnored }) =>
+      isFailureIgnored ? `{ ${line} || :; }` : line
+    );
+    const run = lines.join(" && ");
+    if (prefix.length === 0) return { run };
+    return { run: shellLine([...prefix, "/bin/sh", "-c", run]) };
+  }
+
+  #text(key: string, name: "user" | "group"): ServiceDraft {
+    const value = this.#last(key)?.value;
+    return value === undefined ? {} : { [name]: this.#filled(value) };
+  }
+
+  #directory(): ServiceDraft {
+    const value = this.#last("WorkingDirectory")?.value.replace(/^-/, "");
+    // The home of its user is what commands begin in here.
+    if (value === "~") return {};
+    return { cwd: value === undefined ? "/" : this.#filled(value) };
+  }
+
+  #umask(): ServiceDraft {
+    const entry = this.#last("UMask");
+    return { umask: entry === undefined ? "022" : entry.value.replace(/^0?([0-7]{3})$/, "$1") };
+  }
+
+  #environment(): Readonly<Record<string, string>> {
+    const env: Record<string, string> = { PATH: PATH_DEFAULT };
+    for (const entry of valuesOf(this.#unit, "Service", "Environment")) {
+      for (const word of splitUnitWords(entry.value)) {
+        const match = /^([A-Za-z_]\w*)=([^]*)$/.exec(word);
+        if (match === null) this.#tell(entry, `Environment=${word} is not carried`, true);
+        else env[match[1]!] = this.#filled(match[2]!);
+      }
+    }
+    for (const entry of valuesOf(this.#unit, "Service", "EnvironmentFile")) {
+      const text = `EnvironmentFile=${entry.value} is not carried: copy what it sets into env`;
+      this.#tell(entry, text, true);
+    }
+    return env;
+  }
+
+  #successCodes(): ServiceDraft {
+    const entry = this.#last("SuccessExitStatus");
+    if (entry === undefined) return {};
+    const words = entry.value.split(/\s+/);
+    const codes = words.map((word) =>
+      EXIT_NAMES.includes(word)
+        ? 64 + EXIT_NAMES.indexOf(word)
+        : /^\d{1,3}$/.test(word)
+        ? +word
+        : -1
+    ).filter((code) => code >= 0 && code <= 255);
+    if (codes.length < words.length) {
+      this.#tell(entry, `SuccessExitStatus=${entry.value}: signals are not carried`, true);
+    }
+    return { successCodes: [...new Set([0, ...codes])] };
+  }
+
+  #timeout(): ServiceDraft {
+    const isOneshot = this.#last("Type")?.value === "oneshot";
+    const entry = isOneshot
+      ? this.#last("TimeoutStartSec") ?? this.#last("TimeoutSec")
+      : this.#last("RuntimeMaxSec");
+    const ms = entry === undefined ? null : this.#span(entry);
+    return ms ? { timeout: formatDuration(ms) } : {};
+  }
+
+  #killAfter(): ServiceDraft {
+    const entry = this.#last("TimeoutStopSec");
+    const ms = entry === undefined ? null : this.#span(entry);
+    return ms ? { killAfter: formatDuration(ms) } : {};
+  }
+
+  #span(entry: UnitEntry): number | null {
+    try {
+      return readTimeSpan(entry.value);
+    } catch (error) {
+      if (!isJobError(error, "invalid_argument")) throw error;
+      this.#tell(entry, error.message, true);
+      return null;
+    }
+  }
+
+  #tellOthers(): void {
+    for (const entry of this.#unit.entries) {
+      const { section, key, value } = entry;
+      // Nothing is lost with what is off.
+      if (value === "" || /^(?:no|false|off|0)$/i.test(value)) continue;
+      const isOutput = /^Standard(?:Output|Error|Input)$/.test(key) && HARMLESS_OUTPUT.test(value);
+      const isOther = section === "Service" && !SERVICE_KEYS.has(key) && !isOutput;
+      const isType = key === "Type" && !PLAIN_TYPES.includes(value);
+      const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key);
+      if (isOther || isType || isCondition) {
+        this.#tell(entry, `${key}=${value} is not carried`, true);
+      }
+    }
+  }
+
+  #filled(text: string): string {
+    try {
+      return fillSpecifiers(text, this.#specifiers);
+    } catch {
+      return text;
+    }
+  }
+}
+
+/** What a service unit runs, and how; null when nothing is left of it. What is not carried is told. */
+export function readService(unit: Unit, tell: TellUnit): ServiceDraft | null {
+  return new ServiceReader(unit, tell).read();
+}

@@ -1,0 +1,126 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/** One assignment of a unit file. */
+export interface UnitEntry {
+  readonly section: string;
+  readonly key: string;
+  readonly value: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** A unit with its drop-ins. */
+export interface Unit {
+  /** Such as `backup.timer`, with the instance of a template. */
+  readonly name: string;
+  readonly file: string;
+  readonly entries: readonly UnitEntry[];
+}
+
+/** Where systemd looks for the units of the system, the first before the others. */
+export const UNIT_DIRECTORIES = [
+  "/etc/systemd/system",
+  "/run/systemd/system",
+  "/usr/local/lib/systemd/system",
+  "/usr/lib/systemd/system",
+  "/lib/systemd/system",
+];
+
+/** The assignments of a unit file, with lines that end in a backslash joined. */
+export function readUnitText(text: string, file: string): UnitEntry[] {
+  const entries: UnitEntry[] = [];
+  let section = "";
+  let held = "";
+  let first = 0;
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    const line = raw.trim();
+    if (held === "") first = index + 1;
+    if (/^[#;]/.test(line)) continue;
+    if (line.endsWith("\\")) {
+      held += `${line.slice(0, -1).trimEnd()} `;
+      continue;
+    }
+    const whole = held + line;
+    held = "";
+    const header = /^\[(.+)\]$/.exec(whole);
+    if (header !== null) section = header[1]!;
+    const assignment = /^([A-Za-z0-9-]+)\s*=\s*(.*)$/.exec(whole);
+    if (header === null && assignment !== null) {
+      entries.push({ section, key: assignment[1]!, value: assignment[2]!, file, line: first });
+    }
+  }
+  return entries;
+}
+
+/** `backup@home.timer` → `backup@.timer`; null for what is no instance. */
+function templateOf(name: string): string | null {
+  const match = /^([^@]+@)[^@]+(\.\w+)$/.exec(name);
+  return match === null ? null : match[1]! + match[2]!;
+}
+
+/** The instance of a name, `home` in `backup@home.timer`; empty without one. */
+export function instanceOf(name: string): string {
+  return /@(.*)\.\w+$/.exec(name)?.[1] ?? "";
+}
+
+/**
+ * Find and read a unit and its drop-ins.
+ *
+ * @param directories searched in this order
+ * @returns null when there is none
+ */
+export function openUnit(name: string, directories: readonly string[]): Unit | null {
+  const names = [name, templateOf(name)].filter((one) => one !== null);
+  for (const one of names) {
+    const file = directories.map((directory) => join(directory, one)).find((path) =>
+      existsSync(path)
+    );
+    if (file === undefined) continue;
+    const entries = readUnitText(readFileSync(file, "utf8"), file);
+    return { name, file, entries: [...entries, ...dropIns(names, directories)] };
+  }
+  return null;
+}
+
+function dropIns(names: readonly string[], directories: readonly string[]): UnitEntry[] {
+  const files = new Map<string, string>();
+  for (const directory of directories) {
+    for (const name of names) {
+      const path = join(directory, `${name}.d`);
+      if (!existsSync(path)) continue;
+      for (const file of readdirSync(path)) {
+        // The same name in an earlier directory replaces it.
+        if (file.endsWith(".conf") && !files.has(file)) files.set(file, join(path, file));
+      }
+    }
+  }
+  return [...files].sort(([a], [b]) => a < b ? -1 : 1)
+    .flatMap(([, path]) => readUnitText(readFileSync(path, "utf8"), path));
+}
+
+/** Values of a key in order; an empty assignment drops those before it. */
+export function valuesOf(unit: Unit, section: string, key: string): readonly UnitEntry[] {
+  const all = unit.entries.filter((entry) => entry.section === section && entry.key === key);
+  return all.slice(all.findLastIndex(({ value }) => value === "") + 1);
+}
+
+/** The last value of a key, or null. */
+export function valueOf(unit: Unit, section: string, key: string): string | null {
+  return valuesOf(unit, section, key).at(-1)?.value ?? null;
+}
+
+/** Whether a text means yes to systemd. */
+export function isYes(text: string | null): boolean {
+  return text !== null && /^(?:1|yes|true|on)$/i.test(text);
+}
+
+/** Name of a unit without its type: `backup` for `/x/backup.timer`. */
+export function unitStem(name: string): string {
+  return basename(name).replace(/\.\w+$/, "");
+}
+
+/** The directory of a unit's file. */
+export function unitDirectory(unit: Unit): string {
+  return dirname(unit.file);
+}

@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { importSystemd } from "../../src/tools/import/import_systemd.ts";
+import { calendarToCron, readTimeSpan } from "../../src/tools/import/systemd_calendar.ts";
+import { readUnitCommand, splitUnitWords } from "../../src/tools/import/systemd_command.ts";
+import { loadText } from "../support/config_world.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+// 40 runs of each were the same as those of "systemd-analyze calendar --iterations=40" of systemd 257.
+const CALENDARS: readonly [text: string, cron: string][] = [
+  ["Mon..Fri *-*-* 08:00:00", "0 8 * * 1-5"],
+  ["daily", "0 0 * * *"],
+  ["weekly UTC", "CRON_TZ=UTC 0 0 * * 1"],
+  ["quarterly", "0 0 1 1,4,7,10 *"],
+  ["*:0/15", "*/15 * * * *"],
+  ["*:*:0/10", "*/10 * * * * *"],
+  ["*-*-* 02:30:00 Europe/Berlin", "CRON_TZ=Europe/Berlin 30 2 * * *"],
+  ["Sat,Sun 10:00", "0 10 * * 6,0"],
+  ["Mon,Wed..Fri,", "0 0 * * 1,3-5"],
+  ["12-25", "0 0 25 12 *"],
+  ["*-*-2/2 4:05:06", "6 5 4 2-31/2 * *"],
+  ["8..18/2:30", "30 8-18/2 * * *"],
+  ["Mon *-*-1..7 06:00", "0 6 * * 1#1"],
+  ["Wed,Fri *-*-8..14 9:00", "0 9 * * 3#2,5#2"],
+  ["*-*~01 23:00", "0 23 L * *"],
+  ["Mon *-*~07/1 04:00", "0 4 * * 1L"],
+  ["Mon *-*-01 1:00", "0 1 */32 * 1"],
+  ["Sun *-*-13 12:00", "0 12 13 * */8,0"],
+];
+for (const [text, cron] of CALENDARS) {
+  test(`calendarToCron() turns "${text}" into "${cron}"`, () => {
+    assert.equal(calendarToCron(text), cron);
+  });
+}
+
+for (
+  const [text, message] of [
+    ["2026-*-* 00:00", /no years/],
+    ["Fri *-*-13 12:00", /must both match/],
+    ["*-*~03 12:00", /counted from the end/],
+    ["*-2-30 0:0", /never comes/],
+    ["foo bar", /"foo" is no day/],
+    ["12:00:00.5", /parts of a second/],
+    ["", /is no date/],
+    ["25:00", /hour "25" is out of range/],
+  ] as const
+) {
+  test(`calendarToCron() refuses "${text}"`, () => {
+    assert.throws(
+      () => calendarToCron(text),
+      (error) => isJobError(error, "invalid_argument") && message.test(error.message),
+    );
+  });
+}
+
+test("readTimeSpan() reads systemd's spans", () => {
+  const spans = ["15min", "1h 30min", "90", "5m30s", "2 hours", "1.5h", "0", "infinity"];
+  assert.deepEqual(spans.map(readTimeSpan), [
+    900_000,
+    5_400_000,
+    90_000,
+    330_000,
+    7_200_000,
+    5_400_000,
+    0,
+    null,
+  ]);
+  for (const text of ["", "x", "5 parsecs"]) assert.throws(() => readTimeSpan(text), /time span/);
+});
+
+test("splitUnitWords() takes quotes and escapes as systemd does", () => {
+  assert.deepEqual(splitUnitWords(`a "b c" 'd "e' f\\sg \\x41 ""`), [
+    "a",
+    "b c",
+    'd "e',
+    "f g",
+    "A",
+    "",
+  ]);
+  assert.throws(() => splitUnitWords('a "b'), /not closed/);
+});
+
+test("readUnitCommand() uses a shell only where there are variables", () => {
+  const read = (text: string) => readUnitCommand(text, { i: "home" });
+  assert.deepEqual(read("/bin/a %i %% $$x 'b c'")[0]!.argv, ["/bin/a", "home", "%", "$x", "b c"]);
+  const [variable] = read('/bin/a $X "${Y} z"');
+  assert.deepEqual([variable!.argv, variable!.line], [null, `/bin/a $X "\${Y}"' z'`]);
+  assert.deepEqual(
+    read("-/bin/a ; +/bin/b").map((one) => [
+      one.line,
+      one.isFailureIgnored,
+      one.isPrivileged,
+    ]),
+    [["/bin/a", true, false], ["/bin/b", false, true]],
+  );
+  assert.throws(() => read("/bin/a %b"), /%b stands for is known at run time/);
+});
+
+const BACKUP_TIMER = `[Unit]
+Description=Backup timer
+[Timer]
+OnCalendar=Mon..Fri *-*-* 08:00:00
+OnCalendar=*-*-01 03:00 UTC
+RandomizedDelaySec=10min
+Persistent=true
+WakeSystem=true
+`;
+const BACKUP_SERVICE = `# A comment
+[Unit]
+Description=Back up %i
+[Service]
+Type=oneshot
+User=nobody
+WorkingDirectory=/srv
+Environment="A=b c" D=e
+EnvironmentFile=/etc/default/backup
+UMask=0027
+Nice=5
+TimeoutStartSec=2h
+TimeoutStopSec=30
+SuccessExitStatus=2 TEMPFAIL
+PrivateTmp=yes
+ExecStart=/usr/bin/backup \\
+  --all "a b"
+`;
+
+test("importSystemd() carries a timer and its service, and tells the rest by line", async () => {
+  const files = { "backup.timer": BACKUP_TIMER, "backup.service": BACKUP_SERVICE };
+  await withTempDir(files, async ({ path }) => {
+    const { toml, notes } = importSystemd(`${path}/backup.timer`, { timezone: "Asia/Tokyo" });
+    assert.deepEqual(
+      notes.map(({ file, line, text, isLoss }) => [
+        `${file.slice(path.length + 1)}:${line}`,
+        text.split(/[= ]/, 1)[0],
+        isLoss,
+      ]),
+      [
+        ["backup.timer:8", "WakeSystem", true],
+        ["backup.service:15", "PrivateTmp", true],
+        ["backup.service:9", "EnvironmentFile", true],
+      ],
+    );
+    const outcome = await loadText(toml);
+    assert.deepEqual(outcome.problems, []);
+    const job = outcome.job("backup");
+    assert.deepEqual(job.command, {
+      argv: ["nice", "-n", "5", "/usr/bin/backup", "--all", "a b"],
+      cwd: "/srv",
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+        A: "b c",
+        D: "e",
+      },
+      user: "nobody",
+      group: null,
+      umask: 0o027,
+      stdin: null,
+      successCodes: [0, 2, 75],
+      parameters: [],
+    });
+    assert.deepEqual([job.options.timeoutMs, job.options.killAfterMs], [7_200_000, 30_000]);
+    assert.deepEqual(
+      job.schedules.map(({ cron, timezone, misfire, overlap, jitterMs }) => [
+        cron,
+        timezone,
+        misfire,
+        overlap,
+        jitterMs,
+      ]),
+      [
+        ["0 8 * * 1-5", "Asia/Tokyo", "latest", "skip", 600_000],
+        ["0 3 1 * *", "UTC", "latest", "skip", 600_000],
+      ],
+    );
+  });
+});
+
+test("importSystemd() reads a directory with templates, drop-ins and monotonic timers", async () => {
+  const files = {
+    "tick.timer": "[Timer]\nOnBootSec=0\nOnUnitActiveSec=15min\nUnit=work.service\n",
+    "work.service":
+      "[Service]\nExecStartPre=-/bin/pre\nExecStart=/bin/one\nExecStart=/bin/two ${HOME}\n",
+    "work.service.d/10-own.conf": "[Service]\nExecStart=\nExecStart=/bin/three ${HOME}\nUser=u\n",
+    "run@home.timer": "[Timer]\nOnCalendar=hourly\n",
+    "run@.service": "[Service]\nExecStart=/bin/run %i\n",
+    "gone.timer": "[Timer]\nOnCalendar=daily\n",
+    "bad.timer": "[Timer]\nOnCalendar=Fri *-*-13\n",
+    "bad.service": "[Service]\nExecStart=/bin/x\n",
+    "template@.timer": "[Timer]\nOnCalendar=daily\n",
+  };
+  await withTempDir(files, async ({ path }) => {
+    const { toml, notes } = importSystemd(path, { timezone: "UTC" });
+    const losses = notes.filter(({ isLoss }) => isLoss)
+      .map(({ file, text }) => `${file.slice(path.length + 1)}: ${text}`);
+    assert.deepEqual(losses, [
+      "bad.timer: Cannot carry OnCalendar=Fri *-*-13: a weekday and a day of the month that must both match cannot be said",
+      "bad.timer: left out: no schedule is left",
+      "gone.timer: left out: its unit gone.service is not found",
+    ]);
+    const outcome = await loadText(toml);
+    assert.deepEqual(outcome.problems, []);
+    assert.deepEqual(outcome.job("run-home").command!.argv, ["/bin/run", "home"]);
+    const tick = outcome.job("tick");
+    assert.equal(tick.command!.argv[2], `{ /bin/pre || :; } && /bin/three "\${HOME}"`);
+    assert.equal(tick.command!.user, "u");
+    assert.deepEqual(tick.schedules.map(({ cron, everyMs }) => [cron, everyMs]), [
+      ["@reboot", null],
+      [null, 900_000],
+    ]);
+  });
+});
+
+test("importSystemd() refuses what holds no timer", async () => {
+  await withTempDir({ "a.service": "" }, ({ path }) => {
+    const from = (name: string) => () => importSystemd(name, { timezone: "UTC" });
+    assert.throws(from(path), (error) => isJobError(error, "not_found"));
+    assert.throws(from(`${path}/none.timer`), (error) => isJobError(error, "not_found"));
+    assert.throws(from(`${path}/a.service`), (error) => isJobError(error, "invalid_argument"));
+  });
+});
