@@ -79,6 +79,7 @@ export async function startDaemon(
     defaults: config.defaults,
     scheduleDefaults: config.scheduleDefaults,
     timezone: config.timezone,
+    pools: config.worker.pools,
     now: systemClock.now().wallMs,
   });
   const problems = [...options.problems, ...loaded.problems];
@@ -142,6 +143,7 @@ function createManager(
     node: hostname(),
     version: VERSION,
     workers: count,
+    pools: config.worker.pools,
     leaseMs: config.worker.leaseMs,
     drainMs: config.worker.drainMs,
     jobDefaults: config.defaults,

@@ -66,6 +66,8 @@ export interface ManagerSetup {
   readonly store?: string | Store;
   /** Attempts at once; 4 by default. */
   readonly workers?: number;
+  /** Most attempts at once of the jobs of each pool. */
+  readonly pools?: Readonly<Record<string, number>>;
   /** Zone of schedules that name none; UTC by default. */
   readonly timezone?: string;
   /** Length of a claim's lease, in milliseconds or as a duration; 15 s by default. */
@@ -119,6 +121,7 @@ export class Manager extends CoreManager {
       node: setup.node ?? hostname(),
       version: VERSION,
       workers,
+      pools: setup.pools ?? {},
       leaseMs: milliseconds(setup.lease ?? "15s"),
       drainMs: milliseconds(setup.drain ?? "30s"),
       jobDefaults: OPTIONS,

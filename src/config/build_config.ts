@@ -34,6 +34,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       leaseMs: values["worker.lease"],
       drainMs: values["worker.drain"],
       idleMs: values["worker.idle"],
+      pools: values["worker.pools"],
     },
     defaults: {
       priority: values["defaults.priority"],
@@ -54,6 +55,11 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
         bytesMax: values["defaults.output.max_size"],
         linesMax: values["defaults.output.max_lines"],
       },
+      concurrency: [],
+      rate: [],
+      unique: null,
+      pool: null,
+      waitingMax: null,
     },
     scheduleDefaults: {
       overlap: values["defaults.overlap"],

@@ -56,6 +56,8 @@ export interface Config {
     readonly drainMs: number;
     /** How long an idle worker process is kept. */
     readonly idleMs: number;
+    /** Most attempts at once by the name of a pool. */
+    readonly pools: Readonly<Record<string, number>>;
   };
   /** Options that every job inherits. */
   readonly defaults: JobOptions;

@@ -14,6 +14,7 @@ import {
   string,
   timezone,
 } from "./readers.ts";
+import * as limits from "./limit_readers.ts";
 import { key, planned, schemaOf } from "./schema.ts";
 import { environment } from "./secrets.ts";
 import * as special from "./special_readers.ts";
@@ -158,6 +159,11 @@ export const KEYS = {
     "At a stop: how long running attempts may finish before they are stopped.",
   ),
   "worker.idle": key(duration(), "60s", "How long a worker process without work is kept."),
+  "worker.pools": key(
+    limits.pools(),
+    {},
+    'Most attempts at once of the jobs of a pool, `{ heavy = 2 }`; a job is in it by `pool = "heavy"`.',
+  ),
   "defaults.priority": key(OPTIONS.priority, 5, DOCS.priority),
   "defaults.timeout": key(OPTIONS.timeout, "0", DOCS.timeout),
   "defaults.kill_after": key(OPTIONS.kill_after, "10s", DOCS.kill_after),
@@ -295,9 +301,27 @@ export const JOB_KEYS = {
   "keep.failure": key(OPTIONS["keep.failure"], undefined, DOCS["keep.failure"]),
   "output.max_size": key(OPTIONS["output.max_size"], undefined, DOCS["output.max_size"]),
   "output.max_lines": key(OPTIONS["output.max_lines"], undefined, DOCS["output.max_lines"]),
-  concurrency: planned("Most instances of the job that run at once."),
+  concurrency: key(
+    limits.concurrency(),
+    undefined,
+    "Most instances that run at once: of the job, or of each value of a parameter. See below.",
+  ),
   limits: planned("Limits of memory, processor time and open files of the command."),
-  rate: planned("Most starts of the job in a span of time."),
+  rate: key(
+    limits.rate(),
+    undefined,
+    "Most starts in a span of time: of the job, or of each value of a parameter. See below.",
+  ),
+  pool: key(
+    string(),
+    undefined,
+    "Pool of `worker.pools` that bounds how many run at once on a node.",
+  ),
+  waiting_max: key(
+    integer(1, INT32_MAX),
+    undefined,
+    "Most instances that wait at once; a further one is refused.",
+  ),
   unique: planned("What makes two instances of the job the same one."),
 };
 

@@ -171,6 +171,10 @@ function readOptions(values: JobValues): JobTable["options"] {
       bytesMax: values["output.max_size"],
       linesMax: values["output.max_lines"],
     }),
+    concurrency: values.concurrency,
+    rate: values.rate,
+    pool: values.pool,
+    waitingMax: values.waiting_max,
     retry: defined({
       max: values["retry.max"],
       backoff: values["retry.backoff"],

@@ -1,7 +1,19 @@
-import { JobError } from "./errors.ts";
+import { isJobError, JobError } from "./errors.ts";
 import type { ArgumentInput, JobFunction, JobHandlers } from "./job.ts";
 import { KIND_LENGTH_MAX } from "./job.ts";
 import { quoteValue } from "./describe.ts";
+import {
+  CODE_STYLE,
+  CONCURRENCY_WANTED,
+  type ConcurrencyInput,
+  parseConcurrency,
+  parseRate,
+  parseUnique,
+  RATE_WANTED,
+  type RateInput,
+  type UniqueInput,
+  uniqueWanted,
+} from "./limit_inputs.ts";
 import { nearest } from "./nearest.ts";
 import type { Misfire, Overlap } from "./schedule.ts";
 
@@ -44,6 +56,16 @@ export interface JobInput extends JobHandlers {
     readonly failure?: DurationInput;
   };
   readonly isolation?: "process" | "inline";
+  /** Most instances that run at once, of the job or of each value of a parameter. */
+  readonly concurrency?: number | ConcurrencyInput | readonly (number | ConcurrencyInput)[];
+  /** Most starts in a span of time, `"10/1m"`, of the job or of each value of a parameter. */
+  readonly rate?: string | RateInput | readonly (string | RateInput)[];
+  /** What makes two instances the same one: "arguments", parameters, or an object. */
+  readonly unique?: string | readonly string[] | UniqueInput;
+  /** The pool of workers that it takes its share of. */
+  readonly pool?: string;
+  /** Most instances that wait at once; a further one is refused. */
+  readonly waitingMax?: number;
   /** Cron expression, nickname or `@every 15m`, or several. */
   readonly schedule?: string | readonly string[];
   /** IANA zone of the schedules. */
@@ -67,6 +89,16 @@ const isObject: Check = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isShare: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
 
+const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
+  try {
+    parse(value);
+    return true;
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    return false;
+  }
+};
+
 /** The keys of one object: what each may be, in words and as a check. */
 type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
 
@@ -85,6 +117,11 @@ const JOB_KEYS: Keys = {
   crashesMax: ["a whole number of 0 or more", isWhole(0)],
   keep: ["a duration or an object", (value) => isDuration(value) || isObject(value)],
   isolation: ['"process" or "inline"', isOneOf(["process", "inline"])],
+  concurrency: [CONCURRENCY_WANTED, isParsed(parseConcurrency)],
+  rate: [RATE_WANTED, isParsed((value) => parseRate(value, CODE_STYLE))],
+  unique: [uniqueWanted(CODE_STYLE), isParsed((value) => parseUnique(value, CODE_STYLE))],
+  pool: ["text that is not empty", (value) => isText(value) && value !== ""],
+  waitingMax: ["a whole number of 1 or more", isWhole(1)],
   schedule: [
     "text or a list of texts",
     (value) => isText(value) || (Array.isArray(value) && value.every(isText)),

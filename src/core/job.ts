@@ -1,4 +1,5 @@
 import type { JobManager } from "./job_manager.ts";
+import type { ConcurrencyLimit, RateLimit, UniquePolicy } from "./limits.ts";
 import type { Signature } from "./signature.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 import type { JobState } from "./state.ts";
@@ -25,6 +26,13 @@ export interface JobOptions {
   readonly keepFailureMs: number;
   readonly isolation: "process" | "inline";
   readonly output: OutputLimits;
+  readonly concurrency: readonly ConcurrencyLimit[];
+  readonly rate: readonly RateLimit[];
+  readonly unique: UniquePolicy | null;
+  /** The pool of workers that it takes its share of; null for none. */
+  readonly pool: string | null;
+  /** Most instances that wait at once; null for no limit. */
+  readonly waitingMax: number | null;
 }
 
 /** How much of what an attempt prints is kept: half of it from the beginning, half from the end. */
@@ -44,6 +52,11 @@ export const JOB_DEFAULTS: JobOptions = {
   keepFailureMs: 30 * 86_400_000,
   isolation: "process",
   output: { bytesMax: 1_048_576, linesMax: 10_000 },
+  concurrency: [],
+  rate: [],
+  unique: null,
+  pool: null,
+  waitingMax: null,
 };
 
 /** Arguments by position, or by parameter name. */

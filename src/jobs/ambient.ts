@@ -148,6 +148,19 @@ declare module "ts-job" {
   /** Milliseconds, or text such as "90s", "1h30m" or "7d". */
   export type DurationInput = number | string;
 
+  export interface ConcurrencyInput {
+    readonly max: number;
+    /** A parameter, a path into one such as "customer.id", or several. */
+    readonly by?: string | readonly string[];
+    readonly per?: "cluster" | "node";
+  }
+
+  export interface RateInput {
+    readonly max: number;
+    readonly per: DurationInput;
+    readonly by?: string | readonly string[];
+  }
+
   /**
    * A job with options, as a module's default export:
    *   export default { timeout: "1m", run(x: number) { return x; } } satisfies JobInput;
@@ -178,6 +191,20 @@ declare module "ts-job" {
       readonly failure?: DurationInput;
     };
     readonly isolation?: "process" | "inline";
+    /** Most instances that run at once: of the job, or of each value of a parameter. */
+    readonly concurrency?: number | ConcurrencyInput | readonly (number | ConcurrencyInput)[];
+    /** Most starts in a span, "10/1m": of the job, or of each value of a parameter. */
+    readonly rate?: string | RateInput | readonly (string | RateInput)[];
+    /** What makes two instances the same one: "arguments", parameters, or an object. */
+    readonly unique?: string | readonly string[] | {
+      readonly by?: string | readonly string[];
+      readonly for?: DurationInput;
+      readonly onConflict?: "keep" | "replace";
+    };
+    /** The pool of workers that it takes its share of. */
+    readonly pool?: string;
+    /** Most instances that wait at once; a further one is refused. */
+    readonly waitingMax?: number;
     /** Cron expression, nickname or "@every 15m", or several. */
     readonly schedule?: string | readonly string[];
     /** IANA zone of the schedules. */

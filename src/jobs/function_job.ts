@@ -1,6 +1,7 @@
 import { convertArguments } from "../core/convert.ts";
 import { checkJobInput, checkKind, type JobInput } from "../core/define.ts";
 import { JobError } from "../core/errors.ts";
+import { checkLimits } from "../core/limits.ts";
 import type { JobDefinition, JobHandlers, JobOptions } from "../core/job.ts";
 import type { ScheduleDefaults } from "../core/schedule.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "./read_signature.ts";
@@ -40,6 +41,8 @@ export function resolveFunctionJob(
     now: inherited.now,
   });
   const args = input.args ?? [];
+  const options = resolveOptions(input, inherited.options);
+  checkLimits({ kind, signature, limits: options, unique: options.unique });
   if (schedules.length > 0 || input.args !== undefined) convertArguments(signature, args, { kind });
   const handlers = handlersOf(input);
   return {
@@ -47,7 +50,7 @@ export function resolveFunctionJob(
     description: input.description ?? "",
     source: { type: "function", run: input.run, handlers },
     signature,
-    options: resolveOptions(input, inherited.options),
+    options,
     schedules: schedules.map((spec) => ({ spec, arguments: args })),
     hasHandler: hasHandlerOf(handlers),
     registeredAt: inherited.now,

@@ -3,6 +3,7 @@ import { checkKind } from "../core/define.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ArgumentInput, JobDefinition, JobOptions } from "../core/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../core/job_table.ts";
+import { checkLimits, checkPool } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
 import type { ScheduleDefaults } from "../core/schedule.ts";
 import type { Signature } from "../core/signature.ts";
@@ -27,6 +28,8 @@ export interface LoadRequest {
   readonly scheduleDefaults: ScheduleDefaults;
   /** IANA zone of schedules that name none. */
   readonly timezone: string;
+  /** The pools that a job may be in, by name; absent: not checked. */
+  readonly pools?: Readonly<Record<string, number>>;
   /** Epoch ms. */
   readonly now: number;
   readonly clock?: Clock;
@@ -189,16 +192,35 @@ class Loader {
       : resolveSchedules(input, { kind, timezone, defaults: scheduleDefaults, now });
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
     checkArguments(kind, signature, args, specs.length > 0, table);
+    const options = withTable(resolveOptions(input, this.#request.defaults), table);
+    this.#checkLimits(kind, signature, options, table);
     return {
       kind,
       description: table?.description ?? input.description ?? firstLine(signature.doc),
       source: { type: "module", path: file.path, entry: kind, version: file.version },
       signature,
-      options: withTable(resolveOptions(input, this.#request.defaults), table),
+      options,
       schedules: specs.map((spec) => ({ spec, arguments: args })),
       hasHandler: descriptor.hasHandler,
       registeredAt: now,
     };
+  }
+
+  #checkLimits(
+    kind: string,
+    signature: Signature,
+    options: JobOptions,
+    table: JobTable | undefined,
+  ): void {
+    const { pools } = this.#request;
+    try {
+      checkLimits({ kind, signature, limits: options, unique: options.unique });
+      if (pools) checkPool(kind, options.pool, pools);
+    } catch (error) {
+      const problem = toJobError(error, `Cannot limit job "${kind}"`);
+      const key = problem.path as keyof JobTable["options"];
+      throw table?.options[key] === undefined ? problem : new TableError(problem, table.place);
+    }
   }
 
   #addTable(
@@ -223,12 +245,14 @@ class Loader {
       const resolved = resolveCommand(command, table.params);
       const { signature } = resolved;
       checkArguments(kind, signature, table.arguments, table.schedules.length > 0, table);
+      const options = withTable(this.#request.defaults, table);
+      this.#checkLimits(kind, signature, options, table);
       jobs.push({
         kind,
         description: table.description ?? "",
         source: { type: "command", command: resolved.command },
         signature,
-        options: withTable(this.#request.defaults, table),
+        options,
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
         hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
         registeredAt: this.#request.now,
@@ -242,7 +266,7 @@ class TableError extends JobError {
   readonly place: Place;
 
   constructor(error: JobError, place: Place) {
-    super(error.code, error.message, { hint: error.hint, path: "args", cause: error });
+    super(error.code, error.message, { hint: error.hint, path: error.path, cause: error });
     this.place = place;
   }
 }
@@ -261,10 +285,14 @@ function checkArguments(
   } catch (error) {
     if (table === undefined) throw error;
     throw new TableError(
-      toJobError(error, `Cannot convert the arguments of job "${kind}"`),
+      withPath("args", toJobError(error, `Cannot convert the arguments of job "${kind}"`)),
       table.place,
     );
   }
+}
+
+function withPath(path: string, { code, message, hint, cause }: JobError): JobError {
+  return new JobError(code, message, { hint, path, cause });
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {

@@ -1,6 +1,7 @@
 import type { DurationInput, JobInput } from "../core/define.ts";
 import { parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
+import { CODE_STYLE, parseConcurrency, parseRate, parseUnique } from "../core/limit_inputs.ts";
 import type { JobOptions, RetryPolicy } from "../core/job.ts";
 import { type ScheduleDefaults, SCHEDULES_MAX, type ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
@@ -27,6 +28,18 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
     keepFailureMs: durationOf("keep.failure", keep.failure) ?? base.keepFailureMs,
     isolation: input.isolation ?? base.isolation,
     output: base.output,
+    ...resolveLimits(input, base),
+  };
+}
+
+function resolveLimits(input: PlainInput, base: JobOptions) {
+  const { concurrency, rate, unique } = input;
+  return {
+    concurrency: concurrency === undefined ? base.concurrency : parseConcurrency(concurrency),
+    rate: rate === undefined ? base.rate : parseRate(rate, CODE_STYLE),
+    unique: unique === undefined ? base.unique : parseUnique(unique, CODE_STYLE),
+    pool: input.pool ?? base.pool,
+    waitingMax: input.waitingMax ?? base.waitingMax,
   };
 }
 

@@ -173,7 +173,8 @@ export class Dispatcher {
     this.#isClaiming = true;
     try {
       const at = clock.now();
-      const request = { at, node, kinds: registry.kinds, limit: free, leaseMs };
+      const { kinds, limits } = registry;
+      const request = { at, node, kinds, limits, limit: free, leaseMs };
       const { value, at: claimedAt } = await store.claim(request);
       this.#answers.answered("claim");
       const answeredMs = clock.now().monotonicMs;
@@ -193,8 +194,9 @@ export class Dispatcher {
 
   // By the store's time, at which it just gave all that was due: a node whose clock is ahead must not ask again at once.
   async #armNextDue(claimedAt: number, answeredMs: number): Promise<void> {
-    const { store, clock, registry } = this.#options;
-    const { instanceAt } = await store.nextDue({ at: clock.now(), kinds: registry.kinds });
+    const { store, clock, registry, node } = this.#options;
+    const { kinds, limits } = registry;
+    const { instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
     if (instanceAt === null) return;
     const elapsedMs = clock.now().monotonicMs - answeredMs;
     this.#armWake(Math.max(instanceAt - claimedAt - elapsedMs, REFUSED_WAIT_MS));

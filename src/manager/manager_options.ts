@@ -22,6 +22,8 @@ export interface ManagerOptions {
   readonly node: string;
   readonly version: string;
   readonly workers: number;
+  /** Most attempts at once of the jobs of each pool on this node. */
+  readonly pools?: Readonly<Record<string, number>>;
   readonly leaseMs: number;
   /** How long `stop` lets running attempts finish. */
   readonly drainMs: number;

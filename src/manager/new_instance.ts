@@ -8,6 +8,7 @@ import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
 import { jitterOf } from "../core/tick_decision.ts";
 import type { ScheduleOptions, SchedulePreview } from "./api.ts";
+import { queueKeyOf } from "./instance_keys.ts";
 
 /** Priorities that the wire can carry, less −1, which there means unset. */
 const PRIORITY_MAX = 2 ** 31 - 1;
@@ -37,13 +38,14 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
   if (!isUuid(id)) {
     throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
   }
+  const { argumentsJson } = preview;
   return {
     id,
     kind: job.kind,
     priority: preview.priority,
-    queueKey: job.kind,
+    queueKey: queueKeyOf(job, argumentsJson),
     uniqueKey: checkUniqueKey(options.uniqueKey),
-    argumentsJson: preview.argumentsJson,
+    argumentsJson,
     dueAt: preview.dueAt,
     scheduleId: null,
     scheduledFor: null,
@@ -85,7 +87,7 @@ export function tickInstance(
     id: tick.id,
     kind: job.kind,
     priority: record.priority ?? job.options.priority,
-    queueKey: job.kind,
+    queueKey: queueKeyOf(job, record.argumentsJson),
     uniqueKey: null,
     argumentsJson: record.argumentsJson,
     dueAt: tick.at + jitterOf(record.id, tick.node, record.spec.jitterMs),
@@ -105,7 +107,7 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
     id: seed.id,
     kind: past.kind,
     priority: past.priority,
-    queueKey: past.queueKey,
+    queueKey: queueKeyOf(job, past.argumentsJson),
     uniqueKey: null,
     argumentsJson: past.argumentsJson,
     dueAt: seed.nowMs,
@@ -151,8 +153,13 @@ export function checkBatchSize(count: number): void {
 }
 
 function policyOf(job: JobDefinition) {
-  const { crashesMax, keepSuccessMs, keepFailureMs } = job.options;
-  return { crashesMax, keepSuccessMs, keepFailureMs };
+  const { crashesMax, keepSuccessMs, keepFailureMs, waitingMax } = job.options;
+  return {
+    crashesMax,
+    keepSuccessMs,
+    keepFailureMs,
+    ...(waitingMax === null ? {} : { waitingMax }),
+  };
 }
 
 function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {

@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
+import { type ClaimLimits, hasLimits } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
 
 /** How many kinds an error lists at most. */
@@ -8,24 +9,51 @@ const LISTED_KINDS_MAX = 10;
 /** The jobs that this node knows, by kind. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
+  readonly #pools: Readonly<Record<string, number>>;
   #kinds: ReadonlySet<string> = new Set();
+  #limits: ClaimLimits = { kinds: new Map(), pools: [] };
+
+  /** @param pools most attempts at once of each pool on this node */
+  constructor(pools: Readonly<Record<string, number>> = {}) {
+    this.#pools = pools;
+  }
 
   /** The kinds served; a new set object after each change, the same one in between. */
   get kinds(): ReadonlySet<string> {
     return this.#kinds;
   }
 
+  /** What holds their claims back; a new object after each change, the same one in between. */
+  get limits(): ClaimLimits {
+    return this.#limits;
+  }
+
   /** Add a job, or replace the one of its kind. */
   set(job: JobDefinition): void {
     this.#jobs.set(job.kind, job);
-    this.#kinds = new Set(this.#jobs.keys());
+    this.#changed();
   }
 
   /** Whether there was one. */
   delete(kind: string): boolean {
     const existed = this.#jobs.delete(kind);
-    if (existed) this.#kinds = new Set(this.#jobs.keys());
+    if (existed) this.#changed();
     return existed;
+  }
+
+  #changed(): void {
+    this.#kinds = new Set(this.#jobs.keys());
+    const jobs = [...this.#jobs.values()];
+    const pools = Object.entries(this.#pools).map(([name, max]) => ({
+      name,
+      max,
+      kinds: new Set(jobs.filter(({ options }) => options.pool === name).map(({ kind }) => kind)),
+    }));
+    const kinds = jobs.filter(({ options }) => hasLimits(options)).map(({ kind, options }) => {
+      const { concurrency, rate } = options;
+      return [kind, { concurrency, rate }] as const;
+    });
+    this.#limits = { kinds: new Map(kinds), pools: pools.filter(({ kinds }) => kinds.size > 0) };
   }
 
   find(kind: string): JobDefinition | undefined {

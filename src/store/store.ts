@@ -10,6 +10,7 @@ import type {
   StoredLogEntry,
 } from "../core/instance.ts";
 import type { InstanceQuery, Page, PageRequest } from "../core/query.ts";
+import type { ClaimLimits } from "../core/limits.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { FinalState, JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
@@ -46,6 +47,8 @@ export interface NewInstance extends InstancePolicy {
   readonly scheduleId: string | null;
   readonly scheduledFor: number | null;
   readonly retryOf: string | null;
+  /** Refused when as many of its kind wait; absent: never. */
+  readonly waitingMax?: number;
   /** Epoch ms by which it must have ended; null for none. */
   readonly deadlineAt: number | null;
 }
@@ -63,6 +66,8 @@ export interface ClaimRequest {
   readonly node: string;
   /** The kinds that the node serves; keep the same set object while it does not change. */
   readonly kinds: ReadonlySet<string>;
+  /** What holds kinds back; keep the same object while it does not change. */
+  readonly limits?: ClaimLimits;
   readonly limit: number;
   readonly leaseMs: number;
 }
@@ -157,6 +162,11 @@ export interface Pause {
   readonly at: number;
 }
 
+/** Who asks when there is something to do: a node with what it claims by. */
+export type NextDueRequest =
+  & Pick<ClaimRequest, "at" | "kinds">
+  & Partial<Pick<ClaimRequest, "node" | "limits">>;
+
 /** When there will be something to do, epoch ms; a time in the past means now. */
 export interface NextDue {
   /** The store's time of this answer: what the others are measured by. */
@@ -223,7 +233,10 @@ export interface Store {
   enqueue(
     request: { readonly at: Instant; readonly instances: readonly NewInstance[] },
   ): Promise<Committed<readonly EnqueueResult[]>>;
-  /** Take due instances to execute, by priority, then due time, then acceptance; honours pauses. The lease runs from `at`. */
+  /**
+   * Take due instances to execute, by priority, then due time, then acceptance, as far as pauses and limits let them. The lease
+   * runs from `at`, and with it the slots; a start is counted in the same transaction.
+   */
   claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>>;
   renew(request: RenewRequest): Promise<Committed<readonly RenewResult[]>>;
   settle(
@@ -319,8 +332,8 @@ export interface Store {
   ): Promise<Committed<boolean>>;
   listPauses(): Promise<readonly Pause[]>;
 
-  /** The earliest due time of a waiting instance of `kinds` that no pause holds, and of a schedule. */
-  nextDue(request: { readonly at: Instant; readonly kinds: ReadonlySet<string> }): Promise<NextDue>;
+  /** When a claim would next give something, and when a schedule is due. A slot that others free is told by a hint. */
+  nextDue(request: NextDueRequest): Promise<NextDue>;
   /** Listen to changes by any node; answers how to stop. */
   subscribe(listener: (hint: ChangeHint) => void): () => void;
 }

@@ -39,6 +39,7 @@ export async function loadProject(
     tables: config.jobs,
     defaults: config.defaults,
     timezone: config.timezone,
+    pools: config.worker.pools,
     scheduleDefaults: config.scheduleDefaults,
     now: options.nowMs,
   });

@@ -4,6 +4,31 @@ import { BATCH_MAX } from "../../src/store/store.ts";
 import { START, type StoreCases } from "./store_world.ts";
 
 export const enqueueCases: StoreCases = {
+  "fault 54: enqueue() refuses more than may wait, and nothing else": async (world) => {
+    const waitingMax = 3;
+    await world.add({ waitingMax, dueAt: START + 9_000 }, { waitingMax });
+    const running = await world.claim();
+    const batch = [{ waitingMax }, { waitingMax }, { waitingMax }];
+    const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
+    const [refused, other] = await Promise.allSettled([
+      world.add(...batch),
+      world.add({ kind: "other", waitingMax }),
+    ]);
+    assert.equal(other.status, "fulfilled");
+    assert.ok(refused.status === "rejected" && isFull(refused.reason));
+    assert.equal((await world.store.list({ kinds: ["mail"] }, { limit: 9 })).items.length, 2);
+    const [last] = await world.add({ waitingMax }, { waitingMax });
+    await assert.rejects(world.add({ waitingMax }), isFull);
+    const error = { name: "Error", message: "boom" };
+    const outcome = { type: "retry", dueAt: START, reason: "error", error } as const;
+    assert.equal((await world.settle(running[0]!, { outcome })).status, "settled");
+    await world.cancel(last!.id);
+    await assert.rejects(world.add({ waitingMax }), isFull);
+    await world.cancel(running[0]!.id);
+    await world.add({ waitingMax });
+    await world.add({});
+  },
+
   "enqueue() keeps every field": async (world) => {
     const input = world.newInstance({
       kind: "grüße/日本 😀",

@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import { claimCases } from "./claim_cases.ts";
 import { enqueueCases } from "./enqueue_cases.ts";
+import { limitCases } from "./limit_cases.ts";
 import { openCases } from "./open_cases.ts";
 import { overlapCases } from "./overlap_cases.ts";
 import { readCases } from "./read_cases.ts";
@@ -30,6 +31,7 @@ export function exerciseStore(
     ...openCases,
     ...enqueueCases,
     ...claimCases,
+    ...limitCases,
     ...settleCases,
     ...scheduleCases,
     ...overlapCases,

@@ -1,4 +1,4 @@
-import type { JobDefinition, JobOptions } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition, type JobOptions } from "../../src/core/job.ts";
 import { Manager } from "../../src/manager/manager.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
@@ -13,6 +13,7 @@ import { SimExecutor, type SimJob, type SimRun } from "./sim_executor.ts";
 export const LEASE_MS = 3_000;
 
 export const SIM_OPTIONS: JobOptions = {
+  ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
   killAfterMs: 1_000,

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Instance, LogEntry, Progress } from "../../src/core/instance.ts";
-import type { CommandSpec, JobDefinition, JobOptions, JobSource } from "../../src/core/job.ts";
+import {
+  type CommandSpec,
+  JOB_DEFAULTS,
+  type JobDefinition,
+  type JobOptions,
+  type JobSource,
+} from "../../src/core/job.ts";
 import type { ParameterShape, Signature } from "../../src/core/signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { runtimeName } from "../../src/platform/process.ts";
@@ -16,6 +22,7 @@ const NO_TYPES: Signature = {
 };
 
 const OPTIONS: JobOptions = {
+  ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
   killAfterMs: 10_000,

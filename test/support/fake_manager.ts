@@ -1,6 +1,6 @@
 import { JobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
-import type { JobDefinition } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition } from "../../src/core/job.ts";
 import { isFinal } from "../../src/core/state.ts";
 import type { JobState } from "../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent } from "../../src/manager/api.ts";
@@ -16,6 +16,7 @@ export function fakeJob(kind: string, options: Partial<JobDefinition> = {}): Job
     source: { type: "system", name: kind },
     signature: { parameters: [], resultCount: null, isTyped: false, warnings: [] },
     options: {
+      ...JOB_DEFAULTS,
       priority: 5,
       timeoutMs: 0,
       killAfterMs: 10_000,

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { JobDefinition, JobOptions } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition, type JobOptions } from "../../src/core/job.ts";
 import type { ConfigProblem, JobTable } from "../../src/core/job_table.ts";
 import { loadJobs, type LoadRequest } from "../../src/jobs/load_jobs.ts";
 import { runtimeName } from "../../src/platform/process.ts";
@@ -8,6 +8,7 @@ import { withTempDir } from "./temp_dir.ts";
 export const NOW_MS = Date.UTC(2026, 0, 1);
 
 export const OPTIONS: JobOptions = {
+  ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
   killAfterMs: 10_000,

@@ -1,7 +1,12 @@
 import { encodeError } from "../../src/core/encode.ts";
 import { JobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
-import type { JobDefinition, JobOptions, JobSchedule } from "../../src/core/job.ts";
+import {
+  JOB_DEFAULTS,
+  type JobDefinition,
+  type JobOptions,
+  type JobSchedule,
+} from "../../src/core/job.ts";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
 import type { JobState } from "../../src/core/state.ts";
 import { Manager } from "../../src/manager/manager.ts";
@@ -160,6 +165,7 @@ export class StoreLink {
 }
 
 const OPTIONS: JobOptions = {
+  ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
   killAfterMs: 1_000,

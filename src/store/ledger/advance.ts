@@ -5,7 +5,7 @@ import { skipReason } from "../../core/tick_decision.ts";
 import { type Advance, type AdvanceResult, BATCH_MAX, type NewInstance } from "../store.ts";
 import { checkBatch, checkNewInstance, checkTime } from "./checks.ts";
 import { cancelRow } from "./cancel.ts";
-import { insertHeld, insertInstance } from "./enqueue.ts";
+import { insertHeld, insertInstance, roomFor } from "./enqueue.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -119,7 +119,7 @@ function whyNot(state: LedgerState, moment: Moment, step: Step): string | null {
   if (reason !== null) return reason;
   if (state.tables.get(fire.id)) return "id taken";
   if (fire.uniqueKey !== null && state.tables.openByKey(fire.uniqueKey)) return "unique key taken";
-  return null;
+  return roomFor(state, fire) > 0 ? null : "queue full";
 }
 
 /** Accept the instance of a tick; it is held while one before it is unfinished, unless the overlap is allowed. */

@@ -16,6 +16,13 @@ export function checkLimit(limit: number, action: string): void {
   );
 }
 
+/** A quota is used up: unlike a full medium, it refuses one operation and leaves the others be. */
+export class QuotaError extends JobError {
+  constructor(message: string, hint: string) {
+    super("resource_exhausted", message, { hint });
+  }
+}
+
 /** @throws JobError `invalid_argument` when a batch has more than BATCH_MAX items */
 export function checkBatch(count: number, action: string): void {
   if (count <= BATCH_MAX) return;
@@ -45,6 +52,7 @@ export function checkNewInstance(input: NewInstance): void {
     );
   }
   checkTime(input.dueAt, "dueAt");
+  if (input.waitingMax !== undefined) checkInteger(input.waitingMax, "waitingMax");
   if (input.scheduledFor !== null) checkTime(input.scheduledFor, "scheduledFor");
   if (input.deadlineAt !== null) checkTime(input.deadlineAt, "deadlineAt");
   checkInteger(input.priority, "priority");

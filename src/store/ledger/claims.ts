@@ -1,7 +1,9 @@
 import type { Instance } from "../../core/instance.ts";
 import type { ClaimRequest, RenewRequest, RenewResult } from "../store.ts";
 import { checkBatch, checkLimit } from "./checks.ts";
-import { compareReady, type ReadyKey, type Row } from "./row.ts";
+import { Gate } from "./gate.ts";
+import { claimLimited } from "./limited_claims.ts";
+import { compareReady, type ReadyKey, readyKeyOf, type Row } from "./row.ts";
 import { claimInstance } from "./rules.ts";
 import { finishAttempt } from "./settle.ts";
 import type { LedgerState, Moment } from "./state.ts";
@@ -16,22 +18,37 @@ export function claim(
   request: ClaimRequest,
 ): readonly Instance[] {
   checkLimit(request.limit, "claim");
+  const gate = new Gate(state, moment, request);
   const firstLater = state.tables.firstLater(null);
   if (firstLater !== null && firstLater <= moment.wallMs) {
     state.promote(moment.wallMs, PROMOTE_MAX);
   }
+  openQueues(state, moment, request, gate);
   const kinds = claimableKinds(state, moment, request.kinds);
   if (kinds.length === 0) return [];
   const take = (row: Row): Instance => {
     const instance = claimInstance(row.instance, request.node, moment.at);
     const after: Row = { seq: row.seq, instance, isReady: null, expireAt: null };
-    state.update(row, after);
+    state.updateClaimed(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
     state.setLease(instance.id, { row: after, untilMs, logCount: 0 });
     return instance;
   };
+  const isPlain = (kind: string) => state.counts.get(kind)!.behind === 0 && !gate.isLimited(kind);
+  if (!kinds.every(isPlain)) {
+    return claimLimited(state, kinds, { gate, limit: request.limit, take });
+  }
   if (kinds.length === 1) return state.tables.ready(kinds[0]!, request.limit).map(take);
   return takeAcross(state, kinds, request.limit).map(take);
+}
+
+/** Let the queues go whose hold has ended, or was by other limits. */
+function openQueues(state: LedgerState, moment: Moment, request: ClaimRequest, gate: Gate): void {
+  const { queues } = state;
+  const stampOf = (kind: string) => gate.stampOf(kind);
+  const isLetGo = queues.noteLimits(gate.limits, request.kinds, stampOf);
+  const isReleased = queues.release(moment.wallMs, PROMOTE_MAX);
+  if (isLetGo || isReleased) state.isDirty = true;
 }
 
 function claimableKinds(
@@ -70,8 +87,7 @@ function takeAcross(state: LedgerState, kinds: readonly string[], limit: number)
     taken.push(peek(state, run, limit)!);
     run.next += 1;
     const row = peek(state, run, limit);
-    heads[best] = row &&
-      { priority: row.instance.priority, dueAt: row.instance.dueAt, seq: row.seq };
+    heads[best] = row && readyKeyOf(row);
   }
   return taken;
 }

@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { EnqueueResult, NewInstance } from "../store.ts";
-import { checkBatch, checkNewInstance } from "./checks.ts";
+import { checkBatch, checkNewInstance, QuotaError } from "./checks.ts";
 import { acceptInstance, storable } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -16,6 +16,7 @@ export function enqueue(
   const accepted: Instance[] = [];
   const byId = new Map<string, Instance>();
   const byKey = new Map<string, Instance>();
+  const countByKind = new Map<string, number>();
   for (const input of inputs) {
     checkNewInstance(input);
     const sameId = byId.get(input.id) ?? state.tables.get(input.id)?.instance;
@@ -28,6 +29,9 @@ export function enqueue(
       results.push({ instance: there, outcome: sameId ? "sameId" : "sameKey" });
       continue;
     }
+    const room = roomFor(state, input) - (countByKind.get(input.kind) ?? 0);
+    if (room <= 0) throw fullQueue(input);
+    countByKind.set(input.kind, (countByKind.get(input.kind) ?? 0) + 1);
     const instance = acceptInstance(input, moment.at);
     byId.set(instance.id, instance);
     if (instance.uniqueKey !== null) byKey.set(instance.uniqueKey, instance);
@@ -42,6 +46,20 @@ export function enqueue(
 export function insertHeld(state: LedgerState, instance: Instance): void {
   state.seq += 1;
   state.insert({ seq: state.seq, instance, isReady: null, expireAt: null });
+}
+
+/** How many more of an instance's kind may wait. */
+export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): number {
+  if (waitingMax === undefined) return Infinity;
+  const counts = state.counts.get(kind);
+  return waitingMax - (counts ? counts.ready + counts.later : 0);
+}
+
+function fullQueue({ kind, waitingMax }: NewInstance): QuotaError {
+  return new QuotaError(
+    `Cannot schedule job "${kind}": ${waitingMax} of its instances wait already`,
+    "Try again later, or raise the job's waiting_max",
+  );
 }
 
 /** Write an instance that was checked, and tell of it. */

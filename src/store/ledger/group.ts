@@ -1,6 +1,7 @@
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { Committed } from "../store.ts";
+import { QuotaError } from "./checks.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
 /** Turns of the event loop that a group waits for a busy medium, at about 3 ms each. */
@@ -125,8 +126,8 @@ export class GroupCommit {
       return { operation, committed: { rev: state.rev, at: moment.at, value } };
     } catch (error) {
       // Anything else may have left the operation half written.
-      const isRefusal = error instanceof JobError &&
-        !["unavailable", "resource_exhausted", "internal"].includes(error.code);
+      const isRefusal = error instanceof QuotaError || error instanceof JobError &&
+          !["unavailable", "resource_exhausted", "internal"].includes(error.code);
       if (!isRefusal) throw error;
       return { operation, error };
     }

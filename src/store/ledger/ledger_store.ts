@@ -12,6 +12,7 @@ import type {
   LogAppend,
   LogQuery,
   NewInstance,
+  NextDueRequest,
   OpenRequest,
   PageRequest,
   PutSchedule,
@@ -284,10 +285,10 @@ export class LedgerStore implements Store {
     return pauses.filter(({ until }) => until === null || until > this.#lastWallMs);
   }
 
-  async nextDue(request: { readonly at: Instant; readonly kinds: ReadonlySet<string> }) {
+  async nextDue(request: NextDueRequest) {
     const state = this.#reader("look for what is due");
     const at = this.#options.clock?.() ?? request.at;
-    return { at: at.wallMs, ...nextDue(state, this.#group.momentOf(at), request.kinds) };
+    return { at: at.wallMs, ...nextDue(state, this.#group.momentOf(at), request) };
   }
 
   subscribe(listener: (hint: ChangeHint) => void): () => void {

@@ -1,5 +1,7 @@
-import type { NextDue, Pause } from "../store.ts";
+import type { NextDue, NextDueRequest, Pause } from "../store.ts";
 import { checkTime } from "./checks.ts";
+import { Gate } from "./gate.ts";
+import { claimableAt } from "./limited_claims.ts";
 import { storable } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -48,18 +50,27 @@ export function removeEndedPauses(state: LedgerState, moment: Moment): void {
 export function nextDue(
   state: LedgerState,
   moment: Moment,
-  kinds: ReadonlySet<string>,
+  request: Omit<NextDueRequest, "at">,
 ): Omit<NextDue, "at"> {
   return {
-    instanceAt: nextInstance(state, moment, kinds),
+    instanceAt: nextInstance(state, moment, request.kinds, new Gate(state, moment, request)),
     scheduleAt: state.scheduleCount === 0 ? null : state.tables.firstSchedule(),
   };
+}
+
+/** When something of a kind with ready rows can be claimed; Infinity for when a slot is freed. */
+function readyAt(state: LedgerState, moment: Moment, kind: string, gate: Gate): number {
+  if (state.counts.get(kind)!.behind > 0 || gate.isLimited(kind)) {
+    return claimableAt(state, gate, kind, moment.wallMs);
+  }
+  return Math.min(state.head(kind)!.dueAt, moment.wallMs);
 }
 
 function nextInstance(
   state: LedgerState,
   moment: Moment,
   kinds: ReadonlySet<string>,
+  gate: Gate,
 ): number | null {
   let next = Infinity;
   const served: string[] = [];
@@ -70,7 +81,7 @@ function nextInstance(
     if (!kinds.has(kind) || pausedUntil !== null) isEveryKindFree = false;
     if (!kinds.has(kind)) continue;
     if (counts.ready > 0) {
-      next = Math.min(next, pausedUntil ?? Math.min(state.head(kind)!.dueAt, moment.wallMs));
+      next = Math.min(next, pausedUntil ?? readyAt(state, moment, kind, gate));
     }
     if (counts.later > 0) served.push(kind);
   }

@@ -16,6 +16,7 @@ const TICK_KEEP_MS = 400 * 86_400_000;
 export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
   checkLimit(limit, "delete instances");
   removeEndedPauses(state, moment);
+  if (state.tables.removeStarts(moment.wallMs, limit) > 0) state.isDirty = true;
   if (state.tables.removeTicks(moment.wallMs - TICK_KEEP_MS, limit) > 0) state.isDirty = true;
   return removeRows(state, state.tables.expired(moment.wallMs, limit));
 }

@@ -8,6 +8,8 @@ export interface Row {
   readonly instance: Instance;
   /** Whether a waiting instance was seen due; null when it does not wait, or is held until one before it is final. */
   readonly isReady: boolean | null;
+  /** Whether a ready row stands behind the first of its queue: only the first of a queue with a key is claimed. */
+  readonly isBehind?: boolean;
   /** When a final instance may be deleted, epoch ms; null before. */
   readonly expireAt: number | null;
 }
@@ -52,6 +54,8 @@ export interface KindCounts {
   ready: number;
   /** Waiting for their time. */
   later: number;
+  /** Of the ready ones, those that are not first in their queue. */
+  behind: number;
 }
 
 const INDEX = Object.fromEntries(JOB_STATES.map((state, index) => [state, index])) as Record<
@@ -76,5 +80,15 @@ export function compareReady(left: ReadyKey, right: ReadyKey): number {
 
 /** Counts of a kind without instances. */
 export function emptyCounts(): KindCounts {
-  return { states: JOB_STATES.map(() => 0), ready: 0, later: 0 };
+  return { states: JOB_STATES.map(() => 0), ready: 0, later: 0, behind: 0 };
+}
+
+/** The place of a row among ready ones. */
+export function readyKeyOf({ seq, instance }: Row): ReadyKey {
+  return { priority: instance.priority, dueAt: instance.dueAt, seq };
+}
+
+/** Whether an instance waits in a queue of its own key, not in that of its kind. */
+export function isKeyed({ kind, queueKey }: Pick<Instance, "kind" | "queueKey">): boolean {
+  return queueKey !== kind;
 }

@@ -54,5 +54,12 @@ export function finishAttempt(
   if (departure) state.addDeparture(row, departure);
   state.setLease(instance.id, undefined);
   if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+  noteFreed(state, moment, instance.kind);
   return instance;
+}
+
+/** A slot is free: tell those whose limits held back what waits for it. */
+function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
+  if (!state.usage.has(kind) || state.counts.get(kind)!.ready === 0) return;
+  state.hints.push({ type: "instances", dueAt: moment.wallMs });
 }

@@ -5,12 +5,17 @@ import {
   type Departure,
   emptyCounts,
   isHeld,
+  isKeyed,
   type KindCounts,
   type ReadyKey,
+  readyKeyOf,
   type Row,
   stateIndex,
 } from "./row.ts";
+import { Queues } from "./queues.ts";
+import { Rates } from "./rates.ts";
 import type { Stretch, Tables } from "./tables.ts";
+import { Usage } from "./usage.ts";
 
 const FIRST: Stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
@@ -43,6 +48,10 @@ export class LedgerState {
   counts = new Map<string, KindCounts>();
   readonly leases = new Map<string, Lease>();
   readonly pauses = new Map<string | null, Pause>();
+  readonly queues: Queues;
+  readonly rates: Rates;
+  /** Slots in use. */
+  readonly usage: Usage;
   hints: ChangeHint[] = [];
   scheduleCount = 0;
   /** How many instances each schedule holds back until one before them is final; schedules without are absent. */
@@ -56,6 +65,12 @@ export class LedgerState {
 
   constructor(tables: Tables) {
     this.tables = tables;
+    this.queues = new Queues(tables, (row, isBehind) => this.#move(row, isBehind));
+    this.rates = new Rates(tables);
+    const leases = this.leases;
+    this.usage = new Usage(function* () {
+      for (const { row } of leases.values()) yield row.instance;
+    });
   }
 
   /** Read again what the tables hold: at opening, and after a transaction that failed. */
@@ -72,10 +87,14 @@ export class LedgerState {
     this.held = this.tables.readHeld();
     this.#ended.clear();
     this.#heads.clear();
+    this.queues.load(this.at);
+    this.rates.clear();
+    this.usage.clear();
   }
 
   /** Write what was gathered and commit; the group's leases stand. */
   commit(): void {
+    this.rates.save();
     for (const kind of this.#dirtyKinds) this.tables.saveCounts(kind, this.counts.get(kind)!);
     this.tables.commit({ rev: this.rev, at: this.at, seq: this.seq });
     this.#endGroup();
@@ -88,6 +107,7 @@ export class LedgerState {
         if (lease) this.leases.set(id, lease);
         else this.leases.delete(id);
       }
+      this.usage.clear();
       this.hints = [];
     }
     this.#endGroup();
@@ -99,26 +119,48 @@ export class LedgerState {
     this.#leaseUndo.length = 0;
   }
 
-  insert(row: Row): void {
+  insert(given: Row): void {
     this.isDirty = true;
+    const row = this.queues.place(given);
     this.tables.insert(row);
     this.#count(row, 1);
     this.#hold(row, 1);
-    if (row.isReady) this.noteReady(row.instance.kind, keyOf(row));
+    if (row.isReady && !row.isBehind) this.noteReady(row.instance.kind, readyKeyOf(row));
   }
 
-  update(before: Row, after: Row): void {
+  update(given: Row, wanted: Row): void {
+    const isQueued = given.isReady === true && isKeyed(given.instance);
+    // What was done to others of its queue may have moved it since it was read.
+    const before = isQueued ? this.tables.get(given.instance.id)! : given;
+    const after = before.isReady === true ? wanted : this.queues.place(wanted);
+    this.#replace(before, after);
+    if (isQueued && !before.isBehind) this.queues.refill(before.instance);
+  }
+
+  /** A ready row becomes a processing one. Its queue is settled by the claim that took it. */
+  updateClaimed(before: Row, after: Row): void {
+    this.#replace(before, after);
+  }
+
+  #replace(before: Row, after: Row): void {
     this.isDirty = true;
     this.tables.update(before, after);
     if (
-      before.instance.state !== after.instance.state || before.isReady !== after.isReady
+      before.instance.state !== after.instance.state || before.isReady !== after.isReady ||
+      before.isBehind !== after.isBehind
     ) {
       this.#count(before, -1);
       this.#count(after, 1);
     }
     if (this.held.size > 0) this.#noteEnd(before, after);
-    if (before.isReady) this.#forgetHead(before);
-    if (after.isReady) this.noteReady(after.instance.kind, keyOf(after));
+    if (before.isReady && !before.isBehind) this.#forgetHead(before);
+    if (after.isReady && !after.isBehind) {
+      this.noteReady(after.instance.kind, readyKeyOf(after));
+    }
+  }
+
+  #move(row: Row, isBehind: boolean): void {
+    this.#replace(row, { ...row, isBehind });
   }
 
   remove(row: Row): void {
@@ -149,21 +191,26 @@ export class LedgerState {
   /** Rows became ready by the passing of time. */
   promote(wallMs: number, limit: number): number {
     const promoted = this.tables.promote(wallMs, limit);
-    for (const { kind, ...key } of promoted) {
+    for (const { kind, queueKey, ...key } of promoted) {
       const counts = this.counts.get(kind)!;
       counts.later -= 1;
       counts.ready += 1;
       this.#dirtyKinds.add(kind);
-      this.noteReady(kind, key);
+      if (isKeyed({ kind, queueKey })) counts.behind += 1;
+      else this.noteReady(kind, key);
     }
     if (promoted.length > 0) this.isDirty = true;
+    this.queues.settlePromoted(promoted);
     return promoted.length;
   }
 
   setLease(id: string, lease: Lease | undefined): void {
-    this.#leaseUndo.push([id, this.leases.get(id)]);
+    const before = this.leases.get(id);
+    this.#leaseUndo.push([id, before]);
     if (lease) this.leases.set(id, lease);
     else this.leases.delete(id);
+    if (lease && !before) this.usage.change(lease.row.instance, 1);
+    else if (before && !lease) this.usage.change(before.row.instance, -1);
   }
 
   /** The lease of a claim that is held; undefined for a stale one. */
@@ -224,10 +271,7 @@ export class LedgerState {
     counts.states[stateIndex(state)]! += change;
     if (row.isReady === true) counts.ready += change;
     else if (row.isReady === false) counts.later += change;
+    if (row.isBehind) counts.behind += change;
     this.#dirtyKinds.add(kind);
   }
-}
-
-function keyOf(row: Row): ReadyKey {
-  return { priority: row.instance.priority, dueAt: row.instance.dueAt, seq: row.seq };
 }

@@ -45,6 +45,34 @@ export interface LogStretch {
   readonly limit: number;
 }
 
+/** A row that became ready by the passing of time. */
+export interface PromotedRow extends ReadyKey {
+  readonly kind: string;
+  readonly queueKey: string;
+}
+
+/** A queue within a kind; its key is the kind for all that have none. */
+export interface QueueName {
+  readonly kind: string;
+  readonly queueKey: string;
+}
+
+/** A queue that a rate holds back: none of its rows is offered to a claim. */
+export interface Hold extends QueueName {
+  /** Epoch ms. */
+  readonly until: number;
+  /** The limits that hold it, as text: others let it go. */
+  readonly stamp: string;
+}
+
+/** Starts of a queue within a span: times, epoch ms, and how many at each, oldest first. */
+export type Starts = readonly (readonly [at: number, count: number])[];
+
+/** Which starts are counted together. */
+export interface RateWindow extends QueueName {
+  readonly perMs: number;
+}
+
 /**
  * Rows and their indexes, all calls synchronous; what they mean is the ledger's matter. Calls that write stand between
  * `begin` and `commit`. They throw JobError when the medium fails.
@@ -74,13 +102,30 @@ export interface Tables {
   /** The first row at or after `seq`: where it is and when it was created. */
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
 
-  /** Waiting rows of a kind that were seen due, in claim order. */
-  ready(kind: string, limit: number): readonly Row[];
+  /** Waiting rows of a kind that were seen due and stand behind none, in claim order, those after `after`. */
+  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[];
   firstReady(kind: string): ReadyKey | null;
-  /** Mark waiting rows with `dueAt` ≤ `wallMs` as ready, earliest first. */
-  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[];
+  /** Mark waiting rows with `dueAt` ≤ `wallMs` as ready, earliest first; those with a queue key as behind. */
+  promote(wallMs: number, limit: number): readonly PromotedRow[];
+  /** The first ready row of a queue with a key: of those that stand behind, or the one that does not. */
+  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null;
   /** The earliest due time of rows that are not ready: of a kind, or of all. */
   firstLater(kind: string | null): number | null;
+
+  hold(queue: QueueName): Hold | null;
+  saveHold(hold: Hold): void;
+  removeHold(queue: QueueName): void;
+  /** Holds that ended, earliest first. */
+  endedHolds(wallMs: number, limit: number): readonly Hold[];
+  /** When the first hold ends: of a kind, or of all. */
+  firstHold(kind: string | null): number | null;
+  /** End the holds of a kind whose stamp is another, or all of them; answers how many. */
+  endHolds(kind: string | null, stamp: string | null): number;
+  starts(window: RateWindow): Starts;
+  /** @param expireAt when the last of them no longer counts, epoch ms */
+  saveStarts(window: RateWindow, starts: Starts, expireAt: number): void;
+  /** Forget starts that expired before `before`; answers how many windows. */
+  removeStarts(before: number, limit: number): number;
 
   addDeparture(row: Row, departure: Departure): void;
   /** From attempt `fromAttempt` on. */

@@ -1,6 +1,6 @@
 import { isFinal } from "../../core/state.ts";
-import { isHeld, type ReadyKey, type Row, stateIndex } from "../ledger/row.ts";
-import type { Stretch, Track } from "../ledger/tables.ts";
+import { isHeld, isKeyed, type ReadyKey, readyKeyOf, type Row, stateIndex } from "../ledger/row.ts";
+import type { PromotedRow, QueueName, Stretch, Track } from "../ledger/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
@@ -35,6 +35,9 @@ export class MemoryRows {
   readonly #all = new SortedKeys();
   readonly #kindStates = new KeyFamily();
   readonly #ready = new KeyFamily();
+  /** By queue: the ready rows that stand behind its first. */
+  readonly #behind = new KeyFamily();
+  readonly #firsts = new KeyFamily();
   readonly #later = new SortedKeys();
   readonly #laterByKind = new KeyFamily();
   readonly #schedules = new KeyFamily();
@@ -111,13 +114,20 @@ export class MemoryRows {
     return counts;
   }
 
-  ready(kind: string, limit: number): readonly Row[] {
+  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {
     const rows: Row[] = [];
-    for (const [, , seq] of this.#ready.get(kind)?.walk(LOWEST, false) ?? []) {
+    const from: Key = after ? [after.priority, after.dueAt, after.seq + 1] : LOWEST;
+    for (const [, , seq] of this.#ready.get(kind)?.walk(from, false) ?? []) {
       rows.push(this.#bySeq.get(seq)!);
       if (rows.length === limit) break;
     }
     return rows;
+  }
+
+  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null {
+    const family = isBehind ? this.#behind : this.#firsts;
+    const key = family.get(queueOf(queue))?.first();
+    return key ? this.#bySeq.get(key[2])! : null;
   }
 
   firstReady(kind: string): ReadyKey | null {
@@ -125,15 +135,16 @@ export class MemoryRows {
     return key ? { priority: key[0], dueAt: key[1], seq: key[2] } : null;
   }
 
-  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[] {
-    const promoted: (ReadyKey & { readonly kind: string })[] = [];
+  promote(wallMs: number, limit: number): readonly PromotedRow[] {
+    const promoted: PromotedRow[] = [];
     while (promoted.length < limit) {
       const first = this.#later.first();
       if (!first || first[0] > wallMs) break;
       const before = this.#bySeq.get(first[2])!;
-      this.replace(before, { ...before, isReady: true });
-      const { kind, priority, dueAt } = before.instance;
-      promoted.push({ kind, priority, dueAt, seq: before.seq });
+      const { kind, queueKey } = before.instance;
+      const isBehind = isKeyed(before.instance);
+      this.replace(before, { ...before, isReady: true, ...(isBehind ? { isBehind } : {}) });
+      promoted.push({ kind, queueKey, ...readyKeyOf(before) });
     }
     return promoted;
   }
@@ -172,8 +183,12 @@ export class MemoryRows {
 
   #enter(row: Row): void {
     const { kind, priority, dueAt } = row.instance;
-    if (row.isReady === true) this.#ready.add(kind, [priority, dueAt, row.seq]);
-    else if (row.isReady === false) {
+    if (row.isReady === true) {
+      const key: Key = [priority, dueAt, row.seq];
+      if (row.isBehind) this.#behind.add(queueOf(row.instance), key);
+      else this.#ready.add(kind, key);
+      if (!row.isBehind && isKeyed(row.instance)) this.#firsts.add(queueOf(row.instance), key);
+    } else if (row.isReady === false) {
       this.#later.add([dueAt, 0, row.seq]);
       this.#laterByKind.add(kind, [dueAt, 0, row.seq]);
     }
@@ -182,8 +197,12 @@ export class MemoryRows {
 
   #leave(row: Row): void {
     const { kind, priority, dueAt } = row.instance;
-    if (row.isReady === true) this.#ready.delete(kind, [priority, dueAt, row.seq]);
-    else if (row.isReady === false) {
+    if (row.isReady === true) {
+      const key: Key = [priority, dueAt, row.seq];
+      if (row.isBehind) this.#behind.delete(queueOf(row.instance), key);
+      else this.#ready.delete(kind, key);
+      if (!row.isBehind && isKeyed(row.instance)) this.#firsts.delete(queueOf(row.instance), key);
+    } else if (row.isReady === false) {
       this.#later.delete([dueAt, 0, row.seq]);
       this.#laterByKind.delete(kind, [dueAt, 0, row.seq]);
     }
@@ -199,6 +218,10 @@ export class MemoryRows {
     if (instance.uniqueKey !== null) this.#seqByOpenKey.delete(instance.uniqueKey);
     if (instance.scheduleId !== null) this.#openSchedules.delete(instance.scheduleId, [0, 0, seq]);
   }
+}
+
+function queueOf({ kind, queueKey }: QueueName): string {
+  return `${kind} ${queueKey}`;
 }
 
 function seqKey(row: Row): Key {

@@ -10,7 +10,19 @@ import {
   type ReadyKey,
   type Row,
 } from "../ledger/row.ts";
-import type { Head, LogStretch, Stretch, Tables, Track } from "../ledger/tables.ts";
+import type {
+  Head,
+  Hold,
+  LogStretch,
+  PromotedRow,
+  QueueName,
+  RateWindow,
+  Starts,
+  Stretch,
+  Tables,
+  Track,
+} from "../ledger/tables.ts";
+import { MemoryLimits } from "./memory_limits.ts";
 import { MemoryLogs } from "./memory_logs.ts";
 import { MemoryRows } from "./memory_rows.ts";
 import { SortedKeys } from "./sorted_keys.ts";
@@ -25,6 +37,7 @@ export class MemoryTables implements Tables {
   #epoch = 0;
   readonly #rows = new MemoryRows();
   readonly #logs = new MemoryLogs();
+  readonly #limits = new MemoryLimits();
   readonly #departures = new Map<number, Departure[]>();
   readonly #schedules = new Map<string, ScheduleRecord>();
   readonly #scheduleIds: string[] = [];
@@ -94,20 +107,60 @@ export class MemoryTables implements Tables {
     return row ? { seq: row.seq, createdAt: row.instance.createdAt } : null;
   }
 
-  ready(kind: string, limit: number): readonly Row[] {
-    return this.#rows.ready(kind, limit);
+  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {
+    return this.#rows.ready(kind, limit, after);
+  }
+
+  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null {
+    return this.#rows.firstOfQueue(queue, isBehind);
   }
 
   firstReady(kind: string): ReadyKey | null {
     return this.#rows.firstReady(kind);
   }
 
-  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[] {
+  promote(wallMs: number, limit: number): readonly PromotedRow[] {
     return this.#rows.promote(wallMs, limit);
   }
 
   firstLater(kind: string | null): number | null {
     return this.#rows.firstLater(kind);
+  }
+
+  hold(queue: QueueName): Hold | null {
+    return this.#limits.hold(queue);
+  }
+
+  saveHold(hold: Hold): void {
+    this.#limits.saveHold(hold);
+  }
+
+  removeHold(queue: QueueName): void {
+    this.#limits.removeHold(queue);
+  }
+
+  endedHolds(wallMs: number, limit: number): readonly Hold[] {
+    return this.#limits.endedHolds(wallMs, limit);
+  }
+
+  firstHold(kind: string | null): number | null {
+    return this.#limits.firstHold(kind);
+  }
+
+  endHolds(kind: string | null, stamp: string | null): number {
+    return this.#limits.endHolds(kind, stamp);
+  }
+
+  starts(window: RateWindow): Starts {
+    return this.#limits.starts(window);
+  }
+
+  saveStarts(window: RateWindow, starts: Starts, expireAt: number): void {
+    this.#limits.saveStarts(window, starts, expireAt);
+  }
+
+  removeStarts(before: number, limit: number): number {
+    return this.#limits.removeStarts(before, limit);
   }
 
   addDeparture(row: Row, departure: Departure): void {

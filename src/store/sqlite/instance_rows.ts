@@ -19,6 +19,7 @@ const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, se
 const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
   node = NULL, failures = ?, crashes = ?, error = ?, version = ? WHERE seq = ?`;
 const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
+const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 /** What few instances have. */
@@ -30,7 +31,7 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
   const queueKey = i.queueKey === i.kind ? null : i.queueKey;
   statements.run(
     INSERT,
-    ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), toReady(row.isReady)],
+    ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), readyOf(row)],
     ...[i.priority, i.dueAt, i.createdAt, i.scheduledAt, queueKey, i.uniqueKey, i.scheduleId],
     ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
     ...[i.keepFailureMs, i.argumentsJson, packExtra(i)],
@@ -49,8 +50,11 @@ export function updateRow(statements: Statements, before: Row, after: Row): void
       const counted = [i.failures, i.crashes];
       statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, i.version, seq);
     }
+  } else if (i === before.instance) {
+    statements.run(MOVE, readyOf(after), seq);
+    return;
   } else if (i.state === "scheduled") {
-    const ready = after.isReady ? 1 : 0;
+    const ready = readyOf(after);
     const times = [i.dueAt, i.scheduledAt];
     const counted = [i.failures, i.crashes];
     statements.run(AGAIN, ready, i.reason, ...times, ...counted, errorJson, i.version, seq);
@@ -63,6 +67,11 @@ export function updateRow(statements: Statements, before: Row, after: Row): void
   if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
 }
 
+function readyOf({ isReady, isBehind }: Row): number | null {
+  if (isReady === true) return isBehind ? 2 : 1;
+  return isReady === null ? null : 0;
+}
+
 function packExtra({ progress, deadlineAt }: Instance): string | null {
   if (progress === null && deadlineAt === null) return null;
   const extra: Extra = {
@@ -70,10 +79,6 @@ function packExtra({ progress, deadlineAt }: Instance): string | null {
     ...(deadlineAt === null ? {} : { deadlineAt }),
   };
   return JSON.stringify(extra);
-}
-
-function toReady(isReady: boolean | null): Value {
-  return isReady === null ? null : Number(isReady);
 }
 
 /** A row from the columns of table `instance`. */
@@ -85,7 +90,8 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
   const extra: Extra = packed === null ? {} : JSON.parse(packed);
   return {
     seq: fields.seq as number,
-    isReady: ready === null ? null : ready === 1,
+    isReady: ready === null ? null : ready > 0,
+    ...(ready === 2 ? { isBehind: true } : {}),
     expireAt: fields.expire_at as number | null,
     instance: {
       id: fields.id as string,

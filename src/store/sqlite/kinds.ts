@@ -6,6 +6,7 @@ const COLUMNS = [
   ...JOB_STATES.map((state) => state === "timedOut" ? "timed_out" : state),
   "ready",
   "later",
+  "behind",
 ];
 const SAVE = `UPDATE kind SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`;
 
@@ -50,13 +51,14 @@ export class Kinds {
         states: COLUMNS.slice(0, JOB_STATES.length).map((column) => fields[column] as number),
         ready: fields.ready as number,
         later: fields.later as number,
+        behind: fields.behind as number,
       });
     }
     return counts;
   }
 
-  save(name: string, { states, ready, later }: KindCounts): void {
-    this.#statements.run(SAVE, ...states, ready, later, this.idOf(name));
+  save(name: string, { states, ready, later, behind }: KindCounts): void {
+    this.#statements.run(SAVE, ...states, ready, later, behind, this.idOf(name));
   }
 
   #learn(id: number, name: string): void {

@@ -35,9 +35,11 @@ CREATE TABLE kind (
   canceled INTEGER NOT NULL DEFAULT 0,
   timed_out INTEGER NOT NULL DEFAULT 0,
   ready INTEGER NOT NULL DEFAULT 0,
-  later INTEGER NOT NULL DEFAULT 0
+  later INTEGER NOT NULL DEFAULT 0,
+  behind INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- ready: 0 not yet due, 1 offered to claims, 2 behind the first of its queue; null when it does not wait.
 CREATE TABLE instance (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -77,6 +79,7 @@ CREATE TABLE instance (
 CREATE UNIQUE INDEX instance_id ON instance (id);
 CREATE INDEX instance_kind_state ON instance (kind, state);
 CREATE INDEX instance_ready ON instance (kind, priority, due_at) WHERE ready = 1;
+CREATE INDEX instance_queue ON instance (kind, queue_key, ready, priority, due_at) WHERE queue_key IS NOT NULL AND ready > 0;
 CREATE INDEX instance_later ON instance (due_at) WHERE ready = 0;
 CREATE INDEX instance_later_kind ON instance (kind, due_at) WHERE ready = 0;
 CREATE INDEX instance_expire ON instance (expire_at) WHERE expire_at IS NOT NULL;
@@ -131,6 +134,27 @@ CREATE TABLE tick (
   PRIMARY KEY (schedule_id, from_at)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tick_at ON tick (at);
+
+CREATE TABLE hold (
+  kind TEXT NOT NULL,
+  queue_key TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  stamp TEXT NOT NULL,
+  PRIMARY KEY (kind, queue_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hold_until ON hold (until);
+CREATE INDEX hold_kind_until ON hold (kind, until);
+
+-- Starts that a rate counts, as JSON; an empty key is the whole kind.
+CREATE TABLE rate (
+  kind TEXT NOT NULL,
+  queue_key TEXT NOT NULL,
+  per_ms INTEGER NOT NULL,
+  starts TEXT NOT NULL,
+  expire_at INTEGER NOT NULL,
+  PRIMARY KEY (kind, queue_key, per_ms)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rate_expire ON rate (expire_at);
 
 -- An empty kind stands for all.
 CREATE TABLE pause (

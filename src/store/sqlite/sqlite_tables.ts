@@ -3,17 +3,30 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "../ledger/row.ts";
-import type { Head, LogStretch, Stretch, Tables, Track } from "../ledger/tables.ts";
-import { stateIndex } from "../ledger/row.ts";
+import type {
+  Head,
+  Hold,
+  LogStretch,
+  PromotedRow,
+  QueueName,
+  RateWindow,
+  Starts,
+  Stretch,
+  Tables,
+  Track,
+} from "../ledger/tables.ts";
 import { type OpenRequest, type Pause, STORE_FORMAT } from "../store.ts";
 import { insertRow, readRow, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
 import { makeDirectory, openDatabase, openInMemory } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import * as schedules from "./schedule_rows.ts";
+import * as limits from "./limit_rows.ts";
 import * as logs from "./log_rows.ts";
 import { isBusy, toStoreError } from "./sqlite_error.ts";
 import { type Fields, Statements, type Value } from "./statements.ts";
+import { sourceOf } from "./track_sources.ts";
+import * as waiting from "./waiting_rows.ts";
 
 const IN_MEMORY = ":memory:";
 const DEPARTURE_COLUMNS = "attempt, fence, node, processed_at, scheduled_at, reason";
@@ -142,7 +155,7 @@ export class SqliteTables implements Tables {
   }
 
   scan(track: Track, { from, to, isReverse, limit }: Stretch): readonly Row[] {
-    const [source, ...values] = this.#sourceOf(track);
+    const [source, ...values] = sourceOf(this.#kinds, track);
     const order = isReverse ? "DESC" : "ASC";
     return this.#rows(
       `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`,
@@ -158,47 +171,60 @@ export class SqliteTables implements Tables {
     return found ? { seq: found.seq as number, createdAt: found.created_at as number } : null;
   }
 
-  ready(kind: string, limit: number): readonly Row[] {
-    return this.#rows(
-      `SELECT * FROM instance INDEXED BY instance_ready WHERE kind = ? AND ready = 1
-       ORDER BY priority, due_at, seq LIMIT ?`,
-      this.#kinds.knownId(kind),
-      limit,
-    );
+  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {
+    return waiting.readyRows(this.#statements, this.#kinds, { kind, limit, after });
   }
 
   firstReady(kind: string): ReadyKey | null {
-    const found = this.#statements.get(
-      `SELECT priority, due_at, seq FROM instance INDEXED BY instance_ready
-       WHERE kind = ? AND ready = 1 ORDER BY priority, due_at, seq LIMIT 1`,
-      this.#kinds.knownId(kind),
-    );
-    return found ? readyKey(found) : null;
+    return waiting.firstReady(this.#statements, this.#kinds, kind);
   }
 
-  promote(wallMs: number, limit: number): readonly (ReadyKey & { readonly kind: string })[] {
-    return this.#statements.all(
-      `UPDATE instance SET ready = 1 WHERE seq IN (
-         SELECT seq FROM instance INDEXED BY instance_later
-         WHERE ready = 0 AND due_at <= ? ORDER BY due_at LIMIT ?)
-       RETURNING kind, priority, due_at, seq`,
-      wallMs,
-      limit,
-    ).map((fields) => ({ kind: this.#kinds.nameOf(fields.kind as number), ...readyKey(fields) }));
+  promote(wallMs: number, limit: number): readonly PromotedRow[] {
+    return waiting.promote(this.#statements, this.#kinds, { wallMs, limit });
   }
 
   firstLater(kind: string | null): number | null {
-    const found = kind === null
-      ? this.#statements.get(
-        `SELECT due_at FROM instance INDEXED BY instance_later WHERE ready = 0
-         ORDER BY due_at LIMIT 1`,
-      )
-      : this.#statements.get(
-        `SELECT due_at FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ready = 0
-         ORDER BY due_at LIMIT 1`,
-        this.#kinds.knownId(kind),
-      );
-    return found ? found.due_at as number : null;
+    return waiting.firstLater(this.#statements, this.#kinds, kind);
+  }
+
+  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null {
+    return waiting.firstOfQueue(this.#statements, this.#kinds, queue, isBehind);
+  }
+
+  hold(queue: QueueName): Hold | null {
+    return limits.getHold(this.#statements, queue);
+  }
+
+  saveHold(hold: Hold): void {
+    limits.saveHold(this.#statements, hold);
+  }
+
+  removeHold(queue: QueueName): void {
+    limits.removeHold(this.#statements, queue);
+  }
+
+  endedHolds(wallMs: number, limit: number): readonly Hold[] {
+    return limits.endedHolds(this.#statements, wallMs, limit);
+  }
+
+  firstHold(kind: string | null): number | null {
+    return limits.firstHold(this.#statements, kind);
+  }
+
+  endHolds(kind: string | null, stamp: string | null): number {
+    return limits.endHolds(this.#statements, kind, stamp);
+  }
+
+  starts(window: RateWindow): Starts {
+    return limits.getStarts(this.#statements, window);
+  }
+
+  saveStarts(window: RateWindow, starts: Starts, expireAt: number): void {
+    limits.saveStarts(this.#statements, window, starts, expireAt);
+  }
+
+  removeStarts(before: number, limit: number): number {
+    return limits.removeStarts(this.#statements, before, limit);
   }
 
   addDeparture(row: Row, departure: Departure): void {
@@ -332,49 +358,6 @@ export class SqliteTables implements Tables {
   #rows(sql: string, ...values: Value[]): Row[] {
     return this.#statements.all(sql, ...values).map((fields) => readRow(this.#kinds, fields));
   }
-
-  /** The index that a track walks along with the condition and values that pick its part. */
-  #sourceOf(track: Track): [string, ...Value[]] {
-    switch (track.type) {
-      case "all":
-        return ["WHERE"];
-      case "idPrefix":
-        return [
-          "INDEXED BY instance_id WHERE id >= ? AND id < ? AND",
-          track.idPrefix,
-          `${track.idPrefix}\u{10ffff}`,
-        ];
-      case "kindState": {
-        const source = "INDEXED BY instance_kind_state WHERE kind = ? AND state = ? AND";
-        return [source, this.#kinds.knownId(track.kind), stateIndex(track.state)];
-      }
-      case "schedule":
-        return sparse("schedule_id", "instance_schedule", track.scheduleId);
-      case "openSchedule":
-        return [
-          `INDEXED BY instance_open_schedule
-           WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 AND`,
-          track.scheduleId,
-        ];
-      case "uniqueKey":
-        return sparse("unique_key", "instance_unique_key", track.uniqueKey);
-      case "retryOf":
-        return sparse("retry_of", "instance_retry_of", track.retryOf);
-    }
-  }
-}
-
-// SQLite takes an index over the rows that have a value only when the condition says so itself.
-function sparse(column: string, index: string, value: string): [string, string] {
-  return [`INDEXED BY ${index} WHERE ${column} = ? AND ${column} IS NOT NULL AND`, value];
-}
-
-function readyKey(fields: Fields): ReadyKey {
-  return {
-    priority: fields.priority as number,
-    dueAt: fields.due_at as number,
-    seq: fields.seq as number,
-  };
 }
 
 function readDeparture(fields: Fields): Departure {

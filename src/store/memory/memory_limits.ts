@@ -1,0 +1,90 @@
+import type { Hold, QueueName, RateWindow, Starts } from "../ledger/tables.ts";
+import { type Key, SortedKeys } from "./sorted_keys.ts";
+
+const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+
+/** Holds of queues and starts of windows in this process's memory. */
+export class MemoryLimits {
+  readonly #holds = new Map<string, Hold & { readonly number: number }>();
+  readonly #nameByNumber = new Map<number, string>();
+  readonly #times = new SortedKeys();
+  readonly #timesByKind = new Map<string, SortedKeys>();
+  #number = 0;
+  readonly #starts = new Map<string, { readonly starts: Starts; readonly expireAt: number }>();
+
+  hold(queue: QueueName): Hold | null {
+    return this.#holds.get(nameOf(queue)) ?? null;
+  }
+
+  saveHold(hold: Hold): void {
+    this.removeHold(hold);
+    const number = ++this.#number;
+    const { kind, queueKey, until, stamp } = hold;
+    this.#holds.set(nameOf(hold), { kind, queueKey, until, stamp, number });
+    this.#nameByNumber.set(number, nameOf(hold));
+    this.#times.add([until, 0, number]);
+    let times = this.#timesByKind.get(kind);
+    if (!times) this.#timesByKind.set(kind, times = new SortedKeys());
+    times.add([until, 0, number]);
+  }
+
+  removeHold(queue: QueueName): void {
+    const hold = this.#holds.get(nameOf(queue));
+    if (!hold) return;
+    this.#holds.delete(nameOf(queue));
+    this.#nameByNumber.delete(hold.number);
+    this.#times.delete([hold.until, 0, hold.number]);
+    const times = this.#timesByKind.get(hold.kind)!;
+    times.delete([hold.until, 0, hold.number]);
+    if (!times.first()) this.#timesByKind.delete(hold.kind);
+  }
+
+  endedHolds(wallMs: number, limit: number): readonly Hold[] {
+    const ended: Hold[] = [];
+    for (const [until, , number] of this.#times.walk(LOWEST, false)) {
+      if (until > wallMs || ended.length === limit) break;
+      ended.push(this.#holds.get(this.#nameByNumber.get(number)!)!);
+    }
+    return ended;
+  }
+
+  firstHold(kind: string | null): number | null {
+    const times = kind === null ? this.#times : this.#timesByKind.get(kind);
+    return times?.first()?.[0] ?? null;
+  }
+
+  endHolds(kind: string | null, stamp: string | null): number {
+    const ended = [...this.#holds.values()].filter((hold) =>
+      (kind === null || hold.kind === kind) && hold.stamp !== stamp && hold.until > 0
+    );
+    for (const hold of ended) this.saveHold({ ...hold, until: 0 });
+    return ended.length;
+  }
+
+  starts(window: RateWindow): Starts {
+    return this.#starts.get(windowOf(window))?.starts ?? [];
+  }
+
+  saveStarts(window: RateWindow, starts: Starts, expireAt: number): void {
+    this.#starts.set(windowOf(window), { starts: [...starts], expireAt });
+  }
+
+  removeStarts(before: number, limit: number): number {
+    let count = 0;
+    for (const [name, { expireAt }] of this.#starts) {
+      if (count === limit) break;
+      if (expireAt > before) continue;
+      this.#starts.delete(name);
+      count += 1;
+    }
+    return count;
+  }
+}
+
+function nameOf({ kind, queueKey }: QueueName): string {
+  return `${kind} ${queueKey}`;
+}
+
+function windowOf({ kind, queueKey, perMs }: RateWindow): string {
+  return `${perMs} ${kind} ${queueKey}`;
+}
