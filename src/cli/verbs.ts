@@ -3,6 +3,7 @@ import { CANCEL } from "./verbs/cancel.ts";
 import { CHECK } from "./verbs/check.ts";
 import { DELETE } from "./verbs/delete.ts";
 import { DESCRIBE } from "./verbs/describe.ts";
+import { EXPORT } from "./verbs/export.ts";
 import { GET } from "./verbs/get.ts";
 import { HISTORY } from "./verbs/history.ts";
 import { IMPORT } from "./verbs/import.ts";
@@ -24,6 +25,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   INIT,
   NEXT,
   IMPORT,
+  EXPORT,
   STATUS,
   SCHEDULE,
   LIST,

@@ -1,0 +1,51 @@
+import { hostTimezone } from "../../platform/host_timezone.ts";
+import { usageError } from "../args.ts";
+import { CONFIG_OPTION, configFileOf } from "../config_file.ts";
+import { EXIT } from "../exit_codes.ts";
+import type { Verb, VerbGroup } from "../verb.ts";
+import { OUT_OPTIONS, tell, writeOut } from "../written_file.ts";
+
+const CRONTAB: Verb = {
+  name: "crontab",
+  summary: "Write the scheduled commands of the configuration as a crontab",
+  details:
+    "Works without a daemon. What a crontab cannot say is told on stderr by job, and the exit code is 3 then. With a user in " +
+    "any job each line has a user, as /etc/cron.d wants it.",
+  words: [],
+  options: {
+    config: CONFIG_OPTION,
+    system: { describe: "A user before each command (default when a job has one)", isFlag: true },
+    timezone: { describe: "Zone that cron runs in (default: the host's); others get CRON_TZ" },
+    ...OUT_OPTIONS,
+  },
+  examples: [["jobctl export crontab --config config.toml > crontab.txt", "Back to cron"]],
+  isClient: false,
+  async run(args, { io }) {
+    const file = configFileOf(args, io.cwd);
+    if (file === null) {
+      throw usageError(
+        `Cannot export: there is no config.toml in "${io.cwd}"`,
+        "Name the configuration with --config",
+      );
+    }
+    const { loadProject } = await import("../../tools/load_project.ts");
+    const { exportCrontab } = await import("../../tools/export_crontab.ts");
+    const nowMs = io.clock.now().wallMs;
+    const { jobs, problems } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+    const timezone = args.text("timezone") ?? hostTimezone();
+    const result = exportCrontab(jobs, { timezone, isSystem: args.flag("system") || undefined });
+    await writeOut(result.text, args, io);
+    for (const { job, message } of problems) {
+      await tell(io, `${file}: jobs.${job}: left out: ${message}`);
+    }
+    for (const { kind, text } of result.notes) await tell(io, `${file}: jobs.${kind}: ${text}`);
+    return problems.length + result.notes.length > 0 ? EXIT.conditionNotMet : EXIT.ok;
+  },
+};
+
+/** `jobctl export` */
+export const EXPORT: VerbGroup = {
+  name: "export",
+  summary: "Write the configuration for another scheduler",
+  verbs: [CRONTAB],
+};

@@ -1,0 +1,170 @@
+import { formatDuration } from "../core/duration.ts";
+import { isJobError } from "../core/errors.ts";
+import type { CommandSpec, JobDefinition, JobSchedule } from "../core/job.ts";
+import { REBOOT, type ScheduleSpec } from "../core/schedule.ts";
+import { formatScheduleText } from "../core/ticks.ts";
+import { readCronie } from "./cronie.ts";
+import { shellLine, shellWord } from "./import/shell_words.ts";
+
+/** Something that a crontab cannot say. */
+export interface ExportNote {
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** A configuration as a crontab. */
+export interface CrontabExport {
+  readonly text: string;
+  /** Whether a user stands before each command, as in /etc/cron.d. */
+  readonly isSystem: boolean;
+  readonly notes: readonly ExportNote[];
+}
+
+/** cron's own expression for a schedule; null when it has none. */
+function cronText(spec: ScheduleSpec): string | null {
+  if (spec.cron === null) return null;
+  if (spec.cron === REBOOT) return REBOOT;
+  const text = spec.cron.replace(/^0 (?=(?:\S+ ){4}\S+$)/, "").replaceAll("?", "*");
+  try {
+    readCronie(text);
+    return text;
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    return null;
+  }
+}
+
+/** What cron does not do for a job, in words. */
+function missing(job: JobDefinition, spec: ScheduleSpec): string[] {
+  const { options } = job;
+  const hasWindow = spec.startsAt !== undefined || spec.endsAt !== undefined ||
+    spec.blackout !== undefined || spec.maxRuns !== undefined;
+  return [
+    options.timeoutMs > 0 ? `timeout ${formatDuration(options.timeoutMs)}` : "",
+    options.retry.max !== 0 ? "retries" : "",
+    spec.overlap === "allow" ? "" : `overlap "${spec.overlap}"`,
+    spec.misfire === "skip" ? "" : `misfire "${spec.misfire}"`,
+    hasWindow ? "start, end, blackout and number of runs" : "",
+  ].filter((text) => text !== "");
+}
+
+/** A command as one line for /bin/sh; `tell` learns what is lost, null when it cannot be a line. */
+function commandLine(
+  command: CommandSpec,
+  schedule: JobSchedule,
+  tell: (text: string) => void,
+): string | null {
+  const args = Array.isArray(schedule.arguments)
+    ? schedule.arguments.map((value) => typeof value === "string" ? value : JSON.stringify(value))
+    : [];
+  if (!Array.isArray(schedule.arguments)) tell("arguments by name are not carried");
+  if (command.parameters.length > 0) tell("params and $JOB_ARG_… are not carried");
+  const { argv } = command;
+  const isPlainLine = argv.length === 4 && argv[0] === "/bin/sh" && argv[1] === "-c" &&
+    argv[3] === "jobctl" && args.length === 0;
+  const line = isPlainLine ? argv[2]! : shellLine([...argv, ...args]);
+  const env = Object.entries(command.env).filter(([, value]) => !command.secrets.includes(value));
+  if (env.length < Object.keys(command.env).length) {
+    tell("variables that are given by reference are left out: a crontab is no place for secrets");
+  }
+  if (command.group !== null) tell(`group "${command.group}" is not carried`);
+  const whole = [
+    env.length === 0
+      ? ""
+      : `export ${env.map(([name, value]) => `${name}=${shellWord(value)}`).join(" ")}; `,
+    command.umask === null ? "" : `umask ${command.umask.toString(8).padStart(3, "0")}; `,
+    command.cwd === null ? "" : `cd ${shellWord(command.cwd)} || exit 1; `,
+    line,
+  ].join("");
+  if (/[\n\r]/.test(whole)) {
+    tell("left out: a crontab has no commands of several lines");
+    return null;
+  }
+  return whole.replaceAll("%", "\\%") + standardInput(command, tell);
+}
+
+function standardInput(command: CommandSpec, tell: (text: string) => void): string {
+  const { stdin } = command;
+  if (stdin === null) return "";
+  if ("arg" in stdin) {
+    tell("standard input from an argument is not carried");
+    return "";
+  }
+  if (stdin.text === "") return "";
+  if (!stdin.text.endsWith("\n")) tell("standard input gets a newline at its end");
+  return `%${stdin.text.replace(/\n$/, "").replaceAll("%", "\\%").replaceAll("\n", "%")}`;
+}
+
+class Exporter {
+  readonly notes: ExportNote[] = [];
+  readonly lines: string[] = [];
+  readonly #timezone: string;
+  readonly #isSystem: boolean;
+  #zone: string;
+  #delay = 0;
+
+  constructor(timezone: string, isSystem: boolean) {
+    this.#timezone = timezone;
+    this.#zone = timezone;
+    this.#isSystem = isSystem;
+  }
+
+  add(job: JobDefinition): void {
+    const tell = (text: string) => void this.notes.push({ kind: job.kind, text });
+    if (job.schedules.length === 0) return;
+    if (job.source.type !== "command") return tell("left out: cron runs commands only");
+    const lines: string[] = [];
+    for (const schedule of job.schedules) {
+      const { spec } = schedule;
+      const when = cronText(spec);
+      if (when === null) {
+        tell(`left out: cron has no schedule like "${formatScheduleText(spec)}"`);
+        continue;
+      }
+      const command = commandLine(job.source.command, schedule, tell);
+      if (command === null) continue;
+      const lost = missing(job, spec);
+      if (lost.length > 0) tell(`cron has none of: ${lost.join(", ")}`);
+      const user = this.#isSystem ? `${job.source.command.user ?? "root"} ` : "";
+      lines.push(...this.#settings(spec), `${when} ${user}${command}`);
+    }
+    if (lines.length === 0) return;
+    const description = job.description.replaceAll(/\s+/g, " ");
+    this.lines.push(`# ${job.kind}${description === "" ? "" : `: ${description}`}`, ...lines, "");
+  }
+
+  /** Assignments hold for all lines after them, so only what changes is written. */
+  #settings(spec: ScheduleSpec): string[] {
+    const found: string[] = [];
+    if (spec.timezone !== this.#zone) {
+      this.#zone = spec.timezone;
+      found.push(`CRON_TZ=${spec.timezone === this.#timezone ? "" : spec.timezone}`);
+    }
+    const delay = Math.ceil(spec.jitterMs / 60_000);
+    if (delay !== this.#delay) {
+      this.#delay = delay;
+      found.push(`RANDOM_DELAY=${delay}`);
+    }
+    return found;
+  }
+}
+
+/**
+ * The scheduled command jobs of a configuration as a crontab.
+ *
+ * @param options.timezone IANA zone of the host: jobs of others get CRON_TZ, which cronie knows and Debian's cron does not
+ * @param options.isSystem write a user before each command; by default when a job names one
+ */
+export function exportCrontab(
+  jobs: readonly JobDefinition[],
+  options: { readonly timezone: string; readonly isSystem?: boolean },
+): CrontabExport {
+  const hasUser = jobs.some(({ source }) =>
+    source.type === "command" && source.command.user !== null
+  );
+  const isSystem = options.isSystem ?? hasUser;
+  const exporter = new Exporter(options.timezone, isSystem);
+  for (const job of jobs) exporter.add(job);
+  const text = ["SHELL=/bin/sh", "", ...exporter.lines].join("\n");
+  return { text: text.endsWith("\n") ? text : `${text}\n`, isSystem, notes: exporter.notes };
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { exportCrontab } from "../../src/tools/export_crontab.ts";
+import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
+import { loadProject } from "../../src/tools/load_project.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const NOW = Date.UTC(2026, 10, 24, 12);
+
+/** The jobs of a configuration as a crontab of a host in UTC. */
+function exported(toml: string, timezone = "UTC") {
+  return withTempDir({ "config.toml": toml }, async ({ path }) => {
+    const { jobs, problems } = await loadProject(`${path}/config.toml`, { env: {}, nowMs: NOW });
+    assert.deepEqual(problems, []);
+    return exportCrontab(jobs, { timezone });
+  });
+}
+
+test("exportCrontab() writes commands, their surroundings and their input", async () => {
+  const { text, isSystem, notes } = await exported(`
+[defaults]
+overlap = "allow"
+misfire = "skip"
+[jobs.a]
+description = "Reports"
+run = "date +%F | mail me"
+schedule = ["30 2 * * *", "0 0 4 * * ?", "@reboot"]
+env = { A = "b c" }
+umask = "027"
+cwd = "/srv"
+stdin = { text = "x\\n10%\\n" }
+[jobs.b]
+command = ["/bin/echo", "it's"]
+schedule = "@daily"
+timezone = "Asia/Tokyo"
+jitter = "90s"
+args = ["x y", 3]
+[jobs.c]
+command = ["/bin/true"]
+schedule = "@hourly"
+`);
+  assert.deepEqual([isSystem, notes], [false, []]);
+  const command = `export A='b c'; umask 027; cd /srv || exit 1; date +\\%F | mail me%x%10\\%`;
+  assert.deepEqual(text.trimEnd().split("\n").filter((line) => line !== ""), [
+    "SHELL=/bin/sh",
+    "# a: Reports",
+    `30 2 * * * ${command}`,
+    `0 4 * * * ${command}`,
+    `@reboot ${command}`,
+    "# b",
+    "CRON_TZ=Asia/Tokyo",
+    "RANDOM_DELAY=2",
+    `@daily /bin/echo 'it'\\''s' 'x y' 3`,
+    "# c",
+    "CRON_TZ=",
+    "RANDOM_DELAY=0",
+    "@hourly /bin/true",
+  ]);
+});
+
+test("exportCrontab() tells what a crontab cannot say, and writes no secret", async () => {
+  await withTempDir({ "secret": "hunter2secret" }, async ({ path }) => {
+    const { text, notes, isSystem } = await exported(`
+[jobs.a]
+run = "x"
+user = "nobody"
+schedule = ["@every 15m", "*/10 * * * * *", "0 0 L * *", "0 0 * * *"]
+env = { P = { file = "${path}/secret" } }
+timeout = "1h"
+retry = 2
+[jobs.b]
+run = "x\\ny"
+schedule = "@daily"
+[jobs.idle]
+run = "x"
+`);
+    assert.equal(isSystem, true);
+    assert.match(text, /^0 0 \* \* \* nobody x$/m);
+    assert.doesNotMatch(text, /hunter2/);
+    assert.deepEqual(notes.map(({ kind, text }) => `${kind}: ${text}`), [
+      'a: left out: cron has no schedule like "@every 15m"',
+      'a: left out: cron has no schedule like "*/10 * * * * *"',
+      'a: left out: cron has no schedule like "0 0 L * *"',
+      "a: variables that are given by reference are left out: a crontab is no place for secrets",
+      'a: cron has none of: timeout 1h, retries, overlap "skip", misfire "latest"',
+      "b: left out: a crontab has no commands of several lines",
+    ]);
+  });
+});
+
+test("exportCrontab() writes what importCrontabs() read, so that both say the same", async () => {
+  const crontab = readFileSync(new URL("../support/crontabs/packages", import.meta.url), "utf8");
+  const options = { timezone: "Europe/Berlin" };
+  const first = importCrontabs(
+    [{ file: "a", text: crontab, isSystem: true, owner: null }],
+    options,
+  );
+  const { text, notes } = await exported(first.toml, "Europe/Berlin");
+  assert.deepEqual(notes, []);
+  const second = importCrontabs([{ file: "b", text, isSystem: true, owner: null }], options);
+  const lines = (result: typeof first) =>
+    result.imported.map((
+      { job },
+    ) => [job.schedule, job.user, job.run?.replace(/^export \S+; /, "")])
+      .sort();
+  assert.deepEqual(lines(second), lines(first));
+});
