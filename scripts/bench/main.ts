@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { measureGrpc } from "./grpc.ts";
 import { measurePickUp } from "./latency.ts";
+import { measureSimulation } from "./simulation.ts";
 import { measureThroughput } from "./throughput.ts";
 
 /** How a scenario is to be run. */
@@ -27,6 +28,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "pick-up-sqlite-inline": () => measurePickUp("inline"),
   "pick-up-sqlite-process": () => measurePickUp("process"),
   "grpc": () => measureGrpc(),
+  "simulate-year-200-jobs": async () => measureSimulation(),
 };
 
 const { values, positionals } = parseArgs({

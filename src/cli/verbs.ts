@@ -14,6 +14,7 @@ import { NEXT } from "./verbs/next.ts";
 import { RETRY } from "./verbs/retry.ts";
 import { SCHEDULE } from "./verbs/schedule.ts";
 import { SERVE } from "./verbs/serve.ts";
+import { SIMULATE } from "./verbs/simulate.ts";
 import { STATUS } from "./verbs/status.ts";
 import { UPDATE } from "./verbs/update.ts";
 import { WORKERS } from "./verbs/workers.ts";
@@ -24,6 +25,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   CHECK,
   INIT,
   NEXT,
+  SIMULATE,
   IMPORT,
   EXPORT,
   STATUS,

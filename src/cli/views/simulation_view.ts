@@ -1,0 +1,159 @@
+import { formatDuration } from "../../core/duration.ts";
+import type {
+  ClockChange,
+  KindDifference,
+  KindReport,
+  Simulated,
+  SimulationReport,
+} from "../../tools/simulate.ts";
+import type { PlainRecord } from "../output/plain.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import { type Cell, formatTable } from "../output/table.ts";
+import { formatAbsolute } from "../output/when.ts";
+
+/** Clock changes without an effect are only counted. */
+const EFFECTS: Readonly<Record<NonNullable<ClockChange["effect"]>, string>> = {
+  moved: "its time is left out: runs at the change",
+  once: "its time comes twice: runs the first time",
+  follows: "follows the clock",
+};
+
+function iso(ms: number | null): string | undefined {
+  return ms === null ? undefined : new Date(ms).toISOString();
+}
+
+function kindRecord(kind: KindReport): PlainRecord {
+  return {
+    kind: kind.kind,
+    duration_ms: kind.durationMs,
+    ran: kind.ran,
+    skipped: kind.skipped,
+    replaced: kind.replaced,
+    pending: kind.pending,
+    overlaps: kind.overlaps,
+    first_overlap_at: iso(kind.overlapAt),
+    longest_wait_ms: kind.waitMaxMs,
+    longest_wait_at: iso(kind.waitMaxAt),
+  };
+}
+
+function reportRecord(report: SimulationReport): PlainRecord {
+  const { load } = report;
+  return {
+    from: iso(report.fromMs),
+    to: iso(report.toMs),
+    workers: report.workers,
+    schedules: report.schedules,
+    ticks: report.ticks,
+    queue: { most: load.depthMax, at: iso(load.depthMaxAt) },
+    busy: { most: load.busyMax, share: busyShare(report) },
+    kinds: report.kinds.map(kindRecord),
+    clock_changes: report.clockChanges.map((change) => ({
+      kind: change.kind,
+      schedule_id: change.scheduleId,
+      timezone: change.timezone,
+      at: iso(change.at),
+      shift_ms: change.shiftMs,
+      ticks: change.count,
+      times: change.times,
+      effect: change.effect,
+    })),
+  };
+}
+
+/** A simulation as plain data. */
+export function simulationRecord({ report, against }: Simulated): PlainRecord {
+  if (!against) return reportRecord(report);
+  return {
+    ...reportRecord(report),
+    against: reportRecord(against.report),
+    differences: against.differences.map((difference) => ({
+      kind: difference.kind,
+      both: difference.both,
+      only_here: difference.onlyBefore,
+      first_only_here: difference.onlyBeforeAt.map((at) => iso(at)!),
+      only_against: difference.onlyAfter,
+      first_only_against: difference.onlyAfterAt.map((at) => iso(at)!),
+    })),
+  };
+}
+
+function busyShare({ load, workers, fromMs, toMs }: SimulationReport): number {
+  return Math.round(1_000 * load.busyMs / (workers * (toMs - fromMs))) / 1_000;
+}
+
+/** A simulation as lines for people. */
+export function simulationLines({ report, against }: Simulated): string[] {
+  const lines = [...headLines(report), "", ...kindLines(report.kinds)];
+  const touched = report.clockChanges.filter(({ effect }) => effect !== null);
+  if (report.clockChanges.length > 0) {
+    const calm = report.clockChanges.length - touched.length;
+    lines.push("", `Changes of the clock (${calm} more touch nothing):`);
+    lines.push(...touched.map(changeLine));
+  }
+  if (!against) return lines;
+  lines.push("", "Against the other configuration:", ...headLines(against.report).slice(1));
+  if (against.differences.length === 0) lines.push("Every run is the same");
+  return [...lines, ...against.differences.map(differenceLine)];
+}
+
+function headLines(report: SimulationReport): string[] {
+  const { load, workers, schedules, ticks } = report;
+  const depth = load.depthMaxAt === null ? "none" : `${load.depthMax} at ${time(load.depthMaxAt)}`;
+  const share = `${(100 * busyShare(report)).toFixed(1)} %`;
+  return [
+    `${time(report.fromMs)} to ${time(report.toMs)}`,
+    `${ticks} ticks of ${schedules} schedules on ${workers} workers, which are busy ${share} of the time`,
+    `Most runs at once: ${load.busyMax}; most that waited for a worker: ${depth}`,
+  ];
+}
+
+function time(ms: number): string {
+  return formatAbsolute(ms);
+}
+
+const HEADINGS = [
+  { title: "KIND" },
+  { title: "RAN" },
+  { title: "SKIPPED" },
+  { title: "REPLACED" },
+  { title: "PENDING" },
+  { title: "OVERLAPS" },
+  { title: "FIRST OVERLAP" },
+  { title: "LONGEST WAIT" },
+  { title: "DURATION" },
+];
+
+function kindLines(kinds: readonly KindReport[]): string[] {
+  const rows = kinds.map((kind): Cell[] => [
+    { text: makeVisible(kind.kind) },
+    { text: String(kind.ran) },
+    { text: String(kind.skipped) },
+    { text: String(kind.replaced) },
+    { text: String(kind.pending) },
+    { text: String(kind.overlaps) },
+    { text: kind.overlapAt === null ? "" : time(kind.overlapAt) },
+    { text: formatDuration(kind.waitMaxMs) },
+    { text: formatDuration(kind.durationMs) },
+  ]);
+  return formatTable(HEADINGS, rows, { columns: null, hasColor: false }).trimEnd().split("\n");
+}
+
+function changeLine(change: ClockChange): string {
+  const { shiftMs, effect } = change;
+  const shift = `${shiftMs > 0 ? "+" : "-"}${formatDuration(Math.abs(shiftMs))}`;
+  const times = change.times.join(", ");
+  const head = `  ${time(change.at)} ${change.timezone} ${shift}  ${makeVisible(change.kind)}`;
+  return `${head}: ${EFFECTS[effect!]}; ${change.count} runs that day, near it ${times}`;
+}
+
+function differenceLine(difference: KindDifference): string {
+  const side = (label: string, count: number, at: readonly number[]) =>
+    count === 0 ? [] : [`${count} only ${label} (first ${at.map(time).join(", ")})`];
+  const parts = [
+    ...side("here", difference.onlyBefore, difference.onlyBeforeAt),
+    ...side("there", difference.onlyAfter, difference.onlyAfterAt),
+    `${difference.both} in both`,
+  ];
+  return `  ${makeVisible(difference.kind)}: ${parts.join("; ")}`;
+}

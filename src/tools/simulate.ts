@@ -1,0 +1,134 @@
+import { JobError } from "../core/errors.ts";
+import type { JobDefinition } from "../core/job.ts";
+import { nearest } from "../core/nearest.ts";
+import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
+import { differences, type KindDifference, RunTimesByKind } from "./simulation/difference.ts";
+import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";
+import { report, type SimulationReport } from "./simulation/report.ts";
+
+export type { ClockChange } from "./simulation/clock_changes.ts";
+export type { KindDifference } from "./simulation/difference.ts";
+export type { SimulatedTick } from "./simulation/engine.ts";
+export type { KindReport, SimulationReport } from "./simulation/report.ts";
+
+/** Longest span that is simulated: five years. */
+const SPAN_MS_MAX = 5 * 366 * 86_400_000;
+
+/** How long runs take. */
+export interface Durations {
+  /** Milliseconds by kind. */
+  readonly known: ReadonlyMap<string, number>;
+  /** Kinds among them that somebody named, and that must exist. */
+  readonly named: readonly string[];
+  /** Milliseconds of the others. */
+  readonly assumedMs: number;
+}
+
+/** What is to be simulated. */
+export interface SimulateRequest {
+  /** The configuration. */
+  readonly file: string;
+  /** Another one to compare it with. */
+  readonly against: string | null;
+  /** Epoch ms; ticks are later than this. */
+  readonly fromMs: number;
+  /** Epoch ms, excluded. */
+  readonly toMs: number;
+  /** Attempts at once; null for what each configuration says. */
+  readonly workers: number | null;
+  readonly node: string;
+  readonly durations: Durations;
+}
+
+/** What a simulation came to, and what the other configuration would make different. */
+export interface Simulated {
+  readonly report: SimulationReport;
+  /** Jobs that could not be loaded and are left out. */
+  readonly problems: Project["problems"];
+  readonly against:
+    | {
+      readonly report: SimulationReport;
+      readonly problems: Project["problems"];
+      readonly differences: readonly KindDifference[];
+    }
+    | null;
+}
+
+/**
+ * Run the schedules of a configuration on a clock that jumps.
+ *
+ * @param onTick called with every tick of the first configuration
+ * @throws ConfigError when a configuration is refused; JobError `invalid_argument` for a span that is none or too long
+ */
+export async function simulateConfig(
+  request: SimulateRequest,
+  options: LoadProjectOptions,
+  onTick: (tick: SimulatedTick) => void = () => {},
+): Promise<Simulated> {
+  const { fromMs, toMs, against } = request;
+  if (toMs <= fromMs || toMs - fromMs > SPAN_MS_MAX) {
+    const span = `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot simulate ${span}: ${toMs <= fromMs ? "it ends before it begins" : "it is too long"}`,
+      { path: "to", hint: "Give a span of at most five years" },
+    );
+  }
+  const project = await loadProject(request.file, options);
+  checkNamed(project, request.durations.named);
+  const times = new RunTimesByKind();
+  const first = reportOf(project, request, (tick) => {
+    if (against !== null) times.add(tick);
+    onTick(tick);
+  });
+  const { problems } = project;
+  if (against === null) return { report: first, problems, against: null };
+  const other = await loadProject(against, options);
+  const otherTimes = new RunTimesByKind();
+  const second = reportOf(other, request, (tick) => otherTimes.add(tick));
+  return {
+    report: first,
+    problems,
+    against: {
+      report: second,
+      problems: other.problems,
+      differences: differences(times, otherTimes),
+    },
+  };
+}
+
+function checkNamed({ jobs }: Project, named: readonly string[]): void {
+  const kinds = jobs.map(({ kind }) => kind);
+  const unknown = named.find((kind) => !kinds.includes(kind));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, kinds);
+  throw new JobError("not_found", `Cannot simulate with a duration of "${unknown}": no such kind`, {
+    hint: near === null ? "Name a kind of the configuration" : `Did you mean "${near}"?`,
+  });
+}
+
+function reportOf(
+  { config, jobs }: Project,
+  { fromMs, toMs, node, durations, workers }: SimulateRequest,
+  onTick: (tick: SimulatedTick) => void,
+): SimulationReport {
+  const simulated = jobs.filter(({ schedules }) => schedules.length > 0)
+    .map((job) => simulatedJob(job, durations));
+  const input = { jobs: simulated, workers: workers ?? config.worker.count, node, fromMs, toMs };
+  return report(input, onTick);
+}
+
+// A run longer than its limit is stopped there.
+function simulatedJob(job: JobDefinition, { known, assumedMs }: Durations): SimulatedJob {
+  const { kind, options: { timeoutMs, priority } } = job;
+  const durationMs = known.get(kind) ?? assumedMs;
+  return {
+    kind,
+    durationMs: timeoutMs > 0 ? Math.min(durationMs, timeoutMs) : durationMs,
+    schedules: job.schedules.map((schedule, index) => ({
+      id: `config:${kind}:${index}`,
+      spec: schedule.spec,
+      priority: schedule.priority ?? priority,
+    })),
+  };
+}

@@ -1,0 +1,125 @@
+import { parseCron } from "../../core/cron.ts";
+import type { ScheduleSpec } from "../../core/schedule.ts";
+import { nextTickOf } from "../../core/ticks.ts";
+import { openZone } from "../../core/zone.ts";
+import { formatLocal } from "../run_times.ts";
+import type { SimulatedJob } from "./engine.ts";
+
+/** Ticks of one schedule that are listed for one day. */
+const TIMES_LISTED_MAX = 5;
+/** Ticks of one day that are counted at most: one a second. */
+const TICKS_COUNTED_MAX = 90_000;
+const DAY_MS = 86_400_000;
+
+/** What a schedule does on a day on which its zone changes the clock. */
+export interface ClockChange {
+  readonly kind: string;
+  readonly scheduleId: string;
+  readonly timezone: string;
+  /** When the clock changes, epoch ms. */
+  readonly at: number;
+  /** By how much it is put forward; negative when it is put back. */
+  readonly shiftMs: number;
+  /** Ticks of the local day. */
+  readonly count: number;
+  /** The ticks nearest to the change, in local time with the offset. */
+  readonly times: readonly string[];
+  /**
+   * moved: its time is left out by the clock and it runs at the change; once: its time comes twice and it runs the first
+   * time; follows: it runs by the clock through the change; null: the change does not touch it.
+   */
+  readonly effect: "moved" | "once" | "follows" | null;
+}
+
+/** Every change of the clock in a span, for every cron schedule in a zone that has one, in the order of time. */
+export function clockChanges(
+  jobs: readonly SimulatedJob[],
+  span: { readonly fromMs: number; readonly toMs: number },
+): ClockChange[] {
+  const changes: ClockChange[] = [];
+  for (const { kind, schedules } of jobs) {
+    for (const { id, spec } of schedules) {
+      if (spec.cron === null || spec.cron.startsWith("@reboot")) continue;
+      for (const change of changesOf(spec.timezone, span)) {
+        const { timezone } = spec;
+        changes.push({ kind, scheduleId: id, timezone, ...change, ...ticksAround(spec, change) });
+      }
+    }
+  }
+  return changes.sort((left, right) => left.at - right.at);
+}
+
+type Change = Pick<ClockChange, "at" | "shiftMs"> & { readonly offsetBefore: number };
+
+function changesOf(
+  timezone: string,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): Change[] {
+  const zone = openZone(timezone);
+  const found: Change[] = [];
+  let second = Math.floor(fromMs / 1_000);
+  let offset = zone.segmentAt(second).offset;
+  while (second * 1_000 < toMs) {
+    const segment = zone.segmentAt(second);
+    if (segment.offset !== offset) {
+      const shiftMs = (segment.offset - offset) * 1_000;
+      found.push({ at: second * 1_000, shiftMs, offsetBefore: offset });
+      offset = segment.offset;
+    }
+    second = segment.until;
+  }
+  return found;
+}
+
+function ticksAround(
+  spec: ScheduleSpec,
+  change: Change,
+): Pick<ClockChange, "count" | "times" | "effect"> {
+  const { at, shiftMs, offsetBefore } = change;
+  const wallAt = at + offsetBefore * 1_000;
+  const dayStart = Math.floor(wallAt / DAY_MS) * DAY_MS - offsetBefore * 1_000;
+  const dayEnd = dayStart + DAY_MS - shiftMs;
+  const ticks: number[] = [];
+  let tick = nextTickOf(spec, dayStart, dayStart - 1);
+  while (tick !== null && tick < dayEnd && ticks.length < TICKS_COUNTED_MAX) {
+    ticks.push(tick);
+    tick = nextTickOf(spec, dayStart, tick);
+  }
+  const near = [...ticks]
+    .sort((left, right) => Math.abs(left - at) - Math.abs(right - at))
+    .slice(0, TIMES_LISTED_MAX)
+    .sort((left, right) => left - right);
+  return {
+    count: ticks.length,
+    times: near.map((one) => formatLocal(one, spec.timezone)),
+    effect: effectOf(spec, change, ticks),
+  };
+}
+
+function effectOf(
+  spec: ScheduleSpec,
+  { at, shiftMs }: Change,
+  ticks: readonly number[],
+): ClockChange["effect"] {
+  const { isFixed } = parseCron(spec.cron!);
+  if (shiftMs > 0) {
+    // In the zone's standard time nothing but a time that was left out falls on the change itself.
+    const isMoved = isFixed && ticks.includes(at) && !isOwnTime(spec, at);
+    if (isMoved) return "moved";
+    return !isFixed && isTouched(ticks, at - shiftMs, at + shiftMs) ? "follows" : null;
+  }
+  const [from, until] = [at + shiftMs, at - shiftMs];
+  if (!isTouched(ticks, from, until)) return null;
+  if (!isFixed) return "follows";
+  return isTouched(ticks, from, at) ? "once" : null;
+}
+
+function isTouched(ticks: readonly number[], from: number, until: number): boolean {
+  return ticks.some((tick) => tick >= from && tick < until);
+}
+
+/** Whether the wall time at an instant is one that the expression names. */
+function isOwnTime(spec: ScheduleSpec, at: number): boolean {
+  const wall = at + openZone(spec.timezone).segmentAt(at / 1_000).offset * 1_000;
+  return nextTickOf({ ...spec, timezone: "UTC" }, wall, wall - 1) === wall;
+}

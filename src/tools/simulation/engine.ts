@@ -1,0 +1,310 @@
+import type { ScheduleRecord, ScheduleSpec } from "../../core/schedule.ts";
+import { jitterOf, skipReason } from "../../core/tick_decision.ts";
+import { planAdvance } from "../../core/ticks.ts";
+import { Heap } from "./heap.ts";
+
+/** A schedule of a simulated job. */
+export interface SimulatedSchedule {
+  readonly id: string;
+  readonly spec: ScheduleSpec;
+  readonly priority: number;
+}
+
+/** A job as the simulation sees it: every run takes the same time and succeeds. */
+export interface SimulatedJob {
+  readonly kind: string;
+  readonly durationMs: number;
+  readonly schedules: readonly SimulatedSchedule[];
+}
+
+/** What is simulated. */
+export interface SimulationInput {
+  readonly jobs: readonly SimulatedJob[];
+  /** Attempts at once. */
+  readonly workers: number;
+  /** Name of the node, which the jitter depends on. */
+  readonly node: string;
+  /** The schedules begin here, epoch ms; ticks are later than this. */
+  readonly fromMs: number;
+  /** Epoch ms, excluded. */
+  readonly toMs: number;
+}
+
+/** What became of one tick. Times are epoch ms. */
+export interface SimulatedTick {
+  readonly kind: string;
+  readonly scheduleId: string;
+  readonly at: number;
+  fate: "ran" | "skipped" | "coalesced" | "missed" | "replaced" | "pending";
+  reason: string | null;
+  /** Whether the one before it was unfinished. */
+  isOverlap: boolean;
+  startedAt: number | null;
+  endedAt: number | null;
+}
+
+interface Lane {
+  readonly job: SimulatedJob;
+  readonly schedule: SimulatedSchedule;
+  readonly order: number;
+  record: ScheduleRecord;
+  /** Unfinished runs, oldest first. */
+  open: Run[];
+  /** Those of them that wait for one before them. */
+  heldCount: number;
+}
+
+interface Run {
+  readonly lane: Lane;
+  readonly tick: SimulatedTick;
+  readonly dueAt: number;
+  readonly seq: number;
+  endAt: number;
+  place: "held" | "later" | "ready" | "running" | "gone";
+}
+
+/** How the queue was while the simulation went on. */
+export interface SimulationLoad {
+  /** Most runs that waited for a worker at once, and when first. */
+  readonly depthMax: number;
+  readonly depthMaxAt: number | null;
+  /** Most runs at once. */
+  readonly busyMax: number;
+  /** Milliseconds of work done. */
+  readonly busyMs: number;
+}
+
+/**
+ * The manager's day in fast motion: the same plan of ticks, the same overlap rules, the same order of claims, on a clock
+ * that jumps from one event to the next.
+ *
+ * @param settled called with each tick once its fate is known, and with those that are pending at the end
+ */
+export function simulate(
+  input: SimulationInput,
+  settled: (tick: SimulatedTick) => void,
+): SimulationLoad {
+  return new Simulation(input, settled).run();
+}
+
+class Simulation {
+  readonly #input: SimulationInput;
+  readonly #settled: (tick: SimulatedTick) => void;
+  readonly #ticks = new Heap<Lane>((left, right) =>
+    left.record.nextAt! < right.record.nextAt! ||
+    (left.record.nextAt === right.record.nextAt && left.order < right.order)
+  );
+  readonly #later = new Heap<Run>((left, right) =>
+    left.dueAt < right.dueAt || (left.dueAt === right.dueAt && left.seq < right.seq)
+  );
+  readonly #ready = new Heap<Run>(isClaimedBefore);
+  readonly #running = new Heap<Run>((left, right) =>
+    left.endAt < right.endAt || (left.endAt === right.endAt && left.seq < right.seq)
+  );
+  #busy = 0;
+  #waiting = 0;
+  #seq = 0;
+  #load = { depthMax: 0, depthMaxAt: null as number | null, busyMax: 0, busyMs: 0 };
+
+  constructor(input: SimulationInput, settled: (tick: SimulatedTick) => void) {
+    this.#input = input;
+    this.#settled = settled;
+    let order = 0;
+    for (const job of input.jobs) {
+      for (const schedule of job.schedules) {
+        const record = recordOf(job, schedule, input.fromMs);
+        const lane: Lane = { job, schedule, order: order++, record, open: [], heldCount: 0 };
+        if (record.nextAt !== null) this.#ticks.add(lane);
+      }
+    }
+  }
+
+  run(): SimulationLoad {
+    const { toMs } = this.#input;
+    for (;;) {
+      const tickAt = this.#ticks.first?.record.nextAt ?? Infinity;
+      const endAt = firstOf(this.#running, "running")?.endAt ?? Infinity;
+      const dueAt = firstOf(this.#later, "later")?.dueAt ?? Infinity;
+      const now = Math.min(tickAt, endAt, dueAt);
+      if (now >= toMs) break;
+      while (this.#ticks.first?.record.nextAt === now) this.#tick(this.#ticks.take()!, now);
+      while (firstOf(this.#running, "running")?.endAt === now) {
+        this.#end(this.#running.take()!, now);
+      }
+      while (firstOf(this.#later, "later")?.dueAt === now) this.#queue(this.#later.take()!, now);
+      this.#claim(now);
+    }
+    for (const heap of [this.#running, this.#ready, this.#later]) this.#leave(heap);
+    return this.#load;
+  }
+
+  #tick(lane: Lane, now: number): void {
+    const plan = planAdvance(lane.record, now);
+    for (const { from, fate, reason } of plan.fates) {
+      settle(this.#newTick(lane, from), fate === "fired" ? "ran" : fate, reason, this.#settled);
+    }
+    for (const at of plan.fires) this.#fire(lane, at, now);
+    const { maxRuns = Infinity } = lane.record.spec;
+    const isFinished = (lane.record.runs ?? 0) >= maxRuns;
+    const nextAt = isFinished ? null : plan.nextAt;
+    lane.record = { ...lane.record, cursor: plan.cursor, nextAt };
+    if (nextAt !== null) this.#ticks.add(lane);
+  }
+
+  #fire(lane: Lane, at: number, now: number): void {
+    const { record, schedule: { id, spec } } = lane;
+    const { overlap } = spec;
+    const runs = record.runs ?? 0;
+    const isBusy = lane.open.length > 0;
+    const tick = this.#newTick(lane, at);
+    tick.isOverlap = isBusy;
+    const facts = { overlap, runs, skipNext: 0, isPaused: false, isBusy };
+    const reason = skipReason(record, at, { ...facts, queuedCount: lane.heldCount });
+    if (reason !== null) return settle(tick, "skipped", reason, this.#settled);
+    if (overlap === "replace") this.#replace(lane, now);
+    lane.record = { ...record, runs: runs + 1 };
+    const run: Run = {
+      lane,
+      tick,
+      dueAt: at + jitterOf(id, this.#input.node, spec.jitterMs),
+      seq: this.#seq++,
+      endAt: Infinity,
+      place: "held",
+    };
+    const mustWait = overlap !== "allow" && lane.open.length > 0;
+    lane.open.push(run);
+    if (mustWait) lane.heldCount += 1;
+    else this.#queue(run, now);
+  }
+
+  // What waits is canceled, what runs is told to stop and ends at once.
+  #replace(lane: Lane, now: number): void {
+    for (const run of lane.open) {
+      if (run.place === "running") {
+        this.#busy -= 1;
+        this.#load.busyMs += now - run.tick.startedAt!;
+        run.tick.endedAt = now;
+      } else if (run.place === "ready") this.#waiting -= 1;
+      run.place = "gone";
+      settle(run.tick, "replaced", "replaced", this.#settled);
+    }
+    lane.open = [];
+    lane.heldCount = 0;
+  }
+
+  #queue(run: Run, now: number): void {
+    if (run.dueAt > now) {
+      run.place = "later";
+      this.#later.add(run);
+      return;
+    }
+    run.place = "ready";
+    this.#ready.add(run);
+    this.#waiting += 1;
+  }
+
+  #claim(now: number): void {
+    while (this.#busy < this.#input.workers && firstOf(this.#ready, "ready")) {
+      const run = this.#ready.take()!;
+      this.#waiting -= 1;
+      this.#busy += 1;
+      run.place = "running";
+      run.tick.startedAt = now;
+      run.endAt = now + run.lane.job.durationMs;
+      this.#running.add(run);
+    }
+    const load = this.#load;
+    load.busyMax = Math.max(load.busyMax, this.#busy);
+    if (this.#waiting <= load.depthMax) return;
+    load.depthMax = this.#waiting;
+    load.depthMaxAt = now;
+  }
+
+  #end(run: Run, now: number): void {
+    const { lane, tick } = run;
+    this.#busy -= 1;
+    this.#load.busyMs += now - tick.startedAt!;
+    tick.endedAt = now;
+    run.place = "gone";
+    lane.open.splice(lane.open.indexOf(run), 1);
+    settle(tick, "ran", null, this.#settled);
+    const next = lane.open[0];
+    if (next?.place !== "held") return;
+    lane.heldCount -= 1;
+    this.#queue(next, now);
+  }
+
+  #leave(heap: Heap<Run>): void {
+    for (let run = heap.take(); run; run = heap.take()) {
+      if (run.place === "gone") continue;
+      this.#settled(run.tick);
+      run.place = "gone";
+      for (const held of run.lane.open.filter(({ place }) => place === "held")) {
+        held.place = "gone";
+        this.#settled(held.tick);
+      }
+    }
+  }
+
+  #newTick(lane: Lane, at: number): SimulatedTick {
+    return {
+      kind: lane.job.kind,
+      scheduleId: lane.schedule.id,
+      at,
+      fate: "pending",
+      reason: null,
+      isOverlap: false,
+      startedAt: null,
+      endedAt: null,
+    };
+  }
+}
+
+// A replaced run stays in its heap until it comes to the front.
+function firstOf(heap: Heap<Run>, place: Run["place"]): Run | undefined {
+  while (heap.first && heap.first.place !== place) heap.take();
+  return heap.first;
+}
+
+function settle(
+  tick: SimulatedTick,
+  fate: SimulatedTick["fate"],
+  reason: string | null,
+  settled: (tick: SimulatedTick) => void,
+): void {
+  tick.fate = fate;
+  tick.reason = reason;
+  settled(tick);
+}
+
+// The order of claims: by priority, then due time, then acceptance.
+function isClaimedBefore(left: Run, right: Run): boolean {
+  const difference = left.lane.schedule.priority - right.lane.schedule.priority ||
+    left.dueAt - right.dueAt || left.seq - right.seq;
+  return difference < 0;
+}
+
+function recordOf(
+  job: SimulatedJob,
+  { id, spec }: SimulatedSchedule,
+  fromMs: number,
+): ScheduleRecord {
+  const record: ScheduleRecord = {
+    id,
+    kind: job.kind,
+    origin: "config",
+    spec,
+    specHash: "",
+    generation: 1,
+    cursor: fromMs,
+    startAt: fromMs,
+    nextAt: null,
+    argumentsJson: "[]",
+    priority: null,
+    timeoutMs: null,
+    retryMax: null,
+    createdAt: fromMs,
+    updatedAt: fromMs,
+  };
+  return { ...record, nextAt: planAdvance(record, fromMs).nextAt };
+}

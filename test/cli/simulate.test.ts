@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { instance, job } from "../support/cli_messages.ts";
+import { cli } from "../support/cli_world.ts";
+
+const CONFIG = `
+timezone = "Europe/Berlin"
+[jobs.backup]
+run = "true"
+schedule = "30 2 * * *"
+[jobs.sync]
+run = "true"
+schedule = "*/10 * * * *"
+`;
+
+/** Run the verb in a folder with these configurations. */
+async function simulate(
+  argv: readonly string[],
+  options: Parameters<typeof cli>[1] & { readonly other?: string } = {},
+) {
+  const cwd = mkdtempSync(join(tmpdir(), "jobctl-simulate-"));
+  try {
+    writeFileSync(join(cwd, "config.toml"), CONFIG);
+    writeFileSync(join(cwd, "other.toml"), options.other ?? CONFIG);
+    return await cli(["simulate", "--from", "2026-10-24", "--to", "2026-10-26", ...argv], {
+      ...options,
+      cwd,
+    });
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
+}
+
+test("simulate reports what each kind does and what a change of the clock does to it", async () => {
+  const { code, stdout } = await simulate(["--offline", "--duration", "sync=12m", "-o", "json"]);
+  assert.equal(code, 0);
+  const report = JSON.parse(stdout);
+  const [backup, sync] = report.kinds;
+  assert.deepEqual([backup.kind, backup.ran, backup.overlaps], ["backup", 2, 0]);
+  assert.equal(sync.ran + sync.skipped + sync.pending, report.ticks - 2);
+  assert.ok(sync.skipped > 100);
+  const effects = report.clock_changes.map((change: { effect: string }) => change.effect);
+  assert.deepEqual(effects, ["once", "follows"]);
+});
+
+test("simulate compares with another configuration", async () => {
+  const other = CONFIG.replace("30 2", "30 4");
+  const { stdout } = await simulate(["--offline", "--against", "other.toml"], {
+    other,
+    isTerminal: true,
+  });
+  assert.match(stdout, /backup: 2 only here .*; 2 only there .*; 0 in both/);
+  const same = await simulate(["--offline", "--against", "other.toml"], { isTerminal: true });
+  assert.match(same.stdout, /Every run is the same/);
+});
+
+test("simulate lists every tick", async () => {
+  const { stdout } = await simulate(["--offline", "--ticks", "-o", "jsonl"]);
+  const ticks = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const backups = ticks.filter(({ kind }) => kind === "backup").map(({ at }) => at);
+  assert.deepEqual(backups, ["2026-10-24T00:30:00.000Z", "2026-10-25T00:30:00.000Z"]);
+});
+
+test("simulate takes durations from the runs that the daemon knows", async () => {
+  const run = instance({
+    kind: "backup",
+    processedAt: { seconds: 100n, nanos: 0 },
+    completedAt: { seconds: 400n, nanos: 0 },
+  });
+  const answers = {
+    listRegisteredJobs: { jobs: [{ ...job(), kind: "backup" }] },
+    lookupInstances: { instances: [run] },
+  };
+  const { stdout } = await simulate(["-o", "json"], { answers });
+  const durations = JSON.parse(stdout).kinds.map((kind: { duration_ms: number }) =>
+    kind.duration_ms
+  );
+  assert.deepEqual(durations, [300_000, 60_000]);
+});
+
+for (
+  const [argv, message] of [
+    [["--duration", "backupp=1m"], /"backupp": no such kind[^]*Did you mean "backup"/],
+    [["--duration", "backup"], /not KIND=DURATION/],
+    [["--duration", "backup=soon"], /"soon" is not a duration/],
+    [["--to", "2026-10-23"], /it ends before it begins/],
+    [["--config", "none.toml"], /none\.toml/],
+  ] as const
+) {
+  test(`simulate ${argv.join(" ")} is refused`, async () => {
+    const { code, stderr, stdout } = await simulate(["--offline", ...argv]);
+    assert.notEqual(code, 0);
+    assert.equal(stdout, "");
+    assert.match(stderr, message);
+  });
+}
