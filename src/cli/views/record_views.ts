@@ -60,7 +60,9 @@ export const LOG_VIEW: View<LogEntry> = {
       makeVisible(entry.level.toUpperCase()).padEnd(5),
       LEVEL_STYLES[entry.level],
     );
-    return `${at} ${level} ${makeVisible(entry.message)}`;
+    // A tab steers nothing, and programs print tables with it.
+    const message = entry.message.split("\t").map(makeVisible).join("\t");
+    return `${at} ${level} ${message}`;
   },
 };
 
