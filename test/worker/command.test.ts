@@ -209,7 +209,7 @@ test("a command is in a process group of its own", async () => {
 for (
   const [what, spec, wanted] of [
     ["program", { argv: ["/nonexistent/program"] }, /"\/nonexistent\/program": not found/],
-    ["directory", { cwd: "/nonexistent" }, /in "\/nonexistent": ENOENT/],
+    ["directory", { cwd: `${folder}/none` }, /none": ENOENT/],
     ["user", { user: "no-such-user" }, /user "no-such-user": no such user/],
     ["group", { group: "no-such-group" }, /group "no-such-group": no such group/],
   ] as const
