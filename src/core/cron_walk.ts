@@ -15,7 +15,7 @@ const DAY = 86_400;
 const HORIZON = 50 * 366 * DAY;
 
 /** Whether the clock was put forward over a fixed time when the segment began. */
-function hasSkippedTick(expression: CronExpression, segment: ZoneSegment): boolean {
+export function hasSkippedTick(expression: CronExpression, segment: ZoneSegment): boolean {
   const skipped = segment.offset - segment.previousOffset;
   if (!expression.isFixed || skipped <= 0 || skipped >= CORRECTION) return false;
   const wall = nextWallSecond(expression, segment.from + segment.previousOffset);

@@ -4,17 +4,21 @@ import { nearest } from "../core/nearest.ts";
 import { SCHEDULE_DEFAULTS, type ScheduleSpec } from "../core/schedule.ts";
 import { formatScheduleText, parseScheduleText } from "../core/ticks.ts";
 import { openZone } from "../core/zone.ts";
-import { type RunTime, runTimes } from "./run_times.ts";
+import { formatLocal, type RunTime, runTimes } from "./run_times.ts";
 
 /** Most rows of one answer. */
 const COUNT_MAX = 1000;
 
 /** What {@link nextRuns} is asked. */
 export interface NextRequest {
-  /** A schedule as text, or the kind of one of `jobs`. */
-  readonly text: string;
-  /** Zone of an expression that names none; null for UTC, and for a kind's own zone. */
+  /** Schedules as text, or kinds of `jobs`. */
+  readonly texts: readonly string[];
+  /** Zone of expressions that name none (null for UTC), and of the viewer for those with a zone of their own. */
   readonly timezone: string | null;
+  /** Zone of the viewer when `timezone` does not say; null for none. */
+  readonly viewerTimezone?: string | null;
+  /** The kind that `H` and `~` are picked for. */
+  readonly seed?: string;
   /** Runs are later than this, epoch ms; `nowMs` when left out. */
   readonly afterMs?: number;
   readonly nowMs: number;
@@ -27,10 +31,18 @@ export interface NextRequest {
 export interface NextRun extends RunTime {
   /** The schedule as text. */
   readonly schedule: string;
+  /** Wall time of the viewer, where it is another zone. */
+  readonly viewer: { readonly timezone: string; readonly local: string } | null;
+}
+
+/** A schedule and the zone that it is seen from. */
+interface Seen {
+  readonly spec: ScheduleSpec;
+  readonly viewer: string | null;
 }
 
 /**
- * The next runs of an expression, or of all schedules of a kind, in the order of time.
+ * The next runs of expressions, or of all schedules of kinds, in the order of time.
  *
  * @throws JobError `not_found` for an unknown kind, `invalid_argument` for an expression or a zone that is none, for a count
  * out of range, and for a kind without a schedule
@@ -43,18 +55,23 @@ export function nextRuns(request: NextRequest): NextRun[] {
       path: "count",
     });
   }
-  return specsOf(request)
-    .flatMap((spec) =>
-      runTimes(spec, { afterMs, nowMs, count })
-        .map((time) => ({ ...time, schedule: formatScheduleText(spec) }))
+  if (request.timezone !== null) openZone(request.timezone);
+  return request.texts.flatMap((text) => specsOf(text, request))
+    .flatMap(({ spec, viewer }) =>
+      runTimes(spec, { afterMs, nowMs, count }).map((time) => ({
+        ...time,
+        schedule: formatScheduleText(spec),
+        viewer: viewer === null || viewer === spec.timezone
+          ? null
+          : { timezone: viewer, local: formatLocal(time.at, viewer) },
+      }))
     )
     .sort((a, b) => a.at - b.at)
     .slice(0, count);
 }
 
-function specsOf(request: NextRequest): ScheduleSpec[] {
-  const { text, timezone, jobs = [] } = request;
-  if (timezone !== null) openZone(timezone);
+function specsOf(text: string, request: NextRequest): Seen[] {
+  const { timezone, viewerTimezone = null, jobs = [] } = request;
   const job = jobs.find((candidate) => candidate.kind === text);
   if (job !== undefined) {
     if (job.schedules.length === 0) {
@@ -66,24 +83,23 @@ function specsOf(request: NextRequest): ScheduleSpec[] {
         },
       );
     }
-    return job.schedules.map(({ spec }) => ({ ...spec, timezone: timezone ?? spec.timezone }));
+    return job.schedules.map(({ spec }) => ({ spec, viewer: timezone ?? viewerTimezone }));
   }
-  return [specOfText(text, timezone ?? "UTC", jobs)];
+  return [seenText(text, request)];
 }
 
-function specOfText(
-  text: string,
-  timezone: string,
-  jobs: readonly JobDefinition[],
-): ScheduleSpec {
+function seenText(text: string, request: NextRequest): Seen {
+  const { timezone, viewerTimezone = null, seed, jobs = [] } = request;
   try {
-    const parsed = parseScheduleText(text);
-    return {
+    const parsed = parseScheduleText(text, { seed });
+    const spec = {
       cron: parsed.cron,
       everyMs: parsed.everyMs,
-      timezone: parsed.timezone ?? timezone,
+      timezone: parsed.timezone ?? timezone ?? "UTC",
       ...SCHEDULE_DEFAULTS,
     };
+    const viewer = parsed.timezone === null ? viewerTimezone : timezone ?? viewerTimezone;
+    return { spec, viewer };
   } catch (error) {
     // One word is rather a kind than an expression.
     if (!isJobError(error, "invalid_argument") || !/^[\w.:-]+$/.test(text)) throw error;

@@ -1,4 +1,5 @@
 import { formatDuration } from "../core/duration.ts";
+import { clockNote } from "../core/clock_notes.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf } from "../core/ticks.ts";
 
@@ -13,6 +14,8 @@ export interface RunTime {
   readonly utc: string;
   /** Distance from now, such as `in 3h20m`. */
   readonly relative: string;
+  /** What a change of the clock has to do with it; null for nothing. */
+  readonly note: string | null;
 }
 
 /**
@@ -32,19 +35,21 @@ export function runTimes(
   while (times.length < count) {
     const at = nextTickOf(spec, nowMs, cursor);
     if (at === null) break;
-    times.push(runTime(at, spec.timezone, nowMs));
+    times.push(runTime(at, spec, nowMs));
     cursor = at;
   }
   return times;
 }
 
-function runTime(at: number, timezone: string, nowMs: number): RunTime {
+function runTime(at: number, spec: ScheduleSpec, nowMs: number): RunTime {
+  const { timezone } = spec;
   return {
     at,
     timezone,
     local: formatLocal(at, timezone),
     utc: `${new Date(at).toISOString().slice(0, 19)}Z`,
     relative: formatRelative(at - nowMs),
+    note: clockNote(spec, at),
   };
 }
 

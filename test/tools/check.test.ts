@@ -38,6 +38,7 @@ test("checkConfig() tells each job's source, usage and next three runs", async (
     local: "2026-11-24 21:35:00 +09:00",
     utc: "2026-11-24T12:35:00Z",
     relative: "in 4s",
+    note: null,
   });
 });
 
