@@ -12,6 +12,7 @@ export class Args {
   readonly #specs: OptionSpecs;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #nowMs: number;
+  readonly #named: readonly string[];
 
   constructor(
     input: {
@@ -20,6 +21,7 @@ export class Args {
       readonly specs: OptionSpecs;
       readonly env: Readonly<Record<string, string | undefined>>;
       readonly nowMs: number;
+      readonly named?: readonly string[];
     },
   ) {
     this.#words = input.words;
@@ -27,6 +29,7 @@ export class Args {
     this.#specs = input.specs;
     this.#env = input.env;
     this.#nowMs = input.nowMs;
+    this.#named = input.named ?? [];
   }
 
   /** A word that the parser has made sure of. */
@@ -57,6 +60,20 @@ export class Args {
   raw(name: string): string | undefined {
     const given = lastOf(this.#values[name]);
     return typeof given === "string" ? given : undefined;
+  }
+
+  /** The values of an option that may be repeated, as they were given. */
+  all(name: string): readonly string[] {
+    const given = this.#values[name];
+    return given === undefined ? [] : [given].flat().map(String);
+  }
+
+  /** Options that the verb does not have: arguments by name. One that stands alone has no values. */
+  named(): readonly { readonly name: string; readonly values: readonly string[] }[] {
+    return this.#named.map((name) => ({
+      name,
+      values: [this.#values[name]].flat().filter((value) => value !== true).map(String),
+    }));
   }
 
   /** An option's values: repeated, or separated by commas. */

@@ -3,10 +3,9 @@ import type { Args } from "./args.ts";
 import { EXIT, EXIT_CODES } from "./exit_codes.ts";
 import { type CliIo, isBrokenPipe } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
-import type { CommandLine } from "./parse.ts";
+import type { VerbRun } from "./parse.ts";
 import type { JobClient } from "./session.ts";
-
-type Run = Extract<CommandLine, { readonly type: "run" }>;
+import type { VerbContext } from "./verb.ts";
 
 /**
  * Run one command line.
@@ -36,13 +35,30 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   const commandLine = await parseCommandLine(argv, io.columns);
   if (commandLine.type === "run") return await runVerb(commandLine, io);
   await (commandLine.isAsked ? io.stdout : io.stderr).write(commandLine.text);
+  if (commandLine.topic) await explain(commandLine.topic, io);
   return commandLine.isAsked ? EXIT.ok : EXIT.usage;
 }
 
-async function runVerb({ verb, words, values, specs }: Run, io: CliIo): Promise<number> {
+async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
+  return await withContext(run, io, (args, context) => run.verb.run(args, context));
+}
+
+/** What a verb has to tell of its words, behind its help. */
+async function explain(run: VerbRun, io: CliIo): Promise<void> {
+  await withContext(run, io, async (args, context) => {
+    const lines = await run.verb.explain?.(args, context) ?? [];
+    if (lines.length > 0) await io.stdout.write(`\n${lines.join("\n")}\n`);
+  });
+}
+
+async function withContext<T>(
+  { verb, words, values, specs, named }: VerbRun,
+  io: CliIo,
+  action: (args: Args, context: VerbContext) => Promise<T>,
+): Promise<T> {
   const { Args } = await import("./args.ts");
   const { createPrinter } = await import("./output/printer.ts");
-  const args = new Args({ words, values, specs, env: io.env, nowMs: io.clock.now().wallMs });
+  const args = new Args({ words, values, specs, env: io.env, nowMs: io.clock.now().wallMs, named });
   const printer = createPrinter(io, {
     format: readFormat(args, io),
     hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),
@@ -54,15 +70,16 @@ async function runVerb({ verb, words, values, specs }: Run, io: CliIo): Promise<
     return await session.client();
   };
   try {
-    return await verb.run(args, { io, printer, client });
+    return await action(args, { io, printer, client });
   } finally {
     session?.close();
   }
 }
 
 function readFormat(args: Args, io: CliIo): OutputFormat {
-  // The choices of the option are the formats.
-  const format = args.text("output") as OutputFormat | undefined;
+  // The choices of the option are the formats, and what a verb writes by itself.
+  const format = args.text("output") as OutputFormat | "jsonschema" | undefined;
+  if (format === "jsonschema") return "json";
   return format ?? (io.isTerminal ? "table" : "json");
 }
 

@@ -11,16 +11,27 @@ import { VERBS } from "./verbs.ts";
 
 /** What the command line asks for. */
 export type CommandLine =
-  | { readonly type: "help"; readonly text: string; readonly isAsked: boolean }
   | {
-    readonly type: "run";
-    readonly verb: Verb;
-    /** The verb's words, such as `jobctl list jobs`. */
-    readonly title: string;
-    readonly words: Readonly<Record<string, readonly string[]>>;
-    readonly values: Readonly<Record<string, unknown>>;
-    readonly specs: OptionSpecs;
-  };
+    readonly type: "help";
+    readonly text: string;
+    readonly isAsked: boolean;
+    /** What it would run without the wish for help, when the verb has more to tell of that. */
+    readonly topic?: VerbRun;
+  }
+  | VerbRun;
+
+/** A verb with what it was given. */
+export interface VerbRun {
+  readonly type: "run";
+  readonly verb: Verb;
+  /** The verb's words, such as `jobctl list jobs`. */
+  readonly title: string;
+  readonly words: Readonly<Record<string, readonly string[]>>;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly specs: OptionSpecs;
+  /** Names among the values that are no options of the verb: arguments by name. */
+  readonly named: readonly string[];
+}
 
 const PROGRAM = "jobctl";
 const HELP_WIDTH_MAX = 100;
@@ -188,7 +199,10 @@ export async function parseCommandLine(
   const parsed = await parser.parse(shield(argv), {}, (_error, _argv, text) => {
     output = text;
   }) as RawArguments;
-  if (output !== "") return { type: "help", text: `${output}\n`, isAsked: true };
+  if (output !== "") {
+    const topic = await topicOf(argv, columns);
+    return { type: "help", text: `${output}\n`, isAsked: true, ...(topic ? { topic } : {}) };
+  }
   if (choice !== null) return readChoice(choice, argv);
   const [word] = unshieldAll(parsed)._;
   if (word === undefined) {
@@ -198,7 +212,23 @@ export async function parseCommandLine(
   throw unknownVerb(String(word), [PROGRAM], VERBS);
 }
 
-function readChoice(choice: Choice, argv: readonly string[]): CommandLine {
+/** What a command line with a wish for help would run without it, when the verb explains that. */
+async function topicOf(argv: readonly string[], columns: number): Promise<VerbRun | null> {
+  const end = argv.indexOf("--");
+  const isHelp = (word: string, index: number) =>
+    (end < 0 || index < end) && (word === "-h" || word === "--help");
+  const rest = argv.filter((word, index) => !isHelp(word, index));
+  if (rest.length === argv.length) return null;
+  try {
+    const run = await parseCommandLine(rest, columns);
+    return run.type === "run" && run.verb.explain !== undefined ? run : null;
+  } catch {
+    // It is not complete: the verb's own help is all there is to tell.
+    return null;
+  }
+}
+
+function readChoice(choice: Choice, argv: readonly string[]): VerbRun {
   const { entry, titles } = choice;
   const raw = unshieldAll(choice.raw);
   const title = titles.join(" ");
@@ -209,13 +239,13 @@ function readChoice(choice: Choice, argv: readonly string[]): CommandLine {
     throw usageError(`Cannot run "${title}": it needs one of ${names}`, `See ${title} --help`);
   }
   const specs = optionsOf(entry);
-  assertKnownOptions(raw, specs, { title, argv });
+  const named = assertKnownOptions(raw, specs, { title, argv, takesNamed: entry.takesNamed });
   const behind = (raw["--"] ?? []) as readonly (string | number)[];
   const words = readWords([...rest, ...behind.map(String)], entry.words, {
     title,
     usage: usageOf(titles, entry),
   });
-  return { type: "run", verb: entry, title, words, values: raw, specs };
+  return { type: "run", verb: entry, title, words, values: raw, specs, named };
 }
 
 function readWords(
@@ -240,25 +270,40 @@ function readWords(
   );
 }
 
+/** The names of `raw` that are arguments by name. @throws JobError `invalid_argument` for options that are neither */
 function assertKnownOptions(
   raw: RawArguments,
   specs: OptionSpecs,
-  at: { readonly title: string; readonly argv: readonly string[] },
-): void {
+  at: { readonly title: string; readonly argv: readonly string[]; readonly takesNamed?: boolean },
+): readonly string[] {
   const ours = new Set(["_", "$0", "--", "h", ...Object.keys(specs)]);
-  const unknown = Object.keys(raw).find((name) => !ours.has(name));
-  if (unknown === undefined) return;
-  // As it was typed, since yargs keeps the name alone.
-  const typed =
-    at.argv.find((word) =>
-      word.startsWith("-") && word.replace(/^--?/, "").split("=", 1)[0] === unknown
-    )?.split("=", 1)[0] ?? `--${unknown}`;
-  const near = nearest(unknown, Object.keys(specs));
-  throw usageError(
-    `Cannot run "${at.title}" with "${makeVisible(typed)}": no such option`,
+  const named: string[] = [];
+  for (const name of Object.keys(raw)) {
+    if (ours.has(name)) continue;
+    const typed = asTyped(name, at.argv);
+    if (!at.takesNamed || !typed.startsWith("--")) {
+      throw unknownOption(name, typed, specs, at.title);
+    }
+    named.push(name);
+  }
+  return named;
+}
+
+/** An option as it was typed, since yargs keeps the name alone. */
+function asTyped(name: string, argv: readonly string[]): string {
+  const typed = argv.find((word) =>
+    word.startsWith("-") && word.replace(/^--?/, "").split("=", 1)[0] === name
+  );
+  return typed?.split("=", 1)[0] ?? `--${name}`;
+}
+
+function unknownOption(name: string, typed: string, specs: OptionSpecs, title: string): JobError {
+  const near = nearest(name, Object.keys(specs));
+  return usageError(
+    `Cannot run "${title}" with "${makeVisible(typed)}": no such option`,
     near
       ? `Did you mean "--${near}"?`
-      : `See ${at.title} --help; arguments that begin with "-" come after "--"`,
+      : `See ${title} --help; arguments that begin with "-" come after "--"`,
   );
 }
 

@@ -46,6 +46,10 @@ export interface Verb {
   readonly examples: readonly (readonly [string, string])[];
   /** Whether it speaks to a daemon: only then are the options of the connection shown. */
   readonly isClient: boolean;
+  /** Whether options that it does not have are arguments by name: `--region eu`. */
+  readonly takesNamed?: boolean;
+  /** Lines that its help ends with, for the words that it was given. */
+  explain?(args: Args, context: VerbContext): Promise<readonly string[]>;
   /** Resolves with the exit code. */
   run(args: Args, context: VerbContext): Promise<number>;
 }

@@ -1,4 +1,3 @@
-import { resolveShape } from "./convert_union.ts";
 import { withNumbers } from "./convert_scalar.ts";
 import { convertValue } from "./convert_value.ts";
 import {
@@ -11,7 +10,8 @@ import {
 import { JobError } from "./errors.ts";
 import type { ArgumentInput } from "./job.ts";
 import { nearest } from "./nearest.ts";
-import type { Definitions, InjectedType, Signature, TypeShape } from "./signature.ts";
+import { openMembers } from "./open_members.ts";
+import type { InjectedType, Signature } from "./signature.ts";
 
 export { describeSignature } from "./describe.ts";
 
@@ -181,11 +181,8 @@ class Call {
     return values;
   }
 
-  /** The members that callers may name as if they were parameters. */
   #membersOf(parameter: ArgumentParameter): readonly string[] {
-    const isOpen = parameter.isPattern || this.#parameters.length === 1;
-    if (!isOpen || parameter.isRest) return [];
-    return memberNames(parameter.shape, this.#signature.definitions ?? {});
+    return openMembers(parameter, this.#signature).map((member) => member.name);
   }
 
   #refuseName(name: string): never {
@@ -277,14 +274,4 @@ class Call {
 
 function countOf(count: number): string {
   return count === 1 ? "1 argument" : `${count} arguments`;
-}
-
-/** The names of the members of an object type, or of those in a union, such as with null. */
-function memberNames(given: TypeShape, definitions: Definitions): readonly string[] {
-  const shape = resolveShape(given, definitions);
-  if (shape.type === "object") return shape.members.map((member) => member.name);
-  if (shape.type !== "union") return [];
-  const objects = shape.members.map((member) => resolveShape(member, definitions))
-    .filter((member) => member.type === "object");
-  return objects.flatMap((object) => object.members.map((member) => member.name));
 }

@@ -116,7 +116,8 @@ function toDuration(value: unknown, mode: Mode): Conversion {
   try {
     return ok(parseDuration(value));
   } catch (error) {
-    return mismatch(value, "a duration", mode, error instanceof JobError ? error.hint : undefined);
+    const hint = error instanceof JobError ? `${error.hint}.` : undefined;
+    return mismatch(value, "a duration", mode, hint);
   }
 }
 

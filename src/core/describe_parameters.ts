@@ -1,5 +1,6 @@
 import { partsOf } from "./convert_union.ts";
 import { argumentsOf, describeMembers, describeType } from "./describe.ts";
+import { patternMembers } from "./open_members.ts";
 import type { MemberShape, Signature, TypeShape } from "./signature.ts";
 
 /** One parameter, or one member of a destructured one, for help texts. */
@@ -29,7 +30,7 @@ export function describeParameters(signature: Signature): SignatureHelp {
   const parameters: ParameterHelp[] = [];
   for (const parameter of argumentsOf(signature)) {
     const { shape, doc, defaultText, isRest } = parameter;
-    const members = parameter.isPattern ? membersOf(shape, signature) : null;
+    const members = patternMembers(parameter, signature);
     if (members !== null) {
       for (const member of members) {
         collect(member.shape, types, signature);
@@ -54,14 +55,15 @@ export function describeParameters(signature: Signature): SignatureHelp {
   };
 }
 
+/** What a doc comment says before its first tag; that of a parameter is told beside it. */
+export function summaryOf(doc: string): string {
+  const end = doc.search(/^@/m);
+  return (end < 0 ? doc : doc.slice(0, end)).trim();
+}
+
 function helpOf({ name, shape, isOptional, doc }: MemberShape, isWhole: boolean): ParameterHelp {
   const need = isOptional || isWhole ? "optional" : "required";
   return { name, type: describeType(shape), need, doc };
-}
-
-function membersOf(shape: TypeShape, signature: Signature): readonly MemberShape[] | null {
-  const found = shape.type === "ref" ? signature.definitions?.[shape.name] : shape;
-  return found?.type === "object" ? found.members : null;
 }
 
 /** Note each named type in `shape` with what it is. */

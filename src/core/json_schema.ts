@@ -1,5 +1,7 @@
 import { DURATION_MS_MAX } from "./duration.ts";
 import { type ArgumentParameter, argumentsOf } from "./describe.ts";
+import { summaryOf } from "./describe_parameters.ts";
+import { patternMembers } from "./open_members.ts";
 import type { Definitions, MemberShape, Signature, TypeShape } from "./signature.ts";
 
 /** A JSON Schema, or a part of one. */
@@ -23,10 +25,11 @@ export const SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema";
  */
 export function signatureSchema(kind: string, signature: Signature): JsonSchema {
   const parameters = argumentsOf(signature);
+  const summary = summaryOf(signature.doc ?? "");
   const about = {
     $schema: SCHEMA_DIALECT,
     title: kind,
-    ...(signature.doc === undefined ? {} : { description: signature.doc }),
+    ...(summary === "" ? {} : { description: summary }),
   };
   if (!signature.isTyped && parameters.length === 0) return { ...about, type: "array" };
   const definitions = signature.definitions ?? {};
@@ -35,7 +38,7 @@ export function signatureSchema(kind: string, signature: Signature): JsonSchema 
   const required: string[] = [];
   for (const parameter of parameters) {
     // Callers of a destructured parameter give its members.
-    const object = parameter.isPattern ? membersOf(parameter.shape, definitions) : null;
+    const object = patternMembers(parameter, signature);
     if (object === null) {
       properties.set(parameter.name, schema.parameter(parameter));
       if (!parameter.isOptional && !schema.takesUndefined(parameter.shape)) {
@@ -57,11 +60,6 @@ export function signatureSchema(kind: string, signature: Signature): JsonSchema 
     additionalProperties: false,
     ...schema.definitions(),
   };
-}
-
-function membersOf(shape: TypeShape, definitions: Definitions): readonly MemberShape[] | null {
-  const found = shape.type === "ref" ? definitions[shape.name] : shape;
-  return found?.type === "object" ? found.members : null;
 }
 
 const DECIMAL = "^-?(?:0|[1-9][0-9]*)$";

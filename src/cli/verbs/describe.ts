@@ -7,6 +7,7 @@ import type { Verb, VerbContext, VerbGroup } from "../verb.ts";
 import { instanceLines, jobLines, timeText } from "../views/details.ts";
 import { INSTANCE_VIEW, stateStyle } from "../views/instance_view.ts";
 import { JOB_VIEW } from "../views/job_view.ts";
+import { signatureLines, signatureOf, summaryLines } from "../views/signature_lines.ts";
 import { HISTORY_VIEW } from "../views/record_views.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 import { msOf, stateName } from "../wire.ts";
@@ -35,6 +36,11 @@ const JOB: Verb = {
     const schedules = await collect(listSchedules(connection, kind, SCHEDULES_SHOWN));
     const record = { ...JOB_VIEW.record(job), schedules: schedules.map(SCHEDULE_VIEW.record) };
     const lines = jobLines(job, printer);
+    const signature = signatureOf(job);
+    const summary = signature === null ? [] : summaryLines(signature);
+    // The first line is the description already.
+    if (summary.length > 1) lines.push("", ...summary);
+    if (signature !== null) lines.push("", ...signatureLines(signature));
     if (schedules.length > 0) lines.push("", "Schedules:");
     for (const schedule of schedules) {
       const next = timeText(schedule.nextAt, printer.nowMs) ?? "never";

@@ -1,3 +1,11 @@
+import { JobError } from "../../core/errors.ts";
+import { signatureSchema } from "../../core/json_schema.ts";
+import type { Job } from "../../rpc/gen/job_pb.ts";
+import { OUTPUT_OPTIONS } from "../options.ts";
+import { OUTPUT_FORMATS } from "../output/format.ts";
+import type { Plain } from "../output/plain.ts";
+import { formatJson } from "../output/printer.ts";
+import { signatureOf } from "../views/signature_lines.ts";
 import { findInstance, findSchedule, present } from "../lookup.ts";
 import type { Verb, VerbGroup, WordSpec } from "../verb.ts";
 import { INSTANCE_VIEW } from "../views/instance_view.ts";
@@ -5,6 +13,16 @@ import { JOB_VIEW } from "../views/job_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
 const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or a beginning that no other has" };
+
+const JOB_FORMATS = [...OUTPUT_FORMATS, "jsonschema"];
+
+function schemaOf(job: Job): Plain {
+  const signature = signatureOf(job);
+  if (signature !== null) return signatureSchema(job.kind, signature) as Plain;
+  throw new JobError("internal", `Cannot read the signature of job "${job.kind}"`, {
+    hint: "The daemon is of another version: compare jobctl get version",
+  });
+}
 
 const VERSION: Verb = {
   name: "version",
@@ -24,13 +42,27 @@ const JOB: Verb = {
   name: "job",
   summary: "Show one registered job",
   words: [{ name: "KIND", describe: "Kind of the job" }],
-  options: {},
-  examples: [["jobctl get job report -o yaml", "Everything known of a job"]],
+  options: {
+    output: {
+      ...OUTPUT_OPTIONS.output!,
+      describe: `${JOB_FORMATS.join(", ")}: jsonschema is that of its arguments by name`,
+      choices: JOB_FORMATS,
+    },
+  },
+  examples: [
+    ["jobctl get job report -o yaml", "Everything known of a job"],
+    ["jobctl get job report -o jsonschema", "A JSON Schema of its arguments"],
+  ],
   isClient: true,
   async run(args, { client, printer }) {
     const kind = args.word("KIND");
-    const { job } = await (await client()).getJob({ kind });
-    await printer.one(JOB_VIEW, present(job, `Cannot get job "${kind}"`));
+    const answer = await (await client()).getJob({ kind });
+    const job = present(answer.job, `Cannot get job "${kind}"`);
+    if (args.text("output") === "jsonschema") {
+      await printer.text(formatJson(schemaOf(job), 2));
+    } else {
+      await printer.one(JOB_VIEW, job);
+    }
     return 0;
   },
 };

@@ -1,4 +1,4 @@
-import { isJobError, messageOf } from "../../core/errors.ts";
+import { isJobError } from "../../core/errors.ts";
 import { isUuid } from "../../core/instance.ts";
 import type { JobInstance, ScheduleJobResponse } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf, usageError } from "../args.ts";
@@ -14,6 +14,7 @@ import { instanceLines } from "../views/details.ts";
 import { INSTANCE_VIEW } from "../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 import { isFinalState, stateName, timestampOf } from "../wire.ts";
+import { readArguments, requestArguments } from "./schedule_arguments.ts";
 
 type Request = RequestOf<"scheduleJob">;
 
@@ -32,6 +33,9 @@ const OPTIONS: OptionSpecs = {
   retries: { describe: "Attempts after a failed one; -1 for ever" },
   unique: { describe: "While an unfinished instance has this key, answer that one" },
   uuid: { describe: "Id for the instance: asked twice, it is accepted once" },
+  arg: {
+    describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
+  },
   "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
   "dry-run": { describe: "Convert and check the arguments, queue nothing", isFlag: true },
   wait: {
@@ -56,36 +60,6 @@ function assertCombination(args: Args): void {
       `Add --${needed}, or leave it out`,
     );
   }
-}
-
-function readArguments(args: Args): Pick<Request, "arguments" | "argumentsJson"> {
-  const words = args.words("ARGS");
-  const json = args.text("args-json");
-  if (json === undefined) return { arguments: [...words] };
-  if (words.length > 0) {
-    throw usageError(
-      `Cannot use --args-json with the argument "${
-        makeVisible(words[0]!)
-      }": they exclude each other`,
-      "Give the arguments as words or as JSON",
-    );
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    throw usageError(
-      `Cannot read --args-json "${makeVisible(json)}": not JSON (${messageOf(error)})`,
-      `Write an array, '[1, "two"]', or an object, '{"x": 1}'`,
-    );
-  }
-  if (typeof value !== "object" || value === null) {
-    throw usageError(
-      `Cannot read --args-json "${makeVisible(json)}": neither an array nor an object`,
-      `Write an array, '[1, "two"]', or an object, '{"x": 1}'`,
-    );
-  }
-  return { argumentsJson: json };
 }
 
 function readUuid(args: Args): string | undefined {
@@ -113,7 +87,6 @@ function readRequest(args: Args, newId: () => string): Request {
   const uuid = readUuid(args) ?? (cron === undefined && !isDryRun ? newId() : undefined);
   return {
     kind: args.word("KIND"),
-    ...readArguments(args),
     priority: args.integer("priority", { min: 0, max: INT32_MAX }),
     at: atMs === undefined ? undefined : timestampOf(atMs),
     afterMs: bigMs(args.durationMs("in")),
@@ -200,7 +173,8 @@ export const SCHEDULE: Verb = {
   details: [
     "Arguments are text; the daemon converts them to the types of the job's parameters and refuses",
     'what does not fit before anything is queued: see "jobctl describe job KIND". Put arguments that',
-    'begin with "-" after "--".',
+    'begin with "-" after "--". Each parameter is an option, too: --region eu, also in kebab-case; repeated',
+    'for a list, and alone for true. "jobctl schedule KIND --help" tells the parameters of a job.',
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },
@@ -209,16 +183,30 @@ export const SCHEDULE: Verb = {
   options: OPTIONS,
   examples: [
     ["jobctl schedule sum 1 2", "Now"],
+    ["jobctl schedule report --day 2026-01-31 --region eu", "Arguments by name"],
     ["jobctl schedule report --at 'tomorrow 9:00'", "At a time"],
     [`jobctl schedule report --in 10m --args-json '{"region": "eu"}'`, "Later, arguments by name"],
     ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "Again and again"],
     ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
   ],
   isClient: true,
+  takesNamed: true,
+  async explain(args, context) {
+    return await (await import("./schedule_help.ts")).explainJob(args, context);
+  },
   async run(args, context) {
-    const request = readRequest(args, context.io.newId);
+    const plain = readRequest(args, context.io.newId);
+    const given = readArguments(args);
     args.durationMs("wait-timeout");
     const client = await context.client();
+    const request = {
+      ...plain,
+      ...await requestArguments(given, {
+        kind: args.word("KIND"),
+        client,
+        options: Object.keys(OPTIONS),
+      }),
+    };
     const answer = await send(client, request);
     if (request.dryRun) {
       await printPreview(answer, context);

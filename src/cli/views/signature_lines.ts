@@ -1,0 +1,61 @@
+import { describeParameters, summaryOf } from "../../core/describe_parameters.ts";
+import type { Signature } from "../../core/signature.ts";
+import type { Job } from "../../rpc/gen/job_pb.ts";
+import { makeLinesVisible, makeVisible } from "../output/safe_text.ts";
+import { displayWidth } from "../output/table.ts";
+
+/** The signature of a job on the wire; null when it was left out, as of very many jobs, or is no signature. */
+export function signatureOf(job: Job): Signature | null {
+  if (job.signatureJson === "") return null;
+  try {
+    const signature = JSON.parse(job.signatureJson) as Partial<Signature>;
+    return Array.isArray(signature.parameters) && Array.isArray(signature.warnings)
+      ? signature as Signature
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What the doc comment of a job says of it, as lines for people. */
+export function summaryLines({ doc }: Signature): string[] {
+  const summary = summaryOf(doc ?? "");
+  return summary === "" ? [] : summary.split("\n").map(makeVisible);
+}
+
+/** The parameters of a job for people: name, type, whether it is needed, and what its doc comment says. */
+export function signatureLines(signature: Signature): string[] {
+  const { parameters, types, result } = describeParameters(signature);
+  const lines: string[] = [];
+  if (parameters.length > 0) {
+    const rows = parameters.map(({ name, type, need, doc }) =>
+      [name, type, need, doc ?? ""].map(makeVisible)
+    );
+    lines.push("Parameters:", ...columns(rows));
+  } else {
+    lines.push(signature.isTyped ? "It takes no arguments." : "Its arguments pass as they come.");
+  }
+  if (types.length > 0) {
+    lines.push("Types:", ...types.map((text) => `  ${makeVisible(text)}`));
+  }
+  if (result !== undefined) lines.push(`Result: ${makeVisible(result)}`);
+  for (const { message, line, file } of signature.warnings) {
+    const place = file === undefined ? `line ${line}` : `${file}:${line}`;
+    lines.push(makeLinesVisible(`Not checked: ${message} (${place})`));
+  }
+  return lines;
+}
+
+/** Rows of cells under each other, two spaces apart. */
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, index) =>
+    // One very long type must not push the others to the side.
+    Math.min(40, Math.max(...rows.map((row) => displayWidth(row[index]!))))
+  );
+  return rows.map((row) =>
+    `  ${
+      row.map((cell, index) => cell + " ".repeat(Math.max(0, widths[index]! - displayWidth(cell))))
+        .join("  ")
+    }`.trimEnd()
+  );
+}

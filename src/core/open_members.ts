@@ -1,0 +1,34 @@
+import { type ArgumentParameter, argumentsOf } from "./describe.ts";
+import { resolveShape } from "./convert_union.ts";
+import type { MemberShape, Signature, TypeShape } from "./signature.ts";
+
+/**
+ * The members that callers may name as if they were parameters: those of a destructured parameter, and those of the only one.
+ * Of a union of object types it is the members of all of them.
+ */
+export function openMembers(
+  parameter: ArgumentParameter,
+  signature: Signature,
+): readonly MemberShape[] {
+  const isOpen = parameter.isPattern || argumentsOf(signature).length === 1;
+  return isOpen && !parameter.isRest ? membersOf(parameter.shape, signature) : [];
+}
+
+/** The members of a destructured parameter, null for any other and for what is no object type alone. */
+export function patternMembers(
+  parameter: ArgumentParameter,
+  signature: Signature,
+): readonly MemberShape[] | null {
+  if (!parameter.isPattern) return null;
+  const shape = resolveShape(parameter.shape, signature.definitions ?? {});
+  return shape.type === "object" ? shape.members : null;
+}
+
+function membersOf(given: TypeShape, signature: Signature): readonly MemberShape[] {
+  const definitions = signature.definitions ?? {};
+  const shape = resolveShape(given, definitions);
+  if (shape.type === "object") return shape.members;
+  if (shape.type !== "union") return [];
+  return shape.members.map((member) => resolveShape(member, definitions))
+    .flatMap((member) => member.type === "object" ? member.members : []);
+}
