@@ -29,7 +29,7 @@ function jobOf(index: number): SimulatedJob {
   return {
     kind,
     durationMs: 10_000 + 1_000 * index,
-    schedules: [{ id: `config:${kind}:0`, spec, priority: 5 }],
+    schedules: [{ id: `config:${kind}:0`, spec, priority: 5, limits: [] }],
   };
 }
 

@@ -1,9 +1,13 @@
 import { JobError } from "../core/errors.ts";
-import type { JobDefinition } from "../core/job.ts";
+import { convertArguments } from "../core/convert.ts";
+import type { JobDefinition, JobSchedule } from "../core/job.ts";
 import { nearest } from "../core/nearest.ts";
+import { queueKeyOf } from "../manager/instance_keys.ts";
+import { encodeArguments } from "../manager/new_instance.ts";
 import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
 import { differences, type KindDifference, RunTimesByKind } from "./simulation/difference.ts";
 import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";
+import type { SimulatedLimit } from "./simulation/slots.ts";
 import { report, type SimulationReport } from "./simulation/report.ts";
 
 export type { ClockChange } from "./simulation/clock_changes.ts";
@@ -113,13 +117,17 @@ function reportOf(
   onTick: (tick: SimulatedTick) => void,
 ): SimulationReport {
   const simulated = jobs.filter(({ schedules }) => schedules.length > 0)
-    .map((job) => simulatedJob(job, durations));
+    .map((job) => simulatedJob(job, durations, config.worker.pools));
   const input = { jobs: simulated, workers: workers ?? config.worker.count, node, fromMs, toMs };
   return report(input, onTick);
 }
 
 // A run longer than its limit is stopped there.
-function simulatedJob(job: JobDefinition, { known, assumedMs }: Durations): SimulatedJob {
+function simulatedJob(
+  job: JobDefinition,
+  { known, assumedMs }: Durations,
+  pools: Pools,
+): SimulatedJob {
   const { kind, options: { timeoutMs, priority } } = job;
   const durationMs = known.get(kind) ?? assumedMs;
   return {
@@ -129,6 +137,25 @@ function simulatedJob(job: JobDefinition, { known, assumedMs }: Durations): Simu
       id: `config:${kind}:${index}`,
       spec: schedule.spec,
       priority: schedule.priority ?? priority,
+      limits: limitsOf(job, schedule, pools),
     })),
   };
+}
+
+type Pools = Readonly<Record<string, number>>;
+
+function limitsOf(
+  job: JobDefinition,
+  schedule: JobSchedule,
+  pools: Pools,
+): readonly SimulatedLimit[] {
+  const { kind, signature, options: { concurrency, rate, pool } } = job;
+  const given = convertArguments(signature, schedule.arguments, { kind });
+  const queue = queueKeyOf(job, encodeArguments(kind, given));
+  const keyOf = (by: readonly string[]) => by.length === 0 ? kind : queue;
+  return [
+    ...concurrency.map(({ max, by }) => ({ key: keyOf(by), max, perMs: null })),
+    ...rate.map(({ max, perMs, by }) => ({ key: keyOf(by), max, perMs })),
+    ...pool === null ? [] : [{ key: `pool ${pool}`, max: pools[pool] ?? Infinity, perMs: null }],
+  ];
 }

@@ -232,6 +232,7 @@ export class ManagerWorld {
       readonly jobs?: readonly JobDefinition[];
       readonly workers?: number;
       readonly disabledKinds?: readonly string[];
+      readonly pools?: Readonly<Record<string, number>>;
       /** To go on with what another manager left. */
       readonly before?: { readonly clock: SimClock; readonly store: Store };
     } = {},
@@ -257,6 +258,7 @@ export class ManagerWorld {
       scheduleDefaults: SPEC,
       jobs: options.jobs ?? [jobOf("work")],
       disabledKinds: new Set(options.disabledKinds ?? []),
+      pools: options.pools ?? {},
     });
   }
 

@@ -10,6 +10,7 @@ import {
   type SimulatedJob,
   type SimulatedTick,
 } from "../../src/tools/simulation/engine.ts";
+import type { SimulatedLimit } from "../../src/tools/simulation/slots.ts";
 import { report } from "../../src/tools/simulation/report.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 
@@ -18,6 +19,10 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 const CRONS = ["*/5 * * * *", "*/7 * * * *", "0 * * * *", "30 2,14 * * *", "*/20 * * * * *"];
+/** Odd, as the durations are: what falls on one instant has no one order. */
+const RATE_MS = HOUR + 7;
+/** Runs of the pool at once. */
+const HEAVY = 2;
 const OVERLAPS: readonly Overlap[] = ["skip", "allow", "queue", "replace"];
 
 interface Case {
@@ -44,13 +49,28 @@ function casesOf(seed: number): readonly Case[] {
       ...random.next() < 0.2 ? { startsAt: START + 5 * HOUR, endsAt: START + 20 * HOUR } : {},
     };
     const schedule = scheduleOf(spec);
-    const options = { priority, keepSuccessMs: 9 * DAY, keepFailureMs: 9 * DAY };
+    const slot = random.next() < 0.3 ? 1 + Math.floor(random.next() * 2) : null;
+    const rate = random.next() < 0.3 ? 3 : null;
+    const pool = random.next() < 0.4 ? "heavy" : null;
+    const options = {
+      priority,
+      keepSuccessMs: 9 * DAY,
+      keepFailureMs: 9 * DAY,
+      concurrency: slot === null ? [] : [{ max: slot, by: [], per: "node" as const }],
+      rate: rate === null ? [] : [{ max: rate, perMs: RATE_MS, by: [] }],
+      pool,
+    };
+    const limits: readonly SimulatedLimit[] = [
+      ...slot === null ? [] : [{ key: kind, max: slot, perMs: null }],
+      ...rate === null ? [] : [{ key: kind, max: rate, perMs: RATE_MS }],
+      ...pool === null ? [] : [{ key: `pool ${pool}`, max: HEAVY, perMs: null }],
+    ];
     return {
       definition: jobOf(kind, { options, schedules: [schedule] }),
       job: {
         kind,
         durationMs: 1 + 2 * Math.floor(random.next() * 200_000),
-        schedules: [{ id: `config:${kind}:0`, spec: schedule.spec, priority }],
+        schedules: [{ id: `config:${kind}:0`, spec: schedule.spec, priority, limits }],
       },
     };
   });
@@ -63,7 +83,8 @@ function line(tick: Pick<SimulatedTick, "kind" | "at" | "fate" | "startedAt" | "
 
 /** What the manager makes of the same jobs on a simulated clock. */
 async function managed(cases: readonly Case[], workers: number, spanMs: number) {
-  const world = new ManagerWorld({ jobs: cases.map(({ definition }) => definition), workers });
+  const jobs = cases.map(({ definition }) => definition);
+  const world = new ManagerWorld({ jobs, workers, pools: { heavy: HEAVY } });
   world.executor.onRun = (attempt) => {
     const { kind } = attempt.instance;
     const { durationMs } = cases.find(({ job }) => job.kind === kind)!.job;
@@ -122,7 +143,7 @@ function jobWith(spec: Partial<ScheduleSpec>, durationMs = 1): SimulatedJob {
   return {
     kind: "work",
     durationMs,
-    schedules: [{ id: "config:work:0", spec: whole, priority: 5 }],
+    schedules: [{ id: "config:work:0", spec: whole, priority: 5, limits: [] }],
   };
 }
 

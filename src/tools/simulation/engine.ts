@@ -2,12 +2,14 @@ import type { ScheduleRecord, ScheduleSpec } from "../../core/schedule.ts";
 import { jitterOf, skipReason } from "../../core/tick_decision.ts";
 import { planAdvance } from "../../core/ticks.ts";
 import { Heap } from "./heap.ts";
+import { type SimulatedLimit, Slots } from "./slots.ts";
 
 /** A schedule of a simulated job. */
 export interface SimulatedSchedule {
   readonly id: string;
   readonly spec: ScheduleSpec;
   readonly priority: number;
+  readonly limits: readonly SimulatedLimit[];
 }
 
 /** A job as the simulation sees it: every run takes the same time and succeeds. */
@@ -59,13 +61,15 @@ interface Run {
   readonly tick: SimulatedTick;
   readonly dueAt: number;
   readonly seq: number;
+  /** When it may be claimed: its due time, and later when a rate holds it back. */
+  wakeAt: number;
   endAt: number;
-  place: "held" | "later" | "ready" | "running" | "gone";
+  place: "held" | "later" | "ready" | "parked" | "running" | "gone";
 }
 
 /** How the queue was while the simulation went on. */
 export interface SimulationLoad {
-  /** Most runs that waited for a worker at once, and when first. */
+  /** Most runs that waited for a worker or a limit at once, and when first. */
   readonly depthMax: number;
   readonly depthMaxAt: number | null;
   /** Most runs at once. */
@@ -90,13 +94,15 @@ export function simulate(
 class Simulation {
   readonly #input: SimulationInput;
   readonly #settled: (tick: SimulatedTick) => void;
+  readonly #lanes: Lane[] = [];
   readonly #ticks = new Heap<Lane>((left, right) =>
     left.record.nextAt! < right.record.nextAt! ||
     (left.record.nextAt === right.record.nextAt && left.order < right.order)
   );
   readonly #later = new Heap<Run>((left, right) =>
-    left.dueAt < right.dueAt || (left.dueAt === right.dueAt && left.seq < right.seq)
+    left.wakeAt < right.wakeAt || (left.wakeAt === right.wakeAt && left.seq < right.seq)
   );
+  readonly #slots = new Slots<Run>();
   readonly #ready = new Heap<Run>(isClaimedBefore);
   readonly #running = new Heap<Run>((left, right) =>
     left.endAt < right.endAt || (left.endAt === right.endAt && left.seq < right.seq)
@@ -114,6 +120,7 @@ class Simulation {
       for (const schedule of job.schedules) {
         const record = recordOf(job, schedule, input.fromMs);
         const lane: Lane = { job, schedule, order: order++, record, open: [], heldCount: 0 };
+        this.#lanes.push(lane);
         if (record.nextAt !== null) this.#ticks.add(lane);
       }
     }
@@ -124,17 +131,17 @@ class Simulation {
     for (;;) {
       const tickAt = this.#ticks.first?.record.nextAt ?? Infinity;
       const endAt = firstOf(this.#running, "running")?.endAt ?? Infinity;
-      const dueAt = firstOf(this.#later, "later")?.dueAt ?? Infinity;
-      const now = Math.min(tickAt, endAt, dueAt);
+      const wakeAt = firstOf(this.#later, "later")?.wakeAt ?? Infinity;
+      const now = Math.min(tickAt, endAt, wakeAt);
       if (now >= toMs) break;
       while (this.#ticks.first?.record.nextAt === now) this.#tick(this.#ticks.take()!, now);
       while (firstOf(this.#running, "running")?.endAt === now) {
         this.#end(this.#running.take()!, now);
       }
-      while (firstOf(this.#later, "later")?.dueAt === now) this.#queue(this.#later.take()!, now);
+      while (firstOf(this.#later, "later")?.wakeAt === now) this.#queue(this.#later.take()!, now);
       this.#claim(now);
     }
-    for (const heap of [this.#running, this.#ready, this.#later]) this.#leave(heap);
+    for (const { open } of this.#lanes) for (const { tick } of open) this.#settled(tick);
     return this.#load;
   }
 
@@ -163,10 +170,9 @@ class Simulation {
     if (reason !== null) return settle(tick, "skipped", reason, this.#settled);
     if (overlap === "replace") this.#replace(lane, now);
     lane.record = { ...record, runs: runs + 1 };
+    const dueAt = at + jitterOf(id, this.#input.node, spec.jitterMs);
     const run: Run = {
-      lane,
-      tick,
-      dueAt: at + jitterOf(id, this.#input.node, spec.jitterMs),
+      ...{ lane, tick, dueAt, wakeAt: dueAt },
       seq: this.#seq++,
       endAt: Infinity,
       place: "held",
@@ -180,11 +186,8 @@ class Simulation {
   // What waits is canceled, what runs is told to stop and ends at once.
   #replace(lane: Lane, now: number): void {
     for (const run of lane.open) {
-      if (run.place === "running") {
-        this.#busy -= 1;
-        this.#load.busyMs += now - run.tick.startedAt!;
-        run.tick.endedAt = now;
-      } else if (run.place === "ready") this.#waiting -= 1;
+      if (run.place === "running") this.#stop(run, now);
+      else if (run.place === "ready" || run.place === "parked") this.#waiting -= 1;
       run.place = "gone";
       settle(run.tick, "replaced", "replaced", this.#settled);
     }
@@ -193,7 +196,7 @@ class Simulation {
   }
 
   #queue(run: Run, now: number): void {
-    if (run.dueAt > now) {
+    if (run.wakeAt > now) {
       run.place = "later";
       this.#later.add(run);
       return;
@@ -203,9 +206,28 @@ class Simulation {
     this.#waiting += 1;
   }
 
+  // Whatever waited for its slots tries again.
+  #stop(run: Run, now: number): void {
+    this.#busy -= 1;
+    this.#load.busyMs += now - run.tick.startedAt!;
+    run.tick.endedAt = now;
+    for (const other of this.#slots.free(run.lane.schedule.limits)) {
+      if (other.place !== "parked") continue;
+      this.#waiting -= 1;
+      this.#queue(other, now);
+    }
+  }
+
   #claim(now: number): void {
     while (this.#busy < this.#input.workers && firstOf(this.#ready, "ready")) {
       const run = this.#ready.take()!;
+      const { limits } = run.lane.schedule;
+      const opensAt = this.#slots.block(limits, run, now);
+      if (opensAt !== null) {
+        this.#park(run, opensAt);
+        continue;
+      }
+      this.#slots.take(limits, now);
       this.#waiting -= 1;
       this.#busy += 1;
       run.place = "running";
@@ -220,11 +242,18 @@ class Simulation {
     load.depthMaxAt = now;
   }
 
+  #park(run: Run, opensAt: number): void {
+    run.place = "parked";
+    if (opensAt === Infinity) return;
+    this.#waiting -= 1;
+    run.wakeAt = opensAt;
+    run.place = "later";
+    this.#later.add(run);
+  }
+
   #end(run: Run, now: number): void {
     const { lane, tick } = run;
-    this.#busy -= 1;
-    this.#load.busyMs += now - tick.startedAt!;
-    tick.endedAt = now;
+    this.#stop(run, now);
     run.place = "gone";
     lane.open.splice(lane.open.indexOf(run), 1);
     settle(tick, "ran", null, this.#settled);
@@ -232,18 +261,6 @@ class Simulation {
     if (next?.place !== "held") return;
     lane.heldCount -= 1;
     this.#queue(next, now);
-  }
-
-  #leave(heap: Heap<Run>): void {
-    for (let run = heap.take(); run; run = heap.take()) {
-      if (run.place === "gone") continue;
-      this.#settled(run.tick);
-      run.place = "gone";
-      for (const held of run.lane.open.filter(({ place }) => place === "held")) {
-        held.place = "gone";
-        this.#settled(held.tick);
-      }
-    }
   }
 
   #newTick(lane: Lane, at: number): SimulatedTick {
