@@ -43,6 +43,8 @@ export class Zone {
   readonly name: string;
   readonly #format: Intl.DateTimeFormat;
   readonly #years = new Map<number, readonly Transition[]>();
+  /** Offset at the start of each year that is known. */
+  readonly #offsets = new Map<number, number>();
 
   /** Use {@link openZone}. @throws RangeError for an unknown name */
   constructor(name: string) {
@@ -87,7 +89,8 @@ export class Zone {
       last = this.#transitionsOf(year - 1).findLast((change) => change.at >= start - NEAR);
     }
     const next = changes.find((change) => change.at > second);
-    const offset = last?.after ?? next?.before ?? this.offsetAt(second);
+    const offset = last?.after ?? next?.before ?? this.#offsets.get(year) ??
+      this.offsetAt(second);
     return {
       from: last?.at ?? -Infinity,
       until: next?.at ?? yearStart(year + 1),
@@ -111,8 +114,12 @@ export class Zone {
       from = until;
       before = after;
     }
-    if (this.#years.size >= YEARS_CACHED_MAX) this.#years.clear();
+    if (this.#years.size >= YEARS_CACHED_MAX) {
+      this.#years.clear();
+      this.#offsets.clear();
+    }
     this.#years.set(year, found);
+    this.#offsets.set(year, this.offsetAt(yearStart(year)));
     return found;
   }
 
