@@ -52,7 +52,8 @@ function entryOf(item: unknown, fileKind: string): ModuleEntry {
   }
   if (item === undefined) {
     throw new JobError("invalid_argument", "Cannot use the module: it has no default export", {
-      hint: 'Begin the job with "export default function"',
+      hint:
+        'Begin the job with "export default function"; begin the name of a file that is no job with "_"',
     });
   }
   if (typeof item !== "object" || item === null) {
