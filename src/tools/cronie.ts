@@ -57,6 +57,14 @@ const NICKNAMES: Readonly<Record<string, string>> = {
 
 class BadField extends Error {}
 
+/** Longest text shown in a message. */
+const SHOWN_MAX = 80;
+
+function refusal(text: string): string {
+  const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+  return `Cannot read "${shown}" as cron does`;
+}
+
 function readNumber({ field, low, names }: Range, text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const name = names.findIndex((known) => known === text.toLowerCase());
@@ -108,7 +116,7 @@ export function readCronie(text: string, draw: Draw = (_field, low) => low): Cro
   if (fields.length !== 5) {
     throw new JobError(
       "invalid_argument",
-      `Cannot read "${text}" as cron does: bad time specifier`,
+      `${refusal(text)}: bad time specifier`,
     );
   }
   try {
@@ -130,7 +138,7 @@ export function readCronie(text: string, draw: Draw = (_field, low) => low): Cro
     if (!(error instanceof BadField)) throw error;
     throw new JobError(
       "invalid_argument",
-      `Cannot read "${text}" as cron does: ${messageOf(error)}`,
+      `${refusal(text)}: ${messageOf(error)}`,
       { cause: error },
     );
   }

@@ -237,6 +237,25 @@ for (const timezone of ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana"
   });
 }
 
+test("verifyCrontab() compares nicknames, @reboot and what is picked for ~", async () => {
+  const lines = ["@hourly a", "@weekly b", "@reboot c", "~ 3 * * * d", "5~9,~ 20~22 * * 1~3 e"];
+  const checks = await verifyCrontab(importText(`${lines.join("\n")}\n`), NOW);
+  assert.deepEqual(checks.map(({ kind, problem, differsAt }) => [kind, problem, differsAt]), [
+    ["a", null, null],
+    ["b", null, null],
+    ["c", null, null],
+    ["d", null, null],
+    ["e", null, null],
+  ]);
+  assert.deepEqual(checks.slice(0, 4).map(({ ourCount }) => ourCount), [8_784, 52, 0, 366]);
+});
+
+test("importCrontabs() refuses what is no text, and shows no long lines whole", () => {
+  assert.throws(() => importText("\x7fELF\0"), /no text/);
+  const { notes } = importText(`${"1".repeat(100_000)} * * * * x\n`);
+  assert.ok(notes[0]!.text.length < 200);
+});
+
 test("verifyCrontab() finds a run that is not the same, and a job that is not there", async () => {
   const result = importText("30 2 * * * a\n30 2 * * * b\n");
   const changed = {

@@ -233,7 +233,14 @@ export function importCrontabs(
   options: { readonly timezone: string },
 ): ImportResult {
   const importer = new Importer(openZone(options.timezone).name);
-  for (const crontab of crontabs) importer.add(crontab);
+  for (const crontab of crontabs) {
+    if (crontab.text.includes("\0")) {
+      throw new JobError("invalid_argument", `Cannot import "${crontab.file}": it is no text`, {
+        hint: "Name a crontab",
+      });
+    }
+    importer.add(crontab);
+  }
   const { imported, notes } = importer;
   checkFormat(crontabs, imported);
   const toml = writeFile([

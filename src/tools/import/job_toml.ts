@@ -84,7 +84,7 @@ export function writeJob(job: JobDraft): string {
     ["group", job.group && expandedString(job.group)],
     ["umask", job.umask && tomlString(job.umask)],
     ["env", hasEntries(job.env) ? inlineTable(job.env!) : undefined],
-    ["stdin", job.stdin === undefined ? undefined : `{ text = ${expandedString(job.stdin)} }`],
+    ["stdin", job.stdin === undefined ? undefined : `{ text = ${tomlString(job.stdin)} }`],
     ["success_codes", job.successCodes && `[${job.successCodes.join(", ")}]`],
     ["timeout", job.timeout && tomlString(job.timeout)],
     ["kill_after", job.killAfter && tomlString(job.killAfter)],

@@ -26,17 +26,16 @@ export interface LineCheck {
   readonly problem: string | null;
 }
 
-/** What `~` may draw must hold what we picked; cron's own draw is another at each start. */
-function drawOf(cron: string): Draw {
-  const picks = new Map(
-    ["minute", "hour", "day-of-month", "month", "day-of-week"].map((field, place) =>
-      [field, cron.split(" ")[place]!.split(",")] as const
-    ),
-  );
-  return (field, low, high) => {
-    const found = picks.get(field)!.map(Number).find((value) => value >= low && value <= high);
-    // Outside of the range: any other value makes the comparison fail, as it should.
-    return found ?? low;
+/** For each `~` of cron's text, in its order, what we picked; cron's own draw is another at each start. */
+function drawOf(text: string, ours: string): Draw {
+  const items = (line: string) => line.split(" ").flatMap((field) => field.split(","));
+  const picked = items(ours);
+  const picks = items(text).map((item, place) => item.includes("~") ? Number(picked[place]) : NaN)
+    .filter((pick) => !Number.isNaN(pick));
+  return (_field, low, high) => {
+    const pick = picks.shift() ?? low;
+    // Outside of the range any other value makes the comparison fail, as it should.
+    return pick >= low && pick <= high ? pick : low;
   };
 }
 
@@ -62,7 +61,7 @@ function checkLine(
     return spec.cron === REBOOT ? base : { ...base, problem: "it is no @reboot any more" };
   }
   const untilMs = nowMs + VERIFIED_DAYS * DAY_MS;
-  const entry = readCronie(line.schedule, drawOf(spec.cron ?? ""));
+  const entry = readCronie(line.schedule, drawOf(line.schedule, spec.cron ?? ""));
   const cron = cronieRuns(entry, job.timezone, { afterMs: nowMs, untilMs });
   const ours: number[] = [];
   for (
