@@ -38,6 +38,11 @@ export class ModuleGraph {
   readonly #modules = new Map<string, ModuleScope | string>();
   #library: ModuleScope | null = null;
 
+  /** @param root the job's own module: others may import it back */
+  constructor(root?: ModuleScope) {
+    if (root?.file && isAbsolute(root.file)) this.#modules.set(resolve(root.file), root);
+  }
+
   /** The types that `ts-job` exports. */
   get library(): ModuleScope {
     return this.#library ??= parseModule(AMBIENT_TYPES, { file: "ts-job.d.ts" });

@@ -31,7 +31,7 @@ export function readSignature(
   options: SourceOptions & { readonly entry?: string } = {},
 ): Signature {
   const scope = parseModule(source, options);
-  const graph = new ModuleGraph();
+  const graph = new ModuleGraph(scope);
   const job = findJobExport(graph, scope, options.entry ?? null);
   if (job.params !== null) return withParams(graph, job, job.params);
   if (job.run !== null) return signatureOf(graph, job, job.run);

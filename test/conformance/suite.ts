@@ -8,6 +8,7 @@ import { readCases } from "./read_cases.ts";
 import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
 import { settleCases } from "./settle_cases.ts";
+import { valueCases } from "./value_cases.ts";
 import { START, type StoreFixture, StoreWorld } from "./store_world.ts";
 
 /** A case that a store need not pass. */
@@ -37,6 +38,7 @@ export function exerciseStore(
     ...overlapCases,
     ...readCases,
     ...retentionCases,
+    ...valueCases,
   };
   const skipped = new Map(options.skip?.map((one) => [one.test, one.reason]));
   for (const [title, run] of Object.entries(cases)) {

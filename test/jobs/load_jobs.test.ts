@@ -386,3 +386,52 @@ test("loadJobs() loads the example modules", async () => {
   ]);
   assert.ok(Object.values(jobs).every((job) => job.signature.warnings.length === 0));
 });
+
+test("fault 55: a job whose types cannot be read loads with a warning at file and line", async () => {
+  const { jobs, problems, warnings, directory } = await loadModules({
+    "odd.ts": `import type { Lost } from "./_lost.ts";
+import type { Part } from "./_part.ts";
+
+export default function odd(a: Lost, b: Part, c: number) {}`,
+    "_part.ts": "export interface Part {\n  id: number;\n  cache: WeakMap<object, number>;\n}",
+    "untyped.ts": "export default function untyped(a, b) {}",
+    "plain.js": "export default function plain(a, b) {}",
+  });
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    warnings.map(({ job, place, message }) => [
+      job,
+      `${place?.file.slice(directory.length + 1)}:${place?.line}:${place?.column}`,
+      message,
+    ]),
+    [
+      [
+        "odd",
+        "odd.ts:4:32",
+        'Type "Lost" is imported and taken as unknown: there is no such file',
+      ],
+      ["odd", "_part.ts:3:10", 'Type "WeakMap<object, number>" is taken as unknown'],
+      ["untyped", "untyped.ts:1:16", "No parameter has a type: arguments pass as given"],
+    ],
+  );
+  assert.equal(
+    describeSignature("odd", jobs.odd!.signature),
+    "odd <a: unknown> <b: Part> <c: number>",
+  );
+});
+
+test("fault 55: modules that import each other's types in a circle load with them", async () => {
+  const { jobs, problems, warnings } = await loadModules({
+    "a.ts": `import type { B } from "./b.ts";
+      export interface A { b?: B }
+      export default (a: A): void => {};`,
+    "b.ts": `import type { A } from "./a.ts";
+      export interface B { a?: A; n: number }
+      export default (b: B): void => {};`,
+  });
+  assert.deepEqual([problems, warnings], [[], []]);
+  const definitions = [jobs.a!, jobs.b!].map(({ signature }) =>
+    Object.keys(signature.definitions!)
+  );
+  assert.deepEqual(definitions, [["A"], ["B"]]);
+});

@@ -46,6 +46,7 @@ export interface LoadedModules {
   readonly directory: string;
   readonly jobs: Readonly<Record<string, JobDefinition>>;
   readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
 }
 
 /** Load jobs from files in a new directory. */
@@ -54,7 +55,7 @@ export async function loadModules(
   request: Partial<LoadRequest> = {},
 ): Promise<LoadedModules> {
   return await withTempDir(files, async ({ path }) => {
-    const { jobs, problems } = await loadJobs({
+    const { jobs, problems, warnings } = await loadJobs({
       modules: [path],
       tables: [],
       defaults: OPTIONS,
@@ -70,6 +71,6 @@ export async function loadModules(
       ...request,
     });
     const byKind = Object.fromEntries(jobs.map((job) => [job.kind, job]));
-    return { directory: path, jobs: byKind, problems };
+    return { directory: path, jobs: byKind, problems, warnings };
   });
 }

@@ -64,6 +64,8 @@ const returned: Record<string, () => unknown> = {
 export default [
   { kind: "noop", run: () => {} },
   { kind: "echo", run: (value: unknown) => value },
+  // What the value is, and the value.
+  { kind: "kindOf", run: (value: Any) => [value?.constructor?.name ?? typeof value, value] },
   { kind: "pid", run: () => process.pid },
   {
     kind: "spin",
