@@ -4,6 +4,7 @@ import { CHECK } from "./verbs/check.ts";
 import { DELETE } from "./verbs/delete.ts";
 import { DESCRIBE } from "./verbs/describe.ts";
 import { EXPORT } from "./verbs/export.ts";
+import { EXPLAIN } from "./verbs/explain.ts";
 import { GET } from "./verbs/get.ts";
 import { HISTORY } from "./verbs/history.ts";
 import { IMPORT } from "./verbs/import.ts";
@@ -11,6 +12,8 @@ import { INIT } from "./verbs/init.ts";
 import { LIST } from "./verbs/list.ts";
 import { LOGS } from "./verbs/logs.ts";
 import { NEXT } from "./verbs/next.ts";
+import { PAUSE, RESUME } from "./verbs/pause.ts";
+import { BACKFILL, RUN, SKIP } from "./verbs/recurring.ts";
 import { RETRY } from "./verbs/retry.ts";
 import { SCHEDULE } from "./verbs/schedule.ts";
 import { SERVE } from "./verbs/serve.ts";
@@ -30,13 +33,19 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   EXPORT,
   STATUS,
   SCHEDULE,
+  RUN,
   LIST,
   GET,
   DESCRIBE,
+  EXPLAIN,
   LOGS,
   HISTORY,
   CANCEL,
   RETRY,
+  PAUSE,
+  RESUME,
+  SKIP,
+  BACKFILL,
   UPDATE,
   DELETE,
   WORKERS,

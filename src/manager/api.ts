@@ -47,6 +47,79 @@ export interface RecurringOptions {
   readonly maxRuns?: number;
 }
 
+/** Which schedules something is done to: those of a kind, or one of them. */
+export interface ScheduleTarget {
+  readonly kind: string;
+  /** One of the kind's. */
+  readonly scheduleId?: string;
+}
+
+/** Past ticks to run. */
+export interface BackfillRequest extends ScheduleTarget {
+  /** Ticks from here, epoch ms. */
+  readonly from: number;
+  /** And before here, epoch ms; not after now. */
+  readonly to: number;
+  /** Count only. */
+  readonly dryRun?: boolean;
+}
+
+/** What a backfill made, or would make. */
+export interface BackfillResult {
+  /** Ticks of the range without a run. */
+  readonly count: number;
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly instances: readonly Instance[];
+}
+
+/** What is to be explained: an instance, the ticks of a kind, or a time. */
+export interface ExplainQuery {
+  /** UUID or a unique beginning. Excludes the others. */
+  readonly instanceId?: string;
+  readonly kind?: string;
+  /** Ticks from here, epoch ms; without it the last ones of the kind and the next. */
+  readonly at?: number;
+  /** And less than this much later; a minute by default. */
+  readonly spanMs?: number;
+  /** Ticks for each schedule. */
+  readonly limit?: number;
+}
+
+/** What became of a tick, or of an instance without one. */
+export type TickOutcome =
+  | "ran"
+  | "running"
+  | "waiting"
+  | "skipped"
+  | "coalesced"
+  | "missed"
+  | "pending"
+  | "none";
+
+/** Why something ran or did not. */
+export interface TickReport {
+  /** Null for an instance that no schedule made, and when the schedule is gone. */
+  readonly schedule: ScheduleRecord | null;
+  readonly kind: string;
+  /** The tick, or the time that was asked for when it is none, epoch ms. */
+  readonly at: number;
+  /** "none": no schedule has a tick then. */
+  readonly outcome: TickOutcome;
+  /** As recorded: overlap, paused, misfire, … */
+  readonly reason: string | null;
+  /** Expression, zone and time on the wall. */
+  readonly rule: string;
+  /** One sentence. */
+  readonly why: string;
+  readonly instance: Instance | null;
+  /** When the tick was decided on, epoch ms. */
+  readonly decidedAt: number | null;
+  /** Around a time without a tick. */
+  readonly previousAt: number | null;
+  readonly nextAt: number | null;
+}
+
 /** The answer of a dry run: what would be queued. */
 export interface SchedulePreview {
   readonly kind: string;
@@ -133,6 +206,21 @@ export interface ManagerApi {
   /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
   deleteSchedule(id: string): Promise<void>;
 
+  /** Run now what the schedule of a kind runs, without touching it. @throws JobError `not_found` */
+  runSchedule(target: ScheduleTarget): Promise<Instance>;
+  /**
+   * Skip the ticks before a time, or the next so many; 0 of them forgets what was asked before. Answers the schedules.
+   * @throws JobError `not_found` when the kind has none
+   */
+  skipTicks(
+    target: ScheduleTarget,
+    what: { readonly until?: number; readonly count?: number },
+  ): Promise<readonly ScheduleRecord[]>;
+  /** Run the ticks of a past range that have no run, in order. @throws JobError `invalid_argument` for too many */
+  backfill(request: BackfillRequest): Promise<BackfillResult>;
+  /** Why something ran or did not. @throws JobError `not_found` */
+  explain(query: ExplainQuery): Promise<readonly TickReport[]>;
+
   getInstance(id: string): Promise<Instance>;
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
@@ -159,6 +247,7 @@ export interface ManagerApi {
     options?: { readonly until?: number; readonly reason?: string },
   ): Promise<Pause>;
   resume(kind: string | null): Promise<boolean>;
+  listPauses(): Promise<readonly Pause[]>;
   status(): Promise<ManagerStatus>;
   /** Resolves with the instance once it is final, or null when `timeoutMs` passed first. */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;

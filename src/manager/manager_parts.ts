@@ -6,6 +6,7 @@ import { Events } from "./events.ts";
 import { Janitor } from "./janitor.ts";
 import { JobCalls } from "./job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { Recurring } from "./recurring.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Schedules } from "./schedules.ts";
@@ -22,6 +23,7 @@ export interface ManagerParts {
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
   readonly schedules: Schedules;
+  readonly recurring: Recurring;
   readonly janitor: Janitor;
 }
 
@@ -51,10 +53,11 @@ export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerPar
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
+  const schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
   return {
-    ...{ options, store: options.store, registry, events, answers, dispatcher },
+    ...{ options, store: options.store, registry, events, answers, dispatcher, schedules },
     scheduler: new Scheduler({ ...shared, fired: poke }),
-    schedules: new Schedules({ ...shared, defaults: options.scheduleDefaults }),
+    recurring: new Recurring({ ...shared, schedules, fired: poke }),
     janitor: new Janitor({ ...shared, reaped: poke }),
   };
 }

@@ -101,6 +101,16 @@ export function tickInstance(
   };
 }
 
+/** An instance that runs at once what a schedule runs, and is none of its ticks. */
+export function runNowInstance(
+  job: JobDefinition,
+  record: ScheduleRecord,
+  seed: Omit<Seed, "random">,
+): NewInstance {
+  const tick = tickInstance(job, record, { at: seed.nowMs, id: seed.id, node: "" });
+  return { ...tick, dueAt: seed.nowMs, scheduleId: null, scheduledFor: null };
+}
+
 /** A new instance like a final one. */
 export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): NewInstance {
   return {

@@ -15,16 +15,22 @@ import {
   type StoreInfo,
 } from "../store/store.ts";
 import type {
+  BackfillRequest,
+  BackfillResult,
+  ExplainQuery,
   ManagerApi,
   ManagerEvent,
   ManagerStatus,
   RecurringOptions,
   ScheduleOptions,
   SchedulePreview,
+  ScheduleTarget,
+  TickReport,
   WorkerStatus,
 } from "./api.ts";
 import { cancelInstances } from "./cancel.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
+import { explain } from "./explain.ts";
 import { findInstance } from "./find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { buildParts, type ManagerParts } from "./manager_parts.ts";
@@ -108,6 +114,27 @@ export abstract class Operations implements ManagerApi {
   async deleteSchedule(id: string): Promise<void> {
     await this.parts.schedules.remove(id);
     this.parts.scheduler.poke();
+  }
+
+  async runSchedule(target: ScheduleTarget): Promise<Instance> {
+    const [instance] = await this.#enqueue([await this.parts.recurring.runNow(target)]);
+    return instance!;
+  }
+
+  async skipTicks(
+    target: ScheduleTarget,
+    what: { readonly until?: number; readonly count?: number },
+  ): Promise<readonly ScheduleRecord[]> {
+    return await this.parts.recurring.skip(target, what);
+  }
+
+  async backfill(request: BackfillRequest): Promise<BackfillResult> {
+    this.#assertOpen();
+    return await this.parts.recurring.backfill(request);
+  }
+
+  explain(query: ExplainQuery): Promise<readonly TickReport[]> {
+    return explain(query, { ...this.parts, clock: this.parts.options.clock });
   }
 
   getInstance(id: string): Promise<Instance> {
@@ -203,6 +230,10 @@ export abstract class Operations implements ManagerApi {
     return value;
   }
 
+  listPauses(): Promise<readonly Pause[]> {
+    return this.parts.store.listPauses();
+  }
+
   async status(): Promise<ManagerStatus> {
     if (!this.life.storeInfo) {
       throw new JobError("unavailable", "Cannot tell the status: the manager does not run");
@@ -238,11 +269,7 @@ export abstract class Operations implements ManagerApi {
   }
 
   async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
-    if (this.life.isDraining) {
-      throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
-        hint: "Try again when it has restarted",
-      });
-    }
+    this.#assertOpen();
     const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
     // In the same turn, so that a free worker's claim shares the transaction.
     this.parts.dispatcher.poke();
@@ -251,6 +278,13 @@ export abstract class Operations implements ManagerApi {
       if (outcome === "accepted") this.parts.events.changed(instance, at);
     }
     return value.map(({ instance }) => instance);
+  }
+
+  #assertOpen(): void {
+    if (!this.life.isDraining) return;
+    throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
+      hint: "Try again when it has restarted",
+    });
   }
 
   #seed() {

@@ -44,7 +44,7 @@ export class Schedules {
   async sync(disabledKinds: ReadonlySet<string>): Promise<void> {
     const { registry, store, logger, clock, keepsUnknown } = this.#options;
     const left = new Map<string, ScheduleRecord>();
-    for (const record of await this.#all({})) {
+    for (const record of await this.list({})) {
       const renewed = await this.#renewZones(record);
       if (record.origin === "config") left.set(record.id, renewed);
     }
@@ -63,7 +63,7 @@ export class Schedules {
   async syncJob(job: JobDefinition): Promise<void> {
     const { store, clock } = this.#options;
     const left = new Map<string, ScheduleRecord>();
-    for (const record of await this.#all({ origin: "config", kind: job.kind })) {
+    for (const record of await this.list({ origin: "config", kind: job.kind })) {
       left.set(record.id, record);
     }
     for (const id of await this.#syncJob(job, left)) left.delete(id);
@@ -170,7 +170,8 @@ export class Schedules {
     );
   }
 
-  async #all(
+  /** Every stored schedule that matches, by id. */
+  async list(
     query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
   ): Promise<readonly ScheduleRecord[]> {
     const found: ScheduleRecord[] = [];

@@ -34,6 +34,13 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   cancelInstances: "operator",
   retryInstance: "operator",
   resizeWorkers: "admin",
+  explain: "viewer",
+  listPauses: "viewer",
+  runSchedule: "operator",
+  skipTicks: "operator",
+  backfill: "operator",
+  pause: "operator",
+  resume: "operator",
   updateSchedule: "admin",
   deleteSchedule: "admin",
 };

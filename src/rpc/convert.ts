@@ -42,8 +42,8 @@ export function stateOfWire(value: WireState): JobState | null | undefined {
   return value === WireState.UNSET ? null : STATE_OF_WIRE.get(value);
 }
 
-// Unset fields stay off the wire.
-function timestamp(ms: number | null): Timestamp | undefined {
+/** A time on the wire; null stays off it. */
+export function timestamp(ms: number | null): Timestamp | undefined {
   return ms === null ? undefined : timestampFromMs(ms);
 }
 

@@ -14,6 +14,8 @@ import {
   statusToWire,
   workersToWire,
 } from "./convert.ts";
+import { BYTES_OF_CHARACTER, fitInstances } from "./fit.ts";
+import { recurringHandlers, schedulesToWire } from "./recurring_handlers.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 import {
   readBatchEntry,
@@ -25,12 +27,11 @@ import {
   readName,
   readPage,
   readRecurringOptions,
-  readScheduleChange,
   readScheduleOptions,
   readUuidPrefix,
   refuse,
 } from "./requests.ts";
-import type { JobInstanceSchema, JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
+import type { JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */
 export const API_VERSION = "v1";
@@ -64,34 +65,6 @@ export type Handlers = {
 const WAIT_MAX_MS = 60_000;
 /** How long a wait may outlive its client. */
 const WAIT_SLICE_MS = 5_000;
-// A character of JSON text takes up to three bytes, and a JobInstance has some 20 small fields.
-const BYTES_OF_CHARACTER = 3;
-const BYTES_OF_INSTANCE = 700;
-
-type WireInstance = MessageInitShape<typeof JobInstanceSchema>;
-
-function estimateBytes(instance: Instance): number {
-  const characters = instance.argumentsJson.length + (instance.resultsJson?.length ?? 0) +
-    (instance.error?.message.length ?? 0) * 2 + (instance.error?.stack?.length ?? 0);
-  return BYTES_OF_INSTANCE + characters * BYTES_OF_CHARACTER;
-}
-
-/**
- * Instances that were changed, in one message: without their payload when that does not fit, and cut to what does. Unlike a
- * page they cannot be asked for again, as asking changed them.
- */
-function fitInstances(instances: readonly Instance[]): WireInstance[] {
-  const bytes = instances.reduce((sum, instance) => sum + estimateBytes(instance), 0);
-  if (bytes <= MESSAGE_BYTES_MAX) return instances.map(instanceToWire);
-  return instances.slice(0, Math.floor(MESSAGE_BYTES_MAX / BYTES_OF_INSTANCE)).map((instance) => ({
-    ...instanceToWire(instance),
-    arguments: [],
-    results: [],
-    error: instance.error?.message.slice(0, 100),
-    errorDetail: undefined,
-  }));
-}
-
 /** All jobs in one message: without their signatures when those do not fit. */
 function fitJobs(jobs: readonly JobDefinition[]): MessageInitShape<typeof JobSchema>[] {
   const wire = jobs.map(jobToWire);
@@ -228,17 +201,13 @@ export function createHandlers(manager: ManagerApi): Handlers {
         const page: PageRequest = readPage(request, "", limitMax);
         return manager.listSchedules(conditions, page);
       });
-      return { schedules: items.map((record) => scheduleToWire(record)), nextPageToken };
-    },
-    async updateSchedule(request) {
-      const id = readName(request.id, "id");
-      const record = await manager.updateSchedule(id, readScheduleChange(request));
-      return { schedule: scheduleToWire(record) };
+      return { schedules: schedulesToWire(items, await manager.listPauses()), nextPageToken };
     },
     async deleteSchedule({ id }) {
       await manager.deleteSchedule(readName(id, "id"));
       return {};
     },
+    ...recurringHandlers(manager),
     getWorkers: () => ({ workers: workersToWire(manager.workers()) }),
     async resizeWorkers({ count }) {
       return { workers: workersToWire(await manager.resizeWorkers(readWorkerCount(count))) };

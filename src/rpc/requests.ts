@@ -63,7 +63,8 @@ export function readName(value: string, field: string): string {
   throw refuse(field, "it is empty");
 }
 
-function readTime(value: Timestamp, field: string): number {
+/** A time, in epoch ms. @throws JobError `invalid_argument` naming `field` */
+export function readTime(value: Timestamp, field: string): number {
   const { seconds, nanos } = value;
   if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
     throw refuse(field, `found ${seconds} seconds, wanted the years 1 to 9999`);
@@ -96,8 +97,8 @@ function readChoice<const T extends string>(
   throw refuse(field, `found ${quote(value)}, wanted ${choices.join(", ")}`);
 }
 
-// Clients of go-job send an empty string or UNSET for "any".
-function isSet(value: string | undefined): value is string {
+/** Whether a text says something: clients of go-job send an empty one for "any". */
+export function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== "";
 }
 

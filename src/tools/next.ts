@@ -1,10 +1,11 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
+import { formatLocal } from "../core/local_time.ts";
 import { nearest } from "../core/nearest.ts";
 import { SCHEDULE_DEFAULTS, type ScheduleSpec } from "../core/schedule.ts";
 import { formatScheduleText, parseScheduleText } from "../core/ticks.ts";
 import { openZone } from "../core/zone.ts";
-import { formatLocal, type RunTime, runTimes } from "./run_times.ts";
+import { type RunTime, runTimes } from "./run_times.ts";
 
 /** Most rows of one answer. */
 const COUNT_MAX = 1000;

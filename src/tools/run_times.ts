@@ -1,5 +1,6 @@
 import { formatDuration } from "../core/duration.ts";
 import { clockNote } from "../core/clock_notes.ts";
+import { formatLocal } from "../core/local_time.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf } from "../core/ticks.ts";
 
@@ -51,26 +52,6 @@ function runTime(at: number, spec: ScheduleSpec, nowMs: number): RunTime {
     relative: formatRelative(at - nowMs),
     note: clockNote(spec, at),
   };
-}
-
-/** Wall time in a zone with its offset. */
-export function formatLocal(at: number, timezone: string): string {
-  const parts = new Intl.DateTimeFormat("en-US", {
-    timeZone: timezone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    timeZoneName: "longOffset",
-  }).formatToParts(at);
-  const part = (type: Intl.DateTimeFormatPartTypes) =>
-    parts.find((candidate) => candidate.type === type)?.value ?? "";
-  const date = `${part("year").padStart(4, "0")}-${part("month")}-${part("day")}`;
-  const offset = part("timeZoneName").replace("GMT", "") || "+00:00";
-  return `${date} ${part("hour")}:${part("minute")}:${part("second")} ${offset}`;
 }
 
 /** A distance in time to the two largest units: `in 3h20m`, `5d ago`, `now`. */

@@ -57,10 +57,12 @@ export const overlapCases: StoreCases = {
   "advance() under overlap queue holds a tick until those before it are final": async (world) => {
     const accepted = await queueUp(world, 3, "queue");
     assert.deepEqual(accepted.map(({ reason }) => reason), [null, "queued", "queued"]);
+    assert.deepEqual(await world.store.get(accepted[1]!.id), accepted[1]);
     for (const { id } of accepted) {
       const claimed = await world.claim(10);
       assert.deepEqual(claimed.map((instance) => instance.id), [id]);
       assert.deepEqual(await world.claim(10), []);
+      assert.equal(claimed[0]!.reason, null);
       await world.settle(claimed[0]!);
     }
     assert.deepEqual(await world.claim(10), []);

@@ -170,6 +170,37 @@ export class FakeManager implements ManagerApi {
     nextToken: null,
   });
 
+  runSchedule: ManagerApi["runSchedule"] = ({ kind }) => this.scheduleJob(kind);
+
+  skipTicks: ManagerApi["skipTicks"] = async ({ kind }, { until, count }) => [{
+    ...await this.scheduleRecurring(kind, { cron: "0 6 * * *" }),
+    skipUntil: until,
+    skipNext: count,
+  }];
+
+  backfill: ManagerApi["backfill"] = async ({ kind, from, to, dryRun }) => ({
+    count: 1,
+    first: from,
+    last: to - 1,
+    instances: dryRun ? [] : [await this.scheduleJob(kind)],
+  });
+
+  explain: ManagerApi["explain"] = async ({ kind = "echo", at = START }) => [{
+    schedule: await this.scheduleRecurring(kind, { cron: "0 6 * * *" }),
+    kind,
+    at,
+    outcome: "skipped",
+    reason: "overlap",
+    rule: '"0 6 * * *" in UTC',
+    why: "It was skipped: a run before it had not ended",
+    instance: null,
+    decidedAt: at + 1,
+    previousAt: null,
+    nextAt: null,
+  }];
+
+  listPauses: ManagerApi["listPauses"] = async () => [];
+
   updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
     ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...options }),
     id,

@@ -233,6 +233,8 @@ export class ManagerWorld {
       readonly workers?: number;
       readonly disabledKinds?: readonly string[];
       readonly pools?: Readonly<Record<string, number>>;
+      readonly keepsUnknown?: boolean;
+      readonly tzVersion?: string;
       /** To go on with what another manager left. */
       readonly before?: { readonly clock: SimClock; readonly store: Store };
     } = {},
@@ -259,6 +261,8 @@ export class ManagerWorld {
       jobs: options.jobs ?? [jobOf("work")],
       disabledKinds: new Set(options.disabledKinds ?? []),
       pools: options.pools ?? {},
+      keepsUnknown: options.keepsUnknown,
+      tzVersion: options.tzVersion,
     });
   }
 

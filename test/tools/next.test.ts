@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextRuns } from "../../src/tools/next.ts";
-import { formatLocal, formatRelative } from "../../src/tools/run_times.ts";
+import { formatLocal } from "../../src/core/local_time.ts";
+import { formatRelative } from "../../src/tools/run_times.ts";
 import { JOB_DEFAULTS, type JobDefinition } from "../../src/core/job.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/core/schedule.ts";

@@ -1,5 +1,6 @@
 import { listSchedules, lookupInstances } from "../lookup.ts";
 import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../query.ts";
+import type { Schedule } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf } from "../args.ts";
 import type { Args } from "../args.ts";
 import type { Printer } from "../output/printer.ts";
@@ -7,6 +8,8 @@ import type { View } from "../output/view.ts";
 import type { OptionSpecs, Verb, VerbGroup } from "../verb.ts";
 import { INSTANCE_VIEW } from "../views/instance_view.ts";
 import { JOB_VIEW } from "../views/job_view.ts";
+import { PAUSE_VIEW, TIMER_VIEW } from "../views/tick_view.ts";
+import { msOf } from "../wire.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
 /** Rows of a table unless `--limit` or `--all` says otherwise. */
@@ -115,9 +118,49 @@ const SCHEDULES: Verb = {
   },
 };
 
+const TIMERS: Verb = {
+  name: "timers",
+  summary: "List when each schedule ran last and runs next, the soonest first",
+  words: [],
+  options: {
+    kind: { alias: "k", describe: "Of this kind" },
+    ...LIMIT_OPTIONS,
+  },
+  examples: [["jobctl list timers", "What runs next"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const limit = readLimit(args, printer);
+    const timers: Schedule[] = [];
+    for await (const one of listSchedules(await client(), args.text("kind"), null)) {
+      timers.push(one);
+    }
+    const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
+    timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
+    await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
+    const paused = timers.filter((timer) => timer.status === "paused").length;
+    const more = limit !== null && timers.length > limit ? `; ${limit} of them are shown` : "";
+    await printer.note(`${timers.length} timers, ${paused} paused${more}`);
+    return 0;
+  },
+};
+
+const PAUSES: Verb = {
+  name: "pauses",
+  summary: "List what is paused, until when and why",
+  words: [],
+  options: {},
+  examples: [["jobctl list pauses", "What does not run"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { pauses } = await (await client()).listPauses({});
+    await printer.list(PAUSE_VIEW, pauses);
+    return 0;
+  },
+};
+
 /** `jobctl list …` */
 export const LIST: VerbGroup = {
   name: "list",
-  summary: "List jobs, instances or schedules",
-  verbs: [JOBS, INSTANCES, SCHEDULES],
+  summary: "List jobs, instances, schedules, timers or pauses",
+  verbs: [JOBS, INSTANCES, SCHEDULES, TIMERS, PAUSES],
 };

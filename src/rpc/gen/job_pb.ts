@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file job.proto.
  */
 export const file_job: GenFile = /*@__PURE__*/
-  fileDesc("Cglqb2IucHJvdG8SBmpvYi52MSIQCg5WZXJzaW9uUmVxdWVzdCI3Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCSLMAgoDSm9iEgwKBGtpbmQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMQoNcmVnaXN0ZXJlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJY3Jvbl9zcGVjGAsgASgJSACIAQESNAoLc2NoZWR1bGVfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIcHJpb3JpdHkYZSABKAUSEgoKdGltZW91dF9tcxhmIAEoAxITCgttYXhfcmV0cmllcxhnIAEoBRIWCg5zaWduYXR1cmVfanNvbhhoIAEoCRINCgV1c2FnZRhpIAEoCRIOCgZzb3VyY2UYaiABKAkSEQoJaXNvbGF0aW9uGGsgASgJQgwKCl9jcm9uX3NwZWNCDgoMX3NjaGVkdWxlX2F0IpYKCgtKb2JJbnN0YW5jZRIMCgRraW5kGAEgASgJEgwKBHV1aWQYAiABKAkSHwoFc3RhdGUYCyABKA4yEC5qb2IudjEuSm9iU3RhdGUSEQoJYXJndW1lbnRzGAwgAygJEg8KB3Jlc3VsdHMYDSADKAkSEgoFZXJyb3IYDiABKAlIAIgBARIzCgpjcmVhdGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEjUKDHNjaGVkdWxlZF9hdBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARI1Cgxwcm9jZXNzZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESNQoMY29tcGxldGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEjYKDXRlcm1pbmF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAWIAQESNAoLY2FuY2VsZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAaIAQESNQoMdGltZWRfb3V0X2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgHiAEBEhUKCGF0dGVtcHRzGB8gASgFSAiIAQESEwoGcmVhc29uGGUgASgJSAmIAQESEAoIcHJpb3JpdHkYZiABKAUSLwoGZHVlX2F0GGcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgKiAEBEhcKCnVuaXF1ZV9rZXkYaCABKAlIC4gBARIYCgtzY2hlZHVsZV9pZBhpIAEoCUgMiAEBEjYKDXNjaGVkdWxlZF9mb3IYaiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSA2IAQESDQoFZmVuY2UYayABKAMSEAoIZmFpbHVyZXMYbCABKAUSDwoHY3Jhc2hlcxhtIAEoBRIRCgRub2RlGG4gASgJSA6IAQESFQoIcmV0cnlfb2YYbyABKAlID4gBARI8ChNjYW5jZWxfcmVxdWVzdGVkX2F0GHAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgQiAEBEhMKC21heF9yZXRyaWVzGHEgASgFEhIKCnRpbWVvdXRfbXMYciABKAMSLgoMZXJyb3JfZGV0YWlsGHMgASgLMhMuam9iLnYxLkVycm9yRGV0YWlsSBGIAQESJwoIcHJvZ3Jlc3MYeSABKAsyEC5qb2IudjEuUHJvZ3Jlc3NIEogBAUIICgZfZXJyb3JCDQoLX2NyZWF0ZWRfYXRCDwoNX3NjaGVkdWxlZF9hdEIPCg1fcHJvY2Vzc2VkX2F0Qg8KDV9jb21wbGV0ZWRfYXRCEAoOX3Rlcm1pbmF0ZWRfYXRCDgoMX2NhbmNlbGVkX2F0Qg8KDV90aW1lZF9vdXRfYXRCCwoJX2F0dGVtcHRzQgkKB19yZWFzb25CCQoHX2R1ZV9hdEINCgtfdW5pcXVlX2tleUIOCgxfc2NoZWR1bGVfaWRCEAoOX3NjaGVkdWxlZF9mb3JCBwoFX25vZGVCCwoJX3JldHJ5X29mQhYKFF9jYW5jZWxfcmVxdWVzdGVkX2F0Qg8KDV9lcnJvcl9kZXRhaWxCCwoJX3Byb2dyZXNzIjYKCFByb2dyZXNzEgwKBGRvbmUYASABKAESEgoFdG90YWwYAiABKAFIAIgBAUIICgZfdG90YWwikAEKC0Vycm9yRGV0YWlsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgVzdGFjaxgDIAEoCUgAiAEBEhYKCWV4aXRfY29kZRgEIAEoBUgBiAEBEhMKBnNpZ25hbBgFIAEoCUgCiAEBQggKBl9zdGFja0IMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwi8QMKBVF1ZXJ5EhEKBGtpbmQYASABKAlIAIgBARIRCgR1dWlkGAIgASgJSAGIAQESJAoFc3RhdGUYAyABKA4yEC5qb2IudjEuSm9iU3RhdGVIAogBARINCgVraW5kcxhlIAMoCRINCgV1dWlkcxhmIAMoCRIgCgZzdGF0ZXMYZyADKA4yEC5qb2IudjEuSm9iU3RhdGUSLgoFYWZ0ZXIYaCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESLwoGYmVmb3JlGGkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEhgKC3NjaGVkdWxlX2lkGGogASgJSAWIAQESFwoKdW5pcXVlX2tleRhrIAEoCUgGiAEBEhYKCXBhZ2Vfc2l6ZRhvIAEoBUgHiAEBEhcKCnBhZ2VfdG9rZW4YcCABKAlICIgBARIZCgxvbGRlc3RfZmlyc3QYcSABKAhICYgBAUIHCgVfa2luZEIHCgVfdXVpZEIICgZfc3RhdGVCCAoGX2FmdGVyQgkKB19iZWZvcmVCDgoMX3NjaGVkdWxlX2lkQg0KC191bmlxdWVfa2V5QgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW5CDwoNX29sZGVzdF9maXJzdCL/BAoSU2NoZWR1bGVKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkSEQoJYXJndW1lbnRzGAsgAygJEhUKCHByaW9yaXR5GAwgASgFSACIAQESKwoCYXQYZSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESFQoIYWZ0ZXJfbXMYZiABKANIAogBARIRCgRjcm9uGGcgASgJSAOIAQESFQoIdGltZXpvbmUYaCABKAlIBIgBARIXCgp0aW1lb3V0X21zGGkgASgDSAWIAQESGAoLbWF4X3JldHJpZXMYaiABKAVIBogBARIXCgp1bmlxdWVfa2V5GGsgASgJSAeIAQESEQoEdXVpZBhsIAEoCUgIiAEBEhsKDmFyZ3VtZW50c19qc29uGG0gASgJSAmIAQESFgoJaml0dGVyX21zGG4gASgDSAqIAQESFAoHZHJ5X3J1bhhvIAEoCEgLiAEBEhQKB292ZXJsYXAYcCABKAlIDIgBARIUCgdtaXNmaXJlGHEgASgJSA2IAQESKwoKcmVjdXJyZW5jZRh5IAEoCzISLmpvYi52MS5SZWN1cnJlbmNlSA6IAQFCCwoJX3ByaW9yaXR5QgUKA19hdEILCglfYWZ0ZXJfbXNCBwoFX2Nyb25CCwoJX3RpbWV6b25lQg0KC190aW1lb3V0X21zQg4KDF9tYXhfcmV0cmllc0INCgtfdW5pcXVlX2tleUIHCgVfdXVpZEIRCg9fYXJndW1lbnRzX2pzb25CDAoKX2ppdHRlcl9tc0IKCghfZHJ5X3J1bkIKCghfb3ZlcmxhcEIKCghfbWlzZmlyZUINCgtfcmVjdXJyZW5jZSKeAgoKUmVjdXJyZW5jZRIyCglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESMAoHZW5kc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARIQCghibGFja291dBgDIAMoCRIVCghtYXhfcnVucxgEIAEoBUgCiAEBEhYKCXF1ZXVlX21heBgFIAEoBUgDiAEBEh4KEW1pc2ZpcmVfd2l0aGluX21zGAYgASgDSASIAQFCDAoKX3N0YXJ0c19hdEIKCghfZW5kc19hdEILCglfbWF4X3J1bnNCDAoKX3F1ZXVlX21heEIUChJfbWlzZmlyZV93aXRoaW5fbXMiYAoTU2NoZWR1bGVKb2JSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIiCghzY2hlZHVsZRhlIAEoCzIQLmpvYi52MS5TY2hlZHVsZSJDChNTY2hlZHVsZUpvYnNSZXF1ZXN0EiwKCHJlcXVlc3RzGAEgAygLMhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdCI+ChRTY2hlZHVsZUpvYnNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiGwoZTGlzdFJlZ2lzdGVyZWRKb2JzUmVxdWVzdCI3ChpMaXN0UmVnaXN0ZXJlZEpvYnNSZXNwb25zZRIZCgRqb2JzGAEgAygLMgsuam9iLnYxLkpvYiIdCg1HZXRKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkiKgoOR2V0Sm9iUmVzcG9uc2USGAoDam9iGAEgASgLMgsuam9iLnYxLkpvYiI2ChZMb29rdXBJbnN0YW5jZXNSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5InMKF0xvb2t1cEluc3RhbmNlc1Jlc3BvbnNlEiYKCWluc3RhbmNlcxgBIAMoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIcCg9uZXh0X3BhZ2VfdG9rZW4YZSABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIlAKFkNhbmNlbEluc3RhbmNlc1JlcXVlc3QSHAoFcXVlcnkYASABKAsyDS5qb2IudjEuUXVlcnkSEAoDYWxsGGUgASgISACIAQFCBgoEX2FsbCJQChdDYW5jZWxJbnN0YW5jZXNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USDQoFY291bnQYZSABKAMiIgoSR2V0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkiPAoTR2V0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSI0ChNXYWl0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkSDwoHd2FpdF9tcxgCIAEoAyI9ChRXYWl0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSIkChRSZXRyeUluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJIj4KFVJldHJ5SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSLPAQoMSGlzdG9yeUVudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRIfCgVzdGF0ZRgDIAEoDjIQLmpvYi52MS5Kb2JTdGF0ZRImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoGcmVhc29uGAUgASgJSACIAQESDwoHYXR0ZW1wdBgGIAEoBRINCgVmZW5jZRgHIAEoAxIRCgRub2RlGAggASgJSAGIAQFCCQoHX3JlYXNvbkIHCgVfbm9kZSI8ChxMb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5IngKHUxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC5qb2IudjEuSGlzdG9yeUVudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4inAEKCExvZ0VudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGV2ZWwYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIOCgZzb3VyY2UYBiABKAkSDwoHYXR0ZW1wdBgHIAEoBRILCgNzZXEYCCABKAMiVwoZTG9va3VwSW5zdGFuY2VMb2dzUmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeRISCgVsZXZlbBgCIAEoCUgAiAEBQggKBl9sZXZlbCJxChpMb29rdXBJbnN0YW5jZUxvZ3NSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAuam9iLnYxLkxvZ0VudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4ivwQKCFNjaGVkdWxlEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDgoGb3JpZ2luGAMgASgJEgwKBGNyb24YBCABKAkSEAoIdGltZXpvbmUYBSABKAkSDwoHb3ZlcmxhcBgGIAEoCRIPCgdtaXNmaXJlGAcgASgJEjAKB25leHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJYXJndW1lbnRzGAogAygJEhIKCmdlbmVyYXRpb24YCyABKAMSMAoHbGFzdF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARI0CgtsYXN0X3J1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARIMCgRydW5zGA4gASgDEg4KBnN0YXR1cxgPIAEoCRImCgpyZWN1cnJlbmNlGBAgASgLMhIuam9iLnYxLlJlY3VycmVuY2USEQoJaml0dGVyX21zGBEgASgDEjMKCnNraXBfdW50aWwYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESEQoJc2tpcF9uZXh0GBMgASgFQgoKCF9uZXh0X2F0QgoKCF9sYXN0X2F0Qg4KDF9sYXN0X3J1bl9hdEINCgtfc2tpcF91bnRpbCKAAQoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoEa2luZBgBIAEoCUgAiAEBEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgBiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAogBAUIHCgVfa2luZEIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIm4KFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIjCglzY2hlZHVsZXMYASADKAsyEC5qb2IudjEuU2NoZWR1bGUSHAoPbmV4dF9wYWdlX3Rva2VuGAIgASgJSACIAQFCEgoQX25leHRfcGFnZV90b2tlbiLCAwoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJEhEKBGNyb24YAiABKAlIAIgBARIVCgh0aW1lem9uZRgDIAEoCUgBiAEBEhQKB292ZXJsYXAYBCABKAlIAogBARIUCgdtaXNmaXJlGAUgASgJSAOIAQESFgoJaml0dGVyX21zGAYgASgDSASIAQESFQoIcHJpb3JpdHkYByABKAVIBYgBARIXCgp0aW1lb3V0X21zGAggASgDSAaIAQESGAoLbWF4X3JldHJpZXMYCSABKAVIB4gBARIRCglhcmd1bWVudHMYCiADKAkSGwoOYXJndW1lbnRzX2pzb24YCyABKAlICIgBARIrCgpyZWN1cnJlbmNlGAwgASgLMhIuam9iLnYxLlJlY3VycmVuY2VICYgBAUIHCgVfY3JvbkILCglfdGltZXpvbmVCCgoIX292ZXJsYXBCCgoIX21pc2ZpcmVCDAoKX2ppdHRlcl9tc0ILCglfcHJpb3JpdHlCDQoLX3RpbWVvdXRfbXNCDgoMX21heF9yZXRyaWVzQhEKD19hcmd1bWVudHNfanNvbkINCgtfcmVjdXJyZW5jZSI8ChZVcGRhdGVTY2hlZHVsZVJlc3BvbnNlEiIKCHNjaGVkdWxlGAEgASgLMhAuam9iLnYxLlNjaGVkdWxlIiMKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIjUKB1dvcmtlcnMSDQoFY291bnQYASABKAUSDAoEYnVzeRgCIAEoBRINCgVhbGl2ZRgDIAEoBSITChFHZXRXb3JrZXJzUmVxdWVzdCI2ChJHZXRXb3JrZXJzUmVzcG9uc2USIAoHd29ya2VycxgBIAEoCzIPLmpvYi52MS5Xb3JrZXJzIiUKFFJlc2l6ZVdvcmtlcnNSZXF1ZXN0Eg0KBWNvdW50GAEgASgFIjkKFVJlc2l6ZVdvcmtlcnNSZXNwb25zZRIgCgd3b3JrZXJzGAEgASgLMg8uam9iLnYxLldvcmtlcnMiEgoQR2V0U3RhdHVzUmVxdWVzdCKNAQoKS2luZENvdW50cxIMCgRraW5kGAEgASgJEhEKCXNjaGVkdWxlZBgCIAEoAxISCgpwcm9jZXNzaW5nGAMgASgDEhEKCWNvbXBsZXRlZBgEIAEoAxISCgp0ZXJtaW5hdGVkGAUgASgDEhAKCGNhbmNlbGVkGAYgASgDEhEKCXRpbWVkX291dBgHIAEoAyL5AgoRR2V0U3RhdHVzUmVzcG9uc2USDAoEbm9kZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEi4KCnN0YXJ0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2lzX2RyYWluaW5nGAQgASgIEhIKCnN0b3JlX3R5cGUYBSABKAkSFgoOc3RvcmVfbG9jYXRpb24YBiABKAkSGgoNc3RvcmVfcHJvYmxlbRgHIAEoCUgAiAEBEiAKB3dvcmtlcnMYCCABKAsyDy5qb2IudjEuV29ya2VycxIhCgVraW5kcxgJIAMoCzISLmpvYi52MS5LaW5kQ291bnRzEhEKCXNjaGVkdWxlcxgKIAEoAxI5ChBuZXh0X3NjaGVkdWxlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBQhAKDl9zdG9yZV9wcm9ibGVtQhMKEV9uZXh0X3NjaGVkdWxlX2F0Ks4BCghKb2JTdGF0ZRITCg9KT0JfU1RBVEVfVU5TRVQQABIVChFKT0JfU1RBVEVfQ1JFQVRFRBABEhcKE0pPQl9TVEFURV9TQ0hFRFVMRUQQAhIYChRKT0JfU1RBVEVfUFJPQ0VTU0lORxAEEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQCBIXChNKT0JfU1RBVEVfVElNRURfT1VUEBASFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAgEhgKFEpPQl9TVEFURV9URVJNSU5BVEVEEEAyhQsKCkpvYlNlcnZpY2USPQoKR2V0VmVyc2lvbhIWLmpvYi52MS5WZXJzaW9uUmVxdWVzdBoXLmpvYi52MS5WZXJzaW9uUmVzcG9uc2USRgoLU2NoZWR1bGVKb2ISGi5qb2IudjEuU2NoZWR1bGVKb2JSZXF1ZXN0Ghsuam9iLnYxLlNjaGVkdWxlSm9iUmVzcG9uc2USWwoSTGlzdFJlZ2lzdGVyZWRKb2JzEiEuam9iLnYxLkxpc3RSZWdpc3RlcmVkSm9ic1JlcXVlc3QaIi5qb2IudjEuTGlzdFJlZ2lzdGVyZWRKb2JzUmVzcG9uc2USUgoPTG9va3VwSW5zdGFuY2VzEh4uam9iLnYxLkxvb2t1cEluc3RhbmNlc1JlcXVlc3QaHy5qb2IudjEuTG9va3VwSW5zdGFuY2VzUmVzcG9uc2USUgoPQ2FuY2VsSW5zdGFuY2VzEh4uam9iLnYxLkNhbmNlbEluc3RhbmNlc1JlcXVlc3QaHy5qb2IudjEuQ2FuY2VsSW5zdGFuY2VzUmVzcG9uc2USSQoMU2NoZWR1bGVKb2JzEhsuam9iLnYxLlNjaGVkdWxlSm9ic1JlcXVlc3QaHC5qb2IudjEuU2NoZWR1bGVKb2JzUmVzcG9uc2USNwoGR2V0Sm9iEhUuam9iLnYxLkdldEpvYlJlcXVlc3QaFi5qb2IudjEuR2V0Sm9iUmVzcG9uc2USRgoLR2V0SW5zdGFuY2USGi5qb2IudjEuR2V0SW5zdGFuY2VSZXF1ZXN0Ghsuam9iLnYxLkdldEluc3RhbmNlUmVzcG9uc2USSQoMV2FpdEluc3RhbmNlEhsuam9iLnYxLldhaXRJbnN0YW5jZVJlcXVlc3QaHC5qb2IudjEuV2FpdEluc3RhbmNlUmVzcG9uc2USTAoNUmV0cnlJbnN0YW5jZRIcLmpvYi52MS5SZXRyeUluc3RhbmNlUmVxdWVzdBodLmpvYi52MS5SZXRyeUluc3RhbmNlUmVzcG9uc2USZAoVTG9va3VwSW5zdGFuY2VIaXN0b3J5EiQuam9iLnYxLkxvb2t1cEluc3RhbmNlSGlzdG9yeVJlcXVlc3QaJS5qb2IudjEuTG9va3VwSW5zdGFuY2VIaXN0b3J5UmVzcG9uc2USWwoSTG9va3VwSW5zdGFuY2VMb2dzEiEuam9iLnYxLkxvb2t1cEluc3RhbmNlTG9nc1JlcXVlc3QaIi5qb2IudjEuTG9va3VwSW5zdGFuY2VMb2dzUmVzcG9uc2USTAoNTGlzdFNjaGVkdWxlcxIcLmpvYi52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBodLmpvYi52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2USTwoOVXBkYXRlU2NoZWR1bGUSHS5qb2IudjEuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gh4uam9iLnYxLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USTwoORGVsZXRlU2NoZWR1bGUSHS5qb2IudjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Gh4uam9iLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USQwoKR2V0V29ya2VycxIZLmpvYi52MS5HZXRXb3JrZXJzUmVxdWVzdBoaLmpvYi52MS5HZXRXb3JrZXJzUmVzcG9uc2USTAoNUmVzaXplV29ya2VycxIcLmpvYi52MS5SZXNpemVXb3JrZXJzUmVxdWVzdBodLmpvYi52MS5SZXNpemVXb3JrZXJzUmVzcG9uc2USQAoJR2V0U3RhdHVzEhguam9iLnYxLkdldFN0YXR1c1JlcXVlc3QaGS5qb2IudjEuR2V0U3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Cglqb2IucHJvdG8SBmpvYi52MSIQCg5WZXJzaW9uUmVxdWVzdCI3Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCSLMAgoDSm9iEgwKBGtpbmQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMQoNcmVnaXN0ZXJlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJY3Jvbl9zcGVjGAsgASgJSACIAQESNAoLc2NoZWR1bGVfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESEAoIcHJpb3JpdHkYZSABKAUSEgoKdGltZW91dF9tcxhmIAEoAxITCgttYXhfcmV0cmllcxhnIAEoBRIWCg5zaWduYXR1cmVfanNvbhhoIAEoCRINCgV1c2FnZRhpIAEoCRIOCgZzb3VyY2UYaiABKAkSEQoJaXNvbGF0aW9uGGsgASgJQgwKCl9jcm9uX3NwZWNCDgoMX3NjaGVkdWxlX2F0IpYKCgtKb2JJbnN0YW5jZRIMCgRraW5kGAEgASgJEgwKBHV1aWQYAiABKAkSHwoFc3RhdGUYCyABKA4yEC5qb2IudjEuSm9iU3RhdGUSEQoJYXJndW1lbnRzGAwgAygJEg8KB3Jlc3VsdHMYDSADKAkSEgoFZXJyb3IYDiABKAlIAIgBARIzCgpjcmVhdGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEjUKDHNjaGVkdWxlZF9hdBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARI1Cgxwcm9jZXNzZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESNQoMY29tcGxldGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEjYKDXRlcm1pbmF0ZWRfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAWIAQESNAoLY2FuY2VsZWRfYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAaIAQESNQoMdGltZWRfb3V0X2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgHiAEBEhUKCGF0dGVtcHRzGB8gASgFSAiIAQESEwoGcmVhc29uGGUgASgJSAmIAQESEAoIcHJpb3JpdHkYZiABKAUSLwoGZHVlX2F0GGcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgKiAEBEhcKCnVuaXF1ZV9rZXkYaCABKAlIC4gBARIYCgtzY2hlZHVsZV9pZBhpIAEoCUgMiAEBEjYKDXNjaGVkdWxlZF9mb3IYaiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSA2IAQESDQoFZmVuY2UYayABKAMSEAoIZmFpbHVyZXMYbCABKAUSDwoHY3Jhc2hlcxhtIAEoBRIRCgRub2RlGG4gASgJSA6IAQESFQoIcmV0cnlfb2YYbyABKAlID4gBARI8ChNjYW5jZWxfcmVxdWVzdGVkX2F0GHAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgQiAEBEhMKC21heF9yZXRyaWVzGHEgASgFEhIKCnRpbWVvdXRfbXMYciABKAMSLgoMZXJyb3JfZGV0YWlsGHMgASgLMhMuam9iLnYxLkVycm9yRGV0YWlsSBGIAQESJwoIcHJvZ3Jlc3MYeSABKAsyEC5qb2IudjEuUHJvZ3Jlc3NIEogBAUIICgZfZXJyb3JCDQoLX2NyZWF0ZWRfYXRCDwoNX3NjaGVkdWxlZF9hdEIPCg1fcHJvY2Vzc2VkX2F0Qg8KDV9jb21wbGV0ZWRfYXRCEAoOX3Rlcm1pbmF0ZWRfYXRCDgoMX2NhbmNlbGVkX2F0Qg8KDV90aW1lZF9vdXRfYXRCCwoJX2F0dGVtcHRzQgkKB19yZWFzb25CCQoHX2R1ZV9hdEINCgtfdW5pcXVlX2tleUIOCgxfc2NoZWR1bGVfaWRCEAoOX3NjaGVkdWxlZF9mb3JCBwoFX25vZGVCCwoJX3JldHJ5X29mQhYKFF9jYW5jZWxfcmVxdWVzdGVkX2F0Qg8KDV9lcnJvcl9kZXRhaWxCCwoJX3Byb2dyZXNzIjYKCFByb2dyZXNzEgwKBGRvbmUYASABKAESEgoFdG90YWwYAiABKAFIAIgBAUIICgZfdG90YWwikAEKC0Vycm9yRGV0YWlsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgVzdGFjaxgDIAEoCUgAiAEBEhYKCWV4aXRfY29kZRgEIAEoBUgBiAEBEhMKBnNpZ25hbBgFIAEoCUgCiAEBQggKBl9zdGFja0IMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwi8QMKBVF1ZXJ5EhEKBGtpbmQYASABKAlIAIgBARIRCgR1dWlkGAIgASgJSAGIAQESJAoFc3RhdGUYAyABKA4yEC5qb2IudjEuSm9iU3RhdGVIAogBARINCgVraW5kcxhlIAMoCRINCgV1dWlkcxhmIAMoCRIgCgZzdGF0ZXMYZyADKA4yEC5qb2IudjEuSm9iU3RhdGUSLgoFYWZ0ZXIYaCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESLwoGYmVmb3JlGGkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgEiAEBEhgKC3NjaGVkdWxlX2lkGGogASgJSAWIAQESFwoKdW5pcXVlX2tleRhrIAEoCUgGiAEBEhYKCXBhZ2Vfc2l6ZRhvIAEoBUgHiAEBEhcKCnBhZ2VfdG9rZW4YcCABKAlICIgBARIZCgxvbGRlc3RfZmlyc3QYcSABKAhICYgBAUIHCgVfa2luZEIHCgVfdXVpZEIICgZfc3RhdGVCCAoGX2FmdGVyQgkKB19iZWZvcmVCDgoMX3NjaGVkdWxlX2lkQg0KC191bmlxdWVfa2V5QgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW5CDwoNX29sZGVzdF9maXJzdCL/BAoSU2NoZWR1bGVKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkSEQoJYXJndW1lbnRzGAsgAygJEhUKCHByaW9yaXR5GAwgASgFSACIAQESKwoCYXQYZSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESFQoIYWZ0ZXJfbXMYZiABKANIAogBARIRCgRjcm9uGGcgASgJSAOIAQESFQoIdGltZXpvbmUYaCABKAlIBIgBARIXCgp0aW1lb3V0X21zGGkgASgDSAWIAQESGAoLbWF4X3JldHJpZXMYaiABKAVIBogBARIXCgp1bmlxdWVfa2V5GGsgASgJSAeIAQESEQoEdXVpZBhsIAEoCUgIiAEBEhsKDmFyZ3VtZW50c19qc29uGG0gASgJSAmIAQESFgoJaml0dGVyX21zGG4gASgDSAqIAQESFAoHZHJ5X3J1bhhvIAEoCEgLiAEBEhQKB292ZXJsYXAYcCABKAlIDIgBARIUCgdtaXNmaXJlGHEgASgJSA2IAQESKwoKcmVjdXJyZW5jZRh5IAEoCzISLmpvYi52MS5SZWN1cnJlbmNlSA6IAQFCCwoJX3ByaW9yaXR5QgUKA19hdEILCglfYWZ0ZXJfbXNCBwoFX2Nyb25CCwoJX3RpbWV6b25lQg0KC190aW1lb3V0X21zQg4KDF9tYXhfcmV0cmllc0INCgtfdW5pcXVlX2tleUIHCgVfdXVpZEIRCg9fYXJndW1lbnRzX2pzb25CDAoKX2ppdHRlcl9tc0IKCghfZHJ5X3J1bkIKCghfb3ZlcmxhcEIKCghfbWlzZmlyZUINCgtfcmVjdXJyZW5jZSKeAgoKUmVjdXJyZW5jZRIyCglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESMAoHZW5kc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARIQCghibGFja291dBgDIAMoCRIVCghtYXhfcnVucxgEIAEoBUgCiAEBEhYKCXF1ZXVlX21heBgFIAEoBUgDiAEBEh4KEW1pc2ZpcmVfd2l0aGluX21zGAYgASgDSASIAQFCDAoKX3N0YXJ0c19hdEIKCghfZW5kc19hdEILCglfbWF4X3J1bnNCDAoKX3F1ZXVlX21heEIUChJfbWlzZmlyZV93aXRoaW5fbXMiYAoTU2NoZWR1bGVKb2JSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIiCghzY2hlZHVsZRhlIAEoCzIQLmpvYi52MS5TY2hlZHVsZSJDChNTY2hlZHVsZUpvYnNSZXF1ZXN0EiwKCHJlcXVlc3RzGAEgAygLMhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdCI+ChRTY2hlZHVsZUpvYnNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiGwoZTGlzdFJlZ2lzdGVyZWRKb2JzUmVxdWVzdCI3ChpMaXN0UmVnaXN0ZXJlZEpvYnNSZXNwb25zZRIZCgRqb2JzGAEgAygLMgsuam9iLnYxLkpvYiIdCg1HZXRKb2JSZXF1ZXN0EgwKBGtpbmQYASABKAkiKgoOR2V0Sm9iUmVzcG9uc2USGAoDam9iGAEgASgLMgsuam9iLnYxLkpvYiI2ChZMb29rdXBJbnN0YW5jZXNSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5InMKF0xvb2t1cEluc3RhbmNlc1Jlc3BvbnNlEiYKCWluc3RhbmNlcxgBIAMoCzITLmpvYi52MS5Kb2JJbnN0YW5jZRIcCg9uZXh0X3BhZ2VfdG9rZW4YZSABKAlIAIgBAUISChBfbmV4dF9wYWdlX3Rva2VuIlAKFkNhbmNlbEluc3RhbmNlc1JlcXVlc3QSHAoFcXVlcnkYASABKAsyDS5qb2IudjEuUXVlcnkSEAoDYWxsGGUgASgISACIAQFCBgoEX2FsbCJQChdDYW5jZWxJbnN0YW5jZXNSZXNwb25zZRImCglpbnN0YW5jZXMYASADKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USDQoFY291bnQYZSABKAMiIgoSR2V0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkiPAoTR2V0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSI0ChNXYWl0SW5zdGFuY2VSZXF1ZXN0EgwKBHV1aWQYASABKAkSDwoHd2FpdF9tcxgCIAEoAyI9ChRXYWl0SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSIkChRSZXRyeUluc3RhbmNlUmVxdWVzdBIMCgR1dWlkGAEgASgJIj4KFVJldHJ5SW5zdGFuY2VSZXNwb25zZRIlCghpbnN0YW5jZRgBIAEoCzITLmpvYi52MS5Kb2JJbnN0YW5jZSLPAQoMSGlzdG9yeUVudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRIfCgVzdGF0ZRgDIAEoDjIQLmpvYi52MS5Kb2JTdGF0ZRImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoGcmVhc29uGAUgASgJSACIAQESDwoHYXR0ZW1wdBgGIAEoBRINCgVmZW5jZRgHIAEoAxIRCgRub2RlGAggASgJSAGIAQFCCQoHX3JlYXNvbkIHCgVfbm9kZSI8ChxMb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgLMg0uam9iLnYxLlF1ZXJ5IngKHUxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC5qb2IudjEuSGlzdG9yeUVudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4inAEKCExvZ0VudHJ5EgwKBHV1aWQYASABKAkSDAoEa2luZBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGV2ZWwYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIOCgZzb3VyY2UYBiABKAkSDwoHYXR0ZW1wdBgHIAEoBRILCgNzZXEYCCABKAMiVwoZTG9va3VwSW5zdGFuY2VMb2dzUmVxdWVzdBIcCgVxdWVyeRgBIAEoCzINLmpvYi52MS5RdWVyeRISCgVsZXZlbBgCIAEoCUgAiAEBQggKBl9sZXZlbCJxChpMb29rdXBJbnN0YW5jZUxvZ3NSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAuam9iLnYxLkxvZ0VudHJ5EhwKD25leHRfcGFnZV90b2tlbhgCIAEoCUgAiAEBQhIKEF9uZXh0X3BhZ2VfdG9rZW4ivwQKCFNjaGVkdWxlEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDgoGb3JpZ2luGAMgASgJEgwKBGNyb24YBCABKAkSEAoIdGltZXpvbmUYBSABKAkSDwoHb3ZlcmxhcBgGIAEoCRIPCgdtaXNmaXJlGAcgASgJEjAKB25leHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQESLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJYXJndW1lbnRzGAogAygJEhIKCmdlbmVyYXRpb24YCyABKAMSMAoHbGFzdF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARI0CgtsYXN0X3J1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARIMCgRydW5zGA4gASgDEg4KBnN0YXR1cxgPIAEoCRImCgpyZWN1cnJlbmNlGBAgASgLMhIuam9iLnYxLlJlY3VycmVuY2USEQoJaml0dGVyX21zGBEgASgDEjMKCnNraXBfdW50aWwYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAOIAQESEQoJc2tpcF9uZXh0GBMgASgFQgoKCF9uZXh0X2F0QgoKCF9sYXN0X2F0Qg4KDF9sYXN0X3J1bl9hdEINCgtfc2tpcF91bnRpbCKAAQoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoEa2luZBgBIAEoCUgAiAEBEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgBiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAogBAUIHCgVfa2luZEIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIm4KFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIjCglzY2hlZHVsZXMYASADKAsyEC5qb2IudjEuU2NoZWR1bGUSHAoPbmV4dF9wYWdlX3Rva2VuGAIgASgJSACIAQFCEgoQX25leHRfcGFnZV90b2tlbiLCAwoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJEhEKBGNyb24YAiABKAlIAIgBARIVCgh0aW1lem9uZRgDIAEoCUgBiAEBEhQKB292ZXJsYXAYBCABKAlIAogBARIUCgdtaXNmaXJlGAUgASgJSAOIAQESFgoJaml0dGVyX21zGAYgASgDSASIAQESFQoIcHJpb3JpdHkYByABKAVIBYgBARIXCgp0aW1lb3V0X21zGAggASgDSAaIAQESGAoLbWF4X3JldHJpZXMYCSABKAVIB4gBARIRCglhcmd1bWVudHMYCiADKAkSGwoOYXJndW1lbnRzX2pzb24YCyABKAlICIgBARIrCgpyZWN1cnJlbmNlGAwgASgLMhIuam9iLnYxLlJlY3VycmVuY2VICYgBAUIHCgVfY3JvbkILCglfdGltZXpvbmVCCgoIX292ZXJsYXBCCgoIX21pc2ZpcmVCDAoKX2ppdHRlcl9tc0ILCglfcHJpb3JpdHlCDQoLX3RpbWVvdXRfbXNCDgoMX21heF9yZXRyaWVzQhEKD19hcmd1bWVudHNfanNvbkINCgtfcmVjdXJyZW5jZSI8ChZVcGRhdGVTY2hlZHVsZVJlc3BvbnNlEiIKCHNjaGVkdWxlGAEgASgLMhAuam9iLnYxLlNjaGVkdWxlIkwKElJ1blNjaGVkdWxlUmVxdWVzdBIMCgRraW5kGAEgASgJEhgKC3NjaGVkdWxlX2lkGAIgASgJSACIAQFCDgoMX3NjaGVkdWxlX2lkIjwKE1J1blNjaGVkdWxlUmVzcG9uc2USJQoIaW5zdGFuY2UYASABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2UiogEKEFNraXBUaWNrc1JlcXVlc3QSDAoEa2luZBgBIAEoCRIYCgtzY2hlZHVsZV9pZBgCIAEoCUgAiAEBEi4KBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhIKBWNvdW50GAQgASgFSAKIAQFCDgoMX3NjaGVkdWxlX2lkQggKBl91bnRpbEIICgZfY291bnQiOAoRU2tpcFRpY2tzUmVzcG9uc2USIwoJc2NoZWR1bGVzGAEgAygLMhAuam9iLnYxLlNjaGVkdWxlIr0BCg9CYWNrZmlsbFJlcXVlc3QSDAoEa2luZBgBIAEoCRIYCgtzY2hlZHVsZV9pZBgCIAEoCUgAiAEBEigKBGZyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKAnRvGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgdkcnlfcnVuGAUgASgISAGIAQFCDgoMX3NjaGVkdWxlX2lkQgoKCF9kcnlfcnVuIrsBChBCYWNrZmlsbFJlc3BvbnNlEg0KBWNvdW50GAEgASgDEi4KBWZpcnN0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEi0KBGxhc3QYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESJgoJaW5zdGFuY2VzGAQgAygLMhMuam9iLnYxLkpvYkluc3RhbmNlQggKBl9maXJzdEIHCgVfbGFzdCK8AQoORXhwbGFpblJlcXVlc3QSEQoEdXVpZBgBIAEoCUgAiAEBEhEKBGtpbmQYAiABKAlIAYgBARIrCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARIUCgdzcGFuX21zGAQgASgDSAOIAQESEgoFbGltaXQYBSABKAVIBIgBAUIHCgVfdXVpZEIHCgVfa2luZEIFCgNfYXRCCgoIX3NwYW5fbXNCCAoGX2xpbWl0IqEDCgpUaWNrUmVwb3J0EgwKBGtpbmQYASABKAkSJgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB291dGNvbWUYAyABKAkSEwoGcmVhc29uGAQgASgJSACIAQESDAoEcnVsZRgFIAEoCRILCgN3aHkYBiABKAkSIgoIc2NoZWR1bGUYByABKAsyEC5qb2IudjEuU2NoZWR1bGUSJQoIaW5zdGFuY2UYCCABKAsyEy5qb2IudjEuSm9iSW5zdGFuY2USMwoKZGVjaWRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARI0CgtwcmV2aW91c19hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAogBARIwCgduZXh0X2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBQgkKB19yZWFzb25CDQoLX2RlY2lkZWRfYXRCDgoMX3ByZXZpb3VzX2F0QgoKCF9uZXh0X2F0IjYKD0V4cGxhaW5SZXNwb25zZRIjCgdyZXBvcnRzGAEgAygLMhIuam9iLnYxLlRpY2tSZXBvcnQimgEKClBhdXNlRW50cnkSEQoEa2luZBgBIAEoCUgAiAEBEi4KBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEg4KBnJlYXNvbhgDIAEoCRImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBwoFX2tpbmRCCAoGX3VudGlsIoQBCgxQYXVzZVJlcXVlc3QSEQoEa2luZBgBIAEoCUgAiAEBEi4KBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhMKBnJlYXNvbhgDIAEoCUgCiAEBQgcKBV9raW5kQggKBl91bnRpbEIJCgdfcmVhc29uIjIKDVBhdXNlUmVzcG9uc2USIQoFcGF1c2UYASABKAsyEi5qb2IudjEuUGF1c2VFbnRyeSIrCg1SZXN1bWVSZXF1ZXN0EhEKBGtpbmQYASABKAlIAIgBAUIHCgVfa2luZCIkCg5SZXN1bWVSZXNwb25zZRISCgp3YXNfcGF1c2VkGAEgASgIIhMKEUxpc3RQYXVzZXNSZXF1ZXN0IjgKEkxpc3RQYXVzZXNSZXNwb25zZRIiCgZwYXVzZXMYASADKAsyEi5qb2IudjEuUGF1c2VFbnRyeSIjChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSI1CgdXb3JrZXJzEg0KBWNvdW50GAEgASgFEgwKBGJ1c3kYAiABKAUSDQoFYWxpdmUYAyABKAUiEwoRR2V0V29ya2Vyc1JlcXVlc3QiNgoSR2V0V29ya2Vyc1Jlc3BvbnNlEiAKB3dvcmtlcnMYASABKAsyDy5qb2IudjEuV29ya2VycyIlChRSZXNpemVXb3JrZXJzUmVxdWVzdBINCgVjb3VudBgBIAEoBSI5ChVSZXNpemVXb3JrZXJzUmVzcG9uc2USIAoHd29ya2VycxgBIAEoCzIPLmpvYi52MS5Xb3JrZXJzIhIKEEdldFN0YXR1c1JlcXVlc3QijQEKCktpbmRDb3VudHMSDAoEa2luZBgBIAEoCRIRCglzY2hlZHVsZWQYAiABKAMSEgoKcHJvY2Vzc2luZxgDIAEoAxIRCgljb21wbGV0ZWQYBCABKAMSEgoKdGVybWluYXRlZBgFIAEoAxIQCghjYW5jZWxlZBgGIAEoAxIRCgl0aW1lZF9vdXQYByABKAMi+QIKEUdldFN0YXR1c1Jlc3BvbnNlEgwKBG5vZGUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpc19kcmFpbmluZxgEIAEoCBISCgpzdG9yZV90eXBlGAUgASgJEhYKDnN0b3JlX2xvY2F0aW9uGAYgASgJEhoKDXN0b3JlX3Byb2JsZW0YByABKAlIAIgBARIgCgd3b3JrZXJzGAggASgLMg8uam9iLnYxLldvcmtlcnMSIQoFa2luZHMYCSADKAsyEi5qb2IudjEuS2luZENvdW50cxIRCglzY2hlZHVsZXMYCiABKAMSOQoQbmV4dF9zY2hlZHVsZV9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBAUIQCg5fc3RvcmVfcHJvYmxlbUITChFfbmV4dF9zY2hlZHVsZV9hdCrOAQoISm9iU3RhdGUSEwoPSk9CX1NUQVRFX1VOU0VUEAASFQoRSk9CX1NUQVRFX0NSRUFURUQQARIXChNKT0JfU1RBVEVfU0NIRURVTEVEEAISGAoUSk9CX1NUQVRFX1BST0NFU1NJTkcQBBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAgSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAQEhcKE0pPQl9TVEFURV9DT01QTEVURUQQIBIYChRKT0JfU1RBVEVfVEVSTUlOQVRFRBBAMr4OCgpKb2JTZXJ2aWNlEj0KCkdldFZlcnNpb24SFi5qb2IudjEuVmVyc2lvblJlcXVlc3QaFy5qb2IudjEuVmVyc2lvblJlc3BvbnNlEkYKC1NjaGVkdWxlSm9iEhouam9iLnYxLlNjaGVkdWxlSm9iUmVxdWVzdBobLmpvYi52MS5TY2hlZHVsZUpvYlJlc3BvbnNlElsKEkxpc3RSZWdpc3RlcmVkSm9icxIhLmpvYi52MS5MaXN0UmVnaXN0ZXJlZEpvYnNSZXF1ZXN0GiIuam9iLnYxLkxpc3RSZWdpc3RlcmVkSm9ic1Jlc3BvbnNlElIKD0xvb2t1cEluc3RhbmNlcxIeLmpvYi52MS5Mb29rdXBJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkxvb2t1cEluc3RhbmNlc1Jlc3BvbnNlElIKD0NhbmNlbEluc3RhbmNlcxIeLmpvYi52MS5DYW5jZWxJbnN0YW5jZXNSZXF1ZXN0Gh8uam9iLnYxLkNhbmNlbEluc3RhbmNlc1Jlc3BvbnNlEkkKDFNjaGVkdWxlSm9icxIbLmpvYi52MS5TY2hlZHVsZUpvYnNSZXF1ZXN0Ghwuam9iLnYxLlNjaGVkdWxlSm9ic1Jlc3BvbnNlEjcKBkdldEpvYhIVLmpvYi52MS5HZXRKb2JSZXF1ZXN0GhYuam9iLnYxLkdldEpvYlJlc3BvbnNlEkYKC0dldEluc3RhbmNlEhouam9iLnYxLkdldEluc3RhbmNlUmVxdWVzdBobLmpvYi52MS5HZXRJbnN0YW5jZVJlc3BvbnNlEkkKDFdhaXRJbnN0YW5jZRIbLmpvYi52MS5XYWl0SW5zdGFuY2VSZXF1ZXN0Ghwuam9iLnYxLldhaXRJbnN0YW5jZVJlc3BvbnNlEkwKDVJldHJ5SW5zdGFuY2USHC5qb2IudjEuUmV0cnlJbnN0YW5jZVJlcXVlc3QaHS5qb2IudjEuUmV0cnlJbnN0YW5jZVJlc3BvbnNlEmQKFUxvb2t1cEluc3RhbmNlSGlzdG9yeRIkLmpvYi52MS5Mb29rdXBJbnN0YW5jZUhpc3RvcnlSZXF1ZXN0GiUuam9iLnYxLkxvb2t1cEluc3RhbmNlSGlzdG9yeVJlc3BvbnNlElsKEkxvb2t1cEluc3RhbmNlTG9ncxIhLmpvYi52MS5Mb29rdXBJbnN0YW5jZUxvZ3NSZXF1ZXN0GiIuam9iLnYxLkxvb2t1cEluc3RhbmNlTG9nc1Jlc3BvbnNlEkwKDUxpc3RTY2hlZHVsZXMSHC5qb2IudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaHS5qb2IudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEkYKC1J1blNjaGVkdWxlEhouam9iLnYxLlJ1blNjaGVkdWxlUmVxdWVzdBobLmpvYi52MS5SdW5TY2hlZHVsZVJlc3BvbnNlEkAKCVNraXBUaWNrcxIYLmpvYi52MS5Ta2lwVGlja3NSZXF1ZXN0Ghkuam9iLnYxLlNraXBUaWNrc1Jlc3BvbnNlEj0KCEJhY2tmaWxsEhcuam9iLnYxLkJhY2tmaWxsUmVxdWVzdBoYLmpvYi52MS5CYWNrZmlsbFJlc3BvbnNlEjoKB0V4cGxhaW4SFi5qb2IudjEuRXhwbGFpblJlcXVlc3QaFy5qb2IudjEuRXhwbGFpblJlc3BvbnNlEjQKBVBhdXNlEhQuam9iLnYxLlBhdXNlUmVxdWVzdBoVLmpvYi52MS5QYXVzZVJlc3BvbnNlEjcKBlJlc3VtZRIVLmpvYi52MS5SZXN1bWVSZXF1ZXN0GhYuam9iLnYxLlJlc3VtZVJlc3BvbnNlEkMKCkxpc3RQYXVzZXMSGS5qb2IudjEuTGlzdFBhdXNlc1JlcXVlc3QaGi5qb2IudjEuTGlzdFBhdXNlc1Jlc3BvbnNlEk8KDlVwZGF0ZVNjaGVkdWxlEh0uam9iLnYxLlVwZGF0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5VcGRhdGVTY2hlZHVsZVJlc3BvbnNlEk8KDkRlbGV0ZVNjaGVkdWxlEh0uam9iLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBoeLmpvYi52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlEkMKCkdldFdvcmtlcnMSGS5qb2IudjEuR2V0V29ya2Vyc1JlcXVlc3QaGi5qb2IudjEuR2V0V29ya2Vyc1Jlc3BvbnNlEkwKDVJlc2l6ZVdvcmtlcnMSHC5qb2IudjEuUmVzaXplV29ya2Vyc1JlcXVlc3QaHS5qb2IudjEuUmVzaXplV29ya2Vyc1Jlc3BvbnNlEkAKCUdldFN0YXR1cxIYLmpvYi52MS5HZXRTdGF0dXNSZXF1ZXN0Ghkuam9iLnYxLkdldFN0YXR1c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message job.v1.VersionRequest
@@ -1359,6 +1359,454 @@ export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse> = 
   messageDesc(file_job, 36);
 
 /**
+ * @generated from message job.v1.RunScheduleRequest
+ */
+export type RunScheduleRequest = Message<"job.v1.RunScheduleRequest"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * One of the kind's; the first when absent.
+   *
+   * @generated from field: optional string schedule_id = 2;
+   */
+  scheduleId?: string | undefined;
+};
+
+/**
+ * Describes the message job.v1.RunScheduleRequest.
+ * Use `create(RunScheduleRequestSchema)` to create a new message.
+ */
+export const RunScheduleRequestSchema: GenMessage<RunScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_job, 37);
+
+/**
+ * @generated from message job.v1.RunScheduleResponse
+ */
+export type RunScheduleResponse = Message<"job.v1.RunScheduleResponse"> & {
+  /**
+   * @generated from field: job.v1.JobInstance instance = 1;
+   */
+  instance?: JobInstance | undefined;
+};
+
+/**
+ * Describes the message job.v1.RunScheduleResponse.
+ * Use `create(RunScheduleResponseSchema)` to create a new message.
+ */
+export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_job, 38);
+
+/**
+ * @generated from message job.v1.SkipTicksRequest
+ */
+export type SkipTicksRequest = Message<"job.v1.SkipTicksRequest"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * One of the kind's; all when absent.
+   *
+   * @generated from field: optional string schedule_id = 2;
+   */
+  scheduleId?: string | undefined;
+
+  /**
+   * Ticks before this time, or the next so many; 0 forgets what was asked before.
+   *
+   * @generated from field: optional google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional int32 count = 4;
+   */
+  count?: number | undefined;
+};
+
+/**
+ * Describes the message job.v1.SkipTicksRequest.
+ * Use `create(SkipTicksRequestSchema)` to create a new message.
+ */
+export const SkipTicksRequestSchema: GenMessage<SkipTicksRequest> = /*@__PURE__*/
+  messageDesc(file_job, 39);
+
+/**
+ * @generated from message job.v1.SkipTicksResponse
+ */
+export type SkipTicksResponse = Message<"job.v1.SkipTicksResponse"> & {
+  /**
+   * @generated from field: repeated job.v1.Schedule schedules = 1;
+   */
+  schedules: Schedule[];
+};
+
+/**
+ * Describes the message job.v1.SkipTicksResponse.
+ * Use `create(SkipTicksResponseSchema)` to create a new message.
+ */
+export const SkipTicksResponseSchema: GenMessage<SkipTicksResponse> = /*@__PURE__*/
+  messageDesc(file_job, 40);
+
+/**
+ * @generated from message job.v1.BackfillRequest
+ */
+export type BackfillRequest = Message<"job.v1.BackfillRequest"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: optional string schedule_id = 2;
+   */
+  scheduleId?: string | undefined;
+
+  /**
+   * Ticks at or after, and before.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 3;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 4;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * Count only.
+   *
+   * @generated from field: optional bool dry_run = 5;
+   */
+  dryRun?: boolean | undefined;
+};
+
+/**
+ * Describes the message job.v1.BackfillRequest.
+ * Use `create(BackfillRequestSchema)` to create a new message.
+ */
+export const BackfillRequestSchema: GenMessage<BackfillRequest> = /*@__PURE__*/
+  messageDesc(file_job, 41);
+
+/**
+ * @generated from message job.v1.BackfillResponse
+ */
+export type BackfillResponse = Message<"job.v1.BackfillResponse"> & {
+  /**
+   * Ticks without a run; `instances` is cut to what fits into one message.
+   *
+   * @generated from field: int64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp first = 2;
+   */
+  first?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp last = 3;
+   */
+  last?: Timestamp | undefined;
+
+  /**
+   * @generated from field: repeated job.v1.JobInstance instances = 4;
+   */
+  instances: JobInstance[];
+};
+
+/**
+ * Describes the message job.v1.BackfillResponse.
+ * Use `create(BackfillResponseSchema)` to create a new message.
+ */
+export const BackfillResponseSchema: GenMessage<BackfillResponse> = /*@__PURE__*/
+  messageDesc(file_job, 42);
+
+/**
+ * @generated from message job.v1.ExplainRequest
+ */
+export type ExplainRequest = Message<"job.v1.ExplainRequest"> & {
+  /**
+   * UUID or a unique beginning; excludes the others.
+   *
+   * @generated from field: optional string uuid = 1;
+   */
+  uuid?: string | undefined;
+
+  /**
+   * @generated from field: optional string kind = 2;
+   */
+  kind?: string | undefined;
+
+  /**
+   * Ticks from here, and less than so much later (a minute when absent).
+   *
+   * @generated from field: optional google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional int64 span_ms = 4;
+   */
+  spanMs?: bigint | undefined;
+
+  /**
+   * Without a time: how many of the last ticks of each schedule, 5 when absent.
+   *
+   * @generated from field: optional int32 limit = 5;
+   */
+  limit?: number | undefined;
+};
+
+/**
+ * Describes the message job.v1.ExplainRequest.
+ * Use `create(ExplainRequestSchema)` to create a new message.
+ */
+export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
+  messageDesc(file_job, 43);
+
+/**
+ * Why something ran or did not.
+ *
+ * @generated from message job.v1.TickReport
+ */
+export type TickReport = Message<"job.v1.TickReport"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * ran, running, waiting, skipped, coalesced, missed, pending or none.
+   *
+   * @generated from field: string outcome = 3;
+   */
+  outcome: string;
+
+  /**
+   * As recorded: overlap, paused, blackout, misfire and others.
+   *
+   * @generated from field: optional string reason = 4;
+   */
+  reason?: string | undefined;
+
+  /**
+   * @generated from field: string rule = 5;
+   */
+  rule: string;
+
+  /**
+   * @generated from field: string why = 6;
+   */
+  why: string;
+
+  /**
+   * @generated from field: job.v1.Schedule schedule = 7;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * @generated from field: job.v1.JobInstance instance = 8;
+   */
+  instance?: JobInstance | undefined;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp decided_at = 9;
+   */
+  decidedAt?: Timestamp | undefined;
+
+  /**
+   * Ticks around a time that has none.
+   *
+   * @generated from field: optional google.protobuf.Timestamp previous_at = 10;
+   */
+  previousAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp next_at = 11;
+   */
+  nextAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message job.v1.TickReport.
+ * Use `create(TickReportSchema)` to create a new message.
+ */
+export const TickReportSchema: GenMessage<TickReport> = /*@__PURE__*/
+  messageDesc(file_job, 44);
+
+/**
+ * @generated from message job.v1.ExplainResponse
+ */
+export type ExplainResponse = Message<"job.v1.ExplainResponse"> & {
+  /**
+   * @generated from field: repeated job.v1.TickReport reports = 1;
+   */
+  reports: TickReport[];
+};
+
+/**
+ * Describes the message job.v1.ExplainResponse.
+ * Use `create(ExplainResponseSchema)` to create a new message.
+ */
+export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
+  messageDesc(file_job, 45);
+
+/**
+ * @generated from message job.v1.PauseEntry
+ */
+export type PauseEntry = Message<"job.v1.PauseEntry"> & {
+  /**
+   * Absent for everything.
+   *
+   * @generated from field: optional string kind = 1;
+   */
+  kind?: string | undefined;
+
+  /**
+   * Absent: until it is resumed.
+   *
+   * @generated from field: optional google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 4;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message job.v1.PauseEntry.
+ * Use `create(PauseEntrySchema)` to create a new message.
+ */
+export const PauseEntrySchema: GenMessage<PauseEntry> = /*@__PURE__*/
+  messageDesc(file_job, 46);
+
+/**
+ * @generated from message job.v1.PauseRequest
+ */
+export type PauseRequest = Message<"job.v1.PauseRequest"> & {
+  /**
+   * @generated from field: optional string kind = 1;
+   */
+  kind?: string | undefined;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional string reason = 3;
+   */
+  reason?: string | undefined;
+};
+
+/**
+ * Describes the message job.v1.PauseRequest.
+ * Use `create(PauseRequestSchema)` to create a new message.
+ */
+export const PauseRequestSchema: GenMessage<PauseRequest> = /*@__PURE__*/
+  messageDesc(file_job, 47);
+
+/**
+ * @generated from message job.v1.PauseResponse
+ */
+export type PauseResponse = Message<"job.v1.PauseResponse"> & {
+  /**
+   * @generated from field: job.v1.PauseEntry pause = 1;
+   */
+  pause?: PauseEntry | undefined;
+};
+
+/**
+ * Describes the message job.v1.PauseResponse.
+ * Use `create(PauseResponseSchema)` to create a new message.
+ */
+export const PauseResponseSchema: GenMessage<PauseResponse> = /*@__PURE__*/
+  messageDesc(file_job, 48);
+
+/**
+ * @generated from message job.v1.ResumeRequest
+ */
+export type ResumeRequest = Message<"job.v1.ResumeRequest"> & {
+  /**
+   * @generated from field: optional string kind = 1;
+   */
+  kind?: string | undefined;
+};
+
+/**
+ * Describes the message job.v1.ResumeRequest.
+ * Use `create(ResumeRequestSchema)` to create a new message.
+ */
+export const ResumeRequestSchema: GenMessage<ResumeRequest> = /*@__PURE__*/
+  messageDesc(file_job, 49);
+
+/**
+ * @generated from message job.v1.ResumeResponse
+ */
+export type ResumeResponse = Message<"job.v1.ResumeResponse"> & {
+  /**
+   * @generated from field: bool was_paused = 1;
+   */
+  wasPaused: boolean;
+};
+
+/**
+ * Describes the message job.v1.ResumeResponse.
+ * Use `create(ResumeResponseSchema)` to create a new message.
+ */
+export const ResumeResponseSchema: GenMessage<ResumeResponse> = /*@__PURE__*/
+  messageDesc(file_job, 50);
+
+/**
+ * @generated from message job.v1.ListPausesRequest
+ */
+export type ListPausesRequest = Message<"job.v1.ListPausesRequest"> & {
+};
+
+/**
+ * Describes the message job.v1.ListPausesRequest.
+ * Use `create(ListPausesRequestSchema)` to create a new message.
+ */
+export const ListPausesRequestSchema: GenMessage<ListPausesRequest> = /*@__PURE__*/
+  messageDesc(file_job, 51);
+
+/**
+ * @generated from message job.v1.ListPausesResponse
+ */
+export type ListPausesResponse = Message<"job.v1.ListPausesResponse"> & {
+  /**
+   * @generated from field: repeated job.v1.PauseEntry pauses = 1;
+   */
+  pauses: PauseEntry[];
+};
+
+/**
+ * Describes the message job.v1.ListPausesResponse.
+ * Use `create(ListPausesResponseSchema)` to create a new message.
+ */
+export const ListPausesResponseSchema: GenMessage<ListPausesResponse> = /*@__PURE__*/
+  messageDesc(file_job, 52);
+
+/**
  * @generated from message job.v1.DeleteScheduleRequest
  */
 export type DeleteScheduleRequest = Message<"job.v1.DeleteScheduleRequest"> & {
@@ -1373,7 +1821,7 @@ export type DeleteScheduleRequest = Message<"job.v1.DeleteScheduleRequest"> & {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_job, 37);
+  messageDesc(file_job, 53);
 
 /**
  * @generated from message job.v1.DeleteScheduleResponse
@@ -1386,7 +1834,7 @@ export type DeleteScheduleResponse = Message<"job.v1.DeleteScheduleResponse"> & 
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_job, 38);
+  messageDesc(file_job, 54);
 
 /**
  * @generated from message job.v1.Workers
@@ -1413,7 +1861,7 @@ export type Workers = Message<"job.v1.Workers"> & {
  * Use `create(WorkersSchema)` to create a new message.
  */
 export const WorkersSchema: GenMessage<Workers> = /*@__PURE__*/
-  messageDesc(file_job, 39);
+  messageDesc(file_job, 55);
 
 /**
  * @generated from message job.v1.GetWorkersRequest
@@ -1426,7 +1874,7 @@ export type GetWorkersRequest = Message<"job.v1.GetWorkersRequest"> & {
  * Use `create(GetWorkersRequestSchema)` to create a new message.
  */
 export const GetWorkersRequestSchema: GenMessage<GetWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_job, 40);
+  messageDesc(file_job, 56);
 
 /**
  * @generated from message job.v1.GetWorkersResponse
@@ -1443,7 +1891,7 @@ export type GetWorkersResponse = Message<"job.v1.GetWorkersResponse"> & {
  * Use `create(GetWorkersResponseSchema)` to create a new message.
  */
 export const GetWorkersResponseSchema: GenMessage<GetWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_job, 41);
+  messageDesc(file_job, 57);
 
 /**
  * @generated from message job.v1.ResizeWorkersRequest
@@ -1460,7 +1908,7 @@ export type ResizeWorkersRequest = Message<"job.v1.ResizeWorkersRequest"> & {
  * Use `create(ResizeWorkersRequestSchema)` to create a new message.
  */
 export const ResizeWorkersRequestSchema: GenMessage<ResizeWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_job, 42);
+  messageDesc(file_job, 58);
 
 /**
  * @generated from message job.v1.ResizeWorkersResponse
@@ -1477,7 +1925,7 @@ export type ResizeWorkersResponse = Message<"job.v1.ResizeWorkersResponse"> & {
  * Use `create(ResizeWorkersResponseSchema)` to create a new message.
  */
 export const ResizeWorkersResponseSchema: GenMessage<ResizeWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_job, 43);
+  messageDesc(file_job, 59);
 
 /**
  * @generated from message job.v1.GetStatusRequest
@@ -1490,7 +1938,7 @@ export type GetStatusRequest = Message<"job.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_job, 44);
+  messageDesc(file_job, 60);
 
 /**
  * @generated from message job.v1.KindCounts
@@ -1537,7 +1985,7 @@ export type KindCounts = Message<"job.v1.KindCounts"> & {
  * Use `create(KindCountsSchema)` to create a new message.
  */
 export const KindCountsSchema: GenMessage<KindCounts> = /*@__PURE__*/
-  messageDesc(file_job, 45);
+  messageDesc(file_job, 61);
 
 /**
  * @generated from message job.v1.GetStatusResponse
@@ -1604,7 +2052,7 @@ export type GetStatusResponse = Message<"job.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_job, 46);
+  messageDesc(file_job, 62);
 
 /**
  * @generated from enum job.v1.JobState
@@ -1768,6 +2216,64 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof ListSchedulesRequestSchema;
     output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * Runs at once what a kind's schedule runs, without touching the schedule.
+   *
+   * @generated from rpc job.v1.JobService.RunSchedule
+   */
+  runSchedule: {
+    methodKind: "unary";
+    input: typeof RunScheduleRequestSchema;
+    output: typeof RunScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.SkipTicks
+   */
+  skipTicks: {
+    methodKind: "unary";
+    input: typeof SkipTicksRequestSchema;
+    output: typeof SkipTicksResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.Backfill
+   */
+  backfill: {
+    methodKind: "unary";
+    input: typeof BackfillRequestSchema;
+    output: typeof BackfillResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.Explain
+   */
+  explain: {
+    methodKind: "unary";
+    input: typeof ExplainRequestSchema;
+    output: typeof ExplainResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.Pause
+   */
+  pause: {
+    methodKind: "unary";
+    input: typeof PauseRequestSchema;
+    output: typeof PauseResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.Resume
+   */
+  resume: {
+    methodKind: "unary";
+    input: typeof ResumeRequestSchema;
+    output: typeof ResumeResponseSchema;
+  },
+  /**
+   * @generated from rpc job.v1.JobService.ListPauses
+   */
+  listPauses: {
+    methodKind: "unary";
+    input: typeof ListPausesRequestSchema;
+    output: typeof ListPausesResponseSchema;
   },
   /**
    * @generated from rpc job.v1.JobService.UpdateSchedule

@@ -36,6 +36,13 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
     ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
     ...[i.keepFailureMs, i.argumentsJson, packExtra(i)],
   );
+  insertReason(statements, row);
+}
+
+/** Only one that is held has a reason from the start. */
+function insertReason(statements: Statements, { seq, instance }: Row): void {
+  if (instance.reason === null) return;
+  statements.run("UPDATE instance SET reason = ? WHERE seq = ?", instance.reason, seq);
 }
 
 /** Write what a step of the ledger changed in a row. */

@@ -2,7 +2,7 @@ import { parseCron } from "../../core/cron.ts";
 import type { ScheduleSpec } from "../../core/schedule.ts";
 import { nextTickOf } from "../../core/ticks.ts";
 import { openZone } from "../../core/zone.ts";
-import { formatLocal } from "../run_times.ts";
+import { formatLocal } from "../../core/local_time.ts";
 import type { SimulatedJob } from "./engine.ts";
 
 /** Ticks of one schedule that are listed for one day. */

@@ -1,0 +1,65 @@
+import { present } from "../lookup.ts";
+import type { Verb } from "../verb.ts";
+import { PAUSE_VIEW } from "../views/tick_view.ts";
+import { timestampOf } from "../wire.ts";
+
+const KIND = { name: "KIND", describe: "Kind of the job; without it everything", isOptional: true };
+
+/** `jobctl pause [KIND]` */
+export const PAUSE: Verb = {
+  name: "pause",
+  summary: "Start no more runs of a job, or of any",
+  details: [
+    "Ticks of a paused job's schedules are skipped, with a record; instances that were asked for wait.",
+    "What runs goes on. A pause holds over restarts, until its time or until it is resumed.",
+  ].join(" "),
+  words: [KIND],
+  options: {
+    until: { describe: 'Resume by itself at this time: "tomorrow 9:00", "+2h"' },
+    reason: { describe: "Why, for those who look at it later" },
+  },
+  examples: [
+    ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],
+    ["jobctl pause", "Everything, until jobctl resume"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const untilMs = args.timeMs("until", "future");
+    const { pause } = await (await client()).pause({
+      kind: args.words("KIND")[0],
+      until: untilMs === undefined ? undefined : timestampOf(untilMs),
+      reason: args.text("reason"),
+    });
+    await printer.one(PAUSE_VIEW, present(pause, "Cannot pause"));
+    return 0;
+  },
+};
+
+/** `jobctl resume [KIND]` */
+export const RESUME: Verb = {
+  name: "resume",
+  summary: "End a pause",
+  details: "A job that is paused by its kind and with everything goes on when both have ended.",
+  words: [KIND],
+  options: {},
+  examples: [
+    ["jobctl resume backup", "One job"],
+    ["jobctl resume", "Everything that was paused with: jobctl pause"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const [kind] = args.words("KIND");
+    const { wasPaused } = await connection.resume({ kind });
+    await printer.value({ kind: kind ?? null, was_paused: wasPaused }, wasPaused ? "Resumed" : "");
+    if (!wasPaused) await printer.note(`${kind ?? "Everything"} was not paused`);
+    const { pauses } = await connection.listPauses({});
+    const others = pauses.filter((pause) => pause.kind === undefined || kind === undefined);
+    if (others.length > 0) {
+      await printer.note(
+        `Still paused: ${others.map((pause) => pause.kind ?? "everything").join(", ")}`,
+      );
+    }
+    return 0;
+  },
+};

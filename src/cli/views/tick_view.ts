@@ -1,0 +1,123 @@
+import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import type { Style } from "../output/table.ts";
+import type { View } from "../output/view.ts";
+import { formatAbsolute, formatRelative } from "../output/when.ts";
+import { isoOf, msOf } from "../wire.ts";
+import type { Timestamp } from "../wire.ts";
+import { textCell, timeCell } from "./instance_view.ts";
+
+const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
+  ran: "good",
+  running: "active",
+  missed: "bad",
+  skipped: "warn",
+  coalesced: "warn",
+  none: "dim",
+};
+const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
+
+/** How it is told why something ran or did not. */
+export const TICK_REPORT_VIEW: View<TickReport> = {
+  name: (report) => report.instance?.uuid ?? report.outcome,
+  record: (report) => ({
+    at: isoOf(report.at),
+    kind: report.kind,
+    outcome: report.outcome,
+    reason: report.reason,
+    why: report.why,
+    rule: report.rule,
+    schedule: report.schedule?.id,
+    instance: report.instance?.uuid,
+    node: report.instance?.node,
+    fence: report.instance?.attempts ? Number(report.instance.fence) : undefined,
+    attempts: report.instance?.attempts,
+    decided_at: isoOf(report.decidedAt),
+    previous_at: isoOf(report.previousAt),
+    next_at: isoOf(report.nextAt),
+  }),
+  keys: [
+    ...["at", "kind", "outcome", "reason", "why", "rule", "schedule", "instance", "node", "fence"],
+    ...["attempts", "decided_at", "previous_at", "next_at"],
+  ],
+  columns: [],
+  line: (report, paint) => {
+    const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
+    const reason = report.reason ? ` (${makeVisible(report.reason)})` : "";
+    const head = `${absolute(report.at)}  ${makeVisible(report.kind)}  ${
+      paint(outcome, OUTCOME_STYLES[report.outcome])
+    }${reason}`;
+    const around = [
+      report.previousAt && `before ${absolute(report.previousAt)}`,
+      report.nextAt && `after ${absolute(report.nextAt)}`,
+    ].filter((text) => text);
+    const fields = [
+      ["Why", makeVisible(report.why)],
+      ["Rule", makeVisible(report.rule)],
+      ["Schedule", makeVisible(report.schedule?.id ?? "")],
+      ["Instance", report.instance?.uuid ?? ""],
+      ["Nearest", around.join(", ")],
+    ].filter(([, text]) => text !== "");
+    return [head, ...fields.map(([name, text]) => `  ${`${name}:`.padEnd(9)} ${text}`)].join("\n");
+  },
+};
+
+/** How the timers are shown: schedules by their next tick. */
+export const TIMER_VIEW: View<Schedule> = {
+  name: (schedule) => schedule.id,
+  record: (schedule) => ({
+    next_at: isoOf(schedule.nextAt),
+    last_run_at: isoOf(schedule.lastRunAt),
+    kind: schedule.kind,
+    crontab: schedule.cron,
+    timezone: schedule.timezone,
+    status: schedule.status,
+    id: schedule.id,
+    runs: Number(schedule.runs),
+  }),
+  keys: ["next_at", "last_run_at", "kind", "crontab", "timezone", "status", "id", "runs"],
+  columns: [
+    { title: "NEXT", cell: (schedule) => textCell(absolute(schedule.nextAt)) },
+    { title: "LEFT", cell: ({ nextAt }, { nowMs }) => textCell(relative(nextAt, nowMs)) },
+    { title: "LAST", cell: (schedule) => textCell(absolute(schedule.lastRunAt)) },
+    { title: "PASSED", cell: ({ lastRunAt }, { nowMs }) => textCell(relative(lastRunAt, nowMs)) },
+    { title: "KIND", isFlexible: true, cell: (schedule) => textCell(schedule.kind) },
+    { title: "SCHEDULE", cell: (schedule) => textCell(schedule.cron) },
+    { title: "STATUS", cell: (schedule) => textCell(schedule.status) },
+    { title: "ZONE", isWide: true, cell: (schedule) => textCell(schedule.timezone) },
+    { title: "RUNS", isWide: true, cell: (schedule) => textCell(Number(schedule.runs)) },
+    { title: "ID", isWide: true, cell: (schedule) => textCell(schedule.id) },
+  ],
+};
+
+/** How pauses are shown. */
+export const PAUSE_VIEW: View<PauseEntry> = {
+  name: (pause) => pause.kind ?? "",
+  record: (pause) => ({
+    kind: pause.kind,
+    all: pause.kind === undefined,
+    until: isoOf(pause.until),
+    reason: pause.reason,
+    at: isoOf(pause.at),
+  }),
+  keys: ["kind", "all", "until", "reason", "at"],
+  columns: [
+    { title: "KIND", cell: (pause) => textCell(pause.kind ?? "(everything)") },
+    {
+      title: "UNTIL",
+      cell: (pause, at) => pause.until ? timeCell(pause.until, at) : { text: "resumed" },
+    },
+    { title: "SINCE", cell: (pause, at) => timeCell(pause.at, at) },
+    { title: "REASON", isFlexible: true, cell: (pause) => textCell(pause.reason) },
+  ],
+};
+
+function absolute(timestamp: Timestamp | undefined): string {
+  const ms = msOf(timestamp);
+  return ms === undefined ? "" : formatAbsolute(ms);
+}
+
+function relative(timestamp: Timestamp | undefined, nowMs: number): string {
+  const ms = msOf(timestamp);
+  return ms === undefined ? "" : formatRelative(ms, nowMs);
+}

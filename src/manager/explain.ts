@@ -1,0 +1,269 @@
+import { isBlackedOut } from "../core/blackout.ts";
+import { JobError } from "../core/errors.ts";
+import { isTick, neighboursOf, tickRule, whyNoTick } from "../core/explain_tick.ts";
+import { formatLocal } from "../core/local_time.ts";
+import type { Instance } from "../core/instance.ts";
+import { isFinished, type ScheduleRecord, type TickFate } from "../core/schedule.ts";
+import { isFinal } from "../core/state.ts";
+import { nextTickOf } from "../core/ticks.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Pause, Store } from "../store/store.ts";
+import type { ExplainQuery, TickOutcome, TickReport } from "./api.ts";
+import { fateWhy, instanceWhy, neverWhy } from "./explain_text.ts";
+import { findInstance } from "./find_instance.ts";
+import type { Registry } from "./registry.ts";
+import type { Schedules } from "./schedules.ts";
+
+/** Ticks of each schedule that are told where no number is given. */
+const LIMIT_DEFAULT = 5;
+const LIMIT_MAX = 1_000;
+/** Ticks that one answer tells of. */
+const REPORTS_MAX = 1_000;
+/** Schedules told of when none has a tick at the time that was asked for. */
+const NEAREST_MAX = 3;
+const SPAN_MS = 60_000;
+
+/** What explaining works with. */
+export interface ExplainParts {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly schedules: Schedules;
+  readonly clock: Clock;
+}
+
+/** Why something ran or did not: by instance, by kind, or by time. @throws JobError */
+export async function explain(
+  query: ExplainQuery,
+  parts: ExplainParts,
+): Promise<readonly TickReport[]> {
+  const pauses = await parts.store.listPauses();
+  const explainer = new Explainer(parts, pauses);
+  const { instanceId, kind, at, spanMs = SPAN_MS, limit = LIMIT_DEFAULT } = query;
+  if (!(limit >= 1 && limit <= LIMIT_MAX) || !(spanMs >= 1)) {
+    throw new JobError("invalid_argument", `Cannot explain ${limit} ticks: 1 to ${LIMIT_MAX}`, {
+      path: "limit",
+    });
+  }
+  if (instanceId !== undefined) return [await explainer.instance(instanceId)];
+  const records = await parts.schedules.list(kind === undefined ? {} : { kind });
+  if (kind !== undefined && records.length === 0) {
+    parts.registry.get(kind);
+    throw new JobError("not_found", `Cannot explain "${kind}": it has no schedule`, {
+      hint: `Explain one of its runs: jobctl list instances --kind ${kind}`,
+    });
+  }
+  if (at !== undefined) return await explainer.at(records, { at, spanMs });
+  if (kind === undefined) {
+    throw new JobError("invalid_argument", "Cannot explain: nothing says what", {
+      hint: "Give an instance, a kind or a time",
+    });
+  }
+  return await explainer.latest(records, limit);
+}
+
+class Explainer {
+  readonly #parts: ExplainParts;
+  readonly #pauses: readonly Pause[];
+  readonly #nowMs: number;
+
+  constructor(parts: ExplainParts, pauses: readonly Pause[]) {
+    this.#parts = parts;
+    this.#pauses = pauses;
+    this.#nowMs = parts.clock.now().wallMs;
+  }
+
+  async instance(id: string): Promise<TickReport> {
+    const instance = await findInstance(id, this.#parts.store);
+    const { scheduleId, scheduledFor } = instance;
+    const record = scheduleId === null ? null : await this.#parts.store.getSchedule(scheduleId);
+    if (record !== null && scheduledFor !== null) return await this.#tick(record, scheduledFor);
+    const asked = formatLocal(instance.createdAt, "UTC");
+    const rule = scheduleId === null
+      ? `asked for at ${asked}${instance.retryOf === null ? "" : `, again for ${instance.retryOf}`}`
+      : `schedule ${scheduleId}, which is gone, at ${formatLocal(scheduledFor!, "UTC")}`;
+    return {
+      ...NOTHING,
+      kind: instance.kind,
+      at: scheduledFor ?? instance.dueAt,
+      outcome: outcomeOf(instance),
+      reason: instance.reason,
+      rule,
+      why: await this.#instanceWhy(instance),
+      instance,
+      decidedAt: instance.createdAt,
+    };
+  }
+
+  /** The ticks of a span of time, or the nearest ones when there are none. */
+  async at(
+    records: readonly ScheduleRecord[],
+    span: { readonly at: number; readonly spanMs: number },
+  ): Promise<readonly TickReport[]> {
+    const found: { readonly record: ScheduleRecord; readonly tick: number }[] = [];
+    for (const record of records) {
+      for (const tick of await this.#ticksIn(record, span)) {
+        if (found.length < REPORTS_MAX) found.push({ record, tick });
+      }
+    }
+    if (found.length > 0) {
+      found.sort((a, b) => a.tick - b.tick || (a.record.id < b.record.id ? -1 : 1));
+      const reports: TickReport[] = [];
+      for (const { record, tick } of found) reports.push(await this.#tick(record, tick));
+      return reports;
+    }
+    const none = records.map((record) => this.#noTick(record, span.at));
+    return none.sort((a, b) => distance(a) - distance(b)).slice(0, NEAREST_MAX);
+  }
+
+  /** The last ticks of each schedule and the next one. */
+  async latest(records: readonly ScheduleRecord[], limit: number): Promise<readonly TickReport[]> {
+    const reports: TickReport[] = [];
+    for (const record of records) {
+      const query = { scheduleId: record.id };
+      const { items } = await this.#parts.store.listFates(query, { limit, order: "newest" });
+      for (const fate of items.toReversed()) reports.push(await this.#tick(record, fate.to, fate));
+      if (record.nextAt !== null) reports.push(await this.#tick(record, this.#nextOf(record)));
+      else if (isFinished(record)) reports.push(this.#noTick(record, this.#nowMs));
+    }
+    return reports.sort((a, b) => a.at - b.at).slice(-REPORTS_MAX);
+  }
+
+  // One that was put off, as its job was not there, is due by its expression.
+  #nextOf({ spec, startAt, cursor, nextAt }: ScheduleRecord): number {
+    return nextTickOf(spec, startAt, cursor) ?? nextAt!;
+  }
+
+  // Those of the expression, and those that were recorded under what it was before.
+  async #ticksIn(
+    record: ScheduleRecord,
+    { at, spanMs }: { readonly at: number; readonly spanMs: number },
+  ): Promise<readonly number[]> {
+    const { spec, startAt, id } = record;
+    const ticks = new Set<number>();
+    let tick = nextTickOf(spec, startAt, at - 1);
+    while (tick !== null && tick < at + spanMs && ticks.size < REPORTS_MAX) {
+      ticks.add(tick);
+      tick = nextTickOf(spec, startAt, tick);
+    }
+    const query = { scheduleId: id, after: at, before: at + spanMs };
+    const { items } = await this.#parts.store.listFates(query, { limit: LIMIT_MAX });
+    for (const { from } of items) ticks.add(from);
+    return [...ticks];
+  }
+
+  async #tick(record: ScheduleRecord, at: number, known?: TickFate): Promise<TickReport> {
+    const fate = known ?? await this.#fateOf(record.id, at);
+    const base = { ...NOTHING, schedule: record, kind: record.kind, at };
+    const rule = isTick(record.spec, record.startAt, at) || fate === null
+      ? tickRule(record.spec, at)
+      : `${formatLocal(at, record.spec.timezone)}, by what the schedule said then`;
+    if (fate === null) return { ...base, rule, ...this.#undecided(record, at) };
+    const { reason, at: decidedAt } = fate;
+    const instance = fate.instanceId === null ? null : await this.#parts.store.get(fate.instanceId);
+    if (fate.fate === "fired") {
+      const how = reason === "backfill" ? "By a backfill. " : "";
+      const why = instance === null
+        ? "It ran; its instance was deleted when its time to be kept was over"
+        : await this.#instanceWhy(instance);
+      const outcome = instance === null ? "ran" : outcomeOf(instance);
+      return { ...base, rule, outcome, reason, why: how + why, instance, decidedAt };
+    }
+    const before = reason === "overlap" ? await this.#ranBefore(record.id, at) : null;
+    const why = fateWhy(record, fate, { at, before, pauses: this.#pauses });
+    return { ...base, rule, outcome: fate.fate, reason, why, decidedAt };
+  }
+
+  #undecided(
+    record: ScheduleRecord,
+    at: number,
+  ): Pick<TickReport, "outcome" | "reason" | "why"> {
+    if (at <= record.cursor || at <= record.startAt) {
+      return { outcome: "none", reason: null, why: neverWhy(record, at) };
+    }
+    const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
+    const holds = isFinished(record)
+      ? "the schedule is finished"
+      : !this.#parts.registry.find(record.kind)
+      ? `no job "${record.kind}" is loaded`
+      : at < skipUntil || (skipNext > 0 && at === nextAt)
+      ? "it will be skipped, as somebody asked"
+      : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
+      ? "it will be skipped: it lies in a blackout window"
+      : this.#isPaused(record.kind)
+      ? "it will be skipped if the pause has not ended by then"
+      : null;
+    const due = at > this.#nowMs
+      ? `It is due at ${formatLocal(at, spec.timezone)}`
+      : "It is due now";
+    const why = holds === null ? due : `${due}; ${holds}`;
+    return { outcome: "pending", reason: null, why };
+  }
+
+  #noTick(record: ScheduleRecord, at: number): TickReport {
+    const { spec, startAt } = record;
+    const why = isFinished(record) && at > record.cursor
+      ? "The schedule is finished"
+      : `No tick: ${whyNoTick(spec, startAt, at)}`;
+    return {
+      ...NOTHING,
+      schedule: record,
+      kind: record.kind,
+      at,
+      rule: tickRule(spec, at),
+      why,
+      ...(isFinished(record) && at > record.cursor
+        ? { previousAt: record.lastRunAt ?? null, nextAt: null }
+        : neighboursOf(spec, startAt, at)),
+    };
+  }
+
+  async #instanceWhy(instance: Instance): Promise<string> {
+    const ahead = instance.reason === "queued" && !isFinal(instance.state)
+      ? await this.#firstOpen(instance.scheduleId!)
+      : null;
+    const isPaused = this.#isPaused(instance.kind);
+    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused });
+  }
+
+  #isPaused(kind: string): boolean {
+    return this.#pauses.some((pause) => pause.kind === null || pause.kind === kind);
+  }
+
+  async #fateOf(scheduleId: string, at: number): Promise<TickFate | null> {
+    const query = { scheduleId, before: at + 1 };
+    const { items } = await this.#parts.store.listFates(query, { limit: 1, order: "newest" });
+    return items[0] && items[0].to >= at ? items[0] : null;
+  }
+
+  async #ranBefore(scheduleId: string, at: number): Promise<TickFate | null> {
+    const query = { scheduleId, before: at };
+    const { items } = await this.#parts.store.listFates(query, { limit: 100, order: "newest" });
+    return items.find(({ fate }) => fate === "fired") ?? null;
+  }
+
+  async #firstOpen(scheduleId: string): Promise<Instance | null> {
+    const states = ["created", "scheduled", "processing"] as const;
+    const page = { limit: 1, order: "oldest" } as const;
+    return (await this.#parts.store.list({ scheduleId, states }, page)).items[0] ?? null;
+  }
+}
+
+const NOTHING = {
+  schedule: null,
+  outcome: "none",
+  reason: null,
+  instance: null,
+  decidedAt: null,
+  previousAt: null,
+  nextAt: null,
+} as const;
+
+function outcomeOf(instance: Instance): TickOutcome {
+  if (instance.state === "processing") return "running";
+  if (!isFinal(instance.state)) return "waiting";
+  return instance.attempt === 0 ? "skipped" : "ran";
+}
+
+function distance({ at, previousAt, nextAt }: TickReport): number {
+  return Math.min(at - (previousAt ?? -Infinity), (nextAt ?? Infinity) - at);
+}

@@ -1,0 +1,133 @@
+import { isBlackedOut } from "../core/blackout.ts";
+import { formatDuration } from "../core/duration.ts";
+import { formatLocal } from "../core/local_time.ts";
+import type { Instance } from "../core/instance.ts";
+import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
+import type { Pause } from "../store/store.ts";
+
+/** Why an instance is as it is, in one sentence. */
+export function instanceWhy(
+  instance: Instance,
+  facts: { readonly nowMs: number; readonly ahead: Instance | null; readonly isPaused: boolean },
+): string {
+  const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
+  const run = `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
+  switch (state) {
+    case "processing":
+      return `It runs since ${at(processedAt!)}: ${run}`;
+    case "created":
+    case "scheduled":
+      return waitingWhy(instance, facts);
+    case "completed":
+      return `It ran and completed after ${span(instance)}: began ${at(processedAt!)}, ${run}`;
+    case "timedOut":
+      return `It ran and was stopped at its time limit, after ${span(instance)}: ${run}`;
+    case "canceled": {
+      const why = reason === "replaced" ? "a later tick replaced it" : "somebody canceled it";
+      return attempt === 0
+        ? `It never ran: ${why} at ${at(instance.settledAt!)}`
+        : `It was stopped, as ${why}: began ${at(processedAt!)}, ${run}`;
+    }
+    case "terminated": {
+      const what = instance.error === null ? "" : `: ${instance.error.message.slice(0, 200)}`;
+      if (attempt === 0) return `It never ran: ${reason ?? "terminated"}, due ${at(dueAt)}`;
+      if (reason === "lost") return `It was lost with its worker or node too often: ${run}`;
+      return `It ran and failed (${reason})${what}; ${run}`;
+    }
+  }
+}
+
+function waitingWhy(
+  instance: Instance,
+  { nowMs, ahead, isPaused }: {
+    readonly nowMs: number;
+    readonly ahead: Instance | null;
+    readonly isPaused: boolean;
+  },
+): string {
+  const { dueAt, attempt, reason } = instance;
+  if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
+    return `It waits until ${ahead.id} of the same schedule has ended`;
+  }
+  if (isPaused) return "It waits: its kind, or everything, is paused";
+  if (dueAt > nowMs) {
+    return attempt > 0
+      ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
+      : `It waits until ${at(dueAt)}`;
+  }
+  return `It waits since ${at(dueAt)} for a free worker, or for a node that has its job`;
+}
+
+/** Why a tick did not become an instance, in one sentence. */
+export function fateWhy(
+  record: ScheduleRecord,
+  fate: TickFate,
+  facts: {
+    readonly at: number;
+    readonly before: TickFate | null;
+    readonly pauses: readonly Pause[];
+  },
+): string {
+  const { spec } = record;
+  const local = (ms: number) => formatLocal(ms, spec.timezone);
+  if (fate.fate === "coalesced") {
+    const many = fate.count === 1 ? "It" : `It and ${fate.count - 1} more`;
+    return `${many} passed while nothing was there to start it; misfire "latest" runs only the last tick, at ${
+      local(fate.at)
+    }`;
+  }
+  if (fate.fate === "missed") {
+    const limit = spec.misfire === "skip"
+      ? 'misfire "skip" runs nothing late'
+      : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
+    return `It was missed: nothing was there to start it until ${local(fate.at)}, and ${limit}`;
+  }
+  switch (fate.reason) {
+    case "overlap": {
+      const { before } = facts;
+      const run = before === null
+        ? "a run before it"
+        : `the run of ${local(before.from)} (${before.instanceId})`;
+      const more = spec.overlap === "queue" ? ", and its queue was full" : "";
+      return `It was skipped: ${run} had not ended${more} (overlap "${spec.overlap}")`;
+    }
+    case "paused":
+      return `It was skipped: the job, or everything, was paused${pauseNote(record, facts.pauses)}`;
+    case "blackout": {
+      const window = spec.blackout?.find((text) => isBlackedOut([text], spec.timezone, facts.at));
+      return `It was skipped: it lies in a blackout window${window ? ` ("${window}")` : ""}`;
+    }
+    case "skip requested":
+      return "It was skipped, as somebody asked (jobctl skip)";
+    case "max_runs":
+      return `It was skipped: the schedule was finished after ${spec.maxRuns} runs`;
+    case "disabled":
+      return "It was skipped: its job was disabled or could not be loaded";
+    default:
+      return `It was skipped: ${fate.reason ?? "no reason was recorded"}`;
+  }
+}
+
+/** Why there is no record of a tick that has passed. */
+export function neverWhy(record: ScheduleRecord, tick: number): string {
+  const { startAt, createdAt, spec } = record;
+  const local = (ms: number) => formatLocal(ms, spec.timezone);
+  if (tick <= startAt) {
+    const how = startAt > createdAt ? "last changed" : "made";
+    return `It did not run by this schedule, which was ${how} at ${local(startAt)}, after it`;
+  }
+  return "There is no record of it any more: fates are kept for 400 days";
+}
+
+function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
+  const pause = pauses.find(({ kind }) => kind === null || kind === record.kind);
+  return pause?.reason ? `; now it is, "${pause.reason}"` : "";
+}
+
+function span({ processedAt, settledAt }: Instance): string {
+  return formatDuration(Math.max(0, (settledAt ?? 0) - (processedAt ?? 0)));
+}
+
+function at(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,135 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import type { ManagerApi, TickReport } from "../manager/api.ts";
+import type { Pause } from "../store/store.ts";
+import { instanceToWire, scheduleToWire, timestamp } from "./convert.ts";
+import { fitInstances } from "./fit.ts";
+import type { Handlers } from "./handlers.ts";
+import type { PauseEntrySchema, ScheduleSchema, TickReportSchema } from "./gen/job_pb.ts";
+import { isSet, readMs, readName, readScheduleChange, readTime, refuse } from "./requests.ts";
+
+/** Methods about recurring schedules, besides listing and deleting them. */
+export type RecurringMethod =
+  | "runSchedule"
+  | "skipTicks"
+  | "backfill"
+  | "explain"
+  | "pause"
+  | "resume"
+  | "listPauses"
+  | "updateSchedule";
+
+/** In an answer of more reports instances come without arguments and results, so that it fits into a message. */
+const REPORTS_WHOLE_MAX = 20;
+
+type WireSchedule = MessageInitShape<typeof ScheduleSchema>;
+
+/** Schedules on the wire, with whether they are paused. */
+export function schedulesToWire(
+  records: readonly ScheduleRecord[],
+  pauses: readonly Pause[],
+): WireSchedule[] {
+  const isPaused = (kind: string) => pauses.some((one) => one.kind === null || one.kind === kind);
+  return records.map((record) => scheduleToWire(record, isPaused(record.kind)));
+}
+
+function pauseToWire(
+  { kind, until, reason, at }: Pause,
+): MessageInitShape<typeof PauseEntrySchema> {
+  return { kind: kind ?? undefined, until: timestamp(until), reason, at: timestamp(at) };
+}
+
+function reportToWire(
+  report: TickReport,
+  { pauses, hasPayloads }: { readonly pauses: readonly Pause[]; readonly hasPayloads: boolean },
+): MessageInitShape<typeof TickReportSchema> {
+  const { schedule } = report;
+  const instance = report.instance && !hasPayloads
+    ? { ...report.instance, argumentsJson: "[]", resultsJson: null }
+    : report.instance;
+  return {
+    kind: report.kind,
+    at: timestamp(report.at),
+    outcome: report.outcome,
+    reason: report.reason ?? undefined,
+    rule: report.rule,
+    why: report.why,
+    schedule: schedule === null ? undefined : schedulesToWire([schedule], pauses)[0],
+    instance: instance === null ? undefined : instanceToWire(instance),
+    decidedAt: timestamp(report.decidedAt),
+    previousAt: timestamp(report.previousAt),
+    nextAt: timestamp(report.nextAt),
+  };
+}
+
+function targetOf(
+  { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
+) {
+  return { kind: readName(kind, "kind"), ...(isSet(scheduleId) ? { scheduleId } : {}) };
+}
+
+function kindOf(kind: string | undefined): string | null {
+  return isSet(kind) ? kind : null;
+}
+
+/** Handlers of the methods about recurring schedules. */
+export function recurringHandlers(manager: ManagerApi): Pick<Handlers, RecurringMethod> {
+  return {
+    async runSchedule(request) {
+      return { instance: instanceToWire(await manager.runSchedule(targetOf(request))) };
+    },
+    async skipTicks(request) {
+      const { until, count } = request;
+      const what = {
+        until: until === undefined ? undefined : readTime(until, "until"),
+        count,
+      };
+      const schedules = await manager.skipTicks(targetOf(request), what);
+      return { schedules: schedulesToWire(schedules, await manager.listPauses()) };
+    },
+    async backfill(request) {
+      const { from, to, dryRun = false } = request;
+      if (!from || !to) throw refuse(from ? "to" : "from", "it is absent, wanted a time");
+      const result = await manager.backfill({
+        ...targetOf(request),
+        ...{ from: readTime(from, "from"), to: readTime(to, "to"), dryRun },
+      });
+      return {
+        count: BigInt(result.count),
+        first: timestamp(result.first),
+        last: timestamp(result.last),
+        instances: fitInstances(result.instances),
+      };
+    },
+    async explain({ uuid, kind, at, spanMs, limit }) {
+      const reports = await manager.explain({
+        ...(isSet(uuid) ? { instanceId: uuid } : {}),
+        ...(isSet(kind) ? { kind } : {}),
+        ...(at ? { at: readTime(at, "at") } : {}),
+        ...(spanMs === undefined ? {} : { spanMs: readMs(spanMs, "span_ms") }),
+        ...(limit === undefined ? {} : { limit }),
+      });
+      const pauses = await manager.listPauses();
+      const how = { pauses, hasPayloads: reports.length <= REPORTS_WHOLE_MAX };
+      return { reports: reports.map((report) => reportToWire(report, how)) };
+    },
+    async pause({ kind, until, reason }) {
+      const pause = await manager.pause(kindOf(kind), {
+        ...(until ? { until: readTime(until, "until") } : {}),
+        ...(isSet(reason) ? { reason } : {}),
+      });
+      return { pause: pauseToWire(pause) };
+    },
+    async resume({ kind }) {
+      return { wasPaused: await manager.resume(kindOf(kind)) };
+    },
+    async listPauses() {
+      return { pauses: (await manager.listPauses()).map(pauseToWire) };
+    },
+    async updateSchedule(request) {
+      const id = readName(request.id, "id");
+      const record = await manager.updateSchedule(id, readScheduleChange(request));
+      return { schedule: schedulesToWire([record], await manager.listPauses())[0] };
+    },
+  };
+}
