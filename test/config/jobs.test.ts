@@ -185,3 +185,17 @@ test("loadConfig() never shows a secret when its value is wrong", async () => {
   assert.equal(problems.length, 3);
   assert.doesNotMatch(problems.join("\n"), /hunter2/);
 });
+
+test("fault 41: a date that never comes is refused with its place and field", async () => {
+  const { problems } = await loadText('[jobs.a]\nrun = "x"\nschedule = "0 0 30 2 *"\n');
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /^config\.toml:3:.*day of month "30" never comes in month "2"/);
+});
+
+test("fault 86: a list of 100,000 schedules, and an expression of over 1 KB, are refused", async () => {
+  const list = `[${'"@daily",'.repeat(100_000)}]`;
+  const many = await loadText(`[jobs.a]\nrun = "x"\nschedule = ${list}\n`);
+  assert.match(many.problems[0]!, /found 100000 elements, wanted at most 1000/);
+  const long = await loadText(`[jobs.a]\nrun = "x"\nschedule = "${"1,".repeat(2_000)}1 * * * *"\n`);
+  assert.match(long.problems[0]!, /characters, at most 1024/);
+});
