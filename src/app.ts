@@ -134,7 +134,7 @@ function createManager(
     store: createStore(config.store, { defer }),
     executor: createExecutor({
       process: createProcessExecutor({ clock, logger, count, idleMs }),
-      inline: createInlineExecutor({ clock, logger }),
+      inline: createInlineExecutor({ clock }),
     }),
     clock,
     random: systemRandom,

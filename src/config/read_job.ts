@@ -162,8 +162,10 @@ function readOptions(values: JobValues): JobTable["options"] {
   return defined({
     priority: values.priority,
     timeoutMs: values.timeout,
+    deadlineMs: values.deadline,
     killAfterMs: values.kill_after,
     crashesMax: values.crashes_max,
+    onCrash: values.on_crash,
     keepSuccessMs: values["keep.success"],
     keepFailureMs: values["keep.failure"],
     isolation: values.isolation,
@@ -181,6 +183,8 @@ function readOptions(values: JobValues): JobTable["options"] {
       initialMs: values["retry.initial"],
       capMs: values["retry.cap"],
       jitter: values["retry.jitter"],
+      on: values["retry.on"],
+      notOn: values["retry.not_on"],
     }),
   });
 }

@@ -1,7 +1,12 @@
 import { convertArguments } from "../core/convert.ts";
 import { checkKind } from "../core/define.ts";
 import { JobError, toJobError } from "../core/errors.ts";
-import type { ArgumentInput, JobDefinition, JobOptions } from "../core/job.ts";
+import {
+  type ArgumentInput,
+  type JobDefinition,
+  type JobOptions,
+  NO_HANDLERS,
+} from "../core/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../core/job_table.ts";
 import { checkLimits, checkPool } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
@@ -254,7 +259,7 @@ class Loader {
         signature,
         options,
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
-        hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+        hasHandler: NO_HANDLERS,
         registeredAt: this.#request.now,
       });
     });

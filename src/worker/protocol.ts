@@ -1,12 +1,11 @@
 import type { ErrorInfo, Instance, Progress } from "../core/instance.ts";
 import type { JobSource } from "../core/job.ts";
 import type { Signature } from "../core/signature.ts";
-import type { JobState } from "../core/state.ts";
 import { runtimeName } from "../platform/process.ts";
-import type { AbortCause } from "./executor.ts";
+import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** What a worker needs of a job; sent once per worker and named by number afterwards. */
 export interface WireJob {
@@ -60,7 +59,7 @@ export type AttemptResult =
     /** Of a command. */
     readonly exitCode?: number;
   }
-  | { readonly type: "error"; readonly error: ErrorInfo };
+  | Extract<AttemptOutcome, { readonly type: "error" | "snooze" }>;
 
 /** Daemon → worker. `run` numbers the attempts and notifications of one worker. */
 export type ToWorker =
@@ -70,8 +69,8 @@ export type ToWorker =
     readonly run: number;
     readonly ref: number;
     readonly instance: TaskInstance;
-    /** Null for an attempt; else tell the job's `onStateChange` of this state. */
-    readonly notify: JobState | null;
+    /** Null for an attempt; else the handler to call. */
+    readonly handler: HandlerCall | null;
     /** Whether `started` is to be sent before job code runs. */
     readonly wantsStarted: boolean;
     /** What its records, and the mark at the end of its output, begin with. */
@@ -101,6 +100,8 @@ export type FromWorker =
   }
   /** The process group of a running command; null once it is gone. */
   | { readonly type: "group"; readonly run: number; readonly group: number | null }
+  /** What the attempt came to but for what a handler says, which runs now. */
+  | { readonly type: "decided"; readonly run: number; readonly result: AttemptResult }
   | {
     readonly type: "result";
     readonly run: number;

@@ -20,6 +20,10 @@ export async function workerMain(): Promise<void> {
   // Job code may replace these.
   const sendMessage = process.send.bind(process);
   const send = (message: FromWorker) => void sendMessage(message, undefined, undefined, () => {});
+  const deliver = (message: FromWorker) =>
+    new Promise<void>((resolve) => {
+      sendMessage(message, undefined, undefined, () => resolve());
+    });
 
   const guard = await startGuard();
   const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
@@ -30,6 +34,7 @@ export async function workerMain(): Promise<void> {
     guard,
     send,
     output: new WorkerOutput(systemClock),
+    deliver,
     isIntact: () =>
       process.listeners("message").includes(onMessage) &&
       process.listeners("uncaughtException").includes(onUncaught) &&

@@ -136,7 +136,7 @@ export class WorkerProcess {
 
   /** Execute something; the worker must be usable and not busy. */
   run(run: WorkerRun): void {
-    const { job, instance, notify } = run;
+    const { job, instance, handler } = run;
     this.#run = run;
     this.#lastRun = run;
     this.runs += 1;
@@ -164,7 +164,7 @@ export class WorkerProcess {
       run: this.runs,
       ref,
       instance,
-      notify,
+      handler,
       wantsStarted,
       token: this.#options.token,
       workerId: this.id,
@@ -260,6 +260,8 @@ export class WorkerProcess {
       case "group":
         this.#commandGroup = message.group;
         return;
+      case "decided":
+        return this.#run.decided(message.result);
       case "result":
         this.#result = message;
         this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);

@@ -1,6 +1,6 @@
 import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { JobState } from "../core/state.ts";
+import type { HandlerCall } from "./executor.ts";
 import type { AttemptResult, TaskInstance } from "./protocol.ts";
 
 /** How a run of a worker ended. */
@@ -23,10 +23,12 @@ export type WorkerEnding =
 export interface WorkerRun {
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
-  readonly notify: JobState | null;
+  readonly handler: HandlerCall | null;
   readonly deadlineMs: number | null;
   /** Job code begins now. */
   started(): void;
+  /** This is its result but for what a handler says, which runs now. */
+  decided(result: AttemptResult): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
   log(entries: readonly LogEntry[]): void;

@@ -8,7 +8,7 @@ import type { Guard } from "./guard.ts";
 import { GroupSweeper } from "./groups.ts";
 import type { WorkerOutput } from "./worker_output.ts";
 import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
-import { failAttempt, type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
+import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
@@ -17,6 +17,8 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly guard: Guard;
   send(message: FromWorker): void;
+  /** Send and resolve once the message has left this process. */
+  deliver(message: FromWorker): Promise<void>;
   readonly output: WorkerOutput;
   /** Whether our own event listeners still stand: job code can remove them. */
   isIntact(): boolean;
@@ -31,6 +33,8 @@ interface CurrentRun {
   command: RunningCommand | null;
   /** Something uncaught failed it: what the job function still returns does not count. */
   isFailing: boolean;
+  /** What it came to, while a handler runs. */
+  decided: AttemptResult | null;
 }
 
 /** The worker's side of the protocol: executes one attempt at a time. */
@@ -78,10 +82,16 @@ export class WorkerSession {
     }
     if (current.isFailing) return;
     current.isFailing = true;
-    if (!current.code || current.message.notify !== null) {
-      return this.#finish(current, { type: "error", error: encodeError(thrown) });
+    const error = encodeError(thrown);
+    if (current.decided !== null) {
+      current.scope.note("error", `Uncaught in a handler: ${error.message}`);
+      return this.#finish(current, current.decided);
     }
-    void failAttempt(current.code.handlers, current.scope, thrown).then((result) => {
+    if (!current.code || current.message.handler !== null) {
+      return this.#finish(current, { type: "error", error });
+    }
+    const decided = (result: AttemptResult) => this.#decide(current, result);
+    void failAttempt(current.code.handlers, current.scope, { thrown, decided }).then((result) => {
       this.#finish(current, result);
     });
   }
@@ -97,7 +107,7 @@ export class WorkerSession {
       log: (entries) => this.#host.output.log(run, entries),
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#call(run, method, args),
-    }, message.notify ?? "processing");
+    }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
     const isCommand = job.source.type === "command";
     const current: CurrentRun = {
       message,
@@ -106,6 +116,7 @@ export class WorkerSession {
       code: null,
       command: null,
       isFailing: false,
+      decided: null,
     };
     this.#current = current;
     this.#host.output.begin(run, message.token);
@@ -132,10 +143,12 @@ export class WorkerSession {
     }
     current.code = code;
     if (message.wantsStarted) this.#host.send({ type: "started", run: message.run });
-    const { notify } = message;
+    const { handler } = message;
     const loaded = code;
     return await this.#host.output.within(() =>
-      notify === null ? runAttempt(loaded, scope) : runStateChange(loaded.handlers, scope, notify)
+      handler === null
+        ? runAttempt(loaded, scope, (result) => this.#decide(current, result))
+        : runHandler(loaded.handlers, scope, handler)
     );
   }
 
@@ -153,6 +166,13 @@ export class WorkerSession {
       started: () => this.#host.send({ type: "started", run }),
     });
     return current.command.result;
+  }
+
+  // The daemon has it before the handler begins: a handler that spins or exits takes nothing with it.
+  async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
+    if (this.#current !== current) return;
+    current.decided = result;
+    await this.#host.deliver({ type: "decided", run: current.message.run, result });
   }
 
   #finish(current: CurrentRun, result: AttemptResult): void {
