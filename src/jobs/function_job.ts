@@ -59,11 +59,10 @@ export function resolveFunctionJob(
 
 /** The handlers of a definition, still called on the definition, so that `this` works in them. */
 export function handlersOf(input: JobInput): JobHandlers {
-  const { onComplete, onTerminate, retryDelay, onStateChange } = input;
+  const { onComplete, onTerminate, onStateChange } = input;
   return {
     onComplete: onComplete?.bind(input),
     onTerminate: onTerminate?.bind(input),
-    retryDelay: retryDelay?.bind(input),
     onStateChange: onStateChange?.bind(input),
   };
 }
@@ -73,7 +72,6 @@ export function hasHandlerOf(handlers: JobHandlers): JobDefinition["hasHandler"]
   return {
     onComplete: handlers.onComplete !== undefined,
     onTerminate: handlers.onTerminate !== undefined,
-    retryDelay: handlers.retryDelay !== undefined,
     onStateChange: handlers.onStateChange !== undefined,
   };
 }

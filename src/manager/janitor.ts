@@ -18,7 +18,6 @@ export class Janitor {
   readonly #reapEveryMs: number;
   readonly #reaped: () => void;
   readonly #timers = new Map<string, Timer>();
-  readonly #arms = new Map<string, (delayMs: number) => void>();
   #isStarted = false;
 
   constructor(
@@ -52,11 +51,6 @@ export class Janitor {
     this.#timers.clear();
   }
 
-  /** Reap now rather than at the next turn. */
-  poke(): void {
-    this.#arms.get("reap")?.(0);
-  }
-
   #every(name: string, periodMs: number, work: () => Promise<boolean>): void {
     const run = async () => {
       let hasMore = false;
@@ -74,24 +68,19 @@ export class Janitor {
       this.#timers.get(name)?.cancel();
       this.#timers.set(name, this.#clock.timer(delayMs, () => void run(), { unref: true }));
     };
-    this.#arms.set(name, arm);
     arm(periodMs);
   }
 
   async #reap(): Promise<boolean> {
     const { value, at } = await this.#store.reap({ at: this.#clock.now(), limit: BATCH });
     for (const instance of value) {
-      const isLate = instance.reason === "deadline";
-      const what = isLate
-        ? "An instance passed its deadline"
-        : "An instance lost its worker and was taken back";
-      this.#logger.warn(what, {
+      this.#logger.warn("An instance lost its worker and was taken back", {
         kind: instance.kind,
         instance: instance.id,
         state: instance.state,
         crashes: instance.crashes,
       });
-      this.#events.failed(instance, at);
+      this.#events.changed(instance, at);
     }
     if (value.length > 0) this.#reaped();
     return value.length === BATCH;

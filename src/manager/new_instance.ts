@@ -50,11 +50,7 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
     scheduleId: null,
     scheduledFor: null,
     retryOf: null,
-    deadlineAt: deadlineOf(
-      options.deadlineMs ?? job.options.deadlineMs,
-      // A time in the past stands for now.
-      Math.max(preview.dueAt, seed.nowMs),
-    ),
+    deadlineAt: null,
     retryMax,
     timeoutMs,
     ...policyOf(job),
@@ -98,7 +94,7 @@ export function tickInstance(
     scheduleId: record.id,
     scheduledFor: tick.at,
     retryOf: null,
-    deadlineAt: deadlineOf(job.options.deadlineMs, tick.at),
+    deadlineAt: null,
     retryMax: record.retryMax ?? job.options.retry.max,
     timeoutMs: record.timeoutMs ?? job.options.timeoutMs,
     ...policyOf(job),
@@ -128,7 +124,7 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
     scheduleId: null,
     scheduledFor: null,
     retryOf: past.id,
-    deadlineAt: deadlineOf(job.options.deadlineMs, seed.nowMs),
+    deadlineAt: null,
     retryMax: past.retryMax,
     timeoutMs: past.timeoutMs,
     ...policyOf(job),
@@ -147,16 +143,12 @@ export function encodeArguments(kind: string, converted: readonly unknown[]): st
 
 /** Check what a schedule may say of its instances. @throws JobError `invalid_argument` naming the option */
 export function checkPolicy(
-  options: Pick<
-    ScheduleOptions,
-    "priority" | "retries" | "timeoutMs" | "deadlineMs" | "jitterMs"
-  >,
+  options: Pick<ScheduleOptions, "priority" | "retries" | "timeoutMs" | "jitterMs">,
 ): void {
-  const { priority = 0, retries = 0, timeoutMs = 0, deadlineMs = 0, jitterMs = 0 } = options;
+  const { priority = 0, retries = 0, timeoutMs = 0, jitterMs = 0 } = options;
   checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
   checkInteger("retries", retries, -1, PRIORITY_MAX);
   checkInteger("timeout", timeoutMs, 0, TIME_MAX);
-  checkInteger("deadline", deadlineMs, 0, TIME_MAX);
   checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);
 }
 
@@ -171,17 +163,13 @@ export function checkBatchSize(count: number): void {
 }
 
 function policyOf(job: JobDefinition) {
-  const { crashesMax, keepSuccessMs, keepFailureMs, onCrash, waitingMax } = job.options;
+  const { crashesMax, keepSuccessMs, keepFailureMs, waitingMax } = job.options;
   return {
-    crashesMax: onCrash === "terminate" ? 0 : crashesMax,
+    crashesMax,
     keepSuccessMs,
     keepFailureMs,
     ...(waitingMax === null ? {} : { waitingMax }),
   };
-}
-
-function deadlineOf(deadlineMs: number, dueAt: number): number | null {
-  return deadlineMs === 0 ? null : Math.min(dueAt + deadlineMs, TIME_MAX);
 }
 
 function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {

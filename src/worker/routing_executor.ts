@@ -22,7 +22,7 @@ export function createExecutor(
       await Promise.all([process.stop(), inline.stop()]);
     },
     run: (task: AttemptTask, sink: AttemptSink): Attempt => pick(task.job).run(task, sink),
-    handle: (task) => pick(task.job).handle(task),
+    notify: (task) => pick(task.job).notify(task),
     resize(count) {
       inline.resize(count);
       process.resize(count);

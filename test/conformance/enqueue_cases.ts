@@ -52,7 +52,6 @@ export const enqueueCases: StoreCases = {
       ...input,
       version: null,
       progress: null,
-      redrivenAs: null,
       state: "scheduled",
       reason: null,
       resultsJson: null,

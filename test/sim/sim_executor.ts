@@ -62,9 +62,7 @@ export class SimExecutor implements Executor {
 
   resize(): void {}
 
-  async handle(): Promise<null> {
-    return null;
-  }
+  async notify(): Promise<void> {}
 
   stats() {
     return { alive: this.#live.size, busy: this.#live.size };

@@ -35,7 +35,6 @@ const instanceOf = (given: Partial<Instance> = {}): Instance => ({
   retryOf: null,
   version: null,
   progress: null,
-  redrivenAs: null,
   deadlineAt: null,
   retryMax: 1,
   crashesMax: 1,

@@ -16,10 +16,7 @@ function named(name: string, calls: string[]): Executor {
       const outcome = Promise.resolve({ type: "ok", resultsJson: "[]" } as const);
       return { outcome, extend() {}, abort() {} };
     },
-    async handle() {
-      note("handle");
-      return null;
-    },
+    notify: async () => note("notify"),
     resize: (count) => note(`resize ${count}`),
     stats: () => ({ alive: 2, busy: 1 }),
   };
@@ -47,13 +44,8 @@ for (const [what, job, wanted] of routes) {
     });
     const task = makeTask(job);
     executor.run(task, new RecordingSink());
-    await executor.handle({
-      job,
-      instance: task.instance,
-      call: { type: "stateChange", state: "completed" },
-      log() {},
-    });
-    assert.deepEqual(calls, [`${wanted} run`, `${wanted} handle`]);
+    await executor.notify({ job, instance: task.instance, state: "completed" });
+    assert.deepEqual(calls, [`${wanted} run`, `${wanted} notify`]);
   });
 }
 

@@ -78,6 +78,7 @@ function record(instance: JobInstance): PlainRecord {
     timeout: formatDuration(Number(instance.timeoutMs)),
     progress: instance.progress &&
       { done: instance.progress.done, total: instance.progress.total },
+    version: instance.codeVersion,
     attempts: instance.attempts,
     failures: instance.failures || undefined,
     crashes: instance.crashes || undefined,
@@ -122,6 +123,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     "max_retries",
     "timeout",
     "progress",
+    "version",
     "attempts",
     "failures",
     "crashes",
