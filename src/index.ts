@@ -112,7 +112,7 @@ export class Manager extends CoreManager {
       store,
       executor: createExecutor({
         process: createProcessExecutor({ clock, logger, count: workers, idleMs: 30_000 }),
-        inline: createInlineExecutor({ clock, logger }),
+        inline: createInlineExecutor({ clock }),
       }),
       clock,
       random: systemRandom,

@@ -35,22 +35,15 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       drainMs: values["worker.drain"],
       idleMs: values["worker.idle"],
       pools: values["worker.pools"],
-      spare: values["worker.spare"],
-      recycleAfter: values["worker.recycle_after"],
-      recycleMemoryBytes: values["worker.recycle_memory"],
     },
     defaults: {
       priority: values["defaults.priority"],
       timeoutMs: values["defaults.timeout"],
+      deadlineMs: values["defaults.deadline"],
       killAfterMs: values["defaults.kill_after"],
-      retry: {
-        max: values["defaults.retry.max"],
-        backoff: values["defaults.retry.backoff"],
-        initialMs: values["defaults.retry.initial"],
-        capMs: values["defaults.retry.cap"],
-        jitter: values["defaults.retry.jitter"],
-      },
+      retry: readRetry(values),
       crashesMax: values["defaults.crashes_max"],
+      onCrash: values["defaults.on_crash"],
       keepSuccessMs: values["defaults.keep.success"],
       keepFailureMs: values["defaults.keep.failure"],
       isolation: values["worker.isolation"],
@@ -71,5 +64,17 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       jitterMs: values["defaults.jitter"],
     },
     jobs: [],
+  };
+}
+
+function readRetry(values: Values<typeof KEYS>): Config["defaults"]["retry"] {
+  return {
+    max: values["defaults.retry.max"],
+    backoff: values["defaults.retry.backoff"],
+    initialMs: values["defaults.retry.initial"],
+    capMs: values["defaults.retry.cap"],
+    jitter: values["defaults.retry.jitter"],
+    on: values["defaults.retry.on"],
+    notOn: values["defaults.retry.not_on"],
   };
 }

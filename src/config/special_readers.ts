@@ -43,6 +43,24 @@ export function storeUrl(): Reader<Config["store"]> {
   };
 }
 
+/** A failure by the name of its error, its exit code or its signal. */
+export function failureName(): Reader<string | number> {
+  const wanted = "the name of an error, an exit code from 0 to 255, or a signal";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value === "string" && /^\d+$/.test(value)) {
+        return report.mismatch(field, wanted, "Write an exit code without quotes");
+      }
+      if (typeof value === "string" && value !== "") return value;
+      const isCode = typeof value === "number" && Number.isInteger(value) && value >= 0 &&
+        value <= 255;
+      return isCode ? value : report.mismatch(field, wanted);
+    },
+  };
+}
+
 /** A host and a port as one text; "" is off. */
 export function httpAddress(): Reader<Config["server"]["http"]> {
   const wanted = '"HOST:PORT", or "" for off';

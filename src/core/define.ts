@@ -29,6 +29,10 @@ export interface RetryInput {
   readonly cap?: DurationInput;
   /** Share of the wait that chance moves, 0 to 1. */
   readonly jitter?: number;
+  /** What a retry follows; by default both. */
+  readonly on?: readonly ("error" | "timeout")[];
+  /** Errors that no retry follows: by name, exit code, or the signal that ended it. */
+  readonly notOn?: readonly (string | number)[];
 }
 
 /** A job as a module's default export, or as the library is given it. Only `run` is needed. */
@@ -44,12 +48,16 @@ export interface JobInput extends JobHandlers {
   readonly priority?: number;
   /** Limit of one attempt; 0 is none. */
   readonly timeout?: DurationInput;
+  /** Limit of the whole instance from its first due time, with all waits and retries; 0 is none. */
+  readonly deadline?: DurationInput;
   /** From the abort signal to the kill. */
   readonly killAfter?: DurationInput;
   /** A number is the most retries. */
   readonly retry?: number | RetryInput;
   /** Takeovers after a lost worker before the instance is given up. */
   readonly crashesMax?: number;
+  /** After a lost worker or node: take over up to `crashesMax` times, or give up at once. */
+  readonly onCrash?: "retry" | "terminate";
   /** How long final instances are kept. */
   readonly keep?: DurationInput | {
     readonly success?: DurationInput;
@@ -87,6 +95,7 @@ const isDuration: Check = (value) =>
 const isOneOf = (words: readonly string[]): Check => (value) => words.includes(value as string);
 const isObject: Check = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+const isListOf = (isItem: Check): Check => (value) => Array.isArray(value) && value.every(isItem);
 const isShare: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
 
 const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
@@ -112,9 +121,11 @@ const JOB_KEYS: Keys = {
   params: ["text", isText],
   priority: ["a whole number of 0 or more", isWhole(0)],
   timeout: DURATION,
+  deadline: DURATION,
   killAfter: DURATION,
   retry: ["a number of retries or an object", (value) => isWhole(-1)(value) || isObject(value)],
   crashesMax: ["a whole number of 0 or more", isWhole(0)],
+  onCrash: ['"retry" or "terminate"', isOneOf(["retry", "terminate"])],
   keep: ["a duration or an object", (value) => isDuration(value) || isObject(value)],
   isolation: ['"process" or "inline"', isOneOf(["process", "inline"])],
   concurrency: [CONCURRENCY_WANTED, isParsed(parseConcurrency)],
@@ -138,6 +149,7 @@ const JOB_KEYS: Keys = {
   misfire: ['"skip", "latest" or "all"', isOneOf(["skip", "latest", "all"])],
   onComplete: HANDLER,
   onTerminate: HANDLER,
+  retryDelay: HANDLER,
   onStateChange: HANDLER,
 };
 
@@ -147,6 +159,11 @@ const RETRY_KEYS: Keys = {
   initial: DURATION,
   cap: DURATION,
   jitter: ["a number from 0 to 1", isShare],
+  on: ['a list of "error" and "timeout"', isListOf(isOneOf(["error", "timeout"]))],
+  notOn: [
+    "a list of error names, signals and exit codes",
+    isListOf((value) => isText(value) || isWhole(0)(value)),
+  ],
 };
 
 const KEEP_KEYS: Keys = { success: DURATION, failure: DURATION };

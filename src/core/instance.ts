@@ -10,6 +10,9 @@ export type Reason =
   | "ok"
   | "error"
   | "timeout"
+  | "deadline"
+  | "discarded"
+  | "snoozed"
   | "canceled"
   | "lost"
   | "released"
@@ -96,6 +99,8 @@ export interface Instance extends InstancePolicy {
   readonly progress: Progress | null;
   /** When it must have ended, with all its waits and attempts, epoch ms. */
   readonly deadlineAt: number | null;
+  /** The instance that a dead letter was run again as. */
+  readonly redrivenAs: string | null;
 }
 
 /** One state transition, as the History API gives it. */

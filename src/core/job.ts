@@ -13,15 +13,25 @@ export interface RetryPolicy {
   readonly capMs: number;
   /** Share of the wait that chance moves, 0 to 1. */
   readonly jitter: number;
+  /** What a retry follows: an error, or a timeout of the attempt; both when absent. */
+  readonly on?: readonly ("error" | "timeout")[];
+  /** Errors that no retry follows: by name, such as "ValidationError", by exit code, or by the signal that ended a command. */
+  readonly notOn?: readonly (string | number)[];
 }
 
 /** A job's options after defaults were applied. */
 export interface JobOptions {
   readonly priority: number;
+  /** Limit of one attempt, 0 for none. */
   readonly timeoutMs: number;
+  /** Limit of the instance from its first due time, waits and retries included, 0 for none. */
+  readonly deadlineMs: number;
   readonly killAfterMs: number;
   readonly retry: RetryPolicy;
+  /** Takeovers after a lost worker or node. */
   readonly crashesMax: number;
+  /** "terminate" allows none, whatever `crashesMax` is; "retry" when absent. */
+  readonly onCrash?: "retry" | "terminate";
   readonly keepSuccessMs: number;
   readonly keepFailureMs: number;
   readonly isolation: "process" | "inline";
@@ -45,9 +55,19 @@ export interface OutputLimits {
 export const JOB_DEFAULTS: JobOptions = {
   priority: 5,
   timeoutMs: 0,
+  deadlineMs: 0,
   killAfterMs: 10_000,
-  retry: { max: 0, backoff: "exponential", initialMs: 10_000, capMs: 3_600_000, jitter: 0.2 },
+  retry: {
+    max: 0,
+    backoff: "exponential",
+    initialMs: 10_000,
+    capMs: 3_600_000,
+    jitter: 0.2,
+    on: ["error", "timeout"],
+    notOn: [],
+  },
   crashesMax: 3,
+  onCrash: "retry",
   keepSuccessMs: 7 * 86_400_000,
   keepFailureMs: 30 * 86_400_000,
   isolation: "process",
@@ -70,40 +90,18 @@ export interface JobSchedule {
   readonly priority?: number;
 }
 
-/** What an attempt may use; null for no limit. */
-export interface ProcessLimits {
-  /** Memory of all its processes together. */
-  readonly memoryBytes: number | null;
-  /** Processor time of all its processes together. */
-  readonly cpuMs: number | null;
-  /** Open files of each process. */
-  readonly openFiles: number | null;
-}
-
-/** Limits where nothing says otherwise. */
-export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFiles: null };
-
-/** What surrounds the processes of a job; null keeps what the daemon has. */
-export interface ProcessSpec {
+/** How a command job runs. */
+export interface CommandSpec {
+  /** argv; for a shell line the shell's own argv with the line as its last element. */
+  readonly argv: readonly string[];
   readonly cwd: string | null;
-  /** Beside the minimal environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Values of `env` that were given by reference: they are masked in logs and errors. */
   readonly secrets: readonly string[];
   readonly user: string | null;
-  /** The user's own by default. */
   readonly group: string | null;
-  /** File mode mask. */
+  /** File mode mask, null to keep the daemon's. */
   readonly umask: number | null;
-  /** From -20, first, to 19, last. */
-  readonly nice?: number | null;
-  readonly limits?: ProcessLimits;
-}
-
-/** How a command job runs. */
-export interface CommandSpec extends ProcessSpec {
-  /** argv; for a shell line the shell's own argv with the line as its last element. */
-  readonly argv: readonly string[];
   /** What its standard input holds; null for nothing. */
   readonly stdin: CommandInput | null;
   /** Exit codes that are a success. */
@@ -132,12 +130,6 @@ export type JobSource =
     readonly entry: string;
     /** Content hash, recorded with each attempt. */
     readonly version: string;
-    /** Hash of each file that it is made of, by absolute path: its own and those that it imports by relative path. */
-    readonly files?: ReadonlyMap<string, string>;
-    /** Why it cannot run any more, although it was loaded once. */
-    readonly problem?: string;
-    /** Absent where nothing is set. */
-    readonly process?: ProcessSpec;
   }
   | { readonly type: "command"; readonly command: CommandSpec }
   | { readonly type: "function"; readonly run: JobFunction; readonly handlers: JobHandlers }
@@ -177,6 +169,11 @@ export interface JobHandlers {
   readonly onComplete?: (instance: InstanceHandle, results: readonly unknown[]) => unknown;
   /** After a failed attempt and before the settle: null resolves the error, another error replaces it. */
   readonly onTerminate?: (instance: InstanceHandle, error: Error) => unknown;
+  /**
+   * After a failed attempt that `onTerminate` did not resolve: how long to wait before the next one, in milliseconds or as a
+   * duration; null not to try again, undefined for what the retry policy says. The policy's limits hold.
+   */
+  readonly retryDelay?: (instance: InstanceHandle, error: Error) => unknown;
   /** After each committed change of state. */
   readonly onStateChange?: (instance: InstanceHandle, state: JobState) => unknown;
 }
@@ -195,6 +192,16 @@ export interface Context {
   readonly manager: JobManager;
   /** Say how far the job is; leave `total` out when it is not known. Written twice a second at most, the last one always. */
   progress(done: number, total?: number): void;
+  /**
+   * End this attempt and go on with another one after `delay`, in milliseconds or as a duration such as "5m". It is no failure
+   * and uses up no retry. Throws, to end the function; also when that is caught, the attempt is snoozed once the function ends.
+   */
+  snooze(delay: number | string): never;
+  /**
+   * End the instance for good: it fails with `reason` and is not tried again. Throws, to end the function; also when that is
+   * caught, the instance is discarded once the function ends.
+   */
+  discard(reason?: string): never;
 }
 
 /** A registered job: everything that the manager needs to know of it. */
@@ -208,11 +215,20 @@ export interface JobDefinition {
   readonly hasHandler: {
     readonly onComplete: boolean;
     readonly onTerminate: boolean;
+    readonly retryDelay: boolean;
     readonly onStateChange: boolean;
   };
   /** Epoch ms. */
   readonly registeredAt: number;
 }
+
+/** What a job without handlers has. */
+export const NO_HANDLERS: JobDefinition["hasHandler"] = {
+  onComplete: false,
+  onTerminate: false,
+  retryDelay: false,
+  onStateChange: false,
+};
 
 /** Longest kind, in characters. */
 export const KIND_LENGTH_MAX = 200;

@@ -18,6 +18,8 @@ export interface ScheduleOptions {
   readonly jitterMs?: number;
   /** Limit of one attempt in milliseconds, 0 for none; overrides the job's. */
   readonly timeoutMs?: number;
+  /** Limit of the whole instance in milliseconds from its due time, with all waits and retries, 0 for none; overrides the job's. */
+  readonly deadlineMs?: number;
   /** Retries after a failed attempt, −1 for ever; overrides the job's. */
   readonly retries?: number;
   /** While an unfinished instance has this key, scheduling answers that instance. */

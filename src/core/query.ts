@@ -10,6 +10,8 @@ export interface InstanceQuery {
   readonly scheduleId?: string;
   readonly uniqueKey?: string;
   readonly retryOf?: string;
+  /** Only dead letters: those that failed for good and were not run again. */
+  readonly isDead?: true;
   /** Created at or after, epoch ms. */
   readonly after?: number;
   /** Created before, epoch ms. */

@@ -32,8 +32,8 @@ export const FINAL_STATES: readonly FinalState[] = [
 
 const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
   created: ["scheduled", "canceled"],
-  // A due time that can no longer be met (a missed tick, a replaced instance) ends without an attempt.
-  scheduled: ["processing", "canceled", "terminated"],
+  // What can no longer be met (a missed tick, a replaced instance, a deadline that passed) ends without an attempt.
+  scheduled: ["processing", "canceled", "terminated", "timedOut"],
   // Back to "scheduled" is a retry, a release at drain, or a rescue after a lost lease.
   processing: ["scheduled", "completed", "terminated", "canceled", "timedOut"],
   completed: [],
@@ -41,6 +41,14 @@ const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
   canceled: [],
   timedOut: [],
 };
+
+/** States of an instance that failed for good: a dead letter until it is run again. */
+export const DEAD_STATES: readonly FinalState[] = ["terminated", "timedOut"];
+
+/** Whether an instance in `state` failed for good. */
+export function isDeadState(state: JobState): boolean {
+  return DEAD_STATES.some((dead) => dead === state);
+}
 
 /** Whether an instance in `state` will never run again. */
 export function isFinal(state: JobState): state is FinalState {

@@ -64,6 +64,10 @@ declare module "ts-job" {
     readonly manager: Manager;
     /** How far the job is; leave total out when it is not known. Written twice a second at most, the last one always. */
     progress(done: number, total?: number): void;
+    /** End this attempt and go on with another one after the delay: milliseconds or "5m". No failure. Throws. */
+    snooze(delay: number | string): never;
+    /** End the instance for good: it fails with the reason and is not tried again. Throws. */
+    discard(reason?: string): never;
   }
 
   /** Arguments by position, or by parameter name. */
@@ -80,6 +84,7 @@ declare module "ts-job" {
     readonly afterMs?: number;
     readonly jitterMs?: number;
     readonly timeoutMs?: number;
+    readonly deadlineMs?: number;
     readonly retries?: number;
     /** While an unfinished instance has this key, scheduling answers that instance. */
     readonly uniqueKey?: string;
@@ -111,6 +116,8 @@ declare module "ts-job" {
     readonly scheduleId?: string;
     readonly uniqueKey?: string;
     readonly retryOf?: string;
+    /** Only what failed for good and was not run again. */
+    readonly isDead?: true;
     readonly after?: number;
     readonly before?: number;
   }
@@ -175,6 +182,8 @@ declare module "ts-job" {
     readonly priority?: number;
     /** Limit of one attempt; 0 is none. */
     readonly timeout?: DurationInput;
+    /** Limit of the whole instance from its first due time, with all waits and retries. */
+    readonly deadline?: DurationInput;
     /** From the abort signal to the kill. */
     readonly killAfter?: DurationInput;
     /** A number is the most retries; -1 for ever. */
@@ -184,8 +193,12 @@ declare module "ts-job" {
       readonly initial?: DurationInput;
       readonly cap?: DurationInput;
       readonly jitter?: number;
+      readonly on?: readonly ("error" | "timeout")[];
+      /** Errors that no retry follows: by name, exit code or signal. */
+      readonly notOn?: readonly (string | number)[];
     };
     readonly crashesMax?: number;
+    readonly onCrash?: "retry" | "terminate";
     readonly keep?: DurationInput | {
       readonly success?: DurationInput;
       readonly failure?: DurationInput;
@@ -217,6 +230,8 @@ declare module "ts-job" {
     readonly onComplete?: (instance: Instance, results: readonly unknown[]) => unknown;
     /** After a failed attempt: null resolves the error, another error replaces it. */
     readonly onTerminate?: (instance: Instance, error: Error) => unknown;
+    /** After a failed attempt: the wait before the next one; null not to try again, undefined for what the policy says. */
+    readonly retryDelay?: (instance: Instance, error: Error) => unknown;
     /** After each recorded change of state. */
     readonly onStateChange?: (instance: Instance, state: JobState) => unknown;
   }

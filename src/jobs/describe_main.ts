@@ -75,7 +75,14 @@ async function describeModule(request: DescribeRequest): Promise<DescribeAnswer>
 }
 
 function descriptorOf({ kind, input }: ModuleEntry): JobDescriptor {
-  const { run: _run, onComplete: _, onTerminate: __, onStateChange: ___, ...plain } = input;
+  const {
+    run: _run,
+    onComplete: _a,
+    onTerminate: _b,
+    retryDelay: _c,
+    onStateChange: _d,
+    ...plain
+  } = input;
   // Checked here, where it can be told which job it is.
   encodeJson(plain, { bytesMax: PAYLOAD_BYTES_MAX, what: `the definition of job "${kind}"` });
   return { kind, input: plain, hasHandler: hasHandlerOf(handlersOf(input)) };

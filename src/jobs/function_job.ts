@@ -59,10 +59,11 @@ export function resolveFunctionJob(
 
 /** The handlers of a definition, still called on the definition, so that `this` works in them. */
 export function handlersOf(input: JobInput): JobHandlers {
-  const { onComplete, onTerminate, onStateChange } = input;
+  const { onComplete, onTerminate, retryDelay, onStateChange } = input;
   return {
     onComplete: onComplete?.bind(input),
     onTerminate: onTerminate?.bind(input),
+    retryDelay: retryDelay?.bind(input),
     onStateChange: onStateChange?.bind(input),
   };
 }
@@ -72,6 +73,7 @@ export function hasHandlerOf(handlers: JobHandlers): JobDefinition["hasHandler"]
   return {
     onComplete: handlers.onComplete !== undefined,
     onTerminate: handlers.onTerminate !== undefined,
+    retryDelay: handlers.retryDelay !== undefined,
     onStateChange: handlers.onStateChange !== undefined,
   };
 }

@@ -1,7 +1,12 @@
 import { convertArguments } from "../core/convert.ts";
 import { checkKind } from "../core/define.ts";
 import { JobError, toJobError } from "../core/errors.ts";
-import type { ArgumentInput, JobDefinition, JobOptions, ProcessSpec } from "../core/job.ts";
+import {
+  type ArgumentInput,
+  type JobDefinition,
+  type JobOptions,
+  NO_HANDLERS,
+} from "../core/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../core/job_table.ts";
 import { checkLimits, checkPool } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
@@ -13,7 +18,6 @@ import { resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
-import { processProblem } from "./process_spec.ts";
 import { parseParams, readSignature } from "./read_signature.ts";
 import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
 
@@ -195,18 +199,10 @@ class Loader {
     checkArguments(kind, signature, args, specs.length > 0, table);
     const options = withTable(resolveOptions(input, this.#request.defaults), table);
     this.#checkLimits(kind, signature, options, table);
-    if (table?.process) checkProcess(kind, table.process, options.isolation, table);
     return {
       kind,
       description: table?.description ?? input.description ?? firstLine(signature.doc),
-      source: {
-        type: "module",
-        path: file.path,
-        entry: kind,
-        version: file.version,
-        files: file.hashes,
-        ...(table?.process ? { process: table.process } : {}),
-      },
+      source: { type: "module", path: file.path, entry: kind, version: file.version },
       signature,
       options,
       schedules: specs.map((spec) => ({ spec, arguments: args })),
@@ -251,7 +247,6 @@ class Loader {
     }
     this.#attempt(kind, place, () => {
       checkKind(kind);
-      checkProcess(kind, command, "process", table);
       const resolved = resolveCommand(command, table.params);
       const { signature } = resolved;
       checkArguments(kind, signature, table.arguments, table.schedules.length > 0, table);
@@ -264,7 +259,7 @@ class Loader {
         signature,
         options,
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
-        hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+        hasHandler: NO_HANDLERS,
         registeredAt: this.#request.now,
       });
     });
@@ -303,16 +298,6 @@ function checkArguments(
 
 function withPath(path: string, { code, message, hint, cause }: JobError): JobError {
   return new JobError(code, message, { hint, path, cause });
-}
-
-function checkProcess(
-  kind: string,
-  spec: ProcessSpec,
-  isolation: "process" | "inline",
-  table: JobTable,
-): void {
-  const problem = processProblem(kind, spec, isolation);
-  if (problem !== null) throw new TableError(problem, table.place);
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {

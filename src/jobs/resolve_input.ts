@@ -2,12 +2,12 @@ import type { DurationInput, JobInput } from "../core/define.ts";
 import { parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { CODE_STYLE, parseConcurrency, parseRate, parseUnique } from "../core/limit_inputs.ts";
-import type { JobOptions, RetryPolicy } from "../core/job.ts";
+import type { JobHandlers, JobOptions, RetryPolicy } from "../core/job.ts";
 import { type ScheduleDefaults, SCHEDULES_MAX, type ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 
 /** A definition without what cannot leave the process that imported it. */
-export type PlainInput = Omit<JobInput, "run" | "onComplete" | "onTerminate" | "onStateChange">;
+export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
 
 /**
  * The options of a job: what its definition sets over what it inherits.
@@ -21,9 +21,11 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
   return {
     priority: input.priority ?? base.priority,
     timeoutMs: durationOf("timeout", input.timeout) ?? base.timeoutMs,
+    deadlineMs: durationOf("deadline", input.deadline) ?? base.deadlineMs,
     killAfterMs: durationOf("killAfter", input.killAfter) ?? base.killAfterMs,
     retry: resolveRetry(input.retry, base.retry),
     crashesMax: input.crashesMax ?? base.crashesMax,
+    ...defined("onCrash", input.onCrash ?? base.onCrash),
     keepSuccessMs: durationOf("keep.success", keep.success) ?? base.keepSuccessMs,
     keepFailureMs: durationOf("keep.failure", keep.failure) ?? base.keepFailureMs,
     isolation: input.isolation ?? base.isolation,
@@ -61,7 +63,13 @@ function resolveRetry(input: JobInput["retry"], base: RetryPolicy): RetryPolicy 
     initialMs,
     capMs,
     jitter: input.jitter ?? base.jitter,
+    ...defined("on", input.on ?? base.on),
+    ...defined("notOn", input.notOn ?? base.notOn),
   };
+}
+
+function defined<const Key extends string, T>(key: Key, value: T | undefined) {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: T };
 }
 
 function durationOf(path: string, value: DurationInput | undefined): number | undefined {

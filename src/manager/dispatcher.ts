@@ -1,6 +1,6 @@
 import { encodeError } from "../core/encode.ts";
 import type { Instance, LogEntry } from "../core/instance.ts";
-import type { JobDefinition, RetryPolicy } from "../core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition } from "../core/job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
@@ -11,7 +11,7 @@ import { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
 import { LEASE_MARGIN_SHARE, Renewal } from "./renewal.ts";
 import { RunningAttempt, type Writing } from "./running.ts";
-import { settlementOf } from "./settlement.ts";
+import { isUnasked, settlementOf, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 import type { SystemJobs } from "./system_jobs.ts";
 
@@ -23,7 +23,7 @@ const REFUSED_WAIT_MS = 1;
 const GIVE_UP_MS = 10_000;
 
 /** Of a claim whose job is gone: it is given back, never retried. */
-const NO_RETRY: RetryPolicy = { max: 0, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 };
+const NO_RETRY = JOB_DEFAULTS.retry;
 
 /** What the dispatcher works with. */
 export interface DispatcherOptions {
@@ -238,7 +238,7 @@ export class Dispatcher {
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { executor, handleCall } = this.#options;
+    const { executor, handleCall, clock } = this.#options;
     try {
       running.attempt = executor.run({ job, instance: running.instance, deadlineMs }, {
         log: (entries) => running.log(entries),
@@ -249,7 +249,29 @@ export class Dispatcher {
       this.#ended(running, { type: "lost", error: encodeError(error) });
       return;
     }
-    void running.attempt.outcome.then((outcome) => this.#ended(running, outcome));
+    const { deadlineAt } = running.instance;
+    const deadline = deadlineAt === null ? null : clock.timer(
+      Math.max(0, deadlineAt - clock.now().wallMs),
+      () => running.attempt?.abort("deadline"),
+      { unref: true },
+    );
+    void running.attempt.outcome.then((outcome) => {
+      deadline?.cancel();
+      if (isUnasked(outcome) && this.holds(running.instance)) this.#ask(running, job, outcome);
+      else this.#ended(running, outcome);
+    });
+  }
+
+  // The worker that failed may be gone: its handlers then have their say in another one, under the same claim.
+  #ask(running: RunningAttempt, job: JobDefinition, outcome: UnaskedOutcome): void {
+    const { onTerminate, retryDelay } = job.hasHandler;
+    if (!onTerminate && !retryDelay) return this.#ended(running, outcome);
+    void this.#options.executor.handle({
+      job,
+      instance: running.instance,
+      call: { type: "terminate", error: outcome.error },
+      log: (entries) => running.log(entries),
+    }).then((answer) => this.#ended(running, withAnswer(outcome, answer)));
   }
 
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
@@ -262,12 +284,7 @@ export class Dispatcher {
         random: random.next(),
         logs,
       });
-      const version = versionOf(running.job);
-      this.#outbox.add(running, {
-        ...settlement,
-        ...(version === null ? {} : { version }),
-        ...(progress === undefined ? {} : { progress }),
-      });
+      this.#outbox.add(running, progress === undefined ? settlement : { ...settlement, progress });
       this.#step();
     });
     this.poke();
@@ -353,10 +370,4 @@ export class Dispatcher {
 
 function notStarted(): AttemptOutcome {
   return { type: "aborted", cause: "drain", error: encodeError(new Error("not started")) };
-}
-
-/** Version of the code that an attempt ran; null where it has none, or none ran. */
-function versionOf(job: JobDefinition | null): string | null {
-  const source = job?.source;
-  return source?.type === "module" && source.problem === undefined ? source.version : null;
 }

@@ -1,29 +1,29 @@
 import type { Instance, LogEntry, Progress } from "../core/instance.ts";
-import type { JobState } from "../core/state.ts";
+import { isDeadState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { Executor } from "../worker/executor.ts";
+import type { Store } from "../store/store.ts";
+import type { Executor, HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
 import type { Registry } from "./registry.ts";
 
-/** Tells listeners and the jobs' own `onStateChange` what was committed, in order for each instance. */
+/** What telling of changes works with. */
+export interface EventsOptions {
+  readonly registry: Registry;
+  readonly executor: Executor;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Tells listeners and the jobs' own handlers what was committed, in order for each instance. */
 export class Events {
   readonly #listeners = new Set<(event: ManagerEvent) => void>();
   readonly #chains = new Map<string, Promise<void>>();
-  readonly #registry: Registry;
-  readonly #executor: Executor;
-  readonly #logger: Logger;
+  readonly #options: EventsOptions;
 
-  constructor(
-    options: {
-      readonly registry: Registry;
-      readonly executor: Executor;
-      readonly logger: Logger;
-    },
-  ) {
-    this.#registry = options.registry;
-    this.#executor = options.executor;
-    this.#logger = options.logger;
+  constructor(options: EventsOptions) {
+    this.#options = options;
   }
 
   /** Listen; answers how to stop. A listener that throws is logged and kept. */
@@ -37,7 +37,7 @@ export class Events {
       try {
         listener(event);
       } catch (error) {
-        this.#logger.error("An event listener failed", { error: String(error) });
+        this.#options.logger.error("An event listener failed", { error: String(error) });
       }
     }
   }
@@ -46,8 +46,17 @@ export class Events {
   changed(instance: Instance, at: number): void {
     const { state } = instance;
     if (this.#listeners.size > 0) this.emit({ type: "state", instance, state, at });
-    const job = this.#registry.find(instance.kind);
-    if (job?.hasHandler.onStateChange) this.#notify(instance, state);
+    const job = this.#options.registry.find(instance.kind);
+    if (job?.hasHandler.onStateChange) this.#call(instance, { type: "stateChange", state });
+  }
+
+  /** The store ended an instance by itself: its `onTerminate` is told, and can change nothing. */
+  failed(instance: Instance, at: number): void {
+    this.changed(instance, at);
+    const job = this.#options.registry.find(instance.kind);
+    if (!job?.hasHandler.onTerminate || !isDeadState(instance.state)) return;
+    const error = instance.error ?? { name: "Error", message: instance.reason ?? instance.state };
+    this.#call(instance, { type: "terminate", error });
   }
 
   /** Lines of an instance's log were committed. */
@@ -66,7 +75,7 @@ export class Events {
     if (this.#chains.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = clock.timer(limitMs, () => {
-        this.#logger.warn("State change handlers did not end", { instances: this.#chains.size });
+        this.#options.logger.warn("Handlers did not end", { instances: this.#chains.size });
         this.#chains.clear();
         resolve();
       });
@@ -78,21 +87,31 @@ export class Events {
   }
 
   // Handlers of one instance are called one after the other, so that they see its states in order.
-  #notify(instance: Instance, state: JobState): void {
+  #call(instance: Instance, call: HandlerCall): void {
     const before = this.#chains.get(instance.id) ?? Promise.resolve();
     const chain = before.then(async () => {
-      const job = this.#registry.find(instance.kind);
-      if (job) await this.#executor.notify({ job, instance, state });
+      const job = this.#options.registry.find(instance.kind);
+      if (!job) return;
+      const lines: LogEntry[] = [];
+      const log = (entries: readonly LogEntry[]) => void lines.push(...entries);
+      await this.#options.executor.handle({ job, instance, call, log });
+      if (lines.length > 0) await this.#writeLines(instance, lines);
     }).catch((error) => {
-      this.#logger.warn("A state change handler failed", {
+      this.#options.logger.warn("The output of a handler is lost", {
         kind: instance.kind,
         instance: instance.id,
-        state,
+        handler: call.type,
         error: String(error),
       });
     }).finally(() => {
       if (this.#chains.get(instance.id) === chain) this.#chains.delete(instance.id);
     });
     this.#chains.set(instance.id, chain);
+  }
+
+  // No claim is held after a commit, so the lines stand under none.
+  async #writeLines(instance: Instance, logs: readonly LogEntry[]): Promise<void> {
+    const { store, clock } = this.#options;
+    await store.appendLogs({ at: clock.now(), appends: [{ id: instance.id, fence: 0, logs }] });
   }
 }

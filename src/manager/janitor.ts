@@ -18,6 +18,7 @@ export class Janitor {
   readonly #reapEveryMs: number;
   readonly #reaped: () => void;
   readonly #timers = new Map<string, Timer>();
+  readonly #arms = new Map<string, (delayMs: number) => void>();
   #isStarted = false;
 
   constructor(
@@ -51,6 +52,11 @@ export class Janitor {
     this.#timers.clear();
   }
 
+  /** Reap now rather than at the next turn. */
+  poke(): void {
+    this.#arms.get("reap")?.(0);
+  }
+
   #every(name: string, periodMs: number, work: () => Promise<boolean>): void {
     const run = async () => {
       let hasMore = false;
@@ -68,19 +74,24 @@ export class Janitor {
       this.#timers.get(name)?.cancel();
       this.#timers.set(name, this.#clock.timer(delayMs, () => void run(), { unref: true }));
     };
+    this.#arms.set(name, arm);
     arm(periodMs);
   }
 
   async #reap(): Promise<boolean> {
     const { value, at } = await this.#store.reap({ at: this.#clock.now(), limit: BATCH });
     for (const instance of value) {
-      this.#logger.warn("An instance lost its worker and was taken back", {
+      const isLate = instance.reason === "deadline";
+      const what = isLate
+        ? "An instance passed its deadline"
+        : "An instance lost its worker and was taken back";
+      this.#logger.warn(what, {
         kind: instance.kind,
         instance: instance.id,
         state: instance.state,
         crashes: instance.crashes,
       });
-      this.#events.changed(instance, at);
+      this.#events.failed(instance, at);
     }
     if (value.length > 0) this.#reaped();
     return value.length === BATCH;

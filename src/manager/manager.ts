@@ -59,7 +59,7 @@ export class Manager extends Operations implements Service {
     this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
     await options.executor.start();
     await schedules.sync(options.disabledKinds);
-    for (const instance of recovered) events.changed(instance, this.life.startedAt);
+    for (const instance of recovered) events.failed(instance, this.life.startedAt);
     dispatcher.start();
     scheduler.start();
     janitor.start();
@@ -128,6 +128,8 @@ export class Manager extends Operations implements Service {
         return this.parts.dispatcher.abort("canceled", hint.claims);
       case "pauses":
         return this.parts.dispatcher.poke();
+      case "deadlines":
+        return this.parts.janitor.poke();
     }
   }
 }

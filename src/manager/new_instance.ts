@@ -50,7 +50,11 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
     scheduleId: null,
     scheduledFor: null,
     retryOf: null,
-    deadlineAt: null,
+    deadlineAt: deadlineOf(
+      options.deadlineMs ?? job.options.deadlineMs,
+      // A time in the past stands for now.
+      Math.max(preview.dueAt, seed.nowMs),
+    ),
     retryMax,
     timeoutMs,
     ...policyOf(job),
@@ -94,7 +98,7 @@ export function tickInstance(
     scheduleId: record.id,
     scheduledFor: tick.at,
     retryOf: null,
-    deadlineAt: null,
+    deadlineAt: deadlineOf(job.options.deadlineMs, tick.at),
     retryMax: record.retryMax ?? job.options.retry.max,
     timeoutMs: record.timeoutMs ?? job.options.timeoutMs,
     ...policyOf(job),
@@ -124,7 +128,7 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
     scheduleId: null,
     scheduledFor: null,
     retryOf: past.id,
-    deadlineAt: null,
+    deadlineAt: deadlineOf(job.options.deadlineMs, seed.nowMs),
     retryMax: past.retryMax,
     timeoutMs: past.timeoutMs,
     ...policyOf(job),
@@ -143,12 +147,16 @@ export function encodeArguments(kind: string, converted: readonly unknown[]): st
 
 /** Check what a schedule may say of its instances. @throws JobError `invalid_argument` naming the option */
 export function checkPolicy(
-  options: Pick<ScheduleOptions, "priority" | "retries" | "timeoutMs" | "jitterMs">,
+  options: Pick<
+    ScheduleOptions,
+    "priority" | "retries" | "timeoutMs" | "deadlineMs" | "jitterMs"
+  >,
 ): void {
-  const { priority = 0, retries = 0, timeoutMs = 0, jitterMs = 0 } = options;
+  const { priority = 0, retries = 0, timeoutMs = 0, deadlineMs = 0, jitterMs = 0 } = options;
   checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
   checkInteger("retries", retries, -1, PRIORITY_MAX);
   checkInteger("timeout", timeoutMs, 0, TIME_MAX);
+  checkInteger("deadline", deadlineMs, 0, TIME_MAX);
   checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);
 }
 
@@ -163,13 +171,17 @@ export function checkBatchSize(count: number): void {
 }
 
 function policyOf(job: JobDefinition) {
-  const { crashesMax, keepSuccessMs, keepFailureMs, waitingMax } = job.options;
+  const { crashesMax, keepSuccessMs, keepFailureMs, onCrash, waitingMax } = job.options;
   return {
-    crashesMax,
+    crashesMax: onCrash === "terminate" ? 0 : crashesMax,
     keepSuccessMs,
     keepFailureMs,
     ...(waitingMax === null ? {} : { waitingMax }),
   };
+}
+
+function deadlineOf(deadlineMs: number, dueAt: number): number | null {
+  return deadlineMs === 0 ? null : Math.min(dueAt + deadlineMs, TIME_MAX);
 }
 
 function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {

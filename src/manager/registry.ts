@@ -9,21 +9,13 @@ const LISTED_KINDS_MAX = 10;
 /** The jobs that this node knows, by kind. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
-  readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
   #kinds: ReadonlySet<string> = new Set();
   #limits: ClaimLimits = { kinds: new Map(), pools: [] };
 
-  /**
-   * @param pools most attempts at once of each pool on this node
-   * @param refresh gives a job as its module's files have it now; the job itself by default
-   */
-  constructor(
-    pools: Readonly<Record<string, number>> = {},
-    refresh: (job: JobDefinition) => JobDefinition = (job) => job,
-  ) {
+  /** @param pools most attempts at once of each pool on this node */
+  constructor(pools: Readonly<Record<string, number>> = {}) {
     this.#pools = pools;
-    this.#refresh = refresh;
   }
 
   /** The kinds served; a new set object after each change, the same one in between. */
@@ -65,16 +57,12 @@ export class Registry {
   }
 
   find(kind: string): JobDefinition | undefined {
-    const job = this.#jobs.get(kind);
-    if (job === undefined) return undefined;
-    const current = this.#refresh(job);
-    if (current !== job) this.#jobs.set(kind, current);
-    return current;
+    return this.#jobs.get(kind);
   }
 
   /** @throws JobError `not_found` naming the nearest kind */
   get(kind: string): JobDefinition {
-    const job = this.find(kind);
+    const job = this.#jobs.get(kind);
     if (job) return job;
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));
     const near = nearest(kind, [...this.#jobs.keys()]);

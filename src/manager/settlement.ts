@@ -1,8 +1,8 @@
-import type { ErrorInfo, Instance, LogEntry, Reason } from "../core/instance.ts";
+import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
 import type { RetryPolicy } from "../core/job.ts";
-import { retryDelayMs } from "../core/policy.ts";
+import { isRetried, retryDelayMs } from "../core/policy.ts";
 import type { Settlement } from "../store/store.ts";
-import type { AttemptOutcome } from "../worker/executor.ts";
+import type { AttemptOutcome, RetryWish } from "../worker/executor.ts";
 
 const TAKEOVER_DELAY_MAX_MS = 60_000;
 
@@ -35,15 +35,14 @@ export function settlementOf(
           isFailure: false,
         },
       };
+    case "snooze":
+      return { ...claim, outcome: { type: "snooze", dueAt: context.nowMs + outcome.delayMs } };
     case "lost": {
       const dueAt = context.nowMs + takeoverDelayMs(instance.crashes);
       return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
     }
     case "error":
-      return {
-        ...claim,
-        outcome: failure(instance, outcome.reason ?? "error", outcome.error, context),
-      };
+      return { ...claim, outcome: failure(instance, "error", outcome, context) };
     case "aborted":
       return { ...claim, outcome: aborted(instance, outcome, context) };
   }
@@ -59,6 +58,7 @@ function takeoverDelayMs(crashes: number): number {
   return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
 }
 
+type FailureReason = "error" | "timeout" | "deadline";
 type FailureContext = Parameters<typeof settlementOf>[2];
 
 function aborted(
@@ -69,7 +69,8 @@ function aborted(
   const { error } = outcome;
   switch (outcome.cause) {
     case "timeout":
-      return failure(instance, "timeout", error, context);
+    case "deadline":
+      return failure(instance, outcome.cause, outcome, context);
     case "drain":
       return { type: "release", dueAt: context.nowMs };
     // The store refuses it when the lease is truly gone; when it is not, this is a takeover by ourselves.
@@ -89,15 +90,52 @@ function aborted(
 
 function failure(
   instance: Instance,
-  reason: Reason,
-  error: ErrorInfo,
+  reason: FailureReason,
+  { error, wish }: { readonly error: ErrorInfo; readonly wish?: RetryWish | undefined },
   context: FailureContext,
 ): Settlement["outcome"] {
-  const failures = instance.failures + 1;
-  if (instance.retryMax < 0 || failures <= instance.retryMax) {
-    const delayMs = Math.round(retryDelayMs(context.retry, failures, context.random));
-    return { type: "retry", dueAt: context.nowMs + delayMs, reason, error };
+  const delayMs = retryIn(instance, { reason, error, wish }, context);
+  if (delayMs !== null) {
+    return { type: "retry", dueAt: context.nowMs + Math.round(delayMs), reason, error };
   }
-  const state = reason === "timeout" ? "timedOut" : "terminated";
-  return { type: "final", state, reason, resultsJson: null, error, isFailure: true };
+  return {
+    type: "final",
+    state: reason === "error" ? "terminated" : "timedOut",
+    reason: wish === "discarded" ? "discarded" : reason,
+    resultsJson: null,
+    error,
+    isFailure: true,
+  };
+}
+
+/** Wait before the next attempt, in milliseconds; null when there is none. */
+function retryIn(
+  instance: Instance,
+  failed: {
+    readonly reason: FailureReason;
+    readonly error: ErrorInfo;
+    readonly wish?: RetryWish | undefined;
+  },
+  { retry, random }: FailureContext,
+): number | null {
+  const { reason, error, wish } = failed;
+  const failures = instance.failures + 1;
+  if (reason === "deadline" || wish === "never" || wish === "discarded") return null;
+  if (instance.retryMax >= 0 && failures > instance.retryMax) return null;
+  if (typeof wish === "number") return wish;
+  return isRetried(retry, reason, error) ? retryDelayMs(retry, failures, random) : null;
+}
+
+/** A failure of which the job's handlers may know nothing yet. */
+export type UnaskedOutcome = Extract<AttemptOutcome, { readonly isUnasked?: boolean }>;
+
+/** Whether the job's handlers had no say in the outcome. */
+export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
+  return "isUnasked" in outcome && outcome.isUnasked === true;
+}
+
+/** The outcome after its handlers had their say in another worker; null when they could not. */
+export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
+  if (answer === null || answer.type === "snooze") return outcome;
+  return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
 }

@@ -2,7 +2,7 @@ import { parseDuration } from "../core/duration.ts";
 import { encodeError, encodeResults } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { JobDefinition, JobOptions } from "../core/job.ts";
+import { type JobDefinition, type JobOptions, NO_HANDLERS } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { AttemptOutcome } from "../worker/executor.ts";
@@ -49,7 +49,7 @@ export class SystemJobs {
       },
       options: { ...options, isolation: "inline" },
       schedules: [],
-      hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+      hasHandler: NO_HANDLERS,
       registeredAt: nowMs,
     }));
   }

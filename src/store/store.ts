@@ -119,6 +119,8 @@ export type Settlement = ClaimKey & {
     }
     /** The worker was lost: scheduled again at `dueAt`, or Terminated with reason "lost" past `crashesMax`. */
     | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
+    /** It goes on at `dueAt`: neither a failure nor a crash. */
+    | { readonly type: "snooze"; readonly dueAt: number }
     /** Given back unfinished at drain: neither a failure nor a crash. */
     | { readonly type: "release"; readonly dueAt: number };
 };
@@ -145,7 +147,17 @@ export interface LogQuery extends HistoryQuery {
   readonly level?: LogLevel;
 }
 
-/** Lines for the log of one claim. */
+/** What became of one instance that was to be run again. */
+export interface RedriveResult {
+  /** The final instance after the operation; null when there is none. */
+  readonly past: Instance | null;
+  /** "repeated": it was run again before; "unfinished" and "gone": nothing was written. */
+  readonly outcome: "accepted" | "repeated" | "unfinished" | "gone";
+  /** The new instance, or the one of the first time; null when that is deleted, and when there is none. */
+  readonly instance: Instance | null;
+}
+
+/** Lines for the log of one claim; under fence 0 for what runs after a commit and holds no claim. */
 export interface LogAppend extends ClaimKey {
   readonly logs: readonly LogEntry[];
   /** Absent when it is as it was. */
@@ -190,7 +202,9 @@ export type ChangeHint =
   | { readonly type: "instances"; readonly dueAt: number }
   | { readonly type: "schedules" }
   | { readonly type: "cancel"; readonly claims: readonly ClaimKey[] }
-  | { readonly type: "pauses" };
+  | { readonly type: "pauses" }
+  /** A claim gave nothing, as instances wait whose deadline has passed: they are to be reaped first. */
+  | { readonly type: "deadlines" };
 
 /** What an opened store says of itself. */
 export interface StoreInfo {
@@ -253,10 +267,24 @@ export interface Store {
   cancel(
     request: { readonly at: Instant; readonly query: InstanceQuery; readonly limit: number },
   ): Promise<Committed<readonly Instance[]>>;
-  /** Take back what lost its lease: scheduled again and counted as a crash, Terminated past `crashesMax`, Canceled if so requested. */
+  /**
+   * Take back what lost its lease: scheduled again and counted as a crash, Terminated past `crashesMax`, Canceled if so
+   * requested. End what waits past its deadline: TimedOut with reason "deadline".
+   */
   reap(
     request: { readonly at: Instant; readonly limit: number },
   ): Promise<Committed<readonly Instance[]>>;
+  /**
+   * Accept each instance in place of the final one that its `retryOf` names. A dead letter is marked as run again, once: a
+   * repeated request answers the instance of the first, unless it is forced.
+   */
+  redrive(
+    request: {
+      readonly at: Instant;
+      readonly instances: readonly NewInstance[];
+      readonly isForced: boolean;
+    },
+  ): Promise<Committed<readonly RedriveResult[]>>;
   /** Append to the log of a held claim; answers the keys whose claim is stale, whose lines were not written. */
   appendLogs(
     request: { readonly at: Instant; readonly appends: readonly LogAppend[] },

@@ -5,6 +5,7 @@ import type { TaskInstance } from "./protocol.ts";
 
 const CODES: Readonly<Record<AbortCause, ErrorCode>> = {
   timeout: "timeout",
+  deadline: "timeout",
   canceled: "canceled",
   drain: "unavailable",
   lease: "stale_fence",
@@ -14,6 +15,8 @@ function causeText(cause: AbortCause, timeoutMs: number): string {
   switch (cause) {
     case "timeout":
       return `it ran longer than its timeout of ${timeoutMs} ms`;
+    case "deadline":
+      return "the deadline of its instance passed";
     case "canceled":
       return "it was canceled";
     case "drain":
@@ -23,13 +26,18 @@ function causeText(cause: AbortCause, timeoutMs: number): string {
   }
 }
 
+/** Whether the attempt failed by taking too long, rather than being given back or canceled. */
+export function isTimeLimit(cause: AbortCause | null): boolean {
+  return cause === "timeout" || cause === "deadline";
+}
+
 /** Why an attempt was told to stop: the reason of its abort signal. Its name is the one that web APIs use. */
 export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "timeoutMs">): JobError {
   const error = new JobError(
     CODES[cause],
     `Attempt stopped: ${causeText(cause, instance.timeoutMs)}`,
   );
-  error.name = cause === "timeout" ? "TimeoutError" : "AbortError";
+  error.name = isTimeLimit(cause) ? "TimeoutError" : "AbortError";
   return error;
 }
 

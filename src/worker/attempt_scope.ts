@@ -1,3 +1,5 @@
+import { quoteValue } from "../core/describe.ts";
+import { DURATION_MS_MAX, parseDuration } from "../core/duration.ts";
 import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
@@ -37,6 +39,11 @@ export interface ScopeHost {
 /** Longest message of one `log` call, in characters. */
 const MESSAGE_LENGTH_MAX = 8_192;
 
+/** What job code said of its attempt, whatever its function then comes to. */
+export type Verdict =
+  | { readonly type: "snooze"; readonly delayMs: number; readonly error: Error }
+  | { readonly type: "discard"; readonly error: Error };
+
 function messageText(value: unknown): string {
   try {
     return String(value).slice(0, MESSAGE_LENGTH_MAX);
@@ -65,6 +72,12 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     this.#host = host;
     this.#state = state;
   }
+
+  /** The last one counts. */
+  get verdict(): Verdict | null {
+    return this.#verdict;
+  }
+  #verdict: Verdict | null = null;
 
   get abortCause(): AbortCause | null {
     return this.#cause;
@@ -112,6 +125,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
         return manager();
       },
       progress: (done, total) => this.#progress(done, total),
+      snooze: (delay) => this.#snooze(delay),
+      discard: (reason) => this.#discard(reason),
     };
   }
 
@@ -141,6 +156,32 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       warn: (message) => this.#write("warn", message),
       error: (message) => this.#write("error", message),
     };
+  }
+
+  /** A line of the product's own in the instance's log. */
+  note(level: LogLevel, message: string): void {
+    if (this.#isClosed) return;
+    this.#host.log([{ at: this.#host.now(), level, source: "system", message }]);
+  }
+
+  #snooze(delay: unknown): never {
+    const delayMs = typeof delay === "string" ? parseDuration(delay) : delay;
+    if (typeof delayMs !== "number" || !(delayMs >= 0 && delayMs <= DURATION_MS_MAX)) {
+      throw new JobError(
+        "invalid_argument",
+        `Cannot snooze for ${quoteValue(delay)}: not milliseconds or a duration`,
+        { path: "delay", hint: 'Write 90_000, or "90s"' },
+      );
+    }
+    const error = named("Snoozed", "The attempt was snoozed");
+    this.#verdict = { type: "snooze", delayMs, error };
+    throw error;
+  }
+
+  #discard(reason: unknown): never {
+    const error = named("Discarded", reason === undefined ? "discarded" : messageText(reason));
+    this.#verdict = { type: "discard", error };
+    throw error;
   }
 
   #write(level: LogLevel, message: unknown): void {
@@ -198,6 +239,12 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       log,
     };
   }
+}
+
+function named(name: string, message: string): Error {
+  const error = new Error(message);
+  error.name = name;
+  return error;
 }
 
 // JSON would turn a Date into text, while the manager takes times as epoch milliseconds too.

@@ -1,10 +1,13 @@
-import type { ErrorInfo, Instance, LogEntry, Progress, Reason } from "../core/instance.ts";
+import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { JobState } from "../core/state.ts";
 import type { Service } from "../platform/service.ts";
 
 /** Why a running attempt is told to stop. */
-export type AbortCause = "timeout" | "canceled" | "drain" | "lease";
+export type AbortCause = "timeout" | "deadline" | "canceled" | "drain" | "lease";
+
+/** Longest run of one handler, in milliseconds; then it is stopped. */
+export const HANDLER_MS_MAX = 10_000;
 
 /** One attempt to execute. */
 export interface AttemptTask {
@@ -24,16 +27,44 @@ export interface AttemptSink {
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }
 
+/** What job code wants in place of the job's retry policy: a wait in milliseconds, no retry, or that it was discarded. */
+export type RetryWish = number | "never" | "discarded";
+
+/** What a failed attempt says beside its error. */
+interface FailureDetail {
+  readonly error: ErrorInfo;
+  readonly wish?: RetryWish | undefined;
+  /** The job's handlers had no say, as the worker was gone: {@link Executor.handle} asks them in another one. */
+  readonly isUnasked?: boolean;
+}
+
 /** How an attempt ended. Job code has ended, with its whole process group, when this is known. */
 export type AttemptOutcome =
   /** An explicit result message, or a function that returned: the only success. */
   | { readonly type: "ok"; readonly resultsJson: string }
-  /** It failed: thrown, exit code, not encodable, exited without a result. `reason` where it is a further one. */
-  | { readonly type: "error"; readonly error: ErrorInfo; readonly reason?: Reason }
+  /** It failed: thrown, exit code, not encodable, exited without a result. */
+  | ({ readonly type: "error" } & FailureDetail)
+  /** It wants to go on later: neither a success nor a failure. */
+  | { readonly type: "snooze"; readonly delayMs: number }
   /** It ended after it was told to. */
-  | { readonly type: "aborted"; readonly cause: AbortCause; readonly error: ErrorInfo }
+  | ({ readonly type: "aborted"; readonly cause: AbortCause } & FailureDetail)
   /** Its worker was killed from outside or could not be started. */
-  | { readonly type: "lost"; readonly error: ErrorInfo };
+  | ({ readonly type: "lost" } & FailureDetail);
+
+/** A handler of a job that is called outside of an attempt. */
+export type HandlerCall =
+  | { readonly type: "stateChange"; readonly state: JobState }
+  /** The attempt failed with `error`, and its own worker could not be asked. */
+  | { readonly type: "terminate"; readonly error: ErrorInfo };
+
+/** One call of a handler. */
+export interface HandlerTask {
+  readonly job: JobDefinition;
+  readonly instance: Instance;
+  readonly call: HandlerCall;
+  /** Where its output goes, and that it failed. */
+  log(entries: readonly LogEntry[]): void;
+}
 
 /** A running attempt. */
 export interface Attempt {
@@ -52,10 +83,13 @@ export interface Attempt {
 export interface Executor extends Service {
   /** Start an attempt at once; the caller keeps to the capacity. */
   run(task: AttemptTask, sink: AttemptSink): Attempt;
-  /** Call the job's `onStateChange` in a worker; resolves when it ended, whatever it did. */
-  notify(
-    task: { readonly job: JobDefinition; readonly instance: Instance; readonly state: JobState },
-  ): Promise<void>;
+  /**
+   * Call a handler of the job in a worker, for at most HANDLER_MS_MAX. Never rejects.
+   *
+   * @returns what it came to: for "terminate" the outcome after `onTerminate` and `retryDelay` had their say; null when it
+   * did not end by itself or was not called, which is then in its log
+   */
+  handle(task: HandlerTask): Promise<AttemptOutcome | null>;
   /** Keep at most `count` workers; surplus ones end when idle. */
   resize(count: number): void;
   stats(): { readonly alive: number; readonly busy: number };

@@ -3,27 +3,27 @@ import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import { abortInfo } from "./attempt_errors.ts";
+import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
 import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
-import type {
-  AbortCause,
-  Attempt,
-  AttemptOutcome,
-  AttemptSink,
-  AttemptTask,
-  Executor,
+import {
+  type AbortCause,
+  type Attempt,
+  type AttemptOutcome,
+  type AttemptSink,
+  type AttemptTask,
+  type Executor,
+  HANDLER_MS_MAX,
+  type HandlerTask,
 } from "./executor.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
 import { refuse } from "./refused.ts";
-import { type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
+import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 
 /** What the inline executor works with. */
 export interface InlineExecutorOptions {
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /**
@@ -41,14 +41,12 @@ export function createInlineExecutor(options: InlineExecutorOptions): Executor {
 class InlineExecutor implements Executor {
   readonly name = "inline executor";
   readonly #clock: Clock;
-  readonly #logger: Logger;
   readonly #attempts = new Set<InlineAttempt>();
   readonly #deadlines: LazyTimer;
   #isStopped = false;
 
-  constructor({ clock, logger }: InlineExecutorOptions) {
+  constructor({ clock }: InlineExecutorOptions) {
     this.#clock = clock;
-    this.#logger = logger;
     this.#deadlines = new LazyTimer(clock, () => this.#checkDeadlines());
   }
 
@@ -82,30 +80,32 @@ class InlineExecutor implements Executor {
     return attempt;
   }
 
-  async notify(
-    { job, instance, state }: Parameters<Executor["notify"]>[0],
-  ): Promise<void> {
-    const log = (entries: readonly LogEntry[]) => {
-      for (const { level, message } of entries) {
-        this.#logger[level](message, { kind: job.kind, instance: instance.id });
-      }
-    };
+  async handle(task: HandlerTask): Promise<AttemptOutcome | null> {
+    const { job, instance, call } = task;
     const scope = new AttemptScope(taskInstance(instance), {
       workerId: "inline",
       now: () => this.#clock.now().wallMs,
       timer: (delayMs, callback) => this.#clock.timer(delayMs, callback, { unref: true }),
-      log,
+      log: (entries) => task.log(entries),
       progress: () => {},
-      call: () => Promise.reject(new Error("A state handler has no manager")),
-    }, state);
-    const code = await loadCode(job).catch((error: unknown) => error);
-    const result: AttemptResult = isCode(code)
-      ? await runStateChange(code.handlers, scope, state)
-      : { type: "error", error: encodeError(code) };
+      call: () => Promise.reject(new Error("A handler cannot call the manager")),
+    }, call.type === "stateChange" ? call.state : "processing");
+    const ended = loadCode(job).then(
+      (code) => runHandler(code.handlers, scope, call),
+      (error: unknown) => {
+        scope.note("error", `A handler was not called: ${encodeError(error).message}`);
+        return null;
+      },
+    );
+    const limit = Promise.withResolvers<null>();
+    const timer = this.#clock.timer(HANDLER_MS_MAX, () => {
+      scope.note("error", overdue("A handler"));
+      limit.resolve(null);
+    });
+    const outcome = await Promise.race([ended, limit.promise]);
+    timer.cancel();
     scope.close();
-    if (result.type === "ok") return;
-    const { message } = result.error;
-    this.#logger.warn("onStateChange failed", { kind: job.kind, instance: instance.id, message });
+    return outcome;
   }
 
   resize(_count: number): void {
@@ -130,8 +130,8 @@ class InlineExecutor implements Executor {
   }
 }
 
-function isCode(value: unknown): value is JobCode {
-  return typeof (value as JobCode | undefined)?.run === "function";
+function overdue(what: string): string {
+  return `${what} did not end within ${HANDLER_MS_MAX} ms: its answer does not count, its code may still run`;
 }
 
 // A module is loaded by its content's version, so the same answer comes from the module cache.
@@ -156,6 +156,7 @@ class InlineAttempt implements Attempt, ScopeHost {
   #limiter: OutputLimiter | null = null;
   #timeout: Timer | null = null;
   #kill: Timer | null = null;
+  #decided: AttemptResult | null = null;
   #hasEnded = false;
 
   constructor(
@@ -239,7 +240,21 @@ class InlineAttempt implements Attempt, ScopeHost {
     const { timeoutMs } = this.#task.instance;
     if (timeoutMs > 0) this.#timeout = this.#clock.timer(timeoutMs, () => this.abort("timeout"));
     // The caller has its attempt in hand before job code runs.
-    void Promise.resolve().then(() => runAttempt(code, this.#scope)).then((result) => {
+    void Promise.resolve().then(() =>
+      runAttempt(code, this.#scope, (result) => this.#decide(result))
+    ).then((result) => {
+      this.#end(result);
+    });
+  }
+
+  // Job code has ended: from here on only the handler has a limit.
+  #decide(result: AttemptResult): void {
+    if (this.#hasEnded) return;
+    this.#decided = result;
+    this.#timeout?.cancel();
+    this.#kill?.cancel();
+    this.#kill = this.#clock.timer(HANDLER_MS_MAX, () => {
+      this.#scope.note("error", overdue("A handler"));
       this.#end(result);
     });
   }
@@ -257,9 +272,23 @@ class InlineAttempt implements Attempt, ScopeHost {
     this.#timeout?.cancel();
     this.#kill?.cancel();
     this.#onEnd();
+    this.#resolve(this.#outcomeOf(result));
+  }
+
+  #outcomeOf(result: AttemptOutcome): AttemptOutcome {
     const cause = this.#scope.abortCause;
-    if (cause === null) return this.#resolve(result);
-    const error = abortInfo(cause, this.#task.instance);
-    this.#resolve({ type: "aborted", cause, error });
+    if (cause === null) return result;
+    const { instance, job } = this.#task;
+    if (this.#decided !== null && cause === "drain") return result;
+    if (isTimeLimit(cause)) {
+      if (this.#decided !== null && result.type === "error") {
+        return { ...result, type: "aborted", cause };
+      }
+      if (this.#decided !== null) return result;
+      // Job code was given up on, or there is no handler.
+      const isUnasked = job.hasHandler.onTerminate || job.hasHandler.retryDelay;
+      return { type: "aborted", cause, error: abortInfo(cause, instance), isUnasked };
+    }
+    return { type: "aborted", cause, error: abortInfo(cause, instance) };
   }
 }

@@ -19,7 +19,7 @@ export interface OutputRecord {
 /** Longest encoded record, in bytes: a message of which every character is escaped, and its head. */
 export const RECORD_BYTES_MAX = 2 * LINE_BYTES_MAX + 200;
 
-const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "job"];
+const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "job", "system"];
 
 /** How each record begins; `token` is unguessable, so that no other output begins so. */
 export function recordPrefix(token: string): string {
@@ -79,7 +79,7 @@ export function decodeRecord(line: Buffer): OutputRecord | null {
     level,
     source,
     at: Number(match[4]),
-    text: source === "job" ? unescape(text.toString()) : text,
+    text: source === "job" || source === "system" ? unescape(text.toString()) : text,
   };
 }
 

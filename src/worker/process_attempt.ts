@@ -1,9 +1,16 @@
-import type { ErrorInfo, LogEntry, Progress } from "../core/instance.ts";
+import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
-import { abortInfo } from "./attempt_errors.ts";
-import type { AbortCause, Attempt, AttemptOutcome, AttemptSink, AttemptTask } from "./executor.ts";
-import { type TaskInstance, taskInstance } from "./protocol.ts";
+import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
+import {
+  type AbortCause,
+  type Attempt,
+  type AttemptOutcome,
+  type AttemptSink,
+  type AttemptTask,
+  HANDLER_MS_MAX,
+} from "./executor.ts";
+import { type AttemptResult, type TaskInstance, taskInstance } from "./protocol.ts";
 import { maskOf } from "./secret_mask.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
@@ -31,7 +38,7 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   readonly outcome: Promise<AttemptOutcome>;
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
-  readonly notify = null;
+  readonly handler = null;
   deadlineMs: number;
   readonly #options: ProcessAttemptOptions;
   #worker: WorkerProcess;
@@ -41,8 +48,9 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   #expireAtMs = Infinity;
   #termAtMs = Infinity;
   #killAtMs = Infinity;
+  #decided: AttemptResult | null = null;
+  #handlerEndMs = Infinity;
   #refusals = 0;
-  #exceeded: ErrorInfo | null = null;
   #isOver = false;
 
   constructor(options: ProcessAttemptOptions) {
@@ -88,9 +96,27 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     this.#schedule();
   }
 
+  decided(result: AttemptResult): void {
+    this.#decided = result;
+    // Job code has ended: from here on only the handler has a limit, so that it can clean up after a timeout.
+    this.#handlerEndMs = this.#nowMs() + HANDLER_MS_MAX;
+    this.#timeoutAtMs = Infinity;
+    if (isTimeLimit(this.#cause)) {
+      this.#termAtMs = Infinity;
+      this.#killAtMs = Infinity;
+    }
+    this.#schedule();
+  }
+
   wake(): void {
     if (this.#isOver) return;
     const nowMs = this.#nowMs();
+    if (nowMs >= this.#handlerEndMs) {
+      this.#handlerEndMs = Infinity;
+      this.#note(`A handler did not end within ${HANDLER_MS_MAX} ms and was stopped`, "error");
+      this.#worker.kill("SIGKILL");
+      return this.#worker.wakeAt(null);
+    }
     if (nowMs >= Math.min(this.#killAtMs, this.deadlineMs - KILL_MARGIN_MS)) {
       this.#cause ??= "lease";
       this.#killAtMs = Infinity;
@@ -108,10 +134,6 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     this.#schedule();
   }
 
-  exceeded(error: ErrorInfo): void {
-    this.#exceeded ??= error;
-  }
-
   log(entries: readonly LogEntry[]): void {
     this.#options.sink.log(entries);
   }
@@ -127,27 +149,23 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   ended(ending: WorkerEnding): void {
     if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
       this.#refusals += 1;
-      try {
-        this.#worker = this.#options.acquire(this.job);
-        this.#worker.run(this);
-        return this.#schedule();
-      } catch {
-        // Its user is gone since; nothing of it ran.
-      }
+      this.#worker = this.#options.acquire(this.job);
+      this.#worker.run(this);
+      return this.#schedule();
     }
     this.#isOver = true;
     this.#options.onEnd(this);
     const outcome = this.#outcomeOf(ending);
     this.#resolve(
-      outcome.type === "ok"
-        ? outcome
-        : { ...outcome, error: maskOf(this.job.source).error(outcome.error) },
+      "error" in outcome
+        ? { ...outcome, error: maskOf(this.job.source).error(outcome.error) }
+        : outcome,
     );
   }
 
-  #note(message: string): void {
+  #note(message: string, level: LogLevel = "info"): void {
     const at = this.#options.clock.now().wallMs;
-    this.log([{ at, level: "info", source: "system", message }]);
+    this.log([{ at, level, source: "system", message }]);
   }
 
   #setExpiry(): void {
@@ -160,7 +178,8 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     const softMs = this.#cause === null
       ? Math.min(this.#timeoutAtMs, this.#expireAtMs)
       : this.#termAtMs;
-    const dueMs = Math.min(softMs, this.#killAtMs, this.deadlineMs - KILL_MARGIN_MS);
+    const hardMs = Math.min(this.#killAtMs, this.#handlerEndMs);
+    const dueMs = Math.min(softMs, hardMs, this.deadlineMs - KILL_MARGIN_MS);
     this.#worker.wakeAt(dueMs);
   }
 
@@ -169,6 +188,12 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   }
 
   #outcomeOf(ending: WorkerEnding): AttemptOutcome {
+    const result = this.#resultOf(ending);
+    const isSaid = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
+    if (this.#decided !== null && isSaid) return this.#saidOutcome(result ?? this.#decided);
+    // A function that had returned before it could be told; a command may exit well because it was told.
+    const isFunction = this.job.source.type === "module";
+    if (isFunction && result?.type === "ok" && isTimeLimit(this.#cause)) return result;
     if (this.#cause !== null) {
       const ended = ending.type === "exit"
         ? { exitCode: ending.code ?? undefined, signal: ending.signal ?? undefined }
@@ -179,10 +204,8 @@ export class ProcessAttempt implements Attempt, WorkerRun {
         type: "aborted",
         cause: this.#cause,
         error: abortInfo(this.#cause, this.instance, ended),
+        ...this.#unasked(isTimeLimit(this.#cause) && ending.type === "exit"),
       };
-    }
-    if (this.#exceeded !== null) {
-      return { type: "error", reason: "limit", error: this.#exceeded };
     }
     switch (ending.type) {
       case "result":
@@ -197,8 +220,31 @@ export class ProcessAttempt implements Attempt, WorkerRun {
         return { type: "error", error: { name: "WorkerError", message } };
       }
       case "exit":
-        return exitOutcome(ending.code, ending.signal);
+        return { ...exitOutcome(ending.code, ending.signal), ...this.#unasked(true) };
     }
+  }
+
+  /** The result that stands: the worker's last word, unless it ended in a handler before it had one. */
+  #resultOf(ending: WorkerEnding): AttemptResult | null {
+    if (ending.type === "result") return ending.result;
+    if (this.#decided === null) return null;
+    if (ending.type === "exit" && this.#handlerEndMs !== Infinity) {
+      this.#note(
+        `A handler ended its worker with ${ending.signal ?? `code ${ending.code}`}`,
+        "error",
+      );
+    }
+    return this.#decided;
+  }
+
+  /** An outcome that the handlers had their say in. */
+  #saidOutcome(result: AttemptResult): AttemptOutcome {
+    if (result.type !== "error" || !isTimeLimit(this.#cause)) return result;
+    return { ...result, type: "aborted", cause: this.#cause! };
+  }
+
+  #unasked(isUnasked: boolean): { readonly isUnasked?: boolean } {
+    return isUnasked && this.job.source.type === "module" ? { isUnasked } : {};
   }
 
   #resultOutcome(
@@ -209,6 +255,7 @@ export class ProcessAttempt implements Attempt, WorkerRun {
       if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
       return { type, resultsJson };
     }
+    if (result.type === "snooze") return result;
     if (this.job.source.type !== "command" || stderrTail === "") return result;
     const { error } = result;
     return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };

@@ -1,9 +1,8 @@
 import type { ErrorInfo, Instance, Progress } from "../core/instance.ts";
 import type { JobSource } from "../core/job.ts";
 import type { Signature } from "../core/signature.ts";
-import type { JobState } from "../core/state.ts";
 import { runtimeName } from "../platform/process.ts";
-import type { AbortCause } from "./executor.ts";
+import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */
 export const PROTOCOL_VERSION = 2;
@@ -60,7 +59,7 @@ export type AttemptResult =
     /** Of a command. */
     readonly exitCode?: number;
   }
-  | { readonly type: "error"; readonly error: ErrorInfo };
+  | Extract<AttemptOutcome, { readonly type: "error" | "snooze" }>;
 
 /** Daemon → worker. `run` numbers the attempts and notifications of one worker. */
 export type ToWorker =
@@ -70,8 +69,8 @@ export type ToWorker =
     readonly run: number;
     readonly ref: number;
     readonly instance: TaskInstance;
-    /** Null for an attempt; else tell the job's `onStateChange` of this state. */
-    readonly notify: JobState | null;
+    /** Null for an attempt; else the handler to call. */
+    readonly handler: HandlerCall | null;
     /** Whether `started` is to be sent before job code runs. */
     readonly wantsStarted: boolean;
     /** What its records, and the mark at the end of its output, begin with. */
@@ -90,8 +89,6 @@ export type ToWorker =
 /** Worker → daemon. */
 export type FromWorker =
   | { readonly type: "hello"; readonly version: number; readonly pid: number }
-  /** It cannot become what the job needs, such as its user. */
-  | { readonly type: "unfit"; readonly message: string }
   | { readonly type: "started"; readonly run: number }
   | { readonly type: "progress"; readonly run: number; readonly progress: Progress }
   | {
@@ -103,14 +100,14 @@ export type FromWorker =
   }
   /** The process group of a running command; null once it is gone. */
   | { readonly type: "group"; readonly run: number; readonly group: number | null }
+  /** What the attempt came to but for what a handler says, which runs now. */
+  | { readonly type: "decided"; readonly run: number; readonly result: AttemptResult }
   | {
     readonly type: "result";
     readonly run: number;
     readonly result: AttemptResult;
-    /** Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while. */
-    readonly reuse: "clean" | "grace" | null;
-    /** The load of its module changed the process: only attempts of this module may meet that. */
-    readonly isExclusive?: boolean;
+    /** False when something is left behind that the next attempt must not meet. */
+    readonly isReusable: boolean;
   }
   /** Not executed: the worker went bad after its previous attempt. */
   | { readonly type: "refused"; readonly run: number }

@@ -22,7 +22,7 @@ export function createExecutor(
       await Promise.all([process.stop(), inline.stop()]);
     },
     run: (task: AttemptTask, sink: AttemptSink): Attempt => pick(task.job).run(task, sink),
-    notify: (task) => pick(task.job).notify(task),
+    handle: (task) => pick(task.job).handle(task),
     resize(count) {
       inline.resize(count);
       process.resize(count);

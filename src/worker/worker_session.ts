@@ -3,14 +3,12 @@ import { type ErrorCode, JobError } from "../core/errors.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AttemptScope } from "./attempt_scope.ts";
-import { AttemptTraces, type Traces } from "./attempt_traces.ts";
 import { type RunningCommand, startCommand } from "./command_runner.ts";
 import type { Guard } from "./guard.ts";
-import { FamilySweeper, MARKER_VARIABLE } from "./descendants.ts";
+import { GroupSweeper } from "./groups.ts";
 import type { WorkerOutput } from "./worker_output.ts";
 import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
-import { unreadable } from "./worker_setup.ts";
-import { failAttempt, type JobCode, runAttempt, runStateChange } from "./run_attempt.ts";
+import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
@@ -19,6 +17,8 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly guard: Guard;
   send(message: FromWorker): void;
+  /** Send and resolve once the message has left this process. */
+  deliver(message: FromWorker): Promise<void>;
   readonly output: WorkerOutput;
   /** Whether our own event listeners still stand: job code can remove them. */
   isIntact(): boolean;
@@ -33,6 +33,8 @@ interface CurrentRun {
   command: RunningCommand | null;
   /** Something uncaught failed it: what the job function still returns does not count. */
   isFailing: boolean;
+  /** What it came to, while a handler runs. */
+  decided: AttemptResult | null;
 }
 
 /** The worker's side of the protocol: executes one attempt at a time. */
@@ -41,16 +43,11 @@ export class WorkerSession {
   readonly #jobs = new Map<number, WireJob>();
   readonly #code = new Map<number, JobCode>();
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
-  readonly #sweeper = new FamilySweeper(
-    process.env[MARKER_VARIABLE] ?? "",
-    process.pid,
-  );
+  readonly #sweeper = new GroupSweeper(process.pid);
   #callCount = 0;
   #current: CurrentRun | null = null;
   #lastRun = 0;
-  #traces: AttemptTraces | null = null;
   #isTainted = false;
-  #isExclusive = false;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -85,10 +82,16 @@ export class WorkerSession {
     }
     if (current.isFailing) return;
     current.isFailing = true;
-    if (!current.code || current.message.notify !== null) {
-      return this.#finish(current, { type: "error", error: encodeError(thrown) });
+    const error = encodeError(thrown);
+    if (current.decided !== null) {
+      current.scope.note("error", `Uncaught in a handler: ${error.message}`);
+      return this.#finish(current, current.decided);
     }
-    void failAttempt(current.code.handlers, current.scope, thrown).then((result) => {
+    if (!current.code || current.message.handler !== null) {
+      return this.#finish(current, { type: "error", error });
+    }
+    const decided = (result: AttemptResult) => this.#decide(current, result);
+    void failAttempt(current.code.handlers, current.scope, { thrown, decided }).then((result) => {
       this.#finish(current, result);
     });
   }
@@ -104,7 +107,7 @@ export class WorkerSession {
       log: (entries) => this.#host.output.log(run, entries),
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#call(run, method, args),
-    }, message.notify ?? "processing");
+    }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
     const isCommand = job.source.type === "command";
     const current: CurrentRun = {
       message,
@@ -113,14 +116,12 @@ export class WorkerSession {
       code: null,
       command: null,
       isFailing: false,
+      decided: null,
     };
     this.#current = current;
     this.#host.output.begin(run, message.token);
     // A command has the descriptors and not our functions.
-    if (!isCommand) {
-      this.#host.output.install();
-      this.#traces ??= new AttemptTraces();
-    }
+    if (!isCommand) this.#host.output.install();
     const result = job.source.type === "command"
       ? this.#runCommand(current, job.source.command)
       : this.#runModule(current, job);
@@ -133,24 +134,21 @@ export class WorkerSession {
     const { message, scope } = current;
     let code = this.#code.get(message.ref);
     if (!code) {
-      const isClean = this.#traces!.look().reuse === "clean";
       try {
         code = await loadModule(job);
       } catch (error) {
-        const { source } = job;
-        const reason = source.type === "module" ? unreadable(source.path) : null;
-        return { type: "error", error: encodeError(reason ?? error) };
+        return { type: "error", error: encodeError(error) };
       }
-      // What its load set up is there for all its attempts, but must not meet those of other modules.
-      if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
       this.#code.set(message.ref, code);
     }
     current.code = code;
     if (message.wantsStarted) this.#host.send({ type: "started", run: message.run });
-    const { notify } = message;
+    const { handler } = message;
     const loaded = code;
     return await this.#host.output.within(() =>
-      notify === null ? runAttempt(loaded, scope) : runStateChange(loaded.handlers, scope, notify)
+      handler === null
+        ? runAttempt(loaded, scope, (result) => this.#decide(current, result))
+        : runHandler(loaded.handlers, scope, handler)
     );
   }
 
@@ -163,12 +161,18 @@ export class WorkerSession {
       starting: () => this.#host.guard.expectCommand(),
       group: (group) => {
         this.#host.guard.setCommandGroup(group);
-        if (group !== null) this.#sweeper.addSession(group);
         this.#host.send({ type: "group", run, group });
       },
       started: () => this.#host.send({ type: "started", run }),
     });
     return current.command.result;
+  }
+
+  // The daemon has it before the handler begins: a handler that spins or exits takes nothing with it.
+  async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
+    if (this.#current !== current) return;
+    current.decided = result;
+    await this.#host.deliver({ type: "decided", run: current.message.run, result });
   }
 
   #finish(current: CurrentRun, result: AttemptResult): void {
@@ -177,26 +181,12 @@ export class WorkerSession {
     const { run } = current.message;
     this.#lastRun = run;
     current.scope.close();
-    const swept = this.#sweeper.sweep();
+    this.#sweeper.sweep();
     for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
     this.#calls.clear();
-    const { reuse, left } = this.#look(current, swept);
-    if (left !== null) {
-      const message = `Ended with its worker, as it was left behind: ${left}`;
-      const at = this.#host.clock.now().wallMs;
-      const entry = { at, level: "info", source: "system", message } as const;
-      this.#host.output.log(run, [entry]);
-    }
+    const isReusable = !this.#isTainted && this.#host.isIntact();
     this.#host.output.end();
-    const isExclusive = this.#isExclusive || undefined;
-    this.#host.send({ type: "result", run, result, reuse, isExclusive });
-  }
-
-  #look(current: CurrentRun, swept: number): Traces {
-    if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, left: null };
-    // A command is a child itself: it ends without the worker.
-    if (current.isCommand) return { reuse: "clean", left: null };
-    return swept > 0 ? { reuse: null, left: "a child process" } : this.#traces!.look();
+    this.#host.send({ type: "result", run, result, isReusable });
   }
 
   #call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {

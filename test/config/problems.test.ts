@@ -91,7 +91,7 @@ const UNKNOWN: readonly (readonly [text: string, wanted: string])[] = [
   ],
   [
     "[defaults]\nretry = { maximum = 1 }",
-    "config.toml:2:11: defaults.retry.maximum: unknown key (Known keys here: max, backoff, initial, cap, jitter)",
+    "config.toml:2:11: defaults.retry.maximum: unknown key (Known keys here: max, backoff, initial, cap, jitter, on, not_on)",
   ],
 ];
 

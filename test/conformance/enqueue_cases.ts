@@ -52,6 +52,7 @@ export const enqueueCases: StoreCases = {
       ...input,
       version: null,
       progress: null,
+      redrivenAs: null,
       state: "scheduled",
       reason: null,
       resultsJson: null,

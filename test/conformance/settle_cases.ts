@@ -196,6 +196,103 @@ export const settleCases: StoreCases = {
     assert.equal((await world.settle(first, { outcome: completed() })).status, "stale");
   },
 
+  "settle() schedules a snoozed instance again without a failure": async (world) => {
+    const running = await world.start({ retryMax: 0 });
+    const outcome = { type: "snooze", dueAt: START + 500.5 } as const;
+    const { status, instance } = await world.settle(running, { outcome });
+    assert.equal(status, "settled");
+    const { state, reason, dueAt, failures, crashes, node } = instance!;
+    assert.deepEqual([state, reason, dueAt], ["scheduled", "snoozed", START + 501]);
+    assert.deepEqual([failures, crashes, node], [0, 0, null]);
+    assert.equal((await world.settle(running, { outcome })).status, "repeated");
+    assert.equal((await world.settle(running, { outcome: completed() })).status, "stale");
+    assert.deepEqual(await world.claim(), []);
+    world.advance(501);
+    const [again] = await world.claim();
+    assert.equal(again!.attempt, 2);
+    await world.settle(again!);
+    assert.deepEqual(await world.states(running.id), [
+      "created",
+      "scheduled",
+      "processing",
+      "scheduled:snoozed",
+      "processing",
+      "completed:ok",
+    ]);
+  },
+
+  "settle() ends what would wait beyond its deadline": async (world) => {
+    const deadlineAt = START + 1_000;
+    const outcomes: readonly Settlement["outcome"][] = [
+      retry(deadlineAt),
+      { type: "snooze", dueAt: deadlineAt },
+      crash(deadlineAt),
+      { type: "release", dueAt: deadlineAt },
+    ];
+    for (const outcome of outcomes) {
+      const running = await world.start({ deadlineAt });
+      const { status, instance } = await world.settle(running, { outcome });
+      assert.equal(status, "settled");
+      const { state, reason, settledAt, error, dueAt } = instance!;
+      assert.deepEqual([state, reason, settledAt], ["timedOut", "deadline", START]);
+      assert.equal(dueAt, START);
+      assert.equal(
+        error!.message,
+        "error" in outcome && outcome.error
+          ? outcome.error.message
+          : "Not completed by its deadline 2026-01-01T00:00:01.000Z",
+      );
+      assert.equal((await world.settle(running, { outcome })).status, "repeated");
+      assert.deepEqual((await world.states(running.id)).at(-1), "timedOut:deadline");
+    }
+    const running = await world.start({ deadlineAt });
+    const { instance } = await world.settle(running, { outcome: retry(deadlineAt - 1) });
+    assert.equal(instance!.state, "scheduled");
+  },
+
+  "claim() gives nothing while something is past its deadline, which reap() ends": async (
+    world,
+  ) => {
+    const hints: unknown[] = [];
+    world.store.subscribe((hint) => hints.push(hint));
+    const [late, later, free] = await world.add(
+      { deadlineAt: START + 1_000 },
+      { deadlineAt: START + 1_001 },
+      {},
+    );
+    world.advance(999);
+    assert.deepEqual(await world.reap(), []);
+    world.advance(1);
+    assert.deepEqual(await world.claim(3), []);
+    await Promise.resolve();
+    assert.deepEqual(hints.filter((hint) => (hint as { type: string }).type === "deadlines"), [
+      { type: "deadlines" },
+    ]);
+    const [ended, ...others] = await world.reap();
+    assert.deepEqual(others, []);
+    assert.equal(ended!.id, late!.id);
+    const { state, reason, settledAt, attempt } = ended!;
+    assert.deepEqual([state, reason, attempt], ["timedOut", "deadline", 0]);
+    assert.equal(settledAt, START + 1_000);
+    assert.deepEqual(await world.store.get(late!.id), ended);
+    assert.deepEqual(await world.states(late!.id), ["created", "scheduled", "timedOut:deadline"]);
+    assert.deepEqual((await world.store.stats()).kinds.get("mail")!.timedOut, 1);
+    assert.deepEqual((await world.claim(3)).map(({ id }) => id), [later!.id, free!.id]);
+  },
+
+  "reap() ends no more than its limit, and leaves what runs past its deadline": async (world) => {
+    const [running] = await world.add({ deadlineAt: START + 1 });
+    await world.claim();
+    await world.add({ deadlineAt: START + 1 }, { deadlineAt: START + 2, dueAt: START + 9_000 });
+    world.advance(2);
+    assert.equal((await world.reap(1)).length, 1);
+    assert.equal((await world.reap()).length, 1);
+    assert.deepEqual(await world.reap(), []);
+    assert.equal((await world.store.get(running!.id))!.state, "processing");
+    world.advance(LEASE_MS);
+    assert.equal((await world.reap())[0]!.reason, "deadline");
+  },
+
   "settle() with another outcome than recorded is stale": async (world) => {
     const running = await world.start();
     await world.settle(running, { outcome: completed("[1]") });
@@ -252,6 +349,29 @@ export const settleCases: StoreCases = {
     ]);
     const { attempt, kind, source, level, at } = items[0]!;
     assert.deepEqual([attempt, kind, source, level, at], [1, "mail", "job", "info", START]);
+  },
+
+  "appendLogs() takes lines without a claim under fence 0": async (world) => {
+    const { id } = await world.addOne();
+    const append = (...texts: string[]) =>
+      world.store.appendLogs({
+        at: world.at,
+        appends: [{ id, fence: 0, logs: texts.map(line) }],
+      });
+    assert.deepEqual((await append("a", "b")).value, []);
+    const [running] = await world.claim();
+    await world.settle(running!, { logs: [line("job")] });
+    assert.deepEqual((await append("c")).value, []);
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ fence, seq, message }) => [fence === 0, seq, message]), [
+      [true, 1, "a"],
+      [true, 2, "b"],
+      [false, 1, "job"],
+      [true, 3, "c"],
+    ]);
+    const unknown = { id: world.newId(), fence: 0, logs: [line("x")] };
+    const { value } = await world.store.appendLogs({ at: world.at, appends: [unknown] });
+    assert.deepEqual(value, [{ id: unknown.id, fence: 0 }]);
   },
 
   "appendLogs() refuses an old fence": async (world) => {

@@ -5,6 +5,7 @@ import { limitCases } from "./limit_cases.ts";
 import { openCases } from "./open_cases.ts";
 import { overlapCases } from "./overlap_cases.ts";
 import { readCases } from "./read_cases.ts";
+import { redriveCases } from "./redrive_cases.ts";
 import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
 import { settleCases } from "./settle_cases.ts";
@@ -34,6 +35,7 @@ export function exerciseStore(
     ...claimCases,
     ...limitCases,
     ...settleCases,
+    ...redriveCases,
     ...scheduleCases,
     ...overlapCases,
     ...readCases,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { RetryPolicy } from "../../src/core/job.ts";
-import { retryDelayMs } from "../../src/core/policy.ts";
+import { isRetried, retryDelayMs } from "../../src/core/policy.ts";
 
 const POLICY: RetryPolicy = {
   max: -1,
@@ -35,6 +35,27 @@ test("retryDelayMs() moves the wait to both sides when there is jitter", () => {
     10_000,
     12_000,
   ]);
+});
+
+test("retryDelayMs() is never longer than the cap when jitter is added", () => {
+  for (const backoff of ["fixed", "linear", "exponential"] as const) {
+    const policy = { ...POLICY, backoff, initialMs: 60_000, jitter: 0.5 };
+    const delays = [0, 0.5, 0.999_999].map((random) => retryDelayMs(policy, 1_000_000, random));
+    assert.deepEqual(delays, [20_000, 40_000, 60_000]);
+  }
+});
+
+test("isRetried() asks for the reason, the name, the exit code and the signal", () => {
+  const error = { name: "ValidationError", message: "no" };
+  assert.equal(isRetried(POLICY, "timeout", error), true);
+  assert.equal(isRetried({ ...POLICY, on: ["error"] }, "timeout", error), false);
+  assert.equal(isRetried({ ...POLICY, on: [] }, "error", error), false);
+  const policy = { ...POLICY, notOn: ["ValidationError", 65, "SIGSEGV"] };
+  assert.equal(isRetried(policy, "error", error), false);
+  const command = { name: "CommandError", message: "no" };
+  assert.equal(isRetried(policy, "error", { ...command, exitCode: 65 }), false);
+  assert.equal(isRetried(policy, "error", { ...command, exitCode: 1 }), true);
+  assert.equal(isRetried(policy, "error", { ...command, signal: "SIGSEGV" }), false);
 });
 
 test("retryDelayMs() is 0 when the initial wait is 0", () => {

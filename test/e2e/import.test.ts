@@ -92,6 +92,31 @@ test("jobctl import systemd and export crontab speak of the same runs", async ()
   });
 });
 
+test("fault 41: the daemon, next and check refuse a date that never comes, naming the field", async () => {
+  const daemon = await startDaemon({ toml: '[jobs.a]\nrun = "true"\n' });
+  try {
+    const cron = "0 0 30 2 *";
+    const bad = join(daemon.dir, "bad.toml");
+    writeFileSync(bad, `[jobs.a]\nrun = "true"\nschedule = "${cron}"\n`);
+    const runs = [
+      await daemon.jobctl(["schedule", "a", "--cron", cron]),
+      await daemon.jobctl(["schedule", "a", "--cron", cron, "--dry-run"]),
+      await runJobctl(["next", cron]),
+      await runJobctl(["check", "--config", bad]),
+    ];
+    for (const { code, stdout, stderr } of runs) {
+      assert.equal(code, 2);
+      assert.match(stdout + stderr, /day of month \W*30\W* never comes in month/);
+    }
+    const picked = await daemon.jobctl(["schedule", "a", "--cron", "H H * * *"]);
+    assert.equal(picked.code, 0, picked.stderr);
+    const { stdout } = await daemon.jobctl(["list", "schedules"]);
+    assert.match(JSON.parse(stdout)[0].crontab, /^\d+ \d+ \* \* \*$/);
+  } finally {
+    await daemon.stop();
+  }
+});
+
 const PAGE = readFileSync(new URL("../../docs/cron.md", import.meta.url), "utf8");
 for (const [line] of PAGE.matchAll(/^jobctl next .*$/gm)) {
   test(`docs/cron.md: ${line} works as it stands`, async () => {

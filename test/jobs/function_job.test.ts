@@ -1,3 +1,4 @@
+import { NO_HANDLERS } from "../../src/core/job.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeSignature } from "../../src/core/convert.ts";
@@ -58,7 +59,7 @@ test("resolveFunctionJob() keeps this of a definition in its handlers", () => {
     },
   } satisfies JobInput;
   const { source, hasHandler } = resolveFunctionJob(input, INHERITED);
-  assert.deepEqual(hasHandler, { onComplete: true, onTerminate: false, onStateChange: false });
+  assert.deepEqual(hasHandler, { ...NO_HANDLERS, onComplete: true });
   assert.ok(source.type === "function");
   assert.equal(source.handlers.onComplete?.(null as never, []), input);
 });

@@ -68,7 +68,12 @@ test("loadJobs() loads functions, definitions and arrays, each with its signatur
     keepSuccessMs: 3_600_000,
     keepFailureMs: 3_600_000,
   });
-  assert.deepEqual(named.hasHandler, { onComplete: true, onTerminate: false, onStateChange: true });
+  assert.deepEqual(named.hasHandler, {
+    onComplete: true,
+    onTerminate: false,
+    retryDelay: false,
+    onStateChange: true,
+  });
   assert.equal(named.description, "Named.");
   assert.equal(named.registeredAt, NOW_MS);
   assert.ok(source.type === "module");

@@ -33,3 +33,27 @@ test("scheduleJob() with a cron of undefined schedules now", async () => {
     await manager.stop();
   }
 });
+
+test("fault 41: registerJob() and scheduleRecurring() refuse a date that never comes, naming the field, in 50 ms", async () => {
+  const manager = new Manager();
+  await manager.start();
+  try {
+    manager.registerJob({ kind: "work", run() {} });
+    const cron = "0 0 30 2 *";
+    const names = /day of month "30" never comes in month "2"/;
+    const start = performance.now();
+    assert.throws(() => manager.registerJob({ kind: "never", schedule: cron, run() {} }), names);
+    await assert.rejects(manager.scheduleRecurring("work", { cron }), names);
+    assert.ok(performance.now() - start < 50);
+  } finally {
+    await manager.stop();
+  }
+});
+
+test("registerJob() picks for H by the job's kind", () => {
+  const manager = new Manager();
+  const cronOf = (kind: string) =>
+    manager.registerJob({ kind, schedule: "H H * * *", run() {} }).schedules[0]!.spec.cron;
+  assert.match(cronOf("a")!, /^\d+ \d+ \* \* \*$/);
+  assert.notEqual(cronOf("b"), cronOf("c"));
+});

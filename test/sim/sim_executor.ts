@@ -62,7 +62,9 @@ export class SimExecutor implements Executor {
 
   resize(): void {}
 
-  async notify(): Promise<void> {}
+  async handle(): Promise<null> {
+    return null;
+  }
 
   stats() {
     return { alive: this.#live.size, busy: this.#live.size };

@@ -16,6 +16,7 @@ export const SIM_OPTIONS: JobOptions = {
   ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
+  deadlineMs: 0,
   killAfterMs: 1_000,
   retry: { max: 2, backoff: "exponential", initialMs: 500, capMs: 5_000, jitter: 0.2 },
   crashesMax: 3,

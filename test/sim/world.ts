@@ -1,5 +1,5 @@
 import type { Instance } from "../../src/core/instance.ts";
-import type { JobDefinition } from "../../src/core/job.ts";
+import { type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
 import type { JobSchedule } from "../../src/core/job.ts";
 import { isFinal } from "../../src/core/state.ts";
 import { nextTickOf } from "../../src/core/ticks.ts";
@@ -323,7 +323,7 @@ function definitions(): readonly JobDefinition[] {
     signature: { parameters: [], resultCount: 0, isTyped: false, warnings: [] },
     options: SIM_OPTIONS,
     schedules: schedulesOf(kind),
-    hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+    hasHandler: NO_HANDLERS,
     registeredAt: 0,
   }));
 }

@@ -35,6 +35,7 @@ const instanceOf = (given: Partial<Instance> = {}): Instance => ({
   retryOf: null,
   version: null,
   progress: null,
+  redrivenAs: null,
   deadlineAt: null,
   retryMax: 1,
   crashesMax: 1,

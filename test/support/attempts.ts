@@ -25,6 +25,7 @@ const OPTIONS: JobOptions = {
   ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
+  deadlineMs: 0,
   killAfterMs: 10_000,
   retry: { max: 0, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 },
   crashesMax: 3,
@@ -48,7 +49,7 @@ export function makeJob(
     signature,
     options: { ...OPTIONS, ...options },
     schedules: [],
-    hasHandler: { onComplete: true, onTerminate: true, onStateChange: true },
+    hasHandler: { onComplete: true, onTerminate: true, retryDelay: true, onStateChange: true },
     registeredAt: 0,
   };
 }
@@ -141,6 +142,7 @@ export function makeInstance(
     retryOf: null,
     version: null,
     progress: null,
+    redrivenAs: null,
     deadlineAt: null,
     retryMax: 0,
     crashesMax: 3,

@@ -18,7 +18,7 @@ function defaultText(path: string, key: Key<unknown>, isJob: boolean): string {
   if (key.reader === null) return "";
   if (key.initial !== undefined) return `\`${JSON.stringify(key.initial)}\``;
   const isInherited = isJob &&
-    /^(priority|timeout$|kill|overlap|misfire|jitter|crash|retry|keep|output)/
+    /^(priority|timeout$|deadline|on_crash|kill|overlap|misfire|jitter|crash|retry|keep|output)/
       .test(path);
   return isInherited ? `\`defaults.${path}\`` : "none";
 }

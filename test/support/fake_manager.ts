@@ -1,6 +1,6 @@
 import { JobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
-import { JOB_DEFAULTS, type JobDefinition } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
 import { isFinal } from "../../src/core/state.ts";
 import type { JobState } from "../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent } from "../../src/manager/api.ts";
@@ -19,6 +19,7 @@ export function fakeJob(kind: string, options: Partial<JobDefinition> = {}): Job
       ...JOB_DEFAULTS,
       priority: 5,
       timeoutMs: 0,
+      deadlineMs: 0,
       killAfterMs: 10_000,
       retry: { max: 0, backoff: "fixed", initialMs: 1, capMs: 1, jitter: 0 },
       crashesMax: 3,
@@ -28,7 +29,7 @@ export function fakeJob(kind: string, options: Partial<JobDefinition> = {}): Job
       output: { bytesMax: 1_048_576, linesMax: 10_000 },
     },
     schedules: [],
-    hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+    hasHandler: NO_HANDLERS,
     registeredAt: START,
     ...options,
   };
@@ -64,6 +65,7 @@ export function fakeInstance(index: number, options: Partial<Instance> = {}): In
     retryOf: null,
     version: null,
     progress: null,
+    redrivenAs: null,
     deadlineAt: null,
     retryMax: 0,
     crashesMax: 3,

@@ -11,6 +11,7 @@ export const OPTIONS: JobOptions = {
   ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
+  deadlineMs: 0,
   killAfterMs: 10_000,
   retry: { max: 0, backoff: "exponential", initialMs: 10_000, capMs: 3_600_000, jitter: 0.2 },
   crashesMax: 3,

@@ -1,11 +1,12 @@
 import { encodeError } from "../../src/core/encode.ts";
 import { JobError } from "../../src/core/errors.ts";
-import type { Instance } from "../../src/core/instance.ts";
+import type { ErrorInfo, Instance } from "../../src/core/instance.ts";
 import {
   JOB_DEFAULTS,
   type JobDefinition,
   type JobOptions,
   type JobSchedule,
+  NO_HANDLERS,
 } from "../../src/core/job.ts";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
 import type { JobState } from "../../src/core/state.ts";
@@ -22,6 +23,7 @@ import type {
   AttemptSink,
   AttemptTask,
   Executor,
+  HandlerTask,
 } from "../../src/worker/executor.ts";
 import { SimClock } from "./sim_clock.ts";
 
@@ -84,6 +86,9 @@ export class ScriptedExecutor implements Executor {
   isStopped = false;
   /** Called with each attempt as it starts; null leaves it to the test. */
   onRun: ((attempt: ScriptedAttempt) => void) | null = null;
+  onTerminate:
+    | ((error: ErrorInfo, log: HandlerTask["log"]) => Promise<AttemptOutcome | null>)
+    | null = null;
   onNotify: ((state: JobState) => Promise<void>) | null = null;
 
   async start(): Promise<void> {}
@@ -101,9 +106,11 @@ export class ScriptedExecutor implements Executor {
     return attempt;
   }
 
-  async notify({ instance, state }: { instance: Instance; state: JobState }): Promise<void> {
-    await this.onNotify?.(state);
-    this.notified.push({ id: instance.id, state });
+  async handle({ instance, call, log }: HandlerTask): Promise<AttemptOutcome | null> {
+    if (call.type === "terminate") return await this.onTerminate?.(call.error, log) ?? null;
+    await this.onNotify?.(call.state);
+    this.notified.push({ id: instance.id, state: call.state });
+    return { type: "ok", resultsJson: "[]" };
   }
 
   stats() {
@@ -168,6 +175,7 @@ const OPTIONS: JobOptions = {
   ...JOB_DEFAULTS,
   priority: 5,
   timeoutMs: 0,
+  deadlineMs: 0,
   killAfterMs: 1_000,
   retry: { max: 0, backoff: "fixed", initialMs: 1_000, capMs: 60_000, jitter: 0 },
   crashesMax: 3,
@@ -200,6 +208,7 @@ export function jobOf(
     readonly options?: Partial<JobOptions>;
     readonly schedules?: readonly JobSchedule[];
     readonly onStateChange?: boolean;
+    readonly hasHandler?: Partial<JobDefinition["hasHandler"]>;
   } = {},
 ): JobDefinition {
   return {
@@ -210,8 +219,8 @@ export function jobOf(
     options: { ...OPTIONS, ...input.options },
     schedules: input.schedules ?? [],
     hasHandler: {
-      onComplete: false,
-      onTerminate: false,
+      ...NO_HANDLERS,
+      ...input.hasHandler,
       onStateChange: input.onStateChange ?? false,
     },
     registeredAt: 0,

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 
 // Jobs for the tests of executors: each shows one way in which job code can behave.
 
@@ -61,6 +60,14 @@ const returned: Record<string, () => unknown> = {
     }),
   large: () => "x".repeat(3_000_000),
 };
+
+function misbehave(how: string) {
+  console.log("in the handler");
+  if (how.endsWith("spin")) { for (;;); }
+  if (how.endsWith("exit")) process.exit(0);
+  if (how.endsWith("kill")) process.kill(process.pid, "SIGKILL");
+  if (how.endsWith("throw")) throw new Error("handler");
+}
 
 export default [
   { kind: "noop", run: () => {} },
@@ -149,10 +156,9 @@ export default [
   {
     kind: "late",
     run: () => {
-      // Nothing that holds the worker busy, and no timer: it comes when the result is on its way.
-      void readFile("/proc/self/stat").then(() => {
+      setTimeout(() => {
         throw new Error("too late");
-      });
+      }, 5);
     },
   },
   {
@@ -222,6 +228,36 @@ export default [
     onStateChange: (instance: Any, state: string) => {
       appendFileSync(instance.arguments[0], `${state} ${instance.state}\n`);
     },
+  },
+  {
+    kind: "badHandler",
+    run: (how: string) => {
+      if (how.startsWith("fail")) throw new Error("original");
+      return 1;
+    },
+    onComplete: (instance: Any) => misbehave(instance.arguments[0]),
+    onTerminate: (instance: Any) => misbehave(instance.arguments[0]),
+  },
+  { kind: "snooze", run: (context: Any, delay: Any) => context.snooze(delay) },
+  { kind: "discard", run: (context: Any, reason: string) => context.discard(reason) },
+  {
+    kind: "cleanUp",
+    run: (signal: AbortSignal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    onTerminate: async (instance: Any, error: Error) => {
+      await sleep(300);
+      instance.log.info(`cleaned up after ${error.name}`);
+      return null;
+    },
+  },
+  {
+    kind: "lateTerminate",
+    run: () => process.exit(3),
+    onTerminate: (instance: Any, error: Error) => {
+      instance.log.info(`${error.name} ${process.pid}`);
+      return instance.arguments[0] === "resolve" ? null : new Error("replaced");
+    },
+    retryDelay: () => "7s",
   },
   { kind: "deaf", run: () => void process.removeAllListeners("message") },
 ];

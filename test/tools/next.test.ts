@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { nextRuns } from "../../src/tools/next.ts";
 import { formatLocal } from "../../src/core/local_time.ts";
 import { formatRelative } from "../../src/tools/run_times.ts";
-import { JOB_DEFAULTS, type JobDefinition } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/core/schedule.ts";
 
@@ -20,7 +20,7 @@ function jobOf(kind: string, crons: readonly string[]): JobDefinition {
       spec: { cron, everyMs: null, timezone: "Asia/Tokyo", ...SCHEDULE_DEFAULTS },
       arguments: [],
     })),
-    hasHandler: { onComplete: false, onTerminate: false, onStateChange: false },
+    hasHandler: NO_HANDLERS,
     registeredAt: NOW,
   };
 }

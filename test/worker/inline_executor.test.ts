@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ErrorInfo } from "../../src/core/instance.ts";
 import type { JobFunction, JobHandlers, JobOptions } from "../../src/core/job.ts";
 import type { Signature } from "../../src/core/signature.ts";
-import { silentLogger } from "../../src/platform/logger.ts";
+import { type AttemptOutcome, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
 import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
 import {
   commandJob,
@@ -25,7 +26,7 @@ interface Setting {
 function begin(run: JobFunction, setting: Setting = {}) {
   const clock = new SimClock();
   const sink = new RecordingSink();
-  const executor = createInlineExecutor({ clock, logger: silentLogger });
+  const executor = createInlineExecutor({ clock });
   const source = { type: "function", run, handlers: setting.handlers ?? {} } as const;
   const job = makeJob("inline", source, setting.options, setting.signature);
   const instance = makeInstance(job, setting.args);
@@ -140,7 +141,7 @@ test("inline run() is aborted at the lease's deadline unless it is extended", as
   assert.ok(ended.type === "aborted" && ended.cause === "lease");
 });
 
-test("inline onComplete() is given the results and its error fails the attempt", async () => {
+test("inline onComplete() is given the results and its error is logged", async () => {
   const seen: unknown[] = [];
   const good = begin(() => "r", { handlers: { onComplete: (_, results) => seen.push(results) } });
   assert.equal((await good.attempt.outcome).type, "ok");
@@ -152,8 +153,175 @@ test("inline onComplete() is given the results and its error fails the attempt",
       },
     },
   });
-  const outcome = await bad.attempt.outcome;
-  assert.ok(outcome.type === "error" && outcome.error.message === "late");
+  assert.deepEqual(await bad.attempt.outcome, { type: "ok", resultsJson: '["r"]' });
+  assert.deepEqual(bad.sink.messages("system"), ["onComplete failed: late"]);
+});
+
+for (const handler of ["onComplete", "onTerminate"] as const) {
+  test(`inline ${handler}() is given up on when it does not end`, async () => {
+    const { clock, attempt, sink } = begin(() => {
+      if (handler === "onTerminate") throw new Error("original");
+    }, { handlers: { [handler]: never } });
+    let outcome: unknown;
+    void attempt.outcome.then((value) => outcome = value);
+    await clock.advance(HANDLER_MS_MAX - 1);
+    assert.equal(outcome, undefined);
+    await clock.advance(1);
+    const wanted = handler === "onComplete" ? "ok" : "error";
+    assert.equal((outcome as unknown as AttemptOutcome).type, wanted);
+    assert.match(sink.messages("system")[0]!, /^A handler did not end within 10000 ms/);
+  });
+}
+
+test("inline onTerminate() undoes a timeout when it answers null", async () => {
+  const seen: string[] = [];
+  const { clock, attempt } = begin(
+    (signal: AbortSignal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stop")))),
+    {
+      signature: injectedSignature("AbortSignal"),
+      options: { timeoutMs: 1_000 },
+      handlers: { onTerminate: (_, error) => (seen.push(error.name), null) },
+    },
+  );
+  await clock.advance(1_000);
+  assert.deepEqual(await attempt.outcome, { type: "ok", resultsJson: "[]" });
+  assert.deepEqual(seen, ["TimeoutError"]);
+});
+
+for (
+  const [what, answer, wish] of [
+    ["milliseconds", () => 1_500, 1_500],
+    ["a duration", async () => "2m", 120_000],
+    ["null", () => null, "never"],
+    ["undefined", () => undefined, undefined],
+    ["something else", () => ({}), undefined],
+    ["a negative number", () => -1, undefined],
+    ["a throw", () => {
+      throw new Error("no");
+    }, undefined],
+  ] as const
+) {
+  test(`inline retryDelay() says when to try again when it answers ${what}`, async () => {
+    const { attempt, sink } = begin(() => {
+      throw new Error("original");
+    }, { handlers: { retryDelay: answer } });
+    const outcome = await attempt.outcome;
+    assert.ok(outcome.type === "error" && outcome.error.message === "original");
+    assert.equal(outcome.wish, wish);
+    const isNoted = ["something else", "a negative number", "a throw"].includes(what);
+    assert.equal(sink.messages("system").length, isNoted ? 1 : 0);
+  });
+}
+
+for (
+  const [how, run] of [
+    ["throws", (context) => context.snooze("5m")],
+    ["is caught and the function returns", (context) => {
+      try {
+        context.snooze(300_000);
+      } catch {
+        return "done";
+      }
+    }],
+    ["is caught and something else is thrown", (context) => {
+      try {
+        context.snooze("5m");
+      } catch {
+        throw new Error("other");
+      }
+    }],
+    ["is called again", (context) => {
+      try {
+        context.snooze(1);
+      } catch {
+        context.snooze("5m");
+      }
+    }],
+  ] as readonly (readonly [string, JobFunction])[]
+) {
+  test(`inline snooze() counts when it ${how}`, async () => {
+    const handlers = { onTerminate: () => assert.fail("called"), onComplete: () => assert.fail() };
+    const { attempt } = begin(run, { signature: injectedSignature("Context"), handlers });
+    assert.deepEqual(await attempt.outcome, { type: "snooze", delayMs: 300_000 });
+  });
+}
+
+for (const delay of [-1, NaN, "soon", null, "200y"]) {
+  test(`inline snooze() refuses ${JSON.stringify(delay)}`, async () => {
+    const { attempt } = begin((context) => context.snooze(delay), {
+      signature: injectedSignature("Context"),
+    });
+    const outcome = await attempt.outcome;
+    assert.ok(outcome.type === "error" && outcome.wish === undefined);
+    assert.equal(outcome.error.name, "JobError");
+  });
+}
+
+test("inline discard() fails without a retry, after onTerminate had its say", async () => {
+  const signature = injectedSignature("Context");
+  const plain = begin((context) => context.discard("user is gone"), {
+    signature,
+    handlers: { retryDelay: () => assert.fail("called") },
+  });
+  const outcome = await plain.attempt.outcome;
+  assert.ok(outcome.type === "error" && outcome.wish === "discarded");
+  assert.deepEqual([outcome.error.name, outcome.error.message], ["Discarded", "user is gone"]);
+  const undone = begin((context) => {
+    try {
+      context.discard();
+    } catch {
+      return 1;
+    }
+  }, { signature, handlers: { onTerminate: () => null } });
+  assert.deepEqual(await undone.attempt.outcome, { type: "ok", resultsJson: "[]" });
+});
+
+test("inline snooze() does not outlive a cancel or a timeout", async () => {
+  for (const cause of ["canceled", "timeout", "drain"] as const) {
+    const { attempt, clock } = begin(
+      (context) =>
+        new Promise((_, reject) =>
+          context.signal.addEventListener("abort", () => {
+            try {
+              context.snooze(1);
+            } catch (error) {
+              reject(error);
+            }
+          })
+        ),
+      { signature: injectedSignature("Context") },
+    );
+    await clock.settle();
+    attempt.abort(cause);
+    const outcome = await attempt.outcome;
+    assert.ok(outcome.type === "aborted" && outcome.cause === cause);
+  }
+});
+
+test("inline handle() asks onTerminate of an attempt that is gone", async () => {
+  const executor = createInlineExecutor({ clock: new SimClock() });
+  const source = {
+    type: "function",
+    run: () => {},
+    handlers: {
+      onTerminate: (_: unknown, error: Error) =>
+        error.name === "WorkerKilledError" ? null : undefined,
+      retryDelay: () => 7,
+    },
+  } as const;
+  const job = makeJob("late", source);
+  const ask = (error: ErrorInfo) =>
+    executor.handle({
+      job,
+      instance: makeInstance(job),
+      call: { type: "terminate", error },
+      log() {},
+    });
+  const killed = { name: "WorkerKilledError", message: "killed" };
+  assert.deepEqual(await ask(killed), { type: "ok", resultsJson: "[]" });
+  const exited = { name: "WorkerExitError", message: "exit", exitCode: 3 };
+  assert.deepEqual(await ask(exited), { type: "error", error: exited, wish: 7 });
 });
 
 for (
@@ -200,7 +368,7 @@ test("inline log writes nothing when the attempt has ended", async () => {
 });
 
 test("inline run() executes a module when the job asks for it", async () => {
-  const executor = createInlineExecutor({ clock: new SimClock(), logger: silentLogger });
+  const executor = createInlineExecutor({ clock: new SimClock() });
   const job = moduleJob("pid");
   const task = { job, instance: makeInstance(job), deadlineMs: 60_000 };
   const outcome = await executor.run(task, new RecordingSink()).outcome;
@@ -208,14 +376,14 @@ test("inline run() executes a module when the job asks for it", async () => {
 });
 
 test("inline run() refuses a command", async () => {
-  const executor = createInlineExecutor({ clock: new SimClock(), logger: silentLogger });
+  const executor = createInlineExecutor({ clock: new SimClock() });
   const job = commandJob(["/bin/true"]);
   const task = { job, instance: makeInstance(job), deadlineMs: 60_000 };
   assert.equal((await executor.run(task, new RecordingSink()).outcome).type, "error");
 });
 
-test("inline notify() resolves when the handler throws", async () => {
-  const executor = createInlineExecutor({ clock: new SimClock(), logger: silentLogger });
+test("inline handle() resolves when the handler throws", async () => {
+  const executor = createInlineExecutor({ clock: new SimClock() });
   const seen: string[] = [];
   const job = makeJob("state", {
     type: "function",
@@ -227,7 +395,14 @@ test("inline notify() resolves when the handler throws", async () => {
       },
     },
   });
-  await executor.notify({ job, instance: makeInstance(job), state: "completed" });
+  const sink = new RecordingSink();
+  await executor.handle({
+    job,
+    instance: makeInstance(job),
+    call: { type: "stateChange", state: "completed" },
+    log: (entries) => sink.log(entries),
+  });
+  assert.deepEqual(sink.messages(), ["onStateChange failed: no"]);
   assert.deepEqual(seen, ["completed completed"]);
 });
 

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import type { JobDefinition } from "../../src/core/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import type { AttemptOutcome, Executor } from "../../src/worker/executor.ts";
+import { type AttemptOutcome, type Executor, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../src/worker/process_executor.ts";
 import {
   injectedSignature,
@@ -57,7 +57,7 @@ async function outcomeOf(
 }
 
 function message(outcome: AttemptOutcome): string {
-  return outcome.type === "ok" ? "ok" : outcome.error.message;
+  return "error" in outcome ? outcome.error.message : outcome.type;
 }
 
 test("run() gives the results of a function in another process", async () => {
@@ -231,6 +231,76 @@ test("run() calls onComplete and onTerminate in the worker before its outcome", 
   }
 });
 
+for (const how of ["exit", "kill", "throw"]) {
+  test(`run() keeps the outcome when onComplete does ${how}`, async () => {
+    const { outcome, sink } = await outcomeOf(moduleJob("badHandler"), [how]);
+    assert.deepEqual(outcome, { type: "ok", resultsJson: "[1]" });
+    assert.match(
+      sink.messages("system")[0]!,
+      how === "throw" ? /^onComplete failed: handler$/ : /^A handler ended its worker with/,
+    );
+  });
+}
+
+for (const how of ["exit", "kill"]) {
+  test(`run() keeps the error when onTerminate does ${how}`, async () => {
+    const { outcome, sink } = await outcomeOf(moduleJob("badHandler"), [`fail ${how}`]);
+    assert.ok(outcome.type === "error" && outcome.error.message === "original");
+    assert.equal("isUnasked" in outcome, false);
+    assert.match(sink.messages("system")[0]!, /^A handler ended its worker with/);
+  });
+}
+
+test("run() kills a handler that spins and keeps the outcome", { timeout: 30_000 }, async () => {
+  const startMs = systemClock.now().monotonicMs;
+  const outcomes = await Promise.all([
+    outcomeOf(moduleJob("badHandler"), ["spin"], makeExecutor()),
+    outcomeOf(moduleJob("badHandler"), ["fail spin"], makeExecutor()),
+  ]);
+  const tookMs = systemClock.now().monotonicMs - startMs;
+  assert.deepEqual(outcomes.map(({ outcome }) => outcome.type), ["ok", "error"]);
+  for (const { sink } of outcomes) {
+    assert.match(sink.messages("system")[0]!, /^A handler did not end within 10000 ms/);
+  }
+  assert.ok(tookMs >= HANDLER_MS_MAX && tookMs < HANDLER_MS_MAX + 5_000, `took ${tookMs} ms`);
+});
+
+test("run() lets onTerminate clean up after a timeout and undo it", async () => {
+  const signature = injectedSignature("AbortSignal");
+  const job = moduleJob("cleanUp", { timeoutMs: 100, killAfterMs: 200 }, signature);
+  const { outcome, sink } = await outcomeOf(job);
+  assert.deepEqual(outcome, { type: "ok", resultsJson: "[]" });
+  assert.deepEqual(sink.messages(), ["cleaned up after TimeoutError"]);
+});
+
+test("handle() asks the handlers of an attempt whose worker is gone in another one", async () => {
+  const job = moduleJob("lateTerminate");
+  for (const how of ["resolve", "replace"]) {
+    const { outcome, sink } = await outcomeOf(job, [how]);
+    assert.ok(outcome.type === "error" && outcome.isUnasked && outcome.error.exitCode === 3);
+    const answer = await shared.handle({
+      job,
+      instance: makeInstance(job, [how]),
+      call: { type: "terminate", error: outcome.error },
+      log: (entries) => sink.log(entries),
+    });
+    assert.match(sink.messages("job")[0]!, /^WorkerExitError \d+$/);
+    if (how === "resolve") assert.deepEqual(answer, { type: "ok", resultsJson: "[]" });
+    else {assert.ok(
+        answer?.type === "error" && answer.error.message === "replaced" && answer.wish === 7_000,
+      );}
+  }
+});
+
+test("run() gives what snooze() and discard() say", async () => {
+  const signature = injectedSignature("Context, ");
+  const snoozed = await outcomeOf(moduleJob("snooze", {}, signature), ["90s"]);
+  assert.deepEqual(snoozed.outcome, { type: "snooze", delayMs: 90_000 });
+  const { outcome } = await outcomeOf(moduleJob("discard", {}, signature), ["no use"]);
+  assert.ok(outcome.type === "error" && outcome.wish === "discarded");
+  assert.equal(outcome.error.message, "no use");
+});
+
 test("run() stops a spinning job at its timeout, and the next attempt runs", async () => {
   const executor = makeExecutor();
   const startMs = systemClock.now().monotonicMs;
@@ -379,13 +449,13 @@ test("run() gives the entries of ctx.log with their levels", async () => {
   );
 });
 
-test("notify() tells the states of one instance in their order", async () => {
+test("handle() tells the states of one instance in their order", async () => {
   const job = moduleJob("state");
   const file = join(folder, "states");
   const instance = makeInstance(job, [file]);
   await Promise.all(
     (["scheduled", "processing", "completed"] as const).map((state) =>
-      shared.notify({ job, instance, state })
+      shared.handle({ job, instance, call: { type: "stateChange", state }, log() {} })
     ),
   );
   assert.equal(
@@ -394,9 +464,13 @@ test("notify() tells the states of one instance in their order", async () => {
   );
 });
 
-test("notify() resolves when the handler fails", async () => {
+test("handle() resolves when the handler fails", async () => {
   const job = moduleJob("state");
-  await shared.notify({ job, instance: makeInstance(job, ["/nonexistent/x"]), state: "canceled" });
+  const sink = new RecordingSink();
+  const call = { type: "stateChange", state: "canceled" } as const;
+  const instance = makeInstance(job, ["/proc/nonexistent/x"]);
+  await shared.handle({ job, instance, call, log: (entries) => sink.log(entries) });
+  assert.match(sink.messages("system")[0]!, /^onStateChange failed: ENOENT/);
 });
 
 test("resize() ends surplus workers when they are idle", async () => {

@@ -16,7 +16,10 @@ function named(name: string, calls: string[]): Executor {
       const outcome = Promise.resolve({ type: "ok", resultsJson: "[]" } as const);
       return { outcome, extend() {}, abort() {} };
     },
-    notify: async () => note("notify"),
+    async handle() {
+      note("handle");
+      return null;
+    },
     resize: (count) => note(`resize ${count}`),
     stats: () => ({ alive: 2, busy: 1 }),
   };
@@ -44,8 +47,13 @@ for (const [what, job, wanted] of routes) {
     });
     const task = makeTask(job);
     executor.run(task, new RecordingSink());
-    await executor.notify({ job, instance: task.instance, state: "completed" });
-    assert.deepEqual(calls, [`${wanted} run`, `${wanted} notify`]);
+    await executor.handle({
+      job,
+      instance: task.instance,
+      call: { type: "stateChange", state: "completed" },
+      log() {},
+    });
+    assert.deepEqual(calls, [`${wanted} run`, `${wanted} handle`]);
   });
 }
 

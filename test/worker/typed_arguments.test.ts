@@ -38,7 +38,7 @@ async function seenBy(executor: Executor, job: JobDefinition, given: unknown): P
 }
 
 const executors: Readonly<Record<string, Executor>> = {
-  inline: createInlineExecutor({ clock: systemClock, logger: silentLogger }),
+  inline: createInlineExecutor({ clock: systemClock }),
   process: createProcessExecutor({
     clock: systemClock,
     logger: silentLogger,

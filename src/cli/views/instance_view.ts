@@ -78,7 +78,6 @@ function record(instance: JobInstance): PlainRecord {
     timeout: formatDuration(Number(instance.timeoutMs)),
     progress: instance.progress &&
       { done: instance.progress.done, total: instance.progress.total },
-    version: instance.codeVersion,
     attempts: instance.attempts,
     failures: instance.failures || undefined,
     crashes: instance.crashes || undefined,
@@ -123,7 +122,6 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     "max_retries",
     "timeout",
     "progress",
-    "version",
     "attempts",
     "failures",
     "crashes",

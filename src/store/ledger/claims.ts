@@ -4,7 +4,7 @@ import { checkBatch, checkLimit } from "./checks.ts";
 import { Gate } from "./gate.ts";
 import { claimLimited } from "./limited_claims.ts";
 import { compareReady, type ReadyKey, readyKeyOf, type Row } from "./row.ts";
-import { claimInstance } from "./rules.ts";
+import { claimInstance, expireAt, passDeadline } from "./rules.ts";
 import { finishAttempt } from "./settle.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -23,6 +23,7 @@ export function claim(
   if (firstLater !== null && firstLater <= moment.wallMs) {
     state.promote(moment.wallMs, PROMOTE_MAX);
   }
+  if (hasPassedDeadlines(state, moment)) return [];
   openQueues(state, moment, request, gate);
   const kinds = claimableKinds(state, moment, request.kinds);
   if (kinds.length === 0) return [];
@@ -40,6 +41,13 @@ export function claim(
   }
   if (kinds.length === 1) return state.tables.ready(kinds[0]!, request.limit).map(take);
   return takeAcross(state, kinds, request.limit).map(take);
+}
+
+/** Whether something waits past its deadline: nothing is claimed until {@link reap}, which is asked for, has ended it. */
+function hasPassedDeadlines(state: LedgerState, moment: Moment): boolean {
+  if (state.tables.pastDeadline(moment.wallMs, 1).length === 0) return false;
+  state.hints.push({ type: "deadlines" });
+  return true;
 }
 
 /** Let the queues go whose hold has ended, or was by other limits. */
@@ -118,7 +126,7 @@ export function renew(
   });
 }
 
-/** Take back what lost its lease. */
+/** Take back what lost its lease, and end what waits past its deadline. */
 export function reap(state: LedgerState, moment: Moment, limit: number): readonly Instance[] {
   checkLimit(limit, "reap");
   const lost: Row[] = [];
@@ -127,7 +135,16 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
     lost.push(lease.row);
     if (lost.length === limit) break;
   }
-  return lost.map((row) => loseAttempt(state, moment, row));
+  const taken = lost.map((row) => loseAttempt(state, moment, row));
+  const left = limit - taken.length;
+  const late = left === 0 ? [] : state.tables.pastDeadline(moment.wallMs, left);
+  return [...taken, ...late.map((row) => endWaiting(state, moment, row))];
+}
+
+function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {
+  const { instance } = passDeadline(row.instance, row.instance.error, moment.at);
+  state.update(row, { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) });
+  return instance;
 }
 
 /** The worker or the node of a processing row is lost. */

@@ -6,11 +6,13 @@ export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] 
   let dueAt = Infinity;
   let hasSchedules = false;
   let hasPauses = false;
+  let hasDeadlines = false;
   const claims: ClaimKey[] = [];
   for (const hint of hints) {
     if (hint.type === "instances") dueAt = Math.min(dueAt, hint.dueAt);
     else if (hint.type === "cancel") claims.push(...hint.claims);
     else if (hint.type === "schedules") hasSchedules = true;
+    else if (hint.type === "deadlines") hasDeadlines = true;
     else hasPauses = true;
   }
   const merged: ChangeHint[] = [];
@@ -18,5 +20,6 @@ export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] 
   if (hasSchedules) merged.push({ type: "schedules" });
   if (claims.length > 0) merged.push({ type: "cancel", claims });
   if (hasPauses) merged.push({ type: "pauses" });
+  if (hasDeadlines) merged.push({ type: "deadlines" });
   return merged;
 }

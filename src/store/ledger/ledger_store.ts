@@ -35,6 +35,7 @@ import { mergeHints } from "./hints.ts";
 import { appendLogs } from "./logs.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
 import { listHistory, listInstances, listLogs } from "./reads.ts";
+import { redrive } from "./redrive.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
 import { stateIndex } from "./row.ts";
 import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
@@ -145,6 +146,16 @@ export class LedgerStore implements Store {
 
   reap(request: { readonly at: Instant; readonly limit: number }) {
     return this.#write("reap", request.at, (state, moment) => reap(state, moment, request.limit));
+  }
+
+  redrive(
+    request: {
+      readonly at: Instant;
+      readonly instances: readonly NewInstance[];
+      readonly isForced: boolean;
+    },
+  ) {
+    return this.#write("redrive", request.at, (state, moment) => redrive(state, moment, request));
   }
 
   appendLogs(request: { readonly at: Instant; readonly appends: readonly LogAppend[] }) {

@@ -13,14 +13,22 @@ export function appendLogs(
   checkBatch(appends.length, "append logs of");
   const stale: ClaimKey[] = [];
   for (const { id, fence, logs, progress } of appends) {
-    const lease = state.heldLease({ id, fence });
+    const lease = fence === 0 ? unclaimed(state, id) : state.heldLease({ id, fence });
     if (!lease) {
       stale.push({ id, fence });
       continue;
     }
-    writeLogs(state, progress ? noteProgress(state, lease, progress) : lease, logs);
+    if (fence === 0) addLines(state, lease, { fence, logs });
+    else writeLogs(state, progress ? noteProgress(state, lease, progress) : lease, logs);
   }
   return stale;
+}
+
+/** Where lines without a claim go. */
+function unclaimed(state: LedgerState, id: string): Lease | undefined {
+  const row = state.tables.get(id);
+  if (!row) return undefined;
+  return { row, untilMs: 0, logCount: state.tables.lastLogSeq(row.seq, 0) };
 }
 
 function noteProgress(state: LedgerState, lease: Lease, progress: Progress): Lease {
@@ -34,7 +42,17 @@ function noteProgress(state: LedgerState, lease: Lease, progress: Progress): Lea
 /** Write lines under a lease, numbered after those before them. */
 export function writeLogs(state: LedgerState, lease: Lease, logs: readonly LogEntry[]): void {
   if (logs.length === 0) return;
-  const { id, attempt, fence } = lease.row.instance;
+  const { id, fence } = lease.row.instance;
+  addLines(state, lease, { fence, logs });
+  state.setLease(id, { ...lease, logCount: lease.logCount + logs.length });
+}
+
+function addLines(
+  state: LedgerState,
+  { row, logCount }: Lease,
+  { fence, logs }: { readonly fence: number; readonly logs: readonly LogEntry[] },
+): void {
+  const { attempt } = row.instance;
   const rows = logs.map((entry, index) => ({
     at: Math.floor(entry.at),
     level: entry.level,
@@ -42,9 +60,8 @@ export function writeLogs(state: LedgerState, lease: Lease, logs: readonly LogEn
     source: entry.source,
     attempt,
     fence,
-    seq: lease.logCount + index + 1,
+    seq: logCount + index + 1,
   }));
   state.isDirty = true;
-  state.tables.addLogs(lease.row, rows);
-  state.setLease(id, { ...lease, logCount: lease.logCount + rows.length });
+  state.tables.addLogs(row, rows);
 }

@@ -70,6 +70,7 @@ export function acceptInstance(input: NewInstance, at: number): Instance {
     version: null,
     progress: null,
     deadlineAt: input.deadlineAt === null ? null : Math.ceil(input.deadlineAt),
+    redrivenAs: null,
     retryMax: input.retryMax,
     crashesMax: input.crashesMax,
     timeoutMs: input.timeoutMs,
@@ -160,6 +161,12 @@ export function settleInstance(
       }
       return again({ ...instance, crashes }, { dueAt: outcome.dueAt, reason: "lost", error }, at);
     }
+    case "snooze":
+      return again(instance, {
+        dueAt: outcome.dueAt,
+        reason: "snoozed",
+        error: instance.error,
+      }, at);
     case "release":
       return again(instance, {
         dueAt: outcome.dueAt,
@@ -177,18 +184,37 @@ function end(
   return { instance: { ...instance, ...how, settledAt: at }, departure: null };
 }
 
+/** Whether an instance that is due at `dueAt` must have ended by then. */
+function isPastDeadline({ deadlineAt }: Instance, dueAt: number): boolean {
+  return deadlineAt !== null && dueAt >= deadlineAt;
+}
+
+/** An instance that waits or would wait beyond its deadline, at its end. */
+export function passDeadline(instance: Instance, error: ErrorInfo | null, at: number): Step {
+  const deadline = new Date(instance.deadlineAt!).toISOString();
+  const passed = { name: "TimeoutError", message: `Not completed by its deadline ${deadline}` };
+  return end(instance, {
+    state: "timedOut",
+    reason: "deadline",
+    error: error ?? passed,
+  }, at);
+}
+
 function again(
   instance: Instance,
   how: { dueAt: number; reason: Reason; error: ErrorInfo | null },
   at: number,
 ): Step {
+  const dueAt = Math.ceil(how.dueAt);
+  // There will be no attempt in time, so nobody has to wait for it.
+  if (isPastDeadline(instance, dueAt)) return passDeadline(instance, how.error, at);
   return {
     instance: {
       ...instance,
       state: "scheduled",
       reason: how.reason,
       error: how.error,
-      dueAt: Math.ceil(how.dueAt),
+      dueAt,
       scheduledAt: at,
       node: null,
     },
@@ -217,10 +243,12 @@ export function isRepeated(
   if (departure) {
     if (outcome.type === "retry") return departure.reason === storable(outcome.reason);
     if (outcome.type === "crash") return departure.reason === "lost";
+    if (outcome.type === "snooze") return departure.reason === "snoozed";
     return outcome.type === "release" && departure.reason === "released";
   }
   if (instance.fence !== fence || !isFinal(instance.state)) return false;
   if (instance.cancelRequestedAt !== null) return instance.state === "canceled";
+  if (outcome.type !== "final" && instance.reason === "deadline") return true;
   if (outcome.type === "crash") return instance.reason === "lost";
   return outcome.type === "final" && outcome.state === instance.state &&
     storable(outcome.reason) === instance.reason &&

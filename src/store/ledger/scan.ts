@@ -1,4 +1,5 @@
-import { FINAL_STATES, JOB_STATES, type JobState } from "../../core/state.ts";
+import type { Instance } from "../../core/instance.ts";
+import { FINAL_STATES, isDeadState, JOB_STATES, type JobState } from "../../core/state.ts";
 import type { InstanceQuery } from "../store.ts";
 import { type Row, stateIndex } from "./row.ts";
 import type { LedgerState } from "./state.ts";
@@ -130,8 +131,9 @@ function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
     const isOpen = query.states?.every((one) => !FINAL_STATES.some((final) => final === one));
     return [{ type: isOpen ? "openSchedule" : "schedule", scheduleId: query.scheduleId }];
   }
-  if (!query.kinds && !query.states) return [{ type: "all" }];
-  const states: readonly JobState[] = query.states ? [...new Set(query.states)] : JOB_STATES;
+  if (!query.kinds && !query.states && !query.isDead) return [{ type: "all" }];
+  const asked: readonly JobState[] = query.states ? [...new Set(query.states)] : JOB_STATES;
+  const states = query.isDead ? asked.filter(isDeadState) : asked;
   const tracks: Track[] = [];
   for (const kind of query.kinds ? new Set(query.kinds) : state.counts.keys()) {
     const counts = state.counts.get(kind);
@@ -140,6 +142,11 @@ function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
     }
   }
   return tracks;
+}
+
+/** Whether an instance failed for good and was not run again. */
+export function isDead({ state, redrivenAs }: Instance): boolean {
+  return redrivenAs === null && isDeadState(state);
 }
 
 /** Whether an instance meets every condition of a query. */
@@ -151,6 +158,7 @@ export function matches({ instance }: Row, query: InstanceQuery): boolean {
     (query.scheduleId === undefined || instance.scheduleId === query.scheduleId) &&
     (query.uniqueKey === undefined || instance.uniqueKey === query.uniqueKey) &&
     (query.retryOf === undefined || instance.retryOf === query.retryOf) &&
+    (query.isDead === undefined || isDead(instance)) &&
     (query.after === undefined || instance.createdAt >= query.after) &&
     (query.before === undefined || instance.createdAt < query.before);
 }

@@ -133,12 +133,16 @@ export interface Tables {
   departureOf(seq: number, fence: number): Departure | null;
 
   addLogs(row: Row, logs: readonly LogRow[]): void;
+  /** Number of the last line of a fence; 0 for none. */
+  lastLogSeq(seq: number, fence: number): number;
   logs(stretch: LogStretch): readonly PlacedLog[];
   /** Delete the first lines of an instance; answers how many. */
   removeLogsOf(seq: number, limit: number): number;
   removeLogs(places: readonly number[]): number;
 
   expired(wallMs: number, limit: number): readonly Row[];
+  /** Waiting rows with `deadlineAt` ≤ `wallMs`, earliest first. */
+  pastDeadline(wallMs: number, limit: number): readonly Row[];
 
   getSchedule(id: string): ScheduleRecord | null;
   saveSchedule(record: ScheduleRecord): void;

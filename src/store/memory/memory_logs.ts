@@ -38,6 +38,16 @@ export class MemoryLogs {
     return lines;
   }
 
+  lastSeq(instanceSeq: number, fence: number): number {
+    for (
+      const [, , place] of this.#byInstance.get(instanceSeq)?.walk([0, 0, Infinity], true) ?? []
+    ) {
+      const { entry } = this.#lines.get(place)!;
+      if (entry.fence === fence) return entry.seq;
+    }
+    return 0;
+  }
+
   removeOf(instanceSeq: number, limit: number): number {
     const places: number[] = [];
     for (const [, , place] of this.#byInstance.get(instanceSeq)?.walk([0, 0, 0], false) ?? []) {

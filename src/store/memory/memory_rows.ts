@@ -45,6 +45,7 @@ export class MemoryRows {
   readonly #uniqueKeys = new KeyFamily();
   readonly #retries = new KeyFamily();
   readonly #expiring = new SortedKeys();
+  readonly #deadlines = new SortedKeys();
 
   get(id: string): Row | null {
     const seq = this.#seqById.get(id);
@@ -155,8 +156,16 @@ export class MemoryRows {
   }
 
   expired(wallMs: number, limit: number): readonly Row[] {
+    return this.#until(this.#expiring, wallMs, limit);
+  }
+
+  pastDeadline(wallMs: number, limit: number): readonly Row[] {
+    return this.#until(this.#deadlines, wallMs, limit);
+  }
+
+  #until(times: SortedKeys, wallMs: number, limit: number): readonly Row[] {
     const rows: Row[] = [];
-    for (const [at, , seq] of this.#expiring.walk(LOWEST, false)) {
+    for (const [at, , seq] of times.walk(LOWEST, false)) {
       if (at > wallMs || rows.length === limit) break;
       rows.push(this.#bySeq.get(seq)!);
     }
@@ -193,6 +202,8 @@ export class MemoryRows {
       this.#laterByKind.add(kind, [dueAt, 0, row.seq]);
     }
     if (row.expireAt !== null) this.#expiring.add([row.expireAt, 0, row.seq]);
+    const { deadlineAt } = row.instance;
+    if (row.isReady !== null && deadlineAt !== null) this.#deadlines.add([deadlineAt, 0, row.seq]);
   }
 
   #leave(row: Row): void {
@@ -207,6 +218,10 @@ export class MemoryRows {
       this.#laterByKind.delete(kind, [dueAt, 0, row.seq]);
     }
     if (row.expireAt !== null) this.#expiring.delete([row.expireAt, 0, row.seq]);
+    const { deadlineAt } = row.instance;
+    if (row.isReady !== null && deadlineAt !== null) {
+      this.#deadlines.delete([deadlineAt, 0, row.seq]);
+    }
   }
 
   #enterOpen({ seq, instance }: Row): void {

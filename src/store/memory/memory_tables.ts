@@ -182,6 +182,10 @@ export class MemoryTables implements Tables {
     this.#logs.add(row, logs);
   }
 
+  lastLogSeq(seq: number, fence: number): number {
+    return this.#logs.lastSeq(seq, fence);
+  }
+
   logs(stretch: LogStretch): readonly PlacedLog[] {
     return this.#logs.read(stretch);
   }
@@ -196,6 +200,10 @@ export class MemoryTables implements Tables {
 
   expired(wallMs: number, limit: number): readonly Row[] {
     return this.#rows.expired(wallMs, limit);
+  }
+
+  pastDeadline(wallMs: number, limit: number): readonly Row[] {
+    return this.#rows.pastDeadline(wallMs, limit);
   }
 
   getSchedule(id: string): ScheduleRecord | null {

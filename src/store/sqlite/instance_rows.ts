@@ -6,8 +6,8 @@ import type { Kinds } from "./kinds.ts";
 
 const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
   scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,
-  timeout_ms, keep_success_ms, keep_failure_ms, arguments, extra)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  timeout_ms, keep_success_ms, keep_failure_ms, arguments, deadline_at, extra)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 // SQLite rewrites the indexes of every column that a statement names, so each step names only what it moves.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
@@ -15,7 +15,7 @@ const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, proce
 const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
   cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ?, version = ? WHERE seq = ?`;
 const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, settled_at = ?,
-  expire_at = ?, cancel_at = ? WHERE seq = ?`;
+  expire_at = ?, cancel_at = ?, error = ? WHERE seq = ?`;
 const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
   node = NULL, failures = ?, crashes = ?, error = ?, version = ? WHERE seq = ?`;
 const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
@@ -23,7 +23,7 @@ const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 /** What few instances have. */
-type Extra = Partial<Pick<Instance, "progress" | "deadlineAt">>;
+type Extra = Partial<Pick<Instance, "progress" | "redrivenAs">>;
 
 /** Write a new row. */
 export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
@@ -34,7 +34,7 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
     ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), readyOf(row)],
     ...[i.priority, i.dueAt, i.createdAt, i.scheduledAt, queueKey, i.uniqueKey, i.scheduleId],
     ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
-    ...[i.keepFailureMs, i.argumentsJson, packExtra(i)],
+    ...[i.keepFailureMs, i.argumentsJson, i.deadlineAt, packExtra(i)],
   );
   insertReason(statements, row);
 }
@@ -52,7 +52,7 @@ export function updateRow(statements: Statements, before: Row, after: Row): void
   if (isFinal(i.state)) {
     const state = stateIndex(i.state);
     const ended: Value[] = [i.reason, i.settledAt, after.expireAt, i.cancelRequestedAt];
-    if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, seq);
+    if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, errorJson, seq);
     else {
       const counted = [i.failures, i.crashes];
       statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, i.version, seq);
@@ -79,11 +79,11 @@ function readyOf({ isReady, isBehind }: Row): number | null {
   return isReady === null ? null : 0;
 }
 
-function packExtra({ progress, deadlineAt }: Instance): string | null {
-  if (progress === null && deadlineAt === null) return null;
+function packExtra({ progress, redrivenAs }: Instance): string | null {
+  if (progress === null && redrivenAs === null) return null;
   const extra: Extra = {
     ...(progress === null ? {} : { progress }),
-    ...(deadlineAt === null ? {} : { deadlineAt }),
+    ...(redrivenAs === null ? {} : { redrivenAs }),
   };
   return JSON.stringify(extra);
 }
@@ -127,7 +127,8 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
       retryOf: fields.retry_of as string | null,
       version: fields.version as string | null,
       progress: extra.progress ?? null,
-      deadlineAt: extra.deadlineAt ?? null,
+      deadlineAt: fields.deadline_at as number | null,
+      redrivenAs: extra.redrivenAs ?? null,
       retryMax: fields.retry_max as number,
       crashesMax: fields.crashes_max as number,
       timeoutMs: fields.timeout_ms as number,

@@ -50,6 +50,16 @@ export function readLogs(
   }));
 }
 
+/** Number of the last line of a fence; 0 for none. */
+export function lastLogSeq(statements: Statements, instanceSeq: number, fence: number): number {
+  const found = statements.get(
+    "SELECT max(seq) AS last FROM log WHERE instance = ? AND fence = ?",
+    instanceSeq,
+    fence,
+  );
+  return found?.last as number | null ?? 0;
+}
+
 /** Delete the first lines of an instance; answers how many. */
 export function removeLogsOf(statements: Statements, instanceSeq: number, limit: number): number {
   return statements.run(

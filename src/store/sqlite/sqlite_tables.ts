@@ -20,16 +20,16 @@ import { insertRow, readRow, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
 import { makeDirectory, openDatabase, openInMemory } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
+import * as departures from "./departure_rows.ts";
 import * as schedules from "./schedule_rows.ts";
 import * as limits from "./limit_rows.ts";
 import * as logs from "./log_rows.ts";
 import { isBusy, toStoreError } from "./sqlite_error.ts";
-import { type Fields, Statements, type Value } from "./statements.ts";
+import { Statements, type Value } from "./statements.ts";
 import { sourceOf } from "./track_sources.ts";
 import * as waiting from "./waiting_rows.ts";
 
 const IN_MEMORY = ":memory:";
-const DEPARTURE_COLUMNS = "attempt, fence, node, processed_at, scheduled_at, reason";
 
 /** Tables in one SQLite file that this process owns. */
 export class SqliteTables implements Tables {
@@ -228,33 +228,23 @@ export class SqliteTables implements Tables {
   }
 
   addDeparture(row: Row, departure: Departure): void {
-    const { attempt, fence, node, processedAt, scheduledAt, reason } = departure;
-    this.#statements.run(
-      `INSERT INTO departure (instance, ${DEPARTURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      ...[row.seq, attempt, fence, node, processedAt, scheduledAt, reason],
-    );
+    departures.addDeparture(this.#statements, row.seq, departure);
   }
 
   departures(seq: number, fromAttempt: number, limit: number): readonly Departure[] {
-    return this.#statements.all(
-      `SELECT ${DEPARTURE_COLUMNS} FROM departure WHERE instance = ? AND attempt >= ?
-       ORDER BY attempt LIMIT ?`,
-      ...[seq, fromAttempt, limit],
-    ).map(readDeparture);
+    return departures.readDepartures(this.#statements, { seq, fromAttempt, limit });
   }
 
   departureOf(seq: number, fence: number): Departure | null {
-    // The latest are the likely ones; fences rise with attempts.
-    const found = this.#statements.get(
-      `SELECT ${DEPARTURE_COLUMNS} FROM departure WHERE instance = ? AND fence = ?
-       ORDER BY attempt DESC LIMIT 1`,
-      ...[seq, fence],
-    );
-    return found ? readDeparture(found) : null;
+    return departures.departureOf(this.#statements, seq, fence);
   }
 
   addLogs(row: Row, lines: readonly LogRow[]): void {
     logs.addLogs(this.#statements, row.seq, lines);
+  }
+
+  lastLogSeq(seq: number, fence: number): number {
+    return logs.lastLogSeq(this.#statements, seq, fence);
   }
 
   logs(stretch: LogStretch): readonly PlacedLog[] {
@@ -273,6 +263,16 @@ export class SqliteTables implements Tables {
     return this.#rows(
       `SELECT * FROM instance INDEXED BY instance_expire
        WHERE expire_at IS NOT NULL AND expire_at <= ? ORDER BY expire_at LIMIT ?`,
+      wallMs,
+      limit,
+    );
+  }
+
+  pastDeadline(wallMs: number, limit: number): readonly Row[] {
+    return this.#rows(
+      `SELECT * FROM instance INDEXED BY instance_deadline
+       WHERE deadline_at IS NOT NULL AND ready IS NOT NULL AND deadline_at <= ?
+       ORDER BY deadline_at LIMIT ?`,
       wallMs,
       limit,
     );
@@ -358,17 +358,6 @@ export class SqliteTables implements Tables {
   #rows(sql: string, ...values: Value[]): Row[] {
     return this.#statements.all(sql, ...values).map((fields) => readRow(this.#kinds, fields));
   }
-}
-
-function readDeparture(fields: Fields): Departure {
-  return {
-    attempt: fields.attempt as number,
-    fence: fields.fence as number,
-    node: fields.node as string | null,
-    processedAt: fields.processed_at as number,
-    scheduledAt: fields.scheduled_at as number,
-    reason: fields.reason as string,
-  };
 }
 
 /** The file behind links, so that two names of one database find the same owner. */
