@@ -25,8 +25,9 @@ export async function startAdvances(
   do {
     const page = await store.listSchedules({}, { limit: BATCH_MAX, token });
     for (const record of page.items) {
+      const { cron, startsAt = -Infinity, endsAt = Infinity } = record.spec;
       const job = registry.find(record.kind);
-      if (record.spec.cron !== REBOOT || !job) continue;
+      if (cron !== REBOOT || !job || wallMs < startsAt || wallMs >= endsAt) continue;
       // The clock may have been set back since the last start.
       const at = Math.max(wallMs, record.cursor + 1);
       found.push({

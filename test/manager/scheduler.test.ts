@@ -272,3 +272,27 @@ test("scheduler() picks for H by the kind when a schedule is made at run time", 
   assert.match(first.spec.cron!, /^\d+ \d+ \* \* \*$/);
   assert.equal(first.spec.cron, second.spec.cron);
 });
+
+test("scheduler() fires @reboot only between the start and the end of its schedule", async () => {
+  const now = new ManagerWorld().clock.now().wallMs;
+  const at = async (spec: Parameters<typeof scheduleOf>[0]) => {
+    const world = await new ManagerWorld({ jobs: recurring({ cron: "@reboot", ...spec }) })
+      .started();
+    await world.clock.advance(MINUTE);
+    return (await world.instances()).length;
+  };
+  assert.deepEqual([await at({ startsAt: now }), await at({ startsAt: now + 1 })], [1, 0]);
+  assert.deepEqual([await at({ endsAt: now }), await at({ endsAt: now + 1 })], [0, 1]);
+});
+
+test("scheduler() skips @reboot while the run of the start before is unfinished", async () => {
+  const jobs = recurring({ cron: "@reboot" });
+  const first = await new ManagerWorld({ jobs }).started();
+  await first.clock.advance(MINUTE);
+  assert.equal(first.executor.attempts.length, 1);
+  // As after a crash: the first manager never says what became of its run.
+  const second = await new ManagerWorld({ jobs, before: first }).started();
+  await second.clock.advance(MINUTE);
+  const fates = (await fatesOf(second)).map(({ fate, reason }) => [fate, reason]);
+  assert.deepEqual(fates, [["fired", null], ["skipped", "overlap"]]);
+});

@@ -1,4 +1,5 @@
 import { formatProblem } from "../../config/problems.ts";
+import { REBOOT } from "../../core/schedule.ts";
 import type { ConfigProblem } from "../../core/job_table.ts";
 import type { CheckResult, JobCheck } from "../../tools/check.ts";
 import { usageError } from "../args.ts";
@@ -56,7 +57,9 @@ function jobLines(job: JobCheck): string[] {
   for (const { schedule, timezone, next } of job.schedules) {
     lines.push(`  ${makeVisible(schedule)}  ${timezone}`);
     for (const run of next) lines.push(`    ${run.local}  ${run.relative}`);
-    if (next.length === 0) lines.push("    never");
+    if (next.length === 0) {
+      lines.push(schedule === REBOOT ? "    at each start of the daemon" : "    never");
+    }
   }
   return lines;
 }
