@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
 import { encodeError } from "../core/encode.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
@@ -130,12 +130,16 @@ function environment(
 function checkDirectory(cwd: string): void {
   let problem = "not a directory";
   try {
-    if (statSync(cwd).isDirectory()) return;
+    if (statSync(cwd).isDirectory()) {
+      // Else the spawn fails as if the program were the one that must not be used.
+      accessSync(cwd, constants.X_OK);
+      return;
+    }
   } catch (error) {
     problem = errorCode(error) ?? "cannot be read";
   }
   throw new JobError("invalid_argument", `Cannot run the command in "${cwd}": ${problem}`, {
-    hint: 'Set "cwd" to a directory that exists',
+    hint: 'Set "cwd" to a directory that exists and that its user may enter',
   });
 }
 
@@ -144,7 +148,7 @@ function startError(spec: CommandSpec, error: Error): JobError {
   const found = code === "ENOENT"
     ? "not found"
     : code === "EACCES"
-    ? "not executable"
+    ? "not executable, or its user may not enter the directory"
     : code === "E2BIG"
     ? "its arguments are too long for the system"
     : error.message;
