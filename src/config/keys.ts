@@ -341,7 +341,11 @@ export const JOB_KEYS = {
     undefined,
     "Most instances that wait at once; a further one is refused.",
   ),
-  unique: planned("What makes two instances of the job the same one."),
+  unique: key(
+    limits.unique(),
+    undefined,
+    "What makes two instances the same one, of which one is accepted. See below.",
+  ),
 };
 
 /** The schema outside of job tables. */

@@ -175,6 +175,7 @@ function readOptions(values: JobValues): JobTable["options"] {
     }),
     concurrency: values.concurrency,
     rate: values.rate,
+    unique: values.unique,
     pool: values.pool,
     waitingMax: values.waiting_max,
     retry: defined({

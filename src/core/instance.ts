@@ -66,6 +66,8 @@ export interface Instance extends InstancePolicy {
   /** The queue that the instance waits in; the kind, unless a per-key limit splits it. */
   readonly queueKey: string;
   readonly uniqueKey: string | null;
+  /** Until when it holds its unique key also when it has finished, epoch ms; null: while it is unfinished. */
+  readonly uniqueUntil: number | null;
   /** JSON text of the array of converted arguments (without the injected ones), encoded once. */
   readonly argumentsJson: string;
   /** JSON text of the array of results, of the completed attempt. */

@@ -1,3 +1,4 @@
+import { formatDuration } from "./duration.ts";
 import { JobError } from "./errors.ts";
 import { argumentsOf } from "./describe.ts";
 import { nearest } from "./nearest.ts";
@@ -67,6 +68,20 @@ export interface UniquePolicy {
   /** Whether the first stays, or the newer takes the place of one that waits. */
   readonly onConflict: "keep" | "replace";
 }
+
+/** How an instance that is to be accepted holds its unique key. */
+export interface UniqueRule {
+  /** How long after its acceptance also when it has finished, unless it was canceled; null: while it is unfinished. */
+  readonly forMs: number | null;
+  /**
+   * What is done when another holds the key: "refuse" answers it when it has the same arguments and else refuses, "keep" answers it,
+   * "replace" cancels it when it waits, refuses when it runs, and answers it when it has finished.
+   */
+  readonly onConflict: "refuse" | "keep" | "replace";
+}
+
+/** How a key is held when nothing is said. */
+export const UNIQUE_DEFAULT: UniqueRule = { forMs: null, onConflict: "refuse" };
 
 /** The paths that split the instances of a job into queues; none when no limit has a key. */
 export function queuePathsOf(limits: JobLimits): readonly string[] {
@@ -242,4 +257,31 @@ export function checkPool(
       hint: near === null ? `Add it to [worker.pools]: ${pool} = 2` : `Did you mean "${near}"?`,
     },
   );
+}
+
+/** Limits of a job in words, one text each: `2 at once by account`, `10 starts in 1m`, `pool heavy`. */
+export function describeLimits(
+  options: JobLimits & {
+    readonly unique: UniquePolicy | null;
+    readonly pool: string | null;
+    readonly waitingMax: number | null;
+  },
+): readonly string[] {
+  const byText = (by: readonly string[]) => by.length === 0 ? "" : ` by ${by.join(", ")}`;
+  const { concurrency, rate, unique, pool, waitingMax } = options;
+  return [
+    ...concurrency.map(({ max, by, per }) =>
+      `${max} at once${byText(by)}${per === "node" ? " on a node" : ""}`
+    ),
+    ...rate.map(({ max, perMs, by }) => `${max} starts in ${formatDuration(perMs)}${byText(by)}`),
+    ...(pool === null ? [] : [`pool ${pool}`]),
+    ...(waitingMax === null ? [] : [`${waitingMax} waiting`]),
+    ...(unique === null ? [] : [uniqueText(unique)]),
+  ];
+}
+
+function uniqueText({ by, forMs, onConflict }: UniquePolicy): string {
+  const span = forMs === null ? "" : ` for ${formatDuration(forMs)}`;
+  const text = `unique by ${by === null ? "arguments" : by.join(", ")}${span}`;
+  return onConflict === "keep" ? text : `${text}, replacing`;
 }

@@ -86,8 +86,12 @@ declare module "ts-job" {
     readonly timeoutMs?: number;
     readonly deadlineMs?: number;
     readonly retries?: number;
-    /** While an unfinished instance has this key, scheduling answers that instance. */
+    /** While another holds this key, scheduling answers that instance; with other arguments it is refused. */
     readonly uniqueKey?: string;
+    /** How long the key is held also when the instance has finished, in milliseconds since its acceptance. */
+    readonly uniqueForMs?: number;
+    /** What is done when the key is held: answer that one whatever its arguments, or replace it while it waits. */
+    readonly onConflict?: "refuse" | "keep" | "replace";
   }
 
   /** An instance as the store holds it. Times are epoch milliseconds. */

@@ -7,6 +7,7 @@ import type {
 } from "../core/instance.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
 import type { ScheduleOptions } from "../core/job_manager.ts";
+import type { Block } from "../core/limits.ts";
 import type { Misfire, Overlap, ScheduleRecord } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type {
@@ -148,6 +149,8 @@ export interface ManagerStatus {
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
   readonly stats: StoreStats;
+  /** Limits that are reached while something waits behind them; at most 100. */
+  readonly blocks: readonly Block[];
   readonly pauses: readonly Pause[];
   readonly nextScheduleAt: number | null;
 }
@@ -222,6 +225,8 @@ export interface ManagerApi {
   explain(query: ExplainQuery): Promise<readonly TickReport[]>;
 
   getInstance(id: string): Promise<Instance>;
+  /** Which limit keeps a waiting instance from running on this node; null for none. */
+  blockOf(instance: Instance): Promise<Block | null>;
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
   lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;

@@ -8,13 +8,12 @@ import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
 import { jitterOf } from "../core/tick_decision.ts";
 import type { ScheduleOptions, SchedulePreview } from "./api.ts";
-import { queueKeyOf } from "./instance_keys.ts";
+import { queueKeyOf, uniqueKeyOf } from "./instance_keys.ts";
 
 /** Priorities that the wire can carry, less −1, which there means unset. */
 const PRIORITY_MAX = 2 ** 31 - 1;
 /** Latest time that a date can name, epoch ms. */
 const TIME_MAX = 8.64e15;
-const UNIQUE_KEY_LENGTH_MAX = 500;
 
 /** What an instance needs that chance and the clock give. */
 export interface Seed {
@@ -32,6 +31,7 @@ export interface Seed {
 export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: Seed): NewInstance {
   const preview = previewInstance(job, options, seed);
   checkPolicy(options);
+  checkInteger("unique_for", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
   const retryMax = options.retries ?? job.options.retry.max;
   const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
   const id = String(options.id ?? seed.id).toLowerCase();
@@ -44,7 +44,7 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
     kind: job.kind,
     priority: preview.priority,
     queueKey: queueKeyOf(job, argumentsJson),
-    uniqueKey: checkUniqueKey(options.uniqueKey),
+    ...uniqueKeyOf(job, argumentsJson, options),
     argumentsJson,
     dueAt: preview.dueAt,
     scheduleId: null,
@@ -92,7 +92,7 @@ export function tickInstance(
     kind: job.kind,
     priority: record.priority ?? job.options.priority,
     queueKey: queueKeyOf(job, record.argumentsJson),
-    uniqueKey: null,
+    ...uniqueKeyOf(job, record.argumentsJson, {}),
     argumentsJson: record.argumentsJson,
     dueAt: tick.at + jitterOf(record.id, tick.node, record.spec.jitterMs),
     scheduleId: record.id,
@@ -199,16 +199,6 @@ function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {
   const dueAt = (at ?? seed.nowMs + afterMs) + Math.floor(seed.random * jitterMs);
   if (Number.isFinite(dueAt) && dueAt >= 0 && dueAt <= TIME_MAX) return Math.floor(dueAt);
   throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");
-}
-
-function checkUniqueKey(key: string | undefined): string | null {
-  if (key === undefined) return null;
-  if (key.length > 0 && key.length <= UNIQUE_KEY_LENGTH_MAX) return key;
-  throw new JobError(
-    "invalid_argument",
-    `Cannot use a unique key of ${key.length} characters: it takes 1 to ${UNIQUE_KEY_LENGTH_MAX}`,
-    { path: "unique_key" },
-  );
 }
 
 function checkInteger(path: string, value: number, min: number, max: number): void {

@@ -1,6 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
+import type { Block } from "../core/limits.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import {
@@ -141,6 +142,17 @@ export abstract class Operations implements ManagerApi {
     return findInstance(id, this.parts.store);
   }
 
+  blockOf(instance: Instance): Promise<Block | null> {
+    if (instance.state !== "scheduled") return Promise.resolve(null);
+    return this.parts.store.blockOf({ ...this.#claimer(), id: instance.id });
+  }
+
+  #claimer() {
+    const { clock, node } = this.parts.options;
+    const { kinds, limits } = this.registry;
+    return { at: clock.now(), node, kinds, limits };
+  }
+
   lookupInstances(
     query: InstanceQuery,
     page: PageRequest = { limit: BATCH_MAX },
@@ -247,6 +259,7 @@ export abstract class Operations implements ManagerApi {
       store: this.life.storeInfo,
       workers: this.workers(),
       stats: await this.parts.store.stats(),
+      blocks: await this.parts.store.blocks(this.#claimer()),
       pauses: await this.parts.store.listPauses(),
       nextScheduleAt: this.parts.scheduler.nextAt,
     };
@@ -274,7 +287,8 @@ export abstract class Operations implements ManagerApi {
     // In the same turn, so that a free worker's claim shares the transaction.
     this.parts.dispatcher.poke();
     const { value, at } = await enqueued;
-    for (const { instance, outcome } of value) {
+    for (const { instance, outcome, replaced } of value) {
+      if (replaced) this.parts.events.changed(replaced, at);
       if (outcome === "accepted") this.parts.events.changed(instance, at);
     }
     return value.map(({ instance }) => instance);

@@ -4,12 +4,14 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { describeSignature } from "../core/convert.ts";
 import type { ErrorInfo, HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
+import { type Block, describeLimits } from "../core/limits.ts";
 import { isFinished, type ScheduleRecord, type ScheduleSpec } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import { formatScheduleText } from "../core/ticks.ts";
 import type { ManagerStatus, SchedulePreview, WorkerStatus } from "../manager/api.ts";
 import { JobState as WireState } from "./gen/job_pb.ts";
 import type {
+  BlockSchema,
   ErrorDetailSchema,
   GetStatusResponseSchema,
   HistoryEntrySchema,
@@ -97,6 +99,7 @@ export function instanceToWire(instance: Instance): MessageInitShape<typeof JobI
     priority: instance.priority,
     dueAt: timestamp(instance.dueAt),
     uniqueKey: instance.uniqueKey ?? undefined,
+    uniqueUntil: timestamp(instance.uniqueUntil),
     scheduleId: instance.scheduleId ?? undefined,
     scheduledFor: timestamp(instance.scheduledFor),
     fence: BigInt(instance.fence),
@@ -111,6 +114,26 @@ export function instanceToWire(instance: Instance): MessageInitShape<typeof JobI
     progress: instance.progress
       ? { done: instance.progress.done, total: instance.progress.total ?? undefined }
       : undefined,
+  };
+}
+
+/** An instance with what keeps it from running. */
+export function blockedToWire(
+  instance: Instance,
+  block: Block | null,
+): MessageInitShape<typeof JobInstanceSchema> {
+  const blockedBy = block ? blockToWire(block) : undefined;
+  return { ...instanceToWire(instance), blockedBy } as MessageInitShape<typeof JobInstanceSchema>;
+}
+
+/** What keeps an instance from running. */
+function blockToWire(block: Block): MessageInitShape<typeof BlockSchema> {
+  return {
+    limit: block.limit,
+    name: block.name,
+    used: BigInt(block.used),
+    max: BigInt(block.max),
+    opensAt: timestamp(block.opensAt),
   };
 }
 
@@ -146,6 +169,7 @@ export function jobToWire(job: JobDefinition): MessageInitShape<typeof JobSchema
     usage: describeSignature(job.kind, job.signature),
     source: sourceText(job),
     isolation: job.options.isolation,
+    limits: [...describeLimits(job.options)],
   };
 }
 
@@ -250,5 +274,6 @@ export function statusToWire(
     kinds,
     schedules: BigInt(status.stats.schedules),
     nextScheduleAt: timestamp(status.nextScheduleAt),
+    blocks: status.blocks.map(blockToWire),
   };
 }

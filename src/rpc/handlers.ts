@@ -5,6 +5,7 @@ import type { ManagerApi } from "../manager/api.ts";
 import type { PageRequest } from "../store/store.ts";
 import { parseScheduleText } from "../core/ticks.ts";
 import {
+  blockedToWire,
   historyToWire,
   instanceToWire,
   jobToWire,
@@ -186,7 +187,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     async getInstance({ uuid }) {
       const instance = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
-      return { instance: instanceToWire(instance) };
+      return { instance: blockedToWire(instance, await manager.blockOf(instance)) };
     },
     async waitInstance(request, call) {
       return { instance: instanceToWire(await wait(manager, request, call)) };

@@ -18,6 +18,7 @@ import type {
 } from "./gen/job_pb.ts";
 
 const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
+const CONFLICTS = ["refuse", "keep", "replace"] as const;
 const MISFIRES = ["skip", "latest", "all"] as const;
 
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
@@ -293,6 +294,12 @@ export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): S
       ? {}
       : { afterMs: readMs(request.afterMs, `${prefix}after_ms`) }),
     ...(isSet(request.uniqueKey) ? { uniqueKey: request.uniqueKey } : {}),
+    ...(request.uniqueForMs === undefined
+      ? {}
+      : { uniqueForMs: readMs(request.uniqueForMs, `${prefix}unique_for_ms`) }),
+    ...(isSet(request.onConflict)
+      ? { onConflict: readChoice(request.onConflict, CONFLICTS, `${prefix}on_conflict`) }
+      : {}),
     ...(isSet(request.uuid) ? { id: readUuid(request.uuid, `${prefix}uuid`) } : {}),
   };
 }
@@ -303,6 +310,8 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
     at: request.at,
     after_ms: request.afterMs,
     unique_key: request.uniqueKey,
+    unique_for_ms: request.uniqueForMs,
+    on_conflict: request.onConflict,
     uuid: request.uuid,
   };
   for (const [field, value] of Object.entries(foreign)) {

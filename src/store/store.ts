@@ -10,7 +10,7 @@ import type {
   StoredLogEntry,
 } from "../core/instance.ts";
 import type { InstanceQuery, Page, PageRequest } from "../core/query.ts";
-import type { ClaimLimits } from "../core/limits.ts";
+import type { Block, ClaimLimits, UniqueRule } from "../core/limits.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { FinalState, JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
@@ -47,6 +47,8 @@ export interface NewInstance extends InstancePolicy {
   readonly scheduleId: string | null;
   readonly scheduledFor: number | null;
   readonly retryOf: string | null;
+  /** How it holds its unique key; absent: while it is unfinished, and other arguments are refused. */
+  readonly unique?: UniqueRule;
   /** Refused when as many of its kind wait; absent: never. */
   readonly waitingMax?: number;
   /** Epoch ms by which it must have ended; null for none. */
@@ -56,8 +58,10 @@ export interface NewInstance extends InstancePolicy {
 /** What became of one instance that was to be accepted. */
 export interface EnqueueResult {
   readonly instance: Instance;
-  /** Whether it is new, or already there by its id or by the unique key of an unfinished instance. */
+  /** Whether it is new, or already there by its id or by a unique key that is held. */
   readonly outcome: "accepted" | "sameId" | "sameKey";
+  /** The waiting instance that it took the place of, as it was canceled. */
+  readonly replaced?: Instance;
 }
 
 /** Who claims what. */
@@ -241,8 +245,9 @@ export interface Store {
   close(): Promise<void>;
 
   /**
-   * Accept instances, all or none. An id or the unique key of an unfinished instance answers the one that is there.
-   * @throws JobError `already_exists` when id or key are taken by an instance of another kind or other arguments
+   * Accept instances, all or none. An id or a unique key that is held answers the one that is there, or replaces it.
+   * @throws JobError `already_exists` when id or key are taken by an instance of another kind or other arguments, `conflict`
+   * when the one to replace runs, `resource_exhausted` when too many of a kind wait
    */
   enqueue(
     request: { readonly at: Instant; readonly instances: readonly NewInstance[] },
@@ -362,6 +367,10 @@ export interface Store {
 
   /** When a claim would next give something, and when a schedule is due. A slot that others free is told by a hint. */
   nextDue(request: NextDueRequest): Promise<NextDue>;
+  /** Which limit keeps an instance that is due from being claimed so; null for none. */
+  blockOf(request: NextDueRequest & { readonly id: string }): Promise<Block | null>;
+  /** Limits that keep due instances from being claimed so; at most 100. */
+  blocks(request: NextDueRequest): Promise<readonly Block[]>;
   /** Listen to changes by any node; answers how to stop. */
   subscribe(listener: (hint: ChangeHint) => void): () => void;
 }

@@ -107,7 +107,6 @@ const PLANNED: readonly (readonly [text: string, wanted: string])[] = [
   ['store.url = "etcd://h:2379"', 'store.url: a store of type "etcd" is not supported yet'],
   ['store.url = "./my-store.ts"', "store.url: a store module of one's own is not supported yet"],
   ['store.fsync = "off"', "store.fsync: not supported yet"],
-  ['[jobs.x]\nrun = "x"\nunique = "arguments"', "jobs.x.unique: not supported yet"],
 ];
 
 for (const [text, wanted] of PLANNED) {

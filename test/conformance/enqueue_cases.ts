@@ -3,7 +3,91 @@ import { isJobError } from "../../src/core/errors.ts";
 import { BATCH_MAX } from "../../src/store/store.ts";
 import { START, type StoreCases } from "./store_world.ts";
 
+const HOUR_MS = 3_600_000;
+const keep = (
+  forMs: number | null = null,
+) => ({ uniqueKey: "k", unique: { forMs, onConflict: "keep" } } as const);
+const replace = (
+  forMs: number | null = null,
+) => ({ uniqueKey: "k", unique: { forMs, onConflict: "replace" } } as const);
+
 export const enqueueCases: StoreCases = {
+  "enqueue() keeps the first of a unique key, whatever the arguments": async (world) => {
+    const first = await world.addOne({ ...keep(), argumentsJson: "[1]" });
+    const again = world.newInstance({ ...keep(), argumentsJson: "[2]" });
+    const request = { at: world.at, instances: [again, world.newInstance()] };
+    const { value } = await world.store.enqueue(request);
+    assert.deepEqual(value.map(({ outcome }) => outcome), ["sameKey", "accepted"]);
+    assert.deepEqual(value[0]!.instance, first);
+    await assert.rejects(
+      world.addOne({ ...keep(), kind: "other" }),
+      (error) => isJobError(error, "already_exists"),
+    );
+    const [running] = await world.claim();
+    assert.equal((await world.addOne(keep())).id, running!.id);
+    await world.settle(running!);
+    assert.notEqual((await world.addOne(keep())).id, first.id);
+  },
+
+  "enqueue() keeps a unique key for its time, also of one that has finished": async (world) => {
+    const first = await world.finish(keep(HOUR_MS));
+    assert.equal(first.uniqueUntil, START + HOUR_MS);
+    assert.deepEqual(await world.addOne(keep(HOUR_MS)), first);
+    world.advance(HOUR_MS - 1);
+    // Kept as long as its key, though its retention is over.
+    await world.store.retain({ at: world.at, limit: 100 });
+    assert.equal((await world.addOne(keep(HOUR_MS))).id, first.id);
+    world.advance(1);
+    const second = await world.addOne(keep(HOUR_MS));
+    assert.notEqual(second.id, first.id);
+    world.advance(2 * HOUR_MS);
+    // Longer than its time while it is unfinished.
+    assert.equal((await world.addOne(keep(HOUR_MS))).id, second.id);
+    await world.store.retain({ at: world.at, limit: 100 });
+    assert.equal(await world.store.get(first.id), null);
+  },
+
+  "enqueue() takes a unique key again when its holder was canceled": async (world) => {
+    const first = await world.addOne(keep(HOUR_MS));
+    await world.cancel(first.id);
+    assert.notEqual((await world.addOne(keep(HOUR_MS))).id, first.id);
+  },
+
+  "enqueue() replaces the waiting holder of a unique key in one transaction": async (world) => {
+    const first = await world.addOne({ ...replace(), argumentsJson: "[1]", dueAt: START + 9 });
+    const second = world.newInstance({ ...replace(), argumentsJson: "[2]" });
+    const { value } = await world.store.enqueue({ at: world.at, instances: [second] });
+    assert.equal(value[0]!.outcome, "accepted");
+    assert.deepEqual(
+      [value[0]!.replaced!.id, value[0]!.replaced!.state, value[0]!.replaced!.reason],
+      [first.id, "canceled", "replaced"],
+    );
+    assert.deepEqual(await world.store.get(first.id), value[0]!.replaced);
+    assert.deepEqual((await world.claim(9)).map(({ id }) => id), [second.id]);
+  },
+
+  "enqueue() does not replace a holder that runs, and answers one that has finished": async (
+    world,
+  ) => {
+    const running = await world.start(replace(HOUR_MS));
+    await assert.rejects(
+      world.add({}, replace(HOUR_MS)),
+      (error) => isJobError(error, "conflict") && error.message.includes(running.id),
+    );
+    assert.equal((await world.store.list({}, { limit: 9 })).items.length, 1);
+    const { instance } = await world.settle(running);
+    assert.deepEqual(await world.addOne(replace(HOUR_MS)), instance);
+  },
+
+  "enqueue() leaves the last of a batch with one replacing key": async (world) => {
+    const before = await world.addOne(replace());
+    const batch = await world.add(replace(), { ...replace(), waitingMax: 1 }, keep());
+    assert.deepEqual(batch.map(({ state }) => state), ["canceled", "scheduled", "scheduled"]);
+    assert.equal(batch[2]!.id, batch[1]!.id);
+    assert.equal((await world.store.get(before.id))!.reason, "replaced");
+    assert.deepEqual((await world.claim(9)).map(({ id }) => id), [batch[1]!.id]);
+  },
+
   "fault 54: enqueue() refuses more than may wait, and nothing else": async (world) => {
     const waitingMax = 3;
     await world.add({ waitingMax, dueAt: START + 9_000 }, { waitingMax });
@@ -50,6 +134,7 @@ export const enqueueCases: StoreCases = {
     const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
     const expected = {
       ...input,
+      uniqueUntil: null,
       version: null,
       progress: null,
       redrivenAs: null,

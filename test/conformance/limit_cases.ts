@@ -309,6 +309,45 @@ export const limitCases: StoreCases = {
     }
   },
 
+  "blockOf() and blocks() tell which limit is reached": async (world) => {
+    const limits = limitsOf({
+      concurrency: [{ max: 1, by: BY, per: "cluster" }, { max: 2, by: [], per: "cluster" }],
+      rate: [{ max: 1, perMs: 60_000, by: BY }],
+    });
+    const request = { at: world.at, node: "n1", kinds: new Set(["mail"]), limits };
+    const [a1, a2, b1] = await world.add(
+      of("a"),
+      of("a"),
+      of("b"),
+      of("b"),
+      of("a", { dueAt: START + 9 }),
+    );
+    const later = await world.addOne({ dueAt: START + 9 });
+    const blockOf = (id: string, at = world.at) => world.store.blockOf({ ...request, at, id });
+    assert.equal(await blockOf(a1!.id), null);
+    assert.deepEqual(await world.store.blocks(request), []);
+    const claimed = await claim(world, limits, { limit: 1 });
+    const ofKey = { limit: "concurrency", name: "mail account=a", used: 1, max: 1, opensAt: null };
+    assert.deepEqual(await blockOf(a2!.id), ofKey);
+    assert.equal(await blockOf(b1!.id), null);
+    assert.deepEqual(await world.store.blocks(request), [ofKey]);
+    assert.equal((await claim(world, limits)).length, 1);
+    const ofKind = { limit: "concurrency", name: "mail", used: 2, max: 2, opensAt: null };
+    assert.deepEqual(await blockOf(a2!.id), ofKind);
+    assert.equal(await blockOf(later.id), null);
+    assert.equal(await blockOf(claimed[0]!.id), null);
+    assert.deepEqual((await world.store.blocks(request))[0], ofKind);
+    await world.settle(claimed[0]!);
+    const ofRate = {
+      limit: "rate",
+      name: "mail account=a",
+      used: 1,
+      max: 1,
+      opensAt: START + 60_000,
+    };
+    assert.deepEqual(await blockOf(a2!.id), ofRate);
+  },
+
   "subscribe() tells when a slot that others wait for is free": async (world) => {
     const limits = atOnce(1);
     await world.add({}, {});

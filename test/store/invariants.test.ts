@@ -36,6 +36,7 @@ const instanceOf = (given: Partial<Instance> = {}): Instance => ({
   version: null,
   progress: null,
   redrivenAs: null,
+  uniqueUntil: null,
   deadlineAt: null,
   retryMax: 1,
   crashesMax: 1,

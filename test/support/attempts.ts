@@ -143,6 +143,7 @@ export function makeInstance(
     version: null,
     progress: null,
     redrivenAs: null,
+    uniqueUntil: null,
     deadlineAt: null,
     retryMax: 0,
     crashesMax: 3,

@@ -1,3 +1,4 @@
+import type { Block } from "../../src/core/limits.ts";
 import { JobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
@@ -66,6 +67,7 @@ export function fakeInstance(index: number, options: Partial<Instance> = {}): In
     version: null,
     progress: null,
     redrivenAs: null,
+    uniqueUntil: null,
     deadlineAt: null,
     retryMax: 0,
     crashesMax: 3,
@@ -84,6 +86,7 @@ export class FakeManager implements ManagerApi {
   readonly scheduled: { readonly kind: string; readonly options: unknown }[] = [];
   readonly canceled: { readonly query: InstanceQuery; readonly all: boolean }[] = [];
   storeProblem: string | null = null;
+  block: Block | null = null;
   isDraining = false;
   /** Waits until the test releases them. */
   readonly waits: ((instance: Instance | null) => void)[] = [];
@@ -306,10 +309,13 @@ export class FakeManager implements ManagerApi {
       },
       workers: this.workers(),
       stats: { kinds: kinds as ReadonlyMap<string, StateCounts>, schedules: 1 },
+      blocks: [],
       pauses: [],
       nextScheduleAt: START + 60_000,
     };
   };
+
+  blockOf: ManagerApi["blockOf"] = async () => this.block;
 
   waitInstance: ManagerApi["waitInstance"] = async (id) => {
     const instance = await this.getInstance(id);

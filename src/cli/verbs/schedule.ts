@@ -32,6 +32,10 @@ const OPTIONS: OptionSpecs = {
   timeout: { describe: "Longest run of one attempt; 0 for no limit" },
   retries: { describe: "Attempts after a failed one; -1 for ever" },
   unique: { describe: "While an unfinished instance has this key, answer that one" },
+  "unique-for": { describe: "Hold the key for this long, also when the instance has finished" },
+  "on-conflict": {
+    describe: "When the key is held: refuse other arguments, keep that one, or replace it",
+  },
   uuid: { describe: "Id for the instance: asked twice, it is accepted once" },
   arg: {
     describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
@@ -47,7 +51,9 @@ const OPTIONS: OptionSpecs = {
 
 function assertCombination(args: Args): void {
   assertOneOf(args, ["at", "in", "cron"]);
-  for (const name of ["unique", "uuid", "wait"]) assertOneOf(args, ["cron", name]);
+  for (const name of ["unique", "unique-for", "on-conflict", "uuid", "wait"]) {
+    assertOneOf(args, ["cron", name]);
+  }
   assertOneOf(args, ["dry-run", "wait"]);
   const needs: Readonly<Record<string, string>> = {
     ...Object.fromEntries(RECURRENCE_NAMES.map((name) => [name, "cron"])),
@@ -95,6 +101,8 @@ function readRequest(args: Args, newId: () => string): Request {
     timeoutMs: bigMs(args.durationMs("timeout")),
     maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
     uniqueKey: args.text("unique"),
+    uniqueForMs: bigMs(args.durationMs("unique-for")),
+    onConflict: args.text("on-conflict"),
     uuid,
     jitterMs: bigMs(args.durationMs("jitter")),
     dryRun: isDryRun || undefined,

@@ -4,7 +4,9 @@ import type { Printer } from "../output/printer.ts";
 import { makeVisible } from "../output/safe_text.ts";
 import { formatTable } from "../output/table.ts";
 import type { Verb } from "../verb.ts";
-import { fieldLines, timeText } from "../views/details.ts";
+import { fieldLines } from "../views/details.ts";
+import { timeText } from "../views/time_text.ts";
+import { blockRecord, blockText } from "../views/block_view.ts";
 import { isoOf } from "../wire.ts";
 
 const COUNTS = [
@@ -44,6 +46,7 @@ function statusRecord(status: GetStatusResponse): PlainRecord {
     workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
     schedules: Number(status.schedules),
     next_schedule_at: isoOf(status.nextScheduleAt),
+    blocks: status.blocks.map(blockRecord),
     kinds: status.kinds.map(kindRecord),
   };
 }
@@ -67,6 +70,7 @@ function statusLines(status: GetStatusResponse, printer: Printer): string[] {
     ],
     ["Schedules", String(status.schedules)],
     ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
+    ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
   ]);
   if (status.kinds.length === 0) return lines;
   const rows = status.kinds.map((counts) => [

@@ -3,18 +3,13 @@ import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import { makeLinesVisible, makeVisible } from "../output/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
-import { formatAbsolute, formatRelative } from "../output/when.ts";
-import { msOf, stateName } from "../wire.ts";
+import { stateName } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";
+import { blockText } from "./block_view.ts";
 import { progressText, settledAt, stateStyle } from "./instance_view.ts";
+import { timeText } from "./time_text.ts";
 
 type Field = readonly [string, string | undefined];
-
-/** A time both ways: "2026-11-24 16:53:33Z (2m ago)"; undefined when there is none. */
-export function timeText(timestamp: Timestamp | undefined, nowMs: number): string | undefined {
-  const ms = msOf(timestamp);
-  return ms === undefined ? undefined : `${formatAbsolute(ms)} (${formatRelative(ms, nowMs)})`;
-}
 
 /** Fields under each other, those without a value left out; values are already safe. */
 export function fieldLines(fields: readonly Field[]): string[] {
@@ -63,6 +58,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Signal", safe(detail?.signal)],
     ["Created", time(instance.createdAt)],
     ["Due", time(instance.dueAt)],
+    ["Waiting for", instance.blockedBy && blockText(instance.blockedBy, printer)],
     ["Started", time(instance.processedAt)],
     ["Cancel asked", time(instance.cancelRequestedAt)],
     ["Ended", time(settledAt(instance))],
@@ -74,6 +70,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Retries", retriesText(instance.maxRetries)],
     ["Timeout", limitText(instance.timeoutMs)],
     ["Unique key", safe(instance.uniqueKey)],
+    ["Unique until", time(instance.uniqueUntil)],
     ["Schedule", safe(instance.scheduleId)],
     ["Scheduled for", time(instance.scheduledFor)],
     ["Retry of", instance.retryOf],
@@ -92,6 +89,7 @@ export function jobLines(job: Job, printer: Printer): string[] {
     ["Retries", retriesText(job.maxRetries)],
     ["Timeout", limitText(job.timeoutMs)],
     ["Isolation", safe(job.isolation)],
+    ["Limits", job.limits.length === 0 ? undefined : makeVisible(job.limits.join("; "))],
     ["Source", safe(job.source)],
     ["Registered", timeText(job.registeredAt, printer.nowMs)],
   ]);

@@ -1,3 +1,4 @@
+import { blockRecord } from "./block_view.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
@@ -91,6 +92,8 @@ function record(instance: JobInstance): PlainRecord {
     timed_out_at: isoOf(instance.timedOutAt),
     cancel_requested_at: isoOf(instance.cancelRequestedAt),
     unique_key: instance.uniqueKey,
+    unique_until: isoOf(instance.uniqueUntil),
+    blocked_by: instance.blockedBy && blockRecord(instance.blockedBy),
     schedule_id: instance.scheduleId,
     scheduled_for: isoOf(instance.scheduledFor),
     retry_of: instance.retryOf,
@@ -135,6 +138,8 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     "timed_out_at",
     "cancel_requested_at",
     "unique_key",
+    "unique_until",
+    "blocked_by",
     "schedule_id",
     "scheduled_for",
     "retry_of",

@@ -8,6 +8,7 @@ import { cancelRow } from "./cancel.ts";
 import { insertHeld, insertInstance, roomFor } from "./enqueue.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
+import { keyHolder } from "./unique.ts";
 
 /** Reason of an instance that waits for those of its schedule before it. */
 const QUEUED = "queued";
@@ -58,7 +59,8 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   for (const fate of request.fates) addFate(state, { ...fate, scheduleId, at: moment.at });
   let after = record;
   for (const fire of request.fires) {
-    after = fireOne(state, moment, { after, fire, request, result });
+    const holder = fire.uniqueKey === null ? null : keyHolder(state, moment, fire.uniqueKey);
+    after = fireOne(state, moment, { after, fire, holder, request, result });
   }
   const { maxRuns = Infinity } = record.spec;
   const tzVersion = request.tzVersion ?? record.tzVersion;
@@ -74,6 +76,8 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
 
 interface Step {
   readonly after: ScheduleRecord;
+  /** Who has the unique key of the instance. */
+  readonly holder: Instance | null;
   readonly fire: NewInstance;
   readonly request: Advance;
   readonly result: {
@@ -98,6 +102,10 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
     const skipNext = (after.skipNext ?? 0) - 1;
     return reason === "skip requested" && skipNext >= 0 ? { ...after, skipNext } : after;
   }
+  if (step.holder) {
+    const row = state.tables.get(step.holder.id)!;
+    result.replaced.push(cancelRow(state, moment, row, "replaced"));
+  }
   if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
   const instance = insertTick(state, moment, fire, overlap);
   addFate(state, { ...fate, fate: "fired", reason: null, instanceId: instance.id });
@@ -118,7 +126,7 @@ function whyNot(state: LedgerState, moment: Moment, step: Step): string | null {
   });
   if (reason !== null) return reason;
   if (state.tables.get(fire.id)) return "id taken";
-  if (fire.uniqueKey !== null && state.tables.openByKey(fire.uniqueKey)) return "unique key taken";
+  if (step.holder && !canReplace(fire, step.holder)) return "unique key taken";
   return roomFor(state, fire) > 0 ? null : "queue full";
 }
 
@@ -145,6 +153,10 @@ function replaceOpen(state: LedgerState, moment: Moment, scheduleId: string): re
   const rows = state.tables.scan({ type: "openSchedule", scheduleId }, all)
     .filter(({ instance }) => instance.cancelRequestedAt === null);
   return rows.map((row) => cancelRow(state, moment, row, "replaced"));
+}
+
+function canReplace(fire: NewInstance, { kind, state }: Instance): boolean {
+  return fire.unique?.onConflict === "replace" && kind === fire.kind && state === "scheduled";
 }
 
 function addFate(state: LedgerState, fate: TickFate): void {

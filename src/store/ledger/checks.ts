@@ -52,6 +52,7 @@ export function checkNewInstance(input: NewInstance): void {
     );
   }
   checkTime(input.dueAt, "dueAt");
+  if (input.unique && input.unique.forMs !== null) checkTime(input.unique.forMs, "unique.forMs");
   if (input.waitingMax !== undefined) checkInteger(input.waitingMax, "waitingMax");
   if (input.scheduledFor !== null) checkTime(input.scheduledFor, "scheduledFor");
   if (input.deadlineAt !== null) checkTime(input.deadlineAt, "deadlineAt");

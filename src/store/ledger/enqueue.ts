@@ -1,9 +1,18 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { EnqueueResult, NewInstance } from "../store.ts";
 import { checkBatch, checkNewInstance, QuotaError } from "./checks.ts";
-import { acceptInstance, storable } from "./rules.ts";
+import { cancelRow } from "./cancel.ts";
+import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
+import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
+
+/** An instance to write, and the one that gives way to it. */
+interface Planned {
+  readonly instance: Instance;
+  readonly replacedId: string | null;
+  /** Where its answer stands. */
+  readonly index: number;
+}
 
 /** Accept instances, all or none: every one is checked before the first is written. */
 export function enqueue(
@@ -12,34 +21,62 @@ export function enqueue(
   inputs: readonly NewInstance[],
 ): readonly EnqueueResult[] {
   checkBatch(inputs.length, "enqueue");
-  const results: EnqueueResult[] = [];
-  const accepted: Instance[] = [];
-  const byId = new Map<string, Instance>();
-  const byKey = new Map<string, Instance>();
-  const countByKind = new Map<string, number>();
-  for (const input of inputs) {
-    checkNewInstance(input);
-    const sameId = byId.get(input.id) ?? state.tables.get(input.id)?.instance;
-    const sameKey = sameId || input.uniqueKey === null
-      ? undefined
-      : byKey.get(input.uniqueKey) ?? state.tables.openByKey(input.uniqueKey)?.instance;
-    const there = sameId ?? sameKey;
-    if (there) {
-      assertSame(input, there, sameId ? "id" : "unique key");
-      results.push({ instance: there, outcome: sameId ? "sameId" : "sameKey" });
-      continue;
+  const plan = new Plan(state, moment);
+  const results = inputs.map((input, index) => plan.add(input, index));
+  const places = new Map(plan.planned.map(({ instance, index }) => [instance.id, index]));
+  for (const { instance, replacedId, index } of plan.planned) {
+    if (replacedId !== null) {
+      const replaced = cancelRow(state, moment, state.tables.get(replacedId)!, "replaced");
+      results[index] = { ...results[index]!, replaced };
+      const place = places.get(replacedId);
+      if (place !== undefined) results[place] = { ...results[place]!, instance: replaced };
     }
-    const room = roomFor(state, input) - (countByKind.get(input.kind) ?? 0);
-    if (room <= 0) throw fullQueue(input);
-    countByKind.set(input.kind, (countByKind.get(input.kind) ?? 0) + 1);
-    const instance = acceptInstance(input, moment.at);
-    byId.set(instance.id, instance);
-    if (instance.uniqueKey !== null) byKey.set(instance.uniqueKey, instance);
-    accepted.push(instance);
-    results.push({ instance, outcome: "accepted" });
+    insertInstance(state, moment, instance);
   }
-  for (const instance of accepted) insertInstance(state, moment, instance);
   return results;
+}
+
+/** What a batch will write, checked one by one against what is there and against those before. */
+class Plan {
+  readonly planned: Planned[] = [];
+  readonly #state: LedgerState;
+  readonly #moment: Moment;
+  readonly #byId = new Map<string, Instance>();
+  readonly #byKey = new Map<string, Instance>();
+  readonly #countByKind = new Map<string, number>();
+
+  constructor(state: LedgerState, moment: Moment) {
+    this.#state = state;
+    this.#moment = moment;
+  }
+
+  add(input: NewInstance, index: number): EnqueueResult {
+    checkNewInstance(input);
+    const sameId = this.#byId.get(input.id) ?? this.#state.tables.get(input.id)?.instance;
+    if (sameId) {
+      assertSame(input, sameId, "id");
+      return { instance: sameId, outcome: "sameId" };
+    }
+    const { uniqueKey } = input;
+    const holder = uniqueKey === null
+      ? null
+      : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey);
+    if (holder && resolveConflict(input, holder) === "answer") {
+      return { instance: holder, outcome: "sameKey" };
+    }
+    if (!holder) this.#takeRoom(input);
+    const instance = acceptInstance(input, this.#moment.at);
+    this.#byId.set(instance.id, instance);
+    if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
+    this.planned.push({ instance, replacedId: holder?.id ?? null, index });
+    return { instance, outcome: "accepted" };
+  }
+
+  #takeRoom(input: NewInstance): void {
+    const count = this.#countByKind.get(input.kind) ?? 0;
+    if (roomFor(this.#state, input) <= count) throw fullQueue(input);
+    this.#countByKind.set(input.kind, count + 1);
+  }
 }
 
 /** Write an instance that was checked and waits for one of its schedule before it. */
@@ -72,15 +109,4 @@ export function insertInstance(state: LedgerState, moment: Moment, instance: Ins
     expireAt: null,
   });
   state.hints.push({ type: "instances", dueAt: instance.dueAt });
-}
-
-function assertSame(input: NewInstance, there: Instance, what: "id" | "unique key"): void {
-  if (input.kind === there.kind && storable(input.argumentsJson) === there.argumentsJson) return;
-  const value = what === "id" ? input.id : input.uniqueKey;
-  const difference = input.kind === there.kind ? "other arguments" : `kind "${there.kind}"`;
-  throw new JobError(
-    "already_exists",
-    `Cannot enqueue "${input.kind}" with ${what} "${value}": it is taken by instance ${there.id} with ${difference}`,
-    { path: what === "id" ? "id" : "uniqueKey", hint: `Choose another ${what}` },
-  );
 }

@@ -29,6 +29,7 @@ import { advance } from "./advance.ts";
 import { backfill } from "./backfill.ts";
 import { checkLimit } from "./checks.ts";
 import { claim, loseAttempt, reap, renew } from "./claims.ts";
+import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, REV_GAP } from "./group.ts";
 import { mergeHints } from "./hints.ts";
@@ -300,6 +301,16 @@ export class LedgerStore implements Store {
     const state = this.#reader("look for what is due");
     const at = this.#options.clock?.() ?? request.at;
     return { at: at.wallMs, ...nextDue(state, this.#group.momentOf(at), request) };
+  }
+
+  async blockOf(request: NextDueRequest & { readonly id: string }) {
+    const state = this.#reader("look for what blocks an instance");
+    return blockOf(state, this.#group.momentOf(request.at), request);
+  }
+
+  async blocks(request: NextDueRequest) {
+    const state = this.#reader("look for what is blocked");
+    return listBlocks(state, this.#group.momentOf(request.at), request);
   }
 
   subscribe(listener: (hint: ChangeHint) => void): () => void {

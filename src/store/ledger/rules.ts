@@ -40,6 +40,11 @@ export function storableError(error: ErrorInfo | null): ErrorInfo | null {
   };
 }
 
+function uniqueUntil({ uniqueKey, unique }: NewInstance, at: number): number | null {
+  if (uniqueKey === null || !unique || unique.forMs === null) return null;
+  return Math.min(at + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
+}
+
 /** The instance that a request asks for, accepted at `at`. */
 export function acceptInstance(input: NewInstance, at: number): Instance {
   return {
@@ -50,6 +55,7 @@ export function acceptInstance(input: NewInstance, at: number): Instance {
     priority: input.priority,
     queueKey: storable(input.queueKey),
     uniqueKey: storable(input.uniqueKey),
+    uniqueUntil: uniqueUntil(input, at),
     argumentsJson: storable(input.argumentsJson),
     resultsJson: null,
     error: null,
@@ -259,5 +265,7 @@ export function isRepeated(
 export function expireAt(instance: Instance): number | null {
   if (instance.settledAt === null || !isFinal(instance.state)) return null;
   const keepMs = instance.state === "completed" ? instance.keepSuccessMs : instance.keepFailureMs;
-  return Math.min(instance.settledAt + keepMs, Number.MAX_SAFE_INTEGER);
+  const from = instance.settledAt + keepMs;
+  // What holds a key must be there to be found by it.
+  return Math.min(Math.max(from, instance.uniqueUntil ?? from), Number.MAX_SAFE_INTEGER);
 }

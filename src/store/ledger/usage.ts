@@ -44,6 +44,11 @@ export class Usage {
     return this.#kind(kind).queues.get(queueKey) ?? NONE;
   }
 
+  /** The queues of a kind that have claims. */
+  queuesOf(kind: string): Iterable<string> {
+    return this.#kind(kind).queues.keys();
+  }
+
   /** Whether anybody asked for a kind. */
   has(kind: string): boolean {
     return this.#kinds.has(kind);

@@ -23,7 +23,7 @@ const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 /** What few instances have. */
-type Extra = Partial<Pick<Instance, "progress" | "redrivenAs">>;
+type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
 
 /** Write a new row. */
 export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
@@ -79,11 +79,12 @@ function readyOf({ isReady, isBehind }: Row): number | null {
   return isReady === null ? null : 0;
 }
 
-function packExtra({ progress, redrivenAs }: Instance): string | null {
-  if (progress === null && redrivenAs === null) return null;
+function packExtra({ progress, redrivenAs, uniqueUntil }: Instance): string | null {
+  if (progress === null && redrivenAs === null && uniqueUntil === null) return null;
   const extra: Extra = {
     ...(progress === null ? {} : { progress }),
     ...(redrivenAs === null ? {} : { redrivenAs }),
+    ...(uniqueUntil === null ? {} : { uniqueUntil }),
   };
   return JSON.stringify(extra);
 }
@@ -108,6 +109,7 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
       priority: fields.priority as number,
       queueKey: (fields.queue_key as string | null) ?? kind,
       uniqueKey: fields.unique_key as string | null,
+      uniqueUntil: extra.uniqueUntil ?? null,
       argumentsJson: fields.arguments as string,
       resultsJson: fields.results as string | null,
       error: error === null ? null : JSON.parse(error) as ErrorInfo,

@@ -1,0 +1,23 @@
+import type { Block } from "../../rpc/gen/job_pb.ts";
+import type { PlainRecord } from "../output/plain.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import type { Printer } from "../output/printer.ts";
+import { isoOf } from "../wire.ts";
+import { timeText } from "./time_text.ts";
+
+/** What keeps instances from running, as data. */
+export function blockRecord(block: Block): PlainRecord {
+  return {
+    limit: block.limit,
+    name: block.name,
+    used: Number(block.used),
+    max: Number(block.max),
+    opens_at: isoOf(block.opensAt),
+  };
+}
+
+/** What keeps instances from running, for people: `concurrency of mail (2 of 2)`. */
+export function blockText(block: Block, printer: Printer): string {
+  const text = `${block.limit} of ${makeVisible(block.name)} (${block.used} of ${block.max})`;
+  return block.opensAt ? `${text}, until ${timeText(block.opensAt, printer.nowMs)}` : text;
+}
