@@ -2,7 +2,7 @@ import type { Node, TSInterfaceDeclaration, TSMappedType } from "@babel/types";
 import type { MemberShape, TypeShape } from "../core/signature.ts";
 import type { FoundName } from "./module_graph.ts";
 import { annotationOf, docOf, nameOf } from "./parse_module.ts";
-import { keysOf, recordOf, unionOf } from "./shapes.ts";
+import { isPrimitive, keysOf, recordOf, unionOf } from "./shapes.ts";
 import type { TypePlace, TypeReader } from "./type_reader.ts";
 
 type ObjectShape = Extract<TypeShape, { readonly type: "object" }>;
@@ -81,12 +81,17 @@ export class ObjectTypes {
     const source = constraint.type === "TSTypeOperator" && constraint.operator === "keyof"
       ? reader.expand(reader.read(constraint.typeAnnotation, place, depth))
       : null;
-    const key = reader.read(constraint, place, depth);
+    // A mapped type of a type without members is that type.
+    if (source !== null && hasNoMembers(source)) return source;
+    const key = source?.type === "array"
+      ? { type: "number" } as const
+      : reader.read(constraint, place, depth);
     const name = nameOf(node.key as unknown as { type: string });
     const valueOf = (shape: TypeShape) => {
       const args = new Map(place.args).set(name, shape);
       return reader.nested(() => reader.read(node.typeAnnotation!, { ...place, args }, depth));
     };
+    if (source?.type === "array") return { type: "array", element: valueOf(key) };
     const keys = keysOf(key);
     if (keys === null) return recordOf(key, valueOf(key));
     const members = keys.map((value): MemberShape => {
@@ -209,6 +214,20 @@ export class ObjectTypes {
     }
     return args;
   }
+}
+
+const WHOLE: ReadonlySet<string> = new Set([
+  "date",
+  "url",
+  "bytes",
+  "map",
+  "set",
+  "null",
+  "undefined",
+]);
+
+function hasNoMembers(shape: TypeShape): boolean {
+  return isPrimitive(shape) || WHOLE.has(shape.type);
 }
 
 // An optional member may be missing anyway.

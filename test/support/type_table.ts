@@ -485,6 +485,13 @@ export const MEMBER_TYPES: readonly TypeRow[] = [
     bad: [[{}, '"x.id"']],
   },
   {
+    type: "Deep<{ a: { b: Date; c: { d: number }[] } }>",
+    declarations: "type Deep<T> = { [K in keyof T]?: Deep<T[K]> };",
+    shown: "{ a?: { b?: Date; c?: { d?: number }[] } }",
+    good: [[{ a: { c: [{}, { d: "1" }] } }, { a: { c: [{}, { d: 1 }] } }]],
+    bad: [[{ a: { c: [{ d: "x" }] } }, '"x.a.c[0].d"']],
+  },
+  {
     type: "Order['id']",
     declarations: ORDER,
     shown: "number",
