@@ -90,6 +90,9 @@ for (
     ["[ -f /x ] || exit 0", "job"],
     ["$HOME/bin/daily.job", "daily-job"],
     ["'", "job"],
+    ["echo hello there", "echo"],
+    ["date > /tmp/x; /opt/rotate.sh", "rotate"],
+    ["mkdir -p /a && cd /a && make all", "make-all"],
   ] as const
 ) {
   test(`nameLine() names "${line}" ${kind}`, () => assert.equal(nameLine(line), kind));

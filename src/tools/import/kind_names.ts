@@ -2,9 +2,13 @@ import { basename } from "node:path";
 
 /** Programs that only prepare, guard or wrap what a line is for. */
 const WRAPPERS = new Set(
-  ("test [ [[ ! cd sleep true false : export set umask ulimit if then fi else { } ( ) exec env nice ionice chrt flock " +
-    "timeout chronic sudo su exit return for do done while nohup setsid time command eval . source ifne mkdir touch date echo printf")
+  ("! sleep export set umask ulimit if then fi else { } ( ) exec env nice ionice chrt flock " +
+    "timeout chronic sudo su do done while nohup setsid time command eval . source ifne")
     .split(" "),
+);
+/** Programs that say nothing of what a line is for, while another one does. */
+const MINOR = new Set(
+  "test [ [[ cd exit return true false : mkdir touch date echo printf".split(" "),
 );
 /** Programs that run the script that they are given. */
 const INTERPRETERS = /^(?:ba|da|z|k)?sh$|^(?:python|php|perl|ruby|node|deno|bun)[\d.]*$/;
@@ -32,7 +36,7 @@ function nameCommand(command: string): string | null {
   while (words.length > 0) {
     const [word = "", ...rest] = words;
     const program = basename(word);
-    if (program === "test" || program === "[" || program === "[[" || program === "cd") return null;
+    if (MINOR.has(program)) return null;
     if (!isOption(word) && !WRAPPERS.has(program) && /^[./~$\w{}-]+$/.test(word)) break;
     // The file of a lock and the like is an argument of the wrapper, not the program.
     words = program === "flock" ? rest.filter((one) => !isOption(one)).slice(1) : rest;
@@ -66,7 +70,8 @@ export function nameLine(command: string): string {
     const name = nameCommand(part.trim());
     if (name !== null && /^[A-Za-z0-9]/.test(name)) return name.slice(0, NAME_LENGTH_MAX);
   }
-  return "job";
+  const first = namePart(wordsOf(flat)[0] ?? "");
+  return /^[A-Za-z0-9]/.test(first) ? first.slice(0, NAME_LENGTH_MAX) : "job";
 }
 
 /** Gives each name once: the second `backup` is `backup-2`. */
