@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { measureGrpc } from "./grpc.ts";
 import { measurePickUp } from "./latency.ts";
+import { measureSchedules } from "./schedules.ts";
 import { measureSimulation } from "./simulation.ts";
 import { measureThroughput } from "./throughput.ts";
 
@@ -28,6 +29,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "pick-up-sqlite-inline": () => measurePickUp("inline"),
   "pick-up-sqlite-process": () => measurePickUp("process"),
   "grpc": () => measureGrpc(),
+  "schedules-10000-sqlite": () => measureSchedules(),
   "simulate-year-200-jobs": async () => measureSimulation(),
 };
 

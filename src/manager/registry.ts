@@ -10,8 +10,9 @@ const LISTED_KINDS_MAX = 10;
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #pools: Readonly<Record<string, number>>;
-  #kinds: ReadonlySet<string> = new Set();
-  #limits: ClaimLimits = { kinds: new Map(), pools: [] };
+  // Both are made when they are asked for: thousands of jobs may be added one after the other.
+  #kinds: ReadonlySet<string> | null = null;
+  #limits: ClaimLimits | null = null;
 
   /** @param pools most attempts at once of each pool on this node */
   constructor(pools: Readonly<Record<string, number>> = {}) {
@@ -20,12 +21,12 @@ export class Registry {
 
   /** The kinds served; a new set object after each change, the same one in between. */
   get kinds(): ReadonlySet<string> {
-    return this.#kinds;
+    return this.#kinds ??= new Set(this.#jobs.keys());
   }
 
   /** What holds their claims back; a new object after each change, the same one in between. */
   get limits(): ClaimLimits {
-    return this.#limits;
+    return this.#limits ??= this.#readLimits();
   }
 
   /** Add a job, or replace the one of its kind. */
@@ -42,7 +43,11 @@ export class Registry {
   }
 
   #changed(): void {
-    this.#kinds = new Set(this.#jobs.keys());
+    this.#kinds = null;
+    this.#limits = null;
+  }
+
+  #readLimits(): ClaimLimits {
     const jobs = [...this.#jobs.values()];
     const pools = Object.entries(this.#pools).map(([name, max]) => ({
       name,
@@ -53,7 +58,7 @@ export class Registry {
       const { concurrency, rate } = options;
       return [kind, { concurrency, rate }] as const;
     });
-    this.#limits = { kinds: new Map(kinds), pools: pools.filter(({ kinds }) => kinds.size > 0) };
+    return { kinds: new Map(kinds), pools: pools.filter(({ kinds }) => kinds.size > 0) };
   }
 
   find(kind: string): JobDefinition | undefined {

@@ -15,6 +15,9 @@ import { hashOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 /** How often a write is tried again when another node was first. */
 const TRIES_MAX = 5;
 
+/** Jobs whose schedules are written at once. */
+const SYNC_BATCH = 500;
+
 /** What the schedules are kept with. */
 export interface SchedulesOptions {
   readonly store: Store;
@@ -48,8 +51,12 @@ export class Schedules {
       const renewed = await this.#renewZones(record);
       if (record.origin === "config") left.set(record.id, renewed);
     }
-    for (const job of registry.list()) {
-      for (const id of await this.#syncJob(job, left)) left.delete(id);
+    const jobs = registry.list();
+    // Together, so that thousands of them share transactions.
+    for (let from = 0; from < jobs.length; from += SYNC_BATCH) {
+      const batch = jobs.slice(from, from + SYNC_BATCH);
+      const written = await Promise.all(batch.map((job) => this.#syncJob(job, left)));
+      for (const id of written.flat()) left.delete(id);
     }
     for (const record of left.values()) {
       const mayCome = keepsUnknown && !registry.find(record.kind);
