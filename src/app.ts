@@ -9,6 +9,7 @@ import type { ConfigProblem } from "./core/job_table.ts";
 import { nextTickOf } from "./core/ticks.ts";
 import { createHttpServer } from "./http/server.ts";
 import { loadJobs } from "./jobs/load_jobs.ts";
+import { ModuleWatch } from "./jobs/module_watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
@@ -128,12 +129,21 @@ function createManager(
 ): Manager {
   const { logger, jobs, problems } = parts;
   const clock = systemClock;
-  const { count, idleMs } = config.worker;
+  const watch = new ModuleWatch(clock);
+  const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   const defer = (callback: () => void) => clock.defer(callback);
   return new Manager({
     store: createStore(config.store, { defer }),
     executor: createExecutor({
-      process: createProcessExecutor({ clock, logger, count, idleMs }),
+      process: createProcessExecutor({
+        clock,
+        logger,
+        count,
+        idleMs,
+        spare,
+        recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
+        environment: "minimal",
+      }),
       inline: createInlineExecutor({ clock }),
     }),
     clock,
@@ -149,6 +159,7 @@ function createManager(
     jobDefaults: config.defaults,
     scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     jobs,
+    refreshJob: (job) => watch.current(job),
     disabledKinds: new Set(
       problems.flatMap((problem) => problem.job === null ? [] : [problem.job]),
     ),

@@ -35,6 +35,9 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       drainMs: values["worker.drain"],
       idleMs: values["worker.idle"],
       pools: values["worker.pools"],
+      spare: values["worker.spare"],
+      recycleAfter: values["worker.recycle_after"],
+      recycleMemoryBytes: values["worker.recycle_memory"],
     },
     defaults: {
       priority: values["defaults.priority"],

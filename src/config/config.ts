@@ -58,6 +58,11 @@ export interface Config {
     readonly idleMs: number;
     /** Most attempts at once by the name of a pool. */
     readonly pools: Readonly<Record<string, number>>;
+    /** Workers for modules that are kept ready. */
+    readonly spare: number;
+    /** Attempts, and memory, after which a worker process is replaced. */
+    readonly recycleAfter: number;
+    readonly recycleMemoryBytes: number;
   };
   /** Options that every job inherits. */
   readonly defaults: JobOptions;

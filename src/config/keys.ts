@@ -175,6 +175,21 @@ export const KEYS = {
     {},
     'Most attempts at once of the jobs of a pool, `{ heavy = 2 }`; a job is in it by `pool = "heavy"`.',
   ),
+  "worker.spare": key(
+    integer(0, 100),
+    0,
+    "Worker processes for modules that are started ahead and kept ready, so that no attempt waits for a start.",
+  ),
+  "worker.recycle_after": key(
+    integer(1, 1_000_000_000),
+    10_000,
+    "Attempts after which a worker process is replaced.",
+  ),
+  "worker.recycle_memory": key(
+    size({ minBytes: 1_048_576 }),
+    "512MB",
+    "A worker process that holds more memory than this after an attempt is replaced.",
+  ),
   "defaults.priority": key(OPTIONS.priority, 5, DOCS.priority),
   "defaults.timeout": key(OPTIONS.timeout, "0", DOCS.timeout),
   "defaults.deadline": key(OPTIONS.deadline, "0", DOCS.deadline),
@@ -247,14 +262,27 @@ export const JOB_KEYS = {
     [0],
     "Exit codes of the command that are a success.",
   ),
-  cwd: key(path(), undefined, "Working directory of the command; by default its user's home."),
-  user: key(string(), undefined, "User that the command runs as; the daemon must be root."),
-  group: key(string(), undefined, "Group that the command runs as; by default the user's."),
-  umask: key(special.umask(), undefined, "File mode mask of the command."),
+  cwd: key(
+    path(),
+    undefined,
+    "Working directory. By default a command, and a module with `user`, runs in its user's home, another module in the daemon's.",
+  ),
+  user: key(
+    string(),
+    undefined,
+    "User that the job runs as, with all groups of that user; the daemon must be root.",
+  ),
+  group: key(string(), undefined, "Group that the job runs as; by default the user's."),
+  umask: key(special.umask(), undefined, "File mode mask."),
+  nice: key(
+    integer(-20, 19),
+    undefined,
+    "Priority for the processor, from -20, first, to 19, last. Below 0 the daemon must be root.",
+  ),
   env: key(
     environment(),
     {},
-    'Variables of the command. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
+    'Variables beside the minimal environment. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
   ),
   description: key(string({ isEmptyAllowed: true }), undefined, "What the job is for, in a line."),
   schedule: key(
@@ -325,7 +353,21 @@ export const JOB_KEYS = {
     undefined,
     "Most instances that run at once: of the job, or of each value of a parameter. See below.",
   ),
-  limits: planned("Limits of memory, processor time and open files of the command."),
+  "limits.memory": key(
+    size({ minBytes: 1_048_576 }),
+    undefined,
+    "Most memory of an attempt, all its processes together; one that takes more is ended.",
+  ),
+  "limits.cpu": key(
+    duration({ minMs: 1000 }),
+    undefined,
+    "Most processor time of an attempt, all its processes together; one that takes more is ended.",
+  ),
+  "limits.open_files": key(
+    integer(64, 1_048_576),
+    undefined,
+    "Most open files of each process.",
+  ),
   rate: key(
     limits.rate(),
     undefined,

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { checkKind } from "../core/define.ts";
 import { isJobError } from "../core/errors.ts";
-import type { CommandSpec } from "../core/job.ts";
+import type { CommandSpec, ProcessSpec } from "../core/job.ts";
 import type { JobTable, Place } from "../core/job_table.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
 import { parseZonedTime } from "../core/wall_time.ts";
@@ -13,18 +13,20 @@ import { type Field, isTable, Report } from "./source.ts";
 type JobValues = Partial<Values<typeof JOB_KEYS>>;
 
 /** Keys that mean something only with `run` or `command`. */
-const COMMAND_ONLY = [
-  "shell",
-  "params",
-  "stdin.text",
-  "stdin.arg",
-  "success_codes",
+const COMMAND_ONLY = ["shell", "params", "stdin.text", "stdin.arg", "success_codes"];
+
+/** Keys of what surrounds a process: they mean nothing where the function runs in the daemon. */
+const PROCESS_KEYS = [
   "cwd",
   "user",
   "group",
   "umask",
   "env",
-];
+  "nice",
+  "limits.memory",
+  "limits.cpu",
+  "limits.open_files",
+] as const;
 
 /** The table that stands for one with problems: the module of that kind must not run without its options. */
 export function disabledJob(kind: string, place: Place): JobTable {
@@ -59,6 +61,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const command = readCommand(table, fields, values, own);
   checkRetry(fields, values, inherited, own);
   const schedules = readSchedules(values, inherited, fields, own);
+  const process = command === null ? readProcess(fields, values, own) : null;
   report.problems.push(...own.problems);
   report.warnings.push(...own.warnings);
   if (own.problems.length > 0) return null;
@@ -68,6 +71,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     description: values.description ?? null,
     command,
     params: values.params ?? null,
+    process,
     options: readOptions(values),
     schedules,
     arguments: values.args ?? [],
@@ -115,12 +119,7 @@ function readCommand(
   if (argv === null) return null;
   return {
     argv,
-    cwd: values.cwd ?? null,
-    env: values.env?.values ?? {},
-    secrets: values.env?.secrets ?? [],
-    user: values.user ?? null,
-    group: values.group ?? null,
-    umask: values.umask ?? null,
+    ...processSpec(values),
     stdin: readStdin(values),
     successCodes: values.success_codes ?? JOB_KEYS.success_codes.initial as number[],
     parameters: [],
@@ -131,6 +130,42 @@ function readStdin(values: JobValues): CommandSpec["stdin"] {
   const { "stdin.arg": arg, "stdin.text": text } = values;
   if (arg !== undefined) return { arg };
   return text === undefined ? null : { text };
+}
+
+function processSpec(values: JobValues): ProcessSpec {
+  return {
+    cwd: values.cwd ?? null,
+    env: values.env?.values ?? {},
+    secrets: values.env?.secrets ?? [],
+    user: values.user ?? null,
+    group: values.group ?? null,
+    umask: values.umask ?? null,
+    nice: values.nice ?? null,
+    limits: {
+      memoryBytes: values["limits.memory"] ?? null,
+      cpuMs: values["limits.cpu"] ?? null,
+      openFiles: values["limits.open_files"] ?? null,
+    },
+  };
+}
+
+function readProcess(
+  fields: ReadonlyMap<string, Field>,
+  values: JobValues,
+  report: Report,
+): ProcessSpec | null {
+  const set = PROCESS_KEYS.flatMap((name) => fields.get(name) ?? []);
+  if (set.length === 0) return null;
+  if (values.isolation === "inline") {
+    for (const field of set) {
+      report.key(
+        field,
+        'works only with isolation = "process"',
+        "The daemon's own process stays as it is",
+      );
+    }
+  }
+  return processSpec(values);
 }
 
 function commandLine(table: Field, values: JobValues): readonly string[] | null {

@@ -90,18 +90,40 @@ export interface JobSchedule {
   readonly priority?: number;
 }
 
-/** How a command job runs. */
-export interface CommandSpec {
-  /** argv; for a shell line the shell's own argv with the line as its last element. */
-  readonly argv: readonly string[];
+/** What an attempt may use; null for no limit. */
+export interface ProcessLimits {
+  /** Memory of all its processes together. */
+  readonly memoryBytes: number | null;
+  /** Processor time of all its processes together. */
+  readonly cpuMs: number | null;
+  /** Open files of each process. */
+  readonly openFiles: number | null;
+}
+
+/** Limits where nothing says otherwise. */
+export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFiles: null };
+
+/** What surrounds the processes of a job; null keeps what the daemon has. */
+export interface ProcessSpec {
   readonly cwd: string | null;
+  /** Beside the minimal environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Values of `env` that were given by reference: they are masked in logs and errors. */
   readonly secrets: readonly string[];
   readonly user: string | null;
+  /** The user's own by default. */
   readonly group: string | null;
-  /** File mode mask, null to keep the daemon's. */
+  /** File mode mask. */
   readonly umask: number | null;
+  /** From -20, first, to 19, last. */
+  readonly nice?: number | null;
+  readonly limits?: ProcessLimits;
+}
+
+/** How a command job runs. */
+export interface CommandSpec extends ProcessSpec {
+  /** argv; for a shell line the shell's own argv with the line as its last element. */
+  readonly argv: readonly string[];
   /** What its standard input holds; null for nothing. */
   readonly stdin: CommandInput | null;
   /** Exit codes that are a success. */
@@ -130,6 +152,12 @@ export type JobSource =
     readonly entry: string;
     /** Content hash, recorded with each attempt. */
     readonly version: string;
+    /** Hash of each file that it is made of, by absolute path: its own and those that it imports by relative path. */
+    readonly files?: ReadonlyMap<string, string>;
+    /** Why it cannot run any more, although it was loaded once. */
+    readonly problem?: string;
+    /** Absent where nothing is set. */
+    readonly process?: ProcessSpec;
   }
   | { readonly type: "command"; readonly command: CommandSpec }
   | { readonly type: "function"; readonly run: JobFunction; readonly handlers: JobHandlers }

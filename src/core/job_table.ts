@@ -1,4 +1,4 @@
-import type { ArgumentInput, CommandSpec, JobOptions } from "./job.ts";
+import type { ArgumentInput, CommandSpec, JobOptions, ProcessSpec } from "./job.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 
 /** Where a key stands in the files. Line and column start at 1. */
@@ -29,6 +29,8 @@ export interface JobTable {
   readonly command: CommandSpec | null;
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
+  /** What surrounds the processes of a module job; null where the table sets nothing of it. */
+  readonly process?: ProcessSpec | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */
   readonly options: Partial<Omit<JobOptions, "retry" | "output">> & {
     readonly retry?: Partial<JobOptions["retry"]>;

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { errorCode, messageOf } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
+import { readModuleFiles } from "./module_files.ts";
 import { SOURCE_LENGTH_MAX } from "./parse_module.ts";
 
 /** A job module's file, read once. */
@@ -12,8 +12,10 @@ export interface ModuleFile {
   /** The kind of a job that names none: `billing/invoice.ts` is "billing.invoice". */
   readonly fileKind: string;
   readonly source: string;
-  /** First 16 hex digits of the source's SHA-256. */
+  /** Hash of its content and of what it imports by relative path. */
   readonly version: string;
+  /** Hash of each of these files, by path. */
+  readonly hashes: ReadonlyMap<string, string>;
   readonly language: "ts" | "js";
 }
 
@@ -82,9 +84,9 @@ class Walk {
       return this.#problem(fileKind, path, `Cannot load ${path}: ${found}`);
     }
     const source = readFileSync(path, "utf8");
-    const version = createHash("sha256").update(source).digest("hex").slice(0, 16);
+    const { version, hashes } = readModuleFiles(path);
     const language = path.endsWith("ts") ? "ts" : "js";
-    this.files.push({ path, fileKind, source, version, language });
+    this.files.push({ path, fileKind, source, version, hashes, language });
   }
 
   #problem(job: string | null, file: string, message: string): void {

@@ -6,6 +6,7 @@ import {
   type JobDefinition,
   type JobOptions,
   NO_HANDLERS,
+  type ProcessSpec,
 } from "../core/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../core/job_table.ts";
 import { checkLimits, checkPool } from "../core/limits.ts";
@@ -18,6 +19,7 @@ import { resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
+import { processProblem } from "./process_spec.ts";
 import { parseParams, readSignature } from "./read_signature.ts";
 import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
 
@@ -199,10 +201,18 @@ class Loader {
     checkArguments(kind, signature, args, specs.length > 0, table);
     const options = withTable(resolveOptions(input, this.#request.defaults), table);
     this.#checkLimits(kind, signature, options, table);
+    if (table?.process) checkProcess(kind, table.process, options.isolation, table);
     return {
       kind,
       description: table?.description ?? input.description ?? firstLine(signature.doc),
-      source: { type: "module", path: file.path, entry: kind, version: file.version },
+      source: {
+        type: "module",
+        path: file.path,
+        entry: kind,
+        version: file.version,
+        files: file.hashes,
+        ...(table?.process ? { process: table.process } : {}),
+      },
       signature,
       options,
       schedules: specs.map((spec) => ({ spec, arguments: args })),
@@ -247,6 +257,7 @@ class Loader {
     }
     this.#attempt(kind, place, () => {
       checkKind(kind);
+      checkProcess(kind, command, "process", table);
       const resolved = resolveCommand(command, table.params);
       const { signature } = resolved;
       checkArguments(kind, signature, table.arguments, table.schedules.length > 0, table);
@@ -298,6 +309,16 @@ function checkArguments(
 
 function withPath(path: string, { code, message, hint, cause }: JobError): JobError {
   return new JobError(code, message, { hint, path, cause });
+}
+
+function checkProcess(
+  kind: string,
+  spec: ProcessSpec,
+  isolation: "process" | "inline",
+  table: JobTable,
+): void {
+  const problem = processProblem(kind, spec, isolation);
+  if (problem !== null) throw new TableError(problem, table.place);
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {

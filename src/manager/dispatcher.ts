@@ -284,7 +284,12 @@ export class Dispatcher {
         random: random.next(),
         logs,
       });
-      this.#outbox.add(running, progress === undefined ? settlement : { ...settlement, progress });
+      const version = versionOf(running.job);
+      this.#outbox.add(running, {
+        ...settlement,
+        ...(version === null ? {} : { version }),
+        ...(progress === undefined ? {} : { progress }),
+      });
       this.#step();
     });
     this.poke();
@@ -370,4 +375,10 @@ export class Dispatcher {
 
 function notStarted(): AttemptOutcome {
   return { type: "aborted", cause: "drain", error: encodeError(new Error("not started")) };
+}
+
+/** Version of the code that an attempt ran; null where it has none, or none ran. */
+function versionOf(job: JobDefinition | null): string | null {
+  const source = job?.source;
+  return source?.type === "module" && source.problem === undefined ? source.version : null;
 }

@@ -30,6 +30,8 @@ export interface ManagerOptions {
   readonly jobDefaults: JobOptions;
   readonly scheduleDefaults: ZonedScheduleDefaults;
   readonly jobs: readonly JobDefinition[];
+  /** Gives a job as its module's files have it now; asked whenever a job is looked up. */
+  readonly refreshJob?: (job: JobDefinition) => JobDefinition;
   /** Kinds that are configured but could not be loaded: their schedules are kept. */
   readonly disabledKinds: ReadonlySet<string>;
   /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */

@@ -9,14 +9,22 @@ const LISTED_KINDS_MAX = 10;
 /** The jobs that this node knows, by kind. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
+  readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
   // Both are made when they are asked for: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
   #limits: ClaimLimits | null = null;
 
-  /** @param pools most attempts at once of each pool on this node */
-  constructor(pools: Readonly<Record<string, number>> = {}) {
+  /**
+   * @param pools most attempts at once of each pool on this node
+   * @param refresh gives a job as its module's files have it now; the job itself by default
+   */
+  constructor(
+    pools: Readonly<Record<string, number>> = {},
+    refresh: (job: JobDefinition) => JobDefinition = (job) => job,
+  ) {
     this.#pools = pools;
+    this.#refresh = refresh;
   }
 
   /** The kinds served; a new set object after each change, the same one in between. */
@@ -62,12 +70,16 @@ export class Registry {
   }
 
   find(kind: string): JobDefinition | undefined {
-    return this.#jobs.get(kind);
+    const job = this.#jobs.get(kind);
+    if (job === undefined) return undefined;
+    const current = this.#refresh(job);
+    if (current !== job) this.#jobs.set(kind, current);
+    return current;
   }
 
   /** @throws JobError `not_found` naming the nearest kind */
   get(kind: string): JobDefinition {
-    const job = this.#jobs.get(kind);
+    const job = this.find(kind);
     if (job) return job;
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));
     const near = nearest(kind, [...this.#jobs.keys()]);

@@ -42,7 +42,7 @@ export function settlementOf(
       return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
     }
     case "error":
-      return { ...claim, outcome: failure(instance, "error", outcome, context) };
+      return { ...claim, outcome: failure(instance, outcome.reason ?? "error", outcome, context) };
     case "aborted":
       return { ...claim, outcome: aborted(instance, outcome, context) };
   }
@@ -58,7 +58,7 @@ function takeoverDelayMs(crashes: number): number {
   return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
 }
 
-type FailureReason = "error" | "timeout" | "deadline";
+type FailureReason = "error" | "limit" | "timeout" | "deadline";
 type FailureContext = Parameters<typeof settlementOf>[2];
 
 function aborted(
@@ -100,7 +100,7 @@ function failure(
   }
   return {
     type: "final",
-    state: reason === "error" ? "terminated" : "timedOut",
+    state: reason === "error" || reason === "limit" ? "terminated" : "timedOut",
     reason: wish === "discarded" ? "discarded" : reason,
     resultsJson: null,
     error,
@@ -123,7 +123,9 @@ function retryIn(
   if (reason === "deadline" || wish === "never" || wish === "discarded") return null;
   if (instance.retryMax >= 0 && failures > instance.retryMax) return null;
   if (typeof wish === "number") return wish;
-  return isRetried(retry, reason, error) ? retryDelayMs(retry, failures, random) : null;
+  return isRetried(retry, reason === "limit" ? "error" : reason, error)
+    ? retryDelayMs(retry, failures, random)
+    : null;
 }
 
 /** A failure of which the job's handlers may know nothing yet. */

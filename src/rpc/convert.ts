@@ -111,6 +111,7 @@ export function instanceToWire(instance: Instance): MessageInitShape<typeof JobI
     maxRetries: instance.retryMax,
     timeoutMs: BigInt(instance.timeoutMs),
     errorDetail: instance.error ? errorDetail(instance.error) : undefined,
+    codeVersion: instance.version ?? undefined,
     progress: instance.progress
       ? { done: instance.progress.done, total: instance.progress.total ?? undefined }
       : undefined,

@@ -3,9 +3,10 @@ import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs"
 import { encodeError } from "../core/encode.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
-import { type Account, resolveAccount } from "./accounts.ts";
+import { type Account, resolveAccount } from "../platform/accounts.ts";
 import { commandArguments } from "./command_input.ts";
 import { ResultFile } from "./command_result.ts";
+import { MARKER_VARIABLE } from "./descendants.ts";
 import { killGroup } from "./groups.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 import type { AttemptResult, TaskInstance } from "./protocol.ts";
@@ -124,6 +125,8 @@ function environment(
     JOB_ATTEMPT: String(instance.attempt),
     JOB_FENCE: String(instance.fence),
     JOB_SCHEDULED_FOR: new Date(instance.scheduledFor ?? instance.dueAt).toISOString(),
+    // Its processes are known by it, wherever they go.
+    [MARKER_VARIABLE]: process.env[MARKER_VARIABLE] ?? "",
   };
 }
 

@@ -42,8 +42,8 @@ interface FailureDetail {
 export type AttemptOutcome =
   /** An explicit result message, or a function that returned: the only success. */
   | { readonly type: "ok"; readonly resultsJson: string }
-  /** It failed: thrown, exit code, not encodable, exited without a result. */
-  | ({ readonly type: "error" } & FailureDetail)
+  /** It failed: thrown, exit code, not encodable, exited without a result, or took more than its limits. */
+  | ({ readonly type: "error"; readonly reason?: "limit" } & FailureDetail)
   /** It wants to go on later: neither a success nor a failure. */
   | { readonly type: "snooze"; readonly delayMs: number }
   /** It ended after it was told to. */

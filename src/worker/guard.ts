@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { killFamily, MARKER_VARIABLE } from "./descendants.ts";
 import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "./protocol.ts";
 
@@ -7,8 +8,13 @@ export const NO_COMMAND = 0;
 /** What it holds while a command is being started and its group is not known yet. */
 export const COMMAND_STARTING = -1;
 
+/** Where in the cell stands whether the guard is acting. */
+export const KILLING_INDEX = 1;
+
 /** The worker's side of its guard thread. */
 export interface Guard {
+  /** Whether it is ending everything: how a command ends now is no result of it. */
+  isKilling(): boolean;
   /** A command is about to be started: a guard that acts now waits for its process group. */
   expectCommand(): void;
   /** The process group of a running command, which dies with the worker; null for none. */
@@ -27,9 +33,10 @@ export interface Guard {
  */
 export async function startGuard(): Promise<Guard> {
   // Shared memory and not a message: the guard must see the group at the moment that it acts.
-  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const marker = process.env[MARKER_VARIABLE] ?? "";
+  const cell = new Int32Array(new SharedArrayBuffer(8));
   const thread = new Worker(threadUrl(), {
-    workerData: { descriptor: guardDescriptor(), cell },
+    workerData: { descriptor: guardDescriptor(), cell, marker },
   });
   await new Promise<void>((resolve, reject) => {
     thread.once("message", () => resolve());
@@ -38,6 +45,8 @@ export async function startGuard(): Promise<Guard> {
   const killAll = (): never => {
     const group = Atomics.load(cell, 0);
     if (group > 0) killGroup(group, "SIGKILL");
+    const sessions = new Set(group > 0 ? [process.pid, group] : [process.pid]);
+    killFamily({ marker, sessions }, process.pid);
     killGroup(process.pid, "SIGKILL");
     process.exit(1);
   };
@@ -48,6 +57,7 @@ export async function startGuard(): Promise<Guard> {
     Atomics.notify(cell, 0);
   };
   return {
+    isKilling: () => Atomics.load(cell, KILLING_INDEX) !== 0,
     expectCommand: () => set(COMMAND_STARTING),
     setCommandGroup: (group) => set(group ?? NO_COMMAND),
     killAll,

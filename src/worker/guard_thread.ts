@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../platform/clock.ts";
+import { killFamily } from "./descendants.ts";
 import { killGroup } from "./groups.ts";
-import { COMMAND_STARTING } from "./guard.ts";
+import { COMMAND_STARTING, KILLING_INDEX } from "./guard.ts";
 import type { GuardMessage } from "./protocol.ts";
 
 // The guard of a worker: a thread of its own, so that it acts while job code spins. It kills the groups when the daemon's end of
@@ -11,7 +12,9 @@ import type { GuardMessage } from "./protocol.ts";
 /** How long the start of a command may take until its group is known. */
 const START_MS_MAX = 1_000;
 
-const { descriptor, cell } = workerData as {
+const { descriptor, cell, marker } = workerData as {
+  /** By which the worker's processes are known. */
+  readonly marker: string;
   readonly descriptor: number;
   readonly cell: Int32Array<SharedArrayBuffer>;
 };
@@ -22,7 +25,13 @@ function killAll(): void {
   // Between the fork and the moment that its group is known a command would be missed.
   Atomics.wait(cell, 0, COMMAND_STARTING, START_MS_MAX);
   const group = Atomics.load(cell, 0);
-  if (group > 0) killGroup(group, "SIGKILL");
+  Atomics.store(cell, KILLING_INDEX, 1);
+  const sessions = new Set([process.pid]);
+  if (group > 0) {
+    killGroup(group, "SIGKILL");
+    sessions.add(group);
+  }
+  killFamily({ marker, sessions }, process.pid);
   killGroup(process.pid, "SIGKILL");
 }
 

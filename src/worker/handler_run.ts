@@ -1,4 +1,5 @@
-import type { LogEntry } from "../core/instance.ts";
+import { toJobError } from "../core/errors.ts";
+import type { ErrorInfo, LogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import {
@@ -46,12 +47,22 @@ export class HandlerRun implements WorkerRun {
     });
   }
 
-  begin(worker: WorkerProcess): void {
+  begin(acquire: (job: JobDefinition) => WorkerProcess): void {
+    let worker: WorkerProcess;
+    try {
+      worker = acquire(this.job);
+    } catch (error) {
+      return this.drop(toJobError(error, "Cannot begin a worker").message);
+    }
     const nowMs = this.#clock.now().monotonicMs;
     this.#worker = worker;
     this.deadlineMs = nowMs + 2 * HANDLER_MS_MAX;
     worker.run(this);
     worker.wakeAt(nowMs + HANDLER_MS_MAX);
+  }
+
+  exceeded({ message }: ErrorInfo): void {
+    noteTo(this.#task, this.#clock, message);
   }
 
   /** It will not be called. */

@@ -1,4 +1,4 @@
-import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
+import type { ErrorInfo, LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
@@ -51,6 +51,7 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   #decided: AttemptResult | null = null;
   #handlerEndMs = Infinity;
   #refusals = 0;
+  #exceeded: ErrorInfo | null = null;
   #isOver = false;
 
   constructor(options: ProcessAttemptOptions) {
@@ -134,6 +135,10 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     this.#schedule();
   }
 
+  exceeded(error: ErrorInfo): void {
+    this.#exceeded ??= error;
+  }
+
   log(entries: readonly LogEntry[]): void {
     this.#options.sink.log(entries);
   }
@@ -149,9 +154,13 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   ended(ending: WorkerEnding): void {
     if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
       this.#refusals += 1;
-      this.#worker = this.#options.acquire(this.job);
-      this.#worker.run(this);
-      return this.#schedule();
+      try {
+        this.#worker = this.#options.acquire(this.job);
+        this.#worker.run(this);
+        return this.#schedule();
+      } catch {
+        // Its user is gone since; nothing of it ran.
+      }
     }
     this.#isOver = true;
     this.#options.onEnd(this);
@@ -206,6 +215,9 @@ export class ProcessAttempt implements Attempt, WorkerRun {
         error: abortInfo(this.#cause, this.instance, ended),
         ...this.#unasked(isTimeLimit(this.#cause) && ending.type === "exit"),
       };
+    }
+    if (this.#exceeded !== null) {
+      return { type: "error", reason: "limit", error: this.#exceeded, ...this.#unasked(true) };
     }
     switch (ending.type) {
       case "result":

@@ -14,7 +14,9 @@ import type {
 import { HandlerRun, noteTo } from "./handler_run.ts";
 import { ProcessAttempt } from "./process_attempt.ts";
 import { refuse } from "./refused.ts";
-import { WorkerPool } from "./worker_pool.ts";
+import { toJobError } from "../core/errors.ts";
+import type { WorkerEnvironment } from "./worker_launch.ts";
+import { RECYCLE_DEFAULTS, WorkerPool } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { WorkerRun } from "./worker_run.ts";
 
@@ -34,6 +36,12 @@ export interface ProcessExecutorOptions {
   /** argv that runs this program, without the hidden subcommand; tests run a smaller one. */
   readonly command?: readonly string[];
   readonly random?: Random;
+  /** Workers for modules that are kept ready; none by default. */
+  readonly spare?: number;
+  /** When a worker is replaced. */
+  readonly recycle?: { readonly runs: number; readonly memoryBytes: number };
+  /** Where the environment of workers comes from; that of this process by default. */
+  readonly environment?: WorkerEnvironment;
 }
 
 /**
@@ -68,6 +76,7 @@ class ProcessExecutor implements Executor {
   start(): Promise<void> {
     if (this.#isStopped) this.#pool = this.#makePool(this.#options.count);
     this.#isStopped = false;
+    this.#pool.prepare();
     return Promise.resolve();
   }
 
@@ -92,15 +101,22 @@ class ProcessExecutor implements Executor {
         `Cannot run job "${task.job.kind}" in a worker process: its source is a ${type}, not a module or a command`,
       );
     }
-    const attempt = new ProcessAttempt({
-      clock: this.#clock,
-      task,
-      sink,
-      acquire: (job) => this.#pool.acquire(job),
-      onEnd: (ended) => this.#attempts.delete(ended),
-    });
-    this.#attempts.add(attempt);
-    return attempt;
+    const { source } = task.job;
+    if (source.type === "module" && source.problem) return refuse("error", source.problem);
+    try {
+      const attempt = new ProcessAttempt({
+        clock: this.#clock,
+        task,
+        sink,
+        acquire: (job) => this.#pool.acquire(job),
+        onEnd: (ended) => this.#attempts.delete(ended),
+      });
+      this.#attempts.add(attempt);
+      return attempt;
+    } catch (error) {
+      // Such as a user that is gone since the start.
+      return refuse("error", toJobError(error, `Cannot run job "${task.job.kind}"`).message);
+    }
   }
 
   async handle(task: HandlerTask): Promise<AttemptOutcome | null> {
@@ -135,17 +151,20 @@ class ProcessExecutor implements Executor {
       this.#handling.delete(run);
       this.#handleNext();
     });
-    run.begin(this.#pool.acquire(run.job));
+    run.begin((job) => this.#pool.acquire(job));
   }
 
   #makePool(count: number): WorkerPool {
-    const { clock, logger, idleMs, command, random } = this.#options;
+    const { clock, logger, idleMs, command, random, recycle, environment } = this.#options;
     return new WorkerPool({
       clock,
       logger,
       random: random ?? systemRandom,
       count,
       idleMs,
+      spare: this.#options.spare ?? 0,
+      recycle: recycle ?? RECYCLE_DEFAULTS,
+      environment: environment ?? "own",
       command: command ?? selfCommand(),
       onLate: (worker, run, error) => this.#late(worker, run, error),
     });

@@ -89,6 +89,8 @@ export type ToWorker =
 /** Worker → daemon. */
 export type FromWorker =
   | { readonly type: "hello"; readonly version: number; readonly pid: number }
+  /** It cannot become what the job needs, such as its user. */
+  | { readonly type: "unfit"; readonly message: string }
   | { readonly type: "started"; readonly run: number }
   | { readonly type: "progress"; readonly run: number; readonly progress: Progress }
   | {
@@ -106,8 +108,10 @@ export type FromWorker =
     readonly type: "result";
     readonly run: number;
     readonly result: AttemptResult;
-    /** False when something is left behind that the next attempt must not meet. */
-    readonly isReusable: boolean;
+    /** Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while. */
+    readonly reuse: "clean" | "grace" | null;
+    /** The load of its module changed the process: only attempts of this module may meet that. */
+    readonly isExclusive?: boolean;
   }
   /** Not executed: the worker went bad after its previous attempt. */
   | { readonly type: "refused"; readonly run: number }

@@ -42,10 +42,15 @@ const masks = new WeakMap<JobSource, SecretMask>();
 
 /** The mask of a job, made once. */
 export function maskOf(source: JobSource): SecretMask {
-  if (source.type !== "command" || source.command.secrets.length === 0) return NO_SECRETS;
+  const secrets = source.type === "module"
+    ? source.process?.secrets ?? []
+    : source.type === "command"
+    ? source.command.secrets
+    : [];
+  if (secrets.length === 0) return NO_SECRETS;
   const known = masks.get(source);
   if (known !== undefined) return known;
-  const mask = new SecretMask(source.command.secrets);
+  const mask = new SecretMask(secrets);
   masks.set(source, mask);
   return mask;
 }

@@ -1,8 +1,10 @@
-import { JobError } from "../core/errors.ts";
+import { JobError, toJobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
+import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import { startGuard } from "./guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "./protocol.ts";
 import { WorkerOutput } from "./worker_output.ts";
+import { applySetup, type WorkerSetup } from "./worker_setup.ts";
 import { WorkerSession } from "./worker_session.ts";
 
 /**
@@ -19,13 +21,21 @@ export async function workerMain(): Promise<void> {
   }
   // Job code may replace these.
   const sendMessage = process.send.bind(process);
-  const send = (message: FromWorker) => void sendMessage(message, undefined, undefined, () => {});
+  const send = (message: FromWorker) => {
+    if (message.type === "result" && guard.isKilling()) return;
+    sendMessage(message, undefined, undefined, () => {});
+  };
   const deliver = (message: FromWorker) =>
     new Promise<void>((resolve) => {
       sendMessage(message, undefined, undefined, () => resolve());
     });
 
   const guard = await startGuard();
+  try {
+    applySetup(readSetup());
+  } catch (error) {
+    send({ type: "unfit", message: toJobError(error, "Cannot set up").message });
+  }
   const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
   const onMessage = (message: unknown) => session.receive(message as ToWorker);
   const onUncaught = (thrown: unknown) => session.uncaught(thrown);
@@ -46,4 +56,10 @@ export async function workerMain(): Promise<void> {
   send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
   await disconnected;
   guard.killAll();
+}
+
+/** What follows the hidden subcommand in argv. */
+function readSetup(): WorkerSetup {
+  const text = process.argv[process.argv.lastIndexOf(HIDDEN_COMMANDS.worker) + 1];
+  return text?.startsWith("{") ? JSON.parse(text) as WorkerSetup : {};
 }

@@ -1,15 +1,19 @@
-import type { JobDefinition } from "../core/job.ts";
+import type { JobDefinition, ProcessSpec } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { usageOf } from "./descendants.ts";
 import { LazyTimer } from "./lazy_timer.ts";
+import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
 
 /**
- * Runs after which a worker is replaced, so that what job code leaks is bounded. A start costs as much as a thousand empty runs,
- * so with fewer the starts would cost more than the work.
+ * When a worker is replaced, so that what job code leaks is bounded. A start costs as much as a thousand empty runs, so after
+ * fewer the starts would cost more than the work.
  */
-export const RUNS_MAX = 10_000;
+export const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
+/** How often the memory of a worker is looked at. */
+const MEMORY_EVERY_MS = 250;
 
 /** What the pool makes its workers of. */
 export interface WorkerPoolOptions {
@@ -18,7 +22,11 @@ export interface WorkerPoolOptions {
   readonly random: Random;
   readonly count: number;
   readonly idleMs: number;
+  /** Workers for modules that are kept ready. */
+  readonly spare: number;
+  readonly recycle: { readonly runs: number; readonly memoryBytes: number };
   readonly command: readonly string[];
+  readonly environment: WorkerEnvironment;
   readonly onLate: WorkerProcessOptions["onLate"];
 }
 
@@ -37,6 +45,7 @@ export class WorkerPool {
   #started = 0;
   #onEmpty: (() => void) | null = null;
   #isStopped = false;
+  #isPreparing = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -49,20 +58,49 @@ export class WorkerPool {
     return { alive: this.#workers.size, busy: this.#workers.size - this.#idle.length };
   }
 
-  /** A worker that can take a run of this job now; a new one when none is idle. */
+  /**
+   * A worker that can take a run of this job now; a new one when none is idle.
+   *
+   * @throws JobError when the job's user or group cannot be had
+   */
   acquire(job: JobDefinition): WorkerProcess {
     const key = poolKey(job);
     for (let index = this.#idle.length - 1; index >= 0; index--) {
       const worker = this.#idle[index]!;
-      if (this.#workers.get(worker) !== key) continue;
+      if (this.#workers.get(worker) !== key || !isFor(worker, job)) continue;
       this.#idle.splice(index, 1);
-      if (isCurrent(worker, job)) return worker;
+      if (isCurrent(worker, job)) return this.#taken(worker);
       // A module's earlier version stays in a worker's memory.
       worker.end();
     }
     // An idle worker of another key makes room.
     if (this.#workers.size >= this.#count) this.#idle.shift()?.end();
-    return this.#spawn(key);
+    const { type } = job.source;
+    return this.#taken(this.#spawn(key, { spec: specOf(job), isModule: type === "module" }));
+  }
+
+  /** Keep the spare workers ready, once this turn's work has got its own. */
+  prepare(): void {
+    if (this.#options.spare === 0 || this.#isPreparing) return;
+    this.#isPreparing = true;
+    this.#options.clock.defer(() => {
+      this.#isPreparing = false;
+      while (!this.#isStopped && this.#workers.size < this.#count && this.#lacksSpare()) {
+        const worker = this.#spawn(SPARE_KEY, { spec: null, isModule: true });
+        worker.idleSinceMs = this.#options.clock.now().monotonicMs;
+        this.#idle.unshift(worker);
+      }
+    });
+  }
+
+  #lacksSpare(): boolean {
+    const idle = this.#idle.filter((worker) => this.#workers.get(worker) === SPARE_KEY);
+    return idle.length < this.#options.spare;
+  }
+
+  #taken(worker: WorkerProcess): WorkerProcess {
+    this.prepare();
+    return worker;
   }
 
   resize(count: number): void {
@@ -90,13 +128,20 @@ export class WorkerPool {
     });
   }
 
-  #spawn(key: string): WorkerProcess {
+  #spawn(
+    key: string,
+    kind: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
+  ): WorkerProcess {
     this.#started += 1;
+    const familyMarker = `${this.#token}.${this.#started}`;
+    const { command, environment } = this.#options;
     const worker = new WorkerProcess({
       clock: this.#options.clock,
       id: `w${this.#started}`,
-      command: this.#options.command,
-      token: this.#token,
+      launch: launchOf(kind, { command, environment, marker: familyMarker }),
+      familyMarker,
+      // Job code sees the marker in its environment and must not learn this from it.
+      token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
       onIdle: (idle) => this.#release(idle),
       onGone: (gone) => this.#forget(gone),
       onLate: this.#options.onLate,
@@ -107,12 +152,23 @@ export class WorkerPool {
   }
 
   #release(worker: WorkerProcess): void {
-    if (this.#isStopped || worker.runs >= RUNS_MAX) return worker.end();
     const nowMs = this.#options.clock.now().monotonicMs;
+    if (this.#isStopped || this.#isWornOut(worker, nowMs)) return worker.end();
     worker.idleSinceMs = nowMs;
     this.#idle.push(worker);
     this.#trim();
-    if (this.#reaper.dueMs === null) this.#reaper.set(nowMs + this.#options.idleMs);
+    const endMs = this.#endMsOf(worker);
+    const { dueMs } = this.#reaper;
+    if (dueMs === null || endMs < dueMs) this.#reaper.set(endMs);
+  }
+
+  #isWornOut(worker: WorkerProcess, nowMs: number): boolean {
+    const { runs, memoryBytes } = this.#options.recycle;
+    if (worker.runs >= runs) return true;
+    if (worker.retireAtMs !== null && worker.retireAtMs <= nowMs) return true;
+    if (nowMs - worker.memorySeenMs < MEMORY_EVERY_MS) return false;
+    worker.memorySeenMs = nowMs;
+    return (worker.pid === null ? 0 : usageOf(worker.pid)?.rssBytes ?? 0) > memoryBytes;
   }
 
   #trim(): void {
@@ -123,12 +179,21 @@ export class WorkerPool {
     }
   }
 
+  /** When an idle worker is to end, if nothing comes. */
+  #endMsOf({ idleSinceMs, retireAtMs }: WorkerProcess): number {
+    return Math.min(idleSinceMs + this.#options.idleMs, retireAtMs ?? Infinity);
+  }
+
   #reap(): void {
     const nowMs = this.#options.clock.now().monotonicMs;
-    while (this.#idle[0] && this.#idle[0].idleSinceMs + this.#options.idleMs <= nowMs) {
-      this.#idle.shift()!.end();
+    let nextMs = Infinity;
+    for (const worker of [...this.#idle]) {
+      const endMs = this.#endMsOf(worker);
+      if (endMs > nowMs) nextMs = Math.min(nextMs, endMs);
+      else this.retire(worker);
     }
-    if (this.#idle[0]) this.#reaper.set(this.#idle[0].idleSinceMs + this.#options.idleMs);
+    this.#reaper.set(nextMs === Infinity ? null : nextMs);
+    this.prepare();
   }
 
   #forget(worker: WorkerProcess): void {
@@ -137,17 +202,26 @@ export class WorkerPool {
     this.#workers.delete(worker);
     this.#options.logger.debug("worker ended", { worker: worker.id, runs: worker.runs });
     if (this.#workers.size === 0) this.#onEmpty?.();
+    this.prepare();
   }
 }
 
-// Commands have workers of their own: job code that printed may have left the descriptors non-blocking, which commands inherit.
-function poolKey(job: JobDefinition): string {
-  return job.source.type;
+/** The pool of modules with nothing set. */
+const SPARE_KEY = "module";
+
+function isFor(worker: WorkerProcess, { source }: JobDefinition): boolean {
+  if (source.type !== "module") return true;
+  if (worker.exclusivePath !== null) return worker.exclusivePath === source.path;
+  return true;
 }
 
-function isCurrent(worker: WorkerProcess, { source }: JobDefinition): boolean {
+/** Whether none of the job's files is in the worker's memory as it was before a change. */
+function isCurrent(worker: WorkerProcess, job: JobDefinition): boolean {
   if (!worker.isUsable) return false;
-  if (source.type !== "module") return true;
-  const version = worker.loaded.get(source.path);
-  return version === undefined || version === source.version;
+  const { source } = job;
+  if (source.type !== "module" || worker.knows(job)) return true;
+  for (const [path, hash] of source.files ?? [[source.path, source.version]]) {
+    if ((worker.loaded.get(path) ?? hash) !== hash) return false;
+  }
+  return true;
 }

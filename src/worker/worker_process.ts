@@ -1,27 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync } from "node:fs";
-import type { Readable, Writable } from "node:stream";
+import type { ChildProcess } from "node:child_process";
 import type { ErrorInfo, LogLevel } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
-import { createPipes } from "../platform/pipe.ts";
-import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import type { AbortCause } from "./executor.ts";
-import { killGroup } from "./groups.ts";
-import { GuardLine } from "./guard_line.ts";
+import type { GuardLine } from "./guard_line.ts";
 import { LazyTimer } from "./lazy_timer.ts";
-import { OutputCapture } from "./output_capture.ts";
+import type { OutputCapture } from "./output_capture.ts";
 import { readProgress } from "./progress_reporter.ts";
-import {
-  type FromWorker,
-  guardDescriptor,
-  PROTOCOL_VERSION,
-  type ToWorker,
-  type WireError,
-  type WireJob,
-} from "./protocol.ts";
+import { type FromWorker, PROTOCOL_VERSION, type ToWorker, type WireJob } from "./protocol.ts";
 import { maskOf } from "./secret_mask.ts";
-import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
+import { UsageWatch } from "./usage_watch.ts";
+import { startWorkerChild } from "./worker_child.ts";
+import { WorkerFamily } from "./worker_family.ts";
+import type { WorkerLaunch } from "./worker_launch.ts";
+import { answerCall, type WorkerEnding, type WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
 export const HELLO_MS_MAX = 30_000;
@@ -38,8 +30,9 @@ const END_MS_MAX = 1_000;
 export interface WorkerProcessOptions {
   readonly clock: Clock;
   readonly id: string;
-  /** argv of this program. */
-  readonly command: readonly string[];
+  readonly launch: WorkerLaunch;
+  /** Value of the variable by which its processes are known. */
+  readonly familyMarker: string;
   /** Unguessable, so that output cannot pass for a marker. */
   readonly token: string;
   /** The worker can take a run. */
@@ -53,14 +46,22 @@ export interface WorkerProcessOptions {
 /** The daemon's side of one worker process: its messages, output, guard and end. */
 export class WorkerProcess {
   readonly id: string;
-  /** Content version by path of the modules that it loaded. */
+  /** Hash of each file of the modules that it loaded, by path. */
   readonly loaded = new Map<string, string>();
   /** Runs begun. */
   runs = 0;
   /** Monotonic ms since which it is idle. */
   idleSinceMs = 0;
+  /** Monotonic ms at which its memory was looked at. */
+  memorySeenMs = 0;
+  /** The only module that it may serve, as its load changed the process. */
+  exclusivePath: string | null = null;
+  /** Monotonic ms at which it serves no more, as something was left open in it; null while nothing is. */
+  retireAtMs: number | null = null;
   readonly #options: WorkerProcessOptions;
   readonly #child: ChildProcess;
+  readonly #family: WorkerFamily | null = null;
+  #usage: UsageWatch | null = null;
   readonly #output: OutputCapture | null = null;
   readonly #guard: GuardLine;
   readonly #limit: LazyTimer;
@@ -74,7 +75,6 @@ export class WorkerProcess {
   #isDrained = false;
   #isGone = false;
   #isBad = false;
-  #commandGroup: number | null = null;
   #isWaitingForStart = true;
   #startProblem: string | null = null;
   #isJobFault = false;
@@ -85,43 +85,26 @@ export class WorkerProcess {
     const { clock } = options;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
-    const descriptor = guardDescriptor();
-    const [program, ...args] = [...options.command, HIDDEN_COMMANDS.worker];
-    const pipes = createPipes(2);
-    const [out, err] = pipes ?? [];
-    try {
-      this.#child = spawn(program!, args, {
-        stdio: [
-          descriptor === 0 ? "pipe" : "ignore",
-          out?.writer ?? "pipe",
-          err?.writer ?? "pipe",
-          "pipe",
-          "ipc",
-        ],
-        detached: true,
-      });
-    } finally {
-      for (const { writer } of pipes ?? []) closeSync(writer);
-    }
-    const line = this.#child.stdio[descriptor] as Writable | null;
-    this.#guard = new GuardLine(clock, (text) => void line?.write(text));
-    line?.on("error", () => {});
-    this.#child.on("error", (error) => this.#spawnFailed(error));
-    if (this.#child.pid === undefined) {
-      for (const { reader } of pipes ?? []) reader.destroy();
-      return;
-    }
-    this.#output = new OutputCapture(clock, options.token, {
-      stdout: out?.reader ?? this.#child.stdout as Readable,
-      stderr: err?.reader ?? this.#child.stderr as Readable,
-    });
+    const { child, guard, output } = startWorkerChild(clock, options.launch, options.token);
+    this.#child = child;
+    this.#guard = guard;
+    child.on("error", (error) => this.#spawnFailed(error));
+    if (child.pid === undefined) return;
+    this.#output = output;
+    this.#family = new WorkerFamily(clock, child.pid, options.familyMarker);
     this.#child.on("message", (message) => this.#receive(message as FromWorker));
     this.#child.once("exit", (code, signal) => this.#exited(code, signal));
     this.#limit.set(clock.now().monotonicMs + HELLO_MS_MAX);
   }
 
-  get isBusy(): boolean {
-    return this.#run !== null;
+  /** Null when it could not be started. */
+  get pid(): number | null {
+    return this.#family?.pid ?? null;
+  }
+
+  /** Whether this definition was run in it before. */
+  knows(job: JobDefinition): boolean {
+    return this.#jobs.has(job);
   }
 
   /** Whether it takes further runs. */
@@ -189,11 +172,8 @@ export class WorkerProcess {
 
   /** Signal the command's group and, unless only the command is meant, the worker's own. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#isBad ||= signal === "SIGKILL" || this.#commandGroup === null;
-    if (this.#commandGroup !== null) killGroup(this.#commandGroup, signal);
-    // The worker has to live to tell how its command ended.
-    if (this.#commandGroup !== null && signal === "SIGTERM") return;
-    if (this.#child.pid !== undefined) killGroup(this.#child.pid, signal);
+    this.#isBad ||= signal === "SIGKILL" || this.#family?.commandGroup === null;
+    if (this.#exit === null) this.#family?.kill(signal);
   }
 
   /** End an idle worker: it may run its exit handlers for a second. */
@@ -222,9 +202,10 @@ export class WorkerProcess {
   /** Whether the job's module is new to this worker. */
   #noteModule(job: JobDefinition): boolean {
     if (job.source.type !== "module") return false;
-    const isNew = !this.#jobs.has(job);
-    this.loaded.set(job.source.path, job.source.version);
-    return isNew;
+    if (this.#jobs.has(job)) return false;
+    const { path, version, files } = job.source;
+    for (const [file, hash] of files ?? [[path, version]]) this.loaded.set(file, hash);
+    return true;
   }
 
   #send(message: ToWorker): void {
@@ -235,11 +216,25 @@ export class WorkerProcess {
   #armLoad(): void {
     const isLimited = this.#isWaitingForStart && this.#run?.job.source.type === "module";
     this.#limit.set(isLimited ? this.#options.clock.now().monotonicMs + LOAD_MS_MAX : null);
-    if (!this.#isWaitingForStart) this.#run?.started();
+    if (!this.#isWaitingForStart && this.#run) this.#began();
+  }
+
+  #began(): void {
+    const run = this.#run!;
+    this.#usage = UsageWatch.start(this.#options.clock, run.job, this.#family!, (error) => {
+      run.exceeded(error);
+      this.kill("SIGKILL");
+    });
+    run.started();
   }
 
   #receive(message: FromWorker): void {
     if (message.type === "hello") return this.#greeted(message.version);
+    if (message.type === "unfit") {
+      this.#startProblem = message.message;
+      this.#isJobFault = true;
+      return this.kill("SIGKILL");
+    }
     if (message.type === "late") {
       this.#isBad = true;
       return this.#options.onLate(this, this.#lastRun, message.error);
@@ -249,7 +244,7 @@ export class WorkerProcess {
       case "started":
         this.#isWaitingForStart = false;
         this.#limit.set(null);
-        return this.#run.started();
+        return this.#began();
       case "progress": {
         // Job code can send messages of its own.
         const progress = readProgress(message.progress?.done, message.progress?.total);
@@ -258,7 +253,7 @@ export class WorkerProcess {
       case "call":
         return this.#call(message.call, message.method, message.args);
       case "group":
-        this.#commandGroup = message.group;
+        if (this.#family) this.#family.commandGroup = message.group;
         return;
       case "decided":
         return this.#run.decided(message.result);
@@ -287,14 +282,8 @@ export class WorkerProcess {
 
   #call(call: number, method: string, args: readonly unknown[]): void {
     const run = this.#run!;
-    const reply = (answer: { readonly value?: unknown; readonly error?: WireError }) => {
+    void answerCall(run, method, args).then((answer) => {
       if (this.#run === run) this.#send({ type: "reply", call, ...answer });
-    };
-    run.call(method, args).then((value) => reply({ value }), (thrown: unknown) => {
-      const { code, message, hint, path } = thrown as Partial<WireError>;
-      reply({
-        error: { code: code ?? "internal", message: message ?? String(thrown), hint, path },
-      });
     });
   }
 
@@ -324,10 +313,15 @@ export class WorkerProcess {
   #exited(code: number | null, signal: string | null): void {
     this.#exit = { code, signal };
     this.#isBad = true;
+    this.#isDrained = false;
+    this.#limit.set(null);
     this.#guard.close();
     this.#wake.cancel();
-    if (this.#commandGroup !== null) killGroup(this.#commandGroup, "SIGKILL");
-    killGroup(this.#child.pid!, "SIGKILL");
+    this.#usage?.stop();
+    this.#family!.whenGone(() => this.#familyGone());
+  }
+
+  #familyGone(): void {
     this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
     this.#output!.whenClosed(() => {
       this.#isDrained = true;
@@ -344,8 +338,13 @@ export class WorkerProcess {
     if (!this.#isDrained) return;
     if (this.#exit !== null) return this.#gone();
     if (this.#result === null) return;
-    if (this.#result.isReusable && this.#run) {
-      const { result } = this.#result;
+    if (this.#result.reuse !== null && this.#run) {
+      const { result, reuse, isExclusive } = this.#result;
+      const { source } = this.#run.job;
+      if (isExclusive && source.type === "module") this.exclusivePath = source.path;
+      const graceMs = this.#run.job.options.killAfterMs;
+      if (reuse === "clean") this.retireAtMs = null;
+      else this.retireAtMs ??= this.#options.clock.now().monotonicMs + graceMs;
       return this.#finish({ type: "result", result, stderrTail: "" });
     }
     // The run counts as ended when nothing of it is left: at the exit.
@@ -383,7 +382,9 @@ export class WorkerProcess {
     this.#output?.end();
     this.#run = null;
     this.#result = null;
-    this.#commandGroup = null;
+    if (this.#family) this.#family.commandGroup = null;
+    this.#usage?.stop();
+    this.#usage = null;
     this.#guard.set(null);
     if (!this.#isGone) {
       this.#limit.set(null);

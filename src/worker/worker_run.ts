@@ -1,7 +1,7 @@
-import type { LogEntry, Progress } from "../core/instance.ts";
+import type { ErrorInfo, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { HandlerCall } from "./executor.ts";
-import type { AttemptResult, TaskInstance } from "./protocol.ts";
+import type { AttemptResult, TaskInstance, WireError } from "./protocol.ts";
 
 /** How a run of a worker ended. */
 export type WorkerEnding =
@@ -29,10 +29,26 @@ export interface WorkerRun {
   started(): void;
   /** This is its result but for what a handler says, which runs now. */
   decided(result: AttemptResult): void;
+  /** It took more than its limits allow, and is being killed. */
+  exceeded(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
   log(entries: readonly LogEntry[]): void;
   progress(progress: Progress): void;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
   ended(ending: WorkerEnding): void;
+}
+
+/** The answer to a call of a run's `Manager` proxy, as it goes to the worker. */
+export async function answerCall(
+  run: WorkerRun,
+  method: string,
+  args: readonly unknown[],
+): Promise<{ readonly value?: unknown; readonly error?: WireError }> {
+  try {
+    return { value: await run.call(method, args) };
+  } catch (thrown) {
+    const { code, message, hint, path } = thrown as Partial<WireError>;
+    return { error: { code: code ?? "internal", message: message ?? String(thrown), hint, path } };
+  }
 }

@@ -3,12 +3,14 @@ import { type ErrorCode, JobError } from "../core/errors.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AttemptScope } from "./attempt_scope.ts";
+import { AttemptTraces, type Traces } from "./attempt_traces.ts";
 import { type RunningCommand, startCommand } from "./command_runner.ts";
 import type { Guard } from "./guard.ts";
-import { GroupSweeper } from "./groups.ts";
+import { FamilySweeper, MARKER_VARIABLE } from "./descendants.ts";
 import type { WorkerOutput } from "./worker_output.ts";
 import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
+import { unreadable } from "./worker_setup.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
@@ -43,11 +45,16 @@ export class WorkerSession {
   readonly #jobs = new Map<number, WireJob>();
   readonly #code = new Map<number, JobCode>();
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
-  readonly #sweeper = new GroupSweeper(process.pid);
+  readonly #sweeper = new FamilySweeper(
+    process.env[MARKER_VARIABLE] ?? "",
+    process.pid,
+  );
   #callCount = 0;
   #current: CurrentRun | null = null;
   #lastRun = 0;
+  #traces: AttemptTraces | null = null;
   #isTainted = false;
+  #isExclusive = false;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -121,7 +128,10 @@ export class WorkerSession {
     this.#current = current;
     this.#host.output.begin(run, message.token);
     // A command has the descriptors and not our functions.
-    if (!isCommand) this.#host.output.install();
+    if (!isCommand) {
+      this.#host.output.install();
+      this.#traces ??= new AttemptTraces();
+    }
     const result = job.source.type === "command"
       ? this.#runCommand(current, job.source.command)
       : this.#runModule(current, job);
@@ -134,11 +144,16 @@ export class WorkerSession {
     const { message, scope } = current;
     let code = this.#code.get(message.ref);
     if (!code) {
+      const isClean = this.#traces!.look().reuse === "clean";
       try {
         code = await loadModule(job);
       } catch (error) {
-        return { type: "error", error: encodeError(error) };
+        const { source } = job;
+        const reason = source.type === "module" ? unreadable(source.path) : null;
+        return { type: "error", error: encodeError(reason ?? error) };
       }
+      // What its load set up is there for all its attempts, but must not meet those of other modules.
+      if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
       this.#code.set(message.ref, code);
     }
     current.code = code;
@@ -161,6 +176,7 @@ export class WorkerSession {
       starting: () => this.#host.guard.expectCommand(),
       group: (group) => {
         this.#host.guard.setCommandGroup(group);
+        if (group !== null) this.#sweeper.addSession(group);
         this.#host.send({ type: "group", run, group });
       },
       started: () => this.#host.send({ type: "started", run }),
@@ -181,12 +197,26 @@ export class WorkerSession {
     const { run } = current.message;
     this.#lastRun = run;
     current.scope.close();
-    this.#sweeper.sweep();
+    const swept = this.#sweeper.sweep();
     for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
     this.#calls.clear();
-    const isReusable = !this.#isTainted && this.#host.isIntact();
+    const { reuse, left } = this.#look(current, swept);
+    if (left !== null) {
+      const message = `Ended with its worker, as it was left behind: ${left}`;
+      const at = this.#host.clock.now().wallMs;
+      const entry = { at, level: "info", source: "system", message } as const;
+      this.#host.output.log(run, [entry]);
+    }
     this.#host.output.end();
-    this.#host.send({ type: "result", run, result, isReusable });
+    const isExclusive = this.#isExclusive || undefined;
+    this.#host.send({ type: "result", run, result, reuse, isExclusive });
+  }
+
+  #look(current: CurrentRun, swept: number): Traces {
+    if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, left: null };
+    // A command is a child itself: it ends without the worker.
+    if (current.isCommand) return { reuse: "clean", left: null };
+    return swept > 0 ? { reuse: null, left: "a child process" } : this.#traces!.look();
   }
 
   #call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {

@@ -11,6 +11,8 @@ shell = ["/bin/bash", "-c"]
 user = "postgres"
 group = "adm"
 umask = "027"
+nice = 10
+limits = { memory = "512MB", cpu = "1m", open_files = 256 }
 env = { A = "1" }
 params = "day: string, count: number"
 stdin = { arg = "day" }
@@ -41,6 +43,8 @@ output = { max_size = "64KiB" }
     user: "postgres",
     group: "adm",
     umask: 0o027,
+    nice: 10,
+    limits: { memoryBytes: 512_000_000, cpuMs: 60_000, openFiles: 256 },
     stdin: { arg: "day" },
     successCodes: [0, 3],
     parameters: [],
@@ -90,7 +94,13 @@ const BROKEN: readonly (readonly [table: string, wanted: string])[] = [
   ["command = []", "2:11: jobs.x.command: found a list, wanted a list that is not empty"],
   ['command = [""]', '2:12: jobs.x.command[0]: found "", wanted the program'],
   ['run = ""', '2:7: jobs.x.run: found "", wanted a string that is not empty'],
-  ['user = "root"', "2:1: jobs.x.user: works only with run or command"],
+  ['params = "a: string"', "2:1: jobs.x.params: works only with run or command"],
+  [
+    'isolation = "inline"\nuser = "root"',
+    '3:1: jobs.x.user: works only with isolation = "process"',
+  ],
+  ["run = 'a'\nnice = 20", "3:8: jobs.x.nice: "],
+  ["run = 'a'\nlimits = { memory = 5 }", "3:"],
   ['command = ["a"]\nshell = ["sh"]', "3:1: jobs.x.shell: works only with run"],
   ['run = "a"\nisolation = "inline"', "3:1: jobs.x.isolation: works only with module jobs"],
   ['stdin.text = "a"', "2:7: jobs.x.stdin.text: works only with run or command"],

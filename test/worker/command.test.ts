@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import type { CommandSpec, JobOptions } from "../../src/core/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { resolveAccount } from "../../src/worker/accounts.ts";
+import { resolveAccount } from "../../src/platform/accounts.ts";
 import { createProcessExecutor } from "../../src/worker/process_executor.ts";
 import {
   commandJob,
@@ -75,7 +75,7 @@ test("a command has cron's environment, its own and the instance's", async () =>
     args: ["x"],
   });
   const env = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s) as [string, string]));
-  const { username, homedir } = userInfo();
+  const { name: username, home: homedir } = resolveAccount(null, null);
   const uuid = env.JOB_UUID;
   assert.match(env.JOB_RESULT_FILE!, /^\/dev\/fd\/\d$/);
   delete env.JOB_RESULT_FILE;
@@ -85,6 +85,8 @@ test("a command has cron's environment, its own and the instance's", async () =>
   delete env._;
   delete env.SHLVL;
   delete env.OLDPWD;
+  assert.match(env.JOBCTL_WORKER!, /^[0-9a-f]{32}\.\d+$/);
+  delete env.JOBCTL_WORKER;
   assert.deepEqual(env, {
     HOME: homedir,
     JOB_ARG_1: "x",

@@ -75,6 +75,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Scheduled for", time(instance.scheduledFor)],
     ["Retry of", instance.retryOf],
     ["Node", safe(instance.node)],
+    ["Code version", safe(instance.codeVersion)],
   ]);
 }
 

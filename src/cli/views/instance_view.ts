@@ -79,6 +79,7 @@ function record(instance: JobInstance): PlainRecord {
     timeout: formatDuration(Number(instance.timeoutMs)),
     progress: instance.progress &&
       { done: instance.progress.done, total: instance.progress.total },
+    version: instance.codeVersion,
     attempts: instance.attempts,
     failures: instance.failures || undefined,
     crashes: instance.crashes || undefined,
@@ -125,6 +126,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     "max_retries",
     "timeout",
     "progress",
+    "version",
     "attempts",
     "failures",
     "crashes",

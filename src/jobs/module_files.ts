@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+
+/** What a module is made of on disk. */
+export interface ModuleFiles {
+  /** First 16 hex digits of a hash over all files: of one without relative imports, its own. */
+  readonly version: string;
+  /** The same of each file, by absolute path: the module's own first. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** By which a change of each file is seen without reading it. */
+  readonly stamps: ReadonlyMap<string, string>;
+}
+
+/** Most files of one module that are looked at; a bundled module has one. */
+const FILES_MAX = 200;
+/** Largest file whose content is hashed; a larger one counts by its time and size. */
+const BYTES_MAX = 16 * 1_048_576;
+/** What may follow a specifier that names no file by itself, as the runtimes try it. */
+const EXTENSIONS = ["", ".ts", ".js", ".mts", ".mjs", ".json", "/index.ts", "/index.js"];
+/** `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; one in a comment does no harm. */
+const RELATIVE = /\b(?:from|import|require)\s*\(?\s*["'](\.{1,2}\/[^"'\n]{1,1000})["']/g;
+
+/**
+ * Read a module and every file that it imports by relative path, directly or by another of them.
+ *
+ * @throws when the module itself cannot be read; an import that cannot be found is left to the runtime
+ */
+export function readModuleFiles(path: string): ModuleFiles {
+  const hashes = new Map<string, string>();
+  const stamps = new Map<string, string>();
+  const waiting = [path];
+  while (waiting.length > 0 && hashes.size < FILES_MAX) {
+    const file = waiting.shift()!;
+    if (hashes.has(file)) continue;
+    const stamp = stampOf(file);
+    if (stamp === null && file === path) readFileSync(path);
+    if (stamp === null) continue;
+    const source = readSource(file, stamp);
+    stamps.set(file, stamp);
+    hashes.set(file, hashOf(source));
+    for (const [, specifier] of source.matchAll(RELATIVE)) {
+      const found = resolveImport(dirname(file), specifier!);
+      if (found !== null) waiting.push(found);
+    }
+  }
+  const own = hashes.get(path)!;
+  const version = hashes.size === 1 ? own : hashOf([...hashes.values()].join("\n"));
+  return { version, hashes, stamps };
+}
+
+/** Changes when the file does; null when there is none. */
+export function stampOf(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() ? `${stat.mtimeMs} ${stat.ctimeMs} ${stat.size} ${stat.ino}` : null;
+}
+
+function readSource(file: string, stamp: string): string {
+  const { size } = statSync(file);
+  return size > BYTES_MAX ? stamp : readFileSync(file, "utf8");
+}
+
+function resolveImport(directory: string, specifier: string): string | null {
+  const base = resolve(directory, specifier.replace(/[?#].*$/, ""));
+  // "./x.js" may stand for x.ts.
+  const others = /\.m?js$/.test(base) ? [base.replace(/js$/, "ts")] : [];
+  const paths = [...EXTENSIONS.map((extension) => base + extension), ...others];
+  return paths.find((path) => stampOf(path) !== null) ?? null;
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { JobError } from "../core/errors.ts";
+
+/** Whose rights and home a job gets. */
+export interface Account {
+  readonly name: string;
+  readonly home: string;
+  /** Set only when it differs from ours. */
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+interface User {
+  readonly name: string;
+  readonly home: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * The account that a job runs under: `user` (by name or number) with its own group, unless `group` names another.
+ *
+ * @throws JobError `invalid_argument` for an unknown name; `permission_denied` when it is not ours and we are not root
+ */
+export function resolveAccount(user: string | null, group: string | null): Account {
+  const own = ownUser();
+  const found = user === null ? own : findUser(user);
+  const gid = group === null ? found.gid : findGroup(group);
+  if (found.uid === own.uid && gid === own.gid) return { name: found.name, home: found.home };
+  if (own.uid !== 0) {
+    const wanted = group === null ? `user "${user}"` : `user "${found.name}" and group "${group}"`;
+    throw new JobError(
+      "permission_denied",
+      `Cannot run as ${wanted}: the daemon runs as "${own.name}", not as root`,
+      { hint: 'Leave out "user" and "group", or run the daemon as root' },
+    );
+  }
+  return { name: found.name, home: found.home, uid: found.uid, gid };
+}
+
+/** Whether this process may do what only root may. */
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/** The user that this process runs as: by the system's table, whatever its environment says. */
+function ownUser(): User {
+  const uid = process.getuid?.() ?? 0;
+  const gid = process.getgid?.() ?? 0;
+  const found = lookUp(String(uid), 2);
+  return { name: found?.name ?? String(uid), home: found?.home ?? "/", uid, gid };
+}
+
+function findUser(user: string): User {
+  const found = lookUp(user, 0) ?? lookUp(user, 2);
+  if (found) return found;
+  throw new JobError("invalid_argument", `Cannot run as user "${user}": no such user`, {
+    hint: 'Name a user of /etc/passwd in "user"',
+  });
+}
+
+function lookUp(text: string, column: 0 | 2): User | undefined {
+  const fields = readTable("/etc/passwd").find((each) => each[column] === text);
+  if (!fields) return undefined;
+  const [name, , uid, gid, , home] = fields;
+  return { name: name!, home: home || "/", uid: Number(uid), gid: Number(gid) };
+}
+
+function findGroup(group: string): number {
+  for (const [name, , gid] of readTable("/etc/group")) {
+    if (name === group || gid === group) return Number(gid);
+  }
+  throw new JobError("invalid_argument", `Cannot run as group "${group}": no such group`, {
+    hint: 'Name a group of /etc/group in "group"',
+  });
+}
+
+function readTable(path: string): string[][] {
+  try {
+    return readFileSync(path, "utf8").split("\n").filter((line) => line.includes(":"))
+      .map((line) => line.split(":"));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,216 @@
+import { openSync, readdirSync, readFileSync, readSync } from "node:fs";
+
+/** Environment variable by which the processes of one worker are known, wherever they went. */
+export const MARKER_VARIABLE = "JOBCTL_WORKER";
+/** More new processes than this are looked for in the list of all. */
+const RANGE_MAX = 500;
+/** How often in a row the processes are looked for while new ones appear. */
+const ROUNDS_MAX = 20;
+
+/** How the processes of a worker are told from all others. */
+export interface Family {
+  /** Value of {@link MARKER_VARIABLE}. */
+  readonly marker: string;
+  /** Processes that lead a session: the worker, and its command. */
+  readonly sessions: ReadonlySet<number>;
+}
+
+/** A process as /proc shows it. */
+interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+}
+
+/**
+ * Every living process of a family but `except`: those of its sessions, those that carry its marker, and the children of either.
+ * Linux only; elsewhere, and of processes that may not be looked at, nothing is found. One that cleared its environment, left
+ * the session and lost its parent is not found either.
+ *
+ * @param pids where to look; all processes by default
+ */
+export function findFamily(
+  family: Family,
+  except: number,
+  pids: readonly number[] = allPids(),
+): number[] {
+  const entries = pids.map(readEntry).filter((entry) => entry !== null);
+  const found = new Set<number>([except]);
+  for (const entry of entries) {
+    if (isMember(entry, family)) found.add(entry.pid);
+  }
+  for (let size = -1; size !== found.size;) {
+    size = found.size;
+    for (const { pid, parent } of entries) if (found.has(parent)) found.add(pid);
+  }
+  found.delete(except);
+  return [...found];
+}
+
+/**
+ * Kill every process of a family but `except`, until none is left. They are stopped before they are killed, so that one cannot
+ * begin another meanwhile.
+ *
+ * @returns how many were killed
+ */
+export function killFamily(family: Family, except: number): number {
+  const killed = new Set<number>();
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    // What was killed may take a moment to be gone.
+    const living = findFamily(family, except).filter((pid) => !killed.has(pid));
+    if (living.length === 0) break;
+    killAll(living);
+    for (const pid of living) killed.add(pid);
+  }
+  return killed.size;
+}
+
+/**
+ * Finds what job code left behind, at a cost that grows with the number of processes begun since the last look and not with
+ * those of the host. Linux only; elsewhere nothing is found.
+ */
+export class FamilySweeper {
+  readonly #marker: string;
+  readonly #own: number;
+  #lastPid: number | null = lastPid();
+  #session: number | null = null;
+
+  /** @param own the worker, which leads a session and is never killed */
+  constructor(marker: string, own: number) {
+    this.#marker = marker;
+    this.#own = own;
+  }
+
+  /** A session beside the worker's own, whose processes the next sweep finds: its command's. */
+  addSession(session: number): void {
+    this.#session = session;
+  }
+
+  /** Kill what was begun since the last look, and tell how many. */
+  sweep(): number {
+    const from = this.#lastPid;
+    const to = lastPid();
+    if (from === null || to === null || from === to) return 0;
+    const sessions = new Set(this.#session === null ? [this.#own] : [this.#own, this.#session]);
+    this.#session = null;
+    const family = { marker: this.#marker, sessions };
+    const found = findFamily(family, this.#own, candidates(from, to));
+    let killed = killAll(found);
+    // What it began meanwhile may be anywhere.
+    if (killed > 0) killed += killFamily(family, this.#own);
+    this.#lastPid = lastPid();
+    return killed;
+  }
+}
+
+/** A process's memory, and processor time used by it and its ended children; null when it is gone. */
+export function usageOf(
+  pid: number,
+): { readonly rssBytes: number; readonly cpuTicks: number } | null {
+  try {
+    const fields = statFields(pid);
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    return { rssBytes: Number(fields[21]) * PAGE_BYTES, cpuTicks: ticks };
+  } catch {
+    return null;
+  }
+}
+
+/** Memory of a process with its share of what it has in common with others; null when it cannot be told. */
+export function sharedOutBytes(pid: number): number | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
+    const kib = /^Pss:\s+(\d+) kB/m.exec(text)?.[1];
+    const swap = /^SwapPss:\s+(\d+) kB/m.exec(text)?.[1];
+    return kib === undefined ? null : (Number(kib) + Number(swap ?? 0)) * 1_024;
+  } catch {
+    return null;
+  }
+}
+
+/** Linux has pages of 4 KiB on every platform that we are built for. */
+const PAGE_BYTES = 4_096;
+/** Ticks of processor time a second. */
+export const TICKS_PER_SECOND = 100;
+
+function killAll(pids: readonly number[]): number {
+  for (const pid of pids) send(pid, "SIGSTOP");
+  return pids.filter((pid) => send(pid, "SIGKILL")).length;
+}
+
+function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    // It ended by itself, or is not ours to end.
+    return false;
+  }
+}
+
+function isMember({ pid, group, session }: ProcessEntry, family: Family): boolean {
+  if (family.sessions.has(session) || family.sessions.has(group)) return true;
+  try {
+    const text = "\0" + readFileSync(`/proc/${pid}/environ`, "latin1");
+    return text.includes(`\0${MARKER_VARIABLE}=${family.marker}\0`);
+  } catch {
+    return false;
+  }
+}
+
+/** Null when it is gone, dead, or only a thread: a signal to one would end its whole process. */
+function readEntry(pid: number): ProcessEntry | null {
+  try {
+    const [state, parent, group, session] = statFields(pid);
+    if (state === "Z" || state === "X") return null;
+    return { pid, parent: Number(parent), group: Number(group), session: Number(session) };
+  } catch {
+    return null;
+  }
+}
+
+/** The fields after the name, which may hold anything. */
+function statFields(pid: number): readonly string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+function candidates(from: number, to: number): readonly number[] {
+  if (to < from || to - from > RANGE_MAX) return allPids();
+  const range = Array.from({ length: to - from }, (_, index) => from + 1 + index);
+  return range.filter((pid) => !isThread(pid));
+}
+
+function isThread(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    return Number(/^Tgid:\t(\d+)/m.exec(status)?.[1]) !== pid;
+  } catch {
+    return true;
+  }
+}
+
+function allPids(): readonly number[] {
+  try {
+    return readdirSync("/proc").map(Number).filter((pid) => pid > 1);
+  } catch {
+    return [];
+  }
+}
+
+const digits = new Uint8Array(16);
+let lastPidFile: number | null = null;
+
+// Read after each attempt: the file stays open, as opening it takes ten times as long as reading it.
+function lastPid(): number | null {
+  try {
+    lastPidFile ??= openSync("/proc/sys/kernel/ns_last_pid", "r");
+    const length = readSync(lastPidFile, digits, 0, digits.length, 0);
+    let pid = 0;
+    for (let index = 0; index < length - 1; index++) pid = pid * 10 + digits[index]! - 48;
+    return pid;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,69 @@
+// deno-lint-ignore-file no-explicit-any
+/** The timers that job code began, and what of them is left. */
+export interface TimerRecord {
+  /** Whether one of them has yet to fire. */
+  hasLeft(): boolean;
+  /** Those of now are no concern any more. */
+  forget(): void;
+}
+
+/** Ended timers are dropped from the record when it holds this many. */
+const KEPT_MAX = 1_000;
+
+interface Handle {
+  readonly _destroyed?: boolean;
+}
+
+/**
+ * Record every timer that is begun from now on by the global functions and by `node:timers` and `node:timers/promises`, as no
+ * runtime tells which there are.
+ *
+ * @param require gives the modules' own objects, which import statements take their functions from
+ */
+export function recordTimers(require: (name: string) => any): TimerRecord {
+  let handles: Handle[] = [];
+  let pending = new Set<Promise<unknown>>();
+  const prune = () => {
+    handles = handles.filter((handle) => handle._destroyed === false);
+  };
+  const keep = (handle: Handle) => {
+    handles.push(handle);
+    if (handles.length >= KEPT_MAX) prune();
+    return handle;
+  };
+  const promise = (waiting: Promise<unknown>) => {
+    pending.add(waiting);
+    const done = () => void pending.delete(waiting);
+    waiting.then(done, done);
+    return waiting;
+  };
+  for (const name of ["setTimeout", "setInterval", "setImmediate"]) {
+    wrap(globalThis, name, keep);
+    wrap(require("node:timers"), name, keep);
+  }
+  for (const name of ["setTimeout", "setImmediate"]) {
+    wrap(require("node:timers/promises"), name, promise);
+  }
+  return {
+    hasLeft() {
+      if (pending.size > 0) return true;
+      if (handles.length === 0) return false;
+      prune();
+      return handles.length > 0;
+    },
+    forget() {
+      handles = [];
+      pending = new Set();
+    },
+  };
+}
+
+function wrap(holder: any, name: string, record: (result: any) => any): void {
+  const begin = holder[name];
+  const wrapped = { [name]: (...args: any[]) => record(begin(...args)) }[name]!;
+  // Such as what util.promisify looks for.
+  for (const symbol of Object.getOwnPropertySymbols(begin)) {
+    Object.defineProperty(wrapped, symbol, Object.getOwnPropertyDescriptor(begin, symbol)!);
+  }
+  holder[name] = wrapped;
+}

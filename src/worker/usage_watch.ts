@@ -1,0 +1,123 @@
+import { formatDuration } from "../core/duration.ts";
+import type { ErrorInfo } from "../core/instance.ts";
+import type { JobDefinition, ProcessLimits } from "../core/job.ts";
+import { formatSize } from "../core/size.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import {
+  type Family,
+  findFamily,
+  sharedOutBytes,
+  TICKS_PER_SECOND,
+  usageOf,
+} from "./descendants.ts";
+import type { WorkerFamily } from "./worker_family.ts";
+import { specOf } from "./worker_launch.ts";
+
+/** How often an attempt's use is looked at. */
+const LOOK_EVERY_MS = 50;
+/** How often it is looked for processes that were begun since; in between those that are known are looked at. */
+const FIND_EVERY_MS = 250;
+
+/** Whom to watch. */
+export interface UsageWatchOptions {
+  readonly limits: ProcessLimits;
+  readonly family: () => Family;
+  readonly worker: number;
+  /** Whether the worker runs the job code itself. */
+  readonly isWorkerCounted: boolean;
+  readonly onExceeded: (error: ErrorInfo) => void;
+}
+
+/**
+ * Watches the memory and processor time of an attempt's processes. A look takes some ten microseconds for each; what is taken and
+ * given back between two looks is not seen. Linux only; elsewhere nothing is limited.
+ */
+export class UsageWatch {
+  readonly #clock: Clock;
+  readonly #options: UsageWatchOptions;
+  readonly #ticksBefore: number;
+  #pids: readonly number[] = [];
+  #foundMs = -Infinity;
+  #timer: Timer | null = null;
+
+  /** Watch a run that begins; null when nothing of its job is limited. */
+  static start(
+    clock: Clock,
+    job: JobDefinition,
+    family: WorkerFamily,
+    onExceeded: (error: ErrorInfo) => void,
+  ): UsageWatch | null {
+    const limits = specOf(job)?.limits;
+    if (!limits || (limits.memoryBytes === null && limits.cpuMs === null)) return null;
+    return new UsageWatch(clock, {
+      limits,
+      family: () => family.family,
+      worker: family.pid,
+      isWorkerCounted: job.source.type === "module",
+      onExceeded,
+    });
+  }
+
+  constructor(clock: Clock, options: UsageWatchOptions) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#ticksBefore = usageOf(options.worker)?.cpuTicks ?? 0;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.timer(LOOK_EVERY_MS, () => this.#look(), { unref: true });
+  }
+
+  #look(): void {
+    const { worker, isWorkerCounted, family, onExceeded } = this.#options;
+    const nowMs = this.#clock.now().monotonicMs;
+    if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
+      this.#foundMs = nowMs;
+      this.#pids = findFamily(family(), worker);
+    }
+    const own = usageOf(worker);
+    if (own === null) return;
+    let ticks = own.cpuTicks - this.#ticksBefore;
+    let rssBytes = isWorkerCounted ? own.rssBytes : 0;
+    for (const pid of this.#pids) {
+      const usage = usageOf(pid);
+      ticks += usage?.cpuTicks ?? 0;
+      rssBytes += usage?.rssBytes ?? 0;
+    }
+    const error = this.#judge(rssBytes, ticks);
+    if (error === null) return this.#arm();
+    this.#timer = null;
+    onExceeded(error);
+  }
+
+  #judge(rssBytes: number, ticks: number): ErrorInfo | null {
+    const { memoryBytes, cpuMs } = this.#options.limits;
+    if (cpuMs !== null && ticks * 1_000 / TICKS_PER_SECOND > cpuMs) {
+      const message = `Stopped: it took more processor time than its limit of ${
+        formatDuration(cpuMs)
+      }`;
+      return { name: "CpuLimitError", message };
+    }
+    // What processes have in common counts once: looked up only when it matters, as it takes far longer.
+    if (memoryBytes !== null && rssBytes > memoryBytes && this.#memoryBytes() > memoryBytes) {
+      const message = `Stopped: it took more memory than its limit of ${formatSize(memoryBytes)}`;
+      return { name: "MemoryLimitError", message };
+    }
+    return null;
+  }
+
+  #memoryBytes(): number {
+    const { worker, isWorkerCounted } = this.#options;
+    const pids = isWorkerCounted ? [worker, ...this.#pids] : this.#pids;
+    return pids.reduce(
+      (sum, pid) => sum + (sharedOutBytes(pid) ?? usageOf(pid)?.rssBytes ?? 0),
+      0,
+    );
+  }
+}
