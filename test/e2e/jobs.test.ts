@@ -215,6 +215,11 @@ test("commands take arguments, environment and exit codes as cron's users expect
       `env = { GREETING = "hello" }`,
       `[jobs.argv]`,
       `command = ["/bin/echo", "-n", "no newline:"]`,
+      `[jobs.declared]`,
+      `run = 'echo "$JOB_ARG_count of $JOB_ARG_region"; wc -c; echo note > /dev/stderr; echo "[$1]" > "$JOB_RESULT_FILE"; exit 3'`,
+      `params = "count: number, body: string, region = 'eu'"`,
+      `stdin.arg = "body"`,
+      `success_codes = [3]`,
       `[jobs.fails]`,
       `run = "echo what went wrong >&2; exit 7"`,
     ].join("\n"),
@@ -230,6 +235,17 @@ test("commands take arguments, environment and exit codes as cron's users expect
     assert.deepEqual(await messages(daemon, (await run(daemon, "argv", "*")).uuid), [
       "no newline: *",
     ]);
+    const declared = await run(daemon, "declared", "7", "x".repeat(100_000));
+    assert.equal(declared.state, "Completed", declared.error ?? "");
+    assert.deepEqual(JSON.parse(declared.result_set!), ["[7]"]);
+    assert.deepEqual((await messages(daemon, declared.uuid)).toSorted(), [
+      "100000",
+      "7 of eu",
+      "Exit code 3 counts as success",
+      "note",
+    ]);
+    const refused = await daemon.jobctl(["schedule", "declared", "seven", "x"]);
+    assert.match(refused.stderr, /argument "count" of job "declared": "seven" is not a number/);
     const failed = await run(daemon, "fails");
     assert.equal(failed.state, "Terminated");
     assert.match(failed.error!, /7/);
