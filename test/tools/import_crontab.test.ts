@@ -91,6 +91,7 @@ for (
     ["$HOME/bin/daily.job", "daily-job"],
     ["'", "job"],
     ["echo hello there", "echo"],
+    ["for f in a b; do gzip $f; done", "gzip"],
     ["date > /tmp/x; /opt/rotate.sh", "rotate"],
     ["mkdir -p /a && cd /a && make all", "make-all"],
   ] as const

@@ -8,7 +8,7 @@ const WRAPPERS = new Set(
 );
 /** Programs that say nothing of what a line is for, while another one does. */
 const MINOR = new Set(
-  "test [ [[ cd exit return true false : mkdir touch date echo printf".split(" "),
+  "for test [ [[ cd exit return true false : mkdir touch date echo printf".split(" "),
 );
 /** Programs that run the script that they are given. */
 const INTERPRETERS = /^(?:ba|da|z|k)?sh$|^(?:python|php|perl|ruby|node|deno|bun)[\d.]*$/;
