@@ -254,6 +254,13 @@ test("verifyCrontab() compares nicknames, @reboot and what is picked for ~", asy
   assert.deepEqual(checks.slice(0, 4).map(({ ourCount }) => ourCount), [8_784, 52, 0, 366]);
 });
 
+test("verifyCrontab() compares the runs of a job whose user is not on this host, and tells so", async () => {
+  const result = importText("0 1 * * * no-such-user x\n", { isSystem: true });
+  const [check] = await verifyCrontab(result, NOW);
+  assert.deepEqual([check!.ourCount, check!.differsAt, check!.problem], [366, null, null]);
+  assert.match(check!.warning!, /no such user/);
+});
+
 test("importCrontabs() refuses what is no text, and shows no long lines whole", () => {
   assert.throws(() => importText("\x7fELF\0"), /no text/);
   const { notes } = importText(`${"1".repeat(100_000)} * * * * x\n`);

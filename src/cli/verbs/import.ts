@@ -99,14 +99,18 @@ function checkText(check: LineCheck): string {
 async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
   const { verifyCrontab, VERIFIED_DAYS } = await import("../../tools/import/verify_crontab.ts");
   const checks = await verifyCrontab(result, io.clock.now().wallMs);
-  for (const check of checks) await tell(io, checkText(check));
+  for (const check of checks) {
+    await tell(io, checkText(check));
+    const { line, warning } = check;
+    if (warning !== null) await tell(io, `${line.file}:${line.line}: not on this host: ${warning}`);
+  }
   const same = checks.filter(({ problem, differsAt }) => problem === null && differsAt === null);
   const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
   await tell(
     io,
     `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${checks.length} lines are the same, ${runs} runs`,
   );
-  return same.length === checks.length;
+  return same.length === checks.length && checks.every(({ warning }) => warning === null);
 }
 
 const CRONTAB: Verb = {

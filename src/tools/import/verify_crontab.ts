@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JobDefinition } from "../../core/job.ts";
-import { REBOOT } from "../../core/schedule.ts";
+import { REBOOT, type ScheduleSpec } from "../../core/schedule.ts";
 import { nextTickOf } from "../../core/ticks.ts";
 import { loadProject } from "../load_project.ts";
 import { cronieRuns, type Draw, readCronie } from "../cronie.ts";
@@ -24,6 +23,8 @@ export interface LineCheck {
   readonly differsAt: number | null;
   /** Null when it was compared; else why there is nothing to compare. */
   readonly problem: string | null;
+  /** Why the job would not run on this host, such as a user that is not there; null when it would. */
+  readonly warning: string | null;
 }
 
 /** For each `~` of cron's text, in its order, what we picked; cron's own draw is another at each start. */
@@ -51,11 +52,12 @@ function compareRuns(cron: readonly number[], ours: readonly number[]): number |
 /** Compare the runs of one line over the next {@link VERIFIED_DAYS} days. */
 function checkLine(
   { line, job }: ImportedLine,
-  loaded: JobDefinition | undefined,
+  written: { readonly spec: ScheduleSpec | undefined; readonly warning: string | null },
   nowMs: number,
 ): LineCheck {
-  const base = { line, kind: job.kind, cronCount: 0, ourCount: 0, differsAt: null, problem: null };
-  const spec = loaded?.schedules[0]?.spec;
+  const { spec, warning } = written;
+  const none = { cronCount: 0, ourCount: 0, differsAt: null, problem: null };
+  const base = { line, kind: job.kind, warning, ...none };
   if (spec === undefined) return { ...base, problem: "the written job does not load" };
   if (line.schedule === REBOOT) {
     return spec.cron === REBOOT ? base : { ...base, problem: "it is no @reboot any more" };
@@ -87,9 +89,14 @@ export async function verifyCrontab(result: ImportResult, nowMs: number): Promis
   try {
     const file = join(directory, "imported.toml");
     writeFileSync(file, result.toml, { mode: 0o600 });
-    const { jobs } = await loadProject(file, { env: {}, nowMs });
-    const byKind = new Map(jobs.map((job) => [job.kind, job]));
-    return result.imported.map((one) => checkLine(one, byKind.get(one.job.kind), nowMs));
+    const { config, problems } = await loadProject(file, { env: {}, nowMs });
+    const specs = new Map(config.jobs.map(({ kind, schedules }) => [kind, schedules[0]]));
+    const warnings = new Map(problems.map(({ job, message }) => [job, message]));
+    return result.imported.map((one) => {
+      const { kind } = one.job;
+      const written = { spec: specs.get(kind), warning: warnings.get(kind) ?? null };
+      return checkLine(one, written, nowMs);
+    });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
