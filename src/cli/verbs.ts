@@ -14,6 +14,7 @@ import { LOGS } from "./verbs/logs.ts";
 import { NEXT } from "./verbs/next.ts";
 import { PAUSE, RESUME } from "./verbs/pause.ts";
 import { BACKFILL, RUN, SKIP } from "./verbs/recurring.ts";
+import { REDRIVE } from "./verbs/redrive.ts";
 import { RETRY } from "./verbs/retry.ts";
 import { SCHEDULE } from "./verbs/schedule.ts";
 import { SERVE } from "./verbs/serve.ts";
@@ -42,6 +43,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   HISTORY,
   CANCEL,
   RETRY,
+  REDRIVE,
   PAUSE,
   RESUME,
   SKIP,

@@ -239,8 +239,17 @@ export interface ManagerApi {
     query: InstanceQuery,
     options?: { readonly all?: boolean },
   ): Promise<readonly Instance[]>;
-  /** A new instance like a final one, with `retryOf`. @throws JobError `conflict` when it is unfinished */
+  /** A new instance like a final one, with `retryOf`, whatever it came to; a dead letter counts as redriven then. @throws JobError `conflict` when it is unfinished */
   retryInstance(id: string): Promise<Instance>;
+  /**
+   * Run dead letters again, each once: those that failed for good, by id or by what matches. Answers the new instances; of ids
+   * that were run again before the instance of that time, unless forced.
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict` for an id that is no dead letter
+   */
+  redriveInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean; readonly isForced?: boolean },
+  ): Promise<readonly Instance[]>;
   clearInstanceHistory(query: InstanceQuery & { readonly settledBefore?: number }): Promise<number>;
   clearInstanceLogs(query: LogQuery): Promise<number>;
 

@@ -3,7 +3,6 @@ import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts
 import type { JobDefinition } from "../core/job.ts";
 import type { Block } from "../core/limits.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
-import { isFinal } from "../core/state.ts";
 import {
   BATCH_MAX,
   type HistoryQuery,
@@ -35,6 +34,7 @@ import { explain } from "./explain.ts";
 import { findInstance } from "./find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { buildParts, type ManagerParts } from "./manager_parts.ts";
+import { type RedriveContext, redriveInstances, retryInstance } from "./redrive.ts";
 import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
 import { waitInstance } from "./wait.ts";
@@ -188,15 +188,14 @@ export abstract class Operations implements ManagerApi {
   }
 
   async retryInstance(id: string): Promise<Instance> {
-    const past = await this.getInstance(id);
-    if (!isFinal(past.state)) {
-      throw new JobError("conflict", `Cannot retry instance "${past.id}": it is ${past.state}`, {
-        hint: "Wait until it has ended, or cancel it first",
-      });
-    }
-    const job = this.registry.get(past.kind);
-    const [instance] = await this.#enqueue([repeatInstance(job, past, this.#seed())]);
-    return instance!;
+    return await retryInstance(await this.getInstance(id), this.#redriveContext());
+  }
+
+  redriveInstances(
+    query: InstanceQuery,
+    options: { readonly all?: boolean; readonly isForced?: boolean } = {},
+  ): Promise<readonly Instance[]> {
+    return redriveInstances(query, options, this.#redriveContext());
   }
 
   clearInstanceHistory(
@@ -299,6 +298,21 @@ export abstract class Operations implements ManagerApi {
     throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
       hint: "Try again when it has restarted",
     });
+  }
+
+  #redriveContext(): RedriveContext {
+    this.#assertOpen();
+    const { store, options, registry, events, dispatcher } = this.parts;
+    return {
+      store,
+      clock: options.clock,
+      registry,
+      repeat: (past) => repeatInstance(registry.get(past.kind), past, this.#seed()),
+      accepted: (instance, at) => {
+        events.changed(instance, at);
+        dispatcher.poke();
+      },
+    };
   }
 
   #seed() {

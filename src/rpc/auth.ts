@@ -33,6 +33,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   scheduleJobs: "operator",
   cancelInstances: "operator",
   retryInstance: "operator",
+  redriveInstances: "operator",
   resizeWorkers: "admin",
   explain: "viewer",
   listPauses: "viewer",

@@ -115,6 +115,8 @@ export function instanceToWire(instance: Instance): MessageInitShape<typeof JobI
     progress: instance.progress
       ? { done: instance.progress.done, total: instance.progress.total ?? undefined }
       : undefined,
+    deadlineAt: timestamp(instance.deadlineAt),
+    redrivenAs: instance.redrivenAs ?? undefined,
   };
 }
 

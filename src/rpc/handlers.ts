@@ -17,10 +17,10 @@ import {
 } from "./convert.ts";
 import { BYTES_OF_CHARACTER, fitInstances } from "./fit.ts";
 import { recurringHandlers, schedulesToWire } from "./recurring_handlers.ts";
+import { readCancelQuery, readRedriveQuery } from "./bulk_requests.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 import {
   readBatchEntry,
-  readCancelQuery,
   readHistoryQuery,
   readInstanceQuery,
   readLogQuery,
@@ -195,6 +195,14 @@ export function createHandlers(manager: ManagerApi): Handlers {
     async retryInstance({ uuid }) {
       const id = await resolveId(manager, uuid);
       return { instance: instanceToWire(await manager.retryInstance(id)) };
+    },
+    async redriveInstances({ query, all, force }) {
+      const isAll = all === true;
+      const instances = await manager.redriveInstances(readRedriveQuery(query, isAll), {
+        all: isAll,
+        isForced: force === true,
+      });
+      return { instances: fitInstances(instances), count: BigInt(instances.length) };
     },
     async listSchedules(request, call) {
       const conditions = request.kind ? { kind: request.kind } : {};

@@ -162,6 +162,7 @@ export function readInstanceQuery(query: Query | undefined): InstanceQuery {
     ...(states.length > 0 ? { states } : {}),
     ...(isSet(query.scheduleId) ? { scheduleId: query.scheduleId } : {}),
     ...(isSet(query.uniqueKey) ? { uniqueKey: query.uniqueKey } : {}),
+    ...(query.dead ? { isDead: true as const } : {}),
     ...(query.after ? { after: readTime(query.after, "query.after") } : {}),
     ...(query.before ? { before: readTime(query.before, "query.before") } : {}),
   };
@@ -201,21 +202,6 @@ export function readLogQuery(request: LookupInstanceLogsRequest): LogQuery {
     ? readChoice(request.level, LOG_LEVELS, "level")
     : undefined;
   return { ...readHistoryQuery(request.query), ...(level ? { level } : {}) };
-}
-
-/** Conditions of a cancel, which must say what. @throws JobError `invalid_argument` for an empty one unless `all` */
-export function readCancelQuery(query: Query | undefined, all: boolean): InstanceQuery {
-  for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
-    if (query?.[field] === undefined) continue;
-    throw refuse("query", "a cancel has no pages", "It cancels everything that matches");
-  }
-  const conditions = readInstanceQuery(query);
-  if (all || Object.keys(conditions).length > 0) return conditions;
-  throw refuse(
-    "query",
-    "it is empty, and a cancel must say what to cancel",
-    "Give a kind, a UUID or a state, or set all = true to cancel every unfinished instance",
-  );
 }
 
 function readArguments(
@@ -289,6 +275,9 @@ export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): S
   }
   return {
     ...readCarried(request, prefix),
+    ...(request.deadlineMs === undefined
+      ? {}
+      : { deadlineMs: readMs(request.deadlineMs, `${prefix}deadline_ms`) }),
     ...(request.at ? { at: readTime(request.at, `${prefix}at`) } : {}),
     ...(request.afterMs === undefined
       ? {}
@@ -313,6 +302,7 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
     unique_for_ms: request.uniqueForMs,
     on_conflict: request.onConflict,
     uuid: request.uuid,
+    deadline_ms: request.deadlineMs,
   };
   for (const [field, value] of Object.entries(foreign)) {
     if (value === undefined) continue;

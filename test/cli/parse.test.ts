@@ -103,7 +103,7 @@ const REFUSED: readonly Refusal[] = [
     message: /"jobctl list instance": no such verb/,
     hint: /"jobctl list instances"/,
   },
-  { argv: ["list"], message: /needs one of jobs, instances, schedules/, hint: /--help/ },
+  { argv: ["list"], message: /needs one of jobs, instances, dead, schedules/, hint: /--help/ },
   { argv: ["schedule"], message: /KIND is missing/, hint: /schedule KIND \[ARGS…\]/ },
   { argv: ["history"], message: /ID is missing/, hint: /Usage: jobctl history ID/ },
   { argv: ["history", "a", "b"], message: /word "b"/, hint: /Usage: jobctl history ID/ },

@@ -314,3 +314,54 @@ test("next exits 2 for an expression that is none", async () => {
   assert.equal(run.code, 2);
   assert.match(run.stderr, /61/);
 });
+
+test("list dead asks for dead letters and shows why they failed", async () => {
+  const dead = instance({ reason: "error", error: "no such host", attempts: 3 });
+  const { calls, stdout } = await cli(["list", "dead", "-k", "sum", "-o", "table"], {
+    answers: { lookupInstances: { instances: [dead] } },
+  });
+  const { query } = calls[0]!.request as { query: Record<string, unknown> };
+  assert.deepEqual([query.kind, query.dead], ["sum", true]);
+  assert.match(stdout, /REASON.*TRY.*ENDED.*ERROR/);
+  assert.match(stdout, /error +3 .*no such host/);
+});
+
+test("redrive runs named dead letters again without a question", async () => {
+  const { calls, stderr, code } = await cli(["redrive", ID, OTHER, "--force"], {
+    answers: { redriveInstances: { instances: [instance()], count: 2n } },
+  });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(calls, [{
+    method: "redriveInstances",
+    request: { query: { uuids: [ID, OTHER] }, all: false, force: true },
+  }]);
+});
+
+test("redrive of many needs --yes where nobody can be asked", async () => {
+  const answers = { lookupInstances: { instances: [instance()] } };
+  const refused = await cli(["redrive", "--kind", "sum"], { answers });
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /Cannot redrive 1 dead letter of kind "sum": nobody can be asked/);
+  const run = await cli(["redrive", "--all", "--yes"], {
+    answers: { redriveInstances: { instances: [], count: 0n } },
+  });
+  assert.equal(run.code, 0, run.stderr);
+  const { all } = run.calls.at(-1)!.request as { all: boolean };
+  assert.equal(all, true);
+});
+
+for (
+  const argv of [
+    ["redrive"],
+    ["redrive", "--all", "--kind", "sum"],
+    ["redrive", "01938f2c", "--all"],
+    ["redrive", "01938f2c", "--kind", "sum"],
+    ["redrive", "--kind", "sum", "--force"],
+  ]
+) {
+  test(`${argv.join(" ")} is refused before anything is asked`, async () => {
+    const run = await cli([...argv, "--yes"]);
+    assert.equal(run.code, 2);
+    assert.deepEqual(run.calls, []);
+  });
+}

@@ -101,6 +101,23 @@ test("RetryInstance answers the new instance", async () => {
   assert.equal(instance?.retryOf, id);
 });
 
+test("RedriveInstances runs dead letters again, and asks for a condition", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add({ state: "terminated" });
+  const client = world.client();
+  const { instances, count } = await client.redriveInstances({ query: { uuid: id }, force: true });
+  assert.deepEqual([instances[0]?.retryOf, count], [id, 1n]);
+  assert.deepEqual(world.manager.redriven[0], { query: { ids: [id] }, all: false, isForced: true });
+  await client.redriveInstances({ all: true });
+  assert.deepEqual(world.manager.redriven[1], { query: {}, all: true, isForced: false });
+  for (const request of [{}, { query: {} }, { query: { kind: "sum", pageSize: 5 } }]) {
+    await assert.rejects(
+      client.redriveInstances(request),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+  }
+});
+
 test("history, logs, schedules, workers and status are answered", async () => {
   await using world = await rpcWorld();
   const client = world.client();

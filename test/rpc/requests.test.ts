@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readCancelQuery } from "../../src/rpc/bulk_requests.ts";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -6,7 +7,6 @@ import { isJobError } from "../../src/core/errors.ts";
 import { QuerySchema, ScheduleJobRequestSchema } from "../../src/rpc/gen/job_pb.ts";
 import {
   readBatchEntry,
-  readCancelQuery,
   readHistoryQuery,
   readInstanceQuery,
   readPage,

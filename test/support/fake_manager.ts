@@ -2,7 +2,7 @@ import type { Block } from "../../src/core/limits.ts";
 import { JobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
-import { isFinal } from "../../src/core/state.ts";
+import { isDeadState, isFinal } from "../../src/core/state.ts";
 import type { JobState } from "../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent } from "../../src/manager/api.ts";
 import type { InstanceQuery, StateCounts } from "../../src/store/store.ts";
@@ -85,6 +85,11 @@ export class FakeManager implements ManagerApi {
   readonly instances = new Map<string, Instance>();
   readonly scheduled: { readonly kind: string; readonly options: unknown }[] = [];
   readonly canceled: { readonly query: InstanceQuery; readonly all: boolean }[] = [];
+  readonly redriven: {
+    readonly query: InstanceQuery;
+    readonly all?: boolean;
+    readonly isForced?: boolean;
+  }[] = [];
   storeProblem: string | null = null;
   block: Block | null = null;
   isDraining = false;
@@ -271,6 +276,13 @@ export class FakeManager implements ManagerApi {
 
   retryInstance: ManagerApi["retryInstance"] = async (id) =>
     this.add({ retryOf: (await this.getInstance(id)).id });
+
+  redriveInstances: ManagerApi["redriveInstances"] = async (query, options) => {
+    this.redriven.push({ query, ...options });
+    return [...this.instances.values()]
+      .filter((one) => matches(one, query) && isDeadState(one.state))
+      .map((one) => this.add({ retryOf: one.id }));
+  };
 
   clearInstanceHistory: ManagerApi["clearInstanceHistory"] = async () => 0;
   clearInstanceLogs: ManagerApi["clearInstanceLogs"] = async () => 0;

@@ -65,6 +65,16 @@ export class ScriptedAttempt implements Attempt {
     this.#resolve({ type: "error", error: encodeError(new Error(message)) });
   }
 
+  /** As a worker that is gone: the job's handlers know nothing of it yet. */
+  exit(): void {
+    const error = { name: "WorkerExitError", message: "exited", exitCode: 3 };
+    this.#resolve({ type: "error", error, isUnasked: true });
+  }
+
+  end(outcome: AttemptOutcome): void {
+    this.#resolve(outcome);
+  }
+
   lose(): void {
     this.#resolve({ type: "lost", error: encodeError(new Error("killed")) });
   }
@@ -221,7 +231,7 @@ export function jobOf(
     hasHandler: {
       ...NO_HANDLERS,
       ...input.hasHandler,
-      onStateChange: input.onStateChange ?? false,
+      onStateChange: input.onStateChange ?? input.hasHandler?.onStateChange ?? false,
     },
     registeredAt: 0,
   };

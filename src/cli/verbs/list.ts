@@ -6,7 +6,7 @@ import type { Args } from "../args.ts";
 import type { Printer } from "../output/printer.ts";
 import type { View } from "../output/view.ts";
 import type { OptionSpecs, Verb, VerbGroup } from "../verb.ts";
-import { INSTANCE_VIEW } from "../views/instance_view.ts";
+import { DEAD_VIEW, INSTANCE_VIEW } from "../views/instance_view.ts";
 import { JOB_VIEW } from "../views/job_view.ts";
 import { PAUSE_VIEW, TIMER_VIEW } from "../views/tick_view.ts";
 import { msOf } from "../wire.ts";
@@ -96,6 +96,38 @@ const INSTANCES: Verb = {
   },
 };
 
+const DEAD: Verb = {
+  name: "dead",
+  summary: "List dead letters: what failed for good and was not run again",
+  details: [
+    "Instances that were Terminated or TimedOut, when their retries, crashes or time were used up, the",
+    'newest first. "jobctl redrive" runs them again; until then they are kept for keep.failure.',
+  ].join(" "),
+  words: [],
+  options: {
+    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    ...TIME_OPTIONS,
+    ...LIMIT_OPTIONS,
+  },
+  examples: [
+    ["jobctl list dead", "What needs somebody to look at it"],
+    ["jobctl list dead --kind import --since -1d -o wide", "Of one job, since yesterday"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    assertOneOf(args, ["since", "after"]);
+    assertOneOf(args, ["until", "before"]);
+    const query = { ...readQuery(args), dead: true };
+    const limit = readLimit(args, printer);
+    const connection = await client();
+    await printLimited(printer, DEAD_VIEW, {
+      limit,
+      items: (count) => lookupInstances(connection, query, count),
+    });
+    return 0;
+  },
+};
+
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, of the config and made at run time",
@@ -162,5 +194,5 @@ const PAUSES: Verb = {
 export const LIST: VerbGroup = {
   name: "list",
   summary: "List jobs, instances, schedules, timers or pauses",
-  verbs: [JOBS, INSTANCES, SCHEDULES, TIMERS, PAUSES],
+  verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES],
 };

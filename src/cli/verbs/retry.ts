@@ -6,6 +6,10 @@ import { INSTANCE_VIEW } from "../views/instance_view.ts";
 export const RETRY: Verb = {
   name: "retry",
   summary: "Run a final instance again, as a new instance with the same arguments",
+  details: [
+    "Whatever it came to, and as often as it is asked. Of what failed for good, see also",
+    '"jobctl list dead" and "jobctl redrive", which runs each once.',
+  ].join(" "),
   words: [{ name: "ID", describe: "Id of the instance, or a beginning that no other has" }],
   options: {},
   examples: [[

@@ -30,6 +30,10 @@ const OPTIONS: OptionSpecs = {
   jitter: { describe: "Start later by chance, at most by this long; with --cron always as much" },
   priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
   timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+  deadline: {
+    describe:
+      "Longest time of it all, from when it is due, with every wait and retry; 0 for no limit",
+  },
   retries: { describe: "Attempts after a failed one; -1 for ever" },
   unique: { describe: "While an unfinished instance has this key, answer that one" },
   "unique-for": { describe: "Hold the key for this long, also when the instance has finished" },
@@ -51,7 +55,7 @@ const OPTIONS: OptionSpecs = {
 
 function assertCombination(args: Args): void {
   assertOneOf(args, ["at", "in", "cron"]);
-  for (const name of ["unique", "unique-for", "on-conflict", "uuid", "wait"]) {
+  for (const name of ["unique", "unique-for", "on-conflict", "uuid", "deadline", "wait"]) {
     assertOneOf(args, ["cron", name]);
   }
   assertOneOf(args, ["dry-run", "wait"]);
@@ -99,6 +103,7 @@ function readRequest(args: Args, newId: () => string): Request {
     cron,
     ...readRecurrence(args),
     timeoutMs: bigMs(args.durationMs("timeout")),
+    deadlineMs: bigMs(args.durationMs("deadline")),
     maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
     uniqueKey: args.text("unique"),
     uniqueForMs: bigMs(args.durationMs("unique-for")),

@@ -69,11 +69,13 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Priority", String(instance.priority)],
     ["Retries", retriesText(instance.maxRetries)],
     ["Timeout", limitText(instance.timeoutMs)],
+    ["Deadline", time(instance.deadlineAt)],
     ["Unique key", safe(instance.uniqueKey)],
     ["Unique until", time(instance.uniqueUntil)],
     ["Schedule", safe(instance.scheduleId)],
     ["Scheduled for", time(instance.scheduledFor)],
     ["Retry of", instance.retryOf],
+    ["Redriven as", instance.redrivenAs],
     ["Node", safe(instance.node)],
     ["Code version", safe(instance.codeVersion)],
   ]);

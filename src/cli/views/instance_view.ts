@@ -98,6 +98,8 @@ function record(instance: JobInstance): PlainRecord {
     schedule_id: instance.scheduleId,
     scheduled_for: isoOf(instance.scheduledFor),
     retry_of: instance.retryOf,
+    redriven_as: instance.redrivenAs,
+    deadline_at: isoOf(instance.deadlineAt),
     node: instance.node,
     fence: Number(instance.fence) || undefined,
     error_detail: detail && {
@@ -145,6 +147,8 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     "schedule_id",
     "scheduled_for",
     "retry_of",
+    "redriven_as",
+    "deadline_at",
     "node",
     "fence",
     "error_detail",
@@ -168,5 +172,25 @@ export const INSTANCE_VIEW: View<JobInstance> = {
       cell: (instance) => textCell(joined(instance.arguments)),
     },
     { title: "RESULT", isFlexible: true, cell: (instance) => textCell(outcomeText(instance)) },
+  ],
+};
+
+/** How dead letters are shown: what failed, why and when. */
+export const DEAD_VIEW: View<JobInstance> = {
+  ...INSTANCE_VIEW,
+  columns: [
+    { title: "ID", cell: (instance) => textCell(instance.uuid) },
+    { title: "KIND", isFlexible: true, cell: (instance) => textCell(instance.kind) },
+    { title: "REASON", cell: (instance) => textCell(instance.reason) },
+    { title: "TRY", cell: (instance) => textCell(instance.attempts ?? 0) },
+    { title: "ENDED", cell: (instance, at) => timeCell(settledAt(instance), at) },
+    { title: "CREATED", isWide: true, cell: (instance, at) => timeCell(instance.createdAt, at) },
+    { title: "NODE", isWide: true, cell: (instance) => textCell(instance.node) },
+    {
+      title: "ARGUMENTS",
+      isFlexible: true,
+      cell: (instance) => textCell(joined(instance.arguments)),
+    },
+    { title: "ERROR", isFlexible: true, cell: (instance) => textCell(instance.error) },
   ],
 };

@@ -1,0 +1,156 @@
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import { isDeadState } from "../core/state.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { InstanceQuery, NewInstance, RedriveResult, Store } from "../store/store.ts";
+import type { Registry } from "./registry.ts";
+
+/** Dead letters that are run again in one transaction. */
+const BATCH = 250;
+
+/** What running again works with. */
+export interface RedriveContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  /** The new instance in place of a final one. */
+  readonly repeat: (past: Instance) => NewInstance;
+  /** Called with each that was accepted. */
+  readonly accepted: (instance: Instance, at: number) => void;
+}
+
+/**
+ * Run dead letters again, each as a new instance with `retryOf`. Those that were run again before are answered with the
+ * instance of that time, unless forced; without ids they do not match.
+ *
+ * @throws JobError `invalid_argument` for a query without a condition unless `all`; of an id: `not_found` for an unknown one,
+ * `conflict` for one that did not fail for good, or whose new instance is deleted already
+ */
+export async function redriveInstances(
+  query: InstanceQuery,
+  options: { readonly all?: boolean; readonly isForced?: boolean },
+  context: RedriveContext,
+): Promise<readonly Instance[]> {
+  const { isForced = false } = options;
+  if (query.ids) return await redriveIds(query.ids, isForced, context);
+  const hasCondition = Object.values(query).some((value) => value !== undefined);
+  if (!hasCondition && !options.all) {
+    throw new JobError(
+      "invalid_argument",
+      "Cannot redrive without a condition: the query is empty",
+      { path: "query", hint: "Name a kind or an instance, or say that all are meant" },
+    );
+  }
+  return await redriveMatching(query, context);
+}
+
+/**
+ * Run one final instance again, whatever it came to; a dead letter counts as redriven then.
+ *
+ * @throws JobError `conflict` when it is unfinished
+ */
+export async function retryInstance(past: Instance, context: RedriveContext): Promise<Instance> {
+  const [result] = await send([past], true, context);
+  return instanceOf(result!, past.id, "retry");
+}
+
+async function redriveIds(
+  ids: readonly string[],
+  isForced: boolean,
+  context: RedriveContext,
+): Promise<readonly Instance[]> {
+  const pasts: Instance[] = [];
+  for (const id of new Set(ids)) {
+    const past = await context.store.get(id);
+    if (!past) throw gone(id, "redrive");
+    if (!isDeadState(past.state)) {
+      throw new JobError("conflict", `Cannot redrive instance "${id}": it is ${past.state}`, {
+        hint: "Dead letters are terminated or timed out; retry runs any final instance again",
+      });
+    }
+    context.registry.get(past.kind);
+    pasts.push(past);
+  }
+  const redriven: Instance[] = [];
+  for (let from = 0; from < pasts.length; from += BATCH) {
+    const batch = pasts.slice(from, from + BATCH);
+    const results = await send(batch, isForced, context);
+    for (const [index, result] of results.entries()) {
+      redriven.push(instanceOf(result, batch[index]!.id, "redrive"));
+    }
+  }
+  return redriven;
+}
+
+// What is run again may be dead again before the end: only what was there at the start counts.
+async function redriveMatching(
+  query: InstanceQuery,
+  context: RedriveContext,
+): Promise<readonly Instance[]> {
+  const { store, clock, registry } = context;
+  const kinds = [...registry.kinds].filter((kind) => query.kinds?.includes(kind) ?? true);
+  for (const kind of query.kinds ?? []) registry.get(kind);
+  const before = Math.min(query.before ?? Infinity, clock.now().wallMs + 1);
+  const redriven: Instance[] = [];
+  const made = new Set<string>();
+  let token: string | undefined;
+  do {
+    const page = await store.list({ ...query, kinds, before, isDead: true }, {
+      limit: BATCH,
+      order: "oldest",
+      ...(token === undefined ? {} : { token }),
+    });
+    const old = page.items.filter(({ id }) => !made.has(id));
+    for (const { outcome, instance } of await send(old, false, context)) {
+      if (outcome !== "accepted") continue;
+      redriven.push(instance!);
+      made.add(instance!.id);
+    }
+    token = page.nextToken ?? undefined;
+  } while (token !== undefined);
+  return redriven;
+}
+
+async function send(
+  pasts: readonly Instance[],
+  isForced: boolean,
+  context: RedriveContext,
+): Promise<readonly RedriveResult[]> {
+  if (pasts.length === 0) return [];
+  const { store, clock, repeat, accepted } = context;
+  const { value, at } = await store.redrive({
+    at: clock.now(),
+    instances: pasts.map(repeat),
+    isForced,
+  });
+  for (const { outcome, instance } of value) {
+    if (outcome === "accepted") accepted(instance!, at);
+  }
+  return value;
+}
+
+function instanceOf(
+  { outcome, instance, past }: RedriveResult,
+  id: string,
+  action: string,
+): Instance {
+  if (instance) return instance;
+  if (outcome === "gone" || !past) throw gone(id, action);
+  if (outcome === "unfinished") {
+    throw new JobError("conflict", `Cannot ${action} instance "${id}": it is ${past.state}`, {
+      hint: "Wait until it has ended, or cancel it first",
+    });
+  }
+  throw new JobError(
+    "conflict",
+    `Cannot ${action} instance "${id}": it was run again as ${past.redrivenAs}, which is deleted`,
+    { hint: "Force it to run it once more" },
+  );
+}
+
+function gone(id: string, action: string): JobError {
+  return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
+    path: "uuid",
+    hint: "List them with: jobctl list dead",
+  });
+}
