@@ -10,6 +10,7 @@ import type {
 import { type FoundName, ModuleGraph } from "./module_graph.ts";
 import { ObjectTypes } from "./object_types.ts";
 import { type ModuleScope, nameOf } from "./parse_module.ts";
+import { RecursiveTypes } from "./recursive_types.ts";
 import {
   indexedShape,
   intersect,
@@ -19,7 +20,7 @@ import {
   literalOf,
   unionOf,
 } from "./shapes.ts";
-import { builtInType, utilityType } from "./utility_types.ts";
+import { builtInType, UTILITY_TYPES, utilityType } from "./utility_types.ts";
 import { ValueTypes } from "./value_types.ts";
 
 /** Types that are read of one signature before the rest is taken as unknown: aliases can double at each step. */
@@ -39,18 +40,6 @@ export interface TypePlace {
   readonly args: ReadonlyMap<string, TypeShape>;
 }
 
-/** A named type while it is read. */
-interface OpenType {
-  /** Its name among the definitions, should it contain itself. */
-  readonly name: string;
-  /** How many objects and lists were open around it. */
-  readonly nesting: number;
-  /** Read it once more, for a type such as `Partial<…>` that needs its members. */
-  readonly again: () => TypeShape;
-  isRecursive: boolean;
-  isRead: boolean;
-}
-
 type TypeName = Extract<FoundName, { readonly type: "type" }>;
 /** Reads a type argument when it is needed. */
 export type LazyType = () => TypeShape;
@@ -63,12 +52,10 @@ export class TypeReader {
   /** Whether names of the library's types count without an import, as in a `params` text. */
   readonly #isAmbient: boolean;
   readonly #objects = new ObjectTypes(this);
-  readonly #open = new Map<string, OpenType>();
+  readonly #recursive = new RecursiveTypes();
+  /** Names that are followed to an injected type, so that a circle of them ends. */
+  readonly #followed = new Set<string>();
   readonly #scopes = new Map<ModuleScope, number>();
-  /** Names of the finished types that contain themselves, by the key of their declaration. */
-  readonly #recursive = new Map<string, string>();
-  readonly #definitions: Record<string, TypeShape> = Object.create(null);
-  #nesting = 0;
   #count = 0;
 
   constructor(options: { readonly isAmbient: boolean; readonly graph?: ModuleGraph }) {
@@ -78,8 +65,7 @@ export class TypeReader {
 
   /** The types that contain themselves; undefined when there are none. */
   get definitions(): Definitions | undefined {
-    const entries = Object.entries(this.#definitions);
-    return entries.length === 0 ? undefined : Object.fromEntries(entries);
+    return this.#recursive.definitions;
   }
 
   /** Note that something cannot be read, once for each place, and take it as unknown. */
@@ -129,12 +115,12 @@ export class TypeReader {
     if (found.scope === this.graph.library) return injectedName(found.name);
     const { declaration } = found;
     // `type Ctx = Context`, but no circle of names.
-    if (declaration.type !== "alias" || this.#open.has(`injected ${found.name}`)) return null;
-    this.#open.set(`injected ${found.name}`, {} as OpenType);
+    if (declaration.type !== "alias" || this.#followed.has(found.name)) return null;
+    this.#followed.add(found.name);
     try {
       return this.injectedOf(declaration.node.typeAnnotation, found.scope);
     } finally {
-      this.#open.delete(`injected ${found.name}`);
+      this.#followed.delete(found.name);
     }
   }
 
@@ -150,12 +136,7 @@ export class TypeReader {
 
   /** Read parts of a list or an object: a type may contain itself there. */
   nested<T>(read: () => T): T {
-    this.#nesting++;
-    try {
-      return read();
-    } finally {
-      this.#nesting--;
-    }
+    return this.#recursive.nested(read);
   }
 
   /** The shape of a type. */
@@ -264,8 +245,18 @@ export class TypeReader {
     const { name } = typeName;
     const isLibrary = this.#isAmbient || place.scope.language === "js";
     if (isLibrary && LIBRARY_TYPES[name]) return LIBRARY_TYPES[name];
-    return builtInType(name, (index) => this.nested(() => params[index]?.() ?? UNKNOWN)) ??
-      utilityType(name, params.map((read) => () => this.expand(read())));
+    const builtIn = builtInType(
+      name,
+      (index) => this.nested(() => params[index]?.() ?? UNKNOWN),
+    );
+    if (builtIn !== null || !UTILITY_TYPES.has(name)) return builtIn;
+    const given = params.map((read) => read());
+    // A type may contain itself with other members, as in `interface Tree { parts: Partial<Tree>[] }`.
+    return this.#recursive.read(
+      `utility ${name} ${JSON.stringify(given)}`,
+      nameWith(name, given),
+      () => utilityType(name, given.map((shape) => () => this.expand(shape))),
+    );
   }
 
   #found(
@@ -307,52 +298,17 @@ export class TypeReader {
     const key = `${this.#numberOf(found.scope)} ${found.name} ${
       given.length === 0 ? "" : JSON.stringify(given)
     }`;
-    const finished = this.#recursive.get(key);
-    if (finished !== undefined) return { type: "ref", name: finished };
-    const open = this.#open.get(key);
-    if (open !== undefined) {
-      if (open.nesting === this.#nesting) {
-        return this.unknown(`Type "${found.name}" is nothing but itself`, node, at.place.scope);
-      }
-      open.isRecursive = true;
-      return { type: "ref", name: open.name };
-    }
-    const again = () => this.#objects.declared(found, node, { given, depth: at.depth });
-    const name = this.#nameFor(found.name, given);
-    const entry: OpenType = {
-      name,
-      nesting: this.#nesting,
-      again,
-      isRecursive: false,
-      isRead: false,
-    };
-    this.#open.set(key, entry);
-    let shape: TypeShape;
-    try {
-      shape = again();
-    } finally {
-      this.#open.delete(key);
-    }
-    if (!entry.isRecursive) return shape;
-    this.#definitions[name] = shape;
-    this.#recursive.set(key, name);
-    return { type: "ref", name };
+    return this.#recursive.read(
+      key,
+      nameWith(found.name, given),
+      () => this.#objects.declared(found, node, { given, depth: at.depth }),
+    ) ?? this.unknown(`Type "${found.name}" is nothing but itself`, node, at.place.scope);
   }
 
   #numberOf(scope: ModuleScope): number {
     const known = this.#scopes.get(scope) ?? this.#scopes.size;
     this.#scopes.set(scope, known);
     return known;
-  }
-
-  #nameFor(name: string, given: readonly TypeShape[]): string {
-    const base = given.length === 0 ? name : `${name}<${given.map(describeType).join(", ")}>`;
-    const taken = new Set([...this.#open.values()].map((open) => open.name));
-    let free = base;
-    for (let count = 2; free in this.#definitions || taken.has(free); count++) {
-      free = `${base}${count}`;
-    }
-    return free;
   }
 
   /** What the type parameters of a declaration stand for. */
@@ -366,18 +322,12 @@ export class TypeReader {
 
   /** The shape itself in place of a reference to it. */
   expand(shape: TypeShape): TypeShape {
-    if (shape.type !== "ref") return shape;
-    const known = this.#definitions[shape.name];
-    if (known !== undefined) return known;
-    const open = [...this.#open.values()].find(({ name }) => name === shape.name);
-    if (open === undefined || open.isRead) return shape;
-    open.isRead = true;
-    try {
-      return this.nested(open.again);
-    } finally {
-      open.isRead = false;
-    }
+    return this.#recursive.expand(shape);
   }
+}
+
+function nameWith(name: string, given: readonly TypeShape[]): string {
+  return given.length === 0 ? name : `${name}<${given.map(describeType).join(", ")}>`;
 }
 
 function lazily(

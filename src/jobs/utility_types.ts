@@ -26,6 +26,19 @@ export function builtInType(
   return null;
 }
 
+/** Names of the helpers that are read. */
+export const UTILITY_TYPES: ReadonlySet<string> = new Set([
+  "Readonly",
+  "NonNullable",
+  "Partial",
+  "Required",
+  "Record",
+  "Exclude",
+  "Extract",
+  "Pick",
+  "Omit",
+]);
+
 /** TypeScript's own helpers on types, null when `name` is none of them or does not apply. */
 export function utilityType(name: string, params: readonly (() => TypeShape)[]): TypeShape | null {
   const [first, second] = params;

@@ -574,6 +574,18 @@ export const MEMBER_TYPES: readonly TypeRow[] = [
     bad: [[{ head: "a", tail: { head: "b" } }, 'argument "x.tail.tail"']],
   },
   {
+    type: "Node",
+    declarations: "interface Node { id: Int; parts?: Partial<Node>[]; next?: Pick<Node, 'id'> }",
+    good: [[{ id: 1, parts: [{ parts: [{ id: "2" }] }] }, {
+      id: 1,
+      parts: [{ parts: [{ id: 2 }] }],
+    }]],
+    bad: [
+      [{ id: 1, parts: [{ parts: [{ id: 1.5 }] }] }, '"x.parts[0].parts[0].id"'],
+      [{ id: 1, next: {} }, '"x.next.id"'],
+    ],
+  },
+  {
     type: "A",
     declarations: "interface A { b?: B } interface B { a?: A; n: Int }",
     good: [[{ b: { n: 1, a: { b: { n: 2 } } } }, { b: { n: 1, a: { b: { n: 2 } } } }]],
