@@ -8,7 +8,6 @@ import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
 import { nextTickOf } from "./core/ticks.ts";
 import { createHttpServer } from "./http/server.ts";
-import { loadJobs } from "./jobs/load_jobs.ts";
 import { ModuleWatch } from "./jobs/module_watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { systemClock } from "./platform/clock.ts";
@@ -18,10 +17,14 @@ import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
+import { countChanges, fixedDifferences } from "./tools/compare_projects.ts";
+import { loadProjectJobs, type Project } from "./tools/load_project.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
+/** How a reload that is refused begins. */
+const KEPT = "The config was not reloaded and the old one stays";
 /** How many of the next runs are announced at start. */
 const RUNS_SHOWN_MAX = 5;
 
@@ -47,7 +50,7 @@ export interface Daemon {
 /**
  * Run the daemon until a signal ends it.
  *
- * SIGTERM and SIGINT drain; a second one aborts what runs at once.
+ * SIGTERM and SIGINT drain; a second one aborts what runs at once. SIGHUP loads the jobs of the config again.
  *
  * @returns the exit code
  * @throws JobError `invalid_config` with every problem; whatever refused to start
@@ -56,12 +59,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
   const { level, format } = loaded.config.log;
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog });
-  for (const warning of loaded.warnings) reportWarning(warning, logger);
   // Before anything starts: a signal that comes meanwhile stops what has started by then, cleanly.
   const signals = new StopSignals(logger);
   try {
-    const daemon = await startDaemon(loaded.config, { problems: loaded.problems, logger });
-    await signals.stopped(daemon);
+    const project = await loadProjectJobs(loaded, systemClock.now().wallMs);
+    const daemon = await startDaemon(project, logger);
+    const reload = () => loadConfig(options.configFile, { env: options.env, flags: options.flags });
+    await signals.stopped(daemon, new Reloader(daemon.manager, project, { load: reload, logger }));
     return 0;
   } finally {
     signals.close();
@@ -69,24 +73,11 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
-export async function startDaemon(
-  config: Config,
-  options: { readonly problems: readonly ConfigProblem[]; readonly logger: Logger },
-): Promise<Daemon> {
-  const { logger } = options;
-  const loaded = await loadJobs({
-    modules: config.modules,
-    tables: config.jobs,
-    defaults: config.defaults,
-    scheduleDefaults: config.scheduleDefaults,
-    timezone: config.timezone,
-    pools: config.worker.pools,
-    now: systemClock.now().wallMs,
-  });
-  const problems = [...options.problems, ...loaded.problems];
+export async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
+  const { config, jobs, problems } = project;
   for (const problem of problems) reportProblem(problem, logger);
-  for (const warning of loaded.warnings) reportWarning(warning, logger);
-  const manager = createManager(config, { jobs: loaded.jobs, problems, logger });
+  for (const warning of project.warnings) reportWarning(warning, logger);
+  const manager = createManager(config, { jobs, problems, logger });
   const { rpc, listeners } = createListeners(config, manager, logger);
   const info = await manager.open();
   const started: { stop(): Promise<void> }[] = [manager];
@@ -100,7 +91,7 @@ export async function startDaemon(
       pid: process.pid,
       store: info.location,
       workers: config.worker.count,
-      jobs: loaded.jobs.length,
+      jobs: jobs.length,
       listening: placesOf(listeners).join(","),
     });
     await announce(manager, rpc.addresses.tcp.port, logger);
@@ -235,11 +226,83 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
   logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
 }
 
-/** SIGTERM and SIGINT, from before the start to the end: the first one drains, the next one aborts. */
+/** Loads the jobs of the config again while the daemon runs: all of it, or nothing. */
+class Reloader {
+  readonly #manager: Manager;
+  readonly #load: () => ReturnType<typeof loadConfig>;
+  readonly #logger: Logger;
+  #project: Project;
+  #isRunning = false;
+  #isAskedAgain = false;
+
+  constructor(
+    manager: Manager,
+    project: Project,
+    options: { readonly load: () => ReturnType<typeof loadConfig>; readonly logger: Logger },
+  ) {
+    this.#manager = manager;
+    this.#project = project;
+    this.#load = options.load;
+    this.#logger = options.logger;
+  }
+
+  /** Never throws: what is wrong is logged, and the old configuration stays. */
+  async reload(): Promise<void> {
+    this.#isAskedAgain = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    while (this.#isAskedAgain) {
+      this.#isAskedAgain = false;
+      try {
+        await this.#reloadOnce();
+      } catch (error) {
+        const { message, hint } = toJobError(error, "Cannot reload the config");
+        this.#logger.error(`${KEPT}: ${message}`, { hint });
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #reloadOnce(): Promise<void> {
+    const project = await loadProjectJobs(await this.#load(), systemClock.now().wallMs);
+    const { config, jobs, problems } = project;
+    for (const problem of problems) {
+      this.#logger.error(`Job "${problem.job}": ${problem.message}`, fieldsOf(problem));
+    }
+    if (problems.length > 0) {
+      this.#logger.error(`${KEPT}: ${problems.length} problems`);
+      return;
+    }
+    for (const warning of project.warnings) reportWarning(warning, this.#logger);
+    await this.#manager.reload({
+      jobs,
+      scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
+    });
+    const { config: before, jobs: jobsBefore } = this.#project;
+    if (config.worker.count !== before.worker.count) {
+      await this.#manager.resizeWorkers(config.worker.count);
+    }
+    for (const section of fixedDifferences(before, config)) {
+      this.#logger.warn(`[${section}] has changed: restart for it, the rest is reloaded`);
+    }
+    this.#project = {
+      ...project,
+      config: { ...before, worker: { ...before.worker, count: config.worker.count } },
+    };
+    this.#logger.info("The config was reloaded", {
+      jobs: jobs.length,
+      ...countChanges(jobsBefore, jobs),
+    });
+  }
+}
+
+/** SIGTERM and SIGINT, from before the start to the end: the first one drains, the next one aborts. SIGHUP reloads. */
 class StopSignals {
   readonly #logger: Logger;
   readonly #first: Promise<void>;
   #daemon: Daemon | null = null;
+  #reloader: Reloader | null = null;
+  #isHungUp = false;
   #arrived = () => {};
   #count = 0;
 
@@ -252,8 +315,10 @@ class StopSignals {
   }
 
   /** Resolves when a signal came and the daemon has stopped. */
-  async stopped(daemon: Daemon): Promise<void> {
+  async stopped(daemon: Daemon, reloader: Reloader): Promise<void> {
     this.#daemon = daemon;
+    this.#reloader = reloader;
+    if (this.#isHungUp) void reloader.reload();
     await this.#first;
     try {
       const stopping = daemon.stop();
@@ -283,6 +348,7 @@ class StopSignals {
   };
 
   readonly #onHangUp = () => {
-    this.#logger.warn("SIGHUP is ignored: restart to load a changed config");
+    this.#isHungUp = true;
+    if (this.#count === 0) void this.#reloader?.reload();
   };
 }

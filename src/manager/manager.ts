@@ -3,6 +3,7 @@ import type { JobDefinition } from "../core/job.ts";
 import type { Service } from "../platform/service.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import { Operations } from "./operations.ts";
+import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
 
 /** How long state handlers have at a stop, in milliseconds. */
 const HANDLERS_MS = 10_000;
@@ -58,7 +59,7 @@ export class Manager extends Operations implements Service {
     const { recovered } = this.life.storeInfo ?? await this.open();
     this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
     await options.executor.start();
-    await schedules.sync(options.disabledKinds);
+    await schedules.sync(this.parts.disabledKinds);
     for (const instance of recovered) events.failed(instance, this.life.startedAt);
     dispatcher.start();
     scheduler.start();
@@ -103,6 +104,31 @@ export class Manager extends Operations implements Service {
   /** Abort what runs at once, during {@link stop}: the second signal of an impatient operator. */
   abortRunning(): void {
     this.parts.dispatcher.abort("drain");
+  }
+
+  /**
+   * Put other jobs in the place of those there are. What runs goes on, and schedules that did not change keep their cursor.
+   *
+   * @throws JobError when the store refuses; the old jobs stay then
+   */
+  async reload(
+    project: {
+      readonly jobs: readonly JobDefinition[];
+      readonly scheduleDefaults: ZonedScheduleDefaults;
+    },
+  ): Promise<void> {
+    const { registry, schedules, scheduler, dispatcher, disabledKinds } = this.parts;
+    const before = registry.replace(project.jobs);
+    try {
+      await schedules.sync(new Set());
+    } catch (error) {
+      registry.replace(before);
+      throw error;
+    }
+    disabledKinds.clear();
+    schedules.defaults = project.scheduleDefaults;
+    scheduler.poke();
+    dispatcher.poke();
   }
 
   /** Add a job with its schedules, or replace the one of its kind. */

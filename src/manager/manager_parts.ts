@@ -25,6 +25,8 @@ export interface ManagerParts {
   readonly schedules: Schedules;
   readonly recurring: Recurring;
   readonly janitor: Janitor;
+  /** Kinds that are configured but could not be loaded; a reload changes them. */
+  readonly disabledKinds: Set<string>;
 }
 
 /**
@@ -52,10 +54,12 @@ export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerPar
   });
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
-  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
+  const disabledKinds = new Set(options.disabledKinds);
+  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion, disabledKinds };
   const schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
   return {
     ...{ options, store: options.store, registry, events, answers, dispatcher, schedules },
+    disabledKinds,
     scheduler: new Scheduler({ ...shared, fired: poke }),
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     janitor: new Janitor({ ...shared, reaped: poke }),

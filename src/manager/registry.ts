@@ -43,6 +43,15 @@ export class Registry {
     this.#changed();
   }
 
+  /** Put other jobs in the place of all but the system's own. Answers those that were there. */
+  replace(jobs: readonly JobDefinition[]): readonly JobDefinition[] {
+    const before = [...this.#jobs.values()].filter(({ source }) => source.type !== "system");
+    for (const { kind } of before) this.#jobs.delete(kind);
+    for (const job of jobs) this.#jobs.set(job.kind, job);
+    this.#changed();
+    return before;
+  }
+
   /** Whether there was one. */
   delete(kind: string): boolean {
     const existed = this.#jobs.delete(kind);

@@ -35,9 +35,12 @@ export interface SchedulesOptions {
 /** Keeps the store's schedule records in step with the config, and makes those of the run time. */
 export class Schedules {
   readonly #options: SchedulesOptions;
+  /** What schedules of the run time inherit. */
+  defaults: ZonedScheduleDefaults;
 
   constructor(options: SchedulesOptions) {
     this.#options = options;
+    this.defaults = options.defaults;
   }
 
   /**
@@ -80,9 +83,9 @@ export class Schedules {
   /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
     checkPolicy(options);
-    const { store, clock, ids, defaults, tzVersion } = this.#options;
+    const { store, clock, ids, tzVersion } = this.#options;
     const at = clock.now();
-    const base = { cron: null, everyMs: null, ...defaults };
+    const base = { cron: null, everyMs: null, ...this.defaults };
     const spec = specOf(options, base, { kind: job.kind, nowMs: at.wallMs });
     const argumentsJson = argumentsOf(job, options.arguments ?? []);
     const record: ScheduleRecord = {

@@ -1,4 +1,4 @@
-import type { Config } from "../config/config.ts";
+import type { Config, LoadedConfig } from "../config/config.ts";
 import type { Environment } from "../config/expand.ts";
 import { loadConfig } from "../config/load_config.ts";
 import type { JobDefinition } from "../core/job.ts";
@@ -33,20 +33,25 @@ export async function loadProject(
   file: string | null,
   options: LoadProjectOptions,
 ): Promise<Project> {
-  const { config, problems, warnings } = await loadConfig(file, options);
-  const loaded = await loadJobs({
+  return await loadProjectJobs(await loadConfig(file, options), options.nowMs);
+}
+
+/** Load the jobs that a configuration names. */
+export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
+  const { config } = loaded;
+  const found = await loadJobs({
     modules: config.modules,
     tables: config.jobs,
     defaults: config.defaults,
     timezone: config.timezone,
-    pools: config.worker.pools,
     scheduleDefaults: config.scheduleDefaults,
-    now: options.nowMs,
+    pools: config.worker.pools,
+    now: nowMs,
   });
   return {
     config,
-    jobs: loaded.jobs,
-    problems: [...problems, ...loaded.problems],
-    warnings: [...warnings, ...loaded.warnings],
+    jobs: found.jobs,
+    problems: [...loaded.problems, ...found.problems],
+    warnings: [...loaded.warnings, ...found.warnings],
   };
 }
