@@ -5,7 +5,7 @@ import { planAdvance } from "../core/ticks.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { Advance, Store } from "../store/store.ts";
+import { type Advance, BATCH_MAX, type Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
 import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "./new_instance.ts";
@@ -14,6 +14,8 @@ import type { StoreAnswers } from "./store_answers.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;
+/** Schedules that are put in order before the first of them fires. */
+const DUE_MAX = 20_000;
 /** Longest sleep: the wall clock may be set while we wait. */
 const SLEEP_MAX_MS = 60_000;
 /** When a schedule is looked at again that could not be planned. */
@@ -108,15 +110,34 @@ export class Scheduler {
     const { store, clock } = this.#options;
     for (;;) {
       const at = clock.now();
-      const due = await store.dueSchedules({ at, limit: ADVANCE_BATCH });
-      if (due.length === 0 || !this.#isStarted) return;
-      // The store says that it is due; our own clock may be behind the store's.
-      const advances = due.map((record) =>
-        this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
-      );
-      await this.#advance(advances);
-      if (due.length < ADVANCE_BATCH) return;
+      const due: ScheduleRecord[] = [];
+      for (;;) {
+        const page = await store.dueSchedules({ at, limit: BATCH_MAX, skip: due.length });
+        due.push(...page);
+        if (page.length < BATCH_MAX || due.length >= DUE_MAX) break;
+      }
+      if (due.length === 0) return;
+      if (due.length > ADVANCE_BATCH) this.#sort(due);
+      for (let from = 0; from < due.length; from += ADVANCE_BATCH) {
+        if (!this.#isStarted) return;
+        // The store says that it is due; our own clock may be behind the store's.
+        const advances = due.slice(from, from + ADVANCE_BATCH).map((record) =>
+          this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
+        );
+        await this.#advance(advances);
+      }
+      if (due.length < DUE_MAX) return;
     }
+  }
+
+  // Of many that are due the first to start are the first by priority, as among instances.
+  #sort(due: ScheduleRecord[]): void {
+    const { registry } = this.#options;
+    const priorityOf = ({ priority, kind }: ScheduleRecord) =>
+      priority ?? registry.find(kind)?.options.priority ?? Infinity;
+    const keyed = due.map((record) => ({ record, priority: priorityOf(record) }));
+    keyed.sort((a, b) => a.priority - b.priority || a.record.nextAt! - b.record.nextAt!);
+    for (const [index, { record }] of keyed.entries()) due[index] = record;
   }
 
   async #advance(advances: readonly Advance[]): Promise<void> {

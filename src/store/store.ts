@@ -316,9 +316,9 @@ export interface Store {
     query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
-  /** Schedules with `nextAt` ≤ `at`, earliest first. */
+  /** Schedules with `nextAt` ≤ `at`, earliest first; without the first `skip` of them. */
   dueSchedules(
-    request: { readonly at: Instant; readonly limit: number },
+    request: { readonly at: Instant; readonly limit: number; readonly skip?: number },
   ): Promise<readonly ScheduleRecord[]>;
   listFates(
     query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },

@@ -69,6 +69,8 @@ export const scheduleCases: StoreCases = {
     world.advance(1_000);
     assert.deepEqual(await due(), ["early", "late"]);
     assert.deepEqual(await due(1), ["early"]);
+    const rest = await world.store.dueSchedules({ at: world.at, limit: 10, skip: 1 });
+    assert.deepEqual(rest.map(({ id }) => id), ["late"]);
     await world.fire(START, [], { scheduleId: "early", nextAt: null });
     assert.equal(await next(), START + 2_000);
     await world.store.deleteSchedule({ at: world.at, id: "late" });

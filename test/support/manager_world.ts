@@ -254,6 +254,8 @@ export class ManagerWorld {
       readonly pools?: Readonly<Record<string, number>>;
       readonly keepsUnknown?: boolean;
       readonly tzVersion?: string;
+      /** How far the manager's clock is off the world's. */
+      readonly skewMs?: number;
       /** To go on with what another manager left. */
       readonly before?: { readonly clock: SimClock; readonly store: Store };
     } = {},
@@ -266,7 +268,7 @@ export class ManagerWorld {
     this.manager = new Manager({
       store: this.link.over(this.store),
       executor: this.executor,
-      clock,
+      clock: options.skewMs ? clock.view(options.skewMs) : clock,
       random,
       ids: createIdSource(clock, random),
       logger: this.#logger(),

@@ -202,10 +202,13 @@ export class LedgerStore implements Store {
     return listSchedules(this.#reader("list schedules"), query, page);
   }
 
-  async dueSchedules(request: { readonly at: Instant; readonly limit: number }) {
+  async dueSchedules(
+    request: { readonly at: Instant; readonly limit: number; readonly skip?: number },
+  ) {
     const state = this.#reader("list due schedules");
     checkLimit(request.limit, "list due schedules");
-    return state.tables.dueSchedules(this.#group.momentOf(request.at).wallMs, request.limit);
+    const { wallMs } = this.#group.momentOf(request.at);
+    return state.tables.dueSchedules(wallMs, request);
   }
 
   async listFates(

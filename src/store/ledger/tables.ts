@@ -156,7 +156,11 @@ export interface Tables {
       readonly limit: number;
     },
   ): readonly ScheduleRecord[];
-  dueSchedules(wallMs: number, limit: number): readonly ScheduleRecord[];
+  /** Earliest first, without the first `skip`. */
+  dueSchedules(
+    wallMs: number,
+    page: { readonly limit: number; readonly skip?: number },
+  ): readonly ScheduleRecord[];
   firstSchedule(): number | null;
 
   /** How many held instances each schedule has. */

@@ -259,10 +259,15 @@ export class MemoryTables implements Tables {
     return found.map((id) => this.#schedules.get(id)!);
   }
 
-  dueSchedules(wallMs: number, limit: number): readonly ScheduleRecord[] {
+  dueSchedules(
+    wallMs: number,
+    { limit, skip = 0 }: { readonly limit: number; readonly skip?: number },
+  ): readonly ScheduleRecord[] {
     const due: ScheduleRecord[] = [];
+    let left = skip;
     for (const [nextAt, , number] of this.#scheduleTimes.walk(LOWEST, false)) {
       if (nextAt > wallMs || due.length === limit) break;
+      if (left-- > 0) continue;
       due.push(this.#schedules.get(this.#scheduleByNumber.get(number)!)!);
     }
     return due;

@@ -37,12 +37,12 @@ export function listSchedules(
 export function dueSchedules(
   statements: Statements,
   wallMs: number,
-  limit: number,
+  { limit, skip = 0 }: Parameters<Tables["dueSchedules"]>[1],
 ): readonly ScheduleRecord[] {
   return statements.all(
     `SELECT * FROM schedule INDEXED BY schedule_next
-     WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`,
-    ...[wallMs, limit],
+     WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at, id LIMIT ? OFFSET ?`,
+    ...[wallMs, limit, skip],
   ).map(readSchedule);
 }
 

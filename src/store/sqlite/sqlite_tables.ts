@@ -298,8 +298,8 @@ export class SqliteTables implements Tables {
     return schedules.listSchedules(this.#statements, stretch);
   }
 
-  dueSchedules(wallMs: number, limit: number): readonly ScheduleRecord[] {
-    return schedules.dueSchedules(this.#statements, wallMs, limit);
+  dueSchedules(...[wallMs, page]: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
+    return schedules.dueSchedules(this.#statements, wallMs, page);
   }
 
   firstSchedule(): number | null {
