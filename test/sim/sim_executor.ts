@@ -16,6 +16,8 @@ export interface SimJob {
   readonly durationMaxMs: number;
   /** Share of attempts that fail. */
   readonly failureShare: number;
+  /** Share of attempts that snooze, and as many that discard their instance. */
+  readonly snoozeShare?: number;
   /** Share of attempts whose worker dies. */
   readonly crashShare: number;
 }
@@ -141,6 +143,12 @@ function outcomeOf(fate: number, job: SimJob): AttemptOutcome {
   if (fate < job.crashShare) return { type: "lost", error: encodeError(new Error("killed")) };
   if (fate < job.crashShare + job.failureShare) {
     return { type: "error", error: encodeError(new Error("failed")) };
+  }
+  // From the other end, so that a share moves no other fate.
+  const { snoozeShare = 0 } = job;
+  if (fate > 1 - snoozeShare) return { type: "snooze", delayMs: 700 };
+  if (fate > 1 - 2 * snoozeShare) {
+    return { type: "error", error: encodeError(new Error("no use")), wish: "discarded" };
   }
   return { type: "ok", resultsJson: "[]" };
 }

@@ -36,7 +36,7 @@ const PLANT_SEEDS_MAX = 300;
 
 const JOBS: Readonly<Record<string, SimJob>> = {
   quick: { durationMaxMs: 50, failureShare: 0, crashShare: 0 },
-  flaky: { durationMaxMs: 400, failureShare: 0.3, crashShare: 0.1 },
+  flaky: { durationMaxMs: 400, failureShare: 0.3, crashShare: 0.1, snoozeShare: 0.1 },
   long: { durationMaxMs: 9_000, failureShare: 0.05, crashShare: 0.05 },
   tick: { durationMaxMs: 12_000, failureShare: 0.1, crashShare: 0.05 },
   beat: { durationMaxMs: 600, failureShare: 0, crashShare: 0 },
@@ -321,7 +321,7 @@ function definitions(): readonly JobDefinition[] {
     description: "",
     source: { type: "function", run: () => {}, handlers: {} },
     signature: { parameters: [], resultCount: 0, isTyped: false, warnings: [] },
-    options: SIM_OPTIONS,
+    options: kind === "long" ? { ...SIM_OPTIONS, deadlineMs: 25_000 } : SIM_OPTIONS,
     schedules: schedulesOf(kind),
     hasHandler: NO_HANDLERS,
     registeredAt: 0,

@@ -305,6 +305,15 @@ const BROKEN: readonly (readonly [string, string, Observations])[] = [
     records: history(...ran),
     cancelAcks: [{ instanceId: "a", rev: 2 }],
   }],
+  ["T2", "a claim past the deadline", {
+    records: history(accept({ deadlineAt: 2 }), claim(1, 1)),
+  }],
+  ["T2", "a waiting instance that ended before its deadline", {
+    records: history(accept({ deadlineAt: 5 }), settle(0, { state: "timedOut", reason: "deadline" })),
+  }],
+  ["F1", "a waiting instance that ended for another reason", {
+    records: history(accept({ deadlineAt: 1 }), settle(0, { state: "timedOut", reason: "timeout" })),
+  }],
   ["G1", "a gap in the lines", {
     records: history(accept(), claim(1, 1), log(1, 2)),
     logs: [line(1, 1), line(1, 3)],

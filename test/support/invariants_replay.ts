@@ -133,6 +133,10 @@ export class Replay {
       this.#report("A1", `${id} attempt ${attempt} after ${tracked.attempt}`);
     }
     if (t < tracked.dueAt) this.#report("T1", `${id} claimed at ${t}, due at ${tracked.dueAt}`);
+    const { deadlineAt } = tracked.as;
+    if (this.#isClockSteady && deadlineAt !== null && t >= deadlineAt) {
+      this.#report("T2", `${id} claimed at ${t}, its deadline is ${deadlineAt}`);
+    }
     if (tracked.cancelRev !== null) {
       this.#report("K1", `${id} claimed at ${rev} after its cancel at ${tracked.cancelRev}`);
     }
@@ -183,7 +187,9 @@ export class Replay {
 
   #settle(record: RecordOf<"settle">): void {
     const { instance: id, state, failures, rev } = record;
-    const tracked = this.#holder(record);
+    const tracked = this.#isLate(record)
+      ? this.#find(record, { isFinalAllowed: false })
+      : this.#holder(record);
     if (!tracked) return;
     this.#countFailures(id, tracked, failures);
     if (tracked.cancelRev !== null && state !== "canceled") {
@@ -251,9 +257,23 @@ export class Replay {
   }
 
   #log(record: RecordOf<"log">): void {
-    const tracked = this.#holder(record);
+    // Handlers write under no claim, also when the instance is final.
+    const tracked = record.fence === 0
+      ? this.#find(record, { isFinalAllowed: true })
+      : this.#holder(record);
     if (!tracked) return;
     tracked.lines.set(record.fence, (tracked.lines.get(record.fence) ?? 0) + record.count);
+  }
+
+  /** Whether it ends an instance that waits, as only the passing of its deadline may. */
+  #isLate({ instance: id, reason, fence, t }: RecordOf<"settle">): boolean {
+    const tracked = this.instances.get(id);
+    if (tracked?.state !== "scheduled" || reason !== "deadline") return false;
+    const { deadlineAt } = tracked.as;
+    if (deadlineAt === null || t < deadlineAt) {
+      this.#report("T2", `${id} ended for its deadline ${deadlineAt} at ${t}`);
+    }
+    return fence === tracked.fence;
   }
 
   #end(tracked: Tracked, state: JobState, { t, rev }: StoreRecord): void {

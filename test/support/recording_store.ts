@@ -152,6 +152,15 @@ export function recordStore(store: Store): RecordingStore {
       (request: Parameters<Store["reap"]>[0]) => store.reap(request),
       (_request, lost) => lost.map(endOf),
     ),
+    redrive: watch(
+      (request: Parameters<Store["redrive"]>[0]) => store.redrive(request),
+      (_request, results) =>
+        results.filter(({ outcome }) => outcome === "accepted").map(({ instance }) => ({
+          type: "accept",
+          instance: instance!.id,
+          as: instance!,
+        })),
+    ),
     appendLogs: watch(
       (request: Parameters<Store["appendLogs"]>[0]) => store.appendLogs(request),
       ({ appends }, stale) =>
