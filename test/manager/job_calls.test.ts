@@ -145,3 +145,32 @@ for (
     assert.equal((await world.instances()).length, 1);
   });
 }
+
+test("fault 54: a job that schedules without end is refused, and others go on", async () => {
+  const world = await parentWorld();
+  const { sink } = world.executor.last;
+  const calls = Array.from(
+    { length: 10_000 },
+    () => sink.call("getInstance", [world.executor.last.instance.id]),
+  );
+  await world.of(Promise.all(calls));
+  await assert.rejects(
+    call(world, "scheduleJob", "child", {}),
+    (error) => isJobError(error, "resource_exhausted"),
+  );
+  assert.equal((await world.instances()).length, 1);
+  await world.schedule("child");
+  assert.equal((await world.instances()).length, 2);
+});
+
+test("fault 54: a job that schedules itself in every attempt is held by its own claims", async () => {
+  const world = await parentWorld();
+  for (let count = 0; count < 50; count++) {
+    await call(world, "scheduleJob", "work", { afterMs: 1_000 });
+    world.executor.last.ok();
+    await world.clock.advance(1_000);
+  }
+  // One after the other, never more than it asked for.
+  assert.equal((await world.instances()).length, 51);
+  assert.equal(world.executor.attempts.length, 51);
+});

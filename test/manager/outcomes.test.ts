@@ -223,6 +223,41 @@ test("onTerminate and onStateChange are told what the store ended for a lost dae
   await world.of(world.manager.stop());
 });
 
+test("fault 42: the next instance starts when one was stopped at its timeout", async () => {
+  const world = await worldOf({ timeoutMs: 1_000 });
+  const first = await world.schedule();
+  const second = await world.schedule();
+  world.executor.last.aborted("timeout");
+  await world.clock.settle();
+  assert.equal(await stateOf(world, first.id), "timedOut timeout");
+  assert.equal(world.executor.last.instance.id, second.id);
+  world.executor.last.ok();
+  await world.of(world.manager.stop());
+});
+
+test("fault 71: a request that is repeated is accepted once, and refused with other arguments", async () => {
+  const world = await worldOf({});
+  const id = "019b76da-a800-7000-8000-00000000abcd";
+  const first = await world.schedule("work", { id, arguments: [1] });
+  world.executor.last.ok();
+  await world.clock.settle();
+  // Also when it has run meanwhile.
+  const second = await world.schedule("work", { id, arguments: [1] });
+  assert.deepEqual([first.id, second.id, second.state], [id, id, "completed"]);
+  await assert.rejects(
+    world.schedule("work", { id, arguments: [2] }),
+    (error) => isJobError(error, "already_exists") && error.path === "id",
+  );
+  await world.schedule("work", { uniqueKey: "k", arguments: [1] });
+  await assert.rejects(
+    world.schedule("work", { uniqueKey: "k", arguments: [2] }),
+    (error) => isJobError(error, "already_exists") && error.path === "uniqueKey",
+  );
+  assert.equal(world.executor.attempts.length, 2);
+  world.executor.last.ok();
+  await world.of(world.manager.stop());
+});
+
 test("redriveInstances() runs each dead letter again, and what fails meanwhile stays", async () => {
   const world = new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")], workers: 10 });
   world.executor.onRun = (attempt) => attempt.fail();

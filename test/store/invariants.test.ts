@@ -309,10 +309,16 @@ const BROKEN: readonly (readonly [string, string, Observations])[] = [
     records: history(accept({ deadlineAt: 2 }), claim(1, 1)),
   }],
   ["T2", "a waiting instance that ended before its deadline", {
-    records: history(accept({ deadlineAt: 5 }), settle(0, { state: "timedOut", reason: "deadline" })),
+    records: history(
+      accept({ deadlineAt: 5 }),
+      settle(0, { state: "timedOut", reason: "deadline" }),
+    ),
   }],
   ["F1", "a waiting instance that ended for another reason", {
-    records: history(accept({ deadlineAt: 1 }), settle(0, { state: "timedOut", reason: "timeout" })),
+    records: history(
+      accept({ deadlineAt: 1 }),
+      settle(0, { state: "timedOut", reason: "timeout" }),
+    ),
   }],
   ["G1", "a gap in the lines", {
     records: history(accept(), claim(1, 1), log(1, 2)),

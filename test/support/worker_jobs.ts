@@ -31,6 +31,8 @@ const thrown: Record<string, () => unknown> = {
         throw new Error("trap");
       },
     }),
+  symbol: () => Symbol("secret"),
+  thenable: () => ({ then() {} }),
   cycle: () => {
     const error = new Error("cycle");
     error.cause = error;
@@ -60,6 +62,8 @@ const returned: Record<string, () => unknown> = {
       },
     }),
   large: () => "x".repeat(3_000_000),
+  huge: () => Array.from({ length: 500 }, () => "y".repeat(1_000_000)),
+  never: () => ({ then() {} }),
 };
 
 function misbehave(how: string) {
