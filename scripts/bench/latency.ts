@@ -29,7 +29,8 @@ export async function measurePickUp(isolation: "inline" | "process"): Promise<Fi
   };
 }
 
-function quantile(values: readonly number[], share: number): number {
+/** The value that a share of the values do not exceed. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }

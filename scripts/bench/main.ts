@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { measureExecution } from "./execution.ts";
 import { measureGrpc } from "./grpc.ts";
 import { measurePickUp } from "./latency.ts";
 import { measureSchedules } from "./schedules.ts";
@@ -29,6 +30,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "pick-up-sqlite-inline": () => measurePickUp("inline"),
   "pick-up-sqlite-process": () => measurePickUp("process"),
   "grpc": () => measureGrpc(),
+  "exec-4-workers": (options) => measureExecution(options.jobs),
   "schedules-10000-sqlite": () => measureSchedules(),
   "simulate-year-200-jobs": async () => measureSimulation(),
 };

@@ -93,13 +93,22 @@ export class FamilySweeper {
     const to = lastPid();
     if (from === null || to === null || from === to) return 0;
     const sessions = new Set(this.#session === null ? [this.#own] : [this.#own, this.#session]);
-    this.#session = null;
     const family = { marker: this.#marker, sessions };
-    const found = findFamily(family, this.#own, candidates(from, to));
-    let killed = killAll(found);
-    // What it began meanwhile may be anywhere.
+    this.#session = null;
+    let killed = 0;
+    let seen = to;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const found = findFamily(family, this.#own, candidates(from, seen));
+      killAll(found);
+      killed += found.length;
+      // One may have begun another between the look at the list and its own end.
+      const now = lastPid() ?? seen;
+      if (now === seen && found.length === 0) break;
+      seen = now;
+    }
+    // What was begun meanwhile may be anywhere.
     if (killed > 0) killed += killFamily(family, this.#own);
-    this.#lastPid = lastPid();
+    this.#lastPid = seen;
     return killed;
   }
 }
@@ -149,13 +158,24 @@ function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
   }
 }
 
-function isMember({ pid, group, session }: ProcessEntry, family: Family): boolean {
+function isMember(entry: ProcessEntry, family: Family): boolean {
+  const { pid, parent, group, session } = entry;
   if (family.sessions.has(session) || family.sessions.has(group)) return true;
+  if (parent === KERNEL_PID) return false;
   try {
-    const text = "\0" + readFileSync(`/proc/${pid}/environ`, "latin1");
+    const text = "\0" + environmentOf(pid);
     return text.includes(`\0${MARKER_VARIABLE}=${family.marker}\0`);
   } catch {
     return false;
+  }
+}
+
+/** While a program takes the place of another one its environment reads as empty for some microseconds. */
+function environmentOf(pid: number): string {
+  for (let tries = 1;; tries++) {
+    const text = readFileSync(`/proc/${pid}/environ`, "latin1");
+    if (text !== "" || tries >= READ_TRIES_MAX) return text;
+    Atomics.wait(pause, 0, 0, 0.1);
   }
 }
 
@@ -198,6 +218,11 @@ function allPids(): readonly number[] {
     return [];
   }
 }
+
+/** Parent of the kernel's own threads, which have no environment. */
+const KERNEL_PID = 2;
+const READ_TRIES_MAX = 10;
+const pause = new Int32Array(new SharedArrayBuffer(4));
 
 const digits = new Uint8Array(16);
 let lastPidFile: number | null = null;

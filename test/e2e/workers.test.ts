@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import test from "node:test";
+import { whenGone } from "../support/attempts.ts";
+import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { until } from "../support/wait.ts";
+
+/** Worker processes of the compiled file: whose they are, what they may take, and what is left of them. */
+
+const isRoot = process.getuid?.() === 0;
+
+interface View {
+  readonly uuid: string;
+  readonly state: string;
+  readonly reason?: string;
+  readonly result_set?: string;
+  readonly error?: string;
+  readonly version?: string;
+}
+
+async function run(daemon: Daemon, ...args: readonly string[]): Promise<View> {
+  const { stdout, stderr } = await daemon.jobctl(["schedule", ...args, "--wait"]);
+  assert.notEqual(stdout, "", stderr);
+  const { uuid }: { uuid: string } = JSON.parse(stdout);
+  const { stdout: text } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
+  return JSON.parse(text);
+}
+
+function resultOf({ result_set, error }: View): unknown {
+  assert.ok(result_set !== undefined, error ?? "no result");
+  return JSON.parse(JSON.parse(result_set!)[0]);
+}
+
+async function messages(daemon: Daemon, id: string): Promise<readonly string[]> {
+  const { stdout } = await daemon.jobctl(["logs", id, "-o", "json"]);
+  return JSON.parse(stdout).map((line: { message: string }) => line.message);
+}
+
+const WHO = `
+import { execFileSync } from "node:child_process";
+import { getPriority } from "node:os";
+export default function who(): object {
+  const id = execFileSync("/usr/bin/id", ["-un"]).toString().trim();
+  const umask = process.umask().toString(8);
+  const { HOME, USER, GREETING, OUTER } = process.env;
+  return { id, groups: process.getgroups(), umask, cwd: process.cwd(), nice: getPriority(), HOME, USER, GREETING, OUTER };
+}
+`;
+
+test("modules and commands run as their user, with its groups, home, mask and variables only", {
+  skip: !isRoot,
+}, async () => {
+  const daemon = await startDaemon({
+    toml: [
+      `[jobs.who]`,
+      `user = "nobody"`,
+      `umask = "027"`,
+      `nice = 7`,
+      `cwd = "/usr"`,
+      `env = { GREETING = "hello" }`,
+      `[jobs.shell]`,
+      `user = "nobody"`,
+      `nice = 5`,
+      `limits = { open_files = 99 }`,
+      `run = "id -un; id -G; nice; ulimit -n; echo $HOME"`,
+      `[jobs.ghost]`,
+      `user = "no-such-user"`,
+      `run = "true"`,
+    ].join("\n"),
+    modules: { "who.ts": WHO, "self.ts": WHO },
+    env: { OUTER: "secret" },
+  });
+  chmodSync(daemon.dir, 0o755);
+  try {
+    const who = resultOf(await run(daemon, "who")) as Record<string, unknown>;
+    assert.deepEqual([who.id, who.umask, who.cwd, who.nice], ["nobody", "27", "/usr", 7]);
+    assert.ok(!(who.groups as number[]).includes(0), String(who.groups));
+    assert.deepEqual([who.USER, who.GREETING, who.OUTER], ["nobody", "hello", undefined]);
+    const own = resultOf(await run(daemon, "self")) as Record<string, unknown>;
+    assert.deepEqual([own.id, own.cwd, own.GREETING, own.OUTER], [
+      "root",
+      daemon.dir,
+      undefined,
+      undefined,
+    ]);
+    const shell = await run(daemon, "shell");
+    const lines = await messages(daemon, shell.uuid);
+    assert.deepEqual([lines[0], lines[2], lines[3]], ["nobody", "5", "99"]);
+    assert.match(daemon.log(), /Job "ghost" is disabled: .*user "no-such-user": no such user/);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+const HOG = `
+import { spawn } from "node:child_process";
+export default async function hog(how: string): Promise<void> {
+  if (how === "spin") for (;;);
+  if (how === "child") {
+    spawn("/bin/sh", ["-c", "head -c 300000000 /dev/zero | tail"], { detached: true, stdio: "ignore" });
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+  }
+  const kept: Uint8Array[] = [];
+  for (;;) {
+    kept.push(new Uint8Array(5_000_000).fill(kept.length + 1));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+`;
+
+test("fault 45: an attempt that takes more than its limits is ended with what it took, and the daemon lives", async () => {
+  const daemon = await startDaemon({
+    toml: [
+      `[jobs.hog]`,
+      `limits = { memory = "250MB", cpu = "1s" }`,
+      `[jobs.eater]`,
+      `run = "head -c 400000000 /dev/zero | tail"`,
+      `limits = { memory = "100MB" }`,
+    ].join("\n"),
+    modules: { "hog.ts": HOG },
+  });
+  try {
+    for (
+      const [args, wanted] of [
+        [["hog", "leak"], /more memory than its limit of 250MB/],
+        [["hog", "child"], /more memory than its limit of 250MB/],
+        [["hog", "spin"], /more processor time than its limit of 1s/],
+        [["eater"], /more memory than its limit of 100MB/],
+      ] as const
+    ) {
+      const view = await run(daemon, ...args);
+      assert.equal(view.state, "Terminated", args.join(" "));
+      assert.equal(view.reason, "limit");
+      assert.match(view.error!, wanted);
+    }
+    assert.equal((await daemon.jobctl(["status"])).code, 0);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+const LEAVES = `
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+export default async function leaves(what: string): Promise<number> {
+  if (what === "pid") return process.pid;
+  if (what === "timer") setInterval(() => console.log("still here"), 5);
+  if (what === "socket") await new Promise<void>((resolve) => createServer().listen(0, resolve));
+  if (what === "child") return spawn("/usr/bin/setsid", ["sleep", "600"], { detached: true, stdio: "ignore" }).pid!;
+  if (what === "global") (globalThis as any).left = 1;
+  if (what === "prototype") Array.prototype.map = () => ["broken"];
+  if (what === "date") Date.now = () => 0;
+  if (what === "cwd") process.chdir("/");
+  if (what === "env") process.env.TZ = "Asia/Tokyo";
+  if (what === "umask") process.umask(0o77);
+  if (what === "signal") process.on("SIGTERM", () => {});
+  return process.pid;
+}
+`;
+
+test("faults 52 and 53: what an attempt leaves or changes is gone when it has ended", async () => {
+  const daemon = await startDaemon({
+    toml: `[worker]\ncount = 1\n`,
+    modules: { "leaves.ts": LEAVES },
+  });
+  try {
+    const first = resultOf(await run(daemon, "leaves", "pid"));
+    assert.equal(resultOf(await run(daemon, "leaves", "pid")), first, "its worker is used again");
+    const kinds = ["timer", "socket", "child", "global", "prototype", "date", "cwd", "env"];
+    for (const what of [...kinds, "umask", "signal"]) {
+      const left = await run(daemon, "leaves", what);
+      assert.equal(left.state, "Completed", `${what}: ${left.error}`);
+      await whenGone(resultOf(left) as number, 2_000);
+      const notes = await messages(daemon, left.uuid);
+      assert.ok(notes.some((note) => note.includes("left behind")), `${what}: ${notes}`);
+    }
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("a command's descendants end with it and at its timeout, also those in sessions of their own", async () => {
+  const script = [
+    `setsid sleep 600 & echo $! > $1`,
+    `(setsid setsid sleep 601 &) ; setsid sh -c 'kill -STOP $$' &`,
+    `sh -c 'for i in 1 2 3; do setsid sleep 60$i & done'`,
+    `[ "$2" = stay ] && sleep 600`,
+    `true`,
+  ].join("\n");
+  const daemon = await startDaemon({
+    toml: `[jobs.brood]\ntimeout = "500ms"\nkill_after = "300ms"\nrun = """\n${script}\n"""\n`,
+  });
+  try {
+    for (const [how, state] of [["end", "Completed"], ["stay", "TimedOut"]] as const) {
+      const file = join(daemon.dir, `pid-${how}`);
+      assert.equal((await run(daemon, "brood", file, how)).state, state);
+      await whenGone(Number(readFileSync(file, "utf8")), 1_000);
+    }
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("fault 56: a changed module runs at the next attempt, a running one keeps its code, a deleted one fails", async () => {
+  const daemon = await startDaemon({
+    modules: {
+      "versioned.ts":
+        `import { word } from "./_word.ts";\nexport default async function versioned(ms: number): Promise<string> { await new Promise((done) => setTimeout(done, ms)); return JSON.stringify(word); }\n`,
+      "_word.ts": `export const word = "one";\n`,
+    },
+  });
+  const word = join(daemon.dir, "jobs", "_word.ts");
+  try {
+    const one = await run(daemon, "versioned", "0");
+    assert.equal(resultOf(one), "one");
+    const running = run(daemon, "versioned", "1500");
+    await until("it runs", async () => {
+      const { stdout } = await daemon.jobctl(["list", "instances", "--state", "processing"]);
+      return JSON.parse(stdout).length === 1;
+    });
+    writeFileSync(word, `export const word = "two!";\n`);
+    const two = await run(daemon, "versioned", "0");
+    assert.equal(resultOf(two), "two!");
+    assert.equal(resultOf(await running), "one");
+    assert.match(one.version!, /^[0-9a-f]{16}$/);
+    assert.notEqual(two.version, one.version);
+    const path = join(daemon.dir, "jobs", "versioned.ts");
+    const source = readFileSync(path);
+    rmSync(path);
+    const gone = await run(daemon, "versioned", "0");
+    assert.equal(gone.state, "Terminated");
+    assert.match(gone.error!, /versioned\.ts: the file is gone/);
+    writeFileSync(path, "export default (");
+    assert.match((await run(daemon, "versioned", "0")).error!, /versioned\.ts:1:17/);
+    writeFileSync(path, source);
+    assert.equal(resultOf(await run(daemon, "versioned", "0")), "two!");
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("workers are replaced after their attempts, and a spare one is kept ready", async () => {
+  const daemon = await startDaemon({
+    toml: `[worker]\nrecycle_after = 2\nspare = 1\ncount = 2\n`,
+    modules: { "leaves.ts": LEAVES },
+  });
+  try {
+    const pids = [];
+    for (let count = 0; count < 6; count++) pids.push(resultOf(await run(daemon, "leaves", "pid")));
+    assert.ok(new Set(pids).size >= 3, pids.join());
+    const { stdout } = await daemon.jobctl(["status", "-o", "json"]);
+    assert.match(stdout, /"alive":\s*[12]/);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
