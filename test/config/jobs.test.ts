@@ -209,3 +209,46 @@ test("fault 86: a list of 100,000 schedules, and an expression of over 1 KB, are
   const long = await loadText(`[jobs.a]\nrun = "x"\nschedule = "${"1,".repeat(2_000)}1 * * * *"\n`);
   assert.match(long.problems[0]!, /characters, at most 1024/);
 });
+
+test("loadConfig() reads the bounds and windows of a schedule in its zone", async () => {
+  const { job, problems } = await loadText(`
+[jobs.x]
+run = "x"
+schedule = "0 * * * *"
+timezone = "Europe/Berlin"
+overlap = "queue"
+misfire = "all"
+starts_at = 2026-12-24
+ends_at = "2026-12-31T12:00:00Z"
+blackout = ["22:00-06:00", "sat-sun"]
+max_runs = 5
+queue_max = 2
+`);
+  assert.deepEqual(problems, []);
+  const [spec] = job("x").schedules;
+  const { overlap, misfire, startsAt, endsAt, blackout, maxRuns, queueMax } = spec!;
+  assert.deepEqual({ overlap, misfire, startsAt, endsAt, blackout, maxRuns, queueMax }, {
+    overlap: "queue",
+    misfire: "all",
+    startsAt: Date.parse("2026-12-23T23:00:00Z"),
+    endsAt: Date.parse("2026-12-31T12:00:00Z"),
+    blackout: ["22:00-06:00", "sat-sun"],
+    maxRuns: 5,
+    queueMax: 2,
+  });
+});
+
+for (
+  const [line, wanted] of [
+    ['blackout = "25:00-26:00"', "wanted a window such as"],
+    ['starts_at = "soon"', "wanted a date"],
+    ["starts_at = 2026-12-24\nends_at = 2026-12-24", "ends_at is not after starts_at"],
+    ["max_runs = 0", "wanted an integer from 1"],
+  ] as const
+) {
+  test(`loadConfig() refuses ${JSON.stringify(line)} in the table of a job`, async () => {
+    const { problems } = await loadText(`[jobs.x]\nrun = "x"\nschedule = "@daily"\n${line}`);
+    assert.equal(problems.length, 1, problems.join());
+    assert.ok(problems[0]!.includes(wanted), problems.join());
+  });
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import test from "node:test";
+import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const COUNT = 1_000_000;
+const START = Date.UTC(2026, 0, 1);
+
+/** Copy one waiting row until there are `count`, with ids and due times of their own. */
+function multiply(path: string, count: number): void {
+  const db = new DatabaseSync(path);
+  const columns = db.prepare("SELECT name FROM pragma_table_info('instance')").all()
+    .map((row) => String(row.name));
+  const values = columns.map((name) => {
+    if (name === "seq") return "n";
+    if (name === "id") return "printf('019b76da-a800-7000-9000-%012x', n)";
+    if (name === "due_at") return "due_at + n % 1000";
+    if (name === "priority") return "n % 10";
+    return name;
+  });
+  db.exec("BEGIN");
+  db.exec(`INSERT INTO instance (${columns.join(", ")})
+    WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count})
+    SELECT ${values.join(", ")} FROM numbers, (SELECT * FROM instance WHERE seq = 1) AS first`);
+  db.exec(`UPDATE kind SET scheduled = ${count}, ready = ${count}`);
+  db.exec(`UPDATE meta SET seq = ${count}`);
+  db.exec("COMMIT");
+  db.close();
+}
+
+test(
+  "fault 76: a queue of a million due instances opens in ten seconds and is claimed from evenly",
+  { timeout: 120_000 },
+  async () => {
+    await withTempDir({}, async (dir) => {
+      const path = join(dir.path, "volume.db");
+      const defer = (callback: () => void) => void setImmediate(callback);
+      const at = (ms: number) => ({ wallMs: START + ms, monotonicMs: ms });
+      const small = new SqliteStore({ path, defer });
+      await small.open({ at: at(0), node: "n" });
+      await small.enqueue({
+        at: at(0),
+        instances: [{
+          ...{
+            id: "019b76da-a800-7000-8000-000000000001",
+            kind: "mail",
+            priority: 5,
+            dueAt: START,
+          },
+          ...{ queueKey: "mail", uniqueKey: null, argumentsJson: "[]", scheduleId: null },
+          ...{ scheduledFor: null, retryOf: null, deadlineAt: null, retryMax: 0, crashesMax: 3 },
+          ...{ timeoutMs: 0, keepSuccessMs: 60_000, keepFailureMs: 60_000 },
+        }],
+      });
+      await small.close();
+      multiply(path, COUNT);
+      const store = new SqliteStore({ path, defer });
+      const bytes = process.memoryUsage().rss;
+      const begun = performance.now();
+      await store.open({ at: at(1_000), node: "n" });
+      const openMs = performance.now() - begun;
+      assert.ok(openMs < 10_000, `open ${openMs} ms`);
+      const spans: number[] = [];
+      let last = -1;
+      for (let index = 0; index < 1_000; index++) {
+        const from = performance.now();
+        const request = { node: "n", kinds: new Set(["mail"]), limit: 4, leaseMs: 60_000 };
+        const { value } = await store.claim({ at: at(2_000 + index), ...request });
+        spans.push(performance.now() - from);
+        assert.equal(value.length, 4);
+        assert.ok(value[0]!.priority >= last);
+        last = value[0]!.priority;
+      }
+      spans.sort((a, b) => a - b);
+      const p99 = spans[Math.floor(spans.length * 0.99)]!;
+      assert.ok(p99 < 50, `claim p99 ${p99} ms`);
+      const moreMb = (process.memoryUsage().rss - bytes) / 2 ** 20;
+      assert.ok(moreMb < 200, `${moreMb} MB`);
+      await store.close();
+    });
+  },
+);
