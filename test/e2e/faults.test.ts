@@ -222,7 +222,7 @@ test("fault 74: canceling unknown, final, running and queued instances, and with
   }
 });
 
-test("jobs that spin, ignore their signal or exit fail alone: the daemon serves on", async () => {
+test("faults 42, 43, 44 and 46: jobs that spin, ignore their signal or exit fail alone: the daemon serves on", async () => {
   const daemon = await startDaemon({
     toml: `[worker]\ncount = 1\n[defaults]\ntimeout = "300ms"\nkill_after = "500ms"\n`,
     modules: {

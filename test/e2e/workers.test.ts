@@ -241,6 +241,80 @@ test("fault 56: a changed module runs at the next attempt, a running one keeps i
   }
 });
 
+const ENDS = `
+import { readFile } from "node:fs/promises";
+export default async function ends(how: string): Promise<string> {
+  if (how === "abort") process.abort();
+  if (how === "kill") process.kill(process.pid, "SIGKILL");
+  if (how === "stop") process.kill(process.pid, "SIGSTOP");
+  if (how === "parent") process.kill(process.ppid, "SIGKILL");
+  if (how === "late") void readFile("/proc/self/stat").then(() => { throw new Error("too late"); });
+  if (how === "rejects") void Promise.reject(new Error("nobody waits"));
+  return "done";
+}
+`;
+
+test(
+  "fault 46: an attempt that kills its worker, its parent or stops itself is never completed, and the daemon lives",
+  {
+    skip: !isRoot,
+  },
+  async () => {
+    const daemon = await startDaemon({
+      toml: [
+        `[defaults]`,
+        `crashes_max = 1`,
+        `timeout = "1s"`,
+        `kill_after = "300ms"`,
+        `[jobs.ends]`,
+        `user = "nobody"`,
+        `[jobs.shoots]`,
+        `run = "kill -9 $PPID; sleep 5"`,
+      ].join("\n"),
+      modules: { "ends.ts": ENDS },
+    });
+    chmodSync(daemon.dir, 0o755);
+    try {
+      for (
+        const [args, state] of [
+          [["ends", "abort"], "Terminated"],
+          [["ends", "kill"], "Terminated"],
+          [["ends", "stop"], "TimedOut"],
+          [["ends", "parent"], "Terminated"],
+          [["shoots"], "Terminated"],
+        ] as const
+      ) {
+        const view = await run(daemon, ...args);
+        assert.equal(view.state, state, args.join(" "));
+      }
+      assert.equal((await run(daemon, "ends", "well")).state, "Completed");
+    } finally {
+      await daemon.stop({ force: true });
+    }
+  },
+);
+
+test("fault 51: what is thrown when nobody waits any more is in the log of its attempt, and the next is untouched", async () => {
+  const daemon = await startDaemon({ toml: `[worker]\ncount = 1\n`, modules: { "ends.ts": ENDS } });
+  try {
+    for (const [how, wanted] of [["late", "too late"], ["rejects", "nobody waits"]] as const) {
+      const { uuid, error } = await run(daemon, "ends", how);
+      const next = await run(daemon, "ends", "well");
+      assert.deepEqual([next.state, await messages(daemon, next.uuid)], ["Completed", []]);
+      // It comes before the result is known, and fails the attempt, or after it, and is logged: the daemon's own log names
+      // the instance also when the outcome is committed already.
+      const isNamed = (line: string) => line.includes(wanted) && line.includes(uuid);
+      await until(`${wanted} is told`, async () => {
+        const told = [error ?? "", ...await messages(daemon, uuid)];
+        return told.some((text) => text.includes(wanted)) ||
+          daemon.log().split("\n").some(isNamed);
+      });
+    }
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
 test("workers are replaced after their attempts, and a spare one is kept ready", async () => {
   const daemon = await startDaemon({
     toml: `[worker]\nrecycle_after = 2\nspare = 1\ncount = 2\n`,

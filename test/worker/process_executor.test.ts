@@ -350,7 +350,7 @@ test("run() gives an error when something uncaught is thrown during the attempt"
   assert.ok(outcome.type === "error" && outcome.error.message === "loose");
 });
 
-test("run() attributes what is thrown after the attempt to it and replaces the worker", async () => {
+test("fault 51: run() attributes what is thrown after the attempt to it and replaces the worker", async () => {
   const executor = makeExecutor();
   const { outcome, sink } = await outcomeOf(moduleJob("late"), [], executor);
   assert.equal(outcome.type, "ok");
