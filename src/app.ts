@@ -3,7 +3,7 @@ import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { formatPlace } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
-import { toJobError } from "./core/errors.ts";
+import { JobError, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
 import { nextTickOf } from "./core/ticks.ts";
@@ -15,10 +15,11 @@ import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type LogFields, type Logger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
+import type { JobClient } from "./rpc/client.ts";
 import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
 import { countChanges, fixedDifferences } from "./tools/compare_projects.ts";
-import { loadProjectJobs, type Project } from "./tools/load_project.ts";
+import { loadProject, loadProjectJobs, type Project } from "./tools/load_project.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
@@ -155,6 +156,48 @@ function createManager(
       problems.flatMap((problem) => problem.job === null ? [] : [problem.job]),
     ),
   });
+}
+
+/** A job's surroundings in this process, for one run without a daemon. */
+export interface LocalRun {
+  readonly client: JobClient;
+  /** End at once what still runs. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Make ready to run one job in this process as a daemon would: its configuration, jobs and workers, in memory, without
+ * schedules and listeners.
+ *
+ * @throws JobError `invalid_config` when the configuration or the job is refused
+ */
+export async function openLocal(
+  options: Omit<ServeOptions, "flags"> & { readonly kind: string },
+): Promise<LocalRun> {
+  const { env, kind, configFile } = options;
+  const project = await loadProject(configFile, { env, nowMs: systemClock.now().wallMs });
+  const { config, problems } = project;
+  const problem = problems.find((each) => each.job === kind);
+  if (problem) {
+    const { message, place, hint } = problem;
+    const where = place === null ? "" : `${formatPlace(place)}: `;
+    throw new JobError("invalid_config", `Cannot run job "${kind}": ${where}${message}`, { hint });
+  }
+  const logger = createLogger({
+    clock: systemClock,
+    level: "warn",
+    format: config.log.format,
+    write: options.writeLog,
+  });
+  const manager = createManager({
+    ...config,
+    store: { type: "memory", path: null, url: "memory:" },
+    // One for the job, one for what it schedules and waits for.
+    worker: { ...config.worker, count: Math.max(2, config.worker.count) },
+  }, { jobs: project.jobs.map((job) => ({ ...job, schedules: [] })), problems: [], logger });
+  await manager.start();
+  const { createLocalClient } = await import("./rpc/local_client.ts");
+  return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };
 }
 
 interface Listener {

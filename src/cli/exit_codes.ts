@@ -8,6 +8,8 @@ export const EXIT = {
   /** The command worked, what was asked for did not: a run failed under `--wait`. */
   conditionNotMet: 3,
   timedOut: 124,
+  /** Ended by Ctrl-C. */
+  interrupted: 130,
 } as const;
 
 /** The exit code of each error. */

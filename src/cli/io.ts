@@ -20,6 +20,10 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether stdout is a terminal. */
   readonly isTerminal: boolean;
+  /** Whether stderr is a terminal; false when it is left out. */
+  readonly isErrorTerminal?: boolean;
+  /** Listen to Ctrl-C, which then does nothing else; answers how to stop. */
+  readonly onInterrupt?: (listener: () => void) => () => void;
   /** Whether somebody can be asked: stdin and stderr are terminals. */
   readonly isInteractive: boolean;
   /** Width of the terminal in characters. */
@@ -52,6 +56,11 @@ export function processIo(): CliIo {
     stdin: process.stdin,
     env: process.env,
     isTerminal: process.stdout.isTTY === true,
+    isErrorTerminal: process.stderr.isTTY === true,
+    onInterrupt(listener) {
+      process.on("SIGINT", listener);
+      return () => void process.off("SIGINT", listener);
+    },
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
     columns: process.stdout.columns || COLUMNS_DEFAULT,
     cwd: process.cwd(),

@@ -6,6 +6,7 @@ import { DESCRIBE } from "./verbs/describe.ts";
 import { EXPORT } from "./verbs/export.ts";
 import { EXPLAIN } from "./verbs/explain.ts";
 import { GET } from "./verbs/get.ts";
+import { EXEC } from "./verbs/exec.ts";
 import { HISTORY } from "./verbs/history.ts";
 import { IMPORT } from "./verbs/import.ts";
 import { INIT } from "./verbs/init.ts";
@@ -33,6 +34,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   IMPORT,
   EXPORT,
   STATUS,
+  EXEC,
   SCHEDULE,
   RUN,
   LIST,

@@ -14,14 +14,16 @@ import type {
   HistoryQuery,
   InstanceQuery,
   LogQuery,
+  LogTailQuery,
   Page,
   PageRequest,
   Pause,
   StoreInfo,
   StoreStats,
 } from "../store/store.ts";
+import type { FollowOptions, FollowStep } from "./follow.ts";
 
-export type { ScheduleOptions };
+export type { FollowOptions, FollowStep, ScheduleOptions };
 
 /** A recurring schedule made at run time. */
 export interface RecurringOptions {
@@ -265,5 +267,7 @@ export interface ManagerApi {
   status(): Promise<ManagerStatus>;
   /** Resolves with the instance once it is final, or null when `timeoutMs` passed first. */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
+  /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
+  follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
   subscribe(listener: (event: ManagerEvent) => void): () => void;
 }

@@ -8,6 +8,7 @@ import {
   type HistoryQuery,
   type InstanceQuery,
   type LogQuery,
+  type LogTailQuery,
   type NewInstance,
   type Page,
   type PageRequest,
@@ -31,6 +32,7 @@ import type {
 import { cancelInstances } from "./cancel.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
 import { explain } from "./explain.ts";
+import { follow, type FollowOptions, type FollowStep } from "./follow.ts";
 import { findInstance } from "./find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { buildParts, type ManagerParts } from "./manager_parts.ts";
@@ -269,11 +271,25 @@ export abstract class Operations implements ManagerApi {
       clock: this.parts.options.clock,
       get: (wanted) => this.getInstance(wanted),
       subscribe: (listener) => this.subscribe(listener),
-      onStop: (listener) => {
-        this.life.stopListeners.add(listener);
-        return () => void this.life.stopListeners.delete(listener);
-      },
+      onStop: (listener) => this.#onStop(listener),
     });
+  }
+
+  follow(query: LogTailQuery, options: FollowOptions = {}): AsyncGenerator<FollowStep> {
+    return follow(query, options, {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      get: (id) => this.getInstance(id),
+      subscribe: (listener) => this.subscribe(listener),
+      onStop: (listener) => this.#onStop(listener),
+      followers: this.#followers,
+    });
+  }
+  readonly #followers = { count: 0 };
+
+  #onStop(listener: () => void): () => void {
+    this.life.stopListeners.add(listener);
+    return () => void this.life.stopListeners.delete(listener);
   }
 
   subscribe(listener: (event: ManagerEvent) => void): () => void {

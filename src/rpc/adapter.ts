@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, messageOf, toJobError } from "../core/errors.ts";
-import type { CallState, Handlers, MethodName } from "./handlers.ts";
+import type { CallState, Handlers } from "./handlers.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 
 function toBuffer(bytes: Uint8Array): Buffer {
@@ -65,7 +65,7 @@ export async function answerCall(
   isCanceled: () => boolean,
 ): Promise<Uint8Array> {
   const request = decodeRequest(method.input, bytes);
-  const handle = handlers[method.localName as MethodName] as unknown as (
+  const handle = handlers[method.localName as keyof Handlers] as unknown as (
     request: unknown,
     call: CallState,
   ) => Promise<MessageInitShape<DescMessage>>;

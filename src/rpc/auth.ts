@@ -26,6 +26,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   waitInstance: "viewer",
   lookupInstanceHistory: "viewer",
   lookupInstanceLogs: "viewer",
+  follow: "viewer",
   listSchedules: "viewer",
   getWorkers: "viewer",
   getStatus: "viewer",

@@ -143,6 +143,9 @@ export async function openChannel(target: Target): Promise<Channel> {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
       "grpc.enable_channelz": 0,
+      // Who follows a log waits for a daemon that restarts.
+      "grpc.initial_reconnect_backoff_ms": 250,
+      "grpc.max_reconnect_backoff_ms": 2_000,
       "grpc.enable_http_proxy": isLoopback(target.host) ? 0 : 1,
       // A subchannel of another client in this process may have another token.
       "grpc.use_local_subchannel_pool": 1,

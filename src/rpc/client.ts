@@ -3,10 +3,11 @@ import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/proto
 import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { JobError } from "../core/errors.ts";
+import { systemClock } from "../platform/clock.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "./errors.ts";
-import { JobService } from "./gen/job_pb.ts";
+import { type FollowRequestSchema, type FollowResponse, JobService } from "./gen/job_pb.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -49,14 +50,22 @@ type Methods = typeof JobService["method"];
 
 /** One method for each of JobService. All reject with JobError. */
 export type JobMethods = {
-  readonly [Name in keyof Methods]: (
+  readonly [Name in Exclude<keyof Methods, "follow">]: (
     request?: MessageInitShape<Methods[Name]["input"]>,
     options?: CallOptions,
   ) => Promise<MessageShape<Methods[Name]["output"]>>;
 };
 
+/** The methods that answer with a stream; it ends with the call, or throws a JobError. */
+export interface StreamMethods {
+  follow(
+    request: MessageInitShape<typeof FollowRequestSchema>,
+    options?: Pick<CallOptions, "signal">,
+  ): AsyncIterable<FollowResponse>;
+}
+
 /** A client of one daemon. The connection is made at the first call. */
-export interface JobClient extends JobMethods {
+export interface JobClient extends JobMethods, StreamMethods {
   close(): void;
 }
 
@@ -73,6 +82,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   const open = () => opening ??= openChannel(target);
   const methods: Record<string, unknown> = {};
   for (const method of JobService.methods) {
+    if (method.methodKind !== "unary") continue;
     methods[method.localName] = async (
       request?: Record<string, unknown>,
       call: CallOptions = {},
@@ -86,7 +96,9 @@ export function connect(options: ConnectOptions = {}): JobClient {
     };
   }
   const close = () => void opening?.then((channel) => channel.client.close(), () => {});
-  return { ...methods as unknown as JobMethods, close };
+  const follow: StreamMethods["follow"] = (request, { signal } = {}) =>
+    followStream(open, request, signal);
+  return { ...methods as unknown as JobMethods, follow, close };
 }
 
 function callMethod(
@@ -116,6 +128,51 @@ function callMethod(
     const cancel = () => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
   });
+}
+
+/** A message comes at least every 20 s; without one for so long the daemon is gone. */
+const SILENCE_MS = 45_000;
+
+async function* followStream(
+  open: () => Promise<Channel>,
+  request: MessageInitShape<typeof FollowRequestSchema>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FollowResponse> {
+  const channel = await open();
+  const method = JobService.method.follow;
+  const action = `Cannot call ${method.name} at ${channel.address}`;
+  if (signal?.aborted) return;
+  const call = channel.client.makeServerStreamRequest(
+    `/${method.parent.typeName}/${method.name}`,
+    (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
+    (message: Buffer) => message as Uint8Array,
+    toBinary(method.input, create(method.input, request)),
+    channel.metadata(),
+  );
+  let isSilent = false;
+  const cancel = () => call.cancel();
+  const listen = () =>
+    systemClock.timer(SILENCE_MS, () => {
+      isSilent = true;
+      cancel();
+    });
+  let timer = listen();
+  signal?.addEventListener("abort", cancel);
+  try {
+    for await (const bytes of call) {
+      timer.cancel();
+      yield fromBinary(method.output, bytes as Uint8Array);
+      timer = listen();
+    }
+  } catch (error) {
+    if (signal?.aborted) return;
+    if (isSilent) throw unreachable(channel.address, "nothing came for 45 s", error);
+    throw toClientError(error as grpc.ServiceError, channel, action, SILENCE_MS);
+  } finally {
+    timer.cancel();
+    signal?.removeEventListener("abort", cancel);
+    call.cancel();
+  }
 }
 
 function trailersOf(error: grpc.ServiceError): Record<string, string> {

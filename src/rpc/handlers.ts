@@ -42,6 +42,9 @@ type Methods = typeof JobService["method"];
 /** Name of a method of JobService, as generated. */
 export type MethodName = keyof Methods;
 
+/** The methods that answer with a stream; `follow.ts` has them. */
+export type StreamName = "follow";
+
 /** What a handler may know of its call. */
 export interface CallState {
   /** Whether the client went away or its deadline passed. */
@@ -54,7 +57,7 @@ export interface CallState {
 
 /** One handler for each method; the table does not compile when one is missing. */
 export type Handlers = {
-  readonly [Name in MethodName]: (
+  readonly [Name in Exclude<MethodName, StreamName>]: (
     request: MessageShape<Methods[Name]["input"]>,
     call: CallState,
   ) =>

@@ -4,6 +4,10 @@ export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export const ITEMS_MAX = 1_000;
 /** Calls at once on one connection. */
 export const STREAMS_MAX = 256;
+/** Followers of logs at once. */
+export const FOLLOWS_MAX = 1_000;
+/** How long a follower may leave a message unread. */
+export const UNREAD_MS = 30_000;
 /** Connections at once on one listener. */
 export const CONNECTIONS_MAX = 1_000;
 /** A connection without a call is told to go after this. */

@@ -197,7 +197,9 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
 }
 
 /** Conditions on logs. @throws JobError `invalid_argument` naming the field */
-export function readLogQuery(request: LookupInstanceLogsRequest): LogQuery {
+export function readLogQuery(
+  request: Pick<LookupInstanceLogsRequest, "query" | "level">,
+): LogQuery {
   const level: LogLevel | undefined = isSet(request.level)
     ? readChoice(request.level, LOG_LEVELS, "level")
     : undefined;

@@ -13,6 +13,7 @@ import type { Authenticator, Token } from "./auth.ts";
 import { CallTracker, createInterceptor, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
+import { FollowService } from "./follow.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Handlers, MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
@@ -100,9 +101,13 @@ function checkExposure(server: RpcServerConfig): void {
   );
 }
 
-function jobServiceImplementation(handlers: Handlers): grpc.UntypedServiceImplementation {
-  const implementation: grpc.UntypedServiceImplementation = {};
+function jobServiceImplementation(
+  handlers: Handlers,
+  follows: FollowService,
+): grpc.UntypedServiceImplementation {
+  const implementation: grpc.UntypedServiceImplementation = { follow: follows.handle };
   for (const method of JobService.methods) {
+    if (method.methodKind !== "unary") continue;
     const unary: grpc.handleUnaryCall<Uint8Array, Uint8Array> = (call, callback) => {
       answerCall(method, handlers, call.request, () => call.cancelled).then(
         (bytes) => callback(null, bytes),
@@ -119,6 +124,7 @@ class GrpcServer implements RpcServer {
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
   readonly #health: HealthService;
+  readonly #follows: FollowService;
   readonly #handlers: Handlers;
   #authenticator: Authenticator | null = null;
   #servers: grpc.Server[] = [];
@@ -130,6 +136,7 @@ class GrpcServer implements RpcServer {
     this.#options = options;
     this.#tracker = new CallTracker(options.clock);
     this.#health = new HealthService(options.manager, options.clock);
+    this.#follows = new FollowService(options.manager, options.clock);
     this.#handlers = createHandlers(options.manager);
   }
 
@@ -184,6 +191,7 @@ class GrpcServer implements RpcServer {
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
     this.#health.stop();
+    this.#follows.stop();
     // Tells the clients to go; under Bun and Deno it does not wait for their calls.
     for (const server of this.#servers) server.tryShutdown(() => {});
     await this.#tracker.whenIdle(STOP_GRACE_MS);
@@ -220,7 +228,10 @@ class GrpcServer implements RpcServer {
         createInterceptor({ tracker: this.#tracker, authenticator, methods: METHODS }),
       ],
     });
-    server.addService(serviceDefinition(JobService), jobServiceImplementation(this.#handlers));
+    server.addService(
+      serviceDefinition(JobService),
+      jobServiceImplementation(this.#handlers, this.#follows),
+    );
     server.addService(serviceDefinition(Health), this.#health.handlers);
     this.#servers.push(server);
     // TLS, where there is any, is done by the listener.

@@ -151,6 +151,19 @@ export interface LogQuery extends HistoryQuery {
   readonly level?: LogLevel;
 }
 
+/** Which log lines are followed; all given conditions must hold. */
+export type LogTailQuery = Pick<LogQuery, "instanceId" | "kind" | "level">;
+
+/** The lines that follow a cursor. */
+export interface LogTail {
+  /** In the order in which they were written; may be none although more follow. */
+  readonly items: readonly StoredLogEntry[];
+  /** Opaque; where the next request goes on. */
+  readonly cursor: string;
+  /** Whether there was nothing after them. */
+  readonly isEnd: boolean;
+}
+
 /** What became of one instance that was to be run again. */
 export interface RedriveResult {
   /** The final instance after the operation; null when there is none. */
@@ -331,6 +344,16 @@ export interface Store {
   history(query: HistoryQuery, page: PageRequest): Promise<Page<HistoryEntry>>;
   /** Logs, oldest first. */
   logs(query: LogQuery, page: PageRequest): Promise<Page<StoredLogEntry>>;
+  /**
+   * Lines in the order in which they were written, after a cursor or, with null, from the oldest; none is left out and none comes
+   * twice, also over a restart. An unreadable cursor is `invalid_argument`.
+   */
+  tailLogs(
+    query: LogTailQuery,
+    request: { readonly cursor: string | null; readonly limit: number },
+  ): Promise<LogTail>;
+  /** The cursor after the line that was written last. */
+  logEnd(): Promise<string>;
   stats(): Promise<StoreStats>;
 
   /** Delete final instances past their retention, with history and logs; answers how many. */

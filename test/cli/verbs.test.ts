@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { JobError } from "../../src/core/errors.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 import { cli, NOW } from "../support/cli_world.ts";
 import {
@@ -200,22 +201,57 @@ class RestlessClock extends SimClock {
   }
 }
 
-test("logs --follow writes each line once and ends when the instance is final", async () => {
-  const rounds = [[1], [1, 2], [2, 3]];
-  let round = 0;
+test("logs --follow goes on after a break of the stream and ends when the instance is final", async () => {
+  const cursors: unknown[] = [];
+  const state = (value: JobState) => instance({ state: value });
   const answers = {
-    getInstance: () => ({
-      instance: instance({ state: round < 2 ? JobState.PROCESSING : JobState.COMPLETED }),
-    }),
-    lookupInstanceLogs: () => ({
-      entries: rounds[round++]!.map((seq) => logEntry(seq, `line ${seq}`)),
-    }),
+    getInstance: { instance: state(JobState.PROCESSING) },
+    *follow({ cursor }: { readonly cursor?: string }) {
+      cursors.push(cursor);
+      if (cursor === undefined) {
+        yield { entries: [logEntry(1, "line 1"), logEntry(2, "line 2")], cursor: "two" };
+        throw new JobError("unavailable", "the daemon is stopping");
+      }
+      if (cursors.length === 2) throw new JobError("unavailable", "nobody there");
+      yield { entries: [logEntry(3, "line 3")], cursor: "three" };
+      yield { entries: [], cursor: "three", instance: state(JobState.COMPLETED) };
+    },
   };
   const clock = new RestlessClock(NOW);
   const { code, stdout } = await cli(["logs", ID, "--follow"], { clock, answers });
   assert.equal(code, 0);
   const messages = stdout.trim().split("\n").map((line) => JSON.parse(line).message);
   assert.deepEqual(messages, ["line 1", "line 2", "line 3"]);
+  assert.deepEqual(cursors, [undefined, "two", "two"]);
+});
+
+test("logs --follow fails at once when no daemon was ever there", async () => {
+  const answers = {
+    // deno-lint-ignore require-yield
+    *follow() {
+      throw new JobError("unavailable", "Cannot reach the daemon");
+    },
+  };
+  const { code, stderr } = await cli(["logs", "--follow", "--kind", "report"], { answers });
+  assert.equal(code, 7);
+  assert.match(stderr, /Cannot reach the daemon/);
+});
+
+test("schedule --wait --follow shows log and progress on stderr and the result on stdout", async () => {
+  const progress = { done: 1, total: 4 };
+  const run = await cli(["schedule", "sum", "--wait", "--follow"], {
+    answers: {
+      scheduleJob: { instance: instance({ state: JobState.SCHEDULED }) },
+      *follow() {
+        yield { entries: [logEntry(1, "line 1")], cursor: "1" };
+        yield { cursor: "1", instance: instance({ state: JobState.PROCESSING, progress }) };
+        yield { cursor: "1", instance: instance({ state: JobState.TERMINATED }) };
+      },
+    },
+  });
+  assert.equal(run.code, 3);
+  assert.match(run.stderr, /^(?:\w+ )?line 1\nprogress 1 of 4 \(25 %\)\n$/);
+  assert.equal(JSON.parse(run.stdout).state, "Terminated");
 });
 
 test("history prints each state with its time", async () => {

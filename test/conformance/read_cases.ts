@@ -234,6 +234,51 @@ export const readCases: StoreCases = {
     assert.equal(await read({ instanceId: "unknown" }), "");
   },
 
+  "tailLogs() go on after a cursor in the order written, over a restart and a deletion": async (
+    world,
+  ) => {
+    const line = (at: number, level: "debug" | "error", message: string) =>
+      ({ at, level, message, source: "stdout" }) as const;
+    const { store } = world;
+    const nothing = await store.logEnd();
+    const first = await world.finish({}, {
+      logs: [line(START + 9, "debug", "a"), line(START + 1, "error", "b")],
+    });
+    const middle = await store.logEnd();
+    await world.finish({ kind: "other" }, { logs: [line(START + 3, "error", "c")] });
+    const read = async (cursor: string | null, query: object = {}, limit = 2) => {
+      let text = "";
+      for (;;) {
+        const tail = await store.tailLogs(query, { cursor, limit });
+        text += tail.items.map(({ message }) => message).join("");
+        cursor = tail.cursor;
+        if (tail.isEnd) return { text, cursor };
+      }
+    };
+    const whole = await read(null);
+    assert.equal(whole.text, "abc");
+    assert.equal((await read(nothing)).text, "abc");
+    assert.equal((await read(middle)).text, "c");
+    assert.equal((await read(null, {}, 1)).text, "abc");
+    assert.equal((await read(null, { instanceId: first.id })).text, "ab");
+    assert.equal((await read(middle, { instanceId: first.id })).text, "");
+    assert.equal((await read(null, { kind: "other" })).text, "c");
+    assert.equal((await read(null, { level: "error" }, 1)).text, "bc");
+    assert.equal((await read(null, { instanceId: "unknown" })).text, "");
+    await store.clearLogs({ at: world.at, query: { kind: "other" }, limit: 9 });
+    await store.close();
+    await store.open({ at: world.at, node: "n1" });
+    assert.equal((await read(whole.cursor)).text, "");
+    await world.finish({}, { logs: [line(START, "debug", "d")] });
+    assert.equal((await read(whole.cursor)).text, "d");
+    for (const cursor of ["nonsense", "WzEsMl0"]) {
+      await assert.rejects(
+        store.tailLogs({}, { cursor, limit: 1 }),
+        (error) => isJobError(error, "invalid_argument"),
+      );
+    }
+  },
+
   "stats() count what the list finds, through every change of state": async (world) => {
     await world.add({}, {}, { dueAt: START + 999_999 }, { kind: "other" });
     await world.claim(2, ["mail", "other"]);

@@ -4,7 +4,7 @@ import type { CliIo } from "../../src/cli/io.ts";
 import type { ClientSettings, JobClient } from "../../src/cli/session.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { JobService } from "../../src/rpc/gen/job_pb.ts";
+import { FollowResponseSchema, JobService } from "../../src/rpc/gen/job_pb.ts";
 import { SimClock } from "./sim_clock.ts";
 
 /** When tests of the CLI take place. */
@@ -46,6 +46,13 @@ function fakeClient(answers: Answers, calls: Call[]): JobClient {
     get(_target, method) {
       if (method === "then") return undefined;
       if (method === "close") return () => {};
+      if (method === "follow") {
+        return async function* (request: Record<string, unknown>) {
+          calls.push({ method, request });
+          const { follow } = answers as { follow?: (request: unknown) => Iterable<object> };
+          for (const step of follow?.(request) ?? []) yield create(FollowResponseSchema, step);
+        };
+      }
       return async (request: Record<string, unknown>) => {
         calls.push({ method: String(method), request });
         const answer = answers[String(method)];

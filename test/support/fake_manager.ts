@@ -335,6 +335,10 @@ export class FakeManager implements ManagerApi {
     return await new Promise((resolve) => this.waits.push(resolve));
   };
 
+  follow: ManagerApi["follow"] = async function* () {
+    yield { entries: [], cursor: "end", instance: null };
+  };
+
   subscribe: ManagerApi["subscribe"] = (listener) => {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -1,88 +1,99 @@
-import { sleep } from "../../platform/clock.ts";
 import type { LogEntry } from "../../rpc/gen/job_pb.ts";
-import { findInstance, pages, resolveId } from "../lookup.ts";
+import { assertOneOf, usageError } from "../args.ts";
+import type { Args } from "../args.ts";
+import { EXIT } from "../exit_codes.ts";
+import { followSteps, type FollowTarget, withInterrupt } from "../follow.ts";
+import { pages, resolveId } from "../lookup.ts";
 import type { JobClient } from "../session.ts";
 import type { Verb, VerbContext } from "../verb.ts";
-import { LOG_VIEW } from "../views/record_views.ts";
-import { isFinalState, msOf, timestampOf } from "../wire.ts";
+import { LOG_VIEW, LOGS_VIEW } from "../views/record_views.ts";
+import { timestampOf } from "../wire.ts";
 
-const FOLLOW_INTERVAL_MS = 500;
-/** Lines are asked for again from so long before the last one, as workers may write with a delay. */
-const FOLLOW_OVERLAP_MS = 10_000;
 const LEVELS = ["debug", "info", "warn", "error"];
 
 interface LogRequest {
-  readonly uuid: string;
+  readonly uuid: string | undefined;
+  readonly kind: string | undefined;
   readonly level: string | undefined;
 }
 
 function lookupLogs(
   client: JobClient,
   request: LogRequest,
-  afterMs?: number,
+  afterMs: number | undefined,
 ): AsyncGenerator<LogEntry> {
+  const { uuid, kind, level } = request;
   const after = afterMs === undefined ? undefined : timestampOf(afterMs);
   return pages(null, async (pageSize, pageToken) => {
     const answer = await client.lookupInstanceLogs({
-      query: { uuid: request.uuid, after, pageSize, pageToken, oldestFirst: true },
-      level: request.level,
+      query: { uuid, kind, after, pageSize, pageToken, oldestFirst: true },
+      level,
     });
     return { items: answer.entries, nextPageToken: answer.nextPageToken };
   });
 }
 
-// Attempts and the numbers of their entries only rise.
-function isAfter(entry: LogEntry, last: LogEntry | null): boolean {
-  if (!last) return true;
-  return entry.attempt > last.attempt ||
-    (entry.attempt === last.attempt && entry.seq > last.seq);
-}
-
-async function* followLogs(
+async function* entriesOf(
   client: JobClient,
-  request: LogRequest,
-  { io }: VerbContext,
+  target: FollowTarget,
+  context: VerbContext & { readonly signal: AbortSignal },
 ): AsyncGenerator<LogEntry> {
-  let last: LogEntry | null = null;
-  while (true) {
-    // Asked for before the log, so that what a final instance wrote last is not missed.
-    const { state } = await findInstance(client, request.uuid);
-    const lastMs = msOf(last?.at);
-    const afterMs = lastMs === undefined ? undefined : lastMs - FOLLOW_OVERLAP_MS;
-    for await (const entry of lookupLogs(client, request, afterMs)) {
-      if (!isAfter(entry, last)) continue;
-      last = entry;
-      yield entry;
-    }
-    if (isFinalState(state)) return;
-    await sleep(io.clock, FOLLOW_INTERVAL_MS);
-  }
+  for await (const { entries } of followSteps(client, target, context)) yield* entries;
 }
 
-/** `jobctl logs ID` */
+function assertCombination(args: Args): boolean {
+  assertOneOf(args, ["follow", "since"]);
+  const hasId = args.word("ID") !== "";
+  if (!hasId || args.given(["kind"]).length === 0) return hasId;
+  throw usageError("Cannot use an id with --kind: they exclude each other", "Give one of them");
+}
+
+/** `jobctl logs [ID]` */
 export const LOGS: Verb = {
   name: "logs",
-  summary: "Show the log of an instance, the oldest line first",
-  details: "What the job printed and logged, and the daemon's notes on it.",
-  words: [{ name: "ID", describe: "Id of the instance, or a beginning that no other has" }],
+  summary: "Show the log of an instance, of a kind or of all, the oldest line first",
+  details: [
+    "What the job printed and logged, and the daemon's notes on it. With -f and no ID it begins with what is written from",
+    "now on. A daemon that restarts is waited for, and the log goes on where it was.",
+  ].join(" "),
+  words: [{
+    name: "ID",
+    describe: "Id of the instance, or a beginning that no other has; all instances without it",
+    isOptional: true,
+  }],
   options: {
+    kind: { describe: "Instances of this kind" },
+    since: { describe: 'Lines from this time on: "-2h", "09:00", "2026-11-24"' },
     level: { describe: `This level and above: ${LEVELS.join(", ")}`, choices: LEVELS },
-    follow: { alias: "f", describe: "Go on until the instance is final", isFlag: true },
+    follow: {
+      alias: "f",
+      describe: "Go on as lines come, until the instance is final",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl logs 01938f2c-7d3e --level warn", "Warnings and errors of one run"],
     ["jobctl logs 01938f2c-7d3e -f", "Watch a run"],
+    ["jobctl logs -f --kind report", "Watch every run of a job"],
+    ["jobctl logs --since -1h --level error", "What went wrong in the last hour"],
   ],
   isClient: true,
   async run(args, context) {
     const level = args.text("level");
+    const kind = args.text("kind");
+    const sinceMs = args.timeMs("since", "past");
+    const hasId = assertCombination(args);
     const client = await context.client();
-    const request = { uuid: await resolveId(client, args.word("ID")), level };
+    const uuid = hasId ? await resolveId(client, args.word("ID")) : undefined;
+    const view = hasId ? LOG_VIEW : LOGS_VIEW;
     if (!args.flag("follow")) {
-      await context.printer.list(LOG_VIEW, lookupLogs(client, request));
-      return 0;
+      await context.printer.list(view, lookupLogs(client, { uuid, kind, level }, sinceMs));
+      return EXIT.ok;
     }
-    await context.printer.stream(LOG_VIEW, followLogs(client, request, context));
-    return 0;
+    return await withInterrupt(context, async (signal) => {
+      const target = { uuid, kind, level, fromNow: !hasId };
+      await context.printer.stream(view, entriesOf(client, target, { ...context, signal }));
+      return signal.aborted ? EXIT.interrupted : EXIT.ok;
+    });
   },
 };

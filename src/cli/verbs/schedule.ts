@@ -5,15 +5,17 @@ import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
+import { followSteps, withInterrupt } from "../follow.ts";
 import { makeVisible } from "../output/safe_text.ts";
 import { readRecurrence, RECURRENCE_NAMES, RECURRENCE_OPTIONS } from "../recurrence.ts";
+import { RunDisplay } from "../run_display.ts";
+import { printPreview, printRun } from "../run_outcome.ts";
 import type { JobClient, RequestOf } from "../session.ts";
 import { callTimeoutMs } from "../session.ts";
 import type { OptionSpecs, Verb, VerbContext } from "../verb.ts";
-import { instanceLines } from "../views/details.ts";
 import { INSTANCE_VIEW } from "../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
-import { isFinalState, stateName, timestampOf } from "../wire.ts";
+import { isFinalState, timestampOf } from "../wire.ts";
 import { readArguments, requestArguments } from "./schedule_arguments.ts";
 
 type Request = RequestOf<"scheduleJob">;
@@ -50,6 +52,11 @@ const OPTIONS: OptionSpecs = {
     describe: "Wait for the end: exit code 0 when it completed, 3 when it did not",
     isFlag: true,
   },
+  follow: {
+    alias: "f",
+    describe: "With --wait, show the log and the progress meanwhile, on stderr",
+    isFlag: true,
+  },
   "wait-timeout": { describe: "With --wait, give up after this long: exit code 124" },
 };
 
@@ -62,6 +69,7 @@ function assertCombination(args: Args): void {
   const needs: Readonly<Record<string, string>> = {
     ...Object.fromEntries(RECURRENCE_NAMES.map((name) => [name, "cron"])),
     "wait-timeout": "wait",
+    follow: "wait",
   };
   for (const [name, needed] of Object.entries(needs)) {
     if (args.given([name]).length === 0 || args.given([needed]).length > 0) continue;
@@ -83,7 +91,8 @@ function readUuid(args: Args): string | undefined {
   );
 }
 
-function bigMs(ms: number | undefined): bigint | undefined {
+/** Milliseconds as they go over the wire. */
+export function bigMs(ms: number | undefined): bigint | undefined {
   return ms === undefined ? undefined : BigInt(Math.round(ms));
 }
 
@@ -124,37 +133,12 @@ async function send(client: JobClient, request: Request): Promise<ScheduleJobRes
   }
 }
 
-async function printPreview(
-  answer: ScheduleJobResponse,
-  { printer }: VerbContext,
-): Promise<void> {
-  const preview = present(answer.instance, "Cannot make a dry run");
-  const { kind, priority, arguments: converted } = preview;
-  const { due_at } = INSTANCE_VIEW.record(preview);
-  const record = {
-    kind,
-    arguments: JSON.stringify(converted),
-    priority,
-    ...(answer.schedule
-      ? { crontab: answer.schedule.cron, timezone: answer.schedule.timezone || undefined }
-      : { due_at }),
-    dry_run: true,
-  };
-  const lines = converted.map((text, index) => `  ${index + 1}. ${makeVisible(text)}`);
-  await printer.details(record, kind, [
-    `Nothing was queued. Job ${makeVisible(kind)} would be given ${
-      lines.length === 0 ? "no arguments" : "these arguments:"
-    }`,
-    ...lines,
-  ]);
-}
-
 async function waitForEnd(
   client: JobClient,
   first: JobInstance,
   options: { readonly context: VerbContext; readonly args: Args },
 ): Promise<number> {
-  const { io, printer } = options.context;
+  const { io } = options.context;
   const timeoutMs = options.args.durationMs("wait-timeout") ?? Infinity;
   const answerMs = callTimeoutMs(options.args);
   const endMs = io.clock.now().monotonicMs + timeoutMs;
@@ -168,15 +152,39 @@ async function waitForEnd(
     });
     instance = present(answer.instance, `Cannot wait for instance "${instance.uuid}"`);
   }
-  const record = INSTANCE_VIEW.record(instance);
-  await printer.details(record, instance.uuid, instanceLines(instance, printer));
-  if (!isFinalState(instance.state)) {
-    await printer.note(
-      `The wait ended first; the instance goes on: jobctl get instance ${instance.uuid}`,
-    );
-    return EXIT.timedOut;
-  }
-  return stateName(instance.state) === "Completed" ? EXIT.ok : EXIT.conditionNotMet;
+  return await printRun(instance, options.context);
+}
+
+/** Follow the run to its end; Ctrl-C leaves it to itself. */
+async function followToEnd(
+  client: JobClient,
+  first: JobInstance,
+  { context, args }: { readonly context: VerbContext; readonly args: Args },
+): Promise<number> {
+  const display = new RunDisplay(context);
+  const timeoutMs = args.durationMs("wait-timeout");
+  let instance = first;
+  let isInterrupted = false;
+  await withInterrupt(context, async (interrupt) => {
+    const limit = new AbortController();
+    const timer = timeoutMs === undefined
+      ? null
+      : context.io.clock.timer(timeoutMs, () => limit.abort());
+    const signal = AbortSignal.any([interrupt, limit.signal]);
+    try {
+      for await (const step of followSteps(client, { uuid: first.uuid }, { ...context, signal })) {
+        await display.show(step);
+        instance = step.instance ?? instance;
+      }
+    } finally {
+      timer?.cancel();
+      await display.end();
+      isInterrupted = interrupt.aborted;
+    }
+  });
+  if (!isInterrupted) return await printRun(instance, context);
+  await context.printer.note(`The instance goes on: jobctl logs -f ${first.uuid}`);
+  return EXIT.interrupted;
 }
 
 /** `jobctl schedule KIND [ARGS…]` */
@@ -200,6 +208,7 @@ export const SCHEDULE: Verb = {
     ["jobctl schedule report --at 'tomorrow 9:00'", "At a time"],
     [`jobctl schedule report --in 10m --args-json '{"region": "eu"}'`, "Later, arguments by name"],
     ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "Again and again"],
+    ["jobctl schedule report --wait --follow", "Watch the run, then its result"],
     ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
   ],
   isClient: true,
@@ -230,6 +239,7 @@ export const SCHEDULE: Verb = {
       return EXIT.ok;
     }
     const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
+    if (args.flag("follow")) return await followToEnd(client, instance, { context, args });
     if (args.flag("wait")) return await waitForEnd(client, instance, { context, args });
     await context.printer.one(INSTANCE_VIEW, instance);
     return EXIT.ok;

@@ -66,6 +66,15 @@ export const LOG_VIEW: View<LogEntry> = {
   },
 };
 
+/** How the logs of several instances are shown: each line tells whose it is. */
+export const LOGS_VIEW: View<LogEntry> = {
+  ...LOG_VIEW,
+  line: (entry, paint) => {
+    const whose = paint(`${makeVisible(entry.kind)} ${entry.uuid.slice(0, 18)}`, "dim");
+    return `${whose} ${LOG_VIEW.line!(entry, paint)}`;
+  },
+};
+
 /** How the workers are shown. */
 export const WORKERS_VIEW: View<Workers> = {
   name: (workers) => String(workers.count),

@@ -11,6 +11,7 @@ import type {
   InstanceQuery,
   LogAppend,
   LogQuery,
+  LogTailQuery,
   NewInstance,
   NextDueRequest,
   OpenRequest,
@@ -33,6 +34,7 @@ import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, REV_GAP } from "./group.ts";
 import { mergeHints } from "./hints.ts";
+import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
 import { listHistory, listInstances, listLogs } from "./reads.ts";
@@ -232,6 +234,14 @@ export class LedgerStore implements Store {
 
   async logs(query: LogQuery, page: PageRequest) {
     return await listLogs(this.#reader("list logs"), query, page, this.#turn);
+  }
+
+  async tailLogs(query: LogTailQuery, request: Parameters<Store["tailLogs"]>[1]) {
+    return tailLogs(this.#reader("follow logs"), this.#info!.storeId, query, request);
+  }
+
+  async logEnd() {
+    return logEnd(this.#reader("follow logs"), this.#info!.storeId);
   }
 
   async stats(): Promise<StoreStats> {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { JobError } from "../../core/errors.ts";
 
 /** What a token continues; a token of one kind of list is refused by the others. */
-export type TokenType = "instances" | "history" | "logs" | "fates" | "schedules";
+export type TokenType = "instances" | "history" | "logs" | "tail" | "fates" | "schedules";
 
 /** The place of a page's last item as opaque text. */
 export function writeToken(type: TokenType, place: readonly (number | string)[]): string {

@@ -190,6 +190,7 @@ export async function collectLogs(
     const limit = Math.min(CHUNK_ROWS, Math.max(request.limit, 100));
     const chunk = state.tables.logs({
       instanceSeq: row?.seq ?? null,
+      order: "time",
       afterAt: after.at,
       afterPlace: after.place,
       beforeAt: query.before ?? Number.MAX_SAFE_INTEGER,

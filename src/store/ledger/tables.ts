@@ -35,9 +35,11 @@ export interface Stretch {
 
 /** Which log lines, by place in the store or by time. */
 export interface LogStretch {
-  /** The instance's seq: lines in the order written; null: lines of all, by time and then place. */
+  /** The instance's seq: lines in the order written; null: lines of all. */
   readonly instanceSeq: number | null;
-  /** Time and place of the line before the first; time counts only without an instance. */
+  /** Of lines of all: by time and then place, or in the order written, from the oldest or back from the newest. */
+  readonly order: "time" | "written" | "newest";
+  /** Time and place of the line before the first; times count only in that order, and nothing does for the newest. */
   readonly afterAt: number;
   readonly afterPlace: number;
   /** Lines before this time, epoch ms. */

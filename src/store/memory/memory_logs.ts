@@ -10,6 +10,7 @@ interface HeldLog extends PlacedLog {
 export class MemoryLogs {
   readonly #lines = new Map<number, HeldLog>();
   readonly #byTime = new SortedKeys();
+  readonly #byPlace = new SortedKeys();
   readonly #byInstance = new Map<number, SortedKeys>();
   #place = 0;
 
@@ -23,16 +24,20 @@ export class MemoryLogs {
       this.#lines.set(place, { place, entry, instanceSeq: row.seq });
       places.add([0, 0, place]);
       this.#byTime.add([log.at, 0, place]);
+      this.#byPlace.add([0, 0, place]);
     }
   }
 
   read(stretch: LogStretch): readonly PlacedLog[] {
-    const { instanceSeq, afterAt, afterPlace, beforeAt, limit } = stretch;
-    const keys = instanceSeq === null ? this.#byTime : this.#byInstance.get(instanceSeq);
-    const from: Key = [instanceSeq === null ? afterAt : 0, 0, afterPlace + 1];
+    const { instanceSeq, order, afterAt, afterPlace, beforeAt, limit } = stretch;
+    const isByTime = instanceSeq === null && order === "time";
+    const isReverse = instanceSeq === null && order === "newest";
+    const all = isByTime ? this.#byTime : this.#byPlace;
+    const keys = instanceSeq === null ? all : this.#byInstance.get(instanceSeq);
+    const from: Key = [isByTime ? afterAt : 0, 0, isReverse ? Infinity : afterPlace + 1];
     const lines: PlacedLog[] = [];
-    for (const [at, , place] of keys?.walk(from, false) ?? []) {
-      if (lines.length === limit || (instanceSeq === null && at >= beforeAt)) break;
+    for (const [at, , place] of keys?.walk(from, isReverse) ?? []) {
+      if (lines.length === limit || (isByTime && at >= beforeAt)) break;
       lines.push(this.#lines.get(place)!);
     }
     return lines;
@@ -64,6 +69,7 @@ export class MemoryLogs {
       if (!line) continue;
       this.#lines.delete(place);
       this.#byTime.delete([line.entry.at, 0, place]);
+      this.#byPlace.delete([0, 0, place]);
       const held = this.#byInstance.get(line.instanceSeq)!;
       held.delete([0, 0, place]);
       if (!held.first()) this.#byInstance.delete(line.instanceSeq);

@@ -2,7 +2,7 @@ import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
 import type { LogRow, PlacedLog } from "../ledger/row.ts";
 import type { LogStretch } from "../ledger/tables.ts";
 import type { Kinds } from "./kinds.ts";
-import type { Statements } from "./statements.ts";
+import type { Fields, Statements } from "./statements.ts";
 
 const SELECT = `SELECT log.*, instance.id, instance.kind FROM log
   JOIN instance ON instance.seq = log.instance`;
@@ -18,23 +18,13 @@ export function addLogs(statements: Statements, instanceSeq: number, lines: read
   }
 }
 
-/** Log lines of one instance in the order written, or of all by time and then place. */
+/** Log lines of one instance in the order written, or of all in the order asked. */
 export function readLogs(
   statements: Statements,
   kinds: Kinds,
-  { instanceSeq, afterAt, afterPlace, beforeAt, limit }: LogStretch,
+  stretch: LogStretch,
 ): readonly PlacedLog[] {
-  const found = instanceSeq === null
-    ? statements.all(
-      `${SELECT} WHERE (log.at, log.place) > (?, ?) AND log.at < ?
-       ORDER BY log.at, log.place LIMIT ?`,
-      ...[afterAt, afterPlace, beforeAt, limit],
-    )
-    : statements.all(
-      `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
-      ...[instanceSeq, afterPlace, limit],
-    );
-  return found.map((fields) => ({
+  return findLogs(statements, stretch).map((fields) => ({
     place: fields.place as number,
     entry: {
       instanceId: fields.id as string,
@@ -58,6 +48,33 @@ export function lastLogSeq(statements: Statements, instanceSeq: number, fence: n
     fence,
   );
   return found?.last as number | null ?? 0;
+}
+
+function findLogs(
+  statements: Statements,
+  { instanceSeq, order, afterAt, afterPlace, beforeAt, limit }: LogStretch,
+): readonly Fields[] {
+  if (instanceSeq !== null) {
+    return statements.all(
+      `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
+      ...[instanceSeq, afterPlace, limit],
+    );
+  }
+  switch (order) {
+    case "time":
+      return statements.all(
+        `${SELECT} WHERE (log.at, log.place) > (?, ?) AND log.at < ?
+         ORDER BY log.at, log.place LIMIT ?`,
+        ...[afterAt, afterPlace, beforeAt, limit],
+      );
+    case "written":
+      return statements.all(
+        `${SELECT} WHERE log.place > ? ORDER BY log.place LIMIT ?`,
+        ...[afterPlace, limit],
+      );
+    case "newest":
+      return statements.all(`${SELECT} ORDER BY log.place DESC LIMIT ?`, limit);
+  }
 }
 
 /** Delete the first lines of an instance; answers how many. */

@@ -103,7 +103,8 @@ CREATE TABLE departure (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
-  place INTEGER PRIMARY KEY,
+  -- Never used again: who follows the log goes on after a place.
+  place INTEGER PRIMARY KEY AUTOINCREMENT,
   instance INTEGER NOT NULL REFERENCES instance,
   attempt INTEGER NOT NULL,
   fence INTEGER NOT NULL,

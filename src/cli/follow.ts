@@ -1,0 +1,76 @@
+import { isJobError } from "../core/errors.ts";
+import { sleep } from "../platform/clock.ts";
+import type { FollowResponse } from "../rpc/gen/job_pb.ts";
+import type { JobClient } from "./session.ts";
+import type { VerbContext } from "./verb.ts";
+import { isFinalState } from "./wire.ts";
+
+/** How long a daemon that went away is waited for. */
+const AWAY_MS_MAX = 60_000;
+/** How often it is asked whether it is back. */
+const RETRY_MS = 500;
+
+/** What is followed: an instance by its whole id, a kind, or everything. */
+export interface FollowTarget {
+  readonly uuid?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly level?: string | undefined;
+  readonly fromNow?: boolean;
+}
+
+/**
+ * Follow logs over restarts of the daemon, each line once: a stream that broke goes on after its last message. Ends with a
+ * final instance, or when `signal` aborts.
+ *
+ * @throws JobError of the daemon; `unavailable` when it is away for a minute
+ */
+export async function* followSteps(
+  client: Pick<JobClient, "follow">,
+  target: FollowTarget,
+  { io, printer, signal }: VerbContext & { readonly signal: AbortSignal },
+): AsyncGenerator<FollowResponse> {
+  const { uuid, kind, level, fromNow } = target;
+  let cursor: string | undefined;
+  let awaySinceMs: number | null = null;
+  while (!signal.aborted) {
+    try {
+      const request = { query: { uuid, kind }, level, cursor, fromNow };
+      for await (const step of client.follow(request, { signal })) {
+        if (awaySinceMs !== null) await printer.note("The daemon is back");
+        awaySinceMs = null;
+        cursor = step.cursor;
+        yield step;
+        if (step.instance && isFinalState(step.instance.state)) return;
+      }
+    } catch (error) {
+      if (!isJobError(error, "unavailable") || cursor === undefined) throw error;
+      const nowMs = io.clock.now().monotonicMs;
+      if (awaySinceMs === null) await printer.note("The daemon went away: waiting for it");
+      awaySinceMs ??= nowMs;
+      if (nowMs - awaySinceMs > AWAY_MS_MAX) throw error;
+    }
+    if (!signal.aborted) await sleep(io.clock, RETRY_MS);
+  }
+}
+
+/**
+ * Run `action` with a signal that Ctrl-C aborts; a second Ctrl-C ends the program.
+ *
+ * @param interrupted called at the first one
+ */
+export async function withInterrupt<T>(
+  { io }: VerbContext,
+  action: (signal: AbortSignal) => Promise<T>,
+  interrupted: (abort: () => void) => void = (abort) => abort(),
+): Promise<T> {
+  const controller = new AbortController();
+  const stop = io.onInterrupt?.(() => {
+    stop?.();
+    interrupted(() => controller.abort());
+  });
+  try {
+    return await action(controller.signal);
+  } finally {
+    stop?.();
+  }
+}

@@ -1,0 +1,172 @@
+import { JobError } from "../core/errors.ts";
+import type { Instance, StoredLogEntry } from "../core/instance.ts";
+import { isFinal } from "../core/state.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { LogTailQuery, Store } from "../store/store.ts";
+import type { ManagerEvent } from "./api.ts";
+
+/** Lines of one step at most. */
+const LINES_MAX = 50;
+/** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
+const INTERVAL_MS = 50;
+/** A step without news after this time, so that either side sees that the other is gone. */
+const IDLE_MS = 20_000;
+
+/** Where following begins, and what ends it early. */
+export interface FollowOptions {
+  /** Goes on after the step that carried it; null or absent for the oldest line. */
+  readonly cursor?: string | null;
+  /** Without a cursor: only what is written from now on. */
+  readonly fromNow?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What happened since the step before; all of it may be nothing. */
+export interface FollowStep {
+  readonly entries: readonly StoredLogEntry[];
+  readonly cursor: string;
+  /** The followed instance, once what led to it was told and whenever its state or progress changed; else null. */
+  readonly instance: Instance | null;
+}
+
+/** What following works with. */
+export interface FollowContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly get: (id: string) => Promise<Instance>;
+  readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
+  readonly onStop: (listener: () => void) => () => void;
+  /** Followers of this manager; kept up to date here. */
+  readonly followers: { count: number };
+}
+
+/**
+ * Follow the log of one instance to its end, or of a kind or of all for ever. Events only say that there is something to read:
+ * lines come from the store when they are asked for, so a slow reader holds nothing but its cursor.
+ *
+ * @throws JobError `not_found` for an unknown instance, `invalid_argument` for an unreadable cursor, `unavailable` when the
+ * manager stops
+ */
+export async function* follow(
+  query: LogTailQuery,
+  options: FollowOptions,
+  context: FollowContext,
+): AsyncGenerator<FollowStep> {
+  const { store, followers } = context;
+  const bell = new Bell(query, options.signal, context);
+  followers.count += 1;
+  try {
+    const start = options.fromNow ? await store.logEnd() : null;
+    let cursor = options.cursor ?? start;
+    let shown: string | null = null;
+    for (;;) {
+      bell.clear();
+      // Asked for before the log, so that what a final instance wrote last is not missed.
+      const instance = query.instanceId === undefined ? null : await context.get(query.instanceId);
+      let isEnd = false;
+      while (!isEnd && !options.signal?.aborted) {
+        const tail = await store.tailLogs(query, { cursor, limit: LINES_MAX });
+        ({ cursor, isEnd } = tail);
+        const state = stateOf(instance);
+        // After the lines that led to it.
+        const isNew = isEnd && shown !== state;
+        if (tail.items.length > 0 || isNew) {
+          if (isNew) shown = state;
+          yield { entries: tail.items, cursor, instance: isNew ? instance : null };
+        }
+      }
+      if (options.signal?.aborted || (instance && isFinal(instance.state))) return;
+      while (await bell.rung() === "idle") yield { entries: [], cursor: cursor!, instance: null };
+      if (options.signal?.aborted) return;
+    }
+  } finally {
+    followers.count -= 1;
+    bell.close();
+  }
+}
+
+// What a follower is told of: everything else of an instance follows from these.
+function stateOf(instance: Instance | null): string {
+  if (!instance) return "";
+  const { state, attempt, progress, cancelRequestedAt, dueAt } = instance;
+  return JSON.stringify([state, attempt, progress, cancelRequestedAt, dueAt]);
+}
+
+/** Rings when something happened that a follower may want to read. */
+class Bell {
+  readonly #context: FollowContext;
+  readonly #signal: AbortSignal | undefined;
+  readonly #closers: (() => void)[];
+  #isRung = false;
+  #hasStopped = false;
+  #wake: (() => void) | null = null;
+  #clearedMs: number;
+
+  constructor(query: LogTailQuery, signal: AbortSignal | undefined, context: FollowContext) {
+    this.#context = context;
+    this.#signal = signal;
+    this.#clearedMs = context.clock.now().monotonicMs;
+    const ring = () => this.#ring();
+    signal?.addEventListener("abort", ring);
+    this.#closers = [
+      context.subscribe(({ instance }) => {
+        const isMeant = query.instanceId === undefined
+          ? query.kind === undefined || instance.kind === query.kind
+          : instance.id === query.instanceId;
+        if (isMeant) this.#ring();
+      }),
+      context.onStop(() => {
+        this.#hasStopped = true;
+        this.#ring();
+      }),
+      () => signal?.removeEventListener("abort", ring),
+    ];
+  }
+
+  clear(): void {
+    this.#isRung = false;
+    this.#clearedMs = this.#context.clock.now().monotonicMs;
+  }
+
+  /** Waits for a ring, and for as long as one follower leaves to the others. */
+  async rung(): Promise<"rung" | "idle"> {
+    await this.#wait(IDLE_MS, () => this.#isRung);
+    if (!this.#isRung) return "idle";
+    const { followers, clock } = this.#context;
+    const intervalMs = Math.max(INTERVAL_MS, followers.count);
+    const leftMs = this.#clearedMs + intervalMs - clock.now().monotonicMs;
+    if (leftMs > 0) await this.#wait(leftMs, () => this.#isOver);
+    if (this.#hasStopped && !this.#signal?.aborted) {
+      throw new JobError("unavailable", "Cannot follow any longer: the manager has stopped", {
+        hint: "Go on after the last cursor when it has started again",
+      });
+    }
+    return "rung";
+  }
+
+  close(): void {
+    for (const close of this.#closers) close();
+  }
+
+  get #isOver(): boolean {
+    return this.#hasStopped || this.#signal?.aborted === true;
+  }
+
+  #ring(): void {
+    this.#isRung = true;
+    this.#wake?.();
+  }
+
+  async #wait(delayMs: number, isEnough: () => boolean): Promise<void> {
+    if (isEnough()) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#context.clock.timer(delayMs, resolve, { unref: true });
+      this.#wake = () => {
+        if (!isEnough()) return;
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import type { FollowResponse } from "../../src/rpc/gen/job_pb.ts";
+import { runJobctl, startDaemon } from "../support/daemon.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const STEPS = `
+import type { Context } from "ts-job";
+export default async function steps(ctx: Context, count: number, ms: number): Promise<number> {
+  for (let step = 1; step <= count; step++) {
+    console.log("step " + step);
+    ctx.progress(step, count);
+    await new Promise((done) => setTimeout(done, ms));
+  }
+  return count;
+}
+`;
+const FAIL = `export default function fail(): void { throw new Error("as asked"); }`;
+
+const project = {
+  "config.toml": 'modules = ["jobs"]\n[store]\nurl = "sqlite:data/jobctl.db"\n' +
+    '[jobs.slow]\nrun = "sleep 60"\nkill_after = "1s"',
+  "jobs/steps.ts": STEPS,
+  "jobs/fail.ts": FAIL,
+  "jobs/parent.ts": `
+import type { Context } from "ts-job";
+export default async function parent(ctx: Context): Promise<unknown> {
+  const child = await ctx.manager.scheduleJob("steps", { arguments: [1, 1] });
+  return (await ctx.manager.waitInstance(child.id))?.resultsJson;
+}
+`,
+};
+
+test("exec runs a job without a daemon and touches no store", async () => {
+  await withTempDir(project, async ({ path }) => {
+    const exec = (...args: string[]) => runJobctl(["exec", ...args], { cwd: path });
+    const steps = await exec("steps", "2", "--ms", "1");
+    assert.equal(steps.code, 0, steps.stderr);
+    assert.equal(JSON.parse(steps.stdout).result_set, '["2"]');
+    assert.match(steps.stderr, /step 1\n[^]*step 2\n[^]*progress 2 of 2 \(100 %\)/);
+    const failed = await exec("fail");
+    assert.equal(failed.code, 3);
+    assert.equal(JSON.parse(failed.stdout).error, "as asked");
+    assert.equal((await exec("slow", "--timeout", "200ms")).code, 124);
+    assert.equal((await exec("stesp")).code, 4);
+    assert.equal((await exec("steps", "many", "1")).code, 2);
+    const parent = await exec("parent");
+    assert.equal(JSON.parse(parent.stdout).result_set, '["[1]"]');
+    assert.ok(!existsSync(join(path, "data")));
+  });
+});
+
+test("Follow goes on after its cursor over a kill of the daemon, each line once", async () => {
+  let daemon = await startDaemon({ modules: { "steps.ts": STEPS } });
+  try {
+    const { stdout } = await daemon.jobctl(["schedule", "steps", "6", "20", "--wait"]);
+    const { uuid } = JSON.parse(stdout);
+    const read = async (cursor?: string, stopAfter = Infinity) => {
+      const seen: string[] = [];
+      const stop = new AbortController();
+      let last: FollowResponse | undefined;
+      const steps = daemon.client().follow({ query: { kind: "steps" }, cursor }, {
+        signal: stop.signal,
+      });
+      for await (const step of steps) {
+        last = step;
+        seen.push(...step.entries.map(({ message }) => message));
+        if (seen.length >= stopAfter) stop.abort();
+      }
+      return { seen, cursor: last?.cursor };
+    };
+    const first = await read(undefined, 6);
+    assert.deepEqual(first.seen, [1, 2, 3, 4, 5, 6].map((step) => `step ${step}`));
+    await daemon.kill();
+    daemon = await daemon.restart();
+    await daemon.jobctl(["schedule", "steps", "1", "1", "--wait"]);
+    assert.deepEqual((await read(first.cursor, 1)).seen, ["step 1"]);
+    const whole: string[] = [];
+    let final: FollowResponse | undefined;
+    for await (const step of daemon.client().follow({ query: { uuid } })) {
+      whole.push(...step.entries.map(({ message }) => message));
+      final = step;
+    }
+    assert.equal(whole.length, 6);
+    assert.deepEqual(final?.instance?.progress?.done, 6);
+    const followed = await daemon.jobctl(["schedule", "steps", "3", "1", "--wait", "--follow"]);
+    assert.equal(followed.code, 0);
+    assert.match(followed.stderr, /step 1\n[^]*step 3\n/);
+    assert.equal(JSON.parse(followed.stdout).state, "Completed");
+  } finally {
+    await daemon.stop();
+  }
+});
+
+test("fault 75: logs -f says that no daemon is there, and exec where it has no configuration", async () => {
+  await withTempDir({}, async ({ path }) => {
+    mkdirSync(join(path, "jobs"));
+    writeFileSync(join(path, "bad.toml"), "[jobs");
+    const follow = await runJobctl(["logs", "-f", "--socket", join(path, "no.sock")]);
+    assert.equal(follow.code, 7);
+    const exec = await runJobctl(["exec", "x", "--config", "bad.toml"], { cwd: path });
+    assert.equal(exec.code, 2);
+    assert.equal((await runJobctl(["exec", "x"], { cwd: path })).code, 4);
+  });
+});
