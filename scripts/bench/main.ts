@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { measureExecution } from "./execution.ts";
+import { measureBlockedKey } from "./blocked.ts";
 import { measureGrpc } from "./grpc.ts";
 import { measurePickUp } from "./latency.ts";
 import { measureSchedules } from "./schedules.ts";
@@ -29,6 +30,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     measureThroughput({ ...options, store: "sqlite", isolation: "process" }),
   "pick-up-sqlite-inline": () => measurePickUp("inline"),
   "pick-up-sqlite-process": () => measurePickUp("process"),
+  "blocked-key-sqlite": (options) => measureBlockedKey(options),
   "grpc": () => measureGrpc(),
   "exec-4-workers": (options) => measureExecution(options.jobs),
   "schedules-10000-sqlite": () => measureSchedules(),
