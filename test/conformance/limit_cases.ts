@@ -282,6 +282,20 @@ export const limitCases: StoreCases = {
     assert.equal((await claim(world, limitsOf({}))).length, 1);
   },
 
+  "claim() counts earlier starts when the span of a rate is another": async (world) => {
+    await world.add({}, {}, {});
+    assert.equal((await claim(world, inSpan(1, 60_000))).length, 1);
+    world.advance(40_000);
+    const longer = inSpan(1, 3_600_000);
+    assert.equal((await claim(world, longer)).length, 0);
+    assert.equal(await nextAt(world, longer), START + 3_600_000);
+    assert.equal((await claim(world, inSpan(2, 3_600_000))).length, 1);
+    assert.equal((await claim(world, inSpan(1, 10_000))).length, 0);
+    world.advance(10_000);
+    assert.equal((await claim(world, inSpan(1, 10_000))).length, 1);
+    await world.store.retain({ at: world.at, limit: 100 });
+  },
+
   "fifty claimers never hold more than the limit": async (world) => {
     const limits = atOnce(3, BY);
     const kindLimits = limitsOf({

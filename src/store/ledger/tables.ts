@@ -123,6 +123,7 @@ export interface Tables {
   firstHold(kind: string | null): number | null;
   /** End the holds of a kind whose stamp is another, or all of them; answers how many. */
   endHolds(kind: string | null, stamp: string | null): number;
+  /** Those of the longest window of the queue when there are none of its own: another span was counted so far. */
   starts(window: RateWindow): Starts;
   /** @param expireAt when the last of them no longer counts, epoch ms */
   saveStarts(window: RateWindow, starts: Starts, expireAt: number): void;

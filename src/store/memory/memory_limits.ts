@@ -3,6 +3,11 @@ import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
 
+interface Window {
+  readonly starts: Starts;
+  readonly expireAt: number;
+}
+
 /** Holds of queues and starts of windows in this process's memory. */
 export class MemoryLimits {
   readonly #holds = new Map<string, Hold & { readonly number: number }>();
@@ -10,7 +15,8 @@ export class MemoryLimits {
   readonly #times = new SortedKeys();
   readonly #timesByKind = new Map<string, SortedKeys>();
   #number = 0;
-  readonly #starts = new Map<string, { readonly starts: Starts; readonly expireAt: number }>();
+  /** By queue, then by span. */
+  readonly #windows = new Map<string, Map<number, Window>>();
 
   hold(queue: QueueName): Hold | null {
     return this.#holds.get(nameOf(queue)) ?? null;
@@ -62,20 +68,29 @@ export class MemoryLimits {
   }
 
   starts(window: RateWindow): Starts {
-    return this.#starts.get(windowOf(window))?.starts ?? [];
+    const windows = this.#windows.get(nameOf(window));
+    if (!windows) return [];
+    const longest = Math.max(...windows.keys());
+    return (windows.get(window.perMs) ?? windows.get(longest))!.starts;
   }
 
   saveStarts(window: RateWindow, starts: Starts, expireAt: number): void {
-    this.#starts.set(windowOf(window), { starts: [...starts], expireAt });
+    const name = nameOf(window);
+    let windows = this.#windows.get(name);
+    if (!windows) this.#windows.set(name, windows = new Map());
+    windows.set(window.perMs, { starts: [...starts], expireAt });
   }
 
   removeStarts(before: number, limit: number): number {
     let count = 0;
-    for (const [name, { expireAt }] of this.#starts) {
-      if (count === limit) break;
-      if (expireAt > before) continue;
-      this.#starts.delete(name);
-      count += 1;
+    for (const [name, windows] of this.#windows) {
+      for (const [perMs, { expireAt }] of windows) {
+        if (count === limit) return count;
+        if (expireAt > before) continue;
+        windows.delete(perMs);
+        count += 1;
+      }
+      if (windows.size === 0) this.#windows.delete(name);
     }
     return count;
   }
@@ -83,8 +98,4 @@ export class MemoryLimits {
 
 function nameOf({ kind, queueKey }: QueueName): string {
   return `${kind} ${queueKey}`;
-}
-
-function windowOf({ kind, queueKey, perMs }: RateWindow): string {
-  return `${perMs} ${kind} ${queueKey}`;
 }

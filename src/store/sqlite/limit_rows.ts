@@ -55,10 +55,11 @@ export function endHolds(
     );
 }
 
-/** The starts of a window. */
+/** The starts of a window, or of the longest of its queue when another span was counted so far. */
 export function getStarts(statements: Statements, window: RateWindow): Starts {
   const found = statements.get(
-    "SELECT starts FROM rate WHERE kind = ? AND queue_key = ? AND per_ms = ?",
+    `SELECT starts FROM rate WHERE kind = ? AND queue_key = ?
+     ORDER BY per_ms = ? DESC, per_ms DESC LIMIT 1`,
     ...[window.kind, window.queueKey, window.perMs],
   );
   return found ? JSON.parse(found.starts as string) as Starts : [];
