@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { JobOptions } from "../../src/core/job.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../support/manager_world.ts";
 
 test("dispatcher() claims in the turn in which an instance was enqueued", async () => {
@@ -69,6 +70,53 @@ test("dispatcher() takes a lower number first, also when it is given at schedule
   await world.clock.settle();
   const order = world.executor.attempts.map(({ instance }) => [instance.kind, instance.priority]);
   assert.deepEqual(order, [["low", 0], ["high", 5], ["low", 9]]);
+});
+
+const limited = (options: Partial<JobOptions>) => jobOf("work", { options });
+
+test("dispatcher() starts what waits for a slot in the turn in which it is free", async () => {
+  const jobs = [limited({ concurrency: [{ max: 1, by: [], per: "cluster" }] })];
+  const world = await new ManagerWorld({ jobs, workers: 4 }).started();
+  for (let index = 0; index < 3; index++) await world.schedule();
+  assert.equal(world.executor.attempts.length, 1);
+  const claims = world.link.count("claim");
+  await world.clock.advance(60_000);
+  assert.equal(world.link.count("claim"), claims);
+  world.executor.last.ok();
+  await world.clock.settle();
+  assert.equal(world.executor.attempts.length, 2);
+  world.executor.last.fail();
+  await world.clock.settle();
+  assert.equal(world.executor.attempts.length, 3);
+});
+
+test("dispatcher() sleeps until a rate opens, and asks nothing meanwhile", async () => {
+  const jobs = [limited({ rate: [{ max: 1, perMs: 30_000, by: [] }] })];
+  const world = await new ManagerWorld({ jobs, workers: 4 }).started();
+  world.executor.onRun = (attempt) => attempt.ok();
+  for (let index = 0; index < 3; index++) await world.schedule();
+  await world.clock.settle();
+  assert.equal(world.executor.attempts.length, 1);
+  const claims = world.link.count("claim");
+  await world.clock.advance(29_999);
+  assert.equal(world.executor.attempts.length, 1);
+  assert.equal(world.link.count("claim"), claims);
+  await world.clock.advance(1);
+  assert.equal(world.executor.attempts.length, 2);
+  await world.clock.advance(30_000);
+  assert.equal(world.executor.attempts.length, 3);
+});
+
+test("dispatcher() keeps a pool to its share and gives the rest to others", async () => {
+  const jobs = [limited({ pool: "heavy" }), jobOf("light")];
+  const world = await new ManagerWorld({ jobs, workers: 3, pools: { heavy: 1 } }).started();
+  for (let index = 0; index < 3; index++) await world.schedule();
+  for (let index = 0; index < 3; index++) await world.schedule("light");
+  const kinds = () => world.executor.attempts.map(({ instance }) => instance.kind);
+  assert.deepEqual(kinds(), ["work", "light", "light"]);
+  world.executor.attempts[0]!.ok();
+  await world.clock.settle();
+  assert.deepEqual(kinds().slice(3), ["work"]);
 });
 
 test("dispatcher() wakes by itself when a pause ends", async () => {

@@ -95,7 +95,30 @@ export const PLANTS: readonly Plant[] = [
     tells: ["S1"],
     store: submittingTwice,
   },
+  {
+    name: "slots not counted",
+    tells: ["B1"],
+    store: withoutLimits("concurrency"),
+  },
+  {
+    name: "starts not counted",
+    tells: ["B2"],
+    store: withoutLimits("rate"),
+  },
 ];
+
+// Nodes give their limits, and the store keeps to the others only.
+function withoutLimits(dropped: "concurrency" | "rate"): (store: Store) => Store {
+  return (store) =>
+    override(store, {
+      claim: ({ limits, ...request }) => {
+        const kept = [...limits?.kinds ?? []].map(([kind, own]) =>
+          [kind, { ...own, [dropped]: [] }] as const
+        );
+        return store.claim({ ...request, limits: { kinds: new Map(kept), pools: [] } });
+      },
+    });
+}
 
 function override<T extends object>(target: T, methods: Partial<T>): T {
   return new Proxy(target, {

@@ -8,7 +8,7 @@ import { findPlant, runWorld } from "./world.ts";
 
 const SEEDS = 200;
 /** Seeds of one test. */
-const SHARE = 20;
+const SHARE = 10;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 for (const storeType of ["memory", "sqlite"] as const) {

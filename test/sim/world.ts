@@ -1,6 +1,7 @@
 import type { Instance } from "../../src/core/instance.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
-import type { JobSchedule } from "../../src/core/job.ts";
+import type { JobOptions, JobSchedule } from "../../src/core/job.ts";
+import type { Signature } from "../../src/core/signature.ts";
 import { isFinal } from "../../src/core/state.ts";
 import { nextTickOf } from "../../src/core/ticks.ts";
 import type { Instant } from "../../src/platform/clock.ts";
@@ -43,6 +44,17 @@ const JOBS: Readonly<Record<string, SimJob>> = {
   line: { durationMaxMs: 12_000, failureShare: 0.1, crashShare: 0.05 },
   swap: { durationMaxMs: 16_000, failureShare: 0.1, crashShare: 0.05 },
   catch: { durationMaxMs: 300, failureShare: 0, crashShare: 0 },
+  lane: { durationMaxMs: 2_000, failureShare: 0.1, crashShare: 0.05 },
+  paced: { durationMaxMs: 300, failureShare: 0.1, crashShare: 0 },
+};
+
+const ACCOUNT = { by: ["account"] };
+const OPTIONS: Readonly<Record<string, Partial<JobOptions>>> = {
+  lane: {
+    concurrency: [{ max: 1, ...ACCOUNT, per: "cluster" }, { max: 2, by: [], per: "cluster" }],
+  },
+  long: { deadlineMs: 25_000 },
+  paced: { rate: [{ max: 2, perMs: 3_000, ...ACCOUNT }, { max: 9, perMs: 5_000, by: [] }] },
 };
 
 /** What one seed came to. */
@@ -185,6 +197,7 @@ class World {
     const node = this.#pick(this.#nodes);
     if (!node.isAlive) return;
     if (this.#chance(0.7)) this.#schedule();
+    if (this.#chance(0.25)) this.#scheduleLimited();
     if (this.#chance(0.08)) this.#cancel(node);
   }
 
@@ -196,6 +209,17 @@ class World {
       uniqueKey,
       priority: Math.floor(this.#random.next() * 3),
       afterMs: this.#chance(0.3) ? Math.floor(this.#random.next() * 20_000) : 0,
+    };
+    this.#submit(kind, options, SUBMITS_MAX);
+  }
+
+  #scheduleLimited(): void {
+    const kind = this.#pick(["lane", "paced"]);
+    const options = {
+      id: this.#ids(),
+      arguments: [this.#pick(["a", "b", "c"])],
+      priority: Math.floor(this.#random.next() * 3),
+      afterMs: this.#chance(0.3) ? Math.floor(this.#random.next() * 5_000) : 0,
     };
     this.#submit(kind, options, SUBMITS_MAX);
   }
@@ -320,12 +344,19 @@ function definitions(): readonly JobDefinition[] {
     kind,
     description: "",
     source: { type: "function", run: () => {}, handlers: {} },
-    signature: { parameters: [], resultCount: 0, isTyped: false, warnings: [] },
-    options: kind === "long" ? { ...SIM_OPTIONS, deadlineMs: 25_000 } : SIM_OPTIONS,
+    signature: signatureOf(kind),
+    options: { ...SIM_OPTIONS, ...OPTIONS[kind] },
     schedules: schedulesOf(kind),
     hasHandler: NO_HANDLERS,
     registeredAt: 0,
   }));
+}
+
+function signatureOf(kind: string): Signature {
+  const plain = { resultCount: 0, isTyped: false, warnings: [] };
+  if (kind !== "lane" && kind !== "paced") return { ...plain, parameters: [] };
+  const account = { role: "argument", name: "account", shape: { type: "string" } } as const;
+  return { ...plain, parameters: [{ ...account, isOptional: false, isRest: false }] };
 }
 
 function schedulesOf(kind: string): readonly JobSchedule[] {

@@ -1,5 +1,6 @@
 import type { Instance } from "../../src/core/instance.ts";
 import type { Overlap } from "../../src/core/schedule.ts";
+import { LimitReplay } from "./invariants_limits.ts";
 import { isFinal, type JobState } from "../../src/core/state.ts";
 import type { StoreRecord } from "./recording_store.ts";
 
@@ -38,11 +39,13 @@ export class Replay {
   readonly #openBySchedule = new Map<string, Set<string>>();
   readonly #overlaps = new Map<string, Overlap>();
   readonly #waiting = new Set<Tracked>();
+  readonly #limits: LimitReplay;
   readonly #pauses = new Map<string | null, number>();
   #last = { rev: 0, t: -Infinity, op: 0 };
 
   constructor(report: Report, options: { readonly isClockSteady: boolean }) {
     this.#report = report;
+    this.#limits = new LimitReplay(report);
     this.#isClockSteady = options.isClockSteady;
   }
 
@@ -143,6 +146,7 @@ export class Replay {
     this.#waiting.delete(tracked);
     this.#checkOverlap(record, tracked);
     this.#checkPriority(record, tracked);
+    this.#limits.started(record, tracked);
     Object.assign(tracked, { state: "processing", fence, attempt, until, lastClaimRev: rev });
   }
 
@@ -162,6 +166,7 @@ export class Replay {
       if (priority >= claimed.as.priority || other.dueAt > record.t) continue;
       if (!record.kinds.includes(kind) || this.#isPaused(kind, record.t)) continue;
       if (this.#isHeld(other)) continue;
+      if (this.#limits.isBlocked(other.as, record)) continue;
       this.#report(
         "P2",
         `${claimed.as.id} (${claimed.as.priority}) before ${id} (${priority}) at ${record.rev}`,
@@ -211,6 +216,7 @@ export class Replay {
       this.#report("K1", `${id} scheduled again at ${rev}, canceled at ${tracked.cancelRev}`);
     }
     Object.assign(tracked, { state: "scheduled", dueAt: due });
+    this.#limits.ended(tracked);
     this.#waiting.add(tracked);
   }
 
@@ -278,6 +284,7 @@ export class Replay {
 
   #end(tracked: Tracked, state: JobState, { t, rev }: StoreRecord): void {
     Object.assign(tracked, { state, settledAt: t, finalRev: rev });
+    this.#limits.ended(tracked);
     this.#waiting.delete(tracked);
     const { id, uniqueKey, scheduleId } = tracked.as;
     if (uniqueKey !== null && this.#openByKey.get(uniqueKey) === id) {

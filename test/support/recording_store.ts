@@ -1,4 +1,5 @@
 import type { Instance } from "../../src/core/instance.ts";
+import type { JobLimits } from "../../src/core/limits.ts";
 import type { Overlap } from "../../src/core/schedule.ts";
 import { isFinal, type JobState } from "../../src/core/state.ts";
 import type {
@@ -39,6 +40,8 @@ export type StoreRecord =
       readonly until: number;
       /** What the node serves. */
       readonly kinds: readonly string[];
+      /** What holds its kinds back. */
+      readonly limits?: ReadonlyMap<string, JobLimits>;
     }
     | {
       readonly type: "renew";
@@ -127,14 +130,18 @@ export function recordStore(store: Store): RecordingStore {
       (request) => store.enqueue(request),
       (_request, results) =>
         results.filter(({ outcome }) => outcome === "accepted")
-          .flatMap(({ instance }) => acceptFacts(instance, "allow")),
+          .flatMap(({ instance, replaced }) => [
+            ...(replaced ? [cancelFact(replaced)] : []),
+            ...acceptFacts(instance, "allow"),
+          ]),
     ),
     claim: watch(
       (request: ClaimRequest) => store.claim(request),
-      ({ kinds, leaseMs }, claimed, at) =>
+      ({ kinds, limits, leaseMs }, claimed, at) =>
         claimed.map(({ id, fence, attempt, node }) => ({
           ...{ type: "claim", instance: id, fence, attempt, node: node!, until: at + leaseMs },
           kinds: [...kinds],
+          ...(limits && limits.kinds.size > 0 ? { limits: limits.kinds } : {}),
         })),
     ),
     renew: watch(
@@ -246,6 +253,10 @@ function settleFacts(
     const end = { ...endOf(instance!), fence } as Fact;
     return length > 0 ? [logFact(id, fence, length), end] : [end];
   });
+}
+
+function cancelFact({ id, state }: Instance): Fact {
+  return { type: "cancel", instance: id, state };
 }
 
 function logFact(instance: string, fence: number, count: number): Fact {
