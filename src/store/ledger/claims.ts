@@ -45,7 +45,7 @@ export function claim(
 
 /** Whether something waits past its deadline: nothing is claimed until {@link reap}, which is asked for, has ended it. */
 function hasPassedDeadlines(state: LedgerState, moment: Moment): boolean {
-  if (state.tables.pastDeadline(moment.wallMs, 1).length === 0) return false;
+  if (!state.deadlines.havePassed(moment.wallMs)) return false;
   state.hints.push({ type: "deadlines" });
   return true;
 }

@@ -12,6 +12,7 @@ import {
   type Row,
   stateIndex,
 } from "./row.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Queues } from "./queues.ts";
 import { Rates } from "./rates.ts";
 import type { Stretch, Tables } from "./tables.ts";
@@ -49,6 +50,7 @@ export class LedgerState {
   readonly leases = new Map<string, Lease>();
   readonly pauses = new Map<string | null, Pause>();
   readonly queues: Queues;
+  readonly deadlines: Deadlines;
   readonly rates: Rates;
   /** Slots in use. */
   readonly usage: Usage;
@@ -67,6 +69,7 @@ export class LedgerState {
     this.tables = tables;
     this.queues = new Queues(tables, (row, isBehind) => this.#move(row, isBehind));
     this.rates = new Rates(tables);
+    this.deadlines = new Deadlines(tables);
     const leases = this.leases;
     this.usage = new Usage(function* () {
       for (const { row } of leases.values()) yield row.instance;
@@ -90,6 +93,7 @@ export class LedgerState {
     this.queues.load(this.at);
     this.rates.clear();
     this.usage.clear();
+    this.deadlines.clear();
   }
 
   /** Write what was gathered and commit; the group's leases stand. */
@@ -123,6 +127,7 @@ export class LedgerState {
     this.isDirty = true;
     const row = this.queues.place(given);
     this.tables.insert(row);
+    this.deadlines.note(row);
     this.#count(row, 1);
     this.#hold(row, 1);
     if (row.isReady && !row.isBehind) this.noteReady(row.instance.kind, readyKeyOf(row));
@@ -145,6 +150,7 @@ export class LedgerState {
   #replace(before: Row, after: Row): void {
     this.isDirty = true;
     this.tables.update(before, after);
+    this.deadlines.note(after);
     if (
       before.instance.state !== after.instance.state || before.isReady !== after.isReady ||
       before.isBehind !== after.isBehind

@@ -1,0 +1,32 @@
+import type { Row } from "./row.ts";
+import type { Tables } from "./tables.ts";
+
+/** The first deadline of what waits, kept at hand so that a claim reads nothing for it. */
+export class Deadlines {
+  readonly #tables: Tables;
+  /** No waiting row has an earlier one; null when it is not known. */
+  #first: number | null = null;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  /** Read again at the next question. */
+  clear(): void {
+    this.#first = null;
+  }
+
+  /** A row was written. */
+  note({ isReady, instance: { deadlineAt } }: Row): void {
+    if (deadlineAt === null || isReady === null || this.#first === null) return;
+    this.#first = Math.min(this.#first, deadlineAt);
+  }
+
+  /** Whether something waits past its deadline at `wallMs`. */
+  havePassed(wallMs: number): boolean {
+    if (this.#first !== null && this.#first > wallMs) return false;
+    const [row] = this.#tables.pastDeadline(Number.MAX_SAFE_INTEGER, 1);
+    this.#first = row?.instance.deadlineAt ?? Infinity;
+    return this.#first <= wallMs;
+  }
+}
