@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ClaimLimits, UniqueRule } from "../../src/core/limits.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
@@ -54,7 +55,11 @@ test("recordStore() records fires, skips and what an opening takes back", async 
 });
 
 /** One random step of a client, a node or time. */
-function step(world: StoreWorld, next: () => number): Promise<unknown> {
+function step(
+  world: StoreWorld,
+  next: () => number,
+  choice: readonly ClaimLimits[],
+): Promise<unknown> {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)]!;
   const kinds = ["a", "b", "c"];
   const error = { name: "E", message: "" };
@@ -68,17 +73,27 @@ function step(world: StoreWorld, next: () => number): Promise<unknown> {
       { type: "release", dueAt },
     ]);
   const served = kinds.filter(() => next() < 0.7);
+  const addOne = () => {
+    const kind = pick(kinds);
+    return world.add({
+      kind,
+      queueKey: pick([kind, `${kind} x`, `${kind} y`]),
+      priority: Math.floor(next() * 3),
+      dueAt: world.wallMs + Math.floor(next() * 3_000) - 1_000,
+      uniqueKey: next() < 0.2 ? pick(["x", "y"]) : null,
+      unique: pick(UNIQUE),
+      ...(next() < 0.3 ? { waitingMax: 4 } : {}),
+      retryMax: 2,
+    }).catch(() => null);
+  };
   const actions = [
-    () =>
-      world.add({
-        kind: pick(kinds),
-        priority: Math.floor(next() * 3),
-        dueAt: world.wallMs + Math.floor(next() * 3_000) - 1_000,
-        uniqueKey: next() < 0.2 ? pick(["x", "y"]) : null,
-        retryMax: 2,
-      }).catch(() => null),
+    addOne,
     async () => {
-      const claimed = await world.claim(1 + Math.floor(next() * 4), served);
+      const request = { at: world.at, node: pick(["n1", "n2"]), kinds: new Set(served) };
+      const limit = 1 + Math.floor(next() * 4);
+      const limits = pick(choice);
+      const claim = { ...request, limits, limit, leaseMs: LEASE_MS };
+      const claimed = (await world.store.claim(claim)).value;
       for (const instance of claimed) {
         if (next() < 0.2) continue;
         const isRetry = instance.failures < 2;
@@ -111,12 +126,43 @@ function step(world: StoreWorld, next: () => number): Promise<unknown> {
   return actions[pick(weights)]!();
 }
 
+const UNIQUE: readonly UniqueRule[] = [
+  { forMs: null, onConflict: "refuse" },
+  { forMs: 2_000, onConflict: "keep" },
+  { forMs: null, onConflict: "replace" },
+];
+const BY = ["account"];
+const LIMITS: readonly ClaimLimits[] = [
+  { kinds: new Map(), pools: [] },
+  {
+    kinds: new Map([
+      ["a", { concurrency: [{ max: 1, by: BY, per: "cluster" }], rate: [] }],
+      ["b", { concurrency: [{ max: 2, by: [], per: "node" }], rate: [] }],
+    ]),
+    pools: [],
+  },
+  {
+    kinds: new Map([
+      ["a", { concurrency: [], rate: [{ max: 2, perMs: 3_000, by: BY }] }],
+      ["b", { concurrency: [], rate: [{ max: 3, perMs: 1_000, by: [] }] }],
+    ]),
+    pools: [],
+  },
+];
+
+/** Starts are counted by those who claim with a rate: all do, or none. */
+function limitsOf(seed: number): readonly ClaimLimits[] {
+  return seed % 2 === 0 ? LIMITS.slice(0, 2) : LIMITS.slice(2);
+}
+
 for (const type of ["memory", "sqlite"] as const) {
   for (let seed = 1; seed <= 10; seed++) {
     test(`${type} store keeps the invariants under random steps of seed ${seed}`, async () => {
       const [world, store] = await openWorld(type);
       const random = seededRandom(seed);
-      for (let count = 0; count < 400; count++) await step(world, () => random.next());
+      for (let count = 0; count < 400; count++) {
+        await step(world, () => random.next(), limitsOf(seed));
+      }
       const snapshot = await readPages((page) => store.list({}, page), 100);
       const logs = await readPages((page) => store.logs({}, page), 100);
       const { kinds } = await store.stats();
@@ -134,7 +180,7 @@ test("memory and SQLite do the same under the same random steps", async () => {
   for (const type of ["memory", "sqlite"] as const) {
     const [world, store] = await openWorld(type);
     const random = seededRandom(99);
-    for (let count = 0; count < 600; count++) await step(world, () => random.next());
+    for (let count = 0; count < 600; count++) await step(world, () => random.next(), LIMITS);
     const snapshot = await readPages((page) => store.list({}, page), 100);
     const history = await readPages((page) => store.history({}, page), 100);
     traces.push(JSON.stringify([store.records, snapshot, history], null, 1));

@@ -45,7 +45,10 @@ export class LimitReplay {
   /** The limits with more than `max` less one, and `over`, in use. */
   #reached(instance: Placed, limits: JobLimits, record: Claim, over: 0 | 1): readonly string[] {
     const reached: string[] = [];
+    // What waits in its kind's own queue has no key.
+    const isKeyed = instance.queueKey !== instance.kind;
     for (const { max, by, per } of limits.concurrency) {
+      if (by.length > 0 && !isKeyed) continue;
       let used = 0;
       for (const [{ as }, node] of this.#nodes) {
         const isSame = by.length > 0
@@ -56,6 +59,7 @@ export class LimitReplay {
       if (used >= max + over) reached.push(`slots: ${used} of ${max}`);
     }
     for (const { max, perMs, by } of limits.rate) {
+      if (by.length > 0 && !isKeyed) continue;
       const key = by.length > 0 ? queueOf(instance) : instance.kind;
       const used = (this.#starts.get(key) ?? []).filter((at) => at > record.t - perMs).length;
       if (used >= max + over) reached.push(`rate: ${used} of ${max} in ${perMs} ms`);
