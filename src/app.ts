@@ -155,6 +155,7 @@ function createManager(
     disabledKinds: new Set(
       problems.flatMap((problem) => problem.job === null ? [] : [problem.job]),
     ),
+    disabledBecause: new Map(problems.map(({ job, message }) => [job ?? "", message])),
   });
 }
 

@@ -126,6 +126,7 @@ export class Manager extends Operations implements Service {
       throw error;
     }
     disabledKinds.clear();
+    registry.explainDisabled(new Map());
     schedules.defaults = project.scheduleDefaults;
     scheduler.poke();
     dispatcher.poke();

@@ -55,6 +55,7 @@ export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerPar
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   const disabledKinds = new Set(options.disabledKinds);
+  registry.explainDisabled(options.disabledBecause ?? new Map());
   const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion, disabledKinds };
   const schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
   return {

@@ -11,6 +11,7 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
+  #problems: ReadonlyMap<string, string> = new Map();
   // Both are made when they are asked for: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
   #limits: ClaimLimits | null = null;
@@ -41,6 +42,11 @@ export class Registry {
   set(job: JobDefinition): void {
     this.#jobs.set(job.kind, job);
     this.#changed();
+  }
+
+  /** Say why kinds that are configured could not be loaded, in place of what was said before. */
+  explainDisabled(problems: ReadonlyMap<string, string>): void {
+    this.#problems = problems;
   }
 
   /** Put other jobs in the place of all but the system's own. Answers those that were there. */
@@ -90,6 +96,13 @@ export class Registry {
   get(kind: string): JobDefinition {
     const job = this.find(kind);
     if (job) return job;
+    const problem = this.#problems.get(kind);
+    if (problem !== undefined) {
+      throw new JobError("not_found", `Cannot find job "${kind}": it is disabled: ${problem}`, {
+        path: "kind",
+        hint: "See jobctl check, mend it, and restart the daemon or send it SIGHUP",
+      });
+    }
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));
     const near = nearest(kind, [...this.#jobs.keys()]);
     const listed = kinds.slice(0, LISTED_KINDS_MAX).join(", ");

@@ -125,7 +125,7 @@ export function createTokenAuthenticator(
     failures.add(problem);
     return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, {
       hint: "Send the token of the daemon's token file, or one of server.auth.tokens, " +
-        'as the header "authorization: Bearer TOKEN"',
+        'as the header "authorization: Bearer TOKEN"; jobctl: --token-file FILE or JOBCTL_TOKEN',
     });
   };
   return {

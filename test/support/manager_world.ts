@@ -281,6 +281,9 @@ export class ManagerWorld {
       scheduleDefaults: SPEC,
       jobs: options.jobs ?? [jobOf("work")],
       disabledKinds: new Set(options.disabledKinds ?? []),
+      disabledBecause: new Map(
+        (options.disabledKinds ?? []).map((kind) => [kind, `Cannot load ${kind}.ts: as asked`]),
+      ),
       pools: options.pools ?? {},
       keepsUnknown: options.keepsUnknown,
       tzVersion: options.tzVersion,
