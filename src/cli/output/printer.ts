@@ -48,12 +48,12 @@ export function formatJson(value: Plain, indent: number): string {
 export function createPrinter(io: CliIo, options: PrinterOptions): Printer {
   const { format, hasColor } = options;
   const isHuman = format === "table" || format === "wide";
-  const nowMs = io.clock.now().wallMs;
   const write = (text: string) => io.stdout.write(text);
   // Raw text goes to a pipe as it is and to a terminal only in visible form.
   const safe = (text: string) => io.isTerminal ? makeLinesVisible(text) : text;
 
   const table = <T>(view: View<T>, items: readonly T[]) => {
+    const { nowMs } = printer;
     const isWide = format === "wide";
     const columns = view.columns.filter((column) => isWide || !column.isWide);
     const rows = items.map((item) => columns.map((column) => column.cell(item, { nowMs, isWide })));
@@ -64,7 +64,10 @@ export function createPrinter(io: CliIo, options: PrinterOptions): Printer {
   const printer: Printer = {
     format,
     isHuman,
-    nowMs,
+    // Asked for when something is written: a run may have been waited for.
+    get nowMs() {
+      return io.clock.now().wallMs;
+    },
     paint: (text, style) => paint(text, style, hasColor),
     text: write,
     async note(text) {
