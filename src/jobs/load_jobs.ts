@@ -163,6 +163,15 @@ class Loader {
         const place = { file: at, line, column };
         this.#warnings.push({ place, path: `jobs.${kind}`, message, job: kind });
       }
+      if (job.hasHandler.retryDelay && job.options.retry.max === 0) {
+        this.#warnings.push({
+          place,
+          path: `jobs.${kind}`,
+          message: "its retryDelay is never asked: retry.max is 0",
+          hint: "Set retry to the number of retries that may follow",
+          job: kind,
+        });
+      }
     });
   }
 

@@ -21,6 +21,7 @@ export function instanceWhy(
     case "completed":
       return `It ran and completed after ${span(instance)}: began ${at(processedAt!)}, ${run}`;
     case "timedOut":
+      if (reason === "deadline") return deadlineWhy(instance, run);
       return `It ran and was stopped at its time limit, after ${span(instance)}: ${run}`;
     case "canceled": {
       const why = reason === "replaced" ? "a later tick replaced it" : "somebody canceled it";
@@ -31,10 +32,18 @@ export function instanceWhy(
     case "terminated": {
       const what = instance.error === null ? "" : `: ${instance.error.message.slice(0, 200)}`;
       if (attempt === 0) return `It never ran: ${reason ?? "terminated"}, due ${at(dueAt)}`;
+      if (reason === "discarded") return `It ran and gave itself up${what}; ${run}`;
       if (reason === "lost") return `It was lost with its worker or node too often: ${run}`;
       return `It ran and failed (${reason})${what}; ${run}`;
     }
   }
+}
+
+function deadlineWhy({ deadlineAt, attempt }: Instance, run: string): string {
+  const passed = `its deadline ${at(deadlineAt!)} left no time for it`;
+  return attempt === 0
+    ? `It never ran: ${passed}`
+    : `It did not complete, as ${passed}; last ${run}`;
 }
 
 function waitingWhy(

@@ -440,3 +440,18 @@ test("fault 55: modules that import each other's types in a circle load with the
   );
   assert.deepEqual(definitions, [["A"], ["B"]]);
 });
+
+test("loadJobs() warns of a retryDelay that nothing asks, and of none that is asked", async () => {
+  const source = (retry: string) => `export default { ${retry} run() {}, retryDelay: () => "1s" };`;
+  const { warnings } = await loadModules({
+    "never.ts": source(""),
+    "asked.ts": source("retry: 2,"),
+  });
+  assert.deepEqual(warnings.map(({ job, message, hint }) => [job, message, hint]), [
+    [
+      "never",
+      "its retryDelay is never asked: retry.max is 0",
+      "Set retry to the number of retries that may follow",
+    ],
+  ]);
+});
