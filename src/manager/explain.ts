@@ -109,7 +109,7 @@ class Explainer {
       found.sort((a, b) => a.tick - b.tick || (a.record.id < b.record.id ? -1 : 1));
       const reports: TickReport[] = [];
       for (const { record, tick } of found) reports.push(await this.#tick(record, tick));
-      return reports;
+      return withoutRepeats(reports);
     }
     const none = records.map((record) => this.#noTick(record, span.at));
     return none.sort((a, b) => distance(a) - distance(b)).slice(0, NEAREST_MAX);
@@ -262,6 +262,26 @@ function outcomeOf(instance: Instance): TickOutcome {
   if (instance.state === "processing") return "running";
   if (!isFinal(instance.state)) return "waiting";
   return instance.attempt === 0 ? "skipped" : "ran";
+}
+
+// Of many ticks that have no record for one reason, as before the schedule was made, the first tells it.
+function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
+  const known = new Map<string, number>();
+  const keyOf = ({ schedule, outcome, why }: TickReport) =>
+    outcome === "none" ? `${schedule?.id} ${why}` : null;
+  for (const report of reports) {
+    const key = keyOf(report);
+    if (key !== null) known.set(key, (known.get(key) ?? 0) + 1);
+  }
+  const told = new Set<string>();
+  return reports.flatMap((report) => {
+    const key = keyOf(report);
+    if (key === null) return [report];
+    if (told.has(key)) return [];
+    told.add(key);
+    const more = known.get(key)! - 1;
+    return [more === 0 ? report : { ...report, why: `${report.why}; and ${more} more alike` }];
+  });
 }
 
 function distance({ at, previousAt, nextAt }: TickReport): number {

@@ -123,7 +123,7 @@ test("jobctl backfill counts, makes each past tick once, and explain tells of it
         (await json(daemon, ["list", "instances", "--kind", "gone", "--state", "completed"]))
           .length === 3,
     );
-    const [report] = await json(daemon, ["explain", "gone", "--at", "2026-01-02"]);
+    const [report] = await json(daemon, ["explain", "gone", "--at", "2026-01-02T00:00:00Z"]);
     assert.equal(report.outcome, "ran");
     assert.match(report.why, /^By a backfill\. It ran and completed/);
   } finally {
@@ -160,6 +160,19 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
     assert.equal(ran.schedule_id, undefined);
     const unknown = await daemon.jobctl(["explain", "nothing-such"]);
     assert.equal(unknown.code, 4);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("jobctl explain KIND --at reads a bare time on the clock of the schedule's zone", async () => {
+  const toml = `[jobs.kolkata]\nrun = "true"\nschedule = "15 3 * * *"\ntimezone = "Asia/Kolkata"\n`;
+  const daemon = await startDaemon({ toml });
+  try {
+    await json(daemon, ["backfill", "kolkata", "--from", "-2d", "--yes"]);
+    const [report] = await json(daemon, ["explain", "kolkata", "--at", "03:15"]);
+    assert.match(report.rule, / 03:15:00 \+05:30$/);
+    assert.notEqual(report.outcome, "none");
   } finally {
     await daemon.stop({ force: true });
   }

@@ -302,3 +302,11 @@ test("fault 37: another time zone database moves the next run with a warning, an
     [...world.logged, ...other.logged].some((line) => line.includes("Another node has another")),
   );
 });
+
+test("explain() tells of many ticks before the schedule once", async () => {
+  const world = await worldOf({ cron: "* * * * * *" });
+  const at = world.clock.now().wallMs - 10 * MINUTE;
+  const reports = await explain(world, { at });
+  assert.equal(reports.length, 1);
+  assert.match(reports[0]!.why, /; and 59 more alike$/);
+});

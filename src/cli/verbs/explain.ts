@@ -1,5 +1,8 @@
 import { isJobError, JobError } from "../../core/errors.ts";
+import { instantOfWall } from "../../core/wall_time.ts";
+import { openZone } from "../../core/zone.ts";
 import { usageError } from "../args.ts";
+import { listSchedules } from "../lookup.ts";
 import { makeVisible } from "../output/safe_text.ts";
 import type { JobClient, RequestOf } from "../session.ts";
 import { parseTime } from "../time.ts";
@@ -9,6 +12,7 @@ import { timestampOf } from "../wire.ts";
 
 const LIMIT_MAX = 1_000;
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 
 /** A time stands for its minute, or for its second when it names one. */
 function spanOf(atMs: number): Pick<RequestOf<"explain">, "at" | "spanMs"> {
@@ -25,6 +29,29 @@ async function hasKind(client: JobClient, kind: string): Promise<boolean> {
     if (isJobError(error, "not_found")) return false;
     throw error;
   }
+}
+
+/** A time without an offset, as the clock on the wall shows it: not "-2h", "now" or "…Z". */
+const WALL = /^(today|tomorrow|yesterday|\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2})/i;
+const OFFSET = /(Z|[+-]\d{2}:?\d{2})$/i;
+
+// "02:30" of a schedule in another zone means the clock of that zone.
+async function inZoneOf(
+  client: JobClient,
+  kind: string,
+  time: { readonly text: string; readonly atMs: number; readonly nowMs: number },
+): Promise<number> {
+  const { atMs, nowMs } = time;
+  const text = time.text.trim();
+  if (!WALL.test(text) || OFFSET.test(text)) return atMs;
+  const zones = new Set<string>();
+  for await (const { timezone } of listSchedules(client, kind, null)) zones.add(timezone);
+  const [zone, other] = zones;
+  if (zone === undefined || other !== undefined) return atMs;
+  const wallMs = atMs - new Date(atMs).getTimezoneOffset() * MINUTE_MS;
+  const inZoneMs = instantOfWall(openZone(zone), wallMs / 1_000) * 1_000;
+  const isClock = /^\d{1,2}:/.test(text);
+  return isClock && inZoneMs > nowMs ? inZoneMs - DAY_MS : inZoneMs;
 }
 
 // A kind goes before a time and an id, which never look alike.
@@ -63,7 +90,8 @@ export const EXPLAIN: Verb = {
   }],
   options: {
     at: {
-      describe: 'With a kind: what of this time, "02:30", "yesterday 2:30", "2026-11-24T02:30"',
+      describe:
+        'With a kind: what of this time, on the clock of its zone: "02:30", "yesterday 2:30"',
     },
     limit: { describe: "With a kind: how many of its last ticks (default 5)" },
   },
@@ -86,9 +114,13 @@ export const EXPLAIN: Verb = {
         "Leave it out",
       );
     }
+    const nowMs = context.io.clock.now().wallMs;
+    const text = args.text("at") ?? "";
     const { reports } = await client.explain({
       ...subject,
-      ...(atMs === undefined ? {} : spanOf(atMs)),
+      ...(atMs === undefined
+        ? {}
+        : spanOf(await inZoneOf(client, subject.kind!, { text, atMs, nowMs }))),
       limit,
     });
     await context.printer.list(TICK_REPORT_VIEW, reports);
