@@ -193,6 +193,7 @@ export async function parseCommandLine(
   argv: readonly string[],
   columns: number,
 ): Promise<CommandLine> {
+  refuseReserved(argv);
   let choice: Choice | null = null;
   let output = "";
   const parser = createParser(columns, (chosen) => choice = chosen);
@@ -210,6 +211,19 @@ export async function parseCommandLine(
     return { type: "help", text: `${await parser.getHelp()}\n`, isAsked: false };
   }
   throw unknownVerb(String(word), [PROGRAM], VERBS);
+}
+
+// yargs looks options up in plain objects, where these are found without having been declared.
+function refuseReserved(argv: readonly string[]): void {
+  const end = argv.indexOf("--");
+  for (const word of end < 0 ? argv : argv.slice(0, end)) {
+    const name = /^--?([^=]+)/.exec(word)?.[1];
+    if (name === undefined || !(name in Object.prototype)) continue;
+    throw usageError(
+      `Cannot run "${PROGRAM}" with "${makeVisible(word.split("=", 1)[0]!)}": no such option`,
+      `A parameter of this name is given as --arg ${name}=VALUE`,
+    );
+  }
 }
 
 /** What a command line with a wish for help would run without it, when the verb explains that. */

@@ -4,7 +4,7 @@ import { isJobError } from "../core/errors.ts";
 import type { CommandSpec, ProcessSpec } from "../core/job.ts";
 import type { JobTable, Place } from "../core/job_table.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
-import { parseZonedTime } from "../core/wall_time.ts";
+import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/schedule_settings.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
@@ -60,7 +60,11 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const values = readFields(JOB_SCHEMA, fields, own);
   const command = readCommand(table, fields, values, own);
   checkRetry(fields, values, inherited, own);
-  const schedules = readSchedules(values, inherited, fields, own);
+  const scheduleTexts = values.schedule ?? [];
+  const scheduleSettings = readSettings(values);
+  const { timezone, scheduleDefaults: defaults } = inherited;
+  const schedules = specsOf(scheduleTexts, scheduleSettings, { timezone, defaults });
+  checkSpan(schedules, fields.get("ends_at"), own);
   const process = command === null ? readProcess(fields, values, own) : null;
   report.problems.push(...own.problems);
   report.warnings.push(...own.warnings);
@@ -74,6 +78,8 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     process,
     options: readOptions(values),
     schedules,
+    scheduleTexts,
+    scheduleSettings,
     arguments: values.args ?? [],
     isEnabled: values.enabled ?? true,
   };
@@ -233,37 +239,22 @@ function defined<T extends object>(table: T): T {
   return Object.fromEntries(entries) as T;
 }
 
-function readSchedules(
-  values: JobValues,
-  inherited: Inherited,
-  fields: ReadonlyMap<string, Field>,
-  report: Report,
-): ScheduleSpec[] {
-  const { scheduleDefaults } = inherited;
-  return (values.schedule ?? []).map((text) => {
-    const timezone = text.timezone ?? values.timezone ?? inherited.timezone;
-    const timeOf = (written: string | undefined) =>
-      written === undefined ? undefined : parseZonedTime(written, timezone);
-    const spec = {
-      cron: text.cron,
-      everyMs: text.everyMs,
-      timezone,
-      overlap: values.overlap ?? scheduleDefaults.overlap,
-      misfire: values.misfire ?? scheduleDefaults.misfire,
-      misfireWithinMs: values.misfire_within ?? scheduleDefaults.misfireWithinMs,
-      jitterMs: values.jitter ?? scheduleDefaults.jitterMs,
-      ...defined({
-        startsAt: timeOf(values.starts_at),
-        endsAt: timeOf(values.ends_at),
-        blackout: values.blackout,
-        maxRuns: values.max_runs,
-        queueMax: values.queue_max,
-      }),
-    };
-    const end = fields.get("ends_at");
-    if (end && (spec.startsAt ?? -Infinity) >= spec.endsAt!) {
-      report.value(end, "ends_at is not after starts_at, wanted it later");
-    }
-    return spec;
+function readSettings(values: JobValues): ScheduleSettings {
+  return defined({
+    timezone: values.timezone,
+    overlap: values.overlap,
+    misfire: values.misfire,
+    misfireWithinMs: values.misfire_within,
+    jitterMs: values.jitter,
+    startsAt: values.starts_at,
+    endsAt: values.ends_at,
+    blackout: values.blackout,
+    maxRuns: values.max_runs,
+    queueMax: values.queue_max,
   });
+}
+
+function checkSpan(specs: readonly ScheduleSpec[], end: Field | undefined, report: Report): void {
+  if (end === undefined || !specs.some(isEmptySpan)) return;
+  report.value(end, "ends_at is not after starts_at, wanted it later");
 }

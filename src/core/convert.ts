@@ -172,7 +172,7 @@ class Call {
       if (values.has(parameter)) {
         this.#fail(
           `Cannot give argument ${quoteValue(first)} to ${this.#job}: ` +
-            `it is a member of "${parameter.name}", which is given too`,
+            `it is a member of ${nameOf(parameter)}, which is given too`,
           first,
         );
       }
@@ -248,10 +248,29 @@ class Call {
     return requiredCount(this.#signature);
   }
 
+  /** What stands for an omitted argument: undefined, which is null once it was stored, so a type with null has its default now. */
+  #omitted(parameter: ArgumentParameter): unknown {
+    const { name, shape, defaultText } = parameter;
+    const { definitions } = this.#signature;
+    if (defaultText === undefined || !convertValue(shape, null, definitions).isOk) return undefined;
+    const literal = literalOf(defaultText);
+    if (literal !== null) {
+      const converted = convertValue(shape, literal.value, definitions);
+      if (converted.isOk) return converted.value;
+    }
+    this.#fail(
+      `Cannot call ${this.#job}: argument "${name}" is missing`,
+      name,
+      "Its default is known only when the job runs, so it must be given when a later argument is.",
+    );
+  }
+
   #one(parameter: ArgumentParameter, value: unknown, path: string): unknown {
     let shape = parameter.shape;
     if (parameter.isRest) shape = shape.type === "array" ? shape.element : { type: "unknown" };
-    if (value === undefined && isOptional(parameter) && !parameter.isRest) return undefined;
+    if (value === undefined && isOptional(parameter) && !parameter.isRest) {
+      return this.#omitted(parameter);
+    }
     const converted = convertValue(shape, value, this.#signature.definitions);
     const isMissing = value === undefined && shape.type === "unknown";
     if (converted.isOk && !isMissing) return converted.value;
@@ -270,6 +289,23 @@ class Call {
         (converted.path === "" ? undefined : `"${path}" is ${describeType(shape)}.`),
     );
   }
+}
+
+/** The value of a default that is written as a literal; null for any other. */
+function literalOf(source: string): { readonly value: unknown } | null {
+  if (source === "undefined") return { value: undefined };
+  const quoted = /^'([^'\\]*)'$/.exec(source);
+  if (quoted !== null) return { value: quoted[1] };
+  try {
+    return { value: JSON.parse(source) };
+  } catch {
+    return null;
+  }
+}
+
+// The name of a destructured parameter is ours: no caller knows it.
+function nameOf(parameter: ArgumentParameter): string {
+  return parameter.isPattern ? describeType(parameter.shape) : `"${parameter.name}"`;
 }
 
 function countOf(count: number): string {

@@ -81,7 +81,27 @@ export interface JobInput extends JobHandlers {
   /** Arguments of scheduled instances, by position or by name. */
   readonly args?: ArgumentInput;
   readonly overlap?: Overlap;
+  /** With overlap "queue": how many ticks of one schedule wait at most. */
+  readonly queueMax?: number;
   readonly misfire?: Misfire;
+  /** Ticks that are older than this are missed, whatever `misfire` says. */
+  readonly misfireWithin?: DurationInput;
+  /** Each run is later than its tick by up to this much. */
+  readonly jitter?: DurationInput;
+  /** No tick is before this time, such as "2026-12-24" or "2026-12-24T18:00:00Z". */
+  readonly startsAt?: string;
+  /** No tick is at or after this time. */
+  readonly endsAt?: string;
+  /** Windows in which ticks are skipped: "22:00-06:00", "sat-sun" or "2026-12-24/2026-12-27". */
+  readonly blackout?: string | readonly string[];
+  /** After so many runs each schedule of the job is finished. */
+  readonly maxRuns?: number;
+  /** How much of an attempt's output is kept, half from its beginning and half from its end. */
+  readonly output?: {
+    /** Bytes, or size text such as "1MiB". */
+    readonly maxSize?: number | string;
+    readonly maxLines?: number;
+  };
 }
 
 type Check = (value: unknown) => boolean;
@@ -90,6 +110,8 @@ const isText: Check = (value) => typeof value === "string";
 const isFunction: Check = (value) => typeof value === "function";
 const isWhole = (min: number): Check => (value) =>
   Number.isSafeInteger(value) && value as number >= min;
+const isWithin = (min: number, max: number): Check => (value) =>
+  isWhole(min)(value) && (value as number) <= max;
 const isDuration: Check = (value) =>
   typeof value === "string" || (typeof value === "number" && Number.isFinite(value) && value >= 0);
 const isOneOf = (words: readonly string[]): Check => (value) => words.includes(value as string);
@@ -113,6 +135,11 @@ type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
 
 const DURATION = ["milliseconds or duration text", isDuration] as const;
 const HANDLER = ["a function", isFunction] as const;
+const TEXTS = [
+  "text or a list of texts",
+  (value: unknown) => isText(value) || (Array.isArray(value) && value.every(isText)),
+] as const;
+const TIME = ['text such as "2026-12-24" or "2026-12-24T18:00:00Z"', isText] as const;
 
 const JOB_KEYS: Keys = {
   kind: ["text", isText],
@@ -133,10 +160,7 @@ const JOB_KEYS: Keys = {
   unique: [uniqueWanted(CODE_STYLE), isParsed((value) => parseUnique(value, CODE_STYLE))],
   pool: ["text that is not empty", (value) => isText(value) && value !== ""],
   waitingMax: ["a whole number of 1 or more", isWhole(1)],
-  schedule: [
-    "text or a list of texts",
-    (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
-  ],
+  schedule: TEXTS,
   timezone: ["text", isText],
   args: [
     "a list of values, or an object by parameter name",
@@ -146,7 +170,15 @@ const JOB_KEYS: Keys = {
     '"skip", "queue", "replace" or "allow"',
     isOneOf(["skip", "queue", "replace", "allow"]),
   ],
+  queueMax: ["a whole number from 1 to 1000", isWithin(1, 1_000)],
   misfire: ['"skip", "latest" or "all"', isOneOf(["skip", "latest", "all"])],
+  misfireWithin: DURATION,
+  jitter: DURATION,
+  startsAt: TIME,
+  endsAt: TIME,
+  blackout: TEXTS,
+  maxRuns: ["a whole number of 1 or more", isWithin(1, 2 ** 31 - 1)],
+  output: ["an object", isObject],
   onComplete: HANDLER,
   onTerminate: HANDLER,
   retryDelay: HANDLER,
@@ -167,6 +199,14 @@ const RETRY_KEYS: Keys = {
 };
 
 const KEEP_KEYS: Keys = { success: DURATION, failure: DURATION };
+
+const OUTPUT_KEYS: Keys = {
+  maxSize: [
+    'bytes or size text such as "1MiB"',
+    (value) => isText(value) || isWhole(0)(value),
+  ],
+  maxLines: ["a whole number from 10 to 1000000", isWithin(10, 1_000_000)],
+};
 
 /**
  * Check a job definition and return it, typed.
@@ -202,6 +242,7 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
   checkKeys(what, "", job, JOB_KEYS);
   if (isObject(job.retry)) checkKeys(what, "retry.", job.retry as typeof job, RETRY_KEYS);
   if (isObject(job.keep)) checkKeys(what, "keep.", job.keep as typeof job, KEEP_KEYS);
+  if (isObject(job.output)) checkKeys(what, "output.", job.output as typeof job, OUTPUT_KEYS);
 }
 
 function checkKeys(

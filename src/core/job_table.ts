@@ -1,5 +1,7 @@
 import type { ArgumentInput, CommandSpec, JobOptions, ProcessSpec } from "./job.ts";
 import type { ScheduleSpec } from "./schedule.ts";
+import type { ScheduleSettings } from "./schedule_settings.ts";
+import type { ScheduleText } from "./ticks.ts";
 
 /** Where a key stands in the files. Line and column start at 1. */
 export interface Place {
@@ -36,7 +38,12 @@ export interface JobTable {
     readonly retry?: Partial<JobOptions["retry"]>;
     readonly output?: Partial<JobOptions["output"]>;
   };
+  /** The schedules of a command: a module's own definition has a say in those of a module job. */
   readonly schedules: readonly ScheduleSpec[];
+  /** The same, as written. */
+  readonly scheduleTexts?: readonly ScheduleText[];
+  /** What the table itself sets for schedules, its own or its module's. */
+  readonly scheduleSettings?: ScheduleSettings;
   readonly arguments: ArgumentInput;
   readonly isEnabled: boolean;
 }

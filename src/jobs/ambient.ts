@@ -229,7 +229,23 @@ declare module "ts-job" {
     /** Arguments of scheduled instances. */
     readonly args?: ArgumentInput;
     readonly overlap?: "skip" | "queue" | "replace" | "allow";
+    /** With overlap "queue": how many ticks of one schedule wait at most. */
+    readonly queueMax?: number;
     readonly misfire?: "skip" | "latest" | "all";
+    /** Ticks that are older than this are missed, whatever \`misfire\` says. */
+    readonly misfireWithin?: number | string;
+    /** Each run is later than its tick by up to this much. */
+    readonly jitter?: number | string;
+    /** No tick is before this time, such as "2026-12-24" or "2026-12-24T18:00:00Z". */
+    readonly startsAt?: string;
+    /** No tick is at or after this time. */
+    readonly endsAt?: string;
+    /** Windows in which ticks are skipped: "22:00-06:00", "sat-sun" or "2026-12-24/2026-12-27". */
+    readonly blackout?: string | readonly string[];
+    /** After so many runs each schedule of the job is finished. */
+    readonly maxRuns?: number;
+    /** How much of an attempt's output is kept, half from its beginning and half from its end. */
+    readonly output?: { readonly maxSize?: number | string; readonly maxLines?: number };
     /** After success and before the outcome is recorded. */
     readonly onComplete?: (instance: Instance, results: readonly unknown[]) => unknown;
     /** After a failed attempt: null resolves the error, another error replaces it. */

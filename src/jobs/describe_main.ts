@@ -1,6 +1,8 @@
 import { encodeError, encodeJson } from "../core/encode.ts";
-import { JobError } from "../core/errors.ts";
+import { JobError, toJobError } from "../core/errors.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import { applySetup, type ProcessSetup, unreadable } from "../platform/process_setup.ts";
+import { explainBrokenModule } from "./broken_module.ts";
 import { handlersOf, hasHandlerOf } from "./function_job.ts";
 import { importDefault } from "./import_job.ts";
 import { explainMissingModule } from "./missing_module.ts";
@@ -13,6 +15,10 @@ export interface DescribeRequest {
   /** The kind of a job that names none: the file's. */
   readonly fileKind: string;
   readonly version: string;
+  /** Variables besides those of the process. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Null for the directory that the process was started in. */
+  readonly cwd: string | null;
 }
 
 /** A job as its module defines it. */
@@ -54,8 +60,12 @@ export function describeMain(): Promise<void> {
   const answer = (message: DescribeAnswer) => {
     send(encodeJson(message, { bytesMax: 4 * PAYLOAD_BYTES_MAX, what: "the description" }));
   };
+  const refusal = setUp();
+  const surroundings = new CurrentSurroundings();
   process.on("message", (message) => {
     const request = JSON.parse(String(message)) as DescribeRequest;
+    if (refusal !== null) return answer({ type: "failed", path: request.path, error: refusal });
+    surroundings.take(request);
     void describeModule(request).then(answer);
   });
   // A module may have left timers and sockets behind.
@@ -64,8 +74,47 @@ export function describeMain(): Promise<void> {
   return new Promise(() => {});
 }
 
+/** Become the user whom argv names. @returns why that cannot be, else null */
+function setUp(): DescribeError | null {
+  const text = process.argv.at(-1);
+  if (!text?.startsWith("{")) return null;
+  try {
+    applySetup(JSON.parse(text) as ProcessSetup);
+    return null;
+  } catch (thrown) {
+    return { message: toJobError(thrown, "Cannot set up").message };
+  }
+}
+
+/** Variables and directory of the module that is being described. */
+class CurrentSurroundings {
+  readonly #cwd = process.cwd();
+  #changed: Readonly<Record<string, string | undefined>> = {};
+
+  take({ env, cwd }: DescribeRequest): void {
+    for (const [name, value] of Object.entries(this.#changed)) setVariable(name, value);
+    this.#changed = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
+    for (const [name, value] of Object.entries(env)) setVariable(name, value);
+    try {
+      process.chdir(cwd ?? this.#cwd);
+    } catch {
+      // An attempt tells what is wrong with it; it may be there by then.
+    }
+  }
+}
+
+function setVariable(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name];
+  else process.env[name] = value;
+}
+
 async function describeModule(request: DescribeRequest): Promise<DescribeAnswer> {
   const { path } = request;
+  const denied = unreadable(path);
+  if (denied !== null) {
+    const message = denied.message.replace(`Cannot load ${path}: `, "");
+    return { type: "failed", path, error: { message, hint: denied.hint } };
+  }
   try {
     const exported = await importDefault(path, request.version);
     return { type: "jobs", path, jobs: readEntries(exported, request.fileKind).map(descriptorOf) };
@@ -90,8 +139,8 @@ function descriptorOf({ kind, input }: ModuleEntry): JobDescriptor {
 
 function describeThrown(thrown: unknown, path: string): DescribeError {
   if (thrown instanceof JobError) return { message: thrown.message, hint: thrown.hint };
-  const missing = explainMissingModule(thrown);
-  if (missing !== null) return missing;
+  const known = explainMissingModule(thrown) ?? explainBrokenModule(thrown);
+  if (known !== null) return known;
   const { name, message, stack } = encodeError(thrown);
   const place = placeIn(stack ?? "", path);
   return { message: `Loading it throws ${name}: ${message}`, ...place };

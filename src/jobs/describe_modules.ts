@@ -1,11 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Clock } from "../platform/clock.ts";
+import type { Account } from "../platform/accounts.ts";
+import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
 import type {
   DescribeAnswer,
   DescribeError,
   DescribeRequest,
   JobDescriptor,
 } from "./describe_main.ts";
+import type { Surroundings } from "./describe_surroundings.ts";
+import { minimalEnvironment } from "./minimal_environment.ts";
+
+/** A module to describe. */
+export type ModuleRequest = Omit<DescribeRequest, "env" | "cwd"> & {
+  readonly surroundings: Surroundings;
+};
 
 /** How modules are imported outside this process. */
 export interface DescribeOptions {
@@ -38,26 +47,45 @@ type Event =
  * @returns one description for each request, in order
  */
 export async function describeModules(
-  requests: readonly DescribeRequest[],
+  requests: readonly ModuleRequest[],
   options: DescribeOptions,
 ): Promise<readonly ModuleDescription[]> {
-  const descriptions: ModuleDescription[] = [];
-  while (descriptions.length < requests.length) {
-    const describer = new Describer(options);
+  const descriptions = new Map<ModuleRequest, ModuleDescription>();
+  for (const group of Map.groupBy(requests, accountKey).values()) {
+    await describeGroup(group, options, descriptions);
+  }
+  return requests.map((request) => descriptions.get(request)!);
+}
+
+function accountKey({ surroundings }: ModuleRequest): string {
+  const { uid, gid } = surroundings.account;
+  return uid === undefined ? "" : `${uid} ${gid}`;
+}
+
+/** Describe modules whose code runs under one account. */
+async function describeGroup(
+  requests: readonly ModuleRequest[],
+  options: DescribeOptions,
+  descriptions: Map<ModuleRequest, ModuleDescription>,
+): Promise<void> {
+  const waiting = [...requests];
+  while (waiting.length > 0) {
+    const describer = new Describer(options, waiting[0]!.surroundings.account);
     try {
       const problem = await describer.start();
       if (problem !== null) {
-        const rest = requests.slice(descriptions.length);
-        descriptions.push(...rest.map(() => ({ error: { message: problem } })));
+        for (const request of waiting.splice(0)) {
+          descriptions.set(request, { error: { message: problem } });
+        }
       }
-      while (describer.isAlive && descriptions.length < requests.length) {
-        descriptions.push(await describer.describe(requests[descriptions.length]!));
+      while (describer.isAlive && waiting.length > 0) {
+        const request = waiting.shift()!;
+        descriptions.set(request, await describer.describe(request));
       }
     } finally {
       describer.kill();
     }
   }
-  return descriptions;
 }
 
 /** One child process that imports modules. */
@@ -69,13 +97,24 @@ class Describer {
   #wake: (() => void) | null = null;
   #stderr = "";
 
-  constructor(options: DescribeOptions) {
+  constructor(options: DescribeOptions, account: Account) {
     this.#options = options;
+    const { name, home, uid, gid } = account;
+    const isOther = uid !== undefined && gid !== undefined;
+    const canSwitch = canSwitchUser();
+    const setup: ProcessSetup = isOther && canSwitch ? { account: { name, home, uid, gid } } : {};
     const [program, ...args] = options.command;
-    this.#child = spawn(program!, args, {
+    this.#child = spawn(program!, isOther ? [...args, JSON.stringify(setup)] : args, {
       // A group of its own, so that what a module starts can be killed with it.
       detached: true,
-      env: { ...process.env, NO_COLOR: "1" },
+      env: {
+        ...minimalEnvironment(account),
+        // Its own once it has its user: as root the runtime would keep files of its own there.
+        ...(isOther && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
+        NO_COLOR: "1",
+      },
+      // Under Deno nothing but the start itself can change the user.
+      ...(isOther && !canSwitch ? { uid, gid } : {}),
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#child.stderr?.on("data", (chunk) => {
@@ -97,8 +136,10 @@ class Describer {
     return `Cannot start the process that loads modules: ${this.#reasonOf(event, START_LIMIT_MS)}`;
   }
 
-  async describe(request: DescribeRequest): Promise<ModuleDescription> {
-    this.#child.send(JSON.stringify(request), () => {});
+  async describe({ surroundings, ...request }: ModuleRequest): Promise<ModuleDescription> {
+    const { env, cwd } = surroundings;
+    const message: DescribeRequest = { ...request, env, cwd };
+    this.#child.send(JSON.stringify(message), () => {});
     const { limitMs } = this.#options;
     const isAnswer = (answer: DescribeAnswer) =>
       answer.type !== "ready" && answer.path === request.path;

@@ -2,6 +2,7 @@ import { pathToFileURL } from "node:url";
 import { JobError } from "../core/errors.ts";
 import type { JobFunction, JobHandlers } from "../core/job.ts";
 import { runtimeName } from "../platform/process.ts";
+import { explainBrokenModule } from "./broken_module.ts";
 import { handlersOf } from "./function_job.ts";
 import { explainMissingModule } from "./missing_module.ts";
 import { readEntries } from "./module_entries.ts";
@@ -20,6 +21,8 @@ export async function importJob(
 ): Promise<{ run: JobFunction; handlers: JobHandlers }> {
   const exported = await importDefault(path, version).catch((thrown: unknown) => {
     const missing = explainMissingModule(thrown);
+    const broken = explainBrokenModule(thrown);
+    if (broken !== null) throw new JobError("invalid_argument", broken.message, { cause: thrown });
     if (missing === null) throw thrown;
     throw new JobError("not_found", missing.message, { hint: missing.hint, cause: thrown });
   });

@@ -18,6 +18,7 @@ import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
 import { resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
+import { surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { processProblem } from "./process_spec.ts";
 import { parseParams, readSignature } from "./read_signature.ts";
@@ -93,7 +94,14 @@ class Loader {
     const { files, problems } = findModules(this.#request.modules);
     this.#problems.push(...problems);
     const parsed = files.filter((file) => this.#isParsed(file));
-    const descriptions = await describeModules(parsed, {
+    const tables = this.#request.tables;
+    const requests = parsed.map((file) => ({
+      path: file.path,
+      fileKind: file.fileKind,
+      version: file.version,
+      surroundings: surroundingsOf(file, tables),
+    }));
+    const descriptions = await describeModules(requests, {
       command: this.#request.describeCommand ?? [...selfCommand(), HIDDEN_COMMANDS.describe],
       clock: this.#request.clock ?? systemClock,
       limitMs: this.#request.importLimitMs ?? IMPORT_LIMIT_MS,
@@ -202,10 +210,11 @@ class Loader {
     const signature = input.params === undefined || read.isTyped
       ? read
       : { ...read, ...parseParams(input.params) };
-    const hasOwn = table !== undefined && table.schedules.length > 0;
-    const specs = hasOwn
-      ? table.schedules
-      : resolveSchedules(input, { kind, timezone, defaults: scheduleDefaults, now });
+    const specs = resolveSchedules(
+      input,
+      { kind, timezone, defaults: scheduleDefaults, now },
+      { texts: table?.scheduleTexts ?? [], settings: table?.scheduleSettings ?? {} },
+    );
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
     checkArguments(kind, signature, args, specs.length > 0, table);
     const options = withTable(resolveOptions(input, this.#request.defaults), table);

@@ -48,6 +48,11 @@ export function readEntries(exported: unknown, fileKind: string): readonly Modul
 
 function entryOf(item: unknown, fileKind: string): ModuleEntry {
   if (typeof item === "function") {
+    if (isClass(item)) {
+      throw new JobError("invalid_argument", "Cannot use the default export: it is a class", {
+        hint: "Export a function that makes what it needs of it, or an object such as { run: … }",
+      });
+    }
     return { kind: fileKind, input: { run: item as JobInput["run"] } };
   }
   if (item === undefined) {
@@ -65,4 +70,9 @@ function entryOf(item: unknown, fileKind: string): ModuleEntry {
   }
   checkJobInput(item);
   return { kind: item.kind ?? fileKind, input: item };
+}
+
+/** A class cannot be called; the text of a function begins with "class" for no other. */
+function isClass(item: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(item));
 }

@@ -6,12 +6,14 @@ import { dirname, resolve } from "node:path";
 export interface ModuleFiles {
   /** First 16 hex digits of a hash over all files: of one without relative imports, its own. */
   readonly version: string;
-  /** The same of each file, by absolute path: the module's own first. */
+  /** The same of each file, by absolute path: the module's own first. One that an import looks for in vain is {@link MISSING}. */
   readonly hashes: ReadonlyMap<string, string>;
-  /** By which a change of each file is seen without reading it. */
-  readonly stamps: ReadonlyMap<string, string>;
+  /** By which a change of each file is seen without reading it; null where there is none. */
+  readonly stamps: ReadonlyMap<string, string | null>;
 }
 
+/** In place of the hash of a file that is not there: a worker that loaded it before must not serve the module. */
+const MISSING = "missing";
 /** Most files of one module that are looked at; a bundled module has one. */
 const FILES_MAX = 200;
 /** Largest file whose content is hashed; a larger one counts by its time and size. */
@@ -28,11 +30,18 @@ const RELATIVE = /\b(?:from|import|require)\s*\(?\s*["'](\.{1,2}\/[^"'\n]{1,1000
  */
 export function readModuleFiles(path: string): ModuleFiles {
   const hashes = new Map<string, string>();
-  const stamps = new Map<string, string>();
+  const stamps = new Map<string, string | null>();
   const waiting = [path];
-  while (waiting.length > 0 && hashes.size < FILES_MAX) {
+  let missingCount = 0;
+  const noteMissing = (wanted: string) => {
+    if (hashes.has(wanted)) return;
+    hashes.set(wanted, MISSING);
+    stamps.set(wanted, null);
+  };
+  for (let read = 0; waiting.length > 0 && read < FILES_MAX;) {
     const file = waiting.shift()!;
     if (hashes.has(file)) continue;
+    read++;
     const stamp = stampOf(file);
     if (stamp === null && file === path) readFileSync(path);
     if (stamp === null) continue;
@@ -40,8 +49,10 @@ export function readModuleFiles(path: string): ModuleFiles {
     stamps.set(file, stamp);
     hashes.set(file, hashOf(source));
     for (const [, specifier] of source.matchAll(RELATIVE)) {
-      const found = resolveImport(dirname(file), specifier!);
-      if (found !== null) waiting.push(found);
+      const paths = candidatesOf(dirname(file), specifier!);
+      const found = paths.find((path) => stampOf(path) !== null);
+      if (found !== undefined) waiting.push(found);
+      else if (missingCount++ < FILES_MAX) { for (const path of paths) noteMissing(path); }
     }
   }
   const own = hashes.get(path)!;
@@ -60,12 +71,12 @@ function readSource(file: string, stamp: string): string {
   return size > BYTES_MAX ? stamp : readFileSync(file, "utf8");
 }
 
-function resolveImport(directory: string, specifier: string): string | null {
+/** The files that an import may mean, in the order in which they are tried. */
+function candidatesOf(directory: string, specifier: string): readonly string[] {
   const base = resolve(directory, specifier.replace(/[?#].*$/, ""));
   // "./x.js" may stand for x.ts.
   const others = /\.m?js$/.test(base) ? [base.replace(/js$/, "ts")] : [];
-  const paths = [...EXTENSIONS.map((extension) => base + extension), ...others];
-  return paths.find((path) => stampOf(path) !== null) ?? null;
+  return [...EXTENSIONS.map((extension) => base + extension), ...others];
 }
 
 function hashOf(text: string): string {

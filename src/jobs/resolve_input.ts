@@ -1,10 +1,22 @@
+import { parseBlackout } from "../core/blackout.ts";
 import type { DurationInput, JobInput } from "../core/define.ts";
 import { parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { CODE_STYLE, parseConcurrency, parseRate, parseUnique } from "../core/limit_inputs.ts";
-import type { JobHandlers, JobOptions, RetryPolicy } from "../core/job.ts";
-import { type ScheduleDefaults, SCHEDULES_MAX, type ScheduleSpec } from "../core/schedule.ts";
-import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
+import type { JobHandlers, JobOptions, OutputLimits, RetryPolicy } from "../core/job.ts";
+import { SCHEDULES_MAX, type ScheduleSpec } from "../core/schedule.ts";
+import {
+  type InheritedSchedule,
+  isEmptySpan,
+  mergeSettings,
+  type ScheduleSettings,
+  specsOf,
+} from "../core/schedule_settings.ts";
+import { parseSize } from "../core/size.ts";
+import { nextTickOf, parseScheduleText, type ScheduleText } from "../core/ticks.ts";
+
+/** Least of an attempt's output that can be kept, in bytes. */
+const OUTPUT_BYTES_MIN = 1_000;
 
 /** A definition without what cannot leave the process that imported it. */
 export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
@@ -29,9 +41,31 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
     keepSuccessMs: durationOf("keep.success", keep.success) ?? base.keepSuccessMs,
     keepFailureMs: durationOf("keep.failure", keep.failure) ?? base.keepFailureMs,
     isolation: input.isolation ?? base.isolation,
-    output: base.output,
+    output: resolveOutput(input.output, base.output),
     ...resolveLimits(input, base),
   };
+}
+
+function resolveOutput(input: JobInput["output"], base: OutputLimits): OutputLimits {
+  const { maxSize, maxLines } = input ?? {};
+  return {
+    bytesMax: maxSize === undefined ? base.bytesMax : sizeOf("output.maxSize", maxSize),
+    linesMax: maxLines ?? base.linesMax,
+  };
+}
+
+function sizeOf(path: string, value: number | string): number {
+  try {
+    const bytes = typeof value === "number" ? value : parseSize(value);
+    if (bytes >= OUTPUT_BYTES_MIN) return bytes;
+  } catch (cause) {
+    throw withPath(path, cause);
+  }
+  throw new JobError(
+    "invalid_argument",
+    `Cannot keep ${JSON.stringify(value)} of output: wanted ${OUTPUT_BYTES_MIN} bytes or more`,
+    { path },
+  );
 }
 
 function resolveLimits(input: PlainInput, base: JobOptions) {
@@ -86,20 +120,43 @@ function withPath(path: string, cause: unknown): JobError {
   return new JobError(code, message, { hint, path, cause });
 }
 
+/** What a job's table says of its schedules; it comes before what the definition says. */
+export interface TableSchedules {
+  readonly texts: readonly ScheduleText[];
+  readonly settings: ScheduleSettings;
+}
+
 /**
- * The schedules of a definition.
+ * The schedules of a definition, with what its table says over it.
  *
- * @throws JobError `invalid_argument` with the path `schedule` for an expression or zone that cannot be read
+ * @throws JobError `invalid_argument` with the path of what cannot be read
  */
 export function resolveSchedules(
   input: PlainInput,
-  inherited: {
-    readonly kind: string;
-    readonly timezone: string;
-    readonly defaults: ScheduleDefaults;
-    readonly now: number;
-  },
+  inherited: InheritedSchedule & { readonly kind: string; readonly now: number },
+  table: TableSchedules = { texts: [], settings: {} },
 ): ScheduleSpec[] {
+  const settings = mergeSettings(settingsOf(input), table.settings);
+  const texts = table.texts.length > 0 ? table.texts : readTexts(input, inherited.kind);
+  return specsOf(texts, settings, inherited).map((spec) => {
+    if (isEmptySpan(spec)) {
+      throw new JobError(
+        "invalid_argument",
+        `Cannot use "endsAt" ${JSON.stringify(settings.endsAt)}: it is not after "startsAt"`,
+        { path: "endsAt" },
+      );
+    }
+    try {
+      // An unknown zone or an impossible date shows only when a tick is sought.
+      nextTickOf(spec, inherited.now, inherited.now);
+    } catch (cause) {
+      throw withPath("schedule", cause);
+    }
+    return spec;
+  });
+}
+
+function readTexts(input: PlainInput, kind: string): readonly ScheduleText[] {
   const texts = typeof input.schedule === "string" ? [input.schedule] : input.schedule ?? [];
   if (texts.length > SCHEDULES_MAX) {
     throw new JobError(
@@ -110,21 +167,30 @@ export function resolveSchedules(
   }
   return texts.map((text) => {
     try {
-      const parsed = parseScheduleText(text, { seed: inherited.kind });
-      const spec = {
-        cron: parsed.cron,
-        everyMs: parsed.everyMs,
-        timezone: parsed.timezone ?? input.timezone ?? inherited.timezone,
-        overlap: input.overlap ?? inherited.defaults.overlap,
-        misfire: input.misfire ?? inherited.defaults.misfire,
-        misfireWithinMs: inherited.defaults.misfireWithinMs,
-        jitterMs: inherited.defaults.jitterMs,
-      };
-      // An unknown zone or an impossible date shows only when a tick is sought.
-      nextTickOf(spec, inherited.now, inherited.now);
-      return spec;
+      return parseScheduleText(text, { seed: kind });
     } catch (cause) {
       throw withPath("schedule", cause);
     }
   });
+}
+
+function settingsOf(input: PlainInput): ScheduleSettings {
+  const blackout = typeof input.blackout === "string" ? [input.blackout] : input.blackout;
+  try {
+    for (const window of blackout ?? []) parseBlackout(window);
+  } catch (cause) {
+    throw withPath("blackout", cause);
+  }
+  return {
+    timezone: input.timezone,
+    overlap: input.overlap,
+    misfire: input.misfire,
+    misfireWithinMs: durationOf("misfireWithin", input.misfireWithin),
+    jitterMs: durationOf("jitter", input.jitter),
+    startsAt: input.startsAt,
+    endsAt: input.endsAt,
+    blackout,
+    maxRuns: input.maxRuns,
+    queueMax: input.queueMax,
+  };
 }

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import type { JobDefinition, ProcessSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "../platform/accounts.ts";
+import { minimalEnvironment } from "../jobs/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../platform/process.ts";
+import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
 import { MARKER_VARIABLE } from "./descendants.ts";
-import { canSwitchUser, type WorkerSetup } from "./worker_setup.ts";
 
 /** What a worker process is started with. */
 export interface WorkerLaunch {
@@ -20,9 +21,6 @@ export type WorkerEnvironment =
   | "minimal"
   /** That of this process. */
   | "own";
-
-const KEPT =
-  /^(?:PATH|TZ|TMPDIR|LANG|LANGUAGE|LC_\w+|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|DENO_DIR)$/;
 
 const keys = new WeakMap<JobDefinition, string>();
 
@@ -97,7 +95,7 @@ function setupOf(
     readonly isModule: boolean;
     readonly canSwitch: boolean;
   },
-): WorkerSetup {
+): ProcessSetup {
   const { account, isModule, canSwitch } = context;
   const { name, uid, gid, home } = account;
   const isSwitched = uid !== undefined && gid !== undefined && canSwitch;
@@ -124,15 +122,10 @@ function baseEnvironment(
   account: Account,
   user: string | null,
 ): Record<string, string> {
+  if (kind === "minimal") return minimalEnvironment(account);
   const own = Object.entries(process.env).filter((entry): entry is [string, string] =>
     entry[1] !== undefined
   );
   const identity = { HOME: account.home, LOGNAME: account.name, USER: account.name };
-  if (kind === "own") return { ...Object.fromEntries(own), ...(user === null ? {} : identity) };
-  return {
-    PATH: "/usr/bin:/bin",
-    ...Object.fromEntries(own.filter(([name]) => KEPT.test(name))),
-    ...identity,
-    SHELL: "/bin/sh",
-  };
+  return { ...Object.fromEntries(own), ...(user === null ? {} : identity) };
 }

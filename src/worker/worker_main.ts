@@ -4,7 +4,7 @@ import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import { startGuard } from "./guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "./protocol.ts";
 import { WorkerOutput } from "./worker_output.ts";
-import { applySetup, type WorkerSetup } from "./worker_setup.ts";
+import { applySetup, type ProcessSetup } from "../platform/process_setup.ts";
 import { WorkerSession } from "./worker_session.ts";
 
 /**
@@ -59,7 +59,7 @@ export async function workerMain(): Promise<void> {
 }
 
 /** What follows the hidden subcommand in argv. */
-function readSetup(): WorkerSetup {
+function readSetup(): ProcessSetup {
   const text = process.argv[process.argv.lastIndexOf(HIDDEN_COMMANDS.worker) + 1];
-  return text?.startsWith("{") ? JSON.parse(text) as WorkerSetup : {};
+  return text?.startsWith("{") ? JSON.parse(text) as ProcessSetup : {};
 }

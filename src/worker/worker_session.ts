@@ -10,7 +10,7 @@ import { FamilySweeper, MARKER_VARIABLE } from "./descendants.ts";
 import type { WorkerOutput } from "./worker_output.ts";
 import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
-import { unreadable } from "./worker_setup.ts";
+import { unreadable } from "../platform/process_setup.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 

@@ -193,6 +193,19 @@ for (const { argv, message, hint } of REFUSED) {
   });
 }
 
+for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
+  test(`runCli() refuses --${name}, which every object of JavaScript has`, async () => {
+    for (const argv of [["list", "jobs", `--${name}`], ["schedule", "x", `--${name}=1`]]) {
+      const run = await cli(argv);
+      assert.equal(run.code, 2);
+      assert.ok(run.stderr.startsWith(`jobctl: Cannot run "jobctl" with "--${name}": no such`));
+      assert.deepEqual(run.calls, []);
+    }
+    const given = await cli(["schedule", "x", "--", `--${name}`], { answers });
+    assert.deepEqual(given.calls[0]!.request.arguments, [`--${name}`]);
+  });
+}
+
 test("runCli() prints its help on stderr and exits 2 when it is told nothing", async () => {
   const run = await cli([]);
   assert.equal(run.code, 2);

@@ -321,6 +321,26 @@ test("convertArguments() leaves the default to the function when an argument is 
   assert.deepEqual(convertArguments(nullable, [null]), [null]);
 });
 
+test("convertArguments() fills in a literal default where the stored null would be an argument", () => {
+  const withDefault = (defaultText: string) =>
+    signature(
+      argument("x", union(NUMBER, NULL), { isOptional: true, defaultText }),
+      argument("y", NUMBER, optional),
+    );
+  assert.deepEqual(convertArguments(withDefault("5"), { y: 2 }), [5, 2]);
+  assert.deepEqual(convertArguments(withDefault("5"), [null, 2]), [null, 2]);
+  assert.deepEqual(convertArguments(withDefault("null"), { y: 2 }), [null, 2]);
+  assert.deepEqual(convertArguments(withDefault("5"), []), []);
+  const text = signature(
+    argument("x", UNKNOWN, { isOptional: true, defaultText: "'eu'" }),
+    argument("y", NUMBER, optional),
+  );
+  assert.deepEqual(convertArguments(text, { y: 2 }), ["eu", 2]);
+  const error = errorOf(() => convertArguments(withDefault("compute()"), { y: 2 }));
+  assert.equal(error.path, "x");
+  assert.match(error.hint!, /known only when the job runs/);
+});
+
 test("convertArguments() refuses null for a required argument", () => {
   errorOf(() => convertArguments(sum, [null, 1]));
 });

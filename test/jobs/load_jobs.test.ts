@@ -228,7 +228,8 @@ test("loadJobs() prefers the table to the module and the module to the defaults"
     tables: [jobTable("a", {
       description: "From the table.",
       options: { timeoutMs: 200, retry: { max: 5 } },
-      schedules: [DAILY],
+      scheduleTexts: [{ cron: DAILY.cron, everyMs: null, timezone: null }],
+      scheduleSettings: { timezone: "UTC", maxRuns: 3 },
       arguments: { x: "7" },
     })],
   });
@@ -238,7 +239,8 @@ test("loadJobs() prefers the table to the module and the module to the defaults"
   assert.equal(a?.options.priority, 1);
   assert.equal(a?.options.timeoutMs, 200);
   assert.deepEqual(a?.options.retry, { ...OPTIONS.retry, max: 5, jitter: 0 });
-  assert.deepEqual(a?.schedules, [{ spec: DAILY, arguments: { x: "7" } }]);
+  const spec = { ...DAILY, overlap: "allow" as const, maxRuns: 3 };
+  assert.deepEqual(a?.schedules, [{ spec, arguments: { x: "7" } }]);
   assert.equal(b?.schedules[0]?.spec.everyMs, 900_000);
   assert.deepEqual(b?.schedules[0]?.arguments, { x: "5" });
 });

@@ -2,8 +2,8 @@ import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 
-/** What a worker makes of itself before it takes job code; absent keeps what it was begun with. */
-export interface WorkerSetup {
+/** What a process makes of itself before it takes job code; absent keeps what it was begun with. */
+export interface ProcessSetup {
   readonly nice?: number;
   readonly umask?: number;
   /** With the user's name, by which its groups are found. */
@@ -29,7 +29,7 @@ export function canSwitchUser(): boolean {
  *
  * @throws JobError that tells what could not be had
  */
-export function applySetup({ nice, umask, account, cwd }: WorkerSetup): void {
+export function applySetup({ nice, umask, account, cwd }: ProcessSetup): void {
   // The priority is that of this thread and what it begins: the guard keeps its own.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (umask !== undefined) process.umask(umask);

@@ -1,0 +1,47 @@
+import { existsSync } from "node:fs";
+import type { ProcessSpec } from "../core/job.ts";
+import type { JobTable } from "../core/job_table.ts";
+import { type Account, resolveAccount } from "../platform/accounts.ts";
+import type { ModuleFile } from "./find_modules.ts";
+
+/** Where a module is imported to be described: as its jobs run, so that it finds what it finds there. */
+export interface Surroundings {
+  readonly account: Account;
+  readonly env: Readonly<Record<string, string>>;
+  /** Null for the daemon's own directory. */
+  readonly cwd: string | null;
+}
+
+/**
+ * What surrounds a module by the tables of its jobs: that of the file's name first. Which jobs it defines is not known before it
+ * is imported, so others are those whose kind stands quoted in its source.
+ */
+export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
+  const specs: ProcessSpec[] = [];
+  for (const { kind, process, isEnabled } of tables) {
+    if (!process || !isEnabled) continue;
+    if (kind === file.fileKind) specs.unshift(process);
+    else if (isQuoted(kind, file.source)) specs.push(process);
+  }
+  const [first] = specs;
+  const account = accountOf(specs.find(({ user, group }) => user !== null || group !== null));
+  const ownHome = account.uid === undefined ? null : existsSync(account.home) ? account.home : "/";
+  return {
+    account,
+    env: Object.assign({}, ...specs.toReversed().map(({ env }) => env)),
+    cwd: first?.cwd ?? ownHome,
+  };
+}
+
+function isQuoted(kind: string, source: string): boolean {
+  return ['"', "'", "`"].some((quote) => source.includes(`${quote}${kind}${quote}`));
+}
+
+// A job whose user cannot be had is refused for that, whatever its module says.
+function accountOf(spec: ProcessSpec | undefined): Account {
+  try {
+    return resolveAccount(spec?.user ?? null, spec?.group ?? null);
+  } catch {
+    return resolveAccount(null, null);
+  }
+}

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { ProcessSpec } from "../../src/core/job.ts";
+import { runtimeName } from "../../src/platform/process.ts";
+import { jobTable, loadModules } from "../support/job_modules.ts";
+
+const SPEC: ProcessSpec = {
+  cwd: null,
+  env: {},
+  secrets: [],
+  user: null,
+  group: null,
+  umask: null,
+};
+
+test("loadJobs() imports a module with the variables of its table and no others of the daemon", async () => {
+  process.env.TS_JOB_TEST_SECRET = "of the daemon";
+  try {
+    const source = `
+      if (process.env.KEY !== "mine") throw new Error("no KEY");
+      if (process.env.TS_JOB_TEST_SECRET !== undefined) throw new Error("sees the daemon's");
+      export default () => {};`;
+    const without = `
+      if (process.env.KEY !== undefined) throw new Error("sees another's KEY");
+      export default () => {};`;
+    const spec = { ...SPEC, env: { KEY: "mine" } };
+    const { jobs, problems } = await loadModules({
+      "a.ts": source,
+      "b.ts": without,
+      "c.ts": source.replace("() => {}", '{ kind: "other", run() {} }'),
+    }, {
+      tables: [jobTable("a", { process: spec }), jobTable("other", { process: spec })],
+    });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(Object.keys(jobs), ["a", "b", "other"]);
+  } finally {
+    delete process.env.TS_JOB_TEST_SECRET;
+  }
+});
+
+const needsRoot = process.getuid?.() === 0 ? false : "only root may become another user";
+
+test("loadJobs() imports a module as the user of its job", { skip: needsRoot }, async () => {
+  const directory = mkdtempSync("/tmp/ts-job-test-users-");
+  try {
+    chmodSync(directory, 0o755);
+    const source = `if (process.getuid() === 0) throw new Error("root");\nexport default () => {};`;
+    writeFileSync(join(directory, "open.ts"), source, { mode: 0o644 });
+    writeFileSync(join(directory, "closed.ts"), source, { mode: 0o600 });
+    const spec = { ...SPEC, user: "nobody" };
+    const { jobs, problems } = await loadModules({}, {
+      modules: [directory],
+      tables: [jobTable("open", { process: spec }), jobTable("closed", { process: spec })],
+    });
+    assert.deepEqual(Object.keys(jobs), ["open"]);
+    assert.deepEqual(problems.map(({ job }) => job), ["closed"]);
+    assert.match(problems[0]!.message, /closed\.ts: EACCES as user \d+$/);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("loadJobs() refuses a class and names the file that cannot be parsed", async () => {
+  const { problems, directory } = await loadModules({
+    "klass.ts": "export default class Mailer { run() {} }",
+    "broken.ts": "import { x } from './_broken.ts';\nexport default () => x;",
+    "_broken.ts": "export const y = 1;\nexport const x = (",
+  });
+  const told = Object.fromEntries(problems.map((problem) => [problem.job, problem]));
+  assert.match(told.klass!.message, /it is a class$/);
+  assert.match(told.broken!.message, /_broken\.ts/);
+  if (runtimeName() === "bun") {
+    assert.equal(told.broken!.place?.file, join(directory, "_broken.ts"));
+    assert.equal(told.broken!.place?.line, 2);
+  }
+});
