@@ -153,16 +153,15 @@ export function scheduleText(): Reader<ScheduleText> {
   };
 }
 
-/** A point in time, as text: without an offset it is meant in a zone that is known later. */
-export function time(): Reader<string> {
-  const wanted = 'a date, or a date and a time, such as "2026-12-24" or "2026-12-24T18:00:00Z"';
+/** A text that `parse` takes; kept as it was written. */
+function checkedText(wanted: string, parse: (text: string) => unknown): Reader<string> {
   return {
     wanted,
     read(field, report) {
       const { value } = field;
       if (typeof value !== "string") return report.mismatch(field, wanted);
       try {
-        parseZonedTime(value, "UTC");
+        parse(value);
         return value;
       } catch (error) {
         if (!isJobError(error)) throw error;
@@ -172,24 +171,17 @@ export function time(): Reader<string> {
   };
 }
 
+/** A point in time, as text: without an offset it is meant in a zone that is known later. */
+export function time(): Reader<string> {
+  const wanted = 'a date, or a date and a time, such as "2026-12-24" or "2026-12-24T18:00:00Z"';
+  return checkedText(wanted, (text) => parseZonedTime(text, "UTC"));
+}
+
 /** A window in which nothing is to run. */
 export function blackout(): Reader<string> {
   const wanted =
     'a window such as "22:00-06:00", "sat-sun", "mon-fri 08:00-18:00" or "2026-12-24/2026-12-27"';
-  return {
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value !== "string") return report.mismatch(field, wanted);
-      try {
-        parseBlackout(value);
-        return value;
-      } catch (error) {
-        if (!isJobError(error)) throw error;
-        return report.mismatch(field, wanted);
-      }
-    },
-  };
+  return checkedText(wanted, parseBlackout);
 }
 
 /** An octal file mode mask as text. */

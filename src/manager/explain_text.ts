@@ -64,7 +64,9 @@ function waitingWhy(
       ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
       : `It waits until ${at(dueAt)}`;
   }
-  return `It waits since ${at(dueAt)} for a free worker, or for a node that has its job`;
+  return `It waits since ${
+    at(dueAt)
+  } for a free worker within the limits of its job, or for a node that has it`;
 }
 
 /** Why a tick did not become an instance, in one sentence. */
