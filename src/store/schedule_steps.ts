@@ -28,7 +28,7 @@ export interface Advance {
 export interface Backfill {
   readonly scheduleId: string;
   /**
-   * Oldest first, each with `scheduleId` and `scheduledFor`. A tick that has a run already is left out. Each is held until
+   * Oldest first, each with `scheduleId` and `scheduledFor`. A tick that has a run already is left out, and one whose unique key is held. Each is held until
    * those before it are final, unless the overlap is "allow".
    */
   readonly fires: readonly NewInstance[];

@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import { claimCases } from "./claim_cases.ts";
+import { combinedCases } from "./combined_cases.ts";
 import { enqueueCases } from "./enqueue_cases.ts";
 import { limitCases } from "./limit_cases.ts";
 import { openCases } from "./open_cases.ts";
@@ -41,6 +42,7 @@ export function exerciseStore(
     ...readCases,
     ...retentionCases,
     ...valueCases,
+    ...combinedCases,
   };
   const skipped = new Map(options.skip?.map((one) => [one.test, one.reason]));
   for (const [title, run] of Object.entries(cases)) {

@@ -56,7 +56,10 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "no tick key",
     tells: ["C2"],
-    tables: (tables) => override(tables, { hasTick: () => false }),
+    tables: (tables) =>
+      override(tables, {
+        ticks: (id, stretch) => stretch.limit === 1 ? [] : tables.ticks(id, stretch),
+      }),
     store: advancingAlways,
   },
   {

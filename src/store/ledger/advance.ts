@@ -1,10 +1,11 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
-import type { Overlap, ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { Overlap, ScheduleRecord } from "../../core/schedule.ts";
 import { skipReason } from "../../core/tick_decision.ts";
 import { type Advance, type AdvanceResult, BATCH_MAX, type NewInstance } from "../store.ts";
 import { checkBatch, checkNewInstance, checkTime } from "./checks.ts";
 import { cancelRow } from "./cancel.ts";
+import { addFate, fateOf } from "./fates.ts";
 import { insertHeld, insertInstance, roomFor } from "./enqueue.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
@@ -56,7 +57,9 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
     return { ...result, status: "conflict" };
   }
   state.isDirty = true;
-  for (const fate of request.fates) addFate(state, { ...fate, scheduleId, at: moment.at });
+  for (const fate of request.fates) {
+    addFate(state, record, { ...fate, scheduleId, at: moment.at });
+  }
   let after = record;
   for (const fire of request.fires) {
     const holder = fire.uniqueKey === null ? null : keyHolder(state, moment, fire.uniqueKey);
@@ -93,11 +96,11 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   const { scheduleId, overlap } = request;
   const tick = fire.scheduledFor!;
   // A tick that has its fate keeps it, whatever became of the cursor.
-  if (state.tables.hasTick(scheduleId, tick)) return after;
+  if (fateOf(state, scheduleId, tick)) return after;
   const reason = whyNot(state, moment, step);
   const fate = { scheduleId, from: tick, to: tick, count: 1, at: moment.at };
   if (reason !== null) {
-    addFate(state, { ...fate, fate: "skipped", reason, instanceId: null });
+    state.tables.addTick({ ...fate, fate: "skipped", reason, instanceId: null });
     result.skipped.push(tick);
     const skipNext = (after.skipNext ?? 0) - 1;
     return reason === "skip requested" && skipNext >= 0 ? { ...after, skipNext } : after;
@@ -108,7 +111,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   }
   if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
   const instance = insertTick(state, moment, fire, overlap);
-  addFate(state, { ...fate, fate: "fired", reason: null, instanceId: instance.id });
+  state.tables.addTick({ ...fate, fate: "fired", reason: null, instanceId: instance.id });
   result.accepted.push(instance);
   return { ...after, runs: (after.runs ?? 0) + 1, lastRunAt: tick };
 }
@@ -157,8 +160,4 @@ function replaceOpen(state: LedgerState, moment: Moment, scheduleId: string): re
 
 function canReplace(fire: NewInstance, { kind, state }: Instance): boolean {
   return fire.unique?.onConflict === "replace" && kind === fire.kind && state === "scheduled";
-}
-
-function addFate(state: LedgerState, fate: TickFate): void {
-  if (!state.tables.hasTick(fate.scheduleId, fate.from)) state.tables.addTick(fate);
 }

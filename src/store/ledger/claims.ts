@@ -54,7 +54,7 @@ function hasPassedDeadlines(state: LedgerState, moment: Moment): boolean {
 function openQueues(state: LedgerState, moment: Moment, request: ClaimRequest, gate: Gate): void {
   const { queues } = state;
   const stampOf = (kind: string) => gate.stampOf(kind);
-  const isLetGo = queues.noteLimits(gate.limits, request.kinds, stampOf);
+  const isLetGo = queues.noteLimits(request, stampOf);
   const isReleased = queues.release(moment.wallMs, PROMOTE_MAX);
   if (isLetGo || isReleased) state.isDirty = true;
 }

@@ -17,8 +17,8 @@ export class Deadlines {
   }
 
   /** A row was written. */
-  note({ isReady, instance: { deadlineAt } }: Row): void {
-    if (deadlineAt === null || isReady === null || this.#first === null) return;
+  note({ instance: { state, deadlineAt } }: Row): void {
+    if (deadlineAt === null || state !== "scheduled" || this.#first === null) return;
     this.#first = Math.min(this.#first, deadlineAt);
   }
 

@@ -47,7 +47,7 @@ export function claimableAt(
   if (block) return block.opensAt ?? Infinity;
   const run = new QueueRun(state, gate, kind);
   if (run.peek()) return wallMs;
-  return Math.min(run.opensAt, state.tables.firstHold(kind) ?? Infinity);
+  return Math.min(run.opensAt, state.queues.opensAt(kind, gate.stampOf(kind), wallMs));
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ClaimLimits } from "../../core/limits.ts";
+import type { ClaimRequest } from "../store.ts";
 import { compareReady, isKeyed, readyKeyOf, type Row } from "./row.ts";
 import type { Hold, PromotedRow, QueueName, Tables } from "./tables.ts";
 
@@ -15,7 +15,10 @@ export class Queues {
   /** When the first hold ends; null: not known. */
   #firstHoldAt: number | null = null;
   #lastWallMs = -Infinity;
-  #seen = new WeakSet<ClaimLimits>();
+  /** By which limits the holds of a kind are, as text; a missing kind is not known. */
+  readonly #stamps = new Map<string, string>();
+  /** Who claimed last. */
+  #last: Pick<ClaimRequest, "kinds" | "limits"> | null = null;
 
   /** @param move writes that a ready row stands behind its queue's first, or no longer does */
   constructor(tables: Tables, move: (row: Row, isBehind: boolean) => void) {
@@ -27,7 +30,8 @@ export class Queues {
   load(wallMs: number): void {
     this.#firstHoldAt = null;
     this.#lastWallMs = wallMs;
-    this.#seen = new WeakSet();
+    this.#stamps.clear();
+    this.#last = null;
   }
 
   /** A row about to be written, placed in its queue. */
@@ -73,13 +77,21 @@ export class Queues {
     const offered = this.#tables.firstOfQueue(hold, false);
     if (offered) this.#move(offered, true);
     this.#tables.saveHold(hold);
+    this.#stamps.set(hold.kind, hold.stamp);
     this.#firstHoldAt = null;
+  }
+
+  /** When a claim by limits of this stamp would let go what is held of a kind; Infinity when nothing is held. */
+  opensAt(kind: string, stamp: string, wallMs: number): number {
+    const firstAt = this.#tables.firstHold(kind);
+    if (firstAt === null) return Infinity;
+    const isLetGo = this.#stamps.get(kind) !== stamp || this.#isSetBack(wallMs);
+    return isLetGo ? wallMs : firstAt;
   }
 
   /** End the holds whose time has come; answers whether there were any. */
   release(wallMs: number, limit: number): boolean {
-    // A clock that was set back must not make a hold longer than its span.
-    const isSetBack = wallMs < this.#lastWallMs - SET_BACK_MS;
+    const isSetBack = this.#isSetBack(wallMs);
     this.#lastWallMs = isSetBack ? wallMs : Math.max(this.#lastWallMs, wallMs);
     let hasChanged = isSetBack && this.#endHolds(null, null);
     this.#firstHoldAt ??= this.#tables.firstHold(null) ?? Infinity;
@@ -95,18 +107,25 @@ export class Queues {
 
   /** A node claims by these limits: what others hold back is let go. Answers whether anything was. */
   noteLimits(
-    limits: ClaimLimits,
-    kinds: ReadonlySet<string>,
+    { kinds, limits }: Pick<ClaimRequest, "kinds" | "limits">,
     stampOf: (kind: string) => string,
   ): boolean {
-    if (this.#seen.has(limits)) return false;
-    this.#seen.add(limits);
+    if (this.#last?.kinds === kinds && this.#last.limits === limits) return false;
+    this.#last = { kinds, ...(limits ? { limits } : {}) };
     let hasChanged = false;
     for (const kind of kinds) {
+      const stamp = stampOf(kind);
+      if (this.#stamps.get(kind) === stamp) continue;
+      this.#stamps.set(kind, stamp);
       if (this.#tables.firstHold(kind) === null) continue;
-      if (this.#endHolds(kind, stampOf(kind))) hasChanged = true;
+      if (this.#endHolds(kind, stamp)) hasChanged = true;
     }
     return hasChanged;
+  }
+
+  // A clock that was set back must not make a hold longer than its span.
+  #isSetBack(wallMs: number): boolean {
+    return wallMs < this.#lastWallMs - SET_BACK_MS;
   }
 
   #endHolds(kind: string | null, stamp: string | null): boolean {

@@ -13,13 +13,16 @@ export function redrive(
   request: { readonly instances: readonly NewInstance[]; readonly isForced: boolean },
 ): readonly RedriveResult[] {
   checkBatch(request.instances.length, "redrive");
+  const ids = new Set<string>();
   for (const input of request.instances) {
     checkNewInstance(input);
     if (input.retryOf === null) {
       throw refused(input.id, "it does not say which instance it repeats");
     }
     if (input.uniqueKey !== null) throw refused(input.id, "it has a unique key");
-    if (state.tables.get(input.id)) throw refused(input.id, "its id is taken");
+    const isTaken = ids.has(input.id) || state.tables.get(input.id);
+    if (isTaken) throw refused(input.id, "its id is taken");
+    ids.add(input.id);
   }
   return request.instances.map((input) => redriveOne(state, moment, input, request.isForced));
 }

@@ -60,6 +60,11 @@ export function finishAttempt(
 
 /** A slot is free: tell those whose limits held back what waits for it. */
 function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
-  if (!state.usage.has(kind) || state.counts.get(kind)!.ready === 0) return;
-  state.hints.push({ type: "instances", dueAt: moment.wallMs });
+  if (!state.usage.has(kind)) return;
+  // In a pool it is of use to other kinds.
+  for (const limited of state.usage.kinds()) {
+    if (!state.counts.get(limited)?.ready) continue;
+    state.hints.push({ type: "instances", dueAt: moment.wallMs });
+    return;
+  }
 }

@@ -144,7 +144,7 @@ export interface Tables {
   removeLogs(places: readonly number[]): number;
 
   expired(wallMs: number, limit: number): readonly Row[];
-  /** Waiting rows with `deadlineAt` ≤ `wallMs`, earliest first. */
+  /** Waiting rows, held ones too, with `deadlineAt` ≤ `wallMs`, earliest first. */
   pastDeadline(wallMs: number, limit: number): readonly Row[];
 
   getSchedule(id: string): ScheduleRecord | null;
@@ -169,7 +169,6 @@ export interface Tables {
   /** How many held instances each schedule has. */
   readHeld(): Map<string, number>;
 
-  hasTick(scheduleId: string, from: number): boolean;
   removeTick(scheduleId: string, from: number): void;
   addTick(fate: TickFate): void;
   /** Fates with `from` in [from, to]. */

@@ -54,6 +54,11 @@ export class Usage {
     return this.#kinds.has(kind);
   }
 
+  /** The kinds that somebody asked for. */
+  kinds(): Iterable<string> {
+    return this.#kinds.keys();
+  }
+
   /** A claim began or ended. */
   change(instance: Instance, by: 1 | -1): void {
     this.#kinds.get(instance.kind)?.change(instance, by);

@@ -202,8 +202,10 @@ export class MemoryRows {
       this.#laterByKind.add(kind, [dueAt, 0, row.seq]);
     }
     if (row.expireAt !== null) this.#expiring.add([row.expireAt, 0, row.seq]);
-    const { deadlineAt } = row.instance;
-    if (row.isReady !== null && deadlineAt !== null) this.#deadlines.add([deadlineAt, 0, row.seq]);
+    const { state, deadlineAt } = row.instance;
+    if (state === "scheduled" && deadlineAt !== null) {
+      this.#deadlines.add([deadlineAt, 0, row.seq]);
+    }
   }
 
   #leave(row: Row): void {
@@ -218,8 +220,8 @@ export class MemoryRows {
       this.#laterByKind.delete(kind, [dueAt, 0, row.seq]);
     }
     if (row.expireAt !== null) this.#expiring.delete([row.expireAt, 0, row.seq]);
-    const { deadlineAt } = row.instance;
-    if (row.isReady !== null && deadlineAt !== null) {
+    const { state, deadlineAt } = row.instance;
+    if (state === "scheduled" && deadlineAt !== null) {
       this.#deadlines.delete([deadlineAt, 0, row.seq]);
     }
   }

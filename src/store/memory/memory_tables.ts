@@ -286,10 +286,6 @@ export class MemoryTables implements Tables {
     if (ticks?.fates.delete(from)) ticks.times.delete([from, 0, 0]);
   }
 
-  hasTick(scheduleId: string, from: number): boolean {
-    return this.#ticks.get(scheduleId)?.fates.has(from) ?? false;
-  }
-
   addTick(fate: TickFate): void {
     let ticks = this.#ticks.get(fate.scheduleId);
     if (!ticks) {

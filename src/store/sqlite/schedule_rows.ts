@@ -70,12 +70,6 @@ export function removeTick(statements: Statements, scheduleId: string, from: num
   statements.run("DELETE FROM tick WHERE schedule_id = ? AND from_at = ?", scheduleId, from);
 }
 
-/** Whether the tick has a fate. */
-export function hasTick(statements: Statements, scheduleId: string, from: number): boolean {
-  const sql = "SELECT 1 FROM tick WHERE schedule_id = ? AND from_at = ?";
-  return statements.get(sql, scheduleId, from) !== undefined;
-}
-
 /** Write the fate of a tick, or of a range of them. */
 export function addTick(statements: Statements, fate: TickFate): void {
   const { scheduleId, from, to, count, reason, instanceId, at } = fate;

@@ -84,7 +84,7 @@ CREATE INDEX instance_queue ON instance (kind, queue_key, ready, priority, due_a
 CREATE INDEX instance_later ON instance (due_at) WHERE ready = 0;
 CREATE INDEX instance_later_kind ON instance (kind, due_at) WHERE ready = 0;
 CREATE INDEX instance_expire ON instance (expire_at) WHERE expire_at IS NOT NULL;
-CREATE INDEX instance_deadline ON instance (deadline_at) WHERE deadline_at IS NOT NULL AND ready IS NOT NULL;
+CREATE INDEX instance_deadline ON instance (deadline_at) WHERE deadline_at IS NOT NULL AND state = 1;
 CREATE INDEX instance_unique_key ON instance (unique_key) WHERE unique_key IS NOT NULL;
 CREATE UNIQUE INDEX instance_open_key ON instance (unique_key) WHERE unique_key IS NOT NULL AND state < 3;
 CREATE INDEX instance_schedule ON instance (schedule_id) WHERE schedule_id IS NOT NULL;

@@ -271,7 +271,7 @@ export class SqliteTables implements Tables {
   pastDeadline(wallMs: number, limit: number): readonly Row[] {
     return this.#rows(
       `SELECT * FROM instance INDEXED BY instance_deadline
-       WHERE deadline_at IS NOT NULL AND ready IS NOT NULL AND deadline_at <= ?
+       WHERE deadline_at IS NOT NULL AND state = 1 AND deadline_at <= ?
        ORDER BY deadline_at LIMIT ?`,
       wallMs,
       limit,
@@ -312,10 +312,6 @@ export class SqliteTables implements Tables {
 
   removeTick(scheduleId: string, from: number): void {
     schedules.removeTick(this.#statements, scheduleId, from);
-  }
-
-  hasTick(scheduleId: string, from: number): boolean {
-    return schedules.hasTick(this.#statements, scheduleId, from);
   }
 
   addTick(fate: TickFate): void {
