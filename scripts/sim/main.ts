@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { PLANTS } from "../../test/sim/plants.ts";
 import { findPlant, runWorld } from "../../test/sim/world.ts";
+import { runModel } from "./run_model.ts";
 
 const { values } = parseArgs({
   options: {
@@ -12,9 +13,15 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     /** Put in each planted bug and say which seed finds it. */
     plants: { type: "boolean", default: false },
+    /** Random requests on the store alone, compared with the model of its interface. */
+    model: { type: "boolean", default: false },
   },
 });
 const { store } = values;
+const seeds = values.seed
+  ? [Number(values.seed)]
+  : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
+if (values.model) process.exit(await runModel(store, seeds) ? 0 : 1);
 if (store !== "memory" && store !== "sqlite") {
   console.error(`No store "${store}": memory or sqlite`);
   process.exit(2);
@@ -22,9 +29,6 @@ if (store !== "memory" && store !== "sqlite") {
 process.exitCode = (values.plants ? await findPlants() : await runSeeds(store)) ? 0 : 1;
 
 async function runSeeds(store: "memory" | "sqlite"): Promise<boolean> {
-  const seeds = values.seed
-    ? [Number(values.seed)]
-    : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
   const started = performance.now();
   let failed = 0;
   for (const seed of seeds) {

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Instant } from "../../src/platform/clock.ts";
+import { seededRandom } from "../../src/platform/random.ts";
+import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import type { Store } from "../../src/store/store.ts";
+import { applyStep, byId } from "./apply_step.ts";
+import { START, TurnDrawer } from "./draw_turns.ts";
+import type { Turn } from "./model_turns.ts";
+import { StoreModel } from "./store_model.ts";
+import { WatchedStore } from "./watched_store.ts";
+
+/** What a trail runs on. */
+export const MODELLED_STORES = ["memory", "memory in groups", "sqlite", "sqlite file"] as const;
+export type ModelledStore = typeof MODELLED_STORES[number];
+
+/** A trail that a store answers otherwise than the model. */
+export interface Mismatch {
+  readonly seed: number;
+  readonly store: ModelledStore;
+  readonly message: string;
+  /** As short as leaving turns and requests out makes it. */
+  readonly turns: readonly Turn[];
+}
+
+// Everything that is asked before the next promise is a turn's.
+const defer = (callback: () => void) => queueMicrotask(callback);
+
+/** A store under test that can be closed and opened again. */
+interface Fixture {
+  open(): Store;
+  end(): void;
+}
+
+function fixtureOf(type: ModelledStore): Fixture {
+  if (type === "memory" || type === "memory in groups") {
+    const store = new MemoryStore(type === "memory" ? {} : { defer });
+    return { open: () => store, end: () => {} };
+  }
+  if (type === "sqlite") {
+    const store = new SqliteStore({ path: ":memory:", defer });
+    return { open: () => store, end: () => {} };
+  }
+  const folder = mkdtempSync(join(tmpdir(), "store-model-"));
+  return {
+    open: () => new SqliteStore({ path: join(folder, "jobs.db"), defer }),
+    end: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+/** Whether a closed store still has what it held. */
+function canReopen(type: ModelledStore): boolean {
+  return type !== "sqlite";
+}
+
+/**
+ * Draw a trail by a seed, run it on a store and on the model; null when they agree in everything, else the shortest trail
+ * found on which they do not.
+ */
+export async function findMismatch(
+  seed: number,
+  store: ModelledStore,
+  turnCount: number,
+): Promise<Mismatch | null> {
+  const turns: Turn[] = [];
+  let drawer: TurnDrawer | null = null;
+  const message = await runTrail(store, (model) => {
+    drawer ??= new TurnDrawer(seededRandom(seed), model);
+    if (turns.length === turnCount) return null;
+    const turn = drawer.draw();
+    turns.push(turn);
+    return turn;
+  });
+  if (message === null) return null;
+  const shorter = await shrink(store, turns);
+  return { seed, store, message: await replay(store, shorter) ?? message, turns: shorter };
+}
+
+/** Run a trail again; the first difference, or null. */
+export async function replay(
+  store: ModelledStore,
+  turns: readonly Turn[],
+): Promise<string | null> {
+  let index = 0;
+  return await runTrail(store, () => turns[index++] ?? null);
+}
+
+async function runTrail(
+  type: ModelledStore,
+  next: (model: StoreModel) => Turn | null,
+): Promise<string | null> {
+  const fixture = fixtureOf(type);
+  const model = new StoreModel();
+  let now: Instant = { wallMs: START, monotonicMs: 1_000 };
+  let store = new WatchedStore(fixture.open());
+  await store.open(now);
+  model.run(now, () => model.recover());
+  let turn: Turn | null = null;
+  let step = -1;
+  try {
+    for (turn = next(model); turn; turn = next(model)) {
+      step += 1;
+      const { afterMs, backMs, steps } = turn;
+      now = {
+        wallMs: now.wallMs + afterMs - backMs,
+        monotonicMs: now.monotonicMs + afterMs,
+      };
+      if (steps[0]?.type === "reopen") {
+        // A clock behind what is stored opens with that: what was answered and not stored is not known to it.
+        if (!canReopen(type) || now.wallMs < model.at) continue;
+        await store.close();
+        store = new WatchedStore(fixture.open());
+        const recovered = await store.open(now);
+        const expected = model.run(now, () => model.recover());
+        assert.deepEqual(byId(recovered), byId(expected), "what an opening takes back");
+      } else {
+        await Promise.all(steps.map((one) => applyStep(store, model, now, one)));
+      }
+      model.setClock(now);
+      await store.check(model, now);
+    }
+    return null;
+  } catch (error) {
+    const what = error instanceof Error ? error.stack : String(error);
+    return `turn ${step} ${JSON.stringify(turn)}: ${what}`;
+  } finally {
+    await store.close().catch(() => {});
+    fixture.end();
+  }
+}
+
+/** Leave out turns, many at first, then single requests, as long as a difference is left. */
+async function shrink(
+  store: ModelledStore,
+  turns: readonly Turn[],
+): Promise<readonly Turn[]> {
+  let kept = turns;
+  for (let size = Math.ceil(kept.length / 2); size >= 1; size = size === 1 ? 0 : size >> 1) {
+    for (let start = 0; start < kept.length;) {
+      // Time goes on as it did.
+      const cut = kept.slice(start, start + size);
+      const afterMs = cut.reduce((sum, one) => sum + one.afterMs, 0);
+      const backMs = cut.reduce((sum, one) => sum + one.backMs, 0);
+      const pause = { afterMs, backMs, steps: [] };
+      const without = [...kept.slice(0, start), ...kept.slice(start + size)];
+      const paused = [...kept.slice(0, start), pause, ...kept.slice(start + size)];
+      if (await replay(store, without) !== null) kept = without;
+      else if (cut.some(({ steps }) => steps.length > 0) && await replay(store, paused) !== null) {
+        kept = paused;
+        start += 1;
+      } else start += size;
+    }
+  }
+  for (const [index] of kept.entries()) {
+    for (let place = kept[index]!.steps.length - 1; place >= 0; place--) {
+      const turn = kept[index]!;
+      const steps = turn.steps.filter((_, at) => at !== place);
+      const tried = kept.map((one, at) => at === index ? { ...turn, steps } : one);
+      if (await replay(store, tried) !== null) kept = tried;
+    }
+  }
+  return kept;
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import type { ClaimLimits } from "../../src/core/limits.ts";
+import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
+import type { Instant } from "../../src/platform/clock.ts";
+import type { ChangeHint, ClaimRequest, Page, PageRequest, Store } from "../../src/store/store.ts";
+import { changeTimes, claimableNow } from "./model_limits.ts";
+import { TICK_MS } from "./model_rules.ts";
+import { limitsOf, type Step } from "./model_turns.ts";
+import type { ModelFate, StoreModel } from "./store_model.ts";
+
+/** How long claims hold. */
+export const LEASE_MS = 15_000;
+
+/** By what a node claims. */
+export type Claimer = Omit<ClaimRequest, "at"> & { readonly limits: ClaimLimits };
+
+/** What a node knows of when to claim: by its last claim, and by what it was told since. */
+interface Watcher {
+  claimer: Claimer;
+  limitsNumber: number;
+  /** Monotonic. */
+  wakeMs: number;
+  /** Whether its last claim gave all that there was, and nothing was done since. */
+  isDone: boolean;
+}
+
+/** A store with the nodes that claim from it. They sleep until they are told, and so must be told of everything. */
+export class WatchedStore {
+  readonly store: Store;
+  rev = 0;
+  #now: Instant = { wallMs: 0, monotonicMs: 0 };
+  readonly #watchers = new Map<string, Watcher>();
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  /** Open it; answers what was taken back. */
+  async open(at: Instant): Promise<readonly Instance[]> {
+    this.#now = at;
+    const { recovered } = await this.store.open({ at, node: "n1" });
+    this.store.subscribe((hint) => this.#hinted(hint));
+    return recovered;
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+
+  /** By what a step claims: the objects stay the same while they do not change. */
+  claimerOf(step: Step & { readonly type: "claim" }, at: Instant): Claimer {
+    this.#now = at;
+    const { node, kinds, limits: limitsNumber, limit } = step;
+    const there = this.#watchers.get(node);
+    const isSame = there?.limitsNumber === limitsNumber;
+    const limits = isSame ? there.claimer.limits : limitsOf(limitsNumber);
+    const claimer = { node, kinds: new Set(kinds), limits, limit, leaseMs: LEASE_MS };
+    this.#watchers.set(node, { claimer, limitsNumber, wakeMs: -Infinity, isDone: false });
+    return claimer;
+  }
+
+  /** A step was answered: what the nodes do then. */
+  answered(step: Step, value: unknown): void {
+    for (const watcher of this.#watchers.values()) watcher.isDone = false;
+    const watcher = "node" in step ? this.#watchers.get(step.node) : undefined;
+    if (!watcher) return;
+    const taken = value as readonly unknown[];
+    if (step.type === "claim") watcher.isDone = taken.length < step.limit;
+    // A worker is free again, or instances were taken back: the node claims.
+    else if (step.type === "settle" || (step.type === "reap" && taken.length > 0)) {
+      watcher.wakeMs = -Infinity;
+    }
+  }
+
+  #hinted(hint: ChangeHint): void {
+    for (const watcher of this.#watchers.values()) {
+      const { wallMs, monotonicMs } = this.#now;
+      if (hint.type === "pauses") watcher.wakeMs = -Infinity;
+      else if (hint.type === "instances") {
+        watcher.wakeMs = Math.min(watcher.wakeMs, monotonicMs + hint.dueAt - wallMs);
+      }
+    }
+  }
+
+  /** Compare everything that can be read with the model, and what the nodes know with what they could do. */
+  async check(model: StoreModel, now: Instant): Promise<void> {
+    this.#now = now;
+    const { store } = this;
+    const instances = model.rows.map(({ instance }) => instance);
+    const read = (limit: number, order: PageRequest["order"]) =>
+      readAll((page) => store.list({}, { ...page, limit, order }));
+    assert.deepEqual(await read(1_000, "oldest"), instances, "list");
+    assert.deepEqual(await read(7, "newest"), instances.toReversed(), "list in pages");
+    const history = await readAll<HistoryEntry>((page) => store.history({}, page));
+    assert.deepEqual(history, model.rows.flatMap((row) => row.history), "history");
+    const { kinds, schedules } = await store.stats();
+    assert.deepEqual(kinds, model.counts(), "stats");
+    assert.equal(schedules, model.schedules.size, "stats of schedules");
+    await this.#checkSchedules(model);
+    for (const watcher of this.#watchers.values()) await this.#checkWatcher(watcher, model);
+  }
+
+  async #checkSchedules(model: StoreModel): Promise<void> {
+    const { store } = this;
+    const records = await readAll((page) => store.listSchedules({}, page));
+    const expected = [...model.schedules.values()].sort((left, right) =>
+      left.id < right.id ? -1 : 1
+    );
+    assert.deepEqual(records, expected, "schedules");
+    for (const [scheduleId, fates] of model.fates) {
+      const found: [number, ModelFate][] = [];
+      for (const one of await readAll((page) => store.listFates({ scheduleId }, page))) {
+        const { from, to, count, fate, reason, instanceId } = one;
+        assert.equal(count, (to - from) / TICK_MS + 1, `ticks from ${from} to ${to}`);
+        for (let tick = from; tick <= to; tick += TICK_MS) {
+          found.push([tick, { fate, reason, instanceId }]);
+        }
+      }
+      const wanted = [...fates].sort(([left], [right]) => left - right);
+      assert.deepEqual(found, wanted, `fates of ${scheduleId}`);
+    }
+    const isNow = ({ until }: { readonly until: number | null }) =>
+      until === null || until > model.wallMs;
+    const byKind = new Map((await store.listPauses()).filter(isNow).map((one) => [one.kind, one]));
+    const pauses = [...model.pauses].filter(([, pause]) => isNow(pause));
+    assert.deepEqual(byKind, new Map(pauses), "pauses");
+  }
+
+  async #checkWatcher(watcher: Watcher, model: StoreModel): Promise<void> {
+    const { claimer, isDone } = watcher;
+    const { wallMs, monotonicMs } = this.#now;
+    const request = { ...claimer, at: this.#now };
+    const { instanceAt, scheduleAt } = await this.store.nextDue(request);
+    const nextAts = [...model.schedules.values()].map(({ nextAt }) => nextAt ?? Infinity);
+    assert.equal(scheduleAt ?? Infinity, Math.min(...nextAts, Infinity), "when a schedule is due");
+    const dueAt = instanceAt ?? Infinity;
+    const isLate = model.hasLate(wallMs);
+    if (isDone && !isLate) {
+      assert.ok(dueAt > wallMs, `a claim gave all there was, and is told to come at ${dueAt}`);
+    }
+    if (isDone) watcher.wakeMs = monotonicMs + dueAt - wallMs;
+    watcher.isDone = false;
+    const [first] = isLate ? [] : claimableNow(model, claimer, wallMs);
+    if (first) {
+      const what = `instance ${first.instance.id} can be claimed by ${claimer.node}`;
+      assert.ok(dueAt <= wallMs, `${what}, and is told to be due at ${dueAt}`);
+      assert.ok(watcher.wakeMs <= monotonicMs, `${what}, and nobody told it`);
+    }
+    for (const time of changeTimes(model, claimer, wallMs)) {
+      if (time >= dueAt || model.hasLate(time)) break;
+      const [later] = claimableNow(model, claimer, time);
+      const what = `what ${claimer.node} can claim at ${time}, before ${dueAt}`;
+      assert.equal(later?.instance.id, undefined, what);
+    }
+    for (const { instance: { id }, isHeld, isSeenDue } of model.rows) {
+      if (isHeld || !isSeenDue) continue;
+      const block = await this.store.blockOf({ ...request, id });
+      const expected = model.blockOf(id, claimer.node, claimer.limits);
+      assert.equal(block === null, expected === null, `what blocks ${id} for ${claimer.node}`);
+    }
+  }
+}
+
+async function readAll<T>(
+  read: (page: PageRequest) => Promise<Page<T>>,
+): Promise<readonly T[]> {
+  const items: T[] = [];
+  let token: string | undefined;
+  do {
+    const page = { limit: 1_000, order: "oldest" as const };
+    const { items: more, nextToken } = await read(token === undefined ? page : { ...page, token });
+    items.push(...more);
+    token = nextToken ?? undefined;
+  } while (token !== undefined);
+  return items;
+}

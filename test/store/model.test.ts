@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { findMismatch, type ModelledStore } from "../model/model_run.ts";
+
+/** Turns of a trail: `npm run sim -- --model` runs more of them, and as many trails as wanted. */
+const TURNS = 60;
+
+/** Trails of each store; a file takes its time. */
+const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly last: number }>> = {
+  "memory": { first: 1, last: 40 },
+  "memory in groups": { first: 41, last: 80 },
+  "sqlite": { first: 81, last: 105 },
+  "sqlite file": { first: 106, last: 113 },
+};
+
+for (const [store, { first, last }] of Object.entries(TRAILS)) {
+  test(`the store on ${store} answers as its model with seeds ${first} to ${last}`, async () => {
+    for (let seed = first; seed <= last; seed++) {
+      const found = await findMismatch(seed, store as ModelledStore, TURNS);
+      if (!found) continue;
+      const trail = found.turns.map((turn) => JSON.stringify(turn)).join("\n");
+      assert.fail(`seed ${seed}: ${found.message}\n${trail}`);
+    }
+  });
+}
