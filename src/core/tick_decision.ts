@@ -14,6 +14,8 @@ export interface TickFacts {
   readonly isBusy: boolean;
   /** Instances of the schedule that wait for one before them. */
   readonly queuedCount: number;
+  /** Whether the tick is made up for (misfire "all"): it waits for its turn, as a backfill does. */
+  readonly isCatchUp: boolean;
 }
 
 /** Why a tick is skipped, in the order in which the reasons count. */
@@ -34,7 +36,8 @@ export function skipReason(
   if (tick < skipUntil || facts.skipNext > 0) return "skip requested";
   if (isBlackedOut(spec.blackout ?? [], spec.timezone, tick)) return "blackout";
   if (facts.isPaused) return "paused";
-  if (!facts.isBusy || facts.overlap === "allow" || facts.overlap === "replace") return null;
+  if (!facts.isBusy || facts.isCatchUp) return null;
+  if (facts.overlap === "allow" || facts.overlap === "replace") return null;
   if (facts.overlap === "skip") return "overlap";
   return facts.queuedCount >= (spec.queueMax ?? QUEUE_MAX) ? "overlap" : null;
 }

@@ -1,7 +1,7 @@
 import { toJobError } from "../core/errors.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
-import { planAdvance } from "../core/ticks.ts";
+import { GRACE_MS, planAdvance } from "../core/ticks.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -197,6 +197,7 @@ export class Scheduler {
       cursor: plan.cursor,
       nextAt: plan.nextAt,
       overlap: record.spec.overlap,
+      isCatchUp: isCatchUp(record.spec, plan.fires, nowMs),
       tzVersion: this.#options.tzVersion,
     };
     if (!job && !this.#options.disabledKinds.has(record.kind)) return this.#putOff(record, nowMs);
@@ -248,6 +249,12 @@ export class Scheduler {
       this.poke();
     });
   }
+}
+
+/** Whether ticks passed while nothing ran, and each of them is to run nevertheless. */
+function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: number): boolean {
+  if (misfire !== "all" || fires.length === 0) return false;
+  return fires.length > 1 || nowMs - fires[0]! > GRACE_MS;
 }
 
 const NO_KINDS: ReadonlySet<string> = new Set();

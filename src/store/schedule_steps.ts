@@ -20,6 +20,8 @@ export interface Advance {
   /** Fates that the scheduler decided itself: missed, coalesced, skipped. */
   readonly fates: readonly Omit<TickFate, "at" | "scheduleId">[];
   readonly overlap: Overlap;
+  /** Whether the ticks are made up for: under overlap "skip" too each is held until those before it are final. */
+  readonly isCatchUp?: boolean;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
 }

@@ -69,6 +69,25 @@ export const overlapCases: StoreCases = {
     assert.deepEqual(await namesOf(world), ["fired", "fired", "fired"]);
   },
 
+  "advance() holds ticks that are made up for under overlap skip, more than a queue takes": async (
+    world,
+  ) => {
+    await world.putSchedule();
+    const count = QUEUE_MAX + 3;
+    world.advance(count * MINUTE);
+    const ticks = Array.from({ length: count }, (_, index) => START + (index + 1) * MINUTE);
+    const { accepted } = await world.fire(START, ticks, { overlap: "skip", isCatchUp: true });
+    assert.deepEqual(accepted.map(({ reason }) => reason), [
+      null,
+      ...Array.from({ length: count - 1 }, () => "queued"),
+    ]);
+    for (const { id } of accepted) {
+      const claimed = await world.claim(10);
+      assert.deepEqual(claimed.map((instance) => instance.id), [id]);
+      await world.settle(claimed[0]!);
+    }
+  },
+
   "advance() under overlap queue counts a retry that waits as unfinished": async (world) => {
     const [first, second] = await queueUp(world, 2, "queue");
     const [running] = await world.claim();

@@ -21,6 +21,7 @@ function reasonOf(
     isPaused: false,
     isBusy: false,
     queuedCount: 0,
+    isCatchUp: false,
     ...given.facts,
   };
   return skipReason(scheduleRecord(spec, { skipUntil: given.skipUntil }), TICK, facts);

@@ -222,6 +222,36 @@ test("explain() tells of ticks that were missed and coalesced while nothing ran"
   assert.match(String(whys[1]), /^coalesced,It and \d more passed while nothing was there/);
 });
 
+test("scheduler() runs each tick missed while down, one after the other, with misfire all and overlap skip", async () => {
+  const spec = { misfire: "all", overlap: "skip" } as const;
+  const first = await worldOf(spec);
+  await first.of(first.manager.stop());
+  const { clock, store } = first;
+  await clock.advance(20 * MINUTE);
+  const jobs = [jobOf("work", { schedules: [scheduleOf(spec)] })];
+  const world = await new ManagerWorld({ jobs, before: { clock, store }, workers: 5 }).started();
+  await clock.settle();
+  assert.equal(world.executor.attempts.length, 1);
+  for (let ran = 1; ran <= 20; ran++) {
+    assert.equal(world.executor.attempts.length, ran);
+    world.executor.attempts.at(-1)!.ok();
+    await clock.settle();
+  }
+  assert.deepEqual(await fates(world), Array.from({ length: 20 }, () => "fired"));
+});
+
+test("scheduler() skips a tick that meets the runs made up for with misfire all and overlap skip", async () => {
+  const spec = { misfire: "all", overlap: "skip" } as const;
+  const first = await worldOf(spec);
+  await first.of(first.manager.stop());
+  const { clock, store } = first;
+  await clock.advance(3 * MINUTE);
+  const jobs = [jobOf("work", { schedules: [scheduleOf(spec)] })];
+  const world = await new ManagerWorld({ jobs, before: { clock, store }, workers: 5 }).started();
+  await clock.advance(MINUTE);
+  assert.deepEqual(await fates(world), ["fired", "fired", "fired", "skipped:overlap"]);
+});
+
 test("updateSchedule() changes what is said and keeps the rest", async () => {
   const world = await new ManagerWorld().started();
   world.executor.onRun = (attempt) => attempt.ok();

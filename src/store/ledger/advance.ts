@@ -126,6 +126,7 @@ function whyNot(state: LedgerState, moment: Moment, step: Step): string | null {
     isPaused: state.pausedUntil(fire.kind, moment.wallMs) !== null,
     isBusy: state.tables.hasOpen(request.scheduleId),
     queuedCount: state.held.get(request.scheduleId) ?? 0,
+    isCatchUp: request.isCatchUp ?? false,
   });
   if (reason !== null) return reason;
   if (state.tables.get(fire.id)) return "id taken";

@@ -165,7 +165,7 @@ class Simulation {
     const isBusy = lane.open.length > 0;
     const tick = this.#newTick(lane, at);
     tick.isOverlap = isBusy;
-    const facts = { overlap, runs, skipNext: 0, isPaused: false, isBusy };
+    const facts = { overlap, runs, skipNext: 0, isPaused: false, isBusy, isCatchUp: false };
     const reason = skipReason(record, at, { ...facts, queuedCount: lane.heldCount });
     if (reason !== null) return settle(tick, "skipped", reason, this.#settled);
     if (overlap === "replace") this.#replace(lane, now);
