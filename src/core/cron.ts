@@ -1,6 +1,7 @@
 import { nextWallSecond } from "./calendar.ts";
 import type { CronField, CronFieldName } from "./cron_field.ts";
 import { cronError, readCronField } from "./cron_field.ts";
+import { nearest } from "./nearest.ts";
 
 /** Longest cron expression, in characters. */
 export const CRON_LENGTH_MAX = 1_024;
@@ -56,15 +57,20 @@ function splitFields(text: string): string[] {
   if (text.startsWith("@")) {
     const expansion = Object.hasOwn(NICKNAMES, text) ? NICKNAMES[text] : undefined;
     if (expansion !== undefined) return ["0", ...expansion.split(" ")];
+    const near = nearest(text.toLowerCase(), Object.keys(NICKNAMES));
     const hint = text.startsWith("@every")
       ? 'An interval is not a cron expression; write it as a schedule: "@every 15m"'
-      : `Nicknames are ${Object.keys(NICKNAMES).join(", ")}`;
+      : near !== null
+      ? `Did you mean "${near}"?`
+      : `Nicknames are ${Object.keys(NICKNAMES).join(", ")}, @reboot and "@every 15m"`;
     throw cronError(text, "there is no such nickname", hint);
   }
   const fields = text.split(/[ \t]+/);
   if (fields.length === 5) return ["0", ...fields];
   if (fields.length === 6) return fields;
-  const found = text === "" ? "it is empty" : `it has ${fields.length} fields`;
+  const found = text === ""
+    ? "it is empty"
+    : `it has ${fields.length} ${fields.length === 1 ? "field" : "fields"}`;
   throw cronError(
     text,
     `${found}, wanted five or six`,

@@ -189,7 +189,14 @@ function readWeekday(context: FieldContext, item: string, field: Mutable<CronFie
   const nth = /^(\w+)#(\w*)$/.exec(item);
   if (nth !== null) {
     const n = Number(nth[2]);
-    if (!/^[1-5]$/.test(nth[2]!)) throw refuse(context, item, "must say # and 1 to 5");
+    if (!/^[1-5]$/.test(nth[2]!)) {
+      const found = `${context.name} "${item}" names no week of a month, wanted # and 1 to 5`;
+      throw cronError(
+        context.expression,
+        found,
+        'Write "fri#2" for the second, "friL" for the last',
+      );
+    }
     field.nth = [...field.nth, [readValue(context, item, nth[1]!) % 7, n]];
   } else if (/^\w+L$/.test(item)) {
     field.lastOf = [...field.lastOf, readValue(context, item, item.slice(0, -1)) % 7];
@@ -233,6 +240,7 @@ function readFresh(context: FieldContext, text: string): CronField {
     nth: [],
     lastOf: [],
   };
+  if (items.includes("")) throw refuse(context, text, "has an empty part");
   for (const item of items) readItem(context, isQuestion ? "*" : item, field);
   field.values = [...new Set(field.values)].sort((a, b) => a - b);
   return field;

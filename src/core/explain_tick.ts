@@ -35,6 +35,9 @@ export function isTick(spec: ScheduleSpec, startAt: number, atMs: number): boole
 export function tickRule(spec: ScheduleSpec, atMs: number): string {
   const text = formatScheduleText(spec);
   const rule = `"${text}" in ${spec.timezone}: ${formatLocal(atMs, spec.timezone)}`;
+  if (spec.cron === REBOOT) {
+    return `"${text}": the daemon started at ${formatLocal(atMs, spec.timezone)}`;
+  }
   const note = clockNote(spec, atMs);
   return note === null ? rule : `${rule}; ${note}`;
 }
@@ -70,7 +73,7 @@ function firstMismatch(expression: CronExpression, wall: number): string | null 
   if (found === null || found >= (day + 1) * DAY) {
     const weekday = WEEKDAYS[((day + 4) % 7 + 7) % 7];
     const { dayOfMonth, month, dayOfWeek } = expression;
-    return `${weekday} is no day of day of month "${dayOfMonth.text}", month "${month.text}", day of week "${dayOfWeek.text}"`;
+    return `the day, a ${weekday}, does not match day of month "${dayOfMonth.text}", month "${month.text}", day of week "${dayOfWeek.text}"`;
   }
   const time = wall - day * DAY;
   const parts = [

@@ -1,5 +1,6 @@
 import type { CronOptions } from "./cron.ts";
 import { parseCron } from "./cron.ts";
+import { cronError } from "./cron_field.ts";
 import { countCronTicks, nextCronTick } from "./cron_walk.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "./errors.ts";
@@ -38,7 +39,7 @@ export interface AdvancePlan {
 }
 
 function parseEvery(text: string): number {
-  const everyMs = parseDuration(text);
+  const everyMs = readInterval(text);
   if (everyMs < EVERY_MS_MIN) {
     throw new JobError(
       "invalid_argument",
@@ -47,6 +48,23 @@ function parseEvery(text: string): number {
     );
   }
   return everyMs;
+}
+
+function readInterval(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (cause) {
+    const found = text === "" ? "it says no interval" : `found "${text}"`;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot schedule "${`@every ${text}`.trim()}": ${found}, wanted a time with its unit`,
+      {
+        hint:
+          'Write it like "@every 15m", "@every 1h30m" or "@every 10s"; units are w, d, h, m, s and ms',
+        cause,
+      },
+    );
+  }
 }
 
 /**
@@ -62,6 +80,7 @@ export function parseScheduleText(text: string, options: CronOptions = {}): Sche
   if (prefix !== null) {
     timezone = openZone(prefix[1]!).name;
     rest = rest.slice(prefix[0].length);
+    if (rest === "") throw cronError(text.trim(), "it names a zone and no time");
   }
   const every = /^@every(?:\s+(.*))?$/.exec(rest);
   if (every !== null) return { cron: null, everyMs: parseEvery(every[1] ?? ""), timezone };

@@ -1,15 +1,16 @@
 import { isBlackedOut } from "../core/blackout.ts";
+import { formatDuration } from "../core/duration.ts";
 import { JobError } from "../core/errors.ts";
 import { isTick, neighboursOf, tickRule, whyNoTick } from "../core/explain_tick.ts";
 import { formatLocal } from "../core/local_time.ts";
 import type { Instance } from "../core/instance.ts";
-import { isFinished, type ScheduleRecord, type TickFate } from "../core/schedule.ts";
+import { isFinished, REBOOT, type ScheduleRecord, type TickFate } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Pause, Store } from "../store/store.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./api.ts";
-import { fateWhy, instanceWhy, neverWhy } from "./explain_text.ts";
+import { fateWhy, finishedWhy, instanceWhy, neverWhy } from "./explain_text.ts";
 import { findInstance } from "./find_instance.ts";
 import type { Registry } from "./registry.ts";
 import type { Schedules } from "./schedules.ts";
@@ -154,7 +155,8 @@ class Explainer {
   async #tick(record: ScheduleRecord, at: number, known?: TickFate): Promise<TickReport> {
     const fate = known ?? await this.#fateOf(record.id, at);
     const base = { ...NOTHING, schedule: record, kind: record.kind, at };
-    const rule = isTick(record.spec, record.startAt, at) || fate === null
+    const isByRule = record.spec.cron === REBOOT || isTick(record.spec, record.startAt, at);
+    const rule = isByRule || fate === null
       ? tickRule(record.spec, at)
       : `${formatLocal(at, record.spec.timezone)}, by what the schedule said then`;
     if (fate === null) return { ...base, rule, ...this.#undecided(record, at) };
@@ -164,7 +166,7 @@ class Explainer {
       const how = reason === "backfill" ? "By a backfill. " : "";
       const why = instance === null
         ? "It ran; its instance was deleted when its time to be kept was over"
-        : await this.#instanceWhy(instance);
+        : await this.#instanceWhy(instance, record);
       const outcome = instance === null ? "ran" : outcomeOf(instance);
       return { ...base, rule, outcome, reason, why: how + why, instance, decidedAt };
     }
@@ -177,13 +179,14 @@ class Explainer {
     record: ScheduleRecord,
     at: number,
   ): Pick<TickReport, "outcome" | "reason" | "why"> {
+    if (isFinished(record) && at > record.cursor) {
+      return { outcome: "none", reason: null, why: finishedWhy(record) };
+    }
     if (at <= record.cursor || at <= record.startAt) {
       return { outcome: "none", reason: null, why: neverWhy(record, at) };
     }
     const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
-    const holds = isFinished(record)
-      ? "the schedule is finished"
-      : !this.#parts.registry.find(record.kind)
+    const holds = !this.#parts.registry.find(record.kind)
       ? `no job "${record.kind}" is loaded`
       : at < skipUntil || (skipNext > 0 && at === nextAt)
       ? "it will be skipped, as somebody asked"
@@ -191,6 +194,8 @@ class Explainer {
       ? "it will be skipped: it lies in a blackout window"
       : this.#isPaused(record.kind)
       ? "it will be skipped if the pause has not ended by then"
+      : spec.jitterMs > 0
+      ? `it starts up to ${formatDuration(spec.jitterMs)} later (jitter)`
       : null;
     const due = at > this.#nowMs
       ? `It is due at ${formatLocal(at, spec.timezone)}`
@@ -202,7 +207,7 @@ class Explainer {
   #noTick(record: ScheduleRecord, at: number): TickReport {
     const { spec, startAt } = record;
     const why = isFinished(record) && at > record.cursor
-      ? "The schedule is finished"
+      ? finishedWhy(record)
       : `No tick: ${whyNoTick(spec, startAt, at)}`;
     return {
       ...NOTHING,
@@ -217,12 +222,13 @@ class Explainer {
     };
   }
 
-  async #instanceWhy(instance: Instance): Promise<string> {
+  async #instanceWhy(instance: Instance, record?: ScheduleRecord): Promise<string> {
     const ahead = instance.reason === "queued" && !isFinal(instance.state)
       ? await this.#firstOpen(instance.scheduleId!)
       : null;
     const isPaused = this.#isPaused(instance.kind);
-    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused });
+    const { jitterMs = 0 } = record?.spec ?? {};
+    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs });
   }
 
   #isPaused(kind: string): boolean {

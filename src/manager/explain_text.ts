@@ -8,7 +8,13 @@ import type { Pause } from "../store/store.ts";
 /** Why an instance is as it is, in one sentence. */
 export function instanceWhy(
   instance: Instance,
-  facts: { readonly nowMs: number; readonly ahead: Instance | null; readonly isPaused: boolean },
+  facts: {
+    readonly nowMs: number;
+    readonly ahead: Instance | null;
+    readonly isPaused: boolean;
+    /** Most jitter of its schedule. */
+    readonly jitterMs: number;
+  },
 ): string {
   const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
   const run = `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
@@ -19,7 +25,9 @@ export function instanceWhy(
     case "scheduled":
       return waitingWhy(instance, facts);
     case "completed":
-      return `It ran and completed after ${span(instance)}: began ${at(processedAt!)}, ${run}`;
+      return `It ran and completed after ${span(instance)}: began ${at(processedAt!)}${
+        jitterNote(instance, facts.jitterMs)
+      }, ${run}`;
     case "timedOut":
       if (reason === "deadline") return deadlineWhy(instance, run);
       return `It ran and was stopped at its time limit, after ${span(instance)}: ${run}`;
@@ -82,16 +90,17 @@ export function fateWhy(
   const { spec } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
   if (fate.fate === "coalesced") {
-    const many = fate.count === 1 ? "It" : `It and ${fate.count - 1} more`;
-    return `${many} passed while nothing was there to start it; misfire "latest" runs only the last tick, at ${
+    return `${passed(fate, local)} while nothing was there to start it until ${
       local(fate.at)
-    }`;
+    }; misfire "latest" runs only the last tick`;
   }
   if (fate.fate === "missed") {
     const limit = spec.misfire === "skip"
       ? 'misfire "skip" runs nothing late'
       : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
-    return `It was missed: nothing was there to start it until ${local(fate.at)}, and ${limit}`;
+    return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
+      local(fate.at)
+    }; ${limit}`;
   }
   switch (fate.reason) {
     case "overlap": {
@@ -130,9 +139,30 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
   return "There is no record of it any more: fates are kept for 400 days";
 }
 
+/** Why no tick of a schedule comes any more, in one sentence. */
+export function finishedWhy({ spec, runs = 0 }: ScheduleRecord): string {
+  const { maxRuns = Infinity, endsAt, timezone } = spec;
+  if (runs >= maxRuns) return `The schedule is finished: max_runs ${maxRuns} is reached`;
+  return endsAt === undefined
+    ? "The schedule is finished: no tick comes any more"
+    : `The schedule is finished: it ended at ${formatLocal(endsAt, timezone)} (ends_at)`;
+}
+
+function passed({ count, from, to }: TickFate, local: (ms: number) => string): string {
+  return count === 1 ? "It passed" : `${count} ticks from ${local(from)} to ${local(to)} passed`;
+}
+
 function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
   const pause = pauses.find(({ kind }) => kind === null || kind === record.kind);
   return pause?.reason ? `; now it is, "${pause.reason}"` : "";
+}
+
+/** By how much a run is later than its tick on purpose. */
+function jitterNote({ scheduledFor, dueAt, attempt }: Instance, jitterMs: number): string {
+  const laterMs = scheduledFor === null || attempt > 1 ? 0 : dueAt - scheduledFor;
+  return laterMs <= 0 || laterMs > jitterMs
+    ? ""
+    : `, ${formatDuration(laterMs)} after its tick by jitter`;
 }
 
 function span({ processedAt, settledAt }: Instance): string {

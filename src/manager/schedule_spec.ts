@@ -3,6 +3,7 @@ import { BLACKOUTS_MAX, parseBlackout } from "../core/blackout.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
 import { JobError } from "../core/errors.ts";
 import { REBOOT, type ScheduleDefaults, type ScheduleSpec } from "../core/schedule.ts";
+import { formatLocal } from "../core/local_time.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 import type { RecurringOptions } from "./api.ts";
 
@@ -45,8 +46,13 @@ export function specOf(
   };
   if (spec.cron === REBOOT || nextTickOf(spec, nowMs, nowMs) !== null) return spec;
   const text = options.cron ?? base.cron ?? "";
-  throw new JobError("invalid_argument", `Cannot use schedule "${text}": it never fires`, {
+  const end = spec.endsAt === undefined ? null : formatLocal(spec.endsAt, spec.timezone);
+  const limit = end === null ? "" : ` before its end at ${end}`;
+  throw new JobError("invalid_argument", `Cannot use schedule "${text}": no run comes${limit}`, {
     path: "cron",
+    hint: end === null
+      ? "Choose times that come: jobctl next shows them"
+      : "Let it end later, or not at all",
   });
 }
 

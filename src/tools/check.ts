@@ -3,7 +3,9 @@ import { ConfigError } from "../config/problems.ts";
 import { describeSignature } from "../core/describe.ts";
 import type { JobDefinition, JobSource } from "../core/job.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
-import { formatScheduleText } from "../core/ticks.ts";
+import { formatLocal } from "../core/local_time.ts";
+import { REBOOT } from "../core/schedule.ts";
+import { formatScheduleText, nextTickOf } from "../core/ticks.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
@@ -55,13 +57,30 @@ export async function checkConfig(
       file,
       isUsable: true,
       problems,
-      warnings,
+      warnings: [...warnings, ...jobs.flatMap((job) => neverRuns(job, options.nowMs))],
       jobs: jobs.map((job) => checkJob(job, options)),
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { file, isUsable: false, problems: error.problems, warnings: [], jobs: [] };
   }
+}
+
+/** A warning for each schedule that has no run any more. */
+function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
+  return job.schedules.flatMap(({ spec }, index) => {
+    const { endsAt, timezone } = spec;
+    const isOver = spec.cron !== REBOOT && nextTickOf(spec, nowMs, nowMs) === null;
+    if (!isOver) return [];
+    const end = endsAt === undefined ? "" : `; it ends at ${formatLocal(endsAt, timezone)}`;
+    return [{
+      path: `jobs.${job.kind}.schedule[${index}]`,
+      place: null,
+      message: `"${formatScheduleText(spec)}" has no run any more${end}`,
+      hint: "Change ends_at, or set enabled = false",
+      job: job.kind,
+    }];
+  });
 }
 
 function checkJob(

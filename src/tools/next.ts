@@ -102,6 +102,12 @@ function seenText(text: string, request: NextRequest): Seen {
     const viewer = parsed.timezone === null ? viewerTimezone : timezone ?? viewerTimezone;
     return { spec, viewer };
   } catch (error) {
+    if (isJobError(error) && seed === undefined && isPinned(text)) {
+      throw new JobError("invalid_argument", error.message, {
+        hint: "H and ~ are picked by the kind of a job: name it with --kind",
+        cause: error,
+      });
+    }
     // One word is rather a kind than an expression.
     if (!isJobError(error, "invalid_argument") || !/^[\w.:-]+$/.test(text)) throw error;
     const near = nearest(text, jobs.map(({ kind }) => kind));
@@ -111,5 +117,15 @@ function seenText(text: string, request: NextRequest): Seen {
         : `Did you mean "${near}"?`,
       cause: error,
     });
+  }
+}
+
+/** Whether an expression can be read once it is known for which kind. */
+function isPinned(text: string): boolean {
+  try {
+    parseScheduleText(text, { seed: "any" });
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,3 +1,4 @@
+import { isBlackedOut } from "../core/blackout.ts";
 import { formatDuration } from "../core/duration.ts";
 import { clockNote } from "../core/clock_notes.ts";
 import { formatLocal } from "../core/local_time.ts";
@@ -15,7 +16,7 @@ export interface RunTime {
   readonly utc: string;
   /** Distance from now, such as `in 3h20m`. */
   readonly relative: string;
-  /** What a change of the clock has to do with it; null for nothing. */
+  /** That a blackout skips it, and what a change of the clock has to do with it; null for nothing. */
   readonly note: string | null;
 }
 
@@ -50,8 +51,15 @@ function runTime(at: number, spec: ScheduleSpec, nowMs: number): RunTime {
     local: formatLocal(at, timezone),
     utc: `${new Date(at).toISOString().slice(0, 19)}Z`,
     relative: formatRelative(at - nowMs),
-    note: clockNote(spec, at),
+    note: noteOf(spec, at),
   };
+}
+
+function noteOf(spec: ScheduleSpec, at: number): string | null {
+  const window = spec.blackout?.find((text) => isBlackedOut([text], spec.timezone, at));
+  const skipped = window === undefined ? null : `skipped: in the blackout "${window}"`;
+  const notes = [skipped, clockNote(spec, at)].filter((note) => note !== null);
+  return notes.length === 0 ? null : notes.join("; ");
 }
 
 /** A distance in time to the two largest units: `in 3h20m`, `5d ago`, `now`. */

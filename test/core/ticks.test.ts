@@ -40,15 +40,17 @@ test("parseScheduleText() resolves what chance picks when it has a seed", () => 
 
 const REFUSED: readonly [text: string, message: RegExp][] = [
   ["", /it is empty/],
-  ["@every", /duration "": it is empty/],
-  ["@every 5", /unit is missing/],
+  ["@every", /"@every": it says no interval, wanted a time with its unit/],
+  ["@every -5m", /"@every -5m": found "-5m"/],
+  ["CRON_TZ=UTC", /"CRON_TZ=UTC": it names a zone and no time/],
+  ["@every 5", /"@every 5": found "5", wanted a time with its unit/],
   ["@every 0", /too often, at least 100ms/],
   [`@every ${EVERY_MS_MIN - 1}ms`, /too often/],
   ["@reboot 5", /no such nickname/],
   ["CRON_TZ= * * * * *", /time zone ""/],
   ["TZ=Mars/Olympus * * * * *", /time zone "Mars\/Olympus": not an IANA name/],
   ["TZ=+05:30 * * * * *", /time zone "\+05:30"/],
-  ["TZ=UTC", /it is empty/],
+  ["TZ=UTC", /"TZ=UTC": it names a zone and no time/],
   ["0 0 31 2 *", /never comes/],
 ];
 for (const [text, message] of REFUSED) {

@@ -182,7 +182,7 @@ test("explain() tells of a time without a tick the nearest ones and why", async 
   const at = Date.parse("2026-11-28T01:30:00Z");
   const [report] = await explain(world, { at });
   assert.equal(report!.outcome, "none");
-  assert.match(report!.why, /Saturday is no day of .* "1-5"/);
+  assert.match(report!.why, /a Saturday, does not match .* "1-5"/);
   assert.equal(new Date(report!.previousAt!).toISOString(), "2026-11-27T01:30:00.000Z");
   assert.equal(new Date(report!.nextAt!).toISOString(), "2026-11-30T01:30:00.000Z");
 });
@@ -219,7 +219,10 @@ test("explain() tells of ticks that were missed and coalesced while nothing ran"
   const world = await new ManagerWorld({ jobs, before: { clock, store } }).started();
   const whys = (await explain(world, { kind: "work" })).map(({ outcome, why }) => [outcome, why]);
   assert.match(String(whys[0]), /^missed,.*misfire_within is 5m/);
-  assert.match(String(whys[1]), /^coalesced,It and \d more passed while nothing was there/);
+  assert.match(
+    String(whys[1]),
+    /^coalesced,\d ticks from .* to .* passed while nothing was there to start it until/,
+  );
 });
 
 test("scheduler() runs each tick missed while down, one after the other, with misfire all and overlap skip", async () => {
@@ -268,7 +271,27 @@ test("updateSchedule() changes what is said and keeps the rest", async () => {
   await world.clock.advance(61_000);
   assert.equal(world.executor.attempts.length, 2);
   const [last] = (await explain(world, { kind: "work" })).slice(-1);
-  assert.equal(last!.why, "The schedule is finished");
+  assert.equal(last!.why, "The schedule is finished: max_runs 1 is reached");
+  const [after] = await explain(world, { kind: "work", at: last!.at + 30_000 - last!.at % 30_000 });
+  assert.equal(after!.outcome, "none");
+  assert.match(after!.why, /^The schedule is finished/);
+});
+
+test("explain() tells by how much jitter moved a run, and the rule of @reboot", async () => {
+  const jobs = [
+    jobOf("work", { schedules: [scheduleOf({ jitterMs: 20_000 })] }),
+    jobOf("boot", { schedules: [scheduleOf({ cron: "@reboot" })] }),
+  ];
+  const world = await new ManagerWorld({ jobs }).started();
+  world.executor.onRun = (attempt) => attempt.ok();
+  await world.clock.advance(2 * MINUTE);
+  const [ran, , pending] = await explain(world, { kind: "work" });
+  const later = ran!.instance!.dueAt - ran!.at;
+  assert.ok(later > 0 && later <= 20_000);
+  assert.match(ran!.why, /after its tick by jitter/);
+  assert.match(pending!.why, /it starts up to 20s later \(jitter\)/);
+  const [boot] = await explain(world, { kind: "boot" });
+  assert.match(boot!.rule, /^"@reboot": the daemon started at /);
 });
 
 test("updateSchedule() refuses a schedule of the config", async () => {

@@ -84,3 +84,24 @@ test("checkConfig() finds every example job and no problem in config.example.tom
     "sum",
   ]);
 });
+
+test("checkConfig() notes the runs that a blackout skips", async () => {
+  const { jobs } = await check(
+    '[jobs.a]\nrun = "x"\nschedule = "0 */8 * * *"\nblackout = "22:00-06:00"',
+  );
+  assert.deepEqual(jobs[0]!.schedules[0]!.next.map(({ utc, note }) => [utc.slice(11, 16), note]), [
+    ["16:00", null],
+    ["00:00", 'skipped: in the blackout "22:00-06:00"'],
+    ["08:00", null],
+  ]);
+});
+
+test("checkConfig() warns of a schedule that has no run any more", async () => {
+  const { problems, warnings } = await check(
+    '[jobs.a]\nrun = "x"\nschedule = ["@daily", "@reboot"]\nends_at = "2026-11-24"\n[jobs.b]\nrun = "x"\nschedule = "@daily"\nends_at = "2026-11-26"',
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(warnings.map(formatProblem), [
+    'jobs.a.schedule[0]: "@daily" has no run any more; it ends at 2026-11-24 00:00:00 +00:00 (Change ends_at, or set enabled = false)',
+  ]);
+});

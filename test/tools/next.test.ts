@@ -177,3 +177,12 @@ test("nextRuns() picks for the kind that is named, and has none for @reboot", ()
   assert.throws(() => nextRuns({ ...request, texts: ["H H * * *"] }), /depends on the job/);
   assert.deepEqual(nextRuns({ ...request, texts: ["@reboot"] }), []);
 });
+
+test("nextRuns() asks for the kind when an expression is picked by it", () => {
+  const request = { texts: ["H H * * *"], timezone: null, nowMs: NOW, count: 1 };
+  assert.throws(
+    () => nextRuns(request),
+    (error) => isJobError(error, "invalid_argument") && /--kind/.test(error.hint ?? ""),
+  );
+  assert.equal(nextRuns({ ...request, seed: "backup" }).length, 1);
+});

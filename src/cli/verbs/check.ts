@@ -37,6 +37,7 @@ function checkRecord(result: CheckResult): PlainRecord {
         schedule,
         timezone,
         next: next.map((run) => run.utc),
+        ...(next.some(({ note }) => note !== null) ? { notes: next.map(({ note }) => note) } : {}),
       })),
     })),
   };
@@ -56,7 +57,9 @@ function jobLines(job: JobCheck): string[] {
   if (job.usage !== "") lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
   for (const { schedule, timezone, next } of job.schedules) {
     lines.push(`  ${makeVisible(schedule)}  ${timezone}`);
-    for (const run of next) lines.push(`    ${run.local}  ${run.relative}`);
+    for (const { local, relative, note } of next) {
+      lines.push(`    ${local}  ${relative}${note === null ? "" : `  ${makeVisible(note)}`}`);
+    }
     if (next.length === 0) {
       lines.push(schedule === REBOOT ? "    at each start of the daemon" : "    never");
     }

@@ -1,5 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { JobDefinition } from "../../core/job.ts";
+import { REBOOT } from "../../core/schedule.ts";
 import type { NextRun } from "../../tools/next.ts";
 import type { Args } from "../args.ts";
 import { CONFIG_OPTION, configFileOf } from "../config_file.ts";
@@ -145,7 +146,13 @@ export const NEXT: Verb = {
     const viewerTimezone = ownTimezone();
     const runs = nextRuns({ texts, timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs });
     await printer.list(nextView(runs), runs);
-    if (runs.length === 0) await printer.note("No run by the clock: @reboot runs at each start");
+    if (runs.length === 0) {
+      await printer.note(
+        texts.join(" ").includes(REBOOT)
+          ? "No run by the clock: @reboot runs at each start of the daemon"
+          : "No run comes: it has ended, or runs by @reboot at each start of the daemon",
+      );
+    }
     return 0;
   },
 };
