@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
@@ -72,7 +72,6 @@ test("modules and commands run as their user, with its groups, home, mask and va
     modules: { "who.ts": WHO, "self.ts": WHO },
     env: { OUTER: "secret" },
   });
-  chmodSync(daemon.dir, 0o755);
   try {
     const who = resultOf(await run(daemon, "who")) as Record<string, unknown>;
     assert.deepEqual([who.id, who.umask, who.cwd, who.nice], ["nobody", "27", "/usr", 7]);
@@ -273,7 +272,6 @@ test(
       ].join("\n"),
       modules: { "ends.ts": ENDS },
     });
-    chmodSync(daemon.dir, 0o755);
     try {
       for (
         const [args, state] of [

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -114,6 +114,8 @@ export function runJobctl(args: readonly string[], options: RunOptions = {}): Pr
 /** Start a daemon on free ports, with SQLite, and wait until it is ready. */
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const dir = mkdtempSync(join(tmpdir(), "jobctl-"));
+  // The users of jobs must be able to read their modules when they are loaded.
+  chmodSync(dir, 0o755);
   const toml = options.toml ?? "";
   const modules = /^modules\s*=/m.test(toml) ? "" : 'modules = ["jobs"]\n';
   writeFileSync(join(dir, "config.toml"), modules + toml);
