@@ -379,6 +379,7 @@ export class TurnDrawer {
       fires: ticks.map((tick) => this.#fire(record, tick)),
       fates,
       overlap: spec.overlap,
+      ...(fireCount > 1 ? { isCatchUp: this.#chance(0.5) } : {}),
     };
   }
 }

@@ -377,7 +377,7 @@ export class StoreModel {
   }
 
   advance(step: Advance): AdvanceResult {
-    const { scheduleId, fires, overlap } = step;
+    const { scheduleId, fires, overlap, isCatchUp = false } = step;
     const accepted: Instance[] = [];
     const skipped: number[] = [];
     const replaced: Instance[] = [];
@@ -397,7 +397,7 @@ export class StoreModel {
       const tick = fire.scheduledFor!;
       if (fates.has(tick)) continue;
       const holder = fire.uniqueKey === null ? undefined : this.keyHolder(fire.uniqueKey);
-      const reason = this.#whyNot(record, fire, overlap, holder);
+      const reason = this.#whyNot(record, fire, { overlap, isCatchUp, holder });
       if (reason !== null) {
         fates.set(tick, { fate: "skipped", reason, instanceId: null });
         skipped.push(tick);
@@ -431,8 +431,11 @@ export class StoreModel {
   #whyNot(
     record: ScheduleRecord,
     fire: NewInstance,
-    overlap: Advance["overlap"],
-    holder: ModelRow | undefined,
+    { overlap, isCatchUp, holder }: {
+      readonly overlap: Advance["overlap"];
+      readonly isCatchUp: boolean;
+      readonly holder: ModelRow | undefined;
+    },
   ): string | null {
     const open = this.#openOf(record.id);
     const reason = skipReason(record, fire.scheduledFor!, {
@@ -442,6 +445,7 @@ export class StoreModel {
       isPaused: this.isPaused(fire.kind, this.wallMs),
       isBusy: open.length > 0,
       queuedCount: open.filter(({ isHeld }) => isHeld).length,
+      isCatchUp,
     });
     if (reason !== null) return reason;
     if (this.row(fire.id)) return "id taken";
