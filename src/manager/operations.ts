@@ -38,6 +38,7 @@ import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { buildParts, type ManagerParts } from "./manager_parts.ts";
 import { type RedriveContext, redriveInstances, retryInstance } from "./redrive.ts";
 import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
+import { assertAhead } from "./recurring.ts";
 import type { Registry } from "./registry.ts";
 import { waitInstance } from "./wait.ts";
 
@@ -226,6 +227,7 @@ export abstract class Operations implements ManagerApi {
   ): Promise<Pause> {
     if (kind !== null) this.registry.get(kind);
     const { until = null, reason = "" } = options;
+    if (until !== null) assertAhead(until, this.parts.options.clock.now().wallMs, "pause");
     return (await this.parts.store.setPause({
       at: this.parts.options.clock.now(),
       kind,
@@ -239,6 +241,8 @@ export abstract class Operations implements ManagerApi {
       at: this.parts.options.clock.now(),
       kind,
     });
+    // A pause outlives its job: only what is neither paused nor known is a mistake.
+    if (!value && kind !== null) this.registry.get(kind);
     this.parts.dispatcher.poke();
     return value;
   }

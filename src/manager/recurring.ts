@@ -65,6 +65,7 @@ export class Recurring {
         path: "count",
       });
     }
+    if (until !== undefined) assertAhead(until, this.#parts.clock.now().wallMs, "skip ticks");
     const { schedules } = await this.#find(target, "skip ticks of");
     const changed: ScheduleRecord[] = [];
     for (const { id } of schedules) {
@@ -197,4 +198,14 @@ function tooMany(kind: string, count: number): JobError {
     `Cannot backfill "${kind}": ${count} ticks, at most ${BACKFILL_MAX}`,
     { path: "from", hint: "Choose a shorter range" },
   );
+}
+
+/** @throws JobError `invalid_argument` for a time that is not ahead, by which nothing would be held back */
+export function assertAhead(until: number, nowMs: number, action: string): void {
+  if (until > nowMs) return;
+  const text = new Date(until).toISOString();
+  throw new JobError("invalid_argument", `Cannot ${action} until "${text}": it has passed`, {
+    path: "until",
+    hint: "Give a time ahead, such as +2h, or end a pause with: jobctl resume",
+  });
 }

@@ -159,12 +159,13 @@ function sourceText(job: JobDefinition): string {
 
 /** A job on the wire. */
 export function jobToWire(job: JobDefinition): MessageInitShape<typeof JobSchema> {
-  const spec = job.schedules[0]?.spec;
+  const cronSpecs = job.schedules.map(({ spec }) => formatScheduleText(spec));
   return {
     kind: job.kind,
     description: job.description,
     registeredAt: timestamp(job.registeredAt),
-    cronSpec: spec ? formatScheduleText(spec) : undefined,
+    cronSpec: cronSpecs[0],
+    cronSpecs,
     priority: job.options.priority,
     timeoutMs: BigInt(job.options.timeoutMs),
     maxRetries: job.options.retry.max,

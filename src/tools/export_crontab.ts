@@ -110,7 +110,11 @@ class Exporter {
   }
 
   add(job: JobDefinition): void {
-    const tell = (text: string) => void this.notes.push({ kind: job.kind, text });
+    const told = new Set<string>();
+    const tell = (text: string) => {
+      if (!told.has(text)) this.notes.push({ kind: job.kind, text });
+      told.add(text);
+    };
     if (job.schedules.length === 0) return;
     if (job.source.type !== "command") return tell("left out: cron runs commands only");
     const lines: string[] = [];

@@ -97,3 +97,11 @@ for (
     assert.match(stderr, message);
   });
 }
+
+test("simulate tells also in a pipe which jobs are left out", async () => {
+  const other = `${CONFIG}[jobs.broken]\nrun = "true"\nschedule = "61 * * * *"\n`;
+  const { stderr } = await simulate(["--offline", "--config", "other.toml", "-o", "json"], {
+    other,
+  });
+  assert.match(stderr, /^Left out: broken: .*minute "61" is out of range/);
+});

@@ -321,6 +321,46 @@ test("status tells people of workers and kinds", async () => {
   assert.match(run.stdout, /^sum +3 +0 +10 /m);
 });
 
+test("list jobs shows the times of all schedules of a job", async () => {
+  const jobs = [
+    { kind: "a", cronSpec: "@daily", cronSpecs: ["@daily", "0 12 * * 1"] },
+    { kind: "b", cronSpec: "@hourly" },
+  ];
+  const answers = { listRegisteredJobs: { jobs } };
+  const run = await cli(["list", "jobs", "-o", "table"], { answers });
+  assert.match(run.stdout, /^a +@daily; 0 12 \* \* 1 /m);
+  assert.match(run.stdout, /^b +@hourly /m);
+  const [a, b] = JSON.parse((await cli(["list", "jobs"], { answers })).stdout);
+  assert.deepEqual([a.crontab, a.crontabs], ["@daily", ["@daily", "0 12 * * 1"]]);
+  assert.deepEqual([b.crontab, b.crontabs], ["@hourly", undefined]);
+});
+
+test("status tells of pauses, and of kinds by name", async () => {
+  const pauses = [{ reason: "disk", until: { seconds: 4_102_444_800n } }, { kind: "sum" }];
+  const kinds = [{ kind: "sum" }, { kind: "mail" }];
+  const answers = { getStatus: { ...STATUS, kinds }, listPauses: { pauses } };
+  const run = await cli(["status", "-o", "table"], { answers });
+  assert.match(run.stdout, /^Paused: +everything until 2100-01-01 00:00:00Z \(.*\): disk$/m);
+  assert.match(run.stdout, /^Paused: +sum until resumed$/m);
+  assert.match(run.stdout, /^mail [^]*^sum /m);
+  const printed = JSON.parse((await cli(["status"], { answers })).stdout);
+  assert.deepEqual(printed.pauses.map(({ all }: { all: boolean }) => all), [true, false]);
+});
+
+test("list timers tells what is still to be skipped", async () => {
+  const schedules = [
+    { id: "config:a:0", kind: "a", status: "active", skipNext: 2 },
+    { id: "config:b:0", kind: "b", status: "paused", skipUntil: { seconds: 4_102_444_800n } },
+    { id: "config:c:0", kind: "c", status: "active", skipUntil: { seconds: 1n } },
+  ];
+  const answers = { listSchedules: { schedules } };
+  const run = await cli(["list", "timers", "-o", "table"], { answers });
+  assert.match(run.stdout, /a .* active, skips 2$/m);
+  assert.match(run.stdout, /b .* paused, skips until 2100-01-01 00:00:00Z$/m);
+  assert.match(run.stdout, /c .* active$/m);
+  assert.equal(JSON.parse((await cli(["list", "timers"], { answers })).stdout)[0].skip_next, 2);
+});
+
 test("workers scale sends the count and prints the workers", async () => {
   const run = await cli(["workers", "scale", "8"], {
     answers: { resizeWorkers: { workers: { count: 8, busy: 0, alive: 0 } } },

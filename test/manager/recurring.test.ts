@@ -59,6 +59,31 @@ test("pause() ends by itself at its time", async () => {
   assert.deepEqual(await fates(world), ["skipped:paused", "fired"]);
 });
 
+test("pause() and skipTicks() refuse a time that has passed, and leave a pause as it was", async () => {
+  const world = await worldOf();
+  await world.of(world.manager.pause("work", { reason: "disk" }));
+  const until = world.clock.now().wallMs;
+  const isRefused = (error: unknown) => isJobError(error, "invalid_argument");
+  await assert.rejects(
+    async () => await world.of(world.manager.pause("work", { until })),
+    isRefused,
+  );
+  await assert.rejects(
+    async () => await world.of(world.manager.skipTicks({ kind: "work" }, { until })),
+    isRefused,
+  );
+  assert.equal((await world.of(world.manager.listPauses()))[0]!.reason, "disk");
+});
+
+test("resume() refuses a kind that is neither paused nor known", async () => {
+  const world = await worldOf();
+  assert.equal(await world.of(world.manager.resume("work")), false);
+  await assert.rejects(
+    async () => await world.of(world.manager.resume("wrok")),
+    (error) => isJobError(error, "not_found"),
+  );
+});
+
 test("pause() holds over a restart", async () => {
   const first = await worldOf();
   await first.of(first.manager.pause("work"));

@@ -82,10 +82,14 @@ test("instanceToWire() gives arguments, results, error, attempts and times", () 
   assert.equal(timestampMs(wire.processedAt as Timestamp), 6);
 });
 
-test("jobToWire() gives the cron text of the first schedule", () => {
-  const schedules = [{ spec: { ...SPEC, cron: "0 6 * * 1-5" }, arguments: [] }];
+test("jobToWire() gives the cron text of the first schedule, and those of all", () => {
+  const schedules = ["0 6 * * 1-5", "@weekly"].map((cron) => ({
+    spec: { ...SPEC, cron },
+    arguments: [],
+  }));
   const wire = jobToWire(fakeJob("report", { schedules }));
   assert.equal(wire.cronSpec, "0 6 * * 1-5");
+  assert.deepEqual(wire.cronSpecs, ["0 6 * * 1-5", "@weekly"]);
   assert.equal(wire.kind, "report");
   assert.equal(JSON.parse(wire.signatureJson!).isTyped, false);
 });

@@ -106,3 +106,13 @@ test("exportCrontab() writes what importCrontabs() read, so that both say the sa
       .sort();
   assert.deepEqual(lines(second), lines(first));
 });
+
+test("exportCrontab() tells once what cron lacks for several schedules of a job", async () => {
+  const { text, notes } = await exported(
+    '[jobs.a]\nrun = "x"\nschedule = ["@daily", "@weekly"]\n',
+  );
+  assert.match(text, /@daily x[^]*@weekly x/);
+  assert.deepEqual(notes.map((note) => note.text), [
+    'cron has none of: overlap "skip", misfire "latest"',
+  ]);
+});

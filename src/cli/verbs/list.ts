@@ -171,7 +171,8 @@ const TIMERS: Verb = {
     await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
     const paused = timers.filter((timer) => timer.status === "paused").length;
     const more = limit !== null && timers.length > limit ? `; ${limit} of them are shown` : "";
-    await printer.note(`${timers.length} timers, ${paused} paused${more}`);
+    const count = timers.length === 1 ? "1 timer" : `${timers.length} timers`;
+    await printer.note(`${count}, ${paused} paused${more}`);
     return 0;
   },
 };

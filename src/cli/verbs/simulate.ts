@@ -6,7 +6,6 @@ import { type Args, usageError } from "../args.ts";
 import { CONFIG_OPTION, configFileOf } from "../config_file.ts";
 import { EXIT } from "../exit_codes.ts";
 import { lookupInstances } from "../lookup.ts";
-import { makeVisible } from "../output/safe_text.ts";
 import { formatAbsolute } from "../output/when.ts";
 import type { View } from "../output/view.ts";
 import { parseTime } from "../time.ts";
@@ -14,6 +13,7 @@ import type { Verb, VerbContext } from "../verb.ts";
 import { simulationLines, simulationRecord } from "../views/simulation_view.ts";
 import { textCell } from "../views/instance_view.ts";
 import { msOf } from "../wire.ts";
+import { tell } from "../written_file.ts";
 
 const ASSUMED_DEFAULT = "1m";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;
@@ -164,7 +164,7 @@ export const SIMULATE: Verb = {
       (tick) => void (isListed && ticks.push(tick)),
     );
     for (const { job, message } of simulated.problems) {
-      await printer.note(`Left out: ${makeVisible(job ?? "")}: ${makeVisible(message)}`);
+      await tell(io, `Left out: ${job ?? ""}: ${message}`);
     }
     if (isListed) await printer.list(TICK_VIEW, ticks.sort((left, right) => left.at - right.at));
     else {

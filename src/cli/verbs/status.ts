@@ -1,10 +1,11 @@
-import type { GetStatusResponse, KindCounts } from "../../rpc/gen/job_pb.ts";
+import type { GetStatusResponse, KindCounts, PauseEntry } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { Printer } from "../output/printer.ts";
 import { makeVisible } from "../output/safe_text.ts";
 import { formatTable } from "../output/table.ts";
 import type { Verb } from "../verb.ts";
 import { fieldLines } from "../views/details.ts";
+import { PAUSE_VIEW } from "../views/tick_view.ts";
 import { timeText } from "../views/time_text.ts";
 import { blockRecord, blockText } from "../views/block_view.ts";
 import { isoOf } from "../wire.ts";
@@ -31,7 +32,7 @@ function kindRecord(counts: KindCounts): PlainRecord {
   };
 }
 
-function statusRecord(status: GetStatusResponse): PlainRecord {
+function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]): PlainRecord {
   const { workers } = status;
   return {
     node: status.node,
@@ -47,11 +48,27 @@ function statusRecord(status: GetStatusResponse): PlainRecord {
     schedules: Number(status.schedules),
     next_schedule_at: isoOf(status.nextScheduleAt),
     blocks: status.blocks.map(blockRecord),
-    kinds: status.kinds.map(kindRecord),
+    pauses: pauses.map(PAUSE_VIEW.record),
+    kinds: kindsOf(status).map(kindRecord),
   };
 }
 
-function statusLines(status: GetStatusResponse, printer: Printer): string[] {
+function kindsOf({ kinds }: GetStatusResponse): readonly KindCounts[] {
+  return [...kinds].sort((a, b) => a.kind < b.kind ? -1 : 1);
+}
+
+/** A pause for people: `everything until 2026-11-24 17:00:00Z (in 2h): disk is being replaced`. */
+function pauseText({ kind, until, reason }: PauseEntry, nowMs: number): string {
+  const time = until === undefined ? "resumed" : timeText(until, nowMs);
+  const why = reason === "" ? "" : `: ${makeVisible(reason)}`;
+  return `${kind === undefined ? "everything" : makeVisible(kind)} until ${time}${why}`;
+}
+
+function statusLines(
+  status: GetStatusResponse,
+  pauses: readonly PauseEntry[],
+  printer: Printer,
+): string[] {
   const { workers } = status;
   const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
   const lines = fieldLines([
@@ -70,10 +87,13 @@ function statusLines(status: GetStatusResponse, printer: Printer): string[] {
     ],
     ["Schedules", String(status.schedules)],
     ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
+    ...pauses.map((pause) =>
+      ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
+    ),
     ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
   ]);
   if (status.kinds.length === 0) return lines;
-  const rows = status.kinds.map((counts) => [
+  const rows = kindsOf(status).map((counts) => [
     { text: counts.kind },
     ...COUNTS.map((name) => ({ text: String(counts[name]) })),
   ]);
@@ -85,14 +105,17 @@ function statusLines(status: GetStatusResponse, printer: Printer): string[] {
 /** `jobctl status` */
 export const STATUS: Verb = {
   name: "status",
-  summary: "Show how the daemon is: store, workers, schedules, instances by state",
+  summary: "Show how the daemon is: store, workers, schedules, pauses, instances by state",
   words: [],
   options: {},
   examples: [["jobctl status", "Is it there, and what does it do"]],
   isClient: true,
   async run(_args, { client, printer }) {
-    const status = await (await client()).getStatus({});
-    await printer.details(statusRecord(status), status.node, statusLines(status, printer));
+    const connection = await client();
+    const status = await connection.getStatus({});
+    const { pauses } = await connection.listPauses({});
+    const lines = statusLines(status, pauses, printer);
+    await printer.details(statusRecord(status, pauses), status.node, lines);
     return 0;
   },
 };

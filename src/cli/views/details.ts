@@ -7,6 +7,7 @@ import { stateName } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";
 import { blockText } from "./block_view.ts";
 import { progressText, settledAt, stateStyle } from "./instance_view.ts";
+import { schedulesText } from "./job_view.ts";
 import { timeText } from "./time_text.ts";
 
 type Field = readonly [string, string | undefined];
@@ -87,7 +88,7 @@ export function jobLines(job: Job, printer: Printer): string[] {
     ["Job", makeVisible(job.kind)],
     ["Description", job.description === "" ? undefined : makeLinesVisible(job.description)],
     ["Usage", job.usage === "" ? undefined : makeLinesVisible(job.usage)],
-    ["Schedule", safe(job.cronSpec)],
+    ["Schedule", safe(schedulesText(job) || undefined)],
     ["Priority", String(job.priority)],
     ["Retries", retriesText(job.maxRetries)],
     ["Timeout", limitText(job.timeoutMs)],

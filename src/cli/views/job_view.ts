@@ -18,6 +18,7 @@ function record(job: Job): PlainRecord {
     kind: job.kind,
     description: job.description,
     crontab: job.cronSpec,
+    crontabs: job.cronSpecs.length > 1 ? job.cronSpecs : undefined,
     schedule_at: isoOf(job.scheduleAt),
     registered_at: isoOf(job.registeredAt),
     priority: job.priority,
@@ -31,6 +32,11 @@ function record(job: Job): PlainRecord {
   };
 }
 
+/** The times of all schedules of a job; of a daemon that tells only the first, that one. */
+export function schedulesText({ cronSpec, cronSpecs }: Job): string {
+  return cronSpecs.length > 1 ? cronSpecs.join("; ") : cronSpec ?? "";
+}
+
 /** How registered jobs are shown. */
 export const JOB_VIEW: View<Job> = {
   name: (job) => job.kind,
@@ -39,6 +45,7 @@ export const JOB_VIEW: View<Job> = {
     "kind",
     "description",
     "crontab",
+    "crontabs",
     "schedule_at",
     "registered_at",
     "priority",
@@ -52,7 +59,7 @@ export const JOB_VIEW: View<Job> = {
   ],
   columns: [
     { title: "KIND", cell: (job) => textCell(job.kind) },
-    { title: "SCHEDULE", cell: (job) => textCell(job.cronSpec) },
+    { title: "SCHEDULE", cell: (job) => textCell(schedulesText(job)) },
     { title: "USAGE", isFlexible: true, cell: (job) => textCell(job.usage) },
     { title: "PRIORITY", isWide: true, cell: (job) => textCell(job.priority) },
     {

@@ -1,7 +1,9 @@
 import type { Schedule } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
+import type { Cell } from "../output/table.ts";
 import type { View } from "../output/view.ts";
-import { isoOf } from "../wire.ts";
+import { formatAbsolute } from "../output/when.ts";
+import { isoOf, msOf } from "../wire.ts";
 import { textCell, timeCell } from "./instance_view.ts";
 
 function record(schedule: Schedule): PlainRecord {
@@ -28,6 +30,15 @@ function record(schedule: Schedule): PlainRecord {
     skip_until: isoOf(schedule.skipUntil),
     skip_next: schedule.skipNext || undefined,
   };
+}
+
+/** The status with what is still to be skipped: `active, skips 2`. */
+export function statusCell(schedule: Schedule, { nowMs }: { readonly nowMs: number }): Cell {
+  const { status, skipNext, skipUntil } = schedule;
+  const untilMs = msOf(skipUntil) ?? -Infinity;
+  if (status === "finished" || (skipNext === 0 && untilMs <= nowMs)) return textCell(status);
+  const skips = skipNext > 0 ? `skips ${skipNext}` : `skips until ${formatAbsolute(untilMs)}`;
+  return textCell(`${status}, ${skips}`);
 }
 
 /** How recurring schedules are shown. */
@@ -64,7 +75,7 @@ export const SCHEDULE_VIEW: View<Schedule> = {
     { title: "ZONE", cell: (schedule) => textCell(schedule.timezone) },
     { title: "NEXT", cell: (schedule, at) => timeCell(schedule.nextAt, at) },
     { title: "LAST", cell: (schedule, at) => timeCell(schedule.lastAt, at) },
-    { title: "STATUS", cell: (schedule) => textCell(schedule.status) },
+    { title: "STATUS", cell: statusCell },
     { title: "OVERLAP", isWide: true, cell: (schedule) => textCell(schedule.overlap) },
     { title: "MISFIRE", isWide: true, cell: (schedule) => textCell(schedule.misfire) },
     { title: "ORIGIN", isWide: true, cell: (schedule) => textCell(schedule.origin) },

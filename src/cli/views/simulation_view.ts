@@ -144,7 +144,9 @@ function changeLine(change: ClockChange): string {
   const shift = `${shiftMs > 0 ? "+" : "-"}${formatDuration(Math.abs(shiftMs))}`;
   const times = change.times.join(", ");
   const head = `  ${time(change.at)} ${change.timezone} ${shift}  ${makeVisible(change.kind)}`;
-  return `${head}: ${EFFECTS[effect!]}; ${change.count} runs that day, near it ${times}`;
+  return `${head}: ${EFFECTS[effect!]}; ${change.count} ${
+    change.count === 1 ? "run" : "runs"
+  } that day, near it ${times}`;
 }
 
 function differenceLine(difference: KindDifference): string {

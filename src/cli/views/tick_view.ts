@@ -6,6 +6,7 @@ import { formatAbsolute, formatRelative } from "../output/when.ts";
 import { isoOf, msOf } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";
 import { textCell, timeCell } from "./instance_view.ts";
+import { statusCell } from "./schedule_view.ts";
 
 const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
   ran: "good",
@@ -74,8 +75,13 @@ export const TIMER_VIEW: View<Schedule> = {
     status: schedule.status,
     id: schedule.id,
     runs: Number(schedule.runs),
+    skip_until: isoOf(schedule.skipUntil),
+    skip_next: schedule.skipNext || undefined,
   }),
-  keys: ["next_at", "last_run_at", "kind", "crontab", "timezone", "status", "id", "runs"],
+  keys: [
+    ...["next_at", "last_run_at", "kind", "crontab", "timezone", "status", "id", "runs"],
+    ...["skip_until", "skip_next"],
+  ],
   columns: [
     { title: "NEXT", cell: (schedule) => textCell(absolute(schedule.nextAt)) },
     { title: "LEFT", cell: ({ nextAt }, { nowMs }) => textCell(relative(nextAt, nowMs)) },
@@ -83,7 +89,7 @@ export const TIMER_VIEW: View<Schedule> = {
     { title: "PASSED", cell: ({ lastRunAt }, { nowMs }) => textCell(relative(lastRunAt, nowMs)) },
     { title: "KIND", isFlexible: true, cell: (schedule) => textCell(schedule.kind) },
     { title: "SCHEDULE", cell: (schedule) => textCell(schedule.cron) },
-    { title: "STATUS", cell: (schedule) => textCell(schedule.status) },
+    { title: "STATUS", cell: statusCell },
     { title: "ZONE", isWide: true, cell: (schedule) => textCell(schedule.timezone) },
     { title: "RUNS", isWide: true, cell: (schedule) => textCell(Number(schedule.runs)) },
     { title: "ID", isWide: true, cell: (schedule) => textCell(schedule.id) },
