@@ -108,6 +108,26 @@ export const PLANTS: readonly Plant[] = [
     tells: ["B2"],
     store: withoutLimits("rate"),
   },
+  {
+    name: "unique keys kept by the unfinished only",
+    tells: ["S2"],
+    tables: (tables) =>
+      override(tables, {
+        scan: (track, stretch) => track.type === "uniqueKey" ? [] : tables.scan(track, stretch),
+      }),
+  },
+  {
+    name: "held instances never let go",
+    tells: ["L1"],
+    tables: (tables) =>
+      override(tables, {
+        update: (before, after) => {
+          const isLetGo = before.isReady === null && after.isReady === false &&
+            before.instance.state === "scheduled";
+          tables.update(before, isLetGo ? before : after);
+        },
+      }),
+  },
 ];
 
 // Nodes give their limits, and the store keeps to the others only.

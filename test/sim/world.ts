@@ -1,7 +1,4 @@
 import type { Instance } from "../../src/core/instance.ts";
-import { type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
-import type { JobOptions, JobSchedule } from "../../src/core/job.ts";
-import type { Signature } from "../../src/core/signature.ts";
 import { isFinal } from "../../src/core/state.ts";
 import { nextTickOf } from "../../src/core/ticks.ts";
 import type { Instant } from "../../src/platform/clock.ts";
@@ -18,8 +15,9 @@ import { type RecordingStore, recordStore } from "../support/recording_store.ts"
 import { SimClock } from "../support/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
 import type { Plant } from "./plants.ts";
-import type { SimJob, SimRun } from "./sim_executor.ts";
-import { LEASE_MS, SIM_OPTIONS, SimNode } from "./sim_node.ts";
+import type { SimRun } from "./sim_executor.ts";
+import { definitions, JOBS } from "./sim_jobs.ts";
+import { LEASE_MS, SimNode } from "./sim_node.ts";
 
 /** How long a seed's faults last, and how long the world then has to come to rest. */
 const FAULTY_MS = 60_000;
@@ -34,28 +32,6 @@ const EFFECT_LATE_MS = 10_000;
 const SUBMITS_MAX = 4;
 /** Seeds that may pass before a planted bug is found. */
 const PLANT_SEEDS_MAX = 300;
-
-const JOBS: Readonly<Record<string, SimJob>> = {
-  quick: { durationMaxMs: 50, failureShare: 0, crashShare: 0 },
-  flaky: { durationMaxMs: 400, failureShare: 0.3, crashShare: 0.1, snoozeShare: 0.1 },
-  long: { durationMaxMs: 9_000, failureShare: 0.05, crashShare: 0.05 },
-  tick: { durationMaxMs: 12_000, failureShare: 0.1, crashShare: 0.05 },
-  beat: { durationMaxMs: 600, failureShare: 0, crashShare: 0 },
-  line: { durationMaxMs: 12_000, failureShare: 0.1, crashShare: 0.05 },
-  swap: { durationMaxMs: 16_000, failureShare: 0.1, crashShare: 0.05 },
-  catch: { durationMaxMs: 300, failureShare: 0, crashShare: 0 },
-  lane: { durationMaxMs: 2_000, failureShare: 0.1, crashShare: 0.05 },
-  paced: { durationMaxMs: 300, failureShare: 0.1, crashShare: 0 },
-};
-
-const ACCOUNT = { by: ["account"] };
-const OPTIONS: Readonly<Record<string, Partial<JobOptions>>> = {
-  lane: {
-    concurrency: [{ max: 1, ...ACCOUNT, per: "cluster" }, { max: 2, by: [], per: "cluster" }],
-  },
-  long: { deadlineMs: 25_000 },
-  paced: { rate: [{ max: 2, perMs: 3_000, ...ACCOUNT }, { max: 9, perMs: 5_000, by: [] }] },
-};
 
 /** What one seed came to. */
 export interface WorldResult {
@@ -104,6 +80,8 @@ class World {
   readonly #runs: SimRun[] = [];
   readonly #nodes: SimNode[] = [];
   readonly #kills = new Map<string, number>();
+  /** When the schedules are surely there. */
+  readonly #startAt: number = this.#clock.now().wallMs + 10_000;
 
   constructor(seed: number, storeType: "memory" | "sqlite", plant: Plant | null) {
     this.#random = seededRandom(seed);
@@ -198,7 +176,9 @@ class World {
     if (!node.isAlive) return;
     if (this.#chance(0.7)) this.#schedule();
     if (this.#chance(0.25)) this.#scheduleLimited();
+    if (this.#chance(0.2)) this.#scheduleUnique();
     if (this.#chance(0.08)) this.#cancel(node);
+    if (this.#chance(0.08)) this.#operate(node);
   }
 
   #schedule(): void {
@@ -222,6 +202,31 @@ class World {
       afterMs: this.#chance(0.3) ? Math.floor(this.#random.next() * 5_000) : 0,
     };
     this.#submit(kind, options, SUBMITS_MAX);
+  }
+
+  #scheduleUnique(): void {
+    const options: ScheduleOptions & { id: string } = {
+      id: this.#ids(),
+      uniqueKey: this.#pick(["only-a", "only-b"]),
+      onConflict: this.#pick(["keep", "replace"]),
+      ...(this.#chance(0.5) ? { uniqueForMs: this.#pick([2_000, 12_000]) } : {}),
+      afterMs: this.#chance(0.6) ? Math.floor(this.#random.next() * 5_000) : 0,
+    };
+    this.#submit("quick", options, SUBMITS_MAX);
+  }
+
+  // What an operator does now and then; one who has no answer leaves it at that.
+  #operate(node: SimNode): void {
+    const { wallMs } = this.#clock.now();
+    const { manager } = node;
+    // Not before there were schedules.
+    const range = { from: Math.max(wallMs - 40_000, this.#startAt), to: wallMs - 5_000 };
+    const until = wallMs + Math.floor(this.#random.next() * 8_000);
+    this.#pick<() => Promise<unknown>>([
+      () => manager.pause(this.#pick(["quick", "tick", null]), { until }),
+      () => manager.redriveInstances({ kinds: ["flaky", "long", "line"] }),
+      () => manager.backfill({ kind: this.#pick(["line", "beat", "tick"]), ...range }),
+    ])().catch(() => {});
   }
 
   // A client that has no answer asks again with the same id, whichever node it reaches.
@@ -337,57 +342,4 @@ function heldForEver(snapshot: readonly Instance[]): readonly Violation[] {
     invariant: "L1",
     message: `${kind} ${id} waits for an instance that is final`,
   }));
-}
-
-function definitions(): readonly JobDefinition[] {
-  return Object.keys(JOBS).map((kind) => ({
-    kind,
-    description: "",
-    source: { type: "function", run: () => {}, handlers: {} },
-    signature: signatureOf(kind),
-    options: { ...SIM_OPTIONS, ...OPTIONS[kind] },
-    schedules: schedulesOf(kind),
-    hasHandler: NO_HANDLERS,
-    registeredAt: 0,
-  }));
-}
-
-function signatureOf(kind: string): Signature {
-  const plain = { resultCount: 0, isTyped: false, warnings: [] };
-  if (kind !== "lane" && kind !== "paced") return { ...plain, parameters: [] };
-  const account = { role: "argument", name: "account", shape: { type: "string" } } as const;
-  return { ...plain, parameters: [{ ...account, isOptional: false, isRest: false }] };
-}
-
-function schedulesOf(kind: string): readonly JobSchedule[] {
-  const common = {
-    timezone: "UTC",
-    misfireWithinMs: 86_400_000,
-    jitterMs: 0,
-    misfire: "latest",
-  } as const;
-  if (kind === "tick") {
-    const spec = { ...common, cron: "*/10 * * * * *", everyMs: null, overlap: "skip" } as const;
-    return [{ spec, arguments: [] }];
-  }
-  if (kind === "beat") {
-    const spec = { ...common, cron: null, everyMs: 7_000, overlap: "allow" } as const;
-    return [{ spec, arguments: [] }];
-  }
-  if (kind === "line" || kind === "swap") {
-    const overlap = kind === "line" ? "queue" : "replace";
-    const spec = {
-      ...common,
-      cron: "*/10 * * * * *",
-      everyMs: null,
-      overlap,
-      queueMax: 3,
-    } as const;
-    return [{ spec, arguments: [] }];
-  }
-  if (kind === "catch") {
-    const every = { cron: null, everyMs: 5_000, overlap: "allow", misfire: "all" } as const;
-    return [{ spec: { ...common, ...every }, arguments: [] }];
-  }
-  return [];
 }

@@ -36,6 +36,8 @@ export class Replay {
   readonly #report: Report;
   readonly #isClockSteady: boolean;
   readonly #openByKey = new Map<string, string>();
+  /** The last accepted instance of each key that keeps it for a time. */
+  readonly #keptByKey = new Map<string, Tracked>();
   readonly #openBySchedule = new Map<string, Set<string>>();
   readonly #overlaps = new Map<string, Overlap>();
   readonly #waiting = new Set<Tracked>();
@@ -89,7 +91,7 @@ export class Replay {
     this.#last = { rev, t, op };
   }
 
-  #accept({ instance: id, as, rev }: RecordOf<"accept">): void {
+  #accept({ instance: id, as, rev, t }: RecordOf<"accept">): void {
     const before = this.instances.get(id);
     // An id may come back once its instance is deleted.
     if (before && !before.isDeleted) this.#report("S1", `${id} accepted again at ${rev}`);
@@ -99,6 +101,7 @@ export class Replay {
         this.#report("S2", `key "${as.uniqueKey}" has ${other} and ${id} at ${rev}`);
       }
       this.#openByKey.set(as.uniqueKey, id);
+      this.#checkKept(as, id, t);
     }
     const tracked: Tracked = {
       as,
@@ -117,11 +120,25 @@ export class Replay {
       lines: new Map(),
     };
     this.instances.set(id, tracked);
+    if (as.uniqueKey !== null && as.uniqueUntil !== null) {
+      this.#keptByKey.set(as.uniqueKey, tracked);
+    }
     this.#waiting.add(tracked);
     if (as.scheduleId !== null) {
       const open = this.#openBySchedule.get(as.scheduleId) ?? new Set();
       this.#openBySchedule.set(as.scheduleId, open.add(id));
     }
+  }
+
+  // Finished or not, unless it was canceled.
+  #checkKept({ uniqueKey }: Instance, id: string, t: number): void {
+    const kept = this.#keptByKey.get(uniqueKey!);
+    if (!kept || kept.state === "canceled" || t >= kept.as.uniqueUntil!) return;
+    if (!this.#isClockSteady) return;
+    this.#report(
+      "S2",
+      `key "${uniqueKey}" is kept by ${kept.as.id}, and ${id} is accepted at ${t}`,
+    );
   }
 
   #claim(record: RecordOf<"claim">): void {

@@ -76,6 +76,8 @@ export type StoreRecord =
       readonly tick: number;
       readonly instance: string;
       readonly overlap: Overlap;
+      /** A tick that had another fate before. */
+      readonly isBackfill?: true;
     }
     | {
       readonly type: "skip";
@@ -186,7 +188,9 @@ export function recordStore(store: Store): RecordingStore {
         accepted.flatMap((instance): readonly Fact[] => {
           // Backfilled ticks wait for those before them where scheduled ones would be skipped.
           const overlap = backfill.overlap === "allow" ? "allow" : "queue";
-          return acceptFacts(instance, overlap);
+          return acceptFacts(instance, overlap).map((fact) =>
+            fact.type === "fire" ? { ...fact, isBackfill: true } : fact
+          );
         }),
     ),
     putSchedule: watch((request: PutSchedule) => store.putSchedule(request), () => []),
