@@ -2,23 +2,52 @@ import assert from "node:assert/strict";
 import { isJobError } from "../../src/core/errors.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import type { Committed, EnqueueResult, SettleResult } from "../../src/store/store.ts";
+import type { MediumFaults } from "./failing_tables.ts";
 import type { Step } from "./model_turns.ts";
 import { ModelRefusal, type StoreModel } from "./store_model.ts";
 import { type Claimer, LEASE_MS, type WatchedStore } from "./watched_store.ts";
 
-/** Send a request to the store and to the model, both at once, and compare what they answer. */
-export async function applyStep(
-  store: WatchedStore,
-  model: StoreModel,
-  at: Instant,
-  step: Step,
+interface Parties {
+  readonly store: WatchedStore;
+  readonly model: StoreModel;
+  readonly faults: MediumFaults;
+  readonly at: Instant;
+}
+
+type Outcome = { readonly committed: Committed<unknown> } | { readonly error: unknown };
+
+/** Send the requests of one turn to the store and to the model, and compare what they answer. */
+export async function applySteps(
+  { store, model, faults, at }: Parties,
+  steps: readonly Step[],
 ): Promise<void> {
-  // The store is asked before anything is awaited: requests of one turn share a transaction.
-  const claimer = step.type === "claim" ? store.claimerOf(step, at) : null;
-  const asked = ask(store, at, step, claimer).then(
-    (committed) => ({ committed }),
-    (error: unknown) => ({ error }),
-  );
+  // All are asked before anything is awaited: requests of one turn share a transaction.
+  const asked = steps.map((step): [Step, Claimer | null, Promise<Outcome>] => {
+    const claimer = step.type === "claim" ? store.claimerOf(step, at) : null;
+    const outcome = ask(store, at, step, claimer).then(
+      (committed) => ({ committed }),
+      (error: unknown) => ({ error }),
+    );
+    return [step, claimer, outcome];
+  });
+  const outcomes = await Promise.all(asked.map(([, , outcome]) => outcome));
+  for (const [index, [step, claimer]] of asked.entries()) {
+    const outcome = outcomes[index]!;
+    if (faults.hasFailed) {
+      const code = "error" in outcome && isJobError(outcome.error) ? outcome.error.code : null;
+      assert.equal(code, "unavailable", `${step.type} on a medium that failed`);
+      continue;
+    }
+    compare({ store, model, at }, step, claimer, outcome);
+  }
+}
+
+function compare(
+  { store, model, at }: Omit<Parties, "faults">,
+  step: Step,
+  claimer: Claimer | null,
+  outcome: Outcome,
+): void {
   let expected: unknown;
   let code: string | null = null;
   try {
@@ -27,8 +56,6 @@ export async function applyStep(
     if (!(error instanceof ModelRefusal)) throw error;
     code = error.code;
   }
-  const expectedAt = model.at;
-  const outcome = await asked;
   if ("error" in outcome) {
     const found = isJobError(outcome.error) ? outcome.error.code : "";
     if (found !== code) throw outcome.error;
@@ -38,7 +65,7 @@ export async function applyStep(
   const { committed } = outcome;
   assert.ok(committed.rev > store.rev, "revisions rise");
   store.rev = committed.rev;
-  assert.equal(committed.at, expectedAt, "the recorded time");
+  assert.equal(committed.at, model.at, "the recorded time");
   assert.deepEqual(comparable(step, committed.value), comparable(step, expected), step.type);
   if (step.type === "settle") checkSettled(committed.value as never, expected as never);
   store.answered(step, committed.value);

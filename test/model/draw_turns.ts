@@ -5,15 +5,28 @@ import { isFinal, JOB_STATES } from "../../src/core/state.ts";
 import type { Random } from "../../src/platform/random.ts";
 import type { Advance, NewInstance, Settlement } from "../../src/store/store.ts";
 import { TICK_MS } from "./model_rules.ts";
-import { KINDS, LIMITS_COUNT, NODES, RATED_FROM, type Step, type Turn } from "./model_turns.ts";
+import { changeTimes } from "./model_limits.ts";
+import {
+  KINDS,
+  LIMITS_COUNT,
+  limitsOf,
+  NODES,
+  RATED_FROM,
+  type Step,
+  type Turn,
+} from "./model_turns.ts";
 import type { StoreModel } from "./store_model.ts";
 
 /** When every trail begins, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
 const OVERLAPS: readonly Overlap[] = ["skip", "queue", "replace", "allow"];
 const SCHEDULES = ["config:a:0", "config:b:0", "config:c:0"];
-/** A trail that deletes nothing is kept short enough to compare whole. */
+/** Rows at which a trail deletes, so that they can be compared whole: of most trails, and of those with many queues. */
 const ROWS_MAX = 60;
+const WIDE_ROWS_MAX = 150;
+
+const QUEUES = ["x", "y", "z"];
+const WIDE_QUEUES = "bdefghijklmn".split("").map((letter) => `account ${letter}`);
 
 type StepType = Step["type"];
 
@@ -49,6 +62,9 @@ export class TurnDrawer {
   readonly #limits: [number, number];
   readonly #keyShare: number;
   readonly #deadlineShare: number;
+  /** Many queues in large batches, so that claims read further than to the first rows. */
+  readonly #isWide: boolean;
+  readonly #failShare: number;
   #count = 0;
 
   constructor(random: Random, model: StoreModel) {
@@ -59,6 +75,9 @@ export class TurnDrawer {
     this.#limits = [this.#limitsNumber(), this.#limitsNumber()];
     this.#keyShare = this.#pick([0, 0.2, 0.7]);
     this.#deadlineShare = this.#pick([0, 0, 0.3]);
+    this.#isWide = this.#chance(0.2);
+    // A turn that failed may have moved the recorded time on, which shows when the clock is set back.
+    this.#failShare = this.#isSetBack ? 0 : this.#pick([0, 0.1]);
     for (const [type, weight] of Object.entries(WEIGHTS) as [StepType, number][]) {
       this.#weights.push([type, weight * this.#pick([0.3, 1, 1, 3])]);
     }
@@ -66,7 +85,7 @@ export class TurnDrawer {
 
   /** The next turn, drawn by what the model holds. */
   draw(): Turn {
-    const afterMs = this.#chance(0.5) ? 0 : this.#pick([1, 100, 500, 1_000, 2_500, 16_000]);
+    const afterMs = this.#afterMs();
     const backMs = this.#isSetBack && this.#chance(0.05) ? this.#pick([500, 5_000, 3_600_000]) : 0;
     const count = this.#chance(this.#groupShare) ? 2 + this.#below(4) : 1;
     const steps: Step[] = [];
@@ -74,11 +93,23 @@ export class TurnDrawer {
       const step = this.#step(this.#type());
       // The one is no request; the other reads before it writes.
       if (step?.type === "reopen" || step?.type === "clear") {
-        return { afterMs, backMs: 0, steps: [step] };
+        return { afterMs, backMs: 0, fails: null, steps: [step] };
       }
       if (step) steps.push(step);
     }
-    return { afterMs, backMs, steps };
+    const fails = this.#chance(this.#failShare) ? this.#pick(["commit", "write"] as const) : null;
+    return { afterMs, backMs, fails, steps };
+  }
+
+  // Now and then to the very moment at which a node may claim something, or just before.
+  #afterMs(): number {
+    if (this.#chance(0.4)) return 0;
+    if (this.#chance(0.6)) return this.#pick([1, 100, 500, 1_000, 2_500, 16_000]);
+    const index = this.#below(NODES.length);
+    const asker = { node: NODES[index]!, limits: limitsOf(this.#limits[index]!) };
+    const { wallMs } = this.#model;
+    const [next = wallMs] = changeTimes(this.#model, asker, wallMs);
+    return Math.max(0, next - wallMs - this.#pick([0, 0, 1]));
   }
 
   #below(limit: number): number {
@@ -103,7 +134,7 @@ export class TurnDrawer {
   }
 
   #type(): StepType {
-    if (this.#model.rows.length > ROWS_MAX) return "clear";
+    if (this.#model.rows.length > (this.#isWide ? WIDE_ROWS_MAX : ROWS_MAX)) return "clear";
     let left = this.#random.next() * this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
     for (const [type, weight] of this.#weights) {
       left -= weight;
@@ -167,7 +198,7 @@ export class TurnDrawer {
       id: this.#id(),
       kind,
       priority: this.#below(3),
-      queueKey: this.#chance(0.5) ? kind : this.#pick(["x", "y", "z"]),
+      queueKey: this.#chance(0.5) ? kind : this.#pick(this.#isWide ? WIDE_QUEUES : QUEUES),
       uniqueKey: this.#chance(this.#keyShare) ? this.#pick(["k1", "k2"]) : null,
       argumentsJson: this.#pick(["[]", "[]", "[1]"]),
       dueAt,
@@ -193,7 +224,7 @@ export class TurnDrawer {
 
   #batch(): readonly NewInstance[] {
     const known = this.#model.rows.map(({ instance }) => instance.id);
-    const count = this.#pick([1, 1, 2, 4]);
+    const count = this.#isWide ? this.#pick([1, 8, 20]) : this.#pick([1, 1, 2, 4]);
     const batch: NewInstance[] = [];
     for (let index = 0; index < count; index++) {
       const ids = [...known, ...batch.map(({ id }) => id)];

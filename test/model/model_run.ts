@@ -5,10 +5,12 @@ import { join } from "node:path";
 import type { Instant } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
+import { SqliteTables } from "../../src/store/sqlite/sqlite_tables.ts";
 import type { Store } from "../../src/store/store.ts";
-import { applyStep, byId } from "./apply_step.ts";
+import { applySteps, byId } from "./apply_step.ts";
 import { START, TurnDrawer } from "./draw_turns.ts";
+import { failingTables, type MediumFaults } from "./failing_tables.ts";
 import type { Turn } from "./model_turns.ts";
 import { StoreModel } from "./store_model.ts";
 import { WatchedStore } from "./watched_store.ts";
@@ -31,22 +33,24 @@ const defer = (callback: () => void) => queueMicrotask(callback);
 
 /** A store under test that can be closed and opened again. */
 interface Fixture {
+  readonly faults: MediumFaults;
   open(): Store;
   end(): void;
 }
 
 function fixtureOf(type: ModelledStore): Fixture {
+  const faults: MediumFaults = { fails: null, hasFailed: false };
   if (type === "memory" || type === "memory in groups") {
     const store = new MemoryStore(type === "memory" ? {} : { defer });
-    return { open: () => store, end: () => {} };
+    return { faults, open: () => store, end: () => {} };
   }
-  if (type === "sqlite") {
-    const store = new SqliteStore({ path: ":memory:", defer });
-    return { open: () => store, end: () => {} };
-  }
+  const open = (path: string) =>
+    new LedgerStore(failingTables(new SqliteTables(path), faults), { defer });
+  if (type === "sqlite") return { faults, open: () => open(":memory:"), end: () => {} };
   const folder = mkdtempSync(join(tmpdir(), "store-model-"));
   return {
-    open: () => new SqliteStore({ path: join(folder, "jobs.db"), defer }),
+    faults,
+    open: () => open(join(folder, "jobs.db")),
     end: () => rmSync(folder, { recursive: true }),
   };
 }
@@ -117,7 +121,9 @@ async function runTrail(
         const expected = model.run(now, () => model.recover());
         assert.deepEqual(byId(recovered), byId(expected), "what an opening takes back");
       } else {
-        await Promise.all(steps.map((one) => applyStep(store, model, now, one)));
+        Object.assign(fixture.faults, { fails: turn.fails ?? null, hasFailed: false });
+        await applySteps({ store, model, faults: fixture.faults, at: now }, steps);
+        fixture.faults.fails = null;
       }
       model.setClock(now);
       await store.check(model, now);
@@ -144,7 +150,7 @@ async function shrink(
       const cut = kept.slice(start, start + size);
       const afterMs = cut.reduce((sum, one) => sum + one.afterMs, 0);
       const backMs = cut.reduce((sum, one) => sum + one.backMs, 0);
-      const pause = { afterMs, backMs, steps: [] };
+      const pause = { afterMs, backMs, fails: null, steps: [] };
       const without = [...kept.slice(0, start), ...kept.slice(start + size)];
       const paused = [...kept.slice(0, start), pause, ...kept.slice(start + size)];
       if (await replay(store, without) !== null) kept = without;

@@ -53,6 +53,8 @@ export type Step =
 export interface Turn {
   readonly afterMs: number;
   readonly backMs: number;
+  /** Where the medium fails, if it can: nothing of the turn has happened then. */
+  readonly fails: "commit" | "write" | null;
   readonly steps: readonly Step[];
 }
 
