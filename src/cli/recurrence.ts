@@ -26,7 +26,7 @@ export const RECURRENCE_OPTIONS: OptionSpecs = {
     describe:
       'With --cron, no run in this window: "22:00-06:00", "sat-sun", "2026-12-24"; repeatable',
   },
-  "max-runs": { describe: "With --cron, finish after so many runs" },
+  "runs-max": { describe: "With --cron, finish after so many runs" },
 };
 
 /** Names of the options that say something of a recurring schedule only. */
@@ -45,7 +45,7 @@ export function readRecurrence(
     startsAt: timeOf("starts-at"),
     endsAt: timeOf("ends-at"),
     blackout: [...args.list("blackout")],
-    maxRuns: args.integer("max-runs", { min: 1, max: INT32_MAX }),
+    runsMax: args.integer("runs-max", { min: 1, max: INT32_MAX }),
     queueMax: args.integer("queue-max", { min: 1, max: 1_000 }),
     misfireWithinMs: withinMs === undefined ? undefined : BigInt(Math.round(withinMs)),
   };

@@ -51,8 +51,8 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       keepFailureMs: values["defaults.keep.failure"],
       isolation: values["worker.isolation"],
       output: {
-        bytesMax: values["defaults.output.max_size"],
-        linesMax: values["defaults.output.max_lines"],
+        bytesMax: values["defaults.output.size_max"],
+        linesMax: values["defaults.output.lines_max"],
       },
       concurrency: [],
       rate: [],

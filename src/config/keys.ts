@@ -42,8 +42,8 @@ const OPTIONS = {
   "retry.not_on": list(special.failureName()),
   "keep.success": duration(),
   "keep.failure": duration(),
-  "output.max_size": size({ minBytes: 1_000 }),
-  "output.max_lines": integer(10, 1_000_000),
+  "output.size_max": size({ minBytes: 1_000 }),
+  "output.lines_max": integer(10, 1_000_000),
 };
 
 const DOCS = {
@@ -73,9 +73,9 @@ const DOCS = {
     'Failures that no retry follows: names of errors such as "ValidationError", exit codes, or signals such as "SIGSEGV".',
   "keep.success": "How long an instance that completed is kept, with its history and log.",
   "keep.failure": "How long any other finished instance is kept.",
-  "output.max_size":
+  "output.size_max":
     "How much of an attempt's output is kept, half from its beginning and half from its end.",
-  "output.max_lines": "How many lines of an attempt's output are kept, likewise.",
+  "output.lines_max": "How many lines of an attempt's output are kept, likewise.",
 };
 
 /** Every key outside of job tables. Those without a reader are planned. */
@@ -213,15 +213,15 @@ export const KEYS = {
   "defaults.retry.not_on": key(OPTIONS["retry.not_on"], [], DOCS["retry.not_on"]),
   "defaults.keep.success": key(OPTIONS["keep.success"], "7d", DOCS["keep.success"]),
   "defaults.keep.failure": key(OPTIONS["keep.failure"], "30d", DOCS["keep.failure"]),
-  "defaults.output.max_size": key(
-    OPTIONS["output.max_size"],
+  "defaults.output.size_max": key(
+    OPTIONS["output.size_max"],
     "1MiB",
-    DOCS["output.max_size"],
+    DOCS["output.size_max"],
   ),
-  "defaults.output.max_lines": key(
-    OPTIONS["output.max_lines"],
+  "defaults.output.lines_max": key(
+    OPTIONS["output.lines_max"],
     10_000,
-    DOCS["output.max_lines"],
+    DOCS["output.lines_max"],
   ),
 };
 
@@ -306,7 +306,7 @@ export const JOB_KEYS = {
     [],
     "Ticks in these windows, on the clock of the job's time zone, are skipped with a record.",
   ),
-  max_runs: key(
+  runs_max: key(
     integer(1, INT32_MAX),
     undefined,
     "After so many runs each schedule of the job is finished.",
@@ -346,8 +346,8 @@ export const JOB_KEYS = {
   "retry.not_on": key(OPTIONS["retry.not_on"], undefined, DOCS["retry.not_on"]),
   "keep.success": key(OPTIONS["keep.success"], undefined, DOCS["keep.success"]),
   "keep.failure": key(OPTIONS["keep.failure"], undefined, DOCS["keep.failure"]),
-  "output.max_size": key(OPTIONS["output.max_size"], undefined, DOCS["output.max_size"]),
-  "output.max_lines": key(OPTIONS["output.max_lines"], undefined, DOCS["output.max_lines"]),
+  "output.size_max": key(OPTIONS["output.size_max"], undefined, DOCS["output.size_max"]),
+  "output.lines_max": key(OPTIONS["output.lines_max"], undefined, DOCS["output.lines_max"]),
   concurrency: key(
     limits.concurrency(),
     undefined,

@@ -211,8 +211,8 @@ function readOptions(values: JobValues): JobTable["options"] {
     keepFailureMs: values["keep.failure"],
     isolation: values.isolation,
     output: defined({
-      bytesMax: values["output.max_size"],
-      linesMax: values["output.max_lines"],
+      bytesMax: values["output.size_max"],
+      linesMax: values["output.lines_max"],
     }),
     concurrency: values.concurrency,
     rate: values.rate,
@@ -249,7 +249,7 @@ function readSettings(values: JobValues): ScheduleSettings {
     startsAt: values.starts_at,
     endsAt: values.ends_at,
     blackout: values.blackout,
-    maxRuns: values.max_runs,
+    runsMax: values.runs_max,
     queueMax: values.queue_max,
   });
 }

@@ -95,12 +95,12 @@ export interface JobInput extends JobHandlers {
   /** Windows in which ticks are skipped: "22:00-06:00", "sat-sun" or "2026-12-24/2026-12-27". */
   readonly blackout?: string | readonly string[];
   /** After so many runs each schedule of the job is finished. */
-  readonly maxRuns?: number;
+  readonly runsMax?: number;
   /** How much of an attempt's output is kept, half from its beginning and half from its end. */
   readonly output?: {
     /** Bytes, or size text such as "1MiB". */
-    readonly maxSize?: number | string;
-    readonly maxLines?: number;
+    readonly sizeMax?: number | string;
+    readonly linesMax?: number;
   };
 }
 
@@ -177,7 +177,7 @@ const JOB_KEYS: Keys = {
   startsAt: TIME,
   endsAt: TIME,
   blackout: TEXTS,
-  maxRuns: ["a whole number of 1 or more", isWithin(1, 2 ** 31 - 1)],
+  runsMax: ["a whole number of 1 or more", isWithin(1, 2 ** 31 - 1)],
   output: ["an object", isObject],
   onComplete: HANDLER,
   onTerminate: HANDLER,
@@ -201,11 +201,11 @@ const RETRY_KEYS: Keys = {
 const KEEP_KEYS: Keys = { success: DURATION, failure: DURATION };
 
 const OUTPUT_KEYS: Keys = {
-  maxSize: [
+  sizeMax: [
     'bytes or size text such as "1MiB"',
     (value) => isText(value) || isWhole(0)(value),
   ],
-  maxLines: ["a whole number from 10 to 1000000", isWithin(10, 1_000_000)],
+  linesMax: ["a whole number from 10 to 1000000", isWithin(10, 1_000_000)],
 };
 
 /**

@@ -72,3 +72,12 @@ export function formatDuration(ms: number): string {
   }
   return text;
 }
+
+/** A time as seen from `nowMs`, in its two largest units: "in 3h20m", "5d ago", "now". */
+export function formatRelative(atMs: number, nowMs: number): string {
+  const distanceMs = Math.abs(atMs - nowMs);
+  if (distanceMs < 1_000) return "now";
+  const unitMs = distanceMs >= 86_400_000 ? 3_600_000 : distanceMs >= 3_600_000 ? 60_000 : 1_000;
+  const text = formatDuration(Math.floor(distanceMs / unitMs) * unitMs);
+  return atMs > nowMs ? `in ${text}` : `${text} ago`;
+}

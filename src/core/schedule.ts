@@ -31,7 +31,7 @@ export interface ScheduleSpec {
   /** Windows in which ticks are skipped, as written; see `parseBlackout`. */
   readonly blackout?: readonly string[];
   /** After so many runs the schedule is finished. */
-  readonly maxRuns?: number;
+  readonly runsMax?: number;
 }
 
 /** How many ticks of a schedule wait at most under overlap "queue" where nothing says otherwise. */
@@ -105,5 +105,5 @@ export interface ScheduleRecord {
 /** Whether no tick of a schedule comes any more. */
 export function isFinished(record: Pick<ScheduleRecord, "nextAt" | "spec" | "runs">): boolean {
   const { spec, runs = 0, nextAt } = record;
-  return runs >= (spec.maxRuns ?? Infinity) || (nextAt === null && spec.cron !== REBOOT);
+  return runs >= (spec.runsMax ?? Infinity) || (nextAt === null && spec.cron !== REBOOT);
 }

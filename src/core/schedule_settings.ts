@@ -16,7 +16,7 @@ export interface ScheduleSettings {
   /** Likewise. */
   readonly endsAt?: string;
   readonly blackout?: readonly string[];
-  readonly maxRuns?: number;
+  readonly runsMax?: number;
   readonly queueMax?: number;
 }
 
@@ -43,7 +43,7 @@ export function specsOf(
       startsAt: timeOf("startsAt", settings.startsAt, timezone),
       endsAt: timeOf("endsAt", settings.endsAt, timezone),
       blackout: settings.blackout,
-      maxRuns: settings.maxRuns,
+      runsMax: settings.runsMax,
       queueMax: settings.queueMax,
     };
     return {

@@ -19,7 +19,7 @@ export interface TickFacts {
 }
 
 /** Why a tick is skipped, in the order in which the reasons count. */
-export type SkipReason = "max_runs" | "skip requested" | "blackout" | "paused" | "overlap";
+export type SkipReason = "runs_max" | "skip requested" | "blackout" | "paused" | "overlap";
 
 /**
  * Why a due tick is skipped; null when it becomes a run.
@@ -32,7 +32,7 @@ export function skipReason(
   facts: TickFacts,
 ): SkipReason | null {
   const { spec, skipUntil = -Infinity } = record;
-  if (spec.maxRuns !== undefined && facts.runs >= spec.maxRuns) return "max_runs";
+  if (spec.runsMax !== undefined && facts.runs >= spec.runsMax) return "runs_max";
   if (tick < skipUntil || facts.skipNext > 0) return "skip requested";
   if (isBlackedOut(spec.blackout ?? [], spec.timezone, tick)) return "blackout";
   if (facts.isPaused) return "paused";

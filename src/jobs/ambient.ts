@@ -243,9 +243,9 @@ declare module "ts-job" {
     /** Windows in which ticks are skipped: "22:00-06:00", "sat-sun" or "2026-12-24/2026-12-27". */
     readonly blackout?: string | readonly string[];
     /** After so many runs each schedule of the job is finished. */
-    readonly maxRuns?: number;
+    readonly runsMax?: number;
     /** How much of an attempt's output is kept, half from its beginning and half from its end. */
-    readonly output?: { readonly maxSize?: number | string; readonly maxLines?: number };
+    readonly output?: { readonly sizeMax?: number | string; readonly linesMax?: number };
     /** After success and before the outcome is recorded. */
     readonly onComplete?: (instance: Instance, results: readonly unknown[]) => unknown;
     /** After a failed attempt: null resolves the error, another error replaces it. */

@@ -47,10 +47,10 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
 }
 
 function resolveOutput(input: JobInput["output"], base: OutputLimits): OutputLimits {
-  const { maxSize, maxLines } = input ?? {};
+  const { sizeMax, linesMax } = input ?? {};
   return {
-    bytesMax: maxSize === undefined ? base.bytesMax : sizeOf("output.maxSize", maxSize),
-    linesMax: maxLines ?? base.linesMax,
+    bytesMax: sizeMax === undefined ? base.bytesMax : sizeOf("output.sizeMax", sizeMax),
+    linesMax: linesMax ?? base.linesMax,
   };
 }
 
@@ -190,7 +190,7 @@ function settingsOf(input: PlainInput): ScheduleSettings {
     startsAt: input.startsAt,
     endsAt: input.endsAt,
     blackout,
-    maxRuns: input.maxRuns,
+    runsMax: input.runsMax,
     queueMax: input.queueMax,
   };
 }

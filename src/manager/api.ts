@@ -47,7 +47,7 @@ export interface RecurringOptions {
   /** Windows without runs, such as `22:00-06:00`, `sat-sun` or `2026-12-24/2026-12-27`. */
   readonly blackout?: readonly string[];
   /** The schedule is finished after so many runs. */
-  readonly maxRuns?: number;
+  readonly runsMax?: number;
 }
 
 /** Which schedules something is done to: those of a kind, or one of them. */

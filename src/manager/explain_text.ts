@@ -119,8 +119,8 @@ export function fateWhy(
     }
     case "skip requested":
       return "It was skipped, as somebody asked (jobctl skip)";
-    case "max_runs":
-      return `It was skipped: the schedule was finished after ${spec.maxRuns} runs`;
+    case "runs_max":
+      return `It was skipped: the schedule was finished after ${spec.runsMax} runs`;
     case "disabled":
       return "It was skipped: its job was disabled or could not be loaded";
     default:
@@ -141,8 +141,8 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
 
 /** Why no tick of a schedule comes any more, in one sentence. */
 export function finishedWhy({ spec, runs = 0 }: ScheduleRecord): string {
-  const { maxRuns = Infinity, endsAt, timezone } = spec;
-  if (runs >= maxRuns) return `The schedule is finished: max_runs ${maxRuns} is reached`;
+  const { runsMax = Infinity, endsAt, timezone } = spec;
+  if (runs >= runsMax) return `The schedule is finished: runs_max ${runsMax} is reached`;
   return endsAt === undefined
     ? "The schedule is finished: no tick comes any more"
     : `The schedule is finished: it ended at ${formatLocal(endsAt, timezone)} (ends_at)`;

@@ -41,7 +41,7 @@ export function specOf(
     startsAt: options.startsAt ?? base.startsAt,
     endsAt: options.endsAt ?? base.endsAt,
     blackout: options.blackout ?? base.blackout,
-    maxRuns: options.maxRuns ?? base.maxRuns,
+    runsMax: options.runsMax ?? base.runsMax,
     queueMax: options.queueMax ?? base.queueMax,
   };
   if (spec.cron === REBOOT || nextTickOf(spec, nowMs, nowMs) !== null) return spec;
@@ -62,8 +62,8 @@ export function hashOf(
   argumentsJson: string,
   priority: number | null,
 ): string {
-  const { startsAt, endsAt, blackout, maxRuns, queueMax } = spec;
-  const rare = { startsAt, endsAt, blackout, maxRuns, queueMax };
+  const { startsAt, endsAt, blackout, runsMax, queueMax } = spec;
+  const rare = { startsAt, endsAt, blackout, runsMax, queueMax };
   const text = JSON.stringify([
     spec.cron,
     spec.everyMs,
@@ -83,7 +83,7 @@ function checkOptions(options: Partial<RecurringOptions>): void {
   checkChoice("overlap", options.overlap, OVERLAPS);
   checkChoice("misfire", options.misfire, MISFIRES);
   checkNumber("misfire_within", options.misfireWithinMs, 0, DURATION_MS_MAX);
-  checkNumber("max_runs", options.maxRuns, 1, COUNT_MAX);
+  checkNumber("runs_max", options.runsMax, 1, COUNT_MAX);
   checkNumber("queue_max", options.queueMax, 1, 1_000);
   checkNumber("starts_at", options.startsAt, 0, 8.64e15);
   checkNumber("ends_at", options.endsAt, 0, 8.64e15);

@@ -280,8 +280,8 @@ function startOf(spec: ScheduleSpec, nowMs: number) {
   return { cursor: nowMs, startAt: nowMs, nextAt: nextTickOf(spec, nowMs, nowMs) };
 }
 
-function timesOf({ cron, everyMs, timezone, startsAt, endsAt, maxRuns }: ScheduleSpec) {
-  return { cron, everyMs, timezone, startsAt, endsAt, maxRuns };
+function timesOf({ cron, everyMs, timezone, startsAt, endsAt, runsMax }: ScheduleSpec) {
+  return { cron, everyMs, timezone, startsAt, endsAt, runsMax };
 }
 
 function argumentsOf(job: JobDefinition, input: ArgumentInput): string {

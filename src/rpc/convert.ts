@@ -211,7 +211,7 @@ function recurrenceToWire(spec: ScheduleSpec): MessageInitShape<typeof Recurrenc
     startsAt: timestamp(spec.startsAt ?? null),
     endsAt: timestamp(spec.endsAt ?? null),
     blackout: [...spec.blackout ?? []],
-    maxRuns: spec.maxRuns,
+    runsMax: spec.runsMax,
     queueMax: spec.queueMax,
     misfireWithinMs: BigInt(spec.misfireWithinMs),
   };

@@ -323,7 +323,7 @@ function readRecurrence(
   request: Pick<ScheduleJobRequest, "overlap" | "misfire" | "recurrence">,
 ): Partial<RecurringOptions> {
   const { overlap, misfire, recurrence } = request;
-  const { startsAt, endsAt, blackout = [], maxRuns, queueMax, misfireWithinMs } = recurrence ?? {};
+  const { startsAt, endsAt, blackout = [], runsMax, queueMax, misfireWithinMs } = recurrence ?? {};
   const readAt = (time: Timestamp | undefined, field: string) =>
     time === undefined ? undefined : readTime(time, `recurrence.${field}`);
   const options: Partial<RecurringOptions> = {
@@ -332,7 +332,7 @@ function readRecurrence(
     startsAt: readAt(startsAt, "starts_at"),
     endsAt: readAt(endsAt, "ends_at"),
     blackout: blackout.length > 0 ? bounded(blackout, "recurrence.blackout") : undefined,
-    maxRuns,
+    runsMax,
     queueMax,
     misfireWithinMs: misfireWithinMs === undefined
       ? undefined

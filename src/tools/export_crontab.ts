@@ -38,7 +38,7 @@ function cronText(spec: ScheduleSpec): string | null {
 function missing(job: JobDefinition, spec: ScheduleSpec): string[] {
   const { options } = job;
   const hasWindow = spec.startsAt !== undefined || spec.endsAt !== undefined ||
-    spec.blackout !== undefined || spec.maxRuns !== undefined;
+    spec.blackout !== undefined || spec.runsMax !== undefined;
   return [
     options.timeoutMs > 0 ? `timeout ${formatDuration(options.timeoutMs)}` : "",
     options.retry.max !== 0 ? "retries" : "",

@@ -1,5 +1,5 @@
 import { isBlackedOut } from "../core/blackout.ts";
-import { formatDuration } from "../core/duration.ts";
+import { formatRelative } from "../core/duration.ts";
 import { clockNote } from "../core/clock_notes.ts";
 import { formatLocal } from "../core/local_time.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
@@ -50,7 +50,7 @@ function runTime(at: number, spec: ScheduleSpec, nowMs: number): RunTime {
     timezone,
     local: formatLocal(at, timezone),
     utc: `${new Date(at).toISOString().slice(0, 19)}Z`,
-    relative: formatRelative(at - nowMs),
+    relative: formatRelative(at, nowMs),
     note: noteOf(spec, at),
   };
 }
@@ -60,13 +60,4 @@ function noteOf(spec: ScheduleSpec, at: number): string | null {
   const skipped = window === undefined ? null : `skipped: in the blackout "${window}"`;
   const notes = [skipped, clockNote(spec, at)].filter((note) => note !== null);
   return notes.length === 0 ? null : notes.join("; ");
-}
-
-/** A distance in time to the two largest units: `in 3h20m`, `5d ago`, `now`. */
-export function formatRelative(distanceMs: number): string {
-  const ms = Math.abs(distanceMs);
-  if (ms < 1000) return "now";
-  const unit = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : 1000;
-  const text = formatDuration(Math.floor(ms / unit) * unit);
-  return distanceMs > 0 ? `in ${text}` : `${text} ago`;
 }

@@ -57,7 +57,7 @@ test("schedule takes arguments that begin with a dash when they come after --", 
 });
 
 test("schedule reads options between and after the arguments", async () => {
-  const run = await cli(["schedule", "--priority", "1", "echo", "a", "--unique=k", "b"], {
+  const run = await cli(["schedule", "--priority", "1", "echo", "a", "--unique-key=k", "b"], {
     answers,
   });
   const { request } = run.calls[0]!;
@@ -80,7 +80,7 @@ test("runCli() finds the second word behind an option", async () => {
 });
 
 test("runCli() leaves the quotes of an option's value alone", async () => {
-  const run = await cli(["schedule", "x", "--unique", '"k"'], { answers });
+  const run = await cli(["schedule", "x", "--unique-key", '"k"'], { answers });
   assert.equal(run.calls[0]!.request.uniqueKey, '"k"');
 });
 

@@ -274,7 +274,7 @@ test("describe job explains its call and its schedules to people", async () => {
   });
   assert.match(run.stdout, /^Job: +sum$/m);
   assert.match(run.stdout, /^Usage: +sum <x: number> <y: number>$/m);
-  assert.match(run.stdout, /^ {2}0193aaaa-\S+ {2}"0 6 \* \* \*" UTC {2}next .*\(in 60m\)$/m);
+  assert.match(run.stdout, /^ {2}0193aaaa-\S+ {2}"0 6 \* \* \*" UTC {2}next .*\(in 1h\)$/m);
 });
 
 test("describe instance tells results, times and history", async () => {
@@ -286,7 +286,7 @@ test("describe instance tells results, times and history", async () => {
   });
   assert.match(run.stdout, /^State: +Completed \(ok\)$/m);
   assert.match(run.stdout, /^Results: +3$/m);
-  assert.match(run.stdout, /^Ended: +2026-11-24 .*\(60s ago\)$/m);
+  assert.match(run.stdout, /^Ended: +2026-11-24 .*\(1m ago\)$/m);
   assert.match(run.stdout, /^History:$/m);
 });
 

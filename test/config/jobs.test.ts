@@ -31,7 +31,7 @@ jitter = "10s"
 retry = 3
 crashes_max = 0
 keep = { success = "1d" }
-output = { max_size = "64KiB" }
+output = { size_max = "64KiB" }
 `);
   assert.deepEqual(problems, []);
   const table = job("backup");
@@ -221,19 +221,19 @@ misfire = "all"
 starts_at = 2026-12-24
 ends_at = "2026-12-31T12:00:00Z"
 blackout = ["22:00-06:00", "sat-sun"]
-max_runs = 5
+runs_max = 5
 queue_max = 2
 `);
   assert.deepEqual(problems, []);
   const [spec] = job("x").schedules;
-  const { overlap, misfire, startsAt, endsAt, blackout, maxRuns, queueMax } = spec!;
-  assert.deepEqual({ overlap, misfire, startsAt, endsAt, blackout, maxRuns, queueMax }, {
+  const { overlap, misfire, startsAt, endsAt, blackout, runsMax, queueMax } = spec!;
+  assert.deepEqual({ overlap, misfire, startsAt, endsAt, blackout, runsMax, queueMax }, {
     overlap: "queue",
     misfire: "all",
     startsAt: Date.parse("2026-12-23T23:00:00Z"),
     endsAt: Date.parse("2026-12-31T12:00:00Z"),
     blackout: ["22:00-06:00", "sat-sun"],
-    maxRuns: 5,
+    runsMax: 5,
     queueMax: 2,
   });
 });
@@ -243,7 +243,7 @@ for (
     ['blackout = "25:00-26:00"', "wanted a window such as"],
     ['starts_at = "soon"', "wanted a date"],
     ["starts_at = 2026-12-24\nends_at = 2026-12-24", "ends_at is not after starts_at"],
-    ["max_runs = 0", "wanted an integer from 1"],
+    ["runs_max = 0", "wanted an integer from 1"],
   ] as const
 ) {
   test(`loadConfig() refuses ${JSON.stringify(line)} in the table of a job`, async () => {

@@ -213,9 +213,9 @@ export const overlapCases: StoreCases = {
   },
 
   "advance() finishes a schedule after its last run": async (world) => {
-    await putSpec(world, { maxRuns: 2 });
+    await putSpec(world, { runsMax: 2 });
     await world.fire(START, minutes(1, 2, 3), { overlap: "allow" });
-    assert.deepEqual(await namesOf(world), ["fired", "fired", "skipped:max_runs"]);
+    assert.deepEqual(await namesOf(world), ["fired", "fired", "skipped:runs_max"]);
     const record = (await world.store.getSchedule(ID))!;
     assert.deepEqual([record.nextAt, record.runs, record.lastRunAt], [
       null,

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DURATION_MS_MAX, formatDuration, parseDuration } from "../../src/core/duration.ts";
+import {
+  DURATION_MS_MAX,
+  formatDuration,
+  formatRelative,
+  parseDuration,
+} from "../../src/core/duration.ts";
 import { isJobError } from "../../src/core/errors.ts";
 
 const READ: readonly [text: string, ms: number][] = [
@@ -61,3 +66,19 @@ test("parseDuration() reads what formatDuration() writes", () => {
     assert.equal(parseDuration(formatDuration(ms)), ms);
   }));
 });
+
+for (
+  const [distanceMs, wanted] of [
+    [0, "now"],
+    [-999, "now"],
+    [1_000, "in 1s"],
+    [-61_500, "1m1s ago"],
+    [3_600_000 + 59_000, "in 1h"],
+    [3_600_000 * 3 + 1_200_000, "in 3h20m"],
+    [-86_400_000 * 2 - 3_599_000, "2d ago"],
+  ] as const
+) {
+  test(`formatRelative() gives "${wanted}" for ${distanceMs} ms`, () => {
+    assert.equal(formatRelative(1e12 + distanceMs, 1e12), wanted);
+  });
+}

@@ -29,7 +29,7 @@ function reasonOf(
 
 test("skipReason() is null for a tick that nothing holds back", () => {
   assert.equal(reasonOf({}), null);
-  assert.equal(reasonOf({ facts: { runs: 1 }, spec: { maxRuns: 2 } }), null);
+  assert.equal(reasonOf({ facts: { runs: 1 }, spec: { runsMax: 2 } }), null);
   assert.equal(reasonOf({ skipUntil: TICK }), null);
   assert.equal(reasonOf({ facts: { isBusy: true, overlap: "allow" } }), null);
   assert.equal(reasonOf({ facts: { isBusy: true, overlap: "replace" } }), null);
@@ -41,7 +41,7 @@ test("skipReason() is null for a tick that nothing holds back", () => {
 
 for (
   const [reason, given] of [
-    ["max_runs", { facts: { runs: 2, isPaused: true }, spec: { maxRuns: 2 } }],
+    ["runs_max", { facts: { runs: 2, isPaused: true }, spec: { runsMax: 2 } }],
     ["skip requested", { skipUntil: TICK + 1, facts: { isPaused: true } }],
     ["skip requested", { facts: { skipNext: 1 } }],
     ["blackout", { spec: { blackout: ["12:00-13:00"] }, facts: { isPaused: true } }],

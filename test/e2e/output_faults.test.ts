@@ -46,7 +46,7 @@ test("fault 49: a gigabyte and a million lines are bounded, and the next job run
       `[defaults]\ntimeout = "50s"`,
       `[jobs.gigabyte]\nrun = "head -c 1000000000 /dev/zero | tr '\\\\0' x; echo; echo the end"`,
       `[jobs.lines]\nrun = "seq 1000000 >&2"`,
-      `[jobs.few]\nrun = "seq 100"\noutput = { max_lines = 10 }`,
+      `[jobs.few]\nrun = "seq 100"\noutput = { lines_max = 10 }`,
     ].join("\n"),
     modules: {
       "flood.ts": `

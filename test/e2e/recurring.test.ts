@@ -135,10 +135,10 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
   const daemon = await startDaemon({ toml: TOML });
   try {
     const made = await json(daemon, [
-      ...["schedule", "long", "--cron", "0 4 * * *", "--overlap", "queue", "--max-runs", "3"],
+      ...["schedule", "long", "--cron", "0 4 * * *", "--overlap", "queue", "--runs-max", "3"],
       ...["--blackout", "sat-sun", "--starts-at", "2026-01-01T00:00:00Z"],
     ]);
-    assert.deepEqual([made.overlap, made.max_runs, made.blackout], ["queue", 3, "sat-sun"]);
+    assert.deepEqual([made.overlap, made.runs_max, made.blackout], ["queue", 3, "sat-sun"]);
     const changed = await json(daemon, ["update", "schedule", made.id, "--cron", "@every 2h"]);
     assert.deepEqual([changed.crontab, changed.overlap, changed.generation], [
       "@every 2h",

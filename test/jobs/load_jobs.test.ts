@@ -229,7 +229,7 @@ test("loadJobs() prefers the table to the module and the module to the defaults"
       description: "From the table.",
       options: { timeoutMs: 200, retry: { max: 5 } },
       scheduleTexts: [{ cron: DAILY.cron, everyMs: null, timezone: null }],
-      scheduleSettings: { timezone: "UTC", maxRuns: 3 },
+      scheduleSettings: { timezone: "UTC", runsMax: 3 },
       arguments: { x: "7" },
     })],
   });
@@ -239,7 +239,7 @@ test("loadJobs() prefers the table to the module and the module to the defaults"
   assert.equal(a?.options.priority, 1);
   assert.equal(a?.options.timeoutMs, 200);
   assert.deepEqual(a?.options.retry, { ...OPTIONS.retry, max: 5, jitter: 0 });
-  const spec = { ...DAILY, overlap: "allow" as const, maxRuns: 3 };
+  const spec = { ...DAILY, overlap: "allow" as const, runsMax: 3 };
   assert.deepEqual(a?.schedules, [{ spec, arguments: { x: "7" } }]);
   assert.equal(b?.schedules[0]?.spec.everyMs, 900_000);
   assert.deepEqual(b?.schedules[0]?.arguments, { x: "5" });

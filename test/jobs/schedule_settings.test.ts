@@ -17,8 +17,8 @@ test("loadJobs() puts what a table says of schedules over the module's own", asy
   const { jobs } = await loadModules({
     "a.ts": `export default {
       run() {}, schedule: "0 1 * * *", timezone: "Europe/Berlin", overlap: "allow", startsAt: "2026-12-24",
-      jitter: "5s", misfireWithin: 60_000, queueMax: 4, blackout: "sat-sun", maxRuns: 9, endsAt: "2027-01-01T00:00:00Z",
-      output: { maxSize: "2MiB", maxLines: 20 },
+      jitter: "5s", misfireWithin: 60_000, queueMax: 4, blackout: "sat-sun", runsMax: 9, endsAt: "2027-01-01T00:00:00Z",
+      output: { sizeMax: "2MiB", linesMax: 20 },
     };`,
   }, {
     tables: [jobTable("a", { scheduleSettings: { timezone: "Asia/Tokyo", overlap: "queue" } })],
@@ -34,7 +34,7 @@ test("loadJobs() puts what a table says of schedules over the module's own", asy
     startsAt: Date.UTC(2026, 11, 23, 15),
     endsAt: Date.UTC(2027, 0, 1),
     blackout: ["sat-sun"],
-    maxRuns: 9,
+    runsMax: 9,
     queueMax: 4,
   }]);
   assert.deepEqual(jobs.a?.options.output, { bytesMax: 2 * 1_048_576, linesMax: 20 });
@@ -46,13 +46,13 @@ test("loadJobs() refuses settings of schedules and output that make no sense, by
       "export default { run() {}, schedule: '@daily', startsAt: '2027-01-01', endsAt: '2026-01-01' };",
     "start.ts": "export default { run() {}, schedule: '@daily', startsAt: 'soon' };",
     "window.ts": "export default { run() {}, schedule: '@daily', blackout: 'whenever' };",
-    "output.ts": "export default { run() {}, output: { maxSize: '10B' } };",
+    "output.ts": "export default { run() {}, output: { sizeMax: '10B' } };",
     "lines.ts": "export default { run() {}, output: { maxlines: 10 } };",
   });
   assert.deepEqual(problems.map(({ path }) => path).toSorted(), [
     "jobs.end.endsAt",
     "jobs.lines",
-    "jobs.output.output.maxSize",
+    "jobs.output.output.sizeMax",
     "jobs.start.startsAt",
     "jobs.window.blackout",
   ]);

@@ -288,7 +288,7 @@ test("updateSchedule() changes what is said and keeps the rest", async () => {
   );
   await world.clock.advance(10_000);
   const renewed = await world.of(
-    world.manager.updateSchedule(made.id, { cron: "@every 30s", maxRuns: 1 }),
+    world.manager.updateSchedule(made.id, { cron: "@every 30s", runsMax: 1 }),
   );
   assert.deepEqual([renewed.priority, renewed.generation, renewed.runs], [1, 2, 0]);
   await world.clock.advance(29_000);
@@ -296,7 +296,7 @@ test("updateSchedule() changes what is said and keeps the rest", async () => {
   await world.clock.advance(61_000);
   assert.equal(world.executor.attempts.length, 2);
   const [last] = (await explain(world, { kind: "work" })).slice(-1);
-  assert.equal(last!.why, "The schedule is finished: max_runs 1 is reached");
+  assert.equal(last!.why, "The schedule is finished: runs_max 1 is reached");
   const [after] = await explain(world, { kind: "work", at: last!.at + 30_000 - last!.at % 30_000 });
   assert.equal(after!.outcome, "none");
   assert.match(after!.why, /^The schedule is finished/);

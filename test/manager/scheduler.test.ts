@@ -215,7 +215,7 @@ for (
     ["overlap", { overlap: "cue" as "skip" }],
     ["misfire", { misfire: "every" as "all" }],
     ["blackout", { blackout: ["25:00-26:00"] }],
-    ["max_runs", { maxRuns: 0 }],
+    ["runs_max", { runsMax: 0 }],
     ["ends_at", { endsAt: -1 }],
     ["times, which never come", { endsAt: 1 }],
   ] as const

@@ -363,7 +363,7 @@ export class TurnDrawer {
         misfireWithinMs: 86_400_000,
         jitterMs: 0,
         ...(this.#chance(0.3) ? { queueMax: 1 + this.#below(2) } : {}),
-        ...(this.#chance(0.1) ? { maxRuns: 1 + this.#below(6) } : {}),
+        ...(this.#chance(0.1) ? { runsMax: 1 + this.#below(6) } : {}),
       },
       specHash: "hash",
       generation: (there?.generation ?? 0) + 1,

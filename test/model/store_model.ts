@@ -414,7 +414,7 @@ export class StoreModel {
       accepted.push(this.#fire(fire, overlap, null));
       record = { ...record, runs: (record.runs ?? 0) + 1, lastRunAt: tick };
     }
-    const isOver = (record.runs ?? 0) >= (record.spec.maxRuns ?? Infinity);
+    const isOver = (record.runs ?? 0) >= (record.spec.runsMax ?? Infinity);
     const { cursor } = step;
     this.schedules.set(scheduleId, { ...record, cursor, nextAt: isOver ? null : step.nextAt });
     return { ...result, status: "advanced" };

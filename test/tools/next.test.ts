@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextRuns } from "../../src/tools/next.ts";
 import { formatLocal } from "../../src/core/local_time.ts";
-import { formatRelative } from "../../src/tools/run_times.ts";
 import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/core/schedule.ts";
@@ -97,20 +96,6 @@ for (
       if (code === "not_found") assert.equal(error.hint, 'Did you mean "report"?');
       return true;
     });
-  });
-}
-
-for (
-  const [ms, wanted] of [
-    [999, "now"],
-    [1_000, "in 1s"],
-    [-61_500, "1m1s ago"],
-    [3_600_000 + 59_000, "in 1h"],
-    [86_400_000 * 2 + 3_599_000, "in 2d"],
-  ] as const
-) {
-  test(`formatRelative() gives "${wanted}" for ${ms} ms`, () => {
-    assert.equal(formatRelative(ms), wanted);
   });
 }
 

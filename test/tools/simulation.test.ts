@@ -44,7 +44,7 @@ function casesOf(seed: number): readonly Case[] {
       overlap: pick(OVERLAPS),
       timezone: pick(["UTC", "Europe/Berlin"]),
       jitterMs: random.next() < 0.3 ? 40_000 : 0,
-      ...random.next() < 0.2 ? { maxRuns: 20 } : {},
+      ...random.next() < 0.2 ? { runsMax: 20 } : {},
       ...random.next() < 0.2 ? { blackout: ["03:00-09:30"] } : {},
       ...random.next() < 0.2 ? { startsAt: START + 5 * HOUR, endsAt: START + 20 * HOUR } : {},
     };

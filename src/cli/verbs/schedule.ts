@@ -37,7 +37,7 @@ const OPTIONS: OptionSpecs = {
       "Longest time of it all, from when it is due, with every wait and retry; 0 for no limit",
   },
   retries: { describe: "Attempts after a failed one; -1 for ever" },
-  unique: { describe: "While an unfinished instance has this key, answer that one" },
+  "unique-key": { describe: "While an unfinished instance has this key, answer that one" },
   "unique-for": { describe: "Hold the key for this long, also when the instance has finished" },
   "on-conflict": {
     describe: "When the key is held: refuse other arguments, keep that one, or replace it",
@@ -62,7 +62,7 @@ const OPTIONS: OptionSpecs = {
 
 function assertCombination(args: Args): void {
   assertOneOf(args, ["at", "in", "cron"]);
-  for (const name of ["unique", "unique-for", "on-conflict", "uuid", "deadline", "wait"]) {
+  for (const name of ["unique-key", "unique-for", "on-conflict", "uuid", "deadline", "wait"]) {
     assertOneOf(args, ["cron", name]);
   }
   assertOneOf(args, ["dry-run", "wait"]);
@@ -114,7 +114,7 @@ function readRequest(args: Args, newId: () => string): Request {
     timeoutMs: bigMs(args.durationMs("timeout")),
     deadlineMs: bigMs(args.durationMs("deadline")),
     maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
-    uniqueKey: args.text("unique"),
+    uniqueKey: args.text("unique-key"),
     uniqueForMs: bigMs(args.durationMs("unique-for")),
     onConflict: args.text("on-conflict"),
     uuid,

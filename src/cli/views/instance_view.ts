@@ -1,10 +1,10 @@
 import { blockRecord } from "./block_view.ts";
-import { formatDuration } from "../../core/duration.ts";
+import { formatDuration, formatRelative } from "../../core/duration.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { Cell, Style } from "../output/table.ts";
 import type { View, Viewpoint } from "../output/view.ts";
-import { formatAbsolute, formatRelative } from "../output/when.ts";
+import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf, stateName } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";
 

@@ -2,7 +2,8 @@ import type { HistoryEntry, LogEntry, Workers } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../output/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { View } from "../output/view.ts";
-import { formatAbsolute, formatRelative } from "../output/when.ts";
+import { formatRelative } from "../../core/duration.ts";
+import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf, stateName } from "../wire.ts";
 import { stateCell, textCell } from "./instance_view.ts";
 

@@ -1,4 +1,5 @@
-import { formatAbsolute, formatRelative } from "../output/when.ts";
+import { formatRelative } from "../../core/duration.ts";
+import { formatAbsolute } from "../output/when.ts";
 import { msOf, type Timestamp } from "../wire.ts";
 
 /** A time both ways: "2026-11-24 16:53:33Z (2m ago)"; undefined when there is none. */

@@ -65,12 +65,12 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
     const holder = fire.uniqueKey === null ? null : keyHolder(state, moment, fire.uniqueKey);
     after = fireOne(state, moment, { after, fire, holder, request, result });
   }
-  const { maxRuns = Infinity } = record.spec;
+  const { runsMax = Infinity } = record.spec;
   const tzVersion = request.tzVersion ?? record.tzVersion;
   state.tables.saveSchedule({
     ...after,
     cursor: request.cursor,
-    nextAt: (after.runs ?? 0) >= maxRuns ? null : request.nextAt,
+    nextAt: (after.runs ?? 0) >= runsMax ? null : request.nextAt,
     ...(tzVersion === undefined ? {} : { tzVersion }),
   });
   state.hints.push({ type: "schedules" });

@@ -151,8 +151,8 @@ class Simulation {
       settle(this.#newTick(lane, from), fate === "fired" ? "ran" : fate, reason, this.#settled);
     }
     for (const at of plan.fires) this.#fire(lane, at, now);
-    const { maxRuns = Infinity } = lane.record.spec;
-    const isFinished = (lane.record.runs ?? 0) >= maxRuns;
+    const { runsMax = Infinity } = lane.record.spec;
+    const isFinished = (lane.record.runs ?? 0) >= runsMax;
     const nextAt = isFinished ? null : plan.nextAt;
     lane.record = { ...lane.record, cursor: plan.cursor, nextAt };
     if (nextAt !== null) this.#ticks.add(lane);

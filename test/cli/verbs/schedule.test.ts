@@ -40,7 +40,7 @@ test("schedule --cron is sent once, as it has no id", async () => {
 
 test("schedule reads every option into its field", async () => {
   const argv = ["schedule", "sum", "--args-json", '{"x":1}', "--in", "1m30s", "--priority", "0"];
-  argv.push("--timeout", "2h", "--retries", "-1", "--unique", "k", "--uuid", ID.toUpperCase());
+  argv.push("--timeout", "2h", "--retries", "-1", "--unique-key", "k", "--uuid", ID.toUpperCase());
   argv.push("--jitter", "5s");
   const { calls } = await cli(argv, { answers: { scheduleJob: { instance: waiting() } } });
   const given = Object.entries(calls[0]!.request).filter(([, value]) => value !== undefined);
