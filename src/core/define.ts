@@ -102,6 +102,17 @@ export interface JobInput extends JobHandlers {
     readonly sizeMax?: number | string;
     readonly linesMax?: number;
   };
+  /** What an attempt may use, all its processes together; for jobs in worker processes. */
+  readonly limits?: {
+    /** Bytes, or size text such as "512MB". */
+    readonly memory?: number | string;
+    /** Processor time. */
+    readonly cpu?: DurationInput;
+    /** Open files of each process. */
+    readonly openFiles?: number;
+  };
+  /** Priority for the processor, from 0 to 19, last; for jobs in worker processes. */
+  readonly nice?: number;
 }
 
 type Check = (value: unknown) => boolean;
@@ -179,6 +190,8 @@ const JOB_KEYS: Keys = {
   blackout: TEXTS,
   runsMax: ["a whole number of 1 or more", isWithin(1, 2 ** 31 - 1)],
   output: ["an object", isObject],
+  limits: ["an object", isObject],
+  nice: ["a whole number from 0 to 19", isWithin(0, 19)],
   onComplete: HANDLER,
   onTerminate: HANDLER,
   retryDelay: HANDLER,
@@ -200,12 +213,20 @@ const RETRY_KEYS: Keys = {
 
 const KEEP_KEYS: Keys = { success: DURATION, failure: DURATION };
 
+const SIZE = [
+  'bytes or size text such as "1MiB"',
+  (value: unknown) => isText(value) || isWhole(0)(value),
+] as const;
+
 const OUTPUT_KEYS: Keys = {
-  sizeMax: [
-    'bytes or size text such as "1MiB"',
-    (value) => isText(value) || isWhole(0)(value),
-  ],
+  sizeMax: SIZE,
   linesMax: ["a whole number from 10 to 1000000", isWithin(10, 1_000_000)],
+};
+
+const LIMIT_KEYS: Keys = {
+  memory: SIZE,
+  cpu: DURATION,
+  openFiles: ["a whole number from 64 to 1048576", isWithin(64, 1_048_576)],
 };
 
 /**
@@ -243,6 +264,7 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
   if (isObject(job.retry)) checkKeys(what, "retry.", job.retry as typeof job, RETRY_KEYS);
   if (isObject(job.keep)) checkKeys(what, "keep.", job.keep as typeof job, KEEP_KEYS);
   if (isObject(job.output)) checkKeys(what, "output.", job.output as typeof job, OUTPUT_KEYS);
+  if (isObject(job.limits)) checkKeys(what, "limits.", job.limits as typeof job, LIMIT_KEYS);
 }
 
 function checkKeys(

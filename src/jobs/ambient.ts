@@ -233,9 +233,9 @@ declare module "ts-job" {
     readonly queueMax?: number;
     readonly misfire?: "skip" | "latest" | "all";
     /** Ticks that are older than this are missed, whatever \`misfire\` says. */
-    readonly misfireWithin?: number | string;
+    readonly misfireWithin?: DurationInput;
     /** Each run is later than its tick by up to this much. */
-    readonly jitter?: number | string;
+    readonly jitter?: DurationInput;
     /** No tick is before this time, such as "2026-12-24" or "2026-12-24T18:00:00Z". */
     readonly startsAt?: string;
     /** No tick is at or after this time. */
@@ -246,6 +246,14 @@ declare module "ts-job" {
     readonly runsMax?: number;
     /** How much of an attempt's output is kept, half from its beginning and half from its end. */
     readonly output?: { readonly sizeMax?: number | string; readonly linesMax?: number };
+    /** What an attempt may use, all its processes together: bytes or "512MB", processor time, open files of each. */
+    readonly limits?: {
+      readonly memory?: number | string;
+      readonly cpu?: DurationInput;
+      readonly openFiles?: number;
+    };
+    /** Priority for the processor, from 0 to 19, last. */
+    readonly nice?: number;
     /** After success and before the outcome is recorded. */
     readonly onComplete?: (instance: Instance, results: readonly unknown[]) => unknown;
     /** After a failed attempt: null resolves the error, another error replaces it. */

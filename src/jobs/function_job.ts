@@ -33,6 +33,14 @@ export function resolveFunctionJob(
     });
   }
   checkKind(kind);
+  for (const key of ["limits", "nice"] as const) {
+    if (input[key] === undefined) continue;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot register job "${kind}": "${key}" is for worker processes, and it runs in this one`,
+      { path: key, hint: "Put it into a module, and run that with jobctl serve" },
+    );
+  }
   const signature = input.params === undefined ? UNTYPED_SIGNATURE : parseParams(input.params);
   const schedules = resolveSchedules(input, {
     kind,

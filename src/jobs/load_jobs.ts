@@ -22,7 +22,7 @@ import { surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { processProblem } from "./process_spec.ts";
 import { parseParams, readSignature } from "./read_signature.ts";
-import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
+import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_input.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
@@ -219,7 +219,8 @@ class Loader {
     checkArguments(kind, signature, args, specs.length > 0, table);
     const options = withTable(resolveOptions(input, this.#request.defaults), table);
     this.#checkLimits(kind, signature, options, table);
-    if (table?.process) checkProcess(kind, table.process, options.isolation, table);
+    const process = resolveProcess(input, table?.process ?? null);
+    if (process !== null) checkProcess(kind, process, options.isolation, table);
     return {
       kind,
       description: table?.description ?? input.description ?? firstLine(signature.doc),
@@ -229,7 +230,7 @@ class Loader {
         entry: kind,
         version: file.version,
         files: file.hashes,
-        ...(table?.process ? { process: table.process } : {}),
+        ...(process === null ? {} : { process }),
       },
       signature,
       options,
@@ -333,10 +334,11 @@ function checkProcess(
   kind: string,
   spec: ProcessSpec,
   isolation: "process" | "inline",
-  table: JobTable,
+  table: JobTable | undefined,
 ): void {
   const problem = processProblem(kind, spec, isolation);
-  if (problem !== null) throw new TableError(problem, table.place);
+  if (problem === null) return;
+  throw table === undefined ? problem : new TableError(problem, table.place);
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {

@@ -3,7 +3,14 @@ import type { DurationInput, JobInput } from "../core/define.ts";
 import { parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { CODE_STYLE, parseConcurrency, parseRate, parseUnique } from "../core/limit_inputs.ts";
-import type { JobHandlers, JobOptions, OutputLimits, RetryPolicy } from "../core/job.ts";
+import {
+  type JobHandlers,
+  type JobOptions,
+  NO_LIMITS,
+  type OutputLimits,
+  type ProcessSpec,
+  type RetryPolicy,
+} from "../core/job.ts";
 import { SCHEDULES_MAX, type ScheduleSpec } from "../core/schedule.ts";
 import {
   type InheritedSchedule,
@@ -17,6 +24,21 @@ import { nextTickOf, parseScheduleText, type ScheduleText } from "../core/ticks.
 
 /** Least of an attempt's output that can be kept, in bytes. */
 const OUTPUT_BYTES_MIN = 1_000;
+/** Least memory that an attempt can be limited to, in bytes. */
+const MEMORY_BYTES_MIN = 1_048_576;
+/** Least processor time that an attempt can be limited to. */
+const CPU_MS_MIN = 1_000;
+
+const NO_PROCESS: ProcessSpec = {
+  cwd: null,
+  env: {},
+  secrets: [],
+  user: null,
+  group: null,
+  umask: null,
+  nice: null,
+  limits: NO_LIMITS,
+};
 
 /** A definition without what cannot leave the process that imported it. */
 export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
@@ -49,23 +71,58 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
 function resolveOutput(input: JobInput["output"], base: OutputLimits): OutputLimits {
   const { sizeMax, linesMax } = input ?? {};
   return {
-    bytesMax: sizeMax === undefined ? base.bytesMax : sizeOf("output.sizeMax", sizeMax),
+    bytesMax: sizeMax === undefined
+      ? base.bytesMax
+      : sizeOf("output.sizeMax", sizeMax, OUTPUT_BYTES_MIN),
     linesMax: linesMax ?? base.linesMax,
   };
 }
 
-function sizeOf(path: string, value: number | string): number {
+function sizeOf(path: string, value: number | string, bytesMin: number): number {
   try {
     const bytes = typeof value === "number" ? value : parseSize(value);
-    if (bytes >= OUTPUT_BYTES_MIN) return bytes;
+    if (bytes >= bytesMin) return bytes;
   } catch (cause) {
     throw withPath(path, cause);
   }
   throw new JobError(
     "invalid_argument",
-    `Cannot keep ${JSON.stringify(value)} of output: wanted ${OUTPUT_BYTES_MIN} bytes or more`,
+    `Cannot use "${path}" ${JSON.stringify(value)}: wanted ${bytesMin} bytes or more`,
     { path },
   );
+}
+
+/**
+ * What surrounds the processes of a module job: its table's, and where that says nothing the limits of the definition.
+ *
+ * @returns null when neither says anything
+ * @throws JobError `invalid_argument` with the key's path
+ */
+export function resolveProcess(
+  input: PlainInput,
+  table: ProcessSpec | null,
+): ProcessSpec | null {
+  if (input.limits === undefined && input.nice === undefined) return table;
+  const { memory, cpu, openFiles } = input.limits ?? {};
+  const cpuMs = durationOf("limits.cpu", cpu) ?? null;
+  if (cpuMs !== null && cpuMs < CPU_MS_MIN) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot use "limits.cpu" ${JSON.stringify(cpu)}: wanted 1s or more`,
+      { path: "limits.cpu" },
+    );
+  }
+  const base = table ?? NO_PROCESS;
+  return {
+    ...base,
+    nice: base.nice ?? input.nice ?? null,
+    limits: {
+      memoryBytes: base.limits?.memoryBytes ??
+        (memory === undefined ? null : sizeOf("limits.memory", memory, MEMORY_BYTES_MIN)),
+      cpuMs: base.limits?.cpuMs ?? cpuMs,
+      openFiles: base.limits?.openFiles ?? openFiles ?? null,
+    },
+  };
 }
 
 function resolveLimits(input: PlainInput, base: JobOptions) {

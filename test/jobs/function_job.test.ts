@@ -100,3 +100,12 @@ for (const [input, path, message] of BAD) {
     });
   });
 }
+
+test("resolveFunctionJob() refuses limits, which a function of this process cannot have", () => {
+  for (const input of [{ limits: { memory: "1GB" } }, { nice: 5 }]) {
+    assert.throws(
+      () => resolveFunctionJob({ kind: "big", run, ...input }, INHERITED),
+      (error) => error instanceof JobError && error.path === Object.keys(input)[0],
+    );
+  }
+});

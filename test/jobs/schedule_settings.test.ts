@@ -57,3 +57,52 @@ test("loadJobs() refuses settings of schedules and output that make no sense, by
     "jobs.window.blackout",
   ]);
 });
+
+test("loadJobs() takes limits and nice of a definition where the table says nothing of them", async () => {
+  const { jobs } = await loadModules({
+    "a.ts":
+      "export default { run() {}, nice: 5, limits: { memory: '512MB', cpu: '1m', openFiles: 256 } };",
+    "b.ts": "export default { run() {} };",
+  }, {
+    tables: [jobTable("a", {
+      process: {
+        cwd: null,
+        env: { A: "1" },
+        secrets: [],
+        user: null,
+        group: null,
+        umask: null,
+        nice: null,
+        limits: { memoryBytes: 2_000_000, cpuMs: null, openFiles: null },
+      },
+    })],
+  });
+  const processOf = (kind: string) => {
+    const { source } = jobs[kind]!;
+    return source.type === "module" ? source.process : null;
+  };
+  const { env, nice, limits } = processOf("a")!;
+  assert.deepEqual({ env, nice, limits }, {
+    env: { A: "1" },
+    nice: 5,
+    limits: { memoryBytes: 2_000_000, cpuMs: 60_000, openFiles: 256 },
+  });
+  assert.equal(processOf("b"), undefined);
+});
+
+test("loadJobs() refuses limits of a definition that make no sense, by name", async () => {
+  const { problems } = await loadModules({
+    "cpu.ts": "export default { run() {}, limits: { cpu: 999 } };",
+    "files.ts": "export default { run() {}, limits: { openFiles: 63 } };",
+    "inline.ts": "export default { run() {}, isolation: 'inline', nice: 1 };",
+    "memory.ts": "export default { run() {}, limits: { memory: '1MB' } };",
+    "nice.ts": "export default { run() {}, nice: -1 };",
+  });
+  assert.deepEqual(problems.map(({ path }) => path).toSorted(), [
+    "jobs.cpu.limits.cpu",
+    "jobs.files",
+    "jobs.inline.isolation",
+    "jobs.memory.limits.memory",
+    "jobs.nice",
+  ]);
+});
