@@ -19,7 +19,7 @@ import type { JobClient } from "./rpc/client.ts";
 import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
 import { countChanges, fixedDifferences } from "./tools/compare_projects.ts";
-import { loadProject, loadProjectJobs, type Project } from "./tools/load_project.ts";
+import { disabledKinds, loadProject, loadProjectJobs, type Project } from "./tools/load_project.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
@@ -152,10 +152,7 @@ function createManager(
     scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     jobs,
     refreshJob: (job) => watch.current(job),
-    disabledKinds: new Set(
-      problems.flatMap((problem) => problem.job === null ? [] : [problem.job]),
-    ),
-    disabledBecause: new Map(problems.map(({ job, message }) => [job ?? "", message])),
+    disabled: disabledKinds({ config, problems }),
   });
 }
 
@@ -320,6 +317,7 @@ class Reloader {
     for (const warning of project.warnings) reportWarning(warning, this.#logger);
     await this.#manager.reload({
       jobs,
+      disabled: disabledKinds(project),
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     });
     const { config: before, jobs: jobsBefore } = this.#project;

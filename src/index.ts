@@ -127,7 +127,7 @@ export class Manager extends CoreManager {
       jobDefaults: OPTIONS,
       scheduleDefaults: { ...SCHEDULE_DEFAULTS, timezone },
       jobs: [],
-      disabledKinds: new Set(),
+      disabled: new Map(),
       keepsUnknown: true,
     });
     this.#timezone = timezone;

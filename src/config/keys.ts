@@ -321,7 +321,11 @@ export const JOB_KEYS = {
     [],
     "Arguments of scheduled runs, by position or by parameter name.",
   ),
-  enabled: key(boolean(), true, "Whether the job is loaded at all."),
+  enabled: key(
+    boolean(),
+    true,
+    "Whether the job is loaded at all. While it is not, its ticks are skipped with a record.",
+  ),
   isolation: key(
     choice(["process", "inline"]),
     undefined,

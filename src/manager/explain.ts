@@ -187,7 +187,7 @@ class Explainer {
     }
     const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
     const holds = !this.#parts.registry.find(record.kind)
-      ? `no job "${record.kind}" is loaded`
+      ? this.#unloaded(record.kind)
       : at < skipUntil || (skipNext > 0 && at === nextAt)
       ? "it will be skipped, as somebody asked"
       : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
@@ -229,6 +229,13 @@ class Explainer {
     const isPaused = this.#isPaused(instance.kind);
     const { jitterMs = 0 } = record?.spec ?? {};
     return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs });
+  }
+
+  #unloaded(kind: string): string {
+    const reason = this.#parts.registry.disabledBecause(kind);
+    return reason === undefined
+      ? `no job "${kind}" is loaded`
+      : `it will be skipped: its job is disabled: ${reason}`;
   }
 
   #isPaused(kind: string): boolean {

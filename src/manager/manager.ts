@@ -59,7 +59,7 @@ export class Manager extends Operations implements Service {
     const { recovered } = this.life.storeInfo ?? await this.open();
     this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
     await options.executor.start();
-    await schedules.sync(this.parts.disabledKinds);
+    await schedules.sync();
     for (const instance of recovered) events.failed(instance, this.life.startedAt);
     dispatcher.start();
     scheduler.start();
@@ -114,19 +114,21 @@ export class Manager extends Operations implements Service {
   async reload(
     project: {
       readonly jobs: readonly JobDefinition[];
+      /** Kinds that are configured but not loaded, with the reason. */
+      readonly disabled: ReadonlyMap<string, string>;
       readonly scheduleDefaults: ZonedScheduleDefaults;
     },
   ): Promise<void> {
-    const { registry, schedules, scheduler, dispatcher, disabledKinds } = this.parts;
+    const { registry, schedules, scheduler, dispatcher } = this.parts;
     const before = registry.replace(project.jobs);
+    const disabledBefore = registry.disable(project.disabled);
     try {
-      await schedules.sync(new Set());
+      await schedules.sync();
     } catch (error) {
       registry.replace(before);
+      registry.disable(disabledBefore);
       throw error;
     }
-    disabledKinds.clear();
-    registry.explainDisabled(new Map());
     schedules.defaults = project.scheduleDefaults;
     scheduler.poke();
     dispatcher.poke();

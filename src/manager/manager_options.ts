@@ -32,10 +32,8 @@ export interface ManagerOptions {
   readonly jobs: readonly JobDefinition[];
   /** Gives a job as its module's files have it now; asked whenever a job is looked up. */
   readonly refreshJob?: (job: JobDefinition) => JobDefinition;
-  /** Kinds that are configured but could not be loaded: their schedules are kept. */
-  readonly disabledKinds: ReadonlySet<string>;
-  /** Why they could not, by kind. */
-  readonly disabledBecause?: ReadonlyMap<string, string>;
+  /** Kinds that are configured but not loaded, with the reason: their schedules are kept, and their ticks skipped. */
+  readonly disabled: ReadonlyMap<string, string>;
   /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */
   readonly keepsUnknown?: boolean;
   /** Version of the time zone database; that of this process by default. */

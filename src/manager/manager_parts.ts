@@ -25,8 +25,6 @@ export interface ManagerParts {
   readonly schedules: Schedules;
   readonly recurring: Recurring;
   readonly janitor: Janitor;
-  /** Kinds that are configured but could not be loaded; a reload changes them. */
-  readonly disabledKinds: Set<string>;
 }
 
 /**
@@ -54,13 +52,11 @@ export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerPar
   });
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
-  const disabledKinds = new Set(options.disabledKinds);
-  registry.explainDisabled(options.disabledBecause ?? new Map());
-  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion, disabledKinds };
+  registry.disable(options.disabled);
+  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
   const schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
   return {
     ...{ options, store: options.store, registry, events, answers, dispatcher, schedules },
-    disabledKinds,
     scheduler: new Scheduler({ ...shared, fired: poke }),
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     janitor: new Janitor({ ...shared, reaped: poke }),

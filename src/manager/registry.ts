@@ -11,7 +11,7 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
-  #problems: ReadonlyMap<string, string> = new Map();
+  #disabled: ReadonlyMap<string, string> = new Map();
   // Both are made when they are asked for: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
   #limits: ClaimLimits | null = null;
@@ -44,9 +44,16 @@ export class Registry {
     this.#changed();
   }
 
-  /** Say why kinds that are configured could not be loaded, in place of what was said before. */
-  explainDisabled(problems: ReadonlyMap<string, string>): void {
-    this.#problems = problems;
+  /** Say which kinds are configured but not loaded, and why, in place of what was said before, which it answers. */
+  disable(reasons: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+    const before = this.#disabled;
+    this.#disabled = reasons;
+    return before;
+  }
+
+  /** Why a kind is not loaded; undefined for one that is, or that nobody configured. */
+  disabledBecause(kind: string): string | undefined {
+    return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);
   }
 
   /** Put other jobs in the place of all but the system's own. Answers those that were there. */
@@ -96,11 +103,11 @@ export class Registry {
   get(kind: string): JobDefinition {
     const job = this.find(kind);
     if (job) return job;
-    const problem = this.#problems.get(kind);
+    const problem = this.disabledBecause(kind);
     if (problem !== undefined) {
       throw new JobError("not_found", `Cannot find job "${kind}": it is disabled: ${problem}`, {
         path: "kind",
-        hint: "See jobctl check, mend it, and restart the daemon or send it SIGHUP",
+        hint: "Change its config, see jobctl check, and restart the daemon or send it SIGHUP",
       });
     }
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));

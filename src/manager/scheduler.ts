@@ -33,7 +33,6 @@ export interface SchedulerOptions {
   readonly node: string;
   readonly ids: IdSource;
   readonly logger: Logger;
-  readonly disabledKinds: ReadonlySet<string>;
   /** Version of the time zone database. */
   readonly tzVersion: string;
   /** Called when ticks became instances. */
@@ -200,7 +199,9 @@ export class Scheduler {
       isCatchUp: isCatchUp(record.spec, plan.fires, nowMs),
       tzVersion: this.#options.tzVersion,
     };
-    if (!job && !this.#options.disabledKinds.has(record.kind)) return this.#putOff(record, nowMs);
+    if (!job && registry.disabledBecause(record.kind) === undefined) {
+      return this.#putOff(record, nowMs);
+    }
     if (!job) {
       const skipped = plan.fires.map((tick) => ({
         from: tick,

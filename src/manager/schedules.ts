@@ -47,7 +47,7 @@ export class Schedules {
    * Write the config's schedules: new and changed ones start at now, unchanged ones keep their cursor, and those that the
    * config no longer has are deleted, unless their job is only disabled or may still come.
    */
-  async sync(disabledKinds: ReadonlySet<string>): Promise<void> {
+  async sync(): Promise<void> {
     const { registry, store, logger, clock, keepsUnknown } = this.#options;
     const left = new Map<string, ScheduleRecord>();
     for (const record of await this.list({})) {
@@ -63,7 +63,7 @@ export class Schedules {
     }
     for (const record of left.values()) {
       const mayCome = keepsUnknown && !registry.find(record.kind);
-      if (disabledKinds.has(record.kind) || mayCome) continue;
+      if (registry.disabledBecause(record.kind) !== undefined || mayCome) continue;
       await store.deleteSchedule({ at: clock.now(), id: record.id });
       logger.info("A schedule left the config and was deleted", { schedule: record.id });
     }

@@ -55,3 +55,15 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     warnings: [...loaded.warnings, ...found.warnings],
   };
 }
+
+/** The kinds that a configuration names and that are not loaded, each with the reason: a problem, or `enabled = false`. */
+export function disabledKinds(
+  { config, problems }: Pick<Project, "config" | "problems">,
+): ReadonlyMap<string, string> {
+  const disabled = new Map<string, string>();
+  for (const { kind, isEnabled } of config.jobs) {
+    if (!isEnabled) disabled.set(kind, "the config says enabled = false");
+  }
+  for (const { job, message } of problems) if (job !== null) disabled.set(job, message);
+  return disabled;
+}

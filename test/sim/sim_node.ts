@@ -79,7 +79,7 @@ export class SimNode {
         jitterMs: 0,
       },
       jobs: shared.definitions,
-      disabledKinds: new Set(),
+      disabled: new Map(),
     });
   }
 

@@ -280,8 +280,7 @@ export class ManagerWorld {
       jobDefaults: OPTIONS,
       scheduleDefaults: SPEC,
       jobs: options.jobs ?? [jobOf("work")],
-      disabledKinds: new Set(options.disabledKinds ?? []),
-      disabledBecause: new Map(
+      disabled: new Map(
         (options.disabledKinds ?? []).map((kind) => [kind, `Cannot load ${kind}.ts: as asked`]),
       ),
       pools: options.pools ?? {},

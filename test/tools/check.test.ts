@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { formatProblem } from "../../src/config/problems.ts";
 import { checkConfig, type CheckResult } from "../../src/tools/check.ts";
+import { disabledKinds, loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const NOW = Date.parse("2026-11-24T12:34:56Z");
@@ -104,4 +105,15 @@ test("checkConfig() warns of a schedule that has no run any more", async () => {
   assert.deepEqual(warnings.map(formatProblem), [
     'jobs.a.schedule[0]: "@daily" has no run any more; it ends at 2026-11-24 00:00:00 +00:00 (Change ends_at, or set enabled = false)',
   ]);
+});
+
+test("disabledKinds() tells of jobs with a problem and of those that are not enabled", async () => {
+  const toml =
+    '[jobs.a]\nrun = "x"\nenabled = false\n[jobs.b]\nrun = "x"\nschedule = "61 * * * *"\n[jobs.c]\nrun = "x"';
+  const kinds = await withTempDir({ "config.toml": toml }, async ({ path }) => {
+    return disabledKinds(await loadProject(`${path}/config.toml`, { env: {}, nowMs: NOW }));
+  });
+  assert.deepEqual([...kinds.keys()], ["a", "b"]);
+  assert.match(kinds.get("a")!, /enabled = false/);
+  assert.match(kinds.get("b")!, /minute "61" is out of range/);
 });

@@ -10,6 +10,7 @@ import type { Verb, VerbContext } from "../verb.ts";
 import { TICK_REPORT_VIEW } from "../views/tick_view.ts";
 import { timestampOf } from "../wire.ts";
 
+const KIND = /^[\w.:-]+$/;
 const LIMIT_MAX = 1_000;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -66,6 +67,8 @@ async function readSubject(
     const nowMs = io.clock.now().wallMs;
     return spanOf(parseTime(text, { nowMs, direction: "past", what: "the time" }));
   } catch {
+    // The daemon knows why a kind that is configured is not there, and which is near.
+    if (KIND.test(text)) return { kind: text };
     const shown = makeVisible(text);
     throw new JobError(
       "not_found",
