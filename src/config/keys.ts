@@ -324,7 +324,7 @@ export const JOB_KEYS = {
   enabled: key(
     boolean(),
     true,
-    "Whether the job is loaded at all. While it is not, its ticks are skipped with a record.",
+    "Whether the job is loaded; else its ticks are skipped with a record.",
   ),
   isolation: key(
     choice(["process", "inline"]),
