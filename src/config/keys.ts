@@ -324,7 +324,7 @@ export const JOB_KEYS = {
   enabled: key(
     boolean(),
     true,
-    "Whether the job is loaded; else its ticks are skipped with a record.",
+    "Whether it is loaded; else its ticks are skipped.",
   ),
   isolation: key(
     choice(["process", "inline"]),
