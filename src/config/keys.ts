@@ -321,11 +321,7 @@ export const JOB_KEYS = {
     [],
     "Arguments of scheduled runs, by position or by parameter name.",
   ),
-  enabled: key(
-    boolean(),
-    true,
-    "Whether it is loaded; else its ticks are skipped.",
-  ),
+  enabled: key(boolean(), true, "Whether it is loaded; else its ticks are skipped."),
   isolation: key(
     choice(["process", "inline"]),
     undefined,
