@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { nextWallSecond } from "../../src/core/calendar.ts";
 import { CRON_LENGTH_MAX, parseCron } from "../../src/core/cron.ts";
 import { isJobError } from "../../src/core/errors.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 /** The first `count` matches after a wall time, as `YYYY-MM-DD HH:MM:SS`. */
 function matches(text: string, after: string, count: number): string[] {
@@ -137,19 +138,19 @@ test("parseCron() takes an impossible date when the weekday suffices", () => {
 });
 
 test("fault 41: parseCron() refuses a date that never comes in 50 ms", () => {
-  const start = performance.now();
+  const start = processorMs();
   assert.throws(() => parseCron("0 0 30 2 *"), /day of month "30" never comes in month "2"/);
   assert.throws(() => parseCron("0 0 0 31 2,4,6,9,11 *"), /never comes/);
   assert.throws(() => parseCron("0 0 31W 2 ?"), /never comes/);
-  assert.ok(performance.now() - start < 50);
+  assert.ok(processorMs() - start < 50);
 });
 
 test("fault 86: parseCron() refuses one megabyte and a list of 100,000 items in 50 ms", () => {
-  const start = performance.now();
+  const start = processorMs();
   assert.throws(() => parseCron("1,".repeat(500_000)), /characters, at most 1024/);
   assert.throws(() => parseCron(`${"0,".repeat(99_999)}0 * * * *`), /at most 1024/);
   assert.throws(() => parseCron(`${"*/1".repeat(300_000)} * * * *`), /at most 1024/);
-  assert.ok(performance.now() - start < 50);
+  assert.ok(processorMs() - start < 50);
 });
 
 test("parseCron() takes an expression of the greatest length and none longer", () => {

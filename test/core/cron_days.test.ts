@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { parseCron } from "../../src/core/cron.ts";
 import { nextCronTick } from "../../src/core/cron_walk.ts";
 import { openZone } from "../../src/core/zone.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 // What cron has no words for, against its plain definition, day by day: nothing here is shared with the product.
 
@@ -138,7 +139,7 @@ test("nextCronTick() finds the seconds of six fields one by one", () => {
 });
 
 test("nextCronTick() answers in bounded time, whatever is asked from wherever", () => {
-  const start = performance.now();
+  const start = processorMs();
   let count = 0;
   const texts = ["0 0 29 2 */7", "0 0 31W 12 *", "0 0 * * 3#5", "59 59 23 L 2 *", "30 2 * * *"];
   for (const text of texts) {
@@ -149,6 +150,6 @@ test("nextCronTick() answers in bounded time, whatever is asked from wherever", 
       }
     }
   }
-  const perTickMs = (performance.now() - start) / count;
+  const perTickMs = (processorMs() - start) / count;
   assert.ok(perTickMs < 50, `${perTickMs} ms each`);
 });

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Misfire } from "../../src/core/schedule.ts";
 import { FIRES_MAX, GRACE_MS, nextTickOf, planAdvance } from "../../src/core/ticks.ts";
 import { scheduleRecord, scheduleSpec } from "../support/schedules.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -58,9 +59,9 @@ for (const misfire of ["skip", "latest", "all"] as const) {
   test(`planAdvance() takes ten years of seconds in 100 ms when misfire is ${misfire}`, () => {
     const cursor = Date.UTC(2026, 0);
     const now = Date.UTC(2036, 0);
-    const start = performance.now();
+    const start = processorMs();
     const made = plan("CRON_TZ=Europe/Berlin * * * * * *", misfire, { cursor, now });
-    assert.ok(performance.now() - start < 100);
+    assert.ok(processorMs() - start < 100);
     const total = made.fires.length + made.fates.reduce((sum, { count }) => sum + count, 0);
     assert.equal(total, (now - cursor) / 1_000);
     assert.equal(made.cursor, now);

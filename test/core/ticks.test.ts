@@ -10,6 +10,7 @@ import {
 } from "../../src/core/ticks.ts";
 import { openZone } from "../../src/core/zone.ts";
 import { scheduleSpec } from "../support/schedules.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 const READ: readonly [
   text: string,
@@ -133,14 +134,14 @@ test("nextTicks() lists ten thousand ticks and refuses more", () => {
 });
 
 test("nextTickOf() is ready for ten thousand schedules in half a second", () => {
-  const start = performance.now();
+  const start = processorMs();
   for (let i = 0; i < 10_000; i++) {
     const spec = scheduleSpec(`${i % 60} ${i % 24} ${1 + i % 28} * *`, {
       timezone: "Europe/Berlin",
     });
     nextTickOf(spec, 0, Date.UTC(2026, 0));
   }
-  assert.ok(performance.now() - start < 500);
+  assert.ok(processorMs() - start < 500);
 });
 
 test("fault 39: nextTickOf() goes on beyond 2038 and to the end of February 2100", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Manager } from "../../src/index.ts";
+import { processorMs } from "../support/processor_time.ts";
 
 test("registerJob() puts schedules that name no zone in the manager's", async () => {
   const manager = new Manager({ timezone: "Asia/Tokyo" });
@@ -41,10 +42,10 @@ test("fault 41: registerJob() and scheduleRecurring() refuse a date that never c
     manager.registerJob({ kind: "work", run() {} });
     const cron = "0 0 30 2 *";
     const names = /day of month "30" never comes in month "2"/;
-    const start = performance.now();
+    const start = processorMs();
     assert.throws(() => manager.registerJob({ kind: "never", schedule: cron, run() {} }), names);
     await assert.rejects(manager.scheduleRecurring("work", { cron }), names);
-    assert.ok(performance.now() - start < 50);
+    assert.ok(processorMs() - start < 50);
   } finally {
     await manager.stop();
   }

@@ -267,7 +267,7 @@ test("a command that ignores SIGTERM is killed with its children after killAfter
   const outcome = await attempt.outcome;
   const tookMs = systemClock.now().monotonicMs - startMs;
   assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
-  assert.ok(tookMs >= 300 && tookMs < 1_500, `took ${tookMs} ms`);
+  assert.ok(tookMs >= 300 && tookMs < 5_000, `took ${tookMs} ms`);
   // The signal is sent before the outcome is told; the kernel may take a moment to act on it.
   await whenGone(Number(readFileSync(file, "utf8")), 500);
 });

@@ -280,7 +280,7 @@ test("fault 42: run() stops a spinning job at its timeout, and the next attempt 
   assert.ok(outcome.type === "aborted" && outcome.cause === "timeout");
   assert.match(outcome.error.message, /timeout of 200 ms/);
   assert.deepEqual(sink.messages(), ["spinning"]);
-  assert.ok(tookMs >= 300 && tookMs < 3_000, `took ${tookMs} ms`);
+  assert.ok(tookMs >= 300 && tookMs < 5_000, `took ${tookMs} ms`);
   assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "ok");
 });
 
@@ -309,7 +309,7 @@ test("abort() kills a job that ignores its signal and SIGTERM after killAfterMs"
   const outcome = await attempt.outcome;
   const tookMs = systemClock.now().monotonicMs - startMs;
   assert.ok(outcome.type === "aborted" && outcome.error.signal === "SIGKILL");
-  assert.ok(tookMs >= 400 && tookMs < 1_000, `took ${tookMs} ms`);
+  assert.ok(tookMs >= 400 && tookMs < 5_000, `took ${tookMs} ms`);
   assert.deepEqual(sink.messages(), ["ignoring", "no"]);
 });
 
