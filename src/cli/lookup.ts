@@ -6,7 +6,7 @@ import type { JobClient } from "./session.ts";
 import { makeVisible } from "./output/safe_text.ts";
 
 /** Entries asked for at once. */
-export const PAGE_SIZE = 500;
+const PAGE_SIZE = 500;
 
 /** One page of an answer. */
 export interface FetchedPage<T> {

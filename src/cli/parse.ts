@@ -52,7 +52,7 @@ interface Choice {
 }
 
 /** Every option that a verb takes. */
-export function optionsOf(verb: Verb): OptionSpecs {
+function optionsOf(verb: Verb): OptionSpecs {
   const connection = verb.isClient ? CONNECTION_OPTIONS : {};
   return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
 }

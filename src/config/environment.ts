@@ -6,7 +6,7 @@ import type { Field, Report, Source } from "./source.ts";
 const PREFIX = "JOBCTL_";
 
 /** Variables that the CLI reads as a client; they are no settings of the daemon. */
-export const CLIENT_VARIABLES: readonly string[] = [
+const CLIENT_VARIABLES: readonly string[] = [
   "JOBCTL_HOST",
   "JOBCTL_PORT",
   "JOBCTL_TOKEN",
@@ -21,7 +21,7 @@ export const CLIENT_VARIABLES: readonly string[] = [
 ];
 
 /** Short names of flags, and the keys that they set. */
-export const FLAG_KEYS: Readonly<Record<string, string>> = {
+const FLAG_KEYS: Readonly<Record<string, string>> = {
   port: "server.port",
   host: "server.host",
   http: "server.http",

@@ -1,7 +1,7 @@
 /** Deepest nesting of lists and inline tables, and most parts of one dotted key. */
 export const NESTING_MAX = 64;
 /** Longest string, in characters; a longer argument could not be given to a process either. */
-export const STRING_LENGTH_MAX = 65_536;
+const STRING_LENGTH_MAX = 65_536;
 
 /** What is too large for the parsers, with its index in the text. */
 export interface Excess {

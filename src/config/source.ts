@@ -91,7 +91,7 @@ export function isText(field: Field): boolean {
 }
 
 /** A value for a message: short, on one line, without what variables hold and without passwords of URLs. */
-export function showValue(field: Field): string {
+function showValue(field: Field): string {
   const value = field.source.rawOf(field.path) ?? field.value;
   if (typeof value === "string") {
     const text = maskUrl(value);

@@ -295,7 +295,7 @@ function checkKeys(
 }
 
 /** Kinds that begin so belong to the product. */
-export const RESERVED_KIND_PREFIX = "system.";
+const RESERVED_KIND_PREFIX = "system.";
 
 /**
  * Check a kind: 1 to 200 letters, digits, `.`, `_`, `:` and `-`, the first a letter or digit, not of the product's own.

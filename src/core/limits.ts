@@ -117,7 +117,7 @@ export function argumentsText(argumentsJson: string): string {
 }
 
 /** JSON text with the members of every object in the order of their names. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => {
     if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
     const names = Object.keys(member).sort();

@@ -43,7 +43,7 @@ const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
 };
 
 /** States of an instance that failed for good: a dead letter until it is run again. */
-export const DEAD_STATES: readonly FinalState[] = ["terminated", "timedOut"];
+const DEAD_STATES: readonly FinalState[] = ["terminated", "timedOut"];
 
 /** Whether an instance in `state` failed for good. */
 export function isDeadState(state: JobState): boolean {

@@ -15,7 +15,7 @@ export const FIRES_MAX = 100;
 /** Shortest interval of `@every`, in milliseconds. */
 export const EVERY_MS_MIN = 100;
 /** Most ticks that {@link nextTicks} lists. */
-export const TICKS_LISTED_MAX = 10_000;
+const TICKS_LISTED_MAX = 10_000;
 
 /** A schedule's text, taken apart. Exactly one of `cron` and `everyMs` is set. */
 export interface ScheduleText {

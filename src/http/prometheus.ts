@@ -2,7 +2,7 @@
 export type Labels = Readonly<Record<string, string>>;
 
 /** Buckets of a histogram, upper bounds in seconds. */
-export const SECONDS_BUCKETS: readonly number[] = [
+const SECONDS_BUCKETS: readonly number[] = [
   0.001,
   0.005,
   0.01,

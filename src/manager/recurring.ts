@@ -14,7 +14,7 @@ import type { Registry } from "./registry.ts";
 import type { Schedules } from "./schedules.ts";
 
 /** Most ticks of one backfill. */
-export const BACKFILL_MAX = 10_000;
+const BACKFILL_MAX = 10_000;
 /** Most ticks that may be skipped by number. */
 const SKIPS_MAX = 10_000;
 /** Most ticks of a range that are looked at, with those that ran. */

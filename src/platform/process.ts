@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 declare const Deno: { readonly version: { readonly deno: string } } | undefined;
 
 /** Whether this code runs from the compiled file. */
-export function isCompiled(): boolean {
+function isCompiled(): boolean {
   return import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/~BUN/");
 }
 

@@ -35,7 +35,7 @@ import {
 import type { JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */
-export const API_VERSION = "v1";
+const API_VERSION = "v1";
 
 type Methods = typeof JobService["method"];
 

@@ -21,7 +21,7 @@ const SOCKET_PATH_BYTES_MAX = 107;
 const BACKLOG = 511;
 
 /** Say why `address` cannot be listened on. */
-export function listenError(error: unknown, address: string, key: string): JobError {
+function listenError(error: unknown, address: string, key: string): JobError {
   const action = `Cannot listen on ${address}`;
   switch (errorCode(error)) {
     case "EADDRINUSE":

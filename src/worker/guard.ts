@@ -4,7 +4,7 @@ import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "./protocol.ts";
 
 /** What the guard's cell holds when no command runs; {@link COMMAND_STARTING} while one is being started. */
-export const NO_COMMAND = 0;
+const NO_COMMAND = 0;
 /** What it holds while a command is being started and its group is not known yet. */
 export const COMMAND_STARTING = -1;
 

@@ -75,7 +75,7 @@ export async function failAttempt(
 }
 
 /** Ask `onTerminate` and `retryDelay` of an attempt whose own worker is gone. */
-export async function failLater(
+async function failLater(
   handlers: JobHandlers,
   scope: AttemptScope,
   error: ErrorInfo,

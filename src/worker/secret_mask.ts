@@ -2,7 +2,7 @@ import type { ErrorInfo } from "../core/instance.ts";
 import type { JobSource } from "../core/job.ts";
 
 /** Shortest secret that is masked, in characters: a shorter one would mask ordinary words. */
-export const SECRET_LENGTH_MIN = 6;
+const SECRET_LENGTH_MIN = 6;
 
 const MASK = "***";
 

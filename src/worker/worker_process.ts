@@ -16,9 +16,9 @@ import type { WorkerLaunch } from "./worker_launch.ts";
 import { answerCall, type WorkerEnding, type WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
-export const HELLO_MS_MAX = 30_000;
+const HELLO_MS_MAX = 30_000;
 /** How long the import of a job module may take. */
-export const LOAD_MS_MAX = 30_000;
+const LOAD_MS_MAX = 30_000;
 /** How long output may stay on its way once the result or the exit of a worker is known. */
 const DRAIN_MS_MAX = 1_000;
 /** How long the channel of an exited worker may take to end. */

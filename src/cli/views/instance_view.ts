@@ -50,7 +50,7 @@ function joined(values: readonly string[]): string {
 }
 
 /** What came of it: the error, else the results. */
-export function outcomeText(instance: JobInstance): string {
+function outcomeText(instance: JobInstance): string {
   return instance.error ?? joined(instance.results);
 }
 

@@ -22,7 +22,7 @@ export function retain(state: LedgerState, moment: Moment, limit: number): reado
 }
 
 /** Delete instances with their logs; those whose logs are too many for one operation stay for the next. */
-export function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
+function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
   const ids: string[] = [];
   let lineCount = 0;
   for (const row of rows) {

@@ -28,7 +28,7 @@ export function isStorable(text: string): boolean {
 }
 
 /** An error as it can be stored. */
-export function storableError(error: ErrorInfo | null): ErrorInfo | null {
+function storableError(error: ErrorInfo | null): ErrorInfo | null {
   if (error === null) return null;
   const { name, message, stack, exitCode, signal } = error;
   return {
@@ -86,7 +86,7 @@ export function acceptInstance(input: NewInstance, at: number): Instance {
 }
 
 /** The fence of the next claim: it also rises over a restored backup. */
-export function nextFence(lastFence: number, at: number): number {
+function nextFence(lastFence: number, at: number): number {
   return Math.max(lastFence + 1, Math.min(at * 1024, FENCE_TIME_MAX));
 }
 

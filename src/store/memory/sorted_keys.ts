@@ -5,7 +5,7 @@ const BLOCK_LENGTH_MAX = 512;
 export type Key = readonly [number, number, number];
 
 /** Negative when `left` comes before `right`. */
-export function compareKeys(left: Key, right: Key): number {
+function compareKeys(left: Key, right: Key): number {
   return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
 }
 

@@ -11,7 +11,7 @@ import { toStoreError } from "./sqlite_error.ts";
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
 /** A database up to this size is checked whole at opening, in less than a tenth of a second. */
-export const CHECK_BYTES_MAX = 32 * 2 ** 20;
+const CHECK_BYTES_MAX = 32 * 2 ** 20;
 /** How long one try for a busy file blocks; the store repeats it between turns of the event loop. */
 const BUSY_TRY_MS = 3;
 const CACHE_KIB = 32_768;

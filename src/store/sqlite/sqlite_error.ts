@@ -34,7 +34,7 @@ const MEANING: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 };
 
 /** SQLite's primary result code of something thrown; null when it is no error of SQLite. */
-export function sqliteCode(thrown: unknown): number | null {
+function sqliteCode(thrown: unknown): number | null {
   if (!(thrown instanceof Error)) return null;
   const code = (thrown as { errcode?: unknown }).errcode;
   if (typeof code === "number") return code & 0xff;

@@ -25,7 +25,7 @@ export interface JobDraft {
 }
 
 /** Text as a string of TOML. */
-export function tomlString(text: string): string {
+function tomlString(text: string): string {
   // deno-lint-ignore no-control-regex
   const isPlain = !/[\x00-\x1f\x7f]/.test(text);
   if (isPlain && /["\\]/.test(text) && !text.includes("'")) return `'${text}'`;
@@ -63,7 +63,7 @@ function hasEntries(table: Readonly<Record<string, string>> | undefined): boolea
 }
 
 /** The table of a job, with the line that it comes from above it. */
-export function writeJob(job: JobDraft): string {
+function writeJob(job: JobDraft): string {
   const { schedule } = job;
   const keys: (readonly [name: string, text: string | undefined])[] = [
     ["description", job.description && expandedString(job.description)],

@@ -28,7 +28,7 @@ export const UNIT_DIRECTORIES = [
 ];
 
 /** The assignments of a unit file, with lines that end in a backslash joined. */
-export function readUnitText(text: string, file: string): UnitEntry[] {
+function readUnitText(text: string, file: string): UnitEntry[] {
   const entries: UnitEntry[] = [];
   let section = "";
   let held = "";
