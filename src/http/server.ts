@@ -6,6 +6,7 @@ import { bareHost, hostPort } from "../core/address.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
+import { listenError, listening } from "../platform/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
 import { Metrics } from "./metrics.ts";
@@ -156,34 +157,13 @@ class PlainHttpServer implements HttpServer {
   }
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: Error & { readonly code?: string }) => {
-      const reason = LISTEN_PROBLEM[error.code ?? ""] ?? error.message;
-      const code = error.code === "EADDRINUSE" ? "conflict" : "invalid_config";
-      reject(
-        new JobError(code, `Cannot listen on ${hostPort(host, port)}: ${reason}`, {
-          hint: 'Choose another server.http, or turn it off with server.http = ""',
-          path: "server.http",
-          cause: error,
-        }),
-      );
-    };
-    server.once("error", refuse);
-    server.listen({ host: bareHost(host), port }, () => {
-      server.off("error", refuse);
-      server.on("error", () => {});
-      resolve();
-    });
-  });
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await listening(server, () => server.listen({ host: bareHost(host), port }));
+  } catch (error) {
+    throw listenError(error, hostPort(host, port), 'server.http ("" turns it off)');
+  }
 }
-
-const LISTEN_PROBLEM: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the address is in use",
-  EACCES: "permission denied",
-  EADDRNOTAVAIL: "no such address on this machine",
-  ENOTFOUND: "the host name is not known",
-};
 
 /** The HTTP server: health, readiness and metrics, for probes and Prometheus. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {

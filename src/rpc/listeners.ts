@@ -5,7 +5,8 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { bareHost, hostPort } from "../core/address.ts";
-import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import { errorCode, JobError } from "../core/errors.ts";
+import { listenError, listening } from "../platform/listening.ts";
 import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
 import type { TlsMaterial } from "./tls.ts";
 
@@ -19,53 +20,6 @@ export interface Listener {
 const SOCKET_PATH_BYTES_MAX = 107;
 /** Connections that wait to be accepted. */
 const BACKLOG = 511;
-
-/** Say why `address` cannot be listened on. */
-function listenError(error: unknown, address: string, key: string): JobError {
-  const action = `Cannot listen on ${address}`;
-  switch (errorCode(error)) {
-    case "EADDRINUSE":
-      return new JobError("conflict", `${action}: the address is in use`, {
-        hint: `Is another daemon running there? Stop it, or choose another ${key}`,
-        cause: error,
-      });
-    case "EACCES":
-    case "EPERM":
-      return new JobError("permission_denied", `${action}: permission denied`, {
-        hint: `Ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another ${key}`,
-        cause: error,
-      });
-    case "EADDRNOTAVAIL":
-      return new JobError("invalid_config", `${action}: no such address on this machine`, {
-        hint: `Name an address of this machine as ${key}`,
-        cause: error,
-      });
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return new JobError("invalid_config", `${action}: the host name is not known`, {
-        hint: `Name an address of this machine as ${key}`,
-        cause: error,
-      });
-    default:
-      return new JobError("invalid_config", `${action}: ${messageOf(error)}`, {
-        hint: `Check ${key}`,
-        cause: error,
-      });
-  }
-}
-
-/** Listen, and resolve or reject once; later errors of the listener, such as too many files, are not fatal. */
-function listening(server: Server, start: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.once("listening", () => {
-      server.off("error", reject);
-      server.on("error", () => {});
-      resolve();
-    });
-    start();
-  });
-}
 
 /**
  * Listen for TCP, with TLS when there is material for it; a client certificate is asked for when that names a CA.
