@@ -115,8 +115,9 @@ function ask(
       const { query, settledBefore } = step;
       return store.clearInstances({ at, query, settledBefore, limit: 1_000 });
     }
+    case "list":
     case "reopen":
-      throw new Error("A store is opened again between turns");
+      throw new Error(`A turn with "${step.type}" has no other requests`);
   }
 }
 
@@ -159,6 +160,7 @@ function answer(
       return model.retain();
     case "clear":
       return model.clear(step.query, step.settledBefore);
+    case "list":
     case "reopen":
       return null;
   }

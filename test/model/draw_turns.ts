@@ -25,6 +25,7 @@ const SCHEDULES = ["config:a:0", "config:b:0", "config:c:0"];
 const ROWS_MAX = 60;
 const WIDE_ROWS_MAX = 150;
 
+const ALONE: readonly StepType[] = ["reopen", "clear", "list"];
 const QUEUES = ["x", "y", "z"];
 const WIDE_QUEUES = "bdefghijklmn".split("").map((letter) => `account ${letter}`);
 
@@ -48,6 +49,7 @@ const WEIGHTS: Readonly<Record<StepType, number>> = {
   resume: 1,
   retain: 2,
   clear: 1,
+  list: 2,
   reopen: 1,
 };
 
@@ -85,14 +87,15 @@ export class TurnDrawer {
 
   /** The next turn, drawn by what the model holds. */
   draw(): Turn {
-    const afterMs = this.#afterMs();
+    if (this.#chance(0.12)) return this.#wake();
+    const afterMs = this.#chance(0.5) ? 0 : this.#pick([1, 100, 500, 1_000, 2_500, 16_000]);
     const backMs = this.#isSetBack && this.#chance(0.05) ? this.#pick([500, 5_000, 3_600_000]) : 0;
     const count = this.#chance(this.#groupShare) ? 2 + this.#below(4) : 1;
     const steps: Step[] = [];
     for (let index = 0; index < count; index++) {
       const step = this.#step(this.#type());
-      // The one is no request; the other reads before it writes.
-      if (step?.type === "reopen" || step?.type === "clear") {
+      // What is no request, and what reads at another time than it writes, has a turn of its own.
+      if (step && ALONE.includes(step.type)) {
         return { afterMs, backMs: 0, fails: null, steps: [step] };
       }
       if (step) steps.push(step);
@@ -101,15 +104,16 @@ export class TurnDrawer {
     return { afterMs, backMs, fails, steps };
   }
 
-  // Now and then to the very moment at which a node may claim something, or just before.
-  #afterMs(): number {
-    if (this.#chance(0.4)) return 0;
-    if (this.#chance(0.6)) return this.#pick([1, 100, 500, 1_000, 2_500, 16_000]);
+  // A node claims at the very moment at which it may find something, or just before.
+  #wake(): Turn {
     const index = this.#below(NODES.length);
-    const asker = { node: NODES[index]!, limits: limitsOf(this.#limits[index]!) };
+    const [node, limits] = [NODES[index]!, this.#limits[index]!];
     const { wallMs } = this.#model;
-    const [next = wallMs] = changeTimes(this.#model, asker, wallMs);
-    return Math.max(0, next - wallMs - this.#pick([0, 0, 1]));
+    const times = changeTimes(this.#model, { node, limits: limitsOf(limits) }, wallMs);
+    const next = times.length > 0 ? this.#pick(times.slice(0, 3)) : wallMs;
+    const afterMs = Math.max(0, next - wallMs - this.#pick([0, 0, 1]));
+    const step: Step = { type: "claim", node, kinds: [...KINDS], limits, limit: 100 };
+    return { afterMs, backMs: 0, fails: null, steps: [step] };
   }
 
   #below(limit: number): number {
@@ -176,6 +180,8 @@ export class TurnDrawer {
         const query = this.#chance(0.5) ? {} : this.#query();
         return { type, query, settledBefore: this.#model.at + this.#pick([0, 1, -2_000]) };
       }
+      case "list":
+        return { type, query: this.#query(), limit: this.#pick([1, 3, 1_000]) };
       case "retain":
       case "reopen":
         return { type };
@@ -264,7 +270,7 @@ export class TurnDrawer {
       const recorded = this.#model.row(claim.id)?.settled.get(claim.fence);
       const outcome = recorded !== undefined && this.#chance(0.7)
         ? JSON.parse(recorded) as Settlement["outcome"]
-        : this.#outcome();
+        : this.#outcome(this.#model.row(claim.id)?.instance.deadlineAt ?? null);
       return {
         ...{ ...claim, logs: [], outcome },
         ...(this.#chance(0.3) ? { version: "1.2" } : {}),
@@ -274,8 +280,11 @@ export class TurnDrawer {
     return { type: "settle", node: this.#pick(NODES), settlements };
   }
 
-  #outcome(): Settlement["outcome"] {
-    const dueAt = this.#model.wallMs + this.#pick([0, 0, 500, 3_000, 30_000]);
+  #outcome(deadlineAt: number | null): Settlement["outcome"] {
+    const laterAt = this.#model.wallMs + this.#pick([0, 0, 500, 3_000, 30_000]);
+    const dueAt = deadlineAt !== null && this.#chance(0.3)
+      ? deadlineAt - this.#pick([0, 0, 1])
+      : laterAt;
     const error = { name: "Error", message: "boom" };
     const final = { type: "final", resultsJson: null, error: null, isFailure: false } as const;
     return this.#pick<Settlement["outcome"]>([
@@ -335,7 +344,11 @@ export class TurnDrawer {
       };
       return { type: "putSchedule", put };
     }
-    if (type === "advance") return { type, advances: [this.#advance(record)] };
+    if (type === "advance") {
+      const others = [...this.#model.schedules.values()].filter((one) => one !== record);
+      const advanced = this.#chance(0.3) ? [record, ...others, record] : [record];
+      return { type, advances: advanced.map((one) => this.#advance(one)) };
+    }
     const ticks = [...this.#model.fatesOf(id).keys(), record.cursor]
       .filter((tick) => tick <= record.cursor);
     const times = [...new Set(this.#some(ticks, 4))].sort((left, right) => left - right);

@@ -120,6 +120,9 @@ async function runTrail(
         const recovered = await store.open(now);
         const expected = model.run(now, () => model.recover());
         assert.deepEqual(byId(recovered), byId(expected), "what an opening takes back");
+      } else if (steps[0]?.type === "list") {
+        model.setClock(now);
+        await store.checkList(model, steps[0]);
       } else {
         Object.assign(fixture.faults, { fails: turn.fails ?? null, hasFailed: false });
         await applySteps({ store, model, faults: fixture.faults, at: now }, steps);

@@ -47,6 +47,8 @@ export type Step =
   | { readonly type: "resume"; readonly kind: string | null }
   | { readonly type: "retain" }
   | { readonly type: "clear"; readonly query: InstanceQuery; readonly settledBefore: number }
+  /** Read what matches, in pages. */
+  | { readonly type: "list"; readonly query: InstanceQuery; readonly limit: number }
   | { readonly type: "reopen" };
 
 /** Requests that one turn of the event loop brings, after both clocks went on and the wall clock was set back. */

@@ -6,7 +6,7 @@ import type { ChangeHint, ClaimRequest, Page, PageRequest, Store } from "../../s
 import { changeTimes, claimableNow } from "./model_limits.ts";
 import { TICK_MS } from "./model_rules.ts";
 import { limitsOf, type Step } from "./model_turns.ts";
-import type { ModelFate, StoreModel } from "./store_model.ts";
+import { matches, type ModelFate, type StoreModel } from "./store_model.ts";
 
 /** How long claims hold. */
 export const LEASE_MS = 15_000;
@@ -100,6 +100,31 @@ export class WatchedStore {
     for (const watcher of this.#watchers.values()) await this.#checkWatcher(watcher, model);
   }
 
+  /** Compare what a query finds, in pages, in both orders, with the history of it. */
+  async checkList(model: StoreModel, step: Step & { readonly type: "list" }): Promise<void> {
+    const { query, limit } = step;
+    const expected = model.rows.filter(({ instance }) => matches(instance, query));
+    const instances = expected.map(({ instance }) => instance);
+    for (const order of ["oldest", "newest"] as const) {
+      const found = await readAll((page) => this.store.list(query, { ...page, limit, order }));
+      const wanted = order === "oldest" ? instances : instances.toReversed();
+      assert.deepEqual(found, wanted, `list ${order} by ${JSON.stringify(query)}`);
+    }
+    const { after = -Infinity, before = Infinity, kinds: [kind] = [] } = query;
+    const entries = model.rows.flatMap(({ history }) => history).filter((entry) =>
+      (kind === undefined || entry.kind === kind) && entry.at >= after && entry.at < before
+    );
+    const asked = { after: query.after, before: query.before, kind };
+    const given = Object.fromEntries(
+      Object.entries(asked).filter(([, value]) => value !== undefined),
+    );
+    const history = await readAll((page) => this.store.history(given, { ...page, limit }));
+    assert.deepEqual(history, entries, `history by ${JSON.stringify(given)}`);
+    for (const { instance } of expected.slice(0, 3)) {
+      assert.deepEqual(await this.store.get(instance.id), instance, "get");
+    }
+  }
+
   async #checkSchedules(model: StoreModel): Promise<void> {
     const { store } = this;
     const records = await readAll((page) => store.listSchedules({}, page));
@@ -107,6 +132,9 @@ export class WatchedStore {
       left.id < right.id ? -1 : 1
     );
     assert.deepEqual(records, expected, "schedules");
+    const due = await store.dueSchedules({ at: this.#now, limit: 1_000 });
+    const late = expected.filter(({ nextAt }) => nextAt !== null && nextAt <= this.#now.wallMs);
+    assert.deepEqual(due.map(({ id }) => id).sort(), late.map(({ id }) => id), "due schedules");
     for (const [scheduleId, fates] of model.fates) {
       const found: [number, ModelFate][] = [];
       for (const one of await readAll((page) => store.listFates({ scheduleId }, page))) {
