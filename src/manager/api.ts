@@ -154,6 +154,8 @@ export interface ManagerStatus {
   /** Limits that are reached while something waits behind them; at most 100. */
   readonly blocks: readonly Block[];
   readonly pauses: readonly Pause[];
+  /** Kinds that are configured but not loaded, with the reason. */
+  readonly disabled: ReadonlyMap<string, string>;
   readonly nextScheduleAt: number | null;
 }
 

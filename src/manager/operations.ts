@@ -266,6 +266,7 @@ export abstract class Operations implements ManagerApi {
       stats: await this.parts.store.stats(),
       blocks: await this.parts.store.blocks(this.#claimer()),
       pauses: await this.parts.store.listPauses(),
+      disabled: this.registry.disabled,
       nextScheduleAt: this.parts.scheduler.nextAt,
     };
   }

@@ -51,6 +51,11 @@ export class Registry {
     return before;
   }
 
+  /** The kinds that are configured but not loaded, with the reason. */
+  get disabled(): ReadonlyMap<string, string> {
+    return this.#disabled;
+  }
+
   /** Why a kind is not loaded; undefined for one that is, or that nobody configured. */
   disabledBecause(kind: string): string | undefined {
     return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);

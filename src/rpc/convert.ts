@@ -279,5 +279,6 @@ export function statusToWire(
     schedules: BigInt(status.stats.schedules),
     nextScheduleAt: timestamp(status.nextScheduleAt),
     blocks: status.blocks.map(blockToWire),
+    disabled: [...status.disabled].map(([kind, reason]) => ({ kind, reason })),
   };
 }

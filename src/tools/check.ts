@@ -39,6 +39,8 @@ export interface CheckResult {
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
   readonly jobs: readonly JobCheck[];
+  /** Kinds of tables that say `enabled = false`. */
+  readonly notEnabled: readonly string[];
 }
 
 /**
@@ -52,17 +54,27 @@ export async function checkConfig(
   options: LoadProjectOptions,
 ): Promise<CheckResult> {
   try {
-    const { jobs, problems, warnings } = await loadProject(file, options);
+    const { config, jobs, problems, warnings } = await loadProject(file, options);
+    const broken = new Set(problems.map(({ job }) => job));
     return {
       file,
       isUsable: true,
       problems,
       warnings: [...warnings, ...jobs.flatMap((job) => neverRuns(job, options.nowMs))],
       jobs: jobs.map((job) => checkJob(job, options)),
+      notEnabled: config.jobs.filter(({ kind, isEnabled }) => !isEnabled && !broken.has(kind))
+        .map(({ kind }) => kind),
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { file, isUsable: false, problems: error.problems, warnings: [], jobs: [] };
+    return {
+      file,
+      isUsable: false,
+      problems: error.problems,
+      warnings: [],
+      jobs: [],
+      notEnabled: [],
+    };
   }
 }
 

@@ -29,6 +29,8 @@ test("explain() tells of the ticks of a disabled job that they were and will be 
     before: { clock, store },
   }).started();
   await clock.advance(60_000);
+  const { disabled } = await world.of(world.manager.status());
+  assert.deepEqual([...disabled.keys()], ["work"]);
   const reports = await world.of(world.manager.explain({ kind: "work" }));
   assert.deepEqual(reports.map(({ outcome, reason }) => [outcome, reason]), [
     ["skipped", "disabled"],

@@ -322,6 +322,7 @@ export class FakeManager implements ManagerApi {
       workers: this.workers(),
       stats: { kinds: kinds as ReadonlyMap<string, StateCounts>, schedules: 1 },
       blocks: [],
+      disabled: new Map(),
       pauses: [],
       nextScheduleAt: START + 60_000,
     };

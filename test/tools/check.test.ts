@@ -107,6 +107,15 @@ test("checkConfig() warns of a schedule that has no run any more", async () => {
   ]);
 });
 
+test("checkConfig() names the jobs that are not enabled", async () => {
+  const { jobs, notEnabled, problems } = await check(
+    '[jobs.a]\nrun = "x"\nenabled = false\n[jobs.b]\nrun = "x"\nschedule = "61 * * * *"\n[jobs.c]\nrun = "x"',
+  );
+  assert.deepEqual(jobs.map(({ kind }) => kind), ["c"]);
+  assert.deepEqual(notEnabled, ["a"]);
+  assert.equal(problems.length, 1);
+});
+
 test("disabledKinds() tells of jobs with a problem and of those that are not enabled", async () => {
   const toml =
     '[jobs.a]\nrun = "x"\nenabled = false\n[jobs.b]\nrun = "x"\nschedule = "61 * * * *"\n[jobs.c]\nrun = "x"';

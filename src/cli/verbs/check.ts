@@ -28,6 +28,7 @@ function checkRecord(result: CheckResult): PlainRecord {
     is_usable: result.isUsable,
     problems: result.problems.map(problemRecord),
     warnings: result.warnings.map(problemRecord),
+    not_enabled: [...result.notEnabled],
     jobs: result.jobs.map((job) => ({
       kind: job.kind,
       description: job.description,
@@ -69,6 +70,9 @@ function jobLines(job: JobCheck): string[] {
 
 function checkLines(result: CheckResult, printer: Printer): string[] {
   const lines = result.jobs.flatMap((job) => [...jobLines(job), ""]);
+  for (const kind of result.notEnabled) {
+    lines.push(`${makeVisible(kind)}  (enabled = false: it does not run)`, "");
+  }
   const bad = printer.paint("error:", "bad");
   const warn = printer.paint("warning:", "warn");
   for (const problem of result.problems) lines.push(...problemLines(problem, bad));

@@ -49,6 +49,7 @@ function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]):
     next_schedule_at: isoOf(status.nextScheduleAt),
     blocks: status.blocks.map(blockRecord),
     pauses: pauses.map(PAUSE_VIEW.record),
+    disabled: status.disabled.map(({ kind, reason }) => ({ kind, reason })),
     kinds: kindsOf(status).map(kindRecord),
   };
 }
@@ -87,6 +88,9 @@ function statusLines(
     ],
     ["Schedules", String(status.schedules)],
     ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
+    ...status.disabled.map(({ kind, reason }) =>
+      ["Disabled", printer.paint(makeVisible(`${kind}: ${reason}`), "bad")] as const
+    ),
     ...pauses.map((pause) =>
       ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
     ),
