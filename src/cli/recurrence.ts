@@ -1,11 +1,10 @@
+import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
 import type { Args } from "./args.ts";
 import type { RequestOf } from "./session.ts";
 import type { OptionSpecs } from "./verb.ts";
 import { timestampOf } from "./wire.ts";
 
 const INT32_MAX = 2_147_483_647;
-const OVERLAPS = ["skip", "queue", "replace", "allow"];
-const MISFIRES = ["skip", "latest", "all"];
 
 /** Options of a recurring schedule besides its times. */
 export const RECURRENCE_OPTIONS: OptionSpecs = {

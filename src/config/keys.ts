@@ -1,5 +1,6 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
-import { type Misfire, type Overlap, SCHEDULES_MAX } from "../core/schedule.ts";
+import { LOG_LEVELS } from "../core/instance.ts";
+import { MISFIRES, OVERLAPS, SCHEDULES_MAX } from "../core/schedule.ts";
 import {
   boolean,
   choice,
@@ -27,8 +28,8 @@ const OPTIONS = {
   timeout: duration(),
   deadline: duration(),
   kill_after: duration(),
-  overlap: choice<Overlap>(["skip", "queue", "replace", "allow"]),
-  misfire: choice<Misfire>(["latest", "skip", "all"]),
+  overlap: choice(OVERLAPS),
+  misfire: choice(MISFIRES),
   misfire_within: duration(),
   jitter: duration(),
   crashes_max: integer(0, 1000),
@@ -88,7 +89,7 @@ export const KEYS = {
     "More files, in name order; `*` and `?` stand for parts of a name. Later files override earlier ones, key by key.",
   ),
   "log.level": key(
-    choice(["debug", "info", "warn", "error"]),
+    choice(LOG_LEVELS),
     "info",
     "Least level of the daemon's own log.",
   ),

@@ -15,7 +15,7 @@ import {
   uniqueWanted,
 } from "./limit_inputs.ts";
 import { nearest } from "./nearest.ts";
-import type { Misfire, Overlap } from "./schedule.ts";
+import { type Misfire, MISFIRES, type Overlap, OVERLAPS } from "./schedule.ts";
 
 /** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
 export type DurationInput = number | string;
@@ -179,10 +179,10 @@ const JOB_KEYS: Keys = {
   ],
   overlap: [
     '"skip", "queue", "replace" or "allow"',
-    isOneOf(["skip", "queue", "replace", "allow"]),
+    isOneOf(OVERLAPS),
   ],
   queueMax: ["a whole number from 1 to 1000", isWithin(1, 1_000)],
-  misfire: ['"skip", "latest" or "all"', isOneOf(["skip", "latest", "all"])],
+  misfire: ['"latest", "skip" or "all"', isOneOf(MISFIRES)],
   misfireWithin: DURATION,
   jitter: DURATION,
   startsAt: TIME,

@@ -2,6 +2,9 @@ import type { Instance } from "./instance.ts";
 import type { ArgumentInput } from "./job.ts";
 import type { InstanceQuery, Page, PageRequest } from "./query.ts";
 
+/** What is done when the key of a new instance is held: refuse other arguments, keep the holder, or replace it while it waits. */
+export const CONFLICTS = ["refuse", "keep", "replace"] as const;
+
 /** What may be said when an instance is scheduled. Without a time it is due at once. */
 export interface ScheduleOptions {
   /** Converted to the types of the job's signature; checked before anything is queued. */
@@ -27,7 +30,7 @@ export interface ScheduleOptions {
   /** How long the key is held also when the instance has finished, in milliseconds since its acceptance. */
   readonly uniqueForMs?: number;
   /** What is done when the key is held: answer that one whatever its arguments, or replace it while it waits. */
-  readonly onConflict?: "refuse" | "keep" | "replace";
+  readonly onConflict?: (typeof CONFLICTS)[number];
 }
 
 /**

@@ -1,7 +1,11 @@
 /** What to do with a tick whose predecessor of the same schedule is unfinished. */
-export type Overlap = "skip" | "queue" | "replace" | "allow";
+export const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
+/** One of {@link OVERLAPS}. */
+export type Overlap = (typeof OVERLAPS)[number];
 /** What to do with ticks that passed unserved. */
-export type Misfire = "skip" | "latest" | "all";
+export const MISFIRES = ["latest", "skip", "all"] as const;
+/** One of {@link MISFIRES}. */
+export type Misfire = (typeof MISFIRES)[number];
 
 /** The expression of a schedule with one tick at each start of the daemon, and none by the clock. */
 export const REBOOT = "@reboot";

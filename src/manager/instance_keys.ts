@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import type { JobDefinition } from "../core/job.ts";
 import { JobError } from "../core/errors.ts";
+import { CONFLICTS } from "../core/job_manager.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../core/limits.ts";
 import type { ScheduleOptions } from "./api.ts";
 
 /** Longest key that is kept as it reads, in characters; of a longer one the hash is. */
 const READABLE_LENGTH_MAX = 300;
 const UNIQUE_KEY_LENGTH_MAX = 500;
-const CONFLICTS: readonly string[] = ["refuse", "keep", "replace"];
 
 /** The queue that an instance waits in: its kind, and the values that the limits of the job go by. */
 export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { BLACKOUTS_MAX, parseBlackout } from "../core/blackout.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
 import { JobError } from "../core/errors.ts";
-import { REBOOT, type ScheduleDefaults, type ScheduleSpec } from "../core/schedule.ts";
+import {
+  MISFIRES,
+  OVERLAPS,
+  REBOOT,
+  type ScheduleDefaults,
+  type ScheduleSpec,
+} from "../core/schedule.ts";
 import { formatLocal } from "../core/local_time.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 import type { RecurringOptions } from "./api.ts";
@@ -10,8 +16,6 @@ import type { RecurringOptions } from "./api.ts";
 /** What a run-time schedule inherits when nothing is said. */
 export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
 
-const OVERLAPS = ["skip", "queue", "replace", "allow"];
-const MISFIRES = ["skip", "latest", "all"];
 const COUNT_MAX = 2 ** 31 - 1;
 
 /**

@@ -3,7 +3,9 @@ import { JobError, messageOf } from "../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../core/instance.ts";
 import type { LogLevel } from "../core/instance.ts";
 import type { ArgumentInput } from "../core/job.ts";
+import { CONFLICTS } from "../core/job_manager.ts";
 import { parseJson } from "../core/json_text.ts";
+import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type { RecurringOptions, ScheduleOptions } from "../manager/api.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../store/store.ts";
@@ -16,10 +18,6 @@ import type {
   ScheduleJobRequest,
   UpdateScheduleRequest,
 } from "./gen/job_pb.ts";
-
-const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
-const CONFLICTS = ["refuse", "keep", "replace"] as const;
-const MISFIRES = ["skip", "latest", "all"] as const;
 
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
 // The years 1 to 9999, what RFC 3339 can say.

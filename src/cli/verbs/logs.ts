@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from "../../core/instance.ts";
 import type { LogEntry } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
@@ -8,8 +9,6 @@ import type { JobClient } from "../session.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { LOG_VIEW, LOGS_VIEW } from "../views/record_views.ts";
 import { timestampOf } from "../wire.ts";
-
-const LEVELS = ["debug", "info", "warn", "error"];
 
 interface LogRequest {
   readonly uuid: string | undefined;
@@ -64,7 +63,7 @@ export const LOGS: Verb = {
   options: {
     kind: { describe: "Instances of this kind" },
     since: { describe: 'Lines from this time on: "-2h", "09:00", "2026-11-24"' },
-    level: { describe: `This level and above: ${LEVELS.join(", ")}`, choices: LEVELS },
+    level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
     follow: {
       alias: "f",
       describe: "Go on as lines come, until the instance is final",

@@ -1,3 +1,4 @@
+import { CONFLICTS } from "../../core/job_manager.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isUuid } from "../../core/instance.ts";
 import type { JobInstance, ScheduleJobResponse } from "../../rpc/gen/job_pb.ts";
@@ -41,6 +42,7 @@ const OPTIONS: OptionSpecs = {
   "unique-for": { describe: "Hold the key for this long, also when the instance has finished" },
   "on-conflict": {
     describe: "When the key is held: refuse other arguments, keep that one, or replace it",
+    choices: CONFLICTS,
   },
   uuid: { describe: "Id for the instance: asked twice, it is accepted once" },
   arg: {
