@@ -171,6 +171,7 @@ for (
     ["*/30 * * * *", ["follows", "follows"]],
     ["0 12 * * *", [null, null]],
     ["0 3 * * *", [null, null]],
+    ["0 2,3 * * *", ["moved", "once"]],
   ] as const
 ) {
   test(`clockChanges() says what the change of the clock does to "${cron}"`, () => {

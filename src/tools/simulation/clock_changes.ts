@@ -1,4 +1,5 @@
 import { parseCron } from "../../core/cron.ts";
+import { hasSkippedTick } from "../../core/cron_walk.ts";
 import type { ScheduleSpec } from "../../core/schedule.ts";
 import { nextTickOf } from "../../core/ticks.ts";
 import { openZone } from "../../core/zone.ts";
@@ -101,25 +102,18 @@ function effectOf(
   { at, shiftMs }: Change,
   ticks: readonly number[],
 ): ClockChange["effect"] {
-  const { isFixed } = parseCron(spec.cron!);
+  const expression = parseCron(spec.cron!);
   if (shiftMs > 0) {
-    // In the zone's standard time nothing but a time that was left out falls on the change itself.
-    const isMoved = isFixed && ticks.includes(at) && !isOwnTime(spec, at);
-    if (isMoved) return "moved";
-    return !isFixed && isTouched(ticks, at - shiftMs, at + shiftMs) ? "follows" : null;
+    const segment = openZone(spec.timezone).segmentAt(at / 1_000);
+    if (ticks.includes(at) && hasSkippedTick(expression, segment)) return "moved";
+    return !expression.isFixed && isTouched(ticks, at - shiftMs, at + shiftMs) ? "follows" : null;
   }
   const [from, until] = [at + shiftMs, at - shiftMs];
   if (!isTouched(ticks, from, until)) return null;
-  if (!isFixed) return "follows";
+  if (!expression.isFixed) return "follows";
   return isTouched(ticks, from, at) ? "once" : null;
 }
 
 function isTouched(ticks: readonly number[], from: number, until: number): boolean {
   return ticks.some((tick) => tick >= from && tick < until);
-}
-
-/** Whether the wall time at an instant is one that the expression names. */
-function isOwnTime(spec: ScheduleSpec, at: number): boolean {
-  const wall = at + openZone(spec.timezone).segmentAt(at / 1_000).offset * 1_000;
-  return nextTickOf({ ...spec, timezone: "UTC" }, wall, wall - 1) === wall;
 }
