@@ -124,7 +124,9 @@ for (const [page, text] of [["README.md", README], ["docs/jobs.md", JOBS_PAGE]] 
   for (const [index, toml] of blocks(text, "toml").entries()) {
     test(`${page} has a table ${index + 1} that loads without problems`, async () => {
       const { problems, warnings } = await loadText(toml);
-      assert.deepEqual([...problems, ...warnings], []);
+      // Secrets of an example are not on this host.
+      const isElsewhere = (text: string) => /cannot read the secret file "\/run\//.test(text);
+      assert.deepEqual([...problems, ...warnings].filter((text) => !isElsewhere(text)), []);
     });
   }
 }
