@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Instant } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
+import type { Tables } from "../../src/store/ledger/tables.ts";
+import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/sqlite_tables.ts";
 import type { Store } from "../../src/store/store.ts";
+import { checkTables } from "./check_tables.ts";
 import { applySteps, byId } from "./apply_step.ts";
 import { START, TurnDrawer } from "./draw_turns.ts";
 import { failingTables, type MediumFaults } from "./failing_tables.ts";
@@ -34,6 +36,8 @@ const defer = (callback: () => void) => queueMicrotask(callback);
 /** A store under test that can be closed and opened again. */
 interface Fixture {
   readonly faults: MediumFaults;
+  /** Those of the store that was opened last. */
+  tables: Tables;
   open(): Store;
   end(): void;
 }
@@ -41,18 +45,22 @@ interface Fixture {
 function fixtureOf(type: ModelledStore): Fixture {
   const faults: MediumFaults = { fails: null, hasFailed: false };
   if (type === "memory" || type === "memory in groups") {
-    const store = new MemoryStore(type === "memory" ? {} : { defer });
-    return { faults, open: () => store, end: () => {} };
+    const tables = new MemoryTables();
+    const store = new LedgerStore(tables, type === "memory" ? {} : { defer });
+    return { faults, tables, open: () => store, end: () => {} };
   }
-  const open = (path: string) =>
-    new LedgerStore(failingTables(new SqliteTables(path), faults), { defer });
-  if (type === "sqlite") return { faults, open: () => open(":memory:"), end: () => {} };
-  const folder = mkdtempSync(join(tmpdir(), "store-model-"));
-  return {
+  const folder = type === "sqlite" ? null : mkdtempSync(join(tmpdir(), "store-model-"));
+  const path = folder === null ? ":memory:" : join(folder, "jobs.db");
+  const fixture: Fixture = {
     faults,
-    open: () => open(join(folder, "jobs.db")),
-    end: () => rmSync(folder, { recursive: true }),
+    tables: new SqliteTables(path),
+    open: () => {
+      fixture.tables = failingTables(new SqliteTables(path), faults);
+      return new LedgerStore(fixture.tables, { defer });
+    },
+    end: () => folder !== null && rmSync(folder, { recursive: true }),
   };
+  return fixture;
 }
 
 /** Whether a closed store still has what it held. */
@@ -130,6 +138,7 @@ async function runTrail(
       }
       model.setClock(now);
       await store.check(model, now);
+      checkTables(fixture.tables);
     }
     return null;
   } catch (error) {
