@@ -5,6 +5,7 @@ import { JobError } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, type JobFunction, type JobOptions } from "./core/job.ts";
 import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "./core/schedule.ts";
+import { checkScheduleOptions } from "./core/schedule_options.ts";
 import { decodeResults } from "./core/decode_results.ts";
 import type { Signature } from "./core/signature.ts";
 import { readSignature, UNTYPED_SIGNATURE } from "./jobs/read_signature.ts";
@@ -163,9 +164,15 @@ export class Manager extends CoreManager {
     options: ScheduleOptions | RecurringOptions = {},
   ): Promise<Instance | ScheduleRecord> {
     const kind = typeof job === "string" ? job : job.kind;
-    return "cron" in options && options.cron !== undefined
-      ? super.scheduleRecurring(kind, options)
-      : super.scheduleJob(kind, options);
+    if ("cron" in options && options.cron !== undefined) {
+      return super.scheduleRecurring(kind, options);
+    }
+    try {
+      checkScheduleOptions(kind, options, ["cron"]);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return super.scheduleJob(kind, options);
   }
 
   /** Attempts at once. */

@@ -56,18 +56,23 @@ export async function* followSteps(
 /**
  * Run `action` with a signal that Ctrl-C aborts; a second Ctrl-C ends the program.
  *
- * @param interrupted called at the first one
+ * @param options.interrupted called at the first one
+ * @param options.signals what counts besides Ctrl-C
  */
 export async function withInterrupt<T>(
   { io }: VerbContext,
   action: (signal: AbortSignal) => Promise<T>,
-  interrupted: (abort: () => void) => void = (abort) => abort(),
+  options: {
+    readonly interrupted?: () => void;
+    readonly signals?: readonly NodeJS.Signals[];
+  } = {},
 ): Promise<T> {
   const controller = new AbortController();
+  const { interrupted = () => controller.abort(), signals = [] } = options;
   const stop = io.onInterrupt?.(() => {
     stop?.();
-    interrupted(() => controller.abort());
-  });
+    interrupted();
+  }, ["SIGINT", ...signals]);
   try {
     return await action(controller.signal);
   } finally {

@@ -22,8 +22,11 @@ export interface CliIo {
   readonly isTerminal: boolean;
   /** Whether stderr is a terminal; false when it is left out. */
   readonly isErrorTerminal?: boolean;
-  /** Listen to Ctrl-C, which then does nothing else; answers how to stop. */
-  readonly onInterrupt?: (listener: () => void) => () => void;
+  /** Listen to Ctrl-C, or to these signals, which then do nothing else; answers how to stop. */
+  readonly onInterrupt?: (
+    listener: () => void,
+    signals?: readonly NodeJS.Signals[],
+  ) => () => void;
   /** Whether somebody can be asked: stdin and stderr are terminals. */
   readonly isInteractive: boolean;
   /** Width of the terminal in characters. */
@@ -57,9 +60,11 @@ export function processIo(): CliIo {
     env: process.env,
     isTerminal: process.stdout.isTTY === true,
     isErrorTerminal: process.stderr.isTTY === true,
-    onInterrupt(listener) {
-      process.on("SIGINT", listener);
-      return () => void process.off("SIGINT", listener);
+    onInterrupt(listener, signals = ["SIGINT"]) {
+      for (const signal of signals) process.on(signal, listener);
+      return () => {
+        for (const signal of signals) process.off(signal, listener);
+      };
     },
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
     columns: process.stdout.columns || COLUMNS_DEFAULT,

@@ -231,7 +231,9 @@ class Call {
     let position = 0;
     for (const parameter of this.#parameters) {
       if (parameter.isRest) break;
-      if (position < values.length || !isOptional(parameter)) {
+      const hasDefault = this.#signature.appliesDefaults === true &&
+        parameter.defaultText !== undefined;
+      if (position < values.length || !isOptional(parameter) || hasDefault) {
         converted.push(this.#one(parameter, values[position], parameter.name));
       }
       position++;
@@ -248,16 +250,22 @@ class Call {
     return requiredCount(this.#signature);
   }
 
-  /** What stands for an omitted argument: undefined, which is null once it was stored, so a type with null has its default now. */
+  /**
+   * What stands for an omitted argument: undefined, for which the function has its default. Stored it is null, so a type that takes
+   * null has its default now, and so has a parameter that no function declares.
+   */
   #omitted(parameter: ArgumentParameter): unknown {
     const { name, shape, defaultText } = parameter;
     const { definitions } = this.#signature;
-    if (defaultText === undefined || !convertValue(shape, null, definitions).isOk) return undefined;
+    const takesNull = convertValue(shape, null, definitions).isOk;
+    const isKnownHereOnly = this.#signature.appliesDefaults === true;
+    if (defaultText === undefined || !(takesNull || isKnownHereOnly)) return undefined;
     const literal = literalOf(defaultText);
     if (literal !== null) {
       const converted = convertValue(shape, literal.value, definitions);
       if (converted.isOk) return converted.value;
     }
+    if (!takesNull) return undefined;
     this.#fail(
       `Cannot call ${this.#job}: argument "${name}" is missing`,
       name,

@@ -141,6 +141,11 @@ const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
   }
 };
 
+/** Whether a function is a class, which cannot be called: the text of no other begins so. */
+export function isClass(value: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
+}
+
 /** The keys of one object: what each may be, in words and as a check. */
 type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
 
@@ -257,6 +262,12 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
     throw new JobError("invalid_argument", `Cannot define ${what}: it has no function "run"`, {
       path: "run",
       hint: "Write it as { run: (x: number) => x + 1 }",
+    });
+  }
+  if (typeof job.run === "function" && isClass(job.run)) {
+    throw new JobError("invalid_argument", `Cannot define ${what}: "run" is a class`, {
+      path: "run",
+      hint: "Give a function that makes what it needs of it",
     });
   }
   if (isText(job.kind)) checkKind(job.kind as string);

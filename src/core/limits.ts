@@ -59,6 +59,19 @@ export interface Block {
   readonly opensAt: number | null;
 }
 
+/** A block in words: `concurrency of mail (2 of 2)`, `pool heavy (1 of 1)`. */
+export function blockWords(
+  block: {
+    readonly limit: string;
+    readonly name: string;
+    readonly used: unknown;
+    readonly max: unknown;
+  },
+): string {
+  const what = block.limit === "pool" ? "pool" : `${block.limit} of`;
+  return `${what} ${block.name} (${block.used} of ${block.max})`;
+}
+
 /** What makes two instances of a job the same one. */
 export interface UniquePolicy {
   /** Parameters or paths into them; null: all arguments. */

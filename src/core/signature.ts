@@ -97,6 +97,8 @@ export interface Signature {
   /** What `ref` shapes name. */
   readonly definitions?: Definitions;
   readonly doc?: string;
+  /** Set when the parameters were given as text: their defaults stand there alone, and no function applies them. */
+  readonly appliesDefaults?: true;
   /** False when nothing is known of the types: arguments pass as given and are not counted. */
   readonly isTyped: boolean;
   /** What could not be read and is taken as `unknown`. */

@@ -24,14 +24,15 @@ export function resolveFunctionJob(
     readonly now: number;
   },
 ): JobDefinition {
-  checkJobInput(input);
   const { kind } = input;
+  // Before the check of the rest: a function without a name has the kind "".
   if (kind === undefined || kind === "") {
     throw new JobError("invalid_argument", "Cannot register a job: it has no kind", {
       hint: 'Give it one: { kind: "sum", run: … }, or name the function',
       path: "kind",
     });
   }
+  checkJobInput(input);
   checkKind(kind);
   for (const key of ["limits", "nice"] as const) {
     if (input[key] === undefined) continue;
@@ -41,7 +42,9 @@ export function resolveFunctionJob(
       { path: key, hint: "Put it into a module, and run that with jobctl serve" },
     );
   }
-  const signature = input.params === undefined ? UNTYPED_SIGNATURE : parseParams(input.params);
+  const signature = input.params === undefined
+    ? UNTYPED_SIGNATURE
+    : { ...parseParams(input.params), appliesDefaults: true as const };
   const schedules = resolveSchedules(input, {
     kind,
     timezone: inherited.timezone,

@@ -209,7 +209,7 @@ class Loader {
     });
     const signature = input.params === undefined || read.isTyped
       ? read
-      : { ...read, ...parseParams(input.params) };
+      : { ...read, ...parseParams(input.params), appliesDefaults: true as const };
     const specs = resolveSchedules(
       input,
       { kind, timezone, defaults: scheduleDefaults, now },

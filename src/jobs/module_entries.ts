@@ -1,4 +1,4 @@
-import { checkJobInput, type JobInput } from "../core/define.ts";
+import { checkJobInput, isClass, type JobInput } from "../core/define.ts";
 import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 
@@ -70,9 +70,4 @@ function entryOf(item: unknown, fileKind: string): ModuleEntry {
   }
   checkJobInput(item);
   return { kind: item.kind ?? fileKind, input: item };
-}
-
-/** A class cannot be called; the text of a function begins with "class" for no other. */
-function isClass(item: object): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(item));
 }

@@ -4,6 +4,7 @@ import { JobError } from "../core/errors.ts";
 import { isTick, neighboursOf, tickRule, whyNoTick } from "../core/explain_tick.ts";
 import { formatLocal } from "../core/local_time.ts";
 import type { Instance } from "../core/instance.ts";
+import type { Block } from "../core/limits.ts";
 import { isFinished, REBOOT, type ScheduleRecord, type TickFate } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import { nextTickOf } from "../core/ticks.ts";
@@ -30,6 +31,8 @@ export interface ExplainParts {
   readonly registry: Registry;
   readonly schedules: Schedules;
   readonly clock: Clock;
+  /** The limit that keeps an instance from running, if any. */
+  readonly blockOf: (instance: Instance) => Promise<Block | null>;
 }
 
 /** Why something ran or did not: by instance, by kind, or by time. @throws JobError */
@@ -228,7 +231,8 @@ class Explainer {
       : null;
     const isPaused = this.#isPaused(instance.kind);
     const { jitterMs = 0 } = record?.spec ?? {};
-    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs });
+    const block = await this.#parts.blockOf(instance);
+    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs, block });
   }
 
   #unloaded(kind: string): string {

@@ -2,6 +2,7 @@ import { isBlackedOut } from "../core/blackout.ts";
 import { formatDuration } from "../core/duration.ts";
 import { formatLocal } from "../core/local_time.ts";
 import type { Instance } from "../core/instance.ts";
+import { type Block, blockWords } from "../core/limits.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { Pause } from "../store/store.ts";
 
@@ -14,6 +15,8 @@ export function instanceWhy(
     readonly isPaused: boolean;
     /** Most jitter of its schedule. */
     readonly jitterMs: number;
+    /** The limit that keeps it from running. */
+    readonly block: Block | null;
   },
 ): string {
   const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
@@ -56,10 +59,11 @@ function deadlineWhy({ deadlineAt, attempt }: Instance, run: string): string {
 
 function waitingWhy(
   instance: Instance,
-  { nowMs, ahead, isPaused }: {
+  { nowMs, ahead, isPaused, block }: {
     readonly nowMs: number;
     readonly ahead: Instance | null;
     readonly isPaused: boolean;
+    readonly block: Block | null;
   },
 ): string {
   const { dueAt, attempt, reason } = instance;
@@ -72,9 +76,10 @@ function waitingWhy(
       ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
       : `It waits until ${at(dueAt)}`;
   }
-  return `It waits since ${
-    at(dueAt)
-  } for a free worker within the limits of its job, or for a node that has it`;
+  const since = `It waits since ${at(dueAt)} for`;
+  if (block === null) return `${since} a free worker, or for a node that has its job`;
+  const until = block.opensAt === null ? "" : `, until ${at(block.opensAt)}`;
+  return `${since} ${blockWords(block)}${until}`;
 }
 
 /** Why a tick did not become an instance, in one sentence. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobManager } from "../core/job_manager.ts";
+import { checkScheduleOptions } from "../core/schedule_options.ts";
 import { BATCH_MAX, type InstanceQuery, type PageRequest } from "../store/store.ts";
 import type { ManagerApi, ScheduleOptions } from "./api.ts";
 import { checkBatchSize } from "./new_instance.ts";
@@ -154,7 +155,10 @@ function staleFence(instance: Instance, method: string): JobError {
 
 function readOptions(kind: string, given: unknown): ScheduleOptions {
   const { cron, ...options } = objectOf(given);
-  if (cron === undefined) return options;
+  if (cron === undefined) {
+    checkScheduleOptions(kind, options);
+    return options;
+  }
   throw new JobError(
     "unimplemented",
     `Cannot schedule "${kind}" by a cron expression from a job: instances only`,

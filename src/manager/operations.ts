@@ -138,7 +138,8 @@ export abstract class Operations implements ManagerApi {
   }
 
   explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    return explain(query, { ...this.parts, clock: this.parts.options.clock });
+    const blockOf = (instance: Instance) => this.blockOf(instance);
+    return explain(query, { ...this.parts, clock: this.parts.options.clock, blockOf });
   }
 
   getInstance(id: string): Promise<Instance> {

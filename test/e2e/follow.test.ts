@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { FollowResponse } from "../../src/rpc/gen/job_pb.ts";
-import { runJobctl, startDaemon } from "../support/daemon.ts";
+import { JOBCTL, runJobctl, startDaemon } from "../support/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const STEPS = `
@@ -49,6 +50,30 @@ test("exec runs a job without a daemon and touches no store", async () => {
     const parent = await exec("parent");
     assert.equal(JSON.parse(parent.stdout).result_set, '["[1]"]');
     assert.ok(!existsSync(join(path, "data")));
+  });
+});
+
+test("exec cancels its run at SIGTERM as at Ctrl-C, so that the job can clean up", async () => {
+  const trap = `run = "trap 'echo cleaned up; exit' TERM; echo ready; while :; do sleep 0.1; done"`;
+  const files = { "config.toml": `[jobs.tidy]\n${trap}\n` };
+  await withTempDir(files, async ({ path }) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const child = spawn(JOBCTL, ["exec", "tidy"], {
+        cwd: path,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let stderr = "";
+      await new Promise<void>((resolve) => {
+        child.stderr.on("data", (chunk) => {
+          stderr += String(chunk);
+          if (stderr.includes("ready")) resolve();
+        });
+      });
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      child.kill(signal);
+      assert.equal(await ended, 130);
+      assert.match(stderr, /cleaned up/);
+    }
   });
 });
 

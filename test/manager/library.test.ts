@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Manager } from "../../src/index.ts";
+import { JobError, Manager, resultsOf } from "../../src/index.ts";
 import { processorMs } from "../support/processor_time.ts";
 
 test("registerJob() puts schedules that name no zone in the manager's", async () => {
@@ -57,4 +57,76 @@ test("registerJob() picks for H by the job's kind", () => {
     manager.registerJob({ kind, schedule: "H H * * *", run() {} }).schedules[0]!.spec.cron;
   assert.match(cronOf("a")!, /^\d+ \d+ \* \* \*$/);
   assert.notEqual(cronOf("b"), cronOf("c"));
+});
+
+test("scheduleJob() applies the defaults of params, which no function knows", async () => {
+  const manager = new Manager();
+  await manager.start();
+  try {
+    manager.registerJob({
+      kind: "sum",
+      params: "x: number, y = 2, note: string | null = 'none', at = new Date()",
+      run: (...given) => given,
+    });
+    const results = async (args: unknown) => {
+      const instance = await manager.scheduleJob("sum", { arguments: args as unknown[] });
+      return resultsOf(await manager.wait(instance))[0];
+    };
+    assert.deepEqual(await results([1]), [1, 2, "none", null]);
+    assert.deepEqual(await results({ x: "1", note: null }), [1, 2, null, null]);
+    assert.deepEqual(await results([1, 5, "a", "2026-01-01"]), [
+      1,
+      5,
+      "a",
+      "2026-01-01T00:00:00.000Z",
+    ]);
+  } finally {
+    await manager.stop();
+  }
+});
+
+test("scheduleJob() refuses options that it does not have", async () => {
+  const manager = new Manager();
+  await manager.start();
+  try {
+    manager.registerJob({ kind: "work", run() {} });
+    const options = { after: 50 } as object;
+    await assert.rejects(manager.scheduleJob("work", options), (error) => {
+      assert.ok(error instanceof JobError);
+      assert.equal(error.message, 'Cannot schedule job "work": unknown option "after"');
+      assert.equal(error.path, "after");
+      return true;
+    });
+    assert.equal((await manager.lookupInstances({})).items.length, 0);
+  } finally {
+    await manager.stop();
+  }
+});
+
+test("registerJob() refuses a class, and a function without a name, for what they are", () => {
+  const manager = new Manager();
+  const Named = class Mailer {};
+  assert.throws(
+    () => manager.registerJob(Named as unknown as () => void),
+    /Cannot define job "Mailer": "run" is a class/,
+  );
+  assert.throws(() => manager.registerJob(() => 1), /Cannot register a job: it has no kind/);
+});
+
+test("explain() names the limit that an instance waits for", async () => {
+  const manager = new Manager();
+  await manager.start();
+  try {
+    const held = Promise.withResolvers<void>();
+    manager.registerJob({ kind: "one", concurrency: 1, run: () => held.promise });
+    const first = await manager.scheduleJob("one");
+    const second = await manager.scheduleJob("one");
+    const [report] = await manager.explain({ instanceId: second.id });
+    assert.match(report!.why, /^It waits since .* for concurrency of one \(1 of 1\)$/);
+    held.resolve();
+    await manager.wait(first);
+    await manager.wait(second);
+  } finally {
+    await manager.stop();
+  }
 });

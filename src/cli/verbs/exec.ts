@@ -36,7 +36,7 @@ function readRequest(args: Args): RequestOf<"scheduleJob"> {
   };
 }
 
-/** Show the run to its end; Ctrl-C cancels it, once more ends the program and with it the worker. */
+/** Show the run to its end; Ctrl-C, a SIGTERM or the end of the terminal cancels it, once more ends the program and with it the worker. */
 async function watch(
   client: JobClient,
   first: JobInstance,
@@ -55,7 +55,7 @@ async function watch(
       await display.show(step);
       instance = step.instance ?? instance;
     }
-  }, cancel);
+  }, { interrupted: cancel, signals: ["SIGTERM", "SIGHUP"] });
   await display.end();
   return { instance, isInterrupted };
 }
@@ -77,7 +77,7 @@ export const EXEC: Verb = {
   details: [
     "Runs it as the daemon would: same configuration, user, environment, limits and worker process. Its log goes to",
     "stderr as it comes, the result to stdout. No store is opened and no schedule runs; a daemon that runs is not",
-    "disturbed. Exit codes: 0 completed, 3 failed, 124 timed out, 130 after Ctrl-C, which cancels the run.",
+    "disturbed. Exit codes: 0 completed, 3 failed, 124 timed out, 130 after Ctrl-C or SIGTERM, which cancel the run.",
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },

@@ -1,3 +1,4 @@
+import { blockWords } from "../../core/limits.ts";
 import type { Block } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import { makeVisible } from "../output/safe_text.ts";
@@ -18,6 +19,6 @@ export function blockRecord(block: Block): PlainRecord {
 
 /** What keeps instances from running, for people: `concurrency of mail (2 of 2)`. */
 export function blockText(block: Block, printer: Printer): string {
-  const text = `${block.limit} of ${makeVisible(block.name)} (${block.used} of ${block.max})`;
+  const text = makeVisible(blockWords(block));
   return block.opensAt ? `${text}, until ${timeText(block.opensAt, printer.nowMs)}` : text;
 }

@@ -382,6 +382,6 @@ function recover(state: LedgerState, moment: Moment): readonly Instance[] {
 
 function closedError(action: string): JobError {
   return new JobError("unavailable", `Cannot ${action}: the store is not open`, {
-    hint: "Open the store first",
+    hint: "Start the manager first; a store by itself is opened first",
   });
 }
