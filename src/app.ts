@@ -311,7 +311,9 @@ class Reloader {
       this.#logger.error(`Job "${problem.job}": ${problem.message}`, fieldsOf(problem));
     }
     if (problems.length > 0) {
-      this.#logger.error(`${KEPT}: ${problems.length} problems`);
+      this.#logger.error(
+        `${KEPT}: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`,
+      );
       return;
     }
     for (const warning of project.warnings) reportWarning(warning, this.#logger);

@@ -105,3 +105,11 @@ test("simulate tells also in a pipe which jobs are left out", async () => {
   });
   assert.match(stderr, /^Left out: broken: .*minute "61" is out of range/);
 });
+
+test("simulate tells where the durations come from", async () => {
+  const argv = ["--offline", "--duration", "sync=12m"];
+  const { stdout } = await simulate(argv, { isTerminal: true });
+  assert.match(stdout, /^Durations given: sync; assumed: backup$/m);
+  const { durations } = JSON.parse((await simulate([...argv, "-o", "json"])).stdout);
+  assert.deepEqual(durations, { given: ["sync"], measured: [], assumed: ["backup"] });
+});

@@ -168,7 +168,11 @@ export const SIMULATE: Verb = {
     }
     if (isListed) await printer.list(TICK_VIEW, ticks.sort((left, right) => left.at - right.at));
     else {
-      await printer.details(simulationRecord(simulated), file, simulationLines(simulated));
+      await printer.details(
+        simulationRecord(simulated, durations),
+        file,
+        simulationLines(simulated, durations),
+      );
     }
     return EXIT.ok;
   },

@@ -1,6 +1,7 @@
 import { formatDuration } from "../../core/duration.ts";
 import type {
   ClockChange,
+  Durations,
   KindDifference,
   KindReport,
   Simulated,
@@ -62,10 +63,18 @@ function reportRecord(report: SimulationReport): PlainRecord {
 }
 
 /** A simulation as plain data. */
-export function simulationRecord({ report, against }: Simulated): PlainRecord {
-  if (!against) return reportRecord(report);
-  return {
+export function simulationRecord(
+  { report, against }: Simulated,
+  durations: Durations,
+): PlainRecord {
+  const { given, measured, assumed } = originsOf(report, durations);
+  const record = {
     ...reportRecord(report),
+    durations: { given: [...given], measured: [...measured], assumed: [...assumed] },
+  };
+  if (!against) return record;
+  return {
+    ...record,
     against: reportRecord(against.report),
     differences: against.differences.map((difference) => ({
       kind: difference.kind,
@@ -83,8 +92,16 @@ function busyShare({ load, workers, fromMs, toMs }: SimulationReport): number {
 }
 
 /** A simulation as lines for people. */
-export function simulationLines({ report, against }: Simulated): string[] {
-  const lines = [...headLines(report), "", ...kindLines(report.kinds)];
+export function simulationLines(
+  { report, against }: Simulated,
+  durations: Durations,
+): string[] {
+  const lines = [
+    ...headLines(report),
+    "",
+    ...kindLines(report.kinds),
+    ...(report.kinds.length === 0 ? [] : [originLine(originsOf(report, durations))]),
+  ];
   const touched = report.clockChanges.filter(({ effect }) => effect !== null);
   if (report.clockChanges.length > 0) {
     const calm = report.clockChanges.length - touched.length;
@@ -95,6 +112,33 @@ export function simulationLines({ report, against }: Simulated): string[] {
   lines.push("", "Against the other configuration:", ...headLines(against.report).slice(1));
   if (against.differences.length === 0) lines.push("Every run is the same");
   return [...lines, ...against.differences.map(differenceLine)];
+}
+
+/** Kinds by where their duration comes from. */
+interface Origins {
+  readonly given: readonly string[];
+  readonly measured: readonly string[];
+  readonly assumed: readonly string[];
+}
+
+function originsOf({ kinds }: SimulationReport, { known, named }: Durations): Origins {
+  const names = kinds.map(({ kind }) => kind);
+  return {
+    given: names.filter((kind) => named.includes(kind)),
+    measured: names.filter((kind) => known.has(kind) && !named.includes(kind)),
+    assumed: names.filter((kind) => !known.has(kind)),
+  };
+}
+
+function originLine({ given, measured, assumed }: Origins): string {
+  const parts = [
+    ["given", given],
+    ["of the daemon's last runs", measured],
+    ["assumed", assumed],
+  ] as const;
+  const texts = parts.filter(([, kinds]) => kinds.length > 0)
+    .map(([origin, kinds]) => `${origin}: ${kinds.map(makeVisible).join(", ")}`);
+  return `Durations ${texts.join("; ")}`;
 }
 
 function headLines(report: SimulationReport): string[] {
