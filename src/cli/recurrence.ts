@@ -8,25 +8,35 @@ const INT32_MAX = 2_147_483_647;
 
 /** Options of a recurring schedule besides its times. */
 export const RECURRENCE_OPTIONS: OptionSpecs = {
-  timezone: { describe: "Zone of --cron, such as Europe/Berlin (default: the daemon's)" },
+  timezone: { describe: "Zone of its times, such as Europe/Berlin (default: the daemon's)" },
   overlap: {
-    describe: `With --cron, while the run before is unfinished: ${OVERLAPS.join(", ")}`,
+    describe: `While the run before is unfinished: ${OVERLAPS.join(", ")}`,
     choices: OVERLAPS,
   },
   "queue-max": { describe: "With --overlap queue: how many wait at most (default 10)" },
   misfire: {
-    describe: `With --cron, for runs that nobody was there to start: ${MISFIRES.join(", ")}`,
+    describe: `For runs that nobody was there to start: ${MISFIRES.join(", ")}`,
     choices: MISFIRES,
   },
   "misfire-within": { describe: "Runs that are later than this are missed" },
-  "starts-at": { describe: "With --cron, nothing runs before this time" },
-  "ends-at": { describe: "With --cron, nothing runs at or after this time" },
+  "starts-at": { describe: "Nothing runs before this time" },
+  "ends-at": { describe: "Nothing runs at or after this time" },
   blackout: {
-    describe:
-      'With --cron, no run in this window: "22:00-06:00", "sat-sun", "2026-12-24"; repeatable',
+    describe: 'No run in this window: "22:00-06:00", "sat-sun", "2026-12-24"; repeatable',
   },
-  "runs-max": { describe: "With --cron, finish after so many runs" },
+  "runs-max": { describe: "Finish after so many runs" },
 };
+
+/** The same beside options that say when an instance runs once. */
+export const CRON_ONLY_OPTIONS: OptionSpecs = Object.fromEntries(
+  Object.entries(RECURRENCE_OPTIONS).map(([name, spec]) => [
+    name,
+    {
+      ...spec,
+      describe: `With --cron: ${spec.describe[0]!.toLowerCase()}${spec.describe.slice(1)}`,
+    },
+  ]),
+);
 
 /** Names of the options that say something of a recurring schedule only. */
 export const RECURRENCE_NAMES: readonly string[] = Object.keys(RECURRENCE_OPTIONS);

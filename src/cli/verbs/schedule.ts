@@ -8,7 +8,7 @@ import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
 import { followSteps, withInterrupt } from "../follow.ts";
 import { makeVisible } from "../output/safe_text.ts";
-import { readRecurrence, RECURRENCE_NAMES, RECURRENCE_OPTIONS } from "../recurrence.ts";
+import { CRON_ONLY_OPTIONS, readRecurrence, RECURRENCE_NAMES } from "../recurrence.ts";
 import { RunDisplay } from "../run_display.ts";
 import { printPreview, printRun } from "../run_outcome.ts";
 import type { JobClient, RequestOf } from "../session.ts";
@@ -29,7 +29,7 @@ const OPTIONS: OptionSpecs = {
   at: { describe: 'Run at this time: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"' },
   in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
   cron: { describe: 'Run again and again: "30 2 * * *", "@daily", "@every 15m"' },
-  ...RECURRENCE_OPTIONS,
+  ...CRON_ONLY_OPTIONS,
   jitter: { describe: "Start later by chance, at most by this long; with --cron always as much" },
   priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
   timeout: { describe: "Longest run of one attempt; 0 for no limit" },
