@@ -44,3 +44,15 @@ test("config.example.toml loads without problems and schedules what it says", as
   assert.deepEqual(config.jobs.map((job) => job.kind), ["heartbeat", "report", "disk"]);
   assert.deepEqual([config.server.port, config.server.http?.port], [59_051, 59_052]);
 });
+
+test("config.example.toml shows nothing that is refused, also where it is commented out", async () => {
+  const text = readFileSync(`${ROOT}/config.example.toml`, "utf8");
+  const all = text.replace(/^# ((?:\w+ = |\[).*)$/gm, "$1")
+    .replace(/\{ file = "[^"]+" \}/g, '{ env = "SECRET" }');
+  assert.ok(all.match(/^\w+ = /gm)!.length > text.match(/^\w+ = /gm)!.length + 20);
+  const { problems } = await loadText(all, {
+    files: { "jobs/a.ts": "", "conf.d/a.toml": "" },
+    env: { SECRET: "0123456789abcdef" },
+  });
+  assert.deepEqual(problems, []);
+});
