@@ -57,7 +57,8 @@ const DOCS = {
     'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "queue" lets it wait for its turn, "replace" cancels the one before and runs it when that has ended, "allow" runs both.',
   misfire:
     'When ticks passed while nothing ran: "latest" runs the last of them once, "skip" runs none that is more than a minute late, "all" runs each, at most the last 100, one after the other unless `overlap` is "allow". Each is recorded.',
-  misfire_within: "Ticks that are older than this are missed, whatever `misfire` says.",
+  misfire_within:
+    "Ticks that are older than this are missed, whatever `misfire` says; a minute is never too old.",
   jitter:
     "Each run is later than its tick by up to this much: how much is always the same for a schedule on a node.",
   crashes_max:

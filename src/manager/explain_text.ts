@@ -159,7 +159,7 @@ function passed({ count, from, to }: TickFate, local: (ms: number) => string): s
 
 function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
   const pause = pauses.find(({ kind }) => kind === null || kind === record.kind);
-  return pause?.reason ? `; now it is, "${pause.reason}"` : "";
+  return pause?.reason ? `; it is paused now: "${pause.reason}"` : "";
 }
 
 /** By how much a run is later than its tick on purpose. */
