@@ -49,10 +49,11 @@ export interface ClaimLimits {
 
 /** What keeps something that is due from being claimed. */
 export interface Block {
-  readonly limit: "concurrency" | "rate" | "pool";
+  /** "node": no job of the kind is here, so that it waits for a node that has it. */
+  readonly limit: "concurrency" | "rate" | "pool" | "node";
   /** The kind, the pool or the queue key that it holds back. */
   readonly name: string;
-  /** Claims held, or starts within the span. */
+  /** Claims held, or starts within the span; 0 of 0 for a node. */
   readonly used: number;
   readonly max: number;
   /** When a rate opens again, epoch ms; null for a slot, which opens when it is free. */
@@ -68,6 +69,7 @@ export function blockWords(
     readonly max: unknown;
   },
 ): string {
+  if (block.limit === "node") return `a node that has a job "${block.name}": this one has none`;
   const what = block.limit === "pool" ? "pool" : `${block.limit} of`;
   return `${what} ${block.name} (${block.used} of ${block.max})`;
 }

@@ -77,7 +77,7 @@ function waitingWhy(
       : `It waits until ${at(dueAt)}`;
   }
   const since = `It waits since ${at(dueAt)} for`;
-  if (block === null) return `${since} a free worker, or for a node that has its job`;
+  if (block === null) return `${since} a free worker`;
   const until = block.opensAt === null ? "" : `, until ${at(block.opensAt)}`;
   return `${since} ${blockWords(block)}${until}`;
 }

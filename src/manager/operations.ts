@@ -148,6 +148,7 @@ export abstract class Operations implements ManagerApi {
 
   blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return Promise.resolve(null);
+    if (!this.registry.find(instance.kind)) return Promise.resolve(unserved(instance.kind));
     return this.parts.store.blockOf({ ...this.#claimer(), id: instance.id });
   }
 
@@ -256,6 +257,10 @@ export abstract class Operations implements ManagerApi {
     if (!this.life.storeInfo) {
       throw new JobError("unavailable", "Cannot tell the status: the manager does not run");
     }
+    const stats = await this.parts.store.stats();
+    const unservedKinds = [...stats.kinds]
+      .filter(([kind, counts]) => counts.scheduled > 0 && !this.registry.find(kind))
+      .map(([kind]) => unserved(kind));
     return {
       node: this.parts.options.node,
       version: this.version,
@@ -264,8 +269,8 @@ export abstract class Operations implements ManagerApi {
       storeProblem: this.parts.answers.problem,
       store: this.life.storeInfo,
       workers: this.workers(),
-      stats: await this.parts.store.stats(),
-      blocks: await this.parts.store.blocks(this.#claimer()),
+      stats,
+      blocks: [...unservedKinds, ...await this.parts.store.blocks(this.#claimer())],
       pauses: await this.parts.store.listPauses(),
       disabled: this.registry.disabled,
       nextScheduleAt: this.parts.scheduler.nextAt,
@@ -341,4 +346,9 @@ export abstract class Operations implements ManagerApi {
     const { ids, random } = this.parts.options;
     return { id: ids(), nowMs: this.parts.options.clock.now().wallMs, random: random.next() };
   }
+}
+
+/** What waits for a node that has a job of its kind. */
+function unserved(kind: string): Block {
+  return { limit: "node", name: kind, used: 0, max: 0, opensAt: null };
 }

@@ -119,8 +119,7 @@ test("loadJobs() tells why modules cannot be loaded when their process cannot st
   assert.match(problems[0]!.message, /Cannot start the process that loads modules: .*ENOENT/);
 });
 
-// Row 55 of the fault catalogue.
-test("loadJobs() refuses each bad module with its place and loads the others", async () => {
+test("fault 55: loadJobs() refuses each bad module with its place and loads the others", async () => {
   const { jobs, problems, directory } = await loadModules({
     "good1.ts": "export default () => {};",
     "syntax.ts": "const a = 1;\nexport default (x: ) => {};",
@@ -184,7 +183,7 @@ test("loadJobs() refuses each bad module with its place and loads the others", a
   assert.equal(told.duration?.path, "jobs.duration.timeout");
 });
 
-test("loadJobs() refuses a module that hangs, kills what it started, and loads the rest", async () => {
+test("fault 55: loadJobs() refuses a module that hangs, kills what it started, and loads the rest", async () => {
   const { jobs, problems } = await loadModules({
     "a.ts": "export default () => {};",
     "hangs.ts":

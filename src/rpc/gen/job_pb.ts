@@ -345,7 +345,7 @@ export const JobInstanceSchema: GenMessage<JobInstance> = /*@__PURE__*/
  */
 export type Block = Message<"job.v1.Block"> & {
   /**
-   * "concurrency", "rate" or "pool".
+   * "concurrency", "rate" or "pool"; "node" when no job of the kind is here.
    *
    * @generated from field: string limit = 1;
    */
