@@ -349,6 +349,18 @@ test("status tells of pauses and disabled jobs, and of kinds by name", async () 
   assert.deepEqual(printed.pauses.map(({ all }: { all: boolean }) => all), [true, false]);
 });
 
+test("list schedules tells jitter and the limits of queue and misfire where there are any", async () => {
+  const recurrence = { queueMax: 3, misfireWithinMs: 86_400_000n };
+  const schedules = [
+    { id: "config:a:0", kind: "a", jitterMs: 300_000n, recurrence },
+    { id: "config:b:0", kind: "b" },
+  ];
+  const run = await cli(["list", "schedules"], { answers: { listSchedules: { schedules } } });
+  const [a, b] = JSON.parse(run.stdout);
+  assert.deepEqual([a.jitter, a.queue_max, a.misfire_within], ["5m", 3, "1d"]);
+  assert.deepEqual([b.jitter, b.queue_max, b.misfire_within], [undefined, undefined, undefined]);
+});
+
 test("list timers tells what is still to be skipped", async () => {
   const schedules = [
     { id: "config:a:0", kind: "a", status: "active", skipNext: 2 },

@@ -1,3 +1,4 @@
+import { formatDuration } from "../../core/duration.ts";
 import type { Schedule } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { Cell } from "../output/table.ts";
@@ -29,7 +30,14 @@ function record(schedule: Schedule): PlainRecord {
     blackout: schedule.recurrence?.blackout.join(", ") || undefined,
     skip_until: isoOf(schedule.skipUntil),
     skip_next: schedule.skipNext || undefined,
+    jitter: lengthOf(schedule.jitterMs),
+    queue_max: schedule.recurrence?.queueMax || undefined,
+    misfire_within: lengthOf(schedule.recurrence?.misfireWithinMs),
   };
+}
+
+function lengthOf(ms: bigint | undefined): string | undefined {
+  return ms === undefined || ms === 0n ? undefined : formatDuration(Number(ms));
 }
 
 /** The status with what is still to be skipped: `active, skips 2`. */
@@ -67,6 +75,9 @@ export const SCHEDULE_VIEW: View<Schedule> = {
     "blackout",
     "skip_until",
     "skip_next",
+    "jitter",
+    "queue_max",
+    "misfire_within",
   ],
   columns: [
     { title: "ID", cell: (schedule) => textCell(schedule.id) },
