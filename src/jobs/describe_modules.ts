@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Clock } from "../platform/clock.ts";
 import type { Account } from "../platform/accounts.ts";
+import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
 import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
 import type {
   DescribeAnswer,
@@ -88,11 +89,23 @@ async function describeGroup(
   }
 }
 
+let describerCount = 0;
+
+function signalGroup(pid: number, signal: "SIGSTOP" | "SIGKILL"): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended, and nothing of its group is left.
+  }
+}
+
 /** One child process that imports modules. */
 class Describer {
   isAlive = true;
   readonly #options: DescribeOptions;
   readonly #child: ChildProcess;
+  /** By which whatever a module starts is known, also when it left the group. */
+  readonly #marker = `describe-${process.pid}-${++describerCount}`;
   readonly #events: Event[] = [];
   #wake: (() => void) | null = null;
   #stderr = "";
@@ -112,6 +125,7 @@ class Describer {
         // Its own once it has its user: as root the runtime would keep files of its own there.
         ...(isOther && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
         NO_COLOR: "1",
+        [MARKER_VARIABLE]: this.#marker,
       },
       // Under Deno nothing but the start itself can change the user.
       ...(isOther && !canSwitch ? { uid, gid } : {}),
@@ -157,11 +171,10 @@ class Describer {
   kill(): void {
     const { pid } = this.#child;
     if (pid === undefined) return;
-    try {
-      process.kill(-pid, "SIGKILL");
-    } catch {
-      // It has ended, and nothing of its group is left.
-    }
+    // Stopped first, so that it begins no other while what left its group is looked for.
+    signalGroup(pid, "SIGSTOP");
+    killFamily({ marker: this.#marker, sessions: new Set([pid]) }, pid);
+    signalGroup(pid, "SIGKILL");
     if (this.#child.connected) this.#child.disconnect();
   }
 

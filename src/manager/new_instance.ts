@@ -3,7 +3,12 @@ import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
 import { type Instance, isUuid } from "../core/instance.ts";
-import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import {
+  type ArgumentInput,
+  type CommandSpec,
+  type JobDefinition,
+  PAYLOAD_BYTES_MAX,
+} from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
 import { jitterOf } from "../core/tick_decision.ts";
@@ -72,10 +77,7 @@ export function previewInstance(
   const { kind } = job;
   return {
     kind,
-    argumentsJson: encodeArguments(
-      kind,
-      convertArguments(job.signature, options.arguments ?? [], { kind }),
-    ),
+    argumentsJson: argumentsFor(job, options.arguments ?? []),
     priority,
     dueAt: dueTime(options, seed),
   };
@@ -143,6 +145,34 @@ export function encodeArguments(kind: string, converted: readonly unknown[]): st
     // What would be lost here is refused: nobody but the caller can tell what was meant.
     isExact: true,
   });
+}
+
+/**
+ * Arguments as a job takes and the store keeps them.
+ *
+ * @throws JobError `invalid_argument` naming the parameter
+ */
+export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
+  const { kind, signature, source } = job;
+  const converted = convertArguments(signature, input, { kind });
+  if (source.type === "command") checkCommandLine(kind, source.command, converted);
+  return encodeArguments(kind, converted);
+}
+
+/** No command line can hold a NUL; the standard input can. */
+function checkCommandLine(kind: string, command: CommandSpec, values: readonly unknown[]): void {
+  const { stdin, parameters } = command;
+  const input = stdin !== null && "arg" in stdin ? stdin.arg : null;
+  for (const [index, value] of values.entries()) {
+    const name = parameters[index]?.name ?? String(index + 1);
+    if (input === name || input === index + 1) continue;
+    if (typeof value !== "string" || !value.includes("\0")) continue;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot give argument "${name}" to job "${kind}": it has a NUL, which no command line can hold`,
+      { path: name, hint: 'Give it to the standard input: stdin = { arg = "…" }' },
+    );
+  }
 }
 
 /** Check what a schedule may say of its instances. @throws JobError `invalid_argument` naming the option */

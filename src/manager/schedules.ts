@@ -1,4 +1,3 @@
-import { convertArguments } from "../core/convert.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { ArgumentInput, JobDefinition } from "../core/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
@@ -8,7 +7,7 @@ import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type Store } from "../store/store.ts";
 import type { RecurringOptions } from "./api.ts";
-import { checkPolicy, encodeArguments } from "./new_instance.ts";
+import { argumentsFor, checkPolicy } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
 import { hashOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
@@ -87,7 +86,7 @@ export class Schedules {
     const at = clock.now();
     const base = { cron: null, everyMs: null, ...this.defaults };
     const spec = specOf(options, base, { kind: job.kind, nowMs: at.wallMs });
-    const argumentsJson = argumentsOf(job, options.arguments ?? []);
+    const argumentsJson = argumentsFor(job, options.arguments ?? []);
     const record: ScheduleRecord = {
       id: ids(),
       kind: job.kind,
@@ -120,7 +119,7 @@ export class Schedules {
       const spec = specOf(options, record.spec, { kind: record.kind, nowMs });
       const argumentsJson = options.arguments === undefined
         ? record.argumentsJson
-        : argumentsOf(job, options.arguments);
+        : argumentsFor(job, options.arguments);
       const hasNewTimes = JSON.stringify(timesOf(spec)) !== JSON.stringify(timesOf(record.spec));
       return {
         ...record,
@@ -239,7 +238,7 @@ export class Schedules {
   ): Promise<void> {
     const { store, clock, tzVersion } = this.#options;
     const { id, spec } = wanted;
-    const argumentsJson = argumentsOf(job, wanted.arguments);
+    const argumentsJson = argumentsFor(job, wanted.arguments);
     const specHash = hashOf(spec, argumentsJson, job.options.priority);
     let existing = stored ?? null;
     for (let tries = 1;; tries++) {
@@ -282,10 +281,6 @@ function startOf(spec: ScheduleSpec, nowMs: number) {
 
 function timesOf({ cron, everyMs, timezone, startsAt, endsAt, runsMax }: ScheduleSpec) {
   return { cron, everyMs, timezone, startsAt, endsAt, runsMax };
-}
-
-function argumentsOf(job: JobDefinition, input: ArgumentInput): string {
-  return encodeArguments(job.kind, convertArguments(job.signature, input, { kind: job.kind }));
 }
 
 function notFound(id: string, action: string): JobError {

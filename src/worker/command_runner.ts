@@ -6,7 +6,7 @@ import type { CommandSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "../platform/accounts.ts";
 import { commandArguments } from "./command_input.ts";
 import { ResultFile } from "./command_result.ts";
-import { MARKER_VARIABLE } from "./descendants.ts";
+import { MARKER_VARIABLE } from "../platform/descendants.ts";
 import { killGroup } from "./groups.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 import type { AttemptResult, TaskInstance } from "./protocol.ts";

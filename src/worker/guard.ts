@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { killFamily, MARKER_VARIABLE } from "./descendants.ts";
+import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
 import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "./protocol.ts";
 

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../platform/clock.ts";
-import { killFamily } from "./descendants.ts";
+import { killFamily } from "../platform/descendants.ts";
 import { killGroup } from "./groups.ts";
 import { COMMAND_STARTING, KILLING_INDEX } from "./guard.ts";
 import type { GuardMessage } from "./protocol.ts";

@@ -9,7 +9,7 @@ import {
   sharedOutBytes,
   TICKS_PER_SECOND,
   usageOf,
-} from "./descendants.ts";
+} from "../platform/descendants.ts";
 import type { WorkerFamily } from "./worker_family.ts";
 import { specOf } from "./worker_launch.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
-import { type Family, findFamily, killFamily } from "./descendants.ts";
+import { type Family, findFamily, killFamily } from "../platform/descendants.ts";
 import { killGroup } from "./groups.ts";
 
 /** How long what was killed may take to be gone before nobody waits for it any more. */

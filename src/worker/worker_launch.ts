@@ -4,7 +4,7 @@ import { type Account, resolveAccount } from "../platform/accounts.ts";
 import { minimalEnvironment } from "../jobs/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
-import { MARKER_VARIABLE } from "./descendants.ts";
+import { MARKER_VARIABLE } from "../platform/descendants.ts";
 
 /** What a worker process is started with. */
 export interface WorkerLaunch {

@@ -2,7 +2,7 @@ import type { JobDefinition, ProcessSpec } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { usageOf } from "./descendants.ts";
+import { usageOf } from "../platform/descendants.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";

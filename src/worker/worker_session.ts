@@ -6,7 +6,7 @@ import { AttemptScope } from "./attempt_scope.ts";
 import { AttemptTraces, type Traces } from "./attempt_traces.ts";
 import { type RunningCommand, startCommand } from "./command_runner.ts";
 import type { Guard } from "./guard.ts";
-import { FamilySweeper, MARKER_VARIABLE } from "./descendants.ts";
+import { FamilySweeper, MARKER_VARIABLE } from "../platform/descendants.ts";
 import type { WorkerOutput } from "./worker_output.ts";
 import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ProcessSpec } from "../../src/core/job.ts";
 import { runtimeName } from "../../src/platform/process.ts";
 import { jobTable, loadModules } from "../support/job_modules.ts";
+import { until } from "../support/wait.ts";
 
 const SPEC: ProcessSpec = {
   cwd: null,
@@ -76,3 +77,41 @@ test("loadJobs() refuses a class and names the file that cannot be parsed", asyn
     assert.equal(told.broken!.place?.line, 2);
   }
 });
+
+const needsProc = process.platform === "linux" ? false : "processes are found by /proc";
+
+test("loadJobs() leaves nothing that a module started, also in sessions of its own", {
+  skip: needsProc,
+}, async () => {
+  const directory = mkdtempSync("/tmp/ts-job-test-left-");
+  try {
+    const pids = join(directory, "pids");
+    const source = `import { spawn } from "node:child_process";
+      import { appendFileSync } from "node:fs";
+      for (const detached of [false, true]) {
+        const child = spawn("sleep", ["60"], { detached, stdio: "ignore" });
+        appendFileSync(${JSON.stringify(pids)}, child.pid + "\\n");
+        child.unref();
+      }
+      export default () => {};`;
+    writeFileSync(join(directory, "a.ts"), source);
+    const { problems } = await loadModules({}, { modules: [directory] });
+    assert.deepEqual(problems, []);
+    const started = readFileSync(pids, "utf8").trim().split("\n").map(Number);
+    assert.equal(started.length, 2);
+    for (const pid of started) {
+      // A killed one may take a moment to be gone, and may wait for init to take note of it.
+      await until(`process ${pid} is gone`, () => !/\) [^ZX] /.test(readStat(pid) ?? ""), 2_000);
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+function readStat(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return null;
+  }
+}
