@@ -455,3 +455,17 @@ for (
     assert.deepEqual(run.calls, []);
   });
 }
+
+test("backfill says how many ticks were left out, and why", async () => {
+  const answers = {
+    backfill: ({ dryRun }: { readonly dryRun?: boolean }) =>
+      dryRun ? { count: 3n } : { count: 1n, instances: [waiting()] },
+  };
+  const argv = ["backfill", "sum", "--from", "-2d", "--yes"];
+  const run = await cli(argv, { answers, isTerminal: true, input: "" });
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /^Made 1, left out 2: another instance holds their unique key/m);
+  const whole = { backfill: { count: 1n, instances: [waiting()] } };
+  const all = await cli(argv, { answers: whole, isTerminal: true, input: "" });
+  assert.match(all.stderr, /^Made 1$/m);
+});

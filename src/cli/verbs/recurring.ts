@@ -120,7 +120,11 @@ export const BACKFILL: Verb = {
     await confirm(io, `run ${count} ticks of job "${args.word("KIND")}"${span}`, args.flag("yes"));
     const made = await connection.backfill(range);
     await printer.list(INSTANCE_VIEW, made.instances);
-    await printer.note(`Made ${made.count}`);
+    const leftOut = count - Number(made.count);
+    const why = "another instance holds their unique key, or they have got a run meanwhile";
+    await printer.note(
+      leftOut > 0 ? `Made ${made.count}, left out ${leftOut}: ${why}` : `Made ${made.count}`,
+    );
     return 0;
   },
 };
