@@ -103,7 +103,10 @@ test("simulate tells also in a pipe which jobs are left out", async () => {
   const { stderr } = await simulate(["--offline", "--config", "other.toml", "-o", "json"], {
     other,
   });
-  assert.match(stderr, /^Left out: broken: .*minute "61" is out of range/);
+  assert.match(
+    stderr,
+    /^Left out: job "broken": .*other\.toml:\d+:\d+: jobs\.broken\.schedule: .*minute "61" is out of range/,
+  );
 });
 
 test("simulate tells where the durations come from", async () => {

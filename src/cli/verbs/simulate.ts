@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { formatProblem } from "../../config/problems.ts";
 import { parseDuration } from "../../core/duration.ts";
 import { JobState } from "../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../tools/simulate.ts";
@@ -163,8 +164,8 @@ export const SIMULATE: Verb = {
       { env: io.env, cwd: io.cwd, nowMs },
       (tick) => void (isListed && ticks.push(tick)),
     );
-    for (const { job, message } of simulated.problems) {
-      await tell(io, `Left out: ${job ?? ""}: ${message}`);
+    for (const problem of simulated.problems) {
+      await tell(io, `Left out: job "${problem.job}": ${formatProblem(problem)}`);
     }
     if (isListed) await printer.list(TICK_VIEW, ticks.sort((left, right) => left.at - right.at));
     else {
