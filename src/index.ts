@@ -53,6 +53,7 @@ export type {
   ManagerEvent,
   ManagerStatus,
   RecurringOptions,
+  ScheduleChange,
   ScheduleOptions,
   WorkerStatus,
 } from "./manager/api.ts";

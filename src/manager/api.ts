@@ -50,6 +50,23 @@ export interface RecurringOptions {
   readonly runsMax?: number;
 }
 
+/** What a schedule may be without. */
+type Clearable =
+  | "startsAt"
+  | "endsAt"
+  | "blackout"
+  | "runsMax"
+  | "priority"
+  | "timeoutMs"
+  | "retries";
+
+/** What to change of a schedule: what is absent stays; null takes a bound away, or leaves it to the job. */
+export type ScheduleChange = {
+  readonly [Name in keyof RecurringOptions]?:
+    | RecurringOptions[Name]
+    | (Name extends Clearable ? null : never);
+};
+
 /** Which schedules something is done to: those of a kind, or one of them. */
 export interface ScheduleTarget {
   readonly kind: string;
@@ -209,7 +226,7 @@ export interface ManagerApi {
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
   /** What is not given stays. @throws JobError `not_found`; `conflict` for one that belongs to the config */
-  updateSchedule(id: string, options: Partial<RecurringOptions>): Promise<ScheduleRecord>;
+  updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord>;
   /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
   deleteSchedule(id: string): Promise<void>;
 

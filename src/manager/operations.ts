@@ -23,6 +23,7 @@ import type {
   ManagerEvent,
   ManagerStatus,
   RecurringOptions,
+  ScheduleChange,
   ScheduleOptions,
   SchedulePreview,
   ScheduleTarget,
@@ -109,8 +110,8 @@ export abstract class Operations implements ManagerApi {
     return this.parts.store.listSchedules(query, page);
   }
 
-  async updateSchedule(id: string, options: Partial<RecurringOptions>): Promise<ScheduleRecord> {
-    const record = await this.parts.schedules.update(id, options);
+  async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
+    const record = await this.parts.schedules.update(id, change);
     this.parts.scheduler.poke();
     return record;
   }

@@ -11,7 +11,7 @@ import {
 } from "../core/schedule.ts";
 import { formatLocal } from "../core/local_time.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
-import type { RecurringOptions } from "./api.ts";
+import type { RecurringOptions, ScheduleChange } from "./api.ts";
 
 /** What a run-time schedule inherits when nothing is said. */
 export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
@@ -26,11 +26,11 @@ const COUNT_MAX = 2 ** 31 - 1;
  * @throws JobError `invalid_argument` naming the option
  */
 export function specOf(
-  options: Partial<RecurringOptions>,
+  options: ScheduleChange,
   base: ScheduleSpec,
   job: { readonly kind: string; readonly nowMs: number },
 ): ScheduleSpec {
-  checkOptions(options);
+  checkOptions(saidOf(options));
   const { kind: seed, nowMs } = job;
   const parsed = options.cron === undefined ? null : parseScheduleText(options.cron, { seed });
   const timezone = options.timezone ?? parsed?.timezone ?? base.timezone;
@@ -42,10 +42,10 @@ export function specOf(
     misfire: options.misfire ?? base.misfire,
     misfireWithinMs: options.misfireWithinMs ?? base.misfireWithinMs,
     jitterMs: options.jitterMs ?? base.jitterMs,
-    startsAt: options.startsAt ?? base.startsAt,
-    endsAt: options.endsAt ?? base.endsAt,
-    blackout: options.blackout ?? base.blackout,
-    runsMax: options.runsMax ?? base.runsMax,
+    startsAt: changed(options.startsAt, base.startsAt) ?? undefined,
+    endsAt: changed(options.endsAt, base.endsAt) ?? undefined,
+    blackout: changed(options.blackout, base.blackout) ?? undefined,
+    runsMax: changed(options.runsMax, base.runsMax) ?? undefined,
     queueMax: options.queueMax ?? base.queueMax,
   };
   if (spec.cron === REBOOT || nextTickOf(spec, nowMs, nowMs) !== null) return spec;
@@ -81,6 +81,17 @@ export function hashOf(
     ...(Object.values(rare).some((value) => value !== undefined) ? [rare] : []),
   ]);
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+/** What is said over what was before; null takes it away. */
+export function changed<T>(said: T | null | undefined, before: T): T | null {
+  return said === undefined ? before : said;
+}
+
+/** The change without what it takes away. */
+export function saidOf(change: ScheduleChange): Partial<RecurringOptions> {
+  const said = Object.entries(change).filter(([, value]) => value !== null);
+  return Object.fromEntries(said);
 }
 
 function checkOptions(options: Partial<RecurringOptions>): void {

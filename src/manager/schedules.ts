@@ -6,10 +6,10 @@ import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type Store } from "../store/store.ts";
-import type { RecurringOptions } from "./api.ts";
+import type { RecurringOptions, ScheduleChange } from "./api.ts";
 import { argumentsFor, checkPolicy } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
-import { hashOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
+import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
 /** How often a write is tried again when another node was first. */
 const TRIES_MAX = 5;
@@ -107,12 +107,12 @@ export class Schedules {
   }
 
   /**
-   * Change what a schedule of the run time says; what is not given stays. One whose times change starts at now.
+   * Change what a schedule of the run time says; what is not given stays, null takes away. One whose times change starts at now.
    *
    * @throws JobError `not_found`; `conflict` for one of the config; `invalid_argument`
    */
-  update(id: string, options: Partial<RecurringOptions>): Promise<ScheduleRecord> {
-    checkPolicy(options);
+  update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
+    checkPolicy(saidOf(options));
     return this.change(id, "update", (record, nowMs) => {
       this.#assertRuntime(record, "update");
       const job = this.#options.registry.get(record.kind);
@@ -126,9 +126,9 @@ export class Schedules {
         spec,
         specHash: hashOf(spec, argumentsJson, null),
         argumentsJson,
-        priority: options.priority ?? record.priority,
-        timeoutMs: options.timeoutMs ?? record.timeoutMs,
-        retryMax: options.retries ?? record.retryMax,
+        priority: changed(options.priority, record.priority),
+        timeoutMs: changed(options.timeoutMs, record.timeoutMs),
+        retryMax: changed(options.retries, record.retryMax),
         // What is due before the change belongs to what was written before it.
         ...(hasNewTimes ? { ...startOf(spec, nowMs), runs: 0 } : {}),
       };

@@ -7,7 +7,7 @@ import { CONFLICTS } from "../core/job_manager.ts";
 import { parseJson } from "../core/json_text.ts";
 import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
-import type { RecurringOptions, ScheduleOptions } from "../manager/api.ts";
+import type { RecurringOptions, ScheduleChange, ScheduleOptions } from "../manager/api.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../store/store.ts";
 import { stateOfWire } from "./convert.ts";
 import { ITEMS_MAX } from "./limits.ts";
@@ -18,6 +18,18 @@ import type {
   ScheduleJobRequest,
   UpdateScheduleRequest,
 } from "./gen/job_pb.ts";
+
+/** Fields that a change of a schedule may take away. */
+const CLEARED = {
+  starts_at: "startsAt",
+  ends_at: "endsAt",
+  blackout: "blackout",
+  runs_max: "runsMax",
+  priority: "priority",
+  timeout_ms: "timeoutMs",
+  max_retries: "retries",
+} as const satisfies Readonly<Record<string, keyof ScheduleChange>>;
+const CLEARABLE = Object.keys(CLEARED) as (keyof typeof CLEARED)[];
 
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
 // The years 1 to 9999, what RFC 3339 can say.
@@ -340,16 +352,23 @@ function readRecurrence(
 }
 
 /** What to change of a schedule. @throws JobError `invalid_argument` naming the field */
-export function readScheduleChange(request: UpdateScheduleRequest): Partial<RecurringOptions> {
+export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
   const { arguments: args, ...carried } = readCarried(request, "");
   const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
-  return {
+  const said: Partial<RecurringOptions> = {
     ...carried,
     ...(hasArguments ? { arguments: args } : {}),
     ...(isSet(request.cron) ? { cron: request.cron } : {}),
     ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
     ...readRecurrence(request),
   };
+  const cleared = request.clear.map((name, index) => {
+    const field = `clear[${index}]`;
+    const option = CLEARED[readChoice(name, CLEARABLE, field)];
+    if (said[option] === undefined) return [option, null];
+    throw refuse(field, `"${name}" is given a value, too`, "Give it a value, or take it away");
+  });
+  return { ...said, ...Object.fromEntries(cleared) };
 }
 
 function withoutUnset<T extends object>(options: T): T {

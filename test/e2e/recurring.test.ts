@@ -145,6 +145,11 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
       "queue",
       2,
     ]);
+    const freed = await json(daemon, [
+      ...["update", "schedule", made.id, "--clear", "runs-max,blackout", "--clear", "starts-at"],
+    ]);
+    assert.deepEqual([freed.runs_max, freed.blackout, freed.starts_at], Array(3).fill(undefined));
+    assert.equal(freed.crontab, "@every 2h");
     const refused = await daemon.jobctl([
       "update",
       "schedule",

@@ -302,6 +302,31 @@ test("updateSchedule() changes what is said and keeps the rest", async () => {
   assert.match(after!.why, /^The schedule is finished/);
 });
 
+test("updateSchedule() takes away what is null, and its instances are the job's again", async () => {
+  const world = await new ManagerWorld().started();
+  const endsAt = world.clock.now().wallMs + 15_000;
+  const made = await world.of(
+    world.manager.scheduleRecurring("work", {
+      ...{ cron: "@every 10s", priority: 1, timeoutMs: 5_000, retries: 2 },
+      ...{ endsAt, blackout: ["2030-01-01"], runsMax: 9, queueMax: 3 },
+    }),
+  );
+  const { spec, ...carried } = await world.of(
+    world.manager.updateSchedule(made.id, {
+      ...{ endsAt: null, startsAt: null, blackout: null, runsMax: null },
+      ...{ priority: null, timeoutMs: null, retries: null },
+    }),
+  );
+  const { startsAt, blackout, runsMax, queueMax, cron, everyMs } = spec;
+  assert.deepEqual([spec.endsAt, startsAt, blackout, runsMax], Array(4).fill(undefined));
+  assert.deepEqual([queueMax, cron, everyMs], [3, null, 10_000]);
+  const { priority, timeoutMs, retryMax } = carried;
+  assert.deepEqual([priority, timeoutMs, retryMax], [null, null, null]);
+  world.executor.onRun = (attempt) => attempt.ok();
+  await world.clock.advance(60_000);
+  assert.equal(world.executor.attempts.length, 6);
+});
+
 test("explain() tells by how much jitter moved a run, and the rule of @reboot", async () => {
   const jobs = [
     jobOf("work", { schedules: [scheduleOf({ jitterMs: 20_000 })] }),

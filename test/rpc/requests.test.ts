@@ -4,13 +4,18 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { isJobError } from "../../src/core/errors.ts";
-import { QuerySchema, ScheduleJobRequestSchema } from "../../src/rpc/gen/job_pb.ts";
+import {
+  QuerySchema,
+  ScheduleJobRequestSchema,
+  UpdateScheduleRequestSchema,
+} from "../../src/rpc/gen/job_pb.ts";
 import {
   readBatchEntry,
   readHistoryQuery,
   readInstanceQuery,
   readPage,
   readRecurringOptions,
+  readScheduleChange,
   readScheduleOptions,
   readUuidPrefix,
 } from "../../src/rpc/requests.ts";
@@ -182,6 +187,16 @@ for (
     );
   });
 }
+
+test("readScheduleChange() takes away what clear names, and nothing that has a value", () => {
+  const change = (init: MessageInitShape<typeof UpdateScheduleRequestSchema>) =>
+    readScheduleChange(create(UpdateScheduleRequestSchema, { id: "s", ...init } as typeof init));
+  assert.deepEqual(change({ cron: "@daily", clear: ["ends_at", "max_retries", "timeout_ms"] }), {
+    ...{ cron: "@daily", endsAt: null, retries: null, timeoutMs: null },
+  });
+  refuses("clear[1]", () => change({ clear: ["ends_at", "cron"] }));
+  refuses("clear[0]", () => change({ priority: 1, clear: ["priority"] }));
+});
 
 test("readBatchEntry() names the entry when it is bad", () => {
   refuses("requests[3].cron", () => readBatchEntry(request({ cron: "* * * * *" }), 3));

@@ -5,6 +5,7 @@ import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/jo
 import { isDeadState, isFinal } from "../../src/core/state.ts";
 import type { JobState } from "../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent } from "../../src/manager/api.ts";
+import { saidOf } from "../../src/manager/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../src/store/store.ts";
 
 const START = Date.UTC(2026, 0, 1);
@@ -212,7 +213,7 @@ export class FakeManager implements ManagerApi {
   listPauses: ManagerApi["listPauses"] = async () => [];
 
   updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
-    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...options }),
+    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...saidOf(options) }),
     id,
   });
 

@@ -6,6 +6,17 @@ import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
 const INT32_MAX = 2_147_483_647;
 
+/** Options that can be taken away, and the field of each. */
+const CLEARED: Readonly<Record<string, string>> = {
+  "starts-at": "starts_at",
+  "ends-at": "ends_at",
+  blackout: "blackout",
+  "runs-max": "runs_max",
+  priority: "priority",
+  timeout: "timeout_ms",
+  retries: "max_retries",
+};
+
 const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Change a recurring schedule that was made at run time",
@@ -21,11 +32,18 @@ const SCHEDULE: Verb = {
     priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
     timeout: { describe: "Longest run of one attempt; 0 for no limit" },
     retries: { describe: "Attempts after a failed one; -1 for ever" },
+    clear: {
+      describe: `Take away: ${Object.keys(CLEARED).join(", ")}; repeatable`,
+      choices: Object.keys(CLEARED),
+    },
     "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
   },
   examples: [[
     "jobctl update schedule 01938f2c-7d3e --cron '0 3 * * *'",
     "Run at three from now on",
+  ], [
+    "jobctl update schedule 01938f2c-7d3e --clear ends-at",
+    "Run without an end",
   ]],
   isClient: true,
   async run(args, { client, printer }) {
@@ -48,6 +66,7 @@ const SCHEDULE: Verb = {
       timeoutMs: bigMs("timeout"),
       maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
       argumentsJson: args.text("args-json"),
+      clear: args.list("clear").map(clearedField),
     };
     const connection = await client();
     const { id } = await findSchedule(connection, args.word("ID"));
@@ -56,6 +75,13 @@ const SCHEDULE: Verb = {
     return 0;
   },
 };
+
+function clearedField(name: string): string {
+  const field = CLEARED[name];
+  if (field !== undefined) return field;
+  const known = Object.keys(CLEARED).join(", ");
+  throw usageError(`Cannot take away "${name}": not one of ${known}`, "Choose one of these");
+}
 
 /** `jobctl update …` */
 export const UPDATE: VerbGroup = {
