@@ -20,18 +20,16 @@ import { recurringHandlers, schedulesToWire } from "./recurring_handlers.ts";
 import { readCancelQuery, readRedriveQuery } from "./bulk_requests.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 import {
-  readBatchEntry,
   readHistoryQuery,
   readInstanceQuery,
   readLogQuery,
   readMs,
   readName,
   readPage,
-  readRecurringOptions,
-  readScheduleOptions,
   readUuidPrefix,
   refuse,
 } from "./requests.ts";
+import { readBatchEntry, readRecurringOptions, readScheduleOptions } from "./schedule_requests.ts";
 import type { JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */

@@ -6,7 +6,8 @@ import { instanceToWire, scheduleToWire, timestamp } from "./convert.ts";
 import { fitInstances } from "./fit.ts";
 import type { Handlers } from "./handlers.ts";
 import type { PauseEntrySchema, ScheduleSchema, TickReportSchema } from "./gen/job_pb.ts";
-import { isSet, readMs, readName, readScheduleChange, readTime, refuse } from "./requests.ts";
+import { isSet, readMs, readName, readTime, refuse } from "./requests.ts";
+import { readScheduleChange } from "./schedule_requests.ts";
 
 /** Methods about recurring schedules, besides listing and deleting them. */
 export type RecurringMethod =

@@ -1,35 +1,12 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { JobError, messageOf } from "../core/errors.ts";
+import { JobError } from "../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../core/instance.ts";
 import type { LogLevel } from "../core/instance.ts";
-import type { ArgumentInput } from "../core/job.ts";
-import { CONFLICTS } from "../core/job_manager.ts";
-import { parseJson } from "../core/json_text.ts";
-import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
-import type { RecurringOptions, ScheduleChange, ScheduleOptions } from "../manager/api.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../store/store.ts";
 import { stateOfWire } from "./convert.ts";
 import { ITEMS_MAX } from "./limits.ts";
-import type {
-  JobState as WireState,
-  LookupInstanceLogsRequest,
-  Query,
-  ScheduleJobRequest,
-  UpdateScheduleRequest,
-} from "./gen/job_pb.ts";
-
-/** Fields that a change of a schedule may take away. */
-const CLEARED = {
-  starts_at: "startsAt",
-  ends_at: "endsAt",
-  blackout: "blackout",
-  runs_max: "runsMax",
-  priority: "priority",
-  timeout_ms: "timeoutMs",
-  max_retries: "retries",
-} as const satisfies Readonly<Record<string, keyof ScheduleChange>>;
-const CLEARABLE = Object.keys(CLEARED) as (keyof typeof CLEARED)[];
+import type { JobState as WireState, LookupInstanceLogsRequest, Query } from "./gen/job_pb.ts";
 
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
 // The years 1 to 9999, what RFC 3339 can say.
@@ -38,7 +15,8 @@ const SECONDS_MAX = 253_402_300_799n;
 /** Longest text that a message quotes. */
 const QUOTED_MAX = 100;
 
-function quote(value: string): string {
+/** A text of a request as a message shows it. */
+export function quote(value: string): string {
   return value.length <= QUOTED_MAX ? `"${value}"` : `"${value.slice(0, QUOTED_MAX)}…"`;
 }
 
@@ -98,7 +76,8 @@ function readState(value: WireState, field: string): JobState | null {
   throw refuse(field, `found ${value}, wanted 1, 2, 4, 8, 16, 32 or 64`);
 }
 
-function readChoice<const T extends string>(
+/** One of a few words. @throws JobError `invalid_argument` naming `field` */
+export function readChoice<const T extends string>(
   value: string,
   choices: readonly T[],
   field: string,
@@ -152,7 +131,7 @@ function readStates(query: Query): JobState[] {
 }
 
 /** Both of a field and its list stand for one condition, so at most ITEMS_MAX of them. */
-function bounded<T>(items: readonly T[], field: string): readonly T[] {
+export function bounded<T>(items: readonly T[], field: string): readonly T[] {
   if (items.length <= ITEMS_MAX) return items;
   throw refuse(field, `found ${items.length} values, wanted at most ${ITEMS_MAX}`);
 }
@@ -214,179 +193,4 @@ export function readLogQuery(
     ? readChoice(request.level, LOG_LEVELS, "level")
     : undefined;
   return { ...readHistoryQuery(request.query), ...(level ? { level } : {}) };
-}
-
-function readArguments(
-  request: Pick<ScheduleJobRequest, "arguments" | "argumentsJson">,
-  prefix: string,
-): ArgumentInput {
-  if (!isSet(request.argumentsJson)) return request.arguments;
-  const field = `${prefix}arguments_json`;
-  if (request.arguments.length > 0) {
-    throw refuse(field, 'it stands beside "arguments"', "Give one of the two");
-  }
-  let value: unknown;
-  try {
-    value = parseJson(request.argumentsJson);
-  } catch (error) {
-    throw refuse(
-      field,
-      `found ${quote(request.argumentsJson)}, which is not JSON: ${messageOf(error)}`,
-    );
-  }
-  if (typeof value === "object" && value !== null) return value as ArgumentInput;
-  throw refuse(
-    field,
-    `found ${quote(request.argumentsJson)}, wanted an array (by position) or an object (by name)`,
-  );
-}
-
-// go-job's clients send −1 for a priority that was not given.
-function readPriority(value: number | undefined, field: string): number | undefined {
-  if (value === undefined || value === -1) return undefined;
-  if (value >= 0) return value;
-  throw refuse(field, `found ${value}, wanted 0 (first) and up, or -1 for the job's own`);
-}
-
-function readRetries(value: number | undefined, field: string): number | undefined {
-  if (value === undefined || value >= -1) return value;
-  throw refuse(field, `found ${value}, wanted 0 and up, or -1 for ever`);
-}
-
-/** What both kinds of scheduling say. */
-function readCarried(
-  request: Pick<
-    ScheduleJobRequest,
-    "arguments" | "argumentsJson" | "priority" | "maxRetries" | "timeoutMs" | "jitterMs"
-  >,
-  prefix: string,
-) {
-  const priority = readPriority(request.priority, `${prefix}priority`);
-  const retries = readRetries(request.maxRetries, `${prefix}max_retries`);
-  return {
-    arguments: readArguments(request, prefix),
-    ...(priority === undefined ? {} : { priority }),
-    ...(retries === undefined ? {} : { retries }),
-    ...(request.timeoutMs === undefined
-      ? {}
-      : { timeoutMs: readMs(request.timeoutMs, `${prefix}timeout_ms`) }),
-    ...(request.jitterMs === undefined
-      ? {}
-      : { jitterMs: readMs(request.jitterMs, `${prefix}jitter_ms`) }),
-  };
-}
-
-/** What to schedule once. `prefix` stands before the field's name in errors. @throws JobError `invalid_argument` */
-export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
-  for (const field of ["timezone", "overlap", "misfire"] as const) {
-    if (!isSet(request[field])) continue;
-    throw refuse(`${prefix}${field}`, 'it stands without "cron"', 'Give "cron" for a schedule');
-  }
-  if (request.at && request.afterMs !== undefined) {
-    throw refuse(`${prefix}after_ms`, 'it stands beside "at"', "Give one of the two");
-  }
-  return {
-    ...readCarried(request, prefix),
-    ...(request.deadlineMs === undefined
-      ? {}
-      : { deadlineMs: readMs(request.deadlineMs, `${prefix}deadline_ms`) }),
-    ...(request.at ? { at: readTime(request.at, `${prefix}at`) } : {}),
-    ...(request.afterMs === undefined
-      ? {}
-      : { afterMs: readMs(request.afterMs, `${prefix}after_ms`) }),
-    ...(isSet(request.uniqueKey) ? { uniqueKey: request.uniqueKey } : {}),
-    ...(request.uniqueForMs === undefined
-      ? {}
-      : { uniqueForMs: readMs(request.uniqueForMs, `${prefix}unique_for_ms`) }),
-    ...(isSet(request.onConflict)
-      ? { onConflict: readChoice(request.onConflict, CONFLICTS, `${prefix}on_conflict`) }
-      : {}),
-    ...(isSet(request.uuid) ? { id: readUuid(request.uuid, `${prefix}uuid`) } : {}),
-  };
-}
-
-/** What to schedule again and again. @throws JobError `invalid_argument` naming the field */
-export function readRecurringOptions(request: ScheduleJobRequest): RecurringOptions {
-  const foreign = {
-    at: request.at,
-    after_ms: request.afterMs,
-    unique_key: request.uniqueKey,
-    unique_for_ms: request.uniqueForMs,
-    on_conflict: request.onConflict,
-    uuid: request.uuid,
-    deadline_ms: request.deadlineMs,
-  };
-  for (const [field, value] of Object.entries(foreign)) {
-    if (value === undefined) continue;
-    throw refuse(field, 'it stands beside "cron"', "A recurring schedule has no such field");
-  }
-  return {
-    cron: request.cron ?? "",
-    ...readCarried(request, ""),
-    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
-    ...readRecurrence(request),
-  };
-}
-
-/** What a recurring schedule says besides its times and what its instances carry. */
-function readRecurrence(
-  request: Pick<ScheduleJobRequest, "overlap" | "misfire" | "recurrence">,
-): Partial<RecurringOptions> {
-  const { overlap, misfire, recurrence } = request;
-  const { startsAt, endsAt, blackout = [], runsMax, queueMax, misfireWithinMs } = recurrence ?? {};
-  const readAt = (time: Timestamp | undefined, field: string) =>
-    time === undefined ? undefined : readTime(time, `recurrence.${field}`);
-  const options: Partial<RecurringOptions> = {
-    overlap: isSet(overlap) ? readChoice(overlap, OVERLAPS, "overlap") : undefined,
-    misfire: isSet(misfire) ? readChoice(misfire, MISFIRES, "misfire") : undefined,
-    startsAt: readAt(startsAt, "starts_at"),
-    endsAt: readAt(endsAt, "ends_at"),
-    blackout: blackout.length > 0 ? bounded(blackout, "recurrence.blackout") : undefined,
-    runsMax,
-    queueMax,
-    misfireWithinMs: misfireWithinMs === undefined
-      ? undefined
-      : readMs(misfireWithinMs, "recurrence.misfire_within_ms"),
-  };
-  return withoutUnset(options);
-}
-
-/** What to change of a schedule. @throws JobError `invalid_argument` naming the field */
-export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
-  const { arguments: args, ...carried } = readCarried(request, "");
-  const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
-  const said: Partial<RecurringOptions> = {
-    ...carried,
-    ...(hasArguments ? { arguments: args } : {}),
-    ...(isSet(request.cron) ? { cron: request.cron } : {}),
-    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
-    ...readRecurrence(request),
-  };
-  const cleared = request.clear.map((name, index) => {
-    const field = `clear[${index}]`;
-    const option = CLEARED[readChoice(name, CLEARABLE, field)];
-    if (said[option] === undefined) return [option, null];
-    throw refuse(field, `"${name}" is given a value, too`, "Give it a value, or take it away");
-  });
-  return { ...said, ...Object.fromEntries(cleared) };
-}
-
-function withoutUnset<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as T;
-}
-
-/** One entry of a batch, which schedules once and for real. @throws JobError `invalid_argument` naming the field */
-export function readBatchEntry(
-  request: ScheduleJobRequest,
-  index: number,
-): ScheduleOptions & { readonly kind: string } {
-  const prefix = `requests[${index}].`;
-  if (isSet(request.cron)) throw refuse(`${prefix}cron`, "a batch makes no recurring schedules");
-  if (request.dryRun) throw refuse(`${prefix}dry_run`, "a batch has no dry run");
-  return {
-    kind: readName(request.kind, `${prefix}kind`),
-    ...readScheduleOptions(request, prefix),
-  };
 }
