@@ -11,8 +11,24 @@ export interface Random {
 /** The machine's chance. */
 export const systemRandom: Random = {
   next: () => Math.random(),
-  bytes: (count) => randomBytes(count),
+  bytes: takeBytes,
 };
+
+/** Bytes drawn at once: asking the machine for each id costs more than all the rest of making it. */
+const POOL_BYTES = 4_096;
+let pool = new Uint8Array(0);
+let taken = 0;
+
+/** Bytes that nobody else was or will be given. */
+function takeBytes(count: number): Uint8Array {
+  if (count > POOL_BYTES) return randomBytes(count);
+  if (taken + count > pool.length) {
+    pool = randomBytes(POOL_BYTES);
+    taken = 0;
+  }
+  taken += count;
+  return pool.subarray(taken - count, taken);
+}
 
 /** Chance that a seed determines (mulberry32): for simulations and tests, never for secrets. */
 export function seededRandom(seed: number): Random {
