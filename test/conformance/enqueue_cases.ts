@@ -113,6 +113,14 @@ export const enqueueCases: StoreCases = {
     await world.add({});
   },
 
+  "enqueue() counts for a bound also those of its batch that have none": async (world) => {
+    const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
+    await assert.rejects(world.add({}, {}, { waitingMax: 2 }), isFull);
+    await world.add({}, { kind: "other" }, { waitingMax: 2 }, {}, { waitingMax: 4 });
+    assert.equal((await world.store.list({ kinds: ["mail"] }, { limit: 9 })).items.length, 4);
+    await assert.rejects(world.add({ waitingMax: 4 }), isFull);
+  },
+
   "enqueue() keeps every field": async (world) => {
     const input = world.newInstance({
       kind: "grüße/日本 😀",

@@ -23,12 +23,11 @@ export function enqueue(
   checkBatch(inputs.length, "enqueue");
   const plan = new Plan(state, moment);
   const results = inputs.map((input, index) => plan.add(input, index));
-  const places = new Map(plan.planned.map(({ instance, index }) => [instance.id, index]));
   for (const { instance, replacedId, index } of plan.planned) {
     if (replacedId !== null) {
       const replaced = cancelRow(state, moment, state.tables.get(replacedId)!, "replaced");
       results[index] = { ...results[index]!, replaced };
-      const place = places.get(replacedId);
+      const place = plan.placeOf(replacedId);
       if (place !== undefined) results[place] = { ...results[place]!, instance: replaced };
     }
     insertInstance(state, moment, instance);
@@ -43,7 +42,10 @@ class Plan {
   readonly #moment: Moment;
   readonly #byId = new Map<string, Instance>();
   readonly #byKey = new Map<string, Instance>();
+  /** By kind, those of the first {@link #counted} that take room. */
   readonly #countByKind = new Map<string, number>();
+  #counted = 0;
+  #places: ReadonlyMap<string, number> | null = null;
 
   constructor(state: LedgerState, moment: Moment) {
     this.#state = state;
@@ -64,7 +66,7 @@ class Plan {
     if (holder && resolveConflict(input, holder) === "answer") {
       return { instance: holder, outcome: "sameKey" };
     }
-    if (!holder) this.#takeRoom(input);
+    if (!holder) this.#checkRoom(input);
     const instance = acceptInstance(input, this.#moment.at);
     this.#byId.set(instance.id, instance);
     if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
@@ -72,10 +74,25 @@ class Plan {
     return { instance, outcome: "accepted" };
   }
 
-  #takeRoom(input: NewInstance): void {
-    const count = this.#countByKind.get(input.kind) ?? 0;
-    if (roomFor(this.#state, input) <= count) throw fullQueue(input);
-    this.#countByKind.set(input.kind, count + 1);
+  /** Where the answer of a planned instance stands; call it when all are planned. */
+  placeOf(id: string): number | undefined {
+    this.#places ??= new Map(this.planned.map(({ instance, index }) => [instance.id, index]));
+    return this.#places.get(id);
+  }
+
+  #checkRoom(input: NewInstance): void {
+    if (input.waitingMax === undefined) return;
+    if (roomFor(this.#state, input) <= this.#plannedOf(input.kind)) throw fullQueue(input);
+  }
+
+  // Only who asks pays: most kinds have no bound.
+  #plannedOf(kind: string): number {
+    const counts = this.#countByKind;
+    for (const { instance, replacedId } of this.planned.slice(this.#counted)) {
+      if (replacedId === null) counts.set(instance.kind, (counts.get(instance.kind) ?? 0) + 1);
+    }
+    this.#counted = this.planned.length;
+    return counts.get(kind) ?? 0;
   }
 }
 

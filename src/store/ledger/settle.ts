@@ -41,9 +41,11 @@ export function finishAttempt(
   row: Row,
   how: Pick<Settlement, "outcome" | "version" | "progress">,
 ): Instance {
-  const { version = row.instance.version, progress = row.instance.progress } = how;
-  const ran = { ...row.instance, version: storable(version), progress };
-  const { instance, departure } = settleInstance(ran, how.outcome, moment.at);
+  const { instance, departure } = settleInstance(
+    withRun(row.instance, how),
+    how.outcome,
+    moment.at,
+  );
   const isWaiting = instance.state === "scheduled";
   state.update(row, {
     seq: row.seq,
@@ -56,6 +58,16 @@ export function finishAttempt(
   if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
   noteFreed(state, moment, instance.kind);
   return instance;
+}
+
+/** The instance with what its attempt told of itself. */
+function withRun(
+  instance: Instance,
+  told: Pick<Settlement, "version" | "progress">,
+): Instance {
+  const { version = instance.version, progress = instance.progress } = told;
+  if (version === instance.version && progress === instance.progress) return instance;
+  return { ...instance, version: storable(version), progress };
 }
 
 /** A slot is free: tell those whose limits held back what waits for it. */

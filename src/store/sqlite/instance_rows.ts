@@ -25,6 +25,8 @@ const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 /** What few instances have. */
 type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
 
+const NO_EXTRA: Extra = {};
+
 /** Write a new row. */
 export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
   const { instance: i, seq } = row;
@@ -95,11 +97,10 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
   const error = fields.error as string | null;
   const ready = fields.ready as number | null;
   const packed = fields.extra as string | null;
-  const extra: Extra = packed === null ? {} : JSON.parse(packed);
-  return {
+  const extra: Extra = packed === null ? NO_EXTRA : JSON.parse(packed);
+  const row: Row = {
     seq: fields.seq as number,
     isReady: ready === null ? null : ready > 0,
-    ...(ready === 2 ? { isBehind: true } : {}),
     expireAt: fields.expire_at as number | null,
     instance: {
       id: fields.id as string,
@@ -138,4 +139,5 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
       keepFailureMs: fields.keep_failure_ms as number,
     },
   };
+  return ready === 2 ? { ...row, isBehind: true } : row;
 }
