@@ -98,9 +98,12 @@ export interface UniqueRule {
 /** How a key is held when nothing is said. */
 export const UNIQUE_DEFAULT: UniqueRule = { forMs: null, onConflict: "refuse" };
 
+const NO_PATHS: readonly string[] = [];
+
 /** The paths that split the instances of a job into queues; none when no limit has a key. */
 export function queuePathsOf(limits: JobLimits): readonly string[] {
-  return [...limits.concurrency, ...limits.rate].find(({ by }) => by.length > 0)?.by ?? [];
+  const hasKey = ({ by }: { readonly by: readonly string[] }) => by.length > 0;
+  return (limits.concurrency.find(hasKey) ?? limits.rate.find(hasKey))?.by ?? NO_PATHS;
 }
 
 /** Whether there is anything to keep to. */

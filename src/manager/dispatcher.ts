@@ -285,11 +285,15 @@ export class Dispatcher {
         logs,
       });
       const version = versionOf(running.job);
-      this.#outbox.add(running, {
-        ...settlement,
-        ...(version === null ? {} : { version }),
-        ...(progress === undefined ? {} : { progress }),
-      });
+      const isPlain = version === null && progress === undefined;
+      this.#outbox.add(
+        running,
+        isPlain ? settlement : {
+          ...settlement,
+          ...(version === null ? {} : { version }),
+          ...(progress === undefined ? {} : { progress }),
+        },
+      );
       this.#step();
     });
     this.poke();

@@ -44,10 +44,6 @@ export function uniqueKeyOf(
       },
     );
   }
-  const rule = {
-    forMs: uniqueForMs ?? policy?.forMs ?? null,
-    onConflict: onConflict ?? policy?.onConflict ?? "refuse",
-  };
   if (uniqueKey !== undefined) {
     checkUniqueKey(uniqueKey);
     const hasRule = uniqueForMs !== undefined || onConflict !== undefined;
@@ -65,7 +61,13 @@ export function uniqueKeyOf(
   const text = policy.by === null
     ? `arguments=${argumentsText(argumentsJson)}`
     : keyText(job.signature, argumentsJson, policy.by);
-  return { uniqueKey: keyOf(job.kind, text), unique: rule };
+  return {
+    uniqueKey: keyOf(job.kind, text),
+    unique: {
+      forMs: uniqueForMs ?? policy.forMs,
+      onConflict: onConflict ?? policy.onConflict,
+    },
+  };
 }
 
 function checkUniqueKey(key: string): void {

@@ -87,8 +87,9 @@ export abstract class Operations implements ManagerApi {
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
     checkBatchSize(requests.length);
+    const nowMs = this.parts.options.clock.now().wallMs;
     const instances = requests.map((request) =>
-      newInstance(this.registry.get(request.kind), request, this.#seed())
+      newInstance(this.registry.get(request.kind), request, this.#seed(nowMs))
     );
     return await this.#enqueue(instances);
   }
@@ -343,9 +344,9 @@ export abstract class Operations implements ManagerApi {
     };
   }
 
-  #seed() {
+  #seed(nowMs = this.parts.options.clock.now().wallMs) {
     const { ids, random } = this.parts.options;
-    return { id: ids(), nowMs: this.parts.options.clock.now().wallMs, random: random.next() };
+    return { id: ids(), nowMs, random: random.next() };
   }
 }
 
