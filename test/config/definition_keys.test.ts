@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { JOB_KEYS } from "../../src/config/keys.ts";
+import { checkJobInput } from "../../src/core/define.ts";
+
+/** What a definition has not: of commands alone, or what surrounds the process, which is the operator's. */
+const TABLE_ONLY = new Set([
+  ...["run", "command", "shell", "stdin.text", "stdin.arg", "success_codes"],
+  ...["cwd", "user", "group", "umask", "env", "enabled"],
+]);
+
+function camel(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+for (const path of Object.keys(JOB_KEYS).filter((one) => !TABLE_ONLY.has(one))) {
+  const [key, member] = path.split(".").map(camel);
+  test(`checkJobInput() knows ${path} of a table as ${key}${member ? `.${member}` : ""}`, () => {
+    // A value that no key takes, so that the error tells whether the key is known.
+    const value = Symbol("no value");
+    const input = { run() {}, [key!]: member === undefined ? value : { [member]: value } };
+    assert.throws(() => checkJobInput(input), (error) => {
+      assert.ok(error instanceof Error);
+      assert.doesNotMatch(error.message, /unknown key/);
+      return true;
+    });
+  });
+}
