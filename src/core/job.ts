@@ -120,6 +120,18 @@ export interface ProcessSpec {
   readonly limits?: ProcessLimits;
 }
 
+/** The processes of a job that says nothing of them. */
+export const NO_PROCESS: ProcessSpec = {
+  cwd: null,
+  env: {},
+  secrets: [],
+  user: null,
+  group: null,
+  umask: null,
+  nice: null,
+  limits: NO_LIMITS,
+};
+
 /** How a command job runs. */
 export interface CommandSpec extends ProcessSpec {
   /** argv; for a shell line the shell's own argv with the line as its last element. */

@@ -6,7 +6,7 @@ import { CODE_STYLE, parseConcurrency, parseRate, parseUnique } from "../core/li
 import {
   type JobHandlers,
   type JobOptions,
-  NO_LIMITS,
+  NO_PROCESS,
   type OutputLimits,
   type ProcessSpec,
   type RetryPolicy,
@@ -28,17 +28,6 @@ const OUTPUT_BYTES_MIN = 1_000;
 const MEMORY_BYTES_MIN = 1_048_576;
 /** Least processor time that an attempt can be limited to. */
 const CPU_MS_MIN = 1_000;
-
-const NO_PROCESS: ProcessSpec = {
-  cwd: null,
-  env: {},
-  secrets: [],
-  user: null,
-  group: null,
-  umask: null,
-  nice: null,
-  limits: NO_LIMITS,
-};
 
 /** A definition without what cannot leave the process that imported it. */
 export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;

@@ -2,19 +2,10 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { ProcessSpec } from "../../src/core/job.ts";
+import { NO_PROCESS } from "../../src/core/job.ts";
 import { runtimeName } from "../../src/platform/process.ts";
 import { jobTable, loadModules } from "../support/job_modules.ts";
 import { until } from "../support/wait.ts";
-
-const SPEC: ProcessSpec = {
-  cwd: null,
-  env: {},
-  secrets: [],
-  user: null,
-  group: null,
-  umask: null,
-};
 
 test("loadJobs() imports a module with the variables of its table and no others of the daemon", async () => {
   process.env.TS_JOB_TEST_SECRET = "of the daemon";
@@ -26,7 +17,7 @@ test("loadJobs() imports a module with the variables of its table and no others 
     const without = `
       if (process.env.KEY !== undefined) throw new Error("sees another's KEY");
       export default () => {};`;
-    const spec = { ...SPEC, env: { KEY: "mine" } };
+    const spec = { ...NO_PROCESS, env: { KEY: "mine" } };
     const { jobs, problems } = await loadModules({
       "a.ts": source,
       "b.ts": without,
@@ -50,7 +41,7 @@ test("loadJobs() imports a module as the user of its job", { skip: needsRoot }, 
     const source = `if (process.getuid() === 0) throw new Error("root");\nexport default () => {};`;
     writeFileSync(join(directory, "open.ts"), source, { mode: 0o644 });
     writeFileSync(join(directory, "closed.ts"), source, { mode: 0o600 });
-    const spec = { ...SPEC, user: "nobody" };
+    const spec = { ...NO_PROCESS, user: "nobody" };
     const { jobs, problems } = await loadModules({}, {
       modules: [directory],
       tables: [jobTable("open", { process: spec }), jobTable("closed", { process: spec })],

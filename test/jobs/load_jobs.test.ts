@@ -3,19 +3,14 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { describeSignature } from "../../src/core/convert.ts";
-import type { CommandSpec } from "../../src/core/job.ts";
+import { type CommandSpec, NO_PROCESS } from "../../src/core/job.ts";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
 import { jobTable, loadModules, NOW_MS, OPTIONS } from "../support/job_modules.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const COMMAND: CommandSpec = {
   argv: ["/bin/sh", "-c", "echo $1", "jobctl"],
-  cwd: null,
-  env: {},
-  secrets: [],
-  user: null,
-  group: null,
-  umask: null,
+  ...NO_PROCESS,
   stdin: null,
   successCodes: [0],
   parameters: [],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_PROCESS } from "../../src/core/job.ts";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
 import { jobTable, loadModules } from "../support/job_modules.ts";
 
@@ -66,13 +67,8 @@ test("loadJobs() takes limits and nice of a definition where the table says noth
   }, {
     tables: [jobTable("a", {
       process: {
-        cwd: null,
+        ...NO_PROCESS,
         env: { A: "1" },
-        secrets: [],
-        user: null,
-        group: null,
-        umask: null,
-        nice: null,
         limits: { memoryBytes: 2_000_000, cpuMs: null, openFiles: null },
       },
     })],

@@ -6,6 +6,7 @@ import {
   JOB_DEFAULTS,
   type JobDefinition,
   NO_HANDLERS,
+  NO_PROCESS,
 } from "../../src/core/job.ts";
 import { resolveCommand } from "../../src/jobs/command_job.ts";
 import { argumentsFor } from "../../src/manager/new_instance.ts";
@@ -13,12 +14,7 @@ import { argumentsFor } from "../../src/manager/new_instance.ts";
 function commandJob(params: string | null, stdin: CommandSpec["stdin"]): JobDefinition {
   const spec: CommandSpec = {
     argv: ["/usr/bin/printf", "%s"],
-    cwd: null,
-    env: {},
-    secrets: [],
-    user: null,
-    group: null,
-    umask: null,
+    ...NO_PROCESS,
     stdin,
     successCodes: [0],
     parameters: [],

@@ -8,6 +8,7 @@ import {
   type JobDefinition,
   type JobOptions,
   type JobSource,
+  NO_PROCESS,
 } from "../../src/core/job.ts";
 import type { ParameterShape, Signature } from "../../src/core/signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -91,12 +92,8 @@ export function commandJob(
 ): JobDefinition {
   const command = {
     argv,
+    ...NO_PROCESS,
     cwd: "/",
-    env: {},
-    secrets: [],
-    user: null,
-    group: null,
-    umask: null,
     stdin: null,
     successCodes: [0],
     parameters: [],
