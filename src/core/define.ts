@@ -141,9 +141,14 @@ const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
   }
 };
 
-/** Whether a function is a class, which cannot be called: the text of no other begins so. */
-export function isClass(value: object): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(value));
+/**
+ * Why a function can be no job's, in words; null for one that can: a class cannot be called, and a generator would return
+ * without having run.
+ */
+export function uncallable(value: object): string | null {
+  if (/^class\b/.test(Function.prototype.toString.call(value))) return "a class";
+  const tag = Object.prototype.toString.call(value);
+  return /^\[object (?:Async)?GeneratorFunction\]$/.test(tag) ? "a generator" : null;
 }
 
 /** The keys of one object: what each may be, in words and as a check. */
@@ -264,10 +269,11 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
       hint: "Write it as { run: (x: number) => x + 1 }",
     });
   }
-  if (typeof job.run === "function" && isClass(job.run)) {
-    throw new JobError("invalid_argument", `Cannot define ${what}: "run" is a class`, {
+  const found = typeof job.run === "function" ? uncallable(job.run) : null;
+  if (found !== null) {
+    throw new JobError("invalid_argument", `Cannot define ${what}: "run" is ${found}`, {
       path: "run",
-      hint: "Give a function that makes what it needs of it",
+      hint: "Give a plain function, async or not, that uses it",
     });
   }
   if (isText(job.kind)) checkKind(job.kind as string);

@@ -293,9 +293,9 @@ export function bytesOf(value: object): Uint8Array | null {
 
 /** Name, message and the enumerable members of an error, which JSON would show as `{}`. */
 function errorFields(error: Error): object {
-  const { name, message } = encodeError(error);
+  const told = ["name", "message"].map((key) => [key, readText(error, key) ?? UNREADABLE]);
   const own = Object.keys(error).map((key) => [key, read(error, key)] as const);
-  return Object.fromEntries([["name", name], ["message", message], ...own]);
+  return Object.fromEntries([...told, ...own]);
 }
 
 /**

@@ -192,6 +192,8 @@ function member(object: Node, name: string): Node | null {
   for (const property of object.properties) {
     if (property.type === "SpreadElement" || property.computed) continue;
     if (nameOf(property.key as { type: string }) !== name) continue;
+    // A getter is not the function that it answers.
+    if (property.type === "ObjectMethod" && property.kind !== "method") return null;
     return property.type === "ObjectMethod" ? property : property.value;
   }
   return null;

@@ -1,4 +1,4 @@
-import { checkJobInput, isClass, type JobInput } from "../core/define.ts";
+import { checkJobInput, type JobInput, uncallable } from "../core/define.ts";
 import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 
@@ -48,9 +48,10 @@ export function readEntries(exported: unknown, fileKind: string): readonly Modul
 
 function entryOf(item: unknown, fileKind: string): ModuleEntry {
   if (typeof item === "function") {
-    if (isClass(item)) {
-      throw new JobError("invalid_argument", "Cannot use the default export: it is a class", {
-        hint: "Export a function that makes what it needs of it, or an object such as { run: … }",
+    const found = uncallable(item);
+    if (found !== null) {
+      throw new JobError("invalid_argument", `Cannot use the default export: it is ${found}`, {
+        hint: "Export a plain function, async or not, that uses it",
       });
     }
     return { kind: fileKind, input: { run: item as JobInput["run"] } };

@@ -304,3 +304,15 @@ test("cutText() never passes the limit nor splits a character", () => {
     }),
   );
 });
+
+test("encodeError() keeps an error whose message cannot be read from being asked again and again", () => {
+  const error = new Error("m");
+  Object.defineProperty(error, "message", {
+    get() {
+      throw new Error("never");
+    },
+  });
+  const { name, message } = encodeError(error);
+  assert.equal(name, "NonError");
+  assert.equal(message, '{"name":"Error","message":"[Unreadable]"}');
+});

@@ -54,14 +54,18 @@ test("loadJobs() imports a module as the user of its job", { skip: needsRoot }, 
   }
 });
 
-test("loadJobs() refuses a class and names the file that cannot be parsed", async () => {
+test("loadJobs() refuses classes and generators, and names the file that cannot be parsed", async () => {
   const { problems, directory } = await loadModules({
     "klass.ts": "export default class Mailer { run() {} }",
+    "steps.ts": "export default function* steps() { yield 1; }",
+    "asteps.ts": "export default { run: async function* () { yield 1; } };",
     "broken.ts": "import { x } from './_broken.ts';\nexport default () => x;",
     "_broken.ts": "export const y = 1;\nexport const x = (",
   });
   const told = Object.fromEntries(problems.map((problem) => [problem.job, problem]));
   assert.match(told.klass!.message, /it is a class$/);
+  assert.match(told.steps!.message, /it is a generator$/);
+  assert.match(told.asteps!.message, /"run" is a generator$/);
   assert.match(told.broken!.message, /_broken\.ts/);
   if (runtimeName() === "bun") {
     assert.equal(told.broken!.place?.file, join(directory, "_broken.ts"));

@@ -275,3 +275,9 @@ for (const text of BAD_PARAMS) {
     });
   });
 }
+
+test("readSignature() does not take a getter for the function that it answers", () => {
+  const signature = readSignature("export default { get run() { return (x: number) => x; } };");
+  assert.equal(signature.isTyped, false);
+  assert.match(signature.warnings[0]!.message, /"run" of the job is not in its source/);
+});
