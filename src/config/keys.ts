@@ -1,84 +1,21 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
-import { MISFIRES, OVERLAPS, SCHEDULES_MAX } from "../core/schedule.ts";
+import * as limits from "./limit_readers.ts";
+import { DOCS, OPTIONS } from "./option_keys.ts";
 import {
   boolean,
   choice,
   duration,
   integer,
   list,
-  number,
-  oneOrMany,
   optional,
   path,
   size,
   string,
   timezone,
 } from "./readers.ts";
-import * as limits from "./limit_readers.ts";
 import { key, planned, schemaOf } from "./schema.ts";
-import { environment } from "./secrets.ts";
 import * as special from "./special_readers.ts";
-
-const INT32_MAX = 2_147_483_647;
-
-// Each is read twice: in [defaults], where it has a default, and in a job's table.
-const OPTIONS = {
-  priority: integer(0, INT32_MAX),
-  timeout: duration(),
-  deadline: duration(),
-  kill_after: duration(),
-  overlap: choice(OVERLAPS),
-  misfire: choice(MISFIRES),
-  misfire_within: duration(),
-  jitter: duration(),
-  crashes_max: integer(0, 1000),
-  on_crash: choice(["retry", "terminate"]),
-  "retry.max": integer(-1, 1_000_000),
-  "retry.backoff": choice(["exponential", "linear", "fixed"]),
-  "retry.initial": duration(),
-  "retry.cap": duration(),
-  "retry.jitter": number({ min: 0, max: 1 }),
-  "retry.on": list(choice(["error", "timeout"])),
-  "retry.not_on": list(special.failureName()),
-  "keep.success": duration(),
-  "keep.failure": duration(),
-  "output.size_max": size({ minBytes: 1_000 }),
-  "output.lines_max": integer(10, 1_000_000),
-};
-
-const DOCS = {
-  priority: "Lower runs first, like nice: 0 high, 5 default, 10 low.",
-  timeout: 'Longest time of one attempt; "0" for no limit.',
-  deadline:
-    'Longest time of a whole instance, from when it is first due, with all its waits and retries; "0" for no limit.',
-  kill_after: "After the timeout or a cancel: the time between SIGTERM and SIGKILL.",
-  overlap:
-    'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "queue" lets it wait for its turn, "replace" cancels the one before and runs it when that has ended, "allow" runs both.',
-  misfire:
-    'When ticks passed while nothing ran: "latest" runs the last of them once, "skip" runs none that is more than a minute late, "all" runs each, at most the last 100, one after the other unless `overlap` is "allow". Each is recorded.',
-  misfire_within:
-    "Ticks that are older than this are missed, whatever `misfire` says; a minute is never too old.",
-  jitter:
-    "Each run is later than its tick by up to this much: how much is always the same for a schedule on a node.",
-  crashes_max:
-    "How often an instance is taken over after its worker or node was lost, before it is given up.",
-  on_crash:
-    'When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times, "terminate" gives it up at once.',
-  "retry.max": "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
-  "retry.backoff": "How the wait grows with each failed attempt.",
-  "retry.initial": "Wait before the first retry.",
-  "retry.cap": "Longest wait between two attempts, jitter included.",
-  "retry.jitter": "Share of the wait that chance moves, from 0 to 1.",
-  "retry.on": "What a retry follows: an error, or a timeout of the attempt.",
-  "retry.not_on":
-    'Failures that no retry follows: names of errors such as "ValidationError", exit codes, or signals such as "SIGSEGV".',
-  "keep.success": "How long an instance that completed is kept, with its history and log.",
-  "keep.failure": "How long any other finished instance is kept.",
-  "output.size_max":
-    "How much of an attempt's output is kept, half from its beginning and half from its end.",
-  "output.lines_max": "How many lines of an attempt's output are kept, likewise.",
-};
 
 /** Every key outside of job tables. Those without a reader are planned. */
 export const KEYS = {
@@ -227,173 +164,5 @@ export const KEYS = {
   ),
 };
 
-/** Every key of a job's table. Without a default of its own a key takes that of [defaults]. */
-export const JOB_KEYS = {
-  run: key(
-    string(),
-    undefined,
-    "A line for the shell. Arguments follow as `$1`, `$2`, …. Excludes `command`.",
-  ),
-  command: key(
-    special.argv(),
-    undefined,
-    "A program and its arguments, run without a shell. Arguments of the instance follow them. Excludes `run`.",
-  ),
-  shell: key(
-    list(string(), { minLength: 1 }),
-    ["/bin/sh", "-c"],
-    "What runs the line of `run`.",
-  ),
-  params: key(
-    string({ isEmptyAllowed: true }),
-    undefined,
-    'Parameters of the command as in TypeScript, such as `"day: Date, count = 1"`: arguments are checked and converted by them, and the command has them by name as `$JOB_ARG_day`.',
-  ),
-  "stdin.text": key(
-    string({ isEmptyAllowed: true }),
-    undefined,
-    "Text that the command reads from its standard input, which is empty otherwise.",
-  ),
-  "stdin.arg": key(
-    special.argumentName(),
-    undefined,
-    "Argument that the command reads from its standard input instead of being given it, by its name in `params` or by its position, 1 for the first. Excludes `stdin.text`.",
-  ),
-  success_codes: key(
-    list(integer(0, 255), { minLength: 1 }),
-    [0],
-    "Exit codes of the command that are a success.",
-  ),
-  cwd: key(
-    path(),
-    undefined,
-    "Working directory. By default a command, and a module with `user`, runs in its user's home, another module in the daemon's.",
-  ),
-  user: key(
-    string(),
-    undefined,
-    "User that the job runs as, with all groups of that user; the daemon must be root.",
-  ),
-  group: key(string(), undefined, "Group that the job runs as; by default the user's."),
-  umask: key(special.umask(), undefined, "File mode mask."),
-  nice: key(
-    integer(-20, 19),
-    undefined,
-    "Priority for the processor, from -20, first, to 19, last. Below 0 the daemon must be root.",
-  ),
-  env: key(
-    environment(),
-    {},
-    'Variables beside the minimal environment. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
-  ),
-  description: key(string({ isEmptyAllowed: true }), undefined, "What the job is for, in a line."),
-  schedule: key(
-    oneOrMany(special.scheduleText(), { maxLength: SCHEDULES_MAX }),
-    [],
-    "When it runs: cron with five or six fields, `@daily` and the like, `@every 15m`, or `@reboot`.",
-  ),
-  timezone: key(
-    timezone(),
-    undefined,
-    "Time zone of the schedules; by default the top `timezone`.",
-  ),
-  starts_at: key(
-    special.time(),
-    undefined,
-    "No tick is before this time, which is also the first tick of an `@every`. Without an offset in the job's time zone.",
-  ),
-  ends_at: key(special.time(), undefined, "No tick is at or after this time."),
-  blackout: key(
-    oneOrMany(special.blackout()),
-    [],
-    "Ticks in these windows, on the clock of the job's time zone, are skipped with a record.",
-  ),
-  runs_max: key(
-    integer(1, INT32_MAX),
-    undefined,
-    "After so many runs each schedule of the job is finished.",
-  ),
-  queue_max: key(
-    integer(1, 1000),
-    10,
-    'With `overlap = "queue"`: how many ticks of one schedule wait at most; more are skipped.',
-  ),
-  args: key(
-    special.args(),
-    [],
-    "Arguments of scheduled runs, by position or by parameter name.",
-  ),
-  enabled: key(boolean(), true, "Whether it is loaded; else its ticks are skipped."),
-  isolation: key(
-    choice(["process", "inline"]),
-    undefined,
-    "Where the function runs; by default `worker.isolation`.",
-  ),
-  priority: key(OPTIONS.priority, undefined, DOCS.priority),
-  timeout: key(OPTIONS.timeout, undefined, DOCS.timeout),
-  deadline: key(OPTIONS.deadline, undefined, DOCS.deadline),
-  kill_after: key(OPTIONS.kill_after, undefined, DOCS.kill_after),
-  overlap: key(OPTIONS.overlap, undefined, DOCS.overlap),
-  misfire: key(OPTIONS.misfire, undefined, DOCS.misfire),
-  misfire_within: key(OPTIONS.misfire_within, undefined, DOCS.misfire_within),
-  jitter: key(OPTIONS.jitter, undefined, DOCS.jitter),
-  crashes_max: key(OPTIONS.crashes_max, undefined, DOCS.crashes_max),
-  on_crash: key(OPTIONS.on_crash, undefined, DOCS.on_crash),
-  "retry.max": key(OPTIONS["retry.max"], undefined, DOCS["retry.max"]),
-  "retry.backoff": key(OPTIONS["retry.backoff"], undefined, DOCS["retry.backoff"]),
-  "retry.initial": key(OPTIONS["retry.initial"], undefined, DOCS["retry.initial"]),
-  "retry.cap": key(OPTIONS["retry.cap"], undefined, DOCS["retry.cap"]),
-  "retry.jitter": key(OPTIONS["retry.jitter"], undefined, DOCS["retry.jitter"]),
-  "retry.on": key(OPTIONS["retry.on"], undefined, DOCS["retry.on"]),
-  "retry.not_on": key(OPTIONS["retry.not_on"], undefined, DOCS["retry.not_on"]),
-  "keep.success": key(OPTIONS["keep.success"], undefined, DOCS["keep.success"]),
-  "keep.failure": key(OPTIONS["keep.failure"], undefined, DOCS["keep.failure"]),
-  "output.size_max": key(OPTIONS["output.size_max"], undefined, DOCS["output.size_max"]),
-  "output.lines_max": key(OPTIONS["output.lines_max"], undefined, DOCS["output.lines_max"]),
-  concurrency: key(
-    limits.concurrency(),
-    undefined,
-    "Most instances that run at once: of the job, or of each value of a parameter. See below.",
-  ),
-  "limits.memory": key(
-    size({ minBytes: 1_048_576 }),
-    undefined,
-    "Most memory of an attempt, all its processes together; one that takes more is ended.",
-  ),
-  "limits.cpu": key(
-    duration({ minMs: 1000 }),
-    undefined,
-    "Most processor time of an attempt, all its processes together; one that takes more is ended.",
-  ),
-  "limits.open_files": key(
-    integer(64, 1_048_576),
-    undefined,
-    "Most open files of each process.",
-  ),
-  rate: key(
-    limits.rate(),
-    undefined,
-    "Most starts in a span of time: of the job, or of each value of a parameter. See below.",
-  ),
-  pool: key(
-    string(),
-    undefined,
-    "Pool of `worker.pools` that bounds how many run at once on a node.",
-  ),
-  waiting_max: key(
-    integer(1, INT32_MAX),
-    undefined,
-    "Most instances that wait at once; a further one is refused.",
-  ),
-  unique: key(
-    limits.unique(),
-    undefined,
-    "What makes two instances the same one, of which one is accepted. See below.",
-  ),
-};
-
 /** The schema outside of job tables. */
 export const SCHEMA = schemaOf(KEYS, { "defaults.retry": "defaults.retry.max" }, ["jobs"]);
-
-/** The schema of a job's table. */
-export const JOB_SCHEMA = schemaOf(JOB_KEYS, { retry: "retry.max" });

@@ -6,7 +6,7 @@ import type { JobTable, Place } from "../core/job_table.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
 import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/schedule_settings.ts";
 import type { Config } from "./config.ts";
-import { JOB_KEYS, JOB_SCHEMA } from "./keys.ts";
+import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
 import { type Field, isTable, Report } from "./source.ts";
 

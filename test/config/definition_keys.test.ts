@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JOB_KEYS } from "../../src/config/keys.ts";
+import { JOB_KEYS } from "../../src/config/job_keys.ts";
 import { checkJobInput } from "../../src/core/define.ts";
 
 /** What a definition has not: of commands alone, or what surrounds the process, which is the operator's. */
