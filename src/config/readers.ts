@@ -97,23 +97,19 @@ export function boolean(): Reader<boolean> {
   };
 }
 
-/** A duration as text, in milliseconds. */
-export function duration(options: { readonly minMs?: number } = {}): Reader<number> {
-  const least = options.minMs ?? 0;
-  const limit = least > 0 ? ` of at least ${least / 1000} s` : "";
-  const wanted = `a duration${limit} such as "30s", "1h30m" or "7d"`;
+/** A text that `parse` takes: what it answers, or a mismatch when that is undefined or it throws. */
+export function parsedText<T>(
+  wanted: string,
+  parse: (text: string) => T | undefined,
+  hintOf: (value: unknown) => string | undefined = () => undefined,
+): Reader<T> {
   return {
     wanted,
     read(field, report) {
       const { value } = field;
-      if (value === 0 && least === 0) return 0;
-      if (typeof value !== "string") {
-        const hint = typeof value === "number" ? `Write "${value}s" for seconds` : undefined;
-        return report.mismatch(field, wanted, hint);
-      }
+      if (typeof value !== "string") return report.mismatch(field, wanted, hintOf(value));
       try {
-        const ms = parseDuration(value);
-        return ms >= least ? ms : report.mismatch(field, wanted);
+        return parse(value) ?? report.mismatch(field, wanted);
       } catch (error) {
         if (!isJobError(error, "invalid_argument")) throw error;
         return report.mismatch(field, wanted);
@@ -122,28 +118,34 @@ export function duration(options: { readonly minMs?: number } = {}): Reader<numb
   };
 }
 
+/** A duration as text, in milliseconds; also the number 0 where it may be none. */
+export function duration(options: { readonly minMs?: number } = {}): Reader<number> {
+  const least = options.minMs ?? 0;
+  const limit = least > 0 ? ` of at least ${least / 1000} s` : "";
+  const text = parsedText(
+    `a duration${limit} such as "30s", "1h30m" or "7d"`,
+    (value) => atLeast(least, parseDuration(value)),
+    (value) => typeof value === "number" ? `Write "${value}s" for seconds` : undefined,
+  );
+  return {
+    wanted: text.wanted,
+    read: (field, report) => field.value === 0 && least === 0 ? 0 : text.read(field, report),
+  };
+}
+
 /** A size as text, in bytes. */
 export function size(options: { readonly minBytes?: number } = {}): Reader<number> {
   const least = options.minBytes ?? 0;
   const limit = least > 0 ? ` of at least ${formatSize(least)}` : "";
-  const wanted = `a size${limit} such as "512MB" or "2GiB"`;
-  return {
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value !== "string") {
-        const hint = typeof value === "number" ? `Write "${value}B" for bytes` : undefined;
-        return report.mismatch(field, wanted, hint);
-      }
-      try {
-        const bytes = parseSize(value);
-        return bytes >= least ? bytes : report.mismatch(field, wanted);
-      } catch (error) {
-        if (!isJobError(error, "invalid_argument")) throw error;
-        return report.mismatch(field, wanted);
-      }
-    },
-  };
+  return parsedText(
+    `a size${limit} such as "512MB" or "2GiB"`,
+    (value) => atLeast(least, parseSize(value)),
+    (value) => typeof value === "number" ? `Write "${value}B" for bytes` : undefined,
+  );
+}
+
+function atLeast(least: number, value: number): number | undefined {
+  return value >= least ? value : undefined;
 }
 
 /** The name of a zone of the IANA database. */

@@ -3,7 +3,7 @@ import { parseBlackout } from "../core/blackout.ts";
 import { isJobError } from "../core/errors.ts";
 import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
 import { parseZonedTime } from "../core/wall_time.ts";
-import { list, type Reader, string } from "./readers.ts";
+import { list, parsedText, type Reader, string } from "./readers.ts";
 import { secret } from "./secrets.ts";
 import { childOf, isTable, maskUrl } from "./source.ts";
 import type { Config, Role, TokenConfig } from "./config.ts";
@@ -155,20 +155,10 @@ export function scheduleText(): Reader<ScheduleText> {
 
 /** A text that `parse` takes; kept as it was written. */
 function checkedText(wanted: string, parse: (text: string) => unknown): Reader<string> {
-  return {
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value !== "string") return report.mismatch(field, wanted);
-      try {
-        parse(value);
-        return value;
-      } catch (error) {
-        if (!isJobError(error)) throw error;
-        return report.mismatch(field, wanted);
-      }
-    },
-  };
+  return parsedText(wanted, (text) => {
+    parse(text);
+    return text;
+  });
 }
 
 /** A point in time, as text: without an offset it is meant in a zone that is known later. */
@@ -187,14 +177,10 @@ export function blackout(): Reader<string> {
 /** An octal file mode mask as text. */
 export function umask(): Reader<number> {
   const wanted = 'an octal mask as a string such as "022"';
-  return {
+  return parsedText(
     wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value === "string" && /^0?[0-7]{1,3}$/.test(value)) return parseInt(value, 8);
-      return report.mismatch(field, wanted);
-    },
-  };
+    (text) => /^0?[0-7]{1,3}$/.test(text) ? parseInt(text, 8) : undefined,
+  );
 }
 
 /** An argument of a command: its parameter's name, or its position. */
