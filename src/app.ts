@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
-import { formatPlace } from "./config/problems.ts";
+import { formatPlace, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
 import { JobError, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
@@ -12,20 +12,18 @@ import { ModuleWatch } from "./jobs/module_watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
-import { createLogger, type LogFields, type Logger } from "./platform/logger.ts";
+import { createLogger, type Logger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client.ts";
 import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
-import { countChanges, fixedDifferences } from "./tools/compare_projects.ts";
 import { disabledKinds, loadProject, loadProjectJobs, type Project } from "./tools/load_project.ts";
+import { Reloader } from "./tools/reloader.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
-/** How a reload that is refused begins. */
-const KEPT = "The config was not reloaded and the old one stays";
 /** How many of the next runs are announced at start. */
 const RUNS_SHOWN_MAX = 5;
 
@@ -65,8 +63,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   try {
     const project = await loadProjectJobs(loaded, systemClock.now().wallMs);
     const daemon = await startDaemon(project, logger);
-    const reload = () => loadConfig(options.configFile, { env: options.env, flags: options.flags });
-    await signals.stopped(daemon, new Reloader(daemon.manager, project, { load: reload, logger }));
+    const load = async () => {
+      const again = await loadConfig(options.configFile, {
+        env: options.env,
+        flags: options.flags,
+      });
+      return await loadProjectJobs(again, systemClock.now().wallMs);
+    };
+    await signals.stopped(daemon, new Reloader(daemon.manager, project, { load, logger }));
     return 0;
   } finally {
     signals.close();
@@ -239,16 +243,11 @@ function createListeners(
 }
 
 function reportProblem(problem: ConfigProblem, logger: Logger): void {
-  logger.error(`Job "${problem.job}" is disabled: ${problem.message}`, fieldsOf(problem));
+  logger.error(`Job "${problem.job}" is disabled: ${problem.message}`, problemFields(problem));
 }
 
 function reportWarning(warning: ConfigProblem, logger: Logger): void {
-  logger.warn(warning.message, fieldsOf(warning));
-}
-
-function fieldsOf({ place, path, hint }: ConfigProblem): LogFields {
-  const where = place === null ? undefined : formatPlace(place);
-  return { place: where, key: path, hint };
+  logger.warn(warning.message, problemFields(warning));
 }
 
 // What runs next, and where to look: the first things that a new user asks.
@@ -265,79 +264,6 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
   }
   const flag = port === GRPC_PORT_DEFAULT ? "" : ` --port ${port}`;
   logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
-}
-
-/** Loads the jobs of the config again while the daemon runs: all of it, or nothing. */
-class Reloader {
-  readonly #manager: Manager;
-  readonly #load: () => ReturnType<typeof loadConfig>;
-  readonly #logger: Logger;
-  #project: Project;
-  #isRunning = false;
-  #isAskedAgain = false;
-
-  constructor(
-    manager: Manager,
-    project: Project,
-    options: { readonly load: () => ReturnType<typeof loadConfig>; readonly logger: Logger },
-  ) {
-    this.#manager = manager;
-    this.#project = project;
-    this.#load = options.load;
-    this.#logger = options.logger;
-  }
-
-  /** Never throws: what is wrong is logged, and the old configuration stays. */
-  async reload(): Promise<void> {
-    this.#isAskedAgain = true;
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    while (this.#isAskedAgain) {
-      this.#isAskedAgain = false;
-      try {
-        await this.#reloadOnce();
-      } catch (error) {
-        const { message, hint } = toJobError(error, "Cannot reload the config");
-        this.#logger.error(`${KEPT}: ${message}`, { hint });
-      }
-    }
-    this.#isRunning = false;
-  }
-
-  async #reloadOnce(): Promise<void> {
-    const project = await loadProjectJobs(await this.#load(), systemClock.now().wallMs);
-    const { config, jobs, problems } = project;
-    for (const problem of problems) {
-      this.#logger.error(`Job "${problem.job}": ${problem.message}`, fieldsOf(problem));
-    }
-    if (problems.length > 0) {
-      this.#logger.error(
-        `${KEPT}: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`,
-      );
-      return;
-    }
-    for (const warning of project.warnings) reportWarning(warning, this.#logger);
-    await this.#manager.reload({
-      jobs,
-      disabled: disabledKinds(project),
-      scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
-    });
-    const { config: before, jobs: jobsBefore } = this.#project;
-    if (config.worker.count !== before.worker.count) {
-      await this.#manager.resizeWorkers(config.worker.count);
-    }
-    for (const section of fixedDifferences(before, config)) {
-      this.#logger.warn(`[${section}] has changed: restart for it, the rest is reloaded`);
-    }
-    this.#project = {
-      ...project,
-      config: { ...before, worker: { ...before.worker, count: config.worker.count } },
-    };
-    this.#logger.info("The config was reloaded", {
-      jobs: jobs.length,
-      ...countChanges(jobsBefore, jobs),
-    });
-  }
 }
 
 /** SIGTERM and SIGINT, from before the start to the end: the first one drains, the next one aborts. SIGHUP reloads. */

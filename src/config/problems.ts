@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { ConfigProblem, Place } from "../core/job_table.ts";
+import type { LogFields } from "../platform/logger.ts";
 
 /** Problems listed in one message; the rest are counted. */
 const LISTED_MAX = 100;
@@ -33,4 +34,9 @@ export function formatProblem(problem: ConfigProblem): string {
   if (path !== "") parts.push(path);
   parts.push(message);
   return parts.join(": ") + (hint === undefined ? "" : ` (${hint})`);
+}
+
+/** What a log says of a problem besides its message. */
+export function problemFields({ place, path, hint }: ConfigProblem): LogFields {
+  return { place: place === null ? undefined : formatPlace(place), key: path, hint };
 }
