@@ -6,6 +6,7 @@ import type { AbortCause } from "./executor.ts";
 import type { GuardLine } from "./guard_line.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import type { OutputCapture } from "./output_capture.ts";
+import { passMessage } from "./pass_message.ts";
 import { readProgress } from "./progress_reporter.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker, type WireJob } from "./protocol.ts";
 import { maskOf } from "./secret_mask.ts";
@@ -92,7 +93,7 @@ export class WorkerProcess {
     if (child.pid === undefined) return;
     this.#output = output;
     this.#family = new WorkerFamily(clock, child.pid, options.familyMarker);
-    this.#child.on("message", (message) => this.#receive(message as FromWorker));
+    this.#child.on("message", (message) => passMessage(message, (read) => this.#receive(read)));
     this.#child.once("exit", (code, signal) => this.#exited(code, signal));
     this.#limit.set(clock.now().monotonicMs + HELLO_MS_MAX);
   }
@@ -253,7 +254,7 @@ export class WorkerProcess {
       case "call":
         return this.#call(message.call, message.method, message.args);
       case "group":
-        if (this.#family) this.#family.commandGroup = message.group;
+        if (this.#run.job.source.type === "command") this.#family!.commandGroup = message.group;
         return;
       case "decided":
         return this.#run.decided(message.result);

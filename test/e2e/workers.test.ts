@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -325,6 +326,49 @@ test("workers are replaced after their attempts, and a spare one is kept ready",
     const { stdout } = await daemon.jobctl(["status", "-o", "json"]);
     assert.match(stdout, /"alive":\s*[12]/);
   } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+const FORGE = `
+export default async function forge(message: string): Promise<string> {
+  for (let run = 1; run < 4; run++) process.send!({ ...JSON.parse(message), run });
+  await new Promise(() => setInterval(() => {}, 1_000));
+  return "";
+}
+`;
+
+test("a job that makes up messages of its worker ends no process but its own, and no result", async () => {
+  const victim = spawn("sleep", ["60"], { detached: true, stdio: "ignore" });
+  const daemon = await startDaemon({
+    toml: `[defaults]\nkill_after = "300ms"\n`,
+    modules: { "forge.ts": FORGE },
+  });
+  try {
+    const made = [
+      { type: "group", group: victim.pid },
+      { type: "result", result: { type: "ok", resultsJson: "[oops]" }, reuse: "clean" },
+      { type: "result", result: null },
+    ];
+    for (const message of made) {
+      const text = JSON.stringify(message);
+      const { code, stdout } = await daemon.jobctl([
+        "schedule",
+        "forge",
+        "--timeout",
+        "300ms",
+        "--wait",
+        "--",
+        text,
+      ]);
+      assert.equal(code, 3);
+      assert.equal(JSON.parse(stdout).state, "TimedOut");
+    }
+    assert.equal(victim.exitCode, null);
+    assert.equal(victim.signalCode, null);
+    assert.doesNotMatch(daemon.log(), / ERROR /);
+  } finally {
+    victim.kill("SIGKILL");
     await daemon.stop({ force: true });
   }
 });
