@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { createConnection, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
@@ -30,9 +31,22 @@ async function closedPort(): Promise<number> {
 }
 
 test("connect() connects to nothing before the first call", async () => {
-  const client = connect({ host: "no.such.host.invalid", tokenFile: "/nowhere" });
-  client.close();
-  await Promise.resolve();
+  const accepted: Socket[] = [];
+  const server = createServer((socket) => accepted.push(socket.unref()));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = connect({ host: "127.0.0.1", port, socket: null, tokenFile: "/nowhere" });
+  try {
+    // Connections are accepted in their order: one that the client made would come before this one.
+    const probe = createConnection(port, "127.0.0.1");
+    await Promise.all([once(server, "connection"), once(probe, "connect")]);
+    assert.equal(accepted.length, 1);
+    assert.equal(accepted[0]!.remotePort, probe.localPort);
+    probe.destroy();
+  } finally {
+    client.close();
+    server.close();
+  }
 });
 
 test("a call rejects with unavailable when nobody listens, naming address and remedy", async () => {
