@@ -42,6 +42,13 @@ export function resolveFunctionJob(
       { path: key, hint: "Put it into a module, and run that with jobctl serve" },
     );
   }
+  if (input.isolation === "process") {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot register job "${kind}" with isolation "process": a function runs where it was made`,
+      { path: "isolation", hint: "Put it into a module, and run that with jobctl serve" },
+    );
+  }
   const signature = input.params === undefined
     ? UNTYPED_SIGNATURE
     : { ...parseParams(input.params), appliesDefaults: true as const };

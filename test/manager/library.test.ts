@@ -130,3 +130,10 @@ test("explain() names the limit that an instance waits for", async () => {
     await manager.stop();
   }
 });
+
+test("registerJob() refuses a function that is to run in another process", () => {
+  assert.throws(
+    () => new Manager().registerJob({ kind: "far", isolation: "process", run: () => 1 }),
+    /Cannot register job "far" with isolation "process": a function runs where it was made/,
+  );
+});
