@@ -21,7 +21,7 @@ export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_s
 export type { InstanceQuery, Page, PageRequest };
 
 /** Format of stored data; a store refuses a newer one. */
-export const STORE_FORMAT = 1;
+export const STORE_FORMAT = 2;
 /** Most items of one request, page or batch. */
 export const BATCH_MAX = 1_000;
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../../src/core/errors.ts";
+import { STORE_FORMAT } from "../../src/store/store.ts";
 import type { StoreCases } from "./store_world.ts";
 
 export const openCases: StoreCases = {
@@ -12,7 +13,7 @@ export const openCases: StoreCases = {
     assert.match(first.storeId, /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     assert.equal(second.storeId, first.storeId);
     assert.equal(second.epoch, first.epoch + 1);
-    assert.equal(second.format, 1);
+    assert.equal(second.format, STORE_FORMAT);
     assert.deepEqual(second.recovered, []);
   },
 

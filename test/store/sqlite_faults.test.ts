@@ -86,6 +86,37 @@ test("open() goes on after a migration that was cut, row 8", () =>
     await (await open(file)).store.close();
   }));
 
+test("open() brings what an earlier format holds along", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const db = new DatabaseSync(file);
+    migrate(db, 0, MIGRATIONS.slice(0, 1));
+    db.exec(`
+      INSERT INTO kind (id, name, scheduled, completed, ready) VALUES (1, 'mail', 1, 1, 1);
+      INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at, scheduled_at, settled_at, expire_at,
+        retry_max, crashes_max, timeout_ms, keep_success_ms, keep_failure_ms, arguments)
+      VALUES (1, 'done', 1, 3, NULL, 5, 1, 1, 1, 2, 9000000000000, 0, 3, 0, 1, 1, '[]'),
+        (2, 'waits', 1, 1, 1, 5, 1, 1, 1, NULL, NULL, 0, 3, 0, 1, 1, '["x"]');
+      INSERT INTO log (instance, attempt, fence, seq, at, level, source, message)
+      VALUES (1, 1, 7, 1, 2, 'info', 'job', 'hello');
+      UPDATE meta SET seq = 2, rev = 5, at = 2;
+    `);
+    db.close();
+    const world = await open(file);
+    const { items } = await world.store.logs({}, { limit: 10 });
+    assert.deepEqual(items.map(({ instanceId, message }) => [instanceId, message]), [
+      ["done", "hello"],
+    ]);
+    const [running] = await world.claim();
+    assert.deepEqual([running!.id, running!.argumentsJson], ["waits", '["x"]']);
+    assert.equal((await world.settle(running!)).status, "settled");
+    await world.store.close();
+    assert.equal(
+      new DatabaseSync(file).prepare("PRAGMA user_version").get()!.user_version,
+      MIGRATIONS.length,
+    );
+  }));
+
 test("a full disk refuses what is new and loses nothing, row 26", () =>
   withTempDir({}, async ({ path }) => {
     const file = join(path, "jobs.db");

@@ -35,11 +35,9 @@ CREATE TABLE kind (
   canceled INTEGER NOT NULL DEFAULT 0,
   timed_out INTEGER NOT NULL DEFAULT 0,
   ready INTEGER NOT NULL DEFAULT 0,
-  later INTEGER NOT NULL DEFAULT 0,
-  behind INTEGER NOT NULL DEFAULT 0
+  later INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- ready: 0 not yet due, 1 offered to claims, 2 behind the first of its queue; null when it does not wait.
 CREATE TABLE instance (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -72,19 +70,14 @@ CREATE TABLE instance (
   keep_failure_ms INTEGER NOT NULL,
   arguments TEXT NOT NULL,
   results TEXT,
-  error TEXT,
-  version TEXT,
-  deadline_at INTEGER,
-  extra TEXT
+  error TEXT
 ) STRICT;
 CREATE UNIQUE INDEX instance_id ON instance (id);
 CREATE INDEX instance_kind_state ON instance (kind, state);
 CREATE INDEX instance_ready ON instance (kind, priority, due_at) WHERE ready = 1;
-CREATE INDEX instance_queue ON instance (kind, queue_key, ready, priority, due_at) WHERE queue_key IS NOT NULL AND ready > 0;
 CREATE INDEX instance_later ON instance (due_at) WHERE ready = 0;
 CREATE INDEX instance_later_kind ON instance (kind, due_at) WHERE ready = 0;
 CREATE INDEX instance_expire ON instance (expire_at) WHERE expire_at IS NOT NULL;
-CREATE INDEX instance_deadline ON instance (deadline_at) WHERE deadline_at IS NOT NULL AND state = 1;
 CREATE INDEX instance_unique_key ON instance (unique_key) WHERE unique_key IS NOT NULL;
 CREATE UNIQUE INDEX instance_open_key ON instance (unique_key) WHERE unique_key IS NOT NULL AND state < 3;
 CREATE INDEX instance_schedule ON instance (schedule_id) WHERE schedule_id IS NOT NULL;
@@ -103,8 +96,7 @@ CREATE TABLE departure (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
-  -- Never used again: who follows the log goes on after a place.
-  place INTEGER PRIMARY KEY AUTOINCREMENT,
+  place INTEGER PRIMARY KEY,
   instance INTEGER NOT NULL REFERENCES instance,
   attempt INTEGER NOT NULL,
   fence INTEGER NOT NULL,
@@ -138,6 +130,41 @@ CREATE TABLE tick (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tick_at ON tick (at);
 
+-- An empty kind stands for all.
+CREATE TABLE pause (
+  kind TEXT PRIMARY KEY,
+  until INTEGER,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+  `
+-- ready: 0 not yet due, 1 offered to claims, 2 behind the first of its queue; null when it does not wait.
+ALTER TABLE kind ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE instance ADD COLUMN version TEXT;
+ALTER TABLE instance ADD COLUMN deadline_at INTEGER;
+ALTER TABLE instance ADD COLUMN extra TEXT;
+CREATE INDEX instance_queue ON instance (kind, queue_key, ready, priority, due_at) WHERE queue_key IS NOT NULL AND ready > 0;
+CREATE INDEX instance_deadline ON instance (deadline_at) WHERE deadline_at IS NOT NULL AND state = 1;
+
+-- A place is never used again: who follows the log goes on after one.
+ALTER TABLE log RENAME TO log_before;
+CREATE TABLE log (
+  place INTEGER PRIMARY KEY AUTOINCREMENT,
+  instance INTEGER NOT NULL REFERENCES instance,
+  attempt INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  level TEXT NOT NULL,
+  source TEXT NOT NULL,
+  message TEXT NOT NULL
+) STRICT;
+INSERT INTO log SELECT * FROM log_before;
+DROP TABLE log_before;
+CREATE INDEX log_instance ON log (instance);
+CREATE INDEX log_at ON log (at);
+
 CREATE TABLE hold (
   kind TEXT NOT NULL,
   queue_key TEXT NOT NULL,
@@ -158,14 +185,6 @@ CREATE TABLE rate (
   PRIMARY KEY (kind, queue_key, per_ms)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rate_expire ON rate (expire_at);
-
--- An empty kind stands for all.
-CREATE TABLE pause (
-  kind TEXT PRIMARY KEY,
-  until INTEGER,
-  reason TEXT NOT NULL,
-  at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
 `,
 ];
 
