@@ -19,6 +19,14 @@ interface Transition {
   readonly after: number;
 }
 
+/** A year of a zone, by UTC. */
+interface ZoneYear {
+  /** Offset at its first second. */
+  readonly offset: number;
+  /** Changes after its first second, up to and including the first second of the next. */
+  readonly changes: readonly Transition[];
+}
+
 /** A span of time with one offset from UTC. Epoch seconds; offsets in seconds east of UTC. */
 export interface ZoneSegment {
   /** Its first second, when a change of the offset began it recently; else −Infinity. */
@@ -42,9 +50,7 @@ function yearStart(year: number): number {
 export class Zone {
   readonly name: string;
   readonly #format: Intl.DateTimeFormat;
-  readonly #years = new Map<number, readonly Transition[]>();
-  /** Offset at the start of each year that is known. */
-  readonly #offsets = new Map<number, number>();
+  readonly #years = new Map<number, ZoneYear>();
 
   /** Use {@link openZone}. @throws RangeError for an unknown name */
   constructor(name: string) {
@@ -83,14 +89,13 @@ export class Zone {
   segmentAt(second: number): ZoneSegment {
     const year = yearOf(second);
     const start = yearStart(year);
-    const changes = this.#transitionsOf(year);
+    const { changes, offset: startOffset } = this.#zoneYear(year);
     let last = changes.findLast((change) => change.at <= second);
     if (last === undefined && second - start < NEAR) {
-      last = this.#transitionsOf(year - 1).findLast((change) => change.at >= start - NEAR);
+      last = this.#zoneYear(year - 1).changes.findLast((change) => change.at >= start - NEAR);
     }
     const next = changes.find((change) => change.at > second);
-    const offset = last?.after ?? next?.before ?? this.#offsets.get(year) ??
-      this.offsetAt(second);
+    const offset = last?.after ?? next?.before ?? startOffset;
     return {
       from: last?.at ?? -Infinity,
       until: next?.at ?? yearStart(year + 1),
@@ -99,14 +104,14 @@ export class Zone {
     };
   }
 
-  /** Changes after the first second of a year, up to and including the first second of the next. */
-  #transitionsOf(year: number): readonly Transition[] {
+  #zoneYear(year: number): ZoneYear {
     const known = this.#years.get(year);
     if (known !== undefined) return known;
     const found: Transition[] = [];
     const end = yearStart(year + 1);
     let from = yearStart(year);
-    let before = this.offsetAt(from);
+    const offset = this.offsetAt(from);
+    let before = offset;
     while (from < end) {
       const until = Math.min(from + PROBE_STEP, end);
       const after = this.offsetAt(until);
@@ -114,13 +119,10 @@ export class Zone {
       from = until;
       before = after;
     }
-    if (this.#years.size >= YEARS_CACHED_MAX) {
-      this.#years.clear();
-      this.#offsets.clear();
-    }
-    this.#years.set(year, found);
-    this.#offsets.set(year, this.offsetAt(yearStart(year)));
-    return found;
+    if (this.#years.size >= YEARS_CACHED_MAX) this.#years.clear();
+    const computed = { offset, changes: found };
+    this.#years.set(year, computed);
+    return computed;
   }
 
   /** The first second after `from` with the offset of `until`. */
