@@ -3,12 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClaimLimits } from "../../src/core/limits.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { createIdSource } from "../../src/platform/ids.ts";
-import { systemRandom } from "../../src/platform/random.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
 import type { NewInstance } from "../../src/store/store.ts";
 import type { Figures } from "./main.ts";
 import { quantile } from "./latency.ts";
+import { plainInstance } from "./plain_instance.ts";
 
 const CLAIMS = 1_000;
 const BATCH = 1_000;
@@ -24,26 +23,9 @@ const LIMITS: ClaimLimits = {
 export async function measureBlockedKey({ jobs }: { readonly jobs: number }): Promise<Figures> {
   const dir = mkdtempSync(join(tmpdir(), "jobctl-bench-"));
   const store = new SqliteStore({ path: join(dir, "bench.db"), defer: systemClock.defer });
-  const newId = createIdSource(systemClock, systemRandom);
   const at = () => systemClock.now();
-  const instanceOf = (account: string, priority: number): NewInstance => ({
-    id: newId(),
-    kind: "mail",
-    priority,
-    queueKey: `mail account=${account}`,
-    uniqueKey: null,
-    argumentsJson: "[]",
-    dueAt: at().wallMs,
-    scheduleId: null,
-    scheduledFor: null,
-    retryOf: null,
-    deadlineAt: null,
-    retryMax: 0,
-    crashesMax: 3,
-    timeoutMs: 0,
-    keepSuccessMs: 604_800_000,
-    keepFailureMs: 2_592_000_000,
-  });
+  const instanceOf = (account: string, priority: number) =>
+    plainInstance("mail", { priority, queueKey: `mail account=${account}` });
   const enqueue = (instances: readonly NewInstance[]) => store.enqueue({ at: at(), instances });
   const claim = async () => {
     const request = { at: at(), node: "n", kinds: new Set(["mail"]), limits: LIMITS };

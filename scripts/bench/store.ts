@@ -8,14 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { argv } from "node:process";
 import { systemClock } from "../../src/platform/clock.ts";
-import { createIdSource } from "../../src/platform/ids.ts";
-import { systemRandom } from "../../src/platform/random.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
-import type { NewInstance, Settlement, Store } from "../../src/store/store.ts";
+import type { Settlement, Store } from "../../src/store/store.ts";
+import { plainInstance } from "./plain_instance.ts";
 
 const KINDS = new Set(["noop"]);
-const newId = createIdSource(systemClock, systemRandom);
 
 function option(name: string, fallback: number): number {
   const index = argv.indexOf(`--${name}`);
@@ -25,26 +23,7 @@ function option(name: string, fallback: number): number {
 const JOBS = option("jobs", 20_000);
 const HELD = option("held", 0);
 
-function instance(): NewInstance {
-  return {
-    id: newId(),
-    kind: "noop",
-    priority: 5,
-    queueKey: "noop",
-    uniqueKey: null,
-    argumentsJson: "[]",
-    dueAt: systemClock.now().wallMs,
-    scheduleId: null,
-    scheduledFor: null,
-    retryOf: null,
-    deadlineAt: null,
-    retryMax: 0,
-    crashesMax: 3,
-    timeoutMs: 0,
-    keepSuccessMs: 604_800_000,
-    keepFailureMs: 2_592_000_000,
-  };
-}
+const instance = () => plainInstance("noop");
 
 const at = () => systemClock.now();
 
