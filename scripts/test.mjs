@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installServers } from "./servers.mjs";
 import { install, ROOT, tryRun } from "./tasks.mjs";
 
 /** Tests of the compiled file say nothing about Deno. */
@@ -68,6 +69,9 @@ function runOn(runtime, args, files, report) {
 
 /** Build, then run the tests below `paths`; answers whether all passed. Prints the count as its last line. */
 export function test(paths, runtimes = ["bun", "deno"]) {
+  // Tests that need a server that is missing fail, and say so.
+  const trouble = installServers();
+  if (trouble !== null) console.error(trouble);
   // A process of its own: a build that fails is a failed test, and those of the sources still run.
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));

@@ -1,0 +1,40 @@
+// The servers that tests and `npm run services` use: Debian's packages. Plain Node 20.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** Program by Debian package. */
+const PROGRAMS = { "valkey-server": "valkey-server", "etcd-server": "etcd" };
+
+/** Whether a program is on the PATH. */
+function isThere(program) {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function aptGet(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  return spawnSync("apt-get", args, { env, stdio: ["ignore", 2, 2] }).status === 0;
+}
+
+/** Install the servers that are missing with apt-get. Answers what is wrong and what to do about it, or null. */
+export function installServers() {
+  const missing = Object.keys(PROGRAMS).filter((name) => !isThere(PROGRAMS[name]));
+  if (missing.length === 0) return null;
+  const names = missing.join(" and ");
+  if (!existsSync("/usr/bin/apt-get")) {
+    const programs = missing.map((name) => PROGRAMS[name]).join(" and ");
+    return `Cannot install ${names}: there is no apt-get here. Put ${programs} on the PATH`;
+  }
+  const remedy = `Run as root: apt-get install ${missing.join(" ")}`;
+  if (process.getuid() !== 0) return `Cannot install ${names}: not root. ${remedy}`;
+  const args = ["install", "-y", "-qq", "--no-install-recommends", ...missing];
+  if (aptGet(["update", "-qq"]) && aptGet(args)) return null;
+  return `Cannot install ${names}: apt-get failed, see above. ${remedy}`;
+}
