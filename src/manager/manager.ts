@@ -159,6 +159,8 @@ export class Manager extends Operations implements Service {
         return this.parts.dispatcher.poke();
       case "deadlines":
         return this.parts.janitor.poke();
+      case "nodes":
+        return;
     }
   }
 }

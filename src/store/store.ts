@@ -14,8 +14,12 @@ import type { Block, ClaimLimits, UniqueRule } from "../core/limits.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { FinalState, JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
+import type { ChangeHint } from "./change_hint.ts";
+import type { NodeStore } from "./nodes.ts";
 import type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
+export type { ChangeHint } from "./change_hint.ts";
+export type { NodeRecord, NodeReport, NodeStore } from "./nodes.ts";
 export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
 export type { InstanceQuery, Page, PageRequest };
@@ -214,15 +218,6 @@ export interface StoreStats {
   readonly schedules: number;
 }
 
-/** What changed, told after the commit; hints may be merged, and missing one costs time, never an instance. */
-export type ChangeHint =
-  | { readonly type: "instances"; readonly dueAt: number }
-  | { readonly type: "schedules" }
-  | { readonly type: "cancel"; readonly claims: readonly ClaimKey[] }
-  | { readonly type: "pauses" }
-  /** A claim gave nothing, as instances wait whose deadline has passed: they are to be reaped first. */
-  | { readonly type: "deadlines" };
-
 /** What an opened store says of itself. */
 export interface StoreInfo {
   readonly type: string;
@@ -253,7 +248,7 @@ export interface OpenRequest {
  * Every method throws JobError: `unavailable` when the store cannot be reached or is closed, `resource_exhausted` when it is
  * full, `invalid_argument` for requests out of limits. Nothing is written then.
  */
-export interface Store {
+export interface Store extends NodeStore {
   open(request: OpenRequest): Promise<StoreInfo>;
   close(): Promise<void>;
 

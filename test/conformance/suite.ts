@@ -3,6 +3,7 @@ import { claimCases } from "./claim_cases.ts";
 import { combinedCases } from "./combined_cases.ts";
 import { enqueueCases } from "./enqueue_cases.ts";
 import { limitCases } from "./limit_cases.ts";
+import { nodeCases } from "./node_cases.ts";
 import { openCases } from "./open_cases.ts";
 import { overlapCases } from "./overlap_cases.ts";
 import { readCases } from "./read_cases.ts";
@@ -39,6 +40,7 @@ export function exerciseStore(
     ...redriveCases,
     ...scheduleCases,
     ...overlapCases,
+    ...nodeCases,
     ...readCases,
     ...retentionCases,
     ...valueCases,

@@ -7,12 +7,14 @@ export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] 
   let hasSchedules = false;
   let hasPauses = false;
   let hasDeadlines = false;
+  let hasNodes = false;
   const claims: ClaimKey[] = [];
   for (const hint of hints) {
     if (hint.type === "instances") dueAt = Math.min(dueAt, hint.dueAt);
     else if (hint.type === "cancel") claims.push(...hint.claims);
     else if (hint.type === "schedules") hasSchedules = true;
     else if (hint.type === "deadlines") hasDeadlines = true;
+    else if (hint.type === "nodes") hasNodes = true;
     else hasPauses = true;
   }
   const merged: ChangeHint[] = [];
@@ -21,5 +23,6 @@ export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] 
   if (claims.length > 0) merged.push({ type: "cancel", claims });
   if (hasPauses) merged.push({ type: "pauses" });
   if (hasDeadlines) merged.push({ type: "deadlines" });
+  if (hasNodes) merged.push({ type: "nodes" });
   return merged;
 }

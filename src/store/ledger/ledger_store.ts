@@ -29,15 +29,17 @@ import { cancel } from "./cancel.ts";
 import { advance } from "./advance.ts";
 import { backfill } from "./backfill.ts";
 import { checkLimit } from "./checks.ts";
-import { claim, loseAttempt, reap, renew } from "./claims.ts";
+import { claim, reap, renew } from "./claims.ts";
 import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, REV_GAP } from "./group.ts";
 import { mergeHints } from "./hints.ts";
 import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
+import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./nodes.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
 import { listHistory, listInstances, listLogs } from "./reads.ts";
+import { recover } from "./recover.ts";
 import { redrive } from "./redrive.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
 import { stateIndex } from "./row.ts";
@@ -45,9 +47,6 @@ import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedul
 import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
-
-/** Rows that an opening takes back at a time. */
-const RECOVER_ROWS = 1_000;
 
 /** What a ledger store is made of. */
 export interface LedgerOptions {
@@ -72,7 +71,7 @@ export class LedgerStore implements Store {
 
   constructor(tables: Tables, options: LedgerOptions) {
     this.#options = options;
-    this.#state = new LedgerState(tables);
+    this.#state = new LedgerState(tables, { hasOwnClock: options.clock !== undefined });
     this.#group = new GroupCommit(this.#state, {
       clock: options.clock,
       defer: options.defer ?? null,
@@ -87,6 +86,7 @@ export class LedgerStore implements Store {
     try {
       const { storeId, epoch, format } = state.tables.open(request);
       state.leases.clear();
+      state.nodes.clear();
       state.load();
       // Revisions answered but not stored before a crash are not given again.
       state.rev += REV_GAP;
@@ -310,6 +310,30 @@ export class LedgerStore implements Store {
     return pauses.filter(({ until }) => until === null || until > this.#lastWallMs);
   }
 
+  joinNode(request: Parameters<Store["joinNode"]>[0]) {
+    return this.#write("join", request.at, (state, moment) => joinNode(state, moment, request));
+  }
+
+  reportNode(request: Parameters<Store["reportNode"]>[0]) {
+    return this.#write("report", request.at, (state, moment) => reportNode(state, moment, request));
+  }
+
+  leaveNode(request: Parameters<Store["leaveNode"]>[0]) {
+    return this.#write("leave", request.at, (state, moment) => leaveNode(state, moment, request));
+  }
+
+  async listNodes(request: { readonly at: Instant }) {
+    return listNodes(this.#reader("list nodes"), this.#group.momentOf(request.at));
+  }
+
+  setNodeWorkers(request: Parameters<Store["setNodeWorkers"]>[0]) {
+    return this.#write(
+      "resize",
+      request.at,
+      (state, moment) => setNodeWorkers(state, moment, request),
+    );
+  }
+
   async nextDue(request: NextDueRequest) {
     const state = this.#reader("look for what is due");
     const at = this.#options.clock?.() ?? request.at;
@@ -361,23 +385,6 @@ export class LedgerStore implements Store {
       for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
     }
   }
-}
-
-/** Every lease of an earlier opening is void: its instances are lost, without waiting. */
-function recover(state: LedgerState, moment: Moment): readonly Instance[] {
-  // An opening is always stored, with its revision.
-  state.isDirty = true;
-  const recovered: Instance[] = [];
-  for (const kind of state.counts.keys()) {
-    const track = { type: "kindState", kind, state: "processing" } as const;
-    const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: RECOVER_ROWS };
-    for (;;) {
-      const rows = state.tables.scan(track, all);
-      for (const row of rows) recovered.push(loseAttempt(state, moment, row));
-      if (rows.length < RECOVER_ROWS) break;
-    }
-  }
-  return recovered;
 }
 
 function closedError(action: string): JobError {

@@ -1,5 +1,5 @@
 import { isFinal } from "../../core/state.ts";
-import type { ChangeHint, ClaimKey, Pause } from "../store.ts";
+import type { ChangeHint, ClaimKey, NodeRecord, Pause } from "../store.ts";
 import {
   compareReady,
   type Departure,
@@ -38,9 +38,18 @@ export interface Lease {
   readonly logCount: number;
 }
 
+/** A node, in memory as leases are: nobody else can have the data of one owner. */
+export interface NodeEntry {
+  readonly record: NodeRecord;
+  /** When its lease ends, by the clock that nobody sets. */
+  readonly untilMs: number;
+}
+
 /** The tables with what the owner knows of them: counts, heads, leases and pauses. */
 export class LedgerState {
   readonly tables: Tables;
+  /** Whether one clock counts for all nodes, not each caller's. */
+  readonly hasOwnClock: boolean;
   rev = 0;
   at = 0;
   seq = 0;
@@ -48,6 +57,7 @@ export class LedgerState {
   isDirty = false;
   counts = new Map<string, KindCounts>();
   readonly leases = new Map<string, Lease>();
+  readonly nodes = new Map<string, NodeEntry>();
   readonly pauses = new Map<string | null, Pause>();
   readonly queues: Queues;
   readonly deadlines: Deadlines;
@@ -64,9 +74,11 @@ export class LedgerState {
   readonly #heads = new Map<string, ReadyKey | null>();
   readonly #dirtyKinds = new Set<string>();
   readonly #leaseUndo: [string, Lease | undefined][] = [];
+  readonly #nodeUndo: [string, NodeEntry | undefined][] = [];
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, options: { readonly hasOwnClock: boolean }) {
     this.tables = tables;
+    this.hasOwnClock = options.hasOwnClock;
     this.queues = new Queues(tables, (row, isBehind) => this.#move(row, isBehind));
     this.rates = new Rates(tables);
     this.deadlines = new Deadlines(tables);
@@ -111,6 +123,10 @@ export class LedgerState {
         if (lease) this.leases.set(id, lease);
         else this.leases.delete(id);
       }
+      for (const [id, entry] of this.#nodeUndo.reverse()) {
+        if (entry) this.nodes.set(id, entry);
+        else this.nodes.delete(id);
+      }
       this.usage.clear();
       this.hints = [];
     }
@@ -121,6 +137,7 @@ export class LedgerState {
     this.isDirty = false;
     this.#dirtyKinds.clear();
     this.#leaseUndo.length = 0;
+    this.#nodeUndo.length = 0;
   }
 
   insert(given: Row): void {
@@ -217,6 +234,12 @@ export class LedgerState {
     else this.leases.delete(id);
     if (lease && !before) this.usage.change(lease.row.instance, 1);
     else if (before && !lease) this.usage.change(before.row.instance, -1);
+  }
+
+  setNode(id: string, entry: NodeEntry | undefined): void {
+    this.#nodeUndo.push([id, this.nodes.get(id)]);
+    if (entry) this.nodes.set(id, entry);
+    else this.nodes.delete(id);
   }
 
   /** The lease of a claim that is held; undefined for a stale one. */

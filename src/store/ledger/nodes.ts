@@ -1,0 +1,205 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import { KIND_LENGTH_MAX } from "../../core/job.ts";
+import { nearest } from "../../core/nearest.ts";
+import type { Instant } from "../../platform/clock.ts";
+import {
+  NODE_KEPT_MS,
+  NODE_KINDS_MAX,
+  NODE_TAGS_MAX,
+  type NodeRecord,
+  type NodeReport,
+  NODES_MAX,
+} from "../nodes.ts";
+import { STORE_FORMAT } from "../store.ts";
+import { QuotaError } from "./checks.ts";
+import { loseAttempt } from "./claims.ts";
+import { isStorable } from "./rules.ts";
+import type { LedgerState, Moment, NodeEntry } from "./state.ts";
+
+/** Longest host, version or tag, in characters. */
+const TEXT_LENGTH_MAX = 255;
+
+/** Who joins or reports. */
+interface Told {
+  /** By the node's own clock. */
+  readonly at: Instant;
+  readonly id: string;
+  readonly report: NodeReport;
+  readonly leaseMs: number;
+}
+
+/** Take a node id; what a dead session held is taken back. */
+export function joinNode(
+  state: LedgerState,
+  moment: Moment,
+  request: Told & { readonly replaces?: number },
+): { readonly node: NodeRecord; readonly recovered: readonly Instance[] } {
+  const { id, replaces } = request;
+  checkTold(request);
+  const there = state.nodes.get(id);
+  const isReplaced = there !== undefined && there.record.session === replaces;
+  if (there && isLive(there, moment) && !isReplaced) {
+    const { host, pid } = there.record;
+    throw new JobError(
+      "conflict",
+      `Cannot join as node "${id}": the daemon with pid ${pid} on host "${host}" has that id`,
+      { path: "node.id", hint: "Give each daemon a node.id of its own, or stop the other one" },
+    );
+  }
+  forgetNodes(state, moment);
+  if (!there && state.nodes.size >= NODES_MAX) {
+    throw new QuotaError(
+      `Cannot join as node "${id}": the store has ${NODES_MAX} nodes`,
+      "Wait: a node that is gone is forgotten after an hour",
+    );
+  }
+  const recovered = isReplaced ? takeBack(state, moment, id) : [];
+  const session = Math.max((there?.record.session ?? 0) + 1, moment.at);
+  const entry = entryOf(state, moment, request, { session, wantedWorkers: null });
+  state.setNode(id, entry);
+  state.hints.push({ type: "nodes" });
+  return { node: entry.record, recovered };
+}
+
+/** Prolong and update a session. */
+export function reportNode(
+  state: LedgerState,
+  moment: Moment,
+  request: Told & { readonly session: number },
+): NodeRecord {
+  const { id, session } = request;
+  checkTold(request);
+  const there = state.nodes.get(id);
+  if (!there || there.record.session !== session || there.record.leftAt !== null) {
+    const { record } = there ?? {};
+    const now = record && record.session !== session
+      ? `the daemon with pid ${record.pid} on host "${record.host}" took its id`
+      : "it has left";
+    throw new JobError("conflict", `Cannot report as node "${id}": ${now}`, {
+      path: "node.id",
+      hint: "Give each daemon a node.id of its own",
+    });
+  }
+  const entry = entryOf(state, moment, request, there.record);
+  state.setNode(id, entry);
+  if (!isLive(there, moment) || isOtherService(there.record, entry.record)) {
+    state.hints.push({ type: "nodes" });
+  }
+  return entry.record;
+}
+
+/** End a session. */
+export function leaveNode(
+  state: LedgerState,
+  moment: Moment,
+  { id, session }: { readonly id: string; readonly session: number },
+): boolean {
+  const there = state.nodes.get(id);
+  if (!there || there.record.session !== session || there.record.leftAt !== null) return false;
+  const record = { ...there.record, seenAt: moment.wallMs, leftAt: moment.wallMs };
+  state.setNode(id, { record, untilMs: moment.monotonicMs });
+  state.hints.push({ type: "nodes" });
+  return true;
+}
+
+/** By id: those that are live, or gone for less than an hour. */
+export function listNodes(state: LedgerState, moment: Moment): readonly NodeRecord[] {
+  return [...state.nodes.values()].filter((entry) => isKept(entry, moment))
+    // The lease runs on the clock that nobody sets: told by the one that is shown.
+    .map(({ record, untilMs }) => ({
+      ...record,
+      until: Math.ceil(moment.wallMs + untilMs - moment.monotonicMs),
+    }))
+    .sort((a, b) => a.id < b.id ? -1 : 1);
+}
+
+/** Wish for another number of workers of a live node. */
+export function setNodeWorkers(
+  state: LedgerState,
+  moment: Moment,
+  { id, workers }: { readonly id: string; readonly workers: number },
+): NodeRecord {
+  const there = state.nodes.get(id);
+  if (!there || !isLive(there, moment)) {
+    const live = [...state.nodes].filter(([, entry]) => isLive(entry, moment)).map(([key]) => key);
+    const near = nearest(id, live);
+    throw new JobError("not_found", `Cannot resize node "${id}": no live node has that id`, {
+      hint: near ? `Did you mean "${near}"?` : `Live nodes: ${live.sort().join(", ") || "none"}`,
+    });
+  }
+  const record = { ...there.record, wantedWorkers: workers };
+  state.setNode(id, { ...there, record });
+  state.hints.push({ type: "nodes" });
+  return record;
+}
+
+function isLive({ untilMs }: NodeEntry, moment: Moment): boolean {
+  return untilMs > moment.monotonicMs;
+}
+
+function isKept({ untilMs }: NodeEntry, moment: Moment): boolean {
+  return untilMs + NODE_KEPT_MS > moment.monotonicMs;
+}
+
+function forgetNodes(state: LedgerState, moment: Moment): void {
+  for (const [id, entry] of [...state.nodes]) {
+    if (!isKept(entry, moment)) state.setNode(id, undefined);
+  }
+}
+
+/** The claims of a session that is dead. */
+function takeBack(state: LedgerState, moment: Moment, id: string): readonly Instance[] {
+  const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === id);
+  return lost.map(({ row }) => loseAttempt(state, moment, row));
+}
+
+function entryOf(
+  state: LedgerState,
+  moment: Moment,
+  { at, id, report, leaseMs }: Told,
+  kept: Pick<NodeRecord, "session" | "wantedWorkers">,
+): NodeEntry {
+  const { version, host, pid, process, startedAt, workers, busy, isDraining, tzVersion } = report;
+  const record: NodeRecord = {
+    ...{ id, version, host, pid, process, startedAt, workers, busy, isDraining, tzVersion },
+    tags: [...report.tags],
+    kinds: [...report.kinds],
+    session: kept.session,
+    seenAt: moment.wallMs,
+    until: Math.ceil(moment.wallMs + leaseMs),
+    leftAt: null,
+    wantedWorkers: kept.wantedWorkers,
+    format: STORE_FORMAT,
+    skewMs: state.hasOwnClock ? Math.round(at.wallMs - moment.wallMs) : null,
+  };
+  return { record, untilMs: moment.monotonicMs + leaseMs };
+}
+
+/** Whether other instances are served than before. */
+function isOtherService(before: NodeRecord, after: NodeRecord): boolean {
+  return before.isDraining !== after.isDraining ||
+    before.kinds.length !== after.kinds.length ||
+    after.kinds.some((kind, index) => kind !== before.kinds[index]);
+}
+
+/** @throws JobError `invalid_argument` for a report that cannot be stored exactly */
+function checkTold({ id, report }: Told): void {
+  const { tags, kinds, version, host, tzVersion, process } = report;
+  const check = (isRight: boolean, what: string) => {
+    if (isRight) return;
+    throw new JobError("invalid_argument", `Cannot take a node in: ${what}`, { path: "node" });
+  };
+  const isText = (text: string, most = TEXT_LENGTH_MAX) =>
+    text.length >= 1 && text.length <= most && isStorable(text);
+  check(isText(id), `its id must be text of 1 to ${TEXT_LENGTH_MAX} characters without NUL`);
+  for (const text of [version, host, tzVersion, ...tags, ...(process === null ? [] : [process])]) {
+    check(isText(text), "its host, versions and tags must be text of 1 to 255 characters");
+  }
+  check(tags.length <= NODE_TAGS_MAX, `it has ${tags.length} tags, at most ${NODE_TAGS_MAX}`);
+  check(kinds.length <= NODE_KINDS_MAX, `it has ${kinds.length} jobs, at most ${NODE_KINDS_MAX}`);
+  check(
+    kinds.every((kind) => isText(kind, KIND_LENGTH_MAX)),
+    "a kind of its jobs cannot be stored",
+  );
+}
