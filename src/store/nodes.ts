@@ -11,7 +11,7 @@ export const NODE_KINDS_MAX = 100_000;
 /** Most tags of a node. */
 export const NODE_TAGS_MAX = 100;
 
-/** What a node says of itself. */
+/** What a node says of itself. A store keeps it whole, as JSON does: also what a newer version says besides. */
 export interface NodeReport {
   readonly version: string;
   readonly host: string;
@@ -23,6 +23,8 @@ export interface NodeReport {
   readonly tags: readonly string[];
   /** What it serves: the jobs that it has and may run. */
   readonly kinds: readonly string[];
+  /** What holds back those that have limits, as text: it should be the same on every node. */
+  readonly limits: Readonly<Record<string, string>>;
   readonly workers: number;
   readonly busy: number;
   readonly isDraining: boolean;

@@ -12,6 +12,7 @@ const REPORT: NodeReport = {
   startedAt: 1_000,
   tags: ["gpu", "eu"],
   kinds: ["mail", "übung"],
+  limits: { mail: "2 at once" },
   workers: 4,
   busy: 0,
   isDraining: false,
@@ -85,6 +86,16 @@ export const nodeCases: StoreCases = {
     assert.equal(node.until - node.seenAt, LEASE_MS);
     const { recovered: _recovered, ...record } = node;
     assert.deepEqual(await world.store.listNodes({ at: world.at }), [record]);
+  },
+
+  "joinNode() and reportNode() keep what a newer version says besides": async (world) => {
+    const newer = { zone: { name: "eu-1", racks: [1, null] } };
+    const node = await join(world, "n1", newer as Partial<NodeReport>);
+    assert.deepEqual((node as unknown as typeof newer).zone, newer.zone);
+    await report(world, node, newer as Partial<NodeReport>);
+    await world.store.setNodeWorkers({ at: world.at, id: "n1", workers: 2 });
+    const [kept] = await world.store.listNodes({ at: world.at });
+    assert.deepEqual((kept as unknown as typeof newer).zone, newer.zone);
   },
 
   "joinNode() refuses an id that another session has, naming host and process": async (world) => {

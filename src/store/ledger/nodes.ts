@@ -160,11 +160,9 @@ function entryOf(
   { at, id, report, leaseMs }: Told,
   kept: Pick<NodeRecord, "session" | "wantedWorkers">,
 ): NodeEntry {
-  const { version, host, pid, process, startedAt, workers, busy, isDraining, tzVersion } = report;
   const record: NodeRecord = {
-    ...{ id, version, host, pid, process, startedAt, workers, busy, isDraining, tzVersion },
-    tags: [...report.tags],
-    kinds: [...report.kinds],
+    ...JSON.parse(JSON.stringify(report)) as NodeReport,
+    id,
     session: kept.session,
     seenAt: moment.wallMs,
     until: Math.ceil(moment.wallMs + leaseMs),
