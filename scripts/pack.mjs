@@ -29,7 +29,13 @@ export function pack() {
     license,
     type,
     engines: { node: `>=${NODE_VERSION}` },
-    exports: { ".": { types: "./src/index.d.ts", default: "./src/index.js" } },
+    exports: {
+      ".": { types: "./src/index.d.ts", default: "./src/index.js" },
+      "./conformance": {
+        types: "./src/conformance/index.d.ts",
+        default: "./src/conformance/index.js",
+      },
+    },
     bin: { jobctl: "./src/main.js" },
     dependencies,
   };

@@ -7,7 +7,7 @@ import type { Row } from "../../src/store/ledger/row.ts";
 import type { Tables } from "../../src/store/ledger/tables.ts";
 import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/sqlite_tables.ts";
-import { LEASE_MS, START, StoreWorld } from "../conformance/store_world.ts";
+import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 /** Tables that count the instances that were read. */

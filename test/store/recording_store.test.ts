@@ -13,7 +13,7 @@ import {
   readPages,
   START,
   StoreWorld,
-} from "../conformance/store_world.ts";
+} from "../../src/conformance/store_world.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { type RecordingStore, recordStore } from "../support/recording_store.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Instance, LogEntry, Progress } from "../../src/core/instance.ts";
-import type { Settlement } from "../../src/store/store.ts";
+import type { Instance, LogEntry, Progress } from "../core/instance.ts";
+import type { Settlement } from "../store/store.ts";
 import { completed, failed, LEASE_MS, START, type StoreCases } from "./store_world.ts";
 
 const error = { name: "Error", message: "boom", stack: "at x", exitCode: 3, signal: "SIGTERM" };
@@ -23,6 +23,7 @@ const pick = (instance: Instance | null) => {
   return { version, progress };
 };
 
+/** Cases of settling. */
 export const settleCases: StoreCases = {
   "settle() records a success": async (world) => {
     const running = await world.start();
@@ -253,8 +254,7 @@ export const settleCases: StoreCases = {
   "claim() gives nothing while something is past its deadline, which reap() ends": async (
     world,
   ) => {
-    const hints: unknown[] = [];
-    world.store.subscribe((hint) => hints.push(hint));
+    const log = world.hints();
     const [late, later, free] = await world.add(
       { deadlineAt: START + 1_000 },
       { deadlineAt: START + 1_001 },
@@ -264,10 +264,7 @@ export const settleCases: StoreCases = {
     assert.deepEqual(await world.reap(), []);
     world.advance(1);
     assert.deepEqual(await world.claim(3), []);
-    await Promise.resolve();
-    assert.deepEqual(hints.filter((hint) => (hint as { type: string }).type === "deadlines"), [
-      { type: "deadlines" },
-    ]);
+    assert.deepEqual(await log.first(1, "deadlines"), [{ type: "deadlines" }]);
     const [ended, ...others] = await world.reap();
     assert.deepEqual(others, []);
     assert.equal(ended!.id, late!.id);
@@ -326,128 +323,5 @@ export const settleCases: StoreCases = {
     ];
     const { value } = await world.store.settle({ at: world.at, node: "n1", settlements });
     assert.deepEqual(value.map(({ status }) => status), ["settled", "stale", "repeated"]);
-  },
-
-  "appendLogs() numbers the lines of a claim": async (world) => {
-    const running = await world.start();
-    const { id, fence } = running;
-    const append = (...texts: string[]) =>
-      world.store.appendLogs({
-        at: world.at,
-        appends: [{ id, fence, logs: texts.map(line) }],
-      });
-    assert.deepEqual((await append("a", "b")).value, []);
-    await append("c\ud800\0");
-    await world.settle(running, { logs: [line("d")] });
-    assert.deepEqual((await append("late")).value, [{ id, fence }]);
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
-    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [
-      [1, "a"],
-      [2, "b"],
-      [3, "c\ufffd\ufffd"],
-      [4, "d"],
-    ]);
-    const { attempt, kind, source, level, at } = items[0]!;
-    assert.deepEqual([attempt, kind, source, level, at], [1, "mail", "job", "info", START]);
-  },
-
-  "appendLogs() takes lines without a claim under fence 0": async (world) => {
-    const { id } = await world.addOne();
-    const append = (...texts: string[]) =>
-      world.store.appendLogs({
-        at: world.at,
-        appends: [{ id, fence: 0, logs: texts.map(line) }],
-      });
-    assert.deepEqual((await append("a", "b")).value, []);
-    const [running] = await world.claim();
-    await world.settle(running!, { logs: [line("job")] });
-    assert.deepEqual((await append("c")).value, []);
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
-    assert.deepEqual(items.map(({ fence, seq, message }) => [fence === 0, seq, message]), [
-      [true, 1, "a"],
-      [true, 2, "b"],
-      [false, 1, "job"],
-      [true, 3, "c"],
-    ]);
-    const unknown = { id: world.newId(), fence: 0, logs: [line("x")] };
-    const { value } = await world.store.appendLogs({ at: world.at, appends: [unknown] });
-    assert.deepEqual(value, [{ id: unknown.id, fence: 0 }]);
-  },
-
-  "appendLogs() refuses an old fence": async (world) => {
-    const { id, fence } = await world.start();
-    world.advance(LEASE_MS);
-    await world.reap();
-    const [again] = await world.claim();
-    const appends = [
-      { id, fence, logs: [line("old")] },
-      { id, fence: again!.fence, logs: [line("new")] },
-    ];
-    const { value } = await world.store.appendLogs({ at: world.at, appends });
-    assert.deepEqual(value, [{ id, fence }]);
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
-    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [[1, "new"]]);
-  },
-
-  "cancel() ends a waiting instance at once": async (world) => {
-    const { id } = await world.addOne();
-    const [canceled] = await world.cancel(id);
-    assert.deepEqual(
-      [canceled!.state, canceled!.reason, canceled!.settledAt],
-      ["canceled", "canceled", START],
-    );
-    assert.deepEqual(await world.store.get(id), canceled);
-    assert.deepEqual(await world.claim(), []);
-    assert.deepEqual(await world.states(id), ["created", "scheduled", "canceled:canceled"]);
-  },
-
-  "cancel() marks a running instance once": async (world) => {
-    const running = await world.start();
-    const hints: unknown[] = [];
-    world.store.subscribe((hint) => hints.push(hint));
-    const [marked] = await world.cancel(running.id);
-    assert.equal(marked!.state, "processing");
-    assert.equal(marked!.cancelRequestedAt, START);
-    assert.deepEqual(await world.cancel(running.id), []);
-    assert.deepEqual(hints, [{
-      type: "cancel",
-      claims: [{ id: running.id, fence: running.fence }],
-    }]);
-  },
-
-  "cancel() and settle() of one turn have one winner": async (world) => {
-    const first = await world.start();
-    const canceled = world.cancel(first.id);
-    const settled = world.settle(first);
-    assert.equal((await canceled).length, 1);
-    assert.equal((await settled).instance!.state, "canceled");
-    const second = await world.start();
-    const settledFirst = world.settle(second);
-    const canceledLate = world.cancel(second.id);
-    assert.equal((await settledFirst).instance!.state, "completed");
-    assert.deepEqual(await canceledLate, []);
-  },
-
-  "cancel() and claim() of one turn have one winner": async (world) => {
-    const { id } = await world.addOne();
-    const canceled = world.cancel(id);
-    const claimed = world.claim();
-    assert.equal((await canceled)[0]!.state, "canceled");
-    assert.deepEqual(await claimed, []);
-  },
-
-  "cancel() takes only what matches, and final instances never": async (world) => {
-    const done = await world.finish();
-    const [mail, other, tagged] = await world.add({}, { kind: "other" }, { uniqueKey: "u" });
-    const cancel = async (query: object, limit = 100) =>
-      (await world.store.cancel({ at: world.at, query, limit })).value.map(({ id }) => id);
-    assert.deepEqual(await cancel({ ids: [done.id, "unknown"] }), []);
-    assert.deepEqual(await cancel({ states: ["completed"] }), []);
-    assert.deepEqual(await cancel({ kinds: ["other"], states: ["processing"] }), []);
-    assert.deepEqual(await cancel({ uniqueKey: "u" }), [tagged!.id]);
-    assert.deepEqual(await cancel({ kinds: ["other"] }), [other!.id]);
-    const [more] = await world.add({});
-    assert.deepEqual(await cancel({}, 1), [mail!.id]);
-    assert.deepEqual(await cancel({ states: ["scheduled"] }), [more!.id]);
   },
 };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
+import { isJobError } from "../core/errors.ts";
 import { readPages, START, type StoreCases } from "./store_world.ts";
 
 const MINUTE = 60_000;
 
+/** Cases of schedules and their ticks. */
 export const scheduleCases: StoreCases = {
   "putSchedule() keeps the record and compares generations": async (world) => {
     const record = await world.putSchedule({ argumentsJson: '["ä😀"]' });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
-import { STORE_FORMAT } from "../../src/store/store.ts";
+import { isJobError } from "../core/errors.ts";
+import { STORE_FORMAT } from "../store/store.ts";
 import type { StoreCases } from "./store_world.ts";
 
+/** Cases of opening, closing and hints. */
 export const openCases: StoreCases = {
   "open() tells who the store is, and the same data keep their id": async (world) => {
     const request = { at: world.at, node: "n1" };
@@ -20,8 +21,7 @@ export const openCases: StoreCases = {
   "open() takes back what an owner was processing, without waiting": async (world) => {
     const running = await world.start({ crashesMax: 1 });
     const waiting = await world.addOne({ dueAt: world.wallMs + 1_000 });
-    await world.store.close();
-    const { recovered } = await world.store.open({ at: world.at, node: "n1" });
+    const recovered = await world.reopen();
     assert.deepEqual(recovered.map(({ id, state, reason }) => [id, state, reason]), [
       [running.id, "scheduled", "lost"],
     ]);
@@ -38,8 +38,7 @@ export const openCases: StoreCases = {
     const fragile = await world.start({ crashesMax: 0 });
     const unwanted = await world.start();
     await world.cancel(unwanted.id);
-    await world.store.close();
-    const { recovered } = await world.store.open({ at: world.at, node: "n1" });
+    const recovered = await world.reopen();
     const found = new Map(recovered.map((one) => [one.id, `${one.state}:${one.reason}`]));
     assert.equal(found.get(fragile.id), "terminated:lost");
     assert.equal(found.get(unwanted.id), "canceled:canceled");
@@ -92,18 +91,18 @@ export const openCases: StoreCases = {
   },
 
   "subscribe() tells of changes after the commit, until stopped": async (world) => {
-    const types: string[] = [];
-    const stop = world.store.subscribe((hint) => types.push(hint.type));
+    const log = world.hints();
     await world.add({}, {});
     await world.putSchedule();
     await world.store.setPause({ at: world.at, kind: "other", until: null, reason: "" });
     const [running] = await world.claim();
     await world.cancel(running!.id);
-    await world.store.get("x");
+    const types = (await log.first(4)).map(({ type }) => type);
     assert.deepEqual(types, ["instances", "schedules", "pauses", "cancel"]);
-    stop();
+    log.stop();
+    const later = world.hints();
     await world.add({});
-    await world.store.get("x");
-    assert.equal(types.length, 4);
+    await later.first(1);
+    assert.equal(log.hints.length, 4);
   },
 };

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { ClaimLimits, JobLimits } from "../../src/core/limits.ts";
-import type { ChangeHint } from "../../src/store/store.ts";
+import type { ClaimLimits, JobLimits } from "../core/limits.ts";
 import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const MINUTE = 60_000;
@@ -26,6 +25,7 @@ async function fatesOf(world: StoreWorld): Promise<readonly string[]> {
 }
 
 /** Where features meet: each of these was found by the model of test/model. */
+/** Cases of what comes together. */
 export const combinedCases: StoreCases = {
   "reap() ends at its deadline also what is held behind another": async (world) => {
     await world.putSchedule();
@@ -119,11 +119,10 @@ export const combinedCases: StoreCases = {
     const pools = [{ name: "p", kinds: new Set(kinds), max: 1 }];
     const [first] = await world.add({ crashesMax: 0, priority: 1 }, { kind: "report" });
     assert.equal((await claimAs(world, "n1", ofMail({}, pools), kinds)).value[0]!.id, first!.id);
-    const hints: ChangeHint[] = [];
-    world.store.subscribe((hint) => void hints.push(hint));
+    const log = world.hints();
     world.advance(LEASE_MS);
     assert.equal((await world.reap())[0]!.reason, "lost");
-    assert.deepEqual(hints.map(({ type }) => type), ["instances"]);
+    assert.deepEqual((await log.first(1)).map(({ type }) => type), ["instances"]);
   },
 
   "redrive() refuses a batch that names an id twice": async (world) => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
+import { isJobError } from "../core/errors.ts";
 import { LEASE_MS, START, type StoreCases } from "./store_world.ts";
 
 const ids = (instances: readonly { readonly id: string }[]) => instances.map(({ id }) => id);
 
+/** Cases of claiming, renewing and reaping. */
 export const claimCases: StoreCases = {
   "claim() answers the instance as it is then": async (world) => {
     const instance = await world.addOne();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LogEntry } from "../../src/core/instance.ts";
+import type { LogEntry } from "../core/instance.ts";
 import { failed, readPages, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const line = (at: number, level: LogEntry["level"] = "info"): LogEntry => ({
@@ -19,6 +19,7 @@ async function leftovers(world: StoreWorld): Promise<readonly number[]> {
   return [logs.length, history.length];
 }
 
+/** Cases of deleting. */
 export const retentionCases: StoreCases = {
   "retain() deletes final instances past their time, with history and logs": async (world) => {
     const success = await world.finish({}, { logs: [line(START)] });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
-import type { InstanceQuery } from "../../src/store/store.ts";
+import { isJobError } from "../core/errors.ts";
+import type { InstanceQuery } from "../store/store.ts";
 import {
   failed,
   LEASE_MS,
@@ -15,6 +15,7 @@ async function listed(world: StoreWorld, query: InstanceQuery): Promise<readonly
   return items.map(({ id }) => id);
 }
 
+/** Cases of reading. */
 export const readCases: StoreCases = {
   "get() answers null for an unknown id": async (world) => {
     assert.equal(await world.store.get("unknown"), null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { ClaimLimits, JobLimits } from "../../src/core/limits.ts";
-import type { Instance } from "../../src/core/instance.ts";
-import type { NewInstance } from "../../src/store/store.ts";
+import type { ClaimLimits, JobLimits } from "../core/limits.ts";
+import type { Instance } from "../core/instance.ts";
+import type { NewInstance } from "../store/store.ts";
 import { LEASE_MS, START, type StoreCases, StoreWorld } from "./store_world.ts";
 
 const ids = (instances: readonly { readonly id: string }[]) => instances.map(({ id }) => id);
@@ -36,6 +36,7 @@ async function nextAt(world: StoreWorld, limits: ClaimLimits): Promise<number | 
   return (await world.store.nextDue(request)).instanceAt;
 }
 
+/** Cases of limits and pauses. */
 export const limitCases: StoreCases = {
   "claim() takes no more of a kind than run at once": async (world) => {
     const limits = atOnce(2);

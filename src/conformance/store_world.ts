@@ -1,47 +1,113 @@
 import assert from "node:assert/strict";
-import type { Instance } from "../../src/core/instance.ts";
-import type { ScheduleRecord } from "../../src/core/schedule.ts";
-import { canFollow } from "../../src/core/state.ts";
-import type { Instant } from "../../src/platform/clock.ts";
+import type { Instance } from "../core/instance.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import { canFollow } from "../core/state.ts";
+import type { Instant } from "../platform/clock.ts";
 import type {
   Advance,
+  ChangeHint,
   NewInstance,
   Page,
   PageRequest,
   Settlement,
   Store,
-} from "../../src/store/store.ts";
+} from "../store/store.ts";
+
+/** What a case gives to whoever makes its store. */
+export interface FixtureOptions {
+  /** The time of the case, which it moves itself. A store by whose server's clock things are due takes it in place of that. */
+  readonly clock: () => Instant;
+}
 
 /** A store under test. */
 export interface StoreFixture {
   /** Not yet open. */
   readonly store: Store;
-  /** Drop everything. */
+  /** Another connection to the same data, not yet open; absent: the store is used in its place. The case closes it. */
+  another?(): Promise<Store>;
+  /** Whether several processes share the data: an opening takes back no claims of others, they end with their leases. */
+  readonly isShared?: boolean;
+  /** Puts data of somebody else beside those of the store; answers how to check that they are still there, as they were. */
+  foreign?(): Promise<() => Promise<void>>;
+  /**
+   * Cut the connection at the next write: before the store gets it, or after it is committed and before the answer comes. The
+   * store connects again by itself. Absent for a store without a connection.
+   */
+  cutNext?(when: "before" | "after"): Promise<void>;
+  /** Close the store and drop everything. */
   end(): Promise<void>;
 }
 
+/** Opens a store that nobody used, for one case. */
+export type OpenFixture = (options: FixtureOptions) => Promise<StoreFixture>;
+
 /** The time at which every test begins, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
+/** How long the claims of a case hold. */
 export const LEASE_MS = 15_000;
 
-/** One store with a clock that the test moves. */
-export class StoreWorld {
-  readonly store: Store;
+/** The time of one case. */
+export class CaseTime {
   wallMs = START;
   monotonicMs = 1_000;
-  #nextId = 0;
-
-  constructor(store: Store) {
-    this.store = store;
-  }
 
   get at(): Instant {
     return { wallMs: this.wallMs, monotonicMs: this.monotonicMs };
   }
+}
+
+/** One store with a clock that the test moves. */
+export class StoreWorld {
+  readonly store: Store;
+  /** What else there is of the store under test; only the store itself for one that a test made. */
+  readonly fixture: Omit<StoreFixture, "end">;
+  readonly #time: CaseTime;
+  #nextId = 0;
+
+  constructor(store: Store, fixture: Omit<StoreFixture, "end"> = { store }, time = new CaseTime()) {
+    this.store = store;
+    this.fixture = fixture;
+    this.#time = time;
+  }
+
+  get wallMs(): number {
+    return this.#time.wallMs;
+  }
+
+  set wallMs(wallMs: number) {
+    this.#time.wallMs = wallMs;
+  }
+
+  get monotonicMs(): number {
+    return this.#time.monotonicMs;
+  }
+
+  set monotonicMs(monotonicMs: number) {
+    this.#time.monotonicMs = monotonicMs;
+  }
+
+  get at(): Instant {
+    return this.#time.at;
+  }
 
   advance(deltaMs: number): void {
-    this.wallMs += deltaMs;
-    this.monotonicMs += deltaMs;
+    this.#time.wallMs += deltaMs;
+    this.#time.monotonicMs += deltaMs;
+  }
+
+  /** Close the store and open it again; answers what it took back: a shared store does so when the leases have ended. */
+  async reopen(): Promise<readonly Instance[]> {
+    await this.store.close();
+    const { recovered } = await this.store.open({ at: this.at, node: "n1" });
+    if (!this.fixture.isShared) return recovered;
+    assert.deepEqual(recovered, []);
+    this.advance(LEASE_MS);
+    return await this.reap();
+  }
+
+  /** Listen to hints from now on. */
+  hints(): HintLog {
+    return new HintLog(this.store);
   }
 
   /** UUIDs version 7 that increase with each call. */
@@ -231,4 +297,28 @@ export async function readPages<T>(
   return items;
 }
 
+/** Hints as they come: a store may tell them later than it answers. */
+export class HintLog {
+  readonly hints: ChangeHint[] = [];
+  readonly stop: () => void;
+  #wake: () => void = () => {};
+
+  constructor(store: Store) {
+    this.stop = store.subscribe((hint) => {
+      this.hints.push(hint);
+      this.#wake();
+    });
+  }
+
+  /** Those so far, of all types or of one, once there are `count` of them. */
+  async first(count: number, type?: ChangeHint["type"]): Promise<readonly ChangeHint[]> {
+    for (;;) {
+      const found = this.hints.filter((hint) => type === undefined || hint.type === type);
+      if (found.length >= count) return found;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+}
+
+/** Cases by name: what the store under test does when. */
 export type StoreCases = Readonly<Record<string, (world: StoreWorld) => Promise<void>>>;

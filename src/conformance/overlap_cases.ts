@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { QUEUE_MAX, type ScheduleRecord } from "../../src/core/schedule.ts";
-import type { Instance } from "../../src/core/instance.ts";
-import type { TickFate } from "../../src/core/schedule.ts";
-import { isJobError } from "../../src/core/errors.ts";
+import { QUEUE_MAX, type ScheduleRecord } from "../core/schedule.ts";
+import type { Instance } from "../core/instance.ts";
+import type { TickFate } from "../core/schedule.ts";
+import { isJobError } from "../core/errors.ts";
 import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const MINUTE = 60_000;
@@ -53,6 +53,7 @@ async function backfill(
   return (await world.store.backfill({ at: world.at, backfill: request })).value;
 }
 
+/** Cases of ticks that meet unfinished ones. */
 export const overlapCases: StoreCases = {
   "advance() under overlap queue holds a tick until those before it are final": async (world) => {
     const accepted = await queueUp(world, 3, "queue");
@@ -167,15 +168,13 @@ export const overlapCases: StoreCases = {
   ) => {
     await queueUp(world, 1, "replace");
     const [running] = await world.claim();
-    const hints: unknown[] = [];
-    world.store.subscribe((hint) => void hints.push(hint));
+    const log = world.hints();
     const result = await world.fire(START + MINUTE, minutes(2), { overlap: "replace" });
     assert.deepEqual(result.replaced.map(({ id, state }) => [id, state]), [
       [running!.id, "processing"],
     ]);
-    await Promise.resolve();
     const { id, fence } = running!;
-    assert.deepEqual(hints.filter((hint) => (hint as { type: string }).type === "cancel"), [
+    assert.deepEqual(await log.first(1, "cancel"), [
       { type: "cancel", claims: [{ id, fence }] },
     ]);
     world.advance(MINUTE);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
-import type { Instance } from "../../src/core/instance.ts";
-import type { NewInstance } from "../../src/store/store.ts";
+import { isJobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { NewInstance } from "../store/store.ts";
 import { completed, failed, readPages, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 async function redrive(world: StoreWorld, pasts: readonly string[], isForced = false) {
@@ -18,6 +18,7 @@ const die = (world: StoreWorld, given: Partial<NewInstance> = {}): Promise<Insta
   world.finish(given, { outcome: failed() });
 
 /** What a store does with dead letters. */
+/** Cases of running again. */
 export const redriveCases: StoreCases = {
   "list() gives the dead letters: what failed for good and was not run again": async (world) => {
     const first = await die(world);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
-import { NODE_KEPT_MS, type NodeReport } from "../../src/store/nodes.ts";
-import { STORE_FORMAT } from "../../src/store/store.ts";
+import { isJobError } from "../core/errors.ts";
+import { NODE_KEPT_MS, type NodeReport } from "../store/nodes.ts";
+import { STORE_FORMAT } from "../store/store.ts";
 import { LEASE_MS, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const REPORT: NodeReport = {
@@ -71,6 +71,7 @@ async function hintsOf(world: StoreWorld, run: () => Promise<unknown>): Promise<
   return types.filter((type) => type !== "pauses");
 }
 
+/** Cases of nodes. */
 export const nodeCases: StoreCases = {
   "joinNode() takes the report as it is, live for the lease": async (world) => {
     const node = await join(world);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../../src/core/errors.ts";
-import { BATCH_MAX } from "../../src/store/store.ts";
+import { isJobError } from "../core/errors.ts";
+import { BATCH_MAX } from "../store/store.ts";
 import { START, type StoreCases } from "./store_world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -11,6 +11,7 @@ const replace = (
   forMs: number | null = null,
 ) => ({ uniqueKey: "k", unique: { forMs, onConflict: "replace" } } as const);
 
+/** Cases of accepting. */
 export const enqueueCases: StoreCases = {
   "enqueue() keeps the first of a unique key, whatever the arguments": async (world) => {
     const first = await world.addOne({ ...keep(), argumentsJson: "[1]" });

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import type { LogEntry } from "../core/instance.ts";
+import { LEASE_MS, START, type StoreCases } from "./store_world.ts";
+
+const line = (message: string): LogEntry => ({
+  at: START,
+  level: "info",
+  message,
+  source: "job",
+});
+
+/** Cases of lines of a log. */
+export const logCases: StoreCases = {
+  "appendLogs() numbers the lines of a claim": async (world) => {
+    const running = await world.start();
+    const { id, fence } = running;
+    const append = (...texts: string[]) =>
+      world.store.appendLogs({
+        at: world.at,
+        appends: [{ id, fence, logs: texts.map(line) }],
+      });
+    assert.deepEqual((await append("a", "b")).value, []);
+    await append("c\ud800\0");
+    await world.settle(running, { logs: [line("d")] });
+    assert.deepEqual((await append("late")).value, [{ id, fence }]);
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [
+      [1, "a"],
+      [2, "b"],
+      [3, "c\ufffd\ufffd"],
+      [4, "d"],
+    ]);
+    const { attempt, kind, source, level, at } = items[0]!;
+    assert.deepEqual([attempt, kind, source, level, at], [1, "mail", "job", "info", START]);
+  },
+
+  "appendLogs() takes lines without a claim under fence 0": async (world) => {
+    const { id } = await world.addOne();
+    const append = (...texts: string[]) =>
+      world.store.appendLogs({
+        at: world.at,
+        appends: [{ id, fence: 0, logs: texts.map(line) }],
+      });
+    assert.deepEqual((await append("a", "b")).value, []);
+    const [running] = await world.claim();
+    await world.settle(running!, { logs: [line("job")] });
+    assert.deepEqual((await append("c")).value, []);
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ fence, seq, message }) => [fence === 0, seq, message]), [
+      [true, 1, "a"],
+      [true, 2, "b"],
+      [false, 1, "job"],
+      [true, 3, "c"],
+    ]);
+    const unknown = { id: world.newId(), fence: 0, logs: [line("x")] };
+    const { value } = await world.store.appendLogs({ at: world.at, appends: [unknown] });
+    assert.deepEqual(value, [{ id: unknown.id, fence: 0 }]);
+  },
+
+  "appendLogs() refuses an old fence": async (world) => {
+    const { id, fence } = await world.start();
+    world.advance(LEASE_MS);
+    await world.reap();
+    const [again] = await world.claim();
+    const appends = [
+      { id, fence, logs: [line("old")] },
+      { id, fence: again!.fence, logs: [line("new")] },
+    ];
+    const { value } = await world.store.appendLogs({ at: world.at, appends });
+    assert.deepEqual(value, [{ id, fence }]);
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [[1, "new"]]);
+  },
+};
