@@ -1,0 +1,44 @@
+/** A server-side script, sent by its digest and, where the server does not have it, whole. */
+export interface ValkeyScript {
+  readonly text: string;
+  /** SHA-1 of the text, as the server names it, in lower-case hex. */
+  readonly sha1: string;
+}
+
+/** One call of a script: its keys, of one hash tag, and its arguments. */
+export interface ScriptCall {
+  readonly script: ValkeyScript;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | Uint8Array)[];
+}
+
+/**
+ * The connection to a Valkey or Redis server, behind which are the client, TLS, sentinels and clusters. Calls are pipelined and
+ * reach the server in the order in which they were asked, also after a connection that broke.
+ */
+export interface ValkeyLink {
+  /** Where it leads to, without secrets. */
+  readonly location: string;
+  /** Whether what the server answers for is on a disk. */
+  readonly isDurable: boolean;
+  /**
+   * Connect and check the server.
+   *
+   * @throws JobError `unavailable` when it cannot be reached, `unauthenticated` or `invalid_config` when it is not fit
+   */
+  open(): Promise<void>;
+  /**
+   * Run a script that answers one bulk string. A call whose answer was lost is sent again: the script must know a repeat.
+   *
+   * @throws JobError `unavailable`, `resource_exhausted`
+   */
+  run(call: ScriptCall): Promise<Uint8Array>;
+  /** Listen to a channel; answers how to stop. */
+  subscribe(
+    channel: string,
+    listener: (message: Uint8Array) => void,
+  ): Promise<() => Promise<void>>;
+  /** Told after each connection but the first, when what was published meanwhile is lost; answers how to stop. */
+  onReconnect(listener: () => void): () => void;
+  close(): Promise<void>;
+}
