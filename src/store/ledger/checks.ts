@@ -16,6 +16,13 @@ export function checkLimit(limit: number, action: string): void {
   );
 }
 
+/** What an operation is told by a store that is not open. */
+export function closedError(action: string): JobError {
+  return new JobError("unavailable", `Cannot ${action}: the store is not open`, {
+    hint: "Start the manager first; a store by itself is opened first",
+  });
+}
+
 /** A quota is used up: unlike a full medium, it refuses one operation and leaves the others be. */
 export class QuotaError extends JobError {
   constructor(message: string, hint: string) {

@@ -33,6 +33,7 @@ export function claim(
     state.updateClaimed(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
     state.setLease(instance.id, { row: after, untilMs, logCount: 0 });
+    state.tellLease(after, request.leaseMs);
     return instance;
   };
   const isPlain = (kind: string) => state.counts.get(kind)!.behind === 0 && !gate.isLimited(kind);
@@ -110,7 +111,7 @@ function peek(state: LedgerState, run: Run, limit: number): Row | null {
   return run.rows[run.next] ?? null;
 }
 
-/** Extend the leases of claims that are held. Nothing is written: leases end with the owner. */
+/** Extend the leases of claims that are held. An only owner writes nothing: its leases end with it. */
 export function renew(
   state: LedgerState,
   moment: Moment,
@@ -121,6 +122,7 @@ export function renew(
     const lease = state.heldLease({ id, fence });
     if (!lease) return { id, fence, status: "stale" };
     state.setLease(id, { ...lease, untilMs: moment.monotonicMs + request.leaseMs });
+    state.tellLease(lease.row, request.leaseMs);
     const isCanceling = lease.row.instance.cancelRequestedAt !== null;
     return { id, fence, status: isCanceling ? "canceling" : "renewed" };
   });

@@ -1,6 +1,6 @@
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
-import type { Committed } from "../store.ts";
+import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import { QuotaError } from "./checks.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -16,6 +16,29 @@ interface Operation {
   readonly reject: (error: JobError) => void;
 }
 
+/** Who runs the operations of a ledger. */
+export interface OperationGroup {
+  /**
+   * Queue one operation; it must check before it writes.
+   *
+   * @param options `canBeLate`: it may answer by what other owners wrote a moment ago, if it writes nothing
+   */
+  run<T>(
+    at: Instant,
+    operation: (state: LedgerState, moment: Moment) => T,
+    options?: { readonly canBeLate?: boolean },
+  ): Promise<Committed<T>>;
+  /** Run what is queued, and answer it. */
+  drain(): Promise<void>;
+  /** The moment of an operation at `at`. */
+  momentOf(at: Instant): Moment;
+}
+
+/** One of several owners of the data, each with a replica of it: what opens and runs in place of a {@link GroupCommit}. */
+export interface LedgerOwner extends OperationGroup {
+  open(request: OpenRequest): Promise<StoreInfo>;
+}
+
 type Answer =
   | { readonly operation: Operation; readonly committed: Committed<unknown> }
   | { readonly operation: Operation; readonly error: JobError };
@@ -24,7 +47,7 @@ type Answer =
  * Runs operations in their order, those of one turn of the event loop in one transaction. An operation that is refused has
  * written nothing and leaves the others be; a medium that fails takes the whole group back.
  */
-export class GroupCommit {
+export class GroupCommit implements OperationGroup {
   readonly #state: LedgerState;
   readonly #clock: (() => Instant) | undefined;
   readonly #defer: ((callback: () => void) => void) | null;
@@ -126,9 +149,7 @@ export class GroupCommit {
       return { operation, committed: { rev: state.rev, at: moment.at, value } };
     } catch (error) {
       // Anything else may have left the operation half written.
-      const isRefusal = error instanceof QuotaError || error instanceof JobError &&
-          !["unavailable", "resource_exhausted", "internal"].includes(error.code);
-      if (!isRefusal) throw error;
+      if (!isRefusal(error)) throw error;
       return { operation, error };
     }
   }
@@ -170,4 +191,11 @@ export class GroupCommit {
     }
     for (const operation of group) operation.reject(error);
   }
+}
+
+/** Whether an operation said no before it wrote anything. */
+export function isRefusal(error: unknown): error is JobError {
+  if (error instanceof QuotaError) return true;
+  return error instanceof JobError &&
+    !["unavailable", "resource_exhausted", "internal"].includes(error.code);
 }

@@ -1,4 +1,3 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type {
@@ -28,11 +27,11 @@ import { JOB_STATES } from "../../core/state.ts";
 import { cancel } from "./cancel.ts";
 import { advance } from "./advance.ts";
 import { backfill } from "./backfill.ts";
-import { checkLimit } from "./checks.ts";
+import { checkLimit, closedError } from "./checks.ts";
 import { claim, reap, renew } from "./claims.ts";
 import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
-import { GroupCommit, REV_GAP } from "./group.ts";
+import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
 import { mergeHints } from "./hints.ts";
 import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
@@ -48,6 +47,9 @@ import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
 
+/** Who finds nothing asks again. */
+const LATE = { canBeLate: true };
+
 /** What a ledger store is made of. */
 export interface LedgerOptions {
   /** The clock that counts for all, when several simulated nodes share the store; otherwise the callers' own. */
@@ -62,21 +64,28 @@ export interface LedgerOptions {
  */
 export class LedgerStore implements Store {
   readonly #state: LedgerState;
-  readonly #group: GroupCommit;
+  readonly #group: OperationGroup;
+  readonly #owner: LedgerOwner | null = null;
   readonly #options: LedgerOptions;
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
   #info: StoreInfo | null = null;
   #openCount = 0;
   #lastWallMs = 0;
 
-  constructor(tables: Tables, options: LedgerOptions) {
+  /** @param ownerOf makes what shares the data with other owners; absent: this object is the only one */
+  constructor(
+    tables: Tables,
+    options: LedgerOptions,
+    ownerOf?: (state: LedgerState, publish: () => void) => LedgerOwner,
+  ) {
     this.#options = options;
     this.#state = new LedgerState(tables, { hasOwnClock: options.clock !== undefined });
-    this.#group = new GroupCommit(this.#state, {
-      clock: options.clock,
-      defer: options.defer ?? null,
-      publish: () => this.#publish(),
-    });
+    const publish = () => this.#publish();
+    if (ownerOf) this.#group = this.#owner = ownerOf(this.#state, publish);
+    else {
+      const { clock, defer = null } = options;
+      this.#group = new GroupCommit(this.#state, { clock, defer, publish });
+    }
   }
 
   async open(request: OpenRequest): Promise<StoreInfo> {
@@ -84,6 +93,7 @@ export class LedgerStore implements Store {
     if (this.#info) return { ...this.#info, recovered: [] };
     const state = this.#state;
     try {
+      if (this.#owner) return this.#info = await this.#owner.open(request);
       const { storeId, epoch, format } = state.tables.open(request);
       state.leases.clear();
       state.nodes.clear();
@@ -93,7 +103,7 @@ export class LedgerStore implements Store {
       const base = { type: state.tables.type, location: state.tables.location, storeId, epoch };
       this.#info = { ...base, format, isDurable: state.tables.isDurable, recovered: [] };
       const opening = this.#group.run(request.at, recover);
-      this.#group.flush();
+      await this.#group.drain();
       const { rev, value } = await opening;
       return this.#info = { ...this.#info, rev, recovered: value };
     } catch (error) {
@@ -122,11 +132,11 @@ export class LedgerStore implements Store {
   }
 
   claim(request: ClaimRequest) {
-    return this.#write("claim", request.at, (state, moment) => claim(state, moment, request));
+    return this.#write("claim", request.at, (state, moment) => claim(state, moment, request), LATE);
   }
 
   renew(request: RenewRequest) {
-    return this.#write("renew", request.at, (state, moment) => renew(state, moment, request));
+    return this.#write("renew", request.at, (state, moment) => renew(state, moment, request), LATE);
   }
 
   settle(
@@ -148,7 +158,8 @@ export class LedgerStore implements Store {
   }
 
   reap(request: { readonly at: Instant; readonly limit: number }) {
-    return this.#write("reap", request.at, (state, moment) => reap(state, moment, request.limit));
+    const { at, limit } = request;
+    return this.#write("reap", at, (state, moment) => reap(state, moment, limit), LATE);
   }
 
   redrive(
@@ -364,12 +375,13 @@ export class LedgerStore implements Store {
     action: string,
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
+    options?: { readonly canBeLate: boolean },
   ): Promise<Committed<T>> {
     if (!this.#info) return Promise.reject(closedError(action));
     return this.#group.run(at, (state, moment) => {
       this.#lastWallMs = moment.wallMs;
       return operation(state, moment);
-    });
+    }, options);
   }
 
   #reader(action: string): LedgerState {
@@ -385,10 +397,4 @@ export class LedgerStore implements Store {
       for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
     }
   }
-}
-
-function closedError(action: string): JobError {
-  return new JobError("unavailable", `Cannot ${action}: the store is not open`, {
-    hint: "Start the manager first; a store by itself is opened first",
-  });
 }

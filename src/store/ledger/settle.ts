@@ -71,7 +71,7 @@ function withRun(
 }
 
 /** A slot is free: tell those whose limits held back what waits for it. */
-function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
+export function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
   if (!state.usage.has(kind)) return;
   // In a pool it is of use to other kinds.
   for (const limited of state.usage.kinds()) {

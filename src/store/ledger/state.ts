@@ -30,7 +30,10 @@ export interface Moment {
   readonly at: number;
 }
 
-/** A claim that is held. Leases live in memory: one owner has the store, and an opening voids those before it. */
+/**
+ * A claim that is held. Leases live in memory, by the clock that nobody sets: an only owner voids those before it when it opens
+ * the store, and each of several counts for itself from when it learned of a lease.
+ */
 export interface Lease {
   readonly row: Row;
   readonly untilMs: number;
@@ -38,7 +41,7 @@ export interface Lease {
   readonly logCount: number;
 }
 
-/** A node, in memory as leases are: nobody else can have the data of one owner. */
+/** A node, in memory as leases are. */
 export interface NodeEntry {
   readonly record: NodeRecord;
   /** When its lease ends, by the clock that nobody sets. */
@@ -138,6 +141,12 @@ export class LedgerState {
     this.#dirtyKinds.clear();
     this.#leaseUndo.length = 0;
     this.#nodeUndo.length = 0;
+  }
+
+  /** What others committed was written to the tables: it is no group of this owner's. */
+  endApplied(): void {
+    this.#ended.clear();
+    this.#endGroup();
   }
 
   insert(given: Row): void {
@@ -240,6 +249,16 @@ export class LedgerState {
     this.#nodeUndo.push([id, this.nodes.get(id)]);
     if (entry) this.nodes.set(id, entry);
     else this.nodes.delete(id);
+    if (!this.tables.saveNode) return;
+    this.isDirty = true;
+    this.tables.saveNode(id, entry?.record ?? null);
+  }
+
+  /** Say to other owners, if there are any, how long a claim holds from now on. */
+  tellLease(row: Row, leaseMs: number): void {
+    if (!this.tables.saveLease) return;
+    this.isDirty = true;
+    this.tables.saveLease(row, leaseMs);
   }
 
   /** The lease of a claim that is held; undefined for a stale one. */

@@ -1,5 +1,6 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { JobState } from "../../core/state.ts";
+import type { NodeRecord } from "../nodes.ts";
 import type { OpenRequest, Pause, StoreInfo } from "../store.ts";
 import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
@@ -92,6 +93,9 @@ export interface Tables {
   rollback(): void;
   /** The head as last committed. */
   readHead(): Head;
+  /** Where several owners share the data: write how long a claim holds from now on, or forget a node with null. */
+  saveLease?(row: Row, leaseMs: number): void;
+  saveNode?(id: string, record: NodeRecord | null): void;
 
   insert(row: Row): void;
   update(before: Row, after: Row): void;

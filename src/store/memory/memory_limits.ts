@@ -3,7 +3,9 @@ import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
 
-interface Window {
+/** Starts that a rate counts. */
+export interface WindowStarts {
+  readonly window: RateWindow;
   readonly starts: Starts;
   readonly expireAt: number;
 }
@@ -16,7 +18,7 @@ export class MemoryLimits {
   readonly #timesByKind = new Map<string, SortedKeys>();
   #number = 0;
   /** By queue, then by span. */
-  readonly #windows = new Map<string, Map<number, Window>>();
+  readonly #windows = new Map<string, Map<number, WindowStarts>>();
 
   hold(queue: QueueName): Hold | null {
     return this.#holds.get(nameOf(queue)) ?? null;
@@ -59,12 +61,11 @@ export class MemoryLimits {
     return times?.first()?.[0] ?? null;
   }
 
-  endHolds(kind: string | null, stamp: string | null): number {
-    const ended = [...this.#holds.values()].filter((hold) =>
+  /** Holds of a kind, or of all, by other limits than those of a stamp, that have not ended. */
+  holdsBut(kind: string | null, stamp: string | null): readonly Hold[] {
+    return [...this.#holds.values()].filter((hold) =>
       (kind === null || hold.kind === kind) && hold.stamp !== stamp && hold.until > 0
     );
-    for (const hold of ended) this.saveHold({ ...hold, until: 0 });
-    return ended.length;
   }
 
   starts(window: RateWindow): Starts {
@@ -78,21 +79,30 @@ export class MemoryLimits {
     const name = nameOf(window);
     let windows = this.#windows.get(name);
     if (!windows) this.#windows.set(name, windows = new Map());
-    windows.set(window.perMs, { starts: [...starts], expireAt });
+    windows.set(window.perMs, { window, starts: [...starts], expireAt });
   }
 
-  removeStarts(before: number, limit: number): number {
-    let count = 0;
-    for (const [name, windows] of this.#windows) {
-      for (const [perMs, { expireAt }] of windows) {
-        if (count === limit) return count;
-        if (expireAt > before) continue;
-        windows.delete(perMs);
-        count += 1;
+  windowOf(window: RateWindow): WindowStarts | null {
+    return this.#windows.get(nameOf(window))?.get(window.perMs) ?? null;
+  }
+
+  removeWindow(window: RateWindow): void {
+    const name = nameOf(window);
+    const windows = this.#windows.get(name);
+    windows?.delete(window.perMs);
+    if (windows?.size === 0) this.#windows.delete(name);
+  }
+
+  /** Windows whose starts no longer count. */
+  expiredWindows(before: number, limit: number): readonly RateWindow[] {
+    const expired: RateWindow[] = [];
+    for (const windows of this.#windows.values()) {
+      for (const { window, expireAt } of windows.values()) {
+        if (expired.length === limit) return expired;
+        if (expireAt <= before) expired.push(window);
       }
-      if (windows.size === 0) this.#windows.delete(name);
     }
-    return count;
+    return expired;
   }
 }
 

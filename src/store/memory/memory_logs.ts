@@ -2,7 +2,8 @@ import type { LogRow, PlacedLog, Row } from "../ledger/row.ts";
 import type { LogStretch } from "../ledger/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
-interface HeldLog extends PlacedLog {
+/** A log line with the seq of its instance. */
+export interface HeldLog extends PlacedLog {
   readonly instanceSeq: number;
 }
 
@@ -16,16 +17,35 @@ export class MemoryLogs {
 
   add(row: Row, logs: readonly LogRow[]): void {
     const { id: instanceId, kind } = row.instance;
-    let places = this.#byInstance.get(row.seq);
-    if (!places) this.#byInstance.set(row.seq, places = new SortedKeys());
     for (const log of logs) {
-      const place = ++this.#place;
       const entry = { instanceId, kind, ...log };
-      this.#lines.set(place, { place, entry, instanceSeq: row.seq });
-      places.add([0, 0, place]);
-      this.#byTime.add([log.at, 0, place]);
-      this.#byPlace.add([0, 0, place]);
+      this.put({ place: ++this.#place, entry, instanceSeq: row.seq });
     }
+  }
+
+  /** Put a line at a place that is free. */
+  put(line: HeldLog): void {
+    const { place, entry, instanceSeq } = line;
+    this.#lines.set(place, line);
+    let places = this.#byInstance.get(instanceSeq);
+    if (!places) this.#byInstance.set(instanceSeq, places = new SortedKeys());
+    const key: Key = [0, 0, place];
+    places.add(key);
+    this.#byTime.add([entry.at, 0, place]);
+    this.#byPlace.add(key);
+  }
+
+  at(place: number): HeldLog | null {
+    return this.#lines.get(place) ?? null;
+  }
+
+  /** Place of the line that was written last. */
+  get lastPlace(): number {
+    return this.#place;
+  }
+
+  set lastPlace(place: number) {
+    this.#place = place;
   }
 
   read(stretch: LogStretch): readonly PlacedLog[] {

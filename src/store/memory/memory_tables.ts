@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { OpenRequest, Pause } from "../store.ts";
 import { STORE_FORMAT } from "../store.ts";
+import { newStoreId } from "../store_id.ts";
 import {
   type Departure,
   type KindCounts,
@@ -22,8 +22,8 @@ import type {
   Tables,
   Track,
 } from "../ledger/tables.ts";
-import { MemoryLimits } from "./memory_limits.ts";
-import { MemoryLogs } from "./memory_logs.ts";
+import { MemoryLimits, type WindowStarts } from "./memory_limits.ts";
+import { type HeldLog, MemoryLogs } from "./memory_logs.ts";
 import { MemoryRows } from "./memory_rows.ts";
 import { SortedKeys } from "./sorted_keys.ts";
 
@@ -50,9 +50,7 @@ export class MemoryTables implements Tables {
   readonly #pauses = new Map<string | null, Pause>();
 
   open(request: OpenRequest) {
-    this.#storeId ??= uuidOf(
-      `${request.node} ${request.at.wallMs} ${request.at.monotonicMs}`,
-    );
+    this.#storeId ??= newStoreId(request);
     this.#epoch += 1;
     return { storeId: this.#storeId, epoch: this.#epoch, format: STORE_FORMAT, ...this.#head };
   }
@@ -148,7 +146,9 @@ export class MemoryTables implements Tables {
   }
 
   endHolds(kind: string | null, stamp: string | null): number {
-    return this.#limits.endHolds(kind, stamp);
+    const ended = this.#limits.holdsBut(kind, stamp);
+    for (const hold of ended) this.saveHold({ ...hold, until: 0 });
+    return ended.length;
   }
 
   starts(window: RateWindow): Starts {
@@ -159,14 +159,32 @@ export class MemoryTables implements Tables {
     this.#limits.saveStarts(window, starts, expireAt);
   }
 
+  /** The starts of one window with when they no longer count; null for none. */
+  windowOf(window: RateWindow): WindowStarts | null {
+    return this.#limits.windowOf(window);
+  }
+
+  removeWindow(window: RateWindow): void {
+    this.#limits.removeWindow(window);
+  }
+
   removeStarts(before: number, limit: number): number {
-    return this.#limits.removeStarts(before, limit);
+    const expired = this.#limits.expiredWindows(before, limit);
+    for (const window of expired) this.removeWindow(window);
+    return expired.length;
   }
 
   addDeparture(row: Row, departure: Departure): void {
     const departures = this.#departures.get(row.seq);
     if (departures) departures.push(departure);
     else this.#departures.set(row.seq, [departure]);
+  }
+
+  /** Take back the last departure of a row. */
+  removeDeparture(seq: number): void {
+    const departures = this.#departures.get(seq);
+    departures?.pop();
+    if (departures?.length === 0) this.#departures.delete(seq);
   }
 
   departures(seq: number, fromAttempt: number, limit: number): readonly Departure[] {
@@ -184,6 +202,25 @@ export class MemoryTables implements Tables {
 
   lastLogSeq(seq: number, fence: number): number {
     return this.#logs.lastSeq(seq, fence);
+  }
+
+  /** The line at a place, with the seq of its instance. */
+  logAt(place: number): HeldLog | null {
+    return this.#logs.at(place);
+  }
+
+  /** Put a line where it was, or where another owner put it. */
+  putLog(line: HeldLog): void {
+    this.#logs.put(line);
+  }
+
+  /** Place of the line that was written last. */
+  get lastPlace(): number {
+    return this.#logs.lastPlace;
+  }
+
+  set lastPlace(place: number) {
+    this.#logs.lastPlace = place;
   }
 
   logs(stretch: LogStretch): readonly PlacedLog[] {
@@ -316,8 +353,7 @@ export class MemoryTables implements Tables {
       while (count < limit) {
         const first = times.first();
         if (!first || fates.get(first[0])!.at >= before) break;
-        fates.delete(first[0]);
-        times.delete(first);
+        this.removeTick(scheduleId, first[0]);
         count += 1;
       }
       if (fates.size === 0) this.#ticks.delete(scheduleId);
@@ -359,11 +395,3 @@ export class MemoryTables implements Tables {
 
 const LOWEST = [-Infinity, -Infinity, -Infinity] as const;
 const FIRST: Stretch = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
-
-/** A UUID (version 8) that says of a store only that it is another one than those before it. */
-function uuidOf(text: string): string {
-  const hex = createHash("sha256").update(text).digest("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${
-    hex.slice(20, 32)
-  }`;
-}
