@@ -127,9 +127,8 @@ function createManager(
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
-  const defer = (callback: () => void) => clock.defer(callback);
   return new Manager({
-    store: createStore(config.store, { defer }),
+    store: createStore(config.store, { clock, random: systemRandom, logger }),
     executor: createExecutor({
       process: createProcessExecutor({
         clock,
@@ -193,7 +192,7 @@ export async function openLocal(
   });
   const manager = createManager({
     ...config,
-    store: { type: "memory", path: null, url: "memory:" },
+    store: { ...config.store, address: { type: "memory" }, url: "memory:" },
     // One for the job, one for what it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
   }, { jobs: project.jobs.map((job) => ({ ...job, schedules: [] })), problems: [], logger });

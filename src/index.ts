@@ -1,13 +1,15 @@
 import { hostname } from "node:os";
 import type { JobInput } from "./core/define.ts";
 import { parseDuration } from "./core/duration.ts";
-import { JobError } from "./core/errors.ts";
+import { isJobError, JobError } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, type JobFunction, type JobOptions } from "./core/job.ts";
 import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "./core/schedule.ts";
 import { checkScheduleOptions } from "./core/schedule_options.ts";
 import { decodeResults } from "./core/decode_results.ts";
 import type { Signature } from "./core/signature.ts";
+import { maskUrl, parseStoreUrl } from "./core/store_address.ts";
+import { STORE_DEFAULTS, type StoreConfig } from "./core/store_config.ts";
 import { readSignature, UNTYPED_SIGNATURE } from "./jobs/read_signature.ts";
 import { resolveFunctionJob } from "./jobs/function_job.ts";
 import type { RecurringOptions, ScheduleOptions } from "./manager/api.ts";
@@ -107,9 +109,7 @@ export class Manager extends CoreManager {
     const workers = setup.workers ?? 4;
     const store = typeof setup.store === "object"
       ? setup.store
-      : createStore(storeConfig(setup.store ?? "memory:"), {
-        defer: (callback) => clock.defer(callback),
-      });
+      : createStore(storeConfig(setup.store ?? "memory:"), { clock, random: systemRandom, logger });
     super({
       store,
       executor: createExecutor({
@@ -216,15 +216,14 @@ function milliseconds(value: number | string): number {
   return typeof value === "number" ? value : parseDuration(value);
 }
 
-function storeConfig(
-  url: string,
-): { readonly type: "memory" | "sqlite"; readonly path: string | null } {
-  if (url === "memory:") return { type: "memory", path: null };
-  if (url.startsWith("sqlite:") && url.length > "sqlite:".length) {
-    return { type: "sqlite", path: url.slice("sqlite:".length) };
+function storeConfig(url: string): StoreConfig {
+  try {
+    return { ...STORE_DEFAULTS, address: parseStoreUrl(url), url: maskUrl(url) };
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    throw new JobError("invalid_argument", `Cannot open the store: ${error.message}`, {
+      path: "store",
+      hint: error.hint ?? "Or pass an object that implements Store",
+    });
   }
-  throw new JobError("invalid_argument", `Cannot open store "${url}": no such kind of store`, {
-    path: "store",
-    hint: 'Use "memory:", "sqlite:PATH", or an object that implements Store',
-  });
 }

@@ -1,6 +1,7 @@
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
 import type { Values } from "./schema.ts";
+import { buildStore } from "./store_keys.ts";
 
 /** The configuration, without its jobs, from the values of all keys. */
 export function buildConfig(file: string | null, values: Values<typeof KEYS>): Config {
@@ -11,7 +12,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
     timezone: values.timezone,
     modules: values.modules,
     log: { level: values["log.level"], format: values["log.format"] },
-    store: values["store.url"],
+    store: buildStore(values),
     server: {
       host: values["server.host"],
       port: values["server.port"],

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
 import type { Values } from "./schema.ts";
 import { reasonOf } from "./secrets.ts";
+import { checkStore } from "./store_keys.ts";
 import { childOf, type Field, type Report } from "./source.ts";
 
 type AllValues = Values<typeof KEYS>;
@@ -12,6 +13,7 @@ type Fields = ReadonlyMap<string, Field>;
 /** Check what concerns several keys at once, or the disk. */
 export function checkConfigValues(values: AllValues, fields: Fields, report: Report): void {
   checkModules(values, fields, report);
+  checkStore(values, fields, report);
   checkTls(values, fields, report);
   checkExposure(values, fields, report);
   checkPorts(values, fields, report);

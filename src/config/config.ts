@@ -1,6 +1,7 @@
 import type { JobOptions } from "../core/job.ts";
 import type { ConfigProblem, JobTable } from "../core/job_table.ts";
 import type { ScheduleDefaults } from "../core/schedule.ts";
+import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
 
 /** A role that a token carries. */
@@ -21,13 +22,7 @@ export interface Config {
   /** Absolute directories of job modules. */
   readonly modules: readonly string[];
   readonly log: { readonly level: LoggerLevel; readonly format: "text" | "json" };
-  readonly store: {
-    readonly type: "memory" | "sqlite";
-    /** Absolute path of the database file; null for memory. */
-    readonly path: string | null;
-    /** As configured, without secrets. */
-    readonly url: string;
-  };
+  readonly store: StoreConfig;
   readonly server: {
     readonly host: string;
     /** 0 picks a free one. */

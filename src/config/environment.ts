@@ -70,7 +70,7 @@ export function environmentFields(
       });
       continue;
     }
-    addField(fields, { path, label: name, value, baseDir, env, isText: true }, report);
+    addField(fields, { path, label: name, value, baseDir, env, isText: true });
   }
   return fields;
 }
@@ -97,7 +97,7 @@ export function flagFields(
       });
       continue;
     }
-    addField(fields, { path, label, value, ...options, isText: true }, report);
+    addField(fields, { path, label, value, ...options, isText: true });
   }
   return fields;
 }
@@ -113,14 +113,9 @@ function addField(
     readonly label: string;
     readonly value: unknown;
   },
-  report: Report,
 ): void {
   const { path, value, ...rest } = setting;
   const source: Source = { ...rest, placeOf: () => null, rawOf: () => undefined };
   const field: Field = { value, path: path.split("."), source };
-  if (SCHEMA.keys[path as keyof typeof SCHEMA.keys].reader === null) {
-    report.key(field, "not supported yet");
-  } else {
-    fields.set(path, field);
-  }
+  fields.set(path, field);
 }

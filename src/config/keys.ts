@@ -14,10 +14,11 @@ import {
   string,
   timezone,
 } from "./readers.ts";
-import { key, planned, schemaOf } from "./schema.ts";
+import { key, schemaOf } from "./schema.ts";
 import * as special from "./special_readers.ts";
+import { STORE_KEYS } from "./store_keys.ts";
 
-/** Every key outside of job tables. Those without a reader are planned. */
+/** Every key outside of job tables. */
 export const KEYS = {
   timezone: key(timezone(), "UTC", "Time zone of schedules that name none."),
   modules: key(list(path()), [], "Directories of `*.ts` and `*.js` job modules."),
@@ -32,14 +33,7 @@ export const KEYS = {
     "Least level of the daemon's own log.",
   ),
   "log.format": key(choice(["text", "json"]), "text", "Form of the daemon's own log."),
-  "store.url": key(
-    special.storeUrl(),
-    "sqlite:data/jobctl.db",
-    "Where instances and schedules are kept. `memory:` loses them at the end.",
-  ),
-  "store.fsync": planned("When the store waits for the disk."),
-  "store.prefix": planned("Prefix of the keys in a shared store."),
-  "store.max_skew": planned("Largest difference between the clocks of two nodes."),
+  ...STORE_KEYS,
   "server.host": key(
     string(),
     "127.0.0.1",

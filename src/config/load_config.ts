@@ -94,7 +94,6 @@ function builtIn(baseDir: string, report: Report): AllValues {
   };
   const fields = new Map<string, Field>();
   for (const [path, key] of Object.entries<Keys[string]>(SCHEMA.keys)) {
-    if (key.reader === null) continue;
     fields.set(path, { value: key.initial, path: path.split("."), source });
   }
   return readFields(SCHEMA, fields, report) as AllValues;

@@ -32,24 +32,14 @@ export function string(options: { readonly isEmptyAllowed?: boolean } = {}): Rea
   };
 }
 
-/** One of a few words; `planned` ones are refused as not built yet. */
-export function choice<const T extends string>(
-  words: readonly T[],
-  planned: readonly string[] = [],
-): Reader<T> {
+/** One of a few words. */
+export function choice<const T extends string>(words: readonly T[]): Reader<T> {
   const wanted = words.map((word) => JSON.stringify(word)).join(words.length > 2 ? ", " : " or ");
   return {
     wanted: words.length > 2 ? `one of ${wanted}` : wanted,
     read(field, report) {
       const { value } = field;
       if (words.includes(value as T)) return value as T;
-      if (planned.includes(value as string)) {
-        return report.value(
-          field,
-          `${JSON.stringify(value)} is not supported yet`,
-          `Use ${wanted}`,
-        );
-      }
       return report.mismatch(field, this.wanted);
     },
   };

@@ -7,8 +7,7 @@ const HINTS_MAX = 1000;
 
 /** One key of the configuration. */
 export interface Key<T> {
-  /** Null for a key that is planned and not built: it is refused as such. */
-  readonly reader: Reader<T> | null;
+  readonly reader: Reader<T>;
   /** The default as it would be written; undefined for none. */
   readonly initial: unknown;
   /** What the key means, in one sentence. */
@@ -38,11 +37,6 @@ export function key<T>(reader: Reader<T>, initial: unknown, doc: string): Key<T>
   return { reader, initial, doc };
 }
 
-/** A key that is planned and not built. */
-export function planned(doc: string): Key<never> {
-  return { reader: null, initial: undefined, doc };
-}
-
 /** Derive the tables of `keys`. */
 export function schemaOf<K extends Keys>(
   keys: K,
@@ -63,7 +57,7 @@ export function schemaOf<K extends Keys>(
 }
 
 /**
- * The known keys below `root`, by dotted path; unknown ones, planned ones and wrong tables are reported.
+ * The known keys below `root`, by dotted path; unknown ones and wrong tables are reported.
  */
 export function collectFields(
   schema: Schema<Keys>,
@@ -86,8 +80,6 @@ export function collectFields(
         fields.set(schema.shorthands[dotted]!, field);
       } else if (!Object.hasOwn(schema.keys, dotted)) {
         report.mismatch(field, "a table");
-      } else if (schema.keys[dotted]!.reader === null) {
-        report.key(field, "not supported yet", "Remove this key");
       } else {
         fields.set(dotted, field);
       }
@@ -105,7 +97,7 @@ export function readFields<K extends Keys>(
 ): Partial<Values<K>> {
   const values: Record<string, unknown> = {};
   for (const [path, field] of fields) {
-    const value = schema.keys[path]!.reader!.read(field, report);
+    const value = schema.keys[path]!.reader.read(field, report);
     if (value !== undefined) values[path] = value;
   }
   return values as Partial<Values<K>>;

@@ -1,4 +1,5 @@
 import type { ConfigProblem, Place } from "../core/job_table.ts";
+import { maskUrl } from "../core/store_address.ts";
 import type { Environment } from "./expand.ts";
 
 /** Path of a value in a TOML file: table keys and array indices. */
@@ -101,11 +102,6 @@ function showValue(field: Field): string {
   if (isTable(value)) return "a table";
   if (value instanceof Date) return "a date";
   return String(value);
-}
-
-/** A URL without its password. */
-export function maskUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):.*@/i, "$1:***@");
 }
 
 /** Whether a value is a table: neither a list nor a date. */

@@ -5,43 +5,13 @@ import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
 import { parseZonedTime } from "../core/wall_time.ts";
 import { list, parsedText, type Reader, string } from "./readers.ts";
 import { secret } from "./secrets.ts";
-import { childOf, isTable, maskUrl } from "./source.ts";
+import { childOf, isTable } from "./source.ts";
 import type { Config, Role, TokenConfig } from "./config.ts";
 import { nearest } from "../core/nearest.ts";
 
-const PLANNED_SCHEMES = ["valkey", "valkeys", "redis", "rediss", "etcd", "etcds"];
 const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
 /** Shortest token of the configuration, in characters. */
 const TOKEN_LENGTH_MIN = 16;
-
-/** The store's URL. */
-export function storeUrl(): Reader<Config["store"]> {
-  const wanted = '"memory:" or "sqlite:PATH"';
-  return {
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value !== "string") return report.mismatch(field, wanted);
-      if (value === "memory:") return { type: "memory", path: null, url: value };
-      const scheme = /^([a-z]+):/.exec(value)?.[1] ?? null;
-      if (scheme === "sqlite") {
-        const path = value.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
-        if (path === "" || path === ":memory:") {
-          return report.mismatch(field, wanted, 'For a store in memory write "memory:"');
-        }
-        return { type: "sqlite", path: resolve(field.source.baseDir, path), url: maskUrl(value) };
-      }
-      if ((scheme !== null && PLANNED_SCHEMES.includes(scheme)) || /\.[mc]?[jt]s$/.test(value)) {
-        const what = scheme === null
-          ? "a store module of one's own"
-          : `a store of type "${scheme}"`;
-        return report.value(field, `${what} is not supported yet`, `Use ${wanted}`);
-      }
-      const near = scheme === null ? null : nearest(scheme, ["memory", "sqlite"]);
-      return report.mismatch(field, wanted, near === null ? undefined : `Did you mean "${near}:"?`);
-    },
-  };
-}
 
 /** A failure by the name of its error, its exit code or its signal. */
 export function failureName(): Reader<string | number> {

@@ -1,23 +1,35 @@
 import { JobError } from "../core/errors.ts";
+import type { StoreConfig } from "../core/store_config.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
 import { MemoryStore } from "./memory/memory_store.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
 
+/** What stores are given by those who make them. */
+export interface StoreParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
 /**
  * The store that the configuration names, not yet open.
  *
- * @throws JobError `invalid_config` for SQLite without a path
+ * @throws JobError `invalid_config` when it cannot be used, such as one of a module
  */
-export function createStore(
-  config: { readonly type: "memory" | "sqlite"; readonly path: string | null },
-  options: { readonly defer: (callback: () => void) => void },
-): Store {
-  if (config.type === "memory") return new MemoryStore();
-  if (config.path === null) {
-    throw new JobError("invalid_config", 'Cannot use store "sqlite": it has no path', {
-      path: "store.url",
-      hint: 'Write store.url = "sqlite:PATH"',
-    });
+export function createStore(config: StoreConfig, parts: StoreParts): Store {
+  const { address } = config;
+  const defer = (callback: () => void) => parts.clock.defer(callback);
+  switch (address.type) {
+    case "memory":
+      return new MemoryStore();
+    case "sqlite":
+      return new SqliteStore({ path: address.path, defer, fsync: config.fsync });
+    default:
+      throw new JobError("unimplemented", `Cannot use store "${config.url}": not supported yet`, {
+        path: "store.url",
+      });
   }
-  return new SqliteStore({ path: config.path, defer: options.defer });
 }

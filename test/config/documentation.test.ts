@@ -33,6 +33,7 @@ for (const [index, snippet] of SNIPPETS.entries()) {
         CI_TOKEN: "0123456789abcdef",
         WALLBOARD_TOKEN: "0123456789abcdef",
         BACKUP_PASSWORD: "x",
+        STORE_PASSWORD: "x",
       },
     });
     assert.deepEqual(problems, []);

@@ -8,7 +8,7 @@ import { loadText } from "../support/config_world.ts";
 
 test("loadConfig() gives the documented defaults when there is no file", async () => {
   const { config } = await loadConfig(null, { cwd: "/srv" });
-  assert.equal(config.store.path, "/srv/data/jobctl.db");
+  assert.deepEqual(config.store.address, { type: "sqlite", path: "/srv/data/jobctl.db" });
   assert.deepEqual(config.server.http, { host: "127.0.0.1", port: 59_052 });
   assert.equal(config.server.port, 59_051);
   assert.equal(config.worker.leaseMs, 15_000);
@@ -69,7 +69,7 @@ test("loadConfig() refuses unknown variables and flags and names the nearest", a
   assert.deepEqual([...problems].sort(), [
     '--prot: no such setting (Did you mean "--port"?)',
     'JOBCTL_SERVER_PROT: unknown variable (Did you mean "JOBCTL_SERVER_PORT"?)',
-    "store.fsync: not supported yet, in JOBCTL_STORE_FSYNC",
+    'store.fsync: found "off", wanted "full" or "normal", in JOBCTL_STORE_FSYNC',
     'worker.count: found "many", wanted an integer from 0 to 10000, in JOBCTL_WORKER_COUNT',
   ]);
 });
@@ -99,7 +99,7 @@ test("loadConfig() resolves paths against the file that names them", async () =>
       cwd: "/",
     },
   );
-  assert.equal(loaded!.config.store.path, `${dir}/db`);
+  assert.deepEqual(loaded!.config.store.address, { type: "sqlite", path: `${dir}/db` });
   assert.deepEqual(job("x").command!.argv, [`${dir}/conf.d/run.sh`, "./arg"]);
   assert.equal(job("x").command!.cwd, `${dir}/conf.d/sub`);
 });

@@ -101,22 +101,6 @@ for (const [text, wanted] of UNKNOWN) {
   });
 }
 
-// Named by the design and not built: refused as such, never ignored.
-const PLANNED: readonly (readonly [text: string, wanted: string])[] = [
-  ['store.url = "valkey://h:6379/0"', 'store.url: a store of type "valkey" is not supported yet'],
-  ['store.url = "etcd://h:2379"', 'store.url: a store of type "etcd" is not supported yet'],
-  ['store.url = "./my-store.ts"', "store.url: a store module of one's own is not supported yet"],
-  ['store.fsync = "off"', "store.fsync: not supported yet"],
-];
-
-for (const [text, wanted] of PLANNED) {
-  test(`loadConfig() says "not supported yet" when ${JSON.stringify(text)} is set`, async () => {
-    const { problems } = await loadText(text);
-    assert.equal(problems.length, 1);
-    assert.ok(problems[0]!.includes(`: ${wanted}`), problems.join());
-  });
-}
-
 test("loadConfig() tells every problem at once when a file has several", async () => {
   const { problems } = await loadText(
     '[server]\nprot = 1\nhttp = 3\n[log]\nlevel = "loud"\n[jobs.x]\ntimeout = 5\n',

@@ -77,7 +77,7 @@ for (
 ) {
   test(`loadConfig() opens ${url} as ${type}`, async () => {
     const { loaded } = await loadText(`store.url = "${url}"`);
-    assert.equal(loaded!.config.store.type, type);
+    assert.equal(loaded!.config.store.address.type, type);
     assert.equal(loaded!.config.store.url, url);
   });
 }

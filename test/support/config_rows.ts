@@ -6,16 +6,15 @@ export function configRows(keys: Keys, options: { readonly isJob: boolean }): st
   return Object.entries(keys).map(([path, key]) => {
     const cells = [
       `\`${path}\``,
-      key.reader === null ? "not supported yet" : key.reader.wanted,
+      key.reader.wanted,
       defaultText(path, key, options.isJob),
-      key.doc + (options.isJob || key.reader === null ? "" : variableText(path)),
+      key.doc + (options.isJob ? "" : variableText(path)),
     ];
     return `| ${cells.join(" | ")} |`;
   });
 }
 
 function defaultText(path: string, key: Key<unknown>, isJob: boolean): string {
-  if (key.reader === null) return "";
   if (key.initial !== undefined) return `\`${JSON.stringify(key.initial)}\``;
   const isInherited = isJob &&
     /^(priority|timeout$|deadline|on_crash|kill|overlap|misfire|jitter|crash|retry|keep|output)/

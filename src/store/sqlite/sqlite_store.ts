@@ -17,9 +17,11 @@ export class SqliteStore extends LedgerStore {
       readonly clock?: () => Instant;
       /** Most pages of 4 KiB that the file may have; beyond it the store is full. */
       readonly pagesMax?: number;
+      /** "normal": acknowledged when the system has it, not when the disk has; a power loss takes the last transactions. */
+      readonly fsync?: "full" | "normal";
     },
   ) {
-    super(new SqliteTables(options.path, options.pagesMax), {
+    super(new SqliteTables(options.path, options), {
       clock: options.clock,
       defer: options.defer,
     });

@@ -41,22 +41,29 @@ export class SqliteTables implements Tables {
   #statements!: Statements;
   #kinds!: Kinds;
   readonly #pagesMax: number | undefined;
+  readonly #isFile: boolean;
 
   /** @param path of the file, or ":memory:" */
-  constructor(path: string, pagesMax?: number) {
-    this.#pagesMax = pagesMax;
-    this.isDurable = path !== IN_MEMORY;
-    this.location = this.isDurable ? resolve(path) : path;
+  constructor(
+    path: string,
+    options: { readonly pagesMax?: number; readonly fsync?: "full" | "normal" } = {},
+  ) {
+    this.#pagesMax = options.pagesMax;
+    this.#isFile = path !== IN_MEMORY;
+    this.isDurable = this.#isFile && options.fsync !== "normal";
+    this.location = this.#isFile ? resolve(path) : path;
   }
 
   open(request: OpenRequest) {
-    if (!this.isDurable) this.#db ??= openInMemory();
+    if (!this.#isFile) this.#db ??= openInMemory();
     else {
       makeDirectory(this.location);
       const path = realPath(this.location);
       this.#lock = new OwnerLock(path, request.node);
       try {
         this.#db = openDatabase(path, this.#lock.predecessor);
+        // The write-ahead log is synced at checkpoints only: the file stays whole, its last transactions may be lost.
+        if (!this.isDurable) this.#db.exec("PRAGMA synchronous = NORMAL");
         if (this.#pagesMax) this.#db.exec(`PRAGMA max_page_count = ${this.#pagesMax}`);
       } catch (error) {
         this.#lock.release({ isClean: false });
@@ -79,7 +86,7 @@ export class SqliteTables implements Tables {
 
   close(): void {
     // A database in memory would be gone; the object keeps it for another opening.
-    if (!this.isDurable || !this.#db) return;
+    if (!this.#isFile || !this.#db) return;
     // Before the log goes: an end between the two must not look like a log that somebody took away.
     this.#lock?.noteClosing();
     this.#db.close();

@@ -1,0 +1,172 @@
+import { resolve } from "node:path";
+import { isJobError } from "../core/errors.ts";
+import { parseStoreUrl, STORE_URL_WANTED, type StoreAddress } from "../core/store_address.ts";
+import { maskUrl } from "../core/store_address.ts";
+import { STORE_PREFIX, type StoreConfig } from "../core/store_config.ts";
+import { choice, duration, integer, optional, path, type Reader, string } from "./readers.ts";
+import { key, type Values } from "./schema.ts";
+import { secret } from "./secrets.ts";
+import type { Field, Report } from "./source.ts";
+
+type StoreType = StoreAddress["type"];
+
+/** The keys of the table `store`. */
+export const STORE_KEYS = {
+  "store.url": key(
+    storeUrl(),
+    "sqlite:data/jobctl.db",
+    "Where instances and schedules are kept. `memory:` loses them at the end.",
+  ),
+  "store.username": key(
+    optional(string()),
+    undefined,
+    "User at the servers of Valkey or etcd, in place of one in the URL.",
+  ),
+  "store.password": key(
+    optional(secret()),
+    undefined,
+    "Password at the servers of Valkey or etcd, in place of one in the URL. Prefer `{ file = … }` to the password itself.",
+  ),
+  "store.prefix": key(
+    prefix(),
+    "jobctl",
+    "Namespace on a server that others use too: no key outside of it is read or written.",
+  ),
+  "store.tls.ca": key(
+    optional(path()),
+    undefined,
+    "File of the authority of the servers' certificates (PEM); by default those that the system trusts. Any key of `store.tls` turns TLS on.",
+  ),
+  "store.tls.cert": key(
+    optional(path()),
+    undefined,
+    "File of the certificate that is shown to the servers (PEM).",
+  ),
+  "store.tls.key": key(optional(path()), undefined, "File of its private key (PEM)."),
+  "store.tls.server_name": key(
+    optional(string()),
+    undefined,
+    "Name that the servers' certificates must have; by default the host of the URL.",
+  ),
+  "store.wait_replicas": key(
+    integer(0, 100),
+    0,
+    "Valkey: replicas that must have a write before it is acknowledged.",
+  ),
+  "store.max_skew": key(
+    duration({ minMs: 100 }),
+    "1s",
+    "etcd and store modules: a node whose clock differs by more from that of its peers claims nothing and says so.",
+  ),
+  "store.fsync": key(
+    choice(["full", "normal"]),
+    "full",
+    'SQLite: "full" acknowledges what the disk has; "normal" is faster, and a power loss takes what was acknowledged last.',
+  ),
+};
+
+/** Types of stores that a key has an effect with. */
+const USED_BY: Readonly<Partial<Record<keyof typeof STORE_KEYS, readonly StoreType[]>>> = {
+  "store.username": ["valkey", "etcd"],
+  "store.password": ["valkey", "etcd"],
+  "store.prefix": ["valkey", "etcd"],
+  "store.tls.ca": ["valkey", "etcd"],
+  "store.tls.cert": ["valkey", "etcd"],
+  "store.tls.key": ["valkey", "etcd"],
+  "store.tls.server_name": ["valkey", "etcd"],
+  "store.wait_replicas": ["valkey"],
+  "store.max_skew": ["etcd", "module"],
+  "store.fsync": ["sqlite"],
+};
+
+type StoreValues = Values<typeof STORE_KEYS>;
+
+function storeUrl(): Reader<{ readonly address: StoreAddress; readonly url: string }> {
+  return {
+    wanted: STORE_URL_WANTED,
+    read(field, report) {
+      const { value } = field;
+      if (typeof value !== "string") return report.mismatch(field, STORE_URL_WANTED);
+      try {
+        const address = parseStoreUrl(value);
+        const url = maskUrl(value);
+        if (!("path" in address)) return { address, url };
+        return { address: { ...address, path: resolve(field.source.baseDir, address.path) }, url };
+      } catch (error) {
+        if (!isJobError(error, "invalid_argument")) throw error;
+        // What a variable holds must not be shown, and the message may quote it.
+        return field.source.rawOf(field.path) === undefined
+          ? report.value(field, error.message, error.hint)
+          : report.mismatch(field, STORE_URL_WANTED, error.hint);
+      }
+    },
+  };
+}
+
+function prefix(): Reader<string> {
+  const wanted = "up to 64 letters, digits and _ . : / -";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      return typeof value === "string" && STORE_PREFIX.test(value)
+        ? value
+        : report.mismatch(field, wanted);
+    },
+  };
+}
+
+/** The store, from the values of all keys. */
+export function buildStore(values: StoreValues): StoreConfig {
+  const { address, url } = values["store.url"];
+  const tls = {
+    ca: values["store.tls.ca"],
+    cert: values["store.tls.cert"],
+    key: values["store.tls.key"],
+    serverName: values["store.tls.server_name"],
+  };
+  const isRemote = address.type === "valkey" || address.type === "etcd";
+  const hasTls = isRemote &&
+    (address.isTls || Object.values(tls).some((value) => value !== null));
+  return {
+    address: !isRemote ? address : {
+      ...address,
+      isTls: hasTls,
+      username: values["store.username"] ?? address.username,
+      password: values["store.password"] ?? address.password,
+    },
+    url,
+    prefix: values["store.prefix"],
+    tls: hasTls ? tls : null,
+    waitReplicas: values["store.wait_replicas"],
+    maxSkewMs: values["store.max_skew"],
+    fsync: values["store.fsync"],
+  };
+}
+
+/** Check what concerns several keys of the store. */
+export function checkStore(
+  values: StoreValues,
+  fields: ReadonlyMap<string, Field>,
+  report: Report,
+): void {
+  const { type } = values["store.url"].address;
+  for (const [name, types] of Object.entries(USED_BY)) {
+    const field = fields.get(name);
+    if (field === undefined || types.includes(type)) continue;
+    report.warn(field, `has no effect with a store of type "${type}"`);
+  }
+  const cert = fields.get("store.tls.cert");
+  const privateKey = fields.get("store.tls.key");
+  if (cert !== undefined && privateKey === undefined) {
+    report.key(cert, "store.tls.key is missing");
+  }
+  if (privateKey !== undefined && cert === undefined) {
+    report.key(privateKey, "store.tls.cert is missing");
+  }
+  const { address } = values["store.url"];
+  if (address.type !== "valkey" && address.type !== "etcd") return;
+  const user = fields.get("store.username");
+  const hasPassword = (values["store.password"] ?? address.password) !== null;
+  if (user !== undefined && !hasPassword) report.key(user, "store.password is missing");
+}

@@ -1,0 +1,42 @@
+import type { StoreAddress } from "./store_address.ts";
+
+/** Files of a TLS connection to a store's servers. */
+export interface StoreTls {
+  /** Authority of the servers' certificates (PEM file); null for those of the system. */
+  readonly ca: string | null;
+  /** Certificate that we show, and its key (PEM files). */
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** Name that the servers' certificates must have; null for the host of the URL. */
+  readonly serverName: string | null;
+}
+
+/** Which store, and how it is reached. */
+export interface StoreConfig {
+  /** With user and password, and absolute paths. */
+  readonly address: StoreAddress;
+  /** As configured, without secrets. */
+  readonly url: string;
+  /** Every key of a shared server begins with it. */
+  readonly prefix: string;
+  /** Null for plain TCP. */
+  readonly tls: StoreTls | null;
+  /** Replicas that must have a write before it is acknowledged (Valkey). */
+  readonly waitReplicas: number;
+  /** A node whose clock differs by more from its peers' claims nothing (etcd, modules). */
+  readonly maxSkewMs: number;
+  /** When a write is acknowledged: after the disk has it, or when the system has it (SQLite). */
+  readonly fsync: "full" | "normal";
+}
+
+/** What holds where nothing else is said. */
+export const STORE_DEFAULTS: Omit<StoreConfig, "address" | "url"> = {
+  prefix: "jobctl",
+  tls: null,
+  waitReplicas: 0,
+  maxSkewMs: 1_000,
+  fsync: "full",
+};
+
+/** What namespaces may be called: no braces, which would change where a cluster keeps the keys. */
+export const STORE_PREFIX = /^[\w.:/-]{1,64}$/;
