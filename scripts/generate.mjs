@@ -1,5 +1,6 @@
-// Makes src/rpc/gen from the .proto files of src/rpc.
+// Makes src/rpc/gen and src/store/etcd/gen from the .proto files beside them.
 import { install, run } from "./tasks.mjs";
 
 install();
 run("buf", ["generate"]);
+run("buf", ["generate", "--template", "buf.gen.etcd.yaml"]);

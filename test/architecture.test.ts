@@ -41,8 +41,8 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
 /** The folders that may import a package; nobody imports others. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "cron-parser": ["core"],
-  "@grpc/grpc-js": ["rpc"],
-  "@bufbuild/protobuf": ["rpc"],
+  "@grpc/grpc-js": ["rpc", "store"],
+  "@bufbuild/protobuf": ["rpc", "store"],
   "yargs": ["cli"],
   "@iarna/toml": ["config"],
   "toml-eslint-parser": ["config"],

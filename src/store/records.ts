@@ -138,7 +138,7 @@ export interface RecordStore {
   writeRecords(
     request: { readonly at: Instant; readonly records: readonly StoreRecord[] },
   ): Promise<Committed<number>>;
-  /** Delete records; an instance goes with its departures and log lines. Answers how many there were. */
+  /** Delete records; an instance goes with its departures, its log lines stay until they are removed. Answers how many there were. */
   removeRecords(
     request: { readonly at: Instant; readonly keys: readonly RecordKey[] },
   ): Promise<Committed<number>>;

@@ -125,6 +125,6 @@ export function readSource(path: string, text: string): SourceFile {
 export function readSources(folder: string): SourceFile[] {
   return readdirSync(`${ROOT}/${folder}`, { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-    .filter((path) => path.endsWith(".ts") && !path.startsWith("src/rpc/gen/")).sort()
+    .filter((path) => path.endsWith(".ts") && !path.includes("/gen/")).sort()
     .map((path) => readSource(path, readFileSync(`${ROOT}/${path}`, "utf8")));
 }

@@ -17,10 +17,13 @@ import type {
   PageRequest,
   PutSchedule,
   RenewRequest,
+  Settlement,
+  StateCounts,
   Store,
   StoreInfo,
   StoreStats,
 } from "../store.ts";
+import { JOB_STATES } from "../../core/state.ts";
 import { cancel } from "./cancel.ts";
 import { advance } from "./advance.ts";
 import { backfill } from "./backfill.ts";
@@ -30,23 +33,20 @@ import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
 import { mergeHints } from "./hints.ts";
-import { LedgerRecords } from "./ledger_records.ts";
 import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./nodes.ts";
-import { checkMark, checkOpening, type Reach } from "./marks.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
-import { countInstances, listHistory, listInstances, listLogs } from "./reads.ts";
+import { listHistory, listInstances, listLogs } from "./reads.ts";
 import { recover } from "./recover.ts";
 import { redrive } from "./redrive.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
+import { stateIndex } from "./row.ts";
 import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
 import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
 
-/** Refused while the store is about to move. */
-const NEW = { reach: "new" } as const;
 /** Who finds nothing asks again. */
 const LATE = { canBeLate: true };
 
@@ -67,12 +67,6 @@ export class LedgerStore implements Store {
   readonly #group: OperationGroup;
   readonly #owner: LedgerOwner | null = null;
   readonly #options: LedgerOptions;
-  readonly records = new LedgerRecords({
-    write: (action, at, operation) => this.#write(action, at, operation, { reach: "moving" }),
-    reader: (action) => this.#reader(action),
-    lastWallMs: () => this.#lastWallMs,
-    turn: () => this.#turn(),
-  });
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
   #info: StoreInfo | null = null;
   #openCount = 0;
@@ -101,7 +95,6 @@ export class LedgerStore implements Store {
     try {
       if (this.#owner) return this.#info = await this.#owner.open(request);
       const { storeId, epoch, format } = state.tables.open(request);
-      state.epoch = epoch;
       state.leases.clear();
       state.nodes.clear();
       state.load();
@@ -109,8 +102,7 @@ export class LedgerStore implements Store {
       state.rev += REV_GAP;
       const base = { type: state.tables.type, location: state.tables.location, storeId, epoch };
       this.#info = { ...base, format, isDurable: state.tables.isDurable, recovered: [] };
-      if (!request.isMaintenance) checkOpening(state.mark, state.tables.location);
-      const opening = this.#group.run(request.at, request.isMaintenance ? () => [] : recover);
+      const opening = this.#group.run(request.at, recover);
       await this.#group.drain();
       const { rev, value } = await opening;
       return this.#info = { ...this.#info, rev, recovered: value };
@@ -136,7 +128,6 @@ export class LedgerStore implements Store {
       "enqueue",
       request.at,
       (state, moment) => enqueue(state, moment, request.instances),
-      NEW,
     );
   }
 
@@ -148,7 +139,13 @@ export class LedgerStore implements Store {
     return this.#write("renew", request.at, (state, moment) => renew(state, moment, request), LATE);
   }
 
-  settle(request: Parameters<Store["settle"]>[0]) {
+  settle(
+    request: {
+      readonly at: Instant;
+      readonly node: string;
+      readonly settlements: readonly Settlement[];
+    },
+  ) {
     return this.#write(
       "settle",
       request.at,
@@ -165,9 +162,14 @@ export class LedgerStore implements Store {
     return this.#write("reap", at, (state, moment) => reap(state, moment, limit), LATE);
   }
 
-  redrive(request: Parameters<Store["redrive"]>[0]) {
-    const { at } = request;
-    return this.#write("redrive", at, (state, moment) => redrive(state, moment, request), NEW);
+  redrive(
+    request: {
+      readonly at: Instant;
+      readonly instances: readonly NewInstance[];
+      readonly isForced: boolean;
+    },
+  ) {
+    return this.#write("redrive", request.at, (state, moment) => redrive(state, moment, request));
   }
 
   appendLogs(request: { readonly at: Instant; readonly appends: readonly LogAppend[] }) {
@@ -179,7 +181,6 @@ export class LedgerStore implements Store {
       "advance",
       request.at,
       (state, moment) => advance(state, moment, request.advances),
-      NEW,
     );
   }
 
@@ -188,17 +189,11 @@ export class LedgerStore implements Store {
       "backfill",
       request.at,
       (state, moment) => backfill(state, moment, request.backfill),
-      NEW,
     );
   }
 
   putSchedule(request: PutSchedule) {
-    return this.#write(
-      "write a schedule",
-      request.at,
-      (state) => putSchedule(state, request),
-      NEW,
-    );
+    return this.#write("write a schedule", request.at, (state) => putSchedule(state, request));
   }
 
   deleteSchedule(request: { readonly at: Instant; readonly id: string }) {
@@ -206,7 +201,6 @@ export class LedgerStore implements Store {
       "delete a schedule",
       request.at,
       (state) => deleteSchedule(state, request.id),
-      NEW,
     );
   }
 
@@ -214,7 +208,10 @@ export class LedgerStore implements Store {
     return this.#reader("get a schedule").tables.getSchedule(id);
   }
 
-  async listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
+  async listSchedules(
+    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+    page: PageRequest,
+  ) {
     return listSchedules(this.#reader("list schedules"), query, page);
   }
 
@@ -259,7 +256,19 @@ export class LedgerStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    return countInstances(this.#reader("count instances"));
+    const state = this.#reader("count instances");
+    const kinds = new Map<string, StateCounts>();
+    for (const [kind, { states }] of state.counts) {
+      if (states.every((count) => count === 0)) continue;
+      kinds.set(
+        kind,
+        Object.fromEntries(JOB_STATES.map((one) => [one, states[stateIndex(one)]!])) as Record<
+          (typeof JOB_STATES)[number],
+          number
+        >,
+      );
+    }
+    return { kinds, schedules: state.scheduleCount };
   }
 
   retain(request: { readonly at: Instant; readonly limit: number }) {
@@ -297,19 +306,14 @@ export class LedgerStore implements Store {
       readonly reason: string;
     },
   ) {
-    return this.#write(
-      "pause",
-      request.at,
-      (state, moment) => setPause(state, moment, request),
-      NEW,
-    );
+    return this.#write("pause", request.at, (state, moment) => setPause(state, moment, request));
   }
 
   removePause(request: { readonly at: Instant; readonly kind: string | null }) {
     return this.#write("resume", request.at, (state, moment) => {
       const isPaused = (state.pauses.get(request.kind)?.until ?? Infinity) > moment.wallMs;
       return removePause(state, request.kind) && isPaused;
-    }, NEW);
+    });
   }
 
   async listPauses() {
@@ -371,12 +375,11 @@ export class LedgerStore implements Store {
     action: string,
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
-    options: { readonly canBeLate?: boolean; readonly reach?: Reach } = {},
+    options?: { readonly canBeLate: boolean },
   ): Promise<Committed<T>> {
     if (!this.#info) return Promise.reject(closedError(action));
     return this.#group.run(at, (state, moment) => {
       this.#lastWallMs = moment.wallMs;
-      checkMark(state, moment, action, options.reach ?? "begun");
       return operation(state, moment);
     }, options);
   }

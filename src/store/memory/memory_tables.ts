@@ -1,5 +1,4 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
-import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import type { OpenRequest, Pause } from "../store.ts";
 import { STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
@@ -17,7 +16,6 @@ import type {
   LogStretch,
   PromotedRow,
   QueueName,
-  RateStarts,
   RateWindow,
   Starts,
   Stretch,
@@ -27,8 +25,7 @@ import type {
 import { MemoryLimits, type WindowStarts } from "./memory_limits.ts";
 import { type HeldLog, MemoryLogs } from "./memory_logs.ts";
 import { MemoryRows } from "./memory_rows.ts";
-import { MemorySchedules } from "./memory_schedules.ts";
-import { MemoryTicks } from "./memory_ticks.ts";
+import { SortedKeys } from "./sorted_keys.ts";
 
 /** Tables in this process's memory. Nothing fails, so nothing is ever rolled back. */
 export class MemoryTables implements Tables {
@@ -38,13 +35,17 @@ export class MemoryTables implements Tables {
   #head: Head = { rev: 0, at: 0, seq: 0 };
   #storeId: string | null = null;
   #epoch = 0;
-  #mark: StoreMark | null = null;
   readonly #rows = new MemoryRows();
   readonly #logs = new MemoryLogs();
   readonly #limits = new MemoryLimits();
   readonly #departures = new Map<number, Departure[]>();
-  readonly #schedules = new MemorySchedules();
-  readonly #ticks = new MemoryTicks();
+  readonly #schedules = new Map<string, ScheduleRecord>();
+  readonly #scheduleIds: string[] = [];
+  readonly #scheduleTimes = new SortedKeys();
+  readonly #scheduleNumbers = new Map<string, number>();
+  readonly #scheduleByNumber = new Map<number, string>();
+  #scheduleNumber = 0;
+  readonly #ticks = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
   readonly #counts = new Map<string, KindCounts>();
   readonly #pauses = new Map<string | null, Pause>();
 
@@ -72,10 +73,6 @@ export class MemoryTables implements Tables {
 
   insert(row: Row): void {
     this.#rows.add(row);
-  }
-
-  put(row: Row): void {
-    this.insert(row);
   }
 
   update(before: Row, after: Row): void {
@@ -171,16 +168,6 @@ export class MemoryTables implements Tables {
     this.#limits.removeWindow(window);
   }
 
-  rates(after: RateWindow | null, limit: number): readonly RateStarts[] {
-    return this.#limits.rates(after, limit);
-  }
-
-  removeRate(window: RateWindow): boolean {
-    const isThere = this.windowOf(window) !== null;
-    this.removeWindow(window);
-    return isThere;
-  }
-
   removeStarts(before: number, limit: number): number {
     const expired = this.#limits.expiredWindows(before, limit);
     for (const window of expired) this.removeWindow(window);
@@ -211,12 +198,6 @@ export class MemoryTables implements Tables {
 
   addLogs(row: Row, logs: readonly LogRow[]): void {
     this.#logs.add(row, logs);
-  }
-
-  writeLog({ seq, instance }: Row, place: number, line: LogRow): void {
-    const entry = { instanceId: instance.id, kind: instance.kind, ...line };
-    this.putLog({ place, entry, instanceSeq: seq });
-    this.lastPlace = Math.max(this.lastPlace, place);
   }
 
   lastLogSeq(seq: number, fence: number): number {
@@ -263,60 +244,121 @@ export class MemoryTables implements Tables {
   }
 
   getSchedule(id: string): ScheduleRecord | null {
-    return this.#schedules.get(id);
+    return this.#schedules.get(id) ?? null;
   }
 
   saveSchedule(record: ScheduleRecord): void {
-    this.#schedules.save(record);
+    const before = this.#schedules.get(record.id);
+    let number = this.#scheduleNumbers.get(record.id);
+    if (number === undefined) {
+      number = ++this.#scheduleNumber;
+      this.#scheduleNumbers.set(record.id, number);
+      this.#scheduleByNumber.set(number, record.id);
+      this.#scheduleIds.splice(this.#placeOfId(record.id), 0, record.id);
+    }
+    if (before?.nextAt != null) this.#scheduleTimes.delete([before.nextAt, 0, number]);
+    if (record.nextAt !== null) this.#scheduleTimes.add([record.nextAt, 0, number]);
+    this.#schedules.set(record.id, record);
   }
 
   removeSchedule(id: string): void {
-    this.#schedules.remove(id);
+    const record = this.#schedules.get(id);
+    if (!record) return;
+    const number = this.#scheduleNumbers.get(id)!;
+    if (record.nextAt !== null) this.#scheduleTimes.delete([record.nextAt, 0, number]);
+    this.#scheduleNumbers.delete(id);
+    this.#scheduleByNumber.delete(number);
+    this.#scheduleIds.splice(this.#placeOfId(id), 1);
+    this.#schedules.delete(id);
   }
 
   countSchedules(): number {
-    return this.#schedules.count;
+    return this.#schedules.size;
   }
 
-  schedules(stretch: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
-    return this.#schedules.list(stretch);
+  schedules(
+    { afterId, isReverse, limit }: {
+      readonly afterId: string | null;
+      readonly isReverse: boolean;
+      readonly limit: number;
+    },
+  ): readonly ScheduleRecord[] {
+    const ids = this.#scheduleIds;
+    let found: readonly string[];
+    if (isReverse) {
+      const end = afterId === null ? ids.length : this.#placeOfId(afterId);
+      found = ids.slice(Math.max(0, end - limit), end).reverse();
+    } else {
+      let start = afterId === null ? 0 : this.#placeOfId(afterId);
+      if (afterId !== null && ids[start] === afterId) start += 1;
+      found = ids.slice(start, start + limit);
+    }
+    return found.map((id) => this.#schedules.get(id)!);
   }
 
-  dueSchedules(...given: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
-    return this.#schedules.due(...given);
+  dueSchedules(
+    wallMs: number,
+    { limit, skip = 0 }: { readonly limit: number; readonly skip?: number },
+  ): readonly ScheduleRecord[] {
+    const due: ScheduleRecord[] = [];
+    let left = skip;
+    for (const [nextAt, , number] of this.#scheduleTimes.walk(LOWEST, false)) {
+      if (nextAt > wallMs || due.length === limit) break;
+      if (left-- > 0) continue;
+      due.push(this.#schedules.get(this.#scheduleByNumber.get(number)!)!);
+    }
+    return due;
   }
 
   firstSchedule(): number | null {
-    return this.#schedules.firstAt;
+    return this.#scheduleTimes.first()?.[0] ?? null;
   }
 
   readHeld(): Map<string, number> {
     return this.#rows.held();
   }
 
-  allTicks(
-    after: { readonly scheduleId: string; readonly from: number } | null,
-    limit: number,
-  ): readonly TickFate[] {
-    return this.#ticks.all(after, limit);
-  }
-
   removeTick(scheduleId: string, from: number): void {
-    this.#ticks.remove(scheduleId, from);
+    const ticks = this.#ticks.get(scheduleId);
+    if (ticks?.fates.delete(from)) ticks.times.delete([from, 0, 0]);
   }
 
   addTick(fate: TickFate): void {
-    this.#ticks.add(fate);
+    let ticks = this.#ticks.get(fate.scheduleId);
+    if (!ticks) {
+      ticks = { fates: new Map(), times: new SortedKeys() };
+      this.#ticks.set(fate.scheduleId, ticks);
+    }
+    ticks.fates.set(fate.from, fate);
+    ticks.times.add([fate.from, 0, 0]);
   }
 
-  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[] {
-    return this.#ticks.read(scheduleId, stretch);
+  ticks(
+    scheduleId: string,
+    { from, to, isReverse, limit }: Stretch,
+  ): readonly TickFate[] {
+    const ticks = this.#ticks.get(scheduleId);
+    const found: TickFate[] = [];
+    for (const [at] of ticks?.times.walk([isReverse ? to : from, 0, 0], isReverse) ?? []) {
+      if (found.length === limit || (isReverse ? at < from : at > to)) break;
+      found.push(ticks!.fates.get(at)!);
+    }
+    return found;
   }
 
   removeTicks(before: number, limit: number): number {
-    const old = this.#ticks.recordedBefore(before, limit);
-    for (const { scheduleId, from } of old) this.removeTick(scheduleId, from);
-    return old.length;
+    let count = 0;
+    for (const [scheduleId, { fates, times }] of this.#ticks) {
+      // Fates of a schedule are recorded in the order of their ticks.
+      while (count < limit) {
+        const first = times.first();
+        if (!first || fates.get(first[0])!.at >= before) break;
+        this.removeTick(scheduleId, first[0]);
+        count += 1;
+      }
+      if (fates.size === 0) this.#ticks.delete(scheduleId);
+    }
+    return count;
   }
 
   readCounts(): Map<string, KindCounts> {
@@ -326,33 +368,6 @@ export class MemoryTables implements Tables {
   saveCounts(kind: string, counts: KindCounts): void {
     this.#counts.set(kind, counts);
   }
-
-  readMark(): StoreMark | null {
-    return this.#mark;
-  }
-
-  saveMark(mark: StoreMark | null): void {
-    this.#mark = mark;
-  }
-
-  raiseEpoch(epoch: number): void {
-    this.#epoch = epoch;
-  }
-
-  removeOrphans(limit: number): number {
-    const hasRow = (seq: number) => this.createdFrom(seq)?.seq === seq;
-    return this.removeLogs(this.#logs.orphans(hasRow, limit));
-  }
-
-  findProblems(): readonly StoreProblem[] {
-    return [];
-  }
-
-  size(): StoreSize {
-    return { bytes: null, freeBytes: null };
-  }
-
-  compact(): void {}
 
   readPauses(): readonly Pause[] {
     return [...this.#pauses.values()];
@@ -365,6 +380,18 @@ export class MemoryTables implements Tables {
   removePause(kind: string | null): void {
     this.#pauses.delete(kind);
   }
+
+  #placeOfId(id: string): number {
+    let low = 0;
+    let high = this.#scheduleIds.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#scheduleIds[middle]! < id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }
 
+const LOWEST = [-Infinity, -Infinity, -Infinity] as const;
 const FIRST: Stretch = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };

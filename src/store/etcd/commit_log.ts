@@ -1,0 +1,261 @@
+import { isJobError, JobError } from "../../core/errors.ts";
+import type { Random } from "../../platform/random.ts";
+import type { MediumChanges, MediumCommit } from "../replica/medium.ts";
+import { decodeChanges, encodeChanges } from "./bundle.ts";
+import type { EtcdCalls } from "./etcd_calls.ts";
+import {
+  isValue,
+  type Operation,
+  putOf,
+  rangesOf,
+  readOf,
+  readTogether,
+  runTransaction,
+} from "./etcd_keys.ts";
+import { KV } from "./gen/etcd_pb.ts";
+import type { KeyValue } from "./gen/kv_pb.ts";
+import { LAYOUT, type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
+
+/** Parts of one commit: a hundred megabytes of deflated rows. */
+const PARTS_MAX = 100;
+const TOKEN_BYTES = 9;
+const STORE_ID_BYTES = 15;
+
+/** What the head key says. */
+export interface LogHead {
+  readonly version: number;
+  /** Of the body of data: another one after everything was deleted. */
+  readonly storeId: string;
+  /** The key's value as it is. */
+  readonly text: string;
+}
+
+/** A commit as the log keeps it. */
+export interface LogEntry {
+  readonly version: number;
+  readonly storeId: string;
+  readonly token: string;
+  /** 0 when the changes are in the entry itself. */
+  readonly partCount: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A commit of which nobody knows whether it was made. */
+interface UnsureCommit {
+  readonly version: number;
+  readonly token: string;
+  readonly payload: Buffer;
+}
+
+/** The head of a store as read; null when there is none. */
+export function parseHead(kvs: readonly KeyValue[]): LogHead | null {
+  const value = kvs[0]?.value;
+  if (value === undefined) return null;
+  const text = textOf(value);
+  const [version = "", storeId = ""] = text.split(" ");
+  return { version: Number(version), storeId, text };
+}
+
+/** A log entry as read. @throws JobError `internal` for something else */
+export function parseEntry(layout: Layout, { key, value }: KeyValue): LogEntry {
+  const end = value.indexOf(0x0a);
+  const words = textOf(value.subarray(0, Math.max(0, end))).split(" ");
+  const [storeId = "", token = "", parts = ""] = words;
+  if (token === "" || !/^\d{1,3}$/.test(parts)) {
+    throw new JobError("internal", `Cannot read the key "${textOf(key)}": it is no commit`, {
+      hint: "Something else writes below the store's prefix on etcd",
+    });
+  }
+  return {
+    version: layout.versionOf(key),
+    storeId,
+    token,
+    partCount: Number(parts),
+    bytes: value.subarray(end + 1),
+  };
+}
+
+/**
+ * The changes of a commit, read from its parts when it has some; as of a revision, or with 0 now.
+ *
+ * @throws JobError `conflict` when they are folded by now
+ */
+export async function readChanges(
+  calls: EtcdCalls,
+  layout: Layout,
+  { version, token, partCount, bytes }: LogEntry,
+  revision = 0n,
+): Promise<MediumChanges> {
+  if (partCount === 0) return decodeChanges(bytes);
+  const parts: Uint8Array[] = [];
+  for (let number = 0; number < partCount; number += 1) {
+    const key = layout.partKey(version, token, number);
+    const about = { action: "read a commit" };
+    const { message } = await calls.call(KV.method.range, { key, revision }, about);
+    if (message.kvs[0] === undefined) {
+      throw new JobError("conflict", `Cannot read commit ${version}: it is folded by now`);
+    }
+    parts.push(message.kvs[0].value);
+  }
+  return decodeChanges(Buffer.concat(parts));
+}
+
+/**
+ * Appends commits: one transaction sets the head and puts the log entry if the head is as expected. Each commit has a token,
+ * so one that was sent twice, or whose answer was lost, is found out.
+ */
+export class CommitLog {
+  readonly #calls: EtcdCalls;
+  readonly #layout: Layout;
+  readonly #random: Random;
+  #head: LogHead | null = null;
+  #unsure: UnsureCommit | null = null;
+
+  constructor(calls: EtcdCalls, layout: Layout, random: Random) {
+    this.#calls = calls;
+    this.#layout = layout;
+    this.#random = random;
+  }
+
+  /** The newest head that was seen; null when there was none. */
+  get head(): LogHead | null {
+    return this.#head;
+  }
+
+  /**
+   * Take notice of a head as read.
+   *
+   * @param since the head that was known when the read began: answers may overtake each other
+   * @throws JobError `unavailable` when the data that was there is gone, or other data stands in its place
+   */
+  note(head: LogHead | null, since: LogHead | null): void {
+    if (since !== null && head?.storeId !== since.storeId) throw this.#vanished(head);
+    if (head !== null && head.version >= (this.#head?.version ?? 0)) this.#head = head;
+  }
+
+  /** Go on from a head that everything was loaded for, also when it went back, as it does with a restored backup. */
+  reset(head: LogHead | null, since: LogHead | null): void {
+    this.note(head, since);
+    this.#head = head;
+  }
+
+  /** Take notice of a commit that the watch told of. @throws JobError as {@link note} */
+  noteEntry({ version, storeId, token }: LogEntry): void {
+    this.note({ version, storeId, text: headText(version, storeId, token) }, this.#head);
+  }
+
+  /**
+   * Make a commit; answers how many bytes it has, null when the head is another.
+   *
+   * @throws JobError `unavailable` when nobody knows whether it was made: repeated as it is, it finds out
+   */
+  async commit(commit: MediumCommit): Promise<number | null> {
+    const payload = encodeChanges(commit);
+    const again = this.#unsure?.version === commit.next && this.#unsure.payload.equals(payload)
+      ? this.#unsure
+      : null;
+    this.#unsure = null;
+    const token = again?.token ?? this.#token(TOKEN_BYTES);
+    const known = this.#head;
+    if ((known?.version ?? 0) !== commit.expected) {
+      const isMine = again !== null && await this.#isMine(commit.next, token);
+      return isMine ? payload.length : null;
+    }
+    const storeId = known?.storeId ?? this.#token(STORE_ID_BYTES);
+    try {
+      const partCount = await this.#putParts(commit.next, token, payload);
+      const start = Buffer.from(`${storeId} ${token} ${partCount}\n`);
+      const value = partCount === 0 ? Buffer.concat([start, payload]) : start;
+      const head = { version: commit.next, storeId, text: headText(commit.next, storeId, token) };
+      const answer = await this.#append(known, head, value);
+      if (answer === "made") return payload.length;
+      // An earlier try may have been carried out, and others have gone on from it since.
+      const isUnclear = again !== null || answer === "unclear";
+      return isUnclear && await this.#isMine(commit.next, token) ? payload.length : null;
+    } catch (error) {
+      if (isJobError(error, "unavailable")) {
+        this.#unsure = { version: commit.next, token, payload };
+      }
+      throw error;
+    }
+  }
+
+  /** Set the head and put the log entry, if the head still is what was known. */
+  async #append(
+    known: LogHead | null,
+    head: LogHead,
+    value: Buffer,
+  ): Promise<"made" | "lost" | "unclear"> {
+    const layout = this.#layout;
+    const { message, isRepeated } = await runTransaction(this.#calls, {
+      action: "commit",
+      conditions: [isValue(layout.head, known?.text ?? null)],
+      success: [
+        putOf(layout.head, head.text),
+        putOf(layout.logKey(head.version), value),
+        ...known === null ? firstOperations(layout, head.storeId) : [],
+      ],
+      failure: [readOf(layout.head)],
+    });
+    const found = message.succeeded ? head : parseHead(rangesOf(message)[0]?.kvs ?? []);
+    this.note(found, known);
+    if (found?.text === head.text) return "made";
+    return isRepeated ? "unclear" : "lost";
+  }
+
+  /** Whether the commit of a version is that of the token. One that is folded by now counts as another's. */
+  async #isMine(version: number, token: string): Promise<boolean> {
+    const { ranges } = await readTogether(this.#calls, "look for a commit", [
+      readOf(this.#layout.logKey(version)),
+    ]);
+    const kv = ranges[0]?.kvs[0];
+    return kv !== undefined && parseEntry(this.#layout, kv).token === token;
+  }
+
+  /** Put the parts of a payload too large for one request; answers how many there are. */
+  async #putParts(version: number, token: string, payload: Buffer): Promise<number> {
+    if (payload.length <= PIECE_BYTES_MAX) return 0;
+    const count = Math.ceil(payload.length / PIECE_BYTES_MAX);
+    if (count > PARTS_MAX) {
+      throw new JobError(
+        "resource_exhausted",
+        `Cannot commit ${payload.length} bytes: at most ${PARTS_MAX * PIECE_BYTES_MAX} at once`,
+        { hint: "Queue fewer instances at a time, or smaller arguments" },
+      );
+    }
+    for (let number = 0; number < count; number += 1) {
+      const value = payload.subarray(number * PIECE_BYTES_MAX, (number + 1) * PIECE_BYTES_MAX);
+      const key = this.#layout.partKey(version, token, number);
+      // Nothing is committed by parts alone, and a fold deletes those that belong to no commit.
+      await this.#calls.call(KV.method.put, { key, value }, { action: "put a part of a commit" });
+    }
+    return count;
+  }
+
+  #token(byteCount: number): string {
+    return Buffer.from(this.#random.bytes(byteCount)).toString("base64url");
+  }
+
+  #vanished(found: LogHead | null): JobError {
+    const where = `etcd, prefix "${this.#layout.prefix}/"`;
+    return new JobError(
+      "unavailable",
+      found === null
+        ? `Cannot use the store on ${where}: its data is gone`
+        : `Cannot use the store on ${where}: another store is in its place`,
+      { hint: "Restore the data, or restart the daemons to begin with what is there now" },
+    );
+  }
+}
+
+function headText(version: number, storeId: string, token: string): string {
+  return `${version} ${storeId} ${token}`;
+}
+
+/** What the first commit of a store puts besides. */
+function firstOperations(layout: Layout, storeId: string): Operation[] {
+  return [
+    putOf(layout.store, JSON.stringify({ id: storeId, layout: LAYOUT })),
+    putOf(layout.fold, "0"),
+  ];
+}

@@ -1,0 +1,285 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type * as grpc from "@grpc/grpc-js";
+import { JobError, toJobError } from "../../core/errors.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
+import { type EtcdFailure, explainFailure } from "./etcd_error.ts";
+import { createMember, type EtcdEndpoint, type EtcdMember, type EtcdTls } from "./etcd_member.ts";
+import { Auth } from "./gen/etcd_pb.ts";
+
+/** Shortest and longest wait before a call is sent again, in milliseconds. */
+const BACKOFF_FIRST_MS = 25;
+const BACKOFF_MAX_MS = 500;
+/** Least time for one try of a call when there are other members to ask. */
+const TRY_MS_MIN = 1_000;
+
+/** How to reach a cluster. */
+export interface EtcdConnection {
+  readonly endpoints: readonly EtcdEndpoint[];
+  readonly user: string | null;
+  readonly password: string | null;
+  /** Null for plaintext. */
+  readonly tls: EtcdTls | null;
+  /** Limit of one call with all its tries, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** What may be said of one call. */
+export interface EtcdCallOptions {
+  /** What it does, for messages: "read rows". */
+  readonly action: string;
+  /** In place of the connection's own limit. */
+  readonly timeoutMs?: number;
+  /** Asks this member alone: its number among the endpoints. */
+  readonly member?: number;
+  /** A try without an answer may have been carried out: then every failure is `unavailable`, which says that nobody knows. */
+  readonly isWrite?: boolean;
+}
+
+/** An answer with how it came. */
+export interface EtcdAnswer<T> {
+  readonly message: T;
+  /** Whether an earlier try of the same request ended without an answer: it may have been carried out twice. */
+  readonly isRepeated: boolean;
+}
+
+/** A stream both ways. */
+export interface EtcdStream<M extends DescMethod> {
+  send(message: MessageInitShape<M["input"]>): void;
+  cancel(): void;
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+const asIs = (bytes: Buffer): Uint8Array => bytes;
+
+/**
+ * Calls to whichever member of the cluster answers, with a token when there is a user. Every call has a deadline and is sent
+ * again, to the next member, while it fails in a way that passes: so requests must bear being carried out twice.
+ */
+export class EtcdCalls {
+  readonly #connection: EtcdConnection;
+  readonly #clock: Clock;
+  #library: typeof grpc | null = null;
+  #members: readonly EtcdMember[] = [];
+  #current = 0;
+  #token: string | null = null;
+  #authenticating: Promise<void> | null = null;
+  readonly #closing = new AbortController();
+
+  constructor(connection: EtcdConnection, clock: Clock) {
+    this.#connection = connection;
+    this.#clock = clock;
+  }
+
+  get memberCount(): number {
+    return this.#connection.endpoints.length;
+  }
+
+  /** The endpoint that is asked now. */
+  get endpoint(): string {
+    return this.#members[this.#current]?.address ?? "";
+  }
+
+  /** Load what calls need; connections are made by them. */
+  async open(): Promise<void> {
+    const library = this.#library ??= await import("@grpc/grpc-js");
+    const { endpoints, tls } = this.#connection;
+    this.#members = endpoints.map((endpoint) => createMember(library, endpoint, tls));
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const member of this.#members) member.client.close();
+  }
+
+  /** @throws JobError `unavailable` when no member answers in time, others as the server refuses */
+  async call<M extends DescMethod>(
+    method: M,
+    request: MessageInitShape<M["input"]>,
+    options: EtcdCallOptions,
+  ): Promise<EtcdAnswer<MessageShape<M["output"]>>> {
+    const bytes = toBinary(method.input, create(method.input, request));
+    const timeoutMs = options.timeoutMs ?? this.#connection.timeoutMs;
+    const endMs = this.#now() + timeoutMs;
+    let isRepeated = false;
+    let hasNewToken = false;
+    for (let tries = 0;; tries += 1) {
+      const index = options.member ?? this.#current;
+      try {
+        const answer = await this.#try(index, method, bytes, { ...options, endMs, timeoutMs });
+        return { message: decode(method, answer), isRepeated };
+      } catch (thrown) {
+        if (thrown instanceof JobError) throw thrown;
+        const failure = thrown as EtcdFailure;
+        isRepeated ||= failure.isUnsure;
+        if (failure.isTokenOld && this.#connection.user !== null && !hasNewToken) {
+          hasNewToken = true;
+          this.#token = null;
+          continue;
+        }
+        const isUnsure = isRepeated && options.isWrite === true;
+        if (!failure.isPassing || this.#closing.signal.aborted) throw errorOf(failure, isUnsure);
+        if (options.member === undefined) this.#turnFrom(index);
+        const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** tries);
+        if (this.#now() + waitMs >= endMs) throw errorOf(failure, isUnsure);
+        await sleep(this.#clock, waitMs, this.#closing.signal);
+      }
+    }
+  }
+
+  /**
+   * Open a stream at the member that is asked now. `ended` is called once, with why; after it the next call asks another member.
+   *
+   * @throws JobError when the token cannot be had
+   */
+  async stream<M extends DescMethod>(
+    method: M,
+    options: {
+      readonly action: string;
+      readonly received: (message: MessageShape<M["output"]>) => void;
+      readonly ended: (error: JobError) => void;
+    },
+  ): Promise<EtcdStream<M>> {
+    await this.#authenticate();
+    const index = this.#current;
+    const member = this.#memberAt(index, options.action);
+    const call = member.client.makeBidiStreamRequest(
+      pathOf(method),
+      toBuffer,
+      asIs,
+      this.#metadata(),
+    );
+    let hasEnded = false;
+    const end = (thrown: grpc.ServiceError) => {
+      if (hasEnded) return;
+      hasEnded = true;
+      const about = { action: options.action, endpoint: member.address, timeoutMs: 0 };
+      const failure = explainFailure(thrown, about);
+      if (failure.isTokenOld) this.#token = null;
+      if (failure.isPassing) this.#turnFrom(index);
+      options.ended(failure.error);
+    };
+    call.on("data", (bytes: Uint8Array) => {
+      if (hasEnded) return;
+      try {
+        options.received(decode(method, bytes));
+      } catch (thrown) {
+        hasEnded = true;
+        call.cancel();
+        options.ended(toJobError(thrown, `Cannot ${options.action}`));
+      }
+    });
+    call.on("error", end);
+    call.on(
+      "end",
+      () => end({ code: 14, details: "the server ended the stream" } as grpc.ServiceError),
+    );
+    return {
+      send: (message) => void call.write(toBinary(method.input, create(method.input, message))),
+      cancel() {
+        hasEnded = true;
+        call.cancel();
+      },
+    };
+  }
+
+  async #try(
+    index: number,
+    method: DescMethod,
+    bytes: Uint8Array,
+    options: EtcdCallOptions & { readonly endMs: number; readonly timeoutMs: number },
+  ): Promise<Uint8Array> {
+    await this.#authenticate();
+    const leftMs = Math.max(1, options.endMs - this.#now());
+    const others = options.member === undefined ? this.memberCount : 1;
+    // A member that took the call and does not answer must leave time for the others.
+    const tryMs = others === 1
+      ? leftMs
+      : Math.min(leftMs, Math.max(TRY_MS_MIN, options.timeoutMs / others));
+    return await this.#send(index, method, bytes, { action: options.action, tryMs });
+  }
+
+  #send(
+    index: number,
+    method: DescMethod,
+    bytes: Uint8Array,
+    { action, tryMs }: { readonly action: string; readonly tryMs: number },
+  ): Promise<Uint8Array> {
+    const member = this.#memberAt(index, action);
+    return new Promise((resolve, reject) => {
+      member.client.makeUnaryRequest(
+        pathOf(method),
+        toBuffer,
+        asIs,
+        bytes,
+        this.#metadata(),
+        { deadline: this.#clock.now().wallMs + tryMs },
+        (error, answer) => {
+          if (!error && answer) return resolve(answer);
+          const thrown = error ?? { code: 13, details: "the answer is empty" } as grpc.ServiceError;
+          const timeoutMs = Math.round(tryMs);
+          reject(explainFailure(thrown, { action, endpoint: member.address, timeoutMs }));
+        },
+      );
+    });
+  }
+
+  /** A token for all calls; one request of it at a time. */
+  async #authenticate(): Promise<void> {
+    const { user, password } = this.#connection;
+    if (user === null || this.#token !== null) return;
+    this.#authenticating ??= this.#askToken(user, password ?? "").finally(() => {
+      this.#authenticating = null;
+    });
+    await this.#authenticating;
+  }
+
+  async #askToken(name: string, password: string): Promise<void> {
+    const { authenticate } = Auth.method;
+    const bytes = toBinary(authenticate.input, create(authenticate.input, { name, password }));
+    const tryMs = Math.max(TRY_MS_MIN, this.#connection.timeoutMs / this.memberCount);
+    const action = `authenticate as "${name}"`;
+    const answer = await this.#send(this.#current, authenticate, bytes, { action, tryMs });
+    this.#token = fromBinary(authenticate.output, answer).token;
+  }
+
+  #metadata(): grpc.Metadata {
+    const metadata = new this.#library!.Metadata();
+    // A member that lost its leader answers so, and does not hold the call.
+    metadata.set("hasleader", "true");
+    if (this.#token !== null) metadata.set("token", this.#token);
+    return metadata;
+  }
+
+  #memberAt(index: number, action: string): EtcdMember {
+    const member = this.#members[index];
+    if (member && !this.#closing.signal.aborted) return member;
+    throw new JobError("unavailable", `Cannot ${action}: the connection to etcd is closed`);
+  }
+
+  /** Ask the next member, unless another call turned already. */
+  #turnFrom(index: number): void {
+    if (this.#current === index) this.#current = (index + 1) % this.memberCount;
+  }
+
+  #now(): number {
+    return this.#clock.now().monotonicMs;
+  }
+}
+
+function errorOf({ error }: EtcdFailure, isUnsure: boolean): JobError {
+  if (!isUnsure || error.code === "unavailable") return error;
+  const { message, hint, cause } = error;
+  return new JobError("unavailable", message, { cause, ...hint === undefined ? {} : { hint } });
+}
+
+function decode<M extends DescMethod>(method: M, bytes: Uint8Array): MessageShape<M["output"]> {
+  return fromBinary(method.output, bytes) as MessageShape<M["output"]>;
+}
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}

@@ -1,0 +1,91 @@
+import { checkServerIdentity } from "node:tls";
+import type * as grpc from "@grpc/grpc-js";
+import { hostPort } from "../../core/address.ts";
+
+/** Largest answer taken: a page of rows, or the events of one commit. */
+const RECEIVE_BYTES_MAX = 128 * 1024 * 1024;
+/** Largest request sent; the server takes 1.5 MiB by default, and half a MiB around it. */
+const SEND_BYTES_MAX = 16 * 1024 * 1024;
+// The server ends connections that ping more often than every 5 s.
+const PING_MS = 10_000;
+const PING_ANSWER_MS = 5_000;
+
+/** Where one member of the cluster serves its clients. */
+export interface EtcdEndpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** PEM texts of a client's side of TLS. */
+export interface EtcdTls {
+  /** The CAs that count; null: the system's. */
+  readonly ca: Buffer | null;
+  /** Shown to a server that asks for one; null for none. */
+  readonly cert: Buffer | null;
+  readonly key: Buffer | null;
+  /** The name that the server's certificate must carry; null: the endpoint's host. */
+  readonly serverName: string | null;
+}
+
+/** A connection to one member, made at the first call. */
+export interface EtcdMember {
+  /** `host:port`. */
+  readonly address: string;
+  readonly client: grpc.Client;
+  /** Whether a connection is open. */
+  isReady(): boolean;
+}
+
+function credentialsOf(
+  library: typeof grpc,
+  tls: EtcdTls | null,
+  { host }: EtcdEndpoint,
+): grpc.ChannelCredentials {
+  if (tls === null) return library.credentials.createInsecure();
+  const name = tls.serverName ?? host;
+  return library.credentials.createSsl(tls.ca, tls.key, tls.cert, {
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(name, certificate),
+  });
+}
+
+/** TLS takes no IP address as a server's name, and grpc-js sends the host as it is: send another, and check it ourselves. */
+function nameOptions(tls: EtcdTls | null, { host, port }: EtcdEndpoint): grpc.ChannelOptions {
+  const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
+  if (tls === null || (tls.serverName === null && !isAddress)) return {};
+  return {
+    "grpc.ssl_target_name_override": tls.serverName ?? "address.invalid",
+    "grpc.default_authority": hostPort(host, port),
+  };
+}
+
+/** A member of the cluster, not yet connected. */
+export function createMember(
+  library: typeof grpc,
+  endpoint: EtcdEndpoint,
+  tls: EtcdTls | null,
+): EtcdMember {
+  const address = hostPort(endpoint.host, endpoint.port);
+  const client = new library.Client(`dns:${address}`, credentialsOf(library, tls, endpoint), {
+    "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
+    "grpc.max_send_message_length": SEND_BYTES_MAX,
+    "grpc.keepalive_time_ms": PING_MS,
+    "grpc.keepalive_timeout_ms": PING_ANSWER_MS,
+    "grpc.keepalive_permit_without_calls": 0,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+    "grpc.enable_channelz": 0,
+    "grpc.enable_http_proxy": 0,
+    "grpc.service_config_disable_resolution": 1,
+    // Repeating is our matter: grpc-js would hold every request in memory for it.
+    "grpc.enable_retries": 0,
+    // Another store of this process may have another user or CA.
+    "grpc.use_local_subchannel_pool": 1,
+    ...nameOptions(tls, endpoint),
+  });
+  return {
+    address,
+    client,
+    isReady: () =>
+      client.getChannel().getConnectivityState(false) === library.connectivityState.READY,
+  };
+}

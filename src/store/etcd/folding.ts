@@ -1,0 +1,211 @@
+import { JobError, toJobError } from "../../core/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Random } from "../../platform/random.ts";
+import { parseEntry, readChanges } from "./commit_log.ts";
+import type { EtcdCalls } from "./etcd_calls.ts";
+import {
+  deleteOf,
+  isValue,
+  type Operation,
+  putOf,
+  rangesOf,
+  readOf,
+  readTogether,
+  runTransaction,
+} from "./etcd_keys.ts";
+import type { KeyValue } from "./gen/kv_pb.ts";
+import { type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
+import { operationsOf } from "./row_pieces.ts";
+
+/** Commits that are left in the log before somebody folds them. */
+export const FOLD_COMMITS = 512;
+/** Bytes of commits that are left in the log before somebody folds them. */
+const FOLD_BYTES = 8 * 1024 * 1024;
+/** Commits read at a time. */
+const READ_ENTRIES = 16;
+/** Characters of rows that are gathered before they are written: a row that changed several times is written once. */
+const ROWS_CHARACTERS_MAX = 32 * 1024 * 1024;
+/** Operations of one transaction: etcd takes 128. */
+const OPERATIONS_MAX = 120;
+const TOKEN_BYTES = 9;
+/** A fold without an end for so long was left by a node that is gone. */
+const ABANDONED_MS = 30_000;
+
+/** How far the log is folded into rows. */
+export interface FoldState {
+  readonly version: number;
+  /** Who is folding on; null for nobody. */
+  readonly token: string | null;
+}
+
+/** What the fold key says: `VERSION` or `VERSION TOKEN`. */
+export function parseFold(kvs: readonly KeyValue[]): FoldState {
+  const value = kvs[0]?.value;
+  const [version = "0", token] = value === undefined ? [] : textOf(value).split(" ");
+  return { version: Number(version), token: token ?? null };
+}
+
+/**
+ * Folds the log into rows, so that a start reads each row once and the log stays short. One node at a time, by a token in the
+ * fold key that every transaction compares: a fold that is interrupted, or taken over, leaves rows newer than `fold`, and the
+ * log, which is read over them, holds all that changed since.
+ */
+export class Folding {
+  readonly #calls: EtcdCalls;
+  readonly #layout: Layout;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  /** Commits and bytes since the last fold: of this node, and what it found at its start. */
+  #commits = 0;
+  #bytes = 0;
+  #seen: { readonly text: string; readonly atMs: number } | null = null;
+  #running: Promise<void> | null = null;
+  #isStopped = false;
+
+  constructor(
+    options: {
+      readonly calls: EtcdCalls;
+      readonly layout: Layout;
+      readonly clock: Clock;
+      readonly random: Random;
+      readonly logger: Logger;
+    },
+  ) {
+    this.#calls = options.calls;
+    this.#layout = options.layout;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#logger = options.logger;
+  }
+
+  /** Take notice of commits; when the log has grown long it is folded in the background. */
+  note(commits: number, bytes: number): void {
+    this.#commits += commits;
+    this.#bytes += bytes;
+    const isLong = this.#commits >= FOLD_COMMITS || this.#bytes >= FOLD_BYTES;
+    if (!isLong || this.#running !== null || this.#isStopped) return;
+    this.#running = this.fold().then(() => {}, (thrown) => {
+      const { message } = toJobError(thrown, "Cannot fold the log");
+      this.#logger.warn("the store's log on etcd was not folded, and is later", { error: message });
+    }).finally(() => {
+      this.#running = null;
+    });
+    this.#commits = 0;
+    this.#bytes = 0;
+  }
+
+  /** Let the fold under way end after its transaction. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+  }
+
+  /** Fold all commits that are there now; answers up to which version it is folded, null when another node is at it. */
+  async fold(): Promise<number | null> {
+    const layout = this.#layout;
+    const { ranges } = await readTogether(this.#calls, "look at the log", [
+      readOf(layout.fold),
+      readOf(layout.head),
+    ]);
+    const [foldRange, headRange] = ranges;
+    const state = parseFold(foldRange?.kvs ?? []);
+    const target = Number.parseInt(textOf(headRange?.kvs[0]?.value ?? new Uint8Array()), 10);
+    if (!(target > state.version) || this.#isBusy(state)) return null;
+    const token = Buffer.from(this.#random.bytes(TOKEN_BYTES)).toString("base64url");
+    const claim = `${state.version} ${token}`;
+    if (!await this.#run(foldText(state), [putOf(layout.fold, claim)], claim)) return null;
+    for (let from = state.version; from < target;) {
+      from = await this.#foldSome(claim, from, target);
+      if (from < 0 || this.#isStopped) return null;
+    }
+    const done = [
+      putOf(layout.fold, String(target)),
+      deleteOf(layout.logUpTo(target)),
+      deleteOf(layout.partsUpTo(target)),
+    ];
+    return await this.#run(claim, done, String(target)) ? target : null;
+  }
+
+  /** Write the rows that some commits changed; answers the last of them, or -1 when another node took over. */
+  async #foldSome(claim: string, from: number, target: number): Promise<number> {
+    const rows = new Map<string, string | null>();
+    let version = from;
+    for (let characters = 0; version < target && characters < ROWS_CHARACTERS_MAX;) {
+      const entries = await this.#readEntries(claim, version, target);
+      if (entries === null) return -1;
+      for (const entry of entries) {
+        const { puts, deletes } = await readChanges(this.#calls, this.#layout, entry);
+        for (const [key, value] of puts) {
+          rows.set(key, value);
+          characters += value.length;
+        }
+        for (const key of deletes) rows.set(key, null);
+        version = entry.version;
+      }
+    }
+    return await this.#write(claim, rows) ? version : -1;
+  }
+
+  /** The commits that follow one; null when another node took over. */
+  async #readEntries(claim: string, from: number, target: number) {
+    const { ranges } = await readTogether(this.#calls, "read the log", [
+      readOf(this.#layout.fold),
+      readOf(
+        { ...this.#layout.logAfter(from), end: this.#layout.logKey(target + 1) },
+        READ_ENTRIES,
+      ),
+    ]);
+    if (foldText(parseFold(ranges[0]?.kvs ?? [])) !== claim) return null;
+    const entries = (ranges[1]?.kvs ?? []).map((kv) => parseEntry(this.#layout, kv));
+    if (entries[0]?.version === from + 1) return entries;
+    throw new JobError("internal", `Cannot fold the log: commit ${from + 1} is missing`);
+  }
+
+  async #write(claim: string, rows: ReadonlyMap<string, string | null>): Promise<boolean> {
+    let batch: Operation[] = [];
+    let byteCount = 0;
+    for (const [key, value] of rows) {
+      for (const { operation, bytes } of operationsOf(this.#layout, key, value)) {
+        const isFull = batch.length >= OPERATIONS_MAX || byteCount + bytes > PIECE_BYTES_MAX;
+        if (isFull && batch.length > 0) {
+          if (this.#isStopped || !await this.#run(claim, batch)) return false;
+          batch = [];
+          byteCount = 0;
+        }
+        batch.push(operation);
+        byteCount += bytes;
+      }
+    }
+    return batch.length === 0 || await this.#run(claim, batch);
+  }
+
+  /** Whether the fold key still said `expected`, and all was done. Doing it twice does no harm: then it says `wanted`. */
+  async #run(
+    expected: string,
+    success: readonly Operation[],
+    wanted: string = expected,
+  ): Promise<boolean> {
+    const { message } = await runTransaction(this.#calls, {
+      action: "fold the log",
+      conditions: [isValue(this.#layout.fold, expected)],
+      success,
+      failure: [readOf(this.#layout.fold)],
+    });
+    return message.succeeded ||
+      foldText(parseFold(rangesOf(message)[0]?.kvs ?? [])) === wanted;
+  }
+
+  #isBusy(state: FoldState): boolean {
+    if (state.token === null) return false;
+    const text = foldText(state);
+    const nowMs = this.#clock.now().monotonicMs;
+    if (this.#seen?.text !== text) this.#seen = { text, atMs: nowMs };
+    return nowMs - this.#seen.atMs < ABANDONED_MS;
+  }
+}
+
+function foldText({ version, token }: FoldState): string {
+  return token === null ? String(version) : `${version} ${token}`;
+}

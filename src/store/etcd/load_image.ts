@@ -1,0 +1,94 @@
+import type { MediumImage, MediumPair } from "../replica/medium.ts";
+import { type CommitLog, parseEntry, parseHead, readChanges } from "./commit_log.ts";
+import type { EtcdCalls } from "./etcd_calls.ts";
+import { boundsOf, readOf, readTogether } from "./etcd_keys.ts";
+import { KV } from "./gen/etcd_pb.ts";
+import type { Layout } from "./layout.ts";
+import { PieceReader } from "./row_pieces.ts";
+
+/** Bytes that a page of rows should have. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+/** A page has at first so few pieces that it is small whatever they hold. */
+const PAGE_PIECES_FIRST = 64;
+const PAGE_PIECES_MAX = 10_000;
+/** A page grows by this much at most: what comes may be larger than what came. */
+const PAGE_GROWTH = 4;
+const LOG_ENTRIES = 32;
+
+/** What a load works with. */
+export interface LoadOptions {
+  readonly calls: EtcdCalls;
+  readonly layout: Layout;
+  readonly log: CommitLog;
+  /** Told how many commits are not folded, and how many bytes they have. */
+  readonly noteLog: (commits: number, bytes: number) => void;
+}
+
+/** Everything of one moment: rows at one revision, and over them the commits that are not folded by then. */
+export async function loadImage(options: LoadOptions): Promise<MediumImage> {
+  const { calls, layout, log } = options;
+  const since = log.head;
+  const { revision, ranges } = await readTogether(calls, "read the head", [readOf(layout.head)]);
+  const head = parseHead(ranges[0]?.kvs ?? []);
+  log.reset(head, since);
+  if (head === null) return { version: 0, pairs: noPairs() };
+  return { version: head.version, pairs: readPairs(options, revision) };
+}
+
+async function* noPairs(): AsyncGenerator<readonly MediumPair[]> {}
+
+async function* readPairs(
+  options: LoadOptions,
+  revision: bigint,
+): AsyncGenerator<readonly MediumPair[]> {
+  const { calls, layout } = options;
+  const changed = await readLog(options, revision);
+  const reader = new PieceReader(layout);
+  const { key: first, rangeEnd } = boundsOf(layout.rows);
+  let limit = PAGE_PIECES_FIRST;
+  for (let key: Uint8Array = first;;) {
+    const { message } = await calls.call(KV.method.range, {
+      key,
+      rangeEnd,
+      limit: BigInt(limit),
+      revision,
+    }, { action: "read rows" });
+    const pairs = reader.take(message.kvs).filter(([rowKey]) => !changed.has(rowKey));
+    if (pairs.length > 0) yield pairs;
+    const last = message.kvs.at(-1);
+    if (!message.more || last === undefined) break;
+    key = Buffer.concat([last.key, Buffer.from([0])]);
+    limit = nextLimit(message.kvs);
+  }
+  const rest = [...changed].filter((pair): pair is [string, string] => pair[1] !== null);
+  if (rest.length > 0) yield rest;
+}
+
+/** What the commits that are not folded made of each row; null for deleted ones. */
+async function readLog({ calls, layout, noteLog }: LoadOptions, revision: bigint) {
+  const changed = new Map<string, string | null>();
+  const { key: first, rangeEnd } = boundsOf(layout.logAfter(0));
+  for (let key: Uint8Array = first;;) {
+    const { message } = await calls.call(KV.method.range, {
+      key,
+      rangeEnd,
+      limit: BigInt(LOG_ENTRIES),
+      revision,
+    }, { action: "read the log" });
+    for (const kv of message.kvs) {
+      const { puts, deletes } = await readChanges(calls, layout, parseEntry(layout, kv), revision);
+      for (const [rowKey, value] of puts) changed.set(rowKey, value);
+      for (const rowKey of deletes) changed.set(rowKey, null);
+    }
+    noteLog(message.kvs.length, message.kvs.reduce((sum, { value }) => sum + value.length, 0));
+    const last = message.kvs.at(-1);
+    if (!message.more || last === undefined) return changed;
+    key = Buffer.concat([last.key, Buffer.from([0])]);
+  }
+}
+
+function nextLimit(kvs: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]) {
+  const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+  const wanted = Math.floor(PAGE_BYTES / Math.max(1, bytes / kvs.length));
+  return Math.max(1, Math.min(PAGE_PIECES_MAX, PAGE_GROWTH * kvs.length, wanted));
+}

@@ -1,0 +1,117 @@
+import { isJobError, JobError } from "../../core/errors.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { EtcdCalls } from "./etcd_calls.ts";
+import { NOSPACE_HINT } from "./etcd_error.ts";
+import { readOf, readTogether } from "./etcd_keys.ts";
+import { AlarmType, KV, Maintenance, type StatusResponse } from "./gen/etcd_pb.ts";
+import { LAYOUT, type Layout, textOf } from "./layout.ts";
+
+/** Oldest server whose API has all that is used. */
+const VERSION_MIN = [3, 4] as const;
+/** The quota that a server has when its operator names none, and a server before 3.6 does not tell. */
+const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
+const QUOTA_WARN_SHARE = 0.8;
+/** Revisions after which a server that never compacted is taken for one that never will. */
+const REVISIONS_UNCOMPACTED = 50_000n;
+
+/**
+ * Look at the cluster before it is used: release, alarms, space, compaction, and the layout of what is there. What can be lived
+ * with is logged.
+ *
+ * @throws JobError `unavailable` when no member answers, `unimplemented` for a release too old, `invalid_config` for data of a
+ * newer layout
+ */
+export async function checkCluster(
+  calls: EtcdCalls,
+  layout: Layout,
+  logger: Logger,
+): Promise<void> {
+  const { revision, ranges } = await readTogether(calls, "open the store", [
+    readOf(layout.store),
+  ]);
+  checkLayout(layout, ranges[0]?.kvs[0]?.value);
+  await Promise.all([
+    ignoreDenied(() => checkStatus(calls, logger)),
+    ignoreDenied(() => checkAlarms(calls, logger)),
+    ignoreDenied(() => checkCompaction(calls, layout, revision, logger)),
+  ]);
+}
+
+function checkLayout(layout: Layout, value: Uint8Array | undefined): void {
+  if (value === undefined) return;
+  const found = (JSON.parse(textOf(value)) as { readonly layout?: unknown }).layout;
+  if (typeof found === "number" && found <= LAYOUT) return;
+  throw new JobError(
+    "invalid_config",
+    `Cannot open the store on etcd, prefix "${layout.prefix}/": its layout is ${found}, and this program knows ${LAYOUT}`,
+    { hint: "Use the newer version that wrote it, or another store.prefix" },
+  );
+}
+
+/** Looking at the cluster may need rights that using it does not. */
+async function ignoreDenied(check: () => Promise<void>): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    if (!isJobError(error, "permission_denied")) throw error;
+  }
+}
+
+async function checkStatus(calls: EtcdCalls, logger: Logger): Promise<void> {
+  const { message } = await calls.call(Maintenance.method.status, {}, { action: "ask its status" });
+  const { version, dbSize, dbSizeQuota } = message;
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major < VERSION_MIN[0] || (major === VERSION_MIN[0] && minor < VERSION_MIN[1])) {
+    throw new JobError(
+      "unimplemented",
+      `Cannot use etcd ${version} at ${calls.endpoint}: at least ${
+        VERSION_MIN.join(".")
+      } is needed`,
+      { hint: "Upgrade the cluster" },
+    );
+  }
+  const quota = Number(dbSizeQuota) || QUOTA_BYTES_DEFAULT;
+  if (Number(dbSize) < quota * QUOTA_WARN_SHARE) return;
+  logger.warn("etcd's database is nearly full: compact and defragment it, or raise its quota", {
+    endpoint: calls.endpoint,
+    ...spaceOf(message),
+    quota_bytes: quota,
+    quota_known: dbSizeQuota > 0n,
+  });
+}
+
+function spaceOf({ dbSize, dbSizeInUse }: StatusResponse) {
+  return { db_bytes: Number(dbSize), db_bytes_in_use: Number(dbSizeInUse) };
+}
+
+async function checkAlarms(calls: EtcdCalls, logger: Logger): Promise<void> {
+  const { message } = await calls.call(Maintenance.method.alarm, {}, { action: "ask for alarms" });
+  for (const { alarm } of message.alarms) {
+    if (alarm === AlarmType.NOSPACE) {
+      logger.error(`etcd has raised the alarm NOSPACE, and takes no writes. ${NOSPACE_HINT}`);
+    } else {
+      logger.error("etcd has raised an alarm: its members' data may differ", { alarm });
+    }
+  }
+}
+
+/** No server tells whether it compacts by itself: one that never did, after so much, does not. */
+async function checkCompaction(
+  calls: EtcdCalls,
+  layout: Layout,
+  revision: bigint,
+  logger: Logger,
+): Promise<void> {
+  if (revision < REVISIONS_UNCOMPACTED) return;
+  const first = { key: layout.head, countOnly: true, revision: 1n };
+  try {
+    await calls.call(KV.method.range, first, { action: "look for a compaction" });
+  } catch (error) {
+    if (isJobError(error, "conflict")) return;
+    throw error;
+  }
+  logger.warn(
+    "etcd was never compacted and will run full: set --auto-compaction-mode=periodic and --auto-compaction-retention=1h",
+    { revision: Number(revision) },
+  );
+}
