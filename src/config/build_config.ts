@@ -12,6 +12,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
     timezone: values.timezone,
     modules: values.modules,
     log: { level: values["log.level"], format: values["log.format"] },
+    node: { id: values["node.id"], tags: values["node.tags"] },
     store: buildStore(values),
     server: {
       host: values["server.host"],
@@ -60,6 +61,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       unique: null,
       pool: null,
       waitingMax: null,
+      needs: [],
     },
     scheduleDefaults: {
       overlap: values["defaults.overlap"],

@@ -22,6 +22,11 @@ export interface Config {
   /** Absolute directories of job modules. */
   readonly modules: readonly string[];
   readonly log: { readonly level: LoggerLevel; readonly format: "text" | "json" };
+  readonly node: {
+    /** Null for the host's name. */
+    readonly id: string | null;
+    readonly tags: readonly string[];
+  };
   readonly store: StoreConfig;
   readonly server: {
     readonly host: string;

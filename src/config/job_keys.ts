@@ -1,4 +1,5 @@
 import { SCHEDULES_MAX } from "../core/schedule.ts";
+import { TAGS_MAX } from "../core/tags.ts";
 import * as limits from "./limit_readers.ts";
 import { DOCS, OPTIONS } from "./option_keys.ts";
 import {
@@ -176,6 +177,11 @@ export const JOB_KEYS = {
     integer(1, INT32_MAX),
     undefined,
     "Most instances that wait at once; a further one is refused.",
+  ),
+  needs: key(
+    oneOrMany(special.nodeName(), { maxLength: TAGS_MAX }),
+    undefined,
+    "Tags that a node must have to run it: it waits for a node that has the job and all of them.",
   ),
   unique: key(
     limits.unique(),

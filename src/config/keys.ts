@@ -1,5 +1,6 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
+import { TAGS_MAX } from "../core/tags.ts";
 import * as limits from "./limit_readers.ts";
 import { DOCS, OPTIONS } from "./option_keys.ts";
 import {
@@ -33,6 +34,16 @@ export const KEYS = {
     "Least level of the daemon's own log.",
   ),
   "log.format": key(choice(["text", "json"]), "text", "Form of the daemon's own log."),
+  "node.id": key(
+    optional(special.nodeName()),
+    undefined,
+    "Name of this daemon among those on one store, where no two may have the same; by default the host's name.",
+  ),
+  "node.tags": key(
+    list(special.nodeName(), { maxLength: TAGS_MAX }),
+    [],
+    "What this node has that some jobs need, see `needs` of a job.",
+  ),
   ...STORE_KEYS,
   "server.host": key(
     string(),

@@ -219,6 +219,7 @@ function readOptions(values: JobValues): JobTable["options"] {
     unique: values.unique,
     pool: values.pool,
     waitingMax: values.waiting_max,
+    needs: values.needs,
     retry: defined({
       max: values["retry.max"],
       backoff: values["retry.backoff"],

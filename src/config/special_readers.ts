@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { parseBlackout } from "../core/blackout.ts";
 import { isJobError } from "../core/errors.ts";
 import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
+import { isNodeName, NODE_NAME_WANTED } from "../core/tags.ts";
 import { parseZonedTime } from "../core/wall_time.ts";
 import { list, parsedText, type Reader, string } from "./readers.ts";
 import { secret } from "./secrets.ts";
@@ -64,6 +65,15 @@ export function socketPath(): Reader<string | null> {
       if (new TextEncoder().encode(path).length <= 107) return path;
       return report.value(field, `the path "${path}" is over 107 bytes long`, "Use a shorter one");
     },
+  };
+}
+
+/** The id of a node, or a tag. */
+export function nodeName(): Reader<string> {
+  const wanted = NODE_NAME_WANTED;
+  return {
+    wanted,
+    read: (field, report) => isNodeName(field.value) ? field.value : report.mismatch(field, wanted),
   };
 }
 

@@ -15,6 +15,7 @@ import {
   uniqueWanted,
 } from "./limit_inputs.ts";
 import { nearest } from "./nearest.ts";
+import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
 import { type Misfire, MISFIRES, type Overlap, OVERLAPS } from "./schedule.ts";
 
 /** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
@@ -74,6 +75,8 @@ export interface JobInput extends JobHandlers {
   readonly pool?: string;
   /** Most instances that wait at once; a further one is refused. */
   readonly waitingMax?: number;
+  /** Tags that a node must have to run it, such as "gpu". */
+  readonly needs?: string | readonly string[];
   /** Cron expression, nickname or `@every 15m`, or several. */
   readonly schedule?: string | readonly string[];
   /** IANA zone of the schedules. */
@@ -181,6 +184,11 @@ const JOB_KEYS: Keys = {
   unique: [uniqueWanted(CODE_STYLE), isParsed((value) => parseUnique(value, CODE_STYLE))],
   pool: ["text that is not empty", (value) => isText(value) && value !== ""],
   waitingMax: ["a whole number of 1 or more", isWhole(1)],
+  needs: [
+    `${NODE_NAME_WANTED}, or a list of at most ${TAGS_MAX}`,
+    (value) =>
+      isNodeName(value) || (isListOf(isNodeName)(value) && (value as string[]).length <= TAGS_MAX),
+  ],
   schedule: TEXTS,
   timezone: ["text", isText],
   args: [

@@ -43,6 +43,8 @@ export interface JobOptions {
   readonly pool: string | null;
   /** Most instances that wait at once; null for no limit. */
   readonly waitingMax: number | null;
+  /** Tags that a node must have to run it. */
+  readonly needs: readonly string[];
 }
 
 /** How much of what an attempt prints is kept: half of it from the beginning, half from the end. */
@@ -77,6 +79,7 @@ export const JOB_DEFAULTS: JobOptions = {
   unique: null,
   pool: null,
   waitingMax: null,
+  needs: [],
 };
 
 /** Arguments by position, or by parameter name. */

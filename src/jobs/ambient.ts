@@ -222,6 +222,8 @@ declare module "ts-job" {
     readonly pool?: string;
     /** Most instances that wait at once; a further one is refused. */
     readonly waitingMax?: number;
+    /** Tags that a node must have to run it, such as "gpu". */
+    readonly needs?: string | readonly string[];
     /** Cron expression, nickname or "@every 15m", or several. */
     readonly schedule?: string | readonly string[];
     /** IANA zone of the schedules. */

@@ -122,6 +122,7 @@ function resolveLimits(input: PlainInput, base: JobOptions) {
     unique: unique === undefined ? base.unique : parseUnique(unique, CODE_STYLE),
     pool: input.pool ?? base.pool,
     waitingMax: input.waitingMax ?? base.waitingMax,
+    needs: input.needs === undefined ? base.needs : [input.needs].flat(),
   };
 }
 

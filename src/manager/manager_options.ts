@@ -20,6 +20,8 @@ export interface ManagerOptions {
   readonly ids: IdSource;
   readonly logger: Logger;
   readonly node: string;
+  /** What this node has that jobs may need. */
+  readonly tags?: readonly string[];
   readonly version: string;
   readonly workers: number;
   /** Most attempts at once of the jobs of each pool on this node. */

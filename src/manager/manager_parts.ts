@@ -33,7 +33,11 @@ export interface ManagerParts {
  * @param api the manager itself, asked for when a running job calls it
  */
 export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerParts {
-  const registry = new Registry(options.pools, options.refreshJob);
+  const registry = new Registry({
+    pools: options.pools,
+    refresh: options.refreshJob,
+    tags: options.tags,
+  });
   const systemJobs = new SystemJobs(options);
   const { wallMs } = options.clock.now();
   for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);

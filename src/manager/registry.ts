@@ -2,6 +2,7 @@ import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { type ClaimLimits, hasLimits } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
+import { missingTags } from "../core/tags.ts";
 
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;
@@ -11,26 +12,41 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
+  readonly #tags: ReadonlySet<string>;
   #disabled: ReadonlyMap<string, string> = new Map();
   // Both are made when they are asked for: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
   #limits: ClaimLimits | null = null;
 
-  /**
-   * @param pools most attempts at once of each pool on this node
-   * @param refresh gives a job as its module's files have it now; the job itself by default
-   */
   constructor(
-    pools: Readonly<Record<string, number>> = {},
-    refresh: (job: JobDefinition) => JobDefinition = (job) => job,
+    options: {
+      /** Most attempts at once of each pool on this node. */
+      readonly pools?: Readonly<Record<string, number>> | undefined;
+      /** Gives a job as its module's files have it now; the job itself by default. */
+      readonly refresh?: ((job: JobDefinition) => JobDefinition) | undefined;
+      /** What this node has that jobs may need. */
+      readonly tags?: readonly string[] | undefined;
+    } = {},
   ) {
-    this.#pools = pools;
-    this.#refresh = refresh;
+    this.#pools = options.pools ?? {};
+    this.#refresh = options.refresh ?? ((job) => job);
+    this.#tags = new Set(options.tags ?? []);
   }
 
-  /** The kinds served; a new set object after each change, the same one in between. */
+  /**
+   * The kinds that this node runs: those of its jobs whose needs it has. A new set object after each change, the same one in
+   * between.
+   */
   get kinds(): ReadonlySet<string> {
-    return this.#kinds ??= new Set(this.#jobs.keys());
+    return this.#kinds ??= new Set(
+      [...this.#jobs.values()].filter((job) => this.missing(job).length === 0)
+        .map(({ kind }) => kind),
+    );
+  }
+
+  /** The tags that a job needs and this node does not have. */
+  missing({ options }: JobDefinition): readonly string[] {
+    return missingTags(options.needs, this.#tags);
   }
 
   /** What holds their claims back; a new object after each change, the same one in between. */

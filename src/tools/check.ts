@@ -6,6 +6,7 @@ import type { ConfigProblem } from "../core/job_table.ts";
 import { formatLocal } from "../core/local_time.ts";
 import { REBOOT } from "../core/schedule.ts";
 import { formatScheduleText, nextTickOf } from "../core/ticks.ts";
+import { missingTags } from "../core/tags.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
@@ -38,6 +39,8 @@ export interface CheckResult {
   /** Those that refuse everything and those that disable a job. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
+  /** What is right and may surprise: jobs that this node does not run. */
+  readonly notes: readonly ConfigProblem[];
   readonly jobs: readonly JobCheck[];
   /** Kinds of tables that say `enabled = false`. */
   readonly notEnabled: readonly string[];
@@ -61,6 +64,7 @@ export async function checkConfig(
       isUsable: true,
       problems,
       warnings: [...warnings, ...jobs.flatMap((job) => neverRuns(job, options.nowMs))],
+      notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),
       jobs: jobs.map((job) => checkJob(job, options)),
       notEnabled: config.jobs.filter(({ kind, isEnabled }) => !isEnabled && !broken.has(kind))
         .map(({ kind }) => kind),
@@ -72,6 +76,7 @@ export async function checkConfig(
       isUsable: false,
       problems: error.problems,
       warnings: [],
+      notes: [],
       jobs: [],
       notEnabled: [],
     };
@@ -93,6 +98,20 @@ function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
       job: job.kind,
     }];
   });
+}
+
+/** A note for a job that needs a tag that this node does not have: another one may. */
+function needsMore({ kind, options }: JobDefinition, tags: readonly string[]): ConfigProblem[] {
+  const missing = missingTags(options.needs, new Set(tags));
+  if (missing.length === 0) return [];
+  const names = missing.map((tag) => `"${tag}"`).join(", ");
+  return [{
+    path: `jobs.${kind}.needs`,
+    place: null,
+    message: `this node does not run it: node.tags is without ${names}`,
+    hint: "It waits for a node on the same store that has them",
+    job: kind,
+  }];
 }
 
 function checkJob(

@@ -28,6 +28,7 @@ function checkRecord(result: CheckResult): PlainRecord {
     is_usable: result.isUsable,
     problems: result.problems.map(problemRecord),
     warnings: result.warnings.map(problemRecord),
+    notes: result.notes.map(problemRecord),
     not_enabled: [...result.notEnabled],
     jobs: result.jobs.map((job) => ({
       kind: job.kind,
@@ -77,6 +78,7 @@ function checkLines(result: CheckResult, printer: Printer): string[] {
   const warn = printer.paint("warning:", "warn");
   for (const problem of result.problems) lines.push(...problemLines(problem, bad));
   for (const problem of result.warnings) lines.push(...problemLines(problem, warn));
+  for (const problem of result.notes) lines.push(...problemLines(problem, "note:"));
   const file = makeVisible(result.file ?? "the built-in configuration");
   const count = result.problems.length;
   if (count === 0) lines.push(`${file} is good: ${result.jobs.length} jobs`);
