@@ -12,6 +12,7 @@ const REPORT: NodeReport = {
   startedAt: 1_000,
   tags: ["gpu", "eu"],
   kinds: ["mail", "übung"],
+  idle: ["render"],
   limits: { mail: "2 at once" },
   workers: 4,
   busy: 0,
@@ -37,7 +38,7 @@ async function report(
   { id, session }: { readonly id: string; readonly session: number },
   given: Partial<NodeReport> = {},
 ) {
-  const request = { at: world.at, id, session, report: { ...REPORT, ...given }, leaseMs: LEASE_MS };
+  const request = { at: world.at, id, session, report: given, leaseMs: LEASE_MS };
   return (await world.store.reportNode(request)).value;
 }
 
@@ -93,7 +94,7 @@ export const nodeCases: StoreCases = {
     const newer = { zone: { name: "eu-1", racks: [1, null] } };
     const node = await join(world, "n1", newer as Partial<NodeReport>);
     assert.deepEqual((node as unknown as typeof newer).zone, newer.zone);
-    await report(world, node, newer as Partial<NodeReport>);
+    await report(world, node, { busy: 2 });
     await world.store.setNodeWorkers({ at: world.at, id: "n1", workers: 2 });
     const [kept] = await world.store.listNodes({ at: world.at });
     assert.deepEqual((kept as unknown as typeof newer).zone, newer.zone);
@@ -186,7 +187,7 @@ export const nodeCases: StoreCases = {
     const told = { busy: 3, workers: 8, kinds: ["mail"], isDraining: true, tags: [] };
     const next = await report(world, node, told);
     assert.equal(next.until - node.until, LEASE_MS - 1);
-    for (const [key, value] of Object.entries(told)) {
+    for (const [key, value] of Object.entries({ ...REPORT, ...told })) {
       assert.deepEqual(next[key as keyof typeof next], value, key);
     }
     world.advance(LEASE_MS - 1);
@@ -199,6 +200,13 @@ export const nodeCases: StoreCases = {
     assert.deepEqual(await listed(world), ["n1 lost"]);
     assert.equal((await report(world, node)).session, node.session);
     assert.deepEqual(await listed(world), ["n1 live"]);
+  },
+
+  "reportNode() of a node that is forgotten says so": async (world) => {
+    const node = await join(world);
+    world.advance(LEASE_MS + NODE_KEPT_MS);
+    await join(world, "n2");
+    await assert.rejects(report(world, node), (error) => isJobError(error, "not_found"));
   },
 
   "leaveNode() ends the session, and its id is free": async (world) => {
@@ -248,9 +256,9 @@ export const nodeCases: StoreCases = {
     assert.deepEqual(await hintsOf(world, () => join(world, "n2")), ["nodes"]);
     assert.deepEqual(await hintsOf(world, () => report(world, node, { busy: 2 })), []);
     assert.deepEqual(await hintsOf(world, () => report(world, node, { kinds: ["a"] })), ["nodes"]);
-    const same = { kinds: ["a"] };
+    const same = { kinds: ["a"], workers: 9 };
     assert.deepEqual(await hintsOf(world, () => report(world, node, same)), []);
-    const draining = { ...same, isDraining: true };
+    const draining = { isDraining: true };
     assert.deepEqual(await hintsOf(world, () => report(world, node, draining)), ["nodes"]);
     const resize = () => world.store.setNodeWorkers({ at: world.at, id: "n1", workers: 2 });
     assert.deepEqual(await hintsOf(world, resize), ["nodes"]);

@@ -1,4 +1,5 @@
 import { JobError, toJobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Service } from "../platform/service.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
@@ -26,13 +27,24 @@ export class Manager extends Operations implements Service {
     this.life.startedAt = at.wallMs;
     this.life.storeInfo = await this.parts.store.open({ at, node });
     this.life.isDraining = false;
-    const { recovered } = this.life.storeInfo;
+    const recovered = [...this.life.storeInfo.recovered, ...await this.#join()];
+    this.life.storeInfo = { ...this.life.storeInfo, recovered };
     if (recovered.length > 0) {
       logger.warn("Instances of a daemon that ended without settling them were taken back", {
         count: recovered.length,
       });
     }
     return this.life.storeInfo;
+  }
+
+  async #join(): Promise<readonly Instance[]> {
+    try {
+      return await this.parts.membership.join();
+    } catch (error) {
+      this.life.storeInfo = null;
+      await this.parts.store.close();
+      throw error;
+    }
   }
 
   /**
@@ -55,7 +67,8 @@ export class Manager extends Operations implements Service {
   }
 
   async #begin(): Promise<void> {
-    const { store, options, events, schedules, dispatcher, scheduler, janitor } = this.parts;
+    const { store, options, events, schedules, dispatcher, scheduler, janitor, membership } =
+      this.parts;
     const { recovered } = this.life.storeInfo ?? await this.open();
     this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
     await options.executor.start();
@@ -64,6 +77,7 @@ export class Manager extends Operations implements Service {
     dispatcher.start();
     scheduler.start();
     janitor.start();
+    membership.start();
   }
 
   /**
@@ -80,8 +94,9 @@ export class Manager extends Operations implements Service {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { store, options, events, dispatcher, scheduler, janitor } = this.parts;
+    const { store, options, events, dispatcher, scheduler, janitor, membership } = this.parts;
     this.life.isDraining = true;
+    membership.changed();
     scheduler.stop();
     janitor.stop();
     dispatcher.pauseClaims();
@@ -97,6 +112,7 @@ export class Manager extends Operations implements Service {
       this.life.storeInfo = null;
       this.#isStarted = false;
       for (const listener of [...this.life.stopListeners]) listener();
+      await membership.leave();
       await store.close();
     }
   }
@@ -119,7 +135,7 @@ export class Manager extends Operations implements Service {
       readonly scheduleDefaults: ZonedScheduleDefaults;
     },
   ): Promise<void> {
-    const { registry, schedules, scheduler, dispatcher } = this.parts;
+    const { registry, schedules, scheduler, dispatcher, membership } = this.parts;
     const before = registry.replace(project.jobs);
     const disabledBefore = registry.disable(project.disabled);
     try {
@@ -132,6 +148,7 @@ export class Manager extends Operations implements Service {
     schedules.defaults = project.scheduleDefaults;
     scheduler.poke();
     dispatcher.poke();
+    membership.changed();
   }
 
   /** Add a job with its schedules, or replace the one of its kind. */
@@ -139,12 +156,23 @@ export class Manager extends Operations implements Service {
     this.registry.set(job);
     if (!this.#isStarted) return;
     this.parts.dispatcher.poke();
+    this.parts.membership.changed();
     this.parts.schedules.syncJob(job).catch((error: unknown) => {
       const { message } = toJobError(error, "Cannot write");
       this.parts.options.logger.error(`Cannot keep the schedules of job "${job.kind}"`, {
         error: message,
       });
     });
+  }
+
+  protected lostNode(error: JobError): void {
+    const { dispatcher, scheduler, janitor, options } = this.parts;
+    scheduler.stop();
+    janitor.stop();
+    dispatcher.pauseClaims();
+    dispatcher.abort("lease");
+    options.logger.error(error.message, { hint: error.hint });
+    options.lost?.(error);
   }
 
   #hinted(hint: ChangeHint): void {
@@ -160,7 +188,7 @@ export class Manager extends Operations implements Service {
       case "deadlines":
         return this.parts.janitor.poke();
       case "nodes":
-        return;
+        return this.parts.membership.hinted();
     }
   }
 }

@@ -3,6 +3,7 @@ import type { JobDefinition, JobOptions } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
+import type { ProcessIdentity } from "../platform/process_identity.ts";
 import type { Random } from "../platform/random.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor } from "../worker/executor.ts";
@@ -22,6 +23,10 @@ export interface ManagerOptions {
   readonly node: string;
   /** What this node has that jobs may need. */
   readonly tags?: readonly string[];
+  /** Who this process is; asked of the system by default. */
+  readonly process?: ProcessIdentity;
+  /** Called when another daemon took this node's id: what ran is aborted, and nothing is claimed any more. */
+  readonly lost?: (error: JobError) => void;
   readonly version: string;
   readonly workers: number;
   /** Most attempts at once of the jobs of each pool on this node. */

@@ -1,3 +1,4 @@
+import { thisProcess } from "../platform/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { Store } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
@@ -6,6 +7,8 @@ import { Events } from "./events.ts";
 import { Janitor } from "./janitor.ts";
 import { JobCalls } from "./job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { Membership, type MembershipOptions } from "./membership.ts";
+import { createReport, type ReportOptions } from "./node_report.ts";
 import { Recurring } from "./recurring.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -25,14 +28,20 @@ export interface ManagerParts {
   readonly schedules: Schedules;
   readonly recurring: Recurring;
   readonly janitor: Janitor;
+  readonly membership: Membership;
 }
 
 /**
  * Make the parts of a manager; nothing runs yet.
  *
  * @param api the manager itself, asked for when a running job calls it
+ * @param node what only the manager knows of this node
  */
-export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerParts {
+export function buildParts(
+  options: ManagerOptions,
+  api: ManagerApi,
+  node: Pick<ReportOptions, "life"> & Pick<MembershipOptions, "lost">,
+): ManagerParts {
   const registry = new Registry({
     pools: options.pools,
     refresh: options.refreshJob,
@@ -58,9 +67,28 @@ export function buildParts(options: ManagerOptions, api: ManagerApi): ManagerPar
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
   const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
-  const schedules = new Schedules({ ...shared, defaults: options.scheduleDefaults });
+  const { tags = [], process = thisProcess() } = options;
+  const workers = () => dispatcher;
+  const membership: Membership = new Membership({
+    ...shared,
+    process,
+    report: createReport({ ...shared, tags, process, workers, life: node.life }),
+    resize: (count) => dispatcher.resize(count),
+    lost: node.lost,
+  });
+  const { peers } = membership;
+  const schedules = new Schedules({ ...shared, peers, defaults: options.scheduleDefaults });
   return {
-    ...{ options, store: options.store, registry, events, answers, dispatcher, schedules },
+    ...{
+      options,
+      store: options.store,
+      registry,
+      events,
+      answers,
+      dispatcher,
+      schedules,
+      membership,
+    },
     scheduler: new Scheduler({ ...shared, fired: poke }),
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     janitor: new Janitor({ ...shared, reaped: poke }),

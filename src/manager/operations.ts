@@ -65,9 +65,15 @@ export abstract class Operations implements ManagerApi {
 
   constructor(options: ManagerOptions) {
     this.version = options.version;
-    this.parts = buildParts(options, this);
+    this.parts = buildParts(options, this, {
+      life: () => this.life,
+      lost: (error) => this.lostNode(error),
+    });
     this.registry = this.parts.registry;
   }
+
+  /** Another daemon took this node's id. */
+  protected abstract lostNode(error: JobError): void;
 
   listJobs(): readonly JobDefinition[] {
     return this.registry.list();

@@ -8,6 +8,7 @@ import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type Store } from "../store/store.ts";
 import type { RecurringOptions, ScheduleChange } from "./api.ts";
 import { argumentsFor, checkPolicy } from "./new_instance.ts";
+import type { Peers } from "./peers.ts";
 import type { Registry } from "./registry.ts";
 import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
@@ -20,6 +21,7 @@ const SYNC_BATCH = 500;
 /** What the schedules are kept with. */
 export interface SchedulesOptions {
   readonly store: Store;
+  readonly node: string;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly ids: IdSource;
@@ -27,6 +29,8 @@ export interface SchedulesOptions {
   readonly defaults: ZonedScheduleDefaults;
   /** Version of the time zone database. */
   readonly tzVersion: string;
+  /** A schedule of a job that another node has is that node's. */
+  readonly peers: Pick<Peers, "list">;
   /** Whether jobs may come after the start: schedules of kinds that are unknown then are kept. */
   readonly keepsUnknown: boolean;
 }
@@ -60,12 +64,20 @@ export class Schedules {
       const written = await Promise.all(batch.map((job) => this.#syncJob(job, left)));
       for (const id of written.flat()) left.delete(id);
     }
+    const elsewhere = await this.#kindsElsewhere();
     for (const record of left.values()) {
-      const mayCome = keepsUnknown && !registry.find(record.kind);
+      const mayCome = !registry.find(record.kind) && (keepsUnknown || elsewhere.has(record.kind));
       if (registry.disabledBecause(record.kind) !== undefined || mayCome) continue;
       await store.deleteSchedule({ at: clock.now(), id: record.id });
       logger.info("A schedule left the config and was deleted", { schedule: record.id });
     }
+  }
+
+  /** What other nodes have, also those that ended within the hour: they may be restarting. */
+  async #kindsElsewhere(): Promise<ReadonlySet<string>> {
+    const { peers, node } = this.#options;
+    const others = (await peers.list()).filter(({ id }) => id !== node);
+    return new Set(others.flatMap(({ kinds, idle }) => [...kinds, ...idle]));
   }
 
   /** Write the schedules of one job that came later; those that a definition before it had beyond are deleted. */

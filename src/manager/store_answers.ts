@@ -5,7 +5,13 @@ import type { Logger } from "../platform/logger.ts";
 const RETRY_MS = { first: 50, longest: 2_000 } as const;
 
 /** What the manager asks of the store again and again, as it is said after "Cannot". */
-export type StoreAction = "claim" | "settle" | "renew" | "write the log" | "advance the schedules";
+export type StoreAction =
+  | "claim"
+  | "settle"
+  | "renew"
+  | "write the log"
+  | "advance the schedules"
+  | "report";
 
 /**
  * Keeps account of whether the store answers, logs when that changes, and says how long to wait before the next try.

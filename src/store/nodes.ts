@@ -23,6 +23,8 @@ export interface NodeReport {
   readonly tags: readonly string[];
   /** What it serves: the jobs that it has and may run. */
   readonly kinds: readonly string[];
+  /** The jobs that it has and does not run, as it lacks a tag that they need. */
+  readonly idle: readonly string[];
   /** What holds back those that have limits, as text: it should be the same on every node. */
   readonly limits: Readonly<Record<string, string>>;
   readonly workers: number;
@@ -72,16 +74,17 @@ export interface NodeStore {
     Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>
   >;
   /**
-   * Prolong and update; also after the lease ended, when nobody took the id since.
+   * Prolong and update: what the report leaves out is as before. Also after the lease ended, when nobody took the id since.
    *
-   * @throws JobError `conflict` when the session is no longer the current one of its id, or has left
+   * @throws JobError `conflict` when the session is no longer the current one of its id, or has left; `not_found` when nothing is
+   * known of the id any more
    */
   reportNode(
     request: {
       readonly at: Instant;
       readonly id: string;
       readonly session: number;
-      readonly report: NodeReport;
+      readonly report: Partial<NodeReport>;
       readonly leaseMs: number;
     },
   ): Promise<Committed<NodeRecord>>;

@@ -13,6 +13,7 @@ import type { JobState } from "../../src/core/state.ts";
 import { Manager } from "../../src/manager/manager.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import type { Logger } from "../../src/platform/logger.ts";
+import type { ProcessIdentity } from "../../src/platform/process_identity.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -237,6 +238,14 @@ export function jobOf(
   };
 }
 
+const nodeCounts = new WeakMap<Store, number>();
+
+function nextNode(store: Store): string {
+  const count = (nodeCounts.get(store) ?? 0) + 1;
+  nodeCounts.set(store, count);
+  return count === 1 ? "node" : `node-${count}`;
+}
+
 /** A manager on a clock that moves only when told. */
 export class ManagerWorld {
   readonly clock: SimClock;
@@ -244,6 +253,8 @@ export class ManagerWorld {
   readonly link = new StoreLink();
   readonly executor = new ScriptedExecutor();
   readonly logged: string[] = [];
+  /** Why it is no longer a node. */
+  readonly lost: JobError[] = [];
   readonly manager: Manager;
 
   constructor(
@@ -254,6 +265,10 @@ export class ManagerWorld {
       readonly pools?: Readonly<Record<string, number>>;
       readonly keepsUnknown?: boolean;
       readonly tzVersion?: string;
+      /** "node" by default, and "node-2" and so on for those that come to its store. */
+      readonly node?: string;
+      readonly tags?: readonly string[];
+      readonly process?: ProcessIdentity;
       /** How far the manager's clock is off the world's. */
       readonly skewMs?: number;
       /** To go on with what another manager left. */
@@ -272,7 +287,10 @@ export class ManagerWorld {
       random,
       ids: createIdSource(clock, random),
       logger: this.#logger(),
-      node: "node",
+      node: options.node ?? nextNode(this.store),
+      tags: options.tags ?? [],
+      process: options.process ?? { host: "host", pid: 1, process: null, fateOf: () => "unknown" },
+      lost: (error) => this.lost.push(error),
       version: "0",
       workers: options.workers ?? 1,
       leaseMs: LEASE_MS,

@@ -21,11 +21,11 @@ import type { LedgerState, Moment, NodeEntry } from "./state.ts";
 const TEXT_LENGTH_MAX = 255;
 
 /** Who joins or reports. */
-interface Told {
+interface Told<Report = NodeReport> {
   /** By the node's own clock. */
   readonly at: Instant;
   readonly id: string;
-  readonly report: NodeReport;
+  readonly report: Report;
   readonly leaseMs: number;
 }
 
@@ -56,7 +56,8 @@ export function joinNode(
   }
   const recovered = isReplaced ? takeBack(state, moment, id) : [];
   const session = Math.max((there?.record.session ?? 0) + 1, moment.at);
-  const entry = entryOf(state, moment, request, { session, wantedWorkers: null });
+  const told = { ...request, report: copy(request.report) };
+  const entry = entryOf(state, moment, told, { session, wantedWorkers: null });
   state.setNode(id, entry);
   state.hints.push({ type: "nodes" });
   return { node: entry.record, recovered };
@@ -66,14 +67,15 @@ export function joinNode(
 export function reportNode(
   state: LedgerState,
   moment: Moment,
-  request: Told & { readonly session: number },
+  request: Told<Partial<NodeReport>> & { readonly session: number },
 ): NodeRecord {
   const { id, session } = request;
   checkTold(request);
   const there = state.nodes.get(id);
-  if (!there || there.record.session !== session || there.record.leftAt !== null) {
-    const { record } = there ?? {};
-    const now = record && record.session !== session
+  if (!there) throw new JobError("not_found", `Cannot report as node "${id}": it is forgotten`);
+  const { record } = there;
+  if (record.session !== session || record.leftAt !== null) {
+    const now = record.session !== session
       ? `the daemon with pid ${record.pid} on host "${record.host}" took its id`
       : "it has left";
     throw new JobError("conflict", `Cannot report as node "${id}": ${now}`, {
@@ -81,9 +83,11 @@ export function reportNode(
       hint: "Give each daemon a node.id of its own",
     });
   }
-  const entry = entryOf(state, moment, request, there.record);
+  const { report } = request;
+  const merged = { ...record, ...copy(report) };
+  const entry = entryOf(state, moment, { ...request, report: merged }, record);
   state.setNode(id, entry);
-  if (!isLive(there, moment) || isOtherService(there.record, entry.record)) {
+  if (!isLive(there, moment) || isOtherService(record, report)) {
     state.hints.push({ type: "nodes" });
   }
   return entry.record;
@@ -161,7 +165,7 @@ function entryOf(
   kept: Pick<NodeRecord, "session" | "wantedWorkers">,
 ): NodeEntry {
   const record: NodeRecord = {
-    ...JSON.parse(JSON.stringify(report)) as NodeReport,
+    ...report,
     id,
     session: kept.session,
     seenAt: moment.wallMs,
@@ -174,16 +178,21 @@ function entryOf(
   return { record, untilMs: moment.monotonicMs + leaseMs };
 }
 
+/** A report as others read it: what they do with it does not change ours. */
+function copy<T extends Partial<NodeReport>>(report: T): T {
+  return JSON.parse(JSON.stringify(report)) as T;
+}
+
 /** Whether other instances are served than before. */
-function isOtherService(before: NodeRecord, after: NodeRecord): boolean {
-  return before.isDraining !== after.isDraining ||
-    before.kinds.length !== after.kinds.length ||
-    after.kinds.some((kind, index) => kind !== before.kinds[index]);
+function isOtherService(before: NodeRecord, told: Partial<NodeReport>): boolean {
+  const { isDraining = before.isDraining, kinds = before.kinds } = told;
+  return before.isDraining !== isDraining || before.kinds.length !== kinds.length ||
+    kinds.some((kind, index) => kind !== before.kinds[index]);
 }
 
 /** @throws JobError `invalid_argument` for a report that cannot be stored exactly */
-function checkTold({ id, report }: Told): void {
-  const { tags, kinds, version, host, tzVersion, process } = report;
+function checkTold({ id, report }: Told<Partial<NodeReport>>): void {
+  const { version, host, tzVersion, process, tags = [], kinds = [], idle = [] } = report;
   const check = (isRight: boolean, what: string) => {
     if (isRight) return;
     throw new JobError("invalid_argument", `Cannot take a node in: ${what}`, { path: "node" });
@@ -191,13 +200,12 @@ function checkTold({ id, report }: Told): void {
   const isText = (text: string, most = TEXT_LENGTH_MAX) =>
     text.length >= 1 && text.length <= most && isStorable(text);
   check(isText(id), `its id must be text of 1 to ${TEXT_LENGTH_MAX} characters without NUL`);
-  for (const text of [version, host, tzVersion, ...tags, ...(process === null ? [] : [process])]) {
+  for (const text of [version, host, tzVersion, process, ...tags]) {
+    if (text === undefined || text === null) continue;
     check(isText(text), "its host, versions and tags must be text of 1 to 255 characters");
   }
   check(tags.length <= NODE_TAGS_MAX, `it has ${tags.length} tags, at most ${NODE_TAGS_MAX}`);
-  check(kinds.length <= NODE_KINDS_MAX, `it has ${kinds.length} jobs, at most ${NODE_KINDS_MAX}`);
-  check(
-    kinds.every((kind) => isText(kind, KIND_LENGTH_MAX)),
-    "a kind of its jobs cannot be stored",
-  );
+  const all = [...kinds, ...idle];
+  check(all.length <= NODE_KINDS_MAX, `it has ${all.length} jobs, at most ${NODE_KINDS_MAX}`);
+  check(all.every((kind) => isText(kind, KIND_LENGTH_MAX)), "a kind of its jobs cannot be stored");
 }

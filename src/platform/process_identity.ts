@@ -1,0 +1,70 @@
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+
+/** What tells a process from every other one, also of another boot, host or container. */
+export interface ProcessIdentity {
+  readonly host: string;
+  readonly pid: number;
+  /** Kernel's boot, namespace of process numbers, number and start; null where the system does not tell. */
+  readonly process: string | null;
+  /** What became of a process by its identity; "unknown" for one of another host or container. */
+  fateOf(process: string | null): ProcessFate;
+}
+
+/** Whether a process is there, as far as can be told from here. */
+export type ProcessFate = "alive" | "gone" | "unknown";
+
+/** Where in /proc/PID/stat, after the name of the program, the state and the start stand. */
+const STAT = { state: 0, startTicks: 19 } as const;
+
+/** This process. */
+export function thisProcess(): ProcessIdentity {
+  return { host: hostname(), pid: process.pid, process: identityOf(process.pid), fateOf };
+}
+
+/** A number alone says nothing: it is used again, and means another process in each container. */
+function identityOf(pid: number): string | null {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const stat = statOf(pid);
+    if (boot === "" || stat === null) return null;
+    return [boot, readlinkSync("/proc/self/ns/pid"), pid, stat.startTicks].join("/");
+  } catch {
+    return null;
+  }
+}
+
+function fateOf(identity: string | null): ProcessFate {
+  const own = identityOf(process.pid);
+  if (identity === null || own === null) return "unknown";
+  const [boot, space, pid, startTicks] = identity.split("/");
+  const [ownBoot, ownSpace] = own.split("/");
+  if (boot !== ownBoot || space !== ownSpace || !/^\d+$/.test(pid ?? "")) return "unknown";
+  const stat = statOf(Number(pid));
+  // /proc may hide the processes of others: the kernel itself is asked whether there is one.
+  if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
+  const isDead = stat.state === "Z" || stat.state === "X";
+  return stat.startTicks === startTicks && !isDead ? "alive" : "gone";
+}
+
+function statOf(pid: number): { readonly state: string; readonly startTicks: string } | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name of the program may hold blanks and parentheses.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const state = fields[STAT.state];
+    const startTicks = fields[STAT.startTicks];
+    return state === undefined || startTicks === undefined ? null : { state, startTicks };
+  } catch {
+    return null;
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
