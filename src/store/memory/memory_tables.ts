@@ -25,26 +25,22 @@ import type {
 import { MemoryLimits, type WindowStarts } from "./memory_limits.ts";
 import { type HeldLog, MemoryLogs } from "./memory_logs.ts";
 import { MemoryRows } from "./memory_rows.ts";
+import { MemorySchedules } from "./memory_schedules.ts";
 import { SortedKeys } from "./sorted_keys.ts";
 
 /** Tables in this process's memory. Nothing fails, so nothing is ever rolled back. */
 export class MemoryTables implements Tables {
-  readonly type = "memory";
-  readonly location = "memory:";
-  readonly isDurable = false;
+  readonly type: string = "memory";
+  readonly location: string = "memory:";
+  readonly isDurable: boolean = false;
   #head: Head = { rev: 0, at: 0, seq: 0 };
   #storeId: string | null = null;
   #epoch = 0;
-  readonly #rows = new MemoryRows();
-  readonly #logs = new MemoryLogs();
-  readonly #limits = new MemoryLimits();
+  #rows = new MemoryRows();
+  #logs = new MemoryLogs();
+  #limits = new MemoryLimits();
   readonly #departures = new Map<number, Departure[]>();
-  readonly #schedules = new Map<string, ScheduleRecord>();
-  readonly #scheduleIds: string[] = [];
-  readonly #scheduleTimes = new SortedKeys();
-  readonly #scheduleNumbers = new Map<string, number>();
-  readonly #scheduleByNumber = new Map<number, string>();
-  #scheduleNumber = 0;
+  #schedules = new MemorySchedules();
   readonly #ticks = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
   readonly #counts = new Map<string, KindCounts>();
   readonly #pauses = new Map<string | null, Pause>();
@@ -56,6 +52,19 @@ export class MemoryTables implements Tables {
   }
 
   close(): void {}
+
+  /** Forget every row. */
+  clear(): void {
+    this.#head = { rev: 0, at: 0, seq: 0 };
+    this.#rows = new MemoryRows();
+    this.#logs = new MemoryLogs();
+    this.#limits = new MemoryLimits();
+    this.#schedules = new MemorySchedules();
+    this.#departures.clear();
+    this.#ticks.clear();
+    this.#counts.clear();
+    this.#pauses.clear();
+  }
 
   begin(): boolean {
     return true;
@@ -244,74 +253,31 @@ export class MemoryTables implements Tables {
   }
 
   getSchedule(id: string): ScheduleRecord | null {
-    return this.#schedules.get(id) ?? null;
+    return this.#schedules.get(id);
   }
 
   saveSchedule(record: ScheduleRecord): void {
-    const before = this.#schedules.get(record.id);
-    let number = this.#scheduleNumbers.get(record.id);
-    if (number === undefined) {
-      number = ++this.#scheduleNumber;
-      this.#scheduleNumbers.set(record.id, number);
-      this.#scheduleByNumber.set(number, record.id);
-      this.#scheduleIds.splice(this.#placeOfId(record.id), 0, record.id);
-    }
-    if (before?.nextAt != null) this.#scheduleTimes.delete([before.nextAt, 0, number]);
-    if (record.nextAt !== null) this.#scheduleTimes.add([record.nextAt, 0, number]);
-    this.#schedules.set(record.id, record);
+    this.#schedules.save(record);
   }
 
   removeSchedule(id: string): void {
-    const record = this.#schedules.get(id);
-    if (!record) return;
-    const number = this.#scheduleNumbers.get(id)!;
-    if (record.nextAt !== null) this.#scheduleTimes.delete([record.nextAt, 0, number]);
-    this.#scheduleNumbers.delete(id);
-    this.#scheduleByNumber.delete(number);
-    this.#scheduleIds.splice(this.#placeOfId(id), 1);
-    this.#schedules.delete(id);
+    this.#schedules.remove(id);
   }
 
   countSchedules(): number {
     return this.#schedules.size;
   }
 
-  schedules(
-    { afterId, isReverse, limit }: {
-      readonly afterId: string | null;
-      readonly isReverse: boolean;
-      readonly limit: number;
-    },
-  ): readonly ScheduleRecord[] {
-    const ids = this.#scheduleIds;
-    let found: readonly string[];
-    if (isReverse) {
-      const end = afterId === null ? ids.length : this.#placeOfId(afterId);
-      found = ids.slice(Math.max(0, end - limit), end).reverse();
-    } else {
-      let start = afterId === null ? 0 : this.#placeOfId(afterId);
-      if (afterId !== null && ids[start] === afterId) start += 1;
-      found = ids.slice(start, start + limit);
-    }
-    return found.map((id) => this.#schedules.get(id)!);
+  schedules(stretch: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
+    return this.#schedules.list(stretch);
   }
 
-  dueSchedules(
-    wallMs: number,
-    { limit, skip = 0 }: { readonly limit: number; readonly skip?: number },
-  ): readonly ScheduleRecord[] {
-    const due: ScheduleRecord[] = [];
-    let left = skip;
-    for (const [nextAt, , number] of this.#scheduleTimes.walk(LOWEST, false)) {
-      if (nextAt > wallMs || due.length === limit) break;
-      if (left-- > 0) continue;
-      due.push(this.#schedules.get(this.#scheduleByNumber.get(number)!)!);
-    }
-    return due;
+  dueSchedules(...[wallMs, page]: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
+    return this.#schedules.due(wallMs, page);
   }
 
   firstSchedule(): number | null {
-    return this.#scheduleTimes.first()?.[0] ?? null;
+    return this.#schedules.firstAt();
   }
 
   readHeld(): Map<string, number> {
@@ -380,18 +346,6 @@ export class MemoryTables implements Tables {
   removePause(kind: string | null): void {
     this.#pauses.delete(kind);
   }
-
-  #placeOfId(id: string): number {
-    let low = 0;
-    let high = this.#scheduleIds.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#scheduleIds[middle]! < id) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 }
 
-const LOWEST = [-Infinity, -Infinity, -Infinity] as const;
 const FIRST: Stretch = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };

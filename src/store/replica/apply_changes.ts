@@ -1,0 +1,234 @@
+import type { LogEntry } from "../../core/instance.ts";
+import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { Departure, Row } from "../ledger/row.ts";
+import { expireAt } from "../ledger/rules.ts";
+import { noteFreed } from "../ledger/settle.ts";
+import type { LedgerState, Moment } from "../ledger/state.ts";
+import type { Starts } from "../ledger/tables.ts";
+import type { NodeRecord } from "../nodes.ts";
+import type { Pause } from "../store.ts";
+import { HEAD, partsOfKey } from "./keys.ts";
+import type { MediumChanges, MediumPair } from "./medium.ts";
+import type { ReplicaTables } from "./replica_tables.ts";
+import { extraOf, readInstance } from "./row_values.ts";
+
+/** Members of the value of starts that this version knows. */
+const WINDOW_MEMBERS: ReadonlySet<string> = new Set(["starts", "expireAt"]);
+
+/** Who changes the replica by what others committed. */
+interface Target {
+  readonly state: LedgerState;
+  readonly tables: ReplicaTables;
+  /** Of this node, when it learns of the change. */
+  readonly moment: Moment;
+}
+
+/** A row of a log. */
+interface LogValue extends LogEntry {
+  readonly of: number;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly seq: number;
+}
+
+/** Bring a replica, its state and its hints up to a commit of another owner, or to a part of everything that there is. */
+export function applyChanges(target: Target, { puts, deletes }: MediumChanges): void {
+  const { state, tables } = target;
+  tables.isApplying = true;
+  try {
+    for (const key of deletes) removeRow(target, key);
+    // Everything else belongs to an instance.
+    const others: MediumPair[] = [];
+    for (const pair of puts) {
+      if (pair[0].startsWith("i/")) putInstance(target, pair[0], pair[1]);
+      else if (pair[0] !== HEAD) others.push(pair);
+    }
+    for (const [key, text] of others) putRow(target, key, text);
+  } finally {
+    tables.isApplying = false;
+    state.endApplied();
+  }
+}
+
+function putInstance(target: Target, key: string, text: string): void {
+  const { state, tables, moment } = target;
+  const { instance, isHeld, leaseMs, extra } = readInstance(text);
+  const seq = Number(key.slice(2));
+  const isWaiting = instance.state === "scheduled" && !isHeld;
+  const row: Row = {
+    seq,
+    instance,
+    isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
+    expireAt: expireAt(instance),
+  };
+  const before = tables.get(instance.id);
+  if (!before) state.insert(row);
+  else replaceRow(state, before, row);
+  tables.keepExtra(key, extra);
+  const isClaimed = instance.state === "processing";
+  tables.noteLease(seq, isClaimed ? leaseMs : null);
+  const there = state.leases.get(instance.id);
+  if (there && (!isClaimed || there.row.instance.fence !== instance.fence)) {
+    state.setLease(instance.id, undefined);
+    noteFreed(state, moment, instance.kind);
+  }
+  if (isClaimed) noteClaim(target, instance.id, leaseMs);
+  if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+}
+
+/** A row may have gone through several states in one commit. */
+function replaceRow(state: LedgerState, before: Row, after: Row): void {
+  if (before.isReady === null || after.isReady === null) return state.update(before, after);
+  const between: Row = {
+    seq: after.seq,
+    instance: { ...after.instance, state: "processing" },
+    isReady: null,
+    expireAt: null,
+  };
+  state.update(before, between);
+  state.update(between, after);
+}
+
+/** A claim, or what was changed of one: it holds from when this node learns of it. */
+function noteClaim({ state, tables, moment }: Target, id: string, leaseMs: number | null): void {
+  const row = tables.get(id)!;
+  const there = state.leases.get(id);
+  const { fence, cancelRequestedAt } = row.instance;
+  const isMarked = there && there.row.instance.cancelRequestedAt === null;
+  if (cancelRequestedAt !== null && (!there || isMarked)) {
+    state.hints.push({ type: "cancel", claims: [{ id, fence }] });
+  }
+  const untilMs = moment.monotonicMs + (leaseMs ?? 0);
+  state.setLease(id, there ? { ...there, row } : { row, untilMs, logCount: 0 });
+}
+
+function putRow(target: Target, key: string, text: string): void {
+  const { state, tables, moment } = target;
+  const value: unknown = JSON.parse(text);
+  const parts = partsOfKey(key);
+  switch (key[0]) {
+    case "l":
+      return renew(target, Number(parts[0]), value as { leaseMs: number; fence: number });
+    case "d": {
+      const row = tables.rowAt(Number(parts[0]));
+      if (row) tables.addDeparture(row, value as Departure);
+      return;
+    }
+    case "g":
+      return putLog(target, Number(parts[0]), value as LogValue);
+    case "s": {
+      const record = value as ScheduleRecord;
+      if (!tables.getSchedule(record.id)) state.scheduleCount += 1;
+      tables.saveSchedule(record);
+      state.hints.push({ type: "schedules" });
+      return;
+    }
+    case "t": {
+      const fate = value as TickFate;
+      tables.removeTick(fate.scheduleId, fate.from);
+      tables.addTick(fate);
+      return;
+    }
+    case "r": {
+      const [kind, queueKey, perMs] = parts;
+      const { starts, expireAt } = value as { starts: Starts; expireAt: number };
+      const window = { kind: kind!, queueKey: queueKey!, perMs: Number(perMs) };
+      tables.keepExtra(key, extraOf(value as Record<string, unknown>, WINDOW_MEMBERS));
+      tables.saveStarts(window, starts, expireAt);
+      state.rates.clear();
+      return;
+    }
+    case "p": {
+      const pause = value as Pause;
+      tables.savePause(pause);
+      state.pauses.set(pause.kind, pause);
+      state.hints.push({ type: "pauses" });
+      return;
+    }
+    case "n":
+      putNode(state, moment, value as NodeRecord);
+  }
+}
+
+function renew(
+  { state, tables, moment }: Target,
+  seq: number,
+  { leaseMs, fence }: { readonly leaseMs: number; readonly fence: number },
+): void {
+  tables.noteRenewal(seq, true);
+  const row = tables.rowAt(seq);
+  const lease = row && state.leases.get(row.instance.id);
+  if (!lease || row.instance.fence !== fence) return;
+  tables.noteLease(seq, leaseMs);
+  state.setLease(row.instance.id, { ...lease, untilMs: moment.monotonicMs + leaseMs });
+}
+
+function putLog({ state, tables }: Target, place: number, value: LogValue): void {
+  const { of: instanceSeq, at, level, message, source, attempt, fence, seq } = value;
+  const row = tables.rowAt(instanceSeq);
+  if (!row || tables.logAt(place)) return;
+  const { id: instanceId, kind } = row.instance;
+  const entry = { instanceId, kind, at, level, message, source, attempt, fence, seq };
+  tables.putLog({ place, entry, instanceSeq });
+  const lease = state.leases.get(instanceId);
+  if (!lease || row.instance.fence !== fence || lease.logCount >= seq) return;
+  state.setLease(instanceId, { ...lease, logCount: seq });
+}
+
+function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord): void {
+  // Its lease runs from when this node learns of it, as those of claims do.
+  const leaseMs = record.leftAt === null ? record.until - record.seenAt : 0;
+  state.nodes.set(record.id, { record, untilMs: monotonicMs + leaseMs });
+  state.hints.push({ type: "nodes" });
+}
+
+function removeRow(target: Target, key: string): void {
+  const { state, tables } = target;
+  const parts = partsOfKey(key);
+  switch (key[0]) {
+    case "i": {
+      const row = tables.rowAt(Number(parts[0]));
+      if (!row) return;
+      state.leases.delete(row.instance.id);
+      tables.keepExtra(key, null);
+      state.remove(row);
+      return;
+    }
+    case "l":
+      tables.noteRenewal(Number(parts[0]), false);
+      return;
+    case "g":
+      tables.removeLogs([Number(parts[0])]);
+      return;
+    case "s":
+      if (!tables.getSchedule(parts[0]!)) return;
+      tables.removeSchedule(parts[0]!);
+      state.scheduleCount -= 1;
+      state.hints.push({ type: "schedules" });
+      return;
+    case "t":
+      tables.removeTick(parts[0]!, fromOf(parts[1]!));
+      return;
+    case "r": {
+      const [kind, queueKey, perMs] = parts;
+      tables.removeWindow({ kind: kind!, queueKey: queueKey!, perMs: Number(perMs) });
+      tables.keepExtra(key, null);
+      state.rates.clear();
+      return;
+    }
+    case "p": {
+      const kind = parts[0] === "" ? null : parts[0]!;
+      tables.removePause(kind);
+      state.pauses.delete(kind);
+      state.hints.push({ type: "pauses" });
+      return;
+    }
+    case "n":
+      state.nodes.delete(parts[0]!);
+      state.hints.push({ type: "nodes" });
+  }
+}
+
+function fromOf(part: string): number {
+  return part.startsWith("-") ? Number(part.slice(1)) - Number.MAX_SAFE_INTEGER : Number(part);
+}

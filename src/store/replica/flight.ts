@@ -1,0 +1,197 @@
+import { isJobError, JobError, toJobError } from "../../core/errors.ts";
+import type { Clock, Instant } from "../../platform/clock.ts";
+import type { Random } from "../../platform/random.ts";
+import { isRefusal } from "../ledger/group.ts";
+import type { LedgerState, Moment } from "../ledger/state.ts";
+import type { Committed } from "../store.ts";
+import { type Head, nextHead, REV_STEP } from "./head.ts";
+import { HEAD } from "./keys.ts";
+import type { MediumCommit, ReplicaMedium } from "./medium.ts";
+import type { Replica } from "./replica.ts";
+import type { ReplicaTables } from "./replica_tables.ts";
+
+/** Operations of one commit at most. */
+const OPERATIONS_MAX = 1_000;
+/** What one commit should have at most, where the medium does not say it. */
+const CHANGES_MAX = 1_000;
+const CHARACTERS_MAX = 1_000_000;
+const RETRY_MS_MIN = 10;
+const RETRY_MS_MAX = 1_000;
+
+/** What an owner works with. */
+export interface ReplicaOwnerOptions {
+  readonly medium: ReplicaMedium;
+  readonly tables: ReplicaTables;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Counts in place of the callers' clocks. */
+  readonly now: (() => Instant) | undefined;
+  /** Tells this process apart from every other writer. */
+  readonly writer: string;
+  readonly publish: () => void;
+}
+
+/** A request, kept until it is answered. */
+export interface Operation {
+  readonly at: Instant;
+  readonly run: (state: LedgerState, moment: Moment) => unknown;
+  readonly canBeLate: boolean;
+  /** Whether it counts as an opening, which is committed whatever it wrote. */
+  readonly isOpening: boolean;
+  /** When it was asked for, by the clock that nobody sets. */
+  readonly askedMs: number;
+  readonly resolve: (committed: Committed<never>) => void;
+  readonly reject: (error: JobError) => void;
+}
+
+/** What an operation will be told. */
+export interface Answer {
+  readonly operation: Operation;
+  readonly at: number;
+  readonly value?: unknown;
+  readonly error?: JobError;
+}
+
+/** Operations that were run, until it is known what became of them. */
+export interface Flight {
+  readonly answers: readonly Answer[];
+  /** Null: nothing is written, only whether the replica was up to date is asked. */
+  readonly commit: MediumCommit | null;
+  readonly head: Head;
+  /** Of this writer's commits. */
+  readonly number: number;
+  readonly sentMs: number;
+  /** Whether it may have been made by an attempt whose answer was lost: a head will tell. */
+  isUndecided: boolean;
+}
+
+/**
+ * Run operations from the front of a queue, as many as one commit should have.
+ *
+ * @throws GroupError when one fails otherwise than by a refusal
+ */
+export function runGroup(
+  replica: Replica,
+  queue: readonly Operation[],
+  options: {
+    readonly medium: ReplicaMedium;
+    readonly momentOf: (at: Instant) => Moment;
+  },
+): readonly Answer[] {
+  const { changesMax = CHANGES_MAX, charactersMax = CHARACTERS_MAX } = options.medium;
+  const { state, tables } = replica;
+  const answers: Answer[] = [];
+  const runOne = (operation: Operation): Answer => {
+    const moment = options.momentOf(operation.at);
+    try {
+      const value = operation.run(state, moment);
+      state.releaseHeld();
+      state.at = moment.at;
+      return { operation, at: moment.at, value };
+    } catch (error) {
+      if (!isRefusal(error)) throw new GroupError(operation, error);
+      return { operation, at: moment.at, error };
+    }
+  };
+  for (const operation of queue.slice(0, OPERATIONS_MAX)) {
+    if (tables.changeCount >= changesMax || tables.characterCount >= charactersMax) break;
+    answers.push(runOne(operation));
+  }
+  state.rates.save();
+  return answers;
+}
+
+/** An operation that failed; the others of its group run again without it. */
+export class GroupError extends Error {
+  readonly operation: Operation;
+  readonly error: JobError;
+
+  constructor(operation: Operation, thrown: unknown) {
+    super("An operation failed");
+    this.operation = operation;
+    this.error = toJobError(thrown, "Cannot write to the store");
+  }
+}
+
+/** The commit of what a group wrote; null when it wrote nothing. */
+export function newFlight(
+  replica: Replica,
+  answers: readonly Answer[],
+  by: { readonly writer: string; readonly number: number; readonly sentMs: number },
+): Flight | null {
+  const { state, tables, version: expected } = replica;
+  const { writer, number, sentMs } = by;
+  const openings = answers.filter(({ operation }) => operation.isOpening).length;
+  if (tables.changeCount === 0 && openings === 0) return null;
+  const next = expected + 1;
+  const opened = { ...replica.head, epoch: replica.head.epoch + openings };
+  const head = nextHead(opened, state, {
+    ...{ writer, number, version: next },
+    ...{ operations: answers.length, place: tables.lastPlace },
+  });
+  const { puts, deletes } = tables.changes();
+  const commit = {
+    expected,
+    next,
+    puts: [...puts, [HEAD, JSON.stringify(head)] as const],
+    deletes,
+  };
+  return { answers, commit, head, number, sentMs, isUndecided: false };
+}
+
+/**
+ * Try a commit until its answer is known.
+ *
+ * @param isWanted whether anybody still waits for it; otherwise the answer means nothing
+ * @returns whether it was done; "undecided" when another attempt of it may have been
+ * @throws JobError when it was not done, and cannot be
+ */
+export async function sendCommit(
+  commit: MediumCommit,
+  { medium, clock, random, isWanted }: {
+    readonly medium: ReplicaMedium;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly isWanted: () => boolean;
+  },
+): Promise<boolean | "undecided"> {
+  let isUnknown = false;
+  for (let tries = 1;; tries++) {
+    try {
+      const isDone = await medium.commit(commit);
+      return isDone || !isUnknown ? isDone : "undecided";
+    } catch (thrown) {
+      if (!isUnknown && isDefinite(thrown)) throw thrown;
+      isUnknown = true;
+    }
+    if (!isWanted()) return "undecided";
+    await backOff(tries, clock, random);
+    if (!isWanted()) return "undecided";
+  }
+}
+
+/** Wait before another try, longer each time. */
+export function backOff(tries: number, clock: Clock, random: Random): Promise<void> {
+  const most = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (tries - 1));
+  return new Promise((resolve) => {
+    clock.timer(most * (0.5 + random.next() / 2), resolve);
+  });
+}
+
+/** Answer what was committed as a version. */
+export function answerAll(answers: readonly Answer[], version: number): void {
+  for (const [index, answer] of answers.entries()) {
+    answerOne(answer, version * REV_STEP + index + 1);
+  }
+}
+
+/** Answer one operation. */
+export function answerOne({ operation, at, value, error }: Answer, rev: number): void {
+  if (error) operation.reject(error);
+  else operation.resolve({ rev, at, value: value as never });
+}
+
+// Whatever else is thrown, by a medium of anybody, says nothing of what became of the commit.
+function isDefinite(thrown: unknown): boolean {
+  return isJobError(thrown) && !["unavailable", "internal", "timeout"].includes(thrown.code);
+}

@@ -1,0 +1,89 @@
+import { JobError } from "../../core/errors.ts";
+import type { LedgerState } from "../ledger/state.ts";
+import { type OpenRequest, STORE_FORMAT } from "../store.ts";
+import { newStoreId } from "../store_id.ts";
+import { HEAD } from "./keys.ts";
+import type { MediumChanges } from "./medium.ts";
+
+/** Revisions between two versions: most operations of one commit. */
+export const REV_STEP = 4_096;
+/** Writers that a head remembers; a commit whose answer was lost is looked for within seconds. */
+const WRITERS_MAX = 32;
+
+/** The store's own numbers, written with every commit. */
+export interface Head {
+  readonly format: number;
+  readonly storeId: string;
+  readonly epoch: number;
+  readonly rev: number;
+  readonly at: number;
+  readonly seq: number;
+  /** Of the last log line. */
+  readonly place: number;
+  /** The last commit of each writer: its number and the version that it made. */
+  readonly writers: Readonly<Record<string, readonly [number: number, version: number]>>;
+}
+
+/** The head within a commit or an image; null when it has none. */
+export function findHead({ puts }: Pick<MediumChanges, "puts">): Head | null {
+  const pair = puts.findLast(([key]) => key === HEAD);
+  return pair ? JSON.parse(pair[1]) as Head : null;
+}
+
+/** The head of an empty medium. */
+export function firstHead(request: OpenRequest): Head {
+  return {
+    ...{ format: STORE_FORMAT, storeId: newStoreId(request), epoch: 0 },
+    ...{ rev: 0, at: 0, seq: 0, place: 0, writers: {} },
+  };
+}
+
+/** The head after a commit; what a newer version added to it stays. */
+export function nextHead(
+  head: Head,
+  { at, seq }: LedgerState,
+  commit: {
+    readonly writer: string;
+    readonly number: number;
+    readonly version: number;
+    readonly operations: number;
+    readonly place: number;
+  },
+): Head {
+  const { writer, number, version, operations, place } = commit;
+  const rev = version * REV_STEP + operations;
+  return { ...head, rev, at, seq, place, writers: withWriter(head, writer, [number, version]) };
+}
+
+/** Whether a commit of a writer is among those that led to a head. */
+export function hasCommit({ writers }: Head, writer: string, number: number): boolean {
+  return (writers[writer]?.[0] ?? 0) >= number;
+}
+
+/** @throws JobError `conflict` for a head of a newer version, or of something else */
+export function checkHead(head: Head | null, location: string): Head {
+  if (!head || typeof head.format !== "number" || typeof head.storeId !== "string") {
+    throw new JobError("conflict", `Cannot open ${location}: what is there is no store of jobs`, {
+      hint: "Name another place, or another namespace of it",
+    });
+  }
+  if (head.format <= STORE_FORMAT) return head;
+  throw new JobError(
+    "conflict",
+    `Cannot open ${location}: it has format ${head.format}, this version knows up to ${STORE_FORMAT}`,
+    { hint: "Use the newer version that wrote it" },
+  );
+}
+
+function withWriter(
+  { writers }: Head,
+  writer: string,
+  commit: readonly [number: number, version: number],
+): Head["writers"] {
+  const { [writer]: _, ...others } = writers;
+  const entries = Object.entries(others);
+  if (entries.length >= WRITERS_MAX) {
+    entries.sort(([, [, left]], [, [, right]]) => right - left).length = WRITERS_MAX - 1;
+  }
+  return { ...Object.fromEntries(entries), [writer]: commit };
+}

@@ -1,0 +1,399 @@
+import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
+import type { Instant, Timer } from "../../platform/clock.ts";
+import type { LedgerOwner } from "../ledger/group.ts";
+import type { LedgerState, Moment } from "../ledger/state.ts";
+import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
+import {
+  type Answer,
+  answerAll,
+  answerOne,
+  backOff,
+  type Flight,
+  GroupError,
+  newFlight,
+  type Operation,
+  type ReplicaOwnerOptions,
+  runGroup,
+  sendCommit,
+} from "./flight.ts";
+import { findHead, hasCommit, REV_STEP } from "./head.ts";
+import type { MediumChange } from "./medium.ts";
+import { recoverNode } from "./recover_node.ts";
+import { momentAt, Replica } from "./replica.ts";
+import { TurnTaking } from "./turn_taking.ts";
+import { cannotReach, PATIENCE_MS, reachError, unreachable } from "./unreachable.ts";
+import { Waiters } from "./waiters.ts";
+
+/** Operations that wait at most: beyond, they are refused at once. */
+const WAITING_MAX = 50_000;
+/** How often that is looked at. */
+const LOOK_MS = 250;
+/** How long a commit of another owner may be known and not told before everything is loaded again. */
+const WATCH_LAG_MS = 2_000;
+
+/**
+ * One of several owners of a ledger. Operations of one turn of the event loop run on the replica at once and are committed
+ * together, one commit at a time; when another owner was first, they are taken back and run again on what that one wrote. What
+ * is answered is committed, and what was read is as new as the last commit of anybody.
+ */
+export class ReplicaOwner implements LedgerOwner {
+  readonly #options: ReplicaOwnerOptions;
+  readonly #replica: Replica;
+  readonly #waiters: Waiters;
+  readonly #turns: TurnTaking;
+  #queue: Operation[] = [];
+  #status: "closed" | "loading" | "live" = "closed";
+  #failure: JobError | null = null;
+  #flight: Flight | null = null;
+  #flightCount = 0;
+  /** Answers since the last commit that wrote nothing. */
+  #unwritten = 0;
+  /** The version that must be reached before anything is run again, and since when. */
+  #wanted = { version: 0, sinceMs: 0 };
+  #stopWatch: (() => void) | null = null;
+  /** Those who wait until something is decided. */
+  #onMove: (() => void)[] = [];
+  #isScheduled = false;
+  #look: Timer | null = null;
+
+  constructor(state: LedgerState, options: ReplicaOwnerOptions) {
+    this.#options = options;
+    const { clock, medium, tables } = options;
+    const momentOf = () => this.momentOf(clock.now());
+    this.#replica = new Replica(state, { medium, tables, momentOf });
+    this.#waiters = new Waiters(medium, clock, (version) => {
+      this.#want(version);
+      this.#schedule();
+    });
+    this.#turns = new TurnTaking(clock, options.random, () => this.#schedule());
+  }
+
+  async open(request: OpenRequest): Promise<StoreInfo> {
+    const { medium } = this.#options;
+    this.#failure = null;
+    this.#status = "loading";
+    try {
+      await medium.open?.({ node: request.node });
+      await this.#replica.load(request);
+    } catch (thrown) {
+      this.#status = "closed";
+      await medium.close().catch(() => {});
+      throw reachError(thrown, `Cannot open ${medium.location}`);
+    }
+    this.#wanted.version = 0;
+    this.#goLive();
+    const { node, at } = request;
+    const recover = (state: LedgerState, moment: Moment) => recoverNode(state, moment, node);
+    const { rev, value: recovered } = await this.#add(at, recover, { isOpening: true });
+    const { storeId, epoch, format } = this.#replica.head;
+    const { type, location, isDurable } = medium;
+    return { type, location, storeId, epoch, format, isDurable, recovered, rev };
+  }
+
+  run<T>(
+    at: Instant,
+    operation: (state: LedgerState, moment: Moment) => T,
+    options: { readonly canBeLate?: boolean } = {},
+  ): Promise<Committed<T>> {
+    return this.#add(at, operation, options);
+  }
+
+  async drain(): Promise<void> {
+    while (this.#queue.length > 0 || this.#flight) await this.#moved();
+    this.#status = "closed";
+    this.#stopWatch?.();
+    this.#stopWatch = null;
+    this.#look?.cancel();
+    this.#look = null;
+    this.#turns.cancel();
+    this.#waiters.rejectAll(unreachable(this.#options.medium));
+    await this.#options.medium.close();
+  }
+
+  momentOf(at: Instant): Moment {
+    return momentAt(this.#replica.state, this.#options.now?.() ?? at);
+  }
+
+  /** Resolves when what this owner has run is decided. */
+  async settled(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#status === "closed" || (this.#status === "live" && !this.#flight)) return;
+    this.#lookLater();
+    await this.#waiters.wait(0);
+  }
+
+  /** Resolves when the replica has everything that anybody was answered before. */
+  async synced(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#status === "closed") return;
+    this.#lookLater();
+    await this.#waiters.waitForAll();
+  }
+
+  #add<T>(
+    at: Instant,
+    run: (state: LedgerState, moment: Moment) => T,
+    { canBeLate = false, isOpening = false }: { canBeLate?: boolean; isOpening?: boolean },
+  ): Promise<Committed<T>> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#queue.length >= WAITING_MAX) return Promise.reject(unreachable(this.#options.medium));
+    const askedMs = this.#nowMs();
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ at, run, canBeLate, isOpening, askedMs, resolve, reject });
+      this.#schedule();
+      this.#lookLater();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#options.clock.defer(() => {
+      this.#isScheduled = false;
+      this.#step();
+      if (!this.#flight) this.#tellMoved();
+    });
+  }
+
+  /** Take in what others committed, then run what waits. */
+  #step(): void {
+    if (this.#status !== "live" || this.#flight) return;
+    if (this.#replica.takeIn()) {
+      this.#turns.note();
+      this.#options.publish();
+    }
+    const { version } = this.#replica;
+    if (version < this.#wanted.version) return;
+    // Those who read have their turn before anything changes.
+    if (this.#waiters.reached(version) > 0) return this.#schedule();
+    if (this.#queue.length > 0 && !this.#turns.isResting) this.#start();
+  }
+
+  #start(): void {
+    const { medium, writer } = this.#options;
+    const momentOf = (at: Instant) => this.momentOf(at);
+    let answers: readonly Answer[];
+    try {
+      answers = runGroup(this.#replica, this.#queue, { medium, momentOf });
+    } catch (thrown) {
+      this.#replica.takeBack();
+      const failed = thrown instanceof GroupError ? thrown : null;
+      this.#queue = this.#queue.filter((one) => failed && one !== failed.operation);
+      failed?.operation.reject(failed.error);
+      this.#schedule();
+      return;
+    }
+    this.#queue = this.#queue.slice(answers.length);
+    const number = ++this.#flightCount;
+    const flight = newFlight(this.#replica, answers, { writer, number, sentMs: this.#nowMs() });
+    if (flight) void this.#send(flight);
+    else this.#answerUnwritten(answers);
+  }
+
+  async #send(flight: Flight): Promise<void> {
+    this.#flight = flight;
+    const isWanted = () => this.#flight === flight;
+    try {
+      const isDone = await sendCommit(flight.commit!, { ...this.#options, isWanted });
+      if (!isWanted()) return;
+      if (isDone === true) return this.#landed(flight);
+      if (isDone === false) return this.#lost(flight);
+      flight.isUndecided = true;
+      this.#want(flight.commit!.next);
+      this.#tellMoved();
+    } catch (thrown) {
+      if (isWanted()) this.#fail(flight, toJobError(thrown, "Cannot write to the store"));
+    }
+  }
+
+  /** Nothing was written: some answers stand, others do if the replica was up to date. */
+  #answerUnwritten(answers: readonly Answer[]): void {
+    this.#replica.state.commit();
+    const left: Answer[] = [];
+    for (const answer of answers) {
+      if (answer.operation.canBeLate) answerOne(answer, this.#unwrittenRev());
+      else left.push(answer);
+    }
+    this.#options.publish();
+    if (left.length === 0) return this.#schedule();
+    const { head } = this.#replica;
+    const flight: Flight = {
+      ...{ answers: left, commit: null, head, number: 0, sentMs: 0, isUndecided: false },
+    };
+    this.#flight = flight;
+    this.#waiters.ask().then((version) => {
+      if (this.#flight !== flight) return;
+      this.#flight = null;
+      if (version > this.#replica.version) this.#runAgain(flight);
+      else for (const answer of left) answerOne(answer, this.#unwrittenRev());
+      this.#schedule();
+    }, (thrown) => {
+      if (this.#flight === flight) {
+        this.#fail(flight, reachError(thrown, cannotReach(this.#options.medium)));
+      }
+    });
+  }
+
+  #landed(flight: Flight): void {
+    const { next } = flight.commit!;
+    this.#flight = null;
+    this.#unwritten = 0;
+    this.#replica.landed(next, flight.head);
+    answerAll(flight.answers, next);
+    this.#options.publish();
+    this.#turns.rest(this.#nowMs() - flight.sentMs);
+    this.#schedule();
+  }
+
+  /** Another owner was first: the same operations run again on what that one wrote. */
+  #lost(flight: Flight): void {
+    this.#flight = null;
+    this.#replica.takeBack();
+    this.#runAgain(flight);
+    this.#want(flight.commit!.next);
+    this.#schedule();
+  }
+
+  #fail(flight: Flight, error: JobError): void {
+    this.#flight = null;
+    if (flight.commit) this.#replica.takeBack();
+    for (const { operation } of flight.answers) operation.reject(error);
+    this.#schedule();
+  }
+
+  #runAgain({ answers }: Flight): void {
+    this.#queue = [...answers.map(({ operation }) => operation), ...this.#queue];
+  }
+
+  #unwrittenRev(): number {
+    this.#unwritten += 1;
+    const { version } = this.#replica;
+    return version * REV_STEP + REV_STEP / 2 + Math.min(this.#unwritten, REV_STEP / 2 - 1);
+  }
+
+  #want(version: number): void {
+    if (version <= this.#wanted.version) return;
+    this.#wanted = { version, sinceMs: this.#nowMs() };
+    this.#lookLater();
+  }
+
+  #goLive(): void {
+    this.#status = "live";
+    let isCurrent = true;
+    const stop = this.#options.medium.watch(this.#replica.version, {
+      changed: (change) => isCurrent && this.#heard(change),
+      lost: () => isCurrent && this.#reload(),
+    });
+    this.#stopWatch = () => {
+      isCurrent = false;
+      stop();
+    };
+    this.#schedule();
+  }
+
+  #heard(change: MediumChange): void {
+    const place = this.#replica.hear(change);
+    if (place === "old") return;
+    if (place === "gap") return this.#reload();
+    const flight = this.#flight;
+    if (flight?.commit && change.version === flight.commit.next) {
+      const head = findHead(change);
+      if (head && hasCommit(head, this.#options.writer, flight.number)) {
+        return this.#landed(flight);
+      }
+      this.#lost(flight);
+    }
+    this.#replica.add(change);
+    this.#schedule();
+  }
+
+  /** Load everything again, as the watch ended. */
+  #reload(): void {
+    if (this.#status !== "live") return;
+    this.#status = "loading";
+    this.#stopWatch?.();
+    this.#stopWatch = null;
+    void this.#reloadUntilDone();
+  }
+
+  async #reloadUntilDone(): Promise<void> {
+    const { clock, random, writer, publish } = this.#options;
+    for (let tries = 1;; tries++) {
+      // What its answer decides is; what is undecided will be by what is loaded.
+      while (this.#flight && !this.#flight.isUndecided) await this.#moved();
+      if (this.#status !== "loading") return;
+      try {
+        await this.#replica.load(null);
+        break;
+      } catch (thrown) {
+        if (isJobError(thrown, "conflict")) return this.#end(thrown);
+        await backOff(tries, clock, random);
+      }
+    }
+    if (this.#status !== "loading") return;
+    const flight = this.#flight;
+    this.#flight = null;
+    this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
+    if (flight && hasCommit(this.#replica.head, writer, flight.number)) {
+      answerAll(flight.answers, flight.commit!.next);
+    } else if (flight) this.#runAgain(flight);
+    this.#goLive();
+    publish();
+  }
+
+  /** Nothing more can be done with this store. */
+  #end(error: JobError): void {
+    this.#failure = error;
+    const waiting = [...this.#flight?.answers ?? []].map(({ operation }) => operation);
+    waiting.push(...this.#queue);
+    this.#flight = null;
+    this.#queue = [];
+    for (const operation of waiting) operation.reject(error);
+    this.#waiters.rejectAll(error);
+    this.#tellMoved();
+  }
+
+  /** Look now and then whether something waits for too long, as long as anything does. */
+  #lookLater(): void {
+    this.#look ??= this.#options.clock.timer(LOOK_MS, () => {
+      this.#look = null;
+      this.#lookNow();
+    }, { unref: true });
+  }
+
+  #lookNow(): void {
+    const nowMs = this.#nowMs();
+    const isOver = ({ askedMs }: Operation) => askedMs + PATIENCE_MS <= nowMs;
+    const flight = this.#flight;
+    if (flight?.answers.some(({ operation }) => isOver(operation))) {
+      this.#fail(flight, unreachable(this.#options.medium));
+    }
+    const over = this.#queue.filter(isOver);
+    if (over.length > 0) this.#queue = this.#queue.filter((one) => !isOver(one));
+    for (const operation of over) operation.reject(unreachable(this.#options.medium));
+    if (over.length > 0) this.#tellMoved();
+    this.#waiters.rejectOver();
+    const isBehind = this.#replica.version < this.#wanted.version;
+    if (isBehind && nowMs - this.#wanted.sinceMs > WATCH_LAG_MS) {
+      this.#wanted.sinceMs = nowMs;
+      this.#reload();
+    }
+    const isWaiting = this.#queue.length > 0 || this.#flight || !this.#waiters.isEmpty || isBehind;
+    if (isWaiting && this.#status !== "closed" && !this.#failure) this.#lookLater();
+  }
+
+  /** Resolves when it is known what became of a flight, or of what waits. */
+  #moved(): Promise<void> {
+    return new Promise((resolve) => this.#onMove.push(resolve));
+  }
+
+  #tellMoved(): void {
+    const waiting = this.#onMove;
+    this.#onMove = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
+  }
+}

@@ -1,0 +1,107 @@
+import type { Instance } from "../../core/instance.ts";
+import type { HeldLog } from "../memory/memory_logs.ts";
+import type { Row } from "../ledger/row.ts";
+
+/** What a value holds of a member that it does not have: written by a newer version, kept by an older one. */
+export type Extra = Readonly<Record<string, unknown>>;
+
+/** Every member of an instance with what it is when it is left out; undefined for what is always there. */
+const MEMBERS: Readonly<Record<keyof Instance, unknown>> = {
+  id: undefined,
+  kind: undefined,
+  state: undefined,
+  reason: null,
+  priority: 5,
+  queueKey: undefined,
+  uniqueKey: null,
+  uniqueUntil: null,
+  argumentsJson: "[]",
+  resultsJson: null,
+  error: null,
+  scheduleId: null,
+  scheduledFor: null,
+  dueAt: undefined,
+  createdAt: undefined,
+  scheduledAt: undefined,
+  processedAt: null,
+  settledAt: null,
+  cancelRequestedAt: null,
+  attempt: 0,
+  failures: 0,
+  crashes: 0,
+  fence: 0,
+  node: null,
+  retryOf: null,
+  version: null,
+  progress: null,
+  deadlineAt: null,
+  redrivenAs: null,
+  retryMax: 0,
+  crashesMax: 3,
+  timeoutMs: 0,
+  keepSuccessMs: undefined,
+  keepFailureMs: undefined,
+};
+const NAMES = Object.keys(MEMBERS) as (keyof Instance)[];
+const USUAL = NAMES.map((name) => MEMBERS[name]);
+const KNOWN: ReadonlySet<string> = new Set([...NAMES, "leaseMs", "held"]);
+
+/** An instance as its row holds it. */
+export interface InstanceValue {
+  readonly instance: Instance;
+  readonly isHeld: boolean;
+  /** How long its claim held when it was made; null when it is not claimed, or nobody knows. */
+  readonly leaseMs: number | null;
+  readonly extra: Extra | null;
+}
+
+/** The value of an instance's row. */
+export function writeInstance(
+  { instance }: Row,
+  { isHeld, leaseMs, extra }: Omit<InstanceValue, "instance">,
+): string {
+  const value: Record<string, unknown> = {};
+  for (let index = 0; index < NAMES.length; index++) {
+    const name = NAMES[index]!;
+    const member = instance[name];
+    if (member !== USUAL[index] && !(name === "queueKey" && member === instance.kind)) {
+      value[name] = member;
+    }
+  }
+  if (leaseMs !== null) value["leaseMs"] = leaseMs;
+  if (isHeld) value["held"] = true;
+  return JSON.stringify(extra === null ? value : { ...extra, ...value });
+}
+
+/** Read the value of an instance's row. */
+export function readInstance(text: string): InstanceValue {
+  const value = JSON.parse(text) as Record<string, unknown>;
+  const instance: Record<string, unknown> = {};
+  let knownCount = 0;
+  for (let index = 0; index < NAMES.length; index++) {
+    const name = NAMES[index]!;
+    const member = value[name];
+    if (member !== undefined) knownCount += 1;
+    instance[name] = member === undefined ? USUAL[index] : member;
+  }
+  instance["queueKey"] ??= instance["kind"];
+  const { leaseMs = null, held = false } = value as { leaseMs?: number | null; held?: boolean };
+  knownCount += Number("leaseMs" in value) + Number("held" in value);
+  const extra = knownCount === Object.keys(value).length ? null : extraOf(value, KNOWN);
+  return { instance: instance as unknown as Instance, isHeld: held, leaseMs, extra };
+}
+
+/** The value of a log line's row. */
+export function writeLog({ instanceSeq, entry }: HeldLog): string {
+  const { at, level, message, source, attempt, fence, seq } = entry;
+  return JSON.stringify({ of: instanceSeq, at, level, message, source, attempt, fence, seq });
+}
+
+/** The members of a value that are none of `known`; null when there are none. */
+export function extraOf(
+  value: Readonly<Record<string, unknown>>,
+  known: ReadonlySet<string>,
+): Extra | null {
+  const unknown = Object.entries(value).filter(([name]) => !known.has(name));
+  return unknown.length === 0 ? null : Object.fromEntries(unknown);
+}
