@@ -1,29 +1,33 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Manager } from "../../src/index.ts";
+import { scratchStore } from "./scratch_store.ts";
+import type { Settings } from "./scenario.ts";
 
-/** A started manager with a job `noop`, and how to end it with its files. */
+/** Most jobs of one call. */
+const BATCH = 1_000;
+
+/** A started manager on an empty store, with a job `noop`. */
 export interface BenchManager {
   readonly manager: Manager;
+  /** Enqueue in batches of 1,000. */
+  enqueue(count: number): Promise<void>;
+  /** Resolves when `count` more attempts have ended than at the call. */
+  ended(count: number): Promise<void>;
+  /** Stop, and take the store away. */
   close(): Promise<void>;
 }
 
-/** Start a manager for a measurement: its database, if any, in a new temporary folder. */
+/** Start a manager for a measurement. */
 export async function startBenchManager(
-  options: {
-    readonly store: "memory" | "sqlite";
-    readonly isolation: "inline" | "process";
-    readonly workers: number;
-    readonly startWorkers?: boolean;
-  },
+  settings: Settings,
+  isolation: "inline" | "process" = "inline",
 ): Promise<BenchManager> {
-  const dir = mkdtempSync(join(tmpdir(), "jobctl-bench-"));
-  const store = options.store === "memory" ? "memory:" : `sqlite:${join(dir, "bench.db")}`;
-  const manager = new Manager({ store, workers: options.workers });
+  const scratch = await scratchStore(settings.store);
+  const manager = new Manager({ store: scratch.url, workers: settings.workers });
   const job = manager.registerJob({ kind: "noop", params: "n?: number", run: () => {} });
-  if (options.isolation === "process") {
-    const path = join(dir, "noop.ts");
+  if (isolation === "process") {
+    const path = join(scratch.dir, "noop.ts");
     writeFileSync(path, "export default function noop(n?: number): void { void n; }\n");
     manager.addJob({
       ...job,
@@ -31,12 +35,45 @@ export async function startBenchManager(
       options: { ...job.options, isolation: "process" },
     });
   }
-  if (options.startWorkers !== false) await manager.start();
+  const ends = new EndCounter();
+  manager.subscribe((event) => {
+    if (event.type === "attempt") ends.count();
+  });
+  try {
+    await manager.start();
+  } catch (error) {
+    await scratch.clean();
+    throw error;
+  }
   return {
     manager,
-    close: async () => {
+    async enqueue(count) {
+      for (let left = count; left > 0; left -= BATCH) {
+        const size = Math.min(BATCH, left);
+        await manager.scheduleJobs(Array.from({ length: size }, () => ({ kind: "noop" })));
+      }
+    },
+    ended: (count) => ends.more(count),
+    async close() {
       await manager.stop();
-      rmSync(dir, { recursive: true, force: true });
+      await scratch.clean();
     },
   };
+}
+
+/** Counts ends and resolves when some number is reached. */
+class EndCounter {
+  #ended = 0;
+  #goal = Infinity;
+  #reached = () => {};
+
+  count(): void {
+    this.#ended += 1;
+    if (this.#ended === this.#goal) this.#reached();
+  }
+
+  more(count: number): Promise<void> {
+    this.#goal = this.#ended + count;
+    return new Promise((resolve) => this.#reached = resolve);
+  }
 }

@@ -1,89 +1,100 @@
-import { cpus } from "node:os";
-import { parseArgs } from "node:util";
-import { measureExecution } from "./execution.ts";
-import { measureBlockedKey } from "./blocked.ts";
-import { measureGrpc } from "./grpc.ts";
-import { measurePickUp } from "./latency.ts";
-import { measureSchedules } from "./schedules.ts";
-import { measureSimulation } from "./simulation.ts";
-import { measureThroughput } from "./throughput.ts";
+/** `npm run bench`: see `--help` and docs/performance.md. */
+import { isJobError } from "../../src/core/errors.ts";
+import { compareReports, comparisonText, doubt, readSaved } from "./compare.ts";
+import { machine } from "./machine.ts";
+import { type BenchRequest, helpText, parseBenchArgs } from "./options.ts";
+import { measurePeers } from "./peers/peers.ts";
+import { peersMarkdown } from "./peers/peers_text.ts";
+import { headline, reportOf, reportText, type ScenarioReport } from "./report.ts";
+import type { Figures, Scenario, Settings } from "./scenario.ts";
+import { SCENARIOS } from "./scenarios.ts";
+import { machineMarkdown, storesMarkdown, targetsMarkdown } from "./tables.ts";
+import { writeSection } from "./write_docs.ts";
 
-/** How a scenario is to be run. */
-export interface BenchOptions {
-  readonly jobs: number;
-  readonly workers: number;
-}
+/** What `all` measures on the other stores too. */
+const STORES = ["memory:"];
+const STORE_SCENARIOS = [
+  ...["enqueue-one", "enqueue-callers", "enqueue-batches", "end-to-end", "end-to-end-workers"],
+  ...["pick-up", "pick-up-grpc", "late-at"],
+];
 
-/** One run's figures, by name; the unit ends the name. */
-export type Figures = Readonly<Record<string, number>>;
-
-type Scenario = (options: BenchOptions) => Promise<Figures>;
-
-const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  "throughput-memory-inline": (options) =>
-    measureThroughput({ ...options, store: "memory", isolation: "inline" }),
-  "throughput-sqlite-inline": (options) =>
-    measureThroughput({ ...options, store: "sqlite", isolation: "inline" }),
-  "throughput-memory-process": (options) =>
-    measureThroughput({ ...options, store: "memory", isolation: "process" }),
-  "throughput-sqlite-process": (options) =>
-    measureThroughput({ ...options, store: "sqlite", isolation: "process" }),
-  "pick-up-sqlite-inline": () => measurePickUp("inline"),
-  "pick-up-sqlite-process": () => measurePickUp("process"),
-  "blocked-key-sqlite": (options) => measureBlockedKey(options),
-  "grpc": () => measureGrpc(),
-  "exec-4-workers": (options) => measureExecution(options.jobs),
-  "schedules-10000-sqlite": () => measureSchedules(),
-  "simulate-year-200-jobs": async () => measureSimulation(),
-};
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    jobs: { type: "string", default: "10000" },
-    workers: { type: "string", default: "16" },
-    runs: { type: "string", default: "3" },
-    json: { type: "boolean", default: false },
-  },
-});
-const options = { jobs: Number(values.jobs), workers: Number(values.workers) };
-const names = Object.keys(SCENARIOS).filter((name) =>
-  positionals.length === 0 || positionals.some((wanted) => name.includes(wanted))
-);
-if (names.length === 0) {
-  console.error(
-    `No scenario "${positionals.join(" ")}"; there are: ${Object.keys(SCENARIOS).join(", ")}`,
-  );
-  process.exit(2);
-}
-console.error(
-  `${cpus().length} cores, Bun ${process.versions.bun}, ${options.jobs} jobs, ${options.workers} workers`,
-);
-for (const name of names) {
+async function measure(scenario: Scenario, settings: Settings): Promise<ScenarioReport> {
   const runs: Figures[] = [];
-  for (let run = 0; run < Number(values.runs); run++) runs.push(await SCENARIOS[name]!(options));
-  print(name, runs);
-}
-process.exit(0);
-
-function print(name: string, runs: readonly Figures[]): void {
-  const keys = Object.keys(runs[0]!);
-  const summary = Object.fromEntries(keys.map((key) => {
-    const sorted = runs.map((run) => run[key]!).sort((a, b) => a - b);
-    const middle = sorted[Math.floor(sorted.length / 2)]!;
-    return [key, { median: round(middle), min: round(sorted[0]!), max: round(sorted.at(-1)!) }];
-  }));
-  if (values.json) {
-    console.log(JSON.stringify({ scenario: name, runs: runs.length, ...options, ...summary }));
-    return;
-  }
-  for (const [key, { median, min, max }] of Object.entries(summary)) {
-    console.log(
-      `${name.padEnd(28)} ${key.padEnd(24)} ${String(median).padStart(10)}  (${min} – ${max})`,
-    );
-  }
+  while (runs.length < settings.runs) runs.push(await scenario.run(settings));
+  return reportOf(scenario, runs, { settings, machine: machine() });
 }
 
-function round(value: number): number {
-  return value >= 100 ? Math.round(value) : Math.round(value * 1_000) / 1_000;
+/** Measure and print the scenarios of one store. */
+async function measureAll(
+  scenarios: readonly Scenario[],
+  settings: Settings,
+  asJson: boolean,
+): Promise<readonly ScenarioReport[]> {
+  console.error(headline(machine(), settings));
+  const reports: ScenarioReport[] = [];
+  for (const scenario of scenarios) {
+    const report = await measure(scenario, settings);
+    console.log(asJson ? JSON.stringify(report) : reportText(report));
+    reports.push(report);
+  }
+  return reports;
 }
+
+/** Measure what a saved run has, and print both; answers how many figures became worse. */
+async function compareWith(file: string, request: BenchRequest): Promise<number> {
+  const saved = readSaved(file);
+  const names = new Set(saved.map(({ name }) => name));
+  const scenarios = request.scenarios.filter(({ name }) => names.has(name));
+  console.error(headline(machine(), request.settings));
+  let regressions = 0;
+  for (const scenario of scenarios) {
+    const report = await measure(scenario, request.settings);
+    const before = saved.find(({ name }) => name === scenario.name)!;
+    if (request.asJson) console.log(JSON.stringify(report));
+    const remark = doubt(before, report);
+    if (remark !== null) console.error(`Note: ${remark}`);
+    for (const comparison of compareReports(before, report)) {
+      if (comparison.isRegression) regressions += 1;
+      if (!request.asJson) console.log(comparisonText(comparison));
+      else if (comparison.isRegression) console.error(comparisonText(comparison));
+    }
+  }
+  if (regressions > 0) console.error(`Worse than in ${file}: ${regressions}`);
+  return regressions;
+}
+
+/** Do what the command line asks for; answers the exit code. */
+async function bench(request: BenchRequest): Promise<number> {
+  const { settings, asJson, mustWrite, compareFile } = request;
+  if (compareFile !== null) return await compareWith(compareFile, request) > 0 ? 1 : 0;
+  const reports = await measureAll(request.scenarios, settings, asJson);
+  if (mustWrite && reports.length > 0) {
+    writeSection("machine", machineMarkdown(machine()));
+    writeSection("targets", targetsMarkdown(reports));
+  }
+  if (request.withStores) {
+    const some = SCENARIOS.filter(({ name }) => STORE_SCENARIOS.includes(name));
+    const all = reports.filter(({ name }) => STORE_SCENARIOS.includes(name));
+    for (const store of STORES) {
+      all.push(...await measureAll(some, { ...settings, store }, asJson));
+    }
+    if (mustWrite) writeSection("stores", storesMarkdown(all));
+  }
+  if (request.withPeers) {
+    const report = await measurePeers(settings, request.only);
+    console.log(asJson ? JSON.stringify(report) : peersMarkdown(report));
+    if (mustWrite) writeSection("peers", peersMarkdown(report));
+  }
+  return 0;
+}
+
+try {
+  const request = parseBenchArgs(process.argv.slice(2), SCENARIOS);
+  if (request.isHelp) console.log(helpText(SCENARIOS));
+  else process.exitCode = await bench(request);
+} catch (error) {
+  if (!isJobError(error)) throw error;
+  console.error(`${error.message}${error.hint ? `\n${error.hint}` : ""}`);
+  process.exitCode = 2;
+}
+process.exit();

@@ -1,14 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ClaimLimits } from "../../src/core/limits.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
-import type { NewInstance } from "../../src/store/store.ts";
-import type { Figures } from "./main.ts";
-import { quantile } from "./latency.ts";
-import { plainInstance } from "./plain_instance.ts";
+import type { ClaimLimits } from "../../../src/core/limits.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { SqliteStore } from "../../../src/store/sqlite/sqlite_store.ts";
+import type { NewInstance } from "../../../src/store/store.ts";
+import { plainInstance } from "../plain_instance.ts";
+import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
+import { quantile } from "../statistics.ts";
 
+/** Each of 4 instances. */
 const CLAIMS = 1_000;
 const BATCH = 1_000;
 const LIMITS: ClaimLimits = {
@@ -19,8 +20,9 @@ const LIMITS: ClaimLimits = {
   pools: [],
 };
 
-/** Claims of 4 keys in turn behind `jobs` due instances of one blocked key, on SQLite, in milliseconds. */
-export async function measureBlockedKey({ jobs }: { readonly jobs: number }): Promise<Figures> {
+async function measure(settings: Settings): Promise<Figures> {
+  const jobs = scaled(settings, settings.jobs, 200);
+  const claims = scaled(settings, CLAIMS, 20);
   const dir = mkdtempSync(join(tmpdir(), "jobctl-bench-"));
   const store = new SqliteStore({ path: join(dir, "bench.db"), defer: systemClock.defer });
   const at = () => systemClock.now();
@@ -36,12 +38,12 @@ export async function measureBlockedKey({ jobs }: { readonly jobs: number }): Pr
     for (let left = jobs; left > 0; left -= BATCH) {
       await enqueue(Array.from({ length: Math.min(left, BATCH) }, () => instanceOf("blocked", 0)));
     }
-    for (let left = CLAIMS * 4; left > 0; left -= BATCH) {
+    for (let left = claims * 4; left > 0; left -= BATCH) {
       await enqueue(Array.from({ length: BATCH }, (_, index) => instanceOf(`${index % 8}`, 5)));
     }
     await claim();
     const times: number[] = [];
-    for (let count = 0; count < CLAIMS; count++) {
+    for (let count = 0; count < claims; count++) {
       const started = performance.now();
       const claimed = await claim();
       times.push(performance.now() - started);
@@ -54,9 +56,21 @@ export async function measureBlockedKey({ jobs }: { readonly jobs: number }): Pr
       }));
       await store.settle({ at: at(), node: "n", settlements });
     }
-    return { claim_p50_ms: quantile(times, 0.5), claim_p99_ms: quantile(times, 0.99) };
+    return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
   } finally {
     await store.close();
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+/** Claims behind what a limit holds back. */
+export const BLOCKED: readonly Scenario[] = [{
+  name: "blocked-key",
+  about: "a claim of 4 behind --jobs due instances of one key that a limit blocks, SQLite",
+  usesStore: false,
+  figures: [
+    { name: "p50", unit: "ms", better: "lower" },
+    { name: "p99", unit: "ms", better: "lower" },
+  ],
+  run: measure,
+}];

@@ -2,21 +2,21 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { JobDefinition } from "../../src/core/job.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { silentLogger } from "../../src/platform/logger.ts";
-import { selfCommand } from "../../src/platform/process.ts";
-import type { Executor } from "../../src/worker/executor.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
-import { isAlive, makeJob, makeTask, RecordingSink } from "../../test/support/attempts.ts";
-import { quantile } from "./latency.ts";
-import type { Figures } from "./main.ts";
-import { measureThroughput } from "./throughput.ts";
+import type { JobDefinition } from "../../../src/core/job.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { silentLogger } from "../../../src/platform/logger.ts";
+import { selfCommand } from "../../../src/platform/process.ts";
+import type { Executor } from "../../../src/worker/executor.ts";
+import { createProcessExecutor } from "../../../src/worker/process_executor.ts";
+import { isAlive, makeJob, makeTask, RecordingSink } from "../../../test/support/attempts.ts";
+import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
+import { quantile } from "../statistics.ts";
+import { wait } from "../wait.ts";
 
 const WARM_RUNS = 3_000;
 const COLD_RUNS = 15;
 const KILL_AFTER_MS = 500;
-const JOBCTL = fileURLToPath(new URL("../../dist/jobctl", import.meta.url));
+const JOBCTL = fileURLToPath(new URL("../../../dist/jobctl", import.meta.url));
 
 const MODULE = `
 import { spawn } from "node:child_process";
@@ -37,48 +37,35 @@ export default [
 ];
 `;
 
-/**
- * Executions in worker processes of the compiled file, where it is built: a second end to end with 4 workers and the memory store,
- * what one costs beside its own work with a warm worker, without one, and with a spare one, and how long a spinning one lives.
- */
-export async function measureExecution(jobs: number): Promise<Figures> {
+async function measure(settings: Settings): Promise<Figures> {
   const dir = mkdtempSync(join(tmpdir(), "jobctl-bench-"));
   const path = join(dir, "bench.ts");
   writeFileSync(path, MODULE);
   const job = (kind: string, options: Partial<JobDefinition["options"]> = {}) =>
     makeJob(kind, { type: "module", path, entry: kind, version: "1" }, options);
   try {
-    const rates = await measureThroughput({
-      jobs,
-      workers: 4,
-      store: "memory",
-      isolation: "process",
-    });
     const warm = await withExecutor({}, async (executor) => {
-      for (let index = 0; index < 500; index++) await once(executor, job("noop"));
+      const count = scaled(settings, WARM_RUNS, 20);
+      for (let index = 0; index < count / 6; index++) await once(executor, job("noop"));
       const times = [];
-      for (let index = 0; index < WARM_RUNS; index++) times.push(await once(executor, job("noop")));
+      for (let index = 0; index < count; index++) times.push(await once(executor, job("noop")));
       return times;
     });
-    const cold = await coldRuns(job("noop"), 0);
-    const spare = await coldRuns(job("noop"), 1);
+    const cold = await coldRuns(settings, job("noop"), 0);
+    const spare = await coldRuns(settings, job("noop"), 1);
     const spinMs = await withExecutor({}, async (executor) => {
       await once(executor, job("noop"));
       return await once(executor, job("spin", { timeoutMs: 100, killAfterMs: KILL_AFTER_MS }));
     });
     return {
-      end_to_end_per_s: rates.end_to_end_per_s!,
-      execute_per_s: rates.execute_per_s!,
-      warm_p50_ms: quantile(warm, 0.5),
-      warm_p99_ms: quantile(warm, 0.99),
-      cold_p50_ms: quantile(cold, 0.5),
-      cold_p99_ms: quantile(cold, 0.99),
-      cold_with_spare_p99_ms: quantile(spare, 0.99),
-      spin_beyond_kill_after_ms: spinMs - 100 - KILL_AFTER_MS,
-      descendants_left: await withExecutor(
-        {},
-        (executor) => descendantsLeft(executor, job("brood")),
-      ),
+      "warm-p50": quantile(warm, 0.5),
+      "warm-p99": quantile(warm, 0.99),
+      "cold-p99": quantile(cold, 0.99),
+      "spare-p99": quantile(spare, 0.99),
+      "spin-beyond": spinMs - 100 - KILL_AFTER_MS,
+      "descendants-left": await withExecutor({}, (executor) => {
+        return descendantsLeft(executor, job("brood"));
+      }),
     };
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -114,12 +101,16 @@ async function once(executor: Executor, job: JobDefinition): Promise<number> {
   return performance.now() - startMs;
 }
 
-async function coldRuns(job: JobDefinition, spare: number): Promise<number[]> {
+async function coldRuns(
+  settings: Settings,
+  job: JobDefinition,
+  spare: number,
+): Promise<number[]> {
   const times: number[] = [];
-  for (let index = 0; index < COLD_RUNS; index++) {
+  for (let index = 0; index < scaled(settings, COLD_RUNS, 2); index++) {
     await withExecutor({ spare }, async (executor) => {
       // A spare worker is one that had the time to start.
-      if (spare > 0) await new Promise((resolve) => systemClock.timer(300, () => resolve(null)));
+      if (spare > 0) await wait(300);
       times.push(await once(executor, job));
     });
   }
@@ -132,3 +123,19 @@ async function descendantsLeft(executor: Executor, job: JobDefinition): Promise<
   const [pids] = JSON.parse(outcome.resultsJson) as [number[]];
   return pids.filter(isAlive).length;
 }
+
+/** One execution in a worker process of the compiled file, beside its own work. */
+export const EXECUTION: readonly Scenario[] = [{
+  name: "execution",
+  about: "one execution by a warm worker, without one, with a spare one; a spinning one's end",
+  usesStore: false,
+  figures: [
+    { name: "warm-p50", unit: "ms", better: "lower" },
+    { name: "warm-p99", unit: "ms", better: "lower" },
+    { name: "cold-p99", unit: "ms", better: "lower" },
+    { name: "spare-p99", unit: "ms", better: "lower" },
+    { name: "spin-beyond", unit: "ms", better: "lower" },
+    { name: "descendants-left", unit: "processes", better: "lower", target: { any: 0 } },
+  ],
+  run: measure,
+}];

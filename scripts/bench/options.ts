@@ -1,0 +1,138 @@
+import { parseArgs } from "node:util";
+import { JobError } from "../../src/core/errors.ts";
+import { nearest } from "../../src/core/nearest.ts";
+import type { Scenario, Settings } from "./scenario.ts";
+
+const PEERS = "peers";
+const ALL = "all";
+
+/** What the command line asks for. */
+export interface BenchRequest {
+  readonly scenarios: readonly Scenario[];
+  readonly settings: Settings;
+  /** Whether some scenarios are measured on the other stores too. */
+  readonly withStores: boolean;
+  /** Whether the peers are measured too. */
+  readonly withPeers: boolean;
+  /** Parts of the comparison with peers; all without any. */
+  readonly only: readonly string[];
+  readonly asJson: boolean;
+  /** Write the tables into docs/performance.md. */
+  readonly mustWrite: boolean;
+  /** A saved run to compare with. */
+  readonly compareFile: string | null;
+  readonly isHelp: boolean;
+}
+
+const OPTIONS = {
+  store: { type: "string", default: "sqlite:" },
+  jobs: { type: "string", default: "10000" },
+  workers: { type: "string", default: "16" },
+  runs: { type: "string", default: "3" },
+  only: { type: "string", default: "" },
+  compare: { type: "string" },
+  quick: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  write: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+/**
+ * Read the arguments of `npm run bench`.
+ *
+ * @param known every scenario
+ * @throws JobError `invalid_argument` for an unknown option or scenario, or a number that is none
+ */
+export function parseBenchArgs(args: readonly string[], known: readonly Scenario[]): BenchRequest {
+  const { values, positionals } = parse(args);
+  const names = positionals.filter((name) => name !== PEERS && name !== ALL);
+  const isAll = positionals.includes(ALL);
+  const isEvery = isAll || positionals.length === 0;
+  const scenarios = isEvery ? known : names.flatMap((name) => find(name, known));
+  if (values.write && !isEvery && scenarios.length > 0) {
+    throw new JobError("invalid_argument", "Cannot write a table of some scenarios only", {
+      hint: `Leave their names out: npm run bench -- ${ALL} --write`,
+    });
+  }
+  return {
+    scenarios: known.filter((scenario) => scenarios.includes(scenario)),
+    settings: {
+      store: values.store,
+      jobs: numberOf("jobs", values.jobs, 10_000_000),
+      workers: numberOf("workers", values.workers, 10_000),
+      runs: numberOf("runs", values.runs, 100),
+      isQuick: values.quick,
+    },
+    withStores: isAll,
+    withPeers: isAll || positionals.includes(PEERS),
+    only: values.only.split(",").filter((name) => name !== ""),
+    asJson: values.json,
+    mustWrite: values.write,
+    compareFile: values.compare ?? null,
+    isHelp: values.help,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot run the benchmark: ${(error as Error).message}`,
+      {
+        hint: "See npm run bench -- --help",
+      },
+    );
+  }
+}
+
+/** The scenario of that name, else those of that group, or that begin with `name` and a dash. */
+function find(name: string, known: readonly Scenario[]): readonly Scenario[] {
+  const exact = known.filter((scenario) => scenario.name === name);
+  if (exact.length > 0) return exact;
+  const found = known.filter((scenario) => {
+    return scenario.group === name || scenario.name.startsWith(`${name}-`);
+  });
+  if (found.length > 0) return found;
+  const families = known.map((scenario) => scenario.group ?? scenario.name.split("-")[0]!);
+  const names = known.map((scenario) => scenario.name);
+  const near = nearest(name, [...names, ...families, PEERS, ALL]);
+  throw new JobError("invalid_argument", `Cannot run scenario "${name}": there is none`, {
+    hint: near === null ? "See npm run bench -- --help" : `Did you mean "${near}"?`,
+  });
+}
+
+function numberOf(name: string, text: string, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use --${name} ${text}: it is not a whole number from 1 to ${max}`,
+  );
+}
+
+/** The text of `--help`. */
+export function helpText(known: readonly Scenario[]): string {
+  const width = Math.max(...known.map(({ name }) => name.length));
+  const lines = known.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`);
+  return `Usage: npm run bench -- [SCENARIO…] [options]
+
+Measures the given scenarios; all without any. A name stands also for those that begin with it: "late" is all four. "throughput" is\nthe first seven.
+
+${lines.join("\n")}
+  ${PEERS.padEnd(width)}  the same beside other products, in turns (see docs/performance.md)
+  ${ALL.padEnd(width)}  every scenario, some of them on every store, then ${PEERS}
+
+Options:
+  --store URL     memory:, or sqlite: (the default, a file in a temporary folder)
+  --jobs N        jobs of a throughput run (10000)
+  --workers W     attempts at once (16)
+  --runs N        runs of each scenario (3)
+  --quick         small counts: shows that it works, not how fast
+  --json          one object per scenario, a line each
+  --compare FILE  a saved run of --json: measures the same, and ends with 1 when a figure is worse beyond the spread
+  --only PARTS    of ${PEERS}: some of its parts, with commas between
+  --write         write the tables into docs/performance.md
+`;
+}

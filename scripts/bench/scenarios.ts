@@ -1,0 +1,27 @@
+import type { Scenario } from "./scenario.ts";
+import { BLOCKED } from "./scenarios/blocked.ts";
+import { DAEMON } from "./scenarios/daemon.ts";
+import { EXECUTION } from "./scenarios/execution.ts";
+import { GRPC } from "./scenarios/grpc.ts";
+import { HELD_COST } from "./scenarios/held.ts";
+import { LATENESS } from "./scenarios/lateness.ts";
+import { PICK_UP } from "./scenarios/pick_up.ts";
+import { RECOVERY } from "./scenarios/recovery.ts";
+import { SCHEDULES_COST } from "./scenarios/schedules.ts";
+import { SIMULATION } from "./scenarios/simulation.ts";
+import { THROUGHPUT } from "./scenarios/throughput.ts";
+
+/** Everything that can be measured, in the order of `--help`. */
+export const SCENARIOS: readonly Scenario[] = [
+  ...THROUGHPUT,
+  ...PICK_UP,
+  ...LATENESS,
+  ...GRPC,
+  ...DAEMON,
+  ...SCHEDULES_COST,
+  ...HELD_COST,
+  ...RECOVERY,
+  ...EXECUTION,
+  ...BLOCKED,
+  ...SIMULATION,
+];

@@ -1,0 +1,162 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { type Daemon, JOBCTL, startDaemon } from "../../../test/support/daemon.ts";
+import { processCost } from "../machine.ts";
+import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
+import { scratchStore } from "../scratch_store.ts";
+import { quantile } from "../statistics.ts";
+import { wait } from "../wait.ts";
+
+const SCHEDULES = 10_000;
+const CLI_CALLS = 25;
+/** What the start left behind is collected meanwhile. */
+const SETTLE_MS = 10_000;
+const IDLE_MS = 30_000;
+const MINUTE_MS = 60_000;
+
+/** A config of `count` jobs with a schedule that is never due during a measurement. */
+function scheduledJobs(count: number): string {
+  return Array.from({ length: count }, (_, index) => {
+    const [minute, hour] = [index % 60, Math.floor(index / 60) % 24];
+    return `[jobs.job-${index}]\ncommand = ["true"]\nschedule = "${minute} ${hour} 29 2 *"\n`;
+  }).join("");
+}
+
+async function withDaemon<T>(
+  settings: Settings,
+  toml: string,
+  action: (daemon: Daemon, startMs: number) => Promise<T>,
+): Promise<T> {
+  const scratch = await scratchStore(settings.store);
+  const options = { toml: "modules = []\n" + toml, env: { JOBCTL_STORE_URL: scratch.url } };
+  try {
+    const begunAt = performance.now();
+    const daemon = await startDaemon(options);
+    try {
+      return await action(daemon, performance.now() - begunAt);
+    } finally {
+      await daemon.stop();
+    }
+  } finally {
+    await scratch.clean();
+  }
+}
+
+function cli(settings: Settings): Promise<Figures> {
+  return withDaemon(settings, '[jobs.noop]\ncommand = ["true"]\n', async (daemon) => {
+    const client = daemon.client();
+    for (let count = 0; count < 20; count++) await client.scheduleJob({ kind: "noop" });
+    const env = {
+      ...process.env,
+      JOBCTL_PORT: String(daemon.port),
+      JOBCTL_SOCKET: join(daemon.dir, "jobctl.sock"),
+      JOBCTL_TOKEN_FILE: join(daemon.dir, "token"),
+    };
+    const timeOf = (args: string[]) => {
+      const times = Array.from({ length: scaled(settings, CLI_CALLS, 3) }, () => {
+        const begunAt = performance.now();
+        const { status, stderr } = spawnSync(JOBCTL, args, {
+          env,
+          stdio: ["ignore", "pipe", "pipe"],
+        });
+        if (status !== 0) throw new Error(`jobctl ${args.join(" ")}: ${stderr}`);
+        return performance.now() - begunAt;
+      });
+      return quantile(times, 0.5);
+    };
+    return { version: timeOf(["--version"]), list: timeOf(["list", "instances"]) };
+  });
+}
+
+async function startUp(settings: Settings): Promise<Figures> {
+  const times: number[] = [];
+  for (let count = 0; count < scaled(settings, 10, 1); count++) {
+    times.push(await withDaemon(settings, "", async (_daemon, startMs) => startMs));
+  }
+  return { ready: quantile(times, 0.5) };
+}
+
+/** Memory and processor time a minute of a daemon that has had time to settle. */
+async function idleCost(settings: Settings, daemon: Daemon) {
+  await wait(scaled(settings, SETTLE_MS, 100));
+  const before = processCost(daemon.pid);
+  const idleMs = scaled(settings, IDLE_MS, 200);
+  await wait(idleMs);
+  const after = processCost(daemon.pid);
+  return {
+    memory: after.rssMb,
+    cpu: (after.cpuMs - before.cpuMs) * (MINUTE_MS / idleMs),
+  };
+}
+
+function idle(settings: Settings): Promise<Figures> {
+  return withDaemon(settings, "", (daemon) => idleCost(settings, daemon));
+}
+
+async function schedules(settings: Settings): Promise<Figures> {
+  const empty = await withDaemon(settings, "", (daemon) => idleCost(settings, daemon));
+  const scratch = await scratchStore(settings.store);
+  const env = { JOBCTL_STORE_URL: scratch.url };
+  const toml = "modules = []\n" + scheduledJobs(scaled(settings, SCHEDULES, 100));
+  try {
+    const begunAt = performance.now();
+    const first = await startDaemon({ toml, env });
+    const firstMs = performance.now() - begunAt;
+    await first.terminate();
+    const againAt = performance.now();
+    const daemon = await first.restart();
+    const againMs = performance.now() - againAt;
+    try {
+      const { memory, cpu } = await idleCost(settings, daemon);
+      return { first: firstMs, again: againMs, memory: memory - empty.memory, cpu };
+    } finally {
+      await daemon.stop();
+    }
+  } finally {
+    await scratch.clean();
+  }
+}
+
+/** The compiled file: its start, its client, and what it takes while nothing happens. */
+export const DAEMON: readonly Scenario[] = [
+  {
+    name: "cli",
+    about: "the compiled file: --version, and list instances against a daemon",
+    usesStore: false,
+    figures: [
+      { name: "version", unit: "ms", better: "lower" },
+      { name: "list", unit: "ms", better: "lower" },
+    ],
+    run: cli,
+  },
+  {
+    name: "start-up",
+    about: "compiled daemon: spawned to listening",
+    usesStore: true,
+    figures: [{ name: "ready", unit: "ms", better: "lower", target: { sqlite: 150 } }],
+    run: startUp,
+  },
+  {
+    name: "idle",
+    about: "compiled daemon: memory, and processor time a minute",
+    usesStore: true,
+    figures: [
+      { name: "memory", unit: "MB", better: "lower", target: { sqlite: 60 } },
+      { name: "cpu", unit: "ms/min", better: "lower", target: { sqlite: 20 } },
+    ],
+    run: idle,
+  },
+  {
+    name: "daemon-10000",
+    about:
+      "compiled daemon with 10,000 jobs with a schedule: listening, memory more, processor time",
+    usesStore: true,
+    figures: [
+      { name: "first", unit: "ms", better: "lower", target: { sqlite: 500 } },
+      { name: "again", unit: "ms", better: "lower", target: { sqlite: 500 } },
+      { name: "memory", unit: "MB more", better: "lower", target: { sqlite: 20 } },
+      { name: "cpu", unit: "ms/min", better: "lower", target: { sqlite: 100 } },
+    ],
+    run: schedules,
+  },
+];
