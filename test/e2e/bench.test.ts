@@ -81,7 +81,8 @@ test("bench refuses an unknown part of the peers before it installs anything", (
 
 test("bench --help lists every scenario", () => {
   const { stdout } = bench("--help");
-  for (const { name, about } of SCENARIOS) assert.match(stdout, new RegExp(`  ${name} +${about}`));
+  const lines = stdout.split("\n").map((line) => line.trim().replace(/ {2,}/, " "));
+  for (const { name, about } of SCENARIOS) assert.equal(lines.includes(`${name} ${about}`), true);
 });
 
 test("parseBenchArgs() takes a name for those that begin with it, when none has it exactly", () => {
