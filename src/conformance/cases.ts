@@ -8,6 +8,7 @@ import { nodeCases } from "./node_cases.ts";
 import { openCases } from "./open_cases.ts";
 import { overlapCases } from "./overlap_cases.ts";
 import { readCases } from "./read_cases.ts";
+import { recordCases } from "./record_cases.ts";
 import { redriveCases } from "./redrive_cases.ts";
 import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
@@ -30,6 +31,7 @@ export const STORE_CASES: StoreCases = {
   ...readCases,
   ...retentionCases,
   ...combinedCases,
+  ...recordCases,
 };
 
 /** Run one case on a store of its own, which it opens and ends. @throws what the case found */

@@ -7,7 +7,6 @@ import type { Committed, Pause } from "./store.ts";
 /** The store's own numbers: a store that they are written to goes on from them, and never below its own. */
 export interface HeadRecord {
   readonly type: "head";
-  readonly rev: number;
   /** The recorded time, epoch ms. */
   readonly at: number;
   readonly epoch: number;
@@ -138,7 +137,7 @@ export interface RecordStore {
   writeRecords(
     request: { readonly at: Instant; readonly records: readonly StoreRecord[] },
   ): Promise<Committed<number>>;
-  /** Delete records; an instance goes with its departures, its log lines stay until they are removed. Answers how many there were. */
+  /** Delete records; an instance goes with its departures and log lines. Answers how many there were. */
   removeRecords(
     request: { readonly at: Instant; readonly keys: readonly RecordKey[] },
   ): Promise<Committed<number>>;

@@ -16,16 +16,18 @@ import type { FinalState, JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { ChangeHint } from "./change_hint.ts";
 import type { NodeStore } from "./nodes.ts";
+import type { RecordStore } from "./records.ts";
 import type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
 export type { ChangeHint } from "./change_hint.ts";
+export type { RecordStore } from "./records.ts";
 export type { NodeRecord, NodeReport, NodeStore } from "./nodes.ts";
 export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
 export type { InstanceQuery, Page, PageRequest };
 
 /** Format of stored data; a store refuses a newer one. */
-export const STORE_FORMAT = 2;
+export const STORE_FORMAT = 3;
 /** Most items of one request, page or batch. */
 export const BATCH_MAX = 1_000;
 
@@ -239,6 +241,8 @@ export interface StoreInfo {
 export interface OpenRequest {
   readonly at: Instant;
   readonly node: string;
+  /** Opened to move, save or mend it: a mark over it refuses nothing, and nothing is taken back. */
+  readonly isMaintenance?: boolean;
 }
 
 /**
@@ -389,6 +393,8 @@ export interface Store extends NodeStore {
   blockOf(request: NextDueRequest & { readonly id: string }): Promise<Block | null>;
   /** Limits that keep due instances from being claimed so; at most 100. */
   blocks(request: NextDueRequest): Promise<readonly Block[]>;
+  /** Everything in the store as records: how it is moved, saved, put back and checked. */
+  readonly records: RecordStore;
   /** Listen to changes by any node; answers how to stop. */
   subscribe(listener: (hint: ChangeHint) => void): () => void;
 }

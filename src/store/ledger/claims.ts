@@ -3,6 +3,7 @@ import type { ClaimRequest, RenewRequest, RenewResult } from "../store.ts";
 import { checkBatch, checkLimit } from "./checks.ts";
 import { Gate } from "./gate.ts";
 import { claimLimited } from "./limited_claims.ts";
+import { markAt } from "./marks.ts";
 import { compareReady, type ReadyKey, readyKeyOf, type Row } from "./row.ts";
 import { claimInstance, expireAt, passDeadline } from "./rules.ts";
 import { finishAttempt } from "./settle.ts";
@@ -18,6 +19,7 @@ export function claim(
   request: ClaimRequest,
 ): readonly Instance[] {
   checkLimit(request.limit, "claim");
+  if (markAt(state, moment.wallMs) !== null) return [];
   const gate = new Gate(state, moment, request);
   const firstLater = state.tables.firstLater(null);
   if (firstLater !== null && firstLater <= moment.wallMs) {

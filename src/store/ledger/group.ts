@@ -144,7 +144,7 @@ export class GroupCommit implements OperationGroup {
     try {
       const value = operation.run(state, moment);
       state.releaseHeld();
-      state.at = moment.at;
+      state.at = Math.max(state.at, moment.at);
       state.rev += 1;
       return { operation, committed: { rev: state.rev, at: moment.at, value } };
     } catch (error) {

@@ -17,13 +17,10 @@ import type {
   PageRequest,
   PutSchedule,
   RenewRequest,
-  Settlement,
-  StateCounts,
   Store,
   StoreInfo,
   StoreStats,
 } from "../store.ts";
-import { JOB_STATES } from "../../core/state.ts";
 import { cancel } from "./cancel.ts";
 import { advance } from "./advance.ts";
 import { backfill } from "./backfill.ts";
@@ -33,20 +30,23 @@ import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
 import { mergeHints } from "./hints.ts";
+import { LedgerRecords } from "./ledger_records.ts";
 import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./nodes.ts";
+import { checkMark, checkOpening, type Reach } from "./marks.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
-import { listHistory, listInstances, listLogs } from "./reads.ts";
+import { countInstances, listHistory, listInstances, listLogs } from "./reads.ts";
 import { recover } from "./recover.ts";
 import { redrive } from "./redrive.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
-import { stateIndex } from "./row.ts";
 import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
 import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
 
+/** Refused while the store is about to move. */
+const NEW = { reach: "new" } as const;
 /** Who finds nothing asks again. */
 const LATE = { canBeLate: true };
 
@@ -67,6 +67,13 @@ export class LedgerStore implements Store {
   readonly #group: OperationGroup;
   readonly #owner: LedgerOwner | null = null;
   readonly #options: LedgerOptions;
+  readonly records = new LedgerRecords({
+    write: (action, at, operation) => this.#write(action, at, operation, { reach: "moving" }),
+    reader: (action) => this.#reader(action),
+    lastWallMs: () => this.#lastWallMs,
+    synced: () => this.synced(),
+    turn: () => this.#turn(),
+  });
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
   #info: StoreInfo | null = null;
   #openCount = 0;
@@ -95,6 +102,7 @@ export class LedgerStore implements Store {
     try {
       if (this.#owner) return this.#info = await this.#owner.open(request);
       const { storeId, epoch, format } = state.tables.open(request);
+      state.epoch = epoch;
       state.leases.clear();
       state.nodes.clear();
       state.load();
@@ -102,7 +110,8 @@ export class LedgerStore implements Store {
       state.rev += REV_GAP;
       const base = { type: state.tables.type, location: state.tables.location, storeId, epoch };
       this.#info = { ...base, format, isDurable: state.tables.isDurable, recovered: [] };
-      const opening = this.#group.run(request.at, recover);
+      if (!request.isMaintenance) checkOpening(state.mark, state.tables.location);
+      const opening = this.#group.run(request.at, request.isMaintenance ? () => [] : recover);
       await this.#group.drain();
       const { rev, value } = await opening;
       return this.#info = { ...this.#info, rev, recovered: value };
@@ -128,6 +137,7 @@ export class LedgerStore implements Store {
       "enqueue",
       request.at,
       (state, moment) => enqueue(state, moment, request.instances),
+      NEW,
     );
   }
 
@@ -139,13 +149,7 @@ export class LedgerStore implements Store {
     return this.#write("renew", request.at, (state, moment) => renew(state, moment, request), LATE);
   }
 
-  settle(
-    request: {
-      readonly at: Instant;
-      readonly node: string;
-      readonly settlements: readonly Settlement[];
-    },
-  ) {
+  settle(request: Parameters<Store["settle"]>[0]) {
     return this.#write(
       "settle",
       request.at,
@@ -162,14 +166,9 @@ export class LedgerStore implements Store {
     return this.#write("reap", at, (state, moment) => reap(state, moment, limit), LATE);
   }
 
-  redrive(
-    request: {
-      readonly at: Instant;
-      readonly instances: readonly NewInstance[];
-      readonly isForced: boolean;
-    },
-  ) {
-    return this.#write("redrive", request.at, (state, moment) => redrive(state, moment, request));
+  redrive(request: Parameters<Store["redrive"]>[0]) {
+    const { at } = request;
+    return this.#write("redrive", at, (state, moment) => redrive(state, moment, request), NEW);
   }
 
   appendLogs(request: { readonly at: Instant; readonly appends: readonly LogAppend[] }) {
@@ -181,6 +180,7 @@ export class LedgerStore implements Store {
       "advance",
       request.at,
       (state, moment) => advance(state, moment, request.advances),
+      NEW,
     );
   }
 
@@ -189,11 +189,17 @@ export class LedgerStore implements Store {
       "backfill",
       request.at,
       (state, moment) => backfill(state, moment, request.backfill),
+      NEW,
     );
   }
 
   putSchedule(request: PutSchedule) {
-    return this.#write("write a schedule", request.at, (state) => putSchedule(state, request));
+    return this.#write(
+      "write a schedule",
+      request.at,
+      (state) => putSchedule(state, request),
+      NEW,
+    );
   }
 
   deleteSchedule(request: { readonly at: Instant; readonly id: string }) {
@@ -201,6 +207,7 @@ export class LedgerStore implements Store {
       "delete a schedule",
       request.at,
       (state) => deleteSchedule(state, request.id),
+      NEW,
     );
   }
 
@@ -208,10 +215,7 @@ export class LedgerStore implements Store {
     return this.#reader("get a schedule").tables.getSchedule(id);
   }
 
-  async listSchedules(
-    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
-    page: PageRequest,
-  ) {
+  async listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
     return listSchedules(this.#reader("list schedules"), query, page);
   }
 
@@ -256,19 +260,7 @@ export class LedgerStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    const state = this.#reader("count instances");
-    const kinds = new Map<string, StateCounts>();
-    for (const [kind, { states }] of state.counts) {
-      if (states.every((count) => count === 0)) continue;
-      kinds.set(
-        kind,
-        Object.fromEntries(JOB_STATES.map((one) => [one, states[stateIndex(one)]!])) as Record<
-          (typeof JOB_STATES)[number],
-          number
-        >,
-      );
-    }
-    return { kinds, schedules: state.scheduleCount };
+    return countInstances(this.#reader("count instances"));
   }
 
   retain(request: { readonly at: Instant; readonly limit: number }) {
@@ -279,21 +271,12 @@ export class LedgerStore implements Store {
     );
   }
 
-  async clearInstances(
-    request: {
-      readonly at: Instant;
-      readonly query: InstanceQuery;
-      readonly settledBefore: number;
-      readonly limit: number;
-    },
-  ): Promise<Committed<readonly string[]>> {
+  async clearInstances(request: Parameters<Store["clearInstances"]>[0]) {
     const ids = await findCleared(this.#reader("delete instances"), request, this.#turn);
     return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
   }
 
-  async clearLogs(
-    request: { readonly at: Instant; readonly query: LogQuery; readonly limit: number },
-  ): Promise<Committed<number>> {
+  async clearLogs(request: Parameters<Store["clearLogs"]>[0]) {
     const places = await findLogs(this.#reader("delete logs"), request, this.#turn);
     return await this.#write("delete logs", request.at, (state) => removeLogs(state, places));
   }
@@ -306,14 +289,19 @@ export class LedgerStore implements Store {
       readonly reason: string;
     },
   ) {
-    return this.#write("pause", request.at, (state, moment) => setPause(state, moment, request));
+    return this.#write(
+      "pause",
+      request.at,
+      (state, moment) => setPause(state, moment, request),
+      NEW,
+    );
   }
 
   removePause(request: { readonly at: Instant; readonly kind: string | null }) {
     return this.#write("resume", request.at, (state, moment) => {
       const isPaused = (state.pauses.get(request.kind)?.until ?? Infinity) > moment.wallMs;
       return removePause(state, request.kind) && isPaused;
-    });
+    }, NEW);
   }
 
   async listPauses() {
@@ -367,6 +355,11 @@ export class LedgerStore implements Store {
     return () => void this.#listeners.delete(entry);
   }
 
+  /** Resolves when this object knows everything that anybody was answered. */
+  protected synced(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** Lets everything else that waits in the event loop run. */
   readonly #turn = (): Promise<void> =>
     new Promise((resolve) => this.#options.defer ? this.#options.defer(resolve) : resolve());
@@ -375,11 +368,12 @@ export class LedgerStore implements Store {
     action: string,
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
-    options?: { readonly canBeLate: boolean },
+    options: { readonly canBeLate?: boolean; readonly reach?: Reach } = {},
   ): Promise<Committed<T>> {
     if (!this.#info) return Promise.reject(closedError(action));
     return this.#group.run(at, (state, moment) => {
       this.#lastWallMs = moment.wallMs;
+      checkMark(state, moment, action, options.reach ?? "begun");
       return operation(state, moment);
     }, options);
   }

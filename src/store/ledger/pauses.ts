@@ -1,6 +1,7 @@
 import type { NextDue, NextDueRequest, Pause } from "../store.ts";
 import { checkTime } from "./checks.ts";
 import { Gate } from "./gate.ts";
+import { markAt } from "./marks.ts";
 import { claimableAt } from "./limited_claims.ts";
 import { storable } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
@@ -52,6 +53,9 @@ export function nextDue(
   moment: Moment,
   request: Omit<NextDueRequest, "at">,
 ): Omit<NextDue, "at"> {
+  const mark = markAt(state, moment.wallMs);
+  if (mark?.type === "draining") return { instanceAt: mark.until, scheduleAt: mark.until };
+  if (mark !== null) return { instanceAt: null, scheduleAt: null };
   return {
     instanceAt: nextInstance(state, moment, request.kinds, new Gate(state, moment, request)),
     scheduleAt: state.scheduleCount === 0 ? null : state.tables.firstSchedule(),

@@ -1,10 +1,19 @@
 import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
 import { LOG_LEVELS } from "../../core/instance.ts";
-import type { HistoryQuery, InstanceQuery, LogQuery, Page, PageRequest } from "../store.ts";
+import { JOB_STATES, type JobState } from "../../core/state.ts";
+import type {
+  HistoryQuery,
+  InstanceQuery,
+  LogQuery,
+  Page,
+  PageRequest,
+  StateCounts,
+  StoreStats,
+} from "../store.ts";
 import { checkBatch, checkPage } from "./checks.ts";
 import { mergeHistory } from "./history.ts";
 import { readToken, writeToken } from "./page_token.ts";
-import type { Departure, PlacedLog, Row } from "./row.ts";
+import { type Departure, type PlacedLog, type Row, stateIndex } from "./row.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "./state.ts";
 
@@ -206,4 +215,15 @@ export async function collectLogs(
     after = { at: last.entry.at, place: last.place };
     await turn();
   }
+}
+
+/** How much is held: instances by kind and state, and schedules. */
+export function countInstances(state: LedgerState): StoreStats {
+  const kinds = new Map<string, StateCounts>();
+  for (const [kind, { states }] of state.counts) {
+    if (states.every((count) => count === 0)) continue;
+    const counts = Object.fromEntries(JOB_STATES.map((one) => [one, states[stateIndex(one)]!]));
+    kinds.set(kind, counts as Record<JobState, number>);
+  }
+  return { kinds, schedules: state.scheduleCount };
 }

@@ -1,4 +1,5 @@
 import { isFinal } from "../../core/state.ts";
+import type { StoreMark } from "../records.ts";
 import type { ChangeHint, ClaimKey, NodeRecord, Pause } from "../store.ts";
 import {
   compareReady,
@@ -56,6 +57,9 @@ export class LedgerState {
   rev = 0;
   at = 0;
   seq = 0;
+  epoch = 0;
+  /** What stands over the store. */
+  mark: StoreMark | null = null;
   /** Whether the group wrote to the tables. */
   isDirty = false;
   counts = new Map<string, KindCounts>();
@@ -98,6 +102,7 @@ export class LedgerState {
     this.rev = Math.max(rev, this.rev);
     this.at = Math.max(at, this.at);
     this.seq = seq;
+    this.mark = this.tables.readMark();
     this.counts = this.tables.readCounts();
     this.pauses.clear();
     for (const pause of this.tables.readPauses()) this.pauses.set(pause.kind, pause);
@@ -202,6 +207,33 @@ export class LedgerState {
     const counts = this.counts.get(row.instance.kind)!;
     // A kind of which nothing is left costs nothing in memory.
     if (counts.states.every((count) => count === 0)) this.#heads.delete(row.instance.kind);
+  }
+
+  /** Write a row as it is, wherever it stands in the order of acceptance. */
+  put(row: Row): void {
+    this.isDirty = true;
+    this.seq = Math.max(this.seq, row.seq);
+    this.tables.put(row);
+    this.deadlines.note(row);
+    this.#count(row, 1);
+    this.#hold(row, 1);
+  }
+
+  /** Delete a row in whatever state, with the claim on it. */
+  take(row: Row): void {
+    if (this.leases.has(row.instance.id)) this.setLease(row.instance.id, undefined);
+    if (row.isReady && !row.isBehind) this.#forgetHead(row);
+    this.#hold(row, -1);
+    this.remove(row);
+    if (row.isReady && isKeyed(row.instance)) this.queues.settle(row.instance);
+  }
+
+  /** Let the epoch be at least this. */
+  raiseEpoch(epoch: number): void {
+    if (epoch <= this.epoch) return;
+    this.isDirty = true;
+    this.epoch = epoch;
+    this.tables.raiseEpoch(epoch);
   }
 
   addDeparture(row: Row, departure: Departure): void {

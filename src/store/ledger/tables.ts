@@ -1,6 +1,7 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { JobState } from "../../core/state.ts";
 import type { NodeRecord } from "../nodes.ts";
+import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import type { OpenRequest, Pause, StoreInfo } from "../store.ts";
 import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
@@ -76,6 +77,13 @@ export interface RateWindow extends QueueName {
   readonly perMs: number;
 }
 
+/** A window with its starts. */
+export interface RateStarts extends RateWindow {
+  readonly starts: Starts;
+  /** When the last of them no longer counts, epoch ms. */
+  readonly expireAt: number;
+}
+
 /**
  * Rows and their indexes, all calls synchronous; what they mean is the ledger's matter. Calls that write stand between
  * `begin` and `commit`. They throw JobError when the medium fails.
@@ -98,6 +106,8 @@ export interface Tables {
   saveNode?(id: string, record: NodeRecord | null): void;
 
   insert(row: Row): void;
+  /** Write a row that is not there with all it has: one that was begun or ended elsewhere. */
+  put(row: Row): void;
   update(before: Row, after: Row): void;
   /** Delete an instance with its departures. */
   remove(row: Row): void;
@@ -131,6 +141,10 @@ export interface Tables {
   starts(window: RateWindow): Starts;
   /** @param expireAt when the last of them no longer counts, epoch ms */
   saveStarts(window: RateWindow, starts: Starts, expireAt: number): void;
+  /** Windows by kind, queue (by code point) and span, after one. */
+  rates(after: RateWindow | null, limit: number): readonly RateStarts[];
+  /** Whether there was one. */
+  removeRate(window: RateWindow): boolean;
   /** Forget starts that expired before `before`; answers how many windows. */
   removeStarts(before: number, limit: number): number;
 
@@ -140,6 +154,8 @@ export interface Tables {
   departureOf(seq: number, fence: number): Departure | null;
 
   addLogs(row: Row, logs: readonly LogRow[]): void;
+  /** Write a line at a place where none is; later lines come after it. */
+  writeLog(row: Row, place: number, line: LogRow): void;
   /** Number of the last line of a fence; 0 for none. */
   lastLogSeq(seq: number, fence: number): number;
   logs(stretch: LogStretch): readonly PlacedLog[];
@@ -173,6 +189,11 @@ export interface Tables {
   /** How many held instances each schedule has. */
   readHeld(): Map<string, number>;
 
+  /** Fates of all schedules by schedule (by code point) and time, after one. */
+  allTicks(
+    after: { readonly scheduleId: string; readonly from: number } | null,
+    limit: number,
+  ): readonly TickFate[];
   removeTick(scheduleId: string, from: number): void;
   addTick(fate: TickFate): void;
   /** Fates with `from` in [from, to]. */
@@ -182,6 +203,18 @@ export interface Tables {
 
   readCounts(): Map<string, KindCounts>;
   saveCounts(kind: string, counts: KindCounts): void;
+  readMark(): StoreMark | null;
+  saveMark(mark: StoreMark | null): void;
+  /** The epoch becomes this, which is higher. */
+  raiseEpoch(epoch: number): void;
+  /** Delete lines and departures without an instance; answers how many. */
+  removeOrphans(limit: number): number;
+  /** What the medium finds wrong with itself. */
+  findProblems(limit: number): readonly StoreProblem[];
+  size(): StoreSize;
+  /** Give back room that nothing uses; outside a transaction. */
+  compact(): void;
+
   readPauses(): readonly Pause[];
   savePause(pause: Pause): void;
   removePause(kind: string | null): void;

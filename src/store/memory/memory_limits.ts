@@ -1,4 +1,5 @@
-import type { Hold, QueueName, RateWindow, Starts } from "../ledger/tables.ts";
+import type { Hold, QueueName, RateStarts, RateWindow, Starts } from "../ledger/tables.ts";
+import { compareText } from "../records.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
@@ -79,7 +80,17 @@ export class MemoryLimits {
     const name = nameOf(window);
     let windows = this.#windows.get(name);
     if (!windows) this.#windows.set(name, windows = new Map());
-    windows.set(window.perMs, { window, starts: [...starts], expireAt });
+    const { kind, queueKey, perMs } = window;
+    const named = { kind, queueKey, perMs };
+    windows.set(perMs, { window: named, starts: [...starts], expireAt });
+  }
+
+  /** By kind, queue and span, after one. */
+  rates(after: RateWindow | null, limit: number): readonly RateStarts[] {
+    const all = [...this.#windows.values()].flatMap((windows) => [...windows.values()])
+      .map(({ window, starts, expireAt }) => ({ ...window, starts, expireAt }));
+    all.sort(compareWindows);
+    return all.filter((one) => !after || compareWindows(one, after) > 0).slice(0, limit);
   }
 
   windowOf(window: RateWindow): WindowStarts | null {
@@ -104,6 +115,11 @@ export class MemoryLimits {
     }
     return expired;
   }
+}
+
+function compareWindows(left: RateWindow, right: RateWindow): number {
+  return compareText(left.kind, right.kind) || compareText(left.queueKey, right.queueKey) ||
+    left.perMs - right.perMs;
 }
 
 function nameOf({ kind, queueKey }: QueueName): string {

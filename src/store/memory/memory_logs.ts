@@ -23,6 +23,19 @@ export class MemoryLogs {
     }
   }
 
+  /** Places of lines whose instance is not there. */
+  orphans(hasRow: (seq: number) => boolean, limit: number): readonly number[] {
+    const places: number[] = [];
+    for (const [seq, keys] of this.#byInstance) {
+      if (hasRow(seq)) continue;
+      for (const [, , place] of keys.walk([0, 0, 0], false)) {
+        if (places.length === limit) return places;
+        places.push(place);
+      }
+    }
+    return places;
+  }
+
   /** Put a line at a place that is free. */
   put(line: HeldLog): void {
     const { place, entry, instanceSeq } = line;

@@ -1,5 +1,6 @@
 import type { ScheduleRecord } from "../../core/schedule.ts";
 import type { Tables } from "../ledger/tables.ts";
+import { compareText } from "../records.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
@@ -84,7 +85,7 @@ export class MemorySchedules {
     let high = this.#ids.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#ids[middle]! < id) low = middle + 1;
+      if (compareText(this.#ids[middle]!, id) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

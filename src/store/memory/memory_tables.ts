@@ -1,4 +1,5 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import type { OpenRequest, Pause } from "../store.ts";
 import { STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
@@ -16,6 +17,7 @@ import type {
   LogStretch,
   PromotedRow,
   QueueName,
+  RateStarts,
   RateWindow,
   Starts,
   Stretch,
@@ -26,7 +28,7 @@ import { MemoryLimits, type WindowStarts } from "./memory_limits.ts";
 import { type HeldLog, MemoryLogs } from "./memory_logs.ts";
 import { MemoryRows } from "./memory_rows.ts";
 import { MemorySchedules } from "./memory_schedules.ts";
-import { SortedKeys } from "./sorted_keys.ts";
+import { MemoryTicks } from "./memory_ticks.ts";
 
 /** Tables in this process's memory. Nothing fails, so nothing is ever rolled back. */
 export class MemoryTables implements Tables {
@@ -36,12 +38,13 @@ export class MemoryTables implements Tables {
   #head: Head = { rev: 0, at: 0, seq: 0 };
   #storeId: string | null = null;
   #epoch = 0;
+  #mark: StoreMark | null = null;
   #rows = new MemoryRows();
   #logs = new MemoryLogs();
   #limits = new MemoryLimits();
   readonly #departures = new Map<number, Departure[]>();
   #schedules = new MemorySchedules();
-  readonly #ticks = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
+  #ticks = new MemoryTicks();
   readonly #counts = new Map<string, KindCounts>();
   readonly #pauses = new Map<string | null, Pause>();
 
@@ -61,9 +64,10 @@ export class MemoryTables implements Tables {
     this.#limits = new MemoryLimits();
     this.#schedules = new MemorySchedules();
     this.#departures.clear();
-    this.#ticks.clear();
+    this.#ticks = new MemoryTicks();
     this.#counts.clear();
     this.#pauses.clear();
+    this.#mark = null;
   }
 
   begin(): boolean {
@@ -82,6 +86,10 @@ export class MemoryTables implements Tables {
 
   insert(row: Row): void {
     this.#rows.add(row);
+  }
+
+  put(row: Row): void {
+    this.insert(row);
   }
 
   update(before: Row, after: Row): void {
@@ -177,6 +185,16 @@ export class MemoryTables implements Tables {
     this.#limits.removeWindow(window);
   }
 
+  rates(after: RateWindow | null, limit: number): readonly RateStarts[] {
+    return this.#limits.rates(after, limit);
+  }
+
+  removeRate(window: RateWindow): boolean {
+    const isThere = this.windowOf(window) !== null;
+    this.removeWindow(window);
+    return isThere;
+  }
+
   removeStarts(before: number, limit: number): number {
     const expired = this.#limits.expiredWindows(before, limit);
     for (const window of expired) this.removeWindow(window);
@@ -207,6 +225,12 @@ export class MemoryTables implements Tables {
 
   addLogs(row: Row, logs: readonly LogRow[]): void {
     this.#logs.add(row, logs);
+  }
+
+  writeLog({ seq, instance }: Row, place: number, line: LogRow): void {
+    const entry = { instanceId: instance.id, kind: instance.kind, ...line };
+    this.putLog({ place, entry, instanceSeq: seq });
+    this.lastPlace = Math.max(this.lastPlace, place);
   }
 
   lastLogSeq(seq: number, fence: number): number {
@@ -284,47 +308,29 @@ export class MemoryTables implements Tables {
     return this.#rows.held();
   }
 
+  allTicks(
+    after: { readonly scheduleId: string; readonly from: number } | null,
+    limit: number,
+  ): readonly TickFate[] {
+    return this.#ticks.all(after, limit);
+  }
+
   removeTick(scheduleId: string, from: number): void {
-    const ticks = this.#ticks.get(scheduleId);
-    if (ticks?.fates.delete(from)) ticks.times.delete([from, 0, 0]);
+    this.#ticks.remove(scheduleId, from);
   }
 
   addTick(fate: TickFate): void {
-    let ticks = this.#ticks.get(fate.scheduleId);
-    if (!ticks) {
-      ticks = { fates: new Map(), times: new SortedKeys() };
-      this.#ticks.set(fate.scheduleId, ticks);
-    }
-    ticks.fates.set(fate.from, fate);
-    ticks.times.add([fate.from, 0, 0]);
+    this.#ticks.add(fate);
   }
 
-  ticks(
-    scheduleId: string,
-    { from, to, isReverse, limit }: Stretch,
-  ): readonly TickFate[] {
-    const ticks = this.#ticks.get(scheduleId);
-    const found: TickFate[] = [];
-    for (const [at] of ticks?.times.walk([isReverse ? to : from, 0, 0], isReverse) ?? []) {
-      if (found.length === limit || (isReverse ? at < from : at > to)) break;
-      found.push(ticks!.fates.get(at)!);
-    }
-    return found;
+  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[] {
+    return this.#ticks.read(scheduleId, stretch);
   }
 
   removeTicks(before: number, limit: number): number {
-    let count = 0;
-    for (const [scheduleId, { fates, times }] of this.#ticks) {
-      // Fates of a schedule are recorded in the order of their ticks.
-      while (count < limit) {
-        const first = times.first();
-        if (!first || fates.get(first[0])!.at >= before) break;
-        this.removeTick(scheduleId, first[0]);
-        count += 1;
-      }
-      if (fates.size === 0) this.#ticks.delete(scheduleId);
-    }
-    return count;
+    const old = this.#ticks.recordedBefore(before, limit);
+    for (const { scheduleId, from } of old) this.removeTick(scheduleId, from);
+    return old.length;
   }
 
   readCounts(): Map<string, KindCounts> {
@@ -334,6 +340,33 @@ export class MemoryTables implements Tables {
   saveCounts(kind: string, counts: KindCounts): void {
     this.#counts.set(kind, counts);
   }
+
+  readMark(): StoreMark | null {
+    return this.#mark;
+  }
+
+  saveMark(mark: StoreMark | null): void {
+    this.#mark = mark;
+  }
+
+  raiseEpoch(epoch: number): void {
+    this.#epoch = epoch;
+  }
+
+  removeOrphans(limit: number): number {
+    const hasRow = (seq: number) => this.createdFrom(seq)?.seq === seq;
+    return this.removeLogs(this.#logs.orphans(hasRow, limit));
+  }
+
+  findProblems(): readonly StoreProblem[] {
+    return [];
+  }
+
+  size(): StoreSize {
+    return { bytes: null, freeBytes: null };
+  }
+
+  compact(): void {}
 
   readPauses(): readonly Pause[] {
     return [...this.#pauses.values()];

@@ -6,6 +6,7 @@ import { noteFreed } from "../ledger/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Starts } from "../ledger/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
+import type { StoreMark } from "../records.ts";
 import type { Pause } from "../store.ts";
 import { HEAD, partsOfKey } from "./keys.ts";
 import type { MediumChanges, MediumPair } from "./medium.ts";
@@ -146,7 +147,9 @@ function putRow(target: Target, key: string, text: string): void {
       return;
     }
     case "n":
-      putNode(state, moment, value as NodeRecord);
+      return putNode(state, moment, value as NodeRecord);
+    case "m":
+      putMark(state, value as StoreMark);
   }
 }
 
@@ -180,6 +183,12 @@ function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord
   const leaseMs = record.leftAt === null ? record.until - record.seenAt : 0;
   state.nodes.set(record.id, { record, untilMs: monotonicMs + leaseMs });
   state.hints.push({ type: "nodes" });
+}
+
+function putMark(state: LedgerState, mark: StoreMark | null): void {
+  state.tables.saveMark(mark);
+  state.mark = mark;
+  state.hints.push({ type: "pauses" });
 }
 
 function removeRow(target: Target, key: string): void {
@@ -226,6 +235,9 @@ function removeRow(target: Target, key: string): void {
     case "n":
       state.nodes.delete(parts[0]!);
       state.hints.push({ type: "nodes" });
+      return;
+    case "m":
+      putMark(state, null);
   }
 }
 

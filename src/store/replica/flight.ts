@@ -86,7 +86,7 @@ export function runGroup(
     try {
       const value = operation.run(state, moment);
       state.releaseHeld();
-      state.at = moment.at;
+      state.at = Math.max(state.at, moment.at);
       return { operation, at: moment.at, value };
     } catch (error) {
       if (!isRefusal(error)) throw new GroupError(operation, error);

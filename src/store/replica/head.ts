@@ -41,7 +41,7 @@ export function firstHead(request: OpenRequest): Head {
 /** The head after a commit; what a newer version added to it stays. */
 export function nextHead(
   head: Head,
-  { at, seq }: LedgerState,
+  { at, seq, epoch }: LedgerState,
   commit: {
     readonly writer: string;
     readonly number: number;
@@ -52,7 +52,8 @@ export function nextHead(
 ): Head {
   const { writer, number, version, operations, place } = commit;
   const rev = version * REV_STEP + operations;
-  return { ...head, rev, at, seq, place, writers: withWriter(head, writer, [number, version]) };
+  const numbers = { rev, at, seq, place, epoch: Math.max(head.epoch, epoch) };
+  return { ...head, ...numbers, writers: withWriter(head, writer, [number, version]) };
 }
 
 /** Whether a commit of a writer is among those that led to a head. */

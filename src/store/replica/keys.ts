@@ -19,8 +19,12 @@ const DIGITS = 16;
  * | `r/KIND/QUEUE/SPAN` | starts that a rate counts | `starts`, `expireAt` |
  * | `p/KIND` | a pause; `p/` of all kinds | as in the API |
  * | `n/ID` | a node | as in the API |
+ * | `m` | what stands over the store | as in the API |
  */
 export const HEAD = "head";
+
+/** The key of what stands over the store. */
+export const MARK = "m";
 
 /** The key of an instance. */
 export function instanceKey(seq: number): string {

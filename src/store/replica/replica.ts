@@ -130,12 +130,13 @@ export class Replica {
   #keepHead(head: Head): void {
     this.#head = head;
     const { state, tables } = this;
-    const { rev, at, seq, place } = head;
+    const { rev, at, seq, place, epoch } = head;
     tables.commit({ rev, at, seq });
     tables.lastPlace = place;
     state.rev = rev;
     state.at = Math.max(state.at, at);
     state.seq = seq;
+    state.epoch = epoch;
   }
 }
 

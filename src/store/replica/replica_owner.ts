@@ -1,6 +1,7 @@
 import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import type { LedgerOwner } from "../ledger/group.ts";
+import { checkOpening } from "../ledger/marks.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import {
@@ -70,23 +71,22 @@ export class ReplicaOwner implements LedgerOwner {
 
   async open(request: OpenRequest): Promise<StoreInfo> {
     const { medium } = this.#options;
-    this.#failure = null;
-    this.#status = "loading";
+    [this.#failure, this.#status, this.#wanted.version] = [null, "loading", 0];
     try {
       await medium.open?.({ node: request.node });
       await this.#replica.load(request);
+      if (!request.isMaintenance) checkOpening(this.#replica.state.mark, medium.location);
     } catch (thrown) {
       this.#status = "closed";
       await medium.close().catch(() => {});
       throw reachError(thrown, `Cannot open ${medium.location}`);
     }
-    this.#wanted.version = 0;
     this.#goLive();
-    const { node, at } = request;
-    const recover = (state: LedgerState, moment: Moment) => recoverNode(state, moment, node);
-    const { rev, value: recovered } = await this.#add(at, recover, { isOpening: true });
-    const { storeId, epoch, format } = this.#replica.head;
+    const recover = (state: LedgerState, moment: Moment) =>
+      request.isMaintenance ? [] : recoverNode(state, moment, request.node);
+    const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening: true });
     const { type, location, isDurable } = medium;
+    const { storeId, epoch, format } = this.#replica.head;
     return { type, location, storeId, epoch, format, isDurable, recovered, rev };
   }
 
@@ -369,7 +369,7 @@ export class ReplicaOwner implements LedgerOwner {
       this.#fail(flight, unreachable(this.#options.medium));
     }
     const over = this.#queue.filter(isOver);
-    if (over.length > 0) this.#queue = this.#queue.filter((one) => !isOver(one));
+    this.#queue = this.#queue.filter((one) => !isOver(one));
     for (const operation of over) operation.reject(unreachable(this.#options.medium));
     if (over.length > 0) this.#tellMoved();
     this.#waiters.rejectOver();
@@ -378,8 +378,8 @@ export class ReplicaOwner implements LedgerOwner {
       this.#wanted.sinceMs = nowMs;
       this.#reload();
     }
-    const isWaiting = this.#queue.length > 0 || this.#flight || !this.#waiters.isEmpty || isBehind;
-    if (isWaiting && this.#status !== "closed" && !this.#failure) this.#lookLater();
+    const hasAny = this.#queue.length > 0 || this.#flight || !this.#waiters.isEmpty || isBehind;
+    if (hasAny && this.#status !== "closed" && !this.#failure) this.#lookLater();
   }
 
   /** Resolves when it is known what became of a flight, or of what waits. */

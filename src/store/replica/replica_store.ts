@@ -39,6 +39,10 @@ export class ReplicaStore extends LedgerStore {
     this.#owner = owner;
   }
 
+  protected override synced(): Promise<void> {
+    return this.#owner.synced();
+  }
+
   override async getSchedule(...args: Args<"getSchedule">) {
     await this.#owner.synced();
     return await super.getSchedule(...args);

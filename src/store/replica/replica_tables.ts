@@ -12,6 +12,7 @@ import type {
   Stretch,
 } from "../ledger/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
+import type { StoreMark } from "../records.ts";
 import type { Pause } from "../store.ts";
 import * as keys from "./keys.ts";
 import type { MediumChanges, MediumPair, ReplicaMedium } from "./medium.ts";
@@ -220,6 +221,23 @@ export class ReplicaTables extends MemoryTables {
       super.removeLogs(places);
       this.lastPlace = before;
     });
+  }
+
+  override writeLog(row: Row, place: number, line: LogRow): void {
+    const before = this.lastPlace;
+    super.writeLog(row, place, line);
+    this.#logs.set(place, super.logAt(place));
+    this.#characters += VALUE_LENGTH + line.message.length;
+    this.#undone(() => {
+      super.removeLogs([place]);
+      this.lastPlace = before;
+    });
+  }
+
+  override saveMark(mark: StoreMark | null): void {
+    const before = super.readMark();
+    super.saveMark(mark);
+    this.#saved(keys.MARK, mark, () => super.saveMark(before));
   }
 
   override removeLogsOf(seq: number, limit: number): number {

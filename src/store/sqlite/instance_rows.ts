@@ -12,6 +12,9 @@ const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due
 // SQLite rewrites the indexes of every column that a statement names, so each step names only what it moves.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
   attempt = ?, fence = ?, node = ? WHERE seq = ?`;
+const REST = `UPDATE instance SET reason = ?, processed_at = ?, settled_at = ?, expire_at = ?,
+  cancel_at = ?, attempt = ?, failures = ?, crashes = ?, fence = ?, node = ?, results = ?, error = ?,
+  version = ? WHERE seq = ?`;
 const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
   cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ?, version = ? WHERE seq = ?`;
 const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, settled_at = ?,
@@ -39,6 +42,19 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
     ...[i.keepFailureMs, i.argumentsJson, i.deadlineAt, packExtra(i)],
   );
   insertReason(statements, row);
+}
+
+/** Write a new row with every column: one that was begun or ended elsewhere. */
+export function putRow(statements: Statements, kinds: Kinds, row: Row): void {
+  insertRow(statements, kinds, row);
+  const { instance: i, expireAt, seq } = row;
+  if (i.attempt === 0 && i.state === "scheduled") return;
+  const errorJson = i.error === null ? null : JSON.stringify(i.error);
+  statements.run(
+    REST,
+    ...[i.reason, i.processedAt, i.settledAt, expireAt, i.cancelRequestedAt, i.attempt],
+    ...[i.failures, i.crashes, i.fence, i.node, i.resultsJson, errorJson, i.version, seq],
+  );
 }
 
 /** Only one that is held has a reason from the start. */

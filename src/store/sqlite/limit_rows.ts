@@ -1,4 +1,4 @@
-import type { Hold, QueueName, RateWindow, Starts } from "../ledger/tables.ts";
+import type { Hold, QueueName, RateStarts, RateWindow, Starts } from "../ledger/tables.ts";
 import type { Fields, Statements } from "./statements.ts";
 
 /** The hold of a queue. */
@@ -77,6 +77,32 @@ export function saveStarts(
      VALUES (?, ?, ?, ?, ?)`,
     ...[kind, queueKey, perMs, JSON.stringify(starts), expireAt],
   );
+}
+
+/** Windows by kind, queue and span, after one. */
+export function readRates(
+  statements: Statements,
+  after: RateWindow | null,
+  limit: number,
+): readonly RateStarts[] {
+  return statements.all(
+    "SELECT * FROM rate WHERE (kind, queue_key, per_ms) > (?, ?, ?) ORDER BY kind, queue_key, per_ms LIMIT ?",
+    ...[after?.kind ?? "", after?.queueKey ?? "", after?.perMs ?? 0, limit],
+  ).map((fields) => ({
+    kind: fields.kind as string,
+    queueKey: fields.queue_key as string,
+    perMs: fields.per_ms as number,
+    starts: JSON.parse(fields.starts as string) as Starts,
+    expireAt: fields.expire_at as number,
+  }));
+}
+
+/** Forget one window; whether there was one. */
+export function removeRate(statements: Statements, window: RateWindow): boolean {
+  return statements.run(
+    "DELETE FROM rate WHERE kind = ? AND queue_key = ? AND per_ms = ?",
+    ...[window.kind, window.queueKey, window.perMs],
+  ) > 0;
 }
 
 /** Forget windows that expired; answers how many. */

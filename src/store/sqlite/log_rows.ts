@@ -18,6 +18,20 @@ export function addLogs(statements: Statements, instanceSeq: number, lines: read
   }
 }
 
+/** Write one line at a place where none is. */
+export function putLog(
+  statements: Statements,
+  instanceSeq: number,
+  place: number,
+  { attempt, fence, seq, at, level, source, message }: LogRow,
+): void {
+  statements.run(
+    `INSERT INTO log (place, instance, attempt, fence, seq, at, level, source, message)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ...[place, instanceSeq, attempt, fence, seq, at, level, source, message],
+  );
+}
+
 /** Log lines of one instance in the order written, or of all in the order asked. */
 export function readLogs(
   statements: Statements,

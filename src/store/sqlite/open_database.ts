@@ -63,6 +63,7 @@ export function openDatabase(path: string, predecessor: OwnerNote | null): Datab
 /** A database of this process alone, gone when it closes. */
 export function openInMemory(): DatabaseSync {
   const db = new DatabaseSync(":memory:");
+  db.exec("PRAGMA foreign_keys = OFF");
   migrate(db, 0);
   return db;
 }

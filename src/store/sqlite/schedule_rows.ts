@@ -90,8 +90,28 @@ export function listTicks(
     `SELECT * FROM tick WHERE schedule_id = ? AND from_at BETWEEN ? AND ?
      ORDER BY from_at ${isReverse ? "DESC" : "ASC"} LIMIT ?`,
     ...[scheduleId, from, to, limit],
-  ).map((fields) => ({
-    scheduleId,
+  ).map(readTick);
+}
+
+/** Fates of all schedules by schedule and time, after one. */
+export function allTicks(
+  statements: Statements,
+  after: { readonly scheduleId: string; readonly from: number } | null,
+  limit: number,
+): readonly TickFate[] {
+  const found = after === null
+    ? statements.all("SELECT * FROM tick ORDER BY schedule_id, from_at LIMIT ?", limit)
+    : statements.all(
+      `SELECT * FROM tick WHERE (schedule_id, from_at) > (?, ?)
+       ORDER BY schedule_id, from_at LIMIT ?`,
+      ...[after.scheduleId, after.from, limit],
+    );
+  return found.map(readTick);
+}
+
+function readTick(fields: Fields): TickFate {
+  return {
+    scheduleId: fields.schedule_id as string,
     from: fields.from_at as number,
     to: fields.to_at as number,
     count: fields.count as number,
@@ -99,7 +119,7 @@ export function listTicks(
     reason: fields.reason as string | null,
     instanceId: fields.instance_id as string | null,
     at: fields.at as number,
-  }));
+  };
 }
 
 /** Delete fates recorded before a time; answers how many. */

@@ -186,6 +186,13 @@ CREATE TABLE rate (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rate_expire ON rate (expire_at);
 `,
+  `
+-- What is said of the whole store, by name, as JSON.
+CREATE TABLE note (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
 ];
 
 /** Bring a database from `format` to the newest, all steps in one transaction: a crash leaves the old one whole. */

@@ -1,5 +1,4 @@
-import { realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "../ledger/row.ts";
@@ -9,6 +8,7 @@ import type {
   LogStretch,
   PromotedRow,
   QueueName,
+  RateStarts,
   RateWindow,
   Starts,
   Stretch,
@@ -16,10 +16,13 @@ import type {
   Track,
 } from "../ledger/tables.ts";
 import { type OpenRequest, type Pause, STORE_FORMAT } from "../store.ts";
-import { insertRow, readRow, updateRow } from "./instance_rows.ts";
+import type { StoreMark } from "../records.ts";
+import * as care from "./care.ts";
+import { insertRow, putRow, readRow, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
-import { makeDirectory, openDatabase, openInMemory } from "./open_database.ts";
-import { OwnerLock } from "./owner_lock.ts";
+import { openInMemory } from "./open_database.ts";
+import { openOwned } from "./owned_database.ts";
+import type { OwnerLock } from "./owner_lock.ts";
 import * as departures from "./departure_rows.ts";
 import * as schedules from "./schedule_rows.ts";
 import * as limits from "./limit_rows.ts";
@@ -28,8 +31,6 @@ import { isBusy, toStoreError } from "./sqlite_error.ts";
 import { Statements, type Value } from "./statements.ts";
 import { sourceOf } from "./track_sources.ts";
 import * as waiting from "./waiting_rows.ts";
-
-const IN_MEMORY = ":memory:";
 
 /** Tables in one SQLite file that this process owns. */
 export class SqliteTables implements Tables {
@@ -49,7 +50,7 @@ export class SqliteTables implements Tables {
     options: { readonly pagesMax?: number; readonly fsync?: "full" | "normal" } = {},
   ) {
     this.#pagesMax = options.pagesMax;
-    this.#isFile = path !== IN_MEMORY;
+    this.#isFile = path !== ":memory:";
     this.isDurable = this.#isFile && options.fsync !== "normal";
     this.location = this.#isFile ? resolve(path) : path;
   }
@@ -57,19 +58,12 @@ export class SqliteTables implements Tables {
   open(request: OpenRequest) {
     if (!this.#isFile) this.#db ??= openInMemory();
     else {
-      makeDirectory(this.location);
-      const path = realPath(this.location);
-      this.#lock = new OwnerLock(path, request.node);
-      try {
-        this.#db = openDatabase(path, this.#lock.predecessor);
-        // The write-ahead log is synced at checkpoints only: the file stays whole, its last transactions may be lost.
-        if (!this.isDurable) this.#db.exec("PRAGMA synchronous = NORMAL");
-        if (this.#pagesMax) this.#db.exec(`PRAGMA max_page_count = ${this.#pagesMax}`);
-      } catch (error) {
-        this.#lock.release({ isClean: false });
-        this.#lock = null;
-        throw error;
-      }
+      const owned = openOwned(this.location, request.node);
+      this.#db = owned.db;
+      this.#lock = owned.lock;
+      // The write-ahead log is synced at checkpoints only: the file stays whole, its last transactions may be lost.
+      if (!this.isDurable) this.#db.exec("PRAGMA synchronous = NORMAL");
+      if (this.#pagesMax) this.#db.exec(`PRAGMA max_page_count = ${this.#pagesMax}`);
     }
     this.#statements = new Statements(this.#db!, this.location);
     this.#kinds = new Kinds(this.#statements);
@@ -129,6 +123,10 @@ export class SqliteTables implements Tables {
 
   insert(row: Row): void {
     insertRow(this.#statements, this.#kinds, row);
+  }
+
+  put(row: Row): void {
+    putRow(this.#statements, this.#kinds, row);
   }
 
   update(before: Row, after: Row): void {
@@ -230,6 +228,14 @@ export class SqliteTables implements Tables {
     limits.saveStarts(this.#statements, window, starts, expireAt);
   }
 
+  rates(...given: Parameters<Tables["rates"]>): readonly RateStarts[] {
+    return limits.readRates(this.#statements, ...given);
+  }
+
+  removeRate(window: RateWindow): boolean {
+    return limits.removeRate(this.#statements, window);
+  }
+
   removeStarts(before: number, limit: number): number {
     return limits.removeStarts(this.#statements, before, limit);
   }
@@ -248,6 +254,10 @@ export class SqliteTables implements Tables {
 
   addLogs(row: Row, lines: readonly LogRow[]): void {
     logs.addLogs(this.#statements, row.seq, lines);
+  }
+
+  writeLog(row: Row, place: number, line: LogRow): void {
+    logs.putLog(this.#statements, row.seq, place, line);
   }
 
   lastLogSeq(seq: number, fence: number): number {
@@ -305,8 +315,8 @@ export class SqliteTables implements Tables {
     return schedules.listSchedules(this.#statements, stretch);
   }
 
-  dueSchedules(...[wallMs, page]: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
-    return schedules.dueSchedules(this.#statements, wallMs, page);
+  dueSchedules(...given: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
+    return schedules.dueSchedules(this.#statements, ...given);
   }
 
   firstSchedule(): number | null {
@@ -315,6 +325,10 @@ export class SqliteTables implements Tables {
 
   readHeld(): Map<string, number> {
     return schedules.readHeld(this.#statements);
+  }
+
+  allTicks(...[after, limit]: Parameters<Tables["allTicks"]>): readonly TickFate[] {
+    return schedules.allTicks(this.#statements, after, limit);
   }
 
   removeTick(scheduleId: string, from: number): void {
@@ -341,6 +355,14 @@ export class SqliteTables implements Tables {
     this.#kinds.save(kind, counts);
   }
 
+  readonly readMark = () => care.readMark(this.#statements);
+  readonly saveMark = (mark: StoreMark | null) => care.saveMark(this.#statements, mark);
+  readonly raiseEpoch = (epoch: number) => care.raiseEpoch(this.#statements, epoch);
+  readonly removeOrphans = (limit: number) => care.removeOrphans(this.#statements, limit);
+  readonly findProblems = (limit: number) => care.findProblems(this.#statements, limit);
+  readonly size = () => care.sizeOf(this.#statements);
+  readonly compact = () => care.compact(this.#db!, this.location);
+
   readPauses(): readonly Pause[] {
     return schedules.readPauses(this.#statements);
   }
@@ -360,14 +382,5 @@ export class SqliteTables implements Tables {
 
   #rows(sql: string, ...values: Value[]): Row[] {
     return this.#statements.all(sql, ...values).map((fields) => readRow(this.#kinds, fields));
-  }
-}
-
-/** The file behind links, so that two names of one database find the same owner. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return join(realpathSync(dirname(path)), basename(path));
   }
 }
