@@ -26,6 +26,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   config: { values: ["core", "platform"] },
   jobs: { values: ["core", "platform"] },
   store: { values: ["core", "platform"] },
+  moving: { values: ["core", "platform", "config", "store"] },
   conformance: { values: ["core", "platform", "store"] },
   worker: { values: ["core", "platform", "jobs"] },
   manager: { values: ["core", "platform", "store/store.ts", "worker/executor.ts"] },

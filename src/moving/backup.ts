@@ -1,0 +1,185 @@
+import { JobError, messageOf } from "../core/errors.ts";
+import type { StoreInfo } from "../store/store.ts";
+import {
+  comparePlaces,
+  keyOf,
+  RECORD_TYPES,
+  type RecordKey,
+  type RecordPage,
+  type StoreRecord,
+} from "../store/records.ts";
+import { type Content, ContentHash, pagesOf, type RecordSource } from "./content.ts";
+
+/** Format of a backup; a newer one is refused. */
+export const BACKUP_FORMAT = 1;
+/** Longest line of a backup, in characters: above any record that a store takes. */
+const LINE_CHARS_MAX = 2 ** 28;
+
+/** The first line of a backup. */
+export interface BackupHeader {
+  readonly type: "backup";
+  readonly format: number;
+  /** Of the program that wrote it. */
+  readonly version: string;
+  /** When it began, epoch ms. */
+  readonly at: number;
+  readonly storeType: string;
+  readonly storeId: string;
+  readonly epoch: number;
+}
+
+/** The last line of a backup: without it the file is half of one. */
+export interface BackupEnd extends Content {
+  readonly type: "end";
+}
+
+/**
+ * A backup as lines: a header, every record, and an end with counts and a hash. No instance is torn. What begins after the reading of
+ * instances began is left out with the fates that tell of it, so that its tick fires again by the schedule.
+ */
+export async function* backupLines(
+  source: RecordSource,
+  header: Omit<BackupHeader, "type" | "format">,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
+  yield `${JSON.stringify({ type: "backup", format: BACKUP_FORMAT, ...header })}\n`;
+  const hash = new ContentHash();
+  /** Instances that came while it was written, and that are in it. */
+  const young = new Set<string>();
+  for await (const page of pagesOf(source, signal)) {
+    let text = "";
+    for (const record of page) {
+      if (isAhead(record, header.at, young)) continue;
+      if (record.type === "instance" && record.instance.createdAt >= header.at) {
+        young.add(record.instance.id);
+      }
+      hash.add(record);
+      text += `${JSON.stringify(record)}\n`;
+    }
+    yield text;
+  }
+  yield `${JSON.stringify({ type: "end", ...hash.end() })}\n`;
+}
+
+/** Whether a fate tells of an instance that came too late for the backup. */
+function isAhead(record: StoreRecord, beganAt: number, young: ReadonlySet<string>): boolean {
+  if (record.type !== "tick") return false;
+  const { at, instanceId } = record.fate;
+  return instanceId !== null && at >= beganAt && !young.has(instanceId);
+}
+
+/** The header's part that a store tells. */
+export function headerOf(info: StoreInfo, version: string, at: number) {
+  const { type, storeId, epoch } = info;
+  return { version, at, storeType: type, storeId, epoch };
+}
+
+/** Lines of a text that comes in parts, without their ends. @throws JobError `invalid_argument` for one that is too long */
+export async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let rest = "";
+  for await (const part of parts) {
+    rest += decode(decoder, part);
+    const lines = rest.split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+    if (rest.length > LINE_CHARS_MAX) throw damaged("a line is too long");
+  }
+  if (rest !== "") yield rest;
+}
+
+function decode(decoder: TextDecoder, part: Uint8Array): string {
+  try {
+    return decoder.decode(part, { stream: true });
+  } catch (thrown) {
+    throw damaged(messageOf(thrown));
+  }
+}
+
+/** Check a backup from its first line to its last. @throws JobError `invalid_argument` when it is damaged, half, or no backup */
+export async function checkBackup(
+  lines: AsyncIterable<string>,
+): Promise<{ readonly header: BackupHeader; readonly end: BackupEnd }> {
+  const hash = new ContentHash();
+  let header: BackupHeader | null = null;
+  let end: BackupEnd | null = null;
+  let last: RecordKey | null = null;
+  for await (const line of lines) {
+    if (end) throw damaged("something follows its end");
+    const value = parse(line);
+    if (!header) header = readHeader(value);
+    else if (value.type === "end") end = value as unknown as BackupEnd;
+    else {
+      const record = readRecord(value);
+      const key = keyOf(record);
+      if (last && comparePlaces(last, key) >= 0) throw damaged("its records are out of order");
+      last = key;
+      hash.add(record);
+    }
+  }
+  if (!header) throw damaged("it is empty");
+  if (!end) throw damaged("its end is missing");
+  if (hash.end().hash !== end.hash) {
+    throw damaged("its records have another hash than its end says");
+  }
+  return { header, end };
+}
+
+/** A backup as a source of records, read once from its first to its last. */
+export class BackupSource implements RecordSource {
+  readonly #lines: AsyncIterator<string>;
+  #isStarted = false;
+
+  constructor(lines: AsyncIterable<string>) {
+    this.#lines = lines[Symbol.asyncIterator]();
+  }
+
+  async readRecords({ limit }: { readonly limit: number }): Promise<RecordPage> {
+    if (!this.#isStarted) {
+      this.#isStarted = true;
+      await this.#lines.next();
+    }
+    const records: StoreRecord[] = [];
+    while (records.length < limit) {
+      const { value, done } = await this.#lines.next();
+      if (done) return { records, isEnd: true };
+      const parsed = parse(value);
+      if (parsed.type !== "end") records.push(readRecord(parsed));
+    }
+    return { records, isEnd: false };
+  }
+}
+
+function parse(line: string): { readonly type?: unknown } & Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (thrown) {
+    throw damaged(messageOf(thrown));
+  }
+  if (typeof value !== "object" || value === null) throw damaged("a line is no record");
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function readHeader(value: Readonly<Record<string, unknown>>): BackupHeader {
+  if (value.type !== "backup" || typeof value.format !== "number") throw damaged("it is no backup");
+  if (value.format > BACKUP_FORMAT) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot read the backup: it has format ${value.format}, this version knows up to ${BACKUP_FORMAT}`,
+      { hint: "Use the newer version that wrote it" },
+    );
+  }
+  return value as unknown as BackupHeader;
+}
+
+function readRecord(value: { readonly type?: unknown }): StoreRecord {
+  if ((RECORD_TYPES as readonly unknown[]).includes(value.type)) return value as StoreRecord;
+  throw damaged(`a line of type "${String(value.type)}" is no record`);
+}
+
+function damaged(found: string): JobError {
+  return new JobError("invalid_argument", `Cannot read the backup: ${found}`, {
+    hint: "Take another backup; nothing was changed",
+  });
+}

@@ -1,0 +1,129 @@
+import type { Instant } from "../platform/clock.ts";
+import {
+  canonicalText,
+  comparePlaces,
+  keyOf,
+  type RecordKey,
+  type RecordStore,
+  type StoreRecord,
+} from "../store/records.ts";
+import { pagesOf, type RecordSource } from "./content.ts";
+
+/** Records of one write. */
+const WRITE_RECORDS = 250;
+/** Characters of one write, about: a few large records are one write too. */
+const WRITE_CHARS = 1_000_000;
+
+/** What one pass found and did. */
+export interface Pass {
+  /** Records of the source. */
+  readonly read: number;
+  readonly written: number;
+  readonly removed: number;
+}
+
+/** The records of one side, one after the other. */
+class Side {
+  readonly #pages: AsyncGenerator<readonly StoreRecord[]>;
+  #page: readonly StoreRecord[] = [];
+  #index = 0;
+  count = 0;
+
+  constructor(source: RecordSource, signal: AbortSignal | undefined) {
+    this.#pages = pagesOf(source, signal);
+  }
+
+  async peek(): Promise<StoreRecord | null> {
+    while (this.#index === this.#page.length) {
+      const { value, done } = await this.#pages.next();
+      if (done) return null;
+      this.#page = value;
+      this.#index = 0;
+    }
+    return this.#page[this.#index]!;
+  }
+
+  take(): void {
+    this.#index += 1;
+    this.count += 1;
+  }
+}
+
+/** Gathers what is to be written, and writes it in the order of places. */
+class Changes {
+  readonly #target: RecordStore;
+  readonly #now: () => Instant;
+  #records: StoreRecord[] = [];
+  #keys: RecordKey[] = [];
+  #chars = 0;
+  written = 0;
+  removed = 0;
+
+  constructor(target: RecordStore, now: () => Instant) {
+    this.#target = target;
+    this.#now = now;
+  }
+
+  async write(record: StoreRecord, text: string): Promise<void> {
+    this.#records.push(record);
+    this.#chars += text.length;
+    const isFull = this.#records.length === WRITE_RECORDS || this.#chars > WRITE_CHARS;
+    if (isFull) await this.flush();
+  }
+
+  async remove(key: RecordKey): Promise<void> {
+    this.#keys.push(key);
+    if (this.#keys.length === WRITE_RECORDS) await this.flush();
+  }
+
+  /** What goes leaves its keys to what comes, so it goes first. */
+  async flush(): Promise<void> {
+    if (this.#keys.length > 0) {
+      const request = { at: this.#now(), keys: this.#keys };
+      this.removed += (await this.#target.removeRecords(request)).value;
+    }
+    if (this.#records.length > 0) {
+      const request = { at: this.#now(), records: this.#records };
+      this.written += (await this.#target.writeRecords(request)).value;
+    }
+    this.#keys = [];
+    this.#records = [];
+    this.#chars = 0;
+  }
+}
+
+/**
+ * Make a store hold what a source holds: both are read side by side, and only what differs is written or removed. May be broken off
+ * anywhere and begun again.
+ */
+export async function copyRecords(
+  source: RecordSource,
+  target: RecordStore,
+  options: {
+    readonly now: () => Instant;
+    readonly signal?: AbortSignal;
+    /** Told how many records of the source were read so far. */
+    readonly read?: (count: number) => void;
+  },
+): Promise<Pass> {
+  const from = new Side(source, options.signal);
+  const to = new Side(target, options.signal);
+  const changes = new Changes(target, options.now);
+  for (;;) {
+    const [wanted, there] = [await from.peek(), await to.peek()];
+    if (!wanted && !there) break;
+    const order = !wanted ? 1 : !there ? -1 : comparePlaces(keyOf(wanted), keyOf(there));
+    if (wanted && order <= 0) {
+      const text = canonicalText(wanted);
+      // The head only raises: it comes last, and is not compared.
+      const isSame = wanted.type === "head" || (order === 0 && text === canonicalText(there!));
+      if (!isSame) await changes.write(wanted, text);
+      from.take();
+      if (from.count % WRITE_RECORDS === 0) options.read?.(from.count);
+    }
+    if (there && order > 0 && there.type !== "head") await changes.remove(keyOf(there));
+    if (there && order >= 0) to.take();
+  }
+  await changes.flush();
+  return { read: from.count, written: changes.written, removed: changes.removed };
+}

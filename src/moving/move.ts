@@ -1,0 +1,252 @@
+import { JobError } from "../core/errors.ts";
+import { sleep } from "../platform/clock.ts";
+import type { StoreMark } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import { checkSignal, type Content, contentOf } from "./content.ts";
+import { copyRecords, type Pass } from "./copy.ts";
+import type { StoreStep, StoreWorkContext } from "./step.ts";
+
+/** Passes while jobs run, at most: what changes faster than it is copied is left for the cut. */
+const PASSES_MAX = 6;
+/** So few changes are left for the cut. */
+const CHANGES_LEFT = 200;
+/** How long a draining counts without being told again, in milliseconds: nobody waits long for a mover that died. */
+const DRAINING_MS = 30_000;
+const POLL_MS = 100;
+
+/** Move everything in a store to another one, which is then the one to use. */
+export class Move {
+  readonly #context: StoreWorkContext;
+  readonly #source: Store;
+  readonly #target: Store;
+  readonly #to: string;
+  readonly #steps: StoreStep[] = [];
+  #release: (() => void) | null = null;
+  /** Whether the copy is known to be whole: from then on the target is the one to use, whatever fails. */
+  #isSettled = false;
+
+  constructor(
+    context: StoreWorkContext,
+    work: { readonly to: string; readonly prefix: string | null },
+  ) {
+    const { store, url } = context.openTarget(work.to, work.prefix);
+    this.#context = context;
+    this.#source = context.store;
+    this.#target = store;
+    this.#to = url;
+  }
+
+  /** Do it; the last step is the report. A failure before the end leaves the source as the one to use. */
+  async *run(): AsyncGenerator<StoreStep> {
+    const { clock, node } = this.#context;
+    const info = await this.#target.open({ at: clock.now(), node, isMaintenance: true });
+    try {
+      if (info.storeId === this.#context.info.storeId) {
+        throw new JobError("conflict", `Cannot move the store to ${this.#to}: it is the same one`);
+      }
+      if (await this.#isDone()) {
+        this.#isSettled = true;
+        yield { type: "report", report: { to: this.#to, is_repeated: true } };
+        return;
+      }
+      yield* this.#begin();
+      yield* this.#copyWhileOthersWrite();
+      yield* this.#cut();
+      yield { type: "report", report: yield* this.#finish() };
+    } finally {
+      if (!this.#isSettled) await this.#giveUp();
+      await this.#target.close();
+    }
+  }
+
+  get #from(): string {
+    return `store ${this.#context.info.storeId}`;
+  }
+
+  /** Whether an earlier run came to its end. */
+  async #isDone(): Promise<boolean> {
+    const mark = await this.#source.records.getMark();
+    return mark?.type === "moved" && mark.to === this.#to &&
+      (await this.#target.records.getMark()) === null;
+  }
+
+  async *#begin(): AsyncGenerator<StoreStep> {
+    const mark = await this.#source.records.getMark();
+    if (mark?.type === "moved" && mark.to !== this.#to) throw movedElsewhere(mark.to, this.#to);
+    const there = await this.#target.records.getMark();
+    if (there?.type === "receiving" && there.from === this.#from) {
+      yield progress("Going on with the move that was interrupted");
+      return;
+    }
+    if (there !== null) throw otherMark(there, this.#to);
+    await checkEmpty(this.#target, this.#to);
+    await this.#markTarget({ type: "receiving", from: this.#from });
+  }
+
+  async *#copyWhileOthersWrite(): AsyncGenerator<StoreStep> {
+    for (let count = 1; count <= PASSES_MAX; count++) {
+      const pass = yield* this.#pass(`pass ${count}`, this.#context.signal);
+      if (pass.written + pass.removed <= CHANGES_LEFT) return;
+    }
+  }
+
+  async *#pass(name: string, signal?: AbortSignal): AsyncGenerator<StoreStep, Pass> {
+    const { clock } = this.#context;
+    const steps = this.#steps;
+    const pass = copyRecords(this.#source.records, this.#target.records, {
+      now: () => clock.now(),
+      ...(signal ? { signal } : {}),
+      read: (count) => void (steps[0] = progress(`${name}: ${count} records read`)),
+    });
+    const done = yield* this.#whileWorking(pass);
+    const { read, written, removed } = done;
+    yield progress(`${name}: ${read} records read, ${written} written, ${removed} removed`);
+    return done;
+  }
+
+  /** The last step told, about once a second, while something goes on. */
+  async *#whileWorking<T>(work: Promise<T>): AsyncGenerator<StoreStep, T> {
+    let isDone = false;
+    const end = work.then(() => void (isDone = true), () => void (isDone = true));
+    while (!isDone) {
+      await Promise.race([end, sleep(this.#context.clock, 1_000)]);
+      const step = this.#steps.pop();
+      if (step && !isDone) yield step;
+    }
+    this.#steps.length = 0;
+    return await work;
+  }
+
+  /** From here to the end nobody begins anything on the source. */
+  async *#cut(): AsyncGenerator<StoreStep> {
+    const mark = await this.#source.records.getMark();
+    if (mark?.type !== "moved") {
+      yield progress("Cut-over: nothing new is taken, what runs may end");
+      await this.#drain();
+      const holding = this.#whileDraining(this.#context.hold());
+      this.#release = yield* this.#whileWorking(holding);
+      yield* this.#whileWorking(this.#whileDraining(this.#othersEnded()));
+      checkSignal(this.#context.signal);
+      await this.#markSource({ type: "moved", to: this.#to });
+    } else {
+      this.#release = await this.#context.hold();
+    }
+    yield* this.#pass("last pass");
+  }
+
+  async #drain(): Promise<void> {
+    const until = this.#context.clock.now().wallMs + DRAINING_MS;
+    await this.#markSource({ type: "draining", to: this.#to, until });
+  }
+
+  /** Tell again that the store is draining as long as something goes on. */
+  async #whileDraining<T>(work: Promise<T>): Promise<T> {
+    const { clock } = this.#context;
+    let isDone = false;
+    const done = work.finally(() => isDone = true);
+    done.catch(() => {});
+    for (;;) {
+      await Promise.race([done, sleep(clock, DRAINING_MS / 3)]);
+      if (isDone) return await done;
+      await this.#drain();
+    }
+  }
+
+  /** Attempts of other nodes settle or lose their leases; those that neither do in time keep the store from moving. */
+  async #othersEnded(): Promise<void> {
+    const { clock, drainMs, signal } = this.#context;
+    const endMs = clock.now().monotonicMs + drainMs;
+    for (;;) {
+      checkSignal(signal);
+      const { kinds } = await this.#source.stats();
+      const running = [...kinds.values()].reduce((sum, { processing }) => sum + processing, 0);
+      if (running === 0) return;
+      await this.#source.reap({ at: clock.now(), limit: 100 });
+      if (clock.now().monotonicMs > endMs) {
+        throw new JobError(
+          "conflict",
+          `Cannot move the store: ${running} attempts still run`,
+          { hint: "Wait for them, cancel them, or stop their daemons; then run the command again" },
+        );
+      }
+      await sleep(clock, POLL_MS, signal);
+    }
+  }
+
+  async *#finish(): AsyncGenerator<StoreStep, Readonly<Record<string, unknown>>> {
+    yield progress("Comparing both sides");
+    const source = yield* this.#whileWorking(this.#contentOf(this.#source, "source"));
+    const target = yield* this.#whileWorking(this.#contentOf(this.#target, "target"));
+    if (source.hash !== target.hash) {
+      throw new JobError(
+        "internal",
+        `Cannot move the store: its copy differs (${textOf(source)}; copy ${textOf(target)})`,
+        { hint: "The source is the one to use, as before; run the command again" },
+      );
+    }
+    this.#isSettled = true;
+    const head = (await this.#source.records.readRecords({ after: null, limit: 1 })).records;
+    await this.#target.records.writeRecords({ at: this.#context.clock.now(), records: head });
+    await this.#markTarget(null);
+    return { from: this.#context.info.location, to: this.#to, source, target };
+  }
+
+  #contentOf(store: Store, name: string): Promise<Content> {
+    return contentOf(store.records, {
+      read: (count) => void (this.#steps[0] = progress(`${name}: ${count} records compared`)),
+    });
+  }
+
+  /** Leave the source as the one to use. */
+  async #giveUp(): Promise<void> {
+    try {
+      if ((await this.#source.records.getMark()) !== null) await this.#markSource(null);
+    } finally {
+      this.#release?.();
+    }
+  }
+
+  async #markSource(mark: StoreMark | null): Promise<void> {
+    await this.#source.records.setMark({ at: this.#context.clock.now(), mark });
+  }
+
+  async #markTarget(mark: StoreMark | null): Promise<void> {
+    await this.#target.records.setMark({ at: this.#context.clock.now(), mark });
+  }
+}
+
+/** @throws JobError `conflict` when a store holds anything */
+export async function checkEmpty(store: Store, name: string): Promise<void> {
+  const { records } = await store.records.readRecords({ after: { type: "head" }, limit: 1 });
+  if (records.length === 0) return;
+  const { kinds, schedules } = await store.stats();
+  const count = [...kinds.values()].flatMap((states) => Object.values(states))
+    .reduce((sum, one) => sum + one, 0);
+  throw new JobError(
+    "conflict",
+    `Cannot fill ${name}: it holds ${count} instances and ${schedules} schedules`,
+    { hint: "Name an empty store, or another prefix on the same server" },
+  );
+}
+
+function progress(text: string): StoreStep {
+  return { type: "progress", text };
+}
+
+function movedElsewhere(there: string, to: string): JobError {
+  return new JobError("conflict", `Cannot move the store to ${to}: it moved to ${there} already`, {
+    hint: "Move that one; to go on with this older copy: jobctl store migrate --undo",
+  });
+}
+
+function otherMark(mark: StoreMark, to: string): JobError {
+  const what = mark.type === "receiving" ? `it is being filled from ${mark.from}` : "it has moved";
+  return new JobError("conflict", `Cannot move the store to ${to}: ${what}`, {
+    hint: "Name another store, or finish that first",
+  });
+}
+
+function textOf({ counts, hash }: Content): string {
+  const parts = Object.entries(counts).map(([type, count]) => `${count} ${type}`);
+  return `${parts.join(", ")}, hash ${hash.slice(0, 12)}`;
+}

@@ -1,0 +1,91 @@
+import { JobError } from "../core/errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Store } from "../store/store.ts";
+import { type BackupEnd, type BackupHeader, BackupSource, checkBackup } from "./backup.ts";
+import { contentOf } from "./content.ts";
+import { copyRecords } from "./copy.ts";
+import { checkEmpty } from "./move.ts";
+
+/** What a restore came to. */
+export interface Restored {
+  readonly header: BackupHeader;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly hash: string;
+  /** Log lines whose instance was deleted or came while the backup was written. */
+  readonly left_out: number;
+}
+
+/**
+ * Fill an empty store with a backup. The backup is checked whole before anything is written, and the store is read again after it. A
+ * restore that was broken off goes on when it is begun again.
+ *
+ * @param lines reads the backup anew from its first line
+ * @throws JobError `invalid_argument` for a damaged backup, `conflict` for a store that holds anything else
+ */
+export async function restoreBackup(
+  lines: () => AsyncIterable<string>,
+  options: {
+    /** Not yet open. */
+    readonly store: Store;
+    readonly clock: Clock;
+    readonly node: string;
+    readonly progress: (text: string) => void;
+  },
+): Promise<Restored> {
+  const { store, clock, node, progress } = options;
+  progress("Checking the backup");
+  const { header, end } = await checkBackup(lines());
+  const from = `backup ${end.hash.slice(0, 16)}`;
+  const info = await store.open({ at: clock.now(), node, isMaintenance: true });
+  try {
+    await begin(store, from, { clock, location: info.location, progress });
+    const now = () => clock.now();
+    const read = (count: number) => progress(`${count} records written`);
+    await copyRecords(new BackupSource(lines()), store.records, { now, read });
+    progress("Comparing");
+    const again = await copyRecords(new BackupSource(lines()), store.records, { now });
+    // The head is always written.
+    if (again.written > 1 || again.removed > 0) throw differs(end);
+    const { counts, hash } = await contentOf(store.records);
+    const left_out = (end.counts.log ?? 0) - (counts.log ?? 0);
+    if (left_out === 0 && hash !== end.hash) throw differs(end);
+    await store.records.setMark({ at: clock.now(), mark: null });
+    return { header, counts, hash, left_out };
+  } finally {
+    await store.close();
+  }
+}
+
+async function begin(
+  store: Store,
+  from: string,
+  options: {
+    readonly clock: Clock;
+    readonly location: string;
+    readonly progress: (text: string) => void;
+  },
+): Promise<void> {
+  const mark = await store.records.getMark();
+  if (mark?.type === "receiving" && mark.from === from) {
+    options.progress("Going on with the restore that was interrupted");
+    return;
+  }
+  if (mark !== null) {
+    const what = mark.type === "receiving"
+      ? `it is being filled from ${mark.from}`
+      : "it has moved";
+    throw new JobError("conflict", `Cannot restore into "${options.location}": ${what}`, {
+      hint: "Name an empty store",
+    });
+  }
+  await checkEmpty(store, options.location);
+  await store.records.setMark({ at: options.clock.now(), mark: { type: "receiving", from } });
+}
+
+function differs(end: BackupEnd): JobError {
+  return new JobError(
+    "internal",
+    `Cannot restore: what the store holds differs from the backup (hash ${end.hash.slice(0, 16)})`,
+    { hint: "Nobody else may use the store meanwhile; run the command again" },
+  );
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import type { Store } from "../../src/store/store.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+import { fileStore, filledStore, hashOf, memoryStore, workOn } from "./moving_world.ts";
+
+const TO = "sqlite:new.db";
+const MIGRATE = { type: "migrate", to: TO, prefix: null } as const;
+const MAINTENANCE = { node: "n1", isMaintenance: true } as const;
+
+const open = (store: Store) => store.open({ at: systemClock.now(), node: "n1" });
+
+test("migrate moves everything, and only the target is opened from then on", () =>
+  withTempDir({}, async ({ path: folder }) => {
+    const world = await filledStore(fileStore(folder, "old.db"), 40);
+    const before = await hashOf(world.store);
+    const target = fileStore(folder, "new.db");
+    const { report } = await workOn(world, MIGRATE, { target });
+    assert.deepEqual(report.source, report.target);
+    assert.equal((report.source as { hash: string }).hash, before);
+    await assert.rejects(world.addOne(), (error) => isJobError(error, "unavailable"));
+    await world.store.close();
+    await assert.rejects(open(world.store), (error) => {
+      assert.ok(isJobError(error, "conflict") && error.message.includes(TO));
+      assert.match(error.hint!, /store\.url = "sqlite:new\.db"/);
+      return true;
+    });
+    await open(target);
+    assert.equal(await hashOf(target), before);
+    assert.deepEqual(await target.records.findProblems({ limit: 10 }), []);
+    await target.close();
+    // Asked again, it says so; --undo brings the older copy back.
+    await world.store.open({ ...MAINTENANCE, at: systemClock.now() });
+    const { report: again } = await workOn(world, MIGRATE, { target });
+    assert.deepEqual(again, { to: TO, is_repeated: true });
+    await workOn(world, { type: "undo" });
+    await world.addOne();
+    await world.store.close();
+  }));
+
+test("migrate copies what changes between its passes and in the cut", async () => {
+  const world = await filledStore(memoryStore(), 30);
+  const target = memoryStore();
+  const read = target.records.readRecords.bind(target.records);
+  let reads = 0;
+  target.records.readRecords = async (request) => {
+    if (++reads === 2) {
+      await world.addOne();
+      await world.finish({}, { logs: [{ at: 1, level: "info", message: "x", source: "job" }] });
+    }
+    return await read(request);
+  };
+  const hold = async () => {
+    await world.store.cancel({ at: world.at, query: {}, limit: 1 });
+    return () => {};
+  };
+  const { report } = await workOn(world, MIGRATE, { target, hold });
+  assert.deepEqual(report.source, report.target);
+  await open(target);
+  assert.equal(await hashOf(target), await hashOf(world.store));
+});
+
+test("migrate that is broken off anywhere leaves the source in use and goes on when run again", async () => {
+  for (let writes = 0; writes < 6; writes++) {
+    const world = await filledStore(memoryStore(), 300);
+    const target = memoryStore();
+    const records = target.records;
+    const [write, mark] = [records.writeRecords.bind(records), records.setMark.bind(records)];
+    let left = writes;
+    const breaking = <T>(run: () => Promise<T>) => {
+      if (left-- > 0) return run();
+      return Promise.reject(new Error("the target broke"));
+    };
+    records.writeRecords = (request) => breaking(() => write(request));
+    records.setMark = (request) => breaking(() => mark(request));
+    let isBroken = false;
+    await workOn(world, MIGRATE, { target }).catch(() => isBroken = true);
+    Object.assign(records, { writeRecords: write, setMark: mark });
+    if (isBroken && await world.store.records.getMark() === null) {
+      await world.addOne();
+      if (writes > 0) await assert.rejects(open(target), (error) => isJobError(error, "conflict"));
+    }
+    const { report } = await workOn(world, MIGRATE, { target });
+    if (!report.is_repeated) assert.deepEqual(report.source, report.target);
+    await open(target);
+    assert.equal(await hashOf(target), await hashOf(world.store), `after ${writes} writes`);
+  }
+});
+
+test("migrate refuses a target that holds data, is filled from elsewhere, or is the source", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const used = memoryStore();
+  await (await filledStore(used, 1)).store.close();
+  await assert.rejects(workOn(world, MIGRATE, { target: used }), (error) => {
+    assert.ok(isJobError(error, "conflict"));
+    assert.match(error.message, /it holds 1 instances and 1 schedules/);
+    return true;
+  });
+  const half = memoryStore();
+  await half.open({ ...MAINTENANCE, at: systemClock.now() });
+  const receiving = { type: "receiving", from: "store other" } as const;
+  await half.records.setMark({ at: systemClock.now(), mark: receiving });
+  await half.close();
+  await assert.rejects(workOn(world, MIGRATE, { target: half }), /filled from store other/);
+  await assert.rejects(workOn(world, MIGRATE, { target: world.store }), /it is the same one/);
+  await world.addOne();
+});
+
+test("migrate gives up when attempts of other nodes do not end, and takes the drain back", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  await world.start();
+  await assert.rejects(
+    workOn(world, MIGRATE, { target: memoryStore(), drainMs: 150 }),
+    /1 attempts still run/,
+  );
+  assert.equal(await world.store.records.getMark(), null);
+  await world.addOne();
+});
+
+test("migrate ends when nobody waits for it any more", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const abort = new AbortController();
+  abort.abort();
+  const given = { target: memoryStore(), signal: abort.signal };
+  await assert.rejects(workOn(world, MIGRATE, given), (error) => isJobError(error, "canceled"));
+  await world.addOne();
+});
