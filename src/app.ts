@@ -44,6 +44,8 @@ export interface Daemon {
   stop(): Promise<void>;
   /** Abort what runs, during {@link stop}. */
   abort(): void;
+  /** Resolves with the reason when it can be no node of its store any longer: it is to be stopped. */
+  readonly lost: Promise<JobError>;
 }
 
 /**
@@ -82,7 +84,8 @@ export async function startDaemon(project: Project, logger: Logger): Promise<Dae
   const { config, jobs, problems } = project;
   for (const problem of problems) reportProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);
-  const manager = createManager(config, { jobs, problems, logger });
+  const lost = Promise.withResolvers<JobError>();
+  const manager = createManager(config, { jobs, problems, logger, lost: lost.resolve });
   const { rpc, listeners } = createListeners(config, manager, logger);
   const info = await manager.open();
   const started: { stop(): Promise<void> }[] = [manager];
@@ -112,7 +115,13 @@ export async function startDaemon(project: Project, logger: Logger): Promise<Dae
       for (const listener of [...listeners].reverse()) await listener.stop();
     }
   };
-  return { manager, addresses: placesOf(listeners), stop, abort: () => manager.abortRunning() };
+  return {
+    manager,
+    addresses: placesOf(listeners),
+    stop,
+    abort: () => manager.abortRunning(),
+    lost: lost.promise,
+  };
 }
 
 function createManager(
@@ -121,9 +130,10 @@ function createManager(
     readonly jobs: readonly JobDefinition[];
     readonly problems: readonly ConfigProblem[];
     readonly logger: Logger;
+    readonly lost?: (error: JobError) => void;
   },
 ): Manager {
-  const { logger, jobs, problems } = parts;
+  const { logger, jobs, problems, lost } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
@@ -147,6 +157,7 @@ function createManager(
     logger,
     node: config.node.id ?? hostname(),
     tags: config.node.tags,
+    lost,
     version: VERSION,
     workers: count,
     pools: config.worker.pools,
@@ -289,14 +300,16 @@ class StopSignals {
     this.#daemon = daemon;
     this.#reloader = reloader;
     if (this.#isHungUp) void reloader.reload();
-    await this.#first;
+    const lost = await Promise.race([this.#first, daemon.lost]);
     try {
       const stopping = daemon.stop();
-      if (this.#count > 1) daemon.abort();
+      // What ran is another daemon's by now.
+      if (this.#count > 1 || lost) daemon.abort();
       await stopping;
     } catch (error) {
       throw toJobError(error, "Cannot stop");
     }
+    if (lost) throw lost;
     this.#logger.info("Stopped");
   }
 

@@ -49,7 +49,7 @@ export interface ClaimLimits {
 
 /** What keeps something that is due from being claimed. */
 export interface Block {
-  /** "node": no job of the kind is here, so that it waits for a node that has it. */
+  /** "node": no live node runs the kind, so that it waits for one that does. */
   readonly limit: "concurrency" | "rate" | "pool" | "node";
   /** The kind, the pool or the queue key that it holds back. */
   readonly name: string;
@@ -58,6 +58,11 @@ export interface Block {
   readonly max: number;
   /** When a rate opens again, epoch ms; null for a slot, which opens when it is free. */
   readonly opensAt: number | null;
+}
+
+/** What keeps the instances of a kind from running that no live node runs. */
+export function unservedBlock(kind: string): Block {
+  return { limit: "node", name: kind, used: 0, max: 0, opensAt: null };
 }
 
 /** A block in words: `concurrency of mail (2 of 2)`, `pool heavy (1 of 1)`. */
@@ -69,7 +74,7 @@ export function blockWords(
     readonly max: unknown;
   },
 ): string {
-  if (block.limit === "node") return `a node that has a job "${block.name}": this one has none`;
+  if (block.limit === "node") return `a node that runs job "${block.name}": no live one does`;
   const what = block.limit === "pool" ? "pool" : `${block.limit} of`;
   return `${what} ${block.name} (${block.used} of ${block.max})`;
 }

@@ -130,6 +130,12 @@ export class Metrics {
     page.single("jobctl_draining", "gauge", "1 while stopping.", status.isDraining ? 1 : 0);
     page.single("jobctl_workers_busy", "gauge", "Attempts that run.", status.workers.busy);
     page.single("jobctl_workers_alive", "gauge", "Worker processes.", status.workers.alive);
+    page.metric("jobctl_nodes", "gauge", "Live daemons on the store.");
+    for (const state of ["live", "draining", "skewed"]) {
+      page.sample("jobctl_nodes", status.nodes.filter((node) => node.state === state).length, {
+        state,
+      });
+    }
     page.single("jobctl_schedules", "gauge", "Recurring schedules.", status.stats.schedules);
     if (status.nextScheduleAt !== null) {
       page.single(

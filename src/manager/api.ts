@@ -22,7 +22,9 @@ import type {
   StoreStats,
 } from "../store/store.ts";
 import type { FollowOptions, FollowStep } from "./follow.ts";
+import type { NodeStatus } from "./peers.ts";
 
+export type { NodeState, NodeStatus } from "./peers.ts";
 export type { FollowOptions, FollowStep, ScheduleOptions };
 
 /** A recurring schedule made at run time. */
@@ -167,6 +169,8 @@ export interface ManagerStatus {
   readonly storeProblem: string | null;
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
+  /** The nodes on the store that are live, this one among them. */
+  readonly nodes: readonly NodeStatus[];
   readonly stats: StoreStats;
   /** Limits that are reached while something waits behind them; at most 100. */
   readonly blocks: readonly Block[];
@@ -274,6 +278,12 @@ export interface ManagerApi {
   clearInstanceHistory(query: InstanceQuery & { readonly settledBefore?: number }): Promise<number>;
   clearInstanceLogs(query: LogQuery): Promise<number>;
 
+  /** Of some kinds those that no live node runs. */
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>>;
+  /** The nodes on the store by id, also those that ended within the hour. */
+  listNodes(): Promise<readonly NodeStatus[]>;
+  /** Ask any node for another number of workers. @throws JobError `not_found` for one that is not live */
+  resizeNode(id: string, count: number): Promise<NodeStatus>;
   workers(): WorkerStatus;
   /** @throws JobError `invalid_argument` below 0 or above 1,000 */
   resizeWorkers(count: number): Promise<WorkerStatus>;

@@ -14,6 +14,7 @@ import type { ExplainQuery, TickOutcome, TickReport } from "./api.ts";
 import { fateWhy, finishedWhy, instanceWhy, neverWhy } from "./explain_text.ts";
 import { findInstance } from "./find_instance.ts";
 import type { Registry } from "./registry.ts";
+import type { Served } from "./served.ts";
 import type { Schedules } from "./schedules.ts";
 
 /** Ticks of each schedule that are told where no number is given. */
@@ -33,6 +34,7 @@ export interface ExplainParts {
   readonly clock: Clock;
   /** The limit that keeps an instance from running, if any. */
   readonly blockOf: (instance: Instance) => Promise<Block | null>;
+  readonly served: Pick<Served, "isKnown">;
 }
 
 /** Why something ran or did not: by instance, by kind, or by time. @throws JobError */
@@ -51,7 +53,7 @@ export async function explain(
   if (instanceId !== undefined) return [await explainer.instance(instanceId)];
   const records = await parts.schedules.list(kind === undefined ? {} : { kind });
   if (kind !== undefined && records.length === 0) {
-    parts.registry.get(kind);
+    if (!await parts.served.isKnown(kind)) parts.registry.get(kind);
     throw new JobError("not_found", `Cannot explain "${kind}": it has no schedule`, {
       hint: `Explain one of its runs: jobctl list instances --kind ${kind}`,
     });
@@ -162,7 +164,10 @@ class Explainer {
     const rule = isByRule || fate === null
       ? tickRule(record.spec, at)
       : `${formatLocal(at, record.spec.timezone)}, by what the schedule said then`;
-    if (fate === null) return { ...base, rule, ...this.#undecided(record, at) };
+    if (fate === null) {
+      const isKnown = await this.#parts.served.isKnown(record.kind);
+      return { ...base, rule, ...this.#undecided(record, at, isKnown) };
+    }
     const { reason, at: decidedAt } = fate;
     const instance = fate.instanceId === null ? null : await this.#parts.store.get(fate.instanceId);
     if (fate.fate === "fired") {
@@ -181,6 +186,7 @@ class Explainer {
   #undecided(
     record: ScheduleRecord,
     at: number,
+    isKnown: boolean,
   ): Pick<TickReport, "outcome" | "reason" | "why"> {
     if (isFinished(record) && at > record.cursor) {
       return { outcome: "none", reason: null, why: finishedWhy(record) };
@@ -189,7 +195,7 @@ class Explainer {
       return { outcome: "none", reason: null, why: neverWhy(record, at) };
     }
     const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
-    const holds = !this.#parts.registry.find(record.kind)
+    const holds = !isKnown
       ? this.#unloaded(record.kind)
       : at < skipUntil || (skipNext > 0 && at === nextAt)
       ? "it will be skipped, as somebody asked"
@@ -238,7 +244,7 @@ class Explainer {
   #unloaded(kind: string): string {
     const reason = this.#parts.registry.disabledBecause(kind);
     return reason === undefined
-      ? `no job "${kind}" is loaded`
+      ? `no node has a job "${kind}"`
       : `it will be skipped: its job is disabled: ${reason}`;
   }
 

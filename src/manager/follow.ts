@@ -9,6 +9,10 @@ import type { ManagerEvent } from "./api.ts";
 const LINES_MAX = 50;
 /** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
 const INTERVAL_MS = 50;
+/** How often the store is looked at for what other nodes wrote: no event tells of it. */
+const OTHERS_MS = 200;
+/** How often it is looked whether there are other nodes. */
+const ALONE_MS = 1_000;
 /** A step without news after this time, so that either side sees that the other is gone. */
 const IDLE_MS = 20_000;
 
@@ -36,6 +40,8 @@ export interface FollowContext {
   readonly get: (id: string) => Promise<Instance>;
   readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
   readonly onStop: (listener: () => void) => () => void;
+  /** Whether other nodes may write what is followed. */
+  readonly hasOthers: () => boolean;
   /** Followers of this manager; kept up to date here. */
   readonly followers: { count: number };
 }
@@ -101,11 +107,12 @@ class Bell {
   #hasStopped = false;
   #wake: (() => void) | null = null;
   #clearedMs: number;
+  #idleMs: number;
 
   constructor(query: LogTailQuery, signal: AbortSignal | undefined, context: FollowContext) {
     this.#context = context;
     this.#signal = signal;
-    this.#clearedMs = context.clock.now().monotonicMs;
+    this.#clearedMs = this.#idleMs = context.clock.now().monotonicMs;
     const ring = () => this.#ring();
     signal?.addEventListener("abort", ring);
     this.#closers = [
@@ -130,9 +137,15 @@ class Bell {
 
   /** Waits for a ring, and for as long as one follower leaves to the others. */
   async rung(): Promise<"rung" | "idle"> {
-    await this.#wait(IDLE_MS, () => this.#isRung);
-    if (!this.#isRung) return "idle";
-    const { followers, clock } = this.#context;
+    const { followers, clock, hasOthers } = this.#context;
+    for (let mustLook = false; !this.#isRung && !mustLook;) {
+      mustLook = hasOthers();
+      await this.#wait(mustLook ? OTHERS_MS : ALONE_MS, () => this.#isRung);
+      const nowMs = clock.now().monotonicMs;
+      if (this.#isRung || nowMs - this.#idleMs < IDLE_MS) continue;
+      this.#idleMs = nowMs;
+      return "idle";
+    }
     const intervalMs = Math.max(INTERVAL_MS, followers.count);
     const leftMs = this.#clearedMs + intervalMs - clock.now().monotonicMs;
     if (leftMs > 0) await this.#wait(leftMs, () => this.#isOver);

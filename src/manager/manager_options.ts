@@ -26,7 +26,7 @@ export interface ManagerOptions {
   /** Who this process is; asked of the system by default. */
   readonly process?: ProcessIdentity;
   /** Called when another daemon took this node's id: what ran is aborted, and nothing is claimed any more. */
-  readonly lost?: (error: JobError) => void;
+  readonly lost?: ((error: JobError) => void) | undefined;
   readonly version: string;
   readonly workers: number;
   /** Most attempts at once of the jobs of each pool on this node. */

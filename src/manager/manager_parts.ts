@@ -13,6 +13,7 @@ import { Recurring } from "./recurring.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Schedules } from "./schedules.ts";
+import { Served } from "./served.ts";
 import { StoreAnswers } from "./store_answers.ts";
 import { SystemJobs } from "./system_jobs.ts";
 
@@ -29,6 +30,7 @@ export interface ManagerParts {
   readonly recurring: Recurring;
   readonly janitor: Janitor;
   readonly membership: Membership;
+  readonly served: Served;
 }
 
 /**
@@ -78,7 +80,9 @@ export function buildParts(
   });
   const { peers } = membership;
   const schedules = new Schedules({ ...shared, peers, defaults: options.scheduleDefaults });
+  const served = new Served({ registry, peers });
   return {
+    served,
     ...{
       options,
       store: options.store,

@@ -1,7 +1,7 @@
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { Block } from "../core/limits.ts";
+import { type Block, unservedBlock } from "../core/limits.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import {
   BATCH_MAX,
@@ -41,6 +41,7 @@ import { type RedriveContext, redriveInstances, retryInstance } from "./redrive.
 import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
 import { assertAhead } from "./recurring.ts";
 import type { Registry } from "./registry.ts";
+import type { NodeStatus } from "./peers.ts";
 import { waitInstance } from "./wait.ts";
 
 /** Where a manager is between its start and its stop. */
@@ -84,9 +85,18 @@ export abstract class Operations implements ManagerApi {
   }
 
   async scheduleJob(kind: string, options: ScheduleOptions = {}): Promise<Instance> {
-    const job = this.registry.get(kind);
+    const job = this.registry.find(kind) ?? await this.#missing(kind);
     const [instance] = await this.#enqueue([newInstance(job, options, this.#seed())]);
     return instance!;
+  }
+
+  // Another node may have it, of which the error then tells.
+  async #missing(kind: string): Promise<JobDefinition> {
+    try {
+      return this.registry.get(kind);
+    } catch (error) {
+      throw isJobError(error) ? await this.parts.served.explainMissing(error, kind) : error;
+    }
   }
 
   async scheduleJobs(
@@ -105,7 +115,8 @@ export abstract class Operations implements ManagerApi {
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
-    const record = await this.parts.schedules.create(this.registry.get(kind), options);
+    const job = this.registry.find(kind) ?? await this.#missing(kind);
+    const record = await this.parts.schedules.create(job, options);
     this.parts.scheduler.poke();
     return record;
   }
@@ -154,10 +165,26 @@ export abstract class Operations implements ManagerApi {
     return findInstance(id, this.parts.store);
   }
 
-  blockOf(instance: Instance): Promise<Block | null> {
-    if (instance.state !== "scheduled") return Promise.resolve(null);
-    if (!this.registry.find(instance.kind)) return Promise.resolve(unserved(instance.kind));
-    return this.parts.store.blockOf({ ...this.#claimer(), id: instance.id });
+  async blockOf(instance: Instance): Promise<Block | null> {
+    if (instance.state !== "scheduled") return null;
+    if ((await this.unservedKinds([instance.kind])).size > 0) {
+      return unservedBlock(instance.kind);
+    }
+    return await this.parts.store.blockOf({ ...this.#claimer(), id: instance.id });
+  }
+
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+    return this.parts.served.unserved(kinds);
+  }
+
+  listNodes(): Promise<readonly NodeStatus[]> {
+    return this.parts.membership.peers.list();
+  }
+
+  async resizeNode(id: string, count: number): Promise<NodeStatus> {
+    await this.parts.membership.resize(id, checkWorkers(count));
+    const nodes = await this.parts.membership.peers.refresh();
+    return nodes.find((node) => node.id === id)!;
   }
 
   #claimer() {
@@ -227,7 +254,10 @@ export abstract class Operations implements ManagerApi {
   }
 
   async resizeWorkers(count: number): Promise<WorkerStatus> {
-    this.parts.dispatcher.resize(checkWorkers(count));
+    const { dispatcher, membership, options } = this.parts;
+    dispatcher.resize(checkWorkers(count));
+    // A wish of before must not undo it; here it holds whether or not the store can be told.
+    if (membership.isJoined) await membership.resize(options.node, count).catch(() => {});
     return this.workers();
   }
 
@@ -235,7 +265,7 @@ export abstract class Operations implements ManagerApi {
     kind: string | null,
     options: { readonly until?: number; readonly reason?: string } = {},
   ): Promise<Pause> {
-    if (kind !== null) this.registry.get(kind);
+    if (kind !== null) await this.parts.served.assertKnown(kind);
     const { until = null, reason = "" } = options;
     if (until !== null) assertAhead(until, this.parts.options.clock.now().wallMs, "pause");
     return (await this.parts.store.setPause({
@@ -252,7 +282,7 @@ export abstract class Operations implements ManagerApi {
       kind,
     });
     // A pause outlives its job: only what is neither paused nor known is a mistake.
-    if (!value && kind !== null) this.registry.get(kind);
+    if (!value && kind !== null) await this.parts.served.assertKnown(kind);
     this.parts.dispatcher.poke();
     return value;
   }
@@ -266,9 +296,8 @@ export abstract class Operations implements ManagerApi {
       throw new JobError("unavailable", "Cannot tell the status: the manager does not run");
     }
     const stats = await this.parts.store.stats();
-    const unservedKinds = [...stats.kinds]
-      .filter(([kind, counts]) => counts.scheduled > 0 && !this.registry.find(kind))
-      .map(([kind]) => unserved(kind));
+    const waiting = [...stats.kinds].filter(([, counts]) => counts.scheduled > 0);
+    const unserved = await this.unservedKinds(waiting.map(([kind]) => kind));
     return {
       node: this.parts.options.node,
       version: this.version,
@@ -278,7 +307,11 @@ export abstract class Operations implements ManagerApi {
       store: this.life.storeInfo,
       workers: this.workers(),
       stats,
-      blocks: [...unservedKinds, ...await this.parts.store.blocks(this.#claimer())],
+      nodes: (await this.listNodes()).filter(({ state }) => state !== "left" && state !== "lost"),
+      blocks: [
+        ...[...unserved].map(unservedBlock),
+        ...await this.parts.store.blocks(this.#claimer()),
+      ],
       pauses: await this.parts.store.listPauses(),
       disabled: this.registry.disabled,
       nextScheduleAt: this.parts.scheduler.nextAt,
@@ -291,6 +324,7 @@ export abstract class Operations implements ManagerApi {
       get: (wanted) => this.getInstance(wanted),
       subscribe: (listener) => this.subscribe(listener),
       onStop: (listener) => this.#onStop(listener),
+      hasOthers: () => this.parts.membership.peers.hasOthers,
     });
   }
 
@@ -301,6 +335,7 @@ export abstract class Operations implements ManagerApi {
       get: (id) => this.getInstance(id),
       subscribe: (listener) => this.subscribe(listener),
       onStop: (listener) => this.#onStop(listener),
+      hasOthers: () => this.parts.membership.peers.hasOthers,
       followers: this.#followers,
     });
   }
@@ -354,9 +389,4 @@ export abstract class Operations implements ManagerApi {
     const { ids, random } = this.parts.options;
     return { id: ids(), nowMs, random: random.next() };
   }
-}
-
-/** What waits for a node that has a job of its kind. */
-function unserved(kind: string): Block {
-  return { limit: "node", name: kind, used: 0, max: 0, opensAt: null };
 }

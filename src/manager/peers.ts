@@ -68,9 +68,10 @@ export class Peers {
   }
 
   /** Read again, also what came while it was being read. @throws JobError when the store does not answer */
-  async refresh(): Promise<readonly NodeRecord[]> {
+  async refresh(): Promise<readonly NodeStatus[]> {
     await this.#reading?.catch(() => {});
-    return await this.#read();
+    this.#readMs = -Infinity;
+    return await this.list();
   }
 
   #read(): Promise<readonly NodeRecord[]> {

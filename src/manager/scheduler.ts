@@ -7,6 +7,7 @@ import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type Advance, BATCH_MAX, type Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
+import { ForeignTicks } from "./foreign_ticks.ts";
 import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
@@ -53,6 +54,7 @@ export class Scheduler {
   #mustRun = false;
   #timer: Timer | null = null;
   #nextAt: number | null = null;
+  readonly #foreign = new ForeignTicks();
   /** Versions of the time zone database that were warned of. */
   readonly #foreignZones = new Set<string>();
 
@@ -115,18 +117,28 @@ export class Scheduler {
         due.push(...page);
         if (page.length < BATCH_MAX || due.length >= DUE_MAX) break;
       }
-      if (due.length === 0) return;
-      if (due.length > ADVANCE_BATCH) this.#sort(due);
-      for (let from = 0; from < due.length; from += ADVANCE_BATCH) {
+      this.#foreign.keep(new Set(due.map(({ id }) => id)));
+      const count = due.length;
+      if (count === 0) return;
+      const ours = due.filter((record) => !this.#isLeft(record, at.monotonicMs));
+      if (ours.length > ADVANCE_BATCH) this.#sort(ours);
+      for (let from = 0; from < ours.length; from += ADVANCE_BATCH) {
         if (!this.#isStarted) return;
         // The store says that it is due; our own clock may be behind the store's.
-        const advances = due.slice(from, from + ADVANCE_BATCH).map((record) =>
+        const advances = ours.slice(from, from + ADVANCE_BATCH).map((record) =>
           this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
         );
         await this.#advance(advances);
       }
-      if (due.length < DUE_MAX) return;
+      if (count < DUE_MAX || ours.length === 0) return;
     }
+  }
+
+  #isLeft(record: ScheduleRecord, nowMs: number): boolean {
+    const { registry } = this.#options;
+    const isHere = registry.find(record.kind) !== undefined ||
+      registry.disabledBecause(record.kind) !== undefined;
+    return !isHere && this.#foreign.isLeft(record, nowMs);
   }
 
   // Of many that are due the first to start are the first by priority, as among instances.
@@ -239,7 +251,9 @@ export class Scheduler {
     this.#timer?.cancel();
     this.#timer = null;
     // By the store's time: a clock that is ahead of it must not ask again and again.
-    if (scheduleAt !== null) this.#sleep(Math.max(SLEEP_MIN_MS, scheduleAt - at));
+    if (scheduleAt === null) return;
+    const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
+    this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at));
   }
 
   #sleep(delayMs: number): void {

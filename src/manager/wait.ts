@@ -1,8 +1,11 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import { isFinal } from "../core/state.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import type { ManagerEvent } from "./api.ts";
+
+/** How soon, and at most how late, the store is asked what other nodes did: no event tells of it. */
+const LOOK_MS = { first: 25, longest: 500 } as const;
 
 /**
  * Wait until an instance is final.
@@ -18,11 +21,14 @@ export async function waitInstance(
     readonly get: (id: string) => Promise<Instance>;
     readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
     readonly onStop: (listener: () => void) => () => void;
+    /** Whether other nodes may run it. */
+    readonly hasOthers: () => boolean;
   },
 ): Promise<Instance | null> {
   // Listening before looking: the change may come between the two.
   const events: Instance[] = [];
   let deliver: (instance: Instance) => void = (instance) => void events.push(instance);
+  let stopLooking = () => {};
   const unsubscribe = context.subscribe((event) => {
     if (event.type === "state" && isFinal(event.state)) deliver(event.instance);
   });
@@ -31,10 +37,41 @@ export async function waitInstance(
     if (isFinal(present.state)) return present;
     const missed = events.find((instance) => instance.id === present.id);
     if (missed) return missed;
+    stopLooking = look(present.id, context, (instance) => deliver(instance));
     return await ending(present.id, timeoutMs, context, (listener) => deliver = listener);
   } finally {
+    stopLooking();
     unsubscribe();
   }
+}
+
+/** Tell of an instance that another node made final; answers how to stop. */
+function look(
+  id: string,
+  { clock, get, hasOthers }: Pick<
+    Parameters<typeof waitInstance>[2],
+    "clock" | "get" | "hasOthers"
+  >,
+  tell: (instance: Instance) => void,
+): () => void {
+  let delayMs: number = LOOK_MS.first;
+  let isStopped = false;
+  let timer: Timer;
+  const arm = () => {
+    if (!isStopped) timer = clock.timer(delayMs, () => void again(), { unref: true });
+    delayMs = Math.min(2 * delayMs, LOOK_MS.longest);
+  };
+  const again = async () => {
+    // A store that is away is told by others; the wait goes on.
+    const instance = hasOthers() ? await get(id).catch(() => null) : null;
+    if (instance && isFinal(instance.state) && !isStopped) tell(instance);
+    else arm();
+  };
+  arm();
+  return () => {
+    isStopped = true;
+    timer.cancel();
+  };
 }
 
 function ending(

@@ -30,6 +30,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   listSchedules: "viewer",
   getWorkers: "viewer",
   getStatus: "viewer",
+  listNodes: "viewer",
   scheduleJob: "operator",
   scheduleJobs: "operator",
   cancelInstances: "operator",

@@ -4,7 +4,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { describeSignature } from "../core/convert.ts";
 import type { ErrorInfo, HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import { type Block, describeLimits } from "../core/limits.ts";
+import { type Block, describeLimits, unservedBlock } from "../core/limits.ts";
 import { isFinished, type ScheduleRecord, type ScheduleSpec } from "../core/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import { formatScheduleText } from "../core/ticks.ts";
@@ -129,6 +129,17 @@ export function blockedToWire(
   return { ...instanceToWire(instance), blockedBy } as MessageInitShape<typeof JobInstanceSchema>;
 }
 
+/** An instance of a list, with what keeps it from running when no live node runs its kind. */
+export function listedToWire(
+  instance: Instance,
+  unserved: ReadonlySet<string>,
+): MessageInitShape<typeof JobInstanceSchema> {
+  const isUnserved = instance.state === "scheduled" && unserved.has(instance.kind);
+  return isUnserved
+    ? blockedToWire(instance, unservedBlock(instance.kind))
+    : instanceToWire(instance);
+}
+
 /** What keeps an instance from running. */
 function blockToWire(block: Block): MessageInitShape<typeof BlockSchema> {
   return {
@@ -174,6 +185,7 @@ export function jobToWire(job: JobDefinition): MessageInitShape<typeof JobSchema
     source: sourceText(job),
     isolation: job.options.isolation,
     limits: [...describeLimits(job.options)],
+    needs: [...job.options.needs],
   };
 }
 
@@ -280,5 +292,6 @@ export function statusToWire(
     nextScheduleAt: timestamp(status.nextScheduleAt),
     blocks: status.blocks.map(blockToWire),
     disabled: [...status.disabled].map(([kind, reason]) => ({ kind, reason })),
+    nodes: status.nodes.length,
   };
 }

@@ -9,6 +9,7 @@ import {
   historyToWire,
   instanceToWire,
   jobToWire,
+  listedToWire,
   logToWire,
   previewToWire,
   scheduleToWire,
@@ -19,6 +20,7 @@ import { BYTES_OF_CHARACTER, fitInstances } from "./fit.ts";
 import { recurringHandlers, schedulesToWire } from "./recurring_handlers.ts";
 import { readCancelQuery, readRedriveQuery } from "./bulk_requests.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
+import { fitNodes, nodeToWire } from "./node_messages.ts";
 import {
   readHistoryQuery,
   readInstanceQuery,
@@ -159,7 +161,10 @@ export function createHandlers(manager: ManagerApi): Handlers {
         call,
         (limitMax) => manager.lookupInstances(conditions, readPage(query, "query.", limitMax)),
       );
-      return { instances: items.map(instanceToWire), nextPageToken };
+      const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
+      const unserved = await manager.unservedKinds(new Set(waiting));
+      const instances = items.map((instance) => listedToWire(instance, unserved));
+      return { instances, nextPageToken };
     },
     async lookupInstanceHistory({ query }, call) {
       const conditions = readHistoryQuery(query);
@@ -219,8 +224,16 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     ...recurringHandlers(manager),
     getWorkers: () => ({ workers: workersToWire(manager.workers()) }),
-    async resizeWorkers({ count }) {
-      return { workers: workersToWire(await manager.resizeWorkers(readWorkerCount(count))) };
+    async listNodes() {
+      return { nodes: fitNodes(await manager.listNodes()) };
+    },
+    async resizeWorkers({ count: given, node }) {
+      const count = readWorkerCount(given);
+      if (node === undefined || node === "") {
+        return { workers: workersToWire(await manager.resizeWorkers(count)) };
+      }
+      const resized = await manager.resizeNode(readName(node, "node"), count);
+      return { workers: workersToWire(manager.workers()), node: nodeToWire(resized) };
     },
     async getStatus() {
       return statusToWire(await manager.status());

@@ -469,3 +469,52 @@ test("backfill says how many ticks were left out, and why", async () => {
   const all = await cli(argv, { answers: whole, isTerminal: true, input: "" });
   assert.match(all.stderr, /^Made 1$/m);
 });
+
+const NODES = {
+  nodes: [
+    {
+      ...{ id: "berlin-2", state: "live", host: "alpha", version: "1.2.0", pid: 7n },
+      ...{ tags: ["gpu", "eu"], kinds: ["render"], kindCount: 1, workers: 4, busy: 2 },
+      seenAt: { seconds: 1n, nanos: 0 },
+      startedAt: { seconds: 1n, nanos: 0 },
+    },
+    { id: "berlin-3", state: "lost", host: "beta", version: "1.1.0", kindCount: 12 },
+  ],
+};
+
+test("list nodes shows people who is there, and programs everything", async () => {
+  const answers = { listNodes: NODES };
+  const table = await cli(["list", "nodes", "-o", "table"], { answers });
+  assert.match(table.stdout, /^ID +STATE +HOST +VERSION +TAGS +JOBS +BUSY +STARTED +SEEN/);
+  assert.match(table.stdout, /berlin-2 +live +alpha +1\.2\.0 +gpu, eu +1 +2 of 4/);
+  assert.match(table.stdout, /berlin-3 +lost +beta +1\.1\.0 +- +12 +0 of 0/);
+  const [first] = JSON.parse((await cli(["list", "nodes"], { answers })).stdout);
+  assert.deepEqual([first.id, first.kinds, first.tags], ["berlin-2", ["render"], ["gpu", "eu"]]);
+});
+
+test("get node shows one, or names the nearest", async () => {
+  const answers = { listNodes: NODES };
+  const one = await cli(["get", "node", "berlin-3"], { answers });
+  assert.equal(JSON.parse(one.stdout).state, "lost");
+  const none = await cli(["get", "node", "berlin-4"], { answers });
+  assert.equal(none.code, 4);
+  assert.match(none.stderr, /Did you mean "berlin-/);
+});
+
+test("workers scale --node asks for another node and prints it", async () => {
+  const node = { ...NODES.nodes[0], wantedWorkers: 8 };
+  const run = await cli(["workers", "scale", "8", "--node", "berlin-2"], {
+    answers: { resizeWorkers: { workers: { count: 1 }, node } },
+  });
+  assert.deepEqual(run.calls[0]!.request, { count: 8, node: "berlin-2" });
+  assert.equal(JSON.parse(run.stdout).wanted_workers, 8);
+});
+
+test("list instances shows what no live node runs as unserved", async () => {
+  const blockedBy = { limit: "node", name: "render", used: 0n, max: 0n };
+  const answers = {
+    lookupInstances: { instances: [instance({ state: JobState.SCHEDULED, blockedBy })] },
+  };
+  const run = await cli(["list", "instances"], { isTerminal: true, answers });
+  assert.match(run.stdout, /Scheduled, unserved/);
+});

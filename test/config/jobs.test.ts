@@ -252,3 +252,36 @@ for (
     assert.ok(problems[0]!.includes(wanted), problems.join());
   });
 }
+
+test("loadConfig() reads the tags that a job needs, one or several, and refuses what is none", async () => {
+  const { job, loaded, problems } = await loadText(`
+[node]
+id = "berlin-2"
+tags = ["gpu", "eu.west"]
+[jobs.one]
+run = "x"
+needs = "gpu"
+[jobs.two]
+run = "x"
+needs = ["gpu", "eu.west"]
+[jobs.none]
+run = "x"
+[jobs.bad]
+run = "x"
+needs = ["a b"]
+`);
+  assert.deepEqual(loaded?.config.node, { id: "berlin-2", tags: ["gpu", "eu.west"] });
+  assert.deepEqual(job("one").options.needs, ["gpu"]);
+  assert.deepEqual(job("two").options.needs, ["gpu", "eu.west"]);
+  assert.equal(job("none").options.needs, undefined);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /jobs\.bad\.needs/);
+});
+
+for (const id of ["", "../x", "a b", "-a", "x".repeat(101), "ü"]) {
+  test(`fault 80: loadConfig() refuses the node id ${JSON.stringify(id.slice(0, 9))}`, async () => {
+    const { loaded, problems } = await loadText(`[node]\nid = ${JSON.stringify(id)}`);
+    assert.equal(loaded, null);
+    assert.match(problems[0]!, /node\.id/);
+  });
+}

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
+import { fakeNode } from "../support/fake_manager.ts";
 import { rpcWorld } from "../support/rpc_world.ts";
 
 const START = { seconds: 1_767_225_600n, nanos: 0 };
@@ -157,4 +158,43 @@ test("LookupInstanceLogs refuses an unknown level", async () => {
     world.client().lookupInstanceLogs({ level: "loud" }),
     (error) => isJobError(error, "invalid_argument") && error.path === "level",
   );
+});
+
+test("ListNodes and ResizeWorkers of a node name every node", async () => {
+  await using world = await rpcWorld();
+  const tags = ["gpu"];
+  world.manager.nodes.push(fakeNode("other", { tags, wantedWorkers: null, skewMs: -7 }));
+  const client = world.client();
+  const { nodes } = await client.listNodes({});
+  assert.deepEqual(nodes.map(({ id, state, pid }) => [id, state, pid]), [
+    ["test", "live", 4711n],
+    ["other", "live", 4711n],
+  ]);
+  assert.deepEqual([nodes[1]!.tags, nodes[1]!.kinds, nodes[1]!.skewMs], [tags, ["echo"], -7n]);
+  const { node } = await client.resizeWorkers({ count: 9, node: "other" });
+  assert.deepEqual([node?.id, node?.wantedWorkers], ["other", 9]);
+  await assert.rejects(
+    client.resizeWorkers({ count: 9, node: "none" }),
+    (error) => isJobError(error, "not_found"),
+  );
+});
+
+test("ListNodes leaves the kinds out when they do not fit one message", async () => {
+  await using world = await rpcWorld();
+  const kinds = Array.from({ length: 20_000 }, (_, index) => `${index}-${"k".repeat(190)}`);
+  world.manager.nodes.push(fakeNode("other", { kinds }));
+  const { nodes } = await world.client().listNodes({});
+  assert.deepEqual(nodes.map((node) => [node.kinds.length, node.kindCount]), [[0, 1], [0, 20_000]]);
+});
+
+test("LookupInstances says of what waits whether no live node runs its kind", async () => {
+  await using world = await rpcWorld();
+  world.manager.add({ kind: "echo" });
+  world.manager.add({ kind: "gone" });
+  world.manager.add({ kind: "gone", state: "completed" });
+  const { instances } = await world.client().lookupInstances({});
+  const told = instances.map(({ kind, state, blockedBy }) => [kind, state, blockedBy?.limit]);
+  assert.deepEqual(told.filter(([, , limit]) => limit !== undefined), [
+    ["gone", JobState.SCHEDULED, "node"],
+  ]);
 });

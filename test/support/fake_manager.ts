@@ -4,7 +4,7 @@ import type { Instance } from "../../src/core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
 import { isDeadState, isFinal } from "../../src/core/state.ts";
 import type { JobState } from "../../src/core/state.ts";
-import type { ManagerApi, ManagerEvent } from "../../src/manager/api.ts";
+import type { ManagerApi, ManagerEvent, NodeStatus } from "../../src/manager/api.ts";
 import { saidOf } from "../../src/manager/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../src/store/store.ts";
 
@@ -79,6 +79,35 @@ export function fakeInstance(index: number, options: Partial<Instance> = {}): In
   };
 }
 
+/** A live node. */
+export function fakeNode(id: string, options: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    id,
+    state: "live",
+    host: "alpha",
+    pid: 4711,
+    process: null,
+    version: "0.0.0-test",
+    startedAt: START,
+    tags: [],
+    kinds: ["echo"],
+    idle: [],
+    limits: {},
+    workers: 4,
+    busy: 1,
+    isDraining: false,
+    tzVersion: "2026b",
+    session: START,
+    seenAt: START,
+    until: START + 15_000,
+    leftAt: null,
+    wantedWorkers: null,
+    format: 1,
+    skewMs: null,
+    ...options,
+  };
+}
+
 /** A manager in memory that runs nothing: what a client would see of one, in the order that the test makes it so. */
 export class FakeManager implements ManagerApi {
   readonly version = "0.0.0-test";
@@ -93,6 +122,7 @@ export class FakeManager implements ManagerApi {
   }[] = [];
   storeProblem: string | null = null;
   block: Block | null = null;
+  readonly nodes: NodeStatus[] = [fakeNode("test")];
   isDraining = false;
   /** Waits until the test releases them. */
   readonly waits: ((instance: Instance | null) => void)[] = [];
@@ -295,6 +325,17 @@ export class FakeManager implements ManagerApi {
     return this.workers();
   };
 
+  unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>
+    new Set([...kinds].filter((kind) => !this.jobs.has(kind)));
+
+  listNodes: ManagerApi["listNodes"] = async () => this.nodes;
+
+  resizeNode: ManagerApi["resizeNode"] = async (id, count) => {
+    const index = this.nodes.findIndex((node) => node.id === id);
+    if (index < 0) throw new JobError("not_found", `Cannot resize node "${id}": it is not live`);
+    return this.nodes[index] = { ...this.nodes[index]!, wantedWorkers: count };
+  };
+
   pause: ManagerApi["pause"] = async (kind) => ({ kind, until: null, reason: "", at: START });
   resume: ManagerApi["resume"] = async () => false;
 
@@ -321,6 +362,7 @@ export class FakeManager implements ManagerApi {
         recovered: [],
       },
       workers: this.workers(),
+      nodes: await this.listNodes(),
       stats: { kinds: kinds as ReadonlyMap<string, StateCounts>, schedules: 1 },
       blocks: [],
       disabled: new Map(),

@@ -126,3 +126,17 @@ test("disabledKinds() tells of jobs with a problem and of those that are not ena
   assert.match(kinds.get("a")!, /enabled = false/);
   assert.match(kinds.get("b")!, /minute "61" is out of range/);
 });
+
+test("checkConfig() notes what this node does not run for want of a tag", async () => {
+  const { problems, warnings, notes } = await check(
+    [
+      '[node]\ntags = ["eu"]',
+      '[jobs.render]\nrun = "r"\nneeds = ["gpu", "eu"]',
+      '[jobs.here]\nrun = "h"\nneeds = "eu"',
+    ].join("\n"),
+  );
+  assert.deepEqual([...problems, ...warnings], []);
+  assert.deepEqual(notes.map(({ path, message }) => [path, message]), [
+    ["jobs.render.needs", 'this node does not run it: node.tags is without "gpu"'],
+  ]);
+});

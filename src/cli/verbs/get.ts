@@ -1,4 +1,5 @@
 import { JobError } from "../../core/errors.ts";
+import { nearest } from "../../core/nearest.ts";
 import { signatureSchema } from "../../core/json_schema.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
 import { OUTPUT_OPTIONS } from "../options.ts";
@@ -10,6 +11,7 @@ import { findInstance, findSchedule, present } from "../lookup.ts";
 import type { Verb, VerbGroup, WordSpec } from "../verb.ts";
 import { INSTANCE_VIEW } from "../views/instance_view.ts";
 import { JOB_VIEW } from "../views/job_view.ts";
+import { NODE_VIEW } from "../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
 const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or a beginning that no other has" };
@@ -93,9 +95,31 @@ const SCHEDULE: Verb = {
   },
 };
 
+const NODE: Verb = {
+  name: "node",
+  summary: "Show one of the daemons on the store",
+  words: [{ name: "ID", describe: "Its id: node.id of its config, or its host's name" }],
+  options: {},
+  examples: [["jobctl get node berlin-2 -o yaml", "Everything known of a node, with its jobs"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const id = args.word("ID");
+    const { nodes } = await (await client()).listNodes({});
+    const node = nodes.find((one) => one.id === id);
+    if (!node) {
+      const near = nearest(id, nodes.map((one) => one.id));
+      throw new JobError("not_found", `Cannot get node "${id}": no such node within the hour`, {
+        hint: near === null ? "List them with: jobctl list nodes" : `Did you mean "${near}"?`,
+      });
+    }
+    await printer.one(NODE_VIEW, node);
+    return 0;
+  },
+};
+
 /** `jobctl get …` */
 export const GET: VerbGroup = {
   name: "get",
-  summary: "Show one job, instance or schedule, or the version of the daemon",
-  verbs: [VERSION, JOB, INSTANCE, SCHEDULE],
+  summary: "Show one job, instance, schedule or node, or the version of the daemon",
+  verbs: [VERSION, JOB, INSTANCE, SCHEDULE, NODE],
 };

@@ -10,6 +10,7 @@ import { DEAD_VIEW, INSTANCE_VIEW } from "../views/instance_view.ts";
 import { JOB_VIEW } from "../views/job_view.ts";
 import { PAUSE_VIEW, TIMER_VIEW } from "../views/tick_view.ts";
 import { msOf } from "../wire.ts";
+import { NODE_VIEW } from "../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
 /** Rows of a table unless `--limit` or `--all` says otherwise. */
@@ -191,9 +192,30 @@ const PAUSES: Verb = {
   },
 };
 
+const NODES: Verb = {
+  name: "nodes",
+  summary: "List the daemons on the store",
+  details: [
+    "Each with the tags that it has, how many jobs it runs and how many workers are busy. A node that ended is listed for an",
+    'hour: as "left" when it stopped, as "lost" when its lease ended without a word.',
+  ].join(" "),
+  words: [],
+  options: {},
+  examples: [["jobctl list nodes", "Who shares the work"], [
+    "jobctl list nodes -o wide",
+    "With process, zone database and the jobs of each",
+  ]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { nodes } = await (await client()).listNodes({});
+    await printer.list(NODE_VIEW, nodes);
+    return 0;
+  },
+};
+
 /** `jobctl list …` */
 export const LIST: VerbGroup = {
   name: "list",
-  summary: "List jobs, instances, schedules, timers or pauses",
-  verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES],
+  summary: "List jobs, instances, schedules, timers, pauses or nodes",
+  verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES, NODES],
 };

@@ -45,6 +45,7 @@ function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]):
       problem: status.storeProblem,
     },
     workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
+    nodes: status.nodes,
     schedules: Number(status.schedules),
     next_schedule_at: isoOf(status.nextScheduleAt),
     blocks: status.blocks.map(blockRecord),
@@ -86,6 +87,7 @@ function statusLines(
       "Workers",
       workers && `${workers.busy} of ${workers.count} busy, ${workers.alive} processes`,
     ],
+    ["Nodes", status.nodes > 1 ? `${status.nodes} live` : undefined],
     ["Schedules", String(status.schedules)],
     ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
     ...status.disabled.map(({ kind, reason }) =>

@@ -1,6 +1,7 @@
 import { parseInteger } from "../args.ts";
 import { present } from "../lookup.ts";
 import type { Verb, VerbGroup } from "../verb.ts";
+import { NODE_VIEW } from "../views/node_view.ts";
 import { WORKERS_VIEW } from "../views/record_views.ts";
 
 const COUNT_MAX = 1_000;
@@ -25,11 +26,21 @@ const SCALE: Verb = {
   details: "Holds until the daemon ends; worker.count in the config is for good. " +
     "With fewer workers running attempts still finish.",
   words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0 nothing is started` }],
-  options: {},
-  examples: [["jobctl workers scale 8", "Eight attempts at once"]],
+  options: { node: { describe: "Of this node, by its id; of the one that is asked otherwise" } },
+  examples: [
+    ["jobctl workers scale 8", "Eight attempts at once"],
+    ["jobctl workers scale 0 --node berlin-2", "Nothing more on another daemon of the store"],
+  ],
   isClient: true,
   async run(args, { client, printer }) {
     const count = parseInteger(args.word("COUNT"), { min: 0, max: COUNT_MAX, what: "COUNT" });
+    const node = args.text("node");
+    if (node !== undefined) {
+      const answer = await (await client()).resizeWorkers({ count, node });
+      const resized = present(answer.node, `Cannot scale the workers of node "${node}"`);
+      await printer.one(NODE_VIEW, resized);
+      return 0;
+    }
     const { workers } = await (await client()).resizeWorkers({ count });
     await printer.one(WORKERS_VIEW, present(workers, `Cannot scale the workers to ${count}`));
     return 0;

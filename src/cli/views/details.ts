@@ -94,6 +94,7 @@ export function jobLines(job: Job, printer: Printer): string[] {
     ["Timeout", limitText(job.timeoutMs)],
     ["Isolation", safe(job.isolation)],
     ["Limits", job.limits.length === 0 ? undefined : makeVisible(job.limits.join("; "))],
+    ["Needs", job.needs.length === 0 ? undefined : makeVisible(job.needs.join(", "))],
     ["Source", safe(job.source)],
     ["Registered", timeText(job.registeredAt, printer.nowMs)],
   ]);

@@ -26,6 +26,13 @@ export function stateCell(name: string | undefined): Cell {
   return { text: name ?? "-", style: stateStyle(name) };
 }
 
+// In a list only that no node runs it is told of what an instance waits for.
+function waitingCell(instance: JobInstance): Cell {
+  const name = stateName(instance.state);
+  if (instance.blockedBy?.limit !== "node") return stateCell(name);
+  return { text: `${name}, unserved`, style: "warn" };
+}
+
 /** A time as a field of a table: relative, or in full when the table is wide. */
 export function timeCell(timestamp: Timestamp | undefined, at: Viewpoint): Cell {
   const ms = msOf(timestamp);
@@ -156,7 +163,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
   columns: [
     { title: "ID", cell: (instance) => textCell(instance.uuid) },
     { title: "KIND", isFlexible: true, cell: (instance) => textCell(instance.kind) },
-    { title: "STATE", cell: (instance) => stateCell(stateName(instance.state)) },
+    { title: "STATE", cell: waitingCell },
     { title: "TRY", cell: (instance) => textCell(instance.attempts ?? 0) },
     { title: "CREATED", cell: (instance, at) => timeCell(instance.createdAt, at) },
     { title: "DUE", cell: (instance, at) => timeCell(instance.dueAt, at) },
