@@ -14,11 +14,19 @@ import { applySteps, byId } from "./apply_step.ts";
 import { START, TurnDrawer } from "./draw_turns.ts";
 import { failingTables, type MediumFaults } from "./failing_tables.ts";
 import type { Turn } from "./model_turns.ts";
+import { replicaFixture } from "./replica_fixture.ts";
 import { StoreModel } from "./store_model.ts";
 import { WatchedStore } from "./watched_store.ts";
 
 /** What a trail runs on. */
-export const MODELLED_STORES = ["memory", "memory in groups", "sqlite", "sqlite file"] as const;
+export const MODELLED_STORES = [
+  "memory",
+  "memory in groups",
+  "sqlite",
+  "sqlite file",
+  "replica",
+  "two replicas",
+] as const;
 export type ModelledStore = typeof MODELLED_STORES[number];
 
 /** A trail that a store answers otherwise than the model. */
@@ -34,16 +42,23 @@ export interface Mismatch {
 const defer = (callback: () => void) => queueMicrotask(callback);
 
 /** A store under test that can be closed and opened again. */
-interface Fixture {
+export interface Fixture {
   readonly faults: MediumFaults;
   /** Those of the store that was opened last. */
   tables: Tables;
+  /** Of further nodes. */
+  readonly others?: readonly Tables[];
   open(): Store;
+  /** The time is this from now on. */
+  setTime?(now: Instant): void;
   end(): void;
 }
 
 function fixtureOf(type: ModelledStore): Fixture {
   const faults: MediumFaults = { fails: null, hasFailed: false };
+  if (type === "replica" || type === "two replicas") {
+    return replicaFixture(faults, type === "replica" ? 1 : 2);
+  }
   if (type === "memory" || type === "memory in groups") {
     const tables = new MemoryTables();
     const store = new LedgerStore(tables, type === "memory" ? {} : { defer });
@@ -63,9 +78,9 @@ function fixtureOf(type: ModelledStore): Fixture {
   return fixture;
 }
 
-/** Whether a closed store still has what it held. */
+/** Whether a closed store still has what it held, and an opening takes back what every node held. */
 function canReopen(type: ModelledStore): boolean {
-  return type !== "sqlite";
+  return !["sqlite", "replica", "two replicas"].includes(type);
 }
 
 /**
@@ -107,6 +122,7 @@ async function runTrail(
   const fixture = fixtureOf(type);
   const model = new StoreModel();
   let now: Instant = { wallMs: START, monotonicMs: 1_000 };
+  fixture.setTime?.(now);
   let store = new WatchedStore(fixture.open());
   await store.open(now);
   model.run(now, () => model.recover());
@@ -115,11 +131,14 @@ async function runTrail(
   try {
     for (turn = next(model); turn; turn = next(model)) {
       step += 1;
-      const { afterMs, backMs, steps } = turn;
+      const { afterMs, steps } = turn;
+      // What one node answered without writing it, another does not know: with a clock set back it may record an earlier time.
+      const backMs = type === "two replicas" ? 0 : turn.backMs;
       now = {
         wallMs: now.wallMs + afterMs - backMs,
         monotonicMs: now.monotonicMs + afterMs,
       };
+      fixture.setTime?.(now);
       if (steps[0]?.type === "reopen") {
         // A clock behind what is stored opens with that: what was answered and not stored is not known to it.
         if (!canReopen(type) || now.wallMs < model.at) continue;
@@ -138,7 +157,7 @@ async function runTrail(
       }
       model.setClock(now);
       await store.check(model, now);
-      checkTables(fixture.tables);
+      for (const tables of [fixture.tables, ...fixture.others ?? []]) checkTables(tables);
     }
     return null;
   } catch (error) {

@@ -11,6 +11,8 @@ const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly 
   "memory in groups": { first: 41, last: 80 },
   "sqlite": { first: 81, last: 105 },
   "sqlite file": { first: 106, last: 113 },
+  "replica": { first: 114, last: 133 },
+  "two replicas": { first: 134, last: 163 },
 };
 
 for (const [store, { first, last }] of Object.entries(TRAILS)) {

@@ -1,5 +1,6 @@
 import type { LogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import { isFinal } from "../../core/state.ts";
 import type { Departure, Row } from "../ledger/row.ts";
 import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/settle.ts";
@@ -195,14 +196,9 @@ function removeRow(target: Target, key: string): void {
   const { state, tables } = target;
   const parts = partsOfKey(key);
   switch (key[0]) {
-    case "i": {
-      const row = tables.rowAt(Number(parts[0]));
-      if (!row) return;
-      state.leases.delete(row.instance.id);
+    case "i":
       tables.keepExtra(key, null);
-      state.remove(row);
-      return;
-    }
+      return removeInstance(target, Number(parts[0]));
     case "l":
       tables.noteRenewal(Number(parts[0]), false);
       return;
@@ -239,6 +235,22 @@ function removeRow(target: Target, key: string): void {
     case "m":
       putMark(state, null);
   }
+}
+
+/** An instance may have ended and been deleted in one commit. */
+function removeInstance({ state, tables, moment }: Target, seq: number): void {
+  const row = tables.rowAt(seq);
+  if (!row) return;
+  const { instance } = row;
+  let last = row;
+  if (!isFinal(instance.state)) {
+    last = { seq, instance: { ...instance, state: "canceled" }, isReady: null, expireAt: null };
+    state.update(row, last);
+  }
+  state.remove(last);
+  if (!state.leases.has(instance.id)) return;
+  state.setLease(instance.id, undefined);
+  noteFreed(state, moment, instance.kind);
 }
 
 function fromOf(part: string): number {

@@ -209,23 +209,31 @@ export class ReplicaOwner implements LedgerOwner {
   /** Nothing was written: some answers stand, others do if the replica was up to date. */
   #answerUnwritten(answers: readonly Answer[]): void {
     this.#replica.state.commit();
-    const left: Answer[] = [];
+    const left: [Answer, number][] = [];
     for (const answer of answers) {
-      if (answer.operation.canBeLate) answerOne(answer, this.#unwrittenRev());
-      else left.push(answer);
+      const rev = this.#unwrittenRev();
+      if (answer.operation.canBeLate) answerOne(answer, rev);
+      else left.push([answer, rev]);
     }
     this.#options.publish();
     if (left.length === 0) return this.#schedule();
     const { head } = this.#replica;
     const flight: Flight = {
-      ...{ answers: left, commit: null, head, number: 0, sentMs: 0, isUndecided: false },
+      ...{
+        answers: left.map(([answer]) => answer),
+        commit: null,
+        head,
+        number: 0,
+        sentMs: 0,
+        isUndecided: false,
+      },
     };
     this.#flight = flight;
     this.#waiters.ask().then((version) => {
       if (this.#flight !== flight) return;
       this.#flight = null;
       if (version > this.#replica.version) this.#runAgain(flight);
-      else for (const answer of left) answerOne(answer, this.#unwrittenRev());
+      else for (const [answer, rev] of left) answerOne(answer, rev);
       this.#schedule();
     }, (thrown) => {
       if (this.#flight === flight) {

@@ -22,6 +22,8 @@ type Args<Name extends keyof Store> = Store[Name] extends (...args: infer A) => 
  * everything that anybody was answered before; what only wakes and guides this node is answered by what it has.
  */
 export class ReplicaStore extends LedgerStore {
+  /** The replica, for checks of it. */
+  readonly tables: ReplicaTables;
   readonly #owner: ReplicaOwner;
 
   constructor({ medium, clock, random, now }: ReplicaStoreOptions) {
@@ -36,6 +38,7 @@ export class ReplicaStore extends LedgerStore {
       owner = new ReplicaOwner(state, { medium, tables, clock, random, now, writer, publish });
       return owner;
     });
+    this.tables = tables;
     this.#owner = owner;
   }
 
