@@ -66,6 +66,14 @@ export function killFamily(family: Family, except: number): number {
   return killed.size;
 }
 
+/** What a look for processes found. */
+export interface Sweep {
+  /** Processes that were left behind. */
+  readonly killed: number;
+  /** Whether certainly no process was begun on this host since the last look. */
+  readonly isQuiet: boolean;
+}
+
 /**
  * Finds what job code left behind, at a cost that grows with the number of processes begun since the last look and not with
  * those of the host. Linux only; elsewhere nothing is found.
@@ -87,11 +95,12 @@ export class FamilySweeper {
     this.#session = session;
   }
 
-  /** Kill what was begun since the last look, and tell how many. */
-  sweep(): number {
+  /** Kill what was begun since the last look. */
+  sweep(): Sweep {
     const from = this.#lastPid;
     const to = lastPid();
-    if (from === null || to === null || from === to) return 0;
+    if (from === null || to === null) return { killed: 0, isQuiet: false };
+    if (from === to) return { killed: 0, isQuiet: true };
     const sessions = new Set(this.#session === null ? [this.#own] : [this.#own, this.#session]);
     const family = { marker: this.#marker, sessions };
     this.#session = null;
@@ -109,7 +118,7 @@ export class FamilySweeper {
     // What was begun meanwhile may be anywhere.
     if (killed > 0) killed += killFamily(family, this.#own);
     this.#lastPid = seen;
-    return killed;
+    return { killed, isQuiet: false };
   }
 }
 

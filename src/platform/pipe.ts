@@ -20,6 +20,8 @@ declare const Bun: { file(descriptor: number): { stream(): ReadableStream } };
 /** A pipe whose writing end goes to child processes. */
 export interface Pipe {
   readonly reader: Readable;
+  /** File descriptor of the reader until it is closed. */
+  readonly readerDescriptor: number;
   /** File descriptor, to be closed once the children have it: the reader ends with the last writer. */
   readonly writer: number;
 }
@@ -60,15 +62,20 @@ function openPipe(path: string): Pipe {
       const reader = Readable.fromWeb(Bun.file(first).stream());
       // A descriptor that it is given it leaves open.
       reader.once("close", () => closeSync(first));
-      return { reader, writer };
+      return { reader, readerDescriptor: first, writer };
     }
     case "node":
-      return { reader: new Socket({ fd: first, readable: true, writable: false }), writer };
+      return {
+        reader: new Socket({ fd: first, readable: true, writable: false }),
+        readerDescriptor: first,
+        writer,
+      };
     case "deno": {
       // It reads files on threads, which must wait for data and not be told that there is none.
-      const reader = createReadStream("", { fd: openSync(path, O_RDONLY) });
+      const readerDescriptor = openSync(path, O_RDONLY);
+      const reader = createReadStream("", { fd: readerDescriptor });
       closeSync(first);
-      return { reader, writer };
+      return { reader, readerDescriptor, writer };
     }
   }
 }

@@ -30,6 +30,16 @@ export interface OutputOwner {
   drained(): void;
 }
 
+/** What the output of a worker is read from. */
+export interface OutputSource {
+  readonly clock: Clock;
+  /** Of the worker: what its records and marks begin with. */
+  readonly token: string;
+  readonly streams: Readonly<Record<StreamName, Readable>>;
+  /** Whether the streams' open pipes hold what was not read yet; null where that cannot be told. */
+  readonly hasMore: (() => boolean) | null;
+}
+
 /**
  * Reads a worker's stdout and stderr and gives their lines to the current owner. Reads on when nobody wants the output, so that
  * no job is ever blocked by it, but rests when a job floods it, so that the daemon is not.
@@ -39,12 +49,15 @@ export class OutputCapture {
   readonly #token: string;
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
+  readonly #hasMore: (() => boolean) | null;
   #owner: OutputOwner | null = null;
   /** Made by the first line: most attempts print nothing. */
   #limiter: OutputLimiter | null = null;
   #entries: LogEntry[] = [];
   #stderrTail: LogEntry[] = [];
   #markersMissing = 0;
+  /** Whether the splitters look for the owner's markers. */
+  #isExpecting = false;
   #openStreams = 2;
   #onClosed: (() => void) | null = null;
   #at = 0;
@@ -53,11 +66,11 @@ export class OutputCapture {
   /** Text that a worker printed outside any attempt: why it did not start. */
   #strayText = "";
 
-  /** @param token of the worker: what its records and marks begin with */
-  constructor(clock: Clock, token: string, streams: Readonly<Record<StreamName, Readable>>) {
+  constructor({ clock, token, streams, hasMore }: OutputSource) {
     this.#clock = clock;
     this.#token = token;
     this.#streams = streams;
+    this.#hasMore = hasMore;
     this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
     for (const name of ["stdout", "stderr"] as const) {
       streams[name].on("data", (chunk: Uint8Array) => this.#read(name, chunk));
@@ -84,9 +97,20 @@ export class OutputCapture {
     this.#owner = owner;
     this.#markersMissing = 2;
     this.#stderrTail = [];
-    const marker = endMarker(this.#token, owner.run);
-    this.#splitters.stdout.expect(marker);
-    this.#splitters.stderr.expect(marker);
+    this.#isExpecting = false;
+  }
+
+  /** Whether a run has to mark the end of its output even when it wrote nothing. */
+  get wantsMarks(): boolean {
+    return this.#hasMore === null || this.#openStreams < 2;
+  }
+
+  /** The owner says that it wrote nothing, so that no marker comes; answers whether that is so. */
+  skipMarkers(): boolean {
+    if (this.#isExpecting || this.wantsMarks || this.#hasMore!()) return false;
+    this.#markersMissing = 0;
+    this.#owner?.drained();
+    return true;
   }
 
   /** The attempt is over: hand on what was held back. */
@@ -142,9 +166,19 @@ export class OutputCapture {
       this.#windowBytes = 0;
     }
     this.#windowBytes += chunk.byteLength;
+    this.#expectMarkers();
     this.#splitters[name].push(chunk);
     this.#handOn();
     if (this.#windowBytes > WINDOW_BYTES_MAX) this.#rest(now.monotonicMs);
+  }
+
+  // Most runs write nothing, and then have no marker either.
+  #expectMarkers(): void {
+    if (this.#isExpecting || this.#owner === null) return;
+    this.#isExpecting = true;
+    const marker = endMarker(this.#token, this.#owner.run);
+    this.#splitters.stdout.expect(marker);
+    this.#splitters.stderr.expect(marker);
   }
 
   #rest(nowMs: number): void {

@@ -76,6 +76,8 @@ export type ToWorker =
     /** What its records, and the mark at the end of its output, begin with. */
     readonly token: string;
     readonly workerId: string;
+    /** Whether the end of its output is to be marked even when nothing was written. */
+    readonly wantsMarks: boolean;
   }
   | { readonly type: "abort"; readonly run: number; readonly cause: AbortCause }
   | {
@@ -84,6 +86,8 @@ export type ToWorker =
     readonly value?: unknown;
     readonly error?: WireError;
   }
+  /** The run did write something: its marks are wanted. */
+  | { readonly type: "mark"; readonly run: number }
   | { readonly type: "end" };
 
 /** Worker → daemon. */
@@ -111,7 +115,9 @@ export type FromWorker =
     /** Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while. */
     readonly reuse: "clean" | "grace" | null;
     /** The load of its module changed the process: only attempts of this module may meet that. */
-    readonly isExclusive?: boolean;
+    readonly isExclusive?: boolean | undefined;
+    /** It seems to have written nothing: no marks end its output. */
+    readonly isSilent?: boolean | undefined;
   }
   /** Not executed: the worker went bad after its previous attempt. */
   | { readonly type: "refused"; readonly run: number }

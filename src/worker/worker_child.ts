@@ -3,6 +3,7 @@ import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../platform/clock.ts";
 import { createPipes } from "../platform/pipe.ts";
+import { readableCheck } from "../platform/poll.ts";
 import { GuardLine } from "./guard_line.ts";
 import { OutputCapture } from "./output_capture.ts";
 import { guardDescriptor } from "./protocol.ts";
@@ -50,9 +51,11 @@ export function startWorkerChild(clock: Clock, launch: WorkerLaunch, token: stri
     for (const { reader } of pipes ?? []) reader.destroy();
     return { child, guard, output: null };
   }
-  const output = new OutputCapture(clock, token, {
+  const streams = {
     stdout: out?.reader ?? child.stdout as Readable,
     stderr: err?.reader ?? child.stderr as Readable,
-  });
+  };
+  const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
+  const output = new OutputCapture({ clock, token, streams, hasMore: pipes ? hasMore : null });
   return { child, guard, output };
 }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { writeSync } from "node:fs";
+import { fstatSync, futimesSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
 import { formatWithOptions } from "node:util";
 import { cutText } from "../core/encode.ts";
@@ -86,12 +86,25 @@ export class WorkerOutput {
     }
   }
 
-  /** End the output of the current run, behind everything that was written. */
-  end(): void {
-    for (const stream of this.#streams) {
-      stream.write(endMarker(this.#token, this.#run));
-    }
+  /**
+   * End the output of the current run, behind everything that was written.
+   *
+   * A copy within the kernel, such as by `sendfile`, leaves no trace on the descriptor: the reader, who looks too, then asks for
+   * the marks.
+   *
+   * @param mayBeSilent whether marks are wanted only behind output
+   * @returns whether nothing was written, and so no marks are: what reads the output has nothing to wait for
+   */
+  end(mayBeSilent: boolean): boolean {
+    const isSilent = mayBeSilent && !this.#streams.some((stream) => stream.isTouched());
+    if (!isSilent) this.mark(this.#run);
     this.#run = 0;
+    return isSilent;
+  }
+
+  /** Mark the end of a run's output in both streams. */
+  mark(run: number): void {
+    for (const stream of this.#streams) stream.mark(endMarker(this.#token, run));
   }
 
   #isLate(): boolean {
@@ -132,6 +145,9 @@ class OutputStream {
   /** Whether what was written so far ends within a line. */
   isLineOpen = false;
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
+  #canReset = true;
+  /** Whether the time of the last change tells of every write. */
+  #isTold = false;
 
   constructor(descriptor: number) {
     this.descriptor = descriptor;
@@ -139,6 +155,39 @@ class OutputStream {
 
   endLine(): void {
     if (this.isLineOpen) this.write("\n");
+  }
+
+  /** Whether anybody, also by the bare descriptor, wrote to it since the last mark; true where that cannot be told. */
+  isTouched(): boolean {
+    return !this.#isTold || this.#changedMs() !== 0;
+  }
+
+  // Each write sets the time of a pipe's last change, but too coarsely to be compared: so it is put to zero.
+  mark(text: string): void {
+    const isReset = this.#resetChange();
+    this.write(text);
+    this.#isTold = isReset && this.#changedMs() > 0 && this.#resetChange() &&
+      this.#changedMs() === 0;
+  }
+
+  #resetChange(): boolean {
+    if (!this.#canReset) return false;
+    try {
+      futimesSync(this.descriptor, 0, 0);
+    } catch {
+      // The pipe is another user's.
+      this.#canReset = false;
+    }
+    return this.#canReset;
+  }
+
+  /** Epoch ms; NaN when it is not known. */
+  #changedMs(): number {
+    try {
+      return fstatSync(this.descriptor).mtimeMs;
+    } catch {
+      return NaN;
+    }
   }
 
   write(chunk: string | Uint8Array): void {

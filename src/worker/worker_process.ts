@@ -152,9 +152,10 @@ export class WorkerProcess {
       wantsStarted,
       token: this.#options.token,
       workerId: this.id,
+      wantsMarks: this.#output?.wantsMarks ?? true,
     });
     this.#isWaitingForStart = wantsStarted;
-    if (this.#backlog === null) this.#armLoad();
+    if (this.hasStarted) this.#armLoad();
   }
 
   /** Call the run's `wake` at this monotonic time; null for never. */
@@ -192,11 +193,8 @@ export class WorkerProcess {
     const ref = this.#jobs.size + 1;
     this.#jobs.set(job, ref);
     const { kind, signature } = job;
-    this.#send({
-      type: "job",
-      ref,
-      job: { kind, source: job.source as WireJob["source"], signature },
-    });
+    const source = job.source as WireJob["source"];
+    this.#send({ type: "job", ref, job: { kind, source, signature } });
     return ref;
   }
 
@@ -249,7 +247,7 @@ export class WorkerProcess {
       case "progress": {
         // Job code can send messages of its own.
         const progress = readProgress(message.progress?.done, message.progress?.total);
-        return progress === null ? undefined : this.#run.progress(progress);
+        return progress ? this.#run.progress(progress) : undefined;
       }
       case "call":
         return this.#call(message.call, message.method, message.args);
@@ -260,6 +258,8 @@ export class WorkerProcess {
         return this.#run.decided(message.result);
       case "result":
         this.#result = message;
+        if (message.isSilent && this.#output!.skipMarkers()) return;
+        if (message.isSilent) this.#send({ type: "mark", run: this.runs });
         this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
         return this.#settle();
       case "refused":

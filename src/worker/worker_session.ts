@@ -74,6 +74,8 @@ export class WorkerSession {
         return;
       case "reply":
         return this.#answer(message);
+      case "mark":
+        return this.#host.output.mark(message.run);
       case "end":
         process.exit(0);
     }
@@ -197,26 +199,26 @@ export class WorkerSession {
     const { run } = current.message;
     this.#lastRun = run;
     current.scope.close();
-    const swept = this.#sweeper.sweep();
+    const { killed, isQuiet } = this.#sweeper.sweep();
     for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
     this.#calls.clear();
-    const { reuse, left } = this.#look(current, swept);
+    const { reuse, left } = this.#look(current, killed);
     if (left !== null) {
       const message = `Ended with its worker, as it was left behind: ${left}`;
       const at = this.#host.clock.now().wallMs;
       const entry = { at, level: "info", source: "system", message } as const;
       this.#host.output.log(run, [entry]);
     }
-    this.#host.output.end();
+    const isSilent = this.#host.output.end(isQuiet && !current.message.wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
-    this.#host.send({ type: "result", run, result, reuse, isExclusive });
+    this.#host.send({ type: "result", run, result, reuse, isExclusive, isSilent });
   }
 
-  #look(current: CurrentRun, swept: number): Traces {
+  #look(current: CurrentRun, killed: number): Traces {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, left: null };
     // A command is a child itself: it ends without the worker.
     if (current.isCommand) return { reuse: "clean", left: null };
-    return swept > 0 ? { reuse: null, left: "a child process" } : this.#traces!.look();
+    return killed > 0 ? { reuse: null, left: "a child process" } : this.#traces!.look();
   }
 
   #call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {

@@ -1,4 +1,6 @@
-import { writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, writeSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import type { Context } from "../../src/core/job.ts";
 
 // Jobs for the tests of output: each prints in its own way.
@@ -38,6 +40,17 @@ export default [
       ctx.log.info("€\n".repeat(8_000));
       process.stdout.end("end\n");
       console.log("after");
+    },
+  },
+  {
+    kind: "raw",
+    params: "ctx: Context, how: string, file: string",
+    run: async (_ctx: Context, how: string, file: string): Promise<void> => {
+      if (how === "write") writeSync(1, "one\n");
+      if (how === "write to stderr") writeSync(2, "one\n");
+      if (how === "copy at once") copyFileSync(file, "/dev/stdout");
+      if (how === "copy") await copyFile(file, "/dev/stderr");
+      if (how === "child") spawnSync("cat", [file], { stdio: ["ignore", "inherit", "ignore"] });
     },
   },
   {

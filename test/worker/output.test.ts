@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseParams } from "../../src/jobs/read_signature.ts";
@@ -22,8 +24,13 @@ const executor = createProcessExecutor({
 });
 after(() => executor.stop());
 
+const PARAMS: Readonly<Record<string, string>> = {
+  lastWords: "ctx: Context, how: string, lines: number",
+  raw: "ctx: Context, how: string, file: string",
+};
+
 function begin(kind: string, args: readonly unknown[] = [], options: Partial<JobOptions> = {}) {
-  const params = kind === "lastWords" ? "ctx: Context, how: string, lines: number" : "ctx: Context";
+  const params = PARAMS[kind] ?? "ctx: Context";
   const signature = ["lateTimer", "listen"].includes(kind) ? undefined : parseParams(params);
   const source = { type: "module", path: MODULE, entry: kind, version: VERSION } as const;
   const sink = new RecordingSink();
@@ -77,6 +84,24 @@ test("output that comes after the end of its attempt is none of the next one's",
   assert.deepEqual(printed.map(({ message }) => message), ["in time"]);
   assert.deepEqual(second.sink.messages(), ["listened"]);
 });
+
+for (const how of ["write", "write to stderr", "copy at once", "copy", "child"]) {
+  test(`output by ${how} is its attempt's, between attempts that print nothing`, async () => {
+    const dir = mkdtempSync(join(tmpdir(), "jobctl-output-"));
+    const file = join(dir, "file");
+    writeFileSync(file, "one\n");
+    const printed: string[][] = [];
+    try {
+      for (const each of ["nothing", "nothing", how, "nothing", how, how, "nothing"]) {
+        printed.push([...(await run("raw", [each, file])).sink.messages()]);
+      }
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+    const one = ["one"];
+    assert.deepEqual(printed, [[], [], one, [], one, one, []]);
+  });
+}
 
 for (
   const [how, type] of [["exit", "error"], ["abort", "lost"], ["kill", "lost"], ["throw", "error"]]
