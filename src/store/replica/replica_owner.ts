@@ -52,8 +52,6 @@ export class ReplicaOwner implements LedgerOwner {
   /** The version that must be reached before anything is run again, and since when. */
   #wanted = { version: 0, sinceMs: 0 };
   #stopWatch: (() => void) | null = null;
-  /** Those who wait until something is decided. */
-  #onMove: (() => void)[] = [];
   #isScheduled = false;
   #look: Timer | null = null;
 
@@ -99,7 +97,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   async drain(): Promise<void> {
-    while (this.#queue.length > 0 || this.#flight) await this.#moved();
+    while (this.#queue.length > 0 || this.#flight) await this.#waiters.moved();
     this.#status = "closed";
     this.#stopWatch?.();
     this.#stopWatch = null;
@@ -151,7 +149,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#options.clock.defer(() => {
       this.#isScheduled = false;
       this.#step();
-      if (!this.#flight) this.#tellMoved();
+      if (!this.#flight) this.#waiters.tellMoved();
     });
   }
 
@@ -200,7 +198,7 @@ export class ReplicaOwner implements LedgerOwner {
       if (isDone === false) return this.#lost(flight);
       flight.isUndecided = true;
       this.#want(flight.commit!.next);
-      this.#tellMoved();
+      this.#waiters.tellMoved();
     } catch (thrown) {
       if (isWanted()) this.#fail(flight, toJobError(thrown, "Cannot write to the store"));
     }
@@ -328,7 +326,7 @@ export class ReplicaOwner implements LedgerOwner {
     const { clock, random, writer, publish } = this.#options;
     for (let tries = 1;; tries++) {
       // What its answer decides is; what is undecided will be by what is loaded.
-      while (this.#flight && !this.#flight.isUndecided) await this.#moved();
+      while (this.#flight && !this.#flight.isUndecided) await this.#waiters.moved();
       if (this.#status !== "loading") return;
       try {
         await this.#replica.load(null);
@@ -358,7 +356,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#queue = [];
     for (const operation of waiting) operation.reject(error);
     this.#waiters.rejectAll(error);
-    this.#tellMoved();
+    this.#waiters.tellMoved();
   }
 
   /** Look now and then whether something waits for too long, as long as anything does. */
@@ -379,7 +377,7 @@ export class ReplicaOwner implements LedgerOwner {
     const over = this.#queue.filter(isOver);
     this.#queue = this.#queue.filter((one) => !isOver(one));
     for (const operation of over) operation.reject(unreachable(this.#options.medium));
-    if (over.length > 0) this.#tellMoved();
+    if (over.length > 0) this.#waiters.tellMoved();
     this.#waiters.rejectOver();
     const isBehind = this.#replica.version < this.#wanted.version;
     if (isBehind && nowMs - this.#wanted.sinceMs > WATCH_LAG_MS) {
@@ -388,17 +386,6 @@ export class ReplicaOwner implements LedgerOwner {
     }
     const hasAny = this.#queue.length > 0 || this.#flight || !this.#waiters.isEmpty || isBehind;
     if (hasAny && this.#status !== "closed" && !this.#failure) this.#lookLater();
-  }
-
-  /** Resolves when it is known what became of a flight, or of what waits. */
-  #moved(): Promise<void> {
-    return new Promise((resolve) => this.#onMove.push(resolve));
-  }
-
-  #tellMoved(): void {
-    const waiting = this.#onMove;
-    this.#onMove = [];
-    for (const resolve of waiting) resolve();
   }
 
   #nowMs(): number {

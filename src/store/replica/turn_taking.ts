@@ -1,8 +1,9 @@
 import type { Clock, Timer } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 
-/** Longest rest, in milliseconds. */
+/** Longest rest, in milliseconds, and the shortest that is worth a timer. */
 const REST_MS_MAX = 20;
+const REST_MS_MIN = 0.2;
 
 /** Lets other owners have their turn: who was first rests a while after its commit, as long as others commit too. */
 export class TurnTaking {
@@ -32,7 +33,9 @@ export class TurnTaking {
   rest(tookMs: number): void {
     if (!this.#isContended) return;
     this.#isContended = false;
-    this.#timer = this.#clock.timer(Math.min(REST_MS_MAX, 2 * tookMs * this.#random.next()), () => {
+    const restMs = Math.min(REST_MS_MAX, 2 * tookMs * this.#random.next());
+    if (restMs < REST_MS_MIN) return;
+    this.#timer = this.#clock.timer(restMs, () => {
       this.#timer = null;
       this.#over();
     });

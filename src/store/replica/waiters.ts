@@ -18,6 +18,7 @@ export class Waiters {
   readonly #asked: (version: number) => void;
   readonly #waiters = new Set<Waiter>();
   #asking: Promise<number> | null = null;
+  #onMove: (() => void)[] = [];
 
   /** @param asked told of every version that the medium names */
   constructor(medium: ReplicaMedium, clock: Clock, asked: (version: number) => void) {
@@ -70,6 +71,17 @@ export class Waiters {
       count += 1;
     }
     return count;
+  }
+
+  /** Resolves when it is known what became of a commit, or of what waits. */
+  moved(): Promise<void> {
+    return new Promise((resolve) => this.#onMove.push(resolve));
+  }
+
+  tellMoved(): void {
+    const waiting = this.#onMove;
+    this.#onMove = [];
+    for (const resolve of waiting) resolve();
   }
 
   /** Give up those that have waited too long. */

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { sleep, systemClock } from "../../src/platform/clock.ts";
+import { Replicas } from "../support/replicas.ts";
+import { LEASE_MS } from "../support/replicas.ts";
+import { SimClock } from "../support/sim_clock.ts";
+
+const CLAIMERS = 50;
+const INSTANCES = 2_000;
+
+test("four replicas give 50 claimers 2,000 instances, each once", async () => {
+  const world = new Replicas(systemClock);
+  for (let count = 0; count < 4; count++) await world.open();
+  const { nodes } = world;
+  const adding = nodes.map((node) => world.add(node, INSTANCES / nodes.length));
+  const ids = (await Promise.all(adding)).flat().map(({ id }) => id);
+  const runs = new Map<string, number>();
+  const shares = nodes.map(() => 0);
+  const claimer = async (place: number) => {
+    const node = nodes[place % nodes.length]!;
+    for (;;) {
+      const claims = await world.claim(node, 3);
+      if (claims.length === 0) return;
+      for (const { id } of claims) runs.set(id, (runs.get(id) ?? 0) + 1);
+      shares[place % nodes.length]! += claims.length;
+      const statuses = await world.settle(node, claims);
+      assert.deepEqual(statuses, claims.map(() => "settled"));
+    }
+  };
+  await Promise.all(Array.from({ length: CLAIMERS }, (_, place) => claimer(place)));
+  assert.equal(runs.size, INSTANCES);
+  assert.ok(ids.every((id) => runs.get(id) === 1));
+  assert.ok(shares.every((share) => share > INSTANCES / 40), `shares ${shares}`);
+  for (const { store } of nodes) {
+    const { kinds } = await store.stats();
+    assert.equal(kinds.get("mail")?.completed, INSTANCES);
+  }
+  await world.close();
+});
+
+test("four replicas run each instance once while answers are lost and watches are cut", async () => {
+  const world = new Replicas(systemClock);
+  for (let count = 0; count < 4; count++) await world.open();
+  const { nodes } = world;
+  const kinds = ["loseBefore", "loseAfter", "loseAfter"] as const;
+  const runs = new Map<string, number>();
+  let round = 0;
+  const claimer = async (place: number) => {
+    const node = nodes[place % nodes.length]!;
+    for (;;) {
+      round += 1;
+      if (round % 7 === 0) node.medium.faults.commits.push(kinds[round % 3]!);
+      if (round % 41 === 0) node.medium.cutWatch();
+      const claims = await world.claim(node, 4);
+      if (claims.length === 0) return;
+      for (const { id } of claims) runs.set(id, (runs.get(id) ?? 0) + 1);
+      // A settlement that is sent again after a lost answer may find itself.
+      for (const status of await world.settle(node, claims)) assert.notEqual(status, "stale");
+    }
+  };
+  await world.add(nodes[0]!, 400);
+  await Promise.all(Array.from({ length: 12 }, (_, place) => claimer(place)));
+  assert.equal(runs.size, 400);
+  assert.ok([...runs.values()].every((count) => count === 1));
+  await world.close();
+});
+
+test("a medium that is full refuses what was asked, and nothing of it is there", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  node.medium.faults.commits.push("full");
+  await assert.rejects(world.add(node), (error) => isJobError(error, "resource_exhausted"));
+  const { items } = await node.store.list({}, { limit: 10 });
+  assert.deepEqual(items, []);
+  const [instance] = await world.add(node);
+  assert.equal((await node.store.get(instance!.id))?.state, "scheduled");
+  await world.close();
+});
+
+test("a medium that is down answers unavailable within five seconds, and goes on when it is up", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const opening = world.open();
+  await clock.settle();
+  const node = await opening;
+  node.medium.faults.isDown = true;
+  const codes: string[] = [];
+  const note = (asked: Promise<unknown>) =>
+    asked.then(() => codes.push("done"), (error) => codes.push(error.code));
+  void note(world.add(node));
+  void note(node.store.list({}, { limit: 1 }));
+  await clock.advance(5_000);
+  assert.deepEqual(codes.sort(), ["unavailable", "unavailable"]);
+  node.medium.faults.isDown = false;
+  node.medium.tell();
+  void note(world.add(node));
+  await clock.advance(1_000);
+  assert.equal(codes.at(-1), "done");
+});
+
+test("claims of a node that is gone are taken over when its lease has ended, and not before", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const run = async <T>(asked: Promise<T>): Promise<T> => {
+    await clock.settle();
+    return await asked;
+  };
+  const [first, second] = [await run(world.open()), await run(world.open())];
+  await run(world.add(first!, 2));
+  const claims = await run(world.claim(first!, 2));
+  const reap = async () => {
+    const { value } = await run(second!.store.reap({ at: clock.now(), limit: 10 }));
+    return value.map(({ id }) => id);
+  };
+  await clock.advance(LEASE_MS - 1);
+  assert.deepEqual(await reap(), []);
+  assert.deepEqual(await run(world.renew(first!, claims.slice(0, 1))), ["renewed"]);
+  await clock.advance(1);
+  assert.deepEqual(await reap(), [claims[1]!.id]);
+  await clock.advance(LEASE_MS - 2);
+  assert.deepEqual(await reap(), []);
+  await clock.advance(1);
+  assert.deepEqual(await reap(), [claims[0]!.id]);
+  assert.deepEqual(await run(world.settle(first!, claims)), ["stale", "stale"]);
+});
+
+test("a replica that opens later counts leases from when it learned of them", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const run = async <T>(asked: Promise<T>): Promise<T> => {
+    await clock.settle();
+    return await asked;
+  };
+  const first = await run(world.open());
+  await run(world.add(first));
+  const [claim] = await run(world.claim(first));
+  await clock.advance(LEASE_MS);
+  const second = await run(world.open());
+  const reap = () => run(second.store.reap({ at: clock.now(), limit: 10 }));
+  assert.deepEqual((await reap()).value, []);
+  await clock.advance(LEASE_MS);
+  assert.deepEqual((await reap()).value.map(({ id }) => id), [claim!.id]);
+});
+
+test("a replica is told of what others changed", async () => {
+  const world = new Replicas(systemClock);
+  const [first, second] = [await world.open(), await world.open()];
+  const [instance] = await world.add(first!);
+  const [claim] = await world.claim(first!);
+  const types: string[] = [];
+  second!.store.subscribe((hint) => types.push(hint.type));
+  const heard: unknown[] = [];
+  first!.store.subscribe((hint) => hint.type === "cancel" && heard.push(...hint.claims));
+  const at = systemClock.now();
+  await world.add(first!);
+  await first!.store.setPause({ at, kind: "mail", until: null, reason: "" });
+  await second!.store.cancel({ at, query: { ids: [instance!.id] }, limit: 1 });
+  assert.deepEqual(await world.renew(first!, [claim!]), ["canceling"]);
+  await second!.store.get("x");
+  await first!.store.get("x");
+  assert.deepEqual(types.slice(0, 2), ["instances", "pauses"]);
+  assert.deepEqual(heard, [{ id: claim!.id, fence: claim!.fence }]);
+  await world.close();
+});
+
+test("a medium that was emptied is not gone on with", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  await world.add(node);
+  world.shared.clear();
+  await sleep(systemClock, 20);
+  const attempts = [
+    () => world.add(node),
+    () => node.store.list({}, { limit: 1 }),
+    () => node.store.nextDue({ at: systemClock.now(), kinds: new Set() }),
+  ];
+  for (const attempt of attempts) {
+    await assert.rejects(attempt, (error) => isJobError(error, "conflict"));
+  }
+  await world.close();
+});
+
+test("a newer format, and what is no store, are refused", async () => {
+  for (const head of ['{"format":99,"storeId":"x"}', "{}"]) {
+    const world = new Replicas(systemClock);
+    const puts = [["head", head]] as const;
+    world.shared.apply({ expected: 0, next: 1, puts, deletes: [] });
+    await assert.rejects(world.open(), (error) => isJobError(error, "conflict"));
+  }
+});
+
+test("what a newer version wrote into rows is there after an older one changed them", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  const [instance] = await world.add(node);
+  const key = "i/0000000000000001";
+  const value = { ...JSON.parse(world.shared.rows.get(key)!), color: { is: "blue" } };
+  const head = { ...JSON.parse(world.shared.rows.get("head")!), shape: "round" };
+  const puts = [[key, JSON.stringify(value)], ["head", JSON.stringify(head)]] as const;
+  const { version } = world.shared;
+  world.shared.apply({ expected: version, next: version + 1, puts, deletes: [] });
+  const found = await node.store.get(instance!.id);
+  assert.deepEqual(found, instance);
+  await world.settle(node, await world.claim(node));
+  const after = JSON.parse(world.shared.rows.get(key)!);
+  assert.equal(after.state, "completed");
+  assert.deepEqual(after.color, { is: "blue" });
+  assert.equal(JSON.parse(world.shared.rows.get("head")!).shape, "round");
+  await world.close();
+});
