@@ -77,8 +77,9 @@ export function startServerProcess(
         `does not run: ${error.message}. Is it installed? Run npm run services, which does that`,
       );
     });
+    // Not by the child's own method, which sends one signal at most under Deno.
     const signal = (name: NodeJS.Signals) => {
-      if (!hasExited) child.kill(name);
+      if (!hasExited) process.kill(child.pid!, name);
     };
     const read = (text: string) => {
       output = (output + text).slice(-OUTPUT_MAX);

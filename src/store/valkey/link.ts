@@ -10,7 +10,12 @@ export interface ScriptCall {
   readonly script: ValkeyScript;
   readonly keys: readonly string[];
   readonly args: readonly (string | Uint8Array)[];
+  /** Whether it writes: then it is answered when as many replicas have it as the configuration asks for. */
+  readonly isWrite?: boolean;
 }
+
+/** Runs a script on a connection that nobody uses yet; it is not sent again. */
+export type GreetingRun = (call: ScriptCall) => Promise<Uint8Array>;
 
 /**
  * The connection to a Valkey or Redis server, behind which are the client, TLS, sentinels and clusters. Calls are pipelined and
@@ -21,6 +26,13 @@ export interface ValkeyLink {
   readonly location: string;
   /** Whether what the server answers for is on a disk. */
   readonly isDurable: boolean;
+  /** What keeps the server from answering now; null while nothing is known to. */
+  readonly problem: string | null;
+  /**
+   * Set what is asked on each connection before calls go over it, such as whether this is still the same data. When it throws a
+   * JobError the connection is not used, and calls are refused with that error while the server stays so.
+   */
+  greet(greeting: (run: GreetingRun) => Promise<void>): void;
   /**
    * Connect and check the server.
    *

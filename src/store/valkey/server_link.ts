@@ -1,0 +1,389 @@
+import { hostPort } from "../../core/address.ts";
+import { isJobError, JobError, messageOf } from "../../core/errors.ts";
+import type { ValkeyAddress } from "../../core/store_address.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Random } from "../../platform/random.ts";
+import { CallQueue, type WaitingCall } from "./call_queue.ts";
+import { Channels } from "./channels.ts";
+import { type Connection, ConnectionLost, type TlsMaterial } from "./connection.ts";
+import { connectServer, type FindOptions, findServer, withinTime } from "./find_server.ts";
+import type { GreetingRun, ScriptCall, ValkeyLink } from "./link.ts";
+import { Pulse } from "./pulse.ts";
+import { refusal, remedyOf, unreachable } from "./reply_errors.ts";
+import { type Reply, ReplyError } from "./resp.ts";
+import { checkServer, type ServerFacts } from "./server_facts.ts";
+import { TroubleLog } from "./trouble_log.ts";
+
+/** Limits of a link; tests have smaller ones. */
+export interface LinkLimits {
+  /** Most time to connect, in milliseconds. */
+  readonly connectMs: number;
+  /** Most time for each step until a connection is of use. */
+  readonly handshakeMs: number;
+  /** How long a call waits for its answer; longer where the server is seen to be slow. */
+  readonly answerMs: number;
+  /** First and longest wait before the next try to connect; where the server refused us, for what time alone does not heal. */
+  readonly retryMs: { readonly first: number; readonly longest: number; readonly refused: number };
+  /** How often a connection is looked at, and asked when it is idle. */
+  readonly pulseMs: number;
+  readonly callsMax: number;
+  readonly bytesMax: number;
+  /** How long replicas may take to have a write. */
+  readonly replicasMs: number;
+}
+
+const LIMITS: LinkLimits = {
+  connectMs: 3_000,
+  handshakeMs: 10_000,
+  // API calls answer "unavailable" within 5 s.
+  answerMs: 4_500,
+  retryMs: { first: 50, longest: 2_000, refused: 30_000 },
+  pulseMs: 3_000,
+  callsMax: 10_000,
+  bytesMax: 64 * 1024 * 1024,
+  replicasMs: 1_000,
+};
+
+/** Sendings of one call: more would mean that the call itself breaks the connection. */
+const SENDINGS_MAX = 8;
+
+/** What a link is made of. */
+export interface ServerLinkOptions {
+  readonly address: ValkeyAddress;
+  readonly tls: TlsMaterial | null;
+  /** Any of the store's keys. */
+  readonly key: string;
+  readonly waitReplicas: number;
+  /** How long the opening waits for a server that is out of reach, in milliseconds. */
+  readonly startWaitMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly limits?: Partial<LinkLimits>;
+}
+
+interface Line {
+  readonly main: Connection;
+  readonly pushed: Connection;
+}
+
+/** The link to a server over TCP or TLS; it is found again, at another address too, whenever it is lost. */
+export class ServerLink implements ValkeyLink {
+  readonly location: string;
+  readonly #options: ServerLinkOptions;
+  readonly #limits: LinkLimits;
+  readonly #find: FindOptions;
+  readonly #queue: CallQueue;
+  readonly #channels = new Channels();
+  readonly #trouble: TroubleLog;
+  readonly #pulse: Pulse;
+  readonly #reconnectListeners = new Set<() => void>();
+  readonly #stop = new AbortController();
+  #greeting: (run: GreetingRun) => Promise<void> = () => Promise.resolve();
+  #facts: ServerFacts | null = null;
+  #line: Line | null = null;
+  /** The loop that connects, while it runs. */
+  #connecting: Promise<void> | null = null;
+  #problem: JobError | null = null;
+
+  constructor(options: ServerLinkOptions) {
+    const { address, clock, tls } = options;
+    this.#options = options;
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.location = locationOf(address);
+    this.#find = {
+      address,
+      clock,
+      tls,
+      connectMs: this.#limits.connectMs,
+      handshakeMs: this.#limits.handshakeMs,
+      location: this.location,
+      key: options.key,
+    };
+    this.#trouble = new TroubleLog(options.logger, clock, this.location);
+    this.#pulse = new Pulse(clock, this.#limits);
+    this.#queue = new CallQueue({
+      clock,
+      callsMax: this.#limits.callsMax,
+      bytesMax: this.#limits.bytesMax,
+      answerMs: () => this.#pulse.answerMs,
+      late: () => this.#late(),
+    });
+  }
+
+  get isDurable(): boolean {
+    return this.#facts?.isDurable ?? false;
+  }
+
+  get problem(): string | null {
+    return this.#problem?.message ?? null;
+  }
+
+  greet(greeting: (run: GreetingRun) => Promise<void>): void {
+    this.#greeting = greeting;
+  }
+
+  async open(): Promise<void> {
+    const { clock, logger, startWaitMs } = this.#options;
+    const openedAt = clock.now().monotonicMs;
+    for (let waitMs = this.#limits.retryMs.first;; waitMs = this.#longer(waitMs)) {
+      try {
+        this.#use(await this.#connect());
+        break;
+      } catch (error) {
+        const problem = this.#asJobError(error);
+        const isOver = clock.now().monotonicMs - openedAt + waitMs > startWaitMs;
+        if (problem.code !== "unavailable" || isOver || this.#stop.signal.aborted) {
+          await this.close();
+          throw problem;
+        }
+        this.#trouble.lost(problem.message);
+        await sleep(clock, waitMs, this.#stop.signal);
+      }
+    }
+    this.#trouble.found();
+    for (const warning of this.#facts!.warnings) logger.warn(warning);
+  }
+
+  run(call: ScriptCall): Promise<Uint8Array> {
+    // Refused for a reason that time does not heal: waiting would only hide it.
+    if (this.#problem && this.#problem.code !== "unavailable") return Promise.reject(this.#problem);
+    try {
+      const { waiting, promise } = this.#queue.add(call);
+      if (this.#line) this.#send(this.#line.main, waiting);
+      return promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async subscribe(
+    channel: string,
+    listener: (message: Uint8Array) => void,
+  ): Promise<() => Promise<void>> {
+    await this.#channels.add(channel, listener);
+    // When it fails the connection is gone, and with it what it listened to.
+    return () => this.#channels.remove(channel, listener).catch(() => {});
+  }
+
+  onReconnect(listener: () => void): () => void {
+    this.#reconnectListeners.add(listener);
+    return () => void this.#reconnectListeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#pulse.stop();
+    const line = this.#line;
+    this.#line = null;
+    line?.main.destroy();
+    line?.pushed.destroy();
+    this.#queue.rejectAll(
+      new JobError("unavailable", `Cannot use the store ${this.location}: it was closed`),
+    );
+    await this.#connecting;
+  }
+
+  /** A connection for calls and one for what is pushed, to a server that was found fit. */
+  async #connect(): Promise<Line> {
+    const at = await findServer(this.#find);
+    const main = await connectServer(at, this.#find);
+    try {
+      const isCluster = this.#find.address.topology === "cluster";
+      const facts = await withinTime(
+        main,
+        this.#find,
+        () => checkServer(main, { location: this.location, isCluster }),
+      );
+      await withinTime(
+        main,
+        this.#find,
+        () => this.#greeting((call) => this.#runOnce(main, call)),
+      );
+      const pushed = await connectServer(at, this.#find);
+      try {
+        await withinTime(pushed, this.#find, () => this.#channels.move(pushed));
+      } catch (error) {
+        pushed.destroy();
+        throw error;
+      }
+      this.#facts = facts;
+      return { main, pushed };
+    } catch (error) {
+      main.destroy();
+      throw error;
+    }
+  }
+
+  async #runOnce(connection: Connection, call: ScriptCall): Promise<Uint8Array> {
+    const rest = [String(call.keys.length), ...call.keys, ...call.args];
+    try {
+      return asBulk(await connection.command("EVALSHA", call.script.sha1, ...rest));
+    } catch (error) {
+      if (!(error instanceof ReplyError) || remedyOf(error) !== "load") throw error;
+      await connection.command("SCRIPT", "LOAD", call.script.text);
+      return asBulk(await connection.command("EVALSHA", call.script.sha1, ...rest));
+    }
+  }
+
+  #use(line: Line): void {
+    if (this.#stop.signal.aborted) {
+      line.main.destroy();
+      line.pushed.destroy();
+      return;
+    }
+    this.#line = line;
+    this.#problem = null;
+    this.#pulse.watch([line.main, line.pushed], (reason) => this.#lost(line, reason));
+    for (const connection of [line.main, line.pushed]) {
+      connection.onClose((error) => this.#lost(line, error.message));
+    }
+    for (const call of [...this.#queue.calls]) {
+      if (this.#line !== line) return;
+      this.#send(line.main, call);
+    }
+  }
+
+  #lost(line: Line, reason: string): void {
+    if (this.#line !== line) return;
+    this.#line = null;
+    this.#pulse.stop();
+    this.#channels.lost();
+    line.main.destroy(reason);
+    line.pushed.destroy(reason);
+    this.#problem = unreachable(this.location, new ConnectionLost(reason));
+    this.#trouble.lost(reason);
+    this.#connecting ??= this.#reconnect().finally(() => this.#connecting = null);
+  }
+
+  async #reconnect(): Promise<void> {
+    const { clock, random } = this.#options;
+    let waitMs = this.#limits.retryMs.first;
+    while (!this.#stop.signal.aborted) {
+      // Not all nodes at the same moment.
+      await sleep(clock, waitMs * (0.5 + random.next() / 2), this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      try {
+        const line = await this.#connect();
+        this.#trouble.found();
+        this.#use(line);
+        for (const listener of this.#reconnectListeners) listener();
+        if (this.#line) return;
+        // Lost again at once: this loop is the one that goes on.
+      } catch (error) {
+        this.#problem = this.#asJobError(error);
+        this.#trouble.lost(this.#problem.message);
+        const isAway = this.#problem.code === "unavailable";
+        if (!isAway) this.#queue.rejectAll(this.#problem);
+        waitMs = isAway ? this.#longer(waitMs) : this.#limits.retryMs.refused;
+      }
+    }
+  }
+
+  #longer(waitMs: number): number {
+    const { longest } = this.#limits.retryMs;
+    return Math.min(waitMs * 2, longest);
+  }
+
+  #send(connection: Connection, call: WaitingCall): void {
+    const { clock, waitReplicas } = this.#options;
+    call.sent += 1;
+    if (call.sent > SENDINGS_MAX) return call.reject(this.#late());
+    const sentAt = clock.now().monotonicMs;
+    const answered = () => this.#pulse.answered(clock.now().monotonicMs - sentAt);
+    const refuse = (error: Error) => this.#failed(connection, call, error);
+    const waits = waitReplicas > 0 && call.isWrite === true;
+    let value: Uint8Array | null = null;
+    const parts = ["EVALSHA", call.script.sha1, String(call.keys.length), ...call.keys];
+    connection.send([...parts, ...call.args], {
+      resolve: (reply) => {
+        answered();
+        if (!(reply instanceof Uint8Array)) return call.reject(noBulk());
+        value = reply;
+        if (!waits) call.resolve(value);
+      },
+      reject: (error) => {
+        if (error instanceof ReplyError) answered();
+        refuse(error);
+      },
+    });
+    if (!waits) return;
+    connection.send(["WAIT", String(waitReplicas), String(this.#limits.replicasMs)], {
+      resolve: (count) => {
+        if (value === null) return;
+        if (Number(count) >= waitReplicas) call.resolve(value);
+        else call.reject(this.#notReplicated(Number(count)));
+      },
+      reject: (error) => value === null ? undefined : refuse(error),
+    });
+  }
+
+  #failed(connection: Connection, call: WaitingCall, error: Error): void {
+    // Lost with its connection: it is sent again on the next one.
+    if (!(error instanceof ReplyError)) return;
+    switch (remedyOf(error)) {
+      case "load":
+        connection.send(["SCRIPT", "LOAD", call.script.text], {
+          resolve: () => this.#queue.has(call) && this.#send(connection, call),
+          reject: (thrown) => this.#failed(connection, call, thrown),
+        });
+        return;
+      case "reconnect":
+        // It was not executed, and it is no fault of its own.
+        call.sent -= 1;
+        connection.destroy(error.message);
+        return;
+      case "refuse":
+        call.reject(refusal(error, this.location));
+    }
+  }
+
+  #late(): JobError {
+    return this.#problem ??
+      new JobError(
+        "unavailable",
+        `Cannot use the store ${this.location}: no answer within ${this.#pulse.answerMs} ms`,
+        { hint: "The server is slow, or the network to it" },
+      );
+  }
+
+  #notReplicated(count: number): JobError {
+    const { waitReplicas } = this.#options;
+    return new JobError(
+      "unavailable",
+      `Cannot make sure of a write to the store ${this.location}: it was written, and ${count} of ${waitReplicas} replicas have it`,
+      { hint: "Are the replicas running? store.wait_replicas says how many must have a write" },
+    );
+  }
+
+  #asJobError(error: unknown): JobError {
+    if (isJobError(error)) return error;
+    if (error instanceof ReplyError && remedyOf(error) === "refuse") {
+      return refusal(error, this.location);
+    }
+    if (error instanceof ConnectionLost || error instanceof ReplyError) {
+      return unreachable(this.location, error);
+    }
+    return new JobError("internal", `Cannot use the store ${this.location}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function asBulk(reply: Reply): Uint8Array {
+  if (reply instanceof Uint8Array) return reply;
+  throw noBulk();
+}
+
+function noBulk(): JobError {
+  return new JobError("internal", "Cannot use the store: a script answered no text");
+}
+
+/** Where an address leads, without user and password. */
+function locationOf({ topology, hosts, master, database, isTls }: ValkeyAddress): string {
+  const scheme = `valkey${isTls ? "s" : ""}${topology === "single" ? "" : `-${topology}`}`;
+  const places = hosts.map(({ host, port }) => hostPort(host, port)).join(",");
+  const path = [...master === null ? [] : [master], ...database === 0 ? [] : [database]];
+  return `${scheme}://${[places, ...path].join("/")}`;
+}

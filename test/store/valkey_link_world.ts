@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+import { parseStoreUrl, type ValkeyAddress } from "../../src/core/store_address.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import type { Logger } from "../../src/platform/logger.ts";
+import { systemRandom } from "../../src/platform/random.ts";
+import type { ScriptCall, ValkeyScript } from "../../src/store/valkey/link.ts";
+import { ServerLink, type ServerLinkOptions } from "../../src/store/valkey/server_link.ts";
+
+/** A script as the link wants it. */
+export function scriptOf(text: string): ValkeyScript {
+  return { text, sha1: createHash("sha1").update(text).digest("hex") };
+}
+
+/** Counts requests and answers a repeated one as the first: what scripts of the store do. */
+export const COUNT = scriptOf(`
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+if known then return known end
+local count = tostring(redis.call('INCR', KEYS[1]))
+redis.call('HSET', KEYS[2], ARGV[1], count)
+return count`);
+
+/** One request to count. */
+export function count(request: string, key = "{t}:n"): ScriptCall {
+  return { script: COUNT, keys: [key, `${key}:seen`], args: [request], isWrite: true };
+}
+
+/** A link of a test, not yet open. */
+export function linkTo(
+  url: string,
+  options: Partial<Omit<ServerLinkOptions, "address">> & {
+    readonly username?: string;
+    readonly password?: string;
+  } = {},
+): ServerLink {
+  const { username, password, ...rest } = options;
+  const parsed = parseStoreUrl(url) as ValkeyAddress;
+  return new ServerLink({
+    address: {
+      ...parsed,
+      username: username ?? parsed.username,
+      password: password ?? parsed.password,
+    },
+    tls: null,
+    key: "{t}",
+    waitReplicas: 0,
+    startWaitMs: 0,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    ...rest,
+  });
+}
+
+/** Keeps what is logged. */
+export function keepingLogger(): Logger & { readonly lines: readonly string[] } {
+  const lines: string[] = [];
+  const keep = (message: string, fields?: object) =>
+    void lines.push(fields === undefined ? message : `${message} ${JSON.stringify(fields)}`);
+  return { lines, debug: keep, info: keep, warn: keep, error: keep };
+}
+
+/** An answer as text. */
+export async function textOf(answer: Promise<Uint8Array>): Promise<string> {
+  return new TextDecoder().decode(await answer);
+}
