@@ -1,4 +1,5 @@
 import { findMismatch, MODELLED_STORES, type ModelledStore } from "../../test/model/model_run.ts";
+import { endModelServer } from "../../test/model/valkey_fixture.ts";
 
 /** Turns of one trail. */
 const TURNS = 120;
@@ -20,6 +21,7 @@ export async function runModel(store: string, seeds: readonly number[]): Promise
     for (const turn of found.turns) console.log(`  ${JSON.stringify(turn)}`);
     console.log(`  replay: npm run sim -- --model --store "${store}" --seed ${seed}`);
   }
+  await endModelServer();
   const perSecond = seeds.length * TURNS / ((performance.now() - started) / 1_000);
   const rate = `${TURNS} turns each, ${perSecond.toFixed(0)} turns a second`;
   console.log(`${seeds.length - failed} passed, ${failed} failed (${rate})`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import { STORE_FORMAT } from "../store/store.ts";
-import type { StoreCases } from "./store_world.ts";
+import { LEASE_MS, type StoreCases } from "./store_world.ts";
 
 /** Cases of opening, closing and hints. */
 export const openCases: StoreCases = {
@@ -20,7 +20,7 @@ export const openCases: StoreCases = {
 
   "open() takes back what an owner was processing, without waiting": async (world) => {
     const running = await world.start({ crashesMax: 1 });
-    const waiting = await world.addOne({ dueAt: world.wallMs + 1_000 });
+    const waiting = await world.addOne({ dueAt: world.wallMs + LEASE_MS + 1_000 });
     const recovered = await world.reopen();
     assert.deepEqual(recovered.map(({ id, state, reason }) => [id, state, reason]), [
       [running.id, "scheduled", "lost"],

@@ -16,6 +16,7 @@ import { failingTables, type MediumFaults } from "./failing_tables.ts";
 import type { Turn } from "./model_turns.ts";
 import { replicaFixture } from "./replica_fixture.ts";
 import { StoreModel } from "./store_model.ts";
+import { valkeyFixture } from "./valkey_fixture.ts";
 import { WatchedStore } from "./watched_store.ts";
 
 /** What a trail runs on. */
@@ -26,6 +27,7 @@ export const MODELLED_STORES = [
   "sqlite file",
   "replica",
   "two replicas",
+  "valkey",
 ] as const;
 export type ModelledStore = typeof MODELLED_STORES[number];
 
@@ -44,8 +46,8 @@ const defer = (callback: () => void) => queueMicrotask(callback);
 /** A store under test that can be closed and opened again. */
 export interface Fixture {
   readonly faults: MediumFaults;
-  /** Those of the store that was opened last. */
-  tables: Tables;
+  /** Those of the store that was opened last; null when they are elsewhere. */
+  tables: Tables | null;
   /** Of further nodes. */
   readonly others?: readonly Tables[];
   open(): Store;
@@ -54,8 +56,9 @@ export interface Fixture {
   end(): void;
 }
 
-function fixtureOf(type: ModelledStore): Fixture {
+async function fixtureOf(type: ModelledStore): Promise<Fixture> {
   const faults: MediumFaults = { fails: null, hasFailed: false };
+  if (type === "valkey") return await valkeyFixture(faults, defer);
   if (type === "replica" || type === "two replicas") {
     return replicaFixture(faults, type === "replica" ? 1 : 2);
   }
@@ -80,7 +83,7 @@ function fixtureOf(type: ModelledStore): Fixture {
 
 /** Whether a closed store still has what it held, and an opening takes back what every node held. */
 function canReopen(type: ModelledStore): boolean {
-  return !["sqlite", "replica", "two replicas"].includes(type);
+  return !["sqlite", "replica", "two replicas", "valkey"].includes(type);
 }
 
 /**
@@ -119,7 +122,7 @@ async function runTrail(
   type: ModelledStore,
   next: (model: StoreModel) => Turn | null,
 ): Promise<string | null> {
-  const fixture = fixtureOf(type);
+  const fixture = await fixtureOf(type);
   const model = new StoreModel();
   let now: Instant = { wallMs: START, monotonicMs: 1_000 };
   fixture.setTime?.(now);
@@ -157,7 +160,9 @@ async function runTrail(
       }
       model.setClock(now);
       await store.check(model, now);
-      for (const tables of [fixture.tables, ...fixture.others ?? []]) checkTables(tables);
+      for (const tables of [fixture.tables, ...fixture.others ?? []]) {
+        if (tables) checkTables(tables);
+      }
     }
     return null;
   } catch (error) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { after } from "node:test";
 import { findMismatch, type ModelledStore } from "../model/model_run.ts";
+import { endModelServer } from "../model/valkey_fixture.ts";
 
 /** Turns of a trail: `npm run sim -- --model` runs more of them, and as many trails as wanted. */
 const TURNS = 60;
@@ -13,7 +14,10 @@ const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly 
   "sqlite file": { first: 106, last: 113 },
   "replica": { first: 114, last: 133 },
   "two replicas": { first: 134, last: 163 },
+  "valkey": { first: 164, last: 178 },
 };
+
+after(endModelServer);
 
 for (const [store, { first, last }] of Object.entries(TRAILS)) {
   test(`the store on ${store} answers as its model with seeds ${first} to ${last}`, async () => {

@@ -1,16 +1,21 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "../../core/ticks.ts";
-import type { LedgerState } from "./state.ts";
+import type { Tables } from "./tables.ts";
+
+/** What holds the fates of ticks. */
+export interface FateHolder {
+  readonly tables: Pick<Tables, "ticks" | "addTick" | "removeTick">;
+}
 
 /** The fate that a tick has, by itself or within a range; null for none. */
-export function fateOf(state: LedgerState, scheduleId: string, tick: number): TickFate | null {
+export function fateOf(state: FateHolder, scheduleId: string, tick: number): TickFate | null {
   const stretch = { from: -Number.MAX_SAFE_INTEGER, to: tick, isReverse: true, limit: 1 };
   const [fate] = state.tables.ticks(scheduleId, stretch);
   return fate && fate.to >= tick ? fate : null;
 }
 
 /** Record a fate of those of its ticks that have none: one that has its fate keeps it, whatever became of the cursor. */
-export function addFate(state: LedgerState, record: ScheduleRecord, fate: TickFate): void {
+export function addFate(state: FateHolder, record: ScheduleRecord, fate: TickFate): void {
   const { scheduleId, from, to } = fate;
   let there = fateOf(state, scheduleId, from) ?? fateFrom(state, scheduleId, from, to);
   if (!there) return state.tables.addTick(fate);
@@ -25,7 +30,7 @@ export function addFate(state: LedgerState, record: ScheduleRecord, fate: TickFa
 
 /** Take one tick out of a range of ticks with one fate: what is left on both sides keeps it. */
 export function cutOut(
-  state: LedgerState,
+  state: FateHolder,
   record: ScheduleRecord,
   fate: TickFate,
   tick: number,
@@ -45,7 +50,7 @@ export function cutOut(
 
 /** The first fate that begins in a span, both ends included. */
 function fateFrom(
-  state: LedgerState,
+  state: FateHolder,
   scheduleId: string,
   from: number,
   to: number,
@@ -55,7 +60,7 @@ function fateFrom(
 }
 
 function addPart(
-  state: LedgerState,
+  state: FateHolder,
   { spec, startAt }: ScheduleRecord,
   fate: TickFate,
   { from, untilMs }: { readonly from: number; readonly untilMs: number },

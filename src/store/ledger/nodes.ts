@@ -21,7 +21,7 @@ import type { LedgerState, Moment, NodeEntry } from "./state.ts";
 const TEXT_LENGTH_MAX = 255;
 
 /** Who joins or reports. */
-interface Told<Report = NodeReport> {
+export interface Told<Report = NodeReport> {
   /** By the node's own clock. */
   readonly at: Instant;
   readonly id: string;
@@ -191,7 +191,7 @@ function isOtherService(before: NodeRecord, told: Partial<NodeReport>): boolean 
 }
 
 /** @throws JobError `invalid_argument` for a report that cannot be stored exactly */
-function checkTold({ id, report }: Told<Partial<NodeReport>>): void {
+export function checkTold({ id, report }: Told<Partial<NodeReport>>): void {
   const { version, host, tzVersion, process, tags = [], kinds = [], idle = [] } = report;
   const check = (isRight: boolean, what: string) => {
     if (isRight) return;

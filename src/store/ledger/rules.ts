@@ -28,7 +28,7 @@ export function isStorable(text: string): boolean {
 }
 
 /** An error as it can be stored. */
-function storableError(error: ErrorInfo | null): ErrorInfo | null {
+export function storableError(error: ErrorInfo | null): ErrorInfo | null {
   if (error === null) return null;
   const { name, message, stack, exitCode, signal } = error;
   return {

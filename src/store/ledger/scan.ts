@@ -150,7 +150,7 @@ export function isDead({ state, redrivenAs }: Instance): boolean {
 }
 
 /** Whether an instance meets every condition of a query. */
-export function matches({ instance }: Row, query: InstanceQuery): boolean {
+export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuery): boolean {
   return (query.idPrefix === undefined || instance.id.startsWith(query.idPrefix)) &&
     (query.ids?.includes(instance.id) ?? true) &&
     (query.kinds?.includes(instance.kind) ?? true) &&

@@ -1,0 +1,123 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import { checkBatch, checkNewInstance } from "../ledger/checks.ts";
+import { acceptInstance } from "../ledger/rules.ts";
+import type {
+  EnqueueResult,
+  NewInstance,
+  RedriveResult,
+  Settlement,
+  SettleResult,
+} from "../store.ts";
+import { RESULT } from "./constants.ts";
+import type { Packer, Unpacker } from "./msgpack.ts";
+import { type FixedPart, readFixed, type ReadRow, readRow, writeNewInstance } from "./row_codec.ts";
+
+/** Write instances to accept, as one argument. */
+export function writeInstances(into: Packer, instances: readonly NewInstance[]): number {
+  into.list(instances.length);
+  for (const input of instances) writeNewInstance(into, input);
+  return 1;
+}
+
+/** Read rows with what never changes of them, from one list of id, row, fixed part. */
+export function readRows(from: Unpacker): readonly ReadRow[] {
+  const rows: ReadRow[] = [];
+  for (let left = from.list() / 3; left > 0; left--) rows.push(readWhole(from));
+  return rows;
+}
+
+/** Read instances, as {@link readRows}. */
+export function readInstances(from: Unpacker): readonly Instance[] {
+  return readRows(from).map(({ instance }) => instance);
+}
+
+function readWhole(from: Unpacker): ReadRow {
+  const id = from.text();
+  const row = from.bytes()!;
+  return readRow(id, row, readFixed(from.bytes()!));
+}
+
+/** What became of instances that were to be accepted. */
+export function readEnqueued(
+  from: Unpacker,
+  at: number,
+  inputs: readonly NewInstance[],
+): readonly EnqueueResult[] {
+  const results: EnqueueResult[] = [];
+  from.list();
+  for (const input of inputs) {
+    if (from.isList) {
+      const count = from.list();
+      const result = from.read() as number;
+      const outcome = result === RESULT.SAME_ID
+        ? "sameId"
+        : result === RESULT.SAME_KEY
+        ? "sameKey"
+        : "accepted";
+      const { instance } = readWhole(from);
+      const replaced = count > 4 ? { replaced: readWhole(from).instance } : {};
+      results.push({ instance, outcome, ...replaced });
+    } else {
+      from.read();
+      results.push({ instance: acceptInstance(input, at), outcome: "accepted" });
+    }
+  }
+  return results;
+}
+
+/** What became of settlements. @param known what never changes of their instances, where this node knows it */
+export function readSettled(
+  from: Unpacker,
+  settlements: readonly Settlement[],
+  known: readonly (FixedPart | undefined)[],
+): readonly SettleResult[] {
+  from.list();
+  return settlements.map(({ id, fence }, index) => {
+    const result = from.read() as number;
+    const row = from.bytes();
+    const fixed = from.bytes();
+    const status = result === RESULT.SETTLED_NOW
+      ? "settled"
+      : result === RESULT.REPEATED
+      ? "repeated"
+      : "stale";
+    const instance = row === null
+      ? null
+      : readRow(id, row, fixed === null ? known[index] : readFixed(fixed)).instance;
+    return { id, fence, status, instance };
+  });
+}
+
+/** What became of instances that were to be run again. */
+export function readRedriven(from: Unpacker): readonly RedriveResult[] {
+  const results: RedriveResult[] = [];
+  for (let left = from.list(); left > 0; left--) {
+    from.list();
+    const outcome = from.text() as RedriveResult["outcome"];
+    const hasPast = from.read() === true;
+    const hasNew = from.read() === true;
+    const past = hasPast ? readWhole(from).instance : null;
+    const instance = hasNew ? readWhole(from).instance : null;
+    results.push({ past, outcome, instance });
+  }
+  return results;
+}
+
+/** @throws JobError `invalid_argument` for instances that cannot be accepted in place of others */
+export function checkRedrive(instances: readonly NewInstance[]): void {
+  checkBatch(instances.length, "redrive");
+  for (const input of instances) {
+    checkNewInstance(input);
+    if (input.retryOf === null) {
+      throw refused(input.id, "it does not say which instance it repeats");
+    }
+    if (input.uniqueKey !== null) throw refused(input.id, "it has a unique key");
+  }
+}
+
+function refused(id: string, problem: string): JobError {
+  return new JobError("invalid_argument", `Cannot redrive as instance "${id}": ${problem}`, {
+    path: "retryOf",
+  });
+}

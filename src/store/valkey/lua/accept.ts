@@ -1,0 +1,132 @@
+/** How rows come and become final, with every index that finds them. */
+export const ACCEPT = String.raw`
+function S.expire_at(r)
+  local keep = r[STATE] == COMPLETED and r[KEEP_SUCCESS] or r[KEEP_FAILURE]
+  local from = r[SETTLED] + keep
+  -- What holds a key must be there to be found by it.
+  local until_at = r[RARE] and r[RARE].uniqueUntil
+  return S.min(S.max(from, until_at or from), MAX)
+end
+
+-- Schedules of which an instance became final in this operation.
+S.ended = {}
+
+function S.enter_final(id, r)
+  local kind, members = r[KIND], r[RARE]
+  S.index(S.OPEN .. kind, id, false)
+  S.index(S.DONE .. r[STATE] .. ':' .. kind, id, r[SEQ])
+  S.index(S.EXPIRING, id, S.expire_at(r))
+  if members and members.scheduleId then
+    S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
+    S.ended[members.scheduleId] = true
+  end
+end
+
+-- Let go what waited for instances that became final: the oldest of each schedule.
+function S.release_held()
+  for schedule in pairs(S.ended) do
+    if S.count_of(S.HELD, schedule) > 0 then
+      local id = rcall('ZRANGE', S.settled(S.OPEN_OF_SCHEDULE .. schedule), 0, 0)[1]
+      local r = id and S.row(id)
+      if r and r[STATE] == SCHEDULED and r[RARE].held then
+        r[RARE].held = nil
+        S.count(S.HELD, schedule, -1)
+        r[REASON] = false
+        S.touch(id)
+        S.enter_later(id, r)
+        S.hint_instances(r[DUE])
+      end
+    end
+  end
+  S.ended = {}
+end
+
+function S.new_row(item)
+  local extra, members = item[IN_EXTRA], false
+  S.head.seq = S.next_number(S.head.seq)
+  S.head.lead = S.max(S.head.lead, S.head.seq - S.min(S.at * 1024, TIME_MAX))
+  if extra then
+    members = {uniqueKey = extra.uniqueKey, scheduleId = extra.scheduleId, retryOf = extra.retryOf,
+      deadlineAt = extra.deadlineAt}
+    if extra.uniqueKey and extra.forMs then members.uniqueUntil = S.min(S.at + extra.forMs, MAX) end
+  end
+  return {S.head.seq, item[IN_KIND], item[IN_QUEUE], SCHEDULED, item[IN_PRIORITY], item[IN_DUE], S.at, S.at,
+    false, false, 0, 0, false, false, false, item[IN_SUCCESS], item[IN_FAILURE], members}
+end
+
+-- What a row is found by, whatever its state.
+function S.index_row(id, r, score)
+  local members = r[RARE]
+  S.index(S.IDS, id, score and 0)
+  if not members then return end
+  if members.uniqueKey then S.index(S.UNIQUE .. members.uniqueKey, id, score) end
+  if members.scheduleId then S.index(S.OF_SCHEDULE .. members.scheduleId, id, score) end
+  if members.retryOf then S.index(S.RETRIES .. members.retryOf, id, score) end
+end
+
+-- Write a row that was checked; a held one waits for those of its schedule before it.
+function S.insert(item, is_held)
+  local id, r = item[IN_ID], S.new_row(item)
+  S.rows[id], S.fixed_texts[id] = r, item[IN_FIXED]
+  S.touch(id)
+  S.new_kinds[r[KIND]] = true
+  S.index(S.OPEN .. r[KIND], id, r[SEQ])
+  S.index_row(id, r, r[SEQ])
+  local members = r[RARE]
+  if members and members.scheduleId then S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ]) end
+  if is_held then
+    members.held = true
+    r[REASON] = 'queued'
+    S.count(S.HELD, members.scheduleId, 1)
+    if members.deadlineAt then S.index(S.DEADLINES, id, members.deadlineAt) end
+    return r
+  end
+  S.enter_waiting(id, r)
+  S.hint_instances(r[DUE])
+  return r
+end
+
+-- The id of the instance that holds a unique key: the unfinished one, or one that keeps it for a time.
+function S.key_holder(key)
+  local id = rcall('ZREVRANGE', S.settled(S.UNIQUE .. key), 0, 0)[1]
+  local r = id and S.row(id)
+  if not r then return nil end
+  if r[STATE] <= PROCESSING then return id end
+  local until_at = r[RARE].uniqueUntil
+  if until_at and until_at > S.wall and r[STATE] ~= CANCELED then return id end
+  return nil
+end
+
+-- A waiting row becomes Canceled; a processing one is marked.
+function S.cancel_row(id, r, reason)
+  if r[STATE] == PROCESSING then
+    r[REASON] = reason == 'replaced' and reason
+    S.hint_claims[#S.hint_claims + 1] = {id, r[FENCE]}
+    S.rare(r).cancelAt = S.at
+  else
+    S.leave_waiting(id, r)
+    S.rare(r).cancelAt = S.at
+    r[STATE], r[REASON], r[SETTLED] = CANCELED, reason, S.at
+    S.enter_final(id, r)
+  end
+  S.touch(id)
+end
+
+function S.answer_row(answer, id)
+  answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = id, S.row_text(id), S.fixed_text(id)
+end
+
+function S.schedule_of(id)
+  local text = rcall('HGET', S.SCHEDULE_ROWS, id)
+  return text and S.decode(text) or nil
+end
+
+function S.save_schedule(id, record)
+  rcall('HSET', S.SCHEDULE_ROWS, id, S.encode(record))
+  if record.nextAt then
+    rcall('ZADD', S.SCHEDULE_TIMES, record.nextAt, id)
+  else
+    rcall('ZREM', S.SCHEDULE_TIMES, id)
+  end
+end
+`;

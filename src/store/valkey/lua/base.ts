@@ -1,0 +1,265 @@
+/**
+ * The beginning of every call: what was asked, the repeat of an earlier one, the head, rows and indexes as this call changes
+ * them. Rows and index entries are written once at the end, or before something reads them from the server.
+ */
+export const BASE = String.raw`
+local rcall = redis.call
+S.encode, S.decode = cmsgpack.pack, cmsgpack.unpack
+S.to_bytes, S.from_bytes = struct.pack, struct.unpack
+S.floor, S.max, S.min = math.floor, math.max, math.min
+S.sub, S.find = string.sub, string.find
+
+S.P = KEYS[1]
+S.request = S.decode(ARGV[1])
+-- Whose data it wants, which connection asks, its number there, whether it only reads, and what.
+S.wanted_id, S.connection, S.number, S.is_read, S.families, S.operations = unpack(S.request)
+
+-- Answers of the last calls of a connection: one that is sent again is answered as it was and does nothing.
+S.answers_key, S.answer_slot = S.P .. 'answers:' .. S.connection, S.number % ANSWERS_MAX
+if not S.is_read then
+  local kept = rcall('HGET', S.answers_key, S.answer_slot)
+  if kept then
+    local kept_number = S.from_bytes('>I8', kept)
+    if kept_number == S.number then return S.sub(kept, 9) end
+    -- A copy that was on its way while its repeat was answered, and others after it: nobody waits for it.
+    if kept_number > S.number then return S.encode({'late'}) end
+  end
+end
+
+-- The operations that there are; each family of them is made by a call that has one of it.
+S.ACTIONS = {}
+
+S.head = rcall('GET', S.P .. 'head')
+S.head = S.head and S.decode(S.head) or false
+
+-- The time of the operation: of the clock that counts, of leases, and as recorded, which never decreases.
+-- The server's clock is asked once, for calls that bring none.
+
+function S.set_moment(given_wall, given_mono)
+  if given_wall then
+    S.wall, S.mono = given_wall, given_mono
+  else
+    if not S.server_ms then
+      local now = rcall('TIME')
+      S.server_ms = tonumber(now[1]) * 1000 + S.floor(tonumber(now[2]) / 1000)
+    end
+    S.wall, S.mono = S.server_ms, S.server_ms
+  end
+  S.at = S.max(S.head.at, S.wall)
+end
+
+-- Numbers that rise with time, also over a server that lost its last writes.
+function S.next_number(last)
+  return S.max(last + 1, S.min(S.at * 1024, TIME_MAX))
+end
+
+-- Keys that have a part of their own: the kind, the queue, the unique key, the instance, the schedule.
+S.READY, S.LATER, S.OPEN, S.DONE, S.BEHIND = S.P .. 'ready:', S.P .. 'later:', S.P .. 'open:', S.P .. 'done', S.P .. 'queue:'
+S.UNIQUE, S.RETRIES = S.P .. 'unique:', S.P .. 'retries:'
+S.OF_SCHEDULE, S.OPEN_OF_SCHEDULE = S.P .. 'of:', S.P .. 'openof:'
+S.ROWS, S.FIXED, S.IDS = S.P .. 'rows', S.P .. 'fixed', S.P .. 'ids'
+S.LEASES, S.EXPIRING, S.DEADLINES = S.P .. 'leases', S.P .. 'expiring', S.P .. 'deadlines'
+S.KINDS, S.READY_KINDS, S.LATER_KINDS = S.P .. 'kinds', S.P .. 'readykinds', S.P .. 'laterkinds'
+S.SCHEDULE_ROWS, S.SCHEDULE_IDS, S.SCHEDULE_TIMES = S.P .. 'schedules', S.P .. 'scheduleids', S.P .. 'scheduletimes'
+S.TICKS, S.TICK_TIMES = S.P .. 'ticks:', S.P .. 'ticktimes'
+S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind'
+
+-- What this call changed and has not written.
+S.rows, S.dirty, S.texts, S.fixed_texts = {}, {}, {}, {}
+S.sets, S.counters, S.new_kinds, S.new_ready, S.new_later = {}, {}, {}, {}, {}
+S.has_pending = false
+
+function S.index(key, member, score)
+  local members = S.sets[key]
+  if not members then
+    members = {}
+    S.sets[key] = members
+  end
+  members[member] = score
+  S.has_pending = true
+end
+
+function S.load_rows(ids)
+  local wanted, count = {}, 0
+  for i = 1, #ids do
+    if S.rows[ids[i]] == nil then
+      count = count + 1
+      wanted[count] = ids[i]
+      S.rows[ids[i]] = false
+    end
+  end
+  for from = 1, count, CHUNK do
+    local to = S.min(from + CHUNK - 1, count)
+    local found = rcall('HMGET', S.ROWS, unpack(wanted, from, to))
+    for i = from, to do
+      local text = found[i - from + 1]
+      if text then
+        S.rows[wanted[i]] = S.decode(text)
+        S.texts[wanted[i]] = text
+      end
+    end
+  end
+end
+
+function S.row(id)
+  local found = S.rows[id]
+  if found == nil then
+    local text = rcall('HGET', S.ROWS, id)
+    found = text and S.decode(text) or false
+    S.rows[id] = found
+    S.texts[id] = text or nil
+  end
+  return found
+end
+
+function S.touch(id)
+  S.dirty[id] = true
+  S.texts[id] = nil
+  S.has_pending = true
+end
+
+function S.row_text(id)
+  local text = S.texts[id]
+  if not text then
+    text = S.encode(S.rows[id])
+    S.texts[id] = text
+  end
+  return text
+end
+
+function S.fixed_text(id)
+  return S.fixed_texts[id] or rcall('HGET', S.FIXED, id)
+end
+
+-- What most rows do not have.
+function S.rare(r)
+  local members = r[RARE]
+  if not members then
+    members = {}
+    r[RARE] = members
+  end
+  return members
+end
+
+function S.set_rare(r, name, value)
+  if value then
+    S.rare(r)[name] = value
+  elseif r[RARE] then
+    r[RARE][name] = nil
+  end
+end
+
+function S.counter(hash, field)
+  local fields = S.counters[hash]
+  if not fields then
+    fields = {}
+    S.counters[hash] = fields
+  end
+  local found = fields[field]
+  if not found then
+    found = {delta = 0}
+    fields[field] = found
+  end
+  return found
+end
+
+function S.count(hash, field, change)
+  local one = S.counter(hash, field)
+  one.delta = one.delta + change
+  S.has_pending = true
+end
+
+function S.count_of(hash, field)
+  local one = S.counter(hash, field)
+  if not one.base then one.base = tonumber(rcall('HGET', hash, field) or 0) end
+  return one.base + one.delta
+end
+
+function S.write_pairs(command, key, list, length)
+  for from = 1, length, CHUNK do
+    rcall(command, key, unpack(list, from, S.min(from + CHUNK - 1, length)))
+  end
+end
+
+function S.flush_sets()
+  for key, members in pairs(S.sets) do
+    local added, add_length, removed, remove_length = {}, 0, {}, 0
+    for member, score in pairs(members) do
+      if score then
+        added[add_length + 1], added[add_length + 2] = score, member
+        add_length = add_length + 2
+      else
+        remove_length = remove_length + 1
+        removed[remove_length] = member
+      end
+    end
+    if add_length > 0 then S.write_pairs('ZADD', key, added, add_length) end
+    if remove_length > 0 then S.write_pairs('ZREM', key, removed, remove_length) end
+  end
+  S.sets = {}
+end
+
+function S.flush_counters()
+  for hash, fields in pairs(S.counters) do
+    for field, one in pairs(fields) do
+      if one.delta ~= 0 then
+        local now = rcall('HINCRBY', hash, field, one.delta)
+        if now == 0 then rcall('HDEL', hash, field) end
+        one.base, one.delta = now, 0
+      end
+    end
+  end
+end
+
+function S.flush_rows()
+  local list, length = {}, 0
+  for id in pairs(S.dirty) do
+    list[length + 1], list[length + 2] = id, S.row_text(id)
+    length = length + 2
+  end
+  S.write_pairs('HSET', S.ROWS, list, length)
+  S.dirty = {}
+  list, length = {}, 0
+  for id, text in pairs(S.fixed_texts) do
+    list[length + 1], list[length + 2] = id, text
+    length = length + 2
+  end
+  S.write_pairs('HSET', S.FIXED, list, length)
+  S.fixed_texts = {}
+end
+
+function S.flush()
+  if not S.has_pending then return end
+  S.has_pending = false
+  S.flush_rows()
+  S.flush_sets()
+  S.flush_counters()
+  for kind in pairs(S.new_kinds) do rcall('SADD', S.KINDS, kind) end
+  for kind in pairs(S.new_ready) do rcall('SADD', S.READY_KINDS, kind) end
+  for kind, due in pairs(S.new_later) do rcall('ZADD', S.LATER_KINDS, 'LT', due, kind) end
+  S.new_kinds, S.new_ready, S.new_later = {}, {}, {}
+end
+
+-- Before a set is read that this call may have changed.
+function S.settled(key)
+  if S.sets[key] then S.flush() end
+  return key
+end
+
+function S.set_of(list)
+  local found = {}
+  for i = 1, #list do found[list[i]] = true end
+  return found
+end
+
+S.hint_due, S.hint_claims = nil, {}
+S.hint_flags = {}
+
+function S.hint_instances(due)
+  if not S.hint_due or due < S.hint_due then S.hint_due = due end
+end
+
+function S.hint(name)
+  S.hint_flags[name] = true
+end
+`;

@@ -1,0 +1,138 @@
+/** Accepting batches: ids, unique keys, bounds, and what a batch does to itself. All are checked before one is written. */
+export const ENQUEUE = String.raw`
+function S.is_same(item, id, r, fixed)
+  if item[IN_KIND] ~= r[KIND] then return false end
+  local _, given = S.decode(item[IN_FIXED])
+  local _, there = S.decode(fixed or S.fixed_text(id))
+  return given == there
+end
+
+-- Who answers for a unique key: nil and a refusal, or whether the holder is the answer or gives way.
+function S.resolve(item, id, r, fixed)
+  local rule = item[IN_EXTRA].onConflict or 'refuse'
+  if rule == 'refuse' or item[IN_KIND] ~= r[KIND] then
+    if S.is_same(item, id, r, fixed) then return 'answer' end
+    return nil, {'taken', 'uniqueKey', item[IN_EXTRA].uniqueKey, item[IN_KIND], id, r[KIND]}
+  end
+  if rule == 'keep' or r[STATE] > PROCESSING then return 'answer' end
+  if r[STATE] ~= PROCESSING then return 'replace' end
+  return nil, {'runs', id, item[IN_KIND]}
+end
+
+function S.ids_of(items)
+  local ids = {}
+  for i = 1, #items do ids[i] = items[i][IN_ID] end
+  return ids
+end
+
+-- Decide on one item of a batch, against what is there and those before it; nil, or a refusal.
+function S.plan_item(plan, item, i)
+  local id, extra = item[IN_ID], item[IN_EXTRA]
+  local there = plan.by_id[id]
+  local r = S.row(id)
+  if there or r then
+    local same = there and item[IN_KIND] == there[IN_KIND] and S.is_same(item, id, {[KIND] = there[IN_KIND]}, there[IN_FIXED])
+      or (not there and S.is_same(item, id, r))
+    if not same then return {'taken', 'id', id, item[IN_KIND], id, there and there[IN_KIND] or r[KIND]} end
+    plan.results[i] = {SAME_ID, id}
+    return nil
+  end
+  local key, replaced = extra and extra.uniqueKey, false
+  local holder = key and (plan.by_key[key] or S.key_holder(key))
+  if holder then
+    local planned = plan.by_id[holder]
+    local holder_row = planned and {[KIND] = planned[IN_KIND], [STATE] = SCHEDULED} or S.row(holder)
+    local what, refusal = S.resolve(item, holder, holder_row, planned and planned[IN_FIXED])
+    if refusal then return refusal end
+    if what == 'answer' then
+      plan.results[i] = {SAME_KEY, holder}
+      return nil
+    end
+    replaced = holder
+  elseif extra and extra.waitingMax then
+    local kind, planned = item[IN_KIND], 0
+    for p = 1, #plan.list do
+      local one = plan.list[p]
+      if one.item[IN_KIND] == kind and not one.replaced then planned = planned + 1 end
+    end
+    if extra.waitingMax - S.waiting_of(kind) <= planned then return {'full', kind, extra.waitingMax} end
+  end
+  plan.by_id[id] = item
+  if key then plan.by_key[key] = id end
+  plan.list[#plan.list + 1] = {item = item, replaced = replaced, i = i}
+  plan.results[i] = 0
+  return nil
+end
+
+function S.enqueue(op)
+  local items = op[4]
+  local plan = {list = {}, results = {}, by_id = {}, by_key = {}}
+  S.load_rows(S.ids_of(items))
+  for i = 1, #items do
+    local refusal = S.plan_item(plan, items[i], i)
+    if refusal then return nil, refusal end
+  end
+  local place, has_replaced = {}, false
+  for p = 1, #plan.list do
+    local one = plan.list[p]
+    if one.replaced then
+      has_replaced = true
+      S.cancel_row(one.replaced, S.row(one.replaced), 'replaced')
+      plan.results[one.i] = {ACCEPTED, one.item[IN_ID], one.replaced}
+      local before = place[one.replaced]
+      if before then plan.results[before] = {ACCEPTED, one.replaced, type(plan.results[before]) == 'table' and plan.results[before][3]} end
+    end
+    S.insert(one.item, false)
+    place[one.item[IN_ID]] = one.i
+  end
+  local results = plan.results
+  for i = 1, #results do
+    local result = results[i]
+    if result ~= 0 then
+      local answer = {result[1]}
+      S.answer_row(answer, result[2])
+      if result[3] then S.answer_row(answer, result[3]) end
+      results[i] = answer
+    end
+  end
+  return results
+end
+
+function S.redrive(op)
+  local items, is_forced, seen = op[4], op[5], {}
+  for i = 1, #items do
+    local id = items[i][IN_ID]
+    if seen[id] or S.row(id) then return nil, {'idTaken', id} end
+    seen[id] = true
+  end
+  local results = {}
+  for i = 1, #items do
+    local item = items[i]
+    local past_id = item[IN_EXTRA].retryOf
+    local past = S.row(past_id)
+    local outcome, new_id = 'accepted', false
+    if not past then
+      outcome = 'gone'
+    elseif past[STATE] <= PROCESSING then
+      outcome = 'unfinished'
+    elseif past[RARE] and past[RARE].redrivenAs and not is_forced then
+      outcome = 'repeated'
+      new_id = S.row(past[RARE].redrivenAs) and past[RARE].redrivenAs
+    else
+      S.insert(item, false)
+      new_id = item[IN_ID]
+      if past[STATE] == TERMINATED or past[STATE] == TIMED_OUT then
+        S.rare(past).redrivenAs = new_id
+        S.touch(past_id)
+      end
+    end
+    local answer = {outcome, past and true, new_id and true}
+    if past then S.answer_row(answer, past_id) end
+    if new_id then S.answer_row(answer, new_id) end
+    results[i] = answer
+  end
+  return results
+end
+
+S.ACTIONS.enqueue, S.ACTIONS.redrive = S.enqueue, S.redrive
+`;

@@ -1,0 +1,186 @@
+/** Finding rows in the order of acceptance, along the narrowest indexes that a query has, and canceling what is found. */
+export const FIND = String.raw`
+-- Where to look: sets of ids by seq, or a list of ids.
+function S.tracks_of(query, is_open)
+  if query.uniqueKey then return {S.UNIQUE .. query.uniqueKey} end
+  local prefix = query.idPrefix
+  if prefix and #prefix >= 8 then
+    local from, to = '[' .. prefix, '(' .. prefix .. '\255'
+    if rcall('ZLEXCOUNT', S.IDS, from, to) <= PREFIX_IDS_MAX then
+      return nil, rcall('ZRANGEBYLEX', S.IDS, from, to)
+    end
+  end
+  if query.retryOf then return {S.RETRIES .. query.retryOf} end
+  if query.scheduleId then
+    return {is_open and S.OPEN_OF_SCHEDULE .. query.scheduleId or S.OF_SCHEDULE .. query.scheduleId}
+  end
+  local wanted = query.states and S.set_of(query.states)
+  if wanted and wanted[PROCESSING] and not wanted[SCHEDULED] and #query.states == 1 then
+    return nil, rcall('ZRANGE', S.LEASES, 0, -1)
+  end
+  local tracks = {}
+  for _, kind in ipairs(query.kinds or rcall('SMEMBERS', S.KINDS)) do
+    if not wanted or wanted[SCHEDULED] or wanted[PROCESSING] then tracks[#tracks + 1] = S.OPEN .. kind end
+    for state = COMPLETED, TIMED_OUT do
+      if not is_open and (not wanted or wanted[state]) then tracks[#tracks + 1] = S.DONE .. state .. ':' .. kind end
+    end
+  end
+  return tracks
+end
+
+function S.matches(id, r, query)
+  local members = r[RARE] or {}
+  if query.idPrefix and S.sub(id, 1, #query.idPrefix) ~= query.idPrefix then return false end
+  if query.scheduleId and members.scheduleId ~= query.scheduleId then return false end
+  if query.uniqueKey and members.uniqueKey ~= query.uniqueKey then return false end
+  if query.retryOf and members.retryOf ~= query.retryOf then return false end
+  if query.after and r[CREATED] < query.after then return false end
+  if query.before and r[CREATED] >= query.before then return false end
+  if query.isDead and (members.redrivenAs or not (r[STATE] == TERMINATED or r[STATE] == TIMED_OUT)) then return false end
+  if query.kindSet and not query.kindSet[r[KIND]] then return false end
+  return not query.stateSet or query.stateSet[r[STATE]] or false
+end
+
+function S.prepare(query)
+  query.kindSet = query.kinds and S.set_of(query.kinds)
+  query.stateSet = query.states and S.set_of(query.states)
+  local time_of = function(time) return S.min(time * 1024, TIME_MAX) end
+  -- A seq is its time times 1,024, but for those that were accepted faster than that.
+  if query.after then query.from = S.max(query.from, time_of(query.after)) end
+  if query.before then query.to = S.min(query.to, time_of(query.before) + S.head.lead) end
+end
+
+-- The next ids of all tracks in one order, at most n, and whether there are no more.
+function S.next_ids(tracks, ids, from, to, is_reverse, n)
+  local found, is_end = {}, true
+  if ids then
+    S.load_rows(ids)
+    for _, id in ipairs(ids) do
+      local r = S.row(id)
+      if r and r[SEQ] >= from and r[SEQ] <= to then found[#found + 1] = {r[SEQ], id} end
+    end
+  else
+    n = S.min(n, S.floor(20000 / S.max(#tracks, 1)) + 1)
+    for _, key in ipairs(tracks) do
+      local list
+      if is_reverse then
+        list = rcall('ZREVRANGEBYSCORE', key, to, from, 'WITHSCORES', 'LIMIT', 0, n)
+      else
+        list = rcall('ZRANGEBYSCORE', key, from, to, 'WITHSCORES', 'LIMIT', 0, n)
+      end
+      if #list == 2 * n then is_end = false end
+      for i = 1, #list, 2 do found[#found + 1] = {tonumber(list[i + 1]), list[i]} end
+    end
+  end
+  table.sort(found, function(left, right)
+    if is_reverse then return left[1] > right[1] end
+    return left[1] < right[1]
+  end)
+  if #found > n then is_end = false end
+  local next_list, last = {}, nil
+  for i = 1, S.min(n, #found) do next_list[i], last = found[i][2], found[i][1] end
+  return next_list, is_end, last
+end
+
+-- Rows that match from a seq on: at most limit of them, of at most as many looked at; where to go on, or false at the end.
+function S.scan(op)
+  local query, is_reverse, limit, look_max = op[4], op[5], op[6], op[7]
+  S.prepare(query)
+  local is_open = false
+  if query.states then
+    is_open = true
+    for _, state in ipairs(query.states) do
+      if state > PROCESSING then is_open = false end
+    end
+  end
+  local tracks, ids = S.tracks_of(query, is_open)
+  local from, to, answer, looked, size = query.from, query.to, {}, 0, S.max(16, S.min(limit, 1000))
+  while from <= to do
+    local list, is_end, last = S.next_ids(tracks, ids, from, to, is_reverse, size)
+    S.load_rows(list)
+    for i = 1, #list do
+      local r = S.row(list[i])
+      if r and S.matches(list[i], r, query) then
+        if #answer == limit then
+          return {answer, is_reverse and r[SEQ] or r[SEQ]}
+        end
+        answer[#answer + 1] = list[i]
+      end
+    end
+    if is_end then return {answer, false} end
+    looked, size = looked + #list, S.min(size * 2, 1000)
+    if is_reverse then to = last - 1 else from = last + 1 end
+    if looked >= look_max then return {answer, is_reverse and to or from} end
+  end
+  return {answer, false}
+end
+
+function S.scan_rows(op)
+  local found = S.scan(op)
+  local answer, wants_history = {}, op[8]
+  for i, id in ipairs(found[1]) do
+    local r = S.row(id)
+    answer[3 * i - 2], answer[3 * i - 1] = id, S.row_text(id)
+    if wants_history then
+      answer[3 * i] = r[ATTEMPT] > 0 and rcall('LRANGE', S.DEPARTURES .. id, 0, -1) or false
+    end
+  end
+  if not wants_history then
+    for from = 1, #found[1], CHUNK do
+      local texts_found = rcall('HMGET', S.FIXED, unpack(found[1], from, S.min(from + CHUNK - 1, #found[1])))
+      for i = 1, #texts_found do answer[3 * (from + i - 1)] = texts_found[i] end
+    end
+  end
+  return {answer, found[2]}
+end
+
+function S.get(op)
+  local ids, answer = op[4], {}
+  S.load_rows(ids)
+  for i = 1, #ids do
+    local id = ids[i]
+    if S.row(id) then S.answer_row(answer, id) end
+  end
+  return answer
+end
+
+function S.history_of(op)
+  local id = op[4]
+  if not S.row(id) then return false end
+  return {id, S.row_text(id), rcall('LRANGE', S.DEPARTURES .. id, 0, -1)}
+end
+
+function S.cancel(op)
+  local query, ids, limit = op[4], op[5], op[6]
+  local wanted = {}
+  S.flush()
+  query.from, query.to = 0, MAX
+  if ids then
+    S.load_rows(ids)
+    S.prepare(query)
+    local seen = {}
+    for _, id in ipairs(ids) do
+      local r = S.row(id)
+      if #wanted < limit and r and not seen[id] and S.matches(id, r, query) and not (r[RARE] and r[RARE].cancelAt) then
+        wanted[#wanted + 1] = id
+      end
+      seen[id] = true
+    end
+  else
+    local from, looked = 0, 0
+    while from and #wanted < limit and looked < CANCEL_LOOK_MAX do
+      query.from, query.to = from, MAX
+      local found = S.scan({false, false, false, query, false, 1000, 20000})
+      for _, id in ipairs(found[1]) do
+        local r = S.row(id)
+        if #wanted < limit and not (r[RARE] and r[RARE].cancelAt) then wanted[#wanted + 1] = id end
+      end
+      looked, from = looked + #found[1] + 1, found[2]
+    end
+  end
+  for _, id in ipairs(wanted) do S.cancel_row(id, S.row(id), 'canceled') end
+  return S.answer_rows(wanted)
+end
+
+S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel = S.scan_rows, S.get, S.history_of, S.cancel
+`;

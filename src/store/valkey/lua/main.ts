@@ -1,0 +1,54 @@
+/** The end of every call: the operations in their order, each with its revision, and what they changed, told once. */
+export const MAIN = String.raw`
+-- Open: make the head when there is none.
+function S.open_store(op)
+  local new_id, format = op[4], op[5]
+  if not S.head then
+    S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, line = 0}
+  end
+  if S.head.format > format then return S.encode({'newer', S.head.format, S.head.id}) end
+  S.set_moment(op[2], op[3])
+  S.head.epoch = S.head.epoch + 1
+  S.head.rev = S.next_number(S.head.rev)
+  S.head.at = S.at
+  rcall('SET', S.P .. 'head', S.encode(S.head))
+  return S.encode({'opened', S.head.id, S.head.epoch, S.head.format, S.head.rev, S.at})
+end
+
+if S.operations[1][1] == 'open' then return S.open_store(S.operations[1]) end
+-- A server that was started empty, or filled from elsewhere, is not the one whose answers this node has.
+if not S.head or S.head.id ~= S.wanted_id then return S.encode({'lost', S.head and S.head.id}) end
+
+for i = 1, #S.families do FAMILIES[S.families[i]]() end
+
+S.answers = {}
+for i = 1, #S.operations do
+  local op = S.operations[i]
+  S.set_moment(op[2], op[3])
+  local value, refusal = S.ACTIONS[op[1]](op)
+  if refusal then
+    S.answers[i] = {0, 0, refusal}
+  else
+    if not S.is_read then
+      S.release_held()
+      S.head.rev = S.next_number(S.head.rev)
+      S.head.at = S.at
+    end
+    S.answers[i] = {S.head.rev, S.is_read and S.wall or S.at, value}
+  end
+end
+if S.is_read then return S.encode({'done', S.answers}) end
+
+S.flush()
+rcall('SET', S.P .. 'head', S.encode(S.head))
+S.hints = {S.hint_due or false, #S.hint_claims > 0 and S.hint_claims, S.hint_flags.schedules, S.hint_flags.pauses,
+  S.hint_flags.nodes, S.hint_flags.deadlines}
+for i = 1, 6 do S.hints[i] = S.hints[i] or false end
+if S.hint_due or #S.hint_claims > 0 or next(S.hint_flags) then
+  rcall('PUBLISH', S.P .. 'hints', S.encode({S.connection, S.hints}))
+end
+S.reply = S.encode({'done', S.answers, S.hints})
+rcall('HSET', S.answers_key, S.answer_slot, S.to_bytes('>I8', S.number) .. S.reply)
+if S.answer_slot == 1 then rcall('EXPIRE', S.answers_key, ANSWERS_KEPT_S) end
+return S.reply
+`;

@@ -1,0 +1,101 @@
+/** Recording outcomes and log lines of claims, and taking back what lost its lease. */
+export const OUTCOMES = String.raw`
+function S.departure_of(id, fence)
+  local length = rcall('LLEN', S.DEPARTURES .. id)
+  for last = length - 1, 0, -100 do
+    local found = rcall('LRANGE', S.DEPARTURES .. id, S.max(0, last - 99), last)
+    for i = #found, 1, -1 do
+      local departure = S.decode(found[i])
+      if departure[2] == fence then return departure end
+      if departure[2] < fence then return nil end
+    end
+  end
+  return nil
+end
+
+-- Whether a settlement is what was recorded when its claim ended: a repeat after a lost answer, not a late writer.
+function S.is_repeated(id, r, item)
+  local kind_of_end, departure = item[OUT_TYPE], S.departure_of(id, item[2])
+  if departure then
+    local reason = departure[6]
+    if kind_of_end == 'retry' then return reason == item[OUT_REASON] end
+    if kind_of_end == 'crash' then return reason == 'lost' end
+    if kind_of_end == 'snooze' then return reason == 'snoozed' end
+    return kind_of_end == 'release' and reason == 'released'
+  end
+  if r[FENCE] ~= item[2] or r[STATE] <= PROCESSING then return false end
+  if r[RARE] and r[RARE].cancelAt then return r[STATE] == CANCELED end
+  if kind_of_end ~= 'final' and r[REASON] == 'deadline' then return true end
+  if kind_of_end == 'crash' then return r[REASON] == 'lost' end
+  return kind_of_end == 'final' and item[OUT_STATE] == r[STATE] and item[OUT_REASON] == r[REASON]
+    and item[OUT_RESULTS] == r[RESULTS]
+end
+
+function S.settle(op)
+  local items, answer, ids = op[4], {}, {}
+  for i = 1, #items do ids[i] = items[i][1] end
+  S.load_rows(ids)
+  for i = 1, #items do
+    local item = items[i]
+    local id = item[1]
+    local r = S.row(id)
+    local status, is_known = STALE, item[3]
+    if r and r[STATE] == PROCESSING and r[FENCE] == item[2] then
+      S.write_lines(id, r, item[2], item[4])
+      if item[5] then S.rare(r).version = item[5] end
+      if item[6] then S.rare(r).progress = item[6] end
+      S.finish(id, r, item)
+      status = SETTLED_NOW
+    elseif r then
+      status = S.is_repeated(id, r, item) and REPEATED or STALE
+      is_known = false
+    end
+    answer[3 * i - 2], answer[3 * i - 1] = status, r and S.row_text(id)
+    answer[3 * i] = r and not is_known and S.fixed_text(id)
+  end
+  return answer
+end
+
+function S.append_logs(op)
+  local items, stale = op[4], {}
+  for i = 1, #items do
+    local id, fence, lines, progress = unpack(items[i])
+    local r = S.row(id)
+    if r and fence == 0 then
+      S.write_lines(id, r, 0, lines)
+    elseif r and r[STATE] == PROCESSING and r[FENCE] == fence then
+      if progress then
+        S.rare(r).progress = progress
+        S.touch(id)
+      end
+      S.write_lines(id, r, fence, lines)
+    else
+      stale[#stale + 1] = i
+    end
+  end
+  return stale
+end
+
+function S.reap(op)
+  local limit = op[4]
+  S.flush()
+  local ids = rcall('ZRANGEBYSCORE', S.LEASES, '-inf', S.mono, 'LIMIT', 0, limit)
+  S.load_rows(ids)
+  for i = 1, #ids do S.lose_attempt(ids[i], S.row(ids[i])) end
+  S.flush()
+  if #ids < limit then
+    local late = rcall('ZRANGEBYSCORE', S.DEADLINES, '-inf', S.wall, 'LIMIT', 0, limit - #ids)
+    S.load_rows(late)
+    for i = 1, #late do
+      local id, r = late[i], S.row(late[i])
+      S.leave_waiting(id, r)
+      S.end_row(id, r, TIMED_OUT, 'deadline', r[RARE].error or S.PAST_DEADLINE)
+      S.touch(id)
+      ids[#ids + 1] = id
+    end
+  end
+  return S.answer_rows(ids)
+end
+
+S.ACTIONS.settle, S.ACTIONS.appendLogs, S.ACTIONS.reap = S.settle, S.append_logs, S.reap
+`;

@@ -1,0 +1,149 @@
+/** What is deleted, and what is counted and read of the logs. */
+export const RETENTION = String.raw`
+function S.remove_lines(members, id_of)
+  if #members == 0 then return end
+  local places = {}
+  for i = 1, #members do places[i] = S.from_bytes('>I8', members[i]) end
+  S.write_pairs('ZREM', S.LINE_TIMES, members, #members)
+  S.write_pairs('ZREM', S.LINE_PLACES, members, #members)
+  if id_of then S.write_pairs('ZREM', S.LINES_OF .. id_of, members, #members) end
+  -- A number as an argument is written in full.
+  S.write_pairs('HDEL', S.LINES, places, #places)
+end
+
+-- Delete instances with their logs; those whose logs are too many for one operation stay for the next.
+function S.remove_rows(ids)
+  local removed, line_count, kinds = {}, 0, {}
+  S.load_rows(ids)
+  for _, id in ipairs(ids) do
+    local r = S.row(id)
+    if r and r[STATE] > PROCESSING then
+      if r[RARE] and (r[RARE].logs or r[RARE].notes or r[ATTEMPT] > 1) then
+        local members = rcall('ZRANGE', S.settled(S.LINES_OF .. id), 0, LINES_MAX - line_count - 1)
+        S.remove_lines(members, id)
+        line_count = line_count + #members
+        if line_count >= LINES_MAX then break end
+      end
+      if r[ATTEMPT] > 0 then rcall('DEL', S.DEPARTURES .. id) end
+      S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, false)
+      S.index(S.EXPIRING, id, false)
+      S.index_row(id, r, false)
+      kinds[r[KIND]] = true
+      S.rows[id], S.texts[id], S.dirty[id] = false, nil, nil
+      removed[#removed + 1] = id
+    end
+  end
+  S.flush()
+  S.write_pairs('HDEL', S.ROWS, removed, #removed)
+  S.write_pairs('HDEL', S.FIXED, removed, #removed)
+  for kind in pairs(kinds) do
+    local is_left = rcall('EXISTS', S.OPEN .. kind, S.DONE .. COMPLETED .. ':' .. kind, S.DONE .. TERMINATED .. ':' .. kind, S.DONE .. CANCELED .. ':' .. kind, S.DONE .. TIMED_OUT .. ':' .. kind)
+    if is_left == 0 then rcall('SREM', S.KINDS, kind) end
+  end
+  return removed
+end
+
+function S.retain(op)
+  local limit = op[4]
+  S.flush()
+  for kind, pause in pairs(S.pauses()) do
+    if pause[1] and pause[1] <= S.wall then
+      rcall('HDEL', S.PAUSES, kind)
+      S.hint('pauses')
+    end
+  end
+  S.pauses_read = nil
+  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.START_TIMES, '-inf', S.wall, 'LIMIT', 0, limit)) do
+    rcall('HDEL', S.STARTS, name)
+    rcall('ZREM', S.START_TIMES, name)
+  end
+  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.TICK_TIMES, '-inf', '(' .. string.format('%.0f', S.wall - TICK_KEEP_MS), 'LIMIT', 0, limit)) do
+    local schedule, from = string.match(name, '^(.*)%z(.-)$')
+    rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
+    rcall('ZREM', S.TICK_TIMES, name)
+  end
+  return S.remove_rows(rcall('ZRANGEBYSCORE', S.EXPIRING, '-inf', S.wall, 'LIMIT', 0, limit))
+end
+
+function S.remove_instances(op)
+  S.flush()
+  return S.remove_rows(op[4])
+end
+
+-- Lines after a place, by time or in the order written: {place, text} in one list.
+function S.read_lines(op)
+  local order, id, after_at, after_place, before_at, limit = op[4], op[5], op[6], op[7], op[8], op[9]
+  local members
+  local after = '(' .. string.format('%.0f', after_place)
+  if id then
+    members = rcall('ZRANGEBYSCORE', S.LINES_OF .. id, after, '+inf', 'LIMIT', 0, limit)
+  elseif order == 'written' then
+    members = rcall('ZRANGEBYSCORE', S.LINE_PLACES, after, '+inf', 'LIMIT', 0, limit)
+  elseif order == 'newest' then
+    members = rcall('ZREVRANGE', S.LINE_PLACES, 0, limit - 1)
+  else
+    local time = string.format('%.0f', after_at)
+    local before = '(' .. string.format('%.0f', before_at)
+    -- Those of the same time stand in the order of their places, which is that of their bytes.
+    local first = after_place > 0 and rcall('ZRANK', S.LINE_TIMES, S.to_bytes('>I8', after_place)) or false
+    if first then
+      members = rcall('ZRANGE', S.LINE_TIMES, first + 1, first + limit)
+      local last_score = #members > 0 and tonumber(rcall('ZSCORE', S.LINE_TIMES, members[#members]))
+      while last_score and last_score >= before_at do
+        members[#members] = nil
+        last_score = #members > 0 and tonumber(rcall('ZSCORE', S.LINE_TIMES, members[#members]))
+      end
+    else
+      local from = after_place > 0 and after_at or after_at
+      members = rcall('ZRANGEBYSCORE', S.LINE_TIMES, string.format('%.0f', from), before, 'LIMIT', 0, limit)
+      if after_place > 0 then
+        -- The line that a page ended with was deleted: leave out those of its time that were before it.
+        local kept, offset = {}, 0
+        while #kept < limit do
+          local part = rcall('ZRANGEBYSCORE', S.LINE_TIMES, time, before, 'LIMIT', offset, limit)
+          for _, member in ipairs(part) do
+            local is_after = S.from_bytes('>I8', member) > after_place
+              or tonumber(rcall('ZSCORE', S.LINE_TIMES, member)) > after_at
+            if is_after and #kept < limit then kept[#kept + 1] = member end
+          end
+          if #part < limit then break end
+          offset = offset + limit
+        end
+        members = kept
+      end
+    end
+  end
+  local answer = {}
+  for i, member in ipairs(members) do
+    local place = S.from_bytes('>I8', member)
+    answer[2 * i - 1], answer[2 * i] = place, rcall('HGET', S.LINES, place)
+  end
+  return answer
+end
+
+function S.remove_log_lines(op)
+  local removed = 0
+  for _, place in ipairs(op[4]) do
+    local text = rcall('HGET', S.LINES, place)
+    if text then
+      S.remove_lines({S.to_bytes('>I8', place)}, S.decode(text)[8])
+      removed = removed + 1
+    end
+  end
+  return removed
+end
+
+function S.stats()
+  local answer = {}
+  for _, kind in ipairs(rcall('SMEMBERS', S.KINDS)) do
+    local processing = S.count_of(S.SLOTS, 'k' .. kind)
+    answer[#answer + 1] = {kind, rcall('ZCARD', S.OPEN .. kind) - processing, processing,
+      rcall('ZCARD', S.DONE .. COMPLETED .. ':' .. kind), rcall('ZCARD', S.DONE .. TERMINATED .. ':' .. kind),
+      rcall('ZCARD', S.DONE .. CANCELED .. ':' .. kind), rcall('ZCARD', S.DONE .. TIMED_OUT .. ':' .. kind)}
+  end
+  return {answer, rcall('ZCARD', S.SCHEDULE_IDS)}
+end
+
+S.ACTIONS.retain, S.ACTIONS.removeInstances, S.ACTIONS.stats = S.retain, S.remove_instances, S.stats
+S.ACTIONS.readLines, S.ACTIONS.removeLines = S.read_lines, S.remove_log_lines
+`;

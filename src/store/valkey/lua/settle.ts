@@ -1,0 +1,94 @@
+/** How attempts end: outcomes, lost leases, deadlines, cancels, and the lines of a log. */
+export const SETTLE = String.raw`
+S.LINES, S.LINE_TIMES, S.LINE_PLACES = S.P .. 'lines', S.P .. 'linetimes', S.P .. 'lineplaces'
+S.LINES_OF, S.DEPARTURES = S.P .. 'linesof:', S.P .. 'departures:'
+
+-- Write lines of a claim, numbered after those before them; those of fence 0 belong to no claim.
+function S.write_lines(id, r, fence, lines)
+  if not lines or #lines == 0 then return end
+  local name, list = fence == 0 and 'notes' or 'logs', {}
+  local written = r[RARE] and r[RARE][name] or 0
+  for i = 1, #lines do
+    local line = lines[i]
+    S.head.line = S.next_number(S.head.line)
+    local place = S.head.line
+    local member = S.to_bytes('>I8', place)
+    list[2 * i - 1] = place
+    list[2 * i] = S.encode({line[1], line[2], line[3], line[4], r[ATTEMPT], fence, written + i, id, r[KIND]})
+    S.index(S.LINE_TIMES, member, line[1])
+    S.index(S.LINE_PLACES, member, place)
+    S.index(S.LINES_OF .. id, member, place)
+  end
+  S.write_pairs('HSET', S.LINES, list, #list)
+  S.rare(r)[name] = written + #lines
+  S.touch(id)
+end
+
+-- An error that says that the deadline has passed, and is worded where it is read.
+S.PAST_DEADLINE = 'deadline'
+
+function S.end_row(id, r, state, reason, err)
+  r[STATE], r[REASON], r[SETTLED] = state, reason, S.at
+  S.set_rare(r, 'error', err)
+  S.enter_final(id, r)
+end
+
+-- Scheduled again, unless there can be no attempt in time: then nobody has to wait for it.
+function S.schedule_again(id, r, due, reason, err)
+  local deadline = r[RARE] and r[RARE].deadlineAt
+  if deadline and due >= deadline then
+    S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE)
+    return
+  end
+  local departure = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.at, S.at, reason}
+  rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
+  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, S.at, false
+  S.set_rare(r, 'error', err)
+  S.enter_waiting(id, r)
+  S.hint_instances(due)
+end
+
+-- Write what a processing row becomes, end its lease and tell of it.
+function S.finish(id, r, item)
+  local kind_of_end, members = item[OUT_TYPE], r[RARE]
+  S.index(S.LEASES, id, false)
+  S.change_slots(r, -1)
+  if members and members.cancelAt then
+    local reason = r[REASON] == 'replaced' and 'replaced' or 'canceled'
+    S.end_row(id, r, CANCELED, reason, item[OUT_ERROR])
+  elseif kind_of_end == 'final' then
+    if item[OUT_IS_FAILURE] then S.rare(r).failures = (members and members.failures or 0) + 1 end
+    r[RESULTS] = item[OUT_RESULTS]
+    S.end_row(id, r, item[OUT_STATE], item[OUT_REASON], item[OUT_ERROR])
+  elseif kind_of_end == 'retry' then
+    S.rare(r).failures = (members and members.failures or 0) + 1
+    S.schedule_again(id, r, item[OUT_DUE], item[OUT_REASON], item[OUT_ERROR])
+  elseif kind_of_end == 'crash' then
+    local crashes = (members and members.crashes or 0) + 1
+    S.rare(r).crashes = crashes
+    -- How many are allowed stands with what never changes.
+    if crashes > S.decode(S.fixed_text(id))[1] then
+      S.end_row(id, r, TERMINATED, 'lost', item[OUT_ERROR])
+    else
+      S.schedule_again(id, r, item[OUT_DUE], 'lost', item[OUT_ERROR])
+    end
+  else
+    local reason = kind_of_end == 'snooze' and 'snoozed' or 'released'
+    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false)
+  end
+  S.touch(id)
+  S.note_freed(r[KIND])
+end
+
+function S.lose_attempt(id, r)
+  local text = cjson.encode('The lease of node "' .. (r[NODE] or 'unknown') .. '" ended without a result')
+  S.finish(id, r, {id, r[FENCE], true, false, false, false, 'crash', S.wall, 'lost',
+    '{"name":"LeaseLost","message":' .. text .. '}'})
+end
+
+function S.answer_rows(ids)
+  local answer = {}
+  for i = 1, #ids do S.answer_row(answer, ids[i]) end
+  return answer
+end
+`;

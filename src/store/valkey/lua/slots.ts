@@ -1,0 +1,58 @@
+/** Pauses, and the slots that claims take: of a kind, of a queue, and of each on one node. */
+export const SLOTS = String.raw`
+S.PAUSES, S.LIMITED = S.P .. 'pauses', S.P .. 'limited'
+S.STARTS, S.START_TIMES = S.P .. 'starts', S.P .. 'starttimes'
+S.INFINITY = math.huge
+S.pauses_read = nil
+
+function S.pauses()
+  if S.pauses_read then return S.pauses_read end
+  S.pauses_read = {}
+  local list = rcall('HGETALL', S.PAUSES)
+  for i = 1, #list, 2 do S.pauses_read[list[i]] = S.decode(list[i + 1]) end
+  return S.pauses_read
+end
+
+-- When the pause of a kind ends: nil when it is not paused.
+function S.paused_until(kind)
+  local last = nil
+  for _, name in ipairs({'', kind}) do
+    local pause = S.pauses()[name]
+    local until_at = pause and (pause[1] or S.INFINITY)
+    if until_at and until_at > S.wall then last = S.max(last or until_at, until_at) end
+  end
+  return last
+end
+
+-- Slots: claims held of a kind, of a queue, and of each on one node.
+function S.node_slots(kind, node) return 'n' .. kind .. '\0' .. node end
+function S.queue_slots(kind, queue) return 'q' .. kind .. '\0' .. queue end
+function S.queue_node_slots(kind, queue, node) return 'm' .. kind .. '\0' .. queue .. '\0' .. node end
+
+function S.change_slots(r, change)
+  local kind, queue, node = r[KIND], r[QUEUE], r[NODE]
+  S.count(S.SLOTS, 'k' .. kind, change)
+  S.count(S.SLOTS, S.node_slots(kind, node), change)
+  if queue then
+    S.count(S.SLOTS, S.queue_slots(kind, queue), change)
+    S.count(S.SLOTS, S.queue_node_slots(kind, queue, node), change)
+  end
+end
+
+-- A slot is free: tell those whose limits held back what waits for it; in a pool it is of use to other kinds.
+S.limited_kinds = nil
+function S.note_freed(kind)
+  S.limited_kinds = S.limited_kinds or rcall('SMEMBERS', S.LIMITED)
+  local is_limited, is_ready = false, false
+  for i = 1, #S.limited_kinds do
+    local one = S.limited_kinds[i]
+    if one == kind then is_limited = true end
+  end
+  if not is_limited then return end
+  for i = 1, #S.limited_kinds do
+    local one = S.limited_kinds[i]
+    if S.new_ready[one] or rcall('EXISTS', S.READY .. one) == 1 or S.count_of(S.BEHIND_COUNTS, one) > 0 then is_ready = true end
+  end
+  if is_ready then S.hint_instances(S.wall) end
+end
+`;

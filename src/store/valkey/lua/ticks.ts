@@ -1,0 +1,185 @@
+/**
+ * Schedules and their ticks. What needs a calendar (black-outs, how a range of ticks is split) was worked out by the caller
+ * from the record and the fates as it read them; "version" tells whether they are still those.
+ */
+export const TICKS = String.raw`
+function S.remove_tick(schedule, from)
+  rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
+  rcall('ZREM', S.TICK_TIMES, schedule .. '\0' .. string.format('%.0f', from))
+end
+
+-- A fate is {from, to, count, fate, reason, instance id, at}.
+function S.add_tick(schedule, fate)
+  S.remove_tick(schedule, fate[1])
+  rcall('ZADD', S.TICKS .. schedule, fate[1], S.encode(fate))
+  rcall('ZADD', S.TICK_TIMES, fate[7], schedule .. '\0' .. string.format('%.0f', fate[1]))
+end
+
+function S.fate_of(schedule, tick)
+  local found = rcall('ZREVRANGEBYSCORE', S.TICKS .. schedule, tick, '-inf', 'LIMIT', 0, 1)[1]
+  local fate = found and S.decode(found)
+  return fate and fate[2] >= tick and fate or nil
+end
+
+function S.is_busy(schedule)
+  return rcall('EXISTS', S.settled(S.OPEN_OF_SCHEDULE .. schedule)) == 1
+end
+
+-- Accept the instance of a tick; it is held while one before it is unfinished, unless the overlap is allowed.
+function S.insert_tick(schedule, item, overlap)
+  S.insert(item, overlap ~= 'allow' and S.is_busy(schedule))
+end
+
+-- Why a tick is skipped; nil when it becomes a run. The order of the reasons is that of the tick decision.
+function S.skip_reason(record, fire, request, holder)
+  local tick, is_blacked_out = fire[2], fire[3]
+  local schedule, overlap = request[1], request[8]
+  if record.runsMax and (record.runs or 0) >= record.runsMax then return 'runs_max' end
+  if (record.skipUntil and tick < record.skipUntil) or (record.skipNext or 0) > 0 then return 'skip requested' end
+  if is_blacked_out then return 'blackout' end
+  if S.paused_until(fire[1][IN_KIND]) then return 'paused' end
+  if S.is_busy(schedule) and not request[9] then
+    if overlap == 'skip' then return 'overlap' end
+    if overlap == 'queue' and S.count_of(S.HELD, schedule) >= record.queueMax then return 'overlap' end
+  end
+  local item = fire[1]
+  local extra = item[IN_EXTRA]
+  if S.row(item[IN_ID]) then return 'id taken' end
+  if holder then
+    local there = S.row(holder)
+    local can_replace = extra.onConflict == 'replace' and there[KIND] == item[IN_KIND] and there[STATE] == SCHEDULED
+    if not can_replace then return 'unique key taken' end
+  end
+  if extra.waitingMax and S.waiting_of(item[IN_KIND]) >= extra.waitingMax then return 'queue full' end
+  return nil
+end
+
+-- Give one tick its fate.
+function S.fire_one(record, fire, request, result)
+  local schedule, item, tick, overlap = request[1], fire[1], fire[2], request[8]
+  -- A tick that has its fate keeps it, whatever became of the cursor.
+  if S.fate_of(schedule, tick) then return end
+  local key = item[IN_EXTRA].uniqueKey
+  local holder = key and S.key_holder(key)
+  local reason = S.skip_reason(record, fire, request, holder)
+  if reason then
+    S.add_tick(schedule, {tick, tick, 1, 'skipped', reason, false, S.at})
+    table.insert(result.skipped, tick)
+    if reason == 'skip requested' and (record.skipNext or 0) > 0 then record.skipNext = record.skipNext - 1 end
+    return
+  end
+  if holder then
+    S.cancel_row(holder, S.row(holder), 'replaced')
+    table.insert(result.replaced, holder)
+    table.insert(result.replacedTexts, S.row_text(holder))
+  end
+  if overlap == 'replace' then
+    for _, id in ipairs(rcall('ZRANGE', S.settled(S.OPEN_OF_SCHEDULE .. schedule), 0, 999)) do
+      local r = S.row(id)
+      if not (r[RARE] and r[RARE].cancelAt) then
+        S.cancel_row(id, r, 'replaced')
+        table.insert(result.replaced, id)
+        table.insert(result.replacedTexts, S.row_text(id))
+      end
+    end
+  end
+  S.insert_tick(schedule, item, overlap)
+  S.add_tick(schedule, {tick, tick, 1, 'fired', false, item[IN_ID], S.at})
+  table.insert(result.accepted, item[IN_ID])
+  table.insert(result.acceptedTexts, S.row_text(item[IN_ID]))
+  record.runs, record.lastRunAt = (record.runs or 0) + 1, tick
+end
+
+-- Rows as they were when each was accepted or replaced, with what never changes of them.
+function S.step_rows(ids, row_texts)
+  local answer = {}
+  for i = 1, #ids do
+    answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = ids[i], row_texts[i], S.fixed_text(ids[i])
+  end
+  return answer
+end
+
+-- A step is {schedule, generation, expected cursor, cursor, nextAt, fates, fires, overlap, isCatchUp, tzVersion, version}.
+function S.advance_one(request)
+  local schedule = request[1]
+  local record = S.schedule_of(schedule)
+  if not record then return {'gone'} end
+  if record.generation ~= request[2] or record.cursor ~= request[3] then return {'conflict'} end
+  for _, part in ipairs(request[6]) do
+    part[7] = S.at
+    S.add_tick(schedule, part)
+  end
+  local result = {accepted = {}, acceptedTexts = {}, skipped = {}, replaced = {}, replacedTexts = {}}
+  for _, fire in ipairs(request[7]) do S.fire_one(record, fire, request, result) end
+  record.cursor, record.nextAt = request[4], request[5]
+  if record.runsMax and (record.runs or 0) >= record.runsMax then record.nextAt = false end
+  record.tzVersion = request[10] or record.tzVersion
+  record.version = S.next_number(record.version)
+  S.save_schedule(schedule, record)
+  S.hint('schedules')
+  return {'advanced', S.step_rows(result.accepted, result.acceptedTexts), result.skipped,
+    S.step_rows(result.replaced, result.replacedTexts)}
+end
+
+-- Whether the fates and the spec are not those any more that a request was worked out from.
+function S.is_outdated(requests)
+  for _, request in ipairs(requests) do
+    local record = S.schedule_of(request[1])
+    if record and record.version ~= request[11] then return true end
+  end
+  return false
+end
+
+function S.advance(op)
+  local requests, answer = op[4], {}
+  if S.is_outdated(requests) then return nil, {'outdated'} end
+  for i, request in ipairs(requests) do answer[i] = S.advance_one(request) end
+  return answer
+end
+
+-- Take one tick out of a range of ticks with one fate: what is left on both sides keeps it. The place of the tick is {tick
+-- before it, tick after it, ticks of the range before it}, by the range as it was read; what was cut off since is counted.
+function S.cut_out(schedule, fate, tick, place, counted)
+  S.remove_tick(schedule, fate[1])
+  if not place then return end
+  local cut_off = counted[fate[1]] or 0
+  local before, after, count_before = place[1], place[2], place[3] - cut_off
+  local count_after = fate[3] - count_before - 1
+  if before and count_before > 0 then
+    S.add_tick(schedule, {fate[1], before, count_before, fate[4], fate[5], fate[6], fate[7]})
+  end
+  if after and after <= fate[2] and count_after > 0 then
+    S.add_tick(schedule, {after, fate[2], count_after, fate[4], fate[5], fate[6], fate[7]})
+    counted[after] = place[3] + 1
+  end
+end
+
+-- Fires are {item, tick, where the tick stands in the range whose fate it has}.
+function S.backfill(op)
+  local schedule, fires, overlap, version = op[4], op[5], op[6], op[7]
+  local record = S.schedule_of(schedule)
+  if not record then return nil, {'noSchedule', schedule} end
+  if record.version ~= version then return nil, {'outdated'} end
+  local accepted, accepted_texts, counted = {}, {}, {}
+  for _, fire in ipairs(fires) do
+    local item, tick = fire[1], fire[2]
+    local fate = S.fate_of(schedule, tick)
+    local key = item[IN_EXTRA].uniqueKey
+    local is_there = (fate and fate[4] == 'fired') or S.row(item[IN_ID])
+    if not is_there and not (key and S.key_holder(key)) then
+      if fate then S.cut_out(schedule, fate, tick, fire[3], counted) end
+      S.insert_tick(schedule, item, overlap)
+      S.add_tick(schedule, {tick, tick, 1, 'fired', 'backfill', item[IN_ID], S.at})
+      accepted[#accepted + 1] = item[IN_ID]
+      accepted_texts[#accepted_texts + 1] = S.row_text(item[IN_ID])
+    end
+  end
+  if #accepted > 0 then
+    record.version = S.next_number(record.version)
+    S.save_schedule(schedule, record)
+  end
+  return S.step_rows(accepted, accepted_texts)
+end
+
+S.ACTIONS.advance, S.ACTIONS.backfill = S.advance, S.backfill
+`;

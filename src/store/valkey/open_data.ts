@@ -1,0 +1,36 @@
+import { JobError } from "../../core/errors.ts";
+import { STORE_FORMAT, type StoreInfo } from "../store.ts";
+import type { OperationQueue } from "./operation_queue.ts";
+
+/**
+ * Open the data of a namespace, which is made when there is none.
+ *
+ * @throws JobError `unavailable` for data of a newer format
+ */
+export async function openData(
+  queue: OperationQueue,
+  newId: string,
+): Promise<Pick<StoreInfo, "storeId" | "epoch" | "format"> & { readonly rev: number }> {
+  const answer = await queue.call(false, [], [{
+    family: "claim",
+    action: "open",
+    write: (into) => {
+      into.write(newId);
+      into.write(STORE_FORMAT);
+      return 2;
+    },
+    read: () => null,
+  }]);
+  const [status, ...rest] = answer.read() as readonly unknown[];
+  if (status === "newer") {
+    throw new JobError(
+      "unavailable",
+      `Cannot open the store: its data are of format ${
+        rest[0]
+      }, this version knows up to ${STORE_FORMAT}`,
+      { path: "store.url", hint: "Use the newer version that wrote it" },
+    );
+  }
+  const [storeId, epoch, format, rev] = rest as [string, number, number, number];
+  return { storeId, epoch, format, rev };
+}

@@ -1,0 +1,258 @@
+import { isJobError, JobError, toJobError } from "../../core/errors.ts";
+import type { Instant } from "../../platform/clock.ts";
+import type { Committed } from "../store.ts";
+import type { ValkeyLink } from "./link.ts";
+import { Packer, Unpacker } from "./msgpack.ts";
+import { type Family, STORE_SCRIPT } from "./script.ts";
+import { refusalError } from "./refusals.ts";
+
+/** Operations, and instances in them, of one call at most: the server does nothing else while it runs. */
+const OPERATIONS_MAX = 256;
+const WEIGHT_MAX = 1_000;
+/** Calls without an answer at most; what comes meanwhile shares the next one. */
+const CALLS_MAX = 2;
+/** How often an operation is worked out anew, when others changed what it was worked out from. */
+const TRIES_MAX = 20;
+
+/** One operation of the script. */
+export interface Operation<T> {
+  readonly family: Family;
+  readonly action: string;
+  /** About how many instances it is for. */
+  readonly weight?: number;
+  /** Read what {@link write} is worked out from; operations after it wait, those before it have happened. */
+  readonly prepare?: () => Promise<void>;
+  /** Append its arguments; answers how many. */
+  readonly write: (into: Packer) => number;
+  readonly read: (from: Unpacker, at: number) => T;
+  /** The error of a refusal; without it those that several operations have. */
+  readonly refuse?: (refusal: readonly unknown[]) => JobError;
+}
+
+interface Waiting {
+  readonly operation: Operation<unknown>;
+  readonly isRead: boolean;
+  readonly resolve: (committed: Committed<unknown>) => void;
+  readonly reject: (error: JobError) => void;
+  tries: number;
+  isPrepared: boolean;
+}
+
+/** What a queue works with. */
+export interface QueueOptions {
+  readonly link: ValkeyLink;
+  /** Before the names of all keys. */
+  readonly prefix: string;
+  /** Names this connection among all that there ever were. */
+  readonly connection: string;
+  readonly clock: (() => Instant) | undefined;
+  readonly defer: (callback: () => void) => void;
+  /** Hears what the operations changed, after those who wait for them. */
+  readonly publish: (hints: unknown) => void;
+}
+
+/**
+ * Sends operations in their order, those of one turn of the event loop in one call of the script. An operation that is refused has
+ * written nothing and leaves the others be.
+ */
+export class OperationQueue {
+  readonly #options: QueueOptions;
+  readonly #packer = new Packer();
+  #waiting: Waiting[] = [];
+  #isScheduled = false;
+  #isPreparing = false;
+  #callCount = 0;
+  #number = 0;
+  #idle: (() => void)[] = [];
+  /** Whose data it is; empty before the opening. */
+  storeId = "";
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+  }
+
+  /** Queue an operation that writes. */
+  write<T>(operation: Operation<T>): Promise<Committed<T>> {
+    return this.#push(operation, false) as Promise<Committed<T>>;
+  }
+
+  /** Queue an operation that only reads. */
+  async read<T>(operation: Operation<T>): Promise<T> {
+    return (await this.#push(operation, true)).value as T;
+  }
+
+  /** Run operations that only read at once, before those that wait: to work one of these out. */
+  async readNow<T>(operation: Operation<T>): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      const waiting: Waiting = {
+        operation: operation as Operation<unknown>,
+        isRead: true,
+        resolve: ({ value }) => resolve(value as T),
+        reject,
+        tries: 0,
+        isPrepared: true,
+      };
+      void this.#send([waiting]);
+    });
+  }
+
+  /** Run one call by itself and answer its reply. */
+  async call(
+    isRead: boolean,
+    families: readonly Family[],
+    operations: readonly Operation<unknown>[],
+  ) {
+    const { link, prefix, connection } = this.#options;
+    const packer = this.#packer;
+    packer.clear();
+    packer.list(6);
+    packer.write(this.storeId);
+    packer.write(connection);
+    packer.write(isRead ? 0 : ++this.#number);
+    packer.write(isRead);
+    packer.write(families);
+    packer.list(operations.length);
+    for (const operation of operations) this.#writeOne(operation);
+    const call = {
+      script: STORE_SCRIPT,
+      keys: [prefix],
+      args: [packer.bytes()],
+      ...(isRead ? {} : { isWrite: true }),
+    };
+    return new Unpacker(await link.run(call));
+  }
+
+  /** Resolves when nothing waits. */
+  async drain(): Promise<void> {
+    this.#flush();
+    while (this.#waiting.length > 0 || this.#callCount > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #push(operation: Operation<unknown>, isRead: boolean): Promise<Committed<unknown>> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ operation, isRead, resolve, reject, tries: 0, isPrepared: false });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#options.defer(() => {
+      this.#isScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#callCount < CALLS_MAX && !this.#isPreparing) {
+      const [first] = this.#waiting;
+      if (first!.operation.prepare && !first!.isPrepared) {
+        this.#prepare(first!);
+        return;
+      }
+      void this.#send(this.#takeGroup());
+    }
+  }
+
+  /** The first operations of one kind, as far as one call takes them. */
+  #takeGroup(): readonly Waiting[] {
+    const waiting = this.#waiting;
+    const { isRead } = waiting[0]!;
+    let count = 0;
+    let weight = 0;
+    while (count < waiting.length && count < OPERATIONS_MAX) {
+      const next = waiting[count]!;
+      if (next.isRead !== isRead || (next.operation.prepare && !next.isPrepared)) break;
+      weight += next.operation.weight ?? 1;
+      if (count > 0 && weight > WEIGHT_MAX) break;
+      count += 1;
+    }
+    this.#waiting = waiting.slice(count);
+    return waiting.slice(0, count);
+  }
+
+  #prepare(one: Waiting): void {
+    this.#isPreparing = true;
+    const done = () => {
+      this.#isPreparing = false;
+      this.#flush();
+    };
+    one.operation.prepare!().then(() => {
+      one.isPrepared = true;
+      done();
+    }, (thrown) => {
+      this.#waiting = this.#waiting.filter((other) => other !== one);
+      one.reject(toJobError(thrown, "Cannot read from the store"));
+      done();
+    });
+  }
+
+  async #send(group: readonly Waiting[]): Promise<void> {
+    this.#callCount += 1;
+    const operations = group.map(({ operation }) => operation);
+    const families = [...new Set(operations.map(({ family }) => family))];
+    const again: Waiting[] = [];
+    let hints: unknown = null;
+    try {
+      const answer = await this.call(group[0]!.isRead, families, operations);
+      hints = this.#answer(group, answer, again);
+    } catch (thrown) {
+      const error = isJobError(thrown) ? thrown : toJobError(thrown, "Cannot use the store");
+      for (const { reject } of group) reject(error);
+    }
+    this.#callCount -= 1;
+    if (again.length > 0) this.#waiting = [...again, ...this.#waiting];
+    if (hints) this.#options.publish(hints);
+    this.#flush();
+    if (this.#waiting.length === 0 && this.#callCount === 0) {
+      for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #answer(group: readonly Waiting[], from: Unpacker, again: Waiting[]): unknown {
+    const parts = from.list();
+    const status = from.text();
+    if (status !== "done") throw lostError(status);
+    from.list();
+    for (const one of group) {
+      from.list();
+      const rev = from.read() as number;
+      const at = from.read() as number;
+      if (at === 0) {
+        const refusal = from.read() as readonly unknown[];
+        if (refusal[0] === "outdated" && one.tries < TRIES_MAX) {
+          one.tries += 1;
+          one.isPrepared = false;
+          again.push(one);
+        } else one.reject((one.operation.refuse ?? refusalError)(refusal));
+      } else one.resolve({ rev, at, value: one.operation.read(from, at) });
+    }
+    return parts > 2 ? from.read() : null;
+  }
+
+  #writeOne({ action, write }: Operation<unknown>): void {
+    const now = this.#options.clock?.();
+    const body = bodies;
+    body.clear();
+    const count = write(body);
+    this.#packer.list(3 + count);
+    this.#packer.write(action);
+    this.#packer.write(now ? Math.floor(now.wallMs) : false);
+    this.#packer.write(now ? now.monotonicMs : false);
+    this.#packer.raw(body.bytes());
+  }
+}
+
+const bodies = new Packer();
+
+function lostError(status: string): JobError {
+  const found = status === "lost"
+    ? "it has other data than when this node joined, or none"
+    : "it answered a later request before this one";
+  return new JobError("unavailable", `Cannot use the server: ${found}`, {
+    hint: "Restart the daemon; a server that lost its data has none of what was accepted",
+  });
+}

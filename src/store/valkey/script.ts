@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { withNumbers } from "./constants.ts";
+import type { ValkeyScript } from "./link.ts";
+import { ACCEPT } from "./lua/accept.ts";
+import { BASE } from "./lua/base.ts";
+import { CLAIM } from "./lua/claim.ts";
+import { DUE } from "./lua/due.ts";
+import { ENQUEUE } from "./lua/enqueue.ts";
+import { FIND } from "./lua/find.ts";
+import { LIMITS } from "./lua/limits.ts";
+import { MAIN } from "./lua/main.ts";
+import { NODES } from "./lua/nodes.ts";
+import { OUTCOMES } from "./lua/outcomes.ts";
+import { RETENTION } from "./lua/retention.ts";
+import { SCHEDULES } from "./lua/schedules.ts";
+import { SETTLE } from "./lua/settle.ts";
+import { SLOTS } from "./lua/slots.ts";
+import { TICKS } from "./lua/ticks.ts";
+import { WAITING } from "./lua/waiting.ts";
+
+/** Operations that are made together by a call that has one of them, so that the others cost it nothing. */
+const FAMILIES = {
+  enqueue: [ENQUEUE],
+  claim: [LIMITS, CLAIM, DUE],
+  outcomes: [OUTCOMES],
+  find: [FIND],
+  ticks: [TICKS],
+  schedules: [SCHEDULES],
+  retention: [RETENTION],
+  nodes: [NODES],
+} as const;
+
+/** A name of a family of operations. */
+export type Family = keyof typeof FAMILIES;
+
+function assemble(): string {
+  const families = Object.entries(FAMILIES).map(([name, parts]) =>
+    `FAMILIES.${name} = function()${parts.join("")}end\n`
+  );
+  const body = [BASE, WAITING, SLOTS, ACCEPT, SETTLE, "local FAMILIES = {}\n", ...families, MAIN]
+    .join("");
+  return withNumbers(`${sharedTable(body)}${body}`);
+}
+
+/**
+ * The table `S` of all functions and values that the parts of a call share, with room for every one of them. Were they locals,
+ * each function would look for those that it uses among all of them when it is made, in every call.
+ */
+function sharedTable(body: string): string {
+  const names = new Set(Array.from(body.matchAll(/\bS\.(\w+)/g), ([, name]) => name!));
+  return `local S = {${[...names].map((name) => `${name} = false`).join(", ")}}\n`;
+}
+
+const text = assemble();
+
+/** Every operation, in one script. */
+export const STORE_SCRIPT: ValkeyScript = {
+  text,
+  sha1: createHash("sha1").update(text).digest("hex"),
+};
