@@ -9,7 +9,7 @@ import { systemClock } from "../platform/clock.ts";
 import type { ConnectOptions } from "./client.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
 import { socketPaths, tokenPath } from "./socket_path.ts";
-import { loadCa, loadTls } from "./tls.ts";
+import { loadCa, loadTls } from "../platform/tls.ts";
 import { readTokenFile } from "./token_file.ts";
 
 /** A way to a daemon. */

@@ -8,7 +8,7 @@ import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
-import type { TlsMaterial } from "./tls.ts";
+import type { TlsMaterial } from "../platform/tls.ts";
 
 /** An open listener. */
 export interface Listener {

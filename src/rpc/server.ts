@@ -21,7 +21,7 @@ import { FLUSH_MS, IDLE_MS, MESSAGE_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
-import { loadTls } from "./tls.ts";
+import { loadTls } from "../platform/tls.ts";
 import { ensureTokenFile } from "./token_file.ts";
 
 /** Where and for whom to listen; the `[server]` table of the configuration. */

@@ -3,6 +3,7 @@ import type { StoreConfig } from "../core/store_config.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { createEtcdStore } from "./etcd/etcd_store.ts";
 import { MemoryStore } from "./memory/memory_store.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
@@ -27,6 +28,8 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       return new MemoryStore();
     case "sqlite":
       return new SqliteStore({ path: address.path, defer, fsync: config.fsync });
+    case "etcd":
+      return createEtcdStore({ ...config, address }, parts);
     default:
       throw new JobError("unimplemented", `Cannot use store "${config.url}": not supported yet`, {
         path: "store.url",

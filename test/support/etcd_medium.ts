@@ -17,7 +17,8 @@ export function createMedium(
   const { timeoutMs = 4_500, user = null, password = null, ...options } = given;
   const endpoints = ports.map((port) => ({ host: "127.0.0.1", port }));
   return new EtcdMedium({
-    connection: { endpoints, user, password, tls: null, timeoutMs },
+    connection: { endpoints, user, password, timeoutMs },
+    tls: null,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

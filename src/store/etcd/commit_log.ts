@@ -126,7 +126,7 @@ export class CommitLog {
    * Take notice of a head as read.
    *
    * @param since the head that was known when the read began: answers may overtake each other
-   * @throws JobError `unavailable` when the data that was there is gone, or other data stands in its place
+   * @throws JobError `conflict` when the data that was there is gone, or other data stands in its place
    */
   note(head: LogHead | null, since: LogHead | null): void {
     if (since !== null && head?.storeId !== since.storeId) throw this.#vanished(head);
@@ -239,7 +239,7 @@ export class CommitLog {
   #vanished(found: LogHead | null): JobError {
     const where = `etcd, prefix "${this.#layout.prefix}/"`;
     return new JobError(
-      "unavailable",
+      "conflict",
       found === null
         ? `Cannot use the store on ${where}: its data is gone`
         : `Cannot use the store on ${where}: another store is in its place`,

@@ -2,9 +2,11 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
+import type { HostPort } from "../../core/store_address.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
+import type { ClientTls } from "../../platform/tls.ts";
 import { type EtcdFailure, explainFailure } from "./etcd_error.ts";
-import { createMember, type EtcdEndpoint, type EtcdMember, type EtcdTls } from "./etcd_member.ts";
+import { createMember, type EtcdMember } from "./etcd_member.ts";
 import { Auth } from "./gen/etcd_pb.ts";
 
 /** Shortest and longest wait before a call is sent again, in milliseconds. */
@@ -15,11 +17,11 @@ const TRY_MS_MIN = 1_000;
 
 /** How to reach a cluster. */
 export interface EtcdConnection {
-  readonly endpoints: readonly EtcdEndpoint[];
+  readonly endpoints: readonly HostPort[];
   readonly user: string | null;
   readonly password: string | null;
   /** Null for plaintext. */
-  readonly tls: EtcdTls | null;
+  readonly tls: ClientTls | null;
   /** Limit of one call with all its tries, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -30,8 +32,6 @@ export interface EtcdCallOptions {
   readonly action: string;
   /** In place of the connection's own limit. */
   readonly timeoutMs?: number;
-  /** Asks this member alone: its number among the endpoints. */
-  readonly member?: number;
   /** A try without an answer may have been carried out: then every failure is `unavailable`, which says that nobody knows. */
   readonly isWrite?: boolean;
 }
@@ -63,7 +63,7 @@ export class EtcdCalls {
   readonly #connection: EtcdConnection;
   readonly #clock: Clock;
   #library: typeof grpc | null = null;
-  #members: readonly EtcdMember[] = [];
+  #members: EtcdMember[] = [];
   #current = 0;
   #token: string | null = null;
   #authenticating: Promise<void> | null = null;
@@ -85,9 +85,8 @@ export class EtcdCalls {
 
   /** Load what calls need; connections are made by them. */
   async open(): Promise<void> {
-    const library = this.#library ??= await import("@grpc/grpc-js");
-    const { endpoints, tls } = this.#connection;
-    this.#members = endpoints.map((endpoint) => createMember(library, endpoint, tls));
+    this.#library ??= await import("@grpc/grpc-js");
+    this.#members = this.#connection.endpoints.map((_, index) => this.#createMember(index));
   }
 
   close(): void {
@@ -107,7 +106,7 @@ export class EtcdCalls {
     let isRepeated = false;
     let hasNewToken = false;
     for (let tries = 0;; tries += 1) {
-      const index = options.member ?? this.#current;
+      const index = this.#current;
       try {
         const answer = await this.#try(index, method, bytes, { ...options, endMs, timeoutMs });
         return { message: decode(method, answer), isRepeated };
@@ -122,7 +121,7 @@ export class EtcdCalls {
         }
         const isUnsure = isRepeated && options.isWrite === true;
         if (!failure.isPassing || this.#closing.signal.aborted) throw errorOf(failure, isUnsure);
-        if (options.member === undefined) this.#turnFrom(index);
+        this.#turnFrom(index);
         const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** tries);
         if (this.#now() + waitMs >= endMs) throw errorOf(failure, isUnsure);
         await sleep(this.#clock, waitMs, this.#closing.signal);
@@ -143,7 +142,9 @@ export class EtcdCalls {
       readonly ended: (error: JobError) => void;
     },
   ): Promise<EtcdStream<M>> {
-    await this.#authenticate();
+    await this.#authenticate().catch((thrown) => {
+      throw thrown instanceof JobError ? thrown : (thrown as EtcdFailure).error;
+    });
     const index = this.#current;
     const member = this.#memberAt(index, options.action);
     const call = member.client.makeBidiStreamRequest(
@@ -156,18 +157,25 @@ export class EtcdCalls {
     const end = (thrown: grpc.ServiceError) => {
       if (hasEnded) return;
       hasEnded = true;
+      member.streams.delete(abandon);
       const about = { action: options.action, endpoint: member.address, timeoutMs: 0 };
       const failure = explainFailure(thrown, about);
       if (failure.isTokenOld) this.#token = null;
       if (failure.isPassing) this.#turnFrom(index);
       options.ended(failure.error);
     };
+    const abandon = () => {
+      call.cancel();
+      end({ code: 14, details: "the member does not answer" } as grpc.ServiceError);
+    };
+    member.streams.add(abandon);
     call.on("data", (bytes: Uint8Array) => {
       if (hasEnded) return;
       try {
         options.received(decode(method, bytes));
       } catch (thrown) {
         hasEnded = true;
+        member.streams.delete(abandon);
         call.cancel();
         options.ended(toJobError(thrown, `Cannot ${options.action}`));
       }
@@ -181,6 +189,7 @@ export class EtcdCalls {
       send: (message) => void call.write(toBinary(method.input, create(method.input, message))),
       cancel() {
         hasEnded = true;
+        member.streams.delete(abandon);
         call.cancel();
       },
     };
@@ -194,11 +203,10 @@ export class EtcdCalls {
   ): Promise<Uint8Array> {
     await this.#authenticate();
     const leftMs = Math.max(1, options.endMs - this.#now());
-    const others = options.member === undefined ? this.memberCount : 1;
     // A member that took the call and does not answer must leave time for the others.
-    const tryMs = others === 1
+    const tryMs = this.memberCount === 1
       ? leftMs
-      : Math.min(leftMs, Math.max(TRY_MS_MIN, options.timeoutMs / others));
+      : Math.min(leftMs, Math.max(TRY_MS_MIN, options.timeoutMs / this.memberCount));
     return await this.#send(index, method, bytes, { action: options.action, tryMs });
   }
 
@@ -221,6 +229,7 @@ export class EtcdCalls {
           if (!error && answer) return resolve(answer);
           const thrown = error ?? { code: 13, details: "the answer is empty" } as grpc.ServiceError;
           const timeoutMs = Math.round(tryMs);
+          if (thrown.code === this.#library!.status.DEADLINE_EXCEEDED) this.#renew(index, member);
           reject(explainFailure(thrown, { action, endpoint: member.address, timeoutMs }));
         },
       );
@@ -258,6 +267,19 @@ export class EtcdCalls {
     const member = this.#members[index];
     if (member && !this.#closing.signal.aborted) return member;
     throw new JobError("unavailable", `Cannot ${action}: the connection to etcd is closed`);
+  }
+
+  #createMember(index: number): EtcdMember {
+    const { endpoints, tls } = this.#connection;
+    return createMember(this.#library!, endpoints[index]!, tls);
+  }
+
+  /** A connection that does not answer may never do so again, also when the server does: make another. */
+  #renew(index: number, member: EtcdMember): void {
+    if (this.#closing.signal.aborted || this.#members[index] !== member) return;
+    this.#members[index] = this.#createMember(index);
+    for (const abandon of [...member.streams]) abandon();
+    member.client.close();
   }
 
   /** Ask the next member, unless another call turned already. */

@@ -86,6 +86,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 /** What gRPC's own codes come to, by number; others are `internal`. */
 const CODES: Readonly<Record<number, Meaning>> = {
   1: { code: "canceled" },
+  // Bun and Deno tell so of connections that broke.
+  2: PASSING,
+  13: PASSING,
   4: { code: "timeout", isPassing: true },
   5: { code: "not_found", isRefusal: true },
   7: { code: "permission_denied", isRefusal: true },

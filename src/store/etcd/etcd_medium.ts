@@ -1,6 +1,10 @@
+import { hostPort } from "../../core/address.ts";
+import { JobError } from "../../core/errors.ts";
+import type { StoreTls } from "../../core/store_config.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
+import { loadClientTls } from "../../platform/tls.ts";
 import type {
   MediumChange,
   MediumCommit,
@@ -14,7 +18,7 @@ import { readOf, readTogether } from "./etcd_keys.ts";
 import { Folding } from "./folding.ts";
 import { Layout } from "./layout.ts";
 import { loadImage } from "./load_image.ts";
-import { LogWatch } from "./log_watch.ts";
+import { LogWatch, type LogWatchOptions } from "./log_watch.ts";
 import { checkCluster } from "./start_checks.ts";
 
 /** Changes of one commit: with more of them an answer would wait for others' rows. */
@@ -23,12 +27,18 @@ const CHARACTERS_MAX = 4_000_000;
 
 /** What an etcd medium is made of. */
 export interface EtcdMediumOptions {
-  readonly connection: EtcdConnection;
+  readonly connection: Omit<EtcdConnection, "tls">;
+  /** Files of TLS, read at each opening; null for plaintext. */
+  readonly tls: StoreTls | null;
   /** Begins all keys. */
   readonly prefix: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+}
+
+interface Parts extends LogWatchOptions {
+  readonly folding: Folding;
 }
 
 /**
@@ -43,73 +53,68 @@ export class EtcdMedium implements ReplicaMedium {
   readonly charactersMax = CHARACTERS_MAX;
   readonly #options: EtcdMediumOptions;
   readonly #layout: Layout;
-  readonly #calls: EtcdCalls;
-  readonly #log: CommitLog;
-  readonly #folding: Folding;
   readonly #watches = new Set<LogWatch>();
-  #isOpen = false;
+  #parts: Parts | null = null;
 
   constructor(options: EtcdMediumOptions) {
-    const { connection, prefix, clock, random, logger } = options;
+    const { connection, prefix } = options;
     this.#options = options;
     this.#layout = new Layout(prefix);
-    this.#calls = new EtcdCalls(connection, clock);
-    this.#log = new CommitLog(this.#calls, this.#layout, random);
-    this.#folding = new Folding({
-      calls: this.#calls,
-      layout: this.#layout,
-      clock,
-      random,
-      logger,
-    });
-    const hosts = connection.endpoints.map(({ host, port }) => `${host}:${port}`).join(",");
+    const hosts = connection.endpoints.map(({ host, port }) => hostPort(host, port)).join(",");
     this.location = `etcd://${hosts} (${prefix}/)`;
   }
 
   async open(): Promise<void> {
-    if (this.#isOpen) return;
-    await this.#calls.open();
-    await checkCluster(this.#calls, this.#layout, this.#options.logger);
-    this.#isOpen = true;
+    const { connection, clock, random, logger } = this.#options;
+    const layout = this.#layout;
+    const nowMs = clock.now().wallMs;
+    const tls = this.#options.tls && await loadClientTls(this.#options.tls, { nowMs, logger });
+    const calls = new EtcdCalls({ ...connection, tls }, clock);
+    try {
+      await calls.open();
+      await checkCluster(calls, layout, logger);
+    } catch (error) {
+      calls.close();
+      throw error;
+    }
+    const log = new CommitLog(calls, layout, random);
+    const folding = new Folding({ calls, layout, clock, random, logger });
+    this.#parts = { calls, layout, log, clock, logger, folding };
   }
 
   async load(): Promise<MediumImage> {
-    const { version, pairs } = await loadImage({
-      calls: this.#calls,
-      layout: this.#layout,
-      log: this.#log,
-      noteLog: (commits, bytes) => this.#folding.note(commits, bytes),
-    });
-    return { version, pairs };
+    const { folding, ...parts } = this.#opened("load");
+    const noteLog = (commits: number, bytes: number) => folding.note(commits, bytes);
+    return await loadImage({ ...parts, noteLog });
   }
 
   async version(): Promise<number> {
-    const since = this.#log.head;
-    const read = [readOf(this.#layout.head)];
-    const { ranges } = await readTogether(this.#calls, "read the head", read);
+    const { calls, log, layout } = this.#opened("read the head");
+    const since = log.head;
+    const { ranges } = await readTogether(calls, "read the head", [readOf(layout.head)]);
     const head = parseHead(ranges[0]?.kvs ?? []);
-    this.#log.note(head, since);
+    log.note(head, since);
     return head?.version ?? 0;
   }
 
   async commit(commit: MediumCommit): Promise<boolean> {
-    const byteCount = await this.#log.commit(commit);
+    const { log, folding } = this.#opened("commit");
+    const byteCount = await log.commit(commit);
     if (byteCount === null) return false;
     const change = { version: commit.next, puts: commit.puts, deletes: commit.deletes };
     for (const watch of this.#watches) watch.tellOwn(change);
-    this.#folding.note(1, byteCount);
+    folding.note(1, byteCount);
     return true;
   }
 
   watch(from: number, listener: MediumListener): () => void {
-    const { clock, logger } = this.#options;
     const watch = new LogWatch(from, {
       changed: (change: MediumChange) => listener.changed(change),
       lost: (error) => {
         this.#watches.delete(watch);
         listener.lost(error);
       },
-    }, { calls: this.#calls, layout: this.#layout, log: this.#log, clock, logger });
+    }, this.#opened("watch"));
     this.#watches.add(watch);
     watch.start();
     return () => {
@@ -120,14 +125,21 @@ export class EtcdMedium implements ReplicaMedium {
 
   /** Fold the log now; answers up to which version, null when there is nothing to fold or another node is at it. */
   async fold(): Promise<number | null> {
-    return await this.#folding.fold();
+    return await this.#opened("fold").folding.fold();
   }
 
   async close(): Promise<void> {
+    const parts = this.#parts;
+    if (parts === null) return;
+    this.#parts = null;
     for (const watch of this.#watches) watch.stop();
     this.#watches.clear();
-    await this.#folding.stop();
-    this.#calls.close();
-    this.#isOpen = false;
+    await parts.folding.stop();
+    parts.calls.close();
+  }
+
+  #opened(action: string): Parts {
+    if (this.#parts) return this.#parts;
+    throw new JobError("unavailable", `Cannot ${action}: ${this.location} is not open`);
   }
 }

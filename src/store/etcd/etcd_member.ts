@@ -1,6 +1,8 @@
 import { checkServerIdentity } from "node:tls";
 import type * as grpc from "@grpc/grpc-js";
 import { hostPort } from "../../core/address.ts";
+import type { HostPort } from "../../core/store_address.ts";
+import type { ClientTls } from "../../platform/tls.ts";
 
 /** Largest answer taken: a page of rows, or the events of one commit. */
 const RECEIVE_BYTES_MAX = 128 * 1024 * 1024;
@@ -10,36 +12,19 @@ const SEND_BYTES_MAX = 16 * 1024 * 1024;
 const PING_MS = 10_000;
 const PING_ANSWER_MS = 5_000;
 
-/** Where one member of the cluster serves its clients. */
-export interface EtcdEndpoint {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** PEM texts of a client's side of TLS. */
-export interface EtcdTls {
-  /** The CAs that count; null: the system's. */
-  readonly ca: Buffer | null;
-  /** Shown to a server that asks for one; null for none. */
-  readonly cert: Buffer | null;
-  readonly key: Buffer | null;
-  /** The name that the server's certificate must carry; null: the endpoint's host. */
-  readonly serverName: string | null;
-}
-
 /** A connection to one member, made at the first call. */
 export interface EtcdMember {
   /** `host:port`. */
   readonly address: string;
   readonly client: grpc.Client;
-  /** Whether a connection is open. */
-  isReady(): boolean;
+  /** Ends each of the streams on it. */
+  readonly streams: Set<() => void>;
 }
 
 function credentialsOf(
   library: typeof grpc,
-  tls: EtcdTls | null,
-  { host }: EtcdEndpoint,
+  tls: ClientTls | null,
+  { host }: HostPort,
 ): grpc.ChannelCredentials {
   if (tls === null) return library.credentials.createInsecure();
   const name = tls.serverName ?? host;
@@ -49,7 +34,7 @@ function credentialsOf(
 }
 
 /** TLS takes no IP address as a server's name, and grpc-js sends the host as it is: send another, and check it ourselves. */
-function nameOptions(tls: EtcdTls | null, { host, port }: EtcdEndpoint): grpc.ChannelOptions {
+function nameOptions(tls: ClientTls | null, { host, port }: HostPort): grpc.ChannelOptions {
   const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
   if (tls === null || (tls.serverName === null && !isAddress)) return {};
   return {
@@ -61,8 +46,8 @@ function nameOptions(tls: EtcdTls | null, { host, port }: EtcdEndpoint): grpc.Ch
 /** A member of the cluster, not yet connected. */
 export function createMember(
   library: typeof grpc,
-  endpoint: EtcdEndpoint,
-  tls: EtcdTls | null,
+  endpoint: HostPort,
+  tls: ClientTls | null,
 ): EtcdMember {
   const address = hostPort(endpoint.host, endpoint.port);
   const client = new library.Client(`dns:${address}`, credentialsOf(library, tls, endpoint), {
@@ -82,10 +67,5 @@ export function createMember(
     "grpc.use_local_subchannel_pool": 1,
     ...nameOptions(tls, endpoint),
   });
-  return {
-    address,
-    client,
-    isReady: () =>
-      client.getChannel().getConnectivityState(false) === library.connectivityState.READY,
-  };
+  return { address, client, streams: new Set() };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { loadTls } from "../../src/rpc/tls.ts";
+import { loadTls } from "../../src/platform/tls.ts";
 import { tlsFile } from "../support/tls_files.ts";
 import { keepingLogger } from "../support/rpc_world.ts";
 import type { LoggedLine } from "../support/rpc_world.ts";

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "./logger.ts";
 
 /** PEM texts of one side of a TLS connection. */
 export interface TlsMaterial {
@@ -102,4 +102,33 @@ export async function loadTls(
   }
   const ca = files.clientCa === null ? null : await loadCa(files.clientCa, options.nowMs);
   return { cert, key, ca };
+}
+
+/** PEM texts of a client's side of a TLS connection. */
+export interface ClientTls {
+  /** The authorities that count; null: those of the system. */
+  readonly ca: Buffer | null;
+  /** Shown to a server that asks for one; null for none. */
+  readonly cert: Buffer | null;
+  readonly key: Buffer | null;
+  /** The name that the server's certificate must have; null: the host that is connected to. */
+  readonly serverName: string | null;
+}
+
+/** Read the files of a client's side, null for those that it does without. @throws JobError as {@link loadTls} */
+export async function loadClientTls(
+  files: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+    readonly serverName: string | null;
+  },
+  options: { readonly nowMs: number; readonly logger: Logger },
+): Promise<ClientTls> {
+  const { cert, key, serverName } = files;
+  const pair = cert === null || key === null
+    ? null
+    : await loadTls({ cert, key, clientCa: null }, options);
+  const ca = files.ca === null ? null : await loadCa(files.ca, options.nowMs);
+  return { ca, cert: pair?.cert ?? null, key: pair?.key ?? null, serverName };
 }
