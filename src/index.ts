@@ -19,7 +19,9 @@ import { createIdSource } from "./platform/ids.ts";
 import { type Logger, silentLogger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
+import { storeOf } from "./store/module/module_store.ts";
 import { createStore } from "./store/open_store.ts";
+import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
@@ -60,14 +62,24 @@ export type {
   WorkerStatus,
 } from "./manager/api.ts";
 export type { InstanceQuery, Page, PageRequest, Store } from "./store/store.ts";
+export type {
+  MediumChange,
+  MediumChanges,
+  MediumCommit,
+  MediumImage,
+  MediumListener,
+  MediumPair,
+  ReplicaMedium,
+} from "./store/replica/medium.ts";
+export type { StoreContext, StoreModule } from "./store/module/module_store.ts";
 
 /** Options of jobs that say nothing else: their functions run in this process. */
 const OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };
 
 /** How a manager of the library is set up; everything has a default. */
 export interface ManagerSetup {
-  /** "memory:" (the default), "sqlite:PATH", or a store of your own. */
-  readonly store?: string | Store;
+  /** "memory:" (the default), "sqlite:PATH", the path of a module, or a store of your own, which may be a medium for one. */
+  readonly store?: string | Store | ReplicaMedium;
   /** Attempts at once; 4 by default. */
   readonly workers?: number;
   /** Most attempts at once of the jobs of each pool. */
@@ -107,9 +119,10 @@ export class Manager extends CoreManager {
     const clock = systemClock;
     const logger = setup.logger ?? silentLogger;
     const workers = setup.workers ?? 4;
+    const parts = { clock, random: systemRandom, logger };
     const store = typeof setup.store === "object"
-      ? setup.store
-      : createStore(storeConfig(setup.store ?? "memory:"), { clock, random: systemRandom, logger });
+      ? storeOf(setup.store, parts, "of this manager")
+      : createStore(storeConfig(setup.store ?? "memory:"), parts);
     super({
       store,
       executor: createExecutor({
@@ -210,6 +223,11 @@ export function resultsOf(instance: Instance, signature?: Signature): readonly u
   return instance.resultsJson === null
     ? []
     : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);
+}
+
+/** The store over a medium: for whoever checks one with `ts-job/conformance`. */
+export function replicaStore(medium: ReplicaMedium): Store {
+  return storeOf(medium, { clock: systemClock, random: systemRandom }, "of this medium");
 }
 
 function milliseconds(value: number | string): number {

@@ -4,6 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { createEtcdStore } from "./etcd/etcd_store.ts";
+import { createModuleStore } from "./module/module_store.ts";
 import { MemoryStore } from "./memory/memory_store.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
@@ -30,6 +31,10 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       return new SqliteStore({ path: address.path, defer, fsync: config.fsync });
     case "etcd":
       return createEtcdStore({ ...config, address }, parts);
+    case "module": {
+      const { url, prefix } = config;
+      return createModuleStore({ path: address.path, url, prefix }, parts);
+    }
     default:
       throw new JobError("unimplemented", `Cannot use store "${config.url}": not supported yet`, {
         path: "store.url",

@@ -1,0 +1,102 @@
+import type { ReplicaMedium } from "../replica/medium.ts";
+import type { RecordStore } from "../records.ts";
+import type { Store } from "../store.ts";
+
+/** Every method of a store. */
+const STORE: Readonly<Record<Exclude<keyof Store, "records">, true>> = {
+  open: true,
+  close: true,
+  enqueue: true,
+  claim: true,
+  renew: true,
+  settle: true,
+  cancel: true,
+  reap: true,
+  redrive: true,
+  appendLogs: true,
+  advance: true,
+  backfill: true,
+  putSchedule: true,
+  deleteSchedule: true,
+  getSchedule: true,
+  listSchedules: true,
+  dueSchedules: true,
+  listFates: true,
+  get: true,
+  list: true,
+  history: true,
+  logs: true,
+  tailLogs: true,
+  logEnd: true,
+  stats: true,
+  retain: true,
+  clearInstances: true,
+  clearLogs: true,
+  setPause: true,
+  removePause: true,
+  listPauses: true,
+  nextDue: true,
+  blockOf: true,
+  blocks: true,
+  subscribe: true,
+  joinNode: true,
+  reportNode: true,
+  leaveNode: true,
+  listNodes: true,
+  setNodeWorkers: true,
+};
+
+/** Every method of a store's records. */
+const RECORDS: Readonly<Record<keyof RecordStore, true>> = {
+  readRecords: true,
+  writeRecords: true,
+  removeRecords: true,
+  getMark: true,
+  setMark: true,
+  findProblems: true,
+  removeOrphans: true,
+  size: true,
+  compact: true,
+};
+
+/** Methods that every medium has. */
+const MEDIUM: Readonly<
+  Record<"load" | "version" | "commit" | "watch" | "close", true>
+> = { load: true, version: true, commit: true, watch: true, close: true };
+
+/** What an object is that was given as a store. */
+export type StoreShape =
+  | { readonly type: "store"; readonly store: Store }
+  | { readonly type: "medium"; readonly medium: ReplicaMedium }
+  /** Methods or members that are missing for what it was meant as. */
+  | { readonly type: "incomplete"; readonly meant: "Store" | "ReplicaMedium"; missing: string[] }
+  | { readonly type: "neither" };
+
+/** Tell what an object is by its methods. */
+export function shapeOf(value: unknown): StoreShape {
+  if (typeof value !== "object" || value === null) return { type: "neither" };
+  const has = (name: string) => typeof Reflect.get(value, name) === "function";
+  const records: unknown = Reflect.get(value, "records");
+  const hasRecords = (name: string) =>
+    typeof records === "object" && records !== null &&
+    typeof Reflect.get(records, name) === "function";
+  const missingOfStore = Object.keys(STORE).filter((name) => !has(name));
+  for (const name of Object.keys(RECORDS)) {
+    if (!hasRecords(name)) missingOfStore.push(`records.${name}`);
+  }
+  if (missingOfStore.length === 0) return { type: "store", store: value as Store };
+  const missingOfMedium = Object.keys(MEDIUM).filter((name) => !has(name));
+  for (
+    const [name, type] of [["type", "string"], ["location", "string"], ["isDurable", "boolean"]]
+  ) {
+    if (typeof Reflect.get(value, name!) !== type) missingOfMedium.push(`${name} (${type})`);
+  }
+  if (missingOfMedium.length === 0) return { type: "medium", medium: value as ReplicaMedium };
+  const isMeant = (names: object, but: string) =>
+    Object.keys(names).some((name) => name !== but && has(name));
+  if (isMeant(MEDIUM, "close")) {
+    return { type: "incomplete", meant: "ReplicaMedium", missing: missingOfMedium };
+  }
+  if (!isMeant(STORE, "close")) return { type: "neither" };
+  return { type: "incomplete", meant: "Store", missing: missingOfStore };
+}
