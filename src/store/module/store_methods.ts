@@ -86,10 +86,11 @@ export function shapeOf(value: unknown): StoreShape {
   }
   if (missingOfStore.length === 0) return { type: "store", store: value as Store };
   const missingOfMedium = Object.keys(MEDIUM).filter((name) => !has(name));
-  for (
-    const [name, type] of [["type", "string"], ["location", "string"], ["isDurable", "boolean"]]
-  ) {
-    if (typeof Reflect.get(value, name!) !== type) missingOfMedium.push(`${name} (${type})`);
+  for (const name of ["type", "location"]) {
+    if (typeof Reflect.get(value, name) !== "string") missingOfMedium.push(`${name} (a string)`);
+  }
+  if (typeof Reflect.get(value, "isDurable") !== "boolean") {
+    missingOfMedium.push("isDurable (true or false)");
   }
   if (missingOfMedium.length === 0) return { type: "medium", medium: value as ReplicaMedium };
   const isMeant = (names: object, but: string) =>
