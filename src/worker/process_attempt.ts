@@ -1,3 +1,4 @@
+import { toJobError } from "../core/errors.ts";
 import type { ErrorInfo, LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -30,7 +31,8 @@ export interface ProcessAttemptOptions {
   readonly task: AttemptTask;
   readonly sink: AttemptSink;
   readonly acquire: (job: JobDefinition) => WorkerProcess;
-  readonly onEnd: (attempt: ProcessAttempt) => void;
+  /** `tookMs`: how long job code took, where that is known. */
+  readonly onEnd: (attempt: ProcessAttempt, tookMs: number | null) => void;
 }
 
 /** An attempt in a worker process: its time limit, the ladder of its abort, and what its end means. */
@@ -41,7 +43,8 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   readonly handler = null;
   deadlineMs: number;
   readonly #options: ProcessAttemptOptions;
-  #worker: WorkerProcess;
+  /** Null until it begins. */
+  #worker: WorkerProcess | null = null;
   #resolve!: (outcome: AttemptOutcome) => void;
   #cause: AbortCause | null = null;
   #timeoutAtMs = Infinity;
@@ -62,8 +65,18 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     this.outcome = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#worker = options.acquire(this.job);
     this.#setExpiry();
+  }
+
+  /** Take a worker; ends at once when there can be none, such as for a user that is gone since the start. */
+  begin(): void {
+    if (this.#isOver) return;
+    try {
+      this.#worker = this.#options.acquire(this.job);
+    } catch (thrown) {
+      const { message } = toJobError(thrown, `Cannot run job "${this.job.kind}"`);
+      return this.#end({ type: "error", error: { name: "JobError", message } }, null);
+    }
     this.#worker.run(this);
     this.#schedule();
   }
@@ -71,7 +84,7 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   extend(deadlineMs: number): void {
     if (this.#isOver) return;
     this.deadlineMs = deadlineMs;
-    this.#worker.extend(deadlineMs);
+    this.#worker?.extend(deadlineMs);
     this.#setExpiry();
     this.#schedule();
   }
@@ -79,6 +92,12 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   abort(cause: AbortCause): void {
     if (this.#isOver || this.#cause !== null) return;
     this.#cause = cause;
+    if (this.#worker === null) {
+      return this.#end(
+        { type: "aborted", cause, error: abortInfo(cause, this.instance, {}) },
+        null,
+      );
+    }
     // Nothing of it runs yet.
     if (!this.#worker.hasStarted) return this.#worker.kill("SIGKILL");
     const nowMs = this.#nowMs();
@@ -115,18 +134,16 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     if (nowMs >= this.#handlerEndMs) {
       this.#handlerEndMs = Infinity;
       this.#note(`A handler did not end within ${HANDLER_MS_MAX} ms and was stopped`, "error");
-      this.#worker.kill("SIGKILL");
-      return this.#worker.wakeAt(null);
+      return this.#kill();
     }
     if (nowMs >= Math.min(this.#killAtMs, this.deadlineMs - KILL_MARGIN_MS)) {
       this.#cause ??= "lease";
       this.#killAtMs = Infinity;
-      this.#worker.kill("SIGKILL");
-      return this.#worker.wakeAt(null);
+      return this.#kill();
     }
     if (nowMs >= this.#termAtMs) {
       this.#termAtMs = Infinity;
-      this.#worker.kill("SIGTERM");
+      this.#worker!.kill("SIGTERM");
     } else if (this.#cause === null && nowMs >= this.#timeoutAtMs) {
       return this.abort("timeout");
     } else if (this.#cause === null && nowMs >= this.#expireAtMs) {
@@ -162,14 +179,22 @@ export class ProcessAttempt implements Attempt, WorkerRun {
         // Its user is gone since; nothing of it ran.
       }
     }
+    this.#end(this.#outcomeOf(ending), ending.type === "result" ? ending.tookMs : null);
+  }
+
+  #end(outcome: AttemptOutcome, tookMs: number | null): void {
     this.#isOver = true;
-    this.#options.onEnd(this);
-    const outcome = this.#outcomeOf(ending);
+    this.#options.onEnd(this, tookMs);
     this.#resolve(
       "error" in outcome
         ? { ...outcome, error: maskOf(this.job.source).error(outcome.error) }
         : outcome,
     );
+  }
+
+  #kill(): void {
+    this.#worker!.kill("SIGKILL");
+    this.#worker!.wakeAt(null);
   }
 
   #note(message: string, level: LogLevel = "info"): void {
@@ -189,7 +214,7 @@ export class ProcessAttempt implements Attempt, WorkerRun {
       : this.#termAtMs;
     const hardMs = Math.min(this.#killAtMs, this.#handlerEndMs);
     const dueMs = Math.min(softMs, hardMs, this.deadlineMs - KILL_MARGIN_MS);
-    this.#worker.wakeAt(dueMs);
+    this.#worker?.wakeAt(dueMs);
   }
 
   #nowMs(): number {

@@ -1,7 +1,7 @@
 import type { ErrorInfo } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { selfCommand } from "../platform/process.ts";
+import { processorCount, selfCommand } from "../platform/process.ts";
 import { type Random, systemRandom } from "../platform/random.ts";
 import type {
   Attempt,
@@ -14,7 +14,7 @@ import type {
 import { HandlerRun, noteTo } from "./handler_run.ts";
 import { ProcessAttempt } from "./process_attempt.ts";
 import { refuse } from "./refused.ts";
-import { toJobError } from "../core/errors.ts";
+import { ShortTurns } from "./short_turns.ts";
 import type { WorkerEnvironment } from "./worker_launch.ts";
 import { RECYCLE_DEFAULTS, WorkerPool } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
@@ -63,6 +63,7 @@ class ProcessExecutor implements Executor {
   readonly #attempts = new Set<ProcessAttempt>();
   readonly #waiting: HandlerRun[] = [];
   readonly #handling = new Set<HandlerRun>();
+  readonly #turns: ShortTurns;
   #pool: WorkerPool;
   #isStopped = false;
 
@@ -70,6 +71,7 @@ class ProcessExecutor implements Executor {
     this.#options = options;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    this.#turns = new ShortTurns(options.clock, processorCount() + 1);
     this.#pool = this.#makePool(options.count);
   }
 
@@ -103,20 +105,19 @@ class ProcessExecutor implements Executor {
     }
     const { source } = task.job;
     if (source.type === "module" && source.problem) return refuse("error", source.problem);
-    try {
-      const attempt = new ProcessAttempt({
-        clock: this.#clock,
-        task,
-        sink,
-        acquire: (job) => this.#pool.acquire(job),
-        onEnd: (ended) => this.#attempts.delete(ended),
-      });
-      this.#attempts.add(attempt);
-      return attempt;
-    } catch (error) {
-      // Such as a user that is gone since the start.
-      return refuse("error", toJobError(error, `Cannot run job "${task.job.kind}"`).message);
-    }
+    const attempt = new ProcessAttempt({
+      clock: this.#clock,
+      task,
+      sink,
+      acquire: (job) => this.#pool.acquire(job),
+      onEnd: (ended, tookMs) => {
+        this.#attempts.delete(ended);
+        this.#turns.leave(ended, tookMs);
+      },
+    });
+    this.#attempts.add(attempt);
+    this.#turns.enter(attempt);
+    return attempt;
   }
 
   async handle(task: HandlerTask): Promise<AttemptOutcome | null> {

@@ -5,7 +5,7 @@ import { runtimeName } from "../platform/process.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** What a worker needs of a job; sent once per worker and named by number afterwards. */
 export interface WireJob {
@@ -116,6 +116,8 @@ export type FromWorker =
     readonly reuse: "clean" | "grace" | null;
     /** The load of its module changed the process: only attempts of this module may meet that. */
     readonly isExclusive?: boolean | undefined;
+    /** How long its job code took; of modules. */
+    readonly tookMs?: number | undefined;
     /** It seems to have written nothing: no marks end its output. */
     readonly isSilent?: boolean | undefined;
   }

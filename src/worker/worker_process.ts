@@ -340,13 +340,13 @@ export class WorkerProcess {
     if (this.#exit !== null) return this.#gone();
     if (this.#result === null) return;
     if (this.#result.reuse !== null && this.#run) {
-      const { result, reuse, isExclusive } = this.#result;
+      const { result, reuse, isExclusive, tookMs = null } = this.#result;
       const { source } = this.#run.job;
       if (isExclusive && source.type === "module") this.exclusivePath = source.path;
       const graceMs = this.#run.job.options.killAfterMs;
       if (reuse === "clean") this.retireAtMs = null;
       else this.retireAtMs ??= this.#options.clock.now().monotonicMs + graceMs;
-      return this.#finish({ type: "result", result, stderrTail: "" });
+      return this.#finish({ type: "result", result, stderrTail: "", tookMs });
     }
     // The run counts as ended when nothing of it is left: at the exit.
     this.kill("SIGKILL");
@@ -365,7 +365,7 @@ export class WorkerProcess {
 
   #ending(): WorkerEnding {
     if (this.#result !== null) {
-      return { type: "result", result: this.#result.result, stderrTail: "" };
+      return { type: "result", result: this.#result.result, stderrTail: "", tookMs: null };
     }
     const { code, signal } = this.#exit ?? { code: null, signal: null };
     if (this.#startProblem === null && this.#backlog === null) {

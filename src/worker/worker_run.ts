@@ -9,6 +9,8 @@ export type WorkerEnding =
     readonly type: "result";
     readonly result: AttemptResult;
     readonly stderrTail: string;
+    /** How long its job code took, as far as the worker tells. */
+    readonly tookMs: number | null;
   }
   | {
     readonly type: "exit";

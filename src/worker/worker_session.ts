@@ -31,6 +31,8 @@ interface CurrentRun {
   readonly message: RunMessage;
   readonly scope: AttemptScope;
   readonly isCommand: boolean;
+  /** Monotonic ms at which it began. */
+  readonly startMs: number;
   code: JobCode | null;
   command: RunningCommand | null;
   /** Something uncaught failed it: what the job function still returns does not count. */
@@ -122,6 +124,7 @@ export class WorkerSession {
       message,
       scope,
       isCommand,
+      startMs: this.#host.clock.now().monotonicMs,
       code: null,
       command: null,
       isFailing: false,
@@ -197,6 +200,7 @@ export class WorkerSession {
     if (this.#current !== current) return;
     this.#current = null;
     const { run } = current.message;
+    const tookMs = this.#host.clock.now().monotonicMs - current.startMs;
     this.#lastRun = run;
     current.scope.close();
     const { killed, isQuiet } = this.#sweeper.sweep();
@@ -211,7 +215,7 @@ export class WorkerSession {
     }
     const isSilent = this.#host.output.end(isQuiet && !current.message.wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
-    this.#host.send({ type: "result", run, result, reuse, isExclusive, isSilent });
+    this.#host.send({ type: "result", run, result, reuse, isExclusive, isSilent, tookMs });
   }
 
   #look(current: CurrentRun, killed: number): Traces {

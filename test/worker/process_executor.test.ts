@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { JobDefinition } from "../../src/core/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { processorCount } from "../../src/platform/process.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { type AttemptOutcome, type Executor, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../src/worker/process_executor.ts";
@@ -476,4 +477,24 @@ test("stop() aborts what runs, ends every worker and refuses further attempts", 
   assert.equal(isAlive(Number(readFileSync(file, "utf8"))), false);
   assert.deepEqual(executor.stats(), { alive: 0, busy: 0 });
   assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "lost");
+});
+
+test("run() keeps a job that is known to be short waiting for its turn, and abort() ends it there", async () => {
+  const executor = makeExecutor();
+  const job = moduleJob("print");
+  for (let count = 0; count < 20; count++) await outcomeOf(job, [1, "a"], executor);
+  const begun = Array.from(
+    { length: processorCount() + 1 },
+    () => outcomeOf(job, [1, "a"], executor),
+  );
+  const sink = new RecordingSink();
+  const waiting = executor.run(makeTask(job, [1, "a"]), sink);
+  waiting.extend(systemClock.now().monotonicMs + 1_000);
+  const last = outcomeOf(job, [1, "a"], executor);
+  waiting.abort("canceled");
+  const outcome = await waiting.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
+  for (const each of [...begun, last]) assert.equal((await each).outcome.type, "ok");
+  assert.deepEqual((await last).sink.messages(), ["0 a"]);
+  assert.deepEqual(sink.messages(), []);
 });
