@@ -177,11 +177,10 @@ export class Dispatcher {
       const request = { at, node, kinds, limits, limit: free, leaseMs };
       const { value, at: claimedAt } = await store.claim(request);
       this.#answers.answered("claim");
-      const answeredMs = clock.now().monotonicMs;
       const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
       for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
       if (value.length === free) this.#mustClaim = true;
-      else if (!this.#mustClaim) await this.#armNextDue(claimedAt, answeredMs);
+      else if (!this.#mustClaim) await this.#armNextDue();
     } catch (error) {
       this.#answers.failed(error, "claim");
       this.#armWake(this.#answers.backoff());
@@ -192,14 +191,15 @@ export class Dispatcher {
     if (this.#mustClaim) this.#step();
   }
 
-  // By the store's time, at which it just gave all that was due: a node whose clock is ahead must not ask again at once.
-  async #armNextDue(claimedAt: number, answeredMs: number): Promise<void> {
+  // By the store's time: a node whose clock is ahead must not ask again at once.
+  async #armNextDue(): Promise<void> {
     const { store, clock, registry, node } = this.#options;
     const { kinds, limits } = registry;
-    const { instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
+    const asked = clock.now();
+    const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
     if (instanceAt === null) return;
-    const elapsedMs = clock.now().monotonicMs - answeredMs;
-    this.#armWake(Math.max(instanceAt - claimedAt - elapsedMs, REFUSED_WAIT_MS));
+    const elapsedMs = clock.now().wallMs - asked.wallMs;
+    this.#armWake(Math.max(instanceAt - at - elapsedMs, REFUSED_WAIT_MS));
   }
 
   #armWake(delayMs: number): void {
@@ -212,7 +212,7 @@ export class Dispatcher {
     this.#wakeTimer = clock.timer(Math.min(delayMs, 60_000), () => {
       this.#wakeTimer = null;
       this.poke();
-    });
+    }, { isExact: true });
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {

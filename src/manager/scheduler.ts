@@ -36,7 +36,7 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   /** Version of the time zone database. */
   readonly tzVersion: string;
-  /** Called when ticks became instances. */
+  /** Called when ticks become instances, in the turn that asks the store for it. */
   readonly fired: () => void;
   readonly answers: StoreAnswers;
 }
@@ -153,17 +153,17 @@ export class Scheduler {
 
   async #advance(advances: readonly Advance[]): Promise<void> {
     const { store, clock, events } = this.#options;
-    const { value, at } = await store.advance({ at: clock.now(), advances });
-    let accepted = 0;
+    const advanced = store.advance({ at: clock.now(), advances });
+    // In the same turn, so that a free worker's claim shares the transaction.
+    if (advances.some(({ fires }) => fires.length > 0)) this.#options.fired();
+    const { value, at } = await advanced;
     for (const result of value) {
       for (const instance of result.accepted) events.changed(instance, at);
       // What runs is told when it has ended.
       for (const instance of result.replaced) {
         if (isFinal(instance.state)) events.changed(instance, at);
       }
-      accepted += result.accepted.length;
     }
-    if (accepted > 0) this.#options.fired();
   }
 
   // The ticks of `@reboot`. Tried again they are the same ticks, so that the store refuses those that it has taken.
@@ -246,7 +246,8 @@ export class Scheduler {
   async #arm(): Promise<void> {
     if (!this.#isStarted) return;
     const { store, clock } = this.#options;
-    const { at, scheduleAt } = await store.nextDue({ at: clock.now(), kinds: NO_KINDS });
+    const asked = clock.now();
+    const { at, scheduleAt } = await store.nextDue({ at: asked, kinds: NO_KINDS });
     this.#nextAt = scheduleAt;
     this.#timer?.cancel();
     this.#timer = null;
@@ -262,7 +263,7 @@ export class Scheduler {
     this.#timer = this.#options.clock.timer(Math.min(delayMs, SLEEP_MAX_MS), () => {
       this.#timer = null;
       this.poke();
-    });
+    }, { isExact: true });
   }
 }
 

@@ -13,11 +13,22 @@ export interface Timer {
   cancel(): void;
 }
 
+/** How a timer runs; see {@link Clock.timer}. */
+export interface TimerOptions {
+  readonly unref?: boolean;
+  readonly isExact?: boolean;
+}
+
 /** The clock and the event loop as everything above `platform/` sees them. */
 export interface Clock {
   now(): Instant;
-  /** Run `callback` once, `delayMs` from now on the monotonic clock; any length works. It holds the process unless `unref`. */
-  timer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer;
+  /**
+   * Run `callback` once, `delayMs` from now on the monotonic clock; any length works. It holds the process unless `unref`.
+   *
+   * With `isExact` it runs at the beginning of the millisecond of the wall clock that `delayMs` whole ones lead to, at most
+   * one of them before the monotonic clock says so. The last millisecond of the wait takes the processor.
+   */
+  timer(delayMs: number, callback: () => void, options?: TimerOptions): Timer;
   /** Run `callback` after everything that this turn of the event loop brought. */
   defer(callback: () => void): void;
 }
@@ -44,6 +55,33 @@ function startTimer(delayMs: number, callback: () => void, unref: boolean): Time
   return { cancel: () => clearTimeout(handle) };
 }
 
+// Timers of the runtime are late by up to a millisecond, and so is a delay that was counted from a whole millisecond.
+function startExactTimer(delayMs: number, callback: () => void): Timer {
+  const dueWallMs = Date.now() + delayMs;
+  const dueMs = monotonicMs() + delayMs;
+  let timeout: ReturnType<typeof setTimeout> | undefined;
+  let immediate: ReturnType<typeof setImmediate> | undefined;
+  // The monotonic clock ends the wait also when the wall clock was set back.
+  const leftMs = () => Math.min(dueWallMs - Date.now(), dueMs - monotonicMs());
+  const arm = (left: number) => {
+    // Never at once: who waits has the timer first.
+    if (left <= 1) immediate = setImmediate(look);
+    else timeout = setTimeout(look, Math.min(Math.floor(left - 1), CHUNK_MS));
+  };
+  const look = () => {
+    const left = leftMs();
+    if (left <= 0) callback();
+    else arm(left);
+  };
+  arm(leftMs());
+  return {
+    cancel() {
+      clearTimeout(timeout);
+      clearImmediate(immediate);
+    },
+  };
+}
+
 function monotonicMs(): number {
   return Number(hrtime.bigint()) / 1e6;
 }
@@ -51,7 +89,8 @@ function monotonicMs(): number {
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => ({ wallMs: Date.now(), monotonicMs: monotonicMs() }),
-  timer: (delayMs, callback, options) => startTimer(delayMs, callback, options?.unref ?? false),
+  timer: (delayMs, callback, { unref = false, isExact = false } = {}) =>
+    isExact && !unref ? startExactTimer(delayMs, callback) : startTimer(delayMs, callback, unref),
   defer: (callback) => void setImmediate(callback),
 };
 
