@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { type ErrorCode, isJobError } from "../../src/core/errors.ts";
+import type { TlsMaterial } from "../../src/store/valkey/connection.ts";
+import { tlsFile } from "../support/tls_files.ts";
+import { startCluster, startSentinel } from "../support/valkey_groups.ts";
+import { startValkey, type ValkeyOptions, withValkey } from "../support/valkey_server.ts";
+import { until } from "../support/wait.ts";
+import { count, keepingLogger, linkTo, textOf } from "./valkey_link_world.ts";
+
+/** What a Valkey must be like, and how it is found and entered. */
+
+const CA = readFileSync(tlsFile("server.crt"), "utf8");
+const TLS: TlsMaterial = { ca: CA, cert: null, key: null, serverName: null };
+
+/** Open and close a link; what it said meanwhile. */
+async function opening(
+  url: string,
+  options: Parameters<typeof linkTo>[1] = {},
+): Promise<{ readonly isDurable: boolean; readonly warnings: readonly string[] }> {
+  const logger = keepingLogger();
+  const link = linkTo(url, { logger, ...options });
+  await link.open();
+  const { isDurable } = link;
+  await link.close();
+  return { isDurable, warnings: logger.lines };
+}
+
+function refusal(code: ErrorCode, message: RegExp, hint: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(isJobError(error, code), String(error));
+    assert.match(error.message, message);
+    assert.match(error.hint ?? "", hint);
+    return true;
+  };
+}
+
+const PERSISTENCE: readonly (readonly [ValkeyOptions, boolean, RegExp | null])[] = [
+  [{ appendonly: true, config: { appendfsync: "always" } }, true, null],
+  [{ appendonly: true }, false, null],
+  [{ appendonly: true, config: { appendfsync: "no" } }, false, /a loss of power takes up to half/],
+  [{}, false, /no append-only file: .* loses everything it holds/],
+  [{ config: { save: ["60", "1"] } }, false, /no append-only file: .* since its last snapshot/],
+];
+
+for (const [options, isDurable, warning] of PERSISTENCE) {
+  test(`ServerLink says what a server with ${JSON.stringify(options)} can lose`, async () => {
+    await withValkey(options, async (server) => {
+      const found = await opening(server.url);
+      assert.equal(found.isDurable, isDurable);
+      assert.equal(found.warnings.length, warning === null ? 0 : 1, found.warnings.join());
+      if (warning) assert.match(found.warnings[0]!, warning);
+    });
+  });
+}
+
+test("ServerLink warns when it cannot tell, as the server keeps its configuration to itself", async () => {
+  const users = ["app on >secret ~* &* +@all -config"];
+  await withValkey({ appendonly: true, users }, async (server) => {
+    const found = await opening(server.url, { username: "app", password: "secret" });
+    assert.equal(found.isDurable, false);
+    assert.match(found.warnings.join(), /^Cannot tell how often .* \(appendfsync\)/);
+  });
+});
+
+test("fault 22: a server that evicts is refused, and one that cannot is not", async () => {
+  const policy = { "maxmemory-policy": "allkeys-lru" };
+  await withValkey({ config: { ...policy, maxmemory: "100mb" } }, async (server) => {
+    await assert.rejects(
+      opening(server.url),
+      refusal("invalid_config", /maxmemory-policy allkeys-lru/, /Set maxmemory-policy noeviction/),
+    );
+  });
+  await withValkey({ config: policy }, async (server) => {
+    await opening(server.url);
+  });
+});
+
+test("fault 22: a full server refuses writes as exhausted, and nothing is lost", async () => {
+  await withValkey({ config: { maxmemory: "1" } }, async (server) => {
+    const link = linkTo(server.url);
+    try {
+      await link.open();
+      await assert.rejects(
+        link.run(count("a")),
+        refusal("resource_exhausted", /memory is full/, /maxmemory/),
+      );
+      await server.cli("config", "set", "maxmemory", "0");
+      assert.equal(await textOf(link.run(count("a"))), "1");
+    } finally {
+      await link.close();
+    }
+  });
+});
+
+test("fault 22: a replica is refused, which names its master", async () => {
+  const master = await startValkey();
+  const replica = await startValkey({ replicaOf: master.port });
+  try {
+    await assert.rejects(
+      opening(replica.url),
+      refusal(
+        "unavailable",
+        new RegExp(`a replica of 127\\.0\\.0\\.1:${master.port}`),
+        /sentinels/,
+      ),
+    );
+  } finally {
+    await replica.close();
+    await master.close();
+  }
+});
+
+test("ServerLink waits for replicas and says when too few have a write", async () => {
+  const master = await startValkey();
+  const replica = await startValkey({ replicaOf: master.port });
+  const link = linkTo(master.url, { waitReplicas: 1, limits: { replicasMs: 200 } });
+  try {
+    await until("the replica is in step", async () => {
+      return (await replica.cli("info", "replication")).includes("master_link_status:up");
+    });
+    await link.open();
+    assert.equal(await textOf(link.run(count("a"))), "1");
+    replica.process.freeze();
+    await assert.rejects(
+      link.run(count("b")),
+      refusal("unavailable", /it was written, and 0 of 1 replicas have it/, /store\.wait_replicas/),
+    );
+    replica.process.thaw();
+    await until("the repeat is answered", async () => {
+      return await textOf(link.run(count("b"))).catch(() => "") === "2";
+    });
+  } finally {
+    await link.close();
+    await replica.close();
+    await master.close();
+  }
+});
+
+test("ServerLink refuses a wrong password at once and does not try it again", async () => {
+  await withValkey({ password: "right" }, async (server) => {
+    const options = {
+      password: "wrong",
+      limits: { retryMs: { first: 1, longest: 1, refused: 1 } },
+    };
+    await assert.rejects(
+      opening(server.url, { ...options, startWaitMs: 10_000 }),
+      refusal("unauthenticated", /WRONGPASS/, /store\.username and store\.password/),
+    );
+    await assert.rejects(opening(server.url), refusal("unauthenticated", /NOAUTH/, /Set store/));
+    const { warnings } = await opening(server.url, { password: "right" });
+    assert.doesNotMatch(warnings.join(), /right|wrong/);
+    const log = await server.cli("acl", "log");
+    assert.equal(log.match(/^AUTH$/gm)?.length, 1, log);
+  });
+});
+
+test("fault 25: a user that may use nothing but the namespace is enough", async () => {
+  // The rule of docs/stores.md.
+  const rule = "jobctl on >secret ~{jobctl}:* &{jobctl}:* -@all +@connection +@scripting +info " +
+    "+subscribe +unsubscribe +publish +wait +@read +@write";
+  await withValkey({ users: [rule] }, async (server) => {
+    const link = linkTo(server.url, { username: "jobctl", password: "secret" });
+    try {
+      await link.open();
+      await link.subscribe("{jobctl}:hints", () => {});
+      assert.equal(await textOf(link.run(count("a", "{jobctl}:n"))), "1");
+      await assert.rejects(
+        link.run(count("a", "{other}:n")),
+        refusal("permission_denied", /NOPERM/, /docs\/stores\.md/),
+      );
+    } finally {
+      await link.close();
+    }
+  });
+});
+
+test("fault 61: ServerLink speaks TLS to a server that it can trust, and to no other", async () => {
+  await withValkey({ tls: true }, async (server) => {
+    await opening(server.url, { tls: TLS });
+    // The certificate has the address too.
+    await opening(`valkeys://127.0.0.1:${server.port}`, { tls: TLS });
+    await opening(`valkeys://127.0.0.1:${server.port}`, {
+      tls: { ...TLS, serverName: "localhost" },
+    });
+    const untrusted = [
+      { ...TLS, ca: null },
+      { ...TLS, ca: readFileSync(tlsFile("other.crt"), "utf8") },
+      { ...TLS, serverName: "elsewhere.example" },
+    ];
+    for (const tls of untrusted) {
+      await assert.rejects(
+        opening(server.url, { tls }),
+        refusal("unavailable", /^Cannot reach the store valkeys:/, /store\.tls/),
+      );
+    }
+    await assert.rejects(
+      opening(`valkey://127.0.0.1:${server.port}`, { limits: { handshakeMs: 500 } }),
+      refusal("unavailable", /^Cannot reach the store valkey:/, /valkeys:\/\//),
+    );
+  });
+});
+
+test("ServerLink shows its certificate to a server that asks for one", async () => {
+  await withValkey({ tls: "mutual" }, async (server) => {
+    const cert = CA;
+    const key = readFileSync(tlsFile("server.key"), "utf8");
+    await opening(server.url, { tls: { ...TLS, cert, key } });
+    await assert.rejects(
+      opening(server.url, { tls: TLS, limits: { handshakeMs: 500 } }),
+      (error) => isJobError(error, "unavailable"),
+    );
+  });
+});
+
+test("fault 21: ServerLink follows a failover to the replica that the sentinel names", async () => {
+  const group = await startSentinel({ appendonly: true });
+  const url = `valkey-sentinel://127.0.0.1:${group.sentinel.port}/${group.name}`;
+  const link = linkTo(url, { limits: { answerMs: 15_000 } });
+  try {
+    await link.open();
+    assert.equal(await textOf(link.run(count("a"))), "1");
+    await until("the replica has it", async () => await group.replica.cli("get", "{t}:n") === "1");
+    await group.master.kill();
+    assert.equal(await textOf(link.run(count("b"))), "2");
+    assert.equal(await group.replica.cli("get", "{t}:n"), "2");
+    await assert.rejects(
+      opening(`valkey-sentinel://127.0.0.1:${group.sentinel.port}/other`),
+      refusal("unavailable", /knows no master "other"/, /store\.url/),
+    );
+  } finally {
+    await link.close();
+    await group.close();
+  }
+});
+
+test("ServerLink uses the server of a cluster that has its keys, and follows when they move", async () => {
+  const cluster = await startCluster();
+  const link = linkTo(`valkey-cluster://127.0.0.1:${cluster.nodes[0]!.port}`);
+  try {
+    await link.open();
+    assert.equal(await textOf(link.run(count("a"))), "1");
+    const slot = await cluster.nodes[0]!.cli("cluster", "keyslot", "{t}");
+    const holds = await Promise.all(
+      cluster.nodes.map(async (node) => await node.cli("cluster", "countkeysinslot", slot) === "2"),
+    );
+    const from = cluster.nodes[holds.indexOf(true)]!;
+    const to = cluster.nodes[holds.indexOf(false)]!;
+    await assert.rejects(
+      opening(from.url),
+      refusal("invalid_config", /part of a cluster/, /valkey-cluster/),
+    );
+    const [fromId, toId] = [await from.cli("cluster", "myid"), await to.cli("cluster", "myid")];
+    await to.cli("cluster", "setslot", slot, "importing", fromId);
+    await from.cli("cluster", "setslot", slot, "migrating", toId);
+    await from.cli("migrate", "127.0.0.1", to.port, "", 0, 5_000, "keys", "{t}:n", "{t}:n:seen");
+    for (const node of [to, from]) await node.cli("cluster", "setslot", slot, "node", toId);
+    assert.equal(await textOf(link.run(count("b"))), "2");
+    assert.equal(await to.cli("get", "{t}:n"), "2");
+  } finally {
+    await link.close();
+    await cluster.close();
+  }
+});
+
+test("fault 19: a start waits for a server that is away as long as it was told, or not at all", async () => {
+  await withValkey({ appendonly: true }, async (server) => {
+    await server.stop();
+    await assert.rejects(
+      opening(server.url),
+      refusal("unavailable", /^Cannot reach the store/, /Is the server running/),
+    );
+    const link = linkTo(server.url, { startWaitMs: 20_000 });
+    const opened = link.open();
+    await server.start();
+    await opened;
+    await link.close();
+  });
+});
