@@ -53,6 +53,11 @@ export const STORE_KEYS = {
     0,
     "Valkey: replicas that must have a write before it is acknowledged.",
   ),
+  "store.start_wait": key(
+    duration(),
+    "0",
+    "Valkey: how long the start waits for a server that is out of reach; then, or with 0 at once, it ends with an error.",
+  ),
   "store.max_skew": key(
     duration({ minMs: 100 }),
     "1s",
@@ -75,6 +80,7 @@ const USED_BY: Readonly<Partial<Record<keyof typeof STORE_KEYS, readonly StoreTy
   "store.tls.key": ["valkey", "etcd"],
   "store.tls.server_name": ["valkey", "etcd"],
   "store.wait_replicas": ["valkey"],
+  "store.start_wait": ["valkey"],
   "store.max_skew": ["etcd", "module"],
   "store.fsync": ["sqlite"],
 };
@@ -139,6 +145,7 @@ export function buildStore(values: StoreValues): StoreConfig {
     prefix: values["store.prefix"],
     tls: hasTls ? tls : null,
     waitReplicas: values["store.wait_replicas"],
+    startWaitMs: values["store.start_wait"],
     maxSkewMs: values["store.max_skew"],
     fsync: values["store.fsync"],
   };

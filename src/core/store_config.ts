@@ -23,6 +23,8 @@ export interface StoreConfig {
   readonly tls: StoreTls | null;
   /** Replicas that must have a write before it is acknowledged (Valkey). */
   readonly waitReplicas: number;
+  /** How long the start waits for servers that are out of reach (Valkey). */
+  readonly startWaitMs: number;
   /** A node whose clock differs by more from its peers' claims nothing (etcd, modules). */
   readonly maxSkewMs: number;
   /** When a write is acknowledged: after the disk has it, or when the system has it (SQLite). */
@@ -34,6 +36,7 @@ export const STORE_DEFAULTS: Omit<StoreConfig, "address" | "url"> = {
   prefix: "jobctl",
   tls: null,
   waitReplicas: 0,
+  startWaitMs: 0,
   maxSkewMs: 1_000,
   fsync: "full",
 };

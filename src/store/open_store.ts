@@ -1,4 +1,3 @@
-import { JobError } from "../core/errors.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -8,6 +7,7 @@ import { createModuleStore } from "./module/module_store.ts";
 import { MemoryStore } from "./memory/memory_store.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
+import { createValkeyStore } from "./valkey/create_valkey_store.ts";
 
 /** What stores are given by those who make them. */
 export interface StoreParts {
@@ -16,11 +16,7 @@ export interface StoreParts {
   readonly logger: Logger;
 }
 
-/**
- * The store that the configuration names, not yet open.
- *
- * @throws JobError `invalid_config` when it cannot be used, such as one of a module
- */
+/** The store that the configuration names, not yet open. */
 export function createStore(config: StoreConfig, parts: StoreParts): Store {
   const { address } = config;
   const defer = (callback: () => void) => parts.clock.defer(callback);
@@ -35,9 +31,7 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       const { url, prefix } = config;
       return createModuleStore({ path: address.path, url, prefix }, parts);
     }
-    default:
-      throw new JobError("unimplemented", `Cannot use store "${config.url}": not supported yet`, {
-        path: "store.url",
-      });
+    case "valkey":
+      return createValkeyStore({ ...config, address }, parts);
   }
 }

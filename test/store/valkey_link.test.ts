@@ -107,23 +107,33 @@ test("fault 15: a link that is lost while idle is found again, with at most one 
   });
 });
 
-test("fault 18: a call is refused in time when the server is away, and those after it are answered when it is back", async () => {
-  await withValkey({ appendonly: true }, async (server) => {
-    const link = linkTo(server.url, { limits: { answerMs: 300 } });
-    try {
-      await link.open();
-      await server.kill();
-      const before = performance.now();
-      await assert.rejects(link.run(count("a")), (error) => isJobError(error, "unavailable"));
-      assert.ok(performance.now() - before < 1_500);
-      await server.start();
-      await until("it is back", () => link.problem === null);
-      assert.equal(await textOf(link.run(count("b"))), "1");
-    } finally {
-      await link.close();
-    }
+for (const how of ["killed", "frozen"] as const) {
+  test(`fault 18: calls are refused in time when the server is ${how}, the later the sooner, and answered when it is back`, async () => {
+    await withValkey({ appendonly: true }, async (server) => {
+      const link = linkTo(server.url, { limits: { answerMs: 600, troubledMs: 50 } });
+      const refusedMs = async () => {
+        const before = performance.now();
+        await assert.rejects(link.run(count("a")), (error) => isJobError(error, "unavailable"));
+        return performance.now() - before;
+      };
+      try {
+        await link.open();
+        if (how === "killed") await server.kill();
+        else server.process.freeze();
+        const first = await refusedMs();
+        assert.ok(first >= 550, `${first}`);
+        assert.ok(await refusedMs() < 500);
+        assert.notEqual(link.problem, null);
+        if (how === "killed") await server.start();
+        else server.process.thaw();
+        await until("it is back", () => link.problem === null);
+        assert.match(await textOf(link.run(count("b"))), /^[123]$/);
+      } finally {
+        await link.close();
+      }
+    });
   });
-});
+}
 
 test("ServerLink gives up a server that is frozen and uses it again when it goes on", async () => {
   await withLink({}, async ({ link, server }) => {
@@ -233,5 +243,14 @@ test("ServerLink asks its greeting on each connection and refuses calls as it sa
       await link.close();
       await proxy.close();
     }
+  });
+});
+
+test("ServerLink can be opened again after it was closed", async () => {
+  await withLink({}, async ({ link }) => {
+    await link.close();
+    await assert.rejects(link.run(count("a")), (error) => isJobError(error, "unavailable"));
+    await link.open();
+    assert.equal(await textOf(link.run(count("a"))), "1");
   });
 });

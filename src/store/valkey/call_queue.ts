@@ -19,10 +19,10 @@ export interface CallQueueOptions {
   readonly callsMax: number;
   /** Most bytes of their arguments. */
   readonly bytesMax: number;
-  /** How long a call waits for its answer, in milliseconds; asked again each time. */
-  readonly answerMs: () => number;
+  /** Until when a call waits that was asked at that time, monotonic ms; never earlier for one asked later. */
+  readonly deadlineOf: (askedAt: number) => number;
   /** The error of a call that waited in vain. */
-  readonly late: () => JobError;
+  readonly late: (call: WaitingCall) => JobError;
 }
 
 /** Calls in the order in which they were asked, each until its answer or its time is over. */
@@ -85,23 +85,30 @@ export class CallQueue {
     this.#timer = null;
   }
 
+  /** Look at the deadlines anew, as they are earlier than before. */
+  hurry(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#arm();
+  }
+
   // One timer for the oldest: one for each call would cost more than the call.
   #arm(): void {
     if (this.#timer !== null) return;
     const [oldest] = this.#calls;
     if (!oldest) return;
-    const { clock, answerMs } = this.#options;
-    const leftMs = oldest.askedAt + answerMs() - clock.now().monotonicMs;
+    const { clock, deadlineOf } = this.#options;
+    const leftMs = deadlineOf(oldest.askedAt) - clock.now().monotonicMs;
     this.#timer = clock.timer(Math.max(leftMs, 1), () => this.#sweep(), { unref: true });
   }
 
   #sweep(): void {
     this.#timer = null;
-    const { clock, answerMs, late } = this.#options;
-    const before = clock.now().monotonicMs - answerMs();
+    const { clock, deadlineOf, late } = this.#options;
+    const now = clock.now().monotonicMs;
     for (const call of this.#calls) {
-      if (call.askedAt > before) break;
-      call.reject(late());
+      if (deadlineOf(call.askedAt) > now) break;
+      call.reject(late(call));
     }
     this.#arm();
   }

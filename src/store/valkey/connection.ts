@@ -3,22 +3,14 @@ import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { HostPort } from "../../core/store_address.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
+import type { ClientTls } from "../../platform/tls.ts";
 import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";
-
-/** TLS as the sockets want it: texts of PEM files. */
-export interface TlsMaterial {
-  readonly ca: string | null;
-  readonly cert: string | null;
-  readonly key: string | null;
-  /** Name that the server's certificate must have; null for the host of the address. */
-  readonly serverName: string | null;
-}
 
 /** How a connection is made. */
 export interface ConnectionOptions {
   readonly clock: Clock;
   /** Null for plain TCP. */
-  readonly tls: TlsMaterial | null;
+  readonly tls: ClientTls | null;
   /** Most time to connect, in milliseconds. */
   readonly connectMs: number;
 }
@@ -167,7 +159,7 @@ export class Connection {
   }
 }
 
-function createSocket({ host, port }: HostPort, tls: TlsMaterial | null): Socket {
+function createSocket({ host, port }: HostPort, tls: ClientTls | null): Socket {
   if (tls === null) return connectTcp({ host, port });
   const name = tls.serverName ?? host;
   return connectTls({

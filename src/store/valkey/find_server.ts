@@ -165,3 +165,11 @@ async function askCluster(host: HostPort, options: FindOptions): Promise<HostPor
 function placeOf({ host, port }: HostPort): string {
   return hostPort(host, port);
 }
+
+/** Where an address leads, without user and password. */
+export function locationOf({ topology, hosts, master, database, isTls }: ValkeyAddress): string {
+  const scheme = `valkey${isTls ? "s" : ""}${topology === "single" ? "" : `-${topology}`}`;
+  const places = hosts.map(({ host, port }) => hostPort(host, port)).join(",");
+  const path = [...master === null ? [] : [master], ...database === 0 ? [] : [database]];
+  return `${scheme}://${[places, ...path].join("/")}`;
+}

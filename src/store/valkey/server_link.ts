@@ -1,13 +1,21 @@
-import { hostPort } from "../../core/address.ts";
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ValkeyAddress } from "../../core/store_address.ts";
+import type { StoreTls } from "../../core/store_config.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
+import { loadClientTls } from "../../platform/tls.ts";
 import { CallQueue, type WaitingCall } from "./call_queue.ts";
 import { Channels } from "./channels.ts";
-import { type Connection, ConnectionLost, type TlsMaterial } from "./connection.ts";
-import { connectServer, type FindOptions, findServer, withinTime } from "./find_server.ts";
+import { type Connection, ConnectionLost } from "./connection.ts";
+import {
+  connectServer,
+  type FindOptions,
+  findServer,
+  locationOf,
+  withinTime,
+} from "./find_server.ts";
+import { LINK_LIMITS, type LinkLimits } from "./link_limits.ts";
 import type { GreetingRun, ScriptCall, ValkeyLink } from "./link.ts";
 import { Pulse } from "./pulse.ts";
 import { refusal, remedyOf, unreachable } from "./reply_errors.ts";
@@ -15,43 +23,14 @@ import { type Reply, ReplyError } from "./resp.ts";
 import { checkServer, type ServerFacts } from "./server_facts.ts";
 import { TroubleLog } from "./trouble_log.ts";
 
-/** Limits of a link; tests have smaller ones. */
-export interface LinkLimits {
-  /** Most time to connect, in milliseconds. */
-  readonly connectMs: number;
-  /** Most time for each step until a connection is of use. */
-  readonly handshakeMs: number;
-  /** How long a call waits for its answer; longer where the server is seen to be slow. */
-  readonly answerMs: number;
-  /** First and longest wait before the next try to connect; where the server refused us, for what time alone does not heal. */
-  readonly retryMs: { readonly first: number; readonly longest: number; readonly refused: number };
-  /** How often a connection is looked at, and asked when it is idle. */
-  readonly pulseMs: number;
-  readonly callsMax: number;
-  readonly bytesMax: number;
-  /** How long replicas may take to have a write. */
-  readonly replicasMs: number;
-}
-
-const LIMITS: LinkLimits = {
-  connectMs: 3_000,
-  handshakeMs: 10_000,
-  // API calls answer "unavailable" within 5 s.
-  answerMs: 4_500,
-  retryMs: { first: 50, longest: 2_000, refused: 30_000 },
-  pulseMs: 3_000,
-  callsMax: 10_000,
-  bytesMax: 64 * 1024 * 1024,
-  replicasMs: 1_000,
-};
-
 /** Sendings of one call: more would mean that the call itself breaks the connection. */
 const SENDINGS_MAX = 8;
 
 /** What a link is made of. */
 export interface ServerLinkOptions {
   readonly address: ValkeyAddress;
-  readonly tls: TlsMaterial | null;
+  /** Files of our side of TLS, read at each connection; null for plain TCP. */
+  readonly tls: StoreTls | null;
   /** Any of the store's keys. */
   readonly key: string;
   readonly waitReplicas: number;
@@ -73,29 +52,32 @@ export class ServerLink implements ValkeyLink {
   readonly location: string;
   readonly #options: ServerLinkOptions;
   readonly #limits: LinkLimits;
-  readonly #find: FindOptions;
+  #find: FindOptions;
   readonly #queue: CallQueue;
   readonly #channels = new Channels();
   readonly #trouble: TroubleLog;
   readonly #pulse: Pulse;
   readonly #reconnectListeners = new Set<() => void>();
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   #greeting: (run: GreetingRun) => Promise<void> = () => Promise.resolve();
   #facts: ServerFacts | null = null;
   #line: Line | null = null;
   /** The loop that connects, while it runs. */
   #connecting: Promise<void> | null = null;
   #problem: JobError | null = null;
+  /** Since when there is no connection, or no answer over the one there is; monotonic ms. */
+  #lostSince: number | null = null;
+  #silentSince: number | null = null;
 
   constructor(options: ServerLinkOptions) {
-    const { address, clock, tls } = options;
+    const { address, clock } = options;
     this.#options = options;
-    this.#limits = { ...LIMITS, ...options.limits };
+    this.#limits = { ...LINK_LIMITS, ...options.limits };
     this.location = locationOf(address);
     this.#find = {
       address,
       clock,
-      tls,
+      tls: null,
       connectMs: this.#limits.connectMs,
       handshakeMs: this.#limits.handshakeMs,
       location: this.location,
@@ -107,8 +89,11 @@ export class ServerLink implements ValkeyLink {
       clock,
       callsMax: this.#limits.callsMax,
       bytesMax: this.#limits.bytesMax,
-      answerMs: () => this.#pulse.answerMs,
-      late: () => this.#late(),
+      deadlineOf: (askedAt) => this.#deadlineOf(askedAt),
+      late: (call) => {
+        this.#silentSince ??= call.askedAt;
+        return this.#late();
+      },
     });
   }
 
@@ -117,7 +102,8 @@ export class ServerLink implements ValkeyLink {
   }
 
   get problem(): string | null {
-    return this.#problem?.message ?? null;
+    if (this.#problem) return this.#problem.message;
+    return this.#silentSince === null ? null : this.#late().message;
   }
 
   greet(greeting: (run: GreetingRun) => Promise<void>): void {
@@ -127,6 +113,8 @@ export class ServerLink implements ValkeyLink {
   async open(): Promise<void> {
     const { clock, logger, startWaitMs } = this.#options;
     const openedAt = clock.now().monotonicMs;
+    this.#stop = new AbortController();
+    this.#problem = null;
     for (let waitMs = this.#limits.retryMs.first;; waitMs = this.#longer(waitMs)) {
       try {
         this.#use(await this.#connect());
@@ -147,6 +135,7 @@ export class ServerLink implements ValkeyLink {
   }
 
   run(call: ScriptCall): Promise<Uint8Array> {
+    if (this.#stop.signal.aborted) return Promise.reject(this.#closed());
     // Refused for a reason that time does not heal: waiting would only hide it.
     if (this.#problem && this.#problem.code !== "unavailable") return Promise.reject(this.#problem);
     try {
@@ -179,14 +168,17 @@ export class ServerLink implements ValkeyLink {
     this.#line = null;
     line?.main.destroy();
     line?.pushed.destroy();
-    this.#queue.rejectAll(
-      new JobError("unavailable", `Cannot use the store ${this.location}: it was closed`),
-    );
+    this.#queue.rejectAll(this.#closed());
     await this.#connecting;
   }
 
   /** A connection for calls and one for what is pushed, to a server that was found fit. */
   async #connect(): Promise<Line> {
+    const { clock, logger, tls } = this.#options;
+    if (tls) {
+      const nowMs = clock.now().wallMs;
+      this.#find = { ...this.#find, tls: await loadClientTls(tls, { nowMs, logger }) };
+    }
     const at = await findServer(this.#find);
     const main = await connectServer(at, this.#find);
     try {
@@ -235,6 +227,8 @@ export class ServerLink implements ValkeyLink {
     }
     this.#line = line;
     this.#problem = null;
+    this.#lostSince = null;
+    this.#silentSince = null;
     this.#pulse.watch([line.main, line.pushed], (reason) => this.#lost(line, reason));
     for (const connection of [line.main, line.pushed]) {
       connection.onClose((error) => this.#lost(line, error.message));
@@ -253,6 +247,8 @@ export class ServerLink implements ValkeyLink {
     line.main.destroy(reason);
     line.pushed.destroy(reason);
     this.#problem = unreachable(this.location, new ConnectionLost(reason));
+    this.#lostSince = this.#options.clock.now().monotonicMs;
+    this.#queue.hurry();
     this.#trouble.lost(reason);
     this.#connecting ??= this.#reconnect().finally(() => this.#connecting = null);
   }
@@ -291,7 +287,10 @@ export class ServerLink implements ValkeyLink {
     call.sent += 1;
     if (call.sent > SENDINGS_MAX) return call.reject(this.#late());
     const sentAt = clock.now().monotonicMs;
-    const answered = () => this.#pulse.answered(clock.now().monotonicMs - sentAt);
+    const answered = () => {
+      this.#silentSince = null;
+      this.#pulse.answered(clock.now().monotonicMs - sentAt);
+    };
     const refuse = (error: Error) => this.#failed(connection, call, error);
     const waits = waitReplicas > 0 && call.isWrite === true;
     let value: Uint8Array | null = null;
@@ -339,6 +338,17 @@ export class ServerLink implements ValkeyLink {
     }
   }
 
+  /** Callers queue behind others: while the server is away none may wait for the whole time after those before it did. */
+  #deadlineOf(askedAt: number): number {
+    const { answerMs } = this.#pulse;
+    const since = this.#silentSince ?? this.#lostSince;
+    if (since === null) return askedAt + answerMs;
+    return Math.min(
+      askedAt + answerMs,
+      Math.max(askedAt + this.#limits.troubledMs, since + answerMs),
+    );
+  }
+
   #late(): JobError {
     return this.#problem ??
       new JobError(
@@ -346,6 +356,10 @@ export class ServerLink implements ValkeyLink {
         `Cannot use the store ${this.location}: no answer within ${this.#pulse.answerMs} ms`,
         { hint: "The server is slow, or the network to it" },
       );
+  }
+
+  #closed(): JobError {
+    return new JobError("unavailable", `Cannot use the store ${this.location}: it was closed`);
   }
 
   #notReplicated(count: number): JobError {
@@ -378,12 +392,4 @@ function asBulk(reply: Reply): Uint8Array {
 
 function noBulk(): JobError {
   return new JobError("internal", "Cannot use the store: a script answered no text");
-}
-
-/** Where an address leads, without user and password. */
-function locationOf({ topology, hosts, master, database, isTls }: ValkeyAddress): string {
-  const scheme = `valkey${isTls ? "s" : ""}${topology === "single" ? "" : `-${topology}`}`;
-  const places = hosts.map(({ host, port }) => hostPort(host, port)).join(",");
-  const path = [...master === null ? [] : [master], ...database === 0 ? [] : [database]];
-  return `${scheme}://${[places, ...path].join("/")}`;
 }

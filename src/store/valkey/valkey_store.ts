@@ -43,6 +43,11 @@ export interface ValkeyStoreOptions {
   readonly random?: Random;
 }
 
+/** What the names of all keys and channels of a namespace begin with: one hash tag, so that a cluster keeps them together. */
+export function keyPrefix(namespace: string): string {
+  return `jobctl:{${namespace}}:`;
+}
+
 /** The store's semantics on a Valkey or Redis server, which any number of nodes share: each operation is one script call. */
 export class ValkeyStore implements Store {
   readonly records = new ValkeyRecords();
@@ -64,7 +69,7 @@ export class ValkeyStore implements Store {
   constructor(options: ValkeyStoreOptions) {
     const { link, namespace = "jobctl", clock, random = systemRandom } = options;
     this.#link = link;
-    this.#prefix = `jobctl:{${namespace}}:`;
+    this.#prefix = keyPrefix(namespace);
     const hex = [...random.bytes(12)].map((byte) => byte.toString(16).padStart(2, "0"));
     this.#connection = hex.join("");
     this.#queue = new OperationQueue({

@@ -1,0 +1,33 @@
+/** Limits of a link; tests have smaller ones. */
+export interface LinkLimits {
+  /** Most time to connect, in milliseconds. */
+  readonly connectMs: number;
+  /** Most time for each step until a connection is of use. */
+  readonly handshakeMs: number;
+  /** How long a call waits for its answer; longer where the server is seen to be slow. */
+  readonly answerMs: number;
+  /** First and longest wait before the next try to connect; where the server refused us, for what time alone does not heal. */
+  readonly retryMs: { readonly first: number; readonly longest: number; readonly refused: number };
+  /** How long it waits when the server has not answered for that long already. */
+  readonly troubledMs: number;
+  /** How often a connection is looked at, and asked when it is idle. */
+  readonly pulseMs: number;
+  readonly callsMax: number;
+  readonly bytesMax: number;
+  /** How long replicas may take to have a write. */
+  readonly replicasMs: number;
+}
+
+/** What holds when nothing else is said. */
+export const LINK_LIMITS: LinkLimits = {
+  connectMs: 3_000,
+  handshakeMs: 10_000,
+  // API calls answer "unavailable" within 5 s.
+  answerMs: 4_500,
+  troubledMs: 400,
+  retryMs: { first: 50, longest: 2_000, refused: 30_000 },
+  pulseMs: 3_000,
+  callsMax: 10_000,
+  bytesMax: 64 * 1024 * 1024,
+  replicasMs: 1_000,
+};

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { maskUrl, parseStoreUrl } from "../../src/core/store_address.ts";
+import { STORE_DEFAULTS, type StoreConfig } from "../../src/core/store_config.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import { systemRandom } from "../../src/platform/random.ts";
+import { createStore } from "../../src/store/open_store.ts";
+import { withEtcd } from "../support/etcd_server.ts";
+import { tlsFile } from "../support/tls_files.ts";
+import { withValkey } from "../support/valkey_server.ts";
+
+const PARTS = { clock: systemClock, random: systemRandom, logger: silentLogger };
+
+function configOf(url: string, more: Partial<StoreConfig> = {}): StoreConfig {
+  return { ...STORE_DEFAULTS, address: parseStoreUrl(url), url: maskUrl(url), ...more };
+}
+
+/** Open and close a store; what it said of itself. */
+async function infoOf(config: StoreConfig) {
+  const store = createStore(config, PARTS);
+  const info = await store.open({ at: systemClock.now(), node: "a" });
+  await store.close();
+  return info;
+}
+
+test("createStore() opens a Valkey over TLS by the files of the configuration", async () => {
+  await withValkey({ tls: "mutual", password: "secret" }, async (server) => {
+    const url = server.url.replace("//", "//:secret@");
+    const [cert, key] = [tlsFile("server.crt"), tlsFile("server.key")];
+    const tls = { ca: cert, cert, key, serverName: null };
+    const info = await infoOf(configOf(url, { tls }));
+    assert.deepEqual([info.type, info.location], ["valkey", server.url]);
+    const other = await infoOf(configOf(url, { tls, prefix: "other" }));
+    assert.notEqual(other.storeId, info.storeId);
+    assert.equal((await infoOf(configOf(url, { tls }))).storeId, info.storeId);
+  });
+});
+
+test("createStore() opens an etcd over TLS by the files of the configuration", async () => {
+  await withEtcd({ tls: "mutual" }, async (server) => {
+    const [cert, key] = [tlsFile("server.crt"), tlsFile("server.key")];
+    const tls = { ca: cert, cert, key, serverName: null };
+    const info = await infoOf(configOf(server.url, { tls }));
+    assert.equal(info.type, "etcd");
+    assert.equal((await infoOf(configOf(server.url, { tls }))).storeId, info.storeId);
+  });
+});
+
+const FILES: readonly (readonly [string, StoreConfig["tls"] & object, RegExp])[] = [
+  [
+    "one that is missing",
+    { ca: "/nowhere/ca.pem", cert: null, key: null, serverName: null },
+    /"\/nowhere\/ca\.pem": no such file/,
+  ],
+  [
+    "a key in place of a certificate",
+    { ca: tlsFile("server.key"), cert: null, key: null, serverName: null },
+    /server\.key": it is no PEM certificate/,
+  ],
+  [
+    "a key of another certificate",
+    { ca: null, cert: tlsFile("server.crt"), key: tlsFile("other.key"), serverName: null },
+    /other\.key": it does not belong to the certificate/,
+  ],
+];
+
+for (const [what, tls, message] of FILES) {
+  test(`fault 61: createStore() refuses ${what}, and names the file`, async () => {
+    for (const url of ["valkeys://localhost", "etcds://localhost"]) {
+      await assert.rejects(infoOf(configOf(url, { tls })), (error) => {
+        assert.ok(isJobError(error, "invalid_config"), String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+  });
+}
