@@ -10,6 +10,7 @@ import { nextTickOf } from "./core/ticks.ts";
 import { createHttpServer } from "./http/server.ts";
 import { ModuleWatch } from "./jobs/module_watch.ts";
 import { Manager } from "./manager/manager.ts";
+import { storeWorker } from "./moving/configured.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
@@ -159,6 +160,7 @@ function createManager(
     tags: config.node.tags,
     lost,
     version: VERSION,
+    workOnStore: storeWorker(config.store, logger),
     workers: count,
     pools: config.worker.pools,
     leaseMs: config.worker.leaseMs,

@@ -16,6 +16,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "store",
       "worker",
       "manager",
+      "moving",
       "rpc",
       "http",
       "tools",
@@ -29,12 +30,15 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   moving: { values: ["core", "platform", "config", "store"] },
   conformance: { values: ["core", "platform", "store"] },
   worker: { values: ["core", "platform", "jobs"] },
-  manager: { values: ["core", "platform", "store/store.ts", "worker/executor.ts"] },
-  rpc: { values: ["core", "platform", "manager"], types: ["store/store.ts"] },
+  manager: {
+    values: ["core", "platform", "store/store.ts", "worker/executor.ts"],
+    types: ["moving/step.ts"],
+  },
+  rpc: { values: ["core", "platform", "manager"], types: ["store/store.ts", "moving/step.ts"] },
   http: { values: ["core", "platform", "manager"], types: ["store/store.ts"] },
   tools: { values: ["core", "config", "jobs", "manager"], types: ["store/store.ts", "platform"] },
   cli: {
-    values: ["core", "platform", "config", "app", "tools", "rpc/client.ts", "rpc/gen"],
+    values: ["core", "platform", "config", "app", "tools", "moving", "rpc/client.ts", "rpc/gen"],
     types: ["store/store.ts"],
   },
 };

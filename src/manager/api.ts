@@ -21,6 +21,7 @@ import type {
   StoreInfo,
   StoreStats,
 } from "../store/store.ts";
+import type { StoreStep, StoreWork } from "../moving/step.ts";
 import type { FollowOptions, FollowStep } from "./follow.ts";
 import type { NodeStatus } from "./peers.ts";
 
@@ -298,5 +299,13 @@ export interface ManagerApi {
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
   /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
+  /**
+   * Look after the store; the last step is a report. @throws JobError `conflict` while another work on it goes on, `unimplemented`
+   * where nobody looks after it
+   */
+  workOnStore(
+    work: StoreWork,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<StoreStep>;
   subscribe(listener: (event: ManagerEvent) => void): () => void;
 }

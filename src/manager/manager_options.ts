@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition, JobOptions } from "../core/job.ts";
+import type { StoreStep, StoreWork, StoreWorkContext } from "../moving/step.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -43,6 +44,11 @@ export interface ManagerOptions {
   readonly disabled: ReadonlyMap<string, string>;
   /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */
   readonly keepsUnknown?: boolean;
+  /** Looks after the store for those who ask; absent where nobody can. */
+  readonly workOnStore?: (
+    work: StoreWork,
+    context: Omit<StoreWorkContext, "openTarget">,
+  ) => AsyncIterable<StoreStep>;
   /** Version of the time zone database; that of this process by default. */
   readonly tzVersion?: string;
 }

@@ -42,6 +42,7 @@ import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./
 import { assertAhead } from "./recurring.ts";
 import type { Registry } from "./registry.ts";
 import type { NodeStatus } from "./peers.ts";
+import { StoreCare } from "./store_care.ts";
 import { waitInstance } from "./wait.ts";
 
 /** Where a manager is between its start and its stop. */
@@ -345,6 +346,11 @@ export abstract class Operations implements ManagerApi {
     this.life.stopListeners.add(listener);
     return () => void this.life.stopListeners.delete(listener);
   }
+
+  workOnStore(...[work, options]: Parameters<ManagerApi["workOnStore"]>) {
+    return this.#care.run(work, this.life.storeInfo, options?.signal);
+  }
+  readonly #care = new StoreCare(() => this.parts);
 
   subscribe(listener: (event: ManagerEvent) => void): () => void {
     return this.parts.events.subscribe(listener);

@@ -74,6 +74,12 @@ export class Scheduler {
     this.poke();
   }
 
+  /** Go on after a {@link stop} that was no end of the daemon. */
+  resume(): void {
+    this.#isStarted = true;
+    this.poke();
+  }
+
   stop(): void {
     this.#isStarted = false;
     this.#timer?.cancel();

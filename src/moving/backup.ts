@@ -69,7 +69,11 @@ function isAhead(record: StoreRecord, beganAt: number, young: ReadonlySet<string
 }
 
 /** The header's part that a store tells. */
-export function headerOf(info: StoreInfo, version: string, at: number) {
+export function headerOf(
+  info: Pick<StoreInfo, "type" | "storeId" | "epoch">,
+  version: string,
+  at: number,
+) {
   const { type, storeId, epoch } = info;
   return { version, at, storeType: type, storeId, epoch };
 }

@@ -8,6 +8,8 @@ export type StoreWork =
   /** Delete what is past its retention and what belongs to nothing; give room back. */
   | { readonly type: "gc"; readonly compacts: boolean }
   | { readonly type: "backup" }
+  /** As backup, of what is readable of a damaged file: only without a daemon. */
+  | { readonly type: "salvage" }
   | { readonly type: "migrate"; readonly to: string; readonly prefix: string | null }
   /** Go on with a store that was moved away. */
   | { readonly type: "undo" };

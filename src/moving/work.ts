@@ -1,6 +1,11 @@
 import { VERSION } from "../platform/version.ts";
+import { JobError } from "../core/errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { StoreRecord } from "../store/records.ts";
+import { Salvage } from "../store/sqlite/salvage.ts";
 import { backupLines, headerOf } from "./backup.ts";
 import { collectGarbage, describeStore, verifyStore } from "./care.ts";
+import type { Content, RecordSource } from "./content.ts";
 import { Move } from "./move.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
@@ -25,6 +30,10 @@ export async function* workOnStore(
     case "backup":
       yield* backup(context);
       return;
+    case "salvage":
+      throw new JobError("conflict", "Cannot salvage the store: it is open, so it is readable", {
+        hint: "Use store backup without --salvage, or stop the daemon first",
+      });
     case "migrate":
       yield* new Move(context, work).run();
       return;
@@ -39,10 +48,44 @@ export async function* workOnStore(
 async function* backup(context: StoreWorkContext): AsyncGenerator<StoreStep> {
   const { store, info, clock, signal } = context;
   const header = headerOf(info, VERSION, clock.now().wallMs);
+  const end = yield* chunksOf(backupLines(store.records, header, signal));
+  yield { type: "report", report: { ...end, store_id: info.storeId } };
+}
+
+/** Save what is readable of a damaged SQLite file. */
+export async function* salvageFile(path: string, clock: Clock): AsyncGenerator<StoreStep> {
+  const salvage = new Salvage(path);
+  try {
+    const { storeId, epoch, problems } = salvage;
+    const info = { type: "sqlite", storeId, epoch };
+    const header = headerOf(info, VERSION, clock.now().wallMs);
+    const records = salvage.records();
+    const source: RecordSource = {
+      readRecords: ({ limit }) => {
+        const page: StoreRecord[] = [];
+        while (page.length < limit) {
+          const { value, done } = records.next();
+          if (done) return Promise.resolve({ records: page, isEnd: true });
+          page.push(value);
+        }
+        return Promise.resolve({ records: page, isEnd: false });
+      },
+    };
+    const end = yield* chunksOf(backupLines(source, header));
+    yield { type: "report", report: { ...end, store_id: storeId, problems } };
+  } finally {
+    salvage.close();
+  }
+}
+
+/** The lines of a backup in chunks; answers what its end says. */
+async function* chunksOf(
+  parts: AsyncIterable<string>,
+): AsyncGenerator<StoreStep, Pick<Content, "counts" | "hash">> {
   const encoder = new TextEncoder();
   let text = "";
   let last = "";
-  for await (const lines of backupLines(store.records, header, signal)) {
+  for await (const lines of parts) {
     last = lines;
     text += lines;
     if (text.length < CHUNK_CHARS) continue;
@@ -51,5 +94,5 @@ async function* backup(context: StoreWorkContext): AsyncGenerator<StoreStep> {
   }
   yield { type: "chunk", bytes: encoder.encode(text) };
   const { counts, hash } = JSON.parse(last);
-  yield { type: "report", report: { counts, hash, store_id: info.storeId } };
+  return { counts, hash };
 }

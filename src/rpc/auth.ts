@@ -46,6 +46,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   resume: "operator",
   updateSchedule: "admin",
   deleteSchedule: "admin",
+  workOnStore: "admin",
 };
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { JobError } from "../core/errors.ts";
@@ -7,7 +7,13 @@ import { systemClock } from "../platform/clock.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "./errors.ts";
-import { type FollowRequestSchema, type FollowResponse, JobService } from "./gen/job_pb.ts";
+import {
+  type FollowRequestSchema,
+  type FollowResponse,
+  JobService,
+  type WorkOnStoreRequestSchema,
+  type WorkOnStoreResponse,
+} from "./gen/job_pb.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -50,7 +56,7 @@ type Methods = typeof JobService["method"];
 
 /** One method for each of JobService. All reject with JobError. */
 export type JobMethods = {
-  readonly [Name in Exclude<keyof Methods, "follow">]: (
+  readonly [Name in Exclude<keyof Methods, "follow" | "workOnStore">]: (
     request?: MessageInitShape<Methods[Name]["input"]>,
     options?: CallOptions,
   ) => Promise<MessageShape<Methods[Name]["output"]>>;
@@ -62,6 +68,10 @@ export interface StreamMethods {
     request: MessageInitShape<typeof FollowRequestSchema>,
     options?: Pick<CallOptions, "signal">,
   ): AsyncIterable<FollowResponse>;
+  workOnStore(
+    request: MessageInitShape<typeof WorkOnStoreRequestSchema>,
+    options?: Pick<CallOptions, "signal">,
+  ): AsyncIterable<WorkOnStoreResponse>;
 }
 
 /** A client of one daemon. The connection is made at the first call. */
@@ -96,9 +106,12 @@ export function connect(options: ConnectOptions = {}): JobClient {
     };
   }
   const close = () => void opening?.then((channel) => channel.client.close(), () => {});
+  const { follow: following, workOnStore: working } = JobService.method;
   const follow: StreamMethods["follow"] = (request, { signal } = {}) =>
-    followStream(open, request, signal);
-  return { ...methods as unknown as JobMethods, follow, close };
+    stream(open, following, create(following.input, request), signal);
+  const workOnStore: StreamMethods["workOnStore"] = (request, { signal } = {}) =>
+    stream(open, working, create(working.input, request), signal);
+  return { ...methods as unknown as JobMethods, follow, workOnStore, close };
 }
 
 function callMethod(
@@ -133,20 +146,20 @@ function callMethod(
 /** A message comes at least every 20 s; without one for so long the daemon is gone. */
 const SILENCE_MS = 45_000;
 
-async function* followStream(
+async function* stream<Input extends DescMessage, Output extends DescMessage>(
   open: () => Promise<Channel>,
-  request: MessageInitShape<typeof FollowRequestSchema>,
+  method: DescMethod & { readonly input: Input; readonly output: Output },
+  request: MessageShape<Input>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<FollowResponse> {
+): AsyncGenerator<MessageShape<Output>> {
   const channel = await open();
-  const method = JobService.method.follow;
   const action = `Cannot call ${method.name} at ${channel.address}`;
   if (signal?.aborted) return;
   const call = channel.client.makeServerStreamRequest(
     `/${method.parent.typeName}/${method.name}`,
     (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
     (message: Buffer) => message as Uint8Array,
-    toBinary(method.input, create(method.input, request)),
+    toBinary(method.input, request),
     channel.metadata(),
   );
   let isSilent = false;

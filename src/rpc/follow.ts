@@ -1,4 +1,3 @@
-import type * as grpc from "@grpc/grpc-js";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { FollowStep, ManagerApi } from "../manager/api.ts";
@@ -7,10 +6,9 @@ import { decodeRequest, encodeAnswer } from "./adapter.ts";
 import { toStatus } from "./calls.ts";
 import { instanceToWire, logToWire } from "./convert.ts";
 import { FollowRequestSchema, FollowResponseSchema } from "./gen/job_pb.ts";
-import { FOLLOWS_MAX, UNREAD_MS } from "./limits.ts";
+import { FOLLOWS_MAX } from "./limits.ts";
 import { readLogQuery } from "./requests.ts";
-
-type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
+import { type Stream, writeMessage } from "./write_message.ts";
 
 /**
  * The streams of Follow. Each asks the manager for its next step when the client has taken the one before, so that a client
@@ -66,36 +64,15 @@ export class FollowService {
       fromNow: request.fromNow === true,
       signal: abort.signal,
     });
-    for await (const step of steps) await this.#write(stream, step, abort.signal);
+    for await (const step of steps) {
+      const bytes = encodeAnswer(FollowResponseSchema, stepToWire(step));
+      await writeMessage(stream, bytes, { clock: this.#clock, signal: abort.signal });
+    }
     if (this.#isStopping) {
       throw new JobError("unavailable", "Cannot follow any longer: the daemon is stopping", {
         hint: "Go on after the last cursor when it has started again",
       });
     }
-  }
-
-  #write(stream: Stream, step: FollowStep, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
-    const bytes = encodeAnswer(FollowResponseSchema, stepToWire(step));
-    return new Promise((resolve, reject) => {
-      const finish = () => {
-        timer.cancel();
-        signal.removeEventListener("abort", finish);
-        resolve();
-      };
-      const timer = this.#clock.timer(UNREAD_MS, () => {
-        signal.removeEventListener("abort", finish);
-        reject(
-          new JobError(
-            "resource_exhausted",
-            `Cannot follow any longer: a message was left unread for ${UNREAD_MS / 1_000} s`,
-            { hint: "Read faster, or go on after the last cursor" },
-          ),
-        );
-      }, { unref: true });
-      signal.addEventListener("abort", finish);
-      stream.write(bytes, finish);
-    });
   }
 }
 

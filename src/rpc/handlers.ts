@@ -42,8 +42,8 @@ type Methods = typeof JobService["method"];
 /** Name of a method of JobService, as generated. */
 export type MethodName = keyof Methods;
 
-/** The methods that answer with a stream; `follow.ts` has them. */
-export type StreamName = "follow";
+/** The methods that answer with a stream; `follow.ts` and `store_work.ts` have them. */
+export type StreamName = "follow" | "workOnStore";
 
 /** What a handler may know of its call. */
 export interface CallState {

@@ -3,10 +3,11 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { ManagerApi } from "../manager/api.ts";
 import type { JobClient, JobMethods, StreamMethods } from "./client.ts";
 import { stepToWire } from "./follow.ts";
-import { FollowResponseSchema, JobService } from "./gen/job_pb.ts";
+import { FollowResponseSchema, JobService, WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import { type CallState, createHandlers } from "./handlers.ts";
 import { ITEMS_MAX } from "./limits.ts";
 import { readLogQuery } from "./requests.ts";
+import { readWork, workStepToWire } from "./store_work.ts";
 
 type Handle = (request: unknown, call: CallState) => Promise<MessageInitShape<DescMessage>>;
 
@@ -29,5 +30,11 @@ export function createLocalClient(manager: ManagerApi): JobClient {
       yield create(FollowResponseSchema, stepToWire(step));
     }
   };
-  return { ...methods as unknown as JobMethods, follow, close: () => {} };
+  const workOnStore: StreamMethods["workOnStore"] = async function* (request, { signal } = {}) {
+    const work = readWork(create(JobService.method.workOnStore.input, request));
+    for await (const step of manager.workOnStore(work, { signal })) {
+      yield create(WorkOnStoreResponseSchema, workStepToWire(step));
+    }
+  };
+  return { ...methods as unknown as JobMethods, follow, workOnStore, close: () => {} };
 }

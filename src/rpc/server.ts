@@ -22,6 +22,7 @@ import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
 import { loadTls } from "../platform/tls.ts";
+import { StoreWorkService } from "./store_work.ts";
 import { ensureTokenFile } from "./token_file.ts";
 
 /** Where and for whom to listen; the `[server]` table of the configuration. */
@@ -103,9 +104,12 @@ function checkExposure(server: RpcServerConfig): void {
 
 function jobServiceImplementation(
   handlers: Handlers,
-  follows: FollowService,
+  streams: { readonly follows: FollowService; readonly works: StoreWorkService },
 ): grpc.UntypedServiceImplementation {
-  const implementation: grpc.UntypedServiceImplementation = { follow: follows.handle };
+  const implementation: grpc.UntypedServiceImplementation = {
+    follow: streams.follows.handle,
+    workOnStore: streams.works.handle,
+  };
   for (const method of JobService.methods) {
     if (method.methodKind !== "unary") continue;
     const unary: grpc.handleUnaryCall<Uint8Array, Uint8Array> = (call, callback) => {
@@ -125,6 +129,7 @@ class GrpcServer implements RpcServer {
   readonly #tracker: CallTracker;
   readonly #health: HealthService;
   readonly #follows: FollowService;
+  readonly #works: StoreWorkService;
   readonly #handlers: Handlers;
   #authenticator: Authenticator | null = null;
   #servers: grpc.Server[] = [];
@@ -137,6 +142,7 @@ class GrpcServer implements RpcServer {
     this.#tracker = new CallTracker(options.clock);
     this.#health = new HealthService(options.manager, options.clock);
     this.#follows = new FollowService(options.manager, options.clock);
+    this.#works = new StoreWorkService(options.manager, options.clock);
     this.#handlers = createHandlers(options.manager);
   }
 
@@ -192,6 +198,7 @@ class GrpcServer implements RpcServer {
     this.#listeners = [];
     this.#health.stop();
     this.#follows.stop();
+    this.#works.stop();
     // Tells the clients to go; under Bun and Deno it does not wait for their calls.
     for (const server of this.#servers) server.tryShutdown(() => {});
     await this.#tracker.whenIdle(STOP_GRACE_MS);
@@ -230,7 +237,7 @@ class GrpcServer implements RpcServer {
     });
     server.addService(
       serviceDefinition(JobService),
-      jobServiceImplementation(this.#handlers, this.#follows),
+      jobServiceImplementation(this.#handlers, { follows: this.#follows, works: this.#works }),
     );
     server.addService(serviceDefinition(Health), this.#health.handlers);
     this.#servers.push(server);

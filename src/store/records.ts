@@ -147,7 +147,7 @@ export interface RecordStore {
   /**
    * Put a mark over the store, or take it away. Under "draining" a claim gives nothing and enqueue, redrive, advance, backfill and what
    * changes schedules and pauses are `unavailable`, naming where it moves; attempts go on and settle. Under "moved" every write
-   * but this one, and those of records, is.
+   * but this one, and those of records and of nodes, is.
    */
   setMark(
     request: { readonly at: Instant; readonly mark: StoreMark | null },

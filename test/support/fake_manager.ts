@@ -383,6 +383,12 @@ export class FakeManager implements ManagerApi {
     yield { entries: [], cursor: "end", instance: null };
   };
 
+  workOnStore: ManagerApi["workOnStore"] = async function* (work) {
+    yield { type: "progress", text: `${work.type} begins` };
+    if (work.type === "backup") yield { type: "chunk", bytes: new Uint8Array([1, 2, 3]) };
+    yield { type: "report", report: { work: work.type } };
+  };
+
   subscribe: ManagerApi["subscribe"] = (listener) => {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

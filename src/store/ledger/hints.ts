@@ -1,5 +1,24 @@
 import type { ChangeHint, ClaimKey } from "../store.ts";
 
+/** Those who listen to changes. */
+export class Listeners {
+  readonly #listeners = new Set<(hint: ChangeHint) => void>();
+
+  /** Answers how to stop. */
+  add(listener: (hint: ChangeHint) => void): () => void {
+    const entry = (hint: ChangeHint) => listener(hint);
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  /** Tell each on its own, after those who wait for the operations: a listener that throws harms no other. */
+  tell(hints: readonly ChangeHint[]): void {
+    for (const hint of mergeHints(hints)) {
+      for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
+    }
+  }
+}
+
 /** One hint of each type for a whole group. */
 export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] {
   if (hints.length < 2) return hints;

@@ -29,7 +29,7 @@ import { claim, reap, renew } from "./claims.ts";
 import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
-import { mergeHints } from "./hints.ts";
+import { Listeners } from "./hints.ts";
 import { LedgerRecords } from "./ledger_records.ts";
 import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
@@ -47,6 +47,8 @@ import type { Tables } from "./tables.ts";
 
 /** Refused while the store is about to move. */
 const NEW = { reach: "new" } as const;
+/** Done whatever stands over the store. */
+const ALWAYS = { reach: "moving" } as const;
 /** Who finds nothing asks again. */
 const LATE = { canBeLate: true };
 
@@ -68,13 +70,13 @@ export class LedgerStore implements Store {
   readonly #owner: LedgerOwner | null = null;
   readonly #options: LedgerOptions;
   readonly records = new LedgerRecords({
-    write: (action, at, operation) => this.#write(action, at, operation, { reach: "moving" }),
+    write: (action, at, operation) => this.#write(action, at, operation, ALWAYS),
     reader: (action) => this.#reader(action),
     lastWallMs: () => this.#lastWallMs,
     synced: () => this.synced(),
     turn: () => this.#turn(),
   });
-  readonly #listeners = new Set<(hint: ChangeHint) => void>();
+  readonly #listeners = new Listeners();
   #info: StoreInfo | null = null;
   #openCount = 0;
   #lastWallMs = 0;
@@ -310,15 +312,18 @@ export class LedgerStore implements Store {
   }
 
   joinNode(request: Parameters<Store["joinNode"]>[0]) {
-    return this.#write("join", request.at, (state, moment) => joinNode(state, moment, request));
+    const { at } = request;
+    return this.#write("join", at, (state, moment) => joinNode(state, moment, request), ALWAYS);
   }
 
   reportNode(request: Parameters<Store["reportNode"]>[0]) {
-    return this.#write("report", request.at, (state, moment) => reportNode(state, moment, request));
+    const { at } = request;
+    return this.#write("report", at, (state, moment) => reportNode(state, moment, request), ALWAYS);
   }
 
   leaveNode(request: Parameters<Store["leaveNode"]>[0]) {
-    return this.#write("leave", request.at, (state, moment) => leaveNode(state, moment, request));
+    const { at } = request;
+    return this.#write("leave", at, (state, moment) => leaveNode(state, moment, request), ALWAYS);
   }
 
   async listNodes(request: { readonly at: Instant }) {
@@ -350,9 +355,7 @@ export class LedgerStore implements Store {
   }
 
   subscribe(listener: (hint: ChangeHint) => void): () => void {
-    const entry = (hint: ChangeHint) => listener(hint);
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
+    return this.#listeners.add(listener);
   }
 
   /** Resolves when this object knows everything that anybody was answered. */
@@ -384,11 +387,8 @@ export class LedgerStore implements Store {
   }
 
   #publish(): void {
-    const hints = mergeHints(this.#state.hints);
+    const { hints } = this.#state;
     this.#state.hints = [];
-    for (const hint of hints) {
-      // Each on its own, after those who wait for the operations: a listener that throws harms no other.
-      for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
-    }
+    this.#listeners.tell(hints);
   }
 }

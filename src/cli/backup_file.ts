@@ -1,0 +1,96 @@
+import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { finished } from "node:stream/promises";
+import { createGunzip, createGzip } from "node:zlib";
+import { JobError, messageOf } from "../core/errors.ts";
+import { linesOf } from "../moving/backup.ts";
+
+/** A backup that is being written beside its place, so that a half one never stands there. */
+export interface BackupWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Put it in its place. */
+  end(): Promise<void>;
+  /** Remove what was written. */
+  discard(): void;
+}
+
+const isPacked = (path: string) => path.endsWith(".gz");
+
+/**
+ * Begin a backup at a path; gzip when its name ends so. Only its owner may read it.
+ *
+ * @throws JobError `already_exists` for a file that is there, `unavailable` when it cannot be written
+ */
+export async function writeBackup(
+  path: string,
+  options: { readonly force: boolean },
+): Promise<BackupWriter> {
+  if (existsSync(path) && !options.force) {
+    throw new JobError("already_exists", `Cannot write "${path}": it exists already`, {
+      hint: "Choose another file, or overwrite it with --force",
+    });
+  }
+  const part = `${path}.part`;
+  const file = createWriteStream(part, { mode: 0o600 });
+  let failure: unknown = null;
+  file.on("error", (error) => failure = error);
+  await Promise.race([once(file, "open"), once(file, "close")]).catch(() => {});
+  if (failure !== null) throw notWritten(path, failure);
+  const head = isPacked(path) ? createGzip() : null;
+  head?.pipe(file);
+  const sink = head ?? file;
+  const discard = () => {
+    file.destroy();
+    rmSync(part, { force: true });
+  };
+  return {
+    async write(bytes) {
+      if (failure === null && !sink.write(bytes)) {
+        await Promise.race([once(sink, "drain"), once(file, "close")]).catch(() => {});
+      }
+      if (failure !== null) throw notWritten(path, failure);
+    },
+    async end() {
+      sink.end();
+      await finished(file).catch((error: unknown) => failure ??= error);
+      if (failure !== null) throw notWritten(path, failure);
+      renameSync(part, path);
+    },
+    discard,
+  };
+}
+
+/** The lines of a backup, from the first. @throws JobError `not_found` or `invalid_argument` */
+export function readBackup(path: string): AsyncIterable<string> {
+  if (!existsSync(path)) {
+    throw new JobError("not_found", `Cannot read the backup "${path}": there is no such file`);
+  }
+  return linesOf(bytesOf(path));
+}
+
+async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
+  const file = createReadStream(path);
+  const source = isPacked(path) ? file.pipe(createGunzip()) : file;
+  file.on("error", (error) => source.destroy(error));
+  try {
+    yield* source;
+  } catch (error) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot read the backup "${path}": ${messageOf(error)}`,
+      {
+        hint: "Take another backup; nothing was changed",
+        cause: error,
+      },
+    );
+  } finally {
+    file.destroy();
+  }
+}
+
+function notWritten(path: string, cause: unknown): JobError {
+  return new JobError("unavailable", `Cannot write "${path}": ${messageOf(cause)}`, {
+    hint: "Choose a file that you may write to",
+    cause,
+  });
+}

@@ -1,0 +1,112 @@
+import { isJobError } from "../core/errors.ts";
+import type { StorePlace } from "../moving/configured.ts";
+import type { StoreStep, StoreWork } from "../moving/step.ts";
+import type { Args } from "./args.ts";
+import { CONFIG_OPTION, configFileOf } from "./config_file.ts";
+import type { CliIo } from "./io.ts";
+import { makeLinesVisible } from "./output/safe_text.ts";
+import type { OptionSpecs, VerbContext } from "./verb.ts";
+
+/** A daemon says so when it has nothing to tell. */
+const HEARTBEAT = "…";
+
+/** Options of verbs that look after a store, of the daemon or without one. */
+export const STORE_OPTIONS: OptionSpecs = {
+  config: {
+    ...CONFIG_OPTION,
+    describe: "Work on the store of this configuration, without a daemon",
+  },
+  store: { describe: "Work on the store of this URL, without a daemon" },
+};
+
+/** Where the store is when no daemon is asked. */
+export function storePlace(args: Args, io: CliIo): StorePlace {
+  const configFile = configFileOf(args, io.cwd);
+  return { configFile, url: args.text("store"), env: io.env, cwd: io.cwd };
+}
+
+/**
+ * Do a work: by the daemon when one answers, else on the store of the configuration. Tells on stderr how far it is.
+ *
+ * @param chunk takes the parts of a backup
+ * @returns the report
+ */
+export async function workOn(
+  work: StoreWork,
+  { args, context, chunk }: {
+    readonly args: Args;
+    readonly context: VerbContext;
+    readonly chunk?: (bytes: Uint8Array) => Promise<void>;
+  },
+): Promise<Readonly<Record<string, unknown>>> {
+  const { io } = context;
+  const abort = new AbortController();
+  const stopListening = io.onInterrupt?.(() => abort.abort());
+  let report: Readonly<Record<string, unknown>> = {};
+  try {
+    for await (const step of await stepsOf(work, { args, context, signal: abort.signal })) {
+      if (step.type === "progress") await tellProgress(step.text, args, io);
+      else if (step.type === "chunk") await chunk?.(step.bytes);
+      else report = step.report;
+    }
+  } finally {
+    stopListening?.();
+  }
+  return report;
+}
+
+/** How far something is, on stderr. */
+export async function tellProgress(text: string, args: Args, io: CliIo): Promise<void> {
+  if (text === HEARTBEAT || args.flag("quiet")) return;
+  await io.stderr.write(`${makeLinesVisible(text)}\n`);
+}
+
+async function stepsOf(
+  work: StoreWork,
+  { args, context, signal }: {
+    readonly args: Args;
+    readonly context: VerbContext;
+    readonly signal: AbortSignal;
+  },
+): Promise<AsyncIterable<StoreStep>> {
+  if (work.type !== "salvage" && await hasDaemon(args, context)) {
+    return fromDaemon(work, context, signal);
+  }
+  const { workOffline } = await import("../moving/configured.ts");
+  const { silentLogger } = await import("../platform/logger.ts");
+  const { io } = context;
+  return workOffline(work, storePlace(args, io), { logger: silentLogger, clock: io.clock, signal });
+}
+
+/** Whether a daemon is to be asked, and answers. @throws JobError `unavailable` when none does and no store is known */
+async function hasDaemon(args: Args, context: VerbContext): Promise<boolean> {
+  if (args.given(["config", "store"]).length > 0) return false;
+  try {
+    await (await context.client()).getVersion({});
+    return true;
+  } catch (error) {
+    const isNamed = args.given(["host", "port", "socket"]).length > 0;
+    const file = configFileOf(args, context.io.cwd);
+    if (!isJobError(error, "unavailable") || isNamed || file === null) throw error;
+    await tellProgress(`No daemon answers: opening the store of "${file}"`, args, context.io);
+    return false;
+  }
+}
+
+async function* fromDaemon(
+  work: StoreWork,
+  context: VerbContext,
+  signal: AbortSignal,
+): AsyncGenerator<StoreStep> {
+  const client = await context.client();
+  const request = {
+    work: work.type,
+    ...(work.type === "migrate" ? { to: work.to, prefix: work.prefix ?? undefined } : {}),
+    ...(work.type === "gc" ? { compact: work.compacts } : {}),
+  };
+  for await (const { step } of client.workOnStore(request, { signal })) {
+    if (step.case === "progress") yield { type: "progress", text: step.value };
+    else if (step.case === "chunk") yield { type: "chunk", bytes: step.value };
+    else if (step.case === "reportJson") yield { type: "report", report: JSON.parse(step.value) };
+  }
+}

@@ -1,0 +1,201 @@
+import { resolve } from "node:path";
+import { readBackup, writeBackup } from "../backup_file.ts";
+import { confirm } from "../confirm.ts";
+import { EXIT } from "../exit_codes.ts";
+import type { PlainRecord } from "../output/plain.ts";
+import { makeVisible } from "../output/safe_text.ts";
+import { STORE_OPTIONS, storePlace, tellProgress, workOn } from "../store_work.ts";
+import type { Verb, VerbGroup } from "../verb.ts";
+import {
+  backupLines,
+  gcLines,
+  infoLines,
+  moveLines,
+  problemLines,
+  type Report,
+} from "../views/store_view.ts";
+
+const YES = { alias: "y", describe: "Do not ask", isFlag: true } as const;
+const OFFLINE = [
+  "Asks the daemon; when none answers, works on the store of the configuration here.",
+  "--config and --store never ask one.",
+].join(" ");
+
+const INFO: Verb = {
+  name: "info",
+  summary: "Tell what the store is, how much it holds and how large it is",
+  details: OFFLINE,
+  words: [],
+  options: STORE_OPTIONS,
+  examples: [["jobctl store info", "Type, place, durability, counts, size, the oldest instance"]],
+  isClient: true,
+  async run(args, context) {
+    const report = await workOn({ type: "info" }, { args, context });
+    await context.printer.details(report as PlainRecord, String(report.id), infoLines(report));
+    return EXIT.ok;
+  },
+};
+
+const VERIFY: Verb = {
+  name: "verify",
+  summary: "Look for what cannot be: indexes and counts against rows, rows against themselves",
+  details: `${OFFLINE} Exit code 1 when there is a problem. SQLite checks its whole file; a ` +
+    "daemon stands still meanwhile.",
+  words: [],
+  options: STORE_OPTIONS,
+  examples: [["jobctl store verify", "Nothing to find, or a list of it"]],
+  isClient: true,
+  async run(args, context) {
+    const report = await workOn({ type: "verify" }, { args, context });
+    await context.printer.details(report as PlainRecord, "problems", problemLines(report));
+    return report.is_whole === true ? EXIT.ok : EXIT.error;
+  },
+};
+
+const GC: Verb = {
+  name: "gc",
+  summary: "Delete what is past its retention and what belongs to nothing, now",
+  details: `${OFFLINE} The daemon does so by itself, minute by minute; this is for impatience ` +
+    "and after a change of keep.",
+  words: [],
+  options: {
+    ...STORE_OPTIONS,
+    compact: {
+      describe: "Give room back to the disk too (SQLite writes its file anew; nothing runs then)",
+      isFlag: true,
+    },
+  },
+  examples: [["jobctl store gc --compact", "Says how much was deleted and freed"]],
+  isClient: true,
+  async run(args, context) {
+    const work = { type: "gc", compacts: args.flag("compact") } as const;
+    const report = await workOn(work, { args, context });
+    await context.printer.details(report as PlainRecord, "gc", gcLines(report));
+    return EXIT.ok;
+  },
+};
+
+const BACKUP: Verb = {
+  name: "backup",
+  summary: "Save everything in the store to a file, while jobs run",
+  details: `${OFFLINE} A line for each record, in no store's own form; packed when the name ends ` +
+    "in .gz. The last line has counts and a hash: a file without it is half a backup. It may hold " +
+    "secrets, as arguments and logs do: only its owner may read it.",
+  words: [{ name: "FILE", describe: "File to write" }],
+  options: {
+    ...STORE_OPTIONS,
+    force: { describe: "Overwrite the file", isFlag: true },
+    salvage: {
+      describe: "Save what is readable of a damaged SQLite file, without a daemon",
+      isFlag: true,
+    },
+  },
+  examples: [
+    ["jobctl store backup /backup/jobs.jsonl.gz", "Every night, by a job of its own"],
+    ["jobctl store backup rest.jsonl --salvage -c config.toml", "What a damaged file still gives"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const path = resolve(context.io.cwd, args.word("FILE"));
+    const writer = await writeBackup(path, { force: args.flag("force") });
+    const chunk = (bytes: Uint8Array) => writer.write(bytes);
+    let report: Report;
+    try {
+      const work = { type: args.flag("salvage") ? "salvage" : "backup" } as const;
+      report = { ...await workOn(work, { args, context, chunk }), file: path };
+      await writer.end();
+    } catch (error) {
+      writer.discard();
+      throw error;
+    }
+    await context.printer.details(report as PlainRecord, path, backupLines(report));
+    return EXIT.ok;
+  },
+};
+
+const RESTORE: Verb = {
+  name: "restore",
+  summary: "Fill an empty store with a backup",
+  details: "Without a daemon: into the store of the configuration, or of --store. The backup is " +
+    "checked first, and the store is compared with it afterwards. Broken off, the same command goes " +
+    "on. Attempts that ran when it was taken run again, with higher fences.",
+  words: [{ name: "FILE", describe: "File of store backup" }],
+  options: STORE_OPTIONS,
+  examples: [
+    ["jobctl store restore /backup/jobs.jsonl.gz -c config.toml", "Refused unless it is empty"],
+    ["jobctl store restore jobs.jsonl.gz --store valkey://host:6379", "Into another kind of store"],
+  ],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const path = resolve(io.cwd, args.word("FILE"));
+    readBackup(path);
+    const { restoreConfigured } = await import("../../moving/configured.ts");
+    const waiting: Promise<void>[] = [];
+    const { header, ...restored } = await restoreConfigured(() => readBackup(path), {
+      place: storePlace(args, io),
+      clock: io.clock,
+      progress: (text) => void waiting.push(tellProgress(text, args, io)),
+    });
+    await Promise.all(waiting);
+    const report = { ...restored, file: path, taken_at: new Date(header.at).toISOString() };
+    await printer.details(report as PlainRecord, path, backupLines(report));
+    return EXIT.ok;
+  },
+};
+
+const MIGRATE: Verb = {
+  name: "migrate",
+  summary: "Move everything to another store, while jobs run until a short cut-over",
+  details: [
+    "The daemon copies in passes while jobs run. Then it takes nothing new, lets running attempts end as",
+    "at a drain, copies what is left, compares both sides by a hash, and marks the old store as moved:",
+    "no daemon opens it again. Write the new URL as store.url then, and restart the daemon. Interrupted",
+    "anywhere, the same command goes on; until the end the old store is the one to use.",
+    "A target that holds anything is refused. Without a daemon it works on the configuration's store.",
+  ].join(" "),
+  words: [],
+  options: {
+    ...STORE_OPTIONS,
+    to: { describe: "URL of the new store, as for store.url" },
+    prefix: { describe: "Namespace there (default: store.prefix of the configuration)" },
+    verify: { describe: "Show both sides: how many of each, and their hashes", isFlag: true },
+    undo: { describe: "Go on with a store that was moved away: an older copy", isFlag: true },
+    yes: YES,
+  },
+  examples: [
+    ["jobctl store migrate --to valkey://host:6379 --verify", "From one machine to several"],
+    ["jobctl store migrate --undo -c config.toml", "Back to the old store, on purpose"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const { io, printer } = context;
+    const to = args.text("to");
+    if (args.flag("undo")) return await undo();
+    const { targetUrl } = await import("../../moving/target_url.ts");
+    const url = targetUrl(to, io.cwd);
+    const info = await workOn({ type: "info" }, { args, context });
+    const what = `move ${info.instances} instances and ${info.schedules} schedules from ` +
+      `${info.location} to ${url.shown}; the daemon takes nothing new afterwards`;
+    await confirm(io, what, args.flag("yes"));
+    const work = { type: "migrate", to: url.full, prefix: args.text("prefix") ?? null } as const;
+    const report = await workOn(work, { args, context });
+    const lines = moveLines(report, { isVerbose: args.flag("verify") });
+    await printer.details(report as PlainRecord, makeVisible(url.shown), lines);
+    return EXIT.ok;
+
+    async function undo(): Promise<number> {
+      const question = "go on with the old store, without what happened in the new one";
+      await confirm(io, question, args.flag("yes"));
+      const report = await workOn({ type: "undo" }, { args, context });
+      await printer.details(report as PlainRecord, "undo", ["The store is in use again"]);
+      return EXIT.ok;
+    }
+  },
+};
+
+/** `jobctl store …` */
+export const STORE: VerbGroup = {
+  name: "store",
+  summary: "Look after the store: info, verify, gc, backup, restore, migrate",
+  verbs: [INFO, VERIFY, GC, BACKUP, RESTORE, MIGRATE],
+};

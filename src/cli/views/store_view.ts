@@ -1,0 +1,98 @@
+import { makeVisible } from "../output/safe_text.ts";
+import { fieldLines } from "./details.ts";
+
+/** What came of a work on a store. */
+export type Report = Readonly<Record<string, unknown>>;
+
+const MIB = 2 ** 20;
+
+function sizeText(bytes: unknown): string | undefined {
+  if (typeof bytes !== "number") return undefined;
+  return `${(bytes / MIB).toFixed(1)} MiB (${bytes} bytes)`;
+}
+
+function text(value: unknown): string | undefined {
+  return value === null || value === undefined ? undefined : makeVisible(String(value));
+}
+
+function countsText(counts: unknown): string {
+  return Object.entries(counts as Record<string, number>).filter(([, count]) => count > 0)
+    .map(([name, count]) => `${count} ${makeVisible(name)}`).join(", ") || "nothing";
+}
+
+function markText(mark: unknown): string | undefined {
+  if (typeof mark !== "object" || mark === null) return undefined;
+  const { type, to, from } = mark as { type: string; to?: string; from?: string };
+  if (type === "receiving") return `being filled from ${makeVisible(from ?? "")}`;
+  return `${type === "moved" ? "moved" : "about to move"} to ${makeVisible(to ?? "")}`;
+}
+
+/** What a store is, for people. */
+export function infoLines(report: Report): string[] {
+  return fieldLines([
+    ["Type", text(report.type)],
+    ["Location", text(report.location)],
+    ["Id", text(report.id)],
+    ["Epoch", text(report.epoch)],
+    ["Format", text(report.format)],
+    ["Durable", report.is_durable === true ? "yes" : "no"],
+    ["Mark", markText(report.mark)],
+    ["Instances", `${report.instances} (${countsText(report.states)})`],
+    ["Schedules", text(report.schedules)],
+    ["Pauses", text(report.pauses)],
+    ["Oldest", text(report.oldest_at)],
+    ["Size", sizeText(report.bytes)],
+    ["Free in it", sizeText(report.free_bytes)],
+  ]);
+}
+
+/** What cannot be in a store, for people. */
+export function problemLines(report: Report): string[] {
+  const problems = report.problems as readonly { check: string; message: string }[];
+  if (problems.length === 0) return ["No problems found"];
+  return problems.map(({ check, message }) => `${makeVisible(check)}: ${makeVisible(message)}`);
+}
+
+/** What was deleted, for people. */
+export function gcLines(report: Report): string[] {
+  return fieldLines([
+    ["Instances deleted", text(report.instances)],
+    ["Orphans deleted", text(report.orphans)],
+    ["Given back", sizeText(report.freed_bytes)],
+    ["Size", sizeText(report.bytes)],
+    ["Free in it", sizeText(report.free_bytes)],
+  ]);
+}
+
+/** What a backup holds, for people. */
+export function backupLines(report: Report): string[] {
+  const lost = report.problems as readonly string[] | undefined;
+  return fieldLines([
+    ["File", text(report.file)],
+    ["Taken", text(report.taken_at)],
+    ["Records", countsText(report.counts)],
+    ["Hash", text(report.hash)],
+    ["Left out", report.left_out ? `${report.left_out} log lines of deleted instances` : undefined],
+    ["Not readable", lost?.map(makeVisible).join("\n")],
+  ]);
+}
+
+/** What a move came to and what is to be done next, for people. */
+export function moveLines(report: Report, options: { readonly isVerbose: boolean }): string[] {
+  const to = makeVisible(String(report.to));
+  const sides = options.isVerbose && !report.is_repeated
+    ? fieldLines((["source", "target"] as const).map((side) => {
+      const { counts, hash } = report[side] as { counts: unknown; hash: string };
+      return [side === "source" ? "Old" : "New", `${countsText(counts)}; hash ${hash}`];
+    }))
+    : [];
+  return [
+    report.is_repeated ? `The store has moved to ${to} already` : `The store has moved to ${to}`,
+    ...sides,
+    "",
+    "Next:",
+    `  1. Write in the configuration: store.url = ${JSON.stringify(to)}`,
+    "  2. Restart the daemon",
+    "The old store stays as it is; no daemon opens it. Delete it when you no longer want it.",
+  ];
+}

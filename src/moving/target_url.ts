@@ -1,0 +1,23 @@
+import { resolve } from "node:path";
+import { JobError } from "../core/errors.ts";
+import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
+
+/** The URL of a store to move to, with a whole path where it is a file. @throws JobError `invalid_argument` */
+export function targetUrl(
+  url: string | undefined,
+  cwd: string,
+): { readonly full: string; readonly shown: string } {
+  if (url === undefined) {
+    throw new JobError("invalid_argument", "Cannot move the store: --to is missing", {
+      hint: "Add --to URL, such as --to valkey://host:6379",
+    });
+  }
+  const address = parseStoreUrl(url);
+  if (address.type === "memory") {
+    throw new JobError("invalid_argument", "Cannot move the store to memory: it would be lost", {
+      hint: "Name a store that outlives the daemon",
+    });
+  }
+  const full = address.type === "sqlite" ? `sqlite:${resolve(cwd, address.path)}` : url;
+  return { full, shown: maskUrl(full) };
+}

@@ -1,0 +1,154 @@
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { JobError, messageOf } from "../../core/errors.ts";
+import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
+import { type Departure, isHeld, type Row } from "../ledger/row.ts";
+import type { StoreRecord } from "../records.ts";
+import { readDepartures } from "./departure_rows.ts";
+import { readRow } from "./instance_rows.ts";
+import { Kinds } from "./kinds.ts";
+import { allTicks, listSchedules, readPauses } from "./schedule_rows.ts";
+import { toStoreError } from "./sqlite_error.ts";
+import { type Fields, Statements } from "./statements.ts";
+
+/** Rows read at a time; fewer where some cannot be read. */
+const ROWS = 256;
+/** Tries to get behind a stretch that cannot be read: each jumps twice as far. */
+const JUMPS_MAX = 50;
+const DEPARTURES_MAX = 100_000;
+
+/** What is readable of a damaged database file, and what is not. */
+export class Salvage {
+  readonly #statements: Statements;
+  readonly #db: DatabaseSync;
+  readonly #kinds: Kinds;
+  /** What could not be read, for people. */
+  readonly problems: string[] = [];
+  readonly storeId: string;
+  readonly epoch: number;
+
+  /** @throws JobError `unavailable` when SQLite cannot open the file at all */
+  constructor(path: string) {
+    if (!existsSync(path)) throw new JobError("not_found", `Cannot read "${path}": no such file`);
+    try {
+      this.#db = new DatabaseSync(path, { readOnly: true });
+    } catch (thrown) {
+      throw toStoreError(thrown, "read", path);
+    }
+    this.#statements = new Statements(this.#db, path);
+    this.#kinds = new Kinds(this.#statements);
+    this.#try("kinds", null, () => this.#kinds.read());
+    const meta = this.#try("meta", undefined, () => this.#statements.get("SELECT * FROM meta"));
+    this.storeId = String(meta?.store_id ?? "unknown");
+    this.epoch = Number(meta?.epoch ?? 0);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Records in the order of places, as far as they can be read. */
+  *records(): Generator<StoreRecord> {
+    const statements = this.#statements;
+    const all = { afterId: null, isReverse: false, limit: 1_000_000 };
+    for (const schedule of this.#try("schedules", [], () => listSchedules(statements, all))) {
+      yield { type: "schedule", schedule };
+    }
+    for (const pause of this.#try("pauses", [], () => readPauses(statements))) {
+      yield { type: "pause", pause };
+    }
+    const known = new Map<number, Pick<StoredLogEntry, "instanceId" | "kind">>();
+    for (const fields of this.#rows("instance", "seq")) {
+      const row = this.#try(`instance ${fields.seq}`, null, () => this.#readRow(fields));
+      if (!row) continue;
+      const { instance, seq } = row;
+      known.set(seq, { instanceId: instance.id, kind: instance.kind });
+      const departures = this.#departures(row);
+      yield { type: "instance", order: seq, instance, isHeld: isHeld(row), departures };
+    }
+    for (const fate of this.#try("ticks", [], () => allTicks(statements, null, 10_000_000))) {
+      yield { type: "tick", fate };
+    }
+    for (const fields of this.#rows("log", "place")) {
+      const owner = known.get(fields.instance as number);
+      if (owner) yield { type: "log", order: fields.place as number, line: toLine(fields, owner) };
+    }
+  }
+
+  #readRow(fields: Fields): Row {
+    const row = readRow(this.#kinds, fields);
+    const kind = row.instance.kind ?? `unknown-${fields.kind}`;
+    const queueKey = row.instance.queueKey ?? kind;
+    return { ...row, instance: { ...row.instance, kind, queueKey } };
+  }
+
+  #departures({ seq }: Row): readonly Departure[] {
+    const request = { seq, fromAttempt: 1, limit: DEPARTURES_MAX };
+    return this.#try("history", [], () => readDepartures(this.#statements, request));
+  }
+
+  /** Rows of a table by its number, over stretches that cannot be read. */
+  *#rows(table: string, key: string): Generator<Fields> {
+    let after = 0;
+    let limit = ROWS;
+    let jumps = 0;
+    let lostFrom: number | null = null;
+    for (;;) {
+      let found: readonly Fields[];
+      try {
+        const sql = `SELECT * FROM ${table} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`;
+        found = this.#statements.all(sql, after, limit);
+      } catch (thrown) {
+        if (limit > 1) {
+          limit = Math.floor(limit / 4) || 1;
+          continue;
+        }
+        lostFrom ??= after + 1;
+        jumps += 1;
+        if (jumps > JUMPS_MAX) {
+          this.problems.push(`${table}: from ${lostFrom} on (${messageOf(thrown)})`);
+          return;
+        }
+        after += 2 ** jumps;
+        continue;
+      }
+      if (found.length === 0) {
+        if (lostFrom !== null) this.problems.push(`${table}: from ${lostFrom} on`);
+        return;
+      }
+      if (lostFrom !== null) {
+        this.problems.push(`${table}: some of ${lostFrom} to ${Number(found[0]![key]) - 1}`);
+        lostFrom = null;
+      }
+      jumps = 0;
+      yield* found;
+      after = found.at(-1)![key] as number;
+      limit = Math.min(ROWS, limit * 2);
+    }
+  }
+
+  #try<T>(what: string, otherwise: T, read: () => T): T {
+    try {
+      return read();
+    } catch (thrown) {
+      this.problems.push(`${what}: ${messageOf(thrown)}`);
+      return otherwise;
+    }
+  }
+}
+
+function toLine(
+  fields: Fields,
+  owner: Pick<StoredLogEntry, "instanceId" | "kind">,
+): StoredLogEntry {
+  return {
+    ...owner,
+    attempt: fields.attempt as number,
+    fence: fields.fence as number,
+    seq: fields.seq as number,
+    at: fields.at as number,
+    level: fields.level as LogLevel,
+    source: fields.source as StoredLogEntry["source"],
+    message: fields.message as string,
+  };
+}
