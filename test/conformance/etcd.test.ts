@@ -1,7 +1,7 @@
 import { after, before } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { ReplicaStore } from "../../src/store/replica/replica_store.ts";
+import { EtcdStore } from "../../src/store/etcd/etcd_store.ts";
 import { createMedium } from "../support/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../support/etcd_server.ts";
 import { exerciseStore } from "./suite.ts";
@@ -14,10 +14,15 @@ before(async () => {
 });
 after(() => server.close());
 
-exerciseStore("ReplicaStore on etcd", async () => {
+exerciseStore("EtcdStore", async () => {
   count += 1;
   const ports = server.members.map(({ port }) => port);
   const medium = createMedium(ports, { prefix: `case-${count}` });
-  const store = new ReplicaStore({ medium, clock: systemClock, random: systemRandom });
+  const store = new EtcdStore({
+    medium,
+    clock: systemClock,
+    random: systemRandom,
+    maxSkewMs: 1_000,
+  });
   return { store, end: () => store.close() };
 });

@@ -19,6 +19,7 @@ import { Folding } from "./folding.ts";
 import { Layout } from "./layout.ts";
 import { loadImage } from "./load_image.ts";
 import { LogWatch, type LogWatchOptions } from "./log_watch.ts";
+import { Presence, type PresenceLimits } from "./presence.ts";
 import { checkCluster } from "./start_checks.ts";
 
 /** Changes of one commit: with more of them an answer would wait for others' rows. */
@@ -121,6 +122,12 @@ export class EtcdMedium implements ReplicaMedium {
       this.#watches.delete(watch);
       watch.stop();
     };
+  }
+
+  /** A node's key under a lease of its own, not yet there. */
+  presenceOf(node: string, options: PresenceLimits): Presence {
+    const { calls, layout, clock, logger } = this.#opened("join");
+    return new Presence({ calls, layout, clock, logger, node, ...options });
   }
 
   /** Fold the log now; answers up to which version, null when there is nothing to fold or another node is at it. */

@@ -22,7 +22,7 @@ export interface KeyRange {
  * - `part/VERSION/TOKEN/N`: a part of the changes of a large commit, put before it
  * - `fold`: the version up to which the log is folded into rows, and who is folding on
  * - `row/KEY N`: a piece of a row as of some version since `fold`
- * - `node/ID`: who is alive, under the node's lease
+ * - `node/ID`: what a live node says of its clock, under the lease of that node
  */
 export class Layout {
   readonly prefix: string;
@@ -99,12 +99,12 @@ export class Layout {
   }
 
   nodeKey(id: string): Buffer {
-    return this.#key(`node/${id}`);
+    return this.#key(`node/${encodeURIComponent(id)}`);
   }
 
   /** The node's id by its key. */
   nodeOf(key: Uint8Array): string {
-    return textOf(key).slice(this.#nodePrefix.length);
+    return decodeURIComponent(textOf(key).slice(this.#nodePrefix.length));
   }
 
   #key(name: string): Buffer {

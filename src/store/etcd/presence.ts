@@ -1,0 +1,290 @@
+import { JobError, toJobError } from "../../core/errors.ts";
+import { type Clock, type Instant, sleep, type Timer } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { EtcdCalls } from "./etcd_calls.ts";
+import { boundsOf, putOf, readOf, readTogether, runTransaction } from "./etcd_keys.ts";
+import { Lease, Watch, type WatchResponse } from "./gen/etcd_pb.ts";
+import { Event_EventType as EventType } from "./gen/kv_pb.ts";
+import { type Layout, textOf } from "./layout.ts";
+import { NodeClocks, parseReport } from "./node_clocks.ts";
+
+/** Shortest lease that etcd keeps, in seconds. */
+const LEASE_S_MIN = 2;
+/** A node reports, and prolongs its lease, so often at least. */
+const REPORT_MS_MAX = 5_000;
+/** How long nothing is claimed while peers do not say what their clocks are: those that are alive do so at once. */
+const ANSWERS_MS_MAX = 1_000;
+/** A clock that moves so far against the other one of the same node was set. */
+const STEP_MS = 100;
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2_000;
+
+/** How long a node's key stays without the node, and how far its clock may be from the others'. */
+export interface PresenceLimits {
+  readonly leaseMs: number;
+  readonly maxSkewMs: number;
+  /** Our clocks; in place of those that run the timers. */
+  readonly now?: () => Instant;
+}
+
+/** What a presence works with. */
+export interface PresenceOptions extends PresenceLimits {
+  readonly calls: EtcdCalls;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly node: string;
+}
+
+/**
+ * A node's key under a lease of its own, which goes when the node does. Its value tells the node's clock; by those of the others
+ * the node knows whether its own can be right.
+ */
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #clocks: NodeClocks;
+  readonly #stopping = new AbortController();
+  #leaseId: bigint | null = null;
+  #fail: (error: JobError) => void = () => {};
+  /** Since when we wait for the peers' clocks, monotonic; null when we do not. */
+  #askedMs: number | null = null;
+  #wallLeadMs: number;
+  #isReporting = false;
+  #mustReport = false;
+  #mustAsk = false;
+  #timer: Timer | null = null;
+  #hasProblem = false;
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#clocks = new NodeClocks(options.node, options.maxSkewMs);
+    const { wallMs, monotonicMs } = this.#now();
+    this.#wallLeadMs = wallMs - monotonicMs;
+  }
+
+  /** Appear, and know the peers. @throws JobError `unavailable` */
+  async start(): Promise<void> {
+    const revision = await this.#appear();
+    void this.#run(revision);
+    const { clock } = this.#options;
+    const endMs = clock.now().monotonicMs + ANSWERS_MS_MAX;
+    while (!this.#clocks.haveAllAnswered && clock.now().monotonicMs < endMs) {
+      await sleep(clock, 5, this.#stopping.signal);
+    }
+  }
+
+  /** Disappear. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#timer?.cancel();
+    this.#fail(new JobError("canceled", "Cannot go on: stopped"));
+    const id = this.#leaseId;
+    this.#leaseId = null;
+    if (id === null) return;
+    const { calls } = this.#options;
+    // When it cannot be told, the lease ends by itself.
+    await calls.call(Lease.method.leaseRevoke, { ID: id }, { action: "end its lease" }).catch(
+      () => {},
+    );
+  }
+
+  /** How far a node's clock is from what most have, in milliseconds; null for one that is not there or alone. */
+  skewOf(node: string): number | null {
+    return this.#clocks.skewOf(node);
+  }
+
+  /** @throws JobError `unavailable` while our clock is too far from those of most peers, or may be */
+  check(action: string): void {
+    const { wallMs, monotonicMs } = this.#now();
+    if (Math.abs(wallMs - monotonicMs - this.#wallLeadMs) > STEP_MS) {
+      this.#wallLeadMs = wallMs - monotonicMs;
+      this.#clocks.forget();
+      this.#askedMs = monotonicMs;
+      void this.#report(true);
+    }
+    if (this.#askedMs !== null) {
+      const isOver = monotonicMs - this.#askedMs >= ANSWERS_MS_MAX;
+      if (isOver || this.#clocks.haveAllAnswered) this.#askedMs = null;
+      else throw new JobError("unavailable", `Cannot ${action}: the peers' clocks are asked for`);
+    }
+    const problem = this.#clocks.problem();
+    this.#tell(problem !== null);
+    if (problem === null) return;
+    const { aheadMs, peers } = problem;
+    const seconds = (Math.abs(aheadMs) / 1_000).toFixed(1);
+    const shown = peers.slice(0, 3).map((peer) => `"${peer}"`).join(", ");
+    throw new JobError(
+      "unavailable",
+      `Cannot ${action}: the clock of node "${this.#options.node}" is ${seconds} s ${
+        aheadMs > 0 ? "ahead of" : "behind"
+      } that of ${peers.length} of its peers, such as ${shown}, and ${
+        this.#options.maxSkewMs / 1_000
+      } s are allowed`,
+      { hint: "Set the clocks (NTP); store.max_skew is how far they may differ" },
+    );
+  }
+
+  #tell(hasProblem: boolean): void {
+    if (this.#hasProblem === hasProblem) return;
+    this.#hasProblem = hasProblem;
+    const { logger, node } = this.#options;
+    if (!hasProblem) logger.info("the clock agrees with those of the other nodes again", { node });
+  }
+
+  /** Take a lease if there is none, read who is there, and report under it; answers the revision of the reading. */
+  async #appear(): Promise<bigint> {
+    const { calls, layout } = this.#options;
+    if (this.#leaseId === null || !await this.#isLeaseKept(this.#leaseId)) {
+      const TTL = BigInt(Math.max(LEASE_S_MIN, Math.ceil(this.#options.leaseMs / 1_000)));
+      const { message } = await calls.call(Lease.method.leaseGrant, { TTL }, {
+        action: "take a lease",
+      });
+      this.#leaseId = message.ID;
+    }
+    const { revision, ranges } = await readTogether(calls, "read who is there", [
+      readOf(layout.nodes),
+    ]);
+    const kvs = ranges[0]?.kvs ?? [];
+    this.#clocks.keep(new Set(kvs.map(({ key }) => layout.nodeOf(key))));
+    for (const { key, value } of kvs) {
+      const report = parseReport(textOf(value));
+      if (report) this.#clocks.heard(layout.nodeOf(key), report, null);
+    }
+    await this.#put(true);
+    return revision;
+  }
+
+  async #isLeaseKept(ID: bigint): Promise<boolean> {
+    let answer!: (isKept: boolean) => void;
+    let fail!: (error: JobError) => void;
+    const answered = new Promise<boolean>((resolve, reject) => {
+      answer = resolve;
+      fail = reject;
+    });
+    const stream = await this.#options.calls.stream(Lease.method.leaseKeepAlive, {
+      action: "keep its lease",
+      received: ({ TTL }) => answer(TTL > 0n),
+      ended: fail,
+    });
+    stream.send({ ID });
+    return await answered.finally(() => stream.cancel());
+  }
+
+  async #run(first: bigint): Promise<void> {
+    const { clock, logger } = this.#options;
+    const { signal } = this.#stopping;
+    let revision: bigint | null = first;
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        revision ??= await this.#appear();
+        failures = 0;
+        await this.#follow(revision + 1n);
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = toJobError(thrown, "Cannot keep the node's lease");
+        if (failures === 0 && error.code !== "unavailable") {
+          logger.warn("the node's lease on etcd is not kept, and is taken again", {
+            error: error.message,
+          });
+        }
+        const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** failures);
+        await sleep(clock, waitMs, signal);
+        failures += 1;
+      }
+      revision = null;
+    }
+  }
+
+  /** Hear the peers, report and prolong the lease, until either stream ends. @throws JobError with why */
+  async #follow(startRevision: bigint): Promise<void> {
+    const { calls, layout, clock, leaseMs } = this.#options;
+    const ended = new Promise<void>((_resolve, reject) => this.#fail = reject);
+    ended.catch(() => {});
+    const fail = (error: JobError) => this.#fail(error);
+    const watch = await calls.stream(Watch.method.watch, {
+      action: "watch the nodes",
+      received: (message) => this.#heard(message),
+      ended: fail,
+    });
+    const keep = await calls.stream(Lease.method.leaseKeepAlive, {
+      action: "keep its lease",
+      received: ({ TTL }) => {
+        if (TTL > 0n) return;
+        this.#leaseId = null;
+        fail(new JobError("conflict", "Cannot keep its lease: it has ended"));
+      },
+      ended: fail,
+    });
+    const range = {
+      ...boundsOf(layout.nodes),
+      startRevision,
+      progressNotify: true,
+      fragment: true,
+    };
+    watch.send({ requestUnion: { case: "createRequest", value: range } });
+    const everyMs = Math.min(REPORT_MS_MAX, leaseMs / 3);
+    const beat = () => {
+      this.#timer = clock.timer(everyMs, () => {
+        if (this.#leaseId !== null) keep.send({ ID: this.#leaseId });
+        void this.#report(false);
+        beat();
+      }, { unref: true });
+    };
+    beat();
+    try {
+      await ended;
+    } finally {
+      this.#timer?.cancel();
+      watch.cancel();
+      keep.cancel();
+    }
+  }
+
+  #heard(message: WatchResponse): void {
+    if (message.canceled) {
+      return this.#fail(new JobError("unavailable", "Cannot watch the nodes: canceled"));
+    }
+    const { layout, node } = this.#options;
+    for (const { type, kv } of message.events) {
+      if (kv === undefined) continue;
+      const name = layout.nodeOf(kv.key);
+      if (name === node) continue;
+      const report = type === EventType.PUT ? parseReport(textOf(kv.value)) : null;
+      if (report === null) {
+        this.#clocks.gone(name);
+        continue;
+      }
+      this.#clocks.heard(name, report, this.#now().wallMs);
+      if (report.asks) void this.#report(false);
+    }
+  }
+
+  /** One report at a time; what comes meanwhile is told by another after it. */
+  async #report(asks: boolean): Promise<void> {
+    this.#mustAsk ||= asks;
+    this.#mustReport = true;
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    try {
+      while (this.#mustReport && this.#leaseId !== null) await this.#put(this.#mustAsk);
+    } catch (thrown) {
+      this.#fail(toJobError(thrown, "Cannot report the clock"));
+    } finally {
+      this.#isReporting = false;
+    }
+  }
+
+  async #put(asks: boolean): Promise<void> {
+    this.#mustAsk = this.#mustReport = false;
+    const { calls, layout, node } = this.#options;
+    const report = JSON.stringify(this.#clocks.report(this.#now().wallMs, asks));
+    await runTransaction(calls, {
+      action: "report its clock",
+      success: [putOf(layout.nodeKey(node), report, this.#leaseId ?? 0n)],
+    });
+  }
+
+  #now(): Instant {
+    return this.#options.now?.() ?? this.#options.clock.now();
+  }
+}
