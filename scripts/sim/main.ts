@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { PLANTS } from "../../test/sim/plants.ts";
-import { findPlant, runWorld } from "../../test/sim/world.ts";
+import { findPlant, runWorld, type SimStore } from "../../test/sim/world.ts";
 import { runModel } from "./run_model.ts";
 
 const { values } = parseArgs({
@@ -22,13 +22,13 @@ const seeds = values.seed
   ? [Number(values.seed)]
   : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
 if (values.model) process.exit(await runModel(store, seeds) ? 0 : 1);
-if (store !== "memory" && store !== "sqlite") {
-  console.error(`No store "${store}": memory or sqlite`);
+if (store !== "memory" && store !== "sqlite" && store !== "replicas") {
+  console.error(`No store "${store}": memory, sqlite or replicas`);
   process.exit(2);
 }
 process.exitCode = (values.plants ? await findPlants() : await runSeeds(store)) ? 0 : 1;
 
-async function runSeeds(store: "memory" | "sqlite"): Promise<boolean> {
+async function runSeeds(store: SimStore): Promise<boolean> {
   const started = performance.now();
   let failed = 0;
   for (const seed of seeds) {

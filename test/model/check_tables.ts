@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isFinal } from "../../src/core/state.ts";
 import {
   compareReady,
   emptyCounts,
@@ -16,6 +17,10 @@ export function checkTables(tables: Tables): void {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1_000 };
   const rows = tables.scan({ type: "all" }, all);
   checkCounts(rows, tables);
+  for (const { seq, instance: { uniqueKey, state } } of rows) {
+    if (uniqueKey === null || isFinal(state)) continue;
+    assert.equal(tables.openByKey(uniqueKey)?.seq, seq, `who holds key ${uniqueKey}`);
+  }
   const held = new Map<string, number>();
   for (const row of rows.filter(isHeld)) {
     const id = row.instance.scheduleId!;

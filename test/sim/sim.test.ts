@@ -11,8 +11,10 @@ const SEEDS = 200;
 const SHARE = 10;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-for (const storeType of ["memory", "sqlite"] as const) {
-  for (let first = 1; first <= SEEDS; first += SHARE) {
+for (
+  const [storeType, seeds] of [["memory", SEEDS], ["sqlite", SEEDS], ["replicas", 20]] as const
+) {
+  for (let first = 1; first <= seeds; first += SHARE) {
     const last = first + SHARE - 1;
     test(`the manager on ${storeType} keeps the invariants with seeds ${first} to ${last}`, async () => {
       for (let seed = first; seed <= last; seed++) {

@@ -14,10 +14,11 @@ import { type Ack, checkInvariants, type Violation } from "../support/invariants
 import { type RecordingStore, recordStore } from "../support/recording_store.ts";
 import { SimClock } from "../support/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
-import type { Plant } from "./plants.ts";
+import type { Plant, PlantContext } from "./plants.ts";
 import type { SimRun } from "./sim_executor.ts";
 import { definitions, JOBS } from "./sim_jobs.ts";
 import { LEASE_MS, SimNode } from "./sim_node.ts";
+import { simReplicas } from "./sim_replicas.ts";
 
 /** How long a seed's faults last, and how long the world then has to come to rest. */
 const FAULTY_MS = 60_000;
@@ -32,6 +33,9 @@ const EFFECT_LATE_MS = 10_000;
 const SUBMITS_MAX = 4;
 /** Seeds that may pass before a planted bug is found. */
 const PLANT_SEEDS_MAX = 300;
+
+/** What a world's nodes share. */
+export type SimStore = "memory" | "sqlite" | "replicas";
 
 /** What one seed came to. */
 export interface WorldResult {
@@ -48,7 +52,7 @@ export interface WorldResult {
  */
 export async function runWorld(
   seed: number,
-  storeType: "memory" | "sqlite",
+  storeType: SimStore,
   plant: Plant | null = null,
 ): Promise<WorldResult> {
   const world = new World(seed, storeType, plant);
@@ -83,20 +87,27 @@ class World {
   /** When the schedules are surely there. */
   readonly #startAt: number = this.#clock.now().wallMs + 10_000;
 
-  constructor(seed: number, storeType: "memory" | "sqlite", plant: Plant | null) {
+  constructor(seed: number, storeType: SimStore, plant: Plant | null) {
     this.#random = seededRandom(seed);
     this.#ids = createIdSource(this.#clock, this.#random);
     this.#plant = plant;
     const context = { clock: this.#clock, killsOf: (node: string) => this.#kills.get(node) ?? 0 };
+    const store = storeType === "replicas"
+      ? simReplicas(this.#clock, seededRandom(seed + 1_000_000), this.#faults)
+      : this.#ledgerOf(storeType, context);
+    this.#store = recordStore(plant?.store?.(store, context) ?? store);
+  }
+
+  #ledgerOf(storeType: "memory" | "sqlite", context: PlantContext): Store {
     const tables: Tables = storeType === "memory"
       ? new MemoryTables()
       : new SqliteTables(":memory:");
-    const store: Store = new LedgerStore(plant?.tables?.(tables, context) ?? tables, {
+    const plant = this.#plant;
+    return new LedgerStore(plant?.tables?.(tables, context) ?? tables, {
       // One clock of the server for all nodes, as Valkey has.
       ...(plant?.isTimeOfNodes ? {} : { clock: (): Instant => this.#clock.now() }),
       defer: (callback: () => void) => this.#clock.defer(callback),
     });
-    this.#store = recordStore(plant?.store?.(store, context) ?? store);
   }
 
   async run(): Promise<WorldResult> {

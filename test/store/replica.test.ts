@@ -78,6 +78,24 @@ test("a medium that is full refuses what was asked, and nothing of it is there",
   await world.close();
 });
 
+test("what was taken back has left no trace", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  const add = async (onConflict: "keep" | "replace") => {
+    const unique = { forMs: null, onConflict };
+    const instances = [
+      world.newInstance({ uniqueKey: "k", unique, argumentsJson: `["${onConflict}"]` }),
+    ];
+    return (await node.store.enqueue({ at: systemClock.now(), instances })).value[0]!;
+  };
+  const first = await add("keep");
+  node.medium.faults.commits.push("full");
+  await assert.rejects(add("replace"), (error) => isJobError(error, "resource_exhausted"));
+  assert.deepEqual(await add("keep"), { instance: first.instance, outcome: "sameKey" });
+  assert.deepEqual(await node.store.get(first.instance.id), first.instance);
+  await world.close();
+});
+
 test("a medium that is down answers unavailable within five seconds, and goes on when it is up", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);

@@ -78,7 +78,11 @@ export class MemoryRows {
     }
     this.#leave(before);
     this.#enter(after);
-    if (isFinal(after.instance.state) && !isFinal(before.instance.state)) this.#leaveOpen(before);
+    const hasEnded = isFinal(after.instance.state);
+    if (hasEnded === isFinal(before.instance.state)) return;
+    if (hasEnded) this.#leaveOpen(before);
+    // An end that is taken back, as its transaction was.
+    else this.#enterOpen(after);
   }
 
   remove(row: Row): void {
