@@ -1,5 +1,4 @@
 import { after } from "node:test";
-import { recordCases } from "../../src/conformance/record_cases.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { ValkeyStore } from "../../src/store/valkey/valkey_store.ts";
 import { plainLink } from "../support/plain_valkey_link.ts";
@@ -18,4 +17,4 @@ exerciseStore("ValkeyStore", async ({ clock }) => {
     new ValkeyStore({ link: plainLink({ port }), namespace, clock, defer: systemClock.defer });
   const store = await another();
   return { store, another, isShared: true, end: () => store.close() };
-}, { skip: [{ reason: "records are not moved yet", tests: Object.keys(recordCases) }] });
+});

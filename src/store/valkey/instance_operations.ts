@@ -29,7 +29,6 @@ import {
 } from "./instance_codec.ts";
 import { queryOf } from "./instance_reads.ts";
 import type { OperationQueue } from "./operation_queue.ts";
-import { fixedOf, type FixedPart } from "./row_codec.ts";
 import { writeLines, writeSettlement } from "./settle_codec.ts";
 
 /** Claimed instances of which what never changes is kept, so that their settlement does not send it again. */
@@ -38,7 +37,7 @@ const KNOWN_MAX = 10_000;
 /** What is done with instances: accepted, claimed, settled, canceled; and what holds them. */
 export class InstanceOperations {
   readonly #queue: OperationQueue;
-  readonly #known = new Map<string, FixedPart>();
+  readonly #known = new Map<string, Instance>();
 
   constructor(queue: OperationQueue) {
     this.#queue = queue;
@@ -60,9 +59,12 @@ export class InstanceOperations {
 
   async claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>> {
     checkLimit(request.limit, "claim");
+    const { limits } = request;
+    const isFree = !limits || (limits.kinds.size === 0 && limits.pools.length === 0);
     const committed = await this.#queue.write({
       family: "claim",
       action: "claim",
+      ...(isFree ? { commutes: "claim" } : {}),
       weight: request.limit,
       write: (into) => {
         writeClaimer(into, request);
@@ -74,7 +76,7 @@ export class InstanceOperations {
     });
     for (const instance of committed.value) {
       if (this.#known.size >= KNOWN_MAX) this.#known.clear();
-      this.#known.set(instance.id, fixedOf(instance));
+      this.#known.set(instance.id, instance);
     }
     return committed;
   }
@@ -114,13 +116,18 @@ export class InstanceOperations {
       if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
     }
     const known = settlements.map(({ id }) => {
-      const fixed = this.#known.get(id);
+      const instance = this.#known.get(id);
       this.#known.delete(id);
-      return fixed;
+      return instance;
     });
+    // What waits for nothing frees nothing that a claim without limits would take.
+    const isPlain = settlements.every(({ outcome }, index) =>
+      outcome.type === "final" && known[index]?.scheduleId === null
+    );
     return await this.#queue.write({
       family: "outcomes",
       action: "settle",
+      ...(isPlain ? { commutes: "settle" } : {}),
       weight: settlements.length,
       write: (into) => {
         into.list(settlements.length);

@@ -17,7 +17,7 @@ import type {
 import { readRows } from "./instance_codec.ts";
 import type { Unpacker } from "./msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
-import { readDeparture, type ReadRow, readRow } from "./row_codec.ts";
+import { readDeparture, readFixed, type ReadRow, readRow } from "./row_codec.ts";
 
 /** Rows that one call looks at. */
 const LOOK_MAX = 2_000;
@@ -121,6 +121,20 @@ export class InstanceReads {
     return { items, nextToken: null };
   }
 
+  /** Rows from a place on in the order of acceptance, with what departed from their ordinary history. */
+  async whole(first: number, limit: number): Promise<readonly HistoryRow[]> {
+    const rows: HistoryRow[] = [];
+    let from: number | null = first;
+    while (from !== null && rows.length < limit) {
+      const bounds = { from, to: LAST, isReverse: false };
+      const left = Math.min(limit - rows.length, 1_000);
+      const part: Part<HistoryRow> = await this.#scan({}, bounds, left, WHOLE);
+      rows.push(...part.rows);
+      from = part.next;
+    }
+    return rows;
+  }
+
   stats(): Promise<StoreStats> {
     return this.#queue.read({
       family: "retention",
@@ -207,7 +221,7 @@ export class InstanceReads {
     let { from, to } = bounds;
     for (;;) {
       const left = Math.min(limit - rows.length, 1_000);
-      const part = await this.#scan(query, { ...bounds, from, to }, left, false, readWholePart);
+      const part = await this.#scan(query, { ...bounds, from, to }, left, ROWS);
       rows.push(...part.rows.filter(isWanted));
       if (part.next === null || rows.length >= limit) return rows;
       if (bounds.isReverse) to = part.next;
@@ -234,7 +248,7 @@ export class InstanceReads {
     let size = Math.min(1_000, Math.ceil(wanted / 2) + 1);
     while (from !== null) {
       const bounds = { from, to: LAST, isReverse: false };
-      const part: Part<HistoryRow> = await this.#scan(asked, bounds, size, true, readHistoryPart);
+      const part: Part<HistoryRow> = await this.#scan(asked, bounds, size, HISTORIES);
       for (const row of part.rows) {
         if (query.after === undefined || (row.instance.settledAt ?? LAST) >= query.after) yield row;
       }
@@ -266,8 +280,7 @@ export class InstanceReads {
     query: InstanceQuery,
     { from, to, isReverse }: Bounds,
     limit: number,
-    hasHistory: boolean,
-    read: (from: Unpacker) => Part<T>,
+    { hasFixed, hasHistory, read }: Shape<T>,
   ): Promise<Part<T>> {
     return this.#queue.read({
       family: "find",
@@ -278,8 +291,9 @@ export class InstanceReads {
         into.write(isReverse);
         into.write(limit);
         into.write(LOOK_MAX);
+        into.write(hasFixed);
         into.write(hasHistory);
-        return 5;
+        return 6;
       },
       read,
     });
@@ -295,22 +309,46 @@ function readNext(from: Unpacker): number | null {
   return next === false ? null : next;
 }
 
-function readWholePart(from: Unpacker): Part<ReadRow> {
-  from.list();
-  const rows = readRows(from);
-  return { rows, next: readNext(from) };
+/** What is read of each row. */
+interface Shape<T> {
+  readonly hasFixed: boolean;
+  readonly hasHistory: boolean;
+  readonly read: (from: Unpacker) => Part<T>;
 }
 
-function readHistoryPart(from: Unpacker): Part<HistoryRow> {
+const ROWS: Shape<ReadRow> = {
+  hasFixed: true,
+  hasHistory: false,
+  read: (from) => {
+    from.list();
+    const rows = readRows(from);
+    return { rows, next: readNext(from) };
+  },
+};
+
+const HISTORIES: Shape<HistoryRow> = {
+  hasFixed: false,
+  hasHistory: true,
+  read: (from) => readHistoryPart(from, 3),
+};
+
+const WHOLE: Shape<HistoryRow> = {
+  hasFixed: true,
+  hasHistory: true,
+  read: (from) => readHistoryPart(from, 4),
+};
+
+function readHistoryPart(from: Unpacker, size: 3 | 4): Part<HistoryRow> {
   from.list();
   const rows: HistoryRow[] = [];
-  for (let left = from.list() / 3; left > 0; left--) rows.push(readHistoryRow(from));
+  for (let left = from.list() / size; left > 0; left--) rows.push(readHistoryRow(from, size === 4));
   return { rows, next: readNext(from) };
 }
 
-function readHistoryRow(from: Unpacker): HistoryRow {
+function readHistoryRow(from: Unpacker, hasFixed = false): HistoryRow {
   const id = from.text();
-  const row = readRow(id, from.bytes()!);
+  const bytes = from.bytes()!;
+  const row = hasFixed ? readRow(id, bytes, readFixed(from.bytes()!)) : readRow(id, bytes);
   const departures: Departure[] = [];
   if (!from.isList) from.read();
   else for (let left = from.list(); left > 0; left--) departures.push(readDeparture(from.bytes()!));

@@ -65,6 +65,11 @@ export class LogReads {
     };
   }
 
+  /** Lines of all instances after a place, in the order written. */
+  after(afterPlace: number, limit: number): Promise<readonly PlacedLog[]> {
+    return this.#read({ order: "written", afterAt: 0, afterPlace, beforeAt: 0, limit });
+  }
+
   async end(): Promise<string> {
     const [last] = await this.#read({
       ...{ order: "newest", afterAt: 0, afterPlace: 0, beforeAt: 0, limit: 1 },

@@ -1,23 +1,30 @@
 import { JobError } from "../../core/errors.ts";
+import { checkOpening } from "../ledger/marks.ts";
 import { STORE_FORMAT, type StoreInfo } from "../store.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
 /**
  * Open the data of a namespace, which is made when there is none.
  *
- * @throws JobError `unavailable` for data of a newer format
+ * @throws JobError `unavailable` for data of a newer format, `conflict` for a store that is being filled or has moved
  */
 export async function openData(
   queue: OperationQueue,
-  newId: string,
+  options: {
+    readonly newId: string;
+    readonly location: string;
+    /** Whether a mark over the store refuses nothing. */
+    readonly isMaintenance: boolean;
+  },
 ): Promise<Pick<StoreInfo, "storeId" | "epoch" | "format"> & { readonly rev: number }> {
   const answer = await queue.call(false, [], [{
     family: "claim",
     action: "open",
     write: (into) => {
-      into.write(newId);
+      into.write(options.newId);
       into.write(STORE_FORMAT);
-      return 2;
+      into.write(options.isMaintenance);
+      return 3;
     },
     read: () => null,
   }]);
@@ -31,6 +38,7 @@ export async function openData(
       { path: "store.url", hint: "Use the newer version that wrote it" },
     );
   }
+  if (status === "marked") checkOpening(JSON.parse(rest[0] as string), options.location);
   const [storeId, epoch, format, rev] = rest as [string, number, number, number];
   return { storeId, epoch, format, rev };
 }

@@ -3,7 +3,7 @@ import type { Instant } from "../../platform/clock.ts";
 import type { Committed } from "../store.ts";
 import type { ValkeyLink } from "./link.ts";
 import { Packer, Unpacker } from "./msgpack.ts";
-import { type Family, STORE_SCRIPT } from "./script.ts";
+import { type Family, STORE_SCRIPT, withNeeds } from "./script.ts";
 import { refusalError } from "./refusals.ts";
 
 /** Operations, and instances in them, of one call at most: the server does nothing else while it runs. */
@@ -20,6 +20,11 @@ export interface Operation<T> {
   readonly action: string;
   /** About how many instances it is for. */
   readonly weight?: number;
+  /**
+   * Whether it is a claim, or a settlement, that gives the same in any order with those of the other: then the claim goes first, in a
+   * call of its own, and jobs begin while the server still writes what ended.
+   */
+  readonly commutes?: "claim" | "settle";
   /** Read what {@link write} is worked out from; operations after it wait, those before it have happened. */
   readonly prepare?: () => Promise<void>;
   /** Append its arguments; answers how many. */
@@ -160,6 +165,10 @@ export class OperationQueue {
   /** The first operations of one kind, as far as one call takes them. */
   #takeGroup(): readonly Waiting[] {
     const waiting = this.#waiting;
+    const claim = waiting.findIndex(({ operation }) => operation.commutes !== "settle");
+    if (claim > 0 && waiting[claim]!.operation.commutes === "claim") {
+      return waiting.splice(claim, 1);
+    }
     const { isRead } = waiting[0]!;
     let count = 0;
     let weight = 0;
@@ -193,7 +202,7 @@ export class OperationQueue {
   async #send(group: readonly Waiting[]): Promise<void> {
     this.#callCount += 1;
     const operations = group.map(({ operation }) => operation);
-    const families = [...new Set(operations.map(({ family }) => family))];
+    const families = withNeeds(operations.map(({ family }) => family));
     const again: Waiting[] = [];
     let hints: unknown = null;
     try {

@@ -1,5 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
+import type { StoreMark } from "../records.ts";
 import { QuotaError } from "../ledger/checks.ts";
 
 /** The error that a refusal of the script is: its name, then what it is about. */
@@ -27,6 +28,8 @@ export function refusalError(refusal: readonly unknown[]): JobError {
       );
     case "noSchedule":
       return new JobError("not_found", `Cannot backfill schedule "${about[0]}": no such schedule`);
+    case "marked":
+      return markedError(about[0]!, JSON.parse(about[1]!) as StoreMark);
     case "outdated":
       return new JobError("conflict", "Cannot change a schedule: others change it all the time", {
         hint: "Try again",
@@ -34,6 +37,36 @@ export function refusalError(refusal: readonly unknown[]): JobError {
     default:
       return nodeError(name ?? "", refusal.slice(1));
   }
+}
+
+/** What operations do, where their name does not say it. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  putSchedule: "write a schedule",
+  deleteSchedule: "delete a schedule",
+  setPause: "pause",
+  removePause: "resume",
+  appendLogs: "append logs",
+  removeInstances: "delete instances",
+  removeLines: "delete logs",
+  retain: "delete instances",
+  joinNode: "join",
+  reportNode: "report",
+  leaveNode: "leave",
+  setNodeWorkers: "resize",
+};
+
+function markedError(action: string, mark: StoreMark): JobError {
+  const to = mark.type === "receiving" ? mark.from : mark.to;
+  const what = mark.type === "moved" ? "moved" : "moves";
+  return new JobError(
+    "unavailable",
+    `Cannot ${ACTIONS[action] ?? action}: the store ${what} to ${to}`,
+    {
+      hint: mark.type === "moved"
+        ? `Write store.url = "${to}" in the configuration and start the daemon again`
+        : "Try again when it has moved",
+    },
+  );
 }
 
 function takenError([what, value, kind, id, there]: readonly string[]): JobError {

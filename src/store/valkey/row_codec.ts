@@ -6,7 +6,7 @@ import { passDeadline, storable } from "../ledger/rules.ts";
 import type { Departure } from "../ledger/row.ts";
 import type { NewInstance } from "../store.ts";
 import { ROW } from "./constants.ts";
-import { Packed, Packer, Unpacker } from "./msgpack.ts";
+import { type Packable, Packed, Packer, Unpacker } from "./msgpack.ts";
 
 /** Stored for an error that says that the deadline has passed; it is worded where it is read. */
 const PAST_DEADLINE = "deadline";
@@ -49,7 +49,7 @@ export interface ReadRow {
 const packer = new Packer();
 
 /** What is stored of an instance besides its row: the policy, then the arguments. */
-function packFixed(input: NewInstance): Buffer {
+export function packFixed(input: FixedPart): Buffer {
   packer.clear();
   packer.list(4);
   packer.write(input.crashesMax);
@@ -178,6 +178,32 @@ export function readRow(id: string, bytes: Uint8Array, fixed: FixedPart = NO_FIX
     ? passDeadline(instance, null, instance.settledAt!).instance.error
     : JSON.parse(rare.error) as ErrorInfo;
   return { seq, isHeld, instance: { ...instance, error } };
+}
+
+/** A row as it is stored, of an instance as it is: its place is set by whoever writes it. */
+export function packRow(instance: Instance): Packable {
+  const { error, progress } = instance;
+  const rare = {
+    cancelAt: instance.cancelRequestedAt ?? undefined,
+    failures: instance.failures || undefined,
+    crashes: instance.crashes || undefined,
+    error: error === null ? undefined : JSON.stringify(error),
+    version: instance.version ?? undefined,
+    progress: progress === null ? undefined : JSON.stringify(progress),
+    redrivenAs: instance.redrivenAs ?? undefined,
+    uniqueKey: instance.uniqueKey ?? undefined,
+    uniqueUntil: instance.uniqueUntil ?? undefined,
+    scheduleId: instance.scheduleId ?? undefined,
+    deadlineAt: instance.deadlineAt ?? undefined,
+    retryOf: instance.retryOf ?? undefined,
+  };
+  const { kind, queueKey, state, priority, dueAt, createdAt, scheduledAt } = instance;
+  const { processedAt, settledAt, attempt, fence, node, reason, resultsJson } = instance;
+  return [
+    ...[0, kind, queueKey === kind ? false : queueKey, JOB_STATES.indexOf(state), priority, dueAt],
+    ...[createdAt, scheduledAt, processedAt, settledAt, attempt, fence, node, reason, resultsJson],
+    ...[instance.keepSuccessMs, instance.keepFailureMs, rare],
+  ];
 }
 
 /** Read an attempt that ended with its instance scheduled again. */

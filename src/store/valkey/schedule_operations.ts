@@ -19,6 +19,7 @@ import { readInstances } from "./instance_codec.ts";
 import { type Packable, Unpacker } from "./msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 import { packAdvances, packBackfill } from "./pack_ticks.ts";
+import { refusalError } from "./refusals.ts";
 import { packSchedule, readFate, readSchedule, type StoredSchedule } from "./schedule_codec.ts";
 
 const LAST = Number.MAX_SAFE_INTEGER;
@@ -116,7 +117,8 @@ export class ScheduleOperations {
         from.read();
         return stored;
       },
-      refuse: ([, generation]) => generationError(request, generation),
+      refuse: (refusal) =>
+        refusal[0] === "generation" ? generationError(request, refusal[1]) : refusalError(refusal),
     });
   }
 
@@ -149,18 +151,7 @@ export class ScheduleOperations {
       : readToken<string>(page.token, "schedules", ["string"])[0]!;
     const items: ScheduleRecord[] = [];
     for (;;) {
-      const chunk = await this.#queue.read({
-        family: "schedules",
-        action: "listSchedules",
-        weight: page.limit,
-        write: (into) => {
-          into.write(afterId);
-          into.write(isReverse);
-          into.write(page.limit + 1);
-          return 3;
-        },
-        read: readSchedules,
-      });
+      const chunk = await this.#chunk(afterId, isReverse, page.limit + 1);
       for (const { record } of chunk) {
         const isWanted = (query.kind ?? record.kind) === record.kind &&
           (query.origin ?? record.origin) === record.origin;
@@ -173,6 +164,30 @@ export class ScheduleOperations {
       if (chunk.length <= page.limit) return { items, nextToken: null };
       afterId = chunk.at(-1)!.record.id;
     }
+  }
+
+  /** Those whose id comes after one, by id. */
+  async after(afterId: string | null, limit: number): Promise<readonly ScheduleRecord[]> {
+    return (await this.#chunk(afterId, false, limit)).map(({ record }) => record);
+  }
+
+  #chunk(
+    afterId: string | null,
+    isReverse: boolean,
+    limit: number,
+  ): Promise<readonly StoredSchedule[]> {
+    return this.#queue.read({
+      family: "schedules",
+      action: "listSchedules",
+      weight: limit,
+      write: (into) => {
+        into.write(afterId);
+        into.write(isReverse);
+        into.write(limit);
+        return 3;
+      },
+      read: readSchedules,
+    });
   }
 
   async due(
@@ -214,6 +229,12 @@ export class ScheduleOperations {
     return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };
   }
 
+  /** Fates of a schedule from a tick on, oldest first. */
+  fatesFrom(scheduleId: string, from: number, limit: number): Promise<readonly TickFate[]> {
+    const stretch = { scheduleId, from, to: LAST, isReverse: false, limit, hasBefore: false };
+    return this.#queue.read(ticksOperation(stretch));
+  }
+
   setPause({ kind, until, reason }: Omit<Pause, "at">): Promise<Committed<Pause>> {
     return this.#queue.write({
       family: "schedules",
@@ -240,8 +261,8 @@ export class ScheduleOperations {
     });
   }
 
-  /** Those that have not ended. */
-  pauses(): Promise<readonly Pause[]> {
+  /** Those that have not ended, or all. */
+  pauses(options: { readonly hasEnded?: true } = {}): Promise<readonly Pause[]> {
     return this.#queue.read({
       family: "schedules",
       action: "listPauses",
@@ -251,7 +272,7 @@ export class ScheduleOperations {
         for (let left = from.list() / 2; left > 0; left--) {
           const kind = from.text();
           const [until, reason, since] = new Unpacker(from.bytes()!).read() as unknown[];
-          if (until !== false && until as number <= at) continue;
+          if (!options.hasEnded && until !== false && until as number <= at) continue;
           pauses.push({
             kind: kind === "" ? null : kind,
             until: until === false ? null : until as number,

@@ -9,6 +9,8 @@ import { ENQUEUE } from "./lua/enqueue.ts";
 import { FIND } from "./lua/find.ts";
 import { LIMITS } from "./lua/limits.ts";
 import { MAIN } from "./lua/main.ts";
+import { PROBLEMS } from "./lua/problems.ts";
+import { RECORDS } from "./lua/records.ts";
 import { NODES } from "./lua/nodes.ts";
 import { OUTCOMES } from "./lua/outcomes.ts";
 import { RETENTION } from "./lua/retention.ts";
@@ -28,10 +30,22 @@ const FAMILIES = {
   schedules: [SCHEDULES],
   retention: [RETENTION],
   nodes: [NODES],
+  records: [RECORDS],
+  problems: [PROBLEMS],
 } as const;
 
 /** A name of a family of operations. */
 export type Family = keyof typeof FAMILIES;
+
+/** Families that use functions of others. */
+const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
+  records: ["claim", "find", "ticks", "schedules", "retention"],
+};
+
+/** The families that operations of these need, each once. */
+export function withNeeds(families: readonly Family[]): readonly Family[] {
+  return [...new Set(families.flatMap((one) => [...NEEDS[one] ?? [], one]))];
+}
 
 function assemble(): string {
   const families = Object.entries(FAMILIES).map(([name, parts]) =>

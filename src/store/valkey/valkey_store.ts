@@ -50,7 +50,7 @@ export function keyPrefix(namespace: string): string {
 
 /** The store's semantics on a Valkey or Redis server, which any number of nodes share: each operation is one script call. */
 export class ValkeyStore implements Store {
-  readonly records = new ValkeyRecords();
+  readonly records: ValkeyRecords;
   readonly #link: ValkeyLink;
   readonly #prefix: string;
   readonly #queue: OperationQueue;
@@ -85,6 +85,7 @@ export class ValkeyStore implements Store {
     this.#logs = new LogReads(this.#queue);
     this.#schedules = new ScheduleOperations(this.#queue);
     this.#nodes = new NodeOperations(this.#queue);
+    this.records = new ValkeyRecords(this.#queue, (action) => this.#check(action));
   }
 
   async open(request: OpenRequest): Promise<StoreInfo> {
@@ -311,9 +312,20 @@ export class ValkeyStore implements Store {
 
   async #open(request: OpenRequest): Promise<StoreInfo> {
     await this.#link.open();
-    const data = await openData(this.#queue, newStoreId(request));
-    this.#queue.storeId = data.storeId;
+    try {
+      return await this.#openData(request);
+    } catch (error) {
+      await this.#link.close();
+      throw error;
+    }
+  }
+
+  async #openData(request: OpenRequest): Promise<StoreInfo> {
     const { location, isDurable } = this.#link;
+    const isMaintenance = request.isMaintenance ?? false;
+    const newId = newStoreId(request);
+    const data = await openData(this.#queue, { newId, location, isMaintenance });
+    this.#queue.storeId = data.storeId;
     this.#logs.storeId = data.storeId;
     this.#stops = [
       await this.#link.subscribe(`${this.#prefix}hints`, (message) => this.#hear(message)),

@@ -48,6 +48,13 @@ function S.set_moment(given_wall, given_mono)
   S.at = S.max(S.head.at, S.wall)
 end
 
+-- What stands over the store: {type, until when, as text}; a draining whose time has passed is nothing.
+function S.mark_now()
+  local mark = S.head.mark
+  if not mark or (mark[1] == 'draining' and mark[2] <= S.wall) then return nil end
+  return mark
+end
+
 -- Numbers that rise with time, also over a server that lost its last writes.
 function S.next_number(last)
   return S.max(last + 1, S.min(S.at * 1024, TIME_MAX))
@@ -61,7 +68,7 @@ S.ROWS, S.FIXED, S.IDS = S.P .. 'rows', S.P .. 'fixed', S.P .. 'ids'
 S.LEASES, S.EXPIRING, S.DEADLINES = S.P .. 'leases', S.P .. 'expiring', S.P .. 'deadlines'
 S.KINDS, S.READY_KINDS, S.LATER_KINDS = S.P .. 'kinds', S.P .. 'readykinds', S.P .. 'laterkinds'
 S.SCHEDULE_ROWS, S.SCHEDULE_IDS, S.SCHEDULE_TIMES = S.P .. 'schedules', S.P .. 'scheduleids', S.P .. 'scheduletimes'
-S.TICKS, S.TICK_TIMES = S.P .. 'ticks:', S.P .. 'ticktimes'
+S.TICKS, S.TICK_TIMES, S.TICK_SCHEDULES = S.P .. 'ticks:', S.P .. 'ticktimes', S.P .. 'tickschedules'
 S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind'
 
 -- What this call changed and has not written.

@@ -212,6 +212,7 @@ end
 function S.claim(op)
   local claimer = {node = op[4], limits = op[6], lease = op[8]}
   local kinds, limit = op[5], op[7]
+  if S.head.mark and S.mark_now() then return {} end
   S.flush()
   local first_later = rcall('ZRANGE', S.LATER_KINDS, 0, 0, 'WITHSCORES')
   if first_later[1] and tonumber(first_later[2]) <= S.wall then S.promote() end
@@ -244,7 +245,7 @@ function S.renew(op)
   local claims, lease, answer = op[4], op[5], {}
   for i = 1, #claims do
     local id, r = claims[i][1], S.row(claims[i][1])
-    if not r or r[STATE] ~= PROCESSING or r[FENCE] ~= claims[i][2] then
+    if not S.is_held(r, claims[i][2]) then
       answer[i] = 0
     else
       S.index(S.LEASES, id, S.mono + lease)

@@ -11,6 +11,8 @@ end
 
 function S.next_due(op)
   local gate, wanted, next_at = {node = op[4], limits = op[6]}, S.set_of(op[5]), S.INFINITY
+  local mark = S.head.mark and S.mark_now()
+  if mark and mark[1] == 'draining' then return {S.wall, mark[2], mark[2]} end
   for _, kind in ipairs(rcall('SMEMBERS', S.READY_KINDS)) do
     local behind = S.count_of(S.BEHIND_COUNTS, kind)
     local first = wanted[kind] and rcall('ZRANGE', S.READY .. kind, 0, 0) or {}

@@ -46,7 +46,7 @@ function S.prepare(query)
   query.stateSet = query.states and S.set_of(query.states)
   local time_of = function(time) return S.min(time * 1024, TIME_MAX) end
   -- A seq is its time times 1,024, but for those that were accepted faster than that.
-  if query.after then query.from = S.max(query.from, time_of(query.after)) end
+  if query.after then query.from = S.max(query.from, time_of(query.after) - S.head.lag) end
   if query.before then query.to = S.min(query.to, time_of(query.before) + S.head.lead) end
 end
 
@@ -115,20 +115,21 @@ function S.scan(op)
   return {answer, false}
 end
 
+-- Rows that match: each with its id and, as asked, with what never changes of it and what departed from its history.
 function S.scan_rows(op)
   local found = S.scan(op)
-  local answer, wants_history = {}, op[8]
-  for i, id in ipairs(found[1]) do
-    local r = S.row(id)
-    answer[3 * i - 2], answer[3 * i - 1] = id, S.row_text(id)
-    if wants_history then
-      answer[3 * i] = r[ATTEMPT] > 0 and rcall('LRANGE', S.DEPARTURES .. id, 0, -1) or false
-    end
+  local ids, answer, has_fixed, has_history = found[1], {}, op[8], op[9]
+  local fixed = {}
+  for from = 1, has_fixed and #ids or 0, CHUNK do
+    local part = rcall('HMGET', S.FIXED, unpack(ids, from, S.min(from + CHUNK - 1, #ids)))
+    for i = 1, #part do fixed[from + i - 1] = part[i] end
   end
-  if not wants_history then
-    for from = 1, #found[1], CHUNK do
-      local texts_found = rcall('HMGET', S.FIXED, unpack(found[1], from, S.min(from + CHUNK - 1, #found[1])))
-      for i = 1, #texts_found do answer[3 * (from + i - 1)] = texts_found[i] end
+  for i, id in ipairs(ids) do
+    local r = S.row(id)
+    answer[#answer + 1], answer[#answer + 2] = id, S.row_text(id)
+    if has_fixed then answer[#answer + 1] = fixed[i] end
+    if has_history then
+      answer[#answer + 1] = r[ATTEMPT] > 0 and rcall('LRANGE', S.DEPARTURES .. id, 0, -1) or false
     end
   end
   return {answer, found[2]}

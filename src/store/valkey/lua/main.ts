@@ -4,10 +4,12 @@ export const MAIN = String.raw`
 function S.open_store(op)
   local new_id, format = op[4], op[5]
   if not S.head then
-    S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, line = 0}
+    S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, lag = 0, line = 0, mark = false}
   end
   if S.head.format > format then return S.encode({'newer', S.head.format, S.head.id}) end
   S.set_moment(op[2], op[3])
+  local mark = S.mark_now()
+  if mark and mark[1] ~= 'draining' and not op[6] then return S.encode({'marked', mark[3]}) end
   S.head.epoch = S.head.epoch + 1
   S.head.rev = S.next_number(S.head.rev)
   S.head.at = S.at
@@ -19,13 +21,26 @@ if S.operations[1][1] == 'open' then return S.open_store(S.operations[1]) end
 -- A server that was started empty, or filled from elsewhere, is not the one whose answers this node has.
 if not S.head or S.head.id ~= S.wanted_id then return S.encode({'lost', S.head and S.head.id}) end
 
+-- What is refused from a draining on, and what is never: the others are when the store has moved.
+S.NEW = {enqueue = true, redrive = true, advance = true, backfill = true, putSchedule = true, deleteSchedule = true,
+  setPause = true, removePause = true}
+S.MOVING = {writeRecords = true, removeRecords = true, setMark = true}
+
+function S.refused_by_mark(action)
+  local mark = not S.is_read and S.head.mark and S.mark_now()
+  if not mark or mark[1] == 'receiving' or S.MOVING[action] then return nil end
+  if mark[1] == 'draining' and not S.NEW[action] then return nil end
+  return {'marked', action, mark[3]}
+end
+
 for i = 1, #S.families do FAMILIES[S.families[i]]() end
 
 S.answers = {}
 for i = 1, #S.operations do
   local op = S.operations[i]
   S.set_moment(op[2], op[3])
-  local value, refusal = S.ACTIONS[op[1]](op)
+  local value, refusal = nil, S.refused_by_mark(op[1])
+  if not refusal then value, refusal = S.ACTIONS[op[1]](op) end
   if refusal then
     S.answers[i] = {0, 0, refusal}
   else

@@ -40,7 +40,7 @@ function S.settle(op)
     local id = item[1]
     local r = S.row(id)
     local status, is_known = STALE, item[3]
-    if r and r[STATE] == PROCESSING and r[FENCE] == item[2] then
+    if S.is_held(r, item[2]) then
       S.write_lines(id, r, item[2], item[4])
       if item[5] then S.rare(r).version = item[5] end
       if item[6] then S.rare(r).progress = item[6] end
@@ -63,7 +63,7 @@ function S.append_logs(op)
     local r = S.row(id)
     if r and fence == 0 then
       S.write_lines(id, r, 0, lines)
-    elseif r and r[STATE] == PROCESSING and r[FENCE] == fence then
+    elseif S.is_held(r, fence) then
       if progress then
         S.rare(r).progress = progress
         S.touch(id)

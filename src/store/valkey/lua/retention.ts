@@ -11,6 +11,12 @@ function S.remove_lines(members, id_of)
   S.write_pairs('HDEL', S.LINES, places, #places)
 end
 
+-- Whether nothing is left of a kind.
+function S.is_kind_gone(kind)
+  local done = function(state) return S.DONE .. state .. ':' .. kind end
+  return rcall('EXISTS', S.OPEN .. kind, done(COMPLETED), done(TERMINATED), done(CANCELED), done(TIMED_OUT)) == 0
+end
+
 -- Delete instances with their logs; those whose logs are too many for one operation stay for the next.
 function S.remove_rows(ids)
   local removed, line_count, kinds = {}, 0, {}
@@ -37,8 +43,7 @@ function S.remove_rows(ids)
   S.write_pairs('HDEL', S.ROWS, removed, #removed)
   S.write_pairs('HDEL', S.FIXED, removed, #removed)
   for kind in pairs(kinds) do
-    local is_left = rcall('EXISTS', S.OPEN .. kind, S.DONE .. COMPLETED .. ':' .. kind, S.DONE .. TERMINATED .. ':' .. kind, S.DONE .. CANCELED .. ':' .. kind, S.DONE .. TIMED_OUT .. ':' .. kind)
-    if is_left == 0 then rcall('SREM', S.KINDS, kind) end
+    if S.is_kind_gone(kind) then rcall('SREM', S.KINDS, kind) end
   end
   return removed
 end
@@ -61,6 +66,7 @@ function S.retain(op)
     local schedule, from = string.match(name, '^(.*)%z(.-)$')
     rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
     rcall('ZREM', S.TICK_TIMES, name)
+    if rcall('EXISTS', S.TICKS .. schedule) == 0 then rcall('ZREM', S.TICK_SCHEDULES, schedule) end
   end
   return S.remove_rows(rcall('ZRANGEBYSCORE', S.EXPIRING, '-inf', S.wall, 'LIMIT', 0, limit))
 end

@@ -3,6 +3,11 @@ export const SETTLE = String.raw`
 S.LINES, S.LINE_TIMES, S.LINE_PLACES = S.P .. 'lines', S.P .. 'linetimes', S.P .. 'lineplaces'
 S.LINES_OF, S.DEPARTURES = S.P .. 'linesof:', S.P .. 'departures:'
 
+-- Whether a claim is held; one that was written as a record has no lease.
+function S.is_held(r, fence)
+  return r and r[STATE] == PROCESSING and r[FENCE] == fence and not (r[RARE] and r[RARE].lost)
+end
+
 -- Write lines of a claim, numbered after those before them; those of fence 0 belong to no claim.
 function S.write_lines(id, r, fence, lines)
   if not lines or #lines == 0 then return end
@@ -53,6 +58,7 @@ function S.finish(id, r, item)
   local kind_of_end, members = item[OUT_TYPE], r[RARE]
   S.index(S.LEASES, id, false)
   S.change_slots(r, -1)
+  if members then members.lost = nil end
   if members and members.cancelAt then
     local reason = r[REASON] == 'replaced' and 'replaced' or 'canceled'
     S.end_row(id, r, CANCELED, reason, item[OUT_ERROR])

@@ -30,7 +30,7 @@ function S.queue_slots(kind, queue) return 'q' .. kind .. '\0' .. queue end
 function S.queue_node_slots(kind, queue, node) return 'm' .. kind .. '\0' .. queue .. '\0' .. node end
 
 function S.change_slots(r, change)
-  local kind, queue, node = r[KIND], r[QUEUE], r[NODE]
+  local kind, queue, node = r[KIND], r[QUEUE], r[NODE] or ''
   S.count(S.SLOTS, 'k' .. kind, change)
   S.count(S.SLOTS, S.node_slots(kind, node), change)
   if queue then

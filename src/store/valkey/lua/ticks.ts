@@ -6,12 +6,14 @@ export const TICKS = String.raw`
 function S.remove_tick(schedule, from)
   rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
   rcall('ZREM', S.TICK_TIMES, schedule .. '\0' .. string.format('%.0f', from))
+  if rcall('EXISTS', S.TICKS .. schedule) == 0 then rcall('ZREM', S.TICK_SCHEDULES, schedule) end
 end
 
 -- A fate is {from, to, count, fate, reason, instance id, at}.
 function S.add_tick(schedule, fate)
   S.remove_tick(schedule, fate[1])
   rcall('ZADD', S.TICKS .. schedule, fate[1], S.encode(fate))
+  rcall('ZADD', S.TICK_SCHEDULES, 0, schedule)
   rcall('ZADD', S.TICK_TIMES, fate[7], schedule .. '\0' .. string.format('%.0f', fate[1]))
 end
 
