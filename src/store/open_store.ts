@@ -28,8 +28,8 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
     case "etcd":
       return createEtcdStore({ ...config, address }, parts);
     case "module": {
-      const { url, prefix } = config;
-      return createModuleStore({ path: address.path, url, prefix }, parts);
+      const { url, prefix, maxSkewMs } = config;
+      return createModuleStore({ path: address.path, url, prefix }, { ...parts, maxSkewMs });
     }
     case "valkey":
       return createValkeyStore({ ...config, address }, parts);

@@ -3,7 +3,6 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { closedError } from "../ledger/checks.ts";
 import { ReplicaStore } from "../replica/replica_store.ts";
@@ -32,18 +31,23 @@ export type StoreModule =
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger?: Logger;
+  /** How far the clocks of nodes may differ; absent: they are not compared. */
+  readonly maxSkewMs?: number;
 }
 
 /** A store by itself, or one over somebody's medium. @throws JobError `invalid_config` for anything else */
-export function storeOf(value: unknown, { clock, random }: Parts, name: string): Store {
+export function storeOf(
+  value: unknown,
+  { clock, random, maxSkewMs }: Parts,
+  name: string,
+): Store {
   const shape = shapeOf(value);
   switch (shape.type) {
     case "store":
       return shape.store;
     case "medium": {
       const medium = new GuardedMedium(shape.medium);
-      return new ReplicaStore({ medium, clock, random });
+      return new ReplicaStore({ medium, clock, random, maxSkewMs });
     }
     case "incomplete":
       throw refused(name, `it is no whole ${shape.meant}: it lacks ${shape.missing.join(", ")}`);

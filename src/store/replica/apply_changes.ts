@@ -2,6 +2,7 @@ import type { LogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Departure, Row } from "../ledger/row.ts";
+import type { ClockReport } from "../etcd/node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
@@ -23,6 +24,8 @@ interface Target {
   readonly tables: ReplicaTables;
   /** Of this node, when it learns of the change. */
   readonly moment: Moment;
+  /** Whether it was committed just now. */
+  readonly isNew: boolean;
 }
 
 /** A row of a log. */
@@ -149,6 +152,9 @@ function putRow(target: Target, key: string, text: string): void {
     }
     case "n":
       return putNode(state, moment, value as NodeRecord);
+    case "c":
+      tables.clocks?.heard(parts[0]!, value as ClockReport, target.isNew);
+      return;
     case "m":
       putMark(state, value as StoreMark);
   }
@@ -231,6 +237,9 @@ function removeRow(target: Target, key: string): void {
     case "n":
       state.nodes.delete(parts[0]!);
       state.hints.push({ type: "nodes" });
+      return;
+    case "c":
+      tables.clocks?.gone(parts[0]!);
       return;
     case "m":
       putMark(state, null);

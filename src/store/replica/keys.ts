@@ -19,6 +19,7 @@ const DIGITS = 16;
  * | `r/KIND/QUEUE/SPAN` | starts that a rate counts | `starts`, `expireAt` |
  * | `p/KIND` | a pause; `p/` of all kinds | as in the API |
  * | `n/ID` | a node | as in the API |
+ * | `c/ID` | its clock, and what it heard of others' | `at`, `heard` |
  * | `m` | what stands over the store | as in the API |
  */
 export const HEAD = "head";
@@ -69,6 +70,11 @@ export function pauseKey(kind: string | null): string {
 /** The key of a node. */
 export function nodeKey(id: string): string {
   return `n/${encode(id)}`;
+}
+
+/** The key of what a node says of its clock. */
+export function clockKey(id: string): string {
+  return `c/${encode(id)}`;
 }
 
 /** The parts of a key after its letter, names as they were. */

@@ -58,7 +58,12 @@ export class Replica {
     const changes = this.#remote;
     if (changes.length === 0) return false;
     this.#remote = [];
-    const target = { state: this.state, tables: this.tables, moment: this.#momentOf() };
+    const target = {
+      state: this.state,
+      tables: this.tables,
+      moment: this.#momentOf(),
+      isNew: true,
+    };
     for (const change of changes) {
       if (change.version <= this.#version) continue;
       applyChanges(target, change);
@@ -116,7 +121,7 @@ export class Replica {
     let head: Head | null = null;
     // Everything else belongs to an instance.
     const others: MediumPair[] = [];
-    const target = { state, tables, moment: this.#momentOf() };
+    const target = { state, tables, moment: this.#momentOf(), isNew: false };
     for await (const part of pairs) {
       head = findHead({ puts: part }) ?? head;
       const instances: MediumPair[] = [];

@@ -1,7 +1,9 @@
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import { LedgerStore } from "../ledger/ledger_store.ts";
+import type { LedgerState } from "../ledger/state.ts";
 import type { Store } from "../store.ts";
+import { ClockWatch } from "./clock_watch.ts";
 import type { ReplicaMedium } from "./medium.ts";
 import { ReplicaOwner } from "./replica_owner.ts";
 import { ReplicaTables } from "./replica_tables.ts";
@@ -13,6 +15,11 @@ export interface ReplicaStoreOptions {
   readonly random: Random;
   /** Counts in place of the callers' clocks: for tests. */
   readonly now?: () => Instant;
+  /**
+   * A node whose clock differs by more from those of most of its peers claims nothing, fires nothing and takes nothing back.
+   * Absent: clocks are not compared.
+   */
+  readonly maxSkewMs?: number;
 }
 
 type Args<Name extends keyof Store> = Store[Name] extends (...args: infer A) => unknown ? A : never;
@@ -25,21 +32,28 @@ export class ReplicaStore extends LedgerStore {
   /** The replica, for checks of it. */
   readonly tables: ReplicaTables;
   readonly #owner: ReplicaOwner;
+  readonly #state: LedgerState;
 
-  constructor({ medium, clock, random, now }: ReplicaStoreOptions) {
+  constructor({ medium, clock, random, now, maxSkewMs }: ReplicaStoreOptions) {
     const tables = new ReplicaTables(medium);
+    if (maxSkewMs !== undefined) {
+      tables.clocks = new ClockWatch(maxSkewMs, now ?? (() => clock.now()));
+    }
     const writer = [...random.bytes(9)].map((byte) => byte.toString(36)).join("");
     let owner!: ReplicaOwner;
+    let ledger!: LedgerState;
     super(tables, {
       clock: now,
       // A long read goes on when what was run meanwhile is decided.
       defer: (callback) => clock.defer(() => void owner.settled().then(callback, callback)),
     }, (state, publish) => {
+      ledger = state;
       owner = new ReplicaOwner(state, { medium, tables, clock, random, now, writer, publish });
       return owner;
     });
     this.tables = tables;
     this.#owner = owner;
+    this.#state = ledger;
   }
 
   protected override synced(): Promise<void> {
@@ -134,5 +148,25 @@ export class ReplicaStore extends LedgerStore {
   override async blocks(...args: Args<"blocks">) {
     await this.#owner.settled();
     return await super.blocks(...args);
+  }
+
+  override async joinNode(...[request]: Args<"joinNode">) {
+    this.tables.clocks?.join(request.id, this.#state);
+    return await super.joinNode(request);
+  }
+
+  override async claim(...[request]: Args<"claim">) {
+    this.tables.clocks?.check(this.#state, "claim");
+    return await super.claim(request);
+  }
+
+  override async reap(...[request]: Args<"reap">) {
+    this.tables.clocks?.check(this.#state, "take back what lost its lease");
+    return await super.reap(request);
+  }
+
+  override async advance(...[request]: Args<"advance">) {
+    this.tables.clocks?.check(this.#state, "fire what is due");
+    return await super.advance(request);
   }
 }

@@ -14,14 +14,13 @@ import type {
 import type { NodeRecord } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
 import type { Pause } from "../store.ts";
+import type { ClockWatch } from "./clock_watch.ts";
 import * as keys from "./keys.ts";
 import type { MediumChanges, MediumPair, ReplicaMedium } from "./medium.ts";
 import { RowCounts } from "./row_counts.ts";
-import { type Extra, writeInstance, writeLog } from "./row_values.ts";
+import { type Extra, lengthOf, VALUE_LENGTH, writeInstance, writeLog } from "./row_values.ts";
 
 const ALL_ROWS = Number.MAX_SAFE_INTEGER;
-/** About how long a value is without its texts, with its key. */
-const VALUE_LENGTH = 200;
 
 /**
  * A replica of the rows of a medium. What an owner's operations change can be taken back, and is told as changes of the medium;
@@ -32,6 +31,8 @@ export class ReplicaTables extends MemoryTables {
   override readonly type: string;
   override readonly location: string;
   override readonly isDurable: boolean;
+  /** Told with what this node says of itself. */
+  clocks: ClockWatch | null = null;
   /** Whether what is written comes from the medium. */
   isApplying = false;
   #characters = 0;
@@ -321,6 +322,10 @@ export class ReplicaTables extends MemoryTables {
 
   saveNode(id: string, record: NodeRecord | null): void {
     this.#saved(keys.nodeKey(id), record, () => {});
+    const report = record?.leftAt === null ? this.clocks?.reportOf(id) : null;
+    if (report || (this.clocks && record?.leftAt !== null)) {
+      this.#saved(keys.clockKey(id), report, () => {});
+    }
   }
 
   override readCounts(): Map<string, KindCounts> {
@@ -390,8 +395,4 @@ export class ReplicaTables extends MemoryTables {
     this.#logs.clear();
     this.#values.clear();
   }
-}
-
-function lengthOf({ instance: { argumentsJson, resultsJson } }: Row): number {
-  return 2 * VALUE_LENGTH + argumentsJson.length + (resultsJson?.length ?? 0);
 }

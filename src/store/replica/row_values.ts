@@ -2,6 +2,9 @@ import type { Instance } from "../../core/instance.ts";
 import type { HeldLog } from "../memory/memory_logs.ts";
 import type { Row } from "../ledger/row.ts";
 
+/** About how long a value is without its texts, with its key. */
+export const VALUE_LENGTH = 200;
+
 /** What a value holds of a member that it does not have: written by a newer version, kept by an older one. */
 export type Extra = Readonly<Record<string, unknown>>;
 
@@ -104,4 +107,9 @@ export function extraOf(
 ): Extra | null {
   const unknown = Object.entries(value).filter(([name]) => !known.has(name));
   return unknown.length === 0 ? null : Object.fromEntries(unknown);
+}
+
+/** About how many characters the row of an instance has. */
+export function lengthOf({ instance: { argumentsJson, resultsJson } }: Row): number {
+  return 2 * VALUE_LENGTH + argumentsJson.length + (resultsJson?.length ?? 0);
 }
