@@ -125,7 +125,8 @@ ${lines.join("\n")}
   ${ALL.padEnd(width)}  every scenario, some of them on every store, then ${PEERS}
 
 Options:
-  --store URL     memory:, or sqlite: (the default, a file in a temporary folder)
+  --store URL     memory:, sqlite: (the default, a file in a temporary folder), sqlite:PATH, the URL of a running server
+                  (keys under a prefix of their own, removed afterwards), or valkey, etcd: a server started for the run
   --jobs N        jobs of a throughput run (10000)
   --workers W     attempts at once (16)
   --runs N        runs of each scenario (3)

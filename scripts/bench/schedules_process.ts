@@ -5,11 +5,13 @@
 import { parseArgs } from "node:util";
 import { Manager } from "../../src/index.ts";
 import { processCost } from "./machine.ts";
+import { openStore } from "./scratch_store.ts";
 import { wait } from "./wait.ts";
 
 const { values } = parseArgs({
   options: {
     store: { type: "string", default: "memory:" },
+    prefix: { type: "string", default: "bench" },
     count: { type: "string", default: "0" },
     settle: { type: "string", default: "10000" },
     idle: { type: "string", default: "20000" },
@@ -20,7 +22,7 @@ const idleMs = Number(values.idle);
 
 /** Jobs with a schedule that is not due before next year. */
 async function start(): Promise<Manager> {
-  const manager = new Manager({ store: values.store, workers: 16 });
+  const manager = new Manager({ store: openStore(values.store, values.prefix), workers: 16 });
   const job = manager.registerJob({ kind: "noop", run: () => {} });
   const base = { everyMs: null, timezone: "UTC", overlap: "skip", misfire: "latest" } as const;
   for (let index = 0; index < count; index++) {

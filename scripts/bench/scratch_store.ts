@@ -1,21 +1,96 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseStoreUrl } from "../../src/core/store_address.ts";
+import { STORE_DEFAULTS } from "../../src/core/store_config.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import { systemRandom } from "../../src/platform/random.ts";
+import { createStore } from "../../src/store/open_store.ts";
+import type { Store } from "../../src/store/store.ts";
+import { startEtcd } from "../../test/support/etcd_server.ts";
+import { startValkey } from "../../test/support/valkey_server.ts";
+
+/** As Valkey advises where nothing may be lost but the last second: what `jobctl` is told to want. */
+export const VALKEY_CONFIG = { "appendfsync": "everysec", "maxmemory-policy": "noeviction" };
 
 /** A store for one measurement that nothing else uses. */
 export interface ScratchStore {
-  /** For `store.url`, and for `store` of the library. */
-  readonly url: string;
   /** A folder for what else the measurement writes. */
   readonly dir: string;
+  /** What a daemon's environment says of it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** For a manager in this process: not yet open, another one with each call. */
+  open(): Store;
   /** Take away what was written; call when nothing uses the store any more. */
   clean(): Promise<void>;
 }
 
-/** An empty store of the kind that `store` names. */
+interface Place {
+  readonly url: string;
+  clean(): Promise<void>;
+}
+
+let count = 0;
+
+/** An empty store of the kind that `store` names; see `--store` of the command. */
 export async function scratchStore(store: string): Promise<ScratchStore> {
   const dir = mkdtempSync(join(tmpdir(), "jobctl-bench-"));
-  const clean = async () => rmSync(dir, { recursive: true, force: true });
-  if (store === "sqlite:") return { url: `sqlite:${join(dir, "bench.db")}`, dir, clean };
-  return { url: store, dir, clean };
+  const prefix = `bench-${process.pid}-${++count}`;
+  const { url, clean } = await placeOf(store, dir, prefix);
+  return {
+    dir,
+    env: { JOBCTL_STORE_URL: url, JOBCTL_STORE_PREFIX: prefix },
+    open: () => openStore(url, prefix),
+    async clean() {
+      await clean();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The store of a URL, its keys under `prefix` where it shares a server; not yet open. */
+export function openStore(url: string, prefix: string): Store {
+  const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
+  return createStore({ ...STORE_DEFAULTS, address: parseStoreUrl(url), url, prefix }, parts);
+}
+
+async function placeOf(store: string, dir: string, prefix: string): Promise<Place> {
+  const nothing = () => Promise.resolve();
+  if (store === "sqlite:") return { url: `sqlite:${join(dir, "bench.db")}`, clean: nothing };
+  if (store === "valkey") {
+    const server = await startValkey({ appendonly: true, config: VALKEY_CONFIG });
+    return { url: server.url, clean: () => server.close() };
+  }
+  if (store === "etcd") {
+    const server = await startEtcd();
+    return { url: server.url, clean: () => server.close() };
+  }
+  const { protocol } = new URL(store);
+  if (protocol === "etcd:") return { url: store, clean: async () => cleanEtcd(store, prefix) };
+  if (/^(valkey|redis):$/.test(protocol)) {
+    return { url: store, clean: async () => cleanValkey(store, prefix) };
+  }
+  return { url: store, clean: nothing };
+}
+
+function cleanValkey(url: string, prefix: string): void {
+  const cli = (...args: string[]) => {
+    return spawnSync("valkey-cli", ["-u", url, ...args], { encoding: "utf8" });
+  };
+  const { status, stdout } = cli("--scan", "--pattern", `*${prefix}*`);
+  const keys = stdout?.split("\n").filter((key) => key !== "") ?? [];
+  if (status !== 0 || (keys.length > 0 && cli("UNLINK", ...keys).status !== 0)) left(prefix);
+}
+
+function cleanEtcd(url: string, prefix: string): void {
+  const { host, username, password } = new URL(url);
+  const user = username === "" ? [] : ["--user", `${username}:${password}`];
+  const args = ["--endpoints", host, ...user, "del", "--prefix", prefix];
+  if (spawnSync("etcdctl", args).status !== 0) left(prefix);
+}
+
+function left(prefix: string): void {
+  console.error(`Left on the server: what the measurement wrote under the prefix "${prefix}"`);
 }

@@ -28,7 +28,7 @@ async function withDaemon<T>(
   action: (daemon: Daemon, startMs: number) => Promise<T>,
 ): Promise<T> {
   const scratch = await scratchStore(settings.store);
-  const options = { toml: "modules = []\n" + toml, env: { JOBCTL_STORE_URL: scratch.url } };
+  const options = { toml: "modules = []\n" + toml, env: scratch.env };
   try {
     const begunAt = performance.now();
     const daemon = await startDaemon(options);
@@ -96,7 +96,7 @@ function idle(settings: Settings): Promise<Figures> {
 async function schedules(settings: Settings): Promise<Figures> {
   const empty = await withDaemon(settings, "", (daemon) => idleCost(settings, daemon));
   const scratch = await scratchStore(settings.store);
-  const env = { JOBCTL_STORE_URL: scratch.url };
+  const { env } = scratch;
   const toml = "modules = []\n" + scheduledJobs(scaled(settings, SCHEDULES, 100));
   try {
     const begunAt = performance.now();

@@ -21,7 +21,7 @@ async function measure(settings: Settings): Promise<Figures> {
     toml: 'worker = { count = 0 }\n[jobs.noop]\ncommand = ["true"]\n' +
       '[server]\nsocket = ""\nauth = { mode = "none" }\n',
     env: {
-      JOBCTL_STORE_URL: scratch.url,
+      ...scratch.env,
       JOBCTL_SERVER_SOCKET: undefined,
       JOBCTL_SERVER_AUTH_TOKEN_FILE: undefined,
     },

@@ -17,7 +17,7 @@ export default function stamp(): number {
 
 async function inline(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
-  const manager = new Manager({ store: scratch.url, workers: settings.workers });
+  const manager = new Manager({ store: scratch.open(), workers: settings.workers });
   let startedAt = 0;
   manager.registerJob({ kind: "stamp", run: () => void (startedAt = performance.now()) });
   await manager.start();
@@ -40,7 +40,7 @@ async function byGrpc(settings: Settings): Promise<Figures> {
     toml: 'server = { socket = "", auth = { mode = "none" } }\nworker = { count = 1, spare = 1 }\n',
     modules: { "stamp.ts": STAMP_MODULE },
     env: {
-      JOBCTL_STORE_URL: scratch.url,
+      ...scratch.env,
       JOBCTL_SERVER_SOCKET: undefined,
       JOBCTL_SERVER_AUTH_TOKEN_FILE: undefined,
     },

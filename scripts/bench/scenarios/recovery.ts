@@ -63,7 +63,7 @@ async function recover(
   let daemon = await startDaemon({
     toml: `[jobs.long]\nenv = { STARTS = ${JSON.stringify(file)} }\n`,
     modules: { "long.ts": MODULE },
-    env: { JOBCTL_STORE_URL: scratch.url },
+    env: scratch.env,
   });
   const times: number[] = [];
   try {

@@ -20,7 +20,8 @@ interface Costs {
 async function costsOf(settings: Settings, count: number): Promise<Costs> {
   const scratch = await scratchStore(settings.store);
   const [settle, idle] = [scaled(settings, 10_000, 50), scaled(settings, 20_000, 100)];
-  const options = { store: scratch.url, count, settle, idle };
+  const { JOBCTL_STORE_URL: store, JOBCTL_STORE_PREFIX: prefix } = scratch.env;
+  const options = { store, prefix, count, settle, idle };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const { stdout, stderr, status } = spawnSync(process.execPath, [PROGRAM, ...args], {
     encoding: "utf8",
@@ -46,7 +47,7 @@ async function instant(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
   const count = scaled(settings, SCHEDULES, 50);
   const startsAt = Date.now() + (settings.isQuick ? 500 : LEAD_MS + count / 2);
-  const manager = new Manager({ store: scratch.url, workers: settings.workers });
+  const manager = new Manager({ store: scratch.open(), workers: settings.workers });
   const job = manager.registerJob({ kind: "noop", run: () => {} });
   const base = { cron: null, timezone: "UTC", overlap: "skip", misfire: "latest" } as const;
   const spec = { ...base, everyMs: 86_400_000, startsAt, misfireWithinMs: 86_400_000, jitterMs: 0 };
