@@ -12,7 +12,7 @@ import { machineMarkdown, storesMarkdown, targetsMarkdown } from "./tables.ts";
 import { writeSection } from "./write_docs.ts";
 
 /** What `all` measures on the other stores too. */
-const STORES = ["memory:"];
+const STORES = ["memory:", "valkey", "etcd"];
 const STORE_SCENARIOS = [
   ...["enqueue-one", "enqueue-callers", "enqueue-batches", "end-to-end", "end-to-end-workers"],
   ...["pick-up", "pick-up-grpc", "late-at"],

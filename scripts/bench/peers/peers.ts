@@ -5,6 +5,7 @@ import { JobError } from "../../../src/core/errors.ts";
 import { nearest } from "../../../src/core/nearest.ts";
 import { startValkey } from "../../../test/support/valkey_server.ts";
 import type { Figures, Settings } from "../scenario.ts";
+import { VALKEY_CONFIG } from "../scratch_store.ts";
 import { summarize, type Summary } from "../statistics.ts";
 import { type Entrant, JUDGED, type JudgedRatio, PARTS, type Server } from "./entrants.ts";
 import { type InstalledPeers, installPeers } from "./install_peers.ts";
@@ -114,10 +115,7 @@ interface Servers {
 
 async function startServers(): Promise<Servers> {
   // Durable as far as Valkey is by its own advice: the append-only file, written out every second.
-  const valkey = await startValkey({
-    appendonly: true,
-    config: { "appendfsync": "everysec", "maxmemory-policy": "noeviction" },
-  });
+  const valkey = await startValkey({ appendonly: true, config: VALKEY_CONFIG });
   const postgres = await startPostgres();
   const info = await valkey.cli("INFO", "server");
   return {
