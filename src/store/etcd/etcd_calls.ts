@@ -12,8 +12,14 @@ import { Auth } from "./gen/etcd_pb.ts";
 /** Shortest and longest wait before a call is sent again, in milliseconds. */
 const BACKOFF_FIRST_MS = 25;
 const BACKOFF_MAX_MS = 500;
-/** Least time for one try of a call when there are other members to ask. */
-const TRY_MS_MIN = 1_000;
+/** Least time for the first try of a call; each further one has twice as long. */
+const TRY_MS_MIN = 1_500;
+/** A try has so many times as long as answers took of late: one that is given up too early is asked for nothing. */
+const TRY_SHARE = 3;
+/** How much of the longest answer is remembered with each further one. */
+const SLOW_DECAY = 0.95;
+/** A connection over which nothing came for so long may never carry anything again. */
+const SILENT_MS_MAX = 10_000;
 
 /** How to reach a cluster. */
 export interface EtcdConnection {
@@ -66,6 +72,8 @@ export class EtcdCalls {
   #members: EtcdMember[] = [];
   #current = 0;
   #token: string | null = null;
+  /** How long answers took of late, in milliseconds. */
+  #slowMs = 0;
   #authenticating: Promise<void> | null = null;
   readonly #closing = new AbortController();
 
@@ -105,15 +113,21 @@ export class EtcdCalls {
     const endMs = this.#now() + timeoutMs;
     let isRepeated = false;
     let hasNewToken = false;
+    let lateTries = 0;
     for (let tries = 0;; tries += 1) {
       const index = this.#current;
       try {
-        const answer = await this.#try(index, method, bytes, { ...options, endMs, timeoutMs });
+        await this.#authenticate();
+        const leftMs = Math.max(1, endMs - this.#now());
+        const patientMs = Math.max(TRY_MS_MIN, TRY_SHARE * this.#slowMs) * 2 ** lateTries;
+        const tryMs = Math.min(leftMs, patientMs);
+        const answer = await this.#send(index, method, bytes, { action: options.action, tryMs });
         return { message: decode(method, answer), isRepeated };
       } catch (thrown) {
         if (thrown instanceof JobError) throw thrown;
         const failure = thrown as EtcdFailure;
         isRepeated ||= failure.isUnsure;
+        if (failure.isLate) lateTries += 1;
         if (failure.isTokenOld && this.#connection.user !== null && !hasNewToken) {
           hasNewToken = true;
           this.#token = null;
@@ -171,6 +185,7 @@ export class EtcdCalls {
     member.streams.add(abandon);
     call.on("data", (bytes: Uint8Array) => {
       if (hasEnded) return;
+      member.heardMs = this.#now();
       try {
         options.received(decode(method, bytes));
       } catch (thrown) {
@@ -195,21 +210,6 @@ export class EtcdCalls {
     };
   }
 
-  async #try(
-    index: number,
-    method: DescMethod,
-    bytes: Uint8Array,
-    options: EtcdCallOptions & { readonly endMs: number; readonly timeoutMs: number },
-  ): Promise<Uint8Array> {
-    await this.#authenticate();
-    const leftMs = Math.max(1, options.endMs - this.#now());
-    // A member that took the call and does not answer must leave time for the others.
-    const tryMs = this.memberCount === 1
-      ? leftMs
-      : Math.min(leftMs, Math.max(TRY_MS_MIN, options.timeoutMs / this.memberCount));
-    return await this.#send(index, method, bytes, { action: options.action, tryMs });
-  }
-
   #send(
     index: number,
     method: DescMethod,
@@ -217,6 +217,7 @@ export class EtcdCalls {
     { action, tryMs }: { readonly action: string; readonly tryMs: number },
   ): Promise<Uint8Array> {
     const member = this.#memberAt(index, action);
+    const sentMs = this.#now();
     return new Promise((resolve, reject) => {
       member.client.makeUnaryRequest(
         pathOf(method),
@@ -226,10 +227,15 @@ export class EtcdCalls {
         this.#metadata(),
         { deadline: this.#clock.now().wallMs + tryMs },
         (error, answer) => {
-          if (!error && answer) return resolve(answer);
+          if (!error && answer) {
+            member.heardMs = this.#now();
+            this.#slowMs = Math.max(member.heardMs - sentMs, SLOW_DECAY * this.#slowMs);
+            return resolve(answer);
+          }
           const thrown = error ?? { code: 13, details: "the answer is empty" } as grpc.ServiceError;
           const timeoutMs = Math.round(tryMs);
           if (thrown.code === this.#library!.status.DEADLINE_EXCEEDED) this.#renew(index, member);
+          else member.heardMs = this.#now();
           reject(explainFailure(thrown, { action, endpoint: member.address, timeoutMs }));
         },
       );
@@ -249,7 +255,7 @@ export class EtcdCalls {
   async #askToken(name: string, password: string): Promise<void> {
     const { authenticate } = Auth.method;
     const bytes = toBinary(authenticate.input, create(authenticate.input, { name, password }));
-    const tryMs = Math.max(TRY_MS_MIN, this.#connection.timeoutMs / this.memberCount);
+    const tryMs = Math.max(TRY_MS_MIN, this.#connection.timeoutMs / 2);
     const action = `authenticate as "${name}"`;
     const answer = await this.#send(this.#current, authenticate, bytes, { action, tryMs });
     this.#token = fromBinary(authenticate.output, answer).token;
@@ -271,11 +277,12 @@ export class EtcdCalls {
 
   #createMember(index: number): EtcdMember {
     const { endpoints, tls } = this.#connection;
-    return createMember(this.#library!, endpoints[index]!, tls);
+    return createMember(this.#library!, endpoints[index]!, { tls, nowMs: this.#now() });
   }
 
-  /** A connection that does not answer may never do so again, also when the server does: make another. */
+  /** Make another connection in place of one that has been silent for long. */
   #renew(index: number, member: EtcdMember): void {
+    if (this.#now() - member.heardMs < SILENT_MS_MAX) return;
     if (this.#closing.signal.aborted || this.#members[index] !== member) return;
     this.#members[index] = this.#createMember(index);
     for (const abandon of [...member.streams]) abandon();

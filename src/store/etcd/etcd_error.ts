@@ -8,6 +8,8 @@ export interface EtcdFailure {
   readonly isPassing: boolean;
   /** Whether the request may have been carried out all the same. */
   readonly isUnsure: boolean;
+  /** Whether there was no answer in time. */
+  readonly isLate: boolean;
   /** Whether the token is to be asked for again. */
   readonly isTokenOld: boolean;
 }
@@ -129,6 +131,7 @@ export function explainFailure(
     error,
     isPassing: meaning.isPassing === true,
     isUnsure: meaning.isRefusal !== true,
+    isLate,
     isTokenOld: meaning.isTokenOld === true,
   };
 }

@@ -17,6 +17,8 @@ export interface EtcdMember {
   /** `host:port`. */
   readonly address: string;
   readonly client: grpc.Client;
+  /** When anything came over it, or it was made: by the clock that nobody sets. */
+  heardMs: number;
   /** Ends each of the streams on it. */
   readonly streams: Set<() => void>;
 }
@@ -47,7 +49,7 @@ function nameOptions(tls: ClientTls | null, { host, port }: HostPort): grpc.Chan
 export function createMember(
   library: typeof grpc,
   endpoint: HostPort,
-  tls: ClientTls | null,
+  { tls, nowMs }: { readonly tls: ClientTls | null; readonly nowMs: number },
 ): EtcdMember {
   const address = hostPort(endpoint.host, endpoint.port);
   const client = new library.Client(`dns:${address}`, credentialsOf(library, tls, endpoint), {
@@ -67,5 +69,5 @@ export function createMember(
     "grpc.use_local_subchannel_pool": 1,
     ...nameOptions(tls, endpoint),
   });
-  return { address, client, streams: new Set() };
+  return { address, client, heardMs: nowMs, streams: new Set() };
 }

@@ -8,8 +8,8 @@ import type { Store } from "../store.ts";
 import { EtcdMedium } from "./etcd_medium.ts";
 import type { Presence } from "./presence.ts";
 
-/** API calls answer "unavailable" within 5 s. */
-const CALL_MS = 4_500;
+/** Longest that one call with all its tries takes; who waits for a request is answered sooner. */
+const CALL_MS = 15_000;
 
 /** What a store on etcd is made of. */
 export interface EtcdStoreOptions {

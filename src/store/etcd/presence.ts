@@ -62,11 +62,11 @@ export class Presence {
     this.#wallLeadMs = wallMs - monotonicMs;
   }
 
-  /** Appear, and know the peers. @throws JobError `unavailable` */
+  /** Appear, and know the peers as far as they answer at once. When etcd does not answer it goes on trying. */
   async start(): Promise<void> {
-    const revision = await this.#appear();
-    void this.#run(revision);
     const { clock } = this.#options;
+    const revision = await this.#appear().catch(() => null);
+    void this.#run(revision);
     const endMs = clock.now().monotonicMs + ANSWERS_MS_MAX;
     while (!this.#clocks.haveAllAnswered && clock.now().monotonicMs < endMs) {
       await sleep(clock, 5, this.#stopping.signal);
@@ -170,10 +170,10 @@ export class Presence {
     return await answered.finally(() => stream.cancel());
   }
 
-  async #run(first: bigint): Promise<void> {
+  async #run(first: bigint | null): Promise<void> {
     const { clock, logger } = this.#options;
     const { signal } = this.#stopping;
-    let revision: bigint | null = first;
+    let revision = first;
     for (let failures = 0; !signal.aborted;) {
       try {
         revision ??= await this.#appear();

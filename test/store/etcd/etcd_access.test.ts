@@ -90,7 +90,7 @@ test("TLS: an IP address and a name are checked, and a wrong CA or name is refus
           endpoints: [{ host, port }],
           user: null,
           password: null,
-          timeoutMs: 1_500,
+          timeoutMs: 500,
         },
         tls: { ...tls, ...given },
       });
@@ -113,7 +113,7 @@ test("TLS: an IP address and a name are checked, and a wrong CA or name is refus
       open("localhost", { ca: other }),
       (error) => isJobError(error, "unavailable"),
     );
-    const plain = createMedium([port], { timeoutMs: 1_000 });
+    const plain = createMedium([port], { timeoutMs: 500 });
     await assert.rejects(plain.open(), (error) => isJobError(error, "unavailable"));
     await plain.close();
   });
@@ -129,7 +129,7 @@ test("TLS: a server that asks for a certificate gets one, and refuses who has no
           endpoints: [{ host: "localhost", port }],
           user: null,
           password: null,
-          timeoutMs: 1_500,
+          timeoutMs: 500,
         },
         tls: { ca: CA, serverName: null, ...given },
       });

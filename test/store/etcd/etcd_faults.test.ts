@@ -121,10 +121,10 @@ test("a commit that nobody knows of is repeated as it is, and found out", async 
   });
 });
 
-test("fault 18: a server that is stopped or killed is unavailable within 5 s, and goes on", async () => {
+test("fault 18: a server that is stopped or killed is unavailable in time, and goes on", async () => {
   await withEtcd({}, async (server) => {
     const [member] = server.members;
-    const medium = createMedium(portsOf(server));
+    const medium = createMedium(portsOf(server), { timeoutMs: 1_000 });
     await medium.open();
     await medium.load();
     const told = new Told();
@@ -133,13 +133,13 @@ test("fault 18: a server that is stopped or killed is unavailable within 5 s, an
     member!.process.freeze();
     let beganMs = performance.now();
     assert.equal((await failureOf(put(medium, 2, [["k", "2"]]))).code, "unavailable");
-    assert.ok(performance.now() - beganMs < 5_000);
+    assert.ok(performance.now() - beganMs < 2_000);
     member!.process.thaw();
     assert.ok(await put(medium, 2, [["k", "2"]]));
     await member!.kill();
     beganMs = performance.now();
     assert.equal((await failureOf(put(medium, 3, [["k", "3"]]))).code, "unavailable");
-    assert.ok(performance.now() - beganMs < 5_000);
+    assert.ok(performance.now() - beganMs < 2_000);
     await member!.start();
     assert.ok(await put(medium, 3, [["k", "3"]]));
     await told.until(() => told.changes.length === 3);
@@ -148,13 +148,13 @@ test("fault 18: a server that is stopped or killed is unavailable within 5 s, an
   });
 });
 
-test("fault 19: open() fails within 5 s when nobody answers, naming where", async () => {
-  const medium = createMedium([1]);
+test("fault 19: open() fails in time when nobody answers, naming where", async () => {
+  const medium = createMedium([1], { timeoutMs: 1_000 });
   const beganMs = performance.now();
   const error = await failureOf(medium.open());
   assert.equal(error.code, "unavailable");
   assert.match(error.message, /127\.0\.0\.1:1: .*ECONNREFUSED/);
-  assert.ok(performance.now() - beganMs < 5_000);
+  assert.ok(performance.now() - beganMs < 2_000);
   await medium.close();
 });
 
@@ -268,5 +268,23 @@ test("fault 25: keys of others, and of stores with a like prefix, stay as they a
     }
     assert.deepEqual((await readAll(like)).rows, new Map([["k", "like"]]));
     await Promise.all([medium.close(), like.close()]);
+  });
+});
+
+test("fault 20: commits of a server that takes long are made, each once", async () => {
+  await withEtcd({}, async (server) => {
+    const proxy = await startCuttingProxy(server.members[0]!.port);
+    const medium = createMedium([proxy.port], { timeoutMs: 15_000 });
+    await medium.open();
+    await medium.load();
+    const told = new Told();
+    medium.watch(0, told.listener);
+    assert.ok(await put(medium, 1, [["k", "1"]]));
+    // More than a first try waits for.
+    proxy.delayAnswers(1_700);
+    assert.ok(await put(medium, 2, [["k", "2"]]));
+    await told.until(() => told.changes.length === 2);
+    assert.deepEqual(told.versions, [1, 2]);
+    await Promise.all([medium.close(), proxy.close()]);
   });
 });
