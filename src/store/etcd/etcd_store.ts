@@ -35,7 +35,9 @@ export class EtcdStore extends ReplicaStore {
   readonly #presences = new Map<string, Presence>();
 
   constructor(options: EtcdStoreOptions) {
-    super(options);
+    // Clocks are compared by keys under leases, sooner than by rows.
+    const { maxSkewMs: _, ...replica } = options;
+    super(replica);
     this.#medium = options.medium;
     this.#options = options;
   }

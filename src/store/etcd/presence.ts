@@ -6,7 +6,7 @@ import { boundsOf, putOf, readOf, readTogether, runTransaction } from "./etcd_ke
 import { Lease, Watch, type WatchResponse } from "./gen/etcd_pb.ts";
 import { Event_EventType as EventType } from "./gen/kv_pb.ts";
 import { type Layout, textOf } from "./layout.ts";
-import { NodeClocks, parseReport } from "./node_clocks.ts";
+import { NodeClocks, parseReport } from "../replica/node_clocks.ts";
 
 /** Shortest lease that etcd keeps, in seconds. */
 const LEASE_S_MIN = 2;

@@ -2,7 +2,7 @@ import type { LogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Departure, Row } from "../ledger/row.ts";
-import type { ClockReport } from "../etcd/node_clocks.ts";
+import type { ClockReport } from "./node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";

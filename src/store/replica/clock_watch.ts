@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { LedgerState } from "../ledger/state.ts";
-import { type ClockReport, NodeClocks } from "../etcd/node_clocks.ts";
+import { type ClockReport, NodeClocks } from "./node_clocks.ts";
 
 /** What is known of a peer that has not reported yet. */
 const UNKNOWN: ClockReport = { at: 0, heard: {}, asks: false };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NodeClocks } from "../../../src/store/etcd/node_clocks.ts";
+import { NodeClocks } from "../../src/store/replica/node_clocks.ts";
 
 interface Node {
   readonly name: string;
