@@ -13,6 +13,8 @@ const CHANGES_LEFT = 200;
 /** How long a draining counts without being told again, in milliseconds: nobody waits long for a mover that died. */
 const DRAINING_MS = 30_000;
 const POLL_MS = 100;
+/** How often it is told how far something is. */
+const TELL_MS = 1_000;
 
 /** Move everything in a store to another one, which is then the one to use. */
 export class Move {
@@ -106,12 +108,12 @@ export class Move {
 
   /** The last step told, about once a second, while something goes on. */
   async *#whileWorking<T>(work: Promise<T>): AsyncGenerator<StoreStep, T> {
-    let isDone = false;
-    const end = work.then(() => void (isDone = true), () => void (isDone = true));
-    while (!isDone) {
-      await Promise.race([end, sleep(this.#context.clock, 1_000)]);
+    const done = new AbortController();
+    work.then(() => done.abort(), () => done.abort());
+    while (!done.signal.aborted) {
+      await sleep(this.#context.clock, TELL_MS, done.signal);
       const step = this.#steps.pop();
-      if (step && !isDone) yield step;
+      if (step && !done.signal.aborted) yield step;
     }
     this.#steps.length = 0;
     return await work;
@@ -141,13 +143,11 @@ export class Move {
 
   /** Tell again that the store is draining as long as something goes on. */
   async #whileDraining<T>(work: Promise<T>): Promise<T> {
-    const { clock } = this.#context;
-    let isDone = false;
-    const done = work.finally(() => isDone = true);
-    done.catch(() => {});
+    const done = new AbortController();
+    work.then(() => done.abort(), () => done.abort());
     for (;;) {
-      await Promise.race([done, sleep(clock, DRAINING_MS / 3)]);
-      if (isDone) return await done;
+      await sleep(this.#context.clock, DRAINING_MS / 3, done.signal);
+      if (done.signal.aborted) return await work;
       await this.#drain();
     }
   }

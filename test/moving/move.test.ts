@@ -119,6 +119,20 @@ test("migrate gives up when attempts of other nodes do not end, and takes the dr
   await world.addOne();
 });
 
+test("migrate of a store whose owner died takes back what that one ran", () =>
+  withTempDir({}, async ({ path: folder }) => {
+    const world = await filledStore(fileStore(folder, "old.db"), 3);
+    const running = await world.start({ crashesMax: 1 });
+    await world.store.close();
+    await world.store.open({ ...MAINTENANCE, at: systemClock.now() });
+    const target = memoryStore();
+    await workOn(world, MIGRATE, { target });
+    await world.store.close();
+    await open(target);
+    const moved = await target.get(running.id);
+    assert.deepEqual([moved!.state, moved!.crashes], ["scheduled", 1]);
+  }));
+
 test("migrate ends when nobody waits for it any more", async () => {
   const world = await filledStore(memoryStore(), 3);
   const abort = new AbortController();

@@ -133,16 +133,28 @@ export function renew(
 /** Take back what lost its lease, and end what waits past its deadline. */
 export function reap(state: LedgerState, moment: Moment, limit: number): readonly Instance[] {
   checkLimit(limit, "reap");
-  const lost: Row[] = [];
+  const lost: Row[] = state.hasUnleased ? unleased(state, limit) : [];
   for (const lease of state.leases.values()) {
+    if (lost.length >= limit) break;
     if (lease.untilMs > moment.monotonicMs) continue;
     lost.push(lease.row);
-    if (lost.length === limit) break;
   }
   const taken = lost.map((row) => loseAttempt(state, moment, row));
   const left = limit - taken.length;
   const late = left === 0 ? [] : state.tables.pastDeadline(moment.wallMs, left);
   return [...taken, ...late.map((row) => endWaiting(state, moment, row))];
+}
+
+/** Processing rows of an owner that is gone. */
+function unleased(state: LedgerState, limit: number): Row[] {
+  const stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
+  const rows: Row[] = [];
+  for (const kind of state.counts.keys()) {
+    rows.push(...state.tables.scan({ type: "kindState", kind, state: "processing" }, stretch));
+  }
+  const found = rows.filter(({ instance }) => !state.leases.has(instance.id)).slice(0, limit);
+  if (found.length === 0) state.hasUnleased = false;
+  return found;
 }
 
 function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {

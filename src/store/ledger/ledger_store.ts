@@ -105,6 +105,7 @@ export class LedgerStore implements Store {
       if (this.#owner) return this.#info = await this.#owner.open(request);
       const { storeId, epoch, format } = state.tables.open(request);
       state.epoch = epoch;
+      state.hasUnleased = request.isMaintenance === true;
       state.leases.clear();
       state.nodes.clear();
       state.load();

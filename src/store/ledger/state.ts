@@ -58,6 +58,8 @@ export class LedgerState {
   at = 0;
   seq = 0;
   epoch = 0;
+  /** Whether processing rows may be there that no lease is known of: the store was opened to look after it. */
+  hasUnleased = false;
   /** What stands over the store. */
   mark: StoreMark | null = null;
   /** Whether the group wrote to the tables. */

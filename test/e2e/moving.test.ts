@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { MovingDaemon } from "../support/moving_daemon.ts";
+import { runJobctl } from "../support/daemon.ts";
+import { sleep } from "../support/wait.ts";
+
+const COUNT = 400;
+
+async function withMoving(body: (moving: MovingDaemon) => Promise<void>): Promise<void> {
+  const moving = await MovingDaemon.start(COUNT);
+  try {
+    await body(moving);
+  } finally {
+    await moving.stop();
+  }
+}
+
+test("store migrate moves a daemon's store while jobs run: nothing is lost and nothing runs twice", () =>
+  withMoving(async (moving) => {
+    const url = `sqlite:${join(moving.daemon.dir, "new.db")}`;
+    await moving.begun(20);
+    const { code, stdout, stderr } = await moving.move(url);
+    assert.equal(code, 0, stderr);
+    const { source, target, to } = JSON.parse(stdout);
+    assert.equal(to, url);
+    assert.deepEqual(source, target);
+    const refused = await moving.daemon.jobctl(["schedule", "append", "x", "1"]);
+    assert.equal(refused.code, 7);
+    assert.match(refused.stderr, /moved to sqlite:/);
+    // The old store is refused by name, and the command says so when it is given again.
+    const again = await moving.move(url);
+    assert.equal(JSON.parse(again.stdout).is_repeated, true);
+    await assert.rejects(moving.restart(), /its data moved to sqlite:/);
+    await moving.restart(url);
+    await moving.check({ isOnce: true });
+    const verified = await moving.daemon.jobctl(["store", "verify"]);
+    assert.equal(verified.code, 0, verified.stdout);
+  }));
+
+test("store migrate goes on after kill -9 of the command and of the daemon", () =>
+  withMoving(async (moving) => {
+    const url = `sqlite:${join(moving.daemon.dir, "new.db")}`;
+    await moving.begun(20);
+    for (const afterMs of [30, 60, 90]) await moving.moveAndKill(url, afterMs);
+    const killed = moving.move(url);
+    await sleep(80);
+    await moving.daemon.kill();
+    await killed;
+    // Whatever was reached: either store is the one to use, and the command says which.
+    const { code, stdout, stderr } = await runJobctl(
+      ["store", "migrate", "--to", url, "--yes", "--store", oldUrl(moving)],
+      { cwd: moving.daemon.dir },
+    );
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).to, url);
+    await moving.restart(url);
+    await moving.check({ isOnce: false });
+  }));
+
+test("store backup of a running daemon is restored into an empty store", () =>
+  withMoving(async (moving) => {
+    const { dir } = moving.daemon;
+    await moving.begun(20);
+    const saved = await moving.daemon.jobctl(["store", "backup", "jobs.jsonl.gz"]);
+    assert.equal(saved.code, 0, saved.stderr);
+    await moving.daemon.kill();
+    const url = `sqlite:${join(dir, "restored.db")}`;
+    const restore = ["store", "restore", "jobs.jsonl.gz", "--store", url];
+    const restored = await runJobctl(restore, { cwd: dir });
+    assert.equal(restored.code, 0, restored.stderr);
+    const again = await runJobctl(restore, { cwd: dir });
+    assert.equal(again.code, 6, again.stderr);
+    await moving.restart(url);
+    await moving.check({ isOnce: false });
+  }));
+
+function oldUrl(moving: MovingDaemon): string {
+  return `sqlite:${join(moving.daemon.dir, "data", "jobctl.db")}`;
+}
