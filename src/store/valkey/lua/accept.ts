@@ -12,10 +12,16 @@ end
 S.ended = {}
 
 function S.enter_final(id, r)
-  local kind, members = r[KIND], r[RARE]
-  S.index(S.OPEN .. kind, id, false)
-  S.index(S.DONE .. r[STATE] .. ':' .. kind, id, r[SEQ])
-  S.index(S.EXPIRING, id, S.expire_at(r))
+  local kind, state, members = r[KIND], r[STATE], r[RARE]
+  local changes = S.kind_changes(kind)
+  local done = changes[state]
+  if not done then
+    done = S.changes_of(S.DONE .. state .. ':' .. kind)
+    changes[state] = done
+  end
+  changes.open[id] = false
+  done[id] = r[SEQ]
+  changes.expiring[id] = S.expire_at(r)
   if members and members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
     S.ended[members.scheduleId] = true
@@ -70,7 +76,7 @@ function S.insert(item, is_held)
   S.rows[id], S.fixed_texts[id] = r, item[IN_FIXED]
   S.touch(id)
   S.new_kinds[r[KIND]] = true
-  S.index(S.OPEN .. r[KIND], id, r[SEQ])
+  S.kind_changes(r[KIND]).open[id] = r[SEQ]
   S.index_row(id, r, r[SEQ])
   local members = r[RARE]
   if members and members.scheduleId then S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ]) end

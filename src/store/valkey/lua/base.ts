@@ -73,17 +73,33 @@ S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind
 
 -- What this call changed and has not written.
 S.rows, S.dirty, S.texts, S.fixed_texts = {}, {}, {}, {}
+S.changes_by_kind, S.slot_counters = {}, {}
 S.sets, S.counters, S.new_kinds, S.new_ready, S.new_later = {}, {}, {}, {}, {}
 S.has_pending = false
 
-function S.index(key, member, score)
+-- The changes of one set: scores by member, false for those that leave it.
+function S.changes_of(key)
   local members = S.sets[key]
   if not members then
     members = {}
     S.sets[key] = members
   end
-  members[member] = score
   S.has_pending = true
+  return members
+end
+
+function S.index(key, member, score)
+  S.changes_of(key)[member] = score
+end
+
+-- The changes of the sets of one kind that every attempt changes.
+function S.kind_changes(kind)
+  local found = S.changes_by_kind[kind]
+  if not found then
+    found = {open = S.changes_of(S.OPEN .. kind), leases = S.changes_of(S.LEASES), expiring = S.changes_of(S.EXPIRING)}
+    S.changes_by_kind[kind] = found
+  end
+  return found
 end
 
 function S.load_rows(ids)
@@ -203,7 +219,7 @@ function S.flush_sets()
     if add_length > 0 then S.write_pairs('ZADD', key, added, add_length) end
     if remove_length > 0 then S.write_pairs('ZREM', key, removed, remove_length) end
   end
-  S.sets = {}
+  S.sets, S.changes_by_kind = {}, {}
 end
 
 function S.flush_counters()

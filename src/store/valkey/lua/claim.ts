@@ -52,19 +52,21 @@ function S.take(id, claimer)
     if members.deadlineAt then S.index(S.DEADLINES, id, false) end
   end
   S.touch(id)
-  S.index(S.LEASES, id, S.mono + claimer.lease)
+  S.kind_changes(r[KIND]).leases[id] = S.mono + claimer.lease
   S.change_slots(r, 1)
   return id
 end
 
 -- One kind without limits, of which every queue has at most one row: the first are taken as they stand.
 function S.take_first(kind, limit, claimer)
-  local popped = rcall('ZPOPMIN', S.READY .. kind, limit)
+  local popped, find, sub = rcall('ZPOPMIN', S.READY .. kind, limit), S.find, S.sub
   local ids = {}
   for i = 1, #popped, 2 do
-    local _, _, id, queue = S.parse_member(popped[i])
-    if queue then rcall('HDEL', S.OFFERED, kind .. '\0' .. queue) end
-    ids[#ids + 1] = id
+    -- A number and the seq stand before the id, in 17 bytes.
+    local member = popped[i]
+    local zero = find(member, '\0', 18, true)
+    if zero then rcall('HDEL', S.OFFERED, kind .. '\0' .. sub(member, zero + 1)) end
+    ids[(i + 1) / 2] = sub(member, 18, zero and zero - 1)
   end
   S.load_rows(ids)
   for i = 1, #ids do S.take(ids[i], claimer) end

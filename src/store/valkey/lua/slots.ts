@@ -31,8 +31,16 @@ function S.queue_node_slots(kind, queue, node) return 'm' .. kind .. '\0' .. que
 
 function S.change_slots(r, change)
   local kind, queue, node = r[KIND], r[QUEUE], r[NODE] or ''
-  S.count(S.SLOTS, 'k' .. kind, change)
-  S.count(S.SLOTS, S.node_slots(kind, node), change)
+  local found = S.slot_counters
+  -- Most rows of a call are of one kind and node.
+  if found.kind ~= kind or found.node ~= node then
+    found = {kind = kind, node = node, total = S.counter(S.SLOTS, 'k' .. kind),
+      of_node = S.counter(S.SLOTS, S.node_slots(kind, node))}
+    S.slot_counters = found
+  end
+  found.total.delta = found.total.delta + change
+  found.of_node.delta = found.of_node.delta + change
+  S.has_pending = true
   if queue then
     S.count(S.SLOTS, S.queue_slots(kind, queue), change)
     S.count(S.SLOTS, S.queue_node_slots(kind, queue, node), change)
