@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { MovingDaemon } from "../support/moving_daemon.ts";
 import { runJobctl } from "../support/daemon.ts";
+import { startEtcd } from "../support/etcd_server.ts";
+import { startValkey } from "../support/valkey_server.ts";
 import { sleep } from "../support/wait.ts";
 
 const COUNT = 400;
@@ -37,6 +39,38 @@ test("store migrate moves a daemon's store while jobs run: nothing is lost and n
     const verified = await moving.daemon.jobctl(["store", "verify"]);
     assert.equal(verified.code, 0, verified.stdout);
   }));
+
+/** From one machine to several: the new store is a server that other daemons share. */
+const SERVERS = {
+  Valkey: () => startValkey({ appendonly: true }),
+  etcd: () => startEtcd(),
+} as const;
+
+for (const [name, start] of Object.entries(SERVERS)) {
+  test(`store migrate moves a daemon's store to ${name} while jobs run, and back`, async () => {
+    const server = await start();
+    try {
+      await withMoving(async (moving) => {
+        await moving.begun(20);
+        const { code, stdout, stderr } = await moving.move(server.url);
+        assert.equal(code, 0, stderr);
+        const { source, target } = JSON.parse(stdout);
+        assert.deepEqual(source, target);
+        await moving.restart(server.url);
+        await moving.check({ isOnce: true });
+        const verified = await moving.daemon.jobctl(["store", "verify"]);
+        assert.equal(verified.code, 0, verified.stdout);
+        const back = `sqlite:${join(moving.daemon.dir, "back.db")}`;
+        const again = await moving.move(back);
+        assert.equal(again.code, 0, again.stderr);
+        await moving.restart(back);
+        await moving.check({ isOnce: true });
+      });
+    } finally {
+      await server.close();
+    }
+  });
+}
 
 test("store migrate goes on after kill -9 of the command and of the daemon", () =>
   withMoving(async (moving) => {
