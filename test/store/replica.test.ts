@@ -66,6 +66,31 @@ test("four replicas run each instance once while answers are lost and watches ar
   await world.close();
 });
 
+test("a replica that is farther from the medium has its turn although another never stops", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const ways = [1, 3].map((wayMs) => () =>
+    new Promise<void>((resolve) => void clock.timer(wayMs, resolve))
+  );
+  for (const way of ways) {
+    const opening = world.open();
+    await clock.settle();
+    (await opening).medium.faults.delay = way;
+  }
+  const [near, far] = world.nodes;
+  let count = 0;
+  const pauses = (async () => {
+    for (; count < 200; count++) {
+      await near!.store.setPause({ at: clock.now(), kind: "x", until: null, reason: `${count}` });
+    }
+  })();
+  let countThen = Infinity;
+  const adding = world.add(far!).then(() => countThen = count);
+  await clock.advance(2_000);
+  await Promise.all([pauses, adding]);
+  assert.ok(countThen < 100, `after ${countThen} commits of the other`);
+});
+
 test("a medium that is full refuses what was asked, and nothing of it is there", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();

@@ -247,7 +247,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#replica.landed(next, flight.head);
     answerAll(flight.answers, next);
     this.#options.publish();
-    this.#turns.rest(this.#nowMs() - flight.sentMs);
+    this.#turns.rest(flight.sentMs);
     this.#schedule();
   }
 

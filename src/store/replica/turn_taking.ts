@@ -4,6 +4,12 @@ import type { Random } from "../../platform/random.ts";
 /** Longest rest, in milliseconds, and the shortest that is worth a timer. */
 const REST_MS_MAX = 20;
 const REST_MS_MIN = 0.2;
+/** Commits in a row after which an owner rests for one that is farther from the medium and never first, and how long at least. */
+const ROW_SHARED = 32;
+const ROW_ALONE = 256;
+const ROW_REST_MS_MIN = 5;
+/** How long others count as there after a commit of theirs. */
+const SHARED_MS = 60_000;
 
 /** Lets other owners have their turn: who was first rests a while after its commit, as long as others commit too. */
 export class TurnTaking {
@@ -12,6 +18,8 @@ export class TurnTaking {
   readonly #over: () => void;
   #timer: Timer | null = null;
   #isContended = false;
+  #heardMs = -Infinity;
+  #row = 0;
 
   /** @param over called at the end of a rest */
   constructor(clock: Clock, random: Random, over: () => void) {
@@ -27,22 +35,33 @@ export class TurnTaking {
   /** Another owner committed. */
   note(): void {
     this.#isContended = true;
+    this.#heardMs = this.#clock.now().monotonicMs;
+    this.#row = 0;
   }
 
-  /** This owner committed, in `tookMs`: others need about as long. */
-  rest(tookMs: number): void {
-    if (!this.#isContended) return;
+  /** This owner committed what it sent at `sentMs`: others need about as long. */
+  rest(sentMs: number): void {
+    const nowMs = this.#clock.now().monotonicMs;
+    const tookMs = nowMs - sentMs;
+    this.#row += 1;
+    const rowMax = nowMs - this.#heardMs < SHARED_MS ? ROW_SHARED : ROW_ALONE;
+    if (this.#row >= rowMax) {
+      this.#row = 0;
+      this.#restFor(Math.max(ROW_REST_MS_MIN, 4 * tookMs));
+    } else if (this.#isContended) this.#restFor(2 * tookMs * this.#random.next());
     this.#isContended = false;
-    const restMs = Math.min(REST_MS_MAX, 2 * tookMs * this.#random.next());
-    if (restMs < REST_MS_MIN) return;
-    this.#timer = this.#clock.timer(restMs, () => {
-      this.#timer = null;
-      this.#over();
-    });
   }
 
   cancel(): void {
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  #restFor(restMs: number): void {
+    if (restMs < REST_MS_MIN) return;
+    this.#timer = this.#clock.timer(Math.min(REST_MS_MAX, restMs), () => {
+      this.#timer = null;
+      this.#over();
+    });
   }
 }
