@@ -1,20 +1,29 @@
+import assert from "node:assert/strict";
 import { after } from "node:test";
-import { systemClock } from "../../src/platform/clock.ts";
-import { ValkeyStore } from "../../src/store/valkey/valkey_store.ts";
-import { plainLink } from "../support/plain_valkey_link.ts";
-import { startValkey, type ValkeyServer } from "../support/valkey_server.ts";
+import { ValkeyWorld } from "../support/valkey_world.ts";
 import { exerciseStore } from "./suite.ts";
 
-let server: Promise<ValkeyServer> | null = null;
-let count = 0;
-after(async () => (await server)?.close());
+const world = new ValkeyWorld();
+after(() => world.close());
 
 exerciseStore("ValkeyStore", async ({ clock }) => {
-  server ??= startValkey();
-  const { port } = await server;
-  const namespace = `case ${count++}`;
-  const another = async () =>
-    new ValkeyStore({ link: plainLink({ port }), namespace, clock, defer: systemClock.defer });
-  const store = await another();
-  return { store, another, isShared: true, end: () => store.close() };
+  const { server, proxy, makeByProxy } = await world.stores({ clock });
+  const store = makeByProxy();
+  return {
+    store,
+    isShared: true,
+    another: async () => makeByProxy(),
+    async foreign() {
+      const keys = ["jobctl", "jobctl:", "jobctl:{other}:rows", "rows"];
+      for (const key of keys) await server.cli("SET", key, `of ${key}`);
+      return async () => {
+        for (const key of keys) assert.equal(await server.cli("GET", key), `of ${key}`);
+      };
+    },
+    async cutNext(when) {
+      if (when === "before") proxy.cutBeforeRequest();
+      else proxy.cutBeforeAnswer();
+    },
+    end: () => store.close(),
+  };
 });

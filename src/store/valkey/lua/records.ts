@@ -36,11 +36,6 @@ function S.take_row(id, r)
   rcall('HDEL', S.FIXED, id)
 end
 
-function S.forget_kind(kind)
-  S.flush()
-  if S.is_kind_gone(kind) then rcall('SREM', S.KINDS, kind) end
-end
-
 -- A line without its instance could be read by nobody.
 function S.remove_row(id, r)
   S.remove_lines(rcall('ZRANGE', S.settled(S.LINES_OF .. id), 0, -1), id)

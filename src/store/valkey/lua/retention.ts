@@ -11,10 +11,14 @@ function S.remove_lines(members, id_of)
   S.write_pairs('HDEL', S.LINES, places, #places)
 end
 
--- Whether nothing is left of a kind.
-function S.is_kind_gone(kind)
+-- Forget a kind of which nothing is left.
+function S.forget_kind(kind)
   local done = function(state) return S.DONE .. state .. ':' .. kind end
-  return rcall('EXISTS', S.OPEN .. kind, done(COMPLETED), done(TERMINATED), done(CANCELED), done(TIMED_OUT)) == 0
+  local left = rcall('EXISTS', S.OPEN .. kind, done(COMPLETED), done(TERMINATED), done(CANCELED), done(TIMED_OUT))
+  if left > 0 then return end
+  rcall('SREM', S.KINDS, kind)
+  rcall('SREM', S.READY_KINDS, kind)
+  rcall('ZREM', S.LATER_KINDS, kind)
 end
 
 -- Delete instances with their logs; those whose logs are too many for one operation stay for the next.
@@ -43,7 +47,7 @@ function S.remove_rows(ids)
   S.write_pairs('HDEL', S.ROWS, removed, #removed)
   S.write_pairs('HDEL', S.FIXED, removed, #removed)
   for kind in pairs(kinds) do
-    if S.is_kind_gone(kind) then rcall('SREM', S.KINDS, kind) end
+    S.forget_kind(kind)
   end
   return removed
 end

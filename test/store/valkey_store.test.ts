@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import test, { after } from "node:test";
+import { LEASE_MS, StoreWorld } from "../../src/conformance/store_world.ts";
+import { isJobError } from "../../src/core/errors.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { CaseTime } from "../../src/conformance/index.ts";
+import type { Instance } from "../../src/core/instance.ts";
+import { ValkeyWorld } from "../support/valkey_world.ts";
+
+const valkey = new ValkeyWorld();
+after(() => valkey.close());
+
+const NODE = { at: { wallMs: 1, monotonicMs: 1 }, node: "n1" };
+
+/** A store of its own namespace behind the proxy, open, with a clock that the test moves. */
+async function openWorld() {
+  const time = new CaseTime();
+  const stores = await valkey.stores({ clock: () => time.at });
+  const store = stores.makeByProxy();
+  await store.open(NODE);
+  return { ...stores, store, world: new StoreWorld(store, { store }, time) };
+}
+
+test("faults 16 and 17: an operation whose answer was lost is answered as it was, and done once", async () => {
+  const { store, proxy, world } = await openWorld();
+  const input = world.newInstance({ uniqueKey: "k" });
+  proxy.cutBeforeAnswer();
+  const accepted = await store.enqueue({ at: world.at, instances: [input] });
+  assert.equal(accepted.value[0]!.outcome, "accepted");
+  proxy.cutBeforeAnswer();
+  const [claimed] = await world.claim(10);
+  assert.equal(claimed!.id, input.id);
+  assert.equal(claimed!.attempt, 1);
+  proxy.cutBeforeAnswer();
+  const { status, instance } = await world.settle(claimed!, {
+    logs: [{ at: world.wallMs, level: "info", message: "once", source: "job" }],
+  });
+  assert.equal(status, "settled");
+  assert.equal(instance!.state, "completed");
+  assert.equal((await store.logs({}, { limit: 9 })).items.length, 1);
+  assert.equal(proxy.cuts >= 3, true);
+  await store.close();
+});
+
+test("fault 1: an operation that the server never saw is sent again", async () => {
+  const { store, proxy, world } = await openWorld();
+  proxy.cutBeforeRequest();
+  const { value } = await store.enqueue({ at: world.at, instances: [world.newInstance()] });
+  assert.equal(value[0]!.outcome, "accepted");
+  assert.equal((await store.stats()).kinds.get("mail")!.scheduled, 1);
+  await store.close();
+});
+
+test("50 claimers over 4 connections that are cut execute each of 2,000 instances once", async () => {
+  const time = new CaseTime();
+  const { makeByProxy, proxy } = await valkey.stores({ clock: () => time.at });
+  const stores = Array.from({ length: 4 }, makeByProxy);
+  for (const store of stores) await store.open(NODE);
+  const worlds = stores.map((store) => new StoreWorld(store, { store }, time));
+  for (let batch = 0; batch < 2; batch++) {
+    await worlds[0]!.add(...Array.from({ length: 1_000 }, () => ({})));
+  }
+  const executed: string[] = [];
+  const work = async (index: number) => {
+    const world = worlds[index % 4]!;
+    for (;;) {
+      const claimed: readonly Instance[] = await world.claim(3, ["mail"], `n${index}`);
+      if (claimed.length === 0) return;
+      if (executed.length % 100 < 3) proxy.cutBeforeAnswer();
+      for (const instance of claimed) {
+        executed.push(instance.id);
+        assert.equal((await world.settle(instance)).status, "settled");
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 50 }, (_, index) => work(index)));
+  assert.equal(executed.length, 2_000);
+  assert.equal(new Set(executed).size, 2_000);
+  for (const store of stores) await store.close();
+});
+
+test("fault 23: a server that was emptied is told of, and never taken for the one before", async () => {
+  const { store, server, prefix, world, make } = await openWorld();
+  await world.add({});
+  await server.cli("DEL", `${prefix}head`);
+  const isLost = (error: unknown) =>
+    isJobError(error, "unavailable") && error.message.includes("other data");
+  await assert.rejects(world.add({}), isLost);
+  await assert.rejects(store.stats(), isLost);
+  const other = make();
+  const { epoch } = await other.open({ ...NODE, at: { wallMs: 2, monotonicMs: 2 } });
+  assert.equal(epoch, 1);
+  await assert.rejects(world.add({}), isLost);
+  await other.close();
+  await store.close();
+});
+
+test("fault 33: open() refuses data of a newer format and leaves them as they are", async () => {
+  const { store, server, prefix, make } = await openWorld();
+  await store.close();
+  const raise = `local head = cmsgpack.unpack(redis.call('GET', KEYS[1]))
+    head.format = 99
+    redis.call('SET', KEYS[1], cmsgpack.pack(head))`;
+  await server.cli("EVAL", raise, 1, `${prefix}head`);
+  const before = await server.cli("GET", `${prefix}head`);
+  await assert.rejects(make().open(NODE), (error) => {
+    return isJobError(error, "unavailable") && error.message.includes("format 99");
+  });
+  assert.equal(await server.cli("GET", `${prefix}head`), before);
+});
+
+test("without a clock of its own the store goes by the server's: due times, leases, recorded times", async () => {
+  const { make } = await valkey.stores();
+  const store = make();
+  // A node whose clock is an hour late.
+  const at = { wallMs: systemClock.now().wallMs - 3_600_000, monotonicMs: 0 };
+  await store.open({ at, node: "n1" });
+  const world = new StoreWorld(store);
+  const [input, later] = [world.newInstance(), world.newInstance()];
+  const dueAt = systemClock.now().wallMs;
+  const instances = [{ ...input, dueAt: dueAt - 5 }, { ...later, dueAt: dueAt + 60_000 }];
+  const accepted = await store.enqueue({ at, instances });
+  assert.ok(Math.abs(accepted.at - dueAt) < 10_000, `${accepted.at - dueAt}`);
+  const request = { at, node: "n1", kinds: new Set(["mail"]), limit: 9, leaseMs: 1 };
+  const claimed = (await store.claim(request)).value;
+  assert.deepEqual(claimed.map(({ id }) => id), [input.id]);
+  const due = await store.nextDue({ at, kinds: new Set(["mail"]) });
+  assert.equal(due.instanceAt, dueAt + 60_000);
+  assert.ok(Math.abs(due.at - dueAt) < 10_000);
+  await store.close();
+});
+
+test("subscribe() hears what other connections change, and itself once", async () => {
+  const { make, store, world } = await openWorld();
+  const other = make();
+  await other.open(NODE);
+  const heard: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  store.subscribe(({ type }) => heard.push(`own ${type}`));
+  other.subscribe(({ type }) => {
+    heard.push(`other ${type}`);
+    if (type === "pauses") resolve();
+  });
+  await world.add({}, {});
+  await store.setPause({ at: world.at, kind: "x", until: null, reason: "" });
+  await promise;
+  assert.deepEqual(heard.toSorted(), [
+    ...["other instances", "other pauses", "own instances", "own pauses"],
+  ]);
+  await other.close();
+  await store.close();
+});
+
+test("retain() and clearInstances() leave no key of what they deleted", async () => {
+  const { store, server, prefix, world } = await openWorld();
+  const keys = async () =>
+    (await server.cli("KEYS", `${prefix.replace("{", "\\{")}*`)).split("\n")
+      .filter((key) => !key.includes(":answers:")).sort();
+  const before = await keys();
+  const error = { name: "E", message: "m" };
+  const running = await world.start({ uniqueKey: "u", retryMax: 1, queueKey: "mail a" });
+  const logs = [{ at: world.wallMs, level: "info", message: "x", source: "job" }] as const;
+  await world.settle(running, {
+    logs,
+    outcome: { type: "retry", dueAt: world.wallMs, reason: "error", error },
+  });
+  const [again] = await world.claim();
+  await world.settle(again!, { logs });
+  await world.finish({ retryOf: running.id });
+  world.advance(LEASE_MS * 10);
+  assert.equal((await store.retain({ at: world.at, limit: 9 })).value.length, 2);
+  const left = (await keys()).filter((key) => !before.includes(key));
+  assert.deepEqual(left, []);
+  await store.close();
+});
