@@ -3,7 +3,7 @@ import type { IncomingMessage, Server as HttpListener, ServerResponse } from "no
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { bareHost, hostPort } from "../core/address.ts";
-import { JobError, messageOf } from "../core/errors.ts";
+import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
@@ -121,7 +121,8 @@ class PlainHttpServer implements HttpServer {
         path: request.url?.slice(0, 200),
         error: messageOf(error),
       });
-      answer = text(503, "the store does not answer");
+      const reason = isJobError(error, "unavailable") ? `: ${error.message}` : "";
+      answer = text(503, `the store does not answer${reason}`);
     }
     response.writeHead(answer.status, {
       "content-type": answer.type === "text/html"

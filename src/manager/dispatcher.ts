@@ -179,6 +179,7 @@ export class Dispatcher {
       this.#answers.answered("claim");
       const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
       for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
+      if (value.length > 0) this.#renewal.claimed(clock.now().monotonicMs - at.monotonicMs);
       if (value.length === free) this.#mustClaim = true;
       else if (!this.#mustClaim) await this.#armNextDue();
     } catch (error) {

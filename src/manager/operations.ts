@@ -296,6 +296,8 @@ export abstract class Operations implements ManagerApi {
     if (!this.life.storeInfo) {
       throw new JobError("unavailable", "Cannot tell the status: the manager does not run");
     }
+    const { problem } = this.parts.store;
+    if (problem) throw new JobError("unavailable", problem);
     const stats = await this.parts.store.stats();
     const waiting = [...stats.kinds].filter(([, counts]) => counts.scheduled > 0);
     const unserved = await this.unservedKinds(waiting.map(([kind]) => kind));

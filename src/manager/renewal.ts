@@ -5,8 +5,13 @@ import type { StoreAnswers } from "./store_answers.ts";
 
 /** Share of the lease that job code must have ended before. */
 export const LEASE_MARGIN_SHARE = 1 / 10;
-/** Share of the lease after which it is renewed. */
+/** Share of the lease after which it is renewed; the smaller one while the store takes long to answer. */
 const RENEW_SHARE = 1 / 3;
+const SLOW_RENEW_SHARE = 1 / 6;
+/** Share of the lease that a slow store takes for an answer. */
+const SLOW_SHARE = 1 / 12;
+/** Renewals that may wait for their answers: one that is late must not keep the next from being asked in time. */
+const WAITING_MAX = 4;
 
 /** What the renewal works with. */
 export interface RenewalOptions {
@@ -23,6 +28,8 @@ export interface RenewalOptions {
 export class Renewal {
   readonly #options: RenewalOptions;
   #timer: Timer | null = null;
+  #waiting = 0;
+  #tookMs = 0;
 
   constructor(options: RenewalOptions) {
     this.#options = options;
@@ -32,11 +39,19 @@ export class Renewal {
     const { clock, leaseMs } = this.#options;
     // A renewal from before a stop may end after the next start.
     this.#timer?.cancel();
-    this.#timer = clock.timer(leaseMs * RENEW_SHARE, () => {
-      void this.#renew().finally(() => {
-        if (this.#timer) this.start();
-      });
+    const share = this.#tookMs > leaseMs * SLOW_SHARE ? SLOW_RENEW_SHARE : RENEW_SHARE;
+    this.#timer = clock.timer(leaseMs * share, () => {
+      this.start();
+      if (this.#waiting < WAITING_MAX) void this.#renew();
     }, { unref: true });
+  }
+
+  /** A claim took so long to come: renew what came late at once, as much of its lease is over. */
+  claimed(tookMs: number): void {
+    if (tookMs <= this.#options.leaseMs * SLOW_SHARE || !this.#timer) return;
+    this.#tookMs = tookMs;
+    this.start();
+    if (this.#waiting < WAITING_MAX) void this.#renew();
   }
 
   stop(): void {
@@ -53,11 +68,16 @@ export class Renewal {
       requests.push(this.#renewSome(claims.slice(from, from + BATCH_MAX)));
     }
     if (requests.length === 0) return;
+    const askedMs = this.#options.clock.now().monotonicMs;
+    this.#waiting += 1;
     try {
       await Promise.all(requests);
       answers.answered("renew");
     } catch (error) {
       answers.failed(error, "renew");
+    } finally {
+      this.#waiting -= 1;
+      this.#tookMs = this.#options.clock.now().monotonicMs - askedMs;
     }
   }
 

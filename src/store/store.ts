@@ -253,9 +253,10 @@ export interface OpenRequest {
  * full, `invalid_argument` for requests out of limits. Nothing is written then.
  */
 export interface Store extends NodeStore {
+  /** What keeps the store from answering, as far as it is known without asking; absent or null: nothing. */
+  readonly problem?: string | null;
   open(request: OpenRequest): Promise<StoreInfo>;
   close(): Promise<void>;
-
   /**
    * Accept instances, all or none. An id or a unique key that is held answers the one that is there, or replaces it.
    * @throws JobError `already_exists` when id or key are taken by an instance of another kind or other arguments, `conflict`
@@ -372,7 +373,6 @@ export interface Store extends NodeStore {
   clearLogs(
     request: { readonly at: Instant; readonly query: LogQuery; readonly limit: number },
   ): Promise<Committed<number>>;
-
   setPause(
     request: {
       readonly at: Instant;

@@ -3,7 +3,7 @@ import type { RecordStore } from "../records.ts";
 import type { Store } from "../store.ts";
 
 /** Every method of a store. */
-const STORE: Readonly<Record<Exclude<keyof Store, "records">, true>> = {
+const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem">, true>> = {
   open: true,
   close: true,
   enqueue: true,

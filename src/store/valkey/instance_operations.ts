@@ -87,6 +87,7 @@ export class InstanceOperations {
     return await this.#queue.write({
       family: "claim",
       action: "renew",
+      isUrgent: true,
       weight: claims.length,
       write: (into) => {
         into.write(claims.map(({ id, fence }) => [id, fence]));

@@ -25,6 +25,8 @@ export interface Operation<T> {
    * call of its own, and jobs begin while the server still writes what ended.
    */
   readonly commutes?: "claim" | "settle";
+  /** Whether it goes out at once, before those that wait: what keeps a lease must not queue behind what takes long. */
+  readonly isUrgent?: boolean;
   /** Read what {@link write} is worked out from; operations after it wait, those before it have happened. */
   readonly prepare?: () => Promise<void>;
   /** Append its arguments; answers how many. */
@@ -137,7 +139,9 @@ export class OperationQueue {
 
   #push(operation: Operation<unknown>, isRead: boolean): Promise<Committed<unknown>> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operation, isRead, resolve, reject, tries: 0, isPrepared: false });
+      const one = { operation, isRead, resolve, reject, tries: 0, isPrepared: false };
+      if (operation.isUrgent && this.#callCount >= CALLS_MAX) return void this.#send([one]);
+      this.#waiting.push(one);
       this.#schedule();
     });
   }

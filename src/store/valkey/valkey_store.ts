@@ -304,6 +304,10 @@ export class ValkeyStore implements Store {
     return await this.#nodes.setWorkers(id, workers);
   }
 
+  get problem(): string | null {
+    return this.#link.problem;
+  }
+
   subscribe(listener: (hint: ChangeHint) => void): () => void {
     const entry = (hint: ChangeHint) => listener(hint);
     this.#listeners.add(entry);
