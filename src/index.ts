@@ -92,8 +92,10 @@ export interface ManagerSetup {
   readonly drain?: number | string;
   /** Where the manager reports; nowhere by default. */
   readonly logger?: Logger;
-  /** Name of this node; the host's name by default. */
+  /** Name of this node among those on the store, where no two may have the same; host and process number by default. */
   readonly node?: string;
+  /** What this node has that jobs need. */
+  readonly tags?: readonly string[];
 }
 
 /** How `scheduleJob` may be asked, by the job's kind or by the job itself. */
@@ -133,7 +135,8 @@ export class Manager extends CoreManager {
       random: systemRandom,
       ids: createIdSource(clock, systemRandom),
       logger,
-      node: setup.node ?? hostname(),
+      node: setup.node ?? `${hostname()}-${process.pid}`,
+      tags: setup.tags ?? [],
       version: VERSION,
       workers,
       pools: setup.pools ?? {},

@@ -7,11 +7,11 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Kernel's boot, namespace of process numbers, number and start; null where the system does not tell. */
   readonly process: string | null;
-  /** What became of a process by its identity; "unknown" for one of another host or container. */
+  /** What became of a process by its identity; "unknown" for one of another host or container, or that is stopped. */
   fateOf(process: string | null): ProcessFate;
 }
 
-/** Whether a process is there, as far as can be told from here. */
+/** Whether a process is there and runs, as far as can be told from here. */
 export type ProcessFate = "alive" | "gone" | "unknown";
 
 /** Where in /proc/PID/stat, after the name of the program, the state and the start stand. */
@@ -43,8 +43,9 @@ function fateOf(identity: string | null): ProcessFate {
   const stat = statOf(Number(pid));
   // /proc may hide the processes of others: the kernel itself is asked whether there is one.
   if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
-  const isDead = stat.state === "Z" || stat.state === "X";
-  return stat.startTicks === startTicks && !isDead ? "alive" : "gone";
+  if (stat.startTicks !== startTicks || /[ZX]/.test(stat.state)) return "gone";
+  // One that is stopped may never go on.
+  return /[Tt]/.test(stat.state) ? "unknown" : "alive";
 }
 
 function statOf(pid: number): { readonly state: string; readonly startTicks: string } | null {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { thisProcess } from "../../src/platform/process_identity.ts";
+import { until } from "../support/wait.ts";
 
 const isLinux = process.platform === "linux";
 
@@ -25,11 +27,16 @@ test(
     const { pid } = child;
     const { fateOf } = thisProcess();
     const ofChild = altered(2, String(pid));
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(" ");
+    const itself = ofChild.replace(/[^/]*$/, stat[21]!);
+    assert.equal(fateOf(itself), "alive");
+    child.kill("SIGSTOP");
+    await until("it is stopped", () => fateOf(itself) === "unknown");
     assert.equal(fateOf(ofChild), "gone", "a process of that number that began at another time");
     const ended = new Promise((resolve) => child.on("exit", resolve));
     child.kill("SIGKILL");
     await ended;
-    assert.equal(fateOf(ofChild), "gone");
+    assert.equal(fateOf(itself), "gone");
   },
 );
 
