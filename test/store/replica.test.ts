@@ -224,6 +224,36 @@ test("a medium that was emptied is not gone on with", async () => {
   await world.close();
 });
 
+test("a row that cannot be read ends the replica, and not the process", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  const { version } = world.shared;
+  const puts = [["i/0000000000000009", "no JSON"]] as const;
+  world.shared.apply({ expected: version, next: version + 1, puts, deletes: [] });
+  const attempts = [() => world.add(node), () => node.store.get("x"), () => world.claim(node)];
+  for (const attempt of attempts) {
+    await assert.rejects(attempt, (error) => isJobError(error, "internal"));
+  }
+  await world.close();
+});
+
+test("a store that is closed while it loads again opens anew", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  const [instance] = await world.add(node);
+  node.medium.faults.isDown = true;
+  node.medium.cutWatch();
+  await sleep(systemClock, 15);
+  await node.store.close();
+  node.medium.faults.isDown = false;
+  await node.store.open({ at: systemClock.now(), node: node.id });
+  await sleep(systemClock, 50);
+  assert.deepEqual(await node.store.get(instance!.id), instance);
+  await world.settle(node, await world.claim(node));
+  assert.equal((await node.store.get(instance!.id))?.state, "completed");
+  await world.close();
+});
+
 test("a newer format, and what is no store, are refused", async () => {
   for (const head of ['{"format":99,"storeId":"x"}', "{}"]) {
     const world = new Replicas(systemClock);

@@ -93,14 +93,17 @@ export class Replica {
    * Read everything there is.
    *
    * @param request of the opening; null: what is there must be the same store, and no earlier state of it
+   * @param isOver whether nobody wants it any more: nothing is changed then
    * @throws JobError `conflict` when it is not, or is of a newer version
    */
-  async load(request: OpenRequest | null): Promise<void> {
+  async load(request: OpenRequest | null, isOver: () => boolean = () => false): Promise<void> {
     const { location } = this.#medium;
     const image = await this.#medium.load();
+    if (isOver()) return;
     const known = this.#head;
     if (request === null && image.version < this.#version) throw otherStore(location);
-    const head = await this.#fill(image);
+    const head = await this.#fill(image, isOver);
+    if (isOver()) return;
     const isEmpty = image.version === 0 && head === null;
     const found = isEmpty && request ? firstHead(request) : checkHead(head, location);
     if (request === null && found.storeId !== known?.storeId) throw otherStore(location);
@@ -110,7 +113,7 @@ export class Replica {
     this.state.load();
   }
 
-  async #fill({ pairs }: MediumImage): Promise<Head | null> {
+  async #fill({ pairs }: MediumImage, isOver: () => boolean): Promise<Head | null> {
     const { state, tables } = this;
     state.rollback({ keepsLeases: false });
     tables.rollback();
@@ -123,6 +126,7 @@ export class Replica {
     const others: MediumPair[] = [];
     const target = { state, tables, moment: this.#momentOf(), isNew: false };
     for await (const part of pairs) {
+      if (isOver()) return null;
       head = findHead({ puts: part }) ?? head;
       const instances: MediumPair[] = [];
       for (const pair of part) (pair[0].startsWith("i/") ? instances : others).push(pair);

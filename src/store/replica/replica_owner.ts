@@ -24,6 +24,7 @@ import { momentAt, Replica } from "./replica.ts";
 import { TurnTaking } from "./turn_taking.ts";
 import { cannotReach, PATIENCE_MS, reachError, unreachable } from "./unreachable.ts";
 import { Waiters } from "./waiters.ts";
+import { watchMedium } from "./watch_medium.ts";
 
 /** Operations that wait at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
@@ -45,6 +46,7 @@ export class ReplicaOwner implements LedgerOwner {
   #queue: Operation[] = [];
   #status: "closed" | "loading" | "live" = "closed";
   #failure: JobError | null = null;
+  #openings = 0;
   #flight: Flight | null = null;
   #flightCount = 0;
   /** Answers since the last commit that wrote nothing. */
@@ -70,16 +72,17 @@ export class ReplicaOwner implements LedgerOwner {
   async open(request: OpenRequest): Promise<StoreInfo> {
     const { medium } = this.#options;
     [this.#failure, this.#status, this.#wanted.version] = [null, "loading", 0];
+    this.#openings += 1;
     try {
       await medium.open?.({ node: request.node });
       await this.#replica.load(request);
       if (!request.isMaintenance) checkOpening(this.#replica.state.mark, medium.location);
+      this.#goLive();
     } catch (thrown) {
       this.#status = "closed";
       await medium.close().catch(() => {});
       throw reachError(thrown, `Cannot open ${medium.location}`);
     }
-    this.#goLive();
     const recover = (state: LedgerState, moment: Moment) =>
       request.isMaintenance ? [] : recoverNode(state, moment, request.node);
     const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening: true });
@@ -156,9 +159,13 @@ export class ReplicaOwner implements LedgerOwner {
   /** Take in what others committed, then run what waits. */
   #step(): void {
     if (this.#status !== "live" || this.#flight) return;
-    if (this.#replica.takeIn()) {
-      this.#turns.note();
-      this.#options.publish();
+    try {
+      if (this.#replica.takeIn()) {
+        this.#turns.note();
+        this.#options.publish();
+      }
+    } catch (thrown) {
+      return this.#end(thrown);
     }
     const { version } = this.#replica;
     if (version < this.#wanted.version) return;
@@ -175,11 +182,10 @@ export class ReplicaOwner implements LedgerOwner {
       answers = runGroup(this.#replica, this.#queue, { medium, momentOf });
     } catch (thrown) {
       this.#replica.takeBack();
-      const failed = thrown instanceof GroupError ? thrown : null;
-      this.#queue = this.#queue.filter((one) => failed && one !== failed.operation);
-      failed?.operation.reject(failed.error);
-      this.#schedule();
-      return;
+      if (!(thrown instanceof GroupError)) return this.#end(thrown);
+      this.#queue = this.#queue.filter((one) => one !== thrown.operation);
+      thrown.operation.reject(thrown.error);
+      return this.#schedule();
     }
     this.#queue = this.#queue.slice(answers.length);
     const number = ++this.#flightCount;
@@ -285,15 +291,11 @@ export class ReplicaOwner implements LedgerOwner {
 
   #goLive(): void {
     this.#status = "live";
-    let isCurrent = true;
-    const stop = this.#options.medium.watch(this.#replica.version, {
-      changed: (change) => isCurrent && this.#heard(change),
-      lost: () => isCurrent && this.#reload(),
+    this.#stopWatch = watchMedium(this.#options.medium, this.#replica.version, {
+      changed: (change) => this.#heard(change),
+      lost: () => this.#reload(),
+      failed: (thrown) => this.#end(thrown),
     });
-    this.#stopWatch = () => {
-      isCurrent = false;
-      stop();
-    };
     this.#schedule();
   }
 
@@ -324,19 +326,22 @@ export class ReplicaOwner implements LedgerOwner {
 
   async #reloadUntilDone(): Promise<void> {
     const { clock, random, writer, publish } = this.#options;
-    for (let tries = 1;; tries++) {
+    const openings = this.#openings;
+    const isOver = () => this.#status !== "loading" || this.#openings !== openings;
+    for (let tries = 1, isDone = false; !isDone; tries++) {
       // What its answer decides is; what is undecided will be by what is loaded.
       while (this.#flight && !this.#flight.isUndecided) await this.#waiters.moved();
-      if (this.#status !== "loading") return;
+      if (isOver()) return;
       try {
-        await this.#replica.load(null);
-        break;
+        await this.#replica.load(null, isOver);
+        if (isOver()) return;
+        isDone = true;
       } catch (thrown) {
+        if (isOver()) return;
         if (isJobError(thrown, "conflict")) return this.#end(thrown);
         await backOff(tries, clock, random);
       }
     }
-    if (this.#status !== "loading") return;
     const flight = this.#flight;
     this.#flight = null;
     this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
@@ -348,7 +353,8 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   /** Nothing more can be done with this store. */
-  #end(error: JobError): void {
+  #end(thrown: unknown): void {
+    const error = toJobError(thrown, `Cannot go on with ${this.#options.medium.location}`);
     this.#failure = error;
     const waiting = [...this.#flight?.answers ?? []].map(({ operation }) => operation);
     waiting.push(...this.#queue);
