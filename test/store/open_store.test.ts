@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { maskUrl, parseStoreUrl } from "../../src/core/store_address.ts";
@@ -6,6 +7,7 @@ import { STORE_DEFAULTS, type StoreConfig } from "../../src/core/store_config.ts
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
+import { plainInstance } from "../../scripts/bench/plain_instance.ts";
 import { createStore } from "../../src/store/open_store.ts";
 import { withEtcd } from "../support/etcd_server.ts";
 import { tlsFile } from "../support/tls_files.ts";
@@ -36,6 +38,47 @@ test("createStore() opens a Valkey over TLS by the files of the configuration", 
     assert.notEqual(other.storeId, info.storeId);
     assert.equal((await infoOf(configOf(url, { tls }))).storeId, info.storeId);
   });
+});
+
+test("fault 25: the user of docs/stores.md may do what the store does, and nothing outside of its namespace", async () => {
+  const page = readFileSync(new URL("../../docs/stores.md", import.meta.url), "utf8");
+  const rule = /^ACL SETUSER (.*)$/m.exec(page)![1]!.replace(">SECRET", ">secret");
+  await withValkey(
+    { users: [rule], config: { "acl-pubsub-default": "resetchannels" } },
+    async (server) => {
+      const url = server.url.replace("//", "//jobctl:secret@");
+      await server.cli("set", "foreign", "1");
+      const store = createStore(configOf(url), PARTS);
+      const listener = createStore(configOf(url), PARTS);
+      const at = systemClock.now();
+      await store.open({ at, node: "a" });
+      await listener.open({ at, node: "b" });
+      const heard = new Promise((resolve) => listener.subscribe(resolve));
+      await store.enqueue({ at, instances: [plainInstance("plain")] });
+      await heard;
+      const request = { at, node: "a", kinds: new Set(["plain"]), limit: 1, leaseMs: 10_000 };
+      const { value: [claimed] } = await store.claim(request);
+      assert.ok(claimed);
+      await store.clearInstances({
+        at,
+        query: {},
+        settledBefore: Number.MAX_SAFE_INTEGER,
+        limit: 1_000,
+      });
+      await store.close();
+      await listener.close();
+      assert.equal(await server.cli("get", "foreign"), "1");
+      const keys = (await server.cli("keys", "*")).split("\n").filter((key) => key !== "foreign");
+      assert.ok(
+        keys.length > 0 && keys.every((key) => key.startsWith("jobctl:{jobctl}:")),
+        keys.join(),
+      );
+      await assert.rejects(
+        server.cli("--user", "jobctl", "--pass", "secret", "get", "foreign"),
+        /NOPERM/,
+      );
+    },
+  );
 });
 
 test("createStore() opens an etcd over TLS by the files of the configuration", async () => {

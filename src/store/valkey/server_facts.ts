@@ -10,6 +10,8 @@ export interface ServerFacts {
   readonly runId: string;
   /** Whether what it acknowledged survives its own crash and a loss of power. */
   readonly isDurable: boolean;
+  /** Whether it survives at least its own crash. */
+  readonly survivesCrash: boolean;
   /** What its operator should know, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -76,6 +78,7 @@ export async function checkServer(
     version: label,
     runId: info.get("run_id") ?? "",
     isDurable: lasting.isDurable,
+    survivesCrash: info.get("aof_enabled") === "1",
     warnings,
   };
 }

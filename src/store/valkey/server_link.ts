@@ -19,8 +19,9 @@ import { LINK_LIMITS, type LinkLimits } from "./link_limits.ts";
 import type { GreetingRun, ScriptCall, ValkeyLink } from "./link.ts";
 import { Pulse } from "./pulse.ts";
 import { refusal, remedyOf, unreachable } from "./reply_errors.ts";
-import { type Reply, ReplyError } from "./resp.ts";
+import { ReplyError } from "./resp.ts";
 import { checkServer, type ServerFacts } from "./server_facts.ts";
+import { noBulk, runScript } from "./run_script.ts";
 import { TroubleLog } from "./trouble_log.ts";
 
 /** Sendings of one call: more would mean that the call itself breaks the connection. */
@@ -191,7 +192,7 @@ export class ServerLink implements ValkeyLink {
       await withinTime(
         main,
         this.#find,
-        () => this.#greeting((call) => this.#runOnce(main, call)),
+        () => this.#greeting((call) => runScript(main, call)),
       );
       const pushed = await connectServer(at, this.#find);
       try {
@@ -205,17 +206,6 @@ export class ServerLink implements ValkeyLink {
     } catch (error) {
       main.destroy();
       throw error;
-    }
-  }
-
-  async #runOnce(connection: Connection, call: ScriptCall): Promise<Uint8Array> {
-    const rest = [String(call.keys.length), ...call.keys, ...call.args];
-    try {
-      return asBulk(await connection.command("EVALSHA", call.script.sha1, ...rest));
-    } catch (error) {
-      if (!(error instanceof ReplyError) || remedyOf(error) !== "load") throw error;
-      await connection.command("SCRIPT", "LOAD", call.script.text);
-      return asBulk(await connection.command("EVALSHA", call.script.sha1, ...rest));
     }
   }
 
@@ -261,8 +251,10 @@ export class ServerLink implements ValkeyLink {
       await sleep(clock, waitMs * (0.5 + random.next() / 2), this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       try {
+        const before = this.#facts;
         const line = await this.#connect();
         this.#trouble.found();
+        this.#tellChange(before);
         this.#use(line);
         for (const listener of this.#reconnectListeners) listener();
         if (this.#line) return;
@@ -275,6 +267,13 @@ export class ServerLink implements ValkeyLink {
         waitMs = isAway ? this.#longer(waitMs) : this.#limits.retryMs.refused;
       }
     }
+  }
+
+  #tellChange(before: ServerFacts | null): void {
+    const now = this.#facts!;
+    const isAnother = before !== null && before.runId !== now.runId;
+    const canLose = this.#options.address.topology !== "single" || !now.survivesCrash;
+    if (isAnother && canLose) this.#trouble.changed();
   }
 
   #longer(waitMs: number): number {
@@ -383,13 +382,4 @@ export class ServerLink implements ValkeyLink {
       cause: error,
     });
   }
-}
-
-function asBulk(reply: Reply): Uint8Array {
-  if (reply instanceof Uint8Array) return reply;
-  throw noBulk();
-}
-
-function noBulk(): JobError {
-  return new JobError("internal", "Cannot use the store: a script answered no text");
 }

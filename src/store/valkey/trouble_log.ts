@@ -47,4 +47,12 @@ export class TroubleLog {
       seconds: Math.round((now - lostAt) / 1_000),
     });
   }
+
+  /** The server that was found is another one than before, or was started again. */
+  changed(): void {
+    this.#logger.warn(
+      "The store's server is another one than before, or was started again: what was acknowledged last may be lost",
+      { store: this.#location },
+    );
+  }
 }
