@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { plainInstance } from "../../scripts/bench/plain_instance.ts";
+import { parseStoreUrl } from "../../src/core/store_address.ts";
+import { STORE_DEFAULTS } from "../../src/core/store_config.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { systemRandom } from "../../src/platform/random.ts";
+import { createStore } from "../../src/store/open_store.ts";
+import { startSentinel } from "../support/valkey_groups.ts";
+import { until } from "../support/wait.ts";
+import { keepingLogger } from "./valkey_link_world.ts";
+
+test("fault 21: a failover loses exactly what the replica did not have, says so, and takes it again", async () => {
+  const group = await startSentinel({ appendonly: true });
+  const logger = keepingLogger();
+  const url = `valkey-sentinel://127.0.0.1:${group.sentinel.port}/${group.name}`;
+  const config = { ...STORE_DEFAULTS, address: parseStoreUrl(url), url };
+  const store = createStore(config, { clock: systemClock, random: systemRandom, logger });
+  const at = () => systemClock.now();
+  const accept = async (count: number) => {
+    const instances = Array.from({ length: count }, () => plainInstance("plain"));
+    await store.enqueue({ at: at(), instances });
+    return instances;
+  };
+  const missing = async (instances: readonly { readonly id: string }[]) => {
+    const found = await Promise.all(instances.map(({ id }) => store.get(id)));
+    return instances.filter((_, index) => found[index] === null);
+  };
+  try {
+    await store.open({ at: at(), node: "a" });
+    const kept = await accept(5);
+    const request = { node: "a", kinds: new Set(["plain"]), limit: 1, leaseMs: 60_000 };
+    const { value: [claimed] } = await store.claim({ at: at(), ...request });
+    await until("the replica has them", async () => {
+      const [master, replica] = await Promise.all(
+        [group.master, group.replica].map((server) => server.cli("info", "replication")),
+      );
+      const offset = /master_repl_offset:(\d+)/;
+      return offset.exec(master!)![1] === offset.exec(replica!)![1];
+    });
+    // From here on what the master acknowledges reaches nobody; the sentinel must not mend that.
+    group.sentinel.process.freeze();
+    await group.replica.cli("replicaof", "127.0.0.1", 1);
+    const lost = await accept(3);
+    await group.master.kill();
+    group.sentinel.process.thaw();
+
+    await until("the store answers", async () => {
+      return await store.get(kept[0]!.id).then(() => true, () => false);
+    });
+    assert.deepEqual(await missing([...kept, ...lost]), lost);
+    assert.match(logger.lines.join("\n"), /another one than before, .* may be lost/);
+    const { value: again } = await store.enqueue({ at: at(), instances: lost });
+    assert.deepEqual(again.map(({ outcome }) => outcome), lost.map(() => "accepted"));
+    // The claim that the replica knew goes on, and fences rise.
+    const settled = await store.settle({
+      at: at(),
+      node: "a",
+      settlements: [{
+        id: claimed!.id,
+        fence: claimed!.fence,
+        logs: [],
+        outcome: {
+          type: "final",
+          state: "completed",
+          reason: "ok",
+          resultsJson: null,
+          error: null,
+          isFailure: false,
+        },
+      }],
+    });
+    assert.equal(settled.value[0]!.status, "settled");
+    const { value: [next] } = await store.claim({ at: at(), ...request });
+    assert.ok(next!.fence > 0 && next!.id !== claimed!.id);
+  } finally {
+    await store.close();
+    await group.close();
+  }
+});
