@@ -53,6 +53,8 @@ export interface Fixture {
   open(): Store;
   /** The time is this from now on. */
   setTime?(now: Instant): void;
+  /** Another store that loads what was written, open. */
+  reload?(): Promise<Store>;
   end(): void;
 }
 
@@ -163,6 +165,11 @@ async function runTrail(
       for (const tables of [fixture.tables, ...fixture.others ?? []]) {
         if (tables) checkTables(tables);
       }
+    }
+    const reloaded = await fixture.reload?.();
+    if (reloaded) {
+      const loaded = new WatchedStore(reloaded);
+      await loaded.check(model, now).finally(() => loaded.close());
     }
     return null;
   } catch (error) {

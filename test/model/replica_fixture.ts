@@ -5,6 +5,7 @@ import { ReplicaStore } from "../../src/store/replica/replica_store.ts";
 import { REV_STEP } from "../../src/store/replica/head.ts";
 import type { Committed, Store } from "../../src/store/store.ts";
 import { SharedMedium } from "../support/shared_medium.ts";
+import { checkTables } from "./check_tables.ts";
 import type { MediumFaults } from "./failing_tables.ts";
 import type { Fixture } from "./model_run.ts";
 
@@ -86,6 +87,13 @@ export function replicaFixture(faults: MediumFaults, count: number): Fixture {
     setTime: (time) => {
       now = time;
       turn += 1;
+    },
+    reload: async () => {
+      const medium = shared.connect();
+      const loaded = new ReplicaStore({ medium, clock, random: seededRandom(9), now: () => now });
+      await loaded.open({ at: now, node: "another" });
+      checkTables(loaded.tables);
+      return loaded;
     },
     end: () => {},
   };

@@ -63,6 +63,21 @@ test("a module's medium that answers wrongly is named with what was wanted", asy
   });
 });
 
+test("a module's medium whose watch cannot be stopped is refused at the opening", async () => {
+  const source = `export default {
+    type: "mine", location: "here", isDurable: true,
+    load: async () => ({ version: 0, pairs: (async function* () {})() }),
+    version: async () => 0, commit: async () => true, watch() {}, close: async () => {},
+  };`;
+  await withTempDir({ "store.ts": source }, async ({ path }) => {
+    await assert.rejects(storeOf(join(path, "store.ts")).open(REQUEST), (error) => {
+      assert.ok(isJobError(error, "unavailable"));
+      assert.match(error.message, /watch\(\) answered undefined, wanted a function that stops it/);
+      return true;
+    });
+  });
+});
+
 test("the example runs jobs, and has them after it was closed", async () => {
   await withTempDir({}, async (dir) => {
     copyFileSync(EXAMPLE, join(dir.path, "my-store.ts"));
