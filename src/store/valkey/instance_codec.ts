@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { checkBatch, checkNewInstance } from "../ledger/checks.ts";
-import { acceptInstance } from "../ledger/rules.ts";
+import { acceptInstance, settleInstance, storable } from "../ledger/rules.ts";
 import type {
   EnqueueResult,
   NewInstance,
@@ -11,7 +11,7 @@ import type {
 } from "../store.ts";
 import { RESULT } from "./constants.ts";
 import type { Packer, Unpacker } from "./msgpack.ts";
-import { type FixedPart, readFixed, type ReadRow, readRow, writeNewInstance } from "./row_codec.ts";
+import { readFixed, type ReadRow, readRow, writeNewInstance } from "./row_codec.ts";
 
 /** Write instances to accept, as one argument. */
 export function writeInstances(into: Packer, instances: readonly NewInstance[]): number {
@@ -66,14 +66,16 @@ export function readEnqueued(
   return results;
 }
 
-/** What became of settlements. @param known what never changes of their instances, where this node knows it */
+/** What became of settlements. @param known their instances as they were claimed, where this node knows them */
 export function readSettled(
   from: Unpacker,
+  at: number,
   settlements: readonly Settlement[],
-  known: readonly (FixedPart | undefined)[],
+  known: readonly (Instance | undefined)[],
 ): readonly SettleResult[] {
   from.list();
-  return settlements.map(({ id, fence }, index) => {
+  return settlements.map((settlement, index) => {
+    const { id, fence } = settlement;
     const result = from.read() as number;
     const row = from.bytes();
     const fixed = from.bytes();
@@ -82,11 +84,20 @@ export function readSettled(
       : result === RESULT.REPEATED
       ? "repeated"
       : "stale";
-    const instance = row === null
-      ? null
-      : readRow(id, row, fixed === null ? known[index] : readFixed(fixed)).instance;
+    const claimed = known[index];
+    const instance = row !== null
+      ? readRow(id, row, readFixed(fixed!)).instance
+      : claimed && status === "settled"
+      ? settledInstance(claimed, settlement, at)
+      : null;
     return { id, fence, status, instance };
   });
+}
+
+/** What the server makes of a claimed instance that nobody else touched: the same rules stand in its script. */
+function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
+  const { version = claimed.version, progress = claimed.progress, outcome } = settlement;
+  return settleInstance({ ...claimed, version: storable(version), progress }, outcome, at).instance;
 }
 
 /** What became of instances that were to be run again. */

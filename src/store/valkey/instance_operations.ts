@@ -31,7 +31,7 @@ import { queryOf } from "./instance_reads.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 import { writeLines, writeSettlement } from "./settle_codec.ts";
 
-/** Claimed instances of which what never changes is kept, so that their settlement does not send it again. */
+/** Claimed instances that are kept, so that the answer to their settlement need not say them again. */
 const KNOWN_MAX = 10_000;
 
 /** What is done with instances: accepted, claimed, settled, canceled; and what holds them. */
@@ -116,10 +116,10 @@ export class InstanceOperations {
     for (const { outcome } of settlements) {
       if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
     }
-    const known = settlements.map(({ id }) => {
+    const known = settlements.map(({ id, fence }) => {
       const instance = this.#known.get(id);
       this.#known.delete(id);
-      return instance;
+      return instance?.fence === fence ? instance : undefined;
     });
     // What waits for nothing frees nothing that a claim without limits would take.
     const isPlain = settlements.every(({ outcome }, index) =>
@@ -137,7 +137,7 @@ export class InstanceOperations {
         }
         return 1;
       },
-      read: (from) => readSettled(from, settlements, known),
+      read: (from, at) => readSettled(from, at, settlements, known),
     });
   }
 

@@ -41,6 +41,9 @@ function S.settle(op)
     local r = S.row(id)
     local status, is_known = STALE, item[3]
     if S.is_held(r, item[2]) then
+      -- Who knows the row as it was claimed knows what becomes of it, unless others asked for something meanwhile.
+      local members = r[RARE]
+      if members and (members.cancelAt or members.progress) then is_known = false end
       S.write_lines(id, r, item[2], item[4])
       if item[5] then S.rare(r).version = item[5] end
       if item[6] then S.rare(r).progress = item[6] end
@@ -50,8 +53,8 @@ function S.settle(op)
       status = S.is_repeated(id, r, item) and REPEATED or STALE
       is_known = false
     end
-    answer[3 * i - 2], answer[3 * i - 1] = status, r and S.row_text(id)
-    answer[3 * i] = r and not is_known and S.fixed_text(id)
+    answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = status, false, false
+    if r and not is_known then answer[3 * i - 1], answer[3 * i] = S.row_text(id), S.fixed_text(id) end
   end
   return answer
 end
