@@ -1,3 +1,4 @@
+import { batteryCases } from "./battery_cases.ts";
 import { cancelCases } from "./cancel_cases.ts";
 import { claimCases } from "./claim_cases.ts";
 import { combinedCases } from "./combined_cases.ts";
@@ -32,6 +33,7 @@ export const STORE_CASES: StoreCases = {
   ...retentionCases,
   ...combinedCases,
   ...recordCases,
+  ...batteryCases,
 };
 
 /** Run one case on a store of its own, which it opens and ends. @throws what the case found */

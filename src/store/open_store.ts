@@ -1,5 +1,5 @@
 import type { StoreConfig } from "../core/store_config.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { createEtcdStore } from "./etcd/etcd_store.ts";
@@ -14,6 +14,8 @@ export interface StoreParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Counts in place of the clock by which things are due: for tests of a store. */
+  readonly now?: () => Instant;
 }
 
 /** The store that the configuration names, not yet open. */
@@ -22,9 +24,9 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
   const defer = (callback: () => void) => parts.clock.defer(callback);
   switch (address.type) {
     case "memory":
-      return new MemoryStore();
+      return new MemoryStore({ clock: parts.now });
     case "sqlite":
-      return new SqliteStore({ path: address.path, defer, fsync: config.fsync });
+      return new SqliteStore({ path: address.path, defer, clock: parts.now, fsync: config.fsync });
     case "etcd":
       return createEtcdStore({ ...config, address }, parts);
     case "module": {

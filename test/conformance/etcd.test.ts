@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
@@ -17,12 +18,22 @@ after(() => server.close());
 exerciseStore("EtcdStore", async () => {
   count += 1;
   const ports = server.members.map(({ port }) => port);
-  const medium = createMedium(ports, { prefix: `case-${count}` });
-  const store = new EtcdStore({
-    medium,
-    clock: systemClock,
-    random: systemRandom,
-    maxSkewMs: 1_000,
-  });
-  return { store, end: () => store.close() };
+  const prefix = `case-${count}`;
+  const another = async () =>
+    new EtcdStore({
+      medium: createMedium(ports, { prefix }),
+      clock: systemClock,
+      random: systemRandom,
+      maxSkewMs: 1_000,
+    });
+  const store = await another();
+  const foreign = async () => {
+    await server.ctl("put", `foreign-${prefix}`, "theirs");
+    await server.ctl("put", `${prefix}-2/head`, "a neighbour's");
+    return async () => {
+      assert.match(await server.ctl("get", `foreign-${prefix}`), /theirs/);
+      assert.match(await server.ctl("get", `${prefix}-2/head`), /a neighbour's/);
+    };
+  };
+  return { store, another, foreign, end: () => store.close() };
 });

@@ -14,7 +14,7 @@ import type {
 } from "../replica/medium.ts";
 import { CommitLog, parseHead } from "./commit_log.ts";
 import { EtcdCalls, type EtcdConnection } from "./etcd_calls.ts";
-import { readOf, readTogether } from "./etcd_keys.ts";
+import { deleteOf, readOf, readTogether, runTransaction } from "./etcd_keys.ts";
 import { Folding } from "./folding.ts";
 import { Layout } from "./layout.ts";
 import { loadImage } from "./load_image.ts";
@@ -133,6 +133,12 @@ export class EtcdMedium implements ReplicaMedium {
   /** Fold the log now; answers up to which version, null when there is nothing to fold or another node is at it. */
   async fold(): Promise<number | null> {
     return await this.#opened("fold").folding.fold();
+  }
+
+  /** Delete every key of the store. */
+  async drop(): Promise<void> {
+    const { calls, layout } = this.#opened("drop");
+    await runTransaction(calls, { action: "drop the store", success: [deleteOf(layout.all)] });
   }
 
   async close(): Promise<void> {

@@ -96,13 +96,12 @@ export class EtcdStore extends ReplicaStore {
   }
 }
 
-/** The store on etcd that the configuration names, not yet open. */
-export function createEtcdStore(
-  config: StoreConfig & { readonly address: EtcdAddress },
+/** The medium of a store on etcd that the configuration names. */
+export function createEtcdMedium(
+  { address, prefix, tls }: StoreConfig & { readonly address: EtcdAddress },
   parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
-): EtcdStore {
-  const { address, prefix, tls, maxSkewMs } = config;
-  const medium = new EtcdMedium({
+): EtcdMedium {
+  return new EtcdMedium({
     connection: {
       endpoints: address.hosts,
       user: address.username,
@@ -113,5 +112,23 @@ export function createEtcdStore(
     prefix,
     ...parts,
   });
-  return new EtcdStore({ medium, clock: parts.clock, random: parts.random, maxSkewMs });
+}
+
+/** The store on etcd that the configuration names, not yet open. */
+export function createEtcdStore(
+  config: StoreConfig & { readonly address: EtcdAddress },
+  parts: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly logger: Logger;
+    /** Counts in place of the callers' clocks. */
+    readonly now?: () => Instant;
+  },
+): EtcdStore {
+  const medium = createEtcdMedium(config, parts);
+  const { clock, random, now } = parts;
+  return new EtcdStore({
+    ...{ medium, clock, random, maxSkewMs: config.maxSkewMs },
+    ...(now ? { now } : {}),
+  });
 }

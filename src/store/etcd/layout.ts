@@ -35,8 +35,12 @@ export class Layout {
   readonly #rowPrefix: string;
   readonly #nodePrefix: string;
 
+  /** Every key of the store. */
+  readonly all: KeyRange;
+
   constructor(prefix: string) {
     this.prefix = prefix;
+    this.all = rangeOf(`${prefix}/`);
     this.store = this.#key("store");
     this.head = this.#key("head");
     this.fold = this.#key("fold");

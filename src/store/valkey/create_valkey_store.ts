@@ -1,18 +1,26 @@
 import type { ValkeyAddress } from "../../core/store_address.ts";
 import type { StoreConfig } from "../../core/store_config.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { ServerLink } from "./server_link.ts";
 import { keyPrefix, ValkeyStore } from "./valkey_store.ts";
 
-/** The store on Valkey that the configuration names, not yet open. */
-export function createValkeyStore(
-  config: StoreConfig & { readonly address: ValkeyAddress },
-  parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
-): ValkeyStore {
+/** What a store on Valkey is given by those who make it. */
+interface Parts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Counts in place of the server's clock. */
+  readonly now?: () => Instant;
+}
+
+type ValkeyConfig = StoreConfig & { readonly address: ValkeyAddress };
+
+/** The connection to the server that the configuration names, not yet open. */
+export function createValkeyLink(config: ValkeyConfig, parts: Parts): ServerLink {
   const { address, prefix, tls, waitReplicas, startWaitMs } = config;
-  const link = new ServerLink({
+  return new ServerLink({
     address,
     tls,
     key: keyPrefix(prefix),
@@ -20,6 +28,12 @@ export function createValkeyStore(
     startWaitMs,
     ...parts,
   });
+}
+
+/** The store on Valkey that the configuration names, not yet open. */
+export function createValkeyStore(config: ValkeyConfig, parts: Parts): ValkeyStore {
+  const link = createValkeyLink(config, parts);
   const defer = (callback: () => void) => parts.clock.defer(callback);
-  return new ValkeyStore({ link, namespace: prefix, defer, random: parts.random });
+  const { prefix: namespace } = config;
+  return new ValkeyStore({ link, namespace, clock: parts.now, defer, random: parts.random });
 }

@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
+import type { StoreConfig } from "../core/store_config.ts";
+import { createEtcdMedium } from "./etcd/etcd_store.ts";
+import { createStore, type StoreParts } from "./open_store.ts";
+import { keyOf, type RecordKey } from "./records.ts";
+import { createValkeyLink } from "./valkey/create_valkey_store.ts";
+import { keyPrefix } from "./valkey/valkey_store.ts";
+
+/** Files of a SQLite database, by what their names end in. */
+const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json"];
+const RECORDS = 500;
+
+/** Deletes keys of one namespace, some at a time; answers the cursor of the next call, "0" at the end. */
+const DROP = `
+local found = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)
+for _, key in ipairs(found[2]) do redis.call('UNLINK', key) end
+return found[1]
+`;
+
+/** Delete a store that nobody has open, with its namespace; what others keep beside it stays. */
+export async function dropStore(config: StoreConfig, parts: StoreParts): Promise<void> {
+  const { address } = config;
+  switch (address.type) {
+    case "memory":
+      return;
+    case "sqlite":
+      for (const ending of SQLITE_FILES) rmSync(`${address.path}${ending}`, { force: true });
+      return;
+    case "etcd": {
+      const medium = createEtcdMedium({ ...config, address }, parts);
+      await medium.open();
+      try {
+        await medium.drop();
+      } finally {
+        await medium.close();
+      }
+      return;
+    }
+    case "valkey": {
+      const link = createValkeyLink({ ...config, address }, parts);
+      const script = { text: DROP, sha1: createHash("sha1").update(DROP).digest("hex") };
+      await link.open();
+      try {
+        let cursor = "0";
+        do {
+          const call = { script, keys: [keyPrefix(config.prefix)], args: [cursor], isWrite: true };
+          cursor = new TextDecoder().decode(await link.run(call));
+        } while (cursor !== "0");
+      } finally {
+        await link.close();
+      }
+      return;
+    }
+    case "module":
+      return await removeAll(config, parts);
+  }
+}
+
+async function removeAll(config: StoreConfig, parts: StoreParts): Promise<void> {
+  const store = createStore(config, parts);
+  const at = parts.clock.now();
+  await store.open({ at, node: "drop", isMaintenance: true });
+  try {
+    for (;;) {
+      const after: RecordKey = { type: "head" };
+      const page = await store.records.readRecords({ after, limit: RECORDS });
+      if (page.records.length === 0) return;
+      await store.records.removeRecords({ at, keys: page.records.map(keyOf) });
+    }
+  } finally {
+    await store.close();
+  }
+}
