@@ -28,6 +28,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   jobs: { values: ["core", "platform"] },
   store: { values: ["core", "platform"] },
   moving: { values: ["core", "platform", "config", "store"] },
+  selftest: { values: ["core", "platform", "store", "conformance"] },
   conformance: { values: ["core", "platform", "store"] },
   worker: { values: ["core", "platform", "jobs"] },
   manager: {
@@ -38,7 +39,17 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   http: { values: ["core", "platform", "manager"], types: ["store/store.ts"] },
   tools: { values: ["core", "config", "jobs", "manager"], types: ["store/store.ts", "platform"] },
   cli: {
-    values: ["core", "platform", "config", "app", "tools", "moving", "rpc/client.ts", "rpc/gen"],
+    values: [
+      "core",
+      "platform",
+      "config",
+      "app",
+      "tools",
+      "moving",
+      "selftest",
+      "rpc/client.ts",
+      "rpc/gen",
+    ],
     types: ["store/store.ts"],
   },
 };

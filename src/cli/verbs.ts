@@ -20,6 +20,7 @@ import { RETRY } from "./verbs/retry.ts";
 import { SCHEDULE } from "./verbs/schedule.ts";
 import { SERVE } from "./verbs/serve.ts";
 import { SIMULATE } from "./verbs/simulate.ts";
+import { SELFTEST } from "./verbs/selftest.ts";
 import { STORE } from "./verbs/store.ts";
 import { STATUS } from "./verbs/status.ts";
 import { UPDATE } from "./verbs/update.ts";
@@ -55,4 +56,5 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   DELETE,
   WORKERS,
   STORE,
+  SELFTEST,
 ];

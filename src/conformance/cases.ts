@@ -1,40 +1,8 @@
-import { batteryCases } from "./battery_cases.ts";
-import { cancelCases } from "./cancel_cases.ts";
-import { claimCases } from "./claim_cases.ts";
-import { combinedCases } from "./combined_cases.ts";
-import { enqueueCases } from "./enqueue_cases.ts";
-import { limitCases } from "./limit_cases.ts";
-import { logCases } from "./log_cases.ts";
-import { nodeCases } from "./node_cases.ts";
-import { openCases } from "./open_cases.ts";
-import { overlapCases } from "./overlap_cases.ts";
-import { readCases } from "./read_cases.ts";
-import { recordCases } from "./record_cases.ts";
-import { redriveCases } from "./redrive_cases.ts";
-import { retentionCases } from "./retention_cases.ts";
-import { scheduleCases } from "./schedule_cases.ts";
-import { settleCases } from "./settle_cases.ts";
+import { GUARANTEES } from "./guarantees.ts";
 import { CaseTime, type OpenFixture, type StoreCases, StoreWorld } from "./store_world.ts";
 
 /** Every rule of the `Store` interface, each as one case. */
-export const STORE_CASES: StoreCases = {
-  ...openCases,
-  ...enqueueCases,
-  ...claimCases,
-  ...limitCases,
-  ...settleCases,
-  ...logCases,
-  ...cancelCases,
-  ...redriveCases,
-  ...scheduleCases,
-  ...overlapCases,
-  ...nodeCases,
-  ...readCases,
-  ...retentionCases,
-  ...combinedCases,
-  ...recordCases,
-  ...batteryCases,
-};
+export const STORE_CASES: StoreCases = Object.assign({}, ...Object.values(GUARANTEES));
 
 /** Run one case on a store of its own, which it opens and ends. @throws what the case found */
 export async function runCase(run: StoreCases[string], open: OpenFixture): Promise<void> {

@@ -1,0 +1,149 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { runCase } from "../conformance/cases.ts";
+import { GUARANTEES } from "../conformance/guarantees.ts";
+import type { StoreFixture } from "../conformance/store_world.ts";
+import { messageOf } from "../core/errors.ts";
+import type { StoreConfig } from "../core/store_config.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
+import { silentLogger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import { dropStore } from "../store/drop_store.ts";
+import { createStore, type StoreParts } from "../store/open_store.ts";
+import { type Latency, measureStore } from "./measure.ts";
+
+/** What a store promises, and whether it kept it. */
+export interface Verdict {
+  readonly guarantee: string;
+  readonly cases: number;
+  /** Cases that failed, with what they found. */
+  readonly failures: readonly { readonly name: string; readonly message: string }[];
+  readonly tookMs: number;
+}
+
+/** What a self-test came to. */
+export interface SelftestResult {
+  /** Without secrets. */
+  readonly store: string;
+  readonly verdicts: readonly Verdict[];
+  readonly latencies: readonly Latency[];
+  readonly isGood: boolean;
+}
+
+/** How a self-test is run. */
+export interface SelftestOptions {
+  readonly config: StoreConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long latencies are measured, in milliseconds. */
+  readonly measureMs: number;
+  /** Told before each guarantee. */
+  readonly progress: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Prove a store on the user's own server: every case in a namespace of its own, which is dropped afterwards, then latencies by the
+ * server's own clock. Nothing else on the server is read or written.
+ */
+export async function selftest(options: SelftestOptions): Promise<SelftestResult> {
+  const { config, clock, signal, progress } = options;
+  const scratch = new Scratch(options);
+  try {
+    const verdicts: Verdict[] = [];
+    for (const [guarantee, cases] of Object.entries(GUARANTEES)) {
+      if (signal?.aborted) break;
+      progress(guarantee);
+      const failures: { readonly name: string; readonly message: string }[] = [];
+      const beganMs = clock.now().monotonicMs;
+      for (const [name, run] of Object.entries(cases)) {
+        if (signal?.aborted) break;
+        try {
+          await runCase(run, ({ clock: now }) => scratch.open(now));
+        } catch (error) {
+          failures.push({ name, message: messageOf(error) });
+        }
+      }
+      const tookMs = Math.round(clock.now().monotonicMs - beganMs);
+      verdicts.push({ guarantee, cases: Object.keys(cases).length, failures, tookMs });
+    }
+    progress("latencies");
+    const latencies = signal?.aborted ? [] : await measureStore(() => scratch.openReal(), options);
+    const isGood = !signal?.aborted && verdicts.every(({ failures }) => failures.length === 0);
+    return { store: config.url, verdicts, latencies, isGood };
+  } finally {
+    await scratch.drop();
+  }
+}
+
+/** Stores in namespaces of their own, each dropped when its case has ended. */
+class Scratch {
+  readonly #options: SelftestOptions;
+  readonly #name: string;
+  readonly #folder: string | null = null;
+  readonly #left = new Set<StoreConfig>();
+  #count = 0;
+
+  constructor(options: SelftestOptions) {
+    this.#options = options;
+    const hex = [...options.random.bytes(4)].map((byte) => byte.toString(16).padStart(2, "0"));
+    this.#name = `selftest-${hex.join("")}`;
+    const { address } = options.config;
+    if (address.type !== "sqlite" || address.path === ":memory:") return;
+    // On the same disk as the store itself.
+    this.#folder = mkdtempSync(join(dirname(address.path), `.${basename(address.path)}-selftest-`));
+  }
+
+  /** A store of a case: its clock is that of the case. */
+  open(now: () => Instant): Promise<StoreFixture> {
+    const config = this.#next();
+    const parts = { ...this.#parts(), now };
+    const isShared = config.address.type === "valkey";
+    const isRemote = isShared || config.address.type === "etcd";
+    const store = createStore(config, parts);
+    const end = async () => {
+      await store.close();
+      await this.#drop(config);
+    };
+    return Promise.resolve({
+      ...{ store, isShared, end },
+      ...(isRemote ? { another: async () => createStore(config, parts) } : {}),
+    });
+  }
+
+  /** A store by its own clock. */
+  openReal() {
+    const config = this.#next();
+    return createStore(config, this.#parts());
+  }
+
+  /** Drop what is left. */
+  async drop(): Promise<void> {
+    for (const config of [...this.#left]) await this.#drop(config);
+    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #drop(config: StoreConfig): Promise<void> {
+    await dropStore(config, this.#parts());
+    this.#left.delete(config);
+  }
+
+  #parts(): StoreParts {
+    const { clock, random } = this.#options;
+    return { clock, random, logger: silentLogger };
+  }
+
+  #next(): StoreConfig {
+    const { config } = this.#options;
+    const name = `${this.#name}-${++this.#count}`;
+    const { address } = config;
+    const path = this.#folder ? join(this.#folder, `${name}.db`) : null;
+    const next: StoreConfig = {
+      ...config,
+      address: address.type === "sqlite" && path ? { ...address, path } : address,
+      prefix: `${config.prefix.slice(0, 30)}-${name}`,
+    };
+    this.#left.add(next);
+    return next;
+  }
+}
