@@ -97,8 +97,9 @@ class Scratch {
   /** A store of a case: its clock is that of the case. */
   open(now: () => Instant): Promise<StoreFixture> {
     const config = this.#next();
-    const parts = { ...this.#parts(), now };
     const isShared = config.address.type === "valkey";
+    // Elsewhere the clock of who asks counts anyway, and that is the case's.
+    const parts = { ...this.#parts(), ...(isShared ? { now } : {}) };
     const isRemote = isShared || config.address.type === "etcd";
     const store = createStore(config, parts);
     const end = async () => {
