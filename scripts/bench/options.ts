@@ -118,7 +118,7 @@ export function helpText(known: readonly Scenario[]): string {
   const lines = known.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`);
   return `Usage: npm run bench -- [SCENARIO…] [options]
 
-Measures the given scenarios; all without any. A name stands also for those that begin with it: "late" is all four. "throughput" is\nthe first seven.
+Measures the given scenarios; all without any. A name stands also for those that begin with it: "late" is all five. "throughput" is\nthe first seven.
 
 ${lines.join("\n")}
   ${PEERS.padEnd(width)}  the same beside other products, in turns (see docs/performance.md)

@@ -89,7 +89,13 @@ test("parseBenchArgs() takes a name for those that begin with it, when none has 
   const namesOf = (...args: string[]) => {
     return parseBenchArgs(args, SCENARIOS).scenarios.map(({ name }) => name);
   };
-  assert.deepEqual(namesOf("late"), ["late-at", "late-after", "late-cron-10", "late-cron-10000"]);
+  assert.deepEqual(namesOf("late"), [
+    "late-at",
+    "late-after",
+    "late-cron-10",
+    "late-cron-10000",
+    "late-every-10000",
+  ]);
   assert.deepEqual(namesOf("pick-up"), ["pick-up"]);
   assert.equal(namesOf().length, SCENARIOS.length);
   assert.deepEqual(namesOf("peers"), []);

@@ -1,5 +1,5 @@
 import type { JobFunction } from "../../../src/core/job.ts";
-import { Manager } from "../../../src/index.ts";
+import { Manager, type RecurringOptions } from "../../../src/index.ts";
 import { exactNow } from "../exact_clock.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { type ScratchStore, scratchStore } from "../scratch_store.ts";
@@ -11,6 +11,9 @@ const DELAYED = 1_000;
 const DELAYED_STEP_MS = 8;
 /** Between the last enqueue and the first that is due. */
 const LEAD_MS = 1_000;
+/** All of 10,000 schedules that are due in turn are due once in this time. */
+const SPREAD_MS = 100_000;
+const SPREAD_STEP_MS = 10;
 /** How long runs of schedules are watched. */
 const WATCH_MS = 15_000;
 
@@ -82,11 +85,11 @@ async function delayed(
   return lateness.figures();
 }
 
-/** Runs of `count` schedules whose texts `cronOf` gives. */
-async function cron(
+/** Runs of `count` schedules that `recurrenceOf` gives. */
+async function recurring(
   settings: Settings,
   count: number,
-  cronOf: (index: number) => string,
+  recurrenceOf: (index: number) => Pick<RecurringOptions, "cron" | "startsAt">,
 ): Promise<Figures> {
   const lateness = new Lateness();
   let isWatched = false;
@@ -102,7 +105,7 @@ async function cron(
       for (let from = 0; from < schedules; from += 500) {
         const some = Array.from({ length: Math.min(500, schedules - from) }, (_, at) => at + from);
         await Promise.all(some.map((index) => {
-          return manager.scheduleJob("tick", { cron: cronOf(index), overlap: "allow" });
+          return manager.scheduleJob("tick", { ...recurrenceOf(index), overlap: "allow" });
         }));
       }
       await wait(scaled(settings, LEAD_MS * 2, 100));
@@ -115,9 +118,18 @@ async function cron(
 }
 
 /** Every ten minutes each, spread so that as many are due at each second. */
-function everyTenMinutes(index: number): string {
-  return `${index % 60} ${Math.floor(index / 60) % 10}-59/10 * * * *`;
+function everyTenMinutes(index: number): { readonly cron: string } {
+  return { cron: `${index % 60} ${Math.floor(index / 60) % 10}-59/10 * * * *` };
 }
+
+/** One after the other from now on, a hundred in a second. */
+function inTurn(): (index: number) => { readonly cron: string; readonly startsAt: number } {
+  const cron = `@every ${SPREAD_MS / 1_000}s`;
+  const firstAt = Date.now() + LEAD_MS;
+  return (index) => ({ cron, startsAt: firstAt + index * SPREAD_STEP_MS });
+}
+
+const everySecond = () => ({ cron: "* * * * * *" });
 
 function scenario(
   name: string,
@@ -150,11 +162,16 @@ export const LATENESS: readonly Scenario[] = [
   scenario(
     "late-cron-10",
     "lateness of 10 cron schedules, each every second",
-    (settings) => cron(settings, 10, () => "* * * * * *"),
+    (settings) => recurring(settings, 10, everySecond),
   ),
   scenario(
     "late-cron-10000",
     "lateness with 10,000 cron schedules, each every 10 minutes, 17 due at each second",
-    (settings) => cron(settings, 10_000, settings.isQuick ? () => "* * * * * *" : everyTenMinutes),
+    (settings) => recurring(settings, 10_000, settings.isQuick ? everySecond : everyTenMinutes),
+  ),
+  scenario(
+    "late-every-10000",
+    "lateness with 10,000 schedules, each every 100 seconds, one due each 10 ms",
+    (settings) => recurring(settings, 10_000, settings.isQuick ? everySecond : inTurn()),
   ),
 ];
