@@ -47,7 +47,7 @@ export function pack() {
   }
 }
 
-/** Install the packed library into an empty folder and run test/pack/smoke.mjs there; answers whether it did. */
+/** Install the packed library into an empty folder and run the files of test/pack there; answers whether they did well. */
 export function smoke() {
   const home = join(ROOT, "dist", "node22");
   const node = join(home, "node_modules", "node", "bin", "node");
@@ -57,7 +57,10 @@ export function smoke() {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-pack-"));
   try {
     writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
-    copyFileSync(join(ROOT, "test", "pack", "smoke.mjs"), join(folder, "smoke.mjs"));
+    for (const name of ["smoke.mjs", "conformance.mjs"]) {
+      copyFileSync(join(ROOT, "test", "pack", name), join(folder, name));
+    }
+    copyFileSync(join(ROOT, "examples", "my-store.ts"), join(folder, "my-store.ts"));
     run("npm", ["pack", "--silent", `--pack-destination=${folder}`], {
       cwd: LIB,
       stdio: ["ignore", 2, 2],
@@ -65,7 +68,10 @@ export function smoke() {
     const { name, version } = JSON.parse(readFileSync(join(LIB, "package.json"), "utf8"));
     const tarball = join(folder, `${name}-${version}.tgz`);
     run("npm", ["install", ...NPM_FLAGS, "--prefer-offline", tarball], { cwd: folder });
-    return tryRun(node, ["smoke.mjs"], { cwd: folder }).status === 0;
+    // The suite names every case: what counts is its last lines.
+    const suite = ["--no-warnings", "--test", "--test-reporter=dot", "conformance.mjs"];
+    return tryRun(node, ["smoke.mjs"], { cwd: folder }).status === 0 &&
+      tryRun(node, suite, { cwd: folder }).status === 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
