@@ -6,19 +6,31 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { type ClaimKey, type SettleResult, type Store } from "../store/store.ts";
 import type { AbortCause, AttemptOutcome, Executor } from "../worker/executor.ts";
+import { ClaimedAhead, type WaitingClaim } from "./claimed_ahead.ts";
 import type { Events } from "./events.ts";
 import { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
 import { LEASE_MARGIN_SHARE, Renewal } from "./renewal.ts";
-import { RunningAttempt, type Writing } from "./running.ts";
-import { isUnasked, settlementOf, type UnaskedOutcome, withAnswer } from "./settlement.ts";
+import { RunningAttempt } from "./running.ts";
+import {
+  isUnasked,
+  notStarted,
+  settlementOf,
+  type UnaskedOutcome,
+  versionOf,
+  withAnswer,
+} from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 import type { SystemJobs } from "./system_jobs.ts";
+import { WakeTimer } from "./wake_timer.ts";
+import { writeLines } from "./write_lines.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
 /** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
 const REFUSED_WAIT_MS = 1;
+/** How long outcomes wait for others while workers have more to do. */
+const SEND_MS = 2;
 /** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
 
@@ -60,14 +72,15 @@ export class Dispatcher {
   readonly #answers: StoreAnswers;
   readonly #outbox: Outbox;
   readonly #renewal: Renewal;
+  readonly #ahead: ClaimedAhead;
+  readonly #wake: WakeTimer;
+  #sendTimer: Timer | null = null;
   #count: number;
   #busy = 0;
   #isStarted = false;
   #isClaiming = false;
   #isStepping = false;
   #mustClaim = false;
-  #wakeTimer: Timer | null = null;
-  #wakeMs = Infinity;
   #giveUpMs: number | null = null;
 
   constructor(options: DispatcherOptions) {
@@ -80,6 +93,10 @@ export class Dispatcher {
       mustKeep: (running) => this.#mustKeep(running),
     });
     this.#renewal = new Renewal({ ...options, running: this.#running });
+    this.#ahead = new ClaimedAhead(options.clock, ({ running }) => {
+      this.#ended(running, notStarted());
+    });
+    this.#wake = new WakeTimer(options.clock, () => this.poke());
   }
 
   /** Attempts at once. */
@@ -102,8 +119,8 @@ export class Dispatcher {
   /** Claim nothing more; running attempts go on. */
   pauseClaims(): void {
     this.#isStarted = false;
-    this.#wakeTimer?.cancel();
-    this.#wakeTimer = null;
+    this.#wake.cancel();
+    this.#ahead.clear();
   }
 
   /** Resolves when no claim is held or on its way any more; call after {@link pauseClaims}. */
@@ -131,13 +148,13 @@ export class Dispatcher {
 
   /** Abort the attempts of `claims`, or all. */
   abort(cause: AbortCause, claims?: readonly ClaimKey[]): void {
-    if (!claims) {
-      for (const running of this.#running.values()) running.attempt?.abort(cause);
-      return;
-    }
-    for (const claim of claims) {
-      const running = this.#running.get(claim.id);
-      if (running && running.instance.fence === claim.fence) running.attempt?.abort(cause);
+    for (
+      const { id, fence } of claims ?? [...this.#running.values()].map(({ instance }) => instance)
+    ) {
+      const running = this.#running.get(id);
+      if (!running || running.instance.fence !== fence) continue;
+      if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
+      else running.attempt?.abort(cause);
     }
   }
 
@@ -160,15 +177,28 @@ export class Dispatcher {
     this.#isStepping = true;
     queueMicrotask(() => {
       this.#isStepping = false;
-      this.#outbox.send();
+      // While workers have more to do, outcomes wait for others, to go with the next claim.
+      if (this.#ahead.isEnough && this.#isStarted) return this.#sendSoon();
+      this.#send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });
+  }
+
+  #sendSoon(): void {
+    this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#send());
+  }
+
+  #send(): void {
+    this.#sendTimer?.cancel();
+    this.#sendTimer = null;
+    this.#outbox.send();
   }
 
   async #claim(): Promise<void> {
     const { store, clock, node, registry, leaseMs } = this.#options;
     this.#mustClaim = false;
-    const free = Math.min(this.#count - this.#busy, CLAIM_MAX);
+    const room = this.#count - this.#busy - this.#ahead.size;
+    const free = Math.min(room + this.#ahead.most, CLAIM_MAX);
     if (!this.#isStarted || free <= 0 || registry.kinds.size === 0) return;
     this.#isClaiming = true;
     try {
@@ -204,38 +234,46 @@ export class Dispatcher {
   }
 
   #armWake(delayMs: number): void {
-    const { clock } = this.#options;
-    const wakeMs = clock.now().monotonicMs + delayMs;
-    if (!this.#isStarted || (this.#wakeTimer && this.#wakeMs <= wakeMs)) return;
-    this.#wakeTimer?.cancel();
-    this.#wakeMs = wakeMs;
-    // The wall clock may be set while we wait: look again at least once a minute.
-    this.#wakeTimer = clock.timer(Math.min(delayMs, 60_000), () => {
-      this.#wakeTimer = null;
-      this.poke();
-    }, { isExact: true });
+    if (this.#isStarted) this.#wake.arm(delayMs);
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {
-    const { registry, clock, events, systemJobs } = this.#options;
+    const { registry, clock, events } = this.#options;
     const job = registry.find(instance.kind);
     const running = new RunningAttempt({
       job: job ?? null,
       instance,
       clock,
-      write: (source, writing) => this.#write(source, writing),
+      write: (source, writing) => writeLines(this.#options, source, writing),
     });
     this.#running.set(instance.id, running);
-    this.#busy += 1;
+    if (job && this.#isStarted) events.changed(instance, at);
+    if (this.#busy < this.#count) this.#begin({ running, deadlineMs });
+    else this.#ahead.add({ running, deadlineMs });
+  }
+
+  #begin({ running, deadlineMs }: WaitingClaim): void {
+    const { job, instance } = running;
+    const nowMs = this.#options.clock.now().monotonicMs;
     // The kind was removed meanwhile, the answer came when the lease was already over, or we drain: give it back unstarted.
-    if (!job || deadlineMs <= clock.now().monotonicMs || !this.#isStarted) {
-      this.#ended(running, notStarted());
-      return;
-    }
-    events.changed(instance, at);
+    if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
+    this.#busy += 1;
+    running.startedMs = nowMs;
     if (job.source.type === "system") {
-      void systemJobs.run(instance).then((outcome) => this.#ended(running, outcome));
+      void this.#options.systemJobs.run(instance).then((outcome) => this.#left(running, outcome));
     } else this.#execute(running, job, deadlineMs);
+  }
+
+  /** A worker is free again. */
+  #left(running: RunningAttempt, outcome: AttemptOutcome): void {
+    this.#busy -= 1;
+    this.#ahead.ended();
+    this.#ended(running, outcome);
+    while (this.#busy < this.#count) {
+      const next = this.#ahead.take();
+      if (next === null) return;
+      this.#begin(next);
+    }
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
@@ -247,7 +285,7 @@ export class Dispatcher {
         call: (method, args) => handleCall(running, method, args),
       });
     } catch (error) {
-      this.#ended(running, { type: "lost", error: encodeError(error) });
+      this.#left(running, { type: "lost", error: encodeError(error) });
       return;
     }
     const { deadlineAt } = running.instance;
@@ -259,25 +297,24 @@ export class Dispatcher {
     void running.attempt.outcome.then((outcome) => {
       deadline?.cancel();
       if (isUnasked(outcome) && this.holds(running.instance)) this.#ask(running, job, outcome);
-      else this.#ended(running, outcome);
+      else this.#left(running, outcome);
     });
   }
 
   // The worker that failed may be gone: its handlers then have their say in another one, under the same claim.
   #ask(running: RunningAttempt, job: JobDefinition, outcome: UnaskedOutcome): void {
     const { onTerminate, retryDelay } = job.hasHandler;
-    if (!onTerminate && !retryDelay) return this.#ended(running, outcome);
+    if (!onTerminate && !retryDelay) return this.#left(running, outcome);
     void this.#options.executor.handle({
       job,
       instance: running.instance,
       call: { type: "terminate", error: outcome.error },
       log: (entries) => running.log(entries),
-    }).then((answer) => this.#ended(running, withAnswer(outcome, answer)));
+    }).then((answer) => this.#left(running, withAnswer(outcome, answer)));
   }
 
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
     const { clock, random } = this.#options;
-    this.#busy -= 1;
     running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
         retry: running.job?.options.retry ?? NO_RETRY,
@@ -359,31 +396,4 @@ export class Dispatcher {
     for (const resolve of this.#idle) resolve();
     this.#idle.clear();
   }
-
-  async #write(running: RunningAttempt, { lines, progress }: Writing): Promise<boolean> {
-    const { store, clock, events } = this.#options;
-    const { id, fence } = running.instance;
-    try {
-      const append = { id, fence, logs: lines, progress };
-      const { value: stale, at } = await store.appendLogs({ at: clock.now(), appends: [append] });
-      this.#answers.answered("write the log");
-      if (stale.length > 0) return true;
-      events.logged(running.instance, lines, at);
-      if (progress) events.progressed({ ...running.instance, progress }, progress, at);
-      return true;
-    } catch (error) {
-      this.#answers.failed(error, "write the log");
-      return false;
-    }
-  }
-}
-
-function notStarted(): AttemptOutcome {
-  return { type: "aborted", cause: "drain", error: encodeError(new Error("not started")) };
-}
-
-/** Version of the code that an attempt ran; null where it has none, or none ran. */
-function versionOf(job: JobDefinition | null): string | null {
-  const source = job?.source;
-  return source?.type === "module" && source.problem === undefined ? source.version : null;
 }

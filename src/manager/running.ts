@@ -20,7 +20,8 @@ export class RunningAttempt {
   /** Null when the kind was removed between the claim and its start. */
   readonly job: JobDefinition | null;
   readonly instance: Instance;
-  readonly startedMs: number;
+  /** Monotonic ms of its claim, and then of its start. */
+  startedMs: number;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
   readonly #clock: Clock;

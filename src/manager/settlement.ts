@@ -1,8 +1,9 @@
+import { encodeError } from "../core/encode.ts";
 import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
-import type { RetryPolicy } from "../core/job.ts";
+import type { JobDefinition, RetryPolicy } from "../core/job.ts";
 import { isRetried, retryDelayMs } from "../core/policy.ts";
 import type { Settlement } from "../store/store.ts";
-import type { AttemptOutcome, RetryWish } from "../worker/executor.ts";
+import type { AbortCause, AttemptOutcome, RetryWish } from "../worker/executor.ts";
 
 const TAKEOVER_DELAY_MAX_MS = 60_000;
 
@@ -140,4 +141,15 @@ export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
 export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
   if (answer === null || answer.type === "snooze") return outcome;
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
+}
+
+/** The outcome of a claim that is given back before anything of it ran. */
+export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
+  return { type: "aborted", cause, error: encodeError(new Error("not started")) };
+}
+
+/** Version of the code that an attempt ran; null where it has none, or none ran. */
+export function versionOf(job: JobDefinition | null): string | null {
+  const source = job?.source;
+  return source?.type === "module" && source.problem === undefined ? source.version : null;
 }

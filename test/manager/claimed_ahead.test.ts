@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ManagerWorld, type ScriptedAttempt } from "../support/manager_world.ts";
+
+const WORKERS = 2;
+
+/** A manager with much to do, whose attempts have taken half a millisecond each so far. */
+async function hurried() {
+  const world = await new ManagerWorld({ workers: 0 }).started();
+  const ids: string[] = [];
+  for (let index = 0; index < 60; index++) ids.push((await world.schedule()).id);
+  const running = new Set<ScriptedAttempt>();
+  let most = 0;
+  world.executor.onRun = (attempt) => {
+    running.add(attempt);
+    most = Math.max(most, running.size);
+  };
+  await world.of(world.manager.resizeWorkers(WORKERS));
+  const endRunning = () => {
+    for (const attempt of [...running]) {
+      running.delete(attempt);
+      attempt.ok();
+    }
+  };
+  for (let step = 0; step < 10; step++) {
+    await world.clock.advance(0.5);
+    endRunning();
+  }
+  await world.clock.settle();
+  const idsIn = async (state: string) => {
+    const all = await Promise.all(ids.map((id) => world.get(id)));
+    return all.filter((instance) => instance.state === state).map(({ id }) => id);
+  };
+  const waiting = async () => {
+    const begun = new Set(world.executor.attempts.map(({ instance }) => instance.id));
+    return (await idsIn("processing")).filter((id) => !begun.has(id));
+  };
+  return { world, ids, idsIn, waiting, endRunning, most: () => most };
+}
+
+test("dispatcher() claims ahead while attempts are short, and begins no more than there are workers", async () => {
+  const { world, ids, idsIn, waiting, endRunning, most } = await hurried();
+  const ahead = (await waiting()).length;
+  assert.ok(ahead > WORKERS && ahead <= 16, `${ahead} ahead`);
+  for (let step = 0; step < 60; step++) {
+    await world.clock.advance(0.5);
+    endRunning();
+  }
+  await world.clock.advance(10);
+  assert.deepEqual(await idsIn("completed"), ids);
+  assert.equal(world.executor.attempts.length, ids.length);
+  assert.equal(most(), WORKERS);
+});
+
+test("dispatcher() settles and claims many at once while it claims ahead", async () => {
+  const { world, endRunning } = await hurried();
+  const settles = world.link.count("settle");
+  for (let step = 0; step < 10; step++) {
+    await world.clock.advance(0.5);
+    endRunning();
+  }
+  await world.clock.settle();
+  const count = world.link.count("settle") - settles;
+  assert.ok(count > 0 && count <= 5, `${count} settlements of 20 attempts`);
+});
+
+test("dispatcher() gives back what it claimed ahead when attempts take longer", async () => {
+  const { world, waiting, idsIn } = await hurried();
+  await world.clock.advance(24);
+  assert.ok((await waiting()).length > 0);
+  await world.clock.advance(26);
+  assert.deepEqual(await waiting(), []);
+  assert.equal((await idsIn("processing")).length, WORKERS);
+});
+
+test("cancelInstances() ends what was claimed ahead without running it", async () => {
+  const { world, waiting } = await hurried();
+  const [id] = await waiting();
+  const canceled = world.manager.cancelInstances({ ids: [id!] });
+  await world.clock.advance(3);
+  await canceled;
+  assert.equal((await world.get(id!)).state, "canceled");
+  assert.ok(world.executor.attempts.every(({ instance }) => instance.id !== id));
+});
+
+test("a drain gives back what was claimed ahead", async () => {
+  const { world, waiting, endRunning } = await hurried();
+  const [id] = await waiting();
+  const stopping = world.of(world.manager.stop());
+  endRunning();
+  await stopping;
+  await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+  const { state, crashes } = await world.get(id!);
+  assert.deepEqual([state, crashes], ["scheduled", 0]);
+});
