@@ -39,7 +39,7 @@ test("four replicas give 50 claimers 2,000 instances, each once", async () => {
   await world.close();
 });
 
-test("four replicas run each instance once while answers are lost and watches are cut", async () => {
+test("fault 16, 17: four replicas run each instance once while answers are lost and watches are cut", async () => {
   const world = new Replicas(systemClock);
   for (let count = 0; count < 4; count++) await world.open();
   const { nodes } = world;
@@ -91,7 +91,7 @@ test("a replica that is farther from the medium has its turn although another ne
   assert.ok(countThen < 100, `after ${countThen} commits of the other`);
 });
 
-test("a medium that is full refuses what was asked, and nothing of it is there", async () => {
+test("fault 26: a medium that is full refuses what was asked, and nothing of it is there", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   node.medium.faults.commits.push("full");
@@ -121,7 +121,7 @@ test("what was taken back has left no trace", async () => {
   await world.close();
 });
 
-test("a medium that is down answers unavailable within five seconds, and goes on when it is up", async () => {
+test("fault 18: a medium that is down answers unavailable within five seconds, and goes on when it is up", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);
   const opening = world.open();
@@ -142,7 +142,7 @@ test("a medium that is down answers unavailable within five seconds, and goes on
   assert.equal(codes.at(-1), "done");
 });
 
-test("claims of a node that is gone are taken over when its lease has ended, and not before", async () => {
+test("fault 4: claims of a node that is gone are taken over when its lease has ended, and not before", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);
   const run = async <T>(asked: Promise<T>): Promise<T> => {
@@ -207,7 +207,26 @@ test("a replica is told of what others changed", async () => {
   await world.close();
 });
 
-test("a medium that was emptied is not gone on with", async () => {
+test("fault 24: a replica whose watch was compacted loads everything again and misses nothing", async () => {
+  const world = new Replicas(systemClock);
+  const [first, second] = [await world.open(), await world.open()];
+  const types = new Set<string>();
+  second!.store.subscribe((hint) => types.add(hint.type));
+  second!.medium.faults.isDown = true;
+  const missed = (await world.add(first!, 3)).map(({ id }) => id);
+  second!.medium.faults.isDown = false;
+  second!.medium.cutWatch();
+  const { items } = await second!.store.list({}, { limit: 10, order: "oldest" });
+  assert.deepEqual(items.map(({ id }) => id), missed);
+  assert.ok(types.has("instances"));
+  const claims = await world.claim(second!, 3);
+  assert.deepEqual(claims.map(({ id }) => id), missed);
+  const [later] = await world.add(first!);
+  assert.equal((await second!.store.get(later!.id))?.id, later!.id);
+  await world.close();
+});
+
+test("fault 23: a medium that was emptied is not gone on with", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   await world.add(node);
@@ -254,7 +273,7 @@ test("a store that is closed while it loads again opens anew", async () => {
   await world.close();
 });
 
-test("a newer format, and what is no store, are refused", async () => {
+test("fault 33: a newer format, and what is no store, are refused", async () => {
   for (const head of ['{"format":99,"storeId":"x"}', "{}"]) {
     const world = new Replicas(systemClock);
     const puts = [["head", head]] as const;
@@ -263,7 +282,7 @@ test("a newer format, and what is no store, are refused", async () => {
   }
 });
 
-test("what a newer version wrote into rows is there after an older one changed them", async () => {
+test("fault 33: what a newer version wrote into rows is there after an older one changed them", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   const [instance] = await world.add(node);

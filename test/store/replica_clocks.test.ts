@@ -79,7 +79,7 @@ async function joined(skews: readonly number[]) {
   return { nodes, pass, clock };
 }
 
-test("a node claims nothing while its clock is further off than max_skew from most peers", async () => {
+test("fault 38: a node claims nothing while its clock is further off than max_skew from most peers", async () => {
   const { nodes, pass } = await joined([0, 100, 20_000]);
   const [first, second, ahead] = nodes;
   assert.match(await ahead!.refusal(), /peers' clocks are not known yet/);
@@ -96,7 +96,7 @@ test("a node claims nothing while its clock is further off than max_skew from mo
   assert.equal(await ahead!.refusal(), "none");
 });
 
-test("a node behind its peers is told so, and one alone or among dead peers claims", async () => {
+test("fault 38: a node behind its peers is told so, and one alone or among dead peers claims", async () => {
   const { nodes, pass, clock } = await joined([0, 0, -3_000]);
   await pass();
   await pass();
