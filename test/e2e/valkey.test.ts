@@ -127,11 +127,11 @@ test("fault 20: on a server that takes half a second for each call jobs run once
       await withDaemon(`valkey://127.0.0.1:${proxy.port}`, async (daemon) => {
         const file = join(daemon.dir, "effects");
         proxy.delayAnswers(500);
-        const id = await schedule(daemon, file, "2500");
+        const id = await schedule(daemon, file, "4500");
         await until("it is done", async () => await stateOf(daemon, id) === "Completed");
         assert.deepEqual(linesOf(file), ["started", "ended"]);
         assert.equal(proxy.cuts, 0);
-      }, { env: { JOBCTL_WORKER_LEASE: "2500ms" } });
+      }, { env: { JOBCTL_WORKER_LEASE: "4s" } });
     } finally {
       await proxy.close();
     }

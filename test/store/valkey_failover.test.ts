@@ -7,6 +7,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { createStore } from "../../src/store/open_store.ts";
 import { startSentinel } from "../support/valkey_groups.ts";
+import { startValkey } from "../support/valkey_server.ts";
 import { until } from "../support/wait.ts";
 import { keepingLogger } from "./valkey_link_world.ts";
 
@@ -76,5 +77,33 @@ test("fault 21: a failover loses exactly what the replica did not have, says so,
   } finally {
     await store.close();
     await group.close();
+  }
+});
+
+test("fault 87: a daemon warns when its server came back with an earlier state, and goes on with rising fences", async () => {
+  const server = await startValkey({ config: { save: ["3600", "1"] } });
+  const logger = keepingLogger();
+  const config = { ...STORE_DEFAULTS, address: parseStoreUrl(server.url), url: server.url };
+  const store = createStore(config, { clock: systemClock, random: systemRandom, logger });
+  const at = () => systemClock.now();
+  const request = { node: "a", kinds: new Set(["plain"]), limit: 1, leaseMs: 60_000 };
+  try {
+    await store.open({ at: at(), node: "a" });
+    const [first, second] = [plainInstance("plain"), plainInstance("plain")];
+    await store.enqueue({ at: at(), instances: [first] });
+    await server.cli("save");
+    await store.enqueue({ at: at(), instances: [second] });
+    const { value: [before] } = await store.claim({ at: at(), ...request });
+    await server.kill();
+    await server.start();
+    await until("the store answers", () => store.get(first.id).then(() => true, () => false));
+    assert.equal(await store.get(second.id), null);
+    assert.match(logger.lines.join("\n"), /The store went back to an earlier state: jobs/);
+    const { value: [after] } = await store.claim({ at: at(), ...request });
+    assert.equal(after!.id, before!.id);
+    assert.ok(after!.fence > before!.fence);
+  } finally {
+    await store.close();
+    await server.close();
   }
 });

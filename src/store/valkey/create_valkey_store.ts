@@ -34,6 +34,13 @@ export function createValkeyLink(config: ValkeyConfig, parts: Parts): ServerLink
 export function createValkeyStore(config: ValkeyConfig, parts: Parts): ValkeyStore {
   const link = createValkeyLink(config, parts);
   const defer = (callback: () => void) => parts.clock.defer(callback);
-  const { prefix: namespace } = config;
-  return new ValkeyStore({ link, namespace, clock: parts.now, defer, random: parts.random });
+  const { random, logger, now } = parts;
+  return new ValkeyStore({
+    link,
+    namespace: config.prefix,
+    clock: now,
+    defer,
+    random,
+    logger,
+  });
 }

@@ -5,6 +5,7 @@ import type { ValkeyLink } from "./link.ts";
 import { Packer, Unpacker } from "./msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "./script.ts";
 import { refusalError } from "./refusals.ts";
+import { otherData } from "./same_data.ts";
 
 /** Operations, and instances in them, of one call at most: the server does nothing else while it runs. */
 const OPERATIONS_MAX = 256;
@@ -73,6 +74,8 @@ export class OperationQueue {
   #idle: (() => void)[] = [];
   /** Whose data it is; empty before the opening. */
   storeId = "";
+  /** The last revision that was answered. */
+  rev = 0;
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -234,6 +237,7 @@ export class OperationQueue {
       from.list();
       const rev = from.read() as number;
       const at = from.read() as number;
+      if (rev > this.rev) this.rev = rev;
       if (at === 0) {
         const refusal = from.read() as readonly unknown[];
         if (refusal[0] === "outdated" && one.tries < TRIES_MAX) {
@@ -262,10 +266,10 @@ export class OperationQueue {
 const bodies = new Packer();
 
 function lostError(status: string): JobError {
-  const found = status === "lost"
-    ? "it has other data than when this node joined, or none"
-    : "it answered a later request before this one";
-  return new JobError("unavailable", `Cannot use the server: ${found}`, {
-    hint: "Restart the daemon; a server that lost its data has none of what was accepted",
-  });
+  if (status === "lost") return otherData();
+  return new JobError(
+    "unavailable",
+    "Cannot use the server: it answered a later request before this one",
+    { hint: "Restart the daemon" },
+  );
 }

@@ -1,5 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import type { Instant } from "../../platform/clock.ts";
+import { type Logger, silentLogger } from "../../platform/logger.ts";
 import { type Random, systemRandom } from "../../platform/random.ts";
 import { checkLimit, checkTime, closedError } from "../ledger/checks.ts";
 import { storable } from "../ledger/rules.ts";
@@ -28,6 +29,7 @@ import { Unpacker } from "./msgpack.ts";
 import { NodeOperations } from "./node_operations.ts";
 import { OperationQueue } from "./operation_queue.ts";
 import { openData } from "./open_data.ts";
+import { checkSameData } from "./same_data.ts";
 import { ScheduleOperations } from "./schedule_operations.ts";
 import { ValkeyRecords } from "./valkey_records.ts";
 
@@ -41,6 +43,7 @@ export interface ValkeyStoreOptions {
   /** Runs a callback after everything that this turn of the event loop brought. */
   readonly defer?: ((callback: () => void) => void) | undefined;
   readonly random?: Random;
+  readonly logger?: Logger;
 }
 
 /** What the names of all keys and channels of a namespace begin with: one hash tag, so that a cluster keeps them together. */
@@ -52,6 +55,7 @@ export function keyPrefix(namespace: string): string {
 export class ValkeyStore implements Store {
   readonly records: ValkeyRecords;
   readonly #link: ValkeyLink;
+  readonly #logger: Logger;
   readonly #prefix: string;
   readonly #queue: OperationQueue;
   readonly #instances: InstanceOperations;
@@ -69,6 +73,7 @@ export class ValkeyStore implements Store {
   constructor(options: ValkeyStoreOptions) {
     const { link, namespace = "jobctl", clock, random = systemRandom } = options;
     this.#link = link;
+    this.#logger = options.logger ?? silentLogger;
     this.#prefix = keyPrefix(namespace);
     const hex = [...random.bytes(12)].map((byte) => byte.toString(16).padStart(2, "0"));
     this.#connection = hex.join("");
@@ -109,6 +114,7 @@ export class ValkeyStore implements Store {
     this.#opening = null;
     await this.#queue.drain();
     for (const stop of this.#stops.splice(0)) await stop();
+    this.#link.greet(async () => {});
     await this.#link.close();
   }
 
@@ -331,6 +337,11 @@ export class ValkeyStore implements Store {
     const data = await openData(this.#queue, { newId, location, isMaintenance });
     this.#queue.storeId = data.storeId;
     this.#logs.storeId = data.storeId;
+    const prefix = this.#prefix;
+    this.#link.greet((run) => {
+      const known = { ...data, prefix, location, rev: this.#queue.rev };
+      return checkSameData(run, known, this.#logger);
+    });
     this.#stops = [
       await this.#link.subscribe(`${this.#prefix}hints`, (message) => this.#hear(message)),
       this.#link.onReconnect(() => this.#publish(EVERYTHING)),
