@@ -73,6 +73,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     isRefusal: true,
     hint: "The user needs a role with readwrite on the store's whole prefix",
   },
+  "etcdserver: mvcc: required revision has been compacted": { code: "not_found", isRefusal: true },
   "etcdserver: request is too large": {
     code: "resource_exhausted",
     isRefusal: true,

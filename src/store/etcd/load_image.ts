@@ -1,3 +1,4 @@
+import { isJobError, JobError } from "../../core/errors.ts";
 import type { MediumImage, MediumPair } from "../replica/medium.ts";
 import { type CommitLog, parseEntry, parseHead, readChanges } from "./commit_log.ts";
 import type { EtcdCalls } from "./etcd_calls.ts";
@@ -32,7 +33,22 @@ export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   const head = parseHead(ranges[0]?.kvs ?? []);
   log.reset(head, since);
   if (head === null) return { version: 0, pairs: noPairs() };
-  return { version: head.version, pairs: readPairs(options, revision) };
+  return { version: head.version, pairs: untilCompacted(readPairs(options, revision)) };
+}
+
+/** A compaction may take the moment away while it is read: then another is to be read. */
+async function* untilCompacted(
+  pairs: AsyncIterable<readonly MediumPair[]>,
+): AsyncGenerator<readonly MediumPair[]> {
+  try {
+    yield* pairs;
+  } catch (error) {
+    if (!isJobError(error, "not_found")) throw error;
+    throw new JobError("unavailable", "Cannot read the store: it was compacted meanwhile", {
+      hint: "Try again; compact with a retention of some minutes at least",
+      cause: error,
+    });
+  }
 }
 
 async function* noPairs(): AsyncGenerator<readonly MediumPair[]> {}

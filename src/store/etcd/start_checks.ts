@@ -8,11 +8,20 @@ import { LAYOUT, type Layout, textOf } from "./layout.ts";
 
 /** Oldest server whose API has all that is used. */
 const VERSION_MIN = [3, 4] as const;
-/** The quota that a server has when its operator names none, and a server before 3.6 does not tell. */
-const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
 const QUOTA_WARN_SHARE = 0.8;
-/** Revisions after which a server that never compacted is taken for one that never will. */
-const REVISIONS_UNCOMPACTED = 50_000n;
+
+/** What a cluster is measured by; tests have smaller ones. */
+export interface ClusterLimits {
+  /** The quota that a server has when its operator names none, and a server before 3.6 does not tell. */
+  readonly quotaBytes: number;
+  /** Revisions after which a server that never compacted is taken for one that never will. */
+  readonly revisionsUncompacted: bigint;
+}
+
+const LIMITS: ClusterLimits = {
+  quotaBytes: 2 * 1024 * 1024 * 1024,
+  revisionsUncompacted: 50_000n,
+};
 
 /**
  * Look at the cluster before it is used: release, alarms, space, compaction, and the layout of what is there. What can be lived
@@ -25,27 +34,38 @@ export async function checkCluster(
   calls: EtcdCalls,
   layout: Layout,
   logger: Logger,
+  limits: ClusterLimits = LIMITS,
 ): Promise<void> {
   const { revision, ranges } = await readTogether(calls, "open the store", [
     readOf(layout.store),
   ]);
   checkLayout(layout, ranges[0]?.kvs[0]?.value);
   await Promise.all([
-    ignoreDenied(() => checkStatus(calls, logger)),
+    ignoreDenied(() => checkStatus(calls, logger, limits)),
     ignoreDenied(() => checkAlarms(calls, logger)),
-    ignoreDenied(() => checkCompaction(calls, layout, revision, logger)),
+    revision < limits.revisionsUncompacted
+      ? null
+      : ignoreDenied(() => checkCompaction(calls, layout, revision, logger)),
   ]);
 }
 
 function checkLayout(layout: Layout, value: Uint8Array | undefined): void {
   if (value === undefined) return;
-  const found = (JSON.parse(textOf(value)) as { readonly layout?: unknown }).layout;
+  const found = layoutOf(textOf(value));
   if (typeof found === "number" && found <= LAYOUT) return;
   throw new JobError(
     "invalid_config",
     `Cannot open the store on etcd, prefix "${layout.prefix}/": its layout is ${found}, and this program knows ${LAYOUT}`,
     { hint: "Use the newer version that wrote it, or another store.prefix" },
   );
+}
+
+function layoutOf(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { readonly layout?: unknown }).layout;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Looking at the cluster may need rights that using it does not. */
@@ -57,7 +77,11 @@ async function ignoreDenied(check: () => Promise<void>): Promise<void> {
   }
 }
 
-async function checkStatus(calls: EtcdCalls, logger: Logger): Promise<void> {
+async function checkStatus(
+  calls: EtcdCalls,
+  logger: Logger,
+  { quotaBytes }: ClusterLimits,
+): Promise<void> {
   const { message } = await calls.call(Maintenance.method.status, {}, { action: "ask its status" });
   const { version, dbSize, dbSizeQuota } = message;
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -70,7 +94,7 @@ async function checkStatus(calls: EtcdCalls, logger: Logger): Promise<void> {
       { hint: "Upgrade the cluster" },
     );
   }
-  const quota = Number(dbSizeQuota) || QUOTA_BYTES_DEFAULT;
+  const quota = Number(dbSizeQuota) || quotaBytes;
   if (Number(dbSize) < quota * QUOTA_WARN_SHARE) return;
   logger.warn("etcd's database is nearly full: compact and defragment it, or raise its quota", {
     endpoint: calls.endpoint,
@@ -102,12 +126,11 @@ async function checkCompaction(
   revision: bigint,
   logger: Logger,
 ): Promise<void> {
-  if (revision < REVISIONS_UNCOMPACTED) return;
   const first = { key: layout.head, countOnly: true, revision: 1n };
   try {
     await calls.call(KV.method.range, first, { action: "look for a compaction" });
   } catch (error) {
-    if (isJobError(error, "conflict")) return;
+    if (isJobError(error, "not_found")) return;
     throw error;
   }
   logger.warn(
