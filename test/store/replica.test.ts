@@ -282,6 +282,22 @@ test("fault 33: a newer format, and what is no store, are refused", async () => 
   }
 });
 
+test("fault 33: a replica goes no further when a newer version changes the format", async () => {
+  const world = new Replicas(systemClock);
+  const node = await world.open();
+  const { version } = world.shared;
+  const head = { ...JSON.parse(world.shared.rows.get("head")!), format: 99 };
+  const puts = [["head", JSON.stringify(head)]] as const;
+  world.shared.apply({ expected: version, next: version + 1, puts, deletes: [] });
+  await assert.rejects(world.add(node), (error) => {
+    assert.ok(isJobError(error, "conflict"));
+    assert.match(error.message, /it has format 99, this version knows up to/);
+    return true;
+  });
+  assert.equal(world.shared.version, version + 1);
+  await world.close();
+});
+
 test("fault 33: what a newer version wrote into rows is there after an older one changed them", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();

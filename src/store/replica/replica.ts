@@ -53,7 +53,11 @@ export class Replica {
     this.#remote.push(change);
   }
 
-  /** Take in what others committed; whether there was anything. */
+  /**
+   * Take in what others committed; whether there was anything.
+   *
+   * @throws JobError `conflict` when the store got a newer format
+   */
   takeIn(): boolean {
     const changes = this.#remote;
     if (changes.length === 0) return false;
@@ -66,9 +70,11 @@ export class Replica {
     };
     for (const change of changes) {
       if (change.version <= this.#version) continue;
+      const head = findHead(change);
+      // A node of a newer version may have taken the store to another format.
+      if (head) checkHead(head, this.#medium.location);
       applyChanges(target, change);
       this.#version = change.version;
-      const head = findHead(change);
       if (head) this.#keepHead(head);
     }
     return true;
