@@ -29,21 +29,36 @@ export function machineText(of: Machine): string {
   return `${of.cores} cores (${of.cpu}), ${of.memoryGb} GB, ${of.system}, ${of.runtime}`;
 }
 
-/** Memory in use and processor time of a process so far, of all its threads that are alive. Linux only. */
-export function processCost(pid: number): { readonly rssMb: number; readonly cpuMs: number } {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const rssKb = Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]);
-  return { rssMb: rssKb / 1_024, cpuMs: threadsMs(pid) };
+/** What a process takes at some moment. */
+export interface ProcessCost {
+  readonly rssMb: number;
+  /** Processor time so far, in ms, of each thread that is alive. */
+  readonly threads: ReadonlyMap<string, number>;
 }
 
-function threadsMs(pid: number): number {
-  const nanoseconds = readdirSync(`/proc/${pid}/task`).map((thread) => {
+/** Memory in use and processor time of a process. Linux only. */
+export function processCost(pid: number): ProcessCost {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const rssKb = Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]);
+  return { rssMb: rssKb / 1_024, threads: threadTimes(pid) };
+}
+
+/** Processor time between two moments, in ms, of the threads that lived at the second. */
+export function cpuBetween(before: ProcessCost, after: ProcessCost): number {
+  let sum = 0;
+  for (const [thread, ms] of after.threads) sum += ms - (before.threads.get(thread) ?? 0);
+  return sum;
+}
+
+function threadTimes(pid: number): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {
-      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+      const [ns] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+      times.set(thread, Number(ns) / 1_000_000);
     } catch {
       // The thread has ended meanwhile.
-      return 0;
     }
-  });
-  return nanoseconds.reduce((sum, value) => sum + value, 0) / 1_000_000;
+  }
+  return times;
 }

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { Manager } from "../../src/index.ts";
-import { processCost } from "./machine.ts";
+import { cpuBetween, processCost } from "./machine.ts";
 import { openStore } from "./scratch_store.ts";
 import { wait } from "./wait.ts";
 
@@ -49,6 +49,6 @@ console.log(JSON.stringify({
   firstMs,
   againMs,
   rssMb: after.rssMb,
-  cpuMsAMinute: (after.cpuMs - before.cpuMs) * (60_000 / idleMs),
+  cpuMsAMinute: cpuBetween(before, after) * (60_000 / idleMs),
 }));
 await manager.stop();

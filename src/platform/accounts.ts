@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { JobError } from "../core/errors.ts";
 
 /** Whose rights and home a job gets. */
@@ -75,10 +75,25 @@ function findGroup(group: string): number {
   });
 }
 
-function readTable(path: string): string[][] {
+interface AccountTable {
+  /** Changes with the file. */
+  readonly stamp: string;
+  readonly rows: readonly (readonly string[])[];
+}
+
+const tables = new Map<string, AccountTable>();
+
+// Every job and every command asks for it: it is read again only when the file is another.
+function readTable(path: string): AccountTable["rows"] {
   try {
-    return readFileSync(path, "utf8").split("\n").filter((line) => line.includes(":"))
+    const { ino, size, mtimeMs } = statSync(path);
+    const stamp = `${ino} ${size} ${mtimeMs}`;
+    const known = tables.get(path);
+    if (known?.stamp === stamp) return known.rows;
+    const rows = readFileSync(path, "utf8").split("\n").filter((line) => line.includes(":"))
       .map((line) => line.split(":"));
+    tables.set(path, { stamp, rows });
+    return rows;
   } catch {
     return [];
   }

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { exactNow } from "../exact_clock.ts";
-import { processCost } from "../machine.ts";
+import { cpuBetween, processCost } from "../machine.ts";
 import type { Figures } from "../scenario.ts";
 import { quantile } from "../statistics.ts";
 import { wait } from "../wait.ts";
@@ -63,7 +63,7 @@ export async function measureCron(name: string): Promise<Figures> {
   return {
     ready,
     memory: after.rssMb - before.rssMb,
-    cpu: (after.cpuMs - settled.cpuMs) * (60_000 / WATCH_MS),
+    cpu: cpuBetween(settled, after) * (60_000 / WATCH_MS),
     p50: quantile(late, 0.5),
     p99: quantile(late, 0.99),
     early,

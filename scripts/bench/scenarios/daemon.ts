@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { type Daemon, JOBCTL, startDaemon } from "../../../test/support/daemon.ts";
-import { processCost } from "../machine.ts";
+import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 import { quantile } from "../statistics.ts";
@@ -85,7 +85,7 @@ async function idleCost(settings: Settings, daemon: Daemon) {
   const after = processCost(daemon.pid);
   return {
     memory: after.rssMb,
-    cpu: (after.cpuMs - before.cpuMs) * (MINUTE_MS / idleMs),
+    cpu: cpuBetween(before, after) * (MINUTE_MS / idleMs),
   };
 }
 
