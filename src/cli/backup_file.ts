@@ -34,7 +34,8 @@ export async function writeBackup(
   const file = createWriteStream(part, { mode: 0o600 });
   let failure: unknown = null;
   file.on("error", (error) => failure = error);
-  await Promise.race([once(file, "open"), once(file, "close")]).catch(() => {});
+  const closed = new Promise<void>((resolve) => file.once("close", resolve));
+  await Promise.race([once(file, "open").catch(() => {}), closed]);
   if (failure !== null) throw notWritten(path, failure);
   const head = isPacked(path) ? createGzip() : null;
   head?.pipe(file);
@@ -46,7 +47,7 @@ export async function writeBackup(
   return {
     async write(bytes) {
       if (failure === null && !sink.write(bytes)) {
-        await Promise.race([once(sink, "drain"), once(file, "close")]).catch(() => {});
+        await Promise.race([once(sink, "drain").catch(() => {}), closed]);
       }
       if (failure !== null) throw notWritten(path, failure);
     },

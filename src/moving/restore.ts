@@ -6,6 +6,9 @@ import { contentOf } from "./content.ts";
 import { copyRecords } from "./copy.ts";
 import { checkEmpty } from "./move.ts";
 
+/** After how many records it is told how far it is. */
+const TOLD_RECORDS = 25_000;
+
 /** What a restore came to. */
 export interface Restored {
   readonly header: BackupHeader;
@@ -40,7 +43,9 @@ export async function restoreBackup(
   try {
     await begin(store, from, { clock, location: info.location, progress });
     const now = () => clock.now();
-    const read = (count: number) => progress(`${count} records written`);
+    const read = (count: number) => {
+      if (count % TOLD_RECORDS === 0) progress(`${count} records written`);
+    };
     await copyRecords(new BackupSource(lines()), store.records, { now, read });
     progress("Comparing");
     const again = await copyRecords(new BackupSource(lines()), store.records, { now });
