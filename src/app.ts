@@ -209,10 +209,15 @@ export async function openLocal(
     store: { ...config.store, address: { type: "memory" }, url: "memory:" },
     // One for the job, one for what it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
-  }, { jobs: project.jobs.map((job) => ({ ...job, schedules: [] })), problems: [], logger });
+  }, { jobs: project.jobs.map(runsHere), problems: [], logger });
   await manager.start();
   const { createLocalClient } = await import("./rpc/local_client.ts");
   return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };
+}
+
+/** A job that is run at once and once, whatever this node has. */
+function runsHere(job: JobDefinition): JobDefinition {
+  return { ...job, schedules: [], options: { ...job.options, needs: [] } };
 }
 
 interface Listener {

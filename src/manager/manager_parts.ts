@@ -79,6 +79,7 @@ export function buildParts(
     lost: node.lost,
   });
   const { peers } = membership;
+  registry.holderOf = (kind) => peers.holderOf(kind);
   const schedules = new Schedules({ ...shared, peers, defaults: options.scheduleDefaults });
   const served = new Served({ registry, peers });
   return {

@@ -1,4 +1,4 @@
-import { isJobError, JobError } from "../core/errors.ts";
+import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { type Block, unservedBlock } from "../core/limits.ts";
@@ -86,18 +86,9 @@ export abstract class Operations implements ManagerApi {
   }
 
   async scheduleJob(kind: string, options: ScheduleOptions = {}): Promise<Instance> {
-    const job = this.registry.find(kind) ?? await this.#missing(kind);
+    const job = this.registry.get(kind);
     const [instance] = await this.#enqueue([newInstance(job, options, this.#seed())]);
     return instance!;
-  }
-
-  // Another node may have it, of which the error then tells.
-  async #missing(kind: string): Promise<JobDefinition> {
-    try {
-      return this.registry.get(kind);
-    } catch (error) {
-      throw isJobError(error) ? await this.parts.served.explainMissing(error, kind) : error;
-    }
   }
 
   async scheduleJobs(
@@ -116,8 +107,7 @@ export abstract class Operations implements ManagerApi {
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
-    const job = this.registry.find(kind) ?? await this.#missing(kind);
-    const record = await this.parts.schedules.create(job, options);
+    const record = await this.parts.schedules.create(this.registry.get(kind), options);
     this.parts.scheduler.poke();
     return record;
   }

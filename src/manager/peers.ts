@@ -48,6 +48,11 @@ export class Peers {
     return this.#others.length > 0;
   }
 
+  /** A live node that has a job, as last read; undefined for none. */
+  holderOf(kind: string): NodeRecord | undefined {
+    return this.#others.find(({ kinds, idle }) => kinds.includes(kind) || idle.includes(kind));
+  }
+
   /** The store answered that it is `storeAt` by its clock, epoch ms. */
   synchronize(storeAt: number): void {
     this.#storeAheadMs = storeAt - this.#options.clock.now().monotonicMs;

@@ -13,6 +13,9 @@ export class Registry {
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
   readonly #tags: ReadonlySet<string>;
+  /** Another node that has a job, for the error of one that is not here. */
+  holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
+    undefined;
   #disabled: ReadonlyMap<string, string> = new Map();
   // Both are made when they are asked for: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
@@ -129,6 +132,13 @@ export class Registry {
       throw new JobError("not_found", `Cannot find job "${kind}": it is disabled: ${problem}`, {
         path: "kind",
         hint: "Change its config, see jobctl check, and restart the daemon or send it SIGHUP",
+      });
+    }
+    const holder = this.holderOf(kind);
+    if (holder) {
+      throw new JobError("not_found", `Cannot find job "${kind}": this node does not have it`, {
+        path: "kind",
+        hint: `Ask node "${holder.id}" on host "${holder.host}", which has it`,
       });
     }
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));

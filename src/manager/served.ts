@@ -1,4 +1,3 @@
-import { JobError } from "../core/errors.ts";
 import type { NodeStatus, Peers } from "./peers.ts";
 import type { Registry } from "./registry.ts";
 
@@ -31,16 +30,6 @@ export class Served {
   /** @throws JobError `not_found` when no node of the last hour has the job */
   async assertKnown(kind: string): Promise<void> {
     if (!await this.isKnown(kind)) this.#registry.get(kind);
-  }
-
-  /** The error of a lookup here, naming a node that has the job when there is one. */
-  async explainMissing(error: JobError, kind: string): Promise<JobError> {
-    const node = (await this.#nodesWith(kind)).find(({ state }) => state === "live");
-    if (!node) return error;
-    return new JobError("not_found", `Cannot find job "${kind}": this node does not have it`, {
-      path: "kind",
-      hint: `Ask node "${node.id}" on host "${node.host}", which has it`,
-    });
   }
 
   async #nodesWith(kind: string): Promise<readonly NodeStatus[]> {

@@ -55,7 +55,7 @@ test("exec runs a job without a daemon and touches no store", async () => {
 
 test("exec cancels its run at SIGTERM as at Ctrl-C, so that the job can clean up", async () => {
   const trap = `run = "trap 'echo cleaned up; exit' TERM; echo ready; while :; do sleep 0.1; done"`;
-  const files = { "config.toml": `[jobs.tidy]\n${trap}\n` };
+  const files = { "config.toml": `[jobs.tidy]\nneeds = "gpu"\n${trap}\n` };
   await withTempDir(files, async ({ path }) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const child = spawn(JOBCTL, ["exec", "tidy"], {
