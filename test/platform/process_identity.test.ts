@@ -30,11 +30,11 @@ test(
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(" ");
     const itself = ofChild.replace(/[^/]*$/, stat[21]!);
     assert.equal(fateOf(itself), "alive");
-    child.kill("SIGSTOP");
+    process.kill(pid!, "SIGSTOP");
     await until("it is stopped", () => fateOf(itself) === "unknown");
     assert.equal(fateOf(ofChild), "gone", "a process of that number that began at another time");
     const ended = new Promise((resolve) => child.on("exit", resolve));
-    child.kill("SIGKILL");
+    process.kill(pid!, "SIGKILL");
     await ended;
     assert.equal(fateOf(itself), "gone");
   },
