@@ -83,11 +83,11 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
 });
 
 test("fault 18: while the server is away jobs end before their lease does and requests are refused in 5 s; then they run again", async () => {
-  const env = { JOBCTL_WORKER_LEASE: "3s", JOBCTL_DEFAULTS_KILL_AFTER: "1s" };
+  const env = { JOBCTL_WORKER_LEASE: "2s", JOBCTL_DEFAULTS_KILL_AFTER: "1s" };
   await withValkey({ appendonly: true }, async (server) => {
     await withDaemon(server.url, async (daemon) => {
       const file = join(daemon.dir, "effects");
-      const id = await schedule(daemon, file, "4500");
+      const id = await schedule(daemon, file, "3500");
       await until("it runs", () => linesOf(file).length === 1);
       await server.kill();
       const before = performance.now();
@@ -120,18 +120,18 @@ test("fault 19: a start without the server ends with what is wrong, or waits as 
   });
 });
 
-test("fault 20: on a server that takes half a second for each call jobs run once and keep their leases", async () => {
+test("fault 20: on a server that takes a quarter of a second for each call jobs run once and keep their leases", async () => {
   await withValkey({ appendonly: true }, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     try {
       await withDaemon(`valkey://127.0.0.1:${proxy.port}`, async (daemon) => {
         const file = join(daemon.dir, "effects");
-        proxy.delayAnswers(500);
-        const id = await schedule(daemon, file, "4500");
+        proxy.delayAnswers(250);
+        const id = await schedule(daemon, file, "2500");
         await until("it is done", async () => await stateOf(daemon, id) === "Completed");
         assert.deepEqual(linesOf(file), ["started", "ended"]);
         assert.equal(proxy.cuts, 0);
-      }, { env: { JOBCTL_WORKER_LEASE: "4s" } });
+      }, { env: { JOBCTL_WORKER_LEASE: "2s" } });
     } finally {
       await proxy.close();
     }
