@@ -9,8 +9,11 @@ import { sleep } from "../support/wait.ts";
 
 const COUNT = 400;
 
-async function withMoving(body: (moving: MovingDaemon) => Promise<void>): Promise<void> {
-  const moving = await MovingDaemon.start(COUNT);
+async function withMoving(
+  body: (moving: MovingDaemon) => Promise<void>,
+  url?: string,
+): Promise<void> {
+  const moving = await MovingDaemon.start(COUNT, url);
   try {
     await body(moving);
   } finally {
@@ -71,6 +74,33 @@ for (const [name, start] of Object.entries(SERVERS)) {
     }
   });
 }
+
+test("store migrate moves a store that two daemons share, and neither runs anything twice", async () => {
+  const [valkey, etcd] = [await startValkey({ appendonly: true }), await startEtcd()];
+  try {
+    await withMoving(async (moving) => {
+      let peer = await moving.startPeer(valkey.url);
+      try {
+        await moving.begun(20);
+        const { code, stdout, stderr } = await moving.move(etcd.url);
+        assert.equal(code, 0, stderr);
+        const { source, target } = JSON.parse(stdout);
+        assert.deepEqual(source, target);
+        const refused = await peer.jobctl(["schedule", "append", "x", "1"]);
+        assert.equal(refused.code, 7, refused.stderr);
+        await peer.stop();
+        peer = await moving.startPeer(etcd.url);
+        await moving.restart(etcd.url);
+        await moving.check({ isOnce: true });
+      } finally {
+        await peer.stop({ force: true });
+      }
+    }, valkey.url);
+  } finally {
+    await valkey.close();
+    await etcd.close();
+  }
+});
 
 test("store migrate goes on after kill -9 of the command and of the daemon", () =>
   withMoving(async (moving) => {

@@ -28,9 +28,10 @@ export class MovingDaemon {
     this.#env = env;
   }
 
-  /** Start one and give it `count` instances of some ten milliseconds each. */
-  static async start(count: number): Promise<MovingDaemon> {
-    const env: Record<string, string> = {};
+  /** Start one and give it `count` instances of some ten milliseconds each. @param url of its store; its own file when absent */
+  static async start(count: number, url?: string): Promise<MovingDaemon> {
+    const env: Record<string, string> = { JOBCTL_NODE_ID: "first" };
+    if (url !== undefined) env.JOBCTL_STORE_URL = url;
     const toml = [
       "[worker]",
       "count = 4",
@@ -51,6 +52,12 @@ export class MovingDaemon {
     const { instances } = await moving.daemon.client().scheduleJobs({ requests });
     moving.accepted = instances.map(({ uuid }) => uuid);
     return moving;
+  }
+
+  /** Another daemon with the same jobs on a shared store. */
+  async startPeer(url: string): Promise<Daemon> {
+    const env = { JOBCTL_NODE_ID: "second", JOBCTL_STORE_URL: url };
+    return await startDaemon({ modules: { "append.ts": APPEND }, env });
   }
 
   get file(): string {
