@@ -4,7 +4,7 @@ import { withCluster } from "../support/cluster.ts";
 import { checkCluster } from "../support/cluster_check.ts";
 
 for (const store of ["valkey", "etcd"] as const) {
-  test(`faults 4, 5, 11 and 33 on ${store}: three daemons lose nothing and do nothing twice`, async () => {
+  test(`faults 4, 5 and 11 on ${store}: three daemons lose nothing and do nothing twice`, async () => {
     const options = { store, jobs: 300, durationMs: 10_000, leaseMs: 1_500, seed: 7 };
     const { violations, figures } = await withCluster(options, checkCluster);
     assert.deepEqual(violations, []);

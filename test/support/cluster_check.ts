@@ -28,6 +28,12 @@ export async function checkCluster(run: ClusterRun): Promise<ClusterReport> {
   checker.attempts();
   checker.ticks();
   const takeovers = checker.takeovers();
+  const verified = await run.daemon.jobctl(["store", "verify"]);
+  if (verified.code !== 0) {
+    checker.report(
+      `D2: the store does not agree with itself: ${verified.stdout}${verified.stderr}`,
+    );
+  }
   for (const line of run.unexpected) checker.report(`a daemon ended by itself: ${line}`);
   const faults = (type: Fault["type"]) => run.faults.filter((fault) => fault.type === type).length;
   return {
