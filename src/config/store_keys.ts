@@ -56,7 +56,7 @@ export const STORE_KEYS = {
   "store.start_wait": key(
     duration(),
     "0",
-    "Valkey: how long the start waits for a server that is out of reach; then, or with 0 at once, it ends with an error.",
+    "Valkey and etcd: how long the start waits for a server that is out of reach; then, or with 0 at once, it ends with an error.",
   ),
   "store.max_skew": key(
     duration({ minMs: 100 }),
@@ -80,7 +80,7 @@ const USED_BY: Readonly<Partial<Record<keyof typeof STORE_KEYS, readonly StoreTy
   "store.tls.key": ["valkey", "etcd"],
   "store.tls.server_name": ["valkey", "etcd"],
   "store.wait_replicas": ["valkey"],
-  "store.start_wait": ["valkey"],
+  "store.start_wait": ["valkey", "etcd"],
   "store.max_skew": ["etcd", "module"],
   "store.fsync": ["sqlite"],
 };

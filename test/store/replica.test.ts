@@ -135,6 +135,10 @@ test("fault 18: a medium that is down answers unavailable within five seconds, a
   void note(node.store.list({}, { limit: 1 }));
   await clock.advance(5_000);
   assert.deepEqual(codes.sort(), ["unavailable", "unavailable"]);
+  // It is known to be away: what follows, such as a second call of the same request, is told sooner.
+  void note(world.add(node));
+  await clock.advance(1_000);
+  assert.deepEqual(codes, ["unavailable", "unavailable", "unavailable"]);
   node.medium.faults.isDown = false;
   node.medium.tell();
   void note(world.add(node));

@@ -1,7 +1,7 @@
 import { hostPort } from "../../core/address.ts";
-import { JobError } from "../../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import type { StoreTls } from "../../core/store_config.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { loadClientTls } from "../../platform/tls.ts";
@@ -25,6 +25,8 @@ import { checkCluster } from "./start_checks.ts";
 /** Changes of one commit: with more of them an answer would wait for others' rows. */
 const CHANGES_MAX = 4_000;
 const CHARACTERS_MAX = 4_000_000;
+/** Between the tries of an opening that waits. */
+const START_RETRY_MS = 250;
 
 /** What an etcd medium is made of. */
 export interface EtcdMediumOptions {
@@ -33,6 +35,8 @@ export interface EtcdMediumOptions {
   readonly tls: StoreTls | null;
   /** Begins all keys. */
   readonly prefix: string;
+  /** How long the opening waits for servers that are out of reach, in milliseconds; absent: it tries once. */
+  readonly startWaitMs?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -66,14 +70,26 @@ export class EtcdMedium implements ReplicaMedium {
   }
 
   async open(): Promise<void> {
-    const { connection, clock, random, logger } = this.#options;
+    const { connection, clock, random, logger, startWaitMs = 0 } = this.#options;
     const layout = this.#layout;
     const nowMs = clock.now().wallMs;
     const tls = this.#options.tls && await loadClientTls(this.#options.tls, { nowMs, logger });
     const calls = new EtcdCalls({ ...connection, tls }, clock);
+    const endMs = clock.now().monotonicMs + startWaitMs;
     try {
       await calls.open();
-      await checkCluster(calls, layout, logger);
+      for (let isTold = false;; isTold = true) {
+        try {
+          await checkCluster(calls, layout, logger);
+          break;
+        } catch (error) {
+          if (!isJobError(error, "unavailable") || clock.now().monotonicMs >= endMs) throw error;
+          if (!isTold) {
+            logger.warn("etcd is out of reach; waiting for it", { error: error.message });
+          }
+          await sleep(clock, START_RETRY_MS);
+        }
+      }
     } catch (error) {
       calls.close();
       throw error;

@@ -2,12 +2,14 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { EtcdCalls } from "./etcd_calls.ts";
 import { NOSPACE_HINT } from "./etcd_error.ts";
-import { readOf, readTogether } from "./etcd_keys.ts";
+import { rangesOf, readOf, runTransaction } from "./etcd_keys.ts";
 import { AlarmType, KV, Maintenance, type StatusResponse } from "./gen/etcd_pb.ts";
 import { LAYOUT, type Layout, textOf } from "./layout.ts";
 
 /** Oldest server whose API has all that is used. */
 const VERSION_MIN = [3, 4] as const;
+/** How long a server may take for the first call. */
+const FIRST_CALL_MS = 4_500;
 const QUOTA_WARN_SHARE = 0.8;
 
 /** What a cluster is measured by; tests have smaller ones. */
@@ -36,9 +38,12 @@ export async function checkCluster(
   logger: Logger,
   limits: ClusterLimits = LIMITS,
 ): Promise<void> {
-  const { revision, ranges } = await readTogether(calls, "open the store", [
-    readOf(layout.store),
-  ]);
+  const { message } = await runTransaction(calls, {
+    action: "open the store",
+    success: [readOf(layout.store)],
+  }, { isWrite: false, timeoutMs: FIRST_CALL_MS });
+  const revision = message.header?.revision ?? 0n;
+  const ranges = rangesOf(message);
   checkLayout(layout, ranges[0]?.kvs[0]?.value);
   await Promise.all([
     ignoreDenied(() => checkStatus(calls, logger, limits)),

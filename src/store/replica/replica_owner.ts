@@ -22,7 +22,7 @@ import type { MediumChange } from "./medium.ts";
 import { recoverNode } from "./recover_node.ts";
 import { momentAt, Replica } from "./replica.ts";
 import { TurnTaking } from "./turn_taking.ts";
-import { cannotReach, PATIENCE_MS, reachError, unreachable } from "./unreachable.ts";
+import { cannotReach, Patience, reachError, unreachable } from "./unreachable.ts";
 import { Waiters } from "./waiters.ts";
 import { watchMedium } from "./watch_medium.ts";
 
@@ -41,6 +41,7 @@ const WATCH_LAG_MS = 2_000;
 export class ReplicaOwner implements LedgerOwner {
   readonly #options: ReplicaOwnerOptions;
   readonly #replica: Replica;
+  readonly #patience = new Patience();
   readonly #waiters: Waiters;
   readonly #turns: TurnTaking;
   #queue: Operation[] = [];
@@ -62,10 +63,11 @@ export class ReplicaOwner implements LedgerOwner {
     const { clock, medium, tables } = options;
     const momentOf = () => this.momentOf(clock.now());
     this.#replica = new Replica(state, { medium, tables, momentOf });
-    this.#waiters = new Waiters(medium, clock, (version) => {
+    const asked = (version: number) => {
       this.#want(version);
       this.#schedule();
-    });
+    };
+    this.#waiters = new Waiters({ medium, clock, patience: this.#patience, asked });
     this.#turns = new TurnTaking(clock, options.random, () => this.#schedule());
   }
 
@@ -199,6 +201,7 @@ export class ReplicaOwner implements LedgerOwner {
     const isWanted = () => this.#flight === flight;
     try {
       const isDone = await sendCommit(flight.commit!, { ...this.#options, isWanted });
+      if (isDone !== "undecided") this.#patience.answered();
       if (!isWanted()) return;
       if (isDone === true) return this.#landed(flight);
       if (isDone === false) return this.#lost(flight);
@@ -222,16 +225,8 @@ export class ReplicaOwner implements LedgerOwner {
     this.#options.publish();
     if (left.length === 0) return this.#schedule();
     const { head } = this.#replica;
-    const flight: Flight = {
-      ...{
-        answers: left.map(([answer]) => answer),
-        commit: null,
-        head,
-        number: 0,
-        sentMs: 0,
-        isUndecided: false,
-      },
-    };
+    const none = { commit: null, number: 0, sentMs: 0, isUndecided: false };
+    const flight: Flight = { ...none, answers: left.map(([answer]) => answer), head };
     this.#flight = flight;
     this.#waiters.ask().then((version) => {
       if (this.#flight !== flight) return;
@@ -300,6 +295,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   #heard(change: MediumChange): void {
+    this.#patience.answered();
     const place = this.#replica.hear(change);
     if (place === "old") return;
     if (place === "gap") return this.#reload();
@@ -375,13 +371,16 @@ export class ReplicaOwner implements LedgerOwner {
 
   #lookNow(): void {
     const nowMs = this.#nowMs();
-    const isOver = ({ askedMs }: Operation) => askedMs + PATIENCE_MS <= nowMs;
+    const lastMs = nowMs - this.#patience.ms;
+    const isOver = ({ askedMs }: Operation) => askedMs <= lastMs;
     const flight = this.#flight;
     if (flight?.answers.some(({ operation }) => isOver(operation))) {
+      this.#patience.gaveUp();
       this.#fail(flight, unreachable(this.#options.medium));
     }
     const over = this.#queue.filter(isOver);
     this.#queue = this.#queue.filter((one) => !isOver(one));
+    if (over.length > 0) this.#patience.gaveUp();
     for (const operation of over) operation.reject(unreachable(this.#options.medium));
     if (over.length > 0) this.#waiters.tellMoved();
     this.#waiters.rejectOver();

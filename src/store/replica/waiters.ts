@@ -1,12 +1,12 @@
 import type { JobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { ReplicaMedium } from "./medium.ts";
-import { cannotReach, PATIENCE_MS, reachError, unreachable } from "./unreachable.ts";
+import { cannotReach, type Patience, reachError, unreachable } from "./unreachable.ts";
 
 interface Waiter {
   /** Infinity until it is known. */
   version: number;
-  readonly overMs: number;
+  readonly sinceMs: number;
   readonly resolve: () => void;
   readonly reject: (error: JobError) => void;
 }
@@ -15,16 +15,25 @@ interface Waiter {
 export class Waiters {
   readonly #medium: ReplicaMedium;
   readonly #clock: Clock;
+  readonly #patience: Patience;
   readonly #asked: (version: number) => void;
   readonly #waiters = new Set<Waiter>();
   #asking: Promise<number> | null = null;
   #onMove: (() => void)[] = [];
 
-  /** @param asked told of every version that the medium names */
-  constructor(medium: ReplicaMedium, clock: Clock, asked: (version: number) => void) {
-    this.#medium = medium;
-    this.#clock = clock;
-    this.#asked = asked;
+  /** @param options `asked` is told of every version that the medium names */
+  constructor(
+    options: {
+      readonly medium: ReplicaMedium;
+      readonly clock: Clock;
+      readonly patience: Patience;
+      readonly asked: (version: number) => void;
+    },
+  ) {
+    this.#medium = options.medium;
+    this.#clock = options.clock;
+    this.#patience = options.patience;
+    this.#asked = options.asked;
   }
 
   get isEmpty(): boolean {
@@ -37,6 +46,7 @@ export class Waiters {
       this.#clock.defer(() => {
         this.#asking = null;
         this.#medium.version().then((version) => {
+          this.#patience.answered();
           this.#asked(version);
           resolve(version);
         }, reject);
@@ -86,9 +96,10 @@ export class Waiters {
 
   /** Give up those that have waited too long. */
   rejectOver(): void {
-    const nowMs = this.#clock.now().monotonicMs;
+    const lastMs = this.#clock.now().monotonicMs - this.#patience.ms;
     for (const waiter of this.#waiters) {
-      if (waiter.overMs > nowMs) continue;
+      if (waiter.sinceMs > lastMs) continue;
+      this.#patience.gaveUp();
       this.#waiters.delete(waiter);
       waiter.reject(unreachable(this.#medium));
     }
@@ -99,8 +110,8 @@ export class Waiters {
     this.#waiters.clear();
   }
 
-  #add(given: Omit<Waiter, "overMs">): Waiter {
-    const waiter = { ...given, overMs: this.#clock.now().monotonicMs + PATIENCE_MS };
+  #add(given: Omit<Waiter, "sinceMs">): Waiter {
+    const waiter = { ...given, sinceMs: this.#clock.now().monotonicMs };
     this.#waiters.add(waiter);
     return waiter;
   }
