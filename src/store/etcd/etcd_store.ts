@@ -98,7 +98,7 @@ export class EtcdStore extends ReplicaStore {
 
 /** The medium of a store on etcd that the configuration names. */
 export function createEtcdMedium(
-  { address, prefix, tls }: StoreConfig & { readonly address: EtcdAddress },
+  { address, prefix, tls, startWaitMs }: StoreConfig & { readonly address: EtcdAddress },
   parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
 ): EtcdMedium {
   return new EtcdMedium({
@@ -110,6 +110,7 @@ export function createEtcdMedium(
     },
     tls,
     prefix,
+    startWaitMs,
     ...parts,
   });
 }

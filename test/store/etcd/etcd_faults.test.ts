@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
+import { STORE_DEFAULTS } from "../../../src/core/store_config.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { systemRandom } from "../../../src/platform/random.ts";
+import { createEtcdMedium } from "../../../src/store/etcd/etcd_store.ts";
+import { until } from "../../support/wait.ts";
 import { createMedium, keepingLogger, put, readAll, Told } from "../../support/etcd_medium.ts";
 import { type EtcdServer, withEtcd } from "../../support/etcd_server.ts";
 import { startCuttingProxy } from "../../support/cutting_proxy.ts";
@@ -156,6 +161,30 @@ test("fault 19: open() fails in time when nobody answers, naming where", async (
   assert.match(error.message, /127\.0\.0\.1:1: .*ECONNREFUSED/);
   assert.ok(performance.now() - beganMs < 2_000);
   await medium.close();
+});
+
+test("fault 19: open() waits for a server as long as it was told", async () => {
+  await withEtcd({}, async (server) => {
+    const proxy = await startCuttingProxy(server.members[0]!.port);
+    proxy.shut();
+    const logger = keepingLogger();
+    const endpoints = [{ host: "127.0.0.1", port: proxy.port }];
+    const config = {
+      ...STORE_DEFAULTS,
+      address: { type: "etcd", hosts: endpoints, isTls: false, username: null, password: null },
+      url: "etcd:",
+      startWaitMs: 60_000,
+    } as const;
+    const medium = createEtcdMedium(config, { clock: systemClock, random: systemRandom, logger });
+    let isOpen = false;
+    const opening = medium.open().then(() => isOpen = true);
+    await until("it says that it waits", () => logger.messages.length > 0);
+    assert.match(logger.messages[0]!, /out of reach; waiting/);
+    assert.equal(isOpen, false);
+    proxy.open();
+    await opening;
+    await Promise.all([medium.close(), proxy.close()]);
+  });
 });
 
 test("fault 24: NOSPACE refuses commits with the remedy, which helps", async () => {
