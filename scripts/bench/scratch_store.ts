@@ -32,6 +32,9 @@ interface Place {
   clean(): Promise<void>;
 }
 
+/** Most keys of one command line. */
+const UNLINK_MAX = 500;
+
 let count = 0;
 
 /** An empty store of the kind that `store` names; see `--store` of the command. */
@@ -81,7 +84,12 @@ function cleanValkey(url: string, prefix: string): void {
   };
   const { status, stdout } = cli("--scan", "--pattern", `*${prefix}*`);
   const keys = stdout?.split("\n").filter((key) => key !== "") ?? [];
-  if (status !== 0 || (keys.length > 0 && cli("UNLINK", ...keys).status !== 0)) left(prefix);
+  let isClean = status === 0;
+  for (let from = 0; from < keys.length; from += UNLINK_MAX) {
+    const { status: unlinked } = cli("UNLINK", ...keys.slice(from, from + UNLINK_MAX));
+    if (unlinked !== 0) isClean = false;
+  }
+  if (!isClean) left(prefix);
 }
 
 function cleanEtcd(url: string, prefix: string): void {
