@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseStoreUrl } from "../../src/core/store_address.ts";
 import { STORE_DEFAULTS } from "../../src/core/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -69,6 +69,12 @@ async function placeOf(store: string, dir: string, prefix: string): Promise<Plac
   if (store === "etcd") {
     const server = await startEtcd();
     return { url: server.url, clean: () => server.close() };
+  }
+  if (parseStoreUrl(store).type === "module") {
+    // What it writes beside itself is taken away with the folder.
+    const url = join(dir, basename(store));
+    copyFileSync(store, url);
+    return { url, clean: nothing };
   }
   const { protocol } = new URL(store);
   if (protocol === "etcd:") return { url: store, clean: async () => cleanEtcd(store, prefix) };
