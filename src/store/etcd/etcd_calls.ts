@@ -36,7 +36,7 @@ export interface EtcdConnection {
 export interface EtcdCallOptions {
   /** What it does, for messages: "read rows". */
   readonly action: string;
-  /** In place of the connection's own limit. */
+  /** Where it is less than the connection's own limit. */
   readonly timeoutMs?: number;
   /** A try without an answer may have been carried out: then every failure is `unavailable`, which says that nobody knows. */
   readonly isWrite?: boolean;
@@ -109,7 +109,7 @@ export class EtcdCalls {
     options: EtcdCallOptions,
   ): Promise<EtcdAnswer<MessageShape<M["output"]>>> {
     const bytes = toBinary(method.input, create(method.input, request));
-    const timeoutMs = options.timeoutMs ?? this.#connection.timeoutMs;
+    const timeoutMs = Math.min(options.timeoutMs ?? Infinity, this.#connection.timeoutMs);
     const endMs = this.#now() + timeoutMs;
     let isRepeated = false;
     let hasNewToken = false;
