@@ -159,6 +159,7 @@ function createManager(
     node: config.node.id ?? hostname(),
     tags: config.node.tags,
     lost,
+    maxSkewMs: config.store.maxSkewMs,
     version: VERSION,
     workOnStore: storeWorker(config.store, logger),
     workers: count,

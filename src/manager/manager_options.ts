@@ -26,6 +26,8 @@ export interface ManagerOptions {
   readonly tags?: readonly string[];
   /** Who this process is; asked of the system by default. */
   readonly process?: ProcessIdentity;
+  /** A node whose clock is further off is shown as such; that of `store.max_skew` by default. */
+  readonly maxSkewMs?: number;
   /** Called when another daemon took this node's id: what ran is aborted, and nothing is claimed any more. */
   readonly lost?: ((error: JobError) => void) | undefined;
   readonly version: string;

@@ -1,3 +1,4 @@
+import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { Store } from "../store/store.ts";
@@ -69,11 +70,12 @@ export function buildParts(
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
   const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
-  const { tags = [], process = thisProcess() } = options;
+  const { tags = [], process = thisProcess(), maxSkewMs = STORE_DEFAULTS.maxSkewMs } = options;
   const workers = () => dispatcher;
   const membership: Membership = new Membership({
     ...shared,
     process,
+    maxSkewMs,
     report: createReport({ ...shared, tags, process, workers, life: node.life }),
     resize: (count) => dispatcher.resize(count),
     lost: node.lost,

@@ -22,6 +22,7 @@ export interface MembershipOptions {
   readonly node: string;
   readonly leaseMs: number;
   readonly process: ProcessIdentity;
+  readonly maxSkewMs: number;
   /** What this node says of itself now. */
   readonly report: () => NodeReport;
   /** Somebody asked for another number of workers. */

@@ -8,9 +8,6 @@ const FRESH_MS = 500;
 /** Most differences that are warned of. */
 const WARNINGS_MAX = 1_000;
 
-/** A clock that is further off is shown, in milliseconds. */
-const SKEW_SHOWN_MS = 5_000;
-
 /** How a node is: "lost" ended without leaving, "skewed" is live and its clock is far from the store's. */
 export type NodeState = "live" | "draining" | "skewed" | "left" | "lost";
 
@@ -26,6 +23,8 @@ export interface PeersOptions {
   readonly logger: Logger;
   readonly node: string;
   readonly report: () => NodeReport;
+  /** A clock that is further off is shown. */
+  readonly maxSkewMs: number;
 }
 
 /** The nodes on the store, this one among them, as last read. */
@@ -63,7 +62,8 @@ export class Peers {
     const isFresh = this.#options.clock.now().monotonicMs - this.#readMs < FRESH_MS;
     const nodes = isFresh ? this.#nodes : await this.#read();
     const nowMs = this.#storeNow();
-    return nodes.map((node) => ({ ...node, state: stateOf(node, nowMs) }));
+    const { maxSkewMs } = this.#options;
+    return nodes.map((node) => ({ ...node, state: stateOf(node, { nowMs, maxSkewMs }) }));
   }
 
   /** Live ones other than this. */
@@ -128,8 +128,11 @@ export class Peers {
   }
 }
 
-function stateOf({ until, leftAt, isDraining, skewMs }: NodeRecord, nowMs: number): NodeState {
+function stateOf(
+  { until, leftAt, isDraining, skewMs }: NodeRecord,
+  { nowMs, maxSkewMs }: { readonly nowMs: number; readonly maxSkewMs: number },
+): NodeState {
   if (until <= nowMs) return leftAt === null ? "lost" : "left";
   if (isDraining) return "draining";
-  return Math.abs(skewMs ?? 0) > SKEW_SHOWN_MS ? "skewed" : "live";
+  return Math.abs(skewMs ?? 0) > maxSkewMs ? "skewed" : "live";
 }
