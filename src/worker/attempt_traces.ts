@@ -113,10 +113,10 @@ function sameListeners({ listeners }: Baseline): boolean {
     names.every((name) => process.listenerCount(name) === listeners.get(name));
 }
 
-// Assigned ones, and what was assigned to the prototype of all objects, are counted by "for in".
+// What was assigned to prototypes is counted by "for in", which takes twice the time of "keys".
 function countGlobals(): number {
-  let count = 0;
-  for (const _ in globalThis) count += 1;
+  let count = Object.keys(globalThis).length;
+  for (const _ in Object.getPrototypeOf(globalThis)) count += 1;
   for (const _ in []) count += 1;
   return count;
 }
