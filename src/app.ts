@@ -3,7 +3,7 @@ import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { formatPlace, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
-import { JobError, toJobError } from "./core/errors.ts";
+import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
 import { nextTickOf } from "./core/ticks.ts";
@@ -103,7 +103,10 @@ export async function startDaemon(project: Project, logger: Logger): Promise<Dae
       jobs: jobs.length,
       listening: placesOf(listeners).join(","),
     });
-    await announce(manager, rpc.addresses.tcp.port, logger);
+    // Only said: a store that is slow just now is no reason to end.
+    await announce(manager, rpc.addresses.tcp.port, logger).catch((error) => {
+      logger.warn("Cannot tell what runs next", { error: messageOf(error) });
+    });
   } catch (error) {
     for (const service of started) await service.stop().catch(() => {});
     throw error;
