@@ -173,3 +173,45 @@ test("retain() and clearInstances() leave no key of what they deleted", async ()
   assert.deepEqual(left, []);
   await store.close();
 });
+
+test("fault 22: a full server refuses what grows, and what it has goes on to its end", async () => {
+  const { store, server, world } = await openWorld();
+  await world.add({}, { queueKey: "mail a" }, {}, {});
+  const [first, second] = await world.claim(2);
+  await server.cli("CONFIG", "SET", "maxmemory", "1");
+  try {
+    const [refused, settled] = await Promise.allSettled([world.add({}), world.settle(first!)]);
+    assert.equal(settled.status, "fulfilled");
+    assert.ok(refused.status === "rejected" && isJobError(refused.reason, "resource_exhausted"));
+    const claims = [{ id: second!.id, fence: second!.fence }];
+    const { value } = await store.renew({ at: world.at, node: "n1", claims, leaseMs: LEASE_MS });
+    assert.equal(value[0]!.status, "renewed");
+    assert.equal((await world.claim(9)).length, 2);
+    assert.equal((await store.cancel({ at: world.at, query: {}, limit: 9 })).value.length, 3);
+    world.advance(LEASE_MS * 10);
+    assert.equal((await store.retain({ at: world.at, limit: 9 })).value.length, 1);
+    assert.equal((await world.reap()).length, 3);
+    const another = await valkey.stores();
+    const other = another.make();
+    await other.open(NODE);
+    await other.close();
+  } finally {
+    await server.cli("CONFIG", "SET", "maxmemory", "0");
+  }
+  assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);
+  assert.equal((await world.add({})).length, 1);
+  await store.close();
+});
+
+test("answers are kept for 15 minutes from the last call of a connection on", async () => {
+  const { store, server, prefix, world } = await openWorld();
+  await world.add({});
+  const keys = (await server.cli("KEYS", `${prefix}answers:*`)).split("\n");
+  assert.equal(keys.length, 1);
+  for (const change of [["EXPIRE", keys[0]!, 5], ["DEL", keys[0]!]] as const) {
+    await server.cli(...change);
+    await world.add({});
+    assert.ok(Number(await server.cli("TTL", keys[0]!)) > 800);
+  }
+  await store.close();
+});

@@ -30,6 +30,11 @@ export function refusalError(refusal: readonly unknown[]): JobError {
       return new JobError("not_found", `Cannot backfill schedule "${about[0]}": no such schedule`);
     case "marked":
       return markedError(about[0]!, JSON.parse(about[1]!) as StoreMark);
+    case "memoryFull":
+      return new QuotaError(
+        "Cannot add to the store: the server's memory is full",
+        "Raise maxmemory, or keep less: defaults.keep",
+      );
     case "outdated":
       return new JobError("conflict", "Cannot change a schedule: others change it all the time", {
         hint: "Try again",

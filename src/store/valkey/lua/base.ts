@@ -32,8 +32,8 @@ end
 -- The operations that there are; each family of them is made by a call that has one of it.
 S.ACTIONS = {}
 
-S.head = rcall('GET', S.P .. 'head')
-S.head = S.head and S.decode(S.head) or false
+S.head_text = rcall('GET', S.P .. 'head')
+S.head = S.head_text and S.decode(S.head_text) or false
 
 -- The time of the operation: of the clock that counts, of leases, and as recorded, which never decreases.
 -- The server's clock is asked once, for calls that bring none.

@@ -1,5 +1,27 @@
 /** The end of every call: the operations in their order, each with its revision, and what they changed, told once. */
 export const MAIN = String.raw`
+-- What makes the data grow. The rest goes on when the server's memory is full, so that jobs end and are deleted.
+S.GROWING = {enqueue = true, redrive = true, advance = true, backfill = true, putSchedule = true, appendLogs = true,
+  writeRecords = true}
+S.is_full = false
+
+-- The first write of a call is the one that the server may refuse; those after it are made whatever its memory. So the first is
+-- one that needs none, and before what grows one that does. Answers an error of the server.
+function S.begin_writes()
+  for i = 1, #S.operations do
+    if S.GROWING[S.operations[i][1]] then
+      local found = redis.pcall('SET', S.P .. 'head', S.head_text)
+      if found.err then
+        if not S.find(found.err, 'OOM', 1, true) then return found end
+        S.is_full = true
+      end
+      break
+    end
+  end
+  S.has_answers = rcall('EXPIRE', S.answers_key, ANSWERS_KEPT_S) == 1
+  return nil
+end
+
 -- Open: make the head when there is none.
 function S.open_store(op)
   local new_id, format = op[4], op[5]
@@ -13,6 +35,7 @@ function S.open_store(op)
   S.head.epoch = S.head.epoch + 1
   S.head.rev = S.next_number(S.head.rev)
   S.head.at = S.at
+  S.begin_writes()
   rcall('SET', S.P .. 'head', S.encode(S.head))
   return S.encode({'opened', S.head.id, S.head.epoch, S.head.format, S.head.rev, S.at})
 end
@@ -33,13 +56,18 @@ function S.refused_by_mark(action)
   return {'marked', action, mark[3]}
 end
 
+if not S.is_read then
+  local failure = S.begin_writes()
+  if failure then return failure end
+end
+
 for i = 1, #S.families do FAMILIES[S.families[i]]() end
 
 S.answers = {}
 for i = 1, #S.operations do
   local op = S.operations[i]
   S.set_moment(op[2], op[3])
-  local value, refusal = nil, S.refused_by_mark(op[1])
+  local value, refusal = nil, S.refused_by_mark(op[1]) or (S.is_full and S.GROWING[op[1]] and {'memoryFull'})
   if not refusal then value, refusal = S.ACTIONS[op[1]](op) end
   if refusal then
     S.answers[i] = {0, 0, refusal}
@@ -64,6 +92,6 @@ if S.hint_due or #S.hint_claims > 0 or next(S.hint_flags) then
 end
 S.reply = S.encode({'done', S.answers, S.hints})
 rcall('HSET', S.answers_key, S.answer_slot, S.to_bytes('>I8', S.number) .. S.reply)
-if S.answer_slot == 1 then rcall('EXPIRE', S.answers_key, ANSWERS_KEPT_S) end
+if not S.has_answers then rcall('EXPIRE', S.answers_key, ANSWERS_KEPT_S) end
 return S.reply
 `;
