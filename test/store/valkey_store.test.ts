@@ -215,3 +215,24 @@ test("answers are kept for 15 minutes from the last call of a connection on", as
   }
   await store.close();
 });
+
+test("a page of the instances of many kinds looks at each kind once", async () => {
+  const { store, server, world } = await openWorld();
+  const kinds = Array.from({ length: 200 }, (_, index) => `kind${index}`);
+  for (let round = 0; round < 2; round++) {
+    await world.add(...kinds.map((kind) => ({ kind, queueKey: kind })));
+  }
+  for (const order of ["oldest", "newest"] as const) {
+    await server.cli("CONFIG", "RESETSTAT");
+    const { items } = await store.list({}, { limit: 300, order });
+    const times = items.map(({ id }) => id);
+    assert.equal(new Set(times).size, 300);
+    assert.deepEqual(times, order === "oldest" ? times.toSorted() : times.toSorted().reverse());
+    const stats = await server.cli("INFO", "commandstats");
+    const calls = [...stats.matchAll(/cmdstat_z\w+:calls=(\d+)/g)].map(([, count]) =>
+      Number(count)
+    );
+    assert.ok(calls.reduce((sum, count) => sum + count, 0) < 1_500, stats);
+  }
+  await store.close();
+});

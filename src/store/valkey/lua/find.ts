@@ -50,36 +50,76 @@ function S.prepare(query)
   if query.before then query.to = S.min(query.to, time_of(query.before) + S.head.lead) end
 end
 
--- The next ids of all tracks in one order, at most n, and whether there are no more.
-function S.next_ids(tracks, ids, from, to, is_reverse, n)
-  local found, is_end = {}, true
+-- Several sets of ids as one, in the order of their seqs. Each is read as far as it is used, so that another set costs one look
+-- and not one for each page. The sources stand as a heap by the next one's order: its seq, negative where it goes backwards.
+function S.sift_down(sources, place)
+  local sifted, count = sources[place], #sources
+  while 2 * place <= count do
+    local child = 2 * place
+    if child < count and sources[child + 1].order < sources[child].order then child = child + 1 end
+    if sources[child].order >= sifted.order then break end
+    sources[place], place = sources[child], child
+  end
+  sources[place] = sifted
+end
+
+function S.read_source(merge, source)
+  if source.is_whole then return false end
+  local size, sign, list = source.size, merge.sign, nil
+  if sign < 0 then
+    local to = source.last and source.last - 1 or merge.to
+    list = rcall('ZREVRANGEBYSCORE', source.key, to, merge.from, 'WITHSCORES', 'LIMIT', 0, size)
+  else
+    local from = source.last and source.last + 1 or merge.from
+    list = rcall('ZRANGEBYSCORE', source.key, from, merge.to, 'WITHSCORES', 'LIMIT', 0, size)
+  end
+  source.list, source.next, source.size = list, 1, S.min(size * 2, 1000)
+  source.is_whole = #list < 2 * size
+  if #list == 0 then return false end
+  source.last = tonumber(list[#list])
+  source.order = sign * tonumber(list[2])
+  return true
+end
+
+function S.merged(tracks, ids, from, to, is_reverse, size)
+  local merge = {from = from, to = to, sign = is_reverse and -1 or 1, sources = {}}
   if ids then
+    local found, list = {}, {}
     S.load_rows(ids)
     for _, id in ipairs(ids) do
       local r = S.row(id)
-      if r and r[SEQ] >= from and r[SEQ] <= to then found[#found + 1] = {r[SEQ], id} end
+      if r and r[SEQ] >= from and r[SEQ] <= to then found[#found + 1] = {merge.sign * r[SEQ], id} end
     end
-  else
-    n = S.min(n, S.floor(20000 / S.max(#tracks, 1)) + 1)
-    for _, key in ipairs(tracks) do
-      local list
-      if is_reverse then
-        list = rcall('ZREVRANGEBYSCORE', key, to, from, 'WITHSCORES', 'LIMIT', 0, n)
-      else
-        list = rcall('ZRANGEBYSCORE', key, from, to, 'WITHSCORES', 'LIMIT', 0, n)
-      end
-      if #list == 2 * n then is_end = false end
-      for i = 1, #list, 2 do found[#found + 1] = {tonumber(list[i + 1]), list[i]} end
-    end
+    table.sort(found, function(left, right) return left[1] < right[1] end)
+    for i = 1, #found do list[2 * i - 1], list[2 * i] = found[i][2], merge.sign * found[i][1] end
+    if found[1] then merge.sources[1] = {list = list, next = 1, is_whole = true, order = found[1][1]} end
+    return merge
   end
-  table.sort(found, function(left, right)
-    if is_reverse then return left[1] > right[1] end
-    return left[1] < right[1]
-  end)
-  if #found > n then is_end = false end
-  local next_list, last = {}, nil
-  for i = 1, S.min(n, #found) do next_list[i], last = found[i][2], found[i][1] end
-  return next_list, is_end, last
+  size = S.max(1, S.min(size, S.floor(2000 / S.max(#tracks, 1))))
+  for _, key in ipairs(tracks) do
+    local source = {key = key, size = size}
+    if S.read_source(merge, source) then merge.sources[#merge.sources + 1] = source end
+  end
+  for place = S.floor(#merge.sources / 2), 1, -1 do S.sift_down(merge.sources, place) end
+  return merge
+end
+
+-- The next ids, at most n, and the last one's seq; fewer than n when there are no more.
+function S.next_ids(merge, n)
+  local sources, found, last = merge.sources, {}, nil
+  while #found < n and sources[1] do
+    local source = sources[1]
+    found[#found + 1], last = source.list[source.next], merge.sign * source.order
+    source.next = source.next + 2
+    if source.next < #source.list then
+      source.order = merge.sign * tonumber(source.list[source.next + 1])
+    elseif not S.read_source(merge, source) then
+      sources[1] = sources[#sources]
+      sources[#sources] = nil
+    end
+    if sources[1] then S.sift_down(sources, 1) end
+  end
+  return found, last
 end
 
 -- Rows that match from a seq on: at most limit of them, of at most as many looked at; where to go on, or false at the end.
@@ -95,24 +135,23 @@ function S.scan(op)
   end
   local tracks, ids = S.tracks_of(query, is_open)
   local from, to, answer, looked, size = query.from, query.to, {}, 0, S.max(16, S.min(limit, 1000))
-  while from <= to do
-    local list, is_end, last = S.next_ids(tracks, ids, from, to, is_reverse, size)
+  local merge = S.merged(tracks, ids, from, to, is_reverse, size)
+  while true do
+    local list, last = S.next_ids(merge, size)
     S.load_rows(list)
     for i = 1, #list do
       local r = S.row(list[i])
       if r and S.matches(list[i], r, query) then
         if #answer == limit then
-          return {answer, is_reverse and r[SEQ] or r[SEQ]}
+          return {answer, r[SEQ]}
         end
         answer[#answer + 1] = list[i]
       end
     end
-    if is_end then return {answer, false} end
+    if #list < size then return {answer, false} end
     looked, size = looked + #list, S.min(size * 2, 1000)
-    if is_reverse then to = last - 1 else from = last + 1 end
-    if looked >= look_max then return {answer, is_reverse and to or from} end
+    if looked >= look_max then return {answer, is_reverse and last - 1 or last + 1} end
   end
-  return {answer, false}
 end
 
 -- Rows that match: each with its id and, as asked, with what never changes of it and what departed from its history.

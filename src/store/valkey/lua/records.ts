@@ -8,7 +8,7 @@ end
 function S.id_at(order)
   if order > S.head.seq then return nil end
   S.flush()
-  return S.next_ids(S.tracks_of({}, false), nil, order, order, false, 1)[1]
+  return S.next_ids(S.merged(S.tracks_of({}, false), nil, order, order, false, 1), 1)[1]
 end
 
 -- Take a row out of everything that finds it.
