@@ -5,6 +5,7 @@ import { ReplicaStore } from "../../src/store/replica/replica_store.ts";
 import { REV_STEP } from "../../src/store/replica/head.ts";
 import type { Committed, Store } from "../../src/store/store.ts";
 import { SharedMedium } from "../support/shared_medium.ts";
+import { checkReplicas } from "./check_replicas.ts";
 import { checkTables } from "./check_tables.ts";
 import type { MediumFaults } from "./failing_tables.ts";
 import type { Fixture } from "./model_run.ts";
@@ -93,6 +94,11 @@ export function replicaFixture(faults: MediumFaults, count: number): Fixture {
       const loaded = new ReplicaStore({ medium, clock, random: seededRandom(9), now: () => now });
       await loaded.open({ at: now, node: "another" });
       checkTables(loaded.tables);
+      // One of them loads everything again too, where it is.
+      media.at(-1)!.cutWatch();
+      await all((one) => one.stats());
+      const replicas = stores.map(({ tables }) => tables);
+      checkReplicas(replicas, { loaded: loaded.tables, rows: shared.rows });
       return loaded;
     },
     end: () => {},

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isJobError } from "../../src/core/errors.ts";
+import { isJobError, JobError } from "../../src/core/errors.ts";
 import { sleep, systemClock } from "../../src/platform/clock.ts";
 import { Replicas } from "../support/replicas.ts";
 import { LEASE_MS } from "../support/replicas.ts";
@@ -320,4 +320,80 @@ test("fault 33: what a newer version wrote into rows is there after an older one
   assert.deepEqual(after.color, { is: "blue" });
   assert.equal(JSON.parse(world.shared.rows.get("head")!).shape, "round");
   await world.close();
+});
+
+test("fault 24: an opening whose moment was compacted while it was read reads a later one", async () => {
+  const world = new Replicas(systemClock);
+  await world.add(await world.open(), 3);
+  const late = world.make();
+  const load = late.medium.load.bind(late.medium);
+  let count = 0;
+  late.medium.load = async () => {
+    const image = await load();
+    if (++count > 2) return image;
+    const pairs = (async function* () {
+      for await (const part of image.pairs) {
+        yield part.slice(0, 2);
+        throw new JobError("unavailable", "Cannot read: it was compacted meanwhile");
+      }
+    })();
+    return { ...image, pairs };
+  };
+  await late.store.open({ at: systemClock.now(), node: late.id });
+  assert.equal((await late.store.stats()).kinds.get("mail")?.scheduled, 3);
+  await world.close();
+});
+
+test("fault 16: a claim that is made after its caller was told of no answer is given back at once", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  for (let count = 0; count < 2; count++) {
+    const opening = world.open();
+    await clock.settle();
+    await opening;
+  }
+  const [first, second] = world.nodes;
+  const adding = world.add(second!, 2);
+  await clock.settle();
+  const [instance, other] = await adding;
+  const claiming = world.claim(second!);
+  await clock.settle();
+  assert.deepEqual((await claiming).map(({ id }) => id), [instance!.id]);
+  // The commit is on its way for longer than anybody waits.
+  first!.medium.faults.delay = () =>
+    new Promise((resolve) => void clock.timer(6_000, () => resolve()));
+  const refused = assert.rejects(world.claim(first!), (error) => isJobError(error, "unavailable"));
+  await clock.advance(5_000);
+  await refused;
+  first!.medium.faults.delay = null;
+  await clock.advance(2_000);
+  const asking = Promise.all([second!.store.get(other!.id), second!.store.get(instance!.id)]);
+  await clock.settle();
+  const [back, held] = await asking;
+  const { state, reason, attempt, crashes } = back!;
+  assert.deepEqual({ state, reason, attempt, crashes }, {
+    ...{ state: "scheduled", reason: "released", attempt: 1, crashes: 0 },
+  });
+  assert.equal(held?.state, "processing");
+});
+
+test("fault 20: on a medium whose answers take five seconds everything is done", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const opening = world.open();
+  await clock.settle();
+  const node = await opening;
+  node.medium.faults.delay = () =>
+    new Promise((resolve) => void clock.timer(2_500, () => resolve()));
+  Object.defineProperty(node.medium, "answerMs", { value: 5_000 });
+  const adding = world.add(node);
+  await clock.advance(5_500);
+  await adding;
+  const claiming = world.claim(node);
+  await clock.advance(5_500);
+  const claims = await claiming;
+  assert.equal(claims.length, 1);
+  const settling = world.settle(node, claims);
+  await clock.advance(5_500);
+  assert.deepEqual(await settling, ["settled"]);
 });

@@ -72,7 +72,6 @@ export class EtcdCalls {
   #members: EtcdMember[] = [];
   #current = 0;
   #token: string | null = null;
-  /** How long answers took of late, in milliseconds. */
   #slowMs = 0;
   #authenticating: Promise<void> | null = null;
   readonly #closing = new AbortController();
@@ -89,6 +88,11 @@ export class EtcdCalls {
   /** The endpoint that is asked now. */
   get endpoint(): string {
     return this.#members[this.#current]?.address ?? "";
+  }
+
+  /** How long answers took of late, in milliseconds. */
+  get slowMs(): number {
+    return this.#slowMs;
   }
 
   /** Load what calls need; connections are made by them. */

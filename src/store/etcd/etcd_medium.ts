@@ -69,6 +69,10 @@ export class EtcdMedium implements ReplicaMedium {
     this.location = `etcd://${hosts} (${prefix}/)`;
   }
 
+  get answerMs(): number {
+    return this.#parts?.calls.slowMs ?? 0;
+  }
+
   async open(): Promise<void> {
     const { connection, clock, random, logger, startWaitMs = 0 } = this.#options;
     const layout = this.#layout;

@@ -10,7 +10,7 @@ const RECEIVE_BYTES_MAX = 128 * 1024 * 1024;
 const SEND_BYTES_MAX = 16 * 1024 * 1024;
 // The server ends connections that ping more often than every 5 s.
 const PING_MS = 10_000;
-const PING_ANSWER_MS = 5_000;
+const PING_ANSWER_MS = 10_000;
 
 /** A connection to one member, made at the first call. */
 export interface EtcdMember {

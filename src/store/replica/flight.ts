@@ -139,6 +139,16 @@ export function newFlight(
   return { answers, commit, head, number, sentMs, isUndecided: false };
 }
 
+/** Of a group that wrote nothing, until it is known whether the replica was up to date. */
+export function unwrittenFlight({ head }: Replica, answers: readonly Answer[]): Flight {
+  return { answers, commit: null, head, number: 0, sentMs: 0, isUndecided: false };
+}
+
+/** What was run. */
+export function operationsOf({ answers }: Flight): readonly Operation[] {
+  return answers.map(({ operation }) => operation);
+}
+
 /**
  * Try a commit until its answer is known.
  *

@@ -61,6 +61,16 @@ export function hasCommit({ writers }: Head, writer: string, number: number): bo
   return (writers[writer]?.[0] ?? 0) >= number;
 }
 
+/** Whether a writer's last commit is this one. */
+export function isCommitOf(
+  { writers }: Head,
+  writer: string,
+  commit: { readonly number: number; readonly version: number },
+): boolean {
+  const [number, version] = writers[writer] ?? [];
+  return number === commit.number && version === commit.version;
+}
+
 /** @throws JobError `conflict` for a head of a newer version, or of something else */
 export function checkHead(head: Head | null, location: string): Head {
   if (!head || typeof head.format !== "number" || typeof head.storeId !== "string") {

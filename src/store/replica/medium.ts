@@ -66,6 +66,12 @@ export interface ReplicaMedium {
   /** How many characters of keys and values one commit should have at most, in the same way. Absent: 1,000,000. */
   readonly charactersMax?: number;
 
+  /**
+   * How long answers took of late, in milliseconds, without what was asked in vain: operations wait three times as long, 4 s at
+   * least and 30 s at most. Absent: 0.
+   */
+  readonly answerMs?: number;
+
   /** Reach the medium, once, before everything else. @throws JobError `unavailable` when it cannot be reached, `conflict` when another owns it */
   open?(request: { readonly node: string }): Promise<void>;
   /** Read everything; within 30 s when it can be reached. */

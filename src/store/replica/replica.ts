@@ -1,11 +1,14 @@
-import { JobError } from "../../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { OpenRequest } from "../store.ts";
 import { applyChanges } from "./apply_changes.ts";
-import { checkHead, findHead, firstHead, type Head } from "./head.ts";
+import { checkHead, findHead, firstHead, type Head, REV_STEP } from "./head.ts";
 import type { MediumChange, MediumImage, MediumPair, ReplicaMedium } from "./medium.ts";
 import type { ReplicaTables } from "./replica_tables.ts";
+
+/** Moments that are tried one after another when each is gone before it is read. */
+const READS_MAX = 5;
 
 /** A replica with the version that it is of, and the commits of others that it has still to take in. */
 export class Replica {
@@ -16,6 +19,8 @@ export class Replica {
   #version = 0;
   #head: Head | null = null;
   #remote: MediumChange[] = [];
+  /** Revisions of what wrote nothing, since this owner's last commit. */
+  #unwritten = 0;
 
   /** @param momentOf the moment of this node */
   constructor(
@@ -39,6 +44,13 @@ export class Replica {
   /** The head of that version. */
   get head(): Head {
     return this.#head!;
+  }
+
+  /** What it is a replica of. */
+  get info() {
+    const { type, location, isDurable } = this.#medium;
+    const { storeId, epoch, format } = this.head;
+    return { type, location, storeId, epoch, format, isDurable };
   }
 
   /** A commit of anybody: "old" when it is known, "gap" when those before it are not. */
@@ -80,8 +92,16 @@ export class Replica {
     return true;
   }
 
+  /** The revision of what wrote nothing: after those of the version. */
+  unwrittenRev(): number {
+    this.#unwritten += 1;
+    const place = Math.min(this.#unwritten, REV_STEP / 2 - 1);
+    return this.#version * REV_STEP + REV_STEP / 2 + place;
+  }
+
   /** What the group wrote is committed as a version. */
   landed(version: number, head: Head): void {
+    this.#unwritten = 0;
     this.#version = version;
     this.#remote = this.#remote.filter((one) => one.version > version);
     this.state.commit();
@@ -104,12 +124,10 @@ export class Replica {
    */
   async load(request: OpenRequest | null, isOver: () => boolean = () => false): Promise<void> {
     const { location } = this.#medium;
-    const image = await this.#medium.load();
-    if (isOver()) return;
     const known = this.#head;
-    if (request === null && image.version < this.#version) throw otherStore(location);
-    const head = await this.#fill(image, isOver);
-    if (isOver()) return;
+    const read = await this.#read(request === null ? this.#version : 0, isOver);
+    if (read === null) return;
+    const { image, head } = read;
     const isEmpty = image.version === 0 && head === null;
     const found = isEmpty && request ? firstHead(request) : checkHead(head, location);
     if (request === null && found.storeId !== known?.storeId) throw otherStore(location);
@@ -117,6 +135,23 @@ export class Replica {
     this.#remote = [];
     this.#keepHead(found);
     this.state.load();
+  }
+
+  /** Read all of one moment; null when nobody wants it any more. @param from no earlier version is taken */
+  async #read(from: number, isOver: () => boolean) {
+    for (let tries = 1;; tries++) {
+      const image = await this.#medium.load();
+      if (isOver()) return null;
+      if (image.version < from) throw otherStore(this.#medium.location);
+      try {
+        const head = await this.#fill(image, isOver);
+        return isOver() ? null : { image, head };
+      } catch (thrown) {
+        // The moment may be gone by now, as by a compaction: then there is a later one.
+        if (isOver()) return null;
+        if (tries === READS_MAX || !isJobError(thrown, "unavailable")) throw thrown;
+      }
+    }
   }
 
   async #fill({ pairs }: MediumImage, isOver: () => boolean): Promise<Head | null> {

@@ -13,11 +13,14 @@ import {
   GroupError,
   newFlight,
   type Operation,
+  operationsOf,
   type ReplicaOwnerOptions,
   runGroup,
   sendCommit,
+  unwrittenFlight,
 } from "./flight.ts";
-import { findHead, hasCommit, REV_STEP } from "./head.ts";
+import { AbandonedClaims, releaseClaims } from "./abandoned_claims.ts";
+import { findHead, hasCommit } from "./head.ts";
 import type { MediumChange } from "./medium.ts";
 import { recoverNode } from "./recover_node.ts";
 import { momentAt, Replica } from "./replica.ts";
@@ -29,9 +32,7 @@ import { watchMedium } from "./watch_medium.ts";
 /** Operations that wait at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
 /** How often that is looked at. */
-const LOOK_MS = 250;
-/** How long a commit of another owner may be known and not told before everything is loaded again. */
-const WATCH_LAG_MS = 2_000;
+const LOOK_MS = 100;
 
 /**
  * One of several owners of a ledger. Operations of one turn of the event loop run on the replica at once and are committed
@@ -41,17 +42,16 @@ const WATCH_LAG_MS = 2_000;
 export class ReplicaOwner implements LedgerOwner {
   readonly #options: ReplicaOwnerOptions;
   readonly #replica: Replica;
-  readonly #patience = new Patience();
+  readonly #patience: Patience;
   readonly #waiters: Waiters;
   readonly #turns: TurnTaking;
+  readonly #abandoned: AbandonedClaims;
   #queue: Operation[] = [];
   #status: "closed" | "loading" | "live" = "closed";
   #failure: JobError | null = null;
   #openings = 0;
   #flight: Flight | null = null;
   #flightCount = 0;
-  /** Answers since the last commit that wrote nothing. */
-  #unwritten = 0;
   /** The version that must be reached before anything is run again, and since when. */
   #wanted = { version: 0, sinceMs: 0 };
   #stopWatch: (() => void) | null = null;
@@ -60,7 +60,9 @@ export class ReplicaOwner implements LedgerOwner {
 
   constructor(state: LedgerState, options: ReplicaOwnerOptions) {
     this.#options = options;
-    const { clock, medium, tables } = options;
+    const { clock, medium, tables, writer } = options;
+    this.#patience = new Patience(medium);
+    this.#abandoned = new AbandonedClaims(writer);
     const momentOf = () => this.momentOf(clock.now());
     this.#replica = new Replica(state, { medium, tables, momentOf });
     const asked = (version: number) => {
@@ -88,9 +90,7 @@ export class ReplicaOwner implements LedgerOwner {
     const recover = (state: LedgerState, moment: Moment) =>
       request.isMaintenance ? [] : recoverNode(state, moment, request.node);
     const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening: true });
-    const { type, location, isDurable } = medium;
-    const { storeId, epoch, format } = this.#replica.head;
-    return { type, location, storeId, epoch, format, isDurable, recovered, rev };
+    return { ...this.#replica.info, recovered, rev };
   }
 
   run<T>(
@@ -165,6 +165,7 @@ export class ReplicaOwner implements LedgerOwner {
       if (this.#replica.takeIn()) {
         this.#turns.note();
         this.#options.publish();
+        this.#returnClaims();
       }
     } catch (thrown) {
       return this.#end(thrown);
@@ -218,20 +219,19 @@ export class ReplicaOwner implements LedgerOwner {
     this.#replica.state.commit();
     const left: [Answer, number][] = [];
     for (const answer of answers) {
-      const rev = this.#unwrittenRev();
+      const rev = this.#replica.unwrittenRev();
       if (answer.operation.canBeLate) answerOne(answer, rev);
       else left.push([answer, rev]);
     }
     this.#options.publish();
     if (left.length === 0) return this.#schedule();
-    const { head } = this.#replica;
-    const none = { commit: null, number: 0, sentMs: 0, isUndecided: false };
-    const flight: Flight = { ...none, answers: left.map(([answer]) => answer), head };
+    const flight = unwrittenFlight(this.#replica, left.map(([answer]) => answer));
     this.#flight = flight;
     this.#waiters.ask().then((version) => {
       if (this.#flight !== flight) return;
       this.#flight = null;
-      if (version > this.#replica.version) this.#runAgain(flight);
+      const isOld = version > this.#replica.version;
+      if (isOld) this.#queue = [...operationsOf(flight), ...this.#queue];
       else for (const [answer, rev] of left) answerOne(answer, rev);
       this.#schedule();
     }, (thrown) => {
@@ -244,8 +244,8 @@ export class ReplicaOwner implements LedgerOwner {
   #landed(flight: Flight): void {
     const { next } = flight.commit!;
     this.#flight = null;
-    this.#unwritten = 0;
     this.#replica.landed(next, flight.head);
+    this.#returnClaims();
     answerAll(flight.answers, next);
     this.#options.publish();
     this.#turns.rest(flight.sentMs);
@@ -256,7 +256,7 @@ export class ReplicaOwner implements LedgerOwner {
   #lost(flight: Flight): void {
     this.#flight = null;
     this.#replica.takeBack();
-    this.#runAgain(flight);
+    this.#queue = [...operationsOf(flight), ...this.#queue];
     this.#want(flight.commit!.next);
     this.#schedule();
   }
@@ -264,18 +264,18 @@ export class ReplicaOwner implements LedgerOwner {
   #fail(flight: Flight, error: JobError): void {
     this.#flight = null;
     if (flight.commit) this.#replica.takeBack();
-    for (const { operation } of flight.answers) operation.reject(error);
+    this.#abandoned.note(flight, this.#options.tables);
+    for (const operation of operationsOf(flight)) operation.reject(error);
     this.#schedule();
   }
 
-  #runAgain({ answers }: Flight): void {
-    this.#queue = [...answers.map(({ operation }) => operation), ...this.#queue];
-  }
-
-  #unwrittenRev(): number {
-    this.#unwritten += 1;
-    const { version } = this.#replica;
-    return version * REV_STEP + REV_STEP / 2 + Math.min(this.#unwritten, REV_STEP / 2 - 1);
+  /** Give back what was claimed by commits that were made after they had been given up. */
+  #returnClaims(): void {
+    const { head, version } = this.#replica;
+    const claims = this.#abandoned.take(version, head);
+    if (claims.length === 0) return;
+    const release = (state: LedgerState, moment: Moment) => releaseClaims(state, moment, claims);
+    this.#add(this.#options.clock.now(), release, {}).catch(() => this.#abandoned.keep(claims));
   }
 
   #want(version: number): void {
@@ -300,11 +300,10 @@ export class ReplicaOwner implements LedgerOwner {
     if (place === "old") return;
     if (place === "gap") return this.#reload();
     const flight = this.#flight;
-    if (flight?.commit && change.version === flight.commit.next) {
+    if (flight?.commit?.next === change.version) {
       const head = findHead(change);
-      if (head && hasCommit(head, this.#options.writer, flight.number)) {
-        return this.#landed(flight);
-      }
+      const isOurs = head && hasCommit(head, this.#options.writer, flight.number);
+      if (isOurs) return this.#landed(flight);
       this.#lost(flight);
     }
     this.#replica.add(change);
@@ -343,20 +342,20 @@ export class ReplicaOwner implements LedgerOwner {
     this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
     if (flight && hasCommit(this.#replica.head, writer, flight.number)) {
       answerAll(flight.answers, flight.commit!.next);
-    } else if (flight) this.#runAgain(flight);
+    } else if (flight) this.#queue = [...operationsOf(flight), ...this.#queue];
     this.#goLive();
     publish();
+    this.#returnClaims();
   }
 
   /** Nothing more can be done with this store. */
   #end(thrown: unknown): void {
     const error = toJobError(thrown, `Cannot go on with ${this.#options.medium.location}`);
     this.#failure = error;
-    const waiting = [...this.#flight?.answers ?? []].map(({ operation }) => operation);
-    waiting.push(...this.#queue);
+    const waiting = [...this.#flight ? operationsOf(this.#flight) : [], ...this.#queue];
+    for (const operation of waiting) operation.reject(error);
     this.#flight = null;
     this.#queue = [];
-    for (const operation of waiting) operation.reject(error);
     this.#waiters.rejectAll(error);
     this.#waiters.tellMoved();
   }
@@ -374,18 +373,20 @@ export class ReplicaOwner implements LedgerOwner {
     const lastMs = nowMs - this.#patience.ms;
     const isOver = ({ askedMs }: Operation) => askedMs <= lastMs;
     const flight = this.#flight;
-    if (flight?.answers.some(({ operation }) => isOver(operation))) {
+    if (flight && operationsOf(flight).some(isOver)) {
       this.#patience.gaveUp();
       this.#fail(flight, unreachable(this.#options.medium));
     }
     const over = this.#queue.filter(isOver);
-    this.#queue = this.#queue.filter((one) => !isOver(one));
-    if (over.length > 0) this.#patience.gaveUp();
-    for (const operation of over) operation.reject(unreachable(this.#options.medium));
-    if (over.length > 0) this.#waiters.tellMoved();
+    if (over.length > 0) {
+      this.#queue = this.#queue.filter((one) => !isOver(one));
+      this.#patience.gaveUp();
+      for (const operation of over) operation.reject(unreachable(this.#options.medium));
+      this.#waiters.tellMoved();
+    }
     this.#waiters.rejectOver();
     const isBehind = this.#replica.version < this.#wanted.version;
-    if (isBehind && nowMs - this.#wanted.sinceMs > WATCH_LAG_MS) {
+    if (isBehind && nowMs - this.#wanted.sinceMs > this.#patience.lagMs) {
       this.#wanted.sinceMs = nowMs;
       this.#reload();
     }

@@ -1,18 +1,39 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ReplicaMedium } from "./medium.ts";
 
-/** How long an operation waits for the medium, in milliseconds. */
-const PATIENCE_MS = 4_500;
+/** How long an operation waits for the medium, in milliseconds: a request of two is answered within 5 s. */
+const PATIENCE_MS = 4_000;
+/** And how long at most, where answers take long. */
+const PATIENCE_MS_MAX = 30_000;
+/** It waits so many times as long as answers took of late. */
+const ANSWER_SHARE = 3;
+
+const WATCH_LAG_MS = 2_000;
 
 /** How long it waits while the medium is known to be away: a request of several operations is answered in time too. */
 const AWAY_MS = 500;
 
-/** How long operations wait: less once one has waited in vain, until the medium answers anything. */
+/**
+ * How long operations wait: longer for a medium whose answers take long, as what is given up may be done all the same; less once
+ * one has waited in vain, until the medium answers anything.
+ */
 export class Patience {
+  readonly #medium: Pick<ReplicaMedium, "answerMs">;
   #isAway = false;
 
+  constructor(medium: Pick<ReplicaMedium, "answerMs">) {
+    this.#medium = medium;
+  }
+
   get ms(): number {
-    return this.#isAway ? AWAY_MS : PATIENCE_MS;
+    const { answerMs = 0 } = this.#medium;
+    const slowMs = Math.min(PATIENCE_MS_MAX, ANSWER_SHARE * answerMs);
+    return this.#isAway ? AWAY_MS : Math.max(PATIENCE_MS, slowMs);
+  }
+
+  /** How long a commit of another owner may be known and not told before everything is loaded again. */
+  get lagMs(): number {
+    return Math.max(WATCH_LAG_MS, this.#medium.answerMs ?? 0);
   }
 
   gaveUp(): void {

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import type { Row } from "../../src/store/ledger/row.ts";
+import type { Tables } from "../../src/store/ledger/tables.ts";
+import * as keys from "../../src/store/replica/keys.ts";
+
+const MAX = Number.MAX_SAFE_INTEGER;
+const ALL = { from: 1, to: MAX, isReverse: false, limit: 100_000 };
+const LINES = { order: "written", limit: 100_000, beforeAt: 0, afterAt: 0, afterPlace: 0 } as const;
+
+/** Check that replicas hold the same as one that was loaded afresh, and that the medium holds these rows and no others. */
+export function checkReplicas(
+  replicas: readonly Tables[],
+  { loaded, rows }: { readonly loaded: Tables; readonly rows: ReadonlyMap<string, string> },
+): void {
+  const expected = contentOf(loaded);
+  for (const [index, tables] of replicas.entries()) {
+    const name = `replica ${index} beside one loaded afresh`;
+    assert.deepEqual(Object.fromEntries(contentOf(tables)), Object.fromEntries(expected), name);
+  }
+  // What wakes and counts nodes is beside the tables.
+  const stored = [...rows.keys()].filter((key) => !/^(head$|l\/|n\/|c\/|x\/)/.test(key));
+  assert.deepEqual(stored.sort(), [...expected.keys()].sort(), "keys of the medium");
+  const claimed = loaded.scan({ type: "all" }, ALL).filter(({ instance }) =>
+    instance.state === "processing"
+  ).map(({ seq }) => keys.leaseKey(seq));
+  const renewals = [...rows.keys()].filter((key) => key.startsWith("l/"));
+  assert.deepEqual(renewals.filter((key) => !claimed.includes(key)), [], "renewals of no claim");
+}
+
+/** All that tables hold, by the medium's keys; what each replica has for itself, such as what is ready, left out. */
+function contentOf(tables: Tables): Map<string, unknown> {
+  const content = new Map<string, unknown>();
+  for (const row of tables.scan({ type: "all" }, ALL)) addRow(content, tables, row);
+  for (const { place, ...line } of tables.logs({ instanceSeq: null, ...LINES })) {
+    content.set(keys.logKey(place), line);
+  }
+  for (const one of tables.schedules({ afterId: null, isReverse: false, limit: MAX })) {
+    content.set(keys.scheduleKey(one.id), one);
+  }
+  for (const fate of tables.allTicks(null, MAX)) {
+    content.set(keys.tickKey(fate.scheduleId, fate.from), fate);
+  }
+  for (const one of tables.rates(null, MAX)) content.set(keys.windowKey(one), one);
+  for (const pause of tables.readPauses()) content.set(keys.pauseKey(pause.kind), pause);
+  const mark = tables.readMark();
+  if (mark) content.set(keys.MARK, mark);
+  return content;
+}
+
+function addRow(content: Map<string, unknown>, tables: Tables, row: Row): void {
+  const { seq, instance, expireAt } = row;
+  content.set(keys.instanceKey(seq), { instance, expireAt });
+  for (const departure of tables.departures(seq, 1, MAX)) {
+    content.set(keys.departureKey(seq, departure.attempt), departure);
+  }
+}
