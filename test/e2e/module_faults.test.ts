@@ -75,10 +75,10 @@ test("fault 57: what no node serves waits, is not tried, and is shown so", async
     assert.equal(state, "Scheduled");
     assert.ok(!attempts, `${attempts} attempts`);
     const status = await daemon.jobctl(["status", "-o", "table"]);
-    assert.match(status.stdout, /Blocked by: +a node that has a job "gone": this one has none/);
+    assert.match(status.stdout, /Blocked by: +a node that runs job "gone": no live one does/);
     await until("it is due, and why it waits is explained", async () => {
       const { stdout } = await daemon.jobctl(["explain", id, "-o", "table"]);
-      return /It waits since .* a node that has a job "gone"/.test(stdout);
+      return /It waits since .* a node that runs job "gone"/.test(stdout);
     });
   } finally {
     await daemon.stop({ force: true });
