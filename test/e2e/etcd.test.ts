@@ -2,62 +2,25 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { startCuttingProxy } from "../support/cutting_proxy.ts";
-import { type Daemon, type DaemonOptions, startDaemon } from "../support/daemon.ts";
 import { withEtcd } from "../support/etcd_server.ts";
+import {
+  readiness,
+  scheduleAppend,
+  stateOf,
+  troubleOf,
+  withStoreDaemon,
+} from "../support/store_daemon.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 /** The compiled file on a real etcd that goes away, is slow, or is emptied. */
 
-const APPEND = `
-import { appendFileSync } from "node:fs";
-import type { Context } from "ts-job";
-export default async function append(ctx: Context, file: string, ms = 0): Promise<string> {
-  ctx.signal.addEventListener("abort", () => appendFileSync(file, "aborted\\n"));
-  appendFileSync(file, "started\\n");
-  await new Promise((done) => setTimeout(done, ms));
-  appendFileSync(file, "ended\\n");
-  return "done";
-}
-`;
-
-async function withDaemon(
-  url: string,
-  body: (daemon: Daemon) => Promise<void>,
-  options: DaemonOptions = {},
-): Promise<void> {
-  const env = { JOBCTL_STORE_URL: url, ...options.env };
-  const daemon = await startDaemon({ modules: { "append.ts": APPEND }, ...options, env });
-  try {
-    await body(daemon);
-  } finally {
-    await daemon.stop({ force: true });
-  }
-}
-
-async function readiness(daemon: Daemon): Promise<{ status: number; text: string }> {
-  const response = await fetch(`http://127.0.0.1:${daemon.httpPort}/readyz`);
-  return { status: response.status, text: await response.text() };
-}
-
-async function stateOf(daemon: Daemon, id: string): Promise<string> {
-  const { stdout } = await daemon.jobctl(["get", "instance", id, "-o", "json"]);
-  return JSON.parse(stdout || "{}").state;
-}
-
-async function schedule(daemon: Daemon, ...args: readonly string[]): Promise<string> {
-  const command = ["schedule", "append", ...args, "-o", "name"];
-  const { code, stdout, stderr } = await daemon.jobctl(command);
-  assert.equal(code, 0, stderr);
-  return stdout.trim();
-}
-
 test("faults 15 and 18: without etcd jobs end before their lease does and requests are refused in 5 s; then they run again", async () => {
   const env = { JOBCTL_WORKER_LEASE: "3s", JOBCTL_DEFAULTS_KILL_AFTER: "1s" };
   await withEtcd({}, async (server) => {
-    await withDaemon(server.url, async (daemon) => {
+    await withStoreDaemon(server.url, async (daemon) => {
       const [member] = server.members;
       const file = join(daemon.dir, "effects");
-      const id = await schedule(daemon, file, "4500");
+      const id = await scheduleAppend(daemon, file, "4500");
       await until("it runs", () => linesOf(file).length === 1);
       await member!.kill();
       const before = performance.now();
@@ -67,7 +30,7 @@ test("faults 15 and 18: without etcd jobs end before their lease does and reques
       await until("it is aborted", () => linesOf(file).length === 2, 3_000);
       assert.deepEqual(linesOf(file), ["started", "aborted"]);
       assert.match((await readiness(daemon)).text, /^the store does not answer: Cannot reach etcd/);
-      const trouble = daemon.log().split("\n").filter((line) => /^\S+ (WARN|ERROR)/.test(line));
+      const trouble = troubleOf(daemon);
       assert.ok(trouble.length <= 10, trouble.join("\n"));
       await member!.start();
       await until("it ran again", async () => await stateOf(daemon, id) === "Completed", 40_000);
@@ -80,13 +43,13 @@ test("faults 15 and 18: without etcd jobs end before their lease does and reques
 test("fault 19: a start without etcd ends with what is wrong, or waits as it was told", async () => {
   await withEtcd({}, async (server) => {
     await server.members[0]!.kill();
-    await assert.rejects(withDaemon(server.url, async () => {}), (error) => {
+    await assert.rejects(withStoreDaemon(server.url, async () => {}), (error) => {
       assert.match(String(error), /ended at once \(7\)/);
       assert.match(String(error), /at etcd 127\.0\.0\.1:\d+: .*ECONNREFUSED/);
       return true;
     });
     const env = { JOBCTL_STORE_START_WAIT: "20s" };
-    const waiting = withDaemon(server.url, async (daemon) => {
+    const waiting = withStoreDaemon(server.url, async (daemon) => {
       assert.equal((await readiness(daemon)).status, 200);
     }, { env });
     await sleep(500);
@@ -99,10 +62,10 @@ test("fault 20: on an etcd that takes half a second for each call jobs run once 
   await withEtcd({}, async (server) => {
     const proxy = await startCuttingProxy(server.members[0]!.port);
     try {
-      await withDaemon(`etcd://127.0.0.1:${proxy.port}`, async (daemon) => {
+      await withStoreDaemon(`etcd://127.0.0.1:${proxy.port}`, async (daemon) => {
         const file = join(daemon.dir, "effects");
         proxy.delayAnswers(500);
-        const id = await schedule(daemon, file, "4500");
+        const id = await scheduleAppend(daemon, file, "4500");
         await until("it is done", async () => await stateOf(daemon, id) === "Completed");
         assert.deepEqual(linesOf(file), ["started", "ended"]);
       }, { env: { JOBCTL_WORKER_LEASE: "4s" } });
@@ -114,9 +77,9 @@ test("fault 20: on an etcd that takes half a second for each call jobs run once 
 
 test("a daemon whose keys were deleted on etcd says so, and serves no empty state", async () => {
   await withEtcd({}, async (server) => {
-    await withDaemon(server.url, async (daemon) => {
+    await withStoreDaemon(server.url, async (daemon) => {
       const file = join(daemon.dir, "effects");
-      const id = await schedule(daemon, file);
+      const id = await scheduleAppend(daemon, file);
       await until("it is done", async () => await stateOf(daemon, id) === "Completed");
       await server.ctl("del", "--prefix", "jobctl/");
       await until("it is refused", async () => {

@@ -2,68 +2,21 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { startCuttingProxy } from "../support/cutting_proxy.ts";
-import { type Daemon, type DaemonOptions, startDaemon } from "../support/daemon.ts";
 import { withValkey } from "../support/valkey_server.ts";
+import {
+  readiness,
+  scheduleAppend,
+  stateOf,
+  troubleOf,
+  withStoreDaemon,
+} from "../support/store_daemon.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 /** The compiled file on a real Valkey that goes away, stands still, is slow, or comes back without its data. */
 
-const APPEND = `
-import { appendFileSync } from "node:fs";
-import type { Context } from "ts-job";
-export default async function append(ctx: Context, file: string, ms = 0): Promise<string> {
-  ctx.signal.addEventListener("abort", () => appendFileSync(file, "aborted\\n"));
-  appendFileSync(file, "started\\n");
-  await new Promise((done) => setTimeout(done, ms));
-  appendFileSync(file, "ended\\n");
-  return "done";
-}
-`;
-
-async function withDaemon(
-  url: string,
-  body: (daemon: Daemon) => Promise<void>,
-  options: DaemonOptions = {},
-): Promise<void> {
-  const env = { JOBCTL_STORE_URL: url, ...options.env };
-  const daemon = await startDaemon({ modules: { "append.ts": APPEND }, ...options, env });
-  try {
-    await body(daemon);
-  } finally {
-    await daemon.stop({ force: true });
-  }
-}
-
-async function readiness(daemon: Daemon): Promise<{ status: number; text: string }> {
-  const response = await fetch(`http://127.0.0.1:${daemon.httpPort}/readyz`);
-  return { status: response.status, text: await response.text() };
-}
-
-async function stateOf(daemon: Daemon, id: string): Promise<string> {
-  const { stdout } = await daemon.jobctl(["get", "instance", id, "-o", "json"]);
-  return JSON.parse(stdout || "{}").state;
-}
-
-async function schedule(daemon: Daemon, ...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await daemon.jobctl([
-    "schedule",
-    "append",
-    ...args,
-    "-o",
-    "name",
-  ]);
-  assert.equal(code, 0, stderr);
-  return stdout.trim();
-}
-
-/** Lines of the daemon's log that tell of trouble. */
-function troubleOf(daemon: Daemon): readonly string[] {
-  return daemon.log().split("\n").filter((line) => /^\S+ (WARN|ERROR)/.test(line));
-}
-
 test("fault 15: an idle daemon says that its server is away, in few words, and goes on when it is back", async () => {
   await withValkey({ appendonly: true, config: { appendfsync: "always" } }, async (server) => {
-    await withDaemon(server.url, async (daemon) => {
+    await withStoreDaemon(server.url, async (daemon) => {
       assert.deepEqual(await readiness(daemon), { status: 200, text: "ready\n" });
       await server.kill();
       await until("it is not ready", async () => (await readiness(daemon)).status === 503);
@@ -76,7 +29,7 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
       await server.start();
       await until("it is ready", async () => (await readiness(daemon)).status === 200);
       const file = join(daemon.dir, "effects");
-      const id = await schedule(daemon, file);
+      const id = await scheduleAppend(daemon, file);
       await until("it is done", async () => await stateOf(daemon, id) === "Completed");
     });
   });
@@ -85,9 +38,9 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
 test("fault 18: while the server is away jobs end before their lease does and requests are refused in 5 s; then they run again", async () => {
   const env = { JOBCTL_WORKER_LEASE: "2s", JOBCTL_DEFAULTS_KILL_AFTER: "1s" };
   await withValkey({ appendonly: true }, async (server) => {
-    await withDaemon(server.url, async (daemon) => {
+    await withStoreDaemon(server.url, async (daemon) => {
       const file = join(daemon.dir, "effects");
-      const id = await schedule(daemon, file, "3500");
+      const id = await scheduleAppend(daemon, file, "3500");
       await until("it runs", () => linesOf(file).length === 1);
       await server.kill();
       const before = performance.now();
@@ -105,13 +58,13 @@ test("fault 18: while the server is away jobs end before their lease does and re
 test("fault 19: a start without the server ends with what is wrong, or waits as it was told", async () => {
   await withValkey({ appendonly: true }, async (server) => {
     await server.stop();
-    await assert.rejects(withDaemon(server.url, async () => {}), (error) => {
+    await assert.rejects(withStoreDaemon(server.url, async () => {}), (error) => {
       assert.match(String(error), /ended at once \(7\)/);
       assert.match(String(error), /Cannot reach the store valkey:\/\/127/);
       return true;
     });
     const env = { JOBCTL_STORE_START_WAIT: "20s" };
-    const waiting = withDaemon(server.url, async (daemon) => {
+    const waiting = withStoreDaemon(server.url, async (daemon) => {
       assert.equal((await readiness(daemon)).status, 200);
     }, { env });
     await sleep(500);
@@ -124,10 +77,10 @@ test("fault 20: on a server that takes a quarter of a second for each call jobs 
   await withValkey({ appendonly: true }, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     try {
-      await withDaemon(`valkey://127.0.0.1:${proxy.port}`, async (daemon) => {
+      await withStoreDaemon(`valkey://127.0.0.1:${proxy.port}`, async (daemon) => {
         const file = join(daemon.dir, "effects");
         proxy.delayAnswers(250);
-        const id = await schedule(daemon, file, "2500");
+        const id = await scheduleAppend(daemon, file, "2500");
         await until("it is done", async () => await stateOf(daemon, id) === "Completed");
         assert.deepEqual(linesOf(file), ["started", "ended"]);
         assert.equal(proxy.cuts, 0);
@@ -140,9 +93,9 @@ test("fault 20: on a server that takes a quarter of a second for each call jobs 
 
 test("fault 23: a daemon whose server came back empty refuses every request and says so", async () => {
   await withValkey({}, async (server) => {
-    await withDaemon(server.url, async (daemon) => {
+    await withStoreDaemon(server.url, async (daemon) => {
       const file = join(daemon.dir, "effects");
-      await schedule(daemon, file);
+      await scheduleAppend(daemon, file);
       await until("it ran", () => linesOf(file).length === 2);
       await server.kill();
       await server.start();
