@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -26,7 +26,10 @@ const executor = createProcessExecutor({
   idleMs: 60_000,
   command: workerCommand(),
 });
-after(() => executor.stop());
+after(async () => {
+  await executor.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 interface Setting {
   readonly spec?: Partial<CommandSpec>;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/platform/clock.ts";
 import { runtimeName } from "../../src/platform/process.ts";
 import { isAlive, whenGone } from "../support/attempts.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 
 interface Daemon {
   readonly child: ChildProcess;
@@ -28,25 +28,26 @@ async function pidIn(path: string): Promise<number> {
   throw new Error(`Nobody wrote ${path}; there are ${readdirSync(join(path, ".."))}`);
 }
 
-async function startDaemon(leaseMs: number): Promise<Daemon> {
-  const folder = mkdtempSync(join(tmpdir(), "guard-test-"));
-  const program = fileURLToPath(new URL("../support/executor_parent.ts", import.meta.url));
-  const files = [join(folder, "spin"), join(folder, "command")];
-  const runtime = runtimeName() === "deno" ? ["run", "-A", "--no-check"] : [];
-  const child = spawn(process.execPath, [...runtime, program, ...files, String(leaseMs)], {
-    stdio: ["ignore", "pipe", "inherit"],
+function startDaemon(leaseMs: number): Promise<Daemon> {
+  return withTempDir({}, async ({ path }) => {
+    const program = fileURLToPath(new URL("../support/executor_parent.ts", import.meta.url));
+    const files = [join(path, "spin"), join(path, "command")];
+    const runtime = runtimeName() === "deno" ? ["run", "-A", "--no-check"] : [];
+    const child = spawn(process.execPath, [...runtime, program, ...files, String(leaseMs)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout!.on("data", (chunk: Uint8Array) => output += String(chunk));
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const [spinningPid, grandchildPid] = await Promise.all(files.map(pidIn));
+    return {
+      child,
+      spinningPid: spinningPid!,
+      grandchildPid: grandchildPid!,
+      exited,
+      output: () => output,
+    };
   });
-  let output = "";
-  child.stdout!.on("data", (chunk: Uint8Array) => output += String(chunk));
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const [spinningPid, grandchildPid] = await Promise.all(files.map(pidIn));
-  return {
-    child,
-    spinningPid: spinningPid!,
-    grandchildPid: grandchildPid!,
-    exited,
-    output: () => output,
-  };
 }
 
 // Who notices first, the guard or the worker's own connection, is chance: once would not show it.

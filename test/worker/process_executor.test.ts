@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -45,7 +45,10 @@ function makeExecutor(
 
 // One for the tests that leave nothing behind; the others make their own.
 const shared = makeExecutor();
-after(() => Promise.all(executors.map((executor) => executor.stop())));
+after(async () => {
+  await Promise.all(executors.map((executor) => executor.stop()));
+  rmSync(folder, { recursive: true, force: true });
+});
 
 async function outcomeOf(
   job: JobDefinition,
