@@ -1,5 +1,5 @@
 /** Longest tag of a node, and longest id, in characters. */
-export const NODE_NAME_LENGTH_MAX = 100;
+const NODE_NAME_LENGTH_MAX = 100;
 /** Most tags of a node, and most that a job needs. */
 export const TAGS_MAX = 100;
 

@@ -11,7 +11,7 @@ import {
 import { type Content, ContentHash, pagesOf, type RecordSource } from "./content.ts";
 
 /** Format of a backup; a newer one is refused. */
-export const BACKUP_FORMAT = 1;
+const BACKUP_FORMAT = 1;
 /** Longest line of a backup, in characters: above any record that a store takes. */
 const LINE_CHARS_MAX = 2 ** 28;
 

@@ -11,7 +11,7 @@ import {
 } from "../store/records.ts";
 
 /** Records of one page. */
-export const PAGE_RECORDS = 500;
+const PAGE_RECORDS = 500;
 
 /** How many records of each type there are, and a hash over all of them. */
 export interface Content {

@@ -1,8 +1,8 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { Backfill } from "../store.ts";
 import { checkFires, insertTick } from "./advance.ts";
 import { cutOut, fateOf } from "./fates.ts";
+import { noScheduleError } from "./refusals.ts";
 import type { LedgerState, Moment } from "./state.ts";
 import { keyHolder } from "./unique.ts";
 
@@ -19,7 +19,7 @@ export function backfill(
   const { scheduleId } = request;
   const record = state.tables.getSchedule(scheduleId);
   if (!record) {
-    throw new JobError("not_found", `Cannot backfill schedule "${scheduleId}": no such schedule`);
+    throw noScheduleError(scheduleId);
   }
   const accepted: Instance[] = [];
   for (const fire of request.fires) {

@@ -1,7 +1,8 @@
 import type { Instance } from "../../core/instance.ts";
 import type { EnqueueResult, NewInstance } from "../store.ts";
-import { checkBatch, checkNewInstance, QuotaError } from "./checks.ts";
+import { checkBatch, checkNewInstance } from "./checks.ts";
 import { cancelRow } from "./cancel.ts";
+import { waitingError } from "./refusals.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
@@ -82,7 +83,9 @@ class Plan {
 
   #checkRoom(input: NewInstance): void {
     if (input.waitingMax === undefined) return;
-    if (roomFor(this.#state, input) <= this.#plannedOf(input.kind)) throw fullQueue(input);
+    if (roomFor(this.#state, input) <= this.#plannedOf(input.kind)) {
+      throw waitingError(input.kind, input.waitingMax!);
+    }
   }
 
   // Only who asks pays: most kinds have no bound.
@@ -107,13 +110,6 @@ export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): 
   if (waitingMax === undefined) return Infinity;
   const counts = state.counts.get(kind);
   return waitingMax - (counts ? counts.ready + counts.later : 0);
-}
-
-function fullQueue({ kind, waitingMax }: NewInstance): QuotaError {
-  return new QuotaError(
-    `Cannot schedule job "${kind}": ${waitingMax} of its instances wait already`,
-    "Try again later, or raise the job's waiting_max",
-  );
 }
 
 /** Write an instance that was checked, and tell of it. */

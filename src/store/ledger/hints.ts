@@ -20,7 +20,7 @@ export class Listeners {
 }
 
 /** One hint of each type for a whole group. */
-export function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] {
+function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] {
   if (hints.length < 2) return hints;
   let dueAt = Infinity;
   let hasSchedules = false;

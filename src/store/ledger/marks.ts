@@ -1,5 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { StoreMark } from "../records.ts";
+import { markedError } from "./refusals.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
 /** What a mark over the store does to an operation. */
@@ -27,12 +28,7 @@ export function checkMark(
   const mark = markAt(state, moment.wallMs);
   if (mark === null || mark.type === "receiving") return;
   if (mark.type === "draining" && reach === "begun") return;
-  const what = mark.type === "moved" ? "moved" : "moves";
-  throw new JobError("unavailable", `Cannot ${action}: the store ${what} to ${mark.to}`, {
-    hint: mark.type === "moved"
-      ? `Write store.url = "${mark.to}" in the configuration and start the daemon again`
-      : "Try again when it has moved",
-  });
+  throw markedError(action, mark);
 }
 
 /** Put a mark over the store, or take it away. */

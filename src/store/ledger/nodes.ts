@@ -1,7 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { KIND_LENGTH_MAX } from "../../core/job.ts";
-import { nearest } from "../../core/nearest.ts";
 import type { Instant } from "../../platform/clock.ts";
 import {
   NODE_KEPT_MS,
@@ -12,8 +11,14 @@ import {
   NODES_MAX,
 } from "../nodes.ts";
 import { STORE_FORMAT } from "../store.ts";
-import { QuotaError } from "./checks.ts";
 import { loseAttempt } from "./claims.ts";
+import {
+  nodeForgottenError,
+  nodeGoneError,
+  nodeLiveError,
+  nodesFullError,
+  noNodeError,
+} from "./refusals.ts";
 import { isStorable } from "./rules.ts";
 import type { LedgerState, Moment, NodeEntry } from "./state.ts";
 
@@ -40,19 +45,11 @@ export function joinNode(
   const there = state.nodes.get(id);
   const isReplaced = there !== undefined && there.record.session === replaces;
   if (there && isLive(there, moment) && !isReplaced) {
-    const { host, pid } = there.record;
-    throw new JobError(
-      "conflict",
-      `Cannot join as node "${id}": the daemon with pid ${pid} on host "${host}" has that id`,
-      { path: "node.id", hint: "Give each daemon a node.id of its own, or stop the other one" },
-    );
+    throw nodeLiveError(id, there.record);
   }
   forgetNodes(state, moment);
   if (!there && state.nodes.size >= NODES_MAX) {
-    throw new QuotaError(
-      `Cannot join as node "${id}": the store has ${NODES_MAX} nodes`,
-      "Wait: a node that is gone is forgotten after an hour",
-    );
+    throw nodesFullError(id, NODES_MAX);
   }
   const recovered = isReplaced ? takeBack(state, moment, id) : [];
   const session = Math.max((there?.record.session ?? 0) + 1, moment.at);
@@ -72,16 +69,10 @@ export function reportNode(
   const { id, session } = request;
   checkTold(request);
   const there = state.nodes.get(id);
-  if (!there) throw new JobError("not_found", `Cannot report as node "${id}": it is forgotten`);
+  if (!there) throw nodeForgottenError(id);
   const { record } = there;
   if (record.session !== session || record.leftAt !== null) {
-    const now = record.session !== session
-      ? `the daemon with pid ${record.pid} on host "${record.host}" took its id`
-      : "it has left";
-    throw new JobError("conflict", `Cannot report as node "${id}": ${now}`, {
-      path: "node.id",
-      hint: "Give each daemon a node.id of its own",
-    });
+    throw nodeGoneError(id, record.session === session ? null : record);
   }
   const { report } = request;
   const merged = { ...record, ...copy(report) };
@@ -127,10 +118,7 @@ export function setNodeWorkers(
   const there = state.nodes.get(id);
   if (!there || !isLive(there, moment)) {
     const live = [...state.nodes].filter(([, entry]) => isLive(entry, moment)).map(([key]) => key);
-    const near = nearest(id, live);
-    throw new JobError("not_found", `Cannot resize node "${id}": no live node has that id`, {
-      hint: near ? `Did you mean "${near}"?` : `Live nodes: ${live.sort().join(", ") || "none"}`,
-    });
+    throw noNodeError(id, live);
   }
   const record = { ...there.record, wantedWorkers: workers };
   state.setNode(id, { ...there, record });

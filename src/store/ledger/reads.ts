@@ -10,9 +10,8 @@ import type {
   StateCounts,
   StoreStats,
 } from "../store.ts";
-import { checkBatch, checkPage } from "./checks.ts";
-import { mergeHistory } from "./history.ts";
-import { readToken, writeToken } from "./page_token.ts";
+import { checkBatch } from "./checks.ts";
+import { type LogPlace, pageOfHistory, pageOfInstances, pageOfLogs } from "./pages.ts";
 import { type Departure, type PlacedLog, type Row, stateIndex } from "./row.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "./state.ts";
@@ -25,40 +24,20 @@ const DEPARTURES_MAX = 1_000;
  *
  * @param turn resolves after other work had its turn
  */
-export async function listInstances(
+export function listInstances(
   state: LedgerState,
   query: InstanceQuery,
   page: PageRequest,
   turn: () => Promise<void>,
 ): Promise<Page<Instance>> {
-  const rows = await listRows(state, query, page, turn);
-  const items = rows.slice(0, page.limit).map((row) => row.instance);
-  const nextToken = rows.length > page.limit
-    ? writeToken("instances", [rows[page.limit - 1]!.seq])
-    : null;
-  return { items, nextToken };
-}
-
-/** Up to one row more than the page has: whether there is a next page. */
-async function listRows(
-  state: LedgerState,
-  query: InstanceQuery,
-  page: PageRequest,
-  turn: () => Promise<void>,
-): Promise<readonly Row[]> {
-  checkPage(page, "list instances");
-  const isReverse = page.order !== "oldest";
-  const [last] = page.token === undefined
-    ? []
-    : readToken<number>(page.token, "instances", ["number"]);
-  const from = last !== undefined && !isReverse ? last + 1 : 1;
-  const to = last !== undefined && isReverse ? last - 1 : Number.MAX_SAFE_INTEGER;
-  if (query.ids) {
-    const rows = rowsOfIds(state, query).filter(({ seq }) => seq >= from && seq <= to);
-    rows.sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq);
-    return rows.slice(0, page.limit + 1);
-  }
-  return await collect(new Scan(state, query, { from, to, isReverse }), page.limit + 1, turn);
+  return pageOfInstances(page, async (stretch, limit) => {
+    if (!query.ids) return await collect(new Scan(state, query, stretch), limit, turn);
+    const { from, to, isReverse } = stretch;
+    return rowsOfIds(state, query)
+      .filter(({ seq }) => seq >= from && seq <= to)
+      .sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq)
+      .slice(0, limit);
+  });
 }
 
 /** The rows of the query's ids that match, each once. */
@@ -90,30 +69,14 @@ export async function collect(
 }
 
 /** History of one instance, or of many: by order of acceptance, each oldest first. */
-export async function listHistory(
+export function listHistory(
   state: LedgerState,
   query: HistoryQuery,
   page: PageRequest,
   turn: () => Promise<void>,
 ): Promise<Page<HistoryEntry>> {
-  checkPage(page, "list history");
-  const [lastSeq, lastIndex] = page.token === undefined
-    ? [0, -1]
-    : readToken<number>(page.token, "history", ["number", "number"]);
-  const items: HistoryEntry[] = [];
-  let place: readonly [number, number] = [lastSeq!, lastIndex!];
-  for await (const row of historyRows(state, query, Math.max(1, lastSeq!), turn)) {
-    const entries = mergeHistory(row.instance, departuresOf(state, row));
-    for (const [index, entry] of entries.entries()) {
-      if (row.seq === lastSeq && index <= lastIndex!) continue;
-      if (query.after !== undefined && entry.at < query.after) continue;
-      if (query.before !== undefined && entry.at >= query.before) continue;
-      if (items.length === page.limit) return { items, nextToken: writeToken("history", place) };
-      items.push(entry);
-      place = [row.seq, index];
-    }
-  }
-  return { items, nextToken: null };
+  const rowsFrom = (from: number) => historyRows(state, query, from, turn);
+  return pageOfHistory(query, page, rowsFrom, (row) => departuresOf(state, row));
 }
 
 async function* historyRows(
@@ -156,23 +119,16 @@ function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Depa
 }
 
 /** A page of log lines: of one instance in the order written, of many by time. */
-export async function listLogs(
+export function listLogs(
   state: LedgerState,
   query: LogQuery,
   page: PageRequest,
   turn: () => Promise<void>,
 ): Promise<Page<StoredLogEntry>> {
-  checkPage(page, "list logs");
-  const [at, place] = page.token === undefined
-    ? []
-    : readToken<number>(page.token, "logs", ["number", "number"]);
-  const after = at === undefined ? undefined : { at, place: place! };
-  const lines = await collectLogs(state, query, { limit: page.limit + 1, after }, turn);
-  const items = lines.slice(0, page.limit).map(({ entry }) => entry);
-  const last = lines[page.limit - 1];
-  const hasMore = lines.length > page.limit;
-  const nextToken = hasMore ? writeToken("logs", [last!.entry.at, last!.place]) : null;
-  return { items, nextToken };
+  return pageOfLogs(
+    page,
+    (limit, after) => collectLogs(state, query, { limit, after }, turn),
+  );
 }
 
 /** Up to `limit` lines that match, after the line given, in turns. */
@@ -181,7 +137,7 @@ export async function collectLogs(
   query: LogQuery,
   request: {
     readonly limit: number;
-    readonly after?: { readonly at: number; readonly place: number } | undefined;
+    readonly after?: LogPlace | undefined;
   },
   turn: () => Promise<void>,
 ): Promise<readonly PlacedLog[]> {

@@ -1,8 +1,8 @@
-import { JobError } from "../../core/errors.ts";
 import { isDeadState, isFinal } from "../../core/state.ts";
 import type { NewInstance, RedriveResult } from "../store.ts";
 import { checkBatch, checkNewInstance } from "./checks.ts";
 import { insertInstance } from "./enqueue.ts";
+import { redriveError } from "./refusals.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -17,11 +17,11 @@ export function redrive(
   for (const input of request.instances) {
     checkNewInstance(input);
     if (input.retryOf === null) {
-      throw refused(input.id, "it does not say which instance it repeats");
+      throw redriveError(input.id, "it does not say which instance it repeats");
     }
-    if (input.uniqueKey !== null) throw refused(input.id, "it has a unique key");
+    if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
     const isTaken = ids.has(input.id) || state.tables.get(input.id);
-    if (isTaken) throw refused(input.id, "its id is taken");
+    if (isTaken) throw redriveError(input.id, "its id is taken");
     ids.add(input.id);
   }
   return request.instances.map((input) => redriveOne(state, moment, input, request.isForced));
@@ -47,10 +47,4 @@ function redriveOne(
   const marked = { ...past, redrivenAs: instance.id };
   state.update(row, { ...row, instance: marked });
   return { past: marked, outcome: "accepted", instance };
-}
-
-function refused(id: string, problem: string): JobError {
-  return new JobError("invalid_argument", `Cannot redrive as instance "${id}": ${problem}`, {
-    path: "retryOf",
-  });
 }

@@ -1,8 +1,9 @@
-import { JobError } from "../../core/errors.ts";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import type { Page, PageRequest, PutSchedule } from "../store.ts";
 import { checkPage, checkTime } from "./checks.ts";
 import { readToken, writeToken } from "./page_token.ts";
+import { SchedulePage } from "./pages.ts";
+import { generationError } from "./refusals.ts";
 import { storable } from "./rules.ts";
 import type { LedgerState } from "./state.ts";
 
@@ -12,17 +13,7 @@ export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleR
   const there = state.tables.getSchedule(record.id);
   const generation = there?.generation ?? null;
   const isMoved = expectedCursor !== undefined && there?.cursor !== expectedCursor;
-  if (generation !== expectedGeneration || isMoved) {
-    const found = generation === null ? "there is none" : `generation ${generation} is stored`;
-    const wanted = expectedGeneration === null
-      ? "none was expected"
-      : `${expectedGeneration} was expected${isMoved ? " with another cursor" : ""}`;
-    throw new JobError(
-      "conflict",
-      `Cannot write schedule "${record.id}": ${found}, ${wanted}`,
-      { hint: "Read the schedule again and repeat the change" },
-    );
-  }
+  if (generation !== expectedGeneration || isMoved) throw generationError(request, generation);
   checkTime(record.cursor, "cursor");
   if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
   const stored = JSON.parse(
@@ -52,25 +43,10 @@ export function listSchedules(
   query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
   page: PageRequest,
 ): Page<ScheduleRecord> {
-  checkPage(page, "list schedules");
-  const isReverse = page.order !== "oldest";
-  let afterId = page.token === undefined
-    ? null
-    : readToken<string>(page.token, "schedules", ["string"])[0]!;
-  const items: ScheduleRecord[] = [];
+  const filling = new SchedulePage(query, page);
   for (;;) {
-    const chunk = state.tables.schedules({ afterId, isReverse, limit: page.limit + 1 });
-    for (const record of chunk) {
-      const isWanted = (query.kind ?? record.kind) === record.kind &&
-        (query.origin ?? record.origin) === record.origin;
-      if (!isWanted) continue;
-      if (items.length === page.limit) {
-        return { items, nextToken: writeToken("schedules", [items.at(-1)!.id]) };
-      }
-      items.push(record);
-    }
-    if (chunk.length <= page.limit) return { items, nextToken: null };
-    afterId = chunk.at(-1)!.id;
+    const whole = filling.add(state.tables.schedules(filling.wanted));
+    if (whole) return whole;
   }
 }
 

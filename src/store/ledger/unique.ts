@@ -1,8 +1,8 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { UNIQUE_DEFAULT } from "../../core/limits.ts";
 import { isFinal } from "../../core/state.ts";
 import type { NewInstance } from "../store.ts";
+import { runsError, takenError } from "./refusals.ts";
 import { storable } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 import type { Stretch } from "./tables.ts";
@@ -33,11 +33,7 @@ export function resolveConflict(input: NewInstance, holder: Instance): "answer" 
   }
   if (onConflict === "keep" || isFinal(holder.state)) return "answer";
   if (holder.state !== "processing") return "replace";
-  throw new JobError(
-    "conflict",
-    `Cannot replace instance ${holder.id} of job "${input.kind}": it runs`,
-    { path: "uniqueKey", hint: "Schedule it again when that has ended, or cancel that first" },
-  );
+  throw runsError(holder.id, input.kind);
 }
 
 /** @throws JobError `already_exists` when what is there is of another kind or has other arguments */
@@ -48,10 +44,5 @@ export function assertSame(
 ): void {
   if (input.kind === there.kind && storable(input.argumentsJson) === there.argumentsJson) return;
   const value = what === "id" ? input.id : input.uniqueKey;
-  const difference = input.kind === there.kind ? "other arguments" : `kind "${there.kind}"`;
-  throw new JobError(
-    "already_exists",
-    `Cannot enqueue "${input.kind}" with ${what} "${value}": it is taken by instance ${there.id} with ${difference}`,
-    { path: what === "id" ? "id" : "uniqueKey", hint: `Choose another ${what}` },
-  );
+  throw takenError({ what, value, kind: input.kind, holder: there });
 }

@@ -7,14 +7,14 @@ const packedKinds = new WeakMap<ReadonlySet<string>, Packed>();
 const packedLimits = new WeakMap<ClaimLimits, Packed>();
 
 /** Kinds as the scripts take them, encoded once for each set. */
-export function packKinds(kinds: ReadonlySet<string>): Packed {
+function packKinds(kinds: ReadonlySet<string>): Packed {
   let packed = packedKinds.get(kinds);
   if (!packed) packedKinds.set(kinds, packed = pack([...kinds]));
   return packed;
 }
 
 /** Limits as the scripts take them, encoded once for each object. */
-export function packLimits(limits: ClaimLimits | undefined): Packed {
+function packLimits(limits: ClaimLimits | undefined): Packed {
   if (!limits || (limits.kinds.size === 0 && limits.pools.length === 0)) return NO_LIMITS;
   let packed = packedLimits.get(limits);
   if (packed) return packed;

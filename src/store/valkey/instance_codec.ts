@@ -1,6 +1,6 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { checkBatch, checkNewInstance } from "../ledger/checks.ts";
+import { redriveError } from "../ledger/refusals.ts";
 import { acceptInstance, settleInstance, storable } from "../ledger/rules.ts";
 import type {
   EnqueueResult,
@@ -121,14 +121,8 @@ export function checkRedrive(instances: readonly NewInstance[]): void {
   for (const input of instances) {
     checkNewInstance(input);
     if (input.retryOf === null) {
-      throw refused(input.id, "it does not say which instance it repeats");
+      throw redriveError(input.id, "it does not say which instance it repeats");
     }
-    if (input.uniqueKey !== null) throw refused(input.id, "it has a unique key");
+    if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
   }
-}
-
-function refused(id: string, problem: string): JobError {
-  return new JobError("invalid_argument", `Cannot redrive as instance "${id}": ${problem}`, {
-    path: "retryOf",
-  });
 }

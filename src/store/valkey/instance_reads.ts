@@ -1,8 +1,7 @@
 import type { HistoryEntry, Instance } from "../../core/instance.ts";
 import { FINAL_STATES, JOB_STATES } from "../../core/state.ts";
-import { checkBatch, checkLimit, checkPage } from "../ledger/checks.ts";
-import { mergeHistory } from "../ledger/history.ts";
-import { readToken, writeToken } from "../ledger/page_token.ts";
+import { checkBatch, checkLimit } from "../ledger/checks.ts";
+import { pageOfHistory, pageOfInstances, type Stretch } from "../ledger/pages.ts";
 import type { Departure } from "../ledger/row.ts";
 import { matches } from "../ledger/scan.ts";
 import type {
@@ -22,12 +21,6 @@ import { readDeparture, readFixed, type ReadRow, readRow } from "./row_codec.ts"
 /** Rows that one call looks at. */
 const LOOK_MAX = 2_000;
 const LAST = Number.MAX_SAFE_INTEGER;
-
-interface Bounds {
-  readonly from: number;
-  readonly to: number;
-  readonly isReverse: boolean;
-}
 
 /** A part of a scan, and where the next one goes on; null at the end. */
 interface Part<T> {
@@ -80,45 +73,17 @@ export class InstanceReads {
     });
   }
 
-  async list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>> {
-    checkPage(page, "list instances");
-    const isReverse = page.order !== "oldest";
-    const [last] = page.token === undefined
-      ? []
-      : readToken<number>(page.token, "instances", ["number"]);
-    const from = last !== undefined && !isReverse ? last + 1 : 0;
-    const to = last !== undefined && isReverse ? last - 1 : LAST;
-    const bounds = { from, to, isReverse };
-    const rows = query.ids
-      ? await this.#ofIds(query, bounds)
-      : await this.#collect(query, bounds, page.limit + 1);
-    const items = rows.slice(0, page.limit).map(({ instance }) => instance);
-    const hasMore = rows.length > page.limit;
-    return {
-      items,
-      nextToken: hasMore ? writeToken("instances", [rows[page.limit - 1]!.seq]) : null,
-    };
+  list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>> {
+    return pageOfInstances(
+      page,
+      (stretch, limit) =>
+        query.ids ? this.#ofIds(query, stretch) : this.#collect(query, stretch, limit),
+    );
   }
 
-  async history(query: HistoryQuery, page: PageRequest): Promise<Page<HistoryEntry>> {
-    checkPage(page, "list history");
-    const [lastSeq, lastIndex] = page.token === undefined
-      ? [0, -1]
-      : readToken<number>(page.token, "history", ["number", "number"]);
-    const items: HistoryEntry[] = [];
-    let place: readonly [number, number] = [lastSeq!, lastIndex!];
-    for await (const row of this.#historyRows(query, lastSeq!, page.limit)) {
-      const entries = mergeHistory(row.instance, row.departures);
-      for (const [index, entry] of entries.entries()) {
-        if (row.seq === lastSeq && index <= lastIndex!) continue;
-        if (query.after !== undefined && entry.at < query.after) continue;
-        if (query.before !== undefined && entry.at >= query.before) continue;
-        if (items.length === page.limit) return { items, nextToken: writeToken("history", place) };
-        items.push(entry);
-        place = [row.seq, index];
-      }
-    }
-    return { items, nextToken: null };
+  history(query: HistoryQuery, page: PageRequest): Promise<Page<HistoryEntry>> {
+    const rowsFrom = (seq: number) => this.#historyRows(query, seq, page.limit);
+    return pageOfHistory(query, page, rowsFrom, ({ departures }) => departures);
   }
 
   /** Rows from a place on in the order of acceptance, with what departed from their ordinary history. */
@@ -203,7 +168,10 @@ export class InstanceReads {
     });
   }
 
-  async #ofIds(query: InstanceQuery, { from, to, isReverse }: Bounds): Promise<readonly ReadRow[]> {
+  async #ofIds(
+    query: InstanceQuery,
+    { from, to, isReverse }: Stretch,
+  ): Promise<readonly ReadRow[]> {
     checkBatch(query.ids!.length, "look up");
     const found = await this.get([...new Set(query.ids)]);
     return found
@@ -213,7 +181,7 @@ export class InstanceReads {
 
   async #collect(
     query: InstanceQuery,
-    bounds: Bounds,
+    bounds: Stretch,
     limit: number,
     isWanted: (row: ReadRow) => boolean = () => true,
   ): Promise<readonly ReadRow[]> {
@@ -278,7 +246,7 @@ export class InstanceReads {
 
   #scan<T>(
     query: InstanceQuery,
-    { from, to, isReverse }: Bounds,
+    { from, to, isReverse }: Stretch,
     limit: number,
     { hasFixed, hasHistory, read }: Shape<T>,
   ): Promise<Part<T>> {

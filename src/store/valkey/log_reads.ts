@@ -1,6 +1,7 @@
 import { LOG_LEVELS, type LogLevel, type StoredLogEntry } from "../../core/instance.ts";
 import { checkLimit, checkPage } from "../ledger/checks.ts";
 import { readToken, writeToken } from "../ledger/page_token.ts";
+import { pageOfLogs } from "../ledger/pages.ts";
 import type { PlacedLog } from "../ledger/row.ts";
 import type { Committed, LogQuery, LogTail, LogTailQuery, Page, PageRequest } from "../store.ts";
 import { Unpacker } from "./msgpack.ts";
@@ -30,18 +31,8 @@ export class LogReads {
     this.#queue = queue;
   }
 
-  async list(query: LogQuery, page: PageRequest): Promise<Page<StoredLogEntry>> {
-    checkPage(page, "list logs");
-    const [at, place] = page.token === undefined
-      ? []
-      : readToken<number>(page.token, "logs", ["number", "number"]);
-    const after = at === undefined ? undefined : { at, place: place! };
-    const lines = await this.#collect(query, page.limit + 1, after);
-    const items = lines.slice(0, page.limit).map(({ entry }) => entry);
-    const last = lines[page.limit - 1];
-    const hasMore = lines.length > page.limit;
-    const nextToken = hasMore ? writeToken("logs", [last!.entry.at, last!.place]) : null;
-    return { items, nextToken };
+  list(query: LogQuery, page: PageRequest): Promise<Page<StoredLogEntry>> {
+    return pageOfLogs(page, (limit, after) => this.#collect(query, limit, after));
   }
 
   /** A cursor of another body of data begins at the oldest line: all of it is new to who has that cursor. */

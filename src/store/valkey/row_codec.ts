@@ -219,9 +219,3 @@ export function readDeparture(bytes: Uint8Array): Departure {
     reason: reason as string,
   };
 }
-
-/** What never changes, of an instance that was read. */
-export function fixedOf(instance: Instance): FixedPart {
-  const { crashesMax, scheduledFor, retryMax, timeoutMs, argumentsJson } = instance;
-  return { crashesMax, scheduledFor, retryMax, timeoutMs, argumentsJson };
-}

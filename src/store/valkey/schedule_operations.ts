@@ -1,9 +1,10 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { type ScheduleRecord, type TickFate } from "../../core/schedule.ts";
 import { checkFires } from "../ledger/advance.ts";
 import { checkBatch, checkLimit, checkPage, checkTime } from "../ledger/checks.ts";
 import { readToken, writeToken } from "../ledger/page_token.ts";
+import { SchedulePage } from "../ledger/pages.ts";
+import { generationError } from "../ledger/refusals.ts";
 import { storable } from "../ledger/rules.ts";
 import type {
   Advance,
@@ -118,7 +119,9 @@ export class ScheduleOperations {
         return stored;
       },
       refuse: (refusal) =>
-        refusal[0] === "generation" ? generationError(request, refusal[1]) : refusalError(refusal),
+        refusal[0] === "generation"
+          ? generationError(request, refusal[1] === false ? null : refusal[1] as number)
+          : refusalError(refusal),
     });
   }
 
@@ -144,25 +147,12 @@ export class ScheduleOperations {
     query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>> {
-    checkPage(page, "list schedules");
-    const isReverse = page.order !== "oldest";
-    let afterId = page.token === undefined
-      ? null
-      : readToken<string>(page.token, "schedules", ["string"])[0]!;
-    const items: ScheduleRecord[] = [];
+    const filling = new SchedulePage(query, page);
     for (;;) {
-      const chunk = await this.#chunk(afterId, isReverse, page.limit + 1);
-      for (const { record } of chunk) {
-        const isWanted = (query.kind ?? record.kind) === record.kind &&
-          (query.origin ?? record.origin) === record.origin;
-        if (!isWanted) continue;
-        if (items.length === page.limit) {
-          return { items, nextToken: writeToken("schedules", [items.at(-1)!.id]) };
-        }
-        items.push(record);
-      }
-      if (chunk.length <= page.limit) return { items, nextToken: null };
-      afterId = chunk.at(-1)!.record.id;
+      const { afterId, isReverse, limit } = filling.wanted;
+      const chunk = await this.#chunk(afterId, isReverse, limit);
+      const whole = filling.add(chunk.map(({ record }) => record));
+      if (whole) return whole;
     }
   }
 
@@ -343,20 +333,4 @@ function readAdvanced(from: Unpacker, scheduleId: string): AdvanceResult {
   const accepted = readInstances(from);
   const skipped = from.read() as readonly number[];
   return { scheduleId, status, accepted, skipped, replaced: readInstances(from) };
-}
-
-/** The error of a schedule that is another one than was expected. */
-export function generationError(
-  { record, expectedGeneration, expectedCursor }: PutSchedule,
-  stored: unknown,
-): JobError {
-  const generation = stored === false ? null : stored as number;
-  const isMoved = expectedCursor !== undefined && generation === expectedGeneration;
-  const found = generation === null ? "there is none" : `generation ${generation} is stored`;
-  const wanted = expectedGeneration === null
-    ? "none was expected"
-    : `${expectedGeneration} was expected${isMoved ? " with another cursor" : ""}`;
-  return new JobError("conflict", `Cannot write schedule "${record.id}": ${found}, ${wanted}`, {
-    hint: "Read the schedule again and repeat the change",
-  });
 }

@@ -1,0 +1,125 @@
+import { JobError } from "../../core/errors.ts";
+import { nearest } from "../../core/nearest.ts";
+import type { NodeReport } from "../nodes.ts";
+import type { StoreMark } from "../records.ts";
+import type { PutSchedule } from "../store.ts";
+import { QuotaError } from "./checks.ts";
+
+/** What stores refuse by what they hold, in the same words whichever store it is. */
+
+/** What a new instance shares with one that is there. */
+export interface Taken {
+  readonly what: "id" | "unique key";
+  readonly value: string | null;
+  readonly kind: string;
+  /** The instance that is there. */
+  readonly holder: { readonly id: string; readonly kind: string };
+}
+
+/** An id or a unique key is held by an instance of another kind, or with other arguments. */
+export function takenError({ what, value, kind, holder }: Taken): JobError {
+  const difference = kind === holder.kind ? "other arguments" : `kind "${holder.kind}"`;
+  return new JobError(
+    "already_exists",
+    `Cannot enqueue "${kind}" with ${what} "${value}": it is taken by instance ${holder.id} with ${difference}`,
+    { path: what === "id" ? "id" : "uniqueKey", hint: `Choose another ${what}` },
+  );
+}
+
+/** The instance that a later one is to replace runs. */
+export function runsError(id: string, kind: string): JobError {
+  return new JobError("conflict", `Cannot replace instance ${id} of job "${kind}": it runs`, {
+    path: "uniqueKey",
+    hint: "Schedule it again when that has ended, or cancel that first",
+  });
+}
+
+/** As many of a kind wait as may. */
+export function waitingError(kind: string, count: number): QuotaError {
+  return new QuotaError(
+    `Cannot schedule job "${kind}": ${count} of its instances wait already`,
+    "Try again later, or raise the job's waiting_max",
+  );
+}
+
+/** An instance that cannot be accepted in place of another. */
+export function redriveError(id: string, problem: string): JobError {
+  return new JobError("invalid_argument", `Cannot redrive as instance "${id}": ${problem}`, {
+    path: "retryOf",
+  });
+}
+
+/** Past ticks of a schedule that is not there. */
+export function noScheduleError(id: string): JobError {
+  return new JobError("not_found", `Cannot backfill schedule "${id}": no such schedule`);
+}
+
+/** The schedule is another one than was expected. @param stored its generation; null when there is none */
+export function generationError(
+  { record, expectedGeneration, expectedCursor }: PutSchedule,
+  stored: number | null,
+): JobError {
+  const isMoved = expectedCursor !== undefined && stored === expectedGeneration;
+  const found = stored === null ? "there is none" : `generation ${stored} is stored`;
+  const wanted = expectedGeneration === null
+    ? "none was expected"
+    : `${expectedGeneration} was expected${isMoved ? " with another cursor" : ""}`;
+  return new JobError("conflict", `Cannot write schedule "${record.id}": ${found}, ${wanted}`, {
+    hint: "Read the schedule again and repeat the change",
+  });
+}
+
+/** A mark over the store keeps the operation from being done. */
+export function markedError(action: string, mark: StoreMark): JobError {
+  const to = mark.type === "receiving" ? mark.from : mark.to;
+  const what = mark.type === "moved" ? "moved" : "moves";
+  return new JobError("unavailable", `Cannot ${action}: the store ${what} to ${to}`, {
+    hint: mark.type === "moved"
+      ? `Write store.url = "${to}" in the configuration and start the daemon again`
+      : "Try again when it has moved",
+  });
+}
+
+type Holder = Pick<NodeReport, "host" | "pid">;
+
+function daemonOf({ host, pid }: Holder): string {
+  return `the daemon with pid ${pid} on host "${host}"`;
+}
+
+/** A live daemon has the node id. */
+export function nodeLiveError(id: string, holder: Holder): JobError {
+  return new JobError("conflict", `Cannot join as node "${id}": ${daemonOf(holder)} has that id`, {
+    path: "node.id",
+    hint: "Give each daemon a node.id of its own, or stop the other one",
+  });
+}
+
+/** The store has as many nodes as it may. */
+export function nodesFullError(id: string, count: number): QuotaError {
+  return new QuotaError(
+    `Cannot join as node "${id}": the store has ${count} nodes`,
+    "Wait: a node that is gone is forgotten after an hour",
+  );
+}
+
+/** The node that reports has been gone for too long. */
+export function nodeForgottenError(id: string): JobError {
+  return new JobError("not_found", `Cannot report as node "${id}": it is forgotten`);
+}
+
+/** The session that reports has ended. @param holder who took its id; null when it left */
+export function nodeGoneError(id: string, holder: Holder | null): JobError {
+  const now = holder ? `${daemonOf(holder)} took its id` : "it has left";
+  return new JobError("conflict", `Cannot report as node "${id}": ${now}`, {
+    path: "node.id",
+    hint: "Give each daemon a node.id of its own",
+  });
+}
+
+/** The node that is to be resized is not live. @param live ids of those that are */
+export function noNodeError(id: string, live: readonly string[]): JobError {
+  const near = nearest(id, live);
+  return new JobError("not_found", `Cannot resize node "${id}": no live node has that id`, {
+    hint: near ? `Did you mean "${near}"?` : `Live nodes: ${live.toSorted().join(", ") || "none"}`,
+  });
+}
