@@ -180,8 +180,8 @@ export interface OpenRequest {
 }
 
 /**
- * Where the manager keeps everything: semantic operations, each atomic and durable to the store's guarantee when its promise
- * resolves. Requests of one turn may share a transaction, in their order, save claims that settlements before them do not change.
+ * Where the manager keeps everything: semantic operations, each atomic and durable to the store's guarantee when its
+ * promise resolves. Requests of one turn of the event loop may share a transaction, in their order.
  *
  * Every method throws JobError: `unavailable` when the store cannot be reached or is closed, `resource_exhausted` when it is
  * full, `invalid_argument` for requests out of limits. Nothing is written then.

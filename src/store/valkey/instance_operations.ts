@@ -59,12 +59,9 @@ export class InstanceOperations {
 
   async claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>> {
     checkLimit(request.limit, "claim");
-    const { limits } = request;
-    const isFree = !limits || (limits.kinds.size === 0 && limits.pools.length === 0);
     const committed = await this.#queue.write({
       family: "claim",
       action: "claim",
-      ...(isFree ? { commutes: "claim" } : {}),
       weight: request.limit,
       write: (into) => {
         writeClaimer(into, request);
@@ -121,14 +118,9 @@ export class InstanceOperations {
       this.#known.delete(id);
       return instance?.fence === fence ? instance : undefined;
     });
-    // What waits for nothing frees nothing that a claim without limits would take.
-    const isPlain = settlements.every(({ outcome }, index) =>
-      outcome.type === "final" && known[index]?.scheduleId === null
-    );
     return await this.#queue.write({
       family: "outcomes",
       action: "settle",
-      ...(isPlain ? { commutes: "settle" } : {}),
       weight: settlements.length,
       write: (into) => {
         into.list(settlements.length);

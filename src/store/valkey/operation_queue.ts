@@ -21,11 +21,6 @@ export interface Operation<T> {
   readonly action: string;
   /** About how many instances it is for. */
   readonly weight?: number;
-  /**
-   * Whether it is a claim, or a settlement, that gives the same in any order with those of the other: then the claim goes first, in a
-   * call of its own, and jobs begin while the server still writes what ended.
-   */
-  readonly commutes?: "claim" | "settle";
   /** Whether it goes out at once, before those that wait: what keeps a lease must not queue behind what takes long. */
   readonly isUrgent?: boolean;
   /** Read what {@link write} is worked out from; operations after it wait, those before it have happened. */
@@ -172,10 +167,6 @@ export class OperationQueue {
   /** The first operations of one kind, as far as one call takes them. */
   #takeGroup(): readonly Waiting[] {
     const waiting = this.#waiting;
-    const claim = waiting.findIndex(({ operation }) => operation.commutes !== "settle");
-    if (claim > 0 && waiting[claim]!.operation.commutes === "claim") {
-      return waiting.splice(claim, 1);
-    }
     const { isRead } = waiting[0]!;
     let count = 0;
     let weight = 0;
