@@ -141,7 +141,7 @@ test("ServerLink refuses a wrong password at once and does not try it again", as
   await withValkey({ password: "right" }, async (server) => {
     const options = {
       password: "wrong",
-      limits: { retryMs: { first: 1, longest: 1, refused: 1 } },
+      limits: { retry: { firstMs: 1, longestMs: 1, refusedMs: 1 } },
     };
     await assert.rejects(
       opening(server.url, { ...options, startWaitMs: 10_000 }),

@@ -29,7 +29,7 @@ export class ValkeyWorld {
     const prefix = keyPrefix(namespace);
     const connect = (port: number) => {
       // A broken connection is tried again at once.
-      const limits = { retryMs: { first: 1, longest: 20, refused: 1_000 } };
+      const limits = { retry: { firstMs: 1, longestMs: 20, refusedMs: 1_000 } };
       const link = linkTo(`valkey://127.0.0.1:${port}`, { key: prefix, limits });
       return new ValkeyStore({ link, namespace, defer: systemClock.defer, ...options });
     };

@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
+import { backoffMs } from "../../core/backoff.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { HostPort } from "../../core/store_address.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
@@ -9,9 +10,8 @@ import { type EtcdFailure, explainFailure } from "./etcd_error.ts";
 import { createMember, type EtcdMember } from "./etcd_member.ts";
 import { Auth } from "./gen/etcd_pb.ts";
 
-/** Shortest and longest wait before a call is sent again, in milliseconds. */
-const BACKOFF_FIRST_MS = 25;
-const BACKOFF_MAX_MS = 500;
+/** Waits before a call is sent again. */
+const BACKOFF = { firstMs: 25, longestMs: 500 };
 /** Least time for the first try of a call; each further one has twice as long. */
 const TRY_MS_MIN = 1_500;
 /** A try has so many times as long as answers took of late: one that is given up too early is asked for nothing. */
@@ -140,7 +140,7 @@ export class EtcdCalls {
         const isUnsure = isRepeated && options.isWrite === true;
         if (!failure.isPassing || this.#closing.signal.aborted) throw errorOf(failure, isUnsure);
         this.#turnFrom(index);
-        const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** tries);
+        const waitMs = backoffMs(BACKOFF, tries);
         if (this.#now() + waitMs >= endMs) throw errorOf(failure, isUnsure);
         await sleep(this.#clock, waitMs, this.#closing.signal);
       }

@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -23,8 +24,8 @@ import type { Layout } from "./layout.ts";
 
 /** Commits read at a time when catching up. */
 const CATCH_UP_ENTRIES = 32;
-const BACKOFF_FIRST_MS = 50;
-const BACKOFF_MAX_MS = 1_000;
+/** Waits before a watch that broke begins again. */
+const BACKOFF = { firstMs: 50, longestMs: 1_000 };
 /** Commits that wait for their parts; past them the watch begins again from what was told. */
 const WAITING_MAX = 1_000;
 /** At most one line about a broken watch in so many milliseconds. */
@@ -97,7 +98,7 @@ export class LogWatch {
           return;
         }
         this.#warn(error);
-        await sleep(this.#options.clock, backoffMs(failures), signal);
+        await sleep(this.#options.clock, backoffMs(BACKOFF, failures), signal);
         failures += 1;
       }
     }
@@ -237,8 +238,4 @@ function checkHead(
 
 function stoppedError(): JobError {
   return new JobError("canceled", "Cannot watch the store: stopped");
-}
-
-function backoffMs(failures: number): number {
-  return Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** failures);
 }

@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import { type Clock, type Instant, sleep, type Timer } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -16,8 +17,8 @@ const REPORT_MS_MAX = 5_000;
 const ANSWERS_MS_MAX = 1_000;
 /** A clock that moves so far against the other one of the same node was set. */
 const STEP_MS = 100;
-const BACKOFF_FIRST_MS = 50;
-const BACKOFF_MAX_MS = 2_000;
+/** Waits before a lease that was lost is taken again. */
+const BACKOFF = { firstMs: 50, longestMs: 2_000 };
 
 /** How long a node's key stays without the node, and how far its clock may be from the others'. */
 export interface PresenceLimits {
@@ -187,8 +188,7 @@ export class Presence {
             error: error.message,
           });
         }
-        const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** failures);
-        await sleep(clock, waitMs, signal);
+        await sleep(clock, backoffMs(BACKOFF, failures), signal);
         failures += 1;
       }
       revision = null;

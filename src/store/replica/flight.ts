@@ -1,5 +1,6 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
-import type { Clock, Instant } from "../../platform/clock.ts";
+import { type Clock, type Instant, sleep } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import { isRefusal } from "../ledger/group.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
@@ -15,8 +16,8 @@ const OPERATIONS_MAX = 1_000;
 /** What one commit should have at most, where the medium does not say it. */
 const CHANGES_MAX = 1_000;
 const CHARACTERS_MAX = 1_000_000;
-const RETRY_MS_MIN = 10;
-const RETRY_MS_MAX = 1_000;
+/** Waits before a commit that is undecided is sent again. */
+const BACKOFF = { firstMs: 10, longestMs: 1_000 };
 
 /** What an owner works with. */
 export interface ReplicaOwnerOptions {
@@ -182,10 +183,7 @@ export async function sendCommit(
 
 /** Wait before another try, longer each time. */
 export function backOff(tries: number, clock: Clock, random: Random): Promise<void> {
-  const most = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (tries - 1));
-  return new Promise((resolve) => {
-    clock.timer(most * (0.5 + random.next() / 2), resolve);
-  });
+  return sleep(clock, backoffMs(BACKOFF, tries - 1, random.next()));
 }
 
 /** Answer what was committed as a version. */

@@ -1,3 +1,5 @@
+import type { Backoff } from "../../core/backoff.ts";
+
 /** Limits of a link; tests have smaller ones. */
 export interface LinkLimits {
   /** Most time to connect, in milliseconds. */
@@ -6,8 +8,8 @@ export interface LinkLimits {
   readonly handshakeMs: number;
   /** How long a call waits for its answer; longer where the server is seen to be slow. */
   readonly answerMs: number;
-  /** First and longest wait before the next try to connect; where the server refused us, for what time alone does not heal. */
-  readonly retryMs: { readonly first: number; readonly longest: number; readonly refused: number };
+  /** Waits before the next try to connect; where the server refused us, for what time alone does not heal. */
+  readonly retry: Backoff & { readonly refusedMs: number };
   /** How long it waits when the server has not answered for that long already. */
   readonly troubledMs: number;
   /** How often a connection is looked at, and asked when it is idle. */
@@ -25,7 +27,7 @@ export const LINK_LIMITS: LinkLimits = {
   // API calls answer "unavailable" within 5 s.
   answerMs: 4_500,
   troubledMs: 400,
-  retryMs: { first: 50, longest: 2_000, refused: 30_000 },
+  retry: { firstMs: 50, longestMs: 2_000, refusedMs: 30_000 },
   pulseMs: 3_000,
   callsMax: 10_000,
   bytesMax: 64 * 1024 * 1024,

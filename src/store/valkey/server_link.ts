@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ValkeyAddress } from "../../core/store_address.ts";
 import type { StoreTls } from "../../core/store_config.ts";
@@ -116,7 +117,8 @@ export class ServerLink implements ValkeyLink {
     const openedAt = clock.now().monotonicMs;
     this.#stop = new AbortController();
     this.#problem = null;
-    for (let waitMs = this.#limits.retryMs.first;; waitMs = this.#longer(waitMs)) {
+    for (let failures = 0;; failures += 1) {
+      const waitMs = backoffMs(this.#limits.retry, failures);
       try {
         this.#use(await this.#connect());
         break;
@@ -245,10 +247,13 @@ export class ServerLink implements ValkeyLink {
 
   async #reconnect(): Promise<void> {
     const { clock, random } = this.#options;
-    let waitMs = this.#limits.retryMs.first;
+    const { retry } = this.#limits;
+    let failures = 0;
+    let isRefused = false;
     while (!this.#stop.signal.aborted) {
       // Not all nodes at the same moment.
-      await sleep(clock, waitMs * (0.5 + random.next() / 2), this.#stop.signal);
+      const waits = isRefused ? { firstMs: retry.refusedMs, longestMs: retry.refusedMs } : retry;
+      await sleep(clock, backoffMs(waits, failures, random.next()), this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       try {
         const before = this.#facts;
@@ -262,9 +267,9 @@ export class ServerLink implements ValkeyLink {
       } catch (error) {
         this.#problem = this.#asJobError(error);
         this.#trouble.lost(this.#problem.message);
-        const isAway = this.#problem.code === "unavailable";
-        if (!isAway) this.#queue.rejectAll(this.#problem);
-        waitMs = isAway ? this.#longer(waitMs) : this.#limits.retryMs.refused;
+        isRefused = this.#problem.code !== "unavailable";
+        if (isRefused) this.#queue.rejectAll(this.#problem);
+        failures += 1;
       }
     }
   }
@@ -274,11 +279,6 @@ export class ServerLink implements ValkeyLink {
     const isAnother = before !== null && before.runId !== now.runId;
     const canLose = this.#options.address.topology !== "single" || !now.survivesCrash;
     if (isAnother && canLose) this.#trouble.changed();
-  }
-
-  #longer(waitMs: number): number {
-    const { longest } = this.#limits.retryMs;
-    return Math.min(waitMs * 2, longest);
   }
 
   #send(connection: Connection, call: WaitingCall): void {
