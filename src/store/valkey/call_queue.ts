@@ -25,6 +25,13 @@ export interface CallQueueOptions {
   readonly late: (call: WaitingCall) => JobError;
 }
 
+/** What is refused at once, as too much waits for the server already. */
+export function tooManyError(): JobError {
+  return new JobError("resource_exhausted", "Cannot ask the store: too many requests wait", {
+    hint: "It answers slowly or not at all; try again later",
+  });
+}
+
 /** Calls in the order in which they were asked, each until its answer or its time is over. */
 export class CallQueue {
   readonly #options: CallQueueOptions;
@@ -46,9 +53,7 @@ export class CallQueue {
     const { clock, callsMax, bytesMax } = this.#options;
     const bytes = call.args.reduce((sum, arg) => sum + arg.length, 0);
     if (this.#calls.size >= callsMax || (this.#calls.size > 0 && this.#bytes + bytes > bytesMax)) {
-      throw new JobError("resource_exhausted", "Cannot ask the store: too many requests wait", {
-        hint: "It answers slowly or not at all; try again later",
-      });
+      throw tooManyError();
     }
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const finish = () => {

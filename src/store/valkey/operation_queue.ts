@@ -1,6 +1,7 @@
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { Committed } from "../store.ts";
+import { tooManyError } from "./call_queue.ts";
 import type { ValkeyLink } from "./link.ts";
 import { Packer, Unpacker } from "./msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "./script.ts";
@@ -12,6 +13,8 @@ const OPERATIONS_MAX = 256;
 const WEIGHT_MAX = 1_000;
 /** Calls without an answer at most; what comes meanwhile shares the next one. */
 const CALLS_MAX = 2;
+/** Operations that wait for a call at most: beyond, they are refused at once. */
+const WAITING_MAX = 50_000;
 /** How often an operation is worked out anew, when others changed what it was worked out from. */
 const TRIES_MAX = 20;
 
@@ -136,6 +139,7 @@ export class OperationQueue {
   }
 
   #push(operation: Operation<unknown>, isRead: boolean): Promise<Committed<unknown>> {
+    if (this.#waiting.length >= WAITING_MAX) return Promise.reject(tooManyError());
     return new Promise((resolve, reject) => {
       const one = { operation, isRead, resolve, reject, tries: 0, isPrepared: false };
       if (operation.isUrgent && this.#callCount >= CALLS_MAX) return void this.#send([one]);

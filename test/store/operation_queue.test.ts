@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { type Operation, OperationQueue } from "../../src/store/valkey/operation_queue.ts";
+
+const WAITING_MAX = 50_000;
+
+const STATS: Operation<unknown> = {
+  family: "find",
+  action: "stats",
+  write: () => 0,
+  read: () => null,
+};
+
+test("OperationQueue refuses at once what would wait behind 50,000 others, and lets these be", async () => {
+  let settled = 0;
+  const queue = new OperationQueue({
+    // A server that answers nothing, for as long as the test takes.
+    link: { run: () => new Promise<Uint8Array>(() => {}) } as never,
+    prefix: "jobctl:{test}:",
+    connection: "one",
+    clock: undefined,
+    defer: () => {},
+    publish: () => {},
+  });
+  const ask = () => queue.read(STATS).finally(() => settled += 1);
+  for (let count = 0; count < WAITING_MAX; count++) ask().catch(() => {});
+  await assert.rejects(ask(), (error) => isJobError(error, "resource_exhausted"));
+  assert.equal(settled, 1);
+});
