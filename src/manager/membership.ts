@@ -3,8 +3,7 @@ import type { Instance } from "../core/instance.ts";
 import { type Clock, sleep, type Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ProcessIdentity } from "../platform/process_identity.ts";
-import type { NodeRecord, NodeReport } from "../store/store.ts";
-import type { Store } from "../store/store.ts";
+import type { NodeRecord, NodeReport, Store } from "../store/store.ts";
 import { Peers } from "./peers.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 

@@ -1,7 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { NodeRecord, NodeReport } from "../store/store.ts";
-import type { Store } from "../store/store.ts";
+import type { NodeRecord, NodeReport, Store } from "../store/store.ts";
 
 /** How long what is known of the others may be old when it is asked for. */
 const FRESH_MS = 500;

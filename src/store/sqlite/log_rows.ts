@@ -40,18 +40,28 @@ export function readLogs(
 ): readonly PlacedLog[] {
   return findLogs(statements, stretch).map((fields) => ({
     place: fields.place as number,
-    entry: {
+    entry: readLine(fields, {
       instanceId: fields.id as string,
       kind: kinds.nameOf(fields.kind as number),
-      attempt: fields.attempt as number,
-      fence: fields.fence as number,
-      seq: fields.seq as number,
-      at: fields.at as number,
-      level: fields.level as LogLevel,
-      source: fields.source as StoredLogEntry["source"],
-      message: fields.message as string,
-    },
+    }),
   }));
+}
+
+/** A line of an instance's log from its row. */
+export function readLine(
+  fields: Fields,
+  owner: Pick<StoredLogEntry, "instanceId" | "kind">,
+): StoredLogEntry {
+  return {
+    ...owner,
+    attempt: fields.attempt as number,
+    fence: fields.fence as number,
+    seq: fields.seq as number,
+    at: fields.at as number,
+    level: fields.level as LogLevel,
+    source: fields.source as StoredLogEntry["source"],
+    message: fields.message as string,
+  };
 }
 
 /** Number of the last line of a fence; 0 for none. */

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
-import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
+import type { StoredLogEntry } from "../../core/instance.ts";
 import { type Departure, isHeld, type Row } from "../ledger/row.ts";
 import type { StoreRecord } from "../records.ts";
 import { readDepartures } from "./departure_rows.ts";
 import { readRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
+import { readLine } from "./log_rows.ts";
 import { allTicks, listSchedules, readPauses } from "./schedule_rows.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { type Fields, Statements } from "./statements.ts";
@@ -71,7 +72,9 @@ export class Salvage {
     }
     for (const fields of this.#rows("log", "place")) {
       const owner = known.get(fields.instance as number);
-      if (owner) yield { type: "log", order: fields.place as number, line: toLine(fields, owner) };
+      if (owner) {
+        yield { type: "log", order: fields.place as number, line: readLine(fields, owner) };
+      }
     }
   }
 
@@ -135,20 +138,4 @@ export class Salvage {
       return otherwise;
     }
   }
-}
-
-function toLine(
-  fields: Fields,
-  owner: Pick<StoredLogEntry, "instanceId" | "kind">,
-): StoredLogEntry {
-  return {
-    ...owner,
-    attempt: fields.attempt as number,
-    fence: fields.fence as number,
-    seq: fields.seq as number,
-    at: fields.at as number,
-    level: fields.level as LogLevel,
-    source: fields.source as StoredLogEntry["source"],
-    message: fields.message as string,
-  };
 }

@@ -125,12 +125,7 @@ end
 
 function S.write_schedule(item)
   local id, record = item[1], item[2]
-  local there = S.schedule_of(id)
-  record.version = S.next_number(there and there.version or 0)
-  S.save_schedule(id, record)
-  rcall('ZADD', S.SCHEDULE_IDS, 0, id)
-  S.hint('schedules')
-  return true
+  return S.set_schedule(id, record, S.schedule_of(id))
 end
 
 function S.write_pause(item)

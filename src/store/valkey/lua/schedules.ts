@@ -7,6 +7,11 @@ function S.put_schedule(op)
   if generation ~= expected or (cursor and not (there and there.cursor == cursor)) then
     return nil, {'generation', generation}
   end
+  return S.set_schedule(id, record, there)
+end
+
+-- Write a schedule in place of the one that is there, if any.
+function S.set_schedule(id, record, there)
   record.version = S.next_number(there and there.version or 0)
   S.save_schedule(id, record)
   rcall('ZADD', S.SCHEDULE_IDS, 0, id)
