@@ -236,3 +236,23 @@ test("a page of the instances of many kinds looks at each kind once", async () =
   }
   await store.close();
 });
+
+test("large arguments go in calls of their own, and their answers are not kept", async () => {
+  const { store, server, prefix, world } = await openWorld();
+  const argumentsJson = JSON.stringify(["x".repeat(1_000_000)]);
+  const tooMany = Array.from({ length: 70 }, () => world.newInstance({ argumentsJson }));
+  await assert.rejects(
+    store.enqueue({ at: world.at, instances: tooMany }),
+    (error) => isJobError(error, "invalid_argument") && /Split/.test(String(error.hint)),
+  );
+  await server.cli("CONFIG", "RESETSTAT");
+  await Promise.all(Array.from({ length: 12 }, () => world.add({ argumentsJson })));
+  const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await server.cli("INFO", "commandstats"))!;
+  assert.ok(Number(calls) >= 3, `${calls} calls`);
+  assert.equal((await world.claim(12)).length, 12);
+  await world.add({});
+  const keys = await server.cli("KEYS", `${prefix}answers:*`);
+  const bytes = Number(await server.cli("MEMORY", "USAGE", keys, "SAMPLES", 0));
+  assert.ok(bytes < 100_000, `${bytes} bytes`);
+  await store.close();
+});

@@ -48,11 +48,18 @@ export class CallQueue {
     return this.#calls;
   }
 
-  /** Take a call in; `promise` settles with it. @throws JobError `resource_exhausted` when too many wait */
+  /** Take a call in; `promise` settles with it. @throws JobError `resource_exhausted` when too many wait, `invalid_argument` when it is too large */
   add(call: ScriptCall): { readonly waiting: WaitingCall; readonly promise: Promise<Uint8Array> } {
     const { clock, callsMax, bytesMax } = this.#options;
     const bytes = call.args.reduce((sum, arg) => sum + arg.length, 0);
-    if (this.#calls.size >= callsMax || (this.#calls.size > 0 && this.#bytes + bytes > bytesMax)) {
+    if (bytes > bytesMax) {
+      throw new JobError(
+        "invalid_argument",
+        `Cannot ask the store: the request has ${bytes} bytes, at most ${bytesMax} are taken`,
+        { hint: "Split the request" },
+      );
+    }
+    if (this.#calls.size >= callsMax || this.#bytes + bytes > bytesMax) {
       throw tooManyError();
     }
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();

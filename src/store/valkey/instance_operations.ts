@@ -28,7 +28,7 @@ import {
   writeInstances,
 } from "./instance_codec.ts";
 import { queryOf } from "./instance_reads.ts";
-import type { OperationQueue } from "./operation_queue.ts";
+import { type OperationQueue, weightOf } from "./operation_queue.ts";
 import { writeLines, writeSettlement } from "./settle_codec.ts";
 
 /** Claimed instances that are kept, so that the answer to their settlement need not say them again. */
@@ -51,7 +51,10 @@ export class InstanceOperations {
     return await this.#queue.write({
       family: "enqueue",
       action: "enqueue",
-      weight: instances.length,
+      weight: weightOf(
+        instances.length,
+        instances.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0),
+      ),
       write: (into) => writeInstances(into, instances),
       read: (from, at) => readEnqueued(from, at, instances),
     });
@@ -121,7 +124,10 @@ export class InstanceOperations {
     return await this.#queue.write({
       family: "outcomes",
       action: "settle",
-      weight: settlements.length,
+      weight: weightOf(
+        settlements.length,
+        settlements.reduce((sum, settlement) => sum + charsOf(settlement), 0),
+      ),
       write: (into) => {
         into.list(settlements.length);
         for (const [index, one] of settlements.entries()) {
@@ -267,4 +273,9 @@ export class InstanceOperations {
       read: (from) => (from.read() as readonly unknown[]).map(readBlock),
     });
   }
+}
+
+function charsOf({ outcome, logs }: Settlement): number {
+  const results = outcome.type === "final" ? outcome.resultsJson?.length ?? 0 : 0;
+  return logs.reduce((sum, { message }) => sum + 256 + message.length, results);
 }

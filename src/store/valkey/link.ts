@@ -42,7 +42,7 @@ export interface ValkeyLink {
   /**
    * Run a script that answers one bulk string. A call whose answer was lost is sent again: the script must know a repeat.
    *
-   * @throws JobError `unavailable`, `resource_exhausted`
+   * @throws JobError `unavailable`, `resource_exhausted`, `invalid_argument` for a call that is too large
    */
   run(call: ScriptCall): Promise<Uint8Array>;
   /** Listen to a channel; answers how to stop. */

@@ -22,6 +22,7 @@ export class Packed {
 }
 
 const SIZE_MIN = 4_096;
+const KEPT_MAX = 1_048_576;
 const TWO_32 = 2 ** 32;
 
 /** Writes MessagePack, as much of it as the scripts' `cmsgpack` reads. */
@@ -41,6 +42,8 @@ export class Packer {
   /** Forget what was written. */
   clear(): void {
     this.#length = 0;
+    // A rare large request is no reason to keep its memory.
+    if (this.#buffer.length > KEPT_MAX) this.#buffer = Buffer.allocUnsafe(SIZE_MIN);
   }
 
   /** Append a value. Members that are undefined are left out. */

@@ -2,6 +2,7 @@ import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { Committed } from "../store.ts";
 import { tooManyError } from "./call_queue.ts";
+import { LIMIT } from "./constants.ts";
 import type { ValkeyLink } from "./link.ts";
 import { Packer, Unpacker } from "./msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "./script.ts";
@@ -15,14 +16,22 @@ const WEIGHT_MAX = 1_000;
 const CALLS_MAX = 2;
 /** Operations that wait for a call at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
+/** Answers of more bytes are not kept on the server once they came. */
+const LARGE_BYTES = 65_536;
+const NONE: readonly number[] = [];
 /** How often an operation is worked out anew, when others changed what it was worked out from. */
 const TRIES_MAX = 20;
+
+/** What so many instances with so many characters of their own weigh. */
+export function weightOf(count: number, chars: number): number {
+  return count + Math.floor(chars / 4_096);
+}
 
 /** One operation of the script. */
 export interface Operation<T> {
   readonly family: Family;
   readonly action: string;
-  /** About how many instances it is for. */
+  /** About how many instances it is for; see {@link weightOf}. */
   readonly weight?: number;
   /** Whether it goes out at once, before those that wait: what keeps a lease must not queue behind what takes long. */
   readonly isUrgent?: boolean;
@@ -69,6 +78,7 @@ export class OperationQueue {
   #isPreparing = false;
   #callCount = 0;
   #number = 0;
+  #received: number[] = [];
   #idle: (() => void)[] = [];
   /** Whose data it is; empty before the opening. */
   storeId = "";
@@ -113,11 +123,13 @@ export class OperationQueue {
     const { link, prefix, connection } = this.#options;
     const packer = this.#packer;
     packer.clear();
-    packer.list(6);
+    packer.list(7);
     packer.write(this.storeId);
     packer.write(connection);
-    packer.write(isRead ? 0 : ++this.#number);
+    const number = isRead ? 0 : ++this.#number;
+    packer.write(number);
     packer.write(isRead);
+    packer.write(isRead ? NONE : this.#takeReceived());
     packer.write(families);
     packer.list(operations.length);
     for (const operation of operations) this.#writeOne(operation);
@@ -127,7 +139,15 @@ export class OperationQueue {
       args: [packer.bytes()],
       ...(isRead ? {} : { isWrite: true }),
     };
-    return new Unpacker(await link.run(call));
+    const answer = await link.run(call);
+    if (!isRead && answer.length > LARGE_BYTES) this.#received.push(number);
+    return new Unpacker(answer);
+  }
+
+  /** Large answers that came and are still kept: those of older calls were overwritten. */
+  #takeReceived(): readonly number[] {
+    if (this.#received.length === 0) return NONE;
+    return this.#received.splice(0).filter((one) => this.#number - one < LIMIT.ANSWERS_MAX);
   }
 
   /** Resolves when nothing waits. */

@@ -14,8 +14,8 @@ S.sub, S.find = string.sub, string.find
 
 S.P = KEYS[1]
 S.request = S.decode(ARGV[1])
--- Whose data it wants, which connection asks, its number there, whether it only reads, and what.
-S.wanted_id, S.connection, S.number, S.is_read, S.families, S.operations = unpack(S.request)
+-- Whose data it wants, which connection asks, its number there, whether it only reads, which large answers came, and what it asks.
+S.wanted_id, S.connection, S.number, S.is_read, S.received, S.families, S.operations = unpack(S.request)
 
 -- Answers of the last calls of a connection: one that is sent again is answered as it was and does nothing.
 S.answers_key, S.answer_slot = S.P .. 'answers:' .. S.connection, S.number % ANSWERS_MAX
@@ -23,9 +23,9 @@ if not S.is_read then
   local kept = rcall('HGET', S.answers_key, S.answer_slot)
   if kept then
     local kept_number = S.from_bytes('>I8', kept)
-    if kept_number == S.number then return S.sub(kept, 9) end
-    -- A copy that was on its way while its repeat was answered, and others after it: nobody waits for it.
-    if kept_number > S.number then return S.encode({'late'}) end
+    if kept_number == S.number and #kept > 8 then return S.sub(kept, 9) end
+    -- A copy that was on its way while its repeat was answered: nobody waits for it.
+    if kept_number >= S.number then return S.encode({'late'}) end
   end
 end
 

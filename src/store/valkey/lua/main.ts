@@ -59,6 +59,10 @@ end
 if not S.is_read then
   local failure = S.begin_writes()
   if failure then return failure end
+  -- Of a large answer that came its number is kept, for copies that are late.
+  for i = 1, #S.received do
+    rcall('HSET', S.answers_key, S.received[i] % ANSWERS_MAX, S.to_bytes('>I8', S.received[i]))
+  end
 end
 
 for i = 1, #S.families do FAMILIES[S.families[i]]() end
