@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { ClaimLimits } from "../../src/core/limits.ts";
 import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
 import type { Instant } from "../../src/platform/clock.ts";
+import type { StoreProblem } from "../../src/store/records.ts";
 import type { ChangeHint, ClaimRequest, Page, PageRequest, Store } from "../../src/store/store.ts";
 import { changeTimes, claimableNow } from "./model_limits.ts";
 import { TICK_MS } from "./model_rules.ts";
@@ -45,6 +46,11 @@ export class WatchedStore {
 
   close(): Promise<void> {
     return this.store.close();
+  }
+
+  /** What the store's own check finds. */
+  problems(): Promise<readonly StoreProblem[]> {
+    return this.store.records.findProblems({ limit: 10 });
   }
 
   /** By what a step claims: the objects stay the same while they do not change. */

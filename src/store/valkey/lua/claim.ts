@@ -40,6 +40,12 @@ function S.promote()
   S.flush()
 end
 
+-- What an index offers and no row has, or one that does not wait, is somebody else's doing: it is left out.
+function S.can_take(id)
+  local r = S.row(id)
+  return r and r[STATE] == SCHEDULED
+end
+
 function S.take(id, claimer)
   local r = S.row(id)
   local members = r[RARE]
@@ -69,8 +75,11 @@ function S.take_first(kind, limit, claimer)
     ids[(i + 1) / 2] = sub(member, 18, zero and zero - 1)
   end
   S.load_rows(ids)
-  for i = 1, #ids do S.take(ids[i], claimer) end
-  return ids
+  local taken = {}
+  for i = 1, #ids do
+    if S.can_take(ids[i]) then taken[#taken + 1] = S.take(ids[i], claimer) end
+  end
+  return taken
 end
 
 -- Ready rows of one kind in claim order: those of the kind's own queue, and the first of each queue with a key that is not
@@ -173,8 +182,10 @@ function S.take_across(kinds, limit, claimer)
       end
     end
     if not best then break end
-    ids[#ids + 1] = S.take(best_entry.id, claimer)
-    S.count_start(claimer, best.kind, best_entry.queue)
+    if S.can_take(best_entry.id) then
+      ids[#ids + 1] = S.take(best_entry.id, claimer)
+      S.count_start(claimer, best.kind, best_entry.queue)
+    end
     S.run_taken(best)
   end
   S.flush()

@@ -79,18 +79,31 @@ function S.append_logs(op)
   return stale
 end
 
+-- Of ids that an index has those whose rows are in that state; the others leave it, as nothing else would take them out.
+function S.ids_in(key, found, state)
+  local ids = {}
+  S.load_rows(found)
+  for i = 1, #found do
+    local r = S.row(found[i])
+    if r and r[STATE] == state then
+      ids[#ids + 1] = found[i]
+    else
+      S.index(key, found[i], false)
+    end
+  end
+  return ids
+end
+
 function S.reap(op)
   local limit = op[4]
   S.flush()
-  local ids = rcall('ZRANGEBYSCORE', S.LEASES, '-inf', S.mono, 'LIMIT', 0, limit)
-  S.load_rows(ids)
+  local ids = S.ids_in(S.LEASES, rcall('ZRANGEBYSCORE', S.LEASES, '-inf', S.mono, 'LIMIT', 0, limit), PROCESSING)
   for i = 1, #ids do S.lose_attempt(ids[i], S.row(ids[i])) end
   S.flush()
   if #ids < limit then
-    local late = rcall('ZRANGEBYSCORE', S.DEADLINES, '-inf', S.wall, 'LIMIT', 0, limit - #ids)
-    S.load_rows(late)
-    for i = 1, #late do
-      local id, r = late[i], S.row(late[i])
+    local found = rcall('ZRANGEBYSCORE', S.DEADLINES, '-inf', S.wall, 'LIMIT', 0, limit - #ids)
+    for _, id in ipairs(S.ids_in(S.DEADLINES, found, SCHEDULED)) do
+      local r = S.row(id)
       S.leave_waiting(id, r)
       S.end_row(id, r, TIMED_OUT, 'deadline', r[RARE].error or S.PAST_DEADLINE)
       S.touch(id)

@@ -26,7 +26,10 @@ end
 function S.waits(id, r)
   local member, kind = S.member_of(id, r, r[DUE]), r[KIND]
   if rcall('ZSCORE', S.LATER .. kind, S.member_of(id, r, r[PRIORITY])) then return true end
-  if rcall('ZSCORE', S.READY .. kind, member) then return true end
+  if rcall('ZSCORE', S.READY .. kind, member) then
+    local offered = r[QUEUE] and S.offered_of(kind .. '\0' .. r[QUEUE])
+    return not r[QUEUE] or (offered and offered.seq == r[SEQ])
+  end
   return r[QUEUE] and rcall('ZSCORE', S.BEHIND .. kind .. '\0' .. r[QUEUE], member) and true or false
 end
 
@@ -71,26 +74,55 @@ function S.check_rows(op)
   return {part[1], found}
 end
 
+function S.sum_of(hash, first)
+  local sum, list = 0, rcall('HGETALL', hash)
+  for i = 1, #list, 2 do
+    if not first or S.sub(list[i], 1, 1) == first then sum = sum + tonumber(list[i + 1]) end
+  end
+  return sum
+end
+
+-- Whether the lists of kinds that a claim goes by have this one where something of it waits.
+function S.check_kind(kind, say)
+  local due = rcall('ZRANGE', S.LATER .. kind, 0, 0, 'WITHSCORES')[2]
+  local is_ready = rcall('EXISTS', S.READY .. kind) == 1 or S.count_of(S.BEHIND_COUNTS, kind) > 0
+  if is_ready and rcall('SISMEMBER', S.READY_KINDS, kind) == 0 then
+    say('index by kind', '"' .. kind .. '" has due instances that no claim looks for')
+  end
+  local looked_at = due and rcall('ZSCORE', S.LATER_KINDS, kind)
+  if due and not (looked_at and tonumber(looked_at) <= tonumber(due)) then
+    say('index by kind', '"' .. kind .. '" has instances that no claim makes due')
+  end
+  local open, processing = rcall('ZCARD', S.OPEN .. kind), S.count_of(S.SLOTS, 'k' .. kind)
+  if processing < 0 or processing > open then
+    say('counts', 'processing instances of "' .. kind .. '": ' .. processing .. ' counted')
+  end
+end
+
 function S.check_counts()
-  local found, total, open = {}, 0, 0
+  local found, open, final, waiting = {}, 0, 0, S.sum_of(S.BEHIND_COUNTS) + S.sum_of(S.HELD)
+  local function say(check, message) found[#found + 1] = {check, message} end
+  local function same(what, left, left_name, right, right_name)
+    if left == right then return end
+    say('counts', what .. ': ' .. left .. ' ' .. left_name .. ', ' .. right .. ' ' .. right_name)
+  end
   for _, kind in ipairs(rcall('SMEMBERS', S.KINDS)) do
-    open = rcall('ZCARD', S.OPEN .. kind)
-    total = total + open
-    for state = COMPLETED, TIMED_OUT do total = total + rcall('ZCARD', S.DONE .. state .. ':' .. kind) end
-    local processing = S.count_of(S.SLOTS, 'k' .. kind)
-    if processing < 0 or processing > open then
-      found[#found + 1] = {'counts', 'processing instances of "' .. kind .. '": ' .. processing .. ' counted'}
-    end
+    open = open + rcall('ZCARD', S.OPEN .. kind)
+    for state = COMPLETED, TIMED_OUT do final = final + rcall('ZCARD', S.DONE .. state .. ':' .. kind) end
+    waiting = waiting + rcall('ZCARD', S.READY .. kind) + rcall('ZCARD', S.LATER .. kind)
+    S.check_kind(kind, say)
   end
-  local rows, leases = rcall('HLEN', S.ROWS), rcall('ZCARD', S.LEASES)
-  if total ~= rows then
-    found[#found + 1] = {'counts', 'instances: ' .. total .. ' by state, ' .. rows .. ' there'}
-  end
-  local slots = 0
-  for _, kind in ipairs(rcall('SMEMBERS', S.KINDS)) do slots = slots + S.count_of(S.SLOTS, 'k' .. kind) end
-  if slots ~= leases then
-    found[#found + 1] = {'counts', 'processing instances: ' .. slots .. ' counted, ' .. leases .. ' with a lease'}
-  end
+  local rows, slots, lines = rcall('HLEN', S.ROWS), S.sum_of(S.SLOTS, 'k'), rcall('HLEN', S.LINES)
+  same('instances', open + final, 'by state', rows, 'there')
+  same('instances', rcall('ZCARD', S.IDS), 'by id', rows, 'there')
+  same('instances', rcall('HLEN', S.FIXED), 'with arguments', rows, 'there')
+  same('finished instances', rcall('ZCARD', S.EXPIRING), 'by retention', final, 'by state')
+  same('waiting instances', waiting, 'offered or held', open - slots, 'by state')
+  same('processing instances', slots, 'counted', rcall('ZCARD', S.LEASES), 'with a lease')
+  same('processing instances', slots, 'by kind', S.sum_of(S.SLOTS, 'n'), 'by node')
+  same('processing instances', S.sum_of(S.SLOTS, 'q'), 'by queue', S.sum_of(S.SLOTS, 'm'), 'by queue and node')
+  same('lines of logs', rcall('ZCARD', S.LINE_TIMES), 'by time', lines, 'there')
+  same('lines of logs', rcall('ZCARD', S.LINE_PLACES), 'by place', lines, 'there')
   return found
 end
 

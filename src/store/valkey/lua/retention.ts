@@ -41,6 +41,8 @@ function S.remove_rows(ids)
       kinds[r[KIND]] = true
       S.rows[id], S.texts[id], S.dirty[id] = false, nil, nil
       removed[#removed + 1] = id
+    elseif not r then
+      S.index(S.EXPIRING, id, false)
     end
   end
   S.flush()

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import test, { after } from "node:test";
+import { CaseTime } from "../../src/conformance/index.ts";
+import { StoreWorld } from "../../src/conformance/store_world.ts";
+import { ValkeyWorld } from "../support/valkey_world.ts";
+
+const valkey = new ValkeyWorld();
+after(() => valkey.close());
+
+const KIND_INDEX = /^index by kind/;
+const COUNTS = /^counts/;
+const FIRST = (key: string) => `redis.call('ZRANGE', P .. '${key}', 0, 0)[1]`;
+const without = (key: string) => `redis.call('ZREM', P .. '${key}', ${FIRST(key)})`;
+const withoutRow = (id: string) => `redis.call('HDEL', P .. 'rows', ${id})`;
+const READY_ID = `string.sub(${FIRST("ready:mail")}, 18)`;
+const READY_PLACE = `string.sub(${FIRST("ready:mail")}, 1, 17)`;
+
+/** What somebody does to the keys by hand, and what the check says of it. */
+const DAMAGE: Readonly<Record<string, readonly [script: string, found: RegExp]>> = {
+  "no id": [without("ids"), /^counts|^index by id/],
+  "no state": [without("open:mail"), COUNTS],
+  "not offered": [without("ready:mail"), /^index by due time/],
+  "never due": [without("later:mail"), /^index by due time/],
+  "no lease": [without("leases"), COUNTS],
+  "no retention": [without("expiring"), /^index by retention/],
+  "no deadline": [without("deadlines"), /^index by deadline/],
+  "no unique key": [without("unique:u"), /^index by unique key/],
+  "not behind": [without("queue:mail\\0a"), /^index by due time/],
+  "no offers": ["redis.call('DEL', P .. 'offered')", /^index by due time/],
+  "more behind": ["redis.call('HINCRBY', P .. 'behind', 'mail', 1)", COUNTS],
+  "more slots": ["redis.call('HINCRBY', P .. 'slots', 'kmail', 1)", COUNTS],
+  "more slots of a node": ["redis.call('HINCRBY', P .. 'slots', 'nmail\\0n1', 1)", COUNTS],
+  "kind not claimed": ["redis.call('SREM', P .. 'readykinds', 'mail')", KIND_INDEX],
+  "kind not made due": ["redis.call('ZREM', P .. 'laterkinds', 'mail')", KIND_INDEX],
+  "offered row gone": [withoutRow(READY_ID), COUNTS],
+  "claimed row gone": [withoutRow(FIRST("leases")), COUNTS],
+  "finished row gone": [withoutRow(FIRST("expiring")), COUNTS],
+  "offer of nothing": [`redis.call('ZADD', P .. 'ready:mail', 0, ${READY_PLACE} .. 'x')`, COUNTS],
+  "offer of a claim": [
+    `redis.call('ZADD', P .. 'ready:mail', 0, ${READY_PLACE} .. ${FIRST("leases")})`,
+    COUNTS,
+  ],
+  "lease of nothing": ["redis.call('ZADD', P .. 'leases', 0, 'nobody')", COUNTS],
+  "no line": ["redis.call('DEL', P .. 'lines')", COUNTS],
+};
+
+for (const [name, [script, expected]] of Object.entries(DAMAGE)) {
+  test(`damage: ${name}: the check finds it, and what is whole goes on`, async () => {
+    const time = new CaseTime();
+    const { server, prefix, make } = await valkey.stores({ clock: () => time.at });
+    const store = make();
+    await store.open({ at: time.at, node: "n1" });
+    const world = new StoreWorld(store, { store }, time);
+    const dueAt = time.wallMs + 50_000;
+    await world.add({}, {}, { queueKey: "a" }, { queueKey: "a" });
+    await world.add({ uniqueKey: "u", dueAt }, { deadlineAt: dueAt + 60_000, dueAt });
+    await world.claim(1);
+    const logs = [{ at: time.wallMs, level: "info", message: "x", source: "job" }] as const;
+    await world.settle(await world.start({ kind: "ended" }), { logs });
+    assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);
+
+    await server.cli("EVAL", `local P = KEYS[1] ${script}`, 1, prefix);
+    const problems = await store.records.findProblems({ limit: 99 });
+    const found = problems.map(({ check, message }) => `${check}: ${message}`);
+    assert.ok(found.some((text) => expected.test(text)), found.join("\n"));
+    await world.claim(9);
+    world.advance(100_000);
+    await world.reap();
+    await world.claim(9);
+    world.advance(100_000_000);
+    await world.reap();
+    await store.cancel({ at: world.at, query: {}, limit: 99 });
+    await store.retain({ at: world.at, limit: 99 });
+    await world.add({ kind: "next" });
+    assert.equal((await world.claim(1, ["next"])).length, 1);
+    await store.close();
+  });
+}
