@@ -397,3 +397,14 @@ test("fault 20: on a medium whose answers take five seconds everything is done",
   await clock.advance(5_500);
   assert.deepEqual(await settling, ["settled"]);
 });
+
+test("who opens a replica to look after it writes nothing by that", async () => {
+  const world = new Replicas(systemClock);
+  const { store } = world.make();
+  await store.open({ at: systemClock.now(), node: "info", isMaintenance: true });
+  assert.deepEqual((await store.list({}, { limit: 1 })).items, []);
+  assert.equal(world.shared.version, 0);
+  await world.add(await world.open());
+  assert.equal((await store.list({}, { limit: 1 })).items.length, 1);
+  await world.close();
+});

@@ -6,8 +6,10 @@ import type { MediumChanges, MediumPair } from "../replica/medium.ts";
 const DEFLATE_BYTES_MIN = 1_024;
 /** Fastest: rows of one commit resemble each other, and shrink to a fifth at any level. */
 const DEFLATE_LEVEL = 1;
-/** Largest text that is read: a commit of some thousand rows of some megabytes is far below. */
+/** Largest text that is read. */
 const TEXT_BYTES_MAX = 512 * 1024 * 1024;
+/** Most characters that are written: none has more than three bytes. */
+const CHARACTERS_MAX = 160_000_000;
 
 const PLAIN = 0;
 const DEFLATED = 1;
@@ -15,6 +17,8 @@ const DEFLATED = 1;
 /**
  * The changes of one commit as bytes: one byte that says whether the rest is deflated, then JSON of the lengths, a line feed,
  * and all keys and values in a row. So no value is escaped or scanned.
+ *
+ * @throws JobError `resource_exhausted` for more than anybody could read again
  */
 export function encodeChanges({ puts, deletes }: MediumChanges): Buffer {
   const lengths = [
@@ -22,6 +26,8 @@ export function encodeChanges({ puts, deletes }: MediumChanges): Buffer {
     deletes.map((key) => key.length),
   ];
   const texts = puts.flat();
+  const characters = texts.reduce((sum, { length }) => sum + length, 0);
+  if (characters > CHARACTERS_MAX) throw tooLarge(characters, CHARACTERS_MAX, "characters");
   const text = Buffer.from(
     `${JSON.stringify(lengths)}\n${texts.join("")}${deletes.join("")}`,
     "utf8",
@@ -31,6 +37,15 @@ export function encodeChanges({ puts, deletes }: MediumChanges): Buffer {
     Buffer.from([DEFLATED]),
     deflateRawSync(text, { level: DEFLATE_LEVEL }),
   ]);
+}
+
+/** A commit of more than can be written at once. */
+export function tooLarge(found: number, most: number, unit: string): JobError {
+  return new JobError(
+    "resource_exhausted",
+    `Cannot commit ${found} ${unit}: at most ${most} at once`,
+    { hint: "Queue fewer instances at a time, or smaller arguments" },
+  );
 }
 
 /** The changes that {@link encodeChanges} wrote. @throws JobError `internal` for anything else */

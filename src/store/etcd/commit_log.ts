@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { Random } from "../../platform/random.ts";
 import type { MediumChanges, MediumCommit } from "../replica/medium.ts";
-import { decodeChanges, encodeChanges } from "./bundle.ts";
+import { decodeChanges, encodeChanges, tooLarge } from "./bundle.ts";
 import type { EtcdCalls } from "./etcd_calls.ts";
 import {
   isValue,
@@ -216,13 +216,7 @@ export class CommitLog {
   async #putParts(version: number, token: string, payload: Buffer): Promise<number> {
     if (payload.length <= PIECE_BYTES_MAX) return 0;
     const count = Math.ceil(payload.length / PIECE_BYTES_MAX);
-    if (count > PARTS_MAX) {
-      throw new JobError(
-        "resource_exhausted",
-        `Cannot commit ${payload.length} bytes: at most ${PARTS_MAX * PIECE_BYTES_MAX} at once`,
-        { hint: "Queue fewer instances at a time, or smaller arguments" },
-      );
-    }
+    if (count > PARTS_MAX) throw tooLarge(payload.length, PARTS_MAX * PIECE_BYTES_MAX, "bytes");
     for (let number = 0; number < count; number += 1) {
       const value = payload.subarray(number * PIECE_BYTES_MAX, (number + 1) * PIECE_BYTES_MAX);
       const key = this.#layout.partKey(version, token, number);

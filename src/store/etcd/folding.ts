@@ -96,7 +96,7 @@ export class Folding {
     this.#bytes = 0;
   }
 
-  /** Let the fold under way end after its transaction. */
+  /** Let the fold under way end after its transaction, for others to begin it. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
@@ -117,8 +117,12 @@ export class Folding {
     const claim = `${state.version} ${token}`;
     if (!await this.#run(foldText(state), [putOf(layout.fold, claim)], claim)) return null;
     for (let from = state.version; from < target;) {
-      from = await this.#foldSome(claim, from, target);
-      if (from < 0 || this.#isStopped) return null;
+      from = this.#isStopped ? -1 : await this.#foldSome(claim, from, target);
+      if (from >= 0) continue;
+      // Rows may be newer than the fold says: the log has all that changed since.
+      const left = String(state.version);
+      if (this.#isStopped) await this.#run(claim, [putOf(layout.fold, left)], left);
+      return null;
     }
     const done = [
       putOf(layout.fold, String(target)),

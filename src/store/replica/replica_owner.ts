@@ -89,7 +89,8 @@ export class ReplicaOwner implements LedgerOwner {
     }
     const recover = (state: LedgerState, moment: Moment) =>
       request.isMaintenance ? [] : recoverNode(state, moment, request.node);
-    const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening: true });
+    const isOpening = !request.isMaintenance;
+    const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening });
     return { ...this.#replica.info, recovered, rev };
   }
 
@@ -354,8 +355,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#failure = error;
     const waiting = [...this.#flight ? operationsOf(this.#flight) : [], ...this.#queue];
     for (const operation of waiting) operation.reject(error);
-    this.#flight = null;
-    this.#queue = [];
+    [this.#flight, this.#queue] = [null, []];
     this.#waiters.rejectAll(error);
     this.#waiters.tellMoved();
   }
