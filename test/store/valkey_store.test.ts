@@ -167,9 +167,19 @@ test("retain() and clearInstances() leave no key of what they deleted", async ()
   const [again] = await world.claim();
   await world.settle(again!, { logs });
   await world.finish({ retryOf: running.id });
+  const rate = [{ max: 1, perMs: 1_000, by: ["queue"] }];
+  const limits = { kinds: new Map([["limited", { concurrency: [], rate }]]), pools: [] };
+  const request = { node: "n1", kinds: new Set(["limited"]), limit: 9, leaseMs: LEASE_MS, limits };
+  await world.add(...Array.from({ length: 2 }, () => ({ kind: "limited", queueKey: "q" })));
+  for (const one of (await store.claim({ at: world.at, ...request })).value) {
+    await world.settle(one);
+  }
+  await store.cancel({ at: world.at, query: {}, limit: 9 });
   world.advance(LEASE_MS * 10);
-  assert.equal((await store.retain({ at: world.at, limit: 9 })).value.length, 2);
-  const left = (await keys()).filter((key) => !before.includes(key));
+  assert.equal((await store.retain({ at: world.at, limit: 9 })).value.length, 4);
+  await store.claim({ at: world.at, ...request, kinds: new Set(["other"]), limits: undefined });
+  // When a rate last held something back is one key for all kinds.
+  const left = (await keys()).filter((key) => !before.includes(key) && !key.endsWith(":lastwall"));
   assert.deepEqual(left, []);
   await store.close();
 });

@@ -74,6 +74,8 @@ export const LIMIT = {
   CHUNK: 2_000,
   /** Rows that one claim makes ready at most: the claims after it go on. */
   PROMOTE_MAX: 5_000,
+  /** Queues that one claim lets go at most whose rate opens. */
+  OPEN_MAX: 1_000,
   /** How far the clock may go back before what rates hold back is looked at again, in milliseconds. */
   SET_BACK_MS: 1_000,
   /** Times kept of one span at most; more starts share the time of the last of them. */

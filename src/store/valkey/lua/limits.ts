@@ -1,7 +1,7 @@
 /** What one node may claim: its limits against the slots in use, the starts within a span, and the queues that a rate holds back. */
 export const LIMITS = String.raw`
 S.HOLD_TIMES, S.HOLD_TIMES_OF = S.P .. 'holdtimes', S.P .. 'holdtimes:'
-S.STAMPS, S.LAST_WALL = S.P .. 'stamps', S.P .. 'lastwall'
+S.LAST_WALL = S.P .. 'lastwall'
 
 -- Starts, by queue: a list of {span, starts, expireAt}; starts are times and how many at each, oldest first.
 S.windows_read, S.windows_dirty = {}, {}
@@ -216,7 +216,7 @@ function S.open_queues(gate, kinds)
   local set_back, last = S.is_set_back()
   if set_back then S.end_holds(nil, nil) end
   rcall('SET', S.LAST_WALL, set_back and S.wall or S.max(last, S.wall))
-  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.HOLD_TIMES, '-inf', S.wall, 'LIMIT', 0, PROMOTE_MAX)) do
+  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.HOLD_TIMES, '-inf', S.wall, 'LIMIT', 0, OPEN_MAX)) do
     local kind = S.decode(rcall('HGET', S.HOLDS, name))[3]
     rcall('HDEL', S.HOLDS, name)
     rcall('ZREM', S.HOLD_TIMES, name)

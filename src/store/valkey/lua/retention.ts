@@ -19,6 +19,9 @@ function S.forget_kind(kind)
   rcall('SREM', S.KINDS, kind)
   rcall('SREM', S.READY_KINDS, kind)
   rcall('ZREM', S.LATER_KINDS, kind)
+  -- The next claim by limits says again that there are some.
+  rcall('SREM', S.LIMITED, kind)
+  rcall('HDEL', S.STAMPS, kind)
 end
 
 -- Delete instances with their logs; those whose logs are too many for one operation stay for the next.

@@ -1,6 +1,6 @@
 /** Pauses, and the slots that claims take: of a kind, of a queue, and of each on one node. */
 export const SLOTS = String.raw`
-S.PAUSES, S.LIMITED = S.P .. 'pauses', S.P .. 'limited'
+S.PAUSES, S.LIMITED, S.STAMPS = S.P .. 'pauses', S.P .. 'limited', S.P .. 'stamps'
 S.STARTS, S.START_TIMES = S.P .. 'starts', S.P .. 'starttimes'
 S.INFINITY = math.huge
 S.pauses_read = nil
