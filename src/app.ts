@@ -81,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
-export async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
+async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
   const { config, jobs, problems } = project;
   for (const problem of problems) reportProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);

@@ -1,4 +1,4 @@
-import { base64 } from "./encode.ts";
+import { base64 } from "./text_bytes.ts";
 
 /** A number, a bigint or a Date read from text, or what is wrong with the text. */
 export type Reading<Value> = { readonly value: Value } | { readonly problem: string };

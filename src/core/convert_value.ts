@@ -13,9 +13,10 @@ import {
 import { isSafe } from "./convert_text.ts";
 import { resolveShape, unionPlan } from "./convert_union.ts";
 import { describeType, quoteValue } from "./describe.ts";
-import { base64, bytesOf, ENCODE_DEPTH_MAX, hasMemberKeys } from "./encode.ts";
+import { bytesOf, ENCODE_DEPTH_MAX, hasMemberKeys } from "./encode.ts";
 import { parseJson } from "./json_text.ts";
 import type { Definitions, MemberShape, TupleElement, TypeShape } from "./signature.ts";
+import { base64 } from "./text_bytes.ts";
 
 export type { Conversion } from "./convert_scalar.ts";
 

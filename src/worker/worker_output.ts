@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { fstatSync, futimesSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
 import { formatWithOptions } from "node:util";
-import { cutText } from "../core/encode.ts";
+import { cutText } from "../core/text_bytes.ts";
 import { errorCode } from "../core/errors.ts";
 import type { LogEntry, LogLevel } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";

@@ -2,13 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
-  cutText,
   encodeError,
   encodeJson,
   encodeResults,
   ERROR_MESSAGE_BYTES_MAX,
   ERROR_STACK_BYTES_MAX,
-  utf8Bytes,
 } from "../../src/core/encode.ts";
 import { isJobError, JobError } from "../../src/core/errors.ts";
 
@@ -283,24 +281,6 @@ test("encodeError() never throws for anything", () => {
       const { name, message } = encodeError(thrown);
       assert.equal(typeof name, "string");
       assert.ok(bytesOf(message) <= ERROR_MESSAGE_BYTES_MAX);
-    }),
-  );
-});
-
-test("utf8Bytes() counts as the encoder does", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
-    assert.equal(utf8Bytes(text), bytesOf(text));
-  }));
-  assert.equal(utf8Bytes("\ud800"), 3);
-  assert.equal(utf8Bytes("\udc00\ud800"), 6);
-});
-
-test("cutText() never passes the limit nor splits a character", () => {
-  fc.assert(
-    fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 3, max: 50 }), (text, max) => {
-      const cut = cutText(text, max);
-      assert.ok(bytesOf(cut) <= max);
-      assert.ok(cut.isWellFormed());
     }),
   );
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ERROR_MESSAGE_BYTES_MAX, utf8Bytes } from "../../src/core/encode.ts";
+import { ERROR_MESSAGE_BYTES_MAX } from "../../src/core/encode.ts";
+import { utf8Bytes } from "../../src/core/text_bytes.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { AttemptOutcome, Executor } from "../../src/worker/executor.ts";
