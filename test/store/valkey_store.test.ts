@@ -266,3 +266,26 @@ test("large arguments go in calls of their own, and their answers are not kept",
   assert.ok(bytes < 100_000, `${bytes} bytes`);
   await store.close();
 });
+
+test("fault 35: leases end in time when the server's clock was set back", async () => {
+  const { make, server, prefix } = await valkey.stores();
+  const store = make();
+  const at = { wallMs: 0, monotonicMs: 0 };
+  await store.open({ at, node: "n1" });
+  const world = new StoreWorld(store);
+  const accepted = world.newInstance({ dueAt: 0, crashesMax: 0 });
+  await store.enqueue({ at, instances: [accepted] });
+  const request = { at, node: "n1", kinds: new Set(["mail"]), limit: 9, leaseMs: 30 };
+  assert.equal((await store.claim(request)).value.length, 1);
+  // Up to here the clock was an hour ahead.
+  const ahead = `local head = cmsgpack.unpack(redis.call('GET', KEYS[1] .. 'head'))
+    head.mono, head.at = head.mono + 3600000, head.at + 3600000
+    redis.call('SET', KEYS[1] .. 'head', cmsgpack.pack(head))
+    redis.call('ZINCRBY', KEYS[1] .. 'leases', 3600000, ARGV[1])`;
+  await server.cli("EVAL", ahead, 1, prefix, accepted.id);
+  // The first call learns of it, and time goes on from there.
+  const early = (await store.reap({ at, limit: 9 })).value.length;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(early + (await store.reap({ at, limit: 9 })).value.length, 1);
+  await store.close();
+});

@@ -46,7 +46,13 @@ function S.set_moment(given_wall, given_mono)
       local now = rcall('TIME')
       S.server_ms = tonumber(now[1]) * 1000 + S.floor(tonumber(now[2]) / 1000)
     end
-    S.wall, S.mono = S.server_ms, S.server_ms
+    S.wall = S.server_ms
+    -- What leases go by goes on where it was when the server's clock was set back.
+    local shift = S.head.shift or 0
+    local behind = (S.head.mono or 0) - S.wall - shift
+    if behind > 0 then shift = shift + behind end
+    S.mono = S.wall + shift
+    S.head.shift, S.head.mono = shift, S.mono
   end
   S.at = S.max(S.head.at, S.wall)
 end
