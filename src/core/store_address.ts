@@ -37,7 +37,12 @@ export type StoreAddress =
   /** Path of the database file as written. */
   | { readonly type: "sqlite"; readonly path: string }
   /** Path of a module that implements a store, as written. */
-  | { readonly type: "module"; readonly path: string }
+  | {
+    readonly type: "module";
+    readonly path: string;
+    /** Where it keeps files; absent for the module's own directory. */
+    readonly directory?: string;
+  }
   | ValkeyAddress
   | EtcdAddress;
 
@@ -242,4 +247,23 @@ function readValkey(
 /** A URL without its password. */
 export function maskUrl(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):.*@/i, "$1:***@");
+}
+
+/** Where a store moves. */
+export interface MovedTo {
+  /** URL without secrets. */
+  readonly to: string;
+  /** Namespace there; absent when it is the one that the configuration names anyway. */
+  readonly prefix?: string;
+}
+
+/** A place as the configuration names it: `store.url = "…"`. */
+export function configOf({ to, prefix }: MovedTo): string {
+  const url = `store.url = ${JSON.stringify(to)}`;
+  return prefix === undefined ? url : `${url} and store.prefix = ${JSON.stringify(prefix)}`;
+}
+
+/** A place in a sentence. */
+export function placeOf({ to, prefix }: MovedTo): string {
+  return prefix === undefined ? to : `${to} with prefix "${prefix}"`;
 }

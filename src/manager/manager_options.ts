@@ -49,7 +49,7 @@ export interface ManagerOptions {
   /** Looks after the store for those who ask; absent where nobody can. */
   readonly workOnStore?: (
     work: StoreWork,
-    context: Omit<StoreWorkContext, "openTarget">,
+    context: Omit<StoreWorkContext, "openTarget" | "random">,
   ) => AsyncIterable<StoreStep>;
   /** Version of the time zone database; that of this process by default. */
   readonly tzVersion?: string;

@@ -23,6 +23,8 @@ export interface NamedStore {
   readonly store: Store;
   /** Without secrets. */
   readonly url: string;
+  /** Namespace when it is another one than the configuration names. */
+  readonly prefix?: string;
 }
 
 /** Where the store of a command is, when no daemon is asked. */
@@ -53,7 +55,8 @@ export function storeAt(
       : null,
   };
   const store = createStore(config, { clock: systemClock, random: systemRandom, logger });
-  return { store, url: config.url };
+  const isNamed = config.prefix !== base.prefix && address.type !== "sqlite";
+  return { store, url: config.url, ...(isNamed ? { prefix: config.prefix } : {}) };
 }
 
 /** The configuration of a store by a command's options. @throws JobError `invalid_config` */
@@ -67,10 +70,11 @@ export async function loadStoreConfig(place: StorePlace): Promise<StoreConfig> {
 export function storeWorker(config: StoreConfig, logger: Logger) {
   return (
     work: StoreWork,
-    context: Omit<StoreWorkContext, "openTarget">,
+    context: Omit<StoreWorkContext, "openTarget" | "random">,
   ): AsyncGenerator<StoreStep> =>
     workOnStore(work, {
       ...context,
+      random: systemRandom,
       openTarget: (url, prefix) => storeAt(config, { url, prefix }, logger),
     });
 }

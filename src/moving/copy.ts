@@ -53,15 +53,23 @@ class Side {
 class Changes {
   readonly #target: RecordStore;
   readonly #now: () => Instant;
+  readonly #beforeWrite: () => Promise<void>;
   #records: StoreRecord[] = [];
   #keys: RecordKey[] = [];
   #chars = 0;
   written = 0;
   removed = 0;
 
-  constructor(target: RecordStore, now: () => Instant) {
+  constructor(
+    target: RecordStore,
+    { now, beforeWrite }: {
+      readonly now: () => Instant;
+      readonly beforeWrite?: () => Promise<void>;
+    },
+  ) {
     this.#target = target;
     this.#now = now;
+    this.#beforeWrite = beforeWrite ?? (() => Promise.resolve());
   }
 
   async write(record: StoreRecord, text: string): Promise<void> {
@@ -78,6 +86,7 @@ class Changes {
 
   /** What goes leaves its keys to what comes, so it goes first. */
   async flush(): Promise<void> {
+    if (this.#keys.length + this.#records.length > 0) await this.#beforeWrite();
     if (this.#keys.length > 0) {
       const request = { at: this.#now(), keys: this.#keys };
       this.removed += (await this.#target.removeRecords(request)).value;
@@ -104,11 +113,13 @@ export async function copyRecords(
     readonly signal?: AbortSignal;
     /** Told how many records of the source were read so far. */
     readonly read?: (count: number) => void;
+    /** Whether the target may be written to, asked before each write: rejects when not. */
+    readonly beforeWrite?: () => Promise<void>;
   },
 ): Promise<Pass> {
   const from = new Side(source, options.signal);
   const to = new Side(target, options.signal);
-  const changes = new Changes(target, options.now);
+  const changes = new Changes(target, options);
   for (;;) {
     const [wanted, there] = [await from.peek(), await to.peek()];
     if (!wanted && !there) break;

@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import { sleep } from "../platform/clock.ts";
+import { configOf, type MovedTo, placeOf } from "../core/store_address.ts";
 import type { StoreMark } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { checkSignal, type Content, contentOf } from "./content.ts";
@@ -21,9 +22,13 @@ export class Move {
   readonly #context: StoreWorkContext;
   readonly #source: Store;
   readonly #target: Store;
-  readonly #to: string;
+  readonly #place: MovedTo;
+  /** Names this run on the target: of two, the one that began last goes on. */
+  readonly #run: string;
   readonly #steps: StoreStep[] = [];
   #release: (() => void) | null = null;
+  /** Whether the target is being filled by this run: only then is the source's mark its own. */
+  #isBegun = false;
   /** Whether the copy is known to be whole: from then on the target is the one to use, whatever fails. */
   #isSettled = false;
 
@@ -31,11 +36,12 @@ export class Move {
     context: StoreWorkContext,
     work: { readonly to: string; readonly prefix: string | null },
   ) {
-    const { store, url } = context.openTarget(work.to, work.prefix);
+    const { store, url: to, prefix } = context.openTarget(work.to, work.prefix);
     this.#context = context;
     this.#source = context.store;
     this.#target = store;
-    this.#to = url;
+    this.#place = prefix === undefined ? { to } : { to, prefix };
+    this.#run = Buffer.from(context.random.bytes(8)).toString("hex");
   }
 
   /** Do it; the last step is the report. A failure before the end leaves the source as the one to use. */
@@ -44,11 +50,14 @@ export class Move {
     const info = await this.#target.open({ at: clock.now(), node, isMaintenance: true });
     try {
       if (info.storeId === this.#context.info.storeId) {
-        throw new JobError("conflict", `Cannot move the store to ${this.#to}: it is the same one`);
+        throw new JobError(
+          "conflict",
+          `Cannot move the store to ${this.#name}: it is the same one`,
+        );
       }
       if (await this.#isDone()) {
         this.#isSettled = true;
-        yield { type: "report", report: { to: this.#to, is_repeated: true } };
+        yield { type: "report", report: { ...this.#place, is_repeated: true } };
         return;
       }
       yield* this.#begin();
@@ -56,7 +65,7 @@ export class Move {
       yield* this.#cut();
       yield { type: "report", report: yield* this.#finish() };
     } finally {
-      if (!this.#isSettled) await this.#giveUp();
+      await this.#giveUp();
       await this.#target.close();
     }
   }
@@ -65,24 +74,54 @@ export class Move {
     return `store ${this.#context.info.storeId}`;
   }
 
-  /** Whether an earlier run came to its end. */
+  get #name(): string {
+    return placeOf(this.#place);
+  }
+
+  /** Whether an earlier run came to its end. @throws JobError `conflict` when the target has nothing of it any more */
   async #isDone(): Promise<boolean> {
     const mark = await this.#source.records.getMark();
-    return mark?.type === "moved" && mark.to === this.#to &&
-      (await this.#target.records.getMark()) === null;
+    if (mark?.type !== "moved" || placeOf(mark) !== this.#name) return false;
+    if ((await this.#target.records.getMark()) !== null) return false;
+    if (await isEmpty(this.#target) && !(await isEmpty(this.#source))) throw lostTarget(this.#name);
+    return true;
   }
 
   async *#begin(): AsyncGenerator<StoreStep> {
-    const mark = await this.#source.records.getMark();
-    if (mark?.type === "moved" && mark.to !== this.#to) throw movedElsewhere(mark.to, this.#to);
+    await this.#checkSource();
     const there = await this.#target.records.getMark();
     if (there?.type === "receiving" && there.from === this.#from) {
       yield progress("Going on with the move that was interrupted");
-      return;
+    } else {
+      if (there !== null) throw otherMark(there, this.#name);
+      await checkEmpty(this.#target, this.#name);
     }
-    if (there !== null) throw otherMark(there, this.#to);
-    await checkEmpty(this.#target, this.#to);
-    await this.#markTarget({ type: "receiving", from: this.#from });
+    await this.#markTarget({ type: "receiving", from: this.#from, by: this.#run });
+    this.#isBegun = true;
+  }
+
+  /** @throws JobError `conflict` when the source moves, or has moved, to another place */
+  async #checkSource(): Promise<StoreMark | null> {
+    const mark = await this.#source.records.getMark();
+    if (mark === null) return null;
+    if (mark.type === "receiving") {
+      throw new JobError(
+        "conflict",
+        `Cannot move the store to ${this.#name}: it is being filled from ${mark.from}`,
+        { hint: "Run the command that fills it again: it goes on where it was" },
+      );
+    }
+    if (placeOf(mark) !== this.#name) throw movedElsewhere(mark, this.#name);
+    return mark;
+  }
+
+  /** @throws JobError `conflict` when another run fills the target, or did */
+  async #checkTarget(): Promise<void> {
+    const mark = await this.#target.records.getMark();
+    if (mark?.type === "receiving" && mark.by === this.#run) return;
+    throw new JobError("conflict", `Cannot move the store to ${this.#name}: another run does so`, {
+      hint: "Wait for that one; if it was interrupted, run the command again",
+    });
   }
 
   async *#copyWhileOthersWrite(): AsyncGenerator<StoreStep> {
@@ -99,6 +138,7 @@ export class Move {
       now: () => clock.now(),
       ...(signal ? { signal } : {}),
       read: (count) => void (steps[0] = progress(`${name}: ${count} records read`)),
+      beforeWrite: () => this.#checkTarget(),
     });
     const done = yield* this.#whileWorking(pass);
     const { read, written, removed } = done;
@@ -121,7 +161,7 @@ export class Move {
 
   /** From here to the end nobody begins anything on the source. */
   async *#cut(): AsyncGenerator<StoreStep> {
-    const mark = await this.#source.records.getMark();
+    const mark = await this.#checkSource();
     if (mark?.type !== "moved") {
       yield progress("Cut-over: nothing new is taken, what runs may end");
       await this.#drain();
@@ -129,7 +169,9 @@ export class Move {
       this.#release = yield* this.#whileWorking(holding);
       yield* this.#whileWorking(this.#whileDraining(this.#othersEnded()));
       checkSignal(this.#context.signal);
-      await this.#markSource({ type: "moved", to: this.#to });
+      await this.#checkTarget();
+      await this.#checkSource();
+      await this.#markSource({ type: "moved", ...this.#place });
     } else {
       this.#release = await this.#context.hold();
     }
@@ -138,7 +180,7 @@ export class Move {
 
   async #drain(): Promise<void> {
     const until = this.#context.clock.now().wallMs + DRAINING_MS;
-    await this.#markSource({ type: "draining", to: this.#to, until });
+    await this.#markSource({ type: "draining", ...this.#place, until });
   }
 
   /** Tell again that the store is draining as long as something goes on. */
@@ -184,11 +226,13 @@ export class Move {
         { hint: "The source is the one to use, as before; run the command again" },
       );
     }
+    await this.#checkTarget();
+    if ((await this.#checkSource())?.type !== "moved") throw reopened(this.#name);
     this.#isSettled = true;
     const head = (await this.#source.records.readRecords({ after: null, limit: 1 })).records;
     await this.#target.records.writeRecords({ at: this.#context.clock.now(), records: head });
     await this.#markTarget(null);
-    return { from: this.#context.info.location, to: this.#to, source, target };
+    return { from: this.#context.info.location, ...this.#place, source, target };
   }
 
   #contentOf(store: Store, name: string): Promise<Content> {
@@ -197,13 +241,23 @@ export class Move {
     });
   }
 
-  /** Leave the source as the one to use. */
+  /** Leave the source as the one to use, unless the target is, or another run or another move has the say. */
   async #giveUp(): Promise<void> {
+    if (this.#isSettled) return;
     try {
-      if ((await this.#source.records.getMark()) !== null) await this.#markSource(null);
+      if (!this.#isBegun || await this.#isTakenOver()) return;
+      const mark = await this.#source.records.getMark();
+      if (mark === null || mark.type === "receiving") return;
+      if (placeOf(mark) === this.#name) await this.#markSource(null);
     } finally {
       this.#release?.();
     }
+  }
+
+  async #isTakenOver(): Promise<boolean> {
+    // A target that is away is no target.
+    const there = await this.#target.records.getMark().catch(() => undefined);
+    return there !== undefined && !(there?.type === "receiving" && there.by === this.#run);
   }
 
   async #markSource(mark: StoreMark | null): Promise<void> {
@@ -215,10 +269,14 @@ export class Move {
   }
 }
 
+async function isEmpty(store: Store): Promise<boolean> {
+  const { records } = await store.records.readRecords({ after: { type: "head" }, limit: 1 });
+  return records.length === 0;
+}
+
 /** @throws JobError `conflict` when a store holds anything */
 export async function checkEmpty(store: Store, name: string): Promise<void> {
-  const { records } = await store.records.readRecords({ after: { type: "head" }, limit: 1 });
-  if (records.length === 0) return;
+  if (await isEmpty(store)) return;
   const { kinds, schedules } = await store.stats();
   const count = [...kinds.values()].flatMap((states) => Object.values(states))
     .reduce((sum, one) => sum + one, 0);
@@ -233,17 +291,47 @@ function progress(text: string): StoreStep {
   return { type: "progress", text };
 }
 
-function movedElsewhere(there: string, to: string): JobError {
-  return new JobError("conflict", `Cannot move the store to ${to}: it moved to ${there} already`, {
-    hint: "Move that one; to go on with this older copy: jobctl store migrate --undo",
+function movedElsewhere(mark: StoreMark & MovedTo, to: string): JobError {
+  const isMoved = mark.type === "moved";
+  const what = `it ${isMoved ? "moved" : "moves"} to ${placeOf(mark)} already`;
+  return new JobError("conflict", `Cannot move the store to ${to}: ${what}`, {
+    hint: isMoved
+      ? `Write ${
+        configOf(mark)
+      }, restart, and move that one; to go on with this older copy: jobctl store migrate --undo`
+      : "Wait until that has ended",
+  });
+}
+
+function lostTarget(to: string): JobError {
+  return new JobError("conflict", `Cannot move the store to ${to}: it did, and that one is empty`, {
+    hint:
+      "Bring back what the new store lost; to go on with this older copy: jobctl store migrate --undo",
+  });
+}
+
+function reopened(to: string): JobError {
+  return new JobError("conflict", `Cannot move the store to ${to}: it was taken into use again`, {
+    hint: "Run the command again",
   });
 }
 
 function otherMark(mark: StoreMark, to: string): JobError {
-  const what = mark.type === "receiving" ? `it is being filled from ${mark.from}` : "it has moved";
-  return new JobError("conflict", `Cannot move the store to ${to}: ${what}`, {
-    hint: "Name another store, or finish that first",
-  });
+  if (mark.type === "receiving") {
+    return new JobError(
+      "conflict",
+      `Cannot move the store to ${to}: it is being filled from ${mark.from}`,
+      { hint: "Name another store, or finish that first" },
+    );
+  }
+  return new JobError(
+    "conflict",
+    `Cannot move the store to ${to}: it is an older copy, whose data moved to ${placeOf(mark)}`,
+    {
+      hint:
+        "Name an empty store: a new file, or another --prefix; an older copy is never overwritten",
+    },
+  );
 }
 
 function textOf({ counts, hash }: Content): string {

@@ -1,4 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
+import type { Random } from "../platform/random.ts";
 import type { Store, StoreInfo } from "../store/store.ts";
 
 /** What is to be done with a store. */
@@ -27,11 +28,14 @@ export interface StoreWorkContext {
   readonly info: StoreInfo;
   readonly node: string;
   readonly clock: Clock;
+  readonly random: Random;
   /** Makes the store that a URL names, not yet open. */
   readonly openTarget: (url: string, prefix: string | null) => {
     readonly store: Store;
     /** Without secrets. */
     readonly url: string;
+    /** Namespace when it is another one than the configuration names; absent otherwise. */
+    readonly prefix?: string;
   };
   /** Begin nothing any more and wait until nothing runs here; answers how to go on. */
   readonly hold: () => Promise<() => void>;

@@ -1,7 +1,8 @@
 import { VERSION } from "../platform/version.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { StoreRecord } from "../store/records.ts";
+import { placeOf } from "../core/store_address.ts";
+import type { StoreMark, StoreRecord } from "../store/records.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
 import { backupLines, headerOf } from "./backup.ts";
 import { collectGarbage, describeStore, verifyStore } from "./care.ts";
@@ -38,11 +39,26 @@ export async function* workOnStore(
       yield* new Move(context, work).run();
       return;
     case "undo": {
-      const mark = await context.store.records.getMark();
-      await context.store.records.setMark({ at: context.clock.now(), mark: null });
-      yield { type: "report", report: { was: mark } };
+      yield { type: "report", report: { was: await undo(context) } };
     }
   }
+}
+
+/** Go on with a store that was moved away; answers the mark that it had. @throws JobError `conflict` while it is filled or moves */
+async function undo({ store, clock }: StoreWorkContext): Promise<StoreMark | null> {
+  const mark = await store.records.getMark();
+  if (mark !== null && mark.type !== "moved") {
+    const what = mark.type === "receiving"
+      ? `it is being filled from ${mark.from}`
+      : `it is about to move to ${placeOf(mark)}`;
+    throw new JobError("conflict", `Cannot go on with the store: ${what}`, {
+      hint: mark.type === "receiving"
+        ? "Run the command that fills it again: it goes on where it was"
+        : "Interrupt the move, or wait until it has ended",
+    });
+  }
+  await store.records.setMark({ at: clock.now(), mark: null });
+  return mark;
 }
 
 async function* backup(context: StoreWorkContext): AsyncGenerator<StoreStep> {

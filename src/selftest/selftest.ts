@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { runCase } from "../conformance/cases.ts";
 import { GUARANTEES } from "../conformance/guarantees.ts";
 import type { StoreFixture } from "../conformance/store_world.ts";
-import { messageOf } from "../core/errors.ts";
+import { JobError, messageOf } from "../core/errors.ts";
+import type { StoreAddress } from "../core/store_address.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { Clock, Instant } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logger.ts";
@@ -50,6 +51,7 @@ export async function selftest(options: SelftestOptions): Promise<SelftestResult
   const { config, clock, signal, progress } = options;
   const scratch = new Scratch(options);
   try {
+    if (config.address.type === "module") await scratch.checkApart();
     const verdicts: Verdict[] = [];
     for (const [guarantee, cases] of Object.entries(GUARANTEES)) {
       if (signal?.aborted) break;
@@ -89,9 +91,37 @@ class Scratch {
     const hex = [...options.random.bytes(4)].map((byte) => byte.toString(16).padStart(2, "0"));
     this.#name = `selftest-${hex.join("")}`;
     const { address } = options.config;
-    if (address.type !== "sqlite" || address.path === ":memory:") return;
+    const isFile = address.type === "module" ||
+      (address.type === "sqlite" && address.path !== ":memory:");
+    if (!isFile) return;
     // On the same disk as the store itself.
     this.#folder = mkdtempSync(join(dirname(address.path), `.${basename(address.path)}-selftest-`));
+  }
+
+  /**
+   * Make sure that what a module makes for another prefix is another store.
+   *
+   * @throws JobError `invalid_config` when cases would write to the user's own
+   */
+  async checkApart(): Promise<void> {
+    const ids = new Set<string>();
+    for (let count = 1; count <= 2; count++) {
+      const store = this.openReal();
+      const info = await store.open({
+        ...{ at: this.#options.clock.now(), node: "selftest", isMaintenance: true },
+      });
+      try {
+        const { records } = await store.records.readRecords({ after: { type: "head" }, limit: 1 });
+        if (records.length > 0 || ids.has(info.storeId)) throw notApart(this.#options.config.url);
+        ids.add(info.storeId);
+      } catch (error) {
+        // It may be the user's own: nothing of it is dropped.
+        this.#left.clear();
+        throw error;
+      } finally {
+        await store.close();
+      }
+    }
   }
 
   /** A store of a case: its clock is that of the case. */
@@ -138,13 +168,28 @@ class Scratch {
     const { config } = this.#options;
     const name = `${this.#name}-${++this.#count}`;
     const { address } = config;
-    const path = this.#folder ? join(this.#folder, `${name}.db`) : null;
     const next: StoreConfig = {
       ...config,
-      address: address.type === "sqlite" && path ? { ...address, path } : address,
+      address: this.#folder ? inFolder(address, join(this.#folder, name)) : address,
       prefix: `${config.prefix.slice(0, 30)}-${name}`,
     };
     this.#left.add(next);
     return next;
   }
+}
+
+/** The address of a store that keeps its files at a path. */
+function inFolder(address: StoreAddress, path: string): StoreAddress {
+  if (address.type === "sqlite") return { ...address, path: `${path}.db` };
+  if (address.type !== "module") return address;
+  mkdirSync(path);
+  return { ...address, directory: path };
+}
+
+function notApart(url: string): JobError {
+  return new JobError(
+    "invalid_config",
+    `Cannot prove the store ${url}: its module makes the same store whatever prefix and directory it is given`,
+    { hint: "Export a function that keeps files in its directory, and all else under its prefix" },
+  );
 }

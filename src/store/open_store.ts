@@ -31,7 +31,7 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       return createEtcdStore({ ...config, address }, parts);
     case "module": {
       const { url, prefix, maxSkewMs } = config;
-      return createModuleStore({ path: address.path, url, prefix }, { ...parts, maxSkewMs });
+      return createModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
     }
     case "valkey":
       return createValkeyStore({ ...config, address }, parts);

@@ -1,4 +1,5 @@
 import type { Instance, StoredLogEntry } from "../core/instance.ts";
+import type { MovedTo } from "../core/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Departure } from "./ledger/row.ts";
@@ -105,12 +106,12 @@ export interface StoreProblem {
 
 /** What stands over a whole store. */
 export type StoreMark =
-  /** Being filled by a move or a restore: nobody else opens it. `from` names what it is filled from. */
-  | { readonly type: "receiving"; readonly from: string }
+  /** Being filled by a move or a restore: nobody else opens it. `from` names what it is filled from, `by` the run that does so. */
+  | { readonly type: "receiving"; readonly from: string; readonly by?: string }
   /** About to move: claims give nothing, and what is new is refused, until the time `until`, epoch ms. */
-  | { readonly type: "draining"; readonly to: string; readonly until: number }
+  | MovedTo & { readonly type: "draining"; readonly until: number }
   /** Moved: every write is refused, and so is an opening. */
-  | { readonly type: "moved"; readonly to: string };
+  | MovedTo & { readonly type: "moved" };
 
 /** How much room a store takes. */
 export interface StoreSize {

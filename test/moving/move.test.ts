@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { Store } from "../../src/store/store.ts";
+import { StoreWorld } from "../../src/conformance/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { fileStore, filledStore, hashOf, memoryStore, workOn } from "./moving_world.ts";
 
@@ -140,4 +141,96 @@ test("migrate ends when nobody waits for it any more", async () => {
   const given = { target: memoryStore(), signal: abort.signal };
   await assert.rejects(workOn(world, MIGRATE, given), (error) => isJobError(error, "canceled"));
   await world.addOne();
+});
+
+test("migrate to another place than the store has moved to leaves that as it is", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const target = memoryStore();
+  await workOn(world, MIGRATE, { target });
+  for (const other of [{ to: "sqlite:other.db" }, { prefix: "other" }]) {
+    const work = { ...MIGRATE, ...other };
+    await assert.rejects(workOn(world, work, { target: memoryStore() }), (error) => {
+      assert.ok(isJobError(error, "conflict"));
+      assert.match(error.message, /it moved to sqlite:new\.db already/);
+      return true;
+    });
+    assert.deepEqual(await world.store.records.getMark(), { type: "moved", to: TO });
+  }
+  await assert.rejects(world.addOne(), (error) => isJobError(error, "unavailable"));
+});
+
+test("migrate to another namespace of the same server says that it is one", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const target = memoryStore();
+  const work = { type: "migrate", to: "valkey://host", prefix: "other" } as const;
+  const { report } = await workOn(world, work, { target });
+  assert.equal(report.prefix, "other");
+  await world.store.close();
+  await assert.rejects(open(world.store), (error) => {
+    assert.ok(isJobError(error, "conflict"));
+    assert.match(error.message, /moved to valkey:\/\/host with prefix "other"$/);
+    assert.match(error.hint!, /store\.url = "valkey:\/\/host" and store\.prefix = "other"/);
+    return true;
+  });
+});
+
+test("migrate run again when the target lost everything does not say that all is well", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  await workOn(world, MIGRATE, { target: memoryStore() });
+  await assert.rejects(workOn(world, MIGRATE, { target: memoryStore() }), /that one is empty/);
+  assert.equal((await world.store.records.getMark())?.type, "moved");
+});
+
+test("migrate never overwrites an older copy", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const target = memoryStore();
+  await workOn(world, MIGRATE, { target });
+  await world.store.close();
+  await open(target);
+  const back = workOn(new StoreWorld(target), MIGRATE, { target: world.store });
+  await assert.rejects(back, /it is an older copy, whose data moved to sqlite:new\.db/);
+});
+
+test("of two runs that fill one target, the one that began last goes on", async () => {
+  const world = await filledStore(memoryStore(), 600);
+  const target = memoryStore();
+  const write = target.records.writeRecords.bind(target.records);
+  let second: Promise<unknown> | null = null;
+  target.records.writeRecords = async (request) => {
+    if (!second) {
+      second = workOn(world, MIGRATE, { target });
+      await second;
+    }
+    return await write(request);
+  };
+  await assert.rejects(workOn(world, MIGRATE, { target }), /another run does so/);
+  assert.deepEqual(await world.store.records.getMark(), { type: "moved", to: TO });
+});
+
+test("two moves to different places at a time: one of them gives up, and spoils nothing", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const hold = async () => {
+    const other = { ...MIGRATE, to: "sqlite:other.db" };
+    await assert.rejects(workOn(world, other, { target: memoryStore() }), /it moves to sqlite:new/);
+    assert.equal((await world.store.records.getMark())?.type, "draining");
+    return () => {};
+  };
+  await workOn(world, MIGRATE, { target: memoryStore(), hold });
+  assert.equal((await world.store.records.getMark())?.type, "moved");
+});
+
+test("undo opens no store that is being filled or about to move", async () => {
+  const marks = [
+    { type: "receiving", from: "store other" },
+    { type: "draining", to: TO, until: systemClock.now().wallMs + 60_000 },
+  ] as const;
+  for (const mark of marks) {
+    const world = await filledStore(memoryStore(), 1);
+    await world.store.records.setMark({ at: systemClock.now(), mark });
+    await assert.rejects(
+      workOn(world, { type: "undo" }),
+      (error) => isJobError(error, "conflict"),
+    );
+    assert.deepEqual(await world.store.records.getMark(), mark);
+  }
 });

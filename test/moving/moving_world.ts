@@ -4,6 +4,7 @@ import { contentOf } from "../../src/moving/content.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../../src/moving/step.ts";
 import { workOnStore } from "../../src/moving/work.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { systemRandom } from "../../src/platform/random.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -46,7 +47,11 @@ export async function workOn(
     info: { ...await infoOf(world.store), recovered: [] },
     node: "n1",
     clock: systemClock,
-    openTarget: (url) => ({ store: given.target!, url }),
+    random: systemRandom,
+    openTarget: (url, prefix) => ({
+      ...{ store: given.target!, url },
+      ...(prefix === null ? {} : { prefix }),
+    }),
     hold: () => Promise.resolve(() => {}),
     drainMs: LEASE_MS,
     ...given,

@@ -13,7 +13,7 @@ export const SELFTEST: Verb = {
   summary: "Prove a store on your own server, and measure it",
   details: [
     "Runs every case of the conformance suite, with contention over several connections, in a scratch",
-    "namespace (for SQLite in a scratch folder beside the file), prints which guarantees held, measures",
+    "namespace (for SQLite and modules in a scratch folder beside the file), prints which guarantees held, measures",
     "round trips, and removes the namespace. Nothing else there is read or written. Exit code 1 when a",
     "guarantee did not hold.",
   ].join(" "),

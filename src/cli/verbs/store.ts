@@ -187,7 +187,9 @@ const MIGRATE: Verb = {
       const question = "go on with the old store, without what happened in the new one";
       await confirm(io, question, args.flag("yes"));
       const report = await workOn({ type: "undo" }, { args, context });
-      await printer.details(report as PlainRecord, "undo", ["The store is in use again"]);
+      await printer.details(report as PlainRecord, "undo", [
+        report.was === null ? "The store had not moved: it is in use" : "The store is in use again",
+      ]);
       return EXIT.ok;
     }
   },

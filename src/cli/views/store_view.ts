@@ -1,4 +1,5 @@
 import { makeVisible } from "../output/safe_text.ts";
+import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import { fieldLines } from "./details.ts";
 
 /** What came of a work on a store. */
@@ -22,9 +23,10 @@ function countsText(counts: unknown): string {
 
 function markText(mark: unknown): string | undefined {
   if (typeof mark !== "object" || mark === null) return undefined;
-  const { type, to, from } = mark as { type: string; to?: string; from?: string };
-  if (type === "receiving") return `being filled from ${makeVisible(from ?? "")}`;
-  return `${type === "moved" ? "moved" : "about to move"} to ${makeVisible(to ?? "")}`;
+  const there = mark as { type: "receiving"; from: string } | MovedTo & { type: string };
+  if ("from" in there) return `being filled from ${makeVisible(there.from)}`;
+  const what = there.type === "moved" ? "moved" : "about to move";
+  return `${what} to ${makeVisible(placeOf(there))}`;
 }
 
 /** What a store is, for people. */
@@ -79,7 +81,8 @@ export function backupLines(report: Report): string[] {
 
 /** What a move came to and what is to be done next, for people. */
 export function moveLines(report: Report, options: { readonly isVerbose: boolean }): string[] {
-  const to = makeVisible(String(report.to));
+  const place = report as unknown as MovedTo;
+  const to = makeVisible(placeOf(place));
   const sides = options.isVerbose && !report.is_repeated
     ? fieldLines((["source", "target"] as const).map((side) => {
       const { counts, hash } = report[side] as { counts: unknown; hash: string };
@@ -91,7 +94,7 @@ export function moveLines(report: Report, options: { readonly isVerbose: boolean
     ...sides,
     "",
     "Next:",
-    `  1. Write in the configuration: store.url = ${JSON.stringify(to)}`,
+    `  1. Write in the configuration: ${makeVisible(configOf(place))}`,
     "  2. Restart the daemon",
     "The old store stays as it is; no daemon opens it. Delete it when you no longer want it.",
   ];

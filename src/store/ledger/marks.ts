@@ -1,4 +1,5 @@
 import { JobError } from "../../core/errors.ts";
+import { configOf, placeOf } from "../../core/store_address.ts";
 import type { StoreMark } from "../records.ts";
 import { markedError } from "./refusals.ts";
 import type { LedgerState, Moment } from "./state.ts";
@@ -44,9 +45,11 @@ export function setMark(state: LedgerState, mark: StoreMark | null): StoreMark |
 /** @throws JobError `conflict` when somebody opens a store that is being filled, or moved away */
 export function checkOpening(mark: StoreMark | null, location: string): void {
   if (mark?.type === "moved") {
-    throw new JobError("conflict", `Cannot open "${location}": its data moved to ${mark.to}`, {
-      hint:
-        `Write store.url = "${mark.to}" in the configuration; to go on with this older copy: jobctl store migrate --undo`,
+    const place = placeOf(mark);
+    throw new JobError("conflict", `Cannot open "${location}": its data moved to ${place}`, {
+      hint: `Write ${
+        configOf(mark)
+      } in the configuration; to go on with this older copy: jobctl store migrate --undo`,
     });
   }
   if (mark?.type === "receiving") {

@@ -2,6 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
 import type { NodeReport } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
+import { configOf, placeOf } from "../../core/store_address.ts";
 import type { PutSchedule } from "../store.ts";
 import { QuotaError } from "./checks.ts";
 
@@ -71,11 +72,11 @@ export function generationError(
 
 /** A mark over the store keeps the operation from being done. */
 export function markedError(action: string, mark: StoreMark): JobError {
-  const to = mark.type === "receiving" ? mark.from : mark.to;
+  const to = mark.type === "receiving" ? mark.from : placeOf(mark);
   const what = mark.type === "moved" ? "moved" : "moves";
   return new JobError("unavailable", `Cannot ${action}: the store ${what} to ${to}`, {
     hint: mark.type === "moved"
-      ? `Write store.url = "${to}" in the configuration and start the daemon again`
+      ? `Write ${configOf(mark)} in the configuration and start the daemon again`
       : "Try again when it has moved",
   });
 }

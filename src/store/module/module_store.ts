@@ -15,7 +15,7 @@ import { shapeOf } from "./store_methods.ts";
 export interface StoreContext {
   /** `store.url` as configured. */
   readonly url: string;
-  /** The module's own directory. */
+  /** Where files belong: the module's own directory, but for a self-test. */
   readonly directory: string;
   /** `store.prefix`. */
   readonly prefix: string;
@@ -62,7 +62,13 @@ export function storeOf(
  * @param path of the module
  */
 export function createModuleStore(
-  config: { readonly path: string; readonly url: string; readonly prefix: string },
+  config: {
+    readonly path: string;
+    /** Absent for the module's own. */
+    readonly directory?: string;
+    readonly url: string;
+    readonly prefix: string;
+  },
   parts: Parts,
 ): Store {
   let store: Store | null = null;
@@ -108,7 +114,7 @@ function forward<T extends object>(target: () => T | null | undefined, own: Part
 }
 
 async function loadStore(
-  { path, url, prefix }: Parameters<typeof createModuleStore>[0],
+  { path, directory, url, prefix }: Parameters<typeof createModuleStore>[0],
   parts: Parts,
 ): Promise<Store> {
   const file = resolve(path);
@@ -124,7 +130,7 @@ async function loadStore(
   if (typeof exported !== "function") return storeOf(exported, parts, url);
   let made: unknown;
   try {
-    const context: StoreContext = { url, prefix, directory: dirname(file) };
+    const context: StoreContext = { url, prefix, directory: directory ?? dirname(file) };
     made = await (exported as (context: StoreContext) => unknown)(context);
   } catch (thrown) {
     if (thrown instanceof JobError) throw thrown;
