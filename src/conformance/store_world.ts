@@ -298,7 +298,7 @@ export async function readPages<T>(
 }
 
 /** Hints as they come: a store may tell them later than it answers. */
-export class HintLog {
+class HintLog {
   readonly hints: ChangeHint[] = [];
   readonly stop: () => void;
   #wake: () => void = () => {};

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import test from "node:test";
+
+const EXPORT = /^export (?:abstract |async )?(?:class|const|function\*?) (\w+)/gm;
+
+function read(folder: string): readonly (readonly [path: string, text: string])[] {
+  const root = new URL(`../${folder}/`, import.meta.url);
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.(ts|mjs)$/.test(name) && !name.includes("gen/"))
+    .map((name) => [`${folder}/${name}`, readFileSync(new URL(name, root), "utf8")]);
+}
+
+/** Exported values of `src` that no other file names, as `path: name`. */
+function unusedExports(): readonly string[] {
+  const files = [...read("src"), ...read("test"), ...read("scripts")];
+  const holders = new Map<string, Set<string>>();
+  for (const [path, text] of files) {
+    for (const name of new Set(text.match(/\w+/g))) {
+      const paths = holders.get(name);
+      if (paths) paths.add(path);
+      else holders.set(name, new Set([path]));
+    }
+  }
+  return files.filter(([path]) => path.startsWith("src/")).flatMap(([path, text]) =>
+    [...text.matchAll(EXPORT)].map(([, name]) => name!)
+      .filter((name) => holders.get(name)!.size === 1)
+      .map((name) => `${path}: ${name}`)
+  );
+}
+
+test("every exported value is used in another file", () => {
+  assert.deepEqual(unusedExports(), []);
+});
