@@ -5,7 +5,9 @@ import { isJobError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { CaseTime } from "../../src/conformance/index.ts";
 import type { Instance } from "../../src/core/instance.ts";
+import { keyPrefix, ValkeyStore } from "../../src/store/valkey/valkey_store.ts";
 import { ValkeyWorld } from "../support/valkey_world.ts";
+import { linkTo } from "./valkey_link_world.ts";
 
 const valkey = new ValkeyWorld();
 after(() => valkey.close());
@@ -288,4 +290,21 @@ test("fault 35: leases end in time when the server's clock was set back", async 
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(early + (await store.reap({ at, limit: 9 })).value.length, 1);
   await store.close();
+});
+
+test("a user who may not do all that the scripts do is refused before anything is written", async () => {
+  const { server, prefix } = await valkey.stores();
+  const rules = ["on", ">secret", "~*", "&*", "+@all"];
+  for (const [index, denied] of ["publish", "zpopmin"].entries()) {
+    await server.cli("ACL", "SETUSER", "app", ...rules, `-${denied}`);
+    const url = `valkey://app:secret@127.0.0.1:${server.port}`;
+    const namespace = `denied ${index}`;
+    const store = new ValkeyStore({ link: linkTo(url, { key: prefix }), namespace });
+    await assert.rejects(store.open(NODE), (error) => {
+      return isJobError(error, "permission_denied") &&
+        error.message.endsWith(denied.toUpperCase()) && /rule of the user/.test(error.hint!);
+    });
+    assert.equal(await server.cli("EXISTS", `${keyPrefix(namespace)}head`), "0");
+  }
+  await server.cli("ACL", "DELUSER", "app");
 });

@@ -6,7 +6,8 @@ import type { OperationQueue } from "./operation_queue.ts";
 /**
  * Open the data of a namespace, which is made when there is none.
  *
- * @throws JobError `unavailable` for data of a newer format, `conflict` for a store that is being filled or has moved
+ * @throws JobError `unavailable` for data of a newer format, `conflict` for a store that is being filled or has moved,
+ * `permission_denied` for a user who may not do what the scripts do
  */
 export async function openData(
   queue: OperationQueue,
@@ -36,6 +37,13 @@ export async function openData(
         rest[0]
       }, this version knows up to ${STORE_FORMAT}`,
       { path: "store.url", hint: "Use the newer version that wrote it" },
+    );
+  }
+  if (status === "denied") {
+    throw new JobError(
+      "permission_denied",
+      `Cannot use the store ${options.location}: its user may not give ${rest[0]}`,
+      { path: "store.username", hint: "docs/stores.md has the rule of the user" },
     );
   }
   if (status === "marked") checkOpening(JSON.parse(rest[0] as string), options.location);

@@ -53,7 +53,16 @@ function assemble(): string {
   );
   const body = [BASE, WAITING, SLOTS, ACCEPT, SETTLE, "local FAMILIES = {}\n", ...families, MAIN]
     .join("");
-  return withNumbers(`${sharedTable(body)}${body}`);
+  return withNumbers(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
+}
+
+/** Every command that the script gives, so that an opening can ask whether the user may: one in the midst would leave half. */
+function commandsOf(body: string): string {
+  const names = Array.from(
+    body.matchAll(/\b(?:rcall|write_pairs)\('([A-Z]+)'/g),
+    ([name]) => name!,
+  );
+  return [...new Set(names.map((name) => name.slice(name.indexOf("'"))))].join(", ");
 }
 
 /**

@@ -22,9 +22,19 @@ function S.begin_writes()
   return nil
 end
 
+-- A command that the user may not give; nil when there is none.
+function S.denied_command()
+  for i = 1, #COMMANDS do
+    local key = S.P .. (COMMANDS[i] == 'PUBLISH' and 'hints' or 'head')
+    if COMMANDS[i] ~= 'TIME' and not redis.acl_check_cmd(COMMANDS[i], key, key, key) then return COMMANDS[i] end
+  end
+  return nil
+end
+
 -- Open: make the head when there is none.
 function S.open_store(op)
-  local new_id, format = op[4], op[5]
+  local new_id, format, denied = op[4], op[5], S.denied_command()
+  if denied then return S.encode({'denied', denied}) end
   if not S.head then
     S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, lag = 0, line = 0, mark = false}
   end
