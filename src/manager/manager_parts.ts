@@ -16,6 +16,7 @@ import { Scheduler } from "./scheduler.ts";
 import { Schedules } from "./schedules.ts";
 import { Served } from "./served.ts";
 import { StoreAnswers } from "./store_answers.ts";
+import { StoreTime } from "./store_time.ts";
 import { SystemJobs } from "./system_jobs.ts";
 
 /** What a manager works with, wired together. */
@@ -37,14 +38,18 @@ export interface ManagerParts {
 /**
  * Make the parts of a manager; nothing runs yet.
  *
+ * @param own as the manager was given them
  * @param api the manager itself, asked for when a running job calls it
  * @param node what only the manager knows of this node
  */
 export function buildParts(
-  options: ManagerOptions,
+  own: ManagerOptions,
   api: ManagerApi,
   node: Pick<ReportOptions, "life"> & Pick<MembershipOptions, "lost">,
 ): ManagerParts {
+  const maxSkewMs = own.maxSkewMs ?? STORE_DEFAULTS.maxSkewMs;
+  const time = new StoreTime(own.clock, maxSkewMs);
+  const options: ManagerOptions = { ...own, clock: time };
   const registry = new Registry({
     pools: options.pools,
     refresh: options.refreshJob,
@@ -70,10 +75,13 @@ export function buildParts(
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
   const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
-  const { tags = [], process = thisProcess(), maxSkewMs = STORE_DEFAULTS.maxSkewMs } = options;
+  const { tags = [], process = thisProcess() } = options;
   const workers = () => dispatcher;
   const membership: Membership = new Membership({
     ...shared,
+    // It tells the store the clock as it is: what it hears is how far that is off.
+    clock: own.clock,
+    skewed: (skewMs, tookMs) => time.told(skewMs, tookMs),
     process,
     maxSkewMs,
     report: createReport({ ...shared, tags, process, workers, life: node.life }),

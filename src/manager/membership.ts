@@ -1,6 +1,6 @@
 import { isJobError, type JobError, toJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import { type Clock, sleep, type Timer } from "../platform/clock.ts";
+import { type Clock, type Instant, sleep, type Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ProcessIdentity } from "../platform/process_identity.ts";
 import type { NodeRecord, NodeReport, Store } from "../store/store.ts";
@@ -9,6 +9,8 @@ import type { StoreAnswers } from "./store_answers.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;
+/** After how many reports a node that knows of no other looks whether there is one: a hint tells of it, and may be lost. */
+const REPORTS_ALONE = 12;
 /** How often it is looked whether the holder of our id still lives, when nothing here can tell. */
 const LOOK_MS = 250;
 
@@ -22,6 +24,8 @@ export interface MembershipOptions {
   readonly leaseMs: number;
   readonly process: ProcessIdentity;
   readonly maxSkewMs: number;
+  /** How far `clock` is ahead of the store's, when that has one; see `StoreTime`. */
+  readonly skewed: (skewMs: number | null, tookMs: number) => void;
   /** What this node says of itself now. */
   readonly report: () => NodeReport;
   /** Somebody asked for another number of workers. */
@@ -44,6 +48,7 @@ export class Membership {
   #timer: Timer | null = null;
   #reporting: Promise<void> | null = null;
   #mustReport = false;
+  #reportsAlone = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -74,7 +79,7 @@ export class Membership {
           replaces === undefined ? request : { ...request, replaces },
         );
         this.#record = value.node;
-        this.peers.synchronize(value.node.seenAt);
+        this.#heard(value.node, request.at);
         this.#appliedWish = null;
         this.#told = told;
         return value.recovered;
@@ -168,8 +173,14 @@ export class Membership {
     this.#timer = clock.timer(leaseMs * REPORT_SHARE, () => {
       this.#arm();
       this.changed();
-      void this.peers.refresh().catch(() => {});
+      this.#lookForOthers();
     }, { unref: true });
+  }
+
+  // Reading the nodes is the dearest part of being idle, and one that comes is told of by a hint.
+  #lookForOthers(): void {
+    this.#reportsAlone = this.peers.hasOthers ? 0 : this.#reportsAlone + 1;
+    if (this.#reportsAlone % REPORTS_ALONE === 0) void this.peers.refresh().catch(() => {});
   }
 
   async #reportAll(): Promise<void> {
@@ -197,7 +208,7 @@ export class Membership {
       const { value } = await store.reportNode(request);
       this.#told = told;
       answers.answered("report");
-      this.peers.synchronize(value.seenAt);
+      this.#heard(value, request.at);
       if (this.#record?.session === session) this.#apply(value);
     } catch (error) {
       if (this.#record?.session !== session) return;
@@ -215,6 +226,12 @@ export class Membership {
       if (isJobError(error, "conflict")) this.#lose(error);
       else this.#options.answers.failed(error, "report");
     }
+  }
+
+  #heard({ seenAt, skewMs }: NodeRecord, asked: Instant): void {
+    const { clock, skewed } = this.#options;
+    this.peers.synchronize(seenAt);
+    skewed(skewMs, clock.now().monotonicMs - asked.monotonicMs);
   }
 
   #apply(record: NodeRecord): void {

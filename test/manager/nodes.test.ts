@@ -396,3 +396,64 @@ for (const skewMs of [-20_000, 20_000]) {
     assert.deepEqual(await statesOf(wrong), wanted);
   });
 }
+
+for (const skewMs of [-3_600_000, 3_600_000]) {
+  test(`a node ${skewMs} ms off delays, retries and gives back by the store's clock`, async () => {
+    const before = sharedStore();
+    const options = { retry: { ...jobOf("work").options.retry, max: 1, initialMs: 2_000 } };
+    const deadlines = { ...options, deadlineMs: 60_000 };
+    const jobs = [jobOf("work", { options: deadlines })];
+    const world = await new ManagerWorld({ before, skewMs, jobs }).started();
+    const right = await new ManagerWorld({ before, workers: 0, jobs }).started();
+    const nowMs = () => before.clock.now().wallMs;
+    const { dueAt } = await world.schedule("work", { afterMs: 5_000 });
+    assert.equal(dueAt - nowMs(), 5_000);
+    await world.clock.advance(5_000);
+    assert.equal(world.executor.attempts.length, 1);
+    world.executor.last.fail();
+    await world.clock.settle();
+    assert.equal((await world.instances())[0]!.dueAt - nowMs(), 2_000);
+    await world.clock.advance(2_000);
+    assert.equal(world.executor.attempts.length, 2);
+    // Neither its deadline, which is a minute away, nor anything else has ended it.
+    await world.clock.advance(10_000);
+    const stopping = world.manager.stop({ drainMs: 0 });
+    await world.clock.settle();
+    world.executor.last.aborted("drain");
+    await world.of(stopping);
+    const [left] = await right.instances();
+    assert.deepEqual([left!.state, left!.dueAt <= nowMs()], ["scheduled", true]);
+  });
+}
+
+test("rates hold over two nodes", async () => {
+  const before = sharedStore();
+  const jobs = [jobOf("work", { options: { rate: [{ max: 3, perMs: MINUTE, by: [] }] } })];
+  const worlds = [
+    await new ManagerWorld({ before, workers: 2, jobs }).started(),
+    await new ManagerWorld({ before, workers: 2, jobs }).started(),
+  ];
+  for (const { executor } of worlds) executor.onRun = (attempt) => attempt.ok();
+  for (let count = 0; count < 12; count++) await worlds[0]!.schedule();
+  const startsOf = () => worlds.map(({ executor }) => executor.attempts.length);
+  const total = () => startsOf().reduce((sum, count) => sum + count, 0);
+  assert.equal(total(), 3);
+  await before.clock.advance(MINUTE - 1_000);
+  assert.equal(total(), 3);
+  for (const wanted of [6, 9, 12]) {
+    await before.clock.advance(MINUTE);
+    assert.equal(total(), wanted);
+  }
+});
+
+test("a node that is alone does not read who is there at each report, and sees at once who comes", async () => {
+  const before = sharedStore();
+  const alone = await new ManagerWorld({ before }).started();
+  const count = alone.link.count("listNodes");
+  await alone.clock.advance(3 * LEASE_MS);
+  assert.equal(alone.link.count("listNodes"), count);
+  await new ManagerWorld({ before, jobs: [jobOf("other")] }).started();
+  assert.equal(alone.link.count("listNodes"), count + 1);
+  await alone.clock.advance(LEASE_MS);
+  assert.ok(alone.link.count("listNodes") > count + 1);
+});
