@@ -1,24 +1,27 @@
-/** Places in a stored row: what changes of an instance, and what the server decides by. */
+/**
+ * Places in a stored row: what changes of an instance, and what the server decides by. What a claim and what an outcome changes stands
+ * first and in this order, so that both can write a new beginning before the rest of an ordinary row as it is; see `lua/plain.ts`.
+ */
 export const ROW = {
-  SEQ: 1,
-  KIND: 2,
-  QUEUE: 3,
-  STATE: 4,
-  PRIORITY: 5,
-  DUE: 6,
-  CREATED: 7,
-  SCHEDULED_AT: 8,
-  PROCESSED: 9,
-  SETTLED: 10,
-  ATTEMPT: 11,
-  FENCE: 12,
-  NODE: 13,
-  REASON: 14,
-  RESULTS: 15,
-  KEEP_SUCCESS: 16,
-  KEEP_FAILURE: 17,
+  STATE: 1,
+  ATTEMPT: 2,
   /** Members that most rows do not have, by name. */
-  RARE: 18,
+  RARE: 3,
+  SETTLED: 4,
+  REASON: 5,
+  RESULTS: 6,
+  FENCE: 7,
+  NODE: 8,
+  PROCESSED: 9,
+  SEQ: 10,
+  KIND: 11,
+  QUEUE: 12,
+  KEEP_SUCCESS: 13,
+  KEEP_FAILURE: 14,
+  PRIORITY: 15,
+  DUE: 16,
+  CREATED: 17,
+  SCHEDULED_AT: 18,
 } as const;
 
 /** Numbers of states in stored data: their places in `JOB_STATES`. */

@@ -200,9 +200,9 @@ export function packRow(instance: Instance): Packable {
   const { kind, queueKey, state, priority, dueAt, createdAt, scheduledAt } = instance;
   const { processedAt, settledAt, attempt, fence, node, reason, resultsJson } = instance;
   return [
-    ...[0, kind, queueKey === kind ? false : queueKey, JOB_STATES.indexOf(state), priority, dueAt],
-    ...[createdAt, scheduledAt, processedAt, settledAt, attempt, fence, node, reason, resultsJson],
-    ...[instance.keepSuccessMs, instance.keepFailureMs, rare],
+    ...[JOB_STATES.indexOf(state), attempt, rare, settledAt, reason, resultsJson],
+    ...[fence, node, processedAt, 0, kind, queueKey === kind ? false : queueKey],
+    ...[instance.keepSuccessMs, instance.keepFailureMs, priority, dueAt, createdAt, scheduledAt],
   ];
 }
 

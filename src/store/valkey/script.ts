@@ -9,6 +9,7 @@ import { ENQUEUE } from "./lua/enqueue.ts";
 import { FIND } from "./lua/find.ts";
 import { LIMITS } from "./lua/limits.ts";
 import { MAIN } from "./lua/main.ts";
+import { PLAIN } from "./lua/plain.ts";
 import { PROBLEMS } from "./lua/problems.ts";
 import { RECORDS } from "./lua/records.ts";
 import { NODES } from "./lua/nodes.ts";
@@ -51,7 +52,7 @@ function assemble(): string {
   const families = Object.entries(FAMILIES).map(([name, parts]) =>
     `FAMILIES.${name} = function()${parts.join("")}end\n`
   );
-  const body = [BASE, WAITING, SLOTS, ACCEPT, SETTLE, "local FAMILIES = {}\n", ...families, MAIN]
+  const body = [BASE, WAITING, SLOTS, ACCEPT, SETTLE, PLAIN, "local FAMILIES = {}\n", ...families, MAIN]
     .join("");
   return withNumbers(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
 }

@@ -11,17 +11,21 @@ end
 -- Schedules of which an instance became final in this operation.
 S.ended = {}
 
-function S.enter_final(id, r)
-  local kind, state, members = r[KIND], r[STATE], r[RARE]
+function S.leave_open(id, kind, state, seq, expire_at)
   local changes = S.kind_changes(kind)
   local done = changes[state]
   if not done then
-    done = S.changes_of(S.DONE .. state .. ':' .. kind)
+    done = S.list_of(S.added, S.DONE .. state .. ':' .. kind)
     changes[state] = done
   end
-  changes.open[id] = false
-  done[id] = r[SEQ]
-  changes.expiring[id] = S.expire_at(r)
+  S.remove_by(changes.closed, id)
+  S.add_to(done, id, seq)
+  S.add_to(changes.expiring, id, expire_at)
+end
+
+function S.enter_final(id, r)
+  local members = r[RARE]
+  S.leave_open(id, r[KIND], r[STATE], r[SEQ], S.expire_at(r))
   if members and members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
     S.ended[members.scheduleId] = true
@@ -47,17 +51,23 @@ function S.release_held()
   S.ended = {}
 end
 
+function S.next_seq()
+  local head = S.head
+  local seq = S.next_number(head.seq)
+  head.seq = seq
+  head.lead = S.max(head.lead, seq - S.min(S.at * 1024, TIME_MAX))
+  return seq
+end
+
 function S.new_row(item)
   local extra, members = item[IN_EXTRA], false
-  S.head.seq = S.next_number(S.head.seq)
-  S.head.lead = S.max(S.head.lead, S.head.seq - S.min(S.at * 1024, TIME_MAX))
   if extra then
     members = {uniqueKey = extra.uniqueKey, scheduleId = extra.scheduleId, retryOf = extra.retryOf,
       deadlineAt = extra.deadlineAt}
     if extra.uniqueKey and extra.forMs then members.uniqueUntil = S.min(S.at + extra.forMs, MAX) end
   end
-  return {S.head.seq, item[IN_KIND], item[IN_QUEUE], SCHEDULED, item[IN_PRIORITY], item[IN_DUE], S.at, S.at,
-    false, false, 0, 0, false, false, false, item[IN_SUCCESS], item[IN_FAILURE], members}
+  return {SCHEDULED, 0, members, false, false, false, 0, false, false, S.next_seq(), item[IN_KIND], item[IN_QUEUE],
+    item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE], S.at, S.at}
 end
 
 -- What a row is found by, whatever its state.
@@ -76,7 +86,7 @@ function S.insert(item, is_held)
   S.rows[id], S.fixed_texts[id] = r, item[IN_FIXED]
   S.touch(id)
   S.new_kinds[r[KIND]] = true
-  S.kind_changes(r[KIND]).open[id] = r[SEQ]
+  S.add_to(S.kind_changes(r[KIND]).opened, id, r[SEQ])
   S.index_row(id, r, r[SEQ])
   local members = r[RARE]
   if members and members.scheduleId then S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ]) end

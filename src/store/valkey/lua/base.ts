@@ -80,9 +80,11 @@ S.SCHEDULE_ROWS, S.SCHEDULE_IDS, S.SCHEDULE_TIMES = S.P .. 'schedules', S.P .. '
 S.TICKS, S.TICK_TIMES, S.TICK_SCHEDULES = S.P .. 'ticks:', S.P .. 'ticktimes', S.P .. 'tickschedules'
 S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind'
 
--- What this call changed and has not written.
+-- What this call read or changed: rows as lists where something needed them so, and as they are stored. What it has not written: the
+-- ids of changed rows, and changes of sets, by set. Where only the last of several changes of a member counts they are in sets, else
+-- in added and removed, which cost less: nothing is added there again after it was removed, but after a flush.
 S.rows, S.dirty, S.texts, S.fixed_texts = {}, {}, {}, {}
-S.changes_by_kind, S.slot_counters = {}, {}
+S.changes_by_kind, S.slot_counters, S.added, S.removed = {}, {}, {}, {}
 S.sets, S.counters, S.new_kinds, S.new_ready, S.new_later = {}, {}, {}, {}, {}
 S.has_pending = false
 
@@ -101,11 +103,38 @@ function S.index(key, member, score)
   S.changes_of(key)[member] = score
 end
 
--- The changes of the sets of one kind that every attempt changes.
+function S.list_of(lists, key)
+  local list = lists[key]
+  if not list then
+    list = {n = 0}
+    lists[key] = list
+    S.has_pending = true
+  end
+  return list
+end
+
+function S.add_to(list, member, score)
+  local n = list.n
+  list[n + 1], list[n + 2], list.n = score, member, n + 2
+end
+
+function S.add(key, member, score)
+  S.add_to(S.list_of(S.added, key), member, score)
+end
+
+function S.remove_by(list, member)
+  local n = list.n + 1
+  list[n], list.n = member, n
+end
+
+-- The changes of the sets that every instance of a kind changes.
 function S.kind_changes(kind)
   local found = S.changes_by_kind[kind]
   if not found then
-    found = {open = S.changes_of(S.OPEN .. kind), leases = S.changes_of(S.LEASES), expiring = S.changes_of(S.EXPIRING)}
+    local list_of, added, removed = S.list_of, S.added, S.removed
+    found = {opened = list_of(added, S.OPEN .. kind), closed = list_of(removed, S.OPEN .. kind),
+      leased = list_of(added, S.LEASES), freed = list_of(removed, S.LEASES), expiring = list_of(added, S.EXPIRING),
+      ids = list_of(added, S.IDS), ready = list_of(added, S.READY .. kind)}
     S.changes_by_kind[kind] = found
   end
   return found
@@ -114,10 +143,11 @@ end
 function S.load_rows(ids)
   local wanted, count = {}, 0
   for i = 1, #ids do
-    if S.rows[ids[i]] == nil then
+    local id = ids[i]
+    if S.rows[id] == nil and S.texts[id] == nil then
       count = count + 1
-      wanted[count] = ids[i]
-      S.rows[ids[i]] = false
+      wanted[count] = id
+      S.rows[id] = false
     end
   end
   for from = 1, count, CHUNK do
@@ -126,8 +156,7 @@ function S.load_rows(ids)
     for i = from, to do
       local text = found[i - from + 1]
       if text then
-        S.rows[wanted[i]] = S.decode(text)
-        S.texts[wanted[i]] = text
+        S.rows[wanted[i]], S.texts[wanted[i]] = nil, text
       end
     end
   end
@@ -136,7 +165,7 @@ end
 function S.row(id)
   local found = S.rows[id]
   if found == nil then
-    local text = rcall('HGET', S.ROWS, id)
+    local text = S.texts[id] or rcall('HGET', S.ROWS, id)
     found = text and S.decode(text) or false
     S.rows[id] = found
     S.texts[id] = text or nil
@@ -147,6 +176,12 @@ end
 function S.touch(id)
   S.dirty[id] = true
   S.texts[id] = nil
+  S.has_pending = true
+end
+
+-- Write a row as it is to be stored; nobody may have it as a list.
+function S.put_text(id, text)
+  S.rows[id], S.texts[id], S.dirty[id] = nil, text, true
   S.has_pending = true
 end
 
@@ -214,6 +249,8 @@ function S.write_pairs(command, key, list, length)
 end
 
 function S.flush_sets()
+  for key, list in pairs(S.added) do S.write_pairs('ZADD', key, list, list.n) end
+  for key, list in pairs(S.removed) do S.write_pairs('ZREM', key, list, list.n) end
   for key, members in pairs(S.sets) do
     local added, add_length, removed, remove_length = {}, 0, {}, 0
     for member, score in pairs(members) do
@@ -228,7 +265,7 @@ function S.flush_sets()
     if add_length > 0 then S.write_pairs('ZADD', key, added, add_length) end
     if remove_length > 0 then S.write_pairs('ZREM', key, removed, remove_length) end
   end
-  S.sets, S.changes_by_kind = {}, {}
+  S.sets, S.changes_by_kind, S.added, S.removed = {}, {}, {}, {}
 end
 
 function S.flush_counters()

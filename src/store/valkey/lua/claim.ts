@@ -58,7 +58,7 @@ function S.take(id, claimer)
     if members.deadlineAt then S.index(S.DEADLINES, id, false) end
   end
   S.touch(id)
-  S.kind_changes(r[KIND]).leases[id] = S.mono + claimer.lease
+  S.add_to(S.kind_changes(r[KIND]).leased, id, S.mono + claimer.lease)
   S.change_slots(r, 1)
   return id
 end
@@ -66,18 +66,27 @@ end
 -- One kind without limits, of which every queue has at most one row: the first are taken as they stand.
 function S.take_first(kind, limit, claimer)
   local popped, find, sub = rcall('ZPOPMIN', S.READY .. kind, limit), S.find, S.sub
-  local ids = {}
+  local ids, queued = {}, {}
   for i = 1, #popped, 2 do
     -- A number and the seq stand before the id, in 17 bytes.
     local member = popped[i]
     local zero = find(member, '\0', 18, true)
-    if zero then rcall('HDEL', S.OFFERED, kind .. '\0' .. sub(member, zero + 1)) end
-    ids[(i + 1) / 2] = sub(member, 18, zero and zero - 1)
+    local id = sub(member, 18, zero and zero - 1)
+    ids[(i + 1) / 2] = id
+    if zero then
+      rcall('HDEL', S.OFFERED, kind .. '\0' .. sub(member, zero + 1))
+      queued[id] = true
+    end
   end
   S.load_rows(ids)
   local taken = {}
   for i = 1, #ids do
-    if S.can_take(ids[i]) then taken[#taken + 1] = S.take(ids[i], claimer) end
+    local id = ids[i]
+    if not queued[id] and S.take_plain(id, kind, claimer) then
+      taken[#taken + 1] = id
+    elseif S.can_take(id) then
+      taken[#taken + 1] = S.take(id, claimer)
+    end
   end
   return taken
 end
@@ -261,7 +270,7 @@ function S.renew(op)
     if not S.is_held(r, claims[i][2]) then
       answer[i] = 0
     else
-      S.index(S.LEASES, id, S.mono + lease)
+      S.add(S.LEASES, id, S.mono + lease)
       answer[i] = r[RARE] and r[RARE].cancelAt and 2 or 1
     end
   end

@@ -82,7 +82,7 @@ function S.enqueue(op)
       local before = place[one.replaced]
       if before then plan.results[before] = {ACCEPTED, one.replaced, type(plan.results[before]) == 'table' and plan.results[before][3]} end
     end
-    S.insert(one.item, false)
+    if not S.insert_plain(one.item) then S.insert(one.item, false) end
     place[one.item[IN_ID]] = one.i
   end
   local results = plan.results

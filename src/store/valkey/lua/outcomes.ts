@@ -38,9 +38,13 @@ function S.settle(op)
   for i = 1, #items do
     local item = items[i]
     local id = item[1]
-    local r = S.row(id)
+    local is_plain = S.finish_plain(item)
+    -- A row that was ended so is read only where it is answered.
+    local r = is_plain or S.row(id)
     local status, is_known = STALE, item[3]
-    if S.is_held(r, item[2]) then
+    if is_plain then
+      status = SETTLED_NOW
+    elseif S.is_held(r, item[2]) then
       -- Who knows the row as it was claimed knows what becomes of it, unless others asked for something meanwhile.
       local members = r[RARE]
       if members and (members.cancelAt or members.progress) then is_known = false end

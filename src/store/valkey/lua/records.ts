@@ -152,9 +152,11 @@ function S.write_records(op)
   local written = 0
   local writers = {head = S.write_head, schedule = S.write_schedule, pause = S.write_pause,
     instance = S.write_instance, tick = S.write_fate, rate = S.write_rate, log = S.write_log}
+  S.flush()
   for _, record in ipairs(op[4]) do
     if writers[record[1]](record[2]) then written = written + 1 end
   end
+  S.flush()
   return written
 end
 
@@ -208,9 +210,11 @@ end
 
 function S.remove_records(op)
   local removed = 0
+  S.flush()
   for _, key in ipairs(op[4]) do
     if S.remove_one(key) then removed = removed + 1 end
   end
+  S.flush()
   return removed
 end
 

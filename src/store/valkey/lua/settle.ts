@@ -56,7 +56,7 @@ end
 -- Write what a processing row becomes, end its lease and tell of it.
 function S.finish(id, r, item)
   local kind_of_end, members = item[OUT_TYPE], r[RARE]
-  S.kind_changes(r[KIND]).leases[id] = false
+  S.remove_by(S.kind_changes(r[KIND]).freed, id)
   S.change_slots(r, -1)
   if members then members.lost = nil end
   if members and members.cancelAt then

@@ -30,7 +30,10 @@ function S.queue_slots(kind, queue) return 'q' .. kind .. '\0' .. queue end
 function S.queue_node_slots(kind, queue, node) return 'm' .. kind .. '\0' .. queue .. '\0' .. node end
 
 function S.change_slots(r, change)
-  local kind, queue, node = r[KIND], r[QUEUE], r[NODE] or ''
+  S.change_slots_of(r[KIND], r[QUEUE], r[NODE] or '', change)
+end
+
+function S.change_slots_of(kind, queue, node, change)
   local found = S.slot_counters
   -- Most rows of a call are of one kind and node.
   if found.kind ~= kind or found.node ~= node then
