@@ -5,6 +5,8 @@ import type { RunningAttempt } from "./running.ts";
 const AHEAD_MS = 4;
 /** How long one may wait until it is given back: what runs before it takes longer than what ended. */
 const WAIT_MS_MAX = 25;
+/** How long workers have nothing to do before claims are asked for earlier. */
+const LATE_MS = 0.2;
 /** Shortest time that a rate is measured in. */
 const WINDOW_MS_MIN = 2;
 /** Most claims held ahead. */
@@ -27,6 +29,10 @@ export class ClaimedAhead {
   readonly #waiting = new Map<string, WaitingClaim>();
   #timer: Timer | null = null;
   #windowMs: number | null = null;
+  /** Since when no attempt runs; a wait for the store says nothing of how fast workers are. */
+  #idleMs: number | null = null;
+  /** Whether claims take longer than the attempts of those before them. */
+  #isLate = false;
   #ended = 0;
   #most = 0;
 
@@ -48,6 +54,31 @@ export class ClaimedAhead {
   /** Whether workers have enough to do for now. */
   get isEnough(): boolean {
     return this.#waiting.size > this.#most / 2;
+  }
+
+  /**
+   * Claims arrived, and are not added yet: how many more to ask for before their attempts begin. None, unless workers had to wait for
+   * these, and did not hold some when others arrived since.
+   */
+  arrived(): number {
+    if (this.#waiting.size > 0) this.#isLate = false;
+    else if (this.#idleMs !== null) {
+      const idleMs = this.#clock.now().monotonicMs - this.#idleMs;
+      if (idleMs >= LATE_MS) this.#isLate = true;
+    }
+    return this.#isLate ? this.#most : 0;
+  }
+
+  /** The first attempt begins after none ran. */
+  began(): void {
+    if (this.#idleMs === null) return;
+    this.#windowMs! += this.#clock.now().monotonicMs - this.#idleMs;
+    this.#idleMs = null;
+  }
+
+  /** No attempt runs any more. */
+  idle(): void {
+    if (this.#windowMs !== null) this.#idleMs = this.#clock.now().monotonicMs;
   }
 
   /** An attempt has ended: how many end in a time tells how many to hold. */
@@ -86,6 +117,7 @@ export class ClaimedAhead {
     this.#timer?.cancel();
     this.#timer = null;
     this.#most = 0;
+    this.#isLate = false;
     for (let next = this.take(); next !== null; next = this.take()) this.#giveBack(next);
   }
 

@@ -1,15 +1,12 @@
 import { encodeError } from "../core/encode.ts";
 import type { Instance, LogEntry } from "../core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition } from "../core/job.ts";
-import type { Clock, Timer } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Random } from "../platform/random.ts";
-import { type ClaimKey, type SettleResult, type Store } from "../store/store.ts";
-import type { AbortCause, AttemptOutcome, Executor } from "../worker/executor.ts";
+import type { Instant, Timer } from "../platform/clock.ts";
+import type { ClaimKey, Committed, SettleResult } from "../store/store.ts";
+import type { AbortCause, AttemptOutcome } from "../worker/executor.ts";
 import { ClaimedAhead, type WaitingClaim } from "./claimed_ahead.ts";
-import type { Events } from "./events.ts";
+import type { DispatcherOptions } from "./dispatcher_options.ts";
 import { Outbox } from "./outbox.ts";
-import type { Registry } from "./registry.ts";
 import { LEASE_MARGIN_SHARE, Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running.ts";
 import {
@@ -21,7 +18,6 @@ import {
   withAnswer,
 } from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
-import type { SystemJobs } from "./system_jobs.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { writeLines } from "./write_lines.ts";
 
@@ -37,26 +33,11 @@ const GIVE_UP_MS = 10_000;
 /** Of a claim whose job is gone: it is given back, never retried. */
 const NO_RETRY = JOB_DEFAULTS.retry;
 
-/** What the dispatcher works with. */
-export interface DispatcherOptions {
-  readonly store: Store;
-  readonly registry: Registry;
-  readonly executor: Executor;
-  readonly events: Events;
-  readonly systemJobs: SystemJobs;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly node: string;
-  readonly count: number;
-  readonly leaseMs: number;
-  /** Answers a call that a running job makes through its `Manager`. */
-  readonly handleCall: (
-    running: RunningAttempt,
-    method: string,
-    args: readonly unknown[],
-  ) => Promise<unknown>;
-  readonly answers: StoreAnswers;
+/** A claim that was asked for. */
+interface Asked {
+  readonly at: Instant;
+  readonly limit: number;
+  readonly answer: Promise<Committed<readonly Instance[]>>;
 }
 
 /**
@@ -195,23 +176,15 @@ export class Dispatcher {
   }
 
   async #claim(): Promise<void> {
-    const { store, clock, node, registry, leaseMs } = this.#options;
+    const { registry } = this.#options;
     this.#mustClaim = false;
     const room = this.#count - this.#busy - this.#ahead.size;
     const free = Math.min(room + this.#ahead.most, CLAIM_MAX);
     if (!this.#isStarted || free <= 0 || registry.kinds.size === 0) return;
     this.#isClaiming = true;
     try {
-      const at = clock.now();
-      const { kinds, limits } = registry;
-      const request = { at, node, kinds, limits, limit: free, leaseMs };
-      const { value, at: claimedAt } = await store.claim(request);
-      this.#answers.answered("claim");
-      const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
-      for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
-      if (value.length > 0) this.#renewal.claimed(clock.now().monotonicMs - at.monotonicMs);
-      if (value.length === free) this.#mustClaim = true;
-      else if (!this.#mustClaim) await this.#armNextDue();
+      let asked: Asked | null = this.#ask(free);
+      while (asked !== null) asked = await this.#takeIn(asked);
     } catch (error) {
       this.#answers.failed(error, "claim");
       this.#armWake(this.#answers.backoff());
@@ -220,6 +193,29 @@ export class Dispatcher {
     }
     this.#checkIdle();
     if (this.#mustClaim) this.#step();
+  }
+
+  #ask(limit: number): Asked {
+    const { store, clock, node, registry: { kinds, limits }, leaseMs } = this.#options;
+    const at = clock.now();
+    return { at, limit, answer: store.claim({ at, node, kinds, limits, limit, leaseMs }) };
+  }
+
+  /** Begin what was claimed; answers the claim that was asked for meanwhile. */
+  async #takeIn({ at, limit, answer }: Asked): Promise<Asked | null> {
+    const { clock, leaseMs } = this.#options;
+    const { value, at: claimedAt } = await answer;
+    this.#answers.answered("claim");
+    const isFull = value.length === limit;
+    // Where the store is slower than the workers it looks for the next ones while they have these.
+    const more = isFull && this.#isStarted ? this.#ahead.arrived() : 0;
+    const next = more > 0 ? this.#ask(more) : null;
+    const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
+    for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
+    if (value.length > 0) this.#renewal.claimed(clock.now().monotonicMs - at.monotonicMs);
+    if (isFull) this.#mustClaim = true;
+    else if (!this.#mustClaim) await this.#armNextDue();
+    return next;
   }
 
   // By the store's time: a node whose clock is ahead must not ask again at once.
@@ -257,6 +253,7 @@ export class Dispatcher {
     const nowMs = this.#options.clock.now().monotonicMs;
     // The kind was removed meanwhile, the answer came when the lease was already over, or we drain: give it back unstarted.
     if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
+    if (this.#busy === 0) this.#ahead.began();
     this.#busy += 1;
     running.startedMs = nowMs;
     if (job.source.type === "system") {
@@ -271,9 +268,10 @@ export class Dispatcher {
     this.#ended(running, outcome);
     while (this.#busy < this.#count) {
       const next = this.#ahead.take();
-      if (next === null) return;
+      if (next === null) break;
       this.#begin(next);
     }
+    if (this.#busy === 0) this.#ahead.idle();
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
@@ -296,13 +294,14 @@ export class Dispatcher {
     );
     void running.attempt.outcome.then((outcome) => {
       deadline?.cancel();
-      if (isUnasked(outcome) && this.holds(running.instance)) this.#ask(running, job, outcome);
-      else this.#left(running, outcome);
+      if (isUnasked(outcome) && this.holds(running.instance)) {
+        this.#askHandlers(running, job, outcome);
+      } else this.#left(running, outcome);
     });
   }
 
   // The worker that failed may be gone: its handlers then have their say in another one, under the same claim.
-  #ask(running: RunningAttempt, job: JobDefinition, outcome: UnaskedOutcome): void {
+  #askHandlers(running: RunningAttempt, job: JobDefinition, outcome: UnaskedOutcome): void {
     const { onTerminate, retryDelay } = job.hasHandler;
     if (!onTerminate && !retryDelay) return this.#left(running, outcome);
     void this.#options.executor.handle({

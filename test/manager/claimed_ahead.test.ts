@@ -8,7 +8,7 @@ const WORKERS = 2;
 async function hurried() {
   const world = await new ManagerWorld({ workers: 0 }).started();
   const ids: string[] = [];
-  for (let index = 0; index < 60; index++) ids.push((await world.schedule()).id);
+  for (let index = 0; index < 100; index++) ids.push((await world.schedule()).id);
   const running = new Set<ScriptedAttempt>();
   let most = 0;
   world.executor.onRun = (attempt) => {
@@ -92,4 +92,23 @@ test("a drain gives back what was claimed ahead", async () => {
   await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
   const { state, crashes } = await world.get(id!);
   assert.deepEqual([state, crashes], ["scheduled", 0]);
+});
+
+test("dispatcher() asks for the next claims before it begins those that workers waited for", async () => {
+  const { world, waiting, endRunning } = await hurried();
+  const release = world.link.hold("claim");
+  for (let step = 0; step < 20; step++) {
+    await world.clock.advance(0.5);
+    endRunning();
+  }
+  const claims = world.link.count("claim");
+  const claimsAtStart: number[] = [];
+  world.executor.onRun = () => void claimsAtStart.push(world.link.count("claim"));
+  release();
+  const releaseNext = world.link.hold("claim");
+  await world.clock.settle();
+  assert.deepEqual(claimsAtStart, Array.from({ length: WORKERS }, () => claims + 1));
+  assert.ok((await waiting()).length > 0);
+  releaseNext();
+  await world.clock.settle();
 });

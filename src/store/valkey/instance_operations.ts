@@ -65,6 +65,7 @@ export class InstanceOperations {
     const committed = await this.#queue.write({
       family: "claim",
       action: "claim",
+      isEager: true,
       weight: request.limit,
       write: (into) => {
         writeClaimer(into, request);

@@ -13,7 +13,9 @@ import { otherData } from "./same_data.ts";
 const OPERATIONS_MAX = 256;
 const WEIGHT_MAX = 1_000;
 /** Calls without an answer at most; what comes meanwhile shares the next one. */
-const CALLS_MAX = 2;
+const CALLS_MAX = 3;
+/** Calls of which none is for operations that go out before their turn ends, so that those of a turn stay in order. */
+const CALLS_LEFT = 1;
 /** Operations that wait for a call at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
 /** Answers of more bytes are not kept on the server once they came. */
@@ -35,6 +37,8 @@ export interface Operation<T> {
   readonly weight?: number;
   /** Whether it goes out at once, before those that wait: what keeps a lease must not queue behind what takes long. */
   readonly isUrgent?: boolean;
+  /** Whether it goes out before the turn ends, when nothing waits: the server works on it while its caller goes on. */
+  readonly isEager?: boolean;
   /** Read what {@link write} is worked out from; operations after it wait, those before it have happened. */
   readonly prepare?: () => Promise<void>;
   /** Append its arguments; answers how many. */
@@ -164,7 +168,10 @@ export class OperationQueue {
       const one = { operation, isRead, resolve, reject, tries: 0, isPrepared: false };
       if (operation.isUrgent && this.#callCount >= CALLS_MAX) return void this.#send([one]);
       this.#waiting.push(one);
-      this.#schedule();
+      const isEager = operation.isEager && this.#waiting.length === 1 &&
+        this.#callCount < CALLS_MAX - CALLS_LEFT;
+      if (isEager) this.#flush();
+      else this.#schedule();
     });
   }
 

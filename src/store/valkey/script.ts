@@ -52,7 +52,17 @@ function assemble(): string {
   const families = Object.entries(FAMILIES).map(([name, parts]) =>
     `FAMILIES.${name} = function()${parts.join("")}end\n`
   );
-  const body = [BASE, WAITING, SLOTS, ACCEPT, SETTLE, PLAIN, "local FAMILIES = {}\n", ...families, MAIN]
+  const body = [
+    BASE,
+    WAITING,
+    SLOTS,
+    ACCEPT,
+    SETTLE,
+    PLAIN,
+    "local FAMILIES = {}\n",
+    ...families,
+    MAIN,
+  ]
     .join("");
   return withNumbers(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
 }
