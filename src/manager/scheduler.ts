@@ -260,7 +260,9 @@ export class Scheduler {
     // By the store's time: a clock that is ahead of it must not ask again and again.
     if (scheduleAt === null) return;
     const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
-    this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at));
+    // The answer took its time: a tick must not wait for that once more.
+    const elapsedMs = clock.now().wallMs - asked.wallMs;
+    this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs));
   }
 
   #sleep(delayMs: number): void {

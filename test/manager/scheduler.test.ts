@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
+import { sleep } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
@@ -32,6 +33,22 @@ test("scheduler() sleeps between ticks", async () => {
   const world = await new ManagerWorld({ jobs: recurring({ cron: "0 12 * * *" }) }).started();
   await world.clock.advance(11 * 60 * MINUTE);
   assert.ok(world.link.count("dueSchedules") <= 11 * 60 + 2);
+});
+
+test("scheduler() fires a tick on its time when the store is slow to name it", async () => {
+  const clock = new SimClock();
+  const store = new MemoryStore({ defer: (run) => clock.defer(run) });
+  const nextDue = store.nextDue.bind(store);
+  store.nextDue = async (request) => {
+    const due = await nextDue(request);
+    if (request.kinds.size === 0) await sleep(clock, 7);
+    return due;
+  };
+  const before = { clock, store };
+  const world = await new ManagerWorld({ jobs: recurring(), before }).started();
+  await clock.advance(MINUTE + 100);
+  const [instance] = await world.instances();
+  assert.equal(instance!.createdAt - instance!.scheduledFor!, 0);
 });
 
 for (const skewMs of [-20_000, 20_000]) {
