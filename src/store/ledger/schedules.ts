@@ -16,15 +16,21 @@ export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleR
   if (generation !== expectedGeneration || isMoved) throw generationError(request, generation);
   checkTime(record.cursor, "cursor");
   if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
-  const stored = JSON.parse(
-    JSON.stringify(record),
-    (_key, value) => typeof value === "string" ? storable(value) : value,
-  ) as ScheduleRecord;
+  const stored = copyStorable(record);
   state.isDirty = true;
   state.tables.saveSchedule(stored);
   if (generation === null) state.scheduleCount += 1;
   state.hints.push({ type: "schedules" });
   return stored;
+}
+
+function copyStorable(record: ScheduleRecord): ScheduleRecord {
+  const text = JSON.stringify(record);
+  // JSON escapes what cannot be stored; looking at each value costs more than all the rest, so only where one may be.
+  if (!/\\u(?:0000|d[89a-f])/.test(text)) return JSON.parse(text) as ScheduleRecord;
+  const clean = (_key: string, value: unknown) =>
+    typeof value === "string" ? storable(value) : value;
+  return JSON.parse(text, clean) as ScheduleRecord;
 }
 
 /** Delete a schedule; whether there was one. Its fates stay, so that no tick fires twice. */
