@@ -97,7 +97,8 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   const tick = fire.scheduledFor!;
   // A tick that has its fate keeps it, whatever became of the cursor.
   if (fateOf(state, scheduleId, tick)) return after;
-  const reason = whyNot(state, moment, step);
+  const isBusy = overlap !== "allow" && state.tables.hasOpen(scheduleId);
+  const reason = whyNot(state, moment, step, isBusy);
   const fate = { scheduleId, from: tick, to: tick, count: 1, at: moment.at };
   if (reason !== null) {
     state.tables.addTick({ ...fate, fate: "skipped", reason, instanceId: null });
@@ -110,21 +111,27 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
     result.replaced.push(cancelRow(state, moment, row, "replaced"));
   }
   if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
-  const instance = insertTick(state, moment, fire, overlap);
+  // Where nothing was open there is nothing to wait for.
+  const instance = insertTick(state, moment, fire, isBusy ? overlap : "allow");
   state.tables.addTick({ ...fate, fate: "fired", reason: null, instanceId: instance.id });
   result.accepted.push(instance);
   return { ...after, runs: (after.runs ?? 0) + 1, lastRunAt: tick };
 }
 
 /** Why a tick does not fire, or null. A refusal here must not hold the schedule up for ever, so it is a fate. */
-function whyNot(state: LedgerState, moment: Moment, step: Step): string | null {
+function whyNot(
+  state: LedgerState,
+  moment: Moment,
+  step: Step,
+  isBusy: boolean,
+): string | null {
   const { after, fire, request } = step;
   const reason = skipReason(after, fire.scheduledFor!, {
     overlap: request.overlap,
     runs: after.runs ?? 0,
     skipNext: after.skipNext ?? 0,
     isPaused: state.pausedUntil(fire.kind, moment.wallMs) !== null,
-    isBusy: state.tables.hasOpen(request.scheduleId),
+    isBusy,
     queuedCount: state.held.get(request.scheduleId) ?? 0,
     isCatchUp: request.isCatchUp ?? false,
   });

@@ -145,6 +145,15 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
   return [...taken, ...late.map((row) => endWaiting(state, moment, row))];
 }
 
+/** Whether {@link reap} would find nothing, as far as is known without the tables. */
+export function hasNothingToReap(state: LedgerState, moment: Moment): boolean {
+  if (state.hasUnleased || !state.deadlines.areAhead(moment.wallMs)) return false;
+  for (const { untilMs } of state.leases.values()) {
+    if (untilMs <= moment.monotonicMs) return false;
+  }
+  return true;
+}
+
 /** Processing rows of an owner that is gone. */
 function unleased(state: LedgerState, limit: number): Row[] {
   const stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };

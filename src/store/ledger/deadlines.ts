@@ -22,9 +22,14 @@ export class Deadlines {
     this.#first = Math.min(this.#first, deadlineAt);
   }
 
+  /** Whether nothing waits past its deadline at `wallMs`, as far as is known without the tables. */
+  areAhead(wallMs: number): boolean {
+    return this.#first !== null && this.#first > wallMs;
+  }
+
   /** Whether something waits past its deadline at `wallMs`. */
   havePassed(wallMs: number): boolean {
-    if (this.#first !== null && this.#first > wallMs) return false;
+    if (this.areAhead(wallMs)) return false;
     const [row] = this.#tables.pastDeadline(Number.MAX_SAFE_INTEGER, 1);
     this.#first = row?.instance.deadlineAt ?? Infinity;
     return this.#first <= wallMs;

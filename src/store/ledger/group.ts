@@ -9,8 +9,17 @@ const BUSY_TURNS_MAX = 2_000;
 /** Revisions that may be answered without being stored: an opening skips as many. */
 export const REV_GAP = 2 ** 20;
 
+/** What a ledger may know of an operation before it runs. */
+export interface OperationOptions {
+  /** It may answer by what other owners wrote a moment ago, if it writes nothing. */
+  readonly canBeLate?: boolean;
+  /** Whether it would do without the tables now: alone, it then costs an only owner no transaction. */
+  readonly isIdle?: (state: LedgerState, moment: Moment) => boolean;
+}
+
 interface Operation {
   readonly at: Instant;
+  readonly isIdle: OperationOptions["isIdle"];
   readonly run: (state: LedgerState, moment: Moment) => unknown;
   readonly resolve: (committed: Committed<never>) => void;
   readonly reject: (error: JobError) => void;
@@ -18,15 +27,11 @@ interface Operation {
 
 /** Who runs the operations of a ledger. */
 export interface OperationGroup {
-  /**
-   * Queue one operation; it must check before it writes.
-   *
-   * @param options `canBeLate`: it may answer by what other owners wrote a moment ago, if it writes nothing
-   */
+  /** Queue one operation; it must check before it writes. */
   run<T>(
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
-    options?: { readonly canBeLate?: boolean },
+    options?: OperationOptions,
   ): Promise<Committed<T>>;
   /** Run what is queued, and answer it. */
   drain(): Promise<void>;
@@ -79,9 +84,10 @@ export class GroupCommit implements OperationGroup {
   run<T>(
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
+    { isIdle }: OperationOptions = {},
   ): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ at, run: operation, resolve, reject });
+      this.#queue.push({ at, isIdle, run: operation, resolve, reject });
       if (this.#defer) this.#schedule(this.#defer);
       else this.flush();
     });
@@ -104,19 +110,21 @@ export class GroupCommit implements OperationGroup {
     try {
       if (this.#mustLoad) state.load();
       this.#mustLoad = false;
-      if (!state.tables.begin()) {
+      const isIdle = this.#isIdle(group);
+      if (!isIdle && !state.tables.begin()) {
         this.#waitForMedium();
         return;
       }
       this.#queue = [];
       answers = group.map((operation) => this.#runOne(operation));
       if (state.rev - this.#storedRev >= REV_GAP) state.isDirty = true;
+      if (isIdle && state.isDirty) throw new Error("An idle operation wrote something");
       if (state.isDirty) {
         state.commit();
         this.#storedRev = state.rev;
       } else {
         state.rollback({ keepsLeases: true });
-        state.tables.rollback();
+        if (!isIdle) state.tables.rollback();
       }
     } catch (thrown) {
       this.#queue = this.#queue === group ? [] : this.#queue;
@@ -136,6 +144,11 @@ export class GroupCommit implements OperationGroup {
     const now = this.#clock?.() ?? at;
     const wallMs = Math.floor(now.wallMs);
     return { wallMs, monotonicMs: now.monotonicMs, at: Math.max(this.#state.at, wallMs) };
+  }
+
+  #isIdle(group: readonly Operation[]): boolean {
+    if (this.#state.rev + group.length - this.#storedRev >= REV_GAP) return false;
+    return group.every(({ isIdle, at }) => isIdle?.(this.#state, this.momentOf(at)) ?? false);
   }
 
   #runOne(operation: Operation): Answer {

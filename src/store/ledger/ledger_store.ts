@@ -34,7 +34,8 @@ import { LedgerRecords } from "./ledger_records.ts";
 import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./nodes.ts";
-import { checkMark, checkOpening, type Reach } from "./marks.ts";
+import { checkMark, checkOpening } from "./marks.ts";
+import { ALWAYS, LATE, NEW, type OperationKind, REAP, RENEW, REPORT } from "./operation_kinds.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
 import { countInstances, listHistory, listInstances, listLogs } from "./reads.ts";
 import { recover } from "./recover.ts";
@@ -44,13 +45,6 @@ import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedul
 import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
-
-/** Refused while the store is about to move. */
-const NEW = { reach: "new" } as const;
-/** Done whatever stands over the store. */
-const ALWAYS = { reach: "moving" } as const;
-/** Who finds nothing asks again. */
-const LATE = { canBeLate: true };
 
 /** What a ledger store is made of. */
 export interface LedgerOptions {
@@ -149,7 +143,12 @@ export class LedgerStore implements Store {
   }
 
   renew(request: RenewRequest) {
-    return this.#write("renew", request.at, (state, moment) => renew(state, moment, request), LATE);
+    return this.#write(
+      "renew",
+      request.at,
+      (state, moment) => renew(state, moment, request),
+      RENEW,
+    );
   }
 
   settle(request: Parameters<Store["settle"]>[0]) {
@@ -166,7 +165,7 @@ export class LedgerStore implements Store {
 
   reap(request: { readonly at: Instant; readonly limit: number }) {
     const { at, limit } = request;
-    return this.#write("reap", at, (state, moment) => reap(state, moment, limit), LATE);
+    return this.#write("reap", at, (state, moment) => reap(state, moment, limit), REAP);
   }
 
   redrive(request: Parameters<Store["redrive"]>[0]) {
@@ -319,7 +318,7 @@ export class LedgerStore implements Store {
 
   reportNode(request: Parameters<Store["reportNode"]>[0]) {
     const { at } = request;
-    return this.#write("report", at, (state, moment) => reportNode(state, moment, request), ALWAYS);
+    return this.#write("report", at, (state, moment) => reportNode(state, moment, request), REPORT);
   }
 
   leaveNode(request: Parameters<Store["leaveNode"]>[0]) {
@@ -372,7 +371,7 @@ export class LedgerStore implements Store {
     action: string,
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
-    options: { readonly canBeLate?: boolean; readonly reach?: Reach } = {},
+    options: OperationKind = {},
   ): Promise<Committed<T>> {
     if (!this.#info) return Promise.reject(closedError(action));
     return this.#group.run(at, (state, moment) => {

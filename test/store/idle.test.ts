@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
+import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
+import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
+
+/** Tables that count transactions. */
+class CountedTables extends MemoryTables {
+  count = 0;
+
+  override begin(): boolean {
+    this.count += 1;
+    return super.begin();
+  }
+}
+
+async function openWorld() {
+  const tables = new CountedTables();
+  const store = new LedgerStore(tables, {});
+  await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
+  const world = new StoreWorld(store);
+  // Once asked, the store knows of no deadline.
+  await world.claim(1);
+  return { tables, store, world };
+}
+
+test("reap() begins no transaction while nothing can be taken back", async () => {
+  const { tables, store, world } = await openWorld();
+  await world.add({});
+  const [claimed] = await world.claim(1);
+  tables.count = 0;
+  world.advance(LEASE_MS - 1);
+  assert.deepEqual((await store.reap({ at: world.at, limit: 10 })).value, []);
+  assert.equal(tables.count, 0);
+  world.advance(1);
+  const { value } = await store.reap({ at: world.at, limit: 10 });
+  assert.deepEqual(value.map(({ id }) => id), [claimed!.id]);
+  assert.equal(tables.count, 1);
+});
+
+test("reap() ends what waits past a deadline that came after it found none", async () => {
+  const { store, world } = await openWorld();
+  assert.deepEqual((await store.reap({ at: world.at, limit: 10 })).value, []);
+  const [added] = await world.add({ deadlineAt: world.at.wallMs + 1_000 });
+  world.advance(1_000);
+  const { value } = await store.reap({ at: world.at, limit: 10 });
+  assert.deepEqual(value.map(({ id }) => id), [added!.id]);
+});
+
+test("renew() of an only owner begins no transaction", async () => {
+  const { tables, store, world } = await openWorld();
+  await world.add({});
+  const claims = (await world.claim(1)).map(({ id, fence }) => ({ id, fence }));
+  tables.count = 0;
+  world.advance(LEASE_MS - 1);
+  const renewed = await store.renew({ at: world.at, node: "n1", claims, leaseMs: LEASE_MS });
+  assert.equal(renewed.value[0]!.status, "renewed");
+  world.advance(LEASE_MS - 1);
+  assert.deepEqual((await store.reap({ at: world.at, limit: 10 })).value, []);
+  assert.equal(tables.count, 0);
+});
