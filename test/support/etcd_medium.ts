@@ -47,7 +47,7 @@ export async function put(
   puts: readonly MediumPair[],
   deletes: readonly string[] = [],
 ): Promise<boolean> {
-  return await medium.commit({ expected: next - 1, next, puts, deletes });
+  return await medium.commit({ expected: next - 1, next, puts, deletes }, () => true);
 }
 
 /** What a watch tells, and a way to wait for it. */

@@ -18,6 +18,8 @@ import { LAYOUT, type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
 
 /** Parts of one commit: a hundred megabytes of deflated rows. */
 const PARTS_MAX = 100;
+/** Parts that are put at a time. */
+const PARTS_TOGETHER = 8;
 const TOKEN_BYTES = 9;
 const STORE_ID_BYTES = 15;
 
@@ -149,7 +151,7 @@ export class CommitLog {
    *
    * @throws JobError `unavailable` when nobody knows whether it was made: repeated as it is, it finds out
    */
-  async commit(commit: MediumCommit): Promise<number | null> {
+  async commit(commit: MediumCommit, isWanted: () => boolean): Promise<number | null> {
     const payload = encodeChanges(commit);
     const again = this.#unsure?.version === commit.next && this.#unsure.payload.equals(payload)
       ? this.#unsure
@@ -163,11 +165,11 @@ export class CommitLog {
     }
     const storeId = known?.storeId ?? this.#token(STORE_ID_BYTES);
     try {
-      const partCount = await this.#putParts(commit.next, token, payload);
+      const partCount = await this.#putParts({ version: commit.next, token, payload, isWanted });
       const start = Buffer.from(`${storeId} ${token} ${partCount}\n`);
       const value = partCount === 0 ? Buffer.concat([start, payload]) : start;
       const head = { version: commit.next, storeId, text: headText(commit.next, storeId, token) };
-      const answer = await this.#append(known, head, value);
+      const answer = await this.#append(known, head, { value, isWanted });
       if (answer === "made") return payload.length;
       // An earlier try may have been carried out, and others have gone on from it since.
       const isUnclear = again !== null || answer === "unclear";
@@ -184,7 +186,7 @@ export class CommitLog {
   async #append(
     known: LogHead | null,
     head: LogHead,
-    value: Buffer,
+    { value, isWanted }: { readonly value: Buffer; readonly isWanted: () => boolean },
   ): Promise<"made" | "lost" | "unclear"> {
     const layout = this.#layout;
     const { message, isRepeated } = await runTransaction(this.#calls, {
@@ -196,7 +198,7 @@ export class CommitLog {
         ...known === null ? firstOperations(layout, head.storeId) : [],
       ],
       failure: [readOf(layout.head)],
-    });
+    }, { isWrite: true, isWanted });
     const found = message.succeeded ? head : parseHead(rangesOf(message)[0]?.kvs ?? []);
     this.note(found, known);
     if (found?.text === head.text) return "made";
@@ -213,17 +215,25 @@ export class CommitLog {
   }
 
   /** Put the parts of a payload too large for one request; answers how many there are. */
-  async #putParts(version: number, token: string, payload: Buffer): Promise<number> {
+  async #putParts(
+    { version, token, payload, isWanted }: UnsureCommit & { readonly isWanted: () => boolean },
+  ): Promise<number> {
     if (payload.length <= PIECE_BYTES_MAX) return 0;
     const count = Math.ceil(payload.length / PIECE_BYTES_MAX);
     if (count > PARTS_MAX) throw tooLarge(payload.length, PARTS_MAX * PIECE_BYTES_MAX, "bytes");
-    for (let number = 0; number < count; number += 1) {
+    const putPart = (number: number) => {
       const value = payload.subarray(number * PIECE_BYTES_MAX, (number + 1) * PIECE_BYTES_MAX);
       const key = this.#layout.partKey(version, token, number);
-      // Nothing is committed by parts alone, and a fold deletes those that belong to no commit.
-      await this.#calls.call(KV.method.put, { key, value }, { action: "put a part of a commit" });
+      const about = { action: "put a part of a commit", isWrite: true, isWanted };
+      return this.#calls.call(KV.method.put, { key, value }, about);
+    };
+    // Nothing is committed by parts alone, and a fold deletes those that belong to no commit.
+    for (let from = 0; from < count && isWanted(); from += PARTS_TOGETHER) {
+      const length = Math.min(PARTS_TOGETHER, count - from);
+      await Promise.all(Array.from({ length }, (_, index) => putPart(from + index)));
     }
-    return count;
+    if (isWanted()) return count;
+    throw new JobError("unavailable", "Cannot commit: it took too long");
   }
 
   #token(byteCount: number): string {

@@ -40,6 +40,8 @@ export interface EtcdCallOptions {
   readonly timeoutMs?: number;
   /** A try without an answer may have been carried out: then every failure is `unavailable`, which says that nobody knows. */
   readonly isWrite?: boolean;
+  /** False once nobody waits for the answer: it is not sent again then. */
+  readonly isWanted?: () => boolean;
 }
 
 /** An answer with how it came. */
@@ -138,11 +140,13 @@ export class EtcdCalls {
           continue;
         }
         const isUnsure = isRepeated && options.isWrite === true;
-        if (!failure.isPassing || this.#closing.signal.aborted) throw errorOf(failure, isUnsure);
+        const isOver = this.#closing.signal.aborted || options.isWanted?.() === false;
+        if (!failure.isPassing || isOver) throw errorOf(failure, isUnsure);
         this.#turnFrom(index);
         const waitMs = backoffMs(BACKOFF, tries);
         if (this.#now() + waitMs >= endMs) throw errorOf(failure, isUnsure);
         await sleep(this.#clock, waitMs, this.#closing.signal);
+        if (options.isWanted?.() === false) throw errorOf(failure, isUnsure);
       }
     }
   }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { EtcdAnswer, EtcdCalls } from "./etcd_calls.ts";
+import type { EtcdAnswer, EtcdCallOptions, EtcdCalls } from "./etcd_calls.ts";
 import {
   Compare_CompareTarget as Target,
   type CompareSchema,
@@ -58,7 +58,7 @@ export function boundsOf(range: Uint8Array | KeyRange) {
 export async function runTransaction(
   calls: EtcdCalls,
   { action, conditions = [], success, failure = [] }: Transaction,
-  options: { readonly isWrite: boolean; readonly timeoutMs?: number } = { isWrite: true },
+  options: Omit<EtcdCallOptions, "action"> = { isWrite: true },
 ): Promise<EtcdAnswer<TxnResponse>> {
   return await calls.call(
     KV.method.txn,

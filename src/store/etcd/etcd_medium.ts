@@ -118,9 +118,9 @@ export class EtcdMedium implements ReplicaMedium {
     return head?.version ?? 0;
   }
 
-  async commit(commit: MediumCommit): Promise<boolean> {
+  async commit(commit: MediumCommit, isWanted: () => boolean = () => true): Promise<boolean> {
     const { log, folding } = this.#opened("commit");
-    const byteCount = await log.commit(commit);
+    const byteCount = await log.commit(commit, isWanted);
     if (byteCount === null) return false;
     const change = { version: commit.next, puts: commit.puts, deletes: commit.deletes };
     for (const watch of this.#watches) watch.tellOwn(change);
@@ -158,7 +158,7 @@ export class EtcdMedium implements ReplicaMedium {
   /** Delete every key of the store. */
   async drop(): Promise<void> {
     const { calls, layout } = this.#opened("drop");
-    await runTransaction(calls, { action: "drop the store", success: [deleteOf(layout.all)] });
+    await runTransaction(calls, { action: "drop the store", success: layout.all.map(deleteOf) });
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,13 @@
+import { JobError } from "../../core/errors.ts";
+
 /** Layout of the keys; a store refuses a newer one. */
 export const LAYOUT = 1;
 /** A row's value is cut into pieces of so many bytes: a request to etcd takes 1.5 MiB. */
 export const PIECE_BYTES_MAX = 1_000_000;
 
 const VERSION_DIGITS = 14;
+/** Ranges of keys below a prefix: another store's prefix must not lead into one. */
+const RANGES: ReadonlySet<string> = new Set(["log", "part", "row", "node"]);
 // Pieces of a row, and parts of a commit, sort by their number.
 const PIECE_DIGITS = 4;
 
@@ -35,12 +39,20 @@ export class Layout {
   readonly #rowPrefix: string;
   readonly #nodePrefix: string;
 
-  /** Every key of the store. */
-  readonly all: KeyRange;
+  /** Every key of the store; others below its prefix belong to stores with longer ones. */
+  readonly all: readonly (Buffer | KeyRange)[];
 
+  /** @throws JobError `invalid_config` for a prefix that leads into the keys of another store */
   constructor(prefix: string) {
+    const taken = prefix.split("/").slice(1).find((part) => RANGES.has(part));
+    if (taken !== undefined) {
+      throw new JobError(
+        "invalid_config",
+        `Cannot use the prefix "${prefix}": "${taken}" after a slash is where a store keeps its own keys`,
+        { path: "store.prefix", hint: 'Choose another store.prefix, such as "team/jobctl"' },
+      );
+    }
     this.prefix = prefix;
-    this.all = rangeOf(`${prefix}/`);
     this.store = this.#key("store");
     this.head = this.#key("head");
     this.fold = this.#key("fold");
@@ -49,6 +61,8 @@ export class Layout {
     this.#nodePrefix = `${prefix}/node/`;
     this.rows = rangeOf(this.#rowPrefix);
     this.nodes = rangeOf(this.#nodePrefix);
+    const ranges = [...RANGES].map((name) => rangeOf(`${prefix}/${name}/`));
+    this.all = [this.store, this.head, this.fold, ...ranges];
   }
 
   logKey(version: number): Buffer {

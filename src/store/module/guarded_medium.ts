@@ -30,6 +30,11 @@ export class GuardedMedium implements ReplicaMedium {
     if (medium.charactersMax !== undefined) this.charactersMax = medium.charactersMax;
   }
 
+  get answerMs(): number {
+    const answerMs: unknown = this.#medium.answerMs;
+    return typeof answerMs === "number" && answerMs >= 0 ? answerMs : 0;
+  }
+
   open(request: { readonly node: string }): Promise<void> {
     return this.#call("open", async () => await this.#medium.open?.(request));
   }
@@ -52,9 +57,9 @@ export class GuardedMedium implements ReplicaMedium {
     });
   }
 
-  commit(commit: MediumCommit): Promise<boolean> {
+  commit(commit: MediumCommit, isWanted: () => boolean): Promise<boolean> {
     return this.#call("commit", async () => {
-      const isDone: unknown = await this.#medium.commit(commit);
+      const isDone: unknown = await this.#medium.commit(commit, isWanted);
       if (typeof isDone !== "boolean") throw this.#wrong("commit", "true or false", isDone);
       return isDone;
     });

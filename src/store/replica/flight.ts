@@ -169,7 +169,7 @@ export async function sendCommit(
   let isUnknown = false;
   for (let tries = 1;; tries++) {
     try {
-      const isDone = await medium.commit(commit);
+      const isDone = await medium.commit(commit, isWanted);
       return isDone || !isUnknown ? isDone : "undecided";
     } catch (thrown) {
       if (!isUnknown && isDefinite(thrown)) throw thrown;

@@ -81,9 +81,10 @@ export interface ReplicaMedium {
   /**
    * Make all changes and set the version, if it still is `expected`; otherwise nothing.
    *
+   * @param isWanted false once nobody waits for it any more: it need not be tried again then
    * @returns whether it was done: durable to the medium's guarantee
    */
-  commit(commit: MediumCommit): Promise<boolean>;
+  commit(commit: MediumCommit, isWanted: () => boolean): Promise<boolean>;
   /** Tell of every commit with a version above `from`; answers how to stop. */
   watch(from: number, listener: MediumListener): () => void;
   close(): Promise<void>;

@@ -187,6 +187,25 @@ test("fault 19: open() waits for a server as long as it was told", async () => {
   });
 });
 
+test("fault 18: a commit that nobody waits for is not sent again, and not made when the server is back", async () => {
+  await withEtcd({}, async (server) => {
+    const medium = createMedium(portsOf(server), { timeoutMs: 15_000 });
+    await medium.open();
+    await medium.load();
+    assert.ok(await put(medium, 1, [["k", "1"]]));
+    const [member] = server.members;
+    await member!.kill();
+    let isWanted = true;
+    const commit = { expected: 1, next: 2, puts: [["k", "2"]] as const, deletes: [] };
+    const failing = failureOf(medium.commit(commit, () => isWanted));
+    isWanted = false;
+    assert.equal((await failing).code, "unavailable");
+    await member!.start();
+    assert.deepEqual(await readAll(medium), { version: 1, rows: new Map([["k", "1"]]) });
+    await medium.close();
+  });
+});
+
 test("fault 24: NOSPACE refuses commits with the remedy, which helps", async () => {
   await withEtcd({ flags: { "quota-backend-bytes": 24_000_000 } }, async (server) => {
     const logger = keepingLogger();
@@ -295,7 +314,13 @@ test("fault 25: keys of others, and of stores with a like prefix, stay as they a
     for (const key of foreign) {
       assert.equal(await server.ctl("get", "--print-value-only", key), "theirs", key);
     }
+    await medium.drop();
+    assert.equal(await server.ctl("get", "--print-value-only", "jobctl/head"), "");
     assert.deepEqual((await readAll(like)).rows, new Map([["k", "like"]]));
+    for (const range of ["row", "log", "part", "node"]) {
+      const within = () => createMedium(portsOf(server), { prefix: `jobctl/${range}` });
+      assert.throws(within, (error) => isJobError(error, "invalid_config"));
+    }
     await Promise.all([medium.close(), like.close()]);
   });
 });
