@@ -121,7 +121,7 @@ class PlainHttpServer implements HttpServer {
         path: request.url?.slice(0, 200),
         error: messageOf(error),
       });
-      const reason = isJobError(error, "unavailable") ? `: ${error.message}` : "";
+      const reason = isJobError(error) && error.code !== "internal" ? `: ${error.message}` : "";
       answer = text(503, `the store does not answer${reason}`);
     }
     response.writeHead(answer.status, {

@@ -3,7 +3,7 @@ import type { Instance } from "../core/instance.ts";
 import { type Clock, type Instant, sleep, type Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ProcessIdentity } from "../platform/process_identity.ts";
-import type { NodeRecord, NodeReport, Store } from "../store/store.ts";
+import { NODE_ID_PATH, type NodeRecord, type NodeReport, type Store } from "../store/store.ts";
 import { Peers } from "./peers.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 
@@ -212,7 +212,7 @@ export class Membership {
       if (this.#record?.session === session) this.#apply(value);
     } catch (error) {
       if (this.#record?.session !== session) return;
-      if (isJobError(error, "conflict")) this.#lose(error);
+      if (isTaken(error)) this.#lose(error);
       else if (isJobError(error, "not_found")) await this.#joinAgain();
       else answers.failed(error, "report");
     }
@@ -223,7 +223,7 @@ export class Membership {
     try {
       await this.join();
     } catch (error) {
-      if (isJobError(error, "conflict")) this.#lose(error);
+      if (isTaken(error)) this.#lose(error);
       else this.#options.answers.failed(error, "report");
     }
   }
@@ -259,4 +259,9 @@ function changesOf(before: NodeReport | null, now: NodeReport): Partial<NodeRepo
   return Object.fromEntries(
     keys.filter((key) => before[key] !== now[key]).map((key) => [key, now[key]]),
   );
+}
+
+/** Whether another has this node's id. A store that was emptied or replaced is a conflict too, and waits for somebody to look. */
+function isTaken(error: unknown): error is JobError {
+  return isJobError(error, "conflict") && error.path === NODE_ID_PATH;
 }

@@ -4,6 +4,8 @@ import type { Committed } from "./store.ts";
 
 /** How long a node that is gone is still listed, in milliseconds. */
 export const NODE_KEPT_MS = 3_600_000;
+/** The path of an error that says that a node's id is another's. */
+export const NODE_ID_PATH = "node.id";
 /** Most nodes of one store, those that are gone for less than {@link NODE_KEPT_MS} included. */
 export const NODES_MAX = 1_000;
 /** Most kinds that a node names. */

@@ -35,7 +35,7 @@ export type {
   SettleResult,
 } from "./claims.ts";
 export type { RecordStore } from "./records.ts";
-export type { NodeRecord, NodeReport, NodeStore } from "./nodes.ts";
+export { NODE_ID_PATH, type NodeRecord, type NodeReport, type NodeStore } from "./nodes.ts";
 export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
 
 export type { InstanceQuery, Page, PageRequest };

@@ -86,8 +86,11 @@ test("a daemon whose keys were deleted on etcd says so, and serves no empty stat
         const { code, stderr } = await daemon.jobctl(["list", "instances", "-o", "json"]);
         return code !== 0 && /gone|other store|another store|emptied/.test(stderr);
       }, 10_000);
-      const { code } = await daemon.jobctl(["schedule", "append", file]);
-      assert.notEqual(code, 0);
-    });
+      // Its node is told of it too, and it stays, for nobody to restart it on what is there now.
+      await until("it says why", async () => /gone/.test((await readiness(daemon)).text), 5_000);
+      await sleep(1_500);
+      const { stderr } = await daemon.jobctl(["schedule", "append", file]);
+      assert.match(stderr, /its data is gone|emptied/);
+    }, { env: { JOBCTL_WORKER_LEASE: "3s" } });
   });
 });

@@ -158,6 +158,14 @@ test("fault 11: manager() whose id another took aborts what runs, claims nothing
   assert.deepEqual(await statesOf(other), ["a live"]);
 });
 
+test("fault 23: manager() on a store that was emptied stays, and says why it does nothing", async () => {
+  const world = await new ManagerWorld().started();
+  world.link.cut(["reportNode", "claim", "reap"], "conflict");
+  await world.clock.advance(LEASE_MS);
+  assert.deepEqual(world.lost, []);
+  assert.equal((await world.of(world.manager.status())).storeProblem, "The link is cut");
+});
+
 test("manager() whose node was forgotten joins again", async () => {
   const before = sharedStore();
   const world = await new ManagerWorld({ before }).started();

@@ -141,7 +141,10 @@ export class StoreLink {
   readonly #held = new Map<string, Promise<void>>();
 
   /** Refuse `methods` until {@link mend}. */
-  cut(methods: readonly string[], code: "unavailable" | "resource_exhausted" = "unavailable") {
+  cut(
+    methods: readonly string[],
+    code: "unavailable" | "resource_exhausted" | "conflict" = "unavailable",
+  ) {
     for (const method of methods) this.#broken.set(method, new JobError(code, "The link is cut"));
   }
 

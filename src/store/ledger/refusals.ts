@@ -1,6 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
-import type { NodeReport } from "../nodes.ts";
+import { NODE_ID_PATH, type NodeReport } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
 import { configOf, placeOf } from "../../core/store_address.ts";
 import type { PutSchedule } from "../store.ts";
@@ -90,7 +90,7 @@ function daemonOf({ host, pid }: Holder): string {
 /** A live daemon has the node id. */
 export function nodeLiveError(id: string, holder: Holder): JobError {
   return new JobError("conflict", `Cannot join as node "${id}": ${daemonOf(holder)} has that id`, {
-    path: "node.id",
+    path: NODE_ID_PATH,
     hint: "Give each daemon a node.id of its own, or stop the other one",
   });
 }
@@ -112,7 +112,7 @@ export function nodeForgottenError(id: string): JobError {
 export function nodeGoneError(id: string, holder: Holder | null): JobError {
   const now = holder ? `${daemonOf(holder)} took its id` : "it has left";
   return new JobError("conflict", `Cannot report as node "${id}": ${now}`, {
-    path: "node.id",
+    path: NODE_ID_PATH,
     hint: "Give each daemon a node.id of its own",
   });
 }
