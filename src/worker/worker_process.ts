@@ -14,7 +14,7 @@ import { UsageWatch } from "./usage_watch.ts";
 import { startWorkerChild } from "./worker_child.ts";
 import { WorkerFamily } from "./worker_family.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
-import { answerCall, type WorkerEnding, type WorkerRun } from "./worker_run.ts";
+import { answerCall, unstartedMessage, type WorkerEnding, type WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
@@ -69,7 +69,8 @@ export class WorkerProcess {
   readonly #wake: LazyTimer;
   readonly #jobs = new Map<JobDefinition, number>();
   #run: WorkerRun | null = null;
-  #lastRun: WorkerRun | null = null;
+  /** By number, the last run and the one before it: what that one left behind may be told once the last has begun. */
+  readonly #recent = new Map<number, WorkerRun>();
   #backlog: ToWorker[] | null = [];
   #result: Extract<FromWorker, { readonly type: "result" }> | null = null;
   #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
@@ -122,8 +123,9 @@ export class WorkerProcess {
   run(run: WorkerRun): void {
     const { job, instance, handler } = run;
     this.#run = run;
-    this.#lastRun = run;
     this.runs += 1;
+    this.#recent.set(this.runs, run);
+    this.#recent.delete(this.runs - 2);
     this.#result = null;
     this.#isDrained = false;
     const stderrLevel: LogLevel = job.source.type === "command" ? "warn" : "error";
@@ -236,7 +238,7 @@ export class WorkerProcess {
     }
     if (message.type === "late") {
       this.#isBad = true;
-      return this.#options.onLate(this, this.#lastRun, message.error);
+      return this.#options.onLate(this, this.#recent.get(message.run) ?? null, message.error);
     }
     if (this.#run === null || message.run !== this.runs) return;
     switch (message.type) {
@@ -367,14 +369,10 @@ export class WorkerProcess {
     if (this.#result !== null) {
       return { type: "result", result: this.#result.result, stderrTail: "", tookMs: null };
     }
-    const { code, signal } = this.#exit ?? { code: null, signal: null };
-    if (this.#startProblem === null && this.#backlog === null) {
-      return { type: "exit", code, signal };
-    }
+    const exit = this.#exit ?? { code: null, signal: null };
+    if (this.#startProblem === null && this.#backlog === null) return { type: "exit", ...exit };
     const said = this.#output?.strayText || this.#output?.stderrTail || "";
-    const how = this.#startProblem ??
-      `it ended with ${signal === null ? `exit code ${code}` : signal}`;
-    const message = said === "" ? how : `${how}: ${said}`;
+    const message = unstartedMessage(this.#startProblem, exit, said);
     return { type: "unstarted", message, isJobFault: this.#isJobFault };
   }
 

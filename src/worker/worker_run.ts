@@ -54,3 +54,13 @@ export async function answerCall(
     return { error: { code: code ?? "internal", message: message ?? String(thrown), hint, path } };
   }
 }
+
+/** Why a worker did not begin a run: what is wrong with it or how it ended, and what it said. */
+export function unstartedMessage(
+  problem: string | null,
+  { code, signal }: { readonly code: number | null; readonly signal: string | null },
+  said: string,
+): string {
+  const how = problem ?? `it ended with ${signal === null ? `exit code ${code}` : signal}`;
+  return said === "" ? how : `${how}: ${said}`;
+}

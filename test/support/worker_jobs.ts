@@ -132,6 +132,13 @@ export default [
     run: (base64: string) => void process.stdout.write(Buffer.from(base64, "base64")),
   },
   {
+    kind: "tellLate",
+    run: (run: number) => {
+      const error = { name: "Error", message: "too late" };
+      process.send!({ type: "late", run, error });
+    },
+  },
+  {
     kind: "printBoth",
     run: (word: string) => {
       console.log(`out ${word} 1`);

@@ -141,6 +141,14 @@ test("run() keeps the worker for the next attempt", async () => {
   assert.deepEqual(executor.stats(), { alive: 1, busy: 0 });
 });
 
+test("fault 51: run() logs what an attempt throws too late with that attempt, also when the next has begun", async () => {
+  const executor = makeExecutor({ count: 1 });
+  const first = await outcomeOf(moduleJob("pid"), [], executor);
+  const second = await outcomeOf(moduleJob("tellLate"), [1], executor);
+  assert.deepEqual(first.sink.messages(), ["Uncaught after the attempt had ended: too late"]);
+  assert.deepEqual(second.sink.messages(), []);
+});
+
 for (const code of [0, 1, 77]) {
   test(`fault 46: run() gives an error when the job exits with code ${code} before a result`, async () => {
     const { outcome } = await outcomeOf(moduleJob("exit"), [code]);
