@@ -55,7 +55,11 @@ export async function writeBackup(
       sink.end();
       await finished(file).catch((error: unknown) => failure ??= error);
       if (failure !== null) throw notWritten(path, failure);
-      renameSync(part, path);
+      try {
+        renameSync(part, path);
+      } catch (error) {
+        throw notWritten(path, error);
+      }
     },
     discard,
   };

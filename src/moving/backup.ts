@@ -123,10 +123,17 @@ export async function checkBackup(
   }
   if (!header) throw damaged("it is empty");
   if (!end) throw damaged("its end is missing");
-  if (hash.end().hash !== end.hash) {
-    throw damaged("its records have another hash than its end says");
+  const content = hash.end();
+  if (content.hash !== end.hash) throw damaged("its records have another hash than its end says");
+  if (!isSame(content.counts, end.counts)) {
+    throw damaged("it has other numbers of records than its end says");
   }
   return { header, end };
+}
+
+function isSame(found: Content["counts"], told: Content["counts"] | undefined): boolean {
+  const types = new Set([...Object.keys(found), ...Object.keys(told ?? {})]);
+  return [...types].every((type) => (found[type] ?? 0) === (told?.[type] ?? 0));
 }
 
 /** A backup as a source of records, read once from its first to its last. */

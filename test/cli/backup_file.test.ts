@@ -31,6 +31,18 @@ for (const name of ["a.jsonl", "a.jsonl.gz"]) {
     }));
 }
 
+test("writeBackup() over a folder says so", () =>
+  withTempDir({ "folder/a": "" }, async ({ path }) => {
+    const writer = await writeBackup(join(path, "folder"), { force: true });
+    await writer.write(encode("x\n"));
+    await assert.rejects(
+      writer.end(),
+      (error) => isJobError(error, "unavailable") && error.message.startsWith("Cannot write"),
+    );
+    writer.discard();
+    assert.equal(existsSync(join(path, "folder.part")), false);
+  }));
+
 test("writeBackup() overwrites only when told, and leaves what is there when it is discarded", () =>
   withTempDir({ "a.jsonl": "old" }, async ({ path }) => {
     const file = join(path, "a.jsonl");

@@ -70,6 +70,7 @@ test("restore checks the whole backup before it writes anything", async () => {
     [[...lines, lines[1]].join("\n"), /something follows its end/],
     [[lines[0], lines[3], lines[2], ...lines.slice(4)].join("\n"), /out of order/],
     [text.replace('"format":1', '"format":9'), /format 9/],
+    [text.replace(/"instance":\d+/, '"instance":7'), /other numbers of records/],
     [lines.join("\n").replace('"type":"log"', '"type":"lug"'), /type "lug"/],
   ];
   for (const [damaged, message] of bad) {

@@ -43,7 +43,7 @@ export const SELFTEST: Verb = {
       signal: abort.signal,
     }).finally(() => stopListening?.());
     await Promise.all(told);
-    await printer.details(record(result), "selftest", lines(result, printer.paint));
+    await printer.details(record(result), "selftest", lines(result, printer.paint, abort.signal));
     if (abort.signal.aborted) return EXIT.interrupted;
     return result.isGood ? EXIT.ok : EXIT.error;
   },
@@ -68,6 +68,7 @@ function record({ store, verdicts, latencies, isGood }: Result): PlainRecord {
 function lines(
   { store, verdicts, latencies, isGood }: Result,
   paint: (text: string, style: "good" | "bad") => string,
+  { aborted }: AbortSignal,
 ): string[] {
   const rows = verdicts.map(({ guarantee, cases, failures, tookMs }) => {
     const word = failures.length === 0 ? paint("held", "good") : paint("broken", "bad");
@@ -85,6 +86,10 @@ function lines(
     ...(broken.length > 0 ? ["Broken:", ...broken] : []),
     "Round trips:",
     ...times,
-    isGood ? "Every guarantee held." : "Not every guarantee held: do not use it.",
+    aborted && broken.length === 0
+      ? "Interrupted: the rest was not tried."
+      : isGood
+      ? "Every guarantee held."
+      : "Not every guarantee held: do not use it.",
   ];
 }

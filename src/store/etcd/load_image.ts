@@ -4,6 +4,7 @@ import { type CommitLog, parseEntry, parseHead, readChanges } from "./commit_log
 import type { EtcdCalls } from "./etcd_calls.ts";
 import { boundsOf, readOf, readTogether } from "./etcd_keys.ts";
 import { KV } from "./gen/etcd_pb.ts";
+import { parseFold } from "./folding.ts";
 import type { Layout } from "./layout.ts";
 import { PieceReader } from "./row_pieces.ts";
 
@@ -29,11 +30,15 @@ export interface LoadOptions {
 export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   const { calls, layout, log } = options;
   const since = log.head;
-  const { revision, ranges } = await readTogether(calls, "read the head", [readOf(layout.head)]);
+  const { revision, ranges } = await readTogether(calls, "read the head", [
+    readOf(layout.head),
+    readOf(layout.fold),
+  ]);
   const head = parseHead(ranges[0]?.kvs ?? []);
   log.reset(head, since);
   if (head === null) return { version: 0, pairs: noPairs() };
-  return { version: head.version, pairs: untilCompacted(readPairs(options, revision)) };
+  const stretch = { from: parseFold(ranges[1]?.kvs ?? []).version, to: head.version };
+  return { version: head.version, pairs: untilCompacted(readPairs(options, revision, stretch)) };
 }
 
 /** A compaction may take the moment away while it is read: then another is to be read. */
@@ -56,9 +61,10 @@ async function* noPairs(): AsyncGenerator<readonly MediumPair[]> {}
 async function* readPairs(
   options: LoadOptions,
   revision: bigint,
+  stretch: Stretch,
 ): AsyncGenerator<readonly MediumPair[]> {
   const { calls, layout } = options;
-  const changed = await readLog(options, revision);
+  const changed = await readLog(options, revision, stretch);
   const reader = new PieceReader(layout);
   const { key: first, rangeEnd } = boundsOf(layout.rows);
   let limit = PAGE_PIECES_FIRST;
@@ -80,9 +86,20 @@ async function* readPairs(
   if (rest.length > 0) yield rest;
 }
 
-/** What the commits that are not folded made of each row; null for deleted ones. */
-async function readLog({ calls, layout, noteLog }: LoadOptions, revision: bigint) {
+/** Commits that are not folded: those after one up to another. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the commits that are not folded made of each row; null for deleted ones. @throws JobError `internal` when one is missing */
+async function readLog(
+  { calls, layout, noteLog }: LoadOptions,
+  revision: bigint,
+  { from, to }: Stretch,
+) {
   const changed = new Map<string, string | null>();
+  let version = from;
   const { key: first, rangeEnd } = boundsOf(layout.logAfter(0));
   for (let key: Uint8Array = first;;) {
     const { message } = await calls.call(KV.method.range, {
@@ -92,15 +109,27 @@ async function readLog({ calls, layout, noteLog }: LoadOptions, revision: bigint
       revision,
     }, { action: "read the log" });
     for (const kv of message.kvs) {
-      const { puts, deletes } = await readChanges(calls, layout, parseEntry(layout, kv), revision);
+      const entry = parseEntry(layout, kv);
+      if (entry.version > from && entry.version !== ++version) throw missing(version);
+      const { puts, deletes } = await readChanges(calls, layout, entry, revision);
       for (const [rowKey, value] of puts) changed.set(rowKey, value);
       for (const rowKey of deletes) changed.set(rowKey, null);
     }
     noteLog(message.kvs.length, message.kvs.reduce((sum, { value }) => sum + value.length, 0));
     const last = message.kvs.at(-1);
-    if (!message.more || last === undefined) return changed;
+    if (!message.more || last === undefined) {
+      if (version < to) throw missing(version + 1);
+      return changed;
+    }
     key = Buffer.concat([last.key, Buffer.from([0])]);
   }
+}
+
+function missing(version: number): JobError {
+  return new JobError("internal", `Cannot read the store: commit ${version} is missing`, {
+    hint:
+      "Something deleted keys below the store's prefix on etcd: restore a backup into an empty store",
+  });
 }
 
 function nextLimit(kvs: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]) {

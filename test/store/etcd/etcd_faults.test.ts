@@ -300,6 +300,36 @@ test("a store whose keys were deleted is never served as an empty one", async ()
   });
 });
 
+test("a load that misses a commit says so, and serves nothing else", async () => {
+  await withEtcd({}, async (server) => {
+    const medium = createMedium(portsOf(server), { prefix: "mine" });
+    await medium.open();
+    for (let version = 1; version <= 6; version++) {
+      assert.ok(await put(medium, version, [[`k${version}`, "1"]]));
+      if (version === 2) assert.equal(await medium.fold(), 2);
+    }
+    await medium.close();
+    const load = async () => {
+      const reader = createMedium(portsOf(server), { prefix: "mine" });
+      await reader.open();
+      try {
+        const keys: string[] = [];
+        for await (const pairs of (await reader.load()).pairs) {
+          keys.push(...pairs.map(([key]) => key));
+        }
+        return keys.length;
+      } finally {
+        await reader.close();
+      }
+    };
+    assert.equal(await load(), 6);
+    await server.ctl("del", "mine/log/00000000000004");
+    assert.match((await failureOf(load())).message, /commit 4 is missing/);
+    await server.ctl("del", "--prefix", "mine/log/");
+    assert.match((await failureOf(load())).message, /commit 3 is missing/);
+  });
+});
+
 test("fault 25: keys of others, and of stores with a like prefix, stay as they are", async () => {
   await withEtcd({}, async (server) => {
     const foreign = ["jobctl", "jobctl-2/head", "jobctl.x", "jobctm", "a", "zz", "jobctl0"];
