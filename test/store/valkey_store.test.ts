@@ -262,6 +262,13 @@ test("large arguments go in calls of their own, and their answers are not kept",
   const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await server.cli("INFO", "commandstats"))!;
   assert.ok(Number(calls) >= 3, `${calls} calls`);
   assert.equal((await world.claim(12)).length, 12);
+  await server.cli("CONFIG", "RESETSTAT");
+  const ids = (await store.list({}, { limit: 12, order: "newest" })).items.map(({ id }) => id);
+  assert.equal(new Set(ids).size, 12);
+  assert.deepEqual(ids, ids.toSorted().reverse());
+  assert.equal((await store.records.readRecords({ after: null, limit: 13 })).records.length, 13);
+  const reads = /cmdstat_evalsha:calls=(\d+)/.exec(await server.cli("INFO", "commandstats"))![1];
+  assert.ok(Number(reads) >= 6, `${reads} calls`);
   await world.add({});
   const keys = await server.cli("KEYS", `${prefix}answers:*`);
   const bytes = Number(await server.cli("MEMORY", "USAGE", keys, "SAMPLES", 0));

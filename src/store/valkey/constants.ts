@@ -91,6 +91,9 @@ export const LIMIT = {
   PREFIX_IDS_MAX: 5_000,
   /** Rows that one cancel looks at: who has more names them better. */
   CANCEL_LOOK_MAX: 200_000,
+  /** Bytes after which a page goes on with another call, and rows whose arguments are read together. */
+  PART_BYTES: 4_194_304,
+  FIXED_CHUNK: 32,
   /** Log lines deleted by one operation at most, so that no claim waits long. */
   LINES_MAX: 10_000,
   /** How long fates are kept: longer than any catch-up of a schedule. */

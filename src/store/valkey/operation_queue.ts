@@ -16,6 +16,8 @@ const WEIGHT_MAX = 1_000;
 const CALLS_MAX = 3;
 /** Calls of which none is for operations that go out before their turn ends, so that those of a turn stay in order. */
 const CALLS_LEFT = 1;
+/** The same with urgent ones among them; the answers of all are kept on the server. */
+const URGENT_MAX = LIMIT.ANSWERS_MAX - 2;
 /** Operations that wait for a call at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
 /** Answers of more bytes are not kept on the server once they came. */
@@ -166,7 +168,10 @@ export class OperationQueue {
     if (this.#waiting.length >= WAITING_MAX) return Promise.reject(tooManyError());
     return new Promise((resolve, reject) => {
       const one = { operation, isRead, resolve, reject, tries: 0, isPrepared: false };
-      if (operation.isUrgent && this.#callCount >= CALLS_MAX) return void this.#send([one]);
+      const isBusy = this.#callCount >= CALLS_MAX;
+      if (operation.isUrgent && isBusy && this.#callCount < URGENT_MAX) {
+        return void this.#send([one]);
+      }
       this.#waiting.push(one);
       const isEager = operation.isEager && this.#waiting.length === 1 &&
         this.#callCount < CALLS_MAX - CALLS_LEFT;

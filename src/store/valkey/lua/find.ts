@@ -154,19 +154,23 @@ function S.scan(op)
   end
 end
 
--- Rows that match: each with its id and, as asked, with what never changes of it and what departed from its history.
+-- Rows that match: each with its id and, as asked, with what never changes of it and what departed from its history. Large ones
+-- come in parts.
 function S.scan_rows(op)
   local found = S.scan(op)
   local ids, answer, has_fixed, has_history = found[1], {}, op[8], op[9]
-  local fixed = {}
-  for from = 1, has_fixed and #ids or 0, CHUNK do
-    local part = rcall('HMGET', S.FIXED, unpack(ids, from, S.min(from + CHUNK - 1, #ids)))
-    for i = 1, #part do fixed[from + i - 1] = part[i] end
-  end
+  local fixed, bytes = nil, 0
   for i, id in ipairs(ids) do
-    local r = S.row(id)
-    answer[#answer + 1], answer[#answer + 2] = id, S.row_text(id)
-    if has_fixed then answer[#answer + 1] = fixed[i] end
+    local r, text = S.row(id), S.row_text(id)
+    if bytes > PART_BYTES then return {answer, r[SEQ]} end
+    answer[#answer + 1], answer[#answer + 2] = id, text
+    bytes = bytes + #text
+    if has_fixed then
+      local place = (i - 1) % FIXED_CHUNK
+      if place == 0 then fixed = rcall('HMGET', S.FIXED, unpack(ids, i, S.min(i + FIXED_CHUNK - 1, #ids))) end
+      answer[#answer + 1] = fixed[place + 1]
+      bytes = bytes + #(fixed[place + 1] or '')
+    end
     if has_history then
       answer[#answer + 1] = r[ATTEMPT] > 0 and rcall('LRANGE', S.DEPARTURES .. id, 0, -1) or false
     end
