@@ -84,6 +84,7 @@ S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind
 -- ids of changed rows, and changes of sets, by set. Where only the last of several changes of a member counts they are in sets, else
 -- in added and removed, which cost less: nothing is added there again after it was removed, but after a flush.
 S.rows, S.dirty, S.texts, S.fixed_texts = {}, {}, {}, {}
+S.put_ids, S.put_fixed = {n = 0}, {n = 0}
 S.changes_by_kind, S.slot_counters, S.added, S.removed = {}, {}, {}, {}
 S.sets, S.counters, S.new_kinds, S.new_ready, S.new_later = {}, {}, {}, {}, {}
 S.has_pending = false
@@ -147,7 +148,7 @@ function S.load_rows(ids)
     if S.rows[id] == nil and S.texts[id] == nil then
       count = count + 1
       wanted[count] = id
-      S.rows[id] = false
+      S.texts[id] = false
     end
   end
   for from = 1, count, CHUNK do
@@ -155,9 +156,7 @@ function S.load_rows(ids)
     local found = rcall('HMGET', S.ROWS, unpack(wanted, from, to))
     for i = from, to do
       local text = found[i - from + 1]
-      if text then
-        S.rows[wanted[i]], S.texts[wanted[i]] = nil, text
-      end
+      if text then S.texts[wanted[i]] = text end
     end
   end
 end
@@ -165,10 +164,14 @@ end
 function S.row(id)
   local found = S.rows[id]
   if found == nil then
-    local text = S.texts[id] or rcall('HGET', S.ROWS, id)
-    found = text and S.decode(text) or false
+    local text = S.texts[id]
+    if text == nil then
+      text = rcall('HGET', S.ROWS, id)
+      S.texts[id] = text
+    end
+    if not text then return false end
+    found = S.decode(text)
     S.rows[id] = found
-    S.texts[id] = text or nil
   end
   return found
 end
@@ -181,7 +184,10 @@ end
 
 -- Write a row as it is to be stored; nobody may have it as a list.
 function S.put_text(id, text)
-  S.rows[id], S.texts[id], S.dirty[id] = nil, text, true
+  -- Nil, too, takes a place in a table that has none for it.
+  if S.rows[id] ~= nil then S.rows[id] = nil end
+  S.texts[id] = text
+  S.remove_by(S.put_ids, id)
   S.has_pending = true
 end
 
@@ -195,7 +201,10 @@ function S.row_text(id)
 end
 
 function S.fixed_text(id)
-  return S.fixed_texts[id] or rcall('HGET', S.FIXED, id)
+  local text = S.fixed_texts[id]
+  if text then return text end
+  S.flush_fixed()
+  return rcall('HGET', S.FIXED, id)
 end
 
 -- What most rows do not have.
@@ -280,14 +289,25 @@ function S.flush_counters()
   end
 end
 
+function S.flush_fixed()
+  S.write_pairs('HSET', S.FIXED, S.put_fixed, S.put_fixed.n)
+  S.put_fixed = {n = 0}
+end
+
 function S.flush_rows()
-  local list, length = {}, 0
+  local list, length, ids = {}, 0, S.put_ids
+  for i = 1, ids.n do
+    list[length + 1], list[length + 2] = ids[i], S.row_text(ids[i])
+    length = length + 2
+  end
+  S.put_ids = {n = 0}
   for id in pairs(S.dirty) do
     list[length + 1], list[length + 2] = id, S.row_text(id)
     length = length + 2
   end
   S.write_pairs('HSET', S.ROWS, list, length)
   S.dirty = {}
+  S.flush_fixed()
   list, length = {}, 0
   for id, text in pairs(S.fixed_texts) do
     list[length + 1], list[length + 2] = id, text

@@ -52,40 +52,42 @@ function S.plan_item(plan, item, i)
   elseif extra and extra.waitingMax then
     local kind, planned = item[IN_KIND], 0
     for p = 1, #plan.list do
-      local one = plan.list[p]
-      if one.item[IN_KIND] == kind and not one.replaced then planned = planned + 1 end
+      if plan.list[p][IN_KIND] == kind and not plan.replaced[p] then planned = planned + 1 end
     end
     if extra.waitingMax - S.waiting_of(kind) <= planned then return {'full', kind, extra.waitingMax} end
   end
   plan.by_id[id] = item
   if key then plan.by_key[key] = id end
-  plan.list[#plan.list + 1] = {item = item, replaced = replaced, i = i}
+  local p = #plan.list + 1
+  plan.list[p], plan.places[p] = item, i
+  if replaced then plan.replaced[p] = replaced end
   plan.results[i] = 0
   return nil
 end
 
 function S.enqueue(op)
   local items = op[4]
-  local plan = {list = {}, results = {}, by_id = {}, by_key = {}}
+  -- What is accepted, the place of each in the batch, and whom some replace.
+  local plan = {list = {}, places = {}, replaced = {}, results = {}, by_id = {}, by_key = {}}
   S.load_rows(S.ids_of(items))
   for i = 1, #items do
     local refusal = S.plan_item(plan, items[i], i)
     if refusal then return nil, refusal end
   end
-  local place, has_replaced = {}, false
+  local results, place = plan.results, {}
   for p = 1, #plan.list do
-    local one = plan.list[p]
-    if one.replaced then
-      has_replaced = true
-      S.cancel_row(one.replaced, S.row(one.replaced), 'replaced')
-      plan.results[one.i] = {ACCEPTED, one.item[IN_ID], one.replaced}
-      local before = place[one.replaced]
-      if before then plan.results[before] = {ACCEPTED, one.replaced, type(plan.results[before]) == 'table' and plan.results[before][3]} end
+    local item, i, replaced = plan.list[p], plan.places[p], plan.replaced[p]
+    if replaced then
+      S.cancel_row(replaced, S.row(replaced), 'replaced')
+      results[i] = {ACCEPTED, item[IN_ID], replaced}
+      local before = place[replaced]
+      if before then results[before] = {ACCEPTED, replaced, type(results[before]) == 'table' and results[before][3]} end
     end
-    if not S.insert_plain(one.item) then S.insert(one.item, false) end
-    place[one.item[IN_ID]] = one.i
+    if not S.insert_plain(item) then
+      S.insert(item, false)
+      place[item[IN_ID]] = i
+    end
   end
-  local results = plan.results
   for i = 1, #results do
     local result = results[i]
     if result ~= 0 then
