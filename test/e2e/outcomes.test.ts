@@ -116,14 +116,14 @@ test("attempts snooze, are discarded, retried and stopped as their jobs say", as
 });
 
 test("a lost daemon's instance that may not be taken over is given up, and its handler told", async () => {
-  const daemon = await startDaemon({ modules: { "all.ts": JOBS } });
+  let daemon = await startDaemon({ modules: { "all.ts": JOBS } });
   try {
     const id = (await jobctl(daemon, "schedule", "sleeper", "-o", "name")).trim();
     const view = async (): Promise<View> =>
       JSON.parse(await jobctl(daemon, "get", "instance", id, "-o", "json"));
     await until("it runs", async () => (await view()).state === "Processing");
     await daemon.kill();
-    await daemon.restart();
+    daemon = await daemon.restart();
     await until("the handler was told", async () => (await logOf(daemon, id)).length > 0);
     assert.deepEqual(await logOf(daemon, id), ["told LeaseLost"]);
     // Its null comes after the commit, and resolves nothing.
