@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { checkBackup, linesOf } from "../../src/moving/backup.ts";
@@ -135,3 +137,17 @@ test("gc deletes what is past its retention, verify finds nothing, info counts",
   const { report: verified } = await workOn(world, { type: "verify" });
   assert.deepEqual(verified, { problems: [], is_whole: true });
 });
+
+test("verify names an index of a SQLite file that somebody deleted", () =>
+  withTempDir({}, async ({ path }) => {
+    await (await filledStore(fileStore(path, "a.db"), 3)).store.close();
+    const db = new DatabaseSync(join(path, "a.db"));
+    db.exec("DROP INDEX instance_ready");
+    db.close();
+    const store = fileStore(path, "a.db");
+    await open(store);
+    assert.deepEqual(await store.records.findProblems({ limit: 9 }), [
+      { check: "index instance_ready", message: "it is missing" },
+    ]);
+    await store.close();
+  }));

@@ -41,6 +41,11 @@ const DAMAGE: Readonly<Record<string, readonly [script: string, found: RegExp]>>
     COUNTS,
   ],
   "lease of nothing": ["redis.call('ZADD', P .. 'leases', 0, 'nobody')", COUNTS],
+  "no id of a schedule": [without("scheduleids"), /^counts: schedules/],
+  "no next tick": [without("scheduletimes"), /^counts: schedules/],
+  "no schedule": ["redis.call('DEL', P .. 'schedules')", /^counts: schedules/],
+  "no time of a fate": [without("ticktimes"), /^counts: fates/],
+  "no fates": [without("tickschedules"), /^counts: fates/],
   "no line": ["redis.call('DEL', P .. 'lines')", COUNTS],
 };
 
@@ -55,6 +60,23 @@ for (const [name, [script, expected]] of Object.entries(DAMAGE)) {
     await world.add({}, {}, { queueKey: "a" }, { queueKey: "a" });
     await world.add({ uniqueKey: "u", dueAt }, { deadlineAt: dueAt + 60_000, dueAt });
     await world.claim(1);
+    const record = await world.putSchedule({ nextAt: time.wallMs + 60_000 });
+    await store.records.writeRecords({
+      at: time.at,
+      records: [{
+        type: "tick",
+        fate: {
+          ...{
+            scheduleId: record.id,
+            from: time.wallMs,
+            to: time.wallMs,
+            count: 1,
+            at: time.wallMs,
+          },
+          ...{ fate: "missed", reason: "too old", instanceId: null },
+        },
+      }],
+    });
     const logs = [{ at: time.wallMs, level: "info", message: "x", source: "job" }] as const;
     await world.settle(await world.start({ kind: "ended" }), { logs });
     assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);

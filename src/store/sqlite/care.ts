@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
+import { INDEXES } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import type { Statements } from "./statements.ts";
 
@@ -41,6 +42,12 @@ export function findProblems(statements: Statements, limit: number): readonly St
     .map((fields) => String(fields.integrity_check))
     .filter((text) => text !== "ok")
     .map((message) => ({ check: "integrity_check", message }));
+  const there = new Set(
+    statements.all("SELECT name FROM sqlite_master WHERE type = 'index'").map(({ name }) => name),
+  );
+  for (const name of INDEXES.filter((name) => !there.has(name))) {
+    problems.push({ check: `index ${name}`, message: "it is missing" });
+  }
   for (const table of ["log", "departure"]) {
     const { count } = statements.get(
       `SELECT count(*) AS count FROM ${table}

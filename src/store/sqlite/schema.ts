@@ -195,6 +195,18 @@ CREATE TABLE note (
 `,
 ];
 
+/** Indexes of the newest format. */
+export const INDEXES: readonly string[] = indexesOf(MIGRATIONS.join("\n"));
+
+function indexesOf(steps: string): readonly string[] {
+  const names = new Set<string>();
+  for (const [, verb, name] of steps.matchAll(/\b(CREATE(?: UNIQUE)?|DROP) INDEX (\w+)/g)) {
+    if (verb === "DROP") names.delete(name!);
+    else names.add(name!);
+  }
+  return [...names];
+}
+
 /** Bring a database from `format` to the newest, all steps in one transaction: a crash leaves the old one whole. */
 export function migrate(
   db: DatabaseSync,

@@ -99,6 +99,21 @@ function S.check_kind(kind, say)
   end
 end
 
+-- Ticks by schedule, and how many of them stand by time.
+function S.check_schedules(same)
+  local rows, ticks = rcall('HLEN', S.SCHEDULE_ROWS), 0
+  same('schedules', rcall('ZCARD', S.SCHEDULE_IDS), 'by id', rows, 'there')
+  local timed = 0
+  for _, text in ipairs(rcall('HVALS', S.SCHEDULE_ROWS)) do
+    if S.decode(text).nextAt then timed = timed + 1 end
+  end
+  same('schedules', rcall('ZCARD', S.SCHEDULE_TIMES), 'by next tick', timed, 'with one')
+  for _, schedule in ipairs(rcall('ZRANGE', S.TICK_SCHEDULES, 0, -1)) do
+    ticks = ticks + rcall('ZCARD', S.TICKS .. schedule)
+  end
+  same('fates of ticks', rcall('ZCARD', S.TICK_TIMES), 'by time', ticks, 'by schedule')
+end
+
 function S.check_counts()
   local found, open, final, waiting = {}, 0, 0, S.sum_of(S.BEHIND_COUNTS) + S.sum_of(S.HELD)
   local function say(check, message) found[#found + 1] = {check, message} end
@@ -123,6 +138,7 @@ function S.check_counts()
   same('processing instances', S.sum_of(S.SLOTS, 'q'), 'by queue', S.sum_of(S.SLOTS, 'm'), 'by queue and node')
   same('lines of logs', rcall('ZCARD', S.LINE_TIMES), 'by time', lines, 'there')
   same('lines of logs', rcall('ZCARD', S.LINE_PLACES), 'by place', lines, 'there')
+  S.check_schedules(same)
   return found
 end
 
