@@ -8,7 +8,7 @@ import { createEtcdMedium } from "../../../src/store/etcd/etcd_store.ts";
 import { until } from "../../support/wait.ts";
 import { createMedium, keepingLogger, put, readAll, Told } from "../../support/etcd_medium.ts";
 import { type EtcdServer, withEtcd } from "../../support/etcd_server.ts";
-import { startCuttingProxy } from "../../support/cutting_proxy.ts";
+import { type CuttingProxy, startCuttingProxy } from "../../support/cutting_proxy.ts";
 
 function portsOf(server: EtcdServer): readonly number[] {
   return server.members.map(({ port }) => port);
@@ -30,31 +30,16 @@ async function failureOf(promise: Promise<unknown>): Promise<JobError> {
   assert.fail("it did not fail");
 }
 
-test("fault 24: a watch goes on without a gap when what it missed was compacted", async () => {
-  await withEtcd({}, async (server) => {
-    const proxy = await startCuttingProxy(server.members[0]!.port);
-    const writer = createMedium(portsOf(server));
-    const reader = createMedium([proxy.port]);
-    await Promise.all([writer.open(), reader.open()]);
-    await Promise.all([writer.load(), reader.load()]);
-    const told = new Told();
-    reader.watch(0, told.listener);
-    assert.ok(await put(writer, 1, [["k", "1"]]));
-    await told.until(() => told.changes.length === 1);
-    proxy.shut();
-    for (let next = 2; next <= 50; next += 1) {
-      assert.ok(await put(writer, next, [["k", `${next}`]]));
-    }
-    await server.ctl("compact", await revisionOf(server));
-    proxy.open();
-    await told.until(() => told.changes.length === 50);
-    assert.deepEqual(told.versions, Array.from({ length: 50 }, (_, index) => index + 1));
-    assert.deepEqual(told.lost, []);
-    await Promise.all([writer.close(), reader.close(), proxy.close()]);
-  });
-});
-
-test("fault 24: a watch that missed what is folded by now is lost, and a load finds all", async () => {
+/** A watch that was told version 1 and is cut off, and a medium that writes on. */
+async function withCutWatch(
+  body: (parts: {
+    readonly server: EtcdServer;
+    readonly proxy: CuttingProxy;
+    readonly writer: ReturnType<typeof createMedium>;
+    readonly reader: ReturnType<typeof createMedium>;
+    readonly told: Told;
+  }) => Promise<void>,
+): Promise<void> {
   await withEtcd({}, async (server) => {
     const proxy = await startCuttingProxy(server.members[0]!.port);
     const writer = createMedium(portsOf(server));
@@ -66,6 +51,26 @@ test("fault 24: a watch that missed what is folded by now is lost, and a load fi
     assert.ok(await put(writer, 1, [["k1", "1"]]));
     await told.until(() => told.changes.length === 1);
     proxy.shut();
+    await body({ server, proxy, writer, reader, told });
+    await Promise.all([writer.close(), reader.close(), proxy.close()]);
+  });
+}
+
+test("fault 24: a watch goes on without a gap when what it missed was compacted", async () => {
+  await withCutWatch(async ({ server, proxy, writer, told }) => {
+    for (let next = 2; next <= 50; next += 1) {
+      assert.ok(await put(writer, next, [["k", `${next}`]]));
+    }
+    await server.ctl("compact", await revisionOf(server));
+    proxy.open();
+    await told.until(() => told.changes.length === 50);
+    assert.deepEqual(told.versions, Array.from({ length: 50 }, (_, index) => index + 1));
+    assert.deepEqual(told.lost, []);
+  });
+});
+
+test("fault 24: a watch that missed what is folded by now is lost, and a load finds all", async () => {
+  await withCutWatch(async ({ server, proxy, writer, reader, told }) => {
     for (let next = 2; next <= 5; next += 1) {
       assert.ok(await put(writer, next, [[`k${next}`, `${next}`]]));
     }
@@ -80,7 +85,6 @@ test("fault 24: a watch that missed what is folded by now is lost, and a load fi
     assert.ok(await put(reader, 6, [["k6", "6"]]));
     await told.until(() => told.changes.length === 2);
     assert.deepEqual(told.versions, [1, 6]);
-    await Promise.all([writer.close(), reader.close(), proxy.close()]);
   });
 });
 
