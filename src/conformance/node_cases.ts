@@ -74,6 +74,21 @@ async function hintsOf(world: StoreWorld, run: () => Promise<unknown>): Promise<
 
 /** Cases of nodes. */
 export const nodeCases: StoreCases = {
+  "joinNode() takes over what a turn left of a session, with a settlement and a claim in it":
+    async (world) => {
+      const { session } = await join(world, "n1");
+      await world.add({}, {});
+      const [first] = await world.claim(1, ["mail"], "n1");
+      const [settled, claimed, joined] = await Promise.all([
+        world.settle(first!),
+        world.claim(1, ["mail"], "n1"),
+        join(world, "n1", { replaces: session }),
+      ]);
+      assert.equal(settled.instance!.state, "completed");
+      assert.deepEqual(joined.recovered.map(({ id }) => id), claimed.map(({ id }) => id));
+      assert.deepEqual(await world.store.records.findProblems({ limit: 9 }), []);
+    },
+
   "joinNode() takes the report as it is, live for the lease": async (world) => {
     const node = await join(world);
     const { at: _at, ...told } = { ...REPORT, at: 0 };

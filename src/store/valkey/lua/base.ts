@@ -331,7 +331,7 @@ end
 
 -- Before a set is read that this call may have changed.
 function S.settled(key)
-  if S.sets[key] then S.flush() end
+  if S.sets[key] or S.added[key] or S.removed[key] then S.flush() end
   return key
 end
 

@@ -21,7 +21,7 @@ function S.take_back(id)
   local lost = {}
   for _, instance in ipairs(rcall('ZRANGE', S.settled(S.LEASES), 0, -1)) do
     local r = S.row(instance)
-    if r and r[NODE] == id then lost[#lost + 1] = instance end
+    if r and r[STATE] == PROCESSING and r[NODE] == id then lost[#lost + 1] = instance end
   end
   for _, instance in ipairs(lost) do S.lose_attempt(instance, S.row(instance)) end
   return lost
