@@ -151,12 +151,26 @@ export class Metrics {
         if (state !== "created") page.sample("jobctl_instances", counts[state], { kind, state });
       }
     }
+    page.metric("jobctl_unserved", "gauge", "Instances that wait for a node that runs their job.");
+    for (const [kind, count] of this.#unservedByLabel(status)) {
+      page.sample("jobctl_unserved", count, { kind });
+    }
     page.metric("jobctl_rescheduled_total", "counter", "Retries, releases and takeovers.");
     for (const [kind, { retried }] of this.#kinds) {
       page.sample("jobctl_rescheduled_total", retried, { kind });
     }
     page.metric("jobctl_lateness_seconds", "histogram", "From due to begun.");
     this.#lateness.write(page, "jobctl_lateness_seconds", {});
+  }
+
+  #unservedByLabel({ blocks, stats }: ManagerStatus): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const { limit, name } of blocks) {
+      if (limit !== "node") continue;
+      const label = this.#label(name);
+      sums.set(label, (sums.get(label) ?? 0) + (stats.kinds.get(name)?.scheduled ?? 0));
+    }
+    return sums;
   }
 
   /** The store's counts under bounded labels. */

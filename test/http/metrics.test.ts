@@ -49,6 +49,16 @@ test("page() counts what the store counts when nothing runs", async () => {
   }
 });
 
+test("page() counts what waits for a node that runs its job, and nothing else that waits", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager);
+  for (const kind of ["echo", "render", "render"]) manager.add({ kind });
+  manager.unserved = ["render"];
+  const page = await metrics.page();
+  assert.equal(sample(page, 'jobctl_unserved{kind="render"}'), 2);
+  assert.equal(sample(page, 'jobctl_unserved{kind="echo"}'), undefined);
+});
+
 test("page() has as many kinds as are labelled, and one for the rest", async () => {
   const manager = new FakeManager();
   const metrics = new Metrics(manager);

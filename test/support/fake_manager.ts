@@ -1,4 +1,4 @@
-import type { Block } from "../../src/core/limits.ts";
+import { type Block, unservedBlock } from "../../src/core/limits.ts";
 import { JobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
@@ -122,6 +122,8 @@ export class FakeManager implements ManagerApi {
   }[] = [];
   storeProblem: string | null = null;
   block: Block | null = null;
+  /** Kinds that the status names as run by no live node. */
+  unserved: readonly string[] = [];
   readonly nodes: NodeStatus[] = [fakeNode("test")];
   isDraining = false;
   /** Waits until the test releases them. */
@@ -364,7 +366,7 @@ export class FakeManager implements ManagerApi {
       workers: this.workers(),
       nodes: await this.listNodes(),
       stats: { kinds: kinds as ReadonlyMap<string, StateCounts>, schedules: 1 },
-      blocks: [],
+      blocks: this.unserved.map(unservedBlock),
       disabled: new Map(),
       pauses: [],
       nextScheduleAt: START + 60_000,

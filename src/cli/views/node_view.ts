@@ -35,6 +35,11 @@ function record(node: Node): PlainRecord {
   };
 }
 
+// What it said last is no longer so when it has ended.
+function busyOf({ state, busy, workers }: Node): string {
+  return state === "left" || state === "lost" ? "" : `${busy} of ${workers}`;
+}
+
 /** How the daemons on one store are shown. */
 export const NODE_VIEW: View<Node> = {
   name: (node) => node.id,
@@ -67,7 +72,7 @@ export const NODE_VIEW: View<Node> = {
     { title: "VERSION", cell: (node) => textCell(node.version) },
     { title: "TAGS", cell: (node) => textCell(node.tags.join(", ")) },
     { title: "JOBS", cell: (node) => textCell(node.kindCount) },
-    { title: "BUSY", cell: (node) => textCell(`${node.busy} of ${node.workers}`) },
+    { title: "BUSY", cell: (node) => textCell(busyOf(node)) },
     { title: "STARTED", cell: (node, at) => timeCell(node.startedAt, at) },
     { title: "SEEN", cell: (node, at) => timeCell(node.seenAt, at) },
     { title: "ZONES", isWide: true, cell: (node) => textCell(node.tzVersion) },
