@@ -27,6 +27,16 @@ export const STORE_KEYS = {
     undefined,
     "Password at the servers of Valkey or etcd, in place of one in the URL. Prefer `{ file = … }` to the password itself.",
   ),
+  "store.sentinel_username": key(
+    optional(string()),
+    undefined,
+    "User at the sentinels of a `valkey-sentinel://` URL, where they have users of their own.",
+  ),
+  "store.sentinel_password": key(
+    optional(secret()),
+    undefined,
+    "Password at the sentinels, where they want one. Prefer `{ file = … }` to the password itself.",
+  ),
   "store.prefix": key(
     prefix(),
     "jobctl",
@@ -74,6 +84,8 @@ export const STORE_KEYS = {
 const USED_BY: Readonly<Partial<Record<keyof typeof STORE_KEYS, readonly StoreType[]>>> = {
   "store.username": ["valkey", "etcd"],
   "store.password": ["valkey", "etcd"],
+  "store.sentinel_username": ["valkey"],
+  "store.sentinel_password": ["valkey"],
   "store.prefix": ["valkey", "etcd"],
   "store.tls.ca": ["valkey", "etcd"],
   "store.tls.cert": ["valkey", "etcd"],
@@ -132,6 +144,8 @@ export function buildStore(values: StoreValues): StoreConfig {
     serverName: values["store.tls.server_name"],
   };
   const isRemote = address.type === "valkey" || address.type === "etcd";
+  const sentinelUsername = values["store.sentinel_username"];
+  const sentinelPassword = values["store.sentinel_password"];
   const hasTls = isRemote &&
     (address.isTls || Object.values(tls).some((value) => value !== null));
   return {
@@ -140,6 +154,8 @@ export function buildStore(values: StoreValues): StoreConfig {
       isTls: hasTls,
       username: values["store.username"] ?? address.username,
       password: values["store.password"] ?? address.password,
+      ...sentinelUsername === null ? {} : { sentinelUsername },
+      ...sentinelPassword === null ? {} : { sentinelPassword },
     },
     url,
     prefix: values["store.prefix"],

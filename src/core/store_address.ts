@@ -20,6 +20,9 @@ export interface ValkeyAddress {
   readonly isTls: boolean;
   readonly username: string | null;
   readonly password: string | null;
+  /** For the sentinels, which have users of their own; absent: they ask for none. */
+  readonly sentinelUsername?: string;
+  readonly sentinelPassword?: string;
 }
 
 /** An etcd of one or more members. */

@@ -23,7 +23,7 @@ export interface StoreConfig {
   readonly tls: StoreTls | null;
   /** Replicas that must have a write before it is acknowledged (Valkey). */
   readonly waitReplicas: number;
-  /** How long the start waits for servers that are out of reach (Valkey). */
+  /** How long the start waits for servers that are out of reach (Valkey, etcd). */
   readonly startWaitMs: number;
   /** A node whose clock differs by more from its peers' claims nothing (etcd, modules). */
   readonly maxSkewMs: number;

@@ -31,15 +31,19 @@ export function linkTo(
   options: Partial<Omit<ServerLinkOptions, "address">> & {
     readonly username?: string;
     readonly password?: string;
+    readonly sentinelUsername?: string;
+    readonly sentinelPassword?: string;
   } = {},
 ): ServerLink {
-  const { username, password, ...rest } = options;
+  const { username, password, sentinelUsername, sentinelPassword, ...rest } = options;
   const parsed = parseStoreUrl(url) as ValkeyAddress;
   return new ServerLink({
     address: {
       ...parsed,
       username: username ?? parsed.username,
       password: password ?? parsed.password,
+      ...sentinelUsername === undefined ? {} : { sentinelUsername },
+      ...sentinelPassword === undefined ? {} : { sentinelPassword },
     },
     tls: null,
     key: "{t}",

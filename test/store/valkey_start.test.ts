@@ -232,6 +232,28 @@ test("fault 21: ServerLink follows a failover to the replica that the sentinel n
   }
 });
 
+test("ServerLink says who it is to sentinels that want a password, over TLS", async () => {
+  const group = await startSentinel({ tls: true, sentinelPassword: "watch" });
+  const url = `valkeys-sentinel://localhost:${group.sentinel.port}/${group.name}`;
+  const tls = { ...TLS, serverName: "localhost" };
+  const hint = /store\.sentinel_password/;
+  try {
+    await opening(url, { tls, sentinelPassword: "watch" });
+    await opening(url, { tls, sentinelUsername: "default", sentinelPassword: "watch" });
+    await assert.rejects(opening(url, { tls }), refusal("unauthenticated", /NOAUTH/, hint));
+    await assert.rejects(
+      opening(url, { tls, sentinelPassword: "wrong" }),
+      refusal("unauthenticated", /WRONGPASS/, hint),
+    );
+    await assert.rejects(
+      opening(url, { tls: { ...tls, ca: tlsFile("other.crt") }, sentinelPassword: "watch" }),
+      refusal("unavailable", /^Cannot reach the store valkeys-sentinel:/, /store\.tls/),
+    );
+  } finally {
+    await group.close();
+  }
+});
+
 test("ServerLink uses the server of a cluster that has its keys, and follows when they move", async () => {
   const cluster = await startCluster();
   const link = linkTo(`valkey-cluster://127.0.0.1:${cluster.nodes[0]!.port}`);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, startServerProcess } from "./server_process.ts";
 import type { ValkeyOptions, ValkeyServer } from "./valkey_server.ts";
-import { manageValkey, startValkey } from "./valkey_server.ts";
+import { manageValkey, startValkey, tlsConfig } from "./valkey_server.ts";
 import { until } from "./wait.ts";
 
 /** A Valkey, its replica and a sentinel that promotes the replica within about a second of the master's end. */
@@ -16,8 +16,10 @@ export interface SentinelGroup {
   close(): Promise<void>;
 }
 
-/** Start a master with a replica in step with it, watched by one sentinel. */
-export async function startSentinel(options: ValkeyOptions = {}): Promise<SentinelGroup> {
+/** Start a master with a replica in step with it, watched by one sentinel, which may want a password of its own. */
+export async function startSentinel(
+  { sentinelPassword, ...options }: ValkeyOptions & { readonly sentinelPassword?: string } = {},
+): Promise<SentinelGroup> {
   const started: ValkeyServer[] = [];
   const close = async () => {
     for (const server of started.splice(0).reverse()) await server.close();
@@ -27,7 +29,7 @@ export async function startSentinel(options: ValkeyOptions = {}): Promise<Sentin
     started.push(master);
     const replica = await startValkey({ ...options, replicaOf: master.port });
     started.push(replica);
-    const sentinel = await startSentinelProcess(master.port, options.password);
+    const sentinel = await startSentinelProcess(master.port, options, sentinelPassword);
     started.push(sentinel);
     await until("the replica is in step and known to the sentinel", async () => {
       const role = await replica.cli("info", "replication");
@@ -44,19 +46,22 @@ export async function startSentinel(options: ValkeyOptions = {}): Promise<Sentin
 /** A sentinel is the same program; it wants a file that it can write its state to. */
 async function startSentinelProcess(
   masterPort: number,
-  password: string | undefined,
+  { password, tls = false }: ValkeyOptions,
+  ownPassword: string | undefined,
 ): Promise<ValkeyServer> {
   const dir = mkdtempSync(join(tmpdir(), "jobctl-sentinel-"));
   const port = await freePort();
   const file = join(dir, "sentinel.conf");
+  const config = tls === false ? { port } : tlsConfig(port, tls);
   const lines = [
-    `port ${port}`,
+    ...Object.entries(config).map(([key, value]) => `${key} ${value}`),
     "bind 127.0.0.1",
     `dir ${dir}`,
     `sentinel monitor jobs 127.0.0.1 ${masterPort} 1`,
     "sentinel down-after-milliseconds jobs 300",
     "sentinel failover-timeout jobs 2000",
     ...password === undefined ? [] : [`sentinel auth-pass jobs ${password}`],
+    ...ownPassword === undefined ? [] : [`requirepass ${ownPassword}`],
   ];
   writeFileSync(file, lines.join("\n") + "\n");
   const launch = () =>
@@ -67,7 +72,8 @@ async function startSentinelProcess(
       cwd: dir,
     });
   try {
-    return manageValkey({ port, dir, options: {}, first: await launch(), launch });
+    const options = { tls, ...ownPassword === undefined ? {} : { password: ownPassword } };
+    return manageValkey({ port, dir, options, first: await launch(), launch });
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;

@@ -44,7 +44,8 @@ export interface ValkeyServer {
 
 const START_TRIES_MAX = 3;
 
-function tlsConfig(port: number, mode: true | "mutual"): Record<string, string | number> {
+/** What a server or a sentinel is told of TLS. */
+export function tlsConfig(port: number, mode: true | "mutual"): Record<string, string | number> {
   return {
     "port": 0,
     "tls-port": port,
@@ -52,6 +53,7 @@ function tlsConfig(port: number, mode: true | "mutual"): Record<string, string |
     "tls-key-file": tlsFile("server.key"),
     "tls-ca-cert-file": tlsFile("server.crt"),
     "tls-auth-clients": mode === "mutual" ? "yes" : "no",
+    "tls-replication": "yes",
   };
 }
 

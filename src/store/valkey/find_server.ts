@@ -12,7 +12,7 @@ export interface FindOptions extends ConnectionOptions {
   readonly location: string;
   /** Any of our keys: in a cluster they are all with the same server. */
   readonly key: string;
-  /** Most time for a step of the introduction, in milliseconds. */
+  /** Longest silence in a step of the introduction, in milliseconds. */
   readonly handshakeMs: number;
 }
 
@@ -52,16 +52,20 @@ export async function connectServer(at: HostPort, options: FindOptions): Promise
   }
 }
 
-/** Give a connection up that has not done its work in time: one can be made to a server that answers nothing. */
+/** Give a connection up on which nothing comes for so long: one can be made to a server that answers nothing. */
 export async function withinTime<T>(
   connection: Connection,
   options: Pick<FindOptions, "clock" | "handshakeMs">,
   work: () => Promise<T>,
 ): Promise<T> {
   const { clock, handshakeMs } = options;
-  const timer = clock.timer(handshakeMs, () => {
-    connection.destroy(`no answer within ${handshakeMs} ms`);
-  });
+  let bytes = connection.bytesRead;
+  const look = () => {
+    if (connection.bytesRead === bytes) connection.destroy(`no answer within ${handshakeMs} ms`);
+    bytes = connection.bytesRead;
+    timer = clock.timer(handshakeMs, look);
+  };
+  let timer = clock.timer(handshakeMs, look);
   try {
     return await work();
   } finally {
@@ -120,16 +124,32 @@ function refused(
   });
 }
 
-/** The master as a sentinel knows it. Sentinels are asked without a password. */
+/** The master as a sentinel knows it. Sentinels have users of their own. */
 async function askSentinel(host: HostPort, options: FindOptions): Promise<HostPort> {
   const connection = await Connection.open(host, options);
+  const { sentinelUsername, sentinelPassword } = options.address;
   const master = options.address.master!;
+  const user = sentinelUsername === undefined ? [] : [sentinelUsername];
   try {
-    const reply = await withinTime(
+    const [access, asked] = await withinTime(
       connection,
       options,
-      () => connection.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", master),
+      () =>
+        Promise.allSettled([
+          sentinelPassword === undefined
+            ? null
+            : connection.command("AUTH", ...user, sentinelPassword),
+          connection.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", master),
+        ]),
     );
+    for (const answer of [access, asked]) {
+      if (answer.status === "fulfilled") continue;
+      throw refused(answer.reason, options, "unauthenticated", {
+        path: "store.sentinel_password",
+        hint: "Check store.sentinel_username and store.sentinel_password",
+      });
+    }
+    const reply = asked.status === "fulfilled" ? asked.value : null;
     if (Array.isArray(reply) && reply.length === 2) {
       return { host: String(reply[0]), port: Number(reply[1]) };
     }
