@@ -7,7 +7,7 @@ import type { AbortCause, AttemptOutcome } from "../worker/executor.ts";
 import { ClaimedAhead, type WaitingClaim } from "./claimed_ahead.ts";
 import type { DispatcherOptions } from "./dispatcher_options.ts";
 import { Outbox } from "./outbox.ts";
-import { LEASE_MARGIN_SHARE, Renewal } from "./renewal.ts";
+import { Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running.ts";
 import {
   isUnasked,
@@ -104,10 +104,15 @@ export class Dispatcher {
     this.#ahead.clear();
   }
 
-  /** Resolves when no claim is held or on its way any more; call after {@link pauseClaims}. */
+  /** Resolves when no claim is held or on its way any more, or will not be known; call after {@link pauseClaims}. */
   async drained(): Promise<void> {
     if (this.#isIdle) return;
+    const timer = this.#options.clock.timer(GIVE_UP_MS, () => {
+      this.#isClaiming = false;
+      this.#checkIdle();
+    });
     await new Promise<void>((resolve) => this.#idle.add(resolve));
+    timer.cancel();
   }
 
   /** Stop renewing; call after {@link drained}. */
@@ -129,9 +134,8 @@ export class Dispatcher {
 
   /** Abort the attempts of `claims`, or all. */
   abort(cause: AbortCause, claims?: readonly ClaimKey[]): void {
-    for (
-      const { id, fence } of claims ?? [...this.#running.values()].map(({ instance }) => instance)
-    ) {
+    const all = () => [...this.#running.values()].map(({ instance }) => instance);
+    for (const { id, fence } of claims ?? all()) {
       const running = this.#running.get(id);
       if (!running || running.instance.fence !== fence) continue;
       if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
@@ -203,16 +207,15 @@ export class Dispatcher {
 
   /** Begin what was claimed; answers the claim that was asked for meanwhile. */
   async #takeIn({ at, limit, answer }: Asked): Promise<Asked | null> {
-    const { clock, leaseMs } = this.#options;
-    const { value, at: claimedAt } = await answer;
+    const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
     this.#answers.answered("claim");
     const isFull = value.length === limit;
     // Where the store is slower than the workers it looks for the next ones while they have these.
     const more = isFull && this.#isStarted ? this.#ahead.arrived() : 0;
     const next = more > 0 ? this.#ask(more) : null;
-    const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
+    const deadlineMs = this.#renewal.deadlineOf(sentMs);
     for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
-    if (value.length > 0) this.#renewal.claimed(clock.now().monotonicMs - at.monotonicMs);
+    if (value.length > 0) this.#renewal.claimed(sentMs);
     if (isFull) this.#mustClaim = true;
     else if (!this.#mustClaim) await this.#armNextDue();
     return next;
@@ -251,7 +254,7 @@ export class Dispatcher {
   #begin({ running, deadlineMs }: WaitingClaim): void {
     const { job, instance } = running;
     const nowMs = this.#options.clock.now().monotonicMs;
-    // The kind was removed meanwhile, the answer came when the lease was already over, or we drain: give it back unstarted.
+    // The kind was removed meanwhile, the answer came when too little of the lease was left, or we drain: give it back unstarted.
     if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
     if (this.#busy === 0) this.#ahead.began();
     this.#busy += 1;
@@ -346,10 +349,7 @@ export class Dispatcher {
     const { id, kind } = running.instance;
     this.#options.logger.error(
       "An outcome is lost, as the store does not take it: it will run again",
-      {
-        kind,
-        instance: id,
-      },
+      { kind, instance: id },
     );
     this.#release(running);
     return false;

@@ -1,10 +1,11 @@
 import type { Clock, Timer } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult, type Store } from "../store/store.ts";
 import type { RunningAttempt } from "./running.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 
 /** Share of the lease that job code must have ended before. */
-export const LEASE_MARGIN_SHARE = 1 / 10;
+const LEASE_MARGIN_SHARE = 1 / 10;
 /** Share of the lease after which it is renewed; the smaller one while the store takes long to answer. */
 const RENEW_SHARE = 1 / 3;
 const SLOW_RENEW_SHARE = 1 / 6;
@@ -20,6 +21,7 @@ export interface RenewalOptions {
   readonly node: string;
   readonly leaseMs: number;
   readonly answers: StoreAnswers;
+  readonly logger: Logger;
   /** The claims that this node holds, by instance. */
   readonly running: ReadonlyMap<string, RunningAttempt>;
 }
@@ -46,12 +48,28 @@ export class Renewal {
     }, { unref: true });
   }
 
-  /** A claim took so long to come: renew what came late at once, as much of its lease is over. */
-  claimed(tookMs: number): void {
-    if (tookMs <= this.#options.leaseMs * SLOW_SHARE || !this.#timer) return;
-    this.#tookMs = tookMs;
-    this.start();
-    if (this.#waiting < WAITING_MAX) void this.#renew();
+  /** Monotonic ms at which job code of a claim must have ended; 0 when it came too late to be renewed before. */
+  deadlineOf(sentMs: number): number {
+    const { clock, leaseMs } = this.#options;
+    const nowMs = clock.now().monotonicMs;
+    const deadlineMs = lastsUntil(sentMs, leaseMs);
+    return nowMs + (nowMs - sentMs) < deadlineMs ? deadlineMs : 0;
+  }
+
+  /** Claims came: renew what came late at once, as much of its lease is over. */
+  claimed(sentMs: number): void {
+    const { clock, leaseMs, logger } = this.#options;
+    const tookMs = clock.now().monotonicMs - sentMs;
+    if (this.deadlineOf(sentMs) === 0) {
+      logger.warn("The store takes too long for the lease: claims are given back unstarted", {
+        seconds: Math.round(tookMs / 1_000),
+        hint: `worker.lease, ${leaseMs / 1_000} s, must be more than twice as long`,
+      });
+    } else if (tookMs > leaseMs * SLOW_SHARE && this.#timer) {
+      this.#tookMs = tookMs;
+      this.start();
+      if (this.#waiting < WAITING_MAX) void this.#renew();
+    }
   }
 
   stop(): void {
@@ -84,8 +102,8 @@ export class Renewal {
   async #renewSome(claims: readonly ClaimKey[]): Promise<void> {
     const { store, clock, node, leaseMs } = this.#options;
     const at = clock.now();
-    const { value } = await store.renew({ at, node, claims, leaseMs });
-    const deadlineMs = at.monotonicMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
+    const { value, sentMs } = await store.renew({ at, node, claims, leaseMs });
+    const deadlineMs = lastsUntil(sentMs ?? at.monotonicMs, leaseMs);
     for (const result of value) this.#renewed(result, deadlineMs);
   }
 
@@ -99,4 +117,8 @@ export class Renewal {
     running.attempt?.extend(deadlineMs);
     if (result.status === "canceling") running.attempt?.abort("canceled");
   }
+}
+
+function lastsUntil(sentMs: number, leaseMs: number): number {
+  return sentMs + leaseMs * (1 - LEASE_MARGIN_SHARE);
 }

@@ -51,6 +51,8 @@ export interface Committed<T> {
   readonly rev: number;
   /** The store's time of it, epoch ms: never decreasing with `rev`. */
   readonly at: number;
+  /** Monotonic ms of this process before which it cannot have happened; absent: the instant of the request. */
+  readonly sentMs?: number;
   readonly value: T;
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { startCuttingProxy } from "../support/cutting_proxy.ts";
+import { checkSlowStore } from "../support/slow_store.ts";
 import { withEtcd } from "../support/etcd_server.ts";
 import {
   readiness,
@@ -60,17 +61,12 @@ test("fault 19: a start without etcd ends with what is wrong, or waits as it was
   });
 });
 
-test("fault 20: on an etcd that takes half a second for each call jobs run once and keep their leases", async () => {
+test("fault 20: on an etcd that takes three tenths of the lease for each call jobs run once and keep their leases", async () => {
   await withEtcd({}, async (server) => {
     const proxy = await startCuttingProxy(server.members[0]!.port);
     try {
-      await withStoreDaemon(`etcd://127.0.0.1:${proxy.port}`, async (daemon) => {
-        const file = join(daemon.dir, "effects");
-        proxy.delayAnswers(500);
-        const id = await scheduleAppend(daemon, file, "4500");
-        await until("it is done", async () => await stateOf(daemon, id) === "Completed");
-        assert.deepEqual(linesOf(file), ["started", "ended"]);
-      }, { env: { JOBCTL_WORKER_LEASE: "4s" } });
+      const url = `etcd://127.0.0.1:${proxy.port}`;
+      await checkSlowStore({ url, proxy, delayMs: 600, leaseMs: 2_000, jobs: 3 });
     } finally {
       await proxy.close();
     }

@@ -6,8 +6,10 @@ export interface LinkLimits {
   readonly connectMs: number;
   /** Most time for each step until a connection is of use. */
   readonly handshakeMs: number;
-  /** How long a call waits for its answer; longer where the server is seen to be slow. */
+  /** How long calls wait for a connection, and a server may be silent; longer where it is seen to be slow. */
   readonly answerMs: number;
+  /** How long a call waits for its answer while there is a connection. */
+  readonly lateMs: number;
   /** Waits before the next try to connect; where the server refused us, for what time alone does not heal. */
   readonly retry: Backoff & { readonly refusedMs: number };
   /** How long it waits when the server has not answered for that long already. */
@@ -26,6 +28,7 @@ export const LINK_LIMITS: LinkLimits = {
   handshakeMs: 10_000,
   // API calls answer "unavailable" within 5 s.
   answerMs: 4_500,
+  lateMs: 60_000,
   troubledMs: 400,
   retry: { firstMs: 50, longestMs: 2_000, refusedMs: 30_000 },
   pulseMs: 3_000,

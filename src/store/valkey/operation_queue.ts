@@ -1,5 +1,5 @@
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
-import type { Instant } from "../../platform/clock.ts";
+import { type Instant, systemClock, type Timer } from "../../platform/clock.ts";
 import type { Committed } from "../store.ts";
 import { tooManyError } from "./call_queue.ts";
 import { LIMIT } from "./constants.ts";
@@ -18,6 +18,9 @@ const CALLS_MAX = 3;
 const CALLS_LEFT = 1;
 /** The same with urgent ones among them; the answers of all are kept on the server. */
 const URGENT_MAX = LIMIT.ANSWERS_MAX - 2;
+/** And while the server takes long for its answers, within those that it keeps; one more goes out after each wait. */
+const SLOW_CALLS_MAX = 8;
+const SLOW_MS = 100;
 /** Operations that wait for a call at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
 /** Answers of more bytes are not kept on the server once they came. */
@@ -83,6 +86,8 @@ export class OperationQueue {
   #isScheduled = false;
   #isPreparing = false;
   #callCount = 0;
+  #sentMs = 0;
+  #timer: Timer | null = null;
   #number = 0;
   #received: number[] = [];
   #idle: (() => void)[] = [];
@@ -189,8 +194,24 @@ export class OperationQueue {
     });
   }
 
+  // What is asked of a server that takes seconds must not wait for what was asked before: a lease counts from its sending.
+  get #mayCall(): boolean {
+    if (this.#callCount < CALLS_MAX) return true;
+    if (this.#callCount >= SLOW_CALLS_MAX) return false;
+    if (this.#nowMs() - this.#sentMs >= SLOW_MS) return true;
+    this.#timer ??= systemClock.timer(SLOW_MS, () => {
+      this.#timer = null;
+      this.#flush();
+    }, { unref: true });
+    return false;
+  }
+
+  #nowMs(): number {
+    return (this.#options.clock?.() ?? systemClock.now()).monotonicMs;
+  }
+
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#callCount < CALLS_MAX && !this.#isPreparing) {
+    while (this.#waiting.length > 0 && !this.#isPreparing && this.#mayCall) {
       const [first] = this.#waiting;
       if (first!.operation.prepare && !first!.isPrepared) {
         this.#prepare(first!);
@@ -235,13 +256,14 @@ export class OperationQueue {
 
   async #send(group: readonly Waiting[]): Promise<void> {
     this.#callCount += 1;
+    const sentMs = this.#sentMs = this.#nowMs();
     const operations = group.map(({ operation }) => operation);
     const families = withNeeds(operations.map(({ family }) => family));
     const again: Waiting[] = [];
     let hints: unknown = null;
     try {
       const answer = await this.call(group[0]!.isRead, families, operations);
-      hints = this.#answer(group, answer, again);
+      hints = this.#answer({ group, sentMs }, answer, again);
     } catch (thrown) {
       const error = isJobError(thrown) ? thrown : toJobError(thrown, "Cannot use the store");
       for (const { reject } of group) reject(error);
@@ -255,7 +277,11 @@ export class OperationQueue {
     }
   }
 
-  #answer(group: readonly Waiting[], from: Unpacker, again: Waiting[]): unknown {
+  #answer(
+    { group, sentMs }: { readonly group: readonly Waiting[]; readonly sentMs: number },
+    from: Unpacker,
+    again: Waiting[],
+  ): unknown {
     const parts = from.list();
     const status = from.text();
     if (status !== "done") throw lostError(status);
@@ -272,7 +298,7 @@ export class OperationQueue {
           one.isPrepared = false;
           again.push(one);
         } else one.reject((one.operation.refuse ?? refusalError)(refusal));
-      } else one.resolve({ rev, at, value: one.operation.read(from, at) });
+      } else one.resolve({ rev, at, sentMs, value: one.operation.read(from, at) });
     }
     return parts > 2 ? from.read() : null;
   }

@@ -1,9 +1,9 @@
 import type { Clock, Timer } from "../../platform/clock.ts";
 import type { Connection } from "./connection.ts";
 
-/** A call may take this many times as long as the slowest of late. */
+/** An answer may take this many times as long as the slowest of late. */
 const PATIENCE = 3;
-/** Longest time that a call waits for its answer, however slow the server is. */
+/** However slow the server is. */
 const ANSWER_MS_MAX = 30_000;
 /** How fast a slow answer is forgotten: its share of the estimate after each faster one. */
 const MEMORY = 63 / 64;
@@ -25,7 +25,7 @@ export class Pulse {
     this.#limits = limits;
   }
 
-  /** How long a call may wait for its answer, in milliseconds. */
+  /** How long an answer may take without being a sign of trouble, in milliseconds. */
   get answerMs(): number {
     const { answerMs } = this.#limits;
     return Math.min(Math.max(answerMs, this.#slowMs * PATIENCE), ANSWER_MS_MAX);
@@ -55,7 +55,7 @@ export class Pulse {
           return dead(`no answer within ${Math.round(now - one.aliveAt)} ms`);
         }
         // An idle connection whose other end is gone would be noticed by the next call only.
-        if (connection.inFlight === 0) void connection.command("PING").catch(() => {});
+        if (connection.inFlight === 0) this.#ping(connection);
       }
       this.#timer = this.#clock.timer(this.#limits.pulseMs, look, { unref: true });
     };
@@ -65,5 +65,13 @@ export class Pulse {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  #ping(connection: Connection): void {
+    const sentMs = this.#clock.now().monotonicMs;
+    connection.command("PING").then(
+      () => this.answered(this.#clock.now().monotonicMs - sentMs),
+      () => {},
+    );
   }
 }

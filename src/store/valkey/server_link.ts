@@ -67,9 +67,8 @@ export class ServerLink implements ValkeyLink {
   /** The loop that connects, while it runs. */
   #connecting: Promise<void> | null = null;
   #problem: JobError | null = null;
-  /** Since when there is no connection, or no answer over the one there is; monotonic ms. */
+  /** Since when there is no connection, monotonic ms. */
   #lostSince: number | null = null;
-  #silentSince: number | null = null;
 
   constructor(options: ServerLinkOptions) {
     const { address, clock } = options;
@@ -92,10 +91,7 @@ export class ServerLink implements ValkeyLink {
       callsMax: this.#limits.callsMax,
       bytesMax: this.#limits.bytesMax,
       deadlineOf: (askedAt) => this.#deadlineOf(askedAt),
-      late: (call) => {
-        this.#silentSince ??= call.askedAt;
-        return this.#late();
-      },
+      late: () => this.#late(),
     });
   }
 
@@ -105,7 +101,9 @@ export class ServerLink implements ValkeyLink {
 
   get problem(): string | null {
     if (this.#problem) return this.#problem.message;
-    return this.#silentSince === null ? null : this.#late().message;
+    const [oldest] = this.#queue.calls;
+    const waitedMs = oldest ? this.#options.clock.now().monotonicMs - oldest.askedAt : 0;
+    return waitedMs > this.#pulse.answerMs ? this.#late().message : null;
   }
 
   greet(greeting: (run: GreetingRun) => Promise<void>): void {
@@ -186,11 +184,13 @@ export class ServerLink implements ValkeyLink {
     const main = await connectServer(at, this.#find);
     try {
       const isCluster = this.#find.address.topology === "cluster";
+      const askedMs = clock.now().monotonicMs;
       const facts = await withinTime(
         main,
         this.#find,
         () => checkServer(main, { location: this.location, isCluster }),
       );
+      this.#pulse.answered(clock.now().monotonicMs - askedMs);
       await withinTime(
         main,
         this.#find,
@@ -220,7 +220,6 @@ export class ServerLink implements ValkeyLink {
     this.#line = line;
     this.#problem = null;
     this.#lostSince = null;
-    this.#silentSince = null;
     this.#pulse.watch([line.main, line.pushed], (reason) => this.#lost(line, reason));
     for (const connection of [line.main, line.pushed]) {
       connection.onClose((error) => this.#lost(line, error.message));
@@ -286,10 +285,7 @@ export class ServerLink implements ValkeyLink {
     call.sent += 1;
     if (call.sent > SENDINGS_MAX) return call.reject(this.#late());
     const sentAt = clock.now().monotonicMs;
-    const answered = () => {
-      this.#silentSince = null;
-      this.#pulse.answered(clock.now().monotonicMs - sentAt);
-    };
+    const answered = () => this.#pulse.answered(clock.now().monotonicMs - sentAt);
     const refuse = (error: Error) => this.#failed(connection, call, error);
     const waits = waitReplicas > 0 && call.isWrite === true;
     let value: Uint8Array | null = null;
@@ -337,15 +333,14 @@ export class ServerLink implements ValkeyLink {
     }
   }
 
-  /** Callers queue behind others: while the server is away none may wait for the whole time after those before it did. */
+  /**
+   * While there is a connection a late answer is worth waiting for, as what was asked is done; the pulse finds out a server that
+   * answers nothing. Callers queue behind others: without one none may wait for the whole time after those before it did.
+   */
   #deadlineOf(askedAt: number): number {
-    const { answerMs } = this.#pulse;
-    const since = this.#silentSince ?? this.#lostSince;
-    if (since === null) return askedAt + answerMs;
-    return Math.min(
-      askedAt + answerMs,
-      Math.max(askedAt + this.#limits.troubledMs, since + answerMs),
-    );
+    const { answerMs, troubledMs, lateMs } = this.#limits;
+    if (this.#lostSince === null) return askedAt + lateMs;
+    return Math.max(askedAt + troubledMs, this.#lostSince + answerMs);
   }
 
   #late(): JobError {

@@ -1,0 +1,23 @@
+import process from "node:process";
+import { startCuttingProxy } from "../../test/support/cutting_proxy.ts";
+import { withEtcd } from "../../test/support/etcd_server.ts";
+import { checkSlowStore } from "../../test/support/slow_store.ts";
+import { withValkey } from "../../test/support/valkey_server.ts";
+
+const SLOW = { delayMs: 5_000, leaseMs: 15_000, jobs: 6 };
+
+async function check(type: string, port: number): Promise<void> {
+  const proxy = await startCuttingProxy(port);
+  try {
+    await checkSlowStore({ url: `${type}://127.0.0.1:${proxy.port}`, proxy, ...SLOW });
+    console.log(`${type}: each job ran once and kept its lease`);
+  } finally {
+    await proxy.close();
+  }
+}
+
+const [only] = process.argv.slice(2);
+if (only !== "etcd") {
+  await withValkey({ appendonly: true }, (server) => check("valkey", server.port));
+}
+if (only !== "valkey") await withEtcd({}, (server) => check("etcd", server.members[0]!.port));
