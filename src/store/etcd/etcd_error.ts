@@ -28,6 +28,10 @@ export const NOSPACE_HINT =
   "On etcd: compact (etcdctl compact REVISION), etcdctl defrag, then etcdctl alarm disarm; turn on " +
   "--auto-compaction-mode, or raise --quota-backend-bytes";
 
+/** What to look at when nobody answers. */
+const GONE_HINT =
+  "Is etcd running there, with TLS or without as store.tls says, and has its cluster a leader? etcdctl endpoint health";
+
 const PASSING: Meaning = { code: "unavailable", isPassing: true };
 const OLD_TOKEN: Meaning = { code: "unauthenticated", isRefusal: true, isTokenOld: true };
 const NO_USER: Meaning = {
@@ -120,11 +124,7 @@ export function explainFailure(
     isLate ? "unavailable" : meaning.code,
     `Cannot ${call.action} at etcd ${call.endpoint}: ${detail}`,
     {
-      ...meaning.hint !== undefined
-        ? { hint: meaning.hint }
-        : isGone
-        ? { hint: "Is etcd running there, and has its cluster a leader? etcdctl endpoint health" }
-        : {},
+      ...meaning.hint !== undefined ? { hint: meaning.hint } : isGone ? { hint: GONE_HINT } : {},
       cause: thrown,
     },
   );

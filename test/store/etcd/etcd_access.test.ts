@@ -111,7 +111,7 @@ test("TLS: an IP address and a name are checked, and a wrong CA or name is refus
     const other = tlsFile("other.crt");
     await assert.rejects(
       open("localhost", { ca: other }),
-      (error) => isJobError(error, "unavailable"),
+      (error) => isJobError(error, "unavailable") && /store\.tls/.test(error.hint ?? ""),
     );
     const plain = createMedium([port], { timeoutMs: 500 });
     await assert.rejects(plain.open(), (error) => isJobError(error, "unavailable"));
