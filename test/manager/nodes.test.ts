@@ -66,7 +66,7 @@ test("fault 32: manager() is refused while another with its id lives, and leaves
   await assert.rejects(second.of(second.manager.start()), (error) => {
     assert.ok(isJobError(error, "conflict"));
     assert.match(error.message, /node "a".*pid 4711.*"alpha"/);
-    assert.match(error.hint ?? "", /node\.id/);
+    assert.match(error.hint ?? "", /node\.id .*in the library the option "node"/);
     return true;
   });
   await first.schedule();

@@ -91,7 +91,8 @@ function daemonOf({ host, pid }: Holder): string {
 export function nodeLiveError(id: string, holder: Holder): JobError {
   return new JobError("conflict", `Cannot join as node "${id}": ${daemonOf(holder)} has that id`, {
     path: NODE_ID_PATH,
-    hint: "Give each daemon a node.id of its own, or stop the other one",
+    hint:
+      'Give each daemon a node.id of its own (in the library the option "node"), or stop the other one',
   });
 }
 
