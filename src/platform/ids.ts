@@ -17,23 +17,21 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 export function createIdSource(clock: Clock, random: Random): IdSource {
   let lastMs = 0;
   let counter = 0;
+  // The same for all of a millisecond.
+  let time = "";
   return () => {
     const nowMs = clock.now().wallMs;
-    if (nowMs > lastMs) {
-      lastMs = nowMs;
+    if (nowMs > lastMs || counter === COUNTER_MAX) {
+      lastMs = Math.max(nowMs, lastMs + 1);
       counter = 0;
-    } else if (counter === COUNTER_MAX) {
-      lastMs += 1;
-      counter = 0;
-    } else {
-      counter += 1;
-    }
+      const hex = lastMs.toString(16).padStart(12, "0");
+      time = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
+    } else counter += 1;
     const tail = random.bytes(8);
-    tail[0] = (tail[0]! & 0x3f) | 0x80;
-    let hex = "";
-    for (const byte of tail) hex += HEX[byte]!;
-    const time = lastMs.toString(16).padStart(12, "0");
-    const count = counter.toString(16).padStart(3, "0");
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${hex.slice(0, 4)}-${hex.slice(4)}`;
+    const hex = (at: number) => HEX[tail[at]!]!;
+    const count = HEX[counter >> 4]! + HEX[counter & 0xf]![1]!;
+    const variant = HEX[(tail[0]! & 0x3f) | 0x80]!;
+    const last = hex(2) + hex(3) + hex(4) + hex(5) + hex(6) + hex(7);
+    return `${time}${count}-${variant}${hex(1)}-${last}`;
   };
 }
