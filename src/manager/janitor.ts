@@ -15,6 +15,7 @@ export class Janitor {
   readonly #events: Events;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #leaseMs: number;
   readonly #reapEveryMs: number;
   readonly #reaped: () => void;
   readonly #timers = new Map<string, Timer>();
@@ -36,14 +37,15 @@ export class Janitor {
     this.#events = options.events;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    this.#leaseMs = options.leaseMs;
     this.#reapEveryMs = Math.min(2_000, options.leaseMs / 3);
     this.#reaped = options.reaped;
   }
 
   start(): void {
     this.#isStarted = true;
-    this.#every("reap", this.#reapEveryMs, () => this.#reap());
-    this.#every("retain", RETAIN_EVERY_MS, () => this.#retain());
+    this.#every("reap", () => this.#reapAfterMs(), () => this.#reap());
+    this.#every("retain", () => RETAIN_EVERY_MS, () => this.#retain());
   }
 
   stop(): void {
@@ -57,7 +59,14 @@ export class Janitor {
     this.#arms.get("reap")?.(0);
   }
 
-  #every(name: string, periodMs: number, work: () => Promise<boolean>): void {
+  // An idle node wakes seldom. What is claimed meanwhile holds for a lease; of deadlines the store tells. Never at the very end
+  // of a lease, where its renewal may be on its way.
+  #reapAfterMs(): number {
+    const quietMs = this.#store.quietMs?.(this.#clock.now()) ?? 0;
+    return this.#reapEveryMs + Math.min(quietMs, this.#leaseMs);
+  }
+
+  #every(name: string, periodMs: () => number, work: () => Promise<boolean>): void {
     const run = async () => {
       let hasMore = false;
       try {
@@ -66,7 +75,7 @@ export class Janitor {
         const known = toJobError(error, `Cannot ${name}`);
         if (known.code !== "unavailable") this.#logger.warn(known.message);
       }
-      arm(hasMore ? BETWEEN_BATCHES_MS : periodMs);
+      arm(hasMore ? BETWEEN_BATCHES_MS : periodMs());
     };
     const arm = (delayMs: number) => {
       if (!this.#isStarted) return;
@@ -75,7 +84,7 @@ export class Janitor {
       this.#timers.set(name, this.#clock.timer(delayMs, () => void run(), { unref: true }));
     };
     this.#arms.set(name, arm);
-    arm(periodMs);
+    arm(periodMs());
   }
 
   async #reap(): Promise<boolean> {

@@ -229,6 +229,11 @@ export interface Store extends NodeStore {
     request: { readonly at: Instant; readonly limit: number },
   ): Promise<Committed<readonly Instance[]>>;
   /**
+   * How long {@link reap} will find nothing, in ms, unless something is claimed or the hint `deadlines` comes meanwhile. A store
+   * without it, and one that shares its data with other processes, is asked again and again.
+   */
+  quietMs?(at: Instant): number;
+  /**
    * Accept each instance in place of the final one that its `retryOf` names. A dead letter is marked as run again, once: a
    * repeated request answers the instance of the first, unless it is forced.
    */

@@ -29,6 +29,27 @@ test("janitor() deletes what is past its retention, with its log", async () => {
   assert.equal((await world.get(bad.id)).state, "terminated");
 });
 
+test("janitor() asks an idle store of its own less than once a lease", async () => {
+  const world = await new ManagerWorld({ workers: 1 }).started();
+  await world.clock.advance(10 * LEASE_MS);
+  const before = world.link.count("reap");
+  await world.clock.advance(10 * LEASE_MS);
+  const count = world.link.count("reap") - before;
+  assert.ok(count === 8 || count === 9, `asked ${count} times`);
+});
+
+test("janitor() ends what waits past a deadline while nothing is claimed", async () => {
+  const world = await new ManagerWorld({ workers: 0 }).started();
+  await world.clock.advance(2 * LEASE_MS + 100);
+  const { id } = await world.schedule("work", { afterMs: 60_000, deadlineMs: 0 });
+  const late = await world.schedule("work", { deadlineMs: 3_000 });
+  await world.clock.advance(2_999);
+  assert.equal((await world.get(late.id)).state, "scheduled");
+  await world.clock.advance(2_001);
+  assert.equal((await world.get(late.id)).state, "timedOut");
+  assert.equal((await world.get(id)).state, "scheduled");
+});
+
 test("janitor() goes on when the store was away", async () => {
   const world = await new ManagerWorld().started();
   await world.schedule();

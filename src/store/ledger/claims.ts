@@ -142,16 +142,23 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
   const taken = lost.map((row) => loseAttempt(state, moment, row));
   const left = limit - taken.length;
   const late = left === 0 ? [] : state.tables.pastDeadline(moment.wallMs, left);
-  return [...taken, ...late.map((row) => endWaiting(state, moment, row))];
+  const ended = late.map((row) => endWaiting(state, moment, row));
+  // From here on the first deadline is known.
+  if (late.length < left) state.deadlines.havePassed(moment.wallMs);
+  return [...taken, ...ended];
 }
 
-/** Whether {@link reap} would find nothing, as far as is known without the tables. */
-export function hasNothingToReap(state: LedgerState, moment: Moment): boolean {
-  if (state.hasUnleased || !state.deadlines.areAhead(moment.wallMs)) return false;
+/** How long {@link reap} will find nothing, in ms, as far as is known without the tables; 0 when it may find something. */
+export function quietMs(
+  state: LedgerState,
+  moment: Pick<Moment, "wallMs" | "monotonicMs">,
+): number {
+  if (state.hasUnleased) return 0;
+  let leftMs = state.deadlines.first - moment.wallMs;
   for (const { untilMs } of state.leases.values()) {
-    if (untilMs <= moment.monotonicMs) return false;
+    leftMs = Math.min(leftMs, untilMs - moment.monotonicMs);
   }
-  return true;
+  return Math.max(0, leftMs);
 }
 
 /** Processing rows of an owner that is gone. */

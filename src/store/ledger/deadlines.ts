@@ -16,20 +16,21 @@ export class Deadlines {
     this.#first = null;
   }
 
-  /** A row was written. */
-  note({ instance: { state, deadlineAt } }: Row): void {
-    if (deadlineAt === null || state !== "scheduled" || this.#first === null) return;
-    this.#first = Math.min(this.#first, deadlineAt);
+  /** No waiting row has an earlier one, as far as is known without the tables: epoch ms. */
+  get first(): number {
+    return this.#first ?? -Infinity;
   }
 
-  /** Whether nothing waits past its deadline at `wallMs`, as far as is known without the tables. */
-  areAhead(wallMs: number): boolean {
-    return this.#first !== null && this.#first > wallMs;
+  /** A row was written; whether its deadline is now the first. */
+  note({ instance: { state, deadlineAt } }: Row): boolean {
+    if (deadlineAt === null || state !== "scheduled" || deadlineAt >= this.first) return false;
+    this.#first = deadlineAt;
+    return true;
   }
 
   /** Whether something waits past its deadline at `wallMs`. */
   havePassed(wallMs: number): boolean {
-    if (this.areAhead(wallMs)) return false;
+    if (this.first > wallMs) return false;
     const [row] = this.#tables.pastDeadline(Number.MAX_SAFE_INTEGER, 1);
     this.#first = row?.instance.deadlineAt ?? Infinity;
     return this.#first <= wallMs;

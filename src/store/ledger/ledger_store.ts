@@ -25,7 +25,7 @@ import { cancel } from "./cancel.ts";
 import { advance } from "./advance.ts";
 import { backfill } from "./backfill.ts";
 import { checkLimit, closedError } from "./checks.ts";
-import { claim, reap, renew } from "./claims.ts";
+import { claim, quietMs, reap, renew } from "./claims.ts";
 import { blockOf, listBlocks } from "./blocks.ts";
 import { enqueue } from "./enqueue.ts";
 import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
@@ -166,6 +166,11 @@ export class LedgerStore implements Store {
   reap(request: { readonly at: Instant; readonly limit: number }) {
     const { at, limit } = request;
     return this.#write("reap", at, (state, moment) => reap(state, moment, limit), REAP);
+  }
+
+  quietMs(at: Instant): number {
+    if (!this.#info || this.#state.tables.saveLease) return 0;
+    return quietMs(this.#state, this.#group.momentOf(at));
   }
 
   redrive(request: Parameters<Store["redrive"]>[0]) {

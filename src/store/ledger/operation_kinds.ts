@@ -1,4 +1,4 @@
-import { hasNothingToReap } from "./claims.ts";
+import { quietMs } from "./claims.ts";
 import type { OperationOptions } from "./group.ts";
 import type { Reach } from "./marks.ts";
 import type { LedgerState } from "./state.ts";
@@ -16,7 +16,10 @@ export const ALWAYS: OperationKind = { reach: "moving" };
 /** Who finds nothing asks again. */
 export const LATE: OperationKind = { canBeLate: true };
 /** Asked every other second, mostly for nothing. */
-export const REAP: OperationKind = { ...LATE, isIdle: hasNothingToReap };
+export const REAP: OperationKind = {
+  ...LATE,
+  isIdle: (state, moment) => quietMs(state, moment) > 0,
+};
 /** An only owner keeps leases in memory. */
 export const RENEW: OperationKind = {
   ...LATE,

@@ -160,7 +160,7 @@ export class LedgerState {
     this.isDirty = true;
     const row = this.queues.place(given);
     this.tables.insert(row);
-    this.deadlines.note(row);
+    this.#noteDeadline(row);
     this.#count(row, 1);
     this.#hold(row, 1);
     if (row.isReady && !row.isBehind) this.noteReady(row.instance.kind, readyKeyOf(row));
@@ -183,7 +183,7 @@ export class LedgerState {
   #replace(before: Row, after: Row): void {
     this.isDirty = true;
     this.tables.update(before, after);
-    this.deadlines.note(after);
+    this.#noteDeadline(after);
     if (
       before.instance.state !== after.instance.state || before.isReady !== after.isReady ||
       before.isBehind !== after.isBehind
@@ -216,7 +216,7 @@ export class LedgerState {
     this.isDirty = true;
     this.seq = Math.max(this.seq, row.seq);
     this.tables.put(row);
-    this.deadlines.note(row);
+    this.#noteDeadline(row);
     this.#count(row, 1);
     this.#hold(row, 1);
   }
@@ -325,6 +325,11 @@ export class LedgerState {
       .map((pause) => pause.until ?? Infinity)
       .filter((until) => until > wallMs);
     return untils.length === 0 ? null : Math.max(...untils);
+  }
+
+  // Who looks for passed deadlines sleeps until the first that it knows of.
+  #noteDeadline(row: Row): void {
+    if (this.deadlines.note(row)) this.hints.push({ type: "deadlines" });
   }
 
   #noteEnd(before: Row, after: Row): void {

@@ -2,8 +2,8 @@ import type { ReplicaMedium } from "../replica/medium.ts";
 import type { RecordStore } from "../records.ts";
 import type { Store } from "../store.ts";
 
-/** Every method of a store. */
-const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem">, true>> = {
+/** Every method that a store must have. */
+const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem" | "quietMs">, true>> = {
   open: true,
   close: true,
   enqueue: true,
