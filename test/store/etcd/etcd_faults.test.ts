@@ -249,7 +249,9 @@ test("fault 24: NOSPACE refuses commits with the remedy, which helps", async () 
 
 test("fault 24: commits go on over the loss of a leader, and each is made once", async () => {
   await withEtcd({ members: 3 }, async (server) => {
-    const [left, right] = [createMedium(portsOf(server)), createMedium(portsOf(server))];
+    // As long as a store's calls may take: an election on a busy machine takes seconds.
+    const open = () => createMedium(portsOf(server), { timeoutMs: 15_000 });
+    const [left, right] = [open(), open()];
     await Promise.all([left.open(), right.open()]);
     await Promise.all([left.load(), right.load()]);
     const told = new Told();
