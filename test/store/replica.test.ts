@@ -344,6 +344,20 @@ test("fault 24: an opening whose moment was compacted while it was read reads a 
   await world.close();
 });
 
+test("fault 20: a medium that takes long all at once is waited for", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const opening = world.open();
+  await clock.settle();
+  await opening;
+  const [node] = world.nodes;
+  node!.medium.faults.delay = () =>
+    new Promise((resolve) => void clock.timer(6_000, () => resolve()));
+  const adding = world.add(node!, 1);
+  await clock.advance(14_000);
+  assert.equal((await adding).length, 1);
+});
+
 test("fault 16: a claim that is made after its caller was told of no answer is given back at once", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);
@@ -361,9 +375,9 @@ test("fault 16: a claim that is made after its caller was told of no answer is g
   assert.deepEqual((await claiming).map(({ id }) => id), [instance!.id]);
   // The commit is on its way for longer than anybody waits.
   first!.medium.faults.delay = () =>
-    new Promise((resolve) => void clock.timer(6_000, () => resolve()));
+    new Promise((resolve) => void clock.timer(17_000, () => resolve()));
   const refused = assert.rejects(world.claim(first!), (error) => isJobError(error, "unavailable"));
-  await clock.advance(5_000);
+  await clock.advance(16_000);
   await refused;
   first!.medium.faults.delay = null;
   await clock.advance(2_000);

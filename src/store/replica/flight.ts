@@ -9,6 +9,7 @@ import { type Head, nextHead, REV_STEP } from "./head.ts";
 import { HEAD } from "./keys.ts";
 import type { MediumCommit, ReplicaMedium } from "./medium.ts";
 import type { Replica } from "./replica.ts";
+import type { Patience } from "./unreachable.ts";
 import type { ReplicaTables } from "./replica_tables.ts";
 
 /** Operations of one commit at most. */
@@ -159,10 +160,11 @@ export function operationsOf({ answers }: Flight): readonly Operation[] {
  */
 export async function sendCommit(
   commit: MediumCommit,
-  { medium, clock, random, isWanted }: {
+  { medium, clock, random, patience, isWanted }: {
     readonly medium: ReplicaMedium;
     readonly clock: Clock;
     readonly random: Random;
+    readonly patience: Patience;
     readonly isWanted: () => boolean;
   },
 ): Promise<boolean | "undecided"> {
@@ -170,10 +172,13 @@ export async function sendCommit(
   for (let tries = 1;; tries++) {
     try {
       const isDone = await medium.commit(commit, isWanted);
-      return isDone || !isUnknown ? isDone : "undecided";
+      if (!isDone && isUnknown) return "undecided";
+      patience.answered();
+      return isDone;
     } catch (thrown) {
       if (!isUnknown && isDefinite(thrown)) throw thrown;
       isUnknown = true;
+      patience.failed();
     }
     if (!isWanted()) return "undecided";
     await backOff(tries, clock, random);

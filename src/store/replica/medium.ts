@@ -67,8 +67,8 @@ export interface ReplicaMedium {
   readonly charactersMax?: number;
 
   /**
-   * How long answers took of late, in milliseconds, without what was asked in vain: operations wait three times as long, 4 s at
-   * least and 30 s at most. Absent: 0.
+   * How long answers took of late, in milliseconds, without what was asked in vain: operations wait three times as long, 15 s
+   * at least, 4 s once it has failed, and 30 s at most. Absent: 0.
    */
   readonly answerMs?: number;
 

@@ -202,8 +202,8 @@ export class ReplicaOwner implements LedgerOwner {
     this.#flight = flight;
     const isWanted = () => this.#flight === flight;
     try {
-      const isDone = await sendCommit(flight.commit!, { ...this.#options, isWanted });
-      if (isDone !== "undecided") this.#patience.answered();
+      const by = { ...this.#options, patience: this.#patience, isWanted };
+      const isDone = await sendCommit(flight.commit!, by);
       if (!isWanted()) return;
       if (isDone === true) return this.#landed(flight);
       if (isDone === false) return this.#lost(flight);

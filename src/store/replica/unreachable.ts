@@ -1,8 +1,10 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ReplicaMedium } from "./medium.ts";
 
-/** How long an operation waits for the medium, in milliseconds: a request of two is answered within 5 s. */
+/** How long an operation waits for a medium that fails, in milliseconds: a request of two is answered within 5 s. */
 const PATIENCE_MS = 4_000;
+/** And for one that has said nothing: it may be slow since now, and what is given up done all the same. */
+const SILENCE_MS = 15_000;
 /** And how long at most, where answers take long. */
 const PATIENCE_MS_MAX = 30_000;
 /** It waits so many times as long as answers took of late. */
@@ -20,6 +22,7 @@ const AWAY_MS = 500;
 export class Patience {
   readonly #medium: Pick<ReplicaMedium, "answerMs">;
   #isAway = false;
+  #hasFailed = false;
 
   constructor(medium: Pick<ReplicaMedium, "answerMs">) {
     this.#medium = medium;
@@ -28,7 +31,8 @@ export class Patience {
   get ms(): number {
     const { answerMs = 0 } = this.#medium;
     const slowMs = Math.min(PATIENCE_MS_MAX, ANSWER_SHARE * answerMs);
-    return this.#isAway ? AWAY_MS : Math.max(PATIENCE_MS, slowMs);
+    if (this.#isAway) return AWAY_MS;
+    return Math.max(this.#hasFailed ? PATIENCE_MS : SILENCE_MS, slowMs);
   }
 
   /** How long a commit of another owner may be known and not told before everything is loaded again. */
@@ -40,7 +44,12 @@ export class Patience {
     this.#isAway = true;
   }
 
+  failed(): void {
+    this.#hasFailed = true;
+  }
+
   answered(): void {
+    this.#hasFailed = false;
     this.#isAway = false;
   }
 }
