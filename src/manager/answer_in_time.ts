@@ -66,7 +66,7 @@ function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {
       reject(
         new JobError("unavailable", `Cannot answer: the store did not within ${ANSWER_MS} ms`, {
           hint:
-            "It is slow or away. What was asked may still be done: with the same UUID it is done once",
+            "It is slow or away; what was asked may have been done, or be done yet: with the same UUID it is done once",
         }),
       );
     }, { unref: true });
