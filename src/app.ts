@@ -244,7 +244,7 @@ function createListeners(
   const { server, store } = config;
   const clock = systemClock;
   const isLocal = ["memory", "sqlite"].includes(store.address.type);
-  const api = isLocal ? manager : answerInTime(manager, clock);
+  const api = isLocal ? manager : answerInTime(manager, clock, store.url);
   const rpc = createRpcServer({ manager: api, server, clock, logger, random: systemRandom });
   const listeners: Listener[] = [{
     start: () => rpc.start(),
