@@ -1,3 +1,4 @@
+import { plainInstance as buildInstance } from "../../src/conformance/plain_instance.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { systemRandom } from "../../src/platform/random.ts";
@@ -10,23 +11,12 @@ export function plainInstance(
   kind: string,
   given: Partial<Pick<NewInstance, "priority" | "queueKey">> = {},
 ): NewInstance {
-  return {
+  return buildInstance({
     id: newId(),
     kind,
-    priority: 5,
-    queueKey: kind,
-    uniqueKey: null,
-    argumentsJson: "[]",
     dueAt: systemClock.now().wallMs,
-    scheduleId: null,
-    scheduledFor: null,
-    retryOf: null,
-    deadlineAt: null,
-    retryMax: 0,
-    crashesMax: 3,
-    timeoutMs: 0,
     keepSuccessMs: 604_800_000,
     keepFailureMs: 2_592_000_000,
     ...given,
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { plainInstance } from "./plain_instance.ts";
 import assert from "node:assert/strict";
 import type { Instance } from "../core/instance.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
@@ -118,26 +119,7 @@ export class StoreWorld {
   }
 
   newInstance(given: Partial<NewInstance> = {}): NewInstance {
-    const kind = given.kind ?? "mail";
-    return {
-      id: this.newId(),
-      kind,
-      priority: 5,
-      queueKey: kind,
-      uniqueKey: null,
-      argumentsJson: "[]",
-      dueAt: this.wallMs,
-      scheduleId: null,
-      scheduledFor: null,
-      retryOf: null,
-      deadlineAt: null,
-      retryMax: 0,
-      crashesMax: 3,
-      timeoutMs: 0,
-      keepSuccessMs: 60_000,
-      keepFailureMs: 120_000,
-      ...given,
-    };
+    return plainInstance({ id: this.newId(), dueAt: this.wallMs, ...given });
   }
 
   /** Accept one instance for each element. */

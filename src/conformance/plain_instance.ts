@@ -1,0 +1,25 @@
+import type { NewInstance } from "../store/store.ts";
+
+/** An instance to accept that has nothing but its id, its due time and a kind, unless more is given. */
+export function plainInstance(
+  given: Pick<NewInstance, "id" | "dueAt"> & Partial<NewInstance>,
+): NewInstance {
+  const kind = given.kind ?? "mail";
+  return {
+    kind,
+    priority: 5,
+    queueKey: kind,
+    uniqueKey: null,
+    argumentsJson: "[]",
+    scheduleId: null,
+    scheduledFor: null,
+    retryOf: null,
+    deadlineAt: null,
+    retryMax: 0,
+    crashesMax: 3,
+    timeoutMs: 0,
+    keepSuccessMs: 60_000,
+    keepFailureMs: 120_000,
+    ...given,
+  };
+}
