@@ -51,9 +51,9 @@ export class ClaimedAhead {
     return this.#most;
   }
 
-  /** Whether workers have enough to do for now. */
-  get isEnough(): boolean {
-    return this.#waiting.size > this.#most / 2;
+  /** Whether workers have enough to do for now, with those that were given to them and wait there. */
+  isEnough(handed: number): boolean {
+    return this.#waiting.size + handed > this.#most / 2;
   }
 
   /**

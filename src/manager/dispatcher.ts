@@ -4,25 +4,21 @@ import { JOB_DEFAULTS, type JobDefinition } from "../core/job.ts";
 import type { Instant, Timer } from "../platform/clock.ts";
 import type { ClaimKey, Committed, SettleResult } from "../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../worker/executor.ts";
+import { askHandlers } from "./ask_handlers.ts";
 import { ClaimedAhead, type WaitingClaim } from "./claimed_ahead.ts";
 import type { DispatcherOptions } from "./dispatcher_options.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running.ts";
-import {
-  isUnasked,
-  notStarted,
-  settlementOf,
-  type UnaskedOutcome,
-  versionOf,
-  withAnswer,
-} from "./settlement.ts";
+import { isUnasked, notStarted, settlementOf, versionOf } from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { writeLines } from "./write_lines.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
+/** Most attempts that an executor is given beyond the workers, to begin as it likes. */
+const HANDED_MAX = 64;
 /** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
 const REFUSED_WAIT_MS = 1;
 /** How long outcomes wait for others while workers have more to do. */
@@ -87,7 +83,12 @@ export class Dispatcher {
 
   /** Attempts whose job code runs. */
   get busy(): number {
-    return this.#busy;
+    return this.#busy - this.#options.executor.waiting;
+  }
+
+  /** Whether the executor takes another one: what waits in it does not need a worker yet. */
+  get #isFree(): boolean {
+    return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;
   }
 
   start(): void {
@@ -163,7 +164,9 @@ export class Dispatcher {
     queueMicrotask(() => {
       this.#isStepping = false;
       // While workers have more to do, outcomes wait for others, to go with the next claim.
-      if (this.#ahead.isEnough && this.#isStarted) return this.#sendSoon();
+      if (this.#isStarted && this.#ahead.isEnough(this.#options.executor.waiting)) {
+        return this.#sendSoon();
+      }
       this.#send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });
@@ -247,7 +250,7 @@ export class Dispatcher {
     });
     this.#running.set(instance.id, running);
     if (job && this.#isStarted) events.changed(instance, at);
-    if (this.#busy < this.#count) this.#begin({ running, deadlineMs });
+    if (this.#isFree) this.#begin({ running, deadlineMs });
     else this.#ahead.add({ running, deadlineMs });
   }
 
@@ -267,9 +270,10 @@ export class Dispatcher {
   /** A worker is free again. */
   #left(running: RunningAttempt, outcome: AttemptOutcome): void {
     this.#busy -= 1;
-    this.#ahead.ended();
+    // What the executor gave back tells nothing of how fast workers are.
+    if (outcome.type !== "aborted" || outcome.cause !== "drain") this.#ahead.ended();
     this.#ended(running, outcome);
-    while (this.#busy < this.#count) {
+    while (this.#isFree) {
       const next = this.#ahead.take();
       if (next === null) break;
       this.#begin(next);
@@ -298,21 +302,9 @@ export class Dispatcher {
     void running.attempt.outcome.then((outcome) => {
       deadline?.cancel();
       if (isUnasked(outcome) && this.holds(running.instance)) {
-        this.#askHandlers(running, job, outcome);
+        void askHandlers(executor, running, outcome).then((said) => this.#left(running, said));
       } else this.#left(running, outcome);
     });
-  }
-
-  // The worker that failed may be gone: its handlers then have their say in another one, under the same claim.
-  #askHandlers(running: RunningAttempt, job: JobDefinition, outcome: UnaskedOutcome): void {
-    const { onTerminate, retryDelay } = job.hasHandler;
-    if (!onTerminate && !retryDelay) return this.#left(running, outcome);
-    void this.#options.executor.handle({
-      job,
-      instance: running.instance,
-      call: { type: "terminate", error: outcome.error },
-      log: (entries) => running.log(entries),
-    }).then((answer) => this.#left(running, withAnswer(outcome, answer)));
   }
 
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {

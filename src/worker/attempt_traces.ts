@@ -40,6 +40,12 @@ export class AttemptTraces {
     return true;
   }
 
+  /** Whether something goes on, or was changed, that the next attempt would meet at once. A small part of {@link look}. */
+  hasLeftWork(): boolean {
+    return this.#timers.hasLeft() || process.cwd() !== this.#base.cwd ||
+      process.exitCode !== undefined;
+  }
+
   look(): Traces {
     const left = this.#change();
     return left === null ? this.#descriptors() : { reuse: null, left };

@@ -81,8 +81,10 @@ export interface Attempt {
  * ladder; it knows nothing of stores, retries and schedules.
  */
 export interface Executor extends Service {
-  /** Start an attempt at once; the caller keeps to the capacity. */
+  /** Start an attempt at once, or soon where many short ones begin in turns; the caller keeps to the capacity. */
   run(task: AttemptTask, sink: AttemptSink): Attempt;
+  /** Attempts that were given to it and have not begun, beyond its capacity: it takes them as they come. */
+  readonly waiting: number;
   /**
    * Call a handler of the job in a worker, for at most HANDLER_MS_MAX. Never rejects.
    *

@@ -112,6 +112,10 @@ class InlineExecutor implements Executor {
     // There are no workers to keep or end: the caller keeps to the capacity.
   }
 
+  get waiting(): number {
+    return 0;
+  }
+
   stats(): { readonly alive: number; readonly busy: number } {
     return { alive: this.#attempts.size, busy: this.#attempts.size };
   }

@@ -38,6 +38,8 @@ export interface OutputSource {
   readonly streams: Readonly<Record<StreamName, Readable>>;
   /** Whether the streams' open pipes hold what was not read yet; null where that cannot be told. */
   readonly hasMore: (() => boolean) | null;
+  /** Called when something came and before it is looked at: the owner may be another one by now. */
+  readonly onOutput: () => void;
 }
 
 /**
@@ -50,6 +52,7 @@ export class OutputCapture {
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   readonly #hasMore: (() => boolean) | null;
+  readonly #onOutput: () => void;
   #owner: OutputOwner | null = null;
   /** Made by the first line: most attempts print nothing. */
   #limiter: OutputLimiter | null = null;
@@ -66,11 +69,12 @@ export class OutputCapture {
   /** Text that a worker printed outside any attempt: why it did not start. */
   #strayText = "";
 
-  constructor({ clock, token, streams, hasMore }: OutputSource) {
+  constructor({ clock, token, streams, hasMore, onOutput }: OutputSource) {
     this.#clock = clock;
     this.#token = token;
     this.#streams = streams;
     this.#hasMore = hasMore;
+    this.#onOutput = onOutput;
     this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
     for (const name of ["stdout", "stderr"] as const) {
       streams[name].on("data", (chunk: Uint8Array) => this.#read(name, chunk));
@@ -111,6 +115,12 @@ export class OutputCapture {
     this.#markersMissing = 0;
     this.#owner?.drained();
     return true;
+  }
+
+  /** The owner wrote nothing, and the next one has begun. */
+  passOn(next: OutputOwner): void {
+    if (this.#isExpecting) this.end();
+    this.begin(next);
   }
 
   /** The attempt is over: hand on what was held back. */
@@ -159,6 +169,7 @@ export class OutputCapture {
   }
 
   #read(name: StreamName, chunk: Uint8Array): void {
+    this.#onOutput();
     const now = this.#clock.now();
     this.#at = now.wallMs;
     if (now.monotonicMs - this.#windowMs >= WINDOW_MS) {

@@ -14,7 +14,9 @@ import {
 import { type AttemptResult, type TaskInstance, taskInstance } from "./protocol.ts";
 import { maskOf } from "./secret_mask.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
+import { isBatchable } from "./batch.ts";
+import type { Turn } from "./short_turns.ts";
+import type { FollowingRun, WorkerEnding } from "./worker_run.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;
@@ -31,17 +33,21 @@ export interface ProcessAttemptOptions {
   readonly task: AttemptTask;
   readonly sink: AttemptSink;
   readonly acquire: (job: JobDefinition) => WorkerProcess;
-  /** `tookMs`: how long job code took, where that is known. */
-  readonly onEnd: (attempt: ProcessAttempt, tookMs: number | null) => void;
+  /** `ending`: null when job code did not run. */
+  readonly onEnd: (attempt: ProcessAttempt, ending: WorkerEnding | null) => void;
+  /** It did not begin in the worker that it was given to, and waits for another one. */
+  readonly onReturn: (attempt: ProcessAttempt) => void;
 }
 
 /** An attempt in a worker process: its time limit, the ladder of its abort, and what its end means. */
-export class ProcessAttempt implements Attempt, WorkerRun {
+export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   readonly outcome: Promise<AttemptOutcome>;
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler = null;
   deadlineMs: number;
+  /** Whether it may be given to a worker behind others. */
+  canFollow: boolean;
   readonly #options: ProcessAttemptOptions;
   /** Null until it begins. */
   #worker: WorkerProcess | null = null;
@@ -62,35 +68,67 @@ export class ProcessAttempt implements Attempt, WorkerRun {
     this.job = options.task.job;
     this.instance = taskInstance(options.task.instance);
     this.deadlineMs = options.task.deadlineMs;
+    this.canFollow = isBatchable(this.job, this.instance.timeoutMs);
     this.outcome = new Promise((resolve) => {
       this.#resolve = resolve;
     });
     this.#setExpiry();
   }
 
-  /** Take a worker; ends at once when there can be none, such as for a user that is gone since the start. */
-  begin(): void {
-    if (this.#isOver) return;
+  /**
+   * Take a worker; ends at once when there can be none, such as for a user that is gone since the start.
+   *
+   * @param others attempts of the same job that want to follow it
+   * @returns how many of them do
+   */
+  begin(others: readonly ProcessAttempt[]): number {
+    if (this.#isOver) return 0;
+    let worker: WorkerProcess;
     try {
-      this.#worker = this.#options.acquire(this.job);
+      worker = this.#options.acquire(this.job);
     } catch (thrown) {
       const { message } = toJobError(thrown, `Cannot run job "${this.job.kind}"`);
-      return this.#end({ type: "error", error: { name: "JobError", message } }, null);
+      this.#end({ type: "error", error: { name: "JobError", message } }, null);
+      return 0;
     }
-    this.#worker.run(this);
+    const followers = others.slice(0, worker.batchMax(this.job) - 1);
+    for (const attempt of [this, ...followers]) attempt.#worker = worker;
+    worker.run(this, followers);
     this.#schedule();
+    return followers.length;
+  }
+
+  promoted(): void {
+    this.started();
+    this.#schedule();
+  }
+
+  returned(): void {
+    this.#worker = null;
+    this.canFollow = false;
+    if (!this.#isOver) this.#options.onReturn(this);
+  }
+
+  isolate(): void {
+    if (!this.#isOver) this.#worker?.isolate(this);
+  }
+
+  giveUp(): void {
+    this.abort("drain");
   }
 
   extend(deadlineMs: number): void {
     if (this.#isOver) return;
     this.deadlineMs = deadlineMs;
-    this.#worker?.extend(deadlineMs);
     this.#setExpiry();
-    this.#schedule();
+    if (this.#worker?.extend(this)) this.#schedule();
   }
 
   abort(cause: AbortCause): void {
     if (this.#isOver || this.#cause !== null) return;
+    // Nothing of its batch must begin behind it, and what is known of it may be old: it may have ended, or not have begun.
+    this.#worker?.isolate(this);
+    if (this.#isOver) return;
     this.#cause = cause;
     if (this.#worker === null) {
       return this.#end(
@@ -129,6 +167,8 @@ export class ProcessAttempt implements Attempt, WorkerRun {
   }
 
   wake(): void {
+    if (this.#isOver) return;
+    this.#worker!.isolate(this);
     if (this.#isOver) return;
     const nowMs = this.#nowMs();
     if (nowMs >= this.#handlerEndMs) {
@@ -179,12 +219,12 @@ export class ProcessAttempt implements Attempt, WorkerRun {
         // Its user is gone since; nothing of it ran.
       }
     }
-    this.#end(this.#outcomeOf(ending), ending.type === "result" ? ending.tookMs : null);
+    this.#end(this.#outcomeOf(ending), ending);
   }
 
-  #end(outcome: AttemptOutcome, tookMs: number | null): void {
+  #end(outcome: AttemptOutcome, ending: WorkerEnding | null): void {
     this.#isOver = true;
-    this.#options.onEnd(this, tookMs);
+    this.#options.onEnd(this, ending);
     this.#resolve(
       "error" in outcome
         ? { ...outcome, error: maskOf(this.job.source).error(outcome.error) }

@@ -25,6 +25,9 @@ const HANDLER_WORKERS_MAX = 2;
 /** Most handlers that wait; further ones are dropped with a note on the instance. */
 const HANDLERS_WAITING_MAX = 10_000;
 
+/** The end of a turn whose job code said nothing. */
+const UNKNOWN_END = { tookMs: null, isSilent: false } as const;
+
 /** How worker processes are kept. */
 export interface ProcessExecutorOptions {
   readonly clock: Clock;
@@ -63,15 +66,21 @@ class ProcessExecutor implements Executor {
   readonly #attempts = new Set<ProcessAttempt>();
   readonly #waiting: HandlerRun[] = [];
   readonly #handling = new Set<HandlerRun>();
-  readonly #turns: ShortTurns;
+  readonly #turns: ShortTurns<ProcessAttempt>;
   #pool: WorkerPool;
+  #count: number;
   #isStopped = false;
 
   constructor(options: ProcessExecutorOptions) {
     this.#options = options;
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#turns = new ShortTurns(options.clock, processorCount() + 1);
+    this.#count = options.count;
+    this.#turns = new ShortTurns(options.clock, {
+      atOnce: processorCount() + 1,
+      capacity: () => this.#count - (this.#attempts.size - this.waiting),
+      begin: (attempt, others) => attempt.begin(others),
+    });
     this.#pool = this.#makePool(options.count);
   }
 
@@ -110,10 +119,11 @@ class ProcessExecutor implements Executor {
       task,
       sink,
       acquire: (job) => this.#pool.acquire(job),
-      onEnd: (ended, tookMs) => {
+      onEnd: (ended, ending) => {
         this.#attempts.delete(ended);
-        this.#turns.leave(ended, tookMs);
+        this.#turns.leave(ended, ending?.type === "result" ? ending : UNKNOWN_END);
       },
+      onReturn: (returned) => this.#turns.back(returned),
     });
     this.#attempts.add(attempt);
     this.#turns.enter(attempt);
@@ -132,7 +142,12 @@ class ProcessExecutor implements Executor {
     return await run.done;
   }
 
+  get waiting(): number {
+    return this.#turns.waiting;
+  }
+
   resize(count: number): void {
+    this.#count = count;
     this.#pool.resize(count);
   }
 

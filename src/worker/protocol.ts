@@ -5,7 +5,7 @@ import { runtimeName } from "../platform/process.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** What a worker needs of a job; sent once per worker and named by number afterwards. */
 export interface WireJob {
@@ -79,6 +79,19 @@ export type ToWorker =
     /** Whether the end of its output is to be marked even when nothing was written. */
     readonly wantsMarks: boolean;
   }
+  /**
+   * Attempts of one job that the worker knows, numbered from `run` on, to be executed one after another; each as by "run", with no
+   * handler, no `started` and no marks behind silence. Which of those after the first have begun stands in the shared memory, and so
+   * do the results of all but the last: when one comes as a message, none that is left begins.
+   */
+  | {
+    readonly type: "batch";
+    readonly run: number;
+    readonly ref: number;
+    readonly instances: readonly TaskInstance[];
+    readonly token: string;
+    readonly workerId: string;
+  }
   | { readonly type: "abort"; readonly run: number; readonly cause: AbortCause }
   | {
     readonly type: "reply";
@@ -126,6 +139,9 @@ export type FromWorker =
   /** Thrown by code that `run` left behind. */
   | { readonly type: "late"; readonly run: number; readonly error: ErrorInfo };
 
+/** What a worker says of an attempt that has ended. */
+export type ResultMessage = Extract<FromWorker, { readonly type: "result" }>;
+
 /** An error that crosses a process boundary and is thrown again on the other side. */
 export interface WireError {
   readonly code: string;
@@ -138,6 +154,9 @@ export interface WireError {
 export interface GuardMessage {
   readonly untilMs: number | null;
 }
+
+/** File descriptor, in the worker, of the memory that it shares with the daemon, where there is one. */
+export const MEMORY_DESCRIPTOR = 5;
 
 /**
  * File descriptor of the guard's line in the worker.

@@ -22,6 +22,9 @@ export function createExecutor(
       await Promise.all([process.stop(), inline.stop()]);
     },
     run: (task: AttemptTask, sink: AttemptSink): Attempt => pick(task.job).run(task, sink),
+    get waiting() {
+      return inline.waiting + process.waiting;
+    },
     handle: (task) => pick(task.job).handle(task),
     resize(count) {
       inline.resize(count);

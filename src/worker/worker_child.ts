@@ -17,12 +17,21 @@ export interface WorkerChild {
   readonly output: OutputCapture | null;
 }
 
-/**
- * Start a worker process, in a session of its own, with pipes for its output, its guard and its messages.
- *
- * @param token by which our records are told from other output
- */
-export function startWorkerChild(clock: Clock, launch: WorkerLaunch, token: string): WorkerChild {
+/** What a worker process is started with. */
+export interface WorkerChildOptions {
+  readonly clock: Clock;
+  readonly launch: WorkerLaunch;
+  /** By which our records are told from other output. */
+  readonly token: string;
+  /** Descriptor of the memory that it shares; null for none. */
+  readonly memory: number | null;
+  /** Called before output is looked at. */
+  readonly onOutput: () => void;
+}
+
+/** Start a worker process, in a session of its own, with pipes for its output, its guard and its messages. */
+export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
+  const { clock, launch, token, memory, onOutput } = options;
   const descriptor = guardDescriptor();
   const { argv: [program, ...args], env, uid, gid } = launch;
   const pipes = createPipes(2);
@@ -36,6 +45,7 @@ export function startWorkerChild(clock: Clock, launch: WorkerLaunch, token: stri
         err?.writer ?? "pipe",
         "pipe",
         "ipc",
+        ...(memory === null ? [] : [memory]),
       ],
       detached: true,
       env,
@@ -56,6 +66,9 @@ export function startWorkerChild(clock: Clock, launch: WorkerLaunch, token: stri
     stderr: err?.reader ?? child.stderr as Readable,
   };
   const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
-  const output = new OutputCapture({ clock, token, streams, hasMore: pipes ? hasMore : null });
+  const output = new OutputCapture({
+    ...{ clock, token, streams, onOutput },
+    hasMore: pipes ? hasMore : null,
+  });
   return { child, guard, output };
 }

@@ -86,6 +86,11 @@ export class WorkerOutput {
     }
   }
 
+  /** Whether nothing was written since the last mark; false where that cannot be told. */
+  isSilent(): boolean {
+    return !this.#streams.some((stream) => stream.isTouched());
+  }
+
   /**
    * End the output of the current run, behind everything that was written.
    *
@@ -96,7 +101,7 @@ export class WorkerOutput {
    * @returns whether nothing was written, and so no marks are: what reads the output has nothing to wait for
    */
   end(mayBeSilent: boolean): boolean {
-    const isSilent = mayBeSilent && !this.#streams.some((stream) => stream.isTouched());
+    const isSilent = mayBeSilent && this.isSilent();
     if (!isSilent) this.mark(this.#run);
     this.#run = 0;
     return isSilent;

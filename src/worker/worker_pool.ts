@@ -3,9 +3,12 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { usageOf } from "../platform/descendants.ts";
+import { createSharedMemory, type SharedMemory } from "../platform/shared_memory.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
-import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
+import { MEMORY_BYTES } from "./batch_memory.ts";
+import { WorkerProcess } from "./worker_process.ts";
+import type { WorkerProcessOptions } from "./worker_process_options.ts";
 
 /**
  * When a worker is replaced, so that what job code leaks is bounded. A start costs as much as a thousand empty runs, so after
@@ -41,6 +44,8 @@ export class WorkerPool {
   /** The one used last is at the end. */
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
+  /** Of workers that are gone, for those to come. */
+  readonly #memories: SharedMemory[] = [];
   #count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
@@ -67,9 +72,9 @@ export class WorkerPool {
     const key = poolKey(job);
     for (let index = this.#idle.length - 1; index >= 0; index--) {
       const worker = this.#idle[index]!;
-      if (this.#workers.get(worker) !== key || !isFor(worker, job)) continue;
+      if (this.#workers.get(worker) !== key || !worker.reuse.isFor(job)) continue;
       this.#idle.splice(index, 1);
-      if (isCurrent(worker, job)) return this.#taken(worker);
+      if (worker.isUsable && worker.isCurrent(job)) return this.#taken(worker);
       // A module's earlier version stays in a worker's memory.
       worker.end();
     }
@@ -133,17 +138,23 @@ export class WorkerPool {
     kind: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
   ): WorkerProcess {
     this.#started += 1;
+    const { isModule } = kind;
     const familyMarker = `${this.#token}.${this.#started}`;
     const { command, environment } = this.#options;
+    const memory = isModule ? this.#memories.pop() ?? createSharedMemory(MEMORY_BYTES) : null;
     const worker = new WorkerProcess({
       clock: this.#options.clock,
       id: `w${this.#started}`,
       launch: launchOf(kind, { command, environment, marker: familyMarker }),
+      memory,
       familyMarker,
       // Job code sees the marker in its environment and must not learn this from it.
       token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
       onIdle: (idle) => this.#release(idle),
-      onGone: (gone) => this.#forget(gone),
+      onGone: (gone) => {
+        if (memory !== null) this.#memories.push(memory);
+        this.#forget(gone);
+      },
       onLate: this.#options.onLate,
     });
     this.#workers.set(worker, key);
@@ -165,7 +176,7 @@ export class WorkerPool {
   #isWornOut(worker: WorkerProcess, nowMs: number): boolean {
     const { runs, memoryBytes } = this.#options.recycle;
     if (worker.runs >= runs) return true;
-    if (worker.retireAtMs !== null && worker.retireAtMs <= nowMs) return true;
+    if (worker.reuse.retireAtMs !== null && worker.reuse.retireAtMs <= nowMs) return true;
     if (nowMs - worker.memorySeenMs < MEMORY_EVERY_MS) return false;
     worker.memorySeenMs = nowMs;
     return (worker.pid === null ? 0 : usageOf(worker.pid)?.rssBytes ?? 0) > memoryBytes;
@@ -180,8 +191,8 @@ export class WorkerPool {
   }
 
   /** When an idle worker is to end, if nothing comes. */
-  #endMsOf({ idleSinceMs, retireAtMs }: WorkerProcess): number {
-    return Math.min(idleSinceMs + this.#options.idleMs, retireAtMs ?? Infinity);
+  #endMsOf({ idleSinceMs, reuse }: WorkerProcess): number {
+    return Math.min(idleSinceMs + this.#options.idleMs, reuse.retireAtMs ?? Infinity);
   }
 
   #reap(): void {
@@ -208,20 +219,3 @@ export class WorkerPool {
 
 /** The pool of modules with nothing set. */
 const SPARE_KEY = "module";
-
-function isFor(worker: WorkerProcess, { source }: JobDefinition): boolean {
-  if (source.type !== "module") return true;
-  if (worker.exclusivePath !== null) return worker.exclusivePath === source.path;
-  return true;
-}
-
-/** Whether none of the job's files is in the worker's memory as it was before a change. */
-function isCurrent(worker: WorkerProcess, job: JobDefinition): boolean {
-  if (!worker.isUsable) return false;
-  const { source } = job;
-  if (source.type !== "module" || worker.knows(job)) return true;
-  for (const [path, hash] of source.files ?? [[source.path, source.version]]) {
-    if ((worker.loaded.get(path) ?? hash) !== hash) return false;
-  }
-  return true;
-}

@@ -1,64 +1,45 @@
 import type { ChildProcess } from "node:child_process";
-import type { ErrorInfo, LogLevel } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { Clock } from "../platform/clock.ts";
+import { Batch } from "./batch.ts";
 import type { AbortCause } from "./executor.ts";
 import type { GuardLine } from "./guard_line.ts";
+import { KnownJobs } from "./known_jobs.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import type { OutputCapture } from "./output_capture.ts";
 import { passMessage } from "./pass_message.ts";
 import { readProgress } from "./progress_reporter.ts";
-import { type FromWorker, PROTOCOL_VERSION, type ToWorker, type WireJob } from "./protocol.ts";
-import { maskOf } from "./secret_mask.ts";
+import {
+  type FromWorker,
+  PROTOCOL_VERSION,
+  type ResultMessage,
+  type ToWorker,
+} from "./protocol.ts";
 import { UsageWatch } from "./usage_watch.ts";
 import { startWorkerChild } from "./worker_child.ts";
 import { WorkerFamily } from "./worker_family.ts";
-import type { WorkerLaunch } from "./worker_launch.ts";
-import { answerCall, unstartedMessage, type WorkerEnding, type WorkerRun } from "./worker_run.ts";
-
-/** How long a worker may take from its spawn to its first message. */
-const HELLO_MS_MAX = 30_000;
-/** How long the import of a job module may take. */
-const LOAD_MS_MAX = 30_000;
-/** How long output may stay on its way once the result or the exit of a worker is known. */
-const DRAIN_MS_MAX = 1_000;
-/** How long the channel of an exited worker may take to end. */
-const CHANNEL_MS_MAX = 50;
-/** How long a worker that was told to end may run its exit handlers. */
-const END_MS_MAX = 1_000;
-
-/** What a worker process is started with, and whom it tells. */
-export interface WorkerProcessOptions {
-  readonly clock: Clock;
-  readonly id: string;
-  readonly launch: WorkerLaunch;
-  /** Value of the variable by which its processes are known. */
-  readonly familyMarker: string;
-  /** Unguessable, so that output cannot pass for a marker. */
-  readonly token: string;
-  /** The worker can take a run. */
-  readonly onIdle: (worker: WorkerProcess) => void;
-  /** The process is gone. */
-  readonly onGone: (worker: WorkerProcess) => void;
-  /** An error of what an ended run left behind; the worker takes no more runs. */
-  readonly onLate: (worker: WorkerProcess, run: WorkerRun | null, error: ErrorInfo) => void;
-}
+import * as limits from "./worker_limits.ts";
+import type { WorkerProcessOptions } from "./worker_process_options.ts";
+import { WorkerReuse } from "./worker_reuse.ts";
+import {
+  answerCall,
+  type FollowingRun,
+  outputOwner,
+  resultEnding,
+  unstartedMessage,
+  type WorkerEnding,
+  type WorkerRun,
+} from "./worker_run.ts";
 
 /** The daemon's side of one worker process: its messages, output, guard and end. */
 export class WorkerProcess {
   readonly id: string;
-  /** Hash of each file of the modules that it loaded, by path. */
-  readonly loaded = new Map<string, string>();
   /** Runs begun. */
   runs = 0;
   /** Monotonic ms since which it is idle. */
   idleSinceMs = 0;
   /** Monotonic ms at which its memory was looked at. */
   memorySeenMs = 0;
-  /** The only module that it may serve, as its load changed the process. */
-  exclusivePath: string | null = null;
-  /** Monotonic ms at which it serves no more, as something was left open in it; null while nothing is. */
-  retireAtMs: number | null = null;
+  readonly reuse = new WorkerReuse();
   readonly #options: WorkerProcessOptions;
   readonly #child: ChildProcess;
   readonly #family: WorkerFamily | null = null;
@@ -67,12 +48,14 @@ export class WorkerProcess {
   readonly #guard: GuardLine;
   readonly #limit: LazyTimer;
   readonly #wake: LazyTimer;
-  readonly #jobs = new Map<JobDefinition, number>();
+  readonly #jobs = new KnownJobs();
+  readonly #batch: Batch;
   #run: WorkerRun | null = null;
-  /** By number, the last run and the one before it: what that one left behind may be told once the last has begun. */
-  readonly #recent = new Map<number, WorkerRun>();
+  #runNumber = 0;
+  /** The run before it: what that one left behind may be told once this one has begun. */
+  #last: { readonly number: number; readonly run: WorkerRun } | null = null;
   #backlog: ToWorker[] | null = [];
-  #result: Extract<FromWorker, { readonly type: "result" }> | null = null;
+  #result: ResultMessage | null = null;
   #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
   #isDrained = false;
   #isGone = false;
@@ -84,10 +67,14 @@ export class WorkerProcess {
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
     this.id = options.id;
-    const { clock } = options;
+    const { clock, launch, token, memory } = options;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
-    const { child, guard, output } = startWorkerChild(clock, options.launch, options.token);
+    const { child, guard, output } = startWorkerChild({
+      ...{ clock, launch, token, memory: memory?.descriptor ?? null },
+      onOutput: () => this.#lookForResults(),
+    });
+    this.#batch = new Batch(memory);
     this.#child = child;
     this.#guard = guard;
     child.on("error", (error) => this.#spawnFailed(error));
@@ -96,7 +83,7 @@ export class WorkerProcess {
     this.#family = new WorkerFamily(clock, child.pid, options.familyMarker);
     this.#child.on("message", (message) => passMessage(message, (read) => this.#receive(read)));
     this.#child.once("exit", (code, signal) => this.#exited(code, signal));
-    this.#limit.set(clock.now().monotonicMs + HELLO_MS_MAX);
+    this.#limit.set(clock.now().monotonicMs + limits.HELLO_MS_MAX);
   }
 
   /** Null when it could not be started. */
@@ -104,9 +91,9 @@ export class WorkerProcess {
     return this.#family?.pid ?? null;
   }
 
-  /** Whether this definition was run in it before. */
-  knows(job: JobDefinition): boolean {
-    return this.#jobs.has(job);
+  /** Whether it has what this job's code is now, or nothing of it: a module's earlier version stays in its memory. */
+  isCurrent(job: JobDefinition): boolean {
+    return this.#jobs.isCurrent(job);
   }
 
   /** Whether it takes further runs. */
@@ -119,45 +106,55 @@ export class WorkerProcess {
     return this.#backlog === null;
   }
 
-  /** Execute something; the worker must be usable and not busy. */
-  run(run: WorkerRun): void {
+  /** How many runs of this job it can be given at once. */
+  batchMax(job: JobDefinition): number {
+    const canBatch = this.hasStarted && this.#jobs.has(job) && this.#output?.wantsMarks === false;
+    return canBatch ? this.#batch.max : 1;
+  }
+
+  /** Execute something, and after it as many followers, of the same job, as it can be given; it must be usable and not busy. */
+  run(run: WorkerRun, followers: readonly FollowingRun[] = []): void {
     const { job, instance, handler } = run;
-    this.#run = run;
-    this.runs += 1;
-    this.#recent.set(this.runs, run);
-    this.#recent.delete(this.runs - 2);
-    this.#result = null;
-    this.#isDrained = false;
-    const stderrLevel: LogLevel = job.source.type === "command" ? "warn" : "error";
-    this.#output?.begin({
-      run: this.runs,
-      stderrLevel,
-      limits: job.options.output,
-      mask: maskOf(job.source),
-      log: (entries) => run.log(entries),
-      drained: () => {
-        this.#isDrained = true;
-        this.#settle();
-      },
-    });
-    this.#guard.set(run.deadlineMs);
-    const wantsStarted = this.#noteModule(job) || instance.timeoutMs > 0 ||
-      job.source.type === "command";
+    const number = this.runs + 1;
+    this.runs += 1 + followers.length;
+    this.#batch.begin(followers);
+    this.#take(run, number);
+    this.#output?.begin(outputOwner(run, number, this.#drained));
+    const wantsStarted = followers.length === 0 && (!this.#jobs.has(job) ||
+      instance.timeoutMs > 0 || job.source.type === "command");
     if (this.#startProblem !== null) return this.#options.clock.defer(() => this.#gone());
-    const ref = this.#refOf(job);
-    this.#send({
-      type: "run",
-      run: this.runs,
-      ref,
-      instance,
-      handler,
-      wantsStarted,
-      token: this.#options.token,
-      workerId: this.id,
-      wantsMarks: this.#output?.wantsMarks ?? true,
-    });
+    const ref = this.#jobs.refOf(job, (message) => this.#send(message));
+    const { token } = this.#options;
+    const common = { run: number, ref, token, workerId: this.id };
+    if (followers.length > 0) {
+      const instances = [instance, ...followers.map((follower) => follower.instance)];
+      this.#send({ type: "batch", ...common, instances });
+    } else {
+      const wantsMarks = this.#output?.wantsMarks ?? true;
+      this.#send({ type: "run", ...common, instance, handler, wantsStarted, wantsMarks });
+    }
     this.#isWaitingForStart = wantsStarted;
     if (this.hasStarted) this.#armLoad();
+  }
+
+  #take(run: WorkerRun, number: number): void {
+    this.#run = run;
+    this.#runNumber = number;
+    this.#result = null;
+    this.#isDrained = false;
+    this.#guard.set(this.#batch.deadlineMs(run));
+  }
+
+  readonly #drained = () => {
+    this.#isDrained = true;
+    this.#settle();
+  };
+
+  /** Return what follows `run` in its batch, and `run` itself, unless it has begun; what has ended is known afterwards. */
+  isolate(run: WorkerRun): void {
+    const returned = this.#batch.takeBack(run);
+    this.#lookForResults();
+    for (const follower of returned) follower.returned();
   }
 
   /** Call the run's `wake` at this monotonic time; null for never. */
@@ -165,13 +162,15 @@ export class WorkerProcess {
     this.#wake.set(dueMs);
   }
 
-  /** The current run's code must have ended at this monotonic time. */
-  extend(deadlineMs: number): void {
-    this.#guard.set(deadlineMs);
+  /** The run's deadline was moved; answers whether it is the current one. */
+  extend(run: WorkerRun): boolean {
+    if (this.#run !== run) return false;
+    this.#guard.set(this.#batch.deadlineMs(run));
+    return true;
   }
 
   abort(cause: AbortCause): void {
-    if (this.#run) this.#send({ type: "abort", run: this.runs, cause });
+    if (this.#run) this.#send({ type: "abort", run: this.#runNumber, cause });
   }
 
   /** Signal the command's group and, unless only the command is meant, the worker's own. */
@@ -186,27 +185,7 @@ export class WorkerProcess {
     if (this.#exit !== null || this.#isGone) return;
     if (this.#backlog !== null) return this.kill("SIGKILL");
     this.#send({ type: "end" });
-    this.#limit.set(this.#options.clock.now().monotonicMs + END_MS_MAX);
-  }
-
-  #refOf(job: JobDefinition): number {
-    const known = this.#jobs.get(job);
-    if (known !== undefined) return known;
-    const ref = this.#jobs.size + 1;
-    this.#jobs.set(job, ref);
-    const { kind, signature } = job;
-    const source = job.source as WireJob["source"];
-    this.#send({ type: "job", ref, job: { kind, source, signature } });
-    return ref;
-  }
-
-  /** Whether the job's module is new to this worker. */
-  #noteModule(job: JobDefinition): boolean {
-    if (job.source.type !== "module") return false;
-    if (this.#jobs.has(job)) return false;
-    const { path, version, files } = job.source;
-    for (const [file, hash] of files ?? [[path, version]]) this.loaded.set(file, hash);
-    return true;
+    this.#limit.set(this.#options.clock.now().monotonicMs + limits.END_MS_MAX);
   }
 
   #send(message: ToWorker): void {
@@ -216,7 +195,7 @@ export class WorkerProcess {
 
   #armLoad(): void {
     const isLimited = this.#isWaitingForStart && this.#run?.job.source.type === "module";
-    this.#limit.set(isLimited ? this.#options.clock.now().monotonicMs + LOAD_MS_MAX : null);
+    this.#limit.set(isLimited ? this.#options.clock.now().monotonicMs + limits.LOAD_MS_MAX : null);
     if (!this.#isWaitingForStart && this.#run) this.#began();
   }
 
@@ -229,7 +208,22 @@ export class WorkerProcess {
     run.started();
   }
 
+  /** The results of a batch but the last come without a message: those runs ended in silence, and the next has begun. */
+  #lookForResults(): void {
+    for (const result of this.#batch.results()) {
+      const run = this.#run!;
+      const next = result.run === this.#runNumber ? this.#batch.next() : null;
+      if (next === null) return;
+      this.#last = { number: this.#runNumber, run };
+      this.#take(next, this.#runNumber + 1);
+      this.#output!.passOn(outputOwner(next, this.#runNumber, this.#drained));
+      run.ended(resultEnding(result));
+      next.promoted();
+    }
+  }
+
   #receive(message: FromWorker): void {
+    this.#lookForResults();
     if (message.type === "hello") return this.#greeted(message.version);
     if (message.type === "unfit") {
       this.#startProblem = message.message;
@@ -238,9 +232,9 @@ export class WorkerProcess {
     }
     if (message.type === "late") {
       this.#isBad = true;
-      return this.#options.onLate(this, this.#recent.get(message.run) ?? null, message.error);
+      return this.#options.onLate(this, this.#runOf(message.run), message.error);
     }
-    if (this.#run === null || message.run !== this.runs) return;
+    if (this.#run === null || message.run !== this.#runNumber) return;
     switch (message.type) {
       case "started":
         this.#isWaitingForStart = false;
@@ -251,23 +245,35 @@ export class WorkerProcess {
         const progress = readProgress(message.progress?.done, message.progress?.total);
         return progress ? this.#run.progress(progress) : undefined;
       }
-      case "call":
-        return this.#call(message.call, message.method, message.args);
+      case "call": {
+        const run = this.#run;
+        return void answerCall(run, message.method, message.args).then((answer) => {
+          if (this.#run === run) this.#send({ type: "reply", call: message.call, ...answer });
+        });
+      }
       case "group":
         if (this.#run.job.source.type === "command") this.#family!.commandGroup = message.group;
         return;
       case "decided":
         return this.#run.decided(message.result);
       case "result":
+        this.isolate(this.#run);
+        // Job code that sends a result of its own ends its worker, and what was begun behind it.
+        if (!this.#batch.isEmpty) this.kill("SIGKILL");
         this.#result = message;
         if (message.isSilent && this.#output!.skipMarkers()) return;
-        if (message.isSilent) this.#send({ type: "mark", run: this.runs });
-        this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
+        if (message.isSilent) this.#send({ type: "mark", run: this.#runNumber });
+        this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
         return this.#settle();
       case "refused":
         this.#isBad = true;
         return this.#finish({ type: "refused" });
     }
+  }
+
+  #runOf(number: number): WorkerRun | null {
+    if (this.#run !== null && number === this.#runNumber) return this.#run;
+    return this.#last?.number === number ? this.#last.run : null;
   }
 
   #greeted(version: number): void {
@@ -283,13 +289,6 @@ export class WorkerProcess {
     if (this.#run) this.#armLoad();
   }
 
-  #call(call: number, method: string, args: readonly unknown[]): void {
-    const run = this.#run!;
-    void answerCall(run, method, args).then((answer) => {
-      if (this.#run === run) this.#send({ type: "reply", call, ...answer });
-    });
-  }
-
   #limitReached(): void {
     if (this.#result !== null || this.#exit !== null) {
       // Something holds the output open, such as a child that left the group.
@@ -298,9 +297,10 @@ export class WorkerProcess {
       this.#output?.close();
       return this.#settle();
     }
-    if (this.#backlog !== null) this.#startProblem = `it said nothing for ${HELLO_MS_MAX} ms`;
-    else if (this.#run) {
-      this.#startProblem = `its job module did not load in ${LOAD_MS_MAX} ms`;
+    if (this.#backlog !== null) {
+      this.#startProblem = `it said nothing for ${limits.HELLO_MS_MAX} ms`;
+    } else if (this.#run) {
+      this.#startProblem = `its job module did not load in ${limits.LOAD_MS_MAX} ms`;
       this.#isJobFault = true;
     }
     this.kill("SIGKILL");
@@ -325,14 +325,14 @@ export class WorkerProcess {
   }
 
   #familyGone(): void {
-    this.#limit.set(this.#options.clock.now().monotonicMs + DRAIN_MS_MAX);
+    this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
     this.#output!.whenClosed(() => {
       this.#isDrained = true;
       if (!this.#child.connected) return this.#settle();
       // A result that was sent before the exit may still be in the channel. Deno tells no end of a channel in which the worker
       // left something unread.
       this.#child.once("disconnect", () => this.#settle());
-      this.#limit.set(this.#options.clock.now().monotonicMs + CHANNEL_MS_MAX);
+      this.#limit.set(this.#options.clock.now().monotonicMs + limits.CHANNEL_MS_MAX);
     });
   }
 
@@ -342,13 +342,8 @@ export class WorkerProcess {
     if (this.#exit !== null) return this.#gone();
     if (this.#result === null) return;
     if (this.#result.reuse !== null && this.#run) {
-      const { result, reuse, isExclusive, tookMs = null } = this.#result;
-      const { source } = this.#run.job;
-      if (isExclusive && source.type === "module") this.exclusivePath = source.path;
-      const graceMs = this.#run.job.options.killAfterMs;
-      if (reuse === "clean") this.retireAtMs = null;
-      else this.retireAtMs ??= this.#options.clock.now().monotonicMs + graceMs;
-      return this.#finish({ type: "result", result, stderrTail: "", tookMs });
+      this.reuse.note(this.#result, this.#run.job, this.#options.clock.now().monotonicMs);
+      return this.#finish(resultEnding(this.#result));
     }
     // The run counts as ended when nothing of it is left: at the exit.
     this.kill("SIGKILL");
@@ -356,6 +351,7 @@ export class WorkerProcess {
 
   #gone(): void {
     if (this.#isGone) return;
+    this.#lookForResults();
     this.#isGone = true;
     this.#limit.cancel();
     this.#wake.cancel();
@@ -366,9 +362,7 @@ export class WorkerProcess {
   }
 
   #ending(): WorkerEnding {
-    if (this.#result !== null) {
-      return { type: "result", result: this.#result.result, stderrTail: "", tookMs: null };
-    }
+    if (this.#result !== null) return resultEnding(this.#result);
     const exit = this.#exit ?? { code: null, signal: null };
     if (this.#startProblem === null && this.#backlog === null) return { type: "exit", ...exit };
     const said = this.#output?.strayText || this.#output?.stderrTail || "";
@@ -378,7 +372,10 @@ export class WorkerProcess {
 
   #finish(ending: WorkerEnding): void {
     const run = this.#run!;
+    const returned = this.#batch.takeBack(run);
+    const begun = this.#batch.end();
     this.#output?.end();
+    this.#last = { number: this.#runNumber, run };
     this.#run = null;
     this.#result = null;
     if (this.#family) this.#family.commandGroup = null;
@@ -394,5 +391,7 @@ export class WorkerProcess {
     run.ended(
       ending.type === "result" ? { ...ending, stderrTail: this.#output?.stderrTail ?? "" } : ending,
     );
+    for (const follower of returned) follower.returned();
+    for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
 }

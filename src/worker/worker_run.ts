@@ -1,7 +1,9 @@
 import type { ErrorInfo, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { HandlerCall } from "./executor.ts";
-import type { AttemptResult, TaskInstance, WireError } from "./protocol.ts";
+import type { OutputOwner } from "./output_capture.ts";
+import type { AttemptResult, ResultMessage, TaskInstance, WireError } from "./protocol.ts";
+import { maskOf } from "./secret_mask.ts";
 
 /** How a run of a worker ended. */
 export type WorkerEnding =
@@ -11,6 +13,8 @@ export type WorkerEnding =
     readonly stderrTail: string;
     /** How long its job code took, as far as the worker tells. */
     readonly tookMs: number | null;
+    /** Whether it wrote nothing. */
+    readonly isSilent: boolean;
   }
   | {
     readonly type: "exit";
@@ -39,6 +43,33 @@ export interface WorkerRun {
   progress(progress: Progress): void;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
   ended(ending: WorkerEnding): void;
+}
+
+/** A run that waits behind others of its batch, all of one job. */
+export interface FollowingRun extends WorkerRun {
+  /** Those before it have ended, and it has begun. */
+  promoted(): void;
+  /** It has not begun, and will not in this worker. */
+  returned(): void;
+}
+
+/** The ending of a run that has its result; what stderr ended with is known to others. */
+export function resultEnding(message: ResultMessage): WorkerEnding & { readonly type: "result" } {
+  const { result, tookMs, isSilent = false } = message;
+  return { type: "result", result, stderrTail: "", tookMs: tookMs ?? null, isSilent };
+}
+
+/** Where the output of the run with this number goes; `drained` is called when all of it has come. */
+export function outputOwner(run: WorkerRun, number: number, drained: () => void): OutputOwner {
+  const { job } = run;
+  return {
+    run: number,
+    stderrLevel: job.source.type === "command" ? "warn" : "error",
+    limits: job.options.output,
+    mask: maskOf(job.source),
+    log: (entries) => run.log(entries),
+    drained,
+  };
 }
 
 /** The answer to a call of a run's `Manager` proxy, as it goes to the worker. */

@@ -8,9 +8,18 @@ import { type RunningCommand, startCommand } from "./command_runner.ts";
 import type { Guard } from "./guard.ts";
 import { FamilySweeper, MARKER_VARIABLE } from "../platform/descendants.ts";
 import type { WorkerOutput } from "./worker_output.ts";
-import type { AttemptResult, FromWorker, ToWorker, WireJob } from "./protocol.ts";
+import { BatchMemory, MEMORY_BYTES } from "./batch_memory.ts";
+import {
+  type AttemptResult,
+  type FromWorker,
+  MEMORY_DESCRIPTOR,
+  type ResultMessage,
+  type ToWorker,
+  type WireJob,
+} from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 import { unreadable } from "../platform/process_setup.ts";
+import { openSharedMemory } from "../platform/shared_memory.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
@@ -41,6 +50,17 @@ interface CurrentRun {
   decided: AttemptResult | null;
 }
 
+/** A run that is over, before it is told. */
+interface Ended {
+  readonly current: CurrentRun;
+  readonly result: AttemptResult;
+  readonly tookMs: number;
+  /** Processes that it left behind. */
+  readonly killed: number;
+  /** Whether no process was begun on this host meanwhile. */
+  readonly isQuiet: boolean;
+}
+
 /** The worker's side of the protocol: executes one attempt at a time. */
 export class WorkerSession {
   readonly #host: SessionHost;
@@ -57,6 +77,9 @@ export class WorkerSession {
   #traces: AttemptTraces | null = null;
   #isTainted = false;
   #isExclusive = false;
+  #memory: BatchMemory | null = null;
+  /** The attempts that follow the current one, each with its place in its batch. */
+  #followers: (readonly [place: number, message: RunMessage])[] = [];
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -69,6 +92,8 @@ export class WorkerSession {
         return;
       case "run":
         return this.#begin(message);
+      case "batch":
+        return this.#beginBatch(message);
       case "abort":
         if (this.#current?.message.run !== message.run) return;
         this.#current.scope.abort(message.cause);
@@ -105,6 +130,19 @@ export class WorkerSession {
     void failAttempt(current.code.handlers, current.scope, { thrown, decided }).then((result) => {
       this.#finish(current, result);
     });
+  }
+
+  #beginBatch(batch: Extract<ToWorker, { readonly type: "batch" }>): void {
+    const { instances, run, type: _, ...shared } = batch;
+    const common = { handler: null, wantsStarted: false, wantsMarks: false };
+    const messages = instances.map((instance, place): RunMessage => {
+      return { ...shared, ...common, type: "run", run: run + place, instance };
+    });
+    this.#memory ??= openMemory();
+    this.#memory?.enter();
+    // Without the memory the first is all that it executes.
+    this.#followers = this.#memory === null ? [] : [...messages.entries()].slice(1);
+    this.#begin(messages[0]!);
   }
 
   #begin(message: RunMessage): void {
@@ -206,6 +244,44 @@ export class WorkerSession {
     const { killed, isQuiet } = this.#sweeper.sweep();
     for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
     this.#calls.clear();
+    const ended: Ended = { current, result, tookMs, killed, isQuiet };
+    if (this.#followers.length === 0 || !this.#canGoOn(ended)) return this.#report(ended);
+    // What it left unhandled shows once this turn is over, and must not meet the next one.
+    this.#host.clock.defer(() => this.#goOn(ended));
+  }
+
+  /** Whether the next of the batch may begin: a look at what can reach into it, or is cheap. The whole look is at the end. */
+  #canGoOn({ current, result, tookMs, killed, isQuiet }: Ended): boolean {
+    if (this.#isTainted || killed > 0 || !isQuiet || !this.#host.output.isSilent()) return false;
+    if (this.#traces!.hasLeftWork()) return false;
+    const { run } = current.message;
+    const message = {
+      type: "result",
+      run,
+      result,
+      reuse: "clean",
+      isSilent: true,
+      tookMs,
+    } as const;
+    return this.#memory!.write(message satisfies ResultMessage);
+  }
+
+  #goOn(ended: Ended): void {
+    if (this.#isTainted || !this.#showAndBegin()) this.#report(ended);
+  }
+
+  // Shown before: who sees output of the next one then knows that this one has ended.
+  #showAndBegin(): boolean {
+    const [place, message] = this.#followers.shift()!;
+    if (!this.#memory!.begin(place)) return false;
+    this.#memory!.show();
+    this.#begin(message);
+    return true;
+  }
+
+  #report({ current, result, tookMs, killed, isQuiet }: Ended): void {
+    this.#followers = [];
+    const { run, wantsMarks } = current.message;
     const { reuse, left } = this.#look(current, killed);
     if (left !== null) {
       const message = `Ended with its worker, as it was left behind: ${left}`;
@@ -213,7 +289,7 @@ export class WorkerSession {
       const entry = { at, level: "info", source: "system", message } as const;
       this.#host.output.log(run, [entry]);
     }
-    const isSilent = this.#host.output.end(isQuiet && !current.message.wantsMarks) || undefined;
+    const isSilent = this.#host.output.end(isQuiet && !wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
     this.#host.send({ type: "result", run, result, reuse, isExclusive, isSilent, tookMs });
   }
@@ -243,6 +319,11 @@ export class WorkerSession {
     const { code, message, hint, path } = error;
     pending.reject(new JobError(code as ErrorCode, message, { hint, path }));
   }
+}
+
+function openMemory(): BatchMemory | null {
+  const buffer = openSharedMemory(MEMORY_DESCRIPTOR, MEMORY_BYTES);
+  return buffer === null ? null : new BatchMemory(buffer);
 }
 
 async function loadModule(job: WireJob): Promise<JobCode> {

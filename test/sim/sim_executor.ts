@@ -49,6 +49,7 @@ interface Options {
  */
 export class SimExecutor implements Executor {
   readonly name = "sim";
+  readonly waiting = 0;
   readonly #options: Options;
   readonly #live = new Set<() => void>();
   /** Set by the world: delivers a message to the node when it is not frozen, never when it is dead. */

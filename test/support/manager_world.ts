@@ -92,6 +92,8 @@ export class ScriptedAttempt implements Attempt {
 /** Workers that do what the test says. */
 export class ScriptedExecutor implements Executor {
   readonly name = "scripted";
+  /** Attempts that have not begun, as it says. */
+  waiting = 0;
   readonly attempts: ScriptedAttempt[] = [];
   readonly notified: { readonly id: string; readonly state: JobState }[] = [];
   isStopped = false;

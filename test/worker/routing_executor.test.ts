@@ -9,6 +9,7 @@ function named(name: string, calls: string[]): Executor {
   const note = (what: string) => void calls.push(`${name} ${what}`);
   return {
     name,
+    waiting: 3,
     start: async () => note("start"),
     stop: async () => note("stop"),
     run() {

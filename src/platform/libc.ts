@@ -1,0 +1,42 @@
+import { createRequire } from "node:module";
+import { runtimeName } from "./process.ts";
+
+/** The types of a function's arguments and of its result, as the runtime names them. */
+export interface Prototype {
+  readonly args: readonly ("ptr" | "i32" | "u32" | "i64" | "u64")[];
+  readonly returns: "ptr" | "i32";
+}
+
+/** What the runtime gives for functions of native libraries. */
+export interface NativeLibrary<Symbols> {
+  readonly symbols: Symbols;
+  /** The memory at an address, as long as it is mapped. */
+  toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
+}
+
+interface Runtime {
+  dlopen(
+    path: string,
+    symbols: Readonly<Record<string, Prototype>>,
+  ): { readonly symbols: unknown };
+  toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
+}
+
+/**
+ * Functions of the C library.
+ *
+ * @returns null where they cannot be called: under another runtime than Bun, outside Linux, with another C library
+ */
+export function openLibc<Symbols>(
+  prototypes: Readonly<Record<keyof Symbols & string, Prototype>>,
+): NativeLibrary<Symbols> | null {
+  if (runtimeName() !== "bun" || process.platform !== "linux") return null;
+  try {
+    const { dlopen, toArrayBuffer } = createRequire(import.meta.url)("bun:ffi") as Runtime;
+    const symbols = dlopen("libc.so.6", prototypes).symbols as Symbols;
+    return { symbols, toArrayBuffer };
+  } catch {
+    // Another library of C, or none that may be loaded.
+    return null;
+  }
+}

@@ -1,0 +1,89 @@
+import type { JobDefinition } from "../core/job.ts";
+import type { SharedMemory } from "../platform/shared_memory.ts";
+import { BATCH_MAX, BatchMemory } from "./batch_memory.ts";
+import { passMessage } from "./pass_message.ts";
+import type { ResultMessage } from "./protocol.ts";
+import { specOf } from "./worker_launch.ts";
+import type { FollowingRun, WorkerRun } from "./worker_run.ts";
+
+/** A shorter time limit counts from the worker's own word that job code begins. */
+const TIMEOUT_MS_MIN = 1_000;
+
+/**
+ * Whether an attempt of this job may be one of several that a worker is given at once: its code only runs, so that nothing has to
+ * be said between its begin and its end.
+ */
+export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
+  if (job.source.type !== "module" || (timeoutMs > 0 && timeoutMs < TIMEOUT_MS_MIN)) return false;
+  const { onComplete, onTerminate, onStateChange, retryDelay } = job.hasHandler;
+  if (onComplete || onTerminate || onStateChange || retryDelay) return false;
+  const limits = specOf(job)?.limits;
+  return !limits || (limits.memoryBytes === null && limits.cpuMs === null);
+}
+
+/** What follows the current run of a worker, as the daemon knows it. */
+export class Batch {
+  readonly #memory: BatchMemory | null;
+  #followers: FollowingRun[] = [];
+  /** Of the first follower. */
+  #place = 1;
+
+  constructor(memory: SharedMemory | null) {
+    this.#memory = memory === null ? null : new BatchMemory(memory.buffer);
+  }
+
+  /** How many runs it can hold, with the one that the others follow. */
+  get max(): number {
+    return this.#memory === null ? 1 : BATCH_MAX;
+  }
+
+  /** The worker is idle, and is given these after another one. */
+  begin(followers: readonly FollowingRun[]): void {
+    this.#memory?.reset();
+    this.#followers = [...followers];
+    this.#place = 1;
+  }
+
+  /** Monotonic ms at which job code must have ended while this is the current run: any of those behind it may be executing. */
+  deadlineMs(run: WorkerRun): number | null {
+    let deadlineMs = run.deadlineMs ?? Infinity;
+    for (const follower of this.#followers) {
+      deadlineMs = Math.min(deadlineMs, follower.deadlineMs ?? Infinity);
+    }
+    return Number.isFinite(deadlineMs) ? deadlineMs : null;
+  }
+
+  /** The run that the first one's end made the current one; null when nothing follows. */
+  next(): FollowingRun | null {
+    this.#place += 1;
+    return this.#followers.shift() ?? null;
+  }
+
+  /** Results of runs before the last that were not looked at so far. */
+  results(): readonly ResultMessage[] {
+    if (this.#followers.length === 0) return [];
+    const results: ResultMessage[] = [];
+    for (const message of this.#memory!.read()) {
+      passMessage(message, (read) => void (read.type === "result" && results.push(read)));
+    }
+    return results;
+  }
+
+  /** Take back what has not begun: `run`, when it follows, and all behind it. */
+  takeBack(run: WorkerRun): readonly FollowingRun[] {
+    const from = Math.max(0, this.#followers.indexOf(run as FollowingRun));
+    let kept = this.#followers.length;
+    while (kept > from && this.#memory!.takeBack(this.#place + kept - 1)) kept -= 1;
+    return this.#followers.splice(kept);
+  }
+
+  /** Whether nothing follows the current run. */
+  get isEmpty(): boolean {
+    return this.#followers.length === 0;
+  }
+
+  /** The worker is gone or good for nothing: what has begun, and was not seen to end. */
+  end(): readonly FollowingRun[] {
+    return this.#followers.splice(0);
+  }
+}

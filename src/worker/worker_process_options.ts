@@ -1,0 +1,25 @@
+import type { ErrorInfo } from "../core/instance.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { SharedMemory } from "../platform/shared_memory.ts";
+import type { WorkerLaunch } from "./worker_launch.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import type { WorkerRun } from "./worker_run.ts";
+
+/** What a worker process is started with, and whom it tells. */
+export interface WorkerProcessOptions {
+  readonly clock: Clock;
+  readonly id: string;
+  readonly launch: WorkerLaunch;
+  /** Value of the variable by which its processes are known. */
+  readonly familyMarker: string;
+  /** Unguessable, so that output cannot pass for a marker. */
+  readonly token: string;
+  /** For batches; null where the platform has none. Nobody else uses it until the worker is gone. */
+  readonly memory: SharedMemory | null;
+  /** The worker can take a run. */
+  readonly onIdle: (worker: WorkerProcess) => void;
+  /** The process is gone. */
+  readonly onGone: (worker: WorkerProcess) => void;
+  /** An error of what an ended run left behind; the worker takes no more runs. */
+  readonly onLate: (worker: WorkerProcess, run: WorkerRun | null, error: ErrorInfo) => void;
+}

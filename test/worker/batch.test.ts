@@ -1,0 +1,301 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import type { AttemptOutcome } from "../../src/worker/executor.ts";
+import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
+
+/** Does what its first argument says, and notes its number when it begins. */
+const MODULE = `
+import { appendFileSync } from "node:fs";
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const ACTS = {
+  nothing: () => {},
+  print: (number) => console.log("line of " + number),
+  write: (number) => { process.stdout.write("part of " + number); },
+  spin: (number, ms) => { const end = Date.now() + ms; while (Date.now() < end); },
+  wait: (number, ms) => wait(ms),
+  announce: (number, ms) => { console.log("waits"); return wait(ms); },
+  fail: (number) => { throw new Error("failure of " + number); },
+  exit: () => process.exit(0),
+  kill: () => { process.kill(process.pid, "SIGKILL"); for (;;); },
+  reject: (number) => void Promise.reject(new Error("rejection of " + number)),
+  timer: () => void setTimeout(() => {}, 60_000),
+  global: () => { Array.prototype.ours = () => {}; },
+  directory: () => process.chdir("/"),
+  forge: (number) => {
+    for (let run = 1; run < 100; run++) {
+      process.send({ type: "result", run, result: { type: "ok", resultsJson: "[\\"forged\\"]" }, reuse: "clean", isSilent: true });
+    }
+    return wait(200);
+  },
+  large: () => "x".repeat(40_000),
+};
+export default async function work(file, act, number, ms) {
+  if (file !== "") appendFileSync(file, number + "\\n");
+  const result = await ACTS[act](number, ms);
+  return result ?? [process.pid, [].ours === undefined, process.cwd()];
+}
+`;
+
+const folder = mkdtempSync(join(tmpdir(), "batch-test-"));
+const path = join(folder, "work.js");
+writeFileSync(path, MODULE);
+// Nothing else holds the process while the only workers end.
+const hold = systemClock.timer(600_000, () => {});
+let endLast = async () => {};
+after(async () => {
+  await endLast();
+  hold.cancel();
+  rmSync(folder, { recursive: true, force: true });
+});
+let worlds = 0;
+
+interface Ended {
+  readonly number: number;
+  readonly outcome: AttemptOutcome;
+  readonly sink: RecordingSink;
+}
+
+/**
+ * Two workers that know the job to be short and silent. What is run next has its first attempt in one of them and all others in
+ * one batch of the other.
+ */
+async function world(options: Partial<JobDefinition["options"]> = {}) {
+  const executor = createProcessExecutor({
+    ...{ clock: systemClock, logger: silentLogger, count: 2, idleMs: 60_000 },
+    command: workerCommand(),
+  });
+  // Under Deno each pipe of a worker takes a thread of few.
+  await endLast();
+  endLast = () => executor.stop();
+  await executor.start();
+  const source = { type: "module", path, entry: "work", version: "1" } as const;
+  const job = { ...makeJob("work", source, options), hasHandler: NO_HANDLERS };
+  const file = join(folder, `begun-${worlds++}`);
+  writeFileSync(file, "");
+  const order: number[] = [];
+  const begin = (number: number, act: string, ms = 0, target = file) => {
+    const sink = new RecordingSink();
+    const attempt = executor.run(makeTask(job, [target, act, number, ms]), sink);
+    const ended = attempt.outcome.then((outcome): Ended => {
+      order.push(number);
+      return { number, outcome, sink };
+    });
+    return { attempt, sink, ended };
+  };
+  // As the dispatcher does: no more at once than there are workers, beside those that wait in the executor.
+  const queue: (() => void)[] = [];
+  let held = 0;
+  const pump = () => {
+    while (queue.length > 0 && held - executor.waiting < 2) {
+      held += 1;
+      queue.shift()!();
+    }
+  };
+  const insist = async (number: number, act: string, ms: number): Promise<Ended> => {
+    const ended = await new Promise<Ended>((resolve) => {
+      queue.push(() => resolve(begin(number, act, ms).ended));
+      pump();
+    });
+    held -= 1;
+    pump();
+    const { outcome } = ended;
+    // It is given back when no worker becomes free for long.
+    const isGivenBack = outcome.type === "aborted" && outcome.cause === "drain";
+    return isGivenBack ? await insist(number, act, ms) : ended;
+  };
+  const run = (acts: readonly (string | readonly [act: string, ms: number])[]) =>
+    Promise.all(acts.map((act, index) => {
+      const [name, ms] = typeof act === "string" ? [act, 0] : act;
+      return insist(index, name, ms);
+    }));
+  for (let count = 0; count < 20; count++) {
+    await Promise.all([begin(-1, "nothing", 0, "").ended, begin(-1, "nothing", 0, "").ended]);
+  }
+  order.length = 0;
+  const begun = () => readFileSync(file, "utf8").split("\n").slice(0, -1).map(Number);
+  return { executor, run, begin, insist, order, begun };
+}
+
+function valueOf({ outcome }: Ended): unknown {
+  assert.ok(outcome.type === "ok", JSON.stringify(outcome));
+  return JSON.parse(outcome.resultsJson)[0];
+}
+
+/** Where it ran, and what it met there. */
+function surroundingsOf(ended: Ended) {
+  const [pid, isPrototypeIntact, directory] = valueOf(ended) as [number, boolean, string];
+  return { pid, isPrototypeIntact, directory };
+}
+
+function pidOf(ended: Ended): number {
+  return surroundingsOf(ended).pid;
+}
+
+const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
+
+test("run() executes short attempts once each, and silently", async () => {
+  const { run, begun } = await world();
+  const all = await run(Array.from({ length: 20 }, () => "nothing"));
+  assert.deepEqual(sorted(begun()), all.map(({ number }) => number));
+  assert.deepEqual(all.flatMap(({ sink }) => sink.messages()), []);
+});
+
+for (const act of ["print", "write"]) {
+  test(`run() gives what one of a batch does ${act} to that one`, async () => {
+    const { run, begun } = await world();
+    const all = await run(["nothing", "nothing", "nothing", act, "nothing", act, "nothing"]);
+    const printed = all.filter(({ sink }) => sink.entries.length > 0);
+    assert.deepEqual(printed.map(({ number, sink }) => [number, ...sink.messages()]), [
+      [3, `${act === "print" ? "line" : "part"} of 3`],
+      [5, `${act === "print" ? "line" : "part"} of 5`],
+    ]);
+    assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4, 5, 6]);
+  });
+}
+
+for (const act of ["spin", "wait"]) {
+  test(`run() lets none of a batch wait for one that does ${act} for long`, async () => {
+    const { run, begun, order } = await world();
+    const all = await run(["nothing", "nothing", [act, 1_000], "nothing", "nothing"]);
+    for (const ended of all) valueOf(ended);
+    assert.equal(order.at(-1), 2, "the long one ends last");
+    assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
+  });
+}
+
+test("run() fails only those of a batch that throw", async () => {
+  const { run } = await world();
+  const all = await run(["nothing", "nothing", "fail", "nothing", "fail"]);
+  assert.deepEqual(all.map(({ outcome }) => outcome.type), ["ok", "ok", "error", "ok", "error"]);
+  for (const { number, outcome } of all) {
+    if (outcome.type === "error") assert.equal(outcome.error.message, `failure of ${number}`);
+  }
+});
+
+for (const [act, type] of [["exit", "error"], ["kill", "lost"]] as const) {
+  test(`run() keeps what has ended before one of a batch does ${act}, and runs what follows elsewhere`, async () => {
+    const { run, begun } = await world();
+    const all = await run(["nothing", "nothing", "nothing", act, "nothing", "nothing"]);
+    const types = all.map(({ outcome }) => outcome.type);
+    assert.deepEqual(types, ["ok", "ok", "ok", type, "ok", "ok"]);
+    assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4, 5]);
+  });
+}
+
+test("run() tells of what is thrown too late with the attempt of the batch that left it", async () => {
+  const { run, begun } = await world();
+  const all = await run(["nothing", "nothing", "reject", "nothing", "nothing"]);
+  for (const ended of all) valueOf(ended);
+  await all[2]!.sink.line("rejection of 2");
+  const told = all.filter(({ sink }) => sink.entries.length > 0);
+  assert.deepEqual(told.map(({ number }) => number), [2]);
+  assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
+});
+
+for (const act of ["timer", "directory"]) {
+  test(`run() lets none of a batch meet the ${act} that one before it left`, async () => {
+    const { run, begun } = await world();
+    const all = await run(["nothing", "nothing", act, "nothing", "nothing"]);
+    await all[2]!.sink.line("Ended with its worker, as it was left behind");
+    const changed = pidOf(all[2]!);
+    for (const number of begun().slice(begun().indexOf(2) + 1)) {
+      assert.notEqual(pidOf(all[number]!), changed);
+      assert.notEqual(surroundingsOf(all[number]!).directory, "/");
+    }
+  });
+}
+
+test("run() replaces a worker behind a batch that changed a prototype", async () => {
+  const { run } = await world();
+  const all = await run(["nothing", "nothing", "global", "nothing", "nothing"]);
+  const changed = pidOf(all[2]!);
+  const next = await run(["nothing", "nothing", "nothing", "nothing", "nothing"]);
+  for (const ended of next) {
+    assert.notEqual(pidOf(ended), changed);
+    assert.equal(surroundingsOf(ended).isPrototypeIntact, true);
+  }
+});
+
+test("run() carries results of a batch that its memory has no room for", async () => {
+  const { run, begun } = await world();
+  const all = await run(["nothing", "large", "large", "large", "nothing"]);
+  assert.deepEqual(all.slice(1, 4).map((ended) => (valueOf(ended) as string).length), [
+    40_000,
+    40_000,
+    40_000,
+  ]);
+  assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
+});
+
+test("abort() ends one that waits in a batch before it begins, and one that runs in it", async () => {
+  const { begin, begun } = await world({ killAfterMs: 100 });
+  const acts = ["nothing", "nothing", "announce", "nothing", "nothing"];
+  const all = acts.map((act, number) => begin(number, act, 60_000));
+  // The batch is on its way, and nothing of it is known yet.
+  await new Promise((resolve) => systemClock.defer(() => resolve(null)));
+  all[3]!.attempt.abort("canceled");
+  const waiting = await all[3]!.ended;
+  // On a slow machine the job is not known to be short, so that all begin at once.
+  const isAborted = waiting.outcome.type === "aborted" && waiting.outcome.cause === "canceled";
+  assert.ok(isAborted || begun().includes(3));
+  await all[4]!.ended;
+  await all[2]!.sink.line("waits");
+  all[2]!.attempt.abort("lease");
+  const running = await all[2]!.ended;
+  assert.ok(running.outcome.type === "aborted" && running.outcome.cause === "lease");
+  for (const number of [0, 1, 4]) valueOf(await all[number]!.ended);
+  assert.deepEqual(sorted(begun()).filter((number) => number !== 3), [0, 1, 2, 4]);
+});
+
+test("run() stops one of a batch at its time limit, and only that", async () => {
+  const { run } = await world({ timeoutMs: 1_000, killAfterMs: 100 });
+  const all = await run(["nothing", "nothing", ["spin", 60_000], "nothing", ["wait", 60_000]]);
+  const causes = all.map(({ outcome }) =>
+    outcome.type === "aborted" ? outcome.cause : outcome.type
+  );
+  assert.deepEqual(causes, ["ok", "ok", "timeout", "ok", "timeout"]);
+});
+
+test("run() begins nothing twice when job code sends results of its own", async () => {
+  const { run, begun } = await world();
+  await run(["nothing", "nothing", "forge", "nothing", "nothing", "nothing"]);
+  const all = begun();
+  assert.equal(new Set(all).size, all.length);
+});
+
+test("stop() gives back what waits in a batch, and aborts what runs in it", async () => {
+  const { executor, begin } = await world({ killAfterMs: 100 });
+  const all = ["nothing", ["wait"], "nothing", "nothing"].map((act, number) =>
+    begin(number, String(act), 60_000)
+  );
+  await new Promise((resolve) => systemClock.defer(() => resolve(null)));
+  await executor.stop();
+  const [, second] = await Promise.all(all.map(({ ended }) => ended));
+  assert.ok(second!.outcome.type === "aborted" && second!.outcome.cause === "drain");
+});
+
+test("run() begins each of many attempts once, whatever the others of its batch do", {
+  timeout: 60_000,
+}, async () => {
+  const { insist, begun } = await world();
+  const acts = ["nothing", "print", "fail", "exit", "reject", "timer", "global", "large"];
+  const runOne = async (number: number): Promise<void> => {
+    // Mostly what keeps the job short and silent.
+    const act = number % 7 === 3 ? acts[(number * 31 + 11) % acts.length]! : "nothing";
+    const { outcome } = await insist(number, act, 0);
+    const isFailure = act === "fail" || act === "exit";
+    assert.equal(outcome.type, isFailure ? "error" : "ok", `${number}: ${JSON.stringify(outcome)}`);
+  };
+  const numbers = Array.from({ length: 200 }, (_, number) => number);
+  for (let from = 0; from < numbers.length; from += 20) {
+    await Promise.all(numbers.slice(from, from + 20).map(runOne));
+  }
+  assert.deepEqual(sorted(begun()), numbers);
+});

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { closeSync } from "node:fs";
+import { createSharedMemory } from "../../src/platform/shared_memory.ts";
+import { runtimeName } from "../../src/platform/process.ts";
+import { BatchMemory, MEMORY_BYTES } from "../../src/worker/batch_memory.ts";
+
+/** Both sides of one memory. */
+function sides() {
+  const buffer = new ArrayBuffer(MEMORY_BYTES);
+  const [daemon, worker] = [new BatchMemory(buffer), new BatchMemory(buffer)];
+  daemon.reset();
+  worker.enter();
+  return { daemon, worker, buffer };
+}
+
+test("BatchMemory lets either begin or take back an attempt, never both", () => {
+  const { daemon, worker } = sides();
+  assert.equal(worker.begin(1), true);
+  assert.equal(daemon.takeBack(1), false);
+  assert.equal(daemon.takeBack(2), true);
+  assert.equal(worker.begin(2), false);
+  assert.equal(worker.begin(1), false, "nor twice");
+});
+
+test("BatchMemory gives results once they are shown, each once and in order", () => {
+  const { daemon, worker } = sides();
+  assert.equal(worker.write({ text: "ä€😀" }), true);
+  assert.deepEqual(daemon.read(), []);
+  worker.show();
+  worker.write({ text: "dropped" });
+  worker.write({ text: "b" });
+  worker.show();
+  assert.deepEqual(daemon.read(), [{ text: "ä€😀" }, { text: "b" }]);
+  assert.deepEqual(daemon.read(), []);
+});
+
+test("BatchMemory takes what fits to the last byte, and no more", () => {
+  const { daemon, worker } = sides();
+  const room = MEMORY_BYTES - 4_096 - 4;
+  const message = (bytes: number) => ({ a: "x".repeat(bytes - JSON.stringify({ a: "" }).length) });
+  assert.equal(worker.write(message(room + 1)), false);
+  assert.equal(worker.write(message(room)), true);
+  worker.show();
+  assert.equal(worker.write({}), false);
+  assert.deepEqual(daemon.read(), [message(room)]);
+});
+
+test("BatchMemory is as new after a reset", () => {
+  const { daemon, worker } = sides();
+  worker.begin(1);
+  worker.write({ text: "a" });
+  worker.show();
+  daemon.reset();
+  worker.enter();
+  assert.deepEqual(daemon.read(), []);
+  worker.write({ text: "b" });
+  worker.show();
+  assert.deepEqual(daemon.read(), [{ text: "b" }]);
+  assert.equal(worker.begin(1), true);
+});
+
+test("BatchMemory reads nothing beyond its end, whatever stands there", () => {
+  for (const value of [-1, 0, 1, 4_097, MEMORY_BYTES, 2 ** 31 - 1]) {
+    for (const at of [0, 4_096]) {
+      const { daemon, worker, buffer } = sides();
+      worker.write({});
+      worker.show();
+      new Int32Array(buffer)[at / 4] = value;
+      assert.ok(daemon.read().length <= 1);
+    }
+  }
+});
+
+test("createSharedMemory() gives memory that another process has too", () => {
+  const memory = createSharedMemory(4_096);
+  if (runtimeName() !== "bun") return assert.equal(memory, null);
+  const cells = new Int32Array(memory!.buffer);
+  cells[0] = 41;
+  const path = new URL("../../src/platform/shared_memory.ts", import.meta.url).href;
+  const code = `const { openSharedMemory } = await import(${JSON.stringify(path)});
+    console.log(Atomics.add(new Int32Array(openSharedMemory(3, 4_096)), 0, 1));`;
+  const stdio = ["ignore", "pipe", "inherit", memory!.descriptor] as const;
+  const child = spawnSync(process.execPath, ["-e", code], { stdio: [...stdio], encoding: "utf8" });
+  assert.equal(child.stdout.trim(), "41");
+  assert.equal(Atomics.load(cells, 0), 42);
+  closeSync(memory!.descriptor);
+});
