@@ -6,8 +6,7 @@ import type { Kinds } from "./kinds.ts";
 
 const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
   scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,
-  timeout_ms, keep_success_ms, keep_failure_ms, arguments, deadline_at, extra)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  timeout_ms, keep_success_ms, keep_failure_ms, arguments, deadline_at, extra)`;
 
 // SQLite rewrites the indexes of every column that a statement names, so each step names only what it moves.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
@@ -34,13 +33,30 @@ const NO_EXTRA: Extra = {};
 export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
   const { instance: i, seq } = row;
   const queueKey = i.queueKey === i.kind ? null : i.queueKey;
-  statements.run(
-    INSERT,
-    ...[seq, i.id, kinds.idOf(i.kind), stateIndex(i.state), readyOf(row)],
-    ...[i.priority, i.dueAt, i.createdAt, i.scheduledAt, queueKey, i.uniqueKey, i.scheduleId],
-    ...[i.scheduledFor, i.retryOf, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs],
-    ...[i.keepFailureMs, i.argumentsJson, i.deadlineAt, packExtra(i)],
-  );
+  statements.insert(INSERT, [
+    seq,
+    i.id,
+    kinds.idOf(i.kind),
+    stateIndex(i.state),
+    readyOf(row),
+    i.priority,
+    i.dueAt,
+    i.createdAt,
+    i.scheduledAt,
+    queueKey,
+    i.uniqueKey,
+    i.scheduleId,
+    i.scheduledFor,
+    i.retryOf,
+    i.retryMax,
+    i.crashesMax,
+    i.timeoutMs,
+    i.keepSuccessMs,
+    i.keepFailureMs,
+    i.argumentsJson,
+    i.deadlineAt,
+    packExtra(i),
+  ]);
   insertReason(statements, row);
 }
 

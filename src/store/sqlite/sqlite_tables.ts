@@ -109,6 +109,7 @@ export class SqliteTables implements Tables {
   }
 
   rollback(): void {
+    this.#statements.forget();
     try {
       this.#db!.exec("ROLLBACK");
     } catch {

@@ -6,11 +6,23 @@ export type Value = string | number | null;
 /** A row as SQLite gives it. */
 export type Fields = Record<string, Value>;
 
+/** Rows that one statement inserts: ten take two thirds of the time that ten statements take, more gain nothing. */
+const INSERT_ROWS = 10;
+
+/** Rows of one table that are not written yet. */
+interface Inserts {
+  /** Begin of the statement, up to the values. */
+  readonly head: string;
+  readonly columnCount: number;
+  readonly values: Value[];
+}
+
 /** Prepared statements of one connection, each prepared once. */
 export class Statements {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #prepared = new Map<string, StatementSync>();
+  #inserts: Inserts | null = null;
 
   constructor(db: DatabaseSync, path: string) {
     this.#db = db;
@@ -19,14 +31,12 @@ export class Statements {
 
   /** Run a statement; answers how many rows it changed. */
   run(sql: string, ...values: Value[]): number {
-    try {
-      return Number(this.#prepare(sql).run(...values).changes);
-    } catch (thrown) {
-      throw toStoreError(thrown, "write to", this.#path);
-    }
+    this.#flush();
+    return this.#write(sql, values);
   }
 
   get(sql: string, ...values: Value[]): Fields | undefined {
+    this.#flush();
     try {
       return this.#prepare(sql).get(...values) as Fields | undefined;
     } catch (thrown) {
@@ -35,10 +45,44 @@ export class Statements {
   }
 
   all(sql: string, ...values: Value[]): Fields[] {
+    this.#flush();
     try {
       return this.#prepare(sql).all(...values) as Fields[];
     } catch (thrown) {
       throw toStoreError(thrown, "read", this.#path);
+    }
+  }
+
+  /**
+   * Insert a row, together with those that follow: at the latest before any other statement, which then throws what is wrong with it.
+   *
+   * @param head the statement up to its values: `INSERT INTO table (column, …)`
+   */
+  insert(head: string, row: readonly Value[]): void {
+    if (this.#inserts !== null && this.#inserts.head !== head) this.#flush();
+    this.#inserts ??= { head, columnCount: row.length, values: [] };
+    const { values } = this.#inserts;
+    for (const value of row) values.push(value);
+    if (values.length === INSERT_ROWS * row.length) this.#flush();
+  }
+
+  /** The transaction was taken back, with what was to be inserted in it. */
+  forget(): void {
+    this.#inserts = null;
+  }
+
+  #flush(): void {
+    if (this.#inserts === null) return;
+    const { head, columnCount, values } = this.#inserts;
+    this.#inserts = null;
+    this.#write(insertSql(head, columnCount, values.length / columnCount), values);
+  }
+
+  #write(sql: string, values: readonly Value[]): number {
+    try {
+      return Number(this.#prepare(sql).run(...values).changes);
+    } catch (thrown) {
+      throw toStoreError(thrown, "write to", this.#path);
     }
   }
 
@@ -47,4 +91,17 @@ export class Statements {
     if (!statement) this.#prepared.set(sql, statement = this.#db.prepare(sql));
     return statement;
   }
+}
+
+const inserts = new Map<string, string[]>();
+
+/** The statement that inserts so many rows. */
+function insertSql(head: string, columnCount: number, rowCount: number): string {
+  let known = inserts.get(head);
+  if (!known) inserts.set(head, known = []);
+  return known[rowCount] ??= `${head} VALUES ${
+    Array.from({ length: rowCount }, () => `(${Array(columnCount).fill("?").join(", ")})`).join(
+      ", ",
+    )
+  }`;
 }
