@@ -10,6 +10,9 @@ import { FIND } from "./lua/find.ts";
 import { LIMITS } from "./lua/limits.ts";
 import { MAIN } from "./lua/main.ts";
 import { PLAIN } from "./lua/plain.ts";
+import { PLAIN_CLAIM } from "./lua/plain_claim.ts";
+import { PLAIN_ENQUEUE } from "./lua/plain_enqueue.ts";
+import { PLAIN_SETTLE } from "./lua/plain_settle.ts";
 import { PROBLEMS } from "./lua/problems.ts";
 import { RECORDS } from "./lua/records.ts";
 import { NODES } from "./lua/nodes.ts";
@@ -23,9 +26,9 @@ import { WAITING } from "./lua/waiting.ts";
 
 /** Operations that are made together by a call that has one of them, so that the others cost it nothing. */
 const FAMILIES = {
-  enqueue: [ENQUEUE],
-  claim: [LIMITS, CLAIM, DUE],
-  outcomes: [OUTCOMES],
+  enqueue: [ENQUEUE, PLAIN_ENQUEUE],
+  claim: [LIMITS, CLAIM, PLAIN_CLAIM, DUE],
+  outcomes: [OUTCOMES, PLAIN_SETTLE],
   find: [FIND],
   ticks: [TICKS],
   schedules: [SCHEDULES],
