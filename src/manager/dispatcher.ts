@@ -162,8 +162,9 @@ export class Dispatcher {
     this.#isStepping = true;
     queueMicrotask(() => {
       this.#isStepping = false;
-      // While workers have more to do, outcomes wait for others, to go with the next claim.
-      if (this.#ahead.isEnough && this.#isStarted) return this.#sendSoon();
+      // While workers have more to do, outcomes wait for others, to go with the next claim or when that is on its way already.
+      const isEnough = this.#isClaiming ? this.#ahead.size > 0 : this.#ahead.isEnough;
+      if (isEnough && this.#isStarted) return this.#sendSoon();
       this.#send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });
