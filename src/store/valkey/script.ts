@@ -79,13 +79,18 @@ function commandsOf(body: string): string {
   return [...new Set(names.map((name) => name.slice(name.indexOf("'"))))].join(", ");
 }
 
+/** Names that most calls use of the table `S` at most, a power of two; those of rare families make it grow. */
+const SHARED_ROOM = 256;
+
 /**
- * The table `S` of all functions and values that the parts of a call share, with room for every one of them. Were they locals,
- * each function would look for those that it uses among all of them when it is made, in every call.
+ * The table `S` of all functions and values that the parts of a call share. Were they locals, each function would look for those that
+ * it uses among all of them when it is made, in every call. A table is made with room for the next power of two of the names it has
+ * at first, so that these are no more than that takes: each is another write.
  */
 function sharedTable(body: string): string {
   const names = new Set(Array.from(body.matchAll(/\bS\.(\w+)/g), ([, name]) => name!));
-  return `local S = {${[...names].map((name) => `${name} = false`).join(", ")}}\n`;
+  const first = [...names].slice(0, SHARED_ROOM / 2 + 1);
+  return `local S = {${first.map((name) => `${name} = false`).join(", ")}}\n`;
 }
 
 const text = assemble();
