@@ -74,15 +74,24 @@ function isPlain(settlement: Settlement): settlement is PlainSettlement {
 }
 
 function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: string): void {
-  // Those of a claim end among those of the claims beside it.
-  let run = runs.slice(-RUNS_OPEN).find((one) =>
-    one.fence === fence && one.kind === kind && one.outcome.state === outcome.state &&
-    one.outcome.reason === outcome.reason
-  );
-  if (!run) runs.push(run = { fence, kind, outcome, ids: [], results: [], hasResults: false });
+  const run = openRun(runs, fence, kind, outcome);
   run.ids.push(id);
   run.results.push(storable(outcome.resultsJson));
   if (outcome.resultsJson !== null) run.hasResults = true;
+}
+
+// Those of a claim end among those of the claims beside it.
+function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run {
+  for (let at = runs.length - 1; at >= 0 && at >= runs.length - RUNS_OPEN; at--) {
+    const run = runs[at]!;
+    if (
+      run.fence === fence && run.kind === kind && run.outcome.state === outcome.state &&
+      run.outcome.reason === outcome.reason
+    ) return run;
+  }
+  const run = { fence, kind, outcome, ids: [], results: [], hasResults: false };
+  runs.push(run);
+  return run;
 }
 
 function writeRun(into: Packer, { fence, kind, outcome, ids, results, hasResults }: Run): void {
