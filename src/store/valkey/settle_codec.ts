@@ -40,7 +40,7 @@ export function planSettlements(
   const others: number[] = [];
   for (const [index, settlement] of settlements.entries()) {
     const instance = known[index];
-    if (instance === undefined || !isPlain(settlement)) others.push(index);
+    if (!instance || !isPlainClaim(instance) || !isPlain(settlement)) others.push(index);
     else addToRuns(runs, settlement, instance.kind);
   }
   // Runs go first: of two for one instance the first must.
@@ -63,6 +63,13 @@ export function writeSettlements(
   into.list(runs.length);
   for (const run of runs) writeRun(into, run);
   return 2;
+}
+
+// What others did since shows on the server alone, which leaves such rows out of a run.
+function isPlainClaim(claimed: Instance): boolean {
+  const { attempt, uniqueKey, scheduleId, retryOf, deadlineAt } = claimed;
+  return attempt === 1 && uniqueKey === null && scheduleId === null && retryOf === null &&
+    deadlineAt === null;
 }
 
 type PlainSettlement = Settlement & { readonly outcome: Final };
