@@ -163,10 +163,12 @@ export class Dispatcher {
     this.#isStepping = true;
     queueMicrotask(() => {
       this.#isStepping = false;
-      // While workers have more to do, outcomes wait for others, to go with the next claim.
-      if (this.#isStarted && this.#ahead.isEnough(this.#options.executor.waiting)) {
-        return this.#sendSoon();
-      }
+      // While workers have more to do, outcomes wait for others, to go with the next claim or when that is on its way already.
+      const { waiting } = this.#options.executor;
+      const isEnough = this.#isClaiming
+        ? this.#ahead.size + waiting > 0
+        : this.#ahead.isEnough(waiting);
+      if (isEnough && this.#isStarted) return this.#sendSoon();
       this.#send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { ClaimedAhead } from "../../src/manager/claimed_ahead.ts";
 import { ManagerWorld, type ScriptedAttempt } from "../support/manager_world.ts";
+import { SimClock } from "../support/sim_clock.ts";
 
 const WORKERS = 2;
 
@@ -111,4 +113,24 @@ test("dispatcher() asks for the next claims before it begins those that workers 
   assert.ok((await waiting()).length > 0);
   releaseNext();
   await world.clock.settle();
+});
+
+test("ClaimedAhead.arrived() asks for twice as many when workers had to wait for what arrived, else for none", async () => {
+  const clock = new SimClock();
+  const ahead = new ClaimedAhead(clock, () => {});
+  const endSome = async () => {
+    for (let count = 0; count < 20; count++) {
+      await clock.advance(0.25);
+      ahead.ended();
+    }
+    ahead.idle();
+  };
+  await endSome();
+  assert.equal(ahead.most, 16);
+  await clock.advance(0.1);
+  assert.equal(ahead.arrived(), 0);
+  ahead.began();
+  await endSome();
+  await clock.advance(0.3);
+  assert.equal(ahead.arrived(), 2 * ahead.most);
 });

@@ -302,7 +302,7 @@ test("fault 35: leases end in time when the server's clock was set back", async 
 test("a user who may not do all that the scripts do is refused before anything is written", async () => {
   const { server, prefix } = await valkey.stores();
   const rules = ["on", ">secret", "~*", "&*", "+@all"];
-  for (const [index, denied] of ["publish", "zpopmin"].entries()) {
+  for (const [index, denied] of ["publish", "zremrangebyrank"].entries()) {
     await server.cli("ACL", "SETUSER", "app", ...rules, `-${denied}`);
     const url = `valkey://app:secret@127.0.0.1:${server.port}`;
     const namespace = `denied ${index}`;

@@ -1,17 +1,18 @@
 import type { Instance } from "../../core/instance.ts";
 import { checkBatch, checkNewInstance } from "../ledger/checks.ts";
 import { redriveError } from "../ledger/refusals.ts";
-import { acceptInstance, settleInstance, storable } from "../ledger/rules.ts";
-import type {
-  EnqueueResult,
-  NewInstance,
-  RedriveResult,
-  Settlement,
-  SettleResult,
-} from "../store.ts";
+import { acceptInstance } from "../ledger/rules.ts";
+import type { EnqueueResult, NewInstance, RedriveResult } from "../store.ts";
 import { RESULT } from "./constants.ts";
 import type { Packer, Unpacker } from "./msgpack.ts";
-import { readFixed, type ReadRow, readRow, writeNewInstance } from "./row_codec.ts";
+import {
+  isRow,
+  readFixed,
+  readPlainRow,
+  type ReadRow,
+  readRow,
+  writeNewInstance,
+} from "./row_codec.ts";
 
 /** Write instances to accept, as one argument. */
 export function writeInstances(into: Packer, instances: readonly NewInstance[]): number {
@@ -38,12 +39,41 @@ function readWhole(from: Unpacker): ReadRow {
   return readRow(id, row, readFixed(from.bytes()!));
 }
 
+/** Read what was claimed: what a plain row has in common with the one before it is not said again; see `lua/plain_claim.ts`. */
+export function readClaimed(from: Unpacker): readonly Instance[] {
+  const count = from.list();
+  if (count === 0) return [];
+  const instances: Instance[] = [];
+  const start = from.bytes();
+  let tail: Uint8Array | null = null;
+  let fixed: Uint8Array | null = null;
+  let last: Instance | null = null;
+  for (let left = (count - 1) / 3; left > 0; left--) {
+    const id = from.text();
+    const row = from.bytes();
+    const ownFixed = from.bytes();
+    if (row !== null && isRow(row)) instances.push(readRow(id, row, readFixed(ownFixed!)).instance);
+    else if (row === null && ownFixed === null) instances.push({ ...last!, id });
+    else {
+      tail = row ?? tail;
+      fixed = ownFixed ?? fixed;
+      last = readPlainRow({ id, start: start!, tail: tail!, fixed: readFixed(fixed!) });
+      instances.push(last);
+    }
+  }
+  return instances;
+}
+
 /** What became of instances that were to be accepted. */
 export function readEnqueued(
   from: Unpacker,
   at: number,
   inputs: readonly NewInstance[],
 ): readonly EnqueueResult[] {
+  if (!from.isList) {
+    from.read();
+    return inputs.map((input) => ({ instance: acceptInstance(input, at), outcome: "accepted" }));
+  }
   const results: EnqueueResult[] = [];
   from.list();
   for (const input of inputs) {
@@ -64,40 +94,6 @@ export function readEnqueued(
     }
   }
   return results;
-}
-
-/** What became of settlements. @param known their instances as they were claimed, where this node knows them */
-export function readSettled(
-  from: Unpacker,
-  at: number,
-  settlements: readonly Settlement[],
-  known: readonly (Instance | undefined)[],
-): readonly SettleResult[] {
-  from.list();
-  return settlements.map((settlement, index) => {
-    const { id, fence } = settlement;
-    const result = from.read() as number;
-    const row = from.bytes();
-    const fixed = from.bytes();
-    const status = result === RESULT.SETTLED_NOW
-      ? "settled"
-      : result === RESULT.REPEATED
-      ? "repeated"
-      : "stale";
-    const claimed = known[index];
-    const instance = row !== null
-      ? readRow(id, row, readFixed(fixed!)).instance
-      : claimed && status === "settled"
-      ? settledInstance(claimed, settlement, at)
-      : null;
-    return { id, fence, status, instance };
-  });
-}
-
-/** What the server makes of a claimed instance that nobody else touched: the same rules stand in its script. */
-function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
-  const { version = claimed.version, progress = claimed.progress, outcome } = settlement;
-  return settleInstance({ ...claimed, version: storable(version), progress }, outcome, at).instance;
 }
 
 /** What became of instances that were to be run again. */

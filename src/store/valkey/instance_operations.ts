@@ -21,15 +21,16 @@ import type {
 import { readBlock, writeClaimer } from "./claim_codec.ts";
 import {
   checkRedrive,
+  readClaimed,
   readEnqueued,
   readInstances,
   readRedriven,
-  readSettled,
   writeInstances,
 } from "./instance_codec.ts";
 import { queryOf } from "./instance_reads.ts";
 import { type OperationQueue, weightOf } from "./operation_queue.ts";
-import { writeLines, writeSettlement } from "./settle_codec.ts";
+import { runsOf, writeRuns } from "./run_codec.ts";
+import { planSettlements, readSettled, writeLines, writeSettlements } from "./settle_codec.ts";
 
 /** Claimed instances that are kept, so that the answer to their settlement need not say them again. */
 const KNOWN_MAX = 10_000;
@@ -48,14 +49,15 @@ export class InstanceOperations {
   ): Promise<Committed<readonly EnqueueResult[]>> {
     checkBatch(instances.length, "enqueue");
     for (const input of instances) checkNewInstance(input);
+    const runs = runsOf(instances);
     return await this.#queue.write({
       family: "enqueue",
-      action: "enqueue",
+      action: runs ? "enqueueRuns" : "enqueue",
       weight: weightOf(
         instances.length,
         instances.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0),
       ),
-      write: (into) => writeInstances(into, instances),
+      write: (into) => runs ? writeRuns(into, runs) : writeInstances(into, instances),
       read: (from, at) => readEnqueued(from, at, instances),
     });
   }
@@ -73,7 +75,7 @@ export class InstanceOperations {
         into.write(request.leaseMs);
         return 5;
       },
-      read: readInstances,
+      read: readClaimed,
     });
     for (const instance of committed.value) {
       if (this.#known.size >= KNOWN_MAX) this.#known.clear();
@@ -122,6 +124,7 @@ export class InstanceOperations {
       this.#known.delete(id);
       return instance?.fence === fence ? instance : undefined;
     });
+    const plan = planSettlements(settlements, known);
     return await this.#queue.write({
       family: "outcomes",
       action: "settle",
@@ -129,14 +132,8 @@ export class InstanceOperations {
         settlements.length,
         settlements.reduce((sum, settlement) => sum + charsOf(settlement), 0),
       ),
-      write: (into) => {
-        into.list(settlements.length);
-        for (const [index, one] of settlements.entries()) {
-          writeSettlement(into, one, known[index] !== undefined);
-        }
-        return 1;
-      },
-      read: (from, at) => readSettled(from, at, settlements, known),
+      write: (into) => writeSettlements(into, plan),
+      read: (from, at) => readSettled(from, at, plan),
     });
   }
 

@@ -50,6 +50,7 @@ export function refusalError(refusal: readonly unknown[]): JobError {
 
 /** What operations do, where their name does not say it. */
 const ACTIONS: Readonly<Record<string, string>> = {
+  enqueueRuns: "enqueue",
   putSchedule: "write a schedule",
   deleteSchedule: "delete a schedule",
   setPause: "pause",

@@ -82,12 +82,19 @@ export function packNewInstance(input: NewInstance): Packed {
   return new Packed(into.bytes());
 }
 
+function hasExtra({ uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax }: NewInstance) {
+  return uniqueKey !== null || scheduleId !== null || retryOf !== null || deadlineAt !== null ||
+    waitingMax !== undefined;
+}
+
+/** Whether it has nothing that most have not, nor a queue of its own. */
+export function isOrdinary(input: NewInstance): boolean {
+  return input.queueKey === input.kind && !hasExtra(input);
+}
+
 function extraOf(input: NewInstance) {
+  if (!hasExtra(input)) return false;
   const { uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax } = input;
-  if (
-    uniqueKey === null && scheduleId === null && retryOf === null && deadlineAt === null &&
-    waitingMax === undefined
-  ) return false;
   const { forMs, onConflict } = input.unique ?? UNIQUE_DEFAULT;
   return {
     uniqueKey: uniqueKey === null ? undefined : storable(uniqueKey),
@@ -125,13 +132,43 @@ function orNull<T>(value: unknown): T | null {
   return value === false || value === undefined ? null : value as T;
 }
 
+/** The first byte of every row: a list of more than 15. */
+const LIST = 0xdc;
+
+/** Whether these are the bytes of a whole row: what follows a row's seq begins with a text. */
+export function isRow(bytes: Uint8Array): boolean {
+  return bytes[0] === LIST;
+}
+
+/** Read a row of which the beginning is told apart and the seq is left out. */
+export function readPlainRow(
+  { id, start, tail, fixed }: {
+    readonly id: string;
+    readonly start: Uint8Array;
+    readonly tail: Uint8Array;
+    readonly fixed: FixedPart;
+  },
+): Instance {
+  const head = new Unpacker(start);
+  const rest = new Unpacker(tail);
+  const row: unknown[] = [];
+  const count = head.list();
+  while (!head.isEnd) row.push(head.read());
+  row.push(0);
+  while (row.length < count) row.push(rest.read());
+  return rowOf(id, row, fixed).instance;
+}
+
 /**
  * Read a row.
  *
  * @param fixed what never changes of it; where only its history is wanted it may be left out
  */
 export function readRow(id: string, bytes: Uint8Array, fixed: FixedPart = NO_FIXED): ReadRow {
-  const row = new Unpacker(bytes).read() as unknown[];
+  return rowOf(id, new Unpacker(bytes).read() as unknown[], fixed);
+}
+
+function rowOf(id: string, row: readonly unknown[], fixed: FixedPart): ReadRow {
   const at = (place: number) => row[place - 1];
   const rare = (at(ROW.RARE) || {}) as RareMembers;
   const kind = at(ROW.KIND) as string;

@@ -10,6 +10,9 @@ import { FIND } from "./lua/find.ts";
 import { LIMITS } from "./lua/limits.ts";
 import { MAIN } from "./lua/main.ts";
 import { PLAIN } from "./lua/plain.ts";
+import { PLAIN_CLAIM } from "./lua/plain_claim.ts";
+import { PLAIN_ENQUEUE } from "./lua/plain_enqueue.ts";
+import { PLAIN_SETTLE } from "./lua/plain_settle.ts";
 import { PROBLEMS } from "./lua/problems.ts";
 import { RECORDS } from "./lua/records.ts";
 import { NODES } from "./lua/nodes.ts";
@@ -23,9 +26,9 @@ import { WAITING } from "./lua/waiting.ts";
 
 /** Operations that are made together by a call that has one of them, so that the others cost it nothing. */
 const FAMILIES = {
-  enqueue: [ENQUEUE],
-  claim: [LIMITS, CLAIM, DUE],
-  outcomes: [OUTCOMES],
+  enqueue: [ENQUEUE, PLAIN_ENQUEUE],
+  claim: [LIMITS, CLAIM, PLAIN_CLAIM, DUE],
+  outcomes: [OUTCOMES, PLAIN_SETTLE],
   find: [FIND],
   ticks: [TICKS],
   schedules: [SCHEDULES],
@@ -76,13 +79,18 @@ function commandsOf(body: string): string {
   return [...new Set(names.map((name) => name.slice(name.indexOf("'"))))].join(", ");
 }
 
+/** Names that most calls use of the table `S` at most, a power of two; those of rare families make it grow. */
+const SHARED_ROOM = 256;
+
 /**
- * The table `S` of all functions and values that the parts of a call share, with room for every one of them. Were they locals,
- * each function would look for those that it uses among all of them when it is made, in every call.
+ * The table `S` of all functions and values that the parts of a call share. Were they locals, each function would look for those that
+ * it uses among all of them when it is made, in every call. A table is made with room for the next power of two of the names it has
+ * at first, so that these are no more than that takes: each is another write.
  */
 function sharedTable(body: string): string {
   const names = new Set(Array.from(body.matchAll(/\bS\.(\w+)/g), ([, name]) => name!));
-  return `local S = {${[...names].map((name) => `${name} = false`).join(", ")}}\n`;
+  const first = [...names].slice(0, SHARED_ROOM / 2 + 1);
+  return `local S = {${first.map((name) => `${name} = false`).join(", ")}}\n`;
 }
 
 const text = assemble();

@@ -69,6 +69,11 @@ function S.next_number(last)
   return S.max(last + 1, S.min(S.at * 1024, TIME_MAX))
 end
 
+-- A number as commands take it: made once where many entries have the same.
+function S.number_text(number)
+  return string.format('%.17g', number)
+end
+
 -- Keys that have a part of their own: the kind, the queue, the unique key, the instance, the schedule.
 S.READY, S.LATER, S.OPEN, S.DONE, S.BEHIND = S.P .. 'ready:', S.P .. 'later:', S.P .. 'open:', S.P .. 'done', S.P .. 'queue:'
 S.UNIQUE, S.RETRIES = S.P .. 'unique:', S.P .. 'retries:'
@@ -327,6 +332,12 @@ function S.flush()
   for kind in pairs(S.new_ready) do rcall('SADD', S.READY_KINDS, kind) end
   for kind, due in pairs(S.new_later) do rcall('ZADD', S.LATER_KINDS, 'LT', due, kind) end
   S.new_kinds, S.new_ready, S.new_later = {}, {}, {}
+end
+
+-- Write everything and forget what was read: what follows works on the server's data itself.
+function S.flush_all()
+  S.flush()
+  S.rows, S.texts = {}, {}
 end
 
 -- Before a set is read that this call may have changed.

@@ -63,34 +63,6 @@ function S.take(id, claimer)
   return id
 end
 
--- One kind without limits, of which every queue has at most one row: the first are taken as they stand.
-function S.take_first(kind, limit, claimer)
-  local popped, find, sub = rcall('ZPOPMIN', S.READY .. kind, limit), S.find, S.sub
-  local ids, queued = {}, {}
-  for i = 1, #popped, 2 do
-    -- A number and the seq stand before the id, in 17 bytes.
-    local member = popped[i]
-    local zero = find(member, '\0', 18, true)
-    local id = sub(member, 18, zero and zero - 1)
-    ids[(i + 1) / 2] = id
-    if zero then
-      rcall('HDEL', S.OFFERED, kind .. '\0' .. sub(member, zero + 1))
-      queued[id] = true
-    end
-  end
-  S.load_rows(ids)
-  local taken = {}
-  for i = 1, #ids do
-    local id = ids[i]
-    if not queued[id] and S.take_plain(id, kind, claimer) then
-      taken[#taken + 1] = id
-    elseif S.can_take(id) then
-      taken[#taken + 1] = S.take(id, claimer)
-    end
-  end
-  return taken
-end
-
 -- Ready rows of one kind in claim order: those of the kind's own queue, and the first of each queue with a key that is not
 -- blocked. What is taken leaves the sets when all is taken, so that places in them stay.
 function S.new_run(gate, kind)
@@ -247,18 +219,16 @@ function S.claim(op)
   S.note_limits(claimer.limits)
   S.open_queues(claimer, kinds)
   local found = S.claimable_kinds(S.set_of(kinds))
-  local ids
-  if #found == 0 then
-    return {}
-  elseif #found == 1 and not S.is_limited(claimer, found[1]) and S.count_of(S.BEHIND_COUNTS, found[1]) == 0 then
-    ids = S.take_first(found[1], limit, claimer)
-  else
-    ids = S.take_across(found, limit, claimer)
+  if #found == 0 then return {} end
+  if #found == 1 and not S.is_limited(claimer, found[1]) and S.count_of(S.BEHIND_COUNTS, found[1]) == 0 then
+    return S.take_first(found[1], limit, claimer)
   end
+  local ids = S.take_across(found, limit, claimer)
   if #ids == 0 then return {} end
-  local fixed, answer = rcall('HMGET', S.FIXED, unpack(ids)), {}
+  -- No row has its beginning apart.
+  local fixed, answer = rcall('HMGET', S.FIXED, unpack(ids)), {false}
   for i = 1, #ids do
-    answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = ids[i], S.row_text(ids[i]), fixed[i]
+    answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = ids[i], S.row_text(ids[i]), fixed[i]
   end
   return answer
 end

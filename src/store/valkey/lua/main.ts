@@ -1,7 +1,7 @@
 /** The end of every call: the operations in their order, each with its revision, and what they changed, told once. */
 export const MAIN = String.raw`
 -- What makes the data grow. The rest goes on when the server's memory is full, so that jobs end and are deleted.
-S.GROWING = {enqueue = true, redrive = true, advance = true, backfill = true, putSchedule = true, appendLogs = true,
+S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true, putSchedule = true, appendLogs = true,
   writeRecords = true}
 S.is_full = false
 
@@ -65,7 +65,7 @@ if S.operations[1][1] == 'open' then return S.open_store(S.operations[1]) end
 if not S.head or S.head.id ~= S.wanted_id then return S.encode({'lost', S.head and S.head.id}) end
 
 -- What is refused from a draining on, and what is never: the others are when the store has moved.
-S.NEW = {enqueue = true, redrive = true, advance = true, backfill = true, putSchedule = true, deleteSchedule = true,
+S.NEW = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true, putSchedule = true, deleteSchedule = true,
   setPause = true, removePause = true}
 S.MOVING = {writeRecords = true, removeRecords = true, setMark = true}
 

@@ -31,20 +31,15 @@ function S.is_repeated(id, r, item)
     and item[OUT_RESULTS] == r[RESULTS]
 end
 
-function S.settle(op)
-  local items, answer, ids = op[4], {}, {}
+function S.settle_items(items)
+  local answer, ids = {}, {}
   for i = 1, #items do ids[i] = items[i][1] end
   S.load_rows(ids)
   for i = 1, #items do
     local item = items[i]
     local id = item[1]
-    local is_plain = S.finish_plain(item)
-    -- A row that was ended so is read only where it is answered.
-    local r = is_plain or S.row(id)
-    local status, is_known = STALE, item[3]
-    if is_plain then
-      status = SETTLED_NOW
-    elseif S.is_held(r, item[2]) then
+    local r, status, is_known = S.row(id), STALE, item[3]
+    if S.is_held(r, item[2]) then
       -- Who knows the row as it was claimed knows what becomes of it, unless others asked for something meanwhile.
       local members = r[RARE]
       if members and (members.cancelAt or members.progress) then is_known = false end
@@ -61,6 +56,13 @@ function S.settle(op)
     if r and not is_known then answer[3 * i - 1], answer[3 * i] = S.row_text(id), S.fixed_text(id) end
   end
   return answer
+end
+
+-- Runs are of plain outcomes. Answers what became of the items, then the ids in runs that were not plain after all, and what became of these.
+function S.settle(op)
+  local left, left_ids = S.settle_runs(op[5]), {}
+  for i = 1, #left do left_ids[i] = left[i][1] end
+  return {S.settle_items(op[4]), left_ids, S.settle_items(left)}
 end
 
 function S.append_logs(op)
