@@ -1,4 +1,4 @@
-import { openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { existsSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
 /** Environment variable by which the processes of one worker are known, wherever they went. */
 export const MARKER_VARIABLE = "JOBCTL_WORKER";
@@ -208,7 +208,8 @@ function statFields(pid: number): readonly string[] {
 function candidates(from: number, to: number): readonly number[] {
   if (to < from || to - from > RANGE_MAX) return allPids();
   const range = Array.from({ length: to - from }, (_, index) => from + 1 + index);
-  return range.filter((pid) => !isThread(pid));
+  // Most are gone by now, which an error would tell at twice the cost.
+  return range.filter((pid) => existsSync(`/proc/${pid}`) && !isThread(pid));
 }
 
 function isThread(pid: number): boolean {
