@@ -81,6 +81,7 @@ export function buildParts(
     ...shared,
     // It tells the store the clock as it is: what it hears is how far that is off.
     clock: own.clock,
+    leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => time.told(skewMs, tookMs),
     process,
     maxSkewMs,
