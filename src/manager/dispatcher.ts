@@ -23,15 +23,10 @@ import { writeLines } from "./write_lines.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
-/** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
-const REFUSED_WAIT_MS = 1;
 /** How long outcomes wait for others while workers have more to do. */
 const SEND_MS = 2;
 /** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
-
-/** Of a claim whose job is gone: it is given back, never retried. */
-const NO_RETRY = JOB_DEFAULTS.retry;
 
 /** A claim that was asked for. */
 interface Asked {
@@ -139,6 +134,7 @@ export class Dispatcher {
       const running = this.#running.get(id);
       if (!running || running.instance.fence !== fence) continue;
       if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
+      else if (this.#options.headStart.release(running)) this.#left(running, notStarted(cause));
       else running.attempt?.abort(cause);
     }
   }
@@ -151,9 +147,9 @@ export class Dispatcher {
 
   /** Something will be due at `dueAt`, epoch ms. */
   pokeAt(dueAt: number): void {
-    const delayMs = dueAt - this.#options.clock.now().wallMs;
+    const delayMs = this.#options.headStart.expect(dueAt);
     if (delayMs <= 0) this.poke();
-    else this.#armWake(delayMs);
+    else if (this.#isStarted) this.#wake.arm(delayMs);
   }
 
   // Everything that one turn brought, outcomes first, goes to the store together at the end of its promises.
@@ -163,14 +159,13 @@ export class Dispatcher {
     queueMicrotask(() => {
       this.#isStepping = false;
       // While workers have more to do, outcomes wait for others, to go with the next claim.
-      if (this.#ahead.isEnough && this.#isStarted) return this.#sendSoon();
+      if (this.#ahead.isEnough && this.#isStarted) {
+        this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#send());
+        return;
+      }
       this.#send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });
-  }
-
-  #sendSoon(): void {
-    this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#send());
   }
 
   #send(): void {
@@ -191,7 +186,8 @@ export class Dispatcher {
       while (asked !== null) asked = await this.#takeIn(asked);
     } catch (error) {
       this.#answers.failed(error, "claim");
-      this.#armWake(this.#answers.backoff());
+      const delayMs = this.#answers.backoff();
+      if (this.#isStarted) this.#wake.arm(delayMs);
     } finally {
       this.#isClaiming = false;
     }
@@ -200,8 +196,8 @@ export class Dispatcher {
   }
 
   #ask(limit: number): Asked {
-    const { store, clock, node, registry: { kinds, limits }, leaseMs } = this.#options;
-    const at = clock.now();
+    const { store, headStart, node, registry: { kinds, limits }, leaseMs } = this.#options;
+    const at = headStart.now();
     return { at, limit, answer: store.claim({ at, node, kinds, limits, limit, leaseMs }) };
   }
 
@@ -209,6 +205,7 @@ export class Dispatcher {
   async #takeIn({ at, limit, answer }: Asked): Promise<Asked | null> {
     const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
     this.#answers.answered("claim");
+    if (value.length > 0) this.#options.headStart.took("instance", at.monotonicMs);
     const isFull = value.length === limit;
     // Where the store is slower than the workers it looks for the next ones while they have these.
     const more = isFull && this.#isStarted ? this.#ahead.arrived() : 0;
@@ -223,17 +220,12 @@ export class Dispatcher {
 
   // By the store's time: a node whose clock is ahead must not ask again at once.
   async #armNextDue(): Promise<void> {
-    const { store, clock, registry, node } = this.#options;
+    const { store, clock, registry, node, headStart } = this.#options;
     const { kinds, limits } = registry;
     const asked = clock.now();
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
-    if (instanceAt === null) return;
-    const elapsedMs = clock.now().wallMs - asked.wallMs;
-    this.#armWake(Math.max(instanceAt - at - elapsedMs, REFUSED_WAIT_MS));
-  }
-
-  #armWake(delayMs: number): void {
-    if (this.#isStarted) this.#wake.arm(delayMs);
+    if (instanceAt === null || !this.#isStarted) return;
+    this.#wake.arm(headStart.waitMs("instance", instanceAt, { at, asked }));
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {
@@ -252,15 +244,23 @@ export class Dispatcher {
   }
 
   #begin({ running, deadlineMs }: WaitingClaim): void {
-    const { job, instance } = running;
+    const { job } = running;
     const nowMs = this.#options.clock.now().monotonicMs;
     // The kind was removed meanwhile, the answer came when too little of the lease was left, or we drain: give it back unstarted.
     if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
     if (this.#busy === 0) this.#ahead.began();
     this.#busy += 1;
-    running.startedMs = nowMs;
+    const start = () => this.#start(running, job, deadlineMs);
+    if (!this.#options.headStart.hold(running, start)) start();
+  }
+
+  #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+    if (!this.#isStarted) return this.#left(running, notStarted());
+    running.startedMs = this.#options.clock.now().monotonicMs;
     if (job.source.type === "system") {
-      void this.#options.systemJobs.run(instance).then((outcome) => this.#left(running, outcome));
+      void this.#options.systemJobs.run(running.instance).then((outcome) =>
+        this.#left(running, outcome)
+      );
     } else this.#execute(running, job, deadlineMs);
   }
 
@@ -319,7 +319,8 @@ export class Dispatcher {
     const { clock, random } = this.#options;
     running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
-        retry: running.job?.options.retry ?? NO_RETRY,
+        // A claim whose job is gone is given back, never retried.
+        retry: running.job?.options.retry ?? JOB_DEFAULTS.retry,
         nowMs: clock.now().wallMs,
         random: random.next(),
         logs,
