@@ -250,13 +250,14 @@ export class Dispatcher {
     if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
     if (this.#busy === 0) this.#ahead.began();
     this.#busy += 1;
-    const start = () => this.#start(running, job, deadlineMs);
-    if (!this.#options.headStart.hold(running, start)) start();
+    this.#options.headStart.hold(running, () => this.#start(running, job, deadlineMs));
   }
 
   #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    if (!this.#isStarted) return this.#left(running, notStarted());
     running.startedMs = this.#options.clock.now().monotonicMs;
+    // While it was held back we may have begun to drain, or been frozen past the end of its lease.
+    const isLate = running.startedMs >= deadlineMs;
+    if (isLate || !this.#isStarted) return this.#left(running, notStarted());
     if (job.source.type === "system") {
       void this.#options.systemJobs.run(running.instance).then((outcome) =>
         this.#left(running, outcome)

@@ -81,17 +81,16 @@ export class HeadStart {
     return { wallMs: atMs, monotonicMs };
   }
 
-  /** Call `begin` when what was claimed before its time is due; false when there is nothing to wait for. */
-  hold(running: RunningAttempt, begin: () => void): boolean {
-    const leftMs = running.instance.dueAt - this.#clock.now().wallMs;
-    // More is no head start: the store goes by another clock.
-    if (leftMs <= 0 || leftMs > LEAD_MS_MAX) return false;
+  /** Call `begin`: at once, or when what was claimed before its time is due. */
+  hold(running: RunningAttempt, begin: () => void): void {
+    const leftMs = this.#isPossible ? running.instance.dueAt - this.#clock.now().wallMs : 0;
+    // More is no head start: the clock was set back.
+    if (leftMs <= 0 || leftMs > LEAD_MS_MAX) return begin();
     const timer = this.#clock.timer(leftMs, () => {
       this.#held.delete(running);
       begin();
     }, { isExact: true });
     this.#held.set(running, timer);
-    return true;
   }
 
   /** Wait no longer for one; false when it is not held. */

@@ -1,16 +1,38 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sleep } from "../../src/platform/clock.ts";
+import { sleep, type Timer } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import type { Store } from "../../src/store/store.ts";
-import { jobOf, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
+import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
 const SECOND = 1_000;
 
+/** A clock of a process that can be frozen. */
+class FreezableClock extends SimClock {
+  #waiting: (() => void)[] | null = null;
+
+  override timer(delayMs: number, callback: () => void): Timer {
+    return super.timer(delayMs, () => {
+      if (this.#waiting) this.#waiting.push(callback);
+      else callback();
+    });
+  }
+
+  freeze(): void {
+    this.#waiting = [];
+  }
+
+  thaw(): void {
+    const callbacks = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const callback of callbacks) callback();
+  }
+}
+
 /** A world whose store commits claims, and what schedules bring, after `commitMs`. */
 class SlowWorld {
-  readonly clock = new SimClock();
+  readonly clock = new FreezableClock();
   readonly world: ManagerWorld;
   commitMs = 3;
 
@@ -104,6 +126,21 @@ test("an instance that was claimed before its time is given back by a drain", as
   await slow.clock.advance(SECOND);
   await stopping;
   assert.deepEqual(slow.startedAt, []);
+});
+
+test("an instance that was claimed before its time does not begin past its lease, when its daemon was frozen", async () => {
+  const slow = await new SlowWorld().warm();
+  slow.commitMs = 0;
+  const { id } = await slow.scheduleSoon();
+  await slow.clock.advance(SECOND - 1);
+  const { fence } = await slow.world.get(id);
+  slow.clock.freeze();
+  await slow.clock.advance(LEASE_MS);
+  slow.clock.thaw();
+  assert.deepEqual(slow.startedAt, []);
+  await slow.clock.advance(LEASE_MS);
+  assert.equal(slow.startedAt.length, 1);
+  assert.ok(slow.world.executor.last.instance.fence > fence);
 });
 
 test("what is enqueued while another waits for its time begins at once", async () => {
