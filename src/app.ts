@@ -29,6 +29,9 @@ import { createExecutor } from "./worker/routing_executor.ts";
 /** How many of the next runs are announced at start. */
 const RUNS_SHOWN_MAX = 5;
 
+/** How long this daemon counts as live after a report on a store that no other process uses: it wakes for it three times. */
+const LONE_LEASE_MS = 600_000;
+
 /** What `jobctl serve` was told. */
 export interface ServeOptions {
   readonly configFile: string | null;
@@ -169,6 +172,7 @@ function createManager(
     workers: count,
     pools: config.worker.pools,
     leaseMs: config.worker.leaseMs,
+    ...(isLocal(config) ? { nodeLeaseMs: Math.max(LONE_LEASE_MS, config.worker.leaseMs) } : {}),
     drainMs: config.worker.drainMs,
     jobDefaults: config.defaults,
     scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
@@ -225,6 +229,11 @@ function runsHere(job: JobDefinition): JobDefinition {
   return { ...job, schedules: [], options: { ...job.options, needs: [] } };
 }
 
+/** Whether this process is the only one on its store. */
+function isLocal({ store }: Config): boolean {
+  return ["memory", "sqlite"].includes(store.address.type);
+}
+
 interface Listener {
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -243,8 +252,7 @@ function createListeners(
 ): { readonly rpc: RpcServer; readonly listeners: readonly Listener[] } {
   const { server, store } = config;
   const clock = systemClock;
-  const isLocal = ["memory", "sqlite"].includes(store.address.type);
-  const api = isLocal ? manager : answerInTime(manager, clock, store.url);
+  const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
   const rpc = createRpcServer({ manager: api, server, clock, logger, random: systemRandom });
   const listeners: Listener[] = [{
     start: () => rpc.start(),

@@ -31,12 +31,20 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
     await io.stdout.write(`${VERSION}\n`);
     return EXIT.ok;
   }
+  const plain = argv[0] === "serve" ? await readServe(argv.slice(1)) : null;
+  if (plain) return await runVerb(plain, io);
   const { parseCommandLine } = await import("./parse.ts");
   const commandLine = await parseCommandLine(argv, io.columns);
   if (commandLine.type === "run") return await runVerb(commandLine, io);
   await (commandLine.isAsked ? io.stdout : io.stderr).write(commandLine.text);
   if (commandLine.topic) await explain(commandLine.topic, io);
   return commandLine.isAsked ? EXIT.ok : EXIT.usage;
+}
+
+async function readServe(argv: readonly string[]): Promise<VerbRun | null> {
+  const { SERVE } = await import("./verbs/serve.ts");
+  const { readPlainLine } = await import("./plain_line.ts");
+  return readPlainLine(SERVE, argv);
 }
 
 async function runVerb(run: VerbRun, io: CliIo): Promise<number> {

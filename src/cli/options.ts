@@ -1,6 +1,6 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { OUTPUT_FORMATS } from "./output/format.ts";
-import type { OptionSpecs } from "./verb.ts";
+import type { OptionSpecs, Verb } from "./verb.ts";
 
 /** Host of the daemon when nothing names one. */
 export const HOST_DEFAULT = "localhost";
@@ -58,3 +58,9 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
   quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
   debug: { describe: "Show the stack of an error", isFlag: true },
 };
+
+/** Every option that a verb takes. */
+export function optionsOf(verb: Verb): OptionSpecs {
+  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
+  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
+}

@@ -3,7 +3,7 @@ import type { Argv } from "yargs";
 import { JobError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { usageError } from "./args.ts";
-import { CONNECTION_OPTIONS, OUTPUT_OPTIONS } from "./options.ts";
+import { CONNECTION_OPTIONS, optionsOf, OUTPUT_OPTIONS } from "./options.ts";
 import { makeVisible } from "./output/safe_text.ts";
 import { isGroup } from "./verb.ts";
 import type { OptionSpecs, Verb, VerbGroup, WordSpec } from "./verb.ts";
@@ -49,12 +49,6 @@ interface Choice {
   readonly entry: Verb | VerbGroup;
   readonly titles: readonly string[];
   readonly raw: RawArguments;
-}
-
-/** Every option that a verb takes. */
-function optionsOf(verb: Verb): OptionSpecs {
-  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
-  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
 }
 
 /** How a verb is written: `jobctl schedule KIND [ARGS…]`. */

@@ -1,4 +1,3 @@
-import { createServer as createHttp } from "node:http";
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
@@ -63,6 +62,7 @@ class PlainHttpServer implements HttpServer {
   readonly #sockets = new Set<Socket>();
   #metrics: Metrics | null = null;
   #server: Server | null = null;
+  #parsing: Promise<HttpListener> | null = null;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -77,13 +77,9 @@ class PlainHttpServer implements HttpServer {
   async start(): Promise<void> {
     const { host, port, logger, manager } = this.#options;
     this.#metrics = new Metrics(manager);
-    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
-      void this.#answer(request, response);
-    });
-    http.on("clientError", (_error, socket) => socket.destroy());
     // Connections are accepted here and only parsed by node:http: under Bun its own ones cannot be closed before they have
     // sent a request.
-    this.#server = createServer((socket) => this.#accept(socket, http));
+    this.#server = createServer((socket) => this.#accept(socket));
     await listen(this.#server, host, port);
     logger.info("HTTP listens", { address: `http://${hostPort(host, this.address.port)}/` });
   }
@@ -98,7 +94,7 @@ class PlainHttpServer implements HttpServer {
   }
 
   /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
-  #accept(socket: Socket, http: HttpListener): void {
+  #accept(socket: Socket): void {
     if (this.#sockets.size >= CONNECTIONS_MAX) return void socket.destroy();
     this.#sockets.add(socket);
     const timer = this.#options.clock.timer(CONNECTION_MS, () => socket.destroy(), {
@@ -109,7 +105,20 @@ class PlainHttpServer implements HttpServer {
       timer.cancel();
       this.#sockets.delete(socket);
     });
-    http.emit("connection", socket);
+    this.#parsing ??= this.#createParser();
+    void this.#parsing.then((http) => {
+      if (!socket.destroyed) http.emit("connection", socket);
+    });
+  }
+
+  /** What reads requests and writes answers; loaded with the first connection, as few daemons are asked. */
+  async #createParser(): Promise<HttpListener> {
+    const { createServer: createHttp } = await import("node:http");
+    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      void this.#answer(request, response);
+    });
+    http.on("clientError", (_error, socket) => socket.destroy());
+    return http;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

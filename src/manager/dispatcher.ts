@@ -19,15 +19,10 @@ import { writeLines } from "./write_lines.ts";
 const CLAIM_MAX = 500;
 /** Most attempts that an executor is given beyond the workers, to begin as it likes. */
 const HANDED_MAX = 64;
-/** Shortest wait when the store names something due that it did not give: another node was first, or it is blocked. */
-const REFUSED_WAIT_MS = 1;
 /** How long outcomes wait for others while workers have more to do. */
 const SEND_MS = 2;
 /** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
-
-/** Of a claim whose job is gone: it is given back, never retried. */
-const NO_RETRY = JOB_DEFAULTS.retry;
 
 /** A claim that was asked for. */
 interface Asked {
@@ -140,6 +135,7 @@ export class Dispatcher {
       const running = this.#running.get(id);
       if (!running || running.instance.fence !== fence) continue;
       if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
+      else if (this.#options.headStart.release(running)) this.#left(running, notStarted(cause));
       else running.attempt?.abort(cause);
     }
   }
@@ -152,9 +148,9 @@ export class Dispatcher {
 
   /** Something will be due at `dueAt`, epoch ms. */
   pokeAt(dueAt: number): void {
-    const delayMs = dueAt - this.#options.clock.now().wallMs;
+    const delayMs = this.#options.headStart.expect(dueAt);
     if (delayMs <= 0) this.poke();
-    else this.#armWake(delayMs);
+    else if (this.#isStarted) this.#wake.arm(delayMs);
   }
 
   // Everything that one turn brought, outcomes first, goes to the store together at the end of its promises.
@@ -168,14 +164,13 @@ export class Dispatcher {
       const isEnough = this.#isClaiming
         ? this.#ahead.size + waiting > 0
         : this.#ahead.isEnough(waiting);
-      if (isEnough && this.#isStarted) return this.#sendSoon();
+      if (isEnough && this.#isStarted) {
+        this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#send());
+        return;
+      }
       this.#send();
       if (this.#mustClaim && !this.#isClaiming) void this.#claim();
     });
-  }
-
-  #sendSoon(): void {
-    this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#send());
   }
 
   #send(): void {
@@ -196,7 +191,8 @@ export class Dispatcher {
       while (asked !== null) asked = await this.#takeIn(asked);
     } catch (error) {
       this.#answers.failed(error, "claim");
-      this.#armWake(this.#answers.backoff());
+      const delayMs = this.#answers.backoff();
+      if (this.#isStarted) this.#wake.arm(delayMs);
     } finally {
       this.#isClaiming = false;
     }
@@ -205,8 +201,8 @@ export class Dispatcher {
   }
 
   #ask(limit: number): Asked {
-    const { store, clock, node, registry: { kinds, limits }, leaseMs } = this.#options;
-    const at = clock.now();
+    const { store, headStart, node, registry: { kinds, limits }, leaseMs } = this.#options;
+    const at = headStart.now();
     return { at, limit, answer: store.claim({ at, node, kinds, limits, limit, leaseMs }) };
   }
 
@@ -214,6 +210,7 @@ export class Dispatcher {
   async #takeIn({ at, limit, answer }: Asked): Promise<Asked | null> {
     const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
     this.#answers.answered("claim");
+    if (value.length > 0) this.#options.headStart.took("instance", at.monotonicMs);
     const isFull = value.length === limit;
     // Where the store is slower than the workers it looks for the next ones while they have these.
     const more = isFull && this.#isStarted ? this.#ahead.arrived() : 0;
@@ -228,17 +225,12 @@ export class Dispatcher {
 
   // By the store's time: a node whose clock is ahead must not ask again at once.
   async #armNextDue(): Promise<void> {
-    const { store, clock, registry, node } = this.#options;
+    const { store, clock, registry, node, headStart } = this.#options;
     const { kinds, limits } = registry;
     const asked = clock.now();
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
-    if (instanceAt === null) return;
-    const elapsedMs = clock.now().wallMs - asked.wallMs;
-    this.#armWake(Math.max(instanceAt - at - elapsedMs, REFUSED_WAIT_MS));
-  }
-
-  #armWake(delayMs: number): void {
-    if (this.#isStarted) this.#wake.arm(delayMs);
+    if (instanceAt === null || !this.#isStarted) return;
+    this.#wake.arm(headStart.waitMs("instance", instanceAt, { at, asked }));
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {
@@ -257,15 +249,24 @@ export class Dispatcher {
   }
 
   #begin({ running, deadlineMs }: WaitingClaim): void {
-    const { job, instance } = running;
+    const { job } = running;
     const nowMs = this.#options.clock.now().monotonicMs;
     // The kind was removed meanwhile, the answer came when too little of the lease was left, or we drain: give it back unstarted.
     if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
     if (this.#busy === 0) this.#ahead.began();
     this.#busy += 1;
-    running.startedMs = nowMs;
+    this.#options.headStart.hold(running, () => this.#start(running, job, deadlineMs));
+  }
+
+  #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+    running.startedMs = this.#options.clock.now().monotonicMs;
+    // While it was held back we may have begun to drain, or been frozen past the end of its lease.
+    const isLate = running.startedMs >= deadlineMs;
+    if (isLate || !this.#isStarted) return this.#left(running, notStarted());
     if (job.source.type === "system") {
-      void this.#options.systemJobs.run(instance).then((outcome) => this.#left(running, outcome));
+      void this.#options.systemJobs.run(running.instance).then((outcome) =>
+        this.#left(running, outcome)
+      );
     } else this.#execute(running, job, deadlineMs);
   }
 
@@ -313,7 +314,8 @@ export class Dispatcher {
     const { clock, random } = this.#options;
     running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
-        retry: running.job?.options.retry ?? NO_RETRY,
+        // A claim whose job is gone is given back, never retried.
+        retry: running.job?.options.retry ?? JOB_DEFAULTS.retry,
         nowMs: clock.now().wallMs,
         random: random.next(),
         logs,

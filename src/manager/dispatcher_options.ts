@@ -4,6 +4,7 @@ import type { Random } from "../platform/random.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor } from "../worker/executor.ts";
 import type { Events } from "./events.ts";
+import type { HeadStart } from "./head_start.ts";
 import type { Registry } from "./registry.ts";
 import type { RunningAttempt } from "./running.ts";
 import type { StoreAnswers } from "./store_answers.ts";
@@ -29,4 +30,5 @@ export interface DispatcherOptions {
     args: readonly unknown[],
   ) => Promise<unknown>;
   readonly answers: StoreAnswers;
+  readonly headStart: HeadStart;
 }

@@ -35,6 +35,11 @@ export interface ManagerOptions {
   /** Most attempts at once of the jobs of each pool on this node. */
   readonly pools?: Readonly<Record<string, number>>;
   readonly leaseMs: number;
+  /**
+   * How long this node counts as live after it reported; as long as a lease by default. It may be long where no other process
+   * uses the store: nobody else reads it, and a report wakes the process.
+   */
+  readonly nodeLeaseMs?: number;
   /** How long `stop` lets running attempts finish. */
   readonly drainMs: number;
   readonly jobDefaults: JobOptions;

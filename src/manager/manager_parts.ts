@@ -6,6 +6,7 @@ import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Events } from "./events.ts";
 import { Janitor } from "./janitor.ts";
+import { HeadStart } from "./head_start.ts";
 import { JobCalls } from "./job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Membership, type MembershipOptions } from "./membership.ts";
@@ -60,6 +61,7 @@ export function buildParts(
   for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
   for (const job of options.jobs) registry.set(job);
   const events = new Events({ ...options, registry });
+  const headStart = new HeadStart(time);
   const answers = new StoreAnswers(options.logger);
   const calls = new JobCalls(api, (instance) => dispatcher.holds(instance));
   const dispatcher = new Dispatcher({
@@ -70,18 +72,23 @@ export function buildParts(
     count: checkWorkers(options.workers),
     handleCall: (running, method, args) => calls.handle(running, method, args),
     answers,
+    headStart,
   });
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
-  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
+  const shared = { ...options, registry, events, answers, headStart, keepsUnknown, tzVersion };
   const { tags = [], process = thisProcess() } = options;
   const workers = () => dispatcher;
   const membership: Membership = new Membership({
     ...shared,
     // It tells the store the clock as it is: what it hears is how far that is off.
     clock: own.clock,
-    skewed: (skewMs, tookMs) => time.told(skewMs, tookMs),
+    leaseMs: options.nodeLeaseMs ?? options.leaseMs,
+    skewed: (skewMs, tookMs) => {
+      time.told(skewMs, tookMs);
+      headStart.told(skewMs);
+    },
     process,
     maxSkewMs,
     report: createReport({ ...shared, tags, process, workers, life: node.life }),

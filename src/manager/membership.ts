@@ -11,6 +11,10 @@ import type { StoreAnswers } from "./store_answers.ts";
 const REPORT_SHARE = 1 / 3;
 /** After how many reports a node that knows of no other looks whether there is one: a hint tells of it, and may be lost. */
 const REPORTS_ALONE = 12;
+/** A node that reports as seldom as this, in milliseconds, does so too when somebody wants to see the nodes. */
+const SELDOM_MS = 60_000;
+/** How old a seldom report may be then. */
+const FRESH_MS = 1_000;
 /** How often it is looked whether the holder of our id still lives, when nothing here can tell. */
 const LOOK_MS = 250;
 
@@ -45,6 +49,8 @@ export class Membership {
   #appliedWish: number | null = null;
   /** What the store has of us. */
   #told: NodeReport | null = null;
+  /** When the store last heard of us, monotonic ms. */
+  #heardMs = -Infinity;
   #timer: Timer | null = null;
   #reporting: Promise<void> | null = null;
   #mustReport = false;
@@ -124,6 +130,15 @@ export class Membership {
       this.#reporting = null;
       if (this.#mustReport) this.changed();
     });
+  }
+
+  /** Somebody wants to see this node as it is: resolves when the store knows, or takes no report. */
+  async refreshed(): Promise<void> {
+    const { clock, leaseMs } = this.#options;
+    if (leaseMs * REPORT_SHARE < SELDOM_MS) return;
+    if (clock.now().monotonicMs - this.#heardMs < FRESH_MS) return;
+    this.changed();
+    await this.#reporting;
   }
 
   /** Nodes came, went or were asked for something. */
@@ -230,6 +245,7 @@ export class Membership {
 
   #heard({ seenAt, skewMs }: NodeRecord, asked: Instant): void {
     const { clock, skewed } = this.#options;
+    this.#heardMs = asked.monotonicMs;
     this.peers.synchronize(seenAt);
     skewed(skewMs, clock.now().monotonicMs - asked.monotonicMs);
   }

@@ -168,8 +168,10 @@ export abstract class Operations implements ManagerApi {
     return this.parts.served.unserved(kinds);
   }
 
-  listNodes(): Promise<readonly NodeStatus[]> {
-    return this.parts.membership.peers.list();
+  async listNodes(): Promise<readonly NodeStatus[]> {
+    const { membership } = this.parts;
+    await membership.refreshed();
+    return await membership.peers.list();
   }
 
   async resizeNode(id: string, count: number): Promise<NodeStatus> {

@@ -29,6 +29,8 @@ export interface RenewalOptions {
 /** Keeps the leases of the held claims from ending, and aborts the attempts whose claim is lost or to be canceled. */
 export class Renewal {
   readonly #options: RenewalOptions;
+  #isStarted = false;
+  /** Null while nothing is held: an idle node has nothing to wake for. */
   #timer: Timer | null = null;
   #waiting = 0;
   #tookMs = 0;
@@ -38,12 +40,19 @@ export class Renewal {
   }
 
   start(): void {
-    const { clock, leaseMs } = this.#options;
+    this.#isStarted = true;
+    if (this.#options.running.size > 0) this.#arm();
+  }
+
+  #arm(): void {
+    const { clock, leaseMs, running } = this.#options;
     // A renewal from before a stop may end after the next start.
     this.#timer?.cancel();
     const share = this.#tookMs > leaseMs * SLOW_SHARE ? SLOW_RENEW_SHARE : RENEW_SHARE;
     this.#timer = clock.timer(leaseMs * share, () => {
-      this.start();
+      this.#timer = null;
+      if (running.size === 0) return;
+      this.#arm();
       if (this.#waiting < WAITING_MAX) void this.#renew();
     }, { unref: true });
   }
@@ -59,20 +68,22 @@ export class Renewal {
   /** Claims came: renew what came late at once, as much of its lease is over. */
   claimed(sentMs: number): void {
     const { clock, leaseMs, logger } = this.#options;
+    if (this.#isStarted && this.#timer === null) this.#arm();
     const tookMs = clock.now().monotonicMs - sentMs;
     if (this.deadlineOf(sentMs) === 0) {
       logger.warn("The store takes too long for the lease: claims are given back unstarted", {
         seconds: Math.round(tookMs / 1_000),
         hint: `worker.lease, ${leaseMs / 1_000} s, must be more than twice as long`,
       });
-    } else if (tookMs > leaseMs * SLOW_SHARE && this.#timer) {
+    } else if (tookMs > leaseMs * SLOW_SHARE && this.#isStarted) {
       this.#tookMs = tookMs;
-      this.start();
+      this.#arm();
       if (this.#waiting < WAITING_MAX) void this.#renew();
     }
   }
 
   stop(): void {
+    this.#isStarted = false;
     this.#timer?.cancel();
     this.#timer = null;
   }

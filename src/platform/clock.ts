@@ -1,5 +1,3 @@
-import { performance } from "node:perf_hooks";
-
 /** A moment on both clocks of a node, in milliseconds. */
 export interface Instant {
   /** Epoch ms, UTC; may jump. */

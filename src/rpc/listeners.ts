@@ -3,7 +3,6 @@ import type { Stats } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
-import { createServer as createTlsServer } from "node:tls";
 import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import { listenError, listening } from "../platform/listening.ts";
@@ -42,7 +41,7 @@ export async function listenTcp(
     if (options.connectionCount() >= CONNECTIONS_MAX) socket.destroy();
     else options.onConnection(socket);
   };
-  const server = tls ? createTls(tls, accept) : createServer({ noDelay: true }, accept);
+  const server = tls ? await createTls(tls, accept) : createServer({ noDelay: true }, accept);
   try {
     const listen = () => server.listen({ host: bareHost(host), port, backlog: BACKLOG });
     await listening(server, listen);
@@ -53,7 +52,8 @@ export async function listenTcp(
   return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
 }
 
-function createTls(tls: TlsMaterial, accept: (socket: Socket) => void): Server {
+async function createTls(tls: TlsMaterial, accept: (socket: Socket) => void): Promise<Server> {
+  const { createServer: createTlsServer } = await import("node:tls");
   const server = createTlsServer({
     cert: tls.cert,
     key: tls.key,

@@ -1,5 +1,5 @@
 import { unlink } from "node:fs/promises";
-import * as grpc from "@grpc/grpc-js";
+import type { Socket } from "node:net";
 import { hostPort, isLoopback } from "../core/address.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
@@ -7,22 +7,15 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
-import { answerCall, methodPath, serviceDefinition } from "./adapter.ts";
 import { createTokenAuthenticator } from "./auth.ts";
 import type { Authenticator, Token } from "./auth.ts";
-import { CallTracker, createInterceptor, toStatus } from "./calls.ts";
-import { Health } from "./gen/health_pb.ts";
-import { JobService } from "./gen/job_pb.ts";
-import { FollowService } from "./follow.ts";
-import { createHandlers } from "./handlers.ts";
-import type { Handlers, MethodName } from "./handlers.ts";
-import { HealthService } from "./health.ts";
-import { FLUSH_MS, IDLE_MS, MESSAGE_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from "./limits.ts";
+import { CallTracker } from "./call_tracker.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { FLUSH_MS, STOP_GRACE_MS } from "./limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
 import { loadTls } from "../platform/tls.ts";
-import { StoreWorkService } from "./store_work.ts";
 import { ensureTokenFile } from "./token_file.ts";
 
 /** Where and for whom to listen; the `[server]` table of the configuration. */
@@ -72,10 +65,6 @@ export interface RpcServer extends Service {
   readonly addresses: RpcAddresses;
 }
 
-const METHODS: ReadonlyMap<string, MethodName> = new Map(
-  JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
-);
-
 /** Refuse a configuration that would let strangers in. */
 function checkExposure(server: RpcServerConfig): void {
   if (server.auth.mode === "mtls" && !server.tls?.clientCa) {
@@ -102,37 +91,43 @@ function checkExposure(server: RpcServerConfig): void {
   );
 }
 
-function jobServiceImplementation(
-  handlers: Handlers,
-  streams: { readonly follows: FollowService; readonly works: StoreWorkService },
-): grpc.UntypedServiceImplementation {
-  const implementation: grpc.UntypedServiceImplementation = {
-    follow: streams.follows.handle,
-    workOnStore: streams.works.handle,
-  };
-  for (const method of JobService.methods) {
-    if (method.methodKind !== "unary") continue;
-    const unary: grpc.handleUnaryCall<Uint8Array, Uint8Array> = (call, callback) => {
-      answerCall(method, handlers, call.request, () => call.cancelled).then(
-        (bytes) => callback(null, bytes),
-        (error) => callback(toStatus(toJobError(error, `Cannot answer ${method.name}`))),
-      );
-    };
-    implementation[method.localName] = unary;
+/** Takes connections; what answers them is loaded with the first one. */
+class LateEndpoint {
+  readonly #load: () => Promise<Endpoint>;
+  #loading: Promise<Endpoint> | null = null;
+
+  constructor(load: () => Promise<Endpoint>) {
+    this.#load = load;
   }
-  return implementation;
+
+  /** Takes the connections of one listener. */
+  injector(authenticator: Authenticator | null): (socket: Socket) => void {
+    let inject: ((socket: Socket) => void) | null = null;
+    return (socket) => {
+      if (inject) return inject(socket);
+      this.#loading ??= this.#load();
+      this.#loading.then((endpoint) => {
+        inject ??= endpoint.injector(authenticator);
+        if (!socket.destroyed) inject(socket);
+      }, () => {
+        this.#loading = null;
+        socket.destroy();
+      });
+    };
+  }
+
+  /** What answers, when any connection came. */
+  get loaded(): Promise<Endpoint> | null {
+    return this.#loading;
+  }
 }
 
 class GrpcServer implements RpcServer {
   readonly name = "gRPC server";
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
-  readonly #health: HealthService;
-  readonly #follows: FollowService;
-  readonly #works: StoreWorkService;
-  readonly #handlers: Handlers;
+  readonly #endpoint: LateEndpoint;
   #authenticator: Authenticator | null = null;
-  #servers: grpc.Server[] = [];
   #listeners: Listener[] = [];
   #addresses: RpcAddresses | null = null;
   #passingToken: string | null = null;
@@ -140,10 +135,12 @@ class GrpcServer implements RpcServer {
   constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#tracker = new CallTracker(options.clock);
-    this.#health = new HealthService(options.manager, options.clock);
-    this.#follows = new FollowService(options.manager, options.clock);
-    this.#works = new StoreWorkService(options.manager, options.clock);
-    this.#handlers = createHandlers(options.manager);
+    const { manager, clock } = options;
+    // A daemon that nobody calls does without what would answer: a fifth of its memory, and of its time to start.
+    this.#endpoint = new LateEndpoint(async () => {
+      const { Endpoint } = await import("./endpoint.ts");
+      return new Endpoint({ manager, clock, tracker: this.#tracker });
+    });
   }
 
   get addresses(): RpcAddresses {
@@ -159,9 +156,7 @@ class GrpcServer implements RpcServer {
       : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
     // Tokens are known before the first connection can come; the default file's name needs the port, though.
     const early = server.port === 0 ? null : await this.#loadTokens(server.port);
-    let accept:
-      | ((socket: Parameters<grpc.ConnectionInjector["injectConnection"]>[0]) => void)
-      | null = null;
+    let accept: ((socket: Socket) => void) | null = null;
     const listener = await listenTcp({
       host: server.host,
       port: server.port,
@@ -178,7 +173,7 @@ class GrpcServer implements RpcServer {
     this.#authenticator = tokens.list === null
       ? null
       : createTokenAuthenticator({ tokens: tokens.list, clock, logger });
-    accept = this.#createInjector(this.#authenticator);
+    accept = this.#endpoint.injector(this.#authenticator);
     const socket = await this.#listenUnix(listener.port);
     this.#addresses = {
       tcp: { host: server.host, port: listener.port },
@@ -196,16 +191,12 @@ class GrpcServer implements RpcServer {
   async stop(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
-    this.#health.stop();
-    this.#follows.stop();
-    this.#works.stop();
-    // Tells the clients to go; under Bun and Deno it does not wait for their calls.
-    for (const server of this.#servers) server.tryShutdown(() => {});
+    const endpoint = await this.#endpoint.loaded;
+    endpoint?.beginStop();
     await this.#tracker.whenIdle(STOP_GRACE_MS);
     // The last answers may still be on their way out of the sockets.
     await this.#tracker.whenClosed(FLUSH_MS);
-    for (const server of this.#servers) server.forceShutdown();
-    this.#servers = [];
+    endpoint?.stop();
     this.#tracker.destroy();
     this.#authenticator?.stop();
     // A port that was picked will not come again, so nobody will look for its token.
@@ -223,35 +214,12 @@ class GrpcServer implements RpcServer {
     return { list: [{ name: "token file", role: "admin", token }, ...auth.tokens], file };
   }
 
-  /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */
-  #createInjector(authenticator: Authenticator | null) {
-    const server = new grpc.Server({
-      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-      "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
-      "grpc.max_concurrent_streams": STREAMS_MAX,
-      "grpc.max_connection_idle_ms": IDLE_MS,
-      "grpc.enable_channelz": 0,
-      interceptors: [
-        createInterceptor({ tracker: this.#tracker, authenticator, methods: METHODS }),
-      ],
-    });
-    server.addService(
-      serviceDefinition(JobService),
-      jobServiceImplementation(this.#handlers, { follows: this.#follows, works: this.#works }),
-    );
-    server.addService(serviceDefinition(Health), this.#health.handlers);
-    this.#servers.push(server);
-    // TLS, where there is any, is done by the listener.
-    const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-    return injector.injectConnection.bind(injector);
-  }
-
   async #listenUnix(port: number): Promise<string | null> {
     const { server, logger } = this.#options;
     if (server.socket === null) return null;
     const isAuto = server.socket === "auto";
     const path = isAuto ? socketPath(port) : server.socket;
-    const inject = this.#createInjector(null);
+    const inject = this.#endpoint.injector(null);
     try {
       const listener = await listenUnix({
         path,

@@ -2,12 +2,10 @@ import type { StoreConfig } from "../core/store_config.ts";
 import type { Clock, Instant } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { createEtcdStore } from "./etcd/etcd_store.ts";
-import { createModuleStore } from "./module/module_store.ts";
+import { createLateStore } from "./late_store.ts";
 import { MemoryStore } from "./memory/memory_store.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
-import { createValkeyStore } from "./valkey/create_valkey_store.ts";
 
 /** What stores are given by those who make them. */
 export interface StoreParts {
@@ -18,7 +16,7 @@ export interface StoreParts {
   readonly now?: () => Instant;
 }
 
-/** The store that the configuration names, not yet open. */
+/** The store that the configuration names, not yet open. What speaks to a server is loaded when it is opened. */
 export function createStore(config: StoreConfig, parts: StoreParts): Store {
   const { address } = config;
   const defer = (callback: () => void) => parts.clock.defer(callback);
@@ -28,12 +26,20 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
     case "sqlite":
       return new SqliteStore({ path: address.path, defer, clock: parts.now, fsync: config.fsync });
     case "etcd":
-      return createEtcdStore({ ...config, address }, parts);
-    case "module": {
-      const { url, prefix, maxSkewMs } = config;
-      return createModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
-    }
+      return createLateStore(async () => {
+        const { createEtcdStore } = await import("./etcd/etcd_store.ts");
+        return createEtcdStore({ ...config, address }, parts);
+      });
+    case "module":
+      return createLateStore(async () => {
+        const { loadModuleStore } = await import("./module/module_store.ts");
+        const { url, prefix, maxSkewMs } = config;
+        return await loadModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
+      });
     case "valkey":
-      return createValkeyStore({ ...config, address }, parts);
+      return createLateStore(async () => {
+        const { createValkeyStore } = await import("./valkey/create_valkey_store.ts");
+        return createValkeyStore({ ...config, address }, parts);
+      });
   }
 }

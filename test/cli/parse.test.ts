@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { parseCommandLine } from "../../src/cli/parse.ts";
+import { readPlainLine } from "../../src/cli/plain_line.ts";
+import { SERVE } from "../../src/cli/verbs/serve.ts";
 import { cli } from "../support/cli_world.ts";
 import { waiting } from "../support/cli_messages.ts";
 
@@ -43,6 +46,40 @@ const KEPT = [
 for (const words of KEPT) {
   test(`schedule passes ${JSON.stringify(words)} on as it was typed`, async () => {
     assert.deepEqual(await scheduledArguments(...words), words);
+  });
+}
+
+/** Lines of serve that are read without the full parser, and some that only that one reads. */
+const SERVE_LINES: readonly (readonly [plain: boolean, ...line: string[]])[] = [
+  [true],
+  [true, "--config", "config.toml"],
+  [true, "-c", "./a b.toml", "--port=0", "--http", "127.0.0.1:0", "--log-level", "debug"],
+  [true, "--store=sqlite:a=b.db"],
+  [false, "--config", "a", "--config", "b"],
+  [false, "-c=a"],
+  [false, "-ca"],
+  [false, "--http", ""],
+  [false, "--http="],
+  [false, "--port", "-1"],
+  [false, "--config", "'a'"],
+  [false, "--quiet"],
+  [false, "--config"],
+  [false, "--confg", "a"],
+  [false, "word"],
+  [false, "--help"],
+  [false, "--", "--config", "a"],
+];
+
+for (const [isPlain, ...line] of SERVE_LINES) {
+  test(`serve ${line.join(" ")} is read as the full parser reads it`, async () => {
+    const plain = readPlainLine(SERVE, line);
+    assert.equal(plain !== null, isPlain);
+    if (plain === null) return;
+    const full = await parseCommandLine(["serve", ...line], 80);
+    assert.ok(full.type === "run");
+    const { _: words, $0: program, ...values } = full.values;
+    assert.deepEqual([words, program], [["serve"], "jobctl"]);
+    assert.deepEqual({ ...plain, values: { ...plain.values } }, { ...full, values });
   });
 }
 

@@ -253,10 +253,10 @@ test("faults 42, 43, 44 and 46: jobs that spin, ignore their signal or exit fail
 });
 
 /** Memory of a daemon: its own, and with the pages of the executable that it uses. */
-const OWN_KIB_MAX = 35 * 1_024;
-const RSS_KIB_MAX = 90 * 1_024;
+const OWN_KIB_MAX = 20 * 1_024;
+const RSS_KIB_MAX = 70 * 1_024;
 
-test("a daemon at rest takes under 35 MB of its own, 90 MB in all, and 0.2 % of a processor", async () => {
+test("a daemon at rest takes under 20 MB of its own, 70 MB in all, and 0.2 % of a processor", async () => {
   const daemon = await startDaemon({ toml: `[jobs.disk]\nrun = "df"\nschedule = "0 0 1 1 *"\n` });
   try {
     const ticks = () => {

@@ -47,6 +47,22 @@ test("manager() is listed from its start to its stop, and says what it does", as
   assert.deepEqual(await statesOf(first), ["node live", "node-2 left"]);
 });
 
+test("manager() that is alone reports seldom, and is listed as it is now", async () => {
+  const world = await new ManagerWorld({ nodeLeaseMs: 10 * MINUTE }).started();
+  const before = world.link.count("reportNode");
+  await world.schedule();
+  await world.clock.advance(3 * MINUTE);
+  assert.equal(world.link.count("reportNode"), before);
+  await world.clock.advance(MINUTE);
+  assert.equal(world.link.count("reportNode"), before + 1);
+  await world.clock.advance(MINUTE);
+  const [node] = await world.of(world.manager.listNodes());
+  assert.deepEqual([node!.state, node!.busy], ["live", 1]);
+  assert.equal(node!.seenAt, world.clock.now().wallMs);
+  await world.clock.advance(20 * MINUTE);
+  assert.equal((await world.of(world.manager.listNodes()))[0]!.state, "live");
+});
+
 test("manager() says that it drains", async () => {
   const before = sharedStore();
   const first = await new ManagerWorld({ before }).started();

@@ -10,7 +10,8 @@ import { isJobError } from "../../src/core/errors.ts";
 import { Manager, replicaStore, resultsOf } from "../../src/index.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { createModuleStore } from "../../src/store/module/module_store.ts";
+import { createLateStore } from "../../src/store/late_store.ts";
+import { loadModuleStore } from "../../src/store/module/module_store.ts";
 import { Replicas } from "../support/replicas.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -21,7 +22,8 @@ const MEDIUM =
 
 function storeOf(path: string) {
   const parts = { clock: systemClock, random: seededRandom(1) };
-  return createModuleStore({ path, url: "./store.ts", prefix: "jobctl" }, parts);
+  const config = { path, url: "./store.ts", prefix: "jobctl" };
+  return createLateStore(() => loadModuleStore(config, parts));
 }
 
 /** Modules that are no store, each with what is said of it. */

@@ -273,6 +273,7 @@ export class ManagerWorld {
       /** "node" by default, and "node-2" and so on for those that come to its store. */
       readonly node?: string;
       readonly tags?: readonly string[];
+      readonly nodeLeaseMs?: number;
       readonly process?: ProcessIdentity;
       /** How far the manager's clock is off the world's. */
       readonly skewMs?: number;
@@ -299,6 +300,7 @@ export class ManagerWorld {
       version: "0",
       workers: options.workers ?? 1,
       leaseMs: LEASE_MS,
+      ...(options.nodeLeaseMs === undefined ? {} : { nodeLeaseMs: options.nodeLeaseMs }),
       drainMs: 5_000,
       jobDefaults: OPTIONS,
       scheduleDefaults: SPEC,

@@ -4,10 +4,9 @@ import { pathToFileURL } from "node:url";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
-import { closedError } from "../ledger/checks.ts";
 import { ReplicaStore } from "../replica/replica_store.ts";
 import type { ReplicaMedium } from "../replica/medium.ts";
-import type { ChangeHint, OpenRequest, Store } from "../store.ts";
+import type { Store } from "../store.ts";
 import { GuardedMedium } from "./guarded_medium.ts";
 import { shapeOf } from "./store_methods.ts";
 
@@ -57,64 +56,18 @@ export function storeOf(
 }
 
 /**
- * The store of a module, which is loaded when it is opened.
+ * Load a module and make its store, which is not yet open.
  *
  * @param path of the module
  */
-export function createModuleStore(
-  config: {
+export async function loadModuleStore(
+  { path, directory, url, prefix }: {
     readonly path: string;
     /** Absent for the module's own. */
     readonly directory?: string;
     readonly url: string;
     readonly prefix: string;
   },
-  parts: Parts,
-): Store {
-  let store: Store | null = null;
-  const listeners = new Map<(hint: ChangeHint) => void, () => void>();
-  const listen = (to: Store, listener: (hint: ChangeHint) => void) =>
-    listeners.set(listener, to.subscribe(listener));
-  const own: Partial<Store> = {
-    open: async (request: OpenRequest) => {
-      if (!store) {
-        store = await loadStore(config, parts);
-        for (const listener of listeners.keys()) listen(store, listener);
-      }
-      return await store.open(request);
-    },
-    close: async () => await store?.close(),
-    subscribe: (listener) => {
-      const entry = (hint: ChangeHint) => listener(hint);
-      if (store) listen(store, entry);
-      else listeners.set(entry, () => {});
-      return () => {
-        listeners.get(entry)?.();
-        listeners.delete(entry);
-      };
-    },
-  };
-  return forward(() => store, { ...own, records: forward(() => store?.records, {}) });
-}
-
-/** An object whose methods are those of another that comes later. */
-function forward<T extends object>(target: () => T | null | undefined, own: Partial<T>): T {
-  return new Proxy(own as T, {
-    get(there, name) {
-      const given = Reflect.get(there, name);
-      if (given !== undefined || typeof name !== "string" || name === "then") return given;
-      return (...args: unknown[]) => {
-        const found = target();
-        if (!found) return Promise.reject(closedError(name));
-        const method: unknown = Reflect.get(found, name);
-        return (method as (...args: unknown[]) => unknown).apply(found, args);
-      };
-    },
-  });
-}
-
-async function loadStore(
-  { path, directory, url, prefix }: Parameters<typeof createModuleStore>[0],
   parts: Parts,
 ): Promise<Store> {
   const file = resolve(path);
