@@ -98,6 +98,10 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
     return followers.length;
   }
 
+  get isStarting(): boolean {
+    return this.#worker !== null && !this.#worker.hasStarted;
+  }
+
   promoted(): void {
     this.started();
     this.#schedule();

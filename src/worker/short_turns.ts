@@ -10,6 +10,8 @@ const COUNTED_MS_MAX = 5 * SHORT_MS;
 const LAST_SHARE = { faster: 1 / 4, slower: 1 / 16 } as const;
 /** How long a group that has a turn may take until others no longer wait for it, when none ends meanwhile and at all. */
 const TURN_MS_MAX = { still: 2, ever: 10 } as const;
+/** How long the start of a worker is waited for: further ones would start no sooner beside it. */
+const START_MS_MAX = 250;
 /** How long one may wait while no worker is free. */
 const WAIT_MS_MAX = 25;
 /** How often in a row a job must have written nothing to be given out several at once: output ends a batch. */
@@ -20,6 +22,8 @@ export interface Turn {
   readonly job: JobDefinition;
   /** Whether it may be given to a worker behind others of its job. */
   readonly canFollow: boolean;
+  /** Whether its worker has yet to start. */
+  readonly isStarting: boolean;
   /** Let nothing that follows it in a worker begin any more; what is kept from it comes back by {@link ShortTurns.back}. */
   isolate(): void;
   /** It will not begin here: what has all workers takes too long. */
@@ -207,6 +211,7 @@ export class ShortTurns<T extends Turn> {
     const longestMs = this.#hasMoved ? TURN_MS_MAX.ever : TURN_MS_MAX.still;
     for (const group of this.#groups) {
       const ageMs = nowMs - group.sinceMs;
+      if (ageMs < START_MS_MAX && [...group.turns].some(({ isStarting }) => isStarting)) continue;
       // A batch of short ones takes less: one of them is long, and the others must not wait for it.
       if (ageMs >= TURN_MS_MAX.still) { for (const turn of group.turns) turn.isolate(); }
       if (ageMs >= longestMs) this.#groups.delete(group);

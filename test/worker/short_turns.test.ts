@@ -21,6 +21,7 @@ function world(
   const givenUp: number[] = [];
   let room = Infinity;
   let running = 0;
+  const starting = { is: false };
   const turns: ShortTurns<NumberedTurn> = new ShortTurns<NumberedTurn>(clock, {
     atOnce: AT_ONCE,
     capacity: () => room - running,
@@ -37,6 +38,9 @@ function world(
   const enter = (number: number): NumberedTurn => {
     const turn: NumberedTurn = {
       ...{ number, job, canFollow: options.canFollow ?? false },
+      get isStarting() {
+        return starting.is;
+      },
       isolate: () => behind.get(turn)?.splice(0).toReversed().forEach((other) => turns.back(other)),
       giveUp() {
         givenUp.push(number);
@@ -55,7 +59,7 @@ function world(
   const limit = (most: number) => {
     room = most;
   };
-  return { clock, turns, began, givenUp, behind, enter, leave, limit };
+  return { clock, turns, began, givenUp, behind, starting, enter, leave, limit };
 }
 
 test("ShortTurns lets a short job begin a few times at once, then as others end", () => {
@@ -94,6 +98,16 @@ test("ShortTurns lets the next begin 2 ms after those before it were still runni
   assert.deepEqual(began, ["1", "2", "3", "4"]);
   await clock.advance(2);
   assert.deepEqual(began, ["1", "2", "3", "4", "5"]);
+});
+
+test("ShortTurns waits a quarter of a second for workers that start", async () => {
+  const { clock, began, enter, starting } = world(0.01);
+  starting.is = true;
+  for (const number of [1, 2, 3, 4]) enter(number);
+  await clock.advance(249);
+  assert.deepEqual(began, ["1", "2"]);
+  await clock.advance(2);
+  assert.deepEqual(began, ["1", "2", "3", "4"]);
 });
 
 test("ShortTurns counts one that has run for 10 ms no longer, whatever ends beside it", async () => {

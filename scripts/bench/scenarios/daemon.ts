@@ -11,6 +11,8 @@ const SCHEDULES = 10_000;
 const CLI_CALLS = 25;
 /** What the start left behind is collected meanwhile. */
 const SETTLE_MS = 10_000;
+/** For half a minute after a start the runtime collects every second, which is no daemon at rest. */
+const REST_MS = 35_000;
 const IDLE_MS = 30_000;
 const MINUTE_MS = 60_000;
 
@@ -77,8 +79,8 @@ async function startUp(settings: Settings): Promise<Figures> {
 }
 
 /** Memory and processor time a minute of a daemon that has had time to settle. */
-async function idleCost(settings: Settings, daemon: Daemon) {
-  await wait(scaled(settings, SETTLE_MS, 100));
+async function idleCost(settings: Settings, daemon: Daemon, settleMs = SETTLE_MS) {
+  await wait(scaled(settings, settleMs, 100));
   const before = processCost(daemon.pid);
   const idleMs = scaled(settings, IDLE_MS, 200);
   await wait(idleMs);
@@ -90,7 +92,7 @@ async function idleCost(settings: Settings, daemon: Daemon) {
 }
 
 function idle(settings: Settings): Promise<Figures> {
-  return withDaemon(settings, "", (daemon) => idleCost(settings, daemon));
+  return withDaemon(settings, "", (daemon) => idleCost(settings, daemon, REST_MS));
 }
 
 async function schedules(settings: Settings): Promise<Figures> {
