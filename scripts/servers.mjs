@@ -4,7 +4,11 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Program by Debian package. */
-const PROGRAMS = { "valkey-server": "valkey-server", "etcd-server": "etcd" };
+const PROGRAMS = {
+  "valkey-server": "valkey-server",
+  "etcd-server": "etcd",
+  "etcd-client": "etcdctl",
+};
 
 /** Whether a program is on the PATH. */
 function isThere(program) {

@@ -15,7 +15,9 @@ let library: NativeLibrary<Symbols> | null | undefined;
  * @returns null where the runtime has no such look
  */
 export function readableCheck(descriptors: readonly number[]): (() => boolean) | null {
-  library ??= openLibc<Symbols>({ poll: { args: ["ptr", "u64", "i32"], returns: "i32" } });
+  if (library === undefined) {
+    library = openLibc<Symbols>({ poll: { args: ["ptr", "u64", "i32"], returns: "i32" } });
+  }
   if (library === null) return null;
   const { poll } = library.symbols;
   // Rows of `struct pollfd`: the descriptor, then what is asked and what is answered in 16 bits each.

@@ -5,10 +5,15 @@ import { type NativeLibrary, openLibc } from "./libc.ts";
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_ADD_SEALS = 1033;
+/** No other seal, no size but this one. */
+const SEAL_SHRINK_GROW = 7;
 
 interface Symbols {
   memfd_create(name: Uint8Array, flags: number): number;
   ftruncate(descriptor: number, bytes: number): number;
+  fcntl(descriptor: number, command: number, value: number): number;
   mmap(
     address: null,
     bytes: number,
@@ -17,46 +22,68 @@ interface Symbols {
     descriptor: number,
     offset: number,
   ): number;
+  munmap(address: number, bytes: number): number;
 }
 
 /** Memory that a child process can have too. */
 export interface SharedMemory {
-  /** To be given to the child, which opens it with {@link openSharedMemory}. */
+  /** To be given to the child, which opens it with {@link openSharedMemory}, and then to be closed. */
   readonly descriptor: number;
   readonly buffer: ArrayBuffer;
+  /** Give it back to the system: whoever touches the buffer afterwards ends this process. */
+  free(): void;
 }
 
 let library: NativeLibrary<Symbols> | null | undefined;
 
+/** Whether processes can share memory here. */
+export function canShareMemory(): boolean {
+  return open() !== null;
+}
+
 /**
- * Make zeroed memory that is shared with whoever has its descriptor; `Atomics` work across processes on it. It is never given back to
- * the system, so that no view of it can outlive it: who needs it again and again keeps it.
+ * Make zeroed memory that is shared with whoever has its descriptor; `Atomics` work across processes on it. Nobody can change its
+ * size: whoever reads what was cut off is killed.
  *
  * @returns null where the runtime has none
  */
 export function createSharedMemory(bytes: number): SharedMemory | null {
   const libc = open();
   if (libc === null) return null;
-  const descriptor = libc.symbols.memfd_create(Buffer.from("jobctl\0"), MFD_CLOEXEC);
+  const { memfd_create, munmap } = libc.symbols;
+  const descriptor = memfd_create(Buffer.from("jobctl\0"), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return null;
-  const buffer = libc.symbols.ftruncate(descriptor, bytes) === 0
-    ? map(libc, descriptor, bytes)
-    : null;
-  if (buffer !== null) return { descriptor, buffer };
-  closeSync(descriptor);
-  return null;
+  const memory = isSized(libc, descriptor, bytes) ? map(libc, descriptor, bytes) : null;
+  if (memory === null) {
+    closeSync(descriptor);
+    return null;
+  }
+  const { address, buffer } = memory;
+  return { descriptor, buffer, free: () => void munmap(address, bytes) };
+}
+
+function isSized(
+  { symbols: { ftruncate, fcntl } }: NativeLibrary<Symbols>,
+  descriptor: number,
+  bytes: number,
+): boolean {
+  return ftruncate(descriptor, bytes) === 0 &&
+    fcntl(descriptor, F_ADD_SEALS, SEAL_SHRINK_GROW) === 0;
 }
 
 /** The memory behind a descriptor of {@link createSharedMemory}; null when it cannot be had. */
 export function openSharedMemory(descriptor: number, bytes: number): ArrayBuffer | null {
   const libc = open();
-  return libc === null ? null : map(libc, descriptor, bytes);
+  return libc === null ? null : map(libc, descriptor, bytes)?.buffer ?? null;
 }
 
 function open(): NativeLibrary<Symbols> | null {
-  return library ??= openLibc<Symbols>({
+  if (library !== undefined) return library;
+  return library = openLibc<Symbols>({
     memfd_create: { args: ["ptr", "u32"], returns: "i32" },
     ftruncate: { args: ["i32", "i64"], returns: "i32" },
+    fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+    munmap: { args: ["ptr", "u64"], returns: "i32" },
     mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
   });
 }
@@ -65,8 +92,9 @@ function map(
   { symbols, toArrayBuffer }: NativeLibrary<Symbols>,
   descriptor: number,
   bytes: number,
-): ArrayBuffer | null {
+): { readonly address: number; readonly buffer: ArrayBuffer } | null {
   const address = symbols.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, descriptor, 0);
   // MAP_FAILED is −1, which as an address is no small number.
-  return address > 0 && address < 2 ** 52 ? toArrayBuffer(address, 0, bytes) : null;
+  const isMapped = address > 0 && address < 2 ** 52;
+  return isMapped ? { address, buffer: toArrayBuffer(address, 0, bytes) } : null;
 }

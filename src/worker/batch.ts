@@ -1,5 +1,5 @@
 import type { JobDefinition } from "../core/job.ts";
-import type { SharedMemory } from "../platform/shared_memory.ts";
+import { canShareMemory, type SharedMemory } from "../platform/shared_memory.ts";
 import { BATCH_MAX, BatchMemory } from "./batch_memory.ts";
 import { passMessage } from "./pass_message.ts";
 import type { ResultMessage } from "./protocol.ts";
@@ -18,17 +18,20 @@ export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
   const { onComplete, onTerminate, onStateChange, retryDelay } = job.hasHandler;
   if (onComplete || onTerminate || onStateChange || retryDelay) return false;
   const limits = specOf(job)?.limits;
-  return !limits || (limits.memoryBytes === null && limits.cpuMs === null);
+  const isLimited = limits && (limits.memoryBytes !== null || limits.cpuMs !== null);
+  return !isLimited && canShareMemory();
 }
 
 /** What follows the current run of a worker, as the daemon knows it. */
 export class Batch {
-  readonly #memory: BatchMemory | null;
+  readonly #shared: SharedMemory | null;
+  #memory: BatchMemory | null;
   #followers: FollowingRun[] = [];
   /** Of the first follower. */
   #place = 1;
 
   constructor(memory: SharedMemory | null) {
+    this.#shared = memory;
     this.#memory = memory === null ? null : new BatchMemory(memory.buffer);
   }
 
@@ -55,25 +58,28 @@ export class Batch {
 
   /** The run that the first one's end made the current one; null when nothing follows. */
   next(): FollowingRun | null {
-    this.#place += 1;
-    return this.#followers.shift() ?? null;
+    const next = this.#followers.shift() ?? null;
+    if (next !== null) this.#place += 1;
+    return next;
   }
 
-  /** Results of runs before the last that were not looked at so far. */
-  results(): readonly ResultMessage[] {
-    if (this.#followers.length === 0) return [];
-    const results: ResultMessage[] = [];
-    for (const message of this.#memory!.read()) {
-      passMessage(message, (read) => void (read.type === "result" && results.push(read)));
-    }
-    return results;
+  /** Results of runs before the last that were not looked at so far; null for one that cannot be read. */
+  results(): readonly (ResultMessage | null)[] {
+    if (this.#memory === null || this.#followers.length === 0) return [];
+    return this.#memory.read().map((message) => {
+      let result: ResultMessage | null = null;
+      passMessage(message, (read) => {
+        if (read.type === "result") result = read;
+      });
+      return result;
+    });
   }
 
   /** Take back what has not begun: `run`, when it follows, and all behind it. */
   takeBack(run: WorkerRun): readonly FollowingRun[] {
     const from = Math.max(0, this.#followers.indexOf(run as FollowingRun));
     let kept = this.#followers.length;
-    while (kept > from && this.#memory!.takeBack(this.#place + kept - 1)) kept -= 1;
+    while (kept > from && this.#memory?.takeBack(this.#place + kept - 1)) kept -= 1;
     return this.#followers.splice(kept);
   }
 
@@ -82,8 +88,14 @@ export class Batch {
     return this.#followers.length === 0;
   }
 
-  /** The worker is gone or good for nothing: what has begun, and was not seen to end. */
+  /** It is over, as the worker is idle or gone: what has begun, and was not seen to end. */
   end(): readonly FollowingRun[] {
     return this.#followers.splice(0);
+  }
+
+  /** The worker is gone. */
+  free(): void {
+    this.#memory = null;
+    this.#shared?.free();
   }
 }

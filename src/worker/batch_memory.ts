@@ -78,20 +78,21 @@ export class BatchMemory {
     Atomics.store(this.#cells, WRITTEN, this.#shownAt);
   }
 
-  /** The results that were shown since the last look, as they came: anything may stand there. */
+  /** The results that were shown since the last look, as they came; null for what is none, behind which nothing is read. */
   read(): unknown[] {
     const end = Atomics.load(this.#cells, WRITTEN);
     const found: unknown[] = [];
-    while (this.#readAt + LENGTH_BYTES <= end && end <= MEMORY_BYTES) {
+    if (end < this.#readAt || end > MEMORY_BYTES) return [null];
+    while (this.#readAt < end) {
       const at = this.#readAt + LENGTH_BYTES;
       const length = this.#cells[this.#readAt / 4]!;
-      if (length <= 0 || at + length > end) break;
+      if (length <= 0 || at + length > end) return [...found, null];
       this.#readAt = at + padded(length);
       try {
         found.push(JSON.parse(Buffer.from(this.#buffer, at, length).toString()));
       } catch {
-        // Job code that writes here harms its own attempt.
-        found.push(null);
+        // Job code can write here.
+        return [...found, null];
       }
     }
     return found;

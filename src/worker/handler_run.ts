@@ -58,7 +58,7 @@ export class HandlerRun implements WorkerRun {
     this.#worker = worker;
     this.deadlineMs = nowMs + 2 * HANDLER_MS_MAX;
     worker.run(this);
-    worker.wakeAt(nowMs + HANDLER_MS_MAX);
+    worker.wakeAt(this, nowMs + HANDLER_MS_MAX);
   }
 
   exceeded({ message }: ErrorInfo): void {

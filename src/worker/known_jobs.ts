@@ -13,7 +13,7 @@ export class KnownJobs {
   }
 
   /** Whether none of the job's files is in the worker's memory as it was before a change. */
-  isCurrent(job: JobDefinition): boolean {
+  isUpToDate(job: JobDefinition): boolean {
     if (job.source.type !== "module" || this.has(job)) return true;
     return filesOf(job.source).every(([path, hash]) => (this.#files.get(path) ?? hash) === hash);
   }

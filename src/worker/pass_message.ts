@@ -10,7 +10,8 @@ const TYPES: Readonly<Record<FromWorker["type"], (message: Fields) => boolean>> 
   // Group 1 would be every process that there is.
   group: ({ group }) => group === null || (isWhole(group) && (group as number) > 1),
   decided: ({ result }) => isResult(result),
-  result: ({ result, tookMs }) => isResult(result) && (tookMs === undefined || isTime(tookMs)),
+  result: ({ result, tookMs }) =>
+    isResult(result) && (tookMs === undefined || typeof tookMs === "number"),
   refused: () => true,
   late: ({ error }) => isError(error),
 };
@@ -62,10 +63,6 @@ function isError(value: unknown): value is ErrorInfo {
 function isWish(value: unknown): boolean {
   if (value === undefined || value === "never" || value === "discarded") return true;
   return typeof value === "number" && Number.isFinite(value);
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === "number" && value >= 0;
 }
 
 function isWhole(value: unknown): boolean {

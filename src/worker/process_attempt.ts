@@ -24,6 +24,8 @@ const TERM_AFTER_MS_MAX = 2_000;
 const KILL_MARGIN_MS = 50;
 /** An attempt whose lease is not renewed is aborted this long before the deadline, less for short leases. */
 const EXPIRE_MARGIN_MS_MAX = 1_000;
+/** Most characters of the arguments that a worker is given at once. */
+const BATCH_LENGTH_MAX = 65_536;
 /** How often an attempt that a worker refused is given to another one. */
 const REFUSALS_MAX = 3;
 
@@ -83,6 +85,10 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
    */
   begin(others: readonly ProcessAttempt[]): number {
     if (this.#isOver) return 0;
+    if (this.deadlineMs - KILL_MARGIN_MS <= this.#nowMs()) {
+      this.giveUp();
+      return 0;
+    }
     let worker: WorkerProcess;
     try {
       worker = this.#options.acquire(this.job);
@@ -91,11 +97,21 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
       this.#end({ type: "error", error: { name: "JobError", message } }, null);
       return 0;
     }
-    const followers = others.slice(0, worker.batchMax(this.job) - 1);
+    const followers = this.#followersOf(others.slice(0, worker.batchMax(this.job) - 1));
     for (const attempt of [this, ...followers]) attempt.#worker = worker;
     worker.run(this, followers);
     this.#schedule();
     return followers.length;
+  }
+
+  /** As many as have arguments that one message can carry. */
+  #followersOf(others: readonly ProcessAttempt[]): readonly ProcessAttempt[] {
+    let length = this.instance.argumentsJson.length;
+    const end = others.findIndex(({ instance }) => {
+      length += instance.argumentsJson.length;
+      return length > BATCH_LENGTH_MAX;
+    });
+    return end < 0 ? others : others.slice(0, end);
   }
 
   get isStarting(): boolean {
@@ -103,6 +119,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   }
 
   promoted(): void {
+    if (this.#cause !== null) this.#worker!.abort(this, this.#cause);
     this.started();
     this.#schedule();
   }
@@ -113,8 +130,8 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
     if (!this.#isOver) this.#options.onReturn(this);
   }
 
-  isolate(): void {
-    if (!this.#isOver) this.#worker?.isolate(this);
+  takeBack(): void {
+    if (!this.#isOver) this.#worker?.takeBack(this);
   }
 
   giveUp(): void {
@@ -131,7 +148,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   abort(cause: AbortCause): void {
     if (this.#isOver || this.#cause !== null) return;
     // Nothing of its batch must begin behind it, and what is known of it may be old: it may have ended, or not have begun.
-    this.#worker?.isolate(this);
+    this.#worker?.takeBack(this);
     if (this.#isOver) return;
     this.#cause = cause;
     if (this.#worker === null) {
@@ -147,8 +164,8 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
     this.#termAtMs = nowMs + Math.min(killAfterMs / 2, TERM_AFTER_MS_MAX);
     this.#killAtMs = nowMs + killAfterMs;
     this.#timeoutAtMs = Infinity;
-    this.#worker.abort(cause);
-    this.wake();
+    this.#worker.abort(this, cause);
+    this.#schedule();
   }
 
   started(): void {
@@ -172,7 +189,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
 
   wake(): void {
     if (this.#isOver) return;
-    this.#worker!.isolate(this);
+    this.#worker!.takeBack(this);
     if (this.#isOver) return;
     const nowMs = this.#nowMs();
     if (nowMs >= this.#handlerEndMs) {
@@ -238,7 +255,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
 
   #kill(): void {
     this.#worker!.kill("SIGKILL");
-    this.#worker!.wakeAt(null);
+    this.#worker!.wakeAt(this, null);
   }
 
   #note(message: string, level: LogLevel = "info"): void {
@@ -258,7 +275,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
       : this.#termAtMs;
     const hardMs = Math.min(this.#killAtMs, this.#handlerEndMs);
     const dueMs = Math.min(softMs, hardMs, this.deadlineMs - KILL_MARGIN_MS);
-    this.#worker?.wakeAt(dueMs);
+    this.#worker?.wakeAt(this, dueMs);
   }
 
   #nowMs(): number {

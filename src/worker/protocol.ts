@@ -124,6 +124,8 @@ export type FromWorker =
   | {
     readonly type: "result";
     readonly run: number;
+    /** As in "run": what job code sends is none. Absent in the memory. */
+    readonly token?: string;
     readonly result: AttemptResult;
     /** Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while. */
     readonly reuse: "clean" | "grace" | null;

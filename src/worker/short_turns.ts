@@ -4,6 +4,8 @@ import { LazyTimer } from "./lazy_timer.ts";
 
 /** Job code that takes less than this costs less than what surrounds it, so that more processes at once make nothing faster. */
 const SHORT_MS = 0.3;
+/** What an attempt takes at least, with what surrounds it in its worker. */
+const TIME_MS_MIN = 0.02;
 /** What one attempt counts at most, so that a rare long one does not change what a job is. */
 const COUNTED_MS_MAX = 5 * SHORT_MS;
 /** Share of the last attempt in what is expected: much of a faster one, as a busy machine makes any slower at times. */
@@ -25,7 +27,7 @@ export interface Turn {
   /** Whether its worker has yet to start. */
   readonly isStarting: boolean;
   /** Let nothing that follows it in a worker begin any more; what is kept from it comes back by {@link ShortTurns.back}. */
-  isolate(): void;
+  takeBack(): void;
   /** It will not begin here: what has all workers takes too long. */
   giveUp(): void;
 }
@@ -122,7 +124,7 @@ export class ShortTurns<T extends Turn> {
   /** It did not begin, and waits again. */
   back(turn: T): void {
     this.#drop(turn);
-    this.#putFirst([turn]);
+    this.#waiting = new Map([[turn, this.#clock.now().monotonicMs], ...this.#waiting]);
     this.#defer();
   }
 
@@ -180,7 +182,11 @@ export class ShortTurns<T extends Turn> {
     const alike = [...this.#waiting.keys()].filter((other) => {
       return other !== turn && other.canFollow && other.job === turn.job;
     });
-    return alike.slice(0, Math.ceil((alike.length + 1) / free) - 1);
+    // What would take longer than others wait for would come back.
+    const { expectedMs } = this.#known.get(turn.job)!;
+    const most = Math.floor(TURN_MS_MAX.still / Math.max(expectedMs, TIME_MS_MIN));
+    const size = Math.min(Math.ceil((alike.length + 1) / free), most);
+    return alike.slice(0, Math.max(0, size - 1));
   }
 
   #beginGroup(turn: T, others: readonly T[]): void {
@@ -191,33 +197,27 @@ export class ShortTurns<T extends Turn> {
       group.turns.add(member);
       this.#groupOf.set(member, group);
     };
-    for (const member of [turn, ...others]) join(member);
+    join(turn);
     const taken = this.#begin(turn, others);
-    const refused = others.slice(taken);
-    for (const member of refused) this.#drop(member);
-    if (refused.length > 0) this.#putFirst(refused);
-  }
-
-  #putFirst(turns: readonly T[]): void {
-    const nowMs = this.#clock.now().monotonicMs;
-    this.#waiting = new Map([
-      ...turns.map((turn) => [turn, nowMs] as const),
-      ...this.#waiting,
-    ]);
+    for (const other of others.slice(0, taken)) join(other);
   }
 
   #late(): void {
     const nowMs = this.#clock.now().monotonicMs;
     const longestMs = this.#hasMoved ? TURN_MS_MAX.ever : TURN_MS_MAX.still;
+    let isStarting = false;
     for (const group of this.#groups) {
       const ageMs = nowMs - group.sinceMs;
-      if (ageMs < START_MS_MAX && [...group.turns].some(({ isStarting }) => isStarting)) continue;
+      if (ageMs < START_MS_MAX && [...group.turns].some((turn) => turn.isStarting)) {
+        isStarting = true;
+        continue;
+      }
       // A batch of short ones takes less: one of them is long, and the others must not wait for it.
-      if (ageMs >= TURN_MS_MAX.still) { for (const turn of group.turns) turn.isolate(); }
+      if (ageMs >= TURN_MS_MAX.still) { for (const turn of group.turns) turn.takeBack(); }
       if (ageMs >= longestMs) this.#groups.delete(group);
     }
     this.#next();
-    if (this.#capacity() > 0) return;
+    if (isStarting || this.#capacity() > 0) return;
     for (const [turn, sinceMs] of this.#waiting) if (nowMs - sinceMs >= WAIT_MS_MAX) turn.giveUp();
   }
 

@@ -53,6 +53,7 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
     });
   } finally {
     for (const { writer } of pipes ?? []) closeSync(writer);
+    if (memory !== null) closeSync(memory);
   }
   const line = child.stdio[descriptor] as Writable | null;
   line?.on("error", () => {});

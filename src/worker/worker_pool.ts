@@ -3,7 +3,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { usageOf } from "../platform/descendants.ts";
-import { createSharedMemory, type SharedMemory } from "../platform/shared_memory.ts";
+import { createSharedMemory } from "../platform/shared_memory.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { MEMORY_BYTES } from "./batch_memory.ts";
@@ -44,8 +44,6 @@ export class WorkerPool {
   /** The one used last is at the end. */
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
-  /** Of workers that are gone, for those to come. */
-  readonly #memories: SharedMemory[] = [];
   #count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
@@ -74,7 +72,7 @@ export class WorkerPool {
       const worker = this.#idle[index]!;
       if (this.#workers.get(worker) !== key || !worker.reuse.isFor(job)) continue;
       this.#idle.splice(index, 1);
-      if (worker.isUsable && worker.isCurrent(job)) return this.#taken(worker);
+      if (worker.isUsable && worker.isUpToDate(job)) return this.#taken(worker);
       // A module's earlier version stays in a worker's memory.
       worker.end();
     }
@@ -138,23 +136,18 @@ export class WorkerPool {
     kind: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
   ): WorkerProcess {
     this.#started += 1;
-    const { isModule } = kind;
     const familyMarker = `${this.#token}.${this.#started}`;
     const { command, environment } = this.#options;
-    const memory = isModule ? this.#memories.pop() ?? createSharedMemory(MEMORY_BYTES) : null;
     const worker = new WorkerProcess({
       clock: this.#options.clock,
       id: `w${this.#started}`,
       launch: launchOf(kind, { command, environment, marker: familyMarker }),
-      memory,
+      memory: kind.isModule ? createSharedMemory(MEMORY_BYTES) : null,
       familyMarker,
       // Job code sees the marker in its environment and must not learn this from it.
       token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
       onIdle: (idle) => this.#release(idle),
-      onGone: (gone) => {
-        if (memory !== null) this.#memories.push(memory);
-        this.#forget(gone);
-      },
+      onGone: (gone) => this.#forget(gone),
       onLate: this.#options.onLate,
     });
     this.#workers.set(worker, key);
@@ -176,7 +169,7 @@ export class WorkerPool {
   #isWornOut(worker: WorkerProcess, nowMs: number): boolean {
     const { runs, memoryBytes } = this.#options.recycle;
     if (worker.runs >= runs) return true;
-    if (worker.reuse.retireAtMs !== null && worker.reuse.retireAtMs <= nowMs) return true;
+    if (worker.reuse.endMs <= nowMs) return true;
     if (nowMs - worker.memorySeenMs < MEMORY_EVERY_MS) return false;
     worker.memorySeenMs = nowMs;
     return (worker.pid === null ? 0 : usageOf(worker.pid)?.rssBytes ?? 0) > memoryBytes;
@@ -192,7 +185,7 @@ export class WorkerPool {
 
   /** When an idle worker is to end, if nothing comes. */
   #endMsOf({ idleSinceMs, reuse }: WorkerProcess): number {
-    return Math.min(idleSinceMs + this.#options.idleMs, reuse.retireAtMs ?? Infinity);
+    return Math.min(idleSinceMs + this.#options.idleMs, reuse.endMs);
   }
 
   #reap(): void {

@@ -20,15 +20,8 @@ import { WorkerFamily } from "./worker_family.ts";
 import * as limits from "./worker_limits.ts";
 import type { WorkerProcessOptions } from "./worker_process_options.ts";
 import { WorkerReuse } from "./worker_reuse.ts";
-import {
-  answerCall,
-  type FollowingRun,
-  outputOwner,
-  resultEnding,
-  unstartedMessage,
-  type WorkerEnding,
-  type WorkerRun,
-} from "./worker_run.ts";
+import { answerCall, giveBack, outputOwner, resultEnding, unstartedEnding } from "./worker_run.ts";
+import type { FollowingRun, WorkerEnding, WorkerRun } from "./worker_run.ts";
 
 /** The daemon's side of one worker process: its messages, output, guard and end. */
 export class WorkerProcess {
@@ -48,6 +41,7 @@ export class WorkerProcess {
   readonly #guard: GuardLine;
   readonly #limit: LazyTimer;
   readonly #wake: LazyTimer;
+  readonly #look: LazyTimer;
   readonly #jobs = new KnownJobs();
   readonly #batch: Batch;
   #run: WorkerRun | null = null;
@@ -70,6 +64,7 @@ export class WorkerProcess {
     const { clock, launch, token, memory } = options;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
+    this.#look = new LazyTimer(clock, () => this.#run && this.takeBack(this.#run));
     const { child, guard, output } = startWorkerChild({
       ...{ clock, launch, token, memory: memory?.descriptor ?? null },
       onOutput: () => this.#lookForResults(),
@@ -92,8 +87,8 @@ export class WorkerProcess {
   }
 
   /** Whether it has what this job's code is now, or nothing of it: a module's earlier version stays in its memory. */
-  isCurrent(job: JobDefinition): boolean {
-    return this.#jobs.isCurrent(job);
+  isUpToDate(job: JobDefinition): boolean {
+    return this.#jobs.isUpToDate(job);
   }
 
   /** Whether it takes further runs. */
@@ -151,15 +146,18 @@ export class WorkerProcess {
   };
 
   /** Return what follows `run` in its batch, and `run` itself, unless it has begun; what has ended is known afterwards. */
-  isolate(run: WorkerRun): void {
+  takeBack(run: WorkerRun): void {
     const returned = this.#batch.takeBack(run);
     this.#lookForResults();
-    for (const follower of returned) follower.returned();
+    if (this.#run && returned.length > 0) this.#guard.set(this.#batch.deadlineMs(this.#run));
+    // One that has begun is known by the result before it, which may not be shown yet.
+    if (!this.#batch.isEmpty) this.#look.set(this.#options.clock.now().monotonicMs + 1);
+    giveBack(returned);
   }
 
   /** Call the run's `wake` at this monotonic time; null for never. */
-  wakeAt(dueMs: number | null): void {
-    this.#wake.set(dueMs);
+  wakeAt(run: WorkerRun, dueMs: number | null): void {
+    if (this.#run === run) this.#wake.set(dueMs);
   }
 
   /** The run's deadline was moved; answers whether it is the current one. */
@@ -169,8 +167,8 @@ export class WorkerProcess {
     return true;
   }
 
-  abort(cause: AbortCause): void {
-    if (this.#run) this.#send({ type: "abort", run: this.#runNumber, cause });
+  abort(run: WorkerRun, cause: AbortCause): void {
+    if (this.#run === run) this.#send({ type: "abort", run: this.#runNumber, cause });
   }
 
   /** Signal the command's group and, unless only the command is meant, the worker's own. */
@@ -212,8 +210,9 @@ export class WorkerProcess {
   #lookForResults(): void {
     for (const result of this.#batch.results()) {
       const run = this.#run!;
-      const next = result.run === this.#runNumber ? this.#batch.next() : null;
-      if (next === null) return;
+      const next = result?.run === this.#runNumber ? this.#batch.next() : null;
+      // Nothing can be known any more of what it runs.
+      if (result === null || next === null) return this.kill("SIGKILL");
       this.#last = { number: this.#runNumber, run };
       this.#take(next, this.#runNumber + 1);
       this.#output!.passOn(outputOwner(next, this.#runNumber, this.#drained));
@@ -232,18 +231,22 @@ export class WorkerProcess {
     }
     if (message.type === "late") {
       this.#isBad = true;
-      return this.#options.onLate(this, this.#runOf(message.run), message.error);
+      const run = message.run === this.#last?.number ? this.#last.run : this.#run;
+      return this.#options.onLate(this, run, message.error);
     }
-    if (this.#run === null || message.run !== this.#runNumber) return;
+    if (this.#run === null) return;
+    if (message.type === "result" && message.token !== this.#options.token) return;
+    const isCurrent = message.run === this.#runNumber;
+    if (!isCurrent && message.type === "result") this.#endBatch(this.#run);
+    if (!isCurrent) return;
     switch (message.type) {
       case "started":
         this.#isWaitingForStart = false;
         this.#limit.set(null);
         return this.#began();
       case "progress": {
-        // Job code can send messages of its own.
         const progress = readProgress(message.progress?.done, message.progress?.total);
-        return progress ? this.#run.progress(progress) : undefined;
+        return progress === null ? undefined : this.#run.progress(progress);
       }
       case "call": {
         const run = this.#run;
@@ -257,23 +260,24 @@ export class WorkerProcess {
       case "decided":
         return this.#run.decided(message.result);
       case "result":
-        this.isolate(this.#run);
-        // Job code that sends a result of its own ends its worker, and what was begun behind it.
-        if (!this.#batch.isEmpty) this.kill("SIGKILL");
+        this.#endBatch(this.#run);
+        if (message.run !== this.#runNumber) return;
         this.#result = message;
         if (message.isSilent && this.#output!.skipMarkers()) return;
         if (message.isSilent) this.#send({ type: "mark", run: this.#runNumber });
         this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
         return this.#settle();
       case "refused":
+        this.#endBatch(this.#run);
         this.#isBad = true;
         return this.#finish({ type: "refused" });
     }
   }
 
-  #runOf(number: number): WorkerRun | null {
-    if (this.#run !== null && number === this.#runNumber) return this.#run;
-    return this.#last?.number === number ? this.#last.run : null;
+  /** Nothing of it begins any more; a worker that says so although something has begun is good for nothing. */
+  #endBatch(run: WorkerRun): void {
+    this.takeBack(run);
+    if (!this.#batch.isEmpty) this.kill("SIGKILL");
   }
 
   #greeted(version: number): void {
@@ -353,11 +357,11 @@ export class WorkerProcess {
     if (this.#isGone) return;
     this.#lookForResults();
     this.#isGone = true;
-    this.#limit.cancel();
-    this.#wake.cancel();
+    for (const timer of [this.#limit, this.#wake]) timer.cancel();
     this.#guard.close();
-    const run = this.#run;
-    if (run) this.#finish(this.#ending());
+    if (this.#run) this.#finish(this.#ending());
+    this.#look.cancel();
+    this.#batch.free();
     this.#options.onGone(this);
   }
 
@@ -366,8 +370,7 @@ export class WorkerProcess {
     const exit = this.#exit ?? { code: null, signal: null };
     if (this.#startProblem === null && this.#backlog === null) return { type: "exit", ...exit };
     const said = this.#output?.strayText || this.#output?.stderrTail || "";
-    const message = unstartedMessage(this.#startProblem, exit, said);
-    return { type: "unstarted", message, isJobFault: this.#isJobFault };
+    return unstartedEnding(this.#startProblem, exit, { said, isJobFault: this.#isJobFault });
   }
 
   #finish(ending: WorkerEnding): void {
@@ -391,7 +394,7 @@ export class WorkerProcess {
     run.ended(
       ending.type === "result" ? { ...ending, stderrTail: this.#output?.stderrTail ?? "" } : ending,
     );
-    for (const follower of returned) follower.returned();
+    giveBack(returned);
     for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
 }

@@ -14,7 +14,7 @@ export interface WorkerProcessOptions {
   readonly familyMarker: string;
   /** Unguessable, so that output cannot pass for a marker. */
   readonly token: string;
-  /** For batches; null where the platform has none. Nobody else uses it until the worker is gone. */
+  /** For batches; null where the platform has none. The worker's alone. */
   readonly memory: SharedMemory | null;
   /** The worker can take a run. */
   readonly onIdle: (worker: WorkerProcess) => void;

@@ -53,10 +53,17 @@ export interface FollowingRun extends WorkerRun {
   returned(): void;
 }
 
+/** Return runs that will not begin, so that the first of them is the first to come back. */
+export function giveBack(runs: readonly FollowingRun[]): void {
+  for (const run of runs.toReversed()) run.returned();
+}
+
 /** The ending of a run that has its result; what stderr ended with is known to others. */
 export function resultEnding(message: ResultMessage): WorkerEnding & { readonly type: "result" } {
   const { result, tookMs, isSilent = false } = message;
-  return { type: "result", result, stderrTail: "", tookMs: tookMs ?? null, isSilent };
+  // Job code may have changed the clock.
+  const ms = tookMs !== undefined && tookMs >= 0 ? tookMs : null;
+  return { type: "result", result, stderrTail: "", tookMs: ms, isSilent };
 }
 
 /** Where the output of the run with this number goes; `drained` is called when all of it has come. */
@@ -86,12 +93,12 @@ export async function answerCall(
   }
 }
 
-/** Why a worker did not begin a run: what is wrong with it or how it ended, and what it said. */
-export function unstartedMessage(
+/** The ending of a run that a worker did not begin: what is wrong with it or how it ended, and what it said. */
+export function unstartedEnding(
   problem: string | null,
   { code, signal }: { readonly code: number | null; readonly signal: string | null },
-  said: string,
-): string {
+  { said, isJobFault }: { readonly said: string; readonly isJobFault: boolean },
+): WorkerEnding {
   const how = problem ?? `it ended with ${signal === null ? `exit code ${code}` : signal}`;
-  return said === "" ? how : `${how}: ${said}`;
+  return { type: "unstarted", message: said === "" ? how : `${how}: ${said}`, isJobFault };
 }

@@ -50,6 +50,9 @@ interface CurrentRun {
   decided: AttemptResult | null;
 }
 
+/** A batch as old as this goes no further: the daemon takes it back far sooner, unless both were frozen. */
+const BATCH_MS_MAX = 50;
+
 /** A run that is over, before it is told. */
 interface Ended {
   readonly current: CurrentRun;
@@ -78,6 +81,8 @@ export class WorkerSession {
   #isTainted = false;
   #isExclusive = false;
   #memory: BatchMemory | null = null;
+  /** When the last batch came, monotonic ms, and the numbers of its runs. */
+  #batch = { sinceMs: 0, firstRun: 0, lastRun: 0 };
   /** The attempts that follow the current one, each with its place in its batch. */
   #followers: (readonly [place: number, message: RunMessage])[] = [];
 
@@ -138,6 +143,8 @@ export class WorkerSession {
     const messages = instances.map((instance, place): RunMessage => {
       return { ...shared, ...common, type: "run", run: run + place, instance };
     });
+    const sinceMs = this.#host.clock.now().monotonicMs;
+    this.#batch = { sinceMs, firstRun: run, lastRun: run + instances.length - 1 };
     this.#memory ??= openMemory();
     this.#memory?.enter();
     // Without the memory the first is all that it executes.
@@ -251,8 +258,8 @@ export class WorkerSession {
   }
 
   /** Whether the next of the batch may begin: a look at what can reach into it, or is cheap. The whole look is at the end. */
-  #canGoOn({ current, result, tookMs, killed, isQuiet }: Ended): boolean {
-    if (this.#isTainted || killed > 0 || !isQuiet || !this.#host.output.isSilent()) return false;
+  #canGoOn({ current, result, tookMs, killed }: Ended): boolean {
+    if (this.#isTainted || killed > 0 || !this.#host.output.isSilent()) return false;
     if (this.#traces!.hasLeftWork()) return false;
     const { run } = current.message;
     const message = {
@@ -267,7 +274,8 @@ export class WorkerSession {
   }
 
   #goOn(ended: Ended): void {
-    if (this.#isTainted || !this.#showAndBegin()) this.#report(ended);
+    const ageMs = this.#host.clock.now().monotonicMs - this.#batch.sinceMs;
+    if (this.#isTainted || ageMs > BATCH_MS_MAX || !this.#showAndBegin()) this.#report(ended);
   }
 
   // Shown before: who sees output of the next one then knows that this one has ended.
@@ -281,17 +289,19 @@ export class WorkerSession {
 
   #report({ current, result, tookMs, killed, isQuiet }: Ended): void {
     this.#followers = [];
-    const { run, wantsMarks } = current.message;
+    const { run, wantsMarks, token } = current.message;
     const { reuse, left } = this.#look(current, killed);
     if (left !== null) {
-      const message = `Ended with its worker, as it was left behind: ${left}`;
+      const isAlone = run === this.#batch.firstRun || run > this.#batch.lastRun;
+      const whose = isAlone ? "" : ", by it or by one that ran just before it";
+      const message = `Ended with its worker, as it was left behind${whose}: ${left}`;
       const at = this.#host.clock.now().wallMs;
       const entry = { at, level: "info", source: "system", message } as const;
       this.#host.output.log(run, [entry]);
     }
     const isSilent = this.#host.output.end(isQuiet && !wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
-    this.#host.send({ type: "result", run, result, reuse, isExclusive, isSilent, tookMs });
+    this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
   }
 
   #look(current: CurrentRun, killed: number): Traces {

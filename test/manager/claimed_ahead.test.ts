@@ -134,3 +134,24 @@ test("ClaimedAhead.arrived() asks for twice as many when workers had to wait for
   await clock.advance(0.3);
   assert.equal(ahead.arrived(), 2 * ahead.most);
 });
+
+test("dispatcher() gives the executor more where what it has waits there, up to a limit, and counts only what runs", async () => {
+  const world = await new ManagerWorld({ workers: 0 }).started();
+  for (let index = 0; index < 100; index++) await world.schedule();
+  const running = new Set<ScriptedAttempt>();
+  world.executor.onRun = (attempt) => {
+    running.add(attempt);
+    // All but one of them.
+    world.executor.waiting = running.size - 1;
+  };
+  await world.of(world.manager.resizeWorkers(WORKERS));
+  for (let step = 0; step < 40; step++) {
+    const [first] = running;
+    running.delete(first!);
+    world.executor.waiting = Math.max(0, running.size - 1);
+    first!.ok();
+    await world.clock.advance(0.25);
+  }
+  assert.ok(running.size > WORKERS && running.size <= 65, String(running.size));
+  assert.equal((await world.of(world.manager.status())).workers.busy, 1);
+});

