@@ -106,8 +106,11 @@ class PlainHttpServer implements HttpServer {
       this.#sockets.delete(socket);
     });
     this.#parsing ??= this.#createParser();
-    void this.#parsing.then((http) => {
+    this.#parsing.then((http) => {
       if (!socket.destroyed) http.emit("connection", socket);
+    }, () => {
+      this.#parsing = null;
+      socket.destroy();
     });
   }
 

@@ -53,9 +53,9 @@ export class ClaimedAhead {
     return this.#most;
   }
 
-  /** Whether workers have enough to do for now, with those that were given to them and wait there. */
+  /** Whether workers that end many have enough to do for now, with those that were given to them and wait there. */
   isEnough(handed: number): boolean {
-    return this.#waiting.size + handed > this.#most / 2;
+    return this.#most > 0 && this.#waiting.size + handed > this.#most / 2;
   }
 
   /**

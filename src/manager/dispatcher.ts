@@ -164,13 +164,14 @@ export class Dispatcher {
       const isEnough = this.#isClaiming
         ? this.#ahead.size + waiting > 0
         : this.#ahead.isEnough(waiting);
-      if (isEnough && this.#isStarted) {
-        this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#send());
-        return;
-      }
-      this.#send();
-      if (this.#mustClaim && !this.#isClaiming) void this.#claim();
+      if (!isEnough || !this.#isStarted) return this.#sendAndClaim();
+      this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#sendAndClaim());
     });
+  }
+
+  #sendAndClaim(): void {
+    this.#send();
+    if (this.#mustClaim && !this.#isClaiming) void this.#claim();
   }
 
   #send(): void {
@@ -201,16 +202,21 @@ export class Dispatcher {
   }
 
   #ask(limit: number): Asked {
-    const { store, headStart, node, registry: { kinds, limits }, leaseMs } = this.#options;
-    const at = headStart.now();
-    return { at, limit, answer: store.claim({ at, node, kinds, limits, limit, leaseMs }) };
+    const { store, clock, headStart, node, registry: { kinds, limits }, leaseMs } = this.#options;
+    const at = clock.now();
+    const ahead = headStart.aheadOf(at.wallMs);
+    return {
+      at,
+      limit,
+      answer: store.claim({ at, node, kinds, limits, limit, leaseMs, ...ahead }),
+    };
   }
 
   /** Begin what was claimed; answers the claim that was asked for meanwhile. */
   async #takeIn({ at, limit, answer }: Asked): Promise<Asked | null> {
     const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
     this.#answers.answered("claim");
-    if (value.length > 0) this.#options.headStart.took("instance", at.monotonicMs);
+    if (value.length > 0) this.#options.headStart.took(at.monotonicMs);
     const isFull = value.length === limit;
     // Where the store is slower than the workers it looks for the next ones while they have these.
     const more = isFull && this.#isStarted ? this.#ahead.arrived() : 0;
@@ -230,7 +236,7 @@ export class Dispatcher {
     const asked = clock.now();
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
     if (instanceAt === null || !this.#isStarted) return;
-    this.#wake.arm(headStart.waitMs("instance", instanceAt, { at, asked }));
+    this.#wake.arm(headStart.waitMs(instanceAt, { at, asked }));
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {

@@ -1,25 +1,24 @@
 import type { Clock, Instant, Timer } from "../platform/clock.ts";
 import type { RunningAttempt } from "./running.ts";
 
-/** Longest time before something is due at which it is claimed, in whole milliseconds. */
-const LEAD_MS_MAX = 4;
+/** Longest time before an instance is due at which it is claimed, in whole milliseconds. */
+export const LEAD_MS_MAX = 4;
 /** Shortest wait: the store may name something due that it did not give, as another node was first or it is blocked. */
 const WAIT_MS_MIN = 1;
 /** Share of the newest claim in what claims are taken to take. */
 const NEWEST_SHARE = 0.2;
 
-/** What a store is asked for ahead of its time. */
-export type Awaited = "instance" | "schedule";
-
 /**
- * Claims what has a due time as long before it as the store takes, so that the commit of the claim is done by then, and keeps it from
- * beginning any sooner. Only where the nodes' clocks decide what is due: a store with a clock of its own gives nothing before.
+ * Claims what has a due time as long before it as the store takes, so that the commit of the claim is done by then, and
+ * keeps it from beginning any sooner. Only where the nodes' clocks decide what is due. Schedules have no head start: what
+ * overlaps a tick is known at its time.
  */
 export class HeadStart {
   readonly #clock: Clock;
-  readonly #due = new Map<Awaited, number>();
   readonly #held = new Map<RunningAttempt, Timer>();
-  readonly #tookMs = { instance: 0, schedule: 0 };
+  /** When the next instance is due, epoch ms. */
+  #dueAt = -Infinity;
+  #tookMs = 0;
   #isPossible = false;
 
   constructor(clock: Clock) {
@@ -31,54 +30,44 @@ export class HeadStart {
     this.#isPossible = skewMs === null;
   }
 
-  /** Something was claimed, or made of schedules: what began at a moment, monotonic ms, is committed. */
-  took(what: Awaited, sinceMs: number): void {
+  /** Something was claimed: what was asked for at a moment, monotonic ms, is committed. */
+  took(sinceMs: number): void {
     const ms = Math.min(this.#clock.now().monotonicMs - sinceMs, LEAD_MS_MAX);
-    this.#tookMs[what] += (ms - this.#tookMs[what]) * NEWEST_SHARE;
+    this.#tookMs += (ms - this.#tookMs) * NEWEST_SHARE;
   }
 
   /** How long before its time to ask for what is due, in whole milliseconds. */
-  leadMs(what: Awaited): number {
-    return this.#isPossible ? Math.ceil(this.#tookMs[what]) : 0;
+  get leadMs(): number {
+    return this.#isPossible ? Math.ceil(this.#tookMs) : 0;
   }
 
   /**
-   * How long to wait before the store is asked for the next of its sort, in milliseconds. By the store's time: a node whose clock is
-   * ahead of it must not ask again at once. That the answer took its time is no reason to wait for that once more.
+   * How long to wait before the store is asked for the next instance, in milliseconds. By the store's time: a node whose clock
+   * is ahead of it must not ask again at once. That the answer took its time is no reason to wait for that once more.
    *
    * @param dueAt as the store said, epoch ms
-   * @param told the store's time when it said so, and when it was asked
+   * @param said the store's time when it said so, and when it was asked
    */
-  waitMs(
-    what: Awaited,
-    dueAt: number,
-    told: { readonly at: number; readonly asked: Instant },
-  ): number {
-    this.#due.set(what, dueAt);
-    const elapsedMs = this.#clock.now().wallMs - told.asked.wallMs;
-    return Math.max(dueAt - told.at - elapsedMs - this.leadMs(what), WAIT_MS_MIN);
+  waitMs(dueAt: number, said: { readonly at: number; readonly asked: Instant }): number {
+    this.#dueAt = dueAt;
+    const elapsedMs = this.#clock.now().wallMs - said.asked.wallMs;
+    return Math.max(dueAt - said.at - elapsedMs - this.leadMs, WAIT_MS_MIN);
   }
 
   /** An instance is due at `dueAt`, epoch ms: how long to wait before it is asked for, in milliseconds; 0 or less for not at all. */
   expect(dueAt: number): number {
     const { wallMs } = this.#clock.now();
-    const awaited = this.#due.get("instance") ?? -Infinity;
-    if (awaited <= wallMs || dueAt < awaited) this.#due.set("instance", dueAt);
-    return dueAt - wallMs - this.leadMs("instance");
+    // What was awaited before is not any more once its time has come.
+    if (this.#dueAt <= wallMs || dueAt < this.#dueAt) this.#dueAt = dueAt;
+    return dueAt - wallMs - this.leadMs;
   }
 
-  /** The moment to ask the store at: that of what is due in no time, and else now. */
-  now(): Instant {
-    const { wallMs, monotonicMs } = this.#clock.now();
-    const leadMs = Math.max(this.leadMs("instance"), this.leadMs("schedule"));
-    if (leadMs === 0) return { wallMs, monotonicMs };
+  /** Until when a claim takes what becomes due too, epoch ms; nothing when nothing does so soon. */
+  aheadOf(nowMs: number): { readonly dueBy?: number } {
+    const { leadMs } = this;
     // One more than it was waited for, as the lead may have become less meanwhile; never more than is held back.
-    const untilMs = wallMs + Math.min(leadMs + 1, LEAD_MS_MAX);
-    let atMs = wallMs;
-    for (const dueAt of this.#due.values()) {
-      if (dueAt <= untilMs) atMs = Math.max(atMs, dueAt);
-    }
-    return { wallMs: atMs, monotonicMs };
+    const untilMs = leadMs === 0 ? nowMs : nowMs + Math.min(leadMs + 1, LEAD_MS_MAX);
+    return this.#dueAt > nowMs && this.#dueAt <= untilMs ? { dueBy: this.#dueAt } : {};
   }
 
   /** Call `begin`: at once, or when what was claimed before its time is due. */

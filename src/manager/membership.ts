@@ -15,6 +15,8 @@ const REPORTS_ALONE = 12;
 const SELDOM_MS = 60_000;
 /** How old a seldom report may be then. */
 const FRESH_MS = 1_000;
+/** Longest wait after a report that the store did not take, in milliseconds. */
+const RETRY_MS = 5_000;
 /** How often it is looked whether the holder of our id still lives, when nothing here can tell. */
 const LOOK_MS = 250;
 
@@ -182,10 +184,9 @@ export class Membership {
     return nodes.find(({ id }) => id === this.#options.node);
   }
 
-  #arm(): void {
-    const { clock, leaseMs } = this.#options;
+  #arm(delayMs = this.#options.leaseMs * REPORT_SHARE): void {
     this.#timer?.cancel();
-    this.#timer = clock.timer(leaseMs * REPORT_SHARE, () => {
+    this.#timer = this.#options.clock.timer(delayMs, () => {
       this.#arm();
       this.changed();
       this.#lookForOthers();
@@ -229,7 +230,11 @@ export class Membership {
       if (this.#record?.session !== session) return;
       if (isTaken(error)) this.#lose(error);
       else if (isJobError(error, "not_found")) await this.#joinAgain();
-      else answers.failed(error, "report");
+      else {
+        answers.failed(error, "report");
+        // Until then the store counts as one that does not answer.
+        if (this.#timer && leaseMs * REPORT_SHARE > RETRY_MS) this.#arm(RETRY_MS);
+      }
     }
   }
 

@@ -51,7 +51,8 @@ export class Renewal {
     const share = this.#tookMs > leaseMs * SLOW_SHARE ? SLOW_RENEW_SHARE : RENEW_SHARE;
     this.#timer = clock.timer(leaseMs * share, () => {
       this.#timer = null;
-      if (running.size === 0) return;
+      // What failed last need not be done any more.
+      if (running.size === 0) return this.#options.answers.answered("renew");
       this.#arm();
       if (this.#waiting < WAITING_MAX) void this.#renew();
     }, { unref: true });

@@ -8,7 +8,6 @@ import type { Logger } from "../platform/logger.ts";
 import { type Advance, BATCH_MAX, type Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
 import { ForeignTicks } from "./foreign_ticks.ts";
-import type { HeadStart } from "./head_start.ts";
 import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
@@ -22,6 +21,8 @@ const DUE_MAX = 20_000;
 const SLEEP_MAX_MS = 60_000;
 /** When a schedule is looked at again that could not be planned. */
 const PUT_OFF_MS = 60_000;
+/** Shortest sleep: the store's clock, which decides what is due, may be behind ours. */
+const SLEEP_MIN_MS = 1;
 const RETRY_MS = 1_000;
 
 /** What the scheduler works with. */
@@ -38,7 +39,6 @@ export interface SchedulerOptions {
   /** Called when ticks become instances, in the turn that asks the store for it. */
   readonly fired: () => void;
   readonly answers: StoreAnswers;
-  readonly headStart: HeadStart;
 }
 
 /**
@@ -114,9 +114,9 @@ export class Scheduler {
   }
 
   async #advanceDue(): Promise<void> {
-    const { store, headStart } = this.#options;
+    const { store, clock } = this.#options;
     for (;;) {
-      const at = headStart.now();
+      const at = clock.now();
       const due: ScheduleRecord[] = [];
       for (;;) {
         const page = await store.dueSchedules({ at, limit: BATCH_MAX, skip: due.length });
@@ -135,7 +135,6 @@ export class Scheduler {
           this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
         );
         await this.#advance(advances);
-        if (from === 0) headStart.took("schedule", at.monotonicMs);
       }
       if (count < DUE_MAX || ours.length === 0) return;
     }
@@ -159,8 +158,8 @@ export class Scheduler {
   }
 
   async #advance(advances: readonly Advance[]): Promise<void> {
-    const { store, headStart, events } = this.#options;
-    const advanced = store.advance({ at: headStart.now(), advances });
+    const { store, clock, events } = this.#options;
+    const advanced = store.advance({ at: clock.now(), advances });
     // In the same turn, so that a free worker's claim shares the transaction.
     if (advances.some(({ fires }) => fires.length > 0)) this.#options.fired();
     const { value, at } = await advanced;
@@ -252,7 +251,7 @@ export class Scheduler {
 
   async #arm(): Promise<void> {
     if (!this.#isStarted) return;
-    const { store, clock, headStart } = this.#options;
+    const { store, clock } = this.#options;
     const asked = clock.now();
     const { at, scheduleAt } = await store.nextDue({ at: asked, kinds: NO_KINDS });
     this.#nextAt = scheduleAt;
@@ -261,7 +260,9 @@ export class Scheduler {
     // By the store's time: a clock that is ahead of it must not ask again and again.
     if (scheduleAt === null) return;
     const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
-    this.#sleep(leftMs ?? headStart.waitMs("schedule", scheduleAt, { at, asked }));
+    // The answer took its time: a tick must not wait for that once more.
+    const elapsedMs = clock.now().wallMs - asked.wallMs;
+    this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs));
   }
 
   #sleep(delayMs: number): void {

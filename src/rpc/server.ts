@@ -131,6 +131,7 @@ class GrpcServer implements RpcServer {
   #listeners: Listener[] = [];
   #addresses: RpcAddresses | null = null;
   #passingToken: string | null = null;
+  #isStopped = false;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -150,6 +151,7 @@ class GrpcServer implements RpcServer {
 
   async start(): Promise<void> {
     const { server, logger, clock } = this.#options;
+    this.#isStopped = false;
     checkExposure(server);
     const tls = server.tls === null
       ? null
@@ -163,7 +165,7 @@ class GrpcServer implements RpcServer {
       tls,
       connectionCount: () => this.#tracker.connectionCount,
       onConnection: (socket) => {
-        if (!accept) return void socket.destroy();
+        if (!accept || this.#isStopped) return void socket.destroy();
         this.#tracker.addConnection(socket);
         accept(socket);
       },
@@ -189,9 +191,11 @@ class GrpcServer implements RpcServer {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
-    const endpoint = await this.#endpoint.loaded;
+    // One that could not be loaded has nothing to stop.
+    const endpoint = await this.#endpoint.loaded?.catch(() => null);
     endpoint?.beginStop();
     await this.#tracker.whenIdle(STOP_GRACE_MS);
     // The last answers may still be on their way out of the sockets.

@@ -13,6 +13,11 @@ export interface ClaimRequest {
   readonly limits?: ClaimLimits;
   readonly limit: number;
   readonly leaseMs: number;
+  /**
+   * Epoch ms, some beyond `at`: what becomes due until then is claimed too, and its node keeps it from beginning before. A store
+   * that goes by a clock of its own gives nothing before its time.
+   */
+  readonly dueBy?: number;
 }
 
 /** Names one claim. */

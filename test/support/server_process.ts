@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
@@ -89,7 +90,11 @@ export function startServerProcess(
         pid: child.pid!,
         exited,
         log: () => output,
-        freeze: () => signal("SIGSTOP"),
+        freeze() {
+          signal("SIGSTOP");
+          // Its threads stop one after another, and some may still answer.
+          while (!hasExited && !isStopped(child.pid!));
+        },
         thaw: () => signal("SIGCONT"),
         async kill() {
           signal("SIGKILL");
@@ -108,4 +113,12 @@ export function startServerProcess(
     child.stdout.setEncoding("utf8").on("data", read);
     child.stderr.setEncoding("utf8").on("data", read);
   });
+}
+
+function isStopped(pid: number): boolean {
+  const states = readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
+    return stat[stat.lastIndexOf(")") + 2];
+  });
+  return states.every((state) => state === "T");
 }

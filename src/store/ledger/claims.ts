@@ -22,9 +22,9 @@ export function claim(
   if (markAt(state, moment.wallMs) !== null) return [];
   const gate = new Gate(state, moment, request);
   const firstLater = state.tables.firstLater(null);
-  if (firstLater !== null && firstLater <= moment.wallMs) {
-    state.promote(moment.wallMs, PROMOTE_MAX);
-  }
+  // Limits and pauses go by the time that it is.
+  const dueBy = Math.max(moment.wallMs, request.dueBy ?? 0);
+  if (firstLater !== null && firstLater <= dueBy) state.promote(dueBy, PROMOTE_MAX);
   if (hasPassedDeadlines(state, moment)) return [];
   openQueues(state, moment, request, gate);
   const kinds = claimableKinds(state, moment, request.kinds);

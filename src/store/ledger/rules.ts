@@ -96,7 +96,8 @@ export function claimInstance(instance: Instance, node: string, at: number): Ins
     ...instance,
     state: "processing",
     reason: null,
-    processedAt: at,
+    // One that is claimed a moment ahead is held back until it is due.
+    processedAt: Math.max(at, instance.dueAt),
     attempt: instance.attempt + 1,
     fence: nextFence(instance.fence, at),
     node,

@@ -43,10 +43,11 @@ function S.insert_run(run)
   end
   rcall('HSET', S.ROWS, unpack(puts))
   rcall('ZADD', S.OPEN .. kind, unpack(scores))
-  rcall('ZADD', S.READY .. kind, unpack(ready))
   for i = 1, #ids do puts[2 * i], scores[2 * i - 1] = type(fixed) == 'table' and fixed[i] or fixed, '0' end
   rcall('HSET', S.FIXED, unpack(puts))
   rcall('ZADD', S.IDS, unpack(scores))
+  -- Last: what a claim finds is whole.
+  rcall('ZADD', S.READY .. kind, unpack(ready))
   S.new_kinds[kind], S.new_ready[kind], S.has_pending = true, true, true
   S.hint_instances(due)
 end
