@@ -93,15 +93,13 @@ export class Statements {
   }
 }
 
-const inserts = new Map<string, string[]>();
+/** By beginning of the statement and number of rows. */
+const insertTexts = new Map<string, string[]>();
 
 /** The statement that inserts so many rows. */
 function insertSql(head: string, columnCount: number, rowCount: number): string {
-  let known = inserts.get(head);
-  if (!known) inserts.set(head, known = []);
-  return known[rowCount] ??= `${head} VALUES ${
-    Array.from({ length: rowCount }, () => `(${Array(columnCount).fill("?").join(", ")})`).join(
-      ", ",
-    )
-  }`;
+  let texts = insertTexts.get(head);
+  if (!texts) insertTexts.set(head, texts = []);
+  const row = `(${Array(columnCount).fill("?").join(", ")})`;
+  return texts[rowCount] ??= `${head} VALUES ${Array(rowCount).fill(row).join(", ")}`;
 }
