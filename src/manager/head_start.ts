@@ -2,7 +2,7 @@ import type { Clock, Instant, Timer } from "../platform/clock.ts";
 import type { RunningAttempt } from "./running.ts";
 
 /** Longest time before an instance is due at which it is claimed, in whole milliseconds. */
-export const LEAD_MS_MAX = 4;
+const LEAD_MS_MAX = 4;
 /** Shortest wait: the store may name something due that it did not give, as another node was first or it is blocked. */
 const WAIT_MS_MIN = 1;
 /** Share of the newest claim in what claims are taken to take. */
