@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
+import type { Advance } from "../store/store.ts";
 import { readPages, START, type StoreCases } from "./store_world.ts";
 
 const MINUTE = 60_000;
@@ -189,6 +190,54 @@ export const scheduleCases: StoreCases = {
     assert.deepEqual(again.accepted, []);
     const { items } = await world.store.listFates({ scheduleId: "config:mail:0" }, { limit: 10 });
     assert.deepEqual(items, [{ ...missed, scheduleId: "config:mail:0", at: START }]);
+  },
+
+  "advance() makes a step ahead of its tick whole, or not at all": async (world) => {
+    const tick = START + MINUTE;
+    await world.putSchedule({ nextAt: tick });
+    world.advance(MINUTE - 3);
+    const named = await world.store.dueSchedules({ at: world.at, dueBy: tick, limit: 10 });
+    const ahead = await world.fire(START, [tick], { isAhead: true });
+    // By a clock of its own nothing is early.
+    assert.equal(ahead.status, named.length === 0 ? "early" : "advanced");
+    assert.equal(ahead.accepted.length, named.length);
+    assert.deepEqual(await world.claim(10), [], "nobody asked for what is not due");
+    world.advance(3);
+    if (named.length === 0) await world.fire(START, [tick]);
+    const claimed = (await world.claim(10)).map(({ scheduledFor }) => scheduledFor);
+    assert.deepEqual(claimed, [tick]);
+    assert.equal((await world.store.getSchedule("config:mail:0"))!.cursor, tick);
+  },
+
+  "advance() leaves a tick to come alone while something is in its way": async (world) => {
+    const tick = START + MINUTE;
+    await world.putSchedule();
+    const notMade = async (why: string, given: Partial<Advance> = {}) => {
+      const ahead = await world.fire(START, [tick], { isAhead: true, ...given });
+      const { accepted, skipped, replaced, status } = ahead;
+      assert.deepEqual({ status, accepted, skipped, replaced }, {
+        ...{ status: "early", accepted: [], skipped: [], replaced: [] },
+      }, why);
+    };
+    await world.store.setPause({ at: world.at, kind: "mail", until: tick, reason: "" });
+    await notMade("a pause");
+    await world.store.removePause({ at: world.at, kind: "mail" });
+    await world.putSchedule({ generation: 2, skipNext: 1 }, 1);
+    await notMade("a tick to skip", { generation: 2 });
+    await world.putSchedule({ generation: 3 }, 2);
+    await world.addOne({ scheduleId: "config:mail:0", scheduledFor: START, uniqueKey: "k" });
+    for (const overlap of ["skip", "queue", "replace"] as const) {
+      await notMade(`overlap ${overlap}`, { generation: 3, overlap });
+    }
+    const fire = { scheduleId: "config:mail:0", scheduledFor: tick, uniqueKey: "k" };
+    const unique = { onConflict: "replace", forMs: null } as const;
+    const fires = [world.newInstance({ ...fire, unique })];
+    await notMade("a unique key", { generation: 3, overlap: "allow", fires });
+    await notMade("no tick", { generation: 3, overlap: "allow", fires: [] });
+    const { items } = await world.store.listFates({ scheduleId: "config:mail:0" }, { limit: 10 });
+    assert.deepEqual(items, []);
+    const { cursor, skipNext } = (await world.store.getSchedule("config:mail:0"))!;
+    assert.deepEqual([cursor, skipNext], [START, undefined]);
   },
 
   "advance() refuses an instance of another schedule": async (world) => {

@@ -2,23 +2,22 @@ import type { Clock, Instant, Timer } from "../platform/clock.ts";
 import type { RunningAttempt } from "./running.ts";
 
 /** Longest time before an instance is due at which it is claimed, in whole milliseconds. */
-const LEAD_MS_MAX = 4;
+const LEAD_MS_MAX = 6;
 /** Shortest wait: the store may name something due that it did not give, as another node was first or it is blocked. */
 const WAIT_MS_MIN = 1;
-/** Share of the newest claim in what claims are taken to take. */
-const NEWEST_SHARE = 0.2;
+/** Share of the newest claim in what claims are taken to take: most of them should take less. */
+const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
 
 /**
  * Claims what has a due time as long before it as the store takes, so that the commit of the claim is done by then, and
- * keeps it from beginning any sooner. Only where the nodes' clocks decide what is due. Schedules have no head start: what
- * overlaps a tick is known at its time.
+ * keeps it from beginning any sooner. Only where the nodes' clocks decide what is due.
  */
 export class HeadStart {
   readonly #clock: Clock;
   readonly #held = new Map<RunningAttempt, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
-  #tookMs = 0;
+  #tookMs: number | null = null;
   #isPossible = false;
 
   constructor(clock: Clock) {
@@ -33,12 +32,14 @@ export class HeadStart {
   /** Something was claimed: what was asked for at a moment, monotonic ms, is committed. */
   took(sinceMs: number): void {
     const ms = Math.min(this.#clock.now().monotonicMs - sinceMs, LEAD_MS_MAX);
-    this.#tookMs += (ms - this.#tookMs) * NEWEST_SHARE;
+    this.#tookMs ??= ms;
+    const share = ms > this.#tookMs ? NEWEST_SHARE.longer : NEWEST_SHARE.shorter;
+    this.#tookMs += (ms - this.#tookMs) * share;
   }
 
   /** How long before its time to ask for what is due, in whole milliseconds. */
   get leadMs(): number {
-    return this.#isPossible ? Math.ceil(this.#tookMs) : 0;
+    return this.#isPossible ? Math.min(Math.ceil(this.#tookMs ?? 0), LEAD_MS_MAX - 1) : 0;
   }
 
   /**
@@ -62,12 +63,17 @@ export class HeadStart {
     return dueAt - wallMs - this.leadMs;
   }
 
+  /** Until when what becomes due may be taken at a time, both epoch ms. */
+  untilMs(nowMs: number): number {
+    const { leadMs } = this;
+    // One more than it was waited for, as the lead may have become less meanwhile.
+    return leadMs === 0 ? nowMs : nowMs + leadMs + 1;
+  }
+
   /** Until when a claim takes what becomes due too, epoch ms; nothing when nothing does so soon. */
   aheadOf(nowMs: number): { readonly dueBy?: number } {
-    const { leadMs } = this;
-    // One more than it was waited for, as the lead may have become less meanwhile; never more than is held back.
-    const untilMs = leadMs === 0 ? nowMs : nowMs + Math.min(leadMs + 1, LEAD_MS_MAX);
-    return this.#dueAt > nowMs && this.#dueAt <= untilMs ? { dueBy: this.#dueAt } : {};
+    const isSoon = this.#dueAt > nowMs && this.#dueAt <= this.untilMs(nowMs);
+    return isSoon ? { dueBy: this.#dueAt } : {};
   }
 
   /** Call `begin`: at once, or when what was claimed before its time is due. */

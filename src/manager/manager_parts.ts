@@ -77,7 +77,7 @@ export function buildParts(
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
-  const shared = { ...options, registry, events, answers, keepsUnknown, tzVersion };
+  const shared = { ...options, registry, events, answers, headStart, keepsUnknown, tzVersion };
   const { tags = [], process = thisProcess() } = options;
   const workers = () => dispatcher;
   const membership: Membership = new Membership({

@@ -8,6 +8,7 @@ import type { Logger } from "../platform/logger.ts";
 import { type Advance, BATCH_MAX, type Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
 import { ForeignTicks } from "./foreign_ticks.ts";
+import type { HeadStart } from "./head_start.ts";
 import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
@@ -39,6 +40,7 @@ export interface SchedulerOptions {
   /** Called when ticks become instances, in the turn that asks the store for it. */
   readonly fired: () => void;
   readonly answers: StoreAnswers;
+  readonly headStart: HeadStart;
 }
 
 /**
@@ -54,6 +56,8 @@ export class Scheduler {
   #mustRun = false;
   #timer: Timer | null = null;
   #nextAt: number | null = null;
+  /** Until when ticks that have no head start are left alone, epoch ms. */
+  #leftUntil = 0;
   readonly #foreign = new ForeignTicks();
   /** Versions of the time zone database that were warned of. */
   readonly #foreignZones = new Set<string>();
@@ -99,6 +103,7 @@ export class Scheduler {
         this.#mustRun = false;
         await this.#fireAtStart();
         await this.#advanceDue();
+        await this.#advanceAhead();
       }
       await this.#arm();
       this.#options.answers.answered("advance the schedules");
@@ -140,6 +145,23 @@ export class Scheduler {
     }
   }
 
+  /** Give the ticks that come in some milliseconds their instances, where nothing can change what becomes of them. */
+  async #advanceAhead(): Promise<void> {
+    const { store, clock, headStart } = this.#options;
+    const at = clock.now();
+    const dueBy = headStart.untilMs(at.wallMs);
+    const isSoon = this.#nextAt !== null && this.#nextAt > at.wallMs && this.#nextAt <= dueBy;
+    if (!isSoon || !this.#isStarted || at.wallMs < this.#leftUntil) return;
+    const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
+    const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
+    if (ahead.length === 0) return;
+    const advances = ahead.flatMap((record) => this.#planAhead(record));
+    headStart.expect(ahead[0]!.nextAt!);
+    const made = advances.length === 0 ? 0 : await this.#advance(advances);
+    // Those have their ticks at their time.
+    if (made < ahead.length) this.#leftUntil = ahead.at(-1)!.nextAt!;
+  }
+
   #isLeft(record: ScheduleRecord, nowMs: number): boolean {
     const { registry } = this.#options;
     const isHere = registry.find(record.kind) !== undefined ||
@@ -157,7 +179,8 @@ export class Scheduler {
     for (const [index, { record }] of keyed.entries()) due[index] = record;
   }
 
-  async #advance(advances: readonly Advance[]): Promise<void> {
+  /** Answers how many were made. */
+  async #advance(advances: readonly Advance[]): Promise<number> {
     const { store, clock, events } = this.#options;
     const advanced = store.advance({ at: clock.now(), advances });
     // In the same turn, so that a free worker's claim shares the transaction.
@@ -170,6 +193,7 @@ export class Scheduler {
         if (isFinal(instance.state)) events.changed(instance, at);
       }
     }
+    return value.filter(({ status }) => status === "advanced").length;
   }
 
   // The ticks of `@reboot`. Tried again they are the same ticks, so that the store refuses those that it has taken.
@@ -181,6 +205,16 @@ export class Scheduler {
     }
     this.#startAdvances = null;
     this.#isStartDue = false;
+  }
+
+  #planAhead(record: ScheduleRecord): readonly Advance[] {
+    try {
+      const advance = this.#plan(record, record.nextAt!);
+      return advance.fires.length === 1 ? [{ ...advance, isAhead: true }] : [];
+    } catch {
+      // It is told of at its time.
+      return [];
+    }
   }
 
   // One that cannot be planned, as its zone is not known here, must not hold up the others.
@@ -262,7 +296,8 @@ export class Scheduler {
     const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
     // The answer took its time: a tick must not wait for that once more.
     const elapsedMs = clock.now().wallMs - asked.wallMs;
-    this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs));
+    const leadMs = scheduleAt > this.#leftUntil ? this.#options.headStart.untilMs(at) - at : 0;
+    this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs - leadMs));
   }
 
   #sleep(delayMs: number): void {

@@ -22,6 +22,12 @@ export interface Advance {
   readonly overlap: Overlap;
   /** Whether the ticks are made up for: under overlap "skip" too each is held until those before it are final. */
   readonly isCatchUp?: boolean;
+  /**
+   * Whether its tick is still to come, so that the instance may be claimed before its time. Such a step is made only if it fires
+   * one tick that nothing is in the way of: what is in the way now may be gone by then. A store that goes by a clock of its
+   * own makes none.
+   */
+  readonly isAhead?: boolean;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
 }
@@ -40,8 +46,11 @@ export interface Backfill {
 /** What became of one step of a schedule. */
 export interface AdvanceResult {
   readonly scheduleId: string;
-  /** "conflict": another node was first, or the spec changed; "gone": no such schedule. Nothing was written then. */
-  readonly status: "advanced" | "conflict" | "gone";
+  /**
+   * "conflict": another node was first, or the spec changed; "gone": no such schedule; "early": it is ahead and to be asked for
+   * at its time. Nothing was written then.
+   */
+  readonly status: "advanced" | "conflict" | "gone" | "early";
   readonly accepted: readonly Instance[];
   /** Due times of ticks that were skipped, as their fates say why. */
   readonly skipped: readonly number[];
@@ -55,4 +64,14 @@ export interface PutSchedule {
   readonly record: ScheduleRecord;
   readonly expectedGeneration: number | null;
   readonly expectedCursor?: number;
+}
+
+/** Which schedules are due: those with `nextAt` ≤ `at`. */
+export interface DueSchedulesRequest {
+  readonly at: Instant;
+  readonly limit: number;
+  /** So many of them, the earliest, are left out. */
+  readonly skip?: number;
+  /** Epoch ms, some beyond `at`: those that become due until then too. A store that goes by a clock of its own gives none of them. */
+  readonly dueBy?: number;
 }

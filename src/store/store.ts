@@ -22,7 +22,13 @@ import type {
 } from "./claims.ts";
 import type { NodeStore } from "./nodes.ts";
 import type { RecordStore } from "./records.ts";
-import type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
+import type {
+  Advance,
+  AdvanceResult,
+  Backfill,
+  DueSchedulesRequest,
+  PutSchedule,
+} from "./schedule_steps.ts";
 
 export type { ChangeHint } from "./change_hint.ts";
 export type {
@@ -36,7 +42,13 @@ export type {
 } from "./claims.ts";
 export type { RecordStore } from "./records.ts";
 export { NODE_ID_PATH, type NodeRecord, type NodeReport, type NodeStore } from "./nodes.ts";
-export type { Advance, AdvanceResult, Backfill, PutSchedule } from "./schedule_steps.ts";
+export type {
+  Advance,
+  AdvanceResult,
+  Backfill,
+  DueSchedulesRequest,
+  PutSchedule,
+} from "./schedule_steps.ts";
 
 export type { InstanceQuery, Page, PageRequest };
 
@@ -270,10 +282,8 @@ export interface Store extends NodeStore {
     query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
-  /** Schedules with `nextAt` ≤ `at`, earliest first; without the first `skip` of them. */
-  dueSchedules(
-    request: { readonly at: Instant; readonly limit: number; readonly skip?: number },
-  ): Promise<readonly ScheduleRecord[]>;
+  /** Schedules that are due, earliest first. */
+  dueSchedules(request: DueSchedulesRequest): Promise<readonly ScheduleRecord[]>;
   listFates(
     query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
     page: PageRequest,

@@ -3,10 +3,11 @@ import test from "node:test";
 import { sleep, type Timer } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import type { Store } from "../../src/store/store.ts";
-import { jobOf, LEASE_MS, ManagerWorld } from "../support/manager_world.ts";
+import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
 const SECOND = 1_000;
+const MINUTE = 60_000;
 
 /** A clock of a process that can be frozen. */
 class FreezableClock extends SimClock {
@@ -36,7 +37,10 @@ class SlowWorld {
   readonly world: ManagerWorld;
   commitMs = 3;
 
-  constructor(options: { readonly hasOwnClock?: boolean } = {}) {
+  constructor(
+    options: { readonly hasOwnClock?: boolean; readonly spec?: Parameters<typeof scheduleOf>[0] } =
+      {},
+  ) {
     const inner = new MemoryStore({
       defer: (callback) => this.clock.defer(callback),
       ...(options.hasOwnClock ? { clock: () => this.clock.now() } : {}),
@@ -57,6 +61,7 @@ class SlowWorld {
       before: { clock: this.clock, store },
       jobs: [
         jobOf("work"),
+        jobOf("minutely", { schedules: [scheduleOf(options.spec)] }),
         jobOf("limited", { options: { rate: [{ max: 1, perMs: SECOND, by: [] }] } }),
       ],
       workers: 2,
@@ -68,6 +73,7 @@ class SlowWorld {
   }
 
   readonly startedAt: number[] = [];
+  #warmAt = 0;
 
   /** Started, and used to claims that take as long as they do. */
   async warm(): Promise<this> {
@@ -76,8 +82,27 @@ class SlowWorld {
       await this.world.schedule();
       await this.clock.advance(100);
     }
+    // A first tick, before which nobody knew how long a claim takes.
+    await this.clock.advance(MINUTE);
     this.startedAt.length = 0;
+    this.#warmAt = this.clock.now().wallMs;
     return this;
+  }
+
+  /** Go on to some milliseconds before the next full minute; answers that, epoch ms. */
+  async beforeMinute(beforeMs: number): Promise<number> {
+    const { wallMs } = this.clock.now();
+    const tick = Math.ceil((wallMs + beforeMs + 1) / MINUTE) * MINUTE;
+    await this.clock.advance(tick - beforeMs - wallMs);
+    return tick;
+  }
+
+  /** What became of the ticks of the schedule. */
+  async fates() {
+    const query = { scheduleId: "config:minutely:0", after: this.#warmAt };
+    const page = { limit: 100, order: "oldest" } as const;
+    const { items } = await this.world.of(this.world.store.listFates(query, page));
+    return items.map(({ from, fate, reason }) => [from, reason ?? fate]);
   }
 
   /** An instance that is due in a second; answers when, epoch ms. */
@@ -191,4 +216,96 @@ test("a claim that is put off for outcomes is made with them", async () => {
   await world.schedule();
   await clock.advance(10);
   assert.equal(startedAt.length, 1);
+});
+
+test("a tick begins at its time, though its instance and its claim take some milliseconds to commit", async () => {
+  const slow = await new SlowWorld().warm();
+  const tick = await slow.beforeMinute(10);
+  await slow.clock.advance(20);
+  assert.deepEqual(slow.startedAt, [tick]);
+  assert.deepEqual(await slow.fates(), [[tick, "fired"]]);
+});
+
+test("a tick that was claimed before its time waits for it", async () => {
+  const slow = await new SlowWorld().warm();
+  slow.commitMs = 0;
+  const tick = await slow.beforeMinute(1);
+  const instance = (await slow.world.instances()).find(({ scheduledFor }) => scheduledFor === tick);
+  assert.deepEqual([instance!.state, instance!.processedAt], ["processing", tick]);
+  assert.deepEqual(slow.startedAt, []);
+  await slow.clock.advance(1);
+  assert.deepEqual(slow.startedAt, [tick]);
+});
+
+for (const overlap of ["skip", "queue"] as const) {
+  test(`under overlap "${overlap}" a tick runs when the one before it ends within its last milliseconds`, async () => {
+    const slow = await new SlowWorld({ spec: { overlap } }).warm();
+    slow.commitMs = 0;
+    slow.world.executor.onRun = () => slow.startedAt.push(slow.clock.now().wallMs);
+    const first = await slow.beforeMinute(1);
+    await slow.clock.advance(1);
+    const second = await slow.beforeMinute(1);
+    slow.world.executor.last.ok();
+    await slow.clock.advance(1);
+    assert.deepEqual(slow.startedAt, [first, second]);
+    assert.deepEqual(await slow.fates(), [[first, "fired"], [second, "fired"]]);
+  });
+}
+
+test("a tick is skipped for overlap at its time, and the store is not asked again and again before", async () => {
+  const slow = await new SlowWorld().warm();
+  slow.world.executor.onRun = () => {};
+  const first = await slow.beforeMinute(10);
+  await slow.clock.advance(20);
+  const second = await slow.beforeMinute(10);
+  const asked = slow.world.link.count("advance");
+  await slow.clock.advance(9);
+  assert.deepEqual(await slow.fates(), [[first, "fired"]]);
+  await slow.clock.advance(10);
+  assert.deepEqual(await slow.fates(), [[first, "fired"], [second, "overlap"]]);
+  assert.equal(slow.world.link.count("advance") - asked, 2);
+});
+
+test("a pause that ends at a tick lets it run", async () => {
+  const slow = await new SlowWorld().warm();
+  const { manager } = slow.world;
+  const tick = await slow.beforeMinute(SECOND);
+  await slow.world.of(manager.pause("minutely", { until: tick }));
+  await slow.clock.advance(SECOND + 10);
+  assert.deepEqual(await slow.fates(), [[tick, "fired"]]);
+  assert.ok(slow.startedAt[0]! >= tick, String(slow.startedAt[0]! - tick));
+});
+
+test("a tick of a paused job is skipped at its time", async () => {
+  const slow = await new SlowWorld().warm();
+  const tick = await slow.beforeMinute(SECOND);
+  await slow.world.of(slow.world.manager.pause("minutely"));
+  await slow.clock.advance(SECOND - 1);
+  assert.deepEqual(await slow.fates(), []);
+  await slow.clock.advance(10);
+  assert.deepEqual(await slow.fates(), [[tick, "paused"]]);
+  assert.deepEqual(slow.startedAt, []);
+});
+
+test("a drain within the last milliseconds before a tick leaves its instance to the next start", async () => {
+  const slow = await new SlowWorld().warm();
+  slow.commitMs = 0;
+  const tick = await slow.beforeMinute(1);
+  const stopping = slow.world.manager.stop({ drainMs: SECOND });
+  await slow.clock.advance(SECOND);
+  await stopping;
+  assert.deepEqual(slow.startedAt, []);
+  await slow.world.started();
+  await slow.clock.advance(SECOND);
+  assert.equal(slow.startedAt.length, 1);
+  assert.deepEqual(await slow.fates(), [[tick, "fired"]]);
+});
+
+test("a store with a clock of its own makes nothing of a tick before its time", async () => {
+  const slow = await new SlowWorld({ hasOwnClock: true }).warm();
+  const tick = await slow.beforeMinute(1);
+  assert.deepEqual(await slow.fates(), []);
+  await slow.clock.advance(10);
+  assert.deepEqual(await slow.fates(), [[tick, "fired"]]);
+  assert.ok(slow.startedAt[0]! >= tick);
 });

@@ -424,6 +424,7 @@ export class TurnDrawer {
       fates,
       overlap: spec.overlap,
       ...(fireCount > 1 ? { isCatchUp: this.#chance(0.5) } : {}),
+      ...(this.#chance(0.2) ? { isAhead: true } : {}),
     };
   }
 }

@@ -83,6 +83,9 @@ async function fixtureOf(type: ModelledStore): Promise<Fixture> {
   return fixture;
 }
 
+/** What goes by one clock for all its nodes. */
+const CLOCKED: ReadonlySet<ModelledStore> = new Set(["replica", "two replicas", "valkey"]);
+
 /** Whether a closed store still has what it held, and an opening takes back what every node held. */
 function canReopen(type: ModelledStore): boolean {
   return !["sqlite", "replica", "two replicas", "valkey"].includes(type);
@@ -125,7 +128,7 @@ async function runTrail(
   next: (model: StoreModel) => Turn | null,
 ): Promise<string | null> {
   const fixture = await fixtureOf(type);
-  const model = new StoreModel();
+  const model = new StoreModel({ hasOwnClock: CLOCKED.has(type) });
   let now: Instant = { wallMs: START, monotonicMs: 1_000 };
   fixture.setTime?.(now);
   let store = new WatchedStore(fixture.open());

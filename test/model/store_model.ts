@@ -71,7 +71,13 @@ export class StoreModel {
   at = 0;
   wallMs = 0;
   monotonicMs = 0;
+  /** Whether one clock counts for all, so that nothing is done ahead of it. */
+  readonly #hasOwnClock: boolean;
   #seq = 0;
+
+  constructor(options: { readonly hasOwnClock: boolean }) {
+    this.#hasOwnClock = options.hasOwnClock;
+  }
 
   /** The time of whoever asks next. */
   setClock(now: Instant): void {
@@ -382,11 +388,13 @@ export class StoreModel {
     const skipped: number[] = [];
     const replaced: Instance[] = [];
     const result = { scheduleId, accepted, skipped, replaced };
+    if (step.isAhead && this.#hasOwnClock) return { ...result, status: "early" };
     let record: ScheduleRecord | undefined = this.schedules.get(scheduleId);
     if (!record) return { ...result, status: "gone" };
     if (record.generation !== step.generation || record.cursor !== step.expectedCursor) {
       return { ...result, status: "conflict" };
     }
+    if (step.isAhead && !this.#isFree(record, step)) return { ...result, status: "early" };
     const fates = this.fatesOf(scheduleId);
     for (const { from, to, fate, reason } of step.fates) {
       for (let tick = from; tick <= to; tick += TICK_MS) {
@@ -426,6 +434,14 @@ export class StoreModel {
     const fate = { fate: "fired", reason, instanceId: instance.id } as const;
     this.fatesOf(fire.scheduleId!).set(fire.scheduledFor!, fate);
     return instance;
+  }
+
+  #isFree(record: ScheduleRecord, { fires, fates, overlap }: Advance): boolean {
+    const [fire] = fires;
+    if (!fire || fires.length > 1 || fates.length > 0) return false;
+    const isBusy = overlap !== "allow" && this.#openOf(record.id).length > 0;
+    if (isBusy || (fire.uniqueKey !== null && this.keyHolder(fire.uniqueKey))) return false;
+    return this.#whyNot(record, fire, { overlap, isCatchUp: false, holder: undefined }) === null;
   }
 
   #whyNot(

@@ -51,10 +51,14 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
     skipped: [] as number[],
     replaced: [] as Instance[],
   };
+  if (request.isAhead && state.hasOwnClock) return { ...result, status: "early" };
   const record = state.tables.getSchedule(scheduleId);
   if (!record) return { ...result, status: "gone" };
   if (record.generation !== request.generation || record.cursor !== request.expectedCursor) {
     return { ...result, status: "conflict" };
+  }
+  if (request.isAhead && !isFree(state, moment, record, request)) {
+    return { ...result, status: "early" };
   }
   state.isDirty = true;
   for (const fate of request.fates) {
@@ -75,6 +79,20 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   });
   state.hints.push({ type: "schedules" });
   return { ...result, status: "advanced" };
+}
+
+/** Whether a step ahead of its time is one tick that nothing is in the way of. */
+function isFree(
+  state: LedgerState,
+  moment: Moment,
+  record: ScheduleRecord,
+  request: Advance,
+): boolean {
+  const { fires: [fire, ...others], fates, scheduleId, overlap } = request;
+  if (!fire || others.length + fates.length > 0) return false;
+  if (overlap !== "allow" && state.tables.hasOpen(scheduleId)) return false;
+  if (fire.uniqueKey !== null && keyHolder(state, moment, fire.uniqueKey)) return false;
+  return whyNot(state, moment, { after: record, fire, holder: null, request }, false) === null;
 }
 
 interface Step {
@@ -122,7 +140,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
 function whyNot(
   state: LedgerState,
   moment: Moment,
-  step: Step,
+  step: Omit<Step, "result">,
   isBusy: boolean,
 ): string | null {
   const { after, fire, request } = step;

@@ -23,7 +23,7 @@ export function claim(
   const gate = new Gate(state, moment, request);
   const firstLater = state.tables.firstLater(null);
   // Limits and pauses go by the time that it is.
-  const dueBy = Math.max(moment.wallMs, request.dueBy ?? 0);
+  const dueBy = state.dueBy(moment, request);
   if (firstLater !== null && firstLater <= dueBy) state.promote(dueBy, PROMOTE_MAX);
   if (hasPassedDeadlines(state, moment)) return [];
   openQueues(state, moment, request, gate);

@@ -6,6 +6,7 @@ import type {
   ChangeHint,
   ClaimRequest,
   Committed,
+  DueSchedulesRequest,
   HistoryQuery,
   InstanceQuery,
   LogAppend,
@@ -226,13 +227,11 @@ export class LedgerStore implements Store {
     return listSchedules(this.#reader("list schedules"), query, page);
   }
 
-  async dueSchedules(
-    request: { readonly at: Instant; readonly limit: number; readonly skip?: number },
-  ) {
+  async dueSchedules(request: DueSchedulesRequest) {
     const state = this.#reader("list due schedules");
     checkLimit(request.limit, "list due schedules");
-    const { wallMs } = this.#group.momentOf(request.at);
-    return state.tables.dueSchedules(wallMs, request);
+    const moment = this.#group.momentOf(request.at);
+    return state.tables.dueSchedules(state.dueBy(moment, request), request);
   }
 
   async listFates(

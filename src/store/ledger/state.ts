@@ -97,6 +97,11 @@ export class LedgerState {
     });
   }
 
+  /** Until when what a request asks for is due, epoch ms: ahead of the time only where the callers' clocks decide. */
+  dueBy({ wallMs }: Moment, request: { readonly dueBy?: number }): number {
+    return this.hasOwnClock ? wallMs : Math.max(wallMs, request.dueBy ?? 0);
+  }
+
   /** Read again what the tables hold: at opening, and after a transaction that failed. */
   load(): void {
     const { rev, at, seq } = this.tables.readHead();

@@ -44,8 +44,10 @@ export class ScheduleOperations {
     this.#queue = queue;
   }
 
-  async advance(advances: readonly Advance[]): Promise<Committed<readonly AdvanceResult[]>> {
-    checkBatch(advances.length, "advance");
+  async advance(requests: readonly Advance[]): Promise<Committed<readonly AdvanceResult[]>> {
+    checkBatch(requests.length, "advance");
+    // The server's clock decides what is due.
+    const advances = requests.filter(({ isAhead }) => !isAhead);
     for (const one of advances) {
       checkTime(one.cursor, "cursor");
       if (one.nextAt !== null) checkTime(one.nextAt, "nextAt");
@@ -66,7 +68,9 @@ export class ScheduleOperations {
       },
       read: (from) => {
         from.list();
-        return advances.map(({ scheduleId }) => readAdvanced(from, scheduleId));
+        return requests.map(({ scheduleId, isAhead }) =>
+          isAhead ? unmade(scheduleId, "early") : readAdvanced(from, scheduleId)
+        );
       },
     });
   }
@@ -326,10 +330,14 @@ function readSchedules(from: Unpacker): readonly StoredSchedule[] {
   return stored;
 }
 
+function unmade(scheduleId: string, status: AdvanceResult["status"]): AdvanceResult {
+  return { scheduleId, status, accepted: [], skipped: [], replaced: [] };
+}
+
 function readAdvanced(from: Unpacker, scheduleId: string): AdvanceResult {
   from.list();
   const status = from.text() as AdvanceResult["status"];
-  if (status !== "advanced") return { scheduleId, status, accepted: [], skipped: [], replaced: [] };
+  if (status !== "advanced") return unmade(scheduleId, status);
   const accepted = readInstances(from);
   const skipped = from.read() as readonly number[];
   return { scheduleId, status, accepted, skipped, replaced: readInstances(from) };
