@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { runtimeName } from "./process.ts";
 
 /** The types of a function's arguments and of its result, as the runtime names them. */
-export interface Prototype {
+interface Prototype {
   readonly args: readonly ("ptr" | "i32" | "u32" | "i64" | "u64")[];
   readonly returns: "ptr" | "i32";
 }
@@ -23,11 +23,19 @@ interface Runtime {
 }
 
 /**
- * Functions of the C library.
+ * Functions of the C library, opened when they are first asked for.
  *
- * @returns null where they cannot be called: under another runtime than Bun, outside Linux, with another C library
+ * @returns what answers them; null where they cannot be called: under another runtime than Bun, outside Linux, with another C
+ * library
  */
-export function openLibc<Symbols>(
+export function lateLibc<Symbols>(
+  prototypes: Readonly<Record<keyof Symbols & string, Prototype>>,
+): () => NativeLibrary<Symbols> | null {
+  let library: NativeLibrary<Symbols> | null | undefined;
+  return () => library === undefined ? library = open(prototypes) : library;
+}
+
+function open<Symbols>(
   prototypes: Readonly<Record<keyof Symbols & string, Prototype>>,
 ): NativeLibrary<Symbols> | null {
   if (runtimeName() !== "bun" || process.platform !== "linux") return null;

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { closeSync } from "node:fs";
-import { type NativeLibrary, openLibc } from "./libc.ts";
+import { lateLibc, type NativeLibrary } from "./libc.ts";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -34,11 +34,17 @@ export interface SharedMemory {
   free(): void;
 }
 
-let library: NativeLibrary<Symbols> | null | undefined;
+const openLibc = lateLibc<Symbols>({
+  memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+  ftruncate: { args: ["i32", "i64"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  munmap: { args: ["ptr", "u64"], returns: "i32" },
+  mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
+});
 
 /** Whether processes can share memory here. */
 export function canShareMemory(): boolean {
-  return open() !== null;
+  return openLibc() !== null;
 }
 
 /**
@@ -48,7 +54,7 @@ export function canShareMemory(): boolean {
  * @returns null where the runtime has none
  */
 export function createSharedMemory(bytes: number): SharedMemory | null {
-  const libc = open();
+  const libc = openLibc();
   if (libc === null) return null;
   const { memfd_create, munmap } = libc.symbols;
   const descriptor = memfd_create(Buffer.from("jobctl\0"), MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -73,19 +79,8 @@ function isSized(
 
 /** The memory behind a descriptor of {@link createSharedMemory}; null when it cannot be had. */
 export function openSharedMemory(descriptor: number, bytes: number): ArrayBuffer | null {
-  const libc = open();
+  const libc = openLibc();
   return libc === null ? null : map(libc, descriptor, bytes)?.buffer ?? null;
-}
-
-function open(): NativeLibrary<Symbols> | null {
-  if (library !== undefined) return library;
-  return library = openLibc<Symbols>({
-    memfd_create: { args: ["ptr", "u32"], returns: "i32" },
-    ftruncate: { args: ["i32", "i64"], returns: "i32" },
-    fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
-    munmap: { args: ["ptr", "u64"], returns: "i32" },
-    mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
-  });
 }
 
 function map(
