@@ -155,11 +155,13 @@ export class Scheduler {
     const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
     const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
     if (ahead.length === 0) return;
-    const advances = ahead.flatMap((record) => this.#planAhead(record));
+    // Of more than that the most urgent are to start first, and it takes its time to find them.
+    const isMany = found.length === ADVANCE_BATCH;
+    const advances = isMany ? [] : ahead.flatMap((record) => this.#planAhead(record));
     headStart.expect(ahead[0]!.nextAt!);
     const made = advances.length === 0 ? 0 : await this.#advance(advances);
     // Those have their ticks at their time.
-    if (made < ahead.length) this.#leftUntil = ahead.at(-1)!.nextAt!;
+    if (made < ahead.length) this.#leftUntil = isMany ? dueBy : ahead.at(-1)!.nextAt!;
   }
 
   #isLeft(record: ScheduleRecord, nowMs: number): boolean {

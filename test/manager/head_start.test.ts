@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { JobDefinition } from "../../src/core/job.ts";
 import { sleep, type Timer } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/memory_store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -38,8 +39,11 @@ class SlowWorld {
   commitMs = 3;
 
   constructor(
-    options: { readonly hasOwnClock?: boolean; readonly spec?: Parameters<typeof scheduleOf>[0] } =
-      {},
+    options: {
+      readonly hasOwnClock?: boolean;
+      readonly spec?: Parameters<typeof scheduleOf>[0];
+      readonly jobs?: readonly JobDefinition[];
+    } = {},
   ) {
     const inner = new MemoryStore({
       defer: (callback) => this.clock.defer(callback),
@@ -61,6 +65,7 @@ class SlowWorld {
       before: { clock: this.clock, store },
       jobs: [
         jobOf("work"),
+        ...options.jobs ?? [],
         jobOf("minutely", { schedules: [scheduleOf(options.spec)] }),
         jobOf("limited", { options: { rate: [{ max: 1, perMs: SECOND, by: [] }] } }),
       ],
@@ -308,4 +313,20 @@ test("a store with a clock of its own makes nothing of a tick before its time", 
   await slow.clock.advance(10);
   assert.deepEqual(await slow.fates(), [[tick, "fired"]]);
   assert.ok(slow.startedAt[0]! >= tick);
+});
+
+test("of hundreds of ticks at one time the most urgent begin first", async () => {
+  const jobs = Array.from({ length: 400 }, (_, index) => {
+    const schedules = [scheduleOf({ cron: "30 * * * * *" })];
+    return jobOf(`half-${index}`, { options: { priority: 400 - index }, schedules });
+  });
+  const slow = await new SlowWorld({ jobs }).warm();
+  const started: string[] = [];
+  slow.world.executor.onRun = (attempt) => {
+    started.push(attempt.instance.kind);
+    attempt.ok();
+  };
+  await slow.clock.advance(MINUTE / 2 + 100);
+  const first = started.filter((kind) => kind.startsWith("half")).slice(0, 4);
+  assert.deepEqual(first, ["half-399", "half-398", "half-397", "half-396"]);
 });
