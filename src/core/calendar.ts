@@ -6,6 +6,8 @@ import type { CronExpression } from "./cron.ts";
 const DAY = 86_400;
 /** Every date that exists comes on every weekday within 40 years, also around 2100. */
 const MONTHS_SEARCHED = 50 * 12;
+/** Months that are kept: those that most schedules search. */
+const MONTHS_KNOWN_MAX = 1_200;
 /** The wall clock is followed to the end of the year 9999. */
 const LAST_YEAR = 9_999;
 
@@ -18,10 +20,19 @@ interface Month {
   readonly length: number;
 }
 
+/** Months looked at so far by their number since year 0: thousands of schedules look at the same ones. */
+const months = new Map<number, Month>();
+
 function monthOf(year: number, month: number): Month {
+  const number = year * 12 + month;
+  const known = months.get(number);
+  if (known !== undefined) return known;
   const first = new Date(0).setUTCFullYear(year, month - 1, 1) / (DAY * 1_000);
   const next = new Date(0).setUTCFullYear(year, month, 1) / (DAY * 1_000);
-  return { year, month, firstDay: first, length: next - first };
+  const found = { year, month, firstDay: first, length: next - first };
+  if (months.size >= MONTHS_KNOWN_MAX) months.clear();
+  months.set(number, found);
+  return found;
 }
 
 function monthAt(day: number): Month {
