@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { BLACKOUTS_MAX, parseBlackout } from "../core/blackout.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
 import { JobError } from "../core/errors.ts";
@@ -80,7 +80,7 @@ export function hashOf(
     priority,
     ...(Object.values(rare).some((value) => value !== undefined) ? [rare] : []),
   ]);
-  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+  return hash("sha256", text, "hex").slice(0, 32);
 }
 
 /** What is said over what was before; null takes it away. */

@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import type { ArgumentInput, JobDefinition } from "../core/job.ts";
+import type { JobDefinition, JobSchedule } from "../core/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
 import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -15,7 +15,7 @@ import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./s
 /** How often a write is tried again when another node was first. */
 const TRIES_MAX = 5;
 
-/** Jobs whose schedules are written at once. */
+/** Schedules that are written at once. */
 const SYNC_BATCH = 500;
 
 /** What the schedules are kept with. */
@@ -35,6 +35,15 @@ export interface SchedulesOptions {
   readonly keepsUnknown: boolean;
 }
 
+/** What is asked of the store's schedules. */
+type StoredQuery = Parameters<Store["listSchedules"]>[0];
+
+/** A schedule as the config has it. */
+interface WantedSchedule extends JobSchedule {
+  readonly id: string;
+  readonly job: JobDefinition;
+}
+
 /** Keeps the store's schedule records in step with the config, and makes those of the run time. */
 export class Schedules {
   readonly #options: SchedulesOptions;
@@ -52,24 +61,14 @@ export class Schedules {
    */
   async sync(): Promise<void> {
     const { registry, store, logger, clock, keepsUnknown } = this.#options;
-    const left = new Map<string, ScheduleRecord>();
-    for (const record of await this.list({})) {
-      const renewed = await this.#renewZones(record);
-      if (record.origin === "config") left.set(record.id, renewed);
-    }
-    const jobs = registry.list();
-    // Together, so that thousands of them share transactions.
-    for (let from = 0; from < jobs.length; from += SYNC_BATCH) {
-      const batch = jobs.slice(from, from + SYNC_BATCH);
-      const written = await Promise.all(batch.map((job) => this.#syncJob(job, left)));
-      for (const id of written.flat()) left.delete(id);
-    }
+    const gone = await this.#syncJobs(registry.list(), {});
+    if (gone.length === 0) return;
     const elsewhere = await this.#kindsElsewhere();
-    for (const record of left.values()) {
-      const mayCome = !registry.find(record.kind) && (keepsUnknown || elsewhere.has(record.kind));
-      if (registry.disabledBecause(record.kind) !== undefined || mayCome) continue;
-      await store.deleteSchedule({ at: clock.now(), id: record.id });
-      logger.info("A schedule left the config and was deleted", { schedule: record.id });
+    for (const { id, kind } of gone) {
+      const mayCome = !registry.find(kind) && (keepsUnknown || elsewhere.has(kind));
+      if (registry.disabledBecause(kind) !== undefined || mayCome) continue;
+      await store.deleteSchedule({ at: clock.now(), id });
+      logger.info("A schedule left the config and was deleted", { schedule: id });
     }
   }
 
@@ -83,12 +82,8 @@ export class Schedules {
   /** Write the schedules of one job that came later; those that a definition before it had beyond are deleted. */
   async syncJob(job: JobDefinition): Promise<void> {
     const { store, clock } = this.#options;
-    const left = new Map<string, ScheduleRecord>();
-    for (const record of await this.list({ origin: "config", kind: job.kind })) {
-      left.set(record.id, record);
-    }
-    for (const id of await this.#syncJob(job, left)) left.delete(id);
-    for (const id of left.keys()) await store.deleteSchedule({ at: clock.now(), id });
+    const gone = await this.#syncJobs([job], { origin: "config", kind: job.kind });
+    for (const { id } of gone) await store.deleteSchedule({ at: clock.now(), id });
   }
 
   /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
@@ -192,17 +187,19 @@ export class Schedules {
   }
 
   /** Every stored schedule that matches, by id. */
-  async list(
-    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
-  ): Promise<readonly ScheduleRecord[]> {
+  async list(query: StoredQuery): Promise<readonly ScheduleRecord[]> {
     const found: ScheduleRecord[] = [];
+    for await (const page of this.#pages(query)) found.push(...page);
+    return found;
+  }
+
+  async *#pages(query: StoredQuery): AsyncGenerator<readonly ScheduleRecord[]> {
     let token: string | undefined;
     do {
       const page = await this.#options.store.listSchedules(query, { limit: BATCH_MAX, token });
-      found.push(...page.items);
+      yield page.items;
       token = page.nextToken ?? undefined;
     } while (token);
-    return found;
   }
 
   // Rules of zones change: what was computed with another database is computed again.
@@ -229,30 +226,43 @@ export class Schedules {
     }
   }
 
-  /** Answers the ids of the job's schedules. */
-  async #syncJob(
-    job: JobDefinition,
-    stored: ReadonlyMap<string, ScheduleRecord>,
-  ): Promise<readonly string[]> {
-    const ids: string[] = [];
-    for (const [index, schedule] of job.schedules.entries()) {
-      const id = `config:${job.kind}:${index}`;
-      ids.push(id);
-      await this.#syncOne(job, { id, ...schedule }, stored.get(id));
+  /**
+   * Write what these jobs have and the store has not. Answers the config's schedules in the store that they do not have.
+   *
+   * @param query finds theirs in the store
+   */
+  async #syncJobs(
+    jobs: readonly JobDefinition[],
+    query: StoredQuery,
+  ): Promise<readonly ScheduleRecord[]> {
+    const wanted = wantedOf(jobs);
+    const changed = new Map<string, ScheduleRecord>();
+    const gone: ScheduleRecord[] = [];
+    // Page by page: most of thousands are as they should be, and need no memory of ours.
+    for await (const page of this.#pages(query)) {
+      for (const record of page) {
+        const renewed = await this.#renewZones(record);
+        if (record.origin !== "config") continue;
+        const one = wanted.get(record.id);
+        if (!one) gone.push(renewed);
+        else if (isAsWanted(one, renewed)) wanted.delete(record.id);
+        else changed.set(record.id, renewed);
+      }
     }
-    return ids;
+    const missing = [...wanted.values()];
+    // Together, so that thousands of them share transactions.
+    for (let from = 0; from < missing.length; from += SYNC_BATCH) {
+      const batch = missing.slice(from, from + SYNC_BATCH);
+      await Promise.all(batch.map((one) => this.#syncOne(one, changed.get(one.id) ?? null)));
+    }
+    return gone;
   }
 
-  async #syncOne(
-    job: JobDefinition,
-    wanted: { readonly id: string; readonly spec: ScheduleSpec; readonly arguments: ArgumentInput },
-    stored: ScheduleRecord | undefined,
-  ): Promise<void> {
+  async #syncOne(wanted: WantedSchedule, stored: ScheduleRecord | null): Promise<void> {
     const { store, clock, tzVersion } = this.#options;
-    const { id, spec } = wanted;
-    const argumentsJson = argumentsFor(job, wanted.arguments);
-    const specHash = hashOf(spec, argumentsJson, job.options.priority);
-    let existing = stored ?? null;
+    const { id, job, spec } = wanted;
+    const { argumentsJson, specHash } = carriedBy(wanted);
+    let existing = stored;
     for (let tries = 1;; tries++) {
       const isSame = existing?.specHash === specHash;
       // One that was put off, as its job was not there, goes on with the tick after its cursor.
@@ -279,6 +289,28 @@ export class Schedules {
       }
     }
   }
+}
+
+/** By id. */
+function wantedOf(jobs: readonly JobDefinition[]): Map<string, WantedSchedule> {
+  const wanted = new Map<string, WantedSchedule>();
+  for (const job of jobs) {
+    for (const [index, schedule] of job.schedules.entries()) {
+      const id = `config:${job.kind}:${index}`;
+      wanted.set(id, { id, job, ...schedule });
+    }
+  }
+  return wanted;
+}
+
+/** What the instances of a schedule carry, and the hash of that and of the schedule. */
+function carriedBy({ job, spec, arguments: given }: WantedSchedule) {
+  const argumentsJson = argumentsFor(job, given);
+  return { argumentsJson, specHash: hashOf(spec, argumentsJson, job.options.priority) };
+}
+
+function isAsWanted(wanted: WantedSchedule, record: ScheduleRecord): boolean {
+  return record.specHash === carriedBy(wanted).specHash && record.nextAt === nextOf(record);
 }
 
 /** The next tick of a record as it should be; null also for one that is finished. */
