@@ -4,9 +4,14 @@ import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.t
 import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
 import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
 
-/** Tables that count transactions. */
+/** Tables that count transactions, and how often they were let rest. */
 class CountedTables extends MemoryTables {
   count = 0;
+  restCount = 0;
+
+  rest(): void {
+    this.restCount += 1;
+  }
 
   override begin(): boolean {
     this.count += 1;
@@ -36,6 +41,16 @@ test("reap() begins no transaction while nothing can be taken back", async () =>
   const { value } = await store.reap({ at: world.at, limit: 10 });
   assert.deepEqual(value.map(({ id }) => id), [claimed!.id]);
   assert.equal(tables.count, 1);
+});
+
+test("reap() lets the tables rest unless something runs", async () => {
+  const { tables, store, world } = await openWorld();
+  await store.reap({ at: world.at, limit: 10 });
+  assert.equal(tables.restCount, 1);
+  await world.add({});
+  await world.claim(1);
+  await store.reap({ at: world.at, limit: 10 });
+  assert.equal(tables.restCount, 1);
 });
 
 test("reap() ends what waits past a deadline that came after it found none", async () => {

@@ -31,7 +31,7 @@ const METHODS: Readonly<Record<keyof Tables, "reads" | "told" | "through" | "own
   // Counts follow from the rows, and the epoch is told with the head.
   ...{ readCounts: "reads", saveCounts: "told", raiseEpoch: "own" },
   ...{ readMark: "reads", saveMark: "told", removeOrphans: "through", findProblems: "reads" },
-  ...{ size: "reads", compact: "own", readPauses: "reads", savePause: "told" },
+  ...{ size: "reads", compact: "own", rest: "own", readPauses: "reads", savePause: "told" },
   ...{ removePause: "told" },
 };
 

@@ -79,3 +79,8 @@ export function compact(db: DatabaseSync, location: string): void {
     throw toStoreError(thrown, "compact", location);
   }
 }
+
+/** Give back the pages that SQLite keeps in memory: up to 32 MiB, which the system has too. */
+export function shrinkMemory(statements: Statements): void {
+  statements.run("PRAGMA shrink_memory");
+}

@@ -363,6 +363,7 @@ export class SqliteTables implements Tables {
   readonly findProblems = (limit: number) => care.findProblems(this.#statements, limit);
   readonly size = () => care.sizeOf(this.#statements);
   readonly compact = () => care.compact(this.#db!, this.location);
+  readonly rest = () => care.shrinkMemory(this.#statements);
 
   readPauses(): readonly Pause[] {
     return schedules.readPauses(this.#statements);
