@@ -112,6 +112,8 @@ export class Queues {
   ): boolean {
     if (this.#last?.kinds === kinds && this.#last.limits === limits) return false;
     this.#last = { kinds, ...(limits ? { limits } : {}) };
+    // A hold that comes later brings its stamp: thousands of kinds need not be looked at for none.
+    if (this.#tables.firstHold(null) === null) return false;
     let hasChanged = false;
     for (const kind of kinds) {
       const stamp = stampOf(kind);
