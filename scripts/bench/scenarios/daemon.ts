@@ -5,14 +5,10 @@ import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 import { quantile } from "../statistics.ts";
-import { wait } from "../wait.ts";
+import { REST_MS, wait } from "../wait.ts";
 
 const SCHEDULES = 10_000;
 const CLI_CALLS = 25;
-/** What the start left behind is collected meanwhile. */
-const SETTLE_MS = 10_000;
-/** For half a minute after a start the runtime collects every second, which is no daemon at rest. */
-const REST_MS = 35_000;
 const IDLE_MS = 30_000;
 const MINUTE_MS = 60_000;
 
@@ -79,8 +75,8 @@ async function startUp(settings: Settings): Promise<Figures> {
 }
 
 /** Memory and processor time a minute of a daemon that has had time to settle. */
-async function idleCost(settings: Settings, daemon: Daemon, settleMs = SETTLE_MS) {
-  await wait(scaled(settings, settleMs, 100));
+async function idleCost(settings: Settings, daemon: Daemon) {
+  await wait(scaled(settings, REST_MS, 100));
   const before = processCost(daemon.pid);
   const idleMs = scaled(settings, IDLE_MS, 200);
   await wait(idleMs);
@@ -92,7 +88,7 @@ async function idleCost(settings: Settings, daemon: Daemon, settleMs = SETTLE_MS
 }
 
 function idle(settings: Settings): Promise<Figures> {
-  return withDaemon(settings, "", (daemon) => idleCost(settings, daemon, REST_MS));
+  return withDaemon(settings, "", (daemon) => idleCost(settings, daemon));
 }
 
 async function schedules(settings: Settings): Promise<Figures> {

@@ -4,6 +4,7 @@ import { Manager } from "../../../src/index.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 import { quantile } from "../statistics.ts";
+import { REST_MS } from "../wait.ts";
 
 const SCHEDULES = 10_000;
 /** After the manager is ready: what is due later is due when the schedules are read again. */
@@ -19,7 +20,7 @@ interface Costs {
 
 async function costsOf(settings: Settings, count: number): Promise<Costs> {
   const scratch = await scratchStore(settings.store);
-  const [settle, idle] = [scaled(settings, 10_000, 50), scaled(settings, 20_000, 100)];
+  const [settle, idle] = [scaled(settings, REST_MS, 50), scaled(settings, 20_000, 100)];
   const { JOBCTL_STORE_URL: store, JOBCTL_STORE_PREFIX: prefix } = scratch.env;
   const options = { store, prefix, count, settle, idle };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
