@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { checkKind } from "../core/define.ts";
 import { isJobError } from "../core/errors.ts";
-import type { CommandSpec, ProcessSpec } from "../core/job.ts";
+import { type CommandSpec, NO_PROCESS, type ProcessSpec } from "../core/job.ts";
 import type { JobTable, Place } from "../core/job_table.ts";
 import type { ScheduleSpec } from "../core/schedule.ts";
 import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/schedule_settings.ts";
@@ -141,8 +141,8 @@ function readStdin(values: JobValues): CommandSpec["stdin"] {
 function processSpec(values: JobValues): ProcessSpec {
   return {
     cwd: values.cwd ?? null,
-    env: values.env?.values ?? {},
-    secrets: values.env?.secrets ?? [],
+    env: values.env?.values ?? NO_PROCESS.env,
+    secrets: values.env?.secrets ?? NO_PROCESS.secrets,
     user: values.user ?? null,
     group: values.group ?? null,
     umask: values.umask ?? null,

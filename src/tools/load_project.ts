@@ -33,10 +33,11 @@ export async function loadProject(
   file: string | null,
   options: LoadProjectOptions,
 ): Promise<Project> {
-  return await loadProjectJobs(await loadConfig(file, options), options.nowMs);
+  const loaded = await loadConfig(file, options);
+  return { ...await loadProjectJobs(loaded, options.nowMs), config: loaded.config };
 }
 
-/** Load the jobs that a configuration names. */
+/** Load the jobs that a configuration names, and keep of its tables those that are not enabled: the others became jobs. */
 export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
   const { config } = loaded;
   const found = await loadJobs({
@@ -49,7 +50,7 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     now: nowMs,
   });
   return {
-    config,
+    config: { ...config, jobs: config.jobs.filter(({ isEnabled }) => !isEnabled) },
     jobs: found.jobs,
     problems: [...loaded.problems, ...found.problems],
     warnings: [...loaded.warnings, ...found.warnings],
