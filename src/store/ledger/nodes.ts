@@ -168,7 +168,9 @@ function entryOf(
 
 /** A report as others read it: what they do with it does not change ours. */
 function copy<T extends Partial<NodeReport>>(report: T): T {
-  return JSON.parse(JSON.stringify(report)) as T;
+  const copied = JSON.parse(JSON.stringify(report)) as T;
+  // Names of thousands of jobs, which the node that is told of has too.
+  return report.kinds === undefined ? copied : { ...copied, kinds: [...report.kinds] };
 }
 
 /** Whether other instances are served than before. */
