@@ -1,4 +1,4 @@
-import { describeLimits } from "../core/limits.ts";
+import { describeLimits, hasLimits } from "../core/limits.ts";
 import type { ProcessIdentity } from "../platform/process_identity.ts";
 import type { NodeReport } from "../store/store.ts";
 import type { Registry } from "./registry.ts";
@@ -48,8 +48,9 @@ export function createReport(options: ReportOptions): () => NodeReport {
 function limitsOf(registry: Registry): Record<string, string> {
   const limits: [string, string][] = [];
   for (const { kind, options } of registry.list()) {
+    if (!hasLimits(options) && options.unique === null && options.waitingMax === null) continue;
     const texts = describeLimits({ ...options, pool: null });
-    if (texts.length > 0) limits.push([kind, texts.join("; ")]);
+    limits.push([kind, texts.join("; ")]);
   }
   return Object.fromEntries(limits);
 }

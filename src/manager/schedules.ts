@@ -202,12 +202,14 @@ export class Schedules {
     } while (token);
   }
 
+  #isOfOtherZones({ tzVersion, nextAt }: ScheduleRecord): boolean {
+    return nextAt !== null && tzVersion !== undefined && tzVersion !== this.#options.tzVersion;
+  }
+
   // Rules of zones change: what was computed with another database is computed again.
   async #renewZones(record: ScheduleRecord): Promise<ScheduleRecord> {
     const { store, clock, tzVersion, logger } = this.#options;
-    if (record.tzVersion === undefined || record.tzVersion === tzVersion) return record;
     const { spec, startAt, cursor, generation: expectedGeneration } = record;
-    if (record.nextAt === null) return record;
     try {
       const nextAt = nextTickOf(spec, startAt, cursor);
       const request = { record: { ...record, nextAt, tzVersion }, expectedGeneration };
@@ -241,7 +243,7 @@ export class Schedules {
     // Page by page: most of thousands are as they should be, and need no memory of ours.
     for await (const page of this.#pages(query)) {
       for (const record of page) {
-        const renewed = await this.#renewZones(record);
+        const renewed = this.#isOfOtherZones(record) ? await this.#renewZones(record) : record;
         if (record.origin !== "config") continue;
         const one = wanted.get(record.id);
         if (!one) gone.push(renewed);
