@@ -234,10 +234,13 @@ function readOptions(values: JobValues): JobTable["options"] {
 
 // Only what is set: whoever merges spreads these over the defaults. An empty table counts as not set.
 function defined<T extends object>(table: T): T {
-  const entries = Object.entries(table).filter(([, value]) =>
-    value !== undefined && !(isTable(value) && Object.keys(value).length === 0)
-  );
-  return Object.fromEntries(entries) as T;
+  const found: Partial<T> = {};
+  for (const key of Object.keys(table) as (keyof T)[]) {
+    const value = table[key];
+    if (value === undefined || (isTable(value) && Object.keys(value).length === 0)) continue;
+    found[key] = value;
+  }
+  return found as T;
 }
 
 function readSettings(values: JobValues): ScheduleSettings {
