@@ -283,6 +283,22 @@ export const limitCases: StoreCases = {
     assert.equal((await claim(world, limitsOf({}))).length, 1);
   },
 
+  "claim() lets go what a rate held back also when it goes by one again that it went by before":
+    async (
+      world,
+    ) => {
+      const day = 86_400_000;
+      const [narrow, wide] = [inSpan(1, day, BY), inSpan(2, day, BY)];
+      await world.add(of("a"), of("a"), of("a"), of("a"), of("a"));
+      assert.equal((await claim(world, narrow)).length, 1);
+      assert.equal((await claim(world, wide)).length, 1);
+      world.advance(day);
+      // Nothing is held back when it changes to the first again.
+      assert.equal((await claim(world, wide, { kinds: [] })).length, 0);
+      assert.equal((await claim(world, inSpan(1, day, BY))).length, 1);
+      assert.equal((await claim(world, inSpan(2, day, BY))).length, 1);
+    },
+
   "claim() counts earlier starts when the span of a rate is another": async (world) => {
     await world.add({}, {}, {});
     assert.equal((await claim(world, inSpan(1, 60_000))).length, 1);
