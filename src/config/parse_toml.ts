@@ -17,9 +17,12 @@ interface Position {
   readonly column: number;
 }
 
-interface Positions {
-  readonly key: Position;
+/** Where a key and its value stand, and what is below them. */
+interface Spot {
+  /** Null while only something below was read. */
+  key: Position | null;
   value: Position | null;
+  below: Map<string | number, Spot> | null;
 }
 
 // As plain keys they would reach the prototype of whatever object they are copied to.
@@ -175,20 +178,21 @@ class PlaceWalk {
   readonly problems: ConfigProblem[] = [];
   isTooDeep = false;
   readonly #file: string;
-  readonly #positions = new Map<string, Positions>();
+  readonly #root: Spot = { key: null, value: null, below: null };
 
   constructor(file: string) {
     this.#file = file;
   }
 
   placeOf(path: KeyPath, part: "key" | "value"): Place {
-    for (let length = path.length; length > 0; length--) {
-      const found = this.#positions.get(JSON.stringify(path.slice(0, length)));
-      if (found === undefined) continue;
-      const position = part === "value" ? found.value ?? found.key : found.key;
-      return { file: this.#file, ...position };
+    let position: Position = { line: 1, column: 1 };
+    let spot: Spot | undefined = this.#root;
+    for (const name of path) {
+      spot = spot.below?.get(name);
+      if (spot === undefined) break;
+      if (spot.key !== null) position = part === "value" ? spot.value ?? spot.key : spot.key;
     }
-    return { file: this.#file, line: 1, column: 1 };
+    return { file: this.#file, ...position };
   }
 
   table(body: readonly (AST.TOMLKeyValue | AST.TOMLTable)[], base: KeyPath = []): void {
@@ -226,9 +230,9 @@ class PlaceWalk {
   }
 
   #value(node: AST.TOMLContentNode, path: KeyPath): void {
-    const known = this.#positions.get(JSON.stringify(path));
-    if (known === undefined) this.#remember(path, node);
-    else known.value = positionOf(node);
+    const spot = this.#spotOf(path);
+    if (spot.key === null) spot.key = positionOf(node);
+    else spot.value = positionOf(node);
     if (node.type === "TOMLArray") {
       node.elements.forEach((element, index) => this.#value(element, [...path, index]));
     } else if (node.type === "TOMLInlineTable") {
@@ -239,10 +243,18 @@ class PlaceWalk {
   }
 
   #remember(path: KeyPath, node: AST.TOMLNode): void {
-    const id = JSON.stringify(path);
-    if (!this.#positions.has(id)) {
-      this.#positions.set(id, { key: positionOf(node), value: null });
+    this.#spotOf(path).key ??= positionOf(node);
+  }
+
+  #spotOf(path: KeyPath): Spot {
+    let spot = this.#root;
+    for (const name of path) {
+      spot.below ??= new Map();
+      let next = spot.below.get(name);
+      if (next === undefined) spot.below.set(name, next = { key: null, value: null, below: null });
+      spot = next;
     }
+    return spot;
   }
 
   #problem(node: AST.TOMLNode, path: KeyPath, message: string): void {
