@@ -5,8 +5,9 @@ import { JobError, messageOf, toJobError } from "../core/errors.ts";
 import type { CallState, Handlers } from "./handlers.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** A copy: Bun takes longer for the memory of a small array than for another one. */
+export function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes);
 }
 
 /** The path of a method in HTTP/2. */

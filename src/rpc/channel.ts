@@ -7,6 +7,7 @@ import { errorCode, JobError } from "../core/errors.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { ConnectOptions } from "./client.ts";
+import { gathering } from "./gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
 import { socketPaths, tokenPath } from "./socket_path.ts";
 import { loadCa, loadTls } from "../platform/tls.ts";
@@ -99,6 +100,21 @@ async function tlsCredentials(library: typeof grpc, tls: Tls, host: string) {
   });
 }
 
+function plainCredentials(library: typeof grpc): grpc.ChannelCredentials {
+  const credentials = library.credentials.createInsecure();
+  const createConnector = credentials._createSecureConnector.bind(credentials);
+  credentials._createSecureConnector = (...given) => {
+    const connector = createConnector(...given);
+    const connect = connector.connect.bind(connector);
+    connector.connect = async (socket) => {
+      const connected = await connect(socket);
+      return { ...connected, socket: gathering(connected.socket) };
+    };
+    return connector;
+  };
+  return credentials;
+}
+
 /**
  * TLS takes no IP address as a server's name, and grpc-js sends the host as it is: give it another name to send, and check the
  * certificate against the address ourselves.
@@ -134,7 +150,7 @@ export async function openChannel(target: Target): Promise<Channel> {
   const library = await import("@grpc/grpc-js");
   const credentials = socket === null && target.tls
     ? await tlsCredentials(library, target.tls, target.host)
-    : library.credentials.createInsecure();
+    : plainCredentials(library);
   const address = socket ?? hostPort(target.host, target.port);
   const client = new library.Client(
     socket === null ? `dns:${address}` : `unix:${socket}`,

@@ -4,6 +4,7 @@ import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { JobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
+import { toBuffer } from "./adapter.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "./errors.ts";
@@ -127,7 +128,7 @@ function callMethod(
     if (signal?.aborted) return reject(new JobError("canceled", `${action}: canceled`));
     const call = channel.client.makeUnaryRequest(
       `/${method.parent.typeName}/${method.name}`,
-      (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
+      toBuffer,
       (message: Buffer) => message as Uint8Array,
       bytes,
       channel.metadata(),
@@ -157,7 +158,7 @@ async function* stream<Input extends DescMessage, Output extends DescMessage>(
   if (signal?.aborted) return;
   const call = channel.client.makeServerStreamRequest(
     `/${method.parent.typeName}/${method.name}`,
-    (message: Uint8Array) => Buffer.from(message.buffer, message.byteOffset, message.byteLength),
+    toBuffer,
     (message: Buffer) => message as Uint8Array,
     toBinary(method.input, request),
     channel.metadata(),

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { toJobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
@@ -9,14 +10,12 @@ import { createInterceptor, toStatus } from "./calls.ts";
 import { FollowService } from "./follow.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
+import { gathering } from "./gathering_socket.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Handlers, MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
 import { IDLE_MS, MESSAGE_BYTES_MAX, STREAMS_MAX } from "./limits.ts";
 import { StoreWorkService } from "./store_work.ts";
-
-/** A connection as grpc-js takes it. */
-export type Connection = Parameters<grpc.ConnectionInjector["injectConnection"]>[0];
 
 const METHODS: ReadonlyMap<string, MethodName> = new Map(
   JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
@@ -68,7 +67,7 @@ export class Endpoint {
   }
 
   /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */
-  injector(authenticator: Authenticator | null): (connection: Connection) => void {
+  injector(authenticator: Authenticator | null): (socket: Socket) => void {
     const server = new grpc.Server({
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
@@ -87,7 +86,7 @@ export class Endpoint {
     this.#servers.push(server);
     // TLS, where there is any, is done by the listener.
     const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-    return injector.injectConnection.bind(injector);
+    return (socket) => injector.injectConnection(gathering(socket));
   }
 
   /** End what lasts, and tell the clients to go; under Bun and Deno it does not wait for their calls. */
