@@ -20,7 +20,13 @@ import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client.ts";
 import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
-import { disabledKinds, loadProject, loadProjectJobs, type Project } from "./tools/load_project.ts";
+import {
+  disabledKinds,
+  loadProject,
+  loadProjectJobs,
+  type Project,
+  withoutTables,
+} from "./tools/load_project.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
@@ -68,14 +74,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   // Before anything starts: a signal that comes meanwhile stops what has started by then, cleanly.
   const signals = new StopSignals(logger);
   try {
-    const project = await loadProjectJobs(loaded, systemClock.now().wallMs);
+    const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
     const daemon = await startDaemon(project, logger);
     const load = async () => {
       const again = await loadConfig(options.configFile, {
         env: options.env,
         flags: options.flags,
       });
-      return await loadProjectJobs(again, systemClock.now().wallMs);
+      return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
     await signals.stopped(daemon, new Reloader(daemon.manager, project, { load, logger }));
     return 0;

@@ -347,9 +347,9 @@ function isGiven(args: ArgumentInput | undefined): boolean {
 
 function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
   if (table === undefined) return options;
-  const { retry, output, ...rest } = table.options;
   // Thousands of tables that set nothing share what they inherit.
   if (Object.keys(table.options).length === 0) return options;
+  const { retry, output, ...rest } = table.options;
   return {
     ...options,
     ...rest,

@@ -1,8 +1,7 @@
 import type { Clock, Instant, Timer } from "../platform/clock.ts";
+import { AHEAD_MS_MAX } from "../store/store.ts";
 import type { RunningAttempt } from "./running.ts";
 
-/** Longest time before an instance is due at which it is claimed, in whole milliseconds. */
-const LEAD_MS_MAX = 6;
 /** Shortest wait: the store may name something due that it did not give, as another node was first or it is blocked. */
 const WAIT_MS_MIN = 1;
 /** Share of the newest claim in what claims are taken to take: most of them should take less. */
@@ -31,7 +30,7 @@ export class HeadStart {
 
   /** Something was claimed: what was asked for at a moment, monotonic ms, is committed. */
   took(sinceMs: number): void {
-    const ms = Math.min(this.#clock.now().monotonicMs - sinceMs, LEAD_MS_MAX);
+    const ms = Math.min(this.#clock.now().monotonicMs - sinceMs, AHEAD_MS_MAX);
     this.#tookMs ??= ms;
     const share = ms > this.#tookMs ? NEWEST_SHARE.longer : NEWEST_SHARE.shorter;
     this.#tookMs += (ms - this.#tookMs) * share;
@@ -39,7 +38,8 @@ export class HeadStart {
 
   /** How long before its time to ask for what is due, in whole milliseconds. */
   get leadMs(): number {
-    return this.#isPossible ? Math.min(Math.ceil(this.#tookMs ?? 0), LEAD_MS_MAX - 1) : 0;
+    // One less than is allowed, as {@link untilMs} is one more.
+    return this.#isPossible ? Math.min(Math.ceil(this.#tookMs ?? 0), AHEAD_MS_MAX - 1) : 0;
   }
 
   /**
@@ -79,9 +79,9 @@ export class HeadStart {
   /** Call `begin`: at once, or when what was claimed before its time is due. */
   hold(running: RunningAttempt, begin: () => void): void {
     const leftMs = this.#isPossible ? running.instance.dueAt - this.#clock.now().wallMs : 0;
-    // More is no head start: the clock was set back.
-    if (leftMs <= 0 || leftMs > LEAD_MS_MAX) return begin();
-    const timer = this.#clock.timer(leftMs, () => {
+    if (leftMs <= 0) return begin();
+    // More is no head start: the clock was set back meanwhile.
+    const timer = this.#clock.timer(Math.min(leftMs, AHEAD_MS_MAX), () => {
       this.#held.delete(running);
       begin();
     }, { isExact: true });

@@ -155,7 +155,7 @@ export function encodeArguments(kind: string, converted: readonly unknown[]): st
 export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   const { kind, signature, source } = job;
   // Of thousands of schedules most carry none.
-  if (signature.parameters.length === 0 && Object.keys(input).length === 0) return "[]";
+  if (signature.parameters.length === 0 && Array.isArray(input) && input.length === 0) return "[]";
   const converted = convertArguments(signature, input, { kind });
   if (source.type === "command") checkCommandLine(kind, source.command, converted);
   return encodeArguments(kind, converted);

@@ -1,11 +1,11 @@
-import { toJobError } from "../core/errors.ts";
+import { isJobError, toJobError } from "../core/errors.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import { GRACE_MS, planAdvance } from "../core/ticks.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
-import { type Advance, BATCH_MAX, type Store } from "../store/store.ts";
+import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type Store } from "../store/store.ts";
 import type { Events } from "./events.ts";
 import { ForeignTicks } from "./foreign_ticks.ts";
 import type { HeadStart } from "./head_start.ts";
@@ -151,17 +151,28 @@ export class Scheduler {
     const at = clock.now();
     const dueBy = headStart.untilMs(at.wallMs);
     const isSoon = this.#nextAt !== null && this.#nextAt > at.wallMs && this.#nextAt <= dueBy;
-    if (!isSoon || !this.#isStarted || at.wallMs < this.#leftUntil) return;
-    const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
-    const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
-    if (ahead.length === 0) return;
-    // Of more than that the most urgent are to start first, and it takes its time to find them.
-    const isMany = found.length === ADVANCE_BATCH;
-    const advances = isMany ? [] : ahead.flatMap((record) => this.#planAhead(record));
-    headStart.expect(ahead[0]!.nextAt!);
-    const made = advances.length === 0 ? 0 : await this.#advance(advances);
-    // Those have their ticks at their time.
-    if (made < ahead.length) this.#leftUntil = isMany ? dueBy : ahead.at(-1)!.nextAt!;
+    if (!isSoon || !this.#isStarted || this.#isLeftAlone(at.wallMs)) return;
+    // Those that are not made now have their ticks at their time, and what is wrong is told then.
+    this.#leftUntil = dueBy;
+    try {
+      const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
+      const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
+      // Of more than that the most urgent are to start first, and it takes its time to find them.
+      if (ahead.length === 0 || found.length === ADVANCE_BATCH) return;
+      const advances = ahead.map((record) => this.#planAhead(record)).filter((one) => one !== null);
+      headStart.expect(ahead[0]!.nextAt!);
+      const made = advances.length === 0 ? 0 : await this.#advance(advances);
+      if (made === ahead.length) this.#leftUntil = 0;
+    } catch (error) {
+      if (!isJobError(error)) throw error;
+    }
+  }
+
+  /** Whether ticks that come soon after a time, epoch ms, have no head start. */
+  #isLeftAlone(nowMs: number): boolean {
+    const leftMs = this.#leftUntil - nowMs;
+    // Longer than that the clock was set back.
+    return leftMs > 0 && leftMs <= AHEAD_MS_MAX;
   }
 
   #isLeft(record: ScheduleRecord, nowMs: number): boolean {
@@ -209,13 +220,13 @@ export class Scheduler {
     this.#isStartDue = false;
   }
 
-  #planAhead(record: ScheduleRecord): readonly Advance[] {
+  #planAhead(record: ScheduleRecord): Advance | null {
     try {
       const advance = this.#plan(record, record.nextAt!);
-      return advance.fires.length === 1 ? [{ ...advance, isAhead: true }] : [];
-    } catch {
-      // It is told of at its time.
-      return [];
+      return advance.fires.length === 1 ? { ...advance, isAhead: true } : null;
+    } catch (error) {
+      if (isJobError(error)) return null;
+      throw error;
     }
   }
 
@@ -298,7 +309,8 @@ export class Scheduler {
     const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
     // The answer took its time: a tick must not wait for that once more.
     const elapsedMs = clock.now().wallMs - asked.wallMs;
-    const leadMs = scheduleAt > this.#leftUntil ? this.#options.headStart.untilMs(at) - at : 0;
+    const isLeftAlone = scheduleAt <= this.#leftUntil && this.#isLeftAlone(at);
+    const leadMs = isLeftAlone ? 0 : this.#options.headStart.untilMs(at) - at;
     this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs - leadMs));
   }
 

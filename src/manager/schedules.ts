@@ -238,7 +238,7 @@ export class Schedules {
     query: StoredQuery,
   ): Promise<readonly ScheduleRecord[]> {
     const wanted = wantedOf(jobs);
-    const changed = new Map<string, ScheduleRecord>();
+    const outdated = new Map<string, ScheduleRecord>();
     const gone: ScheduleRecord[] = [];
     // Page by page: most of thousands are as they should be, and need no memory of ours.
     for await (const page of this.#pages(query)) {
@@ -248,14 +248,14 @@ export class Schedules {
         const one = wanted.get(record.id);
         if (!one) gone.push(renewed);
         else if (isAsWanted(one, renewed)) wanted.delete(record.id);
-        else changed.set(record.id, renewed);
+        else outdated.set(record.id, renewed);
       }
     }
     const missing = [...wanted.values()];
     // Together, so that thousands of them share transactions.
     for (let from = 0; from < missing.length; from += SYNC_BATCH) {
       const batch = missing.slice(from, from + SYNC_BATCH);
-      await Promise.all(batch.map((one) => this.#syncOne(one, changed.get(one.id) ?? null)));
+      await Promise.all(batch.map((one) => this.#syncOne(one, outdated.get(one.id) ?? null)));
     }
     return gone;
   }

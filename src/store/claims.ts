@@ -3,6 +3,9 @@ import type { ClaimLimits } from "../core/limits.ts";
 import type { FinalState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 
+/** How long before it is due something may be claimed, in milliseconds. */
+export const AHEAD_MS_MAX = 6;
+
 /** Who claims what. */
 export interface ClaimRequest {
   readonly at: Instant;
@@ -14,8 +17,8 @@ export interface ClaimRequest {
   readonly limit: number;
   readonly leaseMs: number;
   /**
-   * Epoch ms, some beyond `at`: what becomes due until then is claimed too, and its node keeps it from beginning before. A store
-   * that goes by a clock of its own gives nothing before its time.
+   * Epoch ms, at most {@link AHEAD_MS_MAX} beyond `at`: what becomes due until then is claimed too, and its node keeps it from
+   * beginning before. A store that goes by a clock of its own gives nothing before its time.
    */
   readonly dueBy?: number;
 }

@@ -72,6 +72,6 @@ export interface DueSchedulesRequest {
   readonly limit: number;
   /** So many of them, the earliest, are left out. */
   readonly skip?: number;
-  /** Epoch ms, some beyond `at`: those that become due until then too. A store that goes by a clock of its own gives none of them. */
+  /** Epoch ms, a moment beyond `at`: those that become due until then too; of a store with a clock of its own none of them. */
   readonly dueBy?: number;
 }

@@ -42,6 +42,7 @@ export type {
 } from "./claims.ts";
 export type { RecordStore } from "./records.ts";
 export { NODE_ID_PATH, type NodeRecord, type NodeReport, type NodeStore } from "./nodes.ts";
+export { AHEAD_MS_MAX } from "./claims.ts";
 export type {
   Advance,
   AdvanceResult,

@@ -33,11 +33,18 @@ export async function loadProject(
   file: string | null,
   options: LoadProjectOptions,
 ): Promise<Project> {
-  const loaded = await loadConfig(file, options);
-  return { ...await loadProjectJobs(loaded, options.nowMs), config: loaded.config };
+  return await loadProjectJobs(await loadConfig(file, options), options.nowMs);
 }
 
-/** Load the jobs that a configuration names, and keep of its tables those that are not enabled: the others became jobs. */
+/** Without the tables that became jobs: of thousands they are most of what a configuration takes. */
+export function withoutTables({ config, ...project }: Project): Project {
+  return {
+    ...project,
+    config: { ...config, jobs: config.jobs.filter(({ isEnabled }) => !isEnabled) },
+  };
+}
+
+/** Load the jobs that a configuration names. */
 export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
   const { config } = loaded;
   const found = await loadJobs({
@@ -50,7 +57,7 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     now: nowMs,
   });
   return {
-    config: { ...config, jobs: config.jobs.filter(({ isEnabled }) => !isEnabled) },
+    config,
     jobs: found.jobs,
     problems: [...loaded.problems, ...found.problems],
     warnings: [...loaded.warnings, ...found.warnings],

@@ -330,3 +330,58 @@ test("of hundreds of ticks at one time the most urgent begin first", async () =>
   const first = started.filter((kind) => kind.startsWith("half")).slice(0, 4);
   assert.deepEqual(first, ["half-399", "half-398", "half-397", "half-396"]);
 });
+
+test("a tick that one node gives back before its time begins nowhere sooner", async () => {
+  const slow = await new SlowWorld().warm();
+  slow.commitMs = 0;
+  const tick = await slow.beforeMinute(1);
+  const other = new ManagerWorld({
+    before: { clock: slow.clock, store: slow.world.store },
+    jobs: [jobOf("work"), jobOf("minutely", { schedules: [scheduleOf()] })],
+  });
+  other.executor.onRun = slow.world.executor.onRun;
+  const starting = other.started();
+  const stopping = slow.world.manager.stop({ drainMs: 0 });
+  await slow.clock.advance(SECOND);
+  await Promise.all([starting, stopping]);
+  assert.deepEqual(slow.startedAt, [tick]);
+});
+
+test("ticks have a head start again after the clock was set back by a day", async () => {
+  const half = jobOf("half", { schedules: [scheduleOf({ cron: "30 * * * * *" })] });
+  const slow = await new SlowWorld({ jobs: [half] }).warm();
+  // Its ticks have none, as a run before them never ends.
+  slow.world.executor.onRun = (attempt) => {
+    slow.startedAt.push(slow.clock.now().wallMs);
+    if (attempt.instance.kind !== "half") attempt.ok();
+  };
+  await slow.clock.advance(2 * MINUTE);
+  slow.clock.shiftWall(-24 * 60 * MINUTE);
+  await slow.world.of(slow.world.manager.scheduleRecurring("work", { cron: "* * * * *" }));
+  await slow.clock.advance(3 * MINUTE);
+  slow.startedAt.length = 0;
+  const tick = await slow.beforeMinute(10);
+  await slow.clock.advance(20);
+  assert.deepEqual(slow.startedAt, [tick]);
+});
+
+test("what is claimed before its time waits as long as it had to when the clock is set back meanwhile", async () => {
+  const slow = await new SlowWorld().warm();
+  await slow.beforeMinute(2);
+  const { monotonicMs } = slow.clock.now();
+  slow.clock.shiftWall(-10 * SECOND);
+  let waitedMs = 0;
+  slow.world.executor.onRun = () => waitedMs = slow.clock.now().monotonicMs - monotonicMs;
+  await slow.clock.advance(20);
+  assert.ok(waitedMs >= 2, String(waitedMs));
+});
+
+test("a store that fails only before a tick does not make it late", async () => {
+  const slow = await new SlowWorld().warm();
+  const tick = await slow.beforeMinute(10);
+  slow.world.link.cut(["advance"]);
+  await slow.clock.advance(9);
+  slow.world.link.mend();
+  await slow.clock.advance(20);
+  assert.deepEqual(slow.startedAt, [tick + 3]);
+});

@@ -145,7 +145,6 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
   const ended = late.map((row) => endWaiting(state, moment, row));
   // From here on the first deadline is known.
   if (late.length < left) state.deadlines.havePassed(moment.wallMs);
-  if (state.leases.size === 0) state.tables.rest?.();
   return [...taken, ...ended];
 }
 

@@ -144,12 +144,8 @@ export class LedgerStore implements Store {
   }
 
   renew(request: RenewRequest) {
-    return this.#write(
-      "renew",
-      request.at,
-      (state, moment) => renew(state, moment, request),
-      RENEW,
-    );
+    const { at } = request;
+    return this.#write("renew", at, (state, moment) => renew(state, moment, request), RENEW);
   }
 
   settle(request: Parameters<Store["settle"]>[0]) {
@@ -164,9 +160,15 @@ export class LedgerStore implements Store {
     return this.#write("cancel", request.at, (state, moment) => cancel(state, moment, request));
   }
 
-  reap(request: { readonly at: Instant; readonly limit: number }) {
-    const { at, limit } = request;
-    return this.#write("reap", at, (state, moment) => reap(state, moment, limit), REAP);
+  async reap({ at, limit }: { readonly at: Instant; readonly limit: number }) {
+    const taken = await this.#write(
+      "reap",
+      at,
+      (state, moment) => reap(state, moment, limit),
+      REAP,
+    );
+    if (this.#info && this.#state.leases.size === 0) this.#state.tables.rest?.();
+    return taken;
   }
 
   quietMs(at: Instant): number {
@@ -184,12 +186,8 @@ export class LedgerStore implements Store {
   }
 
   advance(request: { readonly at: Instant; readonly advances: readonly Advance[] }) {
-    return this.#write(
-      "advance",
-      request.at,
-      (state, moment) => advance(state, moment, request.advances),
-      NEW,
-    );
+    const { at, advances } = request;
+    return this.#write("advance", at, (state, moment) => advance(state, moment, advances), NEW);
   }
 
   backfill(request: { readonly at: Instant; readonly backfill: Backfill }) {

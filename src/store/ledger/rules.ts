@@ -1,7 +1,7 @@
 import type { ErrorInfo, Instance, Reason } from "../../core/instance.ts";
 import type { FinalState } from "../../core/state.ts";
 import { isFinal } from "../../core/state.ts";
-import type { NewInstance, Settlement } from "../store.ts";
+import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
 import type { Departure } from "./row.ts";
 
 /** Room kept below 2^53 for the +1 of later claims, once the clock's own share would pass it (in the year 2248). */
@@ -212,7 +212,10 @@ function again(
   how: { dueAt: number; reason: Reason; error: ErrorInfo | null },
   at: number,
 ): Step {
-  const dueAt = Math.ceil(how.dueAt);
+  const earlyMs = instance.dueAt - at;
+  // What was claimed a moment ahead and did not begin keeps its time. Longer before it the clock was set back.
+  const isAhead = earlyMs > 0 && earlyMs <= AHEAD_MS_MAX;
+  const dueAt = Math.ceil(isAhead ? Math.max(how.dueAt, instance.dueAt) : how.dueAt);
   // There will be no attempt in time, so nobody has to wait for it.
   if (isPastDeadline(instance, dueAt)) return passDeadline(instance, how.error, at);
   return {

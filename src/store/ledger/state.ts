@@ -1,6 +1,12 @@
 import { isFinal } from "../../core/state.ts";
 import type { StoreMark } from "../records.ts";
-import type { ChangeHint, ClaimKey, NodeRecord, Pause } from "../store.ts";
+import {
+  AHEAD_MS_MAX,
+  type ChangeHint,
+  type ClaimKey,
+  type NodeRecord,
+  type Pause,
+} from "../store.ts";
 import {
   compareReady,
   type Departure,
@@ -98,8 +104,8 @@ export class LedgerState {
   }
 
   /** Until when what a request asks for is due, epoch ms: ahead of the time only where the callers' clocks decide. */
-  dueBy({ wallMs }: Moment, request: { readonly dueBy?: number }): number {
-    return this.hasOwnClock ? wallMs : Math.max(wallMs, request.dueBy ?? 0);
+  dueBy({ wallMs }: Moment, { dueBy = wallMs }: { readonly dueBy?: number }): number {
+    return this.hasOwnClock ? wallMs : Math.max(wallMs, Math.min(dueBy, wallMs + AHEAD_MS_MAX));
   }
 
   /** Read again what the tables hold: at opening, and after a transaction that failed. */

@@ -11,6 +11,7 @@ import type {
   AdvanceResult,
   Backfill,
   Committed,
+  DueSchedulesRequest,
   Page,
   PageRequest,
   Pause,
@@ -184,9 +185,7 @@ export class ScheduleOperations {
     });
   }
 
-  async due(
-    { limit, skip = 0 }: { readonly limit: number; readonly skip?: number },
-  ): Promise<readonly ScheduleRecord[]> {
+  async due({ limit, skip = 0 }: DueSchedulesRequest): Promise<readonly ScheduleRecord[]> {
     checkLimit(limit, "list due schedules");
     const stored = await this.#queue.read({
       family: "schedules",
