@@ -4,7 +4,7 @@ import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { JobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
-import { toBuffer } from "./adapter.ts";
+import { methodPath, toBuffer } from "./adapter.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "./errors.ts";
@@ -127,7 +127,7 @@ function callMethod(
     const action = `Cannot call ${method.name} at ${channel.address}`;
     if (signal?.aborted) return reject(new JobError("canceled", `${action}: canceled`));
     const call = channel.client.makeUnaryRequest(
-      `/${method.parent.typeName}/${method.name}`,
+      methodPath(method),
       toBuffer,
       (message: Buffer) => message as Uint8Array,
       bytes,
@@ -157,7 +157,7 @@ async function* stream<Input extends DescMessage, Output extends DescMessage>(
   const action = `Cannot call ${method.name} at ${channel.address}`;
   if (signal?.aborted) return;
   const call = channel.client.makeServerStreamRequest(
-    `/${method.parent.typeName}/${method.name}`,
+    methodPath(method),
     toBuffer,
     (message: Buffer) => message as Uint8Array,
     toBinary(method.input, request),
