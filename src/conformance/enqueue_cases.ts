@@ -48,6 +48,31 @@ export const enqueueCases: StoreCases = {
     assert.equal(await world.store.get(first.id), null);
   },
 
+  "enqueue() knows an id again in whatever order ids came, also after an opening": async (
+    world,
+  ) => {
+    const id = (last: string) => `019b76da-a800-7000-9000-00000000000${last}`;
+    // An id from before JavaScript and UTF-8 agree on what comes first.
+    const rounds = [[id("2"), id("1"), id("4")], [id("3"), "ids \u{ff5e}", id("0")], [
+      "ids \u{1f600}",
+      id("5"),
+    ]];
+    const known: string[] = [];
+    const outcomes = async (ids: readonly string[]) => {
+      const instances = ids.map((id) => world.newInstance({ id }));
+      const { value } = await world.store.enqueue({ at: world.at, instances });
+      return value.map(({ outcome }) => outcome);
+    };
+    for (const ids of rounds) {
+      assert.deepEqual(await outcomes(ids), ids.map(() => "accepted"));
+      known.push(...ids);
+      assert.deepEqual(await outcomes(known), known.map(() => "sameId"));
+      await world.reopen();
+      assert.deepEqual(await outcomes(known), known.map(() => "sameId"));
+      assert.equal(await world.store.get(id("9")), null);
+    }
+  },
+
   "enqueue() takes a unique key again when its holder was canceled": async (world) => {
     const first = await world.addOne(keep(HOUR_MS));
     await world.cancel(first.id);

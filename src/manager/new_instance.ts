@@ -13,7 +13,7 @@ import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
 import { jitterOf } from "../core/tick_decision.ts";
 import type { ScheduleOptions, SchedulePreview } from "./api.ts";
-import { queueKeyOf, uniqueKeyOf } from "./instance_keys.ts";
+import { queueKeyOf, type UniqueKey, uniqueKeyOf } from "./instance_keys.ts";
 
 /** Priorities that the wire can carry, less −1, which there means unset. */
 const PRIORITY_MAX = 2 ** 31 - 1;
@@ -39,18 +39,12 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
   checkInteger("unique_for", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
   const retryMax = options.retries ?? job.options.retry.max;
   const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
-  const id = String(options.id ?? seed.id).toLowerCase();
-  if (!isUuid(id)) {
-    throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
-  }
   const { argumentsJson } = preview;
-  return {
-    id,
-    kind: job.kind,
+  return instanceOf(job, {
+    id: options.id === undefined ? seed.id : ownId(options.id),
     priority: preview.priority,
-    queueKey: queueKeyOf(job, argumentsJson),
-    ...uniqueKeyOf(job, argumentsJson, options),
     argumentsJson,
+    keys: uniqueKeyOf(job, argumentsJson, options),
     dueAt: preview.dueAt,
     scheduleId: null,
     scheduledFor: null,
@@ -62,8 +56,13 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
     ),
     retryMax,
     timeoutMs,
-    ...policyOf(job),
-  };
+  });
+}
+
+function ownId(given: string): string {
+  const id = String(given).toLowerCase();
+  if (isUuid(id)) return id;
+  throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
 }
 
 /** Convert and check as {@link newInstance} does, without making anything. */
@@ -89,13 +88,11 @@ export function tickInstance(
   record: ScheduleRecord,
   tick: { readonly at: number; readonly id: string; readonly node: string },
 ): NewInstance {
-  return {
+  return instanceOf(job, {
     id: tick.id,
-    kind: job.kind,
     priority: record.priority ?? job.options.priority,
-    queueKey: queueKeyOf(job, record.argumentsJson),
-    ...uniqueKeyOf(job, record.argumentsJson, {}),
     argumentsJson: record.argumentsJson,
+    keys: uniqueKeyOf(job, record.argumentsJson, {}),
     dueAt: tick.at + jitterOf(record.id, tick.node, record.spec.jitterMs),
     scheduleId: record.id,
     scheduledFor: tick.at,
@@ -103,8 +100,7 @@ export function tickInstance(
     deadlineAt: deadlineOf(job.options.deadlineMs, tick.at),
     retryMax: record.retryMax ?? job.options.retry.max,
     timeoutMs: record.timeoutMs ?? job.options.timeoutMs,
-    ...policyOf(job),
-  };
+  });
 }
 
 /** An instance that runs at once what a schedule runs, and is none of its ticks. */
@@ -119,13 +115,11 @@ export function runNowInstance(
 
 /** A new instance like a final one. */
 export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): NewInstance {
-  return {
+  return instanceOf(job, {
     id: seed.id,
-    kind: past.kind,
     priority: past.priority,
-    queueKey: queueKeyOf(job, past.argumentsJson),
-    uniqueKey: null,
     argumentsJson: past.argumentsJson,
+    keys: { uniqueKey: null },
     dueAt: seed.nowMs,
     scheduleId: null,
     scheduledFor: null,
@@ -133,8 +127,7 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
     deadlineAt: deadlineOf(job.options.deadlineMs, seed.nowMs),
     retryMax: past.retryMax,
     timeoutMs: past.timeoutMs,
-    ...policyOf(job),
-  };
+  });
 }
 
 /** JSON text of converted arguments. @throws JobError when it is too large, or JSON has no form for a part */
@@ -202,13 +195,34 @@ export function checkBatchSize(count: number): void {
   );
 }
 
-function policyOf(job: JobDefinition) {
-  const { crashesMax, keepSuccessMs, keepFailureMs, onCrash, waitingMax } = job.options;
+/** An instance with what its job says of all. Each field stands here by itself: spreading takes longer than all the rest. */
+function instanceOf(
+  job: JobDefinition,
+  given:
+    & Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "scheduleId">
+    & Pick<NewInstance, "scheduledFor" | "retryOf" | "deadlineAt" | "retryMax" | "timeoutMs">
+    & { readonly keys: UniqueKey },
+): NewInstance {
+  const { options } = job;
   return {
-    crashesMax: onCrash === "terminate" ? 0 : crashesMax,
-    keepSuccessMs,
-    keepFailureMs,
-    ...(waitingMax === null ? {} : { waitingMax }),
+    id: given.id,
+    kind: job.kind,
+    priority: given.priority,
+    queueKey: queueKeyOf(job, given.argumentsJson),
+    uniqueKey: given.keys.uniqueKey,
+    unique: given.keys.unique,
+    argumentsJson: given.argumentsJson,
+    dueAt: given.dueAt,
+    scheduleId: given.scheduleId,
+    scheduledFor: given.scheduledFor,
+    retryOf: given.retryOf,
+    deadlineAt: given.deadlineAt,
+    retryMax: given.retryMax,
+    timeoutMs: given.timeoutMs,
+    crashesMax: options.onCrash === "terminate" ? 0 : options.crashesMax,
+    keepSuccessMs: options.keepSuccessMs,
+    keepFailureMs: options.keepFailureMs,
+    waitingMax: options.waitingMax ?? undefined,
   };
 }
 

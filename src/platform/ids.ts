@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
@@ -6,9 +7,16 @@ export type IdSource = () => string;
 
 /** Longest counter before the timestamp is moved on: 12 bits. */
 const COUNTER_MAX = 0xfff;
+/** Random digits of one id. */
+const TAIL_DIGITS = 16;
+/** Ids whose random digits are drawn at once. */
+const DRAWN_IDS = 64;
 
-/** Each byte in two digits. */
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+/** Each counter in three digits. */
+const COUNTS = Array.from(
+  { length: COUNTER_MAX + 1 },
+  (_, counter) => counter.toString(16).padStart(3, "0"),
+);
 
 /**
  * A source of UUIDs version 7 (RFC 9562, method 1: a counter in `rand_a`), strictly increasing even when the clock stands or
@@ -19,6 +27,8 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
   let counter = 0;
   // The same for all of a millisecond.
   let time = "";
+  let digits = "";
+  let used = 0;
   return () => {
     const nowMs = clock.now().wallMs;
     if (nowMs > lastMs || counter === COUNTER_MAX) {
@@ -27,11 +37,12 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
       const hex = lastMs.toString(16).padStart(12, "0");
       time = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
     } else counter += 1;
-    const tail = random.bytes(8);
-    const hex = (at: number) => HEX[tail[at]!]!;
-    const count = HEX[counter >> 4]! + HEX[counter & 0xf]![1]!;
-    const variant = HEX[(tail[0]! & 0x3f) | 0x80]!;
-    const last = hex(2) + hex(3) + hex(4) + hex(5) + hex(6) + hex(7);
-    return `${time}${count}-${variant}${hex(1)}-${last}`;
+    if (used === digits.length) {
+      digits = Buffer.from(random.bytes(DRAWN_IDS * TAIL_DIGITS / 2)).toString("hex");
+      used = 0;
+    }
+    const tail = digits.slice(used, used += TAIL_DIGITS);
+    const variant = "89ab"[parseInt(tail[0]!, 16) & 3]!;
+    return `${time}${COUNTS[counter]}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
   };
 }

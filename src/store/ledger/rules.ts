@@ -45,7 +45,7 @@ function uniqueUntil({ uniqueKey, unique }: NewInstance, at: number): number | n
   return Math.min(at + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
 }
 
-/** The instance that a request asks for, accepted at `at`. */
+/** The instance that a request asks for, accepted at `at`; its names were checked. */
 export function acceptInstance(input: NewInstance, at: number): Instance {
   return {
     id: input.id,
@@ -53,8 +53,8 @@ export function acceptInstance(input: NewInstance, at: number): Instance {
     state: "scheduled",
     reason: null,
     priority: input.priority,
-    queueKey: storable(input.queueKey),
-    uniqueKey: storable(input.uniqueKey),
+    queueKey: input.queueKey,
+    uniqueKey: input.uniqueKey,
     uniqueUntil: uniqueUntil(input, at),
     argumentsJson: storable(input.argumentsJson),
     resultsJson: null,

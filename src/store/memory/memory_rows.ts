@@ -1,4 +1,4 @@
-import { isFinal } from "../../core/state.ts";
+import { isFinal, JOB_STATES, type JobState } from "../../core/state.ts";
 import { isHeld, isKeyed, type ReadyKey, readyKeyOf, type Row, stateIndex } from "../ledger/row.ts";
 import type { PromotedRow, QueueName, Stretch, Track } from "../ledger/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
@@ -33,7 +33,8 @@ export class MemoryRows {
   readonly #seqById = new Map<string, number>();
   readonly #seqByOpenKey = new Map<string, number>();
   readonly #all = new SortedKeys();
-  readonly #kindStates = new KeyFamily();
+  /** By state, in the order of JOB_STATES, and kind. */
+  readonly #states = JOB_STATES.map(() => new KeyFamily());
   readonly #ready = new KeyFamily();
   /** By queue: the ready rows that stand behind its first. */
   readonly #behind = new KeyFamily();
@@ -61,11 +62,12 @@ export class MemoryRows {
     const { seq, instance } = row;
     this.#bySeq.set(seq, row);
     this.#seqById.set(instance.id, seq);
-    this.#all.add(seqKey(row));
-    if (instance.scheduleId !== null) this.#schedules.add(instance.scheduleId, seqKey(row));
-    if (instance.uniqueKey !== null) this.#uniqueKeys.add(instance.uniqueKey, seqKey(row));
-    if (instance.retryOf !== null) this.#retries.add(instance.retryOf, seqKey(row));
-    this.#kindStates.add(kindState(row), seqKey(row));
+    const key: Key = [0, 0, seq];
+    this.#all.add(key);
+    if (instance.scheduleId !== null) this.#schedules.add(instance.scheduleId, key);
+    if (instance.uniqueKey !== null) this.#uniqueKeys.add(instance.uniqueKey, key);
+    if (instance.retryOf !== null) this.#retries.add(instance.retryOf, key);
+    this.#state(instance.state).add(instance.kind, key);
     this.#enter(row);
     if (!isFinal(instance.state)) this.#enterOpen(row);
   }
@@ -73,8 +75,9 @@ export class MemoryRows {
   replace(before: Row, after: Row): void {
     this.#bySeq.set(after.seq, after);
     if (before.instance.state !== after.instance.state) {
-      this.#kindStates.delete(kindState(before), seqKey(before));
-      this.#kindStates.add(kindState(after), seqKey(after));
+      const key: Key = [0, 0, after.seq];
+      this.#state(before.instance.state).delete(before.instance.kind, key);
+      this.#state(after.instance.state).add(after.instance.kind, key);
     }
     this.#leave(before);
     this.#enter(after);
@@ -89,11 +92,12 @@ export class MemoryRows {
     const { seq, instance } = row;
     this.#leave(row);
     if (!isFinal(instance.state)) this.#leaveOpen(row);
-    this.#kindStates.delete(kindState(row), seqKey(row));
-    if (instance.scheduleId !== null) this.#schedules.delete(instance.scheduleId, seqKey(row));
-    if (instance.uniqueKey !== null) this.#uniqueKeys.delete(instance.uniqueKey, seqKey(row));
-    if (instance.retryOf !== null) this.#retries.delete(instance.retryOf, seqKey(row));
-    this.#all.delete(seqKey(row));
+    const key: Key = [0, 0, seq];
+    this.#state(instance.state).delete(instance.kind, key);
+    if (instance.scheduleId !== null) this.#schedules.delete(instance.scheduleId, key);
+    if (instance.uniqueKey !== null) this.#uniqueKeys.delete(instance.uniqueKey, key);
+    if (instance.retryOf !== null) this.#retries.delete(instance.retryOf, key);
+    this.#all.delete(key);
     this.#seqById.delete(instance.id);
     this.#bySeq.delete(seq);
   }
@@ -182,7 +186,7 @@ export class MemoryRows {
       case "idPrefix":
         return this.#all;
       case "kindState":
-        return this.#kindStates.get(`${stateIndex(track.state)}${track.kind}`);
+        return this.#state(track.state).get(track.kind);
       case "schedule":
         return this.#schedules.get(track.scheduleId);
       case "openSchedule":
@@ -192,6 +196,10 @@ export class MemoryRows {
       case "retryOf":
         return this.#retries.get(track.retryOf);
     }
+  }
+
+  #state(state: JobState): KeyFamily {
+    return this.#states[stateIndex(state)]!;
   }
 
   #enter(row: Row): void {
@@ -243,13 +251,4 @@ export class MemoryRows {
 
 function queueOf({ kind, queueKey }: QueueName): string {
   return `${kind} ${queueKey}`;
-}
-
-function seqKey(row: Row): Key {
-  return [0, 0, row.seq];
-}
-
-/** One digit of the state, then the kind. */
-function kindState(row: Row): string {
-  return `${stateIndex(row.instance.state)}${row.instance.kind}`;
 }

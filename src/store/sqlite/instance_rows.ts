@@ -123,6 +123,15 @@ function packExtra({ progress, redrivenAs, uniqueUntil }: Instance): string | nu
   return JSON.stringify(extra);
 }
 
+/**
+ * The greatest id, as JavaScript compares; "" for none. Null where SQLite may compare otherwise: it goes by code point, JavaScript
+ * by UTF-16, and they agree on who is less than a text in ASCII.
+ */
+export function greatestId(statements: Statements): string | null {
+  const id = statements.get("SELECT max(id) AS id FROM instance")!.id as string | null ?? "";
+  return /\P{ASCII}/u.test(id) ? null : id;
+}
+
 /** A row from the columns of table `instance`. */
 export function readRow(kinds: Kinds, fields: Fields): Row {
   const kind = kinds.nameOf(fields.kind as number);

@@ -18,7 +18,7 @@ import type {
 import { type OpenRequest, type Pause, STORE_FORMAT } from "../store.ts";
 import type { StoreMark } from "../records.ts";
 import * as care from "./care.ts";
-import { insertRow, putRow, readRow, updateRow } from "./instance_rows.ts";
+import { greatestId, insertRow, putRow, readRow, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
 import { openInMemory } from "./open_database.ts";
 import { openOwned } from "./owned_database.ts";
@@ -41,6 +41,8 @@ export class SqliteTables implements Tables {
   #lock: OwnerLock | null = null;
   #statements!: Statements;
   #kinds!: Kinds;
+  /** No id in the file is greater; null: nobody knows. Ids that daemons make increase: a new one need not be looked for. */
+  #idMax: string | null = null;
   readonly #pagesMax: number | undefined;
   readonly #isFile: boolean;
 
@@ -67,6 +69,7 @@ export class SqliteTables implements Tables {
     }
     this.#statements = new Statements(this.#db!, this.location);
     this.#kinds = new Kinds(this.#statements);
+    this.#idMax = greatestId(this.#statements);
     this.#statements.run("UPDATE meta SET epoch = epoch + 1");
     this.#lock?.noteWritten();
     const { store_id, epoch } = this.#statements.get("SELECT store_id, epoch FROM meta")!;
@@ -123,10 +126,12 @@ export class SqliteTables implements Tables {
   }
 
   insert(row: Row): void {
+    this.#noteId(row);
     insertRow(this.#statements, this.#kinds, row);
   }
 
   put(row: Row): void {
+    this.#noteId(row);
     putRow(this.#statements, this.#kinds, row);
   }
 
@@ -140,6 +145,7 @@ export class SqliteTables implements Tables {
   }
 
   get(id: string): Row | null {
+    if (this.#idMax !== null && id > this.#idMax) return null;
     return this.#one("SELECT * FROM instance WHERE id = ?", id);
   }
 
@@ -375,6 +381,10 @@ export class SqliteTables implements Tables {
 
   removePause(kind: string | null): void {
     schedules.removePause(this.#statements, kind);
+  }
+
+  #noteId({ instance: { id } }: Row): void {
+    if (this.#idMax !== null && id > this.#idMax) this.#idMax = id;
   }
 
   #one(sql: string, ...values: Value[]): Row | null {
