@@ -4,8 +4,11 @@ import { Duplex } from "node:stream";
 import { systemClock } from "../platform/clock.ts";
 import { runtimeName } from "../platform/process.ts";
 
-/** With so many pieces, those of some four calls, a part of the turn is sent: the peer begins with it while we go on. */
-const PIECES_MAX = 12;
+/**
+ * With so many pieces, those of eight requests, a part of the turn is sent: the peer begins with it while we go on. Smaller parts
+ * cost more than they bring, as each is a transaction of its own.
+ */
+const PIECES_MAX = 9;
 
 type Done = (error?: Error | null) => void;
 
