@@ -1,6 +1,7 @@
 import type { Scenario } from "./scenario.ts";
 import { BLOCKED } from "./scenarios/blocked.ts";
 import { DAEMON } from "./scenarios/daemon.ts";
+import { DISK } from "./scenarios/disk.ts";
 import { EXECUTION } from "./scenarios/execution.ts";
 import { GRPC } from "./scenarios/grpc.ts";
 import { HELD_COST } from "./scenarios/held.ts";
@@ -13,6 +14,7 @@ import { THROUGHPUT } from "./scenarios/throughput.ts";
 
 /** Everything that can be measured, in the order of `--help`. */
 export const SCENARIOS: readonly Scenario[] = [
+  ...DISK,
   ...THROUGHPUT,
   ...PICK_UP,
   ...LATENESS,

@@ -5,9 +5,12 @@ import { fileURLToPath } from "node:url";
 import { startDaemon } from "../../../test/support/daemon.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
-import { rateOf } from "../statistics.ts";
 
 const CALLS = 8_000;
+/** Parts of the calls between which the daemon and the echo take turns: the machine's speed changes within seconds. */
+const TURNS = 8;
+/** Calls to each before any is measured: until then their code is still being compiled. */
+const WARM_CALLS = 12_000;
 const CALLERS = [1, 16, 100];
 const ECHO_SERVER = fileURLToPath(new URL("../echo_server.ts", import.meta.url));
 /** As long as a request of ScheduleJob. */
@@ -30,14 +33,16 @@ async function measure(settings: Settings): Promise<Figures> {
   const client = daemon.client();
   try {
     const schedule = () => client.scheduleJob({ kind: "noop" });
-    await rate(schedule, 16, scaled(settings, CALLS / 4, 50));
-    await rate(echo.call, 16, scaled(settings, CALLS / 4, 50));
+    for (const call of [schedule, echo.call]) {
+      await secondsOf(call, 16, scaled(settings, WARM_CALLS, 50));
+    }
     const figures: Record<string, number> = {};
     for (const callers of CALLERS) {
       const calls = scaled(settings, callers === 1 ? CALLS / 4 : CALLS, 200);
-      figures[`schedule-${callers}`] = await rate(schedule, callers, calls);
-      figures[`echo-${callers}`] = await rate(echo.call, callers, calls);
-      figures[`ratio-${callers}`] = figures[`schedule-${callers}`]! / figures[`echo-${callers}`]!;
+      const [scheduled, echoed] = await inTurns([schedule, echo.call], callers, calls);
+      figures[`schedule-${callers}`] = scheduled!;
+      figures[`echo-${callers}`] = echoed!;
+      figures[`ratio-${callers}`] = scheduled! / echoed!;
     }
     return figures;
   } finally {
@@ -47,12 +52,29 @@ async function measure(settings: Settings): Promise<Figures> {
   }
 }
 
-function rate(call: Call, callers: number, calls: number): Promise<number> {
+/** Calls a second of each, which take turns. */
+async function inTurns(
+  both: readonly Call[],
+  callers: number,
+  calls: number,
+): Promise<readonly number[]> {
+  const seconds = both.map(() => 0);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [index, call] of both.entries()) {
+      seconds[index]! += await secondsOf(call, callers, calls / TURNS);
+    }
+  }
+  return seconds.map((taken) => calls / taken);
+}
+
+/** How long about `calls` calls take. */
+async function secondsOf(call: Call, callers: number, calls: number): Promise<number> {
   const each = Math.ceil(calls / callers);
-  return rateOf(each * callers, () =>
-    Promise.all(Array.from({ length: callers }, async () => {
-      for (let count = 0; count < each; count++) await call();
-    })));
+  const started = performance.now();
+  await Promise.all(Array.from({ length: callers }, async () => {
+    for (let count = 0; count < each; count++) await call();
+  }));
+  return (performance.now() - started) / 1_000 * calls / (each * callers);
 }
 
 async function startEcho(): Promise<{ readonly call: Call; stop(): Promise<void> }> {
