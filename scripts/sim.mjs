@@ -1,4 +1,4 @@
-// npm run sim -- [--seeds N] [--seed S] [--store memory|sqlite|replicas] [--trace] [--plants]
+// npm run sim -- [--seeds N] [--seed S] [--store memory|sqlite|replicas|ahead] [--trace] [--plants]
 // npm run sim -- --model [--seeds N] [--seed S] [--store memory|"memory in groups"|sqlite|"sqlite file"]
 import { install, run } from "./tasks.mjs";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { PLANTS } from "../../test/sim/plants.ts";
-import { findPlant, runWorld, type SimStore } from "../../test/sim/world.ts";
+import { findPlant, runWorld, SIM_STORES, type SimStore } from "../../test/sim/world.ts";
 import { runModel } from "./run_model.ts";
 
 const { values } = parseArgs({
@@ -22,11 +22,12 @@ const seeds = values.seed
   ? [Number(values.seed)]
   : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
 if (values.model) process.exit(await runModel(store, seeds) ? 0 : 1);
-if (store !== "memory" && store !== "sqlite" && store !== "replicas") {
-  console.error(`No store "${store}": memory, sqlite or replicas`);
+const storeType = SIM_STORES.find((one) => one === store);
+if (storeType === undefined) {
+  console.error(`No store "${store}": ${SIM_STORES.join(", ")}`);
   process.exit(2);
 }
-process.exitCode = (values.plants ? await findPlants() : await runSeeds(store)) ? 0 : 1;
+process.exitCode = (values.plants ? await findPlants() : await runSeeds(storeType)) ? 0 : 1;
 
 async function runSeeds(store: SimStore): Promise<boolean> {
   const started = performance.now();

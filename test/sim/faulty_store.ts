@@ -11,6 +11,8 @@ export interface StoreFaults {
   lostAnswers: number;
   /** Longest way of a message, each direction, in milliseconds. */
   latencyMaxMs: number;
+  /** The store is in the node's process: what is asked for is there at once, the answer takes its time. */
+  readonly isInProcess: boolean;
 }
 
 /** Methods that a link carries; the rest answer at once. */
@@ -47,7 +49,8 @@ export function faultyStore(
   },
 ): Store {
   const { clock, random, faults, gate } = options;
-  const travel = (message: () => void) => {
+  const travel = (message: () => void, isRequest = false) => {
+    if (isRequest && faults.isInProcess) return message();
     const delayMs = Math.floor(random.next() * faults.latencyMaxMs);
     if (delayMs === 0) message();
     else clock.timer(delayMs, message);
@@ -63,7 +66,7 @@ export function faultyStore(
           if (random.next() < faults.lostAnswers) answer(() => reject(lost("answer")));
           else answer(() => resolve(value));
         }, (error) => answer(() => reject(error)));
-      });
+      }, true);
     });
   return new Proxy(store, {
     get(target, key) {

@@ -24,6 +24,8 @@ export interface Plant {
   readonly node?: (store: Store) => Store;
   /** The store takes the time from who asks. */
   readonly isTimeOfNodes?: boolean;
+  /** The world that it is put into; memory when absent. */
+  readonly world?: "ahead";
   /** The resource takes effects of any fence. */
   readonly isResourceOpen?: boolean;
 }
@@ -33,7 +35,7 @@ const SCAN_MS = 20;
 const SCAN_PAUSE_MS = 10_000;
 const FAR_AT = Date.UTC(2100, 0, 1);
 
-/** The planted bugs of INVARIANTS.md, in its order. */
+/** The planted bugs of INVARIANTS.md, in its order, and some more. */
 export const PLANTS: readonly Plant[] = [
   {
     name: "claim deletes before running",
@@ -92,6 +94,18 @@ export const PLANTS: readonly Plant[] = [
     tells: ["E1"],
     node: (store) => ofNodeTime(store),
     isTimeOfNodes: true,
+  },
+  {
+    name: "begun as soon as it is claimed",
+    tells: ["T1"],
+    node: (store) =>
+      override(store, {
+        claim: async (request) => {
+          const { value, ...rest } = await store.claim(request);
+          return { ...rest, value: value.map((instance) => ({ ...instance, dueAt: 0 })) };
+        },
+      }),
+    world: "ahead",
   },
   {
     name: "submit not idempotent",

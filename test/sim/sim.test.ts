@@ -7,7 +7,7 @@ import { PLANTS } from "./plants.ts";
 import { findPlant, runWorld } from "./world.ts";
 
 /** Seeds of each store; `npm run sim` runs as many as wanted. */
-const SEEDS = [["memory", 100], ["sqlite", 40], ["replicas", 10]] as const;
+const SEEDS = [["memory", 100], ["sqlite", 40], ["replicas", 10], ["ahead", 30]] as const;
 /** Seeds of one test. */
 const SHARE = 10;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -16,12 +16,15 @@ for (const [storeType, seeds] of SEEDS) {
   for (let first = 1; first <= seeds; first += SHARE) {
     const last = first + SHARE - 1;
     test(`the manager on ${storeType} keeps the invariants with seeds ${first} to ${last}`, async () => {
+      let ahead = 0;
       for (let seed = first; seed <= last; seed++) {
-        const { violations, records } = await runWorld(seed, storeType);
+        const { violations, records, claimsAhead } = await runWorld(seed, storeType);
         const replay = `npm run sim -- --store ${storeType} --seed ${seed}`;
         assert.deepEqual(violations.slice(0, 5), [], `Replay: ${replay}`);
         assert.ok(records > 100, `Only ${records} records: the world did not live`);
+        ahead += claimsAhead;
       }
+      assert.equal(ahead > 0, storeType === "ahead", `${ahead} claims ahead of their time`);
     });
   }
 }

@@ -28,6 +28,8 @@ export interface SimRun {
   readonly fence: number;
   readonly node: string;
   readonly startedAt: number;
+  /** Epoch ms, by the true clock. */
+  readonly beganAt: number;
   endedAt: number | null;
   /** Monotonic ms by which it had to end: the lease less its margin. */
   deadlineMs: number;
@@ -87,6 +89,7 @@ export class SimExecutor implements Executor {
       fence: instance.fence,
       node,
       startedAt: clock.now().monotonicMs,
+      beganAt: clock.now().wallMs,
       endedAt: null,
       deadlineMs: task.deadlineMs,
     };

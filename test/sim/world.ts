@@ -9,9 +9,9 @@ import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
 import type { Tables } from "../../src/store/ledger/tables.ts";
 import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/sqlite_tables.ts";
-import type { Page, PageRequest, Store } from "../../src/store/store.ts";
+import { AHEAD_MS_MAX, type Page, type PageRequest, type Store } from "../../src/store/store.ts";
 import { type Ack, checkInvariants, type Violation } from "../support/invariants.ts";
-import { type RecordingStore, recordStore } from "../support/recording_store.ts";
+import { type RecordingStore, recordStore, type StoreRecord } from "../support/recording_store.ts";
 import { SimClock } from "../support/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
 import type { Plant, PlantContext } from "./plants.ts";
@@ -34,8 +34,12 @@ const SUBMITS_MAX = 4;
 /** Seeds that may pass before a planted bug is found. */
 const PLANT_SEEDS_MAX = 300;
 
-/** What a world's nodes share. */
-export type SimStore = "memory" | "sqlite" | "replicas";
+/**
+ * What a world's nodes share. "ahead" is memory in their own process, where their clocks, which agree, decide what is due: there
+ * they may claim before its time.
+ */
+export const SIM_STORES = ["memory", "sqlite", "replicas", "ahead"] as const;
+export type SimStore = typeof SIM_STORES[number];
 
 /** What one seed came to. */
 export interface WorldResult {
@@ -43,6 +47,8 @@ export interface WorldResult {
   /** Hash-free text of everything that the store did: the same seed gives the same. */
   readonly trace: string;
   readonly records: number;
+  /** First claims before their time. */
+  readonly claimsAhead: number;
 }
 
 /**
@@ -59,12 +65,12 @@ export async function runWorld(
   return await world.run();
 }
 
-/** The first of 300 seeds, on memory, in which the invariants tell of a planted bug; null when none does. */
+/** The first of 300 seeds in which the invariants tell of a planted bug; null when none does. */
 export async function findPlant(
   plant: Plant,
 ): Promise<{ readonly seed: number; readonly invariant: string } | null> {
   for (let seed = 1; seed <= PLANT_SEEDS_MAX; seed++) {
-    const { violations } = await runWorld(seed, "memory", plant);
+    const { violations } = await runWorld(seed, plant.world ?? "memory", plant);
     const told = violations.find(({ invariant }) => plant.tells.includes(invariant));
     if (told) return { seed, invariant: told.invariant };
   }
@@ -76,8 +82,9 @@ class World {
   readonly #random: Random;
   readonly #ids: IdSource;
   readonly #store: RecordingStore;
-  readonly #faults: StoreFaults = { lostRequests: 0, lostAnswers: 0, latencyMaxMs: 0 };
+  readonly #faults: StoreFaults;
   readonly #plant: Plant | null;
+  readonly #hasHeadStart: boolean;
   readonly #acks: Ack[] = [];
   readonly #cancelAcks: { instanceId: string; rev: number }[] = [];
   readonly #effects: { instanceId: string; fence: number }[] = [];
@@ -91,6 +98,9 @@ class World {
     this.#random = seededRandom(seed);
     this.#ids = createIdSource(this.#clock, this.#random);
     this.#plant = plant;
+    this.#hasHeadStart = storeType === "ahead";
+    const isInProcess = this.#hasHeadStart;
+    this.#faults = { lostRequests: 0, lostAnswers: 0, latencyMaxMs: 0, isInProcess };
     const context = { clock: this.#clock, killsOf: (node: string) => this.#kills.get(node) ?? 0 };
     const store = storeType === "replicas"
       ? simReplicas(this.#clock, seededRandom(seed + 1_000_000), this.#faults)
@@ -98,14 +108,15 @@ class World {
     this.#store = recordStore(plant?.store?.(store, context) ?? store);
   }
 
-  #ledgerOf(storeType: "memory" | "sqlite", context: PlantContext): Store {
-    const tables: Tables = storeType === "memory"
-      ? new MemoryTables()
-      : new SqliteTables(":memory:");
+  #ledgerOf(storeType: Exclude<SimStore, "replicas">, context: PlantContext): Store {
+    const tables: Tables = storeType === "sqlite"
+      ? new SqliteTables(":memory:")
+      : new MemoryTables();
     const plant = this.#plant;
+    const isTimeOfNodes = this.#hasHeadStart || plant?.isTimeOfNodes === true;
     return new LedgerStore(plant?.tables?.(tables, context) ?? tables, {
       // One clock of the server for all nodes, as Valkey has.
-      ...(plant?.isTimeOfNodes ? {} : { clock: (): Instant => this.#clock.now() }),
+      ...(isTimeOfNodes ? {} : { clock: (): Instant => this.#clock.now() }),
       defer: (callback: () => void) => this.#clock.defer(callback),
     });
   }
@@ -138,7 +149,7 @@ class World {
   }
 
   async #startNode(index: number): Promise<void> {
-    const skewMs = Math.floor((this.#random.next() - 0.5) * 4_000);
+    const skewMs = this.#hasHeadStart ? 0 : Math.floor((this.#random.next() - 0.5) * 4_000);
     const node = new SimNode(`node-${index}`, skewMs, {
       clock: this.#clock,
       random: this.#random,
@@ -168,7 +179,9 @@ class World {
   #misbehave(): void {
     this.#faults.lostRequests = this.#chance(0.15) ? 0.3 : 0;
     this.#faults.lostAnswers = this.#chance(0.15) ? 0.3 : 0;
-    this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
+    // A head start is as long as claims take, and never longer than its most.
+    if (this.#hasHeadStart) this.#faults.latencyMaxMs = this.#pick([2, AHEAD_MS_MAX, 10]);
+    else this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
     for (const [index, node] of this.#nodes.entries()) {
       const fate = this.#random.next();
       if (fate < 0.02) {
@@ -289,6 +302,7 @@ class World {
       logs: await this.#all((page) => this.#store.logs({}, page)),
       counts: (await this.#settled(this.#store.stats())).kinds,
       expectedTicks: await this.#expectedTicks(wallMs - TICK_LATE_MS),
+      aheadMs: this.#hasHeadStart ? AHEAD_MS_MAX : 0,
     })];
     const stuck = snapshot.filter((instance) =>
       !isFinal(instance.state) && instance.scheduleId === null && instance.dueAt < wallMs - REST_MS
@@ -297,7 +311,12 @@ class World {
       violations.push({ invariant: "L1", message: `${kind} ${id} rests in state ${state}` });
     }
     violations.push(...heldForEver(snapshot));
-    return { violations, trace: JSON.stringify(records), records: records.length };
+    return {
+      violations,
+      trace: JSON.stringify(records),
+      records: records.length,
+      claimsAhead: countAhead(records),
+    };
   }
 
   async #all<T>(read: (page: PageRequest) => Promise<Page<T>>): Promise<readonly T[]> {
@@ -326,6 +345,17 @@ class World {
     }
     return expected;
   }
+}
+
+function countAhead(records: readonly StoreRecord[]): number {
+  const dueAt = new Map<string, number>();
+  let count = 0;
+  for (const record of records) {
+    if (record.type === "accept") dueAt.set(record.instance, record.as.dueAt);
+    const isFirst = record.type === "claim" && record.attempt === 1;
+    if (isFirst && record.t < dueAt.get(record.instance)!) count += 1;
+  }
+  return count;
 }
 
 // The probe refuses a lower fence after a higher one, as a fenced resource does; what it accepted must be in order.

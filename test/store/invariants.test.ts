@@ -213,6 +213,15 @@ const BROKEN: readonly (readonly [string, string, Observations])[] = [
     ),
   }],
   ["T1", "a claim before its time", { records: history(accept({ dueAt: 9 }), claim(1, 1)) }],
+  ["T1", "a claim further ahead of its time than is allowed", {
+    records: history(accept({ dueAt: 109 }), claim(1, 1)),
+    aheadMs: 6,
+  }],
+  ["T1", "job code before its time", {
+    records: history(accept({ dueAt: 5 }), claim(1, 1)),
+    runs: [{ instanceId: "a", fence: 1, beganAt: 4 }],
+    aheadMs: 6,
+  }],
   ["F1", "a settle with an old fence", {
     records: history(accept(), claim(1, 1), release(1), claim(2, 2), settle(1)),
   }],

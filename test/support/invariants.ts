@@ -32,6 +32,8 @@ export interface Observations {
     readonly instanceId: string;
     readonly fence: number;
     readonly startedAt?: number;
+    /** Epoch ms, by the clock that counts. */
+    readonly beganAt?: number;
     readonly endedAt?: number | null;
     /** By when job code had to end: the lease less its margin. */
     readonly deadlineMs?: number;
@@ -50,6 +52,8 @@ export interface Observations {
   readonly expectedTicks?: ReadonlyMap<string, readonly number[]>;
   /** False when the store's wall clock went back: what is due is then not known from its recorded time. */
   readonly isClockSteady?: boolean;
+  /** How long before its time something may be claimed, though not begun; 0 where it is not said. */
+  readonly aheadMs?: number;
 }
 
 /** Check every invariant for which there are data. */
@@ -57,7 +61,8 @@ export function checkInvariants(observations: Observations): readonly Violation[
   const violations: Violation[] = [];
   const report = (invariant: string, message: string) =>
     void violations.push({ invariant, message });
-  const replay = new Replay(report, { isClockSteady: observations.isClockSteady ?? true });
+  const { isClockSteady = true, aheadMs = 0 } = observations;
+  const replay = new Replay(report, { isClockSteady, aheadMs });
   for (const record of observations.records) replay.step(record);
   checkEnd(observations, replay, report);
   checkHarness(observations, replay, report);

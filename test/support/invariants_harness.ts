@@ -66,11 +66,12 @@ function checkEffects({ effects = [] }: Observations, report: Report): void {
   }
 }
 
-// E1: job code of an instance runs once at a time; E3: a fence runs once; V1: job code ends before its lease does.
+// E1: job code of an instance runs once at a time; E3: a fence runs once; T1: it begins no sooner than it is due; V1: it ends
+// before its lease does.
 function checkRuns({ runs = [] }: Observations, replay: Replay, report: Report): void {
   const seen = new Set<string>();
   const lastEnds = new Map<string, number>();
-  for (const { instanceId, fence, startedAt, endedAt, deadlineMs } of runs) {
+  for (const { instanceId, fence, startedAt, beganAt, endedAt, deadlineMs } of runs) {
     if (startedAt !== undefined) {
       if (startedAt < (lastEnds.get(instanceId) ?? 0)) {
         report("E1", `${instanceId} ran with fence ${fence} beside another`);
@@ -81,6 +82,10 @@ function checkRuns({ runs = [] }: Observations, replay: Replay, report: Report):
     if (seen.has(key)) report("E3", `${key} ran again`);
     seen.add(key);
     if (!replay.instances.has(instanceId)) report("S3", `${key} ran: never accepted`);
+    const dueAt = replay.instances.get(instanceId)?.dues.get(fence);
+    if (beganAt !== undefined && dueAt !== undefined && beganAt < dueAt) {
+      report("T1", `${key} began at ${beganAt}, due at ${dueAt}`);
+    }
     if (endedAt != null && deadlineMs !== undefined && endedAt > deadlineMs) {
       report("V1", `${key} ended at ${endedAt}, after its deadline ${deadlineMs}`);
     }

@@ -26,6 +26,8 @@ export interface Tracked {
   isDeleted: boolean;
   /** Lines logged by fence. */
   readonly lines: Map<number, number>;
+  /** When each attempt was due, by fence. */
+  readonly dues: Map<number, number>;
 }
 
 /** Plays the records again and reports each step that breaks an invariant. */
@@ -35,6 +37,7 @@ export class Replay {
   readonly skips: RecordOf<"skip">[] = [];
   readonly #report: Report;
   readonly #isClockSteady: boolean;
+  readonly #aheadMs: number;
   readonly #openByKey = new Map<string, string>();
   /** The last accepted instance of each key that keeps it for a time. */
   readonly #keptByKey = new Map<string, Tracked>();
@@ -45,10 +48,14 @@ export class Replay {
   readonly #pauses = new Map<string | null, number>();
   #last = { rev: 0, t: -Infinity, op: 0 };
 
-  constructor(report: Report, options: { readonly isClockSteady: boolean }) {
+  constructor(
+    report: Report,
+    options: { readonly isClockSteady: boolean; readonly aheadMs: number },
+  ) {
     this.#report = report;
     this.#limits = new LimitReplay(report);
     this.#isClockSteady = options.isClockSteady;
+    this.#aheadMs = options.aheadMs;
   }
 
   step(record: StoreRecord): void {
@@ -118,6 +125,7 @@ export class Replay {
       finalRev: null,
       isDeleted: false,
       lines: new Map(),
+      dues: new Map(),
     };
     this.instances.set(id, tracked);
     if (as.uniqueKey !== null && as.uniqueUntil !== null) {
@@ -152,7 +160,10 @@ export class Replay {
     if (attempt !== tracked.attempt + 1) {
       this.#report("A1", `${id} attempt ${attempt} after ${tracked.attempt}`);
     }
-    if (t < tracked.dueAt) this.#report("T1", `${id} claimed at ${t}, due at ${tracked.dueAt}`);
+    if (t < tracked.dueAt - this.#aheadMs) {
+      this.#report("T1", `${id} claimed at ${t}, due at ${tracked.dueAt}`);
+    }
+    tracked.dues.set(fence, tracked.dueAt);
     const { deadlineAt } = tracked.as;
     if (this.#isClockSteady && deadlineAt !== null && t >= deadlineAt) {
       this.#report("T2", `${id} claimed at ${t}, its deadline is ${deadlineAt}`);
