@@ -48,11 +48,11 @@ export const enqueueCases: StoreCases = {
     assert.equal(await world.store.get(first.id), null);
   },
 
-  "enqueue() knows an id again in whatever order ids came, also after an opening": async (
+  "enqueue() answers ids that it has, whatever their order, also when opened again": async (
     world,
   ) => {
     const id = (last: string) => `019b76da-a800-7000-9000-00000000000${last}`;
-    // An id from before JavaScript and UTF-8 agree on what comes first.
+    // Two of them come in one order by code point and in the other by UTF-16.
     const rounds = [[id("2"), id("1"), id("4")], [id("3"), "ids \u{ff5e}", id("0")], [
       "ids \u{1f600}",
       id("5"),

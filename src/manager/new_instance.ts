@@ -40,8 +40,8 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
   const retryMax = options.retries ?? job.options.retry.max;
   const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
   const { argumentsJson } = preview;
-  return instanceOf(job, {
-    id: options.id === undefined ? seed.id : ownId(options.id),
+  return completeInstance(job, {
+    id: options.id == null ? seed.id : ownId(options.id),
     priority: preview.priority,
     argumentsJson,
     keys: uniqueKeyOf(job, argumentsJson, options),
@@ -59,7 +59,7 @@ export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: 
   });
 }
 
-function ownId(given: string): string {
+function ownId(given: unknown): string {
   const id = String(given).toLowerCase();
   if (isUuid(id)) return id;
   throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
@@ -88,7 +88,7 @@ export function tickInstance(
   record: ScheduleRecord,
   tick: { readonly at: number; readonly id: string; readonly node: string },
 ): NewInstance {
-  return instanceOf(job, {
+  return completeInstance(job, {
     id: tick.id,
     priority: record.priority ?? job.options.priority,
     argumentsJson: record.argumentsJson,
@@ -115,7 +115,7 @@ export function runNowInstance(
 
 /** A new instance like a final one. */
 export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): NewInstance {
-  return instanceOf(job, {
+  return completeInstance(job, {
     id: seed.id,
     priority: past.priority,
     argumentsJson: past.argumentsJson,
@@ -195,14 +195,18 @@ export function checkBatchSize(count: number): void {
   );
 }
 
-/** An instance with what its job says of all. Each field stands here by itself: spreading takes longer than all the rest. */
-function instanceOf(
-  job: JobDefinition,
-  given:
-    & Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "scheduleId">
-    & Pick<NewInstance, "scheduledFor" | "retryOf" | "deadlineAt" | "retryMax" | "timeoutMs">
-    & { readonly keys: UniqueKey },
-): NewInstance {
+/** What one instance has of its own; the rest its job says. */
+interface Given extends
+  Omit<
+    NewInstance,
+    | ("kind" | "queueKey" | keyof UniqueKey)
+    | ("crashesMax" | "keepSuccessMs" | "keepFailureMs" | "waitingMax")
+  > {
+  readonly keys: UniqueKey;
+}
+
+/** The whole instance. Field by field, as spreading objects took half of the time that a new instance takes here. */
+function completeInstance(job: JobDefinition, given: Given): NewInstance {
   const { options } = job;
   return {
     id: given.id,

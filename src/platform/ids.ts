@@ -9,7 +9,7 @@ export type IdSource = () => string;
 const COUNTER_MAX = 0xfff;
 /** Random digits of one id. */
 const TAIL_DIGITS = 16;
-/** Ids whose random digits are drawn at once. */
+/** Ids whose random digits are made at once: bytes become text in one step. */
 const DRAWN_IDS = 64;
 
 /** Each counter in three digits. */
@@ -27,6 +27,7 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
   let counter = 0;
   // The same for all of a millisecond.
   let time = "";
+  // Random ones, of which so many were given out.
   let digits = "";
   let used = 0;
   return () => {

@@ -22,17 +22,6 @@ export function toStatus(
 }
 
 /**
- * A call whose only answer is followed by its status at once. grpc-js waits until the answer is written, which under Bun is a
- * turn of the event loop later: what comes meanwhile would be worked on before the caller has the status.
- */
-class UnaryCall extends grpc.ServerInterceptingCall {
-  override sendMessage(message: unknown, done: () => void): void {
-    super.sendMessage(message, () => {});
-    done();
-  }
-}
-
-/**
  * The interceptor of a listener: tracks each call and, given an authenticator, answers an unauthenticated one when its
  * headers arrive. The body of such a call is never read.
  */
@@ -53,8 +42,7 @@ export function createInterceptor(
       if (!authenticator || method === undefined) return null;
       return authenticator.check(method, metadata.get("authorization")[0]?.toString());
     };
-    const InterceptingCall = definition.responseStream ? grpc.ServerInterceptingCall : UnaryCall;
-    return new InterceptingCall(inner, {
+    return new grpc.ServerInterceptingCall(inner, {
       start: (next) =>
         next({
           onReceiveMetadata(metadata, forward) {

@@ -16,8 +16,8 @@ type Done = (error?: Error | null) => void;
  * A socket that sends together what a turn of the event loop wrote. Bun's HTTP/2 otherwise sends each of the two or three
  * frames of a call for itself, which costs more than everything else of a short call and wakes the peer as often.
  *
- * What arrives meanwhile waits until that is sent: the answers to the calls before would be held up by the work on the next,
- * and both sides would take turns instead of working at the same time.
+ * What arrives while something is still to be sent is read after that: else the work on the next calls would hold up the answers
+ * to those before, and both sides would take turns instead of working at the same time.
  */
 class GatheringSocket extends Duplex {
   readonly #socket: Socket;
@@ -32,7 +32,10 @@ class GatheringSocket extends Duplex {
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) => this.#arrive(bytes));
     socket.once("end", () => this.#arrive(null));
-    socket.once("error", (error) => this.destroy(error));
+    socket.once("error", (error) => {
+      this.#passOn();
+      this.destroy(error);
+    });
     socket.once("close", () => {
       this.#passOn();
       this.destroy();

@@ -49,6 +49,7 @@ export function checkPage(page: PageRequest, action: string): void {
 export function checkNewInstance(input: NewInstance): void {
   checkName(input.id, "id", NAME_LENGTH_MAX);
   checkName(input.kind, "kind", KIND_LENGTH_MAX);
+  // The queue of a kind without limits is named as the kind, which was checked just now.
   if (input.queueKey !== input.kind) checkName(input.queueKey, "queueKey", NAME_LENGTH_MAX);
   if (input.uniqueKey !== null) checkName(input.uniqueKey, "uniqueKey", NAME_LENGTH_MAX);
   if (input.argumentsJson.length > PAYLOAD_BYTES_MAX) {

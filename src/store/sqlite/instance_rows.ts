@@ -124,8 +124,8 @@ function packExtra({ progress, redrivenAs, uniqueUntil }: Instance): string | nu
 }
 
 /**
- * The greatest id, as JavaScript compares; "" for none. Null where SQLite may compare otherwise: it goes by code point, JavaScript
- * by UTF-16, and they agree on who is less than a text in ASCII.
+ * The greatest id in JavaScript's order, "" without any. Null when it is not known: SQLite orders by code point, JavaScript by
+ * UTF-16, and only on what comes before an ASCII text they agree.
  */
 export function greatestId(statements: Statements): string | null {
   const id = statements.get("SELECT max(id) AS id FROM instance")!.id as string | null ?? "";

@@ -41,7 +41,7 @@ export class SqliteTables implements Tables {
   #lock: OwnerLock | null = null;
   #statements!: Statements;
   #kinds!: Kinds;
-  /** No id in the file is greater; null: nobody knows. Ids that daemons make increase: a new one need not be looked for. */
+  /** No id in the file is greater: ids that daemons make increase, so a new one need not be looked for. Null if unknown. */
   #idMax: string | null = null;
   readonly #pagesMax: number | undefined;
   readonly #isFile: boolean;
