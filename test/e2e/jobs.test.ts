@@ -185,15 +185,15 @@ test("priorities decide the order, the pool resizes at run time, and the cleaner
 
 test("a daemon stopped for three leases takes its running instance back with a higher fence", async () => {
   const daemon = await startDaemon({
-    toml: `[worker]\nlease = "2s"\n`,
+    toml: `[worker]\nlease = "1s"\n`,
     modules: { "append.ts": APPEND },
   });
   const file = join(daemon.dir, "fences.txt");
   try {
-    const { uuid } = await schedule(daemon, "append", file, "ran", "4000");
+    const { uuid } = await schedule(daemon, "append", file, "ran", "2500");
     await until("it runs", () => linesOf(file).length === 1);
     daemon.signal("SIGSTOP");
-    await sleep(6_000);
+    await sleep(3_000);
     daemon.signal("SIGCONT");
     await until("it ran again and ended", async () => {
       const { stdout } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
