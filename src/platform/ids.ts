@@ -12,11 +12,7 @@ const TAIL_DIGITS = 16;
 /** Ids whose random digits are made at once: bytes become text in one step. */
 const DRAWN_IDS = 64;
 
-/** Each counter in three digits. */
-const COUNTS = Array.from(
-  { length: COUNTER_MAX + 1 },
-  (_, counter) => counter.toString(16).padStart(3, "0"),
-);
+const HEX = "0123456789abcdef";
 
 /**
  * A source of UUIDs version 7 (RFC 9562, method 1: a counter in `rand_a`), strictly increasing even when the clock stands or
@@ -42,8 +38,9 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
       digits = Buffer.from(random.bytes(DRAWN_IDS * TAIL_DIGITS / 2)).toString("hex");
       used = 0;
     }
+    const count = HEX[counter >> 8]! + HEX[counter >> 4 & 0xf]! + HEX[counter & 0xf]!;
     const tail = digits.slice(used, used += TAIL_DIGITS);
     const variant = "89ab"[parseInt(tail[0]!, 16) & 3]!;
-    return `${time}${COUNTS[counter]}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
+    return `${time}${count}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
   };
 }
