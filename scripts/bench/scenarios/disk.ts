@@ -1,15 +1,14 @@
 import { DatabaseSync } from "node:sqlite";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
+import { scratchStore } from "../scratch_store.ts";
 import { rateOf } from "../statistics.ts";
 
 const INSERTS = 5_000;
 
 async function measure(settings: Settings): Promise<Figures> {
-  const dir = mkdtempSync(join(tmpdir(), "jobctl-bench-"));
-  const db = new DatabaseSync(join(dir, "bare.db"));
+  const scratch = await scratchStore("sqlite:");
+  const db = new DatabaseSync(join(scratch.dir, "bare.db"));
   try {
     db.exec("PRAGMA journal_mode = WAL");
     db.exec("PRAGMA synchronous = FULL");
@@ -24,7 +23,7 @@ async function measure(settings: Settings): Promise<Figures> {
     return { rate };
   } finally {
     db.close();
-    rmSync(dir, { recursive: true, force: true });
+    await scratch.clean();
   }
 }
 
