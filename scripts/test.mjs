@@ -11,6 +11,7 @@ import { install, ROOT, tryRun } from "./tasks.mjs";
  * faults of servers, which reach us by the same few calls as their ordinary answers; a million instances.
  */
 const BUN_ONLY = [
+  "test/attack",
   "test/e2e",
   "test/sim",
   "test/store/model.test.ts",

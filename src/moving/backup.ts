@@ -1,4 +1,5 @@
 import { JobError, messageOf } from "../core/errors.ts";
+import { FillingPage } from "../store/record_page.ts";
 import type { StoreInfo } from "../store/store.ts";
 import {
   comparePlaces,
@@ -14,6 +15,8 @@ import { type Content, ContentHash, pagesOf, type RecordSource } from "./content
 const BACKUP_FORMAT = 1;
 /** Longest line of a backup, in characters: above any record that a store takes. */
 const LINE_CHARS_MAX = 2 ** 28;
+/** Characters at which lines are handed on, however many are still to come. */
+const PART_CHARS = 65_536;
 
 /** The first line of a backup. */
 export interface BackupHeader {
@@ -55,6 +58,9 @@ export async function* backupLines(
       }
       hash.add(record);
       text += `${JSON.stringify(record)}\n`;
+      if (text.length < PART_CHARS) continue;
+      yield text;
+      text = "";
     }
     yield text;
   }
@@ -83,10 +89,14 @@ export async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   for await (const part of parts) {
-    rest += decode(decoder, part);
-    const lines = rest.split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+    // Only what is new is searched: a line of many parts takes no longer than its length.
+    const [first, ...others] = decode(decoder, part).split("\n");
+    rest += first;
+    if (others.length > 0) {
+      yield rest;
+      rest = others.pop()!;
+      yield* others;
+    }
     if (rest.length > LINE_CHARS_MAX) throw damaged("a line is too long");
   }
   if (rest !== "") yield rest;
@@ -150,14 +160,14 @@ export class BackupSource implements RecordSource {
       this.#isStarted = true;
       await this.#lines.next();
     }
-    const records: StoreRecord[] = [];
-    while (records.length < limit) {
+    const page = new FillingPage(limit);
+    while (!page.isFull) {
       const { value, done } = await this.#lines.next();
-      if (done) return { records, isEnd: true };
+      if (done) return page.end(true);
       const parsed = parse(value);
-      if (parsed.type !== "end") records.push(readRecord(parsed));
+      if (parsed.type !== "end") page.add(readRecord(parsed));
     }
-    return { records, isEnd: false };
+    return page.end(false);
   }
 }
 

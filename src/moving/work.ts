@@ -2,7 +2,8 @@ import { VERSION } from "../platform/version.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { placeOf } from "../core/store_address.ts";
-import type { StoreMark, StoreRecord } from "../store/records.ts";
+import { FillingPage } from "../store/record_page.ts";
+import type { StoreMark } from "../store/records.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
 import { backupLines, headerOf } from "./backup.ts";
 import { collectGarbage, describeStore, verifyStore } from "./care.ts";
@@ -10,8 +11,10 @@ import type { Content, RecordSource } from "./content.ts";
 import { Move } from "./move.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
-/** Characters of a backup that are handed on at once, about. */
+/** Characters of a backup that are handed on at once, at least. */
 const CHUNK_CHARS = 64 * 1_024;
+/** Bytes of a backup that are handed on at once, at most: a chunk is one message, and may end within a line or a character. */
+const CHUNK_BYTES_MAX = 1_048_576;
 
 /** Do a work on an open store; the last step of each is its report. */
 export async function* workOnStore(
@@ -78,13 +81,13 @@ export async function* salvageFile(path: string, clock: Clock): AsyncGenerator<S
     const records = salvage.records();
     const source: RecordSource = {
       readRecords: ({ limit }) => {
-        const page: StoreRecord[] = [];
-        while (page.length < limit) {
+        const page = new FillingPage(limit);
+        while (!page.isFull) {
           const { value, done } = records.next();
-          if (done) return Promise.resolve({ records: page, isEnd: true });
-          page.push(value);
+          if (done) return Promise.resolve(page.end(true));
+          page.add(value);
         }
-        return Promise.resolve({ records: page, isEnd: false });
+        return Promise.resolve(page.end(false));
       },
     };
     const end = yield* chunksOf(backupLines(source, header));
@@ -105,10 +108,16 @@ async function* chunksOf(
     last = lines;
     text += lines;
     if (text.length < CHUNK_CHARS) continue;
-    yield { type: "chunk", bytes: encoder.encode(text) };
+    yield* cut(encoder.encode(text));
     text = "";
   }
-  yield { type: "chunk", bytes: encoder.encode(text) };
+  yield* cut(encoder.encode(text));
   const { counts, hash } = JSON.parse(last);
   return { counts, hash };
+}
+
+function* cut(bytes: Uint8Array): Generator<StoreStep> {
+  for (let from = 0; from < bytes.length; from += CHUNK_BYTES_MAX) {
+    yield { type: "chunk", bytes: bytes.subarray(from, from + CHUNK_BYTES_MAX) };
+  }
 }

@@ -1,8 +1,10 @@
 import type { StoredLogEntry } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
+import { FillingPage } from "../record_page.ts";
 import {
   compareText,
   type InstanceRecord,
+  keyOf,
   type LogRecord,
   RECORD_TYPES,
   type RecordKey,
@@ -29,15 +31,19 @@ export function readRecords(
 ): RecordPage {
   checkLimit(request.limit, "read records");
   const { after, limit } = request;
-  const records: StoreRecord[] = [];
+  const page = new FillingPage(limit);
   for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
-    const from = after?.type === type ? after : null;
-    const left = limit - records.length;
-    const found = READERS[type](state, from as never, left);
-    records.push(...found);
-    if (found.length === left) return { records, isEnd: false };
+    let from = after?.type === type ? after : null;
+    for (;;) {
+      const wanted = page.wanted(type);
+      const found = READERS[type](state, from as never, wanted);
+      page.add(...found);
+      if (page.isFull) return page.end(false);
+      if (found.length < wanted) break;
+      from = keyOf(found.at(-1)!);
+    }
   }
-  return { records, isEnd: true };
+  return page.end(true);
 }
 
 /** Write records in place of those with their keys; answers how many. */

@@ -12,8 +12,8 @@ import { allTicks, listSchedules, readPauses } from "./schedule_rows.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { type Fields, Statements } from "./statements.ts";
 
-/** Rows read at a time; fewer where some cannot be read. */
-const ROWS = 256;
+/** Rows read at a time, each maybe of two mebibytes; fewer where some cannot be read. */
+const ROWS = 32;
 /** Tries to get behind a stretch that cannot be read: each jumps twice as far. */
 const JUMPS_MAX = 50;
 const DEPARTURES_MAX = 100_000;

@@ -1,6 +1,8 @@
 import type { Instant } from "../../platform/clock.ts";
 import { checkBatch, checkLimit } from "../ledger/checks.ts";
+import { FillingPage } from "../record_page.ts";
 import {
+  keyOf,
   RECORD_TYPES,
   type RecordKey,
   type RecordPage,
@@ -33,14 +35,19 @@ export class ValkeyRecords implements RecordStore {
   ): Promise<RecordPage> {
     this.#check("read records");
     checkLimit(limit, "read records");
-    const records: StoreRecord[] = [];
+    const page = new FillingPage(limit);
     for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
-      const left = limit - records.length;
-      const found = await this.#reads.read(type, after?.type === type ? after : null, left);
-      records.push(...found);
-      if (found.length === left) return { records, isEnd: false };
+      let from = after?.type === type ? after : null;
+      for (;;) {
+        const wanted = page.wanted(type);
+        const found = await this.#reads.read(type, from, wanted);
+        page.add(...found);
+        if (page.isFull) return page.end(false);
+        if (found.length < wanted) break;
+        from = keyOf(found.at(-1)!);
+      }
     }
-    return { records, isEnd: true };
+    return page.end(true);
   }
 
   async writeRecords(

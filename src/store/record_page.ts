@@ -1,0 +1,59 @@
+import type { RecordPage, StoreRecord } from "./records.ts";
+
+/** Characters of a page at which it is full, about: many small records, or one large one. */
+const PAGE_CHARS = 1_000_000;
+/** Records of a type that may be large that are read at once: each may have arguments and results of a mebibyte. */
+const LARGE_RECORDS = 32;
+/** Characters of a record beside its payload, about. */
+const RECORD_CHARS = 300;
+
+/**
+ * A page of records as it fills, bounded by number and by size: what a store holds does not decide how much memory a reader takes.
+ */
+export class FillingPage {
+  readonly #limit: number;
+  readonly #records: StoreRecord[] = [];
+  #chars = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isFull(): boolean {
+    return this.#records.length >= this.#limit || this.#chars >= PAGE_CHARS;
+  }
+
+  /** How many records of a type to read next; at least one until the page is full. */
+  wanted(type: StoreRecord["type"]): number {
+    const left = this.#limit - this.#records.length;
+    return type === "instance" || type === "schedule" ? Math.min(left, LARGE_RECORDS) : left;
+  }
+
+  add(...records: readonly StoreRecord[]): void {
+    for (const record of records) {
+      this.#records.push(record);
+      this.#chars += RECORD_CHARS + payloadChars(record);
+    }
+  }
+
+  /** The page. @param isEnd whether nothing follows it */
+  end(isEnd: boolean): RecordPage {
+    return { records: this.#records, isEnd };
+  }
+}
+
+function payloadChars(record: StoreRecord): number {
+  switch (record.type) {
+    case "instance": {
+      const { argumentsJson, resultsJson, error } = record.instance;
+      return argumentsJson.length + (resultsJson?.length ?? 0) + (error?.message.length ?? 0) +
+        (error?.stack?.length ?? 0);
+    }
+    case "schedule":
+      return record.schedule.argumentsJson.length;
+    case "log":
+      return record.line.message.length;
+    default:
+      return 0;
+  }
+}
