@@ -20,6 +20,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       http: values["server.http"],
       socket: values["server.socket"],
       socketGroup: values["server.socket_group"],
+      socketRole: values["server.socket_role"],
       allowInsecure: values["server.allow_insecure"],
       tls: cert === null || key === null
         ? null

@@ -37,6 +37,8 @@ export interface Config {
     /** Absolute path, "auto", or null when off. */
     readonly socket: string | null;
     readonly socketGroup: string | null;
+    /** What members of that group may do. */
+    readonly socketRole: "viewer" | "operator" | "admin";
     readonly allowInsecure: boolean;
     readonly tls:
       | { readonly cert: string; readonly key: string; readonly clientCa: string | null }

@@ -63,12 +63,17 @@ export const KEYS = {
   "server.socket": key(
     special.socketPath(),
     "auto",
-    'Unix socket that the local CLI uses: who may open it may use it. "auto" is `jobctl-PORT.sock` in the runtime directory, "" turns it off.',
+    'Unix socket that the local CLI uses: root and the user of the daemon may do everything by it. "auto" is `jobctl-PORT.sock` in the runtime directory, "" turns it off.',
   ),
   "server.socket_group": key(
     optional(string()),
     undefined,
-    "Group whose members may open the socket.",
+    "Group whose members may open the socket, with the role of `server.socket_role`.",
+  ),
+  "server.socket_role": key(
+    choice(["viewer", "operator", "admin"]),
+    "operator",
+    "What members of `server.socket_group` may do. An admin can give the daemon's store away: name it for a group of administrators only.",
   ),
   "server.allow_insecure": key(
     boolean(),

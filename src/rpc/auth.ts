@@ -5,8 +5,11 @@ import type { Logger } from "../platform/logger.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 import type { MethodName } from "./handlers.ts";
 
-/** What a token lets its bearer do: look; schedule and cancel too; change the daemon too. */
-export type Role = "viewer" | "operator" | "admin";
+/** What a caller may do, the least first: look; run and cancel too; change schedules, workers and the store too. */
+export const ROLES = ["viewer", "operator", "admin"] as const;
+
+/** One of {@link ROLES}. */
+export type Role = typeof ROLES[number];
 
 /** A token that is accepted. */
 export interface Token {
@@ -143,6 +146,17 @@ export function createTokenAuthenticator(
   };
 }
 
+/**
+ * The rule of a listener whose callers were told apart when they connected, and all have one role.
+ *
+ * @param name stands for them in messages
+ * @returns null where they may call every method
+ */
+export function createRoleAuthenticator(name: string, role: Role): Authenticator | null {
+  if (role === "admin") return null;
+  return { check: (method) => allow({ name, role }, method), stop: () => {} };
+}
+
 function find(known: readonly KnownToken[], token: string): KnownToken | null {
   const digest = digestOf(token);
   let found: KnownToken | null = null;
@@ -152,13 +166,16 @@ function find(known: readonly KnownToken[], token: string): KnownToken | null {
   return found;
 }
 
-function allow(caller: KnownToken, method: MethodName): JobError | null {
+function allow(
+  caller: Pick<KnownToken, "name" | "role">,
+  method: MethodName,
+): JobError | null {
   const needed = METHOD_ROLE[method];
   if (RANK[caller.role] >= RANK[needed]) return null;
   return new JobError(
     "permission_denied",
-    `Cannot call ${method} with the token "${caller.name}": its role is ${caller.role}, ` +
+    `Cannot call ${method} as "${caller.name}": its role is ${caller.role}, ` +
       `${needed} is needed`,
-    { hint: `Use a token with the role ${needed}` },
+    { hint: `Use a token with the role ${needed}: --token-file FILE, and --socket none` },
   );
 }

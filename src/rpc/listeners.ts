@@ -157,8 +157,8 @@ function listenPrivately(server: Server, path: string): void {
 }
 
 /**
- * Listen on a Unix socket of mode 0660. The folder is made; the socket file of a dead daemon is replaced, a live daemon's is
- * refused.
+ * Listen on a Unix socket that its owner may open, and the members of a group when there is one. The folder is made; the
+ * socket file of a dead daemon is replaced, a live daemon's is refused.
  *
  * @throws JobError naming the path
  */
@@ -191,7 +191,7 @@ export async function listenUnix(
     await listening(server, () => listenPrivately(server, path));
     own = statOf(path);
     if (group !== null) chownSync(path, process.getuid?.() ?? 0, groupId(group));
-    chmodSync(path, 0o660);
+    chmodSync(path, group === null ? 0o600 : 0o660);
   } catch (error) {
     server.close();
     throw error instanceof JobError ? error : listenError(error, path, "server.socket");

@@ -5,10 +5,11 @@ import { JobError, toJobError } from "../core/errors.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { peerUserId } from "../platform/peer_user.ts";
 import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
-import { createTokenAuthenticator } from "./auth.ts";
-import type { Authenticator, Token } from "./auth.ts";
+import { createRoleAuthenticator, createTokenAuthenticator } from "./auth.ts";
+import type { Authenticator, Role, Token } from "./auth.ts";
 import { CallTracker } from "./call_tracker.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "./limits.ts";
@@ -27,6 +28,8 @@ export interface RpcServerConfig {
   readonly socket: string | null;
   /** Group, by name or number, that may open the socket. */
   readonly socketGroup: string | null;
+  /** What its members may do. */
+  readonly socketRole: Role;
   readonly allowInsecure: boolean;
   /** Paths of PEM files. */
   readonly tls:
@@ -89,6 +92,15 @@ function checkExposure(server: RpcServerConfig): void {
       path: "server.host",
     },
   );
+}
+
+/**
+ * Whether root or the daemon's own user is at the other end of a Unix socket. Where the kernel cannot be asked, the socket's
+ * mode says so as long as no group may open it.
+ */
+function isOwner(socket: Socket, group: string | null): boolean {
+  const user = peerUserId(socket);
+  return user === null ? group === null : user === 0 || user === process.getuid?.();
 }
 
 /** Takes connections; what answers them is loaded with the first one. */
@@ -223,7 +235,10 @@ class GrpcServer implements RpcServer {
     if (server.socket === null) return null;
     const isAuto = server.socket === "auto";
     const path = isAuto ? socketPath(port) : server.socket;
-    const inject = this.#endpoint.injector(null);
+    const injectOwner = this.#endpoint.injector(null);
+    const injectMember = this.#endpoint.injector(
+      createRoleAuthenticator("a member of server.socket_group", server.socketRole),
+    );
     try {
       const listener = await listenUnix({
         path,
@@ -231,7 +246,8 @@ class GrpcServer implements RpcServer {
         isRuntimeFolder: isAuto,
         onConnection: (socket) => {
           this.#tracker.addConnection(socket);
-          inject(socket);
+          if (isOwner(socket, server.socketGroup)) injectOwner(socket);
+          else injectMember(socket);
         },
       });
       this.#listeners.push(listener);

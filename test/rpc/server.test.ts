@@ -73,11 +73,11 @@ test("start() refuses a bad certificate rather than serve plaintext (61)", async
   );
 });
 
-test("start() makes the socket with mode 0660 in a folder of its own", async () => {
+test("start() makes the socket with mode 0600 in a folder of its own", async () => {
   await using world = await rpcWorld({ isStarted: false });
   const socket = join(world.folder, "run", "d.sock");
   await using other = await rpcWorld({ server: { socket } });
-  assert.equal(statSync(socket).mode & 0o777, 0o660);
+  assert.equal(statSync(socket).mode & 0o777, 0o600);
   assert.equal(statSync(join(world.folder, "run")).mode & 0o077, 0);
   assert.equal(other.server.addresses.socket, socket);
 });

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly input?: string;
+  /** Runs it as this user and group, and no other group; only root can. */
+  readonly as?: { readonly uid: number; readonly gid: number };
 }
 
 export interface DaemonOptions {
@@ -94,6 +96,7 @@ export function runJobctl(args: readonly string[], options: RunOptions = {}): Pr
       cwd: options.cwd,
       env: environment(options.env),
       stdio: ["pipe", "pipe", "pipe"],
+      ...options.as,
     });
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {

@@ -61,6 +61,7 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
       port: 0,
       socket: null,
       socketGroup: null,
+      socketRole: "operator",
       allowInsecure: false,
       tls: null,
       auth: { mode: "none", tokens: [], tokenFile: null },

@@ -1,0 +1,38 @@
+import type { Socket } from "node:net";
+import { lateLibc } from "./libc.ts";
+
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** Size of `struct ucred`: process, user and group, 32 bits each. */
+const CREDENTIALS_BYTES = 12;
+
+interface Symbols {
+  getsockopt(
+    socket: number,
+    level: number,
+    name: number,
+    value: Uint32Array,
+    length: Uint32Array,
+  ): number;
+}
+
+const openLibc = lateLibc<Symbols>({
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+});
+
+/**
+ * The user at the other end of a connection over a Unix socket, as the kernel noted it when that end connected.
+ *
+ * @returns null where it cannot be asked: under another runtime than Bun, outside Linux, or of a connection that is closed
+ */
+export function peerUserId(socket: Socket): number | null {
+  const descriptor = (socket as { _handle?: { readonly fd?: unknown } | null })._handle?.fd;
+  if (typeof descriptor !== "number" || descriptor < 0) return null;
+  const libc = openLibc();
+  if (libc === null) return null;
+  const credentials = new Uint32Array(CREDENTIALS_BYTES / 4);
+  const length = Uint32Array.of(CREDENTIALS_BYTES);
+  const { getsockopt } = libc.symbols;
+  const failed = getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, length) !== 0;
+  return failed || length[0] !== CREDENTIALS_BYTES ? null : credentials[1]!;
+}
