@@ -5,7 +5,11 @@ import { install, ROOT, run } from "./tasks.mjs";
 
 /** Compile src/main.ts and what runs as a thread of its own into dist/jobctl. */
 export function build() {
-  const entries = ["src/main.ts", "src/worker/guard_thread.ts"];
+  const entries = [
+    "src/main.ts",
+    "src/gateway/gateway_thread.ts",
+    "src/worker/guard_thread.ts",
+  ];
   const folder = join(ROOT, "dist", `.build-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   const remove = () => rmSync(folder, { recursive: true, force: true });

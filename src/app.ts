@@ -7,7 +7,8 @@ import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
 import { nextTickOf } from "./core/ticks.ts";
-import { createHttpServer } from "./http/server.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import type { GatewayAddresses } from "./gateway/messages.ts";
 import { ModuleWatch } from "./jobs/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
@@ -18,7 +19,6 @@ import { createLogger, type Logger } from "./platform/logger.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client.ts";
-import { createRpcServer, type RpcServer } from "./rpc/server.ts";
 import { createStore } from "./store/open_store.ts";
 import {
   disabledKinds,
@@ -97,24 +97,22 @@ async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, { jobs, problems, logger, lost: lost.resolve });
-  const { rpc, listeners } = createListeners(config, manager, logger);
+  const gateway = createGateway(config, manager, logger);
   const info = await manager.open();
   const started: { stop(): Promise<void> }[] = [manager];
   try {
-    for (const listener of listeners) {
-      started.unshift(listener);
-      await listener.start();
-    }
+    started.unshift(gateway);
+    await gateway.start();
     await manager.start();
     logger.info(`jobctl ${VERSION} is ready`, {
       pid: process.pid,
       store: info.location,
       workers: config.worker.count,
       jobs: jobs.length,
-      listening: placesOf(listeners).join(","),
+      listening: placesOf(gateway.addresses).join(","),
     });
     // Only said: a store that is slow just now is no reason to end.
-    await announce(manager, rpc.addresses.tcp.port, logger).catch((error) => {
+    await announce(manager, gateway.addresses.rpc.tcp.port, logger).catch((error) => {
       logger.warn("Cannot tell what runs next", { error: messageOf(error) });
     });
   } catch (error) {
@@ -126,12 +124,12 @@ async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
     try {
       await manager.stop();
     } finally {
-      for (const listener of [...listeners].reverse()) await listener.stop();
+      await gateway.stop();
     }
   };
   return {
     manager,
-    addresses: placesOf(listeners),
+    addresses: placesOf(gateway.addresses),
     stop,
     abort: () => manager.abortRunning(),
     lost: lost.promise,
@@ -240,45 +238,22 @@ function isLocal({ store }: Config): boolean {
   return ["memory", "sqlite"].includes(store.address.type);
 }
 
-interface Listener {
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  /** Where it listens once started. */
-  readonly places: readonly string[];
+/** Where clients find the daemon, as URLs. */
+function placesOf({ rpc, http }: GatewayAddresses): readonly string[] {
+  const { tcp, socket } = rpc;
+  return [
+    `grpc://${hostPort(tcp.host, tcp.port)}`,
+    ...(socket ? [`unix:${socket}`] : []),
+    ...(http ? [`http://${hostPort(http.host, http.port)}`] : []),
+  ];
 }
 
-function placesOf(listeners: readonly Listener[]): readonly string[] {
-  return listeners.flatMap((listener) => listener.places);
-}
-
-function createListeners(
-  config: Config,
-  manager: Manager,
-  logger: Logger,
-): { readonly rpc: RpcServer; readonly listeners: readonly Listener[] } {
+function createGateway(config: Config, manager: Manager, logger: Logger): Gateway {
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
-  const rpc = createRpcServer({ manager: api, server, clock, logger, random: systemRandom });
-  const listeners: Listener[] = [{
-    start: () => rpc.start(),
-    stop: () => rpc.stop(),
-    get places() {
-      const { tcp, socket } = rpc.addresses;
-      return [`grpc://${hostPort(tcp.host, tcp.port)}`, ...(socket ? [`unix:${socket}`] : [])];
-    },
-  }];
-  if (server.http) {
-    const http = createHttpServer({ manager: api, clock, logger, ...server.http });
-    listeners.push({
-      start: () => http.start(),
-      stop: () => http.stop(),
-      get places() {
-        return [`http://${hostPort(http.address.host, http.address.port)}`];
-      },
-    });
-  }
-  return { rpc, listeners };
+  const { http, ...rpc } = server;
+  return new Gateway({ manager: api, config: { rpc, http }, clock, logger });
 }
 
 function reportProblem(problem: ConfigProblem, logger: Logger): void {

@@ -17,8 +17,8 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "worker",
       "manager",
       "moving",
+      "gateway",
       "rpc",
-      "http",
       "tools",
     ],
   },
@@ -37,6 +37,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   },
   rpc: { values: ["core", "platform", "manager"], types: ["store/store.ts", "moving/step.ts"] },
   http: { values: ["core", "platform", "manager"], types: ["store/store.ts"] },
+  gateway: { values: ["core", "platform", "rpc", "http"], types: ["manager/api.ts"] },
   tools: { values: ["core", "config", "jobs", "manager"], types: ["store/store.ts", "platform"] },
   cli: {
     values: [

@@ -3,16 +3,15 @@ import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { bareHost, hostPort } from "../core/address.ts";
 import { isJobError, JobError, messageOf } from "../core/errors.ts";
-import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
-import { Metrics } from "./metrics.ts";
+import type { StatusSource } from "./status_source.ts";
 
 /** What the server is made of. */
 export interface HttpServerOptions {
-  readonly manager: ManagerApi;
+  readonly source: StatusSource;
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
@@ -60,7 +59,6 @@ class PlainHttpServer implements HttpServer {
   readonly name = "HTTP server";
   readonly #options: HttpServerOptions;
   readonly #sockets = new Set<Socket>();
-  #metrics: Metrics | null = null;
   #server: Server | null = null;
   #parsing: Promise<HttpListener> | null = null;
 
@@ -75,8 +73,7 @@ class PlainHttpServer implements HttpServer {
   }
 
   async start(): Promise<void> {
-    const { host, port, logger, manager } = this.#options;
-    this.#metrics = new Metrics(manager);
+    const { host, port, logger } = this.#options;
     // Connections are accepted here and only parsed by node:http: under Bun its own ones cannot be closed before they have
     // sent a request.
     this.#server = createServer((socket) => this.#accept(socket));
@@ -85,7 +82,6 @@ class PlainHttpServer implements HttpServer {
   }
 
   stop(): Promise<void> {
-    this.#metrics?.stop();
     const server = this.#server;
     this.#server = null;
     if (!server) return Promise.resolve();
@@ -158,15 +154,12 @@ class PlainHttpServer implements HttpServer {
     if (path === "/healthz") return text(200, "ok");
     if (path === "/readyz") return await this.#readiness();
     if (path === "/") return { status: 200, type: "text/html", body: LANDING_PAGE };
-    return { status: 200, type: "text/plain", body: await this.#metrics!.page() };
+    return { status: 200, type: "text/plain", body: await this.#options.source.metrics() };
   }
 
   async #readiness(): Promise<Answer> {
-    const status = await this.#options.manager.status();
-    if (status.storeProblem !== null) {
-      return text(503, `the store does not answer: ${status.storeProblem}`);
-    }
-    return status.isDraining ? text(503, "draining") : text(200, "ready");
+    const reason = await this.#options.source.unreadiness();
+    return reason === null ? text(200, "ready") : text(503, reason);
   }
 }
 

@@ -1,38 +1,40 @@
 import type { Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { toJobError } from "../core/errors.ts";
-import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
-import { answerCall, methodPath, serviceDefinition } from "./adapter.ts";
+import { methodPath, serviceDefinition } from "./adapter.ts";
 import type { Authenticator } from "./auth.ts";
+import type { Backend, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import { createInterceptor, toStatus } from "./calls.ts";
-import { FollowService } from "./follow.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
-import { createHandlers } from "./handlers.ts";
-import type { Handlers, MethodName } from "./handlers.ts";
+import type { MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
 import { IDLE_MS, MESSAGE_BYTES_MAX, STREAMS_MAX } from "./limits.ts";
-import { StoreWorkService } from "./store_work.ts";
+import { Streams } from "./streams.ts";
 
 const METHODS: ReadonlyMap<string, MethodName> = new Map(
   JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
 );
 
 function jobServiceImplementation(
-  handlers: Handlers,
-  streams: { readonly follows: FollowService; readonly works: StoreWorkService },
+  backend: Backend,
+  streams: Streams,
 ): grpc.UntypedServiceImplementation {
   const implementation: grpc.UntypedServiceImplementation = {
-    follow: streams.follows.handle,
-    workOnStore: streams.works.handle,
+    follow: streams.follow,
+    workOnStore: streams.workOnStore,
   };
   for (const method of JobService.methods) {
     if (method.methodKind !== "unary") continue;
     const unary: grpc.handleUnaryCall<Uint8Array, Uint8Array> = (call, callback) => {
-      answerCall(method, handlers, call.request, () => call.cancelled).then(
+      const signal = {
+        isCanceled: () => call.cancelled,
+        onCancel: (listener: () => void) => void call.once("cancelled", listener),
+      };
+      backend.answer(method.localName as UnaryName, call.request, signal).then(
         (bytes) => callback(null, bytes),
         (error) => callback(toStatus(toJobError(error, `Cannot answer ${method.name}`))),
       );
@@ -46,24 +48,22 @@ function jobServiceImplementation(
 export class Endpoint {
   readonly #tracker: CallTracker;
   readonly #health: HealthService;
-  readonly #follows: FollowService;
-  readonly #works: StoreWorkService;
-  readonly #handlers: Handlers;
+  readonly #backend: Backend;
+  readonly #streams: Streams;
   readonly #servers: grpc.Server[] = [];
 
   constructor(
     options: {
-      readonly manager: ManagerApi;
+      readonly backend: Backend;
       readonly clock: Clock;
       readonly tracker: CallTracker;
     },
   ) {
-    const { manager, clock } = options;
+    const { backend, clock } = options;
     this.#tracker = options.tracker;
-    this.#health = new HealthService(manager, clock);
-    this.#follows = new FollowService(manager, clock);
-    this.#works = new StoreWorkService(manager, clock);
-    this.#handlers = createHandlers(manager);
+    this.#backend = backend;
+    this.#health = new HealthService(backend, clock);
+    this.#streams = new Streams(backend, clock);
   }
 
   /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */
@@ -80,7 +80,7 @@ export class Endpoint {
     });
     server.addService(
       serviceDefinition(JobService),
-      jobServiceImplementation(this.#handlers, { follows: this.#follows, works: this.#works }),
+      jobServiceImplementation(this.#backend, this.#streams),
     );
     server.addService(serviceDefinition(Health), this.#health.handlers);
     this.#servers.push(server);
@@ -92,8 +92,7 @@ export class Endpoint {
   /** End what lasts, and tell the clients to go; under Bun and Deno it does not wait for their calls. */
   beginStop(): void {
     this.#health.stop();
-    this.#follows.stop();
-    this.#works.stop();
+    this.#streams.stop();
     for (const server of this.#servers) server.tryShutdown(() => {});
   }
 

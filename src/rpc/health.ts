@@ -1,7 +1,7 @@
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../core/errors.ts";
-import type { ManagerApi } from "../manager/api.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
+import type { Backend } from "./backend.ts";
 import { decodeRequest, encodeAnswer } from "./adapter.ts";
 import { toStatus } from "./calls.ts";
 import {
@@ -21,14 +21,14 @@ type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 
 /** The standard health service: serving while the store answers and the manager is not draining. */
 export class HealthService {
-  readonly #manager: ManagerApi;
+  readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #watches = new Map<Stream, ServingStatus | null>();
   #timer: Timer | null = null;
   #isStopping = false;
 
-  constructor(manager: ManagerApi, clock: Clock) {
-    this.#manager = manager;
+  constructor(backend: Backend, clock: Clock) {
+    this.#backend = backend;
     this.#clock = clock;
   }
 
@@ -66,15 +66,8 @@ export class HealthService {
   }
 
   async #status(): Promise<ServingStatus> {
-    if (this.#isStopping) return ServingStatus.NOT_SERVING;
-    try {
-      const { isDraining, storeProblem } = await this.#manager.status();
-      return isDraining || storeProblem !== null
-        ? ServingStatus.NOT_SERVING
-        : ServingStatus.SERVING;
-    } catch {
-      return ServingStatus.NOT_SERVING;
-    }
+    const isServing = !this.#isStopping && await this.#backend.isServing();
+    return isServing ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   }
 
   #watch(stream: Stream): void {

@@ -6,6 +6,8 @@ export const ITEMS_MAX = 1_000;
 export const STREAMS_MAX = 256;
 /** Followers of logs at once. */
 export const FOLLOWS_MAX = 1_000;
+/** And of one connection. */
+export const FOLLOWS_OF_CONNECTION_MAX = 100;
 /** How long a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
 /** Connections at once on one listener. */

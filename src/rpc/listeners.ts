@@ -1,8 +1,18 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+} from "node:fs";
 import type { Stats } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import { listenError, listening } from "../platform/listening.ts";
@@ -146,13 +156,20 @@ function groupId(group: string): number {
   });
 }
 
-/** Start listening with a mode that lets nobody in before the group is set. */
-function listenPrivately(server: Server, path: string): void {
-  const mask = process.umask(0o177);
+/**
+ * Listen at `path` with the mode and the group that the socket is to have, from the first moment on: it is made in a folder
+ * that nobody else may enter, and moved when it is ready. A umask would be the process's, not this thread's.
+ */
+async function listenPrivately(server: Server, path: string, group: string | null): Promise<void> {
+  const folder = mkdtempSync(join(dirname(path), ".s-"));
+  const draft = join(folder, "s");
   try {
-    server.listen({ path, backlog: BACKLOG });
+    await listening(server, () => server.listen({ path: draft, backlog: BACKLOG }));
+    if (group !== null) chownSync(draft, process.getuid?.() ?? 0, groupId(group));
+    chmodSync(draft, group === null ? 0o600 : 0o660);
+    renameSync(draft, path);
   } finally {
-    process.umask(mask);
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -188,10 +205,8 @@ export async function listenUnix(
   try {
     prepareFolder(path, group, options.isRuntimeFolder);
     await clearPath(path);
-    await listening(server, () => listenPrivately(server, path));
+    await listenPrivately(server, path, group);
     own = statOf(path);
-    if (group !== null) chownSync(path, process.getuid?.() ?? 0, groupId(group));
-    chmodSync(path, group === null ? 0o600 : 0o660);
   } catch (error) {
     server.close();
     throw error instanceof JobError ? error : listenError(error, path, "server.socket");

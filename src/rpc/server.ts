@@ -2,7 +2,6 @@ import { unlink } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { hostPort, isLoopback } from "../core/address.ts";
 import { JobError, toJobError } from "../core/errors.ts";
-import type { ManagerApi } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { peerUserId } from "../platform/peer_user.ts";
@@ -10,6 +9,7 @@ import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
 import { createRoleAuthenticator, createTokenAuthenticator } from "./auth.ts";
 import type { Authenticator, Role, Token } from "./auth.ts";
+import type { Backend } from "./backend.ts";
 import { CallTracker } from "./call_tracker.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "./limits.ts";
@@ -46,7 +46,7 @@ export interface RpcServerConfig {
 
 /** What the server is made of. */
 export interface RpcServerOptions {
-  readonly manager: ManagerApi;
+  readonly backend: Backend;
   readonly server: RpcServerConfig;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -148,11 +148,11 @@ class GrpcServer implements RpcServer {
   constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#tracker = new CallTracker(options.clock);
-    const { manager, clock } = options;
+    const { backend, clock } = options;
     // A daemon that nobody calls does without what would answer: a fifth of its memory, and of its time to start.
     this.#endpoint = new LateEndpoint(async () => {
       const { Endpoint } = await import("./endpoint.ts");
-      return new Endpoint({ manager, clock, tracker: this.#tracker });
+      return new Endpoint({ backend, clock, tracker: this.#tracker });
     });
   }
 

@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { createHttpServer } from "../../src/http/server.ts";
+import { ManagerStatusSource } from "../../src/http/status_source.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
@@ -15,7 +16,7 @@ import { SimClock } from "../support/sim_clock.ts";
 async function httpWorld(clock: Clock = systemClock) {
   const manager = new FakeManager();
   const server = createHttpServer({
-    manager,
+    source: new ManagerStatusSource(manager),
     clock,
     logger: silentLogger,
     host: "127.0.0.1",
@@ -123,7 +124,7 @@ test("start() refuses when the port is in use, naming the address (60)", async (
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
   const server = createHttpServer({
-    manager: new FakeManager(),
+    source: new ManagerStatusSource(new FakeManager()),
     clock: systemClock,
     logger: silentLogger,
     host: "127.0.0.1",

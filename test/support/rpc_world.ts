@@ -7,6 +7,7 @@ import type { Clock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { connect } from "../../src/rpc/client.ts";
 import type { ConnectOptions, JobClient } from "../../src/rpc/client.ts";
+import { LocalBackend } from "../../src/rpc/local_backend.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import type { RpcServer, RpcServerConfig } from "../../src/rpc/server.ts";
 import { FakeManager } from "./fake_manager.ts";
@@ -52,7 +53,7 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
   const lines: LoggedLine[] = [];
   const clients: JobClient[] = [];
   const server = createRpcServer({
-    manager,
+    backend: new LocalBackend(manager),
     clock: options.clock ?? systemClock,
     random: systemRandom,
     logger: keepingLogger(lines),

@@ -1,0 +1,165 @@
+import { Worker } from "node:worker_threads";
+import { JobError, messageOf } from "../core/errors.ts";
+import { ManagerStatusSource, type StatusSource } from "../http/status_source.ts";
+import type { ManagerApi } from "../manager/api.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Service } from "../platform/service.ts";
+import { LocalBackend } from "../rpc/local_backend.ts";
+import { fromPlainError } from "./batches.ts";
+import { Desk } from "./desk.ts";
+import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
+
+/** What a gateway is made of. */
+export interface GatewayOptions {
+  readonly manager: ManagerApi;
+  readonly config: GatewayConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How long the thread has to close its listeners before it is ended. */
+const STOP_MS = 10_000;
+/** How long after a thread that failed the next one is started: as long again after each failure, at most as long as the last. */
+const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
+
+/**
+ * The gRPC and HTTP listeners, in a thread of their own: nothing that a client sends, or leaves unread, takes time from the
+ * thread that keeps the schedules. This side answers the calls that were let in. A thread that fails is replaced.
+ */
+export class Gateway implements Service {
+  readonly name = "gateway";
+  readonly #options: GatewayOptions;
+  #source: StatusSource | null = null;
+  #thread: GatewayThread | null = null;
+  #addresses: GatewayAddresses | null = null;
+  #restart: Timer | null = null;
+  #failureCount = 0;
+  #isStopped = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+  }
+
+  /** Where it listens. @throws JobError `unavailable` before `start` */
+  get addresses(): GatewayAddresses {
+    if (this.#addresses) return this.#addresses;
+    throw new JobError("unavailable", "Cannot tell where the daemon listens: not started");
+  }
+
+  /** @throws JobError as the listeners, such as `conflict` for an address that is in use */
+  async start(): Promise<void> {
+    this.#isStopped = false;
+    this.#source = new ManagerStatusSource(this.#options.manager);
+    await this.#open();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#restart?.cancel();
+    await this.#thread?.stop();
+    this.#source?.stop();
+  }
+
+  async #open(): Promise<void> {
+    const thread = new GatewayThread(this.#options, this.#source!);
+    this.#thread = thread;
+    this.#addresses = await thread.start();
+    void thread.failed.then((error) => {
+      if (this.#isStopped) return;
+      this.#options.logger.error("The listeners failed, and are started again", {
+        error: messageOf(error),
+      });
+      this.#openLater();
+    });
+  }
+
+  #openLater(): void {
+    const delayMs = RESTART_MS[Math.min(this.#failureCount, RESTART_MS.length - 1)]!;
+    this.#failureCount += 1;
+    this.#restart = this.#options.clock.timer(delayMs, () => {
+      this.#open().then(() => this.#failureCount = 0, (error) => {
+        this.#options.logger.error("Cannot listen again", { error: messageOf(error) });
+        if (!this.#isStopped) this.#openLater();
+      });
+    });
+  }
+}
+
+/** One thread, from its start to its end. */
+class GatewayThread {
+  readonly #options: GatewayOptions;
+  readonly #worker: Worker;
+  readonly #desk: Desk;
+  readonly #started = Promise.withResolvers<GatewayAddresses>();
+  readonly #stopped = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<unknown>();
+
+  constructor(options: GatewayOptions, source: StatusSource) {
+    this.#options = options;
+    const { manager, clock } = options;
+    this.#worker = new Worker(threadUrl());
+    this.#desk = new Desk({
+      backend: new LocalBackend(manager),
+      source,
+      clock,
+      post: (message, transfer) => this.#post(message, transfer),
+    });
+  }
+
+  /** Resolves when it ends without having been asked to. */
+  get failed(): Promise<unknown> {
+    return this.#failed.promise;
+  }
+
+  start(): Promise<GatewayAddresses> {
+    this.#worker.on("message", (message: FromGateway) => this.#take(message));
+    this.#worker.on("error", (error) => this.#fail(error));
+    this.#worker.on("exit", () => this.#fail(new Error("their thread ended")));
+    this.#post({ type: "start", config: this.#options.config });
+    return this.#started.promise;
+  }
+
+  async stop(): Promise<void> {
+    const timer = this.#options.clock.timer(STOP_MS, () => this.#stopped.resolve());
+    this.#post({ type: "stop" });
+    await this.#stopped.promise;
+    timer.cancel();
+    this.#desk.stop();
+    await this.#worker.terminate();
+  }
+
+  #post(message: ToGateway, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, [...transfer]);
+  }
+
+  #fail(error: unknown): void {
+    this.#desk.stop();
+    this.#started.reject(
+      new JobError("internal", `Cannot listen: ${messageOf(error)}`, { cause: error }),
+    );
+    this.#stopped.resolve();
+    this.#failed.resolve(error);
+  }
+
+  #take(message: FromGateway): void {
+    switch (message.type) {
+      case "started":
+        return this.#started.resolve(message.addresses);
+      case "refused":
+        return this.#started.reject(fromPlainError(message.error));
+      case "stopped":
+        return this.#stopped.resolve();
+      case "batch":
+        return this.#desk.receive(message);
+      case "log":
+        return this.#options.logger[message.level](message.message, message.fields);
+    }
+  }
+}
+
+function threadUrl(): URL {
+  // From source it is a .ts file; packed, and beside the main module of the compiled file, a .js file.
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./gateway_thread.${extension}`, import.meta.url);
+}

@@ -1,0 +1,106 @@
+import { JobError, toJobError } from "../core/errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import { encodeAnswer } from "./adapter.ts";
+import type { Backend } from "./backend.ts";
+import { toStatus } from "./calls.ts";
+import { WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
+import type { StreamName } from "./handlers.ts";
+import { FOLLOWS_MAX, FOLLOWS_OF_CONNECTION_MAX } from "./limits.ts";
+import { workStepToWire } from "./store_work.ts";
+import { type Stream, writeMessage } from "./write_message.ts";
+
+/** What grpc-js says of a connection without an address. */
+const NO_ADDRESS = "unknown";
+/** A client hears at least this often of work on the store that takes its time. */
+const HEARTBEAT_MS = 10_000;
+
+/**
+ * The streaming calls. Each asks the backend for its next message when the client has taken the one before, so that a client
+ * holds one message at most; one that leaves a message unread for half a minute is told so and dropped.
+ */
+export class Streams {
+  readonly #backend: Backend;
+  readonly #clock: Clock;
+  readonly #open = new Map<Stream, AbortController>();
+  /** Followers by the address of their connection. */
+  readonly #follows = new Map<string, number>();
+  #followCount = 0;
+  #isStopping = false;
+
+  constructor(backend: Backend, clock: Clock) {
+    this.#backend = backend;
+    this.#clock = clock;
+  }
+
+  /** Answer one call of Follow. */
+  readonly follow = (stream: Stream): void => {
+    const peer = stream.getPeer();
+    // Connections over a Unix socket cannot be told apart, and are trusted.
+    const ofPeer = peer === NO_ADDRESS ? 0 : this.#follows.get(peer) ?? 0;
+    if (this.#followCount >= FOLLOWS_MAX || ofPeer >= FOLLOWS_OF_CONNECTION_MAX) {
+      const [count, where] = ofPeer >= FOLLOWS_OF_CONNECTION_MAX
+        ? [FOLLOWS_OF_CONNECTION_MAX, " on this connection"]
+        : [FOLLOWS_MAX, ""];
+      const error = new JobError(
+        "resource_exhausted",
+        `Cannot follow: there are already ${count} followers${where}`,
+        { hint: "End some of them first" },
+      );
+      return void stream.emit("error", toStatus(error));
+    }
+    this.#followCount += 1;
+    this.#follows.set(peer, ofPeer + 1);
+    this.#answer("follow", stream, () => {
+      this.#followCount -= 1;
+      const left = (this.#follows.get(peer) ?? 1) - 1;
+      if (left > 0) this.#follows.set(peer, left);
+      else this.#follows.delete(peer);
+    });
+  };
+
+  /** Answer one call of WorkOnStore: a client that goes away ends its work. */
+  readonly workOnStore = (stream: Stream): void => {
+    const beat = () =>
+      this.#clock.timer(HEARTBEAT_MS, () => {
+        timer = beat();
+        const step = workStepToWire({ type: "progress", text: "…" });
+        const signal = this.#open.get(stream)?.signal;
+        if (!signal) return;
+        const bytes = encodeAnswer(WorkOnStoreResponseSchema, step);
+        void writeMessage(stream, bytes, { clock: this.#clock, signal }).catch(() => {});
+      }, { unref: true });
+    let timer = beat();
+    this.#answer("workOnStore", stream, () => timer.cancel());
+  };
+
+  /** End every stream: their clients go on when a daemon is there again. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const abort of this.#open.values()) abort.abort();
+  }
+
+  #answer(method: StreamName, stream: Stream, ended: () => void): void {
+    const abort = new AbortController();
+    this.#open.set(stream, abort);
+    // A client that went away, with or without a word.
+    for (const event of ["cancelled", "close", "error"]) stream.on(event, () => abort.abort());
+    void this.#pass(method, stream, abort.signal).then(() => stream.end(), (thrown: unknown) => {
+      const action = method === "follow" ? "Cannot follow" : "Cannot look after the store";
+      if (!stream.cancelled) stream.emit("error", toStatus(toJobError(thrown, action)));
+    }).finally(() => {
+      this.#open.delete(stream);
+      ended();
+    });
+  }
+
+  async #pass(method: StreamName, stream: Stream, signal: AbortSignal): Promise<void> {
+    for await (const bytes of this.#backend.stream(method, stream.request, signal)) {
+      await writeMessage(stream, bytes, { clock: this.#clock, signal });
+    }
+    if (this.#isStopping && method === "follow") {
+      throw new JobError("unavailable", "Cannot follow any longer: the daemon is stopping", {
+        hint: "Go on after the last cursor when it has started again",
+      });
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { Gateway } from "../../src/gateway/gateway.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { connect } from "../../src/rpc/client.ts";
+import { FakeManager } from "../support/fake_manager.ts";
+import { keepingLogger, type LoggedLine } from "../support/rpc_world.ts";
+
+async function gatewayWorld(options: { readonly port?: number; readonly http?: boolean } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "jobctl-gateway-"));
+  const manager = new FakeManager();
+  const lines: LoggedLine[] = [];
+  const gateway = new Gateway({
+    manager,
+    clock: systemClock,
+    logger: keepingLogger(lines),
+    config: {
+      rpc: {
+        host: "127.0.0.1",
+        port: options.port ?? 0,
+        socket: join(folder, "s"),
+        socketGroup: null,
+        socketRole: "operator",
+        allowInsecure: false,
+        tls: null,
+        auth: { mode: "none", tokens: [], tokenFile: null },
+      },
+      http: options.http ? { host: "127.0.0.1", port: 0 } : null,
+    },
+  });
+  return {
+    manager,
+    gateway,
+    lines,
+    async [Symbol.asyncDispose]() {
+      await gateway.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function clientOf(gateway: Gateway) {
+  const { host, port } = gateway.addresses.rpc.tcp;
+  return connect({ host, port, socket: null, timeoutMs: 5_000 });
+}
+
+test("a call over TCP and one over the socket reach the manager of the other thread", async () => {
+  await using world = await gatewayWorld();
+  await world.gateway.start();
+  const { tcp, socket } = world.gateway.addresses.rpc;
+  for (const path of [null, socket]) {
+    const client = connect({ host: tcp.host, port: tcp.port, socket: path, timeoutMs: 5_000 });
+    const { instance } = await client.scheduleJob({ kind: "echo" });
+    assert.equal(instance?.kind, "echo");
+    client.close();
+  }
+});
+
+test("an error keeps its code, hint and path over the threads", async () => {
+  await using world = await gatewayWorld();
+  await world.gateway.start();
+  const client = clientOf(world.gateway);
+  await assert.rejects(client.getJob({ kind: "nothing" }), (error) => {
+    return isJobError(error, "not_found") && error.path === "kind";
+  });
+  client.close();
+});
+
+test("HTTP shows the status of the manager", async () => {
+  await using world = await gatewayWorld({ http: true });
+  await world.gateway.start();
+  const { host, port } = world.gateway.addresses.http!;
+  const ready = await fetch(`http://${host}:${port}/readyz`);
+  assert.deepEqual([ready.status, await ready.text()], [200, "ready\n"]);
+  const page = await (await fetch(`http://${host}:${port}/metrics`)).text();
+  assert.match(page, /^go_job_registered \d+$/m);
+});
+
+test("start() refuses a port that is in use, naming it", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => other.once("listening", resolve));
+  const { port } = other.address() as AddressInfo;
+  await using world = await gatewayWorld({ port });
+  await assert.rejects(
+    world.gateway.start(),
+    (error) => isJobError(error, "conflict") && error.message.includes(String(port)),
+  );
+  other.close();
+});
+
+test("what the listeners log appears in the daemon's log", async () => {
+  await using world = await gatewayWorld();
+  await world.gateway.start();
+  assert.ok(world.lines.some(({ message }) => message === "gRPC listens"));
+});
