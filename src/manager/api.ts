@@ -309,3 +309,17 @@ export interface ManagerApi {
   ): AsyncIterable<StoreStep>;
   subscribe(listener: (event: ManagerEvent) => void): () => void;
 }
+
+/** The part of a manager that only reads, and may read much. */
+export type ReadApi = Pick<
+  ManagerApi,
+  | "lookupInstances"
+  | "lookupInstanceHistory"
+  | "lookupInstanceLogs"
+  | "getInstance"
+  | "listSchedules"
+  | "listPauses"
+  | "explain"
+  | "blockOf"
+  | "unservedKinds"
+>;

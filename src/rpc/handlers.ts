@@ -2,35 +2,22 @@ import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { type Instance, isUuid } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ManagerApi } from "../manager/api.ts";
-import type { PageRequest } from "../store/store.ts";
 import { parseScheduleText } from "../core/ticks.ts";
 import {
-  blockedToWire,
-  historyToWire,
   instanceToWire,
   jobToWire,
-  listedToWire,
-  logToWire,
   previewToWire,
   scheduleToWire,
   statusToWire,
   workersToWire,
 } from "./convert.ts";
 import { BYTES_OF_CHARACTER, fitInstances } from "./fit.ts";
-import { recurringHandlers, schedulesToWire } from "./recurring_handlers.ts";
+import { readHandlers } from "./read_handlers.ts";
+import { recurringHandlers } from "./recurring_handlers.ts";
 import { readCancelQuery, readRedriveQuery } from "./bulk_requests.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
 import { fitNodes, nodeToWire } from "./node_messages.ts";
-import {
-  readHistoryQuery,
-  readInstanceQuery,
-  readLogQuery,
-  readMs,
-  readName,
-  readPage,
-  readUuidPrefix,
-  refuse,
-} from "./requests.ts";
+import { readMs, readName, readUuidPrefix, refuse } from "./requests.ts";
 import { readBatchEntry, readRecurringOptions, readScheduleOptions } from "./schedule_requests.ts";
 import type { JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
 
@@ -78,18 +65,6 @@ function fitJobs(jobs: readonly JobDefinition[]): MessageInitShape<typeof JobSch
   );
   if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX) return wire;
   return wire.map((job) => ({ ...job, signatureJson: "" }));
-}
-
-/** Ask for one page and note its size, so that one that is too large can be asked again smaller. */
-async function readItems<T>(
-  call: CallState,
-  fetch: (
-    limitMax: number,
-  ) => Promise<{ readonly items: readonly T[]; readonly nextToken: string | null }>,
-): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string | undefined }> {
-  const page = await fetch(call.pageLimit);
-  call.pageItems = page.items.length;
-  return { items: page.items, nextPageToken: page.nextToken ?? undefined };
 }
 
 async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
@@ -155,45 +130,12 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
       return { instances: fitInstances(instances) };
     },
-    async lookupInstances({ query }, call) {
-      const conditions = readInstanceQuery(query);
-      const { items, nextPageToken } = await readItems(
-        call,
-        (limitMax) => manager.lookupInstances(conditions, readPage(query, "query.", limitMax)),
-      );
-      const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
-      const unserved = await manager.unservedKinds(new Set(waiting));
-      const instances = items.map((instance) => listedToWire(instance, unserved));
-      return { instances, nextPageToken };
-    },
-    async lookupInstanceHistory({ query }, call) {
-      const conditions = readHistoryQuery(query);
-      const { items, nextPageToken } = await readItems(
-        call,
-        (limitMax) =>
-          manager.lookupInstanceHistory(conditions, readPage(query, "query.", limitMax)),
-      );
-      return { entries: items.map(historyToWire), nextPageToken };
-    },
-    async lookupInstanceLogs(request, call) {
-      const conditions = readLogQuery(request);
-      const { items, nextPageToken } = await readItems(
-        call,
-        (limitMax) =>
-          manager.lookupInstanceLogs(conditions, readPage(request.query, "query.", limitMax)),
-      );
-      return { entries: items.map(logToWire), nextPageToken };
-    },
     async cancelInstances({ query, all }) {
       const isAll = all === true;
       const instances = await manager.cancelInstances(readCancelQuery(query, isAll), {
         all: isAll,
       });
       return { instances: fitInstances(instances), count: BigInt(instances.length) };
-    },
-    async getInstance({ uuid }) {
-      const instance = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
-      return { instance: blockedToWire(instance, await manager.blockOf(instance)) };
     },
     async waitInstance(request, call) {
       return { instance: instanceToWire(await wait(manager, request, call)) };
@@ -210,18 +152,11 @@ export function createHandlers(manager: ManagerApi): Handlers {
       });
       return { instances: fitInstances(instances), count: BigInt(instances.length) };
     },
-    async listSchedules(request, call) {
-      const conditions = request.kind ? { kind: request.kind } : {};
-      const { items, nextPageToken } = await readItems(call, (limitMax) => {
-        const page: PageRequest = readPage(request, "", limitMax);
-        return manager.listSchedules(conditions, page);
-      });
-      return { schedules: schedulesToWire(items, await manager.listPauses()), nextPageToken };
-    },
     async deleteSchedule({ id }) {
       await manager.deleteSchedule(readName(id, "id"));
       return {};
     },
+    ...readHandlers(manager),
     ...recurringHandlers(manager),
     getWorkers: () => ({ workers: workersToWire(manager.workers()) }),
     async listNodes() {

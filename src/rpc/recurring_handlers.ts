@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ScheduleRecord } from "../core/schedule.ts";
-import type { ManagerApi, TickReport } from "../manager/api.ts";
+import type { ManagerApi } from "../manager/api.ts";
 import type { Pause } from "../store/store.ts";
 import { instanceToWire, scheduleToWire, timestamp } from "./convert.ts";
 import { fitInstances } from "./fit.ts";
 import type { Handlers } from "./handlers.ts";
-import type { PauseEntrySchema, ScheduleSchema, TickReportSchema } from "./gen/job_pb.ts";
-import { isSet, readMs, readName, readTime, refuse } from "./requests.ts";
+import type { PauseEntrySchema, ScheduleSchema } from "./gen/job_pb.ts";
+import { isSet, readName, readTime, refuse } from "./requests.ts";
 import { readScheduleChange } from "./schedule_requests.ts";
 
 /** Methods about recurring schedules, besides listing and deleting them. */
@@ -14,14 +14,10 @@ export type RecurringMethod =
   | "runSchedule"
   | "skipTicks"
   | "backfill"
-  | "explain"
   | "pause"
   | "resume"
   | "listPauses"
   | "updateSchedule";
-
-/** In an answer of more reports instances come without arguments and results, so that it fits into a message. */
-const REPORTS_WHOLE_MAX = 20;
 
 type WireSchedule = MessageInitShape<typeof ScheduleSchema>;
 
@@ -38,29 +34,6 @@ function pauseToWire(
   { kind, until, reason, at }: Pause,
 ): MessageInitShape<typeof PauseEntrySchema> {
   return { kind: kind ?? undefined, until: timestamp(until), reason, at: timestamp(at) };
-}
-
-function reportToWire(
-  report: TickReport,
-  { pauses, hasPayloads }: { readonly pauses: readonly Pause[]; readonly hasPayloads: boolean },
-): MessageInitShape<typeof TickReportSchema> {
-  const { schedule } = report;
-  const instance = report.instance && !hasPayloads
-    ? { ...report.instance, argumentsJson: "[]", resultsJson: null }
-    : report.instance;
-  return {
-    kind: report.kind,
-    at: timestamp(report.at),
-    outcome: report.outcome,
-    reason: report.reason ?? undefined,
-    rule: report.rule,
-    why: report.why,
-    schedule: schedule === null ? undefined : schedulesToWire([schedule], pauses)[0],
-    instance: instance === null ? undefined : instanceToWire(instance),
-    decidedAt: timestamp(report.decidedAt),
-    previousAt: timestamp(report.previousAt),
-    nextAt: timestamp(report.nextAt),
-  };
 }
 
 function targetOf(
@@ -101,18 +74,6 @@ export function recurringHandlers(manager: ManagerApi): Pick<Handlers, Recurring
         last: timestamp(result.last),
         instances: fitInstances(result.instances),
       };
-    },
-    async explain({ uuid, kind, at, spanMs, limit }) {
-      const reports = await manager.explain({
-        ...(isSet(uuid) ? { instanceId: uuid } : {}),
-        ...(isSet(kind) ? { kind } : {}),
-        ...(at ? { at: readTime(at, "at") } : {}),
-        ...(spanMs === undefined ? {} : { spanMs: readMs(spanMs, "span_ms") }),
-        ...(limit === undefined ? {} : { limit }),
-      });
-      const pauses = await manager.listPauses();
-      const how = { pauses, hasPayloads: reports.length <= REPORTS_WHOLE_MAX };
-      return { reports: reports.map((report) => reportToWire(report, how)) };
     },
     async pause({ kind, until, reason }) {
       const pause = await manager.pause(kindOf(kind), {

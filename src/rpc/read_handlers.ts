@@ -1,0 +1,133 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ReadApi, TickReport } from "../manager/api.ts";
+import type { Pause } from "../store/store.ts";
+import {
+  blockedToWire,
+  historyToWire,
+  instanceToWire,
+  listedToWire,
+  logToWire,
+  timestamp,
+} from "./convert.ts";
+import type { TickReportSchema } from "./gen/job_pb.ts";
+import type { CallState, Handlers } from "./handlers.ts";
+import { schedulesToWire } from "./recurring_handlers.ts";
+import {
+  isSet,
+  readHistoryQuery,
+  readInstanceQuery,
+  readLogQuery,
+  readMs,
+  readPage,
+  readTime,
+  readUuidPrefix,
+} from "./requests.ts";
+
+/** The methods that only read the store, and may read much of it. */
+export const READ_METHODS = [
+  "lookupInstances",
+  "lookupInstanceHistory",
+  "lookupInstanceLogs",
+  "getInstance",
+  "listSchedules",
+  "explain",
+] as const;
+
+/** One of {@link READ_METHODS}. */
+export type ReadMethod = typeof READ_METHODS[number];
+
+/** In an answer of more reports instances come without arguments and results, so that it fits into a message. */
+const REPORTS_WHOLE_MAX = 20;
+
+/** Ask for one page and note its size, so that one that is too large can be asked again smaller. */
+async function readItems<T>(
+  call: CallState,
+  fetch: (
+    limitMax: number,
+  ) => Promise<{ readonly items: readonly T[]; readonly nextToken: string | null }>,
+): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string | undefined }> {
+  const page = await fetch(call.pageLimit);
+  call.pageItems = page.items.length;
+  return { items: page.items, nextPageToken: page.nextToken ?? undefined };
+}
+
+function reportToWire(
+  report: TickReport,
+  { pauses, hasPayloads }: { readonly pauses: readonly Pause[]; readonly hasPayloads: boolean },
+): MessageInitShape<typeof TickReportSchema> {
+  const { schedule } = report;
+  const instance = report.instance && !hasPayloads
+    ? { ...report.instance, argumentsJson: "[]", resultsJson: null }
+    : report.instance;
+  return {
+    kind: report.kind,
+    at: timestamp(report.at),
+    outcome: report.outcome,
+    reason: report.reason ?? undefined,
+    rule: report.rule,
+    why: report.why,
+    schedule: schedule === null ? undefined : schedulesToWire([schedule], pauses)[0],
+    instance: instance === null ? undefined : instanceToWire(instance),
+    decidedAt: timestamp(report.decidedAt),
+    previousAt: timestamp(report.previousAt),
+    nextAt: timestamp(report.nextAt),
+  };
+}
+
+/** Handlers of the methods that only read the store. */
+export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
+  return {
+    async lookupInstances({ query }, call) {
+      const conditions = readInstanceQuery(query);
+      const { items, nextPageToken } = await readItems(
+        call,
+        (limitMax) => manager.lookupInstances(conditions, readPage(query, "query.", limitMax)),
+      );
+      const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
+      const unserved = await manager.unservedKinds(new Set(waiting));
+      const instances = items.map((instance) => listedToWire(instance, unserved));
+      return { instances, nextPageToken };
+    },
+    async lookupInstanceHistory({ query }, call) {
+      const conditions = readHistoryQuery(query);
+      const { items, nextPageToken } = await readItems(
+        call,
+        (limitMax) =>
+          manager.lookupInstanceHistory(conditions, readPage(query, "query.", limitMax)),
+      );
+      return { entries: items.map(historyToWire), nextPageToken };
+    },
+    async lookupInstanceLogs(request, call) {
+      const conditions = readLogQuery(request);
+      const { items, nextPageToken } = await readItems(
+        call,
+        (limitMax) =>
+          manager.lookupInstanceLogs(conditions, readPage(request.query, "query.", limitMax)),
+      );
+      return { entries: items.map(logToWire), nextPageToken };
+    },
+    async getInstance({ uuid }) {
+      const instance = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
+      return { instance: blockedToWire(instance, await manager.blockOf(instance)) };
+    },
+    async listSchedules(request, call) {
+      const conditions = request.kind ? { kind: request.kind } : {};
+      const { items, nextPageToken } = await readItems(call, (limitMax) => {
+        return manager.listSchedules(conditions, readPage(request, "", limitMax));
+      });
+      return { schedules: schedulesToWire(items, await manager.listPauses()), nextPageToken };
+    },
+    async explain({ uuid, kind, at, spanMs, limit }) {
+      const reports = await manager.explain({
+        ...(isSet(uuid) ? { instanceId: uuid } : {}),
+        ...(isSet(kind) ? { kind } : {}),
+        ...(at ? { at: readTime(at, "at") } : {}),
+        ...(spanMs === undefined ? {} : { spanMs: readMs(spanMs, "span_ms") }),
+        ...(limit === undefined ? {} : { limit }),
+      });
+      const pauses = await manager.listPauses();
+      const how = { pauses, hasPayloads: reports.length <= REPORTS_WHOLE_MAX };
+      return { reports: reports.map((report) => reportToWire(report, how)) };
+    },
+  };
+}
