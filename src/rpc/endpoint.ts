@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
-import { toJobError } from "../core/errors.ts";
+import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { methodPath, serviceDefinition } from "./adapter.ts";
 import type { Authenticator } from "./auth.ts";
-import type { Backend, UnaryName } from "./backend.ts";
+import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import { createInterceptor, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
@@ -12,12 +12,85 @@ import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
 import type { MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
-import { IDLE_MS, MESSAGE_BYTES_MAX, STREAMS_MAX } from "./limits.ts";
+import {
+  IDLE_MS,
+  MESSAGE_BYTES_MAX,
+  STREAMS_MAX,
+  WAITS_MAX,
+  WAITS_OF_CONNECTION_MAX,
+} from "./limits.ts";
+import { Quota } from "./quota.ts";
+import { READ_METHODS } from "./read_handlers.ts";
+import { ReadGate } from "./read_gate.ts";
 import { Streams } from "./streams.ts";
+
+type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
+
+/** The methods that only read, with those whose answer is as long as there are jobs. */
+const READS: ReadonlySet<UnaryName> = new Set([...READ_METHODS, "listRegisteredJobs", "getStatus"]);
 
 const METHODS: ReadonlyMap<string, MethodName> = new Map(
   JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
 );
+
+/** Answers unary calls: those that only read in turns, those that wait as far as there is room for them. */
+class UnaryCalls {
+  readonly #backend: Backend;
+  readonly #reads = new ReadGate();
+  readonly #waits = new Quota("calls that wait", {
+    max: WAITS_MAX,
+    ofPeerMax: WAITS_OF_CONNECTION_MAX,
+  });
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  /** The handler of a method, as grpc-js calls it. */
+  handlerOf(method: UnaryName): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
+    const answer = READS.has(method)
+      ? this.#read
+      : method === "waitInstance"
+      ? this.#wait
+      : this.#answer;
+    return (call, callback) => {
+      const signal = {
+        isCanceled: () => call.cancelled,
+        onCancel: (listener: () => void) => void call.once("cancelled", listener),
+      };
+      answer.call(this, method, call, signal).then(
+        (bytes) => callback(null, bytes),
+        (error) => callback(toStatus(toJobError(error, `Cannot answer ${method}`))),
+      );
+    };
+  }
+
+  #answer(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    return this.#backend.answer(method, call.request, signal);
+  }
+
+  async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    if (!await this.#reads.enter(call.getPeer(), signal)) throw canceled();
+    try {
+      return await this.#backend.answer(method, call.request, signal);
+    } finally {
+      this.#reads.leave();
+    }
+  }
+
+  async #wait(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const release = this.#waits.take(call.getPeer());
+    try {
+      return await this.#backend.answer(method, call.request, signal);
+    } finally {
+      release();
+    }
+  }
+}
+
+function canceled(): JobError {
+  return new JobError("canceled", "Canceled: the client went away before its turn");
+}
 
 function jobServiceImplementation(
   backend: Backend,
@@ -27,19 +100,9 @@ function jobServiceImplementation(
     follow: streams.follow,
     workOnStore: streams.workOnStore,
   };
-  for (const method of JobService.methods) {
-    if (method.methodKind !== "unary") continue;
-    const unary: grpc.handleUnaryCall<Uint8Array, Uint8Array> = (call, callback) => {
-      const signal = {
-        isCanceled: () => call.cancelled,
-        onCancel: (listener: () => void) => void call.once("cancelled", listener),
-      };
-      backend.answer(method.localName as UnaryName, call.request, signal).then(
-        (bytes) => callback(null, bytes),
-        (error) => callback(toStatus(toJobError(error, `Cannot answer ${method.name}`))),
-      );
-    };
-    implementation[method.localName] = unary;
+  const calls = new UnaryCalls(backend);
+  for (const { methodKind, localName } of JobService.methods) {
+    if (methodKind === "unary") implementation[localName] = calls.handlerOf(localName as UnaryName);
   }
   return implementation;
 }

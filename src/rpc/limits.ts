@@ -8,6 +8,10 @@ export const STREAMS_MAX = 256;
 export const FOLLOWS_MAX = 1_000;
 /** And of one connection. */
 export const FOLLOWS_OF_CONNECTION_MAX = 100;
+/** Calls that wait for an instance to end, at once. */
+export const WAITS_MAX = 2_000;
+/** And of one connection. */
+export const WAITS_OF_CONNECTION_MAX = 250;
 /** How long a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
 /** Connections at once on one listener. */

@@ -6,11 +6,10 @@ import { toStatus } from "./calls.ts";
 import { WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import type { StreamName } from "./handlers.ts";
 import { FOLLOWS_MAX, FOLLOWS_OF_CONNECTION_MAX } from "./limits.ts";
+import { Quota } from "./quota.ts";
 import { workStepToWire } from "./store_work.ts";
 import { type Stream, writeMessage } from "./write_message.ts";
 
-/** What grpc-js says of a connection without an address. */
-const NO_ADDRESS = "unknown";
 /** A client hears at least this often of work on the store that takes its time. */
 const HEARTBEAT_MS = 10_000;
 
@@ -22,9 +21,10 @@ export class Streams {
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #open = new Map<Stream, AbortController>();
-  /** Followers by the address of their connection. */
-  readonly #follows = new Map<string, number>();
-  #followCount = 0;
+  readonly #follows = new Quota("followers", {
+    max: FOLLOWS_MAX,
+    ofPeerMax: FOLLOWS_OF_CONNECTION_MAX,
+  });
   #isStopping = false;
 
   constructor(backend: Backend, clock: Clock) {
@@ -34,28 +34,11 @@ export class Streams {
 
   /** Answer one call of Follow. */
   readonly follow = (stream: Stream): void => {
-    const peer = stream.getPeer();
-    // Connections over a Unix socket cannot be told apart, and are trusted.
-    const ofPeer = peer === NO_ADDRESS ? 0 : this.#follows.get(peer) ?? 0;
-    if (this.#followCount >= FOLLOWS_MAX || ofPeer >= FOLLOWS_OF_CONNECTION_MAX) {
-      const [count, where] = ofPeer >= FOLLOWS_OF_CONNECTION_MAX
-        ? [FOLLOWS_OF_CONNECTION_MAX, " on this connection"]
-        : [FOLLOWS_MAX, ""];
-      const error = new JobError(
-        "resource_exhausted",
-        `Cannot follow: there are already ${count} followers${where}`,
-        { hint: "End some of them first" },
-      );
-      return void stream.emit("error", toStatus(error));
+    try {
+      this.#answer("follow", stream, this.#follows.take(stream.getPeer()));
+    } catch (thrown) {
+      stream.emit("error", toStatus(toJobError(thrown, "Cannot follow")));
     }
-    this.#followCount += 1;
-    this.#follows.set(peer, ofPeer + 1);
-    this.#answer("follow", stream, () => {
-      this.#followCount -= 1;
-      const left = (this.#follows.get(peer) ?? 1) - 1;
-      if (left > 0) this.#follows.set(peer, left);
-      else this.#follows.delete(peer);
-    });
   };
 
   /** Answer one call of WorkOnStore: a client that goes away ends its work. */
