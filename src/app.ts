@@ -12,7 +12,7 @@ import type { GatewayAddresses } from "./gateway/messages.ts";
 import { ModuleWatch } from "./jobs/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
-import { storeWorker } from "./moving/configured.ts";
+import { StoreWorker } from "./moving/configured.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
@@ -50,6 +50,7 @@ export interface ServeOptions {
 /** A running daemon. */
 export interface Daemon {
   readonly manager: Manager;
+  readonly storeWorker: StoreWorker;
   readonly addresses: readonly string[];
   /** Drain and stop, in the reverse order of the start. */
   stop(): Promise<void>;
@@ -83,7 +84,8 @@ export async function serve(options: ServeOptions): Promise<number> {
       });
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
-    await signals.stopped(daemon, new Reloader(daemon.manager, project, { load, logger }));
+    const adopt = ({ store }: Config) => daemon.storeWorker.adopt(store);
+    await signals.stopped(daemon, new Reloader(daemon.manager, project, { load, logger, adopt }));
     return 0;
   } finally {
     signals.close();
@@ -96,7 +98,9 @@ async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
   for (const problem of problems) reportProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
-  const manager = createManager(config, { jobs, problems, logger, lost: lost.resolve });
+  const storeWorker = new StoreWorker(config.store, logger);
+  const managerParts = { jobs, problems, logger, lost: lost.resolve, storeWorker };
+  const manager = createManager(config, managerParts);
   const gateway = createGateway(config, manager, logger);
   const info = await manager.open();
   const started: { stop(): Promise<void> }[] = [manager];
@@ -129,6 +133,7 @@ async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
   };
   return {
     manager,
+    storeWorker,
     addresses: placesOf(gateway.addresses),
     stop,
     abort: () => manager.abortRunning(),
@@ -143,9 +148,11 @@ function createManager(
     readonly problems: readonly ConfigProblem[];
     readonly logger: Logger;
     readonly lost?: (error: JobError) => void;
+    /** Absent where nobody looks after the store. */
+    readonly storeWorker?: StoreWorker;
   },
 ): Manager {
-  const { logger, jobs, problems, lost } = parts;
+  const { logger, jobs, problems, lost, storeWorker } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
@@ -172,7 +179,7 @@ function createManager(
     lost,
     maxSkewMs: config.store.maxSkewMs,
     version: VERSION,
-    workOnStore: storeWorker(config.store, logger),
+    ...(storeWorker ? { workOnStore: storeWorker.run } : {}),
     workers: count,
     pools: config.worker.pools,
     leaseMs: config.worker.leaseMs,

@@ -1,4 +1,5 @@
-import { isJobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
+import { TARGET_NAME } from "../core/store_config.ts";
 import type { StorePlace } from "../moving/configured.ts";
 import type { StoreStep, StoreWork } from "../moving/step.ts";
 import type { Args } from "./args.ts";
@@ -78,6 +79,30 @@ async function stepsOf(
   return workOffline(work, storePlace(args, io), { logger: silentLogger, clock: io.clock, signal });
 }
 
+/**
+ * Where a store is to move, as `--to` and `--prefix` say: by a daemon only to a target that its configuration names.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export async function moveTarget(
+  args: Args,
+  context: VerbContext,
+): Promise<{ readonly to: string; readonly prefix: string | null; readonly shown: string }> {
+  const { targetUrl } = await import("../moving/target_url.ts");
+  const { full, shown } = targetUrl(args.text("to"), context.io.cwd);
+  const prefix = args.text("prefix") ?? null;
+  const isNamed = TARGET_NAME.test(full);
+  if ((!isNamed || prefix !== null) && await hasDaemon(args, context)) {
+    const found = isNamed ? `a prefix stands with a target` : `it takes names of its store.targets`;
+    throw new JobError("invalid_argument", `Cannot have the daemon move to ${shown}: ${found}`, {
+      hint: `Write into its configuration [store.targets] NAME = ${
+        JSON.stringify(shown)
+      }, send it a SIGHUP and give --to NAME; or stop it and give --config FILE`,
+    });
+  }
+  return { to: full, prefix, shown };
+}
+
 /** Whether a daemon is to be asked, and answers. @throws JobError `unavailable` when none does and no store is known */
 async function hasDaemon(args: Args, context: VerbContext): Promise<boolean> {
   if (args.given(["config", "store"]).length > 0) return false;
@@ -101,7 +126,7 @@ async function* fromDaemon(
   const client = await context.client();
   const request = {
     work: work.type,
-    ...(work.type === "migrate" ? { to: work.to, prefix: work.prefix ?? undefined } : {}),
+    ...(work.type === "migrate" ? { to: work.to } : {}),
     ...(work.type === "gc" ? { compact: work.compacts } : {}),
   };
   for await (const { step } of client.workOnStore(request, { signal })) {

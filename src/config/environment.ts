@@ -32,8 +32,13 @@ const FLAG_KEYS: Readonly<Record<string, string>> = {
   logFormat: "log.format",
 };
 
-// A list of tables has no text form, and included files are not included again.
-const FILE_ONLY: ReadonlySet<string> = new Set(["include", "server.auth.tokens", "worker.pools"]);
+// Tables and lists of them have no text form, and included files are not included again.
+const FILE_ONLY: ReadonlySet<string> = new Set([
+  "include",
+  "server.auth.tokens",
+  "store.targets",
+  "worker.pools",
+]);
 
 /** The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`; null when only a file can. */
 export function variableOf(path: string): string | null {

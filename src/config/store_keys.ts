@@ -1,12 +1,10 @@
-import { resolve } from "node:path";
-import { isJobError } from "../core/errors.ts";
-import { parseStoreUrl, STORE_URL_WANTED, type StoreAddress } from "../core/store_address.ts";
-import { maskUrl } from "../core/store_address.ts";
-import { STORE_PREFIX, type StoreConfig } from "../core/store_config.ts";
-import { choice, duration, integer, optional, path, type Reader, string } from "./readers.ts";
+import type { StoreAddress } from "../core/store_address.ts";
+import type { StoreConfig } from "../core/store_config.ts";
+import { choice, duration, integer, optional, path, string } from "./readers.ts";
 import { key, type Values } from "./schema.ts";
 import { secret } from "./secrets.ts";
 import type { Field, Report } from "./source.ts";
+import { prefix, storeUrl, targets } from "./store_readers.ts";
 
 type StoreType = StoreAddress["type"];
 
@@ -78,6 +76,11 @@ export const STORE_KEYS = {
     "full",
     'SQLite: "full" acknowledges what the disk has; "normal" is faster, and a power loss takes what was acknowledged last.',
   ),
+  "store.targets": key(
+    targets(),
+    {},
+    'Stores that `jobctl store migrate --to NAME` may move a running daemon\'s store to, by name: `{ shared = "valkey://host:6379" }`. A caller can name no other. Read again at a reload.',
+  ),
 };
 
 /** Types of stores that a key has an effect with. */
@@ -98,41 +101,6 @@ const USED_BY: Readonly<Partial<Record<keyof typeof STORE_KEYS, readonly StoreTy
 };
 
 type StoreValues = Values<typeof STORE_KEYS>;
-
-function storeUrl(): Reader<{ readonly address: StoreAddress; readonly url: string }> {
-  return {
-    wanted: STORE_URL_WANTED,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value !== "string") return report.mismatch(field, STORE_URL_WANTED);
-      try {
-        const address = parseStoreUrl(value);
-        const url = maskUrl(value);
-        if (!("path" in address)) return { address, url };
-        return { address: { ...address, path: resolve(field.source.baseDir, address.path) }, url };
-      } catch (error) {
-        if (!isJobError(error, "invalid_argument")) throw error;
-        // What a variable holds must not be shown, and the message may quote it.
-        return field.source.rawOf(field.path) === undefined
-          ? report.value(field, error.message, error.hint)
-          : report.mismatch(field, STORE_URL_WANTED, error.hint);
-      }
-    },
-  };
-}
-
-function prefix(): Reader<string> {
-  const wanted = "up to 64 letters, digits and _ . : / -";
-  return {
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      return typeof value === "string" && STORE_PREFIX.test(value)
-        ? value
-        : report.mismatch(field, wanted);
-    },
-  };
-}
 
 /** The store, from the values of all keys. */
 export function buildStore(values: StoreValues): StoreConfig {
@@ -164,6 +132,7 @@ export function buildStore(values: StoreValues): StoreConfig {
     startWaitMs: values["store.start_wait"],
     maxSkewMs: values["store.max_skew"],
     fsync: values["store.fsync"],
+    targets: values["store.targets"],
   };
 }
 

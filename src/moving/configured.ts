@@ -3,7 +3,7 @@ import { loadConfig } from "../config/load_config.ts";
 import type { Environment } from "../config/expand.ts";
 import { JobError } from "../core/errors.ts";
 import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
-import type { StoreConfig } from "../core/store_config.ts";
+import { type StoreConfig, type StoreTarget, TARGET_NAME } from "../core/store_config.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
@@ -17,6 +17,8 @@ import { salvageFile, workOnStore } from "./work.ts";
 const NODE = `jobctl-${hostname()}`;
 /** How long attempts of other nodes may take to end, in milliseconds. */
 const DRAIN_MS = 60_000;
+/** Longest name of a target that a message shows. */
+const NAME_SHOWN_MAX = 100;
 
 /** A store that a URL names, not yet open. */
 export interface NamedStore {
@@ -37,18 +39,33 @@ export interface StorePlace {
   readonly cwd: string;
 }
 
-/** The store at another URL, reached as the configuration says where the URL does not. @throws JobError `invalid_argument` */
-export function storeAt(
+/** The target of that name. @throws JobError `not_found` when the configuration names none such */
+function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
+  const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
+  if (target !== undefined) return target;
+  const known = Object.keys(targets);
+  // Whoever gives a URL in place of a name may have written a password into it.
+  const shown = JSON.stringify(maskUrl(name).slice(0, NAME_SHOWN_MAX));
+  throw new JobError("not_found", `Cannot move the store to ${shown}: no such target`, {
+    hint: known.length > 0
+      ? `Known targets: ${
+        known.join(", ")
+      }. A daemon takes only those that its configuration names in store.targets`
+      : 'Name it in the configuration of the daemon, store.targets = { NAME = "URL" }, reload it by a SIGHUP, and give NAME',
+  });
+}
+
+/** Another store, reached as the configuration says where the target does not. */
+function storeAt(
   base: StoreConfig,
-  { url, prefix }: { readonly url: string; readonly prefix: string | null },
+  { address, url, prefix }: StoreTarget,
   logger: Logger,
 ): NamedStore {
-  const address = parseStoreUrl(url);
   const isRemote = address.type === "valkey" || address.type === "etcd";
   const config: StoreConfig = {
     ...base,
     address,
-    url: maskUrl(url),
+    url,
     prefix: prefix ?? base.prefix,
     tls: isRemote && address.isTls
       ? base.tls ?? { ca: null, cert: null, key: null, serverName: null }
@@ -66,17 +83,35 @@ export async function loadStoreConfig(place: StorePlace): Promise<StoreConfig> {
   return config.store;
 }
 
-/** Does works on the stores of a daemon's configuration. */
-export function storeWorker(config: StoreConfig, logger: Logger) {
-  return (
+/** Does works on the store of a daemon, whose callers can move it to a target that the configuration names and nowhere else. */
+export class StoreWorker {
+  #config: StoreConfig;
+  readonly #logger: Logger;
+
+  constructor(config: StoreConfig, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  /** The work itself; the last step of each is its report. */
+  readonly run = (
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
   ): AsyncGenerator<StoreStep> =>
     workOnStore(work, {
       ...context,
       random: systemRandom,
-      openTarget: (url, prefix) => storeAt(config, { url, prefix }, logger),
+      openTarget: (name, prefix) => {
+        const config = this.#config;
+        const target = targetNamed(config, name);
+        return storeAt(config, { ...target, prefix: prefix ?? target.prefix }, this.#logger);
+      },
     });
+
+  /** Take the targets of a configuration that was loaded again. */
+  adopt({ targets }: StoreConfig): void {
+    this.#config = { ...this.#config, targets };
+  }
 }
 
 /** Fill the configured store with a backup. @param lines reads the backup anew from its first line */
@@ -112,8 +147,16 @@ export async function* workOffline(
   const node = NODE;
   const info = await store.open({ at: clock.now(), node, isMaintenance: true });
   try {
-    yield* storeWorker(config, logger)(work, {
+    yield* workOnStore(work, {
       ...{ store, info, node, clock, drainMs: DRAIN_MS },
+      random: systemRandom,
+      // Whoever runs the command is the one who would open the URL, too.
+      openTarget: (to, prefix) => {
+        const target = TARGET_NAME.test(to)
+          ? targetNamed(config, to)
+          : { address: parseStoreUrl(to), url: maskUrl(to), prefix: null };
+        return storeAt(config, { ...target, prefix: prefix ?? target.prefix }, logger);
+      },
       hold: () => Promise.resolve(() => {}),
       ...(signal ? { signal } : {}),
     });

@@ -11,6 +11,7 @@ export type StoreWork =
   | { readonly type: "backup" }
   /** As backup, of what is readable of a damaged file: only without a daemon. */
   | { readonly type: "salvage" }
+  /** `to` is the name of a target; without a daemon it may be a URL. */
   | { readonly type: "migrate"; readonly to: string; readonly prefix: string | null }
   /** Go on with a store that was moved away. */
   | { readonly type: "undo" };
@@ -29,8 +30,8 @@ export interface StoreWorkContext {
   readonly node: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes the store that a URL names, not yet open. */
-  readonly openTarget: (url: string, prefix: string | null) => {
+  /** Makes the store to move to, not yet open. @throws JobError `not_found` for one that may not be named */
+  readonly openTarget: (to: string, prefix: string | null) => {
     readonly store: Store;
     /** Without secrets. */
     readonly url: string;

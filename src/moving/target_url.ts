@@ -1,17 +1,19 @@
 import { resolve } from "node:path";
 import { JobError } from "../core/errors.ts";
 import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
+import { TARGET_NAME } from "../core/store_config.ts";
 
-/** The URL of a store to move to, with a whole path where it is a file. @throws JobError `invalid_argument` */
+/** The store to move to: a name as it is, a URL with a whole path where it is a file. @throws JobError `invalid_argument` */
 export function targetUrl(
   url: string | undefined,
   cwd: string,
 ): { readonly full: string; readonly shown: string } {
   if (url === undefined) {
     throw new JobError("invalid_argument", "Cannot move the store: --to is missing", {
-      hint: "Add --to URL, such as --to valkey://host:6379",
+      hint: "Add --to NAME, one of store.targets; without a daemon also --to URL",
     });
   }
+  if (TARGET_NAME.test(url)) return { full: url, shown: url };
   const address = parseStoreUrl(url);
   if (address.type === "memory") {
     throw new JobError("invalid_argument", "Cannot move the store to memory: it would be lost", {

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StoreStep, StoreWork } from "../moving/step.ts";
 import type { WorkOnStoreRequest, WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
-import { refuse } from "./requests.ts";
+import { isSet, refuse } from "./requests.ts";
 
 /** The work that a request asks for. @throws JobError `invalid_argument` */
 export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork {
@@ -14,8 +14,11 @@ export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): Sto
     case "gc":
       return { type: "gc", compacts: compact };
     case "migrate":
-      if (!to) throw refuse("to", "found none, wanted the URL of a store");
-      return { type: "migrate", to, prefix: prefix ?? null };
+      if (!to) throw refuse("to", "found none, wanted the name of a target");
+      if (isSet(prefix)) {
+        throw refuse("prefix", "a caller names no namespace", "It stands with the target");
+      }
+      return { type: "migrate", to, prefix: null };
   }
   throw refuse("work", `found "${work}", wanted info, verify, gc, backup, migrate or undo`);
 }

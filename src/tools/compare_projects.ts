@@ -4,7 +4,10 @@ import type { JobDefinition } from "../core/job.ts";
 /** Sections of a configuration that a running daemon keeps as they were, where they differ. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {
   const sections = ["log", "store", "server"] as const;
-  const different: string[] = sections.filter((name) => !isSame(before[name], after[name]));
+  // Targets of a move are only looked up, so they are reloaded.
+  const store = { ...after.store, targets: before.store.targets };
+  const there = { ...after, store };
+  const different: string[] = sections.filter((name) => !isSame(before[name], there[name]));
   const { count: _, ...workerBefore } = before.worker;
   const { count: __, ...workerAfter } = after.worker;
   return isSame(workerBefore, workerAfter) ? different : [...different, "worker"];

@@ -1,3 +1,4 @@
+import type { Config } from "../config/config.ts";
 import { problemFields } from "../config/problems.ts";
 import { toJobError } from "../core/errors.ts";
 import type { Manager } from "../manager/manager.ts";
@@ -12,6 +13,7 @@ export class Reloader {
   readonly #manager: Manager;
   readonly #load: () => Promise<Project>;
   readonly #logger: Logger;
+  readonly #adopt: (config: Config) => void;
   #project: Project;
   #isRunning = false;
   #isAskedAgain = false;
@@ -19,12 +21,18 @@ export class Reloader {
   constructor(
     manager: Manager,
     project: Project,
-    options: { readonly load: () => Promise<Project>; readonly logger: Logger },
+    options: {
+      readonly load: () => Promise<Project>;
+      readonly logger: Logger;
+      /** Takes over what else of a configuration counts at once. */
+      readonly adopt?: (config: Config) => void;
+    },
   ) {
     this.#manager = manager;
     this.#project = project;
     this.#load = options.load;
     this.#logger = options.logger;
+    this.#adopt = options.adopt ?? (() => {});
   }
 
   /** Load, compare and take over; asked again meanwhile, once more after. Never throws: what is wrong is logged, and the old configuration stays. */
@@ -64,6 +72,7 @@ export class Reloader {
       disabled: disabledKinds(project),
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     });
+    this.#adopt(config);
     const { config: before, jobs: jobsBefore } = this.#project;
     if (config.worker.count !== before.worker.count) {
       await this.#manager.resizeWorkers(config.worker.count);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
 import { type Daemon, type RunResult, startDaemon } from "../support/daemon.ts";
 
 /** An unprivileged user of every Debian, and the group that is given the socket. */
@@ -45,6 +47,55 @@ test("nobody but its owner opens the socket without a socket_group", needsRoot, 
   try {
     const refused = await asMember(daemon, ["status"]);
     assert.notEqual(refused.code, 0);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("an admin loads no module, makes no file and names no server by a move of the store", async () => {
+  const daemon = await startDaemon({ toml: '[store.targets]\nnew = "sqlite:data/new.db"\n' });
+  try {
+    const { dir } = daemon;
+    const planted = join(dir, "planted");
+    const module = join(dir, "evil.ts");
+    writeFileSync(
+      module,
+      `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(planted)}, "");`,
+    );
+    const before = readdirSync(dir);
+    const move = async (request: { readonly to: string; readonly prefix?: string }) => {
+      const client = daemon.client();
+      for await (const _ of client.workOnStore({ work: "migrate", ...request }));
+    };
+    const urls = [
+      module,
+      "evil.ts",
+      "./evil.ts",
+      `sqlite:${planted}`,
+      "sqlite:../planted",
+      "valkey://127.0.0.1:1",
+      "etcd://127.0.0.1:1",
+      "memory:",
+      "__proto__",
+      "constructor",
+      "NEW",
+      "new\0",
+    ];
+    for (const to of urls) {
+      await assert.rejects(move({ to }), (error) => isJobError(error, "not_found"), to);
+    }
+    await assert.rejects(
+      move({ to: "new", prefix: "others" }),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+    assert.ok(!existsSync(planted));
+    assert.deepEqual(readdirSync(dir), before);
+    const refused = await daemon.jobctl(["store", "migrate", "--to", module, "--yes"]);
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /\[store\.targets\].*--config FILE/);
+    const moved = await daemon.jobctl(["store", "migrate", "--to", "new", "--yes"]);
+    assert.equal(moved.code, 0, moved.stderr);
+    assert.ok(existsSync(join(dir, "data", "new.db")));
   } finally {
     await daemon.stop({ force: true });
   }

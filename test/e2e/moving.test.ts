@@ -11,9 +11,9 @@ const COUNT = 400;
 
 async function withMoving(
   body: (moving: MovingDaemon) => Promise<void>,
-  url?: string,
+  options: Parameters<typeof MovingDaemon.start>[1] = {},
 ): Promise<void> {
-  const moving = await MovingDaemon.start(COUNT, url);
+  const moving = await MovingDaemon.start(COUNT, options);
   try {
     await body(moving);
   } finally {
@@ -25,7 +25,7 @@ test("store migrate moves a daemon's store while jobs run: nothing is lost and n
   withMoving(async (moving) => {
     const url = `sqlite:${join(moving.daemon.dir, "new.db")}`;
     await moving.begun(20);
-    const { code, stdout, stderr } = await moving.move(url);
+    const { code, stdout, stderr } = await moving.move("new");
     assert.equal(code, 0, stderr);
     const { source, target, to } = JSON.parse(stdout);
     assert.equal(to, url);
@@ -34,7 +34,7 @@ test("store migrate moves a daemon's store while jobs run: nothing is lost and n
     assert.equal(refused.code, 7);
     assert.match(refused.stderr, /moved to sqlite:/);
     // The old store is refused by name, and the command says so when it is given again.
-    const again = await moving.move(url);
+    const again = await moving.move("new");
     assert.equal(JSON.parse(again.stdout).is_repeated, true);
     await assert.rejects(moving.restart(), /its data moved to sqlite:/);
     await moving.restart(url);
@@ -55,7 +55,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
     try {
       await withMoving(async (moving) => {
         await moving.begun(20);
-        const { code, stdout, stderr } = await moving.move(server.url);
+        const { code, stdout, stderr } = await moving.move("shared");
         assert.equal(code, 0, stderr);
         const { source, target } = JSON.parse(stdout);
         assert.deepEqual(source, target);
@@ -64,11 +64,11 @@ for (const [name, start] of Object.entries(SERVERS)) {
         const verified = await moving.daemon.jobctl(["store", "verify"]);
         assert.equal(verified.code, 0, verified.stdout);
         const back = `sqlite:${join(moving.daemon.dir, "back.db")}`;
-        const again = await moving.move(back);
+        const again = await moving.move("back");
         assert.equal(again.code, 0, again.stderr);
         await moving.restart(back);
         await moving.check({ isOnce: true });
-      });
+      }, { targets: { shared: server.url } });
     } finally {
       await server.close();
     }
@@ -82,7 +82,7 @@ test("store migrate moves a store that two daemons share, and neither runs anyth
       let peer = await moving.startPeer(valkey.url);
       try {
         await moving.begun(20);
-        const { code, stdout, stderr } = await moving.move(etcd.url);
+        const { code, stdout, stderr } = await moving.move("etcd");
         assert.equal(code, 0, stderr);
         const { source, target } = JSON.parse(stdout);
         assert.deepEqual(source, target);
@@ -95,7 +95,7 @@ test("store migrate moves a store that two daemons share, and neither runs anyth
       } finally {
         await peer.stop({ force: true });
       }
-    }, valkey.url);
+    }, { url: valkey.url, targets: { etcd: etcd.url } });
   } finally {
     await valkey.close();
     await etcd.close();
@@ -106,8 +106,8 @@ test("store migrate goes on after kill -9 of the command and of the daemon", () 
   withMoving(async (moving) => {
     const url = `sqlite:${join(moving.daemon.dir, "new.db")}`;
     await moving.begun(20);
-    for (const afterMs of [30, 60, 90]) await moving.moveAndKill(url, afterMs);
-    const killed = moving.move(url);
+    for (const afterMs of [30, 60, 90]) await moving.moveAndKill("new", afterMs);
+    const killed = moving.move("new");
     await sleep(80);
     await moving.daemon.kill();
     await killed;

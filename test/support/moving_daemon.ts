@@ -28,11 +28,25 @@ export class MovingDaemon {
     this.#env = env;
   }
 
-  /** Start one and give it `count` instances of some ten milliseconds each. @param url of its store; its own file when absent */
-  static async start(count: number, url?: string): Promise<MovingDaemon> {
+  /**
+   * Start one and give it `count` instances of some ten milliseconds each. It may move to the files `new` and `back` of its
+   * folder, and to `targets`.
+   *
+   * @param url of its store; its own file when absent
+   */
+  static async start(
+    count: number,
+    { url, targets = {} }: {
+      readonly url?: string;
+      readonly targets?: Readonly<Record<string, string>>;
+    } = {},
+  ): Promise<MovingDaemon> {
     const env: Record<string, string> = { JOBCTL_NODE_ID: "first" };
     if (url !== undefined) env.JOBCTL_STORE_URL = url;
+    const named = { new: "sqlite:new.db", back: "sqlite:back.db", ...targets };
     const toml = [
+      "[store.targets]",
+      ...Object.entries(named).map(([name, target]) => `${name} = ${JSON.stringify(target)}`),
       "[worker]",
       "count = 4",
       "[jobs.tick]",
@@ -69,9 +83,9 @@ export class MovingDaemon {
     await until(`${count} instances have begun`, () => linesOf(this.file).length >= count);
   }
 
-  /** Begin to move, and kill -9 the command after a while. */
-  async moveAndKill(url: string, afterMs: number): Promise<void> {
-    const args = ["store", "migrate", "--to", url, "--yes", "--port", String(this.daemon.port)];
+  /** Begin to move to a target, and kill -9 the command after a while. */
+  async moveAndKill(target: string, afterMs: number): Promise<void> {
+    const args = ["store", "migrate", "--to", target, "--yes", "--port", String(this.daemon.port)];
     const child = spawn(JOBCTL, args, {
       cwd: this.daemon.dir,
       stdio: "ignore",
@@ -83,8 +97,9 @@ export class MovingDaemon {
     await ended;
   }
 
-  async move(url: string): Promise<RunResult> {
-    return await this.daemon.jobctl(["store", "migrate", "--to", url, "--verify", "--yes"]);
+  /** Move to a target. */
+  async move(target: string): Promise<RunResult> {
+    return await this.daemon.jobctl(["store", "migrate", "--to", target, "--verify", "--yes"]);
   }
 
   /** Start the daemon on another store; without a URL on the one that it had. */

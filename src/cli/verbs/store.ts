@@ -4,7 +4,7 @@ import { confirm } from "../confirm.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import { makeVisible } from "../output/safe_text.ts";
-import { STORE_OPTIONS, storePlace, tellProgress, workOn } from "../store_work.ts";
+import { moveTarget, STORE_OPTIONS, storePlace, tellProgress, workOn } from "../store_work.ts";
 import type { Verb, VerbGroup } from "../verb.ts";
 import {
   backupLines,
@@ -151,36 +151,41 @@ const MIGRATE: Verb = {
     "at a drain, copies what is left, compares both sides by a hash, and marks the old store as moved:",
     "no daemon opens it again. Write the new URL as store.url then, and restart the daemon. Interrupted",
     "anywhere, the same command goes on; until the end the old store is the one to use.",
-    "A target that holds anything is refused. Without a daemon it works on the configuration's store.",
+    "A target that holds anything is refused. A daemon moves only to a target that its configuration",
+    "names in store.targets; without a daemon, with --config or --store, any URL will do.",
   ].join(" "),
   words: [],
   options: {
     ...STORE_OPTIONS,
-    to: { describe: "URL of the new store, as for store.url" },
-    prefix: { describe: "Namespace there (default: store.prefix of the configuration)" },
+    to: { describe: "Name of the new store in store.targets; without a daemon also its URL" },
+    prefix: {
+      describe: "Namespace there, without a daemon (default: that of the target, or store.prefix)",
+    },
     verify: { describe: "Show both sides: how many of each, and their hashes", isFlag: true },
     undo: { describe: "Go on with a store that was moved away: an older copy", isFlag: true },
     yes: YES,
   },
   examples: [
-    ["jobctl store migrate --to valkey://host:6379 --verify", "From one machine to several"],
+    ["jobctl store migrate --to shared --verify", "From one machine to several, by the daemon"],
+    [
+      "jobctl store migrate --to valkey://host:6379 -c config.toml",
+      "The same without a daemon: to any URL",
+    ],
     ["jobctl store migrate --undo -c config.toml", "Back to the old store, on purpose"],
   ],
   isClient: true,
   async run(args, context) {
     const { io, printer } = context;
-    const to = args.text("to");
     if (args.flag("undo")) return await undo();
-    const { targetUrl } = await import("../../moving/target_url.ts");
-    const url = targetUrl(to, io.cwd);
+    const { to, prefix, shown } = await moveTarget(args, context);
     const info = await workOn({ type: "info" }, { args, context });
     const what = `move ${info.instances} instances and ${info.schedules} schedules from ` +
-      `${info.location} to ${url.shown}; the daemon takes nothing new afterwards`;
+      `${info.location} to ${shown}; the daemon takes nothing new afterwards`;
     await confirm(io, what, args.flag("yes"));
-    const work = { type: "migrate", to: url.full, prefix: args.text("prefix") ?? null } as const;
+    const work = { type: "migrate", to, prefix } as const;
     const report = await workOn(work, { args, context });
     const lines = moveLines(report, { isVerbose: args.flag("verify") });
-    await printer.details(report as PlainRecord, makeVisible(url.shown), lines);
+    await printer.details(report as PlainRecord, makeVisible(shown), lines);
     return EXIT.ok;
 
     async function undo(): Promise<number> {

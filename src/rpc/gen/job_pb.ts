@@ -2528,7 +2528,8 @@ export type WorkOnStoreRequest = Message<"job.v1.WorkOnStoreRequest"> & {
   work: string;
 
   /**
-   * With "migrate": the URL of the store to move to, and its namespace when it is not that of the config.
+   * With "migrate": the name of one of store.targets in the daemon's configuration. A URL is refused, and so is a prefix,
+   * which earlier versions took.
    *
    * @generated from field: optional string to = 2;
    */
