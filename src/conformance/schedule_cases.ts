@@ -192,6 +192,39 @@ export const scheduleCases: StoreCases = {
     assert.deepEqual(items, [{ ...missed, scheduleId: "config:mail:0", at: START }]);
   },
 
+  "advance() decides ticks again that a clock that was ahead had decided, unless they ran": async (
+    world,
+  ) => {
+    await world.putSchedule();
+    const minute = (count: number) => START + count * MINUTE;
+    const given = { count: 8, fate: "coalesced", reason: "misfire", instanceId: null } as const;
+    const range = { ...given, from: minute(1), to: minute(8) };
+    await world.fire(START, [minute(9), minute(10)], { fates: [range], overlap: "allow" });
+    const correction = { at: minute(2), cursor: minute(10) };
+    const taken = { generation: 1, cursor: minute(2), nextAt: minute(3), correction };
+    await world.putSchedule(taken, 1);
+    assert.deepEqual((await world.store.getSchedule("config:mail:0"))!.correction, correction);
+    const missed = { ...given, from: minute(4), to: minute(5), count: 2, fate: "missed" } as const;
+    const ticks = [minute(3), minute(6), minute(8), minute(9), minute(11)];
+    const again = { fates: [missed], overlap: "allow" } as const;
+    const { accepted } = await world.fire(minute(2), ticks, again);
+    assert.deepEqual(
+      accepted.map(({ scheduledFor }) => scheduledFor),
+      [minute(3), minute(6), minute(8), minute(11)],
+    );
+    const query = { scheduleId: "config:mail:0" };
+    const { items } = await world.store.listFates(query, { limit: 20, order: "oldest" });
+    assert.deepEqual(
+      items.map(({ from, to, count, fate }) =>
+        `${(from - START) / MINUTE}-${(to - START) / MINUTE} ${fate} ${count}`
+      ),
+      [
+        ...["1-2 coalesced 2", "3-3 fired 1", "4-5 coalesced 2", "6-6 fired 1", "7-7 coalesced 1"],
+        ...["8-8 fired 1", "9-9 fired 1", "10-10 fired 1", "11-11 fired 1"],
+      ],
+    );
+  },
+
   "advance() makes a step ahead of its tick whole, or not at all": async (world) => {
     const tick = START + MINUTE;
     await world.putSchedule({ nextAt: tick });

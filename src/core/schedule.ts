@@ -104,6 +104,19 @@ export interface ScheduleRecord {
   readonly skipNext?: number;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
+  /** The last time that the schedule had to be taken back, as the clock had been ahead. */
+  readonly correction?: ClockCorrection;
+}
+
+/**
+ * A schedule was taken back from a time that had not come: the clock had been ahead by hours. Ticks in between that ran stay
+ * as they are; whatever else was recorded of them is void, and they are decided again at their time.
+ */
+export interface ClockCorrection {
+  /** The time that the schedule goes on from, epoch ms. */
+  readonly at: number;
+  /** Its cursor before, epoch ms. */
+  readonly cursor: number;
 }
 
 /** Whether no tick of a schedule comes any more. */

@@ -10,6 +10,11 @@ import { LAST_SECOND, openZone } from "./zone.ts";
 
 /** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */
 export const GRACE_MS = 60_000;
+/**
+ * A clock that is set back by more than this was wrong before and is taken as it is, as cron does; one that is set back by less is
+ * waited for. In milliseconds.
+ */
+export const CORRECTION_MS = 3 * 3_600_000;
 /** Most ticks of one schedule that one step fires. */
 export const FIRES_MAX = 100;
 /** Shortest interval of `@every`, in milliseconds. */
@@ -277,6 +282,12 @@ function fatesOf(
   return [{ from, to, count, fate, reason: "misfire", instanceId: null }];
 }
 
+// The clock that was set back by hours went ahead again past where it had been: what lies between had its fate then.
+function plannedFrom({ cursor, correction }: ScheduleRecord, nowMs: number): number {
+  if (correction === undefined || nowMs - cursor <= CORRECTION_MS) return cursor;
+  return nowMs < correction.cursor ? cursor : Math.max(cursor, correction.cursor);
+}
+
 /**
  * Decide what becomes of the ticks of a schedule that are due: those after its cursor, up to and including now. Its time is
  * bounded, however many ticks passed.
@@ -289,7 +300,8 @@ function fatesOf(
  * @throws JobError `invalid_argument` for a spec that cannot be read
  */
 export function planAdvance(record: ScheduleRecord, nowMs: number): AdvancePlan {
-  const { spec, cursor } = record;
+  const { spec } = record;
+  const cursor = plannedFrom(record, nowMs);
   const ticks = ticksOf(spec, record.startAt);
   const first = ticks.next(cursor);
   if (first === null || first > nowMs) return { cursor, nextAt: first, fires: [], fates: [] };

@@ -1,4 +1,5 @@
 import { isBlackedOut } from "../core/blackout.ts";
+import { decidedPart } from "../core/clock_correction.ts";
 import { formatDuration } from "../core/duration.ts";
 import { JobError } from "../core/errors.ts";
 import { isTick, neighboursOf, tickRule, whyNoTick } from "../core/explain_tick.ts";
@@ -11,7 +12,14 @@ import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Pause, Store } from "../store/store.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./api.ts";
-import { fateWhy, finishedWhy, instanceWhy, neverWhy } from "./explain_text.ts";
+import {
+  correctionNote,
+  earlyNote,
+  fateWhy,
+  finishedWhy,
+  instanceWhy,
+  neverWhy,
+} from "./explain_text.ts";
 import { findInstance } from "./find_instance.ts";
 import type { Registry } from "./registry.ts";
 import type { Served } from "./served.ts";
@@ -125,9 +133,11 @@ class Explainer {
   async latest(records: readonly ScheduleRecord[], limit: number): Promise<readonly TickReport[]> {
     const reports: TickReport[] = [];
     for (const record of records) {
-      const query = { scheduleId: record.id };
+      // What a clock that was ahead ran of the time to come is told when that is asked for.
+      const query = { scheduleId: record.id, before: Math.max(record.cursor, this.#nowMs) + 1 };
       const { items } = await this.#parts.store.listFates(query, { limit, order: "newest" });
-      for (const fate of items.toReversed()) reports.push(await this.#tick(record, fate.to, fate));
+      const fates = items.map((fate) => decidedPart(record, fate)).filter((fate) => fate !== null);
+      for (const fate of fates.toReversed()) reports.push(await this.#tick(record, fate.to, fate));
       if (record.nextAt !== null) reports.push(await this.#tick(record, this.#nextOf(record)));
       else if (isFinished(record)) reports.push(this.#noTick(record, this.#nowMs));
     }
@@ -153,12 +163,12 @@ class Explainer {
     }
     const query = { scheduleId: id, after: at, before: at + spanMs };
     const { items } = await this.#parts.store.listFates(query, { limit: LIMIT_MAX });
-    for (const { from } of items) ticks.add(from);
+    for (const fate of items) if (decidedPart(record, fate) !== null) ticks.add(fate.from);
     return [...ticks];
   }
 
   async #tick(record: ScheduleRecord, at: number, known?: TickFate): Promise<TickReport> {
-    const fate = known ?? await this.#fateOf(record.id, at);
+    const fate = known ?? await this.#fateOf(record, at);
     const base = { ...NOTHING, schedule: record, kind: record.kind, at };
     const isByRule = record.spec.cron === REBOOT || isTick(record.spec, record.startAt, at);
     const rule = isByRule || fate === null
@@ -171,7 +181,7 @@ class Explainer {
     const { reason, at: decidedAt } = fate;
     const instance = fate.instanceId === null ? null : await this.#parts.store.get(fate.instanceId);
     if (fate.fate === "fired") {
-      const how = reason === "backfill" ? "By a backfill. " : "";
+      const how = reason === "backfill" ? "By a backfill. " : earlyNote(record, at, this.#nowMs);
       const why = instance === null
         ? "It ran; its instance was deleted when its time to be kept was over"
         : await this.#instanceWhy(instance, record);
@@ -209,7 +219,8 @@ class Explainer {
     const due = at > this.#nowMs
       ? `It is due at ${formatLocal(at, spec.timezone)}`
       : "It is due now";
-    const why = holds === null ? due : `${due}; ${holds}`;
+    const note = correctionNote(record, at);
+    const why = [due, holds, note].filter((part) => part !== null).join("; ");
     return { outcome: "pending", reason: null, why };
   }
 
@@ -252,10 +263,11 @@ class Explainer {
     return this.#pauses.some((pause) => pause.kind === null || pause.kind === kind);
   }
 
-  async #fateOf(scheduleId: string, at: number): Promise<TickFate | null> {
-    const query = { scheduleId, before: at + 1 };
+  async #fateOf(record: ScheduleRecord, at: number): Promise<TickFate | null> {
+    const query = { scheduleId: record.id, before: at + 1 };
     const { items } = await this.#parts.store.listFates(query, { limit: 1, order: "newest" });
-    return items[0] && items[0].to >= at ? items[0] : null;
+    const fate = items[0] && items[0].to >= at ? decidedPart(record, items[0]) : null;
+    return fate && fate.to >= at ? fate : null;
   }
 
   async #ranBefore(scheduleId: string, at: number): Promise<TickFate | null> {

@@ -4,6 +4,7 @@ import { formatLocal } from "../core/local_time.ts";
 import type { Instance } from "../core/instance.ts";
 import { type Block, blockWords } from "../core/limits.ts";
 import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
+import { CORRECTION_MS } from "../core/ticks.ts";
 import type { Pause } from "../store/store.ts";
 
 /** Why an instance is as it is, in one sentence. */
@@ -94,12 +95,25 @@ export function fateWhy(
 ): string {
   const { spec } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
+  const { correction } = record;
+  // It was decided at a time that had not come yet.
+  const isAhead = correction !== undefined && fate.from <= correction.at &&
+    fate.at > correction.at + CORRECTION_MS;
   if (fate.fate === "coalesced") {
-    return `${passed(fate, local)} while nothing was there to start it until ${
-      local(fate.at)
-    }; misfire "latest" runs only the last tick`;
+    return isAhead
+      ? `${passed(fate, local)} while the clock was ahead, at ${
+        local(fate.at)
+      }, until it was set back to ${local(correction.at)}; misfire "latest" runs only the last tick`
+      : `${passed(fate, local)} while nothing was there to start it until ${
+        local(fate.at)
+      }; misfire "latest" runs only the last tick`;
   }
   if (fate.fate === "missed") {
+    if (isAhead) {
+      return `It was missed. ${passed(fate, local)} while the clock was ahead, at ${
+        local(fate.at)
+      }, until it was set back to ${local(correction.at)}`;
+    }
     const limit = spec.misfire === "skip"
       ? 'misfire "skip" runs nothing late'
       : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
@@ -131,6 +145,26 @@ export function fateWhy(
     default:
       return `It was skipped: ${fate.reason ?? "no reason was recorded"}`;
   }
+}
+
+/** That a tick comes although it had passed already by a clock that was ahead; null when it is not so. */
+export function correctionNote({ correction, spec }: ScheduleRecord, tick: number): string | null {
+  if (correction === undefined || tick > correction.cursor || tick <= correction.at) return null;
+  const [at, cursor] = [correction.at, correction.cursor].map((ms) =>
+    formatLocal(ms, spec.timezone)
+  );
+  return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule goes on from there`;
+}
+
+/** That a tick ran before its time, by a clock that was ahead; empty when it is not so. */
+export function earlyNote(
+  { correction, spec }: ScheduleRecord,
+  tick: number,
+  nowMs: number,
+): string {
+  if (correction === undefined || tick > correction.cursor || tick <= nowMs) return "";
+  const at = formatLocal(correction.at, spec.timezone);
+  return `Before its time: the clock was ahead until it was set back to ${at}. `;
 }
 
 /** Why there is no record of a tick that has passed. */

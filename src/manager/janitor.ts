@@ -18,6 +18,7 @@ export class Janitor {
   readonly #leaseMs: number;
   readonly #reapEveryMs: number;
   readonly #reaped: () => void;
+  readonly #everyMinute: () => void;
   readonly #timers = new Map<string, Timer>();
   readonly #arms = new Map<string, (delayMs: number) => void>();
   #isStarted = false;
@@ -31,6 +32,8 @@ export class Janitor {
       readonly leaseMs: number;
       /** Called when instances are due again. */
       readonly reaped: () => void;
+      /** Called every minute: what else is to be looked at needs no timer of its own. */
+      readonly everyMinute: () => void;
     },
   ) {
     this.#store = options.store;
@@ -40,6 +43,7 @@ export class Janitor {
     this.#leaseMs = options.leaseMs;
     this.#reapEveryMs = Math.min(2_000, options.leaseMs / 3);
     this.#reaped = options.reaped;
+    this.#everyMinute = options.everyMinute;
   }
 
   start(): void {
@@ -108,6 +112,8 @@ export class Janitor {
 
   async #retain(): Promise<boolean> {
     const { value } = await this.#store.retain({ at: this.#clock.now(), limit: BATCH });
-    return value.length === BATCH;
+    const hasMore = value.length === BATCH;
+    if (!hasMore) this.#everyMinute();
+    return hasMore;
   }
 }

@@ -98,21 +98,12 @@ export function buildParts(
   const { peers } = membership;
   registry.holderOf = (kind) => peers.holderOf(kind);
   const schedules = new Schedules({ ...shared, peers, defaults: options.scheduleDefaults });
+  const scheduler = new Scheduler({ ...shared, fired: poke });
   const served = new Served({ registry, peers });
   return {
-    served,
-    ...{
-      options,
-      store: options.store,
-      registry,
-      events,
-      answers,
-      dispatcher,
-      schedules,
-      membership,
-    },
-    scheduler: new Scheduler({ ...shared, fired: poke }),
+    ...{ options, store: options.store, registry, events, answers },
+    ...{ dispatcher, schedules, scheduler, membership, served },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
-    janitor: new Janitor({ ...shared, reaped: poke }),
+    janitor: new Janitor({ ...shared, reaped: poke, everyMinute: () => scheduler.lookAtClock() }),
   };
 }

@@ -6,6 +6,7 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type Store } from "../store/store.ts";
+import { ClockCorrections } from "./clock_correction.ts";
 import type { Events } from "./events.ts";
 import { ForeignTicks } from "./foreign_ticks.ts";
 import type { HeadStart } from "./head_start.ts";
@@ -59,11 +60,13 @@ export class Scheduler {
   /** Until when ticks that have no head start are left alone, epoch ms. */
   #leftUntil = 0;
   readonly #foreign = new ForeignTicks();
+  readonly #corrections: ClockCorrections;
   /** Versions of the time zone database that were warned of. */
   readonly #foreignZones = new Set<string>();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#corrections = new ClockCorrections(options);
   }
 
   /** The next tick of any schedule, epoch ms; null when there is none. */
@@ -75,6 +78,7 @@ export class Scheduler {
     this.#isStarted = true;
     this.#isStartDue = true;
     this.#startAdvances = null;
+    this.#corrections.restart();
     this.poke();
   }
 
@@ -94,6 +98,11 @@ export class Scheduler {
   poke(): void {
     this.#mustRun = true;
     if (this.#isStarted && !this.#isRunning) void this.#run();
+  }
+
+  /** A minute has passed: where no tick is to come, the clock may have been corrected. */
+  lookAtClock(): void {
+    if (this.#timer === null) this.poke();
   }
 
   async #run(): Promise<void> {
@@ -212,6 +221,10 @@ export class Scheduler {
   // The ticks of `@reboot`. Tried again they are the same ticks, so that the store refuses those that it has taken.
   async #fireAtStart(): Promise<void> {
     if (!this.#isStartDue) return;
+    const { store, clock } = this.#options;
+    // By the time of the store, as what is due.
+    const { at } = await store.nextDue({ at: clock.now(), kinds: NO_KINDS });
+    await this.#corrections.check(at);
     const advances = this.#startAdvances ??= await startAdvances(this.#options);
     for (let from = 0; from < advances.length; from += ADVANCE_BATCH) {
       await this.#advance(advances.slice(from, from + ADVANCE_BATCH));
@@ -304,8 +317,9 @@ export class Scheduler {
     this.#nextAt = scheduleAt;
     this.#timer?.cancel();
     this.#timer = null;
-    // By the store's time: a clock that is ahead of it must not ask again and again.
+    if (await this.#corrections.check(at)) return this.poke();
     if (scheduleAt === null) return;
+    // By the store's time: a clock that is ahead of it must not ask again and again.
     const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
     // The answer took its time: a tick must not wait for that once more.
     const elapsedMs = clock.now().wallMs - asked.wallMs;

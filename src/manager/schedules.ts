@@ -1,3 +1,4 @@
+import { correctionOf } from "../core/clock_correction.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../core/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
@@ -137,7 +138,7 @@ export class Schedules {
         timeoutMs: changed(options.timeoutMs, record.timeoutMs),
         retryMax: changed(options.retries, record.retryMax),
         // What is due before the change belongs to what was written before it.
-        ...(hasNewTimes ? { ...startOf(spec, nowMs), runs: 0 } : {}),
+        ...(hasNewTimes ? { ...startOf(spec, nowMs, record), runs: 0 } : {}),
       };
     });
   }
@@ -274,7 +275,7 @@ export class Schedules {
       const record: ScheduleRecord = isSame ? { ...existing!, nextAt } : {
         ...{ id, kind: job.kind, origin: "config", spec, specHash, argumentsJson },
         generation: (existing?.generation ?? 0) + 1,
-        ...startOf(spec, at.wallMs),
+        ...startOf(spec, at.wallMs, existing),
         ...{ priority: null, timeoutMs: null, retryMax: null },
         createdAt: existing?.createdAt ?? at.wallMs,
         updatedAt: at.wallMs,
@@ -321,8 +322,12 @@ function nextOf(record: ScheduleRecord): number | null {
   return nextTickOf(record.spec, record.startAt, record.cursor);
 }
 
-function startOf(spec: ScheduleSpec, nowMs: number) {
-  return { cursor: nowMs, startAt: nowMs, nextAt: nextTickOf(spec, nowMs, nowMs) };
+function startOf(spec: ScheduleSpec, nowMs: number, before: ScheduleRecord | null = null) {
+  const correction = correctionOf(before, nowMs);
+  return {
+    ...{ cursor: nowMs, startAt: nowMs, nextAt: nextTickOf(spec, nowMs, nowMs) },
+    ...(correction === undefined ? {} : { correction }),
+  };
 }
 
 function timesOf({ cron, everyMs, timezone, startsAt, endsAt, runsMax }: ScheduleSpec) {

@@ -64,6 +64,8 @@ export interface PutSchedule {
   readonly record: ScheduleRecord;
   readonly expectedGeneration: number | null;
   readonly expectedCursor?: number;
+  /** Whether it goes by the node's clock, as a step does: refused with `unavailable` where that is too far from its peers'. */
+  readonly isByClock?: boolean;
 }
 
 /** Which schedules are due: those with `nextAt` ≤ `at`. */

@@ -85,6 +85,11 @@ export class EtcdStore extends ReplicaStore {
     return await super.advance(request);
   }
 
+  override async putSchedule(...[request]: Args<"putSchedule">) {
+    if (request.isByClock) this.#checkClock("correct a schedule");
+    return await super.putSchedule(request);
+  }
+
   #checkClock(action: string): void {
     for (const presence of this.#presences.values()) presence.check(action);
   }

@@ -1,11 +1,12 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { Overlap, ScheduleRecord } from "../../core/schedule.ts";
+import { isVoidFate } from "../../core/clock_correction.ts";
 import { skipReason } from "../../core/tick_decision.ts";
 import { type Advance, type AdvanceResult, BATCH_MAX, type NewInstance } from "../store.ts";
 import { checkBatch, checkNewInstance, checkTime } from "./checks.ts";
 import { cancelRow } from "./cancel.ts";
-import { addFate, fateOf } from "./fates.ts";
+import { addFate, cutOut, fateOf } from "./fates.ts";
 import { insertHeld, insertInstance, roomFor } from "./enqueue.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
@@ -62,7 +63,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   }
   state.isDirty = true;
   for (const fate of request.fates) {
-    addFate(state, record, { ...fate, scheduleId, at: moment.at });
+    addFate(state, record, { ...fate, scheduleId, at: moment.wallMs });
   }
   let after = record;
   for (const fire of request.fires) {
@@ -113,11 +114,13 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   const { after, fire, request, result } = step;
   const { scheduleId, overlap } = request;
   const tick = fire.scheduledFor!;
-  // A tick that has its fate keeps it, whatever became of the cursor.
-  if (fateOf(state, scheduleId, tick)) return after;
+  // A tick that has its fate keeps it, whatever became of the cursor, unless a clock that was ahead decided it.
+  const decided = fateOf(state, scheduleId, tick);
+  if (decided && !isVoidFate(after, decided, tick)) return after;
+  if (decided) cutOut(state, after, decided, tick);
   const isBusy = overlap !== "allow" && state.tables.hasOpen(scheduleId);
   const reason = whyNot(state, moment, step, isBusy);
-  const fate = { scheduleId, from: tick, to: tick, count: 1, at: moment.at };
+  const fate = { scheduleId, from: tick, to: tick, count: 1, at: moment.wallMs };
   if (reason !== null) {
     state.tables.addTick({ ...fate, fate: "skipped", reason, instanceId: null });
     result.skipped.push(tick);

@@ -32,7 +32,7 @@ export function backfill(
     if (fate) cutOut(state, record, fate, tick);
     const instance = insertTick(state, moment, fire, request.overlap);
     state.tables.addTick({
-      ...{ scheduleId, from: tick, to: tick, count: 1, at: moment.at },
+      ...{ scheduleId, from: tick, to: tick, count: 1, at: moment.wallMs },
       ...{ fate: "fired", reason: BACKFILL, instanceId: instance.id },
     });
     accepted.push(instance);

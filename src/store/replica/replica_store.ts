@@ -169,4 +169,9 @@ export class ReplicaStore extends LedgerStore {
     this.tables.clocks?.check(this.#state, "fire what is due");
     return await super.advance(request);
   }
+
+  override async putSchedule(...[request]: Args<"putSchedule">) {
+    if (request.isByClock) this.tables.clocks?.check(this.#state, "correct a schedule");
+    return await super.putSchedule(request);
+  }
 }

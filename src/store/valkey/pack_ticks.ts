@@ -51,18 +51,37 @@ export async function packAdvances(
     if (isMade) {
       for (const fire of request.fires) fates.note(fire.scheduledFor!);
     }
+    const places = await placesOf(request.fires, isMade ? found : undefined, readTicks);
     packed.push([
       ...[scheduleId, generation, expectedCursor, cursor, nextAt],
       parts.map(packFate),
-      request.fires.map((fire) => [
+      request.fires.map((fire, index) => [
         packNewInstance(fire),
         fire.scheduledFor,
         found ? isOut(found.record, fire.scheduledFor!) : false,
+        places[index] ?? false,
       ]),
       ...[overlap, request.isCatchUp ?? false, request.tzVersion, found?.version],
     ]);
   }
   return packed;
+}
+
+/** Of ticks that a clock that was ahead may have decided, where each stands in the range whose fate it has. */
+async function placesOf(
+  fires: readonly NewInstance[],
+  stored: StoredSchedule | undefined,
+  readTicks: ReadTicks,
+): Promise<readonly Packable[]> {
+  const { correction } = stored?.record ?? {};
+  if (!stored || correction === undefined) return [];
+  const places: Packable[] = [];
+  for (const fire of fires) {
+    const tick = fire.scheduledFor!;
+    const isMet = tick > correction.at && tick <= correction.cursor;
+    places.push(isMet ? await placeOf(fire, stored, readTicks) : false);
+  }
+  return places;
 }
 
 function isOut({ spec }: ScheduleRecord, tick: number): boolean {
@@ -139,23 +158,29 @@ class KnownFates {
 
 /** Past ticks to run as the script takes them, each with where it stands in the range whose fate it had. */
 export async function packBackfill(
-  { scheduleId, fires }: Backfill,
+  { fires }: Backfill,
   stored: StoredSchedule | undefined,
   readTicks: ReadTicks,
 ): Promise<Packable> {
   const packed: Packable[] = [];
   for (const fire of fires) {
-    const tick = fire.scheduledFor!;
-    const stretch = { scheduleId, from: tick, to: tick, limit: 1 } as const;
-    const found = stored ? await readTicks({ ...stretch, isReverse: false, hasBefore: true }) : [];
-    const range = found.find(({ from, to }) => from <= tick && tick <= to);
-    packed.push([
-      packNewInstance(fire),
-      tick,
-      range ? placeIn(stored!.record, range, fire) : false,
-    ]);
+    const place = stored ? await placeOf(fire, stored, readTicks) : false;
+    packed.push([packNewInstance(fire), fire.scheduledFor, place]);
   }
   return packed;
+}
+
+/** Where a tick stands in the range whose fate it has; false when it has none. */
+async function placeOf(
+  fire: NewInstance,
+  { record }: StoredSchedule,
+  readTicks: ReadTicks,
+): Promise<Packable> {
+  const tick = fire.scheduledFor!;
+  const stretch = { scheduleId: record.id, from: tick, to: tick, limit: 1 } as const;
+  const found = await readTicks({ ...stretch, isReverse: false, hasBefore: true });
+  const range = found.find(({ from, to }) => from <= tick && tick <= to);
+  return range ? placeIn(record, range, fire) : false;
 }
 
 /** The ticks before and after one in its range, and how many of the range are before it. */

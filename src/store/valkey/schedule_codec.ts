@@ -25,10 +25,11 @@ interface StoredMembers {
 export function packSchedule(record: ScheduleRecord) {
   const { generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion } = record;
   const { runsMax, queueMax = QUEUE_MAX } = record.spec;
+  const { at: voidAfter, cursor: voidUntil } = record.correction ?? {};
   return {
     text: JSON.stringify(record),
     ...{ generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion },
-    ...{ runsMax, queueMax },
+    ...{ runsMax, queueMax, voidAfter, voidUntil },
   };
 }
 

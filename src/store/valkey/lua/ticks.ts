@@ -56,16 +56,23 @@ function S.skip_reason(record, fire, request, holder)
   return nil
 end
 
--- Give one tick its fate.
+-- Whether a clock that was ahead decided the fate of a tick.
+function S.is_void(record, fate, tick)
+  return fate[4] ~= 'fired' and record.voidAfter and tick > record.voidAfter and tick <= record.voidUntil
+end
+
+-- Give one tick its fate. A fire is {item, tick, whether it is blacked out, where the tick stands in the range whose fate it has}.
 function S.fire_one(record, fire, request, result)
   local schedule, item, tick, overlap = request[1], fire[1], fire[2], request[8]
-  -- A tick that has its fate keeps it, whatever became of the cursor.
-  if S.fate_of(schedule, tick) then return end
+  -- A tick that has its fate keeps it, whatever became of the cursor, unless a clock that was ahead decided it.
+  local decided = S.fate_of(schedule, tick)
+  if decided and not S.is_void(record, decided, tick) then return end
+  if decided then S.cut_out(schedule, decided, tick, fire[4], result.counted) end
   local key = item[IN_EXTRA].uniqueKey
   local holder = key and S.key_holder(key)
   local reason = S.skip_reason(record, fire, request, holder)
   if reason then
-    S.add_tick(schedule, {tick, tick, 1, 'skipped', reason, false, S.at})
+    S.add_tick(schedule, {tick, tick, 1, 'skipped', reason, false, S.wall})
     table.insert(result.skipped, tick)
     if reason == 'skip requested' and (record.skipNext or 0) > 0 then record.skipNext = record.skipNext - 1 end
     return
@@ -86,7 +93,7 @@ function S.fire_one(record, fire, request, result)
     end
   end
   S.insert_tick(schedule, item, overlap)
-  S.add_tick(schedule, {tick, tick, 1, 'fired', false, item[IN_ID], S.at})
+  S.add_tick(schedule, {tick, tick, 1, 'fired', false, item[IN_ID], S.wall})
   table.insert(result.accepted, item[IN_ID])
   table.insert(result.acceptedTexts, S.row_text(item[IN_ID]))
   record.runs, record.lastRunAt = (record.runs or 0) + 1, tick
@@ -108,10 +115,10 @@ function S.advance_one(request)
   if not record then return {'gone'} end
   if record.generation ~= request[2] or record.cursor ~= request[3] then return {'conflict'} end
   for _, part in ipairs(request[6]) do
-    part[7] = S.at
+    part[7] = S.wall
     S.add_tick(schedule, part)
   end
-  local result = {accepted = {}, acceptedTexts = {}, skipped = {}, replaced = {}, replacedTexts = {}}
+  local result = {accepted = {}, acceptedTexts = {}, skipped = {}, replaced = {}, replacedTexts = {}, counted = {}}
   for _, fire in ipairs(request[7]) do S.fire_one(record, fire, request, result) end
   record.cursor, record.nextAt = request[4], request[5]
   if record.runsMax and (record.runs or 0) >= record.runsMax then record.nextAt = false end
@@ -171,7 +178,7 @@ function S.backfill(op)
     if not is_there and not (key and S.key_holder(key)) then
       if fate then S.cut_out(schedule, fate, tick, fire[3], counted) end
       S.insert_tick(schedule, item, overlap)
-      S.add_tick(schedule, {tick, tick, 1, 'fired', 'backfill', item[IN_ID], S.at})
+      S.add_tick(schedule, {tick, tick, 1, 'fired', 'backfill', item[IN_ID], S.wall})
       accepted[#accepted + 1] = item[IN_ID]
       accepted_texts[#accepted_texts + 1] = S.row_text(item[IN_ID])
     end

@@ -1,0 +1,74 @@
+import type { ClockCorrection, ScheduleRecord, TickFate } from "./schedule.ts";
+import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
+
+/** Whether a time that lies behind us was recorded by a clock that has been corrected since. */
+export function isFromAhead(recordedMs: number, nowMs: number): boolean {
+  return recordedMs - nowMs > CORRECTION_MS;
+}
+
+/**
+ * A schedule whose cursor lies hours ahead, taken back; null for one that is in order.
+ *
+ * @param fromMs it goes on with the first tick after this time, epoch ms
+ * @throws JobError `invalid_argument` for a spec that cannot be read
+ */
+export function correctSchedule(
+  record: ScheduleRecord,
+  nowMs: number,
+  fromMs: number = nowMs,
+): ScheduleRecord | null {
+  const { spec, cursor, startAt, createdAt, updatedAt, skipUntil } = record;
+  if (!isFromAhead(cursor, nowMs) && !isFromAhead(startAt, nowMs)) return null;
+  const start = correctStart(record, fromMs);
+  const at = Math.min(cursor, fromMs);
+  const isSkipAhead = skipUntil !== undefined && isFromAhead(updatedAt, nowMs);
+  const isDone = (record.runs ?? 0) >= (spec.runsMax ?? Infinity);
+  return {
+    ...record,
+    cursor: at,
+    startAt: start,
+    nextAt: isDone ? null : nextTickOf(spec, start, at),
+    createdAt: Math.min(createdAt, fromMs),
+    updatedAt: Math.min(updatedAt, fromMs),
+    ...(isSkipAhead ? { skipUntil: nowMs + Math.max(0, skipUntil - updatedAt) } : {}),
+    correction: { at, cursor },
+  };
+}
+
+// The ticks of an interval stay where they are, so that those that ran are known.
+function correctStart({ spec, startAt }: ScheduleRecord, fromMs: number): number {
+  if (startAt <= fromMs) return startAt;
+  if (spec.everyMs === null) return fromMs;
+  return startAt - Math.ceil((startAt - fromMs) / spec.everyMs) * spec.everyMs;
+}
+
+/** The correction of a schedule that starts anew at a time; undefined when its cursor was not ahead. */
+export function correctionOf(
+  before: Pick<ScheduleRecord, "cursor" | "correction"> | null,
+  nowMs: number,
+): ClockCorrection | undefined {
+  if (before === null) return undefined;
+  if (isFromAhead(before.cursor, nowMs)) return { at: nowMs, cursor: before.cursor };
+  const { correction } = before;
+  return correction === undefined || correction.cursor <= nowMs ? undefined : correction;
+}
+
+/** Whether what was recorded of a tick that comes after the cursor is void, as a clock that was ahead decided it. */
+export function isVoidFate(
+  { correction }: Pick<ScheduleRecord, "correction">,
+  { fate }: Pick<TickFate, "fate">,
+  tick: number,
+): boolean {
+  return correction !== undefined && fate !== "fired" &&
+    tick > correction.at && tick <= correction.cursor;
+}
+
+/** What counts of a recorded fate: its ticks up to the cursor, if a clock that was ahead decided it; null when none does. */
+export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | null {
+  const { spec, startAt, cursor } = record;
+  if (fate.to <= cursor || !isVoidFate(record, fate, fate.to)) return fate;
+  if (fate.from > cursor) return null;
+  const span = { afterMs: fate.from - 1, untilMs: cursor };
+  const to = lastTickOf(spec, startAt, span);
+  return to === null ? null : { ...fate, to, count: countTicksOf(spec, startAt, span) };
+}

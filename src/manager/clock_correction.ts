@@ -1,0 +1,108 @@
+import { correctSchedule, isFromAhead } from "../core/clock_correction.ts";
+import { formatDuration } from "../core/duration.ts";
+import { isJobError, toJobError } from "../core/errors.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { BATCH_MAX, type Store } from "../store/store.ts";
+
+/** Schedules that are written at once. */
+const WRITES_MAX = 250;
+
+/**
+ * Notices that the clock by which schedules run was hours ahead and has been corrected, while this node ran or before its start, and
+ * takes the schedules back that it had moved on: else they would be silent until that time comes again.
+ */
+export class ClockCorrections {
+  readonly #options: {
+    readonly store: Store;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  };
+  /** The latest time that was seen, epoch ms; Infinity before the first look. */
+  #latestMs = Infinity;
+  /** When the time was last looked at, by the clock that nobody sets; null before. */
+  #lookedMs: number | null = null;
+
+  constructor(options: { readonly store: Store; readonly clock: Clock; readonly logger: Logger }) {
+    this.#options = options;
+  }
+
+  /** Look at every schedule at the next turn, whatever the clock says. */
+  restart(): void {
+    this.#latestMs = Infinity;
+    this.#lookedMs = null;
+  }
+
+  /**
+   * Look at the time, and after a correction at every schedule; whether any was changed.
+   *
+   * @param nowMs the time by the clock that decides what is due
+   */
+  async check(nowMs: number): Promise<boolean> {
+    const { monotonicMs } = this.#options.clock.now();
+    // Whenever it was set since: ticks that the last look would have seen coming are not lost.
+    const elapsedMs = monotonicMs - (this.#lookedMs ?? monotonicMs);
+    const isCorrected = isFromAhead(this.#latestMs, nowMs);
+    const corrected = isCorrected ? await this.#correctAll(nowMs, nowMs - elapsedMs) : [];
+    this.#latestMs = isCorrected ? nowMs : Math.max(this.#latestMs, nowMs);
+    this.#lookedMs = monotonicMs;
+    if (corrected.length === 0) return false;
+    const cursors = corrected.map(({ correction }) => correction!.cursor);
+    const furthestMs = cursors.reduce((most, cursor) => Math.max(most, cursor));
+    this.#options.logger.warn(
+      "The clock was ahead and has been set back: schedules go on from now",
+      {
+        schedules: corrected.length,
+        ahead: formatDuration(Math.round((furthestMs - nowMs) / 1_000) * 1_000),
+        wasAt: new Date(furthestMs).toISOString(),
+        now: new Date(nowMs).toISOString(),
+      },
+    );
+    return true;
+  }
+
+  async #correctAll(nowMs: number, fromMs: number): Promise<readonly ScheduleRecord[]> {
+    const { store } = this.#options;
+    const corrected: ScheduleRecord[] = [];
+    let token: string | undefined;
+    do {
+      const page = await store.listSchedules({}, { limit: BATCH_MAX, token });
+      const found = page.items.map((record) => this.#correct(record, nowMs, fromMs))
+        .filter((record) => record !== null);
+      for (let from = 0; from < found.length; from += WRITES_MAX) {
+        const written = await Promise.all(
+          found.slice(from, from + WRITES_MAX).map((one) => this.#write(one)),
+        );
+        corrected.push(...written.filter((record) => record !== null));
+      }
+      token = page.nextToken ?? undefined;
+    } while (token);
+    return corrected;
+  }
+
+  #correct(record: ScheduleRecord, nowMs: number, fromMs: number): ScheduleRecord | null {
+    try {
+      return correctSchedule(record, nowMs, Math.floor(fromMs));
+    } catch (error) {
+      // Its zone may not be known here; the others go on.
+      this.#options.logger.error(`Cannot take schedule "${record.id}" back to now`, {
+        error: toJobError(error, "Cannot compute its next tick").message,
+      });
+      return null;
+    }
+  }
+
+  async #write(record: ScheduleRecord): Promise<ScheduleRecord | null> {
+    const { store, clock } = this.#options;
+    const { generation: expectedGeneration, correction } = record;
+    try {
+      const request = { record, expectedGeneration, expectedCursor: correction!.cursor };
+      return (await store.putSchedule({ at: clock.now(), ...request, isByClock: true })).value;
+    } catch (error) {
+      // Another node was first.
+      if (isJobError(error, "conflict")) return null;
+      throw error;
+    }
+  }
+}
