@@ -22,8 +22,8 @@ const BUN_ONLY = [
   "test/store/volume.test.ts",
 ];
 
-/** Pipes and files of attempts whose daemon was ended by SIGKILL: nobody is there to remove them. */
-const LEFT_BY_KILLED = /^jobctl-(pipe|file)-/;
+/** Names that pipes have for a moment, of a process that was ended by SIGKILL then: the next daemon removes them when they are old. */
+const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
 function isWithin(file, paths) {
   return paths.some((path) => file === path || file.startsWith(`${path}/`));

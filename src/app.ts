@@ -16,6 +16,7 @@ import { StoreWorker } from "./moving/configured.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
+import { removeStaleFolders } from "./platform/pipe.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client.ts";
@@ -95,6 +96,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
 async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
   const { config, jobs, problems } = project;
+  void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) reportProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();

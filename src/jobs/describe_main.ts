@@ -1,6 +1,8 @@
 import { encodeError, encodeJson } from "../core/encode.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
+import { adoptOrphans, signalAtParentDeath } from "../platform/process_control.ts";
 import { applySetup, type ProcessSetup, unreadable } from "../platform/process_setup.ts";
 import { explainBrokenModule } from "./broken_module.ts";
 import { handlersOf, hasHandlerOf } from "./function_job.ts";
@@ -60,7 +62,10 @@ export function describeMain(): Promise<void> {
   const answer = (message: DescribeAnswer) => {
     send(encodeJson(message, { bytesMax: 4 * PAYLOAD_BYTES_MAX, what: "the description" }));
   };
+  adoptOrphans();
   const refusal = setUp();
+  // Also of one that spins or was stopped. After the change of user, which would take it away.
+  signalAtParentDeath("SIGKILL");
   const surroundings = new CurrentSurroundings();
   process.on("message", (message) => {
     const request = JSON.parse(String(message)) as DescribeRequest;
@@ -69,9 +74,16 @@ export function describeMain(): Promise<void> {
     void describeModule(request).then(answer);
   });
   // A module may have left timers and sockets behind.
-  process.on("disconnect", () => process.exit(0));
+  process.on("disconnect", end);
   answer({ type: "ready" });
   return new Promise(() => {});
+}
+
+// The daemon has ended without a word: what a module began ends too.
+function end(): never {
+  const marker = process.env[MARKER_VARIABLE] ?? "";
+  killFamily({ marker, sessions: new Set([process.pid]) }, process.pid);
+  process.exit(0);
 }
 
 /** Become the user whom argv names. @returns why that cannot be, else null */

@@ -26,7 +26,8 @@ interface ProcessEntry {
 /**
  * Every living process of a family but `except`: those of its sessions, those that carry its marker, and the children of either.
  * Linux only; elsewhere, and of processes that may not be looked at, nothing is found. One that cleared its environment, left
- * the session and lost its parent is not found either.
+ * the session and lost its parent is found as a child of the worker, which adopts it; it is not where none can be adopted, or
+ * when the worker itself was ended first.
  *
  * @param pids where to look; all processes by default
  */

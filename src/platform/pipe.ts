@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { Buffer } from "node:buffer";
 import {
+  chmodSync,
   closeSync,
   constants,
   createReadStream,
@@ -8,11 +10,13 @@ import {
   rmdirSync,
   unlinkSync,
 } from "node:fs";
+import { lstat, readdir, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
+import { lateLibc } from "./libc.ts";
 import { runtimeName } from "./process.ts";
 
 declare const Bun: { file(descriptor: number): { stream(): ReadableStream } };
@@ -26,30 +30,79 @@ export interface Pipe {
   readonly writer: number;
 }
 
+/** How the folders begin that hold the names of pipes and files for a moment. */
+const PREFIXES = { pipe: "jobctl-pipe-", file: "jobctl-file-" } as const;
+/** A folder as old as this is nobody's any more: it is used within milliseconds. */
+const STALE_AFTER_MS = 60_000;
+
+interface Symbols {
+  mkfifo(path: Uint8Array, mode: number): number;
+}
+
+const openLibc = lateLibc<Symbols>({ mkfifo: { args: ["ptr", "u32"], returns: "i32" } });
+
+/** A new folder of ours alone for names that are needed for a moment; see {@link removeStaleFolders}. */
+export function momentaryFolder(use: keyof typeof PREFIXES): string {
+  return mkdtempSync(join(tmpdir(), PREFIXES[use]));
+}
+
+/**
+ * Remove the folders of {@link momentaryFolder} that processes of ours left behind which were killed while they had one.
+ *
+ * @param nowMs epoch ms
+ */
+export async function removeStaleFolders(nowMs: number, root: string = tmpdir()): Promise<void> {
+  const uid = process.getuid?.();
+  const prefixes = Object.values(PREFIXES);
+  for (const name of await readdir(root).catch(() => [])) {
+    if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    const path = join(root, name);
+    try {
+      const found = await lstat(path);
+      const isStale = nowMs - found.mtimeMs > STALE_AFTER_MS;
+      if (found.isDirectory() && found.uid === uid && isStale) await rm(path, { recursive: true });
+    } catch {
+      // Another process of ours was faster.
+    }
+  }
+}
+
 /**
  * Make real pipes of the kernel. What a runtime calls a pipe to a child is a pair of sockets, which no child can open by name:
- * `echo no > /dev/stderr` fails there. Takes about a millisecond, for the process that makes them.
+ * `echo no > /dev/stderr` fails there. They have a name for a moment: the kernel keeps no time of the last write of others.
  *
- * @returns null where that is not possible, such as without a program `mkfifo` or a writable temporary directory
+ * @returns null where that is not possible: without a writable temporary directory, and where the C library cannot be called also
+ * without a program `mkfifo`, which takes a millisecond
  */
 export function createPipes(count: number): readonly Pipe[] | null {
   let folder: string;
   try {
-    folder = mkdtempSync(join(tmpdir(), "jobctl-pipe-"));
+    folder = momentaryFolder("pipe");
   } catch {
     return null;
   }
   const paths = Array.from({ length: count }, (_, index) => join(folder, String(index)));
   try {
-    // Of any user: whoever has such an end may open it again by name. Nobody reaches it by its path.
-    const made = spawnSync("mkfifo", ["-m", "666", ...paths], { stdio: "ignore" });
-    return made.status === 0 ? paths.map(openPipe) : null;
+    return makeNamed(paths) ? paths.map(openPipe) : null;
   } catch {
     return null;
   } finally {
     for (const path of paths) ignoreMissing(() => unlinkSync(path));
     ignoreMissing(() => rmdirSync(folder));
   }
+}
+
+/** Of any user: whoever has such an end may open it again by name. Nobody reaches it by its path. */
+function makeNamed(paths: readonly string[]): boolean {
+  const libc = openLibc();
+  if (libc === null) {
+    return spawnSync("mkfifo", ["-m", "666", ...paths], { stdio: "ignore" }).status === 0;
+  }
+  for (const path of paths) {
+    if (libc.symbols.mkfifo(Buffer.from(`${path}\0`), 0o600) !== 0) return false;
+    chmodSync(path, 0o666);
+  }
+  return true;
 }
 
 function openPipe(path: string): Pipe {

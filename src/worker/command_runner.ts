@@ -32,9 +32,7 @@ export interface RunningCommand {
  * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless `cwd` says otherwise.
  * It writes to this process's own stdout and stderr and reads what its `stdin` says, else /dev/null; an exit code of
  * `successCodes` is success, with what it wrote to `$JOB_RESULT_FILE` as result. What it leaves in its group when it ends is
- * killed.
- *
- * A child that makes itself a new session (setsid) leaves the group and is not found.
+ * killed; what left the group, by whoever looks for the worker's processes.
  */
 export function startCommand(
   spec: CommandSpec,

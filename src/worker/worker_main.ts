@@ -4,6 +4,7 @@ import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import { startGuard } from "./guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "./protocol.ts";
 import { WorkerOutput } from "./worker_output.ts";
+import { adoptOrphans, OrphanReaper, signalAtParentDeath } from "../platform/process_control.ts";
 import { applySetup, type ProcessSetup } from "../platform/process_setup.ts";
 import { WorkerSession } from "./worker_session.ts";
 
@@ -30,14 +31,22 @@ export async function workerMain(): Promise<void> {
       sendMessage(message, undefined, undefined, () => resolve());
     });
 
+  adoptOrphans();
   const guard = await startGuard();
   try {
     applySetup(readSetup());
   } catch (error) {
     send({ type: "unfit", message: toJobError(error, "Cannot set up").message });
   }
+  // The daemon stops a worker before it kills it: if it dies in between, the guard has to go on. After the change of user, which
+  // would take it away.
+  signalAtParentDeath("SIGCONT");
   const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
-  const onMessage = (message: unknown) => session.receive(message as ToWorker);
+  const reaper = new OrphanReaper(() => session.isBusy);
+  const onMessage = (message: unknown) => {
+    session.receive(message as ToWorker);
+    reaper.start();
+  };
   const onUncaught = (thrown: unknown) => session.uncaught(thrown);
   const session: WorkerSession = new WorkerSession({
     clock: systemClock,

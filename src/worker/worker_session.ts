@@ -90,6 +90,11 @@ export class WorkerSession {
     this.#host = host;
   }
 
+  /** Whether an attempt is going on. */
+  get isBusy(): boolean {
+    return this.#current !== null;
+  }
+
   receive(message: ToWorker): void {
     switch (message.type) {
       case "job":

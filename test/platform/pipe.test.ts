@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, readdirSync, utimesSync } from "node:fs";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { createPipes } from "../../src/platform/pipe.ts";
+import { createPipes, removeStaleFolders } from "../../src/platform/pipe.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 
 function writeThrough(script: string) {
   const [out, err] = createPipes(2)!;
@@ -42,3 +44,14 @@ test(
     assert.ok(count() <= before + 2, `${before} before, ${count()} after`);
   },
 );
+
+test("removeStaleFolders() removes what is old and ours, and nothing else", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const old = ["jobctl-pipe-a", "jobctl-file-b", "jobctl-other", "else"];
+    for (const name of [...old, "jobctl-pipe-young"]) mkdirSync(join(path, name));
+    for (const name of old) utimesSync(join(path, name), 1_000, 1_000);
+    utimesSync(join(path, "jobctl-pipe-young"), 1_000, 1_001);
+    await removeStaleFolders(1_061_000, path);
+    assert.deepEqual(readdirSync(path).sort(), ["else", "jobctl-other", "jobctl-pipe-young"]);
+  });
+});
