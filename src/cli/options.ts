@@ -30,6 +30,10 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     describe: "File that holds the access token",
     env: "JOBCTL_TOKEN_FILE",
   },
+  "daemon-user": {
+    describe: "User whose daemon of this machine is meant, if neither root nor you",
+    env: "JOBCTL_DAEMON_USER",
+  },
   tls: { describe: "Speak TLS, trusting the system's authorities", isFlag: true },
   "tls-ca": {
     describe: "Speak TLS, trusting the authorities of this PEM file",

@@ -73,6 +73,7 @@ export function readClientSettings(args: Args): ClientSettings {
     port: args.integer("port", { min: 1, max: PORT_MAX }) ?? GRPC_PORT_DEFAULT,
     socket: readSocket(args),
     ...readToken(args),
+    daemonUser: args.text("daemon-user"),
     tls: readTls(args),
     timeoutMs: callTimeoutMs(args),
   };

@@ -95,12 +95,12 @@ export const KEYS = {
   "server.auth.tokens": key(
     special.tokens(),
     [],
-    "Tokens besides the one made at the first start, each with a name and a role: viewer, operator or admin. Prefer `{ file = … }` to the token itself.",
+    "Tokens besides the one that the daemon makes, each with a name and a role: viewer, operator or admin. Prefer `{ file = … }` to the token itself.",
   ),
   "server.auth.token_file": key(
     optional(path()),
     undefined,
-    "File of the token that is made at the first start; by default `jobctl-PORT.token` in the runtime directory.",
+    "File of a lasting admin's token, made at the first start. Without one each start makes a new token in `jobctl-PORT.token` of the runtime directory. Neither the file nor its folder may be writable by other users, nor the file readable by all.",
   ),
   "worker.count": key(integer(0, 10_000), 4, "Attempts that run at once on this node."),
   "worker.isolation": key(

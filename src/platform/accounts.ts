@@ -43,6 +43,23 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
+/** A user as messages name it: `user "www-data" (33)`, `user 1234` without an entry in the system's table. */
+export function accountName(uid: number): string {
+  const name = lookUp(String(uid), 2)?.name;
+  return name === undefined ? `user ${uid}` : `user "${name}" (${uid})`;
+}
+
+/** The id of a user, by name or number; a number needs no entry. @throws JobError `invalid_argument` */
+export function userId(user: string): number {
+  const found = lookUp(user, 0);
+  if (found) return found.uid;
+  const uid = /^\d{1,10}$/.test(user) ? Number(user) : NaN;
+  if (uid < 2 ** 32 - 1) return uid;
+  throw new JobError("invalid_argument", `Cannot look for the user "${user}": no such user`, {
+    hint: "Give a name of /etc/passwd, or a number",
+  });
+}
+
 /** The user that this process runs as: by the system's table, whatever its environment says. */
 function ownUser(): User {
   const uid = process.getuid?.() ?? 0;

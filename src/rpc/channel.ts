@@ -1,16 +1,19 @@
-import { lstat } from "node:fs/promises";
 import { connect } from "node:net";
+import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
 import { bareHost, hostPort, isLoopback } from "../core/address.ts";
-import { errorCode, JobError } from "../core/errors.ts";
+import { errorCode, isJobError, JobError } from "../core/errors.ts";
+import { userId } from "../platform/accounts.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { ConnectOptions } from "./client.ts";
 import { gathering } from "./gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import { type ProofOptions, provePeer } from "./peer_proof.ts";
 import { socketPaths, tokenPath } from "./socket_path.ts";
 import { loadCa, loadTls } from "../platform/tls.ts";
+import { findDistrust } from "../platform/trusted_path.ts";
 import { readTokenFile } from "./token_file.ts";
 
 /** A way to a daemon. */
@@ -22,20 +25,17 @@ export interface Channel {
   readonly deadline: (timeoutMs: number) => number;
   /** Whether a connection is open. */
   readonly isReady: () => boolean;
+  /** Why nothing was sent over the last connection: another user's process was at its other end, or may be; null if it was used. */
+  readonly refusal: () => JobError | null;
+  readonly close: () => void;
 }
 
 type Target = ConnectOptions & { readonly host: string; readonly port: number };
 type Tls = NonNullable<ConnectOptions["tls"]>;
 
-/** A socket in someone else's folder is not the daemon's: anyone may make a folder in /tmp. */
-async function isTrusted(path: string): Promise<boolean> {
-  try {
-    const folder = await lstat(dirname(path));
-    const uid = process.getuid?.() ?? 0;
-    return folder.isDirectory() && (folder.uid === uid || folder.uid === 0);
-  } catch {
-    return false;
-  }
+/** A socket that others may replace is not the daemon's: anyone may make a folder in /tmp. */
+function isTrusted(path: string, daemonUid: number | null): boolean {
+  return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
 
 /** Whether someone accepts connections at `path`; null when so, else why not. */
@@ -54,7 +54,7 @@ function probe(path: string): Promise<string | null> {
 }
 
 /** The first Unix socket that answers; null when the daemon is to be reached over TCP. */
-async function findSocket(target: Target): Promise<string | null> {
+async function findSocket(target: Target, daemonUid: number | null): Promise<string | null> {
   if (typeof target.socket === "string") {
     const problem = await probe(target.socket);
     if (problem === null) return target.socket;
@@ -66,7 +66,7 @@ async function findSocket(target: Target): Promise<string | null> {
   }
   if (target.socket === null || target.tls || !isLoopback(target.host)) return null;
   for (const path of socketPaths(target.port)) {
-    if (await isTrusted(path) && await probe(path) === null) return path;
+    if (isTrusted(path, daemonUid) && await probe(path) === null) return path;
   }
   return null;
 }
@@ -77,8 +77,11 @@ async function findToken(target: Target): Promise<string | undefined> {
   if (target.tokenFile !== undefined) return await readTokenFile(target.tokenFile);
   // The daemon's own file belongs to this machine and goes nowhere else.
   if (!isLoopback(target.host)) return undefined;
+  const path = tokenPath(target.port);
+  // Somebody else's is of no use, and neither is one that others can change.
+  if (findDistrust(path) !== null) return undefined;
   try {
-    return await readTokenFile(tokenPath(target.port));
+    return await readTokenFile(path);
   } catch {
     return undefined;
   }
@@ -100,13 +103,20 @@ async function tlsCredentials(library: typeof grpc, tls: Tls, host: string) {
   });
 }
 
-function plainCredentials(library: typeof grpc): grpc.ChannelCredentials {
+/** Credentials of connections without TLS, over which nothing is sent before `prove` has passed. */
+function plainCredentials(
+  library: typeof grpc,
+  prove: (socket: Socket) => Promise<void>,
+): grpc.ChannelCredentials {
   const credentials = library.credentials.createInsecure();
   const createConnector = credentials._createSecureConnector.bind(credentials);
   credentials._createSecureConnector = (...given) => {
     const connector = createConnector(...given);
     const connect = connector.connect.bind(connector);
     connector.connect = async (socket) => {
+      // Nobody else listens yet, and an error without a listener ends the process.
+      socket.on("error", () => {});
+      await prove(socket);
       const connected = await connect(socket);
       return { ...connected, socket: gathering(connected.socket) };
     };
@@ -143,14 +153,16 @@ function checkToken(target: Target, token: string | undefined): void {
  * @throws JobError `unavailable` when a socket given by path does not answer; for files of TLS and token as their readers
  */
 export async function openChannel(target: Target): Promise<Channel> {
-  const socket = await findSocket(target);
+  const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
+  const socket = await findSocket(target, daemonUid);
   const token = socket === null ? await findToken(target) : undefined;
   if (socket === null) checkToken(target, token);
   // Loaded only now: programs that never call pay nothing for it.
   const library = await import("@grpc/grpc-js");
+  const proof = createProof({ socket, daemonUid, hasToken: token !== undefined });
   const credentials = socket === null && target.tls
     ? await tlsCredentials(library, target.tls, target.host)
-    : plainCredentials(library);
+    : plainCredentials(library, proof.prove);
   const address = socket ?? hostPort(target.host, target.port);
   const client = new library.Client(
     socket === null ? `dns:${address}` : `unix:${socket}`,
@@ -179,5 +191,36 @@ export async function openChannel(target: Target): Promise<Channel> {
     deadline: (timeoutMs) => systemClock.now().wallMs + timeoutMs,
     isReady: () =>
       client.getChannel().getConnectivityState(false) === library.connectivityState.READY,
+    refusal: proof.refusal,
+    close: () => {
+      proof.close();
+      client.close();
+    },
+  };
+}
+
+/** Proves each connection of a channel, and remembers why the last one was not used. */
+function createProof(options: ProofOptions): Pick<Channel, "refusal" | "close"> & {
+  readonly prove: (socket: Socket) => Promise<void>;
+} {
+  let refusal: JobError | null = null;
+  const unproven = new Set<Socket>();
+  const prove = async (socket: Socket) => {
+    refusal = null;
+    unproven.add(socket);
+    try {
+      await provePeer(socket, options);
+    } catch (error) {
+      if (isJobError(error)) refusal = error;
+      throw error;
+    } finally {
+      unproven.delete(socket);
+    }
+  };
+  return {
+    prove,
+    refusal: () => refusal,
+    // The library does not know of a connection before it is handed over, and it would hold the process.
+    close: () => unproven.forEach((socket) => void socket.destroy()),
   };
 }

@@ -33,6 +33,11 @@ export interface ConnectOptions {
   readonly token?: string;
   /** File of that token; for this machine the daemon's own one by default. */
   readonly tokenFile?: string;
+  /**
+   * The user whose daemon is meant, by name or number, if it is neither root nor the user of this process. Without TLS nothing is
+   * sent to a process of another user on this machine.
+   */
+  readonly daemonUser?: string;
   /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
   readonly tls?: {
     readonly ca?: string;
@@ -106,7 +111,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
       return fromBinary(method.output, bytes);
     };
   }
-  const close = () => void opening?.then((channel) => channel.client.close(), () => {});
+  const close = () => void opening?.then((channel) => channel.close(), () => {});
   const { follow: following, workOnStore: working } = JobService.method;
   const follow: StreamMethods["follow"] = (request, { signal } = {}) =>
     stream(open, following, create(following.input, request), signal);
@@ -211,6 +216,13 @@ function toClientError(
     return fromWireError({ code: error.code, details: error.details, trailers }, error);
   }
   const isTimeout = error.code === GRPC_STATUS.timeout;
+  const refusal = channel.refusal();
+  if (refusal && !channel.isReady()) {
+    return new JobError("unavailable", `${action}: ${refusal.message}`, {
+      hint: refusal.hint,
+      cause: error,
+    });
+  }
   if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
     const detail = isTimeout
       ? `no connection within ${timeoutMs} ms`

@@ -30,3 +30,11 @@ export const STOP_GRACE_MS = 2_000;
 export const FLUSH_MS = 250;
 /** Longest token that is looked at, in characters. */
 export const TOKEN_LENGTH_MAX = 4_096;
+/** Largest file that is read as a token. */
+export const TOKEN_FILE_BYTES_MAX = 16 * 1024;
+/** How long a client waits for its connection to be accepted, so that it can see by whom. */
+export const PROOF_MS = 10_000;
+/** The first pause between two looks at that. */
+export const POLL_MIN_MS = 2;
+/** The longest of these pauses. */
+export const POLL_MAX_MS = 100;

@@ -17,6 +17,7 @@ import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
+import { checkFolder } from "./socket_path.ts";
 import type { TlsMaterial } from "../platform/tls.ts";
 
 /** An open listener. */
@@ -123,24 +124,16 @@ async function clearPath(path: string): Promise<void> {
 // To pass through the folder, which shows nothing of it: the socket's own mode says who may use it.
 const PASS = 0o011;
 
-/** The folder of the socket, made private; in a shared place such as /tmp it must be our own. */
+/** The folder of the socket, made private. Nobody else may be able to put a socket in our place there. */
 function prepareFolder(path: string, group: string | null, isRuntimeFolder: boolean): void {
   const folder = dirname(path);
   const mode = group === null ? 0o700 : 0o700 | PASS;
-  if (mkdirSync(folder, { recursive: true, mode }) !== undefined) return;
+  const isMade = mkdirSync(folder, { recursive: true, mode }) !== undefined;
+  checkFolder(folder, `Cannot listen on ${path}`, "Or choose another server.socket.");
   const found = statOf(folder);
-  const uid = process.getuid?.();
-  if (found && group !== null && isRuntimeFolder && found.uid === uid) {
+  if (!isMade && found && group !== null && isRuntimeFolder && found.uid === process.getuid?.()) {
     chmodSync(folder, found.mode | PASS);
   }
-  if (!found || uid === undefined || uid === 0 || found.uid === uid || found.uid === 0) return;
-  throw new JobError(
-    "permission_denied",
-    `Cannot listen on ${path}: its folder is another user's`,
-    {
-      hint: `Remove "${folder}", or choose another server.socket`,
-    },
-  );
 }
 
 function groupId(group: string): number {

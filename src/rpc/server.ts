@@ -1,4 +1,3 @@
-import { unlink } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { hostPort, isLoopback } from "../core/address.ts";
 import { JobError, toJobError } from "../core/errors.ts";
@@ -17,7 +16,7 @@ import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
 import { loadTls } from "../platform/tls.ts";
-import { ensureTokenFile } from "./token_file.ts";
+import { ensureTokenFile, newToken, removeTokenFile, replaceTokenFile } from "./token_file.ts";
 
 /** Where and for whom to listen; the `[server]` table of the configuration. */
 export interface RpcServerConfig {
@@ -58,7 +57,7 @@ export interface RpcAddresses {
   readonly tcp: { readonly host: string; readonly port: number };
   /** Path of the Unix socket; null when off. */
   readonly socket: string | null;
-  /** The file of the token made at first start; null when no token is asked for. */
+  /** The file of an admin's token; null when no token is asked for. */
   readonly tokenFile: string | null;
 }
 
@@ -142,7 +141,7 @@ class GrpcServer implements RpcServer {
   #authenticator: Authenticator | null = null;
   #listeners: Listener[] = [];
   #addresses: RpcAddresses | null = null;
-  #passingToken: string | null = null;
+  #defaultToken: { readonly path: string; readonly token: string } | null = null;
   #isStopped = false;
 
   constructor(options: RpcServerOptions) {
@@ -168,8 +167,7 @@ class GrpcServer implements RpcServer {
     const tls = server.tls === null
       ? null
       : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
-    // Tokens are known before the first connection can come; the default file's name needs the port, though.
-    const early = server.port === 0 ? null : await this.#loadTokens(server.port);
+    const token = await this.#loadToken();
     let accept: ((socket: Socket) => void) | null = null;
     const listener = await listenTcp({
       host: server.host,
@@ -183,16 +181,18 @@ class GrpcServer implements RpcServer {
       },
     });
     this.#listeners.push(listener);
-    const tokens = early ?? await this.#loadTokens(listener.port);
-    this.#authenticator = tokens.list === null
-      ? null
-      : createTokenAuthenticator({ tokens: tokens.list, clock, logger });
+    const tokenFile = token === null ? null : await this.#placeToken(token, listener.port);
+    this.#authenticator = token === null ? null : createTokenAuthenticator({
+      tokens: [{ name: "token file", role: "admin", token }, ...server.auth.tokens],
+      clock,
+      logger,
+    });
     accept = this.#endpoint.injector(this.#authenticator);
     const socket = await this.#listenUnix(listener.port);
     this.#addresses = {
       tcp: { host: server.host, port: listener.port },
       socket,
-      tokenFile: tokens.file,
+      tokenFile,
     };
     logger.info("gRPC listens", {
       tcp: hostPort(server.host, listener.port),
@@ -215,19 +215,29 @@ class GrpcServer implements RpcServer {
     endpoint?.stop();
     this.#tracker.destroy();
     this.#authenticator?.stop();
-    // A port that was picked will not come again, so nobody will look for its token.
-    if (this.#passingToken !== null) await unlink(this.#passingToken).catch(() => {});
+    if (this.#defaultToken) {
+      await removeTokenFile(this.#defaultToken.path, this.#defaultToken.token);
+      this.#defaultToken = null;
+    }
   }
 
-  async #loadTokens(
-    port: number,
-  ): Promise<{ readonly list: readonly Token[] | null; readonly file: string | null }> {
-    const { auth } = this.#options.server;
-    if (auth.mode !== "token") return { list: null, file: null };
-    const file = auth.tokenFile ?? tokenPath(port);
-    const token = await ensureTokenFile(file, this.#options);
-    if (auth.tokenFile === null && this.#options.server.port === 0) this.#passingToken = file;
-    return { list: [{ name: "token file", role: "admin", token }, ...auth.tokens], file };
+  /** The token of the file that the configuration names, else a new one; null when no token is asked for. */
+  async #loadToken(): Promise<string | null> {
+    const { mode, tokenFile } = this.#options.server.auth;
+    if (mode !== "token") return null;
+    return tokenFile === null
+      ? newToken(this.#options.random)
+      : await ensureTokenFile(tokenFile, this.#options);
+  }
+
+  /** Write a new token where clients look for it: only now is the port ours, and the file not another daemon's. */
+  async #placeToken(token: string, port: number): Promise<string> {
+    const { tokenFile } = this.#options.server.auth;
+    if (tokenFile !== null) return tokenFile;
+    const path = tokenPath(port);
+    await replaceTokenFile(path, token, this.#options);
+    this.#defaultToken = { path, token };
+    return path;
   }
 
   async #listenUnix(port: number): Promise<string | null> {

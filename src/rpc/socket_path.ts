@@ -1,5 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { JobError } from "../core/errors.ts";
+import { findDistrust } from "../platform/trusted_path.ts";
 
 /** Where the sockets and tokens of this user's daemons are: made by the daemon, private to the user. */
 export function runtimeDir(
@@ -25,4 +27,23 @@ export function socketPaths(port: number): readonly string[] {
 /** The default token file of the daemon whose TCP port is `port`. */
 export function tokenPath(port: number): string {
   return join(runtimeDir(), `jobctl-${port}.token`);
+}
+
+/**
+ * Refuse a folder in which another user than root and our own can put something: a token or a socket in it may be anybody's.
+ *
+ * @param action what cannot be done because of it, such as `Cannot listen on /tmp/x.sock`
+ * @param remedy what else can be done than to mend the folder
+ * @throws JobError `permission_denied` naming the folder
+ */
+export function checkFolder(folder: string, action: string, remedy: string): void {
+  const distrust = findDistrust(folder, { isLinkAllowed: folder !== runtimeDir() });
+  if (!distrust) return;
+  throw new JobError(
+    "permission_denied",
+    `${action}: "${distrust.path}" is not to be trusted, ${distrust.problem}`,
+    {
+      hint: `It must be a folder of this user or of root that nobody else may write to. ${remedy}`,
+    },
+  );
 }

@@ -1,10 +1,20 @@
-import { link, mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { findDistrust } from "../platform/trusted_path.ts";
+import { TOKEN_FILE_BYTES_MAX } from "./limits.ts";
+import { checkFolder } from "./socket_path.ts";
 
 const TOKEN_BYTES = 32;
+const REMEDY = "Mend or remove it, or name another file as server.auth.token_file";
+
+/** What making a token needs. */
+export interface TokenFileOptions {
+  readonly random: Random;
+  readonly logger: Logger;
+}
 
 /**
  * Read the token of a file.
@@ -14,6 +24,8 @@ const TOKEN_BYTES = 32;
 export async function readTokenFile(path: string): Promise<string> {
   let text: string;
   try {
+    const { size } = await stat(path);
+    if (size > TOKEN_FILE_BYTES_MAX) throw new Error(`${size} bytes, no token is so long`);
     text = await readFile(path, "utf8");
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
@@ -35,49 +47,115 @@ export async function readTokenFile(path: string): Promise<string> {
   });
 }
 
+/** A token of 32 bytes of chance. */
+export function newToken(random: Random): string {
+  return Buffer.from(random.bytes(TOKEN_BYTES)).toString("base64url");
+}
+
 /**
- * The token of `path`, made there at the first start: 32 bytes of chance, mode 0600. The file appears whole or not at all, and
- * one that is there stays.
+ * The token of a file that the configuration names: made there at the first start with mode 0600, kept from then on. The file
+ * appears whole or not at all.
  *
- * @throws JobError `unauthenticated` when it cannot be read, `unavailable` when it cannot be written
+ * @throws JobError `permission_denied` when others may write to it or to its folder, or may read it; `unauthenticated` when it
+ * cannot be read, `unavailable` when it cannot be written
  */
-export async function ensureTokenFile(
-  path: string,
-  options: { readonly random: Random; readonly logger: Logger },
-): Promise<string> {
+export async function ensureTokenFile(path: string, options: TokenFileOptions): Promise<string> {
   try {
-    const token = await readTokenFile(path);
-    await warnWhenOpen(path, options.logger);
-    return token;
+    return await readOwnTokenFile(path);
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
   }
-  const token = Buffer.from(options.random.bytes(TOKEN_BYTES)).toString("base64url");
-  const draft = `${path}.${Buffer.from(options.random.bytes(6)).toString("hex")}.tmp`;
+  const token = newToken(options.random);
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(draft, `${token}\n`, { mode: 0o600, flush: true });
     // A link, unlike a rename, does not replace what another daemon made meanwhile.
-    await link(draft, path);
+    await writeDraft(path, token, options.random, (draft) => link(draft, path));
     options.logger.info("made a token for clients over TCP", { path });
     return token;
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return await readTokenFile(path);
+    if (errorCode(error) === "EEXIST") return await readOwnTokenFile(path);
+    throw writeError(path, error);
+  }
+}
+
+/**
+ * Write a token to a file with mode 0600 in place of the one that is there. The file is always whole.
+ *
+ * @throws JobError `permission_denied` when others may write to its folder, `unavailable` when it cannot be written
+ */
+export async function replaceTokenFile(
+  path: string,
+  token: string,
+  options: TokenFileOptions,
+): Promise<void> {
+  try {
+    await writeDraft(path, token, options.random, (draft) => rename(draft, path));
+    options.logger.info("made a new token for clients over TCP", { path });
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/** Remove a token file, unless it holds another token by now. */
+export async function removeTokenFile(path: string, token: string): Promise<void> {
+  try {
+    if ((await readTokenFile(path)) === token) await unlink(path);
+  } catch {
+    // It is gone already, or somebody else's.
+  }
+}
+
+/** Read a token file of the daemon, which nobody else may write or read. @throws JobError as {@link ensureTokenFile} */
+async function readOwnTokenFile(path: string): Promise<string> {
+  const action = `Cannot use the token file "${path}"`;
+  // Kubernetes mounts secrets as links; those count when everything on the way is ours or root's.
+  const distrust = findDistrust(path, { isLinkAllowed: true });
+  if (distrust && !distrust.isMissing) {
     throw new JobError(
-      "unavailable",
-      `Cannot write the token file "${path}": ${messageOf(error)}`,
-      {
-        hint: "Make the folder writable, or name another file as server.auth.token_file",
-        cause: error,
-      },
+      "permission_denied",
+      `${action}: "${distrust.path}" is not to be trusted, ${distrust.problem}`,
+      { hint: `It must be of this user or of root, and nobody else may write to it. ${REMEDY}` },
     );
+  }
+  const token = await readTokenFile(path);
+  const { mode } = await stat(path);
+  // An explicit group may read it: so can a token be given to a group of users.
+  if ((mode & OTHERS) === 0) return token;
+  throw new JobError(
+    "permission_denied",
+    `${action}: every user may read it (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`,
+    { hint: "Delete it, so that the next start makes a new token, or chmod 600 it and change it" },
+  );
+}
+
+const OTHERS = 0o007;
+
+/** Write a file beside `path`, which `place` puts there; the folder is made with mode 0700. */
+async function writeDraft(
+  path: string,
+  token: string,
+  random: Random,
+  place: (draft: string) => Promise<void>,
+): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  checkFolder(folder, `Cannot use the token file "${path}"`, REMEDY);
+  const draft = `${path}.${Buffer.from(random.bytes(6)).toString("hex")}.tmp`;
+  try {
+    await writeFile(draft, `${token}\n`, { mode: 0o600, flag: "wx", flush: true });
+    await place(draft);
   } finally {
     await unlink(draft).catch(() => {});
   }
 }
 
-async function warnWhenOpen(path: string, logger: Logger): Promise<void> {
-  const { mode } = await stat(path);
-  if ((mode & 0o077) === 0) return;
-  logger.warn("the token file can be read by others: chmod 600 it and make a new token", { path });
+function writeError(path: string, error: unknown): JobError {
+  if (isJobError(error)) return error;
+  return new JobError(
+    "unavailable",
+    `Cannot write the token file "${path}": ${messageOf(error)}`,
+    {
+      hint: "Make the folder writable, or name another file as server.auth.token_file",
+      cause: error,
+    },
+  );
 }

@@ -6,6 +6,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,9 +16,12 @@ import type { TestContext } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { ensureTokenFile, readTokenFile } from "../../src/rpc/token_file.ts";
-import { keepingLogger } from "../support/rpc_world.ts";
-import type { LoggedLine } from "../support/rpc_world.ts";
+import {
+  ensureTokenFile,
+  readTokenFile,
+  removeTokenFile,
+  replaceTokenFile,
+} from "../../src/rpc/token_file.ts";
 
 function tempFolder(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-token-"));
@@ -52,14 +56,62 @@ test("ensureTokenFile() gives both daemons one token when they start at once", a
   assert.equal(tokens[0], tokens[1]);
 });
 
-test("ensureTokenFile() warns when others can read the file", async (context) => {
+for (
+  const [what, mode, problem] of [
+    ["every user can read", 0o644, /every user may read it \(mode 0644\)/],
+    ["every user can write", 0o602, /every user may write to it/],
+  ] as const
+) {
+  test(`ensureTokenFile() refuses a file that ${what}`, async (context) => {
+    const path = join(tempFolder(context), "token");
+    writeFileSync(path, "secret\n");
+    chmodSync(path, mode);
+    await assert.rejects(ensureTokenFile(path, make(1)), (error) => {
+      assert.ok(isJobError(error, "permission_denied"), String(error));
+      assert.match(error.message, problem);
+      assert.ok(error.message.includes(path) && !error.message.includes("secret"));
+      return true;
+    });
+  });
+}
+
+test("ensureTokenFile() makes no token in a folder that others may write to", async (context) => {
+  const folder = tempFolder(context);
+  chmodSync(folder, 0o1777);
+  const path = join(folder, "token");
+  await assert.rejects(
+    ensureTokenFile(path, make(1)),
+    (error) => isJobError(error, "permission_denied") && error.message.includes(folder),
+  );
+  assert.equal(existsSync(path), false);
+});
+
+test("ensureTokenFile() takes a file that its group can read, also by a link", async (context) => {
+  const folder = tempFolder(context);
+  const path = join(folder, "token");
+  writeFileSync(join(folder, "mounted"), "secret\n");
+  chmodSync(join(folder, "mounted"), 0o640);
+  symlinkSync("mounted", path);
+  assert.equal(await ensureTokenFile(path, make(1)), "secret");
+});
+
+test("replaceTokenFile() leaves the new token only, with mode 0600", async (context) => {
+  const folder = tempFolder(context);
+  const path = join(folder, "token");
+  writeFileSync(path, "old\n", { mode: 0o644 });
+  await replaceTokenFile(path, "new", make(1));
+  assert.equal(await readTokenFile(path), "new");
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(folder), ["token"]);
+});
+
+test("removeTokenFile() leaves the token of another daemon", async (context) => {
   const path = join(tempFolder(context), "token");
-  writeFileSync(path, "secret\n");
-  chmodSync(path, 0o644);
-  const lines: LoggedLine[] = [];
-  await ensureTokenFile(path, { random: seededRandom(1), logger: keepingLogger(lines) });
-  assert.equal(lines[0]?.level, "warn");
-  assert.ok(!JSON.stringify(lines).includes("secret"));
+  writeFileSync(path, "other\n");
+  await removeTokenFile(path, "mine");
+  assert.ok(existsSync(path));
+  await removeTokenFile(path, "other");
+  assert.equal(existsSync(path), false);
 });
 
 test("ensureTokenFile() names the file when it cannot be written", async (context) => {
