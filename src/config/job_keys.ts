@@ -25,12 +25,12 @@ export const JOB_KEYS = {
   run: key(
     string(),
     undefined,
-    "A line for the shell. Arguments follow as `$1`, `$2`, …. Excludes `command`.",
+    "A line for the shell. Arguments that `params` declares follow as `$1`, `$2`, …. Excludes `command`.",
   ),
   command: key(
     special.argv(),
     undefined,
-    "A program and its arguments, run without a shell. Arguments of the instance follow them. Excludes `run`.",
+    "A program and its arguments, run without a shell. Arguments that `params` declares follow them. Excludes `run`.",
   ),
   shell: key(
     list(string(), { minLength: 1 }),
@@ -40,7 +40,12 @@ export const JOB_KEYS = {
   params: key(
     string({ isEmptyAllowed: true }),
     undefined,
-    'Parameters of the command as in TypeScript, such as `"day: Date, count = 1"`: arguments are checked and converted by them, and the command has them by name as `$JOB_ARG_day`.',
+    'Parameters of the command as in TypeScript, such as `"day: Date, count = 1"`: arguments are checked and converted by them, and the command has them by name as `$JOB_ARG_day`. Without it the command takes no arguments.',
+  ),
+  allow_dash: key(
+    boolean(),
+    false,
+    'Let arguments begin with "-". Else they are refused, as programs take them for options: say it only where the command cannot, as after a `--`.',
   ),
   "stdin.text": key(
     string({ isEmptyAllowed: true }),

@@ -13,7 +13,7 @@ import { type Field, isTable, Report } from "./source.ts";
 type JobValues = Partial<Values<typeof JOB_KEYS>>;
 
 /** Keys that mean something only with `run` or `command`. */
-const COMMAND_ONLY = ["shell", "params", "stdin.text", "stdin.arg", "success_codes"];
+const COMMAND_ONLY = ["shell", "params", "allow_dash", "stdin.text", "stdin.arg", "success_codes"];
 
 /** Keys of what surrounds a process: they mean nothing where the function runs in the daemon. */
 const PROCESS_KEYS = [
@@ -129,6 +129,8 @@ function readCommand(
     stdin: readStdin(values),
     successCodes: values.success_codes ?? JOB_KEYS.success_codes.initial as number[],
     parameters: [],
+    hasRest: false,
+    allowsDash: values.allow_dash ?? false,
   };
 }
 

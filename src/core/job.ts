@@ -143,8 +143,12 @@ export interface CommandSpec extends ProcessSpec {
   readonly stdin: CommandInput | null;
   /** Exit codes that are a success. */
   readonly successCodes: readonly number[];
-  /** Its parameters in order when the job declares them; a rest parameter is not among them. */
+  /** Its parameters in order, as the job declares them; a rest parameter is not among them. */
   readonly parameters: readonly CommandParameter[];
+  /** Whether a rest parameter takes any number of further arguments. */
+  readonly hasRest: boolean;
+  /** Whether an argument may begin with "-", as an option does. */
+  readonly allowsDash: boolean;
 }
 
 /** Standard input of a command: a text as it stands, or an argument by name or by position, 1 for the first. */

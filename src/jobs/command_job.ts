@@ -3,19 +3,8 @@ import type { CommandInput, CommandParameter, CommandSpec } from "../core/job.ts
 import type { ParameterShape, Signature } from "../core/signature.ts";
 import { parseParams } from "./read_signature.ts";
 
-/** The signature of a command that declares no parameters: whatever it is given becomes its arguments. */
-const ANY_ARGUMENTS: Signature = {
-  parameters: [{
-    role: "argument",
-    name: "arguments",
-    shape: { type: "array", element: { type: "string" } },
-    isOptional: true,
-    isRest: true,
-  }],
-  resultCount: null,
-  isTyped: false,
-  warnings: [],
-};
+/** The signature of a command that declares no parameters. */
+const NO_ARGUMENTS: Signature = { parameters: [], resultCount: null, isTyped: true, warnings: [] };
 
 /**
  * How a command is called, and the command with what it declares.
@@ -29,12 +18,15 @@ export function resolveCommand(
 ): { readonly command: CommandSpec; readonly signature: Signature } {
   if (params === null) {
     checkInput(command.stdin, null);
-    return { command, signature: ANY_ARGUMENTS };
+    return { command, signature: NO_ARGUMENTS };
   }
   const signature = parseParams(params);
   const parameters = signature.parameters.flatMap((parameter) => readParameter(parameter));
-  checkInput(command.stdin, parameters.map(({ name }) => name));
-  return { command: { ...command, parameters }, signature };
+  const hasRest = signature.parameters.some((parameter) =>
+    parameter.role === "argument" && parameter.isRest
+  );
+  checkInput(command.stdin, { names: parameters.map(({ name }) => name), hasRest });
+  return { command: { ...command, parameters, hasRest }, signature };
 }
 
 function readParameter(parameter: ParameterShape): readonly CommandParameter[] {
@@ -58,15 +50,22 @@ function literalText(name: string, source: string): string {
   throw paramsError(`the default of "${name}" is neither a text, a number, true nor false`);
 }
 
-function checkInput(input: CommandInput | null, names: readonly string[] | null): void {
+function checkInput(
+  input: CommandInput | null,
+  declared: { readonly names: readonly string[]; readonly hasRest: boolean } | null,
+): void {
   if (input === null || !("arg" in input)) return;
   const { arg } = input;
-  if (typeof arg === "number" || names?.includes(arg)) return;
-  const found = names === null
+  const names = declared?.names ?? [];
+  const isThere = typeof arg === "string"
+    ? names.includes(arg)
+    : arg <= names.length || declared?.hasRest === true;
+  if (isThere) return;
+  const found = declared === null
     ? "the command declares no params"
     : `its params have ${names.join(", ") || "none"}`;
   throw new JobError("invalid_argument", `Cannot take "${arg}" for the standard input: ${found}`, {
-    hint: 'Name a parameter of "params", or give the position of the argument, 1 for the first',
+    hint: 'Name a parameter of "params", or give its position, 1 for the first',
     path: "stdin.arg",
   });
 }

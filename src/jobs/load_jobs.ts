@@ -1,8 +1,10 @@
+import { checkCommandArguments } from "../core/command_arguments.ts";
 import { convertArguments } from "../core/convert.ts";
 import { checkKind } from "../core/define.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import {
   type ArgumentInput,
+  type CommandSpec,
   type JobDefinition,
   type JobOptions,
   NO_HANDLERS,
@@ -216,7 +218,7 @@ class Loader {
       { texts: table?.scheduleTexts ?? [], settings: table?.scheduleSettings ?? {} },
     );
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
-    checkArguments(kind, signature, args, specs.length > 0, table);
+    checkArguments({ kind, signature, command: null }, args, specs.length > 0, table);
     const options = withTable(resolveOptions(input, this.#request.defaults), table);
     this.#checkLimits(kind, signature, options, table);
     const process = resolveProcess(input, table?.process ?? null);
@@ -279,7 +281,8 @@ class Loader {
       checkProcess(kind, command, "process", table);
       const resolved = resolveCommand(command, table.params);
       const { signature } = resolved;
-      checkArguments(kind, signature, table.arguments, table.schedules.length > 0, table);
+      if (table.params === null && isGiven(table.arguments)) throw undeclared(kind, table.place);
+      checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
       const options = withTable(this.#request.defaults, table);
       this.#checkLimits(kind, signature, options, table);
       jobs.push({
@@ -308,15 +311,20 @@ class TableError extends JobError {
 
 /** Configured arguments are checked at load, so that a schedule does not fail at its first tick. */
 function checkArguments(
-  kind: string,
-  signature: Signature,
+  { kind, signature, command }: {
+    readonly kind: string;
+    readonly signature: Signature;
+    /** Null for a module. */
+    readonly command: CommandSpec | null;
+  },
   args: ArgumentInput,
   isScheduled: boolean,
   table: JobTable | undefined,
 ): void {
   if (!isScheduled && !isGiven(args)) return;
   try {
-    convertArguments(signature, args, { kind });
+    const converted = convertArguments(signature, args, { kind });
+    if (command !== null) checkCommandArguments(kind, command, converted);
   } catch (error) {
     if (table === undefined) throw error;
     throw new TableError(
@@ -324,6 +332,12 @@ function checkArguments(
       table.place,
     );
   }
+}
+
+function undeclared(kind: string, place: Place): TableError {
+  const message = `Cannot give arguments to job "${kind}": its command declares no params`;
+  const hint = 'Write them into "command", or declare what it takes: params = "path: string"';
+  return new TableError(new JobError("invalid_argument", message, { hint, path: "args" }), place);
 }
 
 function withPath(path: string, { code, message, hint, cause }: JobError): JobError {

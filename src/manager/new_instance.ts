@@ -1,14 +1,10 @@
+import { checkCommandArguments } from "../core/command_arguments.ts";
 import { convertArguments } from "../core/convert.ts";
 import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
 import { type Instance, isUuid } from "../core/instance.ts";
-import {
-  type ArgumentInput,
-  type CommandSpec,
-  type JobDefinition,
-  PAYLOAD_BYTES_MAX,
-} from "../core/job.ts";
+import { type ArgumentInput, type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
 import { jitterOf } from "../core/tick_decision.ts";
@@ -150,24 +146,8 @@ export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   // Of thousands of schedules most carry none.
   if (signature.parameters.length === 0 && Array.isArray(input) && input.length === 0) return "[]";
   const converted = convertArguments(signature, input, { kind });
-  if (source.type === "command") checkCommandLine(kind, source.command, converted);
+  if (source.type === "command") checkCommandArguments(kind, source.command, converted);
   return encodeArguments(kind, converted);
-}
-
-/** No command line can hold a NUL; the standard input can. */
-function checkCommandLine(kind: string, command: CommandSpec, values: readonly unknown[]): void {
-  const { stdin, parameters } = command;
-  const input = stdin !== null && "arg" in stdin ? stdin.arg : null;
-  for (const [index, value] of values.entries()) {
-    const name = parameters[index]?.name ?? String(index + 1);
-    if (input === name || input === index + 1) continue;
-    if (typeof value !== "string" || !value.includes("\0")) continue;
-    throw new JobError(
-      "invalid_argument",
-      `Cannot give argument "${name}" to job "${kind}": it has a NUL, which no command line can hold`,
-      { path: name, hint: 'Give it to the standard input: stdin = { arg = "…" }' },
-    );
-  }
 }
 
 /** Check what a schedule may say of its instances. @throws JobError `invalid_argument` naming the option */

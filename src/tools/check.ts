@@ -7,6 +7,7 @@ import { formatLocal } from "../core/local_time.ts";
 import { REBOOT } from "../core/schedule.ts";
 import { formatScheduleText, nextTickOf } from "../core/ticks.ts";
 import { missingTags } from "../core/tags.ts";
+import { commandRisk, operatorRights } from "./operator_rights.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
@@ -28,6 +29,8 @@ export interface JobCheck {
   readonly source: string;
   /** How it is called. */
   readonly usage: string;
+  /** What an operator can do with it. */
+  readonly operator: string;
   readonly schedules: readonly ScheduleCheck[];
 }
 
@@ -63,7 +66,10 @@ export async function checkConfig(
       file,
       isUsable: true,
       problems,
-      warnings: [...warnings, ...jobs.flatMap((job) => neverRuns(job, options.nowMs))],
+      warnings: [
+        ...warnings,
+        ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...runsAnything(job)]),
+      ],
       notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),
       jobs: jobs.map((job) => checkJob(job, options)),
       notEnabled: config.jobs.filter(({ kind, isEnabled }) => !isEnabled && !broken.has(kind))
@@ -100,6 +106,19 @@ function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
   });
 }
 
+/** A warning for a command that runs what it is given. */
+function runsAnything({ kind, source }: JobDefinition): ConfigProblem[] {
+  const risk = source.type === "command" ? commandRisk(source.command) : null;
+  if (risk === null) return [];
+  return [{
+    path: `jobs.${kind}.params`,
+    place: null,
+    message: risk,
+    hint: 'Give it by the standard input (stdin = { arg = … }), or by `run` with "$1" in quotes',
+    job: kind,
+  }];
+}
+
 /** A note for a job that needs a tag that this node does not have: another one may. */
 function needsMore({ kind, options }: JobDefinition, tags: readonly string[]): ConfigProblem[] {
   const missing = missingTags(options.needs, new Set(tags));
@@ -124,6 +143,7 @@ function checkJob(
     description: job.description,
     source: sourceText(job.source, cwd),
     usage: describeSignature(job.kind, job.signature),
+    operator: operatorRights(job),
     schedules: job.schedules.map(({ spec }) => ({
       schedule: formatScheduleText(spec),
       timezone: spec.timezone,

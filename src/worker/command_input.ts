@@ -1,3 +1,4 @@
+import { checkCommandArguments, inputIndexOf } from "../core/command_arguments.ts";
 import type { CommandSpec } from "../core/job.ts";
 import type { TaskInstance } from "./protocol.ts";
 
@@ -14,23 +15,23 @@ export interface CommandArguments {
 /**
  * The arguments of an instance as a command takes them. One that it reads from its standard input is left out of the rest, as
  * text of any length goes there; one that is not given has its default, else is an empty text in its place and no variable.
+ *
+ * @throws JobError `invalid_argument` for an argument that the command's table does not allow
  */
 export function commandArguments(
-  spec: Pick<CommandSpec, "parameters" | "stdin">,
-  instance: Pick<TaskInstance, "argumentsJson">,
+  spec: Pick<CommandSpec, "parameters" | "stdin" | "hasRest" | "allowsDash">,
+  instance: Pick<TaskInstance, "argumentsJson" | "kind">,
 ): CommandArguments {
   const { parameters, stdin } = spec;
   const given = JSON.parse(instance.argumentsJson) as unknown[];
+  // They were checked when the instance was accepted: by another table perhaps, or by whoever writes to a shared store.
+  checkCommandArguments(instance.kind, spec, given);
   const lastDefault = parameters.findLastIndex(({ initial }) => initial !== null) + 1;
   const texts = Array.from(
     { length: Math.max(given.length, lastDefault) },
     (_, index) => argumentText(given[index]) ?? parameters[index]?.initial ?? null,
   );
-  const inputAt = stdin === null || !("arg" in stdin)
-    ? -1
-    : typeof stdin.arg === "number"
-    ? stdin.arg - 1
-    : parameters.findIndex(({ name }) => name === stdin.arg);
+  const inputAt = inputIndexOf(spec);
   const argv: string[] = [];
   const env: Record<string, string> = {};
   for (const [index, text] of texts.entries()) {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
+import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth.ts";
+import { connect, type JobClient } from "../../src/rpc/client.ts";
 import { type Daemon, type RunResult, startDaemon } from "../support/daemon.ts";
 
 /** An unprivileged user of every Debian, and the group that is given the socket. */
@@ -96,6 +98,111 @@ test("an admin loads no module, makes no file and names no server by a move of t
     const moved = await daemon.jobctl(["store", "migrate", "--to", "new", "--yes"]);
     assert.equal(moved.code, 0, moved.stderr);
     assert.ok(existsSync(join(dir, "data", "new.db")));
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+const TOKENS: Readonly<Record<Exclude<Role, "admin">, string>> = {
+  viewer: "a-viewer-of-the-wall-board",
+  operator: "an-operator-who-wants-more",
+};
+
+/** `tokens` of a configuration with a token of each role. */
+const AUTH = `[server.auth]\ntokens = [${
+  Object.entries(TOKENS).map(([role, token]) =>
+    `{ name = "${role}", role = "${role}", token = "${token}" }`
+  ).join(", ")
+}]\n`;
+
+async function withClient(
+  daemon: Daemon,
+  token: string,
+  body: (client: JobClient) => Promise<void>,
+): Promise<void> {
+  const client = connect({ port: daemon.port, socket: null, token });
+  try {
+    await body(client);
+  } finally {
+    client.close();
+  }
+}
+
+test("viewers and operators are refused every method that asks for more", async () => {
+  const daemon = await startDaemon({ toml: AUTH });
+  try {
+    for (const [role, token] of Object.entries(TOKENS) as [Role, string][]) {
+      await withClient(daemon, token, async (client) => {
+        for (const [name, needed] of Object.entries(METHOD_ROLE) as [keyof JobClient, Role][]) {
+          const isAllowed = ROLES.indexOf(needed) <= ROLES.indexOf(role);
+          if (isAllowed) continue;
+          const answer = (client[name] as (request: object) => unknown)({});
+          const called = Symbol.asyncIterator in (answer as object)
+            ? (answer as AsyncIterable<unknown>)[Symbol.asyncIterator]().next()
+            : answer as Promise<unknown>;
+          const isRefused = (error: unknown) => isJobError(error, "permission_denied");
+          await assert.rejects(called, isRefused, `${role} ${name}`);
+        }
+      });
+    }
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("an operator runs commands with what they declare, and no program of his own", async () => {
+  const daemon = await startDaemon({
+    toml: `${AUTH}
+[jobs.save]
+command = ["tar", "cf", "/dev/null", "/etc/hostname"]
+cwd = "."
+[jobs.pack]
+command = ["tar", "cf", "/dev/null"]
+params = "path: string, ...more: string[]"
+cwd = "."
+[jobs.show]
+run = 'printf "%s|" "$1" "$JOB_ARG_text" > shown'
+params = "text: string"
+cwd = "."
+[jobs.read]
+command = ["wc", "-c"]
+params = "text: string"
+stdin = { arg = "text" }
+`,
+  });
+  const planted = join(daemon.dir, "planted");
+  const evil = [`--checkpoint=1`, `--checkpoint-action=exec=touch ${planted}`];
+  try {
+    await withClient(daemon, TOKENS.operator, async (client) => {
+      const attempts = [
+        { kind: "save", arguments: evil },
+        { kind: "save", arguments: ["/etc/passwd"] },
+        { kind: "save", argumentsJson: JSON.stringify({ arguments: evil }) },
+        { kind: "save", argumentsJson: JSON.stringify({ LD_PRELOAD: "/tmp/evil.so" }) },
+        { kind: "pack", arguments: [evil[1]!] },
+        { kind: "pack", arguments: ["/etc/hostname", ...evil] },
+        { kind: "pack", argumentsJson: JSON.stringify({ path: evil[1] }) },
+        { kind: "pack", argumentsJson: JSON.stringify({ path: "/etc", more: evil }) },
+        { kind: "pack", arguments: ["/etc/hostname"], argumentsJson: JSON.stringify(evil) },
+        { kind: "pack", argumentsJson: JSON.stringify({ path: "/etc", env: { PATH: "/tmp" } }) },
+        { kind: "../jobs/evil", arguments: [] },
+      ];
+      const isRefused = (error: unknown) =>
+        isJobError(error, "invalid_argument") || isJobError(error, "not_found");
+      for (const request of attempts) {
+        const text = JSON.stringify(request);
+        await assert.rejects(client.scheduleJob(request), isRefused, text);
+        await assert.rejects(client.scheduleJobs({ requests: [request] }), isRefused, text);
+      }
+      const spliced = `$(touch ${planted})\`touch ${planted}\`"; touch ${planted}; echo '\n& *`;
+      for (const [kind, text] of [["show", spliced], ["read", evil[1]!]] as const) {
+        const { instance } = await client.scheduleJob({ kind, arguments: [text] });
+        const ended = await client.waitInstance({ uuid: instance!.uuid, waitMs: 20_000n });
+        assert.equal(ended.instance!.reason, "ok", JSON.stringify(ended.instance!.error));
+      }
+      assert.equal(readFileSync(join(daemon.dir, "shown"), "utf8"), `${spliced}|${spliced}|`);
+    });
+    assert.ok(!existsSync(planted));
   } finally {
     await daemon.stop({ force: true });
   }

@@ -15,6 +15,7 @@ nice = 10
 limits = { memory = "512MB", cpu = "1m", open_files = 256 }
 env = { A = "1" }
 params = "day: string, count: number"
+allow_dash = true
 stdin = { arg = "day" }
 success_codes = [0, 3]
 description = "Dump"
@@ -48,6 +49,8 @@ output = { size_max = "64KiB" }
     stdin: { arg: "day" },
     successCodes: [0, 3],
     parameters: [],
+    hasRest: false,
+    allowsDash: true,
   });
   assert.equal(table.params, "day: string, count: number");
   assert.deepEqual(table.options, {

@@ -14,6 +14,8 @@ const COMMAND: CommandSpec = {
   stdin: null,
   successCodes: [0],
   parameters: [],
+  hasRest: false,
+  allowsDash: false,
 };
 const DAILY: ScheduleSpec = {
   cron: "0 6 * * *",
@@ -271,22 +273,35 @@ test("loadJobs() checks a table's arguments against the signature at the table's
   );
 });
 
-test("loadJobs() makes jobs of command tables that take any arguments", async () => {
+test("loadJobs() makes jobs of command tables, which take no arguments without params", async () => {
   const { jobs, problems } = await loadModules({}, {
     tables: [
       jobTable("disk", {
         command: COMMAND,
         description: "Space",
         schedules: [DAILY],
-        arguments: ["/"],
+      }),
+      jobTable("given", { command: COMMAND, schedules: [DAILY], arguments: ["/"] }),
+      jobTable("option", {
+        command: COMMAND,
+        params: "...paths: string[]",
+        schedules: [DAILY],
+        arguments: ["/", "-delete"],
       }),
     ],
   });
-  assert.deepEqual(problems, []);
+  assert.deepEqual(problems.map(({ path, message }) => [path, message]), [
+    ["jobs.given.args", 'Cannot give arguments to job "given": its command declares no params'],
+    [
+      "jobs.option.args",
+      'Cannot give argument "2" to job "option": "-delete" begins with "-", as an option does',
+    ],
+  ]);
+  assert.ok(problems.every(({ hint }) => hint));
   const { disk } = jobs;
   assert.deepEqual(disk?.source, { type: "command", command: COMMAND });
-  assert.equal(describeSignature("disk", disk!.signature), "disk [...arguments: string]");
-  assert.deepEqual(disk?.schedules, [{ spec: DAILY, arguments: ["/"] }]);
+  assert.equal(describeSignature("disk", disk!.signature), "disk");
+  assert.deepEqual(disk?.schedules, [{ spec: DAILY, arguments: [] }]);
 });
 
 test("loadJobs() reads the parameters that a command declares", async () => {
@@ -318,7 +333,9 @@ for (
     ["x: number,,", 1, "params", /not a list of parameters/],
     ["größe: number", 1, "params", /"größe" is no name/],
     ["x: number", "y", "stdin.arg", /Cannot take "y" for the standard input: its params have x/],
+    ["x: number", 2, "stdin.arg", /Cannot take "2" for the standard input: its params have x/],
     [null, "y", "stdin.arg", /declares no params/],
+    [null, 1, "stdin.arg", /declares no params/],
   ] as const
 ) {
   test(`loadJobs() refuses a command with params ${params} and input ${arg}`, async () => {

@@ -97,6 +97,8 @@ export function commandJob(
     stdin: null,
     successCodes: [0],
     parameters: [],
+    hasRest: true,
+    allowsDash: false,
     ...spec,
   };
   return makeJob("command", { type: "command", command }, options);

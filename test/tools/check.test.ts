@@ -43,6 +43,27 @@ test("checkConfig() tells each job's source, usage and next three runs", async (
   });
 });
 
+test("checkConfig() tells what an operator can do with each job", async () => {
+  const result = await check(
+    [
+      '[jobs.a]\ncommand = ["find", "/tmp"]\nuser = "nobody"',
+      '[jobs.b]\nrun = "x"\nparams = "path: string, n = 2, note?: string"',
+      '[jobs.c]\ncommand = ["rm", "--"]\nparams = "...paths: string[]"\nallow_dash = true',
+      '[jobs.d]\ncommand = ["/usr/bin/ssh", "host", "cat"]\nparams = "path: string"',
+      '[jobs.e]\ncommand = ["bash", "-lc"]\nparams = "line: string"',
+      '[jobs.f]\ncommand = ["bash", "-c"]\nparams = "line: string"\nstdin.arg = "line"',
+    ].join("\n"),
+  );
+  assert.deepEqual(result.problems, []);
+  assert.deepEqual(result.jobs.map(({ operator }) => operator).slice(0, 3), [
+    "may run it as nobody: it takes no arguments",
+    "may run it with: path (string), n (number, 2 when left out), note (string, may be left out)",
+    'may run it with: ...paths (string[], may be left out); they may begin with "-"',
+  ]);
+  assert.deepEqual(result.warnings.map(({ path }) => path), ["jobs.d.params", "jobs.e.params"]);
+  assert.ok(result.warnings.every(({ message }) => /can run anything/.test(message)));
+});
+
 test("checkConfig() returns every problem when the configuration is refused", async () => {
   const result = await check("a = 1\nb = 1\n[jobs.x]\nrun = 1");
   assert.equal(result.isUsable, false);

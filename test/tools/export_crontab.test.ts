@@ -35,6 +35,7 @@ command = ["/bin/echo", "it's"]
 schedule = "@daily"
 timezone = "Asia/Tokyo"
 jitter = "90s"
+params = "...words: unknown[]"
 args = ["x y", 3]
 [jobs.c]
 command = ["/bin/true"]

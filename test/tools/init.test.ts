@@ -18,7 +18,7 @@ test("initProject() writes a project that loads without problems", async () => {
     const result = await checkConfig(written[0]!, { env: {}, cwd: path, nowMs: 0 });
     assert.deepEqual([...result.problems, ...result.warnings], []);
     assert.deepEqual(result.jobs.map(({ kind, usage }) => [kind, usage]), [
-      ["disk", "disk [...arguments: string]"],
+      ["disk", "disk"],
       ["greet", "greet <name: string> [times: number = 1]"],
     ]);
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -71,6 +71,21 @@ test("a command is given its arguments as they are", async () => {
   const { lines } = await run('for a; do echo "<$a>"; done', { args });
   assert.deepEqual(lines, ["<a b>", "<$(id)>", '<"; id>', "<*>", "<7>", '<{"x":1}>', "<>"]);
 });
+
+for (
+  const [what, spec, args] of [
+    ["was accepted when its table declared more", { hasRest: false }, ["x"]],
+    ["begins with a dash", { hasRest: true }, ["x", "-exec"]],
+  ] as const
+) {
+  test(`a command is not started with an argument that ${what}`, async () => {
+    const file = join(folder, "not-started");
+    const { outcome } = await run(`touch ${file}`, { spec, args });
+    assert.ok(outcome.type === "error", JSON.stringify(outcome));
+    assert.match(outcome.error.message, /^Cannot give /);
+    assert.ok(!existsSync(file));
+  });
+}
 
 test("a command has cron's environment, its own and the instance's", async () => {
   const { lines } = await run("env | sort", {

@@ -35,6 +35,7 @@ function checkRecord(result: CheckResult): PlainRecord {
       description: job.description,
       source: job.source,
       usage: job.usage,
+      operator: job.operator,
       schedules: job.schedules.map(({ schedule, timezone, next }) => ({
         schedule,
         timezone,
@@ -57,6 +58,7 @@ function problemLines(
 function jobLines(job: JobCheck): string[] {
   const lines = [`${makeVisible(job.kind)}  (${makeVisible(job.source)})`];
   if (job.usage !== "") lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
+  lines.push(`  operator: ${makeLinesVisible(job.operator)}`);
   for (const { schedule, timezone, next } of job.schedules) {
     lines.push(`  ${makeVisible(schedule)}  ${timezone}`);
     for (const { local, relative, note } of next) {
@@ -90,7 +92,9 @@ function checkLines(result: CheckResult, printer: Printer): string[] {
 export const CHECK: Verb = {
   name: "check",
   summary: "Check the configuration and every job, and show the next three runs of each",
-  details: "Works without a daemon. Exit code 2 when there is a problem.",
+  details:
+    "Tells of each job what an operator may give to it, and warns of commands that run what " +
+    "they are given. Works without a daemon. Exit code 2 when there is a problem.",
   words: [],
   options: { config: CONFIG_OPTION },
   examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],

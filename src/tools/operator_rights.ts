@@ -1,0 +1,43 @@
+import { argumentsOf, describeType } from "../core/describe.ts";
+import type { CommandSpec, JobDefinition } from "../core/job.ts";
+
+/** Programs that read what follows as a line for a shell or as a program to run. */
+const SHELL_LIKE: ReadonlySet<string> = new Set(["eval", "parallel", "rsh", "ssh", "watch"]);
+/** An option whose value is code: `sh -c`, `python3 -c`, `perl -e`, `bash -lc`. */
+const CODE_OPTION = /^-[a-zA-Z]*[ce]$/;
+
+/** What an operator can do with a job, in a line. */
+export function operatorRights({ signature, source }: JobDefinition): string {
+  const parts = argumentsOf(signature).map(({ name, shape, isRest, isOptional, defaultText }) => {
+    const notes = [describeType(shape), ...(isRest || isOptional ? ["may be left out"] : [])];
+    if (defaultText !== undefined) notes.splice(1, 1, `${defaultText} when left out`);
+    return `${isRest ? "..." : ""}${name} (${notes.join(", ")})`;
+  });
+  if (!signature.isTyped && parts.length === 0) parts.push("any arguments");
+  const process = source.type === "command" ? source.command : sourceProcess(source);
+  const user = process?.user == null ? "" : ` as ${process.user}`;
+  if (parts.length === 0) return `may run it${user}: it takes no arguments`;
+  const dash = source.type === "command" && source.command.allowsDash
+    ? '; they may begin with "-"'
+    : "";
+  return `may run it${user} with: ${parts.join(", ")}${dash}`;
+}
+
+function sourceProcess(source: JobDefinition["source"]) {
+  return source.type === "module" ? source.process ?? null : null;
+}
+
+/** Why whoever gives arguments to a command may run anything by it; null where nothing is known of that. */
+export function commandRisk({ argv, parameters, hasRest, stdin }: CommandSpec): string | null {
+  const count = parameters.length - (stdin !== null && "arg" in stdin ? 1 : 0);
+  if (count === 0 && !hasRest) return null;
+  const program = argv[0]!.split("/").at(-1)!;
+  if (SHELL_LIKE.has(program)) {
+    return `"${program}" reads its arguments as a line for a shell, so an operator can run anything`;
+  }
+  const last = argv.at(-1)!;
+  if (argv.length > 1 && CODE_OPTION.test(last)) {
+    return `its first argument follows "${last}" as code, so an operator can run anything`;
+  }
+  return null;
+}
