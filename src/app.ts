@@ -101,7 +101,14 @@ async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
   const storeWorker = new StoreWorker(config.store, logger);
-  const managerParts = { jobs, problems, logger, lost: lost.resolve, storeWorker };
+  const managerParts = {
+    jobs,
+    problems,
+    logger,
+    lost: lost.resolve,
+    closing: () => gateway.closeDatabase(),
+    storeWorker,
+  };
   const manager = createManager(config, managerParts);
   const gateway = createGateway(config, manager, logger);
   const info = await manager.open();
@@ -150,11 +157,12 @@ function createManager(
     readonly problems: readonly ConfigProblem[];
     readonly logger: Logger;
     readonly lost?: (error: JobError) => void;
+    readonly closing?: () => Promise<void>;
     /** Absent where nobody looks after the store. */
     readonly storeWorker?: StoreWorker;
   },
 ): Manager {
-  const { logger, jobs, problems, lost, storeWorker } = parts;
+  const { logger, jobs, problems, lost, closing, storeWorker } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
@@ -179,6 +187,7 @@ function createManager(
     node: config.node.id ?? hostname(),
     tags: config.node.tags,
     lost,
+    closing,
     maxSkewMs: config.store.maxSkewMs,
     version: VERSION,
     ...(storeWorker ? { workOnStore: storeWorker.run } : {}),
@@ -262,7 +271,14 @@ function createGateway(config: Config, manager: Manager, logger: Logger): Gatewa
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
   const { http, ...rpc } = server;
-  return new Gateway({ manager: api, config: { rpc, http }, clock, logger });
+  const database = store.address.type === "sqlite" ? store.address.path : null;
+  return new Gateway({
+    manager: api,
+    facts: manager,
+    config: { rpc, http, database },
+    clock,
+    logger,
+  });
 }
 
 function reportProblem(problem: ConfigProblem, logger: Logger): void {

@@ -37,7 +37,10 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   },
   rpc: { values: ["core", "platform", "manager"], types: ["store/store.ts", "moving/step.ts"] },
   http: { values: ["core", "platform", "manager"], types: ["store/store.ts"] },
-  gateway: { values: ["core", "platform", "rpc", "http"], types: ["manager/api.ts"] },
+  gateway: {
+    values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/sqlite_reader.ts"],
+    types: ["store/store.ts"],
+  },
   tools: { values: ["core", "config", "jobs", "manager"], types: ["store/store.ts", "platform"] },
   cli: {
     values: [
@@ -68,7 +71,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@babel/types": ["jobs"],
 };
 
-const FILE_LINES_MAX = 400;
+const FILE_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
 /** Functions that may be longer, as `path name`, each with its reason. */
 const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
@@ -347,7 +350,7 @@ const BREAKERS: readonly [name: string, path: string, text: string, count: numbe
   ],
   ["have names that say what they hold", "src/rpc/utils.ts", "", 1],
   ["have names that say what they hold", "src/rpc/fooBar.ts", "", 1],
-  ["have files of bounded length", "src/rpc/a.ts", "f();\n".repeat(401), 1],
+  ["have files of bounded length", "src/rpc/a.ts", "f();\n".repeat(501), 1],
   [
     "have functions of bounded length",
     "src/rpc/a.ts",

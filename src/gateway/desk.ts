@@ -1,8 +1,24 @@
 import type { StatusSource } from "../http/status_source.ts";
+import type { ChangeOfInstance } from "../manager/follow.ts";
+import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Backend } from "../rpc/backend.ts";
 import { BatchSender, readBatch, toPlainError } from "./batches.ts";
-import type { Answer, Batch, Question, Request } from "./messages.ts";
+import type { Answer, Batch, Change, Question, Request } from "./messages.ts";
+
+/** Changes of one turn that are listed. */
+const CHANGES_MAX = 100;
+
+/** What the desk answers with. */
+export interface DeskOptions {
+  readonly backend: Backend;
+  readonly source: StatusSource;
+  readonly facts: LiveFacts;
+  /** Listen to what changes; answers how to stop. */
+  readonly subscribe: (listener: (event: ChangeOfInstance) => void) => () => void;
+  readonly clock: Clock;
+  readonly post: (batch: Batch<Answer>, transfer: readonly ArrayBuffer[]) => void;
+}
 
 /** A stream that is being answered. */
 interface OpenStream {
@@ -12,23 +28,18 @@ interface OpenStream {
 
 /** The manager's side: answers what the listeners' thread asks for. */
 export class Desk {
-  readonly #backend: Backend;
-  readonly #source: StatusSource;
+  readonly #options: DeskOptions;
   readonly #sender: BatchSender<Answer>;
   /** Calls that are being answered, with who wants to know that they were canceled. */
   readonly #calls = new Map<number, Set<() => void>>();
   readonly #streams = new Map<number, OpenStream>();
 
-  constructor(
-    options: {
-      readonly backend: Backend;
-      readonly source: StatusSource;
-      readonly clock: Clock;
-      readonly post: (batch: Batch<Answer>, transfer: readonly ArrayBuffer[]) => void;
-    },
-  ) {
-    this.#backend = options.backend;
-    this.#source = options.source;
+  /** Instances that changed in this turn. */
+  readonly #changed = new Map<string, Change>();
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
     this.#sender = new BatchSender(options.clock, options.post);
   }
 
@@ -39,17 +50,19 @@ export class Desk {
 
   /** Give up everything that is being answered. */
   stop(): void {
+    this.#watch(false);
     for (const id of [...this.#calls.keys(), ...this.#streams.keys()]) this.#cancel(id);
   }
 
   #take(request: Request, payload: Uint8Array): void {
+    if (request.type === "watch") return this.#watch(request.isOn);
     const { id } = request;
     switch (request.type) {
       case "call":
         return void this.#answer(request, payload);
       case "stream": {
         const abort = new AbortController();
-        const messages = this.#backend.stream(request.method, payload, abort.signal);
+        const messages = this.#options.backend.stream(request.method, payload, abort.signal);
         this.#streams.set(id, { messages: messages[Symbol.asyncIterator](), abort });
         return void this.#next(id);
       }
@@ -58,7 +71,7 @@ export class Desk {
       case "cancel":
         return this.#cancel(id);
       case "ask":
-        return void this.#tell(id, request.question);
+        return void this.#tell(request.id, request.question);
     }
   }
 
@@ -73,7 +86,7 @@ export class Desk {
       onCancel: (listener: () => void) => void listeners.add(listener),
     };
     try {
-      const bytes = await this.#backend.answer(method, payload, signal);
+      const bytes = await this.#options.backend.answer(method, payload, signal);
       if (!signal.isCanceled()) {
         this.#sender.send({ type: "message", id, bytes: bytes.byteLength }, bytes);
       }
@@ -121,15 +134,45 @@ export class Desk {
     }
   }
 
-  #valueOf(question: Question): Promise<string | boolean | null> {
-    switch (question) {
+  #valueOf(question: Question): Promise<unknown> {
+    const { backend, source, facts } = this.#options;
+    switch (question.name) {
       case "isServing":
-        return this.#backend.isServing();
+        return backend.isServing();
       case "unreadiness":
-        return this.#source.unreadiness();
+        return source.unreadiness();
       case "metrics":
-        return this.#source.metrics();
+        return source.metrics();
+      case "listPauses":
+        return facts.listPauses();
+      case "blockOf":
+        return facts.blockOf(question.instance);
+      case "unservedKinds":
+        return facts.unservedKinds(question.kinds);
+      case "isKnown":
+        return facts.isKnown(question.kind);
+      case "assertKnown":
+        return facts.assertKnown(question.kind);
+      case "disabledBecause":
+        return facts.disabledBecause(question.kind);
     }
+  }
+
+  #watch(isOn: boolean): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+    if (!isOn) return;
+    this.#unsubscribe = this.#options.subscribe(({ instance: { id, kind } }) => {
+      if (this.#changed.size === 0) this.#options.clock.defer(() => this.#sendChanges());
+      // What is too much to be listed is not gathered either.
+      if (this.#changed.size <= CHANGES_MAX) this.#changed.set(id, { id, kind });
+    });
+  }
+
+  #sendChanges(): void {
+    const changes = this.#changed.size > CHANGES_MAX ? null : [...this.#changed.values()];
+    this.#changed.clear();
+    this.#sender.send({ type: "changes", changes });
   }
 
   #fail(id: number, thrown: unknown, action: string): void {

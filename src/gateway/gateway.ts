@@ -2,10 +2,11 @@ import { Worker } from "node:worker_threads";
 import { JobError, messageOf } from "../core/errors.ts";
 import { ManagerStatusSource, type StatusSource } from "../http/status_source.ts";
 import type { ManagerApi } from "../manager/api.ts";
+import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
-import { LocalBackend } from "../rpc/local_backend.ts";
+import { LateBackend } from "../rpc/late_backend.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
 import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
@@ -13,6 +14,8 @@ import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./
 /** What a gateway is made of. */
 export interface GatewayOptions {
   readonly manager: ManagerApi;
+  /** Asked by the reads of a database in the other thread. */
+  readonly facts: LiveFacts;
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,6 +57,11 @@ export class Gateway implements Service {
     await this.#open();
   }
 
+  /** Close the database in the other thread: its owner is about to, and must be the last. */
+  async closeDatabase(): Promise<void> {
+    await this.#thread?.closeDatabase();
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#restart?.cancel();
@@ -93,15 +101,21 @@ class GatewayThread {
   readonly #desk: Desk;
   readonly #started = Promise.withResolvers<GatewayAddresses>();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #databaseClosed = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<unknown>();
 
   constructor(options: GatewayOptions, source: StatusSource) {
     this.#options = options;
-    const { manager, clock } = options;
+    const { manager, facts, clock } = options;
     this.#worker = new Worker(threadUrl());
     this.#desk = new Desk({
-      backend: new LocalBackend(manager),
+      backend: new LateBackend(async () => {
+        const { LocalBackend } = await import("../rpc/local_backend.ts");
+        return new LocalBackend(manager);
+      }),
       source,
+      facts,
+      subscribe: (listener) => manager.subscribe(listener),
       clock,
       post: (message, transfer) => this.#post(message, transfer),
     });
@@ -118,6 +132,11 @@ class GatewayThread {
     this.#worker.on("exit", () => this.#fail(new Error("their thread ended")));
     this.#post({ type: "start", config: this.#options.config });
     return this.#started.promise;
+  }
+
+  async closeDatabase(): Promise<void> {
+    this.#post({ type: "closeDatabase" });
+    await Promise.race([this.#databaseClosed.promise, this.#failed.promise]);
   }
 
   async stop(): Promise<void> {
@@ -148,6 +167,8 @@ class GatewayThread {
         return this.#started.resolve(message.addresses);
       case "refused":
         return this.#started.reject(fromPlainError(message.error));
+      case "databaseClosed":
+        return this.#databaseClosed.resolve();
       case "stopped":
         return this.#stopped.resolve();
       case "batch":

@@ -3,10 +3,13 @@ import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
+import { LateBackend } from "../rpc/late_backend.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
 import { toPlainError } from "./batches.ts";
 import type { FromGateway, GatewayConfig, ToGateway } from "./messages.ts";
+import type { DatabaseReads } from "./database_reads.ts";
 import { RemoteBackend } from "./remote_backend.ts";
+import type { Backend } from "../rpc/backend.ts";
 
 // The thread of the listeners. Whatever strangers send is read, checked and refused here: the clock, the claims and the renewals
 // of the manager's thread do not wait for it.
@@ -15,7 +18,9 @@ const port = parentPort!;
 const post = (message: FromGateway, transfer: readonly ArrayBuffer[] = []) =>
   port.postMessage(message, [...transfer]);
 
-const backend = new RemoteBackend(systemClock, post);
+const remote = new RemoteBackend(systemClock, post);
+let reads: DatabaseReads | null = null;
+let isDatabaseClosed = false;
 let listeners: { readonly rpc: RpcServer; readonly http: HttpServer | null } | null = null;
 
 const log = (level: LoggerLevel): Logger["info"] => (message, fields = {}) =>
@@ -27,16 +32,34 @@ const logger: Logger = {
   error: log("error"),
 };
 
+/** Reads a database here; other stores are read by those who opened them. */
+function createBackend({ database }: GatewayConfig): Backend {
+  if (database === null) return remote;
+  return new LateBackend(async () => {
+    const { DatabaseReads } = await import("./database_reads.ts");
+    const { ReadingBackend } = await import("./reading_backend.ts");
+    const options = { path: database, facts: remote, clock: systemClock };
+    reads = new DatabaseReads({ ...options, subscribe: (listener) => remote.watch(listener) });
+    if (isDatabaseClosed) reads.close();
+    return new ReadingBackend(reads, remote);
+  });
+}
+
+function closeDatabase(): void {
+  isDatabaseClosed = true;
+  reads?.close();
+}
+
 async function start(config: GatewayConfig): Promise<void> {
   const rpc = createRpcServer({
-    backend,
+    backend: createBackend(config),
     server: config.rpc,
     logger,
     clock: systemClock,
     random: systemRandom,
   });
   const http = config.http &&
-    createHttpServer({ source: backend, logger, clock: systemClock, ...config.http });
+    createHttpServer({ source: remote, logger, clock: systemClock, ...config.http });
   listeners = { rpc, http };
   try {
     await rpc.start();
@@ -54,16 +77,20 @@ async function stop(): Promise<void> {
   listeners = null;
   await http?.stop();
   await rpc?.stop();
-  backend.stop();
+  closeDatabase();
+  remote.stop();
 }
 
 port.on("message", (message: ToGateway) => {
   switch (message.type) {
     case "start":
       return void start(message.config);
+    case "closeDatabase":
+      closeDatabase();
+      return post({ type: "databaseClosed" });
     case "stop":
       return void stop().finally(() => post({ type: "stopped" }));
     case "batch":
-      return backend.receive(message);
+      return remote.receive(message);
   }
 });

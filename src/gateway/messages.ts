@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
 import type { UnaryName } from "../rpc/backend.ts";
 import type { StreamName } from "../rpc/handlers.ts";
 import type { RpcAddresses, RpcServerConfig } from "../rpc/server.ts";
@@ -12,6 +13,8 @@ export interface GatewayConfig {
   readonly rpc: RpcServerConfig;
   /** Null turns HTTP off. */
   readonly http: { readonly host: string; readonly port: number } | null;
+  /** The SQLite file that the manager's store owns, to read from in the listeners' thread; null for any other store. */
+  readonly database: string | null;
 }
 
 /** Where a started gateway listens. */
@@ -29,7 +32,17 @@ export interface PlainError {
 }
 
 /** What the listeners ask the manager for that is no call of its API. */
-export type Question = "isServing" | "unreadiness" | "metrics";
+export type Question =
+  | { readonly name: "isServing" | "unreadiness" | "metrics" | "listPauses" }
+  | { readonly name: "blockOf"; readonly instance: Instance }
+  | { readonly name: "unservedKinds"; readonly kinds: readonly string[] }
+  | { readonly name: "isKnown" | "assertKnown" | "disabledBecause"; readonly kind: string };
+
+/** Of which instance something was committed. */
+export interface Change {
+  readonly id: string;
+  readonly kind: string;
+}
 
 /** From the listeners to the manager. */
 export type Request =
@@ -51,7 +64,9 @@ export type Request =
   | { readonly type: "next"; readonly id: number }
   /** Nobody waits for the answer any longer. */
   | { readonly type: "cancel"; readonly id: number }
-  | { readonly type: "ask"; readonly id: number; readonly question: Question };
+  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  /** Begin, or cease, to send changes. */
+  | { readonly type: "watch"; readonly isOn: boolean };
 
 /** From the manager to the listeners. */
 export type Answer =
@@ -60,7 +75,9 @@ export type Answer =
   /** The end of a stream. */
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "fail"; readonly id: number; readonly error: PlainError }
-  | { readonly type: "told"; readonly id: number; readonly value: string | boolean | null };
+  | { readonly type: "told"; readonly id: number; readonly value: unknown }
+  /** Changes of this turn, each instance once; null for more than can be listed. */
+  | { readonly type: "changes"; readonly changes: readonly Change[] | null };
 
 /** All frames of a turn. */
 export interface Batch<Frame> {
@@ -72,6 +89,8 @@ export interface Batch<Frame> {
 /** What the manager's thread sends. */
 export type ToGateway =
   | { readonly type: "start"; readonly config: GatewayConfig }
+  /** Close the database: its owner is about to. */
+  | { readonly type: "closeDatabase" }
   | { readonly type: "stop" }
   | Batch<Answer>;
 
@@ -79,6 +98,7 @@ export type ToGateway =
 export type FromGateway =
   | { readonly type: "started"; readonly addresses: GatewayAddresses }
   | { readonly type: "refused"; readonly error: PlainError }
+  | { readonly type: "databaseClosed" }
   | { readonly type: "stopped" }
   | {
     readonly type: "log";

@@ -1,23 +1,33 @@
 import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { Block } from "../core/limits.ts";
 import type { StatusSource, Unreadiness } from "../http/status_source.ts";
+import type { ChangeOfInstance } from "../manager/follow.ts";
+import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Backend, CallSignal, UnaryName } from "../rpc/backend.ts";
 import type { StreamName } from "../rpc/handlers.ts";
+import type { Pause } from "../store/store.ts";
 import { BatchSender, fromPlainError, readBatch } from "./batches.ts";
-import type { Answer, Batch, Question, Request } from "./messages.ts";
+import type { Answer, Batch, Change, Question, Request } from "./messages.ts";
 
 /** What waits for an answer of the manager's thread. */
 interface Waiting {
-  resolve(value: Uint8Array | string | boolean | null): void;
+  resolve(value: unknown): void;
   reject(error: JobError): void;
 }
 
+/** Questions that say nothing but their name. */
+type SharedQuestion = "isServing" | "unreadiness" | "metrics" | "listPauses";
+type ChangeListener = (change: ChangeOfInstance | null) => void;
+
 /** Answers calls by asking the thread of the manager. */
-export class RemoteBackend implements Backend, StatusSource {
+export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   readonly #sender: BatchSender<Request>;
   readonly #waiting = new Map<number, Waiting>();
-  /** Questions that are being asked: one answer serves everybody who asks meanwhile. */
-  readonly #asked = new Map<Question, Promise<unknown>>();
+  /** Questions that are being asked, by name. */
+  readonly #asked = new Map<string, Promise<unknown>>();
+  readonly #listeners = new Set<ChangeListener>();
   #lastId = 0;
 
   constructor(
@@ -61,15 +71,52 @@ export class RemoteBackend implements Backend, StatusSource {
   }
 
   isServing(): Promise<boolean> {
-    return this.#ask("isServing") as Promise<boolean>;
+    return this.#askOnce("isServing") as Promise<boolean>;
   }
 
   unreadiness(): Promise<Unreadiness> {
-    return this.#ask("unreadiness") as Promise<Unreadiness>;
+    return this.#askOnce("unreadiness") as Promise<Unreadiness>;
   }
 
   metrics(): Promise<string> {
-    return this.#ask("metrics") as Promise<string>;
+    return this.#askOnce("metrics") as Promise<string>;
+  }
+
+  listPauses(): Promise<readonly Pause[]> {
+    return this.#askOnce("listPauses") as Promise<readonly Pause[]>;
+  }
+
+  blockOf(instance: Instance): Promise<Block | null> {
+    if (instance.state !== "scheduled") return Promise.resolve(null);
+    return this.#ask({ name: "blockOf", instance }) as Promise<Block | null>;
+  }
+
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+    const list = [...kinds];
+    if (list.length === 0) return Promise.resolve(new Set());
+    return this.#ask({ name: "unservedKinds", kinds: list }) as Promise<ReadonlySet<string>>;
+  }
+
+  isKnown(kind: string): Promise<boolean> {
+    return this.#ask({ name: "isKnown", kind }) as Promise<boolean>;
+  }
+
+  assertKnown(kind: string): Promise<void> {
+    return this.#ask({ name: "assertKnown", kind }) as Promise<void>;
+  }
+
+  disabledBecause(kind: string): Promise<string | null> {
+    return this.#ask({ name: "disabledBecause", kind }) as Promise<string | null>;
+  }
+
+  /** Hear of changes, with null of any that may be; answers how to stop. */
+  watch(listener: ChangeListener): () => void {
+    if (this.#listeners.size === 0) this.#sender.send({ type: "watch", isOn: true });
+    this.#listeners.add(listener);
+    return () => {
+      if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
+      this.#sender.send({ type: "watch", isOn: false });
+    };
   }
 
   stop(): void {
@@ -86,6 +133,7 @@ export class RemoteBackend implements Backend, StatusSource {
   }
 
   #take(answer: Answer, payload: Uint8Array): void {
+    if (answer.type === "changes") return this.#tell(answer.changes);
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     switch (answer.type) {
@@ -100,8 +148,8 @@ export class RemoteBackend implements Backend, StatusSource {
     }
   }
 
-  #wait(id: number): Promise<Uint8Array | string | boolean | null> {
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  #wait(id: number): Promise<unknown> {
+    return new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
   /** Nobody waits any longer. The answer, if one is on its way, is dropped. */
@@ -114,12 +162,26 @@ export class RemoteBackend implements Backend, StatusSource {
   }
 
   #ask(question: Question): Promise<unknown> {
-    const asked = this.#asked.get(question);
-    if (asked) return asked;
     const id = ++this.#lastId;
-    const answer = this.#wait(id).finally(() => this.#asked.delete(question));
-    this.#asked.set(question, answer);
+    const answer = this.#wait(id);
     this.#sender.send({ type: "ask", id, question });
     return answer;
+  }
+
+  // One answer serves everybody who asks meanwhile.
+  #askOnce(name: SharedQuestion): Promise<unknown> {
+    let answer = this.#asked.get(name);
+    if (!answer) {
+      answer = this.#ask({ name }).finally(() => this.#asked.delete(name));
+      this.#asked.set(name, answer);
+    }
+    return answer;
+  }
+
+  #tell(changes: readonly Change[] | null): void {
+    for (const listener of [...this.#listeners]) {
+      if (changes === null) listener(null);
+      else for (const instance of changes) listener({ instance });
+    }
   }
 }

@@ -5,12 +5,11 @@ import { JobError } from "../core/errors.ts";
 import { isTick, neighboursOf, tickRule, whyNoTick } from "../core/explain_tick.ts";
 import { formatLocal } from "../core/local_time.ts";
 import type { Instance } from "../core/instance.ts";
-import type { Block } from "../core/limits.ts";
 import { isFinished, REBOOT, type ScheduleRecord, type TickFate } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Pause, Store } from "../store/store.ts";
+import type { Pause, StoreReads } from "../store/store.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./api.ts";
 import {
   correctionNote,
@@ -21,9 +20,9 @@ import {
   neverWhy,
 } from "./explain_text.ts";
 import { findInstance } from "./find_instance.ts";
-import type { Registry } from "./registry.ts";
-import type { Served } from "./served.ts";
-import type { Schedules } from "./schedules.ts";
+import type { LiveFacts } from "./live_facts.ts";
+import { listAllSchedules } from "./schedule_pages.ts";
+import { Slices } from "./slices.ts";
 
 /** Ticks of each schedule that are told where no number is given. */
 const LIMIT_DEFAULT = 5;
@@ -36,13 +35,9 @@ const SPAN_MS = 60_000;
 
 /** What explaining works with. */
 export interface ExplainParts {
-  readonly store: Store;
-  readonly registry: Registry;
-  readonly schedules: Schedules;
+  readonly store: StoreReads;
   readonly clock: Clock;
-  /** The limit that keeps an instance from running, if any. */
-  readonly blockOf: (instance: Instance) => Promise<Block | null>;
-  readonly served: Pick<Served, "isKnown">;
+  readonly facts: LiveFacts;
 }
 
 /** Why something ran or did not: by instance, by kind, or by time. @throws JobError */
@@ -50,7 +45,7 @@ export async function explain(
   query: ExplainQuery,
   parts: ExplainParts,
 ): Promise<readonly TickReport[]> {
-  const pauses = await parts.store.listPauses();
+  const pauses = await parts.facts.listPauses();
   const explainer = new Explainer(parts, pauses);
   const { instanceId, kind, at, spanMs = SPAN_MS, limit = LIMIT_DEFAULT } = query;
   if (!(limit >= 1 && limit <= LIMIT_MAX) || !(spanMs >= 1)) {
@@ -59,9 +54,9 @@ export async function explain(
     });
   }
   if (instanceId !== undefined) return [await explainer.instance(instanceId)];
-  const records = await parts.schedules.list(kind === undefined ? {} : { kind });
+  const records = await listAllSchedules(parts.store, kind === undefined ? {} : { kind });
   if (kind !== undefined && records.length === 0) {
-    if (!await parts.served.isKnown(kind)) parts.registry.get(kind);
+    await parts.facts.assertKnown(kind);
     throw new JobError("not_found", `Cannot explain "${kind}": it has no schedule`, {
       hint: `Explain one of its runs: jobctl list instances --kind ${kind}`,
     });
@@ -79,11 +74,13 @@ class Explainer {
   readonly #parts: ExplainParts;
   readonly #pauses: readonly Pause[];
   readonly #nowMs: number;
+  readonly #slices: Slices;
 
   constructor(parts: ExplainParts, pauses: readonly Pause[]) {
     this.#parts = parts;
     this.#pauses = pauses;
     this.#nowMs = parts.clock.now().wallMs;
+    this.#slices = new Slices(parts.clock);
   }
 
   async instance(id: string): Promise<TickReport> {
@@ -118,14 +115,23 @@ class Explainer {
       for (const tick of await this.#ticksIn(record, span)) {
         if (found.length < REPORTS_MAX) found.push({ record, tick });
       }
+      if (found.length === REPORTS_MAX) break;
+      await this.#slices.pause();
     }
     if (found.length > 0) {
       found.sort((a, b) => a.tick - b.tick || (a.record.id < b.record.id ? -1 : 1));
       const reports: TickReport[] = [];
-      for (const { record, tick } of found) reports.push(await this.#tick(record, tick));
+      for (const { record, tick } of found) {
+        reports.push(await this.#tick(record, tick));
+        await this.#slices.pause();
+      }
       return withoutRepeats(reports);
     }
-    const none = records.map((record) => this.#noTick(record, span.at));
+    const none: TickReport[] = [];
+    for (const record of records) {
+      none.push(this.#noTick(record, span.at));
+      await this.#slices.pause();
+    }
     return none.sort((a, b) => distance(a) - distance(b)).slice(0, NEAREST_MAX);
   }
 
@@ -140,6 +146,8 @@ class Explainer {
       for (const fate of fates.toReversed()) reports.push(await this.#tick(record, fate.to, fate));
       if (record.nextAt !== null) reports.push(await this.#tick(record, this.#nextOf(record)));
       else if (isFinished(record)) reports.push(this.#noTick(record, this.#nowMs));
+      if (reports.length >= REPORTS_MAX) break;
+      await this.#slices.pause();
     }
     return reports.sort((a, b) => a.at - b.at).slice(-REPORTS_MAX);
   }
@@ -175,8 +183,7 @@ class Explainer {
       ? tickRule(record.spec, at)
       : `${formatLocal(at, record.spec.timezone)}, by what the schedule said then`;
     if (fate === null) {
-      const isKnown = await this.#parts.served.isKnown(record.kind);
-      return { ...base, rule, ...this.#undecided(record, at, isKnown) };
+      return { ...base, rule, ...await this.#undecided(record, at) };
     }
     const { reason, at: decidedAt } = fate;
     const instance = fate.instanceId === null ? null : await this.#parts.store.get(fate.instanceId);
@@ -193,11 +200,10 @@ class Explainer {
     return { ...base, rule, outcome: fate.fate, reason, why, decidedAt };
   }
 
-  #undecided(
+  async #undecided(
     record: ScheduleRecord,
     at: number,
-    isKnown: boolean,
-  ): Pick<TickReport, "outcome" | "reason" | "why"> {
+  ): Promise<Pick<TickReport, "outcome" | "reason" | "why">> {
     if (isFinished(record) && at > record.cursor) {
       return { outcome: "none", reason: null, why: finishedWhy(record) };
     }
@@ -205,8 +211,8 @@ class Explainer {
       return { outcome: "none", reason: null, why: neverWhy(record, at) };
     }
     const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
-    const holds = !isKnown
-      ? this.#unloaded(record.kind)
+    const holds = !await this.#parts.facts.isKnown(record.kind)
+      ? await this.#unloaded(record.kind)
       : at < skipUntil || (skipNext > 0 && at === nextAt)
       ? "it will be skipped, as somebody asked"
       : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
@@ -248,13 +254,13 @@ class Explainer {
       : null;
     const isPaused = this.#isPaused(instance.kind);
     const { jitterMs = 0 } = record?.spec ?? {};
-    const block = await this.#parts.blockOf(instance);
+    const block = await this.#parts.facts.blockOf(instance);
     return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs, block });
   }
 
-  #unloaded(kind: string): string {
-    const reason = this.#parts.registry.disabledBecause(kind);
-    return reason === undefined
+  async #unloaded(kind: string): Promise<string> {
+    const reason = await this.#parts.facts.disabledBecause(kind);
+    return reason === null
       ? `no node has a job "${kind}"`
       : `it will be skipped: its job is disabled: ${reason}`;
   }

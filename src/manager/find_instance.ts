@@ -1,6 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { Store } from "../store/store.ts";
+import type { StoreReads } from "../store/store.ts";
 
 const UUID_LENGTH = 36;
 /** A prefix long enough to mean something; the first characters of a UUID version 7 are its time. */
@@ -12,7 +12,10 @@ const LISTED_MAX = 5;
  *
  * @throws JobError `not_found`; `invalid_argument` when several begin so
  */
-export async function findInstance(id: string, store: Store): Promise<Instance> {
+export async function findInstance(
+  id: string,
+  store: Pick<StoreReads, "get" | "list">,
+): Promise<Instance> {
   const wanted = id.toLowerCase();
   if (wanted.length === UUID_LENGTH) {
     const instance = await store.get(wanted);

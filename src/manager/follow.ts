@@ -2,8 +2,7 @@ import { JobError } from "../core/errors.ts";
 import type { Instance, StoredLogEntry } from "../core/instance.ts";
 import { isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { LogTailQuery, Store } from "../store/store.ts";
-import type { ManagerEvent } from "./api.ts";
+import type { LogTailQuery, StoreReads } from "../store/store.ts";
 
 /** Lines of one step at most. */
 const LINES_MAX = 50;
@@ -33,12 +32,20 @@ export interface FollowStep {
   readonly instance: Instance | null;
 }
 
+/** Something was committed of an instance. */
+export interface ChangeOfInstance {
+  readonly instance: Pick<Instance, "id" | "kind">;
+}
+
 /** What following works with. */
 export interface FollowContext {
-  readonly store: Store;
+  readonly store: Pick<StoreReads, "tailLogs" | "logEnd">;
   readonly clock: Clock;
   readonly get: (id: string) => Promise<Instance>;
-  readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
+  /** Listen to what changes, null being anything; answers how to stop. */
+  readonly subscribe: (
+    listener: (event: ChangeOfInstance | null) => void,
+  ) => () => void;
   readonly onStop: (listener: () => void) => () => void;
   /** Whether other nodes may write what is followed. */
   readonly hasOthers: () => boolean;
@@ -116,7 +123,9 @@ class Bell {
     const ring = () => this.#ring();
     signal?.addEventListener("abort", ring);
     this.#closers = [
-      context.subscribe(({ instance }) => {
+      context.subscribe((event) => {
+        if (event === null) return this.#ring();
+        const { instance } = event;
         const isMeant = query.instanceId === undefined
           ? query.kind === undefined || instance.kind === query.kind
           : instance.id === query.instanceId;

@@ -113,6 +113,7 @@ export class Manager extends Operations implements Service {
       this.#isStarted = false;
       for (const listener of [...this.life.stopListeners]) listener();
       await membership.leave();
+      await options.closing?.();
       await store.close();
     }
   }

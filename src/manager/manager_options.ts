@@ -30,6 +30,8 @@ export interface ManagerOptions {
   readonly maxSkewMs?: number;
   /** Called when another daemon took this node's id: what ran is aborted, and nothing is claimed any more. */
   readonly lost?: ((error: JobError) => void) | undefined;
+  /** Called before the store is closed, for those who also read it. */
+  readonly closing?: (() => Promise<void>) | undefined;
   readonly version: string;
   readonly workers: number;
   /** Most attempts at once of the jobs of each pool on this node. */

@@ -40,6 +40,7 @@ import { buildParts, type ManagerParts } from "./manager_parts.ts";
 import { type RedriveContext, redriveInstances, retryInstance } from "./redrive.ts";
 import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
 import { assertAhead } from "./recurring.ts";
+import type { LiveFacts } from "./live_facts.ts";
 import type { Registry } from "./registry.ts";
 import type { NodeStatus } from "./peers.ts";
 import { StoreCare } from "./store_care.ts";
@@ -54,7 +55,7 @@ export interface ManagerLife {
 }
 
 /** What can be asked of a manager; starting and stopping it is its subclass's matter. */
-export abstract class Operations implements ManagerApi {
+export abstract class Operations implements ManagerApi, LiveFacts {
   readonly version: string;
   protected readonly parts: ManagerParts;
   protected readonly registry: Registry;
@@ -148,8 +149,11 @@ export abstract class Operations implements ManagerApi {
   }
 
   explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    const blockOf = (instance: Instance) => this.blockOf(instance);
-    return explain(query, { ...this.parts, clock: this.parts.options.clock, blockOf });
+    return explain(query, {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      facts: this,
+    });
   }
 
   getInstance(id: string): Promise<Instance> {
@@ -166,6 +170,18 @@ export abstract class Operations implements ManagerApi {
 
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
     return this.parts.served.unserved(kinds);
+  }
+
+  isKnown(kind: string): Promise<boolean> {
+    return this.parts.served.isKnown(kind);
+  }
+
+  assertKnown(kind: string): Promise<void> {
+    return this.parts.served.assertKnown(kind);
+  }
+
+  async disabledBecause(kind: string): Promise<string | null> {
+    return this.registry.disabledBecause(kind) ?? null;
   }
 
   async listNodes(): Promise<readonly NodeStatus[]> {

@@ -6,11 +6,12 @@ import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
-import { BATCH_MAX, type Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { RecurringOptions, ScheduleChange } from "./api.ts";
 import { argumentsFor, checkPolicy } from "./new_instance.ts";
 import type { Peers } from "./peers.ts";
 import type { Registry } from "./registry.ts";
+import { listAllSchedules, schedulePages, type ScheduleQuery } from "./schedule_pages.ts";
 import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
 /** How often a write is tried again when another node was first. */
@@ -35,9 +36,6 @@ export interface SchedulesOptions {
   /** Whether jobs may come after the start: schedules of kinds that are unknown then are kept. */
   readonly keepsUnknown: boolean;
 }
-
-/** What is asked of the store's schedules. */
-type StoredQuery = Parameters<Store["listSchedules"]>[0];
 
 /** A schedule as the config has it. */
 interface WantedSchedule extends JobSchedule {
@@ -188,19 +186,8 @@ export class Schedules {
   }
 
   /** Every stored schedule that matches, by id. */
-  async list(query: StoredQuery): Promise<readonly ScheduleRecord[]> {
-    const found: ScheduleRecord[] = [];
-    for await (const page of this.#pages(query)) found.push(...page);
-    return found;
-  }
-
-  async *#pages(query: StoredQuery): AsyncGenerator<readonly ScheduleRecord[]> {
-    let token: string | undefined;
-    do {
-      const page = await this.#options.store.listSchedules(query, { limit: BATCH_MAX, token });
-      yield page.items;
-      token = page.nextToken ?? undefined;
-    } while (token);
+  list(query: ScheduleQuery): Promise<readonly ScheduleRecord[]> {
+    return listAllSchedules(this.#options.store, query);
   }
 
   #isOfOtherZones({ tzVersion, nextAt }: ScheduleRecord): boolean {
@@ -236,13 +223,13 @@ export class Schedules {
    */
   async #syncJobs(
     jobs: readonly JobDefinition[],
-    query: StoredQuery,
+    query: ScheduleQuery,
   ): Promise<readonly ScheduleRecord[]> {
     const wanted = wantedOf(jobs);
     const outdated = new Map<string, ScheduleRecord>();
     const gone: ScheduleRecord[] = [];
     // Page by page: most of thousands are as they should be, and need no memory of ours.
-    for await (const page of this.#pages(query)) {
+    for await (const page of schedulePages(this.#options.store, query)) {
       for (const record of page) {
         const renewed = this.#isOfOtherZones(record) ? await this.#renewZones(record) : record;
         if (record.origin !== "config") continue;

@@ -61,7 +61,7 @@ export function encodeAnswer<T extends DescMessage>(schema: T, init: MessageInit
  */
 export async function answerCall(
   method: DescMethod,
-  handlers: Handlers,
+  handlers: Partial<Handlers>,
   bytes: Uint8Array,
   isCanceled: () => boolean,
 ): Promise<Uint8Array> {

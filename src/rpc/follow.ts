@@ -12,7 +12,7 @@ import { readLogQuery } from "./requests.ts";
  * @throws JobError `invalid_argument` for a request that cannot be followed; as `ManagerApi.follow`
  */
 export async function* followSteps(
-  manager: ManagerApi,
+  manager: Pick<ManagerApi, "follow">,
   bytes: Uint8Array,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {

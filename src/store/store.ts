@@ -350,3 +350,17 @@ export interface Store extends NodeStore {
   /** Listen to changes by any node; answers how to stop. */
   subscribe(listener: (hint: ChangeHint) => void): () => void;
 }
+
+/** The part of a store that only reads what is written, whoever writes it. */
+export type StoreReads = Pick<
+  Store,
+  | "get"
+  | "list"
+  | "history"
+  | "logs"
+  | "tailLogs"
+  | "logEnd"
+  | "getSchedule"
+  | "listSchedules"
+  | "listFates"
+>;

@@ -7,10 +7,22 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
+import type { LiveFacts } from "../../src/manager/live_facts.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { connect } from "../../src/rpc/client.ts";
 import { FakeManager } from "../support/fake_manager.ts";
 import { keepingLogger, type LoggedLine } from "../support/rpc_world.ts";
+
+/** Facts of a manager that reads its store itself: nobody asks for them. */
+class NoFacts implements LiveFacts {
+  readonly #unasked = () => Promise.reject(new Error("nobody asks"));
+  blockOf = this.#unasked;
+  unservedKinds = this.#unasked;
+  listPauses = this.#unasked;
+  isKnown = this.#unasked;
+  assertKnown = this.#unasked;
+  disabledBecause = this.#unasked;
+}
 
 async function gatewayWorld(options: { readonly port?: number; readonly http?: boolean } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-gateway-"));
@@ -18,6 +30,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
   const lines: LoggedLine[] = [];
   const gateway = new Gateway({
     manager,
+    facts: new NoFacts(),
     clock: systemClock,
     logger: keepingLogger(lines),
     config: {
@@ -31,6 +44,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
         tls: null,
         auth: { mode: "none", tokens: [], tokenFile: null },
       },
+      database: null,
       http: options.http ? { host: "127.0.0.1", port: 0 } : null,
     },
   });

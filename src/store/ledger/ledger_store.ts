@@ -1,4 +1,3 @@
-import type { Instance } from "../../core/instance.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type {
   Advance,
@@ -7,15 +6,11 @@ import type {
   ClaimRequest,
   Committed,
   DueSchedulesRequest,
-  HistoryQuery,
   InstanceQuery,
   LogAppend,
-  LogQuery,
-  LogTailQuery,
   NewInstance,
   NextDueRequest,
   OpenRequest,
-  PageRequest,
   PutSchedule,
   RenewRequest,
   Store,
@@ -32,17 +27,17 @@ import { enqueue } from "./enqueue.ts";
 import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
 import { Listeners } from "./hints.ts";
 import { LedgerRecords } from "./ledger_records.ts";
-import { logEnd, tailLogs } from "./log_tail.ts";
 import { appendLogs } from "./logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./nodes.ts";
 import { checkMark, checkOpening } from "./marks.ts";
 import { ALWAYS, LATE, NEW, type OperationKind, REAP, RENEW, REPORT } from "./operation_kinds.ts";
 import { nextDue, removePause, setPause } from "./pauses.ts";
-import { countInstances, listHistory, listInstances, listLogs } from "./reads.ts";
+import { countInstances } from "./reads.ts";
+import { LedgerReader } from "./ledger_reader.ts";
 import { recover } from "./recover.ts";
 import { redrive } from "./redrive.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
-import { deleteSchedule, listFates, listSchedules, putSchedule } from "./schedules.ts";
+import { deleteSchedule, putSchedule } from "./schedules.ts";
 import { settle } from "./settle.ts";
 import { LedgerState, type Moment } from "./state.ts";
 import type { Tables } from "./tables.ts";
@@ -59,17 +54,17 @@ export interface LedgerOptions {
  * The store's semantics over any {@link Tables}: what one owner with the data at hand needs, in memory or in SQLite. May be
  * opened by several nodes of one process; the last to close closes it, and only the first opening recovers.
  */
-export class LedgerStore implements Store {
+export class LedgerStore extends LedgerReader implements Store {
   readonly #state: LedgerState;
   readonly #group: OperationGroup;
   readonly #owner: LedgerOwner | null = null;
   readonly #options: LedgerOptions;
   readonly records = new LedgerRecords({
     write: (action, at, operation) => this.#write(action, at, operation, ALWAYS),
-    reader: (action) => this.#reader(action),
+    reader: (action) => this.reader(action),
     lastWallMs: () => this.#lastWallMs,
     synced: () => this.synced(),
-    turn: () => this.#turn(),
+    turn: () => this.turn(),
   });
   readonly #listeners = new Listeners();
   #info: StoreInfo | null = null;
@@ -82,6 +77,7 @@ export class LedgerStore implements Store {
     options: LedgerOptions,
     ownerOf?: (state: LedgerState, publish: () => void) => LedgerOwner,
   ) {
+    super();
     this.#options = options;
     this.#state = new LedgerState(tables, { hasOwnClock: options.clock !== undefined });
     const publish = () => this.#publish();
@@ -217,54 +213,15 @@ export class LedgerStore implements Store {
     );
   }
 
-  async getSchedule(id: string) {
-    return this.#reader("get a schedule").tables.getSchedule(id);
-  }
-
-  async listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
-    return listSchedules(this.#reader("list schedules"), query, page);
-  }
-
   async dueSchedules(request: DueSchedulesRequest) {
-    const state = this.#reader("list due schedules");
+    const state = this.reader("list due schedules");
     checkLimit(request.limit, "list due schedules");
     const moment = this.#group.momentOf(request.at);
     return state.tables.dueSchedules(state.dueBy(moment, request), request);
   }
 
-  async listFates(
-    query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
-    page: PageRequest,
-  ) {
-    return listFates(this.#reader("list fates"), query, page);
-  }
-
-  async get(id: string): Promise<Instance | null> {
-    return this.#reader("get an instance").tables.get(id)?.instance ?? null;
-  }
-
-  async list(query: InstanceQuery, page: PageRequest) {
-    return await listInstances(this.#reader("list instances"), query, page, this.#turn);
-  }
-
-  async history(query: HistoryQuery, page: PageRequest) {
-    return await listHistory(this.#reader("list history"), query, page, this.#turn);
-  }
-
-  async logs(query: LogQuery, page: PageRequest) {
-    return await listLogs(this.#reader("list logs"), query, page, this.#turn);
-  }
-
-  async tailLogs(query: LogTailQuery, request: Parameters<Store["tailLogs"]>[1]) {
-    return tailLogs(this.#reader("follow logs"), this.#info!.storeId, query, request);
-  }
-
-  async logEnd() {
-    return logEnd(this.#reader("follow logs"), this.#info!.storeId);
-  }
-
   async stats(): Promise<StoreStats> {
-    return countInstances(this.#reader("count instances"));
+    return countInstances(this.reader("count instances"));
   }
 
   retain(request: { readonly at: Instant; readonly limit: number }) {
@@ -276,12 +233,12 @@ export class LedgerStore implements Store {
   }
 
   async clearInstances(request: Parameters<Store["clearInstances"]>[0]) {
-    const ids = await findCleared(this.#reader("delete instances"), request, this.#turn);
+    const ids = await findCleared(this.reader("delete instances"), request, () => this.turn());
     return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
   }
 
   async clearLogs(request: Parameters<Store["clearLogs"]>[0]) {
-    const places = await findLogs(this.#reader("delete logs"), request, this.#turn);
+    const places = await findLogs(this.reader("delete logs"), request, () => this.turn());
     return await this.#write("delete logs", request.at, (state) => removeLogs(state, places));
   }
 
@@ -309,7 +266,7 @@ export class LedgerStore implements Store {
   }
 
   async listPauses() {
-    const pauses = [...this.#reader("list pauses").pauses.values()];
+    const pauses = [...this.reader("list pauses").pauses.values()];
     return pauses.filter(({ until }) => until === null || until > this.#lastWallMs);
   }
 
@@ -329,7 +286,7 @@ export class LedgerStore implements Store {
   }
 
   async listNodes(request: { readonly at: Instant }) {
-    return listNodes(this.#reader("list nodes"), this.#group.momentOf(request.at));
+    return listNodes(this.reader("list nodes"), this.#group.momentOf(request.at));
   }
 
   setNodeWorkers(request: Parameters<Store["setNodeWorkers"]>[0]) {
@@ -341,18 +298,18 @@ export class LedgerStore implements Store {
   }
 
   async nextDue(request: NextDueRequest) {
-    const state = this.#reader("look for what is due");
+    const state = this.reader("look for what is due");
     const at = this.#options.clock?.() ?? request.at;
     return { at: at.wallMs, ...nextDue(state, this.#group.momentOf(at), request) };
   }
 
   async blockOf(request: NextDueRequest & { readonly id: string }) {
-    const state = this.#reader("look for what blocks an instance");
+    const state = this.reader("look for what blocks an instance");
     return blockOf(state, this.#group.momentOf(request.at), request);
   }
 
   async blocks(request: NextDueRequest) {
-    const state = this.#reader("look for what is blocked");
+    const state = this.reader("look for what is blocked");
     return listBlocks(state, this.#group.momentOf(request.at), request);
   }
 
@@ -365,9 +322,9 @@ export class LedgerStore implements Store {
     return Promise.resolve();
   }
 
-  /** Lets everything else that waits in the event loop run. */
-  readonly #turn = (): Promise<void> =>
-    new Promise((resolve) => this.#options.defer ? this.#options.defer(resolve) : resolve());
+  protected turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.defer ? this.#options.defer(resolve) : resolve());
+  }
 
   #write<T>(
     action: string,
@@ -383,9 +340,13 @@ export class LedgerStore implements Store {
     }, options);
   }
 
-  #reader(action: string): LedgerState {
+  protected reader(action: string): LedgerState {
     if (!this.#info) throw closedError(action);
     return this.#state;
+  }
+
+  protected get storeId(): string {
+    return this.#info!.storeId;
   }
 
   #publish(): void {

@@ -36,7 +36,14 @@ export class Kinds {
   }
 
   nameOf(id: number): string {
-    return this.#nameById.get(id)!;
+    return this.#nameById.get(id) ?? this.#readName(id);
+  }
+
+  // One that its owner wrote since this connection read them all.
+  #readName(id: number): string {
+    const name = this.#statements.get("SELECT name FROM kind WHERE id = ?", id)!.name as string;
+    this.#learn(id, name);
+    return name;
   }
 
   /** Read all kinds again, forgetting those of a transaction that failed. */

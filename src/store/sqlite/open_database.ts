@@ -15,6 +15,7 @@ const CHECK_BYTES_MAX = 32 * 2 ** 20;
 /** How long one try for a busy file blocks; the store repeats it between turns of the event loop. */
 const BUSY_TRY_MS = 3;
 const CACHE_KIB = 32_768;
+const READER_CACHE_KIB = 4_096;
 /** Pages of write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
 
@@ -66,6 +67,18 @@ export function openInMemory(): DatabaseSync {
   db.exec("PRAGMA foreign_keys = OFF");
   migrate(db, 0);
   return db;
+}
+
+/** A further connection to a file that this process owns. @throws JobError `unavailable` */
+export function openReadOnly(path: string): DatabaseSync {
+  try {
+    const db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TRY_MS });
+    db.exec(`PRAGMA cache_size = -${READER_CACHE_KIB}`);
+    db.exec("PRAGMA temp_store = MEMORY");
+    return db;
+  } catch (thrown) {
+    throw toStoreError(thrown, "open", path);
+  }
 }
 
 function connect(path: string): DatabaseSync {

@@ -20,7 +20,7 @@ import type { StoreMark } from "../records.ts";
 import * as care from "./care.ts";
 import { greatestId, insertRow, putRow, readRow, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
-import { openInMemory } from "./open_database.ts";
+import { openInMemory, openReadOnly } from "./open_database.ts";
 import { openOwned } from "./owned_database.ts";
 import type { OwnerLock } from "./owner_lock.ts";
 import * as departures from "./departure_rows.ts";
@@ -79,6 +79,18 @@ export class SqliteTables implements Tables {
       format: STORE_FORMAT,
       ...this.readHead(),
     };
+  }
+
+  /**
+   * Open the file beside its owner, another object of this process, to read only.
+   *
+   * @returns the UUID of its data
+   */
+  openToRead(): string {
+    this.#db = openReadOnly(this.location);
+    this.#statements = new Statements(this.#db, this.location);
+    this.#kinds = new Kinds(this.#statements);
+    return this.#statements.get("SELECT store_id FROM meta")!.store_id as string;
   }
 
   close(): void {

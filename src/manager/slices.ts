@@ -1,0 +1,22 @@
+import type { Clock } from "../platform/clock.ts";
+
+/** How long a computation runs before others have their turn, in milliseconds. */
+const SLICE_MS = 5;
+
+/** Cuts a long computation into slices, between which everything else that waits in the event loop runs. */
+export class Slices {
+  readonly #clock: Clock;
+  #begunMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#begunMs = clock.now().monotonicMs;
+  }
+
+  /** To be awaited at every step: lets others run when the slice is used up. */
+  async pause(): Promise<void> {
+    if (this.#clock.now().monotonicMs - this.#begunMs < SLICE_MS) return;
+    await new Promise<void>((resolve) => this.#clock.defer(resolve));
+    this.#begunMs = this.#clock.now().monotonicMs;
+  }
+}
