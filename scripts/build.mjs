@@ -1,6 +1,7 @@
 // Builds dist/jobctl, the one file.
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { copyRuntime } from "./runtime_copy.mjs";
 import { install, ROOT, run } from "./tasks.mjs";
 
 /** Compile src/main.ts and what runs as a thread of its own into dist/jobctl. */
@@ -15,6 +16,7 @@ export function build() {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   // A failing build ends the process.
   process.once("exit", remove);
+  const runtime = copyRuntime(join(folder, "runtime"));
   run("bun", [
     "build",
     "--compile",
@@ -32,6 +34,7 @@ export function build() {
     "--no-compile-autoload-bunfig",
     // Job modules may have npm packages beside them.
     "--compile-autoload-package-json",
+    ...(runtime === null ? [] : [`--compile-executable-path=${runtime}`]),
     ...entries,
     `--outfile=${join(folder, "jobctl")}`,
   ], { stdio: ["ignore", 2, 2] });

@@ -17,6 +17,7 @@ import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
 import { removeStaleFolders } from "./platform/pipe.ts";
+import { raiseOpenFiles } from "./platform/process_control.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client.ts";
@@ -73,6 +74,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
   const { level, format } = loaded.config.log;
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog });
+  raiseOpenFiles();
   // Before anything starts: a signal that comes meanwhile stops what has started by then, cleanly.
   const signals = new StopSignals(logger);
   try {

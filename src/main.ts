@@ -1,3 +1,4 @@
+import { forgetVariables, refusedVariable } from "./platform/environment.ts";
 import { HIDDEN_COMMANDS } from "./platform/process.ts";
 
 /** Run what argv asks for: the worker entry, the module describer, or the CLI. */
@@ -10,6 +11,15 @@ async function main(argv: readonly string[]): Promise<void> {
     const { describeMain } = await import("./jobs/describe_main.ts");
     return await describeMain();
   }
+  const refused = refusedVariable(process.env);
+  if (refused !== null) {
+    const what =
+      `Cannot run with the variable "${refused}": it steers the engine under this program`;
+    process.stderr.write(`jobctl: ${what}\nhint: Unset it\n`);
+    process.exitCode = 2;
+    return;
+  }
+  forgetVariables(process.env);
   const { runCli } = await import("./cli/cli.ts");
   const { processIo } = await import("./cli/io.ts");
   process.exitCode = await runCli([...argv], processIo());

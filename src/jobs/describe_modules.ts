@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Clock } from "../platform/clock.ts";
 import type { Account } from "../platform/accounts.ts";
 import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
+import { openFilesOfChildren } from "../platform/process_control.ts";
 import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
 import type {
   DescribeAnswer,
@@ -115,9 +116,13 @@ class Describer {
     const { name, home, uid, gid } = account;
     const isOther = uid !== undefined && gid !== undefined;
     const canSwitch = canSwitchUser();
-    const setup: ProcessSetup = isOther && canSwitch ? { account: { name, home, uid, gid } } : {};
+    const openFiles = openFilesOfChildren();
+    const setup: ProcessSetup = {
+      ...(openFiles === null ? {} : { openFiles }),
+      ...(isOther && canSwitch ? { account: { name, home, uid, gid } } : {}),
+    };
     const [program, ...args] = options.command;
-    this.#child = spawn(program!, isOther ? [...args, JSON.stringify(setup)] : args, {
+    this.#child = spawn(program!, [...args, JSON.stringify(setup)], {
       // A group of its own, so that what a module starts can be killed with it.
       detached: true,
       env: {

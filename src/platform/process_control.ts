@@ -4,15 +4,20 @@ import { lateLibc } from "./libc.ts";
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
+const RLIMIT_NOFILE = 7;
 const WNOHANG = 1;
 
 interface Symbols {
   prctl(option: number, value: number, a: number, b: number, c: number): number;
+  getrlimit(resource: number, limits: BigUint64Array): number;
+  setrlimit(resource: number, limits: BigUint64Array): number;
   waitpid(pid: number, status: null, options: number): number;
 }
 
 const openLibc = lateLibc<Symbols>({
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  setrlimit: { args: ["i32", "ptr"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
 });
 
@@ -32,6 +37,38 @@ export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): void {
  */
 export function adoptOrphans(): void {
   openLibc()?.symbols.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/** Soft limit of open files that this process was started with; null as long as it has that one. */
+let startedWith: number | null = null;
+
+/**
+ * Raise the limit of open files as far as it goes. Does nothing where the C library cannot be called: other runtimes have raised
+ * it, as Bun has unless it is the compiled file.
+ */
+export function raiseOpenFiles(): void {
+  const limits = new BigUint64Array(2);
+  const symbols = openLibc()?.symbols;
+  if (symbols?.getrlimit(RLIMIT_NOFILE, limits) !== 0) return;
+  const [soft, hard] = limits as unknown as [bigint, bigint];
+  startedWith ??= Number(soft);
+  limits[0] = hard;
+  symbols.setrlimit(RLIMIT_NOFILE, limits);
+}
+
+/** Soft limit of open files for what this process begins, in place of the one that it took for itself; null for its own. */
+export function openFilesOfChildren(): number | null {
+  return startedWith;
+}
+
+/** Set the soft limit of open files, at most the hard one. Does nothing where the C library cannot be called. */
+export function limitOpenFiles(soft: number): void {
+  const limits = new BigUint64Array(2);
+  const symbols = openLibc()?.symbols;
+  if (symbols?.getrlimit(RLIMIT_NOFILE, limits) !== 0) return;
+  const wanted = BigInt(soft);
+  limits[0] = wanted < limits[1]! ? wanted : limits[1]!;
+  symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
 /** How often the adopted children are looked at. */

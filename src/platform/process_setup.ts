@@ -1,11 +1,14 @@
 import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import { limitOpenFiles } from "./process_control.ts";
 
 /** What a process makes of itself before it takes job code; absent keeps what it was begun with. */
 export interface ProcessSetup {
   readonly nice?: number;
   readonly umask?: number;
+  /** Soft limit of open files. */
+  readonly openFiles?: number;
   /** With the user's name, by which its groups are found. */
   readonly account?: {
     readonly name: string;
@@ -25,14 +28,15 @@ export function canSwitchUser(): boolean {
 }
 
 /**
- * Take on a setup: priority, mask, groups and user, directory. There is no way back to root.
+ * Take on a setup: priority, mask, limit of open files, groups and user, directory. There is no way back to root.
  *
  * @throws JobError that tells what could not be had
  */
-export function applySetup({ nice, umask, account, cwd }: ProcessSetup): void {
+export function applySetup({ nice, umask, openFiles, account, cwd }: ProcessSetup): void {
   // The priority is that of this thread and what it begins: the guard keeps its own.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (umask !== undefined) process.umask(umask);
+  if (openFiles !== undefined) limitOpenFiles(openFiles);
   if (account !== undefined) {
     const { name, home, uid, gid } = account;
     attempt(`run as user "${name}"`, () => {

@@ -5,6 +5,7 @@ import { minimalEnvironment } from "../jobs/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../platform/process.ts";
 import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
 import { MARKER_VARIABLE } from "../platform/descendants.ts";
+import { openFilesOfChildren } from "../platform/process_control.ts";
 
 /** What a worker process is started with. */
 export interface WorkerLaunch {
@@ -102,7 +103,12 @@ function setupOf(
   // Its own home, as the daemon's directory may be closed to it.
   const ownHome = isModule && uid !== undefined ? (existsSync(home) ? home : "/") : null;
   const cwd = isModule ? spec?.cwd ?? ownHome : null;
+  // A limit of the job's own is there before the program begins.
+  const openFiles = spec?.limits?.openFiles === undefined || spec.limits.openFiles === null
+    ? openFilesOfChildren()
+    : null;
   return {
+    ...(openFiles === null ? {} : { openFiles }),
     ...(typeof spec?.nice === "number" ? { nice: spec.nice } : {}),
     ...(isModule && typeof spec?.umask === "number" ? { umask: spec.umask } : {}),
     ...(isSwitched

@@ -1,0 +1,112 @@
+// The runtime that goes into dist/jobctl: Bun's own program, which takes no orders from the environment and leaves limits alone.
+import { chmodSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./tasks.mjs";
+
+const ELF = Buffer.from("\x7fELF", "latin1");
+
+/**
+ * Names of variables that Bun and its engine ask the environment for: they load code before ours (`BUN_OPTIONS=--preload=…`), make
+ * another program of the file (`BUN_BE_BUN`), write files, open a debugger. There is no switch against them.
+ */
+const VARIABLE = /^(?:BUN_(?!FFI_|PLUGIN_NAME$)[A-Z][A-Z0-9_]*|JSC_\w+)$/;
+/** Without these the measure would miss its aim: another version of Bun is to be looked at anew. */
+const VARIABLES_WANTED = [
+  "BUN_OPTIONS",
+  "BUN_BE_BUN",
+  "BUN_INSPECT",
+  "BUN_INSPECT_CONNECT_TO",
+  "BUN_INSPECT_PRELOAD",
+  "BUN_BYTECODE_ORDER_OUT",
+  "JSC_functionOverrides",
+];
+
+/**
+ * Write a copy of Bun's program to `path` for `bun build --compile-executable-path`.
+ *
+ * @returns null for another system than Linux, where the program is used as it is
+ * @throws Error when the program is not as this was written for
+ */
+export function copyRuntime(path) {
+  const program = readFileSync(realpathSync(join(ROOT, "node_modules", ".bin", "bun")));
+  if (!program.subarray(0, ELF.length).equals(ELF)) return null;
+  forgetVariables(program);
+  forgetPrefix(program);
+  keepLimits(program);
+  writeFileSync(path, program);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** Texts between zeros are what getenv() is called with: an empty name is never found. Only the first byte: others may share the rest. */
+function forgetVariables(program) {
+  const missing = new Set(VARIABLES_WANTED);
+  for (const prefix of ["BUN_", "JSC_"]) {
+    const wanted = Buffer.from(`\0${prefix}`, "latin1");
+    for (let at = program.indexOf(wanted); at >= 0; at = program.indexOf(wanted, at + 1)) {
+      const name = program.toString("latin1", at + 1, program.indexOf(0, at + 1));
+      if (!VARIABLE.test(name)) continue;
+      program[at + 1] = 0;
+      missing.delete(name);
+    }
+  }
+  if (missing.size > 0) {
+    throw new Error(`The runtime lacks ${[...missing].join(", ")}: see ${NAME}`);
+  }
+}
+
+/**
+ * `BUN_JSC_…` is looked for letter by letter, in code: `cmpb $'J', 4(%reg)`. A zero there is the end of a text, which is no
+ * option. Elsewhere than on x86-64 the start refuses such variables instead, as it does here as well.
+ */
+function forgetPrefix(program) {
+  const isX64 = program.readUInt16LE(18) === 62;
+  if (!isX64) return;
+  const found = [];
+  const letters = [..."BUN_JSC_"].map((letter) => letter.charCodeAt(0));
+  // `cmpb $imm8, disp8(%reg)` with or without a prefix for the register; the first one has no displacement.
+  for (let at = program.indexOf(0x80); at >= 0; at = program.indexOf(0x80, at + 1)) {
+    if (program[at + 2] !== 1 || program[at + 3] !== letters[1]) continue;
+    const place = followLetters(program, at, letters);
+    if (place !== null) found.push(place);
+  }
+  if (found.length !== 1) throw new Error(`The runtime looks for BUN_JSC_ otherwise: see ${NAME}`);
+  program[found[0]] = 0;
+}
+
+/** Where the fifth letter of the prefix stands in the comparisons that begin with the second one at `at`; null for others. */
+function followLetters(program, at, letters) {
+  let place = null;
+  for (let index = 1, next = at; index < letters.length; index++) {
+    // The next comparison follows a conditional jump, near or short.
+    const from = next;
+    while (!isComparison(program, next, index, letters[index])) {
+      if (++next > from + 16) return null;
+    }
+    if (index === 4) place = next + 3;
+    next += 4;
+  }
+  return place;
+}
+
+function isComparison(program, at, offset, letter) {
+  return program[at] === 0x80 && (program[at + 1] & 0xf8) === 0x78 && program[at + 2] === offset &&
+    program[at + 3] === letter;
+}
+
+/**
+ * Bun raises the soft limit of open files at its start, after which nobody can tell what it was; the daemon does it itself. So the
+ * name that the linker looks up for setrlimit() becomes that of a function which changes nothing and takes the same arguments.
+ */
+function keepLimits(program) {
+  const name = Buffer.from("\0setrlimit\0", "latin1");
+  let count = 0;
+  // The name stands in the table of the dynamic linker, and in that of debuggers.
+  for (let at = program.indexOf(name); at >= 0; at = program.indexOf(name, at + 1)) {
+    program.write("getrlimit", at + 1, "latin1");
+    count += 1;
+  }
+  if (count === 0) throw new Error(`The runtime does not import setrlimit(): see ${NAME}`);
+}
+
+const NAME = "scripts/runtime_copy.mjs";
