@@ -203,6 +203,8 @@ function createManager(
     jobs,
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
+    // A directory of modules that cannot be read, as on a disk that is not there yet: its jobs may come back.
+    keepsUnknown: problems.some(({ job }) => job === null),
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
-import type { Advance } from "../store/store.ts";
+import type { Advance, PageRequest } from "../store/store.ts";
 import { readPages, START, type StoreCases } from "./store_world.ts";
 
 const MINUTE = 60_000;
@@ -223,6 +223,24 @@ export const scheduleCases: StoreCases = {
         ...["8-8 fired 1", "9-9 fired 1", "10-10 fired 1", "11-11 fired 1"],
       ],
     );
+  },
+
+  "listSchedules() leaves out what left the config, unless asked": async (world) => {
+    const ids = ["config:a:0", "config:b:0", "config:c:0"];
+    for (const id of ids) await world.putSchedule({ id });
+    const removed = { id: ids[1]!, generation: 2, nextAt: null, removedAt: START };
+    await world.putSchedule(removed, 1);
+    const list = async (query: { readonly withRemoved?: boolean }) => {
+      const read = (page: PageRequest) => world.store.listSchedules(query, page);
+      return (await readPages(read, 2, "oldest")).map(({ id }) => id);
+    };
+    assert.deepEqual(await list({}), [ids[0], ids[2]]);
+    assert.deepEqual(await list({ withRemoved: true }), ids);
+    world.advance(MINUTE);
+    const due = await world.store.dueSchedules({ at: world.at, limit: 10 });
+    assert.deepEqual(due.map(({ id }) => id), [ids[0], ids[2]]);
+    await world.putSchedule({ id: ids[1]!, generation: 2 }, 2);
+    assert.deepEqual(await list({}), ids);
   },
 
   "advance() makes a step ahead of its tick whole, or not at all": async (world) => {

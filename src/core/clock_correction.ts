@@ -22,7 +22,8 @@ export function correctSchedule(
   const start = correctStart(record, fromMs);
   const at = Math.min(cursor, fromMs);
   const isSkipAhead = skipUntil !== undefined && isFromAhead(updatedAt, nowMs);
-  const isDone = (record.runs ?? 0) >= (spec.runsMax ?? Infinity);
+  const { runs = 0, removedAt } = record;
+  const isDone = runs >= (spec.runsMax ?? Infinity) || removedAt !== undefined;
   return {
     ...record,
     cursor: at,
@@ -30,6 +31,7 @@ export function correctSchedule(
     nextAt: isDone ? null : nextTickOf(spec, start, at),
     createdAt: Math.min(createdAt, fromMs),
     updatedAt: Math.min(updatedAt, fromMs),
+    ...(removedAt === undefined ? {} : { removedAt: Math.min(removedAt, nowMs) }),
     ...(isSkipAhead ? { skipUntil: nowMs + Math.max(0, skipUntil - updatedAt) } : {}),
     correction: { at, cursor },
   };

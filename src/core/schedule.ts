@@ -104,6 +104,8 @@ export interface ScheduleRecord {
   readonly skipNext?: number;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
+  /** When it left the config, epoch ms: it has no ticks, and is kept for a day to go on from its cursor if it comes back. */
+  readonly removedAt?: number;
   /** The last time that the schedule had to be taken back, as the clock had been ahead. */
   readonly correction?: ClockCorrection;
 }

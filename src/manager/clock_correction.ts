@@ -67,7 +67,7 @@ export class ClockCorrections {
     const corrected: ScheduleRecord[] = [];
     let token: string | undefined;
     do {
-      const page = await store.listSchedules({}, { limit: BATCH_MAX, token });
+      const page = await store.listSchedules({ withRemoved: true }, { limit: BATCH_MAX, token });
       const found = page.items.map((record) => this.#correct(record, nowMs, fromMs))
         .filter((record) => record !== null);
       for (let from = 0; from < found.length; from += WRITES_MAX) {

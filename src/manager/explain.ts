@@ -86,7 +86,8 @@ class Explainer {
   async instance(id: string): Promise<TickReport> {
     const instance = await findInstance(id, this.#parts.store);
     const { scheduleId, scheduledFor } = instance;
-    const record = scheduleId === null ? null : await this.#parts.store.getSchedule(scheduleId);
+    const found = scheduleId === null ? null : await this.#parts.store.getSchedule(scheduleId);
+    const record = found?.removedAt === undefined ? found : null;
     if (record !== null && scheduledFor !== null) return await this.#tick(record, scheduledFor);
     const asked = formatLocal(instance.createdAt, "UTC");
     const rule = scheduleId === null

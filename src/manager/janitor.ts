@@ -18,7 +18,7 @@ export class Janitor {
   readonly #leaseMs: number;
   readonly #reapEveryMs: number;
   readonly #reaped: () => void;
-  readonly #everyMinute: () => void;
+  readonly #everyMinute: () => Promise<void>;
   readonly #timers = new Map<string, Timer>();
   readonly #arms = new Map<string, (delayMs: number) => void>();
   #isStarted = false;
@@ -33,7 +33,7 @@ export class Janitor {
       /** Called when instances are due again. */
       readonly reaped: () => void;
       /** Called every minute: what else is to be looked at needs no timer of its own. */
-      readonly everyMinute: () => void;
+      readonly everyMinute: () => Promise<void>;
     },
   ) {
     this.#store = options.store;
@@ -113,7 +113,7 @@ export class Janitor {
   async #retain(): Promise<boolean> {
     const { value } = await this.#store.retain({ at: this.#clock.now(), limit: BATCH });
     const hasMore = value.length === BATCH;
-    if (!hasMore) this.#everyMinute();
+    if (!hasMore) await this.#everyMinute();
     return hasMore;
   }
 }

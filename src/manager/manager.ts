@@ -134,16 +134,21 @@ export class Manager extends Operations implements Service {
       /** Kinds that are configured but not loaded, with the reason. */
       readonly disabled: ReadonlyMap<string, string>;
       readonly scheduleDefaults: ZonedScheduleDefaults;
+      /** Whether jobs may come that are not known now; as before where absent. */
+      readonly keepsUnknown?: boolean;
     },
   ): Promise<void> {
     const { registry, schedules, scheduler, dispatcher, membership } = this.parts;
     const before = registry.replace(project.jobs);
     const disabledBefore = registry.disable(project.disabled);
+    const keptBefore = schedules.keepsUnknown;
+    schedules.keepsUnknown = project.keepsUnknown ?? keptBefore;
     try {
       await schedules.sync();
     } catch (error) {
       registry.replace(before);
       registry.disable(disabledBefore);
+      schedules.keepsUnknown = keptBefore;
       throw error;
     }
     schedules.defaults = project.scheduleDefaults;

@@ -99,11 +99,15 @@ export function buildParts(
   registry.holderOf = (kind) => peers.holderOf(kind);
   const schedules = new Schedules({ ...shared, peers, defaults: options.scheduleDefaults });
   const scheduler = new Scheduler({ ...shared, fired: poke });
+  const everyMinute = async () => {
+    scheduler.lookAtClock();
+    await schedules.removed.deleteOld();
+  };
   const served = new Served({ registry, peers });
   return {
     ...{ options, store: options.store, registry, events, answers },
     ...{ dispatcher, schedules, scheduler, membership, served },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
-    janitor: new Janitor({ ...shared, reaped: poke, everyMinute: () => scheduler.lookAtClock() }),
+    janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),
   };
 }

@@ -306,7 +306,9 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     }
     const { problem } = this.parts.store;
     if (problem) throw new JobError("unavailable", problem);
-    const stats = await this.parts.store.stats();
+    const held = await this.parts.store.stats();
+    const { removed } = this.parts.schedules;
+    const stats = { ...held, schedules: Math.max(0, held.schedules - removed.count) };
     const waiting = [...stats.kinds].filter(([, counts]) => counts.scheduled > 0);
     const unserved = await this.unservedKinds(waiting.map(([kind]) => kind));
     return {

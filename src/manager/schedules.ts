@@ -11,11 +11,15 @@ import type { RecurringOptions, ScheduleChange } from "./api.ts";
 import { argumentsFor, checkPolicy } from "./new_instance.ts";
 import type { Peers } from "./peers.ts";
 import type { Registry } from "./registry.ts";
+import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import { listAllSchedules, schedulePages, type ScheduleQuery } from "./schedule_pages.ts";
 import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
 /** How often a write is tried again when another node was first. */
 const TRIES_MAX = 5;
+
+/** Most kinds that a message lists. */
+const KINDS_SHOWN_MAX = 10;
 
 /** Schedules that are written at once. */
 const SYNC_BATCH = 500;
@@ -48,27 +52,51 @@ export class Schedules {
   readonly #options: SchedulesOptions;
   /** What schedules of the run time inherit. */
   defaults: ZonedScheduleDefaults;
+  /** Whether jobs may come that are not known now: schedules of unknown kinds are kept then. */
+  keepsUnknown: boolean;
+  /** Those that left the config. */
+  readonly removed: RemovedSchedules;
 
   constructor(options: SchedulesOptions) {
     this.#options = options;
+    this.keepsUnknown = options.keepsUnknown;
+    this.removed = new RemovedSchedules(options);
     this.defaults = options.defaults;
   }
 
   /**
    * Write the config's schedules: new and changed ones start at now, unchanged ones keep their cursor, and those that the
-   * config no longer has are deleted, unless their job is only disabled or may still come.
+   * config no longer has are removed, unless their job is only disabled or may still come.
    */
   async sync(): Promise<void> {
-    const { registry, store, logger, clock, keepsUnknown } = this.#options;
-    const gone = await this.#syncJobs(registry.list(), {});
+    const { registry } = this.#options;
+    const { gone, count } = await this.#syncJobs(registry.list(), {});
     if (gone.length === 0) return;
     const elsewhere = await this.#kindsElsewhere();
-    for (const { id, kind } of gone) {
-      const mayCome = !registry.find(kind) && (keepsUnknown || elsewhere.has(kind));
+    const removed: ScheduleRecord[] = [];
+    for (const record of gone) {
+      const { kind } = record;
+      const mayCome = !registry.find(kind) && (this.keepsUnknown || elsewhere.has(kind));
       if (registry.disabledBecause(kind) !== undefined || mayCome) continue;
-      await store.deleteSchedule({ at: clock.now(), id });
-      logger.info("A schedule left the config and was deleted", { schedule: id });
+      if (await this.removed.remove(record)) removed.push(record);
     }
+    this.#tellRemoved(removed, count);
+  }
+
+  #tellRemoved(removed: readonly ScheduleRecord[], count: number): void {
+    if (removed.length === 0) return;
+    const kinds = [...new Set(removed.map(({ kind }) => kind))];
+    const shown = kinds.slice(0, KINDS_SHOWN_MAX).join(", ");
+    const more = kinds.length > KINDS_SHOWN_MAX
+      ? ` and ${kinds.length - KINDS_SHOWN_MAX} more`
+      : "";
+    const { logger } = this.#options;
+    const message =
+      `${removed.length} of ${count} schedules left the config and have no more runs; if they come back within a day, they go on`;
+    const fields = { schedules: removed.length, of: count, jobs: shown + more };
+    // An empty file is a mistake more often than not.
+    if (removed.length * 2 > count) logger.warn(message, fields);
+    else logger.info(message, fields);
   }
 
   /** What other nodes have, also those that ended within the hour: they may be restarting. */
@@ -78,11 +106,10 @@ export class Schedules {
     return new Set(others.flatMap(({ kinds, idle }) => [...kinds, ...idle]));
   }
 
-  /** Write the schedules of one job that came later; those that a definition before it had beyond are deleted. */
+  /** Write the schedules of one job that came later; those that a definition before it had beyond are removed. */
   async syncJob(job: JobDefinition): Promise<void> {
-    const { store, clock } = this.#options;
-    const gone = await this.#syncJobs([job], { origin: "config", kind: job.kind });
-    for (const { id } of gone) await store.deleteSchedule({ at: clock.now(), id });
+    const { gone } = await this.#syncJobs([job], { origin: "config", kind: job.kind });
+    for (const record of gone) await this.removed.remove(record);
   }
 
   /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
@@ -150,7 +177,7 @@ export class Schedules {
     const { store, clock } = this.#options;
     for (let tries = 1;; tries++) {
       const before = await store.getSchedule(id);
-      if (!before) throw notFound(id, action);
+      if (!before || before.removedAt !== undefined) throw notFound(id, action);
       const at = clock.now();
       const record = {
         ...changeOf(before, at.wallMs),
@@ -170,8 +197,8 @@ export class Schedules {
   async remove(id: string): Promise<void> {
     const { store, clock } = this.#options;
     const record = await store.getSchedule(id);
-    if (record) this.#assertRuntime(record, "delete");
-    const isDeleted = record !== null &&
+    if (record && record.removedAt === undefined) this.#assertRuntime(record, "delete");
+    const isDeleted = record !== null && record.removedAt === undefined &&
       (await store.deleteSchedule({ at: clock.now(), id })).value;
     if (!isDeleted) throw notFound(id, "delete");
   }
@@ -217,25 +244,35 @@ export class Schedules {
   }
 
   /**
-   * Write what these jobs have and the store has not. Answers the config's schedules in the store that they do not have.
+   * Write what these jobs have and the store has not. Answers the config's schedules in the store that they do not have, and how
+   * many schedules there were.
    *
    * @param query finds theirs in the store
    */
   async #syncJobs(
     jobs: readonly JobDefinition[],
     query: ScheduleQuery,
-  ): Promise<readonly ScheduleRecord[]> {
+  ): Promise<{ readonly gone: readonly ScheduleRecord[]; readonly count: number }> {
     const wanted = wantedOf(jobs);
     const outdated = new Map<string, ScheduleRecord>();
     const gone: ScheduleRecord[] = [];
+    let count = 0;
     // Page by page: most of thousands are as they should be, and need no memory of ours.
-    for await (const page of schedulePages(this.#options.store, query)) {
+    const all = { ...query, withRemoved: true };
+    for await (const page of schedulePages(this.#options.store, all)) {
       for (const record of page) {
+        if (this.removed.isOver(record)) {
+          await this.removed.delete(record.id);
+          continue;
+        }
+        this.removed.note(record);
+        if (record.removedAt === undefined) count += 1;
         const renewed = this.#isOfOtherZones(record) ? await this.#renewZones(record) : record;
         if (record.origin !== "config") continue;
         const one = wanted.get(record.id);
-        if (!one) gone.push(renewed);
-        else if (isAsWanted(one, renewed)) wanted.delete(record.id);
+        if (!one) {
+          if (record.removedAt === undefined) gone.push(renewed);
+        } else if (isAsWanted(one, renewed)) wanted.delete(record.id);
         else outdated.set(record.id, renewed);
       }
     }
@@ -245,7 +282,7 @@ export class Schedules {
       const batch = missing.slice(from, from + SYNC_BATCH);
       await Promise.all(batch.map((one) => this.#syncOne(one, outdated.get(one.id) ?? null)));
     }
-    return gone;
+    return { gone, count };
   }
 
   async #syncOne(wanted: WantedSchedule, stored: ScheduleRecord | null): Promise<void> {
@@ -257,20 +294,26 @@ export class Schedules {
       const isSame = existing?.specHash === specHash;
       // One that was put off, as its job was not there, goes on with the tick after its cursor.
       const nextAt = isSame ? nextOf(existing!) : null;
-      if (isSame && existing!.nextAt === nextAt) return;
+      const isBack = existing?.removedAt !== undefined;
+      if (isSame && !isBack && existing!.nextAt === nextAt) return;
       const at = clock.now();
-      const record: ScheduleRecord = isSame ? { ...existing!, nextAt } : {
-        ...{ id, kind: job.kind, origin: "config", spec, specHash, argumentsJson },
-        generation: (existing?.generation ?? 0) + 1,
-        ...startOf(spec, at.wallMs, existing),
-        ...{ priority: null, timeoutMs: null, retryMax: null },
-        createdAt: existing?.createdAt ?? at.wallMs,
-        updatedAt: at.wallMs,
-        tzVersion,
-      };
+      const record: ScheduleRecord = isSame && isBack
+        ? takeUp(existing!)
+        : isSame
+        ? { ...existing!, nextAt }
+        : {
+          ...{ id, kind: job.kind, origin: "config", spec, specHash, argumentsJson },
+          generation: (existing?.generation ?? 0) + 1,
+          ...startOf(spec, at.wallMs, existing),
+          ...{ priority: null, timeoutMs: null, retryMax: null },
+          createdAt: existing?.createdAt ?? at.wallMs,
+          updatedAt: at.wallMs,
+          tzVersion,
+        };
       const expectedGeneration = existing?.generation ?? null;
       try {
         await store.putSchedule({ at, record, expectedGeneration });
+        if (isBack) this.removed.forget(id);
         return;
       } catch (error) {
         // Another node wrote the same config.
@@ -300,7 +343,8 @@ function carriedBy({ job, spec, arguments: given }: WantedSchedule) {
 }
 
 function isAsWanted(wanted: WantedSchedule, record: ScheduleRecord): boolean {
-  return record.specHash === carriedBy(wanted).specHash && record.nextAt === nextOf(record);
+  return record.removedAt === undefined && record.specHash === carriedBy(wanted).specHash &&
+    record.nextAt === nextOf(record);
 }
 
 /** The next tick of a record as it should be; null also for one that is finished. */

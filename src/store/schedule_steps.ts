@@ -58,6 +58,14 @@ export interface AdvanceResult {
   readonly replaced: readonly Instance[];
 }
 
+/** Which schedules; all given conditions must hold. */
+export interface ScheduleQuery {
+  readonly kind?: string;
+  readonly origin?: "config" | "runtime";
+  /** Also those that left the config, whose place is kept. */
+  readonly withRemoved?: boolean;
+}
+
 /** A schedule to write, and what must be stored for it. */
 export interface PutSchedule {
   readonly at: Instant;

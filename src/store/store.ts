@@ -28,6 +28,7 @@ import type {
   Backfill,
   DueSchedulesRequest,
   PutSchedule,
+  ScheduleQuery,
 } from "./schedule_steps.ts";
 
 export type { ChangeHint } from "./change_hint.ts";
@@ -49,6 +50,7 @@ export type {
   Backfill,
   DueSchedulesRequest,
   PutSchedule,
+  ScheduleQuery,
 } from "./schedule_steps.ts";
 
 export type { InstanceQuery, Page, PageRequest };
@@ -280,7 +282,7 @@ export interface Store extends NodeStore {
   ): Promise<Committed<boolean>>;
   getSchedule(id: string): Promise<ScheduleRecord | null>;
   listSchedules(
-    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+    query: ScheduleQuery,
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
   /** Schedules that are due, earliest first. */

@@ -70,6 +70,7 @@ export class Reloader {
     await this.#manager.reload({
       jobs,
       disabled: disabledKinds(project),
+      keepsUnknown: false,
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     });
     this.#adopt(config);

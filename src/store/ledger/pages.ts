@@ -1,6 +1,6 @@
 import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord } from "../../core/schedule.ts";
-import type { HistoryQuery, Page, PageRequest } from "../store.ts";
+import type { HistoryQuery, Page, PageRequest, ScheduleQuery } from "../store.ts";
 import { checkPage } from "./checks.ts";
 import { mergeHistory } from "./history.ts";
 import { readToken, writeToken } from "./page_token.ts";
@@ -107,16 +107,13 @@ export async function pageOfLogs(
 
 /** A page of schedules by id, as it fills. */
 export class SchedulePage {
-  readonly #query: { readonly kind?: string; readonly origin?: "config" | "runtime" };
+  readonly #query: ScheduleQuery;
   readonly #limit: number;
   readonly #isReverse: boolean;
   readonly #items: ScheduleRecord[] = [];
   #afterId: string | null;
 
-  constructor(
-    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
-    page: PageRequest,
-  ) {
+  constructor(query: ScheduleQuery, page: PageRequest) {
     checkPage(page, "list schedules");
     this.#query = query;
     this.#limit = page.limit;
@@ -133,11 +130,12 @@ export class SchedulePage {
 
   /** Take in what it wanted; the page once it is whole. */
   add(records: readonly ScheduleRecord[]): Page<ScheduleRecord> | null {
-    const { kind, origin } = this.#query;
+    const { kind, origin, withRemoved = false } = this.#query;
     const items = this.#items;
     for (const record of records) {
       const isWanted = (kind ?? record.kind) === record.kind &&
-        (origin ?? record.origin) === record.origin;
+        (origin ?? record.origin) === record.origin &&
+        (withRemoved || record.removedAt === undefined);
       if (!isWanted) continue;
       if (items.length === this.#limit) {
         return { items, nextToken: writeToken("schedules", [items.at(-1)!.id]) };

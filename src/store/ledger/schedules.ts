@@ -1,5 +1,5 @@
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
-import type { Page, PageRequest, PutSchedule } from "../store.ts";
+import type { Page, PageRequest, PutSchedule, ScheduleQuery } from "../store.ts";
 import { checkPage, checkTime } from "./checks.ts";
 import { readToken, writeToken } from "./page_token.ts";
 import { SchedulePage } from "./pages.ts";
@@ -46,7 +46,7 @@ export function deleteSchedule(state: LedgerState, id: string): boolean {
 /** A page of schedules by id. */
 export function listSchedules(
   state: LedgerState,
-  query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+  query: ScheduleQuery,
   page: PageRequest,
 ): Page<ScheduleRecord> {
   const filling = new SchedulePage(query, page);

@@ -16,6 +16,7 @@ import type {
   PageRequest,
   Pause,
   PutSchedule,
+  ScheduleQuery,
 } from "../store.ts";
 import { readInstances } from "./instance_codec.ts";
 import { type Packable, Unpacker } from "./msgpack.ts";
@@ -149,7 +150,7 @@ export class ScheduleOperations {
   }
 
   async list(
-    query: { readonly kind?: string; readonly origin?: "config" | "runtime" },
+    query: ScheduleQuery,
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>> {
     const filling = new SchedulePage(query, page);
