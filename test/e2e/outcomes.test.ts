@@ -54,6 +54,7 @@ export default [
 const TOML = `
 [jobs.command]
 run = "exit $1"
+params = "code: number"
 retry = { max = 2, initial = "10ms", not_on = [65] }
 
 [jobs.slow]
