@@ -47,6 +47,8 @@ export interface ServeOptions {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly writeLog: (line: string) => void;
+  /** Go on without what the store lost, in place of a refusal. */
+  readonly salvages?: boolean;
 }
 
 /** A running daemon. */
@@ -79,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const signals = new StopSignals(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
-    const daemon = await startDaemon(project, logger);
+    const daemon = await startDaemon(project, logger, options.salvages);
     const load = async () => {
       const again = await loadConfig(options.configFile, {
         env: options.env,
@@ -96,7 +98,11 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
-async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
+async function startDaemon(
+  project: Project,
+  logger: Logger,
+  salvages: boolean | undefined,
+): Promise<Daemon> {
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) reportProblem(problem, logger);
@@ -107,6 +113,7 @@ async function startDaemon(project: Project, logger: Logger): Promise<Daemon> {
     jobs,
     problems,
     logger,
+    salvages,
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
     storeWorker,
@@ -158,18 +165,19 @@ function createManager(
     readonly jobs: readonly JobDefinition[];
     readonly problems: readonly ConfigProblem[];
     readonly logger: Logger;
+    readonly salvages?: boolean | undefined;
     readonly lost?: (error: JobError) => void;
     readonly closing?: () => Promise<void>;
     /** Absent where nobody looks after the store. */
     readonly storeWorker?: StoreWorker;
   },
 ): Manager {
-  const { logger, jobs, problems, lost, closing, storeWorker } = parts;
+  const { logger, jobs, problems, salvages, lost, closing, storeWorker } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   return new Manager({
-    store: createStore(config.store, { clock, random: systemRandom, logger }),
+    store: createStore(config.store, { clock, random: systemRandom, logger, salvages }),
     executor: createExecutor({
       process: createProcessExecutor({
         clock,

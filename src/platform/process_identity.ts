@@ -22,12 +22,21 @@ export function thisProcess(): ProcessIdentity {
   return { host: hostname(), pid: process.pid, process: identityOf(process.pid), fateOf };
 }
 
+/** The kernel's number of this boot of the machine; null where the system does not tell. */
+export function bootId(): string | null {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() || null;
+  } catch {
+    return null;
+  }
+}
+
 /** A number alone says nothing: it is used again, and means another process in each container. */
 function identityOf(pid: number): string | null {
   try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const boot = bootId();
     const stat = statOf(pid);
-    if (boot === "" || stat === null) return null;
+    if (boot === null || stat === null) return null;
     return [boot, readlinkSync("/proc/self/ns/pid"), pid, stat.startTicks].join("/");
   } catch {
     return null;

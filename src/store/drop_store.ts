@@ -8,7 +8,7 @@ import { createValkeyLink } from "./valkey/create_valkey_store.ts";
 import { keyPrefix } from "./valkey/valkey_store.ts";
 
 /** Files of a SQLite database, by what their names end in. */
-const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json"];
+const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 const RECORDS = 500;
 
 /** Deletes keys of one namespace, some at a time; answers the cursor of the next call, "0" at the end. */

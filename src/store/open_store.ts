@@ -14,6 +14,8 @@ export interface StoreParts {
   readonly logger: Logger;
   /** Counts in place of the clock by which things are due: for tests of a store. */
   readonly now?: () => Instant;
+  /** Go on without commits that a SQLite file lost, in place of a refusal. */
+  readonly salvages?: boolean | undefined;
 }
 
 /** The store that the configuration names, not yet open. What speaks to a server is loaded when it is opened. */
@@ -24,7 +26,11 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
     case "memory":
       return new MemoryStore({ clock: parts.now });
     case "sqlite":
-      return new SqliteStore({ path: address.path, defer, clock: parts.now, fsync: config.fsync });
+      return new SqliteStore({
+        ...{ path: address.path, defer, clock: parts.now, fsync: config.fsync },
+        salvages: parts.salvages,
+        warn: (message) => parts.logger.warn(message),
+      });
     case "etcd":
       return createLateStore(async () => {
         const { createEtcdStore } = await import("./etcd/etcd_store.ts");

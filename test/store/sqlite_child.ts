@@ -1,10 +1,11 @@
-import { argv, stdout } from "node:process";
+import { argv, exit, stdout } from "node:process";
 import { plainInstance } from "../../src/conformance/plain_instance.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
 
 /**
- * An owner in a process of its own: opens the database named, writes its instances, says "ready" and waits to be killed.
+ * An owner in a process of its own: opens the database named, writes its instances, says "ready" and waits to be killed, or ends
+ * in the way named without closing: "exit", "throw" or "empty" for an event loop without anything left.
  */
 const path = argv[2]!;
 const store = new SqliteStore({ path, defer: systemClock.defer });
@@ -15,4 +16,7 @@ const instance = (id: string) =>
 await store.enqueue({ at, instances: [instance("one"), instance("two")] });
 await store.claim({ at, node: "child", kinds: new Set(["mail"]), limit: 1, leaseMs: 60_000 });
 stdout.write("ready\n");
-setInterval(() => {}, 60_000);
+const end = argv[3];
+if (end === "exit") exit(0);
+if (end === "throw") throw new Error("Nobody catches this");
+if (end === undefined) setInterval(() => {}, 60_000);

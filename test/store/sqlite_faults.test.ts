@@ -57,10 +57,12 @@ async function assertRefused(path: string, pattern: RegExp): Promise<void> {
   assert.deepEqual(readFileSync(path), before);
 }
 
-async function startChild(path: string): Promise<ChildProcess> {
+async function startChild(path: string, end?: "exit" | "throw" | "empty"): Promise<ChildProcess> {
   const isDeno = "Deno" in globalThis;
-  const args = isDeno ? ["run", "-A", "--no-check", CHILD, path] : [CHILD, path];
-  const child = spawn(execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const args = [...(isDeno ? ["run", "-A", "--no-check"] : []), CHILD, path];
+  const child = spawn(execPath, [...args, ...(end ? [end] : [])], {
+    stdio: ["ignore", "pipe", end ? "ignore" : "inherit"],
+  });
   await once(child.stdout!, "data");
   return child;
 }
@@ -260,6 +262,20 @@ test("open() refuses when the log of an owner that died is gone, row 29", () =>
     assert.equal((await world.store.get("two"))!.state, "scheduled");
     await world.store.close();
   }));
+
+for (const end of ["exit", "throw", "empty"] as const) {
+  test(`open() goes on with everything after a program that ended without close(): ${end}, row 95`, () =>
+    withTempDir({}, async ({ path }) => {
+      const file = join(path, "jobs.db");
+      const child = await startChild(file, end);
+      if (child.exitCode === null) await once(child, "exit");
+      const world = await open(file);
+      for (const id of ["one", "two"]) {
+        assert.equal((await world.store.get(id))!.state, "scheduled", id);
+      }
+      await world.store.close();
+    }));
+}
 
 test("open() does without the shared memory of an owner that died, row 29", () =>
   withTempDir({}, async ({ path }) => {

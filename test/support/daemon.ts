@@ -69,8 +69,8 @@ export interface Daemon {
   kill(): Promise<void>;
   /** SIGTERM, and wait for the end; the folder stays. */
   terminate(): Promise<Exit>;
-  /** End by SIGTERM when it runs, and start again on the same folder. */
-  restart(): Promise<Daemon>;
+  /** End by SIGTERM when it runs, and start again on the same folder. @param args of `serve`, besides its configuration */
+  restart(args?: readonly string[]): Promise<Daemon>;
   /** End by SIGTERM, or SIGKILL with `force`, wait, remove the folder. */
   stop(options?: { readonly force?: boolean }): Promise<Exit>;
 }
@@ -138,7 +138,11 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   }
 }
 
-async function launch(dir: string, options: DaemonOptions): Promise<Daemon> {
+async function launch(
+  dir: string,
+  options: DaemonOptions,
+  more: readonly string[] = [],
+): Promise<Daemon> {
   assertBuilt();
   const env = environment({
     JOBCTL_SERVER_PORT: "0",
@@ -147,7 +151,7 @@ async function launch(dir: string, options: DaemonOptions): Promise<Daemon> {
     JOBCTL_SERVER_AUTH_TOKEN_FILE: join(dir, "token"),
     JOBCTL_STORE_URL: `sqlite:${join(dir, "data", "jobctl.db")}`,
   }, options.env);
-  const serve = [JOBCTL, "serve", "--config", "config.toml"];
+  const serve = [JOBCTL, "serve", "--config", "config.toml", ...more];
   // It becomes the daemon, and keeps its process id.
   const limited = ["prlimit", `--nofile=${options.descriptors}:${options.descriptors}`, ...serve];
   const [program, ...args] = options.descriptors === undefined ? serve : limited;
@@ -268,9 +272,9 @@ function createDaemon(
       await exited;
     },
     terminate,
-    async restart() {
+    async restart(args) {
       if (!hasExited) await terminate();
-      return await launch(dir, options);
+      return await launch(dir, options, args);
     },
     async stop({ force = false } = {}) {
       if (force) signal("SIGKILL");

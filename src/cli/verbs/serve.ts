@@ -32,6 +32,10 @@ export const SERVE: Verb = {
     workers: { describe: "Attempts at once (worker.count)" },
     "log-level": { describe: "debug, info, warn or error (log.level)" },
     "log-format": { describe: "text or json (log.format)" },
+    salvage: {
+      describe: "Start although a SQLite store lost commits; says how many are missing",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl serve --config config.toml", "Run what the file says"],
@@ -46,6 +50,7 @@ export const SERVE: Verb = {
       configFile: configFileOf(args, io.cwd),
       flags,
       env: io.env,
+      salvages: args.flag("salvage"),
       // A log that nobody reads any more does not stop the daemon.
       writeLog: (line) => void io.stderr.write(line).catch(() => {}),
     });

@@ -1,11 +1,19 @@
-import { closeSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
-import { STORE_FORMAT } from "../store.ts";
-import type { OwnerNote } from "./owner_lock.ts";
-import { APPLICATION_ID, migrate } from "./schema.ts";
+import { findLostCommits } from "./lost_commits.ts";
+import { APPLICATION_ID, FILE_FORMAT, migrate } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
 
 const MAGIC = "SQLite format 3\0";
@@ -18,6 +26,8 @@ const CACHE_KIB = 32_768;
 const READER_CACHE_KIB = 4_096;
 /** Pages of write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
+/** How people go on without what is lost. */
+const SALVAGE = "jobctl serve --salvage";
 
 /** Make the directory of a database file. */
 export function makeDirectory(path: string): void {
@@ -31,24 +41,44 @@ export function makeDirectory(path: string): void {
   }
 }
 
+/** How a database is opened. */
+export interface OpenOptions {
+  /** Whether a commit is on the disk when it returns. */
+  readonly isSynced: boolean;
+  /** Go on without commits that are lost. */
+  readonly salvages: boolean;
+  /** Tells people what was gone on with. */
+  readonly warn: (message: string) => void;
+}
+
 /**
  * Open the database that this process owns, check it and bring it to the newest format. Nothing is written to a file that
- * is refused.
+ * is refused: what is checked is read by a connection that cannot write.
  *
  * A file up to {@link CHECK_BYTES_MAX} is checked whole (`quick_check`), a larger one by its header, its size and its
  * schema; pages damaged elsewhere in it fail the operation that meets them.
  *
- * @param predecessor what an owner left behind that did not close
  * @throws JobError `unavailable` naming the file, the check that failed and the remedy
  */
-export function openDatabase(path: string, predecessor: OwnerNote | null): DatabaseSync {
-  checkFiles(path, predecessor);
-  const db = connect(path);
+export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
+  const isEmpty = checkFiles(path, options);
+  if (isEmpty) checkLoss(null, path, options);
+  else {
+    const reader = connect(path, { readOnly: !existsSync(`${path}-journal`) });
+    try {
+      checkIdentity(reader, path);
+      checkLoss(reader, path, options);
+      checkWhole(reader, path);
+    } catch (thrown) {
+      throw toStoreError(thrown, "open", path);
+    } finally {
+      reader.close();
+    }
+  }
+  const db = connect(path, { readOnly: false });
   try {
-    checkIdentity(db, path);
-    checkWhole(db, path);
     db.exec("PRAGMA journal_mode = WAL");
-    db.exec("PRAGMA synchronous = FULL");
+    db.exec(`PRAGMA synchronous = ${options.isSynced ? "FULL" : "NORMAL"}`);
     db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     db.exec("PRAGMA temp_store = MEMORY");
@@ -71,47 +101,79 @@ export function openInMemory(): DatabaseSync {
 
 /** A further connection to a file that this process owns. @throws JobError `unavailable` */
 export function openReadOnly(path: string): DatabaseSync {
+  const db = connect(path, { readOnly: true });
   try {
-    const db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TRY_MS });
     db.exec(`PRAGMA cache_size = -${READER_CACHE_KIB}`);
     db.exec("PRAGMA temp_store = MEMORY");
     return db;
   } catch (thrown) {
+    db.close();
     throw toStoreError(thrown, "open", path);
   }
 }
 
-function connect(path: string): DatabaseSync {
+function connect(path: string, { readOnly }: { readonly readOnly: boolean }): DatabaseSync {
   try {
-    return new DatabaseSync(path, { timeout: BUSY_TRY_MS });
+    return new DatabaseSync(path, { timeout: BUSY_TRY_MS, readOnly });
   } catch (thrown) {
     throw toStoreError(thrown, "open", path);
   }
 }
 
-/** What the files say before SQLite sees them: it would take some of these states for an empty database. */
-function checkFiles(path: string, predecessor: OwnerNote | null): void {
+/** What the files say before SQLite sees them. @returns whether there is no data in them */
+function checkFiles(path: string, { salvages }: OpenOptions): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !stats.isFile()) {
     throw refusal(path, "it is not a regular file", { hint: "Name a file" });
   }
   const size = stats?.size ?? 0;
   const walSize = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0 && walSize > 0) {
+  if (size === 0 && walSize > 0 && !salvages) {
     throw refusal(path, `it is empty but has a write-ahead log of ${walSize} bytes`, {
-      hint: `Restore the file, or delete "${path}-wal" to begin with an empty store`,
-    });
-  }
-  const mustHaveLog = predecessor?.hasWritten ?? false;
-  if (mustHaveLog && walSize === 0) {
-    const lost = size === 0 ? "its data are gone" : "its write-ahead log is gone";
-    throw refusal(path, `process ${predecessor!.pid} did not close it and ${lost}`, {
-      hint: size === 0
-        ? `Restore the file, or delete "${path}-owner.json" to begin with an empty store`
-        : `Restore "${path}-wal", or delete "${path}-owner.json" to go on with an older state`,
+      hint: `Restore the file; to begin with an empty store: ${SALVAGE}`,
     });
   }
   if (size > 0) checkHeader(path, size, walSize);
+  return size === 0;
+}
+
+/** @throws JobError `unavailable` when commits are missing that may not be, unless they are to be gone on without */
+function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions): void {
+  const { salvages, warn } = options;
+  const lost = findLostCommits(db, path, options);
+  if (lost === null) {
+    if (salvages) warn(`Nothing is missing from "${path}": do without --salvage from now on`);
+    return;
+  }
+  if (lost.isExpected) {
+    warn(`"${path}" lost its last commits with the machine (store.fsync is normal): ${lost.found}`);
+    return;
+  }
+  if (!salvages) {
+    throw refusal(path, lost.found, {
+      hint: db === null
+        ? `Restore the file; to begin with an empty store: ${SALVAGE}`
+        : `Keep a copy of "${path}" and "${path}-wal"; restore what is missing, or go on without ` +
+          `it: ${SALVAGE}`,
+    });
+  }
+  const kept = keepLog(path);
+  warn(
+    `Going on without what "${path}" lost: ${lost.found}${kept ? `; the log is in "${kept}"` : ""}`,
+  );
+}
+
+/** Keep the log of a loss: SQLite deletes it. @returns where; null when there is none */
+function keepLog(path: string): string | null {
+  if (!existsSync(`${path}-wal`)) return null;
+  const kept = `${path}-wal.damaged`;
+  try {
+    if (existsSync(path) && statSync(path).size > 0) copyFileSync(`${path}-wal`, kept);
+    else renameSync(`${path}-wal`, kept);
+  } catch (thrown) {
+    throw toStoreError(thrown, "keep a copy of", `${path}-wal`);
+  }
+  return kept;
 }
 
 function checkHeader(path: string, size: number, walSize: number): void {
@@ -154,8 +216,8 @@ function checkIdentity(db: DatabaseSync, path: string): void {
       hint: "Name another file",
     });
   }
-  if (format > STORE_FORMAT) {
-    throw refusal(path, `it has format ${format}, this version knows up to ${STORE_FORMAT}`, {
+  if (format > FILE_FORMAT) {
+    throw refusal(path, `it has format ${format}, this version knows up to ${FILE_FORMAT}`, {
       hint: "Use the newer version that wrote it",
     });
   }

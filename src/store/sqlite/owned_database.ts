@@ -1,22 +1,63 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { CommitCounter } from "./commit_counter.ts";
+import { noteOf } from "./lost_commits.ts";
 import { makeDirectory, openDatabase } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
+import { toStoreError } from "./sqlite_error.ts";
 
-/** Open the database of a file as its owner; the lock is held until it is released. */
-export function openOwned(
-  location: string,
-  node: string,
-): { readonly db: DatabaseSync; readonly lock: OwnerLock } {
-  makeDirectory(location);
-  const path = realPath(location);
-  const lock = new OwnerLock(path, node);
-  try {
-    return { db: openDatabase(path, lock.predecessor), lock };
-  } catch (error) {
-    lock.release({ isClean: false });
-    throw error;
+/** How a SQLite file is used. */
+export interface SqliteOptions {
+  /** Most pages of 4 KiB that the file may have; beyond it the store is full. */
+  readonly pagesMax?: number | undefined;
+  /** "normal": acknowledged when the system has it, not when the disk has; a power loss takes the last transactions. */
+  readonly fsync?: "full" | "normal" | undefined;
+  /** Go on without commits that were acknowledged and are missing, in place of a refusal. */
+  readonly salvages?: boolean | undefined;
+  /** Tells people what was gone on without. */
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+/** The database of a file that this process owns, opened for another epoch. The file is its own until it is released. */
+export class OwnedDatabase {
+  readonly db: DatabaseSync;
+  readonly #lock: OwnerLock;
+  readonly #counter: CommitCounter;
+  #commits: number;
+
+  /** @throws JobError `conflict` when it has another owner, `unavailable` when the file is refused */
+  constructor(location: string, node: string, options: SqliteOptions) {
+    const { salvages = false, warn = () => {}, pagesMax, fsync } = options;
+    const isSynced = fsync !== "normal";
+    makeDirectory(location);
+    const path = realPath(location);
+    this.#lock = new OwnerLock(path, node);
+    let db: DatabaseSync | null = null;
+    try {
+      this.db = db = openDatabase(path, { isSynced, salvages, warn });
+      if (pagesMax) db.exec(`PRAGMA max_page_count = ${pagesMax}`);
+      db.exec("UPDATE meta SET epoch = epoch + 1, commits = commits + 1");
+      const note = noteOf(db, { isSynced });
+      this.#commits = note.commits;
+      this.#counter = new CommitCounter(path, note);
+    } catch (error) {
+      db?.close();
+      this.#lock.release();
+      throw toStoreError(error, "open", path);
+    }
+  }
+
+  /** A transaction was committed, which raised the count in the database by one. @param at its recorded time, epoch ms */
+  noteCommit(at: number): void {
+    this.#commits += 1;
+    this.#counter.note(this.#commits, at);
+  }
+
+  /** Give the file free, once the database is closed. */
+  release(): void {
+    this.#counter.close();
+    this.#lock.release();
   }
 }
 

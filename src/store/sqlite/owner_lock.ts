@@ -5,13 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import { JobError } from "../../core/errors.ts";
 import { isBusy, toStoreError } from "./sqlite_error.ts";
 
-/** What an owner writes of itself. It stays behind when the owner dies, and goes when it closes. */
-export interface OwnerNote {
+/** What an owner writes of itself, for whoever is refused. It stays behind when the owner dies, and goes when it closes. */
+interface OwnerNote {
   readonly pid: number;
   readonly host: string;
   readonly node: string;
-  /** Whether the owner wrote to the database: from then on there is a write-ahead log until it closes. */
-  readonly hasWritten: boolean;
 }
 
 /**
@@ -22,9 +20,6 @@ export interface OwnerNote {
 export class OwnerLock {
   readonly #db: DatabaseSync;
   readonly #notePath: string;
-  readonly #self: OwnerNote;
-  /** What an owner that did not close left behind. */
-  readonly predecessor: OwnerNote | null;
 
   /** @throws JobError `conflict` when another process, or another store of this one, owns the database */
   constructor(path: string, node: string) {
@@ -44,36 +39,19 @@ export class OwnerLock {
       throw takenError(path, readNote(this.#notePath));
     }
     this.#db = db;
-    this.predecessor = readNote(this.#notePath);
-    const hasWritten = this.predecessor?.hasWritten ?? false;
-    this.#self = { pid, host: hostname(), node, hasWritten };
+    const note: OwnerNote = { pid, host: hostname(), node };
     try {
-      this.#writeNote(this.#self);
+      writeFileSync(this.#notePath, `${JSON.stringify(note)}\n`);
     } catch (thrown) {
       db.close();
       throw toStoreError(thrown, "write", this.#notePath);
     }
   }
 
-  /** The database was written to. */
-  noteWritten(): void {
-    this.#writeNote({ ...this.#self, hasWritten: true });
-  }
-
-  /** The database is being closed: its log may be there or not. */
-  noteClosing(): void {
+  /** Give the database free. */
+  release(): void {
     rmSync(this.#notePath, { force: true });
-  }
-
-  /** Give the database free: closed well, or as the predecessor left it. */
-  release(options: { readonly isClean: boolean }): void {
-    if (options.isClean || !this.predecessor) rmSync(this.#notePath, { force: true });
-    else this.#writeNote(this.predecessor);
     this.#db.close();
-  }
-
-  #writeNote(note: OwnerNote): void {
-    writeFileSync(this.#notePath, `${JSON.stringify(note)}\n`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { StoredLogEntry } from "../../core/instance.ts";
@@ -8,6 +8,7 @@ import { readDepartures } from "./departure_rows.ts";
 import { readRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
 import { readLine } from "./log_rows.ts";
+import { findLostCommits } from "./lost_commits.ts";
 import { allTicks, listSchedules, readPauses } from "./schedule_rows.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { type Fields, Statements } from "./statements.ts";
@@ -36,6 +37,10 @@ export class Salvage {
     } catch (thrown) {
       throw toStoreError(thrown, "read", path);
     }
+    const lost = this.#try("commits", null, () => {
+      return findLostCommits(statSync(path).size === 0 ? null : this.#db, path, { isSynced: true });
+    });
+    if (lost) this.problems.push(`commits: ${lost.found}`);
     this.#statements = new Statements(this.#db, path);
     this.#kinds = new Kinds(this.#statements);
     this.#try("kinds", null, () => this.#kinds.read());

@@ -193,7 +193,14 @@ CREATE TABLE note (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 `,
+  `
+-- Commits so far: compared at opening with the count that stands outside the file.
+ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
+`,
 ];
+
+/** Format of a file that this version writes; a newer one is refused. */
+export const FILE_FORMAT = MIGRATIONS.length;
 
 /** Indexes of the newest format. */
 export const INDEXES: readonly string[] = indexesOf(MIGRATIONS.join("\n"));

@@ -21,8 +21,7 @@ import * as care from "./care.ts";
 import { greatestId, insertRow, putRow, readRow, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
 import { openInMemory, openReadOnly } from "./open_database.ts";
-import { openOwned } from "./owned_database.ts";
-import type { OwnerLock } from "./owner_lock.ts";
+import { OwnedDatabase, type SqliteOptions } from "./owned_database.ts";
 import * as departures from "./departure_rows.ts";
 import * as schedules from "./schedule_rows.ts";
 import * as limits from "./limit_rows.ts";
@@ -38,20 +37,17 @@ export class SqliteTables implements Tables {
   readonly location: string;
   readonly isDurable: boolean;
   #db: DatabaseSync | null = null;
-  #lock: OwnerLock | null = null;
+  #owned: OwnedDatabase | null = null;
   #statements!: Statements;
   #kinds!: Kinds;
   /** No id in the file is greater: ids that daemons make increase, so a new one need not be looked for. Null if unknown. */
   #idMax: string | null = null;
-  readonly #pagesMax: number | undefined;
   readonly #isFile: boolean;
+  readonly #options: SqliteOptions;
 
   /** @param path of the file, or ":memory:" */
-  constructor(
-    path: string,
-    options: { readonly pagesMax?: number; readonly fsync?: "full" | "normal" } = {},
-  ) {
-    this.#pagesMax = options.pagesMax;
+  constructor(path: string, options: SqliteOptions = {}) {
+    this.#options = options;
     this.#isFile = path !== ":memory:";
     this.isDurable = this.#isFile && options.fsync !== "normal";
     this.location = this.#isFile ? resolve(path) : path;
@@ -60,18 +56,13 @@ export class SqliteTables implements Tables {
   open(request: OpenRequest) {
     if (!this.#isFile) this.#db ??= openInMemory();
     else {
-      const owned = openOwned(this.location, request.node);
-      this.#db = owned.db;
-      this.#lock = owned.lock;
-      // The write-ahead log is synced at checkpoints only: the file stays whole, its last transactions may be lost.
-      if (!this.isDurable) this.#db.exec("PRAGMA synchronous = NORMAL");
-      if (this.#pagesMax) this.#db.exec(`PRAGMA max_page_count = ${this.#pagesMax}`);
+      this.#owned = new OwnedDatabase(this.location, request.node, this.#options);
+      this.#db = this.#owned.db;
     }
     this.#statements = new Statements(this.#db!, this.location);
     this.#kinds = new Kinds(this.#statements);
     this.#idMax = greatestId(this.#statements);
-    this.#statements.run("UPDATE meta SET epoch = epoch + 1");
-    this.#lock?.noteWritten();
+    if (!this.#isFile) this.#statements.run("UPDATE meta SET epoch = epoch + 1");
     const { store_id, epoch } = this.#statements.get("SELECT store_id, epoch FROM meta")!;
     return {
       storeId: store_id as string,
@@ -96,12 +87,10 @@ export class SqliteTables implements Tables {
   close(): void {
     // A database in memory would be gone; the object keeps it for another opening.
     if (!this.#isFile || !this.#db) return;
-    // Before the log goes: an end between the two must not look like a log that somebody took away.
-    this.#lock?.noteClosing();
     this.#db.close();
     this.#db = null;
-    this.#lock?.release({ isClean: true });
-    this.#lock = null;
+    this.#owned?.release();
+    this.#owned = null;
   }
 
   begin(): boolean {
@@ -115,12 +104,14 @@ export class SqliteTables implements Tables {
   }
 
   commit({ rev, at, seq }: Head): void {
-    this.#statements.run("UPDATE meta SET rev = ?, at = ?, seq = ?", rev, at, seq);
+    const sql = "UPDATE meta SET rev = ?, at = ?, seq = ?, commits = commits + 1";
+    this.#statements.run(sql, rev, at, seq);
     try {
       this.#db!.exec("COMMIT");
     } catch (thrown) {
       throw toStoreError(thrown, "write to", this.location);
     }
+    this.#owned?.noteCommit(at);
   }
 
   rollback(): void {

@@ -1,0 +1,110 @@
+import { Buffer } from "node:buffer";
+import { closeSync, constants, fdatasync, openSync, readSync, writeSync } from "node:fs";
+import { toStoreError } from "./sqlite_error.ts";
+
+const HEAD_BYTES = 256;
+const SLOT_BYTES = 128;
+const FILE_BYTES = HEAD_BYTES + 2 * SLOT_BYTES;
+const DIGITS = 16;
+/** The file is synced at most this often, in milliseconds. */
+const SYNC_MS = 1_000;
+
+/** How many commits a database has, as the file beside it says. */
+export interface CommitNote {
+  /** Whose commits they are: a database that was put in its place has another id. */
+  readonly storeId: string;
+  /** Boot of the machine at which they were made; null where the system does not tell. */
+  readonly boot: string | null;
+  /** Whether each was on the disk before it was counted. */
+  readonly isSynced: boolean;
+  readonly commits: number;
+  /** Recorded time of the last one, epoch ms. */
+  readonly at: number;
+}
+
+/** The file beside a database that counts its commits. */
+export function counterPath(path: string): string {
+  return `${path}-commits`;
+}
+
+/**
+ * Counts the commits of a database in a file beside it, after each commit. So the count is never above what was committed, and a
+ * database that has fewer lost some. The write reaches the system at once and the disk about every second.
+ */
+export class CommitCounter {
+  readonly #file: number;
+  readonly #slot = Buffer.alloc(SLOT_BYTES, " ");
+  #isSyncing = false;
+  #syncedAt: number;
+
+  /** @throws JobError when the file cannot be written */
+  constructor(path: string, note: CommitNote) {
+    const file = counterPath(path);
+    try {
+      this.#file = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+      const { storeId, boot, isSynced } = note;
+      const head = Buffer.alloc(HEAD_BYTES, " ");
+      head.write(JSON.stringify({ storeId, boot, isSynced }), "latin1");
+      head.write("\n", HEAD_BYTES - 1);
+      writeSync(this.#file, head, 0, HEAD_BYTES, 0);
+      this.#slot.write("\n", SLOT_BYTES - 1);
+      for (const slot of [0, 1]) this.#write(note.commits, note.at, slot);
+    } catch (thrown) {
+      throw toStoreError(thrown, "write", file);
+    }
+    this.#syncedAt = note.at;
+  }
+
+  /** So many commits were made, the last one at a recorded time. */
+  note(commits: number, at: number): void {
+    try {
+      // Alternately: if one of the two cannot be read, the other lacks one commit.
+      this.#write(commits, at, commits % 2);
+    } catch {
+      // The commit stands. A count that is too low proves less and refuses nothing.
+      return;
+    }
+    if (at - this.#syncedAt < SYNC_MS || this.#isSyncing) return;
+    this.#syncedAt = at;
+    this.#isSyncing = true;
+    fdatasync(this.#file, () => this.#isSyncing = false);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #write(commits: number, at: number, slot: number): void {
+    const text = `${String(commits).padStart(DIGITS)} ${String(at).padStart(DIGITS)}`;
+    this.#slot.write(`${text} ${text}`, "latin1");
+    writeSync(this.#file, this.#slot, 0, SLOT_BYTES, HEAD_BYTES + slot * SLOT_BYTES);
+  }
+}
+
+/** What the file beside a database says; null when there is none, or none that can be read. */
+export function readCommitNote(path: string): CommitNote | null {
+  const bytes = Buffer.alloc(FILE_BYTES);
+  let file: number | null = null;
+  try {
+    file = openSync(counterPath(path), "r");
+    readSync(file, bytes, 0, FILE_BYTES, 0);
+    const { storeId, boot, isSynced } = JSON.parse(bytes.toString("latin1", 0, HEAD_BYTES));
+    const counts = [0, 1].map((slot) => readSlot(bytes.subarray(HEAD_BYTES + slot * SLOT_BYTES)))
+      .filter((count) => count !== null);
+    const last = counts.toSorted((left, right) => right.commits - left.commits)[0];
+    if (typeof storeId !== "string" || !last) return null;
+    return { storeId, boot, isSynced: isSynced === true, ...last };
+  } catch {
+    return null;
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+}
+
+/** Both halves say the same, or the slot was damaged. */
+function readSlot(bytes: Buffer): { readonly commits: number; readonly at: number } | null {
+  const [commits, at, ...again] = bytes.toString("latin1", 0, SLOT_BYTES).trim().split(/ +/);
+  if (again.join(" ") !== `${commits} ${at}`) return null;
+  const found = { commits: Number(commits), at: Number(at) };
+  return Number.isSafeInteger(found.commits) && Number.isSafeInteger(found.at) ? found : null;
+}
