@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth.ts";
+import { JobService } from "../../src/rpc/gen/job_pb.ts";
+import type { MethodName } from "../../src/rpc/handlers.ts";
+
+function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+}
+
+/** The methods of the contract in its order, each with the role that it asks for. */
+const METHODS = JobService.methods.map(({ name, localName }) => ({
+  name,
+  role: METHOD_ROLE[localName as MethodName],
+}));
+
+/** What the columns of the roles say for a method that asks for `role`. */
+function cellsOf(role: Role): readonly string[] {
+  return ROLES.map((each) => ROLES.indexOf(each) >= ROLES.indexOf(role) ? "yes" : "no");
+}
+
+/** Rows of the tables of a page whose first cell names code. */
+function rowsOf(page: string): readonly (readonly string[])[] {
+  return [...page.matchAll(/^\| (`.*) \|$/gm)].map(([, row]) => row!.split(" | "));
+}
+
+test("docs/security.md says of every method of the contract which role may call it", () => {
+  const rows = rowsOf(read("docs/security.md"));
+  const wanted = METHODS.map(({ name, role }) => [`\`${name}\``, ...cellsOf(role)]);
+  const found = rows.map((row) => row.slice(0, ROLES.length + 1));
+  assert.deepEqual(found.filter(([name]) => /^`\w+`$/.test(name!)), wanted);
+  for (const row of rows) assert.ok((row.at(-1) ?? "").length > 10, `${row[0]} says nothing`);
+});
+
+test("docs/api.md has every method of the contract once, with its role", () => {
+  const found = rowsOf(read("docs/api.md")).flatMap(([names, , roles, more]) => {
+    if (more !== undefined || !ROLES.some((role) => roles?.startsWith(role))) return [];
+    const each = roles!.split(", ");
+    return names!.split(", ").map((name, index) => [name, each[index] ?? each[0]!]);
+  });
+  const wanted = METHODS.map(({ name, role }) => [`\`${name}\``, role]);
+  assert.deepEqual(found.toSorted(), wanted.toSorted());
+});
