@@ -10,6 +10,7 @@ import { missingTags } from "../core/tags.ts";
 import { commandRisk, operatorRights } from "./operator_rights.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
+import { unquotedArgument } from "./unquoted_arguments.ts";
 
 /** Coming runs listed for each schedule. */
 const NEXT_COUNT = 3;
@@ -68,7 +69,7 @@ export async function checkConfig(
       problems,
       warnings: [
         ...warnings,
-        ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...runsAnything(job)]),
+        ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...takesTooMuch(job)]),
       ],
       notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),
       jobs: jobs.map((job) => checkJob(job, options)),
@@ -106,16 +107,23 @@ function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
   });
 }
 
-/** A warning for a command that runs what it is given. */
-function runsAnything({ kind, source }: JobDefinition): ConfigProblem[] {
-  const risk = source.type === "command" ? commandRisk(source.command) : null;
-  if (risk === null) return [];
+/** Warnings for a command that runs what it is given, or splits it into words. */
+function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem[] {
+  if (source.type !== "command") return [];
+  const problem = { place: null, job: kind };
+  const risk = commandRisk(source.command);
+  if (risk !== null) {
+    const hint =
+      'Give it by the standard input (stdin = { arg = … }), or by `run` with "$1" in quotes';
+    return [{ ...problem, path: `jobs.${kind}.params`, message: risk, hint }];
+  }
+  const unquoted = unquotedArgument(source.command, signature);
+  if (unquoted === null) return [];
   return [{
-    path: `jobs.${kind}.params`,
-    place: null,
-    message: risk,
-    hint: 'Give it by the standard input (stdin = { arg = … }), or by `run` with "$1" in quotes',
-    job: kind,
+    ...problem,
+    path: `jobs.${kind}.run`,
+    message: `${unquoted} is not in quotes: the shell splits it into words, options among them`,
+    hint: `Write "${unquoted}"`,
   }];
 }
 

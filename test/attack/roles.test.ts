@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
@@ -7,6 +7,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth.ts";
 import { connect, type JobClient } from "../../src/rpc/client.ts";
 import { type Daemon, type RunResult, startDaemon } from "../support/daemon.ts";
+import { until } from "../support/wait.ts";
 
 /** An unprivileged user of every Debian, and the group that is given the socket. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -55,7 +56,7 @@ test("nobody but its owner opens the socket without a socket_group", needsRoot, 
 });
 
 test("an admin loads no module, makes no file and names no server by a move of the store", async () => {
-  const daemon = await startDaemon({ toml: '[store.targets]\nnew = "sqlite:data/new.db"\n' });
+  const daemon = await startDaemon();
   try {
     const { dir } = daemon;
     const planted = join(dir, "planted");
@@ -95,6 +96,11 @@ test("an admin loads no module, makes no file and names no server by a move of t
     const refused = await daemon.jobctl(["store", "migrate", "--to", module, "--yes"]);
     assert.equal(refused.code, 2, refused.stderr);
     assert.match(refused.stderr, /\[store\.targets\].*--config FILE/);
+    // Who writes the configuration may name one, without a restart.
+    await assert.rejects(move({ to: "new" }), (error) => isJobError(error, "not_found"));
+    appendFileSync(join(dir, "config.toml"), '[store.targets]\nnew = "sqlite:data/new.db"\n');
+    daemon.signal("SIGHUP");
+    await until("the config is reloaded", () => daemon.log().includes("The config was reloaded"));
     const moved = await daemon.jobctl(["store", "migrate", "--to", "new", "--yes"]);
     assert.equal(moved.code, 0, moved.stderr);
     assert.ok(existsSync(join(dir, "data", "new.db")));

@@ -1,0 +1,96 @@
+import type { CommandSpec } from "../core/job.ts";
+import type { ParameterShape, Signature, TypeShape } from "../core/signature.ts";
+
+const SHELL = /^(?:a|ba|da|k|mk|z)?sh$/;
+/** An expansion of an argument, where a text stands at `$`. */
+const EXPANSION = /^\$(?:([1-9@*])|\{([1-9@*])\}|JOB_ARG_(\w+)|\{JOB_ARG_(\w+)\})/;
+/** Types whose texts have no spaces and no patterns of file names. */
+const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
+  [
+    ...[
+      "number",
+      "int",
+      "duration",
+      "boolean",
+      "bigint",
+      "date",
+      "literal",
+      "enum",
+      "bytes",
+      "null",
+    ],
+  ] as const,
+);
+
+/**
+ * The first expansion of an argument that stands outside of quotes in a job's shell line, where the shell splits it into words:
+ * one that begins with "-" may be among them. Arguments of types without spaces are left out, and so are assignments.
+ *
+ * @returns the expansion as it is written, such as `$1`; null for none, or where the command is no shell line
+ */
+export function unquotedArgument(command: CommandSpec, signature: Signature): string | null {
+  const { argv } = command;
+  const [line, name] = [argv.at(-2)!, argv.at(-1)];
+  if (name !== "jobctl" || !SHELL.test(argv[0]!.split("/").at(-1)!)) return null;
+  const isPlain = (which: string) => shapeOf(which, command, signature).every(isPlainShape);
+  return expansionsOutside(line).find(({ which }) => !isPlain(which))?.text ?? null;
+}
+
+/** Types of what an expansion stands for: one, or all for `@` and `*`. */
+function shapeOf(
+  which: string,
+  { stdin, parameters }: CommandSpec,
+  { parameters: declared }: Signature,
+): readonly TypeShape[] {
+  const input = stdin !== null && "arg" in stdin ? stdin.arg : null;
+  const args = declared.filter((one): one is ParameterShape & { readonly role: "argument" } =>
+    one.role === "argument"
+  ).filter((one, index) => one.name !== input && index + 1 !== input);
+  const one = parameters.some(({ name }) => name === which)
+    ? args.find(({ name }) => name === which)
+    : args[Number(which) - 1] ?? args.find(({ isRest }) => isRest);
+  if (which === "@" || which === "*") return args.map(({ shape }) => shape);
+  return one === undefined ? [] : [one.shape];
+}
+
+function isPlainShape(shape: TypeShape): boolean {
+  if (shape.type === "literal") return !/[\s*?[]/.test(String(shape.value));
+  if (shape.type === "union") return shape.members.every(isPlainShape);
+  if (shape.type === "array") return isPlainShape(shape.element);
+  return PLAIN.has(shape.type);
+}
+
+/** Expansions of arguments outside of quotes, in order. */
+function expansionsOutside(
+  line: string,
+): readonly { readonly text: string; readonly which: string }[] {
+  const found: { text: string; which: string }[] = [];
+  /** What surrounds the place that is read: quotes, and commands in `$( … )`, the innermost last. */
+  const around: ('"' | "(")[] = [];
+  for (let at = 0; at < line.length; at++) {
+    const character = line[at]!;
+    const isQuoted = around.at(-1) === '"';
+    if (character === "\\") at++;
+    else if (character === "'" && !isQuoted) {
+      const end = line.indexOf("'", at + 1);
+      if (end < 0) break;
+      at = end;
+    } else if (character === '"') {
+      if (isQuoted) around.pop();
+      else around.push('"');
+    } else if (character === "$" && line[at + 1] === "(") {
+      around.push("(");
+      at++;
+    } else if (character === "(" && !isQuoted) around.push("(");
+    else if (character === ")" && around.at(-1) === "(") around.pop();
+    else if (character === "$" && !isQuoted) {
+      const match = EXPANSION.exec(line.slice(at, at + 200));
+      if (match === null || /(?:^|[\s;&|(])\w+=$/.test(line.slice(Math.max(0, at - 100), at))) {
+        continue;
+      }
+      found.push({ text: match[0], which: match.slice(1).find((part) => part !== undefined)! });
+      at += match[0].length - 1;
+    }
+  }
+  return found;
+}
