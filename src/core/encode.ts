@@ -10,6 +10,7 @@ export const ERROR_MESSAGE_BYTES_MAX = 8_192;
 /** Longest stack kept, causes included, in bytes of UTF-8. */
 export const ERROR_STACK_BYTES_MAX = 16_384;
 
+/** Longest error name kept, in bytes of UTF-8. */
 const ERROR_NAME_BYTES_MAX = 200;
 const CAUSES_MAX = 5;
 // Members that are dropped (undefined, functions) write no byte, so the work has a limit of its own.
@@ -314,6 +315,19 @@ export function encodeError(thrown: unknown): ErrorInfo {
   return stack === ""
     ? { name, message }
     : { name, message, stack: cutText(stack, ERROR_STACK_BYTES_MAX) };
+}
+
+/** An error that others wrote as data, with the members that we know and each within its limit. */
+export function boundError({ name, message, stack, exitCode, signal }: ErrorInfo): ErrorInfo {
+  return {
+    name: cutText(name, ERROR_NAME_BYTES_MAX),
+    message: cutText(message, ERROR_MESSAGE_BYTES_MAX),
+    ...(stack === undefined ? {} : { stack: cutText(stack, ERROR_STACK_BYTES_MAX) }),
+    ...(exitCode === undefined || exitCode === null ? {} : { exitCode }),
+    ...(signal === undefined || signal === null
+      ? {}
+      : { signal: cutText(signal, ERROR_NAME_BYTES_MAX) }),
+  };
 }
 
 function describeThrown(thrown: unknown): { readonly name: string; readonly message: string } {

@@ -2,6 +2,12 @@
 const INTEGER = /^-?\d{16,10000}$/;
 // Only then is there a number that could lose digits, and the slower reading is needed.
 const LONG_DIGITS = /\d{16}/;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
 
 /**
  * Parse JSON text without losing digits: an integer that a number cannot hold is a bigint.
@@ -17,4 +23,24 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source?: 
   if (typeof value !== "number" || source === undefined || !INTEGER.test(source)) return value;
   const exact = BigInt(source);
   return Number.isSafeInteger(value) || exact === BigInt(value) ? value : exact;
+}
+
+/** Whether valid JSON text has more than `levelsMax` levels of arrays and objects, without building them. */
+export function isDeeperThan(text: string, levelsMax: number): boolean {
+  // Each level takes a character to open and one to close.
+  if (text.length <= 2 * levelsMax) return false;
+  let levels = 0;
+  let isText = false;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (isText) {
+      if (unit === BACKSLASH) index += 1;
+      else if (unit === QUOTE) isText = false;
+    } else if (unit === QUOTE) isText = true;
+    else if (unit === OPEN_ARRAY || unit === OPEN_OBJECT) {
+      levels += 1;
+      if (levels > levelsMax) return true;
+    } else if (unit === CLOSE_ARRAY || unit === CLOSE_OBJECT) levels -= 1;
+  }
+  return false;
 }

@@ -9,8 +9,16 @@ import { ClaimedAhead, type WaitingClaim } from "./claimed_ahead.ts";
 import type { DispatcherOptions } from "./dispatcher_options.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
+import { ResourceWait } from "./resource_wait.ts";
 import { RunningAttempt } from "./running.ts";
-import { isUnasked, notStarted, settlementOf, versionOf } from "./settlement.ts";
+import {
+  isGivenBack,
+  isUnasked,
+  notStarted,
+  settlementOf,
+  versionOf,
+  withDetails,
+} from "./settlement.ts";
 import type { StoreAnswers } from "./store_answers.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { writeLines } from "./write_lines.ts";
@@ -46,6 +54,7 @@ export class Dispatcher {
   readonly #renewal: Renewal;
   readonly #ahead: ClaimedAhead;
   readonly #wake: WakeTimer;
+  readonly #resources: ResourceWait;
   #sendTimer: Timer | null = null;
   #count: number;
   #busy = 0;
@@ -69,6 +78,11 @@ export class Dispatcher {
       this.#ended(running, notStarted());
     });
     this.#wake = new WakeTimer(options.clock, () => this.poke());
+    this.#resources = new ResourceWait({
+      ...options,
+      retry: (running, deadlineMs) => this.#start(running, running.job!, deadlineMs),
+      left: (running, outcome) => this.#left(running, outcome),
+    });
   }
 
   /** Attempts at once. */
@@ -130,8 +144,7 @@ export class Dispatcher {
 
   /** Abort the attempts of `claims`, or all. */
   abort(cause: AbortCause, claims?: readonly ClaimKey[]): void {
-    const all = () => [...this.#running.values()].map(({ instance }) => instance);
-    for (const { id, fence } of claims ?? all()) {
+    for (const { id, fence } of claims ?? [...this.#running.values()].map((one) => one.instance)) {
       const running = this.#running.get(id);
       if (!running || running.instance.fence !== fence) continue;
       if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
@@ -256,9 +269,9 @@ export class Dispatcher {
 
   #begin({ running, deadlineMs }: WaitingClaim): void {
     const { job } = running;
-    const nowMs = this.#options.clock.now().monotonicMs;
+    const isLate = deadlineMs <= this.#options.clock.now().monotonicMs;
     // The kind was removed meanwhile, the answer came when too little of the lease was left, or we drain: give it back unstarted.
-    if (!job || deadlineMs <= nowMs || !this.#isStarted) return this.#ended(running, notStarted());
+    if (!job || isLate || !this.#isStarted) return this.#ended(running, notStarted());
     if (this.#busy === 0) this.#ahead.began();
     this.#busy += 1;
     this.#options.headStart.hold(running, () => this.#start(running, job, deadlineMs));
@@ -270,9 +283,8 @@ export class Dispatcher {
     const isLate = running.startedMs >= deadlineMs;
     if (isLate || !this.#isStarted) return this.#left(running, notStarted());
     if (job.source.type === "system") {
-      void this.#options.systemJobs.run(running.instance).then((outcome) =>
-        this.#left(running, outcome)
-      );
+      const done = this.#options.systemJobs.run(running.instance);
+      void done.then((outcome) => this.#left(running, outcome));
     } else this.#execute(running, job, deadlineMs);
   }
 
@@ -280,7 +292,7 @@ export class Dispatcher {
   #left(running: RunningAttempt, outcome: AttemptOutcome): void {
     this.#busy -= 1;
     // What the executor gave back tells nothing of how fast workers are.
-    if (outcome.type !== "aborted" || outcome.cause !== "drain") this.#ahead.ended();
+    if (!isGivenBack(outcome)) this.#ahead.ended();
     this.#ended(running, outcome);
     while (this.#isFree) {
       const next = this.#ahead.take();
@@ -291,7 +303,7 @@ export class Dispatcher {
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { executor, handleCall, clock } = this.#options;
+    const { executor, handleCall } = this.#options;
     try {
       running.attempt = executor.run({ job, instance: running.instance, deadlineMs }, {
         log: (entries) => running.log(entries),
@@ -299,18 +311,13 @@ export class Dispatcher {
         call: (method, args) => handleCall(running, method, args),
       });
     } catch (error) {
-      this.#left(running, { type: "lost", error: encodeError(error) });
-      return;
+      return this.#left(running, { type: "lost", error: encodeError(error) });
     }
-    const { deadlineAt } = running.instance;
-    const deadline = deadlineAt === null ? null : clock.timer(
-      Math.max(0, deadlineAt - clock.now().wallMs),
-      () => running.attempt?.abort("deadline"),
-      { unref: true },
-    );
+    const deadline = running.watchDeadline();
     void running.attempt.outcome.then((outcome) => {
       deadline?.cancel();
-      if (isUnasked(outcome) && this.holds(running.instance)) {
+      if (outcome.type === "unstarted") this.#resources.enter(running, outcome, deadlineMs);
+      else if (isUnasked(outcome) && this.holds(running.instance)) {
         void askHandlers(executor, running, outcome).then((said) => this.#left(running, said));
       } else this.#left(running, outcome);
     });
@@ -318,6 +325,7 @@ export class Dispatcher {
 
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
     const { clock, random } = this.#options;
+    const releaseMs = this.#resources.leave(running, outcome);
     running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
         // A claim whose job is gone is given back, never retried.
@@ -325,17 +333,9 @@ export class Dispatcher {
         nowMs: clock.now().wallMs,
         random: random.next(),
         logs,
+        releaseMs,
       });
-      const version = versionOf(running.job);
-      const isPlain = version === null && progress === undefined;
-      this.#outbox.add(
-        running,
-        isPlain ? settlement : {
-          ...settlement,
-          ...(version === null ? {} : { version }),
-          ...(progress === undefined ? {} : { progress }),
-        },
-      );
+      this.#outbox.add(running, withDetails(settlement, versionOf(running.job), progress));
       this.#step();
     });
     this.poke();

@@ -66,6 +66,14 @@ export class RunningAttempt {
     this.#arm();
   }
 
+  /** Abort the attempt when the deadline of its instance passes. @returns the timer, null when it has none */
+  watchDeadline(): Timer | null {
+    const { deadlineAt } = this.instance;
+    if (deadlineAt === null) return null;
+    const delayMs = Math.max(0, deadlineAt - this.#clock.now().wallMs);
+    return this.#clock.timer(delayMs, () => this.attempt?.abort("deadline"), { unref: true });
+  }
+
   /** Job code has ended: hand over what is not written, now or when what is on its way has arrived. */
   end(take: (writing: Writing) => void): void {
     this.#hasEnded = true;

@@ -1,5 +1,5 @@
 import { encodeError } from "../core/encode.ts";
-import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
+import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition, RetryPolicy } from "../core/job.ts";
 import { isRetried, retryDelayMs } from "../core/policy.ts";
 import type { Settlement } from "../store/store.ts";
@@ -20,6 +20,8 @@ export function settlementOf(
     readonly nowMs: number;
     readonly random: number;
     readonly logs: readonly LogEntry[];
+    /** How long one that could not begin is left alone. */
+    readonly releaseMs: number;
   },
 ): Settlement {
   const claim = { id: instance.id, fence: instance.fence, logs: context.logs };
@@ -38,6 +40,8 @@ export function settlementOf(
       };
     case "snooze":
       return { ...claim, outcome: { type: "snooze", dueAt: context.nowMs + outcome.delayMs } };
+    case "unstarted":
+      return { ...claim, outcome: { type: "release", dueAt: context.nowMs + context.releaseMs } };
     case "lost": {
       const dueAt = context.nowMs + takeoverDelayMs(instance.crashes);
       return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
@@ -139,8 +143,13 @@ export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
 
 /** The outcome after its handlers had their say in another worker; null when they could not. */
 export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
-  if (answer === null || answer.type === "snooze") return outcome;
+  if (answer === null || answer.type === "snooze" || answer.type === "unstarted") return outcome;
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
+}
+
+/** Whether nothing of an attempt ran, or its node is shutting down, so that another one follows. */
+export function isGivenBack(outcome: AttemptOutcome): boolean {
+  return outcome.type === "unstarted" || (outcome.type === "aborted" && outcome.cause === "drain");
 }
 
 /** The outcome of a claim that is given back before anything of it ran. */
@@ -152,4 +161,18 @@ export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
 export function versionOf(job: JobDefinition | null): string | null {
   const source = job?.source;
   return source?.type === "module" && source.problem === undefined ? source.version : null;
+}
+
+/** A settlement with what else is known of the attempt; most have neither. */
+export function withDetails(
+  settlement: Settlement,
+  version: string | null,
+  progress: Progress | undefined,
+): Settlement {
+  if (version === null && progress === undefined) return settlement;
+  return {
+    ...settlement,
+    ...(version === null ? {} : { version }),
+    ...(progress === undefined ? {} : { progress }),
+  };
 }

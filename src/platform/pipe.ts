@@ -81,10 +81,18 @@ export function createPipes(count: number): readonly Pipe[] | null {
   } catch {
     return null;
   }
+  const pipes: Pipe[] = [];
   const paths = Array.from({ length: count }, (_, index) => join(folder, String(index)));
   try {
-    return makeNamed(paths) ? paths.map(openPipe) : null;
+    if (!makeNamed(paths)) return null;
+    for (const path of paths) pipes.push(openPipe(path));
+    return pipes;
   } catch {
+    // Such as for want of descriptors: those of the others would be missed as well.
+    for (const { reader, writer } of pipes) {
+      reader.destroy();
+      closeSync(writer);
+    }
     return null;
   } finally {
     for (const path of paths) ignoreMissing(() => unlinkSync(path));
@@ -109,7 +117,13 @@ function openPipe(path: string): Pipe {
   const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
   // Either end alone would wait for the other.
   const first = openSync(path, O_RDONLY | O_NONBLOCK);
-  const writer = openSync(path, O_WRONLY);
+  let writer: number;
+  try {
+    writer = openSync(path, O_WRONLY);
+  } catch (error) {
+    closeSync(first);
+    throw error;
+  }
   switch (runtimeName()) {
     case "bun": {
       const reader = Readable.fromWeb(Bun.file(first).stream());

@@ -1,8 +1,8 @@
 import type { JobDefinition } from "../core/job.ts";
 import { canShareMemory, type SharedMemory } from "../platform/shared_memory.ts";
 import { BATCH_MAX, BatchMemory } from "./batch_memory.ts";
-import { passMessage } from "./pass_message.ts";
 import type { ResultMessage } from "./protocol.ts";
+import { validateMessage } from "./validate_message.ts";
 import { specOf } from "./worker_launch.ts";
 import type { FollowingRun, WorkerRun } from "./worker_run.ts";
 
@@ -66,12 +66,9 @@ export class Batch {
   /** Results of runs before the last that were not looked at so far; null for one that cannot be read. */
   results(): readonly (ResultMessage | null)[] {
     if (this.#memory === null || this.#followers.length === 0) return [];
-    return this.#memory.read().map((message) => {
-      let result: ResultMessage | null = null;
-      passMessage(message, (read) => {
-        if (read.type === "result") result = read;
-      });
-      return result;
+    return this.#memory.read().map((written) => {
+      const message = validateMessage(written);
+      return typeof message === "object" && message.type === "result" ? message : null;
     });
   }
 

@@ -6,6 +6,7 @@ import type { CommandSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "../platform/accounts.ts";
 import { commandArguments } from "./command_input.ts";
 import { ResultFile } from "./command_result.ts";
+import { isResourceError } from "../platform/resources.ts";
 import { MARKER_VARIABLE } from "../platform/descendants.ts";
 import { killGroup } from "./groups.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
@@ -162,14 +163,14 @@ function startError(spec: CommandSpec, error: Error): JobError {
 }
 
 function failed(error: unknown): AttemptResult {
-  return { type: "error", error: encodeError(error) };
+  return { type: isResourceError(error) ? "unstarted" : "error", error: encodeError(error) };
 }
 
 function succeeded(code: number, file: ResultFile | null): AttemptResult {
   try {
     return { type: "ok", resultsJson: file?.read() ?? "[]", exitCode: code };
   } catch (error) {
-    return failed(error);
+    return { type: "error", error: encodeError(error) };
   }
 }
 

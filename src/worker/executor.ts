@@ -48,6 +48,8 @@ export type AttemptOutcome =
   | { readonly type: "snooze"; readonly delayMs: number }
   /** It ended after it was told to. */
   | ({ readonly type: "aborted"; readonly cause: AbortCause } & FailureDetail)
+  /** It has not begun, as the system has no process, descriptor or memory for it now: it can be tried again at any time. */
+  | { readonly type: "unstarted"; readonly error: ErrorInfo }
   /** Its worker was killed from outside or could not be started. */
   | ({ readonly type: "lost" } & FailureDetail);
 

@@ -65,6 +65,10 @@ export class HandlerRun implements WorkerRun {
     noteTo(this.#task, this.#clock, message);
   }
 
+  violated(error: ErrorInfo): void {
+    this.exceeded(error);
+  }
+
   /** It will not be called. */
   drop(why: string): void {
     this.#fail(`was not called: ${why}`);

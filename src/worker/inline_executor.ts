@@ -3,6 +3,7 @@ import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
+import { isResourceError } from "../platform/resources.ts";
 import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
 import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
 import {
@@ -193,7 +194,10 @@ class InlineAttempt implements Attempt, ScopeHost {
     }
     loadCode(job).then(
       (code) => this.#execute(code),
-      (error: unknown) => this.#end({ type: "error", error: encodeError(error) }),
+      (error: unknown) => {
+        const type = isResourceError(error) ? "unstarted" : "error";
+        this.#end({ type, error: encodeError(error) });
+      },
     );
   }
 

@@ -1,7 +1,8 @@
-import { toJobError } from "../core/errors.ts";
+import { messageOf, toJobError } from "../core/errors.ts";
 import type { ErrorInfo, LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
+import { isResourceError } from "../platform/resources.ts";
 import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
 import {
   type AbortCause,
@@ -63,6 +64,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   #handlerEndMs = Infinity;
   #refusals = 0;
   #exceeded: ErrorInfo | null = null;
+  #violation: ErrorInfo | null = null;
   #isOver = false;
 
   constructor(options: ProcessAttemptOptions) {
@@ -94,7 +96,8 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
       worker = this.#options.acquire(this.job);
     } catch (thrown) {
       const { message } = toJobError(thrown, `Cannot run job "${this.job.kind}"`);
-      this.#end({ type: "error", error: { name: "JobError", message } }, null);
+      const type = isResourceError(thrown) ? "unstarted" : "error";
+      this.#end({ type, error: { name: "JobError", message } }, null);
       return 0;
     }
     const followers = this.#followersOf(others.slice(0, worker.batchMax(this.job) - 1));
@@ -217,6 +220,10 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
     this.#exceeded ??= error;
   }
 
+  violated(error: ErrorInfo): void {
+    this.#violation ??= error;
+  }
+
   log(entries: readonly LogEntry[]): void {
     this.#options.sink.log(entries);
   }
@@ -236,8 +243,9 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
         this.#worker = this.#options.acquire(this.job);
         this.#worker.run(this);
         return this.#schedule();
-      } catch {
-        // Its user is gone since; nothing of it ran.
+      } catch (thrown) {
+        // Nothing of it ran. Its user is gone since, or there is no room for another worker.
+        if (isResourceError(thrown)) return this.#end(unstarted(messageOf(thrown)), ending);
       }
     }
     this.#end(this.#outcomeOf(ending), ending);
@@ -283,6 +291,10 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   }
 
   #outcomeOf(ending: WorkerEnding): AttemptOutcome {
+    // Nothing that it said before counts any more.
+    if (this.#violation !== null && (this.#cause === null || this.#cause === "drain")) {
+      return { type: "error", error: this.#violation, ...this.#unasked(true) };
+    }
     const result = this.#resultOf(ending);
     const isSaid = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
     if (this.#decided !== null && isSaid) return this.#saidOutcome(result ?? this.#decided);
@@ -311,7 +323,8 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
       case "refused":
         return lost("WorkerError", `No worker took the attempt: ${REFUSALS_MAX} refused it`);
       case "unstarted": {
-        if (!ending.isJobFault) {
+        if (ending.whose === "system") return unstarted(ending.message);
+        if (ending.whose === "worker") {
           return lost("WorkerError", `The worker could not be started: ${ending.message}`);
         }
         const message = `The attempt did not begin: ${ending.message}`;
@@ -353,11 +366,15 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
       if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
       return { type, resultsJson };
     }
-    if (result.type === "snooze") return result;
+    if (result.type === "snooze" || result.type === "unstarted") return result;
     if (this.job.source.type !== "command" || stderrTail === "") return result;
     const { error } = result;
     return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };
   }
+}
+
+function unstarted(why: string): AttemptOutcome {
+  return { type: "unstarted", error: { name: "WorkerError", message: `It cannot begin: ${why}` } };
 }
 
 function lost(name: string, message: string): AttemptOutcome {

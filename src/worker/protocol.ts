@@ -59,7 +59,7 @@ export type AttemptResult =
     /** Of a command. */
     readonly exitCode?: number;
   }
-  | Extract<AttemptOutcome, { readonly type: "error" | "snooze" }>;
+  | Extract<AttemptOutcome, { readonly type: "error" | "snooze" | "unstarted" }>;
 
 /** Daemon → worker. `run` numbers the attempts and notifications of one worker. */
 export type ToWorker =
@@ -156,6 +156,9 @@ export interface WireError {
 export interface GuardMessage {
   readonly untilMs: number | null;
 }
+
+/** File descriptor of the messages in the worker. */
+export const CHANNEL_DESCRIPTOR = 4;
 
 /** File descriptor, in the worker, of the memory that it shares with the daemon, where there is one. */
 export const MEMORY_DESCRIPTOR = 5;

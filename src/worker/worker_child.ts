@@ -1,20 +1,23 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
+import { channelEnvironment, ChildChannel } from "../platform/child_channel.ts";
 import type { Clock } from "../platform/clock.ts";
 import { createPipes } from "../platform/pipe.ts";
 import { readableCheck } from "../platform/poll.ts";
 import { GuardLine } from "./guard_line.ts";
 import { OutputCapture } from "./output_capture.ts";
-import { guardDescriptor } from "./protocol.ts";
+import { CHANNEL_DESCRIPTOR, guardDescriptor } from "./protocol.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
+import { MESSAGE_BYTES_MAX } from "./worker_limits.ts";
 
 /** A worker process as its parent holds it. */
 export interface WorkerChild {
   readonly child: ChildProcess;
   readonly guard: GuardLine;
-  /** Null when the process could not be started. */
+  /** Null when the process could not be started, and so is the channel. */
   readonly output: OutputCapture | null;
+  readonly channel: ChildChannel | null;
 }
 
 /** What a worker process is started with. */
@@ -27,11 +30,15 @@ export interface WorkerChildOptions {
   readonly memory: number | null;
   /** Called before output is looked at. */
   readonly onOutput: () => void;
+  /** Called with each message, and its size in bytes. */
+  readonly onMessage: (message: unknown, bytes: number) => void;
+  /** What it sends cannot be read. */
+  readonly onFault: (problem: string) => void;
 }
 
 /** Start a worker process, in a session of its own, with pipes for its output, its guard and its messages. */
 export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
-  const { clock, launch, token, memory, onOutput } = options;
+  const { clock, launch, token, memory, onOutput, onMessage, onFault } = options;
   const descriptor = guardDescriptor();
   const { argv: [program, ...args], env, uid, gid } = launch;
   const pipes = createPipes(2);
@@ -44,11 +51,11 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
         out?.writer ?? "pipe",
         err?.writer ?? "pipe",
         "pipe",
-        "ipc",
+        "pipe",
         ...(memory === null ? [] : [memory]),
       ],
       detached: true,
-      env,
+      env: { ...env, ...channelEnvironment(CHANNEL_DESCRIPTOR) },
       ...(uid === undefined ? {} : { uid, gid }),
     });
   } finally {
@@ -60,7 +67,7 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
   const guard = new GuardLine(clock, (text) => void line?.write(text));
   if (child.pid === undefined) {
     for (const { reader } of pipes ?? []) reader.destroy();
-    return { child, guard, output: null };
+    return { child, guard, output: null, channel: null };
   }
   const streams = {
     stdout: out?.reader ?? child.stdout as Readable,
@@ -71,5 +78,12 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
     ...{ clock, token, streams, onOutput },
     hasMore: pipes ? hasMore : null,
   });
-  return { child, guard, output };
+  const channel = new ChildChannel({
+    clock,
+    stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
+    lineBytesMax: MESSAGE_BYTES_MAX,
+    onMessage,
+    onFault,
+  });
+  return { child, guard, output, channel };
 }

@@ -28,6 +28,13 @@ export class WorkerFamily {
     return { marker: this.#marker, sessions };
   }
 
+  /** Take what the worker says is the group of its command, unless it is not: it gets the daemon's signals. */
+  setCommandGroup(group: number | null): void {
+    const isOurs = group === null || process.platform !== "linux" ||
+      findFamily(this.family, this.pid, [group]).length > 0;
+    if (isOurs) this.commandGroup = group;
+  }
+
   /** Signal the command's group and, unless only the command is meant, the worker's own; SIGKILL is for all that there is. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     if (signal === "SIGTERM") {

@@ -1,10 +1,25 @@
+import { PAYLOAD_BYTES_MAX } from "../core/job.ts";
+
 /** How long a worker may take from its spawn to its first message. */
 export const HELLO_MS_MAX = 30_000;
 /** How long the import of a job module may take. */
 export const LOAD_MS_MAX = 30_000;
 /** How long output may stay on its way once the result or the exit of a worker is known. */
 export const DRAIN_MS_MAX = 1_000;
-/** How long the channel of an exited worker may take to end. */
-export const CHANNEL_MS_MAX = 50;
+/** How long the channel of an exited worker may take to end; it may rest for a part of that. */
+export const CHANNEL_MS_MAX = 200;
 /** How long a worker that was told to end may run its exit handlers. */
 export const END_MS_MAX = 1_000;
+/** Longest message of a worker, in bytes: the largest result, of which every character may be escaped, and what surrounds it. */
+export const MESSAGE_BYTES_MAX = 2 * PAYLOAD_BYTES_MAX + 131_072;
+/** Calls of one run without an answer: waits for the end of an instance, and all others. */
+export const CALLS_AT_ONCE_MAX = { wait: 256, other: 256 } as const;
+/** Bytes of the calls of one run without an answer; a single call may take more. */
+export const CALL_BYTES_AT_ONCE_MAX = 2 * PAYLOAD_BYTES_MAX;
+/** Longest answer to a call, in characters. */
+export const REPLY_LENGTH_MAX = 4 * PAYLOAD_BYTES_MAX;
+/** Answers that a worker has not read, in bytes, above which calls are refused, and above which it is ended. */
+export const UNREAD_BYTES_MAX = {
+  calls: 8 * PAYLOAD_BYTES_MAX,
+  worker: 16 * PAYLOAD_BYTES_MAX,
+} as const;

@@ -1,3 +1,4 @@
+import { messageOf } from "../core/errors.ts";
 import type { JobDefinition, ProcessSpec } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -17,6 +18,8 @@ import type { WorkerProcessOptions } from "./worker_process_options.ts";
 export const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
 /** How often the memory of a worker is looked at. */
 const MEMORY_EVERY_MS = 250;
+/** How long no spare worker is started after one could not be. */
+const SPARE_RETRY_MS = 1_000;
 
 /** What the pool makes its workers of. */
 export interface WorkerPoolOptions {
@@ -49,6 +52,7 @@ export class WorkerPool {
   #onEmpty: (() => void) | null = null;
   #isStopped = false;
   #isPreparing = false;
+  #spareAfterMs = -Infinity;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -85,15 +89,24 @@ export class WorkerPool {
   /** Keep the spare workers ready, once this turn's work has got its own. */
   prepare(): void {
     if (this.#options.spare === 0 || this.#isPreparing) return;
+    if (this.#options.clock.now().monotonicMs < this.#spareAfterMs) return;
     this.#isPreparing = true;
     this.#options.clock.defer(() => {
       this.#isPreparing = false;
-      while (!this.#isStopped && this.#workers.size < this.#count && this.#lacksSpare()) {
-        const worker = this.#spawn(SPARE_KEY, { spec: null, isModule: true });
-        worker.idleSinceMs = this.#options.clock.now().monotonicMs;
-        this.#idle.unshift(worker);
+      try {
+        this.#prepareAll();
+      } catch (error) {
+        this.#options.logger.debug("no spare worker can be started", { error: messageOf(error) });
       }
     });
+  }
+
+  #prepareAll(): void {
+    while (!this.#isStopped && this.#workers.size < this.#count && this.#lacksSpare()) {
+      const worker = this.#spawn(SPARE_KEY, { spec: null, isModule: true });
+      worker.idleSinceMs = this.#options.clock.now().monotonicMs;
+      this.#idle.unshift(worker);
+    }
   }
 
   #lacksSpare(): boolean {
@@ -138,21 +151,39 @@ export class WorkerPool {
     this.#started += 1;
     const familyMarker = `${this.#token}.${this.#started}`;
     const { command, environment } = this.#options;
-    const worker = new WorkerProcess({
+    const launch = launchOf(kind, { command, environment, marker: familyMarker });
+    const memory = kind.isModule ? createSharedMemory(MEMORY_BYTES) : null;
+    let worker: WorkerProcess;
+    try {
+      worker = this.#start({ launch, memory, familyMarker });
+    } catch (error) {
+      memory?.free();
+      this.#hasFailed();
+      throw error;
+    }
+    this.#workers.set(worker, key);
+    this.#options.logger.debug("worker started", { worker: worker.id });
+    return worker;
+  }
+
+  #start(
+    own: Pick<WorkerProcessOptions, "launch" | "memory" | "familyMarker">,
+  ): WorkerProcess {
+    return new WorkerProcess({
+      ...own,
       clock: this.#options.clock,
       id: `w${this.#started}`,
-      launch: launchOf(kind, { command, environment, marker: familyMarker }),
-      memory: kind.isModule ? createSharedMemory(MEMORY_BYTES) : null,
-      familyMarker,
       // Job code sees the marker in its environment and must not learn this from it.
       token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
       onIdle: (idle) => this.#release(idle),
       onGone: (gone) => this.#forget(gone),
       onLate: this.#options.onLate,
     });
-    this.#workers.set(worker, key);
-    this.#options.logger.debug("worker started", { worker: worker.id });
-    return worker;
+  }
+
+  /** A worker could not be started: spare ones are not tried again at once. */
+  #hasFailed(): void {
+    this.#spareAfterMs = this.#options.clock.now().monotonicMs + SPARE_RETRY_MS;
   }
 
   #release(worker: WorkerProcess): void {
@@ -204,6 +235,7 @@ export class WorkerPool {
     const index = this.#idle.indexOf(worker);
     if (index >= 0) this.#idle.splice(index, 1);
     this.#workers.delete(worker);
+    if (worker.pid === null || !worker.hasStarted) this.#hasFailed();
     this.#options.logger.debug("worker ended", { worker: worker.id, runs: worker.runs });
     if (this.#workers.size === 0) this.#onEmpty?.();
     this.prepare();

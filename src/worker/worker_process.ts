@@ -1,26 +1,20 @@
-import type { ChildProcess } from "node:child_process";
 import type { JobDefinition } from "../core/job.ts";
+import type { ChildChannel } from "../platform/child_channel.ts";
 import { Batch } from "./batch.ts";
 import type { AbortCause } from "./executor.ts";
 import type { GuardLine } from "./guard_line.ts";
 import { KnownJobs } from "./known_jobs.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import type { OutputCapture } from "./output_capture.ts";
-import { passMessage } from "./pass_message.ts";
-import { readProgress } from "./progress_reporter.ts";
-import {
-  type FromWorker,
-  PROTOCOL_VERSION,
-  type ResultMessage,
-  type ToWorker,
-} from "./protocol.ts";
+import { PROTOCOL_VERSION, type ResultMessage, type ToWorker } from "./protocol.ts";
 import { UsageWatch } from "./usage_watch.ts";
 import { startWorkerChild } from "./worker_child.ts";
 import { WorkerFamily } from "./worker_family.ts";
+import { type TakenMessage, WorkerInbox } from "./worker_inbox.ts";
 import * as limits from "./worker_limits.ts";
 import type { WorkerProcessOptions } from "./worker_process_options.ts";
 import { WorkerReuse } from "./worker_reuse.ts";
-import { answerCall, giveBack, outputOwner, resultEnding, unstartedEnding } from "./worker_run.ts";
+import * as runOf from "./worker_run.ts";
 import type { FollowingRun, WorkerEnding, WorkerRun } from "./worker_run.ts";
 
 /** The daemon's side of one worker process: its messages, output, guard and end. */
@@ -34,7 +28,8 @@ export class WorkerProcess {
   memorySeenMs = 0;
   readonly reuse = new WorkerReuse();
   readonly #options: WorkerProcessOptions;
-  readonly #child: ChildProcess;
+  readonly #channel: ChildChannel | null;
+  readonly #inbox: WorkerInbox;
   readonly #family: WorkerFamily | null = null;
   #usage: UsageWatch | null = null;
   readonly #output: OutputCapture | null = null;
@@ -55,8 +50,8 @@ export class WorkerProcess {
   #isGone = false;
   #isBad = false;
   #isWaitingForStart = true;
-  #startProblem: string | null = null;
-  #isJobFault = false;
+  #fault: runOf.StartFault | null = null;
+  #isRefused = false;
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
@@ -65,19 +60,31 @@ export class WorkerProcess {
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
     this.#look = new LazyTimer(clock, () => this.#run && this.takeBack(this.#run));
-    const { child, guard, output } = startWorkerChild({
+    this.#inbox = new WorkerInbox({
+      clock,
+      channel: () => this.#channel,
+      before: () => this.#lookForResults(),
+      receive: (message) => this.#receive(message),
+      violated: (problem) => this.#violated(problem),
+    });
+    const { child, guard, output, channel } = startWorkerChild({
       ...{ clock, launch, token, memory: memory?.descriptor ?? null },
       onOutput: () => this.#lookForResults(),
+      onMessage: (message, bytes) => this.#inbox.read(message, bytes),
+      onFault: (problem) => this.#violated(problem),
     });
     this.#batch = new Batch(memory);
-    this.#child = child;
+    this.#channel = channel;
     this.#guard = guard;
-    child.on("error", (error) => this.#spawnFailed(error));
+    child.on("error", (error) => {
+      if (child.pid !== undefined) return;
+      this.#fault = runOf.spawnFault(error);
+      this.#gone();
+    });
     if (child.pid === undefined) return;
     this.#output = output;
     this.#family = new WorkerFamily(clock, child.pid, options.familyMarker);
-    this.#child.on("message", (message) => passMessage(message, (read) => this.#receive(read)));
-    this.#child.once("exit", (code, signal) => this.#exited(code, signal));
+    child.once("exit", (code, signal) => this.#exited(code, signal));
     this.#limit.set(clock.now().monotonicMs + limits.HELLO_MS_MAX);
   }
 
@@ -113,11 +120,10 @@ export class WorkerProcess {
     const number = this.runs + 1;
     this.runs += 1 + followers.length;
     this.#batch.begin(followers);
-    this.#take(run, number);
-    this.#output?.begin(outputOwner(run, number, this.#drained));
-    const wantsStarted = followers.length === 0 && (!this.#jobs.has(job) ||
-      instance.timeoutMs > 0 || job.source.type === "command");
-    if (this.#startProblem !== null) return this.#options.clock.defer(() => this.#gone());
+    const wantsStarted = followers.length === 0 && runOf.needsStarted(run, this.#jobs.has(job));
+    this.#take(run, number, wantsStarted);
+    this.#output?.begin(runOf.outputOwner(run, number, this.#drained));
+    if (this.#fault !== null) return this.#options.clock.defer(() => this.#gone());
     const ref = this.#jobs.refOf(job, (message) => this.#send(message));
     const { token } = this.#options;
     const common = { run: number, ref, token, workerId: this.id };
@@ -128,12 +134,16 @@ export class WorkerProcess {
       const wantsMarks = this.#output?.wantsMarks ?? true;
       this.#send({ type: "run", ...common, instance, handler, wantsStarted, wantsMarks });
     }
-    this.#isWaitingForStart = wantsStarted;
     if (this.hasStarted) this.#armLoad();
   }
 
-  #take(run: WorkerRun, number: number): void {
+  #take(run: WorkerRun, number: number, wantsStarted = false): void {
     this.#run = run;
+    this.#isWaitingForStart = wantsStarted;
+    this.#inbox.begin(
+      run,
+      runOf.expectedRun(run, number, { wantsStarted, token: this.#options.token }),
+    );
     this.#runNumber = number;
     this.#result = null;
     this.#isDrained = false;
@@ -152,7 +162,7 @@ export class WorkerProcess {
     if (this.#run && returned.length > 0) this.#guard.set(this.#batch.deadlineMs(this.#run));
     // One that has begun is known by the result before it, which may not be shown yet.
     if (!this.#batch.isEmpty) this.#look.set(this.#options.clock.now().monotonicMs + 1);
-    giveBack(returned);
+    runOf.giveBack(returned);
   }
 
   /** Call the run's `wake` at this monotonic time; null for never. */
@@ -188,7 +198,7 @@ export class WorkerProcess {
 
   #send(message: ToWorker): void {
     if (this.#backlog !== null) this.#backlog.push(message);
-    else if (this.#child.connected) this.#child.send(message, () => {});
+    else this.#channel?.send(message);
   }
 
   #armLoad(): void {
@@ -211,67 +221,62 @@ export class WorkerProcess {
     for (const result of this.#batch.results()) {
       const run = this.#run!;
       const next = result?.run === this.#runNumber ? this.#batch.next() : null;
-      // Nothing can be known any more of what it runs.
+      // Nothing can be known any more of what it runOf.
       if (result === null || next === null) return this.kill("SIGKILL");
       this.#last = { number: this.#runNumber, run };
       this.#take(next, this.#runNumber + 1);
-      this.#output!.passOn(outputOwner(next, this.#runNumber, this.#drained));
-      run.ended(resultEnding(result));
+      this.#output!.passOn(runOf.outputOwner(next, this.#runNumber, this.#drained));
+      run.ended(runOf.resultEnding(result));
       next.promoted();
     }
   }
 
-  #receive(message: FromWorker): void {
-    this.#lookForResults();
-    if (message.type === "hello") return this.#greeted(message.version);
-    if (message.type === "unfit") {
-      this.#startProblem = message.message;
-      this.#isJobFault = true;
-      return this.kill("SIGKILL");
-    }
-    if (message.type === "late") {
-      this.#isBad = true;
-      const run = message.run === this.#last?.number ? this.#last.run : this.#run;
-      return this.#options.onLate(this, run, message.error);
-    }
-    if (this.#run === null) return;
-    if (message.type === "result" && message.token !== this.#options.token) return;
-    const isCurrent = message.run === this.#runNumber;
-    if (!isCurrent && message.type === "result") this.#endBatch(this.#run);
-    if (!isCurrent) return;
+  /** Only job code can have made it send this. */
+  #violated(problem: string): void {
+    this.#channel?.close();
+    this.#run?.violated(runOf.violation(problem));
+    this.kill("SIGKILL");
+  }
+
+  #receive(message: TakenMessage): void {
+    const run = this.#run!;
     switch (message.type) {
+      case "hello":
+        return this.#greeted(message.version);
+      case "unfit":
+        return this.#unstartable(message.message, "job");
+      case "late": {
+        this.#isBad = true;
+        const { number, run: last } = this.#last ?? { number: 0, run: null };
+        return this.#options.onLate(this, message.run === number ? last : this.#run, message.error);
+      }
       case "started":
         this.#isWaitingForStart = false;
-        this.#limit.set(null);
-        return this.#began();
-      case "progress": {
-        const progress = readProgress(message.progress?.done, message.progress?.total);
-        return progress === null ? undefined : this.#run.progress(progress);
-      }
-      case "call": {
-        const run = this.#run;
-        return void answerCall(run, message.method, message.args).then((answer) => {
-          if (this.#run === run) this.#send({ type: "reply", call: message.call, ...answer });
-        });
-      }
+        return this.#armLoad();
+      case "progress":
+        return run.progress(message.progress);
       case "group":
-        if (this.#run.job.source.type === "command") this.#family!.commandGroup = message.group;
-        return;
+        return this.#family!.setCommandGroup(message.group);
       case "decided":
-        return this.#run.decided(message.result);
+        return run.decided(message.result);
       case "result":
-        this.#endBatch(this.#run);
-        if (message.run !== this.#runNumber) return;
-        this.#result = message;
-        if (message.isSilent && this.#output!.skipMarkers()) return;
-        if (message.isSilent) this.#send({ type: "mark", run: this.#runNumber });
-        this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
-        return this.#settle();
+        return this.#ended(message, run);
       case "refused":
-        this.#endBatch(this.#run);
-        this.#isBad = true;
-        return this.#finish({ type: "refused" });
+        this.#endBatch(run);
+        // It begins elsewhere once this worker certainly does nothing more of it.
+        this.#isRefused = true;
+        return this.kill("SIGKILL");
     }
+  }
+
+  #ended(message: ResultMessage, run: WorkerRun): void {
+    this.#endBatch(run);
+    if (this.#run !== run) return;
+    this.#result = message;
+    if (message.isSilent && this.#output!.skipMarkers()) return;
+    if (message.isSilent) this.#send({ type: "mark", run: this.#runNumber });
+    this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
+    this.#settle();
   }
 
   /** Nothing of it begins any more; a worker that says so although something has begun is good for nothing. */
@@ -281,11 +286,7 @@ export class WorkerProcess {
   }
 
   #greeted(version: number): void {
-    if (version !== PROTOCOL_VERSION) {
-      this.#startProblem =
-        `it speaks version ${version} of the protocol, this daemon ${PROTOCOL_VERSION}: restart the daemon`;
-      return this.kill("SIGKILL");
-    }
+    if (version !== PROTOCOL_VERSION) return this.#unstartable(runOf.versionProblem(version));
     const backlog = this.#backlog ?? [];
     this.#backlog = null;
     this.#limit.set(null);
@@ -302,19 +303,15 @@ export class WorkerProcess {
       return this.#settle();
     }
     if (this.#backlog !== null) {
-      this.#startProblem = `it said nothing for ${limits.HELLO_MS_MAX} ms`;
-    } else if (this.#run) {
-      this.#startProblem = `its job module did not load in ${limits.LOAD_MS_MAX} ms`;
-      this.#isJobFault = true;
+      return this.#unstartable(`it said nothing for ${limits.HELLO_MS_MAX} ms`);
     }
-    this.kill("SIGKILL");
+    if (!this.#run) return this.kill("SIGKILL");
+    this.#unstartable(`its job module did not load in ${limits.LOAD_MS_MAX} ms`, "job");
   }
 
-  #spawnFailed(error: Error): void {
-    if (this.#child.pid !== undefined) return;
-    this.#startProblem = error.message;
-    this.#isBad = true;
-    this.#gone();
+  #unstartable(message: string, whose: runOf.StartFault["whose"] = "worker"): void {
+    this.#fault = { message, whose };
+    this.kill("SIGKILL");
   }
 
   #exited(code: number | null, signal: string | null): void {
@@ -332,10 +329,9 @@ export class WorkerProcess {
     this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
     this.#output!.whenClosed(() => {
       this.#isDrained = true;
-      if (!this.#child.connected) return this.#settle();
-      // A result that was sent before the exit may still be in the channel. Deno tells no end of a channel in which the worker
-      // left something unread.
-      this.#child.once("disconnect", () => this.#settle());
+      // A result that was sent before the exit may still be in the channel, which a child of the worker may hold open.
+      this.#channel!.whenClosed(() => this.#settle());
+      if (this.#isGone) return;
       this.#limit.set(this.#options.clock.now().monotonicMs + limits.CHANNEL_MS_MAX);
     });
   }
@@ -347,7 +343,7 @@ export class WorkerProcess {
     if (this.#result === null) return;
     if (this.#result.reuse !== null && this.#run) {
       this.reuse.note(this.#result, this.#run.job, this.#options.clock.now().monotonicMs);
-      return this.#finish(resultEnding(this.#result));
+      return this.#finish(runOf.resultEnding(this.#result));
     }
     // The run counts as ended when nothing of it is left: at the exit.
     this.kill("SIGKILL");
@@ -357,7 +353,9 @@ export class WorkerProcess {
     if (this.#isGone) return;
     this.#lookForResults();
     this.#isGone = true;
-    for (const timer of [this.#limit, this.#wake]) timer.cancel();
+    this.#channel?.close();
+    this.#limit.cancel();
+    this.#wake.cancel();
     this.#guard.close();
     if (this.#run) this.#finish(this.#ending());
     this.#look.cancel();
@@ -366,11 +364,12 @@ export class WorkerProcess {
   }
 
   #ending(): WorkerEnding {
-    if (this.#result !== null) return resultEnding(this.#result);
+    if (this.#result !== null) return runOf.resultEnding(this.#result);
+    if (this.#isRefused) return { type: "refused" };
     const exit = this.#exit ?? { code: null, signal: null };
-    if (this.#startProblem === null && this.#backlog === null) return { type: "exit", ...exit };
+    if (this.#fault === null && this.#backlog === null) return { type: "exit", ...exit };
     const said = this.#output?.strayText || this.#output?.stderrTail || "";
-    return unstartedEnding(this.#startProblem, exit, { said, isJobFault: this.#isJobFault });
+    return runOf.unstartedEnding(this.#fault, exit, said);
   }
 
   #finish(ending: WorkerEnding): void {
@@ -380,6 +379,7 @@ export class WorkerProcess {
     this.#output?.end();
     this.#last = { number: this.#runNumber, run };
     this.#run = null;
+    this.#inbox.end();
     this.#result = null;
     if (this.#family) this.#family.commandGroup = null;
     this.#usage?.stop();
@@ -394,7 +394,7 @@ export class WorkerProcess {
     run.ended(
       ending.type === "result" ? { ...ending, stderrTail: this.#output?.stderrTail ?? "" } : ending,
     );
-    giveBack(returned);
+    runOf.giveBack(returned);
     for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
 }

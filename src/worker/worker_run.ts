@@ -1,9 +1,23 @@
 import type { ErrorInfo, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { HandlerCall } from "./executor.ts";
+import type { ExpectedRun } from "./message_order.ts";
 import type { OutputOwner } from "./output_capture.ts";
-import type { AttemptResult, ResultMessage, TaskInstance, WireError } from "./protocol.ts";
+import {
+  type AttemptResult,
+  PROTOCOL_VERSION,
+  type ResultMessage,
+  type TaskInstance,
+} from "./protocol.ts";
+import { isResourceError, saysResource } from "../platform/resources.ts";
 import { maskOf } from "./secret_mask.ts";
+
+/** Why job code did not begin in a worker. */
+export interface StartFault {
+  readonly message: string;
+  /** "system": it has no process, descriptor or memory to give now; "worker": its program is at fault. */
+  readonly whose: "job" | "worker" | "system";
+}
 
 /** How a run of a worker ended. */
 export type WorkerEnding =
@@ -22,7 +36,7 @@ export type WorkerEnding =
     readonly signal: string | null;
   }
   /** Job code did not begin: the worker could not be started, or says so itself. */
-  | { readonly type: "unstarted"; readonly message: string; readonly isJobFault: boolean }
+  | ({ readonly type: "unstarted" } & StartFault)
   | { readonly type: "refused" };
 
 /** What occupies a worker. */
@@ -37,6 +51,8 @@ export interface WorkerRun {
   decided(result: AttemptResult): void;
   /** It took more than its limits allow, and is being killed. */
   exceeded(error: ErrorInfo): void;
+  /** Its worker sent what only made-up messages are, and is being killed. */
+  violated(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
   log(entries: readonly LogEntry[]): void;
@@ -66,6 +82,38 @@ export function resultEnding(message: ResultMessage): WorkerEnding & { readonly 
   return { type: "result", result, stderrTail: "", tookMs: ms, isSilent };
 }
 
+/** Whether a worker is to say when job code of a run begins: its limits count from there. */
+export function needsStarted({ job, instance }: WorkerRun, isKnown: boolean): boolean {
+  return !isKnown || instance.timeoutMs > 0 || job.source.type === "command";
+}
+
+/** Why a run ends whose worker sent what only made-up messages are. */
+export function violation(problem: string): ErrorInfo {
+  const message =
+    `Stopped: its worker sent ${problem}. The channel to the daemon is not for job code`;
+  return { name: "WorkerMessageError", message };
+}
+
+/** What is wrong with a worker of another version. */
+export function versionProblem(version: number): string {
+  return `it speaks version ${version} of the protocol, this daemon ${PROTOCOL_VERSION}: restart the daemon`;
+}
+
+/** What a worker may send of a run that it was given. */
+export function expectedRun(
+  { job, handler }: WorkerRun,
+  number: number,
+  given: { readonly wantsStarted: boolean; readonly token: string },
+): ExpectedRun {
+  const { onComplete, onTerminate, retryDelay } = job.hasHandler;
+  return {
+    ...given,
+    number,
+    isCommand: job.source.type === "command",
+    hasLastWord: handler === null && (onComplete || onTerminate || retryDelay),
+  };
+}
+
 /** Where the output of the run with this number goes; `drained` is called when all of it has come. */
 export function outputOwner(run: WorkerRun, number: number, drained: () => void): OutputOwner {
   const { job } = run;
@@ -79,26 +127,19 @@ export function outputOwner(run: WorkerRun, number: number, drained: () => void)
   };
 }
 
-/** The answer to a call of a run's `Manager` proxy, as it goes to the worker. */
-export async function answerCall(
-  run: WorkerRun,
-  method: string,
-  args: readonly unknown[],
-): Promise<{ readonly value?: unknown; readonly error?: WireError }> {
-  try {
-    return { value: await run.call(method, args) };
-  } catch (thrown) {
-    const { code, message, hint, path } = thrown as Partial<WireError>;
-    return { error: { code: code ?? "internal", message: message ?? String(thrown), hint, path } };
-  }
+/** Why a worker's process could not be started. */
+export function spawnFault(error: Error): StartFault {
+  return { message: error.message, whose: isResourceError(error) ? "system" : "worker" };
 }
 
 /** The ending of a run that a worker did not begin: what is wrong with it or how it ended, and what it said. */
 export function unstartedEnding(
-  problem: string | null,
+  fault: StartFault | null,
   { code, signal }: { readonly code: number | null; readonly signal: string | null },
-  { said, isJobFault }: { readonly said: string; readonly isJobFault: boolean },
+  said: string,
 ): WorkerEnding {
-  const how = problem ?? `it ended with ${signal === null ? `exit code ${code}` : signal}`;
-  return { type: "unstarted", message: said === "" ? how : `${how}: ${said}`, isJobFault };
+  const how = fault?.message ??
+    `it ended with ${signal === null ? `exit code ${code}` : signal}`;
+  const whose = fault?.whose ?? (saysResource(said) ? "system" : "worker");
+  return { type: "unstarted", message: said === "" ? how : `${how}: ${said}`, whose };
 }

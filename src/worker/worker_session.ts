@@ -1,5 +1,4 @@
 import { encodeError } from "../core/encode.ts";
-import { type ErrorCode, JobError } from "../core/errors.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AttemptScope } from "./attempt_scope.ts";
@@ -18,8 +17,10 @@ import {
   type WireJob,
 } from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
+import { isResourceError } from "../platform/resources.ts";
 import { unreadable } from "../platform/process_setup.ts";
 import { openSharedMemory } from "../platform/shared_memory.ts";
+import { SessionCalls } from "./session_calls.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
@@ -69,12 +70,11 @@ export class WorkerSession {
   readonly #host: SessionHost;
   readonly #jobs = new Map<number, WireJob>();
   readonly #code = new Map<number, JobCode>();
-  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #calls: SessionCalls;
   readonly #sweeper = new FamilySweeper(
     process.env[MARKER_VARIABLE] ?? "",
     process.pid,
   );
-  #callCount = 0;
   #current: CurrentRun | null = null;
   #lastRun = 0;
   #traces: AttemptTraces | null = null;
@@ -88,6 +88,7 @@ export class WorkerSession {
 
   constructor(host: SessionHost) {
     this.#host = host;
+    this.#calls = new SessionCalls((message) => host.send(message));
   }
 
   /** Whether an attempt is going on. */
@@ -110,7 +111,7 @@ export class WorkerSession {
         this.#current.command?.abort();
         return;
       case "reply":
-        return this.#answer(message);
+        return this.#calls.answer(message);
       case "mark":
         return this.#host.output.mark(message.run);
       case "end":
@@ -167,7 +168,7 @@ export class WorkerSession {
       timer: (delayMs, callback) => this.#host.clock.timer(delayMs, callback, { unref: true }),
       log: (entries) => this.#host.output.log(run, entries),
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
-      call: (method, args) => this.#call(run, method, args),
+      call: (method, args) => this.#calls.call(run, method, args),
     }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
     const isCommand = job.source.type === "command";
     const current: CurrentRun = {
@@ -205,7 +206,8 @@ export class WorkerSession {
       } catch (error) {
         const { source } = job;
         const reason = source.type === "module" ? unreadable(source.path) : null;
-        return { type: "error", error: encodeError(reason ?? error) };
+        const type = message.wantsStarted && isResourceError(error) ? "unstarted" : "error";
+        return { type, error: encodeError(reason ?? error) };
       }
       // What its load set up is there for all its attempts, but must not meet those of other modules.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
@@ -241,7 +243,8 @@ export class WorkerSession {
 
   // The daemon has it before the handler begins: a handler that spins or exits takes nothing with it.
   async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
-    if (this.#current !== current) return;
+    // A function that is still running when something uncaught failed it may end as well.
+    if (this.#current !== current || current.decided !== null) return;
     current.decided = result;
     await this.#host.deliver({ type: "decided", run: current.message.run, result });
   }
@@ -254,8 +257,7 @@ export class WorkerSession {
     this.#lastRun = run;
     current.scope.close();
     const { killed, isQuiet } = this.#sweeper.sweep();
-    for (const call of this.#calls.values()) call.reject(new Error("The attempt has ended"));
-    this.#calls.clear();
+    this.#calls.end();
     const ended: Ended = { current, result, tookMs, killed, isQuiet };
     if (this.#followers.length === 0 || !this.#canGoOn(ended)) return this.#report(ended);
     // What it left unhandled shows once this turn is over, and must not meet the next one.
@@ -314,25 +316,6 @@ export class WorkerSession {
     // A command is a child itself: it ends without the worker.
     if (current.isCommand) return { reuse: "clean", left: null };
     return killed > 0 ? { reuse: null, left: "a child process" } : this.#traces!.look();
-  }
-
-  #call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {
-    const call = ++this.#callCount;
-    const pending = Promise.withResolvers<unknown>();
-    // Nobody may be waiting any more when the attempt ends first.
-    pending.promise.catch(() => {});
-    this.#calls.set(call, pending);
-    this.#host.send({ type: "call", run, call, method, args });
-    return pending.promise;
-  }
-
-  #answer({ call, value, error }: Extract<ToWorker, { readonly type: "reply" }>): void {
-    const pending = this.#calls.get(call);
-    this.#calls.delete(call);
-    if (!pending) return;
-    if (!error) return pending.resolve(value);
-    const { code, message, hint, path } = error;
-    pending.reject(new JobError(code as ErrorCode, message, { hint, path }));
   }
 }
 

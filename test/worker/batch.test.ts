@@ -299,9 +299,13 @@ test("run() sends attempts that wait in one message", async () => {
   assert.ok(sizes.length > 0);
 });
 
-test("run() begins nothing twice when job code sends results of its own", async () => {
+test("run() ends an attempt that sends results of its own, and begins nothing twice", async () => {
   const { run, begun } = await world();
   const all = await run(["nothing", "nothing", "forge", "nothing", "nothing", "nothing"]);
+  const [forger] = all.splice(2, 1);
+  const { outcome } = forger!;
+  assert.ok(outcome.type === "error", JSON.stringify(outcome));
+  assert.match(outcome.error.message, /"result" without the token/);
   for (const ended of all) assert.notEqual(valueOf(ended), "forged");
   assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4, 5]);
 });

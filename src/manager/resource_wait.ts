@@ -1,0 +1,128 @@
+import type { ErrorInfo } from "../core/instance.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { AttemptOutcome } from "../worker/executor.ts";
+import type { RunningAttempt } from "./running.ts";
+import { notStarted } from "./settlement.ts";
+
+/** Waits between the tries to begin an attempt, and how long one is kept on this node. */
+const TRY_MS = { first: 100, longest: 2_000, all: 15_000 } as const;
+/** Waits of an attempt that was given back, until it may be claimed again. */
+const RELEASE_MS = { first: 5_000, longest: 300_000 } as const;
+/** How often the daemon's log tells of it. */
+const WARN_EVERY_MS = 10_000;
+/** Instances that are remembered; of more the wait begins anew. */
+const KNOWN_MAX = 10_000;
+
+type Unstarted = Extract<AttemptOutcome, { readonly type: "unstarted" }>;
+
+/** What a {@link ResourceWait} works with. */
+export interface ResourceWaitOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Try again, with the lease's deadline as it then is. */
+  readonly retry: (running: RunningAttempt, deadlineMs: number) => void;
+  /** It is aborted, or given back. */
+  readonly left: (running: RunningAttempt, outcome: AttemptOutcome) => void;
+}
+
+/** An instance that waits for a resource. */
+interface Known {
+  /** Tries since its last claim, and monotonic ms of the first one. */
+  readonly tries: number;
+  readonly sinceMs: number;
+  readonly releases: number;
+}
+
+/**
+ * Attempts that cannot begin for want of a process, a descriptor or memory: none of them has failed. Each is tried again for some
+ * seconds, while it keeps its place on this node, and is then given back for a while, so that other nodes can have it.
+ */
+export class ResourceWait {
+  readonly #options: ResourceWaitOptions;
+  readonly #known = new Map<string, Known>();
+  #warnedMs = -Infinity;
+  #unwarned = 0;
+
+  constructor(options: ResourceWaitOptions) {
+    this.#options = options;
+  }
+
+  /** Wait, and then try again or give it back. */
+  enter(running: RunningAttempt, outcome: Unstarted, deadlineMs: number): void {
+    const { clock, retry, left } = this.#options;
+    const { id } = running.instance;
+    const nowMs = clock.now().monotonicMs;
+    const known = this.#known.get(id) ?? this.#begin(running, outcome.error);
+    const sinceMs = known.tries === 0 ? nowMs : known.sinceMs;
+    this.#warn(running, outcome.error);
+    if (nowMs - sinceMs >= TRY_MS.all) {
+      this.#keep(id, { tries: 0, sinceMs, releases: known.releases + 1 });
+      return left(running, outcome);
+    }
+    this.#keep(id, { ...known, tries: known.tries + 1, sinceMs });
+    let untilMs = deadlineMs;
+    const delayMs = Math.min(TRY_MS.first * 2 ** known.tries, TRY_MS.longest);
+    const timer = clock.timer(delayMs, () => retry(running, untilMs));
+    running.attempt = {
+      outcome: new Promise(() => {}),
+      extend: (laterMs) => {
+        untilMs = laterMs;
+      },
+      abort: (cause) => {
+        timer.cancel();
+        left(running, notStarted(cause));
+      },
+    };
+  }
+
+  /** An attempt is over. @returns how long it is left alone before it may be claimed again, in milliseconds */
+  leave({ instance: { id } }: RunningAttempt, outcome: AttemptOutcome): number {
+    if (this.#known.size === 0) return 0;
+    if (outcome.type !== "unstarted") {
+      this.#known.delete(id);
+      return 0;
+    }
+    const releases = this.#known.get(id)?.releases ?? 1;
+    return Math.min(RELEASE_MS.first * 2 ** (releases - 1), RELEASE_MS.longest);
+  }
+
+  // Told once in the instance's log, however long it takes.
+  #begin(running: RunningAttempt, error: ErrorInfo): Known {
+    const message = `Waits to begin, which is no failure: ${error.message}`;
+    running.log([{
+      at: this.#options.clock.now().wallMs,
+      level: "warn",
+      source: "system",
+      message,
+    }]);
+    return { tries: 0, sinceMs: 0, releases: 0 };
+  }
+
+  #keep(id: string, known: Known): void {
+    this.#known.delete(id);
+    this.#known.set(id, known);
+    if (this.#known.size <= KNOWN_MAX) return;
+    const [oldest] = this.#known.keys();
+    this.#known.delete(oldest!);
+  }
+
+  #warn({ instance }: RunningAttempt, error: ErrorInfo): void {
+    const nowMs = this.#options.clock.now().monotonicMs;
+    if (nowMs - this.#warnedMs < WARN_EVERY_MS) {
+      this.#unwarned += 1;
+      return;
+    }
+    this.#options.logger.warn(
+      "Attempts wait to begin: the system has no room for another process",
+      {
+        kind: instance.kind,
+        instance: instance.id,
+        error: error.message,
+        ...(this.#unwarned === 0 ? {} : { untold: this.#unwarned }),
+      },
+    );
+    this.#warnedMs = nowMs;
+    this.#unwarned = 0;
+  }
+}

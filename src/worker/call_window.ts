@@ -1,0 +1,41 @@
+import { CALL_BYTES_AT_ONCE_MAX, CALLS_AT_ONCE_MAX } from "./worker_limits.ts";
+
+/** The method that may take as long as another job runs; calls of it must not keep others from being answered. */
+export const WAIT_METHOD = "waitInstance";
+
+/** A call that is on its way, or wants to be. */
+export interface WindowCall {
+  readonly method: string;
+  readonly bytes: number;
+}
+
+/** Counts the calls of one run that have no answer yet, against what a run may have at once. */
+export class CallWindow {
+  #waits = 0;
+  #others = 0;
+  #bytes = 0;
+
+  /** Whether a call may be sent now. */
+  has({ method, bytes }: WindowCall): boolean {
+    if (method === WAIT_METHOD) return this.#waits < CALLS_AT_ONCE_MAX.wait;
+    if (this.#others >= CALLS_AT_ONCE_MAX.other) return false;
+    return this.#others === 0 || this.#bytes + bytes <= CALL_BYTES_AT_ONCE_MAX;
+  }
+
+  enter(call: WindowCall): void {
+    this.#add(call, 1);
+  }
+
+  leave(call: WindowCall): void {
+    this.#add(call, -1);
+  }
+
+  #add({ method, bytes }: WindowCall, sign: 1 | -1): void {
+    if (method === WAIT_METHOD) {
+      this.#waits += sign;
+      return;
+    }
+    this.#others += sign;
+    this.#bytes += sign * bytes;
+  }
+}

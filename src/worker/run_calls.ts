@@ -1,0 +1,89 @@
+import type { ErrorCode } from "../core/errors.ts";
+import { cutText } from "../core/text_bytes.ts";
+import type { ChildChannel } from "../platform/child_channel.ts";
+import { CallWindow } from "./call_window.ts";
+import type { FromWorker, ToWorker, WireError } from "./protocol.ts";
+import { REPLY_LENGTH_MAX, UNREAD_BYTES_MAX } from "./worker_limits.ts";
+
+type CallMessage = Extract<FromWorker, { readonly type: "call" }>;
+type Reply = Extract<ToWorker, { readonly type: "reply" }>;
+
+/** Calls that read or change many records; of one run they are executed one after another. */
+const HEAVY_METHODS: ReadonlySet<string> = new Set(["lookupInstances", "cancelInstances"]);
+/** Longest message and hint of an answer that is an error, in bytes. */
+const ERROR_BYTES_MAX = 8_192;
+
+/** What {@link RunCalls} answers for. */
+export interface RunCallsOptions {
+  readonly channel: ChildChannel;
+  call(method: string, args: readonly unknown[]): Promise<unknown>;
+  /** Whether the run still wants answers. */
+  isCurrent(): boolean;
+  /** The worker is to be ended: it asks more than it may. */
+  onFault(problem: string): void;
+}
+
+/** Answers what job code of one run asks of the manager, so much at once as the daemon can hold. */
+export class RunCalls {
+  readonly #options: RunCallsOptions;
+  readonly #window = new CallWindow();
+  #heavy: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RunCallsOptions) {
+    this.#options = options;
+  }
+
+  /** Answer a call. @param bytes size of its message */
+  take(message: CallMessage, bytes: number): void {
+    const { method, call } = message;
+    // The worker counts the arguments only, and their text may be shorter there.
+    const entry = { method, bytes: bytes / 2 };
+    if (!this.#window.has(entry)) {
+      return this.#options.onFault("more calls than it may have at once");
+    }
+    this.#window.enter(entry);
+    void this.#execute(message).then((answer) => {
+      this.#window.leave(entry);
+      if (this.#options.isCurrent()) this.#send({ type: "reply", call, ...answer });
+    });
+  }
+
+  #execute({ method, args }: CallMessage): Promise<Omit<Reply, "type" | "call">> {
+    const answer = () => this.#options.call(method, args).then((value) => ({ value }), errorOf);
+    if (!HEAVY_METHODS.has(method)) return answer();
+    const answered = this.#heavy.then(answer);
+    this.#heavy = answered;
+    return answered;
+  }
+
+  #send(reply: Reply): void {
+    const { channel, onFault } = this.#options;
+    if (channel.unreadBytes > UNREAD_BYTES_MAX.worker) {
+      return onFault("calls, and does not read what is answered");
+    }
+    const text = JSON.stringify(reply);
+    const problem = channel.unreadBytes > UNREAD_BYTES_MAX.calls
+      ? "earlier answers were not read"
+      : text.length > REPLY_LENGTH_MAX
+      ? `it has ${text.length} characters, at most ${REPLY_LENGTH_MAX} are sent to a job`
+      : null;
+    if (problem === null) return channel.sendText(text);
+    const error: WireError = {
+      code: "resource_exhausted" satisfies ErrorCode,
+      message: `Cannot answer the call: ${problem}`,
+      hint: "Ask for a smaller page",
+    };
+    channel.send({ type: "reply", call: reply.call, error } satisfies ToWorker);
+  }
+}
+
+function errorOf(thrown: unknown): { readonly error: WireError } {
+  const { code, message, hint, path } = thrown as Partial<WireError>;
+  const error = {
+    code: code ?? "internal",
+    message: cutText(message ?? String(thrown), ERROR_BYTES_MAX),
+    ...(hint === undefined ? {} : { hint: cutText(hint, ERROR_BYTES_MAX) }),
+    ...(path === undefined ? {} : { path }),
+  };
+  return { error };
+}

@@ -1,0 +1,149 @@
+import { DURATION_MS_MAX } from "../core/duration.ts";
+import { boundError, ENCODE_DEPTH_MAX } from "../core/encode.ts";
+import type { ErrorInfo } from "../core/instance.ts";
+import { PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import { isDeeperThan } from "../core/json_text.ts";
+import { cutText, utf8Bytes } from "../core/text_bytes.ts";
+import type { RetryWish } from "./executor.ts";
+import { readProgress } from "./progress_reporter.ts";
+import type { AttemptResult, FromWorker } from "./protocol.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Longest text of a message that is shown to people, in bytes. */
+const TEXT_BYTES_MAX = 8_192;
+/** Longest name of a method, in characters. */
+const METHOD_LENGTH_MAX = 100;
+
+/** Reads a message of each type with the members that we know; null for one that is none. */
+const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWorker | null>> = {
+  hello: ({ version, pid }) =>
+    isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } : null,
+  unfit: ({ message }) =>
+    typeof message === "string"
+      ? { type: "unfit", message: cutText(message, TEXT_BYTES_MAX) }
+      : null,
+  started: ({ run }) => isWhole(run) ? { type: "started", run } : null,
+  progress: ({ run, progress: given }) => {
+    const progress = isTable(given) ? readProgress(given.done, given.total) : null;
+    return isWhole(run) && progress !== null ? { type: "progress", run, progress } : null;
+  },
+  call: readCall,
+  // Group 1 would be every process that there is.
+  group: ({ run, group }) =>
+    isWhole(run) && (group === null || (isWhole(group) && group > 1))
+      ? { type: "group", run, group }
+      : null,
+  decided: ({ run, result: given }) => {
+    const result = readResult(given);
+    return isWhole(run) && result !== null ? { type: "decided", run, result } : null;
+  },
+  result: readResultMessage,
+  refused: ({ run }) => isWhole(run) ? { type: "refused", run } : null,
+  late: ({ run, error: given }) => {
+    const error = readError(given);
+    return isWhole(run) && error !== null ? { type: "late", run, error } : null;
+  },
+};
+
+/** What a worker sent: one of its messages, a known type that cannot be read, or nothing of ours at all. */
+export type ReadMessage = FromWorker | "malformed" | "foreign";
+
+/**
+ * Read a message of a worker. Job code can send its own: what it makes up must neither reach the store nor end anything but its
+ * own attempt, so that of each message only the known members are taken, and each text is bounded.
+ */
+export function validateMessage(message: unknown): ReadMessage {
+  if (!isTable(message) || typeof message.type !== "string") return "foreign";
+  if (!Object.hasOwn(READERS, message.type)) return "foreign";
+  return READERS[message.type as FromWorker["type"]](message) ?? "malformed";
+}
+
+function readCall({ run, call, method, args }: Fields): FromWorker | null {
+  if (!isWhole(run) || !isWhole(call) || !Array.isArray(args)) return null;
+  if (typeof method !== "string" || method.length > METHOD_LENGTH_MAX) return null;
+  return { type: "call", run, call, method, args };
+}
+
+function readResultMessage(message: Fields): FromWorker | null {
+  const { run, token, reuse, isExclusive, tookMs, isSilent } = message;
+  const result = readResult(message.result);
+  if (!isWhole(run) || result === null) return null;
+  if (reuse !== "clean" && reuse !== "grace" && reuse !== null) return null;
+  if (tookMs !== undefined && typeof tookMs !== "number") return null;
+  return {
+    type: "result",
+    run,
+    ...(typeof token === "string" ? { token } : {}),
+    result,
+    reuse,
+    isExclusive: isExclusive === true,
+    tookMs,
+    isSilent: isSilent === true,
+  };
+}
+
+function readResult(value: unknown): AttemptResult | null {
+  if (!isTable(value)) return null;
+  switch (value.type) {
+    case "ok": {
+      const { resultsJson, exitCode } = value;
+      if (!isResults(resultsJson)) return null;
+      return isWhole(exitCode)
+        ? { type: "ok", resultsJson, exitCode }
+        : { type: "ok", resultsJson };
+    }
+    case "error": {
+      const { wish } = value;
+      const error = readError(value.error);
+      if (error === null || !isWish(wish)) return null;
+      return wish === undefined ? { type: "error", error } : { type: "error", error, wish };
+    }
+    case "unstarted": {
+      const error = readError(value.error);
+      return error === null ? null : { type: "unstarted", error };
+    }
+    case "snooze":
+      return isDelay(value.delayMs) ? { type: "snooze", delayMs: value.delayMs } : null;
+    default:
+      return null;
+  }
+}
+
+function isResults(text: unknown): text is string {
+  if (typeof text !== "string" || text.length > PAYLOAD_BYTES_MAX) return false;
+  // Most results are far too short to have so many bytes.
+  if (text.length * 3 > PAYLOAD_BYTES_MAX && utf8Bytes(text) > PAYLOAD_BYTES_MAX) return false;
+  try {
+    return Array.isArray(JSON.parse(text)) && !isDeeperThan(text, ENCODE_DEPTH_MAX + 1);
+  } catch {
+    return false;
+  }
+}
+
+function readError(value: unknown): ErrorInfo | null {
+  if (!isTable(value) || typeof value.name !== "string" || typeof value.message !== "string") {
+    return null;
+  }
+  const { stack, exitCode, signal } = value;
+  const isError = (stack === undefined || typeof stack === "string") &&
+    (exitCode === undefined || exitCode === null || isWhole(exitCode)) &&
+    (signal === undefined || signal === null || typeof signal === "string");
+  return isError ? boundError(value as unknown as ErrorInfo) : null;
+}
+
+function isWish(value: unknown): value is RetryWish | undefined {
+  return value === undefined || value === "never" || value === "discarded" || isDelay(value);
+}
+
+function isDelay(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= DURATION_MS_MAX;
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isTable(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

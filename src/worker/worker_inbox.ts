@@ -1,0 +1,69 @@
+import type { ChildChannel } from "../platform/child_channel.ts";
+import type { Clock } from "../platform/clock.ts";
+import { type ExpectedRun, MessageOrder } from "./message_order.ts";
+import type { FromWorker } from "./protocol.ts";
+import { RunCalls } from "./run_calls.ts";
+import { validateMessage } from "./validate_message.ts";
+import type { WorkerRun } from "./worker_run.ts";
+
+/** A message that is not a call, which the inbox has answered. */
+export type TakenMessage = Exclude<FromWorker, { readonly type: "call" }>;
+
+/** Whom the inbox of a worker tells. */
+export interface WorkerInboxOptions {
+  readonly clock: Clock;
+  readonly channel: () => ChildChannel | null;
+  /** Called before a message is judged: which run it belongs to may have changed. */
+  readonly before: () => void;
+  readonly receive: (message: TakenMessage) => void;
+  /** Only job code can have made the worker send this. */
+  readonly violated: (problem: string) => void;
+}
+
+/** Reads what a worker sends, and passes on what the worker's own program may have sent. */
+export class WorkerInbox {
+  readonly #options: WorkerInboxOptions;
+  readonly #order = new MessageOrder();
+  #run: WorkerRun | null = null;
+  /** Made by the first call: most runs ask nothing. */
+  #calls: RunCalls | null = null;
+
+  constructor(options: WorkerInboxOptions) {
+    this.#options = options;
+  }
+
+  begin(run: WorkerRun, expected: ExpectedRun): void {
+    this.#run = run;
+    this.#calls = null;
+    this.#order.begin(expected);
+  }
+
+  end(): void {
+    this.#run = null;
+    this.#order.end();
+  }
+
+  /** @param bytes size of the message */
+  read(given: unknown, bytes: number): void {
+    const { before, clock, violated, receive } = this.#options;
+    before();
+    const message = validateMessage(given);
+    if (message === "malformed") return violated("a message that cannot be read");
+    const verdict = message === "foreign"
+      ? this.#order.stray()
+      : this.#order.judge(message, clock.now().monotonicMs);
+    if (typeof verdict === "object") return violated(verdict.problem);
+    if (verdict === "drop" || message === "foreign") return;
+    if (message.type === "call") this.#callsOf(this.#run!).take(message, bytes);
+    else receive(message);
+  }
+
+  #callsOf(run: WorkerRun): RunCalls {
+    return this.#calls ??= new RunCalls({
+      channel: this.#options.channel()!,
+      call: (method, args) => run.call(method, args),
+      isCurrent: () => this.#run === run,
+      onFault: this.#options.violated,
+    });
+  }
+}
