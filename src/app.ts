@@ -13,7 +13,7 @@ import { ModuleWatch } from "./jobs/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
 import { StoreWorker } from "./moving/configured.ts";
-import { systemClock } from "./platform/clock.ts";
+import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
 import { removeStaleFolders } from "./platform/pipe.ts";
@@ -54,7 +54,6 @@ export interface ServeOptions {
 /** A running daemon. */
 export interface Daemon {
   readonly manager: Manager;
-  readonly storeWorker: StoreWorker;
   readonly addresses: readonly string[];
   /** Drain and stop, in the reverse order of the start. */
   stop(): Promise<void>;
@@ -81,7 +80,6 @@ export async function serve(options: ServeOptions): Promise<number> {
   const signals = new StopSignals(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
-    const daemon = await startDaemon(project, logger, options.salvages);
     const load = async () => {
       const again = await loadConfig(options.configFile, {
         env: options.env,
@@ -89,8 +87,14 @@ export async function serve(options: ServeOptions): Promise<number> {
       });
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
-    const adopt = ({ store }: Config) => daemon.storeWorker.adopt(store);
-    await signals.stopped(daemon, new Reloader(daemon.manager, project, { load, logger, adopt }));
+    const storeWorker = new StoreWorker(loaded.config.store, logger);
+    const adopt = ({ store }: Config) => storeWorker.adopt(store);
+    const wait = (delayMs: number) => sleep(systemClock, delayMs);
+    const reloader = new Reloader(project, { load, wait, logger, adopt });
+    const { salvages } = options;
+    const daemon = await startDaemon(project, { logger, storeWorker, reloader, salvages });
+    reloader.attach(daemon.manager);
+    await signals.stopped(daemon, reloader);
     return 0;
   } finally {
     signals.close();
@@ -100,15 +104,19 @@ export async function serve(options: ServeOptions): Promise<number> {
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
 async function startDaemon(
   project: Project,
-  logger: Logger,
-  salvages: boolean | undefined,
+  parts: {
+    readonly logger: Logger;
+    readonly storeWorker: StoreWorker;
+    readonly reloader: Reloader;
+    readonly salvages: boolean | undefined;
+  },
 ): Promise<Daemon> {
+  const { logger, storeWorker, reloader, salvages } = parts;
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) reportProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
-  const storeWorker = new StoreWorker(config.store, logger);
   const managerParts = {
     jobs,
     problems,
@@ -117,6 +125,7 @@ async function startDaemon(
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
     storeWorker,
+    reloader,
   };
   const manager = createManager(config, managerParts);
   const gateway = createGateway(config, manager, logger);
@@ -151,7 +160,6 @@ async function startDaemon(
   };
   return {
     manager,
-    storeWorker,
     addresses: placesOf(gateway.addresses),
     stop,
     abort: () => manager.abortRunning(),
@@ -170,9 +178,11 @@ function createManager(
     readonly closing?: () => Promise<void>;
     /** Absent where nobody looks after the store. */
     readonly storeWorker?: StoreWorker;
+    /** Absent where the configuration is read once. */
+    readonly reloader?: Reloader;
   },
 ): Manager {
-  const { logger, jobs, problems, salvages, lost, closing, storeWorker } = parts;
+  const { logger, jobs, problems, salvages, lost, closing, storeWorker, reloader } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
@@ -201,6 +211,7 @@ function createManager(
     maxSkewMs: config.store.maxSkewMs,
     version: VERSION,
     ...(storeWorker ? { workOnStore: storeWorker.run } : {}),
+    ...(reloader ? { configuration: reloader } : {}),
     workers: count,
     pools: config.worker.pools,
     leaseMs: config.worker.leaseMs,
@@ -339,7 +350,7 @@ class StopSignals {
   async stopped(daemon: Daemon, reloader: Reloader): Promise<void> {
     this.#daemon = daemon;
     this.#reloader = reloader;
-    if (this.#isHungUp) void reloader.reload();
+    if (this.#isHungUp) reload(reloader);
     const lost = await Promise.race([this.#first, daemon.lost]);
     try {
       const stopping = daemon.stop();
@@ -372,6 +383,11 @@ class StopSignals {
 
   readonly #onHangUp = () => {
     this.#isHungUp = true;
-    if (this.#count === 0) void this.#reloader?.reload();
+    if (this.#count === 0 && this.#reloader) reload(this.#reloader);
   };
+}
+
+// What is wrong with it has been logged.
+function reload(reloader: Reloader): void {
+  reloader.reload().catch(() => {});
 }

@@ -16,6 +16,7 @@ import { NEXT } from "./verbs/next.ts";
 import { PAUSE, RESUME } from "./verbs/pause.ts";
 import { BACKFILL, RUN, SKIP } from "./verbs/recurring.ts";
 import { REDRIVE } from "./verbs/redrive.ts";
+import { RELOAD } from "./verbs/reload.ts";
 import { RETRY } from "./verbs/retry.ts";
 import { SCHEDULE } from "./verbs/schedule.ts";
 import { SERVE } from "./verbs/serve.ts";
@@ -36,6 +37,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   IMPORT,
   EXPORT,
   STATUS,
+  RELOAD,
   EXEC,
   SCHEDULE,
   RUN,

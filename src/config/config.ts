@@ -79,4 +79,6 @@ export interface LoadedConfig {
   readonly problems: readonly ConfigProblem[];
   /** What stops nothing and should be known, such as a secret file that everybody may read. */
   readonly warnings: readonly ConfigProblem[];
+  /** The files that it was read from, absolute. */
+  readonly files: readonly string[];
 }

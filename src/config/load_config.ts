@@ -38,6 +38,7 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const { env = {}, flags = {}, cwd = process.cwd() } = options;
   const report = new Report();
+  const files = file === null ? [] : [resolve(cwd, file)];
   const main = file === null ? null : readConfigFile(file, { cwd, env }, report);
   const baseDir = main?.source.baseDir ?? cwd;
   const values = { ...builtIn(baseDir, report) };
@@ -53,6 +54,7 @@ export async function loadConfig(
     const include = layer.get("include");
     const names = include === undefined ? [] : includedFiles(include, file!, report);
     for (const name of names) {
+      files.push(resolve(cwd, name));
       const included = readConfigFile(name, { cwd, env }, report);
       if (included !== null) apply(includedFields(included, jobs, report));
     }
@@ -61,24 +63,27 @@ export async function loadConfig(
   apply(flagFields(flags, { baseDir: cwd, env }, report));
   checkConfigValues(values, fields, report);
   const config = buildConfig(file === null ? null : resolve(cwd, file), values);
-  return finish(file, config, jobs, report);
+  return finish({ file, files }, config, jobs, report);
 }
 
 function finish(
-  file: string | null,
+  { file, files }: { readonly file: string | null; readonly files: readonly string[] },
   config: Config,
   jobs: JobTables,
   report: Report,
 ): LoadedConfig {
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
   const problems = ordered(report.problems);
-  if (problems.some((problem) => problem.job === null)) throw new ConfigError(file, problems);
+  if (problems.some((problem) => problem.job === null)) {
+    throw new ConfigError(file, problems, files);
+  }
   const broken = new Set(problems.map((problem) => problem.job!));
   const tables = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
   return {
     config: { ...config, jobs: [...tables, ...jobs.disabled(broken)] },
     problems,
     warnings: ordered(report.warnings),
+    files,
   };
 }
 

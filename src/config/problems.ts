@@ -8,8 +8,14 @@ const LISTED_MAX = 100;
 /** A refused configuration: `invalid_config`, with every problem found. */
 export class ConfigError extends JobError {
   readonly problems: readonly ConfigProblem[];
+  /** The files that were read, absolute. */
+  readonly files: readonly string[];
 
-  constructor(file: string | null, problems: readonly ConfigProblem[]) {
+  constructor(
+    file: string | null,
+    problems: readonly ConfigProblem[],
+    files: readonly string[] = [],
+  ) {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     const listed = problems.slice(0, LISTED_MAX).map((problem) => `  ${formatProblem(problem)}`);
     if (problems.length > LISTED_MAX) listed.push(`  and ${problems.length - LISTED_MAX} more`);
@@ -18,6 +24,7 @@ export class ConfigError extends JobError {
       hint: "See docs/configuration.md for every key",
     });
     this.problems = problems;
+    this.files = files;
   }
 }
 

@@ -168,6 +168,8 @@ export interface ManagerStatus {
   readonly isDraining: boolean;
   /** Null when the store answers, else what it said. */
   readonly storeProblem: string | null;
+  /** Why the last reload of the configuration was refused; null when it was not. */
+  readonly reloadProblem: string | null;
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
   /** The nodes on the store that are live, this one among them. */
@@ -179,6 +181,17 @@ export interface ManagerStatus {
   /** Kinds that are configured but not loaded, with the reason. */
   readonly disabled: ReadonlyMap<string, string>;
   readonly nextScheduleAt: number | null;
+}
+
+/** What a reload of the configuration changed, in numbers of jobs. */
+export interface ReloadReport {
+  /** How many there are now. */
+  readonly jobs: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  /** Sections that have changed and need a restart. */
+  readonly restart: readonly string[];
 }
 
 /** Told after the commit. */
@@ -299,6 +312,13 @@ export interface ManagerApi {
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
   /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
+  /**
+   * Load the configuration again: all of it, or nothing.
+   *
+   * @throws JobError `invalid_config` for problems; `conflict` when it would remove more than half of the jobs and is not forced;
+   * `unimplemented` where there is no configuration
+   */
+  reloadConfig(options?: { readonly force?: boolean }): Promise<ReloadReport>;
   /**
    * Look after the store; the last step is a report. @throws JobError `conflict` while another work on it goes on, `unimplemented`
    * where nobody looks after it

@@ -8,6 +8,7 @@ import type { ProcessIdentity } from "../platform/process_identity.ts";
 import type { Random } from "../platform/random.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor } from "../worker/executor.ts";
+import type { ReloadReport } from "./api.ts";
 import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
 
 /** Most workers of one node. */
@@ -53,6 +54,11 @@ export interface ManagerOptions {
   readonly disabled: ReadonlyMap<string, string>;
   /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */
   readonly keepsUnknown?: boolean;
+  /** Loads the configuration again for those who ask; absent where there is none. */
+  readonly configuration?: {
+    reload(options: { readonly force?: boolean }): Promise<ReloadReport>;
+    readonly problem: string | null;
+  };
   /** Looks after the store for those who ask; absent where nobody can. */
   readonly workOnStore?: (
     work: StoreWork,

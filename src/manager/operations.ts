@@ -23,6 +23,7 @@ import type {
   ManagerEvent,
   ManagerStatus,
   RecurringOptions,
+  ReloadReport,
   ScheduleChange,
   ScheduleOptions,
   SchedulePreview,
@@ -317,6 +318,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
       startedAt: this.life.startedAt,
       isDraining: this.life.isDraining,
       storeProblem: this.parts.answers.problem,
+      reloadProblem: this.parts.options.configuration?.problem ?? null,
       store: this.life.storeInfo,
       workers: this.workers(),
       stats,
@@ -357,6 +359,12 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   #onStop(listener: () => void): () => void {
     this.life.stopListeners.add(listener);
     return () => void this.life.stopListeners.delete(listener);
+  }
+
+  async reloadConfig(options: { readonly force?: boolean } = {}): Promise<ReloadReport> {
+    const { configuration } = this.parts.options;
+    if (configuration) return await configuration.reload(options);
+    throw new JobError("unimplemented", "Cannot reload the configuration: there is none here");
   }
 
   workOnStore(...[work, options]: Parameters<ManagerApi["workOnStore"]>) {

@@ -40,6 +40,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   retryInstance: "operator",
   redriveInstances: "operator",
   resizeWorkers: "admin",
+  reloadConfig: "admin",
   explain: "viewer",
   listPauses: "viewer",
   runSchedule: "operator",

@@ -293,5 +293,6 @@ export function statusToWire(
     blocks: status.blocks.map(blockToWire),
     disabled: [...status.disabled].map(([kind, reason]) => ({ kind, reason })),
     nodes: status.nodes.length,
+    reloadProblem: status.reloadProblem ?? undefined,
   };
 }

@@ -170,6 +170,10 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const resized = await manager.resizeNode(readName(node, "node"), count);
       return { workers: workersToWire(manager.workers()), node: nodeToWire(resized) };
     },
+    async reloadConfig({ force }) {
+      const report = await manager.reloadConfig({ force });
+      return { ...report, restart: [...report.restart] };
+    },
     async getStatus() {
       return statusToWire(await manager.status());
     },

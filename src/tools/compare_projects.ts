@@ -30,6 +30,16 @@ export function countChanges(
   return { added, changed, removed: old.size };
 }
 
+/** The kinds of jobs that a configuration no longer names, not even as disabled. */
+export function removedKinds(
+  before: readonly JobDefinition[],
+  after: readonly JobDefinition[],
+  disabled: ReadonlyMap<string, string>,
+): readonly string[] {
+  const kept = new Set(after.map(({ kind }) => kind));
+  return before.map(({ kind }) => kind).filter((kind) => !kept.has(kind) && !disabled.has(kind));
+}
+
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -21,6 +21,8 @@ export interface Project {
   /** Each disables one job. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
+  /** The files of the configuration, absolute. */
+  readonly files: readonly string[];
 }
 
 /**
@@ -61,6 +63,7 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     jobs: found.jobs,
     problems: [...loaded.problems, ...found.problems],
     warnings: [...loaded.warnings, ...found.warnings],
+    files: loaded.files,
   };
 }
 

@@ -1,93 +1,203 @@
 import type { Config } from "../config/config.ts";
-import { problemFields } from "../config/problems.ts";
-import { toJobError } from "../core/errors.ts";
+import { ConfigError, problemFields } from "../config/problems.ts";
+import { JobError, toJobError } from "../core/errors.ts";
+import { stampOf } from "../jobs/module_files.ts";
+import type { ReloadReport } from "../manager/api.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Logger } from "../platform/logger.ts";
-import { countChanges, fixedDifferences } from "./compare_projects.ts";
+import { countChanges, fixedDifferences, removedKinds } from "./compare_projects.ts";
 import { disabledKinds, type Project } from "./load_project.ts";
 
 /** How a reload that is refused begins. */
 const KEPT = "The config was not reloaded and the old one stays";
+/** How long the files must not have changed, in milliseconds. */
+const REST_MS = 100;
+/** How often they are read before the reload is given up, as they keep changing. */
+const READS_MAX = 20;
+/** Most jobs that a message names. */
+const KINDS_SHOWN_MAX = 10;
+
+/** How a reload is asked for. */
+export interface ReloadOptions {
+  /** Also when it removes more than half of the jobs. */
+  readonly force?: boolean;
+}
+
 /** Loads the jobs of the config again while the daemon runs: all of it, or nothing. */
 export class Reloader {
-  readonly #manager: Manager;
   readonly #load: () => Promise<Project>;
+  readonly #wait: (delayMs: number) => Promise<void>;
   readonly #logger: Logger;
   readonly #adopt: (config: Config) => void;
+  #manager: Manager | null = null;
   #project: Project;
-  #isRunning = false;
-  #isAskedAgain = false;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Reloads that wait for one that runs: who asks for the same has the same. */
+  readonly #waiting = new Map<boolean, Promise<ReloadReport>>();
+  #problem: string | null = null;
 
+  /** @param project as the daemon started with it */
   constructor(
-    manager: Manager,
     project: Project,
     options: {
       readonly load: () => Promise<Project>;
+      /** Waits so many milliseconds. */
+      readonly wait: (delayMs: number) => Promise<void>;
       readonly logger: Logger;
       /** Takes over what else of a configuration counts at once. */
       readonly adopt?: (config: Config) => void;
     },
   ) {
-    this.#manager = manager;
     this.#project = project;
     this.#load = options.load;
+    this.#wait = options.wait;
     this.#logger = options.logger;
     this.#adopt = options.adopt ?? (() => {});
   }
 
-  /** Load, compare and take over; asked again meanwhile, once more after. Never throws: what is wrong is logged, and the old configuration stays. */
-  async reload(): Promise<void> {
-    this.#isAskedAgain = true;
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    while (this.#isAskedAgain) {
-      this.#isAskedAgain = false;
-      try {
-        await this.#reloadOnce();
-      } catch (error) {
-        const { message, hint } = toJobError(error, "Cannot reload the config");
-        this.#logger.error(`${KEPT}: ${message}`, { hint });
-      }
-    }
-    this.#isRunning = false;
+  /** Why the last reload was refused; null when it was not. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
-  async #reloadOnce(): Promise<void> {
-    const project = await this.#load();
+  /** The manager has started: from now on reloads are for it. */
+  attach(manager: Manager): void {
+    this.#manager = manager;
+  }
+
+  /**
+   * Load, compare and take over.
+   *
+   * @throws JobError `invalid_config` for problems; `conflict` when more than half of the jobs would be removed, or the files keep
+   * changing. It has been logged, and the old configuration stays
+   */
+  reload({ force = false }: ReloadOptions = {}): Promise<ReloadReport> {
+    const waiting = this.#waiting.get(force);
+    if (waiting) return waiting;
+    const reload = this.#last.then(() => {
+      this.#waiting.delete(force);
+      return this.#reload(force);
+    });
+    this.#waiting.set(force, reload);
+    this.#last = reload.catch(() => {});
+    return reload;
+  }
+
+  async #reload(force: boolean): Promise<ReloadReport> {
+    try {
+      const report = await this.#reloadOnce(force);
+      this.#problem = null;
+      return report;
+    } catch (error) {
+      const known = toJobError(error, "Cannot reload the config");
+      this.#logger.error(`${KEPT}: ${known.message}`, { hint: known.hint });
+      this.#problem = shortOf(known);
+      throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
+    }
+  }
+
+  async #reloadOnce(force: boolean): Promise<ReloadReport> {
+    const manager = this.#manager;
+    if (!manager) throw new JobError("unavailable", "the daemon has not started yet");
+    const project = await this.#loadAtRest();
     const { config, jobs, problems } = project;
     for (const problem of problems) {
       this.#logger.error(`Job "${problem.job}": ${problem.message}`, problemFields(problem));
     }
     if (problems.length > 0) {
-      this.#logger.error(
-        `${KEPT}: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`,
-      );
-      return;
+      const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+      const hint = "The daemon's log and jobctl check say which";
+      throw new JobError("invalid_config", count, { hint });
     }
+    if (!force) this.#checkRemoved(project);
     for (const warning of project.warnings) {
       this.#logger.warn(warning.message, problemFields(warning));
     }
-    await this.#manager.reload({
+    await manager.reload({
       jobs,
       disabled: disabledKinds(project),
       keepsUnknown: false,
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     });
-    this.#adopt(config);
     const { config: before, jobs: jobsBefore } = this.#project;
     if (config.worker.count !== before.worker.count) {
-      await this.#manager.resizeWorkers(config.worker.count);
+      await manager.resizeWorkers(config.worker.count);
     }
-    for (const section of fixedDifferences(before, config)) {
+    this.#adopt(config);
+    const restart = fixedDifferences(before, config);
+    for (const section of restart) {
       this.#logger.warn(`[${section}] has changed: restart for it, the rest is reloaded`);
     }
     this.#project = {
       ...project,
       config: { ...before, worker: { ...before.worker, count: config.worker.count } },
     };
-    this.#logger.info("The config was reloaded", {
-      jobs: jobs.length,
-      ...countChanges(jobsBefore, jobs),
+    const changes = countChanges(jobsBefore, jobs);
+    this.#logger.info("The config was reloaded", { jobs: jobs.length, ...changes });
+    return { jobs: jobs.length, ...changes, restart };
+  }
+
+  // A file that is empty, or cut off, is read as one that has no jobs.
+  #checkRemoved(project: Project): void {
+    const { jobs } = this.#project;
+    const removed = removedKinds(jobs, project.jobs, disabledKinds(project));
+    if (removed.length * 2 <= jobs.length) return;
+    const shown = removed.slice(0, KINDS_SHOWN_MAX).join(", ");
+    const more = removed.length - KINDS_SHOWN_MAX;
+    const listed = more > 0 ? `${shown} and ${more} more` : shown;
+    const what = `it would remove ${removed.length} of ${jobs.length} jobs: ${listed}`;
+    throw new JobError("conflict", what, {
+      hint: "If that is meant: jobctl reload --force, or restart the daemon",
     });
   }
+
+  // Editors and tools that copy write a file in steps: it is taken when it has not changed for a while around its reading.
+  async #loadAtRest(): Promise<Project> {
+    let files = filesOf(this.#project);
+    for (let reads = 0; reads < READS_MAX; reads++) {
+      const before = stampsOf(files);
+      await this.#wait(REST_MS);
+      const loaded = await settled(this.#load());
+      if ("project" in loaded) files = filesOf(loaded.project);
+      else if (loaded.files.length > 0) files = loaded.files;
+      if (stampsOf(files) !== before) continue;
+      if ("project" in loaded) return loaded.project;
+      throw loaded.error;
+    }
+    throw new JobError("conflict", "its files keep changing", {
+      hint: "Reload again when they are written",
+    });
+  }
+}
+
+/** A project, or why it could not be loaded with the files that were read. */
+async function settled(
+  loading: Promise<Project>,
+): Promise<
+  { readonly project: Project } | { readonly error: unknown; readonly files: readonly string[] }
+> {
+  try {
+    return { project: await loading };
+  } catch (error) {
+    return { error, files: error instanceof ConfigError ? error.files : [] };
+  }
+}
+
+/** The files that a configuration was read from, with those of its modules; by name. */
+function filesOf({ files, jobs }: Project): readonly string[] {
+  const modules = jobs.flatMap(({ source }) =>
+    source.type === "module" ? [...(source.files?.keys() ?? [source.path])] : []
+  );
+  return [...new Set([...files, ...modules])].sort();
+}
+
+/** Changes when one of the files does, or when they are others. */
+function stampsOf(files: readonly string[]): string {
+  return files.map((file) => `${file} ${stampOf(file)}`).join("\n");
+}
+
+// The status is for everybody who may look: what is wrong in which value is in the log.
+function shortOf(error: JobError): string {
+  if (error.code !== "invalid_config") return `${error.message}. ${error.hint ?? ""}`.trim();
+  return `${error.message.split("\n")[0]}; the daemon's log and jobctl check say more`;
 }

@@ -121,6 +121,7 @@ export class FakeManager implements ManagerApi {
     readonly isForced?: boolean;
   }[] = [];
   storeProblem: string | null = null;
+  reloadProblem: string | null = null;
   block: Block | null = null;
   /** Kinds that the status names as run by no live node. */
   unserved: readonly string[] = [];
@@ -327,6 +328,11 @@ export class FakeManager implements ManagerApi {
     return this.workers();
   };
 
+  reloadConfig: ManagerApi["reloadConfig"] = async ({ force = false } = {}) => ({
+    ...{ jobs: this.jobs.size, added: 1, changed: 2, removed: force ? 3 : 0 },
+    restart: ["store"],
+  });
+
   unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>
     new Set([...kinds].filter((kind) => !this.jobs.has(kind)));
 
@@ -354,6 +360,7 @@ export class FakeManager implements ManagerApi {
       startedAt: START,
       isDraining: this.isDraining,
       storeProblem: this.storeProblem,
+      reloadProblem: this.reloadProblem,
       store: {
         type: "memory",
         location: "memory",

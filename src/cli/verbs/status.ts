@@ -44,6 +44,7 @@ function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]):
       location: status.storeLocation,
       problem: status.storeProblem,
     },
+    reload_problem: status.reloadProblem,
     workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
     nodes: status.nodes,
     schedules: Number(status.schedules),
@@ -82,6 +83,11 @@ function statusLines(
     [
       "Store problem",
       status.storeProblem && printer.paint(makeVisible(status.storeProblem), "bad"),
+    ],
+    [
+      "Config",
+      status.reloadProblem &&
+      printer.paint(makeVisible(`the last reload was refused: ${status.reloadProblem}`), "bad"),
     ],
     [
       "Workers",

@@ -1,4 +1,9 @@
-import type { HistoryEntry, LogEntry, Workers } from "../../rpc/gen/job_pb.ts";
+import type {
+  HistoryEntry,
+  LogEntry,
+  ReloadConfigResponse,
+  Workers,
+} from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../output/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { View } from "../output/view.ts";
@@ -85,5 +90,21 @@ export const WORKERS_VIEW: View<Workers> = {
     { title: "WORKERS", cell: (workers) => textCell(workers.count) },
     { title: "BUSY", cell: (workers) => textCell(workers.busy) },
     { title: "PROCESSES", cell: (workers) => textCell(workers.alive) },
+  ],
+};
+
+/** What a reload of the configuration changed. */
+export const RELOAD_VIEW: View<ReloadConfigResponse> = {
+  name: ({ jobs }) => String(jobs),
+  record: ({ jobs, added, changed, removed, restart }) => ({
+    ...{ jobs, added, changed, removed },
+    restart: [...restart],
+  }),
+  keys: ["jobs", "added", "changed", "removed", "restart"],
+  columns: [
+    { title: "JOBS", cell: ({ jobs }) => textCell(jobs) },
+    { title: "ADDED", cell: ({ added }) => textCell(added) },
+    { title: "CHANGED", cell: ({ changed }) => textCell(changed) },
+    { title: "REMOVED", cell: ({ removed }) => textCell(removed) },
   ],
 };

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { sleep, until } from "../support/wait.ts";
+
+/** Configurations that are empty, cut off or gone while the daemon reads them: no schedule is lost. */
+
+const TOML = `
+include = ["conf.d/*.toml"]
+[jobs.a]
+run = "true"
+schedule = "0 3 * * *"
+[jobs.b]
+run = "true"
+schedule = "@every 1s"
+`;
+const INCLUDED = `
+[jobs.c]
+run = "true"
+schedule = "0 5 * * *"
+[jobs.d]
+run = "true"
+schedule = "0 6 * * *"
+[jobs.e]
+run = "true"
+schedule = "0 7 * * *"
+`;
+
+interface ListedSchedule {
+  readonly id: string;
+  readonly created_at: string;
+}
+
+async function schedulesOf(daemon: Daemon): Promise<readonly ListedSchedule[]> {
+  const { stdout, code, stderr } = await daemon.jobctl(["list", "schedules", "-o", "json"]);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+async function idsOf(daemon: Daemon): Promise<string> {
+  return (await schedulesOf(daemon)).map(({ id }) => id.split(":")[1]).sort().join("");
+}
+
+async function run(work: (daemon: Daemon, config: string) => Promise<void>): Promise<void> {
+  const daemon = await startDaemon({ toml: TOML });
+  try {
+    const config = join(daemon.dir, "config.toml");
+    mkdirSync(join(daemon.dir, "conf.d"));
+    writeFileSync(join(daemon.dir, "conf.d", "more.toml"), INCLUDED);
+    const { code, stderr } = await daemon.jobctl(["reload"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(await idsOf(daemon), "abcde");
+    await work(daemon, config);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+}
+
+test("a reload of an emptied, cut off or missing file keeps the schedules, and says how to force it", async () => {
+  await run(async (daemon, config) => {
+    const text = readFileSync(config, "utf8");
+    truncateSync(config);
+    daemon.signal("SIGHUP");
+    await until("it is refused", () => daemon.log().includes("would remove 5 of 5 jobs: a, b, c"));
+    assert.match(daemon.log(), /jobctl reload --force/);
+    assert.equal(await idsOf(daemon), "abcde");
+
+    const refused = await daemon.jobctl(["reload"]);
+    assert.equal(refused.code, 6, refused.stderr);
+    assert.match(refused.stderr, /old one stays: it would remove 5 of 5 jobs: a, b, c/);
+    assert.match(refused.stderr, /--force/);
+    assert.match((await daemon.jobctl(["status"])).stdout, /"reload_problem": "it would/);
+
+    // What is left of the file is a whole configuration of one job.
+    writeFileSync(config, text.slice(0, text.indexOf("[jobs.b]")).replace(/^include.*$/m, ""));
+    assert.equal((await daemon.jobctl(["reload"])).code, 6);
+    rmSync(config);
+    assert.equal((await daemon.jobctl(["reload"])).code, 2);
+    writeFileSync(config, text);
+
+    // A disk of includes that is not there.
+    rmSync(join(daemon.dir, "conf.d"), { recursive: true });
+    const gone = await daemon.jobctl(["reload"]);
+    assert.match(gone.stderr, /would remove 3 of 5 jobs: c, d, e/);
+    assert.equal(await idsOf(daemon), "abcde");
+
+    mkdirSync(join(daemon.dir, "conf.d"));
+    writeFileSync(join(daemon.dir, "conf.d", "more.toml"), INCLUDED);
+    assert.equal((await daemon.jobctl(["reload"])).code, 0);
+    assert.doesNotMatch((await daemon.jobctl(["status"])).stdout, /reload_problem/);
+  });
+});
+
+test("a file that is being written is read when it is at rest", async () => {
+  await run(async (daemon, config) => {
+    const text = `${readFileSync(config, "utf8")}[jobs.f]\nrun = "true"\n`;
+    writeFileSync(config, "");
+    const reload = daemon.jobctl(["reload", "-o", "json"]);
+    for (let length = 0; length < text.length; length += 20) {
+      writeFileSync(config, text.slice(0, length));
+      await sleep(30);
+    }
+    writeFileSync(config, text);
+    const { code, stdout, stderr } = await reload;
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), {
+      ...{ jobs: 6, added: 1, changed: 0, removed: 0, restart: [] },
+    });
+  });
+});
+
+test("schedules that a forced reload or a start with an empty file removed go on when they come back", async () => {
+  await run(async (first, config) => {
+    let daemon = first;
+    const text = readFileSync(config, "utf8");
+    const before = await schedulesOf(daemon);
+    truncateSync(config);
+    const { code, stderr } = await daemon.jobctl(["reload", "--force"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(await idsOf(daemon), "");
+    assert.match(daemon.log(), /5 of 5 schedules left the config/);
+    writeFileSync(config, text);
+    assert.equal((await daemon.jobctl(["reload"])).code, 0);
+    const times = (all: readonly ListedSchedule[]) => all.map((one) => [one.id, one.created_at]);
+    assert.deepEqual(times(await schedulesOf(daemon)), times(before));
+
+    truncateSync(config);
+    daemon = await daemon.restart();
+    try {
+      assert.match(daemon.log(), /WARN.*5 of 5 schedules left the config/i);
+      assert.equal(await idsOf(daemon), "");
+      writeFileSync(config, text);
+      assert.equal((await daemon.jobctl(["reload"])).code, 0);
+      assert.deepEqual(times(await schedulesOf(daemon)), times(before));
+    } finally {
+      await daemon.kill();
+    }
+  });
+});
