@@ -52,7 +52,7 @@ function goodRun() {
   return { instances, history, effects, faults, unexpected: [] as string[], verify: 0 };
 }
 
-async function violationsOf(change: (run: ReturnType<typeof goodRun>) => void) {
+async function reportOf(change: (run: ReturnType<typeof goodRun>) => void) {
   const told = goodRun();
   change(told);
   const client = {
@@ -65,7 +65,7 @@ async function violationsOf(change: (run: ReturnType<typeof goodRun>) => void) {
   } as unknown as Daemon;
   return await withTempDir({ "effects.txt": `${told.effects.join("\n")}\n` }, async ({ path }) => {
     const run: ClusterRun = {
-      options: { store: "etcd", jobs: 1, durationMs: 1, leaseMs: LEASE_MS, seed: 1 },
+      options: { store: "etcd", leaseMs: LEASE_MS, seed: 1 },
       daemon,
       effects: `${path}/effects.txt`,
       accepted: new Map([["one", "noop"]]),
@@ -74,8 +74,12 @@ async function violationsOf(change: (run: ReturnType<typeof goodRun>) => void) {
       ticksUntil: (START + 3.5) * 1_000,
       spentMs: 1,
     };
-    return (await checkCluster(run)).violations;
+    return await checkCluster(run);
   });
+}
+
+async function violationsOf(change: Parameters<typeof reportOf>[0]): Promise<readonly string[]> {
+  return (await reportOf(change)).violations;
 }
 
 test("checkCluster() finds nothing in a run that held", async () => {
@@ -131,3 +135,16 @@ for (const [what, [wanted, plant]] of Object.entries(PLANTED)) {
     assert.ok(violations.some((line) => wanted.test(line)), violations.join("\n"));
   });
 }
+
+test("checkCluster() counts what is lost, stale and at one time twice", async () => {
+  const { figures } = await reportOf((run) => {
+    run.instances.shift();
+    for (let count = 0; count < 30; count++) run.effects.push("E one 8");
+  });
+  // Each line of an old fence, and each that is there again.
+  assert.deepEqual([figures.lost, figures.stale, figures.overlaps], [1, 0, 59]);
+  const fallen = await reportOf((run) => {
+    run.history[0]!.fence = 10n;
+  });
+  assert.equal(fallen.figures.stale, 1);
+});

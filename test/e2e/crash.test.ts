@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { checkCluster } from "../support/cluster_check.ts";
 import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { withKills } from "../support/kill_run.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 const COUNT = 1_000;
-const KILLS = 5;
 
 /** Appends `uuid fence` to a file: what a job did to the world. */
 const APPEND = `
@@ -88,24 +89,12 @@ async function checkRuns(daemon: Daemon, accepted: readonly string[], file: stri
   for (const id of accepted) assert.ok(fences.has(id), `instance ${id} never ran`);
 }
 
-test("faults 1 to 6: kill -9 of the daemon at five moments loses nothing and runs nothing twice at once", async () => {
-  let daemon = await startDaemon({
-    toml: `[worker]\ncount = 8\nlease = "5s"\n[defaults]\ncrashes_max = 20\n`,
-    modules: { "append.ts": APPEND },
-  });
-  try {
-    const file = join(daemon.dir, "effects.txt");
-    const accepted: string[] = [];
-    for (let kill = 0; kill < KILLS; kill++) {
-      accepted.push(...await submit(daemon, file, COUNT / KILLS));
-      await sleep(100 + Math.random() * 700);
-      await daemon.kill();
-      daemon = await daemon.restart();
-    }
-    await checkRuns(daemon, accepted, file);
-  } finally {
-    await daemon.stop();
-  }
+test("faults 1 to 6: kill -9 of the daemon at ten moments loses nothing and runs nothing twice at once", async () => {
+  const seed = Math.floor(Math.random() * 1e6);
+  const { violations, figures } = await withKills({ kills: 10, seed }, checkCluster);
+  assert.deepEqual(violations, [], `npm run kills -- --kills 10 --seed ${seed}`);
+  const { kills, lost, stale, overlaps } = figures;
+  assert.deepEqual({ kills, lost, stale, overlaps }, { kills: 10, lost: 0, stale: 0, overlaps: 0 });
 });
 
 test("fault 11: a daemon stopped for three leases loses nothing and runs nothing twice at once", async () => {

@@ -51,7 +51,7 @@ export interface ClusterOptions {
 
 /** What a run of a cluster left, to be checked. */
 export interface ClusterRun {
-  readonly options: ClusterOptions;
+  readonly options: Pick<ClusterOptions, "leaseMs" | "seed"> & { readonly store: string };
   readonly daemon: Daemon;
   readonly effects: string;
   /** UUIDs that were acknowledged, with their kind. */

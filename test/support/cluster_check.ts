@@ -43,6 +43,10 @@ export async function checkCluster(run: ClusterRun): Promise<ClusterReport> {
       seed: run.options.seed,
       instances: instances.length,
       accepted: run.accepted.size,
+      // Acknowledged and gone, or not ended well; an outcome of another attempt than the last; two at one time.
+      lost: checker.countOf("D1"),
+      stale: checker.countOf("E2", "F1"),
+      overlaps: checker.countOf("E3", "X1"),
       attempts: history.filter(({ state }) => state === JobState.PROCESSING).length,
       kills: faults("kill"),
       stops: faults("stop"),
@@ -89,7 +93,7 @@ class Checker {
   readonly #run: ClusterRun;
   readonly #instances: readonly JobInstance[];
   readonly #histories = new Map<string, HistoryEntry[]>();
-  #count = 0;
+  readonly #codes: string[] = [];
 
   constructor(
     run: ClusterRun,
@@ -106,9 +110,14 @@ class Checker {
   }
 
   report(line: string): void {
-    this.#count += 1;
-    if (this.#count <= VIOLATIONS_SHOWN) this.violations.push(line);
-    else if (this.#count === VIOLATIONS_SHOWN + 1) this.violations.push("and more");
+    this.#codes.push(line.split(":", 1)[0]!);
+    if (this.#codes.length <= VIOLATIONS_SHOWN) this.violations.push(line);
+    else if (this.#codes.length === VIOLATIONS_SHOWN + 1) this.violations.push("and more");
+  }
+
+  /** How many violations of some invariants there are, those not shown too. */
+  countOf(...codes: readonly string[]): number {
+    return this.#codes.filter((code) => codes.includes(code)).length;
   }
 
   /** D1, S1: every accepted instance is there once and ended well, and nothing else is there. */

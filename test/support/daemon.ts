@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -6,10 +7,12 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { JobClient } from "../../src/rpc/client.ts";
 import { connect } from "../../src/rpc/client.ts";
+import { sleep } from "./wait.ts";
 
 /** The compiled file under test. */
 export const JOBCTL = fileURLToPath(new URL("../../dist/jobctl", import.meta.url));
 
+const SERVE = ["serve", "--config", "config.toml"] as const;
 const READY_MS_MAX = 30_000;
 const RUN_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
@@ -67,6 +70,8 @@ export interface Daemon {
   signal(name: NodeJS.Signals): void;
   /** kill -9; resolves when the process is gone. The folder stays. */
   kill(): Promise<void>;
+  /** Start it again on the same folder, and kill -9 it so soon after. */
+  killDuringStart(afterMs: number): Promise<void>;
   /** SIGTERM, and wait for the end; the folder stays. */
   terminate(): Promise<Exit>;
   /** End by SIGTERM when it runs, and start again on the same folder. @param args of `serve`, besides its configuration */
@@ -151,7 +156,7 @@ async function launch(
     JOBCTL_SERVER_AUTH_TOKEN_FILE: join(dir, "token"),
     JOBCTL_STORE_URL: `sqlite:${join(dir, "data", "jobctl.db")}`,
   }, options.env);
-  const serve = [JOBCTL, "serve", "--config", "config.toml", ...more];
+  const serve = [JOBCTL, ...SERVE, ...more];
   // It becomes the daemon, and keeps its process id.
   const limited = ["prlimit", `--nofile=${options.descriptors}:${options.descriptors}`, ...serve];
   const [program, ...args] = options.descriptors === undefined ? serve : limited;
@@ -270,6 +275,13 @@ function createDaemon(
       closeClient();
       signal("SIGKILL");
       await exited;
+    },
+    async killDuringStart(afterMs) {
+      const starting = spawn(JOBCTL, [...SERVE], { cwd: dir, env, stdio: "ignore" });
+      const ended = once(starting, "exit");
+      await sleep(afterMs);
+      starting.kill("SIGKILL");
+      await ended;
     },
     terminate,
     async restart(args) {
