@@ -2,8 +2,8 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, messageOf, toJobError } from "../core/errors.ts";
-import type { CallState, Handlers } from "./handlers.ts";
-import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
+import { type CallState, type Handlers, newCall } from "./handlers.ts";
+import { MESSAGE_BYTES_MAX } from "./limits.ts";
 
 /** A copy: Bun takes longer for the memory of a small array than for another one. */
 export function toBuffer(bytes: Uint8Array): Buffer {
@@ -55,7 +55,7 @@ export function encodeAnswer<T extends DescMessage>(schema: T, init: MessageInit
 }
 
 /**
- * Answer one unary call from bytes to bytes. An answer too large for one message is asked again with a smaller page.
+ * Answer one unary call from bytes to bytes. An answer too large for one message is asked again with a smaller page, or in brief.
  *
  * @throws JobError
  */
@@ -70,11 +70,15 @@ export async function answerCall(
     request: unknown,
     call: CallState,
   ) => Promise<MessageInitShape<DescMessage>>;
-  const call: CallState = { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0 };
+  const call = newCall(isCanceled);
   try {
     for (;;) {
       const answer = encodeAnswer(method.output, await handle(request, call));
       if (answer.byteLength <= MESSAGE_BYTES_MAX) return answer;
+      if (call.pageItems === 0 && call.canBeBrief && !call.isBrief) {
+        call.isBrief = true;
+        continue;
+      }
       if (call.pageItems <= 1) throw tooLarge(method, answer.byteLength);
       const share = MESSAGE_BYTES_MAX / answer.byteLength * 0.8;
       call.pageLimit = Math.max(1, Math.floor(call.pageItems * share));

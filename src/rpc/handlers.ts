@@ -1,7 +1,7 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { type Instance, isUuid } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
-import type { ManagerApi } from "../manager/api.ts";
+import type { ManagerApi, ManagerStatus } from "../manager/api.ts";
 import { parseScheduleText } from "../core/ticks.ts";
 import {
   instanceToWire,
@@ -11,11 +11,11 @@ import {
   statusToWire,
   workersToWire,
 } from "./convert.ts";
-import { BYTES_OF_CHARACTER, fitInstances } from "./fit.ts";
+import { fitInstances } from "./fit.ts";
 import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
 import { readCancelQuery, readRedriveQuery } from "./bulk_requests.ts";
-import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
+import { BRIEF_CHARACTERS, ITEMS_MAX } from "./limits.ts";
 import { fitNodes, nodeToWire } from "./node_messages.ts";
 import { readMs, readName, readUuidPrefix, refuse } from "./requests.ts";
 import { readBatchEntry, readRecurringOptions, readScheduleOptions } from "./schedule_requests.ts";
@@ -40,6 +40,15 @@ export interface CallState {
   pageLimit: number;
   /** Items that the answer's page has; 0 for an answer without pages. */
   pageItems: number;
+  /** Whether the handler reads only, and has a shorter answer for {@link isBrief}. */
+  canBeBrief: boolean;
+  /** The whole answer was too large for one message: leave out what others can be asked for. */
+  isBrief: boolean;
+}
+
+/** The state of a new call. */
+export function newCall(isCanceled: () => boolean): CallState {
+  return { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0, canBeBrief: false, isBrief: false };
 }
 
 /** One handler for each method; the table does not compile when one is missing. */
@@ -56,15 +65,27 @@ export type Handlers = {
 const WAIT_MAX_MS = 60_000;
 /** How long a wait may outlive its client. */
 const WAIT_SLICE_MS = 5_000;
-/** All jobs in one message: without their signatures when those do not fit. */
-function fitJobs(jobs: readonly JobDefinition[]): MessageInitShape<typeof JobSchema>[] {
-  const wire = jobs.map(jobToWire);
-  const characters = wire.reduce(
-    (sum, job) => sum + (job.signatureJson?.length ?? 0) + (job.description?.length ?? 0) + 300,
-    0,
-  );
-  if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX) return wire;
-  return wire.map((job) => ({ ...job, signatureJson: "" }));
+/** All jobs in one message, in brief without their signatures. */
+function jobsToWire(
+  jobs: readonly JobDefinition[],
+  { isBrief }: CallState,
+): MessageInitShape<typeof JobSchema>[] {
+  if (!isBrief) return jobs.map(jobToWire);
+  return jobs.map((job) => ({
+    ...jobToWire({ ...job, description: job.description?.slice(0, BRIEF_CHARACTERS) }),
+    signatureJson: "",
+    usage: "",
+    limits: [],
+  }));
+}
+
+/** What is not right, in one message. */
+function statusInBrief(status: ManagerStatus, { isBrief }: CallState): ManagerStatus {
+  if (!isBrief) return status;
+  const disabled = [...status.disabled].map(([kind, reason]) => {
+    return [kind, reason.slice(0, BRIEF_CHARACTERS)] as const;
+  });
+  return { ...status, disabled: new Map(disabled) };
 }
 
 async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
@@ -120,7 +141,10 @@ function readWorkerCount(count: number): number {
 export function createHandlers(manager: ManagerApi): Handlers {
   return {
     getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),
-    listRegisteredJobs: () => ({ jobs: fitJobs(manager.listJobs()) }),
+    listRegisteredJobs(_, call) {
+      call.canBeBrief = true;
+      return { jobs: jobsToWire(manager.listJobs(), call) };
+    },
     getJob: ({ kind }) => ({ job: jobToWire(manager.getJob(readName(kind, "kind"))) }),
     scheduleJob: (request) => schedule(manager, request),
     async scheduleJobs({ requests }) {
@@ -174,8 +198,9 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const report = await manager.reloadConfig({ force });
       return { ...report, restart: [...report.restart] };
     },
-    async getStatus() {
-      return statusToWire(await manager.status());
+    async getStatus(_, call) {
+      call.canBeBrief = true;
+      return statusToWire(statusInBrief(await manager.status(), call));
     },
   };
 }

@@ -1,5 +1,7 @@
 /** Largest message, request and answer alike, in bytes. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Characters of a free text in an answer that has to be brief to fit into a message. */
+export const BRIEF_CHARACTERS = 100;
 /** Most items of one page, batch or condition; the store's own limit. */
 export const ITEMS_MAX = 1_000;
 /** Calls at once on one connection. */

@@ -4,8 +4,7 @@ import type { ManagerApi } from "../manager/api.ts";
 import type { JobClient, JobMethods, StreamMethods } from "./client.ts";
 import { stepToWire } from "./follow.ts";
 import { FollowResponseSchema, JobService, WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
-import { type CallState, createHandlers } from "./handlers.ts";
-import { ITEMS_MAX } from "./limits.ts";
+import { type CallState, createHandlers, newCall } from "./handlers.ts";
 import { readLogQuery } from "./requests.ts";
 import { readWork, workStepToWire } from "./store_work.ts";
 
@@ -18,7 +17,7 @@ export function createLocalClient(manager: ManagerApi): JobClient {
   for (const method of JobService.methods) {
     if (method.methodKind !== "unary") continue;
     methods[method.localName] = async (request: MessageInitShape<DescMessage> = {}) => {
-      const call = { isCanceled: () => false, pageLimit: ITEMS_MAX, pageItems: 0 };
+      const call = newCall(() => false);
       const answer = await handlers[method.localName]!(create(method.input, request), call);
       return create(method.output, answer);
     };

@@ -36,7 +36,7 @@ export const READ_METHODS = [
 /** One of {@link READ_METHODS}. */
 export type ReadMethod = typeof READ_METHODS[number];
 
-/** In an answer of more reports instances come without arguments and results, so that it fits into a message. */
+/** In an answer of more reports instances come without arguments and results: who explains a day does not read them. */
 const REPORTS_WHOLE_MAX = 20;
 
 /** Ask for one page and note its size, so that one that is too large can be asked again smaller. */
@@ -53,12 +53,18 @@ async function readItems<T>(
 
 function reportToWire(
   report: TickReport,
-  { pauses, hasPayloads }: { readonly pauses: readonly Pause[]; readonly hasPayloads: boolean },
+  { pauses, hasPayloads, isBrief }: {
+    readonly pauses: readonly Pause[];
+    readonly hasPayloads: boolean;
+    readonly isBrief: boolean;
+  },
 ): MessageInitShape<typeof TickReportSchema> {
-  const { schedule } = report;
   const instance = report.instance && !hasPayloads
     ? { ...report.instance, argumentsJson: "[]", resultsJson: null }
     : report.instance;
+  const schedule = report.schedule && isBrief
+    ? { ...report.schedule, argumentsJson: "[]" }
+    : report.schedule;
   return {
     kind: report.kind,
     at: timestamp(report.at),
@@ -117,7 +123,9 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       });
       return { schedules: schedulesToWire(items, await manager.listPauses()), nextPageToken };
     },
-    async explain({ uuid, kind, at, spanMs, limit }) {
+    async explain({ uuid, kind, at, spanMs, limit }, call) {
+      call.canBeBrief = true;
+      const { isBrief } = call;
       const reports = await manager.explain({
         ...(isSet(uuid) ? { instanceId: uuid } : {}),
         ...(isSet(kind) ? { kind } : {}),
@@ -126,7 +134,8 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
         ...(limit === undefined ? {} : { limit }),
       });
       const pauses = await manager.listPauses();
-      const how = { pauses, hasPayloads: reports.length <= REPORTS_WHOLE_MAX };
+      const hasPayloads = reports.length <= REPORTS_WHOLE_MAX && !isBrief;
+      const how = { pauses, hasPayloads, isBrief };
       return { reports: reports.map((report) => reportToWire(report, how)) };
     },
   };

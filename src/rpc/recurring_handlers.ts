@@ -3,9 +3,10 @@ import type { ScheduleRecord } from "../core/schedule.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { Pause } from "../store/store.ts";
 import { instanceToWire, scheduleToWire, timestamp } from "./convert.ts";
-import { fitInstances } from "./fit.ts";
+import { BYTES_OF_CHARACTER, fitInstances } from "./fit.ts";
 import type { Handlers } from "./handlers.ts";
 import type { PauseEntrySchema, ScheduleSchema } from "./gen/job_pb.ts";
+import { BRIEF_CHARACTERS, MESSAGE_BYTES_MAX } from "./limits.ts";
 import { isSet, readName, readTime, refuse } from "./requests.ts";
 import { readScheduleChange } from "./schedule_requests.ts";
 
@@ -36,6 +37,13 @@ function pauseToWire(
   return { kind: kind ?? undefined, until: timestamp(until), reason, at: timestamp(at) };
 }
 
+/** Schedules that were changed, in one message: without arguments when those do not fit. */
+function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleRecord[] {
+  const characters = records.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0);
+  if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX / 2) return records;
+  return records.map((record) => ({ ...record, argumentsJson: "[]" }));
+}
+
 function targetOf(
   { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
 ) {
@@ -58,7 +66,7 @@ export function recurringHandlers(manager: ManagerApi): Pick<Handlers, Recurring
         until: until === undefined ? undefined : readTime(until, "until"),
         count,
       };
-      const schedules = await manager.skipTicks(targetOf(request), what);
+      const schedules = fitSchedules(await manager.skipTicks(targetOf(request), what));
       return { schedules: schedulesToWire(schedules, await manager.listPauses()) };
     },
     async backfill(request) {
@@ -85,8 +93,12 @@ export function recurringHandlers(manager: ManagerApi): Pick<Handlers, Recurring
     async resume({ kind }) {
       return { wasPaused: await manager.resume(kindOf(kind)) };
     },
-    async listPauses() {
-      return { pauses: (await manager.listPauses()).map(pauseToWire) };
+    async listPauses(_, call) {
+      call.canBeBrief = true;
+      const length = call.isBrief ? BRIEF_CHARACTERS : Infinity;
+      const pauses = (await manager.listPauses())
+        .map((pause) => pauseToWire({ ...pause, reason: pause.reason.slice(0, length) }));
+      return { pauses };
     },
     async updateSchedule(request) {
       const id = readName(request.id, "id");
