@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { finished } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { JobError, messageOf } from "../core/errors.ts";
+import { PRIVATE_FILE } from "../platform/private_files.ts";
 import { linesOf } from "../moving/backup.ts";
 
 /** A backup that is being written beside its place, so that a half one never stands there. */
@@ -31,7 +32,9 @@ export async function writeBackup(
     });
   }
   const part = `${path}.part`;
-  const file = createWriteStream(part, { mode: 0o600 });
+  // What lies there may be another user's, or lead elsewhere.
+  rmSync(part, { force: true });
+  const file = createWriteStream(part, { mode: PRIVATE_FILE, flags: "wx" });
   let failure: unknown = null;
   file.on("error", (error) => failure = error);
   const closed = new Promise<void>((resolve) => file.once("close", resolve));

@@ -1,6 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { lstatSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import { PRIVATE_FILE } from "../platform/private_files.ts";
 import type { Args } from "./args.ts";
 import type { CliIo } from "./io.ts";
 import { makeLinesVisible } from "./output/safe_text.ts";
@@ -25,8 +26,11 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   }
   const path = resolve(io.cwd, out);
   try {
-    // Commands of a crontab may hold passwords.
-    writeFileSync(path, text, { flag: args.flag("force") ? "w" : "wx", mode: 0o640 });
+    // Commands of a crontab may hold passwords. A file that is there would keep its mode.
+    const isReplaced = args.flag("force") && isRegularFile(path);
+    if (isReplaced) rmSync(path);
+    const flag = args.flag("force") && !isReplaced ? "w" : "wx";
+    writeFileSync(path, text, { flag, mode: PRIVATE_FILE });
   } catch (error) {
     if (errorCode(error) === "EEXIST") {
       throw new JobError("already_exists", `Cannot write "${path}": it exists already`, {
@@ -38,6 +42,10 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
       cause: error,
     });
   }
+}
+
+function isRegularFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /** One message on stderr, also into a pipe: it tells what the written text lacks. */

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { trustProblem } from "../platform/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
 import { reasonOf } from "./secrets.ts";
@@ -34,6 +35,7 @@ export function readConfigFile(
   report: Report,
 ): ConfigFile | null {
   const absolute = resolve(options.cwd, file);
+  if (!isTrusted(file, absolute, report)) return null;
   const bytes = readBytes(file, absolute, report);
   if (bytes === null) return null;
   const parsed = parseToml(bytes, file);
@@ -71,6 +73,16 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
   if (expansion.error === null) return expansion.text;
   report.value(field, expansion.error, expansion.hint);
   return text;
+}
+
+/** Whether it may be read: root takes no orders from a file that others may change, another user is told. */
+function isTrusted(file: string, absolute: string, report: Report): boolean {
+  const problem = trustProblem(absolute);
+  if (problem === null) return true;
+  const { message, hint, isFatal } = problem;
+  const place = { file, line: 1, column: 1 };
+  (isFatal ? report.problems : report.warnings).push({ place, path: "", message, hint, job: null });
+  return !isFatal;
 }
 
 function readBytes(file: string, absolute: string, report: Report): Uint8Array | null {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { ConfigProblem, JobTable } from "../core/job_table.ts";
+import { trustProblem } from "../platform/trusted_path.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";
@@ -63,6 +64,7 @@ export async function loadConfig(
   apply(flagFields(flags, { baseDir: cwd, env }, report));
   checkConfigValues(values, fields, report);
   const config = buildConfig(file === null ? null : resolve(cwd, file), values);
+  checkStoreModule(config, fields, report);
   return finish({ file, files }, config, jobs, report);
 }
 
@@ -85,6 +87,19 @@ function finish(
     warnings: ordered(report.warnings),
     files,
   };
+}
+
+/** A store of the user's own is code of this process. */
+function checkStoreModule(
+  { store: { address } }: Config,
+  fields: ReadonlyMap<string, Field>,
+  report: Report,
+): void {
+  const field = fields.get("store.url");
+  const problem = address.type === "module" ? trustProblem(address.path) : null;
+  if (problem === null || field === undefined) return;
+  if (problem.isFatal) report.value(field, problem.message, problem.hint);
+  else report.warn(field, problem.message, problem.hint);
 }
 
 // The defaults are written as in a file, and read by the same readers.

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { trustProblem } from "../platform/trusted_path.ts";
 import type { Reader } from "./readers.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
 
@@ -95,6 +96,9 @@ function readVariable(field: Field, name: string, report: Report): string | unde
 
 function readSecretFile(field: Field, path: string, report: Report): string | undefined {
   const file = resolve(field.source.baseDir, path);
+  const distrust = trustProblem(file);
+  if (distrust?.isFatal) return report.value(field, distrust.message, distrust.hint);
+  if (distrust !== null) report.warn(field, distrust.message, distrust.hint);
   let handle: number | null = null;
   try {
     handle = openSync(file, "r");

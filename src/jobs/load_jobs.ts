@@ -15,6 +15,7 @@ import { checkLimits, checkPool } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
 import type { ScheduleDefaults } from "../core/schedule.ts";
 import type { Signature } from "../core/signature.ts";
+import { resolveAccount } from "../platform/accounts.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
 import { resolveCommand } from "./command_job.ts";
@@ -22,6 +23,7 @@ import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
 import { surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
+import { ModuleTrust } from "./module_trust.ts";
 import { processProblem } from "./process_spec.ts";
 import { parseParams, readSignature } from "./read_signature.ts";
 import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_input.ts";
@@ -76,6 +78,9 @@ class Loader {
   readonly #problems: ConfigProblem[] = [];
   readonly #warnings: ConfigProblem[] = [];
   readonly #tables: ReadonlyMap<string, JobTable>;
+  readonly #trust = new ModuleTrust();
+  /** What was told of folders that many modules share. */
+  readonly #told = new Set<string>();
 
   constructor(request: LoadRequest) {
     this.#request = request;
@@ -95,8 +100,8 @@ class Loader {
   async #describe(): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
     const { files, problems } = findModules(this.#request.modules);
     this.#problems.push(...problems);
-    const parsed = files.filter((file) => this.#isParsed(file));
     const tables = this.#request.tables;
+    const parsed = files.filter((file) => this.#isTrusted(file) && this.#isParsed(file));
     const requests = parsed.map((file) => ({
       path: file.path,
       fileKind: file.fileKind,
@@ -123,6 +128,30 @@ class Loader {
       }
     }
     return found;
+  }
+
+  // Before anything of it is read by more than a parser.
+  #isTrusted(file: ModuleFile): boolean {
+    const problem = this.#trust.problemOf(file, surroundingsOf(file, this.#request.tables).account);
+    if (problem === null) return true;
+    const { message, hint, isFatal } = problem;
+    const place = { file: file.path, line: 1, column: 1 };
+    if (isFatal) this.#problem(file.fileKind, place, `Cannot load ${file.path}: ${message}`, hint);
+    else if (!this.#told.has(message)) {
+      this.#told.add(message);
+      this.#warnings.push({ place, path: "", message, hint, job: null });
+    }
+    return !isFatal;
+  }
+
+  /** A module that belongs to a user defines jobs of that user only. */
+  #checkOwner(kind: string, file: ModuleFile, process: ProcessSpec | null): void {
+    const account = resolveAccount(process?.user ?? null, process?.group ?? null);
+    const problem = this.#trust.problemOf(file, account);
+    if (!problem?.isFatal) return;
+    const message = `Cannot load job "${kind}": ${problem.message}, and the job runs as ` +
+      `"${account.name}"`;
+    throw new JobError("permission_denied", message, { hint: problem.hint });
   }
 
   // Before anything is imported: the parser knows the place of a syntax error on every runtime.
@@ -223,6 +252,7 @@ class Loader {
     this.#checkLimits(kind, signature, options, table);
     const process = resolveProcess(input, table?.process ?? null);
     if (process !== null) checkProcess(kind, process, options.isolation, table);
+    this.#checkOwner(kind, file, process);
     return {
       kind,
       description: table?.description ?? input.description ?? firstLine(signature.doc),

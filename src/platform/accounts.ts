@@ -49,6 +49,19 @@ export function accountName(uid: number): string {
   return name === undefined ? `user ${uid}` : `user "${name}" (${uid})`;
 }
 
+/** Whether a group is the one of our own user that nobody else is in; never for root. */
+export function isPrivateGroup(gid: number): boolean {
+  const { name, uid, gid: own } = ownUser();
+  if (uid === 0 || gid !== own) return false;
+  const group = readTable("/etc/group").find((fields) => Number(fields[2]) === gid);
+  if (group?.[0] !== name) return false;
+  const members = group[3] ?? "";
+  const others = readTable("/etc/passwd").some((fields) =>
+    Number(fields[3]) === gid && Number(fields[2]) !== uid
+  );
+  return !others && (members === "" || members === name);
+}
+
 /** The id of a user, by name or number; a number needs no entry. @throws JobError `invalid_argument` */
 export function userId(user: string): number {
   const found = lookUp(user, 0);

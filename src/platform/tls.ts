@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "./logger.ts";
+import { trustProblem } from "./trusted_path.ts";
 
 /** PEM texts of one side of a TLS connection. */
 export interface TlsMaterial {
@@ -94,6 +95,12 @@ export async function loadTls(
       `it does not belong to the certificate "${files.cert}"`,
       "Name the key that the certificate was made for",
     );
+  }
+  for (const path of [files.cert, files.key, ...files.clientCa === null ? [] : [files.clientCa]]) {
+    const problem = trustProblem(path);
+    if (problem === null) continue;
+    if (problem.isFatal) throw refuse("file of TLS", path, problem.message, problem.hint);
+    options.logger.warn(problem.message, { path, hint: problem.hint });
   }
   if (((await stat(files.key)).mode & 0o007) !== 0) {
     options.logger.warn("the private key can be read by others: chmod 600 it", {

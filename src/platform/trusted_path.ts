@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { errorCode, messageOf } from "../core/errors.ts";
-import { accountName } from "./accounts.ts";
+import { accountName, isPrivateGroup, isRoot } from "./accounts.ts";
 
 /** Why a path may not be believed. */
 export interface Distrust {
@@ -12,6 +12,8 @@ export interface Distrust {
   /** What is wrong with it, as the end of a sentence. */
   readonly problem: string;
   readonly isMissing: boolean;
+  /** A command that mends it; null where there is none. */
+  readonly remedy: string | null;
 }
 
 /** Whose files count. */
@@ -20,6 +22,31 @@ export interface TrustOptions {
   readonly owners?: readonly number[];
   /** Whether the last part of the path may be a symbolic link; those before it may. */
   readonly isLinkAllowed?: boolean;
+  /** What was found at each path, so that many files in the same folders are looked at once. */
+  readonly looked?: Map<string, Stats | Distrust>;
+}
+
+/** A path that others may change, as it is told. */
+export interface TrustProblem {
+  readonly message: string;
+  readonly hint: string;
+  /** Whether it is refused: root believes nobody else, another user is only told. */
+  readonly isFatal: boolean;
+}
+
+/**
+ * What to say of a file that decides what this process does, when others may change it or a folder on the way to it.
+ *
+ * @returns null when nobody else may, or when it cannot be looked at: whoever reads it says so
+ */
+export function trustProblem(path: string, options: TrustOptions = {}): TrustProblem | null {
+  const found = findDistrust(path, { isLinkAllowed: true, ...options });
+  if (found === null || found.remedy === null) return null;
+  return {
+    message: `"${found.path}" is not to be trusted, ${found.problem}`,
+    hint: found.remedy,
+    isFatal: isRoot(),
+  };
 }
 
 const LINKS_MAX = 40;
@@ -43,9 +70,15 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
   let at = "/";
   for (;;) {
     const isLast = todo.length === 0;
-    const found = look(at);
+    const found = look(at, options.looked);
     if (!("mode" in found)) return found;
-    if (!owners.has(found.uid)) return distrust(at, `it belongs to ${accountName(found.uid)}`);
+    if (!owners.has(found.uid)) {
+      return distrust(
+        at,
+        `it belongs to ${accountName(found.uid)}`,
+        `chown -h ${own} ${quoted(at)}`,
+      );
+    }
     if (found.isSymbolicLink()) {
       if (isLast && options.isLinkAllowed !== true) return distrust(at, "it is a symbolic link");
       if (++links > LINKS_MAX) return distrust(at, "too many symbolic links");
@@ -55,7 +88,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
       continue;
     }
     const problem = writers(found, isLast);
-    if (problem !== null) return distrust(at, problem);
+    if (problem !== null) return distrust(at, problem, `chmod go-w ${quoted(at)}`);
     if (isLast) return null;
     // There are no links in what lies behind, so ".." is the folder that it seems to be.
     at = join(at, todo.shift()!);
@@ -66,16 +99,30 @@ function partsOf(path: string): string[] {
   return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
-function distrust(path: string, problem: string): Distrust {
-  return { path, problem, isMissing: false };
+function distrust(path: string, problem: string, remedy: string | null = null): Distrust {
+  return { path, problem, isMissing: false, remedy };
 }
 
-function look(path: string): Stats | Distrust {
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function look(path: string, looked?: Map<string, Stats | Distrust>): Stats | Distrust {
+  const known = looked?.get(path);
+  if (known !== undefined) return known;
+  const found = lookNow(path);
+  looked?.set(path, found);
+  return found;
+}
+
+function lookNow(path: string): Stats | Distrust {
   try {
     return lstatSync(path);
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
-    return { path, problem: isMissing ? "no such file or folder" : messageOf(error), isMissing };
+    const problem = isMissing ? "no such file or folder" : messageOf(error);
+    return { path, problem, isMissing, remedy: null };
   }
 }
 
@@ -85,7 +132,8 @@ function writers(found: Stats, isLast: boolean): string | null {
   if (!isLast && found.isDirectory() && (found.mode & STICKY) !== 0) return null;
   const mode = `mode ${(found.mode & 0o7777).toString(8).padStart(4, "0")}`;
   if ((found.mode & WRITABLE_BY_OTHERS) !== 0) return `every user may write to it (${mode})`;
-  // Members of root's group are taken for root: containers are made so.
-  const isOpen = (found.mode & WRITABLE_BY_GROUP) !== 0 && found.gid !== 0;
+  // Members of root's group are taken for root: containers are made so. A group of ours alone is us.
+  const isOpen = (found.mode & WRITABLE_BY_GROUP) !== 0 && found.gid !== 0 &&
+    !isPrivateGroup(found.gid);
   return isOpen ? `its group may write to it (${mode})` : null;
 }

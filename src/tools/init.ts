@@ -44,8 +44,9 @@ export function initProject(
   try {
     for (const [name, text] of Object.entries(FILES)) {
       const path = join(root, name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, text, { flag: options.force ? "w" : "wx" });
+      // Nobody else may write to them, whatever the mask is: root would not believe them.
+      mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+      writeFileSync(path, text, { flag: options.force ? "w" : "wx", mode: 0o644 });
     }
   } catch (error) {
     throw new JobError(

@@ -12,6 +12,7 @@ import { dirname } from "node:path";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
+import { makePrivate, PRIVATE_FOLDER } from "../../platform/private_files.ts";
 import { findLostCommits } from "./lost_commits.ts";
 import { APPLICATION_ID, FILE_FORMAT, migrate } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
@@ -32,7 +33,7 @@ const SALVAGE = "jobctl serve --salvage";
 /** Make the directory of a database file. */
 export function makeDirectory(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER });
   } catch (thrown) {
     throw refusal(path, `its directory cannot be made (${messageOf(thrown)})`, {
       hint: "Make the directory, writable for this user",
@@ -114,6 +115,8 @@ export function openReadOnly(path: string): DatabaseSync {
 
 function connect(path: string, { readOnly }: { readonly readOnly: boolean }): DatabaseSync {
   try {
+    // Its log and the index of that get its mode.
+    if (!readOnly) makePrivate(path);
     return new DatabaseSync(path, { timeout: BUSY_TRY_MS, readOnly });
   } catch (thrown) {
     throw toStoreError(thrown, "open", path);

@@ -6,6 +6,7 @@ import { noteOf } from "./lost_commits.ts";
 import { makeDirectory, openDatabase } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import { toStoreError } from "./sqlite_error.ts";
+import { checkStoreTrust, tellOpenFiles } from "./store_files.ts";
 
 /** How a SQLite file is used. */
 export interface SqliteOptions {
@@ -32,6 +33,7 @@ export class OwnedDatabase {
     const isSynced = fsync !== "normal";
     makeDirectory(location);
     const path = realPath(location);
+    checkStoreTrust(path);
     this.#lock = new OwnerLock(path, node);
     let db: DatabaseSync | null = null;
     try {
@@ -41,6 +43,7 @@ export class OwnedDatabase {
       const note = noteOf(db, { isSynced });
       this.#commits = note.commits;
       this.#counter = new CommitCounter(path, note);
+      tellOpenFiles(path, warn);
     } catch (error) {
       db?.close();
       this.#lock.release();

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { pid } from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { JobError } from "../../core/errors.ts";
+import { makePrivate, PRIVATE_FILE } from "../../platform/private_files.ts";
 import { isBusy, toStoreError } from "./sqlite_error.ts";
 
 /** What an owner writes of itself, for whoever is refused. It stays behind when the owner dies, and goes when it closes. */
@@ -27,6 +28,7 @@ export class OwnerLock {
     this.#notePath = `${lockPath}.json`;
     let db: DatabaseSync;
     try {
+      makePrivate(lockPath);
       db = new DatabaseSync(lockPath, { timeout: 0 });
     } catch (thrown) {
       throw toStoreError(thrown, "lock", lockPath);
@@ -41,7 +43,7 @@ export class OwnerLock {
     this.#db = db;
     const note: OwnerNote = { pid, host: hostname(), node };
     try {
-      writeFileSync(this.#notePath, `${JSON.stringify(note)}\n`);
+      writeFileSync(this.#notePath, `${JSON.stringify(note)}\n`, { mode: PRIVATE_FILE });
     } catch (thrown) {
       db.close();
       throw toStoreError(thrown, "write", this.#notePath);

@@ -1,0 +1,31 @@
+import { dirname } from "node:path";
+import { JobError } from "../../core/errors.ts";
+import { openToOthers } from "../../platform/private_files.ts";
+import { trustProblem } from "../../platform/trusted_path.ts";
+
+const SUFFIXES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
+
+/** @throws JobError `permission_denied` for root, when others may put another database in the place of this one */
+export function checkStoreTrust(path: string): void {
+  for (const each of [dirname(path), ...filesOf(path)]) {
+    const problem = trustProblem(each);
+    if (!problem?.isFatal) continue;
+    throw new JobError("permission_denied", `Cannot open "${path}": ${problem.message}`, {
+      hint: problem.hint,
+    });
+  }
+}
+
+/** Tell which files of a database others may read or change, each with its remedy. */
+export function tellOpenFiles(path: string, warn: (message: string) => void): void {
+  const problem = trustProblem(path);
+  if (problem !== null) warn(`${problem.message}: ${problem.hint}`);
+  for (const { path: open, mode } of openToOthers(filesOf(path))) {
+    const shown = mode.toString(8).padStart(4, "0");
+    warn(`others may read "${open}", a file of the store (mode ${shown}): chmod 600 it`);
+  }
+}
+
+function filesOf(path: string): string[] {
+  return SUFFIXES.map((suffix) => `${path}${suffix}`);
+}
