@@ -45,4 +45,6 @@ export interface Attack {
   run(running: Running): Promise<void>;
   /** Asked in the middle of it: what should hold beside the property and does not; null when it does. */
   probe?(target: Target): Promise<string | null>;
+  /** The same once it is over. */
+  after?(target: Target): Promise<string | null>;
 }

@@ -1,8 +1,17 @@
 import type { Attack } from "./attack.ts";
+import { DESCRIPTORS } from "./attacks/descriptors.ts";
 import { HTTP } from "./attacks/http.ts";
+import { JOBS } from "./attacks/jobs.ts";
 import { READS } from "./attacks/reads.ts";
 import { STRANGERS } from "./attacks/strangers.ts";
 import { TLS } from "./attacks/tls.ts";
 
 /** Every attack, in the order of the table. */
-export const ATTACKS: readonly Attack[] = [...READS, ...STRANGERS, ...TLS, ...HTTP];
+export const ATTACKS: readonly Attack[] = [
+  ...READS,
+  ...STRANGERS,
+  ...TLS,
+  ...HTTP,
+  ...JOBS,
+  ...DESCRIPTORS,
+];

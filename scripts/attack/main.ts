@@ -24,6 +24,8 @@ async function attackAll({ attacks, seconds }: AttackRequest): Promise<number> {
   return failures > 0 ? 1 : 0;
 }
 
+// The daemon and the attacker end with this process.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   const request = parseAttackArgs(process.argv.slice(2), ATTACKS);
   if (request.isHelp) console.log(helpText(ATTACKS));

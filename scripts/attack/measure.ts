@@ -47,6 +47,8 @@ export interface MeasureOptions {
 const LOOK_AFTER_MS = 5_000;
 /** A tick that has not begun by now is late, not on its way. */
 const BEGIN_MS = 1_500;
+/** Of an attack that could not attack. */
+const BROKEN: Tally = {};
 
 /** Attack a daemon of its own and see what becomes of its clock; without an attack, a quiet daemon. */
 export async function measure(
@@ -120,19 +122,23 @@ async function attackIn(
   }
   const attacker = startAttacker(attack, { target, ms, scale });
   void daemon.exited.then(() => attacker.kill());
-  const probe = async () => {
-    await wait(ms / 2);
-    return await attack.probe?.(target) ?? null;
+  const ask = async (question: Attack["probe"]): Promise<string[]> => {
+    try {
+      const problem = await question?.(target) ?? null;
+      return problem === null ? [] : [problem];
+    } catch (error) {
+      return [(error as Error).message];
+    }
   };
-  const [tally, problem] = await Promise.all([
+  const [tally, probed] = await Promise.all([
     attacker.done.catch((error: Error): Tally => {
       console.error(error.message);
-      return { "broken attack": 1 };
+      return BROKEN;
     }),
-    attack.probe ? probe() : null,
+    wait(ms / 2).then(() => ask(attack.probe)),
   ]);
-  const broken = "broken attack" in tally ? ["the attack broke off"] : [];
-  return { tally, problems: problem === null ? broken : [...broken, problem] };
+  const problems = [...probed, ...await ask(attack.after)];
+  return { tally, problems: tally === BROKEN ? ["the attack broke off", ...problems] : problems };
 }
 
 function countTicks(ticks: readonly Tick[], beginMs: number, endMs: number) {

@@ -1,0 +1,217 @@
+import { connect, type JobClient } from "../../../src/rpc/client.ts";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
+import type { Attack, Running, Target } from "../attack.ts";
+import { pause } from "../connections.ts";
+
+const KIND = "attacker";
+const CALL_MS = 15_000;
+/** Every attempt of the job is to be over by then, whatever it says of itself. */
+const TIMEOUT_MS = 1_000;
+const OVER_MS = 8_000;
+
+/** Writes all of a piece to a descriptor that may not take it at once. */
+const WRITE_ALL = `
+import { writeSync } from "node:fs";
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(descriptor, bytes, at, bytes.length - at);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+      Atomics.wait(sleeper, 0, 0, 1);
+    }
+  }
+}
+/** The worker's channel to the daemon. */
+const CHANNEL = 4;
+`;
+
+/** A job that writes the same bytes for ever, or so many of them. */
+function writer(descriptor: string, bytes: string, total = "Infinity"): string {
+  return `${WRITE_ALL}
+export default function attacker(): void {
+  const bytes = Buffer.from(${bytes});
+  for (let left = ${total}; left > 0; left -= bytes.length) writeAll(${descriptor}, bytes);
+}
+`;
+}
+
+/** Messages of the worker's protocol as the channel carries them, of all runs that there may be. */
+function forger(message: string, repeat: number): string {
+  const runs = `Array.from({ length: ${repeat} }, (_, place) => place % 20 + 1)`;
+  return writer("CHANNEL", `${runs}.map((run) => JSON.stringify(${message}) + "\\n").join("")`);
+}
+
+function client(target: Target): JobClient {
+  const { port, tokens } = target;
+  return connect({
+    ...{ host: "127.0.0.1", port, socket: null, token: tokens.operator, timeoutMs: CALL_MS },
+  });
+}
+
+const ENDED = { instance: { state: JobState.COMPLETED } };
+
+/** Run the job again and again until the time is over, and cancel the last run. */
+async function runJob({ target, signal, count }: Running): Promise<void> {
+  const calls = client(target);
+  try {
+    while (!signal.aborted) {
+      const { instance } = await calls.scheduleJob({ kind: KIND });
+      count("runs");
+      const uuid = instance!.uuid;
+      const isOver = async () => {
+        // One whose result cannot be shown has ended.
+        const { instance: now } = await calls.getInstance({ uuid }).catch(() => ENDED);
+        return now !== undefined && ![JobState.CREATED, JobState.SCHEDULED, JobState.PROCESSING]
+          .includes(now.state);
+      };
+      while (!signal.aborted && !await isOver()) await pause(250, signal);
+      if (signal.aborted) await calls.cancelInstances({ query: { uuid } });
+    }
+  } finally {
+    calls.close();
+  }
+}
+
+/** Whether others can read what it left. */
+async function readsWork(target: Target): Promise<string | null> {
+  const calls = client(target);
+  try {
+    await calls.lookupInstances({ query: { kind: KIND } });
+    await calls.lookupInstances({});
+    await calls.lookupInstanceLogs({ query: { kind: KIND } });
+    return null;
+  } catch (error) {
+    return `others cannot read: ${(error as Error).message}`;
+  } finally {
+    calls.close();
+  }
+}
+
+/** Whether the attempts' own timeout ended them. */
+async function isTimedOut(target: Target): Promise<string | null> {
+  const calls = client(target);
+  const endMs = Date.now() + OVER_MS;
+  try {
+    for (;;) {
+      const { instances } = await calls.lookupInstances({
+        query: { kind: KIND, oldestFirst: true, pageSize: 1 },
+      });
+      if (instances[0]?.state === JobState.TIMED_OUT) return null;
+      if (Date.now() > endMs) return "its timeout did not end the attempt";
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  } finally {
+    calls.close();
+  }
+}
+
+const FORGED_MODULE = `
+export default async function attacker(): Promise<void> {
+  // As fast as the channel takes them, and the event loop of the job goes on.
+  for (;;) {
+    for (let run = 1; run <= 20; run += 1) {
+      process.send!({ type: "started", run });
+      process.send!({ type: "hello", version: 4, pid: process.pid });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+`;
+
+const DECIDED_MODULE = `${WRITE_ALL}
+export default function attacker(): void {
+  const text = Buffer.alloc(20_000_000, "x");
+  for (let run = 1; run <= 2; run += 1) {
+    const head = '{"type":"decided","run":' + run + ',"result":{"type":"ok","resultsJson":"[\\\\"';
+    writeAll(CHANNEL, Buffer.from(head));
+    writeAll(CHANNEL, text);
+    writeAll(CHANNEL, Buffer.from('\\\\"]"}}\\n'));
+  }
+  // What was decided stands, as a handler that ends its process must not undo it.
+  process.exit();
+}
+`;
+
+const CALLS_MODULE = `
+import type { Context } from "ts-job";
+export default async function attacker(ctx: Context): Promise<void> {
+  for (;;) {
+    await Promise.allSettled(Array.from({ length: 1_000 }, () => ctx.manager.lookupInstances()));
+  }
+}
+`;
+
+const LOGS_MODULE = `
+import type { Context } from "ts-job";
+export default function attacker(ctx: Context): void {
+  const text = "x".repeat(200);
+  for (;;) ctx.log.error(text);
+}
+`;
+
+function job(
+  name: string,
+  about: string,
+  source: string,
+  { options = "", probe }: { readonly options?: string; readonly probe?: Attack["probe"] } = {},
+): Attack {
+  return {
+    ...{ name: `job-${name}`, about, family: "jobs", run: runJob, probe, after: readsWork },
+    needs: {
+      modules: { [`${KIND}.ts`]: source },
+      // With surroundings of its own it never has a worker that ran another job: it is the first run of its worker.
+      toml: `[jobs.${KIND}]\nretry = 0\nkill_after = "200ms"\nenv = { ATTACKER = "1" }\n${options}`,
+    },
+  };
+}
+
+const EIGHT_GB = "8e9";
+
+/** What code of a job can do to the daemon that runs it. */
+export const JOBS: readonly Attack[] = [
+  job(
+    "channel",
+    "8 GB without a newline on its channel",
+    writer("CHANNEL", '"x".repeat(65_536)', EIGHT_GB),
+  ),
+  job("output", "8 GB without a newline on stdout", writer("1", '"x".repeat(65_536)', EIGHT_GB)),
+  job(
+    "lines",
+    "lines of 1 byte on stdout, as fast as they are taken",
+    writer("1", '"x\\n".repeat(32_768)'),
+  ),
+  job(
+    "lines-long",
+    "lines of 200 bytes on stdout, as fast as they are taken",
+    writer("1", '("x".repeat(200) + "\\n").repeat(326)'),
+  ),
+  job("logs", "records of its log without pause", LOGS_MODULE),
+  job(
+    "late",
+    "forged errors of code that an attempt left behind",
+    forger('{ type: "late", run, error: { name: "Error", message: "x".repeat(300) } }', 100),
+  ),
+  job(
+    "progress",
+    "forged progress",
+    forger('{ type: "progress", run, progress: { done: run, total: 20 } }', 1_000),
+  ),
+  job(
+    "call",
+    "forged calls of the manager, whose answers nobody reads",
+    forger('{ type: "call", run, call: run, method: "lookupInstances", args: [{}] }', 500),
+  ),
+  job("decided", "forged results of 20 MB", DECIDED_MODULE),
+  job(
+    "decided-many",
+    "forged small results",
+    forger('{ type: "decided", run, result: { type: "ok", resultsJson: "[1]" } }', 500),
+  ),
+  job("forged", "forged beginnings; its timeout must end it all the same", FORGED_MODULE, {
+    options: `timeout = "${TIMEOUT_MS}ms"\n`,
+    probe: isTimedOut,
+  }),
+  job("manager", "calls of the manager without pause", CALLS_MODULE),
+];
