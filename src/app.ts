@@ -3,9 +3,11 @@ import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { formatPlace, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
+import { encodeError } from "./core/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
+import { SecretMask } from "./core/secret_mask.ts";
 import { nextTickOf } from "./core/ticks.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayAddresses } from "./gateway/messages.ts";
@@ -51,6 +53,13 @@ export interface ServeOptions {
   readonly salvages?: boolean;
 }
 
+/** How a daemon tells of itself. */
+interface Output {
+  readonly logger: Logger;
+  /** Of secrets that nothing shows. */
+  readonly mask: SecretMask;
+}
+
 /** A running daemon. */
 export interface Daemon {
   readonly manager: Manager;
@@ -74,10 +83,12 @@ export interface Daemon {
 export async function serve(options: ServeOptions): Promise<number> {
   const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
   const { level, format } = loaded.config.log;
-  const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog });
+  const mask = new SecretMask(loaded.secrets);
+  const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal that comes meanwhile stops what has started by then, cleanly.
   const signals = new StopSignals(logger);
+  const uncaught = new UncaughtErrors(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
     const load = async () => {
@@ -85,6 +96,8 @@ export async function serve(options: ServeOptions): Promise<number> {
         env: options.env,
         flags: options.flags,
       });
+      // Those of before stay: attempts that have them may still run.
+      mask.add(again.secrets);
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
     const storeWorker = new StoreWorker(loaded.config.store, logger);
@@ -92,11 +105,14 @@ export async function serve(options: ServeOptions): Promise<number> {
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
     const reloader = new Reloader(project, { load, wait, logger, adopt });
     const { salvages } = options;
-    const daemon = await startDaemon(project, { logger, storeWorker, reloader, salvages });
+    const daemon = await startDaemon(project, { logger, mask, storeWorker, reloader, salvages });
     reloader.attach(daemon.manager);
     await signals.stopped(daemon, reloader);
     return 0;
+  } catch (error) {
+    throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
+    uncaught.close();
     signals.close();
   }
 }
@@ -104,23 +120,23 @@ export async function serve(options: ServeOptions): Promise<number> {
 /** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
 async function startDaemon(
   project: Project,
-  parts: {
-    readonly logger: Logger;
+  parts: Output & {
     readonly storeWorker: StoreWorker;
     readonly reloader: Reloader;
     readonly salvages: boolean | undefined;
   },
 ): Promise<Daemon> {
-  const { logger, storeWorker, reloader, salvages } = parts;
+  const { logger, mask, storeWorker, reloader, salvages } = parts;
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) reportProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
   const managerParts = {
+    logger,
+    mask,
     jobs,
     problems,
-    logger,
     salvages,
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
@@ -128,7 +144,7 @@ async function startDaemon(
     reloader,
   };
   const manager = createManager(config, managerParts);
-  const gateway = createGateway(config, manager, logger);
+  const gateway = createGateway(config, manager, { logger, mask });
   const info = await manager.open();
   const started: { stop(): Promise<void> }[] = [manager];
   try {
@@ -172,7 +188,6 @@ function createManager(
   parts: {
     readonly jobs: readonly JobDefinition[];
     readonly problems: readonly ConfigProblem[];
-    readonly logger: Logger;
     readonly salvages?: boolean | undefined;
     readonly lost?: (error: JobError) => void;
     readonly closing?: () => Promise<void>;
@@ -180,9 +195,9 @@ function createManager(
     readonly storeWorker?: StoreWorker;
     /** Absent where the configuration is read once. */
     readonly reloader?: Reloader;
-  },
+  } & Output,
 ): Manager {
-  const { logger, jobs, problems, salvages, lost, closing, storeWorker, reloader } = parts;
+  const { logger, mask, jobs, problems, salvages, lost, closing, storeWorker, reloader } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
@@ -197,13 +212,15 @@ function createManager(
         spare,
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
         environment: "minimal",
+        mask,
       }),
-      inline: createInlineExecutor({ clock }),
+      inline: createInlineExecutor({ clock, mask }),
     }),
     clock,
     random: systemRandom,
     ids: createIdSource(clock, systemRandom),
     logger,
+    mask,
     node: config.node.id ?? hostname(),
     tags: config.node.tags,
     lost,
@@ -252,18 +269,20 @@ export async function openLocal(
     const where = place === null ? "" : `${formatPlace(place)}: `;
     throw new JobError("invalid_config", `Cannot run job "${kind}": ${where}${message}`, { hint });
   }
+  const mask = new SecretMask(project.secrets);
   const logger = createLogger({
     clock: systemClock,
     level: "warn",
     format: config.log.format,
     write: options.writeLog,
+    mask,
   });
   const manager = createManager({
     ...config,
     store: { ...config.store, address: { type: "memory" }, url: "memory:" },
     // One for the job, one for what it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
-  }, { jobs: project.jobs.map(runsHere), problems: [], logger });
+  }, { jobs: project.jobs.map(runsHere), problems: [], logger, mask });
   await manager.start();
   const { createLocalClient } = await import("./rpc/local_client.ts");
   return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };
@@ -289,7 +308,7 @@ function placesOf({ rpc, http }: GatewayAddresses): readonly string[] {
   ];
 }
 
-function createGateway(config: Config, manager: Manager, logger: Logger): Gateway {
+function createGateway(config: Config, manager: Manager, output: Output): Gateway {
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
@@ -300,7 +319,7 @@ function createGateway(config: Config, manager: Manager, logger: Logger): Gatewa
     facts: manager,
     config: { rpc, http, database },
     clock,
-    logger,
+    ...output,
   });
 }
 
@@ -326,6 +345,31 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
   }
   const flag = port === GRPC_PORT_DEFAULT ? "" : ` --port ${port}`;
   logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
+}
+
+/** Tells of what nothing caught, such as a promise that an inline job left behind, and ends the daemon: nothing is known of its state. */
+class UncaughtErrors {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    process.on("uncaughtException", this.#onError);
+    process.on("unhandledRejection", this.#onError);
+  }
+
+  close(): void {
+    process.off("uncaughtException", this.#onError);
+    process.off("unhandledRejection", this.#onError);
+  }
+
+  readonly #onError = (thrown: unknown) => {
+    const { name, message, stack } = encodeError(thrown);
+    this.#logger.error("The daemon ends: nothing caught an error", {
+      error: `${name}: ${message}`,
+      stack,
+    });
+    process.exit(1);
+  };
 }
 
 /** SIGTERM and SIGINT, from before the start to the end: the first one drains, the next one aborts. SIGHUP reloads. */

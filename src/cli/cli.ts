@@ -106,7 +106,7 @@ async function openSession(args: Args, io: CliIo) {
 }
 
 async function report(error: JobError, argv: readonly string[], io: CliIo): Promise<void> {
-  const { makeLinesVisible } = await import("./output/safe_text.ts");
+  const { makeLinesVisible } = await import("../core/safe_text.ts");
   let text = `jobctl: ${error.message}\n`;
   if (error.hint !== undefined) text += `hint: ${error.hint}\n`;
   if (argv.includes("--debug")) {

@@ -3,7 +3,7 @@ import { isUuid } from "../core/instance.ts";
 import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import type { QueryInit } from "./query.ts";
 import type { JobClient } from "./session.ts";
-import { makeVisible } from "./output/safe_text.ts";
+import { makeVisible } from "../core/safe_text.ts";
 
 /** Entries asked for at once. */
 const PAGE_SIZE = 500;

@@ -4,7 +4,7 @@ import { nearest } from "../core/nearest.ts";
 import { openMembers } from "../core/open_members.ts";
 import type { Signature, TypeShape } from "../core/signature.ts";
 import { usageError } from "./args.ts";
-import { makeVisible } from "./output/safe_text.ts";
+import { makeVisible } from "../core/safe_text.ts";
 
 /** An argument by name as the command line gives it; a name alone has no values. */
 export interface NamedArgument {

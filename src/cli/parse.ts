@@ -4,7 +4,7 @@ import { JobError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { usageError } from "./args.ts";
 import { CONNECTION_OPTIONS, optionsOf, OUTPUT_OPTIONS } from "./options.ts";
-import { makeVisible } from "./output/safe_text.ts";
+import { makeVisible } from "../core/safe_text.ts";
 import { isGroup } from "./verb.ts";
 import type { OptionSpecs, Verb, VerbGroup, WordSpec } from "./verb.ts";
 import { VERBS } from "./verbs.ts";

@@ -5,7 +5,7 @@ import type { StoreStep, StoreWork } from "../moving/step.ts";
 import type { Args } from "./args.ts";
 import { CONFIG_OPTION, configFileOf } from "./config_file.ts";
 import type { CliIo } from "./io.ts";
-import { makeLinesVisible } from "./output/safe_text.ts";
+import { makeLinesVisible } from "../core/safe_text.ts";
 import type { OptionSpecs, VerbContext } from "./verb.ts";
 
 /** A daemon says so when it has nothing to tell. */

@@ -4,7 +4,7 @@ import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import type { Args } from "./args.ts";
 import type { CliIo } from "./io.ts";
-import { makeLinesVisible } from "./output/safe_text.ts";
+import { makeLinesVisible } from "../core/safe_text.ts";
 import type { OptionSpecs } from "./verb.ts";
 
 /** Options of verbs that write a file, or its text to stdout. */

@@ -81,4 +81,6 @@ export interface LoadedConfig {
   readonly warnings: readonly ConfigProblem[];
   /** The files that it was read from, absolute. */
   readonly files: readonly string[];
+  /** What no output may show. */
+  readonly secrets: ReadonlySet<string>;
 }

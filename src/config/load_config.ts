@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { ConfigProblem, JobTable } from "../core/job_table.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import { trustProblem } from "../platform/trusted_path.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
@@ -75,7 +76,9 @@ function finish(
   report: Report,
 ): LoadedConfig {
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
-  const problems = ordered(report.problems);
+  // A variable that holds a secret may have been filled into another value, too.
+  const mask = new SecretMask(report.secrets);
+  const problems = ordered(report.problems).map((problem) => mask.problem(problem));
   if (problems.some((problem) => problem.job === null)) {
     throw new ConfigError(file, problems, files);
   }
@@ -84,8 +87,9 @@ function finish(
   return {
     config: { ...config, jobs: [...tables, ...jobs.disabled(broken)] },
     problems,
-    warnings: ordered(report.warnings),
+    warnings: ordered(report.warnings).map((warning) => mask.problem(warning)),
     files,
+    secrets: report.secrets,
   };
 }
 

@@ -66,8 +66,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const schedules = specsOf(scheduleTexts, scheduleSettings, { timezone, defaults });
   checkSpan(schedules, fields.get("ends_at"), own);
   const process = command === null ? readProcess(fields, values, own) : null;
-  report.problems.push(...own.problems);
-  report.warnings.push(...own.warnings);
+  report.addAll(own);
   if (own.problems.length > 0) return null;
   return {
     kind,

@@ -20,23 +20,44 @@ export function secret(): Reader<string> {
   return {
     wanted: WANTED,
     read(field, report) {
-      const text = readSecret(field, report);
-      if (text?.includes("\0")) return report.value(field, "found a NUL character, wanted text");
+      const text = readText(field, report);
+      if (text !== undefined) report.secret(field, text);
       return text;
     },
   };
 }
 
-/** Variables, and which of their values were given by reference. */
+function readText(field: Field, report: Report): string | undefined {
+  const text = readSecret(field, report);
+  if (text?.includes("\0")) return report.value(field, "found a NUL character, wanted text");
+  return text;
+}
+
+/** Variables that systems set: what they hold is no secret. */
+const PLAIN_VARIABLES =
+  /^(?:HOME|USER|LOGNAME|SHELL|PATH|PWD|TMPDIR|TZ|TERM|HOSTNAME|EDITOR|LANG|LANGUAGE|LC_\w+|XDG_\w+)$/;
+
+/** What variables filled into a text that is no reference; empty where none did. */
+function filledIn({ path, source }: Field): string[] {
+  const raw = source.rawOf(path);
+  if (raw === undefined) return [];
+  return [...raw.matchAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)/g)].flatMap(([, name]) =>
+    PLAIN_VARIABLES.test(name!) || !Object.hasOwn(source.env, name!) ? [] : source.env[name!] ?? []
+  );
+}
+
+/** Variables, and the secrets in them: what was given by reference or filled in by `${VAR}`. */
 export interface EnvironmentValues {
   readonly values: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
 }
 
-/** A table of environment variables, each a {@link secret}. */
+/**
+ * A table of environment variables, each as a {@link secret} is written. A text that stands in the file is none; what `${VAR}`
+ * fills in is one, unless a variable such as HOME holds it.
+ */
 export function environment(): Reader<EnvironmentValues> {
   const wanted = `a table of variables, each ${WANTED}`;
-  const one = secret();
   return {
     wanted,
     read(field, report) {
@@ -51,11 +72,15 @@ export function environment(): Reader<EnvironmentValues> {
           isComplete = false;
           continue;
         }
-        const text = one.read(child, report);
-        if (text === undefined) isComplete = false;
-        else {
-          read[name] = text;
-          if (isTable(value)) secrets.push(text);
+        const text = readText(child, report);
+        if (text === undefined) {
+          isComplete = false;
+          continue;
+        }
+        read[name] = text;
+        for (const secret of isTable(value) ? [text] : filledIn(child)) {
+          report.secret(child, secret);
+          secrets.push(secret);
         }
       }
       return isComplete ? { values: read, secrets } : undefined;

@@ -1,4 +1,5 @@
 import type { ConfigProblem, Place } from "../core/job_table.ts";
+import { SECRET_LENGTH_MIN } from "../core/secret_forms.ts";
 import { maskUrl } from "../core/store_address.ts";
 import type { Environment } from "./expand.ts";
 
@@ -33,6 +34,8 @@ export class Report {
   readonly problems: ConfigProblem[] = [];
   /** What does not stop anything. */
   readonly warnings: ConfigProblem[] = [];
+  /** What no output may show. */
+  readonly secrets = new Set<string>();
 
   /** A problem of the value of `field`. */
   value(field: Field, message: string, hint?: string): undefined {
@@ -47,6 +50,22 @@ export class Report {
   /** Something to tell that stops nothing. */
   warn(field: Field, message: string, hint?: string): undefined {
     this.warnings.push(problemOf(field, "value", message, hint));
+  }
+
+  /** The value of `field`, or a part of it, is a secret. */
+  secret(field: Field, text: string): void {
+    if (text === "") return;
+    this.secrets.add(text);
+    if (text.length >= SECRET_LENGTH_MIN) return;
+    const found = `the secret has fewer than ${SECRET_LENGTH_MIN} characters`;
+    this.warn(field, `${found}: output shows it unmasked`, "Use a longer one");
+  }
+
+  /** Take over what another report has. */
+  addAll({ problems, warnings, secrets }: Report): void {
+    this.problems.push(...problems);
+    this.warnings.push(...warnings);
+    for (const secret of secrets) this.secrets.add(secret);
   }
 
   /** The value of `field` is not what is wanted. */

@@ -25,6 +25,9 @@ export function storeUrl(): Reader<{ readonly address: StoreAddress; readonly ur
       try {
         const address = parseStoreUrl(value);
         const url = maskUrl(value);
+        if ("password" in address && address.password !== null) {
+          report.secret(field, address.password);
+        }
         if (!("path" in address)) return { address, url };
         return { address: { ...address, path: resolve(field.source.baseDir, address.path) }, url };
       } catch (error) {

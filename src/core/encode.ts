@@ -1,6 +1,7 @@
 import { JobError } from "./errors.ts";
 import type { ErrorInfo } from "./instance.ts";
 import { PAYLOAD_BYTES_MAX } from "./job.ts";
+import type { SecretMask } from "./secret_mask.ts";
 import { base64, cutText, utf8Bytes } from "./text_bytes.ts";
 
 /** Levels of nesting that are written; what lies deeper becomes `"[Too deep]"`. */
@@ -9,7 +10,6 @@ export const ENCODE_DEPTH_MAX = 200;
 export const ERROR_MESSAGE_BYTES_MAX = 8_192;
 /** Longest stack kept, causes included, in bytes of UTF-8. */
 export const ERROR_STACK_BYTES_MAX = 16_384;
-
 /** Longest error name kept, in bytes of UTF-8. */
 const ERROR_NAME_BYTES_MAX = 200;
 const CAUSES_MAX = 5;
@@ -299,16 +299,18 @@ function isArray(value: unknown): boolean {
  * What to keep of anything thrown; never throws. Name, message and stack are bounded, the causes end the stack.
  *
  * What is not an Error has the name "NonError" and as message its text or JSON.
+ *
+ * @param mask of secrets that are replaced before anything is cut
  */
-export function encodeError(thrown: unknown): ErrorInfo {
-  const { name, message } = describeThrown(thrown);
-  const stacks = [readText(thrown, "stack")];
+export function encodeError(thrown: unknown, mask?: SecretMask): ErrorInfo {
+  const { name, message } = describeThrown(thrown, mask);
+  const stacks = [readText(thrown, "stack", mask)];
   const seen = new Set<unknown>([thrown]);
   let cause = readMember(thrown, "cause");
   while (cause !== undefined && cause !== null && !seen.has(cause) && seen.size <= CAUSES_MAX) {
     seen.add(cause);
-    const told = describeThrown(cause);
-    stacks.push(`Caused by: ${readText(cause, "stack") ?? `${told.name}: ${told.message}`}`);
+    const told = describeThrown(cause, mask);
+    stacks.push(`Caused by: ${readText(cause, "stack", mask) ?? `${told.name}: ${told.message}`}`);
     cause = readMember(cause, "cause");
   }
   const stack = stacks.filter((text) => text !== undefined).join("\n");
@@ -330,16 +332,22 @@ export function boundError({ name, message, stack, exitCode, signal }: ErrorInfo
   };
 }
 
-function describeThrown(thrown: unknown): { readonly name: string; readonly message: string } {
-  const message = readText(thrown, "message");
+function describeThrown(
+  thrown: unknown,
+  mask: SecretMask | undefined,
+): { readonly name: string; readonly message: string } {
+  const message = readText(thrown, "message", mask);
   if (message !== undefined) {
-    const name = readText(thrown, "name") || "Error";
+    const name = readText(thrown, "name", mask) || "Error";
     return {
       name: cutText(name, ERROR_NAME_BYTES_MAX),
       message: cutText(message, ERROR_MESSAGE_BYTES_MAX),
     };
   }
-  return { name: "NonError", message: cutText(textOf(thrown), ERROR_MESSAGE_BYTES_MAX) };
+  return {
+    name: "NonError",
+    message: cutText(bounded(textOf(thrown), mask), ERROR_MESSAGE_BYTES_MAX),
+  };
 }
 
 function textOf(value: unknown): string {
@@ -363,8 +371,13 @@ function readMember(value: unknown, key: string): unknown {
   }
 }
 
-// The cut keeps a message of many megabytes from being copied around.
-function readText(value: unknown, key: string): string | undefined {
+function readText(value: unknown, key: string, mask?: SecretMask): string | undefined {
   const text = readMember(value, key);
-  return typeof text === "string" ? text.slice(0, ERROR_STACK_BYTES_MAX + 1) : undefined;
+  return typeof text === "string" ? bounded(text, mask) : undefined;
+}
+
+// The cut keeps a message of many megabytes from being copied around.
+function bounded(text: string, mask: SecretMask | undefined): string {
+  const lengthMax = ERROR_STACK_BYTES_MAX + 1;
+  return mask?.bounded(text, lengthMax) ?? text.slice(0, lengthMax);
 }

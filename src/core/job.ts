@@ -183,6 +183,12 @@ export type JobSource =
   /** Runs inside the manager, as the system jobs do. */
   | { readonly type: "system"; readonly name: string };
 
+/** The secrets that a job is given by its environment. */
+export function secretsOf(source: JobSource): readonly string[] {
+  if (source.type === "module") return source.process?.secrets ?? [];
+  return source.type === "command" ? source.command.secrets : [];
+}
+
 /** Any function can be a job. */
 // deno-lint-ignore no-explicit-any
 export type JobFunction = (...args: any[]) => unknown;

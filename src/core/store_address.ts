@@ -114,12 +114,17 @@ function readStoreUrl(url: string): StoreAddress {
 
 function unknownScheme(url: string, scheme: string | null): UrlProblem {
   const near = scheme === null ? null : nearest(scheme, SCHEMES);
-  const masked = maskUrl(url);
-  const shown = JSON.stringify(masked.length > 60 ? `${masked.slice(0, 60)}…` : masked);
   return new UrlProblem(
-    `found ${shown}, wanted ${STORE_URL_WANTED}`,
+    `found ${showUrl(url)}, wanted ${STORE_URL_WANTED}`,
     near === null ? undefined : `Did you mean "${near}:"?`,
   );
+}
+
+/** Only the scheme of what may have a password: where that stands is known only of a URL that can be read. */
+function showUrl(url: string): string {
+  const [scheme, rest = ""] = url.split(/(?<=^[^:]*:)/, 2) as [string, string?];
+  const shown = /[:@]/.test(rest) ? scheme : url.slice(0, 60);
+  return JSON.stringify(shown === url ? shown : `${shown}…`);
 }
 
 function readSqlite(url: string): StoreAddress {
@@ -186,7 +191,9 @@ function readHosts(text: string): Authority["hosts"] {
     const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/.exec(part);
     const port = match?.[3] === undefined ? null : Number(match[3]);
     if (match === null || port === 0 || (port ?? 0) > 65_535) {
-      throw new UrlProblem(`found the host ${JSON.stringify(part.slice(0, 60))}, wanted HOST:PORT`);
+      // Without its @ a user and his password stand before the host.
+      const shown = /^[^:]*:?\d*$/.test(part) ? part.slice(0, 60) : `${part.split(":", 1)}:…`;
+      throw new UrlProblem(`found the host ${JSON.stringify(shown)}, wanted HOST:PORT`);
     }
     return { host: match[1] ?? match[2]!, port };
   });
@@ -249,7 +256,7 @@ function readValkey(
 
 /** A URL without its password. */
 export function maskUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):.*@/i, "$1:***@");
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/*[^/@:]*):[^]*@/i, "$1:***@");
 }
 
 /** Where a store moves. */

@@ -1,3 +1,5 @@
+import { toJobError } from "../core/errors.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/follow.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
@@ -17,6 +19,8 @@ export interface DeskOptions {
   /** Listen to what changes; answers how to stop. */
   readonly subscribe: (listener: (event: ChangeOfInstance) => void) => () => void;
   readonly clock: Clock;
+  /** Of secrets that no answer shows. */
+  readonly mask?: SecretMask | undefined;
   readonly post: (batch: Batch<Answer>, transfer: readonly ArrayBuffer[]) => void;
 }
 
@@ -176,6 +180,10 @@ export class Desk {
   }
 
   #fail(id: number, thrown: unknown, action: string): void {
-    this.#sender.send({ type: "fail", id, error: toPlainError(thrown, action) });
+    const error = toJobError(thrown, action);
+    // What the caller said stays as it is: a mask would tell him whether he guessed a secret.
+    const isOurs = error.code === "internal" || error.code === "unavailable";
+    const shown = isOurs && this.#options.mask ? this.#options.mask.jobError(error) : error;
+    this.#sender.send({ type: "fail", id, error: toPlainError(shown, action) });
   }
 }

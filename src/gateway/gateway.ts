@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { JobError, messageOf } from "../core/errors.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import { ManagerStatusSource, type StatusSource } from "../http/status_source.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
@@ -19,6 +20,8 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of secrets that no answer shows. */
+  readonly mask?: SecretMask;
 }
 
 /** How long the thread has to close its listeners before it is ended. */
@@ -106,7 +109,7 @@ class GatewayThread {
 
   constructor(options: GatewayOptions, source: StatusSource) {
     this.#options = options;
-    const { manager, facts, clock } = options;
+    const { manager, facts, clock, mask } = options;
     this.#worker = new Worker(threadUrl());
     this.#desk = new Desk({
       backend: new LateBackend(async () => {
@@ -117,6 +120,7 @@ class GatewayThread {
       facts,
       subscribe: (listener) => manager.subscribe(listener),
       clock,
+      mask,
       post: (message, transfer) => this.#post(message, transfer),
     });
   }

@@ -1,6 +1,7 @@
 import { encodeError, encodeJson } from "../core/encode.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
 import { adoptOrphans, signalAtParentDeath } from "../platform/process_control.ts";
 import { applySetup, type ProcessSetup, unreadable } from "../platform/process_setup.ts";
@@ -19,6 +20,8 @@ export interface DescribeRequest {
   readonly version: string;
   /** Variables besides those of the process. */
   readonly env: Readonly<Record<string, string>>;
+  /** Those of them that no answer shows. */
+  readonly secrets: readonly string[];
   /** Null for the directory that the process was started in. */
   readonly cwd: string | null;
 }
@@ -131,7 +134,7 @@ async function describeModule(request: DescribeRequest): Promise<DescribeAnswer>
     const exported = await importDefault(path, request.version);
     return { type: "jobs", path, jobs: readEntries(exported, request.fileKind).map(descriptorOf) };
   } catch (thrown) {
-    return { type: "failed", path, error: describeThrown(thrown, path) };
+    return { type: "failed", path, error: describeThrown(thrown, request) };
   }
 }
 
@@ -149,11 +152,11 @@ function descriptorOf({ kind, input }: ModuleEntry): JobDescriptor {
   return { kind, input: plain, hasHandler: hasHandlerOf(handlersOf(input)) };
 }
 
-function describeThrown(thrown: unknown, path: string): DescribeError {
+function describeThrown(thrown: unknown, { path, secrets }: DescribeRequest): DescribeError {
   if (thrown instanceof JobError) return { message: thrown.message, hint: thrown.hint };
   const known = explainMissingModule(thrown) ?? explainBrokenModule(thrown);
   if (known !== null) return known;
-  const { name, message, stack } = encodeError(thrown);
+  const { name, message, stack } = encodeError(thrown, new SecretMask(secrets));
   const place = placeIn(stack ?? "", path);
   return { message: `Loading it throws ${name}: ${message}`, ...place };
 }

@@ -14,7 +14,7 @@ import type { Surroundings } from "./describe_surroundings.ts";
 import { minimalEnvironment } from "./minimal_environment.ts";
 
 /** A module to describe. */
-export type ModuleRequest = Omit<DescribeRequest, "env" | "cwd"> & {
+export type ModuleRequest = Omit<DescribeRequest, "env" | "secrets" | "cwd"> & {
   readonly surroundings: Surroundings;
 };
 
@@ -156,8 +156,8 @@ class Describer {
   }
 
   async describe({ surroundings, ...request }: ModuleRequest): Promise<ModuleDescription> {
-    const { env, cwd } = surroundings;
-    const message: DescribeRequest = { ...request, env, cwd };
+    const { env, secrets, cwd } = surroundings;
+    const message: DescribeRequest = { ...request, env, secrets, cwd };
     this.#child.send(JSON.stringify(message), () => {});
     const { limitMs } = this.#options;
     const isAnswer = (answer: DescribeAnswer) =>
@@ -207,7 +207,9 @@ class Describer {
     if (event.type === "error") return event.error.message;
     if (event.type !== "exit") return "failed";
     const how = event.signal === null ? `with code ${event.code}` : `by ${event.signal}`;
-    const last = this.#stderr.trim().split("\n").find((line) => /error/i.test(line));
+    // The first line may have lost its beginning, and a secret its own.
+    const lines = this.#stderr.split("\n").slice(this.#stderr.length < STDERR_LENGTH_MAX ? 0 : 1);
+    const last = lines.find((line) => /error/i.test(line));
     return `ended the process ${how}${last === undefined ? "" : `: ${last.trim()}`}`;
   }
 }

@@ -8,6 +8,8 @@ import type { ModuleFile } from "./find_modules.ts";
 export interface Surroundings {
   readonly account: Account;
   readonly env: Readonly<Record<string, string>>;
+  /** Those of the variables that are secrets. */
+  readonly secrets: readonly string[];
   /** Null for the daemon's own directory. */
   readonly cwd: string | null;
 }
@@ -29,6 +31,7 @@ export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Su
   return {
     account,
     env: Object.assign({}, ...specs.toReversed().map(({ env }) => env)),
+    secrets: specs.flatMap(({ secrets }) => secrets),
     cwd: first?.cwd ?? ownHome,
   };
 }

@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition, JobOptions } from "../core/job.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../moving/step.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
@@ -22,6 +23,8 @@ export interface ManagerOptions {
   readonly random: Random;
   readonly ids: IdSource;
   readonly logger: Logger;
+  /** Of secrets that the status does not show, whatever the store says. */
+  readonly mask?: SecretMask;
   readonly node: string;
   /** What this node has that jobs may need. */
   readonly tags?: readonly string[];

@@ -62,7 +62,7 @@ export function buildParts(
   for (const job of options.jobs) registry.set(job);
   const events = new Events({ ...options, registry });
   const headStart = new HeadStart(time);
-  const answers = new StoreAnswers(options.logger);
+  const answers = new StoreAnswers(options.logger, options.mask);
   const calls = new JobCalls(api, (instance) => dispatcher.holds(instance));
   const dispatcher = new Dispatcher({
     ...options,

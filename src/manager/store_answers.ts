@@ -1,4 +1,5 @@
 import { toJobError } from "../core/errors.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Logger } from "../platform/logger.ts";
 
 /** First and longest wait after the store refused, in milliseconds. */
@@ -20,12 +21,14 @@ export type StoreAction =
  */
 export class StoreAnswers {
   readonly #logger: Logger;
+  readonly #mask: SecretMask | undefined;
   readonly #failing = new Set<StoreAction>();
   #retryMs: number = RETRY_MS.first;
   #problem: string | null = null;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, mask?: SecretMask) {
     this.#logger = logger;
+    this.#mask = mask;
   }
 
   /** What the store said; null while it answers. */
@@ -54,7 +57,7 @@ export class StoreAnswers {
     } else if (this.#problem === null) {
       this.#logger.error("The store does not answer; trying again", { error: known.message });
     }
-    this.#problem = known.message;
+    this.#problem = this.#mask?.text(known.message) ?? known.message;
   }
 
   /** Wait before the next try, in milliseconds: twice as long each time until the store answers. */

@@ -1,3 +1,5 @@
+import { makeJsonVisible, makeVisible } from "../core/safe_text.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "./clock.ts";
 
 /** How grave a record of the daemon's own log is. */
@@ -11,37 +13,49 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
+type FieldValue = string | number | boolean | null | undefined;
+
 /** Values that accompany a record; undefined ones are left out. */
-export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+export type LogFields = Readonly<Record<string, FieldValue>>;
 
 const RANK: Readonly<Record<LoggerLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 // Quoting keeps one record on one line, whatever a value holds.
-function field(value: string | number | boolean | null | undefined): string {
+function fieldText(value: FieldValue): string {
   if (typeof value !== "string") return String(value);
-  return /^[\w.:/@+,-]+$/.test(value) ? value : JSON.stringify(value);
+  return /^[\w.:/@+,-]+$/.test(value) ? value : makeJsonVisible(JSON.stringify(value));
 }
 
-/** A logger that writes one line a record: time, level, message, fields. */
+/**
+ * A logger that writes one line a record: time, level, message, fields. Control characters are written out, so that what a job or a
+ * caller brought neither forges a record nor steers a terminal.
+ */
 export function createLogger(
   options: {
     readonly clock: Clock;
     readonly level: LoggerLevel;
     readonly format: "text" | "json";
     readonly write: (line: string) => void;
+    /** Secrets that appear in no record. */
+    readonly mask?: SecretMask;
   },
 ): Logger {
+  const { mask } = options;
+  const masked = (value: FieldValue) =>
+    typeof value === "string" && mask !== undefined ? mask.text(value) : value;
   const emit = (level: LoggerLevel, message: string, fields: LogFields = {}) => {
     if (RANK[level] < RANK[options.level]) return;
     const time = new Date(options.clock.now().wallMs).toISOString();
+    const text = mask?.text(message) ?? message;
+    const values = Object.entries(fields).map(([key, value]) => [key, masked(value)] as const);
     if (options.format === "json") {
-      options.write(JSON.stringify({ time, level, message, ...fields }) + "\n");
+      const record = { time, level, message: text, ...Object.fromEntries(values) };
+      options.write(`${makeJsonVisible(JSON.stringify(record))}\n`);
       return;
     }
-    const tail = Object.entries(fields).filter(([, value]) => value !== undefined)
-      .map(([key, value]) => ` ${key}=${field(value)}`).join("");
-    const text = message.replaceAll(/[\r\n]+/g, " ");
-    options.write(`${time} ${level.toUpperCase().padEnd(5)} ${text}${tail}\n`);
+    const tail = values.filter(([, value]) => value !== undefined)
+      .map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
+    options.write(`${time} ${level.toUpperCase().padEnd(5)} ${makeVisible(text)}${tail}\n`);
   };
   return {
     debug: (message, fields) => emit("debug", message, fields),

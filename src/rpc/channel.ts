@@ -139,7 +139,16 @@ function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions 
 }
 
 function checkToken(target: Target, token: string | undefined): void {
-  if (token === undefined || target.tls || isLoopback(target.host)) return;
+  if (token === undefined) return;
+  // The library would show it in its error.
+  if (!/^[\x20-\x7e]*$/.test(token)) {
+    throw new JobError(
+      "invalid_argument",
+      "Cannot use the token: it has characters that no token has, such as letters beyond ASCII",
+      { hint: "Look at JOBCTL_TOKEN, --token or the token file" },
+    );
+  }
+  if (target.tls || isLoopback(target.host)) return;
   throw new JobError(
     "invalid_argument",
     `Cannot send a token to "${target.host}": the connection is not encrypted`,

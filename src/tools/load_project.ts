@@ -3,6 +3,7 @@ import type { Environment } from "../config/expand.ts";
 import { loadConfig } from "../config/load_config.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import { loadJobs } from "../jobs/load_jobs.ts";
 
 /** What the offline tools load a configuration with. */
@@ -23,6 +24,8 @@ export interface Project {
   readonly warnings: readonly ConfigProblem[];
   /** The files of the configuration, absolute. */
   readonly files: readonly string[];
+  /** What no output may show. */
+  readonly secrets: ReadonlySet<string>;
 }
 
 /**
@@ -48,7 +51,9 @@ export function withoutTables({ config, ...project }: Project): Project {
 
 /** Load the jobs that a configuration names. */
 export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
-  const { config } = loaded;
+  const { config, secrets } = loaded;
+  // Modules see their secrets while they load, and may put them into what they throw and say of themselves.
+  const mask = new SecretMask(secrets);
   const found = await loadJobs({
     modules: config.modules,
     tables: config.jobs,
@@ -60,10 +65,13 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
   });
   return {
     config,
-    jobs: found.jobs,
-    problems: [...loaded.problems, ...found.problems],
-    warnings: [...loaded.warnings, ...found.warnings],
+    jobs: mask.isEmpty
+      ? found.jobs
+      : found.jobs.map((job) => ({ ...job, description: mask.text(job.description) })),
+    problems: [...loaded.problems, ...found.problems.map((problem) => mask.problem(problem))],
+    warnings: [...loaded.warnings, ...found.warnings.map((warning) => mask.problem(warning))],
     files: loaded.files,
+    secrets,
   };
 }
 

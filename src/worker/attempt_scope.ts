@@ -9,6 +9,7 @@ import {
   type InstanceLog,
   PAYLOAD_BYTES_MAX,
 } from "../core/job.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { JobManager } from "../core/job_manager.ts";
 import type { InjectedType } from "../core/signature.ts";
 import type { JobState } from "../core/state.ts";
@@ -28,6 +29,8 @@ export interface WorkerInfo {
 /** What surrounds an attempt. */
 export interface ScopeHost {
   readonly workerId: string;
+  /** Of secrets that are replaced before a text is cut. */
+  readonly mask: SecretMask;
   /** Epoch ms. */
   now(): number;
   timer(delayMs: number, callback: () => void): Timer;
@@ -44,9 +47,9 @@ export type Verdict =
   | { readonly type: "snooze"; readonly delayMs: number; readonly error: Error }
   | { readonly type: "discard"; readonly error: Error };
 
-function messageText(value: unknown): string {
+function messageText(value: unknown, mask: SecretMask): string {
   try {
-    return String(value).slice(0, MESSAGE_LENGTH_MAX);
+    return mask.bounded(String(value), MESSAGE_LENGTH_MAX);
   } catch {
     return "a value that cannot be shown";
   }
@@ -71,6 +74,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     this.instance = instance;
     this.#host = host;
     this.#state = state;
+  }
+
+  get mask(): SecretMask {
+    return this.#host.mask;
   }
 
   /** The last one counts. */
@@ -179,7 +186,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   }
 
   #discard(reason: unknown): never {
-    const error = named("Discarded", reason === undefined ? "discarded" : messageText(reason));
+    const error = named(
+      "Discarded",
+      reason === undefined ? "discarded" : messageText(reason, this.mask),
+    );
     this.#verdict = { type: "discard", error };
     throw error;
   }
@@ -187,7 +197,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   #write(level: LogLevel, message: unknown): void {
     if (this.#isClosed) return;
     const at = this.#host.now();
-    this.#host.log([{ at, level, source: "job", message: messageText(message) }]);
+    this.#host.log([{ at, level, source: "job", message: messageText(message, this.mask) }]);
   }
 
   // A report that makes no sense, as after a division by zero, is no reason to fail the job.
@@ -199,7 +209,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       this.#reporter.report(progress);
     } else if (!this.#hasBadProgress) {
       this.#hasBadProgress = true;
-      const given = [done, total].map(messageText).join(", ");
+      const given = [done, total].map((one) => messageText(one, this.mask)).join(", ");
       this.#write("warn", `progress(${given}) was ignored: it takes numbers from 0 up`);
     }
   }

@@ -1,6 +1,7 @@
 import { toJobError } from "../core/errors.ts";
 import type { ErrorInfo, LogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import {
   type AttemptOutcome,
@@ -8,6 +9,7 @@ import {
   type HandlerCall,
   type HandlerTask,
 } from "./executor.ts";
+import { maskOutcome } from "./mask_outcome.ts";
 import { type TaskInstance, taskInstance } from "./protocol.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
@@ -33,12 +35,14 @@ export class HandlerRun implements WorkerRun {
   readonly done: Promise<AttemptOutcome | null>;
   readonly #task: HandlerTask;
   readonly #clock: Clock;
+  readonly #mask: SecretMask;
   #worker: WorkerProcess | null = null;
   #resolve!: (outcome: AttemptOutcome | null) => void;
 
-  constructor(task: HandlerTask, clock: Clock) {
+  constructor(task: HandlerTask, clock: Clock, mask: SecretMask) {
     this.#task = task;
     this.#clock = clock;
+    this.#mask = mask;
     this.job = task.job;
     this.instance = { ...taskInstance(task.instance), timeoutMs: 0 };
     this.handler = task.call;
@@ -99,7 +103,9 @@ export class HandlerRun implements WorkerRun {
   }
 
   ended(ending: WorkerEnding): void {
-    if (ending.type === "result") return this.#resolve(ending.result);
+    if (ending.type === "result") {
+      return this.#resolve(maskOutcome(ending.result, this.#mask));
+    }
     const how = ending.type === "exit" && ending.signal === "SIGKILL"
       ? `did not end within ${HANDLER_MS_MAX} ms, or its worker was killed`
       : ending.type === "exit"
@@ -111,7 +117,7 @@ export class HandlerRun implements WorkerRun {
   }
 
   #fail(how: string): void {
-    noteTo(this.#task, this.#clock, `${NAMES[this.handler.type]} ${how}`);
+    noteTo(this.#task, this.#clock, `${NAMES[this.handler.type]} ${this.#mask.text(how)}`);
     this.#resolve(null);
   }
 }

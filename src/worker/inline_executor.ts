@@ -1,6 +1,7 @@
 import { encodeError } from "../core/encode.ts";
 import type { LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { isResourceError } from "../platform/resources.ts";
@@ -17,6 +18,7 @@ import {
   type HandlerTask,
 } from "./executor.ts";
 import { LazyTimer } from "./lazy_timer.ts";
+import { maskOutcome } from "./mask_outcome.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
 import { refuse } from "./refused.ts";
@@ -25,6 +27,8 @@ import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 /** What the inline executor works with. */
 export interface InlineExecutorOptions {
   readonly clock: Clock;
+  /** Of secrets that appear in no output, result or error. */
+  readonly mask?: SecretMask;
 }
 
 /**
@@ -42,12 +46,14 @@ export function createInlineExecutor(options: InlineExecutorOptions): Executor {
 class InlineExecutor implements Executor {
   readonly name = "inline executor";
   readonly #clock: Clock;
+  readonly #mask: SecretMask;
   readonly #attempts = new Set<InlineAttempt>();
   readonly #deadlines: LazyTimer;
   #isStopped = false;
 
-  constructor({ clock }: InlineExecutorOptions) {
+  constructor({ clock, mask = new SecretMask() }: InlineExecutorOptions) {
     this.#clock = clock;
+    this.#mask = mask;
     this.#deadlines = new LazyTimer(clock, () => this.#checkDeadlines());
   }
 
@@ -70,7 +76,7 @@ class InlineExecutor implements Executor {
     if (source.type !== "function" && source.type !== "module") {
       return refuse("error", `Cannot run a ${source.type} job in this process`);
     }
-    const attempt = new InlineAttempt(task, sink, this.#clock, () => {
+    const attempt = new InlineAttempt(task, sink, { clock: this.#clock, mask: this.#mask }, () => {
       this.#attempts.delete(attempt);
       // With nothing to watch no timer may keep a simulated or a real clock busy.
       if (this.#attempts.size === 0) this.#deadlines.set(null);
@@ -85,16 +91,17 @@ class InlineExecutor implements Executor {
     const { job, instance, call } = task;
     const scope = new AttemptScope(taskInstance(instance), {
       workerId: "inline",
+      mask: this.#mask,
       now: () => this.#clock.now().wallMs,
       timer: (delayMs, callback) => this.#clock.timer(delayMs, callback, { unref: true }),
-      log: (entries) => task.log(entries),
+      log: (entries) => task.log(entries.map((entry) => this.#masked(entry))),
       progress: () => {},
       call: () => Promise.reject(new Error("A handler cannot call the manager")),
     }, call.type === "stateChange" ? call.state : "processing");
     const ended = loadCode(job).then(
       (code) => runHandler(code.handlers, scope, call),
       (error: unknown) => {
-        scope.note("error", `A handler was not called: ${encodeError(error).message}`);
+        scope.note("error", `A handler was not called: ${encodeError(error, this.#mask).message}`);
         return null;
       },
     );
@@ -106,7 +113,11 @@ class InlineExecutor implements Executor {
     const outcome = await Promise.race([ended, limit.promise]);
     timer.cancel();
     scope.close();
-    return outcome;
+    return outcome && maskOutcome(outcome, this.#mask);
+  }
+
+  #masked(entry: LogEntry): LogEntry {
+    return { ...entry, message: this.#mask.text(entry.message) };
   }
 
   resize(_count: number): void {
@@ -150,6 +161,7 @@ async function loadCode(job: JobDefinition): Promise<JobCode> {
 class InlineAttempt implements Attempt, ScopeHost {
   readonly outcome: Promise<AttemptOutcome>;
   readonly workerId = "inline";
+  readonly mask: SecretMask;
   deadlineMs: number;
   readonly #task: AttemptTask;
   readonly #sink: AttemptSink;
@@ -167,13 +179,14 @@ class InlineAttempt implements Attempt, ScopeHost {
   constructor(
     task: AttemptTask,
     sink: AttemptSink,
-    clock: Clock,
+    { clock, mask }: Required<InlineExecutorOptions>,
     onEnd: () => void,
     onExtend: () => void,
   ) {
     this.#task = task;
     this.#sink = sink;
     this.#clock = clock;
+    this.mask = mask;
     this.#onEnd = onEnd;
     this.#onExtend = onExtend;
     this.deadlineMs = task.deadlineMs;
@@ -196,7 +209,7 @@ class InlineAttempt implements Attempt, ScopeHost {
       (code) => this.#execute(code),
       (error: unknown) => {
         const type = isResourceError(error) ? "unstarted" : "error";
-        this.#end({ type, error: encodeError(error) });
+        this.#end({ type, error: encodeError(error, this.mask) });
       },
     );
   }
@@ -224,7 +237,7 @@ class InlineAttempt implements Attempt, ScopeHost {
 
   log(entries: readonly LogEntry[]): void {
     if (this.#hasEnded) return;
-    this.#limiter ??= new OutputLimiter(this.#task.job.options.output);
+    this.#limiter ??= new OutputLimiter(this.#task.job.options.output, this.mask);
     for (const { message, ...entry } of entries) {
       const kept = this.#limiter.push({ ...entry, text: message });
       if (kept) this.#sink.log([kept]);
@@ -280,7 +293,7 @@ class InlineAttempt implements Attempt, ScopeHost {
     this.#timeout?.cancel();
     this.#kill?.cancel();
     this.#onEnd();
-    this.#resolve(this.#outcomeOf(result));
+    this.#resolve(maskOutcome(this.#outcomeOf(result), this.mask));
   }
 
   #outcomeOf(result: AttemptOutcome): AttemptOutcome {

@@ -1,3 +1,5 @@
+import type { SecretMask } from "../core/secret_mask.ts";
+
 /** Longest piece of output kept as one line, in bytes. */
 export const LINE_BYTES_MAX = 8_192;
 
@@ -23,6 +25,7 @@ export class LineSplitter {
   readonly #onLine: (line: Uint8Array) => void;
   readonly #onMarker: () => void;
   readonly #records: RecordForm | null;
+  readonly #mask: SecretMask | null;
   readonly #prefix: Buffer;
   #marker: Buffer | null = null;
   #pending: Buffer = Buffer.alloc(0);
@@ -30,11 +33,16 @@ export class LineSplitter {
   constructor(
     onLine: (line: Uint8Array) => void,
     onMarker: () => void,
-    records: RecordForm | null = null,
+    { records = null, mask = null }: {
+      readonly records?: RecordForm | null;
+      /** Of secrets that no piece of a long line may have only a part of. */
+      readonly mask?: SecretMask | null;
+    } = {},
   ) {
     this.#onLine = onLine;
     this.#onMarker = onMarker;
     this.#records = records;
+    this.#mask = mask;
     this.#prefix = Buffer.from(records?.prefix ?? "");
   }
 
@@ -74,12 +82,13 @@ export class LineSplitter {
       start = end + 1;
     }
     let rest = bytes.subarray(start);
-    // So much is held back that a marker or the beginning of a record in its midst is still whole.
-    const heldBack = LINE_BYTES_MAX + (this.#marker?.length ?? 0) + this.#prefix.length;
+    // So much is held back that a marker, the beginning of a record or a secret in its midst is still whole.
+    const heldBack = LINE_BYTES_MAX +
+      Math.max((this.#marker?.length ?? 0) + this.#prefix.length, this.#mask?.bytesMax ?? 0);
     while (rest.length > heldBack) {
       const at = this.#recordAt(rest);
       if (at === 0 && rest.length <= this.#records!.bytesMax) break;
-      const size = at > 0 && at < LINE_BYTES_MAX ? at : pieceSize(rest);
+      const size = at > 0 && at < LINE_BYTES_MAX ? at : this.#pieceSize(rest);
       this.#onLine(rest.subarray(0, size));
       rest = rest.subarray(size);
     }
@@ -101,11 +110,18 @@ export class LineSplitter {
   #text(line: Buffer): void {
     let rest = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
     while (rest.length > LINE_BYTES_MAX) {
-      const size = pieceSize(rest);
+      const size = this.#pieceSize(rest);
       this.#onLine(rest.subarray(0, size));
       rest = rest.subarray(size);
     }
     this.#onLine(rest);
+  }
+
+  #pieceSize(bytes: Buffer): number {
+    const size = pieceSize(bytes);
+    const mask = this.#mask;
+    if (mask === null || mask.isEmpty) return size;
+    return mask.cutBefore(bytes.toString("latin1", 0, size + mask.bytesMax), size);
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
 import type { LogEntry, LogLevel } from "../core/instance.ts";
 import type { OutputLimits } from "../core/job.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import { OutputLimiter } from "./output_limiter.ts";
-import type { SecretMask } from "./secret_mask.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
 /** Output read from one worker within a window before its pipes rest until the window ends: 80 MiB a second. */
@@ -24,7 +24,6 @@ export interface OutputOwner {
   readonly run: number;
   readonly stderrLevel: LogLevel;
   readonly limits: OutputLimits;
-  readonly mask: SecretMask;
   log(entries: readonly LogEntry[]): void;
   /** Both streams have shown the marker. */
   drained(): void;
@@ -35,6 +34,8 @@ export interface OutputSource {
   readonly clock: Clock;
   /** Of the worker: what its records and marks begin with. */
   readonly token: string;
+  /** Of the secrets that appear in no output. */
+  readonly mask: SecretMask;
   readonly streams: Readonly<Record<StreamName, Readable>>;
   /** Whether the streams' open pipes hold what was not read yet; null where that cannot be told. */
   readonly hasMore: (() => boolean) | null;
@@ -49,6 +50,7 @@ export interface OutputSource {
 export class OutputCapture {
   readonly #clock: Clock;
   readonly #token: string;
+  readonly #mask: SecretMask;
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   readonly #hasMore: (() => boolean) | null;
@@ -69,9 +71,10 @@ export class OutputCapture {
   /** Text that a worker printed outside any attempt: why it did not start. */
   #strayText = "";
 
-  constructor({ clock, token, streams, hasMore, onOutput }: OutputSource) {
+  constructor({ clock, token, mask, streams, hasMore, onOutput }: OutputSource) {
     this.#clock = clock;
     this.#token = token;
+    this.#mask = mask;
     this.#streams = streams;
     this.#hasMore = hasMore;
     this.#onOutput = onOutput;
@@ -154,9 +157,12 @@ export class OutputCapture {
       this.#handOn();
       this.#owner?.drained();
     }, {
-      prefix: recordPrefix(this.#token),
-      bytesMax: RECORD_BYTES_MAX,
-      onRecord: (record) => this.#record(record),
+      records: {
+        prefix: recordPrefix(this.#token),
+        bytesMax: RECORD_BYTES_MAX,
+        onRecord: (record) => this.#record(record),
+      },
+      mask: this.#mask,
     });
   }
 
@@ -212,8 +218,7 @@ export class OutputCapture {
   }
 
   #keep(line: Parameters<OutputLimiter["push"]>[0]): void {
-    const { limits, mask } = this.#owner!;
-    this.#limiter ??= new OutputLimiter(limits, mask);
+    this.#limiter ??= new OutputLimiter(this.#owner!.limits, this.#mask);
     const entry = this.#limiter.push(line);
     if (entry) this.#entries.push(entry);
   }

@@ -1,6 +1,6 @@
 import type { LogEntry, LogLevel } from "../core/instance.ts";
 import type { OutputLimits } from "../core/job.ts";
-import type { SecretMask } from "./secret_mask.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 
 /** A line before it is decoded: most lines of a flood never are. */
 interface RawLine {

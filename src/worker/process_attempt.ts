@@ -1,6 +1,7 @@
 import { messageOf, toJobError } from "../core/errors.ts";
 import type { ErrorInfo, LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { isResourceError } from "../platform/resources.ts";
 import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
@@ -13,9 +14,9 @@ import {
   HANDLER_MS_MAX,
 } from "./executor.ts";
 import { type AttemptResult, type TaskInstance, taskInstance } from "./protocol.ts";
-import { maskOf } from "./secret_mask.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import { isBatchable } from "./batch.ts";
+import { maskOutcome } from "./mask_outcome.ts";
 import type { Turn } from "./short_turns.ts";
 import type { FollowingRun, WorkerEnding } from "./worker_run.ts";
 
@@ -33,6 +34,7 @@ const REFUSALS_MAX = 3;
 /** What an attempt in a worker process works with. */
 export interface ProcessAttemptOptions {
   readonly clock: Clock;
+  readonly mask: SecretMask;
   readonly task: AttemptTask;
   readonly sink: AttemptSink;
   readonly acquire: (job: JobDefinition) => WorkerProcess;
@@ -254,11 +256,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   #end(outcome: AttemptOutcome, ending: WorkerEnding | null): void {
     this.#isOver = true;
     this.#options.onEnd(this, ending);
-    this.#resolve(
-      "error" in outcome
-        ? { ...outcome, error: maskOf(this.job.source).error(outcome.error) }
-        : outcome,
-    );
+    this.#resolve(maskOutcome(outcome, this.#options.mask));
   }
 
   #kill(): void {

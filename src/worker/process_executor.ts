@@ -1,4 +1,6 @@
 import type { ErrorInfo } from "../core/instance.ts";
+import { secretsOf } from "../core/job.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { processorCount, selfCommand } from "../platform/process.ts";
@@ -45,6 +47,8 @@ export interface ProcessExecutorOptions {
   readonly recycle?: { readonly runs: number; readonly memoryBytes: number };
   /** Where the environment of workers comes from; that of this process by default. */
   readonly environment?: WorkerEnvironment;
+  /** Of secrets that appear in no output, result or error; those of the jobs that run are added to it. */
+  readonly mask?: SecretMask;
 }
 
 /**
@@ -63,6 +67,7 @@ class ProcessExecutor implements Executor {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #options: ProcessExecutorOptions;
+  readonly #mask: SecretMask;
   readonly #attempts = new Set<ProcessAttempt>();
   readonly #waiting: HandlerRun[] = [];
   readonly #handling = new Set<HandlerRun>();
@@ -75,6 +80,7 @@ class ProcessExecutor implements Executor {
     this.#options = options;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    this.#mask = options.mask ?? new SecretMask();
     this.#count = options.count;
     this.#turns = new ShortTurns(options.clock, {
       atOnce: processorCount() + 1,
@@ -114,8 +120,10 @@ class ProcessExecutor implements Executor {
     }
     const { source } = task.job;
     if (source.type === "module" && source.problem) return refuse("error", source.problem);
+    this.#mask.add(secretsOf(source));
     const attempt = new ProcessAttempt({
       clock: this.#clock,
+      mask: this.#mask,
       task,
       sink,
       acquire: (job) => this.#pool.acquire(job),
@@ -136,7 +144,8 @@ class ProcessExecutor implements Executor {
       noteTo(task, this.#clock, "A handler was not called: too many are waiting, or we stop");
       return null;
     }
-    const run = new HandlerRun(task, this.#clock);
+    this.#mask.add(secretsOf(task.job.source));
+    const run = new HandlerRun(task, this.#clock, this.#mask);
     this.#waiting.push(run);
     this.#handleNext();
     return await run.done;
@@ -182,11 +191,13 @@ class ProcessExecutor implements Executor {
       recycle: recycle ?? RECYCLE_DEFAULTS,
       environment: environment ?? "own",
       command: command ?? selfCommand(),
+      mask: this.#mask,
       onLate: (worker, run, error) => this.#late(worker, run, error),
     });
   }
 
-  #late(worker: WorkerProcess, run: WorkerRun | null, error: ErrorInfo): void {
+  #late(worker: WorkerProcess, run: WorkerRun | null, thrown: ErrorInfo): void {
+    const error = this.#mask.error(thrown);
     const message = `Uncaught after the attempt had ended: ${error.stack ?? error.message}`;
     const fields = { worker: worker.id, kind: run?.job.kind, instance: run?.instance.id };
     this.#logger.warn(message, fields);

@@ -47,7 +47,7 @@ export async function runAttempt(
   try {
     await onComplete(scope.Instance, JSON.parse(resultsJson) as unknown[]);
   } catch (error) {
-    scope.note("error", `onComplete failed: ${encodeError(error).message}`);
+    scope.note("error", `onComplete failed: ${encodeError(error, scope.mask).message}`);
   }
   return result;
 }
@@ -65,7 +65,9 @@ export async function failAttempt(
   const cause = scope.abortCause;
   const verdict = cause === null ? scope.verdict : null;
   if (verdict?.type === "snooze") return { type: "snooze", delayMs: verdict.delayMs };
-  if (cause !== null && !isTimeLimit(cause)) return { type: "error", error: encodeError(thrown) };
+  if (cause !== null && !isTimeLimit(cause)) {
+    return { type: "error", error: encodeError(thrown, scope.mask) };
+  }
   const failure = verdict?.error ?? (cause === null ? thrown : stopError(scope, thrown));
   return await askHandlers(handlers, scope, {
     failure,
@@ -97,7 +99,7 @@ export async function runHandler(
   try {
     await handlers.onStateChange?.(scope.Instance, call.state);
   } catch (error) {
-    const info = encodeError(error);
+    const info = encodeError(error, scope.mask);
     scope.note("error", `onStateChange failed: ${info.message}`);
     return { type: "error", error: info };
   }
@@ -116,7 +118,7 @@ async function askHandlers(
   const { onTerminate, retryDelay } = handlers;
   let { failure } = given;
   const resultOf = (wish: RetryWish | undefined): AttemptResult => {
-    const error = encodeError(failure);
+    const error = encodeError(failure, scope.mask);
     return wish === undefined ? { type: "error", error } : { type: "error", error, wish };
   };
   if (!onTerminate && !retryDelay) return resultOf(given.wish);

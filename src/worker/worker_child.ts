@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import type { Duplex, Readable, Writable } from "node:stream";
+import type { SecretMask } from "../core/secret_mask.ts";
 import { channelEnvironment, ChildChannel } from "../platform/child_channel.ts";
 import type { Clock } from "../platform/clock.ts";
 import { createPipes } from "../platform/pipe.ts";
@@ -26,6 +27,7 @@ export interface WorkerChildOptions {
   readonly launch: WorkerLaunch;
   /** By which our records are told from other output. */
   readonly token: string;
+  readonly mask: SecretMask;
   /** Descriptor of the memory that it shares; null for none. */
   readonly memory: number | null;
   /** Called before output is looked at. */
@@ -38,7 +40,7 @@ export interface WorkerChildOptions {
 
 /** Start a worker process, in a session of its own, with pipes for its output, its guard and its messages. */
 export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
-  const { clock, launch, token, memory, onOutput, onMessage, onFault } = options;
+  const { clock, launch, token, mask, memory, onOutput, onMessage, onFault } = options;
   const descriptor = guardDescriptor();
   const { argv: [program, ...args], env, uid, gid } = launch;
   const pipes = createPipes(2);
@@ -75,7 +77,7 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
   };
   const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
   const output = new OutputCapture({
-    ...{ clock, token, streams, onOutput },
+    ...{ clock, token, mask, streams, onOutput },
     hasMore: pipes ? hasMore : null,
   });
   const channel = new ChildChannel({

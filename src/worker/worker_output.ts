@@ -5,6 +5,7 @@ import { formatWithOptions } from "node:util";
 import { cutText } from "../core/text_bytes.ts";
 import { errorCode } from "../core/errors.ts";
 import type { LogEntry, LogLevel } from "../core/instance.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LINE_BYTES_MAX } from "./line_splitter.ts";
 import { encodeLines, encodeMessage, endMarker, recordPrefix } from "./output_record.ts";
@@ -28,6 +29,7 @@ export class WorkerOutput {
   #run = 0;
   #token = "";
   #prefix = "";
+  #mask = new SecretMask();
   #indent = "";
 
   constructor(clock: Clock) {
@@ -64,8 +66,9 @@ export class WorkerOutput {
   }
 
   /** The output from now on is that of a run. */
-  begin(run: number, token: string): void {
+  begin(run: number, token: string, mask: SecretMask): void {
     this.#run = run;
+    this.#mask = mask;
     this.#token = token;
     this.#prefix = recordPrefix(token);
     this.#indent = "";
@@ -80,7 +83,7 @@ export class WorkerOutput {
   log(run: number, entries: readonly LogEntry[]): void {
     const [stdout] = this.#streams;
     for (const { at, level, source, message } of entries) {
-      const text = cutText(message, LINE_BYTES_MAX);
+      const text = cutText(this.#mask.text(message), LINE_BYTES_MAX);
       stdout.endLine();
       stdout.write(encodeMessage(this.#prefix, { run, at, level, source, text }));
     }
@@ -120,6 +123,8 @@ export class WorkerOutput {
   #print(level: LogLevel, args: readonly unknown[]): void {
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
     let text = formatted(args);
+    // The daemon does it, too, and cannot see a secret that is cut into two records.
+    if (text.length * 3 > LINE_BYTES_MAX) text = this.#mask.text(text);
     if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
     const own = this.#streams[source === "stdout" ? 0 : 1];
     // The rest of a line whose beginning was written to the stream.

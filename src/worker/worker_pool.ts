@@ -1,5 +1,6 @@
 import { messageOf } from "../core/errors.ts";
 import type { JobDefinition, ProcessSpec } from "../core/job.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
@@ -32,6 +33,7 @@ export interface WorkerPoolOptions {
   readonly spare: number;
   readonly recycle: { readonly runs: number; readonly memoryBytes: number };
   readonly command: readonly string[];
+  readonly mask: SecretMask;
   readonly environment: WorkerEnvironment;
   readonly onLate: WorkerProcessOptions["onLate"];
 }
@@ -175,6 +177,7 @@ export class WorkerPool {
       id: `w${this.#started}`,
       // Job code sees the marker in its environment and must not learn this from it.
       token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
+      mask: this.#options.mask,
       onIdle: (idle) => this.#release(idle),
       onGone: (gone) => this.#forget(gone),
       onLate: this.#options.onLate,

@@ -1,4 +1,5 @@
 import type { ErrorInfo } from "../core/instance.ts";
+import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { SharedMemory } from "../platform/shared_memory.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
@@ -14,6 +15,7 @@ export interface WorkerProcessOptions {
   readonly familyMarker: string;
   /** Unguessable, so that output cannot pass for a marker. */
   readonly token: string;
+  readonly mask: SecretMask;
   /** For batches; null where the platform has none. The worker's alone. */
   readonly memory: SharedMemory | null;
   /** The worker can take a run. */

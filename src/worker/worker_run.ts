@@ -10,7 +10,6 @@ import {
   type TaskInstance,
 } from "./protocol.ts";
 import { isResourceError, saysResource } from "../platform/resources.ts";
-import { maskOf } from "./secret_mask.ts";
 
 /** Why job code did not begin in a worker. */
 export interface StartFault {
@@ -121,7 +120,6 @@ export function outputOwner(run: WorkerRun, number: number, drained: () => void)
     run: number,
     stderrLevel: job.source.type === "command" ? "warn" : "error",
     limits: job.options.output,
-    mask: maskOf(job.source),
     log: (entries) => run.log(entries),
     drained,
   };

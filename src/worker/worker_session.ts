@@ -1,4 +1,6 @@
 import { encodeError } from "../core/encode.ts";
+import { secretsOf } from "../core/job.ts";
+import { SecretMask } from "../core/secret_mask.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AttemptScope } from "./attempt_scope.ts";
@@ -70,6 +72,7 @@ export class WorkerSession {
   readonly #host: SessionHost;
   readonly #jobs = new Map<number, WireJob>();
   readonly #code = new Map<number, JobCode>();
+  readonly #mask = new SecretMask();
   readonly #calls: SessionCalls;
   readonly #sweeper = new FamilySweeper(
     process.env[MARKER_VARIABLE] ?? "",
@@ -100,6 +103,7 @@ export class WorkerSession {
     switch (message.type) {
       case "job":
         this.#jobs.set(message.ref, message.job);
+        this.#mask.add(secretsOf(message.job.source));
         return;
       case "run":
         return this.#begin(message);
@@ -124,12 +128,12 @@ export class WorkerSession {
     this.#isTainted = true;
     const current = this.#current;
     if (!current) {
-      this.#host.send({ type: "late", run: this.#lastRun, error: encodeError(thrown) });
+      this.#host.send({ type: "late", run: this.#lastRun, error: encodeError(thrown, this.#mask) });
       return;
     }
     if (current.isFailing) return;
     current.isFailing = true;
-    const error = encodeError(thrown);
+    const error = encodeError(thrown, this.#mask);
     if (current.decided !== null) {
       current.scope.note("error", `Uncaught in a handler: ${error.message}`);
       return this.#finish(current, current.decided);
@@ -164,6 +168,7 @@ export class WorkerSession {
     const job = this.#jobs.get(message.ref)!;
     const scope = new AttemptScope(message.instance, {
       workerId: message.workerId,
+      mask: this.#mask,
       now: () => this.#host.clock.now().wallMs,
       timer: (delayMs, callback) => this.#host.clock.timer(delayMs, callback, { unref: true }),
       log: (entries) => this.#host.output.log(run, entries),
@@ -182,7 +187,7 @@ export class WorkerSession {
       decided: null,
     };
     this.#current = current;
-    this.#host.output.begin(run, message.token);
+    this.#host.output.begin(run, message.token, this.#mask);
     // A command has the descriptors and not our functions.
     if (!isCommand) {
       this.#host.output.install();
@@ -207,7 +212,7 @@ export class WorkerSession {
         const { source } = job;
         const reason = source.type === "module" ? unreadable(source.path) : null;
         const type = message.wantsStarted && isResourceError(error) ? "unstarted" : "error";
-        return { type, error: encodeError(reason ?? error) };
+        return { type, error: encodeError(reason ?? error, this.#mask) };
       }
       // What its load set up is there for all its attempts, but must not meet those of other modules.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { formatCsvLine } from "../../src/cli/output/csv.ts";
-import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/cli/output/safe_text.ts";
+import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/safe_text.ts";
 import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
 import { formatAbsolute } from "../../src/cli/output/when.ts";
 import { formatYaml } from "../../src/cli/output/yaml.ts";

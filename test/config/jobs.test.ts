@@ -170,14 +170,39 @@ test("loadConfig() reads secrets of files and variables, without the last newlin
     '[jobs.x]\nrun = "a"\nenv = { A = { file = "secret" }, B = { env = "PW" }, C = "plain" }',
     {
       files: { secret: "s3cret\n\n" },
-      env: { PW: "pw\n" },
+      env: { PW: "passw0rd\n" },
       prepare: (dir) => chmodSync(`${dir.path}/secret`, 0o600),
     },
   );
   assert.deepEqual(problems, []);
   assert.deepEqual(warnings, []);
-  assert.deepEqual(job("x").command!.env, { A: "s3cret\n", B: "pw\n", C: "plain" });
-  assert.deepEqual(job("x").command!.secrets, ["s3cret\n", "pw\n"]);
+  assert.deepEqual(job("x").command!.env, { A: "s3cret\n", B: "passw0rd\n", C: "plain" });
+  assert.deepEqual(job("x").command!.secrets, ["s3cret\n", "passw0rd\n"]);
+});
+
+test("loadConfig() tells the secrets: by reference, filled in, and of URLs, but no plain text", async () => {
+  const { loaded, warnings } = await loadText(
+    `[jobs.x]
+run = "a"
+env = { A = { env = "A" }, B = "b-\${B}-\${HOME}\${NONE:-default-value}", C = "plain-text", D = { env = "D" } }
+[store]
+url = "valkey://u:url%20password@h"
+sentinel_password = "sentinel-password"
+[server.auth]
+tokens = [{ name = "a", role = "viewer", token = "0123456789abcdef" }]`,
+    { env: { A: "a-secret", B: "b-secret", D: "short", HOME: "/home/someone" } },
+  );
+  assert.deepEqual([...loaded!.secrets].sort(), [
+    "0123456789abcdef",
+    "a-secret",
+    "b-secret",
+    "sentinel-password",
+    "short",
+    "url password",
+  ]);
+  const short = warnings.filter((text) => text.includes("fewer than 6 characters"));
+  assert.equal(short.length, 1);
+  assert.match(short[0]!, /^config\.toml:\d+:\d+: jobs\.x\.env\.D: .*output shows it unmasked/);
 });
 
 // Row 63 of the fault catalogue.

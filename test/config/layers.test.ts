@@ -146,7 +146,7 @@ test("loadConfig() never shows what a variable holds when its value is wrong", a
 
 test("loadConfig() masks the password of a URL when it refuses it", async () => {
   const { problems } = await loadText('[store]\nurl = "mysql://root:hunter2@h/db"');
-  assert.match(problems[0]!, /found "mysql:\/\/root:\*\*\*@h\/db"/);
+  assert.match(problems[0]!, /found "mysql:…", wanted/);
 });
 
 for (

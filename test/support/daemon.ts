@@ -16,7 +16,7 @@ const SERVE = ["serve", "--config", "config.toml"] as const;
 const READY_MS_MAX = 30_000;
 const RUN_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
-const READY = /jobctl \S+ is ready .*\blistening="?([^\s"]+)/;
+const READY = /jobctl \S+ is ready.*\blistening"?[=:]"?([^\s"]+)/;
 
 /** What a run of `jobctl` gave. */
 export interface RunResult {

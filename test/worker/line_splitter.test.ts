@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SecretMask } from "../../src/core/secret_mask.ts";
 import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/line_splitter.ts";
 
 function split(chunks: readonly (string | Uint8Array)[], marker?: string) {
@@ -63,4 +64,28 @@ test("LineSplitter cuts between characters when a long line is UTF-8", () => {
   splitter.push(Buffer.from(text + "\n"));
   const decoder = new TextDecoder("utf-8", { fatal: true });
   assert.equal(pieces.map((piece) => decoder.decode(piece)).join(""), text);
+});
+
+test("LineSplitter cuts no secret, wherever it stands in a long line and in chunks", () => {
+  const secret = "sécret-0123456789";
+  const bytes = Buffer.byteLength(secret);
+  const mask = new SecretMask([secret]);
+  for (let before = LINE_BYTES_MAX - bytes - 1; before <= LINE_BYTES_MAX + 1; before++) {
+    const line = Buffer.from(`${"-".repeat(before)}${secret}${"-".repeat(LINE_BYTES_MAX)}`);
+    for (const isWhole of [true, false]) {
+      const pieces: string[] = [];
+      const splitter = new LineSplitter(
+        (piece) => pieces.push(Buffer.from(piece).toString()),
+        () => {},
+        { mask },
+      );
+      splitter.push(line.subarray(0, before + 5));
+      splitter.push(line.subarray(before + 5));
+      if (isWhole) splitter.push(Buffer.from("\n"));
+      splitter.flush();
+      assert.equal(pieces.join(""), line.toString());
+      assert.equal(pieces.filter((piece) => piece.includes(secret)).length, 1, `${before}`);
+      assert.ok(pieces.every((piece) => Buffer.byteLength(piece) <= LINE_BYTES_MAX));
+    }
+  }
 });

@@ -20,16 +20,18 @@ function read(text: string, chunkBytes = Infinity) {
     (line) => lines.push(Buffer.from(line).toString()),
     () => lines.push("MARK"),
     {
-      prefix: PREFIX,
-      bytesMax: RECORD_BYTES_MAX,
-      onRecord(bytes) {
-        const record = decodeRecord(bytes)!;
-        assert.deepEqual({ ...record, source: null, text: null }, {
-          ...FIELDS,
-          source: null,
-          text: null,
-        });
-        lines.push(`${record.source}: ${record.text}`);
+      records: {
+        prefix: PREFIX,
+        bytesMax: RECORD_BYTES_MAX,
+        onRecord(bytes) {
+          const record = decodeRecord(bytes)!;
+          assert.deepEqual({ ...record, source: null, text: null }, {
+            ...FIELDS,
+            source: null,
+            text: null,
+          });
+          lines.push(`${record.source}: ${record.text}`);
+        },
       },
     },
   );

@@ -2,7 +2,7 @@ import { usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { confirm } from "../confirm.ts";
 import { lookupInstances, resolveId } from "../lookup.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { FILTER_OPTIONS, readQuery } from "../query.ts";
 import type { QueryInit } from "../query.ts";
 import type { JobClient } from "../session.ts";

@@ -7,7 +7,7 @@ import { CONFIG_OPTION, configFileOf } from "../config_file.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { Printer } from "../output/printer.ts";
-import { makeLinesVisible, makeVisible } from "../output/safe_text.ts";
+import { makeLinesVisible, makeVisible } from "../../core/safe_text.ts";
 import type { Verb } from "../verb.ts";
 
 function problemRecord(problem: ConfigProblem): PlainRecord {

@@ -1,6 +1,6 @@
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import { findInstance, listSchedules, pages, present } from "../lookup.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { formatAbsolute } from "../output/when.ts";
 import type { JobClient } from "../session.ts";
 import type { Verb, VerbContext, VerbGroup } from "../verb.ts";

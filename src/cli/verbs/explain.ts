@@ -3,7 +3,7 @@ import { instantOfWall } from "../../core/wall_time.ts";
 import { openZone } from "../../core/zone.ts";
 import { usageError } from "../args.ts";
 import { listSchedules } from "../lookup.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import type { JobClient, RequestOf } from "../session.ts";
 import { parseTime } from "../time.ts";
 import type { Verb, VerbContext } from "../verb.ts";

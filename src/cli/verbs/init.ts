@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import type { Verb } from "../verb.ts";
 
 /** `jobctl init [DIRECTORY]` */

@@ -1,4 +1,4 @@
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import type { Verb } from "../verb.ts";
 import { RELOAD_VIEW } from "../views/record_views.ts";
 

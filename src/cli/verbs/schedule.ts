@@ -7,7 +7,7 @@ import type { Args } from "../args.ts";
 import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
 import { followSteps, withInterrupt } from "../follow.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { CRON_ONLY_OPTIONS, readRecurrence, RECURRENCE_NAMES } from "../recurrence.ts";
 import { RunDisplay } from "../run_display.ts";
 import { printPreview, printRun } from "../run_outcome.ts";

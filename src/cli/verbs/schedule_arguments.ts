@@ -3,7 +3,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { Args } from "../args.ts";
 import { usageError } from "../args.ts";
 import { mergeArguments, type NamedArgument } from "../named_arguments.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import type { JobClient, RequestOf } from "../session.ts";
 import { signatureOf } from "../views/signature_lines.ts";
 

@@ -4,7 +4,7 @@ import { describeSignature } from "../../core/describe.ts";
 import { isJobError } from "../../core/errors.ts";
 import type { Signature } from "../../core/signature.ts";
 import type { Args } from "../args.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import type { VerbContext } from "../verb.ts";
 import { signatureLines, signatureOf, summaryLines } from "../views/signature_lines.ts";
 

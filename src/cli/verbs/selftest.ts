@@ -1,6 +1,6 @@
 import { EXIT } from "../exit_codes.ts";
 import type { PlainRecord } from "../output/plain.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { STORE_OPTIONS, storePlace, tellProgress } from "../store_work.ts";
 import type { Verb } from "../verb.ts";
 

@@ -1,7 +1,7 @@
 import type { GetStatusResponse, KindCounts, PauseEntry } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { Printer } from "../output/printer.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { formatTable } from "../output/table.ts";
 import type { Verb } from "../verb.ts";
 import { fieldLines } from "../views/details.ts";

@@ -3,7 +3,7 @@ import { readBackup, writeBackup } from "../backup_file.ts";
 import { confirm } from "../confirm.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { PlainRecord } from "../output/plain.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { moveTarget, STORE_OPTIONS, storePlace, tellProgress, workOn } from "../store_work.ts";
 import type { Verb, VerbGroup } from "../verb.ts";
 import {

@@ -8,7 +8,7 @@ import type {
   SimulationReport,
 } from "../../tools/simulate.ts";
 import type { PlainRecord } from "../output/plain.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { type Cell, formatTable } from "../output/table.ts";
 import { formatAbsolute } from "../output/when.ts";
 

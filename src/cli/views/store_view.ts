@@ -1,4 +1,4 @@
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import { fieldLines } from "./details.ts";
 

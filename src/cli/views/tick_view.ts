@@ -1,5 +1,5 @@
 import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
-import { makeVisible } from "../output/safe_text.ts";
+import { makeVisible } from "../../core/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { View } from "../output/view.ts";
 import { formatRelative } from "../../core/duration.ts";

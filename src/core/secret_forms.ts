@@ -1,0 +1,118 @@
+import { base64 } from "./text_bytes.ts";
+import { MATCH_LENGTH_MIN } from "./text_matcher.ts";
+
+/** Shortest secret that is masked, in characters: a shorter one would mask ordinary words. */
+export const SECRET_LENGTH_MIN = MATCH_LENGTH_MIN;
+
+// A long secret is looked for in pieces, so that what is looked for has a bound.
+const PIECE = /[^]{1,256}/gu;
+/** Columns at which programs break base64: those of coreutils and of OpenSSL. */
+const BASE64_COLUMNS = [76, 64];
+
+/**
+ * The texts by which a secret shows in output: as it stands, and as JSON, URLs, base64, hexadecimal digits and shells write it.
+ *
+ * Of a secret with several lines each line counts, of a URL its password as well. What is shorter than
+ * {@link SECRET_LENGTH_MIN} is left out.
+ */
+export function secretForms(secret: string): Set<string> {
+  const forms = new Set<string>();
+  const add = (text: string) => {
+    if (text.length >= SECRET_LENGTH_MIN) forms.add(text);
+  };
+  for (const part of partsOf(secret.toWellFormed())) {
+    if (part.length < SECRET_LENGTH_MIN) continue;
+    for (const piece of piecesOf(part)) {
+      add(piece);
+      jsonForms(piece).forEach(add);
+      urlForms(piece).forEach(add);
+      shellForms(piece).forEach(add);
+      binaryForms(new TextEncoder().encode(piece)).forEach(add);
+    }
+  }
+  for (const text of [secret, `${secret}\n`]) wrappedBase64(text).forEach(add);
+  return forms;
+}
+
+/** What of a secret is one by itself. */
+function partsOf(secret: string): Set<string> {
+  const parts = new Set([secret]);
+  for (const line of secret.split(/\r?\n/)) {
+    // The same in every PEM file.
+    if (!/^-----[A-Z0-9 ]+-----$/.test(line)) parts.add(line).add(line.trim());
+  }
+  const password = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s:]*:(.+)@/i.exec(secret)?.[1];
+  if (password !== undefined) {
+    parts.add(password);
+    try {
+      parts.add(decodeURIComponent(password));
+    } catch {
+      // It is not percent-encoded.
+    }
+  }
+  return parts;
+}
+
+function piecesOf(part: string): string[] {
+  const pieces: string[] = part.match(PIECE) ?? [];
+  // A last piece that is too short to be found is made longer by what comes before it.
+  if (pieces.at(-1)!.length < SECRET_LENGTH_MIN) pieces.push(part.slice(-2 * SECRET_LENGTH_MIN));
+  return pieces.map((piece) => piece.toWellFormed());
+}
+
+function jsonForms(text: string): string[] {
+  const plain = JSON.stringify(text).slice(1, -1);
+  const ascii = plain.replaceAll(/[\u007f-\uffff]/g, unicodeEscape);
+  return [
+    plain,
+    // JSON in JSON, as in a structured log line that holds another one.
+    JSON.stringify(plain).slice(1, -1),
+    ascii,
+    // As runtimes of JavaScript show a text in an object, by the quotes that stand around it.
+    plain.replaceAll('\\"', '"'),
+    plain.replaceAll('\\"', '"').replaceAll("'", "\\'"),
+    // The ways of PHP and Go.
+    plain.replaceAll("/", "\\/"),
+    plain.replaceAll(/[<>&]/g, unicodeEscape),
+  ];
+}
+
+function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function urlForms(text: string): string[] {
+  const whole = encodeURIComponent(text);
+  const strict = whole.replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return [whole, strict, encodeURI(text)].flatMap((form) => [form, form.replaceAll("%20", "+")])
+    .flatMap((form) => [form, form.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
+}
+
+/** As `set -x` shows it between single quotes. */
+function shellForms(text: string): string[] {
+  return text.includes("'") ? [text.replaceAll("'", `'\\''`), text.replaceAll("'", `'"'"'`)] : [];
+}
+
+function binaryForms(bytes: Uint8Array): string[] {
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const forms = [hex, hex.toUpperCase()];
+  // In base64 it depends on what stands before it, and its first and last character on its neighbors.
+  for (const before of [0, 1, 2]) {
+    const shifted = new Uint8Array(before + bytes.length);
+    shifted.set(bytes, before);
+    const first = Math.ceil(before * 8 / 6);
+    const core = base64(shifted).slice(first, Math.floor(shifted.length * 8 / 6));
+    forms.push(core, core.replaceAll("+", "-").replaceAll("/", "_"));
+  }
+  return forms;
+}
+
+/** The lines of a secret that was encoded by itself. */
+function wrappedBase64(text: string): string[] {
+  const encoded = base64(new TextEncoder().encode(text));
+  return BASE64_COLUMNS.filter((columns) => encoded.length > columns)
+    .flatMap((columns) => encoded.match(new RegExp(`.{1,${columns}}`, "g")) ?? []);
+}

@@ -1,0 +1,94 @@
+/** Shortest text that a {@link TextMatcher} can find, in characters. */
+export const MATCH_LENGTH_MIN = 6;
+
+/** Characters that are looked at together. */
+const BLOCK = 3;
+const TABLE_SIZE = 65_536;
+
+/** A part of a text, from `start` up to but not including `end`. */
+export interface TextRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Texts that begin alike. There may be thousands, such as the passwords of `postgres://` URLs. */
+interface Family {
+  /** Length of the shortest one. */
+  readonly sharedLength: number;
+  /** By as many of their first characters, longest first. */
+  readonly byBeginning: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * Finds many texts in one pass, by the algorithm of Wu and Manber: a table tells how far the search may skip after each block of
+ * three characters, so that with few texts about one character in four is looked at.
+ */
+export class TextMatcher {
+  /** Length of the longest text that is looked for. */
+  readonly lengthMax: number;
+  readonly #skips = new Uint8Array(TABLE_SIZE).fill(MATCH_LENGTH_MIN - BLOCK + 1);
+  /** The texts by their first characters. */
+  readonly #families: ReadonlyMap<string, Family>;
+
+  /** @param texts each at least {@link MATCH_LENGTH_MIN} characters long */
+  constructor(texts: Iterable<string>) {
+    let lengthMax = 0;
+    const families = Map.groupBy(texts, (text) => text.slice(0, MATCH_LENGTH_MIN));
+    for (const [beginning, alike] of families) {
+      for (let end = BLOCK; end <= MATCH_LENGTH_MIN; end++) {
+        const block = blockAt(beginning, end - 1);
+        this.#skips[block] = Math.min(this.#skips[block]!, MATCH_LENGTH_MIN - end);
+      }
+      for (const { length } of alike) lengthMax = Math.max(lengthMax, length);
+    }
+    this.#families = new Map([...families].map(([key, alike]) => [key, familyOf(alike)]));
+    this.lengthMax = lengthMax;
+  }
+
+  /** The parts of `text` that one or several adjoining or overlapping matches cover, in order. */
+  *ranges(text: string): Generator<TextRange> {
+    let open: TextRange | null = null;
+    for (let found = this.#find(text, 0); found !== null;) {
+      if (open === null) open = found;
+      else if (found.start <= open.end) {
+        open = { start: open.start, end: Math.max(open.end, found.end) };
+      } else {
+        yield open;
+        open = found;
+      }
+      found = this.#find(text, found.start + 1);
+    }
+    if (open !== null) yield open;
+  }
+
+  #find(text: string, from: number): TextRange | null {
+    // The last character of the window that a match would begin with.
+    for (let at = from + MATCH_LENGTH_MIN - 1; at < text.length;) {
+      const skip = this.#skips[blockAt(text, at)]!;
+      if (skip > 0) {
+        at += skip;
+        continue;
+      }
+      const start = at - MATCH_LENGTH_MIN + 1;
+      const family = this.#families.get(text.slice(start, at + 1));
+      const found = family?.byBeginning.get(text.slice(start, start + family.sharedLength))
+        ?.find((each) => text.startsWith(each, start));
+      if (found !== undefined) return { start, end: start + found.length };
+      at += 1;
+    }
+    return null;
+  }
+}
+
+function familyOf(texts: readonly string[]): Family {
+  const sharedLength = texts.reduce((least, { length }) => Math.min(least, length), Infinity);
+  const longestFirst = texts.toSorted((a, b) => b.length - a.length);
+  const byBeginning = Map.groupBy(longestFirst, (text) => text.slice(0, sharedLength));
+  return { sharedLength, byBeginning };
+}
+
+/** A number for the three characters that end at `at`. */
+function blockAt(text: string, at: number): number {
+  const hash = text.charCodeAt(at - 2) << 10 ^ text.charCodeAt(at - 1) << 5 ^ text.charCodeAt(at);
+  return hash & (TABLE_SIZE - 1);
+}
