@@ -1,5 +1,14 @@
 import type { Clock, Timer } from "../platform/clock.ts";
-import { STALLED_MS, SWEEP_MS } from "./limits.ts";
+import type { ConnectionGuard } from "./connection_guard.ts";
+import {
+  CALLS_MAX,
+  STALLED_MS,
+  STRANGER_CALLS_MAX,
+  STRANGERS_MAX,
+  SWEEP_MS,
+  UNREAD_BYTES_MAX,
+  UNREAD_BYTES_OF_CONNECTION_MAX,
+} from "./limits.ts";
 
 /** The part of a socket that the tracker needs. */
 interface TrackedSocket {
@@ -11,9 +20,12 @@ interface TrackedSocket {
 
 interface Connection {
   readonly socket: TrackedSocket;
+  readonly guard: ConnectionGuard;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;
   calls: number;
+  /** Bytes of answers whose calls are still open. */
+  unreadBytes: number;
 }
 
 interface Call {
@@ -21,6 +33,8 @@ interface Call {
   /** "receiving" until the request is whole, "answering" from the status until the stream is closed. */
   phase: "receiving" | "running" | "answering";
   since: number;
+  /** Bytes of its answer. */
+  unreadBytes: number;
 }
 
 /**
@@ -32,9 +46,13 @@ export class CallTracker {
   readonly #clock: Clock;
   readonly #connections = new Map<string, Connection>();
   readonly #sockets = new Set<TrackedSocket>();
+  /** Connections on which no call was let in yet, the oldest first. */
+  readonly #strangers = new Set<TrackedSocket>();
   readonly #calls = new Set<Call>();
   #timer: Timer | null = null;
   #endListener: (() => void) | null = null;
+  #readListener: () => void = () => {};
+  #unreadBytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,13 +69,21 @@ export class CallTracker {
   }
 
   /** Watch a new connection until it closes. */
-  addConnection(socket: TrackedSocket): void {
+  addConnection(socket: TrackedSocket, guard: ConnectionGuard): void {
     this.#sockets.add(socket);
+    if (!guard.isAdmitted) this.#addStranger(socket);
     const key = keyOf(socket.remoteAddress, socket.remotePort);
-    const connection: Connection = { socket, idleSince: this.#now(), calls: 0 };
+    const connection: Connection = {
+      socket,
+      guard,
+      idleSince: this.#now(),
+      calls: 0,
+      unreadBytes: 0,
+    };
     if (key !== null) this.#connections.set(key, connection);
     socket.once("close", () => {
       this.#sockets.delete(socket);
+      this.#strangers.delete(socket);
       if (key !== null && this.#connections.get(key) === connection) this.#connections.delete(key);
       this.#endListener?.();
     });
@@ -69,9 +95,41 @@ export class CallTracker {
     const key = keyOf(address, port);
     const connection = key === null ? null : this.#connections.get(key) ?? null;
     if (connection) connection.calls += 1;
-    const call: Call = { connection, phase: "receiving", since: this.#now() };
+    if (connection && !connection.guard.isAdmitted && connection.calls > STRANGER_CALLS_MAX) {
+      connection.guard.complain("too many calls at once before one was let in");
+    }
+    if (this.#calls.size >= CALLS_MAX) this.#relieve("calls", "too many calls at once");
+    const call: Call = { connection, phase: "receiving", since: this.#now(), unreadBytes: 0 };
     this.#calls.add(call);
     return call;
+  }
+
+  /** A call was let in: its client is no stranger any more. */
+  admit({ connection }: Call): void {
+    if (!connection || connection.guard.isAdmitted) return;
+    connection.guard.admit();
+    this.#strangers.delete(connection.socket);
+  }
+
+  /** A call was refused for want of a token. */
+  refuse({ connection }: Call): void {
+    connection?.guard.refuse();
+  }
+
+  // Those who came first have had their time: a client with a token needs milliseconds.
+  #addStranger(socket: TrackedSocket): void {
+    const [first] = this.#strangers;
+    if (first && this.#strangers.size >= STRANGERS_MAX) first.destroy();
+    this.#strangers.add(socket);
+  }
+
+  /** Close the connection that takes the most. */
+  #relieve(of: "calls" | "unreadBytes", complaint: string): void {
+    let worst: Connection | null = null;
+    for (const connection of this.#connections.values()) {
+      if (connection[of] > (worst?.[of] ?? 0)) worst = connection;
+    }
+    worst?.guard.complain(complaint);
   }
 
   /** Note that a call went on to its next phase. */
@@ -83,11 +141,34 @@ export class CallTracker {
   /** Forget a call whose stream is closed. */
   end(call: Call): void {
     if (!this.#calls.delete(call)) return;
+    this.#unreadBytes -= call.unreadBytes;
     if (call.connection) {
       call.connection.calls -= 1;
+      call.connection.unreadBytes -= call.unreadBytes;
       call.connection.idleSince = this.#now();
     }
     this.#endListener?.();
+    if (call.unreadBytes > 0) this.#readListener();
+  }
+
+  /** An answer of so many bytes is on its way, until its call ends. */
+  answer(call: Call, bytes: number): void {
+    if (!this.#calls.has(call) || !call.connection) return;
+    call.unreadBytes += bytes;
+    call.connection.unreadBytes += bytes;
+    this.#unreadBytes += bytes;
+    if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes", "answers left unread");
+  }
+
+  /** Whether a connection, by its address, has taken most of what it was answered. */
+  hasRoom(peer: string): boolean {
+    const unreadBytes = this.#connections.get(peer)?.unreadBytes ?? 0;
+    return unreadBytes < UNREAD_BYTES_OF_CONNECTION_MAX;
+  }
+
+  /** Calls `listener` whenever a client has taken an answer. */
+  onRead(listener: () => void): void {
+    this.#readListener = listener;
   }
 
   /** Resolves once no call is open, or after `limitMs`. */
@@ -143,6 +224,7 @@ export class CallTracker {
   }
 }
 
+/** As grpc-js names a peer. */
 function keyOf(address: string | undefined, port: number | undefined): string | null {
-  return address === undefined || port === undefined ? null : `${address} ${port}`;
+  return address === undefined || port === undefined ? null : `${address}:${port}`;
 }

@@ -40,7 +40,10 @@ export function createInterceptor(
     const refusalOf = (metadata: grpc.Metadata): JobError | null => {
       const method = methods.get(definition.path);
       if (!authenticator || method === undefined) return null;
-      return authenticator.check(method, metadata.get("authorization")[0]?.toString());
+      const refusal = authenticator.check(method, metadata.get("authorization")[0]?.toString());
+      if (refusal?.code === "unauthenticated") tracker.refuse(call);
+      else tracker.admit(call);
+      return refusal;
     };
     return new grpc.ServerInterceptingCall(inner, {
       start: (next) =>
@@ -58,6 +61,10 @@ export function createInterceptor(
           },
           onCancel: () => tracker.end(call),
         }),
+      sendMessage(message: Uint8Array, forward) {
+        tracker.answer(call, message.byteLength);
+        forward(message);
+      },
       sendStatus(status, forward) {
         tracker.move(call, "answering");
         forward(status);

@@ -6,6 +6,7 @@ import { methodPath, serviceDefinition } from "./adapter.ts";
 import type { Authenticator } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
+import type { ConnectionGuard } from "./connection_guard.ts";
 import { createInterceptor, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
@@ -36,14 +37,16 @@ const METHODS: ReadonlyMap<string, MethodName> = new Map(
 /** Answers unary calls: those that only read in turns, those that wait as far as there is room for them. */
 class UnaryCalls {
   readonly #backend: Backend;
-  readonly #reads = new ReadGate();
+  readonly #reads: ReadGate;
   readonly #waits = new Quota("calls that wait", {
     max: WAITS_MAX,
     ofPeerMax: WAITS_OF_CONNECTION_MAX,
   });
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, tracker: CallTracker) {
     this.#backend = backend;
+    this.#reads = new ReadGate((peer) => tracker.hasRoom(peer));
+    tracker.onRead(() => this.#reads.poke());
   }
 
   /** The handler of a method, as grpc-js calls it. */
@@ -93,14 +96,13 @@ function canceled(): JobError {
 }
 
 function jobServiceImplementation(
-  backend: Backend,
+  calls: UnaryCalls,
   streams: Streams,
 ): grpc.UntypedServiceImplementation {
   const implementation: grpc.UntypedServiceImplementation = {
     follow: streams.follow,
     workOnStore: streams.workOnStore,
   };
-  const calls = new UnaryCalls(backend);
   for (const { methodKind, localName } of JobService.methods) {
     if (methodKind === "unary") implementation[localName] = calls.handlerOf(localName as UnaryName);
   }
@@ -111,7 +113,7 @@ function jobServiceImplementation(
 export class Endpoint {
   readonly #tracker: CallTracker;
   readonly #health: HealthService;
-  readonly #backend: Backend;
+  readonly #calls: UnaryCalls;
   readonly #streams: Streams;
   readonly #servers: grpc.Server[] = [];
 
@@ -124,13 +126,15 @@ export class Endpoint {
   ) {
     const { backend, clock } = options;
     this.#tracker = options.tracker;
-    this.#backend = backend;
+    this.#calls = new UnaryCalls(backend, options.tracker);
     this.#health = new HealthService(backend, clock);
     this.#streams = new Streams(backend, clock);
   }
 
   /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */
-  injector(authenticator: Authenticator | null): (socket: Socket) => void {
+  injector(
+    authenticator: Authenticator | null,
+  ): (socket: Socket, guard: ConnectionGuard) => void {
     const server = new grpc.Server({
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
@@ -143,13 +147,13 @@ export class Endpoint {
     });
     server.addService(
       serviceDefinition(JobService),
-      jobServiceImplementation(this.#backend, this.#streams),
+      jobServiceImplementation(this.#calls, this.#streams),
     );
     server.addService(serviceDefinition(Health), this.#health.handlers);
     this.#servers.push(server);
     // TLS, where there is any, is done by the listener.
     const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-    return (socket) => injector.injectConnection(gathering(socket));
+    return (socket, guard) => injector.injectConnection(gathering(socket, guard));
   }
 
   /** End what lasts, and tell the clients to go; under Bun and Deno it does not wait for their calls. */

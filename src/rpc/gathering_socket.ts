@@ -3,12 +3,18 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { systemClock } from "../platform/clock.ts";
 import { runtimeName } from "../platform/process.ts";
+import type { ConnectionGuard } from "./connection_guard.ts";
 
 /**
  * With so many pieces, those of eight requests, a part of the turn is sent: the peer begins with it while we go on. Smaller parts
  * cost more than they bring, as each is a transaction of its own.
  */
 const PIECES_MAX = 9;
+
+/** Bytes that the peer leaves unread after which its connection is closed: several of the largest answers. */
+const UNREAD_BYTES_MAX = 16 * 1_024 * 1_024;
+/** How long the last words to a peer may take. */
+const FAREWELL_MS = 1_000;
 
 type Done = (error?: Error | null) => void;
 
@@ -26,10 +32,14 @@ class GatheringSocket extends Duplex {
   #isDeferred = false;
   /** Arrived and not passed on yet; null is the end. */
   #arrived: (Buffer | null)[] = [];
+  readonly #guard: ConnectionGuard | null;
+  #isDismissed = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, guard: ConnectionGuard | null) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
+    this.#guard = guard;
+    guard?.onComplaint(() => this.#dismiss());
     socket.on("data", (bytes: Buffer) => this.#arrive(bytes));
     socket.once("end", () => this.#arrive(null));
     socket.once("error", (error) => {
@@ -84,6 +94,7 @@ class GatheringSocket extends Duplex {
   }
 
   override write(bytes: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean {
+    if (bytes instanceof Uint8Array) this.#guard?.send(bytes);
     if (this.#pieces === 0) {
       this.cork();
       if (!this.#isDeferred) this.#defer();
@@ -104,8 +115,27 @@ class GatheringSocket extends Duplex {
   }
 
   #arrive(bytes: Buffer | null): void {
+    if (this.#isDismissed) return;
+    if (bytes !== null) this.#guard?.receive(bytes);
+    if (this.#isDismissed) return;
     this.#arrived.push(bytes);
     if (!this.#isDeferred) this.#passOn();
+  }
+
+  /** Answer what was asked so far, say why no more is answered, and close. */
+  #dismiss(): void {
+    if (this.#isDismissed) return;
+    this.#isDismissed = true;
+    this.#arrived = [];
+    this.#socket.pause();
+    systemClock.defer(() => {
+      this.#send();
+      const timer = systemClock.timer(FAREWELL_MS, () => this.destroy(), { unref: true });
+      this.#socket.write(this.#guard!.farewell(), () => {
+        timer.cancel();
+        this.destroy();
+      });
+    });
   }
 
   #passOn(): void {
@@ -129,15 +159,20 @@ class GatheringSocket extends Duplex {
   }
 
   override _read(): void {
-    this.#socket.resume();
+    if (!this.#isDismissed) this.#socket.resume();
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: Done): void {
     this.#socket.write(bytes, done);
+    if (this.#guard && this.#unreadBytes > UNREAD_BYTES_MAX) this.destroy();
   }
 
   override _writev(pieces: { readonly chunk: Buffer }[], done: Done): void {
-    this.#socket.write(Buffer.concat(pieces.map(({ chunk }) => chunk)), done);
+    this._write(Buffer.concat(pieces.map(({ chunk }) => chunk)), "utf8", done);
+  }
+
+  get #unreadBytes(): number {
+    return this.#socket.writableLength + this.writableLength;
   }
 
   override _final(done: Done): void {
@@ -150,7 +185,13 @@ class GatheringSocket extends Duplex {
   }
 }
 
-/** The socket of one HTTP/2 connection, so that it sends what belongs together at once. Other runtimes do that themselves. */
-export function gathering(socket: Socket): Socket {
-  return runtimeName() === "bun" ? new GatheringSocket(socket) as unknown as Socket : socket;
+/**
+ * A socket whose writes of a turn go together at once. Other runtimes do that themselves.
+ *
+ * @param guard watches what the peer does, and has the connection closed; absent for a peer that is trusted
+ */
+export function gathering(socket: Socket, guard: ConnectionGuard | null = null): Socket {
+  if (runtimeName() === "bun") return new GatheringSocket(socket, guard) as unknown as Socket;
+  guard?.onComplaint(() => socket.destroy());
+  return socket;
 }

@@ -6,6 +6,16 @@ export const BRIEF_CHARACTERS = 100;
 export const ITEMS_MAX = 1_000;
 /** Calls at once on one connection. */
 export const STREAMS_MAX = 256;
+/** Calls at once on all connections. */
+export const CALLS_MAX = 20_000;
+/** Connections at once on which no call was let in yet: one more closes the oldest. */
+export const STRANGERS_MAX = 128;
+/** Calls at once on such a connection. */
+export const STRANGER_CALLS_MAX = 8;
+/** Bytes of answers that clients have not taken yet, in all: more closes the connection that has most of them. */
+export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
+/** And of one connection, beyond which its further reads wait. */
+export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
 /** Followers of logs at once. */
 export const FOLLOWS_MAX = 1_000;
 /** And of one connection. */

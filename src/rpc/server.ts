@@ -10,6 +10,7 @@ import { createRoleAuthenticator, createTokenAuthenticator } from "./auth.ts";
 import type { Authenticator, Role, Token } from "./auth.ts";
 import type { Backend } from "./backend.ts";
 import { CallTracker } from "./call_tracker.ts";
+import { ConnectionGuard } from "./connection_guard.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "./limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
@@ -102,6 +103,9 @@ function isOwner(socket: Socket, group: string | null): boolean {
   return user === null ? group === null : user === 0 || user === process.getuid?.();
 }
 
+/** Takes a connection over. */
+type Accept = (socket: Socket, guard: ConnectionGuard) => void;
+
 /** Takes connections; what answers them is loaded with the first one. */
 class LateEndpoint {
   readonly #load: () => Promise<Endpoint>;
@@ -112,14 +116,14 @@ class LateEndpoint {
   }
 
   /** Takes the connections of one listener. */
-  injector(authenticator: Authenticator | null): (socket: Socket) => void {
-    let inject: ((socket: Socket) => void) | null = null;
-    return (socket) => {
-      if (inject) return inject(socket);
+  injector(authenticator: Authenticator | null): Accept {
+    let inject: Accept | null = null;
+    return (socket, guard) => {
+      if (inject) return inject(socket, guard);
       this.#loading ??= this.#load();
       this.#loading.then((endpoint) => {
         inject ??= endpoint.injector(authenticator);
-        if (!socket.destroyed) inject(socket);
+        if (!socket.destroyed) inject(socket, guard);
       }, () => {
         this.#loading = null;
         socket.destroy();
@@ -168,7 +172,7 @@ class GrpcServer implements RpcServer {
       ? null
       : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
     const token = await this.#loadToken();
-    let accept: ((socket: Socket) => void) | null = null;
+    let accept: Accept | null = null;
     const listener = await listenTcp({
       host: server.host,
       port: server.port,
@@ -176,8 +180,10 @@ class GrpcServer implements RpcServer {
       connectionCount: () => this.#tracker.connectionCount,
       onConnection: (socket) => {
         if (!accept || this.#isStopped) return void socket.destroy();
-        this.#tracker.addConnection(socket);
-        accept(socket);
+        // Without tokens everybody is let in, and with certificates the handshake has decided.
+        const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
+        this.#tracker.addConnection(socket, guard);
+        accept(socket, guard);
       },
     });
     this.#listeners.push(listener);
@@ -255,9 +261,10 @@ class GrpcServer implements RpcServer {
         group: server.socketGroup,
         isRuntimeFolder: isAuto,
         onConnection: (socket) => {
-          this.#tracker.addConnection(socket);
-          if (isOwner(socket, server.socketGroup)) injectOwner(socket);
-          else injectMember(socket);
+          const guard = new ConnectionGuard(this.#options.clock, true);
+          this.#tracker.addConnection(socket, guard);
+          if (isOwner(socket, server.socketGroup)) injectOwner(socket, guard);
+          else injectMember(socket, guard);
         },
       });
       this.#listeners.push(listener);

@@ -1,0 +1,98 @@
+/** Longest headers of a call, compressed, in bytes: a token of the greatest length and some room. */
+const BLOCK_BYTES_MAX = 16_384;
+/** Most fields of the headers of a call: each may stand for one of 4 KiB that was sent before. */
+const FIELDS_MAX = 64;
+
+const PADDED = 0x8;
+const PRIORITY = 0x20;
+const PRIORITY_BYTES = 5;
+
+/**
+ * Counts the fields of compressed headers (HPACK, RFC 7541) as they arrive, without decompressing them: a field of one byte
+ * may stand for kilobytes.
+ */
+export class HeaderBlock {
+  #byteCount = 0;
+  #fieldCount = 0;
+  /** Bytes before the fields that are not read yet: the length of the padding, and the priority. */
+  #skip: number;
+  /** Bytes of a text that are still to come. */
+  #textLeft = 0;
+  /** Texts of the field that are still to come: its name and its value, or its value only. */
+  #textCount = 0;
+  /** The number that is being read; null between numbers. */
+  #number: { value: number; shift: number; readonly isLength: boolean; texts: number } | null =
+    null;
+  readonly #isPadded: boolean;
+
+  /** @param flags of the HEADERS frame */
+  constructor(flags: number) {
+    this.#isPadded = (flags & PADDED) !== 0;
+    this.#skip = (this.#isPadded ? 1 : 0) + ((flags & PRIORITY) === 0 ? 0 : PRIORITY_BYTES);
+  }
+
+  /** More bytes; answers what is wrong, or null. */
+  add(bytes: Uint8Array): string | null {
+    this.#byteCount += bytes.byteLength;
+    if (this.#byteCount > BLOCK_BYTES_MAX) return "headers that are too long";
+    // Padding looks like fields, and no client of gRPC pads.
+    if (this.#isPadded) return "padded headers";
+    for (let offset = 0; offset < bytes.byteLength;) {
+      if (this.#skip > 0) {
+        const length = Math.min(this.#skip, bytes.byteLength - offset);
+        this.#skip -= length;
+        offset += length;
+      } else if (this.#textLeft > 0) {
+        const length = Math.min(this.#textLeft, bytes.byteLength - offset);
+        this.#textLeft -= length;
+        offset += length;
+        if (this.#textLeft === 0) this.#textCount -= 1;
+      } else {
+        this.#read(bytes[offset]!);
+        offset += 1;
+        if (this.#fieldCount > FIELDS_MAX) return "too many headers";
+        if (this.#number !== null && this.#number.shift > 28) return "headers that cannot be read";
+      }
+    }
+    return null;
+  }
+
+  /** A frame ended and the next one goes on: it has no padding and no priority. */
+  endFrame(): void {
+    this.#skip = 0;
+  }
+
+  #read(byte: number): void {
+    if (this.#number !== null) {
+      const number = this.#number;
+      number.value += (byte & 0x7f) * 2 ** number.shift;
+      number.shift += 7;
+      if ((byte & 0x80) === 0) this.#end(number);
+      return;
+    }
+    if (this.#textCount > 0) return this.#begin(byte & 0x7f, 0x7f, true, 0);
+    this.#fieldCount += 1;
+    // An indexed field, a field that is added to the table, a new size of the table, or a field that is not added.
+    if ((byte & 0x80) !== 0) this.#begin(byte & 0x7f, 0x7f, false, 0);
+    else if ((byte & 0x40) !== 0) this.#begin(byte & 0x3f, 0x3f, false, 1);
+    else if ((byte & 0x20) !== 0) this.#begin(byte & 0x1f, 0x1f, false, 0);
+    else this.#begin(byte & 0x0f, 0x0f, false, 1);
+  }
+
+  #begin(value: number, most: number, isLength: boolean, texts: number): void {
+    const number = { value, shift: 0, isLength, texts };
+    if (value === most) this.#number = number;
+    else this.#end(number);
+  }
+
+  #end({ value, isLength, texts }: { value: number; isLength: boolean; texts: number }): void {
+    this.#number = null;
+    if (!isLength) {
+      // Without the index of a known name, the name comes first.
+      this.#textCount = texts === 0 ? 0 : value === 0 ? 2 : 1;
+      return;
+    }
+    this.#textLeft = value;
+    if (value === 0) this.#textCount -= 1;
+  }
+}
