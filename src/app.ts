@@ -202,7 +202,12 @@ function createManager(
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   return new Manager({
-    store: createStore(config.store, { clock, random: systemRandom, logger, salvages }),
+    store: createStore(config.store, {
+      clock,
+      random: systemRandom,
+      logger,
+      salvages: salvages ? "any" : undefined,
+    }),
     executor: createExecutor({
       process: createProcessExecutor({
         clock,

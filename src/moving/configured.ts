@@ -71,7 +71,9 @@ function storeAt(
       ? base.tls ?? { ca: null, cert: null, key: null, serverName: null }
       : null,
   };
-  const store = createStore(config, { clock: systemClock, random: systemRandom, logger });
+  const parts = { clock: systemClock, random: systemRandom, logger };
+  // It is filled on purpose: that a file had commits once, and is empty or gone, is no loss.
+  const store = createStore(config, { ...parts, salvages: "empty" });
   const isNamed = config.prefix !== base.prefix && address.type !== "sqlite";
   return { store, url: config.url, ...(isNamed ? { prefix: config.prefix } : {}) };
 }
@@ -125,7 +127,8 @@ export async function restoreConfigured(
 ): Promise<Restored> {
   const { place, clock, progress } = options;
   const config = await loadStoreConfig(place);
-  const store = createStore(config, { clock, random: systemRandom, logger: silentLogger });
+  const parts = { clock, random: systemRandom, logger: silentLogger };
+  const store = createStore(config, { ...parts, salvages: "empty" });
   return await restoreBackup(lines, { store, clock, node: NODE, progress });
 }
 

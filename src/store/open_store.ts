@@ -4,6 +4,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { createLateStore } from "./late_store.ts";
 import { MemoryStore } from "./memory/memory_store.ts";
+import type { Salvages } from "./sqlite/open_database.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
 
@@ -14,8 +15,8 @@ export interface StoreParts {
   readonly logger: Logger;
   /** Counts in place of the clock by which things are due: for tests of a store. */
   readonly now?: () => Instant;
-  /** Go on without commits that a SQLite file lost, in place of a refusal. */
-  readonly salvages?: boolean | undefined;
+  /** What is gone on without, where a SQLite file lost commits, in place of a refusal. */
+  readonly salvages?: Salvages | undefined;
 }
 
 /** The store that the configuration names, not yet open. What speaks to a server is loaded when it is opened. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MovingDaemon } from "../support/moving_daemon.ts";
@@ -135,6 +136,12 @@ test("store backup of a running daemon is restored into an empty store", () =>
     assert.equal(restored.code, 0, restored.stderr);
     const again = await runJobctl(restore, { cwd: dir });
     assert.equal(again.code, 6, again.stderr);
+    // The file that was lost had commits: a backup is the remedy.
+    rmSync(join(dir, "restored.db"));
+    const lost = await runJobctl(["store", "info", "--store", url], { cwd: dir });
+    assert.equal(lost.code, 7, lost.stderr);
+    assert.match(lost.stderr, /commits up to .* are missing[^]*store restore/);
+    assert.equal((await runJobctl(restore, { cwd: dir })).code, 0);
     await moving.restart(url);
     await moving.check({ isOnce: false });
   }));

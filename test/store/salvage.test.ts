@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { linesOf } from "../../src/moving/backup.ts";
@@ -64,4 +64,15 @@ test("salvage gives what is readable of a damaged file, and says what is not, ro
     await restoreBackup(lines, { store, clock: systemClock, node: "n1", progress: () => {} });
     await store.open({ at: systemClock.now(), node: "n1" });
     assert.deepEqual(await store.records.findProblems({ limit: 10 }), []);
+  }));
+
+test("salvage says which commits the file lost with its log, row 99", () =>
+  withTempDir({}, async ({ path }) => {
+    const world = await filledStore(fileStore(path, "live.db"), 5);
+    for (const ending of ["", "-commits"]) {
+      copyFileSync(join(path, `live.db${ending}`), join(path, `a.db${ending}`));
+    }
+    await world.store.close();
+    const { report } = await salvage(join(path, "a.db"));
+    assert.match(String(report.problems), /commits: \d+ commits up to .* are missing/);
   }));

@@ -42,12 +42,17 @@ export function makeDirectory(path: string): void {
   }
 }
 
+/**
+ * Which loss of acknowledged commits is gone on with: of all of them, where a file is filled on purpose, or of any. Else it is
+ * refused.
+ */
+export type Salvages = "empty" | "any";
+
 /** How a database is opened. */
 export interface OpenOptions {
   /** Whether a commit is on the disk when it returns. */
   readonly isSynced: boolean;
-  /** Go on without commits that are lost. */
-  readonly salvages: boolean;
+  readonly salvages: Salvages | null;
   /** Tells people what was gone on with. */
   readonly warn: (message: string) => void;
 }
@@ -131,7 +136,7 @@ function checkFiles(path: string, { salvages }: OpenOptions): boolean {
   }
   const size = stats?.size ?? 0;
   const walSize = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0 && walSize > 0 && !salvages) {
+  if (size === 0 && walSize > 0 && salvages === null) {
     throw refusal(path, `it is empty but has a write-ahead log of ${walSize} bytes`, {
       hint: `Restore the file; to begin with an empty store: ${SALVAGE}`,
     });
@@ -145,17 +150,19 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
   const { salvages, warn } = options;
   const lost = findLostCommits(db, path, options);
   if (lost === null) {
-    if (salvages) warn(`Nothing is missing from "${path}": do without --salvage from now on`);
+    if (salvages === "any") {
+      warn(`Nothing is missing from "${path}": do without --salvage from now on`);
+    }
     return;
   }
   if (lost.isExpected) {
     warn(`"${path}" lost its last commits with the machine (store.fsync is normal): ${lost.found}`);
     return;
   }
-  if (!salvages) {
+  if (salvages !== "any" && !(salvages === "empty" && db === null)) {
     throw refusal(path, lost.found, {
       hint: db === null
-        ? `Restore the file; to begin with an empty store: ${SALVAGE}`
+        ? `Restore the file, or a backup (jobctl store restore); to begin with an empty store: ${SALVAGE}`
         : `Keep a copy of "${path}" and "${path}-wal"; restore what is missing, or go on without ` +
           `it: ${SALVAGE}`,
     });

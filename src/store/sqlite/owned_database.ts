@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { CommitCounter } from "./commit_counter.ts";
 import { noteOf } from "./lost_commits.ts";
-import { makeDirectory, openDatabase } from "./open_database.ts";
+import { makeDirectory, openDatabase, type Salvages } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { checkStoreTrust, tellOpenFiles } from "./store_files.ts";
@@ -14,8 +14,8 @@ export interface SqliteOptions {
   readonly pagesMax?: number | undefined;
   /** "normal": acknowledged when the system has it, not when the disk has; a power loss takes the last transactions. */
   readonly fsync?: "full" | "normal" | undefined;
-  /** Go on without commits that were acknowledged and are missing, in place of a refusal. */
-  readonly salvages?: boolean | undefined;
+  /** What is gone on without in place of a refusal. */
+  readonly salvages?: Salvages | undefined;
   /** Tells people what was gone on without. */
   readonly warn?: ((message: string) => void) | undefined;
 }
@@ -29,7 +29,7 @@ export class OwnedDatabase {
 
   /** @throws JobError `conflict` when it has another owner, `unavailable` when the file is refused */
   constructor(location: string, node: string, options: SqliteOptions) {
-    const { salvages = false, warn = () => {}, pagesMax, fsync } = options;
+    const { salvages = null, warn = () => {}, pagesMax, fsync } = options;
     const isSynced = fsync !== "normal";
     makeDirectory(location);
     const path = realPath(location);
