@@ -2,6 +2,7 @@ import { toJobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { readFileSync } from "node:fs";
+import { isResourceError } from "../platform/resources.ts";
 import { type ModuleFiles, readModuleFiles, stampOf } from "./module_files.ts";
 import { readSignature } from "./read_signature.ts";
 
@@ -33,6 +34,7 @@ export class ModuleWatch {
     const { source } = job;
     if (source.type !== "module" || source.files === undefined) return job;
     const watched = this.#look(source.path);
+    if (watched === null) return job;
     if (watched.problem !== null || watched.files === null) {
       return withProblem(job, watched.problem ?? `Cannot read ${source.path}`);
     }
@@ -50,12 +52,14 @@ export class ModuleWatch {
         source: { ...rest, version, files: hashes },
       };
     } catch (error) {
+      if (isResourceError(error)) return job;
       watched.problem = toJobError(error, `Cannot parse ${source.path}`).message;
       return withProblem(job, watched.problem);
     }
   }
 
-  #look(path: string): Watched {
+  /** Null when no file can be opened now, which says nothing about this one. */
+  #look(path: string): Watched | null {
     const nowMs = this.#clock.now().monotonicMs;
     let watched = this.#modules.get(path);
     if (watched === undefined) {
@@ -68,7 +72,11 @@ export class ModuleWatch {
     try {
       watched.files = readModuleFiles(path);
       watched.problem = null;
-    } catch {
+    } catch (error) {
+      if (isResourceError(error)) {
+        watched.lookedMs = -Infinity;
+        return null;
+      }
       watched.files = null;
       watched.problem = `Cannot load ${path}: the file is gone`;
     }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { errorCode } from "../core/errors.ts";
 
 /**
@@ -29,6 +30,20 @@ export function isResourceError(thrown: unknown): boolean {
     error = (error as { readonly cause?: unknown }).cause;
   }
   return false;
+}
+
+/**
+ * The want of a resource by which the load of a module failed; null when it failed by something else. Runtimes say only that they
+ * do not find the file, so that it is tried whether this process can open one at all.
+ */
+export function loadStarvation(thrown: unknown): unknown {
+  if (isResourceError(thrown)) return thrown;
+  try {
+    closeSync(openSync("/dev/null", "r"));
+    return null;
+  } catch (error) {
+    return isResourceError(error) ? error : null;
+  }
 }
 
 /** Whether a program's last words say that it ended for want of a resource. */

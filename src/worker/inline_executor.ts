@@ -4,7 +4,7 @@ import type { JobDefinition } from "../core/job.ts";
 import { SecretMask } from "../core/secret_mask.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { isResourceError } from "../platform/resources.ts";
+import { loadStarvation } from "../platform/resources.ts";
 import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
 import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
 import {
@@ -208,8 +208,9 @@ class InlineAttempt implements Attempt, ScopeHost {
     loadCode(job).then(
       (code) => this.#execute(code),
       (error: unknown) => {
-        const type = isResourceError(error) ? "unstarted" : "error";
-        this.#end({ type, error: encodeError(error, this.mask) });
+        const starvation = loadStarvation(error);
+        const type = starvation === null ? "error" : "unstarted";
+        this.#end({ type, error: encodeError(starvation ?? error, this.mask) });
       },
     );
   }

@@ -64,7 +64,8 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
     for (const { writer } of pipes ?? []) closeSync(writer);
     if (memory !== null) closeSync(memory);
   }
-  const line = child.stdio[descriptor] as Writable | null;
+  // One that could not be started tells so by an event, and may have no streams at all.
+  const line = (child.stdio as typeof child.stdio | undefined)?.[descriptor] as Writable | null;
   line?.on("error", () => {});
   const guard = new GuardLine(clock, (text) => void line?.write(text));
   if (child.pid === undefined) {

@@ -140,10 +140,8 @@ export class WorkerProcess {
   #take(run: WorkerRun, number: number, wantsStarted = false): void {
     this.#run = run;
     this.#isWaitingForStart = wantsStarted;
-    this.#inbox.begin(
-      run,
-      runOf.expectedRun(run, number, { wantsStarted, token: this.#options.token }),
-    );
+    const { token } = this.#options;
+    this.#inbox.begin(run, runOf.expectedRun(run, number, { wantsStarted, token }));
     this.#runNumber = number;
     this.#result = null;
     this.#isDrained = false;
@@ -191,7 +189,7 @@ export class WorkerProcess {
   end(): void {
     this.#isBad = true;
     if (this.#exit !== null || this.#isGone) return;
-    if (this.#backlog !== null) return this.kill("SIGKILL");
+    if (!this.hasStarted) return this.kill("SIGKILL");
     this.#send({ type: "end" });
     this.#limit.set(this.#options.clock.now().monotonicMs + limits.END_MS_MAX);
   }
@@ -201,10 +199,11 @@ export class WorkerProcess {
     else this.#channel?.send(message);
   }
 
-  #armLoad(): void {
-    const isLimited = this.#isWaitingForStart && this.#run?.job.source.type === "module";
+  #armLoad(isWaiting = this.#isWaitingForStart): void {
+    this.#isWaitingForStart = isWaiting;
+    const isLimited = isWaiting && this.#run?.job.source.type === "module";
     this.#limit.set(isLimited ? this.#options.clock.now().monotonicMs + limits.LOAD_MS_MAX : null);
-    if (!this.#isWaitingForStart && this.#run) this.#began();
+    if (!isWaiting && this.#run) this.#began();
   }
 
   #began(): void {
@@ -251,8 +250,7 @@ export class WorkerProcess {
         return this.#options.onLate(this, message.run === number ? last : this.#run, message.error);
       }
       case "started":
-        this.#isWaitingForStart = false;
-        return this.#armLoad();
+        return this.#armLoad(false);
       case "progress":
         return run.progress(message.progress);
       case "group":
@@ -310,7 +308,7 @@ export class WorkerProcess {
   }
 
   #unstartable(message: string, whose: runOf.StartFault["whose"] = "worker"): void {
-    this.#fault = { message, whose };
+    this.#fault ??= { message, whose };
     this.kill("SIGKILL");
   }
 
@@ -367,9 +365,10 @@ export class WorkerProcess {
     if (this.#result !== null) return runOf.resultEnding(this.#result);
     if (this.#isRefused) return { type: "refused" };
     const exit = this.#exit ?? { code: null, signal: null };
-    if (this.#fault === null && this.#backlog === null) return { type: "exit", ...exit };
     const said = this.#output?.strayText || this.#output?.stderrTail || "";
-    return runOf.unstartedEnding(this.#fault, exit, said);
+    const hasBegun = this.#fault === null && this.#backlog === null &&
+      !(this.#isWaitingForStart && runOf.isStarvedExit(exit, said));
+    return hasBegun ? { type: "exit", ...exit } : runOf.unstartedEnding(this.#fault, exit, said);
   }
 
   #finish(ending: WorkerEnding): void {

@@ -130,14 +130,25 @@ export function spawnFault(error: Error): StartFault {
   return { message: error.message, whose: isResourceError(error) ? "system" : "worker" };
 }
 
+/** How a process ended. */
+interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** Whether a worker ended for want of a resource: the runtime aborts where it cannot begin a thread. */
+export function isStarvedExit({ signal }: Exit, said: string): boolean {
+  return signal === "SIGABRT" || signal === "SIGTRAP" || saysResource(said);
+}
+
 /** The ending of a run that a worker did not begin: what is wrong with it or how it ended, and what it said. */
 export function unstartedEnding(
   fault: StartFault | null,
-  { code, signal }: { readonly code: number | null; readonly signal: string | null },
+  exit: Exit,
   said: string,
 ): WorkerEnding {
   const how = fault?.message ??
-    `it ended with ${signal === null ? `exit code ${code}` : signal}`;
-  const whose = fault?.whose ?? (saysResource(said) ? "system" : "worker");
+    `it ended with ${exit.signal ?? `exit code ${exit.code}`}`;
+  const whose = fault?.whose ?? (isStarvedExit(exit, said) ? "system" : "worker");
   return { type: "unstarted", message: said === "" ? how : `${how}: ${said}`, whose };
 }

@@ -19,7 +19,7 @@ import {
   type WireJob,
 } from "./protocol.ts";
 import { failAttempt, type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
-import { isResourceError } from "../platform/resources.ts";
+import { loadStarvation } from "../platform/resources.ts";
 import { unreadable } from "../platform/process_setup.ts";
 import { openSharedMemory } from "../platform/shared_memory.ts";
 import { SessionCalls } from "./session_calls.ts";
@@ -211,8 +211,9 @@ export class WorkerSession {
       } catch (error) {
         const { source } = job;
         const reason = source.type === "module" ? unreadable(source.path) : null;
-        const type = message.wantsStarted && isResourceError(error) ? "unstarted" : "error";
-        return { type, error: encodeError(reason ?? error, this.#mask) };
+        const starvation = message.wantsStarted ? loadStarvation(error) : null;
+        if (starvation !== null) return { type: "unstarted", error: encodeError(starvation) };
+        return { type: "error", error: encodeError(reason ?? error, this.#mask) };
       }
       // What its load set up is there for all its attempts, but must not meet those of other modules.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
