@@ -63,6 +63,8 @@ interface Output {
 /** A running daemon. */
 export interface Daemon {
   readonly manager: Manager;
+  /** Take over who may call over TCP. */
+  adopt(auth: Config["server"]["auth"]): void;
   readonly addresses: readonly string[];
   /** Drain and stop, in the reverse order of the start. */
   stop(): Promise<void>;
@@ -101,7 +103,10 @@ export async function serve(options: ServeOptions): Promise<number> {
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
     const storeWorker = new StoreWorker(loaded.config.store, logger);
-    const adopt = ({ store }: Config) => storeWorker.adopt(store);
+    const adopt = ({ store, server }: Config) => {
+      storeWorker.adopt(store);
+      daemon.adopt(server.auth);
+    };
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
     const reloader = new Reloader(project, { load, wait, logger, adopt });
     const { salvages } = options;
@@ -176,6 +181,7 @@ async function startDaemon(
   };
   return {
     manager,
+    adopt: (auth) => gateway.adopt(auth),
     addresses: placesOf(gateway.addresses),
     stop,
     abort: () => manager.abortRunning(),

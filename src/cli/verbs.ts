@@ -24,6 +24,7 @@ import { SIMULATE } from "./verbs/simulate.ts";
 import { SELFTEST } from "./verbs/selftest.ts";
 import { STORE } from "./verbs/store.ts";
 import { STATUS } from "./verbs/status.ts";
+import { TOKEN } from "./verbs/token.ts";
 import { UPDATE } from "./verbs/update.ts";
 import { WORKERS } from "./verbs/workers.ts";
 
@@ -58,5 +59,6 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   DELETE,
   WORKERS,
   STORE,
+  TOKEN,
   SELFTEST,
 ];

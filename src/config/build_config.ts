@@ -25,11 +25,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       tls: cert === null || key === null
         ? null
         : { cert, key, clientCa: values["server.tls.client_ca"] },
-      auth: {
-        mode: values["server.auth.mode"],
-        tokens: values["server.auth.tokens"],
-        tokenFile: values["server.auth.token_file"],
-      },
+      auth: readAuth(values),
     },
     worker: {
       count: values["worker.count"],
@@ -71,6 +67,17 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       jitterMs: values["defaults.jitter"],
     },
     jobs: [],
+  };
+}
+
+function readAuth(values: Values<typeof KEYS>): Config["server"]["auth"] {
+  return {
+    mode: values["server.auth.mode"],
+    tokens: values["server.auth.tokens"],
+    tokenFile: values["server.auth.token_file"],
+    tokensFile: values["server.auth.tokens_file"],
+    clients: values["server.auth.clients"],
+    revokedFile: values["server.tls.revoked"],
   };
 }
 

@@ -48,8 +48,17 @@ function checkTls(values: AllValues, fields: Fields, report: Report): void {
   if (clientCa !== undefined && cert === undefined) {
     report.key(clientCa, "server.tls.cert and server.tls.key are missing");
   }
-  if (values["server.auth.mode"] === "mtls" && clientCa === undefined && mode !== undefined) {
+  const isMutual = values["server.auth.mode"] === "mtls";
+  if (isMutual && clientCa === undefined && mode !== undefined) {
     report.value(mode, '"mtls" needs server.tls.client_ca', "Name the authority of the clients");
+  }
+  const revoked = fields.get("server.tls.revoked");
+  if (revoked !== undefined && clientCa === undefined) {
+    report.key(revoked, "server.tls.client_ca is missing", "No client shows a certificate");
+  }
+  const clients = fields.get("server.auth.clients");
+  if (clients !== undefined && !isMutual) {
+    report.warn(clients, 'has no effect while server.auth.mode is not "mtls"');
   }
 }
 

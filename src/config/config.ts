@@ -3,15 +3,17 @@ import type { ConfigProblem, JobTable } from "../core/job_table.ts";
 import type { ScheduleDefaults } from "../core/schedule.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
+import type { Role, TokenEntry } from "../platform/tokens_file.ts";
 
-/** A role that a token carries. */
-export type Role = "viewer" | "operator" | "admin";
-
-/** A token that lets its holder in, with what it may do. */
-export interface TokenConfig {
-  readonly name: string;
-  readonly token: string;
+/** What clients may do whose certificate has a name. */
+export interface ClientConfig {
+  /** The subject's common name, or a pattern of it; null when {@link san} is given. */
+  readonly cn: string | null;
+  /** An alternative name such as `DNS:ci.example.org`, or a pattern of one. */
+  readonly san: string | null;
   readonly role: Role;
+  /** Kinds, or patterns of kinds; null for all. */
+  readonly jobs: readonly string[] | null;
 }
 
 /** The whole configuration, typed, with every default applied and every path absolute. */
@@ -38,17 +40,22 @@ export interface Config {
     readonly socket: string | null;
     readonly socketGroup: string | null;
     /** What members of that group may do. */
-    readonly socketRole: "viewer" | "operator" | "admin";
+    readonly socketRole: Role;
     readonly allowInsecure: boolean;
     readonly tls:
       | { readonly cert: string; readonly key: string; readonly clientCa: string | null }
       | null;
     readonly auth: {
       readonly mode: "token" | "mtls" | "none";
-      /** Besides the one made at first start. */
-      readonly tokens: readonly TokenConfig[];
-      /** File of the token made at first start; null for the default place. */
+      /** Besides those of the files. */
+      readonly tokens: readonly TokenEntry[];
+      /** File of one lasting token; null for a new one at each start. */
       readonly tokenFile: string | null;
+      /** File that `jobctl token` writes. */
+      readonly tokensFile: string;
+      readonly clients: readonly ClientConfig[];
+      /** File of certificates that count no more; null for none. */
+      readonly revokedFile: string | null;
     };
   };
   readonly worker: {

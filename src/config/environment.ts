@@ -37,6 +37,7 @@ const FLAG_KEYS: Readonly<Record<string, string>> = {
 const FILE_ONLY: ReadonlySet<string> = new Set([
   "include",
   "server.auth.tokens",
+  "server.auth.clients",
   "store.targets",
   "worker.pools",
 ]);

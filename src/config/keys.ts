@@ -16,6 +16,7 @@ import {
   timezone,
 } from "./readers.ts";
 import { key, schemaOf } from "./schema.ts";
+import * as auth from "./auth_readers.ts";
 import * as special from "./special_readers.ts";
 import { STORE_KEYS } from "./store_keys.ts";
 
@@ -87,15 +88,30 @@ export const KEYS = {
     undefined,
     "File of the authority that client certificates must come from (PEM).",
   ),
+  "server.tls.revoked": key(
+    optional(path()),
+    undefined,
+    "File of client certificates that count no more: one a line, by its serial number or its SHA-256 fingerprint. Read again when it changes.",
+  ),
   "server.auth.mode": key(
     choice(["token", "mtls", "none"]),
     "token",
     "How callers over TCP show who they are.",
   ),
   "server.auth.tokens": key(
-    special.tokens(),
+    auth.tokens(),
     [],
-    "Tokens besides the one that the daemon makes, each with a name and a role: viewer, operator or admin. Prefer `{ file = … }` to the token itself.",
+    "Tokens besides those of the files, each with a name and a role: viewer, operator or admin; `expires` and `jobs` are optional. Prefer `hash`, or `token = { file = … }`, to the token itself. Read again at SIGHUP.",
+  ),
+  "server.auth.tokens_file": key(
+    path(),
+    "data/tokens.json",
+    "File of the tokens that `jobctl token` makes and revokes, as hashes. Read again when it changes.",
+  ),
+  "server.auth.clients": key(
+    auth.clients(),
+    [],
+    'With mode "mtls": what clients may do, by the common name (`cn`) or an alternative name (`san`) of their certificates; the first that fits counts, and `*` stands for any characters. Without any, every certificate of the authority is an admin\'s. Read again at SIGHUP.',
   ),
   "server.auth.token_file": key(
     optional(path()),

@@ -5,14 +5,8 @@ import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/tags.ts";
 import { parseZonedTime } from "../core/wall_time.ts";
 import { list, parsedText, type Reader, string } from "./readers.ts";
-import { secret } from "./secrets.ts";
 import { childOf, isTable } from "./source.ts";
-import type { Config, Role, TokenConfig } from "./config.ts";
-import { nearest } from "../core/nearest.ts";
-
-const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
-/** Shortest token of the configuration, in characters. */
-const TOKEN_LENGTH_MIN = 16;
+import type { Config } from "./config.ts";
 
 /** A failure by the name of its error, its exit code or its signal. */
 export function failureName(): Reader<string | number> {
@@ -75,44 +69,6 @@ export function nodeName(): Reader<string> {
     wanted,
     read: (field, report) => isNodeName(field.value) ? field.value : report.mismatch(field, wanted),
   };
-}
-
-/** The list of tokens that callers may show. */
-export function tokens(): Reader<readonly TokenConfig[]> {
-  const wanted = "a table { name, token, role }";
-  const text = string();
-  const secretText = secret();
-  return list({
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (!isTable(value)) return report.value(field, `found no table, wanted ${wanted}`);
-      for (const name of Object.keys(value)) {
-        if (["name", "token", "role"].includes(name)) continue;
-        const near = nearest(name, ["name", "token", "role"]);
-        const hint = near === null ? `Wanted ${wanted}` : `Did you mean "${near}"?`;
-        report.key(childOf(field, name, null), "unknown key", hint);
-      }
-      const name = value.name === undefined
-        ? report.value(field, `found no name, wanted ${wanted}`)
-        : text.read(childOf(field, "name", value.name), report);
-      const role = value.role;
-      if (role === undefined) {
-        report.value(field, `found no role, wanted ${wanted}`);
-      } else if (!ROLES.includes(role as Role)) {
-        report.mismatch(childOf(field, "role", role), `one of "${ROLES.join('", "')}"`);
-      }
-      if (value.token === undefined) return report.value(field, `found no token, wanted ${wanted}`);
-      const tokenField = childOf(field, "token", value.token);
-      const token = secretText.read(tokenField, report);
-      if (token !== undefined && token.length < TOKEN_LENGTH_MIN) {
-        const found = `found a token of ${token.length} characters`;
-        return report.value(tokenField, `${found}, wanted at least ${TOKEN_LENGTH_MIN}`);
-      }
-      if (name === undefined || token === undefined) return undefined;
-      return { name, token, role: role as Role };
-    },
-  });
 }
 
 /** A cron expression, a nickname or `@every`. */

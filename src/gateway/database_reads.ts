@@ -90,6 +90,11 @@ export class DatabaseReads implements ReadApi {
     return this.#options.facts.unservedKinds(kinds);
   }
 
+  /** The kinds of all jobs, and those that there are instances of. */
+  kinds(): Promise<readonly string[]> {
+    return this.#options.facts.kinds();
+  }
+
   listPauses() {
     return this.#options.facts.listPauses();
   }

@@ -66,7 +66,10 @@ export class Desk {
         return void this.#answer(request, payload);
       case "stream": {
         const abort = new AbortController();
-        const messages = this.#options.backend.stream(request.method, payload, abort.signal);
+        const messages = this.#options.backend.stream(request.method, payload, {
+          signal: abort.signal,
+          jobs: request.jobs,
+        });
         this.#streams.set(id, { messages: messages[Symbol.asyncIterator](), abort });
         return void this.#next(id);
       }
@@ -80,7 +83,7 @@ export class Desk {
   }
 
   async #answer(
-    { id, method }: Request & { readonly type: "call" },
+    { id, method, jobs }: Request & { readonly type: "call" },
     payload: Uint8Array,
   ): Promise<void> {
     const listeners = new Set<() => void>();
@@ -88,6 +91,7 @@ export class Desk {
     const signal = {
       isCanceled: () => !this.#calls.has(id),
       onCancel: (listener: () => void) => void listeners.add(listener),
+      jobs,
     };
     try {
       const bytes = await this.#options.backend.answer(method, payload, signal);
@@ -149,6 +153,8 @@ export class Desk {
         return source.metrics();
       case "listPauses":
         return facts.listPauses();
+      case "kinds":
+        return facts.kinds();
       case "blockOf":
         return facts.blockOf(question.instance);
       case "unservedKinds":

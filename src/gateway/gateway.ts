@@ -7,6 +7,7 @@ import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
+import type { AuthConfig } from "../rpc/credentials.ts";
 import { LateBackend } from "../rpc/late_backend.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
@@ -35,7 +36,7 @@ const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
  */
 export class Gateway implements Service {
   readonly name = "gateway";
-  readonly #options: GatewayOptions;
+  #options: GatewayOptions;
   #source: StatusSource | null = null;
   #thread: GatewayThread | null = null;
   #addresses: GatewayAddresses | null = null;
@@ -63,6 +64,13 @@ export class Gateway implements Service {
   /** Close the database in the other thread: its owner is about to, and must be the last. */
   async closeDatabase(): Promise<void> {
     await this.#thread?.closeDatabase();
+  }
+
+  /** Take over who may call over TCP; those who may no more are disconnected. */
+  adopt(auth: AuthConfig): void {
+    const { config } = this.#options;
+    this.#options = { ...this.#options, config: { ...config, rpc: { ...config.rpc, auth } } };
+    this.#thread?.adopt(auth);
   }
 
   async stop(): Promise<void> {
@@ -141,6 +149,10 @@ class GatewayThread {
   async closeDatabase(): Promise<void> {
     this.#post({ type: "closeDatabase" });
     await Promise.race([this.#databaseClosed.promise, this.#failed.promise]);
+  }
+
+  adopt(auth: AuthConfig): void {
+    this.#post({ type: "adopt", auth });
   }
 
   async stop(): Promise<void> {

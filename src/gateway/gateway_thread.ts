@@ -90,6 +90,8 @@ port.on("message", (message: ToGateway) => {
       return post({ type: "databaseClosed" });
     case "stop":
       return void stop().finally(() => post({ type: "stopped" }));
+    case "adopt":
+      return listeners?.rpc.adopt(message.auth);
     case "batch":
       return remote.receive(message);
   }

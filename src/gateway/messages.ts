@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { UnaryName } from "../rpc/backend.ts";
+import type { AuthConfig } from "../rpc/credentials.ts";
 import type { StreamName } from "../rpc/handlers.ts";
 import type { RpcAddresses, RpcServerConfig } from "../rpc/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
@@ -33,7 +34,7 @@ export interface PlainError {
 
 /** What the listeners ask the manager for that is no call of its API. */
 export type Question =
-  | { readonly name: "isServing" | "unreadiness" | "metrics" | "listPauses" }
+  | { readonly name: "isServing" | "unreadiness" | "metrics" | "listPauses" | "kinds" }
   | { readonly name: "blockOf"; readonly instance: Instance }
   | { readonly name: "unservedKinds"; readonly kinds: readonly string[] }
   | { readonly name: "isKnown" | "assertKnown" | "disabledBecause"; readonly kind: string };
@@ -52,6 +53,8 @@ export type Request =
     readonly id: number;
     readonly method: UnaryName;
     readonly bytes: number;
+    /** Which jobs it may be about; null for all. */
+    readonly jobs: readonly string[] | null;
   }
   /** Begin a stream; the payload is its request. */
   | {
@@ -59,6 +62,7 @@ export type Request =
     readonly id: number;
     readonly method: StreamName;
     readonly bytes: number;
+    readonly jobs: readonly string[] | null;
   }
   /** The message before was taken: send the next one. */
   | { readonly type: "next"; readonly id: number }
@@ -91,6 +95,8 @@ export type ToGateway =
   | { readonly type: "start"; readonly config: GatewayConfig }
   /** Close the database: its owner is about to. */
   | { readonly type: "closeDatabase" }
+  /** Who may call has changed. */
+  | { readonly type: "adopt"; readonly auth: AuthConfig }
   | { readonly type: "stop" }
   | Batch<Answer>;
 

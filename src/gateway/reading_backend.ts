@@ -1,21 +1,34 @@
+import { ScopedReads } from "../manager/scoped_reads.ts";
 import { answerCall } from "../rpc/adapter.ts";
-import type { Backend, CallSignal, UnaryName } from "../rpc/backend.ts";
+import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
 import { followSteps } from "../rpc/follow.ts";
 import { JobService } from "../rpc/gen/job_pb.ts";
 import type { Handlers, StreamName } from "../rpc/handlers.ts";
 import { READ_METHODS, readHandlers } from "../rpc/read_handlers.ts";
+import { ScopedViews } from "../rpc/scoped_views.ts";
 import type { DatabaseReads } from "./database_reads.ts";
+
+/** The reads and their handlers for some jobs only. */
+interface ScopedView {
+  readonly reads: ScopedReads;
+  readonly handlers: Partial<Handlers>;
+}
 
 /** Answers reads from the file, in this thread, and leaves everything else to another backend. */
 export class ReadingBackend implements Backend {
   readonly #reads: DatabaseReads;
   readonly #others: Backend;
   readonly #handlers: Partial<Handlers>;
+  readonly #scoped: ScopedViews<ScopedView>;
 
   constructor(reads: DatabaseReads, others: Backend) {
     this.#reads = reads;
     this.#others = others;
     this.#handlers = readHandlers(reads);
+    this.#scoped = new ScopedViews((jobs) => {
+      const scoped = new ScopedReads({ reads, kinds: () => reads.kinds() }, jobs);
+      return { reads: scoped, handlers: readHandlers(scoped) };
+    });
   }
 
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
@@ -23,12 +36,18 @@ export class ReadingBackend implements Backend {
       return this.#others.answer(method, request, call);
     }
     const description = JobService.method[method];
-    return answerCall(description, this.#handlers, request, () => call.isCanceled());
+    const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
+    return answerCall(description, handlers, request, () => call.isCanceled());
   }
 
-  stream(method: StreamName, request: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    if (method === "follow") return followSteps(this.#reads, request, signal);
-    return this.#others.stream(method, request, signal);
+  stream(
+    method: StreamName,
+    request: Uint8Array,
+    call: StreamSignal,
+  ): AsyncIterable<Uint8Array> {
+    if (method !== "follow") return this.#others.stream(method, request, call);
+    const reads = call.jobs === null ? this.#reads : this.#scoped.of(call.jobs).reads;
+    return followSteps(reads, request, call.signal);
   }
 
   isServing(): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { StatusSource, Unreadiness } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/follow.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Backend, CallSignal, UnaryName } from "../rpc/backend.ts";
+import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
 import type { StreamName } from "../rpc/handlers.ts";
 import type { Pause } from "../store/store.ts";
 import { BatchSender, fromPlainError, readBatch } from "./batches.ts";
@@ -18,7 +18,7 @@ interface Waiting {
 }
 
 /** Questions that say nothing but their name. */
-type SharedQuestion = "isServing" | "unreadiness" | "metrics" | "listPauses";
+type SharedQuestion = "isServing" | "unreadiness" | "metrics" | "listPauses" | "kinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
 /** Answers calls by asking the thread of the manager. */
@@ -40,7 +40,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
-    this.#sender.send({ type: "call", id, method, bytes: request.byteLength }, request);
+    const { jobs } = call;
+    this.#sender.send({ type: "call", id, method, bytes: request.byteLength, jobs }, request);
     call.onCancel(() => this.#cancel(id));
     return answer;
   }
@@ -48,14 +49,14 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   async *stream(
     method: StreamName,
     request: Uint8Array,
-    signal: AbortSignal,
+    { signal, jobs }: StreamSignal,
   ): AsyncGenerator<Uint8Array> {
     const id = ++this.#lastId;
     const cancel = () => this.#cancel(id);
     signal.addEventListener("abort", cancel);
     try {
       let next = this.#wait(id);
-      this.#sender.send({ type: "stream", id, method, bytes: request.byteLength }, request);
+      this.#sender.send({ type: "stream", id, method, bytes: request.byteLength, jobs }, request);
       for (;;) {
         const message = await next;
         if (message === null || signal.aborted) return;
@@ -84,6 +85,10 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
 
   listPauses(): Promise<readonly Pause[]> {
     return this.#askOnce("listPauses") as Promise<readonly Pause[]>;
+  }
+
+  kinds(): Promise<readonly string[]> {
+    return this.#askOnce("kinds") as Promise<readonly string[]>;
   }
 
   blockOf(instance: Instance): Promise<Block | null> {

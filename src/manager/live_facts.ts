@@ -9,6 +9,8 @@ export interface LiveFacts {
   /** The given kinds that no live node runs. */
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>>;
   listPauses(): Promise<readonly Pause[]>;
+  /** The kinds of all jobs, and those that there are instances of. */
+  kinds(): Promise<readonly string[]>;
   /** Whether this node or another one, of the last hour, has a job. */
   isKnown(kind: string): Promise<boolean>;
   /** @throws JobError `not_found` when no node of the last hour has the job */

@@ -173,6 +173,11 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     return this.parts.served.unserved(kinds);
   }
 
+  async kinds(): Promise<readonly string[]> {
+    const { kinds } = await this.parts.store.stats();
+    return [...kinds.keys(), ...this.listJobs().map(({ kind }) => kind)];
+  }
+
   isKnown(kind: string): Promise<boolean> {
     return this.parts.served.isKnown(kind);
   }

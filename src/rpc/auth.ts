@@ -1,23 +1,21 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import type { Socket } from "node:net";
 import { JobError } from "../core/errors.ts";
-import type { Clock, Timer } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import { TOKEN_LENGTH_MAX } from "./limits.ts";
+import type { Role } from "../platform/tokens_file.ts";
 import type { MethodName } from "./handlers.ts";
 
-/** What a caller may do, the least first: look; run and cancel too; change schedules, workers and the store too. */
-export const ROLES = ["viewer", "operator", "admin"] as const;
+export { type Role, ROLES } from "../platform/tokens_file.ts";
 
-/** One of {@link ROLES}. */
-export type Role = typeof ROLES[number];
-
-/** A token that is accepted. */
-export interface Token {
+/** Who calls, and what for. */
+export interface Caller {
   /** Stands for it in messages. */
   readonly name: string;
-  readonly token: string;
   readonly role: Role;
+  /** Kinds, or patterns of kinds, that it may use; null for all. */
+  readonly jobs: readonly string[] | null;
 }
+
+/** Who may do everything: root and the daemon's user on the Unix socket, everybody where nobody is asked. */
+export const OWNER: Caller = { name: "the owner", role: "admin", jobs: null };
 
 /** The role that each method asks for; one of more includes those before. */
 export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
@@ -54,125 +52,56 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
 };
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };
-/** Shortest time between two lines of the log about failed authentication. */
-const LOG_INTERVAL_MS = 1_000;
 
-interface KnownToken {
-  readonly name: string;
-  readonly role: Role;
-  readonly digest: Uint8Array;
-}
-
-function digestOf(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
-}
-
-/** Logs failures at most once a second, with how many there were. */
-class FailureLog {
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  #count = 0;
-  #reason = "";
-  #timer: Timer | null = null;
-
-  constructor(clock: Clock, logger: Logger) {
-    this.#clock = clock;
-    this.#logger = logger;
-  }
-
-  add(reason: string): void {
-    this.#count += 1;
-    this.#reason = reason;
-    if (!this.#timer) this.#flush();
-  }
-
-  #flush(): void {
-    this.#timer = null;
-    if (this.#count === 0) return;
-    this.#logger.warn("refused calls without valid authentication", {
-      count: this.#count,
-      reason: this.#reason,
-    });
-    this.#count = 0;
-    this.#timer = this.#clock.timer(LOG_INTERVAL_MS, () => this.#flush(), { unref: true });
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-  }
-}
-
-/** Decides by its `authorization` header whether a call may be made. */
+/** Decides who may call what on a listener. */
 export interface Authenticator {
-  /** Null when the caller may call the method, else why not. */
-  check(method: MethodName, authorization: string | undefined): JobError | null;
+  /** Called with each new connection, before its first call. */
+  admit(socket: Socket): void;
+  /**
+   * Who makes a call, when it may be made, else why not.
+   *
+   * @param authorization the header of that name
+   * @param connection as {@link connectionKey} names it
+   */
+  check(
+    method: MethodName,
+    authorization: string | undefined,
+    connection: string,
+  ): Caller | JobError;
   stop(): void;
 }
 
-/**
- * Authentication by bearer token. Tokens are compared by their digests and all of them, so that the time says nothing about
- * how much of a token was right.
- */
-export function createTokenAuthenticator(
-  options: {
-    readonly tokens: readonly Token[];
-    readonly clock: Clock;
-    readonly logger: Logger;
+/** What tells a connection from all others that are open. */
+export function connectionKey(
+  connection: {
+    readonly localAddress?: string | undefined;
+    readonly localPort?: number | undefined;
+    readonly remoteAddress?: string | undefined;
+    readonly remotePort?: number | undefined;
   },
-): Authenticator {
-  const known: readonly KnownToken[] = options.tokens.map(({ name, role, token }) => ({
-    name,
-    role,
-    digest: digestOf(token),
-  }));
-  const failures = new FailureLog(options.clock, options.logger);
-  const refuse = (problem: string) => {
-    failures.add(problem);
-    return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, {
-      hint: "Send the token of the daemon's token file, or one of server.auth.tokens, " +
-        'as the header "authorization: Bearer TOKEN"; jobctl: --token-file FILE or JOBCTL_TOKEN',
-    });
-  };
-  return {
-    check(method, authorization) {
-      if (authorization === undefined || authorization === "") return refuse("no token was sent");
-      if (authorization.length > TOKEN_LENGTH_MAX) return refuse("the token is too long");
-      const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
-      if (token === undefined) return refuse('the header "authorization" has no Bearer token');
-      const caller = find(known, token);
-      return caller ? allow(caller, method) : refuse("the token is wrong");
-    },
-    stop: () => failures.stop(),
-  };
+): string {
+  const { localAddress, localPort, remoteAddress, remotePort } = connection;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 /**
- * The rule of a listener whose callers were told apart when they connected, and all have one role.
+ * The rule of a listener whose callers were told apart when they connected, and are all the same.
  *
- * @param name stands for them in messages
  * @returns null where they may call every method
  */
-export function createRoleAuthenticator(name: string, role: Role): Authenticator | null {
-  if (role === "admin") return null;
-  return { check: (method) => allow({ name, role }, method), stop: () => {} };
+export function createFixedAuthenticator(caller: Caller): Authenticator | null {
+  if (caller.role === "admin" && caller.jobs === null) return null;
+  return {
+    admit: () => {},
+    check: (method) => allow(caller, method),
+    stop: () => {},
+  };
 }
 
-function find(known: readonly KnownToken[], token: string): KnownToken | null {
-  const digest = digestOf(token);
-  let found: KnownToken | null = null;
-  for (const candidate of known) {
-    if (timingSafeEqual(candidate.digest, digest)) found = candidate;
-  }
-  return found;
-}
-
-function allow(
-  caller: Pick<KnownToken, "name" | "role">,
-  method: MethodName,
-): JobError | null {
+/** The caller, if its role suffices for a method, else the refusal. */
+export function allow(caller: Caller, method: MethodName): Caller | JobError {
   const needed = METHOD_ROLE[method];
-  if (RANK[caller.role] >= RANK[needed]) return null;
+  if (RANK[caller.role] >= RANK[needed]) return caller;
   return new JobError(
     "permission_denied",
     `Cannot call ${method} as "${caller.name}": its role is ${caller.role}, ` +

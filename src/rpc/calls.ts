@@ -1,6 +1,6 @@
 import * as grpc from "@grpc/grpc-js";
-import type { JobError } from "../core/errors.ts";
-import type { Authenticator } from "./auth.ts";
+import { JobError } from "../core/errors.ts";
+import { type Authenticator, type Caller, connectionKey, OWNER } from "./auth.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import { toWireError } from "./errors.ts";
 import type { MethodName } from "./handlers.ts";
@@ -21,6 +21,15 @@ export function toStatus(
   return { code, details, metadata };
 }
 
+/** Who makes a call, by the headers that the interceptor passed on. */
+const callers = new WeakMap<grpc.Metadata, Caller>();
+
+/** Which jobs a call may be about; null for all, none for a call that nobody let in. */
+export function jobsOf(call: { readonly metadata: grpc.Metadata }): Caller["jobs"] {
+  const caller = callers.get(call.metadata);
+  return caller === undefined ? [] : caller.jobs;
+}
+
 /**
  * The interceptor of a listener: tracks each call and, given an authenticator, answers an unauthenticated one when its
  * headers arrive. The body of such a call is never read.
@@ -35,24 +44,28 @@ export function createInterceptor(
 ): grpc.ServerInterceptor {
   const { tracker, authenticator, methods } = options;
   return (definition, inner) => {
-    const { remoteAddress, remotePort } = inner.getConnectionInfo();
-    const call = tracker.addCall(remoteAddress, remotePort);
-    const refusalOf = (metadata: grpc.Metadata): JobError | null => {
+    const connection = inner.getConnectionInfo();
+    const call = tracker.addCall(connection.remoteAddress, connection.remotePort);
+    const callerOf = (metadata: grpc.Metadata): Caller | JobError => {
       const method = methods.get(definition.path);
-      if (!authenticator || method === undefined) return null;
-      const refusal = authenticator.check(method, metadata.get("authorization")[0]?.toString());
-      if (refusal?.code === "unauthenticated") tracker.refuse(call);
+      if (!authenticator || method === undefined) return OWNER;
+      const authorization = metadata.get("authorization")[0]?.toString();
+      const caller = authenticator.check(method, authorization, connectionKey(connection));
+      if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
       else tracker.admit(call);
-      return refusal;
+      return caller;
     };
     return new grpc.ServerInterceptingCall(inner, {
       start: (next) =>
         next({
           onReceiveMetadata(metadata, forward) {
-            const refusal = refusalOf(metadata);
-            if (!refusal) return forward(metadata);
+            const caller = callerOf(metadata);
+            if (!(caller instanceof JobError)) {
+              callers.set(metadata, caller);
+              return forward(metadata);
+            }
             tracker.move(call, "answering");
-            inner.sendStatus(toStatus(refusal));
+            inner.sendStatus(toStatus(caller));
           },
           onReceiveMessage: (message, forward) => forward(message),
           onReceiveHalfClose(forward) {

@@ -74,14 +74,14 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<str
 /** The token for this target; undefined when there is none. */
 async function findToken(target: Target): Promise<string | undefined> {
   if (target.token !== undefined) return target.token;
-  if (target.tokenFile !== undefined) return await readTokenFile(target.tokenFile);
+  if (target.tokenFile !== undefined) return readTokenFile(target.tokenFile);
   // The daemon's own file belongs to this machine and goes nowhere else.
   if (!isLoopback(target.host)) return undefined;
   const path = tokenPath(target.port);
   // Somebody else's is of no use, and neither is one that others can change.
   if (findDistrust(path) !== null) return undefined;
   try {
-    return await readTokenFile(path);
+    return readTokenFile(path);
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ import type { Authenticator } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
-import { createInterceptor, toStatus } from "./calls.ts";
+import { createInterceptor, jobsOf, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
@@ -60,6 +60,7 @@ class UnaryCalls {
       const signal = {
         isCanceled: () => call.cancelled,
         onCancel: (listener: () => void) => void call.once("cancelled", listener),
+        jobs: jobsOf(call),
       };
       answer.call(this, method, call, signal).then(
         (bytes) => callback(null, bytes),

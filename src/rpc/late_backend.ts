@@ -1,4 +1,4 @@
-import type { Backend, CallSignal, UnaryName } from "./backend.ts";
+import type { Backend, CallSignal, StreamSignal, UnaryName } from "./backend.ts";
 import type { StreamName } from "./handlers.ts";
 
 /** A backend that is loaded with the first call: a daemon that nobody calls does without it. */
@@ -22,9 +22,9 @@ export class LateBackend implements Backend {
   async *stream(
     method: StreamName,
     request: Uint8Array,
-    signal: AbortSignal,
+    call: StreamSignal,
   ): AsyncGenerator<Uint8Array> {
-    yield* (await this.#loaded()).stream(method, request, signal);
+    yield* (await this.#loaded()).stream(method, request, call);
   }
 
   async isServing(): Promise<boolean> {

@@ -1,29 +1,42 @@
 import type { ManagerApi } from "../manager/api.ts";
+import { ScopedManager } from "../manager/scoped_manager.ts";
 import { answerCall, decodeRequest, encodeAnswer } from "./adapter.ts";
-import type { Backend, CallSignal, UnaryName } from "./backend.ts";
+import type { Backend, CallSignal, StreamSignal, UnaryName } from "./backend.ts";
 import { followSteps } from "./follow.ts";
 import { JobService, WorkOnStoreRequestSchema, WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import { createHandlers, type Handlers, type StreamName } from "./handlers.ts";
+import { ScopedViews } from "./scoped_views.ts";
 import { readWork, workStepToWire } from "./store_work.ts";
 
 /** Answers calls with a manager in this thread. */
 export class LocalBackend implements Backend {
   readonly #manager: ManagerApi;
   readonly #handlers: Handlers;
+  readonly #scoped: ScopedViews<ScopedView>;
 
   constructor(manager: ManagerApi) {
     this.#manager = manager;
     this.#handlers = createHandlers(manager);
+    this.#scoped = new ScopedViews((jobs) => {
+      const scoped = new ScopedManager(manager, jobs);
+      return { manager: scoped, handlers: createHandlers(scoped) };
+    });
   }
 
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
     const description = JobService.method[method];
-    return answerCall(description, this.#handlers, request, () => call.isCanceled());
+    const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
+    return answerCall(description, handlers, request, () => call.isCanceled());
   }
 
-  stream(method: StreamName, request: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    if (method === "follow") return followSteps(this.#manager, request, signal);
-    return this.#workOnStore(request, signal);
+  stream(
+    method: StreamName,
+    request: Uint8Array,
+    { signal, jobs }: StreamSignal,
+  ): AsyncIterable<Uint8Array> {
+    const manager = jobs === null ? this.#manager : this.#scoped.of(jobs).manager;
+    if (method === "follow") return followSteps(manager, request, signal);
+    return workOnStore(manager, request, signal);
   }
 
   async isServing(): Promise<boolean> {
@@ -34,11 +47,21 @@ export class LocalBackend implements Backend {
       return false;
     }
   }
+}
 
-  async *#workOnStore(request: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const work = readWork(decodeRequest(WorkOnStoreRequestSchema, request));
-    for await (const step of this.#manager.workOnStore(work, { signal })) {
-      yield encodeAnswer(WorkOnStoreResponseSchema, workStepToWire(step));
-    }
+/** The manager and its handlers for some jobs only. */
+interface ScopedView {
+  readonly manager: ManagerApi;
+  readonly handlers: Handlers;
+}
+
+async function* workOnStore(
+  manager: ManagerApi,
+  request: Uint8Array,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const work = readWork(decodeRequest(WorkOnStoreRequestSchema, request));
+  for await (const step of manager.workOnStore(work, { signal })) {
+    yield encodeAnswer(WorkOnStoreResponseSchema, workStepToWire(step));
   }
 }

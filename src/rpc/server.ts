@@ -6,9 +6,10 @@ import type { Logger } from "../platform/logger.ts";
 import { peerUserId } from "../platform/peer_user.ts";
 import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
-import { createRoleAuthenticator, createTokenAuthenticator } from "./auth.ts";
-import type { Authenticator, Role, Token } from "./auth.ts";
+import { type Authenticator, createFixedAuthenticator, type Role } from "./auth.ts";
+import { ConfiguredAuthenticator } from "./authenticator.ts";
 import type { Backend } from "./backend.ts";
+import type { AuthConfig } from "./credentials.ts";
 import { CallTracker } from "./call_tracker.ts";
 import { ConnectionGuard } from "./connection_guard.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -35,13 +36,7 @@ export interface RpcServerConfig {
   readonly tls:
     | { readonly cert: string; readonly key: string; readonly clientCa: string | null }
     | null;
-  readonly auth: {
-    readonly mode: "token" | "mtls" | "none";
-    /** Besides the one of the token file. */
-    readonly tokens: readonly Token[];
-    /** Null for the runtime folder. */
-    readonly tokenFile: string | null;
-  };
+  readonly auth: AuthConfig;
 }
 
 /** What the server is made of. */
@@ -66,6 +61,8 @@ export interface RpcAddresses {
 export interface RpcServer extends Service {
   /** Where it listens. @throws JobError `unavailable` before `start` */
   readonly addresses: RpcAddresses;
+  /** Take over who may call over TCP; those who may no more are disconnected. */
+  adopt(auth: AuthConfig): void;
 }
 
 /** Refuse a configuration that would let strangers in. */
@@ -142,7 +139,7 @@ class GrpcServer implements RpcServer {
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
   readonly #endpoint: LateEndpoint;
-  #authenticator: Authenticator | null = null;
+  #authenticator: ConfiguredAuthenticator | null = null;
   #listeners: Listener[] = [];
   #addresses: RpcAddresses | null = null;
   #defaultToken: { readonly path: string; readonly token: string } | null = null;
@@ -172,6 +169,8 @@ class GrpcServer implements RpcServer {
       ? null
       : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
     const token = await this.#loadToken();
+    const ownToken = server.auth.tokenFile === null ? token : null;
+    const authenticator = new ConfiguredAuthenticator(server.auth, { ownToken, clock, logger });
     let accept: Accept | null = null;
     const listener = await listenTcp({
       host: server.host,
@@ -183,17 +182,14 @@ class GrpcServer implements RpcServer {
         // Without tokens everybody is let in, and with certificates the handshake has decided.
         const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
         this.#tracker.addConnection(socket, guard);
+        authenticator.admit(socket);
         accept(socket, guard);
       },
     });
     this.#listeners.push(listener);
     const tokenFile = token === null ? null : await this.#placeToken(token, listener.port);
-    this.#authenticator = token === null ? null : createTokenAuthenticator({
-      tokens: [{ name: "token file", role: "admin", token }, ...server.auth.tokens],
-      clock,
-      logger,
-    });
-    accept = this.#endpoint.injector(this.#authenticator);
+    this.#authenticator = authenticator;
+    accept = this.#endpoint.injector(authenticator);
     const socket = await this.#listenUnix(listener.port);
     this.#addresses = {
       tcp: { host: server.host, port: listener.port },
@@ -206,6 +202,10 @@ class GrpcServer implements RpcServer {
       tls: tls !== null,
       auth: server.auth.mode,
     });
+  }
+
+  adopt(auth: AuthConfig): void {
+    this.#authenticator?.adopt(auth);
   }
 
   async stop(): Promise<void> {
@@ -253,7 +253,11 @@ class GrpcServer implements RpcServer {
     const path = isAuto ? socketPath(port) : server.socket;
     const injectOwner = this.#endpoint.injector(null);
     const injectMember = this.#endpoint.injector(
-      createRoleAuthenticator("a member of server.socket_group", server.socketRole),
+      createFixedAuthenticator({
+        name: "a member of server.socket_group",
+        role: server.socketRole,
+        jobs: null,
+      }),
     );
     try {
       const listener = await listenUnix({

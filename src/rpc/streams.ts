@@ -2,7 +2,7 @@ import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { encodeAnswer } from "./adapter.ts";
 import type { Backend } from "./backend.ts";
-import { toStatus } from "./calls.ts";
+import { jobsOf, toStatus } from "./calls.ts";
 import { WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import type { StreamName } from "./handlers.ts";
 import { FOLLOWS_MAX, FOLLOWS_OF_CONNECTION_MAX } from "./limits.ts";
@@ -77,7 +77,8 @@ export class Streams {
   }
 
   async #pass(method: StreamName, stream: Stream, signal: AbortSignal): Promise<void> {
-    for await (const bytes of this.#backend.stream(method, stream.request, signal)) {
+    const call = { signal, jobs: jobsOf(stream) };
+    for await (const bytes of this.#backend.stream(method, stream.request, call)) {
       await writeMessage(stream, bytes, { clock: this.#clock, signal });
     }
     if (this.#isStopping && method === "follow") {

@@ -1,4 +1,5 @@
-import { link, mkdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
+import { link, mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -21,12 +22,12 @@ export interface TokenFileOptions {
  *
  * @throws JobError `not_found` when there is no file, `unauthenticated` when it is empty or cannot be read
  */
-export async function readTokenFile(path: string): Promise<string> {
+export function readTokenFile(path: string): string {
   let text: string;
   try {
-    const { size } = await stat(path);
+    const { size } = statSync(path);
     if (size > TOKEN_FILE_BYTES_MAX) throw new Error(`${size} bytes, no token is so long`);
-    text = await readFile(path, "utf8");
+    text = readFileSync(path, "utf8");
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
     throw new JobError(
@@ -61,7 +62,7 @@ export function newToken(random: Random): string {
  */
 export async function ensureTokenFile(path: string, options: TokenFileOptions): Promise<string> {
   try {
-    return await readOwnTokenFile(path);
+    return readOwnTokenFile(path);
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
   }
@@ -72,7 +73,7 @@ export async function ensureTokenFile(path: string, options: TokenFileOptions): 
     options.logger.info("made a token for clients over TCP", { path });
     return token;
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return await readOwnTokenFile(path);
+    if (errorCode(error) === "EEXIST") return readOwnTokenFile(path);
     throw writeError(path, error);
   }
 }
@@ -98,14 +99,14 @@ export async function replaceTokenFile(
 /** Remove a token file, unless it holds another token by now. */
 export async function removeTokenFile(path: string, token: string): Promise<void> {
   try {
-    if ((await readTokenFile(path)) === token) await unlink(path);
+    if (readTokenFile(path) === token) await unlink(path);
   } catch {
     // It is gone already, or somebody else's.
   }
 }
 
 /** Read a token file of the daemon, which nobody else may write or read. @throws JobError as {@link ensureTokenFile} */
-async function readOwnTokenFile(path: string): Promise<string> {
+export function readOwnTokenFile(path: string): string {
   const action = `Cannot use the token file "${path}"`;
   // Kubernetes mounts secrets as links; those count when everything on the way is ours or root's.
   const distrust = findDistrust(path, { isLinkAllowed: true });
@@ -116,8 +117,8 @@ async function readOwnTokenFile(path: string): Promise<string> {
       { hint: `It must be of this user or of root, and nobody else may write to it. ${REMEDY}` },
     );
   }
-  const token = await readTokenFile(path);
-  const { mode } = await stat(path);
+  const token = readTokenFile(path);
+  const { mode } = statSync(path);
   // An explicit group may read it: so can a token be given to a group of users.
   if ((mode & OTHERS) === 0) return token;
   throw new JobError(

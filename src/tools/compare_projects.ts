@@ -6,7 +6,10 @@ export function fixedDifferences(before: Config, after: Config): readonly string
   const sections = ["log", "store", "server"] as const;
   // Targets of a move are only looked up, so they are reloaded.
   const store = { ...after.store, targets: before.store.targets };
-  const there = { ...after, store };
+  // So is who may call, but not how callers show who they are.
+  const { tokens, clients, tokensFile, revokedFile } = before.server.auth;
+  const auth = { ...after.server.auth, tokens, clients, tokensFile, revokedFile };
+  const there = { ...after, store, server: { ...after.server, auth } };
   const different: string[] = sections.filter((name) => !isSame(before[name], there[name]));
   const { count: _, ...workerBefore } = before.worker;
   const { count: __, ...workerAfter } = after.worker;

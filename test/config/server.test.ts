@@ -57,7 +57,13 @@ test("loadConfig() reads tokens by reference", async () => {
     { env: { T: "0123456789abcdef" } },
   );
   assert.deepEqual(loaded!.config.server.auth.tokens, [
-    { name: "ci", role: "operator", token: "0123456789abcdef" },
+    {
+      name: "ci",
+      role: "operator",
+      hash: "sha256:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f",
+      jobs: null,
+      expiresAt: null,
+    },
   ]);
 });
 

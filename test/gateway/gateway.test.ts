@@ -11,7 +11,7 @@ import type { LiveFacts } from "../../src/manager/live_facts.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { connect } from "../../src/rpc/client.ts";
 import { FakeManager } from "../support/fake_manager.ts";
-import { keepingLogger, type LoggedLine } from "../support/rpc_world.ts";
+import { keepingLogger, type LoggedLine, NO_AUTH } from "../support/rpc_world.ts";
 
 /** Facts of a manager that reads its store itself: nobody asks for them. */
 class NoFacts implements LiveFacts {
@@ -19,6 +19,7 @@ class NoFacts implements LiveFacts {
   blockOf = this.#unasked;
   unservedKinds = this.#unasked;
   listPauses = this.#unasked;
+  kinds = this.#unasked;
   isKnown = this.#unasked;
   assertKnown = this.#unasked;
   disabledBecause = this.#unasked;
@@ -42,7 +43,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
         socketRole: "operator",
         allowInsecure: false,
         tls: null,
-        auth: { mode: "none", tokens: [], tokenFile: null },
+        auth: NO_AUTH,
       },
       database: null,
       http: options.http ? { host: "127.0.0.1", port: 0 } : null,

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { createTokenAuthenticator, METHOD_ROLE } from "../../src/rpc/auth.ts";
+import { JobError } from "../../src/core/errors.ts";
+import { type Caller, METHOD_ROLE } from "../../src/rpc/auth.ts";
+import { ConfiguredAuthenticator } from "../../src/rpc/authenticator.ts";
+import type { MethodName } from "../../src/rpc/handlers.ts";
 import { SimClock } from "../support/sim_clock.ts";
-import { keepingLogger } from "../support/rpc_world.ts";
+import { keepingLogger, NO_AUTH, tokenEntry } from "../support/rpc_world.ts";
 import type { LoggedLine } from "../support/rpc_world.ts";
 
 const TOKENS = [
@@ -12,8 +15,20 @@ const TOKENS = [
   { name: "boss", token: "admin-token", role: "admin" },
 ] as const;
 
+function refusalOf(answer: Caller | JobError): JobError | null {
+  return answer instanceof JobError ? answer : null;
+}
+
 function authenticator(lines: LoggedLine[] = [], clock = new SimClock()) {
-  return createTokenAuthenticator({ tokens: TOKENS, clock, logger: keepingLogger(lines) });
+  const tokens = TOKENS.map(({ name, token, role }) => tokenEntry(name, token, role));
+  const made = new ConfiguredAuthenticator({ ...NO_AUTH, mode: "token", tokens }, {
+    ownToken: null,
+    clock,
+    logger: keepingLogger(lines),
+  });
+  return {
+    check: (method: MethodName, header?: string) => refusalOf(made.check(method, header, "here")),
+  };
 }
 
 for (
@@ -71,11 +86,12 @@ test("check() never logs a token", () => {
 });
 
 test("check() does not tell by its time how much of a token is right", () => {
-  const { check } = createTokenAuthenticator({
-    tokens: [{ name: "one", token: "a".repeat(43), role: "admin" }],
-    clock: new SimClock(),
-    logger: silentLogger,
-  });
+  const made = new ConfiguredAuthenticator({
+    ...NO_AUTH,
+    mode: "token",
+    tokens: [tokenEntry("one", "a".repeat(43), "admin")],
+  }, { ownToken: null, clock: new SimClock(), logger: silentLogger });
+  const check = (method: MethodName, header: string) => made.check(method, header, "here");
   const right = `Bearer ${"a".repeat(42)}b`;
   const wrong = `Bearer ${"b".repeat(43)}`;
   // The least time of many rounds: a busy machine only adds to a round.
@@ -89,4 +105,20 @@ test("check() does not tell by its time how much of a token is right", () => {
   }
   const ratio = leastNs.right / leastNs.wrong;
   assert.ok(ratio > 0.5 && ratio < 2, `ratio ${ratio}`);
+});
+
+test("check() refuses a token whose time is over, and not before", async () => {
+  const clock = new SimClock();
+  const expiresAt = clock.now().wallMs + 1_000;
+  const made = new ConfiguredAuthenticator({
+    ...NO_AUTH,
+    mode: "token",
+    tokens: [tokenEntry("brief", "brief-token", "viewer", { expiresAt })],
+  }, { ownToken: null, clock, logger: silentLogger });
+  await clock.advance(999);
+  assert.equal(refusalOf(made.check("getVersion", "Bearer brief-token", "here")), null);
+  await clock.advance(1);
+  const refusal = refusalOf(made.check("getVersion", "Bearer brief-token", "here"));
+  assert.equal(refusal?.code, "unauthenticated");
+  assert.ok(refusal.message.includes('"brief" expired at'));
 });

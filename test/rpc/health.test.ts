@@ -9,7 +9,7 @@ import {
 } from "../../src/rpc/gen/health_pb.ts";
 import { framed, rawCall, rawSession } from "../support/raw_grpc.ts";
 import type { RawAnswer } from "../support/raw_grpc.ts";
-import { rpcWorld } from "../support/rpc_world.ts";
+import { NO_AUTH, rpcWorld } from "../support/rpc_world.ts";
 import type { RpcWorld } from "../support/rpc_world.ts";
 
 const CHECK = "/grpc.health.v1.Health/Check";
@@ -63,7 +63,7 @@ test("Check answers NOT_FOUND for an unknown service", async () => {
 test("Check needs no token", async () => {
   await using folder = await rpcWorld({ isStarted: false });
   await using world = await rpcWorld({
-    server: { auth: { mode: "token", tokens: [], tokenFile: `${folder.folder}/token` } },
+    server: { auth: { ...NO_AUTH, mode: "token", tokenFile: `${folder.folder}/token` } },
   });
   assert.deepEqual(statuses((await check(world)).body), [ServingStatus.SERVING]);
 });

@@ -12,6 +12,7 @@ function callOf(): CallSignal & { cancel(): void } {
   return {
     isCanceled: () => isCanceled,
     onCancel: (listener) => void listeners.push(listener),
+    jobs: null,
     cancel() {
       isCanceled = true;
       for (const listener of listeners) listener();

@@ -8,11 +8,10 @@ import { isJobError } from "../../src/core/errors.ts";
 import type { ErrorCode } from "../../src/core/errors.ts";
 import type { RpcServerConfig } from "../../src/rpc/server.ts";
 import { readTokenFile } from "../../src/rpc/token_file.ts";
-import { rpcWorld } from "../support/rpc_world.ts";
+import { NO_AUTH, rpcWorld, tokenEntry } from "../support/rpc_world.ts";
 import { tlsFile } from "../support/tls_files.ts";
 
 const TLS = { cert: tlsFile("server.crt"), key: tlsFile("server.key"), clientCa: null };
-const NO_AUTH = { mode: "none", tokens: [], tokenFile: null } as const;
 
 async function refusesToStart(
   server: Partial<RpcServerConfig>,
@@ -48,7 +47,7 @@ for (
   const [what, server] of [
     ["without TLS and authentication", {}],
     ["without authentication", { tls: TLS }],
-    ["without TLS", { auth: { mode: "token", tokens: [], tokenFile: "/nowhere" } }],
+    ["without TLS", { auth: { ...NO_AUTH, mode: "token", tokenFile: "/nowhere" } }],
   ] as readonly [string, Partial<RpcServerConfig>][]
 ) {
   test(`start() refuses a wider host ${what}`, async () => {
@@ -150,10 +149,10 @@ test("the server asks for a token over TCP and for none over the socket", async 
   const socket = join(world.folder, "d.sock");
   const tokenFile = join(world.folder, "token");
   await using guarded = await rpcWorld({
-    server: { socket, auth: { mode: "token", tokens: [], tokenFile } },
+    server: { socket, auth: { ...NO_AUTH, mode: "token", tokenFile } },
   });
   assert.equal((await guarded.client({ socket }).getVersion()).apiVersion, "v1");
-  const token = await readTokenFile(tokenFile);
+  const token = readTokenFile(tokenFile);
   assert.equal((await guarded.client({ token }).getVersion()).apiVersion, "v1");
   for (const wrong of ["", "nope", "x".repeat(10_000)]) {
     await assert.rejects(
@@ -169,8 +168,9 @@ test("the server names the role that is needed", async () => {
   await using guarded = await rpcWorld({
     server: {
       auth: {
+        ...NO_AUTH,
         mode: "token",
-        tokens: [{ name: "ci", token: "ci-token", role: "operator" }],
+        tokens: [tokenEntry("ci", "ci-token", "operator")],
         tokenFile,
       },
     },
@@ -188,7 +188,7 @@ test("the server never reads the body of a call without a token (67)", async () 
   await using world = await rpcWorld({ isStarted: false });
   const tokenFile = join(world.folder, "token");
   await using guarded = await rpcWorld({
-    server: { auth: { mode: "token", tokens: [], tokenFile } },
+    server: { auth: { ...NO_AUTH, mode: "token", tokenFile } },
   });
   const client = guarded.client({ token: "nope" });
   const args = Array.from({ length: 30 }, () => "x".repeat(100_000));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { FakeManager } from "../support/fake_manager.ts";
-import { rpcWorld } from "../support/rpc_world.ts";
+import { NO_AUTH, rpcWorld, tokenEntry } from "../support/rpc_world.ts";
 
 test("WorkOnStore streams the steps of a work, the parts of a backup and the report", async () => {
   await using world = await rpcWorld();
@@ -29,9 +29,9 @@ test("WorkOnStore refuses a work that it does not know, and a move without a tar
 });
 
 test("WorkOnStore asks for the role of an administrator", async () => {
-  const tokens = [{ name: "ops", role: "operator", token: "secret-operator-token" }] as const;
+  const tokens = [tokenEntry("ops", "secret-operator-token", "operator")];
   await using world = await rpcWorld({
-    server: { auth: { mode: "token", tokens, tokenFile: null } },
+    server: { auth: { ...NO_AUTH, mode: "token", tokens } },
   });
   const client = world.client({ token: "secret-operator-token" });
   await assert.rejects(

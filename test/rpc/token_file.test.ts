@@ -36,7 +36,7 @@ test("ensureTokenFile() makes a token of 32 bytes with mode 0600", async (contex
   const token = await ensureTokenFile(path, make(1));
   assert.equal(Buffer.from(token, "base64url").length, 32);
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  assert.equal(await readTokenFile(path), token);
+  assert.equal(readTokenFile(path), token);
 });
 
 test("ensureTokenFile() keeps the token that is there and leaves no draft", async (context) => {
@@ -100,7 +100,7 @@ test("replaceTokenFile() leaves the new token only, with mode 0600", async (cont
   const path = join(folder, "token");
   writeFileSync(path, "old\n", { mode: 0o644 });
   await replaceTokenFile(path, "new", make(1));
-  assert.equal(await readTokenFile(path), "new");
+  assert.equal(readTokenFile(path), "new");
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(folder), ["token"]);
 });
@@ -125,13 +125,13 @@ test("ensureTokenFile() names the file when it cannot be written", async (contex
   assert.equal(existsSync(path), false);
 });
 
-test("readTokenFile() says not_found when there is no file", async (context) => {
+test("readTokenFile() says not_found when there is no file", (context) => {
   const path = join(tempFolder(context), "token");
-  await assert.rejects(readTokenFile(path), (error) => isJobError(error, "not_found"));
+  assert.throws(() => readTokenFile(path), (error) => isJobError(error, "not_found"));
 });
 
-test("readTokenFile() says unauthenticated when the file is empty", async (context) => {
+test("readTokenFile() says unauthenticated when the file is empty", (context) => {
   const path = join(tempFolder(context), "token");
   writeFileSync(path, "\n");
-  await assert.rejects(readTokenFile(path), (error) => isJobError(error, "unauthenticated"));
+  assert.throws(() => readTokenFile(path), (error) => isJobError(error, "unauthenticated"));
 });

@@ -8,6 +8,8 @@ import { systemRandom } from "../../src/platform/random.ts";
 import { connect } from "../../src/rpc/client.ts";
 import type { ConnectOptions, JobClient } from "../../src/rpc/client.ts";
 import { LocalBackend } from "../../src/rpc/local_backend.ts";
+import type { AuthConfig } from "../../src/rpc/credentials.ts";
+import { hashToken, type Role, type TokenEntry } from "../../src/platform/tokens_file.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import type { RpcServer, RpcServerConfig } from "../../src/rpc/server.ts";
 import { FakeManager } from "./fake_manager.ts";
@@ -17,6 +19,26 @@ export interface LoggedLine {
   readonly level: string;
   readonly message: string;
   readonly fields: LogFields;
+}
+
+/** Nobody is asked who he is. */
+export const NO_AUTH: AuthConfig = {
+  mode: "none",
+  tokens: [],
+  tokenFile: null,
+  tokensFile: null,
+  clients: [],
+  revokedFile: null,
+};
+
+/** A token of the configuration. */
+export function tokenEntry(
+  name: string,
+  token: string,
+  role: Role,
+  rest: Partial<TokenEntry> = {},
+): TokenEntry {
+  return { name, role, hash: hashToken(token), jobs: null, expiresAt: null, ...rest };
 }
 
 /** A logger that keeps its lines. */
@@ -65,7 +87,7 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
       socketRole: "operator",
       allowInsecure: false,
       tls: null,
-      auth: { mode: "none", tokens: [], tokenFile: null },
+      auth: NO_AUTH,
       ...options.server,
     },
   });

@@ -1,0 +1,191 @@
+import { Buffer } from "node:buffer";
+import { resolve } from "node:path";
+import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../../core/job_scope.ts";
+import { JobError } from "../../core/errors.ts";
+import { nearest } from "../../core/nearest.ts";
+import { systemRandom } from "../../platform/random.ts";
+import {
+  changeTokensFile,
+  hashToken,
+  isTokenName,
+  readTokensFile,
+  ROLES,
+  type StoredToken,
+  TOKEN_NAME_WANTED,
+} from "../../platform/tokens_file.ts";
+import type { Args } from "../args.ts";
+import { usageError } from "../args.ts";
+import { CONFIG_OPTION, configFileOf } from "../config_file.ts";
+import { confirm } from "../confirm.ts";
+import { EXIT } from "../exit_codes.ts";
+import type { CliIo } from "../io.ts";
+import type { OptionSpecs, Verb, VerbGroup } from "../verb.ts";
+import { TOKEN_VIEW, tokenRecord } from "../views/token_view.ts";
+
+const TOKEN_BYTES = 32;
+/** What a token begins with, so that programs that look for secrets know it. */
+const PREFIX = "jobctl_";
+
+const FILE_OPTIONS: OptionSpecs = {
+  config: CONFIG_OPTION,
+  "tokens-file": { describe: "File of the tokens (default: server.auth.tokens_file)" },
+};
+const NAME = { name: "NAME", describe: "Name of the token, for messages and lists" };
+const OFFLINE =
+  "Works on the file, without a daemon; a daemon that runs takes the change over by itself.";
+
+/** The file of the tokens, and the tokens of the configuration whose names are taken. */
+async function placeOf(
+  args: Args,
+  io: CliIo,
+): Promise<{ readonly path: string; readonly taken: readonly string[] }> {
+  const named = args.text("tokens-file");
+  if (named !== undefined) return { path: resolve(io.cwd, named), taken: [] };
+  const { loadConfig } = await import("../../config/load_config.ts");
+  const { config } = await loadConfig(configFileOf(args, io.cwd), { env: io.env, cwd: io.cwd });
+  const { tokensFile, tokens } = config.server.auth;
+  return { path: tokensFile, taken: tokens.map(({ name }) => name) };
+}
+
+function readName(args: Args): string {
+  const name = args.word("NAME");
+  if (isTokenName(name)) return name;
+  throw usageError(`Cannot name a token "${name}": wanted ${TOKEN_NAME_WANTED}`, "Choose another");
+}
+
+function readJobs(args: Args): readonly string[] | null {
+  const jobs = args.list("jobs");
+  const wrong = jobs.find((pattern) => !isKindPattern(pattern));
+  if (wrong !== undefined) {
+    throw usageError(
+      `Cannot read --jobs "${wrong}": wanted ${PATTERN_WANTED}`,
+      'Write --jobs "shop-*,report"',
+    );
+  }
+  if (jobs.length > PATTERNS_MAX) {
+    throw usageError(
+      `Cannot use ${jobs.length} jobs: at most ${PATTERNS_MAX}`,
+      'Use patterns such as "shop-*"',
+    );
+  }
+  return jobs.length === 0 ? null : jobs;
+}
+
+function readRole(args: Args): StoredToken["role"] {
+  const given = args.text("role");
+  const role = ROLES.find((each) => each === given);
+  if (role !== undefined) return role;
+  throw usageError("Cannot make a token without a role", `Add --role: ${ROLES.join(", ")}`);
+}
+
+const NEW: Verb = {
+  name: "new",
+  summary: "Make a token and show it, this once",
+  details: [
+    "Only its hash is kept, so it cannot be shown again.",
+    "With --jobs it is for some jobs only: others, and their runs and schedules, are not there for it.",
+    OFFLINE,
+  ].join(" "),
+  words: [NAME],
+  options: {
+    ...FILE_OPTIONS,
+    role: { describe: `What it may do: ${ROLES.join(", ")}`, choices: ROLES },
+    jobs: { describe: 'Kinds that it may be used for, with commas; "*" for any characters' },
+    expires: { describe: 'When it ends: "90d", "2027-01-31" (default: never)' },
+  },
+  examples: [
+    ["jobctl token new ci --role operator --jobs 'shop-*' --expires 90d", "For a pipeline"],
+    ["jobctl token new wallboard --role viewer -o name > token", "Nothing but the token"],
+  ],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const name = readName(args);
+    const role = readRole(args);
+    const jobs = readJobs(args);
+    const expiresAt = args.timeMs("expires", "future") ?? null;
+    const nowMs = io.clock.now().wallMs;
+    if (expiresAt !== null && expiresAt <= nowMs) {
+      const shown = new Date(expiresAt).toISOString();
+      throw usageError(
+        `Cannot make a token that expires at ${shown}: that is past`,
+        "Name a later time",
+      );
+    }
+    const { path, taken } = await placeOf(args, io);
+    const token = PREFIX + Buffer.from(systemRandom.bytes(TOKEN_BYTES)).toString("base64url");
+    const entry = { name, role, jobs, expiresAt, createdAt: nowMs, hash: hashToken(token) };
+    changeTokensFile(path, {
+      nowMs,
+      change: (tokens) => {
+        if (taken.includes(name) || tokens.some((each) => each.name === name)) {
+          throw new JobError("already_exists", `Cannot make the token "${name}": there is one`, {
+            hint: `Choose another name, or revoke that one: jobctl token revoke ${name}`,
+          });
+        }
+        return [...tokens, entry];
+      },
+    });
+    await printer.details({ ...tokenRecord(entry), token }, token, [token]);
+    await printer.note(`Keep it: it is not shown again. Its hash is in ${path}`);
+    return EXIT.ok;
+  },
+};
+
+const LIST: Verb = {
+  name: "list",
+  summary: "List the tokens that were made, without the tokens themselves",
+  details: "Those of the configuration are not among them. Works on the file, without a daemon.",
+  words: [],
+  options: FILE_OPTIONS,
+  examples: [["jobctl token list", "Names, roles, jobs, and when they expire"]],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const { path } = await placeOf(args, io);
+    await printer.list(TOKEN_VIEW, readTokensFile(path));
+    return EXIT.ok;
+  },
+};
+
+const REVOKE: Verb = {
+  name: "revoke",
+  summary:
+    "Revoke a token: within two seconds nobody gets in by it, and its connections are closed",
+  details: OFFLINE,
+  words: [NAME],
+  options: { ...FILE_OPTIONS, yes: { alias: "y", describe: "Do not ask", isFlag: true } },
+  examples: [["jobctl token revoke ci --yes", "Make the new one first, to go over without a gap"]],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const name = readName(args);
+    const { path } = await placeOf(args, io);
+    const find = (tokens: readonly StoredToken[]) => {
+      if (tokens.some((each) => each.name === name)) return;
+      const near = nearest(name, tokens.map((each) => each.name));
+      throw new JobError(
+        "not_found",
+        `Cannot revoke the token "${name}": there is none in ${path}`,
+        {
+          hint: near === null ? "List them with: jobctl token list" : `Did you mean "${near}"?`,
+        },
+      );
+    };
+    find(readTokensFile(path));
+    await confirm(io, `revoke the token "${name}"`, args.flag("yes"));
+    changeTokensFile(path, {
+      nowMs: io.clock.now().wallMs,
+      change: (tokens) => {
+        find(tokens);
+        return tokens.filter((each) => each.name !== name);
+      },
+    });
+    await printer.note(`Revoked the token "${name}"`);
+    return EXIT.ok;
+  },
+};
+
+/** `jobctl token …` */
+export const TOKEN: VerbGroup = {
+  name: "token",
+  summary: "Make, list and revoke tokens of callers",
+  verbs: [NEW, LIST, REVOKE],
+};

@@ -1,0 +1,318 @@
+import { isJobError, JobError } from "../core/errors.ts";
+import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job.ts";
+import type { ScheduleOptions } from "../core/job_manager.ts";
+import type { Block } from "../core/limits.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import {
+  BATCH_MAX,
+  type HistoryQuery,
+  type InstanceQuery,
+  type LogQuery,
+  type LogTailQuery,
+  type Page,
+  type PageRequest,
+  type Pause,
+} from "../store/store.ts";
+import type { StoreStep } from "../moving/step.ts";
+import type {
+  BackfillRequest,
+  BackfillResult,
+  ExplainQuery,
+  FollowOptions,
+  FollowStep,
+  ManagerApi,
+  ManagerStatus,
+  NodeStatus,
+  RecurringOptions,
+  ScheduleChange,
+  SchedulePreview,
+  ScheduleTarget,
+  TickReport,
+  WorkerStatus,
+} from "./api.ts";
+import { ScopedReads } from "./scoped_reads.ts";
+
+/** Pages of schedules that are looked through for one of them. */
+const PAGES_MAX = 1_000;
+
+/**
+ * A manager as a caller sees it who may use some jobs only: those whose kind one of `patterns` stands for.
+ *
+ * A job of another kind is refused by name. Its instances and schedules are not there: they are in no list, no count and no
+ * report, and their ids are unknown. What concerns more than these jobs is refused: the workers, the store, pausing everything,
+ * and the logs of all jobs at once.
+ */
+export class ScopedManager implements ManagerApi {
+  readonly #manager: ManagerApi;
+  readonly #reads: ScopedReads;
+
+  constructor(manager: ManagerApi, patterns: readonly string[]) {
+    this.#manager = manager;
+    const kinds = async () => {
+      const { stats } = await manager.status();
+      return [...stats.kinds.keys(), ...manager.listJobs().map(({ kind }) => kind)];
+    };
+    this.#reads = new ScopedReads({ reads: manager, kinds }, patterns);
+  }
+
+  get version(): string {
+    return this.#manager.version;
+  }
+
+  listJobs(): readonly JobDefinition[] {
+    return this.#manager.listJobs().filter(this.#reads.scope.has);
+  }
+
+  getJob(kind: string): JobDefinition {
+    this.#reads.scope.check(kind);
+    return this.#manager.getJob(kind);
+  }
+
+  async scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance> {
+    this.#reads.scope.check(kind);
+    return await this.#withoutHolder(kind, this.#manager.scheduleJob(kind, options));
+  }
+
+  async scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]> {
+    for (const { kind } of requests) this.#reads.scope.check(kind);
+    return await this.#withoutHolder("of a batch", this.#manager.scheduleJobs(requests));
+  }
+
+  previewJob(kind: string, options?: ScheduleOptions): SchedulePreview {
+    this.#reads.scope.check(kind);
+    return this.#manager.previewJob(kind, options);
+  }
+
+  async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
+    this.#reads.scope.check(kind);
+    return await this.#manager.scheduleRecurring(kind, options);
+  }
+
+  listSchedules(
+    query: { readonly kind?: string },
+    page: PageRequest,
+  ): Promise<Page<ScheduleRecord>> {
+    return this.#reads.listSchedules(query, page);
+  }
+
+  async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
+    await this.#assertSchedule(id, "update");
+    return await this.#manager.updateSchedule(id, change);
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    await this.#assertSchedule(id, "delete");
+    await this.#manager.deleteSchedule(id);
+  }
+
+  async runSchedule(target: ScheduleTarget): Promise<Instance> {
+    this.#reads.scope.check(target.kind);
+    return await this.#withoutHolder(target.kind, this.#manager.runSchedule(target));
+  }
+
+  async skipTicks(
+    target: ScheduleTarget,
+    what: { readonly until?: number; readonly count?: number },
+  ): Promise<readonly ScheduleRecord[]> {
+    this.#reads.scope.check(target.kind);
+    return (await this.#manager.skipTicks(target, what)).filter(this.#reads.scope.has);
+  }
+
+  async backfill(request: BackfillRequest): Promise<BackfillResult> {
+    this.#reads.scope.check(request.kind);
+    return await this.#manager.backfill(request);
+  }
+
+  explain(query: ExplainQuery): Promise<readonly TickReport[]> {
+    return this.#reads.explain(query);
+  }
+
+  getInstance(id: string): Promise<Instance> {
+    return this.#reads.getInstance(id);
+  }
+
+  blockOf(instance: Instance): Promise<Block | null> {
+    return this.#reads.blockOf(instance);
+  }
+
+  lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>> {
+    return this.#reads.lookupInstances(query, page);
+  }
+
+  lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>> {
+    return this.#reads.lookupInstanceHistory(query, page);
+  }
+
+  lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>> {
+    return this.#reads.lookupInstanceLogs(query, page);
+  }
+
+  async cancelInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean },
+  ): Promise<readonly Instance[]> {
+    const narrowed = await this.#narrowMany(query, options?.all === true, "cancel");
+    return narrowed === null ? [] : await this.#manager.cancelInstances(narrowed);
+  }
+
+  async retryInstance(id: string): Promise<Instance> {
+    return await this.#manager.retryInstance((await this.getInstance(id)).id);
+  }
+
+  async redriveInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean; readonly isForced?: boolean },
+  ): Promise<readonly Instance[]> {
+    const narrowed = await this.#narrowMany(query, options?.all === true, "redrive");
+    if (narrowed === null) return [];
+    return await this.#manager.redriveInstances(narrowed, { isForced: options?.isForced });
+  }
+
+  clearInstanceHistory(): Promise<number> {
+    return Promise.reject(this.#reads.scope.tooWide("clear the history"));
+  }
+
+  clearInstanceLogs(): Promise<number> {
+    return Promise.reject(this.#reads.scope.tooWide("clear the logs"));
+  }
+
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+    return this.#manager.unservedKinds(kinds);
+  }
+
+  async listNodes(): Promise<readonly NodeStatus[]> {
+    return (await this.#manager.listNodes()).map((node) => this.#nodeOf(node));
+  }
+
+  resizeNode(): Promise<NodeStatus> {
+    return Promise.reject(this.#reads.scope.tooWide("change the workers of a node"));
+  }
+
+  workers(): WorkerStatus {
+    return this.#manager.workers();
+  }
+
+  reloadConfig(): Promise<never> {
+    return Promise.reject(this.#reads.scope.tooWide("reload the configuration"));
+  }
+
+  resizeWorkers(): Promise<WorkerStatus> {
+    return Promise.reject(this.#reads.scope.tooWide("change the workers"));
+  }
+
+  async pause(
+    kind: string | null,
+    options?: { readonly until?: number; readonly reason?: string },
+  ): Promise<Pause> {
+    if (kind === null) throw this.#reads.scope.tooWide("pause everything");
+    this.#reads.scope.check(kind);
+    return await this.#manager.pause(kind, options);
+  }
+
+  async resume(kind: string | null): Promise<boolean> {
+    if (kind === null) throw this.#reads.scope.tooWide("resume everything");
+    this.#reads.scope.check(kind);
+    return await this.#manager.resume(kind);
+  }
+
+  listPauses(): Promise<readonly Pause[]> {
+    return this.#reads.listPauses();
+  }
+
+  async status(): Promise<ManagerStatus> {
+    const { scope } = this.#reads;
+    const status = await this.#manager.status();
+    const { node, version, startedAt, isDraining, storeProblem, store, workers } = status;
+    // Field by field, so that a new one is not passed on before somebody has thought of it.
+    return {
+      ...{ node, version, startedAt, isDraining, storeProblem, workers },
+      store: { ...store, recovered: [] },
+      // It may name any job.
+      reloadProblem: null,
+      stats: {
+        kinds: new Map([...status.stats.kinds].filter(([kind]) => scope.allows(kind))),
+        // Only counted and dated over all jobs.
+        schedules: 0,
+      },
+      nextScheduleAt: null,
+      nodes: status.nodes.map((each) => this.#nodeOf(each)),
+      // The name of one may be a kind, a pool or a queue key with what is in it.
+      blocks: status.blocks.filter(({ name }) => scope.allows(name)),
+      pauses: status.pauses.filter(({ kind }) => kind === null || scope.allows(kind)),
+      disabled: new Map([...status.disabled].filter(([kind]) => scope.allows(kind))),
+    };
+  }
+
+  async waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    return await this.#manager.waitInstance((await this.getInstance(id)).id, timeoutMs);
+  }
+
+  follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep> {
+    return this.#reads.follow(query, options);
+  }
+
+  // deno-lint-ignore require-yield
+  async *workOnStore(): AsyncGenerator<StoreStep> {
+    throw this.#reads.scope.tooWide("look after the store");
+  }
+
+  subscribe(): () => void {
+    throw this.#reads.scope.tooWide("listen to all events");
+  }
+
+  #nodeOf(node: NodeStatus): NodeStatus {
+    return { ...node, kinds: node.kinds.filter((kind) => this.#reads.scope.allows(kind)) };
+  }
+
+  /** The same query about the caller's instances only; null when there can be none. */
+  async #narrowMany(
+    query: InstanceQuery,
+    isAll: boolean,
+    action: string,
+  ): Promise<InstanceQuery | null> {
+    const hasCondition = Object.values(query).some((value) => value !== undefined);
+    if (!hasCondition && !isAll) {
+      throw new JobError(
+        "invalid_argument",
+        `Cannot ${action} without a condition: the query is empty`,
+        { path: "query", hint: "Name a kind or an instance, or say that all are meant" },
+      );
+    }
+    if (query.ids !== undefined) await this.#reads.assertInstances(query.ids, action);
+    const kinds = await this.#reads.kindsOf(query);
+    return kinds.length === 0 ? null : { ...query, kinds };
+  }
+
+  async #assertSchedule(id: string, action: string): Promise<void> {
+    let token: string | undefined;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const request = { limit: BATCH_MAX, token };
+      const { items, nextToken } = await this.#manager.listSchedules({}, request);
+      const found = items.find((record) => record.id === id);
+      if (found && this.#reads.scope.has(found)) return;
+      if (found || nextToken === null) break;
+      token = nextToken;
+    }
+    throw new JobError("not_found", `Cannot ${action} schedule "${id}": no such schedule`, {
+      path: "id",
+      hint: "List them with: jobctl list schedules",
+    });
+  }
+
+  /** The error for an id or a unique key that is taken tells by whom, which may be another job's instance. */
+  async #withoutHolder<T>(kind: string, scheduled: Promise<T>): Promise<T> {
+    try {
+      return await scheduled;
+    } catch (error) {
+      if (!isJobError(error, "already_exists")) throw error;
+      throw new JobError(
+        "already_exists",
+        `Cannot schedule job "${kind}": the id or the unique key is taken`,
+        { path: error.path, hint: "Choose another one" },
+      );
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import { JobError } from "../core/errors.ts";
+import { type HistoryEntry, type Instance, isUuid, type StoredLogEntry } from "../core/instance.ts";
+import type { Block } from "../core/limits.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import {
+  BATCH_MAX,
+  type HistoryQuery,
+  type InstanceQuery,
+  type LogQuery,
+  type LogTailQuery,
+  type Page,
+  type PageRequest,
+  type Pause,
+} from "../store/store.ts";
+import type {
+  ExplainQuery,
+  FollowOptions,
+  FollowStep,
+  ManagerApi,
+  ReadApi,
+  TickReport,
+} from "./api.ts";
+import { Scope } from "./scope.ts";
+
+const WHOLE_PAGE: PageRequest = { limit: BATCH_MAX };
+
+/** What is read through a scope. */
+export interface ScopedSource {
+  readonly reads: ReadApi & Pick<ManagerApi, "follow">;
+  /** The kinds of all jobs, and those that there are instances of. */
+  readonly kinds: () => Promise<readonly string[]>;
+}
+
+/**
+ * The reads of a caller who may use some jobs only. A job of another kind is refused by name; its instances and schedules are not
+ * there. The logs and the history of all jobs at once are refused.
+ */
+export class ScopedReads implements ReadApi {
+  readonly scope: Scope;
+  readonly #reads: ScopedSource["reads"];
+  readonly #kinds: ScopedSource["kinds"];
+
+  constructor(source: ScopedSource, patterns: readonly string[]) {
+    this.scope = new Scope(patterns);
+    this.#reads = source.reads;
+    this.#kinds = source.kinds;
+  }
+
+  async listSchedules(
+    query: { readonly kind?: string },
+    page: PageRequest,
+  ): Promise<Page<ScheduleRecord>> {
+    if (query.kind !== undefined) this.scope.check(query.kind);
+    return this.scope.pageOf(await this.#reads.listSchedules(query, page));
+  }
+
+  async listPauses(): Promise<readonly Pause[]> {
+    // One of everything holds these jobs, too.
+    return (await this.#reads.listPauses()).filter(({ kind }) =>
+      kind === null || this.scope.allows(kind)
+    );
+  }
+
+  async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
+    if (query.kind !== undefined) this.scope.check(query.kind);
+    if (query.instanceId === undefined) {
+      return (await this.#reads.explain(query)).filter(this.scope.has);
+    }
+    const { id } = await this.getInstance(query.instanceId);
+    return (await this.#reads.explain({ ...query, instanceId: id })).filter(this.scope.has);
+  }
+
+  async getInstance(id: string): Promise<Instance> {
+    // By the beginning of an id only what is the caller's is found, so that nothing else is told of.
+    const idPrefix = id.toLowerCase();
+    const { items } = isUuid(idPrefix)
+      ? this.scope.pageOf(await this.#reads.lookupInstances({ ids: [idPrefix] }, { limit: 1 }))
+      : await this.lookupInstances({ idPrefix }, { limit: 2 });
+    if (items.length === 1) return items[0]!;
+    if (items.length === 0) throw unknownInstance(id, "find");
+    throw new JobError(
+      "invalid_argument",
+      `Cannot tell which instance "${id}" is: several begin so`,
+      { path: "uuid", hint: "Write more of it" },
+    );
+  }
+
+  blockOf(instance: Instance): Promise<Block | null> {
+    return this.#reads.blockOf(instance);
+  }
+
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+    return this.#reads.unservedKinds(kinds);
+  }
+
+  async lookupInstances(query: InstanceQuery, page = WHOLE_PAGE): Promise<Page<Instance>> {
+    const kinds = await this.kindsOf(query);
+    if (kinds.length === 0) return { items: [], nextToken: null };
+    return this.scope.pageOf(await this.#reads.lookupInstances({ ...query, kinds }, page));
+  }
+
+  async lookupInstanceHistory(
+    query: HistoryQuery,
+    page = WHOLE_PAGE,
+  ): Promise<Page<HistoryEntry>> {
+    const narrowed = await this.#narrow(query, "read the history");
+    if (narrowed === null) return { items: [], nextToken: null };
+    return this.scope.pageOf(await this.#reads.lookupInstanceHistory(narrowed, page));
+  }
+
+  async lookupInstanceLogs(query: LogQuery, page = WHOLE_PAGE): Promise<Page<StoredLogEntry>> {
+    const narrowed = await this.#narrow(query, "read the logs");
+    if (narrowed === null) return { items: [], nextToken: null };
+    return this.scope.pageOf(await this.#reads.lookupInstanceLogs(narrowed, page));
+  }
+
+  /** As `ManagerApi.follow`. */
+  async *follow(query: LogTailQuery, options: FollowOptions = {}): AsyncGenerator<FollowStep> {
+    const narrowed = await this.#narrow(query, "follow the logs");
+    if (narrowed === null) throw unknownInstance(query.instanceId!, "follow");
+    for await (const step of this.#reads.follow(narrowed, options)) {
+      yield { ...step, entries: step.entries.filter(this.scope.has) };
+    }
+  }
+
+  /** The kinds that a query is about: those it names, else all of the caller's that there is anything of. */
+  async kindsOf(query: InstanceQuery): Promise<readonly string[]> {
+    if (query.kinds !== undefined && query.kinds.length > 0) {
+      for (const kind of query.kinds) this.scope.check(kind);
+      return query.kinds;
+    }
+    const kinds = [...new Set(await this.#kinds())].filter((kind) => this.scope.allows(kind));
+    if (kinds.length <= BATCH_MAX) return kinds;
+    throw new JobError(
+      "resource_exhausted",
+      `Cannot look through ${kinds.length} jobs at once: wanted at most ${BATCH_MAX}`,
+      { path: "query.kinds", hint: "Name the kinds" },
+    );
+  }
+
+  /** @throws JobError `not_found` for the first id that is no instance of the caller's */
+  async assertInstances(ids: readonly string[], action: string): Promise<void> {
+    for (let from = 0; from < ids.length; from += BATCH_MAX) {
+      const asked = ids.slice(from, from + BATCH_MAX);
+      const page = await this.#reads.lookupInstances({ ids: asked }, { limit: BATCH_MAX });
+      const mine = new Set(page.items.filter(this.scope.has).map(({ id }) => id));
+      const other = asked.find((id) => !mine.has(id));
+      if (other !== undefined) throw unknownInstance(other, action);
+    }
+  }
+
+  /** The same query for one instance or one kind of the caller's; null for an instance that is none of his. */
+  async #narrow<Q extends { readonly instanceId?: string; readonly kind?: string }>(
+    query: Q,
+    action: string,
+  ): Promise<Q | null> {
+    if (query.kind !== undefined) this.scope.check(query.kind);
+    if (query.instanceId !== undefined) {
+      const ids = [query.instanceId];
+      const { items } = await this.#reads.lookupInstances({ ids }, { limit: 1 });
+      return items.some(this.scope.has) ? query : null;
+    }
+    if (query.kind !== undefined) return query;
+    const { only } = this.scope;
+    if (only !== null) return { ...query, kind: only };
+    throw this.scope.tooWide(`${action} of all jobs`);
+  }
+}
+
+function unknownInstance(id: string, action: string): JobError {
+  return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
+    path: "uuid",
+    hint: "List them with: jobctl list instances",
+  });
+}

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
+import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
+import { findDistrust } from "./trusted_path.ts";
+
+/** What a caller may do, the least first; a later role includes those before. */
+export const ROLES = ["viewer", "operator", "admin"] as const;
+
+/** One of {@link ROLES}. */
+export type Role = typeof ROLES[number];
+
+/** A token that lets its bearer in, without the token itself. */
+export interface TokenEntry {
+  /** Stands for it in messages. */
+  readonly name: string;
+  readonly role: Role;
+  /** What {@link hashToken} makes of the token. */
+  readonly hash: string;
+  /** Kinds, or patterns of kinds, that it may be used for; null for all. */
+  readonly jobs: readonly string[] | null;
+  /** Epoch ms; null for never. */
+  readonly expiresAt: number | null;
+}
+
+/** An entry of a file of tokens. */
+export interface StoredToken extends TokenEntry {
+  readonly createdAt: number;
+}
+
+/** What a hash of a token looks like, for messages. */
+export const HASH_WANTED = '"sha256:" and 64 hexadecimal digits';
+
+const FILE_BYTES_MAX = 4 * 1024 * 1024;
+/** All are compared with each token that is sent. */
+const TOKENS_MAX = 1_000;
+const NAME = /^[A-Za-z0-9._:@-]{1,100}$/;
+/** A draft that is older than this was left by a program that was killed. */
+const STALE_DRAFT_MS = 30_000;
+
+/** The hash that stands for a token: SHA-256, as tokens are long and by chance. */
+export function hashToken(token: string): string {
+  return `sha256:${createHash("sha256").update(token).digest("hex")}`;
+}
+
+/** Whether a text can be what {@link hashToken} made. */
+export function isTokenHash(text: unknown): text is string {
+  return typeof text === "string" && /^sha256:[0-9a-f]{64}$/.test(text);
+}
+
+/** Whether a text can name a token. */
+export function isTokenName(text: unknown): text is string {
+  return typeof text === "string" && NAME.test(text);
+}
+
+/** What a name of a token looks like, for messages. */
+export const TOKEN_NAME_WANTED = '1 to 100 letters, digits, ".", "_", ":", "@" or "-"';
+
+/**
+ * Read a file of tokens.
+ *
+ * @returns none when there is no file
+ * @throws JobError `permission_denied` when others may read or write it, `invalid_config` when it is none
+ */
+export function readTokensFile(path: string): readonly StoredToken[] {
+  const distrust = findDistrust(path, { isLinkAllowed: true, owners: editors(path) });
+  if (distrust?.isMissing) return [];
+  if (distrust) {
+    throw new JobError(
+      "permission_denied",
+      `Cannot use the tokens file "${path}": "${distrust.path}" is not to be trusted, ${distrust.problem}`,
+      { hint: "It must be of this user or of root, and nobody else may write to it" },
+    );
+  }
+  let text: string;
+  try {
+    const { mode, size } = statSync(path);
+    if ((mode & 0o077) !== 0) {
+      const shown = (mode & 0o777).toString(8).padStart(4, "0");
+      throw new JobError(
+        "permission_denied",
+        `Cannot use the tokens file "${path}": other users may read it (mode ${shown})`,
+        { hint: `Make it private: chmod 600 ${path}` },
+      );
+    }
+    if (size > FILE_BYTES_MAX) throw refuse(path, `${size} bytes, at most ${FILE_BYTES_MAX}`);
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (isJobError(error)) throw error;
+    throw refuse(path, messageOf(error));
+  }
+  return parse(text, path);
+}
+
+/**
+ * Change a file of tokens: it is read, changed and written as a whole, by one program at a time. The file and its folder are
+ * made with modes 0600 and 0700; root leaves them to the owner of the folder, as whom the daemon may run.
+ *
+ * @throws JobError as {@link readTokensFile}; `conflict` while another program changes it, `unavailable` when it cannot be written
+ */
+export function changeTokensFile(
+  path: string,
+  options: {
+    readonly nowMs: number;
+    readonly change: (tokens: readonly StoredToken[]) => readonly StoredToken[];
+  },
+): void {
+  const draft = `${path}.new`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    lock(draft, options.nowMs);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+  try {
+    const tokens = options.change(readTokensFile(path));
+    writeFileSync(draft, format(tokens), { mode: 0o600, flush: true });
+    const owner = ownerOf(path) ?? ownerOf(dirname(path));
+    if (owner !== null && process.getuid?.() === 0) chownSync(draft, owner.uid, owner.gid);
+    renameSync(draft, path);
+  } catch (error) {
+    unlinkSync(draft);
+    throw writeError(path, error);
+  }
+}
+
+/** Root edits the file of the user as whom the daemon runs, and leaves it to that user. */
+function editors(path: string): readonly number[] {
+  const owner = ownerOf(dirname(path));
+  return process.getuid?.() === 0 && owner !== null ? [owner.uid] : [];
+}
+
+function ownerOf(path: string): { readonly uid: number; readonly gid: number } | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** Make the draft, which only one program can: so nobody's change is lost. */
+function lock(draft: string, nowMs: number): void {
+  const make = () => writeFileSync(draft, "", { mode: 0o600, flag: "wx" });
+  try {
+    make();
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    if (nowMs - lstatSync(draft).mtimeMs < STALE_DRAFT_MS) {
+      throw new JobError("conflict", `Cannot change the tokens: "${draft}" is being written`, {
+        hint: "Another jobctl changes them now: try again in a moment",
+      });
+    }
+    unlinkSync(draft);
+    make();
+  }
+}
+
+function writeError(path: string, error: unknown): JobError {
+  if (isJobError(error)) return error;
+  return new JobError(
+    "unavailable",
+    `Cannot write the tokens file "${path}": ${messageOf(error)}`,
+    { hint: "Run it as root or as the daemon's user", cause: error },
+  );
+}
+
+function refuse(path: string, problem: string): JobError {
+  return new JobError("invalid_config", `Cannot read the tokens file "${path}": ${problem}`, {
+    hint: "Only jobctl token writes it; restore it, or remove it and make new tokens",
+  });
+}
+
+function format(tokens: readonly StoredToken[]): string {
+  const entries = tokens.map(({ name, role, hash, jobs, createdAt, expiresAt }) => ({
+    name,
+    role,
+    hash,
+    jobs: jobs ?? undefined,
+    created: new Date(createdAt).toISOString(),
+    expires: expiresAt === null ? undefined : new Date(expiresAt).toISOString(),
+  }));
+  return `${JSON.stringify({ version: 1, tokens: entries }, null, 2)}\n`;
+}
+
+function parse(text: string, path: string): readonly StoredToken[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw refuse(path, "it is no JSON");
+  }
+  const { version, tokens } = (value ?? {}) as { version?: unknown; tokens?: unknown };
+  if (version !== 1 || !Array.isArray(tokens)) throw refuse(path, "it is no list of tokens");
+  if (tokens.length > TOKENS_MAX) {
+    throw refuse(path, `${tokens.length} tokens, at most ${TOKENS_MAX}`);
+  }
+  return tokens.map((entry, index) => {
+    const token = parseEntry(entry);
+    if (token === null) throw refuse(path, `entry ${index + 1} is no token`);
+    return token;
+  });
+}
+
+/** An entry, or null: what is not known could take something away, so it is refused with the file. */
+function parseEntry(entry: unknown): StoredToken | null {
+  if (typeof entry !== "object" || entry === null) return null;
+  const { name, role, hash, jobs, created, expires, ...rest } = entry as Record<string, unknown>;
+  if (Object.keys(rest).length > 0 || !isTokenName(name) || !isTokenHash(hash)) return null;
+  const known = ROLES.find((each) => each === role);
+  const createdAt = timeOf(created);
+  const expiresAt = expires === undefined ? null : timeOf(expires);
+  if (known === undefined || createdAt === undefined || expiresAt === undefined) return null;
+  if (jobs !== undefined && !isJobs(jobs)) return null;
+  return { name, role: known, hash, jobs: jobs ?? null, createdAt, expiresAt };
+}
+
+function isJobs(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && value.length <= PATTERNS_MAX &&
+    value.every(isKindPattern);
+}
+
+function timeOf(value: unknown): number | undefined {
+  const at = typeof value === "string" ? Date.parse(value) : NaN;
+  return Number.isNaN(at) ? undefined : at;
+}

@@ -1,0 +1,246 @@
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { JobError } from "../core/errors.ts";
+import { readCertificateNames } from "../platform/certificate_names.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { allow, type Authenticator, type Caller, connectionKey, OWNER } from "./auth.ts";
+import {
+  type AuthConfig,
+  type ClientCertificate,
+  Credentials,
+  isExpired,
+  normalDigits,
+} from "./credentials.ts";
+import type { MethodName } from "./handlers.ts";
+import { TOKEN_LENGTH_MAX } from "./limits.ts";
+
+/** Shortest time between two lines of the log about failed authentication. */
+const LOG_INTERVAL_MS = 1_000;
+/** How often files are looked at while connections are open, and so how long a revoked token's stream may live on. */
+const LOOK_MS = 2_000;
+/** A token that is not known may be in a file since now; who sends many of them does not have it read each time. */
+const LOOK_AGAIN_MS = 50;
+
+/** Logs failures at most once a second, with how many there were. */
+class FailureLog {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #count = 0;
+  #reason = "";
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  add(reason: string): void {
+    this.#count += 1;
+    this.#reason = reason;
+    if (!this.#timer) this.#flush();
+  }
+
+  #flush(): void {
+    this.#timer = null;
+    if (this.#count === 0) return;
+    this.#logger.warn("refused calls without valid authentication", {
+      count: this.#count,
+      reason: this.#reason,
+    });
+    this.#count = 0;
+    this.#timer = this.#clock.timer(LOG_INTERVAL_MS, () => this.#flush(), { unref: true });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+}
+
+/** A connection over TCP that is open. */
+interface Connection {
+  readonly socket: Socket;
+  /** What its client showed; null without TLS, and for one that shows none. */
+  readonly certificate: ClientCertificate | null;
+  /** Who has called over it. */
+  readonly callers: Set<Caller>;
+}
+
+/**
+ * The authenticator of the TCP listener: tokens, certificates or nothing, as configured. Made of plain data and files, which are
+ * looked at again when a call comes and every other second while connections are open. A connection over which somebody has
+ * called whose token or certificate counts no more is closed.
+ */
+export class ConfiguredAuthenticator implements Authenticator {
+  readonly #credentials: Credentials;
+  readonly #clock: Clock;
+  readonly #failures: FailureLog;
+  readonly #connections = new Map<string, Connection>();
+  #lookedMs: number;
+  #timer: Timer | null = null;
+
+  /** @throws JobError when a file of tokens or of revoked certificates cannot be used */
+  constructor(
+    config: AuthConfig,
+    options: {
+      /** The token made at this start; null where another one is used. */
+      readonly ownToken: string | null;
+      readonly clock: Clock;
+      readonly logger: Logger;
+    },
+  ) {
+    const { clock, logger, ownToken } = options;
+    this.#clock = clock;
+    this.#credentials = new Credentials(config, { ownToken, logger });
+    this.#failures = new FailureLog(clock, logger);
+    this.#lookedMs = clock.now().monotonicMs;
+  }
+
+  admit(socket: Socket): void {
+    const key = connectionKey(socket);
+    const connection = { socket, certificate: certificateOf(socket), callers: new Set<Caller>() };
+    this.#connections.set(key, connection);
+    socket.once("close", () => {
+      if (this.#connections.get(key) === connection) this.#connections.delete(key);
+    });
+    this.#timer ??= this.#clock.timer(LOOK_MS, () => this.#lookLater(), { unref: true });
+  }
+
+  check(
+    method: MethodName,
+    authorization: string | undefined,
+    connection: string,
+  ): Caller | JobError {
+    this.#look(LOOK_MS);
+    const there = this.#connections.get(connection);
+    const caller = this.#callerOf(authorization, there?.certificate ?? null);
+    if (caller instanceof JobError) return caller;
+    there?.callers.add(caller);
+    return allow(caller, method);
+  }
+
+  /** Take over another configuration; connections of those who may call no more are closed. */
+  adopt(config: AuthConfig): void {
+    this.#credentials.adopt(config);
+    this.#closeOutdated();
+  }
+
+  stop(): void {
+    this.#failures.stop();
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #callerOf(
+    authorization: string | undefined,
+    certificate: ClientCertificate | null,
+  ): Caller | JobError {
+    if (certificate && this.#credentials.isRevoked(certificate)) {
+      return this.#refuse(`the certificate ${certificate.serial} is revoked`, CERTIFICATE_HINT);
+    }
+    switch (this.#credentials.mode) {
+      case "none":
+        return OWNER;
+      case "mtls":
+        return this.#byCertificate(certificate);
+      case "token":
+        return this.#byToken(authorization);
+    }
+  }
+
+  #byCertificate(certificate: ClientCertificate | null): Caller | JobError {
+    if (certificate === null) return this.#refuse("no certificate was shown", CERTIFICATE_HINT);
+    const caller = this.#credentials.callerOf(certificate);
+    if (caller) return caller;
+    return this.#refuse(
+      `server.auth.clients names no role for the certificate ${certificate.serial}`,
+      CERTIFICATE_HINT,
+    );
+  }
+
+  #byToken(authorization: string | undefined): Caller | JobError {
+    if (authorization === undefined || authorization === "") {
+      return this.#refuse("no token was sent", TOKEN_HINT);
+    }
+    if (authorization.length > TOKEN_LENGTH_MAX) {
+      return this.#refuse("the token is too long", TOKEN_HINT);
+    }
+    const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (token === undefined) {
+      return this.#refuse('the header "authorization" has no Bearer token', TOKEN_HINT);
+    }
+    let known = this.#credentials.find(token);
+    if (known === null && this.#look(LOOK_AGAIN_MS)) known = this.#credentials.find(token);
+    if (known === null) return this.#refuse("the token is wrong", TOKEN_HINT);
+    if (!isExpired(known, this.#clock.now().wallMs)) return known;
+    const at = new Date(known.expiresAt!).toISOString();
+    return this.#refuse(`the token "${known.name}" expired at ${at}`, TOKEN_HINT);
+  }
+
+  #refuse(problem: string, hint: string): JobError {
+    this.#failures.add(problem);
+    return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, { hint });
+  }
+
+  #lookLater(): void {
+    this.#timer = null;
+    this.#look(0);
+    this.#closeOutdated();
+    if (this.#connections.size > 0) {
+      this.#timer = this.#clock.timer(LOOK_MS, () => this.#lookLater(), { unref: true });
+    }
+  }
+
+  /** Read what changed, unless it was looked at less than `afterMs` ago; answers whether anything did. */
+  #look(afterMs: number): boolean {
+    const { monotonicMs } = this.#clock.now();
+    if (monotonicMs - this.#lookedMs < afterMs) return false;
+    this.#lookedMs = monotonicMs;
+    const isChanged = this.#credentials.refresh();
+    if (isChanged) this.#closeOutdated();
+    return isChanged;
+  }
+
+  #closeOutdated(): void {
+    const { wallMs } = this.#clock.now();
+    for (const { socket, certificate, callers } of this.#connections.values()) {
+      if (!this.#isCurrent(certificate, callers, wallMs)) socket.destroy();
+    }
+  }
+
+  #isCurrent(
+    certificate: ClientCertificate | null,
+    callers: ReadonlySet<Caller>,
+    nowMs: number,
+  ): boolean {
+    if (certificate && this.#credentials.isRevoked(certificate)) return false;
+    for (const caller of callers) {
+      if (!this.#credentials.isCurrent(caller, nowMs)) return false;
+      if (this.#credentials.mode !== "mtls" || certificate === null) continue;
+      if (JSON.stringify(this.#credentials.callerOf(certificate)) !== JSON.stringify(caller)) {
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+const TOKEN_HINT =
+  "Send the token of the daemon's token file, one of server.auth.tokens, or one made " +
+  'with jobctl token new, as the header "authorization: Bearer TOKEN"; jobctl: --token-file FILE or JOBCTL_TOKEN';
+const CERTIFICATE_HINT =
+  "Show a certificate that the daemon's configuration knows: --tls-cert and --tls-key";
+
+/** The certificate that a client showed in its handshake, which the listener has verified; null for none. */
+function certificateOf(socket: Socket): ClientCertificate | null {
+  const { getPeerCertificate } = socket as Partial<TLSSocket>;
+  const shown = getPeerCertificate?.call(socket);
+  // One without a certificate is an empty object.
+  if (!shown?.raw) return null;
+  return {
+    ...readCertificateNames(shown.raw),
+    serial: normalDigits(shown.serialNumber),
+    fingerprint: normalDigits(shown.fingerprint256),
+  };
+}

@@ -1,0 +1,245 @@
+// What a token that was revoked, has expired or is for some jobs only still gets; by every method of the API.
+import assert from "node:assert/strict";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import { connect, type JobClient } from "../../src/rpc/client.ts";
+import { JobService, JobState } from "../../src/rpc/gen/job_pb.ts";
+import { type Daemon, startDaemon } from "../support/daemon.ts";
+
+const CONFIG_TOKEN = "0123456789abcdef-of-the-configuration";
+const HASH = "sha256:5d5b7bb43fd1bd9fa9ac5c54a6b7ed1a8a1c08a9a0b4a07f2dbf4e6f0e7a1b2c";
+const TOML = `
+[server.auth]
+tokens_file = "tokens.json"
+tokens = [
+  { name = "both", role = "admin", token = "${CONFIG_TOKEN}", jobs = ["shop-*"] },
+  { name = "hashed", role = "viewer", hash = "${HASH}" },
+]
+[jobs.shop-sum]
+command = ["true"]
+schedule = "0 0 1 1 *"
+[jobs.shop-fails]
+command = ["false"]
+[jobs.payroll]
+command = ["false"]
+schedule = "0 0 1 1 *"
+`;
+
+let daemon: Daemon;
+let admin: JobClient;
+const clients: JobClient[] = [];
+
+before(async () => {
+  daemon = await startDaemon({ toml: TOML });
+  admin = daemon.client();
+});
+
+after(async () => {
+  for (const client of clients) client.close();
+  await daemon.stop();
+});
+
+function clientOf(token: string): JobClient {
+  const client = connect({ host: "127.0.0.1", port: daemon.port, socket: null, token });
+  clients.push(client);
+  return client;
+}
+
+async function newToken(...args: readonly string[]): Promise<string> {
+  const run = await daemon.jobctl(["token", "new", ...args, "-o", "name"]);
+  assert.equal(run.code, 0, run.stderr);
+  return run.stdout.trim();
+}
+
+async function refused(promise: Promise<unknown>, code: "unauthenticated" | "unavailable") {
+  await assert.rejects(promise, (error) => isJobError(error, code) || assert.fail(String(error)));
+}
+
+test("a token that jobctl token makes counts at once, and its file has no token", async () => {
+  const token = await newToken("made", "--role", "viewer");
+  assert.equal((await clientOf(token).getVersion()).apiVersion, "v1");
+  const text = readFileSync(join(daemon.dir, "tokens.json"), "utf8");
+  assert.ok(!text.includes(token) && text.includes("sha256:"));
+});
+
+test("a token that is revoked loses its open stream too", async () => {
+  const client = clientOf(await newToken("gone", "--role", "viewer"));
+  const steps = client.follow({})[Symbol.asyncIterator]();
+  const ended = (async () => {
+    while (!(await steps.next()).done);
+  })();
+  await client.getVersion();
+  const run = await daemon.jobctl(["token", "revoke", "gone", "--yes"]);
+  assert.equal(run.code, 0, run.stderr);
+  await refused(ended, "unavailable");
+  await refused(client.getVersion(), "unauthenticated");
+});
+
+test("a token of the configuration goes at SIGHUP, and what it had open", async () => {
+  const client = clientOf(CONFIG_TOKEN);
+  await client.getVersion();
+  const path = join(daemon.dir, "config.toml");
+  const before = readFileSync(path, "utf8");
+  const reloads = () => daemon.log().split("The config was reloaded").length;
+  const reload = async (text: string) => {
+    const count = reloads();
+    writeFileSync(path, text);
+    daemon.signal("SIGHUP");
+    while (reloads() === count) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await reload(before.replace(CONFIG_TOKEN, "another-token-0123456789"));
+  await assert.rejects(client.getVersion());
+  await refused(clientOf(CONFIG_TOKEN).getVersion(), "unauthenticated");
+  await reload(before);
+  assert.equal((await clientOf(CONFIG_TOKEN).getVersion()).apiVersion, "v1");
+});
+
+test("a hash is no token", async () => {
+  await refused(clientOf(HASH).getVersion(), "unauthenticated");
+  await refused(clientOf(HASH.slice("sha256:".length)).getVersion(), "unauthenticated");
+});
+
+test("a file of tokens that others can read is not taken over", async () => {
+  const path = join(daemon.dir, "tokens.json");
+  const token = await newToken("late", "--role", "viewer");
+  assert.equal((await clientOf(token).getVersion()).apiVersion, "v1");
+  chmodSync(path, 0o644);
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replaceAll('"viewer"', '"admin"'));
+  // A token that is not known has the file looked at.
+  while (!/tokens\.json.*other users may read it/.test(daemon.log())) {
+    await refused(clientOf("unknown-token-0123456789").getVersion(), "unauthenticated");
+  }
+  await assert.rejects(
+    clientOf(token).resizeWorkers({ count: 1 }),
+    (error) => isJobError(error, "permission_denied"),
+  );
+  writeFileSync(path, text);
+  chmodSync(path, 0o600);
+});
+
+test("a token for some jobs sees and does nothing of the others, by any method", async () => {
+  const hidden = (await admin.scheduleJob({ kind: "payroll" })).instance!;
+  const later = { kind: "payroll", uniqueKey: "taken", afterMs: 3_600_000n };
+  const waiting = (await admin.scheduleJob(later)).instance!;
+  await admin.waitInstance({ uuid: hidden.uuid, waitMs: 5_000n });
+  await admin.scheduleJob({ kind: "shop-fails" });
+  await admin.pause({ kind: "payroll" });
+  const { schedules } = await admin.listSchedules({ kind: "payroll" });
+  const scheduleId = schedules[0]!.id;
+  const scoped = clientOf(CONFIG_TOKEN);
+  const query = { uuid: hidden.uuid };
+  const calls: Record<string, readonly object[]> = {
+    getVersion: [{}],
+    scheduleJob: [
+      { kind: "payroll" },
+      { kind: "payroll", dryRun: true },
+      { kind: "payroll", cron: "@daily" },
+      { kind: "shop-sum", uniqueKey: "taken" },
+      { kind: "shop-sum", uniqueKey: "taken", onConflict: "replace" },
+      { kind: "shop-sum", uuid: hidden.uuid },
+    ],
+    listRegisteredJobs: [{}],
+    lookupInstances: [{}, { query }, { query: { kind: "payroll" } }, { query: { scheduleId } }, {
+      query: { uniqueKey: "taken" },
+    }],
+    cancelInstances: [{ query: { uuid: waiting.uuid } }, { query: { uniqueKey: "taken" } }, {
+      query: { kind: "payroll" },
+    }, { all: true }],
+    scheduleJobs: [{ requests: [{ kind: "shop-sum" }, { kind: "payroll" }] }],
+    getJob: [{ kind: "payroll" }],
+    getInstance: [query, { uuid: hidden.uuid.slice(0, 8) }, { uuid: hidden.uuid.slice(0, 30) }],
+    waitInstance: [{ ...query, waitMs: 10n }],
+    retryInstance: [query],
+    redriveInstances: [{ query }, { query: { kind: "payroll" } }, { all: true }],
+    lookupInstanceHistory: [{}, { query }, { query: { kind: "payroll" } }],
+    lookupInstanceLogs: [{}, { query }, { query: { kind: "payroll" } }],
+    follow: [{}, { query }, { query: { kind: "payroll" } }],
+    listSchedules: [{}, { kind: "payroll" }],
+    runSchedule: [{ kind: "payroll" }, { kind: "shop-sum", scheduleId }],
+    skipTicks: [{ kind: "payroll", count: 1 }, { kind: "shop-sum", scheduleId, count: 1 }],
+    backfill: [{
+      kind: "shop-sum",
+      scheduleId,
+      from: { seconds: 1_700_000_000n },
+      to: { seconds: 1_790_000_000n },
+    }],
+    explain: [{}, query, { kind: "payroll" }, { at: { seconds: 1_798_761_600n } }],
+    pause: [{}, { kind: "payroll" }],
+    resume: [{}, { kind: "payroll" }],
+    listPauses: [{}],
+    updateSchedule: [{ id: scheduleId, cron: "@daily" }],
+    deleteSchedule: [{ id: scheduleId }],
+    getWorkers: [{}],
+    resizeWorkers: [{ count: 0 }],
+    getStatus: [{}],
+    listNodes: [{}],
+    reloadConfig: [{}, { force: true }],
+    workOnStore: [{ work: "info" }, { work: "backup" }, { work: "gc" }],
+  };
+  assert.deepEqual(
+    Object.keys(calls).sort(),
+    JobService.methods.map(({ localName }) => localName).sort(),
+    "every method is tried",
+  );
+  for (const [method, requests] of Object.entries(calls)) {
+    for (const request of requests) {
+      const answer = await answerOf(scoped, method, request);
+      const shown = JSON.stringify(answer, (_, value) => typeof value === "bigint" ? 0 : value);
+      const asked = JSON.stringify(request, (_, value) => typeof value === "bigint" ? 0 : value);
+      for (const secret of ["payroll", hidden.uuid, waiting.uuid, scheduleId]) {
+        // What the caller said himself may be said of it.
+        if (asked.includes(secret)) continue;
+        if (secret === hidden.uuid && asked.includes(hidden.uuid.slice(0, 8))) continue;
+        assert.ok(!shown.includes(secret), `${method} ${asked} tells of ${secret}: ${shown}`);
+      }
+    }
+  }
+  const { instances } = await admin.lookupInstances({ query: { kind: "payroll" } });
+  const states = instances.map(({ uuid, state }) => [uuid, state]);
+  assert.deepEqual(states, [[waiting.uuid, JobState.SCHEDULED], [
+    hidden.uuid,
+    JobState.TERMINATED,
+  ]]);
+  assert.equal((await admin.listSchedules({ kind: "payroll" })).schedules[0]?.skipNext, 0);
+  const pauses = (await admin.listPauses()).pauses.map(({ kind }) => kind);
+  assert.deepEqual(pauses, ["payroll"], "neither resumed nor more was paused");
+});
+
+test("a token for some jobs can use those", async () => {
+  const scoped = clientOf(CONFIG_TOKEN);
+  const { jobs } = await scoped.listRegisteredJobs();
+  assert.deepEqual(jobs.map(({ kind }) => kind).sort(), ["shop-fails", "shop-sum"]);
+  const { uuid } = (await scoped.scheduleJob({ kind: "shop-sum" })).instance!;
+  const waited = await scoped.waitInstance({ uuid: uuid.slice(0, 30), waitMs: 5_000n });
+  assert.equal(waited.instance?.state, JobState.COMPLETED);
+  assert.equal((await scoped.lookupInstanceHistory({ query: { uuid } })).entries.length > 0, true);
+  assert.deepEqual(
+    (await scoped.lookupInstances({})).instances.map(({ kind }) => kind.slice(0, 5)),
+    (await scoped.lookupInstances({})).instances.map(() => "shop-"),
+  );
+  assert.ok((await scoped.getStatus()).kinds.some(({ kind }) => kind === "shop-sum"));
+  const steps = [];
+  for await (const step of scoped.follow({ query: { uuid } })) steps.push(step.instance?.uuid);
+  assert.ok(steps.includes(uuid));
+});
+
+/** What a call comes to: its answer, the first messages of its stream, or the error as a client is told it. */
+async function answerOf(client: JobClient, method: string, request: object): Promise<unknown> {
+  const call = client[method as "getVersion"] as unknown as (request: object) => unknown;
+  try {
+    if (method !== "follow" && method !== "workOnStore") return await call(request);
+    const abort = new AbortController();
+    const stream = method === "follow" ? client.follow : client.workOnStore;
+    for await (const message of stream(request, { signal: abort.signal })) {
+      abort.abort();
+      return message;
+    }
+    return null;
+  } catch (error) {
+    assert.ok(isJobError(error), String(error));
+    return [error.code, error.message, error.hint];
+  }
+}
