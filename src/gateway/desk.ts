@@ -177,6 +177,8 @@ export class Desk {
       // What is too much to be listed is not gathered either.
       if (this.#changed.size <= CHANGES_MAX) this.#changed.set(id, { id, kind });
     });
+    // What changed since the listeners asked was not heard.
+    this.#sender.send({ type: "changes", changes: null });
   }
 
   #sendChanges(): void {

@@ -75,7 +75,8 @@ export function createInterceptor(
           onCancel: () => tracker.end(call),
         }),
       sendMessage(message: Uint8Array, forward) {
-        tracker.answer(call, message.byteLength);
+        // A stream sends its next message when the one before was taken.
+        if (!definition.responseStream) tracker.answer(call, message.byteLength);
         forward(message);
       },
       sendStatus(status, forward) {
