@@ -323,12 +323,12 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
-  const { http, ...rpc } = server;
+  const { http, httpHosts: hosts, ...rpc } = server;
   const database = store.address.type === "sqlite" ? store.address.path : null;
   return new Gateway({
     manager: api,
     facts: manager,
-    config: { rpc, http, database },
+    config: { rpc, http: http && { ...http, hosts }, database },
     clock,
     ...output,
   });

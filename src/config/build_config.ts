@@ -18,6 +18,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       host: values["server.host"],
       port: values["server.port"],
       http: values["server.http"],
+      httpHosts: values["server.http_hosts"],
       socket: values["server.socket"],
       socketGroup: values["server.socket_group"],
       socketRole: values["server.socket_role"],

@@ -36,6 +36,8 @@ export interface Config {
     readonly port: number;
     /** host and port, or null when off. */
     readonly http: { readonly host: string; readonly port: number } | null;
+    /** Names by which HTTP clients may ask for the daemon, besides its own. */
+    readonly httpHosts: readonly string[];
     /** Absolute path, "auto", or null when off. */
     readonly socket: string | null;
     readonly socketGroup: string | null;

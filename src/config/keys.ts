@@ -61,6 +61,11 @@ export const KEYS = {
     "127.0.0.1:59052",
     'Listener of `/healthz`, `/readyz` and `/metrics`; "" turns it off.',
   ),
+  "server.http_hosts": key(
+    list(string(), { maxLength: 100 }),
+    [],
+    "Names by which HTTP clients may ask for this daemon, besides addresses, `localhost` and the machine's own name. A request for any other name is refused, so that no web page can read it through a visitor's browser.",
+  ),
   "server.socket": key(
     special.socketPath(),
     "auto",

@@ -13,7 +13,9 @@ import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 export interface GatewayConfig {
   readonly rpc: RpcServerConfig;
   /** Null turns HTTP off. */
-  readonly http: { readonly host: string; readonly port: number } | null;
+  readonly http:
+    | { readonly host: string; readonly port: number; readonly hosts: readonly string[] }
+    | null;
   /** The SQLite file that the manager's store owns, to read from in the listeners' thread; null for any other store. */
   readonly database: string | null;
 }

@@ -1,13 +1,16 @@
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
+import { hostname } from "node:os";
 import { bareHost, hostPort } from "../core/address.ts";
-import { isJobError, JobError, messageOf } from "../core/errors.ts";
+import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
-import type { StatusSource } from "./status_source.ts";
+import { isKnownHost, type KnownHosts } from "./known_host.ts";
+import { Paced } from "./paced.ts";
+import type { StatusSource, Unreadiness } from "./status_source.ts";
 
 /** What the server is made of. */
 export interface HttpServerOptions {
@@ -15,6 +18,8 @@ export interface HttpServerOptions {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** Names besides its address and the machine's by which clients may ask for it. */
+  readonly hosts: readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -30,6 +35,9 @@ const HEADER_BYTES_MAX = 8_192;
 const CONNECTIONS_MAX = 256;
 /** Longest life of a connection: each carries one request, whose body is never read. */
 const CONNECTION_MS = 15_000;
+
+const HEADERS_TOO_LARGE =
+  "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 interface Answer {
   readonly status: number;
@@ -62,8 +70,16 @@ class PlainHttpServer implements HttpServer {
   #server: Server | null = null;
   #parsing: Promise<HttpListener> | null = null;
 
+  readonly #known: KnownHosts;
+  readonly #unreadiness: Paced<Unreadiness>;
+  readonly #page: Paced<string>;
+
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    const { source, clock, host, hosts } = options;
+    this.#known = { bound: host, machine: hostname(), others: hosts };
+    this.#unreadiness = new Paced(clock, () => source.unreadiness());
+    this.#page = new Paced(clock, () => source.metrics());
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -116,14 +132,19 @@ class PlainHttpServer implements HttpServer {
     const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
       void this.#answer(request, response);
     });
-    http.on("clientError", (_error, socket) => socket.destroy());
+    http.on("clientError", (error, socket) => {
+      if (errorCode(error) !== "HPE_HEADER_OVERFLOW") return void socket.destroy();
+      socket.end(HEADERS_TOO_LARGE);
+    });
     return http;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: Answer;
     try {
-      answer = await this.#route(request.method ?? "", request.url ?? "");
+      answer = isKnownHost(request.headers.host, this.#known)
+        ? await this.#route(request.method ?? "", request.url ?? "")
+        : text(421, "this daemon has another name; see server.http_hosts of its configuration");
     } catch (error) {
       this.#options.logger.warn("cannot answer over HTTP", {
         path: request.url?.slice(0, 200),
@@ -154,11 +175,11 @@ class PlainHttpServer implements HttpServer {
     if (path === "/healthz") return text(200, "ok");
     if (path === "/readyz") return await this.#readiness();
     if (path === "/") return { status: 200, type: "text/html", body: LANDING_PAGE };
-    return { status: 200, type: "text/plain", body: await this.#options.source.metrics() };
+    return { status: 200, type: "text/plain", body: await this.#page.get() };
   }
 
   async #readiness(): Promise<Answer> {
-    const reason = await this.#options.source.unreadiness();
+    const reason = await this.#unreadiness.get();
     return reason === null ? text(200, "ready") : text(503, reason);
   }
 }

@@ -46,7 +46,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
         auth: NO_AUTH,
       },
       database: null,
-      http: options.http ? { host: "127.0.0.1", port: 0 } : null,
+      http: options.http ? { host: "127.0.0.1", port: 0, hosts: [] } : null,
     },
   });
   return {

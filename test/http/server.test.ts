@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
@@ -21,6 +22,7 @@ async function httpWorld(clock: Clock = systemClock) {
     logger: silentLogger,
     host: "127.0.0.1",
     port: 0,
+    hosts: ["jobs.example"],
   });
   await server.start();
   const { port } = server.address;
@@ -112,11 +114,50 @@ for (
   });
 }
 
-test("a header of 100 KB closes the connection", async () => {
-  await using world = await httpWorld();
-  const { socket, closed } = rawSocket(world.port);
-  socket.write(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(100_000)}\r\n\r\n`);
+/** What a request is answered, as text. */
+async function askRaw(port: number, request: string): Promise<string> {
+  const { socket, closed } = rawSocket(port);
+  let answer = "";
+  socket.on("data", (bytes) => answer += String(bytes));
+  socket.write(request);
   await closed;
+  return answer;
+}
+
+for (const size of [9_000, 100_000]) {
+  test(`a header of ${size} bytes is answered 431 and closes the connection`, async () => {
+    await using world = await httpWorld();
+    const request = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(size)}\r\n\r\n`;
+    assert.match(await askRaw(world.port, request), /^HTTP\/1\.1 431 /);
+  });
+}
+
+for (
+  const [host, status] of [
+    ["attacker.example", 421],
+    ["localhost.attacker.example", 421],
+    ["127.0.0.1.attacker.example:80", 421],
+    ["jobs.example", 200],
+    ["JOBS.example.:59052", 200],
+    ["localhost:59052", 200],
+    ["10.1.2.3:59052", 200],
+    ["[::1]:59052", 200],
+    [hostname(), 200],
+    [`${hostname()}.internal:59052`, 200],
+  ] as const
+) {
+  test(`a request for the host "${host}" is answered ${status}`, async () => {
+    await using world = await httpWorld();
+    const request = `GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    assert.equal((await askRaw(world.port, request)).slice(0, 12), `HTTP/1.1 ${status}`);
+  });
+}
+
+test("/metrics is computed ten times a second at most, and after it was asked for", async () => {
+  await using world = await httpWorld();
+  const pages = await Promise.all(Array.from({ length: 20 }, () => world.get("/metrics")));
+  assert.ok(pages.every(({ status }) => status === 200));
+  assert.ok(world.manager.statusCount <= 3, `${world.manager.statusCount} computed`);
 });
 
 test("start() refuses when the port is in use, naming the address (60)", async () => {
@@ -129,6 +170,7 @@ test("start() refuses when the port is in use, naming the address (60)", async (
     logger: silentLogger,
     host: "127.0.0.1",
     port,
+    hosts: [],
   });
   await assert.rejects(
     server.start(),

@@ -110,6 +110,8 @@ export function fakeNode(id: string, options: Partial<NodeStatus> = {}): NodeSta
 
 /** A manager in memory that runs nothing: what a client would see of one, in the order that the test makes it so. */
 export class FakeManager implements ManagerApi {
+  /** How often the status was asked for. */
+  statusCount = 0;
   readonly version = "0.0.0-test";
   readonly jobs = new Map<string, JobDefinition>([["echo", fakeJob("echo")]]);
   readonly instances = new Map<string, Instance>();
@@ -348,6 +350,7 @@ export class FakeManager implements ManagerApi {
   resume: ManagerApi["resume"] = async () => false;
 
   status: ManagerApi["status"] = async () => {
+    this.statusCount += 1;
     const kinds = new Map<string, Record<JobState, number>>();
     for (const { kind, state } of this.instances.values()) {
       const counts = kinds.get(kind) ?? noCounts();

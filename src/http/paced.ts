@@ -1,0 +1,35 @@
+import type { Clock } from "../platform/clock.ts";
+
+/** Shortest time between two beginnings, in milliseconds. */
+const INTERVAL_MS = 100;
+
+/**
+ * Computes something at most ten times a second, however often it is asked for. Everybody who asks gets what was computed after
+ * they had asked.
+ */
+export class Paced<T> {
+  readonly #clock: Clock;
+  readonly #compute: () => Promise<T>;
+  #next: Promise<T> | null = null;
+  #begunMs = -Infinity;
+
+  constructor(clock: Clock, compute: () => Promise<T>) {
+    this.#clock = clock;
+    this.#compute = compute;
+  }
+
+  /** @throws as the computation */
+  get(): Promise<T> {
+    return this.#next ??= this.#turn().then(() => {
+      this.#next = null;
+      this.#begunMs = this.#clock.now().monotonicMs;
+      return this.#compute();
+    });
+  }
+
+  async #turn(): Promise<void> {
+    const leftMs = this.#begunMs + INTERVAL_MS - this.#clock.now().monotonicMs;
+    if (leftMs <= 0) return;
+    await new Promise<void>((resolve) => this.#clock.timer(leftMs, resolve, { unref: true }));
+  }
+}
