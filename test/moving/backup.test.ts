@@ -140,12 +140,11 @@ test("gc deletes what is past its retention, verify finds nothing, info counts",
 
 test("verify names an index of a SQLite file that somebody deleted", () =>
   withTempDir({}, async ({ path }) => {
-    await (await filledStore(fileStore(path, "a.db"), 3)).store.close();
+    const { store } = await filledStore(fileStore(path, "a.db"), 3);
+    // While it is open: an opening makes it anew.
     const db = new DatabaseSync(join(path, "a.db"));
     db.exec("DROP INDEX instance_ready");
     db.close();
-    const store = fileStore(path, "a.db");
-    await open(store);
     assert.deepEqual(await store.records.findProblems({ limit: 9 }), [
       { check: "index instance_ready", message: "it is missing" },
     ]);

@@ -339,3 +339,113 @@ test("a writer beside the store delays it and does not fail it", () =>
     assert.equal((await added).state, "scheduled");
     await world.store.close();
   }));
+
+/** What a start says of a database that was changed by SQL, and what verify finds then. */
+async function lookAt(file: string): Promise<{ told: string; found: string }> {
+  const told: string[] = [];
+  const warn = (message: string) => void told.push(message);
+  const store = new SqliteStore({ path: file, defer: systemClock.defer, warn });
+  await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
+  try {
+    const problems = await store.records.findProblems({ limit: 50 });
+    const found = problems.map(({ check, message }) => `${check}: ${message}`).join("\n");
+    return { told: told.join("\n"), found };
+  } finally {
+    await store.close();
+  }
+}
+
+function change(file: string, sql: string): void {
+  const db = new DatabaseSync(file);
+  db.exec("PRAGMA foreign_keys = OFF");
+  db.exec(sql);
+  db.close();
+}
+
+for (
+  const table of [
+    "meta",
+    "kind",
+    "instance",
+    "departure",
+    "log",
+    "schedule",
+    "tick",
+    "pause",
+    "note",
+  ]
+) {
+  test(`open() refuses a database by name whose table ${table} is gone`, () =>
+    withTempDir({}, async ({ path }) => {
+      const file = join(path, "jobs.db");
+      await makeDatabase(file);
+      change(file, `DROP TABLE ${table}`);
+      await assertRefused(file, new RegExp(`table "${table}" is missing`));
+    }));
+}
+
+test("open() refuses a database by name that lacks a column", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    change(file, "ALTER TABLE instance DROP COLUMN version");
+    await assertRefused(file, /column "version" of table "instance" is missing/);
+  }));
+
+test("open() makes a missing index anew and says so", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    await makeDatabase(file);
+    change(file, "DROP INDEX schedule_next; DROP INDEX instance_id");
+    const { told, found } = await lookAt(file);
+    assert.match(told, /"schedule_next"/);
+    assert.match(told, /"instance_id"/);
+    assert.equal(found, "");
+  }));
+
+for (
+  const [sql, table, column] of [
+    ["UPDATE instance SET state = state + 64 WHERE seq = 1", "instance", "state"],
+    ["UPDATE instance SET due_at = due_at - 9223372036854775807 - 1", "instance", "due_at"],
+    ["UPDATE instance SET created_at = created_at + (1 << 60)", "instance", "created_at"],
+    ["UPDATE instance SET kind = 4096 WHERE seq = 2", "instance", "kind"],
+    ["UPDATE instance SET fence = -1 WHERE seq = 2", "instance", "fence"],
+    ["UPDATE instance SET arguments = '[1' WHERE seq = 2", "instance", "arguments"],
+    ["UPDATE instance SET seq = 1 << 40 WHERE seq = 2", "instance", "seq"],
+    ["UPDATE kind SET ready = -5", "kind", "ready"],
+    [
+      "INSERT INTO schedule (id, cursor, next_at, record) VALUES ('s', 2000, 1000, '{}')",
+      "schedule",
+      "next_at",
+    ],
+    [
+      "INSERT INTO tick VALUES ('s', 5, 4, 1, 'fired', NULL, NULL, 5)",
+      "tick",
+      "to_at",
+    ],
+  ] as const
+) {
+  test(`a start and verify name ${table}.${column} after: ${sql}`, () =>
+    withTempDir({}, async ({ path }) => {
+      const file = join(path, "jobs.db");
+      await makeDatabase(file);
+      change(file, sql);
+      const { told, found } = await lookAt(file);
+      for (const text of [told, found]) {
+        assert.match(
+          text,
+          new RegExp(`table ${table}: \\d+ rows? ha\\w+ an impossible ${column}, `),
+        );
+      }
+    }));
+}
+
+for (const column of ["epoch", "rev", "seq", "at"]) {
+  test(`open() refuses a database whose ${column} is negative`, () =>
+    withTempDir({}, async ({ path }) => {
+      const file = join(path, "jobs.db");
+      await makeDatabase(file);
+      change(file, `UPDATE meta SET ${column} = -1`);
+      await assertRefused(file, new RegExp(`impossible ${column}`));
+    }));
+}

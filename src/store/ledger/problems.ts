@@ -1,4 +1,5 @@
 import { isFinal, JOB_STATES } from "../../core/state.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { StoreProblem } from "../records.ts";
 import {
   type Departure,
@@ -28,7 +29,23 @@ export async function findProblems(
   turn: () => Promise<void>,
 ): Promise<readonly StoreProblem[]> {
   const problems: StoreProblem[] = [...state.tables.findProblems(limit)];
+  try {
+    problems.push(...await rowProblems(state, limit - problems.length, turn));
+  } catch (thrown) {
+    // A value that cannot be is told by the medium; the row cannot even be read then.
+    if (problems.length === 0) throw thrown;
+    problems.push({ check: "rows", message: `not all can be looked at: ${messageOf(thrown)}` });
+  }
+  return problems.slice(0, limit);
+}
+
+async function rowProblems(
+  state: LedgerState,
+  limit: number,
+  turn: () => Promise<void>,
+): Promise<readonly StoreProblem[]> {
   const { rev } = state;
+  const problems: StoreProblem[] = [];
   const seen: Seen = { counts: new Map(), held: new Map() };
   let last = 0;
   while (problems.length < limit) {
@@ -44,7 +61,7 @@ export async function findProblems(
   }
   // Counts of a store that others write to meanwhile are of another moment: they are compared when it stands still.
   if (state.rev === rev) problems.push(...countProblems(state, seen));
-  return problems.slice(0, limit);
+  return problems;
 }
 
 function problemsOf(state: LedgerState, row: Row): StoreProblem[] {

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
+import { impossibleValues } from "./check_content.ts";
 import { INDEXES } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import type { Statements } from "./statements.ts";
@@ -48,6 +49,7 @@ export function findProblems(statements: Statements, limit: number): readonly St
   for (const name of INDEXES.filter((name) => !there.has(name))) {
     problems.push({ check: `index ${name}`, message: "it is missing" });
   }
+  problems.push(...impossibleValues((sql) => statements.get(sql)!, { all: true }));
   for (const table of ["log", "departure"]) {
     const { count } = statements.get(
       `SELECT count(*) AS count FROM ${table}

@@ -13,6 +13,7 @@ import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { makePrivate, PRIVATE_FOLDER } from "../../platform/private_files.ts";
+import { impossibleValues, missingParts, restoreIndexes } from "./check_content.ts";
 import { findLostCommits } from "./lost_commits.ts";
 import { APPLICATION_ID, FILE_FORMAT, migrate } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
@@ -27,6 +28,10 @@ const CACHE_KIB = 32_768;
 const READER_CACHE_KIB = 4_096;
 /** Pages of write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
+/** Up to this size every value is looked at as well, which takes ten times as long; of a larger one only tables with few rows. */
+const VALUES_BYTES_MAX = 4 * 2 ** 20;
+/** Most values that cannot be which are told at opening. */
+const TOLD_MAX = 10;
 /** How people go on without what is lost. */
 const SALVAGE = "jobctl serve --salvage";
 
@@ -73,8 +78,10 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
     const reader = connect(path, { readOnly: !existsSync(`${path}-journal`) });
     try {
       checkIdentity(reader, path);
+      checkParts(reader, path);
       checkLoss(reader, path, options);
       checkWhole(reader, path);
+      checkValues(reader, path, options);
     } catch (thrown) {
       throw toStoreError(thrown, "open", path);
     } finally {
@@ -90,6 +97,9 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
     db.exec("PRAGMA temp_store = MEMORY");
     db.exec("PRAGMA foreign_keys = OFF");
     migrate(db, pragma(db, "user_version"));
+    for (const name of restoreIndexes(db, FILE_FORMAT)) {
+      options.warn(`The index "${name}" of "${path}" was missing and was made anew`);
+    }
     return db;
   } catch (thrown) {
     db.close();
@@ -234,12 +244,47 @@ function checkIdentity(db: DatabaseSync, path: string): void {
 }
 
 function checkWhole(db: DatabaseSync, path: string): void {
-  if (pragma(db, "page_count") * pragma(db, "page_size") > CHECK_BYTES_MAX) return;
+  if (sizeOf(db) > CHECK_BYTES_MAX) return;
   const found = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
   if (found === "ok") return;
   throw refusal(path, `it is damaged (quick_check: ${found})`, {
     hint: "Keep a copy of the file and restore the last backup",
   });
+}
+
+/** @throws JobError `unavailable` naming what is missing */
+function checkParts(db: DatabaseSync, path: string): void {
+  const format = pragma(db, "user_version");
+  if (format === 0) return;
+  const [missing] = missingParts(db, format);
+  if (missing !== undefined) {
+    throw refusal(path, missing, {
+      hint:
+        "Keep a copy of the file and restore the last backup; `jobctl store backup --salvage` " +
+        "reads what is left",
+    });
+  }
+}
+
+/** Tell of values that cannot be. @throws JobError `unavailable` when it is one that everything else hangs on */
+function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): void {
+  if (pragma(db, "user_version") !== FILE_FORMAT) return;
+  const problems = impossibleValues((sql) => db.prepare(sql).get()!, {
+    all: sizeOf(db) <= VALUES_BYTES_MAX,
+  });
+  const meta = problems.find(({ check }) => check === "table meta");
+  if (meta !== undefined) {
+    throw refusal(path, `${meta.check}: ${meta.message}`, {
+      hint: "Keep a copy of the file and restore the last backup",
+    });
+  }
+  for (const { check, message } of problems.slice(0, TOLD_MAX)) {
+    warn(`"${path}" is damaged, ${check}: ${message}; look with: jobctl store verify`);
+  }
+}
+
+function sizeOf(db: DatabaseSync): number {
+  return pragma(db, "page_count") * pragma(db, "page_size");
 }
 
 function pragma(db: DatabaseSync, name: string): number {
