@@ -24,6 +24,11 @@ export function toStatus(
 /** Who makes a call, by the headers that the interceptor passed on. */
 const callers = new WeakMap<grpc.Metadata, Caller>();
 
+/** Who makes a call; null for one that nobody let in. */
+export function callerOf(call: { readonly metadata: grpc.Metadata }): Caller | null {
+  return callers.get(call.metadata) ?? null;
+}
+
 /** Which jobs a call may be about; null for all, none for a call that nobody let in. */
 export function jobsOf(call: { readonly metadata: grpc.Metadata }): Caller["jobs"] {
   const caller = callers.get(call.metadata);

@@ -7,7 +7,7 @@ import type { Authenticator } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
-import { createInterceptor, jobsOf, toStatus } from "./calls.ts";
+import { callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
@@ -23,6 +23,7 @@ import {
 import { Quota } from "./quota.ts";
 import { READ_METHODS } from "./read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
+import { requestRefusal } from "./request_role.ts";
 import { Streams } from "./streams.ts";
 
 type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
@@ -55,6 +56,8 @@ class UnaryCalls {
       ? this.#read
       : method === "waitInstance"
       ? this.#wait
+      : method === "scheduleJob"
+      ? this.#schedule
       : this.#answer;
     return (call, callback) => {
       const signal = {
@@ -71,6 +74,11 @@ class UnaryCalls {
 
   #answer(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     return this.#backend.answer(method, call.request, signal);
+  }
+
+  #schedule(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const refusal = requestRefusal(callerOf(call), method, call.request);
+    return refusal ? Promise.reject(refusal) : this.#answer(method, call, signal);
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {

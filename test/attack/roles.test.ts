@@ -135,7 +135,7 @@ async function withClient(
 }
 
 test("viewers and operators are refused every method that asks for more", async () => {
-  const daemon = await startDaemon({ toml: AUTH });
+  const daemon = await startDaemon({ toml: `${AUTH}[jobs.hello]\nrun = "true"\n` });
   try {
     for (const [role, token] of Object.entries(TOKENS) as [Role, string][]) {
       await withClient(daemon, token, async (client) => {
@@ -149,6 +149,10 @@ test("viewers and operators are refused every method that asks for more", async 
           const isRefused = (error: unknown) => isJobError(error, "permission_denied");
           await assert.rejects(called, isRefused, `${role} ${name}`);
         }
+        await assert.rejects(
+          client.scheduleJob({ kind: "hello", cron: "* * * * * *" }),
+          (error) => isJobError(error, "permission_denied"),
+        );
       });
     }
   } finally {

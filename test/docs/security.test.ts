@@ -4,15 +4,17 @@ import test from "node:test";
 import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
 import type { MethodName } from "../../src/rpc/handlers.ts";
+import { FIELD_ROLE } from "../../src/rpc/request_role.ts";
 
 function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 }
 
-/** The methods of the contract in its order, each with the role that it asks for. */
+/** The methods of the contract in its order, each with the role that it and some of its fields ask for. */
 const METHODS = JobService.methods.map(({ name, localName }) => ({
   name,
   role: METHOD_ROLE[localName as MethodName],
+  fields: (FIELD_ROLE as Partial<Record<string, Readonly<Record<string, Role>>>>)[localName] ?? {},
 }));
 
 /** What the columns of the roles say for a method that asks for `role`. */
@@ -27,9 +29,14 @@ function rowsOf(page: string): readonly (readonly string[])[] {
 
 test("docs/security.md says of every method of the contract which role may call it", () => {
   const rows = rowsOf(read("docs/security.md"));
-  const wanted = METHODS.map(({ name, role }) => [`\`${name}\``, ...cellsOf(role)]);
-  const found = rows.map((row) => row.slice(0, ROLES.length + 1));
-  assert.deepEqual(found.filter(([name]) => /^`\w+`$/.test(name!)), wanted);
+  const wanted = METHODS.flatMap(({ name, role, fields }) => [
+    [`\`${name}\``, ...cellsOf(role)],
+    ...Object.entries(fields).map(([field, more]) => [
+      `\`${name}\` with \`${field}\``,
+      ...cellsOf(more),
+    ]),
+  ]);
+  assert.deepEqual(rows.map((row) => row.slice(0, ROLES.length + 1)), wanted);
   for (const row of rows) assert.ok((row.at(-1) ?? "").length > 10, `${row[0]} says nothing`);
 });
 
