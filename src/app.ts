@@ -9,6 +9,7 @@ import type { JobDefinition } from "./core/job.ts";
 import type { ConfigProblem } from "./core/job_table.ts";
 import { SecretMask } from "./core/secret_mask.ts";
 import { nextTickOf } from "./core/ticks.ts";
+import { connectionLimits } from "./gateway/connection_limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayAddresses } from "./gateway/messages.ts";
 import { ModuleWatch } from "./jobs/module_watch.ts";
@@ -20,6 +21,7 @@ import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
 import { removeStaleFolders } from "./platform/pipe.ts";
 import { raiseOpenFiles } from "./platform/process_control.ts";
+import { openFilesMax } from "./platform/process_control.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client.ts";
@@ -328,7 +330,12 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
   return new Gateway({
     manager: api,
     facts: manager,
-    config: { rpc, http: http && { ...http, hosts }, database },
+    config: {
+      rpc,
+      http: http && { ...http, hosts },
+      connectionsMax: connectionLimits(openFilesMax(), config.worker.count),
+      database,
+    },
     clock,
     ...output,
   });

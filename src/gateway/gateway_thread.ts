@@ -54,12 +54,19 @@ async function start(config: GatewayConfig): Promise<void> {
   const rpc = createRpcServer({
     backend: createBackend(config),
     server: config.rpc,
+    connectionsMax: config.connectionsMax,
     logger,
     clock: systemClock,
     random: systemRandom,
   });
   const http = config.http &&
-    createHttpServer({ source: remote, logger, clock: systemClock, ...config.http });
+    createHttpServer({
+      source: remote,
+      logger,
+      clock: systemClock,
+      connectionsMax: config.connectionsMax.http,
+      ...config.http,
+    });
   listeners = { rpc, http };
   try {
     await rpc.start();

@@ -3,6 +3,7 @@ import type { Instance } from "../core/instance.ts";
 import type { UnaryName } from "../rpc/backend.ts";
 import type { AuthConfig } from "../rpc/credentials.ts";
 import type { StreamName } from "../rpc/handlers.ts";
+import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses, RpcServerConfig } from "../rpc/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
@@ -16,6 +17,7 @@ export interface GatewayConfig {
   readonly http:
     | { readonly host: string; readonly port: number; readonly hosts: readonly string[] }
     | null;
+  readonly connectionsMax: ConnectionLimits;
   /** The SQLite file that the manager's store owns, to read from in the listeners' thread; null for any other store. */
   readonly database: string | null;
 }

@@ -20,6 +20,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Names besides its address and the machine's by which clients may ask for it. */
   readonly hosts: readonly string[];
+  /** Connections at once. */
+  readonly connectionsMax: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -32,7 +34,6 @@ export interface HttpServer extends Service {
 
 /** Longest header of a request, in bytes. */
 const HEADER_BYTES_MAX = 8_192;
-const CONNECTIONS_MAX = 256;
 /** Longest life of a connection: each carries one request, whose body is never read. */
 const CONNECTION_MS = 15_000;
 
@@ -107,7 +108,7 @@ class PlainHttpServer implements HttpServer {
 
   /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
   #accept(socket: Socket): void {
-    if (this.#sockets.size >= CONNECTIONS_MAX) return void socket.destroy();
+    if (this.#sockets.size >= this.#options.connectionsMax) return void socket.destroy();
     this.#sockets.add(socket);
     const timer = this.#options.clock.timer(CONNECTION_MS, () => socket.destroy(), {
       unref: true,

@@ -56,6 +56,12 @@ export function raiseOpenFiles(): void {
   symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
+/** How many files this process may have open; null when that is not known. */
+export function openFilesMax(): number | null {
+  const limits = new BigUint64Array(2);
+  return openLibc()?.symbols.getrlimit(RLIMIT_NOFILE, limits) === 0 ? Number(limits[0]) : null;
+}
+
 /** Soft limit of open files for what this process begins, in place of the one that it took for itself; null for its own. */
 export function openFilesOfChildren(): number | null {
   return startedWith;

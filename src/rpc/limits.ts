@@ -26,14 +26,14 @@ export const WAITS_MAX = 2_000;
 export const WAITS_OF_CONNECTION_MAX = 250;
 /** How long a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
-/** Connections at once on one listener. */
-export const CONNECTIONS_MAX = 1_000;
 /** A connection without a call is told to go after this. */
 export const IDLE_MS = 15_000;
 /** Whatever a connection that does nothing useful does, it is closed after this; with a sweep it is within 20 s. */
 export const STALLED_MS = 17_000;
 /** How often connections are looked at while there are any. */
 export const SWEEP_MS = 2_000;
+/** TLS handshakes at once: one more ends the oldest. */
+export const HANDSHAKES_MAX = 64;
 /** How long a TLS handshake may take. */
 export const HANDSHAKE_MS = 10_000;
 /** How long calls in flight are waited for at stop. */

@@ -15,8 +15,9 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
-import { CONNECTIONS_MAX, HANDSHAKE_MS } from "./limits.ts";
+import { HANDSHAKE_MS, HANDSHAKES_MAX } from "./limits.ts";
 import { checkFolder } from "./socket_path.ts";
 import type { TlsMaterial } from "../platform/tls.ts";
 
@@ -41,18 +42,22 @@ export async function listenTcp(
     readonly host: string;
     readonly port: number;
     readonly tls: TlsMaterial | null;
-    readonly connectionCount: () => number;
+    /** Connections at once, those in their TLS handshake among them. */
+    readonly connectionsMax: number;
+    readonly clock: Clock;
     readonly onConnection: (socket: Socket) => void;
   },
 ): Promise<Listener & { readonly port: number }> {
-  const { host, port, tls } = options;
+  const { host, port, tls, clock } = options;
   const accept = (socket: Socket) => {
     // A reset by the peer is no error of ours.
     socket.on("error", () => socket.destroy());
-    if (options.connectionCount() >= CONNECTIONS_MAX) socket.destroy();
-    else options.onConnection(socket);
+    options.onConnection(socket);
   };
-  const server = tls ? await createTls(tls, accept) : createServer({ noDelay: true }, accept);
+  const server = tls
+    ? await createTls(tls, { clock, accept })
+    : createServer({ noDelay: true }, accept);
+  server.maxConnections = options.connectionsMax;
   try {
     const listen = () => server.listen({ host: bareHost(host), port, backlog: BACKLOG });
     await listening(server, listen);
@@ -63,18 +68,62 @@ export async function listenTcp(
   return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
 }
 
-async function createTls(tls: TlsMaterial, accept: (socket: Socket) => void): Promise<Server> {
+/**
+ * The TLS handshakes that go on. One that takes too long is ended, and so is the oldest when there are too many: a client that
+ * means it needs milliseconds.
+ */
+class Handshakes {
+  readonly #clock: Clock;
+  /** By the peer's address: not every runtime keeps the socket object. */
+  readonly #open = new Map<string, { readonly socket: Socket; readonly timer: Timer }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  begin(socket: Socket): void {
+    const peer = peerOf(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => this.#forget(peer));
+    const [oldest] = this.#open.values();
+    if (oldest && this.#open.size >= HANDSHAKES_MAX) oldest.socket.destroy();
+    const timer = this.#clock.timer(HANDSHAKE_MS, () => socket.destroy(), { unref: true });
+    this.#open.set(peer, { socket, timer });
+  }
+
+  end(socket: Socket): void {
+    this.#forget(peerOf(socket));
+  }
+
+  #forget(peer: string): void {
+    this.#open.get(peer)?.timer.cancel();
+    this.#open.delete(peer);
+  }
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
+}
+
+async function createTls(
+  tls: TlsMaterial,
+  { clock, accept }: { readonly clock: Clock; readonly accept: (socket: Socket) => void },
+): Promise<Server> {
+  const handshakes = new Handshakes(clock);
   const { createServer: createTlsServer } = await import("node:tls");
   const server = createTlsServer({
     cert: tls.cert,
     key: tls.key,
     ALPNProtocols: ["h2"],
     minVersion: "TLSv1.2",
-    handshakeTimeout: HANDSHAKE_MS,
     noDelay: true,
     ...(tls.ca ? { ca: tls.ca, requestCert: true, rejectUnauthorized: true } : {}),
-  }, accept);
-  // A handshake that failed or took too long leaves its connection open otherwise.
+  }, (socket) => {
+    handshakes.end(socket);
+    accept(socket);
+  });
+  server.on("connection", (socket: Socket) => handshakes.begin(socket));
+  // A handshake that failed leaves its connection open otherwise.
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   return server;
 }
@@ -178,6 +227,8 @@ export async function listenUnix(
     readonly group: string | null;
     /** Whether the folder is the runtime folder, which is ours to open for a group. */
     readonly isRuntimeFolder: boolean;
+    /** Connections at once. */
+    readonly connectionsMax: number;
     readonly onConnection: (socket: Socket) => void;
   },
 ): Promise<Listener> {
@@ -194,6 +245,7 @@ export async function listenUnix(
     socket.on("error", () => socket.destroy());
     options.onConnection(socket);
   });
+  server.maxConnections = options.connectionsMax;
   let own: Stats | null = null;
   try {
     prepareFolder(path, group, options.isRuntimeFolder);

@@ -43,6 +43,8 @@ export interface RpcServerConfig {
 export interface RpcServerOptions {
   readonly backend: Backend;
   readonly server: RpcServerConfig;
+  /** Connections at once over TCP and over the Unix socket. */
+  readonly connectionsMax: { readonly tcp: number; readonly unix: number };
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -176,7 +178,8 @@ class GrpcServer implements RpcServer {
       host: server.host,
       port: server.port,
       tls,
-      connectionCount: () => this.#tracker.connectionCount,
+      connectionsMax: this.#options.connectionsMax.tcp,
+      clock,
       onConnection: (socket) => {
         if (!accept || this.#isStopped) return void socket.destroy();
         // Without tokens everybody is let in, and with certificates the handshake has decided.
@@ -264,6 +267,7 @@ class GrpcServer implements RpcServer {
         path,
         group: server.socketGroup,
         isRuntimeFolder: isAuto,
+        connectionsMax: this.#options.connectionsMax.unix,
         onConnection: (socket) => {
           const guard = new ConnectionGuard(this.#options.clock, true);
           this.#tracker.addConnection(socket, guard);

@@ -46,6 +46,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
         auth: NO_AUTH,
       },
       database: null,
+      connectionsMax: { tcp: 100, unix: 100, http: 100 },
       http: options.http ? { host: "127.0.0.1", port: 0, hosts: [] } : null,
     },
   });

@@ -23,6 +23,7 @@ async function httpWorld(clock: Clock = systemClock) {
     host: "127.0.0.1",
     port: 0,
     hosts: ["jobs.example"],
+    connectionsMax: 256,
   });
   await server.start();
   const { port } = server.address;
@@ -171,6 +172,7 @@ test("start() refuses when the port is in use, naming the address (60)", async (
     host: "127.0.0.1",
     port,
     hosts: [],
+    connectionsMax: 256,
   });
   await assert.rejects(
     server.start(),

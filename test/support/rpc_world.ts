@@ -66,6 +66,7 @@ export interface RpcWorldOptions {
   readonly clock?: Clock;
   readonly isStarted?: boolean;
   readonly manager?: FakeManager;
+  readonly connectionsMax?: { readonly tcp: number; readonly unix: number };
 }
 
 /** Start a server on a free port. */
@@ -76,6 +77,7 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
   const clients: JobClient[] = [];
   const server = createRpcServer({
     backend: new LocalBackend(manager),
+    connectionsMax: options.connectionsMax ?? { tcp: 1_000, unix: 256 },
     clock: options.clock ?? systemClock,
     random: systemRandom,
     logger: keepingLogger(lines),
