@@ -9,6 +9,9 @@ const line = (at: number, level: LogEntry["level"] = "info"): LogEntry => ({
   source: "job",
 });
 
+/** By how much a clock is ahead. */
+const DAYS = 1_000 * 86_400_000;
+
 async function retain(world: StoreWorld, limit = 100): Promise<readonly string[]> {
   return (await world.store.retain({ at: world.at, limit })).value;
 }
@@ -49,6 +52,52 @@ export const retentionCases: StoreCases = {
     assert.deepEqual(await retain(world, 1), [second.id]);
     assert.deepEqual(await retain(world, 1), []);
   },
+
+  "retain() counts from the clock that was set back by hours, not from what it was": async (
+    world,
+  ) => {
+    world.advance(DAYS);
+    const ahead = await world.finish();
+    world.wallMs -= DAYS;
+    const uniqueKey = "k";
+    const unique = { onConflict: "keep", forMs: 60_000 } as const;
+    const after = await world.finish({ uniqueKey, unique });
+    assert.equal(after.settledAt, world.wallMs);
+    assert.equal(after.uniqueUntil, world.wallMs + 60_000);
+    const { value } = await world.store.correctTimes({ at: world.at, ids: [ahead.id, after.id] });
+    assert.deepEqual(value, [ahead.id]);
+    assert.equal((await world.store.get(ahead.id))!.settledAt, world.wallMs);
+    world.advance(59_999);
+    assert.deepEqual(await retain(world), []);
+    world.advance(1);
+    assert.deepEqual([...await retain(world)].sort(), [ahead.id, after.id].sort());
+  },
+
+  "correctTimes() lets a retry wait as long as it had to, and leaves what was asked for a time":
+    async (
+      world,
+    ) => {
+      world.advance(DAYS);
+      const running = await world.start();
+      const error = { name: "E", message: "" };
+      const dueAt = world.wallMs + 30_000;
+      await world.settle(running, { outcome: { type: "retry", dueAt, reason: "error", error } });
+      const later = await world.addOne({ dueAt });
+      world.wallMs -= DAYS;
+      const ids = [running.id, later.id, "00000000-0000-7000-8000-000000000000"];
+      const { value } = await world.store.correctTimes({ at: world.at, ids });
+      assert.deepEqual(value, [running.id]);
+      assert.equal((await world.store.get(running.id))!.dueAt, world.wallMs + 30_000);
+      assert.equal((await world.store.get(later.id))!.dueAt, dueAt);
+      world.advance(29_999);
+      assert.deepEqual(await world.claim(10), []);
+      world.advance(1);
+      const [again] = await world.claim(10);
+      assert.equal(again!.id, running.id);
+      assert.deepEqual((await world.store.correctTimes({ at: world.at, ids })).value, []);
+      const { instance: settled } = await world.settle(again!);
+      assert.equal(settled!.settledAt, world.wallMs);
+    },
 
   "retain() keeps what is kept for ever": async (world) => {
     await world.finish({ keepSuccessMs: Number.MAX_SAFE_INTEGER });

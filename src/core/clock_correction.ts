@@ -1,5 +1,7 @@
+import type { Instance } from "./instance.ts";
 import type { ClockCorrection, ScheduleRecord, TickFate } from "./schedule.ts";
 import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
+import { isFinal } from "./state.ts";
 
 /** Whether a time that lies behind us was recorded by a clock that has been corrected since. */
 export function isFromAhead(recordedMs: number, nowMs: number): boolean {
@@ -73,4 +75,27 @@ export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | 
   const span = { afterMs: fate.from - 1, untilMs: cursor };
   const to = lastTickOf(spec, startAt, span);
   return to === null ? null : { ...fate, to, count: countTicksOf(spec, startAt, span) };
+}
+
+/**
+ * An instance with times of a clock that was ahead, as it is by the one that counts now; null for one that is in order. The wait for
+ * another attempt is as long as it was, from now on; one that ended is kept as if it had ended now. When one that was never
+ * tried is due was said by who asked for it, and stays.
+ */
+export function correctInstance(instance: Instance, nowMs: number): Instance | null {
+  const { state, attempt, dueAt, scheduledAt, settledAt, processedAt, uniqueUntil } = instance;
+  const began = processedAt === null ? null : Math.min(processedAt, nowMs);
+  if (isFinal(state)) {
+    if (settledAt === null || !isFromAhead(settledAt, nowMs)) return null;
+    const until = uniqueUntil === null ? null : uniqueUntil - (settledAt - nowMs);
+    return { ...instance, settledAt: nowMs, processedAt: began, uniqueUntil: until };
+  }
+  const waits = state === "scheduled" && attempt > 0 && dueAt > nowMs && dueAt >= scheduledAt;
+  if (!waits || !isFromAhead(scheduledAt, nowMs)) return null;
+  return {
+    ...instance,
+    dueAt: nowMs + dueAt - scheduledAt,
+    scheduledAt: nowMs,
+    processedAt: began,
+  };
 }

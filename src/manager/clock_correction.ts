@@ -1,13 +1,19 @@
-import { correctSchedule, isFromAhead } from "../core/clock_correction.ts";
+import { correctInstance, correctSchedule, isFromAhead } from "../core/clock_correction.ts";
 import { formatDuration } from "../core/duration.ts";
 import { isJobError, toJobError } from "../core/errors.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { BATCH_MAX, type Store } from "../store/store.ts";
+import { BATCH_MAX, type InstanceQuery, type Store } from "../store/store.ts";
 
 /** Schedules that are written at once. */
 const WRITES_MAX = 250;
+/** Instances that are read at once: each may have a megabyte of arguments. */
+const PAGE = 50;
+/** Most instances that are looked at after a correction, of those that wait and of all: beyond, they stay as they are. */
+const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
+/** Of those that ended, how many of the time before are looked at: what ran then may have ended later. */
+const OLDER_LOOK_MAX = 2_000;
 
 /**
  * Notices that the clock by which schedules run was hours ahead and has been corrected, while this node ran or before its start, and
@@ -47,6 +53,8 @@ export class ClockCorrections {
     const corrected = isCorrected ? await this.#correctAll(nowMs, nowMs - elapsedMs) : [];
     this.#latestMs = isCorrected ? nowMs : Math.max(this.#latestMs, nowMs);
     this.#lookedMs = monotonicMs;
+    // Ticks do not wait for it.
+    if (isCorrected) void this.#correctRest(nowMs, corrected.length > 0);
     if (corrected.length === 0) return false;
     const cursors = corrected.map(({ correction }) => correction!.cursor);
     const furthestMs = cursors.reduce((most, cursor) => Math.max(most, cursor));
@@ -104,5 +112,60 @@ export class ClockCorrections {
       if (isJobError(error, "conflict")) return null;
       throw error;
     }
+  }
+
+  async #correctRest(nowMs: number, wasAhead: boolean): Promise<void> {
+    const { store, logger } = this.#options;
+    try {
+      const { items: [newest] } = await store.list({}, { limit: 1, order: "newest" });
+      // Acceptance times never decrease: nothing was accepted by a clock that was ahead.
+      if (!wasAhead && !(newest && isFromAhead(newest.createdAt, nowMs))) return;
+      await this.#correctPauses(nowMs);
+      const waiting = { lookMax: LOOK_MAX.waiting, olderMax: Infinity };
+      const all = { lookMax: LOOK_MAX.all, olderMax: OLDER_LOOK_MAX };
+      const count = await this.#correctInstances({ states: ["scheduled"] }, nowMs, waiting) +
+        await this.#correctInstances({}, nowMs, all);
+      if (count === 0) return;
+      logger.warn("Retries and ended instances were dated by the clock that was ahead: corrected", {
+        instances: count,
+      });
+    } catch (error) {
+      const { code, message } = toJobError(error, "Cannot correct times");
+      // Looked at again at the next start.
+      if (code !== "unavailable") logger.error("Cannot correct times", { error: message });
+    }
+  }
+
+  async #correctPauses(nowMs: number): Promise<void> {
+    const { store, clock } = this.#options;
+    for (const { kind, until, reason, at } of await store.listPauses()) {
+      if (until === null || !isFromAhead(at, nowMs)) continue;
+      const left = Math.max(1, until - at);
+      await store.setPause({ at: clock.now(), kind, until: nowMs + left, reason });
+    }
+  }
+
+  /** @param most how many are looked at, and of those how many that were accepted before the clock was ahead */
+  async #correctInstances(
+    query: InstanceQuery,
+    nowMs: number,
+    most: { readonly lookMax: number; readonly olderMax: number },
+  ): Promise<number> {
+    const { store, clock } = this.#options;
+    let count = 0;
+    let older = 0;
+    let token: string | undefined;
+    for (let looked = 0; looked < most.lookMax && older <= most.olderMax; looked += PAGE) {
+      const page = await store.list(query, { limit: PAGE, order: "newest", token });
+      const ids = page.items.filter((one) => correctInstance(one, nowMs) !== null)
+        .map(({ id }) => id);
+      if (ids.length > 0) {
+        count += (await store.correctTimes({ at: clock.now(), ids })).value.length;
+      }
+      older += page.items.filter(({ createdAt }) => !isFromAhead(createdAt, nowMs)).length;
+      if (page.nextToken === null) break;
+      token = page.nextToken;
+    }
+    return count;
   }
 }

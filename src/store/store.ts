@@ -310,6 +310,13 @@ export interface Store extends NodeStore {
   logEnd(): Promise<string>;
   stats(): Promise<StoreStats>;
 
+  /**
+   * Take back times of instances that a clock that was hours ahead had written, see `correctInstance`; answers the ids of those that
+   * had any.
+   */
+  correctTimes(
+    request: { readonly at: Instant; readonly ids: readonly string[] },
+  ): Promise<Committed<readonly string[]>>;
   /** Delete final instances past their retention, with history and logs; answers how many. */
   retain(
     request: { readonly at: Instant; readonly limit: number },

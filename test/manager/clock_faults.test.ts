@@ -227,6 +227,40 @@ test("fault 97: explain tells of the correction, and of no fate that has not bee
   assert.match(ran!.why, /^Before its time: the clock was ahead/);
 });
 
+test("fault 97: retries, pauses and retention of the time when the clock was ahead do not wait for it", async () => {
+  const retry = { max: 1, backoff: "fixed", initialMs: 90_000, capMs: 90_000, jitter: 0 } as const;
+  const jobs = [
+    jobOf("work", { schedules: [scheduleOf({ cron: "* * * * *", overlap: "allow" })] }),
+    jobOf("again", { options: { retry } }),
+    jobOf("brief", { options: { keepSuccessMs: HOUR } }),
+  ];
+  const world = await new ManagerWorld({ jobs, workers: 10 }).started();
+  world.executor.onRun = (attempt) =>
+    attempt.instance.kind === "again" && attempt.instance.attempt === 1
+      ? attempt.fail()
+      : attempt.ok();
+  world.clock.shiftWall(3_652 * DAY);
+  await world.clock.advance(MINUTE);
+  const again = await world.of(world.manager.scheduleJob("again"));
+  const brief = await world.of(world.manager.scheduleJob("brief"));
+  const until = world.clock.now().wallMs + 10 * MINUTE;
+  await world.of(world.manager.pause("brief", { until, reason: "because" }));
+  await world.clock.advance(1_000);
+  world.clock.shiftWall(-3_652 * DAY);
+  await world.clock.advance(MINUTE + 1_000);
+  const nowMs = world.clock.now().wallMs;
+  const [pause] = await world.of(world.manager.listPauses());
+  assert.ok(pause!.until! <= nowMs + 10 * MINUTE, "the pause ends");
+  assert.equal(pause!.reason, "because");
+  await world.clock.advance(2 * MINUTE);
+  assert.equal((await world.get(again.id)).state, "completed");
+  assert.ok((await world.get(again.id)).settledAt! <= world.clock.now().wallMs);
+  const ended = await world.get(brief.id);
+  assert.ok(ended.settledAt! <= world.clock.now().wallMs);
+  await world.clock.advance(HOUR + 2 * MINUTE);
+  assert.equal(await world.of(world.store.get(brief.id)), null, "it is deleted in time");
+});
+
 test("fault 97: a clock that boots in 1970 and is set right costs little and runs nothing twice", async () => {
   const clock = new SimClock();
   const store = new MemoryStore({ defer: (callback) => clock.defer(callback) });

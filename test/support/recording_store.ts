@@ -195,6 +195,7 @@ export function recordStore(store: Store): RecordingStore {
     ),
     putSchedule: watch((request: PutSchedule) => store.putSchedule(request), () => []),
     deleteSchedule: watch((request) => store.deleteSchedule(request), () => []),
+    correctTimes: watch((request) => store.correctTimes(request), () => []),
     retain: watch(
       (request: Parameters<Store["retain"]>[0]) => store.retain(request),
       (_, ids) => ids.map((instance) => ({ type: "delete", instance, isRetention: true })),

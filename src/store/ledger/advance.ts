@@ -169,7 +169,7 @@ export function insertTick(
   fire: NewInstance,
   overlap: Overlap,
 ): Instance {
-  const instance = acceptInstance(fire, moment.at);
+  const instance = acceptInstance(fire, moment);
   if (overlap === "allow" || !state.tables.hasOpen(fire.scheduleId!)) {
     insertInstance(state, moment, instance);
     return instance;

@@ -30,7 +30,7 @@ export function cancelRow(
   row: Row,
   reason: "canceled" | "replaced" = "canceled",
 ): Instance {
-  const instance = cancelInstance(row.instance, moment.at, reason);
+  const instance = cancelInstance(row.instance, moment.stamp, reason);
   const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
   state.update(row, after);
   if (instance.state === "processing") {

@@ -30,7 +30,7 @@ export function claim(
   const kinds = claimableKinds(state, moment, request.kinds);
   if (kinds.length === 0) return [];
   const take = (row: Row): Instance => {
-    const instance = claimInstance(row.instance, request.node, moment.at);
+    const instance = claimInstance(row.instance, request.node, moment);
     const after: Row = { seq: row.seq, instance, isReady: null, expireAt: null };
     state.updateClaimed(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
@@ -174,7 +174,7 @@ function unleased(state: LedgerState, limit: number): Row[] {
 }
 
 function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {
-  const { instance } = passDeadline(row.instance, row.instance.error, moment.at);
+  const { instance } = passDeadline(row.instance, row.instance.error, moment.stamp);
   state.update(row, { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) });
   return instance;
 }

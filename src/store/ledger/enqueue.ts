@@ -68,7 +68,7 @@ class Plan {
       return { instance: holder, outcome: "sameKey" };
     }
     if (!holder) this.#checkRoom(input);
-    const instance = acceptInstance(input, this.#moment.at);
+    const instance = acceptInstance(input, this.#moment);
     this.#byId.set(instance.id, instance);
     if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
     this.planned.push({ instance, replacedId: holder?.id ?? null, index });

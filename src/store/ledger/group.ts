@@ -2,7 +2,7 @@ import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import { QuotaError } from "./checks.ts";
-import type { LedgerState, Moment } from "./state.ts";
+import { type LedgerState, type Moment, momentBy } from "./state.ts";
 
 /** Turns of the event loop that a group waits for a busy medium, at about 3 ms each. */
 const BUSY_TURNS_MAX = 2_000;
@@ -141,9 +141,7 @@ export class GroupCommit implements OperationGroup {
 
   /** The moment of an operation at `at`. */
   momentOf(at: Instant): Moment {
-    const now = this.#clock?.() ?? at;
-    const wallMs = Math.floor(now.wallMs);
-    return { wallMs, monotonicMs: now.monotonicMs, at: Math.max(this.#state.at, wallMs) };
+    return momentBy(this.#clock?.() ?? at, this.#state.at);
   }
 
   #isIdle(group: readonly Operation[]): boolean {

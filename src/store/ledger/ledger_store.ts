@@ -36,6 +36,7 @@ import { countInstances } from "./reads.ts";
 import { LedgerReader } from "./ledger_reader.ts";
 import { recover } from "./recover.ts";
 import { redrive } from "./redrive.ts";
+import { correctTimes } from "./correct_times.ts";
 import { findCleared, findLogs, removeCleared, removeLogs, retain } from "./retention.ts";
 import { deleteSchedule, putSchedule } from "./schedules.ts";
 import { settle } from "./settle.ts";
@@ -222,6 +223,14 @@ export class LedgerStore extends LedgerReader implements Store {
 
   async stats(): Promise<StoreStats> {
     return countInstances(this.reader("count instances"));
+  }
+
+  correctTimes(request: { readonly at: Instant; readonly ids: readonly string[] }) {
+    return this.#write(
+      "correct times",
+      request.at,
+      (state, moment) => correctTimes(state, moment, request.ids),
+    );
   }
 
   retain(request: { readonly at: Instant; readonly limit: number }) {

@@ -21,7 +21,7 @@ export function setPause(
     kind: request.kind,
     until: request.until === null ? null : Math.ceil(request.until),
     reason: storable(request.reason),
-    at: moment.at,
+    at: moment.stamp,
   };
   state.isDirty = true;
   state.tables.savePause(pause);

@@ -41,7 +41,7 @@ function redriveOne(
     const instance = state.tables.get(past.redrivenAs)?.instance ?? null;
     return { past, outcome: "repeated", instance };
   }
-  const instance = acceptInstance(input, moment.at);
+  const instance = acceptInstance(input, moment);
   insertInstance(state, moment, instance);
   if (!isDeadState(past.state)) return { past, outcome: "accepted", instance };
   const marked = { ...past, redrivenAs: instance.id };

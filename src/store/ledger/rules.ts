@@ -3,6 +3,7 @@ import type { FinalState } from "../../core/state.ts";
 import { isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
 import type { Departure } from "./row.ts";
+import type { Dated } from "./state.ts";
 
 /** Room kept below 2^53 for the +1 of later claims, once the clock's own share would pass it (in the year 2248). */
 const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
@@ -40,13 +41,13 @@ export function storableError(error: ErrorInfo | null): ErrorInfo | null {
   };
 }
 
-function uniqueUntil({ uniqueKey, unique }: NewInstance, at: number): number | null {
+function uniqueUntil({ uniqueKey, unique }: NewInstance, from: number): number | null {
   if (uniqueKey === null || !unique || unique.forMs === null) return null;
-  return Math.min(at + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
+  return Math.min(from + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
 }
 
-/** The instance that a request asks for, accepted at `at`; its names were checked. */
-export function acceptInstance(input: NewInstance, at: number): Instance {
+/** The instance that a request asks for, accepted at a moment; its names were checked. */
+export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instance {
   return {
     id: input.id,
     kind: input.kind,
@@ -55,7 +56,7 @@ export function acceptInstance(input: NewInstance, at: number): Instance {
     priority: input.priority,
     queueKey: input.queueKey,
     uniqueKey: input.uniqueKey,
-    uniqueUntil: uniqueUntil(input, at),
+    uniqueUntil: uniqueUntil(input, stamp),
     argumentsJson: storable(input.argumentsJson),
     resultsJson: null,
     error: null,
@@ -90,14 +91,14 @@ function nextFence(lastFence: number, at: number): number {
   return Math.max(lastFence + 1, Math.min(at * 1024, FENCE_TIME_MAX));
 }
 
-/** A waiting instance, claimed by `node` at `at`. */
-export function claimInstance(instance: Instance, node: string, at: number): Instance {
+/** A waiting instance, claimed by `node` at a moment. */
+export function claimInstance(instance: Instance, node: string, { at, stamp }: Dated): Instance {
   return {
     ...instance,
     state: "processing",
     reason: null,
     // One that is claimed a moment ahead is held back until it is due.
-    processedAt: Math.max(at, instance.dueAt),
+    processedAt: Math.max(stamp, instance.dueAt),
     attempt: instance.attempt + 1,
     fence: nextFence(instance.fence, at),
     node,

@@ -44,7 +44,7 @@ export function finishAttempt(
   const { instance, departure } = settleInstance(
     withRun(row.instance, how),
     how.outcome,
-    moment.at,
+    moment.stamp,
   );
   const isWaiting = instance.state === "scheduled";
   state.update(row, {

@@ -1,4 +1,6 @@
+import { isFromAhead } from "../../core/clock_correction.ts";
 import { isFinal } from "../../core/state.ts";
+import type { Instant } from "../../platform/clock.ts";
 import type { StoreMark } from "../records.ts";
 import {
   AHEAD_MS_MAX,
@@ -35,6 +37,21 @@ export interface Moment {
   readonly monotonicMs: number;
   /** The recorded time: never decreasing. */
   readonly at: number;
+  /**
+   * The time of what happens to an instance after its acceptance, which retention and retries count from: the recorded one, or
+   * that of the clock where that was hours ahead and has been set back.
+   */
+  readonly stamp: number;
+}
+
+/** What dates an instance. */
+export type Dated = Pick<Moment, "at" | "stamp">;
+
+/** The moment by a clock. @param recordedAt the recorded time before it */
+export function momentBy({ wallMs: given, monotonicMs }: Instant, recordedAt: number): Moment {
+  const wallMs = Math.floor(given);
+  const at = Math.max(recordedAt, wallMs);
+  return { wallMs, monotonicMs, at, stamp: isFromAhead(at, wallMs) ? wallMs : at };
 }
 
 /**

@@ -29,6 +29,7 @@ const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem" | "quiet
   tailLogs: true,
   logEnd: true,
   stats: true,
+  correctTimes: true,
   retain: true,
   clearInstances: true,
   clearLogs: true,

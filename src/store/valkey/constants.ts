@@ -1,3 +1,5 @@
+import { CORRECTION_MS } from "../../core/ticks.ts";
+
 /**
  * Places in a stored row: what changes of an instance, and what the server decides by. What a claim and what an outcome changes stands
  * first and in this order, so that both can write a new beginning before the rest of an ordinary row as it is; see `lua/plain.ts`.
@@ -81,6 +83,7 @@ export const LIMIT = {
   OPEN_MAX: 1_000,
   /** How far the clock may go back before what rates hold back is looked at again, in milliseconds. */
   SET_BACK_MS: 1_000,
+  CORRECTION_MS,
   /** Times kept of one span at most; more starts share the time of the last of them. */
   TIMES_MAX: 64,
   BLOCKS_MAX: 100,

@@ -2,6 +2,7 @@ import type { Instance } from "../../core/instance.ts";
 import { checkBatch, checkNewInstance } from "../ledger/checks.ts";
 import { redriveError } from "../ledger/refusals.ts";
 import { acceptInstance } from "../ledger/rules.ts";
+import type { Dated } from "../ledger/state.ts";
 import type { EnqueueResult, NewInstance, RedriveResult } from "../store.ts";
 import { RESULT } from "./constants.ts";
 import type { Packer, Unpacker } from "./msgpack.ts";
@@ -67,12 +68,15 @@ export function readClaimed(from: Unpacker): readonly Instance[] {
 /** What became of instances that were to be accepted. */
 export function readEnqueued(
   from: Unpacker,
-  at: number,
+  moment: Dated,
   inputs: readonly NewInstance[],
 ): readonly EnqueueResult[] {
   if (!from.isList) {
     from.read();
-    return inputs.map((input) => ({ instance: acceptInstance(input, at), outcome: "accepted" }));
+    return inputs.map((input) => ({
+      instance: acceptInstance(input, moment),
+      outcome: "accepted",
+    }));
   }
   const results: EnqueueResult[] = [];
   from.list();
@@ -90,7 +94,7 @@ export function readEnqueued(
       results.push({ instance, outcome, ...replaced });
     } else {
       from.read();
-      results.push({ instance: acceptInstance(input, at), outcome: "accepted" });
+      results.push({ instance: acceptInstance(input, moment), outcome: "accepted" });
     }
   }
   return results;

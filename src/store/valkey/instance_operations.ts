@@ -58,7 +58,7 @@ export class InstanceOperations {
         instances.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0),
       ),
       write: (into) => runs ? writeRuns(into, runs) : writeInstances(into, instances),
-      read: (from, at) => readEnqueued(from, at, instances),
+      read: (from, moment) => readEnqueued(from, moment, instances),
     });
   }
 
@@ -133,7 +133,7 @@ export class InstanceOperations {
         settlements.reduce((sum, settlement) => sum + charsOf(settlement), 0),
       ),
       write: (into) => writeSettlements(into, plan),
-      read: (from, at) => readSettled(from, at, plan),
+      read: (from, { stamp }) => readSettled(from, stamp, plan),
     });
   }
 

@@ -121,6 +121,19 @@ export class InstanceReads {
     });
   }
 
+  correctTimes(ids: readonly string[]): Promise<Committed<readonly string[]>> {
+    return this.#queue.write({
+      family: "retention",
+      action: "correctTimes",
+      weight: ids.length,
+      write: (into) => {
+        into.write(ids);
+        return 1;
+      },
+      read: (from) => from.read() as readonly string[],
+    });
+  }
+
   retain(limit: number): Promise<Committed<readonly string[]>> {
     return this.#queue.write({
       family: "retention",

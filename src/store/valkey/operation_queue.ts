@@ -1,5 +1,6 @@
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import { type Instant, systemClock, type Timer } from "../../platform/clock.ts";
+import type { Dated } from "../ledger/state.ts";
 import type { Committed } from "../store.ts";
 import { tooManyError } from "./call_queue.ts";
 import { LIMIT } from "./constants.ts";
@@ -48,7 +49,7 @@ export interface Operation<T> {
   readonly prepare?: () => Promise<void>;
   /** Append its arguments; answers how many. */
   readonly write: (into: Packer) => number;
-  readonly read: (from: Unpacker, at: number) => T;
+  readonly read: (from: Unpacker, moment: Dated) => T;
   /** The error of a refusal; without it those that several operations have. */
   readonly refuse?: (refusal: readonly unknown[]) => JobError;
 }
@@ -289,7 +290,9 @@ export class OperationQueue {
     for (const one of group) {
       from.list();
       const rev = from.read() as number;
-      const at = from.read() as number;
+      const told = from.read() as number | readonly [number, number];
+      // A clock that was hours ahead and has been set back: what attempts are dated by comes besides.
+      const [at, stamp] = typeof told === "number" ? [told, told] : told;
       if (rev > this.rev) this.rev = rev;
       if (at === 0) {
         const refusal = from.read() as readonly unknown[];
@@ -298,7 +301,7 @@ export class OperationQueue {
           one.isPrepared = false;
           again.push(one);
         } else one.reject((one.operation.refuse ?? refusalError)(refusal));
-      } else one.resolve({ rev, at, sentMs, value: one.operation.read(from, at) });
+      } else one.resolve({ rev, at, sentMs, value: one.operation.read(from, { at, stamp }) });
     }
     return parts > 2 ? from.read() : null;
   }

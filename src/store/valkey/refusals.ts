@@ -58,6 +58,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   appendLogs: "append logs",
   removeInstances: "delete instances",
   removeLines: "delete logs",
+  correctTimes: "correct times",
   retain: "delete instances",
   joinNode: "join",
   reportNode: "report",

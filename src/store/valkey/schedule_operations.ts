@@ -261,7 +261,7 @@ export class ScheduleOperations {
       family: "schedules",
       action: "listPauses",
       write: () => 0,
-      read: (from, at) => {
+      read: (from, { at }) => {
         const pauses: Pause[] = [];
         for (let left = from.list() / 2; left > 0; left--) {
           const kind = from.text();

@@ -2,7 +2,7 @@ import type { Instance } from "../../core/instance.ts";
 import type { Instant } from "../../platform/clock.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
 import { type Random, systemRandom } from "../../platform/random.ts";
-import { checkLimit, checkTime, closedError } from "../ledger/checks.ts";
+import { checkBatch, checkLimit, checkTime, closedError } from "../ledger/checks.ts";
 import { storable } from "../ledger/rules.ts";
 import { newStoreId } from "../store_id.ts";
 import type {
@@ -231,6 +231,12 @@ export class ValkeyStore implements Store {
   async stats(): Promise<StoreStats> {
     this.#check("count instances");
     return await this.#reads.stats();
+  }
+
+  async correctTimes({ ids }: { readonly at: Instant; readonly ids: readonly string[] }) {
+    this.#check("correct times");
+    checkBatch(ids.length, "correct the times of");
+    return await this.#reads.correctTimes(ids);
   }
 
   async retain({ limit }: { readonly at: Instant; readonly limit: number }) {

@@ -64,7 +64,7 @@ function S.new_row(item)
   if extra then
     members = {uniqueKey = extra.uniqueKey, scheduleId = extra.scheduleId, retryOf = extra.retryOf,
       deadlineAt = extra.deadlineAt}
-    if extra.uniqueKey and extra.forMs then members.uniqueUntil = S.min(S.at + extra.forMs, MAX) end
+    if extra.uniqueKey and extra.forMs then members.uniqueUntil = S.min(S.stamp + extra.forMs, MAX) end
   end
   return {SCHEDULED, 0, members, false, false, false, 0, false, false, S.next_seq(), item[IN_KIND], item[IN_QUEUE],
     item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE], S.at, S.at}
@@ -118,11 +118,11 @@ function S.cancel_row(id, r, reason)
   if r[STATE] == PROCESSING then
     r[REASON] = reason == 'replaced' and reason
     S.hint_claims[#S.hint_claims + 1] = {id, r[FENCE]}
-    S.rare(r).cancelAt = S.at
+    S.rare(r).cancelAt = S.stamp
   else
     S.leave_waiting(id, r)
-    S.rare(r).cancelAt = S.at
-    r[STATE], r[REASON], r[SETTLED] = CANCELED, reason, S.at
+    S.rare(r).cancelAt = S.stamp
+    r[STATE], r[REASON], r[SETTLED] = CANCELED, reason, S.stamp
     S.enter_final(id, r)
   end
   S.touch(id)

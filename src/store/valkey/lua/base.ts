@@ -55,6 +55,8 @@ function S.set_moment(given_wall, given_mono)
     S.head.shift, S.head.mono = shift, S.mono
   end
   S.at = S.max(S.head.at, S.wall)
+  -- Of what happens to a row after its acceptance: of the clock where that was hours ahead and has been set back.
+  S.stamp = S.at - S.wall > CORRECTION_MS and S.wall or S.at
 end
 
 -- What stands over the store: {type, until when, as text}; a draining whose time has passed is nothing.

@@ -49,7 +49,7 @@ end
 function S.take(id, claimer)
   local r = S.row(id)
   local members = r[RARE]
-  r[STATE], r[REASON], r[PROCESSED] = PROCESSING, false, S.at
+  r[STATE], r[REASON], r[PROCESSED] = PROCESSING, false, S.max(S.stamp, S.min(r[DUE], S.at))
   r[ATTEMPT] = r[ATTEMPT] + 1
   r[FENCE] = S.next_number(r[FENCE])
   r[NODE] = claimer.node

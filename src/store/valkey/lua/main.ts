@@ -101,7 +101,7 @@ for i = 1, #S.operations do
       S.head.rev = S.next_number(S.head.rev)
       S.head.at = S.at
     end
-    S.answers[i] = {S.head.rev, S.is_read and S.wall or S.at, value}
+    S.answers[i] = {S.head.rev, S.is_read and S.wall or S.stamp == S.at and S.at or {S.at, S.stamp}, value}
   end
 end
 if S.is_read then return S.encode({'done', S.answers}) end

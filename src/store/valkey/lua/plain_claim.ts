@@ -32,7 +32,7 @@ function S.take_first(kind, limit, claimer)
   local puts, leased, length, answer, place, last_tail, last_fixed = {}, {}, 0, {start}, 1, false, false
   for i = 1, #ids do
     local id, text, fixed_text = ids[i], rows[i], fixed[i]
-    if text and fixed_text and not queued[id] and find(text, new_wide, 1, true) == 1 then
+    if text and fixed_text and S.stamp == S.at and not queued[id] and find(text, new_wide, 1, true) == 1 then
       puts[length + 1], puts[length + 2] = id, start .. sub(text, 13)
       leased[length + 1], leased[length + 2] = lease, id
       length = length + 2

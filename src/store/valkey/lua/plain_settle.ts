@@ -22,14 +22,14 @@ function S.begin_shape(last, shape, kind, state)
   if last and last.count > 0 then S.change_slots_of(kind, last.queue, last.node, -last.count) end
   if not shape then return nil end
   local keep = state == COMPLETED and shape.keep_success or shape.keep_failure
-  return S.number_text(S.min(S.at + keep, MAX))
+  return S.number_text(S.min(S.stamp + keep, MAX))
 end
 
 -- A run is {fence, kind, state, reason, ids, results of each or false}. Appends the items of rows that are not plain to those left.
 function S.settle_run(run, left)
   local fence, kind, state, reason, ids, results = unpack(run)
   local find, sub, from_bytes = S.find, S.sub, S.from_bytes
-  local start = sub(S.RUNS_PLAIN, 1, 3) .. S.encode(state, 1, false, S.at, reason)
+  local start = sub(S.RUNS_PLAIN, 1, 3) .. S.encode(state, 1, false, S.stamp, reason)
   local start_of, start_with = false, start .. S.encode(false)
   local found, puts, done, expiring = rcall('HMGET', S.ROWS, unpack(ids)), {}, {}, {}
   local shape, head, tail, tail_at, seq_at, expires_at = nil, '\0', '', 1, 1, nil

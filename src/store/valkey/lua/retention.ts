@@ -57,6 +57,38 @@ function S.remove_rows(ids)
   return removed
 end
 
+-- Whether a row had times of a clock that was hours ahead; the rules are those of correctInstance.
+function S.correct_row(id, r)
+  local wall, members = S.wall, r[RARE]
+  if r[STATE] > PROCESSING then
+    local back = r[SETTLED] - wall
+    if back <= CORRECTION_MS then return false end
+    if members and members.uniqueUntil then members.uniqueUntil = members.uniqueUntil - back end
+    r[SETTLED] = wall
+    S.index(S.EXPIRING, id, S.expire_at(r))
+  else
+    local since, due = r[SCHEDULED_AT], r[DUE]
+    local waits = r[STATE] == SCHEDULED and r[ATTEMPT] > 0 and due > wall and due >= since
+    if not waits or since - wall <= CORRECTION_MS then return false end
+    S.leave_waiting(id, r)
+    r[DUE], r[SCHEDULED_AT] = wall + due - since, wall
+    S.enter_waiting(id, r)
+    S.hint_instances(r[DUE])
+  end
+  if r[PROCESSED] and r[PROCESSED] > wall then r[PROCESSED] = wall end
+  S.touch(id)
+  return true
+end
+
+function S.correct_times(op)
+  local corrected = {}
+  for _, id in ipairs(op[4]) do
+    local r = S.row(id)
+    if r and S.correct_row(id, r) then corrected[#corrected + 1] = id end
+  end
+  return corrected
+end
+
 function S.retain(op)
   local limit = op[4]
   S.flush()
@@ -159,6 +191,7 @@ function S.stats()
   return {answer, rcall('ZCARD', S.SCHEDULE_IDS)}
 end
 
+S.ACTIONS.correctTimes = S.correct_times
 S.ACTIONS.retain, S.ACTIONS.removeInstances, S.ACTIONS.stats = S.retain, S.remove_instances, S.stats
 S.ACTIONS.readLines, S.ACTIONS.removeLines = S.read_lines, S.remove_log_lines
 `;

@@ -69,11 +69,11 @@ function S.list_ticks(op)
 end
 
 function S.set_pause(op)
-  local kind, pause = op[4], {op[5], op[6], S.at}
+  local kind, pause = op[4], {op[5], op[6], S.stamp}
   rcall('HSET', S.PAUSES, kind, S.encode(pause))
   S.pauses_read = nil
   S.hint('pauses')
-  return S.at
+  return S.stamp
 end
 
 function S.remove_pause(op)

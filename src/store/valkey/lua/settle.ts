@@ -33,7 +33,7 @@ end
 S.PAST_DEADLINE = 'deadline'
 
 function S.end_row(id, r, state, reason, err)
-  r[STATE], r[REASON], r[SETTLED] = state, reason, S.at
+  r[STATE], r[REASON], r[SETTLED] = state, reason, S.stamp
   S.set_rare(r, 'error', err)
   S.enter_final(id, r)
 end
@@ -45,9 +45,9 @@ function S.schedule_again(id, r, due, reason, err)
     S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE)
     return
   end
-  local departure = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.at, S.at, reason}
+  local departure = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.stamp, S.stamp, reason}
   rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
-  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, S.at, false
+  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, S.stamp, false
   S.set_rare(r, 'error', err)
   S.enter_waiting(id, r)
   S.hint_instances(due)
