@@ -17,6 +17,7 @@ import {
 import { key, schemaOf } from "./schema.ts";
 import { environment } from "./secrets.ts";
 import * as special from "./special_readers.ts";
+import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 
 const INT32_MAX = 2_147_483_647;
 
@@ -84,7 +85,11 @@ export const JOB_KEYS = {
     {},
     'Variables beside the minimal environment. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
   ),
-  description: key(string({ isEmptyAllowed: true }), undefined, "What the job is for, in a line."),
+  description: key(
+    string({ isEmptyAllowed: true, lengthMax: TEXT_LENGTH_MAX.description }),
+    undefined,
+    "What the job is for, in a line.",
+  ),
   schedule: key(
     oneOrMany(special.scheduleText(), { maxLength: SCHEDULES_MAX }),
     [],

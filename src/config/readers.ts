@@ -14,7 +14,9 @@ export interface Reader<T> {
 }
 
 /** Any text, without NUL. */
-export function string(options: { readonly isEmptyAllowed?: boolean } = {}): Reader<string> {
+export function string(
+  options: { readonly isEmptyAllowed?: boolean; readonly lengthMax?: number } = {},
+): Reader<string> {
   const wanted = options.isEmptyAllowed ? "a string" : "a string that is not empty";
   return {
     wanted,
@@ -26,6 +28,11 @@ export function string(options: { readonly isEmptyAllowed?: boolean } = {}): Rea
       }
       if (value.includes("\0")) {
         return report.value(field, "found a NUL character, wanted text");
+      }
+      const { lengthMax = Infinity } = options;
+      if (value.length > lengthMax) {
+        const found = `found ${value.length} characters, wanted at most ${lengthMax}`;
+        return report.value(field, found);
       }
       return value;
     },

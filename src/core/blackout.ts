@@ -1,5 +1,6 @@
 import { JobError } from "./errors.ts";
 import { openZone, type Zone } from "./zone.ts";
+import { checkText, TEXT_LENGTH_MAX } from "./text_limits.ts";
 
 /** A time in which no tick of a schedule becomes a run, on the wall clock of the schedule's zone. */
 export type Blackout =
@@ -33,6 +34,8 @@ const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2}))?$/;
  * @throws JobError `invalid_argument` for what is none of these
  */
 export function parseBlackout(text: string): Blackout {
+  const lengthMax = TEXT_LENGTH_MAX.blackout;
+  checkText(text, { what: "blackout", path: "blackout", lengthMax });
   const trimmed = text.trim().toLowerCase();
   const found = readDated(trimmed.toUpperCase()) ?? readDaily(trimmed);
   if (found !== null) return found;

@@ -2,9 +2,10 @@ import { nextWallSecond } from "./calendar.ts";
 import type { CronField, CronFieldName } from "./cron_field.ts";
 import { cronError, readCronField } from "./cron_field.ts";
 import { nearest } from "./nearest.ts";
+import { TEXT_LENGTH_MAX } from "./text_limits.ts";
 
 /** Longest cron expression, in characters. */
-export const CRON_LENGTH_MAX = 1_024;
+export const CRON_LENGTH_MAX = TEXT_LENGTH_MAX.cron;
 
 /** A cron expression, read: what the wall clock must show. Share it, never change it. */
 export interface CronExpression {

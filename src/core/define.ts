@@ -17,6 +17,7 @@ import {
 import { nearest } from "./nearest.ts";
 import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
 import { type Misfire, MISFIRES, type Overlap, OVERLAPS } from "./schedule.ts";
+import { TEXT_LENGTH_MAX } from "./text_limits.ts";
 
 /** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
 export type DurationInput = number | string;
@@ -167,7 +168,10 @@ const TIME = ['text such as "2026-12-24" or "2026-12-24T18:00:00Z"', isText] as 
 
 const JOB_KEYS: Keys = {
   kind: ["text", isText],
-  description: ["text", isText],
+  description: [
+    `text of at most ${TEXT_LENGTH_MAX.description} characters`,
+    (value) => isText(value) && (value as string).length <= TEXT_LENGTH_MAX.description,
+  ],
   run: HANDLER,
   params: ["text", isText],
   priority: ["a whole number of 0 or more", isWhole(0)],

@@ -3,11 +3,12 @@ import type { JobDefinition } from "../core/job.ts";
 import { JobError } from "../core/errors.ts";
 import { CONFLICTS } from "../core/job_manager.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../core/limits.ts";
+import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 import type { ScheduleOptions } from "./api.ts";
 
 /** Longest key that is kept as it reads, in characters; of a longer one the hash is. */
 const READABLE_LENGTH_MAX = 300;
-const UNIQUE_KEY_LENGTH_MAX = 500;
+const UNIQUE_KEY_LENGTH_MAX = TEXT_LENGTH_MAX.uniqueKey;
 
 /** The queue that an instance waits in: its kind, and the values that the limits of the job go by. */
 export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {

@@ -1,6 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
+import { checkText, TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 import { type Block, unservedBlock } from "../core/limits.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import {
@@ -282,6 +283,8 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   ): Promise<Pause> {
     if (kind !== null) await this.parts.served.assertKnown(kind);
     const { until = null, reason = "" } = options;
+    const lengthMax = TEXT_LENGTH_MAX.pauseReason;
+    checkText(reason, { what: "reason of a pause", path: "reason", lengthMax });
     if (until !== null) assertAhead(until, this.parts.options.clock.now().wallMs, "pause");
     return (await this.parts.store.setPause({
       at: this.parts.options.clock.now(),

@@ -1,9 +1,16 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, messageOf, toJobError } from "../core/errors.ts";
 import { type CallState, type Handlers, newCall } from "./handlers.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import { checkTexts } from "./text_fields.ts";
 
 /** A copy: Bun takes longer for the memory of a small array than for another one. */
 export function toBuffer(bytes: Uint8Array): Buffer {
@@ -37,8 +44,21 @@ export function serviceDefinition(service: DescService): grpc.ServiceDefinition 
   return definition;
 }
 
-/** Decode a request. @throws JobError `invalid_argument` for bytes that are no such message, invalid UTF-8 included */
-export function decodeRequest<T extends DescMessage>(schema: T, bytes: Uint8Array) {
+/**
+ * Decode a request.
+ *
+ * @throws JobError `invalid_argument` for bytes that are no such message, invalid UTF-8 included, and for a text that is too long
+ */
+export function decodeRequest<T extends DescMessage>(
+  schema: T,
+  bytes: Uint8Array,
+): MessageShape<T> {
+  const message = readMessage(schema, bytes);
+  checkTexts(schema, message);
+  return message;
+}
+
+function readMessage<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
   try {
     return fromBinary(schema, bytes, { readUnknownFields: false });
   } catch (error) {
@@ -75,7 +95,7 @@ export async function answerCall(
     for (;;) {
       const answer = encodeAnswer(method.output, await handle(request, call));
       if (answer.byteLength <= MESSAGE_BYTES_MAX) return answer;
-      if (call.pageItems === 0 && call.canBeBrief && !call.isBrief) {
+      if (call.pageItems <= 1 && call.canBeBrief && !call.isBrief) {
         call.isBrief = true;
         continue;
       }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Instance } from "../core/instance.ts";
+import type { Instance, StoredLogEntry } from "../core/instance.ts";
 import { instanceToWire } from "./convert.ts";
 import type { JobInstanceSchema } from "./gen/job_pb.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
@@ -15,6 +15,29 @@ function estimateBytes(instance: Instance): number {
   const characters = instance.argumentsJson.length + (instance.resultsJson?.length ?? 0) +
     (instance.error?.message.length ?? 0) * 2 + (instance.error?.stack?.length ?? 0);
   return BYTES_OF_INSTANCE + characters * BYTES_OF_CHARACTER;
+}
+
+/** Longest part of an error that stays when payloads are left out. */
+const ERROR_LENGTH_MAX = 1_000;
+/** Longest part of a line of a log that stays when it does not fit. */
+const LINE_LENGTH_MAX = 100_000;
+
+/** An instance whose payload does not fit in a message: without it, and its error says so. */
+export function withoutPayload(instance: Instance): Instance {
+  const { argumentsJson, resultsJson, error } = instance;
+  const length = argumentsJson.length + (resultsJson?.length ?? 0);
+  const note = `(arguments and results of ${length} characters do not fit in a message)`;
+  const message = error === null ? note : `${error.message.slice(0, ERROR_LENGTH_MAX)} ${note}`;
+  const name = error?.name.slice(0, ERROR_LENGTH_MAX) ?? "TooLarge";
+  return { ...instance, argumentsJson: "[]", resultsJson: null, error: { name, message } };
+}
+
+/** A line of a log that does not fit in a message: its beginning, and how much is left out. */
+export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
+  const left = entry.message.length - LINE_LENGTH_MAX;
+  if (left <= 0) return entry;
+  const message = `${entry.message.slice(0, LINE_LENGTH_MAX)}… (${left} characters do not fit)`;
+  return { ...entry, message };
 }
 
 /**

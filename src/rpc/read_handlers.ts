@@ -9,6 +9,7 @@ import {
   logToWire,
   timestamp,
 } from "./convert.ts";
+import { withoutPayload, withoutRest } from "./fit.ts";
 import type { TickReportSchema } from "./gen/job_pb.ts";
 import type { CallState, Handlers } from "./handlers.ts";
 import { schedulesToWire } from "./recurring_handlers.ts";
@@ -85,13 +86,15 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
   return {
     async lookupInstances({ query }, call) {
       const conditions = readInstanceQuery(query);
+      call.canBeBrief = true;
       const { items, nextPageToken } = await readItems(
         call,
         (limitMax) => manager.lookupInstances(conditions, readPage(query, "query.", limitMax)),
       );
       const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
       const unserved = await manager.unservedKinds(new Set(waiting));
-      const instances = items.map((instance) => listedToWire(instance, unserved));
+      const shown = call.isBrief ? items.map(withoutPayload) : items;
+      const instances = shown.map((instance) => listedToWire(instance, unserved));
       return { instances, nextPageToken };
     },
     async lookupInstanceHistory({ query }, call) {
@@ -105,15 +108,19 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
     },
     async lookupInstanceLogs(request, call) {
       const conditions = readLogQuery(request);
+      call.canBeBrief = true;
       const { items, nextPageToken } = await readItems(
         call,
         (limitMax) =>
           manager.lookupInstanceLogs(conditions, readPage(request.query, "query.", limitMax)),
       );
-      return { entries: items.map(logToWire), nextPageToken };
+      const shown = call.isBrief ? items.map(withoutRest) : items;
+      return { entries: shown.map(logToWire), nextPageToken };
     },
-    async getInstance({ uuid }) {
-      const instance = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
+    async getInstance({ uuid }, call) {
+      call.canBeBrief = true;
+      const found = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
+      const instance = call.isBrief ? withoutPayload(found) : found;
       return { instance: blockedToWire(instance, await manager.blockOf(instance)) };
     },
     async listSchedules(request, call) {

@@ -272,3 +272,13 @@ test("dispatcher() gives an attempt the time limit of its instance", async () =>
   await world.clock.settle();
   assert.equal((await world.get(world.executor.last.instance.id)).state, "timedOut");
 });
+
+test("pause() takes a reason of 1,000 characters and not one more", async () => {
+  const world = await new ManagerWorld().started();
+  const reason = "r".repeat(1_000);
+  assert.equal((await world.of(world.manager.pause("work", { reason }))).reason, reason);
+  await assert.rejects(world.of(world.manager.pause("work", { reason: `${reason}r` })), {
+    code: "invalid_argument",
+    path: "reason",
+  });
+});

@@ -70,3 +70,34 @@ test("answers that fit into a message come whole", async () => {
   assert.equal(jobs.at(-1)!.description, LONG);
   assert.notEqual(jobs.at(-1)!.signatureJson, "");
 });
+
+test("a record that is larger than a message comes without its payload, and says so, beside others", async () => {
+  const huge = JSON.stringify(["x".repeat(5 * MIB)]);
+  const records = [
+    fakeInstance(1),
+    fakeInstance(2, { argumentsJson: huge, resultsJson: huge }),
+    fakeInstance(3),
+  ];
+  class HugeManager extends FakeManager {
+    override lookupInstances: FakeManager["lookupInstances"] = async (_query, page) => {
+      const from = Number(page?.token ?? 0);
+      const items = records.slice(from, from + page!.limit);
+      const next = from + items.length;
+      return { items, nextToken: next < records.length ? String(next) : null };
+    };
+    override getInstance: FakeManager["getInstance"] = async () => records[1]!;
+  }
+  await using world = await rpcWorld({ manager: new HugeManager() });
+  const client = world.client();
+  const found = [];
+  let pageToken: string | undefined;
+  do {
+    const page = await client.lookupInstances({ query: { pageToken } });
+    found.push(...page.instances);
+    pageToken = page.nextPageToken;
+  } while (pageToken);
+  assert.deepEqual(found.map(({ uuid }) => uuid), records.map(({ id }) => id));
+  assert.match(found[1]!.error!, /arguments and results of 10485768 characters do not fit/);
+  const { instance } = await client.getInstance({ uuid: records[1]!.id });
+  assert.match(instance!.error!, /do not fit in a message/);
+});

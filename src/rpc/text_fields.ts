@@ -1,0 +1,69 @@
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
+import { refuse } from "./requests.ts";
+
+/** Longest text of the fields of requests, by name; of a field that is not here as of a name. Null: limited elsewhere. */
+const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
+  // Arguments, which the job's types and the size of a payload limit.
+  arguments: null,
+  arguments_json: null,
+  unique_key: TEXT_LENGTH_MAX.uniqueKey,
+  reason: TEXT_LENGTH_MAX.pauseReason,
+  cron: TEXT_LENGTH_MAX.cron,
+  blackout: TEXT_LENGTH_MAX.blackout,
+  page_token: TEXT_LENGTH_MAX.pageToken,
+  cursor: TEXT_LENGTH_MAX.pageToken,
+  to: TEXT_LENGTH_MAX.address,
+  prefix: TEXT_LENGTH_MAX.address,
+};
+
+/** A field of a message that is a text, or has some within. */
+interface TextField {
+  readonly field: DescField;
+  readonly lengthMax: number;
+  /** Of a field that is a message. */
+  readonly inner: readonly TextField[] | null;
+}
+
+const plans = new Map<DescMessage, readonly TextField[]>();
+
+/** The fields of a message that hold text; each message is looked at once. */
+function planOf(schema: DescMessage): readonly TextField[] {
+  const known = plans.get(schema);
+  if (known) return known;
+  const plan: TextField[] = [];
+  plans.set(schema, plan);
+  for (const field of schema.fields) {
+    const lengthMax = Object.hasOwn(FIELD_LENGTH_MAX, field.name)
+      ? FIELD_LENGTH_MAX[field.name]!
+      : TEXT_LENGTH_MAX.name;
+    if (lengthMax === null) continue;
+    if (field.scalar === ScalarType.STRING) plan.push({ field, lengthMax, inner: null });
+    else if (field.message) {
+      const inner = planOf(field.message);
+      if (inner.length > 0) plan.push({ field, lengthMax, inner });
+    }
+  }
+  return plan;
+}
+
+/** Check that no text of a request is longer than its field takes. @throws JobError `invalid_argument` naming the field */
+export function checkTexts(schema: DescMessage, message: object): void {
+  check(planOf(schema), message, "");
+}
+
+function check(plan: readonly TextField[], message: object, prefix: string): void {
+  for (const { field, lengthMax, inner } of plan) {
+    const value: unknown = Reflect.get(message, field.localName);
+    if (value === undefined || value === "") continue;
+    if (!Array.isArray(value)) checkValue(value, { field, lengthMax, inner }, prefix);
+    else for (const each of value) checkValue(each, { field, lengthMax, inner }, prefix);
+  }
+}
+
+function checkValue(value: unknown, { field, lengthMax, inner }: TextField, prefix: string): void {
+  if (inner !== null) return check(inner, value as object, `${prefix}${field.name}.`);
+  const { length } = value as string;
+  if (length <= lengthMax) return;
+  throw refuse(`${prefix}${field.name}`, `found ${length} characters, wanted at most ${lengthMax}`);
+}
