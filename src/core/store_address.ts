@@ -96,6 +96,8 @@ export function parseStoreUrl(url: string): StoreAddress {
 
 function readStoreUrl(url: string): StoreAddress {
   if (url === "memory:") return { type: "memory" };
+  // deno-lint-ignore no-control-regex
+  if (/[\x00-\x1f\x7f]/.test(url)) throw new UrlProblem("found a control character, wanted none");
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase() ?? null;
   if (scheme === null && /\.[mc]?[jt]s$/.test(url)) return { type: "module", path: url };
   if (scheme === "sqlite") return readSqlite(url);

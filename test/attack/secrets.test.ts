@@ -55,11 +55,14 @@ const MODULE_KINDS = [
   "children",
 ] as const;
 const COMMAND_KINDS = ["shell", "results", "traced", "longLines"] as const;
-const BROKEN = ["message", "name", "cause", "aggregate", "exit", "text"] as const;
+const BROKEN = ["message", "name", "cut", "cause", "aggregate", "exit", "text"] as const;
 
 const PRELUDE = `
+import { readFileSync } from "node:fs";
 const all = ["FILE", "ENV", "VARIABLE", "WHOLE", "PEM", "DATABASE_URL"].map((name) => process.env[name]!);
 const text = all.join(" ");
+// Not given to this job: the daemon masks it, its worker cannot.
+const token = readFileSync(new URL("../token-secret", import.meta.url), "utf8");
 const forms = all.flatMap((one) => [
   one, JSON.stringify({ one }), JSON.stringify(JSON.stringify([one])), encodeURIComponent(one),
   new URLSearchParams({ one }).toString(), Buffer.from(one).toString("hex"),
@@ -75,7 +78,7 @@ import { writeSync } from "node:fs";
 import type { Context, Instance } from "ts-job";
 
 class Custom extends Error {
-  constructor(options?: ErrorOptions) { super("in the message " + text, options); this.name = "Name" + text; }
+  constructor(options?: ErrorOptions) { super("in the message " + text + token, options); this.name = "Name" + token + text; }
   code = text;
   toString() { return text; }
 }
@@ -85,7 +88,7 @@ export default [
     kind: "prints",
     description: "described by " + text,
     run(ctx: Context): void {
-      for (const form of forms) { console.log(form); console.error("e", form); ctx.log.warn(form); }
+      for (const form of [...forms, token]) { console.log(form); console.error("e", form); ctx.log.warn(form); }
       console.log(process.env);
       console.log({ nested: [all] });
       process.stdout.write("writes "); for (const one of all) {
@@ -113,7 +116,7 @@ export default [
     },
   },
   { kind: "failsLong", run(): void { throw new Error("-".repeat(8_192 - 24) + text + text); } },
-  { kind: "returns", run(): unknown { return { [text]: forms, again: [[text]], pem: process.env.PEM, n: 1.50 }; } },
+  { kind: "returns", run(): unknown { return { [text]: forms, token, again: [[text]], pem: process.env.PEM, n: 1.50 }; } },
   { kind: "late", run(): void { void readFile("/proc/self/stat").then(() => { throw new Custom(); }); } },
   { kind: "exits", run(): void { process.on("exit", () => console.error("at exit", text)); console.log(text); process.exit(3); } },
   {
@@ -133,8 +136,9 @@ export default [
 `;
 
 const BROKEN_MODULES: Readonly<Record<(typeof BROKEN)[number], string>> = {
-  message: `throw new Error(text);`,
+  message: `throw new Error(text + token);`,
   name: `throw Object.assign(new Error("m"), { name: text });`,
+  cut: `throw Object.assign(new Error("m"), { name: "-".repeat(175) + process.env.WHOLE });`,
   cause: `throw new Error("outer", { cause: new Error(text) });`,
   aggregate: `throw new AggregateError([new Error(text)], text);`,
   exit: `process.stderr.write("error: " + text); process.exit(4);`,
@@ -327,7 +331,9 @@ async function runAll(daemon: Daemon, outputs: Outputs): Promise<string[]> {
     uuids.push(instance!.uuid);
   }
   outputs.add("raw command lines", commandLines(daemon));
-  for (const uuid of uuids) await client.waitInstance({ uuid, timeoutMs: 20_000n } as never);
+  for (const uuid of uuids) {
+    await client.waitInstance({ uuid, waitMs: 30_000n }, { timeoutMs: 40_000 });
+  }
   return uuids;
 }
 
