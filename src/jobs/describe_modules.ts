@@ -1,4 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
+import { PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import { channelEnvironment, ChildChannel } from "../platform/child_channel.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Account } from "../platform/accounts.ts";
 import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
@@ -10,6 +13,7 @@ import type {
   DescribeRequest,
   JobDescriptor,
 } from "./describe_main.ts";
+import { parseAnswer } from "./describe_answer.ts";
 import type { Surroundings } from "./describe_surroundings.ts";
 import { minimalEnvironment } from "./minimal_environment.ts";
 
@@ -35,11 +39,23 @@ export type ModuleDescription =
 /** The process has to start before the first module loads; on a busy machine that takes longer than a module. */
 const START_LIMIT_MS = 30_000;
 const STDERR_LENGTH_MAX = 2_000;
+/** Bytes of stderr behind which its pipe rests. */
+const STDERR_BYTES_AT_ONCE = 1_048_576;
+const STDERR_REST_MS = 50;
+/** File descriptor of the answers in the child. */
+const CHANNEL_DESCRIPTOR = 3;
+/** Longest answer, in bytes: four payloads, of which every character may be escaped. */
+const ANSWER_BYTES_MAX = 8 * PAYLOAD_BYTES_MAX + 65_536;
+/** Answers that are kept until they are looked at. */
+const EVENTS_MAX = 2;
+/** Messages of modules themselves, such as to a program that is not there. */
+const FOREIGN_MAX = 100;
 
 type Event =
   | { readonly type: "answer"; readonly answer: DescribeAnswer }
   | { readonly type: "exit"; readonly code: number | null; readonly signal: string | null }
   | { readonly type: "error"; readonly error: Error }
+  | { readonly type: "fault"; readonly problem: string }
   | { readonly type: "late" };
 
 /**
@@ -105,6 +121,7 @@ class Describer {
   isAlive = true;
   readonly #options: DescribeOptions;
   readonly #child: ChildProcess;
+  readonly #channel: ChildChannel | null;
   /** By which whatever a module starts is known, also when it left the group. */
   readonly #marker = `describe-${process.pid}-${++describerCount}`;
   readonly #events: Event[] = [];
@@ -131,18 +148,15 @@ class Describer {
         ...(isOther && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
         NO_COLOR: "1",
         [MARKER_VARIABLE]: this.#marker,
+        ...channelEnvironment(CHANNEL_DESCRIPTOR),
       },
       // Under Deno nothing but the start itself can change the user.
       ...(isOther && !canSwitch ? { uid, gid } : {}),
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
     });
-    this.#child.stderr?.on("data", (chunk) => {
-      this.#stderr = (this.#stderr + String(chunk)).slice(-STDERR_LENGTH_MAX);
-    });
-    this.#child.on("message", (message) => {
-      const answer = parseAnswer(message);
-      if (answer !== null) this.#push({ type: "answer", answer });
-    });
+    this.#readStderr();
+    const stream = (this.#child.stdio as (unknown[] | undefined))?.[CHANNEL_DESCRIPTOR];
+    this.#channel = stream ? this.#open(stream as Duplex) : null;
     this.#child.on("close", (code, signal) => this.#push({ type: "exit", code, signal }));
     this.#child.on("error", (error) => this.#push({ type: "error", error }));
   }
@@ -158,7 +172,7 @@ class Describer {
   async describe({ surroundings, ...request }: ModuleRequest): Promise<ModuleDescription> {
     const { env, secrets, cwd } = surroundings;
     const message: DescribeRequest = { ...request, env, secrets, cwd };
-    this.#child.send(JSON.stringify(message), () => {});
+    this.#channel?.send(JSON.stringify(message));
     const { limitMs } = this.#options;
     const isAnswer = (answer: DescribeAnswer) =>
       answer.type !== "ready" && answer.path === request.path;
@@ -180,7 +194,42 @@ class Describer {
     signalGroup(pid, "SIGSTOP");
     killFamily({ marker: this.#marker, sessions: new Set([pid]) }, pid);
     signalGroup(pid, "SIGKILL");
-    if (this.#child.connected) this.#child.disconnect();
+    this.#channel?.close();
+  }
+
+  /** Keep the end of it, and read no faster than somebody could want. */
+  #readStderr(): void {
+    const { stderr } = this.#child;
+    let bytes = 0;
+    stderr?.on("data", (chunk: Uint8Array) => {
+      this.#stderr = (this.#stderr + String(chunk)).slice(-STDERR_LENGTH_MAX);
+      bytes += chunk.length;
+      if (bytes < STDERR_BYTES_AT_ONCE) return;
+      bytes = 0;
+      stderr.pause();
+      this.#options.clock.timer(STDERR_REST_MS, () => stderr.resume(), { unref: true });
+    });
+  }
+
+  /** Modules can send too: what is not asked for is no answer, and of much of it the process ends. */
+  #open(stream: Duplex): ChildChannel {
+    let foreign = 0;
+    const onFault = (problem: string) => this.#push({ type: "fault", problem });
+    return new ChildChannel({
+      clock: this.#options.clock,
+      stream,
+      lineBytesMax: ANSWER_BYTES_MAX,
+      onMessage: (message) => {
+        const answer = parseAnswer(message);
+        if (answer !== null && this.#events.length < EVENTS_MAX) {
+          this.#push({ type: "answer", answer });
+        } else if (++foreign > FOREIGN_MAX) {
+          this.#channel?.close();
+          onFault(`more than ${FOREIGN_MAX} messages that were not asked for`);
+        }
+      },
+      onFault,
+    });
   }
 
   #push(event: Event): void {
@@ -205,22 +254,12 @@ class Describer {
   #reasonOf(event: Event, limitMs: number): string {
     if (event.type === "late") return `took longer than ${limitMs} ms and was stopped`;
     if (event.type === "error") return event.error.message;
+    if (event.type === "fault") return `sent the daemon ${event.problem}, and was stopped`;
     if (event.type !== "exit") return "failed";
     const how = event.signal === null ? `with code ${event.code}` : `by ${event.signal}`;
     // The first line may have lost its beginning, and a secret its own.
     const lines = this.#stderr.split("\n").slice(this.#stderr.length < STDERR_LENGTH_MAX ? 0 : 1);
     const last = lines.find((line) => /error/i.test(line));
     return `ended the process ${how}${last === undefined ? "" : `: ${last.trim()}`}`;
-  }
-}
-
-/** What a message says, null for one that is none of ours: modules can send too. */
-function parseAnswer(message: unknown): DescribeAnswer | null {
-  if (typeof message !== "string") return null;
-  try {
-    const answer = JSON.parse(message) as DescribeAnswer | null;
-    return typeof answer?.type === "string" ? answer : null;
-  } catch {
-    return null;
   }
 }

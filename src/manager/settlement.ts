@@ -1,6 +1,6 @@
 import { encodeError } from "../core/encode.ts";
 import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
-import type { JobDefinition, RetryPolicy } from "../core/job.ts";
+import { type JobDefinition, PAYLOAD_BYTES_MAX, type RetryPolicy } from "../core/job.ts";
 import { isRetried, retryDelayMs } from "../core/policy.ts";
 import type { Settlement } from "../store/store.ts";
 import type { AbortCause, AttemptOutcome, RetryWish } from "../worker/executor.ts";
@@ -27,6 +27,13 @@ export function settlementOf(
   const claim = { id: instance.id, fence: instance.fence, logs: context.logs };
   switch (outcome.type) {
     case "ok":
+      // Executors check it; what any of them lets through must not be in every list.
+      if (outcome.resultsJson.length > PAYLOAD_BYTES_MAX) {
+        const message = `The result has ${outcome.resultsJson.length} characters, ` +
+          `at most ${PAYLOAD_BYTES_MAX} are kept`;
+        const error = { name: "JobError", message };
+        return { ...claim, outcome: failure(instance, "error", { error }, context) };
+      }
       return {
         ...claim,
         outcome: {

@@ -2,10 +2,13 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { encodeResults } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command; what comes first behind stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
+/** How often the size of the result is looked at while the command runs. */
+const LOOK_EVERY_MS = 100;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
@@ -51,6 +54,17 @@ export class ResultFile {
       length += count;
     }
     return encodeResults(valueOf(decode(bytes.subarray(0, length))), 1);
+  }
+
+  /** Call back once when more was written than is ever kept: it takes room of the temporary directory until the command ends. */
+  watch(clock: Clock, onTooLarge: () => void): Timer {
+    let timer: Timer;
+    const look = () => {
+      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) return onTooLarge();
+      timer = clock.timer(LOOK_EVERY_MS, look, { unref: true });
+    };
+    timer = clock.timer(LOOK_EVERY_MS, look, { unref: true });
+    return { cancel: () => timer.cancel() };
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import { encodeError } from "../core/encode.ts";
 import { errorCode, JobError } from "../core/errors.ts";
 import type { CommandSpec } from "../core/job.ts";
 import { type Account, resolveAccount } from "../platform/accounts.ts";
+import { systemClock } from "../platform/clock.ts";
 import { commandArguments } from "./command_input.ts";
 import { ResultFile } from "./command_result.ts";
 import { isResourceError } from "../platform/resources.ts";
@@ -52,6 +53,11 @@ export function startCommand(
   const group = child.pid;
   host.group(group ?? null);
   if (group !== undefined) host.started();
+  let isTooLarge = false;
+  const watch = file?.watch(systemClock, () => {
+    isTooLarge = true;
+    if (group !== undefined) killGroup(group, "SIGKILL");
+  });
   const ended = new Promise<AttemptResult>((resolve) => {
     child.once("error", (error) => {
       if (group === undefined) resolve(failed(startError(spec, error)));
@@ -59,12 +65,16 @@ export function startCommand(
     child.once("exit", (code, signal) => {
       killGroup(group!, "SIGKILL");
       host.group(null);
-      const isSuccess = code !== null && spec.successCodes.includes(code);
-      resolve(isSuccess ? succeeded(code, file) : exited(spec, code, signal));
+      // The file says what is wrong with it.
+      const isSuccess = isTooLarge || (code !== null && spec.successCodes.includes(code));
+      resolve(isSuccess ? succeeded(code ?? 0, file) : exited(spec, code, signal));
     });
   });
   return {
-    result: ended.finally(() => file?.close()),
+    result: ended.finally(() => {
+      watch?.cancel();
+      file?.close();
+    }),
     abort() {
       if (group !== undefined) killGroup(group, "SIGTERM");
     },

@@ -195,3 +195,51 @@ test("fault 91: list, logs and a backup are whole after all of them", async () =
   const backup = await daemon.jobctl(["store", "backup", `${daemon.dir}/backup`]);
   assert.equal(backup.code, 0, backup.stderr);
 });
+
+const LOADING: Readonly<Record<string, readonly [source: string, message: RegExp]>> = {
+  endless: [
+    `const block = Buffer.alloc(1_048_576, 97);
+     for (let count = 0; count < 200; count++) write(block);`,
+    /sent the daemon a message of more than \d+ bytes/,
+  ],
+  many: [
+    `for (let count = 0; count < 10_000; count++) write(Buffer.from('"x"\\n'));
+     for (;;);`,
+    /more than 100 messages that were not asked for/,
+  ],
+  forged: [
+    `const text = JSON.stringify({ type: "jobs", path: import.meta.path, jobs: 5 });
+     write(Buffer.from(JSON.stringify(text) + "\\n"));
+     process.exit(3);`,
+    /ended the process with code 3/,
+  ],
+};
+
+test("fault 91: a module that attacks while it is loaded is refused, and the others are not", async () => {
+  const head = `
+import { writeSync } from "node:fs";
+function write(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    try { at += writeSync(3, bytes, at, bytes.length - at); } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+    }
+  }
+}
+`;
+  const modules = Object.entries(LOADING).map(([name, [source]]) => {
+    return [`${name}.ts`, `${head}${source}\nexport default function ${name}() {}`] as const;
+  });
+  const loaded = await startDaemon({ modules: { ...MODULES, ...Object.fromEntries(modules) } });
+  try {
+    assert.ok(peakBytes(loaded.pid) < MEMORY_MAX, `${peakBytes(loaded.pid)} bytes`);
+    const { jobs } = await loaded.client().listRegisteredJobs({});
+    const kinds = jobs.map(({ kind }) => kind).filter((kind) => !kind.startsWith("system."));
+    assert.deepEqual(kinds.sort(), ["attack", "innocent"]);
+    for (const [name, [, message]] of Object.entries(LOADING)) {
+      const told = loaded.log().split("\n").find((line) => line.includes(`/${name}.ts`));
+      assert.match(told ?? "", message);
+    }
+  } finally {
+    await loaded.stop();
+  }
+});

@@ -313,3 +313,13 @@ test("redriveInstances() refuses what is no dead letter, and to mean everything"
   await refusal(world.manager.redriveInstances({ kinds: ["unknown"] }), "not_found");
   await world.of(world.manager.stop());
 });
+
+test("manager() stores no result that is larger than any may be", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule();
+  world.executor.last.ok(JSON.stringify(["x".repeat(1_048_576)]));
+  await world.clock.settle();
+  const { state, resultsJson, error } = await world.get(id);
+  assert.deepEqual([state, resultsJson], ["terminated", null]);
+  assert.match(error!.message, /at most 1048576 are kept/);
+});

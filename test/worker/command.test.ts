@@ -306,3 +306,9 @@ test("commands one after another lose no output when each writes megabytes", asy
     assert.equal(bytes + Number(/\((\d+) bytes\)/.exec(dropped)![1]), 20_000_000);
   }
 });
+
+test("run() stops a command that writes without end to its result file", async () => {
+  const { outcome } = await run('exec yes > "$JOB_RESULT_FILE"');
+  assert.ok(outcome.type === "error");
+  assert.match(outcome.error.message, /Cannot take the result of \d+ bytes/);
+});
