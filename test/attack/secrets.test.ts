@@ -78,7 +78,7 @@ import { writeSync } from "node:fs";
 import type { Context, Instance } from "ts-job";
 
 class Custom extends Error {
-  constructor(options?: ErrorOptions) { super("in the message " + text + token, options); this.name = "Name" + token + text; }
+  constructor(options?: ErrorOptions) { super("\\x1b[31m\\u202e in the message " + text + token, options); this.name = "Name" + token + text; }
   code = text;
   toString() { return text; }
 }
