@@ -16,7 +16,8 @@ export interface Surroundings {
 
 /**
  * What surrounds a module by the tables of its jobs: that of the file's name first. Which jobs it defines is not known before it
- * is imported, so others are those whose kind stands quoted in its source.
+ * is imported, so others are those whose kind stands quoted in its source. A source can quote anything: it is given variables
+ * only of jobs that run under the account that it is imported under.
  */
 export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
   const specs: ProcessSpec[] = [];
@@ -25,13 +26,14 @@ export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Su
     if (kind === file.fileKind) specs.unshift(process);
     else if (isQuoted(kind, file.source)) specs.push(process);
   }
-  const [first] = specs;
   const account = accountOf(specs.find(({ user, group }) => user !== null || group !== null));
+  const own = specs.filter((spec) => isSame(accountOf(spec), account));
+  const [first] = own;
   const ownHome = account.uid === undefined ? null : existsSync(account.home) ? account.home : "/";
   return {
     account,
-    env: Object.assign({}, ...specs.toReversed().map(({ env }) => env)),
-    secrets: specs.flatMap(({ secrets }) => secrets),
+    env: Object.assign({}, ...own.toReversed().map(({ env }) => env)),
+    secrets: own.flatMap(({ secrets }) => secrets),
     cwd: first?.cwd ?? ownHome,
   };
 }
@@ -40,8 +42,12 @@ function isQuoted(kind: string, source: string): boolean {
   return ['"', "'", "`"].some((quote) => source.includes(`${quote}${kind}${quote}`));
 }
 
-// A job whose user cannot be had is refused for that, whatever its module says.
-function accountOf(spec: ProcessSpec | undefined): Account {
+function isSame(one: Account, other: Account): boolean {
+  return one.uid === other.uid && one.gid === other.gid;
+}
+
+/** As whom a job runs. One whose user cannot be had is refused for that, and counts as this process's own until then. */
+export function accountOf(spec: ProcessSpec | null | undefined): Account {
   try {
     return resolveAccount(spec?.user ?? null, spec?.group ?? null);
   } catch {

@@ -21,7 +21,7 @@ import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
 import { resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
-import { surroundingsOf } from "./describe_surroundings.ts";
+import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { ModuleTrust } from "./module_trust.ts";
 import { processProblem } from "./process_spec.ts";
@@ -127,7 +127,33 @@ class Loader {
         found.set(descriptor.kind, [...same, { file, descriptor }]);
       }
     }
-    return found;
+    return new Map(
+      [...found].map(([kind, each]) => [kind, this.#withoutStrangers(kind, each)] as const)
+        .filter(([, each]) => each.length > 0),
+    );
+  }
+
+  /**
+   * What modules of other users than the one of a job define under its kind counts for nothing where something else defines it:
+   * else they could turn off any job.
+   */
+  #withoutStrangers(kind: string, found: readonly FoundJob[]): readonly FoundJob[] {
+    const table = this.#tables.get(kind);
+    const isElsewhere = table?.command != null;
+    if (found.length === 1 && !isElsewhere) return found;
+    const account = accountOf(table?.command ?? table?.process ?? null);
+    const own = found.filter(({ file }) => !this.#trust.problemOf(file, account)?.isFatal);
+    if (own.length === 0 && !isElsewhere) return found;
+    for (const { file } of found.filter((each) => !own.includes(each))) {
+      this.#warnings.push({
+        place: { file: file.path, line: 1, column: 1 },
+        path: "",
+        message: `"${file.path}" defines the job "${kind}" of another user: that is left out`,
+        hint: "Rename it there",
+        job: null,
+      });
+    }
+    return own;
   }
 
   // Before anything of it is read by more than a parser.
