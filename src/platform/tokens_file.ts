@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import {
-  chownSync,
+  closeSync,
+  fsyncSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   statSync,
@@ -14,6 +16,7 @@ import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
 import { findDistrust } from "./trusted_path.ts";
+import { type User, withRightsOf } from "./user_rights.ts";
 
 /** What a caller may do, the least first; a later role includes those before. */
 export const ROLES = ["viewer", "operator", "admin"] as const;
@@ -74,7 +77,10 @@ export const TOKEN_NAME_WANTED = '1 to 100 letters, digits, ".", "_", ":", "@" o
  * @throws JobError `permission_denied` when others may read or write it, `invalid_config` when it is none
  */
 export function readTokensFile(path: string): readonly StoredToken[] {
-  const distrust = findDistrust(path, { isLinkAllowed: true, owners: editors(path) });
+  const distrust = findDistrust(path, {
+    isLinkAllowed: true,
+    owners: editors(path).map(({ uid }) => uid),
+  });
   if (distrust?.isMissing) return [];
   if (distrust) {
     throw new JobError(
@@ -85,7 +91,9 @@ export function readTokensFile(path: string): readonly StoredToken[] {
   }
   let text: string;
   try {
-    const { mode, size } = statSync(path);
+    const found = statSync(path);
+    const { mode, size } = found;
+    if (!found.isFile()) throw refuse(path, "it is no regular file");
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
       throw new JobError(
@@ -105,7 +113,8 @@ export function readTokensFile(path: string): readonly StoredToken[] {
 
 /**
  * Change a file of tokens: it is read, changed and written as a whole, by one program at a time. The file and its folder are
- * made with modes 0600 and 0700; root leaves them to the owner of the folder, as whom the daemon may run.
+ * made with modes 0600 and 0700. Where the folder belongs to another user, as whom the daemon may run, root works with that
+ * user's rights: a link that is put in the way leads no further than its maker may go.
  *
  * @throws JobError as {@link readTokensFile}; `conflict` while another program changes it, `unavailable` when it cannot be written
  */
@@ -116,44 +125,55 @@ export function changeTokensFile(
     readonly change: (tokens: readonly StoredToken[]) => readonly StoredToken[];
   },
 ): void {
-  const draft = `${path}.new`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    lock(draft, options.nowMs);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+  const [editor] = editors(path);
+  withRightsOf(editor ?? null, () => writeTokensFile(path, options));
+}
+
+function writeTokensFile(
+  path: string,
+  { nowMs, change }: Parameters<typeof changeTokensFile>[1],
+): void {
+  const draft = `${path}.new`;
+  let file: number;
+  try {
+    file = lock(draft, nowMs);
   } catch (error) {
     throw writeError(path, error);
   }
   try {
-    const tokens = options.change(readTokensFile(path));
-    writeFileSync(draft, format(tokens), { mode: 0o600, flush: true });
-    const owner = ownerOf(path) ?? ownerOf(dirname(path));
-    if (owner !== null && process.getuid?.() === 0) chownSync(draft, owner.uid, owner.gid);
+    // By its descriptor: under the name another file may stand by now.
+    writeFileSync(file, format(change(readTokensFile(path))));
+    fsyncSync(file);
     renameSync(draft, path);
   } catch (error) {
     unlinkSync(draft);
     throw writeError(path, error);
+  } finally {
+    closeSync(file);
   }
 }
 
-/** Root edits the file of the user as whom the daemon runs, and leaves it to that user. */
-function editors(path: string): readonly number[] {
-  const owner = ownerOf(dirname(path));
-  return process.getuid?.() === 0 && owner !== null ? [owner.uid] : [];
-}
-
-function ownerOf(path: string): { readonly uid: number; readonly gid: number } | null {
+/** Root edits the file of the user as whom the daemon runs. */
+function editors(path: string): readonly User[] {
+  if (process.getuid?.() !== 0) return [];
   try {
-    return lstatSync(path);
+    const { uid, gid } = lstatSync(dirname(path));
+    return uid === 0 ? [] : [{ uid, gid }];
   } catch {
-    return null;
+    return [];
   }
 }
 
-/** Make the draft, which only one program can: so nobody's change is lost. */
-function lock(draft: string, nowMs: number): void {
-  const make = () => writeFileSync(draft, "", { mode: 0o600, flag: "wx" });
+/** Make the draft, which only one program can: so nobody's change is lost. Answers its descriptor. */
+function lock(draft: string, nowMs: number): number {
+  const make = () => openSync(draft, "wx", 0o600);
   try {
-    make();
+    return make();
   } catch (error) {
     if (errorCode(error) !== "EEXIST") throw error;
     if (nowMs - lstatSync(draft).mtimeMs < STALE_DRAFT_MS) {
@@ -162,7 +182,7 @@ function lock(draft: string, nowMs: number): void {
       });
     }
     unlinkSync(draft);
-    make();
+    return make();
   }
 }
 

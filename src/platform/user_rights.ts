@@ -1,0 +1,56 @@
+import process from "node:process";
+import { JobError, messageOf } from "../core/errors.ts";
+
+/** A user and its group, by number. */
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+interface Rights {
+  seteuid(uid: number): void;
+  setegid(gid: number): void;
+  setgroups(groups: readonly number[]): void;
+  getgroups(): number[];
+}
+
+/**
+ * Do something with no more rights on files than a user has, and take root's back. Not while other code of the process works
+ * with files.
+ *
+ * @param user null for the rights that there are
+ * @throws JobError `permission_denied` where root cannot lay its rights down, as under Deno; what `action` throws
+ */
+export function withRightsOf(user: User | null, action: () => void): void {
+  if (user === null) return action();
+  const rights = process as unknown as Partial<Rights>;
+  const { seteuid, setegid, setgroups, getgroups } = rights;
+  if (!seteuid || !setegid || !setgroups || !getgroups) {
+    throw refusal(user, "this runtime cannot change the user");
+  }
+  const groups = getgroups();
+  const takeBack = () => {
+    seteuid(0);
+    setegid(0);
+    setgroups(groups);
+  };
+  try {
+    setgroups([user.gid]);
+    setegid(user.gid);
+    seteuid(user.uid);
+  } catch (error) {
+    takeBack();
+    throw refusal(user, messageOf(error));
+  }
+  try {
+    action();
+  } finally {
+    takeBack();
+  }
+}
+
+function refusal({ uid }: User, problem: string): JobError {
+  return new JobError("permission_denied", `Cannot work as user ${uid}: ${problem}`, {
+    hint: `Run it as that user: sudo -u "#${uid}" jobctl …`,
+  });
+}
