@@ -21,7 +21,13 @@ export async function findInstance(
     const instance = await store.get(wanted);
     if (instance) return instance;
   } else if (PREFIX.test(wanted)) {
-    const { items } = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX });
+    const { items, nextToken } = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX });
+    // A page of large ones may have one item and not be the last.
+    if (items.length === 1 && nextToken !== null) {
+      const token = nextToken;
+      const more = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX, token });
+      if (more.items.length > 0) throw ambiguous(id, [...items, ...more.items]);
+    }
     if (items.length === 1) return items[0]!;
     if (items.length > 1) throw ambiguous(id, items);
   }

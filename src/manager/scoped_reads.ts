@@ -75,7 +75,7 @@ export class ScopedReads implements ReadApi {
     const idPrefix = id.toLowerCase();
     const { items } = isUuid(idPrefix)
       ? this.scope.pageOf(await this.#reads.lookupInstances({ ids: [idPrefix] }, { limit: 1 }))
-      : await this.lookupInstances({ idPrefix }, { limit: 2 });
+      : await this.#firstTwo(idPrefix);
     if (items.length === 1) return items[0]!;
     if (items.length === 0) throw unknownInstance(id, "find");
     throw new JobError(
@@ -83,6 +83,14 @@ export class ScopedReads implements ReadApi {
       `Cannot tell which instance "${id}" is: several begin so`,
       { path: "uuid", hint: "Write more of it" },
     );
+  }
+
+  // A page of large ones may have one item and not be the last.
+  async #firstTwo(idPrefix: string): Promise<{ readonly items: readonly Instance[] }> {
+    const first = await this.lookupInstances({ idPrefix }, { limit: 2 });
+    if (first.items.length !== 1 || first.nextToken === null) return first;
+    const next = await this.lookupInstances({ idPrefix }, { limit: 1, token: first.nextToken });
+    return { items: [...first.items, ...next.items] };
   }
 
   blockOf(instance: Instance): Promise<Block | null> {
@@ -142,8 +150,14 @@ export class ScopedReads implements ReadApi {
   async assertInstances(ids: readonly string[], action: string): Promise<void> {
     for (let from = 0; from < ids.length; from += BATCH_MAX) {
       const asked = ids.slice(from, from + BATCH_MAX);
-      const page = await this.#reads.lookupInstances({ ids: asked }, { limit: BATCH_MAX });
-      const mine = new Set(page.items.filter(this.scope.has).map(({ id }) => id));
+      const mine = new Set<string>();
+      let token: string | undefined;
+      do {
+        const request = { limit: BATCH_MAX, ...(token === undefined ? {} : { token }) };
+        const page = await this.#reads.lookupInstances({ ids: asked }, request);
+        for (const instance of page.items) if (this.scope.has(instance)) mine.add(instance.id);
+        token = page.nextToken ?? undefined;
+      } while (token !== undefined);
       const other = asked.find((id) => !mine.has(id));
       if (other !== undefined) throw unknownInstance(other, action);
     }

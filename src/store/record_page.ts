@@ -1,3 +1,4 @@
+import { instanceChars } from "./payload.ts";
 import type { RecordPage, StoreRecord } from "./records.ts";
 
 /** Characters of a page at which it is full, about: many small records, or one large one. */
@@ -44,11 +45,8 @@ export class FillingPage {
 
 function payloadChars(record: StoreRecord): number {
   switch (record.type) {
-    case "instance": {
-      const { argumentsJson, resultsJson, error } = record.instance;
-      return argumentsJson.length + (resultsJson?.length ?? 0) + (error?.message.length ?? 0) +
-        (error?.stack?.length ?? 0);
-    }
+    case "instance":
+      return instanceChars(record.instance);
     case "schedule":
       return record.schedule.argumentsJson.length;
     case "log":

@@ -263,7 +263,13 @@ test("large arguments go in calls of their own, and their answers are not kept",
   assert.ok(Number(calls) >= 3, `${calls} calls`);
   assert.equal((await world.claim(12)).length, 12);
   await server.cli("CONFIG", "RESETSTAT");
-  const ids = (await store.list({}, { limit: 12, order: "newest" })).items.map(({ id }) => id);
+  const ids: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await store.list({}, { limit: 12, order: "newest", token });
+    ids.push(...page.items.map(({ id }) => id));
+    token = page.nextToken ?? undefined;
+  } while (token !== undefined);
   assert.equal(new Set(ids).size, 12);
   assert.deepEqual(ids, ids.toSorted().reverse());
   assert.equal((await store.records.readRecords({ after: null, limit: 13 })).records.length, 13);

@@ -3,6 +3,7 @@ import type { ScheduleRecord } from "../../core/schedule.ts";
 import type { HistoryQuery, Page, PageRequest, ScheduleQuery } from "../store.ts";
 import { checkPage } from "./checks.ts";
 import { mergeHistory } from "./history.ts";
+import { instanceChars, logChars, PAGE_CHARS_MAX } from "../payload.ts";
 import { readToken, writeToken } from "./page_token.ts";
 import type { Departure, PlacedLog } from "./row.ts";
 
@@ -26,7 +27,7 @@ export interface LogPlace {
 }
 
 /**
- * A page of instances by order of acceptance.
+ * A page of instances by order of acceptance. One whose payloads have {@link PAGE_CHARS_MAX} characters is full.
  *
  * @param read up to `limit` rows that match, in the stretch's order
  */
@@ -43,11 +44,12 @@ export async function pageOfInstances(
   const to = last !== undefined && isReverse ? last - 1 : Number.MAX_SAFE_INTEGER;
   // One more than the page has: whether there is a next one.
   const rows = await read({ from, to, isReverse }, page.limit + 1);
-  const items = rows.slice(0, page.limit).map((row) => row.instance);
-  const hasMore = rows.length > page.limit;
+  const shown = rows.slice(0, page.limit);
+  const chars = shown.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
+  const hasMore = rows.length > page.limit || chars >= PAGE_CHARS_MAX;
   return {
-    items,
-    nextToken: hasMore ? writeToken("instances", [rows[page.limit - 1]!.seq]) : null,
+    items: shown.map(({ instance }) => instance),
+    nextToken: hasMore ? writeToken("instances", [shown.at(-1)!.seq]) : null,
   };
 }
 
@@ -83,7 +85,7 @@ export async function pageOfHistory<Row extends PlacedInstance>(
 }
 
 /**
- * A page of log lines: of one instance in the order written, of many by time.
+ * A page of log lines: of one instance in the order written, of many by time. One of {@link PAGE_CHARS_MAX} characters is full.
  *
  * @param read up to `limit` lines that match, after the place if one is given
  */
@@ -96,9 +98,10 @@ export async function pageOfLogs(
     ? []
     : readToken<number>(page.token, "logs", ["number", "number"]);
   const lines = await read(page.limit + 1, at === undefined ? undefined : { at, place: place! });
-  const items = lines.slice(0, page.limit).map(({ entry }) => entry);
-  const last = lines[page.limit - 1];
-  const hasMore = lines.length > page.limit;
+  const shown = lines.slice(0, page.limit);
+  const items = shown.map(({ entry }) => entry);
+  const last = shown.at(-1);
+  const hasMore = lines.length > page.limit || logChars(shown) >= PAGE_CHARS_MAX;
   return {
     items,
     nextToken: hasMore ? writeToken("logs", [last!.entry.at, last!.place]) : null,

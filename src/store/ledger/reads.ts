@@ -11,7 +11,14 @@ import type {
   StoreStats,
 } from "../store.ts";
 import { checkBatch } from "./checks.ts";
-import { type LogPlace, pageOfHistory, pageOfInstances, pageOfLogs } from "./pages.ts";
+import { instanceChars, logChars, PAGE_CHARS_MAX } from "../payload.ts";
+import {
+  type LogPlace,
+  pageOfHistory,
+  pageOfInstances,
+  pageOfLogs,
+  type Stretch,
+} from "./pages.ts";
 import { type Departure, type PlacedLog, type Row, stateIndex } from "./row.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "./state.ts";
@@ -31,39 +38,73 @@ export function listInstances(
   turn: () => Promise<void>,
 ): Promise<Page<Instance>> {
   return pageOfInstances(page, async (stretch, limit) => {
-    if (!query.ids) return await collect(new Scan(state, query, stretch), limit, turn);
-    const { from, to, isReverse } = stretch;
-    return rowsOfIds(state, query)
-      .filter(({ seq }) => seq >= from && seq <= to)
-      .sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq)
-      .slice(0, limit);
+    if (!query.ids) {
+      return await collect(
+        new Scan(state, query, stretch),
+        { limit, charsMax: PAGE_CHARS_MAX },
+        turn,
+      );
+    }
+    return pageRowsOfIds(state, query, { ...stretch, limit });
   });
+}
+
+// Read twice: the order is known only when all were read, and all at once may be too large.
+function pageRowsOfIds(
+  state: LedgerState,
+  query: InstanceQuery,
+  { from, to, isReverse, limit }: Stretch & { readonly limit: number },
+): readonly Row[] {
+  const places: { readonly id: string; readonly seq: number }[] = [];
+  for (const id of idsOf(query)) {
+    const row = state.tables.get(id);
+    if (!row || !matches(row, query) || row.seq < from || row.seq > to) continue;
+    places.push({ id, seq: row.seq });
+  }
+  places.sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq);
+  const rows: Row[] = [];
+  let chars = 0;
+  for (const { id } of places.slice(0, limit)) {
+    if (chars >= PAGE_CHARS_MAX) break;
+    const row = state.tables.get(id)!;
+    rows.push(row);
+    chars += instanceChars(row.instance);
+  }
+  return rows;
+}
+
+function idsOf(query: InstanceQuery): readonly string[] {
+  checkBatch(query.ids!.length, "look up");
+  return [...new Set(query.ids)];
 }
 
 /** The rows of the query's ids that match, each once. */
 export function rowsOfIds(state: LedgerState, query: InstanceQuery): Row[] {
-  checkBatch(query.ids!.length, "look up");
   const rows: Row[] = [];
-  for (const id of new Set(query.ids)) {
+  for (const id of idsOf(query)) {
     const row = state.tables.get(id);
     if (row && matches(row, query)) rows.push(row);
   }
   return rows;
 }
 
-/** Up to `limit` rows of a scan, in turns. */
+/** Up to `limit` rows of a scan, in turns; fewer once their payloads have `charsMax` characters. */
 export async function collect(
   scan: Scan,
-  limit: number,
+  { limit, charsMax = Infinity }: { readonly limit: number; readonly charsMax?: number },
   turn: () => Promise<void>,
   isWanted: (row: Row) => boolean = () => true,
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  while (rows.length < limit) {
+  let chars = 0;
+  while (rows.length < limit && chars < charsMax) {
     const row = scan.next(CHUNK_ROWS);
     if (row === null) break;
     if (row === undefined) await turn();
-    else if (isWanted(row)) rows.push(row);
+    else if (isWanted(row)) {
+      rows.push(row);
+      chars += instanceChars(row.instance);
+    }
   }
   return rows;
 }
@@ -127,7 +168,7 @@ export function listLogs(
 ): Promise<Page<StoredLogEntry>> {
   return pageOfLogs(
     page,
-    (limit, after) => collectLogs(state, query, { limit, after }, turn),
+    (limit, after) => collectLogs(state, query, { limit, after, charsMax: PAGE_CHARS_MAX }, turn),
   );
 }
 
@@ -137,10 +178,13 @@ export async function collectLogs(
   query: LogQuery,
   request: {
     readonly limit: number;
+    /** Fewer once they have so many characters; absent: however many they have. */
+    readonly charsMax?: number;
     readonly after?: LogPlace | undefined;
   },
   turn: () => Promise<void>,
 ): Promise<readonly PlacedLog[]> {
+  const { charsMax = Infinity } = request;
   const row = query.instanceId === undefined ? null : state.tables.get(query.instanceId);
   if (query.instanceId !== undefined && !row) return [];
   const levels = LOG_LEVELS.slice(query.level === undefined ? 0 : LOG_LEVELS.indexOf(query.level));
@@ -150,6 +194,7 @@ export async function collectLogs(
     (query.kind === undefined || entry.kind === query.kind) &&
     (query.before === undefined || entry.at < query.before);
   const lines: PlacedLog[] = [];
+  let chars = 0;
   let after = request.after ?? { at: start, place: 0 };
   for (;;) {
     const limit = Math.min(CHUNK_ROWS, Math.max(request.limit, 100));
@@ -160,13 +205,15 @@ export async function collectLogs(
       afterPlace: after.place,
       beforeAt: query.before ?? Number.MAX_SAFE_INTEGER,
       limit,
+      charsMax: PAGE_CHARS_MAX,
     });
     for (const line of chunk) {
       if (!isWanted(line)) continue;
       lines.push(line);
-      if (lines.length === request.limit) return lines;
+      chars += line.entry.message.length;
+      if (lines.length === request.limit || chars >= charsMax) return lines;
     }
-    if (chunk.length < limit) return lines;
+    if (chunk.length < limit && logChars(chunk) < PAGE_CHARS_MAX) return lines;
     const last = chunk.at(-1)!;
     after = { at: last.entry.at, place: last.place };
     await turn();

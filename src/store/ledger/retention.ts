@@ -57,7 +57,7 @@ export async function findCleared(
   else {
     // What was created later settled later.
     const bounds = { from: 1, to: seqFrom(state, settledBefore) - 1, isReverse: false };
-    rows = await collect(new Scan(state, query, bounds), limit, turn, isWanted);
+    rows = await collect(new Scan(state, query, bounds), { limit }, turn, isWanted);
   }
   return rows.map((row) => row.instance.id);
 }

@@ -1,5 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import { FINAL_STATES, isDeadState, JOB_STATES, type JobState } from "../../core/state.ts";
+import { instanceChars } from "../payload.ts";
 import type { InstanceQuery } from "../store.ts";
 import { type Row, stateIndex } from "./row.ts";
 import type { LedgerState } from "./state.ts";
@@ -9,6 +10,9 @@ import type { Track } from "./tables.ts";
 export const CHUNK_ROWS = 1_000;
 /** Rows of the first read of a track; each further one is twice as long. */
 const READ_ROWS_MIN = 16;
+
+/** Characters of payloads at which a read ends early: one large row may be read beyond them. */
+const READ_CHARS = 1_000_000;
 
 /** A shorter beginning of an id, which is its time, is shared by too many to sort. */
 const PREFIX_LENGTH_MIN = 8;
@@ -109,9 +113,11 @@ export class Scan {
   #fill(run: Run): void {
     const { track, from, to, size } = run;
     const isReverse = this.#isReverse;
-    run.rows = this.#state.tables.scan(track, { from, to, isReverse, limit: size });
+    const stretch = { from, to, isReverse, limit: size, charsMax: READ_CHARS };
+    run.rows = this.#state.tables.scan(track, stretch);
     run.next = 0;
-    run.isDone = run.rows.length < size;
+    const chars = run.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
+    run.isDone = run.rows.length < size && chars < READ_CHARS;
     run.size = Math.min(size * 2, CHUNK_ROWS);
     this.#readCount += run.rows.length + 1;
     const last = run.rows.at(-1);

@@ -33,6 +33,8 @@ export interface Stretch {
   readonly to: number;
   readonly isReverse: boolean;
   readonly limit: number;
+  /** Rows are read until their payloads have so many characters; absent: as many as there may be. */
+  readonly charsMax?: number;
 }
 
 /** Which log lines, by place in the store or by time. */
@@ -47,6 +49,8 @@ export interface LogStretch {
   /** Lines before this time, epoch ms. */
   readonly beforeAt: number;
   readonly limit: number;
+  /** Lines are read until they have so many characters; absent: as many as there may be. */
+  readonly charsMax?: number;
 }
 
 /** A row that became ready by the passing of time. */

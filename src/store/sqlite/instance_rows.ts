@@ -1,5 +1,6 @@
 import type { ErrorInfo, Instance } from "../../core/instance.ts";
 import { isFinal, JOB_STATES } from "../../core/state.ts";
+import { instanceChars } from "../payload.ts";
 import { type Row, stateIndex } from "../ledger/row.ts";
 import type { Fields, Statements, Value } from "./statements.ts";
 import type { Kinds } from "./kinds.ts";
@@ -181,4 +182,21 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
     },
   };
   return ready === 2 ? { ...row, isBehind: true } : row;
+}
+
+/** Rows of a query, until their payloads have so many characters. */
+export function readRows(
+  statements: Statements,
+  kinds: Kinds,
+  query: { readonly sql: string; readonly values: readonly Value[]; readonly charsMax: number },
+): readonly Row[] {
+  const rows: Row[] = [];
+  let chars = 0;
+  statements.some(query.sql, (fields) => {
+    const row = readRow(kinds, fields);
+    rows.push(row);
+    chars += instanceChars(row.instance);
+    return chars >= query.charsMax;
+  }, ...query.values);
+  return rows;
 }

@@ -76,28 +76,35 @@ export function lastLogSeq(statements: Statements, instanceSeq: number, fence: n
 
 function findLogs(
   statements: Statements,
-  { instanceSeq, order, afterAt, afterPlace, beforeAt, limit }: LogStretch,
+  { instanceSeq, order, afterAt, afterPlace, beforeAt, limit, charsMax = Infinity }: LogStretch,
 ): readonly Fields[] {
+  let chars = 0;
+  const read = (sql: string, ...values: readonly number[]) =>
+    statements.some(
+      sql,
+      ({ message }) => (chars += (message as string).length) >= charsMax,
+      ...values,
+    );
   if (instanceSeq !== null) {
-    return statements.all(
+    return read(
       `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
       ...[instanceSeq, afterPlace, limit],
     );
   }
   switch (order) {
     case "time":
-      return statements.all(
+      return read(
         `${SELECT} WHERE (log.at, log.place) > (?, ?) AND log.at < ?
          ORDER BY log.at, log.place LIMIT ?`,
         ...[afterAt, afterPlace, beforeAt, limit],
       );
     case "written":
-      return statements.all(
+      return read(
         `${SELECT} WHERE log.place > ? ORDER BY log.place LIMIT ?`,
         ...[afterPlace, limit],
       );
     case "newest":
-      return statements.all(`${SELECT} ORDER BY log.place DESC LIMIT ?`, limit);
+      return read(`${SELECT} ORDER BY log.place DESC LIMIT ?`, limit);
   }
 }
 

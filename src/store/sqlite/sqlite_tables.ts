@@ -18,7 +18,7 @@ import type {
 import { type OpenRequest, type Pause, STORE_FORMAT } from "../store.ts";
 import type { StoreMark } from "../records.ts";
 import * as care from "./care.ts";
-import { greatestId, insertRow, putRow, readRow, updateRow } from "./instance_rows.ts";
+import { greatestId, insertRow, putRow, readRow, readRows, updateRow } from "./instance_rows.ts";
 import { Kinds } from "./kinds.ts";
 import { openInMemory, openReadOnly } from "./open_database.ts";
 import { OwnedDatabase, type SqliteOptions } from "./owned_database.ts";
@@ -169,13 +169,14 @@ export class SqliteTables implements Tables {
     return found !== undefined;
   }
 
-  scan(track: Track, { from, to, isReverse, limit }: Stretch): readonly Row[] {
+  scan(track: Track, { from, to, isReverse, limit, charsMax }: Stretch): readonly Row[] {
     const [source, ...values] = sourceOf(this.#kinds, track);
     const order = isReverse ? "DESC" : "ASC";
-    return this.#rows(
-      `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`,
-      ...[...values, from, to, limit],
-    );
+    const sql =
+      `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`;
+    const all = [...values, from, to, limit];
+    if (charsMax === undefined) return this.#rows(sql, ...all);
+    return readRows(this.#statements, this.#kinds, { sql, values: all, charsMax });
   }
 
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {

@@ -53,6 +53,21 @@ export class Statements {
     }
   }
 
+  /** Read rows until `isEnough` says so of one, which is the last. */
+  some(sql: string, isEnough: (fields: Fields) => boolean, ...values: Value[]): Fields[] {
+    this.#flush();
+    const rows: Fields[] = [];
+    try {
+      for (const fields of this.#prepare(sql).iterate(...values)) {
+        rows.push(fields as Fields);
+        if (isEnough(fields as Fields)) break;
+      }
+      return rows;
+    } catch (thrown) {
+      throw toStoreError(thrown, "read", this.#path);
+    }
+  }
+
   /**
    * Insert a row, together with those that follow: at the latest before any other statement, which then throws what is wrong with it.
    *

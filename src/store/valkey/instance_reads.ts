@@ -4,6 +4,7 @@ import { checkBatch, checkLimit } from "../ledger/checks.ts";
 import { pageOfHistory, pageOfInstances, type Stretch } from "../ledger/pages.ts";
 import type { Departure } from "../ledger/row.ts";
 import { matches } from "../ledger/scan.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../payload.ts";
 import type {
   Committed,
   HistoryQuery,
@@ -77,7 +78,9 @@ export class InstanceReads {
     return pageOfInstances(
       page,
       (stretch, limit) =>
-        query.ids ? this.#ofIds(query, stretch) : this.#collect(query, stretch, limit),
+        query.ids
+          ? this.#ofIds(query, stretch)
+          : this.#collect(query, stretch, { limit, charsMax: PAGE_CHARS_MAX }),
     );
   }
 
@@ -165,7 +168,7 @@ export class InstanceReads {
       : await this.#collect(
         { ...wanted, before: before(query, settledBefore) },
         bounds,
-        limit,
+        { limit },
         isWanted,
       );
     const ids = rows.map(({ instance }) => instance.id);
@@ -195,16 +198,19 @@ export class InstanceReads {
   async #collect(
     query: InstanceQuery,
     bounds: Stretch,
-    limit: number,
+    { limit, charsMax = Infinity }: { readonly limit: number; readonly charsMax?: number },
     isWanted: (row: ReadRow) => boolean = () => true,
   ): Promise<readonly ReadRow[]> {
     const rows: ReadRow[] = [];
     let { from, to } = bounds;
+    let chars = 0;
     for (;;) {
       const left = Math.min(limit - rows.length, 1_000);
       const part = await this.#scan(query, { ...bounds, from, to }, left, ROWS);
-      rows.push(...part.rows.filter(isWanted));
-      if (part.next === null || rows.length >= limit) return rows;
+      const wanted = part.rows.filter(isWanted);
+      rows.push(...wanted);
+      chars += wanted.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
+      if (part.next === null || rows.length >= limit || chars >= charsMax) return rows;
       if (bounds.isReverse) to = part.next;
       else from = part.next;
     }

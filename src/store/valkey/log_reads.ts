@@ -3,6 +3,7 @@ import { checkLimit, checkPage } from "../ledger/checks.ts";
 import { readToken, writeToken } from "../ledger/page_token.ts";
 import { pageOfLogs } from "../ledger/pages.ts";
 import type { PlacedLog } from "../ledger/row.ts";
+import { PAGE_CHARS_MAX } from "../payload.ts";
 import type { Committed, LogQuery, LogTail, LogTailQuery, Page, PageRequest } from "../store.ts";
 import { Unpacker } from "./msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
@@ -32,7 +33,7 @@ export class LogReads {
   }
 
   list(query: LogQuery, page: PageRequest): Promise<Page<StoredLogEntry>> {
-    return pageOfLogs(page, (limit, after) => this.#collect(query, limit, after));
+    return pageOfLogs(page, (limit, after) => this.#collect(query, limit, after, PAGE_CHARS_MAX));
   }
 
   /** A cursor of another body of data begins at the oldest line: all of it is new to who has that cursor. */
@@ -87,12 +88,14 @@ export class LogReads {
     query: LogQuery,
     wanted: number,
     first: { readonly at: number; readonly place: number } | undefined,
+    charsMax = Infinity,
   ): Promise<readonly PlacedLog[]> {
     const { instanceId } = query;
     const start = Math.ceil(query.after ?? -LAST);
     const beforeAt = Math.ceil(query.before ?? LAST);
     const limit = Math.min(LINES_MAX, Math.max(wanted, LINES_MIN));
     const lines: PlacedLog[] = [];
+    let chars = 0;
     let after = first ?? { at: start, place: 0 };
     for (;;) {
       const chunk = await this.#read({
@@ -109,7 +112,8 @@ export class LogReads {
         const { at } = line.entry;
         if (!isWanted(line, query) || at < start || at >= beforeAt) continue;
         lines.push(line);
-        if (lines.length === wanted) return lines;
+        chars += line.entry.message.length;
+        if (lines.length === wanted || chars >= charsMax) return lines;
       }
       if (chunk.length < limit) return lines;
       const last = chunk.at(-1)!;

@@ -1,0 +1,15 @@
+import type { Instance, LogEntry } from "../core/instance.ts";
+
+/** Characters at which a page is full, however few items it has: half of what one message may carry. */
+export const PAGE_CHARS_MAX = 2_000_000;
+
+/** Characters of an instance's arguments, results and error: what makes one large. */
+export function instanceChars({ argumentsJson, resultsJson, error }: Instance): number {
+  return argumentsJson.length + (resultsJson?.length ?? 0) +
+    (error === null ? 0 : error.message.length + (error.stack?.length ?? 0));
+}
+
+/** Characters of log lines. */
+export function logChars(lines: readonly { readonly entry: LogEntry }[]): number {
+  return lines.reduce((sum, { entry }) => sum + entry.message.length, 0);
+}
