@@ -11,7 +11,7 @@ const step = (name, isGood) => {
 step("format", tryRun("deno", ["fmt", "--check"]).status === 0);
 step("lint", tryRun("deno", ["lint", "--quiet"]).status === 0);
 step("types", tryRun("tsc", ["-p", "."]).status === 0);
-step("tests", test([]));
+step("tests", await test([]));
 pack();
 step("packed library", smoke());
 

@@ -1,5 +1,5 @@
 // What the scripts share: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,38 @@ export function tryRun(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: ROOT, stdio: "inherit", ...options, env });
   if (result.error) console.error(`Cannot run "${command}": ${result.error.message}`);
   return result;
+}
+
+/** What Deno's dot reporter prints of a test that is all right, each on a line of its own in a pipe. */
+const DOTS = /^[.,]\n/gm;
+
+/**
+ * As {@link tryRun}, beside others: what it prints is kept, and shown together when it has ended.
+ *
+ * @returns its exit code, or the signal that ended it
+ */
+export function runBeside(command, args, { name, env: given }) {
+  const path = join(ROOT, "node_modules", ".bin") + delimiter + process.env.PATH;
+  const base = { ...process.env, PATH: path, NO_UPDATE_NOTIFIER: "1", NO_COLOR: "1" };
+  const env = { ...base, ...given };
+  const begun = Date.now();
+  console.log(`== ${name}: begun`);
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (bytes) => output.push(bytes));
+    }
+    child.on(
+      "error",
+      (error) => output.push(Buffer.from(`Cannot run "${command}": ${error.message}\n`)),
+    );
+    child.on("close", (code, signal) => {
+      console.log(`\n== ${name}: ended after ${Math.round((Date.now() - begun) / 1_000)} s`);
+      process.stdout.write(Buffer.concat(output).toString().replace(DOTS, ""));
+      resolve(signal ?? code ?? 1);
+    });
+  });
 }
 
 /** Install the locked dependencies when they are not there. */

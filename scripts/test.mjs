@@ -1,10 +1,10 @@
-// Runs the tests on Bun, then on Deno; the last line says how many passed and failed in both.
+// Runs the tests on Bun and on Deno, side by side; the last line says how many passed and failed in both.
 // Usage: npm test -- [--bun | --deno] [test/core test/cli/cli.test.ts …]
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { installServers } from "./servers.mjs";
-import { install, ROOT, tryRun } from "./tasks.mjs";
+import { install, ROOT, runBeside, tryRun } from "./tasks.mjs";
 
 /**
  * What says nothing about Deno: the compiled file; random trails on simulated clocks (one test compares both runtimes' traces);
@@ -21,6 +21,9 @@ const BUN_ONLY = [
   "test/store/valkey_failover.test.ts",
   "test/store/volume.test.ts",
 ];
+
+/** Tests that run the compiled file. */
+const COMPILED_FILE = ["test/attack", "test/e2e"];
 
 /** Names that pipes have for a moment, of a process that was ended by SIGKILL then: the next daemon removes them when they are old. */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
@@ -66,32 +69,68 @@ function readReport(file) {
   return { passed, failed, seen };
 }
 
-function runOn(runtime, args, files, report) {
-  console.log(`\n== ${files.length} test files on ${runtime}`);
-  const scratch = join(dirname(report), runtime);
+/** Run files on a runtime, beside others; answers how many passed and the names of those that failed. */
+async function runOn({ runtime, name, args, files, folder }) {
+  const report = join(folder, `${name}.xml`);
+  const scratch = join(folder, name);
   mkdirSync(scratch);
   // Jobs of other users write there, as in /tmp.
   chmodSync(scratch, 0o1777);
-  const env = { TMPDIR: scratch };
-  const ended = tryRun(runtime, [...args, ...files.map((file) => `./${file}`)], { env });
+  const ended = await runBeside(
+    runtime,
+    [...args(report), ...files.map((file) => `./${file}`)],
+    { name: `${name}, ${files.length} files`, env: { TMPDIR: scratch } },
+  );
   const { passed, failed, seen } = readReport(report);
-  const names = failed.map((name) => `${runtime}: ${name}`);
-  const left = readdirSync(scratch).filter((name) => !LEFT_BY_KILLED.test(name));
-  if (left.length > 0) names.push(`${runtime}: left in the temporary folder: ${left.join(", ")}`);
+  const names = failed.map((one) => `${runtime}: ${one}`);
+  const left = readdirSync(scratch).filter((one) => !LEFT_BY_KILLED.test(one));
+  if (left.length > 0) names.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
   // Bun goes on without a file that does not load, and says so only above. Deno runs nothing then; it also names shared
   // suites in place of the files that use them.
   const unseen = runtime === "bun" ? files.filter((file) => !seen.has(file)) : [];
   if (seen.size > 0) {
     names.push(...unseen.map((file) => `bun: ${file}: no test of it ran, see above`));
   }
-  if (ended.status !== 0 && names.length === 0) {
-    names.push(`${runtime}: ended with ${ended.signal ?? `exit code ${ended.status}`}, see above`);
+  if (ended !== 0 && names.length === 0) {
+    names.push(`${name}: ended with ${ended}, see above`);
   }
   return { passed, failed: names };
 }
 
+function bunArgs(report) {
+  const reporting = ["--reporter=junit", `--reporter-outfile=${report}`];
+  return ["test", "--only-failures", "--timeout=120000", ...reporting];
+}
+
+function denoArgs(report) {
+  return ["test", "--allow-all", "--no-check", "--reporter=dot", `--junit-path=${report}`];
+}
+
+/**
+ * What runs side by side, each list one after the other: tests of the compiled file wait for it most of their time, the others
+ * compute.
+ */
+function lanesOf(files, runtimes) {
+  const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
+  const isOfFile = (file) => isWithin(file, COMPILED_FILE);
+  const lanes = [
+    [{ runtime: "bun", name: "compiled", files: files.filter(isOfFile), args: bunArgs }],
+    [
+      {
+        runtime: "bun",
+        name: "bun",
+        files: files.filter((file) => !isOfFile(file)),
+        args: bunArgs,
+      },
+      { runtime: "deno", name: "deno", files: portable, args: denoArgs },
+    ],
+  ];
+  const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
+  return lanes.map((lane) => lane.filter(isWanted));
+}
+
 /** Build, then run the tests below `paths`; answers whether all passed. Prints the count as its last line. */
-export function test(paths, runtimes = ["bun", "deno"]) {
+export async function test(paths, runtimes = ["bun", "deno"]) {
   // Tests that need a server that is missing fail, and say so.
   const trouble = installServers();
   if (trouble !== null) console.error(trouble);
@@ -99,19 +138,12 @@ export function test(paths, runtimes = ["bun", "deno"]) {
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
-  const files = testFiles(paths);
-  const runs = [];
-  if (runtimes.includes("bun") && files.length > 0) {
-    const report = join(folder, "bun.xml");
-    const args = ["test", "--only-failures", "--timeout=120000", "--reporter=junit"];
-    runs.push(runOn("bun", [...args, `--reporter-outfile=${report}`], files, report));
-  }
-  const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
-  if (runtimes.includes("deno") && portable.length > 0) {
-    const report = join(folder, "deno.xml");
-    const args = ["test", "--allow-all", "--no-check", "--reporter=dot"];
-    runs.push(runOn("deno", [...args, `--junit-path=${report}`], portable, report));
-  }
+  const runLane = async (lane) => {
+    const results = [];
+    for (const run of lane) results.push(await runOn({ ...run, folder }));
+    return results;
+  };
+  const runs = (await Promise.all(lanesOf(testFiles(paths), runtimes).map(runLane))).flat();
   rmSync(folder, { recursive: true, force: true });
 
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);
@@ -128,7 +160,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   const args = process.argv.slice(2);
   const runtimes = ["bun", "deno"].filter((name) => args.includes(`--${name}`));
   install();
-  const isGood = test(
+  const isGood = await test(
     args.filter((arg) => !arg.startsWith("--")),
     runtimes.length === 0 ? undefined : runtimes,
   );
