@@ -4,7 +4,7 @@ import { PAYLOAD_BYTES_MAX } from "../core/job.ts";
 import { channelEnvironment, ChildChannel } from "../platform/child_channel.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Account } from "../platform/accounts.ts";
-import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
+import { killFamilyInTurns, MARKER_VARIABLE } from "../platform/descendants.ts";
 import { openFilesOfChildren } from "../platform/process_control.ts";
 import { canSwitchUser, type ProcessSetup } from "../platform/process_setup.ts";
 import type {
@@ -101,7 +101,7 @@ async function describeGroup(
         descriptions.set(request, await describer.describe(request));
       }
     } finally {
-      describer.kill();
+      await describer.kill();
     }
   }
 }
@@ -187,12 +187,14 @@ class Describer {
   }
 
   /** Kill the process and whatever it started. */
-  kill(): void {
+  async kill(): Promise<void> {
     const { pid } = this.#child;
     if (pid === undefined) return;
     // Stopped first, so that it begins no other while what left its group is looked for.
     signalGroup(pid, "SIGSTOP");
-    killFamily({ marker: this.#marker, sessions: new Set([pid]) }, pid);
+    const family = { marker: this.#marker, sessions: new Set([pid]) };
+    const { clock } = this.#options;
+    await killFamilyInTurns(family, pid, () => new Promise((resolve) => clock.defer(resolve)));
     signalGroup(pid, "SIGKILL");
     this.#channel?.close();
   }

@@ -36,17 +36,8 @@ export function findFamily(
   except: number,
   pids: readonly number[] = allPids(),
 ): number[] {
-  const entries = pids.map(readEntry).filter((entry) => entry !== null);
-  const found = new Set<number>([except]);
-  for (const entry of entries) {
-    if (isMember(entry, family)) found.add(entry.pid);
-  }
-  for (let size = -1; size !== found.size;) {
-    size = found.size;
-    for (const { pid, parent } of entries) if (found.has(parent)) found.add(pid);
-  }
-  found.delete(except);
-  return [...found];
+  const entries = pids.map((pid) => readMember(pid, family)).filter((entry) => entry !== null);
+  return membersOf(entries, except);
 }
 
 /**
@@ -65,6 +56,69 @@ export function killFamily(family: Family, except: number): number {
     for (const pid of living) killed.add(pid);
   }
   return killed.size;
+}
+
+/** Resolves after whatever else the event loop has to do. */
+export type Turn = () => Promise<void>;
+
+/** Processes that are looked at in one turn, which takes some milliseconds: jobs may begin as many as the system holds. */
+export const TURN_PROCESSES_MAX = 50;
+
+/** As {@link findFamily} among all processes, of which each turn of the event loop sees some. */
+export async function findFamilyInTurns(
+  family: Family,
+  except: number,
+  turn: Turn,
+): Promise<number[]> {
+  return membersOf(await readAllInTurns(family, turn), except);
+}
+
+/**
+ * As {@link killFamily}, some processes in each turn of the event loop. Each is stopped as soon as it is seen: its number can
+ * then not be that of another one by the time that it is killed.
+ *
+ * @returns how many were killed
+ */
+export async function killFamilyInTurns(
+  family: Family,
+  except: number,
+  turn: Turn,
+): Promise<number> {
+  const killed = new Set<number>();
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const stop = ({ pid, isMember }: Member) => {
+      if (isMember && pid !== except && !killed.has(pid)) send(pid, "SIGSTOP");
+    };
+    const entries = await readAllInTurns(family, turn, stop);
+    const living = membersOf(entries, except).filter((pid) => !killed.has(pid));
+    if (living.length === 0) break;
+    for (const [index, pid] of living.entries()) {
+      if (isTurnOver(index)) await turn();
+      if (send(pid, "SIGKILL")) killed.add(pid);
+    }
+  }
+  return killed.size;
+}
+
+async function readAllInTurns(
+  family: Family,
+  turn: Turn,
+  onRead: (entry: Member) => void = () => {},
+): Promise<readonly Member[]> {
+  const entries: Member[] = [];
+  for (const [index, pid] of allPids().entries()) {
+    if (isTurnOver(index)) await turn();
+    const entry = readMember(pid, family);
+    if (entry === null) continue;
+    onRead(entry);
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** Whether others should have their turn before the process of this index is looked at. */
+export function isTurnOver(index: number): boolean {
+  return index % TURN_PROCESSES_MAX === TURN_PROCESSES_MAX - 1;
 }
 
 /** What a look for processes found. */
@@ -98,7 +152,7 @@ export class FamilySweeper {
 
   /** Kill what was begun since the last look. */
   sweep(): Sweep {
-    const from = this.#lastPid;
+    let from = this.#lastPid;
     const to = lastPid();
     if (from === null || to === null) return { killed: 0, isQuiet: false };
     if (from === to) return { killed: 0, isQuiet: true };
@@ -114,6 +168,8 @@ export class FamilySweeper {
       // One may have begun another between the look at the list and its own end.
       const now = lastPid() ?? seen;
       if (now === seen && found.length === 0) break;
+      // Only what is new: others may begin processes without pause, and this must come to an end all the same.
+      from = seen;
       seen = now;
     }
     // What was begun meanwhile may be anywhere.
@@ -166,6 +222,28 @@ function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
     // It ended by itself, or is not ours to end.
     return false;
   }
+}
+
+/** A process, and whether it is known to belong to a family by itself. */
+interface Member extends ProcessEntry {
+  readonly isMember: boolean;
+}
+
+function readMember(pid: number, family: Family): Member | null {
+  const entry = readEntry(pid);
+  return entry === null ? null : { ...entry, isMember: isMember(entry, family) };
+}
+
+/** Those that belong to it by themselves, and their descendants; without `except`, whose descendants count. */
+function membersOf(entries: readonly Member[], except: number): number[] {
+  const found = new Set<number>([except]);
+  for (const { pid, isMember } of entries) if (isMember) found.add(pid);
+  for (let size = -1; size !== found.size;) {
+    size = found.size;
+    for (const { pid, parent } of entries) if (found.has(parent)) found.add(pid);
+  }
+  found.delete(except);
+  return [...found];
 }
 
 function isMember(entry: ProcessEntry, family: Family): boolean {

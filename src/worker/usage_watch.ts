@@ -5,9 +5,11 @@ import { formatSize } from "../core/size.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import {
   type Family,
-  findFamily,
+  findFamilyInTurns,
+  isTurnOver,
   sharedOutBytes,
   TICKS_PER_SECOND,
+  type Turn,
   usageOf,
 } from "../platform/descendants.ts";
 import type { WorkerFamily } from "./worker_family.ts";
@@ -17,6 +19,11 @@ import { specOf } from "./worker_launch.ts";
 const LOOK_EVERY_MS = 50;
 /** How often it is looked for processes that were begun since; in between those that are known are looked at. */
 const FIND_EVERY_MS = 250;
+
+/** What a look takes is followed by a rest so many times as long: of thousands of processes there are fewer looks. */
+const REST_FACTOR = 4;
+/** Processes whose share of memory is looked up in one turn of the event loop. */
+const SHARES_AT_ONCE = 5;
 
 /** Whom to watch. */
 export interface UsageWatchOptions {
@@ -37,7 +44,9 @@ export class UsageWatch {
   readonly #options: UsageWatchOptions;
   readonly #ticksBefore: number;
   #pids: readonly number[] = [];
+  readonly #turn: Turn;
   #foundMs = -Infinity;
+  #isStopped = false;
   #timer: Timer | null = null;
 
   /** Watch a run that begins; null when nothing of its job is limited. */
@@ -60,43 +69,51 @@ export class UsageWatch {
 
   constructor(clock: Clock, options: UsageWatchOptions) {
     this.#clock = clock;
+    this.#turn = () => new Promise((resolve) => clock.defer(resolve));
     this.#options = options;
     this.#ticksBefore = usageOf(options.worker)?.cpuTicks ?? 0;
-    this.#arm();
+    this.#arm(LOOK_EVERY_MS);
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#timer?.cancel();
     this.#timer = null;
   }
 
-  #arm(): void {
-    this.#timer = this.#clock.timer(LOOK_EVERY_MS, () => this.#look(), { unref: true });
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.timer(delayMs, () => void this.#look(), { unref: true });
   }
 
-  #look(): void {
-    const { worker, isWorkerCounted, family, onExceeded } = this.#options;
+  async #look(): Promise<void> {
+    const { worker, isWorkerCounted, onExceeded } = this.#options;
     const nowMs = this.#clock.now().monotonicMs;
-    if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
-      this.#foundMs = nowMs;
-      this.#pids = findFamily(family(), worker);
-    }
+    await this.#find(nowMs);
     const own = usageOf(worker);
     if (own === null) return;
     let ticks = own.cpuTicks - this.#ticksBefore;
     let rssBytes = isWorkerCounted ? own.rssBytes : 0;
-    for (const pid of this.#pids) {
+    for (const [index, pid] of this.#pids.entries()) {
+      if (isTurnOver(index)) await this.#turn();
       const usage = usageOf(pid);
       ticks += usage?.cpuTicks ?? 0;
       rssBytes += usage?.rssBytes ?? 0;
     }
-    const error = this.#judge(rssBytes, ticks);
-    if (error === null) return this.#arm();
-    this.#timer = null;
-    onExceeded(error);
+    const error = await this.#judge(rssBytes, ticks);
+    if (this.#isStopped) return;
+    if (error !== null) return onExceeded(error);
+    const tookMs = this.#clock.now().monotonicMs - nowMs;
+    this.#arm(Math.max(LOOK_EVERY_MS, tookMs * REST_FACTOR));
   }
 
-  #judge(rssBytes: number, ticks: number): ErrorInfo | null {
+  async #find(nowMs: number): Promise<void> {
+    if (nowMs - this.#foundMs < FIND_EVERY_MS) return;
+    this.#foundMs = nowMs;
+    const { family, worker } = this.#options;
+    this.#pids = await findFamilyInTurns(family(), worker, this.#turn);
+  }
+
+  async #judge(rssBytes: number, ticks: number): Promise<ErrorInfo | null> {
     const { memoryBytes, cpuMs } = this.#options.limits;
     if (cpuMs !== null && ticks * 1_000 / TICKS_PER_SECOND > cpuMs) {
       const message = `Stopped: it took more processor time than its limit of ${
@@ -105,19 +122,21 @@ export class UsageWatch {
       return { name: "CpuLimitError", message };
     }
     // What processes have in common counts once: looked up only when it matters, as it takes far longer.
-    if (memoryBytes !== null && rssBytes > memoryBytes && this.#memoryBytes() > memoryBytes) {
+    if (memoryBytes === null || rssBytes <= memoryBytes) return null;
+    if (await this.#memoryBytes() > memoryBytes) {
       const message = `Stopped: it took more memory than its limit of ${formatSize(memoryBytes)}`;
       return { name: "MemoryLimitError", message };
     }
     return null;
   }
 
-  #memoryBytes(): number {
+  async #memoryBytes(): Promise<number> {
     const { worker, isWorkerCounted } = this.#options;
-    const pids = isWorkerCounted ? [worker, ...this.#pids] : this.#pids;
-    return pids.reduce(
-      (sum, pid) => sum + (sharedOutBytes(pid) ?? usageOf(pid)?.rssBytes ?? 0),
-      0,
-    );
+    let bytes = 0;
+    for (const [index, pid] of [...isWorkerCounted ? [worker] : [], ...this.#pids].entries()) {
+      if (index % SHARES_AT_ONCE === SHARES_AT_ONCE - 1) await this.#turn();
+      bytes += sharedOutBytes(pid) ?? usageOf(pid)?.rssBytes ?? 0;
+    }
+    return bytes;
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
-import { type Family, findFamily, killFamily } from "../platform/descendants.ts";
+import { type Family, findFamily, killFamilyInTurns, type Turn } from "../platform/descendants.ts";
 import { killGroup } from "./groups.ts";
 
 /** How long what was killed may take to be gone before nobody waits for it any more. */
@@ -14,12 +14,15 @@ export class WorkerFamily {
   readonly #clock: Clock;
   readonly #marker: string;
   readonly #sessions: Set<number>;
+  readonly #turn: Turn;
+  #hasEnded = false;
 
   constructor(clock: Clock, pid: number, marker: string) {
     this.#clock = clock;
     this.pid = pid;
     this.#marker = marker;
     this.#sessions = new Set([pid]);
+    this.#turn = () => new Promise((resolve) => clock.defer(resolve));
   }
 
   get family(): Family {
@@ -41,22 +44,28 @@ export class WorkerFamily {
       // The worker has to live to tell how its command ended.
       return killGroup(this.commandGroup ?? this.pid, signal);
     }
-    // First what was left without a parent could be told by nothing else than its parent, which begins no other meanwhile.
     killGroup(this.pid, "SIGSTOP");
-    killFamily(this.family, this.pid);
-    killGroup(this.pid, "SIGKILL");
+    void this.#killAll();
+  }
+
+  // First what was left without a parent could be told by nothing else than its parent, which begins no other meanwhile.
+  async #killAll(): Promise<void> {
+    await killFamilyInTurns(this.family, this.pid, this.#turn);
+    // Its number may be that of another group by now.
+    if (!this.#hasEnded) killGroup(this.pid, "SIGKILL");
   }
 
   /** The worker has ended: kill what it left, and call back once nothing is left. */
   whenGone(callback: () => void): void {
+    this.#hasEnded = true;
     const { family } = this;
     const startMs = this.#clock.now().monotonicMs;
-    const look = () => {
-      killFamily(family, this.pid);
+    const look = async () => {
+      const killed = await killFamilyInTurns(family, this.pid, this.#turn);
       const isLate = this.#clock.now().monotonicMs - startMs >= GONE_MS_MAX;
-      if (isLate || findFamily(family, this.pid).length === 0) return callback();
-      this.#clock.timer(LOOK_EVERY_MS, look);
+      if (isLate || killed === 0) return callback();
+      this.#clock.timer(LOOK_EVERY_MS, () => void look());
     };
-    look();
+    void look();
   }
 }

@@ -170,6 +170,16 @@ function job(
 
 const EIGHT_GB = "8e9";
 
+/** Begun one after another, so that they do not take the processors; killed with their job. */
+const PROCESSES_MODULE = `
+import { spawn } from "node:child_process";
+export default async function attacker(): Promise<void> {
+  const script = "i=0; while [ $i -lt 3000 ]; do sleep 600 & i=$((i+1)); done; wait";
+  spawn("/bin/sh", ["-c", script], { stdio: "ignore" });
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+}
+`;
+
 /** What code of a job can do to the daemon that runs it. */
 export const JOBS: readonly Attack[] = [
   job(
@@ -215,4 +225,7 @@ export const JOBS: readonly Attack[] = [
     probe: hasEnded,
   }),
   job("manager", "calls of the manager without pause", CALLS_MODULE),
+  job("processes", "3,000 processes, with a limit of memory", PROCESSES_MODULE, {
+    options: `limits = { memory = "100GB" }\n`,
+  }),
 ];
