@@ -38,6 +38,23 @@ export class Scope {
     );
   }
 
+  /**
+   * Keys are the same for all jobs, and that of a job's `unique` begins with its kind: whoever takes one keeps that job from
+   * running.
+   *
+   * @throws JobError `permission_denied` for a unique key that another job makes of its arguments
+   */
+  checkUniqueKey(key: string | undefined): void {
+    const kind = /^(\S+) (?:#|[^\s=]+=)/.exec(key ?? "")?.[1];
+    if (kind === undefined || this.allows(kind)) return;
+    throw new JobError(
+      "permission_denied",
+      `Cannot use the unique key "${key}": it is one of job "${kind}", and the caller may use ` +
+        `${this.#patterns.join(", ")} only`,
+      { path: "unique_key", hint: "Choose another key" },
+    );
+  }
+
   /** The refusal of what concerns more than these jobs. */
   tooWide(action: string): JobError {
     return new JobError(

@@ -71,13 +71,17 @@ export class ScopedManager implements ManagerApi {
 
   async scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance> {
     this.#reads.scope.check(kind);
+    this.#reads.scope.checkUniqueKey(options?.uniqueKey);
     return await this.#withoutHolder(kind, this.#manager.scheduleJob(kind, options));
   }
 
   async scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
-    for (const { kind } of requests) this.#reads.scope.check(kind);
+    for (const { kind, uniqueKey } of requests) {
+      this.#reads.scope.check(kind);
+      this.#reads.scope.checkUniqueKey(uniqueKey);
+    }
     return await this.#withoutHolder("of a batch", this.#manager.scheduleJobs(requests));
   }
 

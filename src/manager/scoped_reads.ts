@@ -22,6 +22,8 @@ import type {
 } from "./api.ts";
 import { Scope } from "./scope.ts";
 
+/** Pages of all schedules that are read for one of some jobs. */
+const PAGES_MAX = 1_000;
 const WHOLE_PAGE: PageRequest = { limit: BATCH_MAX };
 
 /** What is read through a scope. */
@@ -50,8 +52,39 @@ export class ScopedReads implements ReadApi {
     query: { readonly kind?: string },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>> {
-    if (query.kind !== undefined) this.scope.check(query.kind);
-    return this.scope.pageOf(await this.#reads.listSchedules(query, page));
+    if (query.kind !== undefined) {
+      this.scope.check(query.kind);
+      return await this.#reads.listSchedules(query, page);
+    }
+    return await this.#listSchedules(page);
+  }
+
+  /** Those of all kinds; a page ends with one of the caller's, as its token names the last one. */
+  async #listSchedules(page: PageRequest): Promise<Page<ScheduleRecord>> {
+    let { token } = page;
+    for (let read = 0; read < PAGES_MAX; read++) {
+      const { items, nextToken } = await this.#reads.listSchedules({}, {
+        ...page,
+        token,
+        limit: BATCH_MAX,
+      });
+      const own = items.filter(this.scope.has).slice(0, page.limit);
+      const last = own.at(-1);
+      if (last === undefined) {
+        if (nextToken === null) return { items: [], nextToken: null };
+        token = nextToken;
+        continue;
+      }
+      const isAll = nextToken === null && !items.slice(items.indexOf(last) + 1).some(this.scope.has);
+      if (isAll) return { items: own, nextToken: null };
+      const limit = items.indexOf(last) + 1;
+      const whole = await this.#reads.listSchedules({}, { ...page, token, limit });
+      // Another one may have come between.
+      if (whole.items.at(-1)?.id === last.id) return this.scope.pageOf(whole);
+    }
+    throw new JobError("unavailable", "Cannot list the schedules: they change too often", {
+      hint: "Try again, or name a kind",
+    });
   }
 
   async listPauses(): Promise<readonly Pause[]> {

@@ -1,5 +1,6 @@
 // What a token that was revoked, has expired or is for some jobs only still gets; by every method of the API.
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -25,6 +26,9 @@ command = ["false"]
 [jobs.payroll]
 command = ["false"]
 schedule = "0 0 1 1 *"
+[jobs.payroll-once]
+command = ["true"]
+unique = "arguments"
 `;
 
 let daemon: Daemon;
@@ -157,7 +161,7 @@ test("a token for some jobs sees and does nothing of the others, by any method",
     lookupInstanceHistory: [{}, { query }, { query: { kind: "payroll" } }],
     lookupInstanceLogs: [{}, { query }, { query: { kind: "payroll" } }],
     follow: [{}, { query }, { query: { kind: "payroll" } }],
-    listSchedules: [{}, { kind: "payroll" }],
+    listSchedules: [{}, { kind: "payroll" }, { pageSize: 1 }],
     runSchedule: [{ kind: "payroll" }, { kind: "shop-sum", scheduleId }],
     skipTicks: [{ kind: "payroll", count: 1 }, { kind: "shop-sum", scheduleId, count: 1 }],
     backfill: [{
@@ -187,7 +191,9 @@ test("a token for some jobs sees and does nothing of the others, by any method",
   for (const [method, requests] of Object.entries(calls)) {
     for (const request of requests) {
       const answer = await answerOf(scoped, method, request);
-      const shown = JSON.stringify(answer, (_, value) => typeof value === "bigint" ? 0 : value);
+      const { nextPageToken = "" } = (answer ?? {}) as { readonly nextPageToken?: string };
+      const shown = JSON.stringify(answer, (_, value) => typeof value === "bigint" ? 0 : value) +
+        Buffer.from(nextPageToken, "base64url").toString();
       const asked = JSON.stringify(request, (_, value) => typeof value === "bigint" ? 0 : value);
       for (const secret of ["payroll", hidden.uuid, waiting.uuid, scheduleId]) {
         // What the caller said himself may be said of it.
@@ -208,8 +214,26 @@ test("a token for some jobs sees and does nothing of the others, by any method",
   assert.deepEqual(pauses, ["payroll"], "neither resumed nor more was paused");
 });
 
+test("a token for some jobs does not take the key by which another job is unique", async () => {
+  const scoped = clientOf(CONFIG_TOKEN);
+  const key = { kind: "shop-sum", uniqueKey: "payroll-once arguments=[]", afterMs: 3_600_000n };
+  const isRefused = (error: unknown) => isJobError(error, "permission_denied");
+  await assert.rejects(scoped.scheduleJob(key), isRefused);
+  await assert.rejects(scoped.scheduleJobs({ requests: [{ kind: "shop-sum" }, key] }), isRefused);
+  const { instance } = await admin.scheduleJob({ kind: "payroll-once" });
+  assert.equal(instance?.uniqueKey, key.uniqueKey);
+});
+
 test("a token for some jobs can use those", async () => {
   const scoped = clientOf(CONFIG_TOKEN);
+  const { schedules, nextPageToken } = await scoped.listSchedules({ pageSize: 1 });
+  assert.deepEqual(schedules.map(({ kind }) => kind), ["shop-sum"]);
+  const rest = nextPageToken === undefined
+    ? []
+    : (await scoped.listSchedules({ pageToken: nextPageToken })).schedules;
+  assert.deepEqual(rest, []);
+  const mine = await scoped.scheduleJob({ kind: "shop-sum", uniqueKey: "order 15" });
+  assert.equal(mine.instance?.uniqueKey, "order 15");
   const { jobs } = await scoped.listRegisteredJobs();
   assert.deepEqual(jobs.map(({ kind }) => kind).sort(), ["shop-fails", "shop-sum"]);
   const { uuid } = (await scoped.scheduleJob({ kind: "shop-sum" })).instance!;
