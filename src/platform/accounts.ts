@@ -49,6 +49,11 @@ export function accountName(uid: number): string {
   return name === undefined ? `user ${uid}` : `user "${name}" (${uid})`;
 }
 
+/** The name of a user, its number where the system's table has none. */
+export function userName(uid: number): string {
+  return lookUp(String(uid), 2)?.name ?? String(uid);
+}
+
 /** Whether a group is the one of our own user that nobody else is in; never for root. */
 export function isPrivateGroup(gid: number): boolean {
   const { name, uid, gid: own } = ownUser();

@@ -118,7 +118,8 @@ const CRONTAB: Verb = {
   summary: "Turn crontabs into a configuration that behaves as cron does",
   details:
     "Works without a daemon. Writes TOML; what cannot be carried over is told on stderr as file:line: text, and the exit " +
-    "code is 3 then. A directory is read as cron reads /etc/cron.d. With --verify each line's runs of the next 366 days by " +
+    "code is 3 then. A directory is read as cron reads /etc/cron.d. Jobs of a file that belongs to another user than root run " +
+    "as that user. With --verify each line's runs of the next 366 days by " +
     "cron's own rules are compared with those of the written job.",
   words: [{
     name: "FILE",

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { REBOOT } from "../../core/schedule.ts";
 import { parseScheduleText } from "../../core/ticks.ts";
@@ -13,9 +13,8 @@ import {
 } from "./crontab_reader.ts";
 import { type JobDraft, writeFile } from "./job_toml.ts";
 import { KindNames, nameLine } from "./kind_names.ts";
+import { readOwnedFile } from "./owned_file.ts";
 
-/** Largest crontab that is read, in bytes. */
-const FILE_BYTES_MAX = 4 * 1_048_576;
 /** Longest delay that cron takes from RANDOM_DELAY, in minutes. */
 const DELAY_MINUTES_MAX = 1_440;
 /** Variables that are keys of their own, or cron's own business. */
@@ -50,17 +49,6 @@ export interface ImportResult {
   readonly notes: readonly ImportNote[];
 }
 
-function readText(path: string): string {
-  const { size } = statSync(path);
-  if (size > FILE_BYTES_MAX) {
-    throw new JobError(
-      "invalid_argument",
-      `Cannot import "${path}": ${size} bytes, at most ${FILE_BYTES_MAX}`,
-    );
-  }
-  return decodeCrontab(readFileSync(path));
-}
-
 /** Bytes of a crontab as text: UTF-8, or Latin-1 where they are none. */
 export function decodeCrontab(bytes: Uint8Array): string {
   try {
@@ -71,7 +59,8 @@ export function decodeCrontab(bytes: Uint8Array): string {
 }
 
 /**
- * The crontabs of a file, or of a directory as cron on Debian reads /etc/cron.d.
+ * The crontabs of a file, or of a directory as cron on Debian reads /etc/cron.d. What belongs to another user than root and our
+ * own is that user's crontab, whose jobs run as that user and nobody else.
  *
  * @throws JobError `not_found`, `permission_denied` or `unavailable` when it cannot be read
  */
@@ -81,7 +70,7 @@ export function openCrontabs(
 ): { readonly crontabs: readonly CrontabText[]; readonly notes: readonly ImportNote[] } {
   try {
     if (!statSync(path).isDirectory()) {
-      return { crontabs: [{ ...options, file: path, text: readText(path) }], notes: [] };
+      return openCrontab(path, options);
     }
     const files = readdirSync(path).sort().map((name) => join(path, name))
       .filter((file) => statSync(file).isFile());
@@ -91,9 +80,13 @@ export function openCrontabs(
       text: 'left out: cron takes only names of letters, digits, "_" and "-"',
       isLoss: false,
     }));
-    const crontabs = files.filter(isRunPartsName)
-      .map((file) => ({ file, text: readText(file), isSystem: true, owner: null }));
-    return { crontabs, notes };
+    const found = files.filter(isRunPartsName).map((file) =>
+      openCrontab(file, { isSystem: true, owner: null })
+    );
+    return {
+      crontabs: found.flatMap(({ crontabs }) => crontabs),
+      notes: [...notes, ...found.flatMap((one) => one.notes)],
+    };
   } catch (error) {
     if (isJobError(error)) throw error;
     const code = errorCode(error);
@@ -108,6 +101,27 @@ export function openCrontabs(
       },
     );
   }
+}
+
+function openCrontab(
+  file: string,
+  { isSystem, owner }: { readonly isSystem: boolean; readonly owner: string | null },
+): { readonly crontabs: readonly CrontabText[]; readonly notes: readonly ImportNote[] } {
+  const { bytes, owner: foreign } = readOwnedFile(file);
+  const text = decodeCrontab(bytes);
+  const note = (text: string, isLoss: boolean) => ({ file, line: null, text, isLoss });
+  if (foreign === null || owner !== null) {
+    return { crontabs: [{ file, text, isSystem, owner }], notes: [] };
+  }
+  // The crontabs of users are called like them. Others of theirs, with a user before each command, cron does not take.
+  if (isSystem && basename(file) !== foreign) {
+    const problem = `left out: it belongs to "${foreign}", and cron takes only those of root`;
+    return { crontabs: [], notes: [note(problem, true)] };
+  }
+  return {
+    crontabs: [{ file, text, isSystem: false, owner: foreign }],
+    notes: [note(`it belongs to "${foreign}": its jobs run as that user`, false)],
+  };
 }
 
 class Importer {

@@ -55,7 +55,7 @@ function timersOf(
       hint: "Name a .timer; its .service is read with it",
     });
   }
-  const own = path.includes("/") ? [dirname(path)] : [".", ...UNIT_DIRECTORIES];
+  const own = path.includes("/") ? [dirname(path)] : [];
   return [[name, [...new Set([...own, ...UNIT_DIRECTORIES])]]];
 }
 
@@ -82,8 +82,17 @@ class Importer {
     const schedule = this.#schedules(timer);
     if (schedule.length === 0) return this.tell(atTimer, "left out: no schedule is left", true);
     this.#tellOthers(timer);
+    const owners = [...new Set([...timer.owners, ...service.owners])];
+    if (owners.length > 1) {
+      const found = `left out: its files belong to ${owners.map((each) => `"${each}"`).join(", ")}`;
+      return this.tell(atTimer, found, true);
+    }
     const command = readService(service, this.tell);
     if (command === null) return;
+    const [owner] = owners;
+    if (owner !== undefined) {
+      this.tell(atTimer, `its files belong to "${owner}": the job runs as that user`, false);
+    }
     const instance = instanceOf(timer.name);
     const stem = unitStem(timer.name).replace(/@.*$/, "") + (instance === "" ? "" : `-${instance}`);
     const kind = stem.replaceAll(/[^A-Za-z0-9_.:-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "") || "job";
@@ -91,6 +100,8 @@ class Importer {
       kind: this.#names.take(kind),
       origin: `${timer.file} and ${service.file}`,
       ...command,
+      // Whatever they say of it: root would run what that user wrote.
+      ...(owner === undefined ? {} : { user: owner, group: undefined }),
       schedule,
       timezone: this.#timezone,
       ...this.#jitter(timer),

@@ -1,5 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { readOwnedFile } from "./owned_file.ts";
 
 /** One assignment of a unit file. */
 export interface UnitEntry {
@@ -16,6 +18,8 @@ export interface Unit {
   readonly name: string;
   readonly file: string;
   readonly entries: readonly UnitEntry[];
+  /** The users besides root and our own to whom its files belong. */
+  readonly owners: ReadonlySet<string>;
 }
 
 /** Where systemd looks for the units of the system, the first before the others. */
@@ -77,13 +81,19 @@ export function openUnit(name: string, directories: readonly string[]): Unit | n
       existsSync(path)
     );
     if (file === undefined) continue;
-    const entries = readUnitText(readFileSync(file, "utf8"), file);
-    return { name, file, entries: [...entries, ...dropIns(names, directories)] };
+    const owners = new Set<string>();
+    const files = [file, ...dropIns(names, directories)];
+    const entries = files.flatMap((path) => {
+      const { bytes, owner } = readOwnedFile(path);
+      if (owner !== null) owners.add(owner);
+      return readUnitText(Buffer.from(bytes).toString(), path);
+    });
+    return { name, file, entries, owners };
   }
   return null;
 }
 
-function dropIns(names: readonly string[], directories: readonly string[]): UnitEntry[] {
+function dropIns(names: readonly string[], directories: readonly string[]): string[] {
   const files = new Map<string, string>();
   for (const directory of directories) {
     for (const name of names) {
@@ -95,8 +105,7 @@ function dropIns(names: readonly string[], directories: readonly string[]): Unit
       }
     }
   }
-  return [...files].sort(([a], [b]) => a < b ? -1 : 1)
-    .flatMap(([, path]) => readUnitText(readFileSync(path, "utf8"), path));
+  return [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([, path]) => path);
 }
 
 /** Values of a key in order; an empty assignment drops those before it. */
