@@ -41,7 +41,18 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
     values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/sqlite_reader.ts"],
     types: ["store/store.ts"],
   },
-  tools: { values: ["core", "config", "jobs", "manager"], types: ["store/store.ts", "platform"] },
+  tools: {
+    // Whose the files are that root works on.
+    values: [
+      "core",
+      "config",
+      "jobs",
+      "manager",
+      "platform/accounts.ts",
+      "platform/trusted_path.ts",
+    ],
+    types: ["store/store.ts", "platform"],
+  },
   cli: {
     values: [
       "core",

@@ -1,6 +1,8 @@
 import { lstatSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import process from "node:process";
+import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
+import { accountName } from "../platform/accounts.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import type { Args } from "./args.ts";
 import type { CliIo } from "./io.ts";
@@ -27,11 +29,13 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   const path = resolve(io.cwd, out);
   try {
     // Commands of a crontab may hold passwords. A file that is there would keep its mode.
-    const isReplaced = args.flag("force") && isRegularFile(path);
-    if (isReplaced) rmSync(path);
-    const flag = args.flag("force") && !isReplaced ? "w" : "wx";
+    const found = args.flag("force") ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+    if (found?.isFile()) rmSync(path);
+    else if (found) checkOwner(path, found.uid);
+    const flag = found && !found.isFile() ? "w" : "wx";
     writeFileSync(path, text, { flag, mode: PRIVATE_FILE });
   } catch (error) {
+    if (isJobError(error)) throw error;
     if (errorCode(error) === "EEXIST") {
       throw new JobError("already_exists", `Cannot write "${path}": it exists already`, {
         hint: "Choose another file, or overwrite it with --force",
@@ -44,8 +48,14 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   }
 }
 
-function isRegularFile(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+/** A link or a pipe of another user leads where that one wants. @throws JobError `permission_denied` */
+function checkOwner(path: string, uid: number): void {
+  if (uid === 0 || uid === process.getuid?.()) return;
+  throw new JobError(
+    "permission_denied",
+    `Cannot write "${path}": it is no regular file, and belongs to ${accountName(uid)}`,
+    { hint: "Choose another file" },
+  );
 }
 
 /** One message on stderr, also into a pipe: it tells what the written text lacks. */

@@ -75,7 +75,8 @@ export class ScopedReads implements ReadApi {
         token = nextToken;
         continue;
       }
-      const isAll = nextToken === null && !items.slice(items.indexOf(last) + 1).some(this.scope.has);
+      const isAll = nextToken === null &&
+        !items.slice(items.indexOf(last) + 1).some(this.scope.has);
       if (isAll) return { items: own, nextToken: null };
       const limit = items.indexOf(last) + 1;
       const whole = await this.#reads.listSchedules({}, { ...page, token, limit });

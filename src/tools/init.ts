@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { JobError, messageOf } from "../core/errors.ts";
+import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/ambient.ts";
+import { trustProblem } from "../platform/trusted_path.ts";
 import { INIT_CONFIG, INIT_JOB } from "./init_files.ts";
 
 const FILES: Readonly<Record<string, string>> = {
@@ -23,7 +24,8 @@ export interface InitResult {
 /**
  * Write a configuration, an example job and the types for job modules into `directory`.
  *
- * @throws JobError `already_exists` when one of the files is there and `force` is not set: then nothing is written
+ * @throws JobError `already_exists` when one of the files is there and `force` is not set: then nothing is written;
+ * `permission_denied` for root in a folder that others may change
  */
 export function initProject(
   directory: string,
@@ -31,6 +33,7 @@ export function initProject(
 ): InitResult {
   const root = resolve(directory);
   const paths = Object.keys(FILES).map((name) => join(root, name));
+  for (const path of paths) checkPlace(path);
   const present = paths.filter((path) => existsSync(path));
   if (present.length > 0 && !options.force) {
     throw new JobError(
@@ -46,9 +49,11 @@ export function initProject(
       const path = join(root, name);
       // Nobody else may write to them, whatever the mask is: root would not believe them.
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+      checkPlace(path);
       writeFileSync(path, text, { flag: options.force ? "w" : "wx", mode: 0o644 });
     }
   } catch (error) {
+    if (isJobError(error)) throw error;
     throw new JobError(
       "unavailable",
       `Cannot write a project to "${root}": ${messageOf(error)}`,
@@ -65,4 +70,13 @@ export function initProject(
       "jobctl schedule greet you --wait",
     ],
   };
+}
+
+/** Root would not believe such a project, and a link in it may lead anywhere. */
+function checkPlace(path: string): void {
+  const problem = trustProblem(path) ?? trustProblem(dirname(path));
+  if (!problem?.isFatal) return;
+  throw new JobError("permission_denied", `Cannot write "${path}": ${problem.message}`, {
+    hint: "Choose a folder of root, or run it as the user whose folder it is",
+  });
 }

@@ -5,15 +5,18 @@ import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { runJobctl } from "../support/daemon.ts";
 import { FOREIGN_UID, NEEDS_ROOT } from "../support/foreign_user.ts";
@@ -114,5 +117,69 @@ test("jobctl token as root writes through no link of the user whose folder it is
     assert.equal(made.code, 0, made.stderr);
     const { uid, gid, mode } = lstatSync(file);
     assert.deepEqual([uid, gid, mode & 0o777], [FOREIGN_UID, FOREIGN_UID, 0o600]);
+  });
+});
+
+test("root writes no project and no file of --out through a link of another user", {
+  skip: NEEDS_ROOT,
+}, async () => {
+  await withForeignFolder(async ({ theirs, victim, assertUnharmed }) => {
+    const plant = (name: string, target: string) => {
+      symlinkSync(target, join(theirs, name));
+      lchownSync(join(theirs, name), FOREIGN_UID, FOREIGN_UID);
+    };
+    const refused = async (args: readonly string[]) => {
+      const { code, stderr } = await runJobctl(args, { cwd: "/" });
+      assert.equal(code, 5, stderr);
+      assert.match(stderr, /Cannot write "/);
+      assertUnharmed();
+    };
+    plant("jobs", dirname(victim));
+    plant("config.toml", victim);
+    for (const more of [[], ["--force"]]) await refused(["init", theirs, ...more]);
+    assert.equal(existsSync(join(dirname(victim), "greet.ts")), false);
+    plant("out", victim);
+    const crontab = join(dirname(victim), "crontab");
+    writeFileSync(crontab, "* * * * * id\n");
+    await refused(["import", "crontab", crontab, "--out", join(theirs, "out"), "--force"]);
+  });
+});
+
+test("what root imports from the files of a user runs as that user", {
+  skip: NEEDS_ROOT,
+}, async () => {
+  await withForeignFolder(async ({ theirs }) => {
+    const give = (name: string, text: string) => {
+      writeFileSync(join(theirs, name), text);
+      chownSync(join(theirs, name), FOREIGN_UID, FOREIGN_UID);
+    };
+    const imported = async (...args: readonly string[]) => {
+      const { stdout, stderr } = await runJobctl(["import", ...args], { cwd: theirs });
+      const users = [...stdout.matchAll(/^user = "(.*)"$/gm)].map(([, user]) => user);
+      return { jobs: stdout.split("\n[jobs.").length - 1, users, told: stderr };
+    };
+    // As in a spool, where the name of a file is that of its user; "root" would be a program there.
+    give("nobody", "* * * * * root id\n");
+    give("other", "* * * * * root id\n");
+    const one = await imported("crontab", "nobody");
+    assert.deepEqual([one.jobs, one.users], [0, []], "a system crontab is not taken for a user's");
+    give("nobody", "* * * * * id\n");
+    for (const path of ["nobody", theirs]) {
+      const { jobs, users, told } = await imported("crontab", path);
+      assert.deepEqual([jobs, users], [1, ["nobody"]], path);
+      assert.match(told, /nobody: it belongs to "nobody": its jobs run as that user/);
+    }
+    assert.match(
+      (await imported("crontab", theirs)).told,
+      /other: left out: it belongs to "nobody"/,
+    );
+    assert.equal((await imported("crontab", "other", "--system")).jobs, 0);
+    assert.deepEqual((await imported("crontab", "nobody", "--user", "daemon")).users, ["daemon"]);
+
+    give("x.timer", "[Timer]\nOnCalendar=daily\n");
+    give("x.service", "[Service]\nUser=root\nGroup=root\nExecStart=/usr/bin/id\n");
+    const unit = await imported("systemd", join(theirs, "x.timer"));
+    assert.deepEqual([unit.jobs, unit.users], [1, ["nobody"]], unit.told);
+    assert.match(unit.told, /its files belong to "nobody": the job runs as that user/);
   });
 });
