@@ -26,12 +26,12 @@ export const JOB_KEYS = {
   run: key(
     string(),
     undefined,
-    "A line for the shell. Arguments that `params` declares follow as `$1`, `$2`, …. Excludes `command`.",
+    "A shell command line. The arguments declared in `params` are passed as `$1`, `$2`, …. Excludes `command`.",
   ),
   command: key(
     special.argv(),
     undefined,
-    "A program and its arguments, run without a shell. Arguments that `params` declares follow them. Excludes `run`.",
+    "A program and its arguments, run without a shell. The arguments declared in `params` are appended. Excludes `run`.",
   ),
   shell: key(
     list(string(), { minLength: 1 }),
@@ -41,12 +41,12 @@ export const JOB_KEYS = {
   params: key(
     string({ isEmptyAllowed: true }),
     undefined,
-    'Parameters of the command as in TypeScript, such as `"day: Date, count = 1"`: arguments are checked and converted by them, and the command has them by name as `$JOB_ARG_day`. Without it the command takes no arguments.',
+    'Parameters of the command in TypeScript syntax, such as `"day: Date, count = 1"`. Arguments are checked and converted to these types, and the command also receives them by name, as `$JOB_ARG_day`. Without `params` the command takes no arguments.',
   ),
   allow_dash: key(
     boolean(),
     false,
-    'Let arguments begin with "-". Else they are refused, as programs take them for options: say it only where the command cannot, as after a `--`.',
+    'Allow arguments that begin with "-". They are refused by default, because programs read them as options. Set it only if the command cannot do so, for example because they follow a `--`.',
   ),
   "stdin.text": key(
     string({ isEmptyAllowed: true }),
@@ -56,7 +56,7 @@ export const JOB_KEYS = {
   "stdin.arg": key(
     special.argumentName(),
     undefined,
-    "Argument that the command reads from its standard input instead of being given it, by its name in `params` or by its position, 1 for the first. Excludes `stdin.text`.",
+    "Argument that the command reads from its standard input instead of its command line: a name in `params`, or a position starting at 1. Excludes `stdin.text`.",
   ),
   success_codes: key(
     list(integer(0, 255), { minLength: 1 }),
@@ -88,7 +88,7 @@ export const JOB_KEYS = {
   description: key(
     string({ isEmptyAllowed: true, lengthMax: TEXT_LENGTH_MAX.description }),
     undefined,
-    "What the job is for, in a line.",
+    "One line that says what the job is for.",
   ),
   schedule: key(
     oneOrMany(special.scheduleText(), { maxLength: SCHEDULES_MAX }),

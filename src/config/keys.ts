@@ -64,22 +64,22 @@ export const KEYS = {
   "server.http_hosts": key(
     list(string(), { maxLength: 100 }),
     [],
-    "Names by which HTTP clients may ask for this daemon, besides addresses, `localhost` and the machine's own name. A request for any other name is refused, so that no web page can read it through a visitor's browser.",
+    "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name. Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
   ),
   "server.socket": key(
     special.socketPath(),
     "auto",
-    'Unix socket that the local CLI uses: root and the user of the daemon may do everything by it. "auto" is `jobctl-PORT.sock` in the runtime directory, "" turns it off.',
+    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory; "" turns it off.',
   ),
   "server.socket_group": key(
     optional(string()),
     undefined,
-    "Group whose members may open the socket, with the role of `server.socket_role`.",
+    "Group whose members may open the socket, with the role in `server.socket_role`.",
   ),
   "server.socket_role": key(
     choice(["viewer", "operator", "admin"]),
     "operator",
-    "What members of `server.socket_group` may do. An admin can give the daemon's store away: name it for a group of administrators only.",
+    'Role of the members of `server.socket_group`. An admin can copy or move the daemon\'s whole store, so use "admin" only for a group of administrators.',
   ),
   "server.allow_insecure": key(
     boolean(),
@@ -96,7 +96,7 @@ export const KEYS = {
   "server.tls.revoked": key(
     optional(path()),
     undefined,
-    "File of client certificates that count no more: one a line, by its serial number or its SHA-256 fingerprint. Read again when it changes.",
+    "File that lists revoked client certificates, one per line, by serial number or SHA-256 fingerprint. Reloaded when it changes.",
   ),
   "server.auth.mode": key(
     choice(["token", "mtls", "none"]),
@@ -106,22 +106,22 @@ export const KEYS = {
   "server.auth.tokens": key(
     auth.tokens(),
     [],
-    "Tokens besides those of the files, each with a name and a role: viewer, operator or admin; `expires` and `jobs` are optional. Prefer `hash`, or `token = { file = … }`, to the token itself. Read again at SIGHUP.",
+    "Tokens in addition to those in the token files, each with a name and a role (viewer, operator or admin); `expires` and `jobs` are optional. Prefer `hash` or `token = { file = … }` to the token itself. Reloaded on SIGHUP.",
   ),
   "server.auth.tokens_file": key(
     path(),
     "data/tokens.json",
-    "File of the tokens that `jobctl token` makes and revokes, as hashes. Read again when it changes.",
+    "File of the token hashes that `jobctl token` manages. Reloaded when it changes.",
   ),
   "server.auth.clients": key(
     auth.clients(),
     [],
-    'With mode "mtls": what clients may do, by the common name (`cn`) or an alternative name (`san`) of their certificates; the first that fits counts, and `*` stands for any characters. Without any, every certificate of the authority is an admin\'s. Read again at SIGHUP.',
+    'With mode "mtls": roles of client certificates, by common name (`cn`) or alternative name (`san`). The first rule that matches applies; `*` matches any characters. Without rules, every certificate of the authority is an admin. Reloaded on SIGHUP.',
   ),
   "server.auth.token_file": key(
     optional(path()),
     undefined,
-    "File of a lasting admin's token, made at the first start. Without one each start makes a new token in `jobctl-PORT.token` of the runtime directory. Neither the file nor its folder may be writable by other users, nor the file readable by all.",
+    "File of a permanent admin token, created at the first start. If not set, each start writes a new token to `jobctl-PORT.token` in the runtime directory. Other users must not be able to write to the file or its folder, and the file must not be readable by everyone.",
   ),
   "worker.count": key(integer(0, 10_000), 4, "Attempts that run at once on this node."),
   "worker.isolation": key(

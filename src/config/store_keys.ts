@@ -79,7 +79,7 @@ export const STORE_KEYS = {
   "store.targets": key(
     targets(),
     {},
-    'Stores that `jobctl store migrate --to NAME` may move a running daemon\'s store to, by name: `{ shared = "valkey://host:6379" }`. A caller can name no other. Read again at a reload.',
+    'Stores, by name, to which `jobctl store migrate --to NAME` may move a running daemon\'s store: `{ shared = "valkey://host:6379" }`. Callers cannot choose any other. Reloaded with the configuration.',
   ),
 };
 
