@@ -21,7 +21,14 @@ export interface Channel {
   readonly client: grpc.Client;
   /** What messages call the daemon: `host:port` or the path of its socket. */
   readonly address: string;
+  readonly isTls: boolean;
   readonly metadata: () => grpc.Metadata;
+  /**
+   * Read the token again after a call with `sent` was refused: a daemon makes a new one at each start.
+   *
+   * @returns whether there is another one now
+   */
+  readonly renewToken: (sent: grpc.Metadata) => boolean;
   readonly deadline: (timeoutMs: number) => number;
   /** Whether a connection is open. */
   readonly isReady: () => boolean;
@@ -65,14 +72,14 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<str
     );
   }
   if (target.socket === null || target.tls || !isLoopback(target.host)) return null;
-  for (const path of socketPaths(target.port)) {
+  for (const path of socketPaths(target.port, daemonUid)) {
     if (isTrusted(path, daemonUid) && await probe(path) === null) return path;
   }
   return null;
 }
 
 /** The token for this target; undefined when there is none. */
-async function findToken(target: Target): Promise<string | undefined> {
+function findToken(target: Target): string | undefined {
   if (target.token !== undefined) return target.token;
   if (target.tokenFile !== undefined) return readTokenFile(target.tokenFile);
   // The daemon's own file belongs to this machine and goes nowhere else.
@@ -164,7 +171,7 @@ function checkToken(target: Target, token: string | undefined): void {
 export async function openChannel(target: Target): Promise<Channel> {
   const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
   const socket = await findSocket(target, daemonUid);
-  const token = socket === null ? await findToken(target) : undefined;
+  let token = socket === null ? findToken(target) : undefined;
   if (socket === null) checkToken(target, token);
   // Loaded only now: programs that never call pay nothing for it.
   const library = await import("@grpc/grpc-js");
@@ -192,6 +199,15 @@ export async function openChannel(target: Target): Promise<Channel> {
   return {
     client,
     address,
+    isTls: socket === null && Boolean(target.tls),
+    renewToken: (sent) => {
+      if (socket !== null) return false;
+      const found = findToken(target);
+      if (found === undefined) return false;
+      checkToken(target, found);
+      token = found;
+      return sent.get("authorization")[0] !== `Bearer ${token}`;
+    },
     metadata: () => {
       const metadata = new library.Metadata();
       if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);

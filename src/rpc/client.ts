@@ -2,11 +2,12 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { methodPath, toBuffer } from "./adapter.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
+import { connectDetail, connectHint } from "./connect_problem.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "./errors.ts";
 import {
   type FollowRequestSchema,
@@ -85,8 +86,6 @@ export interface JobClient extends JobMethods, StreamMethods {
   close(): void;
 }
 
-const START_HINT = "Is the daemon running? Start it with: jobctl serve --config config.toml";
-
 /** Make a client; nothing is read or connected before its first call. */
 export function connect(options: ConnectOptions = {}): JobClient {
   const target = {
@@ -120,14 +119,31 @@ export function connect(options: ConnectOptions = {}): JobClient {
   return { ...methods as unknown as JobMethods, follow, workOnStore, close };
 }
 
-function callMethod(
+/** Call once, and once more with the token that the daemon has now if it did not take ours: nothing was done then. */
+async function callMethod(
   channel: Channel,
   method: DescMethod,
   request: Record<string, unknown>,
   options: CallOptions & { readonly timeoutMs: number },
 ): Promise<Uint8Array> {
-  const { timeoutMs, signal } = options;
   const bytes = toBinary(method.input, create(method.input, request));
+  const metadata = channel.metadata();
+  try {
+    return await callOnce(channel, method, bytes, { ...options, metadata });
+  } catch (error) {
+    const isRefused = isJobError(error, "unauthenticated");
+    if (!isRefused || !channel.renewToken(metadata)) throw error;
+    return callOnce(channel, method, bytes, { ...options, metadata: channel.metadata() });
+  }
+}
+
+function callOnce(
+  channel: Channel,
+  method: DescMethod,
+  bytes: Uint8Array,
+  options: CallOptions & { readonly timeoutMs: number; readonly metadata: grpc.Metadata },
+): Promise<Uint8Array> {
+  const { timeoutMs, signal, metadata } = options;
   return new Promise((resolve, reject) => {
     const action = `Cannot call ${method.name} at ${channel.address}`;
     if (signal?.aborted) return reject(new JobError("canceled", `${action}: canceled`));
@@ -136,7 +152,7 @@ function callMethod(
       toBuffer,
       (message: Buffer) => message as Uint8Array,
       bytes,
-      channel.metadata(),
+      metadata,
       { deadline: channel.deadline(timeoutMs) },
       (error, answer) => {
         signal?.removeEventListener("abort", cancel);
@@ -152,6 +168,7 @@ function callMethod(
 /** A message comes at least every 20 s; without one for so long the daemon is gone. */
 const SILENCE_MS = 45_000;
 
+/** As {@link callMethod}: a stream that is refused has given no message. */
 async function* stream<Input extends DescMessage, Output extends DescMessage>(
   open: () => Promise<Channel>,
   method: DescMethod & { readonly input: Input; readonly output: Output },
@@ -159,6 +176,23 @@ async function* stream<Input extends DescMessage, Output extends DescMessage>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<MessageShape<Output>> {
   const channel = await open();
+  const metadata = channel.metadata();
+  try {
+    return yield* streamOnce(channel, method, request, { signal, metadata });
+  } catch (error) {
+    const isRefused = isJobError(error, "unauthenticated");
+    if (!isRefused || !channel.renewToken(metadata)) throw error;
+  }
+  yield* streamOnce(channel, method, request, { signal, metadata: channel.metadata() });
+}
+
+async function* streamOnce<Input extends DescMessage, Output extends DescMessage>(
+  channel: Channel,
+  method: DescMethod & { readonly input: Input; readonly output: Output },
+  request: MessageShape<Input>,
+  options: { readonly signal: AbortSignal | undefined; readonly metadata: grpc.Metadata },
+): AsyncGenerator<MessageShape<Output>> {
+  const { signal, metadata } = options;
   const action = `Cannot call ${method.name} at ${channel.address}`;
   if (signal?.aborted) return;
   const call = channel.client.makeServerStreamRequest(
@@ -166,7 +200,7 @@ async function* stream<Input extends DescMessage, Output extends DescMessage>(
     toBuffer,
     (message: Buffer) => message as Uint8Array,
     toBinary(method.input, request),
-    channel.metadata(),
+    metadata,
   );
   let isSilent = false;
   const cancel = () => call.cancel();
@@ -185,7 +219,7 @@ async function* stream<Input extends DescMessage, Output extends DescMessage>(
     }
   } catch (error) {
     if (signal?.aborted) return;
-    if (isSilent) throw unreachable(channel.address, "nothing came for 45 s", error);
+    if (isSilent) throw unreachable(channel, "nothing came for 45 s", error);
     throw toClientError(error as grpc.ServiceError, channel, action, SILENCE_MS);
   } finally {
     timer.cancel();
@@ -227,7 +261,7 @@ function toClientError(
     const detail = isTimeout
       ? `no connection within ${timeoutMs} ms`
       : connectDetail(error.details);
-    return unreachable(channel.address, detail, error);
+    return unreachable(channel, detail, error);
   }
   if (isTimeout) {
     return new JobError("timeout", `${action}: no answer within ${timeoutMs} ms`, {
@@ -248,14 +282,9 @@ function toClientError(
   }, error);
 }
 
-/** What the system said of a connection, out of what gRPC says around it; its text as it is when it is another. */
-function connectDetail(details: string): string {
-  return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
-}
-
-function unreachable(address: string, detail: string, cause?: unknown): JobError {
-  return new JobError("unavailable", `Cannot reach the daemon at ${address}: ${detail}`, {
-    hint: START_HINT,
+function unreachable(channel: Channel, detail: string, cause?: unknown): JobError {
+  return new JobError("unavailable", `Cannot reach the daemon at ${channel.address}: ${detail}`, {
+    hint: connectHint(detail, channel),
     cause,
   });
 }

@@ -17,11 +17,16 @@ export function socketPath(port: number): string {
   return join(runtimeDir(), `jobctl-${port}.sock`);
 }
 
-/** Where a client looks for that socket: among its own user's, then among those of the system's daemon. */
-export function socketPaths(port: number): readonly string[] {
-  const system = join("/run/jobctl", `jobctl-${port}.sock`);
-  const own = socketPath(port);
-  return own === system ? [own] : [own, system];
+/**
+ * Where a client looks for that socket: in the folders of the user whose daemon is meant, if it names one, then among its own
+ * user's, then among those of the system's daemon.
+ */
+export function socketPaths(port: number, daemonUid: number | null = null): readonly string[] {
+  const ofUser = daemonUid === null || daemonUid === 0
+    ? []
+    : [runtimeDir(daemonUid, `/run/user/${daemonUid}`), runtimeDir(daemonUid, "")];
+  const folders = [...ofUser, runtimeDir(), runtimeDir(0)];
+  return [...new Set(folders)].map((folder) => join(folder, `jobctl-${port}.sock`));
 }
 
 /** The default token file of the daemon whose TCP port is `port`. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
@@ -7,8 +8,9 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { JobError } from "../../src/core/errors.ts";
 import { connect } from "../../src/rpc/client.ts";
-import { runtimeDir, socketPath } from "../../src/rpc/socket_path.ts";
-import { rpcWorld } from "../support/rpc_world.ts";
+import { connectDetail, connectHint } from "../../src/rpc/connect_problem.ts";
+import { runtimeDir, socketPath, socketPaths } from "../../src/rpc/socket_path.ts";
+import { NO_AUTH, rpcWorld, tokenEntry } from "../support/rpc_world.ts";
 
 const UUID = "019b77c0-0000-7000-8000-000000000001";
 
@@ -151,4 +153,50 @@ test("runtimeDir() is the system's for root and the user's for others", () => {
   assert.equal(runtimeDir(1000, "/run/user/1000"), "/run/user/1000/jobctl");
   assert.ok(runtimeDir(1000, "").endsWith("/jobctl-1000"));
   assert.ok(socketPath(59051).endsWith("/jobctl-59051.sock"));
+});
+
+test("a client whose token is refused reads its file again, and goes on if there is another", async () => {
+  const tokens = [tokenEntry("now", "b".repeat(32), "admin")];
+  await using world = await rpcWorld({ server: { auth: { ...NO_AUTH, mode: "token", tokens } } });
+  const tokenFile = join(world.folder, "token");
+  writeFileSync(tokenFile, "a".repeat(32));
+  const client = world.client({ tokenFile });
+  const refused = await errorOf(client.getVersion());
+  assert.equal(refused.code, "unauthenticated");
+  writeFileSync(tokenFile, "b".repeat(32));
+  assert.ok(await client.getVersion());
+  writeFileSync(tokenFile, "c".repeat(32));
+  assert.ok(await client.getVersion(), "what is taken is not read again");
+  const following = world.client({ tokenFile });
+  const first = async () => {
+    for await (const message of following.follow({})) return message;
+    return null;
+  };
+  assert.equal((await errorOf(first())).code, "unauthenticated");
+  writeFileSync(tokenFile, "b".repeat(32));
+  assert.ok(await first());
+});
+
+test("the socket of a daemon of another user is looked for in that user's folders", () => {
+  const paths = socketPaths(59051, 4242);
+  assert.equal(paths[0], "/run/user/4242/jobctl/jobctl-59051.sock");
+  assert.ok(paths[1]!.endsWith("/jobctl-4242/jobctl-59051.sock"));
+  assert.ok(paths.includes(socketPath(59051)) && paths.includes("/run/jobctl/jobctl-59051.sock"));
+});
+
+test("what keeps a connection from being made is told with a remedy for it", () => {
+  const around = (text: string) =>
+    connectDetail(`No connection established. Last error: ${text}. Resolution note: `);
+  assert.equal(around("Failed to connect (2026-11-27T06:11:20.930Z)"), "Failed to connect");
+  assert.equal(around("Error [ERR_X]: it is so"), "it is so");
+  const hint = (detail: string, isTls = true) =>
+    connectHint(detail, { isTls, address: "localhost:1" });
+  assert.match(hint("TLSV1_ALERT_CERTIFICATE_REQUIRED"), /--tls-cert FILE/);
+  assert.match(hint("self signed certificate in certificate chain"), /--tls-ca FILE/);
+  assert.match(hint("Hostname/IP does not match certificate's altnames"), /--host/);
+  assert.match(hint("read ECONNRESET"), /revoked/);
+  assert.match(hint("Failed to connect", false), /--tls/);
+  assert.match(hint("Protocol error", false), /ss -ltnp/);
+  assert.match(hint("Name resolution failed for target dns:x:1", false), /No such host/);
+  assert.match(hint("connect ECONNREFUSED 127.0.0.1:1", false), /jobctl serve/);
 });

@@ -1,0 +1,50 @@
+/** Reduce what gRPC says of a connection that failed to what the system or TLS said. */
+export function connectDetail(details: string): string {
+  const detail =
+    /Last error: (?:Error(?: \[\w+\])?: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
+  // The library adds the time.
+  return detail.replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "");
+}
+
+/** Remedies by what the message of the system, the library or TLS has in it; the first that fits counts. */
+const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /certificate.required/i,
+    "It asks for a certificate: add --tls-cert FILE and --tls-key FILE",
+  ],
+  [
+    /self.signed|unable to (get|verify)|unknown ca/i,
+    "If that daemon is meant, name the authority of its certificate: --tls-ca FILE",
+  ],
+  [
+    /altnames/i,
+    "Its certificate is for other names: give one of them with --host",
+  ],
+  [
+    /ECONNRESET|hang up|alert|disconnected/i,
+    "It ended the connection: a certificate may be missing, revoked or of another authority, or it speaks no TLS. " +
+    "Its log says so",
+  ],
+];
+
+const PLAIN_HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /Protocol error/i,
+    "No jobctl without TLS listens there. Find the process with: ss -ltnp",
+  ],
+  [
+    /Failed to connect|ECONNRESET|hang up/i,
+    "Something listens there and ends the connection: if that daemon speaks TLS, add --tls or --tls-ca FILE; " +
+    "find the process with: ss -ltnp",
+  ],
+];
+
+/** Say what to do about a connection that failed, by what {@link connectDetail} answers. */
+export function connectHint(
+  detail: string,
+  { isTls, address }: { readonly isTls: boolean; readonly address: string },
+): string {
+  if (/name resolution/i.test(detail)) return `No such host: look at --host (${address})`;
+  const found = (isTls ? TLS_HINTS : PLAIN_HINTS).find(([pattern]) => pattern.test(detail));
+  return found?.[1] ?? "Is the daemon running? Start it with: jobctl serve --config config.toml";
+}
