@@ -16,6 +16,7 @@ export function checkConfigValues(values: AllValues, fields: Fields, report: Rep
   checkStore(values, fields, report);
   checkTls(values, fields, report);
   checkExposure(values, fields, report);
+  checkNames(values, fields, report);
   checkPorts(values, fields, report);
   checkTokens(values, fields, report);
   const field = fields.get("defaults.retry.initial") ?? fields.get("defaults.retry.cap");
@@ -60,6 +61,21 @@ function checkTls(values: AllValues, fields: Fields, report: Report): void {
   if (clients !== undefined && !isMutual) {
     report.warn(clients, 'has no effect while server.auth.mode is not "mtls"');
   }
+}
+
+/** Settings that would be accepted and do nothing. */
+function checkNames(values: AllValues, fields: Fields, report: Report): void {
+  const role = fields.get("server.socket_role");
+  if (role !== undefined && !fields.has("server.socket_group")) {
+    report.warn(role, "has no effect without server.socket_group");
+  }
+  const hosts = fields.get("server.http_hosts");
+  if (hosts === undefined) return;
+  values["server.http_hosts"].forEach((host, index) => {
+    if (/^[\w.-]+$/.test(host)) return;
+    const at = Array.isArray(hosts.value) ? childOf(hosts, index, hosts.value[index]) : hosts;
+    report.value(at, `found "${host}", wanted a name of a host, without a scheme and a port`);
+  });
 }
 
 function checkExposure(values: AllValues, fields: Fields, report: Report): void {

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { shellWord } from "../core/shell_word.ts";
 import { trustProblem } from "../platform/trusted_path.ts";
 import type { Reader } from "./readers.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
@@ -135,7 +136,11 @@ function readSecretFile(field: Field, path: string, report: Report): string | un
       );
     }
     if ((mode & 0o004) !== 0) {
-      report.warn(field, `everybody may read the secret file "${file}"`, `chmod o-rwx ${file}`);
+      report.warn(
+        field,
+        `everybody may read the secret file "${file}"`,
+        `chmod o-rwx ${shellWord(file)}`,
+      );
     }
     const buffer = new Uint8Array(SECRET_BYTES_MAX);
     let length = 0;

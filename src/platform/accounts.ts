@@ -101,10 +101,17 @@ function lookUp(text: string, column: 0 | 2): User | undefined {
   return { name: name!, home: home || "/", uid: Number(uid), gid: Number(gid) };
 }
 
-function findGroup(group: string): number {
+/** The id of a group of the system's table, by name or number; null when it has none. */
+export function groupId(group: string): number | null {
   for (const [name, , gid] of readTable("/etc/group")) {
     if (name === group || gid === group) return Number(gid);
   }
+  return null;
+}
+
+function findGroup(group: string): number {
+  const found = groupId(group);
+  if (found !== null) return found;
   throw new JobError("invalid_argument", `Cannot run as group "${group}": no such group`, {
     hint: 'Name a group of /etc/group in "group"',
   });

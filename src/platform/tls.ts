@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import { shellWord } from "../core/shell_word.ts";
 import type { Logger } from "./logger.ts";
 import { trustProblem } from "./trusted_path.ts";
 
@@ -25,7 +26,7 @@ async function readPem(path: string, what: string): Promise<Buffer> {
       what,
       path,
       isMissing ? "no such file" : messageOf(error),
-      "Name a PEM file that the daemon's user can read",
+      "Name a PEM file that can be read by the user who runs this",
     );
   }
 }
@@ -103,8 +104,8 @@ export async function loadTls(
     options.logger.warn(problem.message, { path, hint: problem.hint });
   }
   if (((await stat(files.key)).mode & 0o007) !== 0) {
-    options.logger.warn("the private key can be read by others: chmod 600 it", {
-      path: files.key,
+    options.logger.warn(`everybody may read the private key "${files.key}"`, {
+      hint: `chmod 600 ${shellWord(files.key)}`,
     });
   }
   const ca = files.clientCa === null ? null : await loadCa(files.clientCa, options.nowMs);

@@ -3,6 +3,7 @@ import type { Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { errorCode, messageOf } from "../core/errors.ts";
+import { shellWord } from "../core/shell_word.ts";
 import { accountName, isPrivateGroup, isRoot } from "./accounts.ts";
 
 /** Why a path may not be believed. */
@@ -76,7 +77,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
       return distrust(
         at,
         `it belongs to ${accountName(found.uid)}`,
-        `chown -h ${own} ${quoted(at)}`,
+        `chown -h ${own} ${shellWord(at)}`,
       );
     }
     if (found.isSymbolicLink()) {
@@ -88,7 +89,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
       continue;
     }
     const problem = writers(found, isLast);
-    if (problem !== null) return distrust(at, problem, `chmod go-w ${quoted(at)}`);
+    if (problem !== null) return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
     if (isLast) return null;
     // There are no links in what lies behind, so ".." is the folder that it seems to be.
     at = join(at, todo.shift()!);
@@ -101,11 +102,6 @@ function partsOf(path: string): string[] {
 
 function distrust(path: string, problem: string, remedy: string | null = null): Distrust {
   return { path, problem, isMissing: false, remedy };
-}
-
-/** For a shell. */
-function quoted(path: string): string {
-  return /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function look(path: string, looked?: Map<string, Stats | Distrust>): Stats | Distrust {

@@ -5,13 +5,8 @@ import { readCertificateNames } from "../platform/certificate_names.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { allow, type Authenticator, type Caller, connectionKey, OWNER } from "./auth.ts";
-import {
-  type AuthConfig,
-  type ClientCertificate,
-  Credentials,
-  isExpired,
-  normalDigits,
-} from "./credentials.ts";
+import { type AuthConfig, type ClientCertificate, Credentials, isExpired } from "./credentials.ts";
+import { normalDigits } from "../platform/revoked_file.ts";
 import type { MethodName } from "./handlers.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 

@@ -1,9 +1,10 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { createHash, timingSafeEqual } from "node:crypto";
-import { JobError, messageOf, toJobError } from "../core/errors.ts";
+import { toJobError } from "../core/errors.ts";
 import { matchesPattern } from "../core/job_scope.ts";
 import type { CertificateNames } from "../platform/certificate_names.ts";
 import type { Logger } from "../platform/logger.ts";
+import { readRevoked } from "../platform/revoked_file.ts";
 import { hashToken, readTokensFile, type Role, type TokenEntry } from "../platform/tokens_file.ts";
 import type { Caller } from "./auth.ts";
 import { readOwnTokenFile } from "./token_file.ts";
@@ -46,8 +47,6 @@ export interface KnownToken extends Caller {
   readonly digest: Uint8Array;
   readonly expiresAt: number | null;
 }
-
-const REVOKED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** What was read from a file, and how the file looked then. */
 interface Source<T> {
@@ -237,44 +236,4 @@ function stampOf(path: string): string {
   } catch {
     return "missing";
   }
-}
-
-/**
- * Certificates by serial number or SHA-256 fingerprint, one a line, also as openssl prints them: `serial=0A1B`,
- * `sha256 Fingerprint=AB:CD:…`. Empty lines and what follows a "#" do not count.
- */
-function readRevoked(path: string): ReadonlySet<string> {
-  const refuse = (problem: string) =>
-    new JobError(
-      "invalid_config",
-      `Cannot use the list of revoked certificates "${path}": ${problem}`,
-      {
-        hint: "Write one a line: its serial number, or its SHA-256 fingerprint",
-        path: "server.tls.revoked",
-      },
-    );
-  let text: string;
-  try {
-    const { size } = statSync(path);
-    if (size > REVOKED_BYTES_MAX) throw new Error(`${size} bytes, at most ${REVOKED_BYTES_MAX}`);
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw refuse(messageOf(error));
-  }
-  const revoked = new Set<string>();
-  for (const [index, line] of text.split("\n").entries()) {
-    const content = line.replace(/#.*$/, "").trim();
-    if (content === "") continue;
-    const digits = content.replace(/^(serial|sha256 fingerprint) *= */i, "").replaceAll(":", "");
-    const isRight = /^[0-9a-f]{1,40}$/i.test(digits) || /^[0-9a-f]{64}$/i.test(digits);
-    if (!isRight) throw refuse(`line ${index + 1} is no serial number and no SHA-256 fingerprint`);
-    revoked.add(normalDigits(digits));
-  }
-  return revoked;
-}
-
-/** A serial number or fingerprint as it is compared. */
-export function normalDigits(digits: string): string {
-  const text = digits.replaceAll(":", "").toLowerCase();
-  return text.length === 64 ? text : text.replace(/^0+(?=.)/, "");
 }

@@ -4,7 +4,6 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   renameSync,
   rmSync,
   unlinkSync,
@@ -15,6 +14,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, JobError } from "../core/errors.ts";
+import { groupId } from "../platform/accounts.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import { HANDSHAKE_MS, HANDSHAKES_MAX } from "./limits.ts";
@@ -185,13 +185,10 @@ function prepareFolder(path: string, group: string | null, isRuntimeFolder: bool
   }
 }
 
-function groupId(group: string): number {
+function socketGroupId(group: string): number {
   if (/^\d+$/.test(group)) return Number(group);
-  const line = readFileSync("/etc/group", "utf8").split("\n").find((text) =>
-    text.startsWith(`${group}:`)
-  );
-  const id = line?.split(":")[2];
-  if (id !== undefined) return Number(id);
+  const id = groupId(group);
+  if (id !== null) return id;
   throw new JobError("invalid_config", `Cannot use the group "${group}": no such group`, {
     hint: "Name a group of /etc/group, or its number, as server.socket_group",
     path: "server.socket_group",
@@ -207,7 +204,7 @@ async function listenPrivately(server: Server, path: string, group: string | nul
   const draft = join(folder, "s");
   try {
     await listening(server, () => server.listen({ path: draft, backlog: BACKLOG }));
-    if (group !== null) chownSync(draft, process.getuid?.() ?? 0, groupId(group));
+    if (group !== null) chownSync(draft, process.getuid?.() ?? 0, socketGroupId(group));
     chmodSync(draft, group === null ? 0o600 : 0o660);
     renameSync(draft, path);
   } finally {

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import { ConfigError } from "../config/problems.ts";
+import { checkServerFiles } from "../config/server_files.ts";
 import { describeSignature } from "../core/describe.ts";
 import type { JobDefinition, JobSource } from "../core/job.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
@@ -62,13 +63,15 @@ export async function checkConfig(
 ): Promise<CheckResult> {
   try {
     const { config, jobs, problems, warnings } = await loadProject(file, options);
+    const files = await checkServerFiles(config, options.nowMs);
     const broken = new Set(problems.map(({ job }) => job));
     return {
       file,
-      isUsable: true,
-      problems,
+      isUsable: files.problems.length === 0,
+      problems: [...files.problems, ...problems],
       warnings: [
         ...warnings,
+        ...files.warnings,
         ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...takesTooMuch(job)]),
       ],
       notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),

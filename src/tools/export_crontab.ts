@@ -4,7 +4,8 @@ import type { CommandSpec, JobDefinition, JobSchedule } from "../core/job.ts";
 import { REBOOT, type ScheduleSpec } from "../core/schedule.ts";
 import { formatScheduleText } from "../core/ticks.ts";
 import { readCronie } from "./cronie.ts";
-import { shellLine, shellWord } from "./import/shell_words.ts";
+import { shellWord } from "../core/shell_word.ts";
+import { shellLine } from "./import/shell_words.ts";
 
 /** Something that a crontab cannot say. */
 export interface ExportNote {

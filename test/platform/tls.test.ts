@@ -40,7 +40,7 @@ test("loadTls() warns when others can read the key", async (context) => {
   const paths = files(context);
   chmodSync(paths.key, 0o644);
   await load(paths, lines);
-  assert.deepEqual([lines[0]?.level, lines[0]?.fields.path], ["warn", paths.key]);
+  assert.deepEqual([lines[0]?.level, lines[0]?.fields.hint], ["warn", `chmod 600 ${paths.key}`]);
 });
 
 type Spoil = (paths: ReturnType<typeof files>) => { path: string; nowMs?: number };

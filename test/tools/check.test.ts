@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { chmodSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { formatProblem } from "../../src/config/problems.ts";
 import { checkConfig, type CheckResult } from "../../src/tools/check.ts";
 import { disabledKinds, loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";
+import { tlsFile } from "../support/tls_files.ts";
 
 const NOW = Date.parse("2026-11-24T12:34:56Z");
 
@@ -160,4 +162,47 @@ test("checkConfig() notes what this node does not run for want of a tag", async 
   assert.deepEqual(notes.map(({ path, message }) => [path, message]), [
     ["jobs.render.needs", 'this node does not run it: node.tags is without "gpu"'],
   ]);
+});
+
+test("checkConfig() reads what [server] names beside the configuration, as a start does", async () => {
+  const files = {
+    "a.crt": readFileSync(tlsFile("server.crt")),
+    "a.key": readFileSync(tlsFile("server.key")),
+    "revoked": "no number",
+  };
+  const check = (config: string) =>
+    withTempDir(
+      { "config.toml": config, ...files },
+      ({ path, write }) => {
+        chmodSync(`${path}/a.key`, 0o604);
+        if (config.includes("tokens_file")) chmodSync(write("tokens", "[]"), 0o644);
+        return checkConfig(`${path}/config.toml`, { env: {}, cwd: path, nowMs: NOW });
+      },
+    );
+  const tls = '[server.tls]\ncert = "a.crt"\nkey = "a.key"\n';
+  const good = await check(`${tls}client_ca = "a.crt"`);
+  assert.deepEqual([good.isUsable, good.problems], [true, []]);
+  assert.match(good.warnings[0]!.message, /everybody may read the private key/);
+  assert.match(good.warnings[0]!.hint!, /^chmod 600 .*a\.key$/);
+  const refused: readonly (readonly [config: string, path: string, message: RegExp])[] = [
+    [tls.replace("a.key", "b.key"), "server.tls", /private key .*b\.key": no such file/],
+    [`${tls}client_ca = "a.crt"\nrevoked = "revoked"`, "server.tls.revoked", /line 1 is no/],
+    [`${tls}client_ca = "a.crt"\nrevoked = "none"`, "server.tls.revoked", /none": no such file/],
+    ['[server.auth]\ntokens_file = "tokens"', "server.auth.tokens_file", /tokens file/],
+  ];
+  for (const [config, path, message] of refused) {
+    const result = await check(config);
+    assert.equal(result.isUsable, false, config);
+    assert.deepEqual(result.problems.map((each) => each.path), [path]);
+    assert.match(result.problems[0]!.message, message);
+    assert.ok(result.problems[0]!.hint);
+  }
+});
+
+test("checkConfig() warns of settings of the socket that do nothing", async () => {
+  const unknown = await check('[server]\nsocket_group = "no-such-group"');
+  assert.equal(unknown.isUsable, true);
+  assert.match(unknown.warnings[0]!.message, /no such group "no-such-group"/);
+  const alone = await check('[server]\nsocket_role = "viewer"');
+  assert.match(alone.warnings[0]!.message, /no effect without server.socket_group/);
 });

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { JobError } from "../../core/errors.ts";
+import { shellWord } from "../../core/shell_word.ts";
 import { openToOthers } from "../../platform/private_files.ts";
 import { trustProblem } from "../../platform/trusted_path.ts";
 
@@ -22,7 +23,11 @@ export function tellOpenFiles(path: string, warn: (message: string) => void): vo
   if (problem !== null) warn(`${problem.message}: ${problem.hint}`);
   for (const { path: open, mode } of openToOthers(filesOf(path))) {
     const shown = mode.toString(8).padStart(4, "0");
-    warn(`others may read "${open}", a file of the store (mode ${shown}): chmod 600 it`);
+    warn(
+      `others may read "${open}", a file of the store (mode ${shown}): chmod 600 ${
+        shellWord(open)
+      }`,
+    );
   }
 }
 

@@ -1,0 +1,79 @@
+import { accessSync, constants } from "node:fs";
+import { toJobError } from "../core/errors.ts";
+import type { ConfigProblem } from "../core/job_table.ts";
+import { groupId } from "../platform/accounts.ts";
+import type { Logger } from "../platform/logger.ts";
+import { readRevoked } from "../platform/revoked_file.ts";
+import { loadTls } from "../platform/tls.ts";
+import { readTokensFile } from "../platform/tokens_file.ts";
+import type { Config } from "./config.ts";
+
+/** What {@link checkServerFiles} found. */
+export interface ServerFilesCheck {
+  /** Each would refuse a start. */
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
+}
+
+/**
+ * Read what `[server]` names outside of the configuration, as a start does: the files of TLS, the list of revoked certificates,
+ * the file of tokens where this user may read it, and the group of the socket.
+ */
+export async function checkServerFiles(
+  { server }: Config,
+  nowMs: number,
+): Promise<ServerFilesCheck> {
+  const problems: ConfigProblem[] = [];
+  const warnings: ConfigProblem[] = [];
+  const problem = (path: string, message: string, hint?: string) => ({
+    place: null,
+    path,
+    message,
+    job: null,
+    ...(hint === undefined ? {} : { hint }),
+  });
+  const attempt = async (path: string, read: () => unknown) => {
+    try {
+      await read();
+    } catch (error) {
+      const { message, hint } = toJobError(error, "Cannot read it");
+      problems.push(problem(path, message, hint));
+    }
+  };
+  const { tls, auth, socketGroup } = server;
+  const logger = warningsTo((message, hint) => {
+    warnings.push(problem("server.tls", message, hint));
+  });
+  if (tls !== null) await attempt("server.tls", () => loadTls(tls, { nowMs, logger }));
+  const { revokedFile, tokensFile } = auth;
+  if (revokedFile !== null) await attempt("server.tls.revoked", () => readRevoked(revokedFile));
+  if (isReadable(tokensFile)) {
+    await attempt("server.auth.tokens_file", () => readTokensFile(tokensFile));
+  }
+  if (socketGroup !== null && !/^\d+$/.test(socketGroup) && groupId(socketGroup) === null) {
+    warnings.push(problem(
+      "server.socket_group",
+      `no such group "${socketGroup}": the daemon will have no Unix socket`,
+      "Name a group of /etc/group, or its number",
+    ));
+  }
+  return { problems, warnings };
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function warningsTo(tell: (message: string, hint: string | undefined) => void): Logger {
+  const ignore = () => {};
+  const warn: Logger["warn"] = (message, fields) => {
+    const hint = fields?.["hint"];
+    tell(message, typeof hint === "string" ? hint : undefined);
+  };
+  return { debug: ignore, info: ignore, warn, error: ignore };
+}

@@ -1,0 +1,46 @@
+import { readFileSync, statSync } from "node:fs";
+import { errorCode, JobError, messageOf } from "../core/errors.ts";
+import { shellWord } from "../core/shell_word.ts";
+
+const REVOKED_BYTES_MAX = 16 * 1024 * 1024;
+const HINT = "Write one a line: its serial number, or its SHA-256 fingerprint";
+
+/**
+ * Certificates by serial number or SHA-256 fingerprint, one a line, also as openssl prints them: `serial=0A1B`,
+ * `sha256 Fingerprint=AB:CD:…`. Empty lines and what follows a "#" do not count.
+ *
+ * @throws JobError `invalid_config` naming the file
+ */
+export function readRevoked(path: string): ReadonlySet<string> {
+  const refuse = (problem: string, hint = HINT) =>
+    new JobError(
+      "invalid_config",
+      `Cannot use the list of revoked certificates "${path}": ${problem}`,
+      { hint, path: "server.tls.revoked" },
+    );
+  let text: string;
+  try {
+    const { size } = statSync(path);
+    if (size > REVOKED_BYTES_MAX) throw new Error(`${size} bytes, at most ${REVOKED_BYTES_MAX}`);
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw refuse(messageOf(error));
+    throw refuse("no such file", `Make it, empty at first: touch ${shellWord(path)}`);
+  }
+  const revoked = new Set<string>();
+  for (const [index, line] of text.split("\n").entries()) {
+    const content = line.replace(/#.*$/, "").trim();
+    if (content === "") continue;
+    const digits = content.replace(/^(serial|sha256 fingerprint) *= */i, "").replaceAll(":", "");
+    const isRight = /^[0-9a-f]{1,40}$/i.test(digits) || /^[0-9a-f]{64}$/i.test(digits);
+    if (!isRight) throw refuse(`line ${index + 1} is no serial number and no SHA-256 fingerprint`);
+    revoked.add(normalDigits(digits));
+  }
+  return revoked;
+}
+
+/** A serial number or fingerprint as it is compared. */
+export function normalDigits(digits: string): string {
+  const text = digits.replaceAll(":", "").toLowerCase();
+  return text.length === 64 ? text : text.replace(/^0+(?=.)/, "");
+}
