@@ -4,6 +4,7 @@ import type { OutputLimits } from "../core/job.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LineSplitter } from "./line_splitter.ts";
+import type { OutputBudget } from "./output_budget.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
@@ -36,6 +37,8 @@ export interface OutputSource {
   readonly token: string;
   /** Of the secrets that appear in no output. */
   readonly mask: SecretMask;
+  /** Shared by all workers. */
+  readonly budget: OutputBudget;
   readonly streams: Readonly<Record<StreamName, Readable>>;
   /** Whether the streams' open pipes hold what was not read yet; null where that cannot be told. */
   readonly hasMore: (() => boolean) | null;
@@ -51,6 +54,7 @@ export class OutputCapture {
   readonly #clock: Clock;
   readonly #token: string;
   readonly #mask: SecretMask;
+  readonly #budget: OutputBudget;
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   readonly #hasMore: (() => boolean) | null;
@@ -68,13 +72,15 @@ export class OutputCapture {
   #at = 0;
   #windowMs = 0;
   #windowBytes = 0;
+  #isResting = false;
   /** Text that a worker printed outside any attempt: why it did not start. */
   #strayText = "";
 
-  constructor({ clock, token, mask, streams, hasMore, onOutput }: OutputSource) {
+  constructor({ clock, token, mask, budget, streams, hasMore, onOutput }: OutputSource) {
     this.#clock = clock;
     this.#token = token;
     this.#mask = mask;
+    this.#budget = budget;
     this.#streams = streams;
     this.#hasMore = hasMore;
     this.#onOutput = onOutput;
@@ -186,7 +192,10 @@ export class OutputCapture {
     this.#expectMarkers();
     this.#splitters[name].push(chunk);
     this.#handOn();
-    if (this.#windowBytes > WINDOW_BYTES_MAX) this.#rest(now.monotonicMs);
+    const restMs = this.#budget.spend(now.monotonicMs);
+    if (this.#windowBytes > WINDOW_BYTES_MAX) {
+      this.#rest(Math.max(restMs, this.#windowMs + WINDOW_MS - now.monotonicMs));
+    } else if (restMs > 0) this.#rest(restMs);
   }
 
   // Most runs write nothing, and then have no marker either.
@@ -198,10 +207,14 @@ export class OutputCapture {
     this.#splitters.stderr.expect(marker);
   }
 
-  #rest(nowMs: number): void {
+  #rest(restMs: number): void {
+    // Both streams may bring what is to be rested for.
+    if (this.#isResting) return;
+    this.#isResting = true;
     const streams = [this.#streams.stdout, this.#streams.stderr];
     for (const stream of streams) stream.pause();
-    this.#clock.timer(Math.max(1, this.#windowMs + WINDOW_MS - nowMs), () => {
+    this.#clock.timer(Math.max(1, restMs), () => {
+      this.#isResting = false;
       for (const stream of streams) stream.resume();
     });
   }

@@ -7,6 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { createPipes } from "../platform/pipe.ts";
 import { readableCheck } from "../platform/poll.ts";
 import { GuardLine } from "./guard_line.ts";
+import type { OutputBudget } from "./output_budget.ts";
 import { OutputCapture } from "./output_capture.ts";
 import { CHANNEL_DESCRIPTOR, guardDescriptor } from "./protocol.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
@@ -28,6 +29,7 @@ export interface WorkerChildOptions {
   /** By which our records are told from other output. */
   readonly token: string;
   readonly mask: SecretMask;
+  readonly budget: OutputBudget;
   /** Descriptor of the memory that it shares; null for none. */
   readonly memory: number | null;
   /** Called before output is looked at. */
@@ -40,7 +42,7 @@ export interface WorkerChildOptions {
 
 /** Start a worker process, in a session of its own, with pipes for its output, its guard and its messages. */
 export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
-  const { clock, launch, token, mask, memory, onOutput, onMessage, onFault } = options;
+  const { clock, launch, token, mask, memory, onOutput, onMessage, onFault, budget } = options;
   const descriptor = guardDescriptor();
   const { argv: [program, ...args], env, uid, gid } = launch;
   const pipes = createPipes(2);
@@ -78,7 +80,7 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
   };
   const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
   const output = new OutputCapture({
-    ...{ clock, token, mask, streams, onOutput },
+    ...{ clock, token, mask, budget, streams, onOutput },
     hasMore: pipes ? hasMore : null,
   });
   const channel = new ChildChannel({

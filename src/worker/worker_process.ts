@@ -56,7 +56,7 @@ export class WorkerProcess {
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
     this.id = options.id;
-    const { clock, launch, token, mask, memory } = options;
+    const { clock, launch, token, mask, memory, budget } = options;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
     this.#look = new LazyTimer(clock, () => this.#run && this.takeBack(this.#run));
@@ -68,7 +68,7 @@ export class WorkerProcess {
       violated: (problem) => this.#violated(problem),
     });
     const { child, guard, output, channel } = startWorkerChild({
-      ...{ clock, launch, token, mask, memory: memory?.descriptor ?? null },
+      ...{ clock, launch, token, mask, budget, memory: memory?.descriptor ?? null },
       onOutput: () => this.#lookForResults(),
       onMessage: (message, bytes) => this.#inbox.read(message, bytes),
       onFault: (problem) => this.#violated(problem),

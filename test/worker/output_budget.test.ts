@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OutputBudget } from "../../src/worker/output_budget.ts";
+import { SimClock } from "../support/sim_clock.ts";
+
+async function work(clock: SimClock, budget: OutputBudget, ms: number): Promise<number> {
+  const begunMs = clock.now().monotonicMs;
+  await clock.advance(ms);
+  return budget.spend(begunMs);
+}
+
+test("OutputBudget lets output be worked on for a quarter of the time", async () => {
+  const clock = new SimClock();
+  const budget = new OutputBudget(clock);
+  assert.equal(await work(clock, budget, 20), 0);
+  assert.equal(await work(clock, budget, 4), 0);
+  // 25 ms of work stand for 100 ms: of them 25 are over.
+  assert.equal(await work(clock, budget, 1), 75);
+  await clock.advance(75);
+  assert.equal(await work(clock, budget, 20), 0);
+});
+
+test("OutputBudget makes up for work of more than a window", async () => {
+  const clock = new SimClock();
+  const budget = new OutputBudget(clock);
+  assert.equal(await work(clock, budget, 60), 180);
+});
+
+test("OutputBudget forgets work when its window is over", async () => {
+  const clock = new SimClock();
+  const budget = new OutputBudget(clock);
+  assert.equal(await work(clock, budget, 20), 0);
+  await clock.advance(100);
+  assert.equal(await work(clock, budget, 20), 0);
+});
