@@ -41,7 +41,7 @@ function createBackend({ database }: GatewayConfig): Backend {
     const options = { path: database, facts: remote, clock: systemClock };
     reads = new DatabaseReads({ ...options, subscribe: (listener) => remote.watch(listener) });
     if (isDatabaseClosed) reads.close();
-    return new ReadingBackend(reads, remote);
+    return new ReadingBackend(reads, remote, systemClock);
   });
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from "../platform/clock.ts";
+import { releaseMemory } from "../platform/memory.ts";
 import { ScopedReads } from "../manager/scoped_reads.ts";
 import { answerCall } from "../rpc/adapter.ts";
 import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
@@ -6,6 +8,7 @@ import { JobService } from "../rpc/gen/job_pb.ts";
 import type { Handlers, StreamName } from "../rpc/handlers.ts";
 import { READ_METHODS, readHandlers } from "../rpc/read_handlers.ts";
 import { ScopedViews } from "../rpc/scoped_views.ts";
+import { AfterRest } from "./after_rest.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 
 /** The reads and their handlers for some jobs only. */
@@ -20,8 +23,13 @@ export class ReadingBackend implements Backend {
   readonly #others: Backend;
   readonly #handlers: Partial<Handlers>;
   readonly #scoped: ScopedViews<ScopedView>;
+  readonly #rest: AfterRest;
 
-  constructor(reads: DatabaseReads, others: Backend) {
+  constructor(reads: DatabaseReads, others: Backend, clock: Clock) {
+    this.#rest = new AfterRest(clock, () => {
+      reads.rest();
+      releaseMemory();
+    });
     this.#reads = reads;
     this.#others = others;
     this.#handlers = readHandlers(reads);
@@ -37,7 +45,8 @@ export class ReadingBackend implements Backend {
     }
     const description = JobService.method[method];
     const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
-    return answerCall(description, handlers, request, () => call.isCanceled());
+    return answerCall(description, handlers, request, () => call.isCanceled())
+      .finally(() => this.#rest.note());
   }
 
   stream(

@@ -80,7 +80,8 @@ export class Credentials {
     this.#config = config;
     const { ownToken } = options;
     this.#ownToken = ownToken === null ? null : adminToken(ownToken);
-    this.#tokenFile = sourceOf(config.tokenFile, []);
+    // Made at the start, and only where tokens count.
+    this.#tokenFile = sourceOf(config.mode === "token" ? config.tokenFile : null, []);
     this.#tokensFile = sourceOf(config.tokensFile, []);
     this.#revoked = sourceOf(config.revokedFile, new Set());
     this.#read((error) => {

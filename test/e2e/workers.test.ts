@@ -190,7 +190,8 @@ test("a command's descendants end with it and at its timeout, also those in sess
     `true`,
   ].join("\n");
   const daemon = await startDaemon({
-    toml: `[jobs.brood]\ntimeout = "500ms"\nkill_after = "300ms"\nrun = """\n${script}\n"""\n`,
+    toml:
+      `[jobs.brood]\ntimeout = "500ms"\nkill_after = "300ms"\nparams = "file: string, how: string"\nrun = """\n${script}\n"""\n`,
   });
   try {
     for (const [how, state] of [["end", "Completed"], ["stay", "TimedOut"]] as const) {
@@ -362,7 +363,9 @@ test("a job that makes up messages of its worker ends no process but its own, an
         text,
       ]);
       assert.equal(code, 3);
-      assert.equal(JSON.parse(stdout).state, "TimedOut");
+      const { state, error } = JSON.parse(stdout);
+      assert.equal(state, "Terminated");
+      assert.match(error, /channel to the daemon/);
     }
     assert.equal(victim.exitCode, null);
     assert.equal(victim.signalCode, null);

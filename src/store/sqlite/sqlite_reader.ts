@@ -42,6 +42,11 @@ export class SqliteReader extends LedgerReader {
     this.#tables.close();
   }
 
+  /** Nothing is read just now: give back memory that only makes reading faster. */
+  rest(): void {
+    if (this.#isOpen) this.#tables.rest();
+  }
+
   protected reader(action: string): LedgerState {
     if (!this.#isOpen) throw closedError(action);
     this.#refresh();
