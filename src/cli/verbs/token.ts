@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../../core/job_scope.ts";
 import { JobError } from "../../core/errors.ts";
@@ -42,8 +43,17 @@ async function placeOf(
   const named = args.text("tokens-file");
   if (named !== undefined) return { path: resolve(io.cwd, named), taken: [] };
   const { loadConfig } = await import("../../config/load_config.ts");
-  const { config } = await loadConfig(configFileOf(args, io.cwd), { env: io.env, cwd: io.cwd });
+  const file = configFileOf(args, io.cwd);
+  const { config } = await loadConfig(file, { env: io.env, cwd: io.cwd });
   const { tokensFile, tokens } = config.server.auth;
+  const isNamed = file !== null || io.env["JOBCTL_SERVER_AUTH_TOKENS_FILE"] !== undefined;
+  // Made in whatever folder this is, it would be a file that no daemon reads.
+  if (!isNamed && !existsSync(tokensFile)) {
+    throw usageError(
+      `Cannot tell which tokens file is meant: there is no config.toml in "${io.cwd}"`,
+      "Name the daemon's configuration with --config, or its tokens file with --tokens-file",
+    );
+  }
   return { path: tokensFile, taken: tokens.map(({ name }) => name) };
 }
 
