@@ -25,7 +25,7 @@ export class ManagerStatusSource implements StatusSource {
 
   async unreadiness(): Promise<Unreadiness> {
     const { storeProblem, isDraining } = await this.#manager.status();
-    if (storeProblem !== null) return `the store does not answer: ${storeProblem}`;
+    if (storeProblem !== null) return `the store cannot be used: ${storeProblem}`;
     return isDraining ? "draining" : null;
   }
 

@@ -325,7 +325,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
       version: this.version,
       startedAt: this.life.startedAt,
       isDraining: this.life.isDraining,
-      storeProblem: this.parts.answers.problem,
+      storeProblem: this.#care.problem ?? this.parts.answers.problem,
       reloadProblem: this.parts.options.configuration?.problem ?? null,
       store: this.life.storeInfo,
       workers: this.workers(),

@@ -34,7 +34,7 @@ export class Scope {
     throw new JobError(
       "permission_denied",
       `Cannot use job "${kind}": the caller may use ${this.#patterns.join(", ")} only`,
-      { path: "kind", hint: "Use a token that includes this job" },
+      { path: "kind", hint: "Ask with a token or a certificate that includes this job" },
     );
   }
 

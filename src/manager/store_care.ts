@@ -13,10 +13,16 @@ export class StoreCare {
   #work: StoreWork["type"] | null = null;
   /** Goes on with what a move held. */
   #resume: (() => void) | null = null;
+  #problem: string | null = null;
 
   /** @param parts of the manager, asked for when there is something to do */
   constructor(parts: () => ManagerParts) {
     this.#parts = parts;
+  }
+
+  /** Where the store has moved to, and what to do then; null while it is the one to use. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   /** See {@link ManagerApi.workOnStore}. */
@@ -41,16 +47,27 @@ export class StoreCare {
     }
     if (!isShort) this.#work = work.type;
     try {
-      yield* workOnStore(work, {
+      const steps = workOnStore(work, {
         ...{ store, info, node, clock },
         hold: () => this.#hold(),
         drainMs: drainMs + leaseMs + OTHERS_MS,
         ...(signal ? { signal } : {}),
       });
+      for await (const step of steps) {
+        if (step.type === "report" && work.type === "migrate") this.#noteMove(step.report);
+        yield step;
+      }
       if (work.type === "undo") this.#goOn();
     } finally {
       if (!isShort) this.#work = null;
     }
+  }
+
+  // Whoever moved it may have gone, and the daemon looks as if it had nothing to do.
+  #noteMove({ to }: Readonly<Record<string, unknown>>): void {
+    this.#problem = `it moved to ${to}, and nothing runs here: write that as store.url in the ` +
+      "configuration and restart the daemon";
+    this.#parts().options.logger.warn(`The store: ${this.#problem}`);
   }
 
   async #hold(): Promise<() => void> {
@@ -61,6 +78,7 @@ export class StoreCare {
   #goOn(): void {
     const resume = this.#resume;
     this.#resume = null;
+    this.#problem = null;
     resume?.();
   }
 }

@@ -51,7 +51,7 @@ test("/readyz answers 200, and 503 with the reason when not ready", async () => 
   world.manager.storeProblem = "disk full";
   assert.deepEqual(await pick(world.get("/readyz")), [
     503,
-    "the store does not answer: disk full\n",
+    "the store cannot be used: disk full\n",
   ]);
 });
 
