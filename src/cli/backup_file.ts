@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
+import { dirname } from "node:path";
 import { createGunzip, createGzip } from "node:zlib";
 import { JobError, messageOf } from "../core/errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
@@ -97,8 +98,12 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
 }
 
 function notWritten(path: string, cause: unknown): JobError {
-  return new JobError("unavailable", `Cannot write "${path}": ${messageOf(cause)}`, {
-    hint: "Choose a file that you may write to",
+  const isMissing = !existsSync(dirname(path));
+  const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(cause);
+  return new JobError("unavailable", `Cannot write "${path}": ${problem}`, {
+    hint: isMissing
+      ? "Make the folder, or choose another file"
+      : "Choose a file that you may write to",
     cause,
   });
 }

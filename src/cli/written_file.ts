@@ -1,5 +1,5 @@
-import { lstatSync, rmSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, lstatSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { accountName } from "../platform/accounts.ts";
@@ -41,8 +41,12 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
         hint: "Choose another file, or overwrite it with --force",
       });
     }
-    throw new JobError("unavailable", `Cannot write "${path}": ${messageOf(error)}`, {
-      hint: "Choose a file that you may write to",
+    const isMissing = !existsSync(dirname(path));
+    const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(error);
+    throw new JobError("unavailable", `Cannot write "${path}": ${problem}`, {
+      hint: isMissing
+        ? "Make the folder, or choose another file"
+        : "Choose a file that you may write to",
       cause: error,
     });
   }

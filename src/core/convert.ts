@@ -225,6 +225,7 @@ class Call {
         `Cannot call ${this.#job} with ${countOf(values.length)}: it takes ` +
           (countMax === 0 ? "none" : `${this.#required < countMax ? "at most " : ""}${countMax}`),
         "",
+        countMax === 0 ? "A command takes those that its table declares as params." : undefined,
       );
     }
     const converted: unknown[] = [];

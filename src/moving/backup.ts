@@ -175,8 +175,8 @@ function parse(line: string): { readonly type?: unknown } & Readonly<Record<stri
   let value: unknown;
   try {
     value = JSON.parse(line);
-  } catch (thrown) {
-    throw damaged(messageOf(thrown));
+  } catch {
+    throw damaged("a line is not JSON: it is damaged, or no backup");
   }
   if (typeof value !== "object" || value === null) throw damaged("a line is no record");
   return value as Readonly<Record<string, unknown>>;

@@ -106,6 +106,9 @@ export function allow(caller: Caller, method: MethodName): Caller | JobError {
     "permission_denied",
     `Cannot call ${method} as "${caller.name}": its role is ${caller.role}, ` +
       `${needed} is needed`,
-    { hint: `Use a token with the role ${needed}: --token-file FILE, and --socket none` },
+    {
+      hint: `Ask with a token of that role (--token-file FILE --socket none), or a certificate; ` +
+        "by the Unix socket root and the user of the daemon are admins",
+    },
   );
 }

@@ -284,6 +284,10 @@ test("convertArguments() refuses too many and too few arguments when called by p
   assert.equal(few.path, "y");
   const none = errorOf(() => convertArguments(signature(), [1]));
   assert.equal(none.message, "Cannot call the job with 1 argument: it takes none");
+  assert.equal(
+    none.hint,
+    "A command takes those that its table declares as params. Usage: JOB",
+  );
 });
 
 test("convertArguments() takes arguments by name in any order", () => {

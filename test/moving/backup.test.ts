@@ -65,6 +65,7 @@ test("restore checks the whole backup before it writes anything", async () => {
   const bad: readonly [string, RegExp][] = [
     ["", /it is empty/],
     ["{}\n", /it is no backup/],
+    ["hello\n", /a line is not JSON/],
     ["x\n", /Cannot read the backup/],
     [lines.slice(0, -1).join("\n"), /its end is missing/],
     [[...lines.slice(0, 4), ...lines.slice(5)].join("\n"), /another hash/],

@@ -185,7 +185,7 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
 
 /** Keep the log of a loss: SQLite deletes it. @returns where; null when there is none */
 function keepLog(path: string): string | null {
-  if (!existsSync(`${path}-wal`)) return null;
+  if (!existsSync(`${path}-wal`) || statSync(`${path}-wal`).size === 0) return null;
   const kept = `${path}-wal.damaged`;
   try {
     if (existsSync(path) && statSync(path).size > 0) copyFileSync(`${path}-wal`, kept);
