@@ -38,6 +38,12 @@ export type ModuleDescription =
 
 /** The process has to start before the first module loads; on a busy machine that takes longer than a module. */
 const START_LIMIT_MS = 30_000;
+/**
+ * How long the modules of another user than ours may take together, and how many of one group may hang: whoever may write a
+ * folder of them would else hold the start up, and with it everybody's jobs.
+ */
+const FOREIGN_LIMIT_MS = 30_000;
+const HANGING_MAX = 10;
 const STDERR_LENGTH_MAX = 2_000;
 /** Bytes of stderr behind which its pipe rests. */
 const STDERR_BYTES_AT_ONCE = 1_048_576;
@@ -87,19 +93,33 @@ async function describeGroup(
   descriptions: Map<ModuleRequest, ModuleDescription>,
 ): Promise<void> {
   const waiting = [...requests];
+  const { clock } = options;
+  const isForeign = requests[0]?.surroundings.account.uid !== undefined;
+  const endMs = clock.now().monotonicMs + (isForeign ? FOREIGN_LIMIT_MS : Infinity);
+  let hanging = 0;
+  const refuseRest = (message: string) => {
+    for (const request of waiting.splice(0)) descriptions.set(request, { error: { message } });
+  };
   while (waiting.length > 0) {
+    if (hanging >= HANGING_MAX) {
+      refuseRest(`Not loaded: ${HANGING_MAX} modules before it ended or held up its process`);
+      return;
+    }
     const describer = new Describer(options, waiting[0]!.surroundings.account);
     try {
       const problem = await describer.start();
       if (problem !== null) {
-        for (const request of waiting.splice(0)) {
-          descriptions.set(request, { error: { message: problem } });
-        }
+        refuseRest(problem);
       }
       while (describer.isAlive && waiting.length > 0) {
+        if (clock.now().monotonicMs >= endMs) {
+          refuseRest(`Not loaded: those before it of the same user took ${FOREIGN_LIMIT_MS} ms`);
+          break;
+        }
         const request = waiting.shift()!;
         descriptions.set(request, await describer.describe(request));
       }
+      if (!describer.isAlive) hanging += 1;
     } finally {
       await describer.kill();
     }

@@ -28,7 +28,7 @@ export function docText(comment: Comment): string | null {
 export function docTags(text: string): readonly DocTag[] {
   if (text.length > COMMENT_LENGTH_MAX) return [];
   const tags: DocTag[] = [];
-  for (const part of `\n${text}`.split(/\n\s*@/).slice(1)) {
+  for (const part of `\n${text}`.split(/\n[^\S\n]*@/).slice(1)) {
     const [, tag = "", rest = ""] = /^(\w+)\s*([\s\S]*)$/.exec(part) ?? [];
     tags.push(tagOf(tag, rest));
   }
@@ -45,7 +45,7 @@ function tagOf(tag: string, content: string): DocTag {
       rest = rest.slice(end + 1).trimStart();
     }
   }
-  const optional = /^\[\s*([\w$.]+)\s*(?:=\s*([^\]]*))?\]\s*-?\s*([\s\S]*)$/.exec(rest);
+  const optional = /^\[\s*([\w$.]+)\s*(?:=([^\]]*))?\]\s*-?\s*([\s\S]*)$/.exec(rest);
   if (optional !== null) {
     const [, name = "", value, doc = ""] = optional;
     const defaultText = value?.trim() || undefined;
@@ -56,7 +56,7 @@ function tagOf(tag: string, content: string): DocTag {
 }
 
 function oneLine(text: string): string {
-  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "").join(" ");
 }
 
 function closingBrace(text: string): number {

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { errorCode, messageOf } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
 import { readModuleFiles } from "./module_files.ts";
 import { SOURCE_LENGTH_MAX } from "./parse_module.ts";
+import { readSourceFile } from "./read_source.ts";
 
 /** A job module's file, read once. */
 export interface ModuleFile {
@@ -22,7 +23,9 @@ export interface ModuleFile {
 const MODULE = /\.(?:m?ts|m?js)$/;
 const SKIPPED = /(?:\.d|\.test|\.spec)\.(?:m?ts|m?js)$/;
 const DEPTH_MAX = 10;
+/** Modules of one folder of `modules`, and the bytes of all of them: a folder may be that of a user. */
 const MODULES_MAX = 10_000;
+const BYTES_MAX = 256 * 1_048_576;
 
 /**
  * The job modules in `directories`, in order of path. Files and directories that begin with `_` or `.`, `node_modules`,
@@ -32,7 +35,10 @@ export function findModules(
   directories: readonly string[],
 ): { readonly files: readonly ModuleFile[]; readonly problems: readonly ConfigProblem[] } {
   const walk = new Walk();
-  for (const directory of directories) walk.directory(directory, directory, 0);
+  for (const directory of directories) {
+    walk.begin();
+    walk.directory(directory, directory, 0);
+  }
   return walk;
 }
 
@@ -40,6 +46,14 @@ class Walk {
   readonly files: ModuleFile[] = [];
   readonly problems: ConfigProblem[] = [];
   readonly #seen = new Set<string>();
+  #count = 0;
+  #bytes = 0;
+
+  /** Begin with another folder of the configuration. */
+  begin(): void {
+    this.#count = 0;
+    this.#bytes = 0;
+  }
 
   directory(root: string, path: string, depth: number): void {
     try {
@@ -64,9 +78,11 @@ class Walk {
       if (stat.isDirectory()) {
         if (!isModule && depth < DEPTH_MAX) this.directory(root, path, depth + 1);
       } else if (isModule && stat.isFile()) {
-        if (this.files.length >= MODULES_MAX) {
-          const found = `more than ${MODULES_MAX} modules`;
-          return this.#problem(fileKind, path, `Cannot load ${path}: ${found} are found`);
+        this.#count += 1;
+        this.#bytes += stat.size;
+        if (this.#count > MODULES_MAX || this.#bytes > BYTES_MAX) {
+          const found = this.#count > MODULES_MAX ? `${MODULES_MAX} modules` : `${BYTES_MAX} bytes`;
+          return this.#problem(fileKind, path, `Cannot load ${path}: more than ${found} are found`);
         }
         this.#file(path, fileKind, stat.size);
       } else if (isModule) {
@@ -79,11 +95,11 @@ class Walk {
 
   #file(path: string, fileKind: string, bytes: number): void {
     if (bytes === 0) return this.#problem(fileKind, path, `Cannot load ${path}: it is empty`);
-    if (bytes > SOURCE_LENGTH_MAX) {
+    const source = readSourceFile(path, SOURCE_LENGTH_MAX);
+    if (source === null) {
       const found = `${bytes} bytes, at most ${SOURCE_LENGTH_MAX} are read`;
       return this.#problem(fileKind, path, `Cannot load ${path}: ${found}`);
     }
-    const source = readFileSync(path, "utf8");
     const { version, hashes } = readModuleFiles(path);
     const language = path.endsWith("ts") ? "ts" : "js";
     this.files.push({ path, fileKind, source, version, hashes, language });

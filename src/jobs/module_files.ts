@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { readSourceFile } from "./read_source.ts";
 
 /** What a module is made of on disk. */
 export interface ModuleFiles {
@@ -16,12 +17,15 @@ export interface ModuleFiles {
 const MISSING = "missing";
 /** Most files of one module that are looked at; a bundled module has one. */
 const FILES_MAX = 200;
-/** Largest file whose content is hashed; a larger one counts by its time and size. */
+/** Bytes of one module's files whose content is hashed; what is beyond counts by its time and size. */
 const BYTES_MAX = 16 * 1_048_576;
 /** What may follow a specifier that names no file by itself, as the runtimes try it. */
 const EXTENSIONS = ["", ".ts", ".js", ".mts", ".mjs", ".json", "/index.ts", "/index.js"];
-/** `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; one in a comment does no harm. */
-const RELATIVE = /\b(?:from|import|require)\s*\(?\s*["'](\.{1,2}\/[^"'\n]{1,1000})["']/g;
+/**
+ * `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; one in a comment does no harm. Each blank can be matched in
+ * one way only: of two that may stand for the same ones, a long row takes hours.
+ */
+const RELATIVE = /\b(?:from|import|require)\s*(?:\(\s*)?["'](\.{1,2}\/[^"'\n]{1,1000})["']/g;
 
 /**
  * Read a module and every file that it imports by relative path, directly or by another of them.
@@ -33,6 +37,7 @@ export function readModuleFiles(path: string): ModuleFiles {
   const stamps = new Map<string, string | null>();
   const waiting = [path];
   let missingCount = 0;
+  let bytesLeft = BYTES_MAX;
   const noteMissing = (wanted: string) => {
     if (hashes.has(wanted)) return;
     hashes.set(wanted, MISSING);
@@ -43,9 +48,10 @@ export function readModuleFiles(path: string): ModuleFiles {
     if (hashes.has(file)) continue;
     read++;
     const stamp = stampOf(file);
-    if (stamp === null && file === path) readFileSync(path);
+    if (stamp === null && file === path) readSourceFile(path, BYTES_MAX);
     if (stamp === null) continue;
-    const source = readSource(file, stamp);
+    const source = readSourceFile(file, bytesLeft) ?? stamp;
+    bytesLeft -= source.length;
     stamps.set(file, stamp);
     hashes.set(file, hashOf(source));
     for (const [, specifier] of source.matchAll(RELATIVE)) {
@@ -64,11 +70,6 @@ export function readModuleFiles(path: string): ModuleFiles {
 export function stampOf(path: string): string | null {
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat?.isFile() ? `${stat.mtimeMs} ${stat.ctimeMs} ${stat.size} ${stat.ino}` : null;
-}
-
-function readSource(file: string, stamp: string): string {
-  const { size } = statSync(file);
-  return size > BYTES_MAX ? stamp : readFileSync(file, "utf8");
 }
 
 /** The files that an import may mean, in the order in which they are tried. */

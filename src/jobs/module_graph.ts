@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "./ambient.ts";
@@ -9,6 +9,7 @@ import {
   type TypeDeclaration,
   type ValueDeclaration,
 } from "./parse_module.ts";
+import { readSourceFile } from "./read_source.ts";
 
 /** Most files that are read for the types of one job. */
 const FILES_MAX = 200;
@@ -140,9 +141,10 @@ export class ModuleGraph {
 
 function readModule(file: string): ModuleScope | string {
   try {
-    if (statSync(file).size > SOURCE_LENGTH_MAX) return "the file is too large";
+    const source = readSourceFile(file, SOURCE_LENGTH_MAX);
+    if (source === null) return "the file is too large";
     const language = /\.[cm]?ts$/.test(file) ? "ts" : "js";
-    return parseModule(readFileSync(file, "utf8"), { file, language });
+    return parseModule(source, { file, language });
   } catch (error) {
     return messageOf(error);
   }

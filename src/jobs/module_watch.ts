@@ -1,17 +1,24 @@
 import { toJobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Clock } from "../platform/clock.ts";
-import { readFileSync } from "node:fs";
 import { isResourceError } from "../platform/resources.ts";
 import { type ModuleFiles, readModuleFiles, stampOf } from "./module_files.ts";
+import { SOURCE_LENGTH_MAX } from "./parse_module.ts";
 import { readSignature } from "./read_signature.ts";
+import { readSourceFile } from "./read_source.ts";
 
 /** How long a look at the files of a module counts. */
 const LOOK_EVERY_MS = 10;
+/**
+ * And, if it took longer than a moment to read them, so many times as long as that: whose module it is may change it as often
+ * as he likes, and everybody's schedules wait meanwhile.
+ */
+const REST_FACTOR = 20;
+const MOMENT_MS = 5;
 
 interface Watched {
-  /** Monotonic ms of the last look. */
-  lookedMs: number;
+  /** Monotonic ms until which the last look counts. */
+  countsUntilMs: number;
   /** Null while the module cannot be read. */
   files: ModuleFiles | null;
   problem: string | null;
@@ -33,15 +40,30 @@ export class ModuleWatch {
   current(job: JobDefinition): JobDefinition {
     const { source } = job;
     if (source.type !== "module" || source.files === undefined) return job;
-    const watched = this.#look(source.path);
+    const beganMs = this.#clock.now().monotonicMs;
+    const watched = this.#look(source.path, beganMs);
     if (watched === null) return job;
+    try {
+      return this.#refreshed(job, source, watched);
+    } finally {
+      const tookMs = this.#clock.now().monotonicMs - beganMs;
+      if (tookMs > MOMENT_MS) watched.countsUntilMs = beganMs + tookMs * (1 + REST_FACTOR);
+    }
+  }
+
+  #refreshed(
+    job: JobDefinition,
+    source: JobDefinition["source"] & { readonly type: "module" },
+    watched: Watched,
+  ): JobDefinition {
     if (watched.problem !== null || watched.files === null) {
       return withProblem(job, watched.problem ?? `Cannot read ${source.path}`);
     }
     const { version, hashes } = watched.files;
     if (version === source.version && source.problem === undefined) return job;
     try {
-      const text = readFileSync(source.path, "utf8");
+      const text = readSourceFile(source.path, SOURCE_LENGTH_MAX);
+      if (text === null) throw new Error(`it has more than ${SOURCE_LENGTH_MAX} bytes`);
       const language = source.path.endsWith("ts") ? "ts" : "js";
       const read = readSignature(text, { file: source.path, language, entry: source.entry });
       const { problem: _, ...rest } = source;
@@ -59,22 +81,21 @@ export class ModuleWatch {
   }
 
   /** Null when no file can be opened now, which says nothing about this one. */
-  #look(path: string): Watched | null {
-    const nowMs = this.#clock.now().monotonicMs;
+  #look(path: string, nowMs: number): Watched | null {
     let watched = this.#modules.get(path);
     if (watched === undefined) {
-      watched = { lookedMs: -Infinity, files: null, problem: null };
+      watched = { countsUntilMs: -Infinity, files: null, problem: null };
       this.#modules.set(path, watched);
     }
-    if (nowMs - watched.lookedMs < LOOK_EVERY_MS) return watched;
-    watched.lookedMs = nowMs;
+    if (nowMs < watched.countsUntilMs) return watched;
+    watched.countsUntilMs = nowMs + LOOK_EVERY_MS;
     if (watched.files !== null && isUnchanged(watched.files)) return watched;
     try {
       watched.files = readModuleFiles(path);
       watched.problem = null;
     } catch (error) {
       if (isResourceError(error)) {
-        watched.lookedMs = -Infinity;
+        watched.countsUntilMs = -Infinity;
         return null;
       }
       watched.files = null;

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import {
   chmodSync,
   chownSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +17,8 @@ import { test } from "node:test";
 import { runJobctl } from "../support/daemon.ts";
 import { FOREIGN_UID, NEEDS_ROOT } from "../support/foreign_user.ts";
 
+/** One module may take five seconds to load, in a process of its own. */
+const HELD_UP_MS = 5_000;
 const SECRET = "hush-of-the-payroll";
 
 /** A project of root that takes modules of root and of another user; `modules` are that user's, by name. */
@@ -93,6 +97,28 @@ for (
         assert.equal(ran.code, 0, `${kind}: ${ran.stdout}${ran.stderr}`);
         assert.ok((ran.stdout + ran.stderr).includes(`${kind} of root`), ran.stdout + ran.stderr);
       }
+    });
+  });
+}
+
+for (
+  const [what, source, part] of [
+    ["imports a file that has nothing to read yet", 'import "./_part.ts";\n', "/proc/kmsg"],
+    ["has a long row of blanks behind an import", `// import${" ".repeat(400_000)}x\n`, null],
+  ] as const
+) {
+  test(`a user whose module ${what} holds nobody up`, { skip: NEEDS_ROOT }, async () => {
+    const text = `${source}export default function mine() {}\n`;
+    await withModules({ "mine.ts": text }, async ({ root, config }) => {
+      if (part !== null) {
+        symlinkSync(part, join(root, "theirs/_part.ts"));
+        lchownSync(join(root, "theirs/_part.ts"), FOREIGN_UID, FOREIGN_UID);
+      }
+      const began = performance.now();
+      const { stdout } = await runJobctl(["check", "--config", config, "-o", "table"]);
+      const tookMs = Math.round(performance.now() - began);
+      assert.match(stdout, /^payroll/m);
+      assert.ok(tookMs < HELD_UP_MS, `it took ${tookMs} ms`);
     });
   });
 }

@@ -468,3 +468,15 @@ test("loadJobs() warns of a retryDelay that nothing asks, and of none that is as
     ],
   ]);
 });
+
+test("loadJobs() gives the rest of the modules up when ten have hung", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `m${String(index).padStart(2, "0")}`);
+  const hanging = Object.fromEntries(names.map((name) => [`${name}.ts`, "while (true) ;\n"]));
+  const { jobs, problems } = await loadModules(
+    { ...hanging, "z.ts": "export default () => {};\n" },
+    { importLimitMs: 20 },
+  );
+  assert.deepEqual(Object.keys(jobs), []);
+  const refused = problems.filter(({ message }) => message.includes("Not loaded: 10 modules"));
+  assert.deepEqual(refused.map(({ job }) => job), ["m10", "m11", "z"]);
+});
