@@ -97,7 +97,7 @@ export async function moveTarget(
     throw new JobError("invalid_argument", `Cannot have the daemon move to ${shown}: ${found}`, {
       hint: `Write into its configuration [store.targets] NAME = ${
         JSON.stringify(shown)
-      }, send it a SIGHUP and give --to NAME; or stop it and give --config FILE`,
+      }, run jobctl reload and give --to NAME; or stop it and give --config FILE`,
     });
   }
   return { to: full, prefix, shown };

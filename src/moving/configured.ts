@@ -51,7 +51,7 @@ function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
       ? `Known targets: ${
         known.join(", ")
       }. A daemon takes only those that its configuration names in store.targets`
-      : 'Name it in the configuration of the daemon, store.targets = { NAME = "URL" }, reload it by a SIGHUP, and give NAME',
+      : 'Name it in the configuration of the daemon, [store.targets] NAME = "URL", run jobctl reload, and give --to NAME',
   });
 }
 
