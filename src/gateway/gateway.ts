@@ -83,7 +83,14 @@ export class Gateway implements Service {
   async #open(): Promise<void> {
     const thread = new GatewayThread(this.#options, this.#source!);
     this.#thread = thread;
-    this.#addresses = await thread.start();
+    try {
+      this.#addresses = await thread.start();
+    } catch (error) {
+      // One that cannot listen is of no more use.
+      await thread.end();
+      throw error;
+    }
+    this.#keepPorts(this.#addresses);
     void thread.failed.then((error) => {
       if (this.#isStopped) return;
       this.#options.logger.error("The listeners failed, and are started again", {
@@ -91,6 +98,20 @@ export class Gateway implements Service {
       });
       this.#openLater();
     });
+  }
+
+  /** Clients look for a thread that is started again where the one before listened. */
+  #keepPorts({ rpc: { tcp }, http: page }: GatewayAddresses): void {
+    const { config } = this.#options;
+    const { rpc, http } = config;
+    this.#options = {
+      ...this.#options,
+      config: {
+        ...config,
+        rpc: { ...rpc, port: tcp.port },
+        http: http && page && { ...http, port: page.port },
+      },
+    };
   }
 
   #openLater(): void {
@@ -160,6 +181,11 @@ class GatewayThread {
     this.#post({ type: "stop" });
     await this.#stopped.promise;
     timer.cancel();
+    await this.end();
+  }
+
+  /** End it at once. */
+  async end(): Promise<void> {
     this.#desk.stop();
     await this.#worker.terminate();
   }

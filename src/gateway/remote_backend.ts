@@ -38,6 +38,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   }
 
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
+    // One that was canceled before is not told so again.
+    if (call.isCanceled()) return Promise.reject(canceled());
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
     const { jobs } = call;
@@ -51,6 +53,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     request: Uint8Array,
     { signal, jobs }: StreamSignal,
   ): AsyncGenerator<Uint8Array> {
+    if (signal.aborted) return;
     const id = ++this.#lastId;
     const cancel = () => this.#cancel(id);
     signal.addEventListener("abort", cancel);
@@ -163,7 +166,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     if (!waiting) return;
     this.#waiting.delete(id);
     this.#sender.send({ type: "cancel", id });
-    waiting.reject(new JobError("canceled", "Canceled: the client went away"));
+    waiting.reject(canceled());
   }
 
   #ask(question: Question): Promise<unknown> {
@@ -189,4 +192,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
       else for (const instance of changes) listener({ instance });
     }
   }
+}
+
+function canceled(): JobError {
+  return new JobError("canceled", "Canceled: the client went away");
 }

@@ -68,6 +68,8 @@ class PlainHttpServer implements HttpServer {
   readonly name = "HTTP server";
   readonly #options: HttpServerOptions;
   readonly #sockets = new Set<Socket>();
+  /** Connections that have not sent a request yet, the oldest first. */
+  readonly #silent = new Set<Socket>();
   #server: Server | null = null;
   #parsing: Promise<HttpListener> | null = null;
 
@@ -108,8 +110,15 @@ class PlainHttpServer implements HttpServer {
 
   /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
   #accept(socket: Socket): void {
-    if (this.#sockets.size >= this.#options.connectionsMax) return void socket.destroy();
+    if (this.#sockets.size >= this.#options.connectionsMax) {
+      // Those who came first have had their time: a request takes milliseconds.
+      const [oldest] = this.#silent;
+      if (!oldest) return void socket.destroy();
+      this.#silent.delete(oldest);
+      oldest.destroy();
+    }
     this.#sockets.add(socket);
+    this.#silent.add(socket);
     const timer = this.#options.clock.timer(CONNECTION_MS, () => socket.destroy(), {
       unref: true,
     });
@@ -117,6 +126,7 @@ class PlainHttpServer implements HttpServer {
     socket.once("close", () => {
       timer.cancel();
       this.#sockets.delete(socket);
+      this.#silent.delete(socket);
     });
     this.#parsing ??= this.#createParser();
     this.#parsing.then((http) => {
@@ -131,6 +141,7 @@ class PlainHttpServer implements HttpServer {
   async #createParser(): Promise<HttpListener> {
     const { createServer: createHttp } = await import("node:http");
     const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      this.#silent.delete(request.socket);
       void this.#answer(request, response);
     });
     http.on("clientError", (error, socket) => {

@@ -6,6 +6,10 @@ import type { LogTailQuery, StoreReads } from "../store/store.ts";
 
 /** Lines of one step at most. */
 const LINES_MAX = 50;
+/** And of the first one, while nobody knows how long they are: each may have 8,192 characters. */
+const LINES_FIRST = 4;
+/** Characters of the lines of one step, about: what a follower that reads nothing holds, several times over. */
+const STEP_CHARS = 32_000;
 /** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
 const INTERVAL_MS = 50;
 /** How often the store is looked at for what other nodes wrote: no event tells of it. */
@@ -72,14 +76,16 @@ export async function* follow(
     const start = options.fromNow ? await store.logEnd() : null;
     let cursor = options.cursor ?? start;
     let shown: string | null = null;
+    let limit = LINES_FIRST;
     for (;;) {
       bell.clear();
       // Asked for before the log, so that what a final instance wrote last is not missed.
       const instance = query.instanceId === undefined ? null : await context.get(query.instanceId);
       let isEnd = false;
       while (!isEnd && !options.signal?.aborted) {
-        const tail = await store.tailLogs(query, { cursor, limit: LINES_MAX });
+        const tail = await store.tailLogs(query, { cursor, limit });
         ({ cursor, isEnd } = tail);
+        limit = linesLike(tail.items);
         const state = stateOf(instance);
         // After the lines that led to it.
         const isNew = isEnd && shown !== state;
@@ -96,6 +102,13 @@ export async function* follow(
     followers.count -= 1;
     bell.close();
   }
+}
+
+/** How many lines that are as long as these make a step. */
+function linesLike(entries: readonly StoredLogEntry[]): number {
+  const chars = entries.reduce((sum, { message }) => sum + message.length, 0);
+  if (chars === 0) return LINES_MAX;
+  return Math.max(1, Math.min(LINES_MAX, Math.floor(STEP_CHARS * entries.length / chars)));
 }
 
 // What a follower is told of: everything else of an instance follows from these.

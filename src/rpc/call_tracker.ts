@@ -2,6 +2,8 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   CALLS_MAX,
+  CONNECTIONS_OF_HOLDER,
+  REQUEST_BYTES_MAX,
   STALLED_MS,
   STRANGER_CALLS_MAX,
   STRANGERS_MAX,
@@ -18,13 +20,37 @@ interface TrackedSocket {
   once(event: "close", listener: () => void): unknown;
 }
 
+/** Where a call comes from. */
+export interface Origin {
+  /** Its connection, as grpc-js names it. */
+  readonly peer: string;
+  /** Who it is that may have many connections: a user of this machine or the owner of a token; otherwise the connection. */
+  readonly holder: string;
+}
+
+/** What is known of a connection when it is accepted. */
+export interface NewConnection {
+  readonly guard: ConnectionGuard;
+  /** Whether nobody knows who it is until a call is let in. */
+  readonly isStranger: boolean;
+  /** Whose it is, where that is known by then and callers are told apart; else null. */
+  readonly holder: string | null;
+  /** Connections of its listener at once. */
+  readonly connectionsMax: number;
+}
+
 interface Connection {
   readonly socket: TrackedSocket;
   readonly guard: ConnectionGuard;
+  readonly connectionsMax: number;
+  /** Whose it is; null while nobody knows, and for those that are not told apart. */
+  holder: string | null;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;
-  calls: number;
-  /** Bytes of answers whose calls are still open. */
+  readonly calls: Set<Call>;
+  /** Bytes of requests whose calls are still open. */
+  requestBytes: number;
+  /** Bytes of answers whose calls are still open, and of messages of streams that were not taken yet. */
   unreadBytes: number;
 }
 
@@ -37,10 +63,17 @@ interface Call {
   unreadBytes: number;
 }
 
+/** What the connection that has most of it is closed for. */
+const COMPLAINTS = {
+  calls: "too many calls at once",
+  requestBytes: "too much sent by calls that are open",
+  unreadBytes: "answers left unread",
+} as const;
+
 /**
  * The calls and connections of the server. It closes connections that hold something open without moving on: a silent one, a
- * request that never ends, an answer that is never taken. Calls are found by the peer's address, so connections over a Unix
- * socket, which are trusted, only have their calls counted.
+ * request that never ends, an answer that is never taken; and the one that has most of what all have too much of. Calls are
+ * found by the peer's address.
  */
 export class CallTracker {
   readonly #clock: Clock;
@@ -52,7 +85,10 @@ export class CallTracker {
   #timer: Timer | null = null;
   #endListener: (() => void) | null = null;
   #readListener: () => void = () => {};
+  #requestBytes = 0;
   #unreadBytes = 0;
+  /** Connections by holder. */
+  readonly #holders = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -69,46 +105,84 @@ export class CallTracker {
   }
 
   /** Watch a new connection until it closes. */
-  addConnection(socket: TrackedSocket, guard: ConnectionGuard): void {
+  addConnection(socket: TrackedSocket, how: NewConnection): void {
+    const { guard, holder, connectionsMax } = how;
     this.#sockets.add(socket);
-    if (!guard.isAdmitted) this.#addStranger(socket);
+    if (how.isStranger) this.#addStranger(socket);
     const key = keyOf(socket.remoteAddress, socket.remotePort);
     const connection: Connection = {
-      socket,
-      guard,
-      idleSince: this.#now(),
-      calls: 0,
-      unreadBytes: 0,
+      ...{ socket, guard, connectionsMax, holder: null, idleSince: this.#now() },
+      ...{ calls: new Set(), requestBytes: 0, unreadBytes: 0 },
     };
     if (key !== null) this.#connections.set(key, connection);
+    guard.onRequestBytes((change) => {
+      connection.requestBytes += change;
+      this.#requestBytes += change;
+      if (change > 0 && this.#requestBytes > REQUEST_BYTES_MAX) this.#relieve("requestBytes");
+    });
     socket.once("close", () => {
       this.#sockets.delete(socket);
       this.#strangers.delete(socket);
       if (key !== null && this.#connections.get(key) === connection) this.#connections.delete(key);
+      this.#forget(connection);
       this.#endListener?.();
     });
+    this.#assign(connection, holder);
     this.#arm();
+  }
+
+  #forget(connection: Connection): void {
+    const { guard, holder, calls } = connection;
+    guard.onRequestBytes(() => {});
+    this.#requestBytes -= connection.requestBytes;
+    // A call whose stream was gone before it began never hears of its end.
+    for (const call of calls) this.end(call);
+    if (holder === null) return;
+    const left = this.#holders.get(holder)! - 1;
+    if (left > 0) this.#holders.set(holder, left);
+    else this.#holders.delete(holder);
   }
 
   /** Watch a new call of the peer at `address` and `port`. */
   addCall(address: string | undefined, port: number | undefined): Call {
     const key = keyOf(address, port);
     const connection = key === null ? null : this.#connections.get(key) ?? null;
-    if (connection) connection.calls += 1;
-    if (connection && !connection.guard.isAdmitted && connection.calls > STRANGER_CALLS_MAX) {
-      connection.guard.complain("too many calls at once before one was let in");
-    }
-    if (this.#calls.size >= CALLS_MAX) this.#relieve("calls", "too many calls at once");
+    if (this.#calls.size >= CALLS_MAX) this.#relieve("calls");
     const call: Call = { connection, phase: "receiving", since: this.#now(), unreadBytes: 0 };
     this.#calls.add(call);
+    if (!connection) return call;
+    connection.calls.add(call);
+    if (!connection.guard.isAdmitted && connection.calls.size > STRANGER_CALLS_MAX) {
+      connection.guard.complain("too many calls at once before one was let in");
+    }
     return call;
   }
 
-  /** A call was let in: its client is no stranger any more. */
-  admit({ connection }: Call): void {
-    if (!connection || connection.guard.isAdmitted) return;
+  /**
+   * A call was let in: its client is no stranger any more.
+   *
+   * @param holder whose connection it is; null where callers are not told apart
+   */
+  admit({ connection }: Call, holder: string | null): void {
+    if (!connection) return;
     connection.guard.admit();
     this.#strangers.delete(connection.socket);
+    this.#assign(connection, holder);
+  }
+
+  #assign(connection: Connection, holder: string | null): void {
+    if (holder === null || connection.holder !== null) return;
+    connection.holder = holder;
+    const count = (this.#holders.get(holder) ?? 0) + 1;
+    this.#holders.set(holder, count);
+    if (count > connection.connectionsMax * CONNECTIONS_OF_HOLDER) {
+      connection.guard.complain("too many connections of one caller");
+    }
+  }
+
+  /** Where the calls of a connection come from. @param peer the connection as grpc-js names it */
+  originOf(peer: string): Origin {
+    return { peer, holder: this.#connections.get(peer)?.holder ?? peer };
   }
 
   /** A call was refused for want of a token. */
@@ -123,13 +197,17 @@ export class CallTracker {
     this.#strangers.add(socket);
   }
 
-  /** Close the connection that takes the most. */
-  #relieve(of: "calls" | "unreadBytes", complaint: string): void {
+  /** Close the connection that has the most of something. */
+  #relieve(of: keyof typeof COMPLAINTS): void {
     let worst: Connection | null = null;
+    let most = 0;
     for (const connection of this.#connections.values()) {
-      if (connection[of] > (worst?.[of] ?? 0)) worst = connection;
+      const has = of === "calls" ? connection.calls.size : connection[of];
+      if (has <= most || connection.guard.complaint !== null) continue;
+      worst = connection;
+      most = has;
     }
-    worst?.guard.complain(complaint);
+    worst?.guard.complain(COMPLAINTS[of]);
   }
 
   /** Note that a call went on to its next phase. */
@@ -143,7 +221,7 @@ export class CallTracker {
     if (!this.#calls.delete(call)) return;
     this.#unreadBytes -= call.unreadBytes;
     if (call.connection) {
-      call.connection.calls -= 1;
+      call.connection.calls.delete(call);
       call.connection.unreadBytes -= call.unreadBytes;
       call.connection.idleSince = this.#now();
     }
@@ -155,9 +233,30 @@ export class CallTracker {
   answer(call: Call, bytes: number): void {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
-    call.connection.unreadBytes += bytes;
+    this.#addUnread(call.connection, bytes);
+  }
+
+  /**
+   * A message of a stream is on its way.
+   *
+   * @param peer its connection as grpc-js names it
+   * @returns what to call, once, when it was taken or its stream is gone
+   */
+  sendMessage(peer: string, bytes: number): () => void {
+    const connection = this.#connections.get(peer);
+    if (!connection) return () => {};
+    this.#addUnread(connection, bytes);
+    return () => {
+      connection.unreadBytes -= bytes;
+      this.#unreadBytes -= bytes;
+      this.#readListener();
+    };
+  }
+
+  #addUnread(connection: Connection, bytes: number): void {
+    connection.unreadBytes += bytes;
     this.#unreadBytes += bytes;
-    if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes", "answers left unread");
+    if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes");
   }
 
   /** Whether a connection, by its address, has taken most of what it was answered. */
@@ -218,7 +317,7 @@ export class CallTracker {
       if (call.phase !== "running" && call.since <= before) call.connection?.socket.destroy();
     }
     for (const { calls, idleSince, socket } of this.#connections.values()) {
-      if (calls === 0 && idleSince <= before) socket.destroy();
+      if (calls.size === 0 && idleSince <= before) socket.destroy();
     }
     if (this.#connections.size > 0) this.#arm();
   }

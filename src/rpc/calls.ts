@@ -35,6 +35,11 @@ export function jobsOf(call: { readonly metadata: grpc.Metadata }): Caller["jobs
   return caller === undefined ? [] : caller.jobs;
 }
 
+/** Who has the connection of a caller; null for callers who are not told apart. */
+function holderOf(caller: Caller | JobError): string | null {
+  return caller instanceof JobError || caller === OWNER ? null : `caller ${caller.name}`;
+}
+
 /**
  * The interceptor of a listener: tracks each call and, given an authenticator, answers an unauthenticated one when its
  * headers arrive. The body of such a call is never read.
@@ -55,9 +60,12 @@ export function createInterceptor(
       const method = methods.get(definition.path);
       if (!authenticator || method === undefined) return OWNER;
       const authorization = metadata.get("authorization")[0]?.toString();
-      const caller = authenticator.check(method, authorization, connectionKey(connection));
+      const ask = (what: MethodName) =>
+        authenticator.check(what, authorization, connectionKey(connection));
+      const caller = ask(method);
       if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
-      else tracker.admit(call);
+      // Everybody may ask for the version: who is refused something is known by that.
+      else tracker.admit(call, holderOf(caller instanceof JobError ? ask("getVersion") : caller));
       return caller;
     };
     return new grpc.ServerInterceptingCall(inner, {

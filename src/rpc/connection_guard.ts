@@ -1,22 +1,13 @@
 import type { Clock } from "../platform/clock.ts";
+import { FLAG, FRAME, type Frame, FrameReader } from "./frame_reader.ts";
 import { HeaderBlock } from "./header_block.ts";
+import { STREAMS_MAX } from "./limits.ts";
 
 /** What a client sends before HTTP/2 begins, RFC 9113 3.4, in bytes. */
 const PREFACE_BYTES = 24;
 const FRAME_HEADER_BYTES = 9;
 /** Longest frame that HTTP/2 allows unless the server says more, and ours does not. */
 const FRAME_BYTES_MAX = 16_384;
-const RESET_FRAME_BYTES = FRAME_HEADER_BYTES + 4;
-
-/** Types of frames, RFC 9113 6. */
-const DATA = 0x0;
-const HEADERS = 0x1;
-const RST_STREAM = 0x3;
-const GOAWAY = 0x7;
-const WINDOW_UPDATE = 0x8;
-const CONTINUATION = 0x9;
-
-const END_HEADERS = 0x4;
 /** Payload of a GOAWAY frame without a text. */
 const GOAWAY_BYTES = 8;
 /** Error code of a peer that makes too much work. */
@@ -25,12 +16,18 @@ const ENHANCE_YOUR_CALM = 0xb;
 /**
  * How many of something a connection may do at once, and how many more each second after that.
  *
- * A client of gRPC sends a handful of PING and SETTINGS, one reset for each call that it gives up, and a WINDOW_UPDATE for
- * every few kilobytes that it reads.
+ * A client of gRPC sends a handful of SETTINGS, one reset for each call that it gives up, and a WINDOW_UPDATE for every few
+ * kilobytes that it reads. Many send a PING with what they read, to measure the way: each message that they are sent allows one
+ * more of those and one more reset, as in other servers of gRPC.
  */
 const ALLOWANCES = {
-  /** Calls of a connection on which none was let in yet. */
-  call: { atOnce: 50, perSecond: 5 },
+  /**
+   * Calls of a connection on which none was let in yet. What a client has gathered while it connected comes at once: as many
+   * calls as a connection may have.
+   */
+  call: { atOnce: STREAMS_MAX, perSecond: 5 },
+  /** Bytes of such a connection: more than the headers and the message of a first call, and a health check a second. */
+  strangerByte: { atOnce: 256 * 1_024, perSecond: 1_024 },
   /** Streams that either side resets. */
   reset: { atOnce: 200, perSecond: 50 },
   windowUpdate: { atOnce: 10_000, perSecond: 10_000 },
@@ -40,13 +37,12 @@ const ALLOWANCES = {
 
 /** Refused calls after which a connection is closed. */
 const REFUSALS_MAX = 10;
-/** Bytes of a connection on which no call was let in yet: more than the headers and the message of a first call. */
-const STRANGER_BYTES_MAX = 256 * 1_024;
 
 type Allowance = keyof typeof ALLOWANCES;
 
 const COMPLAINTS: Readonly<Record<Allowance, string>> = {
   call: "too many calls before one was let in",
+  strangerByte: "too much sent before a call was let in",
   reset: "too many streams were reset",
   windowUpdate: "too many WINDOW_UPDATE frames",
   control: "too many frames without data",
@@ -67,12 +63,17 @@ class Bucket {
     this.#filledMs = clock.now().monotonicMs;
   }
 
-  /** Whether there was one left. */
-  take(): boolean {
-    if (this.#left < 1) this.#fill();
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+  /** Whether there were so many left. */
+  take(count: number): boolean {
+    if (this.#left < count) this.#fill();
+    if (this.#left < count) return false;
+    this.#left -= count;
     return true;
+  }
+
+  /** One that was taken is allowed again. */
+  giveBack(): void {
+    this.#left = Math.min(this.#atOnce, this.#left + 1);
   }
 
   #fill(): void {
@@ -92,22 +93,32 @@ export class ConnectionGuard {
   readonly #buckets = new Map<Allowance, Bucket>();
   #isAdmitted: boolean;
   #refusalCount = 0;
-  #byteCount = 0;
-  #prefaceLeft = PREFACE_BYTES;
-  readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
-  #headerLength = 0;
-  #payloadLeft = 0;
+  readonly #received: FrameReader;
+  readonly #sent: FrameReader;
   /** The headers that are arriving; null between them. */
   #block: HeaderBlock | null = null;
-  #isBlockPayload = false;
+  /** Bytes of the requests of the streams that are open. */
+  readonly #requests = new Map<number, number>();
   #complaint: string | null = null;
   #lastStreamId = 0;
   #close: () => void = () => {};
+  #onRequestBytes: (change: number) => void = () => {};
 
   /** @param isAdmitted whether the client is known already, as over a Unix socket */
   constructor(clock: Clock, isAdmitted: boolean) {
     this.#clock = clock;
     this.#isAdmitted = isAdmitted;
+    this.#received = new FrameReader({
+      begin: (frame) => this.#beginReceived(frame),
+      payload: (frame, bytes) => this.#readPayload(frame, bytes),
+      end: (frame) => this.#endReceived(frame),
+    }, PREFACE_BYTES);
+    this.#sent = new FrameReader({
+      begin: (frame) => {
+        this.#beginSent(frame);
+        return true;
+      },
+    });
   }
 
   /** What the client did that it must not; null while it behaves. */
@@ -141,13 +152,19 @@ export class ConnectionGuard {
   /** Who closes the connection when the client misbehaves. */
   onComplaint(close: () => void): void {
     this.#close = close;
+    if (this.#complaint !== null) close();
+  }
+
+  /** Who hears by how many bytes the requests of its open streams grow or shrink. */
+  onRequestBytes(listener: (change: number) => void): void {
+    this.#onRequestBytes = listener;
   }
 
   /** The frame that tells the client why its connection is closed: GOAWAY, RFC 9113 6.8. */
   farewell(): Uint8Array {
     const frame = new Uint8Array(FRAME_HEADER_BYTES + GOAWAY_BYTES);
     frame[2] = GOAWAY_BYTES;
-    frame[3] = GOAWAY;
+    frame[3] = FRAME.goAway;
     const view = new DataView(frame.buffer);
     view.setUint32(FRAME_HEADER_BYTES, this.#lastStreamId);
     view.setUint32(FRAME_HEADER_BYTES + 4, ENHANCE_YOUR_CALM);
@@ -157,81 +174,96 @@ export class ConnectionGuard {
   /** Bytes that the client sent, before anybody else reads them. */
   receive(bytes: Uint8Array): void {
     if (this.#complaint !== null) return;
-    this.#byteCount += bytes.byteLength;
-    if (!this.#isAdmitted && this.#byteCount > STRANGER_BYTES_MAX) {
-      return this.complain("too much sent before a call was let in");
-    }
-    let offset = 0;
-    while (offset < bytes.byteLength && this.#complaint === null) {
-      offset = this.#step(bytes, offset);
-    }
+    if (!this.#isAdmitted) this.#use("strangerByte", bytes.byteLength);
+    if (this.#complaint === null) this.#received.read(bytes);
   }
 
-  /** Bytes that are sent to the client: one frame, or a part of one. */
+  /** Bytes that are sent to the client. */
   send(bytes: Uint8Array): void {
-    if (bytes.byteLength === RESET_FRAME_BYTES && bytes[3] === RST_STREAM) this.#use("reset");
+    this.#sent.read(bytes);
   }
 
-  #step(bytes: Uint8Array, offset: number): number {
-    if (this.#prefaceLeft > 0) {
-      const length = Math.min(this.#prefaceLeft, bytes.byteLength - offset);
-      this.#prefaceLeft -= length;
-      return offset + length;
+  #beginReceived(frame: Frame): boolean {
+    const { length, type, flags, streamId } = frame;
+    if (length > FRAME_BYTES_MAX) this.complain("a frame that is too long");
+    switch (type) {
+      case FRAME.headers:
+        this.#beginHeaders(frame);
+        break;
+      case FRAME.reset:
+        this.#endStream(streamId);
+        this.#use("reset");
+        break;
+      case FRAME.windowUpdate:
+        this.#use("windowUpdate");
+        break;
+      case FRAME.data:
+        if (length > 0) this.#growRequest(streamId, length);
+        // The empty frame that ends a call is one for each call, and calls are counted.
+        else if ((flags & FLAG.endStream) === 0) this.#use("control");
+        break;
+      default:
+        this.#use("control");
     }
-    if (this.#payloadLeft > 0) {
-      const end = Math.min(offset + this.#payloadLeft, bytes.byteLength);
-      if (this.#isBlockPayload) this.#readBlock(bytes.subarray(offset, end));
-      this.#payloadLeft -= end - offset;
-      if (this.#payloadLeft === 0) this.#endFrame();
-      return end;
-    }
-    const length = Math.min(FRAME_HEADER_BYTES - this.#headerLength, bytes.byteLength - offset);
-    for (let index = 0; index < length; index += 1) {
-      this.#header[this.#headerLength + index] = bytes[offset + index]!;
-    }
-    this.#headerLength += length;
-    if (this.#headerLength === FRAME_HEADER_BYTES) this.#beginFrame();
-    return offset + length;
+    return this.#complaint === null;
   }
 
-  #beginFrame(): void {
-    const [high, middle, low, type, flags] = this.#header as unknown as readonly number[];
-    const length = high! << 16 | middle! << 8 | low!;
-    this.#headerLength = 0;
-    this.#payloadLeft = length;
-    if (length > FRAME_BYTES_MAX) return this.complain("a frame that is too long");
-    if (type === HEADERS) {
-      if (!this.#isAdmitted) this.#use("call");
-      this.#lastStreamId = new DataView(this.#header.buffer).getUint32(5) & 0x7fffffff;
-      this.#block = new HeaderBlock(flags!);
-    } else if (type === RST_STREAM) this.#use("reset");
-    else if (type === WINDOW_UPDATE) this.#use("windowUpdate");
-    else if (type === CONTINUATION) this.#use("control");
-    else if (type !== DATA || length === 0) {
-      // The empty DATA frame that ends a call is one for each call, and calls are counted.
-      if (type !== DATA || (flags! & 1) === 0) this.#use("control");
-    }
-    this.#isBlockPayload = this.#block !== null && (type === HEADERS || type === CONTINUATION);
-    if (this.#payloadLeft === 0) this.#endFrame();
+  #beginHeaders({ flags, streamId }: Frame): void {
+    if (!this.#isAdmitted) this.#use("call");
+    this.#block = new HeaderBlock(flags);
+    // Otherwise they are what follows a request.
+    if (streamId <= this.#lastStreamId) return;
+    this.#lastStreamId = streamId;
+    this.#requests.set(streamId, 0);
   }
 
-  #readBlock(bytes: Uint8Array): void {
-    const problem = this.#block!.add(bytes);
+  #readPayload({ type }: Frame, bytes: Uint8Array): boolean {
+    if (this.#block === null || (type !== FRAME.headers && type !== FRAME.continuation)) {
+      return true;
+    }
+    const problem = this.#block.add(bytes);
     if (problem !== null) this.complain(problem);
+    return problem === null;
   }
 
-  #endFrame(): void {
-    if (!this.#isBlockPayload) return;
-    this.#isBlockPayload = false;
-    if ((this.#header[4]! & END_HEADERS) !== 0) this.#block = null;
+  #endReceived({ type, flags }: Frame): void {
+    if (type !== FRAME.headers && type !== FRAME.continuation) return;
+    if ((flags & FLAG.endHeaders) !== 0) this.#block = null;
     else this.#block?.endFrame();
   }
 
-  #use(allowance: Allowance): void {
+  #beginSent({ type, flags, streamId }: Frame): void {
+    if (type === FRAME.data) {
+      this.#giveBack("control");
+      this.#giveBack("reset");
+    }
+    const isEnd = (type === FRAME.data || type === FRAME.headers) && (flags & FLAG.endStream) !== 0;
+    if (isEnd || type === FRAME.reset) this.#endStream(streamId);
+    if (type === FRAME.reset) this.#use("reset");
+  }
+
+  #growRequest(streamId: number, bytes: number): void {
+    const before = this.#requests.get(streamId);
+    // What still comes for a stream that has ended is thrown away.
+    if (before === undefined) return;
+    this.#requests.set(streamId, before + bytes);
+    this.#onRequestBytes(bytes);
+  }
+
+  #endStream(streamId: number): void {
+    const bytes = this.#requests.get(streamId);
+    if (this.#requests.delete(streamId) && bytes! > 0) this.#onRequestBytes(-bytes!);
+  }
+
+  #giveBack(allowance: Allowance): void {
+    this.#buckets.get(allowance)?.giveBack();
+  }
+
+  #use(allowance: Allowance, count = 1): void {
     let bucket = this.#buckets.get(allowance);
     if (!bucket) {
       this.#buckets.set(allowance, bucket = new Bucket(this.#clock, ALLOWANCES[allowance]));
     }
-    if (!bucket.take()) this.complain(COMPLAINTS[allowance]);
+    if (!bucket.take(count)) this.complain(COMPLAINTS[allowance]);
   }
 }

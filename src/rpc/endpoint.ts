@@ -13,13 +13,7 @@ import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
 import type { MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
-import {
-  IDLE_MS,
-  MESSAGE_BYTES_MAX,
-  STREAMS_MAX,
-  WAITS_MAX,
-  WAITS_OF_CONNECTION_MAX,
-} from "./limits.ts";
+import { IDLE_MS, MESSAGE_BYTES_MAX, STREAMS_MAX, WAITS } from "./limits.ts";
 import { Quota } from "./quota.ts";
 import { READ_METHODS } from "./read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
@@ -39,13 +33,12 @@ const METHODS: ReadonlyMap<string, MethodName> = new Map(
 class UnaryCalls {
   readonly #backend: Backend;
   readonly #reads: ReadGate;
-  readonly #waits = new Quota("calls that wait", {
-    max: WAITS_MAX,
-    ofPeerMax: WAITS_OF_CONNECTION_MAX,
-  });
+  readonly #tracker: CallTracker;
+  readonly #waits = new Quota("calls that wait", WAITS);
 
   constructor(backend: Backend, tracker: CallTracker) {
     this.#backend = backend;
+    this.#tracker = tracker;
     this.#reads = new ReadGate((peer) => tracker.hasRoom(peer));
     tracker.onRead(() => this.#reads.poke());
   }
@@ -82,7 +75,7 @@ class UnaryCalls {
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    if (!await this.#reads.enter(call.getPeer(), signal)) throw canceled();
+    if (!await this.#reads.enter(this.#tracker.originOf(call.getPeer()), signal)) throw canceled();
     try {
       return await this.#backend.answer(method, call.request, signal);
     } finally {
@@ -91,7 +84,7 @@ class UnaryCalls {
   }
 
   async #wait(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    const release = this.#waits.take(call.getPeer());
+    const release = this.#waits.take(this.#tracker.originOf(call.getPeer()));
     try {
       return await this.#backend.answer(method, call.request, signal);
     } finally {
@@ -137,7 +130,7 @@ export class Endpoint {
     this.#tracker = options.tracker;
     this.#calls = new UnaryCalls(backend, options.tracker);
     this.#health = new HealthService(backend, clock);
-    this.#streams = new Streams(backend, clock);
+    this.#streams = new Streams({ backend, clock, tracker: options.tracker });
   }
 
   /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */

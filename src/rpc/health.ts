@@ -66,7 +66,7 @@ export class HealthService {
   }
 
   async #status(): Promise<ServingStatus> {
-    const isServing = !this.#isStopping && await this.#backend.isServing();
+    const isServing = !this.#isStopping && await this.#backend.isServing().catch(() => false);
     return isServing ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   }
 
@@ -91,9 +91,12 @@ export class HealthService {
     this.#timer ??= this.#clock.timer(WATCH_MS, () => void this.#look(), { unref: true });
   }
 
+  // The timer stays set while it looks, so that a watch that begins meanwhile does not begin to look as well.
   async #look(): Promise<void> {
-    this.#timer = null;
-    if (this.#watches.size === 0) return;
+    if (this.#watches.size === 0) {
+      this.#timer = null;
+      return;
+    }
     const status = await this.#status();
     if (this.#isStopping) return;
     for (const [stream, last] of this.#watches) {

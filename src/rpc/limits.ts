@@ -7,23 +7,23 @@ export const ITEMS_MAX = 1_000;
 /** Calls at once on one connection. */
 export const STREAMS_MAX = 256;
 /** Calls at once on all connections. */
-export const CALLS_MAX = 20_000;
+export const CALLS_MAX = 5_000;
 /** Connections at once on which no call was let in yet: one more closes the oldest. */
 export const STRANGERS_MAX = 128;
 /** Calls at once on such a connection. */
 export const STRANGER_CALLS_MAX = 8;
+/** Part of a listener's connections that one caller may have: a user of this machine, or the owner of a token. */
+export const CONNECTIONS_OF_HOLDER = 0.5;
+/** Bytes of requests whose calls are open, in all: more closes the connection that has most of them. */
+export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of answers that clients have not taken yet, in all: more closes the connection that has most of them. */
 export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 /** And of one connection, beyond which its further reads wait. */
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
 /** Followers of logs at once. */
-export const FOLLOWS_MAX = 1_000;
-/** And of one connection. */
-export const FOLLOWS_OF_CONNECTION_MAX = 100;
+export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
 /** Calls that wait for an instance to end, at once. */
-export const WAITS_MAX = 2_000;
-/** And of one connection. */
-export const WAITS_OF_CONNECTION_MAX = 250;
+export const WAITS = { max: 2_000, ofHolderMax: 1_000, ofPeerMax: 250 } as const;
 /** How long a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
 /** A connection without a call is told to go after this. */

@@ -238,8 +238,14 @@ export async function listenUnix(
       { hint: "Choose a shorter server.socket", path: "server.socket" },
     );
   }
+  let count = 0;
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
+    // The kernel gives these connections no address, by which calls are found.
+    Object.defineProperties(socket, {
+      remoteAddress: { value: "unix" },
+      remotePort: { value: count += 1 },
+    });
     options.onConnection(socket);
   });
   server.maxConnections = options.connectionsMax;

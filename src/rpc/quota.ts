@@ -1,42 +1,48 @@
 import { JobError } from "../core/errors.ts";
+import type { Origin } from "./call_tracker.ts";
 
-/** What grpc-js calls the peer of a connection without an address: one over a Unix socket. */
-const NO_ADDRESS = "unknown";
+/** How many there may be. */
+export interface QuotaLimits {
+  readonly max: number;
+  /** Of one caller, over all of its connections. */
+  readonly ofHolderMax: number;
+  /** Of one connection. */
+  readonly ofPeerMax: number;
+}
 
-/** How many of something lasting there may be at once, in all and for one connection. */
+/** How many of something lasting there may be at once: in all, for one caller and for one connection. */
 export class Quota {
   readonly #name: string;
-  readonly #max: number;
-  readonly #ofPeerMax: number;
-  readonly #peers = new Map<string, number>();
+  readonly #limits: QuotaLimits;
+  readonly #peers = new Counts();
+  readonly #holders = new Counts();
   #count = 0;
 
   /** @param name of the things, in the plural, for messages */
-  constructor(name: string, limits: { readonly max: number; readonly ofPeerMax: number }) {
+  constructor(name: string, limits: QuotaLimits) {
     this.#name = name;
-    this.#max = limits.max;
-    this.#ofPeerMax = limits.ofPeerMax;
+    this.#limits = limits;
   }
 
   /**
    * Count one more.
    *
-   * @param peer the connection's address; those over a Unix socket cannot be told apart, and only count in all
    * @returns how to give it back, once
    * @throws JobError `resource_exhausted`
    */
-  take(peer: string): () => void {
-    const ofPeer = peer === NO_ADDRESS ? 0 : this.#peers.get(peer) ?? 0;
-    if (ofPeer >= this.#ofPeerMax) throw this.#full(this.#ofPeerMax, " on this connection");
-    if (this.#count >= this.#max) throw this.#full(this.#max, "");
-    this.#count += 1;
-    this.#peers.set(peer, ofPeer + 1);
-    return () => {
-      this.#count -= 1;
-      const left = (this.#peers.get(peer) ?? 1) - 1;
-      if (left > 0) this.#peers.set(peer, left);
-      else this.#peers.delete(peer);
-    };
+  take({ peer, holder }: Origin): () => void {
+    const { max, ofHolderMax, ofPeerMax } = this.#limits;
+    if (this.#peers.of(peer) >= ofPeerMax) throw this.#full(ofPeerMax, " on this connection");
+    if (this.#holders.of(holder) >= ofHolderMax) throw this.#full(ofHolderMax, " of this caller");
+    if (this.#count >= max) throw this.#full(max, "");
+    this.#add(peer, holder, 1);
+    return () => this.#add(peer, holder, -1);
+  }
+
+  #add(peer: string, holder: string, change: number): void {
+    this.#count += change;
+    this.#peers.add(peer, change);
+    this.#holders.add(holder, change);
   }
 
   #full(max: number, where: string): JobError {
@@ -45,5 +51,20 @@ export class Quota {
       `Cannot begin: there are already ${max} ${this.#name}${where}`,
       { hint: "End some of them first, or try again later" },
     );
+  }
+}
+
+/** How many there are, by name. */
+class Counts {
+  readonly #counts = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  add(name: string, change: number): void {
+    const count = this.of(name) + change;
+    if (count > 0) this.#counts.set(name, count);
+    else this.#counts.delete(name);
   }
 }

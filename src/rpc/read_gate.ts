@@ -1,4 +1,5 @@
 import type { CallSignal } from "./backend.ts";
+import type { Origin } from "./call_tracker.ts";
 
 /** Reads that run at once: one is prepared while another is sent. */
 const RUNNING_MAX = 2;
@@ -7,13 +8,16 @@ interface WaitingRead {
   begin(isWanted: boolean): void;
 }
 
+/** Waiting reads of one caller by connection; the connection that is first in the map is next. */
+type Queues = Map<string, Set<WaitingRead>>;
+
 /**
- * Lets few reads run at once. The connections that wait take turns, so that one that asks for much does not keep the others
- * waiting, and a read whose client has gone is never begun.
+ * Lets few reads run at once. The callers that wait take turns, and so do the connections of each: one that asks for much does
+ * not keep the others waiting. A read whose client has gone is never begun.
  */
 export class ReadGate {
-  /** Waiting reads by connection; the connection that is first in the map is next. */
-  readonly #queues = new Map<string, Set<WaitingRead>>();
+  /** By caller; the one that is first in the map is next. */
+  readonly #holders = new Map<string, Queues>();
   readonly #hasRoom: (peer: string) => boolean;
   #runningCount = 0;
 
@@ -27,15 +31,12 @@ export class ReadGate {
    *
    * @returns whether the read may run, and must {@link leave} when it has; false when its client went away meanwhile
    */
-  enter(peer: string, call: CallSignal): Promise<boolean> {
+  enter({ peer, holder }: Origin, call: CallSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const read: WaitingRead = { begin: resolve };
-      const queue = this.#queues.get(peer) ?? new Set();
-      this.#queues.set(peer, queue.add(read));
+      this.#add(holder, peer, read);
       call.onCancel(() => {
-        if (!queue.delete(read)) return;
-        if (queue.size === 0 && this.#queues.get(peer) === queue) this.#queues.delete(peer);
-        resolve(false);
+        if (this.#remove(holder, peer, read)) resolve(false);
       });
       this.poke();
     });
@@ -58,15 +59,39 @@ export class ReadGate {
   }
 
   #next(): WaitingRead | null {
-    for (const [peer, queue] of this.#queues) {
-      if (!this.#hasRoom(peer)) continue;
-      const [read] = queue;
-      queue.delete(read!);
-      this.#queues.delete(peer);
-      // Behind the others.
-      if (queue.size > 0) this.#queues.set(peer, queue);
-      return read!;
+    for (const [holder, queues] of this.#holders) {
+      for (const [peer, queue] of queues) {
+        if (!this.#hasRoom(peer)) continue;
+        const [read] = queue;
+        this.#remove(holder, peer, read!);
+        // Behind the others.
+        if (queue.size > 0) moveToEnd(queues, peer);
+        if (queues.size > 0) moveToEnd(this.#holders, holder);
+        return read!;
+      }
     }
     return null;
   }
+
+  #add(holder: string, peer: string, read: WaitingRead): void {
+    const queues: Queues = this.#holders.get(holder) ?? new Map();
+    const queue = queues.get(peer) ?? new Set();
+    this.#holders.set(holder, queues.set(peer, queue.add(read)));
+  }
+
+  /** Whether it was there. */
+  #remove(holder: string, peer: string, read: WaitingRead): boolean {
+    const queues = this.#holders.get(holder);
+    const queue = queues?.get(peer);
+    if (!queue?.delete(read)) return false;
+    if (queue.size === 0) queues!.delete(peer);
+    if (queues!.size === 0) this.#holders.delete(holder);
+    return true;
+  }
+}
+
+function moveToEnd<K, V>(map: Map<K, V>, key: K): void {
+  const value = map.get(key)!;
+  map.delete(key);
+  map.set(key, value);
 }

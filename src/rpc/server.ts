@@ -97,8 +97,7 @@ function checkExposure(server: RpcServerConfig): void {
  * Whether root or the daemon's own user is at the other end of a Unix socket. Where the kernel cannot be asked, the socket's
  * mode says so as long as no group may open it.
  */
-function isOwner(socket: Socket, group: string | null): boolean {
-  const user = peerUserId(socket);
+function isOwner(user: number | null, group: string | null): boolean {
   return user === null ? group === null : user === 0 || user === process.getuid?.();
 }
 
@@ -184,7 +183,10 @@ class GrpcServer implements RpcServer {
         if (!accept || this.#isStopped) return void socket.destroy();
         // Without tokens everybody is let in, and with certificates the handshake has decided.
         const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
-        this.#tracker.addConnection(socket, guard);
+        this.#tracker.addConnection(socket, {
+          ...{ guard, isStranger: true, holder: null },
+          connectionsMax: this.#options.connectionsMax.tcp,
+        });
         authenticator.admit(socket);
         accept(socket, guard);
       },
@@ -270,8 +272,13 @@ class GrpcServer implements RpcServer {
         connectionsMax: this.#options.connectionsMax.unix,
         onConnection: (socket) => {
           const guard = new ConnectionGuard(this.#options.clock, true);
-          this.#tracker.addConnection(socket, guard);
-          if (isOwner(socket, server.socketGroup)) injectOwner(socket, guard);
+          const user = peerUserId(socket);
+          const isOurs = isOwner(user, server.socketGroup);
+          this.#tracker.addConnection(socket, {
+            ...{ guard, isStranger: false, holder: isOurs ? null : `user ${user}` },
+            connectionsMax: this.#options.connectionsMax.unix,
+          });
+          if (isOurs) injectOwner(socket, guard);
           else injectMember(socket, guard);
         },
       });

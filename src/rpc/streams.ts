@@ -2,10 +2,11 @@ import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { encodeAnswer } from "./adapter.ts";
 import type { Backend } from "./backend.ts";
+import type { CallTracker } from "./call_tracker.ts";
 import { jobsOf, toStatus } from "./calls.ts";
 import { WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import type { StreamName } from "./handlers.ts";
-import { FOLLOWS_MAX, FOLLOWS_OF_CONNECTION_MAX } from "./limits.ts";
+import { FOLLOWS } from "./limits.ts";
 import { Quota } from "./quota.ts";
 import { workStepToWire } from "./store_work.ts";
 import { type Stream, writeMessage } from "./write_message.ts";
@@ -21,21 +22,26 @@ export class Streams {
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #open = new Map<Stream, AbortController>();
-  readonly #follows = new Quota("followers", {
-    max: FOLLOWS_MAX,
-    ofPeerMax: FOLLOWS_OF_CONNECTION_MAX,
-  });
+  readonly #tracker: CallTracker;
+  readonly #follows = new Quota("followers", FOLLOWS);
   #isStopping = false;
 
-  constructor(backend: Backend, clock: Clock) {
+  constructor(
+    { backend, clock, tracker }: {
+      readonly backend: Backend;
+      readonly clock: Clock;
+      readonly tracker: CallTracker;
+    },
+  ) {
     this.#backend = backend;
     this.#clock = clock;
+    this.#tracker = tracker;
   }
 
   /** Answer one call of Follow. */
   readonly follow = (stream: Stream): void => {
     try {
-      this.#answer("follow", stream, this.#follows.take(stream.getPeer()));
+      this.#answer("follow", stream, this.#follows.take(this.#tracker.originOf(stream.getPeer())));
     } catch (thrown) {
       stream.emit("error", toStatus(toJobError(thrown, "Cannot follow")));
     }
@@ -79,7 +85,8 @@ export class Streams {
   async #pass(method: StreamName, stream: Stream, signal: AbortSignal): Promise<void> {
     const call = { signal, jobs: jobsOf(stream) };
     for await (const bytes of this.#backend.stream(method, stream.request, call)) {
-      await writeMessage(stream, bytes, { clock: this.#clock, signal });
+      const taken = this.#tracker.sendMessage(stream.getPeer(), bytes.byteLength);
+      await writeMessage(stream, bytes, { clock: this.#clock, signal }).finally(taken);
     }
     if (this.#isStopping && method === "follow") {
       throw new JobError("unavailable", "Cannot follow any longer: the daemon is stopping", {

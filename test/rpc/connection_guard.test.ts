@@ -17,6 +17,11 @@ function frame(type: number, flags: number, payload: Uint8Array = new Uint8Array
   return bytes;
 }
 
+function onStream(id: number, bytes: Uint8Array): Uint8Array {
+  bytes[8] = id;
+  return bytes;
+}
+
 function guardWorld(options: { readonly isAdmitted?: boolean } = {}) {
   const clock = new SimClock();
   const guard = new ConnectionGuard(clock, options.isAdmitted ?? true);
@@ -77,7 +82,8 @@ test("ConnectionGuard lets a client with a token make any number of calls, a str
   known.repeat(1_000, call);
   assert.equal(known.guard.complaint, null);
   const stranger = guardWorld({ isAdmitted: false });
-  stranger.repeat(50, call);
+  // What a client has gathered while it connected.
+  stranger.repeat(256, call);
   assert.equal(stranger.guard.complaint, null);
   stranger.repeat(1, call);
   assert.equal(stranger.guard.complaint, "too many calls before one was let in");
@@ -93,6 +99,60 @@ test("ConnectionGuard complains of a stranger who sends more than a first call t
   assert.equal(guard.complaint, null);
   repeat(1, data);
   assert.equal(guard.complaint, "too much sent before a call was let in");
+});
+
+test("ConnectionGuard lets a stranger ask for its health every second for days", async () => {
+  const { clock, guard, repeat } = guardWorld({ isAdmitted: false });
+  const check = frame(0x1, END_HEADERS, Uint8Array.of(0x82));
+  const message = frame(0x0, 1, new Uint8Array(200));
+  for (let second = 0; second < 10_000; second += 1) {
+    repeat(1, check);
+    repeat(1, message);
+    await clock.advance(1_000);
+  }
+  assert.equal(guard.complaint, null);
+});
+
+test("ConnectionGuard allows a PING and a reset with every message that is sent", () => {
+  const { guard, repeat } = guardWorld();
+  const answer = frame(0x0, 0, new Uint8Array(100));
+  for (let index = 0; index < 10_000; index += 1) {
+    guard.send(answer);
+    repeat(1, frame(0x6, 0, new Uint8Array(8)));
+    repeat(1, frame(0x3, 0, new Uint8Array(4)));
+  }
+  assert.equal(guard.complaint, null);
+  // No more than that can be gathered.
+  for (let index = 0; index < 1_000; index += 1) guard.send(answer);
+  repeat(201, frame(0x6, 0, new Uint8Array(8)));
+  assert.equal(guard.complaint, "too many frames without data");
+});
+
+test("ConnectionGuard tells the bytes of the requests that are open, however the frames are cut", () => {
+  const { guard } = guardWorld();
+  let bytes = 0;
+  guard.onRequestBytes((change) => bytes += change);
+  const call = (id: number) => onStream(id, frame(0x1, END_HEADERS, Uint8Array.of(0x82)));
+  const data = (id: number) => onStream(id, frame(0x0, 0, new Uint8Array(1_000)));
+  for (const id of [1, 3, 5]) {
+    guard.receive(call(id));
+    guard.receive(data(id).subarray(0, 500));
+    guard.receive(data(id).subarray(500));
+  }
+  assert.equal(bytes, 3_000);
+  // The client resets one; the server resets another, and ends the third with its trailers behind its message.
+  guard.receive(onStream(1, frame(0x3, 0, new Uint8Array(4))));
+  assert.equal(bytes, 2_000);
+  guard.send(onStream(3, frame(0x3, 0, new Uint8Array(4))));
+  assert.equal(bytes, 1_000);
+  const answer = [data(5), onStream(5, frame(0x1, END_HEADERS | 1, Uint8Array.of(0x82)))];
+  guard.send(Buffer.concat(answer).subarray(0, 1_012));
+  guard.send(Buffer.concat(answer).subarray(1_012));
+  assert.equal(bytes, 0);
+  // Trailers of the client do not begin a request again, and late data is thrown away.
+  guard.receive(call(5));
+  guard.receive(data(5));
+  assert.equal(bytes, 0);
 });
 
 test("ConnectionGuard complains of the tenth refused call, and tells who closes once", () => {

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { test } from "node:test";
+import { CallTracker } from "../../src/rpc/call_tracker.ts";
+import { ConnectionGuard } from "../../src/rpc/connection_guard.ts";
+import { SimClock } from "../support/sim_clock.ts";
+
+const MIB = 2 ** 20;
+
+function trackerWorld() {
+  const clock = new SimClock();
+  const tracker = new CallTracker(clock);
+  let lastPort = 0;
+  /** A connection of somebody, or of nobody known. */
+  const connect = (holder: string | null = null) => {
+    const guard = new ConnectionGuard(clock, true);
+    const remotePort = ++lastPort;
+    const socket = Object.assign(new EventEmitter(), {
+      ...{ remoteAddress: "unix", remotePort },
+      destroy: () => void socket.emit("close"),
+    });
+    tracker.addConnection(socket, { guard, isStranger: false, holder, connectionsMax: 8 });
+    return { guard, socket, peer: `unix:${remotePort}`, port: remotePort };
+  };
+  return { tracker, connect };
+}
+
+test("a call ends with its connection, also when its stream never tells", async () => {
+  const { tracker, connect } = trackerWorld();
+  const { socket, port } = connect();
+  tracker.addCall("unix", port);
+  tracker.answer(tracker.addCall("unix", port), 63 * MIB);
+  assert.equal(tracker.callCount, 2);
+  socket.destroy();
+  assert.equal(tracker.callCount, 0);
+  // Nothing of it counts any more.
+  const other = connect();
+  tracker.answer(tracker.addCall("unix", other.port), 63 * MIB);
+  assert.equal(other.guard.complaint, null);
+});
+
+test("messages of streams that nobody takes close the connection that has most of them", () => {
+  const { tracker, connect } = trackerWorld();
+  const modest = connect();
+  const greedy = connect();
+  const taken = tracker.sendMessage(modest.peer, MIB);
+  for (let sent = 0; sent < 63; sent += 1) tracker.sendMessage(greedy.peer, MIB);
+  assert.equal(greedy.guard.complaint, null);
+  taken();
+  tracker.sendMessage(modest.peer, MIB);
+  assert.equal(greedy.guard.complaint, null);
+  tracker.sendMessage(modest.peer, MIB);
+  assert.equal(modest.guard.complaint, null);
+  assert.equal(greedy.guard.complaint, "answers left unread");
+});
+
+test("a caller may have half of the connections of a listener, and others still come", () => {
+  const { tracker, connect } = trackerWorld();
+  const ofOne = Array.from({ length: 5 }, () => connect("user 1000"));
+  assert.deepEqual(
+    ofOne.map(({ guard }) => guard.complaint),
+    [null, null, null, null, "too many connections of one caller"],
+  );
+  assert.equal(connect("user 1001").guard.complaint, null);
+  for (const { socket } of ofOne) socket.destroy();
+  assert.equal(connect("user 1000").guard.complaint, null);
+  assert.equal(tracker.connectionCount, 2);
+});
+
+test("a connection is its first caller's", () => {
+  const { tracker, connect } = trackerWorld();
+  const { peer, port } = connect();
+  assert.equal(tracker.originOf(peer).holder, peer);
+  tracker.admit(tracker.addCall("unix", port), "caller viewer");
+  tracker.admit(tracker.addCall("unix", port), "caller reader");
+  assert.deepEqual(tracker.originOf(peer), { peer, holder: "caller viewer" });
+});
