@@ -64,7 +64,7 @@ export const KEYS = {
   "server.http_hosts": key(
     list(string(), { maxLength: 100 }),
     [],
-    "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name. Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
+    "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name (with a domain only when other machines can ask). Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
   ),
   "server.socket": key(
     special.socketPath(),

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { bareHost } from "../core/address.ts";
+import { bareHost, isLoopback } from "../core/address.ts";
 
 /** The names by which clients may know this daemon. */
 export interface KnownHosts {
@@ -22,6 +22,8 @@ export function isKnownHost(header: string | undefined, known: KnownHosts): bool
   const name = bareHost(header.replace(/:\d*$/, "")).toLowerCase().replace(/\.$/, "");
   if (isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost")) return true;
   const machine = known.machine.toLowerCase();
-  if (name === machine || name.startsWith(`${machine}.`)) return true;
+  if (name === machine) return true;
+  // With its domain only where other machines ask: "web.evil.example" may be the name of a page that a browser of this one shows.
+  if (!isLoopback(known.bound) && name.startsWith(`${machine}.`)) return true;
   return [known.bound, ...known.others].some((other) => bareHost(other).toLowerCase() === name);
 }

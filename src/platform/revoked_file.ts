@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { shellWord } from "../core/shell_word.ts";
+import { trustProblem } from "./trusted_path.ts";
 
 const REVOKED_BYTES_MAX = 16 * 1024 * 1024;
 const HINT = "Write one a line: its serial number, or its SHA-256 fingerprint";
@@ -18,6 +19,8 @@ export function readRevoked(path: string): ReadonlySet<string> {
       `Cannot use the list of revoked certificates "${path}": ${problem}`,
       { hint, path: "server.tls.revoked" },
     );
+  const problem = trustProblem(path);
+  if (problem?.isFatal) throw refuse(problem.message, problem.hint);
   let text: string;
   try {
     const { size } = statSync(path);

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import { JobError } from "../core/errors.ts";
 import { readCertificateNames } from "../platform/certificate_names.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
@@ -10,6 +10,8 @@ import { normalDigits } from "../platform/revoked_file.ts";
 import type { MethodName } from "./handlers.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 
+/** Longest chain of authorities that is looked at; a handshake takes none that is much longer. */
+const ISSUERS_MAX = 100;
 /** Shortest time between two lines of the log about failed authentication. */
 const LOG_INTERVAL_MS = 1_000;
 /** How often files are looked at while connections are open, and so how long a revoked token's stream may live on. */
@@ -93,6 +95,8 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 
   admit(socket: Socket): void {
+    // It is closed already, and nothing tells it from others that are: no call may be taken for one of its.
+    if (socket.remotePort === undefined) return;
     const key = connectionKey(socket);
     const connection = { socket, certificate: certificateOf(socket), callers: new Set<Caller>() };
     this.#connections.set(key, connection);
@@ -230,12 +234,28 @@ const CERTIFICATE_HINT =
 /** The certificate that a client showed in its handshake, which the listener has verified; null for none. */
 function certificateOf(socket: Socket): ClientCertificate | null {
   const { getPeerCertificate } = socket as Partial<TLSSocket>;
-  const shown = getPeerCertificate?.call(socket);
+  const shown = getPeerCertificate?.call(socket, true);
   // One without a certificate is an empty object.
   if (!shown?.raw) return null;
   return {
     ...readCertificateNames(shown.raw),
-    serial: normalDigits(shown.serialNumber),
-    fingerprint: normalDigits(shown.fingerprint256),
+    ...digitsOf(shown),
+    issuers: issuersOf(shown).flatMap((issuer) => Object.values(digitsOf(issuer))),
   };
+}
+
+function digitsOf({ serialNumber, fingerprint256 }: PeerCertificate) {
+  return { serial: normalDigits(serialNumber), fingerprint: normalDigits(fingerprint256) };
+}
+
+/** The authorities behind a certificate; the last one is its own issuer. */
+function issuersOf(certificate: PeerCertificate): readonly PeerCertificate[] {
+  const issuers: PeerCertificate[] = [];
+  for (let at = certificate; issuers.length < ISSUERS_MAX;) {
+    const { issuerCertificate: next } = at as Partial<DetailedPeerCertificate> & PeerCertificate;
+    if (!next?.raw || next.fingerprint256 === at.fingerprint256) break;
+    issuers.push(next);
+    at = next;
+  }
+  return issuers;
 }

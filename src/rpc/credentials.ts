@@ -40,6 +40,8 @@ export interface ClientCertificate extends CertificateNames {
   readonly serial: string;
   /** SHA-256 of the certificate in lower case. */
   readonly fingerprint: string;
+  /** The same two of the authorities between it and the one that is trusted, and of that one. */
+  readonly issuers: readonly string[];
 }
 
 /** A token as it is looked up; the same object as long as nothing about it changes. */
@@ -110,8 +112,9 @@ export class Credentials {
     return found;
   }
 
-  isRevoked({ serial, fingerprint }: ClientCertificate): boolean {
-    return this.#revoked.value.has(serial) || this.#revoked.value.has(fingerprint);
+  /** Whether a certificate, or one of those by which it is trusted, is on the list. */
+  isRevoked({ serial, fingerprint, issuers }: ClientCertificate): boolean {
+    return [serial, fingerprint, ...issuers].some((digits) => this.#revoked.value.has(digits));
   }
 
   /** Who shows a certificate; null for nobody whom the configuration knows. The same object until the rules change. */

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
+import { isKnownHost } from "../../src/http/known_host.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { ManagerStatusSource } from "../../src/http/status_source.ts";
 import type { Clock } from "../../src/platform/clock.ts";
@@ -144,7 +145,8 @@ for (
     ["10.1.2.3:59052", 200],
     ["[::1]:59052", 200],
     [hostname(), 200],
-    [`${hostname()}.internal:59052`, 200],
+    // On loopback: a page of another site may have such a name.
+    [`${hostname()}.attacker.example:59052`, 421],
   ] as const
 ) {
   test(`a request for the host "${host}" is answered ${status}`, async () => {
@@ -153,6 +155,13 @@ for (
     assert.equal((await askRaw(world.port, request)).slice(0, 12), `HTTP/1.1 ${status}`);
   });
 }
+
+test("isKnownHost() takes the machine's name with its domain where other machines ask", () => {
+  const known = { machine: "web", others: [] };
+  assert.equal(isKnownHost("web.corp.example", { ...known, bound: "0.0.0.0" }), true);
+  assert.equal(isKnownHost("web.corp.example", { ...known, bound: "127.0.0.1" }), false);
+  assert.equal(isKnownHost("web", { ...known, bound: "127.0.0.1" }), true);
+});
 
 test("/metrics is computed ten times a second at most, and after it was asked for", async () => {
   await using world = await httpWorld();

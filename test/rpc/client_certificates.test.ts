@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,6 +7,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { readCertificateNames } from "../../src/platform/certificate_names.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import type { ClientRule } from "../../src/rpc/credentials.ts";
+import { NEEDS_ROOT } from "../support/foreign_user.ts";
 import { NO_AUTH, type RpcWorld, rpcWorld } from "../support/rpc_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
 import { tlsFile } from "../support/tls_files.ts";
@@ -137,6 +138,43 @@ for (
     assert.equal(await codeOf(world.client({ tls: CLIENT }).getVersion()), "unauthenticated");
   });
 }
+
+test("a certificate whose authority is revoked may do nothing any more", async () => {
+  await using place = await rpcWorld({ isStarted: false });
+  const list = join(place.folder, "revoked");
+  writeFileSync(list, "FFFF\n");
+  const clock = new SimClock();
+  await using world = await rpcWorld({
+    clock,
+    server: {
+      tls: { ...SERVER, clientCa: tlsFile("chain_ca.crt") },
+      auth: { ...NO_AUTH, mode: "mtls", revokedFile: list },
+    },
+  });
+  const tls = { ...CLIENT, cert: tlsFile("chain_client.crt"), key: tlsFile("chain_client.key") };
+  assert.equal(await codeOf(world.client({ tls }).getVersion()), "ok");
+  writeFileSync(list, "serial=5EAD0001\n");
+  await clock.advance(2_000);
+  assert.equal(await codeOf(world.client({ tls }).getVersion()), "unauthenticated");
+});
+
+test("start() refuses a list of revoked certificates that others may change", {
+  skip: NEEDS_ROOT,
+}, async () => {
+  await using place = await rpcWorld({ isStarted: false });
+  const list = join(place.folder, "revoked");
+  writeFileSync(list, "0a1b\n");
+  chmodSync(list, 0o666);
+  await using world = await rpcWorld({
+    isStarted: false,
+    server: { tls: SERVER, auth: { ...NO_AUTH, mode: "mtls", revokedFile: list } },
+  });
+  await assert.rejects(world.server.start(), (error) => {
+    assert.ok(isJobError(error, "invalid_config"));
+    assert.match(error.message, /revoked" is not to be trusted, every user may write to it/);
+    return true;
+  });
+});
 
 test("start() refuses a list of revoked certificates that is none, naming the line", async () => {
   await using place = await rpcWorld({ isStarted: false });

@@ -12,6 +12,7 @@ import { findLostCommits } from "./lost_commits.ts";
 import { allTicks, listSchedules, readPauses } from "./schedule_rows.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { type Fields, Statements } from "./statements.ts";
+import { checkStoreTrust } from "./store_files.ts";
 
 /** Rows read at a time, each maybe of two mebibytes; fewer where some cannot be read. */
 const ROWS = 32;
@@ -29,9 +30,11 @@ export class Salvage {
   readonly storeId: string;
   readonly epoch: number;
 
-  /** @throws JobError `unavailable` when SQLite cannot open the file at all */
+  /** @throws JobError `unavailable` when SQLite cannot open the file at all, `permission_denied` as {@link checkStoreTrust} */
   constructor(path: string) {
     if (!existsSync(path)) throw new JobError("not_found", `Cannot read "${path}": no such file`);
+    // SQLite opens, and makes, files beside it.
+    checkStoreTrust(path);
     try {
       this.#db = new DatabaseSync(path, { readOnly: true });
     } catch (thrown) {
