@@ -383,7 +383,7 @@ class UncaughtErrors {
 
   readonly #onError = (thrown: unknown) => {
     const { name, message, stack } = encodeError(thrown);
-    this.#logger.error("The daemon ends: nothing caught an error", {
+    this.#logger.error("The daemon is stopping because of an uncaught error", {
       error: `${name}: ${message}`,
       stack,
     });

@@ -14,7 +14,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const refused = refusedVariable(process.env);
   if (refused !== null) {
     const what =
-      `Cannot run with the variable "${refused}": it steers the engine under this program`;
+      `Cannot run with the environment variable "${refused}": it changes the JavaScript engine`;
     process.stderr.write(`jobctl: ${what}\nhint: Unset it\n`);
     process.exitCode = 2;
     return;

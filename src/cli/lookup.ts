@@ -95,7 +95,7 @@ export async function findSchedule(client: JobClient, id: string): Promise<Sched
   if (others.length === 0) return first;
   throw new JobError(
     "invalid_argument",
-    `Cannot find schedule "${shown}": ${found.length} ids begin so`,
+    `Cannot find schedule "${shown}": it matches ${found.length} ids`,
     { hint: `Give more of it: ${found.slice(0, 3).map((schedule) => schedule.id).join(", ")}` },
   );
 }

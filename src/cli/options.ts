@@ -31,7 +31,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     env: "JOBCTL_TOKEN_FILE",
   },
   "daemon-user": {
-    describe: "User whose daemon of this machine is meant, if neither root nor you",
+    describe: "User that the daemon on this machine runs as, if neither root nor you",
     env: "JOBCTL_DAEMON_USER",
   },
   tls: { describe: "Speak TLS, trusting the system's authorities", isFlag: true },

@@ -93,11 +93,13 @@ export async function moveTarget(
   const prefix = args.text("prefix") ?? null;
   const isNamed = TARGET_NAME.test(full);
   if ((!isNamed || prefix !== null) && await hasDaemon(args, context)) {
-    const found = isNamed ? `a prefix stands with a target` : `it takes names of its store.targets`;
+    const found = isNamed
+      ? "the prefix is set on the target"
+      : "it accepts only names in its store.targets";
     throw new JobError("invalid_argument", `Cannot have the daemon move to ${shown}: ${found}`, {
-      hint: `Write into its configuration [store.targets] NAME = ${
+      hint: `Add [store.targets] NAME = ${
         JSON.stringify(shown)
-      }, run jobctl reload and give --to NAME; or stop it and give --config FILE`,
+      } to its configuration, run jobctl reload and use --to NAME; or stop it and use --config FILE`,
     });
   }
   return { to: full, prefix, shown };

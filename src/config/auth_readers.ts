@@ -95,7 +95,7 @@ function readHash(
 ): string | undefined {
   const { token: given, hash } = table;
   if (given !== undefined && hash !== undefined) {
-    return report.value(field, "found a token and a hash, wanted one of them");
+    return report.value(field, "found both a token and a hash, wanted one of them");
   }
   if (hash !== undefined) {
     return isTokenHash(hash) ? hash : report.mismatch(childOf(field, "hash", hash), HASH_WANTED);
@@ -145,7 +145,7 @@ export function clients(): Reader<readonly ClientConfig[]> {
       if (table === undefined) return undefined;
       const { cn, san } = table;
       if ((cn === undefined) === (san === undefined)) {
-        const found = cn === undefined ? "found neither cn nor san" : "found cn and san";
+        const found = cn === undefined ? "found neither cn nor san" : "found both cn and san";
         return report.value(field, `${found}, wanted ${wanted}`);
       }
       const name = cn ?? san;

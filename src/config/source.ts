@@ -57,8 +57,8 @@ export class Report {
     if (text === "") return;
     this.secrets.add(text);
     if (text.length >= SECRET_LENGTH_MIN) return;
-    const found = `the secret has fewer than ${SECRET_LENGTH_MIN} characters`;
-    this.warn(field, `${found}: output shows it unmasked`, "Use a longer one");
+    const found = `the secret is shorter than ${SECRET_LENGTH_MIN} characters`;
+    this.warn(field, `${found}, so output does not mask it`, "Use a longer one");
   }
 
   /** Take over what another report has. */

@@ -69,7 +69,7 @@ export function targets(): Reader<Readonly<Record<string, StoreTarget>>> {
         if (!TARGET_NAME.test(name)) {
           report.key(
             child,
-            "found a name that no target can have, wanted letters, digits, _ and -",
+            "found an invalid target name, wanted letters, digits, _ and -",
           );
           continue;
         }
@@ -114,11 +114,11 @@ function namedStore(field: Field, report: Report): StoreTarget | undefined {
   const { address } = store;
   switch (address.type) {
     case "memory":
-      return report.value(field, "found memory, where what is moved would be lost");
+      return report.value(field, "found memory, which loses everything when the daemon ends");
     case "module":
       return report.value(
         field,
-        "found a module, which is code that a caller could have loaded",
+        "found a module: a caller could make the daemon load its code",
         "Move there without a daemon: jobctl store migrate --to MODULE --config FILE",
       );
     case "sqlite":

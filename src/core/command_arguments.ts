@@ -17,7 +17,7 @@ export function checkCommandArguments(
   if (values.length > parameters.length && !hasRest) {
     throw new JobError(
       "invalid_argument",
-      `Cannot give ${values.length} arguments to job "${kind}": ` +
+      `Cannot pass ${values.length} arguments to job "${kind}": ` +
         `its table declares ${parameters.length === 0 ? "none" : parameters.length}`,
       { hint: `Declare them in the table: params = "path: string"` },
     );
@@ -30,15 +30,15 @@ export function checkCommandArguments(
     const text = ["string", "number", "bigint"].includes(typeof value) ? String(value) : "";
     if (text.includes("\0")) {
       throw refusal(kind, name, {
-        found: "it has a NUL, which no command line can hold",
-        hint: 'Give it to the standard input: stdin = { arg = "…" }',
+        found: "it contains a NUL, which a command line cannot hold",
+        hint: 'Pass it on standard input: stdin = { arg = "…" }',
       });
     }
     if (text.startsWith("-") && !allowsDash) {
       throw refusal(kind, name, {
         found: `${JSON.stringify(text.slice(0, 40))} begins with "-", as an option does`,
         hint:
-          'Write a path as "./-name"; where the command cannot take it for an option, its table may say ' +
+          'Write a path as "./-name". If the command cannot mistake it for an option, let its table say ' +
           "allow_dash = true",
       });
     }
@@ -61,7 +61,7 @@ function refusal(
 ): JobError {
   return new JobError(
     "invalid_argument",
-    `Cannot give argument "${name}" to job "${kind}": ${found}`,
+    `Cannot pass argument "${name}" to job "${kind}": ${found}`,
     { path: name, hint },
   );
 }

@@ -171,7 +171,7 @@ class Call {
       const [first = ""] = parts.keys();
       if (values.has(parameter)) {
         this.#fail(
-          `Cannot give argument ${quoteValue(first)} to ${this.#job}: ` +
+          `Cannot pass argument ${quoteValue(first)} to ${this.#job}: ` +
             `it is a member of ${nameOf(parameter)}, which is given too`,
           first,
         );
@@ -193,7 +193,7 @@ class Call {
     const near = nearest(name, names);
     const found = names.length === 0 ? "it has no named arguments" : "it has no such argument";
     this.#fail(
-      `Cannot give argument ${quoteValue(name)} to ${this.#job}: ${found}`,
+      `Cannot pass argument ${quoteValue(name)} to ${this.#job}: ${found}`,
       name,
       near === null ? undefined : `Did you mean "${near}"?`,
     );

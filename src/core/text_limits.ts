@@ -31,7 +31,7 @@ export function checkText(text: string, { what, path, lengthMax }: LimitedText):
   if (text.length <= lengthMax) return;
   throw new JobError(
     "invalid_argument",
-    `Cannot take a ${what} of ${text.length} characters: at most ${lengthMax} are kept`,
+    `Cannot accept a ${what} of ${text.length} characters: at most ${lengthMax} are allowed`,
     { path, hint: "Shorten it" },
   );
 }

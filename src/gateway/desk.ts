@@ -138,7 +138,7 @@ export class Desk {
       const value = await this.#valueOf(question);
       this.#sender.send({ type: "told", id, value });
     } catch (thrown) {
-      this.#fail(id, thrown, "Cannot tell the status");
+      this.#fail(id, thrown, "Cannot read the status");
     }
   }
 

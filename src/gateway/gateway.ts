@@ -51,7 +51,7 @@ export class Gateway implements Service {
   /** Where it listens. @throws JobError `unavailable` before `start` */
   get addresses(): GatewayAddresses {
     if (this.#addresses) return this.#addresses;
-    throw new JobError("unavailable", "Cannot tell where the daemon listens: not started");
+    throw new JobError("unavailable", "Cannot tell where the daemon listens: it has not started");
   }
 
   /** @throws JobError as the listeners, such as `conflict` for an address that is in use */
@@ -93,7 +93,7 @@ export class Gateway implements Service {
     this.#keepPorts(this.#addresses);
     void thread.failed.then((error) => {
       if (this.#isStopped) return;
-      this.#options.logger.error("The listeners failed, and are started again", {
+      this.#options.logger.error("The listeners failed and are being restarted", {
         error: messageOf(error),
       });
       this.#openLater();
@@ -119,7 +119,7 @@ export class Gateway implements Service {
     this.#failureCount += 1;
     this.#restart = this.#options.clock.timer(delayMs, () => {
       this.#open().then(() => this.#failureCount = 0, (error) => {
-        this.#options.logger.error("Cannot listen again", { error: messageOf(error) });
+        this.#options.logger.error("Cannot restart the listeners", { error: messageOf(error) });
         if (!this.#isStopped) this.#openLater();
       });
     });
@@ -162,7 +162,7 @@ class GatewayThread {
   start(): Promise<GatewayAddresses> {
     this.#worker.on("message", (message: FromGateway) => this.#take(message));
     this.#worker.on("error", (error) => this.#fail(error));
-    this.#worker.on("exit", () => this.#fail(new Error("their thread ended")));
+    this.#worker.on("exit", () => this.#fail(new Error("their thread exited")));
     this.#post({ type: "start", config: this.#options.config });
     return this.#started.promise;
   }

@@ -195,5 +195,5 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
 }
 
 function canceled(): JobError {
-  return new JobError("canceled", "Canceled: the client went away");
+  return new JobError("canceled", "Canceled: the client disconnected");
 }

@@ -156,7 +156,10 @@ class PlainHttpServer implements HttpServer {
     try {
       answer = isKnownHost(request.headers.host, this.#known)
         ? await this.#route(request.method ?? "", request.url ?? "")
-        : text(421, "this daemon has another name; see server.http_hosts of its configuration");
+        : text(
+          421,
+          "this daemon does not serve that host name; see server.http_hosts in its configuration",
+        );
     } catch (error) {
       this.#options.logger.warn("cannot answer over HTTP", {
         path: request.url?.slice(0, 200),

@@ -65,7 +65,7 @@ function checkInput(
     ? "the command declares no params"
     : `its params have ${names.join(", ") || "none"}`;
   throw new JobError("invalid_argument", `Cannot take "${arg}" for the standard input: ${found}`, {
-    hint: 'Name a parameter of "params", or give its position, 1 for the first',
+    hint: 'Name a parameter of "params", or give its position, starting at 1',
     path: "stdin.arg",
   });
 }

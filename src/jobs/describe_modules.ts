@@ -247,7 +247,7 @@ class Describer {
           this.#push({ type: "answer", answer });
         } else if (++foreign > FOREIGN_MAX) {
           this.#channel?.close();
-          onFault(`more than ${FOREIGN_MAX} messages that were not asked for`);
+          onFault(`more than ${FOREIGN_MAX} unexpected messages`);
         }
       },
       onFault,

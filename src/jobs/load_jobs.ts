@@ -148,8 +148,9 @@ class Loader {
       this.#warnings.push({
         place: { file: file.path, line: 1, column: 1 },
         path: "",
-        message: `"${file.path}" defines the job "${kind}" of another user: that is left out`,
-        hint: "Rename it there",
+        message:
+          `"${file.path}" defines the job "${kind}" of another user: the definition is ignored`,
+        hint: "Rename the job in that file",
         job: null,
       });
     }
@@ -391,8 +392,8 @@ function checkArguments(
 }
 
 function undeclared(kind: string, place: Place): TableError {
-  const message = `Cannot give arguments to job "${kind}": its command declares no params`;
-  const hint = 'Write them into "command", or declare what it takes: params = "path: string"';
+  const message = `Cannot pass arguments to job "${kind}": its command declares no params`;
+  const hint = 'Write them into "command", or declare them: params = "path: string"';
   return new TableError(new JobError("invalid_argument", message, { hint, path: "args" }), place);
 }
 

@@ -17,7 +17,7 @@ export function readSourceFile(path: string, bytesMax: number): string | null {
   const file = openSync(path, O_RDONLY | (O_NONBLOCK ?? 0));
   try {
     const found = fstatSync(file);
-    if (!found.isFile()) throw new Error("it is no regular file");
+    if (!found.isFile()) throw new Error("it is not a regular file");
     if (found.size > bytesMax) return null;
     let bytes = Buffer.alloc(Math.max(found.size + 1, BLOCK_BYTES));
     let length = 0;

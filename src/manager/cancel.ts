@@ -34,7 +34,7 @@ export async function cancelInstances(
       "Cannot cancel without a condition: the query is empty",
       {
         path: "query",
-        hint: "Name a kind or an instance, or say that all are meant",
+        hint: "Name a kind or an instance, or ask for all of them",
       },
     );
   }

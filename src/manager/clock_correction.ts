@@ -59,7 +59,7 @@ export class ClockCorrections {
     const cursors = corrected.map(({ correction }) => correction!.cursor);
     const furthestMs = cursors.reduce((most, cursor) => Math.max(most, cursor));
     this.#options.logger.warn(
-      "The clock was ahead and has been set back: schedules go on from now",
+      "The clock was ahead and has been set back: schedules continue from now",
       {
         schedules: corrected.length,
         ahead: formatDuration(Math.round((furthestMs - nowMs) / 1_000) * 1_000),
@@ -94,7 +94,7 @@ export class ClockCorrections {
       return correctSchedule(record, nowMs, Math.floor(fromMs));
     } catch (error) {
       // Its zone may not be known here; the others go on.
-      this.#options.logger.error(`Cannot take schedule "${record.id}" back to now`, {
+      this.#options.logger.error(`Cannot reset schedule "${record.id}" to the current time`, {
         error: toJobError(error, "Cannot compute its next tick").message,
       });
       return null;
@@ -126,9 +126,12 @@ export class ClockCorrections {
       const count = await this.#correctInstances({ states: ["scheduled"] }, nowMs, waiting) +
         await this.#correctInstances({}, nowMs, all);
       if (count === 0) return;
-      logger.warn("Retries and ended instances were dated by the clock that was ahead: corrected", {
-        instances: count,
-      });
+      logger.warn(
+        "Corrected retries and ended instances whose times came from a clock that was ahead",
+        {
+          instances: count,
+        },
+      );
     } catch (error) {
       const { code, message } = toJobError(error, "Cannot correct times");
       // Looked at again at the next start.

@@ -153,7 +153,7 @@ export function correctionNote({ correction, spec }: ScheduleRecord, tick: numbe
   const [at, cursor] = [correction.at, correction.cursor].map((ms) =>
     formatLocal(ms, spec.timezone)
   );
-  return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule goes on from there`;
+  return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule continues from there`;
 }
 
 /** That a tick ran before its time, by a clock that was ahead; empty when it is not so. */
@@ -164,7 +164,7 @@ export function earlyNote(
 ): string {
   if (correction === undefined || tick > correction.cursor || tick <= nowMs) return "";
   const at = formatLocal(correction.at, spec.timezone);
-  return `Before its time: the clock was ahead until it was set back to ${at}. `;
+  return `It ran early: the clock was ahead until it was set back to ${at}. `;
 }
 
 /** Why there is no record of a tick that has passed. */

@@ -40,10 +40,10 @@ export async function findInstance(
 function ambiguous(id: string, items: readonly Instance[]): JobError {
   return new JobError(
     "invalid_argument",
-    `Cannot tell which instance "${id}" is: several begin so`,
+    `Cannot tell which instance "${id}" is: it matches several`,
     {
       path: "uuid",
-      hint: `Write more of it; among them are ${items.map((item) => item.id).join(", ")}`,
+      hint: `Add more characters; it matches ${items.map((item) => item.id).join(", ")}`,
     },
   );
 }

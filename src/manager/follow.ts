@@ -173,7 +173,7 @@ class Bell {
     if (leftMs > 0) await this.#wait(leftMs, () => this.#isOver);
     if (this.#hasStopped && !this.#signal?.aborted) {
       throw new JobError("unavailable", "Cannot follow any longer: the manager has stopped", {
-        hint: "Go on after the last cursor when it has started again",
+        hint: "Resume from the last cursor once it has restarted",
       });
     }
     return "rung";

@@ -284,7 +284,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     if (kind !== null) await this.parts.served.assertKnown(kind);
     const { until = null, reason = "" } = options;
     const lengthMax = TEXT_LENGTH_MAX.pauseReason;
-    checkText(reason, { what: "reason of a pause", path: "reason", lengthMax });
+    checkText(reason, { what: "pause reason", path: "reason", lengthMax });
     if (until !== null) assertAhead(until, this.parts.options.clock.now().wallMs, "pause");
     return (await this.parts.store.setPause({
       at: this.parts.options.clock.now(),
@@ -372,7 +372,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   async reloadConfig(options: { readonly force?: boolean } = {}): Promise<ReloadReport> {
     const { configuration } = this.parts.options;
     if (configuration) return await configuration.reload(options);
-    throw new JobError("unimplemented", "Cannot reload the configuration: there is none here");
+    throw new JobError("unimplemented", "Cannot reload the configuration: this manager has none");
   }
 
   workOnStore(...[work, options]: Parameters<ManagerApi["workOnStore"]>) {

@@ -38,7 +38,7 @@ export async function redriveInstances(
     throw new JobError(
       "invalid_argument",
       "Cannot redrive without a condition: the query is empty",
-      { path: "query", hint: "Name a kind or an instance, or say that all are meant" },
+      { path: "query", hint: "Name a kind or an instance, or ask for all of them" },
     );
   }
   return await redriveMatching(query, context);

@@ -131,7 +131,7 @@ export class Registry {
     if (problem !== undefined) {
       throw new JobError("not_found", `Cannot find job "${kind}": it is disabled: ${problem}`, {
         path: "kind",
-        hint: "Change its config, see jobctl check, then run jobctl reload",
+        hint: "Fix its configuration (see jobctl check), then run jobctl reload",
       });
     }
     const holder = this.holderOf(kind);

@@ -89,7 +89,7 @@ export class ResourceWait {
 
   // Told once in the instance's log, however long it takes.
   #begin(running: RunningAttempt, error: ErrorInfo): Known {
-    const message = `Waits to begin, which is no failure: ${error.message}`;
+    const message = `Waiting to start, which is not a failure: ${error.message}`;
     running.log([{
       at: this.#options.clock.now().wallMs,
       level: "warn",
@@ -114,7 +114,7 @@ export class ResourceWait {
       return;
     }
     this.#options.logger.warn(
-      "Attempts wait to begin: the system has no room for another process",
+      "Attempts are waiting to start: the system has no room for another process",
       {
         kind: instance.kind,
         instance: instance.id,

@@ -92,7 +92,7 @@ export class Schedules {
       : "";
     const { logger } = this.#options;
     const message =
-      `${removed.length} of ${count} schedules left the config and have no more runs; if they come back within a day, they go on`;
+      `No longer in the config: ${removed.length} of ${count} schedules, which stop; any that comes back within a day continues`;
     const fields = { schedules: removed.length, of: count, jobs: shown + more };
     // An empty file is a mistake more often than not.
     if (removed.length * 2 > count) logger.warn(message, fields);

@@ -33,8 +33,8 @@ export class Scope {
     if (this.allows(kind)) return;
     throw new JobError(
       "permission_denied",
-      `Cannot use job "${kind}": the caller may use ${this.#patterns.join(", ")} only`,
-      { path: "kind", hint: "Ask with a token or a certificate that includes this job" },
+      `Cannot use job "${kind}": the caller is limited to ${this.#patterns.join(", ")}`,
+      { path: "kind", hint: "Use a token or a certificate that includes this job" },
     );
   }
 
@@ -49,7 +49,7 @@ export class Scope {
     if (kind === undefined || this.allows(kind)) return;
     throw new JobError(
       "permission_denied",
-      `Cannot use the unique key "${key}": it is one of job "${kind}", and the caller may use ` +
+      `Cannot use the unique key "${key}": it belongs to job "${kind}", and the caller is limited to ` +
         `${this.#patterns.join(", ")} only`,
       { path: "unique_key", hint: "Choose another key" },
     );
@@ -59,7 +59,7 @@ export class Scope {
   tooWide(action: string): JobError {
     return new JobError(
       "permission_denied",
-      `Cannot ${action}: the caller may use ${this.#patterns.join(", ")} only`,
+      `Cannot ${action}: the caller is limited to ${this.#patterns.join(", ")}`,
       { hint: "Name one of these jobs, or use a token without a list of jobs" },
     );
   }

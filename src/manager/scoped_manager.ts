@@ -260,7 +260,7 @@ export class ScopedManager implements ManagerApi {
 
   // deno-lint-ignore require-yield
   async *workOnStore(): AsyncGenerator<StoreStep> {
-    throw this.#reads.scope.tooWide("look after the store");
+    throw this.#reads.scope.tooWide("work on the store");
   }
 
   subscribe(): () => void {
@@ -282,7 +282,7 @@ export class ScopedManager implements ManagerApi {
       throw new JobError(
         "invalid_argument",
         `Cannot ${action} without a condition: the query is empty`,
-        { path: "query", hint: "Name a kind or an instance, or say that all are meant" },
+        { path: "query", hint: "Name a kind or an instance, or ask for all of them" },
       );
     }
     if (query.ids !== undefined) await this.#reads.assertInstances(query.ids, action);
@@ -314,7 +314,7 @@ export class ScopedManager implements ManagerApi {
       if (!isJobError(error, "already_exists")) throw error;
       throw new JobError(
         "already_exists",
-        `Cannot schedule job "${kind}": the id or the unique key is taken`,
+        `Cannot schedule job "${kind}": the id or the unique key is already in use`,
         { path: error.path, hint: "Choose another one" },
       );
     }

@@ -114,8 +114,8 @@ export class ScopedReads implements ReadApi {
     if (items.length === 0) throw unknownInstance(id, "find");
     throw new JobError(
       "invalid_argument",
-      `Cannot tell which instance "${id}" is: several begin so`,
-      { path: "uuid", hint: "Write more of it" },
+      `Cannot tell which instance "${id}" is: it matches several`,
+      { path: "uuid", hint: "Add more characters" },
     );
   }
 
@@ -175,7 +175,7 @@ export class ScopedReads implements ReadApi {
     if (kinds.length <= BATCH_MAX) return kinds;
     throw new JobError(
       "resource_exhausted",
-      `Cannot look through ${kinds.length} jobs at once: wanted at most ${BATCH_MAX}`,
+      `Cannot search ${kinds.length} jobs at once: wanted at most ${BATCH_MAX}`,
       { path: "query.kinds", hint: "Name the kinds" },
     );
   }

@@ -50,8 +50,8 @@ function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
     hint: known.length > 0
       ? `Known targets: ${
         known.join(", ")
-      }. A daemon takes only those that its configuration names in store.targets`
-      : 'Name it in the configuration of the daemon, [store.targets] NAME = "URL", run jobctl reload, and give --to NAME',
+      }. A daemon moves only to stores that its configuration names in store.targets`
+      : 'Add it to the daemon\'s configuration, [store.targets] NAME = "URL", run jobctl reload and use --to NAME',
   });
 }
 

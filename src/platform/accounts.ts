@@ -73,8 +73,8 @@ export function userId(user: string): number {
   if (found) return found.uid;
   const uid = /^\d{1,10}$/.test(user) ? Number(user) : NaN;
   if (uid < 2 ** 32 - 1) return uid;
-  throw new JobError("invalid_argument", `Cannot look for the user "${user}": no such user`, {
-    hint: "Give a name of /etc/passwd, or a number",
+  throw new JobError("invalid_argument", `Cannot look up the user "${user}": no such user`, {
+    hint: "Use a name in /etc/passwd, or a number",
   });
 }
 

@@ -151,7 +151,7 @@ export class ChildChannel {
     try {
       message = JSON.parse(line.toString());
     } catch {
-      return this.#fault("what is no JSON");
+      return this.#fault("a message that is not JSON");
     }
     this.#options.onMessage(message, line.length);
   }

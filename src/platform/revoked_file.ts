@@ -4,7 +4,7 @@ import { shellWord } from "../core/shell_word.ts";
 import { trustProblem } from "./trusted_path.ts";
 
 const REVOKED_BYTES_MAX = 16 * 1024 * 1024;
-const HINT = "Write one a line: its serial number, or its SHA-256 fingerprint";
+const HINT = "Write one per line: its serial number or its SHA-256 fingerprint";
 
 /**
  * Certificates by serial number or SHA-256 fingerprint, one a line, also as openssl prints them: `serial=0A1B`,
@@ -36,7 +36,9 @@ export function readRevoked(path: string): ReadonlySet<string> {
     if (content === "") continue;
     const digits = content.replace(/^(serial|sha256 fingerprint) *= */i, "").replaceAll(":", "");
     const isRight = /^[0-9a-f]{1,40}$/i.test(digits) || /^[0-9a-f]{64}$/i.test(digits);
-    if (!isRight) throw refuse(`line ${index + 1} is no serial number and no SHA-256 fingerprint`);
+    if (!isRight) {
+      throw refuse(`line ${index + 1} is neither a serial number nor a SHA-256 fingerprint`);
+    }
     revoked.add(normalDigits(digits));
   }
   return revoked;

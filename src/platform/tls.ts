@@ -100,7 +100,7 @@ export async function loadTls(
   for (const path of [files.cert, files.key, ...files.clientCa === null ? [] : [files.clientCa]]) {
     const problem = trustProblem(path);
     if (problem === null) continue;
-    if (problem.isFatal) throw refuse("file of TLS", path, problem.message, problem.hint);
+    if (problem.isFatal) throw refuse("TLS file", path, problem.message, problem.hint);
     options.logger.warn(problem.message, { path, hint: problem.hint });
   }
   if (((await stat(files.key)).mode & 0o007) !== 0) {

@@ -85,20 +85,20 @@ export function readTokensFile(path: string): readonly StoredToken[] {
   if (distrust) {
     throw new JobError(
       "permission_denied",
-      `Cannot use the tokens file "${path}": "${distrust.path}" is not to be trusted, ${distrust.problem}`,
-      { hint: "It must be of this user or of root, and nobody else may write to it" },
+      `Cannot use the tokens file "${path}": "${distrust.path}" is not trusted: ${distrust.problem}`,
+      { hint: "It must belong to this user or root, and nobody else may be able to write to it" },
     );
   }
   let text: string;
   try {
     const found = statSync(path);
     const { mode, size } = found;
-    if (!found.isFile()) throw refuse(path, "it is no regular file");
+    if (!found.isFile()) throw refuse(path, "it is not a regular file");
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
       throw new JobError(
         "permission_denied",
-        `Cannot use the tokens file "${path}": other users may read it (mode ${shown})`,
+        `Cannot use the tokens file "${path}": other users can read it (mode ${shown})`,
         { hint: `Make it private: chmod 600 ${path}` },
       );
     }
@@ -178,7 +178,7 @@ function lock(draft: string, nowMs: number): number {
     if (errorCode(error) !== "EEXIST") throw error;
     if (nowMs - lstatSync(draft).mtimeMs < STALE_DRAFT_MS) {
       throw new JobError("conflict", `Cannot change the tokens: "${draft}" is being written`, {
-        hint: "Another jobctl changes them now: try again in a moment",
+        hint: "Another jobctl is changing them: try again in a moment",
       });
     }
     unlinkSync(draft);
@@ -197,7 +197,7 @@ function writeError(path: string, error: unknown): JobError {
 
 function refuse(path: string, problem: string): JobError {
   return new JobError("invalid_config", `Cannot read the tokens file "${path}": ${problem}`, {
-    hint: "Only jobctl token writes it; restore it, or remove it and make new tokens",
+    hint: "Edit it only with jobctl token; restore it, or delete it and make new tokens",
   });
 }
 
@@ -218,16 +218,16 @@ function parse(text: string, path: string): readonly StoredToken[] {
   try {
     value = JSON.parse(text);
   } catch {
-    throw refuse(path, "it is no JSON");
+    throw refuse(path, "it is not JSON");
   }
   const { version, tokens } = (value ?? {}) as { version?: unknown; tokens?: unknown };
-  if (version !== 1 || !Array.isArray(tokens)) throw refuse(path, "it is no list of tokens");
+  if (version !== 1 || !Array.isArray(tokens)) throw refuse(path, "it is not a list of tokens");
   if (tokens.length > TOKENS_MAX) {
     throw refuse(path, `${tokens.length} tokens, at most ${TOKENS_MAX}`);
   }
   return tokens.map((entry, index) => {
     const token = parseEntry(entry);
-    if (token === null) throw refuse(path, `entry ${index + 1} is no token`);
+    if (token === null) throw refuse(path, `entry ${index + 1} is not a valid token`);
     return token;
   });
 }

@@ -44,7 +44,7 @@ export function trustProblem(path: string, options: TrustOptions = {}): TrustPro
   const found = findDistrust(path, { isLinkAllowed: true, ...options });
   if (found === null || found.remedy === null) return null;
   return {
-    message: `"${found.path}" is not to be trusted, ${found.problem}`,
+    message: `"${found.path}" is not trusted: ${found.problem}`,
     hint: found.remedy,
     isFatal: isRoot(),
   };
@@ -127,9 +127,9 @@ function writers(found: Stats, isLast: boolean): string | null {
   // In such a folder what others make stays theirs, and the next step looks whose the next part is.
   if (!isLast && found.isDirectory() && (found.mode & STICKY) !== 0) return null;
   const mode = `mode ${(found.mode & 0o7777).toString(8).padStart(4, "0")}`;
-  if ((found.mode & WRITABLE_BY_OTHERS) !== 0) return `every user may write to it (${mode})`;
+  if ((found.mode & WRITABLE_BY_OTHERS) !== 0) return `every user can write to it (${mode})`;
   // Members of root's group are taken for root: containers are made so. A group of ours alone is us.
   const isOpen = (found.mode & WRITABLE_BY_GROUP) !== 0 && found.gid !== 0 &&
     !isPrivateGroup(found.gid);
-  return isOpen ? `its group may write to it (${mode})` : null;
+  return isOpen ? `its group can write to it (${mode})` : null;
 }

@@ -50,7 +50,7 @@ export function withRightsOf(user: User | null, action: () => void): void {
 }
 
 function refusal({ uid }: User, problem: string): JobError {
-  return new JobError("permission_denied", `Cannot work as user ${uid}: ${problem}`, {
+  return new JobError("permission_denied", `Cannot act as user ${uid}: ${problem}`, {
     hint: `Run it as that user: sudo -u "#${uid}" jobctl …`,
   });
 }

@@ -149,11 +149,13 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 
   #byCertificate(certificate: ClientCertificate | null): Caller | JobError {
-    if (certificate === null) return this.#refuse("no certificate was shown", CERTIFICATE_HINT);
+    if (certificate === null) {
+      return this.#refuse("the client sent no certificate", CERTIFICATE_HINT);
+    }
     const caller = this.#credentials.callerOf(certificate);
     if (caller) return caller;
     return this.#refuse(
-      `server.auth.clients names no role for the certificate ${certificate.serial}`,
+      `no rule in server.auth.clients matches the certificate ${certificate.serial}`,
       CERTIFICATE_HINT,
     );
   }
@@ -226,10 +228,10 @@ export class ConfiguredAuthenticator implements Authenticator {
 }
 
 const TOKEN_HINT =
-  "Send the token of the daemon's token file, one of server.auth.tokens, or one made " +
+  "Send the token in the daemon's token file, one of server.auth.tokens, or one made " +
   'with jobctl token new, as the header "authorization: Bearer TOKEN"; jobctl: --token-file FILE or JOBCTL_TOKEN';
 const CERTIFICATE_HINT =
-  "Show a certificate that the daemon's configuration knows: --tls-cert and --tls-key";
+  "Use a certificate that the daemon's configuration accepts: --tls-cert and --tls-key";
 
 /** The certificate that a client showed in its handshake, which the listener has verified; null for none. */
 function certificateOf(socket: Socket): ClientCertificate | null {

@@ -65,9 +65,9 @@ interface Call {
 
 /** What the connection that has most of it is closed for. */
 const COMPLAINTS = {
-  calls: "too many calls at once",
+  calls: "too many concurrent calls",
   requestBytes: "too much sent by calls that are open",
-  unreadBytes: "answers left unread",
+  unreadBytes: "too many unread responses",
 } as const;
 
 /**
@@ -153,7 +153,7 @@ export class CallTracker {
     if (!connection) return call;
     connection.calls.add(call);
     if (!connection.guard.isAdmitted && connection.calls.size > STRANGER_CALLS_MAX) {
-      connection.guard.complain("too many calls at once before one was let in");
+      connection.guard.complain("too many concurrent calls before one was accepted");
     }
     return call;
   }

@@ -151,8 +151,8 @@ function checkToken(target: Target, token: string | undefined): void {
   if (!/^[\x20-\x7e]*$/.test(token)) {
     throw new JobError(
       "invalid_argument",
-      "Cannot use the token: it has characters that no token has, such as letters beyond ASCII",
-      { hint: "Look at JOBCTL_TOKEN, --token or the token file" },
+      "Cannot use the token: it contains characters that a token cannot have, such as non-ASCII letters",
+      { hint: "Check JOBCTL_TOKEN, --token or the token file" },
     );
   }
   if (target.tls || isLoopback(target.host)) return;

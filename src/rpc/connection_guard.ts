@@ -41,8 +41,8 @@ const REFUSALS_MAX = 10;
 type Allowance = keyof typeof ALLOWANCES;
 
 const COMPLAINTS: Readonly<Record<Allowance, string>> = {
-  call: "too many calls before one was let in",
-  strangerByte: "too much sent before a call was let in",
+  call: "too many calls before one was accepted",
+  strangerByte: "too much data before a call was accepted",
   reset: "too many streams were reset",
   windowUpdate: "too many WINDOW_UPDATE frames",
   control: "too many frames without data",

@@ -156,8 +156,8 @@ export class Credentials {
   }
 
   #complain(thrown: unknown): void {
-    const { message, hint } = toJobError(thrown, "Cannot read who may call");
-    this.#logger.error(`${message}; what was known before still counts`, { hint });
+    const { message, hint } = toJobError(thrown, "Cannot read the credentials of callers");
+    this.#logger.error(`${message}; the previous contents stay in effect`, { hint });
   }
 
   #read(fail: (error: unknown) => void): boolean {

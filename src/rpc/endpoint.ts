@@ -34,7 +34,7 @@ class UnaryCalls {
   readonly #backend: Backend;
   readonly #reads: ReadGate;
   readonly #tracker: CallTracker;
-  readonly #waits = new Quota("calls that wait", WAITS);
+  readonly #waits = new Quota("waiting calls", WAITS);
 
   constructor(backend: Backend, tracker: CallTracker) {
     this.#backend = backend;
@@ -94,7 +94,7 @@ class UnaryCalls {
 }
 
 function canceled(): JobError {
-  return new JobError("canceled", "Canceled: the client went away before its turn");
+  return new JobError("canceled", "Canceled: the client disconnected before its turn");
 }
 
 function jobServiceImplementation(

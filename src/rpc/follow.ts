@@ -19,9 +19,9 @@ export async function* followSteps(
   const request = decodeRequest(FollowRequestSchema, bytes);
   const { after, before, ...query } = readLogQuery(request);
   if (after !== undefined || before !== undefined) {
-    throw new JobError("invalid_argument", "Cannot follow the logs of a time: it has an end", {
+    throw new JobError("invalid_argument", "Cannot follow logs within a time range", {
       path: "query",
-      hint: "Begin with the oldest line, at a cursor, or from now",
+      hint: "Start at the oldest line, at a cursor, or from now",
     });
   }
   const steps = manager.follow(query, {

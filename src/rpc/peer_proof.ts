@@ -42,8 +42,8 @@ function proveUnix(socket: Socket, path: string, options: ProofOptions): void {
   const distrust = findDistrust(path, { owners: daemonUid === null ? [] : [daemonUid] });
   if (!distrust) return;
   throw refusal(
-    `Nothing was sent to ${path}: "${distrust.path}" is not to be trusted, ${distrust.problem}`,
-    "Keep the socket in a folder to which only its daemon's user may write",
+    `Nothing was sent to ${path}: "${distrust.path}" is not trusted: ${distrust.problem}`,
+    "Keep the socket in a folder that only the daemon's user can write to",
   );
 }
 
@@ -68,15 +68,15 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
     if (owner === undefined) {
       if (!options.hasToken) return;
       throw refusal(
-        `Cannot send a token to ${address}: this system does not say who listens there`,
+        `Cannot send a token to ${address}: this system cannot tell who listens there`,
         TLS_HINT,
       );
     }
     if (owner !== null) return checkOwner(owner, address, options);
     if (socket.destroyed || systemClock.now().monotonicMs >= until) {
       throw refusal(
-        `Cannot tell who listens on ${address}: no process of this machine took the connection`,
-        "The daemon may be busy, or be in a container: reach it over its Unix socket or over TLS (--tls)",
+        `Cannot tell who listens on ${address}: no process on this machine accepted the connection`,
+        "The daemon may be busy or in a container: use its Unix socket or TLS (--tls)",
       );
     }
     await pause(waitMs);
@@ -97,6 +97,6 @@ function checkOwner(uid: number, address: string, { daemonUid }: ProofOptions): 
   const search = port === undefined ? `ss -lxp 'src = ${address}'` : `ss -ltnp 'sport = :${port}'`;
   throw refusal(
     `Nothing was sent to ${address}: ${accountName(uid)} listens there, wanted ${wanted}`,
-    `If that user's daemon is meant, add --daemon-user ${uid}; else find the process with: ${search}`,
+    `If that is the daemon you mean, add --daemon-user ${uid}; otherwise find the process with: ${search}`,
   );
 }

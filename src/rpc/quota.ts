@@ -48,7 +48,7 @@ export class Quota {
   #full(max: number, where: string): JobError {
     return new JobError(
       "resource_exhausted",
-      `Cannot begin: there are already ${max} ${this.#name}${where}`,
+      `Cannot start: there are already ${max} ${this.#name}${where}`,
       { hint: "End some of them first, or try again later" },
     );
   }

@@ -28,7 +28,7 @@ export function requestRefusal(
     "permission_denied",
     `Cannot make a recurring schedule as "${name}": its role is ${role}, ` +
       `${FIELD_ROLE.scheduleJob.cron} is needed`,
-    { path: "cron", hint: "Write the schedule into the configuration, or use a token of an admin" },
+    { path: "cron", hint: "Put the schedule in the configuration, or use an admin token" },
   );
 }
 

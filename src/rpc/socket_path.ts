@@ -46,9 +46,10 @@ export function checkFolder(folder: string, action: string, remedy: string): voi
   if (!distrust) return;
   throw new JobError(
     "permission_denied",
-    `${action}: "${distrust.path}" is not to be trusted, ${distrust.problem}`,
+    `${action}: "${distrust.path}" is not trusted: ${distrust.problem}`,
     {
-      hint: `It must be a folder of this user or of root that nobody else may write to. ${remedy}`,
+      hint:
+        `The folder must belong to this user or root, and nobody else may be able to write to it. ${remedy}`,
     },
   );
 }

@@ -14,9 +14,13 @@ export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): Sto
     case "gc":
       return { type: "gc", compacts: compact };
     case "migrate":
-      if (!to) throw refuse("to", "found none, wanted the name of a target");
+      if (!to) throw refuse("to", "found none, wanted a target name");
       if (isSet(prefix)) {
-        throw refuse("prefix", "a caller names no namespace", "It stands with the target");
+        throw refuse(
+          "prefix",
+          "a caller cannot choose the namespace",
+          "Set it on the target in store.targets",
+        );
       }
       return { type: "migrate", to, prefix: null };
   }

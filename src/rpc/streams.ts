@@ -74,7 +74,7 @@ export class Streams {
     // A client that went away, with or without a word.
     for (const event of ["cancelled", "close", "error"]) stream.on(event, () => abort.abort());
     void this.#pass(method, stream, abort.signal).then(() => stream.end(), (thrown: unknown) => {
-      const action = method === "follow" ? "Cannot follow" : "Cannot look after the store";
+      const action = method === "follow" ? "Cannot follow" : "Cannot work on the store";
       if (!stream.cancelled) stream.emit("error", toStatus(toJobError(thrown, action)));
     }).finally(() => {
       this.#open.delete(stream);
@@ -90,7 +90,7 @@ export class Streams {
     }
     if (this.#isStopping && method === "follow") {
       throw new JobError("unavailable", "Cannot follow any longer: the daemon is stopping", {
-        hint: "Go on after the last cursor when it has started again",
+        hint: "Resume from the last cursor once it has restarted",
       });
     }
   }

@@ -9,7 +9,7 @@ import { TOKEN_FILE_BYTES_MAX } from "./limits.ts";
 import { checkFolder } from "./socket_path.ts";
 
 const TOKEN_BYTES = 32;
-const REMEDY = "Mend or remove it, or name another file as server.auth.token_file";
+const REMEDY = "Fix or remove it, or set server.auth.token_file to another file";
 
 /** What making a token needs. */
 export interface TokenFileOptions {
@@ -26,7 +26,7 @@ export function readTokenFile(path: string): string {
   let text: string;
   try {
     const { size } = statSync(path);
-    if (size > TOKEN_FILE_BYTES_MAX) throw new Error(`${size} bytes, no token is so long`);
+    if (size > TOKEN_FILE_BYTES_MAX) throw new Error(`${size} bytes, too long for a token`);
     text = readFileSync(path, "utf8");
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
@@ -90,7 +90,7 @@ export async function replaceTokenFile(
 ): Promise<void> {
   try {
     await writeDraft(path, token, options.random, (draft) => rename(draft, path));
-    options.logger.info("made a new token for clients over TCP", { path });
+    options.logger.info("created a new token for TCP clients", { path });
   } catch (error) {
     throw writeError(path, error);
   }
@@ -113,8 +113,11 @@ export function readOwnTokenFile(path: string): string {
   if (distrust && !distrust.isMissing) {
     throw new JobError(
       "permission_denied",
-      `${action}: "${distrust.path}" is not to be trusted, ${distrust.problem}`,
-      { hint: `It must be of this user or of root, and nobody else may write to it. ${REMEDY}` },
+      `${action}: "${distrust.path}" is not trusted: ${distrust.problem}`,
+      {
+        hint:
+          `It must belong to this user or root, and nobody else may be able to write to it. ${REMEDY}`,
+      },
     );
   }
   const token = readTokenFile(path);
@@ -123,8 +126,10 @@ export function readOwnTokenFile(path: string): string {
   if ((mode & OTHERS) === 0) return token;
   throw new JobError(
     "permission_denied",
-    `${action}: every user may read it (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`,
-    { hint: "Delete it, so that the next start makes a new token, or chmod 600 it and change it" },
+    `${action}: every user can read it (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`,
+    {
+      hint: "Delete it to get a new token at the next start, or chmod 600 it and replace the token",
+    },
   );
 }
 
@@ -155,7 +160,7 @@ function writeError(path: string, error: unknown): JobError {
     "unavailable",
     `Cannot write the token file "${path}": ${messageOf(error)}`,
     {
-      hint: "Make the folder writable, or name another file as server.auth.token_file",
+      hint: "Make the folder writable, or set server.auth.token_file to another file",
       cause: error,
     },
   );

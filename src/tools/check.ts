@@ -117,7 +117,7 @@ function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem
   const risk = commandRisk(source.command);
   if (risk !== null) {
     const hint =
-      'Give it by the standard input (stdin = { arg = … }), or by `run` with "$1" in quotes';
+      'Pass it on standard input (stdin = { arg = … }), or use `run` with "$1" in quotes';
     return [{ ...problem, path: `jobs.${kind}.params`, message: risk, hint }];
   }
   const unquoted = unquotedArgument(source.command, signature);
@@ -125,7 +125,8 @@ function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem
   return [{
     ...problem,
     path: `jobs.${kind}.run`,
-    message: `${unquoted} is not in quotes: the shell splits it into words, options among them`,
+    message:
+      `${unquoted} is not quoted: the shell splits it into words, some of which may be options`,
     hint: `Write "${unquoted}"`,
   }];
 }

@@ -77,6 +77,6 @@ function checkPlace(path: string): void {
   const problem = trustProblem(path) ?? trustProblem(dirname(path));
   if (!problem?.isFatal) return;
   throw new JobError("permission_denied", `Cannot write "${path}": ${problem.message}`, {
-    hint: "Choose a folder of root, or run it as the user whose folder it is",
+    hint: "Choose a folder that belongs to root, or run it as the folder's owner",
   });
 }

@@ -9,8 +9,8 @@ const CODE_OPTION = /^-[a-zA-Z]*[ce]$/;
 /** What an operator can do with a job, in a line. */
 export function operatorRights({ signature, source }: JobDefinition): string {
   const parts = argumentsOf(signature).map(({ name, shape, isRest, isOptional, defaultText }) => {
-    const notes = [describeType(shape), ...(isRest || isOptional ? ["may be left out"] : [])];
-    if (defaultText !== undefined) notes.splice(1, 1, `${defaultText} when left out`);
+    const notes = [describeType(shape), ...(isRest || isOptional ? ["optional"] : [])];
+    if (defaultText !== undefined) notes.splice(1, 1, `default ${defaultText}`);
     return `${isRest ? "..." : ""}${name} (${notes.join(", ")})`;
   });
   if (!signature.isTyped && parts.length === 0) parts.push("any arguments");
@@ -33,11 +33,11 @@ export function commandRisk({ argv, parameters, hasRest, stdin }: CommandSpec): 
   if (count === 0 && !hasRest) return null;
   const program = argv[0]!.split("/").at(-1)!;
   if (SHELL_LIKE.has(program)) {
-    return `"${program}" reads its arguments as a line for a shell, so an operator can run anything`;
+    return `"${program}" runs its arguments as a shell command, so an operator can run anything`;
   }
   const last = argv.at(-1)!;
   if (argv.length > 1 && CODE_OPTION.test(last)) {
-    return `its first argument follows "${last}" as code, so an operator can run anything`;
+    return `its first argument is code for "${last}", so an operator can run anything`;
   }
   return null;
 }

@@ -106,7 +106,7 @@ export class Reloader {
     }
     if (problems.length > 0) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      const hint = "The daemon's log and jobctl check say which";
+      const hint = "See the daemon's log, or run jobctl check";
       throw new JobError("invalid_config", count, { hint });
     }
     if (!force) this.#checkRemoved(project);
@@ -147,7 +147,7 @@ export class Reloader {
     const listed = more > 0 ? `${shown} and ${more} more` : shown;
     const what = `it would remove ${removed.length} of ${jobs.length} jobs: ${listed}`;
     throw new JobError("conflict", what, {
-      hint: "If that is meant: jobctl reload --force, or restart the daemon",
+      hint: "If you mean it, run jobctl reload --force or restart the daemon",
     });
   }
 
@@ -165,7 +165,7 @@ export class Reloader {
       throw loaded.error;
     }
     throw new JobError("conflict", "its files keep changing", {
-      hint: "Reload again when they are written",
+      hint: "Reload again once they are complete",
     });
   }
 }
@@ -199,5 +199,5 @@ function stampsOf(files: readonly string[]): string {
 // The status is for everybody who may look: what is wrong in which value is in the log.
 function shortOf(error: JobError): string {
   if (error.code !== "invalid_config") return `${error.message}. ${error.hint ?? ""}`.trim();
-  return `${error.message.split("\n")[0]}; the daemon's log and jobctl check say more`;
+  return `${error.message.split("\n")[0]}; see the daemon's log, or run jobctl check`;
 }

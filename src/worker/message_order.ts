@@ -66,7 +66,7 @@ export class MessageOrder {
   stray(): Verdict {
     this.#strays += 1;
     if (this.#strays <= STRAY_MAX) return "drop";
-    return { problem: `more than ${STRAY_MAX} messages that mean nothing` };
+    return { problem: `more than ${STRAY_MAX} meaningless messages` };
   }
 
   /** Judge a message; one that is taken counts as sent. */
@@ -82,7 +82,7 @@ export class MessageOrder {
     const run = this.#run;
     // What was on its way when its run ended.
     if (run === null || message.run < run.number) return this.stray();
-    if (message.run > run.number) return { problem: `"${type}" of a run that it was not given` };
+    if (message.run > run.number) return { problem: `"${type}" for a run that it was not given` };
     if (this.#hasResult) return type === "call" ? "drop" : { problem: `"${type}" after "result"` };
     return this.#judgeRun(message, run, nowMs);
   }
@@ -106,7 +106,7 @@ export class MessageOrder {
         this.#groups += 1;
         if (run.isCommand && this.#groups <= GROUPS_MAX) return "take";
         return {
-          problem: `"group" ${run.isCommand ? "again and again" : "of what is no command"}`,
+          problem: `"group" ${run.isCommand ? "too often" : "for a job that is not a command"}`,
         };
       case "decided":
         if (this.#hasDecided || message.result.type === "unstarted") return again("decided");
@@ -119,13 +119,13 @@ export class MessageOrder {
         }
         // What has begun cannot be given back.
         if (message.result.type === "unstarted" && (this.#hasBegun || !run.wantsStarted)) {
-          return { problem: '"unstarted" after it had begun' };
+          return { problem: '"unstarted" after the run had started' };
         }
         this.#hasResult = true;
         return "take";
       case "refused":
         if (this.#hasBegun || this.#hasDecided || this.#hasCalled) {
-          return { problem: '"refused" after it had begun' };
+          return { problem: '"refused" after the run had started' };
         }
         return "take";
     }
@@ -149,5 +149,5 @@ export class MessageOrder {
 }
 
 function again(type: string): Verdict {
-  return { problem: `"${type}" that was not asked for` };
+  return { problem: `"${type}" when it was not expected` };
 }

@@ -372,7 +372,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
 }
 
 function unstarted(why: string): AttemptOutcome {
-  return { type: "unstarted", error: { name: "WorkerError", message: `It cannot begin: ${why}` } };
+  return { type: "unstarted", error: { name: "WorkerError", message: `Cannot start: ${why}` } };
 }
 
 function lost(name: string, message: string): AttemptOutcome {

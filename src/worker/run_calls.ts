@@ -39,7 +39,7 @@ export class RunCalls {
     // The worker counts the arguments only, and their text may be shorter there.
     const entry = { method, bytes: bytes / 2 };
     if (!this.#window.has(entry)) {
-      return this.#options.onFault("more calls than it may have at once");
+      return this.#options.onFault("more concurrent calls than allowed");
     }
     this.#window.enter(entry);
     void this.#execute(message).then((answer) => {
@@ -59,7 +59,7 @@ export class RunCalls {
   #send(reply: Reply): void {
     const { channel, onFault } = this.#options;
     if (channel.unreadBytes > UNREAD_BYTES_MAX.worker) {
-      return onFault("calls, and does not read what is answered");
+      return onFault("calls without reading the answers");
     }
     const text = JSON.stringify(reply);
     const problem = channel.unreadBytes > UNREAD_BYTES_MAX.calls

@@ -48,7 +48,7 @@ export class WorkerInbox {
     const { before, clock, violated, receive } = this.#options;
     before();
     const message = validateMessage(given);
-    if (message === "malformed") return violated("a message that cannot be read");
+    if (message === "malformed") return violated("an unreadable message");
     const verdict = message === "foreign"
       ? this.#order.stray()
       : this.#order.judge(message, clock.now().monotonicMs);

@@ -101,7 +101,7 @@ export class WorkerPool {
       try {
         this.#prepareAll();
       } catch (error) {
-        this.#options.logger.debug("no spare worker can be started", { error: messageOf(error) });
+        this.#options.logger.debug("cannot start a spare worker", { error: messageOf(error) });
       }
     });
   }

@@ -301,7 +301,7 @@ export class WorkerProcess {
       return this.#settle();
     }
     if (this.#backlog !== null) {
-      return this.#unstartable(`it said nothing for ${limits.HELLO_MS_MAX} ms`);
+      return this.#unstartable(`it did not respond within ${limits.HELLO_MS_MAX} ms`);
     }
     if (!this.#run) return this.kill("SIGKILL");
     this.#unstartable(`its job module did not load in ${limits.LOAD_MS_MAX} ms`, "job");

@@ -155,7 +155,7 @@ test("a start tells of files of the store that others may read", async () => {
     await daemon.terminate();
     chmodSync(path, 0o640);
     const again = await daemon.restart();
-    const warning = again.log().split("\n").filter((line) => line.includes("others may read"));
+    const warning = again.log().split("\n").filter((line) => line.includes("other users can read"));
     assert.ok(
       warning.some((line) => line.includes(path) && line.includes("chmod 600")),
       again.log(),
@@ -287,7 +287,7 @@ for (const [name, { plant, culprit }] of Object.entries(PLANTED)) {
       const { code, text } = await project.check();
       assert.equal(code, 2, text);
       const path = culprit === "" ? project.root : project.at(culprit);
-      assert.ok(text.replaceAll('\\"', '"').includes(`"${path}" is not to be trusted`), text);
+      assert.ok(text.replaceAll('\\"', '"').includes(`"${path}" is not trusted`), text);
       assert.match(text, /(?:chown -h 0|chmod go-w) /);
     });
   });
@@ -301,7 +301,7 @@ test("another user than root is told and goes on", needsRoot, async () => {
     const { code, text } = await project.check({ as: NOBODY });
     assert.equal(code, 0, text);
     for (const name of ["etc/config.toml", "etc/jobs/hello.ts"]) {
-      const said = `"${project.at(name)}" is not to be trusted`;
+      const said = `"${project.at(name)}" is not trusted`;
       assert.ok(text.replaceAll('\\"', '"').includes(said), text);
     }
   });
@@ -340,7 +340,7 @@ test(
       chmodSync(at("var"), 0o777);
       const refused = await runJobctl(["serve", "--config", config]);
       assert.equal(refused.code, 5, refused.stderr);
-      assert.ok(refused.stderr.includes(`"${at("var")}" is not to be trusted`), refused.stderr);
+      assert.ok(refused.stderr.includes(`"${at("var")}" is not trusted`), refused.stderr);
       chmodSync(at("var"), 0o700);
 
       const { child, exited, log } = await serveWithMask(config, "022");
@@ -348,7 +348,7 @@ test(
         chmodSync(at("etc/jobs"), 0o777);
         child.kill("SIGHUP");
         await until("the reload is refused", () => log().includes("the old one stays"), 5_000);
-        assert.ok(log().includes("is not to be trusted"), log());
+        assert.ok(log().includes("is not trusted"), log());
         const env = { JOBCTL_SOCKET: at("run/sock") };
         const ran = await runJobctl(["schedule", "hello", "--wait"], { env });
         assert.equal(ran.code, 0, ran.stderr);

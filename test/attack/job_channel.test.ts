@@ -153,11 +153,11 @@ async function attack(name: string): Promise<View> {
 const FORGERIES: Readonly<Record<string, RegExp>> = {
   endless: /a message of more than \d+ bytes/,
   decided: /a message of more than \d+ bytes/,
-  large: /a message that cannot be read/,
-  hello: /"hello" that was not asked for/,
-  calls: /more calls than it may have at once/,
-  group: /"group" of what is no command/,
-  garbage: /what is no JSON/,
+  large: /an unreadable message/,
+  hello: /"hello" when it was not expected/,
+  calls: /more concurrent calls than allowed/,
+  group: /"group" for a job that is not a command/,
+  garbage: /a message that is not JSON/,
 };
 
 for (const [name, message] of Object.entries(FORGERIES)) {
@@ -170,7 +170,7 @@ for (const [name, message] of Object.entries(FORGERIES)) {
 
 test("fault 91: a job that says again and again that it begins does not lift its timeout", async () => {
   const began = performance.now();
-  assert.match((await attack("started")).error, /"started" that was not asked for/);
+  assert.match((await attack("started")).error, /"started" when it was not expected/);
   assert.ok(performance.now() - began < 5_000);
 });
 
@@ -205,7 +205,7 @@ const LOADING: Readonly<Record<string, readonly [source: string, message: RegExp
   many: [
     `for (let count = 0; count < 10_000; count++) write(Buffer.from('"x"\\n'));
      for (;;);`,
-    /more than 100 messages that were not asked for/,
+    /more than 100 unexpected messages/,
   ],
   forged: [
     `const text = JSON.stringify({ type: "jobs", path: import.meta.path, jobs: 5 });

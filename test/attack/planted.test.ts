@@ -75,12 +75,12 @@ for (
     [
       "may be written to by everybody",
       (path: string) => plantFolder(path, FOREIGN_UID, 0o777),
-      /every user may write to it \(mode 0777\)/,
+      /every user can write to it \(mode 0777\)/,
     ],
     [
       "may be written to by its group",
       (path: string) => plantFolder(path, FOREIGN_UID, 0o770),
-      /its group may write to it \(mode 0770\)/,
+      /its group can write to it \(mode 0770\)/,
     ],
   ] as const
 ) {
@@ -104,8 +104,8 @@ for (
 for (
   const [what, mode, uid, found] of [
     ["belongs to another user", 0o600, ATTACKER_UID, /belongs to user 65533/],
-    ["may be read by everybody", 0o644, FOREIGN_UID, /every user may read it \(mode 0644\)/],
-    ["may be written to by everybody", 0o602, FOREIGN_UID, /every user may write to it/],
+    ["may be read by everybody", 0o644, FOREIGN_UID, /every user can read it \(mode 0644\)/],
+    ["may be written to by everybody", 0o602, FOREIGN_UID, /every user can write to it/],
   ] as const
 ) {
   test(`a daemon refuses a token file that ${what}`, { skip: NEEDS_ROOT }, async () => {

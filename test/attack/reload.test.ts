@@ -120,7 +120,7 @@ test("schedules that a forced reload or a start with an empty file removed go on
     const { code, stderr } = await daemon.jobctl(["reload", "--force"]);
     assert.equal(code, 0, stderr);
     assert.equal(await idsOf(daemon), "");
-    assert.match(daemon.log(), /5 of 5 schedules left the config/);
+    assert.match(daemon.log(), /No longer in the config: 5 of 5 schedules/);
     writeFileSync(config, text);
     assert.equal((await daemon.jobctl(["reload"])).code, 0);
     const times = (all: readonly ListedSchedule[]) => all.map((one) => [one.id, one.created_at]);
@@ -129,7 +129,7 @@ test("schedules that a forced reload or a start with an empty file removed go on
     truncateSync(config);
     daemon = await daemon.restart();
     try {
-      assert.match(daemon.log(), /WARN.*5 of 5 schedules left the config/i);
+      assert.match(daemon.log(), /WARN.*No longer in the config: 5 of 5 schedules/i);
       assert.equal(await idsOf(daemon), "");
       writeFileSync(config, text);
       assert.equal((await daemon.jobctl(["reload"])).code, 0);

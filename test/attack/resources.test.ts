@@ -52,7 +52,7 @@ test("fault 94: attempts without a descriptor for them wait, and run when there 
     await client.getVersion({});
     limitDescriptors(daemon.pid, readdirSync(`/proc/${daemon.pid}/fd`).length);
     const ids = await startAll(daemon);
-    await until("it is told", () => daemon.log().includes("Attempts wait to begin"));
+    await until("it is told", () => daemon.log().includes("Attempts are waiting to start"));
     // Some of them are tried a second time.
     await sleep(300);
     limitDescriptors(daemon.pid, 1_024);
@@ -62,7 +62,9 @@ test("fault 94: attempts without a descriptor for them wait, and run when there 
       assert.equal(instance!.failures + instance!.crashes, 0);
       assert.equal(instance!.attempts, 1);
     }
-    const told = daemon.log().split("\n").filter((line) => line.includes("Attempts wait to begin"));
+    const told = daemon.log().split("\n").filter((line) =>
+      line.includes("Attempts are waiting to start")
+    );
     assert.equal(told.length, 1);
   } finally {
     await daemon.stop();
@@ -85,7 +87,7 @@ test("fault 94: attempts of a user who may have no more processes wait, and run 
     await Promise.all(hogs.map((hog) => new Promise((resolve) => hog.once("spawn", resolve))));
     await until("they are the user's", () => hogs.every(({ pid }) => userOf(pid!) === UID));
     const { uuid } = (await client.scheduleJob({ kind: "command" })).instance!;
-    await until("it is told", () => daemon.log().includes("Attempts wait to begin"));
+    await until("it is told", () => daemon.log().includes("Attempts are waiting to start"));
     for (const hog of hogs) hog.kill("SIGKILL");
     const { instance } = await client.waitInstance({ uuid, waitMs: 20_000n });
     assert.equal(JobState[instance!.state], "COMPLETED", `${instance!.error}`);

@@ -113,7 +113,7 @@ test("a file of tokens that others can read is not taken over", async () => {
   const text = readFileSync(path, "utf8");
   writeFileSync(path, text.replaceAll('"viewer"', '"admin"'));
   // A token that is not known has the file looked at.
-  while (!/tokens\.json.*other users may read it/.test(daemon.log())) {
+  while (!/tokens\.json.*other users can read it/.test(daemon.log())) {
     await refused(clientOf("unknown-token-0123456789").getVersion(), "unauthenticated");
   }
   await assert.rejects(

@@ -151,7 +151,7 @@ test("get schedule refuses a beginning that several have", async () => {
   const schedules = [schedule("0193aaaa-1"), schedule("0193aaaa-2")];
   const run = await cli(["get", "schedule", "0193"], { answers: { listSchedules: { schedules } } });
   assert.equal(run.code, 2);
-  assert.match(run.stderr, /"0193": 2 ids begin so\nhint: .*0193aaaa-1, 0193aaaa-2/);
+  assert.match(run.stderr, /"0193": it matches 2 ids\nhint: .*0193aaaa-1, 0193aaaa-2/);
 });
 
 test("get schedule takes an id that is the beginning of another", async () => {

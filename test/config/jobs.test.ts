@@ -200,9 +200,9 @@ tokens = [{ name = "a", role = "viewer", token = "0123456789abcdef" }]`,
     "short",
     "url password",
   ]);
-  const short = warnings.filter((text) => text.includes("fewer than 6 characters"));
+  const short = warnings.filter((text) => text.includes("shorter than 6 characters"));
   assert.equal(short.length, 1);
-  assert.match(short[0]!, /^config\.toml:\d+:\d+: jobs\.x\.env\.D: .*output shows it unmasked/);
+  assert.match(short[0]!, /^config\.toml:\d+:\d+: jobs\.x\.env\.D: .*so output does not mask it/);
 });
 
 // Row 63 of the fault catalogue.

@@ -299,7 +299,7 @@ test("convertArguments() names the nearest when a name is unknown", () => {
   const error = errorOf(() => convertArguments(days, { day: 0, regoin: "eu" }, { kind: "report" }));
   assert.equal(
     error.message,
-    'Cannot give argument "regoin" to job "report": it has no such argument',
+    'Cannot pass argument "regoin" to job "report": it has no such argument',
   );
   assert.equal(error.hint, 'Did you mean "region"? Usage: report <day: Date> [region: string]');
   assert.equal(error.path, "regoin");

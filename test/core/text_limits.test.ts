@@ -9,7 +9,7 @@ test("checkText() takes a text at its limit and refuses one above", () => {
   assert.throws(() => checkText("x".repeat(11), limits), {
     code: "invalid_argument",
     path: "reason",
-    message: "Cannot take a reason of a pause of 11 characters: at most 10 are kept",
+    message: "Cannot accept a reason of a pause of 11 characters: at most 10 are allowed",
   });
 });
 

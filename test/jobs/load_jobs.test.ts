@@ -291,10 +291,10 @@ test("loadJobs() makes jobs of command tables, which take no arguments without p
     ],
   });
   assert.deepEqual(problems.map(({ path, message }) => [path, message]), [
-    ["jobs.given.args", 'Cannot give arguments to job "given": its command declares no params'],
+    ["jobs.given.args", 'Cannot pass arguments to job "given": its command declares no params'],
     [
       "jobs.option.args",
-      'Cannot give argument "2" to job "option": "-delete" begins with "-", as an option does',
+      'Cannot pass argument "2" to job "option": "-delete" begins with "-", as an option does',
     ],
   ]);
   assert.ok(problems.every(({ hint }) => hint));

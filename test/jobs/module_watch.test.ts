@@ -39,7 +39,7 @@ test("readSourceFile() does not wait for a pipe, and reads no more than it may",
   await withTempDir({ "file.ts": "0123456789" }, ({ path }) => {
     const pipe = join(path, "pipe.ts");
     execFileSync("mkfifo", [pipe]);
-    assert.throws(() => readSourceFile(pipe, 10), /it is no regular file/);
+    assert.throws(() => readSourceFile(pipe, 10), /it is not a regular file/);
     const file = join(path, "file.ts");
     assert.equal(readSourceFile(file, 10), "0123456789");
     assert.equal(readSourceFile(file, 9), null);

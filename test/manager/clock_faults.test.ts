@@ -224,7 +224,7 @@ test("fault 97: explain tells of the correction, and of no fate that has not bee
     world.manager.explain({ kind: "work", at: Date.UTC(2026, 0, 2, 3) }),
   );
   assert.equal(ran!.outcome, "ran");
-  assert.match(ran!.why, /^Before its time: the clock was ahead/);
+  assert.match(ran!.why, /^It ran early: the clock was ahead/);
 });
 
 test("fault 97: retries, pauses and retention of the time when the clock was ahead do not wait for it", async () => {

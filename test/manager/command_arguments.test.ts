@@ -42,7 +42,7 @@ test("argumentsFor() refuses a NUL on the command line, and takes it for the sta
   for (const [params, path] of [["...a: string[]", "2"], ["a: string, b: string", "b"]] as const) {
     const refused = (error: unknown) =>
       isJobError(error, "invalid_argument") && error.path === path &&
-      /has a NUL/.test(error.message);
+      /contains a NUL/.test(error.message);
     assert.throws(() => argumentsFor(commandJob(params, null), ["x", "a\0b"]), refused);
     const arg = path === "2" ? 2 : "b";
     const taken = argumentsFor(commandJob(params, { arg }), ["x", "a\0b"]);

@@ -47,7 +47,9 @@ test("a schedule that left the config for ten minutes goes on from its place", a
   await reload(world, []);
   assert.deepEqual(await idsOf(world), []);
   assert.equal((await world.of(world.manager.status())).stats.schedules, 0);
-  assert.ok(world.logged.some((line) => line.startsWith("1 of 1 schedules left the config")));
+  assert.ok(
+    world.logged.some((line) => line.startsWith("No longer in the config: 1 of 1 schedules")),
+  );
   await world.clock.advance(10 * MINUTE + 1);
   assert.deepEqual(
     await fatesOf(world),
@@ -69,7 +71,9 @@ test("a schedule that left the config goes on over restarts too", async () => {
   await first.clock.advance(3 * MINUTE);
   await first.of(first.manager.stop());
   const empty = await started([], first);
-  assert.ok(empty.logged.some((line) => line.startsWith("1 of 1 schedules left the config")));
+  assert.ok(
+    empty.logged.some((line) => line.startsWith("No longer in the config: 1 of 1 schedules")),
+  );
   await empty.clock.advance(10 * MINUTE + 1);
   await empty.of(empty.manager.stop());
   const again = await started([work()], first);
@@ -136,7 +140,11 @@ test("two schedules of three that leave are warned of, one of three is told", as
   const jobs = ["a", "b", "c"].map((kind) => jobOf(kind, { schedules: [scheduleOf({})] }));
   const world = await started(jobs);
   await reload(world, jobs.slice(0, 2));
-  assert.ok(world.logged.some((line) => line.startsWith("1 of 3 schedules left the config")));
+  assert.ok(
+    world.logged.some((line) => line.startsWith("No longer in the config: 1 of 3 schedules")),
+  );
   await reload(world, []);
-  assert.ok(world.logged.some((line) => line.startsWith("2 of 2 schedules left the config")));
+  assert.ok(
+    world.logged.some((line) => line.startsWith("No longer in the config: 2 of 2 schedules")),
+  );
 });

@@ -4,7 +4,7 @@ import { ManagerWorld } from "../support/manager_world.ts";
 
 const STARVED = {
   type: "unstarted",
-  error: { name: "WorkerError", message: "It cannot begin: EMFILE" },
+  error: { name: "WorkerError", message: "Cannot start: EMFILE" },
 } as const;
 
 /** Refuse attempts for want of a resource, for so long. */
@@ -34,7 +34,7 @@ test("dispatcher() tries an attempt that could not begin again, and tells of it 
   assert.deepEqual([state, attempt, failures, crashes], ["completed", 1, 0, 0]);
   const { items } = await world.of(world.manager.lookupInstanceLogs({ instanceId: id }));
   assert.deepEqual(items.map(({ message }) => message), [
-    "Waits to begin, which is no failure: It cannot begin: EMFILE",
+    "Waiting to start, which is not a failure: Cannot start: EMFILE",
   ]);
 });
 

@@ -40,7 +40,7 @@ for (const mode of [0o707, 0o1777]) {
       chmodSync(folder, mode);
       const found = findDistrust(folder);
       assert.equal(found?.path, folder);
-      assert.ok(found.problem.startsWith("every user may write"), found.problem);
+      assert.ok(found.problem.startsWith("every user can write"), found.problem);
     });
   });
 }
@@ -51,7 +51,7 @@ test("findDistrust() names the folder on the way that others may write to", () =
     chmodSync(join(folder, "open"), 0o777);
     const found = findDistrust(join(folder, "open", "closed"));
     assert.equal(found?.path, join(folder, "open"));
-    assert.equal(found?.problem, "every user may write to it (mode 0777)");
+    assert.equal(found?.problem, "every user can write to it (mode 0777)");
   });
 });
 

@@ -51,7 +51,7 @@ test("messages of streams that nobody takes close the connection that has most o
   assert.equal(greedy.guard.complaint, null);
   tracker.sendMessage(modest.peer, MIB);
   assert.equal(modest.guard.complaint, null);
-  assert.equal(greedy.guard.complaint, "answers left unread");
+  assert.equal(greedy.guard.complaint, "too many unread responses");
 });
 
 test("a caller may have half of the connections of a listener, and others still come", () => {

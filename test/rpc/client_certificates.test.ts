@@ -171,7 +171,7 @@ test("start() refuses a list of revoked certificates that others may change", {
   });
   await assert.rejects(world.server.start(), (error) => {
     assert.ok(isJobError(error, "invalid_config"));
-    assert.match(error.message, /revoked" is not to be trusted, every user may write to it/);
+    assert.match(error.message, /revoked" is not trusted: every user can write to it/);
     return true;
   });
 });

@@ -86,7 +86,7 @@ test("ConnectionGuard lets a client with a token make any number of calls, a str
   stranger.repeat(256, call);
   assert.equal(stranger.guard.complaint, null);
   stranger.repeat(1, call);
-  assert.equal(stranger.guard.complaint, "too many calls before one was let in");
+  assert.equal(stranger.guard.complaint, "too many calls before one was accepted");
 });
 
 test("ConnectionGuard complains of a stranger who sends more than a first call takes", () => {
@@ -98,7 +98,7 @@ test("ConnectionGuard complains of a stranger who sends more than a first call t
   repeat(15, data);
   assert.equal(guard.complaint, null);
   repeat(1, data);
-  assert.equal(guard.complaint, "too much sent before a call was let in");
+  assert.equal(guard.complaint, "too much data before a call was accepted");
 });
 
 test("ConnectionGuard lets a stranger ask for its health every second for days", async () => {

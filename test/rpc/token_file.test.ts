@@ -58,8 +58,8 @@ test("ensureTokenFile() gives both daemons one token when they start at once", a
 
 for (
   const [what, mode, problem] of [
-    ["every user can read", 0o644, /every user may read it \(mode 0644\)/],
-    ["every user can write", 0o602, /every user may write to it/],
+    ["every user can read", 0o644, /every user can read it \(mode 0644\)/],
+    ["every user can write", 0o602, /every user can write to it/],
   ] as const
 ) {
   test(`ensureTokenFile() refuses a file that ${what}`, async (context) => {

@@ -231,7 +231,7 @@ test("open() tells of commits that went with the machine when the store does not
     const warnings: string[] = [];
     const warn = (message: string) => void warnings.push(message);
     assert.deepEqual(await idsOf(path, { fsync: "normal", warn }), ["first"]);
-    assert.match(warnings.join(), /fsync is normal.*1 commit up to/);
+    assert.match(warnings.join(), /fsync is "normal".*1 commit up to/);
   }));
 
 test("readCommitNote() has the other count when one is damaged, and none of a file that is no note", () =>

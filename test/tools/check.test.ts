@@ -59,8 +59,8 @@ test("checkConfig() tells what an operator can do with each job", async () => {
   assert.deepEqual(result.problems, []);
   assert.deepEqual(result.jobs.map(({ operator }) => operator).slice(0, 3), [
     "may run it as nobody: it takes no arguments",
-    "may run it with: path (string), n (number, 2 when left out), note (string, may be left out)",
-    'may run it with: ...paths (string[], may be left out); they may begin with "-"',
+    "may run it with: path (string), n (number, default 2), note (string, optional)",
+    'may run it with: ...paths (string[], optional); they may begin with "-"',
   ]);
   assert.deepEqual(result.warnings.map(({ path }) => path), ["jobs.d.params", "jobs.e.params"]);
   assert.ok(result.warnings.every(({ message }) => /can run anything/.test(message)));

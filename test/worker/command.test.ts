@@ -82,7 +82,7 @@ for (
     const file = join(folder, "not-started");
     const { outcome } = await run(`touch ${file}`, { spec, args });
     assert.ok(outcome.type === "error", JSON.stringify(outcome));
-    assert.match(outcome.error.message, /^Cannot give /);
+    assert.match(outcome.error.message, /^Cannot pass /);
     assert.ok(!existsSync(file));
   });
 }

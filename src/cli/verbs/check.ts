@@ -93,8 +93,8 @@ export const CHECK: Verb = {
   name: "check",
   summary: "Check the configuration and every job, and show the next three runs of each",
   details:
-    "Tells of each job what an operator may give to it, and warns of commands that run what " +
-    "they are given. Works without a daemon. Exit code 2 when there is a problem.",
+    "Shows what an operator may pass to each job, and warns about commands that execute their " +
+    "arguments. Works without a daemon. Exit code 2 when there is a problem.",
   words: [],
   options: { config: CONFIG_OPTION },
   examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],

@@ -5,24 +5,24 @@ import { RELOAD_VIEW } from "../views/record_views.ts";
 /** `jobctl reload` */
 export const RELOAD: Verb = {
   name: "reload",
-  summary: "Load the daemon's configuration again, all of it or nothing",
+  summary: "Reload the daemon's configuration, all or nothing",
   details:
-    "As a SIGHUP does, but the answer says what came of it: with any problem the old configuration stays. " +
-    "So it does when more than half of the jobs would be removed, as by a file that is empty or cut off, unless --force is given.",
+    "Does what a SIGHUP does and reports the outcome. With any problem the old configuration stays. It also " +
+    "stays if more than half of the jobs would be removed, for example by an empty or truncated file, unless --force is given.",
   words: [],
   options: {
-    force: { describe: "Also when more than half of the jobs are removed", isFlag: true },
+    force: { describe: "Reload even if more than half of the jobs would be removed", isFlag: true },
   },
   examples: [
-    ["jobctl check && jobctl reload", "Look at the configuration, then take it over"],
-    ["jobctl reload --force", "Most jobs are to go"],
+    ["jobctl check && jobctl reload", "Check the configuration, then apply it"],
+    ["jobctl reload --force", "Remove most jobs on purpose"],
   ],
   isClient: true,
   async run(args, { client, printer, io }) {
     const report = await (await client()).reloadConfig({ force: args.flag("force") });
     await printer.one(RELOAD_VIEW, report);
     for (const section of report.restart) {
-      const text = `[${makeVisible(section)}] has changed: restart the daemon for it`;
+      const text = `[${makeVisible(section)}] has changed: restart the daemon to apply it`;
       await io.stderr.write(`${text}\n`);
     }
     return 0;

@@ -33,7 +33,7 @@ export const SERVE: Verb = {
     "log-level": { describe: "debug, info, warn or error (log.level)" },
     "log-format": { describe: "text or json (log.format)" },
     salvage: {
-      describe: "Start although a SQLite store lost commits; says how many are missing",
+      describe: "Start even if a SQLite store lost commits, and report how many",
       isFlag: true,
     },
   },

@@ -151,25 +151,29 @@ const MIGRATE: Verb = {
     "at a drain, copies what is left, compares both sides by a hash, and marks the old store as moved:",
     "no daemon opens it again. Write the new URL as store.url then, and restart the daemon. Interrupted",
     "anywhere, the same command goes on; until the end the old store is the one to use.",
-    "A target that holds anything is refused. A daemon moves only to a target that its configuration",
-    "names in store.targets; without a daemon, with --config or --store, any URL will do.",
+    "A target that is not empty is refused. A running daemon moves only to stores that its configuration",
+    "names in store.targets. Without a daemon (--config or --store) any URL works.",
   ].join(" "),
   words: [],
   options: {
     ...STORE_OPTIONS,
-    to: { describe: "Name of the new store in store.targets; without a daemon also its URL" },
+    to: { describe: "Name of the new store in store.targets; without a daemon, also a URL" },
     prefix: {
-      describe: "Namespace there, without a daemon (default: that of the target, or store.prefix)",
+      describe:
+        "Namespace on the new store, without a daemon only (default: the target's, or store.prefix)",
     },
     verify: { describe: "Show both sides: how many of each, and their hashes", isFlag: true },
     undo: { describe: "Go on with a store that was moved away: an older copy", isFlag: true },
     yes: YES,
   },
   examples: [
-    ["jobctl store migrate --to shared --verify", "From one machine to several, by the daemon"],
+    [
+      "jobctl store migrate --to shared --verify",
+      "From one machine to several, with the daemon running",
+    ],
     [
       "jobctl store migrate --to valkey://host:6379 -c config.toml",
-      "The same without a daemon: to any URL",
+      "Without a daemon, to any URL",
     ],
     ["jobctl store migrate --undo -c config.toml", "Back to the old store, on purpose"],
   ],

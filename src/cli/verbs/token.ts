@@ -24,18 +24,18 @@ import type { OptionSpecs, Verb, VerbGroup } from "../verb.ts";
 import { TOKEN_VIEW, tokenRecord } from "../views/token_view.ts";
 
 const TOKEN_BYTES = 32;
-/** What a token begins with, so that programs that look for secrets know it. */
+/** Lets secret scanners recognize a token. */
 const PREFIX = "jobctl_";
 
 const FILE_OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
-  "tokens-file": { describe: "File of the tokens (default: server.auth.tokens_file)" },
+  "tokens-file": { describe: "Tokens file (default: server.auth.tokens_file)" },
 };
 const NAME = { name: "NAME", describe: "Name of the token, for messages and lists" };
 const OFFLINE =
-  "Works on the file, without a daemon; a daemon that runs takes the change over by itself.";
+  "Works on the file, without a daemon; a running daemon picks up the change on its own.";
 
-/** The file of the tokens, and the tokens of the configuration whose names are taken. */
+/** The tokens file, and the names already used by tokens of the configuration. */
 async function placeOf(
   args: Args,
   io: CliIo,
@@ -90,22 +90,24 @@ function readRole(args: Args): StoredToken["role"] {
 
 const NEW: Verb = {
   name: "new",
-  summary: "Make a token and show it, this once",
+  summary: "Create a token and show it once",
   details: [
-    "Only its hash is kept, so it cannot be shown again.",
-    "With --jobs it is for some jobs only: others, and their runs and schedules, are not there for it.",
+    "Only its hash is stored, so it cannot be shown again.",
+    "With --jobs it is limited to these jobs; all others, with their instances and schedules, are invisible to it.",
     OFFLINE,
   ].join(" "),
   words: [NAME],
   options: {
     ...FILE_OPTIONS,
     role: { describe: `What it may do: ${ROLES.join(", ")}`, choices: ROLES },
-    jobs: { describe: 'Kinds that it may be used for, with commas; "*" for any characters' },
-    expires: { describe: 'When it ends: "90d", "2027-01-31" (default: never)' },
+    jobs: {
+      describe: 'Job kinds that it is limited to, separated by commas; "*" matches any characters',
+    },
+    expires: { describe: 'When it expires: "90d", "2027-01-31" (default: never)' },
   },
   examples: [
-    ["jobctl token new ci --role operator --jobs 'shop-*' --expires 90d", "For a pipeline"],
-    ["jobctl token new wallboard --role viewer -o name > token", "Nothing but the token"],
+    ["jobctl token new ci --role operator --jobs 'shop-*' --expires 90d", "For a CI pipeline"],
+    ["jobctl token new wallboard --role viewer -o name > token", "Print only the token"],
   ],
   isClient: false,
   async run(args, { io, printer }) {
@@ -117,8 +119,8 @@ const NEW: Verb = {
     if (expiresAt !== null && expiresAt <= nowMs) {
       const shown = new Date(expiresAt).toISOString();
       throw usageError(
-        `Cannot make a token that expires at ${shown}: that is past`,
-        "Name a later time",
+        `Cannot make a token that expires at ${shown}: that is in the past`,
+        "Give a later time",
       );
     }
     const { path, taken } = await placeOf(args, io);
@@ -128,23 +130,27 @@ const NEW: Verb = {
       nowMs,
       change: (tokens) => {
         if (taken.includes(name) || tokens.some((each) => each.name === name)) {
-          throw new JobError("already_exists", `Cannot make the token "${name}": there is one`, {
-            hint: `Choose another name, or revoke that one: jobctl token revoke ${name}`,
-          });
+          throw new JobError(
+            "already_exists",
+            `Cannot make the token "${name}": it already exists`,
+            {
+              hint: `Choose another name, or revoke it first: jobctl token revoke ${name}`,
+            },
+          );
         }
         return [...tokens, entry];
       },
     });
     await printer.details({ ...tokenRecord(entry), token }, token, [token]);
-    await printer.note(`Keep it: it is not shown again. Its hash is in ${path}`);
+    await printer.note(`Store it now: it is not shown again. Its hash is in ${path}`);
     return EXIT.ok;
   },
 };
 
 const LIST: Verb = {
   name: "list",
-  summary: "List the tokens that were made, without the tokens themselves",
-  details: "Those of the configuration are not among them. Works on the file, without a daemon.",
+  summary: "List the tokens made with token new, without their values",
+  details: "Tokens of the configuration are not listed. Works on the file, without a daemon.",
   words: [],
   options: FILE_OPTIONS,
   examples: [["jobctl token list", "Names, roles, jobs, and when they expire"]],
@@ -158,12 +164,14 @@ const LIST: Verb = {
 
 const REVOKE: Verb = {
   name: "revoke",
-  summary:
-    "Revoke a token: within two seconds nobody gets in by it, and its connections are closed",
+  summary: "Revoke a token: it stops working within two seconds, and its connections are closed",
   details: OFFLINE,
   words: [NAME],
   options: { ...FILE_OPTIONS, yes: { alias: "y", describe: "Do not ask", isFlag: true } },
-  examples: [["jobctl token revoke ci --yes", "Make the new one first, to go over without a gap"]],
+  examples: [[
+    "jobctl token revoke ci --yes",
+    "To replace a token without a gap, make the new one first",
+  ]],
   isClient: false,
   async run(args, { io, printer }) {
     const name = readName(args);
@@ -173,7 +181,7 @@ const REVOKE: Verb = {
       const near = nearest(name, tokens.map((each) => each.name));
       throw new JobError(
         "not_found",
-        `Cannot revoke the token "${name}": there is none in ${path}`,
+        `Cannot revoke the token "${name}": it is not in ${path}`,
         {
           hint: near === null ? "List them with: jobctl token list" : `Did you mean "${near}"?`,
         },
@@ -196,6 +204,6 @@ const REVOKE: Verb = {
 /** `jobctl token …` */
 export const TOKEN: VerbGroup = {
   name: "token",
-  summary: "Make, list and revoke tokens of callers",
+  summary: "Make, list and revoke access tokens",
   verbs: [NEW, LIST, REVOKE],
 };

@@ -34,7 +34,7 @@ export async function findProblems(
   } catch (thrown) {
     // A value that cannot be is told by the medium; the row cannot even be read then.
     if (problems.length === 0) throw thrown;
-    problems.push({ check: "rows", message: `not all can be looked at: ${messageOf(thrown)}` });
+    problems.push({ check: "rows", message: `some cannot be checked: ${messageOf(thrown)}` });
   }
   return problems.slice(0, limit);
 }

@@ -180,7 +180,7 @@ export function impossibleValues(
 ): readonly StoreProblem[] {
   const problems: StoreProblem[] = [];
   if (query("SELECT count(*) AS count FROM meta").count !== 1) {
-    problems.push({ check: "table meta", message: "it has not one row" });
+    problems.push({ check: "table meta", message: "it does not have exactly one row" });
   }
   for (const [table, { key, columns, isSmall }] of Object.entries(RULES)) {
     if (!isSmall && !all) continue;

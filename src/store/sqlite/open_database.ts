@@ -98,7 +98,7 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
     db.exec("PRAGMA foreign_keys = OFF");
     migrate(db, pragma(db, "user_version"));
     for (const name of restoreIndexes(db, FILE_FORMAT)) {
-      options.warn(`The index "${name}" of "${path}" was missing and was made anew`);
+      options.warn(`The index "${name}" of "${path}" was missing and has been recreated`);
     }
     return db;
   } catch (thrown) {
@@ -148,7 +148,7 @@ function checkFiles(path: string, { salvages }: OpenOptions): boolean {
   const walSize = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0 && walSize > 0 && salvages === null) {
     throw refusal(path, `it is empty but has a write-ahead log of ${walSize} bytes`, {
-      hint: `Restore the file; to begin with an empty store: ${SALVAGE}`,
+      hint: `Restore the file; to start with an empty store: ${SALVAGE}`,
     });
   }
   if (size > 0) checkHeader(path, size, walSize);
@@ -161,25 +161,29 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
   const lost = findLostCommits(db, path, options);
   if (lost === null) {
     if (salvages === "any") {
-      warn(`Nothing is missing from "${path}": do without --salvage from now on`);
+      warn(`Nothing is missing from "${path}": start without --salvage from now on`);
     }
     return;
   }
   if (lost.isExpected) {
-    warn(`"${path}" lost its last commits with the machine (store.fsync is normal): ${lost.found}`);
+    warn(
+      `"${path}" lost its last commits in a power loss or system crash (store.fsync is "normal"): ${lost.found}`,
+    );
     return;
   }
   if (salvages !== "any" && !(salvages === "empty" && db === null)) {
     throw refusal(path, lost.found, {
       hint: db === null
-        ? `Restore the file, or a backup (jobctl store restore); to begin with an empty store: ${SALVAGE}`
-        : `Keep a copy of "${path}" and "${path}-wal"; restore what is missing, or go on without ` +
+        ? `Restore the file, or a backup (jobctl store restore); to start with an empty store: ${SALVAGE}`
+        : `Keep a copy of "${path}" and "${path}-wal"; restore what is missing, or continue without ` +
           `it: ${SALVAGE}`,
     });
   }
   const kept = keepLog(path);
   warn(
-    `Going on without what "${path}" lost: ${lost.found}${kept ? `; the log is in "${kept}"` : ""}`,
+    `Continuing without what "${path}" lost: ${lost.found}${
+      kept ? `; the log is in "${kept}"` : ""
+    }`,
   );
 }
 
@@ -279,7 +283,7 @@ function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): voi
     });
   }
   for (const { check, message } of problems.slice(0, TOLD_MAX)) {
-    warn(`"${path}" is damaged, ${check}: ${message}; look with: jobctl store verify`);
+    warn(`"${path}" is damaged, ${check}: ${message}; check it with: jobctl store verify`);
   }
 }
 

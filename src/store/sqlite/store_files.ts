@@ -24,9 +24,7 @@ export function tellOpenFiles(path: string, warn: (message: string) => void): vo
   for (const { path: open, mode } of openToOthers(filesOf(path))) {
     const shown = mode.toString(8).padStart(4, "0");
     warn(
-      `others may read "${open}", a file of the store (mode ${shown}): chmod 600 ${
-        shellWord(open)
-      }`,
+      `other users can read the store file "${open}" (mode ${shown}): chmod 600 ${shellWord(open)}`,
     );
   }
 }

@@ -115,7 +115,7 @@ function openCrontab(
   }
   // The crontabs of users are called like them. Others of theirs, with a user before each command, cron does not take.
   if (isSystem && basename(file) !== foreign) {
-    const problem = `left out: it belongs to "${foreign}", and cron takes only those of root`;
+    const problem = `left out: it belongs to "${foreign}", and cron accepts only files of root`;
     return { crontabs: [], notes: [note(problem, true)] };
   }
   return {
