@@ -37,7 +37,7 @@ export interface WorldNeeds {
 /** Something that a stranger, a viewer or a job may try. */
 export interface Attack {
   readonly name: string;
-  readonly family: "reads" | "strangers" | "http" | "jobs" | "descriptors";
+  readonly family: "reads" | "strangers" | "http" | "jobs" | "operators" | "descriptors";
   /** One line for `--help`. */
   readonly about: string;
   readonly needs?: WorldNeeds;

@@ -2,6 +2,7 @@ import type { Attack } from "./attack.ts";
 import { DESCRIPTORS } from "./attacks/descriptors.ts";
 import { HTTP } from "./attacks/http.ts";
 import { JOBS } from "./attacks/jobs.ts";
+import { OPERATORS } from "./attacks/operators.ts";
 import { READS } from "./attacks/reads.ts";
 import { STRANGERS } from "./attacks/strangers.ts";
 import { TLS } from "./attacks/tls.ts";
@@ -15,5 +16,6 @@ export const ATTACKS: readonly Attack[] = [
   ...TLS,
   ...HTTP,
   ...JOBS,
+  ...OPERATORS,
   ...DESCRIPTORS,
 ];

@@ -53,6 +53,20 @@ export const retentionCases: StoreCases = {
     assert.deepEqual(await retain(world, 1), []);
   },
 
+  "retain() deletes large ones in several calls, none of which is empty": async (world) => {
+    const text = JSON.stringify(["x".repeat(1_000_000)]);
+    const ids: string[] = [];
+    for (let index = 0; index < 20; index++) {
+      ids.push((await world.finish({ argumentsJson: text })).id);
+    }
+    world.advance(60_000);
+    const deleted: string[] = [];
+    for (let more = await retain(world); more.length > 0; more = await retain(world)) {
+      deleted.push(...more);
+    }
+    assert.deepEqual(deleted, ids);
+  },
+
   "retain() counts from the clock that was set back by hours, not from what it was": async (
     world,
   ) => {

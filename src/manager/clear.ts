@@ -31,6 +31,6 @@ async function inBatches(clock: Clock, clear: (at: Instant) => Promise<number>):
   for (;;) {
     const count = await clear(clock.now());
     total += count;
-    if (count < BATCH) return total;
+    if (count === 0) return total;
   }
 }

@@ -32,6 +32,7 @@ import type {
   TickReport,
   WorkerStatus,
 } from "./api.ts";
+import { BulkGate } from "./bulk_gate.ts";
 import { cancelInstances } from "./cancel.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
 import { explain } from "./explain.ts";
@@ -98,11 +99,13 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
     checkBatchSize(requests.length);
-    const nowMs = this.parts.options.clock.now().wallMs;
-    const instances = requests.map((request) =>
-      newInstance(this.registry.get(request.kind), request, this.#seed(nowMs))
-    );
-    return await this.#enqueue(instances);
+    return await this.#bulk.run(requests.length, () => {
+      const nowMs = this.parts.options.clock.now().wallMs;
+      const instances = requests.map((request) =>
+        newInstance(this.registry.get(request.kind), request, this.#seed(nowMs))
+      );
+      return this.#enqueue(instances);
+    });
   }
 
   previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
@@ -237,6 +240,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     return cancelInstances(query, options, {
       store: this.parts.store,
       clock: this.parts.options.clock,
+      bulk: this.#bulk,
       changed: (instance, at) => this.parts.events.changed(instance, at),
       abort: (claims) => this.parts.dispatcher.abort("canceled", claims),
       wait: (id, timeoutMs) => this.waitInstance(id, timeoutMs),
@@ -364,6 +368,8 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
   readonly #followers = { count: 0 };
 
+  readonly #bulk = new BulkGate();
+
   #onStop(listener: () => void): () => void {
     this.life.stopListeners.add(listener);
     return () => void this.life.stopListeners.delete(listener);
@@ -410,6 +416,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     return {
       store,
       clock: options.clock,
+      bulk: this.#bulk,
       registry,
       repeat: (past) => repeatInstance(registry.get(past.kind), past, this.#seed()),
       accepted: (instance, at) => {

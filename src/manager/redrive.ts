@@ -3,6 +3,9 @@ import type { Instance } from "../core/instance.ts";
 import { isDeadState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { InstanceQuery, NewInstance, RedriveResult, Store } from "../store/store.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../core/payload_chars.ts";
+import type { BulkGate } from "./bulk_gate.ts";
+import { ChangedInstances } from "./changed_instances.ts";
 import type { Registry } from "./registry.ts";
 
 /** Dead letters that are run again in one transaction. */
@@ -10,7 +13,8 @@ const BATCH = 250;
 
 /** What running again works with. */
 export interface RedriveContext {
-  readonly store: Store;
+  readonly store: Pick<Store, "get" | "list" | "redrive">;
+  readonly bulk: BulkGate;
   readonly clock: Clock;
   readonly registry: Registry;
   /** The new instance in place of a final one. */
@@ -59,8 +63,8 @@ async function redriveIds(
   isForced: boolean,
   context: RedriveContext,
 ): Promise<readonly Instance[]> {
-  const pasts: Instance[] = [];
-  for (const id of new Set(ids)) {
+  const wanted = new Set(ids);
+  for (const id of wanted) {
     const past = await context.store.get(id);
     if (!past) throw gone(id, "redrive");
     if (!isDeadState(past.state)) {
@@ -69,17 +73,33 @@ async function redriveIds(
       });
     }
     context.registry.get(past.kind);
-    pasts.push(past);
   }
-  const redriven: Instance[] = [];
-  for (let from = 0; from < pasts.length; from += BATCH) {
-    const batch = pasts.slice(from, from + BATCH);
+  const redriven = new ChangedInstances();
+  for await (const batch of batchesOf(wanted, context.store)) {
     const results = await send(batch, isForced, context);
-    for (const [index, result] of results.entries()) {
-      redriven.push(instanceOf(result, batch[index]!.id, "redrive"));
-    }
+    redriven.add(results.map((result, index) => instanceOf(result, batch[index]!.id, "redrive")));
   }
-  return redriven;
+  return redriven.instances;
+}
+
+/** They were looked at before, and are read again, as not all of them may have room in memory. */
+async function* batchesOf(
+  ids: Iterable<string>,
+  store: RedriveContext["store"],
+): AsyncGenerator<readonly Instance[]> {
+  let batch: Instance[] = [];
+  let chars = 0;
+  for (const id of ids) {
+    const past = await store.get(id);
+    if (!past) throw gone(id, "redrive");
+    batch.push(past);
+    chars += instanceChars(past);
+    if (batch.length < BATCH && chars < PAGE_CHARS_MAX) continue;
+    yield batch;
+    batch = [];
+    chars = 0;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 // What is run again may be dead again before the end: only what was there at the start counts.
@@ -91,7 +111,7 @@ async function redriveMatching(
   const kinds = [...registry.kinds].filter((kind) => query.kinds?.includes(kind) ?? true);
   for (const kind of query.kinds ?? []) registry.get(kind);
   const before = Math.min(query.before ?? Infinity, clock.now().wallMs + 1);
-  const redriven: Instance[] = [];
+  const redriven = new ChangedInstances();
   const made = new Set<string>();
   let token: string | undefined;
   do {
@@ -101,14 +121,15 @@ async function redriveMatching(
       ...(token === undefined ? {} : { token }),
     });
     const old = page.items.filter(({ id }) => !made.has(id));
-    for (const { outcome, instance } of await send(old, false, context)) {
-      if (outcome !== "accepted") continue;
-      redriven.push(instance!);
-      made.add(instance!.id);
-    }
+    const results = await send(old, false, context);
+    const accepted = results.flatMap(({ outcome, instance }) =>
+      outcome === "accepted" ? [instance!] : []
+    );
+    redriven.add(accepted);
+    for (const { id } of accepted) made.add(id);
     token = page.nextToken ?? undefined;
   } while (token !== undefined);
-  return redriven;
+  return redriven.instances;
 }
 
 async function send(
@@ -117,12 +138,12 @@ async function send(
   context: RedriveContext,
 ): Promise<readonly RedriveResult[]> {
   if (pasts.length === 0) return [];
-  const { store, clock, repeat, accepted } = context;
-  const { value, at } = await store.redrive({
-    at: clock.now(),
-    instances: pasts.map(repeat),
-    isForced,
-  });
+  const { store, clock, bulk, repeat, accepted } = context;
+  const instances = pasts.map(repeat);
+  const { value, at } = await bulk.run(
+    instances.length,
+    () => store.redrive({ at: clock.now(), instances, isForced }),
+  );
   for (const { outcome, instance } of value) {
     if (outcome === "accepted") accepted(instance!, at);
   }

@@ -1,4 +1,4 @@
-import { instanceChars } from "./payload.ts";
+import { instanceChars } from "../core/payload_chars.ts";
 import type { RecordPage, StoreRecord } from "./records.ts";
 
 /** Characters of a page at which it is full, about: many small records, or one large one. */

@@ -8,8 +8,13 @@ import { REPLY_LENGTH_MAX, UNREAD_BYTES_MAX } from "./worker_limits.ts";
 type CallMessage = Extract<FromWorker, { readonly type: "call" }>;
 type Reply = Extract<ToWorker, { readonly type: "reply" }>;
 
-/** Calls that read or change many records; of one run they are executed one after another. */
-const HEAVY_METHODS: ReadonlySet<string> = new Set(["lookupInstances", "cancelInstances"]);
+/** Calls whose answers may be large; of one run they are executed one after another, each when the answer before it was sent. */
+const HEAVY_METHODS: ReadonlySet<string> = new Set([
+  "lookupInstances",
+  "cancelInstances",
+  "scheduleJobs",
+  "getInstance",
+]);
 /** Longest message and hint of an answer that is an error, in bytes. */
 const ERROR_BYTES_MAX = 8_192;
 
@@ -42,18 +47,15 @@ export class RunCalls {
       return this.#options.onFault("more concurrent calls than allowed");
     }
     this.#window.enter(entry);
-    void this.#execute(message).then((answer) => {
+    const answer = async () => {
+      const answered = this.#options.isCurrent()
+        ? await this.#options.call(method, message.args).then((value) => ({ value }), errorOf)
+        : null;
       this.#window.leave(entry);
-      if (this.#options.isCurrent()) this.#send({ type: "reply", call, ...answer });
-    });
-  }
-
-  #execute({ method, args }: CallMessage): Promise<Omit<Reply, "type" | "call">> {
-    const answer = () => this.#options.call(method, args).then((value) => ({ value }), errorOf);
-    if (!HEAVY_METHODS.has(method)) return answer();
-    const answered = this.#heavy.then(answer);
-    this.#heavy = answered;
-    return answered;
+      if (answered && this.#options.isCurrent()) this.#send({ type: "reply", call, ...answered });
+    };
+    if (HEAVY_METHODS.has(method)) this.#heavy = this.#heavy.then(answer);
+    else void answer();
   }
 
   #send(reply: Reply): void {
@@ -61,8 +63,9 @@ export class RunCalls {
     if (channel.unreadBytes > UNREAD_BYTES_MAX.worker) {
       return onFault("calls without reading the answers");
     }
-    const text = JSON.stringify(reply);
-    const problem = channel.unreadBytes > UNREAD_BYTES_MAX.calls
+    const isBehind = channel.unreadBytes > UNREAD_BYTES_MAX.calls;
+    const text = isBehind ? "" : JSON.stringify(reply);
+    const problem = isBehind
       ? "earlier answers were not read"
       : text.length > REPLY_LENGTH_MAX
       ? `it has ${text.length} characters, at most ${REPLY_LENGTH_MAX} are sent to a job`

@@ -180,6 +180,40 @@ export default async function attacker(): Promise<void> {
 }
 `;
 
+const LARGE_READS_MODULE = `
+import type { Context } from "ts-job";
+export default async function attacker(ctx: Context): Promise<void> {
+  const text = "x".repeat(1_000_000);
+  for (let count = 0; count < 100; count++) {
+    await ctx.manager.scheduleJob("idle", { arguments: [text], afterMs: 1e9 } as never);
+  }
+  for (;;) {
+    await Promise.allSettled(Array.from({ length: 1_000 }, () => ctx.manager.lookupInstances({}, { limit: 1_000 })));
+  }
+}
+`;
+
+const LARGE_GETS_MODULE = `
+import type { Context } from "ts-job";
+export default async function attacker(ctx: Context): Promise<void> {
+  const text = "x".repeat(1_000_000);
+  const { id } = await ctx.manager.scheduleJob("idle", { arguments: [text], afterMs: 1e9 } as never);
+  for (;;) {
+    await Promise.allSettled(Array.from({ length: 1_000 }, () => ctx.manager.getInstance(id)));
+  }
+}
+`;
+
+const STORM_MODULE = `
+import type { Context } from "ts-job";
+export default async function attacker(ctx: Context): Promise<void> {
+  const request = { kind: "idle", arguments: ["x"], afterMs: 1e9 };
+  for (;;) {
+    await Promise.allSettled(Array.from({ length: 16 }, () => ctx.manager.scheduleJobs(Array(1_000).fill(request) as never)));
+  }
+}
+`;
+
 /** What code of a job can do to the daemon that runs it. */
 export const JOBS: readonly Attack[] = [
   job(
@@ -228,4 +262,7 @@ export const JOBS: readonly Attack[] = [
   job("processes", "3,000 processes, with a limit of memory", PROCESSES_MODULE, {
     options: `limits = { memory = "100GB" }\n`,
   }),
+  job("large-reads", "look-ups of 100 instances with arguments of 1 MB", LARGE_READS_MODULE),
+  job("large-gets", "reads of one instance with arguments of 1 MB", LARGE_GETS_MODULE),
+  job("storm", "batches of 1,000 instances that are due much later", STORM_MODULE),
 ];

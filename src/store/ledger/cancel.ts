@@ -2,6 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { JobState } from "../../core/state.ts";
 import type { InstanceQuery } from "../store.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { checkLimit } from "./checks.ts";
 import { rowsOfIds } from "./reads.ts";
 import type { Row } from "./row.ts";
@@ -11,7 +12,7 @@ import type { LedgerState, Moment } from "./state.ts";
 
 const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
 
-/** Cancel what matches and is unfinished. */
+/** Cancel what matches and is unfinished: fewer than `limit` when they are large, none when there is none. */
 export function cancel(
   state: LedgerState,
   moment: Moment,
@@ -43,15 +44,22 @@ export function cancelRow(
 
 function openRows(state: LedgerState, query: InstanceQuery, limit: number): readonly Row[] {
   const isUnmarked = (row: Row) => row.instance.cancelRequestedAt === null;
-  if (query.ids) return rowsOfIds(state, query).filter(isUnmarked).slice(0, limit);
+  const rows: Row[] = [];
+  let chars = 0;
+  const isFull = (row: Row) => {
+    rows.push(row);
+    chars += instanceChars(row.instance);
+    return rows.length >= limit || chars >= PAGE_CHARS_MAX;
+  };
+  if (query.ids) {
+    for (const row of rowsOfIds(state, query, isUnmarked)) if (isFull(row)) break;
+    return rows;
+  }
   const bounds = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
   const scan = new Scan(state, query, bounds);
-  const rows: Row[] = [];
-  while (rows.length < limit) {
+  for (;;) {
     const row = scan.next(Infinity);
     if (row === undefined) throw new JobError("internal", "Cannot cancel: the scan did not end");
-    if (row === null) break;
-    if (isUnmarked(row)) rows.push(row);
+    if (row === null || (isUnmarked(row) && isFull(row))) return rows;
   }
-  return rows;
 }

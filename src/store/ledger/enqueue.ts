@@ -1,11 +1,15 @@
 import type { Instance } from "../../core/instance.ts";
 import type { EnqueueResult, NewInstance } from "../store.ts";
-import { checkBatch, checkNewInstance } from "./checks.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
+import { checkBatch, checkNewInstance, QuotaError } from "./checks.ts";
 import { cancelRow } from "./cancel.ts";
 import { waitingError } from "./refusals.ts";
 import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
+
+/** Characters of instances that are answered because they are there already. */
+const ANSWER_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 
 /** An instance to write, and the one that gives way to it. */
 interface Planned {
@@ -46,6 +50,7 @@ class Plan {
   /** By kind, those of the first {@link #counted} that take room. */
   readonly #countByKind = new Map<string, number>();
   #counted = 0;
+  #answeredChars = 0;
   #places: ReadonlyMap<string, number> | null = null;
 
   constructor(state: LedgerState, moment: Moment) {
@@ -58,14 +63,14 @@ class Plan {
     const sameId = this.#byId.get(input.id) ?? this.#state.tables.get(input.id)?.instance;
     if (sameId) {
       assertSame(input, sameId, "id");
-      return { instance: sameId, outcome: "sameId" };
+      return { instance: this.#answer(sameId), outcome: "sameId" };
     }
     const { uniqueKey } = input;
     const holder = uniqueKey === null
       ? null
       : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey);
     if (holder && resolveConflict(input, holder) === "answer") {
-      return { instance: holder, outcome: "sameKey" };
+      return { instance: this.#answer(holder), outcome: "sameKey" };
     }
     if (!holder) this.#checkRoom(input);
     const instance = acceptInstance(input, this.#moment);
@@ -73,6 +78,17 @@ class Plan {
     if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
     this.planned.push({ instance, replacedId: holder?.id ?? null, index });
     return { instance, outcome: "accepted" };
+  }
+
+  /** One that is there: a small request may name many large ones. */
+  #answer(instance: Instance): Instance {
+    if (this.#byId.get(instance.id) === instance) return instance;
+    this.#answeredChars += instanceChars(instance);
+    if (this.#answeredChars <= ANSWER_CHARS_MAX) return instance;
+    throw new QuotaError(
+      `Cannot enqueue so many at once: those that are there already have more than ${ANSWER_CHARS_MAX} characters`,
+      "Send smaller batches",
+    );
   }
 
   /** Where the answer of a planned instance stands; call it when all are planned. */

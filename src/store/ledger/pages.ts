@@ -3,7 +3,7 @@ import type { ScheduleRecord } from "../../core/schedule.ts";
 import type { HistoryQuery, Page, PageRequest, ScheduleQuery } from "../store.ts";
 import { checkPage } from "./checks.ts";
 import { mergeHistory } from "./history.ts";
-import { instanceChars, logChars, PAGE_CHARS_MAX } from "../payload.ts";
+import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { readToken, writeToken } from "./page_token.ts";
 import type { Departure, PlacedLog } from "./row.ts";
 

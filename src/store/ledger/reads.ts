@@ -11,7 +11,7 @@ import type {
   StoreStats,
 } from "../store.ts";
 import { checkBatch } from "./checks.ts";
-import { instanceChars, logChars, PAGE_CHARS_MAX } from "../payload.ts";
+import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import {
   type LogPlace,
   pageOfHistory,
@@ -78,14 +78,16 @@ function idsOf(query: InstanceQuery): readonly string[] {
   return [...new Set(query.ids)];
 }
 
-/** The rows of the query's ids that match, each once. */
-export function rowsOfIds(state: LedgerState, query: InstanceQuery): Row[] {
-  const rows: Row[] = [];
+/** The rows of the query's ids that match and are wanted, each once, as far as they are asked for. */
+export function* rowsOfIds(
+  state: LedgerState,
+  query: InstanceQuery,
+  isWanted: (row: Row) => boolean,
+): Generator<Row> {
   for (const id of idsOf(query)) {
     const row = state.tables.get(id);
-    if (row && matches(row, query)) rows.push(row);
+    if (row && matches(row, query) && isWanted(row)) yield row;
   }
-  return rows;
 }
 
 /** Up to `limit` rows of a scan, in turns; fewer once their payloads have `charsMax` characters. */

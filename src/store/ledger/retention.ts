@@ -1,5 +1,6 @@
 import type { InstanceQuery, LogQuery } from "../store.ts";
 import { FINAL_STATES, isFinal } from "../../core/state.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { checkLimit } from "./checks.ts";
 import { collect, collectLogs, rowsOfIds } from "./reads.ts";
 import type { Row } from "./row.ts";
@@ -9,16 +10,29 @@ import { removeEndedPauses } from "./pauses.ts";
 
 /** Log lines deleted by one operation at most, so that no claim waits long. */
 const LOG_LINES_MAX = 10_000;
+/** Expired rows read at a time: each may have megabytes. */
+const READ_ROWS = 25;
+/** Characters of instances after which an operation deletes no more: it has to read them. */
+const DELETED_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 /** How long fates are kept: longer than any catch-up of a schedule. */
 const TICK_KEEP_MS = 400 * 86_400_000;
 
-/** Delete final instances past their retention, earliest first; answers their ids. */
+/** Delete final instances past their retention, earliest first; answers their ids, fewer than `limit` of large ones. */
 export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
   checkLimit(limit, "delete instances");
   removeEndedPauses(state, moment);
   if (state.tables.removeStarts(moment.wallMs, limit) > 0) state.isDirty = true;
   if (state.tables.removeTicks(moment.wallMs - TICK_KEEP_MS, limit) > 0) state.isDirty = true;
-  return removeRows(state, state.tables.expired(moment.wallMs, limit));
+  const ids: string[] = [];
+  let chars = 0;
+  while (ids.length < limit && chars < DELETED_CHARS_MAX) {
+    const rows = state.tables.expired(moment.wallMs, Math.min(READ_ROWS, limit - ids.length));
+    const removed = removeRows(state, rows);
+    ids.push(...removed);
+    if (removed.length < READ_ROWS) break;
+    for (const { instance } of rows) chars += instanceChars(instance);
+  }
+  return ids;
 }
 
 /** Delete instances with their logs; those whose logs are too many for one operation stay for the next. */
@@ -37,7 +51,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
   return ids;
 }
 
-/** Final instances that match and settled before a time, oldest first. */
+/** Final instances that match and settled before a time, oldest first; fewer than `limit` of large ones. */
 export async function findCleared(
   state: LedgerState,
   request: {
@@ -52,13 +66,15 @@ export async function findCleared(
   const states = FINAL_STATES.filter((one) => request.query.states?.includes(one) ?? true);
   const query = { ...request.query, states };
   const isWanted = (row: Row) => row.instance.settledAt! < settledBefore;
-  let rows: readonly Row[];
-  if (query.ids) rows = rowsOfIds(state, query).filter(isWanted).slice(0, limit);
-  else {
-    // What was created later settled later.
-    const bounds = { from: 1, to: seqFrom(state, settledBefore) - 1, isReverse: false };
-    rows = await collect(new Scan(state, query, bounds), { limit }, turn, isWanted);
+  if (query.ids) {
+    const ids: string[] = [];
+    for (const { instance } of rowsOfIds(state, query, isWanted)) ids.push(instance.id);
+    return ids.slice(0, limit);
   }
+  // What was created later settled later.
+  const bounds = { from: 1, to: seqFrom(state, settledBefore) - 1, isReverse: false };
+  const scan = new Scan(state, query, bounds);
+  const rows = await collect(scan, { limit, charsMax: DELETED_CHARS_MAX }, turn, isWanted);
   return rows.map((row) => row.instance.id);
 }
 

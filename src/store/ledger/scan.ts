@@ -1,6 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import { FINAL_STATES, isDeadState, JOB_STATES, type JobState } from "../../core/state.ts";
-import { instanceChars } from "../payload.ts";
+import { instanceChars } from "../../core/payload_chars.ts";
 import type { InstanceQuery } from "../store.ts";
 import { type Row, stateIndex } from "./row.ts";
 import type { LedgerState } from "./state.ts";

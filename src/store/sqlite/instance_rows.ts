@@ -1,6 +1,6 @@
 import type { ErrorInfo, Instance } from "../../core/instance.ts";
 import { isFinal, JOB_STATES } from "../../core/state.ts";
-import { instanceChars } from "../payload.ts";
+import { instanceChars } from "../../core/payload_chars.ts";
 import { type Row, stateIndex } from "../ledger/row.ts";
 import type { Fields, Statements, Value } from "./statements.ts";
 import type { Kinds } from "./kinds.ts";

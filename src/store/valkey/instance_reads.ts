@@ -4,7 +4,7 @@ import { checkBatch, checkLimit } from "../ledger/checks.ts";
 import { pageOfHistory, pageOfInstances, type Stretch } from "../ledger/pages.ts";
 import type { Departure } from "../ledger/row.ts";
 import { matches } from "../ledger/scan.ts";
-import { instanceChars, PAGE_CHARS_MAX } from "../payload.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import type {
   Committed,
   HistoryQuery,

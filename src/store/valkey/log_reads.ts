@@ -3,7 +3,7 @@ import { checkLimit, checkPage } from "../ledger/checks.ts";
 import { readToken, writeToken } from "../ledger/page_token.ts";
 import { pageOfLogs } from "../ledger/pages.ts";
 import type { PlacedLog } from "../ledger/row.ts";
-import { PAGE_CHARS_MAX } from "../payload.ts";
+import { PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import type { Committed, LogQuery, LogTail, LogTailQuery, Page, PageRequest } from "../store.ts";
 import { Unpacker } from "./msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";

@@ -1,4 +1,4 @@
-import type { Instance, LogEntry } from "../core/instance.ts";
+import type { Instance, LogEntry } from "./instance.ts";
 
 /** Characters at which a page is full, however few items it has: half of what one message may carry. */
 export const PAGE_CHARS_MAX = 2_000_000;
