@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { errorCode, messageOf } from "../core/errors.ts";
 import { shellWord } from "../core/shell_word.ts";
-import { accountName, isPrivateGroup, isRoot } from "./accounts.ts";
+import { accountName, isPrivateGroup, isRoot, userName } from "./accounts.ts";
 
 /** Why a path may not be believed. */
 export interface Distrust {
@@ -13,7 +13,7 @@ export interface Distrust {
   /** What is wrong with it, as the end of a sentence. */
   readonly problem: string;
   readonly isMissing: boolean;
-  /** A command that mends it; null where there is none. */
+  /** A command that mends it, or what else to do; null where there is nothing. */
   readonly remedy: string | null;
 }
 
@@ -74,11 +74,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
     const found = look(at, options.looked);
     if (!("mode" in found)) return found;
     if (!owners.has(found.uid)) {
-      return distrust(
-        at,
-        `it belongs to ${accountName(found.uid)}`,
-        `chown -h ${own} ${shellWord(at)}`,
-      );
+      return distrust(at, `it belongs to ${accountName(found.uid)}`, ownerRemedy(found, at, own));
     }
     if (found.isSymbolicLink()) {
       if (isLast && options.isLinkAllowed !== true) return distrust(at, "it is a symbolic link");
@@ -94,6 +90,14 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
     // There are no links in what lies behind, so ".." is the folder that it seems to be.
     at = join(at, todo.shift()!);
   }
+}
+
+// A folder of another user is not to be taken from them: it may be their home, or that of a daemon which runs as them.
+function ownerRemedy(found: Stats, path: string, own: number): string {
+  if (!found.isDirectory()) return `${own === 0 ? "" : "sudo "}chown -h ${own} ${shellWord(path)}`;
+  if (own !== 0) return "Use a folder of your own, or of root";
+  return `Run this as that user (sudo -u ${shellWord(userName(found.uid))} ...), or use a folder ` +
+    "that only root may write to, such as /etc/jobctl";
 }
 
 function partsOf(path: string): string[] {

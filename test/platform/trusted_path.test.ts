@@ -88,6 +88,22 @@ test("findDistrust() names the owner of another user's file, unless that user co
     writeFileSync(path, "");
     chownSync(path, 65_533, 65_533);
     assert.equal(findDistrust(path)?.problem, "it belongs to user 65533");
+    assert.equal(findDistrust(path)?.remedy, `chown -h 0 ${path}`);
     assert.equal(findDistrust(path, { owners: [65_533] }), null);
+  });
+});
+
+test("findDistrust() does not tell anyone to take a folder from its user", {
+  skip: process.getuid?.() === 0 ? false : "only root can give a folder away",
+}, () => {
+  withFolder((folder) => {
+    const home = join(folder, "home");
+    mkdirSync(home);
+    writeFileSync(join(home, "file"), "");
+    chownSync(home, 65_533, 65_533);
+    for (const path of [home, join(home, "file")]) {
+      const { remedy } = findDistrust(path)!;
+      assert.match(remedy!, /^Run this as that user \(sudo -u 65533 \.\.\.\), or use a folder/);
+    }
   });
 });
