@@ -25,7 +25,7 @@ const SKIPPED = /(?:\.d|\.test|\.spec)\.(?:m?ts|m?js)$/;
 const DEPTH_MAX = 10;
 /** Modules of one folder of `modules`, and the bytes of all of them: a folder may be that of a user. */
 const MODULES_MAX = 10_000;
-const BYTES_MAX = 256 * 1_048_576;
+const BYTES_MAX = 64 * 1_048_576;
 
 /**
  * The job modules in `directories`, in order of path. Files and directories that begin with `_` or `.`, `node_modules`,

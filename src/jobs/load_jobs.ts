@@ -18,6 +18,7 @@ import type { Signature } from "../core/signature.ts";
 import { resolveAccount } from "../platform/accounts.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../platform/process.ts";
+import { Slices } from "../platform/slices.ts";
 import { resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
@@ -79,29 +80,43 @@ class Loader {
   readonly #warnings: ConfigProblem[] = [];
   readonly #tables: ReadonlyMap<string, JobTable>;
   readonly #trust = new ModuleTrust();
+  readonly #clock: Clock;
   /** What was told of folders that many modules share. */
   readonly #told = new Set<string>();
 
   constructor(request: LoadRequest) {
     this.#request = request;
+    this.#clock = request.clock ?? systemClock;
     this.#tables = new Map(request.tables.map((table) => [table.kind, table]));
   }
 
   async load(): Promise<LoadedJobs> {
-    const found = await this.#describe();
+    // A reload shares its thread with the schedules, and users may have many and large modules.
+    const slices = new Slices(this.#clock);
+    const found = await this.#describe(slices);
     const jobs: JobDefinition[] = [];
-    for (const [kind, each] of found) this.#add(jobs, kind, each);
-    for (const table of this.#request.tables) this.#addTable(jobs, table, found);
+    for (const [kind, each] of found) {
+      this.#add(jobs, kind, each);
+      await slices.pause();
+    }
+    for (const table of this.#request.tables) {
+      this.#addTable(jobs, table, found);
+      await slices.pause();
+    }
     jobs.sort((a, b) => (a.kind < b.kind ? -1 : 1));
     return { jobs, problems: this.#problems, warnings: this.#warnings };
   }
 
   /** Find, parse and import the modules; the jobs that they define, by kind. */
-  async #describe(): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
+  async #describe(slices: Slices): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
     const { files, problems } = findModules(this.#request.modules);
     this.#problems.push(...problems);
     const tables = this.#request.tables;
-    const parsed = files.filter((file) => this.#isTrusted(file) && this.#isParsed(file));
+    const parsed: ModuleFile[] = [];
+    for (const file of files) {
+      if (this.#isTrusted(file) && this.#isParsed(file)) parsed.push(file);
+      await slices.pause();
+    }
     const requests = parsed.map((file) => ({
       path: file.path,
       fileKind: file.fileKind,
@@ -110,7 +125,7 @@ class Loader {
     }));
     const descriptions = await describeModules(requests, {
       command: this.#request.describeCommand ?? [...selfCommand(), HIDDEN_COMMANDS.describe],
-      clock: this.#request.clock ?? systemClock,
+      clock: this.#clock,
       limitMs: this.#request.importLimitMs ?? IMPORT_LIMIT_MS,
     });
     const found = new Map<string, FoundJob[]>();

@@ -22,7 +22,7 @@ import {
 import { findInstance } from "./find_instance.ts";
 import type { LiveFacts } from "./live_facts.ts";
 import { listAllSchedules } from "./schedule_pages.ts";
-import { Slices } from "./slices.ts";
+import { Slices } from "../platform/slices.ts";
 
 /** Ticks of each schedule that are told where no number is given. */
 const LIMIT_DEFAULT = 5;

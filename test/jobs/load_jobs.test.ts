@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { describeSignature } from "../../src/core/convert.ts";
 import { type CommandSpec, NO_PROCESS } from "../../src/core/job.ts";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { jobTable, loadModules, NOW_MS, OPTIONS } from "../support/job_modules.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -479,4 +480,21 @@ test("loadJobs() gives the rest of the modules up when ten have hung", async () 
   assert.deepEqual(Object.keys(jobs), []);
   const refused = problems.filter(({ message }) => message.includes("Not loaded: 10 modules"));
   assert.deepEqual(refused.map(({ job }) => job), ["m10", "m11", "z"]);
+});
+
+test("loadJobs() lets others run between modules that take long to read", async () => {
+  const lines = Array.from({ length: 8_000 }, (_, index) => `export const x${index} = [1, 2];\n`);
+  const text = `${lines.join("")}export default () => {};\n`;
+  const names = Array.from({ length: 10 }, (_, index) => `m${index}.ts`);
+  let turns = 0;
+  const defer = (callback: () => void) => {
+    turns += 1;
+    systemClock.defer(callback);
+  };
+  const { jobs } = await loadModules(Object.fromEntries(names.map((name) => [name, text])), {
+    clock: { ...systemClock, defer },
+    importLimitMs: 10_000,
+  });
+  assert.equal(Object.keys(jobs).length, names.length);
+  assert.ok(turns >= 2 * names.length - 2, `${turns} turns`);
 });

@@ -1,4 +1,4 @@
-import type { Clock } from "../platform/clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** How long a computation runs before others have their turn, in milliseconds. */
 const SLICE_MS = 5;
