@@ -19,15 +19,19 @@ async function readLine(io: CliIo): Promise<string> {
  * Ask before something that cannot be undone.
  *
  * @param action what is about to happen, and to how many: "cancel 3 instances"
- * @throws JobError `canceled` when the answer is no, `invalid_argument` when nobody can be asked
+ * @throws JobError `canceled` when the answer is no, `invalid_argument` when there is no terminal
  */
 export async function confirm(io: CliIo, action: string, isConfirmed: boolean): Promise<void> {
   if (isConfirmed) return;
   const what = makeVisible(action);
   if (!io.isInteractive) {
-    throw new JobError("invalid_argument", `Cannot ${what}: nobody can be asked`, {
-      hint: "Add --yes to say that it is meant",
-    });
+    throw new JobError(
+      "invalid_argument",
+      `Cannot ${what} unconfirmed: this is no terminal to ask on`,
+      {
+        hint: "Add --yes to confirm it",
+      },
+    );
   }
   await io.stderr.write(`About to ${what}. Go on? [y/N] `);
   if (/^y(es)?$/i.test(await readLine(io))) return;

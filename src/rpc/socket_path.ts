@@ -49,7 +49,8 @@ export function checkFolder(folder: string, action: string, remedy: string): voi
     `${action}: "${distrust.path}" is not trusted: ${distrust.problem}`,
     {
       hint:
-        `The folder must belong to this user or root, and nobody else may be able to write to it. ${remedy}`,
+        `The folder must belong to this user or root, and nobody else may be able to write to it` +
+        `${distrust.remedy === null ? "" : ` (${distrust.remedy})`}. ${remedy}`,
     },
   );
 }

@@ -6,7 +6,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { findDistrust } from "../platform/trusted_path.ts";
 import { TOKEN_FILE_BYTES_MAX } from "./limits.ts";
-import { checkFolder } from "./socket_path.ts";
+import { checkFolder, runtimeDir } from "./socket_path.ts";
 
 const TOKEN_BYTES = 32;
 const REMEDY = "Fix or remove it, or set server.auth.token_file to another file";
@@ -160,7 +160,9 @@ function writeError(path: string, error: unknown): JobError {
     "unavailable",
     `Cannot write the token file "${path}": ${messageOf(error)}`,
     {
-      hint: "Make the folder writable, or set server.auth.token_file to another file",
+      hint: dirname(path) === runtimeDir()
+        ? "Make the folder writable, or set XDG_RUNTIME_DIR to a folder of your own"
+        : "Make the folder writable, or set server.auth.token_file to another file",
       cause: error,
     },
   );

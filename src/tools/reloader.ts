@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { ConfigError, problemFields } from "../config/problems.ts";
+import { ConfigError, formatProblem, problemFields } from "../config/problems.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { stampOf } from "../jobs/module_files.ts";
 import type { ReloadReport } from "../manager/api.ts";
@@ -14,6 +14,8 @@ const KEPT = "The config was not reloaded and the old one stays";
 const REST_MS = 100;
 /** How often they are read before the reload is given up, as they keep changing. */
 const READS_MAX = 20;
+/** Most problems that an answer has; all are in the log. */
+const PROBLEMS_SHOWN_MAX = 10;
 /** Most jobs that a message names. */
 const KINDS_SHOWN_MAX = 10;
 
@@ -90,7 +92,10 @@ export class Reloader {
       return report;
     } catch (error) {
       const known = toJobError(error, "Cannot reload the config");
-      this.#logger.error(`${KEPT}: ${known.message}`, { hint: known.hint });
+      const isConfigError = error instanceof ConfigError;
+      // Problems of jobs have been logged, one by one.
+      const logged = isConfigError ? known.message : known.message.split("\n")[0];
+      this.#logger.error(`${KEPT}: ${logged}`, { hint: known.hint });
       this.#problem = shortOf(known);
       throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
     }
@@ -106,8 +111,9 @@ export class Reloader {
     }
     if (problems.length > 0) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      const hint = "See the daemon's log, or run jobctl check";
-      throw new JobError("invalid_config", count, { hint });
+      const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
+      const hint = "jobctl check finds the same, without a reload";
+      throw new JobError("invalid_config", [count, ...shown].join("\n  "), { hint });
     }
     if (!force) this.#checkRemoved(project);
     for (const warning of project.warnings) {

@@ -93,6 +93,20 @@ test("a reload of an emptied, cut off or missing file keeps the schedules, and s
   });
 });
 
+test("a reload with problems in jobs answers with them", async () => {
+  await run(async (daemon, config) => {
+    writeFileSync(config, TOML.replace('run = "true"', 'runn = "true"'));
+    const { code, stderr } = await daemon.jobctl(["reload"]);
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /old one stays: \d problems?\n +\S*config\.toml:4:1: jobs\.a\.runn: unknown/,
+    );
+    assert.equal(await idsOf(daemon), "abcde");
+    assert.doesNotMatch(daemon.log(), /old one stays: \d problems?\\n/);
+  });
+});
+
 test("a file that is being written is read when it is at rest", async () => {
   await run(async (daemon, config) => {
     const text = `${readFileSync(config, "utf8")}[jobs.f]\nrun = "true"\n`;

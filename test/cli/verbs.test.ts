@@ -115,7 +115,7 @@ for (
   test(`cancel instances ${argv.join(" ")} needs --yes off a terminal`, async () => {
     const refused = await cli(["cancel", "instances", ...argv]);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /nobody can be asked\nhint: Add --yes/);
+    assert.match(refused.stderr, /this is no terminal to ask on\nhint: Add --yes/);
     const done = await cli(["cancel", "instances", ...argv, "--yes"]);
     assert.equal(done.code, 0, done.stderr);
     assert.equal(done.calls.at(-1)!.method, "cancelInstances");
@@ -431,7 +431,10 @@ test("redrive of many needs --yes where nobody can be asked", async () => {
   const answers = { lookupInstances: { instances: [instance()] } };
   const refused = await cli(["redrive", "--kind", "sum"], { answers });
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /Cannot redrive 1 dead letter of kind "sum": nobody can be asked/);
+  assert.match(
+    refused.stderr,
+    /Cannot redrive 1 dead letter of kind "sum" unconfirmed: this is no terminal/,
+  );
   const run = await cli(["redrive", "--all", "--yes"], {
     answers: { redriveInstances: { instances: [], count: 0n } },
   });

@@ -186,7 +186,7 @@ test("checkConfig() reads what [server] names beside the configuration, as a sta
   assert.match(good.warnings[0]!.hint!, /^chmod 600 .*a\.key$/);
   const refused: readonly (readonly [config: string, path: string, message: RegExp])[] = [
     [tls.replace("a.key", "b.key"), "server.tls", /private key .*b\.key": no such file/],
-    [`${tls}client_ca = "a.crt"\nrevoked = "revoked"`, "server.tls.revoked", /line 1 is no/],
+    [`${tls}client_ca = "a.crt"\nrevoked = "revoked"`, "server.tls.revoked", /line 1 is n/],
     [`${tls}client_ca = "a.crt"\nrevoked = "none"`, "server.tls.revoked", /none": no such file/],
     ['[server.auth]\ntokens_file = "tokens"', "server.auth.tokens_file", /tokens file/],
   ];
