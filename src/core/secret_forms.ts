@@ -10,7 +10,7 @@ const PIECE = /[^]{1,256}/gu;
 const BASE64_COLUMNS = [76, 64];
 
 /**
- * The texts by which a secret shows in output: as it stands, and as JSON, URLs, base64, hexadecimal digits and shells write it.
+ * The texts by which a secret shows in output: as it stands, and as JSON, URLs, HTML, base64, hexadecimal digits and shells write it.
  *
  * Of a secret with several lines each line counts, of a URL its password as well. What is shorter than
  * {@link SECRET_LENGTH_MIN} is left out.
@@ -27,6 +27,7 @@ export function secretForms(secret: string): Set<string> {
       jsonForms(piece).forEach(add);
       urlForms(piece).forEach(add);
       shellForms(piece).forEach(add);
+      markupForms(piece).forEach(add);
       binaryForms(new TextEncoder().encode(piece)).forEach(add);
     }
   }
@@ -68,6 +69,7 @@ function jsonForms(text: string): string[] {
     // JSON in JSON, as in a structured log line that holds another one.
     JSON.stringify(plain).slice(1, -1),
     ascii,
+    JSON.stringify(ascii).slice(1, -1),
     // As runtimes of JavaScript show a text in an object, by the quotes that stand around it.
     plain.replaceAll('\\"', '"'),
     plain.replaceAll('\\"', '"').replaceAll("'", "\\'"),
@@ -87,13 +89,42 @@ function urlForms(text: string): string[] {
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-  return [whole, strict, encodeURI(text)].flatMap((form) => [form, form.replaceAll("%20", "+")])
+  // The last but one is Python's, the last Go's for a part of a path.
+  const path = strict.replaceAll("%2F", "/");
+  const part = strict.replaceAll(/%(?:24|26|2B|3A|3D|40)/g, decodeURIComponent);
+  return [whole, strict, encodeURI(text), path, part].flatMap((
+    form,
+  ) => [form, form.replaceAll("%20", "+")])
     .flatMap((form) => [form, form.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
 }
 
-/** As `set -x` shows it between single quotes. */
+/** As shells show it: between single quotes, between double ones, and without. */
 function shellForms(text: string): string[] {
-  return text.includes("'") ? [text.replaceAll("'", `'\\''`), text.replaceAll("'", `'"'"'`)] : [];
+  return [
+    text.replaceAll("'", `'\\''`),
+    text.replaceAll("'", `'"'"'`),
+    text.replaceAll(/["$`\\]/g, "\\$&"),
+    text.replaceAll(/[^\w@%+=:,./\u0080-\uffff-]/g, "\\$&"),
+    text.replaceAll(/[^\w%+./:=@~#\u0080-\uffff-]/g, "\\$&"),
+  ];
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+};
+
+/** As HTML and XML write it: quotes by several names, or as they are. */
+function markupForms(text: string): string[] {
+  if (!/[&<>"']/.test(text)) return [];
+  const plain = text.replaceAll(/[&<>]/g, (character) => ENTITIES[character]!);
+  const quoted = text.replaceAll(/[&<>"]/g, (character) => ENTITIES[character]!);
+  const single = ["&#39;", "&#x27;", "&#039;", "&apos;"].map((name) =>
+    quoted.replaceAll("'", name)
+  );
+  return [plain, quoted, ...single, quoted.replaceAll("&quot;", "&#34;").replaceAll("'", "&#39;")];
 }
 
 function binaryForms(bytes: Uint8Array): string[] {

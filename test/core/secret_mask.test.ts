@@ -33,6 +33,23 @@ const TEXT_FORMS: Readonly<Record<string, (text: string) => string>> = {
   "in a form": (text) => new URLSearchParams({ a: text }).toString(),
   "in a path": (text) => encodeURI(text),
   "in an object that is shown": (text) => inspect({ a: text, b: `"'` }),
+  "in a URL as Python writes it": (text) =>
+    encodeURIComponent(text).replaceAll("'", "%27").replaceAll("%2F", "/"),
+  "in a path as Go writes it": (text) =>
+    encodeURIComponent(text).replaceAll("'", "%27").replaceAll("%26", "&").replaceAll("%2B", "+"),
+  "in HTML": (text) =>
+    text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+      .replaceAll('"', "&quot;").replaceAll("'", "&#x27;"),
+  "between double quotes of a shell": (text) =>
+    `declare -x A="${text.replaceAll(/["$`\\]/g, "\\$&")}"`,
+  "in a shell without quotes": (text) => text.replaceAll(/[ "'\\?&<>]/g, "\\$&"),
+  "in JSON of ASCII twice": (text) =>
+    JSON.stringify(
+      JSON.stringify(text).replaceAll(
+        /[\u0080-\uffff]/g,
+        (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
+      ),
+    ),
   "in a trace of bash": (text) => `+ echo '${text.replaceAll("'", `'\\''`)}'`,
 };
 
