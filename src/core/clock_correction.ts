@@ -3,15 +3,15 @@ import type { ClockCorrection, ScheduleRecord, TickFate } from "./schedule.ts";
 import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
 import { isFinal } from "./state.ts";
 
-/** Whether a time that lies behind us was recorded by a clock that has been corrected since. */
+/** Whether a recorded time came from a clock that was ahead and has been corrected since. */
 export function isFromAhead(recordedMs: number, nowMs: number): boolean {
   return recordedMs - nowMs > CORRECTION_MS;
 }
 
 /**
- * A schedule whose cursor lies hours ahead, taken back; null for one that is in order.
+ * The corrected record of a schedule whose cursor is hours ahead; null if the schedule is fine.
  *
- * @param fromMs it goes on with the first tick after this time, epoch ms
+ * @param fromMs it continues with the first tick after this time, epoch ms
  * @throws JobError `invalid_argument` for a spec that cannot be read
  */
 export function correctSchedule(
@@ -39,14 +39,14 @@ export function correctSchedule(
   };
 }
 
-// The ticks of an interval stay where they are, so that those that ran are known.
+// Interval ticks keep their phase, so that those that ran are recognized.
 function correctStart({ spec, startAt }: ScheduleRecord, fromMs: number): number {
   if (startAt <= fromMs) return startAt;
   if (spec.everyMs === null) return fromMs;
   return startAt - Math.ceil((startAt - fromMs) / spec.everyMs) * spec.everyMs;
 }
 
-/** The correction of a schedule that starts anew at a time; undefined when its cursor was not ahead. */
+/** The correction of a schedule that restarts at a time; undefined if its cursor was not ahead. */
 export function correctionOf(
   before: Pick<ScheduleRecord, "cursor" | "correction"> | null,
   nowMs: number,
@@ -57,7 +57,9 @@ export function correctionOf(
   return correction === undefined || correction.cursor <= nowMs ? undefined : correction;
 }
 
-/** Whether what was recorded of a tick that comes after the cursor is void, as a clock that was ahead decided it. */
+/**
+ * Whether the record of a tick after the cursor is void, because a clock that was ahead decided it.
+ */
 export function isVoidFate(
   { correction }: Pick<ScheduleRecord, "correction">,
   { fate }: Pick<TickFate, "fate">,
@@ -67,7 +69,10 @@ export function isVoidFate(
     tick > correction.at && tick <= correction.cursor;
 }
 
-/** What counts of a recorded fate: its ticks up to the cursor, if a clock that was ahead decided it; null when none does. */
+/**
+ * The valid part of a recorded fate: its ticks up to the cursor if a clock that was ahead decided
+ * it; null if none is valid.
+ */
 export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | null {
   const { spec, startAt, cursor } = record;
   if (fate.to <= cursor || !isVoidFate(record, fate, fate.to)) return fate;
@@ -78,9 +83,10 @@ export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | 
 }
 
 /**
- * An instance with times of a clock that was ahead, as it is by the one that counts now; null for one that is in order. The wait for
- * another attempt is as long as it was, from now on; one that ended is kept as if it had ended now. When one that was never
- * tried is due was said by who asked for it, and stays.
+ * The corrected form of an instance whose times came from a clock that was ahead; null if it is
+ * fine. A wait for another attempt keeps its length, counted from now, and retention of an ended
+ * instance counts from now. An instance that was never tried keeps its due time, which its caller
+ * chose.
  */
 export function correctInstance(instance: Instance, nowMs: number): Instance | null {
   const { state, attempt, dueAt, scheduledAt, settledAt, processedAt, uniqueUntil } = instance;

@@ -2,9 +2,11 @@ import { JobError } from "./errors.ts";
 import type { CommandSpec } from "./job.ts";
 
 /**
- * Check converted arguments against what a command may be given. One that it reads from its standard input may be anything.
+ * Check converted arguments against what a command accepts. An argument read from standard input
+ * may be anything.
  *
- * An argument that begins with "-" would be read as an option: of `tar` or `ssh`, one that runs a program.
+ * An argument that begins with "-" would be read as an option, and an option of `tar` or `ssh` can
+ * run a program.
  *
  * @throws JobError `invalid_argument` with the path of the argument
  */
@@ -26,7 +28,7 @@ export function checkCommandArguments(
   for (const [index, value] of values.entries()) {
     if (index === input) continue;
     const name = parameters[index]?.name ?? String(index + 1);
-    // The text of anything else begins with none of these.
+    // The text of other types never begins with these.
     const text = ["string", "number", "bigint"].includes(typeof value) ? String(value) : "";
     if (text.includes("\0")) {
       throw refusal(kind, name, {

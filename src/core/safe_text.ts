@@ -1,7 +1,7 @@
 // Control characters (C0, DEL, C1), the line and paragraph separators, and the marks that reorder text.
 // deno-lint-ignore no-control-regex
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-// What JSON.stringify lets through of the same.
+// Those of them that JSON.stringify does not escape.
 const HIDDEN_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
@@ -15,17 +15,17 @@ function escapeOf(character: string): string {
     : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** Text as one line that cannot steer a terminal: what would is written out, such as `\x1b`. */
+/** Text as one line that cannot control a terminal: such characters are escaped, as `\x1b`. */
 export function makeVisible(text: string): string {
   return text.replaceAll(HIDDEN, escapeOf);
 }
 
-/** As {@link makeVisible}, but lines stay lines. */
+/** Like {@link makeVisible}, but keeps line breaks. */
 export function makeLinesVisible(text: string): string {
   return text.split(/\r?\n/).map(makeVisible).join("\n");
 }
 
-/** JSON text of the same value in which nothing can steer a terminal. */
+/** JSON text of the same value, with nothing that can control a terminal. */
 export function makeJsonVisible(json: string): string {
   return json.replaceAll(
     HIDDEN_IN_JSON,

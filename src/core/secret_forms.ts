@@ -4,16 +4,16 @@ import { MATCH_LENGTH_MIN } from "./text_matcher.ts";
 /** Shortest secret that is masked, in characters: a shorter one would mask ordinary words. */
 export const SECRET_LENGTH_MIN = MATCH_LENGTH_MIN;
 
-// A long secret is looked for in pieces, so that what is looked for has a bound.
+// A long secret is searched in pieces, so that search patterns have a bounded length.
 const PIECE = /[^]{1,256}/gu;
-/** Columns at which programs break base64: those of coreutils and of OpenSSL. */
+/** Columns at which coreutils and OpenSSL wrap base64. */
 const BASE64_COLUMNS = [76, 64];
 
 /**
  * The texts by which a secret shows in output: as it stands, and as JSON, URLs, HTML, base64, hexadecimal digits and shells write it.
  *
- * Of a secret with several lines each line counts, of a URL its password as well. What is shorter than
- * {@link SECRET_LENGTH_MIN} is left out.
+ * Each line of a multi-line secret counts on its own, as does the password of a URL. Parts shorter
+ * than {@link SECRET_LENGTH_MIN} are skipped.
  */
 export function secretForms(secret: string): Set<string> {
   const forms = new Set<string>();
@@ -35,11 +35,11 @@ export function secretForms(secret: string): Set<string> {
   return forms;
 }
 
-/** What of a secret is one by itself. */
+/** The parts of a secret that are secrets themselves. */
 function partsOf(secret: string): Set<string> {
   const parts = new Set([secret]);
   for (const line of secret.split(/\r?\n/)) {
-    // The same in every PEM file.
+    // These lines are the same in every PEM file.
     if (!/^-----[A-Z0-9 ]+-----$/.test(line)) parts.add(line).add(line.trim());
   }
   const password = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s:]*:(.+)@/i.exec(secret)?.[1];
@@ -56,7 +56,7 @@ function partsOf(secret: string): Set<string> {
 
 function piecesOf(part: string): string[] {
   const pieces: string[] = part.match(PIECE) ?? [];
-  // A last piece that is too short to be found is made longer by what comes before it.
+  // A last piece that is too short to search for is extended backwards.
   if (pieces.at(-1)!.length < SECRET_LENGTH_MIN) pieces.push(part.slice(-2 * SECRET_LENGTH_MIN));
   return pieces.map((piece) => piece.toWellFormed());
 }
@@ -73,7 +73,7 @@ function jsonForms(text: string): string[] {
     // As runtimes of JavaScript show a text in an object, by the quotes that stand around it.
     plain.replaceAll('\\"', '"'),
     plain.replaceAll('\\"', '"').replaceAll("'", "\\'"),
-    // The ways of PHP and Go.
+    // As PHP and Go write it.
     plain.replaceAll("/", "\\/"),
     plain.replaceAll(/[<>&]/g, unicodeEscape),
   ];
@@ -130,7 +130,8 @@ function markupForms(text: string): string[] {
 function binaryForms(bytes: Uint8Array): string[] {
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const forms = [hex, hex.toUpperCase()];
-  // In base64 it depends on what stands before it, and its first and last character on its neighbors.
+  // The base64 form depends on the offset of the secret, and its first and last characters on the
+  // neighboring bytes.
   for (const before of [0, 1, 2]) {
     const shifted = new Uint8Array(before + bytes.length);
     shifted.set(bytes, before);
@@ -141,7 +142,7 @@ function binaryForms(bytes: Uint8Array): string[] {
   return forms;
 }
 
-/** The lines of a secret that was encoded by itself. */
+/** The wrapped lines of a secret that was encoded on its own. */
 function wrappedBase64(text: string): string[] {
   const encoded = base64(new TextEncoder().encode(text));
   return BASE64_COLUMNS.filter((columns) => encoded.length > columns)

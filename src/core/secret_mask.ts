@@ -4,20 +4,20 @@ import type { ConfigProblem } from "./job_table.ts";
 import { secretForms } from "./secret_forms.ts";
 import { MATCH_LENGTH_MIN, TextMatcher } from "./text_matcher.ts";
 
-/** What stands for a secret. */
+/** Replaces a secret in output. */
 const MASK = "***";
-/** A text or a number of JSON text. */
+/** A string or number in JSON text. */
 const JSON_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
 
 /**
- * Replaces secrets in texts that leave the program, in every form of {@link secretForms}.
+ * Replaces secrets in all text that leaves the program, in every form of {@link secretForms}.
  *
- * Only whole secrets are replaced, never parts of one: else who can have a text of his own printed could find out a secret
- * character by character.
+ * Only whole secrets are replaced, never parts: otherwise, anyone who can get their own text
+ * printed could discover a secret character by character.
  */
 export class SecretMask {
   readonly #secrets = new Set<string>();
-  /** Null until it is needed. */
+  /** Built when first needed. */
   #matcher: TextMatcher | null = null;
   #byteMatcher: TextMatcher | null = null;
 
@@ -25,7 +25,7 @@ export class SecretMask {
     this.add(secrets);
   }
 
-  /** Replace these from now on, too. */
+  /** Also replace these from now on. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) {
       if (secret.length < MATCH_LENGTH_MIN || this.#secrets.has(secret)) continue;
@@ -57,7 +57,9 @@ export class SecretMask {
     return end === 0 ? text : masked + text.slice(end);
   }
 
-  /** JSON text with the secrets in its texts, keys and numbers replaced; it stays JSON. */
+  /**
+   * JSON text with the secrets in its strings, keys and numbers replaced; the result is valid JSON.
+   */
   json(json: string): string {
     if (this.text(json) === json) return json;
     return json.replaceAll(JSON_TOKEN, (token) => {
@@ -68,7 +70,10 @@ export class SecretMask {
     });
   }
 
-  /** As {@link text}, of at most the first `lengthMax` characters: less where they end within a secret. */
+  /**
+   * Like {@link text}, for at most the first `lengthMax` characters: fewer if the cut would split a
+   * secret.
+   */
   bounded(text: string, lengthMax: number): string {
     if (text.length <= lengthMax) return this.text(text);
     const end = this.isEmpty ? lengthMax : cutBefore(this.#ofText(), text, lengthMax);
@@ -88,7 +93,7 @@ export class SecretMask {
     };
   }
 
-  /** An error of our own, without causes: nobody masks those. */
+  /** One of our errors, without its causes, which are not masked. */
   jobError(error: JobError): JobError {
     if (this.isEmpty) return error;
     const { code, message, hint, path } = error;
@@ -111,10 +116,10 @@ export class SecretMask {
   }
 
   /**
-   * Where to cut a text so that no secret is cut.
+   * Where to cut a text without splitting a secret.
    *
    * @param bytes the text as UTF-8, read as Latin 1: one character a byte
-   * @param at where it is to be cut at the latest
+   * @param at the latest position of the cut
    */
   cutBefore(bytes: string, at: number): number {
     return this.isEmpty ? at : cutBefore(this.#ofBytes(), bytes, at);
@@ -137,7 +142,10 @@ export class SecretMask {
   }
 }
 
-/** The start of the match that a cut at `at` would go through; `at` where there is none, or nothing before it. */
+/**
+ * The start of the match that a cut at `at` would split; `at` if there is none, or if the match is
+ * at the beginning.
+ */
 function cutBefore(matcher: TextMatcher, text: string, at: number): number {
   const { lengthMax } = matcher;
   const near = text.slice(Math.max(0, at - lengthMax), at + lengthMax);

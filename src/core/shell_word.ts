@@ -1,4 +1,4 @@
-/** One word for a POSIX shell, quoted where it must be. */
+/** One word for a POSIX shell, quoted if necessary. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,11 +1,11 @@
 import { JobError } from "./errors.ts";
 
 /**
- * Longest texts that are taken from outside, in characters. Arguments and results have a limit of their own (PAYLOAD_BYTES_MAX), and
- * so has what job code prints, logs and fails with.
+ * Longest texts accepted from outside, in characters. Arguments and results have their own limit
+ * (PAYLOAD_BYTES_MAX), and so do the output, logs and errors of job code.
  */
 export const TEXT_LENGTH_MAX = {
-  /** Whatever is not named here: kinds, ids, nodes, words of a list. */
+  /** Everything not listed here: kinds, ids, nodes, words of a list. */
   name: 1_000,
   uniqueKey: 500,
   pauseReason: 1_000,
@@ -18,9 +18,9 @@ export const TEXT_LENGTH_MAX = {
   description: 10_000,
 } as const;
 
-/** A text from outside, and how long it may be. */
+/** A text from outside and its maximum length. */
 export interface LimitedText {
-  /** Names it, as in "pause reason". */
+  /** Name of the text in messages, such as "pause reason". */
   readonly what: string;
   readonly path: string;
   readonly lengthMax: number;

@@ -1,7 +1,7 @@
 /** Shortest text that a {@link TextMatcher} can find, in characters. */
 export const MATCH_LENGTH_MIN = 6;
 
-/** Characters that are looked at together. */
+/** Characters per block. */
 const BLOCK = 3;
 const TABLE_SIZE = 65_536;
 
@@ -11,20 +11,21 @@ export interface TextRange {
   readonly end: number;
 }
 
-/** Texts that begin alike. There may be thousands, such as the passwords of `postgres://` URLs. */
+/** Texts with a common beginning. There can be thousands, such as `postgres://` URLs. */
 interface Family {
   /** Length of the shortest one. */
   readonly sharedLength: number;
-  /** By as many of their first characters, longest first. */
+  /** Keyed by their first characters, longest first. */
   readonly byBeginning: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
- * Finds many texts in one pass, by the algorithm of Wu and Manber: a table tells how far the search may skip after each block of
- * three characters, so that with few texts about one character in four is looked at.
+ * Finds many texts in one pass, by the algorithm of Wu and Manber: a table says how far the search
+ * can skip after each block of three characters, so that with few texts about one character in four
+ * is examined.
  */
 export class TextMatcher {
-  /** Length of the longest text that is looked for. */
+  /** Length of the longest search text. */
   readonly lengthMax: number;
   readonly #skips = new Uint8Array(TABLE_SIZE).fill(MATCH_LENGTH_MIN - BLOCK + 1);
   /** The texts by their first characters. */
@@ -45,7 +46,10 @@ export class TextMatcher {
     this.lengthMax = lengthMax;
   }
 
-  /** The parts of `text` that one or several adjoining or overlapping matches cover, in order. */
+  /**
+   * The ranges of `text` covered by matches, in order; adjoining and overlapping matches are
+   * merged.
+   */
   *ranges(text: string): Generator<TextRange> {
     let open: TextRange | null = null;
     for (let found = this.#find(text, 0); found !== null;) {
@@ -62,7 +66,7 @@ export class TextMatcher {
   }
 
   #find(text: string, from: number): TextRange | null {
-    // The last character of the window that a match would begin with.
+    // The last character of the window in which a match would begin.
     for (let at = from + MATCH_LENGTH_MIN - 1; at < text.length;) {
       const skip = this.#skips[blockAt(text, at)]!;
       if (skip > 0) {

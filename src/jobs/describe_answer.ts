@@ -9,7 +9,10 @@ const TEXT_BYTES_MAX = 8_192;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Read what the process that loads modules sent; null for what is no answer: modules can send too. */
+/**
+ * Read a message of the process that loads modules; null if it is not an answer, because modules
+ * can send messages too.
+ */
 export function parseAnswer(message: unknown): DescribeAnswer | null {
   if (typeof message !== "string") return null;
   let answer: unknown;

@@ -4,17 +4,21 @@ import type { Account } from "../platform/accounts.ts";
 import { type Distrust, type TrustProblem, trustProblem } from "../platform/trusted_path.ts";
 import type { ModuleFile } from "./find_modules.ts";
 
-/** What a runtime looks for in every folder above a module. */
+/** Names that a runtime looks up in every folder above a module. */
 const BESIDE = ["node_modules", "package.json"];
 
-/** Tells whether others may change what a module is made of; one for each load of all modules. */
+/**
+ * Checks whether other users can change what a module is made of. Used for one load of all modules.
+ */
 export class ModuleTrust {
   readonly #looked = new Map<string, Stats | Distrust>();
 
   /**
-   * What is wrong with a module, what it imports by relative path, or where its packages come from; null for nothing.
+   * The problem with a module, its relative imports, or the place of its packages; null if there is
+   * none.
    *
-   * @param account under which its code runs: its own files are no more than it may do anyway
+   * @param account that its code runs as; files of that user are trusted, as it could do the same
+   * anyway
    */
   problemOf({ path, hashes }: ModuleFile, { uid }: Account): TrustProblem | null {
     const options = { looked: this.#looked, owners: uid === undefined ? [] : [uid] };

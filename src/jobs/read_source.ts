@@ -1,19 +1,19 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { Buffer } from "node:buffer";
 
-/** First room for a file whose size the system does not know. */
+/** Initial buffer for a file of unknown size. */
 const BLOCK_BYTES = 65_536;
 
 /**
- * Read a file of a module, whoever it belongs to, without ever waiting for it: its owner may put a pipe or a link to a device in
- * its place at any moment, or hold it by a lease.
+ * Read a module file of any owner without ever blocking: its owner may replace it with a pipe or a
+ * link to a device at any moment, or hold a lease on it.
  *
- * @returns null for a file that is larger than `bytesMax`
- * @throws what keeps it from being read; an Error for one that is no regular file
+ * @returns null if the file is larger than `bytesMax`
+ * @throws whatever prevents reading it; an Error if it is not a regular file
  */
 export function readSourceFile(path: string, bytesMax: number): string | null {
   const { O_RDONLY, O_NONBLOCK } = constants;
-  // Windows has no such flag, and no such files.
+  // Windows has neither this flag nor such files.
   const file = openSync(path, O_RDONLY | (O_NONBLOCK ?? 0));
   try {
     const found = fstatSync(file);

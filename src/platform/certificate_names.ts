@@ -1,8 +1,8 @@
-/** Whom a certificate is for, as its issuer wrote it. */
+/** The names in a certificate, as its issuer wrote them. */
 export interface CertificateNames {
-  /** The common name of the subject; null for none, several, or one that is no plain text. */
+  /** The subject's common name; null if there is none, more than one, or it is not plain text. */
   readonly commonName: string | null;
-  /** Its alternative names: `DNS:host`, `EMAIL:address`, `URI:…`, `IP:address`. */
+  /** Alternative names: `DNS:host`, `EMAIL:address`, `URI:…`, `IP:address`. */
   readonly alternativeNames: readonly string[];
 }
 
@@ -24,16 +24,17 @@ const TEXT_NAMES: Readonly<Record<number, string>> = { 0x81: "EMAIL", 0x82: "DNS
 const ADDRESS = 0x87;
 
 /**
- * Read the names of an X.509 certificate from its DER bytes. Texts made of them, as runtimes give them, cannot be told apart from
- * names that contain ", DNS:".
+ * Read the names of an X.509 certificate from its DER bytes. The text form that runtimes provide is
+ * ambiguous for names that contain ", DNS:".
  *
- * @returns no names for bytes that are no certificate
+ * @returns no names if the bytes are not a certificate
  */
 export function readCertificateNames(der: Uint8Array): CertificateNames {
   try {
     const certificate = one(der, SEQUENCE);
     const fields = elements(elements(certificate)[0]!.body);
-    // The version is left out of the first one; the subject is the fifth of the others.
+    // The version field is absent in v1 certificates; the subject is the fifth of the remaining
+    // fields.
     const rest = fields[0]!.tag === EXPLICIT_VERSION ? fields.slice(1) : fields;
     const extensions = rest.find(({ tag }) => tag === EXTENSIONS);
     return {

@@ -3,29 +3,29 @@ import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "./clock.ts";
 
 const NEWLINE = 10;
-/** What one child may send within a window before its channel rests until the window ends. */
+/** Bytes that one child may send per window before its channel pauses until the window ends. */
 const WINDOW_MS = 100;
 const WINDOW_BYTES_MAX = 2 * 1_048_576;
 const WINDOW_MESSAGES_MAX = 2_000;
-/** Room for a line that comes in parts, at first. */
+/** Initial buffer for a line that arrives in parts. */
 const PART_BYTES = 4_096;
 
-/** What a {@link ChildChannel} works with. */
+/** Options of a {@link ChildChannel}. */
 export interface ChildChannelOptions {
   readonly clock: Clock;
-  /** Our end of the socket that the child has. */
+  /** Our end of the child's socket. */
   readonly stream: Duplex;
   /** Longest message, in bytes. */
   readonly lineBytesMax: number;
   /** Called with each message and its size. */
   readonly onMessage: (message: unknown, bytes: number) => void;
-  /** The child sent what cannot be read; the channel is closed. */
+  /** Called when the child sends something unreadable; the channel is closed by then. */
   readonly onFault: (problem: string) => void;
 }
 
 /**
- * The variables by which a child finds its channel: the runtime's own `process.send` and `process.on("message")` use the
- * descriptor, with one line of JSON for each message.
+ * Environment variables that tell a child its channel: the runtime's own `process.send` and
+ * `process.on("message")` use the descriptor, with one line of JSON per message.
  *
  * @param descriptor the channel's, in the child
  */
@@ -34,14 +34,15 @@ export function channelEnvironment(descriptor: number): Readonly<Record<string, 
 }
 
 /**
- * The parent's end of the channel to a child process whose code is not trusted. The runtime's own channel keeps a line of any
- * length in memory and reads as fast as the child writes; here a line is bounded, and a child that sends much is read more
- * slowly, so that it waits and the parent does not.
+ * The parent's end of the channel to a child process that runs untrusted code. The runtime's own
+ * channel buffers lines of any length and reads as fast as the child writes. Here lines are
+ * bounded, and a child that sends too much is read more slowly, so that the child waits instead of
+ * the parent.
  */
 export class ChildChannel {
   readonly #options: ChildChannelOptions;
   readonly #stream: Duplex;
-  /** The beginning of a line whose end has not come; its first `#partBytes` bytes count. */
+  /** The start of a line that has not ended yet; its first `#partBytes` bytes are used. */
   #part: Buffer = Buffer.alloc(0);
   #partBytes = 0;
   #windowMs = -Infinity;
@@ -56,7 +57,7 @@ export class ChildChannel {
     this.#options = options;
     this.#stream = options.stream;
     this.#stream.on("data", (chunk: Buffer) => this.#read(chunk));
-    // A broken channel ends; there is nothing to do about it.
+    // A broken channel just ends.
     this.#stream.on("error", () => {});
     this.#stream.once("close", () => this.#closed());
     this.#stream.once("end", () => this.#closed());
@@ -67,7 +68,7 @@ export class ChildChannel {
     return this.#isOpen;
   }
 
-  /** Bytes that the child has not read so far, beside what the kernel holds. */
+  /** Bytes that the child has not read yet, not counting those in the kernel. */
   get unreadBytes(): number {
     return this.#stream.writableLength;
   }
@@ -76,7 +77,7 @@ export class ChildChannel {
     this.sendText(JSON.stringify(message));
   }
 
-  /** Send a message that is JSON already. */
+  /** Send a message that is already JSON. */
   sendText(text: string): void {
     if (this.#isOpen && this.#isReading) this.#stream.write(`${text}\n`);
   }
@@ -134,7 +135,7 @@ export class ChildChannel {
     return line;
   }
 
-  // One buffer that grows: a line that comes byte by byte must not become as many buffers.
+  // One growing buffer: a line that arrives byte by byte must not become thousands of buffers.
   #keep(chunk: Buffer, start: number, end = chunk.length): void {
     const bytes = this.#partBytes + end - start;
     if (bytes > this.#part.length) {

@@ -3,7 +3,7 @@ import { isIPv4 } from "node:net";
 import { endianness } from "node:os";
 import process from "node:process";
 
-/** The four numbers that name a connection, from its own side. */
+/** The addresses and ports that identify a connection, seen from our side. */
 export interface ConnectionAddresses {
   readonly localAddress: string;
   readonly localPort: number;
@@ -11,19 +11,19 @@ export interface ConnectionAddresses {
   readonly remotePort: number;
 }
 
-/** Tables of the kernel; the peer of an IPv4 connection is in the second one if it listens on "::". */
+/** Kernel tables; the peer of an IPv4 connection is in the second one if it listens on "::". */
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const TABLE_BYTES_MAX = 256 * 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
-/** The state of an open connection in these tables. */
+/** State of an open connection in these tables. */
 const ESTABLISHED = "01";
 
 /**
- * The user at the other end of a TCP connection within this machine, as the kernel has it: the one who accepted the connection,
- * not merely one who listens.
+ * The user at the other end of a TCP connection on this machine, according to the kernel: the user
+ * who accepted the connection, not just any listener.
  *
- * @returns the user's id; null as long as nobody has accepted the connection, and where its other end is not on this machine
- * or in another network namespace; undefined where the system has no such table
+ * @returns the user's id; null while nobody has accepted the connection, or if its other end is on
+ * another machine or in another network namespace; undefined on systems without such a table
  */
 export async function peerOwner(
   connection: ConnectionAddresses,
@@ -44,7 +44,7 @@ async function findOwner(
 ): Promise<number | null | undefined> {
   const isWide = table.endsWith("6");
   const { localAddress, localPort, remoteAddress, remotePort } = connection;
-  // What is remote here is local there.
+  // Our remote address is local there.
   const local = tableAddress(remoteAddress, remotePort, isWide);
   const remote = tableAddress(localAddress, localPort, isWide);
   if (local === null || remote === null) return null;
@@ -75,8 +75,8 @@ async function findOwner(
 }
 
 /**
- * The owner in a line from its addresses on. A connection that nobody has accepted yet has the inode 0, and older kernels give
- * it to root then, whoever listens.
+ * The owner in a table line, starting at its addresses. A connection that nobody has accepted yet
+ * has inode 0; older kernels then report root, whoever listens.
  */
 function ownerOf(line: string): number | null {
   // : local remote state queues timer retransmits uid timeout inode …
@@ -85,7 +85,10 @@ function ownerOf(line: string): number | null {
   return Number.isSafeInteger(uid) && inode > 0 ? uid : null;
 }
 
-/** An address as the kernel's tables write it: words of 32 bits in the order of the machine's bytes; null for none of that family. */
+/**
+ * An address as the kernel's tables write it, in 32-bit words in machine byte order; null for
+ * another address family.
+ */
 function tableAddress(address: string, port: number, isWide: boolean): string | null {
   const bytes = addressBytes(address);
   if (bytes === null) return null;
@@ -113,7 +116,7 @@ function isMappedAddress(bytes: readonly number[]): boolean {
 
 function addressBytes(address: string): number[] | null {
   if (isIPv4(address)) return address.split(".").map(Number);
-  // The zone of a link-local address is no part of it.
+  // The zone of a link-local address is not part of the table.
   const [text = ""] = address.split("%");
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
   const plain = dotted ? `${dotted[1]}${pairs(dotted[2]!)}` : text;

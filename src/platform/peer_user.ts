@@ -21,9 +21,11 @@ const openLibc = lateLibc<Symbols>({
 });
 
 /**
- * The user at the other end of a connection over a Unix socket, as the kernel noted it when that end connected.
+ * The user at the other end of a Unix socket connection, as recorded by the kernel when it
+ * connected.
  *
- * @returns null where it cannot be asked: under another runtime than Bun, outside Linux, or of a connection that is closed
+ * @returns null if the kernel cannot be asked: on a runtime other than Bun, outside Linux, or for a
+ * closed connection
  */
 export function peerUserId(socket: Socket): number | null {
   const descriptor = (socket as { _handle?: { readonly fd?: unknown } | null })._handle?.fd;

@@ -1,24 +1,26 @@
 import { closeSync, lstatSync, openSync } from "node:fs";
 
-/** Mode of what nobody else may read. */
+/** Mode of a file that nobody else may read. */
 export const PRIVATE_FILE = 0o600;
-/** Mode of a folder for it. */
+/** Mode of a folder for such files. */
 export const PRIVATE_FOLDER = 0o700;
 const OTHERS = 0o077;
 
 /**
- * Make an empty file that nobody else may read, for who opens it by means that take no mode. One that is there stays as it is and
- * is not opened: that would take away the locks that this process has on it.
+ * Create an empty file that nobody else may read, for code that opens it without passing a mode. An
+ * existing file is left alone and not opened: closing it would drop this process's locks on it.
  */
 export function makePrivate(path: string): void {
   try {
     closeSync(openSync(path, "wx", PRIVATE_FILE));
   } catch {
-    // It is there, or whoever opens it tells why it cannot be made.
+    // It exists, or opening it will report why it cannot be created.
   }
 }
 
-/** Those of these files that others may read or write, with their modes; one that is not there is none. */
+/**
+ * The files among these that others can read or write, with their modes; missing files are skipped.
+ */
 export function openToOthers(
   paths: readonly string[],
 ): { readonly path: string; readonly mode: number }[] {

@@ -22,29 +22,29 @@ const openLibc = lateLibc<Symbols>({
 });
 
 /**
- * Have the kernel send this process a signal when its parent dies; a change of user takes that away again. Does nothing where
- * the C library cannot be called.
+ * Ask the kernel to signal this process when its parent dies; changing the user cancels that. Does
+ * nothing where the C library cannot be called.
  *
- * SIGCONT lets a process that was stopped go on and see for itself that the parent is gone.
+ * SIGCONT wakes a stopped process, which then sees for itself that the parent is gone.
  */
 export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): void {
   openLibc()?.symbols.prctl(PR_SET_PDEATHSIG, constants.signals[signal], 0, 0, 0);
 }
 
 /**
- * Make this process the parent of every descendant whose own parent ends, so that none gets out of sight; see
+ * Make this process adopt every descendant whose parent ends, so that none is lost; see
  * {@link OrphanReaper}. Does nothing where the C library cannot be called.
  */
 export function adoptOrphans(): void {
   openLibc()?.symbols.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/** Soft limit of open files that this process was started with; null as long as it has that one. */
+/** The open-file soft limit that this process was started with; null while it is unchanged. */
 let startedWith: number | null = null;
 
 /**
- * Raise the limit of open files as far as it goes. Does nothing where the C library cannot be called: other runtimes have raised
- * it, as Bun has unless it is the compiled file.
+ * Raise the open-file limit to its maximum. Does nothing where the C library cannot be called.
+ * Other runtimes have raised it already, and so has Bun, except in the compiled file.
  */
 export function raiseOpenFiles(): void {
   const limits = new BigUint64Array(2);
@@ -56,18 +56,24 @@ export function raiseOpenFiles(): void {
   symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
-/** How many files this process may have open; null when that is not known. */
+/** How many files this process may have open; null if unknown. */
 export function openFilesMax(): number | null {
   const limits = new BigUint64Array(2);
   return openLibc()?.symbols.getrlimit(RLIMIT_NOFILE, limits) === 0 ? Number(limits[0]) : null;
 }
 
-/** Soft limit of open files for what this process begins, in place of the one that it took for itself; null for its own. */
+/**
+ * The open-file soft limit for processes that this one starts, instead of its own raised one; null
+ * to inherit.
+ */
 export function openFilesOfChildren(): number | null {
   return startedWith;
 }
 
-/** Set the soft limit of open files, at most the hard one. Does nothing where the C library cannot be called. */
+/**
+ * Set the open-file soft limit, at most to the hard limit. Does nothing where the C library cannot
+ * be called.
+ */
 export function limitOpenFiles(soft: number): void {
   const limits = new BigUint64Array(2);
   const symbols = openLibc()?.symbols;
@@ -77,15 +83,17 @@ export function limitOpenFiles(soft: number): void {
   symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
-/** How often the adopted children are looked at. */
+/** How often adopted children are checked. */
 const REAP_EVERY_MS = 5_000;
-// The runtime's own: job code may replace it, and a worker does, to see which timers job code begins.
+// The runtime's own timer: job code may replace it, and a worker does, to track the timers of job
+// code.
 const later = setTimeout;
 
 /**
- * Clears away the dead among the adopted children of this process: nobody else waits for them.
+ * Reaps dead children that this process has adopted, as nobody else waits for them.
  *
- * Only one that is still there at a second look is taken: the runtime waits for its own children, within a turn of its loop.
+ * A child is reaped only at the second check: the runtime reaps its own children within a turn of
+ * its loop.
  */
 export class OrphanReaper {
   readonly #isBusy: () => boolean;
@@ -100,7 +108,7 @@ export class OrphanReaper {
     this.#everyMs = everyMs;
   }
 
-  /** Look after some seconds, and again as long as there are any or may be. */
+  /** Check in a few seconds, and again as long as there are or may be any. */
   start(): void {
     if (this.#isWaiting || this.#symbols === undefined) return;
     this.#isWaiting = true;

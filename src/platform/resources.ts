@@ -2,8 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import { errorCode } from "../core/errors.ts";
 
 /**
- * What the system answers when it has no descriptor, process, memory or space to give: nothing is wrong with what was asked, and
- * it works once others have given theirs back.
+ * Error codes of a system that is out of descriptors, processes, memory or space. The request
+ * itself is fine, and works once others have released theirs.
  */
 const RESOURCE_CODES: ReadonlySet<string> = new Set([
   "EMFILE",
@@ -15,13 +15,13 @@ const RESOURCE_CODES: ReadonlySet<string> = new Set([
   "EDQUOT",
 ]);
 
-/** The same as programs write it when they end by it. */
+/** The same conditions in the last words of programs. */
 const RESOURCE_TEXT =
   /\b(EMFILE|ENFILE|EAGAIN|ENOMEM|too many open files|resource temporarily unavailable|cannot allocate memory|can't fork|cannot fork|no child processes available|SystemResources|ProcessFdQuotaExceeded|ThreadQuotaExceeded)\b/i;
-/** How deep causes are looked through. */
+/** How many nested causes are searched. */
 const CAUSES_MAX = 5;
 
-/** Whether something could not be had for want of a resource of the system; also by the error's cause. */
+/** Whether an error, or one of its causes, means that the system is out of a resource. */
 export function isResourceError(thrown: unknown): boolean {
   let error = thrown;
   for (let depth = 0; depth <= CAUSES_MAX && error !== null && error !== undefined; depth++) {
@@ -33,8 +33,9 @@ export function isResourceError(thrown: unknown): boolean {
 }
 
 /**
- * The want of a resource by which the load of a module failed; null when it failed by something else. Runtimes say only that they
- * do not find the file, so that it is tried whether this process can open one at all.
+ * The missing resource that made a module fail to load; null if it failed for another reason.
+ * Runtimes only report that the file is not found, so this tries whether the process can open any
+ * file at all.
  */
 export function loadStarvation(thrown: unknown): unknown {
   if (isResourceError(thrown)) return thrown;
@@ -46,7 +47,7 @@ export function loadStarvation(thrown: unknown): unknown {
   }
 }
 
-/** Whether a program's last words say that it ended for want of a resource. */
+/** Whether a program's last words say that it ran out of a resource. */
 export function saysResource(text: string): boolean {
   return RESOURCE_TEXT.test(text);
 }

@@ -18,63 +18,64 @@ import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
 import { findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "./user_rights.ts";
 
-/** What a caller may do, the least first; a later role includes those before. */
+/** Roles of callers, lowest first; each includes the ones before it. */
 export const ROLES = ["viewer", "operator", "admin"] as const;
 
 /** One of {@link ROLES}. */
 export type Role = typeof ROLES[number];
 
-/** A token that lets its bearer in, without the token itself. */
+/** A token entry, without the token itself. */
 export interface TokenEntry {
-  /** Stands for it in messages. */
+  /** Identifies it in messages. */
   readonly name: string;
   readonly role: Role;
-  /** What {@link hashToken} makes of the token. */
+  /** Result of {@link hashToken}. */
   readonly hash: string;
-  /** Kinds, or patterns of kinds, that it may be used for; null for all. */
+  /** Kinds, or patterns of kinds, that it is limited to; null for all. */
   readonly jobs: readonly string[] | null;
   /** Epoch ms; null for never. */
   readonly expiresAt: number | null;
 }
 
-/** An entry of a file of tokens. */
+/** An entry of a tokens file. */
 export interface StoredToken extends TokenEntry {
   readonly createdAt: number;
 }
 
-/** What a hash of a token looks like, for messages. */
+/** Format of a token hash, for messages. */
 export const HASH_WANTED = '"sha256:" and 64 hexadecimal digits';
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
-/** All are compared with each token that is sent. */
+/** Each received token is compared with all of them. */
 const TOKENS_MAX = 1_000;
 const NAME = /^[A-Za-z0-9._:@-]{1,100}$/;
-/** A draft that is older than this was left by a program that was killed. */
+/** An older draft was left behind by a killed program. */
 const STALE_DRAFT_MS = 30_000;
 
-/** The hash that stands for a token: SHA-256, as tokens are long and by chance. */
+/** The stored hash of a token. SHA-256 suffices because tokens are long and random. */
 export function hashToken(token: string): string {
   return `sha256:${createHash("sha256").update(token).digest("hex")}`;
 }
 
-/** Whether a text can be what {@link hashToken} made. */
+/** Whether a text has the format of {@link hashToken}. */
 export function isTokenHash(text: unknown): text is string {
   return typeof text === "string" && /^sha256:[0-9a-f]{64}$/.test(text);
 }
 
-/** Whether a text can name a token. */
+/** Whether a text is a valid token name. */
 export function isTokenName(text: unknown): text is string {
   return typeof text === "string" && NAME.test(text);
 }
 
-/** What a name of a token looks like, for messages. */
+/** Format of a token name, for messages. */
 export const TOKEN_NAME_WANTED = '1 to 100 letters, digits, ".", "_", ":", "@" or "-"';
 
 /**
- * Read a file of tokens.
+ * Read a tokens file.
  *
- * @returns none when there is no file
- * @throws JobError `permission_denied` when others may read or write it, `invalid_config` when it is none
+ * @returns an empty list if there is no file
+ * @throws JobError `permission_denied` if others can read or write it, `invalid_config` if it is
+ * not a tokens file
  */
 export function readTokensFile(path: string): readonly StoredToken[] {
   const distrust = findDistrust(path, {
@@ -112,11 +113,13 @@ export function readTokensFile(path: string): readonly StoredToken[] {
 }
 
 /**
- * Change a file of tokens: it is read, changed and written as a whole, by one program at a time. The file and its folder are
- * made with modes 0600 and 0700. Where the folder belongs to another user, as whom the daemon may run, root works with that
- * user's rights: a link that is put in the way leads no further than its maker may go.
+ * Change a tokens file: it is read, changed and rewritten as a whole, by one program at a time. The
+ * file and its folder are created with modes 0600 and 0700. If the folder belongs to another user,
+ * such as the daemon's, root works with that user's rights, so that a planted link reaches nothing
+ * that its creator could not reach.
  *
- * @throws JobError as {@link readTokensFile}; `conflict` while another program changes it, `unavailable` when it cannot be written
+ * @throws JobError as {@link readTokensFile}; `conflict` while another program changes it,
+ * `unavailable` when it cannot be written
  */
 export function changeTokensFile(
   path: string,
@@ -146,7 +149,7 @@ function writeTokensFile(
     throw writeError(path, error);
   }
   try {
-    // By its descriptor: under the name another file may stand by now.
+    // By descriptor: another file may have taken the name by now.
     writeFileSync(file, format(change(readTokensFile(path))));
     fsyncSync(file);
     renameSync(draft, path);
@@ -158,7 +161,7 @@ function writeTokensFile(
   }
 }
 
-/** Root edits the file of the user as whom the daemon runs. */
+/** The user whose rights root uses to edit the file: the owner of its folder. */
 function editors(path: string): readonly User[] {
   if (process.getuid?.() !== 0) return [];
   try {
@@ -169,7 +172,10 @@ function editors(path: string): readonly User[] {
   }
 }
 
-/** Make the draft, which only one program can: so nobody's change is lost. Answers its descriptor. */
+/**
+ * Create the draft, which only one program can do, so that no change is lost. Returns its
+ * descriptor.
+ */
 function lock(draft: string, nowMs: number): number {
   const make = () => openSync(draft, "wx", 0o600);
   try {
@@ -232,7 +238,7 @@ function parse(text: string, path: string): readonly StoredToken[] {
   });
 }
 
-/** An entry, or null: what is not known could take something away, so it is refused with the file. */
+/** An entry, or null. An unknown field might restrict the token, so it makes the file invalid. */
 function parseEntry(entry: unknown): StoredToken | null {
   if (typeof entry !== "object" || entry === null) return null;
   const { name, role, hash, jobs, created, expires, ...rest } = entry as Record<string, unknown>;

@@ -6,9 +6,9 @@ import { errorCode, messageOf } from "../core/errors.ts";
 import { shellWord } from "../core/shell_word.ts";
 import { accountName, isPrivateGroup, isRoot, userName } from "./accounts.ts";
 
-/** Why a path may not be believed. */
+/** Why a path is not trusted. */
 export interface Distrust {
-  /** The file, or the folder on the way to it, that is at fault. */
+  /** The file at fault, or a folder above it. */
   readonly path: string;
   /** What is wrong with it, as the end of a sentence. */
   readonly problem: string;
@@ -17,28 +17,29 @@ export interface Distrust {
   readonly remedy: string | null;
 }
 
-/** Whose files count. */
+/** Which files are trusted. */
 export interface TrustOptions {
-  /** Users besides root and our own. */
+  /** Trusted users in addition to root and our own. */
   readonly owners?: readonly number[];
-  /** Whether the last part of the path may be a symbolic link; those before it may. */
+  /** Whether the last part of the path may be a symbolic link; earlier parts always may. */
   readonly isLinkAllowed?: boolean;
-  /** What was found at each path, so that many files in the same folders are looked at once. */
+  /** Results by path, so that shared folders are checked once for many files. */
   readonly looked?: Map<string, Stats | Distrust>;
 }
 
-/** A path that others may change, as it is told. */
+/** A path that other users can change, as reported to people. */
 export interface TrustProblem {
   readonly message: string;
   readonly hint: string;
-  /** Whether it is refused: root believes nobody else, another user is only told. */
+  /** Whether it is refused: for root it is, any other user gets a warning. */
   readonly isFatal: boolean;
 }
 
 /**
- * What to say of a file that decides what this process does, when others may change it or a folder on the way to it.
+ * The problem to report for a file that decides what this process does, if other users can change
+ * it or a folder above it.
  *
- * @returns null when nobody else may, or when it cannot be looked at: whoever reads it says so
+ * @returns null if nobody else can, or if it cannot be inspected: reading it will report that
  */
 export function trustProblem(path: string, options: TrustOptions = {}): TrustProblem | null {
   const found = findDistrust(path, { isLinkAllowed: true, ...options });
@@ -56,11 +57,11 @@ const WRITABLE_BY_OTHERS = 0o002;
 const STICKY = 0o1000;
 
 /**
- * Check that nobody but root, this process's user and `owners` can have put something at `path`, or can put something else there:
- * each folder on the way is theirs and not writable by others. In a shared folder such as /tmp, where only its owner may remove a
- * file, that holds for what is theirs in it.
+ * Check that only root, this process's user and `owners` can have created `path` or can replace it:
+ * every folder above it belongs to them and is not writable by others. In a shared folder such as
+ * /tmp, where only its owner can remove a file, the entry itself must be theirs.
  *
- * @returns null when it is so, else what is wrong; always null where there are no users
+ * @returns null if so, else the problem; always null on systems without users
  */
 export function findDistrust(path: string, options: TrustOptions = {}): Distrust | null {
   const own = process.getuid?.();
@@ -87,7 +88,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
     const problem = writers(found, isLast);
     if (problem !== null) return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
     if (isLast) return null;
-    // There are no links in what lies behind, so ".." is the folder that it seems to be.
+    // Links in the part before are resolved, so ".." is the real parent.
     at = join(at, todo.shift()!);
   }
 }
@@ -126,13 +127,15 @@ function lookNow(path: string): Stats | Distrust {
   }
 }
 
-/** Who else may write; null when nobody may. */
+/** Who else can write to it; null if nobody can. */
 function writers(found: Stats, isLast: boolean): string | null {
-  // In such a folder what others make stays theirs, and the next step looks whose the next part is.
+  // In such a folder users own what they create, and the next step checks the owner of the next
+  // part.
   if (!isLast && found.isDirectory() && (found.mode & STICKY) !== 0) return null;
   const mode = `mode ${(found.mode & 0o7777).toString(8).padStart(4, "0")}`;
   if ((found.mode & WRITABLE_BY_OTHERS) !== 0) return `every user can write to it (${mode})`;
-  // Members of root's group are taken for root: containers are made so. A group of ours alone is us.
+  // Members of root's group count as root, as containers expect. A private group of ours counts as
+  // us.
   const isOpen = (found.mode & WRITABLE_BY_GROUP) !== 0 && found.gid !== 0 &&
     !isPrivateGroup(found.gid);
   return isOpen ? `its group can write to it (${mode})` : null;

@@ -15,11 +15,12 @@ interface Rights {
 }
 
 /**
- * Do something with no more rights on files than a user has, and take root's back. Not while other code of the process works
- * with files.
+ * Run `action` with a user's file permissions, then restore root's. Must not overlap with other
+ * file access in this process.
  *
- * @param user null for the rights that there are
- * @throws JobError `permission_denied` where root cannot lay its rights down, as under Deno; what `action` throws
+ * @param user null to keep the current rights
+ * @throws JobError `permission_denied` where root cannot drop its rights, as under Deno; whatever
+ * `action` throws
  */
 export function withRightsOf(user: User | null, action: () => void): void {
   if (user === null) return action();

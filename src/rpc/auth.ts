@@ -7,7 +7,7 @@ export { type Role, ROLES } from "../platform/tokens_file.ts";
 
 /** Who calls, and what for. */
 export interface Caller {
-  /** Stands for it in messages. */
+  /** Identifies it in messages. */
   readonly name: string;
   readonly role: Role;
   /** Kinds, or patterns of kinds, that it may use; null for all. */
