@@ -1,9 +1,9 @@
 import type { Clock } from "../platform/clock.ts";
 
-/** How long nothing must have been done, in milliseconds. */
+/** How long there must have been no activity, in milliseconds. */
 const REST_MS = 3_000;
 
-/** Runs an action once nothing was done for three seconds. */
+/** Runs an action after three seconds without activity. */
 export class AfterRest {
   readonly #clock: Clock;
   readonly #action: () => void;
@@ -15,7 +15,7 @@ export class AfterRest {
     this.#action = action;
   }
 
-  /** Something was done. */
+  /** Note activity. */
   note(): void {
     this.#doneMs = this.#clock.now().monotonicMs;
     if (!this.#isArmed) this.#arm(REST_MS);

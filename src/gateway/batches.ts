@@ -4,7 +4,7 @@ import type { Batch, PlainError } from "./messages.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** Gathers the frames of a turn of the event loop and sends them together. */
+/** Collects the frames of one event loop turn and sends them together. */
 export class BatchSender<Frame extends { readonly type: string }> {
   readonly #clock: Clock;
   readonly #post: (batch: Batch<Frame>, transfer: readonly ArrayBuffer[]) => void;
@@ -20,7 +20,7 @@ export class BatchSender<Frame extends { readonly type: string }> {
     this.#post = post;
   }
 
-  /** @param payload of as many bytes as the frame says; copied when the turn ends */
+  /** @param payload with as many bytes as the frame says; copied at the end of the turn */
   send(frame: Frame, payload: Uint8Array = NOTHING): void {
     if (this.#frames.length === 0) this.#clock.defer(() => this.#flush());
     this.#frames.push(frame);
@@ -63,7 +63,7 @@ export function toPlainError(thrown: unknown, action: string): PlainError {
   return { code, message, hint, path };
 }
 
-/** The error again. */
+/** The error rebuilt from its data. */
 export function fromPlainError({ code, message, hint, path }: PlainError): JobError {
   return new JobError(code, message, { hint, path });
 }

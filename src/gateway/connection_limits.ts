@@ -1,25 +1,25 @@
-/** How many connections each listener holds at once. */
+/** How many connections each listener accepts at once. */
 export interface ConnectionLimits {
   readonly tcp: number;
   readonly unix: number;
   readonly http: number;
 }
 
-/** As many as any daemon holds. */
+/** Upper bounds, for any daemon. */
 const MOST: ConnectionLimits = { tcp: 1_000, unix: 256, http: 256 };
-/** As few as any daemon holds, whatever is left for them. */
+/** Lower bound of each, however few descriptors are left. */
 const LEAST = 16;
 
-/** Descriptors of the store, the logs, the modules and what else the daemon opens. */
+/** Descriptors for the store, logs, modules and everything else the daemon opens. */
 const OWN_DESCRIPTORS = 128;
-/** Descriptors of one worker: its pipes and channels, and those that it is being started with. */
+/** Descriptors for one worker: its pipes and channels, including those used while it starts. */
 const WORKER_DESCRIPTORS = 10;
 
 /**
- * Shares out the descriptors that the daemon may have: attempts come first, so that no number of connections keeps one from
- * being started.
+ * Divide the daemon's descriptors. Attempts come first, so that connections can never keep one from
+ * starting.
  *
- * @param descriptorsMax of the process; null when it is not known
+ * @param descriptorsMax limit of the process; null if unknown
  * @param workers attempts at once
  */
 export function connectionLimits(

@@ -14,18 +14,19 @@ import type {
   PageRequest,
 } from "../store/store.ts";
 
-/** What the reads need besides the file. */
+/** What the reads need in addition to the file. */
 export interface DatabaseReadsOptions {
   /** Path of the file. */
   readonly path: string;
   readonly facts: LiveFacts;
-  /** Listen to changes; answers how to stop. */
+  /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: FollowContext["subscribe"];
   readonly clock: Clock;
 }
 
 /**
- * Reads the manager's SQLite file in this thread. Only what is not in the file is asked of the manager.
+ * Reads the manager's SQLite file in this thread, and asks the manager only for facts that are not
+ * in the file.
  */
 export class DatabaseReads implements ReadApi {
   readonly #options: DatabaseReadsOptions;
@@ -41,19 +42,19 @@ export class DatabaseReads implements ReadApi {
     this.#reader = new SqliteReader({ path: options.path, defer });
   }
 
-  /** Close the file and end what follows it: whatever is asked from now on is `unavailable`. */
+  /** Close the file and end its followers; later reads fail with `unavailable`. */
   close(): void {
     this.#isClosed = true;
     this.#reader.close();
     for (const listener of [...this.#stopListeners]) listener();
   }
 
-  /** Nothing is read just now: give back memory that only makes reading faster. */
+  /** Release memory that only speeds up reading, while nothing is read. */
   rest(): void {
     this.#reader.rest();
   }
 
-  /** The file, opened when it is first read. */
+  /** The file, opened at the first read. */
   get #store(): SqliteReader {
     if (!this.#isOpen && !this.#isClosed) {
       this.#reader.open();
@@ -95,7 +96,7 @@ export class DatabaseReads implements ReadApi {
     return this.#options.facts.unservedKinds(kinds);
   }
 
-  /** The kinds of all jobs, and those that there are instances of. */
+  /** The kinds of all jobs, and all kinds that have instances. */
   kinds(): Promise<readonly string[]> {
     return this.#options.facts.kinds();
   }
@@ -104,7 +105,7 @@ export class DatabaseReads implements ReadApi {
     return this.#options.facts.listPauses();
   }
 
-  /** As `ManagerApi.follow`. */
+  /** Like `ManagerApi.follow`. */
   follow(query: LogTailQuery, options: FollowOptions): AsyncGenerator<FollowStep> {
     return follow(query, options, {
       store: this.#store,
@@ -115,7 +116,7 @@ export class DatabaseReads implements ReadApi {
         this.#stopListeners.add(listener);
         return () => void this.#stopListeners.delete(listener);
       },
-      // One daemon owns the file.
+      // Only one daemon owns the file.
       hasOthers: () => false,
       followers: this.#followers,
     });

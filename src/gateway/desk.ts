@@ -8,37 +8,37 @@ import type { Backend } from "../rpc/backend.ts";
 import { BatchSender, readBatch, toPlainError } from "./batches.ts";
 import type { Answer, Batch, Change, Question, Request } from "./messages.ts";
 
-/** Changes of one turn that are listed. */
+/** Most changes listed per turn. */
 const CHANGES_MAX = 100;
 
-/** What the desk answers with. */
+/** What the desk uses to answer. */
 export interface DeskOptions {
   readonly backend: Backend;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
-  /** Listen to what changes; answers how to stop. */
+  /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: (listener: (event: ChangeOfInstance) => void) => () => void;
   readonly clock: Clock;
-  /** Of secrets that no answer shows. */
+  /** Masks secrets in answers. */
   readonly mask?: SecretMask | undefined;
   readonly post: (batch: Batch<Answer>, transfer: readonly ArrayBuffer[]) => void;
 }
 
-/** A stream that is being answered. */
+/** A stream being answered. */
 interface OpenStream {
   readonly messages: AsyncIterator<Uint8Array>;
   readonly abort: AbortController;
 }
 
-/** The manager's side: answers what the listeners' thread asks for. */
+/** The manager's side: answers requests from the listeners' thread. */
 export class Desk {
   readonly #options: DeskOptions;
   readonly #sender: BatchSender<Answer>;
-  /** Calls that are being answered, with who wants to know that they were canceled. */
+  /** Calls being answered, with the listeners to notify when they are canceled. */
   readonly #calls = new Map<number, Set<() => void>>();
   readonly #streams = new Map<number, OpenStream>();
 
-  /** Instances that changed in this turn. */
+  /** Instances that have changed in this turn. */
   readonly #changed = new Map<string, Change>();
   #unsubscribe: (() => void) | null = null;
 
@@ -47,12 +47,12 @@ export class Desk {
     this.#sender = new BatchSender(options.clock, options.post);
   }
 
-  /** Begin to answer what the listeners' thread sent. */
+  /** Start answering a message of the listeners' thread. */
   receive(batch: Batch<Request>): void {
     readBatch(batch, (request, payload) => this.#take(request, payload));
   }
 
-  /** Give up everything that is being answered. */
+  /** Abandon everything being answered. */
   stop(): void {
     this.#watch(false);
     for (const id of [...this.#calls.keys(), ...this.#streams.keys()]) this.#cancel(id);
@@ -129,7 +129,7 @@ export class Desk {
     if (!stream) return;
     this.#streams.delete(id);
     stream.abort.abort();
-    // One that waits for its next message ends with the signal.
+    // A stream that waits for its next message ends with the signal.
     void Promise.resolve(stream.messages.return?.()).catch(() => {});
   }
 
@@ -174,10 +174,10 @@ export class Desk {
     if (!isOn) return;
     this.#unsubscribe = this.#options.subscribe(({ instance: { id, kind } }) => {
       if (this.#changed.size === 0) this.#options.clock.defer(() => this.#sendChanges());
-      // What is too much to be listed is not gathered either.
+      // Too many changes to list are not collected either.
       if (this.#changed.size <= CHANGES_MAX) this.#changed.set(id, { id, kind });
     });
-    // What changed since the listeners asked was not heard.
+    // Changes since the listeners subscribed were missed.
     this.#sender.send({ type: "changes", changes: null });
   }
 
@@ -189,7 +189,7 @@ export class Desk {
 
   #fail(id: number, thrown: unknown, action: string): void {
     const error = toJobError(thrown, action);
-    // What the caller said stays as it is: a mask would tell him whether he guessed a secret.
+    // The caller's own text stays unmasked: a mask would reveal whether they guessed a secret.
     const isOurs = error.code === "internal" || error.code === "unavailable";
     const shown = isOurs && this.#options.mask ? this.#options.mask.jobError(error) : error;
     this.#sender.send({ type: "fail", id, error: toPlainError(shown, action) });

@@ -13,26 +13,30 @@ import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
 import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
 
-/** What a gateway is made of. */
+/** Options of a gateway. */
 export interface GatewayOptions {
   readonly manager: ManagerApi;
-  /** Asked by the reads of a database in the other thread. */
+  /** Answers the database reads in the other thread. */
   readonly facts: LiveFacts;
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Of secrets that no answer shows. */
+  /** Masks secrets in answers. */
   readonly mask?: SecretMask;
 }
 
-/** How long the thread has to close its listeners before it is ended. */
+/** How long the thread may take to close its listeners before it is terminated. */
 const STOP_MS = 10_000;
-/** How long after a thread that failed the next one is started: as long again after each failure, at most as long as the last. */
+/**
+ * Delays before a failed thread is restarted: the next one after each failure, then always the
+ * last.
+ */
 const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
 
 /**
- * The gRPC and HTTP listeners, in a thread of their own: nothing that a client sends, or leaves unread, takes time from the
- * thread that keeps the schedules. This side answers the calls that were let in. A thread that fails is replaced.
+ * The gRPC and HTTP listeners, in a thread of their own: nothing that a client sends or leaves
+ * unread takes time from the thread that runs the schedules. This side answers the accepted calls.
+ * A failed thread is replaced.
  */
 export class Gateway implements Service {
   readonly name = "gateway";
@@ -48,25 +52,27 @@ export class Gateway implements Service {
     this.#options = options;
   }
 
-  /** Where it listens. @throws JobError `unavailable` before `start` */
+  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   get addresses(): GatewayAddresses {
     if (this.#addresses) return this.#addresses;
     throw new JobError("unavailable", "Cannot tell where the daemon listens: it has not started");
   }
 
-  /** @throws JobError as the listeners, such as `conflict` for an address that is in use */
+  /** @throws JobError like the listeners, such as `conflict` for an address in use */
   async start(): Promise<void> {
     this.#isStopped = false;
     this.#source = new ManagerStatusSource(this.#options.manager);
     await this.#open();
   }
 
-  /** Close the database in the other thread: its owner is about to, and must be the last. */
+  /**
+   * Close the database in the other thread. Its owner is about to close it and must be the last.
+   */
   async closeDatabase(): Promise<void> {
     await this.#thread?.closeDatabase();
   }
 
-  /** Take over who may call over TCP; those who may no more are disconnected. */
+  /** Apply new TCP credentials; callers who lose access are disconnected. */
   adopt(auth: AuthConfig): void {
     const { config } = this.#options;
     this.#options = { ...this.#options, config: { ...config, rpc: { ...config.rpc, auth } } };
@@ -154,7 +160,7 @@ class GatewayThread {
     });
   }
 
-  /** Resolves when it ends without having been asked to. */
+  /** Resolves if the thread ends unexpectedly. */
   get failed(): Promise<unknown> {
     return this.#failed.promise;
   }
@@ -222,7 +228,8 @@ class GatewayThread {
 }
 
 function threadUrl(): URL {
-  // From source it is a .ts file; packed, and beside the main module of the compiled file, a .js file.
+  // A .ts file when run from source; a .js file when packed, and next to the main module of the
+  // compiled file.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return new URL(`./gateway_thread.${extension}`, import.meta.url);
 }

@@ -11,8 +11,8 @@ import type { DatabaseReads } from "./database_reads.ts";
 import { RemoteBackend } from "./remote_backend.ts";
 import type { Backend } from "../rpc/backend.ts";
 
-// The thread of the listeners. Whatever strangers send is read, checked and refused here: the clock, the claims and the renewals
-// of the manager's thread do not wait for it.
+// The thread of the listeners. Everything from strangers is read, checked and refused here, so that
+// the manager's clock, claims and renewals never wait for it.
 
 const port = parentPort!;
 const post = (message: FromGateway, transfer: readonly ArrayBuffer[] = []) =>
@@ -32,7 +32,7 @@ const logger: Logger = {
   error: log("error"),
 };
 
-/** Reads a database here; other stores are read by those who opened them. */
+/** Reads a database in this thread; other stores are read by the thread that opened them. */
 function createBackend({ database }: GatewayConfig): Backend {
   if (database === null) return remote;
   return new LateBackend(async () => {

@@ -7,10 +7,10 @@ import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses, RpcServerConfig } from "../rpc/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
-// What the listeners' thread and the manager's thread say to each other. Each turn of an event loop sends one message with
-// all its frames; their payloads lie one after the other in one buffer, which changes hands.
+// Messages between the listeners' thread and the manager's thread. Each event loop turn sends one
+// message with all its frames; their payloads are concatenated in one buffer, which is transferred.
 
-/** Where and for whom to listen. */
+/** Where to listen, and for which callers. */
 export interface GatewayConfig {
   readonly rpc: RpcServerConfig;
   /** Null turns HTTP off. */
@@ -18,7 +18,10 @@ export interface GatewayConfig {
     | { readonly host: string; readonly port: number; readonly hosts: readonly string[] }
     | null;
   readonly connectionsMax: ConnectionLimits;
-  /** The SQLite file that the manager's store owns, to read from in the listeners' thread; null for any other store. */
+  /**
+   * The SQLite file of the manager's store, for reads in the listeners' thread; null for any other
+   * store.
+   */
   readonly database: string | null;
 }
 
@@ -28,7 +31,7 @@ export interface GatewayAddresses {
   readonly http: { readonly host: string; readonly port: number } | null;
 }
 
-/** A JobError as it changes threads. */
+/** A JobError in transit between threads. */
 export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -36,14 +39,14 @@ export interface PlainError {
   readonly path: string | undefined;
 }
 
-/** What the listeners ask the manager for that is no call of its API. */
+/** Requests of the listeners to the manager besides API calls. */
 export type Question =
   | { readonly name: "isServing" | "unreadiness" | "metrics" | "listPauses" | "kinds" }
   | { readonly name: "blockOf"; readonly instance: Instance }
   | { readonly name: "unservedKinds"; readonly kinds: readonly string[] }
   | { readonly name: "isKnown" | "assertKnown" | "disabledBecause"; readonly kind: string };
 
-/** Of which instance something was committed. */
+/** The instance for which something was committed. */
 export interface Change {
   readonly id: string;
   readonly kind: string;
@@ -57,10 +60,10 @@ export type Request =
     readonly id: number;
     readonly method: UnaryName;
     readonly bytes: number;
-    /** Which jobs it may be about; null for all. */
+    /** The jobs it is limited to; null for all. */
     readonly jobs: readonly string[] | null;
   }
-  /** Begin a stream; the payload is its request. */
+  /** Start a stream; the payload is its request. */
   | {
     readonly type: "stream";
     readonly id: number;
@@ -68,12 +71,12 @@ export type Request =
     readonly bytes: number;
     readonly jobs: readonly string[] | null;
   }
-  /** The message before was taken: send the next one. */
+  /** The previous message was consumed: send the next one. */
   | { readonly type: "next"; readonly id: number }
-  /** Nobody waits for the answer any longer. */
+  /** The answer is no longer needed. */
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
-  /** Begin, or cease, to send changes. */
+  /** Start or stop sending changes. */
   | { readonly type: "watch"; readonly isOn: boolean };
 
 /** From the manager to the listeners. */
@@ -84,7 +87,7 @@ export type Answer =
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "fail"; readonly id: number; readonly error: PlainError }
   | { readonly type: "told"; readonly id: number; readonly value: unknown }
-  /** Changes of this turn, each instance once; null for more than can be listed. */
+  /** Changes of this turn, each instance once; null if there are too many to list. */
   | { readonly type: "changes"; readonly changes: readonly Change[] | null };
 
 /** All frames of a turn. */
@@ -94,17 +97,17 @@ export interface Batch<Frame> {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What the manager's thread sends. */
+/** Messages of the manager's thread. */
 export type ToGateway =
   | { readonly type: "start"; readonly config: GatewayConfig }
-  /** Close the database: its owner is about to. */
+  /** Close the database: its owner is about to close it. */
   | { readonly type: "closeDatabase" }
-  /** Who may call has changed. */
+  /** The credentials have changed. */
   | { readonly type: "adopt"; readonly auth: AuthConfig }
   | { readonly type: "stop" }
   | Batch<Answer>;
 
-/** What the listeners' thread sends. */
+/** Messages of the listeners' thread. */
 export type FromGateway =
   | { readonly type: "started"; readonly addresses: GatewayAddresses }
   | { readonly type: "refused"; readonly error: PlainError }

@@ -11,13 +11,13 @@ import { ScopedViews } from "../rpc/scoped_views.ts";
 import { AfterRest } from "./after_rest.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 
-/** The reads and their handlers for some jobs only. */
+/** The reads and their handlers for one list of jobs. */
 interface ScopedView {
   readonly reads: ScopedReads;
   readonly handlers: Partial<Handlers>;
 }
 
-/** Answers reads from the file, in this thread, and leaves everything else to another backend. */
+/** Answers reads from the file in this thread, and passes everything else to another backend. */
 export class ReadingBackend implements Backend {
   readonly #reads: DatabaseReads;
   readonly #others: Backend;

@@ -11,13 +11,13 @@ import type { Pause } from "../store/store.ts";
 import { BatchSender, fromPlainError, readBatch } from "./batches.ts";
 import type { Answer, Batch, Change, Question, Request } from "./messages.ts";
 
-/** What waits for an answer of the manager's thread. */
+/** A request waiting for the manager's thread. */
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: JobError): void;
 }
 
-/** Questions that say nothing but their name. */
+/** Questions without parameters. */
 type SharedQuestion = "isServing" | "unreadiness" | "metrics" | "listPauses" | "kinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
@@ -25,7 +25,7 @@ type ChangeListener = (change: ChangeOfInstance | null) => void;
 export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   readonly #sender: BatchSender<Request>;
   readonly #waiting = new Map<number, Waiting>();
-  /** Questions that are being asked, by name. */
+  /** Questions in flight, by name. */
   readonly #asked = new Map<string, Promise<unknown>>();
   readonly #listeners = new Set<ChangeListener>();
   #lastId = 0;
@@ -117,7 +117,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return this.#ask({ name: "disabledBecause", kind }) as Promise<string | null>;
   }
 
-  /** Hear of changes, with null of any that may be; answers how to stop. */
+  /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */
   watch(listener: ChangeListener): () => void {
     if (this.#listeners.size === 0) this.#sender.send({ type: "watch", isOn: true });
     this.#listeners.add(listener);
@@ -135,7 +135,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     this.#waiting.clear();
   }
 
-  /** Take what the manager's thread sent. */
+  /** Handle a message of the manager's thread. */
   receive(batch: Batch<Answer>): void {
     readBatch(batch, (answer, payload) => this.#take(answer, payload));
   }
@@ -160,7 +160,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
-  /** Nobody waits any longer. The answer, if one is on its way, is dropped. */
+  /** The answer is no longer needed; if one is on its way, it is dropped. */
   #cancel(id: number): void {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
@@ -176,7 +176,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return answer;
   }
 
-  // One answer serves everybody who asks meanwhile.
+  // One answer serves all concurrent requests.
   #askOnce(name: SharedQuestion): Promise<unknown> {
     let answer = this.#asked.get(name);
     if (!answer) {

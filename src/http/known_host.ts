@@ -1,21 +1,21 @@
 import { isIP } from "node:net";
 import { bareHost, isLoopback } from "../core/address.ts";
 
-/** The names by which clients may know this daemon. */
+/** The host names that clients may use for this daemon. */
 export interface KnownHosts {
-  /** The host that it listens on. */
+  /** The host it listens on. */
   readonly bound: string;
   /** Name of this machine. */
   readonly machine: string;
-  /** Further names, from the configuration. */
+  /** More names, from the configuration. */
   readonly others: readonly string[];
 }
 
 /**
- * Whether the Host header of a request names this daemon. Otherwise a page of another site has led a browser here by a name of
- * its own (DNS rebinding), and would read the answer.
+ * Whether the Host header of a request names this daemon. If not, a page of another site may have
+ * led a browser here under its own name (DNS rebinding) to read the response.
  *
- * Addresses and the absence of a name are fine: no site can have those as its name.
+ * Addresses and a missing name are fine: no site can use those as its name.
  */
 export function isKnownHost(header: string | undefined, known: KnownHosts): boolean {
   if (header === undefined || header === "") return true;

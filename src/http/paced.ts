@@ -1,11 +1,11 @@
 import type { Clock } from "../platform/clock.ts";
 
-/** Shortest time between two beginnings, in milliseconds. */
+/** Shortest time between two runs, in milliseconds. */
 const INTERVAL_MS = 100;
 
 /**
- * Computes something at most ten times a second, however often it is asked for. Everybody who asks gets what was computed after
- * they had asked.
+ * Computes something at most ten times a second, however often it is requested. Every request gets
+ * a result that was computed after the request.
  */
 export class Paced<T> {
   readonly #clock: Clock;
@@ -18,7 +18,7 @@ export class Paced<T> {
     this.#compute = compute;
   }
 
-  /** @throws as the computation */
+  /** @throws whatever the computation throws */
   get(): Promise<T> {
     return this.#next ??= this.#turn().then(() => {
       this.#next = null;

@@ -28,7 +28,7 @@ export interface HttpServerOptions {
 
 /** The HTTP server as the daemon holds it. */
 export interface HttpServer extends Service {
-  /** Where it listens. @throws JobError `unavailable` before `start` */
+  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   readonly address: { readonly host: string; readonly port: number };
 }
 

@@ -4,7 +4,7 @@ import { Metrics } from "./metrics.ts";
 /** Why a daemon is not ready for work; null when it is. */
 export type Unreadiness = string | null;
 
-/** What the HTTP server shows. */
+/** The data that the HTTP server shows. */
 export interface StatusSource {
   /** @throws JobError when the status cannot be read */
   unreadiness(): Promise<Unreadiness>;
@@ -13,7 +13,7 @@ export interface StatusSource {
   stop(): void;
 }
 
-/** The status of a manager in this thread. */
+/** Status of a manager in this thread. */
 export class ManagerStatusSource implements StatusSource {
   readonly #manager: ManagerApi;
   readonly #metrics: Metrics;

@@ -6,18 +6,22 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type InstanceQuery, type Store } from "../store/store.ts";
 
-/** Schedules that are written at once. */
+/** Schedules written per call. */
 const WRITES_MAX = 250;
-/** Instances that are read at once: each may have a megabyte of arguments. */
+/** Instances read per call: each may have a megabyte of arguments. */
 const PAGE = 50;
-/** Most instances that are looked at after a correction, of those that wait and of all: beyond, they stay as they are. */
+/**
+ * Most instances checked after a correction, among waiting ones and among all; any beyond stay as
+ * they are.
+ */
 const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
-/** Of those that ended, how many of the time before are looked at: what ran then may have ended later. */
+/** How many ended instances from before are checked: those that ran then may have ended later. */
 const OLDER_LOOK_MAX = 2_000;
 
 /**
- * Notices that the clock by which schedules run was hours ahead and has been corrected, while this node ran or before its start, and
- * takes the schedules back that it had moved on: else they would be silent until that time comes again.
+ * Notices that the clock for schedules was hours ahead and has been corrected, while this node ran
+ * or before it started. It resets the schedules that the clock had moved ahead; otherwise they
+ * would be silent until that time comes again.
  */
 export class ClockCorrections {
   readonly #options: {
@@ -25,35 +29,36 @@ export class ClockCorrections {
     readonly clock: Clock;
     readonly logger: Logger;
   };
-  /** The latest time that was seen, epoch ms; Infinity before the first look. */
+  /** The latest time seen, epoch ms; Infinity before the first check. */
   #latestMs = Infinity;
-  /** When the time was last looked at, by the clock that nobody sets; null before. */
+  /** When the time was last checked, by the monotonic clock; null before that. */
   #lookedMs: number | null = null;
 
   constructor(options: { readonly store: Store; readonly clock: Clock; readonly logger: Logger }) {
     this.#options = options;
   }
 
-  /** Look at every schedule at the next turn, whatever the clock says. */
+  /** Check every schedule at the next turn, whatever the clock says. */
   restart(): void {
     this.#latestMs = Infinity;
     this.#lookedMs = null;
   }
 
   /**
-   * Look at the time, and after a correction at every schedule; whether any was changed.
+   * Check the time and, after a correction, every schedule. Returns whether any was changed.
    *
-   * @param nowMs the time by the clock that decides what is due
+   * @param nowMs the current time on the clock that decides what is due
    */
   async check(nowMs: number): Promise<boolean> {
     const { monotonicMs } = this.#options.clock.now();
-    // Whenever it was set since: ticks that the last look would have seen coming are not lost.
+    // Use the time of the last check, whenever the clock was set: no tick that was still ahead then
+    // is lost.
     const elapsedMs = monotonicMs - (this.#lookedMs ?? monotonicMs);
     const isCorrected = isFromAhead(this.#latestMs, nowMs);
     const corrected = isCorrected ? await this.#correctAll(nowMs, nowMs - elapsedMs) : [];
     this.#latestMs = isCorrected ? nowMs : Math.max(this.#latestMs, nowMs);
     this.#lookedMs = monotonicMs;
-    // Ticks do not wait for it.
+    // Ticks do not wait for this.
     if (isCorrected) void this.#correctRest(nowMs, corrected.length > 0);
     if (corrected.length === 0) return false;
     const cursors = corrected.map(({ correction }) => correction!.cursor);
@@ -93,7 +98,7 @@ export class ClockCorrections {
     try {
       return correctSchedule(record, nowMs, Math.floor(fromMs));
     } catch (error) {
-      // Its zone may not be known here; the others go on.
+      // Its zone may be unknown on this host; the other schedules continue.
       this.#options.logger.error(`Cannot reset schedule "${record.id}" to the current time`, {
         error: toJobError(error, "Cannot compute its next tick").message,
       });
@@ -134,7 +139,7 @@ export class ClockCorrections {
       );
     } catch (error) {
       const { code, message } = toJobError(error, "Cannot correct times");
-      // Looked at again at the next start.
+      // Tried again at the next start.
       if (code !== "unavailable") logger.error("Cannot correct times", { error: message });
     }
   }
@@ -148,7 +153,10 @@ export class ClockCorrections {
     }
   }
 
-  /** @param most how many are looked at, and of those how many that were accepted before the clock was ahead */
+  /**
+   * @param most how many are checked, and how many of those may have been accepted before the clock
+   * was ahead
+   */
   async #correctInstances(
     query: InstanceQuery,
     nowMs: number,

@@ -22,7 +22,7 @@ export async function findInstance(
     if (instance) return instance;
   } else if (PREFIX.test(wanted)) {
     const { items, nextToken } = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX });
-    // A page of large ones may have one item and not be the last.
+    // A page of large items may hold one item without being the last.
     if (items.length === 1 && nextToken !== null) {
       const token = nextToken;
       const more = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX, token });

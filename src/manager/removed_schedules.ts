@@ -4,37 +4,37 @@ import { nextTickOf } from "../core/ticks.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Store } from "../store/store.ts";
 
-/** How long the place of a schedule that left the config is kept, in milliseconds. */
+/** How long a schedule removed from the config keeps its place, in milliseconds. */
 const KEPT_MS = 86_400_000;
-/** How often a write is tried again when another node was first. */
+/** How often a write is retried when another node was first. */
 const TRIES_MAX = 5;
 
 /**
- * Schedules that left the config: each is kept for a day, without ticks, so that one that was removed by mistake does not lose its
- * place and what passed meanwhile is a misfire.
+ * Schedules removed from the config. Each is kept for a day without ticks. A schedule removed by
+ * mistake thus keeps its place, and ticks missed meanwhile are misfires.
  */
 export class RemovedSchedules {
   readonly #options: { readonly store: Store; readonly clock: Clock };
-  /** Those that are known of: when each left, epoch ms, by id. */
+  /** When each known schedule was removed, epoch ms, by id. */
   readonly #removedAt = new Map<string, number>();
 
   constructor(options: { readonly store: Store; readonly clock: Clock }) {
     this.#options = options;
   }
 
-  /** How many are kept, as far as is known. */
+  /** How many are known to be kept. */
   get count(): number {
     return this.#removedAt.size;
   }
 
-  /** Take a schedule out; whether it was there. */
+  /** Remove a schedule; returns whether it existed. */
   async remove(record: ScheduleRecord): Promise<boolean> {
     const { store, clock } = this.#options;
     let there: ScheduleRecord | null = record;
     for (let tries = 1; there !== null && there.removedAt === undefined; tries++) {
       const at = clock.now();
       const { generation: expectedGeneration, cursor: expectedCursor } = there;
-      // Steps of other nodes that are on their way must not bring it back.
+      // Steps of other nodes already under way must not bring it back.
       const generation = expectedGeneration + 1;
       const removed = { ...there, generation, nextAt: null, removedAt: at.wallMs };
       try {
@@ -49,17 +49,17 @@ export class RemovedSchedules {
     return false;
   }
 
-  /** One was found in the store. */
+  /** Note one found in the store. */
   note({ id, removedAt }: ScheduleRecord): void {
     if (removedAt !== undefined) this.#removedAt.set(id, removedAt);
   }
 
-  /** One is back. */
+  /** Note that one is back. */
   forget(id: string): void {
     this.#removedAt.delete(id);
   }
 
-  /** Whether one is kept no longer. */
+  /** Whether one has been kept long enough. */
   isOver({ removedAt }: Pick<ScheduleRecord, "removedAt">): boolean {
     return removedAt !== undefined && this.#options.clock.now().wallMs - removedAt > KEPT_MS;
   }
@@ -71,7 +71,7 @@ export class RemovedSchedules {
     this.forget(id);
   }
 
-  /** Delete those that are kept no longer. */
+  /** Delete those that have been kept long enough. */
   async deleteOld(): Promise<void> {
     for (const [id, removedAt] of [...this.#removedAt]) {
       if (!this.isOver({ removedAt })) continue;
@@ -83,7 +83,7 @@ export class RemovedSchedules {
   }
 }
 
-/** A schedule that is back, from where it was. */
+/** A schedule that is back, continuing from its old place. */
 export function takeUp({ removedAt: _, ...record }: ScheduleRecord): ScheduleRecord {
   const { spec, startAt, cursor, runs = 0 } = record;
   const isDone = runs >= (spec.runsMax ?? Infinity);

@@ -5,38 +5,39 @@ import type { AttemptOutcome } from "../worker/executor.ts";
 import type { RunningAttempt } from "./running.ts";
 import { notStarted } from "./settlement.ts";
 
-/** Waits between the tries to begin an attempt, and how long one is kept on this node. */
+/** Waits between tries to start an attempt, and how long it stays on this node. */
 const TRY_MS = { first: 100, longest: 2_000, all: 15_000 } as const;
-/** Waits of an attempt that was given back, until it may be claimed again. */
+/** Waits before a released attempt may be claimed again. */
 const RELEASE_MS = { first: 5_000, longest: 300_000 } as const;
-/** How often the daemon's log tells of it. */
+/** Shortest time between two lines about it in the daemon's log. */
 const WARN_EVERY_MS = 10_000;
-/** Instances that are remembered; of more the wait begins anew. */
+/** Most instances remembered; for any beyond, the wait starts over. */
 const KNOWN_MAX = 10_000;
 
 type Unstarted = Extract<AttemptOutcome, { readonly type: "unstarted" }>;
 
-/** What a {@link ResourceWait} works with. */
+/** Options of a {@link ResourceWait}. */
 export interface ResourceWaitOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Try again, with the lease's deadline as it then is. */
+  /** Try again, with the lease deadline at that time. */
   readonly retry: (running: RunningAttempt, deadlineMs: number) => void;
-  /** It is aborted, or given back. */
+  /** Whether it is aborted or released. */
   readonly left: (running: RunningAttempt, outcome: AttemptOutcome) => void;
 }
 
-/** An instance that waits for a resource. */
+/** An instance waiting for a resource. */
 interface Known {
-  /** Tries since its last claim, and monotonic ms of the first one. */
+  /** Tries since its last claim, and the time of the first one in monotonic ms. */
   readonly tries: number;
   readonly sinceMs: number;
   readonly releases: number;
 }
 
 /**
- * Attempts that cannot begin for want of a process, a descriptor or memory: none of them has failed. Each is tried again for some
- * seconds, while it keeps its place on this node, and is then given back for a while, so that other nodes can have it.
+ * Attempts that cannot start because the system is out of processes, descriptors or memory. They
+ * have not failed. Each is retried for some seconds while it keeps its place on this node, and is
+ * then released for a while, so that other nodes can take it.
  */
 export class ResourceWait {
   readonly #options: ResourceWaitOptions;
@@ -48,7 +49,7 @@ export class ResourceWait {
     this.#options = options;
   }
 
-  /** Wait, and then try again or give it back. */
+  /** Wait, then retry or release it. */
   enter(running: RunningAttempt, outcome: Unstarted, deadlineMs: number): void {
     const { clock, retry, left } = this.#options;
     const { id } = running.instance;
@@ -76,7 +77,7 @@ export class ResourceWait {
     };
   }
 
-  /** An attempt is over. @returns how long it is left alone before it may be claimed again, in milliseconds */
+  /** An attempt is over. @returns how long before it may be claimed again, in milliseconds */
   leave({ instance: { id } }: RunningAttempt, outcome: AttemptOutcome): number {
     if (this.#known.size === 0) return 0;
     if (outcome.type !== "unstarted") {
@@ -87,7 +88,7 @@ export class ResourceWait {
     return Math.min(RELEASE_MS.first * 2 ** (releases - 1), RELEASE_MS.longest);
   }
 
-  // Told once in the instance's log, however long it takes.
+  // Logged once per instance, however long it takes.
   #begin(running: RunningAttempt, error: ErrorInfo): Known {
     const message = `Waiting to start, which is not a failure: ${error.message}`;
     running.log([{

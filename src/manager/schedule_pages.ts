@@ -1,7 +1,7 @@
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type Store } from "../store/store.ts";
 
-/** What is asked of a store's schedules. */
+/** A query for a store's schedules. */
 export type ScheduleQuery = Parameters<Store["listSchedules"]>[0];
 
 /** All schedules that match, page by page. */

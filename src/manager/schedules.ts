@@ -15,13 +15,13 @@ import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import { listAllSchedules, schedulePages, type ScheduleQuery } from "./schedule_pages.ts";
 import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
 
-/** How often a write is tried again when another node was first. */
+/** How often a write is retried when another node was first. */
 const TRIES_MAX = 5;
 
 /** Most kinds that a message lists. */
 const KINDS_SHOWN_MAX = 10;
 
-/** Schedules that are written at once. */
+/** Schedules written per call. */
 const SYNC_BATCH = 500;
 
 /** What the schedules are kept with. */

@@ -2,7 +2,7 @@ import { JobError } from "../core/errors.ts";
 import { includesKind } from "../core/job_scope.ts";
 import type { Page } from "../store/store.ts";
 
-/** The jobs that a caller may use: those whose kind one of some patterns stands for. */
+/** The jobs that a caller may use: those whose kind matches one of some patterns. */
 export class Scope {
   readonly #patterns: readonly string[];
 
@@ -20,10 +20,10 @@ export class Scope {
     return includesKind(this.#patterns, kind);
   }
 
-  /** Whether something of a job is the caller's. */
+  /** Whether something belongs to one of the caller's jobs. */
   readonly has = ({ kind }: { readonly kind: string }): boolean => this.allows(kind);
 
-  /** A page without what is not the caller's. */
+  /** A page reduced to the caller's items. */
   pageOf<T extends { readonly kind: string }>(page: Page<T>): Page<T> {
     return { ...page, items: page.items.filter(this.has) };
   }
@@ -39,10 +39,11 @@ export class Scope {
   }
 
   /**
-   * Keys are the same for all jobs, and that of a job's `unique` begins with its kind: whoever takes one keeps that job from
-   * running.
+   * All jobs share one space of unique keys, and a job's `unique` makes keys that begin with its
+   * kind. A caller who takes such a key keeps that job from running.
    *
-   * @throws JobError `permission_denied` for a unique key that another job makes of its arguments
+   * @throws JobError `permission_denied` for a unique key in the form that another job makes from
+   * its arguments
    */
   checkUniqueKey(key: string | undefined): void {
     const kind = /^(\S+) (?:#|[^\s=]+=)/.exec(key ?? "")?.[1];
@@ -55,7 +56,7 @@ export class Scope {
     );
   }
 
-  /** The refusal of what concerns more than these jobs. */
+  /** The refusal of an action that affects other jobs too. */
   tooWide(action: string): JobError {
     return new JobError(
       "permission_denied",

@@ -33,15 +33,16 @@ import type {
 } from "./api.ts";
 import { ScopedReads } from "./scoped_reads.ts";
 
-/** Pages of schedules that are looked through for one of them. */
+/** Most pages of schedules searched for one schedule. */
 const PAGES_MAX = 1_000;
 
 /**
- * A manager as a caller sees it who may use some jobs only: those whose kind one of `patterns` stands for.
+ * The manager as seen by a caller limited to certain jobs: those whose kind matches one of
+ * `patterns`.
  *
- * A job of another kind is refused by name. Its instances and schedules are not there: they are in no list, no count and no
- * report, and their ids are unknown. What concerns more than these jobs is refused: the workers, the store, pausing everything,
- * and the logs of all jobs at once.
+ * Other jobs are refused by name. Their instances and schedules are invisible: they are in no list,
+ * count or report, and their ids are unknown. Actions that affect other jobs are refused: workers,
+ * the store, pausing everything, and the logs of all jobs at once.
  */
 export class ScopedManager implements ManagerApi {
   readonly #manager: ManagerApi;
@@ -230,20 +231,20 @@ export class ScopedManager implements ManagerApi {
     const { scope } = this.#reads;
     const status = await this.#manager.status();
     const { node, version, startedAt, isDraining, storeProblem, store, workers } = status;
-    // Field by field, so that a new one is not passed on before somebody has thought of it.
+    // Field by field, so that a new field is not exposed before someone has considered it.
     return {
       ...{ node, version, startedAt, isDraining, storeProblem, workers },
       store: { ...store, recovered: [] },
-      // It may name any job.
+      // It may name any job, so it is omitted.
       reloadProblem: null,
       stats: {
         kinds: new Map([...status.stats.kinds].filter(([kind]) => scope.allows(kind))),
-        // Only counted and dated over all jobs.
+        // These exist only as totals over all jobs.
         schedules: 0,
       },
       nextScheduleAt: null,
       nodes: status.nodes.map((each) => this.#nodeOf(each)),
-      // The name of one may be a kind, a pool or a queue key with what is in it.
+      // A block's name can contain a kind, a pool or a queue key.
       blocks: status.blocks.filter(({ name }) => scope.allows(name)),
       pauses: status.pauses.filter(({ kind }) => kind === null || scope.allows(kind)),
       disabled: new Map([...status.disabled].filter(([kind]) => scope.allows(kind))),
@@ -271,7 +272,7 @@ export class ScopedManager implements ManagerApi {
     return { ...node, kinds: node.kinds.filter((kind) => this.#reads.scope.allows(kind)) };
   }
 
-  /** The same query about the caller's instances only; null when there can be none. */
+  /** The same query restricted to the caller's instances; null if there can be none. */
   async #narrowMany(
     query: InstanceQuery,
     isAll: boolean,
@@ -306,7 +307,10 @@ export class ScopedManager implements ManagerApi {
     });
   }
 
-  /** The error for an id or a unique key that is taken tells by whom, which may be another job's instance. */
+  /**
+   * The error for an id or unique key in use names its holder, which may be an instance of another
+   * job.
+   */
   async #withoutHolder<T>(kind: string, scheduled: Promise<T>): Promise<T> {
     try {
       return await scheduled;

@@ -22,20 +22,20 @@ import type {
 } from "./api.ts";
 import { Scope } from "./scope.ts";
 
-/** Pages of all schedules that are read for one of some jobs. */
+/** Most pages of schedules read to fill one page of some jobs. */
 const PAGES_MAX = 1_000;
 const WHOLE_PAGE: PageRequest = { limit: BATCH_MAX };
 
-/** What is read through a scope. */
+/** The reads that a scope restricts. */
 export interface ScopedSource {
   readonly reads: ReadApi & Pick<ManagerApi, "follow">;
-  /** The kinds of all jobs, and those that there are instances of. */
+  /** The kinds of all jobs, and all kinds that have instances. */
   readonly kinds: () => Promise<readonly string[]>;
 }
 
 /**
- * The reads of a caller who may use some jobs only. A job of another kind is refused by name; its instances and schedules are not
- * there. The logs and the history of all jobs at once are refused.
+ * Reads for a caller limited to certain jobs. Other jobs are refused by name, and their instances
+ * and schedules are invisible. Logs and history of all jobs at once are refused.
  */
 export class ScopedReads implements ReadApi {
   readonly scope: Scope;
@@ -59,7 +59,10 @@ export class ScopedReads implements ReadApi {
     return await this.#listSchedules(page);
   }
 
-  /** Those of all kinds; a page ends with one of the caller's, as its token names the last one. */
+  /**
+   * Schedules of all kinds. A page ends with one of the caller's, because its token names the last
+   * item.
+   */
   async #listSchedules(page: PageRequest): Promise<Page<ScheduleRecord>> {
     let { token } = page;
     for (let read = 0; read < PAGES_MAX; read++) {
@@ -80,7 +83,7 @@ export class ScopedReads implements ReadApi {
       if (isAll) return { items: own, nextToken: null };
       const limit = items.indexOf(last) + 1;
       const whole = await this.#reads.listSchedules({}, { ...page, token, limit });
-      // Another one may have come between.
+      // Another one may have been created meanwhile.
       if (whole.items.at(-1)?.id === last.id) return this.scope.pageOf(whole);
     }
     throw new JobError("unavailable", "Cannot list the schedules: they change too often", {
@@ -89,7 +92,7 @@ export class ScopedReads implements ReadApi {
   }
 
   async listPauses(): Promise<readonly Pause[]> {
-    // One of everything holds these jobs, too.
+    // A pause of everything also holds these jobs.
     return (await this.#reads.listPauses()).filter(({ kind }) =>
       kind === null || this.scope.allows(kind)
     );
@@ -105,7 +108,7 @@ export class ScopedReads implements ReadApi {
   }
 
   async getInstance(id: string): Promise<Instance> {
-    // By the beginning of an id only what is the caller's is found, so that nothing else is told of.
+    // An abbreviated id finds the caller's instances only, so that others stay invisible.
     const idPrefix = id.toLowerCase();
     const { items } = isUuid(idPrefix)
       ? this.scope.pageOf(await this.#reads.lookupInstances({ ids: [idPrefix] }, { limit: 1 }))
@@ -119,7 +122,7 @@ export class ScopedReads implements ReadApi {
     );
   }
 
-  // A page of large ones may have one item and not be the last.
+  // A page of large items may hold one item without being the last.
   async #firstTwo(idPrefix: string): Promise<{ readonly items: readonly Instance[] }> {
     const first = await this.lookupInstances({ idPrefix }, { limit: 2 });
     if (first.items.length !== 1 || first.nextToken === null) return first;
@@ -156,7 +159,7 @@ export class ScopedReads implements ReadApi {
     return this.scope.pageOf(await this.#reads.lookupInstanceLogs(narrowed, page));
   }
 
-  /** As `ManagerApi.follow`. */
+  /** Like `ManagerApi.follow`. */
   async *follow(query: LogTailQuery, options: FollowOptions = {}): AsyncGenerator<FollowStep> {
     const narrowed = await this.#narrow(query, "follow the logs");
     if (narrowed === null) throw unknownInstance(query.instanceId!, "follow");
@@ -165,7 +168,7 @@ export class ScopedReads implements ReadApi {
     }
   }
 
-  /** The kinds that a query is about: those it names, else all of the caller's that there is anything of. */
+  /** The kinds that a query covers: those it names, or all existing kinds of the caller. */
   async kindsOf(query: InstanceQuery): Promise<readonly string[]> {
     if (query.kinds !== undefined && query.kinds.length > 0) {
       for (const kind of query.kinds) this.scope.check(kind);
@@ -180,7 +183,7 @@ export class ScopedReads implements ReadApi {
     );
   }
 
-  /** @throws JobError `not_found` for the first id that is no instance of the caller's */
+  /** @throws JobError `not_found` for the first id that is not an instance of the caller */
   async assertInstances(ids: readonly string[], action: string): Promise<void> {
     for (let from = 0; from < ids.length; from += BATCH_MAX) {
       const asked = ids.slice(from, from + BATCH_MAX);
@@ -197,7 +200,7 @@ export class ScopedReads implements ReadApi {
     }
   }
 
-  /** The same query for one instance or one kind of the caller's; null for an instance that is none of his. */
+  /** The same query for one instance or kind of the caller; null for an instance of another job. */
   async #narrow<Q extends { readonly instanceId?: string; readonly kind?: string }>(
     query: Q,
     action: string,

@@ -21,7 +21,7 @@ export class Served {
     return left;
   }
 
-  /** Whether this node or another one, of the last hour, has a job. */
+  /** Whether this node has a job, or another node seen within the last hour. */
   async isKnown(kind: string): Promise<boolean> {
     if (this.#registry.find(kind)) return true;
     return (await this.#nodesWith(kind)).length > 0;

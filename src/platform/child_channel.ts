@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "./clock.ts";
 
 const NEWLINE = 10;
-/** Bytes that one child may send per window before its channel pauses until the window ends. */
+/** What one child may send per window; beyond that its channel pauses until the window ends. */
 const WINDOW_MS = 100;
 const WINDOW_BYTES_MAX = 2 * 1_048_576;
 const WINDOW_MESSAGES_MAX = 2_000;

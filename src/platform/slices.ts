@@ -1,9 +1,11 @@
 import type { Clock } from "./clock.ts";
 
-/** How long a computation runs before others have their turn, in milliseconds. */
+/** How long a computation runs before it yields, in milliseconds. */
 const SLICE_MS = 5;
 
-/** Cuts a long computation into slices, between which everything else that waits in the event loop runs. */
+/**
+ * Cuts a long computation into slices; everything else waiting in the event loop runs between them.
+ */
 export class Slices {
   readonly #clock: Clock;
   #begunMs: number;
@@ -13,7 +15,7 @@ export class Slices {
     this.#begunMs = clock.now().monotonicMs;
   }
 
-  /** To be awaited at every step: lets others run when the slice is used up. */
+  /** Await this at every step: it yields when the slice is used up. */
   async pause(): Promise<void> {
     if (this.#clock.now().monotonicMs - this.#begunMs < SLICE_MS) return;
     await new Promise<void>((resolve) => this.#clock.defer(resolve));

@@ -61,9 +61,9 @@ export interface RpcAddresses {
 
 /** The gRPC server as the daemon holds it. */
 export interface RpcServer extends Service {
-  /** Where it listens. @throws JobError `unavailable` before `start` */
+  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   readonly addresses: RpcAddresses;
-  /** Take over who may call over TCP; those who may no more are disconnected. */
+  /** Apply new TCP credentials; callers who lose access are disconnected. */
   adopt(auth: AuthConfig): void;
 }
 

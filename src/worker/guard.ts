@@ -65,7 +65,8 @@ export async function startGuard(): Promise<Guard> {
 }
 
 function threadUrl(): URL {
-  // From source it is a .ts file; packed, and beside the main module of the compiled file, a .js file.
+  // A .ts file when run from source; a .js file when packed, and next to the main module of the
+  // compiled file.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return new URL(`./guard_thread.${extension}`, import.meta.url);
 }

@@ -42,7 +42,7 @@ export class SqliteReader extends LedgerReader {
     this.#tables.close();
   }
 
-  /** Nothing is read just now: give back memory that only makes reading faster. */
+  /** Release memory that only speeds up reading, while nothing is read. */
   rest(): void {
     if (this.#isOpen) this.#tables.rest();
   }
