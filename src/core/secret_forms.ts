@@ -70,7 +70,7 @@ function jsonForms(text: string): string[] {
     JSON.stringify(plain).slice(1, -1),
     ascii,
     JSON.stringify(ascii).slice(1, -1),
-    // As runtimes of JavaScript show a text in an object, by the quotes that stand around it.
+    // As JavaScript runtimes print a string inside an object, for either kind of quotes.
     plain.replaceAll('\\"', '"'),
     plain.replaceAll('\\"', '"').replaceAll("'", "\\'"),
     // As PHP and Go write it.
