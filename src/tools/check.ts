@@ -11,7 +11,7 @@ import { missingTags } from "../core/tags.ts";
 import { commandRisk, operatorRights } from "./operator_rights.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
-import { unquotedArgument } from "./unquoted_arguments.ts";
+import { evaluatingProgram, unquotedArgument } from "./unquoted_arguments.ts";
 
 /** Coming runs listed for each schedule. */
 const NEXT_COUNT = 3;
@@ -119,6 +119,16 @@ function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem
     const hint =
       'Pass it on standard input (stdin = { arg = … }), or use `run` with "$1" in quotes';
     return [{ ...problem, path: `jobs.${kind}.params`, message: risk, hint }];
+  }
+  const program = evaluatingProgram(source.command, signature);
+  if (program !== null) {
+    return [{
+      ...problem,
+      path: `jobs.${kind}.run`,
+      message:
+        `"${program}" runs its arguments as a shell command, also in quotes, so an operator can run anything`,
+      hint: 'List the values in params ("daily" | "weekly"), or pass it on standard input',
+    }];
   }
   const unquoted = unquotedArgument(source.command, signature);
   if (unquoted === null) return [];

@@ -29,11 +29,46 @@ const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
  * @returns the expansion as it is written, such as `$1`; null for none, or where the command is no shell line
  */
 export function unquotedArgument(command: CommandSpec, signature: Signature): string | null {
-  const { argv } = command;
-  const [line, name] = [argv.at(-2)!, argv.at(-1)];
-  if (name !== "jobctl" || !SHELL.test(argv[0]!.split("/").at(-1)!)) return null;
+  const line = shellLineOf(command);
+  if (line === null) return null;
   const isPlain = (which: string) => shapeOf(which, command, signature).every(isPlainShape);
   return expansionsOutside(line).find(({ which }) => !isPlain(which))?.text ?? null;
+}
+
+/** A program that reads its arguments as code, with what follows it up to the end of that command; quotes change nothing. */
+const EVALUATION =
+  /(?:^|[|;&(`\n]|\b(?:exec|sudo|nohup|time|env|then|do|else)\s)\s*(?:[^\s|;&]*\/)?(eval|parallel|rsh|ssh|watch)\s([^|;&\n]*)/g;
+
+/**
+ * The first program of a job's shell line, such as `ssh`, that takes an argument of the job as code. Arguments of types without
+ * spaces are left out.
+ *
+ * @returns its name; null for none, or where the command is no shell line
+ */
+export function evaluatingProgram(command: CommandSpec, signature: Signature): string | null {
+  const line = shellLineOf(command);
+  if (line === null) return null;
+  const isPlain = (which: string) => shapeOf(which, command, signature).every(isPlainShape);
+  for (const [, program, rest] of line.matchAll(EVALUATION)) {
+    // Nothing is expanded between single quotes, unless those stand between double ones.
+    const text = rest!.replace(/("(?:\\.|[^"\\])*")|'[^']*'/g, "$1");
+    for (const { index } of text.matchAll(/\$/g)) {
+      const match = EXPANSION.exec(text.slice(index, index + 200));
+      if (match !== null && !isPlain(whichOf(match))) return program!;
+    }
+  }
+  return null;
+}
+
+/** The line of a command that a shell runs; null for a program with arguments. */
+function shellLineOf({ argv }: CommandSpec): string | null {
+  const [line, name] = [argv.at(-2), argv.at(-1)];
+  return name === "jobctl" && SHELL.test(argv[0]!.split("/").at(-1)!) ? line! : null;
+}
+
+/** The name or number of the argument that {@link EXPANSION} found. */
+function whichOf(match: RegExpExecArray): string {
+  return match.slice(1).find((part) => part !== undefined)!;
 }
 
 /** Types of what an expansion stands for: one, or all for `@` and `*`. */
@@ -88,7 +123,7 @@ function expansionsOutside(
       if (match === null || /(?:^|[\s;&|(])\w+=$/.test(line.slice(Math.max(0, at - 100), at))) {
         continue;
       }
-      found.push({ text: match[0], which: match.slice(1).find((part) => part !== undefined)! });
+      found.push({ text: match[0], which: whichOf(match) });
       at += match[0].length - 1;
     }
   }

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_PROCESS } from "../../src/core/job.ts";
 import { resolveCommand } from "../../src/jobs/command_job.ts";
-import { unquotedArgument } from "../../src/tools/unquoted_arguments.ts";
+import { evaluatingProgram, unquotedArgument } from "../../src/tools/unquoted_arguments.ts";
 
-function unquoted(line: string, params: string, arg?: string | number): string | null {
-  const { command, signature } = resolveCommand({
+function resolve(line: string, params: string, arg?: string | number) {
+  return resolveCommand({
     argv: ["/bin/sh", "-c", line, "jobctl"],
     ...NO_PROCESS,
     stdin: arg === undefined ? null : { arg },
@@ -14,7 +14,33 @@ function unquoted(line: string, params: string, arg?: string | number): string |
     hasRest: false,
     allowsDash: false,
   }, params);
+}
+
+function unquoted(line: string, params: string, arg?: string | number): string | null {
+  const { command, signature } = resolve(line, params, arg);
   return unquotedArgument(command, signature);
+}
+
+for (
+  const [line, wanted, params = "what: string, n = 1"] of [
+    ['ssh host "$1"', "ssh"],
+    ["cd /; /usr/bin/ssh host \"echo '$JOB_ARG_what'\"", "ssh"],
+    ['exec ssh host -- "$@"', "ssh"],
+    ['eval "$1"', "eval"],
+    ['ls | parallel "$1"', "parallel"],
+    ['x=$(ssh host "${1}")', "ssh"],
+    ["ssh host 'echo $1'", null],
+    ["ssh host uptime", null],
+    ['ssh host uptime; echo "$1"', null],
+    ['echo ssh "$1"', null],
+    ['ssh host restart "$1"', null, 'what: "web" | "db"'],
+    ['ssh host "$2"', null],
+  ] as readonly [string, string | null, string?][]
+) {
+  test(`evaluatingProgram() finds ${wanted ?? "nothing"} in: ${line}`, () => {
+    const { command, signature } = resolve(line, params);
+    assert.equal(evaluatingProgram(command, signature), wanted);
+  });
 }
 
 for (
