@@ -263,10 +263,16 @@ function readWords(
 ): Record<string, readonly string[]> {
   const words: Record<string, readonly string[]> = {};
   let used = 0;
-  for (const { name, isOptional, isRest } of specs) {
+  for (const { name, isOptional, isRest, canBeEmpty } of specs) {
     const taken = isRest ? given.slice(used) : given.slice(used, used + 1);
     if (taken.length === 0 && !isOptional) {
       throw usageError(`Cannot run "${at.title}": ${name} is missing`, `Usage: ${at.usage}`);
+    }
+    if (taken.includes("") && !canBeEmpty) {
+      throw usageError(
+        `Cannot run "${at.title}": ${name} is empty`,
+        isOptional ? "Leave it out, or give it a value" : `Usage: ${at.usage}`,
+      );
     }
     words[name] = taken;
     used += taken.length;

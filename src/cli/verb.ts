@@ -24,6 +24,8 @@ export interface WordSpec {
   readonly describe: string;
   readonly isOptional?: boolean;
   readonly isRest?: boolean;
+  /** Whether an empty text is a value: else it is what a variable of a script lost, and must not mean "any" or "all". */
+  readonly canBeEmpty?: boolean;
 }
 
 /** What a verb works with. */

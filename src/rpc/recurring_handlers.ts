@@ -50,8 +50,10 @@ function targetOf(
   return { kind: readName(kind, "kind"), ...(isSet(scheduleId) ? { scheduleId } : {}) };
 }
 
+/** The kind to pause or resume; null for all. An empty one is what a program lost: it must not mean everything. */
 function kindOf(kind: string | undefined): string | null {
-  return isSet(kind) ? kind : null;
+  if (kind !== "") return kind ?? null;
+  throw refuse("kind", 'found "", wanted a kind', "Leave it out to mean all jobs");
 }
 
 /** Handlers of the methods about recurring schedules. */

@@ -198,3 +198,12 @@ test("LookupInstances says of what waits whether no live node runs its kind", as
     ["gone", JobState.SCHEDULED, "node"],
   ]);
 });
+
+test("Pause and Resume refuse an empty kind, which is not all of them", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  for (const call of [client.pause({ kind: "" }), client.resume({ kind: "" })]) {
+    await assert.rejects(call, (error) => isJobError(error, "invalid_argument"));
+  }
+  assert.equal((await client.pause({})).pause?.kind, undefined);
+});

@@ -81,7 +81,13 @@ export const EXEC: Verb = {
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },
-    { name: "ARGS", describe: "Its arguments, by position", isOptional: true, isRest: true },
+    {
+      name: "ARGS",
+      describe: "Its arguments, by position",
+      isOptional: true,
+      isRest: true,
+      canBeEmpty: true,
+    },
   ],
   options: OPTIONS,
   examples: [

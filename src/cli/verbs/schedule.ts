@@ -201,7 +201,13 @@ export const SCHEDULE: Verb = {
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },
-    { name: "ARGS", describe: "Its arguments, by position", isOptional: true, isRest: true },
+    {
+      name: "ARGS",
+      describe: "Its arguments, by position",
+      isOptional: true,
+      isRest: true,
+      canBeEmpty: true,
+    },
   ],
   options: OPTIONS,
   examples: [
