@@ -1,4 +1,5 @@
-// Attacks the compiled file on loopback and tells whether its clock went on: npm run attack -- [NAME…] [--seconds N]; see --help
+// Attacks the compiled file on loopback and reports whether its schedules kept running: npm run
+// attack -- [NAME…] [--seconds N]; see --help
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 install();

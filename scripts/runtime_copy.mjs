@@ -1,4 +1,5 @@
-// The runtime that goes into dist/jobctl: Bun's own program, which takes no orders from the environment and leaves limits alone.
+// The runtime inside dist/jobctl: Bun's own program, patched to ignore the environment and leave
+// limits alone.
 import { chmodSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./tasks.mjs";
@@ -6,11 +7,12 @@ import { ROOT } from "./tasks.mjs";
 const ELF = Buffer.from("\x7fELF", "latin1");
 
 /**
- * Names of variables that Bun and its engine ask the environment for: they load code before ours (`BUN_OPTIONS=--preload=…`), make
- * another program of the file (`BUN_BE_BUN`), write files, open a debugger. There is no switch against them.
+ * Environment variables that Bun and its engine obey: they load code before ours
+ * (`BUN_OPTIONS=--preload=…`), turn the file into another program (`BUN_BE_BUN`), write files, or
+ * open a debugger. No switch turns them off.
  */
 const VARIABLE = /^(?:BUN_(?!FFI_|PLUGIN_NAME$)[A-Z][A-Z0-9_]*|JSC_\w+)$/;
-/** Without these the measure would miss its aim: another version of Bun is to be looked at anew. */
+/** If these are missing, the patch no longer works: check it again for this version of Bun. */
 const VARIABLES_WANTED = [
   "BUN_OPTIONS",
   "BUN_BE_BUN",
@@ -24,8 +26,8 @@ const VARIABLES_WANTED = [
 /**
  * Write a copy of Bun's program to `path` for `bun build --compile-executable-path`.
  *
- * @returns null for another system than Linux, where the program is used as it is
- * @throws Error when the program is not as this was written for
+ * @returns null on systems other than Linux, where the program is used unchanged
+ * @throws Error if the program differs from the one that this was written for
  */
 export function copyRuntime(path) {
   const program = readFileSync(realpathSync(join(ROOT, "node_modules", ".bin", "bun")));
@@ -38,7 +40,10 @@ export function copyRuntime(path) {
   return path;
 }
 
-/** Texts between zeros are what getenv() is called with: an empty name is never found. Only the first byte: others may share the rest. */
+/**
+ * Zero-terminated strings are passed to getenv(), and an empty name is never found. Only the first
+ * byte is cleared: other strings may share the rest.
+ */
 function forgetVariables(program) {
   const missing = new Set(VARIABLES_WANTED);
   for (const prefix of ["BUN_", "JSC_"]) {
@@ -56,8 +61,9 @@ function forgetVariables(program) {
 }
 
 /**
- * `BUN_JSC_…` is looked for letter by letter, in code: `cmpb $'J', 4(%reg)`. A zero there is the end of a text, which is no
- * option. Elsewhere than on x86-64 the start refuses such variables instead, as it does here as well.
+ * `BUN_JSC_…` is compared letter by letter in code: `cmpb $'J', 4(%reg)`. A zero there only matches
+ * the end of a string, which is not an option. On other processors than x86-64 the start refuses
+ * such variables instead, as it does here too.
  */
 function forgetPrefix(program) {
   const isX64 = program.readUInt16LE(18) === 62;
@@ -74,7 +80,10 @@ function forgetPrefix(program) {
   program[found[0]] = 0;
 }
 
-/** Where the fifth letter of the prefix stands in the comparisons that begin with the second one at `at`; null for others. */
+/**
+ * The position of the fifth letter of the prefix in the comparisons whose second letter is at `at`;
+ * null for other code.
+ */
 function followLetters(program, at, letters) {
   let place = null;
   for (let index = 1, next = at; index < letters.length; index++) {
@@ -95,13 +104,14 @@ function isComparison(program, at, offset, letter) {
 }
 
 /**
- * Bun raises the soft limit of open files at its start, after which nobody can tell what it was; the daemon does it itself. So the
- * name that the linker looks up for setrlimit() becomes that of a function which changes nothing and takes the same arguments.
+ * Bun raises the open-file soft limit at its start, and its original value is then lost; the daemon
+ * raises it itself. So the name that the linker looks up for setrlimit() is replaced by a function
+ * with the same arguments that changes nothing.
  */
 function keepLimits(program) {
   const name = Buffer.from("\0setrlimit\0", "latin1");
   let count = 0;
-  // The name stands in the table of the dynamic linker, and in that of debuggers.
+  // The name is in the tables of the dynamic linker and of debuggers.
   for (let at = program.indexOf(name); at >= 0; at = program.indexOf(name, at + 1)) {
     program.write("getrlimit", at + 1, "latin1");
     count += 1;

@@ -8,25 +8,25 @@ export interface Target {
   readonly isTls: boolean;
 }
 
-/** What an attack is given while it runs. */
+/** The context of a running attack. */
 export interface Running {
   readonly target: Target;
   /** Aborted when its time is over. */
   readonly signal: AbortSignal;
-  /** Multiplies counts of connections and calls: 1, or less for a short form. */
+  /** Multiplier for numbers of connections and calls: 1, or less for a short run. */
   readonly scale: number;
   /** Count something it did, for the last column of the table. */
   count(what: string, by?: number): void;
 }
 
-/** What the daemon must have for an attack to make sense. */
+/** What the daemon needs for an attack to make sense. */
 export interface WorldNeeds {
   /** Waiting instances, the newest of which have arguments of 4 KiB. */
   readonly records?: { readonly small: number; readonly large: number };
-  /** Recurring schedules beside the one of every second. */
+  /** Recurring schedules in addition to the one that runs every second. */
   readonly schedules?: number;
   readonly isTls?: boolean;
-  /** Limit of open files of the daemon. */
+  /** The daemon's open-file limit. */
   readonly descriptors?: number;
   /** Source of job modules by file name; `RUN_JOB` below starts one. */
   readonly modules?: Readonly<Record<string, string>>;
@@ -34,17 +34,17 @@ export interface WorldNeeds {
   readonly toml?: string;
 }
 
-/** Something that a stranger, a viewer or a job may try. */
+/** Something that a stranger, a viewer or a job might try. */
 export interface Attack {
   readonly name: string;
   readonly family: "reads" | "strangers" | "http" | "jobs" | "operators" | "descriptors";
   /** One line for `--help`. */
   readonly about: string;
   readonly needs?: WorldNeeds;
-  /** Runs in a process of its own; its end, or that of its time, is the end of the attack. */
+  /** Runs in its own process; the attack ends when it ends or its time is over. */
   run(running: Running): Promise<void>;
-  /** Asked in the middle of it: what should hold beside the property and does not; null when it does. */
+  /** Checked halfway: another expectation that does not hold; null if all hold. */
   probe?(target: Target): Promise<string | null>;
-  /** The same once it is over. */
+  /** The same check after the attack. */
   after?(target: Target): Promise<string | null>;
 }

@@ -11,21 +11,21 @@ export interface AttackOptions {
   readonly scale: number;
 }
 
-/** What an attack did, by what it counts. */
+/** Counts of what an attack did, by name. */
 export type Tally = Readonly<Record<string, number>>;
 
-/** An attack that runs in a process of its own. */
+/** An attack in its own process. */
 export interface Attacker {
-  /** Resolves with its end; rejects when it could not attack. */
+  /** Resolves when it ends; rejects if it could not attack. */
   readonly done: Promise<Tally>;
   kill(): void;
 }
 
-/** How long a process may take to start and to end beside its time. */
+/** How long a process may take to start and to end, in addition to its time. */
 const SPARE_MS = 15_000;
 const PROCESS = fileURLToPath(new URL("./attack_process.ts", import.meta.url));
 
-/** Begin an attack in a process of its own. */
+/** Start an attack in its own process. */
 export function startAttacker(attack: Attack, options: AttackOptions): Attacker {
   const child: ChildProcess = spawn(
     process.execPath,
@@ -51,7 +51,7 @@ export function startAttacker(attack: Attack, options: AttackOptions): Attacker 
   return { done, kill };
 }
 
-/** Run an attack in this process until its time is over, and tell what it did. */
+/** Run an attack in this process until its time is over, and report what it did. */
 export async function runAttack(attack: Attack, options: AttackOptions): Promise<Tally> {
   const tally: Record<string, number> = {};
   const over = new AbortController();

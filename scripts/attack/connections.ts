@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import type { NetConnectOpts, Socket } from "node:net";
 import type { Running } from "./attack.ts";
 
-/** Wait, or until the attack ends. */
+/** Wait for a time, or until the attack ends. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -26,29 +26,32 @@ export function whenOver(signal: AbortSignal): Promise<void> {
 
 /** How a number of connections is used. */
 export interface FloodOptions {
-  /** Open at once; each that is closed is opened again. */
+  /** Open at once; closed ones are reopened. */
   readonly connections: number;
   readonly to: NetConnectOpts;
-  /** What is sent over the connection of this number, as fast as it is taken. */
+  /** The bytes to send over the connection with this number, as fast as they are accepted. */
   readonly script: (connection: number) => Iterable<Buffer>;
   /** Whether answers are read; yes unless said otherwise. */
   readonly reads?: boolean;
-  /** What is done when all is sent: wait for the peer to close it, which is the default, or close it. */
+  /**
+   * What to do after sending everything: wait for the peer to close the connection (the default),
+   * or close it.
+   */
   readonly after?: "hold" | "close" | "reset";
-  /** Most connections that are made in all. */
+  /** Most connections in total. */
   readonly total?: number;
-  /** How long all is left with the peer before it is closed, in ms. */
+  /** How long to leave the connection open after sending, in ms. */
   readonly lingerMs?: number;
-  /** Time between two pieces, in ms; none by default. */
+  /** Time between two chunks, in ms; none by default. */
   readonly everyMs?: number;
 }
 
 const AGAIN_MS = 5;
 const REFUSED_MS = 50;
-/** Pieces after which the other connections have their turn. */
+/** Chunks after which the other connections get their turn. */
 const TURN = 4;
 
-/** Open connections and send what the script says over each, until the attack ends or all are made. */
+/** Open connections and run the script on each, until the attack ends or the total is reached. */
 export async function flood(running: Running, options: FloodOptions): Promise<void> {
   const { signal, scale } = running;
   const slots = Math.max(1, Math.round(options.connections * scale));
@@ -57,7 +60,7 @@ export async function flood(running: Running, options: FloodOptions): Promise<vo
     : Math.max(1, Math.round(options.total * scale));
   let made = 0;
   const slot = async (place: number) => {
-    // Not all in one turn: the peer's backlog is short.
+    // Not all at once: the peer's backlog is short.
     await pause(Math.floor(place / 50) * 10, signal);
     while (!signal.aborted && made < total) {
       made += 1;
@@ -68,7 +71,7 @@ export async function flood(running: Running, options: FloodOptions): Promise<vo
   await Promise.all(Array.from({ length: slots }, (_, place) => slot(place)));
 }
 
-/** One connection, to its end; answers whether it was opened. */
+/** One connection, from start to end; returns whether it was opened. */
 async function useConnection(
   running: Running,
   options: FloodOptions,

@@ -29,7 +29,7 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** Frames of one stream after another, on odd ids from `from`, `perChunk` streams a piece. */
+/** Frames of consecutive streams with odd ids starting at `from`, `perChunk` streams per chunk. */
 export function* streams(
   frames: readonly FrameShape[],
   { perChunk = 100, from = 1, count = Infinity } = {},
@@ -53,7 +53,7 @@ export function* streams(
   }
 }
 
-/** The same bytes for ever. */
+/** The same bytes forever. */
 export function* endlessly(bytes: Buffer): Generator<Buffer> {
   for (;;) yield bytes;
 }
@@ -88,11 +88,11 @@ export function hpackReference(age: number): Buffer {
 
 /** The headers of a call. */
 export interface CallHeaders {
-  /** For the first call of a connection: puts them into the peer's table. */
+  /** For the first call of a connection: adds them to the peer's table. */
   readonly first: Buffer;
-  /** For those after it: a byte for each header. */
+  /** For later calls: one byte per header. */
   readonly again: Buffer;
-  /** Whole, and nothing is put into the table. */
+  /** In full, without adding to the table. */
   readonly whole: Buffer;
 }
 
@@ -105,7 +105,7 @@ export function callHeaders(method: string, token: string | null = null): CallHe
     ["te", "trailers"],
     ...(token === null ? [] : [["authorization", `Bearer ${token}`] as [string, string]]),
   ];
-  // :method POST and :scheme http stand in the table that every peer has.
+  // :method POST and :scheme http are in the static table.
   const common = Buffer.from([0x83, 0x86]);
   const block = (isKept: boolean) =>
     Buffer.concat([common, ...fields.map(([name, value]) => hpackLiteral(name, value, isKept))]);
@@ -127,7 +127,7 @@ export function messageShape(message: Uint8Array): FrameShape {
   return { type: FRAME.data, flags: FLAG.endStream, payload: message };
 }
 
-/** A connection's beginning that asks for as much as the peer would ever send. */
+/** The start of a connection that accepts as much as the peer will ever send. */
 export const GREEDY_START = Buffer.concat([
   HTTP2_START.subarray(0, 24),
   // The largest window of a stream.

@@ -6,7 +6,7 @@ import { type AttackRequest, helpText, parseAttackArgs } from "./options.ts";
 import { tableHead, tableRow } from "./table.ts";
 import { FilledStores } from "./world.ts";
 
-/** Attack, and print a line after each; answers the exit code. */
+/** Run the attacks and print a line after each; returns the exit code. */
 async function attackAll({ attacks, seconds }: AttackRequest): Promise<number> {
   const filled = new FilledStores();
   let failures = 0;

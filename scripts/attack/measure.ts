@@ -11,7 +11,7 @@ export interface Bounds {
   readonly lateMsMax: number;
   readonly peakMax: number;
   readonly afterMax: number;
-  /** Time for the memory to fall, in ms. */
+  /** Time allowed for memory to fall again, in ms. */
   readonly restMs: number;
 }
 
@@ -20,7 +20,7 @@ export const BOUNDS: Bounds = {
   ...{ lostMax: 0, lateMsMax: 250, peakMax: 400, afterMax: 120, restMs: 30_000 },
 };
 
-/** What an attack came to. */
+/** The outcome of an attack. */
 export interface Report {
   readonly name: string;
   readonly ticks: number;
@@ -32,7 +32,7 @@ export interface Report {
   /** How long the memory took to fall, in ms. */
   readonly afterMs: number;
   readonly tally: Tally;
-  /** Which parts of the property do not hold. */
+  /** The parts of the property that do not hold. */
   readonly problems: readonly string[];
 }
 
@@ -41,17 +41,17 @@ export interface MeasureOptions {
   readonly seconds: number;
   readonly scale: number;
   readonly bounds: Bounds;
-  /** What goes on for so long after an attack is its doing as well. */
+  /** Trouble within this time after an attack also counts as its effect. */
   readonly lookAfterMs?: number;
 }
 
 const LOOK_AFTER_MS = 5_000;
-/** A tick that has not begun by now is late, not on its way. */
+/** A tick that has not started by now is late. */
 const BEGIN_MS = 1_500;
-/** Of an attack that could not attack. */
+/** For an attack that could not run. */
 const BROKEN: Tally = {};
 
-/** Attack a daemon of its own and see what becomes of its clock; without an attack, a quiet daemon. */
+/** Attack a fresh daemon and measure its schedules; without an attack, measure a quiet daemon. */
 export async function measure(
   attack: Attack | null,
   options: MeasureOptions,
@@ -65,7 +65,7 @@ export async function measure(
   }
 }
 
-/** Attack a daemon that runs. */
+/** Attack a running daemon. */
 export async function measureIn(
   world: World,
   attack: Attack | null,
@@ -111,7 +111,7 @@ export async function measureIn(
   }
 }
 
-/** The tick of this time may be about to begin. */
+/** The tick of this time may be about to start. */
 async function lastTick(world: World, lastMs: number): Promise<void> {
   const last = Math.floor(lastMs / 1_000);
   while (world.ticks().at(-1)!.second < last && Date.now() < lastMs + BEGIN_MS) await wait(50);
@@ -170,7 +170,7 @@ function judge(
   const { lost, p99, peak, after } = report;
   const found = [
     ...lost > bounds.lostMax ? [`${lost} ticks lost`] : [],
-    // Without any tick there is no lateness, but ticks were lost.
+    // Without any ticks there is no lateness, but ticks were lost.
     ...p99 > bounds.lateMsMax ? [`${Math.round(p99)} ms late`] : [],
     ...peak > bounds.peakMax ? [`${Math.round(peak)} MB`] : [],
     ...after > bounds.afterMax ? [`${Math.round(after)} MB afterwards`] : [],

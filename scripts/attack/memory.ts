@@ -37,7 +37,7 @@ function childrenOf(pid: number): number[] {
   );
 }
 
-/** Whether a process executes jobs: what it takes is the job's. */
+/** Whether a process executes jobs, so that its memory is the job's. */
 function isWorker(pid: number): boolean {
   return (read(`/proc/${pid}/cmdline`) ?? "").split("\0").includes(HIDDEN_COMMANDS.worker);
 }
@@ -47,20 +47,20 @@ function isOurs(pid: number): boolean {
   return (read(`/proc/${pid}/cmdline`) ?? "").split("\0", 1)[0]!.endsWith("/jobctl");
 }
 
-/** The daemon's processes but its workers and what these run. */
+/** The daemon's processes, except workers and their children. */
 function processesOf(pid: number): number[] {
   const below = childrenOf(pid).filter((child) => isOurs(child) && !isWorker(child));
   return [pid, ...below.flatMap(processesOf)];
 }
 
-/** What a daemon has in memory, in MB: the sum over its processes, with the program's own pages counted once. */
+/** A daemon's memory in MB: the sum over its processes, counting the program's own pages once. */
 export function daemonMegabytes(pid: number): number {
   const found = processesOf(pid).map(memoryOf).filter((memory) => memory !== null);
   const own = found.reduce((sum, memory) => sum + memory.own, 0);
   return (own + Math.max(0, ...found.map(({ shared }) => shared))) / MB;
 }
 
-/** Looks at a daemon's memory all the time. */
+/** Samples a daemon's memory continuously. */
 export class MemoryWatch {
   readonly #pid: number;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -71,7 +71,7 @@ export class MemoryWatch {
     this.#timer = setInterval(() => void this.now(), SAMPLE_MS);
   }
 
-  /** The most that was seen, in MB. */
+  /** The peak, in MB. */
   get peak(): number {
     return this.#peak;
   }

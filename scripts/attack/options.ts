@@ -3,7 +3,7 @@ import { JobError } from "../../src/core/errors.ts";
 import { nearest } from "../../src/core/nearest.ts";
 import type { Attack } from "./attack.ts";
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface AttackRequest {
   readonly attacks: readonly Attack[];
   readonly seconds: number;
@@ -16,10 +16,10 @@ export const QUIET = "quiet";
 const SECONDS_MAX = 3_600;
 
 /**
- * Read the arguments of `npm run attack`. A name stands for one attack, for a family of them, or for those that begin with it and a
- * dash; without any all are run.
+ * Read the arguments of `npm run attack`. A name selects one attack, a family of them, or those
+ * that begin with it and a dash; without names, all run.
  *
- * @throws JobError `invalid_argument` for an unknown option or attack, or a number that is none
+ * @throws JobError `invalid_argument` for an unknown option or attack, or an invalid number
  */
 export function parseAttackArgs(args: readonly string[], known: readonly Attack[]): AttackRequest {
   const { values, positionals } = parse(args);

@@ -13,12 +13,12 @@ import {
   uint32,
 } from "./frames.ts";
 
-/** What the peer's window of the connection is made larger by, whenever so much has come. */
+/** How much the connection window is enlarged, each time that much has arrived. */
 const WINDOW_BYTES = 1 << 24;
 
 /**
- * A client that throws away what it is answered: pulling pages costs it next to nothing. Calls one method with one message, any
- * number of times at once.
+ * A client that discards its responses, so that pulling pages costs it next to nothing. Calls one
+ * method with one message, any number of times in parallel.
  */
 export class RawClient {
   readonly #socket: Socket;
@@ -29,7 +29,7 @@ export class RawClient {
   #unread = 0;
   #rest = Buffer.alloc(0);
   #skip = 0;
-  /** Resolves when the connection is gone. */
+  /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
 
   constructor(
@@ -94,7 +94,7 @@ export class RawClient {
     if (type === FRAME.settings && (flags & 1) === 0) {
       this.#socket.write(http2Frame(FRAME.settings, 1, 0, Buffer.alloc(0)));
     }
-    // The trailers of an answer end its stream.
+    // The trailers of a response end its stream.
     if (type === FRAME.headers && (flags & FLAG.endStream) !== 0) this.#onEnd(length < 60);
     if (type === FRAME.reset) this.#onEnd(false);
   }

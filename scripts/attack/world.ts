@@ -7,13 +7,13 @@ import { tlsFile } from "../../test/support/tls_files.ts";
 import { linesOf, until } from "../../test/support/wait.ts";
 import type { Target, WorldNeeds } from "./attack.ts";
 
-/** A daemon to attack, with a job of every second and one that runs the whole time. */
+/** A daemon to attack, with one job every second and one that runs the whole time. */
 export interface World {
   readonly daemon: Daemon;
   readonly target: Target;
-  /** The ticks that ran, with when their job code began. */
+  /** The ticks that ran, with the start times of their job code. */
   ticks(): readonly Tick[];
-  /** What is wrong with the long job; null while it runs as it was started. */
+  /** The problem with the long job; null while it still runs as started. */
   longJobProblem(): string | null;
   end(): Promise<void>;
 }
@@ -36,7 +36,7 @@ const TOKENS: Target["tokens"] = {
 const TICKS_BEFORE = 3;
 const READY_MS = 60_000;
 const LARGE_BYTES = 4_096;
-/** Largest batch of a call, in instances and in large ones. */
+/** Largest batch per call, in small and in large instances. */
 const BATCH = 1_000;
 const LARGE_BATCH = 500;
 const YEAR_MS = 365 * 86_400_000;
@@ -49,7 +49,7 @@ function configText(folder: string, needs: WorldNeeds): string {
   const tls = needs.isTls
     ? `[server.tls]\ncert = "${tlsFile("server.crt")}"\nkey = "${tlsFile("server.key")}"\n`
     : "";
-  // A variable of bash: no further process has to begin before the time is known.
+  // A bash variable, so that no extra process has to start before the time is read.
   return `
 [server.auth]
 mode = "token"
@@ -71,7 +71,9 @@ ${needs.toml ?? ""}
 `;
 }
 
-/** Start a daemon as the attack needs it. Its store is a copy of a filled one, else it is filled now. */
+/**
+ * Start a daemon with what the attack needs. Its store is a copy of a filled one, or is filled now.
+ */
 export async function startWorld(
   needs: WorldNeeds,
   filled: FilledStores | null,
@@ -123,7 +125,7 @@ function readTick(line: string): Tick {
   return { second: dueMs / 1_000, lateMs: Number(began!.replace(",", ".")) * 1_000 - dueMs };
 }
 
-/** Each start of the job writes the number of its process. */
+/** Each start of the job writes its process id. */
 function longJobProblem(file: string): string | null {
   const starts = linesOf(file);
   if (starts.length === 0) return "never began";
@@ -136,12 +138,12 @@ function longJobProblem(file: string): string | null {
   }
 }
 
-/** Databases with what some attacks need, each made when it is first asked for. */
+/** Databases that some attacks need, each created on first use. */
 export class FilledStores {
   readonly #root = mkdtempSync(join(tmpdir(), "jobctl-filled-"));
   readonly #made = new Map<string, string>();
 
-  /** A folder to copy; null when the attack needs nothing. */
+  /** A folder to copy; null if the attack needs none. */
   async folderFor({ records, schedules }: WorldNeeds): Promise<string | null> {
     if (records === undefined && schedules === undefined) return null;
     const key = JSON.stringify([records, schedules]);
@@ -172,7 +174,7 @@ async function fill(client: JobClient, { records, schedules }: WorldNeeds): Prom
   if (schedules !== undefined) await addSchedules(client, schedules);
 }
 
-/** Instances that are due next year: small ones, then large ones, which are what a look-up begins with. */
+/** Instances due next year: small ones, then large ones, which a look-up returns first. */
 async function addRecords(
   client: JobClient,
   { small, large }: { readonly small: number; readonly large: number },

@@ -6,7 +6,7 @@ import type { Scenario, Settings } from "./scenario.ts";
 const PEERS = "peers";
 const ALL = "all";
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface BenchRequest {
   readonly scenarios: readonly Scenario[];
   readonly settings: Settings;
@@ -41,7 +41,7 @@ const OPTIONS = {
  * Read the arguments of `npm run bench`.
  *
  * @param known every scenario
- * @throws JobError `invalid_argument` for an unknown option or scenario, or a number that is none
+ * @throws JobError `invalid_argument` for an unknown option or scenario, or an invalid number
  */
 export function parseBenchArgs(args: readonly string[], known: readonly Scenario[]): BenchRequest {
   const { values, positionals } = parse(args);

@@ -13,7 +13,7 @@ const { values } = parseArgs({
     workers: { type: "string", default: "4" },
   },
 });
-// What was started is ended with this process.
+// Everything started ends with this process.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 const { store } = values;
 if (store !== "valkey" && store !== "etcd") throw new Error(`--store ${store}: valkey or etcd`);

@@ -9,7 +9,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
   },
 });
-// What was started is ended with this process.
+// Everything started ends with this process.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 const begun = Date.now();
 const log = (line: string) =>

@@ -9,7 +9,7 @@ import { isGroup } from "./verb.ts";
 import type { OptionSpecs, Verb, VerbGroup, WordSpec } from "./verb.ts";
 import { VERBS } from "./verbs.ts";
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export type CommandLine =
   | {
     readonly type: "help";

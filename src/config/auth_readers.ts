@@ -35,7 +35,9 @@ function pattern(): Reader<string> {
 
 const jobs = list(pattern(), { minLength: 1, maxLength: PATTERNS_MAX });
 
-/** A table of known keys; unknown ones are reported. Undefined for anything else, after a report. */
+/**
+ * Read a table of known keys and report unknown ones. Undefined for anything else, after a report.
+ */
 function tableOf(
   field: Field,
   report: Report,
@@ -88,7 +90,7 @@ function readExpiry(
   }
 }
 
-/** The hash of a token, which stands there itself or as a secret. */
+/** The hash of a token, given directly or as a secret reference. */
 function readHash(
   table: Record<string, unknown>,
   { field, wanted, report }: { readonly field: Field; readonly wanted: string; report: Report },
@@ -109,7 +111,7 @@ function readHash(
   return report.value(at, `${found}, wanted at least ${TOKEN_LENGTH_MIN}`);
 }
 
-/** The list of tokens that callers may show. Only their hashes are kept. */
+/** The list of callers' tokens. Only their hashes are kept. */
 export function tokens(): Reader<readonly TokenEntry[]> {
   const wanted = "a table { name, token or hash, role, expires, jobs }";
   const keys = ["name", "token", "hash", "role", "expires", "jobs"];
@@ -134,7 +136,7 @@ export function tokens(): Reader<readonly TokenEntry[]> {
   });
 }
 
-/** The list of certificates that callers may show, by name. */
+/** The list of rules for client certificates, by name. */
 export function clients(): Reader<readonly ClientConfig[]> {
   const wanted = "a table { cn or san, role, jobs }";
   const sanWanted = '"DNS:…", "EMAIL:…", "URI:…" or "IP:…"';

@@ -49,14 +49,14 @@ export interface Config {
       | null;
     readonly auth: {
       readonly mode: "token" | "mtls" | "none";
-      /** Besides those of the files. */
+      /** In addition to those in files. */
       readonly tokens: readonly TokenEntry[];
       /** File of one lasting token; null for a new one at each start. */
       readonly tokenFile: string | null;
       /** File that `jobctl token` writes. */
       readonly tokensFile: string;
       readonly clients: readonly ClientConfig[];
-      /** File of certificates that count no more; null for none. */
+      /** File of revoked certificates; null for none. */
       readonly revokedFile: string | null;
     };
   };

@@ -12,7 +12,7 @@ import { type Reader, string } from "./readers.ts";
 import { secret } from "./secrets.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
 
-/** Keys of a target that is a table. */
+/** Keys of a target in table form. */
 const TARGET_KEYS = ["url", "prefix", "username", "password"];
 
 /** The URL of a store. */
@@ -32,7 +32,7 @@ export function storeUrl(): Reader<{ readonly address: StoreAddress; readonly ur
         return { address: { ...address, path: resolve(field.source.baseDir, address.path) }, url };
       } catch (error) {
         if (!isJobError(error, "invalid_argument")) throw error;
-        // What a variable holds must not be shown, and the message may quote it.
+        // The value of a variable must not be shown, and the message could quote it.
         return field.source.rawOf(field.path) === undefined
           ? report.value(field, error.message, error.hint)
           : report.mismatch(field, STORE_URL_WANTED, error.hint);

@@ -1,9 +1,9 @@
 import type { Instance, LogEntry } from "./instance.ts";
 
-/** Characters at which a page is full, however few items it has: half of what one message may carry. */
+/** Characters at which a page is full, however few items it has: half the size of a message. */
 export const PAGE_CHARS_MAX = 2_000_000;
 
-/** Characters of an instance's arguments, results and error: what makes one large. */
+/** Characters of an instance's arguments, results and error, which dominate its size. */
 export function instanceChars({ argumentsJson, resultsJson, error }: Instance): number {
   return argumentsJson.length + (resultsJson?.length ?? 0) +
     (error === null ? 0 : error.message.length + (error.stack?.length ?? 0));

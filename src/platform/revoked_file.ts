@@ -7,8 +7,9 @@ const REVOKED_BYTES_MAX = 16 * 1024 * 1024;
 const HINT = "Write one per line: its serial number or its SHA-256 fingerprint";
 
 /**
- * Certificates by serial number or SHA-256 fingerprint, one a line, also as openssl prints them: `serial=0A1B`,
- * `sha256 Fingerprint=AB:CD:…`. Empty lines and what follows a "#" do not count.
+ * Certificates by serial number or SHA-256 fingerprint, one per line, optionally in openssl's
+ * format: `serial=0A1B`, `sha256 Fingerprint=AB:CD:…`. Empty lines and comments after "#" are
+ * ignored.
  *
  * @throws JobError `invalid_config` naming the file
  */
@@ -44,7 +45,7 @@ export function readRevoked(path: string): ReadonlySet<string> {
   return revoked;
 }
 
-/** A serial number or fingerprint as it is compared. */
+/** The normalized form of a serial number or fingerprint. */
 export function normalDigits(digits: string): string {
   const text = digits.replaceAll(":", "").toLowerCase();
   return text.length === 64 ? text : text.replace(/^0+(?=.)/, "");

@@ -12,11 +12,17 @@ import { TOKEN_LENGTH_MAX } from "./limits.ts";
 
 /** Longest chain of authorities that is looked at; a handshake takes none that is much longer. */
 const ISSUERS_MAX = 100;
-/** Shortest time between two lines of the log about failed authentication. */
+/** Shortest time between two log lines about failed authentication. */
 const LOG_INTERVAL_MS = 1_000;
-/** How often files are looked at while connections are open, and so how long a revoked token's stream may live on. */
+/**
+ * How often files are checked while connections are open, and so how long a revoked token's stream
+ * may survive.
+ */
 const LOOK_MS = 2_000;
-/** A token that is not known may be in a file since now; who sends many of them does not have it read each time. */
+/**
+ * An unknown token may have just been added to a file; a caller who sends many of them must not
+ * make it be read each time.
+ */
 const LOOK_AGAIN_MS = 50;
 
 /** Logs failures at most once a second, with how many there were. */
@@ -58,16 +64,17 @@ class FailureLog {
 /** A connection over TCP that is open. */
 interface Connection {
   readonly socket: Socket;
-  /** What its client showed; null without TLS, and for one that shows none. */
+  /** The client's certificate; null without TLS or without one. */
   readonly certificate: ClientCertificate | null;
-  /** Who has called over it. */
+  /** Callers who have used it. */
   readonly callers: Set<Caller>;
 }
 
 /**
- * The authenticator of the TCP listener: tokens, certificates or nothing, as configured. Made of plain data and files, which are
- * looked at again when a call comes and every other second while connections are open. A connection over which somebody has
- * called whose token or certificate counts no more is closed.
+ * The authenticator of the TCP listener: tokens, certificates or nothing, as configured. It works
+ * from plain data and from files, which it checks when a call arrives and every other second while
+ * connections are open. It closes connections whose callers' tokens or certificates are no longer
+ * valid.
  */
 export class ConfiguredAuthenticator implements Authenticator {
   readonly #credentials: Credentials;
@@ -77,11 +84,11 @@ export class ConfiguredAuthenticator implements Authenticator {
   #lookedMs: number;
   #timer: Timer | null = null;
 
-  /** @throws JobError when a file of tokens or of revoked certificates cannot be used */
+  /** @throws JobError if a tokens file or the list of revoked certificates cannot be used */
   constructor(
     config: AuthConfig,
     options: {
-      /** The token made at this start; null where another one is used. */
+      /** The token created at this start; null if another one is used. */
       readonly ownToken: string | null;
       readonly clock: Clock;
       readonly logger: Logger;
@@ -119,7 +126,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     return allow(caller, method);
   }
 
-  /** Take over another configuration; connections of those who may call no more are closed. */
+  /** Apply another configuration; connections of callers who lose access are closed. */
   adopt(config: AuthConfig): void {
     this.#credentials.adopt(config);
     this.#closeOutdated();
@@ -193,7 +200,10 @@ export class ConfiguredAuthenticator implements Authenticator {
     }
   }
 
-  /** Read what changed, unless it was looked at less than `afterMs` ago; answers whether anything did. */
+  /**
+   * Read changed files, unless they were checked less than `afterMs` ago; returns whether anything
+   * changed.
+   */
   #look(afterMs: number): boolean {
     const { monotonicMs } = this.#clock.now();
     if (monotonicMs - this.#lookedMs < afterMs) return false;
@@ -233,11 +243,11 @@ const TOKEN_HINT =
 const CERTIFICATE_HINT =
   "Use a certificate that the daemon's configuration accepts: --tls-cert and --tls-key";
 
-/** The certificate that a client showed in its handshake, which the listener has verified; null for none. */
+/** The certificate from a client's handshake, verified by the listener; null if there is none. */
 function certificateOf(socket: Socket): ClientCertificate | null {
   const { getPeerCertificate } = socket as Partial<TLSSocket>;
   const shown = getPeerCertificate?.call(socket, true);
-  // One without a certificate is an empty object.
+  // Without a certificate this is an empty object.
   if (!shown?.raw) return null;
   return {
     ...readCertificateNames(shown.raw),

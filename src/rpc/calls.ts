@@ -24,7 +24,7 @@ export function toStatus(
 /** Who makes a call, by the headers that the interceptor passed on. */
 const callers = new WeakMap<grpc.Metadata, Caller>();
 
-/** Who makes a call; null for one that nobody let in. */
+/** Who makes a call; null for a caller that was not authenticated. */
 export function callerOf(call: { readonly metadata: grpc.Metadata }): Caller | null {
   return callers.get(call.metadata) ?? null;
 }

@@ -1,4 +1,4 @@
-/** Reduce what gRPC says of a connection that failed to what the system or TLS said. */
+/** Reduce gRPC's message about a failed connection to the part from the system or TLS. */
 export function connectDetail(details: string): string {
   const detail =
     /Last error: (?:Error(?: \[\w+\])?: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
@@ -6,7 +6,7 @@ export function connectDetail(details: string): string {
   return detail.replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "");
 }
 
-/** Remedies by what the message of the system, the library or TLS has in it; the first that fits counts. */
+/** Remedies by text in the message of the system, the library or TLS; the first match applies. */
 const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /certificate.required/i,
@@ -39,7 +39,7 @@ const PLAIN_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Say what to do about a connection that failed, by what {@link connectDetail} answers. */
+/** The remedy for a failed connection, from the result of {@link connectDetail}. */
 export function connectHint(
   detail: string,
   { isTls, address }: { readonly isTls: boolean; readonly address: string },

@@ -3,22 +3,23 @@ import { FLAG, FRAME, type Frame, FrameReader } from "./frame_reader.ts";
 import { HeaderBlock } from "./header_block.ts";
 import { STREAMS_MAX } from "./limits.ts";
 
-/** What a client sends before HTTP/2 begins, RFC 9113 3.4, in bytes. */
+/** Length of the connection preface of HTTP/2, RFC 9113 3.4, in bytes. */
 const PREFACE_BYTES = 24;
 const FRAME_HEADER_BYTES = 9;
-/** Longest frame that HTTP/2 allows unless the server says more, and ours does not. */
+/** Longest frame that HTTP/2 allows by default; our server does not raise it. */
 const FRAME_BYTES_MAX = 16_384;
 /** Payload of a GOAWAY frame without a text. */
 const GOAWAY_BYTES = 8;
-/** Error code of a peer that makes too much work. */
+/** Error code for a peer that causes too much work (ENHANCE_YOUR_CALM). */
 const ENHANCE_YOUR_CALM = 0xb;
 
 /**
- * How many of something a connection may do at once, and how many more each second after that.
+ * How many of something a connection may do in a burst, and how many more per second.
  *
- * A client of gRPC sends a handful of SETTINGS, one reset for each call that it gives up, and a WINDOW_UPDATE for every few
- * kilobytes that it reads. Many send a PING with what they read, to measure the way: each message that they are sent allows one
- * more of those and one more reset, as in other servers of gRPC.
+ * A client of gRPC sends a handful of SETTINGS, one reset for each call that it gives up, and a
+ * WINDOW_UPDATE for every few kilobytes that it reads. Many send a PING with what they read, to
+ * measure the way: each message that they are sent allows one more of those and one more reset, as
+ * in other servers of gRPC.
  */
 const ALLOWANCES = {
   /**
@@ -28,14 +29,14 @@ const ALLOWANCES = {
   call: { atOnce: STREAMS_MAX, perSecond: 5 },
   /** Bytes of such a connection: more than the headers and the message of a first call, and a health check a second. */
   strangerByte: { atOnce: 256 * 1_024, perSecond: 1_024 },
-  /** Streams that either side resets. */
+  /** Streams reset by either side. */
   reset: { atOnce: 200, perSecond: 50 },
   windowUpdate: { atOnce: 10_000, perSecond: 10_000 },
   /** Everything else that carries no data: SETTINGS, PING, PRIORITY, empty DATA and unknown types. */
   control: { atOnce: 200, perSecond: 50 },
 } as const;
 
-/** Refused calls after which a connection is closed. */
+/** Number of refused calls after which a connection is closed. */
 const REFUSALS_MAX = 10;
 
 type Allowance = keyof typeof ALLOWANCES;
@@ -48,7 +49,7 @@ const COMPLAINTS: Readonly<Record<Allowance, string>> = {
   control: "too many frames without data",
 };
 
-/** A counter that fills up again with time. */
+/** A budget that refills over time. */
 class Bucket {
   readonly #clock: Clock;
   readonly #atOnce: number;
@@ -85,8 +86,9 @@ class Bucket {
 }
 
 /**
- * Watches the frames of one HTTP/2 connection, and says when it does what only an attack does: floods of frames without data,
- * of resets, of refused calls, and headers that stand for much more than they are.
+ * Watches the frames of one HTTP/2 connection and reports what only an attack does: floods of
+ * frames without data, of resets or of refused calls, and headers that expand far beyond their
+ * size.
  */
 export class ConnectionGuard {
   readonly #clock: Clock;
@@ -95,7 +97,7 @@ export class ConnectionGuard {
   #refusalCount = 0;
   readonly #received: FrameReader;
   readonly #sent: FrameReader;
-  /** The headers that are arriving; null between them. */
+  /** The header block being received; null between blocks. */
   #block: HeaderBlock | null = null;
   /** Bytes of the requests of the streams that are open. */
   readonly #requests = new Map<number, number>();
@@ -104,7 +106,7 @@ export class ConnectionGuard {
   #close: () => void = () => {};
   #onRequestBytes: (change: number) => void = () => {};
 
-  /** @param isAdmitted whether the client is known already, as over a Unix socket */
+  /** @param isAdmitted whether the client is already known, as over a Unix socket */
   constructor(clock: Clock, isAdmitted: boolean) {
     this.#clock = clock;
     this.#isAdmitted = isAdmitted;
@@ -121,35 +123,35 @@ export class ConnectionGuard {
     });
   }
 
-  /** What the client did that it must not; null while it behaves. */
+  /** How the client misbehaved; null while it behaves. */
   get complaint(): string | null {
     return this.#complaint;
   }
 
-  /** A call of the client was let in. */
+  /** Note that a call of the client was accepted. */
   admit(): void {
     this.#isAdmitted = true;
   }
 
-  /** Whether a call of the client was let in. */
+  /** Whether a call of the client has been accepted. */
   get isAdmitted(): boolean {
     return this.#isAdmitted;
   }
 
-  /** A call of the client was refused for want of a token. */
+  /** Note a call refused for lack of a valid token. */
   refuse(): void {
     this.#refusalCount += 1;
     if (this.#refusalCount >= REFUSALS_MAX) this.complain("too many refused calls");
   }
 
-  /** The connection is to be closed, for a reason that the log tells. */
+  /** Ask for the connection to be closed, with a reason for the log. */
   complain(reason: string): void {
     if (this.#complaint !== null) return;
     this.#complaint = reason;
     this.#close();
   }
 
-  /** Who closes the connection when the client misbehaves. */
+  /** Set the function that closes the connection when the client misbehaves. */
   onComplaint(close: () => void): void {
     this.#close = close;
     if (this.#complaint !== null) close();
@@ -171,7 +173,7 @@ export class ConnectionGuard {
     return frame;
   }
 
-  /** Bytes that the client sent, before anybody else reads them. */
+  /** Inspect bytes from the client before anything else reads them. */
   receive(bytes: Uint8Array): void {
     if (this.#complaint !== null) return;
     if (!this.#isAdmitted) this.#use("strangerByte", bytes.byteLength);

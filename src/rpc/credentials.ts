@@ -9,7 +9,7 @@ import { hashToken, readTokensFile, type Role, type TokenEntry } from "../platfo
 import type { Caller } from "./auth.ts";
 import { readOwnTokenFile } from "./token_file.ts";
 
-/** What the certificates with a name may do. */
+/** The rights of certificates with a given name. */
 export interface ClientRule {
   /** The subject's common name, or a pattern of it; null when the rule is about {@link san}. */
   readonly cn: string | null;
@@ -19,22 +19,25 @@ export interface ClientRule {
   readonly jobs: readonly string[] | null;
 }
 
-/** Who may call over TCP, as plain data. */
+/** The TCP credentials, as plain data. */
 export interface AuthConfig {
   readonly mode: "token" | "mtls" | "none";
-  /** Besides those of the files. */
+  /** In addition to those in files. */
   readonly tokens: readonly TokenEntry[];
-  /** File of one lasting token, an admin's; null for a new one at each start, in the runtime folder. */
+  /**
+   * File of one permanent admin token; null to create a new one in the runtime folder at each
+   * start.
+   */
   readonly tokenFile: string | null;
-  /** File that `jobctl token` writes; null for none. */
+  /** File managed by `jobctl token`; null for none. */
   readonly tokensFile: string | null;
-  /** Which certificates of clients count, with "mtls"; without any each is an admin's. */
+  /** Rules for client certificates with "mtls"; without rules, each one is an admin. */
   readonly clients: readonly ClientRule[];
-  /** File of certificates that count no more; null for none. */
+  /** File of revoked certificates; null for none. */
   readonly revokedFile: string | null;
 }
 
-/** A certificate that a client showed. */
+/** A client's certificate. */
 export interface ClientCertificate extends CertificateNames {
   /** Hexadecimal digits in lower case, without leading zeros. */
   readonly serial: string;
@@ -44,13 +47,13 @@ export interface ClientCertificate extends CertificateNames {
   readonly issuers: readonly string[];
 }
 
-/** A token as it is looked up; the same object as long as nothing about it changes. */
+/** A token prepared for look-up; the same object as long as nothing about it changes. */
 export interface KnownToken extends Caller {
   readonly digest: Uint8Array;
   readonly expiresAt: number | null;
 }
 
-/** What was read from a file, and how the file looked then. */
+/** The contents of a file, and its stamp at that time. */
 interface Source<T> {
   readonly path: string | null;
   stamp: string;
@@ -58,13 +61,14 @@ interface Source<T> {
 }
 
 /**
- * The tokens and certificates that count now: those of the configuration, and those of files, which are read again when they
- * change. A file that cannot be read then leaves what was known, and is told of.
+ * The currently valid tokens and certificates, from the configuration and from files. Files are
+ * read again when they change; if that fails, their previous contents stay in effect and the
+ * failure is logged.
  */
 export class Credentials {
   readonly #logger: Logger;
   #config: AuthConfig;
-  /** The token made at this start, as a digest; null where another one is used. */
+  /** The digest of the token created at this start; null if another one is used. */
   readonly #ownToken: TokenEntry | null;
   #tokenFile: Source<readonly TokenEntry[]>;
   #tokensFile: Source<readonly TokenEntry[]>;
@@ -73,7 +77,7 @@ export class Credentials {
   #held = new Set<KnownToken>();
   #callers = new WeakMap<ClientCertificate, Caller | null>();
 
-  /** @throws JobError when a file cannot be used */
+  /** @throws JobError if a file cannot be used */
   constructor(
     config: AuthConfig,
     options: { readonly ownToken: string | null; readonly logger: Logger },
@@ -82,7 +86,7 @@ export class Credentials {
     this.#config = config;
     const { ownToken } = options;
     this.#ownToken = ownToken === null ? null : adminToken(ownToken);
-    // Made at the start, and only where tokens count.
+    // Created at start, and only if tokens are used.
     this.#tokenFile = sourceOf(config.mode === "token" ? config.tokenFile : null, []);
     this.#tokensFile = sourceOf(config.tokensFile, []);
     this.#revoked = sourceOf(config.revokedFile, new Set());
@@ -95,14 +99,17 @@ export class Credentials {
     return this.#config.mode;
   }
 
-  /** Whether somebody who was let in by a token would still be. */
+  /** Whether a caller accepted earlier would still be accepted. */
   isCurrent(caller: Caller, nowMs: number): boolean {
     if (!("digest" in caller)) return true;
     const token = caller as KnownToken;
     return this.#held.has(token) && !isExpired(token, nowMs);
   }
 
-  /** The token of a bearer. All are compared, by their digests, so that the time says nothing about them. */
+  /**
+   * Find a bearer's token. All digests are compared in constant time, so that timing reveals
+   * nothing about them.
+   */
   find(token: string): KnownToken | null {
     const digest = createHash("sha256").update(token).digest();
     let found: KnownToken | null = null;
@@ -117,7 +124,9 @@ export class Credentials {
     return [serial, fingerprint, ...issuers].some((digits) => this.#revoked.value.has(digits));
   }
 
-  /** Who shows a certificate; null for nobody whom the configuration knows. The same object until the rules change. */
+  /**
+   * The caller with a certificate; null if no rule matches. The same object until the rules change.
+   */
   callerOf(certificate: ClientCertificate): Caller | null {
     let caller = this.#callers.get(certificate);
     if (caller === undefined) this.#callers.set(certificate, caller = this.#byRules(certificate));
@@ -137,20 +146,23 @@ export class Credentials {
     return rule ? { name, role: rule.role, jobs: rule.jobs } : null;
   }
 
-  /** Take over the tokens, the rules for certificates and the files of another configuration. */
+  /** Apply the tokens, certificate rules and files of another configuration. */
   adopt({ tokens, clients, tokensFile, revokedFile }: AuthConfig): void {
     this.#config = { ...this.#config, tokens, clients };
     this.#callers = new WeakMap();
     if (tokensFile !== this.#tokensFile.path) this.#tokensFile = sourceOf(tokensFile, []);
     if (revokedFile !== this.#revoked.path) {
-      // Until it is read, what was revoked stays so.
+      // Until the new file is read, revoked certificates stay revoked.
       const before = revokedFile === null ? new Set<string>() : this.#revoked.value;
       this.#revoked = sourceOf(revokedFile, before);
     }
     this.#read((error) => this.#complain(error));
   }
 
-  /** Read the files that changed; answers whether any did. What cannot be read stays as it was. */
+  /**
+   * Read changed files; returns whether any changed. Files that cannot be read keep their previous
+   * contents.
+   */
   refresh(): boolean {
     return this.#read((error) => this.#complain(error));
   }
@@ -170,7 +182,7 @@ export class Credentials {
     return changed.includes(true);
   }
 
-  /** A token that is as it was stays the same object: so who was let in by it is still known. */
+  /** An unchanged token stays the same object, so that its callers are still recognized. */
   #merge(): void {
     const before = new Map(this.#known.map((token) => [keyOf(token), token]));
     const entries = [
@@ -187,7 +199,7 @@ export class Credentials {
   }
 }
 
-/** Whether a token's time is over. */
+/** Whether a token has expired. */
 export function isExpired({ expiresAt }: KnownToken, nowMs: number): boolean {
   return expiresAt !== null && expiresAt <= nowMs;
 }
@@ -205,7 +217,7 @@ function keyOf({ name, role, jobs, expiresAt, digest }: KnownToken): string {
   return JSON.stringify([name, role, jobs, expiresAt, Buffer.from(digest).toString("hex")]);
 }
 
-/** Names of hosts and addresses are the same in capitals; what stands before the colon is ours. */
+/** Host and mail names are case-insensitive; the prefix before the colon is ours. */
 function foldName(name: string): string {
   return /^(DNS|EMAIL|IP):/.test(name) ? name.toLowerCase() : name;
 }
@@ -214,7 +226,7 @@ function sourceOf<T>(path: string | null, value: T): Source<T> {
   return { path, stamp: "", value };
 }
 
-/** Read a file if it is another than it was; answers whether it was read. */
+/** Read a file if it has changed; returns whether it was read. */
 function readAgain<T>(
   source: Source<T>,
   read: (path: string) => T,

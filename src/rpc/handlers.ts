@@ -34,7 +34,7 @@ export type StreamName = "follow" | "workOnStore";
 
 /** What a handler may know of its call. */
 export interface CallState {
-  /** Whether the client went away or its deadline passed. */
+  /** Whether the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
   /** Most items of a page; lowered when the answer was too large for one message. */
   pageLimit: number;

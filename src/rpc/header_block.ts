@@ -1,6 +1,6 @@
-/** Longest headers of a call, compressed, in bytes: a token of the greatest length and some room. */
+/** Longest compressed headers of a call, in bytes: the longest token and some room. */
 const BLOCK_BYTES_MAX = 16_384;
-/** Most fields of the headers of a call: each may stand for one of 4 KiB that was sent before. */
+/** Most header fields of a call: each can refer to an earlier one of 4 KiB. */
 const FIELDS_MAX = 64;
 
 const PADDED = 0x8;
@@ -8,19 +8,19 @@ const PRIORITY = 0x20;
 const PRIORITY_BYTES = 5;
 
 /**
- * Counts the fields of compressed headers (HPACK, RFC 7541) as they arrive, without decompressing them: a field of one byte
- * may stand for kilobytes.
+ * Counts the fields of compressed headers (HPACK, RFC 7541) as they arrive, without decompressing
+ * them: a field of one byte can expand to kilobytes.
  */
 export class HeaderBlock {
   #byteCount = 0;
   #fieldCount = 0;
-  /** Bytes before the fields that are not read yet: the length of the padding, and the priority. */
+  /** Unread bytes before the fields: padding length and priority. */
   #skip: number;
-  /** Bytes of a text that are still to come. */
+  /** Remaining bytes of a string. */
   #textLeft = 0;
-  /** Texts of the field that are still to come: its name and its value, or its value only. */
+  /** Remaining strings of the field: name and value, or value only. */
   #textCount = 0;
-  /** The number that is being read; null between numbers. */
+  /** The number being read; null between numbers. */
   #number: { value: number; shift: number; readonly isLength: boolean; texts: number } | null =
     null;
   readonly #isPadded: boolean;
@@ -31,11 +31,11 @@ export class HeaderBlock {
     this.#skip = (this.#isPadded ? 1 : 0) + ((flags & PRIORITY) === 0 ? 0 : PRIORITY_BYTES);
   }
 
-  /** More bytes; answers what is wrong, or null. */
+  /** Read more bytes; returns the problem, or null. */
   add(bytes: Uint8Array): string | null {
     this.#byteCount += bytes.byteLength;
     if (this.#byteCount > BLOCK_BYTES_MAX) return "headers that are too long";
-    // Padding looks like fields, and no client of gRPC pads.
+    // Padding would look like fields, and no gRPC client pads.
     if (this.#isPadded) return "padded headers";
     for (let offset = 0; offset < bytes.byteLength;) {
       if (this.#skip > 0) {
@@ -57,7 +57,7 @@ export class HeaderBlock {
     return null;
   }
 
-  /** A frame ended and the next one goes on: it has no padding and no priority. */
+  /** A frame has ended and the next one continues the block, without padding or priority. */
   endFrame(): void {
     this.#skip = 0;
   }
@@ -72,7 +72,7 @@ export class HeaderBlock {
     }
     if (this.#textCount > 0) return this.#begin(byte & 0x7f, 0x7f, true, 0);
     this.#fieldCount += 1;
-    // An indexed field, a field that is added to the table, a new size of the table, or a field that is not added.
+    // An indexed field, a field to add to the table, a table size update, or a field not to add.
     if ((byte & 0x80) !== 0) this.#begin(byte & 0x7f, 0x7f, false, 0);
     else if ((byte & 0x40) !== 0) this.#begin(byte & 0x3f, 0x3f, false, 1);
     else if ((byte & 0x20) !== 0) this.#begin(byte & 0x1f, 0x1f, false, 0);
@@ -88,7 +88,7 @@ export class HeaderBlock {
   #end({ value, isLength, texts }: { value: number; isLength: boolean; texts: number }): void {
     this.#number = null;
     if (!isLength) {
-      // Without the index of a known name, the name comes first.
+      // Without an index for the name, the name itself comes first.
       this.#textCount = texts === 0 ? 0 : value === 0 ? 2 : 1;
       return;
     }

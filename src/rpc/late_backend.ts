@@ -1,7 +1,7 @@
 import type { Backend, CallSignal, StreamSignal, UnaryName } from "./backend.ts";
 import type { StreamName } from "./handlers.ts";
 
-/** A backend that is loaded with the first call: a daemon that nobody calls does without it. */
+/** A backend that is loaded at the first call: an idle daemon does without it. */
 export class LateBackend implements Backend {
   readonly #load: () => Promise<Backend>;
   #loading: Promise<Backend> | null = null;
@@ -36,7 +36,7 @@ export class LateBackend implements Backend {
     try {
       return this.#backend = await this.#loading;
     } catch (error) {
-      // The next call tries again.
+      // The next call will try again.
       this.#loading = null;
       throw error;
     }

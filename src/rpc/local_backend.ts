@@ -8,7 +8,7 @@ import { createHandlers, type Handlers, type StreamName } from "./handlers.ts";
 import { ScopedViews } from "./scoped_views.ts";
 import { readWork, workStepToWire } from "./store_work.ts";
 
-/** Answers calls with a manager in this thread. */
+/** Answers calls through a manager in this thread. */
 export class LocalBackend implements Backend {
   readonly #manager: ManagerApi;
   readonly #handlers: Handlers;
@@ -49,7 +49,7 @@ export class LocalBackend implements Backend {
   }
 }
 
-/** The manager and its handlers for some jobs only. */
+/** The manager and its handlers for one list of jobs. */
 interface ScopedView {
   readonly manager: ManagerApi;
   readonly handlers: Handlers;

@@ -9,13 +9,15 @@ import { peerUserId } from "../platform/peer_user.ts";
 import { findDistrust } from "../platform/trusted_path.ts";
 import { POLL_MAX_MS, POLL_MIN_MS, PROOF_MS } from "./limits.ts";
 
-/** Who may be at the other end of a connection without TLS, and what is at stake. */
+/**
+ * Who is accepted at the other end of a connection without TLS, and whether a token is at stake.
+ */
 export interface ProofOptions {
   /** Path of the Unix socket; null for TCP. */
   readonly socket: string | null;
-  /** The user whose daemon it is, besides root's and our own; null for none. */
+  /** A user whose daemon is accepted in addition to root's and our own; null for none. */
   readonly daemonUid: number | null;
-  /** Whether a token would be sent. */
+  /** Whether a token is going to be sent. */
   readonly hasToken: boolean;
 }
 
@@ -24,8 +26,9 @@ function pause(ms: number): Promise<void> {
 }
 
 /**
- * Check who is at the other end of a new connection without TLS before anything is sent. On this machine it must be a process of
- * root, of our own user or of `daemonUid`, by what the kernel knows of the connection. No token goes to another machine.
+ * Check who is at the other end of a new connection without TLS before anything is sent. On this
+ * machine the kernel must report a process of root, of our own user or of `daemonUid`. A token is
+ * never sent to another machine.
  *
  * @throws JobError `unavailable` naming the user who listens
  */
@@ -37,7 +40,7 @@ export async function provePeer(socket: Socket, options: ProofOptions): Promise<
 function proveUnix(socket: Socket, path: string, options: ProofOptions): void {
   const owner = peerUserId(socket);
   if (owner !== null) return checkOwner(owner, path, options);
-  // Without the kernel's word, nobody else may have been able to put the socket there.
+  // If the kernel cannot be asked, the place of the socket must be writable by nobody else.
   const { daemonUid } = options;
   const distrust = findDistrust(path, { owners: daemonUid === null ? [] : [daemonUid] });
   if (!distrust) return;
@@ -56,7 +59,7 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
     throw new JobError("unavailable", "Cannot send anything: the connection was closed at once");
   }
   const address = hostPort(remoteAddress, remotePort);
-  // A name such as "localhost" is what the resolver makes of it.
+  // The resolver decides what a name such as "localhost" means, so the address is checked.
   if (!isLoopback(remoteAddress.replace(/^::ffff:/i, ""))) {
     if (!options.hasToken) return;
     throw refusal(`Cannot send a token to ${address}: it is not on this machine`, TLS_HINT);

@@ -18,7 +18,7 @@ export class Quota {
   readonly #holders = new Counts();
   #count = 0;
 
-  /** @param name of the things, in the plural, for messages */
+  /** @param name plural name of the things, for messages */
   constructor(name: string, limits: QuotaLimits) {
     this.#name = name;
     this.#limits = limits;
@@ -27,7 +27,7 @@ export class Quota {
   /**
    * Count one more.
    *
-   * @returns how to give it back, once
+   * @returns a function that releases it; call it once
    * @throws JobError `resource_exhausted`
    */
   take({ peer, holder }: Origin): () => void {

@@ -1,7 +1,7 @@
 import type { CallSignal } from "./backend.ts";
 import type { Origin } from "./call_tracker.ts";
 
-/** Reads that run at once: one is prepared while another is sent. */
+/** Concurrent reads: one is prepared while another is sent. */
 const RUNNING_MAX = 2;
 
 interface WaitingRead {
@@ -27,9 +27,10 @@ export class ReadGate {
   }
 
   /**
-   * Wait for a turn.
+   * Wait for its turn.
    *
-   * @returns whether the read may run, and must {@link leave} when it has; false when its client went away meanwhile
+   * @returns true if the read may run, and must {@link leave} afterwards; false if its client has
+   * disconnected
    */
   enter({ peer, holder }: Origin, call: CallSignal): Promise<boolean> {
     return new Promise((resolve) => {
@@ -42,13 +43,13 @@ export class ReadGate {
     });
   }
 
-  /** A read ended: the next one may begin. */
+  /** A read has ended: start the next one. */
   leave(): void {
     this.#runningCount -= 1;
     this.poke();
   }
 
-  /** Begin what may begin. */
+  /** Start reads while there is room. */
   poke(): void {
     while (this.#runningCount < RUNNING_MAX) {
       const next = this.#next();
@@ -64,7 +65,7 @@ export class ReadGate {
         if (!this.#hasRoom(peer)) continue;
         const [read] = queue;
         this.#remove(holder, peer, read!);
-        // Behind the others.
+        // Queue it behind the others.
         if (queue.size > 0) moveToEnd(queues, peer);
         if (queues.size > 0) moveToEnd(this.#holders, holder);
         return read!;

@@ -24,7 +24,7 @@ import {
   readUuidPrefix,
 } from "./requests.ts";
 
-/** The methods that only read the store, and may read much of it. */
+/** Methods that only read the store, and may read much of it. */
 export const READ_METHODS = [
   "lookupInstances",
   "lookupInstanceHistory",
@@ -37,10 +37,16 @@ export const READ_METHODS = [
 /** One of {@link READ_METHODS}. */
 export type ReadMethod = typeof READ_METHODS[number];
 
-/** In an answer of more reports instances come without arguments and results: who explains a day does not read them. */
+/**
+ * A response with more reports omits arguments and results of instances: nobody reads those for a
+ * whole day.
+ */
 const REPORTS_WHOLE_MAX = 20;
 
-/** Ask for one page and note its size, so that one that is too large can be asked again smaller. */
+/**
+ * Read one page and note its size, so that an oversized page can be requested again with fewer
+ * items.
+ */
 async function readItems<T>(
   call: CallState,
   fetch: (

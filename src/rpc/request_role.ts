@@ -4,17 +4,17 @@ import type { Role } from "./auth.ts";
 import { ScheduleJobRequestSchema } from "./gen/job_pb.ts";
 import type { MethodName } from "./handlers.ts";
 
-/** Fields of a request that ask for another role than its method, by method. */
+/** Request fields that require another role than their method, by method. */
 export const FIELD_ROLE = {
-  // What recurs goes on when its caller's token is gone.
+  // A recurring schedule outlives the token of its caller.
   scheduleJob: { cron: "admin" },
 } as const satisfies Partial<Record<MethodName, Readonly<Record<string, Role>>>>;
 
 /**
- * Why a caller may not make a request of a method that it may call; null when it may. A dry run changes nothing, and needs no
- * more than the method. Bytes that are no such request are left to whoever answers.
+ * Why a caller may not make a request to a method that it may call; null if it may. A dry run
+ * changes nothing and requires only the method's role. Undecodable bytes are left to the handler.
  *
- * @param caller null for one that nobody let in
+ * @param caller null for a caller that was not authenticated
  */
 export function requestRefusal(
   caller: { readonly name: string; readonly role: Role } | null,

@@ -1,7 +1,7 @@
-/** Views that are kept: there are as many as different lists of jobs of tokens. */
+/** Most cached views: there is one per distinct list of jobs. */
 const VIEWS_MAX = 100;
 
-/** What answers the callers who may use some jobs only: made once for each list of jobs. */
+/** Views for callers limited to certain jobs, created once per list of jobs. */
 export class ScopedViews<View> {
   readonly #make: (jobs: readonly string[]) => View;
   readonly #views = new Map<string, View>();

@@ -11,12 +11,13 @@ import { Quota } from "./quota.ts";
 import { workStepToWire } from "./store_work.ts";
 import { type Stream, writeMessage } from "./write_message.ts";
 
-/** A client hears at least this often of work on the store that takes its time. */
+/** Longest silence on a stream of work on the store. */
 const HEARTBEAT_MS = 10_000;
 
 /**
- * The streaming calls. Each asks the backend for its next message when the client has taken the one before, so that a client
- * holds one message at most; one that leaves a message unread for half a minute is told so and dropped.
+ * The streaming calls. Each asks the backend for the next message only when the client has consumed
+ * the previous one, so a client holds one message at most. A client that leaves a message unread
+ * for half a minute is dropped with an error.
  */
 export class Streams {
   readonly #backend: Backend;
@@ -47,7 +48,7 @@ export class Streams {
     }
   };
 
-  /** Answer one call of WorkOnStore: a client that goes away ends its work. */
+  /** Answer one call of WorkOnStore; the work ends if the client disconnects. */
   readonly workOnStore = (stream: Stream): void => {
     const beat = () =>
       this.#clock.timer(HEARTBEAT_MS, () => {
@@ -62,7 +63,7 @@ export class Streams {
     this.#answer("workOnStore", stream, () => timer.cancel());
   };
 
-  /** End every stream: their clients go on when a daemon is there again. */
+  /** End every stream; clients resume when a daemon is back. */
   stop(): void {
     this.#isStopping = true;
     for (const abort of this.#open.values()) abort.abort();
@@ -71,7 +72,7 @@ export class Streams {
   #answer(method: StreamName, stream: Stream, ended: () => void): void {
     const abort = new AbortController();
     this.#open.set(stream, abort);
-    // A client that went away, with or without a word.
+    // The client has disconnected, with or without an error.
     for (const event of ["cancelled", "close", "error"]) stream.on(event, () => abort.abort());
     void this.#pass(method, stream, abort.signal).then(() => stream.end(), (thrown: unknown) => {
       const action = method === "follow" ? "Cannot follow" : "Cannot work on the store";

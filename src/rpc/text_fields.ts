@@ -2,9 +2,12 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 import { refuse } from "./requests.ts";
 
-/** Longest text of the fields of requests, by name; of a field that is not here as of a name. Null: limited elsewhere. */
+/**
+ * Longest text of request fields, by name; other fields have the limit of a name. Null: limited
+ * elsewhere.
+ */
 const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
-  // Arguments, which the job's types and the size of a payload limit.
+  // Arguments: limited by the job's types and the payload size.
   arguments: null,
   arguments_json: null,
   unique_key: TEXT_LENGTH_MAX.uniqueKey,
@@ -17,17 +20,17 @@ const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
   prefix: TEXT_LENGTH_MAX.address,
 };
 
-/** A field of a message that is a text, or has some within. */
+/** A field of a message that is text or contains text. */
 interface TextField {
   readonly field: DescField;
   readonly lengthMax: number;
-  /** Of a field that is a message. */
+  /** Text fields of a nested message. */
   readonly inner: readonly TextField[] | null;
 }
 
 const plans = new Map<DescMessage, readonly TextField[]>();
 
-/** The fields of a message that hold text; each message is looked at once. */
+/** The text fields of a message type; each type is inspected once. */
 function planOf(schema: DescMessage): readonly TextField[] {
   const known = plans.get(schema);
   if (known) return known;
@@ -47,7 +50,10 @@ function planOf(schema: DescMessage): readonly TextField[] {
   return plan;
 }
 
-/** Check that no text of a request is longer than its field takes. @throws JobError `invalid_argument` naming the field */
+/**
+ * Check that no text in a request exceeds the limit of its field. @throws JobError
+ * `invalid_argument` naming the field
+ */
 export function checkTexts(schema: DescMessage, message: object): void {
   check(planOf(schema), message, "");
 }

@@ -1,15 +1,16 @@
 import { instanceChars } from "../core/payload_chars.ts";
 import type { RecordPage, StoreRecord } from "./records.ts";
 
-/** Characters of a page at which it is full, about: many small records, or one large one. */
+/** Characters at which a page is full, roughly: many small records, or one large one. */
 const PAGE_CHARS = 1_000_000;
-/** Records of a type that may be large that are read at once: each may have arguments and results of a mebibyte. */
+/** Potentially large records read at once: each may have arguments and results of 1 MiB. */
 const LARGE_RECORDS = 32;
-/** Characters of a record beside its payload, about. */
+/** Characters of a record without its payload, roughly. */
 const RECORD_CHARS = 300;
 
 /**
- * A page of records as it fills, bounded by number and by size: what a store holds does not decide how much memory a reader takes.
+ * A page of records as it fills, limited by number and size, so that the contents of a store do not
+ * determine the memory of a reader.
  */
 export class FillingPage {
   readonly #limit: number;

@@ -1,12 +1,12 @@
 import { argumentsOf, describeType } from "../core/describe.ts";
 import type { CommandSpec, JobDefinition } from "../core/job.ts";
 
-/** Programs that read what follows as a line for a shell or as a program to run. */
+/** Programs that execute their arguments as a shell command or program. */
 const SHELL_LIKE: ReadonlySet<string> = new Set(["eval", "parallel", "rsh", "ssh", "watch"]);
 /** An option whose value is code: `sh -c`, `python3 -c`, `perl -e`, `bash -lc`. */
 const CODE_OPTION = /^-[a-zA-Z]*[ce]$/;
 
-/** What an operator can do with a job, in a line. */
+/** One line about what an operator can do with a job. */
 export function operatorRights({ signature, source }: JobDefinition): string {
   const parts = argumentsOf(signature).map(({ name, shape, isRest, isOptional, defaultText }) => {
     const notes = [describeType(shape), ...(isRest || isOptional ? ["optional"] : [])];
@@ -27,7 +27,7 @@ function sourceProcess(source: JobDefinition["source"]) {
   return source.type === "module" ? source.process ?? null : null;
 }
 
-/** Why whoever gives arguments to a command may run anything by it; null where nothing is known of that. */
+/** Why arguments let a caller run anything through a command; null if no such risk is known. */
 export function commandRisk({ argv, parameters, hasRest, stdin }: CommandSpec): string | null {
   const count = parameters.length - (stdin !== null && "arg" in stdin ? 1 : 0);
   if (count === 0 && !hasRest) return null;

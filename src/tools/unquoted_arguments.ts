@@ -2,9 +2,9 @@ import type { CommandSpec } from "../core/job.ts";
 import type { ParameterShape, Signature, TypeShape } from "../core/signature.ts";
 
 const SHELL = /^(?:a|ba|da|k|mk|z)?sh$/;
-/** An expansion of an argument, where a text stands at `$`. */
+/** An expansion of an argument, at the beginning of a text. */
 const EXPANSION = /^\$(?:([1-9@*])|\{([1-9@*])\}|JOB_ARG_(\w+)|\{JOB_ARG_(\w+)\})/;
-/** Types whose texts have no spaces and no patterns of file names. */
+/** Types whose text contains neither spaces nor file name patterns. */
 const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
   [
     ...[
@@ -23,10 +23,12 @@ const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
 );
 
 /**
- * The first expansion of an argument that stands outside of quotes in a job's shell line, where the shell splits it into words:
- * one that begins with "-" may be among them. Arguments of types without spaces are left out, and so are assignments.
+ * The first unquoted expansion of an argument in a job's shell line. The shell splits it into
+ * words, and one of them may begin with "-". Arguments of types without spaces are skipped, and so
+ * are assignments.
  *
- * @returns the expansion as it is written, such as `$1`; null for none, or where the command is no shell line
+ * @returns the expansion as written, such as `$1`; null if there is none, or the command is not a
+ * shell line
  */
 export function unquotedArgument(command: CommandSpec, signature: Signature): string | null {
   const line = shellLineOf(command);
@@ -95,12 +97,12 @@ function isPlainShape(shape: TypeShape): boolean {
   return PLAIN.has(shape.type);
 }
 
-/** Expansions of arguments outside of quotes, in order. */
+/** Unquoted expansions of arguments, in order. */
 function expansionsOutside(
   line: string,
 ): readonly { readonly text: string; readonly which: string }[] {
   const found: { text: string; which: string }[] = [];
-  /** What surrounds the place that is read: quotes, and commands in `$( … )`, the innermost last. */
+  /** What encloses the current position: quotes and `$( … )`, innermost last. */
   const around: ('"' | "(")[] = [];
   for (let at = 0; at < line.length; at++) {
     const character = line[at]!;

@@ -1,15 +1,15 @@
 import { CALL_BYTES_AT_ONCE_MAX, CALLS_AT_ONCE_MAX } from "./worker_limits.ts";
 
-/** The method that may take as long as another job runs; calls of it must not keep others from being answered. */
+/** The method that may take as long as another job runs; its calls must not hold up others. */
 export const WAIT_METHOD = "waitInstance";
 
-/** A call that is on its way, or wants to be. */
+/** A call in flight, or about to be sent. */
 export interface WindowCall {
   readonly method: string;
   readonly bytes: number;
 }
 
-/** Counts the calls of one run that have no answer yet, against what a run may have at once. */
+/** Counts the unanswered calls of one run against its limits. */
 export class CallWindow {
   #waits = 0;
   #others = 0;

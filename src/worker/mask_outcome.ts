@@ -1,7 +1,7 @@
 import type { SecretMask } from "../core/secret_mask.ts";
 import type { AttemptOutcome } from "./executor.ts";
 
-/** An outcome without the secrets in its results or its error. */
+/** An outcome with the secrets in its results and error masked. */
 export function maskOutcome(outcome: AttemptOutcome, mask: SecretMask): AttemptOutcome {
   if (mask.isEmpty) return outcome;
   if ("error" in outcome) return { ...outcome, error: mask.error(outcome.error) };

@@ -1,33 +1,40 @@
 import type { FromWorker } from "./protocol.ts";
 
-/** Errors of what ended runs left behind that are told for one worker; what it left behind is known after a few. */
+/** Most late errors logged per worker: after a few, the cause is known. */
 const LATE_MAX = 3;
-/** Messages without a meaning that a worker may send: job code uses `process.send` for programs that are not there. */
+/**
+ * Meaningless messages tolerated per worker: some job code uses `process.send` for programs that
+ * are not there.
+ */
 const STRAY_MAX = 100;
-/** Changes of the process group of one command: it is begun, and it is gone. */
+/** Changes of the process group of one command: it starts, and it ends. */
 const GROUPS_MAX = 4;
-/** Shortest time between two reports of progress that are told, but for a few that may come at once. */
+/** Shortest average time between two progress reports passed on; a few may come at once. */
 const PROGRESS_EVERY_MS = 250;
 const PROGRESS_AT_ONCE = 10;
 
-/** What decides which messages a run may send. */
+/** The properties that decide which messages a run may send. */
 export interface ExpectedRun {
   readonly number: number;
-  /** Whether the worker has to say that job code begins. */
+  /** Whether the worker must report that job code starts. */
   readonly wantsStarted: boolean;
   readonly isCommand: boolean;
   /** Whether a handler of the job may run after its code, as part of the attempt. */
   readonly hasLastWord: boolean;
-  /** What its result has to carry. */
+  /** The token that its result must carry. */
   readonly token: string;
 }
 
-/** What to do with a message: take it, forget it, or end the worker, which cannot have sent it by itself. */
+/**
+ * What to do with a message: accept it, drop it, or end the worker, whose own program would never
+ * send it.
+ */
 export type Verdict = "take" | "drop" | { readonly problem: string };
 
 /**
- * Which messages a worker may send now. Job code has the worker's end of the channel, so that any message may be made up: each
- * counts once for each run, and only where the worker's own program would send it.
+ * Decides which messages a worker may send now. Job code has access to the worker's end of the
+ * channel, so any message may be forged: each is accepted once per run, and only where the worker's
+ * own program would send it.
  */
 export class MessageOrder {
   #isGreeted = false;
@@ -43,7 +50,7 @@ export class MessageOrder {
   #progress = PROGRESS_AT_ONCE;
   #progressMs = 0;
 
-  /** The worker was given a run, or has begun the next one of a batch. */
+  /** The worker was given a run, or has started the next one of a batch. */
   begin(run: ExpectedRun): void {
     this.end();
     this.#run = run;
@@ -62,14 +69,14 @@ export class MessageOrder {
     this.#run = null;
   }
 
-  /** Judge what is no message of ours. */
+  /** Judge something that is not one of our messages. */
   stray(): Verdict {
     this.#strays += 1;
     if (this.#strays <= STRAY_MAX) return "drop";
     return { problem: `more than ${STRAY_MAX} meaningless messages` };
   }
 
-  /** Judge a message; one that is taken counts as sent. */
+  /** Judge a message; an accepted one counts as sent. */
   judge(message: FromWorker, nowMs: number): Verdict {
     const { type } = message;
     if (type === "hello" || type === "unfit") {
@@ -80,7 +87,7 @@ export class MessageOrder {
     if (!this.#isGreeted) return { problem: `"${type}" before "hello"` };
     if (type === "late") return this.#late(message.run);
     const run = this.#run;
-    // What was on its way when its run ended.
+    // It was in flight when its run ended.
     if (run === null || message.run < run.number) return this.stray();
     if (message.run > run.number) return { problem: `"${type}" for a run that it was not given` };
     if (this.#hasResult) return type === "call" ? "drop" : { problem: `"${type}" after "result"` };
@@ -111,13 +118,13 @@ export class MessageOrder {
       case "decided":
         if (this.#hasDecided || message.result.type === "unstarted") return again("decided");
         this.#hasDecided = true;
-        // It would only gain time for a handler that there is not.
+        // It would only extend the time for a handler that does not exist.
         return run.hasLastWord ? "take" : "drop";
       case "result":
         if (message.token !== run.token) {
           return { problem: '"result" without the token of its run' };
         }
-        // What has begun cannot be given back.
+        // A run that has started cannot be released.
         if (message.result.type === "unstarted" && (this.#hasBegun || !run.wantsStarted)) {
           return { problem: '"unstarted" after the run had started' };
         }
@@ -131,7 +138,7 @@ export class MessageOrder {
     }
   }
 
-  // In a batch it may come before the result of the run that left it.
+  // In a batch it may arrive before the result of the run that caused it.
   #late(run: number): Verdict {
     if (run !== this.#run?.number && run !== this.#lastNumber) return this.stray();
     this.#lates += 1;

@@ -2,12 +2,12 @@ import type { Clock } from "../platform/clock.ts";
 
 /** Time in which output may be worked on for {@link WORK_MS_MAX}. */
 const WINDOW_MS = 100;
-/** A quarter of a processor: the rest is for schedules, claims and everybody else. */
+/** A quarter of a processor: the rest is for schedules, claims and everything else. */
 const WORK_MS_MAX = 25;
 
 /**
- * Bounds the time that the output of all workers together takes, however short its lines are: a megabyte of empty lines is a
- * million lines.
+ * Limits the total time spent on the output of all workers, however short its lines are: a megabyte
+ * of empty lines is a million lines.
  */
 export class OutputBudget {
   readonly #clock: Clock;
@@ -21,8 +21,8 @@ export class OutputBudget {
   /**
    * Count work on output.
    *
-   * @param sinceMs monotonic ms at which it began
-   * @returns how long who made it must rest now, in ms; 0 for not at all
+   * @param sinceMs when it began, monotonic ms
+   * @returns how long its source must pause now, in ms; 0 for not at all
    */
   spend(sinceMs: number): number {
     const nowMs = this.#clock.now().monotonicMs;
@@ -32,7 +32,7 @@ export class OutputBudget {
     }
     this.#workMs += nowMs - sinceMs;
     if (this.#workMs < WORK_MS_MAX) return 0;
-    // Work of more than a window is made up for in as many of them.
+    // Work longer than a window is made up for over several windows.
     return Math.max(1, this.#windowMs + this.#workMs * (WINDOW_MS / WORK_MS_MAX) - nowMs);
   }
 }

@@ -15,20 +15,20 @@ const HEAVY_METHODS: ReadonlySet<string> = new Set([
   "scheduleJobs",
   "getInstance",
 ]);
-/** Longest message and hint of an answer that is an error, in bytes. */
+/** Longest message and hint of an error answer, in bytes. */
 const ERROR_BYTES_MAX = 8_192;
 
-/** What {@link RunCalls} answers for. */
+/** Options of {@link RunCalls}. */
 export interface RunCallsOptions {
   readonly channel: ChildChannel;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
   /** Whether the run still wants answers. */
   isCurrent(): boolean;
-  /** The worker is to be ended: it asks more than it may. */
+  /** Called when the worker exceeds its limits and must end. */
   onFault(problem: string): void;
 }
 
-/** Answers what job code of one run asks of the manager, so much at once as the daemon can hold. */
+/** Answers the `ctx.manager` calls of one run, no more at once than the daemon can hold. */
 export class RunCalls {
   readonly #options: RunCallsOptions;
   readonly #window = new CallWindow();
@@ -41,7 +41,7 @@ export class RunCalls {
   /** Answer a call. @param bytes size of its message */
   take(message: CallMessage, bytes: number): void {
     const { method, call } = message;
-    // The worker counts the arguments only, and their text may be shorter there.
+    // The worker counts only the arguments, and their text may be shorter there.
     const entry = { method, bytes: bytes / 2 };
     if (!this.#window.has(entry)) {
       return this.#options.onFault("more concurrent calls than allowed");

@@ -8,12 +8,12 @@ interface PendingCall extends WindowCall {
   readonly answer: PromiseWithResolvers<unknown>;
 }
 
-/** The worker's side of what job code asks of the manager: what the daemon would not take at once waits here. */
+/** The worker's side of `ctx.manager` calls: calls beyond the daemon's limits wait here. */
 export class SessionCalls {
   readonly #send: (message: FromWorker) => void;
   readonly #sent = new Map<number, PendingCall>();
   #window = new CallWindow();
-  /** Waits, and all others: neither keeps the other from being sent. */
+  /** Waits and all other calls are queued separately, so that neither blocks the other. */
   readonly #waiting: readonly [PendingCall[], PendingCall[]] = [[], []];
   #count = 0;
 
@@ -24,7 +24,7 @@ export class SessionCalls {
   call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {
     const message = { type: "call", run, call: ++this.#count, method, args } as const;
     const answer = Promise.withResolvers<unknown>();
-    // Nobody may be waiting any more when the attempt ends first.
+    // If the attempt ends first, nobody may be waiting any more.
     answer.promise.catch(() => {});
     const call = { message, method, answer, bytes: utf8Bytes(JSON.stringify(args)) };
     this.#queueOf(method).push(call);
@@ -43,7 +43,7 @@ export class SessionCalls {
     call.answer.reject(new JobError(code as ErrorCode, message, { hint, path }));
   }
 
-  /** The attempt has ended: nothing is answered any more. */
+  /** The attempt has ended: no more answers. */
   end(): void {
     if (this.#sent.size === 0) return;
     const calls = [...this.#sent.values(), ...this.#waiting.flat()];

@@ -10,12 +10,12 @@ import type { AttemptResult, FromWorker } from "./protocol.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Longest text of a message that is shown to people, in bytes. */
+/** Longest text in a message that is shown to people, in bytes. */
 const TEXT_BYTES_MAX = 8_192;
 /** Longest name of a method, in characters. */
 const METHOD_LENGTH_MAX = 100;
 
-/** Reads a message of each type with the members that we know; null for one that is none. */
+/** Readers by message type, which keep only known members; null if the message is invalid. */
 const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWorker | null>> = {
   hello: ({ version, pid }) =>
     isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } : null,
@@ -29,7 +29,7 @@ const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWork
     return isWhole(run) && progress !== null ? { type: "progress", run, progress } : null;
   },
   call: readCall,
-  // Group 1 would be every process that there is.
+  // Group 1 would mean every process.
   group: ({ run, group }) =>
     isWhole(run) && (group === null || (isWhole(group) && group > 1))
       ? { type: "group", run, group }
@@ -46,12 +46,13 @@ const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWork
   },
 };
 
-/** What a worker sent: one of its messages, a known type that cannot be read, or nothing of ours at all. */
+/** A message from a worker: a valid one, an unreadable one of a known type, or a foreign one. */
 export type ReadMessage = FromWorker | "malformed" | "foreign";
 
 /**
- * Read a message of a worker. Job code can send its own: what it makes up must neither reach the store nor end anything but its
- * own attempt, so that of each message only the known members are taken, and each text is bounded.
+ * Read a message of a worker. Job code can forge messages, which must neither reach the store nor
+ * end anything but its own attempt. Only the known members of each message are kept, and each text
+ * is bounded.
  */
 export function validateMessage(message: unknown): ReadMessage {
   if (!isTable(message) || typeof message.type !== "string") return "foreign";
@@ -112,7 +113,7 @@ function readResult(value: unknown): AttemptResult | null {
 
 function isResults(text: unknown): text is string {
   if (typeof text !== "string" || text.length > PAYLOAD_BYTES_MAX) return false;
-  // Most results are far too short to have so many bytes.
+  // Most results are far too short to have that many bytes.
   if (text.length * 3 > PAYLOAD_BYTES_MAX && utf8Bytes(text) > PAYLOAD_BYTES_MAX) return false;
   try {
     return Array.isArray(JSON.parse(text)) && !isDeeperThan(text, ENCODE_DEPTH_MAX + 1);

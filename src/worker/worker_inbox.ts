@@ -6,26 +6,26 @@ import { RunCalls } from "./run_calls.ts";
 import { validateMessage } from "./validate_message.ts";
 import type { WorkerRun } from "./worker_run.ts";
 
-/** A message that is not a call, which the inbox has answered. */
+/** A message other than a call; calls are answered by the inbox. */
 export type TakenMessage = Exclude<FromWorker, { readonly type: "call" }>;
 
-/** Whom the inbox of a worker tells. */
+/** Callbacks of a worker's inbox. */
 export interface WorkerInboxOptions {
   readonly clock: Clock;
   readonly channel: () => ChildChannel | null;
-  /** Called before a message is judged: which run it belongs to may have changed. */
+  /** Called before a message is judged: the current run may have changed. */
   readonly before: () => void;
   readonly receive: (message: TakenMessage) => void;
-  /** Only job code can have made the worker send this. */
+  /** Called for a message that only job code can have sent. */
   readonly violated: (problem: string) => void;
 }
 
-/** Reads what a worker sends, and passes on what the worker's own program may have sent. */
+/** Reads the messages of a worker and passes on those that its own program may have sent. */
 export class WorkerInbox {
   readonly #options: WorkerInboxOptions;
   readonly #order = new MessageOrder();
   #run: WorkerRun | null = null;
-  /** Made by the first call: most runs ask nothing. */
+  /** Created by the first call: most runs make none. */
   #calls: RunCalls | null = null;
 
   constructor(options: WorkerInboxOptions) {

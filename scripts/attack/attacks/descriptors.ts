@@ -8,7 +8,7 @@ const LIMIT = 1_024;
 const CONNECTIONS = 1_100;
 const CALL_MS = 10_000;
 
-/** A job that leaves something behind: its worker ends with it, and each attempt needs a new one. */
+/** A job that leaves something behind, so that its worker ends and each attempt needs a new one. */
 const FRESH_MODULE = `
 export default function fresh(): void {
   setInterval(() => {}, 1_000);
@@ -20,7 +20,7 @@ const GRPC: Address = ({ port }) => ({ port, host: "127.0.0.1" });
 const HTTP: Address = ({ httpPort }) => ({ port: httpPort, host: "127.0.0.1" });
 const UNIX: Address = ({ socket }) => ({ path: socket });
 
-/** Whether attempts were started all the time, and none failed because it could not be. */
+/** Whether attempts kept starting, and none failed because it could not start. */
 async function attemptsWentOn({ socket }: Target): Promise<string | null> {
   const client = connect({ socket, timeoutMs: CALL_MS });
   const find = (state: JobState) => client.lookupInstances({ query: { kind: "fresh", state } });
@@ -58,7 +58,7 @@ function silent(
   };
 }
 
-/** What uses up the descriptors of a daemon. */
+/** Attacks that use up the daemon's descriptors. */
 export const DESCRIPTORS: readonly Attack[] = [
   silent("tcp", "the gRPC port", [GRPC]),
   silent("tls", "the gRPC port with TLS", [GRPC], true),

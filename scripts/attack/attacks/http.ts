@@ -9,7 +9,7 @@ function http({ httpPort }: Target) {
   return { port: httpPort, host: "127.0.0.1" };
 }
 
-/** The status that a request is answered; 0 for none. */
+/** The status of the response to a request; 0 for none. */
 function statusOf(target: Target, request: string): Promise<number> {
   return new Promise((resolve) => {
     const socket = connect(http(target));
@@ -33,7 +33,7 @@ const LOCAL = "Host: 127.0.0.1\r\n";
 const FOREIGN = "Host: attacker.example\r\n";
 const OVERSIZE = request("/healthz", `${LOCAL}X-Large: ${"v".repeat(60_000)}\r\n`);
 
-/** What somebody who reaches the HTTP listener can do. */
+/** Attacks by anyone who can reach the HTTP listener. */
 export const HTTP: readonly Attack[] = [
   {
     ...{ name: "http-metrics", family: "http", about: "/metrics as fast as it is answered" },

@@ -5,11 +5,11 @@ import { pause } from "../connections.ts";
 
 const KIND = "attacker";
 const CALL_MS = 15_000;
-/** Every attempt of the job is to be over by then, whatever it says of itself. */
+/** Every attempt of the job must be over by then, whatever it claims. */
 const TIMEOUT_MS = 1_000;
 const OVER_MS = 8_000;
 
-/** Writes all of a piece to a descriptor that may not take it at once. */
+/** Writes a whole chunk to a descriptor that may accept only part of it. */
 const WRITE_ALL = `
 import { writeSync } from "node:fs";
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -27,7 +27,7 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
 const CHANNEL = 4;
 `;
 
-/** A job that writes the same bytes for ever, or so many of them. */
+/** A job that writes the same bytes forever, or a given number of times. */
 function writer(descriptor: string, bytes: string, total = "Infinity"): string {
   return `${WRITE_ALL}
 export default function attacker(): void {
@@ -37,7 +37,7 @@ export default function attacker(): void {
 `;
 }
 
-/** Messages of the worker's protocol as the channel carries them, of all runs that there may be. */
+/** Messages of the worker protocol as sent over the channel, for every possible run number. */
 function forger(message: string, repeat: number): string {
   const runs = `Array.from({ length: ${repeat} }, (_, place) => place % 20 + 1)`;
   return writer("CHANNEL", `${runs}.map((run) => JSON.stringify(${message}) + "\\n").join("")`);
@@ -62,7 +62,7 @@ async function runJob({ target, signal, count }: Running): Promise<void> {
       count("runs");
       const uuid = instance!.uuid;
       const isOver = async () => {
-        // One whose result cannot be shown has ended.
+        // An instance whose result cannot be shown has ended.
         const { instance: now } = await calls.getInstance({ uuid }).catch(() => ENDED);
         return now !== undefined && !UNFINISHED.includes(now.state);
       };
@@ -110,7 +110,7 @@ async function hasEnded(target: Target): Promise<string | null> {
 
 const FORGED_MODULE = `
 export default async function attacker(): Promise<void> {
-  // As fast as the channel takes them, and the event loop of the job goes on.
+  // As fast as the channel accepts them, without blocking the job's event loop.
   for (;;) {
     for (let run = 1; run <= 20; run += 1) {
       process.send!({ type: "started", run });
@@ -130,7 +130,7 @@ export default function attacker(): void {
     writeAll(CHANNEL, text);
     writeAll(CHANNEL, Buffer.from('\\\\"]"}}\\n'));
   }
-  // What was decided stands, as a handler that ends its process must not undo it.
+  // The decided result is final, because a handler that ends its process must not undo it.
   process.exit();
 }
 `;
@@ -162,7 +162,8 @@ function job(
     ...{ name: `job-${name}`, about, family: "jobs", run: runJob, probe, after: readsWork },
     needs: {
       modules: { [`${KIND}.ts`]: source },
-      // With surroundings of its own it never has a worker that ran another job: it is the first run of its worker.
+      // With its own environment it never shares a worker, so it is always the first run of its
+      // worker.
       toml: `[jobs.${KIND}]\nretry = 0\nkill_after = "200ms"\nenv = { ATTACKER = "1" }\n${options}`,
     },
   };
@@ -170,7 +171,7 @@ function job(
 
 const EIGHT_GB = "8e9";
 
-/** Begun one after another, so that they do not take the processors; killed with their job. */
+/** Started one after another, to leave processor time; killed with their job. */
 const PROCESSES_MODULE = `
 import { spawn } from "node:child_process";
 export default async function attacker(): Promise<void> {
@@ -214,7 +215,7 @@ export default async function attacker(ctx: Context): Promise<void> {
 }
 `;
 
-/** What code of a job can do to the daemon that runs it. */
+/** Attacks by job code on the daemon that runs it. */
 export const JOBS: readonly Attack[] = [
   job(
     "channel",

@@ -30,14 +30,14 @@ function grpc(target: Target) {
   return { port: target.port, host: "127.0.0.1" };
 }
 
-/** Look-ups of a viewer, `count` of them, behind the connection's beginning. */
+/** `count` look-ups of a viewer, after the start of the connection. */
 function* lookups(target: Target, start: Buffer, count: number): Generator<Buffer> {
   yield start;
   const { whole } = callHeaders("LookupInstances", target.tokens.viewer);
   yield* streams([headersShape(whole), messageShape(framed(LOOKUP))], { count, perChunk: 50 });
 }
 
-/** Clients that always wait for the answer to `atOnce` calls each; a client that is closed comes again. */
+/** Clients that each keep `atOnce` calls in flight; a closed client reconnects. */
 async function pull(
   running: Running,
   options: {
@@ -80,7 +80,7 @@ function explainLast(): Uint8Array {
   return toBinary(ExplainRequestSchema, create(ExplainRequestSchema, request));
 }
 
-/** 1,000 followers of one viewer, which are opened again when they end. */
+/** 1,000 followers of one viewer, reopened when they end. */
 async function followers(running: Running): Promise<void> {
   const { target, count } = running;
   const { whole } = callHeaders("Follow", target.tokens.viewer);
@@ -108,7 +108,7 @@ async function followsToo(target: Target): Promise<string | null> {
   }
 }
 
-/** What a viewer's token is enough for. */
+/** Attacks with a viewer's token. */
 export const READS: readonly Attack[] = [
   {
     ...{ name: "lookups-gone", family: "reads" },

@@ -17,7 +17,7 @@ import {
   uint32,
 } from "../frames.ts";
 
-/** Nobody has shown a token. */
+/** Without a token. */
 const CALL = callHeaders("LookupInstances");
 const EMPTY_MESSAGE = messageShape(Buffer.alloc(5));
 const NOTHING = Buffer.alloc(0);
@@ -37,7 +37,7 @@ function stranger(
   };
 }
 
-/** The beginning of a connection and a first call that puts its headers into the peer's table. */
+/** The start of a connection, and a first call that puts its headers into the peer's table. */
 function* calls(...shapes: FrameShape[]): Generator<Buffer> {
   yield Buffer.concat([
     HTTP2_START,
@@ -46,7 +46,7 @@ function* calls(...shapes: FrameShape[]): Generator<Buffer> {
   yield* streams(shapes, { from: 3 });
 }
 
-/** A frame for ever, once something has begun. */
+/** One frame forever, after a prefix. */
 function* frames(frame: Buffer, begin: Buffer = NOTHING): Generator<Buffer> {
   yield Buffer.concat([HTTP2_START, begin]);
   yield* endlessly(repeated(frame));
@@ -54,13 +54,13 @@ function* frames(frame: Buffer, begin: Buffer = NOTHING): Generator<Buffer> {
 
 const OPEN_CALL = headersShape(CALL.again);
 
-/** Frames that make the server reset a stream which the client did not reset. */
+/** Frames that make the server reset a stream instead of the client. */
 const RESETTERS: readonly FrameShape[][] = [
-  // A window made larger by nothing.
+  // A window update of zero.
   [{ type: FRAME.windowUpdate, flags: 0, payload: uint32(0) }],
-  // More after the end.
+  // Data after the end of the stream.
   [EMPTY_MESSAGE, EMPTY_MESSAGE],
-  // A window beyond what there is.
+  // A window larger than allowed.
   [{ type: FRAME.windowUpdate, flags: 0, payload: uint32(0x7fffffff) }],
 ];
 
@@ -97,7 +97,7 @@ function* garbage(connection: number): Generator<Buffer> {
       state = Math.imul(state, 1_664_525) + 1_013_904_223 >>> 0;
       bytes.writeUInt32LE(state, at);
     }
-    // Half of it passes for a connection's beginning.
+    // Half of it looks like the start of a connection.
     yield connection % 2 === 0
       ? bytes
       : Buffer.concat([left === 16 ? HTTP2_START : NOTHING, bytes]);
@@ -115,7 +115,7 @@ async function openStreams(running: Running): Promise<void> {
   });
 }
 
-/** What somebody without a token can do to the gRPC listener. */
+/** Attacks on the gRPC listener without a token. */
 export const STRANGERS: readonly Attack[] = [
   stranger("refused-calls", "calls without a token, as many as one connection takes", {
     connections: 1,

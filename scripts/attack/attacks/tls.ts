@@ -4,7 +4,10 @@ import { connect as connectTls } from "node:tls";
 import type { Attack } from "../attack.ts";
 import { flood } from "../connections.ts";
 
-/** What a TLS client begins with, as the runtime sends it: sent again, it costs the server a signature and the attacker nothing. */
+/**
+ * The first bytes of a TLS client, as the runtime sends them: replaying them costs the server a
+ * signature and the attacker nothing.
+ */
 function clientHello(): Promise<Buffer> {
   return new Promise((resolve) => {
     const server = createServer((socket) => {
@@ -26,7 +29,7 @@ function clientHello(): Promise<Buffer> {
   });
 }
 
-/** What a stranger can do to the gRPC listener with TLS. */
+/** Attacks by strangers on the gRPC listener with TLS. */
 export const TLS: readonly Attack[] = [
   {
     ...{ name: "tls-handshakes", family: "strangers", needs: { isTls: true } },

@@ -30,7 +30,7 @@ const NOTHING = Buffer.alloc(0);
 const LOOKUP = toBinary(LookupInstancesRequestSchema, create(LookupInstancesRequestSchema));
 const FOLLOW = toBinary(FollowRequestSchema, create(FollowRequestSchema));
 
-/** The beginning of a connection that takes no byte of any answer. */
+/** The start of a connection that accepts no response bytes. */
 const CLOSED_START = Buffer.concat([
   HTTP2_START.subarray(0, 24),
   http2Frame(FRAME.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(0)])),
@@ -93,7 +93,7 @@ async function wait(running: Running, perConnection: number, connections: number
   });
 }
 
-/** What a viewer can do with many connections, and what a stranger can do that is like it. */
+/** Attacks by a viewer with many connections, and similar ones by a stranger. */
 export const VIEWERS: readonly Attack[] = [
   {
     ...{ name: "unix-slow-readers", family: "reads" },
@@ -124,7 +124,7 @@ export const VIEWERS: readonly Attack[] = [
         ...{ connections: 20, to: grpc(running.target) },
         *script() {
           const { whole } = callHeaders("LookupInstances", running.target.tokens.viewer);
-          // As much as a stream may have before the server asks for more.
+          // As much as a stream may send before the server grants more.
           const body = framed(Buffer.alloc(60_000), { length: MESSAGE_BYTES });
           const pieces = Array.from({ length: 4 }, (_, place): FrameShape => ({
             ...{ type: FRAME.data, flags: 0 },

@@ -3,7 +3,10 @@ import { checkBatch } from "./checks.ts";
 import { expireAt } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
-/** Take back times of instances that a clock that was ahead had written; answers the ids of those that had any. */
+/**
+ * Correct the times of instances that were written by a clock that was ahead; returns the ids of
+ * those changed.
+ */
 export function correctTimes(
   state: LedgerState,
   moment: Moment,

@@ -13,13 +13,13 @@ import { listHistory, listInstances, listLogs } from "./reads.ts";
 import { listFates, listSchedules } from "./schedules.ts";
 import type { LedgerState } from "./state.ts";
 
-/** What can be read of a ledger: by its owner, or by somebody beside it. */
+/** The reads of a ledger, for its owner or another reader. */
 export abstract class LedgerReader implements StoreReads {
-  /** The state as it is now. @throws JobError `unavailable`, naming the action, when it is closed */
+  /** The current state. @throws JobError `unavailable`, naming the action, if it is closed */
   protected abstract reader(action: string): LedgerState;
   /** UUID of this body of data. */
   protected abstract get storeId(): string;
-  /** Lets everything else that waits in the event loop run. */
+  /** Yields to everything else waiting in the event loop. */
   protected abstract turn(): Promise<void>;
 
   async getSchedule(id: string) {

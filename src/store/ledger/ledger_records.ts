@@ -20,7 +20,7 @@ export interface LedgerAccess {
   lastWallMs(): number;
   /** Resolves when what is read is as new as anything that anybody was answered. */
   synced(): Promise<void>;
-  /** Lets everything else that waits in the event loop run. */
+  /** Yields to everything else waiting in the event loop. */
   turn(): Promise<void>;
 }
 

@@ -3,18 +3,18 @@ import { JOB_STATES } from "../../core/state.ts";
 import type { StoreProblem } from "../records.ts";
 import { migrate, MIGRATIONS } from "./schema.ts";
 
-/** The last millisecond that a date can name. */
+/** The largest valid date, in epoch ms. */
 const TIME_MAX = 8.64e15;
-/** A larger number cannot be read. */
+/** The largest number that can be read exactly. */
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 const FATES = ["fired", "skipped", "coalesced", "missed"];
 
-/** What may stand in the columns of a table, as SQL over its row that is true (or null) for what may. */
+/** Valid values of the columns of a table, as SQL over a row that is true (or null) if valid. */
 interface TableRules {
-  /** By which a row is named. */
+  /** The column that identifies a row. */
   readonly key: string;
   readonly columns: Readonly<Record<string, string>>;
-  /** Whether it has few rows, so that it is looked at whatever the size of the file. */
+  /** Whether it has few rows and is checked whatever the size of the file. */
   readonly isSmall: boolean;
 }
 
@@ -98,10 +98,10 @@ const RULES: Readonly<Record<string, TableRules>> = {
   },
 };
 
-/** What a database of a format consists of. */
+/** The tables and indexes of a database format. */
 interface Parts {
   readonly columns: ReadonlyMap<string, ReadonlySet<string>>;
-  /** How each index is made, by name. */
+  /** The SQL that creates each index, by name. */
   readonly indexes: ReadonlyMap<string, string>;
 }
 
@@ -122,9 +122,9 @@ function partsOf(format: number): Parts {
 }
 
 /**
- * Tables and columns that a database of this format has and that are missing in this one, as messages.
+ * Messages about tables and columns of this format that are missing in a database.
  *
- * @param format number of the steps that were taken to it
+ * @param format number of migration steps applied
  */
 export function missingParts(db: DatabaseSync, format: number): readonly string[] {
   const there = columnsOf(db);
@@ -138,10 +138,10 @@ export function missingParts(db: DatabaseSync, format: number): readonly string[
 }
 
 /**
- * Make indexes of a format anew that are missing: they hold nothing that the tables do not.
+ * Recreate missing indexes of a format: they hold nothing that the tables do not.
  *
  * @returns their names
- * @throws whatever SQLite finds in the rows, such as one id twice
+ * @throws whatever SQLite finds in the rows, such as a duplicate id
  */
 export function restoreIndexes(db: DatabaseSync, format: number): readonly string[] {
   const there = indexesOf(db);
@@ -170,9 +170,10 @@ function columnsOf(db: DatabaseSync): Map<string, Set<string>> {
 }
 
 /**
- * Values that cannot be: each column with one is told once, with how many rows and the first of them.
+ * Impossible values: each affected column is reported once, with the number of rows and the first
+ * one.
  *
- * @param all whether tables are read whole that may be large
+ * @param all whether to read large tables in full
  */
 export function impossibleValues(
   query: (sql: string) => Readonly<Record<string, unknown>>,

@@ -6,16 +6,16 @@ const HEAD_BYTES = 256;
 const SLOT_BYTES = 128;
 const FILE_BYTES = HEAD_BYTES + 2 * SLOT_BYTES;
 const DIGITS = 16;
-/** The file is synced at most this often, in milliseconds. */
+/** Shortest time between two syncs of the file, in milliseconds. */
 const SYNC_MS = 1_000;
 
-/** How many commits a database has, as the file beside it says. */
+/** The commit count of a database, as recorded in the file beside it. */
 export interface CommitNote {
-  /** Whose commits they are: a database that was put in its place has another id. */
+  /** Id of the database: one that replaces it has another id. */
   readonly storeId: string;
-  /** Boot of the machine at which they were made; null where the system does not tell. */
+  /** Boot id of the machine when they were made; null if the system does not provide one. */
   readonly boot: string | null;
-  /** Whether each was on the disk before it was counted. */
+  /** Whether each commit was on disk before it was counted. */
   readonly isSynced: boolean;
   readonly commits: number;
   /** Recorded time of the last one, epoch ms. */
@@ -28,8 +28,9 @@ export function counterPath(path: string): string {
 }
 
 /**
- * Counts the commits of a database in a file beside it, after each commit. So the count is never above what was committed, and a
- * database that has fewer lost some. The write reaches the system at once and the disk about every second.
+ * Counts the commits of a database in a file beside it, after each commit. The count never exceeds
+ * the real number of commits, so a database with fewer has lost some. Each write reaches the system
+ * at once, and the disk about once a second.
  */
 export class CommitCounter {
   readonly #file: number;
@@ -55,13 +56,13 @@ export class CommitCounter {
     this.#syncedAt = note.at;
   }
 
-  /** So many commits were made, the last one at a recorded time. */
+  /** Count some commits, the last of them with a recorded time. */
   note(commits: number, at: number): void {
     try {
-      // Alternately: if one of the two cannot be read, the other lacks one commit.
+      // Written alternately: if one slot is damaged, the other lacks only one commit.
       this.#write(commits, at, commits % 2);
     } catch {
-      // The commit stands. A count that is too low proves less and refuses nothing.
+      // The commit is valid. A count that is too low only detects less and refuses nothing.
       return;
     }
     if (at - this.#syncedAt < SYNC_MS || this.#isSyncing) return;
@@ -81,7 +82,7 @@ export class CommitCounter {
   }
 }
 
-/** What the file beside a database says; null when there is none, or none that can be read. */
+/** Read the commit count beside a database; null if there is none or it cannot be read. */
 export function readCommitNote(path: string): CommitNote | null {
   const bytes = Buffer.alloc(FILE_BYTES);
   let file: number | null = null;
@@ -101,7 +102,7 @@ export function readCommitNote(path: string): CommitNote | null {
   }
 }
 
-/** Both halves say the same, or the slot was damaged. */
+/** The two halves must agree, or the slot is damaged. */
 function readSlot(bytes: Buffer): { readonly commits: number; readonly at: number } | null {
   const [commits, at, ...again] = bytes.toString("latin1", 0, SLOT_BYTES).trim().split(/ +/);
   if (again.join(" ") !== `${commits} ${at}`) return null;

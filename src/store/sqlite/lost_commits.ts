@@ -5,15 +5,18 @@ import { scanWal, type WalScan } from "./wal_file.ts";
 
 /** Commits that a database acknowledged and no longer has. */
 export interface LostCommits {
-  /** At least so many. */
+  /** How many, at least. */
   readonly count: number;
-  /** What is missing and how that was seen, for people. */
+  /** Description of the loss, for messages. */
   readonly found: string;
-  /** Whether only the last ones can be missing, and may be: the machine ended, and the store does not wait for its disk. */
+  /**
+   * Whether the loss is allowed: only the last commits can be missing, after a machine failure, in
+   * a store that does not wait for its disk.
+   */
   readonly isExpected: boolean;
 }
 
-/** What a database says of itself; null for one that has nothing yet. */
+/** What a database records about itself; null if it is still empty. */
 interface Inside {
   readonly storeId: string;
   readonly commits: number;
@@ -21,14 +24,16 @@ interface Inside {
 }
 
 /**
- * Look for commits that are missing from a database after a crash, where SQLite itself sees nothing wrong: it reads its write-ahead
- * log to the first frame that is not whole, and takes an empty file for a new database. Nothing is written.
+ * Find commits that a database lost in a crash without SQLite noticing: SQLite reads its
+ * write-ahead log up to the first damaged frame, and treats an empty file as a new database. Writes
+ * nothing.
  *
- * The count beside the database proves most. It is exact while the machine stays up. After a power loss it may be older, and then the
- * log itself tells: each commit is synced before the next is begun, so only the last one can be torn, and two or more commits behind
- * a frame that is not whole were whole once.
+ * The count beside the database is the best evidence. It is exact while the machine stays up. After
+ * a power loss it may be out of date; then the log itself is the evidence. Each commit is synced
+ * before the next one begins, so only the last one can be torn: two or more commits behind a
+ * damaged frame were once complete.
  *
- * @param db a connection that only reads; null when the file is missing or empty
+ * @param db a read-only connection; null if the file is missing or empty
  */
 export function findLostCommits(
   db: DatabaseSync | null,
@@ -54,13 +59,13 @@ export function findLostCommits(
     return { count, found, isExpected: !isSynced && !isSameBoot };
   }
   if (isSameBoot || !isSynced || log === null || log.commitsBehind < 2) return null;
-  // The last one need not have been acknowledged.
+  // The last one may not have been acknowledged.
   const count = log.commitsBehind - 1;
   const found = `at least ${commitsUpTo(count, null)} missing${stateOf(log)}`;
   return { count, found, isExpected: false };
 }
 
-/** How many commits a database has by its own count. */
+/** The commit count recorded inside a database. */
 function readInside(db: DatabaseSync): Inside | null {
   const hasMeta = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").get();
   if (!hasMeta) return null;
@@ -68,7 +73,7 @@ function readInside(db: DatabaseSync): Inside | null {
   return { storeId: String(store_id), commits: Number(commits), at: Number(at) };
 }
 
-/** The note that a database begins with. */
+/** The initial note for a database. */
 export function noteOf(db: DatabaseSync, options: { readonly isSynced: boolean }): CommitNote {
   return { ...readInside(db)!, ...options, boot: bootId() };
 }
@@ -78,7 +83,7 @@ function commitsUpTo(count: number, at: number | null): string {
   return `${count} commit${count === 1 ? "" : "s"}${until} ${count === 1 ? "is" : "are"}`;
 }
 
-/** What is wrong with the log, as far as it shows. */
+/** The visible damage of the log. */
 function stateOf(log: WalScan | null): string {
   if (log === null) return ", and its write-ahead log is gone";
   const { brokenFrame, commitsBehind } = log;

@@ -4,8 +4,8 @@ import { LedgerState } from "../ledger/state.ts";
 import { SqliteTables } from "./sqlite_tables.ts";
 
 /**
- * Reads the file of a {@link SqliteStore} over a connection of its own, in another thread of the same process. Sees whatever
- * was acknowledged before it is asked.
+ * Reads the file of a {@link SqliteStore} over its own connection, in another thread of the same
+ * process. Every read sees all commits acknowledged before it.
  */
 export class SqliteReader extends LedgerReader {
   readonly #tables: SqliteTables;
@@ -13,13 +13,13 @@ export class SqliteReader extends LedgerReader {
   readonly #defer: (callback: () => void) => void;
   #storeId = "";
   #isOpen = false;
-  /** Revision that the counts of the state are of. */
+  /** Revision of the counts in the state. */
   #rev = -1;
 
   constructor(
     options: {
       readonly path: string;
-      /** Runs a callback after everything that this turn of the event loop brought. */
+      /** Runs a callback after everything in this turn of the event loop. */
       readonly defer: (callback: () => void) => void;
     },
   ) {
@@ -29,13 +29,13 @@ export class SqliteReader extends LedgerReader {
     this.#defer = options.defer;
   }
 
-  /** Open the file, which its owner has opened. @throws JobError `unavailable` */
+  /** Open the file, which its owner has already opened. @throws JobError `unavailable` */
   open(): void {
     this.#storeId = this.#tables.openToRead();
     this.#isOpen = true;
   }
 
-  /** Close the file: its owner closes it last. */
+  /** Close the file; its owner closes it last. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -63,7 +63,7 @@ export class SqliteReader extends LedgerReader {
     this.#refresh();
   }
 
-  /** Which kinds there are, and how many rows: what a scan chooses its way by. */
+  /** The kinds and row counts, by which a scan is planned. */
   #refresh(): void {
     const { rev, seq } = this.#tables.readHead();
     if (rev === this.#rev) return;

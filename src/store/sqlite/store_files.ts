@@ -6,7 +6,7 @@ import { trustProblem } from "../../platform/trusted_path.ts";
 
 const SUFFIXES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 
-/** @throws JobError `permission_denied` for root, when others may put another database in the place of this one */
+/** @throws JobError `permission_denied` for root, if other users can replace this database */
 export function checkStoreTrust(path: string): void {
   for (const each of [dirname(path), ...filesOf(path)]) {
     const problem = trustProblem(each);
@@ -17,7 +17,7 @@ export function checkStoreTrust(path: string): void {
   }
 }
 
-/** Tell which files of a database others may read or change, each with its remedy. */
+/** Warn about database files that others can read or change, each with its remedy. */
 export function tellOpenFiles(path: string, warn: (message: string) => void): void {
   const problem = trustProblem(path);
   if (problem !== null) warn(`${problem.message}: ${problem.hint}`);

@@ -6,16 +6,19 @@ const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 const MAGIC = 0x377f0682;
 const PAGE_BYTES_DEFAULT = 4_096;
-/** Bytes read at a time, about. */
+/** Bytes read at a time, roughly. */
 const READ_BYTES = 1_048_576;
 
-/** What a write-ahead log holds, as SQLite reads it after a crash, and what it leaves unread. */
+/** The contents of a write-ahead log: what SQLite reads after a crash, and what it skips. */
 export interface WalScan {
-  /** Commits that SQLite takes: those before the first frame whose checksum does not continue the chain. */
+  /**
+   * Commits that SQLite reads: those before the first frame whose checksum does not continue the
+   * chain.
+   */
   readonly commits: number;
-  /** Number of that frame, from 1; 0 for the header; null when all are whole. */
+  /** Number of that frame, from 1; 0 for the header; null if all are intact. */
   readonly brokenFrame: number | null;
-  /** Commits that the same log carries behind it, and that SQLite does not take. */
+  /** Commits of the same log behind that frame, which SQLite skips. */
   readonly commitsBehind: number;
 }
 
@@ -27,10 +30,10 @@ interface Sums {
 }
 
 /**
- * Read a write-ahead log before SQLite does, which ends silently at the first frame that is not whole. Frames of an earlier turn
- * of the log have other salts and are left out.
+ * Read a write-ahead log before SQLite does, which stops silently at the first damaged frame.
+ * Frames from an earlier use of the log have other salts and are skipped.
  *
- * @returns null when there is none, or nothing in it
+ * @returns null if it is missing or empty
  */
 export function scanWal(path: string): WalScan | null {
   let file: number;
@@ -57,7 +60,7 @@ function scanFrames(file: number, header: Buffer): WalScan {
   const frameBytes = FRAME_HEADER_BYTES + pageBytes;
   const perRead = Math.max(1, Math.floor(READ_BYTES / frameBytes));
   const chunk = Buffer.alloc(perRead * frameBytes);
-  // Those of the header; where it is damaged, those of the first frame.
+  // Salts of the header or, if it is damaged, of the first frame.
   let salts = isHeaderWhole ? header.subarray(16, 24) : null;
   let brokenFrame: number | null = isHeaderWhole ? null : 0;
   let commits = 0;
@@ -70,7 +73,7 @@ function scanFrames(file: number, header: Buffer): WalScan {
       if (brokenFrame === null && !(isOfLog && continues(sums, chunk, at, pageBytes))) {
         brokenFrame = number;
       }
-      // A frame that ends a commit carries the size of the database after it.
+      // The last frame of a commit carries the database size.
       if (!isOfLog || chunk.readUInt32BE(at + 4) === 0) continue;
       if (brokenFrame === null) commits += 1;
       else commitsBehind += 1;
@@ -79,7 +82,7 @@ function scanFrames(file: number, header: Buffer): WalScan {
   }
 }
 
-/** Whether the frame at a place has the checksum that continues the chain. */
+/** Whether the checksum of a frame continues the chain. */
 function continues(sums: Sums, chunk: Buffer, at: number, pageBytes: number): boolean {
   addSums(sums, chunk, at, 8);
   addSums(sums, chunk, at + FRAME_HEADER_BYTES, pageBytes);

@@ -40,7 +40,7 @@ export interface ValkeyStoreOptions {
   readonly namespace?: string;
   /** Counts in place of the server's clock. */
   readonly clock?: (() => Instant) | undefined;
-  /** Runs a callback after everything that this turn of the event loop brought. */
+  /** Runs a callback after everything in this turn of the event loop. */
   readonly defer?: ((callback: () => void) => void) | undefined;
   readonly random?: Random;
   readonly logger?: Logger;
