@@ -73,7 +73,7 @@ function whichOf(match: RegExpExecArray): string {
   return match.slice(1).find((part) => part !== undefined)!;
 }
 
-/** Types of what an expansion stands for: one, or all for `@` and `*`. */
+/** Types of the arguments in an expansion: one, or all for `@` and `*`. */
 function shapeOf(
   which: string,
   { stdin, parameters }: CommandSpec,
