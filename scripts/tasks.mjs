@@ -25,9 +25,10 @@ export function tryRun(command, args, options = {}) {
 const DOTS = /^[.,]\n/gm;
 
 /**
- * As {@link tryRun}, beside others: what it prints is kept, and shown together when it has ended.
+ * Like {@link tryRun}, in parallel with others: its output is buffered and shown as a whole when it
+ * ends.
  *
- * @returns its exit code, or the signal that ended it
+ * @returns its exit code or signal
  */
 export function runBeside(command, args, { name, env: given }) {
   const path = join(ROOT, "node_modules", ".bin") + delimiter + process.env.PATH;

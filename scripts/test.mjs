@@ -25,7 +25,10 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 const COMPILED_FILE = ["test/attack", "test/e2e"];
 
-/** Names that pipes have for a moment, of a process that was ended by SIGKILL then: the next daemon removes them when they are old. */
+/**
+ * Short-lived names of pipes, left by a process killed by SIGKILL: the next daemon removes old
+ * ones.
+ */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
 function isWithin(file, paths) {
@@ -69,7 +72,10 @@ function readReport(file) {
   return { passed, failed, seen };
 }
 
-/** Run files on a runtime, beside others; answers how many passed and the names of those that failed. */
+/**
+ * Run files on a runtime, in parallel with others; returns how many passed and the names of the
+ * failures.
+ */
 async function runOn({ runtime, name, args, files, folder }) {
   const report = join(folder, `${name}.xml`);
   const scratch = join(folder, name);
@@ -107,8 +113,8 @@ function denoArgs(report) {
 }
 
 /**
- * What runs side by side, each list one after the other: tests of the compiled file wait for it most of their time, the others
- * compute.
+ * Lists that run in parallel, each sequentially: tests of the compiled file mostly wait for it, the
+ * others compute.
  */
 function lanesOf(files, runtimes) {
   const portable = files.filter((file) => !isWithin(file, BUN_ONLY));

@@ -51,21 +51,21 @@ export interface ServeOptions {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly writeLog: (line: string) => void;
-  /** Go on without what the store lost, in place of a refusal. */
+  /** Continue without what the store lost, instead of refusing to start. */
   readonly salvages?: boolean;
 }
 
-/** How a daemon tells of itself. */
+/** How a daemon reports about itself. */
 interface Output {
   readonly logger: Logger;
-  /** Of secrets that nothing shows. */
+  /** Masks secrets in everything shown. */
   readonly mask: SecretMask;
 }
 
 /** A running daemon. */
 export interface Daemon {
   readonly manager: Manager;
-  /** Take over who may call over TCP. */
+  /** Apply new TCP credentials. */
   adopt(auth: Config["server"]["auth"]): void;
   readonly addresses: readonly string[];
   /** Drain and stop, in the reverse order of the start. */
@@ -100,7 +100,7 @@ export async function serve(options: ServeOptions): Promise<number> {
         env: options.env,
         flags: options.flags,
       });
-      // Those of before stay: attempts that have them may still run.
+      // Earlier secrets stay masked: attempts that have them may still run.
       mask.add(again.secrets);
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
@@ -199,9 +199,9 @@ function createManager(
     readonly salvages?: boolean | undefined;
     readonly lost?: (error: JobError) => void;
     readonly closing?: () => Promise<void>;
-    /** Absent where nobody looks after the store. */
+    /** Absent if nobody can work on the store. */
     readonly storeWorker?: StoreWorker;
-    /** Absent where the configuration is read once. */
+    /** Absent if the configuration is read only once. */
     readonly reloader?: Reloader;
   } & Output,
 ): Manager {
@@ -252,7 +252,8 @@ function createManager(
     jobs,
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
-    // A directory of modules that cannot be read, as on a disk that is not there yet: its jobs may come back.
+    // If a directory of modules cannot be read, as on a disk that is not mounted yet, its jobs may
+    // come back.
     keepsUnknown: problems.some(({ job }) => job === null),
   });
 }
@@ -277,7 +278,7 @@ export async function openLocal(
   const project = await loadProject(configFile, { env, nowMs: systemClock.now().wallMs });
   const { config, jobs, problems } = project;
   const problem = problems.find((each) => each.job === kind);
-  // A job that loaded has none of its own: somebody else's module bears its name.
+  // A loaded job has no problem of its own: another user's module uses its name.
   if (problem && !jobs.some((each) => each.kind === kind)) {
     const { message, place, hint } = problem;
     const where = place === null ? "" : `${formatPlace(place)}: `;
@@ -366,7 +367,10 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
   logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
 }
 
-/** Tells of what nothing caught, such as a promise that an inline job left behind, and ends the daemon: nothing is known of its state. */
+/**
+ * Logs an uncaught error, such as from a promise left behind by an inline job, and ends the daemon,
+ * because its state is unknown.
+ */
 class UncaughtErrors {
   readonly #logger: Logger;
 
@@ -450,7 +454,7 @@ class StopSignals {
   };
 }
 
-// What is wrong with it has been logged.
+// The problem has been logged already.
 function reload(reloader: Reloader): void {
   reloader.reload().catch(() => {});
 }

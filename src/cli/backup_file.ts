@@ -33,7 +33,7 @@ export async function writeBackup(
     });
   }
   const part = `${path}.part`;
-  // What lies there may be another user's, or lead elsewhere.
+  // An existing file may belong to another user or be a link.
   rmSync(part, { force: true });
   const file = createWriteStream(part, { mode: PRIVATE_FILE, flags: "wx" });
   let failure: unknown = null;

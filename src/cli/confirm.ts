@@ -27,9 +27,9 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
   if (!io.isInteractive) {
     throw new JobError(
       "invalid_argument",
-      `Cannot ${what} unconfirmed: this is no terminal to ask on`,
+      `Cannot ${what} without confirmation: this is not a terminal`,
       {
-        hint: "Add --yes to confirm it",
+        hint: "Add --yes to confirm",
       },
     );
   }

@@ -271,7 +271,7 @@ function readWords(
     if (taken.includes("") && !canBeEmpty) {
       throw usageError(
         `Cannot run "${at.title}": ${name} is empty`,
-        isOptional ? "Leave it out, or give it a value" : `Usage: ${at.usage}`,
+        isOptional ? "Omit it, or give it a value" : `Usage: ${at.usage}`,
       );
     }
     words[name] = taken;

@@ -80,7 +80,8 @@ async function stepsOf(
 }
 
 /**
- * Where a store is to move, as `--to` and `--prefix` say: by a daemon only to a target that its configuration names.
+ * The target of a move, from `--to` and `--prefix`. A daemon moves only to a target named in its
+ * configuration.
  *
  * @throws JobError `invalid_argument`
  */

@@ -24,7 +24,10 @@ export interface WordSpec {
   readonly describe: string;
   readonly isOptional?: boolean;
   readonly isRest?: boolean;
-  /** Whether an empty text is a value: else it is what a variable of a script lost, and must not mean "any" or "all". */
+  /**
+   * Whether an empty text is valid. Otherwise it is probably an unset variable of a script, and
+   * must not mean "any" or "all".
+   */
   readonly canBeEmpty?: boolean;
 }
 

@@ -28,7 +28,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   }
   const path = resolve(io.cwd, out);
   try {
-    // Commands of a crontab may hold passwords. A file that is there would keep its mode.
+    // Commands of a crontab may contain passwords. An existing file would keep its mode.
     const found = args.flag("force") ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
     if (found?.isFile()) rmSync(path);
     else if (found) checkOwner(path, found.uid);
@@ -52,7 +52,10 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   }
 }
 
-/** A link or a pipe of another user leads where that one wants. @throws JobError `permission_denied` */
+/**
+ * Refuse another user's link or pipe, which leads wherever that user wants. @throws JobError
+ * `permission_denied`
+ */
 function checkOwner(path: string, uid: number): void {
   if (uid === 0 || uid === process.getuid?.()) return;
   throw new JobError(

@@ -63,7 +63,7 @@ function checkTls(values: AllValues, fields: Fields, report: Report): void {
   }
 }
 
-/** Settings that would be accepted and do nothing. */
+/** Settings that would be accepted but have no effect. */
 function checkNames(values: AllValues, fields: Fields, report: Report): void {
   const role = fields.get("server.socket_role");
   if (role !== undefined && !fields.has("server.socket_group")) {

@@ -5,9 +5,9 @@ import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
 import type { Role, TokenEntry } from "../platform/tokens_file.ts";
 
-/** What clients may do whose certificate has a name. */
+/** Rules for client certificates, by name. */
 export interface ClientConfig {
-  /** The subject's common name, or a pattern of it; null when {@link san} is given. */
+  /** The subject's common name, or a pattern; null if {@link san} is given. */
   readonly cn: string | null;
   /** An alternative name such as `DNS:ci.example.org`, or a pattern of one. */
   readonly san: string | null;
@@ -36,12 +36,12 @@ export interface Config {
     readonly port: number;
     /** host and port, or null when off. */
     readonly http: { readonly host: string; readonly port: number } | null;
-    /** Names by which HTTP clients may ask for the daemon, besides its own. */
+    /** Host names that HTTP clients may use, in addition to the daemon's own. */
     readonly httpHosts: readonly string[];
     /** Absolute path, "auto", or null when off. */
     readonly socket: string | null;
     readonly socketGroup: string | null;
-    /** What members of that group may do. */
+    /** Role of the members of that group. */
     readonly socketRole: Role;
     readonly allowInsecure: boolean;
     readonly tls:
@@ -51,9 +51,9 @@ export interface Config {
       readonly mode: "token" | "mtls" | "none";
       /** In addition to those in files. */
       readonly tokens: readonly TokenEntry[];
-      /** File of one lasting token; null for a new one at each start. */
+      /** File of one permanent token; null to create a new one at each start. */
       readonly tokenFile: string | null;
-      /** File that `jobctl token` writes. */
+      /** File managed by `jobctl token`. */
       readonly tokensFile: string;
       readonly clients: readonly ClientConfig[];
       /** File of revoked certificates; null for none. */
@@ -88,8 +88,8 @@ export interface LoadedConfig {
   readonly problems: readonly ConfigProblem[];
   /** What stops nothing and should be known, such as a secret file that everybody may read. */
   readonly warnings: readonly ConfigProblem[];
-  /** The files that it was read from, absolute. */
+  /** The files it was read from, as absolute paths. */
   readonly files: readonly string[];
-  /** What no output may show. */
+  /** Texts that no output may show. */
   readonly secrets: ReadonlySet<string>;
 }

@@ -75,7 +75,10 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
   return text;
 }
 
-/** Whether it may be read: root takes no orders from a file that others may change, another user is told. */
+/**
+ * Whether it may be read: root refuses a file that other users can change, any other user gets a
+ * warning.
+ */
 function isTrusted(file: string, absolute: string, report: Report): boolean {
   const problem = trustProblem(absolute);
   if (problem === null) return true;

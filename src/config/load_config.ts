@@ -76,7 +76,7 @@ function finish(
   report: Report,
 ): LoadedConfig {
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
-  // A variable that holds a secret may have been filled into another value, too.
+  // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
   const problems = ordered(report.problems).map((problem) => mask.problem(problem));
   if (problems.some((problem) => problem.job === null)) {
@@ -93,7 +93,7 @@ function finish(
   };
 }
 
-/** A store of the user's own is code of this process. */
+/** A store module runs in this process. */
 function checkStoreModule(
   { store: { address } }: Config,
   fields: ReadonlyMap<string, Field>,

@@ -8,7 +8,7 @@ const LISTED_MAX = 100;
 /** A refused configuration: `invalid_config`, with every problem found. */
 export class ConfigError extends JobError {
   readonly problems: readonly ConfigProblem[];
-  /** The files that were read, absolute. */
+  /** The files read, as absolute paths. */
   readonly files: readonly string[];
 
   constructor(

@@ -34,11 +34,11 @@ function readText(field: Field, report: Report): string | undefined {
   return text;
 }
 
-/** Variables that systems set: what they hold is no secret. */
+/** Variables that systems set: their values are not secrets. */
 const PLAIN_VARIABLES =
   /^(?:HOME|USER|LOGNAME|SHELL|PATH|PWD|TMPDIR|TZ|TERM|HOSTNAME|EDITOR|LANG|LANGUAGE|LC_\w+|XDG_\w+)$/;
 
-/** What variables filled into a text that is no reference; empty where none did. */
+/** Values filled in by variables in a text that is not a reference; empty if there are none. */
 function filledIn({ path, source }: Field): string[] {
   const raw = source.rawOf(path);
   if (raw === undefined) return [];
@@ -47,15 +47,16 @@ function filledIn({ path, source }: Field): string[] {
   );
 }
 
-/** Variables, and the secrets in them: what was given by reference or filled in by `${VAR}`. */
+/** Variables and their secrets: values given by reference or filled in by `${VAR}`. */
 export interface EnvironmentValues {
   readonly values: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
 }
 
 /**
- * A table of environment variables, each as a {@link secret} is written. A text that stands in the file is none; what `${VAR}`
- * fills in is one, unless a variable such as HOME holds it.
+ * A table of environment variables, each written like a {@link secret}. Text written directly in
+ * the file is not a secret; a value filled in by `${VAR}` is one, unless it comes from a variable
+ * such as HOME.
  */
 export function environment(): Reader<EnvironmentValues> {
   const wanted = `a table of variables, each ${WANTED}`;

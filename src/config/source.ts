@@ -34,7 +34,7 @@ export class Report {
   readonly problems: ConfigProblem[] = [];
   /** What does not stop anything. */
   readonly warnings: ConfigProblem[] = [];
-  /** What no output may show. */
+  /** Texts that no output may show. */
   readonly secrets = new Set<string>();
 
   /** A problem of the value of `field`. */
@@ -52,7 +52,7 @@ export class Report {
     this.warnings.push(problemOf(field, "value", message, hint));
   }
 
-  /** The value of `field`, or a part of it, is a secret. */
+  /** Record that the value of `field`, or part of it, is a secret. */
   secret(field: Field, text: string): void {
     if (text === "") return;
     this.secrets.add(text);
@@ -61,7 +61,7 @@ export class Report {
     this.warn(field, `${found}, so output does not mask it`, "Use a longer one");
   }
 
-  /** Take over what another report has. */
+  /** Add everything in another report. */
   addAll({ problems, warnings, secrets }: Report): void {
     this.problems.push(...problems);
     this.warnings.push(...warnings);

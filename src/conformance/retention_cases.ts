@@ -9,7 +9,7 @@ const line = (at: number, level: LogEntry["level"] = "info"): LogEntry => ({
   source: "job",
 });
 
-/** By how much a clock is ahead. */
+/** How far a clock is ahead. */
 const DAYS = 1_000 * 86_400_000;
 
 async function retain(world: StoreWorld, limit = 100): Promise<readonly string[]> {

@@ -296,11 +296,12 @@ function isArray(value: unknown): boolean {
 }
 
 /**
- * What to keep of anything thrown; never throws. Name, message and stack are bounded, the causes end the stack.
+ * What to keep of anything thrown; never throws. Name, message and stack are bounded, the causes
+ * end the stack.
  *
  * What is not an Error has the name "NonError" and as message its text or JSON.
  *
- * @param mask of secrets that are replaced before anything is cut
+ * @param mask replaces secrets before anything is cut
  */
 export function encodeError(thrown: unknown, mask?: SecretMask): ErrorInfo {
   const { name, message } = describeThrown(thrown, mask);
@@ -319,7 +320,7 @@ export function encodeError(thrown: unknown, mask?: SecretMask): ErrorInfo {
     : { name, message, stack: cutText(stack, ERROR_STACK_BYTES_MAX) };
 }
 
-/** An error that others wrote as data, with the members that we know and each within its limit. */
+/** An error received as data, reduced to known members within their limits. */
 export function boundError({ name, message, stack, exitCode, signal }: ErrorInfo): ErrorInfo {
   return {
     name: cutText(name, ERROR_NAME_BYTES_MAX),
@@ -376,7 +377,7 @@ function readText(value: unknown, key: string, mask?: SecretMask): string | unde
   return typeof text === "string" ? bounded(text, mask) : undefined;
 }
 
-// The cut keeps a message of many megabytes from being copied around.
+// Cutting first avoids copying a message of many megabytes.
 function bounded(text: string, mask: SecretMask | undefined): string {
   const lengthMax = ERROR_STACK_BYTES_MAX + 1;
   return mask?.bounded(text, lengthMax) ?? text.slice(0, lengthMax);

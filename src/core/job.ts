@@ -145,7 +145,7 @@ export interface CommandSpec extends ProcessSpec {
   readonly successCodes: readonly number[];
   /** Its parameters in order, as the job declares them; a rest parameter is not among them. */
   readonly parameters: readonly CommandParameter[];
-  /** Whether a rest parameter takes any number of further arguments. */
+  /** Whether a rest parameter accepts any number of further arguments. */
   readonly hasRest: boolean;
   /** Whether an argument may begin with "-", as an option does. */
   readonly allowsDash: boolean;
@@ -183,7 +183,7 @@ export type JobSource =
   /** Runs inside the manager, as the system jobs do. */
   | { readonly type: "system"; readonly name: string };
 
-/** The secrets that a job is given by its environment. */
+/** The secrets in a job's environment. */
 export function secretsOf(source: JobSource): readonly string[] {
   if (source.type === "module") return source.process?.secrets ?? [];
   return source.type === "command" ? source.command.secrets : [];

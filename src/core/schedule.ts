@@ -104,20 +104,23 @@ export interface ScheduleRecord {
   readonly skipNext?: number;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
-  /** When it left the config, epoch ms: it has no ticks, and is kept for a day to go on from its cursor if it comes back. */
+  /**
+   * When it was removed from the config, epoch ms. It has no ticks, and is kept for a day so that
+   * it can continue from its cursor if it comes back.
+   */
   readonly removedAt?: number;
-  /** The last time that the schedule had to be taken back, as the clock had been ahead. */
+  /** The last correction of the schedule after the clock had been ahead. */
   readonly correction?: ClockCorrection;
 }
 
 /**
- * A schedule was taken back from a time that had not come: the clock had been ahead by hours. Ticks in between that ran stay
- * as they are; whatever else was recorded of them is void, and they are decided again at their time.
+ * A correction of a schedule after the clock had been hours ahead. Ticks in between that ran stay
+ * as they are; any other record of them is void, and they are decided again at their time.
  */
 export interface ClockCorrection {
-  /** The time that the schedule goes on from, epoch ms. */
+  /** The time from which the schedule continues, epoch ms. */
   readonly at: number;
-  /** Its cursor before, epoch ms. */
+  /** Its cursor before the correction, epoch ms. */
   readonly cursor: number;
 }
 

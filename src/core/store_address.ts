@@ -122,7 +122,10 @@ function unknownScheme(url: string, scheme: string | null): UrlProblem {
   );
 }
 
-/** Only the scheme of what may have a password: where that stands is known only of a URL that can be read. */
+/**
+ * Show only the scheme of a URL that may contain a password, because its position is known only in
+ * a valid URL.
+ */
 function showUrl(url: string): string {
   const [scheme, rest = ""] = url.split(/(?<=^[^:]*:)/, 2) as [string, string?];
   const shown = /[:@]/.test(rest) ? scheme : url.slice(0, 60);
@@ -193,7 +196,7 @@ function readHosts(text: string): Authority["hosts"] {
     const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/.exec(part);
     const port = match?.[3] === undefined ? null : Number(match[3]);
     if (match === null || port === 0 || (port ?? 0) > 65_535) {
-      // Without its @ a user and his password stand before the host.
+      // Without an @, user and password would look like the host.
       const shown = /^[^:]*:?\d*$/.test(part) ? part.slice(0, 60) : `${part.split(":", 1)}:…`;
       throw new UrlProblem(`found the host ${JSON.stringify(shown)}, wanted HOST:PORT`);
     }

@@ -11,19 +11,19 @@ export interface StoreTls {
   readonly serverName: string | null;
 }
 
-/** A store that the configuration names for a move. */
+/** A target for a move, named in the configuration. */
 export interface StoreTarget {
-  /** With user and password, and absolute paths. */
+  /** Includes user and password, and absolute paths. */
   readonly address: StoreAddress;
   /** Without secrets. */
   readonly url: string;
-  /** Namespace there; null for the one of the configured store. */
+  /** Namespace there; null for that of the configured store. */
   readonly prefix: string | null;
 }
 
 /** Which store, and how it is reached. */
 export interface StoreConfig {
-  /** With user and password, and absolute paths. */
+  /** Includes user and password, and absolute paths. */
   readonly address: StoreAddress;
   /** As configured, without secrets. */
   readonly url: string;
@@ -39,7 +39,7 @@ export interface StoreConfig {
   readonly maxSkewMs: number;
   /** When a write is acknowledged: after the disk has it, or when the system has it (SQLite). */
   readonly fsync: "full" | "normal";
-  /** Where a caller may have the store moved, by name. */
+  /** The targets to which a caller may move the store, by name. */
   readonly targets: Readonly<Record<string, StoreTarget>>;
 }
 
@@ -57,5 +57,5 @@ export const STORE_DEFAULTS: Omit<StoreConfig, "address" | "url"> = {
 /** What namespaces may be called: no braces, which would change where a cluster keeps the keys. */
 export const STORE_PREFIX = /^[\w.:/-]{1,64}$/;
 
-/** What targets of a move may be called: nothing that could be a URL or a path. */
+/** Valid target names: none that could be a URL or a path. */
 export const TARGET_NAME = /^[\w-]{1,64}$/;

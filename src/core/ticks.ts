@@ -11,8 +11,8 @@ import { LAST_SECOND, openZone } from "./zone.ts";
 /** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */
 export const GRACE_MS = 60_000;
 /**
- * A clock that is set back by more than this was wrong before and is taken as it is, as cron does; one that is set back by less is
- * waited for. In milliseconds.
+ * A clock set back by more than this was wrong before, and its new time is used at once, as in
+ * cron; if set back by less, schedules wait. In milliseconds.
  */
 export const CORRECTION_MS = 3 * 3_600_000;
 /** Most ticks of one schedule that one step fires. */
@@ -282,7 +282,8 @@ function fatesOf(
   return [{ from, to, count, fate, reason: "misfire", instanceId: null }];
 }
 
-// The clock that was set back by hours went ahead again past where it had been: what lies between had its fate then.
+// The clock was set back by hours and is now past its old time again: ticks in between have their
+// fates already.
 function plannedFrom({ cursor, correction }: ScheduleRecord, nowMs: number): number {
   if (correction === undefined || nowMs - cursor <= CORRECTION_MS) return cursor;
   return nowMs < correction.cursor ? cursor : Math.max(cursor, correction.cursor);

@@ -18,9 +18,9 @@ export interface HttpServerOptions {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
-  /** Names besides its address and the machine's by which clients may ask for it. */
+  /** Host names that clients may use, in addition to its address and the machine's name. */
   readonly hosts: readonly string[];
-  /** Connections at once. */
+  /** Most concurrent connections. */
   readonly connectionsMax: number;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -68,7 +68,7 @@ class PlainHttpServer implements HttpServer {
   readonly name = "HTTP server";
   readonly #options: HttpServerOptions;
   readonly #sockets = new Set<Socket>();
-  /** Connections that have not sent a request yet, the oldest first. */
+  /** Connections without a request yet, oldest first. */
   readonly #silent = new Set<Socket>();
   #server: Server | null = null;
   #parsing: Promise<HttpListener> | null = null;
@@ -111,7 +111,7 @@ class PlainHttpServer implements HttpServer {
   /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
   #accept(socket: Socket): void {
     if (this.#sockets.size >= this.#options.connectionsMax) {
-      // Those who came first have had their time: a request takes milliseconds.
+      // The oldest have had their chance: a request takes milliseconds.
       const [oldest] = this.#silent;
       if (!oldest) return void socket.destroy();
       this.#silent.delete(oldest);

@@ -20,7 +20,7 @@ export interface DescribeRequest {
   readonly version: string;
   /** Variables besides those of the process. */
   readonly env: Readonly<Record<string, string>>;
-  /** Those of them that no answer shows. */
+  /** Those among them that no answer may show. */
   readonly secrets: readonly string[];
   /** Null for the directory that the process was started in. */
   readonly cwd: string | null;
@@ -67,7 +67,8 @@ export function describeMain(): Promise<void> {
   };
   adoptOrphans();
   const refusal = setUp();
-  // Also of one that spins or was stopped. After the change of user, which would take it away.
+  // Also ends a process that spins or was stopped. Set after the change of user, which would cancel
+  // it.
   signalAtParentDeath("SIGKILL");
   const surroundings = new CurrentSurroundings();
   process.on("message", (message) => {
@@ -82,7 +83,7 @@ export function describeMain(): Promise<void> {
   return new Promise(() => {});
 }
 
-// The daemon has ended without a word: what a module began ends too.
+// The daemon has ended without notice: end everything that a module started.
 function end(): never {
   const marker = process.env[MARKER_VARIABLE] ?? "";
   killFamily({ marker, sessions: new Set([process.pid]) }, process.pid);

@@ -39,22 +39,22 @@ export type ModuleDescription =
 /** The process has to start before the first module loads; on a busy machine that takes longer than a module. */
 const START_LIMIT_MS = 30_000;
 /**
- * How long the modules of another user than ours may take together, and how many of one group may hang: whoever may write a
- * folder of them would else hold the start up, and with it everybody's jobs.
+ * Total time for the modules of another user, and how many of one group may hang. Otherwise, anyone
+ * with write access to a folder of modules could delay the start, and with it all jobs.
  */
 const FOREIGN_LIMIT_MS = 30_000;
 const HANGING_MAX = 10;
 const STDERR_LENGTH_MAX = 2_000;
-/** Bytes of stderr behind which its pipe rests. */
+/** Bytes of stderr after which its pipe pauses. */
 const STDERR_BYTES_AT_ONCE = 1_048_576;
 const STDERR_REST_MS = 50;
-/** File descriptor of the answers in the child. */
+/** File descriptor for answers in the child. */
 const CHANNEL_DESCRIPTOR = 3;
-/** Longest answer, in bytes: four payloads, of which every character may be escaped. */
+/** Longest answer, in bytes: four payloads with every character escaped. */
 const ANSWER_BYTES_MAX = 8 * PAYLOAD_BYTES_MAX + 65_536;
-/** Answers that are kept until they are looked at. */
+/** Answers buffered until they are read. */
 const EVENTS_MAX = 2;
-/** Messages of modules themselves, such as to a program that is not there. */
+/** Tolerated messages sent by modules themselves, such as to a program that is not there. */
 const FOREIGN_MAX = 100;
 
 type Event =
@@ -219,7 +219,7 @@ class Describer {
     this.#channel?.close();
   }
 
-  /** Keep the end of it, and read no faster than somebody could want. */
+  /** Keep the end of it, and read no faster than reasonable. */
   #readStderr(): void {
     const { stderr } = this.#child;
     let bytes = 0;
@@ -233,7 +233,10 @@ class Describer {
     });
   }
 
-  /** Modules can send too: what is not asked for is no answer, and of much of it the process ends. */
+  /**
+   * Modules can send messages too. Unexpected messages are ignored, and too many of them end the
+   * process.
+   */
   #open(stream: Duplex): ChildChannel {
     let foreign = 0;
     const onFault = (problem: string) => this.#push({ type: "fault", problem });
@@ -279,7 +282,7 @@ class Describer {
     if (event.type === "fault") return `sent the daemon ${event.problem}, and was stopped`;
     if (event.type !== "exit") return "failed";
     const how = event.signal === null ? `with code ${event.code}` : `by ${event.signal}`;
-    // The first line may have lost its beginning, and a secret its own.
+    // The first line, and a secret in it, may have lost its beginning.
     const lines = this.#stderr.split("\n").slice(this.#stderr.length < STDERR_LENGTH_MAX ? 0 : 1);
     const last = lines.find((line) => /error/i.test(line));
     return `ended the process ${how}${last === undefined ? "" : `: ${last.trim()}`}`;

@@ -8,16 +8,17 @@ import type { ModuleFile } from "./find_modules.ts";
 export interface Surroundings {
   readonly account: Account;
   readonly env: Readonly<Record<string, string>>;
-  /** Those of the variables that are secrets. */
+  /** Those variables that are secrets. */
   readonly secrets: readonly string[];
   /** Null for the daemon's own directory. */
   readonly cwd: string | null;
 }
 
 /**
- * What surrounds a module by the tables of its jobs: that of the file's name first. Which jobs it defines is not known before it
- * is imported, so others are those whose kind stands quoted in its source. A source can quote anything: it is given variables
- * only of jobs that run under the account that it is imported under.
+ * What surrounds a module by the tables of its jobs: that of the file's name first. Which jobs it
+ * defines is not known before it is imported, so others are those whose kind stands quoted in its
+ * source. A source can quote anything, so it receives only variables of jobs that run as the
+ * account that it is imported as.
  */
 export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
   const specs: ProcessSpec[] = [];
@@ -46,7 +47,10 @@ function isSame(one: Account, other: Account): boolean {
   return one.uid === other.uid && one.gid === other.gid;
 }
 
-/** As whom a job runs. One whose user cannot be had is refused for that, and counts as this process's own until then. */
+/**
+ * The account that a job runs as. A job with an unavailable user is refused later, and counts as
+ * ours until then.
+ */
 export function accountOf(spec: ProcessSpec | null | undefined): Account {
   try {
     return resolveAccount(spec?.user ?? null, spec?.group ?? null);

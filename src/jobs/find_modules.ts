@@ -23,7 +23,9 @@ export interface ModuleFile {
 const MODULE = /\.(?:m?ts|m?js)$/;
 const SKIPPED = /(?:\.d|\.test|\.spec)\.(?:m?ts|m?js)$/;
 const DEPTH_MAX = 10;
-/** Modules of one folder of `modules`, and the bytes of all of them: a folder may be that of a user. */
+/**
+ * Limits for one folder of `modules`, in files and total bytes: the folder may belong to a user.
+ */
 const MODULES_MAX = 10_000;
 const BYTES_MAX = 64 * 1_048_576;
 
@@ -49,7 +51,7 @@ class Walk {
   #count = 0;
   #bytes = 0;
 
-  /** Begin with another folder of the configuration. */
+  /** Start with another folder of the configuration. */
   begin(): void {
     this.#count = 0;
     this.#bytes = 0;

@@ -81,7 +81,7 @@ class Loader {
   readonly #tables: ReadonlyMap<string, JobTable>;
   readonly #trust = new ModuleTrust();
   readonly #clock: Clock;
-  /** What was told of folders that many modules share. */
+  /** Warnings already given about folders that many modules share. */
   readonly #told = new Set<string>();
 
   constructor(request: LoadRequest) {
@@ -91,7 +91,7 @@ class Loader {
   }
 
   async load(): Promise<LoadedJobs> {
-    // A reload shares its thread with the schedules, and users may have many and large modules.
+    // A reload shares its thread with the schedules, and users may have many large modules.
     const slices = new Slices(this.#clock);
     const found = await this.#describe(slices);
     const jobs: JobDefinition[] = [];
@@ -149,8 +149,8 @@ class Loader {
   }
 
   /**
-   * What modules of other users than the one of a job define under its kind counts for nothing where something else defines it:
-   * else they could turn off any job.
+   * Ignore definitions of a kind in modules of other users if the kind is also defined elsewhere:
+   * otherwise those users could disable any job.
    */
   #withoutStrangers(kind: string, found: readonly FoundJob[]): readonly FoundJob[] {
     const table = this.#tables.get(kind);
@@ -172,7 +172,7 @@ class Loader {
     return own;
   }
 
-  // Before anything of it is read by more than a parser.
+  // Before anything more than a parser reads it.
   #isTrusted(file: ModuleFile): boolean {
     const problem = this.#trust.problemOf(file, surroundingsOf(file, this.#request.tables).account);
     if (problem === null) return true;

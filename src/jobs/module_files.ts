@@ -17,13 +17,14 @@ export interface ModuleFiles {
 const MISSING = "missing";
 /** Most files of one module that are looked at; a bundled module has one. */
 const FILES_MAX = 200;
-/** Bytes of one module's files whose content is hashed; what is beyond counts by its time and size. */
+/** Most bytes hashed per module; beyond that, files are compared by time and size. */
 const BYTES_MAX = 16 * 1_048_576;
 /** What may follow a specifier that names no file by itself, as the runtimes try it. */
 const EXTENSIONS = ["", ".ts", ".js", ".mts", ".mjs", ".json", "/index.ts", "/index.js"];
 /**
- * `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; one in a comment does no harm. Each blank can be matched in
- * one way only: of two that may stand for the same ones, a long row takes hours.
+ * `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; a match in a comment is
+ * harmless. Each space can be matched in one way only: with two alternatives, a long run would take
+ * hours.
  */
 const RELATIVE = /\b(?:from|import|require)\s*(?:\(\s*)?["'](\.{1,2}\/[^"'\n]{1,1000})["']/g;
 

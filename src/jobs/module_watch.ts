@@ -10,14 +10,14 @@ import { readSourceFile } from "./read_source.ts";
 /** How long a look at the files of a module counts. */
 const LOOK_EVERY_MS = 10;
 /**
- * And, if it took longer than a moment to read them, so many times as long as that: whose module it is may change it as often
- * as he likes, and everybody's schedules wait meanwhile.
+ * If reading them takes longer than a moment, wait this many times as long before the next look:
+ * the owner can change a module as often as they like, while all schedules wait.
  */
 const REST_FACTOR = 20;
 const MOMENT_MS = 5;
 
 interface Watched {
-  /** Monotonic ms until which the last look counts. */
+  /** Until when the last check is valid, monotonic ms. */
   countsUntilMs: number;
   /** Null while the module cannot be read. */
   files: ModuleFiles | null;
@@ -80,7 +80,7 @@ export class ModuleWatch {
     }
   }
 
-  /** Null when no file can be opened now, which says nothing about this one. */
+  /** Null if no file can be opened right now, which says nothing about this one. */
   #look(path: string, nowMs: number): Watched | null {
     let watched = this.#modules.get(path);
     if (watched === undefined) {

@@ -168,7 +168,7 @@ export interface ManagerStatus {
   readonly isDraining: boolean;
   /** Null when the store answers, else what it said. */
   readonly storeProblem: string | null;
-  /** Why the last reload of the configuration was refused; null when it was not. */
+  /** Why the last reload was refused; null if it was not. */
   readonly reloadProblem: string | null;
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
@@ -183,9 +183,9 @@ export interface ManagerStatus {
   readonly nextScheduleAt: number | null;
 }
 
-/** What a reload of the configuration changed, in numbers of jobs. */
+/** The changes of a reload, in numbers of jobs. */
 export interface ReloadReport {
-  /** How many there are now. */
+  /** Current number of jobs. */
   readonly jobs: number;
   readonly added: number;
   readonly changed: number;
@@ -313,10 +313,10 @@ export interface ManagerApi {
   /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
   /**
-   * Load the configuration again: all of it, or nothing.
+   * Reload the configuration, all or nothing.
    *
-   * @throws JobError `invalid_config` for problems; `conflict` when it would remove more than half of the jobs and is not forced;
-   * `unimplemented` where there is no configuration
+   * @throws JobError `invalid_config` for problems; `conflict` if it would remove more than half of
+   * the jobs and is not forced; `unimplemented` if there is no configuration
    */
   reloadConfig(options?: { readonly force?: boolean }): Promise<ReloadReport>;
   /**
@@ -330,7 +330,7 @@ export interface ManagerApi {
   subscribe(listener: (event: ManagerEvent) => void): () => void;
 }
 
-/** The part of a manager that only reads, and may read much. */
+/** The read-only part of a manager, which may read much data. */
 export type ReadApi = Pick<
   ManagerApi,
   | "lookupInstances"

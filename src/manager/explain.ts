@@ -140,7 +140,7 @@ class Explainer {
   async latest(records: readonly ScheduleRecord[], limit: number): Promise<readonly TickReport[]> {
     const reports: TickReport[] = [];
     for (const record of records) {
-      // What a clock that was ahead ran of the time to come is told when that is asked for.
+      // Ticks that a clock that was ahead ran early are reported when their time is requested.
       const query = { scheduleId: record.id, before: Math.max(record.cursor, this.#nowMs) + 1 };
       const { items } = await this.#parts.store.listFates(query, { limit, order: "newest" });
       const fates = items.map((fate) => decidedPart(record, fate)).filter((fate) => fate !== null);

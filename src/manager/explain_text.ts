@@ -147,7 +147,10 @@ export function fateWhy(
   }
 }
 
-/** That a tick comes although it had passed already by a clock that was ahead; null when it is not so. */
+/**
+ * A note that a tick is still to come although a clock that was ahead had passed it; null if not
+ * so.
+ */
 export function correctionNote({ correction, spec }: ScheduleRecord, tick: number): string | null {
   if (correction === undefined || tick > correction.cursor || tick <= correction.at) return null;
   const [at, cursor] = [correction.at, correction.cursor].map((ms) =>
@@ -156,7 +159,7 @@ export function correctionNote({ correction, spec }: ScheduleRecord, tick: numbe
   return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule continues from there`;
 }
 
-/** That a tick ran before its time, by a clock that was ahead; empty when it is not so. */
+/** A note that a tick ran early because the clock was ahead; empty if not so. */
 export function earlyNote(
   { correction, spec }: ScheduleRecord,
   tick: number,

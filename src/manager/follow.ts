@@ -6,9 +6,12 @@ import type { LogTailQuery, StoreReads } from "../store/store.ts";
 
 /** Lines of one step at most. */
 const LINES_MAX = 50;
-/** And of the first one, while nobody knows how long they are: each may have 8,192 characters. */
+/** Lines of the first step, while their length is unknown: each may have 8,192 characters. */
 const LINES_FIRST = 4;
-/** Characters of the lines of one step, about: what a follower that reads nothing holds, several times over. */
+/**
+ * Characters of the lines of one step, roughly. A follower that reads nothing holds several times
+ * as much.
+ */
 const STEP_CHARS = 32_000;
 /** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
 const INTERVAL_MS = 50;
@@ -36,7 +39,7 @@ export interface FollowStep {
   readonly instance: Instance | null;
 }
 
-/** Something was committed of an instance. */
+/** Note that something was committed for an instance. */
 export interface ChangeOfInstance {
   readonly instance: Pick<Instance, "id" | "kind">;
 }
@@ -46,7 +49,7 @@ export interface FollowContext {
   readonly store: Pick<StoreReads, "tailLogs" | "logEnd">;
   readonly clock: Clock;
   readonly get: (id: string) => Promise<Instance>;
-  /** Listen to what changes, null being anything; answers how to stop. */
+  /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */
   readonly subscribe: (
     listener: (event: ChangeOfInstance | null) => void,
   ) => () => void;
@@ -104,7 +107,7 @@ export async function* follow(
   }
 }
 
-/** How many lines that are as long as these make a step. */
+/** How many lines of this length make a step. */
 function linesLike(entries: readonly StoredLogEntry[]): number {
   const chars = entries.reduce((sum, { message }) => sum + message.length, 0);
   if (chars === 0) return LINES_MAX;

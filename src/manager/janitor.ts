@@ -32,7 +32,7 @@ export class Janitor {
       readonly leaseMs: number;
       /** Called when instances are due again. */
       readonly reaped: () => void;
-      /** Called every minute: what else is to be looked at needs no timer of its own. */
+      /** Called every minute, so that other checks need no timer of their own. */
       readonly everyMinute: () => Promise<void>;
     },
   ) {
@@ -112,7 +112,7 @@ export class Janitor {
 
   async #retain(): Promise<boolean> {
     const { value } = await this.#store.retain({ at: this.#clock.now(), limit: BATCH });
-    // Of large ones it deletes fewer at once.
+    // It deletes fewer at once if they are large.
     const hasMore = value.length > 0;
     if (!hasMore) await this.#everyMinute();
     return hasMore;

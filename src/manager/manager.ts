@@ -134,7 +134,7 @@ export class Manager extends Operations implements Service {
       /** Kinds that are configured but not loaded, with the reason. */
       readonly disabled: ReadonlyMap<string, string>;
       readonly scheduleDefaults: ZonedScheduleDefaults;
-      /** Whether jobs may come that are not known now; as before where absent. */
+      /** Whether unknown jobs may still appear; unchanged if absent. */
       readonly keepsUnknown?: boolean;
     },
   ): Promise<void> {

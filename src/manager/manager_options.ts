@@ -23,7 +23,7 @@ export interface ManagerOptions {
   readonly random: Random;
   readonly ids: IdSource;
   readonly logger: Logger;
-  /** Of secrets that the status does not show, whatever the store says. */
+  /** Masks secrets in the status, whatever the store reports. */
   readonly mask?: SecretMask;
   readonly node: string;
   /** What this node has that jobs may need. */
@@ -34,7 +34,7 @@ export interface ManagerOptions {
   readonly maxSkewMs?: number;
   /** Called when another daemon took this node's id: what ran is aborted, and nothing is claimed any more. */
   readonly lost?: ((error: JobError) => void) | undefined;
-  /** Called before the store is closed, for those who also read it. */
+  /** Called before the store is closed, for other readers of it. */
   readonly closing?: (() => Promise<void>) | undefined;
   readonly version: string;
   readonly workers: number;
@@ -57,7 +57,7 @@ export interface ManagerOptions {
   readonly disabled: ReadonlyMap<string, string>;
   /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */
   readonly keepsUnknown?: boolean;
-  /** Loads the configuration again for those who ask; absent where there is none. */
+  /** Reloads the configuration on request; absent if there is none. */
   readonly configuration?: {
     reload(options: { readonly force?: boolean }): Promise<ReloadReport>;
     readonly problem: string | null;

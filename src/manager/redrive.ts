@@ -82,7 +82,7 @@ async function redriveIds(
   return redriven.instances;
 }
 
-/** They were looked at before, and are read again, as not all of them may have room in memory. */
+/** They are read a second time, because they may not all fit in memory. */
 async function* batchesOf(
   ids: Iterable<string>,
   store: RedriveContext["store"],

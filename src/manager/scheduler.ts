@@ -100,7 +100,7 @@ export class Scheduler {
     if (this.#isStarted && !this.#isRunning) void this.#run();
   }
 
-  /** A minute has passed: where no tick is to come, the clock may have been corrected. */
+  /** A minute has passed without a tick: the clock may have been corrected. */
   lookAtClock(): void {
     if (this.#timer === null) this.poke();
   }
@@ -222,7 +222,7 @@ export class Scheduler {
   async #fireAtStart(): Promise<void> {
     if (!this.#isStartDue) return;
     const { store, clock } = this.#options;
-    // By the time of the store, as what is due.
+    // By the store's time, which decides what is due.
     const { at } = await store.nextDue({ at: clock.now(), kinds: NO_KINDS });
     await this.#corrections.check(at);
     const advances = this.#startAdvances ??= await startAdvances(this.#options);

@@ -52,9 +52,9 @@ export class Schedules {
   readonly #options: SchedulesOptions;
   /** What schedules of the run time inherit. */
   defaults: ZonedScheduleDefaults;
-  /** Whether jobs may come that are not known now: schedules of unknown kinds are kept then. */
+  /** Whether unknown jobs may still appear: if so, schedules of unknown kinds are kept. */
   keepsUnknown: boolean;
-  /** Those that left the config. */
+  /** Schedules removed from the config. */
   readonly removed: RemovedSchedules;
 
   constructor(options: SchedulesOptions) {
@@ -106,7 +106,10 @@ export class Schedules {
     return new Set(others.flatMap(({ kinds, idle }) => [...kinds, ...idle]));
   }
 
-  /** Write the schedules of one job that came later; those that a definition before it had beyond are removed. */
+  /**
+   * Write the schedules of one job that was defined later; surplus schedules of its previous
+   * definition are removed.
+   */
   async syncJob(job: JobDefinition): Promise<void> {
     const { gone } = await this.#syncJobs([job], { origin: "config", kind: job.kind });
     for (const record of gone) await this.removed.remove(record);
@@ -244,8 +247,8 @@ export class Schedules {
   }
 
   /**
-   * Write what these jobs have and the store has not. Answers the config's schedules in the store that they do not have, and how
-   * many schedules there were.
+   * Write the schedules of these jobs that the store lacks. Returns the config's schedules in the
+   * store that the jobs no longer have, and how many schedules there were.
    *
    * @param query finds theirs in the store
    */

@@ -20,14 +20,14 @@ export function settlementOf(
     readonly nowMs: number;
     readonly random: number;
     readonly logs: readonly LogEntry[];
-    /** How long one that could not begin is left alone. */
+    /** How long before an attempt that could not start may be claimed again. */
     readonly releaseMs: number;
   },
 ): Settlement {
   const claim = { id: instance.id, fence: instance.fence, logs: context.logs };
   switch (outcome.type) {
     case "ok":
-      // Executors check it; what any of them lets through must not be in every list.
+      // Executors check it; this catches anything that one of them lets through.
       if (outcome.resultsJson.length > PAYLOAD_BYTES_MAX) {
         const message = `The result has ${outcome.resultsJson.length} characters, ` +
           `at most ${PAYLOAD_BYTES_MAX} are kept`;
@@ -154,7 +154,9 @@ export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | nul
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
 }
 
-/** Whether nothing of an attempt ran, or its node is shutting down, so that another one follows. */
+/**
+ * Whether nothing of an attempt ran, or its node is shutting down, so that another attempt follows.
+ */
 export function isGivenBack(outcome: AttemptOutcome): boolean {
   return outcome.type === "unstarted" || (outcome.type === "aborted" && outcome.cause === "drain");
 }

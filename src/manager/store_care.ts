@@ -20,7 +20,7 @@ export class StoreCare {
     this.#parts = parts;
   }
 
-  /** Where the store has moved to, and what to do then; null while it is the one to use. */
+  /** Where the store has moved to, and what to do; null while it is in use. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -63,7 +63,7 @@ export class StoreCare {
     }
   }
 
-  // Whoever moved it may have gone, and the daemon looks as if it had nothing to do.
+  // Otherwise the daemon would look idle to anyone who does not know about the move.
   #noteMove({ to }: Readonly<Record<string, unknown>>): void {
     this.#problem = `it moved to ${to}, and nothing runs here: write that as store.url in the ` +
       "configuration and restart the daemon";

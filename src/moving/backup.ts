@@ -15,7 +15,7 @@ import { type Content, ContentHash, pagesOf, type RecordSource } from "./content
 const BACKUP_FORMAT = 1;
 /** Longest line of a backup, in characters: above any record that a store takes. */
 const LINE_CHARS_MAX = 2 ** 28;
-/** Characters at which lines are handed on, however many are still to come. */
+/** Characters after which lines are passed on, however many follow. */
 const PART_CHARS = 65_536;
 
 /** The first line of a backup. */
@@ -89,7 +89,7 @@ export async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   for await (const part of parts) {
-    // Only what is new is searched: a line of many parts takes no longer than its length.
+    // Only new data is searched, so that a line in many parts takes time linear in its length.
     const [first, ...others] = decode(decoder, part).split("\n");
     rest += first;
     if (others.length > 0) {

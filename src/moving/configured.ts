@@ -17,7 +17,7 @@ import { salvageFile, workOnStore } from "./work.ts";
 const NODE = `jobctl-${hostname()}`;
 /** How long attempts of other nodes may take to end, in milliseconds. */
 const DRAIN_MS = 60_000;
-/** Longest name of a target that a message shows. */
+/** Longest target name shown in a message. */
 const NAME_SHOWN_MAX = 100;
 
 /** A store that a URL names, not yet open. */
@@ -55,7 +55,7 @@ function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
   });
 }
 
-/** Another store, reached as the configuration says where the target does not. */
+/** Another store, with settings from the configuration where the target has none. */
 function storeAt(
   base: StoreConfig,
   { address, url, prefix }: StoreTarget,
@@ -72,7 +72,8 @@ function storeAt(
       : null,
   };
   const parts = { clock: systemClock, random: systemRandom, logger };
-  // It is filled on purpose: that a file had commits once, and is empty or gone, is no loss.
+  // It is being filled on purpose: if its file once had commits and is empty or gone, nothing is
+  // lost.
   const store = createStore(config, { ...parts, salvages: "empty" });
   const isNamed = config.prefix !== base.prefix && address.type !== "sqlite";
   return { store, url: config.url, ...(isNamed ? { prefix: config.prefix } : {}) };
@@ -85,7 +86,7 @@ export async function loadStoreConfig(place: StorePlace): Promise<StoreConfig> {
   return config.store;
 }
 
-/** Does works on the store of a daemon, whose callers can move it to a target that the configuration names and nowhere else. */
+/** Works on a daemon's store. Callers can move it only to a target named in the configuration. */
 export class StoreWorker {
   #config: StoreConfig;
   readonly #logger: Logger;
@@ -110,7 +111,7 @@ export class StoreWorker {
       },
     });
 
-  /** Take the targets of a configuration that was loaded again. */
+  /** Apply the targets of a reloaded configuration. */
   adopt({ targets }: StoreConfig): void {
     this.#config = { ...this.#config, targets };
   }
@@ -153,7 +154,7 @@ export async function* workOffline(
     yield* workOnStore(work, {
       ...{ store, info, node, clock, drainMs: DRAIN_MS },
       random: systemRandom,
-      // Whoever runs the command is the one who would open the URL, too.
+      // The user who runs the command would also open the URL.
       openTarget: (to, prefix) => {
         const target = TARGET_NAME.test(to)
           ? targetNamed(config, to)

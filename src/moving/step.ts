@@ -30,7 +30,10 @@ export interface StoreWorkContext {
   readonly node: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes the store to move to, not yet open. @throws JobError `not_found` for one that may not be named */
+  /**
+   * Creates the target store, not yet open. @throws JobError `not_found` if the target is not
+   * allowed
+   */
   readonly openTarget: (to: string, prefix: string | null) => {
     readonly store: Store;
     /** Without secrets. */

@@ -3,7 +3,10 @@ import { JobError } from "../core/errors.ts";
 import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
 import { TARGET_NAME } from "../core/store_config.ts";
 
-/** The store to move to: a name as it is, a URL with a whole path where it is a file. @throws JobError `invalid_argument` */
+/**
+ * The store to move to: a name as given, or a URL, with an absolute path if it is a file. @throws
+ * JobError `invalid_argument`
+ */
 export function targetUrl(
   url: string | undefined,
   cwd: string,

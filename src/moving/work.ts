@@ -11,9 +11,12 @@ import type { Content, RecordSource } from "./content.ts";
 import { Move } from "./move.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
-/** Characters of a backup that are handed on at once, at least. */
+/** Smallest chunk of a backup, in characters. */
 const CHUNK_CHARS = 64 * 1_024;
-/** Bytes of a backup that are handed on at once, at most: a chunk is one message, and may end within a line or a character. */
+/**
+ * Largest chunk of a backup, in bytes: a chunk is one message, and may end within a line or a
+ * character.
+ */
 const CHUNK_BYTES_MAX = 1_048_576;
 
 /** Do a work on an open store; the last step of each is its report. */

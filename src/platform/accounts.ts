@@ -43,18 +43,18 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** A user as messages name it: `user "www-data" (33)`, `user 1234` without an entry in the system's table. */
+/** A user's name in messages: `user "www-data" (33)`, or `user 1234` if the system has no entry. */
 export function accountName(uid: number): string {
   const name = lookUp(String(uid), 2)?.name;
   return name === undefined ? `user ${uid}` : `user "${name}" (${uid})`;
 }
 
-/** The name of a user, its number where the system's table has none. */
+/** The name of a user, or its number if the system has no entry. */
 export function userName(uid: number): string {
   return lookUp(String(uid), 2)?.name ?? String(uid);
 }
 
-/** Whether a group is the one of our own user that nobody else is in; never for root. */
+/** Whether a group is our own user's private group, without other members; never for root. */
 export function isPrivateGroup(gid: number): boolean {
   const { name, uid, gid: own } = ownUser();
   if (uid === 0 || gid !== own) return false;

@@ -58,13 +58,16 @@ export function killFamily(family: Family, except: number): number {
   return killed.size;
 }
 
-/** Resolves after whatever else the event loop has to do. */
+/** Resolves after everything else pending in the event loop. */
 export type Turn = () => Promise<void>;
 
-/** Processes that are looked at in one turn, which takes some milliseconds: jobs may begin as many as the system holds. */
+/**
+ * Processes examined per turn, which takes some milliseconds: jobs may start as many as the system
+ * allows.
+ */
 export const TURN_PROCESSES_MAX = 50;
 
-/** As {@link findFamily} among all processes, of which each turn of the event loop sees some. */
+/** Like {@link findFamily}, examining some of all processes in each turn of the event loop. */
 export async function findFamilyInTurns(
   family: Family,
   except: number,
@@ -74,8 +77,8 @@ export async function findFamilyInTurns(
 }
 
 /**
- * As {@link killFamily}, some processes in each turn of the event loop. Each is stopped as soon as it is seen: its number can
- * then not be that of another one by the time that it is killed.
+ * Like {@link killFamily}, some processes in each turn of the event loop. Each is stopped as soon
+ * as it is found, so that its pid cannot be reused before it is killed.
  *
  * @returns how many were killed
  */
@@ -116,7 +119,7 @@ async function readAllInTurns(
   return entries;
 }
 
-/** Whether others should have their turn before the process of this index is looked at. */
+/** Whether to yield before examining the process with this index. */
 export function isTurnOver(index: number): boolean {
   return index % TURN_PROCESSES_MAX === TURN_PROCESSES_MAX - 1;
 }
@@ -168,7 +171,7 @@ export class FamilySweeper {
       // One may have begun another between the look at the list and its own end.
       const now = lastPid() ?? seen;
       if (now === seen && found.length === 0) break;
-      // Only what is new: others may begin processes without pause, and this must come to an end all the same.
+      // Only new ones: others may keep starting processes, and this must still end.
       from = seen;
       seen = now;
     }
@@ -224,7 +227,7 @@ function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
   }
 }
 
-/** A process, and whether it is known to belong to a family by itself. */
+/** A process, and whether it belongs to a family on its own evidence. */
 interface Member extends ProcessEntry {
   readonly isMember: boolean;
 }

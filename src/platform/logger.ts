@@ -27,8 +27,8 @@ function fieldText(value: FieldValue): string {
 }
 
 /**
- * A logger that writes one line a record: time, level, message, fields. Control characters are written out, so that what a job or a
- * caller brought neither forges a record nor steers a terminal.
+ * A logger that writes one line a record: time, level, message, fields. Control characters are
+ * escaped, so that text from a job or a caller can neither forge a record nor control a terminal.
  */
 export function createLogger(
   options: {
@@ -36,7 +36,7 @@ export function createLogger(
     readonly level: LoggerLevel;
     readonly format: "text" | "json";
     readonly write: (line: string) => void;
-    /** Secrets that appear in no record. */
+    /** Masks secrets in records. */
     readonly mask?: SecretMask;
   },
 ): Logger {

@@ -30,9 +30,9 @@ export interface Pipe {
   readonly writer: number;
 }
 
-/** How the folders begin that hold the names of pipes and files for a moment. */
+/** Name prefix of the folders that briefly hold names of pipes and files. */
 const PREFIXES = { pipe: "jobctl-pipe-", file: "jobctl-file-" } as const;
-/** A folder as old as this is nobody's any more: it is used within milliseconds. */
+/** A folder of this age is abandoned: folders are used for milliseconds. */
 const STALE_AFTER_MS = 60_000;
 
 interface Symbols {
@@ -41,13 +41,13 @@ interface Symbols {
 
 const openLibc = lateLibc<Symbols>({ mkfifo: { args: ["ptr", "u32"], returns: "i32" } });
 
-/** A new folder of ours alone for names that are needed for a moment; see {@link removeStaleFolders}. */
+/** A new private folder for short-lived names; see {@link removeStaleFolders}. */
 export function momentaryFolder(use: keyof typeof PREFIXES): string {
   return mkdtempSync(join(tmpdir(), PREFIXES[use]));
 }
 
 /**
- * Remove the folders of {@link momentaryFolder} that processes of ours left behind which were killed while they had one.
+ * Remove folders of {@link momentaryFolder} left behind by killed processes of ours.
  *
  * @param nowMs epoch ms
  */
@@ -88,7 +88,7 @@ export function createPipes(count: number): readonly Pipe[] | null {
     for (const path of paths) pipes.push(openPipe(path));
     return pipes;
   } catch {
-    // Such as for want of descriptors: those of the others would be missed as well.
+    // For example, for lack of descriptors, which would affect the others too.
     for (const { reader, writer } of pipes) {
       reader.destroy();
       closeSync(writer);
@@ -100,7 +100,7 @@ export function createPipes(count: number): readonly Pipe[] | null {
   }
 }
 
-/** Of any user: whoever has such an end may open it again by name. Nobody reaches it by its path. */
+/** Open to any user: whoever has such an end may reopen it by name. Nobody can reach it by path. */
 function makeNamed(paths: readonly string[]): boolean {
   const libc = openLibc();
   if (libc === null) {

@@ -22,7 +22,7 @@ export function thisProcess(): ProcessIdentity {
   return { host: hostname(), pid: process.pid, process: identityOf(process.pid), fateOf };
 }
 
-/** The kernel's number of this boot of the machine; null where the system does not tell. */
+/** The kernel's id of this boot; null if the system does not provide one. */
 export function bootId(): string | null {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() || null;

@@ -7,7 +7,7 @@ import { limitOpenFiles } from "./process_control.ts";
 export interface ProcessSetup {
   readonly nice?: number;
   readonly umask?: number;
-  /** Soft limit of open files. */
+  /** Open-file soft limit. */
   readonly openFiles?: number;
   /** With the user's name, by which its groups are found. */
   readonly account?: {
@@ -28,7 +28,8 @@ export function canSwitchUser(): boolean {
 }
 
 /**
- * Take on a setup: priority, mask, limit of open files, groups and user, directory. There is no way back to root.
+ * Apply a setup: priority, umask, open-file limit, groups and user, directory. There is no way back
+ * to root.
  *
  * @throws JobError that tells what could not be had
  */

@@ -47,7 +47,8 @@ export function serviceDefinition(service: DescService): grpc.ServiceDefinition 
 /**
  * Decode a request.
  *
- * @throws JobError `invalid_argument` for bytes that are no such message, invalid UTF-8 included, and for a text that is too long
+ * @throws JobError `invalid_argument` for bytes that are not a valid message, invalid UTF-8
+ * included, and for a text that is too long
  */
 export function decodeRequest<T extends DescMessage>(
   schema: T,
@@ -75,7 +76,8 @@ export function encodeAnswer<T extends DescMessage>(schema: T, init: MessageInit
 }
 
 /**
- * Answer one unary call from bytes to bytes. An answer too large for one message is asked again with a smaller page, or in brief.
+ * Answer one unary call from bytes to bytes. If the response exceeds one message, the request is
+ * repeated with a smaller page, or in brief.
  *
  * @throws JobError
  */

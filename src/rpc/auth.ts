@@ -5,16 +5,19 @@ import type { MethodName } from "./handlers.ts";
 
 export { type Role, ROLES } from "../platform/tokens_file.ts";
 
-/** Who calls, and what for. */
+/** A caller and its rights. */
 export interface Caller {
   /** Identifies it in messages. */
   readonly name: string;
   readonly role: Role;
-  /** Kinds, or patterns of kinds, that it may use; null for all. */
+  /** Kinds, or patterns of kinds, that it is limited to; null for all. */
   readonly jobs: readonly string[] | null;
 }
 
-/** Who may do everything: root and the daemon's user on the Unix socket, everybody where nobody is asked. */
+/**
+ * A caller that may do everything: root and the daemon's user on the Unix socket, and everyone
+ * without authentication.
+ */
 export const OWNER: Caller = { name: "the owner", role: "admin", jobs: null };
 
 /** The role that each method asks for; one of more includes those before. */
@@ -58,7 +61,7 @@ export interface Authenticator {
   /** Called with each new connection, before its first call. */
   admit(socket: Socket): void;
   /**
-   * Who makes a call, when it may be made, else why not.
+   * The caller of a call that is allowed, or the refusal.
    *
    * @param authorization the header of that name
    * @param connection as {@link connectionKey} names it
@@ -71,7 +74,7 @@ export interface Authenticator {
   stop(): void;
 }
 
-/** What tells a connection from all others that are open. */
+/** A key that identifies an open connection. */
 export function connectionKey(
   connection: {
     readonly localAddress?: string | undefined;
@@ -85,9 +88,9 @@ export function connectionKey(
 }
 
 /**
- * The rule of a listener whose callers were told apart when they connected, and are all the same.
+ * The authenticator of a listener on which all callers have the same rights.
  *
- * @returns null where they may call every method
+ * @returns null if they may call every method
  */
 export function createFixedAuthenticator(caller: Caller): Authenticator | null {
   if (caller.role === "admin" && caller.jobs === null) return null;
@@ -98,7 +101,7 @@ export function createFixedAuthenticator(caller: Caller): Authenticator | null {
   };
 }
 
-/** The caller, if its role suffices for a method, else the refusal. */
+/** The caller if its role suffices for a method, or the refusal. */
 export function allow(caller: Caller, method: MethodName): Caller | JobError {
   const needed = METHOD_ROLE[method];
   if (RANK[caller.role] >= RANK[needed]) return caller;

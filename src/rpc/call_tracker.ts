@@ -22,20 +22,23 @@ interface TrackedSocket {
 
 /** Where a call comes from. */
 export interface Origin {
-  /** Its connection, as grpc-js names it. */
+  /** Its connection, by grpc-js's name. */
   readonly peer: string;
-  /** Who it is that may have many connections: a user of this machine or the owner of a token; otherwise the connection. */
+  /**
+   * The owner of possibly many connections: a user of this machine or the owner of a token;
+   * otherwise the connection itself.
+   */
   readonly holder: string;
 }
 
-/** What is known of a connection when it is accepted. */
+/** Properties of a connection when it is accepted. */
 export interface NewConnection {
   readonly guard: ConnectionGuard;
-  /** Whether nobody knows who it is until a call is let in. */
+  /** Whether its caller is unknown until a call is accepted. */
   readonly isStranger: boolean;
-  /** Whose it is, where that is known by then and callers are told apart; else null. */
+  /** Its owner, if already known and callers are distinguished; otherwise null. */
   readonly holder: string | null;
-  /** Connections of its listener at once. */
+  /** Most concurrent connections of its listener. */
   readonly connectionsMax: number;
 }
 
@@ -43,14 +46,14 @@ interface Connection {
   readonly socket: TrackedSocket;
   readonly guard: ConnectionGuard;
   readonly connectionsMax: number;
-  /** Whose it is; null while nobody knows, and for those that are not told apart. */
+  /** Its owner; null while unknown, and for callers that are not distinguished. */
   holder: string | null;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;
   readonly calls: Set<Call>;
-  /** Bytes of requests whose calls are still open. */
+  /** Request bytes of open calls. */
   requestBytes: number;
-  /** Bytes of answers whose calls are still open, and of messages of streams that were not taken yet. */
+  /** Unread response bytes: of open calls, and of stream messages not consumed yet. */
   unreadBytes: number;
 }
 
@@ -63,7 +66,7 @@ interface Call {
   unreadBytes: number;
 }
 
-/** What the connection that has most of it is closed for. */
+/** Reasons for closing the connection that uses the most of something. */
 const COMPLAINTS = {
   calls: "too many concurrent calls",
   requestBytes: "too much sent by calls that are open",
@@ -79,7 +82,7 @@ export class CallTracker {
   readonly #clock: Clock;
   readonly #connections = new Map<string, Connection>();
   readonly #sockets = new Set<TrackedSocket>();
-  /** Connections on which no call was let in yet, the oldest first. */
+  /** Connections without an accepted call, oldest first. */
   readonly #strangers = new Set<TrackedSocket>();
   readonly #calls = new Set<Call>();
   #timer: Timer | null = null;
@@ -87,7 +90,7 @@ export class CallTracker {
   #readListener: () => void = () => {};
   #requestBytes = 0;
   #unreadBytes = 0;
-  /** Connections by holder. */
+  /** Connections by owner. */
   readonly #holders = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -135,7 +138,7 @@ export class CallTracker {
     const { guard, holder, calls } = connection;
     guard.onRequestBytes(() => {});
     this.#requestBytes -= connection.requestBytes;
-    // A call whose stream was gone before it began never hears of its end.
+    // A call whose stream was gone before it started is never notified of its end.
     for (const call of calls) this.end(call);
     if (holder === null) return;
     const left = this.#holders.get(holder)! - 1;
@@ -159,9 +162,9 @@ export class CallTracker {
   }
 
   /**
-   * A call was let in: its client is no stranger any more.
+   * A call was accepted: its client is no longer a stranger.
    *
-   * @param holder whose connection it is; null where callers are not told apart
+   * @param holder the owner of the connection; null if callers are not distinguished
    */
   admit({ connection }: Call, holder: string | null): void {
     if (!connection) return;
@@ -180,24 +183,24 @@ export class CallTracker {
     }
   }
 
-  /** Where the calls of a connection come from. @param peer the connection as grpc-js names it */
+  /** The source of a connection's calls. @param peer grpc-js's name of the connection */
   originOf(peer: string): Origin {
     return { peer, holder: this.#connections.get(peer)?.holder ?? peer };
   }
 
-  /** A call was refused for want of a token. */
+  /** A call was refused for lack of a valid token. */
   refuse({ connection }: Call): void {
     connection?.guard.refuse();
   }
 
-  // Those who came first have had their time: a client with a token needs milliseconds.
+  // The oldest have had their chance: a client with a token needs milliseconds.
   #addStranger(socket: TrackedSocket): void {
     const [first] = this.#strangers;
     if (first && this.#strangers.size >= STRANGERS_MAX) first.destroy();
     this.#strangers.add(socket);
   }
 
-  /** Close the connection that has the most of something. */
+  /** Close the connection that uses the most of something. */
   #relieve(of: keyof typeof COMPLAINTS): void {
     let worst: Connection | null = null;
     let most = 0;
@@ -229,7 +232,7 @@ export class CallTracker {
     if (call.unreadBytes > 0) this.#readListener();
   }
 
-  /** An answer of so many bytes is on its way, until its call ends. */
+  /** Count the bytes of a response until its call ends. */
   answer(call: Call, bytes: number): void {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
@@ -237,10 +240,10 @@ export class CallTracker {
   }
 
   /**
-   * A message of a stream is on its way.
+   * Count a stream message in flight.
    *
-   * @param peer its connection as grpc-js names it
-   * @returns what to call, once, when it was taken or its stream is gone
+   * @param peer grpc-js's name of its connection
+   * @returns a function to call once when the message was consumed or its stream is gone
    */
   sendMessage(peer: string, bytes: number): () => void {
     const connection = this.#connections.get(peer);
@@ -259,13 +262,13 @@ export class CallTracker {
     if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes");
   }
 
-  /** Whether a connection, by its address, has taken most of what it was answered. */
+  /** Whether a connection, by its address, has read most of its responses. */
   hasRoom(peer: string): boolean {
     const unreadBytes = this.#connections.get(peer)?.unreadBytes ?? 0;
     return unreadBytes < UNREAD_BYTES_OF_CONNECTION_MAX;
   }
 
-  /** Calls `listener` whenever a client has taken an answer. */
+  /** Calls `listener` whenever a client has read a response. */
   onRead(listener: () => void): void {
     this.#readListener = listener;
   }
@@ -323,7 +326,7 @@ export class CallTracker {
   }
 }
 
-/** As grpc-js names a peer. */
+/** A peer's name in grpc-js. */
 function keyOf(address: string | undefined, port: number | undefined): string | null {
   return address === undefined || port === undefined ? null : `${address}:${port}`;
 }

@@ -21,7 +21,7 @@ export function toStatus(
   return { code, details, metadata };
 }
 
-/** Who makes a call, by the headers that the interceptor passed on. */
+/** The caller of a call, from the headers that the interceptor passed on. */
 const callers = new WeakMap<grpc.Metadata, Caller>();
 
 /** Who makes a call; null for a caller that was not authenticated. */
@@ -29,13 +29,13 @@ export function callerOf(call: { readonly metadata: grpc.Metadata }): Caller | n
   return callers.get(call.metadata) ?? null;
 }
 
-/** Which jobs a call may be about; null for all, none for a call that nobody let in. */
+/** The jobs that a call is limited to; null for all, an empty list for an unauthenticated call. */
 export function jobsOf(call: { readonly metadata: grpc.Metadata }): Caller["jobs"] {
   const caller = callers.get(call.metadata);
   return caller === undefined ? [] : caller.jobs;
 }
 
-/** Who has the connection of a caller; null for callers who are not told apart. */
+/** The owner of a caller's connection; null for callers that are not distinguished. */
 function holderOf(caller: Caller | JobError): string | null {
   return caller instanceof JobError || caller === OWNER ? null : `caller ${caller.name}`;
 }
@@ -64,7 +64,8 @@ export function createInterceptor(
         authenticator.check(what, authorization, connectionKey(connection));
       const caller = ask(method);
       if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
-      // Everybody may ask for the version: who is refused something is known by that.
+      // Every authenticated caller may call GetVersion, so this tells whether a refused caller is
+      // known.
       else tracker.admit(call, holderOf(caller instanceof JobError ? ask("getVersion") : caller));
       return caller;
     };
@@ -88,7 +89,7 @@ export function createInterceptor(
           onCancel: () => tracker.end(call),
         }),
       sendMessage(message: Uint8Array, forward) {
-        // A stream sends its next message when the one before was taken.
+        // A stream sends its next message once the previous one was consumed.
         if (!definition.responseStream) tracker.answer(call, message.byteLength);
         forward(message);
       },

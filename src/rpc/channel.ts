@@ -24,15 +24,19 @@ export interface Channel {
   readonly isTls: boolean;
   readonly metadata: () => grpc.Metadata;
   /**
-   * Read the token again after a call with `sent` was refused: a daemon makes a new one at each start.
+   * Read the token again after a call with `sent` was refused: a daemon creates a new one at each
+   * start.
    *
-   * @returns whether there is another one now
+   * @returns whether it has changed
    */
   readonly renewToken: (sent: grpc.Metadata) => boolean;
   readonly deadline: (timeoutMs: number) => number;
   /** Whether a connection is open. */
   readonly isReady: () => boolean;
-  /** Why nothing was sent over the last connection: another user's process was at its other end, or may be; null if it was used. */
+  /**
+   * Why nothing was sent over the last connection: another user's process was, or could be, at its
+   * other end; null if it was used.
+   */
   readonly refusal: () => JobError | null;
   readonly close: () => void;
 }
@@ -40,7 +44,7 @@ export interface Channel {
 type Target = ConnectOptions & { readonly host: string; readonly port: number };
 type Tls = NonNullable<ConnectOptions["tls"]>;
 
-/** A socket that others may replace is not the daemon's: anyone may make a folder in /tmp. */
+/** A socket that others can replace may not be the daemon's: anyone can create a folder in /tmp. */
 function isTrusted(path: string, daemonUid: number | null): boolean {
   return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
@@ -85,7 +89,7 @@ function findToken(target: Target): string | undefined {
   // The daemon's own file belongs to this machine and goes nowhere else.
   if (!isLoopback(target.host)) return undefined;
   const path = tokenPath(target.port);
-  // Somebody else's is of no use, and neither is one that others can change.
+  // Another user's token is useless, and so is one that others can change.
   if (findDistrust(path) !== null) return undefined;
   try {
     return readTokenFile(path);
@@ -110,7 +114,7 @@ async function tlsCredentials(library: typeof grpc, tls: Tls, host: string) {
   });
 }
 
-/** Credentials of connections without TLS, over which nothing is sent before `prove` has passed. */
+/** Credentials for connections without TLS: nothing is sent until `prove` has passed. */
 function plainCredentials(
   library: typeof grpc,
   prove: (socket: Socket) => Promise<void>,
@@ -121,7 +125,7 @@ function plainCredentials(
     const connector = createConnector(...given);
     const connect = connector.connect.bind(connector);
     connector.connect = async (socket) => {
-      // Nobody else listens yet, and an error without a listener ends the process.
+      // An error without a listener would end the process, and nobody else listens yet.
       socket.on("error", () => {});
       await prove(socket);
       const connected = await connect(socket);
@@ -147,7 +151,7 @@ function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions 
 
 function checkToken(target: Target, token: string | undefined): void {
   if (token === undefined) return;
-  // The library would show it in its error.
+  // The library would include it in its error.
   if (!/^[\x20-\x7e]*$/.test(token)) {
     throw new JobError(
       "invalid_argument",
@@ -245,7 +249,7 @@ function createProof(options: ProofOptions): Pick<Channel, "refusal" | "close"> 
   return {
     prove,
     refusal: () => refusal,
-    // The library does not know of a connection before it is handed over, and it would hold the process.
+    // The library does not know the connection yet, which would keep the process alive.
     close: () => unproven.forEach((socket) => void socket.destroy()),
   };
 }

@@ -35,8 +35,8 @@ export interface ConnectOptions {
   /** File of that token; for this machine the daemon's own one by default. */
   readonly tokenFile?: string;
   /**
-   * The user whose daemon is meant, by name or number, if it is neither root nor the user of this process. Without TLS nothing is
-   * sent to a process of another user on this machine.
+   * The user that the daemon runs as, by name or number, if neither root nor this process's user.
+   * Without TLS nothing is sent to a process of any other user on this machine.
    */
   readonly daemonUser?: string;
   /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
@@ -119,7 +119,10 @@ export function connect(options: ConnectOptions = {}): JobClient {
   return { ...methods as unknown as JobMethods, follow, workOnStore, close };
 }
 
-/** Call once, and once more with the token that the daemon has now if it did not take ours: nothing was done then. */
+/**
+ * Call once, and once more with the daemon's current token if ours was refused: a refused call has
+ * done nothing.
+ */
 async function callMethod(
   channel: Channel,
   method: DescMethod,
@@ -168,7 +171,7 @@ function callOnce(
 /** A message comes at least every 20 s; without one for so long the daemon is gone. */
 const SILENCE_MS = 45_000;
 
-/** As {@link callMethod}: a stream that is refused has given no message. */
+/** Like {@link callMethod}: a refused stream has delivered no message. */
 async function* stream<Input extends DescMessage, Output extends DescMessage>(
   open: () => Promise<Channel>,
   method: DescMethod & { readonly input: Input; readonly output: Output },

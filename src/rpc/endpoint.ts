@@ -22,14 +22,14 @@ import { Streams } from "./streams.ts";
 
 type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
 
-/** The methods that only read, with those whose answer is as long as there are jobs. */
+/** Methods that only read, and those whose response grows with the number of jobs. */
 const READS: ReadonlySet<UnaryName> = new Set([...READ_METHODS, "listRegisteredJobs", "getStatus"]);
 
 const METHODS: ReadonlyMap<string, MethodName> = new Map(
   JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
 );
 
-/** Answers unary calls: those that only read in turns, those that wait as far as there is room for them. */
+/** Answers unary calls: reads take turns, and waits are limited in number. */
 class UnaryCalls {
   readonly #backend: Backend;
   readonly #reads: ReadGate;
@@ -43,7 +43,7 @@ class UnaryCalls {
     tracker.onRead(() => this.#reads.poke());
   }
 
-  /** The handler of a method, as grpc-js calls it. */
+  /** The grpc-js handler of a method. */
   handlerOf(method: UnaryName): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
     const answer = READS.has(method)
       ? this.#read

@@ -17,12 +17,12 @@ function estimateBytes(instance: Instance): number {
   return BYTES_OF_INSTANCE + characters * BYTES_OF_CHARACTER;
 }
 
-/** Longest part of an error that stays when payloads are left out. */
+/** Longest error kept when payloads are omitted. */
 const ERROR_LENGTH_MAX = 1_000;
-/** Longest part of a line of a log that stays when it does not fit. */
+/** Longest part kept of a log line that does not fit. */
 const LINE_LENGTH_MAX = 100_000;
 
-/** An instance whose payload does not fit in a message: without it, and its error says so. */
+/** An instance whose payload exceeds a message, without the payload; its error says so. */
 export function withoutPayload(instance: Instance): Instance {
   const { argumentsJson, resultsJson, error } = instance;
   const length = argumentsJson.length + (resultsJson?.length ?? 0);
@@ -32,7 +32,7 @@ export function withoutPayload(instance: Instance): Instance {
   return { ...instance, argumentsJson: "[]", resultsJson: null, error: { name, message } };
 }
 
-/** A line of a log that does not fit in a message: its beginning, and how much is left out. */
+/** The beginning of a log line that exceeds a message, and how much is omitted. */
 export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
   const left = entry.message.length - LINE_LENGTH_MAX;
   if (left <= 0) return entry;

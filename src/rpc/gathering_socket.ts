@@ -11,9 +11,9 @@ import type { ConnectionGuard } from "./connection_guard.ts";
  */
 const PIECES_MAX = 9;
 
-/** Bytes that the peer leaves unread after which its connection is closed: several of the largest answers. */
+/** Unread bytes after which a peer's connection is closed: several of the largest responses. */
 const UNREAD_BYTES_MAX = 16 * 1_024 * 1_024;
-/** How long the last words to a peer may take. */
+/** How long the farewell to a peer may take. */
 const FAREWELL_MS = 1_000;
 
 type Done = (error?: Error | null) => void;
@@ -122,7 +122,7 @@ class GatheringSocket extends Duplex {
     if (!this.#isDeferred) this.#passOn();
   }
 
-  /** Answer what was asked so far, say why no more is answered, and close. */
+  /** Finish pending responses, send the reason for closing, and close. */
   #dismiss(): void {
     if (this.#isDismissed) return;
     this.#isDismissed = true;
@@ -186,9 +186,9 @@ class GatheringSocket extends Duplex {
 }
 
 /**
- * A socket whose writes of a turn go together at once. Other runtimes do that themselves.
+ * A socket that sends all writes of one turn together. Other runtimes do that themselves.
  *
- * @param guard watches what the peer does, and has the connection closed; absent for a peer that is trusted
+ * @param guard watches the peer and closes the connection; absent for a trusted peer
  */
 export function gathering(socket: Socket, guard: ConnectionGuard | null = null): Socket {
   if (runtimeName() === "bun") return new GatheringSocket(socket, guard) as unknown as Socket;

@@ -40,9 +40,9 @@ export interface CallState {
   pageLimit: number;
   /** Items that the answer's page has; 0 for an answer without pages. */
   pageItems: number;
-  /** Whether the handler reads only, and has a shorter answer for {@link isBrief}. */
+  /** Whether the handler only reads, and can give a shorter response for {@link isBrief}. */
   canBeBrief: boolean;
-  /** The whole answer was too large for one message: leave out what others can be asked for. */
+  /** The full response exceeded one message: omit what other methods can return. */
   isBrief: boolean;
 }
 
@@ -65,7 +65,7 @@ export type Handlers = {
 const WAIT_MAX_MS = 60_000;
 /** How long a wait may outlive its client. */
 const WAIT_SLICE_MS = 5_000;
-/** All jobs in one message, in brief without their signatures. */
+/** All jobs in one message, without signatures if brief. */
 function jobsToWire(
   jobs: readonly JobDefinition[],
   { isBrief }: CallState,
@@ -79,7 +79,7 @@ function jobsToWire(
   }));
 }
 
-/** What is not right, in one message. */
+/** All problems in one message. */
 function statusInBrief(status: ManagerStatus, { isBrief }: CallState): ManagerStatus {
   if (!isBrief) return status;
   const disabled = [...status.disabled].map(([kind, reason]) => {

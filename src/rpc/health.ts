@@ -91,7 +91,7 @@ export class HealthService {
     this.#timer ??= this.#clock.timer(WATCH_MS, () => void this.#look(), { unref: true });
   }
 
-  // The timer stays set while it looks, so that a watch that begins meanwhile does not begin to look as well.
+  // The timer stays set during the check, so that a new watch does not start another one.
   async #look(): Promise<void> {
     if (this.#watches.size === 0) {
       this.#timer = null;

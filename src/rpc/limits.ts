@@ -1,28 +1,33 @@
 /** Largest message, request and answer alike, in bytes. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
-/** Characters of a free text in an answer that has to be brief to fit into a message. */
+/** Longest free text in a response that must be brief to fit into a message. */
 export const BRIEF_CHARACTERS = 100;
 /** Most items of one page, batch or condition; the store's own limit. */
 export const ITEMS_MAX = 1_000;
 /** Calls at once on one connection. */
 export const STREAMS_MAX = 256;
-/** Calls at once on all connections. */
+/** Most concurrent calls on all connections. */
 export const CALLS_MAX = 5_000;
-/** Connections at once on which no call was let in yet: one more closes the oldest. */
+/** Most connections without an accepted call: one more closes the oldest. */
 export const STRANGERS_MAX = 128;
-/** Calls at once on such a connection. */
+/** Most concurrent calls on such a connection. */
 export const STRANGER_CALLS_MAX = 8;
-/** Part of a listener's connections that one caller may have: a user of this machine, or the owner of a token. */
+/**
+ * Share of a listener's connections that one caller may have: a user of this machine, or the owner
+ * of a token.
+ */
 export const CONNECTIONS_OF_HOLDER = 0.5;
-/** Bytes of requests whose calls are open, in all: more closes the connection that has most of them. */
+/**
+ * Most request bytes of open calls, in total; beyond that the connection with the most is closed.
+ */
 export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
-/** Bytes of answers that clients have not taken yet, in all: more closes the connection that has most of them. */
+/** Most unread response bytes, in total; beyond that the connection with the most is closed. */
 export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
-/** And of one connection, beyond which its further reads wait. */
+/** The same for one connection, whose further reads then wait. */
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
-/** Calls that wait for an instance to end, at once. */
+/** Most concurrent waits for an instance to end. */
 export const WAITS = { max: 2_000, ofHolderMax: 1_000, ofPeerMax: 250 } as const;
 /** How long a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
@@ -32,7 +37,7 @@ export const IDLE_MS = 15_000;
 export const STALLED_MS = 17_000;
 /** How often connections are looked at while there are any. */
 export const SWEEP_MS = 2_000;
-/** TLS handshakes at once: one more ends the oldest. */
+/** Most concurrent TLS handshakes: one more ends the oldest. */
 export const HANDSHAKES_MAX = 64;
 /** How long a TLS handshake may take. */
 export const HANDSHAKE_MS = 10_000;
@@ -42,11 +47,11 @@ export const STOP_GRACE_MS = 2_000;
 export const FLUSH_MS = 250;
 /** Longest token that is looked at, in characters. */
 export const TOKEN_LENGTH_MAX = 4_096;
-/** Largest file that is read as a token. */
+/** Largest token file. */
 export const TOKEN_FILE_BYTES_MAX = 16 * 1024;
-/** How long a client waits for its connection to be accepted, so that it can see by whom. */
+/** How long a client waits for its connection to be accepted, to see by whom. */
 export const PROOF_MS = 10_000;
-/** The first pause between two looks at that. */
+/** First pause between two checks of that. */
 export const POLL_MIN_MS = 2;
-/** The longest of these pauses. */
+/** Longest pause between two checks. */
 export const POLL_MAX_MS = 100;

@@ -42,7 +42,7 @@ export async function listenTcp(
     readonly host: string;
     readonly port: number;
     readonly tls: TlsMaterial | null;
-    /** Connections at once, those in their TLS handshake among them. */
+    /** Most concurrent connections, including those in their TLS handshake. */
     readonly connectionsMax: number;
     readonly clock: Clock;
     readonly onConnection: (socket: Socket) => void;
@@ -69,8 +69,8 @@ export async function listenTcp(
 }
 
 /**
- * The TLS handshakes that go on. One that takes too long is ended, and so is the oldest when there are too many: a client that
- * means it needs milliseconds.
+ * The TLS handshakes in progress. One that takes too long is ended, and so is the oldest if there
+ * are too many: an honest client needs milliseconds.
  */
 class Handshakes {
   readonly #clock: Clock;
@@ -123,7 +123,7 @@ async function createTls(
     accept(socket);
   });
   server.on("connection", (socket: Socket) => handshakes.begin(socket));
-  // A handshake that failed leaves its connection open otherwise.
+  // Otherwise a failed handshake leaves its connection open.
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   return server;
 }
@@ -173,7 +173,7 @@ async function clearPath(path: string): Promise<void> {
 // To pass through the folder, which shows nothing of it: the socket's own mode says who may use it.
 const PASS = 0o011;
 
-/** The folder of the socket, made private. Nobody else may be able to put a socket in our place there. */
+/** Create the private folder of the socket. Nobody else may be able to replace our socket there. */
 function prepareFolder(path: string, group: string | null, isRuntimeFolder: boolean): void {
   const folder = dirname(path);
   const mode = group === null ? 0o700 : 0o700 | PASS;
@@ -196,8 +196,9 @@ function socketGroupId(group: string): number {
 }
 
 /**
- * Listen at `path` with the mode and the group that the socket is to have, from the first moment on: it is made in a folder
- * that nobody else may enter, and moved when it is ready. A umask would be the process's, not this thread's.
+ * Listen at `path` with the right mode and group from the first moment on: the socket is created in
+ * a private folder and moved when ready. A umask would affect the whole process, not only this
+ * thread.
  */
 async function listenPrivately(server: Server, path: string, group: string | null): Promise<void> {
   const folder = mkdtempSync(join(dirname(path), ".s-"));
@@ -224,7 +225,7 @@ export async function listenUnix(
     readonly group: string | null;
     /** Whether the folder is the runtime folder, which is ours to open for a group. */
     readonly isRuntimeFolder: boolean;
-    /** Connections at once. */
+    /** Most concurrent connections. */
     readonly connectionsMax: number;
     readonly onConnection: (socket: Socket) => void;
   },
@@ -241,7 +242,7 @@ export async function listenUnix(
   let count = 0;
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // The kernel gives these connections no address, by which calls are found.
+    // These connections have no address by which calls could be found.
     Object.defineProperties(socket, {
       remoteAddress: { value: "unix" },
       remotePort: { value: count += 1 },

@@ -37,7 +37,7 @@ function pauseToWire(
   return { kind: kind ?? undefined, until: timestamp(until), reason, at: timestamp(at) };
 }
 
-/** Schedules that were changed, in one message: without arguments when those do not fit. */
+/** Changed schedules in one message, without arguments if those do not fit. */
 function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleRecord[] {
   const characters = records.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0);
   if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX / 2) return records;
@@ -50,10 +50,13 @@ function targetOf(
   return { kind: readName(kind, "kind"), ...(isSet(scheduleId) ? { scheduleId } : {}) };
 }
 
-/** The kind to pause or resume; null for all. An empty one is what a program lost: it must not mean everything. */
+/**
+ * The kind to pause or resume; null for all. An empty kind is probably a mistake and must not mean
+ * everything.
+ */
 function kindOf(kind: string | undefined): string | null {
   if (kind !== "") return kind ?? null;
-  throw refuse("kind", 'found "", wanted a kind', "Leave it out to mean all jobs");
+  throw refuse("kind", 'found "", wanted a kind', "Omit it to mean all jobs");
 }
 
 /** Handlers of the methods about recurring schedules. */

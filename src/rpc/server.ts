@@ -29,7 +29,7 @@ export interface RpcServerConfig {
   readonly socket: string | null;
   /** Group, by name or number, that may open the socket. */
   readonly socketGroup: string | null;
-  /** What its members may do. */
+  /** Role of its members. */
   readonly socketRole: Role;
   readonly allowInsecure: boolean;
   /** Paths of PEM files. */
@@ -55,7 +55,7 @@ export interface RpcAddresses {
   readonly tcp: { readonly host: string; readonly port: number };
   /** Path of the Unix socket; null when off. */
   readonly socket: string | null;
-  /** The file of an admin's token; null when no token is asked for. */
+  /** The file of the admin token; null if no token is required. */
   readonly tokenFile: string | null;
 }
 
@@ -94,14 +94,14 @@ function checkExposure(server: RpcServerConfig): void {
 }
 
 /**
- * Whether root or the daemon's own user is at the other end of a Unix socket. Where the kernel cannot be asked, the socket's
- * mode says so as long as no group may open it.
+ * Whether root or the daemon's own user is at the other end of a Unix socket. If the kernel cannot
+ * be asked, this follows from the socket's mode, as long as no group may open it.
  */
 function isOwner(user: number | null, group: string | null): boolean {
   return user === null ? group === null : user === 0 || user === process.getuid?.();
 }
 
-/** Takes a connection over. */
+/** Takes over a connection. */
 type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 
 /** Takes connections; what answers them is loaded with the first one. */
@@ -181,7 +181,7 @@ class GrpcServer implements RpcServer {
       clock,
       onConnection: (socket) => {
         if (!accept || this.#isStopped) return void socket.destroy();
-        // Without tokens everybody is let in, and with certificates the handshake has decided.
+        // Without tokens everyone is accepted, and with certificates the handshake has decided.
         const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
         this.#tracker.addConnection(socket, {
           ...{ guard, isStranger: true, holder: null },
@@ -232,7 +232,7 @@ class GrpcServer implements RpcServer {
     }
   }
 
-  /** The token of the file that the configuration names, else a new one; null when no token is asked for. */
+  /** The token in the configured file, or a new one; null if no token is required. */
   async #loadToken(): Promise<string | null> {
     const { mode, tokenFile } = this.#options.server.auth;
     if (mode !== "token") return null;
@@ -241,7 +241,10 @@ class GrpcServer implements RpcServer {
       : await ensureTokenFile(tokenFile, this.#options);
   }
 
-  /** Write a new token where clients look for it: only now is the port ours, and the file not another daemon's. */
+  /**
+   * Write a new token where clients look for it. Only now is the port ours, so the file cannot be
+   * another daemon's.
+   */
   async #placeToken(token: string, port: number): Promise<string> {
     const { tokenFile } = this.#options.server.auth;
     if (tokenFile !== null) return tokenFile;

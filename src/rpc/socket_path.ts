@@ -18,8 +18,8 @@ export function socketPath(port: number): string {
 }
 
 /**
- * Where a client looks for that socket: in the folders of the user whose daemon is meant, if it names one, then among its own
- * user's, then among those of the system's daemon.
+ * Where a client looks for that socket: in the folders of the given daemon user, if any, then of
+ * its own user, then of the system daemon.
  */
 export function socketPaths(port: number, daemonUid: number | null = null): readonly string[] {
   const ofUser = daemonUid === null || daemonUid === 0
@@ -35,10 +35,11 @@ export function tokenPath(port: number): string {
 }
 
 /**
- * Refuse a folder in which another user than root and our own can put something: a token or a socket in it may be anybody's.
+ * Refuse a folder that a user other than root or our own can write to: a token or socket in it
+ * could be anyone's.
  *
- * @param action what cannot be done because of it, such as `Cannot listen on /tmp/x.sock`
- * @param remedy what else can be done than to mend the folder
+ * @param action the failed action, such as `Cannot listen on /tmp/x.sock`
+ * @param remedy an alternative to fixing the folder
  * @throws JobError `permission_denied` naming the folder
  */
 export function checkFolder(folder: string, action: string, remedy: string): void {

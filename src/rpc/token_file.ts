@@ -11,7 +11,7 @@ import { checkFolder, runtimeDir } from "./socket_path.ts";
 const TOKEN_BYTES = 32;
 const REMEDY = "Fix or remove it, or set server.auth.token_file to another file";
 
-/** What making a token needs. */
+/** What creating a token needs. */
 export interface TokenFileOptions {
   readonly random: Random;
   readonly logger: Logger;
@@ -48,17 +48,17 @@ export function readTokenFile(path: string): string {
   });
 }
 
-/** A token of 32 bytes of chance. */
+/** A token of 32 random bytes. */
 export function newToken(random: Random): string {
   return Buffer.from(random.bytes(TOKEN_BYTES)).toString("base64url");
 }
 
 /**
- * The token of a file that the configuration names: made there at the first start with mode 0600, kept from then on. The file
- * appears whole or not at all.
+ * The token in the configured file, created there with mode 0600 at the first start and kept from
+ * then on. The file appears complete or not at all.
  *
- * @throws JobError `permission_denied` when others may write to it or to its folder, or may read it; `unauthenticated` when it
- * cannot be read, `unavailable` when it cannot be written
+ * @throws JobError `permission_denied` when others may write to it or to its folder, or may read
+ * it; `unauthenticated` when it cannot be read, `unavailable` when it cannot be written
  */
 export async function ensureTokenFile(path: string, options: TokenFileOptions): Promise<string> {
   try {
@@ -79,9 +79,10 @@ export async function ensureTokenFile(path: string, options: TokenFileOptions): 
 }
 
 /**
- * Write a token to a file with mode 0600 in place of the one that is there. The file is always whole.
+ * Write a token to a file with mode 0600, replacing any existing one. The file is always complete.
  *
- * @throws JobError `permission_denied` when others may write to its folder, `unavailable` when it cannot be written
+ * @throws JobError `permission_denied` when others may write to its folder, `unavailable` when it
+ * cannot be written
  */
 export async function replaceTokenFile(
   path: string,
@@ -101,14 +102,17 @@ export async function removeTokenFile(path: string, token: string): Promise<void
   try {
     if (readTokenFile(path) === token) await unlink(path);
   } catch {
-    // It is gone already, or somebody else's.
+    // It is gone already, or belongs to someone else.
   }
 }
 
-/** Read a token file of the daemon, which nobody else may write or read. @throws JobError as {@link ensureTokenFile} */
+/**
+ * Read a token file of the daemon, which other users must not be able to read or write. @throws
+ * JobError as {@link ensureTokenFile}
+ */
 export function readOwnTokenFile(path: string): string {
   const action = `Cannot use the token file "${path}"`;
-  // Kubernetes mounts secrets as links; those count when everything on the way is ours or root's.
+  // Kubernetes mounts secrets as links, which are fine if everything on the way is ours or root's.
   const distrust = findDistrust(path, { isLinkAllowed: true });
   if (distrust && !distrust.isMissing) {
     throw new JobError(
@@ -122,7 +126,7 @@ export function readOwnTokenFile(path: string): string {
   }
   const token = readTokenFile(path);
   const { mode } = statSync(path);
-  // An explicit group may read it: so can a token be given to a group of users.
+  // A group may read it, so that a token can be shared with a group of users.
   if ((mode & OTHERS) === 0) return token;
   throw new JobError(
     "permission_denied",
@@ -135,7 +139,7 @@ export function readOwnTokenFile(path: string): string {
 
 const OTHERS = 0o007;
 
-/** Write a file beside `path`, which `place` puts there; the folder is made with mode 0700. */
+/** Write a draft beside `path`, which `place` moves there; the folder is created with mode 0700. */
 async function writeDraft(
   path: string,
   token: string,

@@ -15,7 +15,7 @@ export interface StoreParts {
   readonly logger: Logger;
   /** Counts in place of the clock by which things are due: for tests of a store. */
   readonly now?: () => Instant;
-  /** What is gone on without, where a SQLite file lost commits, in place of a refusal. */
+  /** Which lost commits of a SQLite file to accept instead of refusing to open it. */
   readonly salvages?: Salvages | undefined;
 }
 

@@ -62,7 +62,7 @@ export interface AdvanceResult {
 export interface ScheduleQuery {
   readonly kind?: string;
   readonly origin?: "config" | "runtime";
-  /** Also those that left the config, whose place is kept. */
+  /** Also those removed from the config, whose place is kept. */
   readonly withRemoved?: boolean;
 }
 
@@ -72,7 +72,10 @@ export interface PutSchedule {
   readonly record: ScheduleRecord;
   readonly expectedGeneration: number | null;
   readonly expectedCursor?: number;
-  /** Whether it goes by the node's clock, as a step does: refused with `unavailable` where that is too far from its peers'. */
+  /**
+   * Whether it uses the node's clock, as a step does: refused with `unavailable` if that clock is
+   * too far from its peers'.
+   */
   readonly isByClock?: boolean;
 }
 

@@ -311,8 +311,8 @@ export interface Store extends NodeStore {
   stats(): Promise<StoreStats>;
 
   /**
-   * Take back times of instances that a clock that was hours ahead had written, see `correctInstance`; answers the ids of those that
-   * had any.
+   * Correct times of instances that were written by a clock that was hours ahead, see
+   * `correctInstance`; returns the ids of those changed.
    */
   correctTimes(
     request: { readonly at: Instant; readonly ids: readonly string[] },
@@ -360,7 +360,7 @@ export interface Store extends NodeStore {
   subscribe(listener: (hint: ChangeHint) => void): () => void;
 }
 
-/** The part of a store that only reads what is written, whoever writes it. */
+/** The read-only part of a store, whoever writes to it. */
 export type StoreReads = Pick<
   Store,
   | "get"

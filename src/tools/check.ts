@@ -31,7 +31,7 @@ export interface JobCheck {
   readonly source: string;
   /** How it is called. */
   readonly usage: string;
-  /** What an operator can do with it. */
+  /** One line about what an operator can do with it. */
   readonly operator: string;
   readonly schedules: readonly ScheduleCheck[];
 }
@@ -110,7 +110,7 @@ function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
   });
 }
 
-/** Warnings for a command that runs what it is given, or splits it into words. */
+/** Warnings about a command that executes its arguments or splits them into words. */
 function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem[] {
   if (source.type !== "command") return [];
   const problem = { place: null, job: kind };
@@ -126,7 +126,7 @@ function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem
       ...problem,
       path: `jobs.${kind}.run`,
       message:
-        `"${program}" runs its arguments as a shell command, also in quotes, so an operator can run anything`,
+        `"${program}" runs its arguments as a shell command, even quoted ones, so an operator can run anything`,
       hint: 'List the values in params ("daily" | "weekly"), or pass it on standard input',
     }];
   }

@@ -4,9 +4,9 @@ import type { JobDefinition } from "../core/job.ts";
 /** Sections of a configuration that a running daemon keeps as they were, where they differ. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {
   const sections = ["log", "store", "server"] as const;
-  // Targets of a move are only looked up, so they are reloaded.
+  // Targets of a move are only looked up, so they can be reloaded.
   const store = { ...after.store, targets: before.store.targets };
-  // So is who may call, but not how callers show who they are.
+  // So can the credentials, but not the way callers authenticate.
   const { tokens, clients, tokensFile, revokedFile } = before.server.auth;
   const auth = { ...after.server.auth, tokens, clients, tokensFile, revokedFile };
   const there = { ...after, store, server: { ...after.server, auth } };

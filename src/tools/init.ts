@@ -24,8 +24,8 @@ export interface InitResult {
 /**
  * Write a configuration, an example job and the types for job modules into `directory`.
  *
- * @throws JobError `already_exists` when one of the files is there and `force` is not set: then nothing is written;
- * `permission_denied` for root in a folder that others may change
+ * @throws JobError `already_exists` if one of the files exists and `force` is not set: then nothing
+ * is written; `permission_denied` for root in a folder that others may change
  */
 export function initProject(
   directory: string,
@@ -47,7 +47,7 @@ export function initProject(
   try {
     for (const [name, text] of Object.entries(FILES)) {
       const path = join(root, name);
-      // Nobody else may write to them, whatever the mask is: root would not believe them.
+      // Nobody else may write to them, whatever the umask: root would not trust them.
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       checkPlace(path);
       writeFileSync(path, text, { flag: options.force ? "w" : "wx", mode: 0o644 });
@@ -72,7 +72,7 @@ export function initProject(
   };
 }
 
-/** Root would not believe such a project, and a link in it may lead anywhere. */
+/** Root would not trust such a project, and a link in it could lead anywhere. */
 function checkPlace(path: string): void {
   const problem = trustProblem(path) ?? trustProblem(dirname(path));
   if (!problem?.isFatal) return;

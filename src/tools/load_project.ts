@@ -22,9 +22,9 @@ export interface Project {
   /** Each disables one job. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
-  /** The files of the configuration, absolute. */
+  /** The files of the configuration, as absolute paths. */
   readonly files: readonly string[];
-  /** What no output may show. */
+  /** Texts that no output may show. */
   readonly secrets: ReadonlySet<string>;
 }
 
@@ -52,7 +52,7 @@ export function withoutTables({ config, ...project }: Project): Project {
 /** Load the jobs that a configuration names. */
 export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
   const { config, secrets } = loaded;
-  // Modules see their secrets while they load, and may put them into what they throw and say of themselves.
+  // Modules see their secrets while they load, and may include them in errors and descriptions.
   const mask = new SecretMask(secrets);
   const found = await loadJobs({
     modules: config.modules,

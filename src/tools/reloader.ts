@@ -10,18 +10,18 @@ import { disabledKinds, type Project } from "./load_project.ts";
 
 /** How a reload that is refused begins. */
 const KEPT = "The config was not reloaded and the old one stays";
-/** How long the files must not have changed, in milliseconds. */
+/** How long the files must have been unchanged, in milliseconds. */
 const REST_MS = 100;
-/** How often they are read before the reload is given up, as they keep changing. */
+/** How often they are read before the reload gives up because they keep changing. */
 const READS_MAX = 20;
-/** Most problems that an answer has; all are in the log. */
+/** Most problems in a response; all are in the log. */
 const PROBLEMS_SHOWN_MAX = 10;
 /** Most jobs that a message names. */
 const KINDS_SHOWN_MAX = 10;
 
-/** How a reload is asked for. */
+/** Options of a reload. */
 export interface ReloadOptions {
-  /** Also when it removes more than half of the jobs. */
+  /** Reload even if more than half of the jobs would be removed. */
   readonly force?: boolean;
 }
 
@@ -34,19 +34,19 @@ export class Reloader {
   #manager: Manager | null = null;
   #project: Project;
   #last: Promise<unknown> = Promise.resolve();
-  /** Reloads that wait for one that runs: who asks for the same has the same. */
+  /** Reloads waiting for a running one: identical requests share one. */
   readonly #waiting = new Map<boolean, Promise<ReloadReport>>();
   #problem: string | null = null;
 
-  /** @param project as the daemon started with it */
+  /** @param project the one that the daemon started with */
   constructor(
     project: Project,
     options: {
       readonly load: () => Promise<Project>;
-      /** Waits so many milliseconds. */
+      /** Waits for some milliseconds. */
       readonly wait: (delayMs: number) => Promise<void>;
       readonly logger: Logger;
-      /** Takes over what else of a configuration counts at once. */
+      /** Applies the other parts of a configuration that take effect at once. */
       readonly adopt?: (config: Config) => void;
     },
   ) {
@@ -57,21 +57,22 @@ export class Reloader {
     this.#adopt = options.adopt ?? (() => {});
   }
 
-  /** Why the last reload was refused; null when it was not. */
+  /** Why the last reload was refused; null if it was not. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** The manager has started: from now on reloads are for it. */
+  /** The manager has started: later reloads apply to it. */
   attach(manager: Manager): void {
     this.#manager = manager;
   }
 
   /**
-   * Load, compare and take over.
+   * Load, compare and apply.
    *
-   * @throws JobError `invalid_config` for problems; `conflict` when more than half of the jobs would be removed, or the files keep
-   * changing. It has been logged, and the old configuration stays
+   * @throws JobError `invalid_config` for problems; `conflict` when more than half of the jobs
+   * would be removed, or the files keep changing. It has been logged, and the old configuration
+   * stays
    */
   reload({ force = false }: ReloadOptions = {}): Promise<ReloadReport> {
     const waiting = this.#waiting.get(force);
@@ -112,7 +113,7 @@ export class Reloader {
     if (problems.length > 0) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
       const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
-      const hint = "jobctl check finds the same, without a reload";
+      const hint = "Run jobctl check to find the same problems without a reload";
       throw new JobError("invalid_config", [count, ...shown].join("\n  "), { hint });
     }
     if (!force) this.#checkRemoved(project);
@@ -143,7 +144,7 @@ export class Reloader {
     return { jobs: jobs.length, ...changes, restart };
   }
 
-  // A file that is empty, or cut off, is read as one that has no jobs.
+  // An empty or truncated file reads as one without jobs.
   #checkRemoved(project: Project): void {
     const { jobs } = this.#project;
     const removed = removedKinds(jobs, project.jobs, disabledKinds(project));
@@ -157,7 +158,8 @@ export class Reloader {
     });
   }
 
-  // Editors and tools that copy write a file in steps: it is taken when it has not changed for a while around its reading.
+  // Editors and copy tools write a file in steps: it is used only if it has not changed for a while
+  // around the read.
   async #loadAtRest(): Promise<Project> {
     let files = filesOf(this.#project);
     for (let reads = 0; reads < READS_MAX; reads++) {
@@ -197,12 +199,12 @@ function filesOf({ files, jobs }: Project): readonly string[] {
   return [...new Set([...files, ...modules])].sort();
 }
 
-/** Changes when one of the files does, or when they are others. */
+/** Changes when a file changes, or the set of files. */
 function stampsOf(files: readonly string[]): string {
   return files.map((file) => `${file} ${stampOf(file)}`).join("\n");
 }
 
-// The status is for everybody who may look: what is wrong in which value is in the log.
+// Every viewer can see the status, so details of values are only in the log.
 function shortOf(error: JobError): string {
   if (error.code !== "invalid_config") return `${error.message}. ${error.hint ?? ""}`.trim();
   return `${error.message.split("\n")[0]}; see the daemon's log, or run jobctl check`;

@@ -29,7 +29,7 @@ export interface WorkerInfo {
 /** What surrounds an attempt. */
 export interface ScopeHost {
   readonly workerId: string;
-  /** Of secrets that are replaced before a text is cut. */
+  /** Masks secrets before a text is cut. */
   readonly mask: SecretMask;
   /** Epoch ms. */
   now(): number;

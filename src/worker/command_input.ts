@@ -24,7 +24,8 @@ export function commandArguments(
 ): CommandArguments {
   const { parameters, stdin } = spec;
   const given = JSON.parse(instance.argumentsJson) as unknown[];
-  // They were checked when the instance was accepted: by another table perhaps, or by whoever writes to a shared store.
+  // They were checked when the instance was accepted, but perhaps against another table, or by
+  // another writer of a shared store.
   checkCommandArguments(instance.kind, spec, given);
   const lastDefault = parameters.findLastIndex(({ initial }) => initial !== null) + 1;
   const texts = Array.from(

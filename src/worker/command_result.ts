@@ -7,7 +7,7 @@ import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command; what comes first behind stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
-/** How often the size of the result is looked at while the command runs. */
+/** How often the size of the result is checked while the command runs. */
 const LOOK_EVERY_MS = 100;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
@@ -56,7 +56,10 @@ export class ResultFile {
     return encodeResults(valueOf(decode(bytes.subarray(0, length))), 1);
   }
 
-  /** Call back once when more was written than is ever kept: it takes room of the temporary directory until the command ends. */
+  /**
+   * Call back once when more was written than can be kept: it uses space in the temporary directory
+   * until the command ends.
+   */
   watch(clock: Clock, onTooLarge: () => void): Timer {
     let timer: Timer;
     const look = () => {

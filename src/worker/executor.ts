@@ -48,7 +48,10 @@ export type AttemptOutcome =
   | { readonly type: "snooze"; readonly delayMs: number }
   /** It ended after it was told to. */
   | ({ readonly type: "aborted"; readonly cause: AbortCause } & FailureDetail)
-  /** It has not begun, as the system has no process, descriptor or memory for it now: it can be tried again at any time. */
+  /**
+   * It has not started, because the system is out of processes, descriptors or memory: it can be
+   * retried at any time.
+   */
   | { readonly type: "unstarted"; readonly error: ErrorInfo }
   /** Its worker was killed from outside or could not be started. */
   | ({ readonly type: "lost" } & FailureDetail);

@@ -27,7 +27,7 @@ import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 /** What the inline executor works with. */
 export interface InlineExecutorOptions {
   readonly clock: Clock;
-  /** Of secrets that appear in no output, result or error. */
+  /** Masks secrets in output, results and errors. */
   readonly mask?: SecretMask;
 }
 

@@ -35,7 +35,7 @@ export class LineSplitter {
     onMarker: () => void,
     { records = null, mask = null }: {
       readonly records?: RecordForm | null;
-      /** Of secrets that no piece of a long line may have only a part of. */
+      /** Finds secrets, so that no piece of a long line contains only part of one. */
       readonly mask?: SecretMask | null;
     } = {},
   ) {
@@ -82,7 +82,7 @@ export class LineSplitter {
       start = end + 1;
     }
     let rest = bytes.subarray(start);
-    // So much is held back that a marker, the beginning of a record or a secret in its midst is still whole.
+    // Enough is held back to keep a marker, the start of a record, or a secret in it complete.
     const heldBack = LINE_BYTES_MAX +
       Math.max((this.#marker?.length ?? 0) + this.#prefix.length, this.#mask?.bytesMax ?? 0);
     while (rest.length > heldBack) {

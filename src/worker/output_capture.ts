@@ -35,7 +35,7 @@ export interface OutputSource {
   readonly clock: Clock;
   /** Of the worker: what its records and marks begin with. */
   readonly token: string;
-  /** Of the secrets that appear in no output. */
+  /** Masks secrets in output. */
   readonly mask: SecretMask;
   /** Shared by all workers. */
   readonly budget: OutputBudget;
@@ -208,7 +208,7 @@ export class OutputCapture {
   }
 
   #rest(restMs: number): void {
-    // Both streams may bring what is to be rested for.
+    // Either stream may have produced the output to pause for.
     if (this.#isResting) return;
     this.#isResting = true;
     const streams = [this.#streams.stdout, this.#streams.stderr];

@@ -246,7 +246,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
         this.#worker.run(this);
         return this.#schedule();
       } catch (thrown) {
-        // Nothing of it ran. Its user is gone since, or there is no room for another worker.
+        // None of it ran: its user no longer exists, or there is no room for another worker.
         if (isResourceError(thrown)) return this.#end(unstarted(messageOf(thrown)), ending);
       }
     }
@@ -289,7 +289,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   }
 
   #outcomeOf(ending: WorkerEnding): AttemptOutcome {
-    // Nothing that it said before counts any more.
+    // Nothing it reported before is valid any more.
     if (this.#violation !== null && (this.#cause === null || this.#cause === "drain")) {
       return { type: "error", error: this.#violation, ...this.#unasked(true) };
     }

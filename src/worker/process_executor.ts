@@ -47,7 +47,7 @@ export interface ProcessExecutorOptions {
   readonly recycle?: { readonly runs: number; readonly memoryBytes: number };
   /** Where the environment of workers comes from; that of this process by default. */
   readonly environment?: WorkerEnvironment;
-  /** Of secrets that appear in no output, result or error; those of the jobs that run are added to it. */
+  /** Masks secrets in output, results and errors; secrets of running jobs are added to it. */
   readonly mask?: SecretMask;
 }
 

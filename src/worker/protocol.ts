@@ -157,7 +157,7 @@ export interface GuardMessage {
   readonly untilMs: number | null;
 }
 
-/** File descriptor of the messages in the worker. */
+/** File descriptor for messages in the worker. */
 export const CHANNEL_DESCRIPTOR = 4;
 
 /** File descriptor, in the worker, of the memory that it shares with the daemon, where there is one. */

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { momentaryFolder } from "../platform/pipe.ts";
 
-/** Linux: a file that never has a name, so that nothing is left of it however this process ends. */
+/** Linux: a file that never has a name, so that nothing remains however this process ends. */
 const O_TMPFILE = 0o20200000;
 
 /**
@@ -30,14 +30,16 @@ export function openUnnamedFile(
   if (written === null) return openNamed(text, mode);
   try {
     fchmodSync(written, mode);
-    // Opened again: at its beginning, and without the right to write where there is none.
+    // Reopened at its beginning, and read-only if so requested.
     return openSync(`/proc/self/fd/${written}`, isWritable ? "r+" : "r");
   } finally {
     closeSync(written);
   }
 }
 
-/** Null where the system or the file system of the temporary directory knows no such files. */
+/**
+ * Null if the system, or the file system of the temporary directory, does not support such files.
+ */
 function writeNameless(text: string): number | null {
   if (process.platform !== "linux") return null;
   let file: number;

@@ -20,9 +20,12 @@ const LOOK_EVERY_MS = 50;
 /** How often it is looked for processes that were begun since; in between those that are known are looked at. */
 const FIND_EVERY_MS = 250;
 
-/** What a look takes is followed by a rest so many times as long: of thousands of processes there are fewer looks. */
+/**
+ * Each check is followed by a pause this many times as long, so thousands of processes are checked
+ * less often.
+ */
 const REST_FACTOR = 4;
-/** Processes whose share of memory is looked up in one turn of the event loop. */
+/** Processes whose memory is read per turn of the event loop. */
 const SHARES_AT_ONCE = 5;
 
 /** Whom to watch. */

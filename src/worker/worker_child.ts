@@ -36,7 +36,7 @@ export interface WorkerChildOptions {
   readonly onOutput: () => void;
   /** Called with each message, and its size in bytes. */
   readonly onMessage: (message: unknown, bytes: number) => void;
-  /** What it sends cannot be read. */
+  /** Called when it sends something unreadable. */
   readonly onFault: (problem: string) => void;
 }
 
@@ -66,7 +66,7 @@ export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
     for (const { writer } of pipes ?? []) closeSync(writer);
     if (memory !== null) closeSync(memory);
   }
-  // One that could not be started tells so by an event, and may have no streams at all.
+  // A failed start is reported by an event, and the process may have no streams at all.
   const line = (child.stdio as typeof child.stdio | undefined)?.[descriptor] as Writable | null;
   line?.on("error", () => {});
   const guard = new GuardLine(clock, (text) => void line?.write(text));

@@ -31,7 +31,10 @@ export class WorkerFamily {
     return { marker: this.#marker, sessions };
   }
 
-  /** Take what the worker says is the group of its command, unless it is not: it gets the daemon's signals. */
+  /**
+   * Accept the process group that the worker reports for its command, unless it is wrong: it
+   * receives the daemon's signals.
+   */
   setCommandGroup(group: number | null): void {
     const isOurs = group === null || process.platform !== "linux" ||
       findFamily(this.family, this.pid, [group]).length > 0;
@@ -48,10 +51,10 @@ export class WorkerFamily {
     void this.#killAll();
   }
 
-  // First what was left without a parent could be told by nothing else than its parent, which begins no other meanwhile.
+  // Orphans first: only their parent identifies them, and it starts no other processes meanwhile.
   async #killAll(): Promise<void> {
     await killFamilyInTurns(this.family, this.pid, this.#turn);
-    // Its number may be that of another group by now.
+    // Its number may belong to another group by now.
     if (!this.#hasEnded) killGroup(this.pid, "SIGKILL");
   }
 

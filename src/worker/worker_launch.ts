@@ -103,7 +103,7 @@ function setupOf(
   // Its own home, as the daemon's directory may be closed to it.
   const ownHome = isModule && uid !== undefined ? (existsSync(home) ? home : "/") : null;
   const cwd = isModule ? spec?.cwd ?? ownHome : null;
-  // A limit of the job's own is there before the program begins.
+  // The job's own limit is set before the program starts.
   const openFiles = spec?.limits?.openFiles === undefined || spec.limits.openFiles === null
     ? openFilesOfChildren()
     : null;

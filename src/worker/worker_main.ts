@@ -38,8 +38,8 @@ export async function workerMain(): Promise<void> {
   } catch (error) {
     send({ type: "unfit", message: toJobError(error, "Cannot set up").message });
   }
-  // The daemon stops a worker before it kills it: if it dies in between, the guard has to go on. After the change of user, which
-  // would take it away.
+  // The daemon stops a worker before it kills it: if the daemon dies in between, the guard must
+  // continue. Set after the change of user, which would cancel it.
   signalAtParentDeath("SIGCONT");
   const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
   const reaper = new OrphanReaper(() => session.isBusy);

@@ -123,7 +123,7 @@ export class WorkerOutput {
   #print(level: LogLevel, args: readonly unknown[]): void {
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
     let text = formatted(args);
-    // The daemon does it, too, and cannot see a secret that is cut into two records.
+    // The daemon masks too, but cannot see a secret split across two records.
     if (text.length * 3 > LINE_BYTES_MAX) text = this.#mask.text(text);
     if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
     const own = this.#streams[source === "stdout" ? 0 : 1];

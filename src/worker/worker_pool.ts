@@ -20,7 +20,7 @@ import type { WorkerProcessOptions } from "./worker_process_options.ts";
 export const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
 /** How often the memory of a worker is looked at. */
 const MEMORY_EVERY_MS = 250;
-/** How long no spare worker is started after one could not be. */
+/** How long no spare worker is started after a failed start. */
 const SPARE_RETRY_MS = 1_000;
 
 /** What the pool makes its workers of. */
@@ -188,7 +188,7 @@ export class WorkerPool {
     });
   }
 
-  /** A worker could not be started: spare ones are not tried again at once. */
+  /** A worker could not be started: do not retry spare ones at once. */
   #hasFailed(): void {
     this.#spareAfterMs = this.#options.clock.now().monotonicMs + SPARE_RETRY_MS;
   }

@@ -230,7 +230,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Only job code can have made it send this. */
+  /** Called for a message that only job code can have sent. */
   #violated(problem: string): void {
     this.#channel?.close();
     this.#run?.violated(runOf.violation(problem));
@@ -261,7 +261,7 @@ export class WorkerProcess {
         return this.#ended(message, run);
       case "refused":
         this.#endBatch(run);
-        // It begins elsewhere once this worker certainly does nothing more of it.
+        // It starts elsewhere once this worker certainly does nothing more for it.
         this.#isRefused = true;
         return this.kill("SIGKILL");
     }
@@ -327,7 +327,8 @@ export class WorkerProcess {
     this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
     this.#output!.whenClosed(() => {
       this.#isDrained = true;
-      // A result that was sent before the exit may still be in the channel, which a child of the worker may hold open.
+      // A result sent before the exit may still be in the channel, which a child of the worker may
+      // keep open.
       this.#channel!.whenClosed(() => this.#settle());
       if (this.#isGone) return;
       this.#limit.set(this.#options.clock.now().monotonicMs + limits.CHANNEL_MS_MAX);

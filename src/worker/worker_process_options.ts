@@ -17,7 +17,7 @@ export interface WorkerProcessOptions {
   /** Unguessable, so that output cannot pass for a marker. */
   readonly token: string;
   readonly mask: SecretMask;
-  /** Of the time that output takes; shared by all workers. */
+  /** Budget for time spent on output; shared by all workers. */
   readonly budget: OutputBudget;
   /** For batches; null where the platform has none. The worker's alone. */
   readonly memory: SharedMemory | null;

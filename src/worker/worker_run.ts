@@ -11,10 +11,10 @@ import {
 } from "./protocol.ts";
 import { isResourceError, saysResource } from "../platform/resources.ts";
 
-/** Why job code did not begin in a worker. */
+/** Why job code did not start in a worker. */
 export interface StartFault {
   readonly message: string;
-  /** "system": it has no process, descriptor or memory to give now; "worker": its program is at fault. */
+  /** "system": out of processes, descriptors or memory; "worker": its program is at fault. */
   readonly whose: "job" | "worker" | "system";
 }
 
@@ -50,7 +50,7 @@ export interface WorkerRun {
   decided(result: AttemptResult): void;
   /** It took more than its limits allow, and is being killed. */
   exceeded(error: ErrorInfo): void;
-  /** Its worker sent what only made-up messages are, and is being killed. */
+  /** Its worker sent a forged message and is being killed. */
   violated(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
@@ -81,24 +81,24 @@ export function resultEnding(message: ResultMessage): WorkerEnding & { readonly 
   return { type: "result", result, stderrTail: "", tookMs: ms, isSilent };
 }
 
-/** Whether a worker is to say when job code of a run begins: its limits count from there. */
+/** Whether a worker must report when the job code of a run starts, from which its limits count. */
 export function needsStarted({ job, instance }: WorkerRun, isKnown: boolean): boolean {
   return !isKnown || instance.timeoutMs > 0 || job.source.type === "command";
 }
 
-/** Why a run ends whose worker sent what only made-up messages are. */
+/** The error of a run whose worker sent a forged message. */
 export function violation(problem: string): ErrorInfo {
   const message =
     `Stopped: its worker sent ${problem}. The channel to the daemon is not for job code`;
   return { name: "WorkerMessageError", message };
 }
 
-/** What is wrong with a worker of another version. */
+/** The problem with a worker of another version. */
 export function versionProblem(version: number): string {
   return `it speaks version ${version} of the protocol, this daemon ${PROTOCOL_VERSION}: restart the daemon`;
 }
 
-/** What a worker may send of a run that it was given. */
+/** The messages that a worker may send for a run. */
 export function expectedRun(
   { job, handler }: WorkerRun,
   number: number,
@@ -136,7 +136,10 @@ interface Exit {
   readonly signal: string | null;
 }
 
-/** Whether a worker ended for want of a resource: the runtime aborts where it cannot begin a thread. */
+/**
+ * Whether a worker ended because the system is out of a resource: the runtime aborts if it cannot
+ * start a thread.
+ */
 export function isStarvedExit({ signal }: Exit, said: string): boolean {
   return signal === "SIGABRT" || signal === "SIGTRAP" || saysResource(said);
 }

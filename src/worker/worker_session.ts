@@ -94,7 +94,7 @@ export class WorkerSession {
     this.#calls = new SessionCalls((message) => host.send(message));
   }
 
-  /** Whether an attempt is going on. */
+  /** Whether an attempt is running. */
   get isBusy(): boolean {
     return this.#current !== null;
   }
@@ -249,7 +249,7 @@ export class WorkerSession {
 
   // The daemon has it before the handler begins: a handler that spins or exits takes nothing with it.
   async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
-    // A function that is still running when something uncaught failed it may end as well.
+    // A function still running after an uncaught error failed it may also end.
     if (this.#current !== current || current.decided !== null) return;
     current.decided = result;
     await this.#host.deliver({ type: "decided", run: current.message.run, result });

@@ -141,7 +141,7 @@ const REFUSED: readonly Refusal[] = [
     hint: /"jobctl list instances"/,
   },
   { argv: ["list"], message: /needs one of jobs, instances, dead, schedules/, hint: /--help/ },
-  { argv: ["pause", ""], message: /KIND is empty/, hint: /Leave it out/ },
+  { argv: ["pause", ""], message: /KIND is empty/, hint: /Omit it/ },
   { argv: ["delete", "schedule", "", "--yes"], message: /ID is empty/, hint: /Usage/ },
   { argv: ["schedule", "", "1"], message: /KIND is empty/, hint: /Usage/ },
   { argv: ["schedule"], message: /KIND is missing/, hint: /schedule KIND \[ARGS…\]/ },

@@ -115,7 +115,7 @@ for (
   test(`cancel instances ${argv.join(" ")} needs --yes off a terminal`, async () => {
     const refused = await cli(["cancel", "instances", ...argv]);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /this is no terminal to ask on\nhint: Add --yes/);
+    assert.match(refused.stderr, /this is not a terminal\nhint: Add --yes/);
     const done = await cli(["cancel", "instances", ...argv, "--yes"]);
     assert.equal(done.code, 0, done.stderr);
     assert.equal(done.calls.at(-1)!.method, "cancelInstances");
@@ -433,7 +433,7 @@ test("redrive of many needs --yes where nobody can be asked", async () => {
   assert.equal(refused.code, 2);
   assert.match(
     refused.stderr,
-    /Cannot redrive 1 dead letter of kind "sum" unconfirmed: this is no terminal/,
+    /Cannot redrive 1 dead letter of kind "sum" without confirmation: this is not a terminal/,
   );
   const run = await cli(["redrive", "--all", "--yes"], {
     answers: { redriveInstances: { instances: [], count: 0n } },

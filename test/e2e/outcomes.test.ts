@@ -151,7 +151,10 @@ test("dead letters are listed, and redriven once", async () => {
     assert.deepEqual(await dead(), [again, second.uuid]);
     const refused = await daemon.jobctl(["redrive", "--all"]);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /redrive 2 dead letters unconfirmed: this is no terminal/);
+    assert.match(
+      refused.stderr,
+      /redrive 2 dead letters without confirmation: this is not a terminal/,
+    );
     const all = await jobctl(daemon, "redrive", "--all", "--yes", "-o", "name");
     assert.equal(all.trim().split("\n").length, 2);
   } finally {

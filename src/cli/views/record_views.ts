@@ -93,7 +93,7 @@ export const WORKERS_VIEW: View<Workers> = {
   ],
 };
 
-/** What a reload of the configuration changed. */
+/** The changes of a reload. */
 export const RELOAD_VIEW: View<ReloadConfigResponse> = {
   name: ({ jobs }) => String(jobs),
   record: ({ jobs, added, changed, removed, restart }) => ({

@@ -114,7 +114,8 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   const { after, fire, request, result } = step;
   const { scheduleId, overlap } = request;
   const tick = fire.scheduledFor!;
-  // A tick that has its fate keeps it, whatever became of the cursor, unless a clock that was ahead decided it.
+  // A decided tick keeps its fate, whatever happened to the cursor, unless a clock that was ahead
+  // decided it.
   const decided = fateOf(state, scheduleId, tick);
   if (decided && !isVoidFate(after, decided, tick)) return after;
   if (decided) cutOut(state, after, decided, tick);

@@ -12,7 +12,10 @@ import type { LedgerState, Moment } from "./state.ts";
 
 const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
 
-/** Cancel what matches and is unfinished: fewer than `limit` when they are large, none when there is none. */
+/**
+ * Cancel unfinished instances that match: fewer than `limit` if they are large, none only if there
+ * are none.
+ */
 export function cancel(
   state: LedgerState,
   moment: Moment,

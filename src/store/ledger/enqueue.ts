@@ -8,7 +8,7 @@ import { acceptInstance } from "./rules.ts";
 import type { LedgerState, Moment } from "./state.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
 
-/** Characters of instances that are answered because they are there already. */
+/** Characters of existing instances returned instead of new ones. */
 const ANSWER_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 
 /** An instance to write, and the one that gives way to it. */
@@ -80,13 +80,13 @@ class Plan {
     return { instance, outcome: "accepted" };
   }
 
-  /** One that is there: a small request may name many large ones. */
+  /** An existing instance: a small request may refer to many large ones. */
   #answer(instance: Instance): Instance {
     if (this.#byId.get(instance.id) === instance) return instance;
     this.#answeredChars += instanceChars(instance);
     if (this.#answeredChars <= ANSWER_CHARS_MAX) return instance;
     throw new QuotaError(
-      `Cannot enqueue so many at once: those that are there already have more than ${ANSWER_CHARS_MAX} characters`,
+      `Cannot enqueue so many at once: those that exist already exceed ${ANSWER_CHARS_MAX} characters`,
       "Send smaller batches",
     );
   }

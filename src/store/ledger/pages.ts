@@ -27,7 +27,8 @@ export interface LogPlace {
 }
 
 /**
- * A page of instances by order of acceptance. One whose payloads have {@link PAGE_CHARS_MAX} characters is full.
+ * A page of instances by order of acceptance. A page is full once its payloads have
+ * {@link PAGE_CHARS_MAX} characters.
  *
  * @param read up to `limit` rows that match, in the stretch's order
  */
@@ -85,7 +86,8 @@ export async function pageOfHistory<Row extends PlacedInstance>(
 }
 
 /**
- * A page of log lines: of one instance in the order written, of many by time. One of {@link PAGE_CHARS_MAX} characters is full.
+ * A page of log lines: of one instance in the order written, of many by time. A page is full at
+ * {@link PAGE_CHARS_MAX} characters.
  *
  * @param read up to `limit` lines that match, after the place if one is given
  */

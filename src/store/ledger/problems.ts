@@ -32,7 +32,7 @@ export async function findProblems(
   try {
     problems.push(...await rowProblems(state, limit - problems.length, turn));
   } catch (thrown) {
-    // A value that cannot be is told by the medium; the row cannot even be read then.
+    // The medium reports an impossible value; the row cannot even be read then.
     if (problems.length === 0) throw thrown;
     problems.push({ check: "rows", message: `some cannot be checked: ${messageOf(thrown)}` });
   }

@@ -49,7 +49,7 @@ export function listInstances(
   });
 }
 
-// Read twice: the order is known only when all were read, and all at once may be too large.
+// Read twice: the order is known only after reading all, and all at once may be too large.
 function pageRowsOfIds(
   state: LedgerState,
   query: InstanceQuery,
@@ -78,7 +78,7 @@ function idsOf(query: InstanceQuery): readonly string[] {
   return [...new Set(query.ids)];
 }
 
-/** The rows of the query's ids that match and are wanted, each once, as far as they are asked for. */
+/** The rows of the query's ids that match and pass the filter, each once, up to the limit. */
 export function* rowsOfIds(
   state: LedgerState,
   query: InstanceQuery,
@@ -90,7 +90,9 @@ export function* rowsOfIds(
   }
 }
 
-/** Up to `limit` rows of a scan, in turns; fewer once their payloads have `charsMax` characters. */
+/**
+ * Up to `limit` rows of a scan, in slices; fewer once their payloads have `charsMax` characters.
+ */
 export async function collect(
   scan: Scan,
   { limit, charsMax = Infinity }: { readonly limit: number; readonly charsMax?: number },
@@ -180,7 +182,7 @@ export async function collectLogs(
   query: LogQuery,
   request: {
     readonly limit: number;
-    /** Fewer once they have so many characters; absent: however many they have. */
+    /** Fewer once they have this many characters; absent for no such limit. */
     readonly charsMax?: number;
     readonly after?: LogPlace | undefined;
   },

@@ -12,12 +12,15 @@ import { removeEndedPauses } from "./pauses.ts";
 const LOG_LINES_MAX = 10_000;
 /** Expired rows read at a time: each may have megabytes. */
 const READ_ROWS = 25;
-/** Characters of instances after which an operation deletes no more: it has to read them. */
+/** Characters of instances after which an operation stops deleting, because it has to read them. */
 const DELETED_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 /** How long fates are kept: longer than any catch-up of a schedule. */
 const TICK_KEEP_MS = 400 * 86_400_000;
 
-/** Delete final instances past their retention, earliest first; answers their ids, fewer than `limit` of large ones. */
+/**
+ * Delete final instances past their retention, earliest first; returns their ids, fewer than
+ * `limit` if they are large.
+ */
 export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
   checkLimit(limit, "delete instances");
   removeEndedPauses(state, moment);
@@ -51,7 +54,10 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
   return ids;
 }
 
-/** Final instances that match and settled before a time, oldest first; fewer than `limit` of large ones. */
+/**
+ * Final instances that match and settled before a time, oldest first; fewer than `limit` if they
+ * are large.
+ */
 export async function findCleared(
   state: LedgerState,
   request: {
@@ -71,7 +77,7 @@ export async function findCleared(
     for (const { instance } of rowsOfIds(state, query, isWanted)) ids.push(instance.id);
     return ids.slice(0, limit);
   }
-  // What was created later settled later.
+  // Instances created later settled later.
   const bounds = { from: 1, to: seqFrom(state, settledBefore) - 1, isReverse: false };
   const scan = new Scan(state, query, bounds);
   const rows = await collect(scan, { limit, charsMax: DELETED_CHARS_MAX }, turn, isWanted);

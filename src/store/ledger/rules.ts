@@ -46,7 +46,7 @@ function uniqueUntil({ uniqueKey, unique }: NewInstance, from: number): number |
   return Math.min(from + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
 }
 
-/** The instance that a request asks for, accepted at a moment; its names were checked. */
+/** The instance for a request, accepted at a moment; its names have been checked. */
 export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instance {
   return {
     id: input.id,

@@ -11,7 +11,7 @@ export const CHUNK_ROWS = 1_000;
 /** Rows of the first read of a track; each further one is twice as long. */
 const READ_ROWS_MIN = 16;
 
-/** Characters of payloads at which a read ends early: one large row may be read beyond them. */
+/** Characters of payloads at which a read ends early: one large row may exceed them. */
 const READ_CHARS = 1_000_000;
 
 /** A shorter beginning of an id, which is its time, is shared by too many to sort. */

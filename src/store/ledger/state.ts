@@ -38,16 +38,16 @@ export interface Moment {
   /** The recorded time: never decreasing. */
   readonly at: number;
   /**
-   * The time of what happens to an instance after its acceptance, which retention and retries count from: the recorded one, or
-   * that of the clock where that was hours ahead and has been set back.
+   * The time of events after an instance's acceptance, from which retention and retries count: the
+   * recorded time, or the clock's if that was hours ahead and has been set back.
    */
   readonly stamp: number;
 }
 
-/** What dates an instance. */
+/** The times that date an instance. */
 export type Dated = Pick<Moment, "at" | "stamp">;
 
-/** The moment by a clock. @param recordedAt the recorded time before it */
+/** The current moment. @param recordedAt the recorded time before it */
 export function momentBy({ wallMs: given, monotonicMs }: Instant, recordedAt: number): Moment {
   const wallMs = Math.floor(given);
   const at = Math.max(recordedAt, wallMs);

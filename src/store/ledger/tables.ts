@@ -33,7 +33,7 @@ export interface Stretch {
   readonly to: number;
   readonly isReverse: boolean;
   readonly limit: number;
-  /** Rows are read until their payloads have so many characters; absent: as many as there may be. */
+  /** Rows are read until their payloads have this many characters; absent for no such limit. */
   readonly charsMax?: number;
 }
 
@@ -49,7 +49,7 @@ export interface LogStretch {
   /** Lines before this time, epoch ms. */
   readonly beforeAt: number;
   readonly limit: number;
-  /** Lines are read until they have so many characters; absent: as many as there may be. */
+  /** Lines are read until they have this many characters; absent for no such limit. */
   readonly charsMax?: number;
 }
 

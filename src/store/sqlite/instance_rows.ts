@@ -184,7 +184,7 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
   return ready === 2 ? { ...row, isBehind: true } : row;
 }
 
-/** Rows of a query, until their payloads have so many characters. */
+/** Rows of a query, until their payloads have this many characters. */
 export function readRows(
   statements: Statements,
   kinds: Kinds,

@@ -39,7 +39,7 @@ export class Kinds {
     return this.#nameById.get(id) ?? this.#readName(id);
   }
 
-  // One that its owner wrote since this connection read them all.
+  // A kind that the owner added after this connection read them all.
   #readName(id: number): string {
     const name = this.#statements.get("SELECT name FROM kind WHERE id = ?", id)!.name as string;
     this.#learn(id, name);

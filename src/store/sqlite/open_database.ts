@@ -28,11 +28,14 @@ const CACHE_KIB = 32_768;
 const READER_CACHE_KIB = 4_096;
 /** Pages of write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
-/** Up to this size every value is looked at as well, which takes ten times as long; of a larger one only tables with few rows. */
+/**
+ * Up to this size every value is checked too, which takes ten times as long; in larger files only
+ * tables with few rows are.
+ */
 const VALUES_BYTES_MAX = 4 * 2 ** 20;
-/** Most values that cannot be which are told at opening. */
+/** Most impossible values reported at opening. */
 const TOLD_MAX = 10;
-/** How people go on without what is lost. */
+/** The command that continues without lost commits. */
 const SALVAGE = "jobctl serve --salvage";
 
 /** Make the directory of a database file. */
@@ -48,17 +51,17 @@ export function makeDirectory(path: string): void {
 }
 
 /**
- * Which loss of acknowledged commits is gone on with: of all of them, where a file is filled on purpose, or of any. Else it is
- * refused.
+ * Which loss of acknowledged commits is accepted: of all of them, for a file that is filled on
+ * purpose, or any loss. Otherwise opening is refused.
  */
 export type Salvages = "empty" | "any";
 
 /** How a database is opened. */
 export interface OpenOptions {
-  /** Whether a commit is on the disk when it returns. */
+  /** Whether a commit is on disk when it returns. */
   readonly isSynced: boolean;
   readonly salvages: Salvages | null;
-  /** Tells people what was gone on with. */
+  /** Warns about accepted losses. */
   readonly warn: (message: string) => void;
 }
 
@@ -115,7 +118,7 @@ export function openInMemory(): DatabaseSync {
   return db;
 }
 
-/** A further connection to a file that this process owns. @throws JobError `unavailable` */
+/** Another connection to a file that this process owns. @throws JobError `unavailable` */
 export function openReadOnly(path: string): DatabaseSync {
   const db = connect(path, { readOnly: true });
   try {
@@ -130,7 +133,7 @@ export function openReadOnly(path: string): DatabaseSync {
 
 function connect(path: string, { readOnly }: { readonly readOnly: boolean }): DatabaseSync {
   try {
-    // Its log and the index of that get its mode.
+    // Its log and the log's index inherit its mode.
     if (!readOnly) makePrivate(path);
     return new DatabaseSync(path, { timeout: BUSY_TRY_MS, readOnly });
   } catch (thrown) {
@@ -138,7 +141,7 @@ function connect(path: string, { readOnly }: { readonly readOnly: boolean }): Da
   }
 }
 
-/** What the files say before SQLite sees them. @returns whether there is no data in them */
+/** Check the files before SQLite opens them. @returns whether they contain no data */
 function checkFiles(path: string, { salvages }: OpenOptions): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !stats.isFile()) {
@@ -155,7 +158,7 @@ function checkFiles(path: string, { salvages }: OpenOptions): boolean {
   return size === 0;
 }
 
-/** @throws JobError `unavailable` when commits are missing that may not be, unless they are to be gone on without */
+/** @throws JobError `unavailable` if commits are missing and the loss is not accepted */
 function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions): void {
   const { salvages, warn } = options;
   const lost = findLostCommits(db, path, options);
@@ -187,7 +190,10 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
   );
 }
 
-/** Keep the log of a loss: SQLite deletes it. @returns where; null when there is none */
+/**
+ * Keep the log of a damaged store, which SQLite would delete. @returns its new path; null if there
+ * is none
+ */
 function keepLog(path: string): string | null {
   if (!existsSync(`${path}-wal`) || statSync(`${path}-wal`).size === 0) return null;
   const kept = `${path}-wal.damaged`;
@@ -270,7 +276,9 @@ function checkParts(db: DatabaseSync, path: string): void {
   }
 }
 
-/** Tell of values that cannot be. @throws JobError `unavailable` when it is one that everything else hangs on */
+/**
+ * Warn about impossible values. @throws JobError `unavailable` if everything else depends on one
+ */
 function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): void {
   if (pragma(db, "user_version") !== FILE_FORMAT) return;
   const problems = impossibleValues((sql) => db.prepare(sql).get()!, {

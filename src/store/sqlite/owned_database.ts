@@ -10,17 +10,23 @@ import { checkStoreTrust, tellOpenFiles } from "./store_files.ts";
 
 /** How a SQLite file is used. */
 export interface SqliteOptions {
-  /** Most pages of 4 KiB that the file may have; beyond it the store is full. */
+  /** Most pages of 4 KiB in the file; beyond that the store is full. */
   readonly pagesMax?: number | undefined;
-  /** "normal": acknowledged when the system has it, not when the disk has; a power loss takes the last transactions. */
+  /**
+   * "normal": acknowledged when the system has it, not the disk; a power loss takes the last
+   * transactions.
+   */
   readonly fsync?: "full" | "normal" | undefined;
-  /** What is gone on without in place of a refusal. */
+  /** Which losses to accept instead of refusing. */
   readonly salvages?: Salvages | undefined;
-  /** Tells people what was gone on without. */
+  /** Warns about accepted losses. */
   readonly warn?: ((message: string) => void) | undefined;
 }
 
-/** The database of a file that this process owns, opened for another epoch. The file is its own until it is released. */
+/**
+ * The database of a file that this process owns, opened for another epoch. The process owns the
+ * file until it is released.
+ */
 export class OwnedDatabase {
   readonly db: DatabaseSync;
   readonly #lock: OwnerLock;
@@ -51,13 +57,16 @@ export class OwnedDatabase {
     }
   }
 
-  /** A transaction was committed, which raised the count in the database by one. @param at its recorded time, epoch ms */
+  /**
+   * Note a committed transaction, which raised the count in the database by one. @param at its
+   * recorded time, epoch ms
+   */
   noteCommit(at: number): void {
     this.#commits += 1;
     this.#counter.note(this.#commits, at);
   }
 
-  /** Give the file free, once the database is closed. */
+  /** Release the file, once the database is closed. */
   release(): void {
     this.#counter.close();
     this.#lock.release();

@@ -6,7 +6,10 @@ import { JobError } from "../../core/errors.ts";
 import { makePrivate, PRIVATE_FILE } from "../../platform/private_files.ts";
 import { isBusy, toStoreError } from "./sqlite_error.ts";
 
-/** What an owner writes of itself, for whoever is refused. It stays behind when the owner dies, and goes when it closes. */
+/**
+ * What an owner records about itself, for processes that are refused. It remains if the owner dies
+ * and is removed when it closes.
+ */
 interface OwnerNote {
   readonly pid: number;
   readonly host: string;
@@ -50,7 +53,7 @@ export class OwnerLock {
     }
   }
 
-  /** Give the database free. */
+  /** Release the database. */
   release(): void {
     rmSync(this.#notePath, { force: true });
     this.#db.close();

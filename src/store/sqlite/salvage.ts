@@ -14,7 +14,7 @@ import { toStoreError } from "./sqlite_error.ts";
 import { type Fields, Statements } from "./statements.ts";
 import { checkStoreTrust } from "./store_files.ts";
 
-/** Rows read at a time, each maybe of two mebibytes; fewer where some cannot be read. */
+/** Rows read at a time, each up to 2 MiB; fewer where some cannot be read. */
 const ROWS = 32;
 /** Tries to get behind a stretch that cannot be read: each jumps twice as far. */
 const JUMPS_MAX = 50;
@@ -33,7 +33,7 @@ export class Salvage {
   /** @throws JobError `unavailable` when SQLite cannot open the file at all, `permission_denied` as {@link checkStoreTrust} */
   constructor(path: string) {
     if (!existsSync(path)) throw new JobError("not_found", `Cannot read "${path}": no such file`);
-    // SQLite opens, and makes, files beside it.
+    // SQLite opens and creates files beside it.
     checkStoreTrust(path);
     try {
       this.#db = new DatabaseSync(path, { readOnly: true });

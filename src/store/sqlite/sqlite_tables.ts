@@ -73,7 +73,7 @@ export class SqliteTables implements Tables {
   }
 
   /**
-   * Open the file beside its owner, another object of this process, to read only.
+   * Open the file read-only alongside its owner, another object of this process.
    *
    * @returns the UUID of its data
    */

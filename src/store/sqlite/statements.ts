@@ -53,7 +53,7 @@ export class Statements {
     }
   }
 
-  /** Read rows until `isEnough` says so of one, which is the last. */
+  /** Read rows up to and including the first for which `isEnough` returns true. */
   some(sql: string, isEnough: (fields: Fields) => boolean, ...values: Value[]): Fields[] {
     this.#flush();
     const rows: Fields[] = [];

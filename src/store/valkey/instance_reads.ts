@@ -164,7 +164,7 @@ export class InstanceReads {
     const bounds = { from: 0, to: LAST, isReverse: false };
     const rows = query.ids
       ? (await this.#ofIds(wanted, bounds)).filter(isWanted).slice(0, limit)
-      // What was created later settled later.
+      // Instances created later settled later.
       : await this.#collect(
         { ...wanted, before: before(query, settledBefore) },
         bounds,

@@ -67,7 +67,10 @@ export async function packAdvances(
   return packed;
 }
 
-/** Of ticks that a clock that was ahead may have decided, where each stands in the range whose fate it has. */
+/**
+ * For ticks that a clock that was ahead may have decided: the position of each in the range that
+ * decided it.
+ */
 async function placesOf(
   fires: readonly NewInstance[],
   stored: StoredSchedule | undefined,
@@ -170,7 +173,7 @@ export async function packBackfill(
   return packed;
 }
 
-/** Where a tick stands in the range whose fate it has; false when it has none. */
+/** The position of a tick in the range that decided it; false if undecided. */
 async function placeOf(
   fire: NewInstance,
   { record }: StoredSchedule,

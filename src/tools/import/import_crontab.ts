@@ -59,8 +59,9 @@ export function decodeCrontab(bytes: Uint8Array): string {
 }
 
 /**
- * The crontabs of a file, or of a directory as cron on Debian reads /etc/cron.d. What belongs to another user than root and our
- * own is that user's crontab, whose jobs run as that user and nobody else.
+ * The crontabs of a file, or of a directory as cron on Debian reads /etc/cron.d. A file that
+ * belongs to a user other than root and our own is that user's crontab; its jobs run as that user
+ * only.
  *
  * @throws JobError `not_found`, `permission_denied` or `unavailable` when it cannot be read
  */
@@ -113,7 +114,8 @@ function openCrontab(
   if (foreign === null || owner !== null) {
     return { crontabs: [{ file, text, isSystem, owner }], notes: [] };
   }
-  // The crontabs of users are called like them. Others of theirs, with a user before each command, cron does not take.
+  // Users' crontabs are named after them. Cron does not accept other files of theirs with a user
+  // before each command.
   if (isSystem && basename(file) !== foreign) {
     const problem = `left out: it belongs to "${foreign}", and cron accepts only files of root`;
     return { crontabs: [], notes: [note(problem, true)] };

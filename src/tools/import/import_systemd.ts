@@ -100,7 +100,7 @@ class Importer {
       kind: this.#names.take(kind),
       origin: `${timer.file} and ${service.file}`,
       ...command,
-      // Whatever they say of it: root would run what that user wrote.
+      // Whatever the files say: otherwise root would run what that user wrote.
       ...(owner === undefined ? {} : { user: owner, group: undefined }),
       schedule,
       timezone: this.#timezone,

@@ -18,7 +18,7 @@ export interface Unit {
   readonly name: string;
   readonly file: string;
   readonly entries: readonly UnitEntry[];
-  /** The users besides root and our own to whom its files belong. */
+  /** The owners of its files other than root and our own user. */
   readonly owners: ReadonlySet<string>;
 }
 
