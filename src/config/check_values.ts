@@ -74,7 +74,7 @@ function checkNames(values: AllValues, fields: Fields, report: Report): void {
   values["server.http_hosts"].forEach((host, index) => {
     if (/^[\w.-]+$/.test(host)) return;
     const at = Array.isArray(hosts.value) ? childOf(hosts, index, hosts.value[index]) : hosts;
-    report.value(at, `found "${host}", wanted a name of a host, without a scheme and a port`);
+    report.value(at, `found "${host}", wanted a host name without scheme or port`);
   });
 }
 

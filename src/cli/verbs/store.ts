@@ -147,10 +147,10 @@ const MIGRATE: Verb = {
   name: "migrate",
   summary: "Move everything to another store, while jobs run until a short cut-over",
   details: [
-    "The daemon copies in passes while jobs run. Then it takes nothing new, lets running attempts end as",
-    "at a drain, copies what is left, compares both sides by a hash, and marks the old store as moved:",
-    "no daemon opens it again. Write the new URL as store.url then, and restart the daemon. Interrupted",
-    "anywhere, the same command goes on; until the end the old store is the one to use.",
+    "The daemon copies in passes while jobs run. Then it accepts nothing new, lets running attempts end",
+    "as in a drain, copies the rest, compares both sides by a hash, and marks the old store as moved: no",
+    "daemon opens it again. Then set store.url to the new URL and restart the daemon. If the command is",
+    "interrupted, run it again to continue; until it has finished, the old store stays in use.",
     "A target that is not empty is refused. A running daemon moves only to stores that its configuration",
     "names in store.targets. Without a daemon (--config or --store) any URL works.",
   ].join(" "),
@@ -162,8 +162,11 @@ const MIGRATE: Verb = {
       describe:
         "Namespace on the new store, without a daemon only (default: the target's, or store.prefix)",
     },
-    verify: { describe: "Show both sides: how many of each, and their hashes", isFlag: true },
-    undo: { describe: "Go on with a store that was moved away: an older copy", isFlag: true },
+    verify: { describe: "Show record counts and hashes of both sides", isFlag: true },
+    undo: {
+      describe: "Return to a store that was moved away, which is an older copy",
+      isFlag: true,
+    },
     yes: YES,
   },
   examples: [
@@ -184,7 +187,7 @@ const MIGRATE: Verb = {
     const { to, prefix, shown } = await moveTarget(args, context);
     const info = await workOn({ type: "info" }, { args, context });
     const what = `move ${info.instances} instances and ${info.schedules} schedules from ` +
-      `${info.location} to ${shown}; the daemon takes nothing new afterwards`;
+      `${info.location} to ${shown}; the daemon accepts nothing new afterwards`;
     await confirm(io, what, args.flag("yes"));
     const work = { type: "migrate", to, prefix } as const;
     const report = await workOn(work, { args, context });

@@ -85,7 +85,7 @@ function readRole(args: Args): StoredToken["role"] {
   const given = args.text("role");
   const role = ROLES.find((each) => each === given);
   if (role !== undefined) return role;
-  throw usageError("Cannot make a token without a role", `Add --role: ${ROLES.join(", ")}`);
+  throw usageError("Cannot create a token without a role", `Add --role: ${ROLES.join(", ")}`);
 }
 
 const NEW: Verb = {
@@ -119,7 +119,7 @@ const NEW: Verb = {
     if (expiresAt !== null && expiresAt <= nowMs) {
       const shown = new Date(expiresAt).toISOString();
       throw usageError(
-        `Cannot make a token that expires at ${shown}: that is in the past`,
+        `Cannot create a token that expires at ${shown}: that is in the past`,
         "Give a later time",
       );
     }
@@ -132,7 +132,7 @@ const NEW: Verb = {
         if (taken.includes(name) || tokens.some((each) => each.name === name)) {
           throw new JobError(
             "already_exists",
-            `Cannot make the token "${name}": it already exists`,
+            `Cannot create the token "${name}": it already exists`,
             {
               hint: `Choose another name, or revoke it first: jobctl token revoke ${name}`,
             },
@@ -149,7 +149,7 @@ const NEW: Verb = {
 
 const LIST: Verb = {
   name: "list",
-  summary: "List the tokens made with token new, without their values",
+  summary: "List the tokens created with token new, without their values",
   details: "Tokens of the configuration are not listed. Works on the file, without a daemon.",
   words: [],
   options: FILE_OPTIONS,
@@ -170,7 +170,7 @@ const REVOKE: Verb = {
   options: { ...FILE_OPTIONS, yes: { alias: "y", describe: "Do not ask", isFlag: true } },
   examples: [[
     "jobctl token revoke ci --yes",
-    "To replace a token without a gap, make the new one first",
+    "To replace a token without a gap, create the new one first",
   ]],
   isClient: false,
   async run(args, { io, printer }) {
@@ -204,6 +204,6 @@ const REVOKE: Verb = {
 /** `jobctl token …` */
 export const TOKEN: VerbGroup = {
   name: "token",
-  summary: "Make, list and revoke access tokens",
+  summary: "Create, list and revoke access tokens",
   verbs: [NEW, LIST, REVOKE],
 };
