@@ -31,9 +31,12 @@ const REFUSED: readonly (readonly [text: string, wanted: string])[] = [
   ["port = 65536", "2:8: server.port: found 65536, wanted an integer from 0 to 65535"],
   [
     'http_hosts = ["a.b", "http://a"]',
-    '2:22: server.http_hosts[1]: found "http://a", wanted a name',
+    '2:22: server.http_hosts[1]: found "http://a", wanted a host name',
   ],
-  ['http_hosts = ["a.b:59052"]', '2:15: server.http_hosts[0]: found "a.b:59052", wanted a name'],
+  [
+    'http_hosts = ["a.b:59052"]',
+    '2:15: server.http_hosts[0]: found "a.b:59052", wanted a host name',
+  ],
   ['tls = { cert = "c" }', "2:9: server.tls.cert: server.tls.key is missing"],
   ['tls = { client_ca = "c" }', "2:9: server.tls.client_ca: server.tls.cert and"],
   ['auth.mode = "mtls"', '2:13: server.auth.mode: "mtls" needs server.tls.client_ca'],
