@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { isJobError } from "../../src/core/errors.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
 import type { LiveFacts } from "../../src/manager/live_facts.ts";
@@ -114,4 +115,38 @@ test("what the listeners log appears in the daemon's log", async () => {
   await using world = await gatewayWorld();
   await world.gateway.start();
   assert.ok(world.lines.some(({ message }) => message === "gRPC listens"));
+});
+
+test("listeners whose thread fails listen again at the same port and socket, and open calls end", async () => {
+  const { postMessage } = Worker.prototype;
+  let thread: Worker | null = null;
+  Worker.prototype.postMessage = function (this: Worker, ...args) {
+    thread = this;
+    return postMessage.apply(this, args);
+  };
+  try {
+    await using world = await gatewayWorld({ http: true });
+    await world.gateway.start();
+    const { addresses } = world.gateway;
+    const client = clientOf(world.gateway);
+    const { instance } = await client.scheduleJob({ kind: "echo" });
+    const waiting = client.waitInstance({ uuid: instance!.uuid });
+    const refused = assert.rejects(waiting, (error) => isJobError(error, "unavailable"));
+    // Nothing that it can read.
+    postMessage.call(thread!, { type: "batch", frames: null });
+    await refused;
+    const listens = () => world.lines.filter(({ message }) => message === "HTTP listens").length;
+    while (listens() < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(world.lines.some(({ message }) => message.startsWith("The listeners failed")));
+    for (const socket of [null, addresses.rpc.socket]) {
+      const again = connect({ ...addresses.rpc.tcp, socket, timeoutMs: 5_000 });
+      assert.equal((await again.getVersion()).apiVersion, "v1");
+      again.close();
+    }
+    const { host, port } = addresses.http!;
+    assert.equal((await fetch(`http://${host}:${port}/healthz`)).status, 200);
+    client.close();
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
 });
