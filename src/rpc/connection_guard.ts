@@ -30,7 +30,7 @@ const ALLOWANCES = {
   /** Bytes of such a connection: more than the headers and the message of a first call, and a health check a second. */
   strangerByte: { atOnce: 256 * 1_024, perSecond: 1_024 },
   /** Streams reset by either side. */
-  reset: { atOnce: 200, perSecond: 50 },
+  reset: { atOnce: 1_000, perSecond: 100 },
   windowUpdate: { atOnce: 10_000, perSecond: 10_000 },
   /** Everything else that carries no data: SETTINGS, PING, PRIORITY, empty DATA and unknown types. */
   control: { atOnce: 200, perSecond: 50 },
