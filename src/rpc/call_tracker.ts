@@ -1,8 +1,11 @@
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
+  CALL_BYTES,
   CALLS_MAX,
   CONNECTIONS_OF_HOLDER,
+  LEFT_BYTES_MAX,
+  RELEASE_MS,
   REQUEST_BYTES_MAX,
   STALLED_MS,
   STRANGER_CALLS_MAX,
@@ -16,6 +19,7 @@ import {
 interface TrackedSocket {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
+  readonly destroyed?: boolean;
   destroy(): unknown;
   once(event: "close", listener: () => void): unknown;
 }
@@ -93,8 +97,14 @@ export class CallTracker {
   /** Connections by owner. */
   readonly #holders = new Map<string, number>();
 
-  constructor(clock: Clock) {
+  /** Estimated bytes of calls that ended with their connection. */
+  #leftBytes = 0;
+  readonly #release: () => void;
+
+  /** @param release returns unused memory to the system */
+  constructor(clock: Clock, release: () => void = () => {}) {
     this.#clock = clock;
+    this.#release = release;
   }
 
   /** Connections that are open. */
@@ -138,12 +148,21 @@ export class CallTracker {
     const { guard, holder, calls } = connection;
     guard.onRequestBytes(() => {});
     this.#requestBytes -= connection.requestBytes;
+    this.#leave(connection.requestBytes);
     // A call whose stream was gone before it started is never notified of its end.
-    for (const call of calls) this.end(call);
+    for (const call of calls) this.#end(call, true);
     if (holder === null) return;
     const left = this.#holders.get(holder)! - 1;
     if (left > 0) this.#holders.set(holder, left);
     else this.#holders.delete(holder);
+  }
+
+  // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
+  #leave(bytes: number): void {
+    this.#leftBytes += bytes;
+    if (this.#leftBytes < LEFT_BYTES_MAX) return;
+    this.#leftBytes = 0;
+    this.#clock.timer(RELEASE_MS, this.#release, { unref: true });
   }
 
   /** Watch a new call of the peer at `address` and `port`. */
@@ -221,7 +240,12 @@ export class CallTracker {
 
   /** Forget a call whose stream is closed. */
   end(call: Call): void {
+    this.#end(call, call.connection?.socket.destroyed === true);
+  }
+
+  #end(call: Call, isLeft: boolean): void {
     if (!this.#calls.delete(call)) return;
+    if (isLeft) this.#leave(call.unreadBytes + CALL_BYTES);
     this.#unreadBytes -= call.unreadBytes;
     if (call.connection) {
       call.connection.calls.delete(call);

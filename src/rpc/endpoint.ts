@@ -13,7 +13,7 @@ import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
 import type { MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
-import { IDLE_MS, MESSAGE_BYTES_MAX, STREAMS_MAX, WAITS } from "./limits.ts";
+import { IDLE_MS, MESSAGE_BYTES_MAX, READS_WAITING, STREAMS_MAX, WAITS } from "./limits.ts";
 import { Quota } from "./quota.ts";
 import { READ_METHODS } from "./read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
@@ -34,6 +34,7 @@ class UnaryCalls {
   readonly #backend: Backend;
   readonly #reads: ReadGate;
   readonly #tracker: CallTracker;
+  readonly #waitingReads = new Quota("waiting reads", READS_WAITING);
   readonly #waits = new Quota("waiting calls", WAITS);
 
   constructor(backend: Backend, tracker: CallTracker) {
@@ -75,11 +76,21 @@ class UnaryCalls {
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    if (!await this.#reads.enter(this.#tracker.originOf(call.getPeer()), signal)) throw canceled();
+    if (!await this.#turn(call, signal)) throw canceled();
     try {
       return await this.#backend.answer(method, call.request, signal);
     } finally {
       this.#reads.leave();
+    }
+  }
+
+  async #turn(call: UnaryCall, signal: CallSignal): Promise<boolean> {
+    const origin = this.#tracker.originOf(call.getPeer());
+    const release = this.#waitingReads.take(origin);
+    try {
+      return await this.#reads.enter(origin, signal);
+    } finally {
+      release();
     }
   }
 

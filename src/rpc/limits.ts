@@ -25,8 +25,16 @@ export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 /** The same for one connection, whose further reads then wait. */
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
+/** Bytes that closed connections leave behind before memory is released. */
+export const LEFT_BYTES_MAX = 20 * 1024 * 1024;
+/** Estimated size of an open call without its messages. */
+export const CALL_BYTES = 16 * 1024;
+/** Delay of that release, so that closing connections are included. */
+export const RELEASE_MS = 50;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
+/** Most reads waiting for their turn. */
+export const READS_WAITING = { max: 2_000, ofHolderMax: 500, ofPeerMax: STREAMS_MAX } as const;
 /** Most concurrent waits for an instance to end. */
 export const WAITS = { max: 2_000, ofHolderMax: 1_000, ofPeerMax: 250 } as const;
 /** How long a follower may leave a message unread. */

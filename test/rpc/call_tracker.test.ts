@@ -9,7 +9,8 @@ const MIB = 2 ** 20;
 
 function trackerWorld() {
   const clock = new SimClock();
-  const tracker = new CallTracker(clock);
+  let releaseCount = 0;
+  const tracker = new CallTracker(clock, () => releaseCount += 1);
   let lastPort = 0;
   /** A connection of somebody, or of nobody known. */
   const connect = (holder: string | null = null) => {
@@ -22,8 +23,28 @@ function trackerWorld() {
     tracker.addConnection(socket, { guard, isStranger: false, holder, connectionsMax: 8 });
     return { guard, socket, peer: `unix:${remotePort}`, port: remotePort };
   };
-  return { tracker, connect };
+  return { tracker, connect, clock, releases: () => releaseCount };
 }
+
+test("memory is given back once closed connections have left 20 MiB of calls", async () => {
+  const { tracker, connect, clock, releases } = trackerWorld();
+  const close = async (bytes: number) => {
+    const { socket, port } = connect();
+    tracker.answer(tracker.addCall("unix", port), bytes);
+    socket.destroy();
+    await clock.advance(1_000);
+  };
+  await close(19 * MIB);
+  assert.equal(releases(), 0);
+  await close(MIB);
+  assert.equal(releases(), 1);
+  // What a client has taken counts for nothing.
+  const call = tracker.addCall("unix", connect().port);
+  tracker.answer(call, 40 * MIB);
+  tracker.end(call);
+  await clock.advance(1_000);
+  assert.equal(releases(), 1);
+});
 
 test("a call ends with its connection, also when its stream never tells", async () => {
   const { tracker, connect } = trackerWorld();

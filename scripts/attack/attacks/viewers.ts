@@ -158,7 +158,7 @@ export const VIEWERS: readonly Attack[] = [
   },
   {
     ...{ name: "cheap-calls", family: "reads" },
-    about: "calls that the manager answers at once, 100 at a time over each of 20 connections",
+    about: "calls that the manager answers at once, 80 at a time over each of 60 connections",
     async run(running) {
       const { signal, count, target } = running;
       const methods = ["GetVersion", "ListNodes", "ListPauses", "GetWorkers"];
@@ -172,12 +172,12 @@ export const VIEWERS: readonly Attack[] = [
               raw.call();
             },
           });
-          for (let begun = 0; begun < 100; begun += 1) raw.call();
+          for (let begun = 0; begun < 80; begun += 1) raw.call();
           await raw.closed;
           await pause(20, signal);
         }
       };
-      await Promise.all(Array.from({ length: 20 }, client));
+      await Promise.all(Array.from({ length: 60 }, client));
     },
   },
   {
