@@ -4,15 +4,18 @@ import type { Clock } from "../platform/clock.ts";
 const WINDOW_MS = 100;
 /** A quarter of a processor: the rest is for schedules, claims and everything else. */
 const WORK_MS_MAX = 25;
+/** Bytes of output in the same time, 80 MiB a second: each piece takes memory until it is collected. */
+const BYTES_MAX = 8 * 1_048_576;
 
 /**
- * Limits the total time spent on the output of all workers, however short its lines are: a megabyte
- * of empty lines is a million lines.
+ * Limits the total time spent on the output of all workers, however short its lines are, and its bytes: a megabyte
+ * of empty lines is a million lines, and a gigabyte without any is quickly passed over.
  */
 export class OutputBudget {
   readonly #clock: Clock;
   #windowMs = -Infinity;
   #workMs = 0;
+  #bytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,17 +25,21 @@ export class OutputBudget {
    * Count work on output.
    *
    * @param sinceMs when it began, monotonic ms
+   * @param bytes size of the output
    * @returns how long its source must pause now, in ms; 0 for not at all
    */
-  spend(sinceMs: number): number {
+  spend(sinceMs: number, bytes: number): number {
     const nowMs = this.#clock.now().monotonicMs;
     if (nowMs - this.#windowMs >= WINDOW_MS) {
       this.#windowMs = sinceMs;
       this.#workMs = 0;
+      this.#bytes = 0;
     }
     this.#workMs += nowMs - sinceMs;
-    if (this.#workMs < WORK_MS_MAX) return 0;
+    this.#bytes += bytes;
+    if (this.#workMs < WORK_MS_MAX && this.#bytes <= BYTES_MAX) return 0;
     // Work longer than a window is made up for over several windows.
-    return Math.max(1, this.#windowMs + this.#workMs * (WINDOW_MS / WORK_MS_MAX) - nowMs);
+    const workMs = Math.max(WORK_MS_MAX, this.#workMs);
+    return Math.max(1, this.#windowMs + workMs * (WINDOW_MS / WORK_MS_MAX) - nowMs);
   }
 }

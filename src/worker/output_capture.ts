@@ -8,9 +8,6 @@ import type { OutputBudget } from "./output_budget.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
-/** Output read from one worker within a window before its pipes rest until the window ends: 80 MiB a second. */
-const WINDOW_MS = 100;
-const WINDOW_BYTES_MAX = 8 * 1_048_576;
 /** Most entries handed on at once. */
 const ENTRIES_MAX = 500;
 /** Last lines of stderr that go into the message of a failed command. */
@@ -70,8 +67,6 @@ export class OutputCapture {
   #openStreams = 2;
   #onClosed: (() => void) | null = null;
   #at = 0;
-  #windowMs = 0;
-  #windowBytes = 0;
   #isResting = false;
   /** Text that a worker printed outside any attempt: why it did not start. */
   #strayText = "";
@@ -184,18 +179,11 @@ export class OutputCapture {
     this.#onOutput();
     const now = this.#clock.now();
     this.#at = now.wallMs;
-    if (now.monotonicMs - this.#windowMs >= WINDOW_MS) {
-      this.#windowMs = now.monotonicMs;
-      this.#windowBytes = 0;
-    }
-    this.#windowBytes += chunk.byteLength;
     this.#expectMarkers();
     this.#splitters[name].push(chunk);
     this.#handOn();
-    const restMs = this.#budget.spend(now.monotonicMs);
-    if (this.#windowBytes > WINDOW_BYTES_MAX) {
-      this.#rest(Math.max(restMs, this.#windowMs + WINDOW_MS - now.monotonicMs));
-    } else if (restMs > 0) this.#rest(restMs);
+    const restMs = this.#budget.spend(now.monotonicMs, chunk.byteLength);
+    if (restMs > 0) this.#rest(restMs);
   }
 
   // Most runs write nothing, and then have no marker either.

@@ -6,7 +6,7 @@ import { SimClock } from "../support/sim_clock.ts";
 async function work(clock: SimClock, budget: OutputBudget, ms: number): Promise<number> {
   const begunMs = clock.now().monotonicMs;
   await clock.advance(ms);
-  return budget.spend(begunMs);
+  return budget.spend(begunMs, 0);
 }
 
 test("OutputBudget lets output be worked on for a quarter of the time", async () => {
@@ -32,4 +32,16 @@ test("OutputBudget forgets work when its window is over", async () => {
   assert.equal(await work(clock, budget, 20), 0);
   await clock.advance(100);
   assert.equal(await work(clock, budget, 20), 0);
+});
+
+test("OutputBudget rests when all outputs together have had their bytes, until the window is over", async () => {
+  const clock = new SimClock();
+  const budget = new OutputBudget(clock);
+  const spend = (bytes: number) => budget.spend(clock.now().monotonicMs, bytes);
+  for (let count = 0; count < 8; count++) assert.equal(spend(1_048_576), 0);
+  await clock.advance(40);
+  assert.equal(spend(1), 60);
+  assert.equal(spend(1), 60);
+  await clock.advance(60);
+  assert.equal(spend(1), 0);
 });

@@ -53,6 +53,11 @@ function client(target: Target): JobClient {
 const UNFINISHED = [JobState.CREATED, JobState.SCHEDULED, JobState.PROCESSING];
 const ENDED = { instance: { state: JobState.COMPLETED } };
 
+/** As many at once as there is room for. */
+async function runMany(running: Running): Promise<void> {
+  await Promise.all(Array.from({ length: 6 }, () => runJob(running)));
+}
+
 /** Run the job again and again until the time is over, and cancel the last run. */
 async function runJob({ target, signal, count }: Running): Promise<void> {
   const calls = client(target);
@@ -215,6 +220,8 @@ export default async function attacker(ctx: Context): Promise<void> {
 }
 `;
 
+const OUTPUT_MODULE = writer("1", '"x".repeat(65_536)');
+
 /** Attacks by job code on the daemon that runs it. */
 export const JOBS: readonly Attack[] = [
   job(
@@ -266,4 +273,12 @@ export const JOBS: readonly Attack[] = [
   job("large-reads", "look-ups of 100 instances with arguments of 1 MB", LARGE_READS_MODULE),
   job("large-gets", "reads of one instance with arguments of 1 MB", LARGE_GETS_MODULE),
   job("storm", "batches of 1,000 instances that are due much later", STORM_MODULE),
+  {
+    ...job(
+      "output-many",
+      "bytes without a newline on stdout, from 6 workers at once",
+      OUTPUT_MODULE,
+    ),
+    run: runMany,
+  },
 ];
