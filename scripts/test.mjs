@@ -25,6 +25,14 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 const COMPILED_FILE = ["test/attack", "test/e2e"];
 
+/** Tests that measure time, or run the compiled file against slow servers: nothing runs beside them. */
+const MEASURE_TIME = [
+  "test/attack/clock_under_attack.test.ts",
+  "test/e2e/etcd.test.ts",
+  "test/e2e/faults.test.ts",
+  "test/e2e/valkey.test.ts",
+];
+
 /**
  * Short-lived names of pipes, left by a process killed by SIGKILL: the next daemon removes old
  * ones.
@@ -113,26 +121,27 @@ function denoArgs(report) {
 }
 
 /**
- * Lists that run in parallel, each sequentially: tests of the compiled file mostly wait for it, the
- * others compute.
+ * Lists that run in parallel, each sequentially: tests of the compiled file mostly wait for it, the others compute. Tests that
+ * measure time run last, alone.
  */
 function lanesOf(files, runtimes) {
   const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
+  const timed = files.filter((file) => isWithin(file, MEASURE_TIME));
+  const others = files.filter((file) => !isWithin(file, MEASURE_TIME));
   const isOfFile = (file) => isWithin(file, COMPILED_FILE);
-  const lanes = [
-    [{ runtime: "bun", name: "compiled", files: files.filter(isOfFile), args: bunArgs }],
+  const bun = (name, of) => ({ runtime: "bun", name, files: of, args: bunArgs });
+  const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
+  const parallel = [
     [
-      {
-        runtime: "bun",
-        name: "bun",
-        files: files.filter((file) => !isOfFile(file)),
-        args: bunArgs,
-      },
+      bun("compiled", others.filter(isOfFile)),
       { runtime: "deno", name: "deno", files: portable, args: denoArgs },
     ],
+    [bun("bun", others.filter((file) => !isOfFile(file)))],
   ];
-  const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
-  return lanes.map((lane) => lane.filter(isWanted));
+  return {
+    parallel: parallel.map((lane) => lane.filter(isWanted)),
+    last: [bun("timed", timed)].filter(isWanted),
+  };
 }
 
 /** Build, then run the tests below `paths`; answers whether all passed. Prints the count as its last line. */
@@ -149,7 +158,9 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
     for (const run of lane) results.push(await runOn({ ...run, folder }));
     return results;
   };
-  const runs = (await Promise.all(lanesOf(testFiles(paths), runtimes).map(runLane))).flat();
+  const { parallel, last } = lanesOf(testFiles(paths), runtimes);
+  const runs = (await Promise.all(parallel.map(runLane))).flat();
+  runs.push(...await runLane(last));
   rmSync(folder, { recursive: true, force: true });
 
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);

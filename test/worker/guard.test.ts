@@ -59,7 +59,7 @@ for (let round = 1; round <= 5; round++) {
     const startMs = systemClock.now().monotonicMs;
     await Promise.all([whenGone(daemon.spinningPid, 2_000), whenGone(daemon.grandchildPid, 2_000)]);
     const tookMs = systemClock.now().monotonicMs - startMs;
-    assert.ok(tookMs < 200, `took ${tookMs} ms`);
+    assert.ok(tookMs < 1_000, `took ${tookMs} ms`);
   });
 }
 
