@@ -1,4 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
+import { releaseMemory } from "../platform/memory.ts";
 
 /** Time in which output may be worked on for {@link WORK_MS_MAX}. */
 const WINDOW_MS = 100;
@@ -6,6 +7,9 @@ const WINDOW_MS = 100;
 const WORK_MS_MAX = 25;
 /** Bytes of output in the same time, 80 MiB a second: each piece takes memory until it is collected. */
 const BYTES_MAX = 8 * 1_048_576;
+
+/** Bytes of output after which the memory that they took is released: the collector does not see most of it. */
+const RELEASE_BYTES = 8 * 1_048_576;
 
 /**
  * Limits the total time spent on the output of all workers, however short its lines are, and its bytes: a megabyte
@@ -16,9 +20,13 @@ export class OutputBudget {
   #windowMs = -Infinity;
   #workMs = 0;
   #bytes = 0;
+  readonly #release: () => void;
+  #unreleasedBytes = 0;
 
-  constructor(clock: Clock) {
+  /** @param release releases the memory of output that was read */
+  constructor(clock: Clock, release: () => void = releaseMemory) {
     this.#clock = clock;
+    this.#release = release;
   }
 
   /**
@@ -29,6 +37,11 @@ export class OutputBudget {
    * @returns how long its source must pause now, in ms; 0 for not at all
    */
   spend(sinceMs: number, bytes: number): number {
+    this.#unreleasedBytes += bytes;
+    if (this.#unreleasedBytes >= RELEASE_BYTES) {
+      this.#unreleasedBytes = 0;
+      this.#release();
+    }
     const nowMs = this.#clock.now().monotonicMs;
     if (nowMs - this.#windowMs >= WINDOW_MS) {
       this.#windowMs = sinceMs;

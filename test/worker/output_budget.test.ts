@@ -45,3 +45,12 @@ test("OutputBudget rests when all outputs together have had their bytes, until t
   await clock.advance(60);
   assert.equal(spend(1), 0);
 });
+
+test("OutputBudget releases memory after every 8 MiB of output", () => {
+  let released = 0;
+  const budget = new OutputBudget(new SimClock(), () => released += 1);
+  for (let index = 0; index < 15; index += 1) budget.spend(0, 1_048_576);
+  assert.equal(released, 1);
+  budget.spend(0, 1_048_576);
+  assert.equal(released, 2);
+});
