@@ -121,10 +121,10 @@ function denoArgs(report) {
 }
 
 /**
- * Lists that run in parallel, each sequentially: tests of the compiled file mostly wait for it, the others compute. Tests that
- * measure time run last, alone.
+ * What runs in parallel: tests of the compiled file, which mostly wait for it, and the others on each runtime. Tests that measure
+ * time run last, alone.
  */
-function lanesOf(files, runtimes) {
+function planOf(files, runtimes) {
   const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
   const timed = files.filter((file) => isWithin(file, MEASURE_TIME));
   const others = files.filter((file) => !isWithin(file, MEASURE_TIME));
@@ -132,14 +132,12 @@ function lanesOf(files, runtimes) {
   const bun = (name, of) => ({ runtime: "bun", name, files: of, args: bunArgs });
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
   const parallel = [
-    [
-      bun("compiled", others.filter(isOfFile)),
-      { runtime: "deno", name: "deno", files: portable, args: denoArgs },
-    ],
-    [bun("bun", others.filter((file) => !isOfFile(file)))],
+    bun("compiled", others.filter(isOfFile)),
+    bun("bun", others.filter((file) => !isOfFile(file))),
+    { runtime: "deno", name: "deno", files: portable, args: denoArgs },
   ];
   return {
-    parallel: parallel.map((lane) => lane.filter(isWanted)),
+    parallel: parallel.filter(isWanted),
     last: [bun("timed", timed)].filter(isWanted),
   };
 }
@@ -153,14 +151,9 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
-  const runLane = async (lane) => {
-    const results = [];
-    for (const run of lane) results.push(await runOn({ ...run, folder }));
-    return results;
-  };
-  const { parallel, last } = lanesOf(testFiles(paths), runtimes);
-  const runs = (await Promise.all(parallel.map(runLane))).flat();
-  runs.push(...await runLane(last));
+  const { parallel, last } = planOf(testFiles(paths), runtimes);
+  const runs = await Promise.all(parallel.map((run) => runOn({ ...run, folder })));
+  for (const run of last) runs.push(await runOn({ ...run, folder }));
   rmSync(folder, { recursive: true, force: true });
 
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);
