@@ -31,6 +31,7 @@ const MEASURE_TIME = [
   "test/e2e/etcd.test.ts",
   "test/e2e/faults.test.ts",
   "test/e2e/valkey.test.ts",
+  "test/worker/batch.test.ts",
 ];
 
 /**
@@ -121,8 +122,8 @@ function denoArgs(report) {
 }
 
 /**
- * What runs in parallel: tests of the compiled file, which mostly wait for it, and the others on each runtime. Tests that measure
- * time run last, alone.
+ * Lists that run in parallel, each sequentially: tests of the compiled file, which mostly wait for it, and the others on each
+ * runtime. Tests that measure time run last, alone.
  */
 function planOf(files, runtimes) {
   const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
@@ -132,12 +133,14 @@ function planOf(files, runtimes) {
   const bun = (name, of) => ({ runtime: "bun", name, files: of, args: bunArgs });
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
   const parallel = [
-    bun("compiled", others.filter(isOfFile)),
-    bun("bun", others.filter((file) => !isOfFile(file))),
-    { runtime: "deno", name: "deno", files: portable, args: denoArgs },
+    [bun("compiled", others.filter(isOfFile))],
+    [
+      bun("bun", others.filter((file) => !isOfFile(file))),
+      { runtime: "deno", name: "deno", files: portable, args: denoArgs },
+    ],
   ];
   return {
-    parallel: parallel.filter(isWanted),
+    parallel: parallel.map((lane) => lane.filter(isWanted)),
     last: [bun("timed", timed)].filter(isWanted),
   };
 }
@@ -152,8 +155,13 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
   const { parallel, last } = planOf(testFiles(paths), runtimes);
-  const runs = await Promise.all(parallel.map((run) => runOn({ ...run, folder })));
-  for (const run of last) runs.push(await runOn({ ...run, folder }));
+  const runLane = async (lane) => {
+    const results = [];
+    for (const run of lane) results.push(await runOn({ ...run, folder }));
+    return results;
+  };
+  const runs = (await Promise.all(parallel.map(runLane))).flat();
+  runs.push(...await runLane(last));
   rmSync(folder, { recursive: true, force: true });
 
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);
