@@ -6,6 +6,7 @@ import type { ManagerApi } from "../manager/api.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { threadUrl } from "../platform/process.ts";
 import type { Service } from "../platform/service.ts";
 import type { AuthConfig } from "../rpc/credentials.ts";
 import { LateBackend } from "../rpc/late_backend.ts";
@@ -145,7 +146,7 @@ class GatewayThread {
   constructor(options: GatewayOptions, source: StatusSource) {
     this.#options = options;
     const { manager, facts, clock, mask } = options;
-    this.#worker = new Worker(threadUrl());
+    this.#worker = new Worker(threadUrl(import.meta.url, "gateway_thread"));
     this.#desk = new Desk({
       backend: new LateBackend(async () => {
         const { LocalBackend } = await import("../rpc/local_backend.ts");
@@ -225,11 +226,4 @@ class GatewayThread {
         return this.#options.logger[message.level](message.message, message.fields);
     }
   }
-}
-
-function threadUrl(): URL {
-  // A .ts file when run from source; a .js file when packed, and next to the main module of the
-  // compiled file.
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./gateway_thread.${extension}`, import.meta.url);
 }

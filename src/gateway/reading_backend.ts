@@ -6,7 +6,7 @@ import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backen
 import { followSteps } from "../rpc/follow.ts";
 import { JobService } from "../rpc/gen/job_pb.ts";
 import type { Handlers, StreamName } from "../rpc/handlers.ts";
-import { READ_METHODS, readHandlers } from "../rpc/read_handlers.ts";
+import { readHandlers } from "../rpc/read_handlers.ts";
 import { ScopedViews } from "../rpc/scoped_views.ts";
 import { AfterRest } from "./after_rest.ts";
 import type { DatabaseReads } from "./database_reads.ts";
@@ -40,7 +40,7 @@ export class ReadingBackend implements Backend {
   }
 
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
-    if (!READ_METHODS.some((name) => name === method)) {
+    if (!Object.hasOwn(this.#handlers, method)) {
       return this.#others.answer(method, request, call);
     }
     const description = JobService.method[method];

@@ -41,3 +41,14 @@ export const HIDDEN_COMMANDS = {
   /** Imports job modules and tells what they define. */
   describe: "__describe",
 } as const;
+
+/**
+ * Where the main module of a thread is, beside the module that starts it.
+ *
+ * @param base `import.meta.url` of the module that starts it
+ * @param name of the thread's file, without its ending: a .ts file when run from source; a .js file when packed, and beside the
+ * main module of the compiled file
+ */
+export function threadUrl(base: string, name: string): URL {
+  return new URL(`./${name}.${base.endsWith(".ts") ? "ts" : "js"}`, base);
+}

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { killFamily, MARKER_VARIABLE } from "../platform/descendants.ts";
+import { threadUrl } from "../platform/process.ts";
 import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "./protocol.ts";
 
@@ -35,7 +36,7 @@ export async function startGuard(): Promise<Guard> {
   // Shared memory and not a message: the guard must see the group at the moment that it acts.
   const marker = process.env[MARKER_VARIABLE] ?? "";
   const cell = new Int32Array(new SharedArrayBuffer(8));
-  const thread = new Worker(threadUrl(), {
+  const thread = new Worker(threadUrl(import.meta.url, "guard_thread"), {
     workerData: { descriptor: guardDescriptor(), cell, marker },
   });
   await new Promise<void>((resolve, reject) => {
@@ -62,11 +63,4 @@ export async function startGuard(): Promise<Guard> {
     setCommandGroup: (group) => set(group ?? NO_COMMAND),
     killAll,
   };
-}
-
-function threadUrl(): URL {
-  // A .ts file when run from source; a .js file when packed, and next to the main module of the
-  // compiled file.
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./guard_thread.${extension}`, import.meta.url);
 }
