@@ -7,14 +7,12 @@ import { type Daemon, startDaemon } from "./daemon.ts";
 import { startEtcd } from "./etcd_server.ts";
 import { type TempDir, withTempDir } from "./temp_dir.ts";
 import { startValkey } from "./valkey_server.ts";
-import { sleep } from "./wait.ts";
+import { sleep, untilNoneLeft } from "./wait.ts";
 
 /** Instances of one request. */
 const BATCH = 50;
 /** How often a request is tried again, at once or on another node. */
 const TRIES_MAX = 600;
-/** Longest drain, beside what the instances need themselves. */
-const DRAIN_MS_MAX = 60_000;
 
 const UNFINISHED = [JobState.SCHEDULED, JobState.PROCESSING];
 
@@ -308,18 +306,8 @@ export class Cluster {
     node.isHealthy = true;
   }
 
-  // Progress counts, not time: a slow machine is no failure.
-  async #drain(ticksUntil: number): Promise<void> {
-    let least = Infinity;
-    let leastAt = Date.now();
-    for (;;) {
-      const left = await this.#left(ticksUntil);
-      if (left === 0) return;
-      if (left < least) leastAt = Date.now();
-      least = Math.min(least, left);
-      if (Date.now() - leastAt > DRAIN_MS_MAX) throw new Error(await this.#stuck(left));
-      await sleep(100);
-    }
+  #drain(ticksUntil: number): Promise<void> {
+    return untilNoneLeft(() => this.#left(ticksUntil), (left) => this.#stuck(left));
   }
 
   async #left(ticksUntil: number): Promise<number> {

@@ -6,7 +6,7 @@ import type { ClusterRun, Fault } from "./cluster.ts";
 import { CLUSTER_MODULE, TICK_KINDS } from "./cluster_jobs.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { type TempDir, withTempDir } from "./temp_dir.ts";
-import { sleep } from "./wait.ts";
+import { sleep, untilNoneLeft } from "./wait.ts";
 
 const NODE = "killed";
 const LEASE_MS = 3_000;
@@ -152,20 +152,11 @@ class KillRun {
     }
   }
 
-  /** Progress counts, not time: a slow machine is no failure. */
-  async #drain(ticksUntil: number): Promise<void> {
-    let least = Infinity;
-    let leastAt = Date.now();
-    for (;;) {
-      const left = await this.#left(ticksUntil);
-      if (left === 0) return;
-      if (left < least) leastAt = Date.now();
-      least = Math.min(least, left);
-      if (Date.now() - leastAt > DRAIN_MS_MAX) {
-        throw new Error(`${left} instances do not end: ${this.daemon.log().slice(-1_500)}`);
-      }
-      await sleep(100);
-    }
+  #drain(ticksUntil: number): Promise<void> {
+    return untilNoneLeft(
+      () => this.#left(ticksUntil),
+      (left) => `${left} instances do not end: ${this.daemon.log().slice(-1_500)}`,
+    );
   }
 
   async #left(ticksUntil: number): Promise<number> {

@@ -19,6 +19,30 @@ export async function until(
   }
 }
 
+/** Longest wait for progress, in milliseconds. */
+const PROGRESS_MS_MAX = 60_000;
+
+/**
+ * Wait until nothing is left. Progress counts, not time: a slow machine is no failure.
+ *
+ * @param stuck the message of the error when there was no progress for a minute
+ */
+export async function untilNoneLeft(
+  left: () => Promise<number>,
+  stuck: (left: number) => string | Promise<string>,
+): Promise<void> {
+  let least = Infinity;
+  let leastAt = Date.now();
+  for (;;) {
+    const count = await left();
+    if (count === 0) return;
+    if (count < least) leastAt = Date.now();
+    least = Math.min(least, count);
+    if (Date.now() - leastAt > PROGRESS_MS_MAX) throw new Error(await stuck(count));
+    await sleep(100);
+  }
+}
+
 /** The lines of a file that a job appends to; none while there is no file. */
 export function linesOf(file: string): readonly string[] {
   if (!existsSync(file)) return [];
