@@ -1,10 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { connect as connectClient } from "../../../src/rpc/client.ts";
-import {
-  ExplainRequestSchema,
-  FollowRequestSchema,
-  LookupInstancesRequestSchema,
-} from "../../../src/rpc/gen/job_pb.ts";
+import { ExplainRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
 import { framed, HTTP2_START } from "../../../test/support/raw_grpc.ts";
 import type { Attack, Running, Target } from "../attack.ts";
 import { flood, pause } from "../connections.ts";
@@ -17,14 +13,10 @@ import {
   streams,
 } from "../frames.ts";
 import { RawClient } from "../raw_client.ts";
+import { ANSWER_MS, FOLLOW, LOOKUP, RECORDS } from "../viewer_requests.ts";
 
-const RECORDS = { small: 300_000, large: 20_000 };
 const SCHEDULES = 10_000;
 const DAY_MS = 86_400_000;
-const ANSWER_MS = 5_000;
-
-const LOOKUP = toBinary(LookupInstancesRequestSchema, create(LookupInstancesRequestSchema));
-const FOLLOW = toBinary(FollowRequestSchema, create(FollowRequestSchema));
 
 function grpc(target: Target) {
   return { port: target.port, host: "127.0.0.1" };

@@ -1,10 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { connect as connectClient, type JobClient } from "../../../src/rpc/client.ts";
-import {
-  FollowRequestSchema,
-  LookupInstancesRequestSchema,
-  WaitInstanceRequestSchema,
-} from "../../../src/rpc/gen/job_pb.ts";
+import { WaitInstanceRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
 import { framed, HTTP2_START, http2Frame } from "../../../test/support/raw_grpc.ts";
 import type { Attack, Running, Target } from "../attack.ts";
 import { flood, pause } from "../connections.ts";
@@ -22,13 +18,10 @@ import {
   uint32,
 } from "../frames.ts";
 import { RawClient } from "../raw_client.ts";
+import { ANSWER_MS, FOLLOW, LOOKUP, RECORDS } from "../viewer_requests.ts";
 
-const RECORDS = { small: 300_000, large: 20_000 };
-const ANSWER_MS = 5_000;
 const MESSAGE_BYTES = 4_000_000;
 const NOTHING = Buffer.alloc(0);
-const LOOKUP = toBinary(LookupInstancesRequestSchema, create(LookupInstancesRequestSchema));
-const FOLLOW = toBinary(FollowRequestSchema, create(FollowRequestSchema));
 
 /** The start of a connection that accepts no response bytes. */
 const CLOSED_START = Buffer.concat([
