@@ -1,58 +1,92 @@
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Batch, PlainError } from "./messages.ts";
+import type { Batch, PlainError, PostBatch } from "./messages.ts";
 
 const NOTHING = new Uint8Array(0);
+/** Numbers that tell of one frame: its code, its id and the length of its payload in bytes. */
+const NUMBERS_OF_FRAME = 3;
+const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
+
+/** What every frame has. */
+interface AnyFrame {
+  readonly type: string;
+  readonly id?: number;
+}
+
+/** How the frequent frames of a direction travel: as a number that stands for all but their id. */
+export interface FrameCodec<Frame extends AnyFrame> {
+  /** 0 for a frame that travels as an object. */
+  codeOf(frame: Frame): number;
+  frameOf(code: number, id: number): Frame;
+}
 
 /** Collects the frames of one event loop turn and sends them together. */
-export class BatchSender<Frame extends { readonly type: string }> {
+export class BatchSender<Frame extends AnyFrame> {
+  readonly #codec: FrameCodec<Frame>;
   readonly #clock: Clock;
-  readonly #post: (batch: Batch<Frame>, transfer: readonly ArrayBuffer[]) => void;
-  #frames: Frame[] = [];
+  readonly #post: PostBatch<Frame>;
+  /** Three numbers of each frame. */
+  #numbers: number[] = [];
+  #objects: Frame[] = [];
   #payloads: Uint8Array[] = [];
-  #byteCount = 0;
+  #payloadBytes = 0;
 
-  constructor(
-    clock: Clock,
-    post: (batch: Batch<Frame>, transfer: readonly ArrayBuffer[]) => void,
-  ) {
+  constructor(codec: FrameCodec<Frame>, clock: Clock, post: PostBatch<Frame>) {
+    this.#codec = codec;
     this.#clock = clock;
     this.#post = post;
   }
 
-  /** @param payload with as many bytes as the frame says; copied at the end of the turn */
+  /** @param payload copied at the end of the turn */
   send(frame: Frame, payload: Uint8Array = NOTHING): void {
-    if (this.#frames.length === 0) this.#clock.defer(() => this.#flush());
-    this.#frames.push(frame);
+    if (this.#numbers.length === 0) this.#clock.defer(() => this.#flush());
+    const code = this.#codec.codeOf(frame);
+    if (code === 0) this.#numbers.push(0, this.#objects.push(frame) - 1, payload.byteLength);
+    else this.#numbers.push(code, frame.id!, payload.byteLength);
     if (payload.byteLength === 0) return;
     this.#payloads.push(payload);
-    this.#byteCount += payload.byteLength;
+    this.#payloadBytes += payload.byteLength;
   }
 
   #flush(): void {
-    const bytes = new Uint8Array(this.#byteCount);
-    let offset = 0;
+    const numbers = this.#numbers;
+    const headBytes = (1 + numbers.length) * NUMBER_BYTES;
+    const buffer = new ArrayBuffer(headBytes + this.#payloadBytes);
+    const head = new Float64Array(buffer, 0, 1 + numbers.length);
+    head[0] = numbers.length / NUMBERS_OF_FRAME;
+    head.set(numbers, 1);
+    const bytes = new Uint8Array(buffer);
+    let offset = headBytes;
     for (const payload of this.#payloads) {
       bytes.set(payload, offset);
       offset += payload.byteLength;
     }
-    const frames = this.#frames;
-    this.#frames = [];
+    const objects = this.#objects;
+    this.#numbers = [];
+    this.#objects = [];
     this.#payloads = [];
-    this.#byteCount = 0;
-    this.#post({ type: "batch", frames, bytes }, [bytes.buffer]);
+    this.#payloadBytes = 0;
+    // A bare buffer costs half of what a message with objects does.
+    this.#post(objects.length === 0 ? buffer : { type: "batch", buffer, objects }, [buffer]);
   }
 }
 
-/** Calls `receive` with each frame of a batch and its payload, which is a view of the batch's bytes. */
-export function readBatch<Frame extends { readonly type: string }>(
-  { frames, bytes }: Batch<Frame>,
+/** Calls `receive` with each frame of a batch and its payload, which is a view of the batch. */
+export function readBatch<Frame extends AnyFrame>(
+  codec: FrameCodec<Frame>,
+  batch: Batch<Frame>,
   receive: (frame: Frame, payload: Uint8Array) => void,
 ): void {
-  let offset = 0;
-  for (const frame of frames) {
-    const length = "bytes" in frame ? frame.bytes as number : 0;
-    receive(frame, length === 0 ? NOTHING : bytes.subarray(offset, offset + length));
+  const { buffer, objects } = batch instanceof ArrayBuffer ? { buffer: batch, objects: [] } : batch;
+  const [count] = new Float64Array(buffer, 0, 1);
+  const numbers = new Float64Array(buffer, NUMBER_BYTES, count! * NUMBERS_OF_FRAME);
+  let offset = NUMBER_BYTES + numbers.byteLength;
+  for (let index = 0; index < numbers.length; index += NUMBERS_OF_FRAME) {
+    const code = numbers[index]!;
+    const id = numbers[index + 1]!;
+    const length = numbers[index + 2]!;
+    const payload = length === 0 ? NOTHING : new Uint8Array(buffer, offset, length);
+    receive(code === 0 ? objects[id]! : codec.frameOf(code, id), payload);
     offset += length;
   }
 }

@@ -4,16 +4,17 @@ import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/follow.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Backend } from "../rpc/backend.ts";
+import type { Backend, CallInfo } from "../rpc/backend.ts";
 import { BatchSender, readBatch, toPlainError } from "./batches.ts";
-import type { Answer, Batch, Change, Question, Request } from "./messages.ts";
+import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
+import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";
 
 /** Most changes listed per turn. */
 const CHANGES_MAX = 100;
 
 /** What the desk uses to answer. */
 export interface DeskOptions {
-  readonly backend: Backend;
+  readonly backend: Backend<CallInfo>;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
   /** Subscribe to changes; returns a function that unsubscribes. */
@@ -21,7 +22,7 @@ export interface DeskOptions {
   readonly clock: Clock;
   /** Masks secrets in answers. */
   readonly mask?: SecretMask | undefined;
-  readonly post: (batch: Batch<Answer>, transfer: readonly ArrayBuffer[]) => void;
+  readonly post: PostBatch<Answer>;
 }
 
 /** A stream being answered. */
@@ -34,8 +35,8 @@ interface OpenStream {
 export class Desk {
   readonly #options: DeskOptions;
   readonly #sender: BatchSender<Answer>;
-  /** Calls being answered, with the listeners to notify when they are canceled. */
-  readonly #calls = new Map<number, Set<() => void>>();
+  /** Calls being answered. */
+  readonly #calls = new Set<number>();
   readonly #streams = new Map<number, OpenStream>();
 
   /** Instances that have changed in this turn. */
@@ -44,12 +45,12 @@ export class Desk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    this.#sender = new BatchSender(options.clock, options.post);
+    this.#sender = new BatchSender(ANSWER_CODEC, options.clock, options.post);
   }
 
   /** Start answering a message of the listeners' thread. */
   receive(batch: Batch<Request>): void {
-    readBatch(batch, (request, payload) => this.#take(request, payload));
+    readBatch(REQUEST_CODEC, batch, (request, payload) => this.#take(request, payload));
   }
 
   /** Abandon everything being answered. */
@@ -86,17 +87,12 @@ export class Desk {
     { id, method, jobs }: Request & { readonly type: "call" },
     payload: Uint8Array,
   ): Promise<void> {
-    const listeners = new Set<() => void>();
-    this.#calls.set(id, listeners);
-    const signal = {
-      isCanceled: () => !this.#calls.has(id),
-      onCancel: (listener: () => void) => void listeners.add(listener),
-      jobs,
-    };
+    this.#calls.add(id);
+    const signal = { isCanceled: () => !this.#calls.has(id), jobs };
     try {
       const bytes = await this.#options.backend.answer(method, payload, signal);
       if (!signal.isCanceled()) {
-        this.#sender.send({ type: "message", id, bytes: bytes.byteLength }, bytes);
+        this.#sender.send({ type: "message", id }, bytes);
       }
     } catch (thrown) {
       if (!signal.isCanceled()) this.#fail(id, thrown, `Cannot answer ${method}`);
@@ -111,7 +107,7 @@ export class Desk {
       const { done, value } = await stream.messages.next();
       if (!this.#streams.has(id)) return;
       if (!done) {
-        this.#sender.send({ type: "message", id, bytes: value.byteLength }, value);
+        this.#sender.send({ type: "message", id }, value);
         return;
       }
       this.#streams.delete(id);
@@ -122,9 +118,7 @@ export class Desk {
   }
 
   #cancel(id: number): void {
-    const listeners = this.#calls.get(id);
     this.#calls.delete(id);
-    for (const listener of listeners ?? []) listener();
     const stream = this.#streams.get(id);
     if (!stream) return;
     this.#streams.delete(id);

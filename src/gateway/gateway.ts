@@ -211,6 +211,7 @@ class GatewayThread {
   }
 
   #take(message: FromGateway): void {
+    if (message instanceof ArrayBuffer) return this.#desk.receive(message);
     switch (message.type) {
       case "started":
         return this.#started.resolve(message.addresses);

@@ -89,6 +89,7 @@ async function stop(): Promise<void> {
 }
 
 port.on("message", (message: ToGateway) => {
+  if (message instanceof ArrayBuffer) return remote.receive(message);
   switch (message.type) {
     case "start":
       return void start(message.config);

@@ -8,7 +8,8 @@ import type { RpcAddresses, RpcServerConfig } from "../rpc/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
 // Messages between the listeners' thread and the manager's thread. Each event loop turn sends one
-// message with all its frames; their payloads are concatenated in one buffer, which is transferred.
+// message with all its frames. Frequent frames and all payloads travel in one buffer, which is
+// transferred; other frames travel as objects beside it.
 
 /** Where to listen, and for which callers. */
 export interface GatewayConfig {
@@ -59,7 +60,6 @@ export type Request =
     readonly type: "call";
     readonly id: number;
     readonly method: UnaryName;
-    readonly bytes: number;
     /** The jobs it is limited to; null for all. */
     readonly jobs: readonly string[] | null;
   }
@@ -68,7 +68,6 @@ export type Request =
     readonly type: "stream";
     readonly id: number;
     readonly method: StreamName;
-    readonly bytes: number;
     readonly jobs: readonly string[] | null;
   }
   /** The previous message was consumed: send the next one. */
@@ -82,7 +81,7 @@ export type Request =
 /** From the manager to the listeners. */
 export type Answer =
   /** The message of a call; the payload. */
-  | { readonly type: "message"; readonly id: number; readonly bytes: number }
+  | { readonly type: "message"; readonly id: number }
   /** The end of a stream. */
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "fail"; readonly id: number; readonly error: PlainError }
@@ -90,12 +89,18 @@ export type Answer =
   /** Changes of this turn, each instance once; null if there are too many to list. */
   | { readonly type: "changes"; readonly changes: readonly Change[] | null };
 
-/** All frames of a turn. */
-export interface Batch<Frame> {
+/** All frames of a turn: the bare buffer if none travels as an object. */
+export type Batch<Frame> = ArrayBuffer | {
   readonly type: "batch";
-  readonly frames: readonly Frame[];
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
+  readonly buffer: ArrayBuffer;
+  readonly objects: readonly Frame[];
+};
+
+/** Sends a batch to the other thread. */
+export type PostBatch<Frame> = (
+  batch: Batch<Frame>,
+  transfer: readonly ArrayBuffer[],
+) => void;
 
 /** Messages of the manager's thread. */
 export type ToGateway =

@@ -9,7 +9,8 @@ import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backen
 import type { StreamName } from "../rpc/handlers.ts";
 import type { Pause } from "../store/store.ts";
 import { BatchSender, fromPlainError, readBatch } from "./batches.ts";
-import type { Answer, Batch, Change, Question, Request } from "./messages.ts";
+import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
+import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";
 
 /** A request waiting for the manager's thread. */
 interface Waiting {
@@ -30,11 +31,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   readonly #listeners = new Set<ChangeListener>();
   #lastId = 0;
 
-  constructor(
-    clock: Clock,
-    post: (batch: Batch<Request>, transfer: readonly ArrayBuffer[]) => void,
-  ) {
-    this.#sender = new BatchSender(clock, post);
+  constructor(clock: Clock, post: PostBatch<Request>) {
+    this.#sender = new BatchSender(REQUEST_CODEC, clock, post);
   }
 
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
@@ -43,7 +41,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
     const { jobs } = call;
-    this.#sender.send({ type: "call", id, method, bytes: request.byteLength, jobs }, request);
+    this.#sender.send({ type: "call", id, method, jobs }, request);
     call.onCancel(() => this.#cancel(id));
     return answer;
   }
@@ -59,7 +57,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     signal.addEventListener("abort", cancel);
     try {
       let next = this.#wait(id);
-      this.#sender.send({ type: "stream", id, method, bytes: request.byteLength, jobs }, request);
+      this.#sender.send({ type: "stream", id, method, jobs }, request);
       for (;;) {
         const message = await next;
         if (message === null || signal.aborted) return;
@@ -137,7 +135,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
 
   /** Handle a message of the manager's thread. */
   receive(batch: Batch<Answer>): void {
-    readBatch(batch, (answer, payload) => this.#take(answer, payload));
+    readBatch(ANSWER_CODEC, batch, (answer, payload) => this.#take(answer, payload));
   }
 
   #take(answer: Answer, payload: Uint8Array): void {

@@ -1,22 +1,19 @@
-import type { Backend, CallSignal, StreamSignal, UnaryName } from "./backend.ts";
+import type { Backend, CallInfo, CallSignal, StreamSignal, UnaryName } from "./backend.ts";
 import type { StreamName } from "./handlers.ts";
 
 /** A backend that is loaded at the first call: an idle daemon does without it. */
-export class LateBackend implements Backend {
-  readonly #load: () => Promise<Backend>;
-  #loading: Promise<Backend> | null = null;
-  #backend: Backend | null = null;
+export class LateBackend<Call extends CallInfo = CallSignal> implements Backend<Call> {
+  readonly #load: () => Promise<Backend<Call>>;
+  #loading: Promise<Backend<Call>> | null = null;
+  #backend: Backend<Call> | null = null;
 
-  constructor(load: () => Promise<Backend>) {
+  constructor(load: () => Promise<Backend<Call>>) {
     this.#load = load;
   }
 
-  async answer(
-    method: UnaryName,
-    request: Uint8Array,
-    call: CallSignal,
-  ): Promise<Uint8Array> {
-    return await (this.#backend ?? await this.#loaded()).answer(method, request, call);
+  answer(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array> {
+    if (this.#backend) return this.#backend.answer(method, request, call);
+    return this.#loaded().then((backend) => backend.answer(method, request, call));
   }
 
   async *stream(
@@ -31,7 +28,7 @@ export class LateBackend implements Backend {
     return await (await this.#loaded()).isServing();
   }
 
-  async #loaded(): Promise<Backend> {
+  async #loaded(): Promise<Backend<Call>> {
     this.#loading ??= this.#load();
     try {
       return this.#backend = await this.#loading;

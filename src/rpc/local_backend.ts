@@ -1,7 +1,7 @@
 import type { ManagerApi } from "../manager/api.ts";
 import { ScopedManager } from "../manager/scoped_manager.ts";
 import { answerCall, decodeRequest, encodeAnswer } from "./adapter.ts";
-import type { Backend, CallSignal, StreamSignal, UnaryName } from "./backend.ts";
+import type { Backend, CallInfo, StreamSignal, UnaryName } from "./backend.ts";
 import { followSteps } from "./follow.ts";
 import { JobService, WorkOnStoreRequestSchema, WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import { createHandlers, type Handlers, type StreamName } from "./handlers.ts";
@@ -9,7 +9,7 @@ import { ScopedViews } from "./scoped_views.ts";
 import { readWork, workStepToWire } from "./store_work.ts";
 
 /** Answers calls through a manager in this thread. */
-export class LocalBackend implements Backend {
+export class LocalBackend implements Backend<CallInfo> {
   readonly #manager: ManagerApi;
   readonly #handlers: Handlers;
   readonly #scoped: ScopedViews<ScopedView>;
@@ -23,7 +23,7 @@ export class LocalBackend implements Backend {
     });
   }
 
-  answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
+  answer(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
     const description = JobService.method[method];
     const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
     return answerCall(description, handlers, request, () => call.isCanceled());

@@ -133,7 +133,7 @@ test("listeners whose thread fails listen again at the same port and socket, and
     const waiting = client.waitInstance({ uuid: instance!.uuid });
     const refused = assert.rejects(waiting, (error) => isJobError(error, "unavailable"));
     // Nothing that it can read.
-    postMessage.call(thread!, { type: "batch", frames: null });
+    postMessage.call(thread!, new ArrayBuffer(1));
     await refused;
     const listens = () => world.lines.filter(({ message }) => message === "HTTP listens").length;
     while (listens() < 2) await new Promise((resolve) => setTimeout(resolve, 20));

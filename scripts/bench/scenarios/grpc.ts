@@ -10,7 +10,7 @@ const CALLS = 8_000;
 /** Parts of the calls between which the daemon and the echo take turns: the machine's speed changes within seconds. */
 const TURNS = 8;
 /** Calls to each before any is measured: until then their code is still being compiled. */
-const WARM_CALLS = 12_000;
+const WARM_CALLS = 30_000;
 const CALLERS = [1, 16, 100];
 const ECHO_SERVER = fileURLToPath(new URL("../echo_server.ts", import.meta.url));
 /** As long as a request of ScheduleJob. */

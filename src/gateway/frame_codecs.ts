@@ -1,0 +1,46 @@
+import type { UnaryName } from "../rpc/backend.ts";
+import { JobService } from "../rpc/gen/job_pb.ts";
+import type { FrameCodec } from "./batches.ts";
+import type { Answer, Request } from "./messages.ts";
+
+const NEXT = 1;
+const CANCEL = 2;
+/** A call without a list of jobs: this and the place of its method. */
+const FIRST_CALL = 3;
+const METHODS = JobService.methods
+  .filter(({ methodKind }) => methodKind === "unary")
+  .map(({ localName }) => localName as UnaryName);
+const CALL_CODES = new Map(METHODS.map((method, index) => [method, FIRST_CALL + index]));
+
+/** Requests from the listeners. */
+export const REQUEST_CODEC: FrameCodec<Request> = {
+  codeOf(frame) {
+    switch (frame.type) {
+      case "call":
+        return frame.jobs === null ? CALL_CODES.get(frame.method)! : 0;
+      case "next":
+        return NEXT;
+      case "cancel":
+        return CANCEL;
+      default:
+        return 0;
+    }
+  },
+  frameOf(code, id) {
+    if (code === NEXT) return { type: "next", id };
+    if (code === CANCEL) return { type: "cancel", id };
+    return { type: "call", id, method: METHODS[code - FIRST_CALL]!, jobs: null };
+  },
+};
+
+const MESSAGE = 1;
+const END = 2;
+
+/** Answers from the manager. */
+export const ANSWER_CODEC: FrameCodec<Answer> = {
+  codeOf({ type }) {
+    if (type === "message") return MESSAGE;
+    return type === "end" ? END : 0;
+  },
+  frameOf: (code, id) => ({ type: code === MESSAGE ? "message" : "end", id }),
+};

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BatchSender, type FrameCodec, readBatch } from "../../src/gateway/batches.ts";
+import { ANSWER_CODEC, REQUEST_CODEC } from "../../src/gateway/frame_codecs.ts";
+import type { Answer, Batch, Request } from "../../src/gateway/messages.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import type { UnaryName } from "../../src/rpc/backend.ts";
+import { JobService } from "../../src/rpc/gen/job_pb.ts";
+
+/** What arrives of frames that are sent in one turn, in order, and what travelled. */
+async function sent<Frame extends { readonly type: string }>(
+  codec: FrameCodec<Frame>,
+  frames: readonly (readonly [Frame, string?])[],
+): Promise<{ readonly batch: Batch<Frame>; readonly arrived: readonly unknown[] }> {
+  const batch = await new Promise<Batch<Frame>>((resolve) => {
+    const sender = new BatchSender<Frame>(codec, systemClock, (message, transfer) => {
+      resolve(structuredClone(message, { transfer: [...transfer] }));
+    });
+    for (const [frame, text] of frames) {
+      if (text === undefined) sender.send(frame);
+      else sender.send(frame, new TextEncoder().encode(text));
+    }
+  });
+  const arrived: unknown[] = [];
+  readBatch(codec, batch, (frame, payload) => {
+    arrived.push([frame, ...(payload.length > 0 ? [new TextDecoder().decode(payload)] : [])]);
+  });
+  return { batch, arrived };
+}
+
+test("requests of one turn arrive in order with their payloads", async () => {
+  const frames: readonly (readonly [Request, string?])[] = [
+    [{ type: "call", id: 1, method: "scheduleJob", jobs: null }, "one"],
+    [{ type: "call", id: 2, method: "lookupInstances", jobs: ["shop-*"] }, "two"],
+    [{ type: "ask", id: 3, question: { name: "metrics" } }],
+    [{ type: "stream", id: 4, method: "follow", jobs: null }, "four"],
+    [{ type: "next", id: 4 }],
+    [{ type: "cancel", id: 2 ** 40 }],
+    [{ type: "watch", isOn: true }],
+    [{ type: "call", id: 2 ** 40 + 1, method: "getVersion", jobs: null }],
+  ];
+  const { arrived } = await sent(REQUEST_CODEC, frames);
+  assert.deepEqual(arrived, frames);
+});
+
+test("every method arrives as itself", async () => {
+  const unary = JobService.methods.filter(({ methodKind }) => methodKind === "unary");
+  const frames = unary.map(({ localName }, id): readonly [Request] => [
+    { type: "call", id, method: localName as UnaryName, jobs: null },
+  ]);
+  assert.ok(frames.length > 20);
+  const { batch, arrived } = await sent(REQUEST_CODEC, frames);
+  assert.deepEqual(arrived, frames);
+  assert.ok(batch instanceof ArrayBuffer, "frequent frames travel without objects");
+});
+
+test("answers of one turn arrive in order with their payloads", async () => {
+  const error = { code: "not_found", message: "No", hint: undefined, path: undefined } as const;
+  const frames: readonly (readonly [Answer, string?])[] = [
+    [{ type: "message", id: 7 }, "seven"],
+    [{ type: "fail", id: 8, error }],
+    [{ type: "message", id: 9 }],
+    [{ type: "end", id: 10 }],
+    [{ type: "changes", changes: null }],
+    [{ type: "told", id: 11, value: ["a"] }],
+    [{ type: "message", id: 12 }, "twelve"],
+  ];
+  assert.deepEqual((await sent(ANSWER_CODEC, frames)).arrived, frames);
+});
