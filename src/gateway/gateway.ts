@@ -22,7 +22,7 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Masks secrets in answers. */
+  /** Masks secrets in answers; the listeners add the tokens that they create or read. */
   readonly mask?: SecretMask;
 }
 
@@ -223,6 +223,8 @@ class GatewayThread {
         return this.#stopped.resolve();
       case "batch":
         return this.#desk.receive(message);
+      case "token":
+        return this.#options.mask?.add([message.token]);
       case "log":
         return this.#options.logger[message.level](message.message, message.fields);
     }

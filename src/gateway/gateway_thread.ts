@@ -58,6 +58,7 @@ async function start(config: GatewayConfig): Promise<void> {
     logger,
     clock: systemClock,
     random: systemRandom,
+    onToken: (token) => post({ type: "token", token }),
   });
   const http = config.http &&
     createHttpServer({

@@ -118,6 +118,8 @@ export type FromGateway =
   | { readonly type: "refused"; readonly error: PlainError }
   | { readonly type: "databaseClosed" }
   | { readonly type: "stopped" }
+  /** A token that must be masked from now on. */
+  | { readonly type: "token"; readonly token: string }
   | {
     readonly type: "log";
     readonly level: LoggerLevel;

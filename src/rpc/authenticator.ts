@@ -5,7 +5,13 @@ import { readCertificateNames } from "../platform/certificate_names.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { allow, type Authenticator, type Caller, connectionKey, OWNER } from "./auth.ts";
-import { type AuthConfig, type ClientCertificate, Credentials, isExpired } from "./credentials.ts";
+import {
+  type AuthConfig,
+  type ClientCertificate,
+  Credentials,
+  type CredentialsOptions,
+  isExpired,
+} from "./credentials.ts";
 import { normalDigits } from "../platform/revoked_file.ts";
 import type { MethodName } from "./handlers.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
@@ -87,16 +93,11 @@ export class ConfiguredAuthenticator implements Authenticator {
   /** @throws JobError if a tokens file or the list of revoked certificates cannot be used */
   constructor(
     config: AuthConfig,
-    options: {
-      /** The token created at this start; null if another one is used. */
-      readonly ownToken: string | null;
-      readonly clock: Clock;
-      readonly logger: Logger;
-    },
+    options: CredentialsOptions & { readonly clock: Clock },
   ) {
-    const { clock, logger, ownToken } = options;
+    const { clock, logger } = options;
     this.#clock = clock;
-    this.#credentials = new Credentials(config, { ownToken, logger });
+    this.#credentials = new Credentials(config, options);
     this.#failures = new FailureLog(clock, logger);
     this.#lookedMs = clock.now().monotonicMs;
   }
@@ -180,14 +181,25 @@ export class ConfiguredAuthenticator implements Authenticator {
     }
     let known = this.#credentials.find(token);
     if (known === null && this.#look(LOOK_AGAIN_MS)) known = this.#credentials.find(token);
-    if (known === null) return this.#refuse("the token is wrong", TOKEN_HINT);
+    if (known === null) return this.#refuseUnknown(token);
     if (!isExpired(known, this.#clock.now().wallMs)) return known;
     const at = new Date(known.expiresAt!).toISOString();
     return this.#refuse(`the token "${known.name}" expired at ${at}`, TOKEN_HINT);
   }
 
-  #refuse(problem: string, hint: string): JobError {
-    this.#failures.add(problem);
+  /**
+   * Only the log says that a token was revoked, and which one: whoever stole it learns nothing of
+   * it.
+   */
+  #refuseUnknown(token: string): JobError {
+    const problem = "the token is unknown";
+    const name = this.#credentials.revokedName(token);
+    const logged = name === null ? problem : `the token "${name}" was revoked`;
+    return this.#refuse(problem, TOKEN_HINT, logged);
+  }
+
+  #refuse(problem: string, hint: string, logged = problem): JobError {
+    this.#failures.add(logged);
     return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, { hint });
   }
 

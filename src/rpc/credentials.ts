@@ -53,6 +53,18 @@ export interface KnownToken extends Caller {
   readonly expiresAt: number | null;
 }
 
+/** Revoked tokens that are remembered by name, for the log. */
+const REVOKED_TOKENS_MAX = 1_000;
+
+/** Options of {@link Credentials}. */
+export interface CredentialsOptions {
+  /** The token created at this start; null if another one is used. */
+  readonly ownToken: string | null;
+  readonly logger: Logger;
+  /** Called with each token that is read in plain text, before it is valid. */
+  readonly onToken: (token: string) => void;
+}
+
 /** The contents of a file, and its stamp at that time. */
 interface Source<T> {
   readonly path: string | null;
@@ -67,6 +79,7 @@ interface Source<T> {
  */
 export class Credentials {
   readonly #logger: Logger;
+  readonly #onToken: (token: string) => void;
   #config: AuthConfig;
   /** The digest of the token created at this start; null if another one is used. */
   readonly #ownToken: TokenEntry | null;
@@ -75,14 +88,14 @@ export class Credentials {
   #revoked: Source<ReadonlySet<string>>;
   #known: readonly KnownToken[] = [];
   #held = new Set<KnownToken>();
+  /** Names of tokens that were valid since the start, by their hash; the oldest is first. */
+  readonly #revokedTokens = new Map<string, string>();
   #callers = new WeakMap<ClientCertificate, Caller | null>();
 
   /** @throws JobError if a file cannot be used */
-  constructor(
-    config: AuthConfig,
-    options: { readonly ownToken: string | null; readonly logger: Logger },
-  ) {
+  constructor(config: AuthConfig, options: CredentialsOptions) {
     this.#logger = options.logger;
+    this.#onToken = options.onToken;
     this.#config = config;
     const { ownToken } = options;
     this.#ownToken = ownToken === null ? null : adminToken(ownToken);
@@ -117,6 +130,11 @@ export class Credentials {
       if (timingSafeEqual(candidate.digest, digest)) found = candidate;
     }
     return found;
+  }
+
+  /** The name of a token that was valid earlier in the life of this daemon; otherwise null. */
+  revokedName(token: string): string | null {
+    return this.#revokedTokens.get(hashToken(token)) ?? null;
   }
 
   /** Whether a certificate, or one of those by which it is trusted, is on the list. */
@@ -174,12 +192,18 @@ export class Credentials {
 
   #read(fail: (error: unknown) => void): boolean {
     const changed = [
-      readAgain(this.#tokenFile, (path) => [adminToken(readOwnTokenFile(path))], fail),
+      readAgain(this.#tokenFile, (path) => this.#readTokenFile(path), fail),
       readAgain(this.#tokensFile, readTokensFile, fail),
       readAgain(this.#revoked, readRevoked, fail),
     ];
     this.#merge();
     return changed.includes(true);
+  }
+
+  #readTokenFile(path: string): readonly TokenEntry[] {
+    const token = readOwnTokenFile(path);
+    this.#onToken(token);
+    return [adminToken(token)];
   }
 
   /** An unchanged token stays the same object, so that its callers are still recognized. */
@@ -196,6 +220,19 @@ export class Credentials {
       return before.get(keyOf(token)) ?? token;
     });
     this.#held = new Set(this.#known);
+    this.#rememberRevoked([...before.values()], new Set(entries.map(({ hash }) => hash)));
+  }
+
+  #rememberRevoked(before: readonly KnownToken[], valid: ReadonlySet<string>): void {
+    for (const hash of valid) this.#revokedTokens.delete(hash);
+    for (const { name, digest } of before) {
+      const hash = `sha256:${Buffer.from(digest).toString("hex")}`;
+      if (!valid.has(hash)) this.#revokedTokens.set(hash, name);
+    }
+    for (const hash of this.#revokedTokens.keys()) {
+      if (this.#revokedTokens.size <= REVOKED_TOKENS_MAX) break;
+      this.#revokedTokens.delete(hash);
+    }
   }
 }
 

@@ -49,6 +49,11 @@ export interface RpcServerOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Called with each token that the server creates or reads in plain text, before anyone can use
+   * it: it is a secret that must be masked.
+   */
+  readonly onToken: (token: string) => void;
 }
 
 /** Where a started server listens. */
@@ -164,15 +169,18 @@ class GrpcServer implements RpcServer {
   }
 
   async start(): Promise<void> {
-    const { server, logger, clock } = this.#options;
+    const { server, logger, clock, onToken } = this.#options;
     this.#isStopped = false;
     checkExposure(server);
     const tls = server.tls === null
       ? null
       : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
     const token = await this.#loadToken();
+    if (token !== null) onToken(token);
     const ownToken = server.auth.tokenFile === null ? token : null;
-    const authenticator = new ConfiguredAuthenticator(server.auth, { ownToken, clock, logger });
+    const authenticator = new ConfiguredAuthenticator(server.auth, {
+      ...{ ownToken, clock, logger, onToken },
+    });
     let accept: Accept | null = null;
     const listener = await listenTcp({
       host: server.host,

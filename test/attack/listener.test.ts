@@ -29,7 +29,10 @@ let daemon: Daemon | null = null;
 before(async () => {
   if (NEEDS_ROOT) return;
   port = await freePort();
-  daemon = await startDaemon({ env: { ...ON_DEFAULTS, JOBCTL_SERVER_PORT: String(port) } });
+  daemon = await startDaemon({
+    toml: `[jobs.shows]\nrun = "cat ${RUN_DIR}/jobctl-${port}.token"`,
+    env: { ...ON_DEFAULTS, JOBCTL_SERVER_PORT: String(port) },
+  });
 });
 
 after(async () => {
@@ -39,6 +42,14 @@ after(async () => {
 
 const list = (args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) =>
   runJobctl(["list", "jobs", ...args], { env: { JOBCTL_PORT: String(port), ...env } });
+
+test("a job cannot show the token that the daemon created", { skip: NEEDS_ROOT }, async () => {
+  const client = daemon!.client();
+  const { instance } = await client.scheduleJob({ kind: "shows" });
+  const { uuid } = (await client.waitInstance({ uuid: instance!.uuid, waitMs: 10_000n })).instance!;
+  const { entries } = await client.lookupInstanceLogs({ query: { uuid } });
+  assert.deepEqual(entries.map(({ message }) => message), ["***"]);
+});
 
 test("each start of the daemon makes a new default token", { skip: NEEDS_ROOT }, async () => {
   const tokenFile = `${RUN_DIR}/jobctl-${port}.token`;

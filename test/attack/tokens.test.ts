@@ -8,6 +8,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { connect, type JobClient } from "../../src/rpc/client.ts";
 import { JobService, JobState } from "../../src/rpc/gen/job_pb.ts";
 import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { until } from "../support/wait.ts";
 
 const CONFIG_TOKEN = "0123456789abcdef-of-the-configuration";
 const HASH = "sha256:5d5b7bb43fd1bd9fa9ac5c54a6b7ed1a8a1c08a9a0b4a07f2dbf4e6f0e7a1b2c";
@@ -26,6 +27,9 @@ command = ["false"]
 [jobs.payroll]
 command = ["false"]
 schedule = "0 0 1 1 *"
+[jobs.shows-token]
+run = "cat token"
+cwd = "."
 [jobs.payroll-once]
 command = ["true"]
 unique = "arguments"
@@ -78,7 +82,30 @@ test("a token that is revoked loses its open stream too", async () => {
   const run = await daemon.jobctl(["token", "revoke", "gone", "--yes"]);
   assert.equal(run.code, 0, run.stderr);
   await refused(ended, "unavailable");
-  await refused(client.getVersion(), "unauthenticated");
+  await assert.rejects(client.getVersion(), (error) => {
+    assert.ok(isJobError(error, "unauthenticated"));
+    // Whoever stole it learns neither its name nor that it was found out.
+    assert.doesNotMatch(`${error.message} ${error.hint}`, /gone|revoke/);
+    return true;
+  });
+  await until("the log names it", () => /the token \S*gone\S* was revoked/.test(daemon.log()));
+});
+
+test("a job cannot show the token in the daemon's file, even after it is replaced", async () => {
+  const shown = async () => {
+    const { uuid } = (await admin.scheduleJob({ kind: "shows-token" })).instance!;
+    await admin.waitInstance({ uuid, waitMs: 10_000n });
+    const { entries } = await admin.lookupInstanceLogs({ query: { uuid } });
+    return entries.map(({ message }) => message);
+  };
+  assert.deepEqual(await shown(), ["***"]);
+  const path = join(daemon.dir, "token");
+  const first = readFileSync(path, "utf8");
+  const second = "replaced-token-of-the-daemon";
+  writeFileSync(path, second);
+  await clientOf(second).getVersion();
+  assert.deepEqual(await shown(), ["***"]);
+  writeFileSync(path, first);
 });
 
 test("a token of the configuration goes at SIGHUP, and what it had open", async () => {

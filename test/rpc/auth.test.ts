@@ -22,6 +22,7 @@ function refusalOf(answer: Caller | JobError): JobError | null {
 function authenticator(lines: LoggedLine[] = [], clock = new SimClock()) {
   const tokens = TOKENS.map(({ name, token, role }) => tokenEntry(name, token, role));
   const made = new ConfiguredAuthenticator({ ...NO_AUTH, mode: "token", tokens }, {
+    onToken: () => {},
     ownToken: null,
     clock,
     logger: keepingLogger(lines),
@@ -90,7 +91,7 @@ test("check() does not tell by its time how much of a token is right", () => {
     ...NO_AUTH,
     mode: "token",
     tokens: [tokenEntry("one", "a".repeat(43), "admin")],
-  }, { ownToken: null, clock: new SimClock(), logger: silentLogger });
+  }, { onToken: () => {}, ownToken: null, clock: new SimClock(), logger: silentLogger });
   const check = (method: MethodName, header: string) => made.check(method, header, "here");
   const right = `Bearer ${"a".repeat(42)}b`;
   const wrong = `Bearer ${"b".repeat(43)}`;
@@ -114,7 +115,7 @@ test("check() refuses a token whose time is over, and not before", async () => {
     ...NO_AUTH,
     mode: "token",
     tokens: [tokenEntry("brief", "brief-token", "viewer", { expiresAt })],
-  }, { ownToken: null, clock, logger: silentLogger });
+  }, { onToken: () => {}, ownToken: null, clock, logger: silentLogger });
   await clock.advance(999);
   assert.equal(refusalOf(made.check("getVersion", "Bearer brief-token", "here")), null);
   await clock.advance(1);

@@ -80,6 +80,7 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
     connectionsMax: options.connectionsMax ?? { tcp: 1_000, unix: 256 },
     clock: options.clock ?? systemClock,
     random: systemRandom,
+    onToken: () => {},
     logger: keepingLogger(lines),
     server: {
       host: "127.0.0.1",
