@@ -1,12 +1,11 @@
+import { PRIORITY_MAX } from "../core/job.ts";
 import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
 import { choice, duration, integer, list, number, size } from "./readers.ts";
 import * as special from "./special_readers.ts";
 
-const INT32_MAX = 2_147_483_647;
-
 /** Keys that are read twice: in [defaults], where each has a default, and in a job's table. */
 export const OPTIONS = {
-  priority: integer(0, INT32_MAX),
+  priority: integer(-PRIORITY_MAX, PRIORITY_MAX),
   timeout: duration(),
   deadline: duration(),
   kill_after: duration(),
@@ -31,7 +30,7 @@ export const OPTIONS = {
 
 /** What each of {@link OPTIONS} means. */
 export const DOCS = {
-  priority: "Lower runs first, like nice: 0 high, 5 default, 10 low.",
+  priority: "Lower runs first, like nice: 0 high, 5 default, 10 low, below 0 before those.",
   timeout: 'Longest time of one attempt; "0" for no limit.',
   deadline:
     'Longest time of a whole instance, from when it is first due, with all its waits and retries; "0" for no limit.',

@@ -1,6 +1,7 @@
+import type { DurationInput } from "./duration.ts";
 import { isJobError, JobError } from "./errors.ts";
 import type { ArgumentInput, JobFunction, JobHandlers } from "./job.ts";
-import { KIND_LENGTH_MAX } from "./job.ts";
+import { KIND_LENGTH_MAX, PRIORITY_MAX } from "./job.ts";
 import { quoteValue } from "./describe.ts";
 import {
   CODE_STYLE,
@@ -18,9 +19,6 @@ import { nearest } from "./nearest.ts";
 import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
 import { type Misfire, MISFIRES, type Overlap, OVERLAPS } from "./schedule.ts";
 import { TEXT_LENGTH_MAX } from "./text_limits.ts";
-
-/** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
-export type DurationInput = number | string;
 
 /** Retries of a job as its definition writes them; what is missing is inherited. */
 export interface RetryInput {
@@ -46,7 +44,7 @@ export interface JobInput extends JobHandlers {
   readonly run: JobFunction;
   /** Parameters as text, `"x: number, note?: string"`, where they cannot be read from the source. */
   readonly params?: string;
-  /** Lower runs first: 0 high, 5 default, 10 low. */
+  /** Lower runs first: 0 high, 5 default, 10 low; below 0 before those. */
   readonly priority?: number;
   /** Limit of one attempt; 0 is none. */
   readonly timeout?: DurationInput;
@@ -174,7 +172,10 @@ const JOB_KEYS: Keys = {
   ],
   run: HANDLER,
   params: ["text", isText],
-  priority: ["a whole number of 0 or more", isWhole(0)],
+  priority: [
+    `a whole number from ${-PRIORITY_MAX} to ${PRIORITY_MAX}`,
+    isWithin(-PRIORITY_MAX, PRIORITY_MAX),
+  ],
   timeout: DURATION,
   deadline: DURATION,
   killAfter: DURATION,

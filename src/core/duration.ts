@@ -1,5 +1,8 @@
 import { JobError } from "./errors.ts";
 
+/** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
+export type DurationInput = number | string;
+
 /** Longest duration that is read, in milliseconds: 100 years of 365 days. */
 export const DURATION_MS_MAX = 100 * 365 * 86_400_000;
 /** Longest text that is read as a duration. */

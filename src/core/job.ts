@@ -195,10 +195,11 @@ export type JobFunction = (...args: any[]) => unknown;
 
 /** A log that writes to the instance. */
 export interface InstanceLog {
-  debug(message: string): void;
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
+  /** Values are formatted and joined as `console.log` does. */
+  debug(...values: readonly unknown[]): void;
+  info(...values: readonly unknown[]): void;
+  warn(...values: readonly unknown[]): void;
+  error(...values: readonly unknown[]): void;
 }
 
 /** What a handler sees of the instance: its data and a log. */
@@ -283,6 +284,8 @@ export const NO_HANDLERS: JobDefinition["hasHandler"] = {
   onStateChange: false,
 };
 
+/** Highest priority number, which runs last; the lowest is its negative. Both fit where the wire has 32 bits. */
+export const PRIORITY_MAX = 2 ** 31 - 1;
 /** Longest kind, in characters. */
 export const KIND_LENGTH_MAX = 200;
 /** Largest encoded arguments or results of one instance, in bytes of JSON text. */

@@ -1,3 +1,4 @@
+import type { DurationInput } from "./duration.ts";
 import type { Instance } from "./instance.ts";
 import type { ArgumentInput } from "./job.ts";
 import type { InstanceQuery, Page, PageRequest } from "./query.ts";
@@ -13,21 +14,31 @@ export interface ScheduleOptions {
   readonly id?: string;
   /** Lower runs first; overrides the job's. */
   readonly priority?: number;
-  /** Due at this time (Date or epoch ms). Excludes `afterMs`. */
+  /** Due at this time (Date or epoch ms). Excludes `after`. */
   readonly at?: Date | number;
-  /** Due this many milliseconds from now. */
+  /** Due this long from now: milliseconds or text such as "2h". */
+  readonly after?: DurationInput;
+  /** As `after`, in milliseconds only. */
   readonly afterMs?: number;
-  /** Moves the due time later by chance, at most this many milliseconds. */
+  /** Moves the due time later by chance, at most this long. */
+  readonly jitter?: DurationInput;
+  /** As `jitter`, in milliseconds only. */
   readonly jitterMs?: number;
-  /** Limit of one attempt in milliseconds, 0 for none; overrides the job's. */
+  /** Limit of one attempt, such as "5m", 0 for none; overrides the job's. */
+  readonly timeout?: DurationInput;
+  /** As `timeout`, in milliseconds only. */
   readonly timeoutMs?: number;
-  /** Limit of the whole instance in milliseconds from its due time, with all waits and retries, 0 for none; overrides the job's. */
+  /** Limit of the whole instance from its due time, with all waits and retries, 0 for none; overrides the job's. */
+  readonly deadline?: DurationInput;
+  /** As `deadline`, in milliseconds only. */
   readonly deadlineMs?: number;
   /** Retries after a failed attempt, −1 for ever; overrides the job's. */
   readonly retries?: number;
   /** While another holds this key, scheduling answers that instance; with other arguments it is refused. */
   readonly uniqueKey?: string;
-  /** How long the key is held also when the instance has finished, in milliseconds since its acceptance. */
+  /** How long since its acceptance the key is held even when the instance has finished: milliseconds or text such as "1h". */
+  readonly uniqueFor?: DurationInput;
+  /** As `uniqueFor`, in milliseconds only. */
   readonly uniqueForMs?: number;
   /** What is done when the key is held: answer that one whatever its arguments, or replace it while it waits. */
   readonly onConflict?: (typeof CONFLICTS)[number];

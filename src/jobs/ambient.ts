@@ -28,10 +28,11 @@ declare module "ts-job" {
 
   /** Writes to the log of the instance: jobctl logs ID. */
   export interface InstanceLog {
-    debug(message: string): void;
-    info(message: string): void;
-    warn(message: string): void;
-    error(message: string): void;
+    /** Values are formatted and joined as console.log does. */
+    debug(...values: readonly unknown[]): void;
+    info(...values: readonly unknown[]): void;
+    warn(...values: readonly unknown[]): void;
+    error(...values: readonly unknown[]): void;
   }
 
   /** The instance that runs: its data and its log. */
@@ -79,16 +80,22 @@ declare module "ts-job" {
     readonly id?: string;
     /** Lower runs first: 0 high, 5 default, 10 low. */
     readonly priority?: number;
-    /** Date or epoch milliseconds. Excludes afterMs. */
+    /** Date or epoch milliseconds. Excludes after. */
     readonly at?: Date | number;
+    /** Milliseconds, or text such as "2h"; so are the other lengths of time. */
+    readonly after?: DurationInput;
     readonly afterMs?: number;
+    readonly jitter?: DurationInput;
     readonly jitterMs?: number;
+    readonly timeout?: DurationInput;
     readonly timeoutMs?: number;
+    readonly deadline?: DurationInput;
     readonly deadlineMs?: number;
     readonly retries?: number;
     /** While another holds this key, scheduling answers that instance; with other arguments it is refused. */
     readonly uniqueKey?: string;
-    /** How long the key is held also when the instance has finished, in milliseconds since its acceptance. */
+    /** How long since its acceptance the key is held even when the instance has finished. */
+    readonly uniqueFor?: DurationInput;
     readonly uniqueForMs?: number;
     /** What is done when the key is held: answer that one whatever its arguments, or replace it while it waits. */
     readonly onConflict?: "refuse" | "keep" | "replace";

@@ -1,6 +1,6 @@
 import { parseBlackout } from "../core/blackout.ts";
-import type { DurationInput, JobInput } from "../core/define.ts";
-import { parseDuration } from "../core/duration.ts";
+import type { JobInput } from "../core/define.ts";
+import { type DurationInput, parseDuration } from "../core/duration.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import { CODE_STYLE, parseConcurrency, parseRate, parseUnique } from "../core/limit_inputs.ts";
 import {

@@ -1,3 +1,4 @@
+import type { DurationInput } from "../core/duration.ts";
 import type {
   HistoryEntry,
   Instance,
@@ -35,13 +36,17 @@ export interface RecurringOptions {
   readonly timezone?: string;
   readonly arguments?: ArgumentInput;
   readonly priority?: number;
+  /** Limit of one attempt: milliseconds or text such as "5m", as the other durations. */
+  readonly timeout?: DurationInput;
   readonly timeoutMs?: number;
   readonly retries?: number;
   readonly overlap?: Overlap;
   /** With overlap "queue": how many ticks wait at most. */
   readonly queueMax?: number;
   readonly misfire?: Misfire;
+  readonly misfireWithin?: DurationInput;
   readonly misfireWithinMs?: number;
+  readonly jitter?: DurationInput;
   readonly jitterMs?: number;
   /** No tick before this time, epoch ms; also the first tick of `@every`. */
   readonly startsAt?: number;
@@ -60,6 +65,7 @@ type Clearable =
   | "blackout"
   | "runsMax"
   | "priority"
+  | "timeout"
   | "timeoutMs"
   | "retries";
 

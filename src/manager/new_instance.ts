@@ -4,15 +4,21 @@ import { encodeJson } from "../core/encode.ts";
 import { JobError } from "../core/errors.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
 import { type Instance, isUuid } from "../core/instance.ts";
-import { type ArgumentInput, type JobDefinition, PAYLOAD_BYTES_MAX } from "../core/job.ts";
+import {
+  type ArgumentInput,
+  type JobDefinition,
+  PAYLOAD_BYTES_MAX,
+  PRIORITY_MAX,
+} from "../core/job.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../store/store.ts";
+import { inMilliseconds } from "../core/schedule_options.ts";
 import { jitterOf } from "../core/tick_decision.ts";
 import type { ScheduleOptions, SchedulePreview } from "./api.ts";
 import { queueKeyOf, type UniqueKey, uniqueKeyOf } from "./instance_keys.ts";
 
-/** Priorities that the wire can carry, less −1, which there means unset. */
-const PRIORITY_MAX = 2 ** 31 - 1;
+/** Most retries that the wire can carry. */
+const RETRIES_MAX = 2 ** 31 - 1;
 /** Latest time that a date can name, epoch ms. */
 const TIME_MAX = 8.64e15;
 
@@ -29,7 +35,8 @@ export interface Seed {
  *
  * @throws JobError `invalid_argument` naming the option or the parameter
  */
-export function newInstance(job: JobDefinition, options: ScheduleOptions, seed: Seed): NewInstance {
+export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Seed): NewInstance {
+  const options = inMilliseconds(given);
   const preview = previewInstance(job, options, seed);
   checkPolicy(options);
   checkInteger("unique_for", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
@@ -64,9 +71,10 @@ function ownId(given: unknown): string {
 /** Convert and check as {@link newInstance} does, without making anything. */
 export function previewInstance(
   job: JobDefinition,
-  options: ScheduleOptions,
+  given: ScheduleOptions,
   seed: Omit<Seed, "id">,
 ): SchedulePreview {
+  const options = inMilliseconds(given);
   const priority = options.priority ?? job.options.priority;
   checkPolicy({ priority });
   const { kind } = job;
@@ -159,7 +167,7 @@ export function checkPolicy(
 ): void {
   const { priority = 0, retries = 0, timeoutMs = 0, deadlineMs = 0, jitterMs = 0 } = options;
   checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
-  checkInteger("retries", retries, -1, PRIORITY_MAX);
+  checkInteger("retries", retries, -1, RETRIES_MAX);
   checkInteger("timeout", timeoutMs, 0, TIME_MAX);
   checkInteger("deadline", deadlineMs, 0, TIME_MAX);
   checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);

@@ -4,6 +4,7 @@ import type { JobDefinition } from "../core/job.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 import { type Block, unservedBlock } from "../core/limits.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
+import { inMilliseconds } from "../core/schedule_options.ts";
 import {
   BATCH_MAX,
   type HistoryQuery,
@@ -113,7 +114,8 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
-    const record = await this.parts.schedules.create(this.registry.get(kind), options);
+    const job = this.registry.get(kind);
+    const record = await this.parts.schedules.create(job, inMilliseconds(options));
     this.parts.scheduler.poke();
     return record;
   }
@@ -126,7 +128,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
 
   async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
-    const record = await this.parts.schedules.update(id, change);
+    const record = await this.parts.schedules.update(id, inMilliseconds(change));
     this.parts.scheduler.poke();
     return record;
   }

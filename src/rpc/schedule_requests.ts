@@ -55,11 +55,11 @@ function readArguments(
   );
 }
 
-// go-job's clients send −1 for a priority that was not given.
-function readPriority(value: number | undefined, field: string): number | undefined {
-  if (value === undefined || value === -1) return undefined;
-  if (value >= 0) return value;
-  throw refuse(field, `found ${value}, wanted 0 (first) and up, or -1 for the job's own`);
+// go-job's clients send −1 for a priority that was not given: who means −1 says so in another field.
+function readPriority(
+  { priority, exactPriority }: Pick<ScheduleJobRequest, "priority" | "exactPriority">,
+): number | undefined {
+  return exactPriority ?? (priority === -1 ? undefined : priority);
 }
 
 function readRetries(value: number | undefined, field: string): number | undefined {
@@ -71,11 +71,11 @@ function readRetries(value: number | undefined, field: string): number | undefin
 function readCarried(
   request: Pick<
     ScheduleJobRequest,
-    "arguments" | "argumentsJson" | "priority" | "maxRetries" | "timeoutMs" | "jitterMs"
+    "arguments" | "argumentsJson" | "maxRetries" | "timeoutMs" | "jitterMs"
   >,
-  prefix: string,
+  priority: number | undefined,
+  prefix = "",
 ) {
-  const priority = readPriority(request.priority, `${prefix}priority`);
   const retries = readRetries(request.maxRetries, `${prefix}max_retries`);
   return {
     arguments: readArguments(request, prefix),
@@ -100,7 +100,7 @@ export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): S
     throw refuse(`${prefix}after_ms`, 'it stands beside "at"', "Give one of the two");
   }
   return {
-    ...readCarried(request, prefix),
+    ...readCarried(request, readPriority(request), prefix),
     ...(request.deadlineMs === undefined
       ? {}
       : { deadlineMs: readMs(request.deadlineMs, `${prefix}deadline_ms`) }),
@@ -136,7 +136,7 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
   }
   return {
     cron: request.cron ?? "",
-    ...readCarried(request, ""),
+    ...readCarried(request, readPriority(request)),
     ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
     ...readRecurrence(request),
   };
@@ -167,7 +167,7 @@ function readRecurrence(
 
 /** What to change of a schedule. @throws JobError `invalid_argument` naming the field */
 export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
-  const { arguments: args, ...carried } = readCarried(request, "");
+  const { arguments: args, ...carried } = readCarried(request, request.priority);
   const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
   const said: Partial<RecurringOptions> = {
     ...carried,

@@ -1,3 +1,4 @@
+import { formatWithOptions } from "node:util";
 import { quoteValue } from "../core/describe.ts";
 import { DURATION_MS_MAX, parseDuration } from "../core/duration.ts";
 import { encodeJson } from "../core/encode.ts";
@@ -42,16 +43,32 @@ export interface ScopeHost {
 /** Longest message of one `log` call, in characters. */
 const MESSAGE_LENGTH_MAX = 8_192;
 
+/** As `console.log` formats values where it is no terminal; longer texts are cut. */
+const FORMAT = { colors: false, maxStringLength: MESSAGE_LENGTH_MAX } as const;
+/** In place of a value whose own code threw. */
+const UNSHOWN = "a value that cannot be shown";
+
 /** What job code said of its attempt, whatever its function then comes to. */
 export type Verdict =
   | { readonly type: "snooze"; readonly delayMs: number; readonly error: Error }
   | { readonly type: "discard"; readonly error: Error };
 
+/** Values as one message, as `console.log` would print them. */
+function lineText(values: readonly unknown[], mask: SecretMask): string {
+  const [only] = values;
+  if (values.length === 1 && typeof only === "string") return messageText(only, mask);
+  try {
+    return messageText(formatWithOptions(FORMAT, ...values), mask);
+  } catch {
+    return UNSHOWN;
+  }
+}
+
 function messageText(value: unknown, mask: SecretMask): string {
   try {
     return mask.bounded(String(value), MESSAGE_LENGTH_MAX);
   } catch {
-    return "a value that cannot be shown";
+    return UNSHOWN;
   }
 }
 
@@ -158,10 +175,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   get log(): InstanceLog {
     return this.#log ??= {
-      debug: (message) => this.#write("debug", message),
-      info: (message) => this.#write("info", message),
-      warn: (message) => this.#write("warn", message),
-      error: (message) => this.#write("error", message),
+      debug: (...values) => this.#write("debug", ...values),
+      info: (...values) => this.#write("info", ...values),
+      warn: (...values) => this.#write("warn", ...values),
+      error: (...values) => this.#write("error", ...values),
     };
   }
 
@@ -194,10 +211,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     throw error;
   }
 
-  #write(level: LogLevel, message: unknown): void {
+  #write(level: LogLevel, ...values: readonly unknown[]): void {
     if (this.#isClosed) return;
     const at = this.#host.now();
-    this.#host.log([{ at, level, source: "job", message: messageText(message, this.mask) }]);
+    this.#host.log([{ at, level, source: "job", message: lineText(values, this.mask) }]);
   }
 
   // A report that makes no sense, as after a division by zero, is no reason to fail the job.

@@ -89,7 +89,7 @@ const BAD: readonly [input: unknown, message: string, path?: string, hint?: stri
   ],
   [
     { run, priority: 1.5 },
-    'Cannot define a job: "priority" is 1.5, not a whole number of 0 or more',
+    'Cannot define a job: "priority" is 1.5, not a whole number from -2147483647 to 2147483647',
     "priority",
   ],
   [

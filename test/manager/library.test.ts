@@ -90,11 +90,11 @@ test("scheduleJob() refuses options that it does not have", async () => {
   await manager.start();
   try {
     manager.registerJob({ kind: "work", run() {} });
-    const options = { after: 50 } as object;
+    const options = { later: 50 } as object;
     await assert.rejects(manager.scheduleJob("work", options), (error) => {
       assert.ok(error instanceof JobError);
-      assert.equal(error.message, 'Cannot schedule job "work": unknown option "after"');
-      assert.equal(error.path, "after");
+      assert.equal(error.message, 'Cannot schedule job "work": unknown option "later"');
+      assert.equal(error.path, "later");
       return true;
     });
     assert.equal((await manager.lookupInstances({})).items.length, 0);

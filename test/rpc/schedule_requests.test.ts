@@ -24,6 +24,12 @@ test("readScheduleOptions() passes each argument as text", () => {
   });
 });
 
+test("readScheduleOptions() takes -1 by exact_priority, and other negative priorities by both fields", () => {
+  assert.equal(readScheduleOptions(request({ exactPriority: -1 })).priority, -1);
+  assert.equal(readScheduleOptions(request({ priority: 5, exactPriority: -1 })).priority, -1);
+  assert.equal(readScheduleOptions(request({ priority: -20 })).priority, -20);
+});
+
 test("readScheduleOptions() takes priority -1 as unset, and 0 as 0", () => {
   assert.equal(readScheduleOptions(request({ priority: -1 })).priority, undefined);
   assert.equal(readScheduleOptions(request({ priority: 0 })).priority, 0);
@@ -51,7 +57,6 @@ test("readScheduleOptions() reads everything of ours", () => {
 });
 
 const BAD_REQUESTS: readonly [string, RequestInit][] = [
-  ["priority", { priority: -2 }],
   ["max_retries", { maxRetries: -2 }],
   ["timeout_ms", { timeoutMs: -1n }],
   ["jitter_ms", { jitterMs: 2n ** 60n }],
@@ -107,5 +112,5 @@ test("readScheduleChange() takes away what clear names, and nothing that has a v
 test("readBatchEntry() names the entry when it is bad", () => {
   refuses("requests[3].cron", () => readBatchEntry(request({ cron: "* * * * *" }), 3));
   refuses("requests[0].kind", () => readBatchEntry(request({ kind: "" }), 0));
-  refuses("requests[2].priority", () => readBatchEntry(request({ priority: -9 }), 2));
+  refuses("requests[2].max_retries", () => readBatchEntry(request({ maxRetries: -9 }), 2));
 });

@@ -1,6 +1,7 @@
 import { CONFLICTS } from "../../core/job_manager.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isUuid } from "../../core/instance.ts";
+import { PRIORITY_MAX } from "../../core/job.ts";
 import type { JobInstance, ScheduleJobResponse } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
@@ -31,7 +32,7 @@ const OPTIONS: OptionSpecs = {
   cron: { describe: 'Run again and again: "30 2 * * *", "@daily", "@every 15m"' },
   ...CRON_ONLY_OPTIONS,
   jitter: { describe: "Start later by chance, at most by this long; with --cron always as much" },
-  priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
+  priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
   timeout: { describe: "Longest run of one attempt; 0 for no limit" },
   deadline: {
     describe:
@@ -108,7 +109,7 @@ function readRequest(args: Args, newId: () => string): Request {
   const uuid = readUuid(args) ?? (cron === undefined && !isDryRun ? newId() : undefined);
   return {
     kind: args.word("KIND"),
-    priority: args.integer("priority", { min: 0, max: INT32_MAX }),
+    ...readPriority(args),
     at: atMs === undefined ? undefined : timestampOf(atMs),
     afterMs: bigMs(args.durationMs("in")),
     cron,
@@ -123,6 +124,12 @@ function readRequest(args: Args, newId: () => string): Request {
     jitterMs: bigMs(args.durationMs("jitter")),
     dryRun: isDryRun || undefined,
   };
+}
+
+// The field of go-job takes −1 for the job's own priority.
+function readPriority(args: Args): Pick<Request, "priority" | "exactPriority"> {
+  const priority = args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX });
+  return priority === -1 ? { exactPriority: priority } : { priority };
 }
 
 async function send(client: JobClient, request: Request): Promise<ScheduleJobResponse> {

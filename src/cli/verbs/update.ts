@@ -1,3 +1,4 @@
+import { PRIORITY_MAX } from "../../core/job.ts";
 import { usageError } from "../args.ts";
 import { findSchedule, present } from "../lookup.ts";
 import { readRecurrence, RECURRENCE_OPTIONS } from "../recurrence.ts";
@@ -29,7 +30,7 @@ const SCHEDULE: Verb = {
     cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
     ...RECURRENCE_OPTIONS,
     jitter: { describe: "Each run is later by up to this, always the same for the schedule" },
-    priority: { describe: "Lower runs first: 0 high, 5 default, 10 low" },
+    priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
     timeout: { describe: "Longest run of one attempt; 0 for no limit" },
     retries: { describe: "Attempts after a failed one; -1 for ever" },
     clear: {
@@ -62,7 +63,7 @@ const SCHEDULE: Verb = {
       cron: args.text("cron"),
       ...readRecurrence(args),
       jitterMs: bigMs("jitter"),
-      priority: args.integer("priority", { min: 0, max: INT32_MAX }),
+      priority: args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX }),
       timeoutMs: bigMs("timeout"),
       maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
       argumentsJson: args.text("args-json"),
