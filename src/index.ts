@@ -4,8 +4,19 @@ import { parseDuration } from "./core/duration.ts";
 import { isJobError, JobError } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition, type JobFunction, type JobOptions } from "./core/job.ts";
+import {
+  checkOptions,
+  isDuration,
+  isListOf,
+  isObject,
+  isText,
+  isWhole,
+  isWithin,
+  type KeysOf,
+} from "./core/object_keys.ts";
+import { openZone } from "./core/zone.ts";
 import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "./core/schedule.ts";
-import { checkScheduleOptions } from "./core/schedule_options.ts";
+import { checkScheduleOptions, kindOfReference } from "./core/schedule_options.ts";
 import { decodeResults } from "./core/decode_results.ts";
 import type { Signature } from "./core/signature.ts";
 import { maskUrl, parseStoreUrl } from "./core/store_address.ts";
@@ -14,6 +25,7 @@ import { readSignature, UNTYPED_SIGNATURE } from "./jobs/read_signature.ts";
 import { resolveFunctionJob } from "./jobs/function_job.ts";
 import type { RecurringOptions, ScheduleOptions } from "./manager/api.ts";
 import { Manager as CoreManager } from "./manager/manager.ts";
+import { WORKERS_MAX } from "./manager/manager_options.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { type Logger, silentLogger } from "./platform/logger.ts";
@@ -46,11 +58,22 @@ export type {
   JobDefinition,
   JobFunction,
 } from "./core/job.ts";
+export type {
+  BulkFilter,
+  BulkOptions,
+  ClearFilter,
+  HistoryFilter,
+  InstanceFilter,
+  LogClearFilter,
+  LogFilter,
+  LogTailFilter,
+  TimeInput,
+} from "./core/instance_filter.ts";
 export type { JobManager } from "./core/job_manager.ts";
 export type { ScheduleRecord } from "./core/schedule.ts";
 export type { Duration, Int, Signature, SignatureWarning, TypeShape } from "./core/signature.ts";
 export { signatureSchema } from "./core/json_schema.ts";
-export type { JobState } from "./core/state.ts";
+export type { JobState, StateName } from "./core/state.ts";
 export { nextTicks } from "./core/ticks.ts";
 export { readSignature };
 export type {
@@ -98,6 +121,28 @@ export interface ManagerSetup {
   readonly tags?: readonly string[];
 }
 
+const isWord = (value: unknown) => isText(value) && value !== "";
+const SETUP_KEYS: KeysOf<ManagerSetup> = {
+  store: ["a store, or the URL of one", (value) => isWord(value) || isObject(value)],
+  workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],
+  pools: [
+    "an object of whole numbers by the names of pools",
+    (value) => isObject(value) && Object.values(value as object).every(isWhole(1)),
+  ],
+  timezone: ["the name of a zone", isWord],
+  lease: ["milliseconds or duration text", isDuration],
+  drain: ["milliseconds or duration text", isDuration],
+  logger: ["an object with debug, info, warn and error", isLogger],
+  node: ["text that is not empty", isWord],
+  tags: ["a list of texts", isListOf(isWord)],
+};
+
+function isLogger(value: unknown): boolean {
+  return isObject(value) && ["debug", "info", "warn", "error"].every((name) => {
+    return typeof Reflect.get(value as object, name) === "function";
+  });
+}
+
 /** How `scheduleJob` may be asked, by the job's kind or by the job itself. */
 export type JobReference = string | { readonly kind: string };
 
@@ -117,7 +162,8 @@ export class Manager extends CoreManager {
   readonly #timezone: string;
 
   constructor(setup: ManagerSetup = {}) {
-    const timezone = setup.timezone ?? "UTC";
+    checkOptions(setup, SETUP_KEYS, { failure: "Cannot make a manager" });
+    const timezone = openZone(setup.timezone ?? "UTC").name;
     const clock = systemClock;
     const logger = setup.logger ?? silentLogger;
     const workers = setup.workers ?? 4;
@@ -180,16 +226,26 @@ export class Manager extends CoreManager {
     job: JobReference,
     options: ScheduleOptions | RecurringOptions = {},
   ): Promise<Instance | ScheduleRecord> {
-    const kind = typeof job === "string" ? job : job.kind;
-    if ("cron" in options && options.cron !== undefined) {
-      return super.scheduleRecurring(kind, options);
-    }
     try {
-      checkScheduleOptions(kind, options, ["cron"]);
+      const kind = kindOfReference(job);
+      if (isObject(options) && "cron" in options && options.cron !== undefined) {
+        return super.scheduleRecurring(kind, options);
+      }
+      checkScheduleOptions(kind, options, true);
+      return super.scheduleJob(kind, options);
     } catch (error) {
       return Promise.reject(error);
     }
-    return super.scheduleJob(kind, options);
+  }
+
+  /** Schedule several at once, all or none; at most 1,000. */
+  override async scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]> {
+    for (const { kind, ...options } of requests) {
+      checkScheduleOptions(kindOfReference(kind), options);
+    }
+    return await super.scheduleJobs(requests);
   }
 
   /** Attempts at once. */

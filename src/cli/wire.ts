@@ -1,3 +1,4 @@
+import { parseState } from "../core/state.ts";
 import type { JobInstance, JobState as WireState } from "../rpc/gen/job_pb.ts";
 
 /** A point in time on the wire. */
@@ -25,13 +26,12 @@ export function stateName(state: WireState): string | undefined {
 /** Names of all states. */
 export const STATES: readonly string[] = Object.values(STATE_NAMES);
 
-/** Wire value of a state's name, however its letters are cased; our own spelling of Cancelled counts too. */
+/** Wire value of a state's name in any spelling of the product. */
 export function stateOfName(name: string): WireState | null {
-  const wanted = name.toLowerCase() === "canceled" ? "cancelled" : name.toLowerCase();
-  for (const [value, known] of Object.entries(STATE_NAMES)) {
-    if (known.toLowerCase() === wanted) return Number(value) as WireState;
-  }
-  return null;
+  const state = parseState(name);
+  if (state === null) return null;
+  const found = Object.entries(STATE_NAMES).find(([, known]) => parseState(known) === state);
+  return found === undefined ? null : Number(found[0]) as WireState;
 }
 
 /** Whether the state is final. */

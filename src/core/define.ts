@@ -1,5 +1,5 @@
 import type { DurationInput } from "./duration.ts";
-import { isJobError, JobError } from "./errors.ts";
+import { JobError } from "./errors.ts";
 import type { ArgumentInput, JobFunction, JobHandlers } from "./job.ts";
 import { KIND_LENGTH_MAX, PRIORITY_MAX } from "./job.ts";
 import { quoteValue } from "./describe.ts";
@@ -15,7 +15,20 @@ import {
   type UniqueInput,
   uniqueWanted,
 } from "./limit_inputs.ts";
-import { nearest } from "./nearest.ts";
+import {
+  type Check,
+  checkKeys,
+  isDuration,
+  isFunction,
+  isListOf,
+  isObject,
+  isOneOf,
+  isParsed,
+  isText,
+  isWhole,
+  isWithin,
+  type Keys,
+} from "./object_keys.ts";
 import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
 import { type Misfire, MISFIRES, type Overlap, OVERLAPS } from "./schedule.ts";
 import { TEXT_LENGTH_MAX } from "./text_limits.ts";
@@ -117,31 +130,7 @@ export interface JobInput extends JobHandlers {
   readonly nice?: number;
 }
 
-type Check = (value: unknown) => boolean;
-
-const isText: Check = (value) => typeof value === "string";
-const isFunction: Check = (value) => typeof value === "function";
-const isWhole = (min: number): Check => (value) =>
-  Number.isSafeInteger(value) && value as number >= min;
-const isWithin = (min: number, max: number): Check => (value) =>
-  isWhole(min)(value) && (value as number) <= max;
-const isDuration: Check = (value) =>
-  typeof value === "string" || (typeof value === "number" && Number.isFinite(value) && value >= 0);
-const isOneOf = (words: readonly string[]): Check => (value) => words.includes(value as string);
-const isObject: Check = (value) =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isListOf = (isItem: Check): Check => (value) => Array.isArray(value) && value.every(isItem);
 const isShare: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
-
-const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
-  try {
-    parse(value);
-    return true;
-  } catch (error) {
-    if (!isJobError(error)) throw error;
-    return false;
-  }
-};
 
 /**
  * Why a function can be no job's, in words; null for one that can: a class cannot be called, and a generator would return
@@ -152,9 +141,6 @@ export function uncallable(value: object): string | null {
   const tag = Object.prototype.toString.call(value);
   return /^\[object (?:Async)?GeneratorFunction\]$/.test(tag) ? "a generator" : null;
 }
-
-/** The keys of one object: what each may be, in words and as a check. */
-type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
 
 const DURATION = ["milliseconds or duration text", isDuration] as const;
 const HANDLER = ["a function", isFunction] as const;
@@ -252,6 +238,14 @@ const LIMIT_KEYS: Keys = {
   openFiles: ["a whole number from 64 to 1048576", isWithin(64, 1_048_576)],
 };
 
+/** Keys of the options that may be objects. */
+const PART_KEYS: Readonly<Record<string, Keys>> = {
+  retry: RETRY_KEYS,
+  keep: KEEP_KEYS,
+  output: OUTPUT_KEYS,
+  limits: LIMIT_KEYS,
+};
+
 /**
  * Check a job definition and return it, typed.
  *
@@ -268,12 +262,7 @@ export function defineJob<Input extends JobInput>(input: Input): Input {
  * @throws JobError `invalid_argument` with the path of the key at fault
  */
 export function checkJobInput(input: unknown): asserts input is JobInput {
-  if (!isObject(input)) {
-    throw new JobError(
-      "invalid_argument",
-      `Cannot define a job from ${quoteValue(input)}: a definition is an object with "run"`,
-    );
-  }
+  assertJobObject(input);
   const job = input as Readonly<Record<string, unknown>>;
   const what = isText(job.kind) ? `job "${job.kind}"` : "a job";
   if (job.run === undefined) {
@@ -290,38 +279,21 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
     });
   }
   if (isText(job.kind)) checkKind(job.kind as string);
-  checkKeys(what, "", job, JOB_KEYS);
-  if (isObject(job.retry)) checkKeys(what, "retry.", job.retry as typeof job, RETRY_KEYS);
-  if (isObject(job.keep)) checkKeys(what, "keep.", job.keep as typeof job, KEEP_KEYS);
-  if (isObject(job.output)) checkKeys(what, "output.", job.output as typeof job, OUTPUT_KEYS);
-  if (isObject(job.limits)) checkKeys(what, "limits.", job.limits as typeof job, LIMIT_KEYS);
+  const failure = `Cannot define ${what}`;
+  checkKeys(job, JOB_KEYS, { failure });
+  for (const [name, keys] of Object.entries(PART_KEYS)) {
+    const part = job[name];
+    if (isObject(part)) checkKeys(part as object, keys, { failure, prefix: `${name}.` });
+  }
 }
 
-function checkKeys(
-  what: string,
-  prefix: string,
-  given: Readonly<Record<string, unknown>>,
-  keys: Keys,
-): void {
-  for (const [key, value] of Object.entries(given)) {
-    const path = `${prefix}${key}`;
-    if (!Object.hasOwn(keys, key)) {
-      const near = nearest(key, Object.keys(keys));
-      throw new JobError("invalid_argument", `Cannot define ${what}: unknown key "${path}"`, {
-        path,
-        hint: near === null
-          ? `Known keys: ${Object.keys(keys).join(", ")}`
-          : `Did you mean "${prefix}${near}"?`,
-      });
-    }
-    const [wanted, check] = keys[key]!;
-    if (value === undefined || check(value)) continue;
-    throw new JobError(
-      "invalid_argument",
-      `Cannot define ${what}: "${path}" is ${quoteValue(value)}, not ${wanted}`,
-      { path },
-    );
-  }
+/** Check that a value is an object, as definitions are. @throws JobError `invalid_argument` */
+export function assertJobObject(input: unknown): asserts input is object {
+  if (isObject(input)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot define a job from ${quoteValue(input)}: a definition is an object with "run"`,
+  );
 }
 
 /** Kinds that begin so belong to the product. */

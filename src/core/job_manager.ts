@@ -1,7 +1,9 @@
 import type { DurationInput } from "./duration.ts";
 import type { Instance } from "./instance.ts";
 import type { ArgumentInput } from "./job.ts";
-import type { InstanceQuery, Page, PageRequest } from "./query.ts";
+import type { BulkFilter, BulkOptions, InstanceFilter } from "./instance_filter.ts";
+import type { Exact } from "./object_keys.ts";
+import type { Page, PageRequest } from "./query.ts";
 
 /** What is done when the key of a new instance is held: refuse other arguments, keep the holder, or replace it while it waits. */
 export const CONFLICTS = ["refuse", "keep", "replace"] as const;
@@ -56,10 +58,14 @@ export interface JobManager {
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]>;
   getInstance(id: string): Promise<Instance>;
-  lookupInstances(query?: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
-  cancelInstances(
-    query: InstanceQuery,
-    options?: { readonly all?: boolean },
+  lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: Partial<PageRequest>,
+  ): Promise<Page<Instance>>;
+  /** Without a condition it asks for `all: true`. */
+  cancelInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions,
   ): Promise<readonly Instance[]>;
   /**
    * Resolves with the instance once it is final, or null when `timeoutMs` passed first. The waiting job keeps its worker: jobs

@@ -1,53 +1,78 @@
 import { quoteValue } from "./describe.ts";
 import { type DurationInput, parseDuration } from "./duration.ts";
 import { isJobError, JobError } from "./errors.ts";
-import type { ScheduleOptions } from "./job_manager.ts";
-import { nearest } from "./nearest.ts";
+import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
+import {
+  type Check,
+  checkOptions,
+  isObject,
+  isOneOf,
+  isText,
+  type Keys,
+  type KeysOf,
+} from "./object_keys.ts";
 
-const KEYS: Readonly<Record<keyof ScheduleOptions, true>> = {
-  arguments: true,
-  id: true,
-  priority: true,
-  at: true,
-  after: true,
-  afterMs: true,
-  jitter: true,
-  jitterMs: true,
-  timeout: true,
-  timeoutMs: true,
-  deadline: true,
-  deadlineMs: true,
-  retries: true,
-  uniqueKey: true,
-  uniqueFor: true,
-  uniqueForMs: true,
-  onConflict: true,
+const isNumber: Check = (value) => typeof value === "number";
+const NUMBER = ["a number", isNumber] as const;
+const DURATION = [
+  "milliseconds or duration text",
+  (value: unknown) => isNumber(value) || isText(value),
+] as const;
+
+/** Only the types: what an instance is made of is checked where it is made, whoever asked for it. */
+const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
+  arguments: [
+    "a list of values, or an object by parameter name",
+    (value) => Array.isArray(value) || isObject(value),
+  ],
+  id: ["a UUID", (value) => value === null || isText(value)],
+  priority: NUMBER,
+  at: ["a Date or epoch milliseconds", (value) => isNumber(value) || value instanceof Date],
+  after: DURATION,
+  afterMs: NUMBER,
+  jitter: DURATION,
+  jitterMs: NUMBER,
+  timeout: DURATION,
+  timeoutMs: NUMBER,
+  deadline: DURATION,
+  deadlineMs: NUMBER,
+  retries: NUMBER,
+  uniqueKey: ["text", isText],
+  uniqueFor: DURATION,
+  uniqueForMs: NUMBER,
+  onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
 };
 
+/** What the library also takes there: with it, it makes a recurring schedule. */
+const LIBRARY_KEYS: Keys = { ...SCHEDULE_KEYS, cron: ["text", isText] };
+
 /**
- * Refuse options of `scheduleJob` that are none: code that no compiler checks would lose them without a word.
+ * Refuse options of `scheduleJob` that are none, or of the wrong type: code that no compiler checks would lose them without a
+ * word.
  *
- * @param others what may be said there besides, such as `cron`
+ * @param canRecur whether `cron` may be said there besides
  * @throws JobError `invalid_argument` naming the nearest option
  */
-export function checkScheduleOptions(
-  kind: string,
-  options: object,
-  others: readonly string[] = [],
-): void {
-  const known = [...Object.keys(KEYS), ...others];
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || known.includes(name)) continue;
-    const near = nearest(name, known);
-    throw new JobError(
-      "invalid_argument",
-      `Cannot schedule job "${kind}": unknown option "${name}"`,
-      {
-        path: name,
-        hint: near === null ? `Options: ${known.join(", ")}` : `Did you mean "${near}"?`,
-      },
-    );
-  }
+export function checkScheduleOptions(kind: string, options: object, canRecur = false): void {
+  const keys = canRecur ? LIBRARY_KEYS : SCHEDULE_KEYS;
+  checkOptions(options, keys, { failure: `Cannot schedule job "${kind}"` });
+}
+
+/**
+ * The kind that a job's name or definition says.
+ *
+ * @throws JobError `invalid_argument` for anything else
+ */
+export function kindOfReference(job: unknown): string {
+  const kind = isObject(job) ? Reflect.get(job as object, "kind") : job;
+  if (typeof kind === "string" && kind !== "") return kind;
+  const found = isObject(job) ? "an object without a kind" : quoteValue(job);
+  throw new JobError("invalid_argument", `Cannot schedule a job: found ${found}, wanted a kind`, {
+    path: "job",
+    hint: typeof job === "function"
+      ? "Register the function first, and give what registerJob returned"
+      : "Give the kind as text, or what registerJob returned",
+  });
 }
 
 /** Options that may be written as a duration, each with the one that holds its milliseconds. */

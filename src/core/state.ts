@@ -19,6 +19,20 @@ export const JOB_STATES: readonly JobState[] = [
   "timedOut",
 ];
 
+/** A state in any spelling of the product: of the library, of the CLI and go-job, and of JSON and TOML. */
+export type StateName = JobState | Capitalize<JobState> | "cancelled" | "Cancelled" | "timed_out";
+
+const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
+  ...JOB_STATES.map((state) => [state.toLowerCase(), state] as const),
+  ["cancelled", "canceled"],
+]);
+
+/** The state that a name says, whatever its case and its separators (`JOB_STATE_TIMED_OUT` too); null for none. */
+export function parseState(name: string): JobState | null {
+  const letters = name.toLowerCase().replace(/^job_state_/, "").replace(/[-_ ]/g, "");
+  return STATE_OF_LETTERS.get(letters) ?? null;
+}
+
 /** States that nothing but deletion follows. */
 export type FinalState = "completed" | "terminated" | "canceled" | "timedOut";
 

@@ -119,19 +119,50 @@ declare module "ts-job" {
     readonly progress: { readonly done: number; readonly total: number | null } | null;
   }
 
-  export interface InstanceQuery {
-    readonly idPrefix?: string;
+  /** A state, as the library, the CLI and JSON spell it. */
+  export type StateName =
+    | JobState
+    | Capitalize<JobState>
+    | "cancelled"
+    | "Cancelled"
+    | "timed_out";
+
+  /** A Date, epoch milliseconds, or ISO 8601 text. */
+  export type TimeInput = Date | number | string;
+
+  /** Which instances are meant; all given conditions must hold. */
+  export interface InstanceFilter {
+    /** Its id, or what scheduleJob returned. */
+    readonly instance?: string | { readonly id: string };
     readonly ids?: readonly string[];
+    /** The first 4 or more characters of ids. */
+    readonly idPrefix?: string;
+    readonly kind?: string | { readonly kind: string };
     readonly kinds?: readonly string[];
-    readonly states?: readonly JobState[];
+    readonly state?: StateName;
+    readonly states?: readonly StateName[];
     readonly scheduleId?: string;
     readonly uniqueKey?: string;
-    readonly retryOf?: string;
+    readonly retryOf?: string | { readonly id: string };
     /** Only what failed for good and was not run again. */
     readonly isDead?: true;
-    readonly after?: number;
-    readonly before?: number;
+    /** Created at or after. */
+    readonly after?: TimeInput;
+    /** Created before. */
+    readonly before?: TimeInput;
   }
+
+  export interface BulkOptions {
+    /** All of them, where no condition is given. */
+    readonly all?: boolean;
+  }
+
+  export type BulkFilter = InstanceFilter & BulkOptions;
+
+  /** Refuses a member that Known does not name, in a variable too. */
+  export type Exact<Given, Known> =
+    & Given
+    & { readonly [Key in Exclude<keyof Given, keyof Known>]: never };
 
   /**
    * The manager, as a job may use it while it runs. An attempt that is executed again and schedules the same (kind and
@@ -144,13 +175,18 @@ declare module "ts-job" {
       requests: readonly (ScheduleOptions & { readonly kind: string })[],
     ): Promise<readonly StoredInstance[]>;
     getInstance(id: string): Promise<StoredInstance>;
-    lookupInstances(
-      query?: InstanceQuery,
-      page?: { readonly limit: number; readonly token?: string },
+    lookupInstances<Filter extends InstanceFilter>(
+      filter?: Exact<Filter, InstanceFilter>,
+      page?: {
+        readonly limit?: number;
+        readonly token?: string;
+        readonly order?: "newest" | "oldest";
+      },
     ): Promise<{ readonly items: readonly StoredInstance[]; readonly nextToken: string | null }>;
-    cancelInstances(
-      query: InstanceQuery,
-      options?: { readonly all?: boolean },
+    /** Without a condition it asks for all: true. */
+    cancelInstances<Filter extends BulkFilter>(
+      filter: Exact<Filter, BulkFilter>,
+      options?: BulkOptions,
     ): Promise<readonly StoredInstance[]>;
     /** Null when timeoutMs passed first. The waiting job keeps its worker. */
     waitInstance(id: string, timeoutMs?: number): Promise<StoredInstance | null>;

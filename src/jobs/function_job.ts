@@ -1,5 +1,5 @@
 import { convertArguments } from "../core/convert.ts";
-import { checkJobInput, checkKind, type JobInput } from "../core/define.ts";
+import { assertJobObject, checkJobInput, checkKind, type JobInput } from "../core/define.ts";
 import { JobError } from "../core/errors.ts";
 import { checkLimits } from "../core/limits.ts";
 import type { JobDefinition, JobHandlers, JobOptions } from "../core/job.ts";
@@ -24,6 +24,7 @@ export function resolveFunctionJob(
     readonly now: number;
   },
 ): JobDefinition {
+  assertJobObject(input);
   const { kind } = input;
   // Before the check of the rest: a function without a name has the kind "".
   if (kind === undefined || kind === "") {

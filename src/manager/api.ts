@@ -295,8 +295,13 @@ export interface ManagerApi {
     query: InstanceQuery,
     options?: { readonly all?: boolean; readonly isForced?: boolean },
   ): Promise<readonly Instance[]>;
-  clearInstanceHistory(query: InstanceQuery & { readonly settledBefore?: number }): Promise<number>;
-  clearInstanceLogs(query: LogQuery): Promise<number>;
+  /** Delete final instances that match. @throws JobError `invalid_argument` for a query without a condition unless `all` */
+  clearInstanceHistory(
+    query: InstanceQuery & { readonly settledBefore?: number },
+    options?: { readonly all?: boolean },
+  ): Promise<number>;
+  /** Delete log lines that match. @throws JobError `invalid_argument` for a query without a condition unless `all` */
+  clearInstanceLogs(query: LogQuery, options?: { readonly all?: boolean }): Promise<number>;
 
   /** Of some kinds those that no live node runs. */
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>>;

@@ -23,24 +23,12 @@ export interface CancelContext {
  * Cancel what matches and is unfinished; a waiting instance at once, a running one by aborting it.
  *
  * @returns the instances that were canceled, as they are when running ones had a moment to end; see {@link ChangedInstances}
- * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found` for an unknown id
+ * @throws JobError `not_found` for an unknown id
  */
 export async function cancelInstances(
   query: InstanceQuery,
-  options: { readonly all?: boolean },
   context: CancelContext,
 ): Promise<readonly Instance[]> {
-  const hasCondition = Object.values(query).some((value) => value !== undefined);
-  if (!hasCondition && !options.all) {
-    throw new JobError(
-      "invalid_argument",
-      "Cannot cancel without a condition: the query is empty",
-      {
-        path: "query",
-        hint: "Name a kind or an instance, or ask for all of them",
-      },
-    );
-  }
   for (const id of query.ids ?? []) await assertExists(id, context.store);
   const canceled = new ChangedInstances();
   for (;;) {

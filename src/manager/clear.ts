@@ -8,8 +8,9 @@ const BATCH = 500;
 export function clearInstances(
   store: Store,
   clock: Clock,
-  { settledBefore = Number.MAX_SAFE_INTEGER, ...query }: InstanceQuery & {
-    readonly settledBefore?: number;
+  { query, settledBefore = Number.MAX_SAFE_INTEGER }: {
+    readonly query: InstanceQuery;
+    readonly settledBefore?: number | undefined;
   },
 ): Promise<number> {
   return inBatches(clock, async (at) => {

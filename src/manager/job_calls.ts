@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
+import { type BulkOptions, readBulkFilter, readInstanceFilter } from "../core/instance_filter.ts";
 import type { JobManager } from "../core/job_manager.ts";
-import { checkScheduleOptions } from "../core/schedule_options.ts";
-import { BATCH_MAX, type InstanceQuery, type PageRequest } from "../store/store.ts";
+import { checkScheduleOptions, kindOfReference } from "../core/schedule_options.ts";
 import type { ManagerApi, ScheduleOptions } from "./api.ts";
+import { readOptions, readPage } from "./call_options.ts";
 import { checkBatchSize } from "./new_instance.ts";
 import type { RunningAttempt } from "./running.ts";
 
@@ -79,12 +80,9 @@ export class JobCalls {
       case "getInstance":
         return this.#manager.getInstance(String(args[0]));
       case "lookupInstances":
-        return this.#manager.lookupInstances(
-          objectOf(args[0]) as InstanceQuery,
-          { limit: BATCH_MAX, ...objectOf(args[1]) } as PageRequest,
-        );
+        return this.#lookup(args);
       case "cancelInstances":
-        return this.#manager.cancelInstances(objectOf(args[0]) as InstanceQuery, objectOf(args[1]));
+        return this.#cancel(args);
       case "waitInstance":
         return this.#wait(instance, String(args[0]), readTimeout(args[1]));
       default:
@@ -94,13 +92,25 @@ export class JobCalls {
     }
   }
 
+  // What a worker sends was checked there, but job code may write to the channel itself.
+  async #lookup([filter, page]: readonly unknown[]): Promise<unknown> {
+    const query = readInstanceFilter(given(filter));
+    return await this.#manager.lookupInstances(query, readPage(given(page), "look up instances"));
+  }
+
+  async #cancel([filter, options]: readonly unknown[]): Promise<unknown> {
+    const bulk = readOptions("bulk", given(options) as BulkOptions | undefined, "cancel");
+    const query = readBulkFilter(given(filter), bulk, "cancel");
+    return await this.#manager.cancelInstances(query, bulk);
+  }
+
   async #schedule(
     instance: Instance,
     caller: Caller,
     args: readonly unknown[],
   ): Promise<Instance> {
-    const kind = String(args[0]);
-    const options = readOptions(kind, args[1]);
+    const kind = kindOfReference(args[0]);
+    const options = readScheduleOptions(kind, args[1]);
     if (options.id !== undefined) return this.#manager.scheduleJob(kind, options);
     const key = keyOf(caller, kind, options);
     try {
@@ -125,9 +135,9 @@ export class JobCalls {
     }
     checkBatchSize(requests.length);
     return await this.#manager.scheduleJobs(requests.map((request: unknown) => {
-      const { kind: given, ...rest } = objectOf(request);
-      const kind = String(given);
-      const options = readOptions(kind, rest);
+      const { kind: name, ...rest } = objectOf(request);
+      const kind = kindOfReference(name);
+      const options = readScheduleOptions(kind, rest);
       const id = options.id ?? childId(instance, keyOf(caller, kind, options));
       return { ...options, kind, id };
     }));
@@ -153,17 +163,17 @@ function staleFence(instance: Instance, method: string): JobError {
   );
 }
 
-function readOptions(kind: string, given: unknown): ScheduleOptions {
-  const { cron, ...options } = objectOf(given);
-  if (cron === undefined) {
-    checkScheduleOptions(kind, options);
-    return options;
+function readScheduleOptions(kind: string, value: unknown): ScheduleOptions {
+  const options = given(value) ?? {};
+  if (Reflect.has(Object(options), "cron")) {
+    throw new JobError(
+      "unimplemented",
+      `Cannot schedule "${kind}" by a cron expression from a job: instances only`,
+      { path: "cron", hint: "Give the job a schedule in its definition" },
+    );
   }
-  throw new JobError(
-    "unimplemented",
-    `Cannot schedule "${kind}" by a cron expression from a job: instances only`,
-    { path: "cron", hint: "Give the job a schedule in its definition" },
-  );
+  checkScheduleOptions(kind, options);
+  return options;
 }
 
 function readTimeout(value: unknown): number {
@@ -183,6 +193,11 @@ function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
   const count = caller.scheduled.get(digest) ?? 0;
   caller.scheduled.set(digest, count + 1);
   return `${digest}/${count}`;
+}
+
+/** What was given; a missing argument is null on its way through JSON. Its reader checks the type. */
+function given(value: unknown): object | undefined {
+  return value === null ? undefined : value as object | undefined;
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

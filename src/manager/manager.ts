@@ -3,6 +3,7 @@ import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { Service } from "../platform/service.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
+import { readOptions } from "./call_options.ts";
 import { Operations } from "./operations.ts";
 import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
 
@@ -84,13 +85,14 @@ export class Manager extends Operations implements Service {
    * Drain: claim nothing more, let running attempts finish for the drain time, then abort the rest and give them back with
    * their attempts kept. Outcomes that the store does not take for 10 s are given up; state handlers have 10 s to end.
    */
-  stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+  async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    const { drainMs } = readOptions("stop", options, "stop the manager");
     if (!this.life.storeInfo) {
       this.#isStarted = false;
-      return Promise.resolve();
+      return;
     }
-    return this.#stopping ??= this.#stop(options.drainMs ?? this.parts.options.drainMs)
-      .finally(() => this.#stopping = null);
+    await (this.#stopping ??= this.#stop(drainMs ?? this.parts.options.drainMs)
+      .finally(() => this.#stopping = null));
   }
 
   async #stop(drainMs: number): Promise<void> {

@@ -3,20 +3,28 @@ import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts
 import type { JobDefinition } from "../core/job.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 import { type Block, unservedBlock } from "../core/limits.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
+import type { Exact } from "../core/object_keys.ts";
 import { inMilliseconds } from "../core/schedule_options.ts";
 import {
-  BATCH_MAX,
-  type HistoryQuery,
-  type InstanceQuery,
-  type LogQuery,
-  type LogTailQuery,
-  type NewInstance,
-  type Page,
-  type PageRequest,
-  type Pause,
-  type StoreInfo,
-} from "../store/store.ts";
+  type BulkFilter,
+  type BulkOptions,
+  type ClearFilter,
+  type HistoryFilter,
+  type InstanceFilter,
+  type LogClearFilter,
+  type LogFilter,
+  type LogTailFilter,
+  matchesNothing,
+  readBulkFilter,
+  readClearFilter,
+  readHistoryFilter,
+  readInstanceFilter,
+  readLogClearFilter,
+  readLogFilter,
+  readLogTailFilter,
+} from "../core/instance_filter.ts";
+import type { ScheduleRecord } from "../core/schedule.ts";
+import { type NewInstance, type Page, type Pause, type StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
   BackfillResult,
@@ -34,6 +42,7 @@ import type {
   WorkerStatus,
 } from "./api.ts";
 import { BulkGate } from "./bulk_gate.ts";
+import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./cancel.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
 import { explain } from "./explain.ts";
@@ -114,21 +123,24 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
+    const checked = readOptions("recurring schedule", options, `schedule job "${kind}"`);
     const job = this.registry.get(kind);
-    const record = await this.parts.schedules.create(job, inMilliseconds(options));
+    const record = await this.parts.schedules.create(job, inMilliseconds(checked));
     this.parts.scheduler.poke();
     return record;
   }
 
-  listSchedules(
-    query: { readonly kind?: string },
-    page: PageRequest = { limit: BATCH_MAX },
+  async listSchedules(
+    query: { readonly kind?: string } = {},
+    page?: PageInput,
   ): Promise<Page<ScheduleRecord>> {
-    return this.parts.store.listSchedules(query, page);
+    const conditions = readOptions("schedules", query, "list schedules");
+    return await this.parts.store.listSchedules(conditions, readPage(page, "list schedules"));
   }
 
   async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
-    const record = await this.parts.schedules.update(id, inMilliseconds(change));
+    const checked = readOptions("change", change, `change schedule "${id}"`);
+    const record = await this.parts.schedules.update(id, inMilliseconds(checked));
     this.parts.scheduler.poke();
     return record;
   }
@@ -139,7 +151,8 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
 
   async runSchedule(target: ScheduleTarget): Promise<Instance> {
-    const [instance] = await this.#enqueue([await this.parts.recurring.runNow(target)]);
+    const checked = readOptions("target", target, "run a schedule");
+    const [instance] = await this.#enqueue([await this.parts.recurring.runNow(checked)]);
     return instance!;
   }
 
@@ -147,16 +160,19 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     target: ScheduleTarget,
     what: { readonly until?: number; readonly count?: number },
   ): Promise<readonly ScheduleRecord[]> {
-    return await this.parts.recurring.skip(target, what);
+    return await this.parts.recurring.skip(
+      readOptions("target", target, "skip ticks"),
+      readOptions("skip", what, "skip ticks"),
+    );
   }
 
   async backfill(request: BackfillRequest): Promise<BackfillResult> {
     this.#assertOpen();
-    return await this.parts.recurring.backfill(request);
+    return await this.parts.recurring.backfill(readOptions("backfill", request, "backfill"));
   }
 
-  explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    return explain(query, {
+  async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
+    return await explain(readOptions("explain", query, "explain"), {
       store: this.parts.store,
       clock: this.parts.options.clock,
       facts: this,
@@ -214,32 +230,39 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     return { at: clock.now(), node, kinds, limits };
   }
 
-  lookupInstances(
-    query: InstanceQuery,
-    page: PageRequest = { limit: BATCH_MAX },
+  async lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: PageInput,
   ): Promise<Page<Instance>> {
-    return this.parts.store.list(query, page);
+    const query = readInstanceFilter(filter);
+    const wanted = readPage(page, "look up instances");
+    if (matchesNothing(query)) return { items: [], nextToken: null };
+    return await this.parts.store.list(query, wanted);
   }
 
-  lookupInstanceHistory(
-    query: HistoryQuery,
-    page: PageRequest = { limit: BATCH_MAX },
+  async lookupInstanceHistory<Filter extends HistoryFilter>(
+    filter?: Exact<Filter, HistoryFilter>,
+    page?: PageInput,
   ): Promise<Page<HistoryEntry>> {
-    return this.parts.store.history(query, page);
+    const query = readHistoryFilter(filter);
+    return await this.parts.store.history(query, readPage(page, "look up the history"));
   }
 
-  lookupInstanceLogs(
-    query: LogQuery,
-    page: PageRequest = { limit: BATCH_MAX },
+  async lookupInstanceLogs<Filter extends LogFilter>(
+    filter?: Exact<Filter, LogFilter>,
+    page?: PageInput,
   ): Promise<Page<StoredLogEntry>> {
-    return this.parts.store.logs(query, page);
+    const query = readLogFilter(filter);
+    return await this.parts.store.logs(query, readPage(page, "look up logs"));
   }
 
-  cancelInstances(
-    query: InstanceQuery,
-    options: { readonly all?: boolean } = {},
+  async cancelInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions,
   ): Promise<readonly Instance[]> {
-    return cancelInstances(query, options, {
+    const query = readBulkFilter(filter, readOptions("bulk", options, "cancel"), "cancel");
+    if (matchesNothing(query)) return [];
+    return await cancelInstances(query, {
       store: this.parts.store,
       clock: this.parts.options.clock,
       bulk: this.#bulk,
@@ -253,21 +276,32 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     return await retryInstance(await this.getInstance(id), this.#redriveContext());
   }
 
-  redriveInstances(
-    query: InstanceQuery,
-    options: { readonly all?: boolean; readonly isForced?: boolean } = {},
+  async redriveInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions & { readonly isForced?: boolean },
   ): Promise<readonly Instance[]> {
-    return redriveInstances(query, options, this.#redriveContext());
+    const { all, isForced = false } = readOptions("redrive", options, "redrive");
+    const query = readBulkFilter(filter, { all }, "redrive");
+    if (matchesNothing(query)) return [];
+    return await redriveInstances(query, isForced, this.#redriveContext());
   }
 
-  clearInstanceHistory(
-    query: InstanceQuery & { readonly settledBefore?: number } = {},
+  async clearInstanceHistory<Filter extends ClearFilter>(
+    filter: Exact<Filter, ClearFilter>,
+    options?: BulkOptions,
   ): Promise<number> {
-    return clearInstances(this.parts.store, this.parts.options.clock, query);
+    const bulk = readOptions("bulk", options, "clear the instance history");
+    const cleared = readClearFilter(filter, bulk);
+    if (matchesNothing(cleared.query)) return 0;
+    return await clearInstances(this.parts.store, this.parts.options.clock, cleared);
   }
 
-  clearInstanceLogs(query: LogQuery = {}): Promise<number> {
-    return clearLogs(this.parts.store, this.parts.options.clock, query);
+  async clearInstanceLogs<Filter extends LogClearFilter>(
+    filter: Exact<Filter, LogClearFilter>,
+    options?: BulkOptions,
+  ): Promise<number> {
+    const query = readLogClearFilter(filter, readOptions("bulk", options, "clear the logs"));
+    return await clearLogs(this.parts.store, this.parts.options.clock, query);
   }
 
   workers(): WorkerStatus {
@@ -288,7 +322,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     options: { readonly until?: number; readonly reason?: string } = {},
   ): Promise<Pause> {
     if (kind !== null) await this.parts.served.assertKnown(kind);
-    const { until = null, reason = "" } = options;
+    const { until = null, reason = "" } = readOptions("pause", options, "pause");
     const lengthMax = TEXT_LENGTH_MAX.pauseReason;
     checkText(reason, { what: "pause reason", path: "reason", lengthMax });
     if (until !== null) assertAhead(until, this.parts.options.clock.now().wallMs, "pause");
@@ -357,8 +391,11 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     });
   }
 
-  follow(query: LogTailQuery, options: FollowOptions = {}): AsyncGenerator<FollowStep> {
-    return follow(query, options, {
+  async *follow<Filter extends LogTailFilter>(
+    filter: Exact<Filter, LogTailFilter>,
+    options?: FollowOptions,
+  ): AsyncGenerator<FollowStep> {
+    yield* follow(readLogTailFilter(filter), readOptions("follow", options, "follow logs"), {
       store: this.parts.store,
       clock: this.parts.options.clock,
       get: (id) => this.getInstance(id),

@@ -27,23 +27,18 @@ export interface RedriveContext {
  * Run dead letters again, each as a new instance with `retryOf`. Those that were run again before are answered with the
  * instance of that time, unless forced; without ids they do not match.
  *
- * @throws JobError `invalid_argument` for a query without a condition unless `all`; of an id: `not_found` for an unknown one,
- * `conflict` for one that did not fail for good, or whose new instance is deleted already
+ * @throws JobError of an id: `not_found` for an unknown one, `conflict` for one that did not fail for good, or whose new
+ * instance is deleted already
  */
 export async function redriveInstances(
   query: InstanceQuery,
-  options: { readonly all?: boolean; readonly isForced?: boolean },
+  isForced: boolean,
   context: RedriveContext,
 ): Promise<readonly Instance[]> {
-  const { isForced = false } = options;
-  if (query.ids) return await redriveIds(query.ids, isForced, context);
-  const hasCondition = Object.values(query).some((value) => value !== undefined);
-  if (!hasCondition && !options.all) {
-    throw new JobError(
-      "invalid_argument",
-      "Cannot redrive without a condition: the query is empty",
-      { path: "query", hint: "Name a kind or an instance, or ask for all of them" },
-    );
+  const { ids, ...others } = query;
+  if (ids) {
+    await assertMatch(ids, others, context.store);
+    return await redriveIds(ids, isForced, context);
   }
   return await redriveMatching(query, context);
 }
@@ -56,6 +51,24 @@ export async function redriveInstances(
 export async function retryInstance(past: Instance, context: RedriveContext): Promise<Instance> {
   const [result] = await send([past], true, context);
   return instanceOf(result!, past.id, "retry");
+}
+
+/** @throws JobError `conflict` for the first id that does not meet the other conditions of the query */
+async function assertMatch(
+  ids: readonly string[],
+  others: InstanceQuery,
+  store: RedriveContext["store"],
+): Promise<void> {
+  if (Object.keys(others).length === 0) return;
+  for (const id of ids) {
+    const { items } = await store.list({ ...others, ids: [id] }, { limit: 1 });
+    if (items.length > 0 || !await store.get(id)) continue;
+    throw new JobError(
+      "conflict",
+      `Cannot redrive instance "${id}": it does not meet the other conditions`,
+      { hint: "Give the ids alone, or the conditions alone" },
+    );
+  }
 }
 
 async function redriveIds(

@@ -1,5 +1,6 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import { assertCondition } from "../core/instance_filter.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ScheduleOptions } from "../core/job_manager.ts";
 import type { Block } from "../core/limits.ts";
@@ -278,14 +279,7 @@ export class ScopedManager implements ManagerApi {
     isAll: boolean,
     action: string,
   ): Promise<InstanceQuery | null> {
-    const hasCondition = Object.values(query).some((value) => value !== undefined);
-    if (!hasCondition && !isAll) {
-      throw new JobError(
-        "invalid_argument",
-        `Cannot ${action} without a condition: the query is empty`,
-        { path: "query", hint: "Name a kind or an instance, or ask for all of them" },
-      );
-    }
+    assertCondition(query, isAll, action);
     if (query.ids !== undefined) await this.#reads.assertInstances(query.ids, action);
     const kinds = await this.#reads.kindsOf(query);
     return kinds.length === 0 ? null : { ...query, kinds };

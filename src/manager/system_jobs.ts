@@ -82,6 +82,6 @@ export class SystemJobs {
   #clean(kind: SystemKind, before: number): Promise<number> {
     return kind === "system.log.cleaner"
       ? clearLogs(this.#store, this.#clock, { before })
-      : clearInstances(this.#store, this.#clock, { settledBefore: before });
+      : clearInstances(this.#store, this.#clock, { query: {}, settledBefore: before });
   }
 }

@@ -10,6 +10,7 @@ import {
   type InstanceLog,
   PAYLOAD_BYTES_MAX,
 } from "../core/job.ts";
+import { readBulkFilter, readInstanceFilter } from "../core/instance_filter.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
 import type { JobManager } from "../core/job_manager.ts";
 import type { InjectedType } from "../core/signature.ts";
@@ -167,8 +168,14 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       scheduleJobs: (requests) =>
         call("scheduleJobs", Array.isArray(requests) ? requests.map(withTime) : requests),
       getInstance: (id) => call("getInstance", id),
-      lookupInstances: (query, page) => call("lookupInstances", query ?? {}, page),
-      cancelInstances: (query, options) => call("cancelInstances", query, options),
+      // Read here, because JSON would drop what is undefined and give a handle as a whole.
+      lookupInstances: async (filter, page) =>
+        await call("lookupInstances", readInstanceFilter(filter), page),
+      cancelInstances: async (filter, options) => {
+        const query = readBulkFilter(filter, { all: options?.all }, "cancel");
+        const isAll = Object.keys(query).length === 0;
+        return await call("cancelInstances", query, isAll ? { ...options, all: true } : options);
+      },
       waitInstance: (id, timeoutMs) => call("waitInstance", id, timeoutMs),
     };
   }

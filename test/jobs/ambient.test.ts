@@ -14,8 +14,9 @@ import type * as Core from "${ROOT}src/core/job.ts";
 import type { JobManager } from "${ROOT}src/core/job_manager.ts";
 import type { JobInput } from "${ROOT}src/core/define.ts";
 import type { JobState } from "${ROOT}src/core/state.ts";
-import type { ManagerApi, ScheduleOptions } from "${ROOT}src/manager/api.ts";
-import type { InstanceQuery } from "${ROOT}src/store/store.ts";
+import type { ScheduleOptions } from "${ROOT}src/manager/api.ts";
+import type { Operations } from "${ROOT}src/manager/operations.ts";
+import type { BulkFilter, InstanceFilter } from "${ROOT}src/core/instance_filter.ts";
 import type { WorkerInfo } from "${ROOT}src/worker/attempt_scope.ts";
 
 type Fits<A, B> = [A] extends [B]
@@ -30,12 +31,13 @@ export const log: Fits<Core.InstanceLog, Ambient.InstanceLog> = true;
 export const state: Fits<JobState, Ambient.JobState> = true;
 export const input: Fits<JobInput, Ambient.JobInput> = true;
 export const options: Fits<ScheduleOptions, Ambient.ScheduleOptions> = true;
-export const query: Fits<InstanceQuery, Ambient.InstanceQuery> = true;
+export const filter: Fits<InstanceFilter, Ambient.InstanceFilter> = true;
+export const bulk: Fits<BulkFilter, Ambient.BulkFilter> = true;
 export const worker: Fits<WorkerInfo, Ambient.Worker> = true;
-declare const api: ManagerApi;
+declare const operations: Operations;
 declare const jobManager: JobManager;
 export const manager: Ambient.Manager = jobManager;
-export const whole: Pick<JobManager, Exclude<keyof JobManager, "lookupInstances">> = api;
+export const whole: JobManager = operations;
 export const methods: Fits<keyof JobManager, keyof Ambient.Manager> = true;
 `;
 

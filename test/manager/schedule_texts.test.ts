@@ -50,7 +50,7 @@ test("scheduleJobs() and recurring schedules take durations as text", () =>
 const REFUSED: readonly [options: object, path: string, message: RegExp][] = [
   [{ after: "2 hours" }, "after", /^Cannot use after "2 hours": /],
   [{ timeout: "5" }, "timeout", /the unit is missing/],
-  [{ deadline: {} }, "deadline", /neither milliseconds nor text/],
+  [{ deadline: {} }, "deadline", /not milliseconds or duration text/],
   [{ after: -1 }, "after", /not a whole number/],
   [{ after: "1s", afterMs: 5 }, "after", /both "after" and "afterMs"/],
   [{ after: "1s", at: new Date() }, "at", /both "at" and "after"/],

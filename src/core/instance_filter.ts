@@ -1,0 +1,341 @@
+import { readDate } from "./convert_text.ts";
+import { quoteValue } from "./describe.ts";
+import { JobError } from "./errors.ts";
+import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
+import { nearest } from "./nearest.ts";
+import { checkOptions, isFlag, isObject, isOneOf, isText, type KeysOf } from "./object_keys.ts";
+import type { InstanceQuery } from "./query.ts";
+import { JOB_STATES, type JobState, parseState, type StateName } from "./state.ts";
+
+/** A point in time: a Date, epoch milliseconds, or ISO 8601 text such as "2026-11-24T09:00:00Z". */
+export type TimeInput = Date | number | string;
+
+/** Which instances callers of the library mean; all given conditions must hold. */
+export interface InstanceFilter {
+  /** One instance: its id, or what `scheduleJob` returned. */
+  readonly instance?: string | { readonly id: string };
+  readonly ids?: readonly string[];
+  /** Ids that begin so: their first 4 or more characters. */
+  readonly idPrefix?: string;
+  /** One kind: its name, or what `registerJob` returned. */
+  readonly kind?: string | { readonly kind: string };
+  readonly kinds?: readonly string[];
+  /** In any spelling of the product: "timedOut", "TimedOut" or "timed_out". */
+  readonly state?: StateName;
+  readonly states?: readonly StateName[];
+  readonly scheduleId?: string;
+  readonly uniqueKey?: string;
+  /** Those that were made to run this one again. */
+  readonly retryOf?: string | { readonly id: string };
+  /** Only dead letters: those that failed for good and were not run again. */
+  readonly isDead?: true;
+  /** Created at or after. */
+  readonly after?: TimeInput;
+  /** Created before. */
+  readonly before?: TimeInput;
+}
+
+/** What cancels, redrives and clears of everything ask for. */
+export interface BulkOptions {
+  /** All of them, where no condition is given. */
+  readonly all?: boolean;
+}
+
+/** Which instances are canceled or run again. */
+export type BulkFilter = InstanceFilter & BulkOptions;
+
+/** Which final instances are deleted. */
+export interface ClearFilter extends BulkFilter {
+  /** Settled before. */
+  readonly settledBefore?: TimeInput;
+}
+
+/** Which state transitions; all given conditions must hold. */
+export interface HistoryFilter
+  extends Pick<InstanceFilter, "instance" | "kind" | "after" | "before"> {
+  /** The same as `instance`. */
+  readonly instanceId?: string;
+}
+
+/** Which log lines; all given conditions must hold. */
+export interface LogFilter extends HistoryFilter {
+  /** This level and above. */
+  readonly level?: LogLevel;
+}
+
+/** Which log lines are deleted. */
+export type LogClearFilter = LogFilter & BulkOptions;
+
+/** Which log lines are followed. */
+export type LogTailFilter = Omit<LogFilter, "after" | "before">;
+
+/** The one condition on instances and kinds of {@link LogFilter} and {@link HistoryFilter}, read. */
+interface ReadLogFilter {
+  readonly instanceId?: string;
+  readonly kind?: string;
+  readonly level?: LogLevel;
+  readonly after?: number;
+  readonly before?: number;
+}
+
+/** What a filter's members may be; a list of one kind or state alone is refused with what to write. */
+const INSTANCE = ["an instance or its id", (value: unknown) => idOf(value) !== null] as const;
+const IDS = [
+  "a list of ids",
+  (value: unknown) => Array.isArray(value) && value.every((id) => isText(id) && idOf(id) !== null),
+] as const;
+const KIND = ["a kind or a job", (value: unknown) => kindOf(value) !== null] as const;
+const STATE = ["a state", isText] as const;
+const TIME = [
+  'a Date, epoch milliseconds or ISO 8601 text such as "2026-11-24T09:00:00Z"',
+  (value: unknown) => timeOf(value) !== null,
+] as const;
+const TEXT = ["text that is not empty", isFilled] as const;
+const FLAG = ["true or false", isFlag] as const;
+
+const INSTANCE_KEYS: KeysOf<InstanceFilter> = {
+  instance: INSTANCE,
+  ids: IDS,
+  idPrefix: [
+    "the first 4 or more characters of an id",
+    (value) => isText(value) && /^[0-9a-f-]{4,36}$/i.test(value as string),
+  ],
+  kind: KIND,
+  kinds: [
+    "a list of kinds (kind takes one)",
+    (value) => Array.isArray(value) && value.every(isFilled),
+  ],
+  state: STATE,
+  states: [
+    "a list of states (state takes one)",
+    (value) => Array.isArray(value) && value.every(isText),
+  ],
+  scheduleId: TEXT,
+  uniqueKey: TEXT,
+  retryOf: INSTANCE,
+  isDead: ["true", (value) => value === true],
+  after: TIME,
+  before: TIME,
+};
+const BULK_KEYS: KeysOf<BulkOptions> = { all: FLAG };
+const CLEAR_KEYS: KeysOf<ClearFilter> = { ...INSTANCE_KEYS, ...BULK_KEYS, settledBefore: TIME };
+const HISTORY_KEYS: KeysOf<HistoryFilter> = {
+  instance: INSTANCE,
+  instanceId: INSTANCE,
+  kind: KIND,
+  after: TIME,
+  before: TIME,
+};
+const LOG_KEYS: KeysOf<LogFilter> = {
+  ...HISTORY_KEYS,
+  level: [`one of ${LOG_LEVELS.join(", ")}`, isOneOf(LOG_LEVELS)],
+};
+const { after: _, before: __, ...LOG_TAIL_KEYS } = LOG_KEYS;
+
+/**
+ * Read a filter of a lookup.
+ *
+ * @throws JobError `invalid_argument` for an unknown member, naming the nearest, a value of the wrong type, an unknown state, and
+ * for two members that say the same
+ */
+export function readInstanceFilter(filter: InstanceFilter | undefined): InstanceQuery {
+  return readConditions(
+    checkFilter(filter, INSTANCE_KEYS, "look up instances"),
+    "look up instances",
+  );
+}
+
+/**
+ * Read a filter of a cancel or a redrive.
+ *
+ * @param action what is done, such as "cancel"
+ * @param options where `all` may stand besides the filter
+ * @throws JobError `invalid_argument` as {@link readInstanceFilter}, and without a condition unless `all`
+ */
+export function readBulkFilter(
+  filter: BulkFilter | undefined,
+  options: BulkOptions,
+  action: string,
+): InstanceQuery {
+  const given = checkBulk(filter, { ...INSTANCE_KEYS, ...BULK_KEYS }, action);
+  const { all, ...conditions } = given as BulkFilter;
+  const query = readConditions(conditions, action);
+  assertCondition(query, all === true || options.all === true, action);
+  return query;
+}
+
+/** Read a filter of final instances to delete; errors as of {@link readBulkFilter}. */
+export function readClearFilter(
+  filter: ClearFilter | undefined,
+  options: BulkOptions,
+): { readonly query: InstanceQuery; readonly settledBefore: number | undefined } {
+  const action = "clear the instance history";
+  const { all, settledBefore: before, ...conditions } = checkBulk(filter, CLEAR_KEYS, action);
+  const query = readConditions(conditions, action);
+  const settledBefore = before === undefined ? undefined : timeOf(before)!;
+  assertCondition({ ...query, settledBefore }, all === true || options.all === true, action);
+  return { query, settledBefore };
+}
+
+/** Read a filter of state transitions; errors as of {@link readInstanceFilter}. */
+export function readHistoryFilter(filter: HistoryFilter | undefined): Omit<ReadLogFilter, "level"> {
+  const action = "look up the history";
+  return readLogConditions(checkFilter(filter, HISTORY_KEYS, action), action);
+}
+
+/** Read a filter of log lines; errors as of {@link readInstanceFilter}. */
+export function readLogFilter(filter: LogFilter | undefined): ReadLogFilter {
+  const action = "look up logs";
+  return readLogConditions(checkFilter(filter, LOG_KEYS, action), action);
+}
+
+/** Read which log lines are followed; errors as of {@link readInstanceFilter}. */
+export function readLogTailFilter(
+  filter: LogTailFilter | undefined,
+): Omit<ReadLogFilter, "after" | "before"> {
+  return readLogConditions(checkFilter(filter, LOG_TAIL_KEYS, "follow logs"), "follow logs");
+}
+
+/** Read a filter of log lines to delete; errors as of {@link readBulkFilter}. */
+export function readLogClearFilter(
+  filter: LogClearFilter | undefined,
+  options: BulkOptions,
+): ReadLogFilter {
+  const action = "clear the logs";
+  const { all, ...conditions } = checkBulk(filter, { ...LOG_KEYS, ...BULK_KEYS }, action);
+  const query = readLogConditions(conditions as LogFilter, action);
+  assertCondition(query, all === true || options.all === true, action);
+  return query;
+}
+
+/** Whether nothing can match: a list of ids, kinds or states is empty. */
+export function matchesNothing({ ids, kinds, states }: InstanceQuery): boolean {
+  return [ids, kinds, states].some((list) => list?.length === 0);
+}
+
+/**
+ * Refuse a cancel, a redrive or a clear that says nothing of what it means.
+ *
+ * @throws JobError `invalid_argument` for a query without a condition unless `isAll`
+ */
+export function assertCondition(query: object, isAll: boolean, action: string): void {
+  if (isAll || Object.values(query).some((value) => value !== undefined)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot ${action} without a condition: the query is empty`,
+    { path: "query", hint: "Name a kind or an instance, or write all: true for all of them" },
+  );
+}
+
+function checkFilter<T extends object>(
+  filter: T | undefined,
+  keys: KeysOf<T>,
+  action: string,
+): T {
+  return checkOptions(filter, keys, { failure: `Cannot ${action}`, noun: "condition" });
+}
+
+/** As a lookup's, and a member of undefined is refused: a name that is missing by mistake must not widen a deletion. */
+function checkBulk<T extends object>(filter: T | undefined, keys: KeysOf<T>, action: string): T {
+  const given = checkFilter(filter, keys, action);
+  for (const [path, value] of Object.entries(given)) {
+    if (value !== undefined) continue;
+    throw new JobError("invalid_argument", `Cannot ${action}: "${path}" is undefined`, {
+      path,
+      hint: "Leave it out if it is no condition",
+    });
+  }
+  return given;
+}
+
+function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
+  const { instance, kind, state, ...rest } = filter;
+  assertOne(filter, ["instance", "ids"], action);
+  assertOne(filter, ["kind", "kinds"], action);
+  assertOne(filter, ["state", "states"], action);
+  const ids = instance === undefined ? rest.ids : [idOf(instance)!];
+  const states = state === undefined ? rest.states : [state];
+  return withoutUndefined({
+    ids: ids?.map((id) => id.toLowerCase()),
+    idPrefix: rest.idPrefix?.toLowerCase(),
+    kinds: kind === undefined ? rest.kinds : [kindOf(kind)!],
+    states: states?.map((name, index) =>
+      readState(name, state === undefined ? `states[${index}]` : "state", action)
+    ),
+    scheduleId: rest.scheduleId,
+    uniqueKey: rest.uniqueKey,
+    retryOf: rest.retryOf === undefined ? undefined : idOf(rest.retryOf)!,
+    isDead: rest.isDead,
+    after: rest.after === undefined ? undefined : timeOf(rest.after)!,
+    before: rest.before === undefined ? undefined : timeOf(rest.before)!,
+  });
+}
+
+function readLogConditions(filter: LogFilter, action: string): ReadLogFilter {
+  assertOne(filter, ["instance", "instanceId"], action);
+  const { kind, level, after, before } = filter;
+  const instance = filter.instance ?? filter.instanceId;
+  return withoutUndefined({
+    instanceId: instance === undefined ? undefined : idOf(instance)!,
+    kind: kind === undefined ? undefined : kindOf(kind)!,
+    level,
+    after: after === undefined ? undefined : timeOf(after)!,
+    before: before === undefined ? undefined : timeOf(before)!,
+  });
+}
+
+function assertOne(
+  filter: object,
+  [one, other]: readonly [string, string],
+  action: string,
+): void {
+  const has = (name: string) => Reflect.get(filter, name) !== undefined;
+  if (!has(one) || !has(other)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot ${action}: "${one}" and "${other}" are both given`,
+    { path: other, hint: "Give one of them" },
+  );
+}
+
+function readState(name: string, path: string, action: string): JobState {
+  const state = parseState(name);
+  if (state !== null) return state;
+  const near = nearest(name, JOB_STATES);
+  throw new JobError(
+    "invalid_argument",
+    `Cannot ${action}: "${path}" is ${quoteValue(name)}, which is no state`,
+    { path, hint: near ? `Did you mean "${near}"?` : `States: ${JOB_STATES.join(", ")}` },
+  );
+}
+
+function isFilled(value: unknown): boolean {
+  return isText(value) && value !== "";
+}
+
+/** The id in lower case of an instance, or of its id; null for anything else. */
+function idOf(value: unknown): string | null {
+  const id = isObject(value) ? Reflect.get(value as object, "id") : value;
+  if (typeof id !== "string") return null;
+  return isUuid(id.toLowerCase()) ? id.toLowerCase() : null;
+}
+
+function kindOf(value: unknown): string | null {
+  const kind = isObject(value) ? Reflect.get(value as object, "kind") : value;
+  return isFilled(kind) ? kind as string : null;
+}
+
+function timeOf(value: unknown): number | null {
+  if (typeof value === "number") return Number.isFinite(value) ? value : null;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.getTime();
+  if (typeof value !== "string") return null;
+  const reading = readDate(value);
+  return "value" in reading ? reading.value.getTime() : null;
+}
+
+function withoutUndefined<T extends object>(
+  members: T,
+): { readonly [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as ReturnType<typeof withoutUndefined<T>>;
+}

@@ -1,0 +1,117 @@
+import { quoteValue } from "./describe.ts";
+import { isJobError, JobError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+
+/** Whether a value is what a key takes. */
+export type Check = (value: unknown) => boolean;
+
+/** The keys of an object: what each takes, in words and as a check. */
+export type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
+
+/** The keys of objects of one type: the table does not compile when one is missing. */
+export type KeysOf<T> = { readonly [Key in keyof T]-?: readonly [wanted: string, check: Check] };
+
+/**
+ * `Given` where it has no member that `Known` does not name: TypeScript refuses a misspelled member in a literal anyway, and
+ * by this in a variable too.
+ */
+export type Exact<Given, Known> =
+  & Given
+  & { readonly [Key in Exclude<keyof Given, keyof Known>]: never };
+
+/** How the errors of {@link checkKeys} speak of the object. */
+export interface KeyWords {
+  /** What cannot be done with it, such as `Cannot define job "sum"`. */
+  readonly failure: string;
+  /** What one of its members is: "option" or "condition"; "key" by default. */
+  readonly noun?: string;
+  /** Path of the object with a final period; empty for the whole. */
+  readonly prefix?: string;
+}
+
+/** Text. */
+export const isText: Check = (value) => typeof value === "string";
+/** A function. */
+export const isFunction: Check = (value) => typeof value === "function";
+/** True or false. */
+export const isFlag: Check = (value) => typeof value === "boolean";
+/** A whole number of at least `min`. */
+export const isWhole = (min: number): Check => (value) =>
+  Number.isSafeInteger(value) && value as number >= min;
+/** A whole number from `min` to `max`. */
+export const isWithin = (min: number, max: number): Check => (value) =>
+  isWhole(min)(value) && (value as number) <= max;
+/** Milliseconds, or text that a duration is read from. */
+export const isDuration: Check = (value) =>
+  typeof value === "string" || (typeof value === "number" && Number.isFinite(value) && value >= 0);
+/** One of a few words. */
+export const isOneOf = (words: readonly string[]): Check => (value) =>
+  words.includes(value as string);
+/** An object that is no list. */
+export const isObject: Check = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+/** A list of what `isItem` says. */
+export const isListOf = (isItem: Check): Check => (value) =>
+  Array.isArray(value) && value.every(isItem);
+/** What `parse` reads without a JobError. */
+export const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
+  try {
+    parse(value);
+    return true;
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    return false;
+  }
+};
+
+/**
+ * Refuse a member that is not known, which would be lost without a word, and one of the wrong type. A member of undefined
+ * counts as absent.
+ *
+ * @throws JobError `invalid_argument` with the path of the member and the nearest known one
+ */
+export function checkKeys(given: object, keys: Keys, words: KeyWords): void {
+  const { failure, noun = "key", prefix = "" } = words;
+  for (const [key, value] of Object.entries(given)) {
+    const path = `${prefix}${key}`;
+    if (!Object.hasOwn(keys, key)) {
+      const near = nearest(key, Object.keys(keys));
+      throw new JobError("invalid_argument", `${failure}: unknown ${noun} "${path}"`, {
+        path,
+        hint: near === null
+          ? `Known ${noun}s: ${Object.keys(keys).join(", ")}`
+          : `Did you mean "${prefix}${near}"?`,
+      });
+    }
+    const [wanted, check] = keys[key]!;
+    if (value === undefined || check(value)) continue;
+    throw new JobError(
+      "invalid_argument",
+      `${failure}: "${path}" is ${quoteValue(value)}, not ${wanted}`,
+      { path },
+    );
+  }
+}
+
+/**
+ * The same value, if it is an object with known members of the right types; an empty object for undefined.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function checkOptions<T extends object>(
+  given: T | undefined,
+  keys: Keys,
+  words: KeyWords,
+): T {
+  if (given === undefined) return {} as T;
+  if (!isObject(given)) {
+    const noun = words.noun ?? "option";
+    throw new JobError(
+      "invalid_argument",
+      `${words.failure}: found ${quoteValue(given)}, wanted an object of ${noun}s`,
+      { hint: `Known ${noun}s: ${Object.keys(keys).join(", ")}` },
+    );
+  }
+  checkKeys(given, keys, { noun: "option", ...words });
+  return given;
+}

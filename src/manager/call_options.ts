@@ -1,0 +1,126 @@
+import {
+  type Check,
+  checkOptions,
+  isFlag,
+  isListOf,
+  isObject,
+  isOneOf,
+  isText,
+  isWithin,
+  type Keys,
+  type KeysOf,
+} from "../core/object_keys.ts";
+import { BATCH_MAX, type PageRequest } from "../store/store.ts";
+import type {
+  BackfillRequest,
+  ExplainQuery,
+  FollowOptions,
+  RecurringOptions,
+  ScheduleTarget,
+} from "./api.ts";
+
+/** Which page of a listing is wanted; the first one, of at most 1,000, by default. */
+export type PageInput = Partial<PageRequest>;
+
+const TEXT = ["text", isText] as const;
+const FLAG = ["true or false", isFlag] as const;
+// Only the type: whoever uses a number knows its limits and says them.
+const isNumber: Check = (value) => typeof value === "number";
+const NUMBER = ["a number", isNumber] as const;
+const DURATION = [
+  "milliseconds or duration text",
+  (value: unknown) => isNumber(value) || isText(value),
+] as const;
+const TIME = ["a time in epoch milliseconds", isNumber] as const;
+
+const isMilliseconds: Check = (value) => isNumber(value) && (value as number) >= 0;
+
+const PAGE_KEYS: KeysOf<PageRequest> = {
+  limit: [`a whole number from 1 to ${BATCH_MAX}`, isWithin(1, BATCH_MAX)],
+  token: TEXT,
+  order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
+};
+
+const RECURRING_KEYS: KeysOf<RecurringOptions> = {
+  cron: TEXT,
+  timezone: TEXT,
+  arguments: [
+    "a list of values, or an object by parameter name",
+    (value) => Array.isArray(value) || isObject(value),
+  ],
+  priority: NUMBER,
+  timeout: DURATION,
+  timeoutMs: NUMBER,
+  retries: NUMBER,
+  overlap: TEXT,
+  queueMax: NUMBER,
+  misfire: TEXT,
+  misfireWithin: DURATION,
+  misfireWithinMs: NUMBER,
+  jitter: DURATION,
+  jitterMs: NUMBER,
+  startsAt: TIME,
+  endsAt: TIME,
+  blackout: ["a list of texts", isListOf(isText)],
+  runsMax: NUMBER,
+};
+
+/** A change may take away what a schedule can be without. */
+const CHANGE_KEYS: Keys = Object.fromEntries(
+  Object.entries(RECURRING_KEYS).map(([name, [wanted, check]]) => {
+    return [name, [wanted, (value: unknown) => value === null || check(value)] as const];
+  }),
+);
+
+const TARGET_KEYS: KeysOf<ScheduleTarget> = { kind: TEXT, scheduleId: TEXT };
+
+const KEYS = {
+  page: PAGE_KEYS,
+  "recurring schedule": RECURRING_KEYS,
+  change: CHANGE_KEYS,
+  target: TARGET_KEYS,
+  skip: { until: TIME, count: NUMBER },
+  backfill: { ...TARGET_KEYS, from: TIME, to: TIME, dryRun: FLAG } satisfies KeysOf<
+    BackfillRequest
+  >,
+  explain: {
+    instanceId: TEXT,
+    kind: TEXT,
+    at: TIME,
+    spanMs: NUMBER,
+    limit: NUMBER,
+  } satisfies KeysOf<ExplainQuery>,
+  schedules: { kind: TEXT },
+  bulk: { all: FLAG },
+  redrive: { all: FLAG, isForced: FLAG },
+  pause: { until: TIME, reason: TEXT },
+  follow: {
+    cursor: ["text", (value) => value === null || isText(value)],
+    fromNow: FLAG,
+    signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
+  } satisfies KeysOf<FollowOptions>,
+  stop: { drainMs: ["a number of milliseconds", isMilliseconds] },
+} as const satisfies Readonly<Record<string, Keys>>;
+
+/**
+ * Options of a call of the manager, checked: an unknown one is refused with the nearest known, and one of the wrong type.
+ *
+ * @param action what is asked for, such as "list schedules"
+ * @throws JobError `invalid_argument`
+ */
+export function readOptions<T extends object>(
+  what: keyof typeof KEYS,
+  given: T | undefined,
+  action: string,
+): T {
+  return checkOptions(given, KEYS[what], { failure: `Cannot ${action}` });
+}
+
+/** The page that is asked for. @throws JobError `invalid_argument` */
+export function readPage(given: PageInput | undefined, action: string): PageRequest {
+  return { limit: BATCH_MAX, ...withoutUndefined(readOptions("page", given, action)) };
+}
+
+function withoutUndefined<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
+}
