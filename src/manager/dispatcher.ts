@@ -376,7 +376,7 @@ export class Dispatcher {
     }
     events.logged(instance, logs, at);
     const durationMs = clock.now().monotonicMs - running.startedMs;
-    events.emit({ type: "attempt", instance, durationMs, outcome: instance.state });
+    events.attempted(instance, durationMs);
     events.changed(instance, at);
     if (instance.state === "scheduled") this.pokeAt(instance.dueAt);
   }

@@ -5,6 +5,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor, HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
+import { FailureLog } from "./failure_log.ts";
 import type { Registry } from "./registry.ts";
 
 /** What telling of changes works with. */
@@ -21,9 +22,11 @@ export class Events {
   readonly #listeners = new Set<(event: ManagerEvent) => void>();
   readonly #chains = new Map<string, Promise<void>>();
   readonly #options: EventsOptions;
+  readonly #failures: FailureLog;
 
   constructor(options: EventsOptions) {
     this.#options = options;
+    this.#failures = new FailureLog(options.logger, options.clock);
   }
 
   /** Listen; answers how to stop. A listener that throws is logged and kept. */
@@ -50,8 +53,15 @@ export class Events {
     if (job?.hasHandler.onStateChange) this.#call(instance, { type: "stateChange", state });
   }
 
+  /** An attempt of this node was settled. */
+  attempted(instance: Instance, durationMs: number): void {
+    this.emit({ type: "attempt", instance, durationMs, outcome: instance.state });
+    this.#failures.attempted(instance, durationMs);
+  }
+
   /** The store ended an instance by itself: its `onTerminate` is told, and can change nothing. */
   failed(instance: Instance, at: number): void {
+    this.#failures.ended(instance);
     this.changed(instance, at);
     const job = this.#options.registry.find(instance.kind);
     if (!job?.hasHandler.onTerminate || !isDeadState(instance.state)) return;

@@ -258,6 +258,8 @@ export class ManagerWorld {
   readonly link = new StoreLink();
   readonly executor = new ScriptedExecutor();
   readonly logged: string[] = [];
+  /** The same with level and fields, as text. */
+  readonly records: string[] = [];
   /** Why it is no longer a node. */
   readonly lost: JobError[] = [];
   readonly manager: Manager;
@@ -349,7 +351,10 @@ export class ManagerWorld {
   }
 
   #logger(): Logger {
-    const log = (message: string) => void this.logged.push(message);
-    return { debug: log, info: log, warn: log, error: log };
+    const log = (level: string): Logger["info"] => (message, fields = {}) => {
+      this.logged.push(message);
+      this.records.push(`${level} ${message} ${JSON.stringify(fields)}`);
+    };
+    return { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
   }
 }
