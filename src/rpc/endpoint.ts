@@ -2,7 +2,9 @@ import type { Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
 import { methodPath, serviceDefinition } from "./adapter.ts";
+import { Audit } from "./audit.ts";
 import type { Authenticator } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
@@ -29,16 +31,18 @@ const METHODS: ReadonlyMap<string, MethodName> = new Map(
   JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
 );
 
-/** Answers unary calls: reads take turns, and waits are limited in number. */
+/** Answers unary calls: reads take turns, waits are limited in number, and changes are logged. */
 class UnaryCalls {
   readonly #backend: Backend;
+  readonly #audit: Audit;
   readonly #reads: ReadGate;
   readonly #tracker: CallTracker;
   readonly #waitingReads = new Quota("waiting reads", READS_WAITING);
   readonly #waits = new Quota("waiting calls", WAITS);
 
-  constructor(backend: Backend, tracker: CallTracker) {
+  constructor(backend: Backend, tracker: CallTracker, audit: Audit) {
     this.#backend = backend;
+    this.#audit = audit;
     this.#tracker = tracker;
     this.#reads = new ReadGate((peer) => tracker.hasRoom(peer));
     tracker.onRead(() => this.#reads.poke());
@@ -52,6 +56,8 @@ class UnaryCalls {
       ? this.#wait
       : method === "scheduleJob"
       ? this.#schedule
+      : Audit.has(method)
+      ? this.#change
       : this.#answer;
     return (call, callback) => {
       const signal = {
@@ -73,6 +79,13 @@ class UnaryCalls {
   #schedule(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     const refusal = requestRefusal(callerOf(call), method, call.request);
     return refusal ? Promise.reject(refusal) : this.#answer(method, call, signal);
+  }
+
+  async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const answer = await this.#answer(method, call, signal);
+    const { request } = call;
+    this.#audit.tell(method, { caller: callerOf(call), peer: call.getPeer(), request, answer });
+    return answer;
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
@@ -135,13 +148,15 @@ export class Endpoint {
       readonly backend: Backend;
       readonly clock: Clock;
       readonly tracker: CallTracker;
+      readonly logger: Logger;
     },
   ) {
-    const { backend, clock } = options;
-    this.#tracker = options.tracker;
-    this.#calls = new UnaryCalls(backend, options.tracker);
+    const { backend, clock, tracker, logger } = options;
+    const audit = new Audit(logger, clock);
+    this.#tracker = tracker;
+    this.#calls = new UnaryCalls(backend, tracker, audit);
     this.#health = new HealthService(backend, clock);
-    this.#streams = new Streams({ backend, clock, tracker: options.tracker });
+    this.#streams = new Streams({ backend, clock, tracker, audit });
   }
 
   /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */

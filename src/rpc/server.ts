@@ -155,11 +155,11 @@ class GrpcServer implements RpcServer {
   constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#tracker = new CallTracker(options.clock, releaseMemory);
-    const { backend, clock } = options;
+    const { backend, clock, logger } = options;
     // A daemon that nobody calls does without what would answer: a fifth of its memory, and of its time to start.
     this.#endpoint = new LateEndpoint(async () => {
       const { Endpoint } = await import("./endpoint.ts");
-      return new Endpoint({ backend, clock, tracker: this.#tracker });
+      return new Endpoint({ backend, clock, tracker: this.#tracker, logger });
     });
   }
 

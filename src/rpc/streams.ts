@@ -1,9 +1,10 @@
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { encodeAnswer } from "./adapter.ts";
+import type { Audit } from "./audit.ts";
 import type { Backend } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
-import { jobsOf, toStatus } from "./calls.ts";
+import { callerOf, jobsOf, toStatus } from "./calls.ts";
 import { WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import type { StreamName } from "./handlers.ts";
 import { FOLLOWS } from "./limits.ts";
@@ -24,16 +25,19 @@ export class Streams {
   readonly #clock: Clock;
   readonly #open = new Map<Stream, AbortController>();
   readonly #tracker: CallTracker;
+  readonly #audit: Audit;
   readonly #follows = new Quota("followers", FOLLOWS);
   #isStopping = false;
 
   constructor(
-    { backend, clock, tracker }: {
+    { backend, clock, tracker, audit }: {
       readonly backend: Backend;
       readonly clock: Clock;
       readonly tracker: CallTracker;
+      readonly audit: Audit;
     },
   ) {
+    this.#audit = audit;
     this.#backend = backend;
     this.#clock = clock;
     this.#tracker = tracker;
@@ -60,6 +64,8 @@ export class Streams {
         void writeMessage(stream, bytes, { clock: this.#clock, signal }).catch(() => {});
       }, { unref: true });
     let timer = beat();
+    const { request } = stream;
+    this.#audit.tellWork({ caller: callerOf(stream), peer: stream.getPeer(), request });
     this.#answer("workOnStore", stream, () => timer.cancel());
   };
 

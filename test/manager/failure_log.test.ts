@@ -10,7 +10,7 @@ function retries(max: number): { readonly retry: RetryPolicy } {
 /** The lines of the daemon's log that tell of failures, as level and message. */
 function failures(world: ManagerWorld): readonly string[] {
   return world.records.filter((line) =>
-    / (An attempt failed|An instance failed|More failures)/.test(line)
+    / (An attempt failed|An instance failed|Too many failures)/.test(line)
   );
 }
 
@@ -47,6 +47,6 @@ test("of many failures the first are told, and the number of the others", async 
   assert.equal(failures(world).length, 50);
   await world.clock.advance(1_000);
   const last = failures(world).at(-1)!;
-  assert.match(last, /^warn More failures than are told one by one/);
-  assert.match(last, /"untold":70/);
+  assert.match(last, /^warn Too many failures to log each one/);
+  assert.match(last, /"omitted":70/);
 });

@@ -1,0 +1,56 @@
+import type { Clock } from "./clock.ts";
+import type { LogFields, Logger } from "./logger.ts";
+
+/** Most records told in one second. */
+const RECORDS_MAX = 50;
+const PERIOD_MS = 1_000;
+
+/**
+ * Writes records that others may cause in any number: the first 50 of each second one by one, of
+ * the others how many they are.
+ */
+export class BurstLog {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #subject: string;
+  readonly #hint: string;
+  #periodMs = -Infinity;
+  #told = 0;
+  #untold = 0;
+
+  /**
+   * @param subject the records in the plural, for the message that counts the others
+   * @param hint where to find what was not told
+   */
+  constructor(logger: Logger, clock: Clock, subject: string, hint: string) {
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#subject = subject;
+    this.#hint = hint;
+  }
+
+  tell(level: "info" | "warn" | "error", message: string, fields: LogFields): void {
+    const nowMs = this.#clock.now().monotonicMs;
+    if (nowMs - this.#periodMs >= PERIOD_MS) {
+      this.#periodMs = nowMs;
+      this.#told = 0;
+    }
+    if (this.#told < RECORDS_MAX) {
+      this.#told += 1;
+      this.#logger[level](message, fields);
+      return;
+    }
+    if (this.#untold === 0) {
+      this.#clock.timer(PERIOD_MS, () => this.#tellUntold(), { unref: true });
+    }
+    this.#untold += 1;
+  }
+
+  #tellUntold(): void {
+    this.#logger.warn(`Too many ${this.#subject} to log each one`, {
+      omitted: this.#untold,
+      hint: this.#hint,
+    });
+    this.#untold = 0;
+  }
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Audit } from "../../src/rpc/audit.ts";
+import { METHOD_ROLE } from "../../src/rpc/auth.ts";
+import type { MethodName } from "../../src/rpc/handlers.ts";
+import { NO_AUTH, type RpcWorld, rpcWorld, tokenEntry } from "../support/rpc_world.ts";
+
+const AUTH = {
+  ...NO_AUTH,
+  mode: "token",
+  tokens: [tokenEntry("deploy", "admin-token", "admin"), tokenEntry("eyes", "v-token", "viewer")],
+} as const;
+
+function told(world: RpcWorld): readonly (readonly [string, string, unknown])[] {
+  return world.lines.filter(({ fields }) => "by" in fields)
+    .map(({ level, message, fields }) => [level, message, fields]);
+}
+
+test("every method that changes more than a new instance is told", () => {
+  const changing = (Object.keys(METHOD_ROLE) as MethodName[])
+    .filter((method) => METHOD_ROLE[method] !== "viewer");
+  const untold = changing.filter((method) => !Audit.has(method));
+  // What schedules is in the history of its instance; work on the store is told as it begins.
+  assert.deepEqual(untold.sort(), ["scheduleJob", "scheduleJobs", "workOnStore"]);
+});
+
+test("a change is told with what was asked and by whom", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const client = world.client({ token: "admin-token" });
+  await client.pause({ kind: "add", reason: "a\nrepair" });
+  const [[level, message, fields]] = told(world) as [[string, string, Record<string, unknown>]];
+  assert.equal(level, "info");
+  assert.equal(message, "Paused a job");
+  assert.equal(fields["kind"], "add");
+  assert.equal(fields["reason"], "a\nrepair");
+  assert.equal(fields["by"], "deploy");
+  assert.match(String(fields["from"]), /127\.0\.0\.1/);
+});
+
+test("what is refused, only read or only counted is not told", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const viewer = world.client({ token: "v-token" });
+  await assert.rejects(viewer.pause({ kind: "add" }));
+  await viewer.getStatus();
+  const admin = world.client({ token: "admin-token" });
+  await assert.rejects(admin.cancelInstances({}));
+  await admin.backfill({ kind: "add", from: { seconds: 1n }, to: { seconds: 2n }, dryRun: true });
+  assert.deepEqual(told(world), []);
+});
+
+test("of many changes the first are told, and the number of the others", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  await Promise.all(Array.from({ length: 80 }, () => client.resizeWorkers({ count: 3 })));
+  assert.ok(told(world).length <= 60, `${told(world).length} lines`);
+  while (!world.lines.some(({ message }) => message.startsWith("Too many changes by callers"))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
