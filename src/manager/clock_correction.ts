@@ -2,10 +2,12 @@ import { correctInstance, correctSchedule, isFromAhead } from "../core/clock_cor
 import { formatDuration } from "../core/duration.ts";
 import { isJobError, toJobError } from "../core/errors.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type InstanceQuery, type Store } from "../store/store.ts";
 
+/** A difference between the wall clock and the monotonic one from which a jump is told. */
+const JUMP_MS = 10_000;
 /** Schedules written per call. */
 const WRITES_MAX = 250;
 /** Instances read per call: each may have a megabyte of arguments. */
@@ -17,6 +19,15 @@ const PAGE = 50;
 const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
 /** How many ended instances from before are checked: those that ran then may have ended later. */
 const OLDER_LOOK_MAX = 2_000;
+
+/** One look at the clock that decides what is due. */
+interface Look {
+  readonly wallMs: number;
+  /** The monotonic time when it was asked for. */
+  readonly monotonicMs: number;
+  /** How long the answer took. */
+  readonly answerMs: number;
+}
 
 /**
  * Notices that the clock for schedules was hours ahead and has been corrected, while this node ran
@@ -31,8 +42,8 @@ export class ClockCorrections {
   };
   /** The latest time seen, epoch ms; Infinity before the first check. */
   #latestMs = Infinity;
-  /** When the time was last checked, by the monotonic clock; null before that. */
-  #lookedMs: number | null = null;
+  /** The last check; null before that. */
+  #looked: Look | null = null;
 
   constructor(options: { readonly store: Store; readonly clock: Clock; readonly logger: Logger }) {
     this.#options = options;
@@ -41,23 +52,30 @@ export class ClockCorrections {
   /** Check every schedule at the next turn, whatever the clock says. */
   restart(): void {
     this.#latestMs = Infinity;
-    this.#lookedMs = null;
+    this.#looked = null;
   }
 
   /**
    * Check the time and, after a correction, every schedule. Returns whether any was changed.
    *
    * @param nowMs the current time on the clock that decides what is due
+   * @param asked when that was asked for
    */
-  async check(nowMs: number): Promise<boolean> {
+  async check(nowMs: number, asked: Instant): Promise<boolean> {
     const { monotonicMs } = this.#options.clock.now();
     // Use the time of the last check, whenever the clock was set: no tick that was still ahead then
     // is lost.
-    const elapsedMs = monotonicMs - (this.#lookedMs ?? monotonicMs);
+    const elapsedMs = monotonicMs - (this.#looked?.monotonicMs ?? monotonicMs);
+    const look = {
+      wallMs: nowMs,
+      monotonicMs: asked.monotonicMs,
+      answerMs: monotonicMs - asked.monotonicMs,
+    };
+    this.#tellJump(look);
     const isCorrected = isFromAhead(this.#latestMs, nowMs);
     const corrected = isCorrected ? await this.#correctAll(nowMs, nowMs - elapsedMs) : [];
     this.#latestMs = isCorrected ? nowMs : Math.max(this.#latestMs, nowMs);
-    this.#lookedMs = monotonicMs;
+    this.#looked = look;
     // Ticks do not wait for this.
     if (isCorrected) void this.#correctRest(nowMs, corrected.length > 0);
     if (corrected.length === 0) return false;
@@ -73,6 +91,19 @@ export class ClockCorrections {
       },
     );
     return true;
+  }
+
+  #tellJump({ wallMs: nowMs, monotonicMs, answerMs }: Look): void {
+    if (this.#looked === null) return;
+    const expectedMs = this.#looked.wallMs + monotonicMs - this.#looked.monotonicMs;
+    const jumpMs = Math.round(nowMs - expectedMs);
+    // A slow answer may have its time from its beginning or from its end.
+    if (Math.abs(jumpMs) - answerMs - this.#looked.answerMs < JUMP_MS) return;
+    this.#options.logger.warn(`The clock has jumped ${jumpMs > 0 ? "ahead" : "back"}`, {
+      by: formatDuration(Math.abs(jumpMs)),
+      expected: new Date(expectedMs).toISOString(),
+      now: new Date(nowMs).toISOString(),
+    });
   }
 
   async #correctAll(nowMs: number, fromMs: number): Promise<readonly ScheduleRecord[]> {

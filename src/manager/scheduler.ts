@@ -223,8 +223,9 @@ export class Scheduler {
     if (!this.#isStartDue) return;
     const { store, clock } = this.#options;
     // By the store's time, which decides what is due.
-    const { at } = await store.nextDue({ at: clock.now(), kinds: NO_KINDS });
-    await this.#corrections.check(at);
+    const asked = clock.now();
+    const { at } = await store.nextDue({ at: asked, kinds: NO_KINDS });
+    await this.#corrections.check(at, asked);
     const advances = this.#startAdvances ??= await startAdvances(this.#options);
     for (let from = 0; from < advances.length; from += ADVANCE_BATCH) {
       await this.#advance(advances.slice(from, from + ADVANCE_BATCH));
@@ -317,7 +318,7 @@ export class Scheduler {
     this.#nextAt = scheduleAt;
     this.#timer?.cancel();
     this.#timer = null;
-    if (await this.#corrections.check(at)) return this.poke();
+    if (await this.#corrections.check(at, asked)) return this.poke();
     if (scheduleAt === null) return;
     // By the store's time: a clock that is ahead of it must not ask again and again.
     const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;

@@ -356,3 +356,21 @@ test("fault 77: 10,000 schedules on one instant start in five seconds, by priori
   );
   assert.ok(lateMs < 5_000, `${lateMs} ms late`);
 });
+
+for (const [direction, jumpMs] of [["ahead", 20 * MINUTE], ["back", -20 * MINUTE]] as const) {
+  test(`a clock that jumps ${direction} is told once, whatever its schedules do`, async () => {
+    const world = await worldOf({ cron: "* * * * * *" });
+    await world.clock.advance(3_000);
+    world.clock.shiftWall(jumpMs);
+    await world.clock.advance(100_000);
+    const jumps = world.records.filter((line) => line.includes("The clock has jumped"));
+    assert.equal(jumps.length, 1, jumps.join("\n"));
+    assert.match(jumps[0]!, new RegExp(`^warn The clock has jumped ${direction} .*"by":"20m"`));
+  });
+}
+
+test("a clock that runs on is not told as a jump, however long nothing was due", async () => {
+  const world = await worldOf({ cron: "0 0 * * *" });
+  await world.clock.advance(2 * DAY);
+  assert.ok(!world.records.some((line) => line.includes("jumped")));
+});
