@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
-import { formatPlace, problemFields } from "./config/problems.ts";
+import { formatPlace, logProblem, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
 import { encodeError } from "./core/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
@@ -136,7 +136,7 @@ async function startDaemon(
   const { logger, mask, storeWorker, reloader, salvages } = parts;
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
-  for (const problem of problems) reportProblem(problem, logger);
+  for (const problem of problems) logProblem(problem, logger);
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
   const managerParts = {
@@ -252,8 +252,8 @@ function createManager(
     jobs,
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
-    // If a directory of modules cannot be read, as on a disk that is not mounted yet, its jobs may
-    // come back.
+    // If an included file is broken, or a directory of modules cannot be read as on a disk that is
+    // not mounted yet, its jobs may come back.
     keepsUnknown: problems.some(({ job }) => job === null),
   });
 }
@@ -341,10 +341,6 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
     clock,
     ...output,
   });
-}
-
-function reportProblem(problem: ConfigProblem, logger: Logger): void {
-  logger.error(`Job "${problem.job}" is disabled: ${problem.message}`, problemFields(problem));
 }
 
 function reportWarning(warning: ConfigProblem, logger: Logger): void {

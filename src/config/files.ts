@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { ConfigProblem } from "../core/job_table.ts";
 import { trustProblem } from "../platform/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
@@ -25,22 +26,29 @@ export interface ConfigFile {
 }
 
 /**
- * Read, parse and expand one file; null after problems that leave nothing to read.
+ * Read, parse and expand one file; null after problems that leave nothing to read. Those of an
+ * included file do not stop the others.
  *
  * @param file the path as places show it
  */
 export function readConfigFile(
   file: string,
-  options: { readonly cwd: string; readonly env: Environment },
+  options: { readonly cwd: string; readonly env: Environment; readonly isIncluded?: boolean },
   report: Report,
 ): ConfigFile | null {
   const absolute = resolve(options.cwd, file);
   if (!isTrusted(file, absolute, report)) return null;
-  const bytes = readBytes(file, absolute, report);
+  const refuse = (problem: ConfigProblem) => {
+    report.problems.push(options.isIncluded ? { ...problem, isPartial: true } : problem);
+  };
+  const bytes = readBytes(file, absolute, refuse);
   if (bytes === null) return null;
   const parsed = parseToml(bytes, file);
+  if (parsed.tree === null) {
+    for (const problem of parsed.problems) refuse(problem);
+    return null;
+  }
   report.problems.push(...parsed.problems);
-  if (parsed.tree === null) return null;
   const raw = new Map<string, string>();
   const source: Source = {
     baseDir: dirname(absolute),
@@ -88,9 +96,13 @@ function isTrusted(file: string, absolute: string, report: Report): boolean {
   return !isFatal;
 }
 
-function readBytes(file: string, absolute: string, report: Report): Uint8Array | null {
+function readBytes(
+  file: string,
+  absolute: string,
+  tell: (problem: ConfigProblem) => void,
+): Uint8Array | null {
   const refuse = (message: string, hint?: string) => {
-    report.problems.push({
+    tell({
       place: { file, line: 1, column: 1 },
       path: "",
       message,

@@ -57,7 +57,7 @@ export async function loadConfig(
     const names = include === undefined ? [] : includedFiles(include, file!, report);
     for (const name of names) {
       files.push(resolve(cwd, name));
-      const included = readConfigFile(name, { cwd, env }, report);
+      const included = readConfigFile(name, { cwd, env, isIncluded: true }, report);
       if (included !== null) apply(includedFields(included, jobs, report));
     }
   }
@@ -79,10 +79,10 @@ function finish(
   // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
   const problems = ordered(report.problems).map((problem) => mask.problem(problem));
-  if (problems.some((problem) => problem.job === null)) {
+  if (problems.some(({ job, isPartial }) => job === null && !isPartial)) {
     throw new ConfigError(file, problems, files);
   }
-  const broken = new Set(problems.map((problem) => problem.job!));
+  const broken = new Set(problems.flatMap(({ job }) => job ?? []));
   const tables = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
   return {
     config: { ...config, jobs: [...tables, ...jobs.disabled(broken)] },

@@ -1,6 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { ConfigProblem, Place } from "../core/job_table.ts";
-import type { LogFields } from "../platform/logger.ts";
+import type { LogFields, Logger } from "../platform/logger.ts";
 
 /** Problems listed in one message; the rest are counted. */
 const LISTED_MAX = 100;
@@ -41,6 +41,12 @@ export function formatProblem(problem: ConfigProblem): string {
   if (path !== "") parts.push(path);
   parts.push(message);
   return parts.join(": ") + (hint === undefined ? "" : ` (${hint})`);
+}
+
+/** Log a problem that disables one job, or leaves out one file of them. */
+export function logProblem(problem: ConfigProblem, logger: Logger): void {
+  const what = problem.job === null ? "Some jobs are missing" : `Job "${problem.job}" is disabled`;
+  logger.error(`${what}: ${problem.message}`, problemFields(problem));
 }
 
 /** What a log says of a problem besides its message. */

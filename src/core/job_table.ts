@@ -18,8 +18,10 @@ export interface ConfigProblem {
   /** What was found against what is wanted. */
   readonly message: string;
   readonly hint?: string;
-  /** The job that this problem disables; null when it refuses the whole configuration. */
+  /** The job that this problem disables; null when it concerns more than one job. */
   readonly job: string | null;
+  /** Only an included file or a directory of modules is missing: the others are loaded. */
+  readonly isPartial?: boolean;
 }
 
 /** A job table of the config, checked and with durations in milliseconds, before its module is known. */

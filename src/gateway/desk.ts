@@ -141,8 +141,8 @@ export class Desk {
     switch (question.name) {
       case "isServing":
         return backend.isServing();
-      case "unreadiness":
-        return source.unreadiness();
+      case "readiness":
+        return source.readiness();
       case "metrics":
         return source.metrics();
       case "listPauses":

@@ -42,7 +42,7 @@ export interface PlainError {
 
 /** Requests of the listeners to the manager besides API calls. */
 export type Question =
-  | { readonly name: "isServing" | "unreadiness" | "metrics" | "listPauses" | "kinds" }
+  | { readonly name: "isServing" | "readiness" | "metrics" | "listPauses" | "kinds" }
   | { readonly name: "blockOf"; readonly instance: Instance }
   | { readonly name: "unservedKinds"; readonly kinds: readonly string[] }
   | { readonly name: "isKnown" | "assertKnown" | "disabledBecause"; readonly kind: string };

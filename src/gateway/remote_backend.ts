@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Block } from "../core/limits.ts";
-import type { StatusSource, Unreadiness } from "../http/status_source.ts";
+import type { Readiness, StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/follow.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 /** Questions without parameters. */
-type SharedQuestion = "isServing" | "unreadiness" | "metrics" | "listPauses" | "kinds";
+type SharedQuestion = "isServing" | "readiness" | "metrics" | "listPauses" | "kinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
 /** Answers calls by asking the thread of the manager. */
@@ -76,8 +76,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return this.#askOnce("isServing") as Promise<boolean>;
   }
 
-  unreadiness(): Promise<Unreadiness> {
-    return this.#askOnce("unreadiness") as Promise<Unreadiness>;
+  readiness(): Promise<Readiness> {
+    return this.#askOnce("readiness") as Promise<Readiness>;
   }
 
   metrics(): Promise<string> {

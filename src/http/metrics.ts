@@ -127,6 +127,12 @@ export class Metrics {
       "1 while the store answers.",
       status.storeProblem === null ? 1 : 0,
     );
+    page.single(
+      "jobctl_config_last_reload_successful",
+      "gauge",
+      "0 after a reload that was refused, or that left out jobs.",
+      status.reloadProblem === null ? 1 : 0,
+    );
     page.single("jobctl_draining", "gauge", "1 while stopping.", status.isDraining ? 1 : 0);
     page.single("jobctl_workers_busy", "gauge", "Attempts that run.", status.workers.busy);
     page.single("jobctl_workers_alive", "gauge", "Worker processes.", status.workers.alive);

@@ -4,13 +4,14 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { hostname } from "node:os";
 import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
+import { makeVisible } from "../core/safe_text.ts";
 import type { Clock } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
 import { isKnownHost, type KnownHosts } from "./known_host.ts";
 import { Paced } from "./paced.ts";
-import type { StatusSource, Unreadiness } from "./status_source.ts";
+import type { Readiness, StatusSource } from "./status_source.ts";
 
 /** What the server is made of. */
 export interface HttpServerOptions {
@@ -74,14 +75,14 @@ class PlainHttpServer implements HttpServer {
   #parsing: Promise<HttpListener> | null = null;
 
   readonly #known: KnownHosts;
-  readonly #unreadiness: Paced<Unreadiness>;
+  readonly #readiness: Paced<Readiness>;
   readonly #page: Paced<string>;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
     const { source, clock, host, hosts } = options;
     this.#known = { bound: host, machine: hostname(), others: hosts };
-    this.#unreadiness = new Paced(clock, () => source.unreadiness());
+    this.#readiness = new Paced(clock, () => source.readiness());
     this.#page = new Paced(clock, () => source.metrics());
   }
 
@@ -182,20 +183,26 @@ class PlainHttpServer implements HttpServer {
   }
 
   async #route(method: string, url: string): Promise<Answer> {
-    const path = url.split("?", 1)[0];
+    const [path, query = ""] = url.split("?", 2);
     const isKnown = path === "/" || path === "/healthz" || path === "/readyz" ||
       path === "/metrics";
     if (!isKnown) return text(404, "not found; see /");
     if (method !== "GET" && method !== "HEAD") return text(405, "only GET and HEAD");
     if (path === "/healthz") return text(200, "ok");
-    if (path === "/readyz") return await this.#readiness();
+    if (path === "/readyz") return await this.#ready(query === "verbose");
     if (path === "/") return { status: 200, type: "text/html", body: LANDING_PAGE };
     return { status: 200, type: "text/plain", body: await this.#page.get() };
   }
 
-  async #readiness(): Promise<Answer> {
-    const reason = await this.#unreadiness.get();
-    return reason === null ? text(200, "ready") : text(503, reason);
+  async #ready(isVerbose: boolean): Promise<Answer> {
+    const { reason, checks } = await this.#readiness.get();
+    const status = reason === null ? 200 : 503;
+    const line = reason ?? "ready";
+    if (!isVerbose) return text(status, line);
+    const lines = checks.map(({ name, problem }) =>
+      problem === null ? `[+] ${name}: ok` : `[-] ${name}: ${makeVisible(problem)}`
+    );
+    return text(status, [...lines, line].join("\n"));
   }
 }
 

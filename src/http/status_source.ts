@@ -1,13 +1,18 @@
 import type { ManagerApi } from "../manager/api.ts";
 import { Metrics } from "./metrics.ts";
 
-/** Why a daemon is not ready for work; null when it is. */
-export type Unreadiness = string | null;
+/** Whether a daemon is ready for work. */
+export interface Readiness {
+  /** Why it is not ready; null when it is. */
+  readonly reason: string | null;
+  /** The parts that were looked at; a problem of the configuration alone leaves it ready. */
+  readonly checks: readonly { readonly name: string; readonly problem: string | null }[];
+}
 
 /** The data that the HTTP server shows. */
 export interface StatusSource {
   /** @throws JobError when the status cannot be read */
-  unreadiness(): Promise<Unreadiness>;
+  readiness(): Promise<Readiness>;
   /** The page for a scrape. @throws JobError when the status cannot be read */
   metrics(): Promise<string>;
   stop(): void;
@@ -23,10 +28,18 @@ export class ManagerStatusSource implements StatusSource {
     this.#metrics = new Metrics(manager);
   }
 
-  async unreadiness(): Promise<Unreadiness> {
-    const { storeProblem, isDraining } = await this.#manager.status();
-    if (storeProblem !== null) return `the store cannot be used: ${storeProblem}`;
-    return isDraining ? "draining" : null;
+  async readiness(): Promise<Readiness> {
+    const { storeProblem, isDraining, reloadProblem } = await this.#manager.status();
+    const store = storeProblem && `the store cannot be used: ${storeProblem}`;
+    const draining = isDraining ? "draining" : null;
+    return {
+      reason: store ?? draining,
+      checks: [
+        { name: "store", problem: store },
+        { name: "draining", problem: draining },
+        { name: "config", problem: reloadProblem },
+      ],
+    };
   }
 
   metrics(): Promise<string> {

@@ -198,6 +198,8 @@ export interface ReloadReport {
   readonly removed: number;
   /** Sections that have changed and need a restart. */
   readonly restart: readonly string[];
+  /** Problems that disabled jobs or left out files, one line each; the first 10. */
+  readonly problems: readonly string[];
 }
 
 /** Told after the commit. */
@@ -324,7 +326,8 @@ export interface ManagerApi {
   /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
   /**
-   * Reload the configuration, all or nothing.
+   * Reload the configuration. Jobs with problems are disabled, and jobs of files that cannot be read
+   * stay; any other problem refuses the whole.
    *
    * @throws JobError `invalid_config` for problems; `conflict` if it would remove more than half of
    * the jobs and is not forced; `unimplemented` if there is no configuration

@@ -196,7 +196,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     async reloadConfig({ force }) {
       const report = await manager.reloadConfig({ force });
-      return { ...report, restart: [...report.restart] };
+      return { ...report, restart: [...report.restart], problems: [...report.problems] };
     },
     async getStatus(_, call) {
       call.canBeBrief = true;

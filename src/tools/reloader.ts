@@ -1,6 +1,7 @@
 import type { Config } from "../config/config.ts";
-import { ConfigError, formatProblem, problemFields } from "../config/problems.ts";
+import { ConfigError, formatProblem, logProblem, problemFields } from "../config/problems.ts";
 import { JobError, toJobError } from "../core/errors.ts";
+import type { ConfigProblem } from "../core/job_table.ts";
 import { stampOf } from "../jobs/module_files.ts";
 import type { ReloadReport } from "../manager/api.ts";
 import type { Manager } from "../manager/manager.ts";
@@ -25,7 +26,11 @@ export interface ReloadOptions {
   readonly force?: boolean;
 }
 
-/** Loads the jobs of the config again while the daemon runs: all of it, or nothing. */
+/**
+ * Loads the config again while the daemon runs. It tolerates what a start does: a broken job is
+ * disabled, and of a file that cannot be read the jobs stay as they were. Any other problem refuses
+ * the whole, and everything stays as it was.
+ */
 export class Reloader {
   readonly #load: () => Promise<Project>;
   readonly #wait: (delayMs: number) => Promise<void>;
@@ -57,7 +62,7 @@ export class Reloader {
     this.#adopt = options.adopt ?? (() => {});
   }
 
-  /** Why the last reload was refused; null if it was not. */
+  /** The problem of the last reload; null if it had none. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -70,9 +75,9 @@ export class Reloader {
   /**
    * Load, compare and apply.
    *
-   * @throws JobError `invalid_config` for problems; `conflict` when more than half of the jobs
-   * would be removed, or the files keep changing. It has been logged, and the old configuration
-   * stays
+   * @throws JobError `invalid_config` for problems of more than single jobs; `conflict` when more
+   * than half of the jobs would be removed or disabled, or the files keep changing. It has been
+   * logged, and the old configuration stays
    */
   reload({ force = false }: ReloadOptions = {}): Promise<ReloadReport> {
     const waiting = this.#waiting.get(force);
@@ -88,16 +93,11 @@ export class Reloader {
 
   async #reload(force: boolean): Promise<ReloadReport> {
     try {
-      const report = await this.#reloadOnce(force);
-      this.#problem = null;
-      return report;
+      return await this.#reloadOnce(force);
     } catch (error) {
       const known = toJobError(error, "Cannot reload the config");
-      const isConfigError = error instanceof ConfigError;
-      // Problems of jobs have been logged, one by one.
-      const logged = isConfigError ? known.message : known.message.split("\n")[0];
-      this.#logger.error(`${KEPT}: ${logged}`, { hint: known.hint });
-      this.#problem = shortOf(known);
+      this.#logger.error(`${KEPT}: ${known.message}`, { hint: known.hint });
+      this.#problem = `it was refused: ${shortOf(known)}`;
       throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
     }
   }
@@ -105,25 +105,17 @@ export class Reloader {
   async #reloadOnce(force: boolean): Promise<ReloadReport> {
     const manager = this.#manager;
     if (!manager) throw new JobError("unavailable", "the daemon has not started yet");
-    const project = await this.#loadAtRest();
+    const project = this.#withMissing(await this.#loadAtRest());
     const { config, jobs, problems } = project;
-    for (const problem of problems) {
-      this.#logger.error(`Job "${problem.job}": ${problem.message}`, problemFields(problem));
-    }
-    if (problems.length > 0) {
-      const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
-      const hint = "Run jobctl check to find the same problems without a reload";
-      throw new JobError("invalid_config", [count, ...shown].join("\n  "), { hint });
-    }
-    if (!force) this.#checkRemoved(project);
+    for (const problem of problems) logProblem(problem, this.#logger);
+    if (!force) this.#checkLost(project);
     for (const warning of project.warnings) {
       this.#logger.warn(warning.message, problemFields(warning));
     }
     await manager.reload({
       jobs,
       disabled: disabledKinds(project),
-      keepsUnknown: false,
+      keepsUnknown: problems.some(({ job }) => job === null),
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     });
     const { config: before, jobs: jobsBefore } = this.#project;
@@ -139,20 +131,39 @@ export class Reloader {
       ...project,
       config: { ...before, worker: { ...before.worker, count: config.worker.count } },
     };
+    this.#problem = partialProblem(problems);
     const changes = countChanges(jobsBefore, jobs);
     this.#logger.info("The config was reloaded", { jobs: jobs.length, ...changes });
-    return { jobs: jobs.length, ...changes, restart };
+    const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
+    return { jobs: jobs.length, ...changes, restart, problems: shown };
   }
 
-  // An empty or truncated file reads as one without jobs.
-  #checkRemoved(project: Project): void {
+  /** As long as a file of jobs cannot be read, no job is removed: it may be one of that file. */
+  #withMissing(project: Project): Project {
+    if (!project.problems.some(({ job }) => job === null)) return project;
+    const disabled = disabledKinds(project);
+    const kinds = new Set(removedKinds(this.#project.jobs, project.jobs, disabled));
+    const missing = this.#project.jobs.filter(({ kind }) => kinds.has(kind));
+    return { ...project, jobs: [...project.jobs, ...missing] };
+  }
+
+  // An empty or truncated file reads as one without jobs, and a shared module may break many.
+  #checkLost(project: Project): void {
     const { jobs } = this.#project;
     const removed = removedKinds(jobs, project.jobs, disabledKinds(project));
-    if (removed.length * 2 <= jobs.length) return;
-    const shown = removed.slice(0, KINDS_SHOWN_MAX).join(", ");
-    const more = removed.length - KINDS_SHOWN_MAX;
+    const broken = removedKinds(jobs, project.jobs, new Map(removed.map((kind) => [kind, ""])))
+      .filter((kind) => project.problems.some(({ job }) => job === kind));
+    const lost = [...removed, ...broken];
+    if (lost.length * 2 <= jobs.length) return;
+    const shown = lost.slice(0, KINDS_SHOWN_MAX).join(", ");
+    const more = lost.length - KINDS_SHOWN_MAX;
     const listed = more > 0 ? `${shown} and ${more} more` : shown;
-    const what = `it would remove ${removed.length} of ${jobs.length} jobs: ${listed}`;
+    const does = broken.length === 0
+      ? "remove"
+      : removed.length === 0
+      ? "disable"
+      : "remove or disable";
+    const what = `it would ${does} ${lost.length} of ${jobs.length} jobs: ${listed}`;
     throw new JobError("conflict", what, {
       hint: "If you mean it, run jobctl reload --force or restart the daemon",
     });
@@ -202,6 +213,20 @@ function filesOf({ files, jobs }: Project): readonly string[] {
 /** Changes when a file changes, or the set of files. */
 function stampsOf(files: readonly string[]): string {
   return files.map((file) => `${file} ${stampOf(file)}`).join("\n");
+}
+
+/** What a reload that left out single jobs says in the status. */
+function partialProblem(problems: readonly ConfigProblem[]): string | null {
+  if (problems.length === 0) return null;
+  const disabled = problems.flatMap(({ job }) => job ?? []);
+  const files = problems.length - disabled.length;
+  const parts = [
+    ...(disabled.length > 0
+      ? [`disabled: ${[...new Set(disabled)].slice(0, KINDS_SHOWN_MAX).join(", ")}`]
+      : []),
+    ...(files > 0 ? [`files that cannot be read: ${files}`] : []),
+  ];
+  return `${parts.join("; ")}; see the daemon's log, or run jobctl check`;
 }
 
 // Every viewer can see the status, so details of values are only in the log.

@@ -43,8 +43,11 @@ async function idsOf(daemon: Daemon): Promise<string> {
   return (await schedulesOf(daemon)).map(({ id }) => id.split(":")[1]).sort().join("");
 }
 
-async function run(work: (daemon: Daemon, config: string) => Promise<void>): Promise<void> {
-  const daemon = await startDaemon({ toml: TOML });
+/** @param work answers the daemon that it started again, if it did */
+async function run(
+  work: (daemon: Daemon, config: string) => Promise<Daemon | void>,
+): Promise<void> {
+  let daemon = await startDaemon({ toml: TOML });
   try {
     const config = join(daemon.dir, "config.toml");
     mkdirSync(join(daemon.dir, "conf.d"));
@@ -52,7 +55,7 @@ async function run(work: (daemon: Daemon, config: string) => Promise<void>): Pro
     const { code, stderr } = await daemon.jobctl(["reload"]);
     assert.equal(code, 0, stderr);
     assert.equal(await idsOf(daemon), "abcde");
-    await work(daemon, config);
+    daemon = await work(daemon, config) ?? daemon;
   } finally {
     await daemon.stop({ force: true });
   }
@@ -71,7 +74,10 @@ test("a reload of an emptied, cut off or missing file keeps the schedules, and s
     assert.equal(refused.code, 6, refused.stderr);
     assert.match(refused.stderr, /old one stays: it would remove 5 of 5 jobs: a, b, c/);
     assert.match(refused.stderr, /--force/);
-    assert.match((await daemon.jobctl(["status"])).stdout, /"reload_problem": "it would/);
+    assert.match(
+      (await daemon.jobctl(["status"])).stdout,
+      /"reload_problem": "it was refused: it would/,
+    );
 
     // What is left of the file is a whole configuration of one job.
     writeFileSync(config, text.slice(0, text.indexOf("[jobs.b]")).replace(/^include.*$/m, ""));
@@ -93,17 +99,67 @@ test("a reload of an emptied, cut off or missing file keeps the schedules, and s
   });
 });
 
-test("a reload with problems in jobs answers with them", async () => {
+test("a reload disables a broken job, tells it everywhere, and takes the others", async () => {
   await run(async (daemon, config) => {
-    writeFileSync(config, TOML.replace('run = "true"', 'runn = "true"'));
-    const { code, stderr } = await daemon.jobctl(["reload"]);
-    assert.equal(code, 2);
-    assert.match(
-      stderr,
-      /old one stays: \d problems?\n +\S*config\.toml:4:1: jobs\.a\.runn: unknown/,
+    writeFileSync(
+      config,
+      `${TOML.replace('run = "true"', 'runn = "true"')}\n[jobs.f]\nrun = "true"\n`,
     );
+    const { code, stdout, stderr } = await daemon.jobctl(["reload"]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^\S*config\.toml:4:1: jobs\.a\.runn: unknown/m);
+    assert.equal(JSON.parse(stdout).added, 1);
+    // The schedule of the broken job keeps its cursor.
     assert.equal(await idsOf(daemon), "abcde");
-    assert.doesNotMatch(daemon.log(), /old one stays: \d problems?\\n/);
+    assert.match(daemon.log(), /ERROR Job "a" is disabled: /);
+    const status = await daemon.jobctl(["status", "-o", "json"]);
+    assert.match(JSON.parse(status.stdout).reload_problem, /^disabled: a; /);
+    const ready = await fetch(`http://127.0.0.1:${daemon.httpPort}/readyz?verbose`);
+    assert.equal(ready.status, 200);
+    assert.match(
+      await ready.text(),
+      /^\[\+\] store: ok\n[^]*\[-\] config: disabled: a; [^]*\nready\n$/,
+    );
+    const metrics = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text();
+    assert.match(metrics, /^jobctl_config_last_reload_successful 0$/m);
+
+    writeFileSync(config, TOML);
+    assert.equal((await daemon.jobctl(["reload", "--force"])).code, 0);
+    const page = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text();
+    assert.match(page, /^jobctl_config_last_reload_successful 1$/m);
+  });
+});
+
+test("the jobs of an included file that cannot be read stay, at a reload and at a start", async () => {
+  await run(async (daemon, config) => {
+    const included = join(daemon.dir, "conf.d", "more.toml");
+    writeFileSync(included, "[jobs.c\n");
+    writeFileSync(config, `${TOML}\n[jobs.f]\nrun = "true"\nschedule = "0 1 * * *"\n`);
+    const { code, stderr } = await daemon.jobctl(["reload"]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /more\.toml:1:\d+: not TOML/);
+    assert.equal(await idsOf(daemon), "abcdef");
+    assert.equal((await daemon.jobctl(["schedule", "c", "--wait"])).code, 0);
+
+    const again = await daemon.restart();
+    assert.match(again.log(), /ERROR Some jobs are missing: not TOML/);
+    assert.equal(await idsOf(again), "abcdef");
+    writeFileSync(included, INCLUDED);
+    assert.equal((await again.jobctl(["reload"])).code, 0);
+    assert.equal(await idsOf(again), "abcdef");
+    assert.equal((await again.jobctl(["schedule", "c", "--wait"])).code, 0);
+    return again;
+  });
+});
+
+test("a reload that would disable most jobs is refused", async () => {
+  await run(async (daemon, config) => {
+    writeFileSync(config, TOML.replaceAll('run = "true"', 'runn = "true"'));
+    writeFileSync(join(daemon.dir, "conf.d", "more.toml"), INCLUDED.replace("run", "runn"));
+    const { code, stderr } = await daemon.jobctl(["reload"]);
+    assert.equal(code, 6, stderr);
+    assert.match(stderr, /old one stays: it would disable 3 of 5 jobs: a, b, c/);
+    assert.equal((await daemon.jobctl(["schedule", "a", "--wait"])).code, 0);
   });
 });
 
@@ -120,7 +176,7 @@ test("a file that is being written is read when it is at rest", async () => {
     const { code, stdout, stderr } = await reload;
     assert.equal(code, 0, stderr);
     assert.deepEqual(JSON.parse(stdout), {
-      ...{ jobs: 6, added: 1, changed: 0, removed: 0, restart: [] },
+      ...{ jobs: 6, added: 1, changed: 0, removed: 0, restart: [], problems: [] },
     });
   });
 });

@@ -333,6 +333,7 @@ export class FakeManager implements ManagerApi {
   reloadConfig: ManagerApi["reloadConfig"] = async ({ force = false } = {}) => ({
     ...{ jobs: this.jobs.size, added: 1, changed: 2, removed: force ? 3 : 0 },
     restart: ["store"],
+    problems: [],
   });
 
   unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>

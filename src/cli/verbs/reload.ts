@@ -1,14 +1,17 @@
 import { makeVisible } from "../../core/safe_text.ts";
+import { EXIT } from "../exit_codes.ts";
 import type { Verb } from "../verb.ts";
 import { RELOAD_VIEW } from "../views/record_views.ts";
 
 /** `jobctl reload` */
 export const RELOAD: Verb = {
   name: "reload",
-  summary: "Reload the daemon's configuration, all or nothing",
+  summary: "Reload the daemon's configuration",
   details:
-    "Does what a SIGHUP does and reports the outcome. With any problem the old configuration stays. It also " +
-    "stays if more than half of the jobs would be removed, for example by an empty or truncated file, unless --force is given.",
+    "Does what a SIGHUP does and reports the outcome. A job with a problem is disabled, and the jobs of an included file " +
+    "that cannot be read stay as they are. With any other problem the old configuration stays. It also stays if more than " +
+    "half of the jobs would be removed or disabled, for example by an empty or truncated file, unless --force is given. " +
+    "Problems are told on stderr, and the exit code is then 2.",
   words: [],
   options: {
     force: { describe: "Reload even if more than half of the jobs would be removed", isFlag: true },
@@ -25,6 +28,7 @@ export const RELOAD: Verb = {
       const text = `[${makeVisible(section)}] has changed: restart the daemon to apply it`;
       await io.stderr.write(`${text}\n`);
     }
-    return 0;
+    for (const problem of report.problems) await io.stderr.write(`${makeVisible(problem)}\n`);
+    return report.problems.length === 0 ? 0 : EXIT.usage;
   },
 };

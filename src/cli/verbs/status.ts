@@ -87,7 +87,7 @@ function statusLines(
     [
       "Config",
       status.reloadProblem &&
-      printer.paint(makeVisible(`the last reload was refused: ${status.reloadProblem}`), "bad"),
+      printer.paint(makeVisible(`the last reload had problems: ${status.reloadProblem}`), "bad"),
     ],
     [
       "Workers",

@@ -96,11 +96,12 @@ export const WORKERS_VIEW: View<Workers> = {
 /** The changes of a reload. */
 export const RELOAD_VIEW: View<ReloadConfigResponse> = {
   name: ({ jobs }) => String(jobs),
-  record: ({ jobs, added, changed, removed, restart }) => ({
+  record: ({ jobs, added, changed, removed, restart, problems }) => ({
     ...{ jobs, added, changed, removed },
     restart: [...restart],
+    problems: [...problems],
   }),
-  keys: ["jobs", "added", "changed", "removed", "restart"],
+  keys: ["jobs", "added", "changed", "removed", "restart", "problems"],
   columns: [
     { title: "JOBS", cell: ({ jobs }) => textCell(jobs) },
     { title: "ADDED", cell: ({ added }) => textCell(added) },
