@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HttpListener, ServerResponse } from "no
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { hostname } from "node:os";
+import type { Duplex } from "node:stream";
 import { bareHost, hostPort } from "../core/address.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { makeVisible } from "../core/safe_text.ts";
@@ -9,6 +10,7 @@ import type { Clock } from "../platform/clock.ts";
 import { listenError, listening } from "../platform/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
+import { FirstRequest } from "./first_request.ts";
 import { isKnownHost, type KnownHosts } from "./known_host.ts";
 import { Paced } from "./paced.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
@@ -68,9 +70,10 @@ function text(status: number, body: string): Answer {
 class PlainHttpServer implements HttpServer {
   readonly name = "HTTP server";
   readonly #options: HttpServerOptions;
-  readonly #sockets = new Set<Socket>();
-  /** Connections without a request yet, oldest first. */
-  readonly #silent = new Set<Socket>();
+  /** All connections, oldest first. */
+  readonly #open = new Set<Duplex>();
+  /** Those without a request yet. */
+  readonly #silent = new Set<Duplex>();
   #server: Server | null = null;
   #parsing: Promise<HttpListener> | null = null;
 
@@ -96,7 +99,7 @@ class PlainHttpServer implements HttpServer {
     const { host, port, logger } = this.#options;
     // Connections are accepted here and only parsed by node:http: under Bun its own ones cannot be closed before they have
     // sent a request.
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
     await listen(this.#server, host, port);
     logger.info("HTTP listens", { address: `http://${hostPort(host, this.address.port)}/` });
   }
@@ -105,46 +108,55 @@ class PlainHttpServer implements HttpServer {
     const server = this.#server;
     this.#server = null;
     if (!server) return Promise.resolve();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const connection of this.#open) connection.destroy();
     return new Promise((resolve) => server.close(() => resolve()));
   }
 
   /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
   #accept(socket: Socket): void {
-    if (this.#sockets.size >= this.#options.connectionsMax) {
-      // The oldest have had their chance: a request takes milliseconds.
-      const [oldest] = this.#silent;
-      if (!oldest) return void socket.destroy();
-      this.#silent.delete(oldest);
-      oldest.destroy();
-    }
-    this.#sockets.add(socket);
-    this.#silent.add(socket);
-    const timer = this.#options.clock.timer(CONNECTION_MS, () => socket.destroy(), {
+    if (this.#open.size >= this.#options.connectionsMax) this.#closeOldest();
+    socket.on("error", () => socket.destroy());
+    const connection = new FirstRequest(socket);
+    this.#open.add(connection);
+    this.#silent.add(connection);
+    const timer = this.#options.clock.timer(CONNECTION_MS, () => connection.destroy(), {
       unref: true,
     });
-    socket.on("error", () => socket.destroy());
-    socket.once("close", () => {
+    connection.once("close", () => {
       timer.cancel();
-      this.#sockets.delete(socket);
-      this.#silent.delete(socket);
+      this.#forget(connection);
     });
     this.#parsing ??= this.#createParser();
     this.#parsing.then((http) => {
-      if (!socket.destroyed) http.emit("connection", socket);
+      if (!connection.destroyed) http.emit("connection", connection);
     }, () => {
       this.#parsing = null;
-      socket.destroy();
+      connection.destroy();
     });
+  }
+
+  /** It has had its chance: a request and its response take milliseconds. */
+  #closeOldest(): void {
+    const [oldest] = this.#silent.size > 0 ? this.#silent : this.#open;
+    this.#forget(oldest!);
+    oldest!.destroy();
+  }
+
+  #forget(connection: Duplex): void {
+    this.#open.delete(connection);
+    this.#silent.delete(connection);
   }
 
   /** What reads requests and writes answers; loaded with the first connection, as few daemons are asked. */
   async #createParser(): Promise<HttpListener> {
     const { createServer: createHttp } = await import("node:http");
-    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
       this.#silent.delete(request.socket);
       void this.#answer(request, response);
-    });
+    };
+    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, answer);
+    // An expectation that nobody knows may be ignored, RFC 9110 10.1.1.
+    http.on("checkExpectation", answer);
     http.on("clientError", (error, socket) => {
       if (errorCode(error) !== "HPE_HEADER_OVERFLOW") return void socket.destroy();
       socket.end(HEADERS_TOO_LARGE);

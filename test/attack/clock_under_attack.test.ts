@@ -20,6 +20,7 @@ const NAMES = [
   "refused-calls",
   "rapid-reset",
   "http-metrics",
+  "http-pipeline",
   "job-channel",
 ];
 

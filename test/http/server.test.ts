@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
@@ -15,7 +16,9 @@ import { FakeManager } from "../support/fake_manager.ts";
 import { rawSocket } from "../support/raw_grpc.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
-async function httpWorld(clock: Clock = systemClock) {
+const HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+async function httpWorld(clock: Clock = systemClock, connectionsMax = 256) {
   const manager = new FakeManager();
   const server = createHttpServer({
     source: new ManagerStatusSource(manager),
@@ -24,7 +27,7 @@ async function httpWorld(clock: Clock = systemClock) {
     host: "127.0.0.1",
     port: 0,
     hosts: ["jobs.example"],
-    connectionsMax: 256,
+    connectionsMax,
   });
   await server.start();
   const { port } = server.address;
@@ -155,6 +158,52 @@ for (
     assert.equal((await askRaw(world.port, request)).slice(0, 12), `HTTP/1.1 ${status}`);
   });
 }
+
+for (
+  const [what, request] of [
+    ["further requests on its connection", `${HEALTH}${HEALTH}`.repeat(2_000)],
+    [
+      "requests with an unknown expectation",
+      HEALTH.replace("\r\n\r\n", "\r\nExpect: x\r\n\r\n").repeat(2),
+    ],
+    [
+      "a request after a body",
+      `${HEALTH.replace("\r\n\r\n", "\r\nContent-Length: 1\r\n\r\n")}x${HEALTH}`,
+    ],
+    [
+      "a request after a body with two lengths",
+      `${
+        HEALTH.replace("\r\n\r\n", "\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n")
+      }${HEALTH}`,
+    ],
+  ] as const
+) {
+  test(`${what} are not answered`, async () => {
+    await using world = await httpWorld();
+    const answer = await askRaw(world.port, request);
+    assert.ok(answer.split("HTTP/1.1 ").length <= 2, answer);
+  });
+}
+
+test("a request whose client sends no more is answered", async () => {
+  await using world = await httpWorld();
+  const { socket, closed } = rawSocket(world.port);
+  let answer = "";
+  socket.on("data", (bytes) => answer += String(bytes));
+  socket.end(HEALTH);
+  await closed;
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+});
+
+test("a response that is unfinished makes room when there are too many connections", async () => {
+  await using world = await httpWorld(systemClock, 2);
+  const held = Promise.withResolvers<never>();
+  world.manager.status = () => held.promise;
+  const connections = [rawSocket(world.port), rawSocket(world.port)];
+  for (const { socket } of connections) socket.write(HEALTH.replace("healthz", "readyz"));
+  await Promise.all(connections.map(({ socket }) => once(socket, "connect")));
+  assert.equal((await world.get("/healthz")).status, 200);
+});
 
 test("isKnownHost() takes the machine's name with its domain where other machines ask", () => {
   const known = { machine: "web", others: [] };

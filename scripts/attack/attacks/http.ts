@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Attack, Target } from "../attack.ts";
 import { flood } from "../connections.ts";
-import { endlessly } from "../frames.ts";
+import { endlessly, repeated } from "../frames.ts";
 
 const ANSWER_MS = 5_000;
 
@@ -49,6 +49,26 @@ export const HTTP: readonly Attack[] = [
       flood(running, {
         ...{ connections: 32, to: http(running.target) },
         script: () => [request("/readyz", LOCAL)],
+      }),
+  },
+  {
+    ...{ name: "http-pipeline", family: "http" },
+    about: "requests without pause on each connection, whose answers nobody reads",
+    run: (running) =>
+      flood(running, {
+        ...{ connections: 32, to: http(running.target), reads: false },
+        script: () => endlessly(repeated(request("/metrics", LOCAL))),
+      }),
+  },
+  {
+    ...{ name: "http-body", family: "http", about: "a body without an end, over 32 connections" },
+    run: (running) =>
+      flood(running, {
+        ...{ connections: 32, to: http(running.target) },
+        *script() {
+          yield request("/metrics", `${LOCAL}Transfer-Encoding: chunked\r\n`);
+          yield* endlessly(Buffer.from(`4000\r\n${"x".repeat(0x4000)}\r\n`));
+        },
       }),
   },
   {

@@ -1,0 +1,80 @@
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * Most bytes that are read and thrown away after a request, such as a body: a connection closed
+ * with unread bytes can take its response with it.
+ */
+const DISCARDED_BYTES_MAX = 65_536;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/**
+ * The first request of a connection, without its body, as a connection of its own. Whatever follows
+ * is not passed on: a parser would collect further requests in memory, faster than their responses
+ * are sent.
+ */
+export class FirstRequest extends Duplex {
+  readonly #socket: Socket;
+  #isWhole = false;
+  /** Whether the bytes so far end with an empty line or the start of one. */
+  #isAtLineStart = false;
+  #discarded = 0;
+
+  constructor(socket: Socket) {
+    super();
+    this.#socket = socket;
+    socket.on("data", (bytes: Buffer) => this.#read(bytes));
+    // The client may have sent all that it had to say.
+    socket.once("end", () => {
+      if (!this.#isWhole) this.destroy();
+    });
+    socket.once("close", () => this.destroy());
+  }
+
+  /** Close the connection once everything is written, as `node:http` asks of a socket. */
+  destroySoon(): void {
+    if (this.writableFinished) this.destroy();
+    else this.once("finish", () => this.destroy()).end();
+  }
+
+  #read(bytes: Buffer): void {
+    const length = this.#isWhole ? 0 : this.#headLength(bytes);
+    if (length > 0 && !this.push(bytes.subarray(0, length)) && !this.#isWhole) this.#socket.pause();
+    this.#discarded += bytes.length - length;
+    if (this.#discarded > DISCARDED_BYTES_MAX) this.#socket.pause();
+  }
+
+  /** How many of these bytes belong to the request, up to the empty line that ends its headers. */
+  #headLength(bytes: Buffer): number {
+    for (const [index, byte] of bytes.entries()) {
+      if (byte === LINE_FEED) {
+        if (this.#isAtLineStart) {
+          this.#isWhole = true;
+          return index + 1;
+        }
+        this.#isAtLineStart = true;
+      } else if (byte !== CARRIAGE_RETURN) this.#isAtLineStart = false;
+    }
+    return bytes.length;
+  }
+
+  override _read(): void {
+    if (!this.#isWhole) this.#socket.resume();
+  }
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, done: Done): void {
+    this.#socket.write(bytes, done);
+  }
+
+  override _final(done: Done): void {
+    this.#socket.end(() => done());
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    this.#socket.destroy();
+    done(error);
+  }
+}
