@@ -49,8 +49,8 @@ export const logCases: StoreCases = {
     assert.deepEqual(items.map(({ fence, seq, message }) => [fence === 0, seq, message]), [
       [true, 1, "a"],
       [true, 2, "b"],
-      [false, 1, "job"],
-      [true, 3, "c"],
+      [false, 3, "job"],
+      [true, 4, "c"],
     ]);
     const unknown = { id: world.newId(), fence: 0, logs: [line("x")] };
     const { value } = await world.store.appendLogs({ at: world.at, appends: [unknown] });
@@ -70,5 +70,33 @@ export const logCases: StoreCases = {
     assert.deepEqual(value, [{ id, fence }]);
     const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
     assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [[1, "new"]]);
+  },
+
+  "appendLogs() numbers the lines of all attempts through": async (world) => {
+    const first = await world.start();
+    const { id } = first;
+    await world.store.appendLogs({
+      at: world.at,
+      appends: [{ id, fence: first.fence, logs: [line("a"), line("b")] }],
+    });
+    world.advance(LEASE_MS);
+    await world.reap();
+    const [again] = await world.claim();
+    const appends = [
+      { id, fence: 0, logs: [line("note")] },
+      { id, fence: again!.fence, logs: [line("c")] },
+      { id, fence: 0, logs: [line("note")] },
+    ];
+    assert.deepEqual((await world.store.appendLogs({ at: world.at, appends })).value, []);
+    await world.settle(again!, { logs: [line("d")] });
+    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(items.map(({ seq, message }) => `${seq} ${message}`), [
+      "1 a",
+      "2 b",
+      "3 note",
+      "4 c",
+      "5 note",
+      "6 d",
+    ]);
   },
 };

@@ -138,6 +138,6 @@ export interface StoredLogEntry extends LogEntry {
   readonly kind: string;
   readonly attempt: number;
   readonly fence: number;
-  /** 1, 2, 3 … within one fence. */
+  /** 1, 2, 3 … in the order written, through all attempts of the instance. */
   readonly seq: number;
 }

@@ -303,9 +303,11 @@ export class Dispatcher {
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { executor, handleCall } = this.#options;
+    const { executor, events, handleCall } = this.#options;
+    const { instance } = running;
+    const after = events.handled(instance.id);
     try {
-      running.attempt = executor.run({ job, instance: running.instance, deadlineMs }, {
+      running.attempt = executor.run({ job, instance, deadlineMs, after }, {
         log: (entries) => running.log(entries),
         progress: (progress) => running.progress(progress),
         call: (method, args) => handleCall(running, method, args),

@@ -17,10 +17,18 @@ export interface EventsOptions {
   readonly logger: Logger;
 }
 
+/** The calls of handlers of one instance. */
+interface HandlerCalls {
+  /** Resolves when the last of them has ended, and its lines are on their way to the store. */
+  readonly handled: Promise<void>;
+  /** And its lines are written. */
+  readonly written: Promise<void>;
+}
+
 /** Tells listeners and the jobs' own handlers what was committed, in order for each instance. */
 export class Events {
   readonly #listeners = new Set<(event: ManagerEvent) => void>();
-  readonly #chains = new Map<string, Promise<void>>();
+  readonly #calls = new Map<string, HandlerCalls>();
   readonly #options: EventsOptions;
   readonly #failures: FailureLog;
 
@@ -82,46 +90,71 @@ export class Events {
 
   /** Resolves when every handler called so far has ended, or after `limitMs`: job code may never end. */
   async settled(clock: Clock, limitMs: number): Promise<void> {
-    if (this.#chains.size === 0) return;
+    if (this.#calls.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = clock.timer(limitMs, () => {
-        this.#options.logger.warn("Handlers did not end", { instances: this.#chains.size });
-        this.#chains.clear();
+        this.#options.logger.warn("Handlers did not end", { instances: this.#calls.size });
+        this.#calls.clear();
         resolve();
       });
-      void Promise.all([...this.#chains.values()]).then(() => {
+      const written = [...this.#calls.values()].map((calls) => calls.written);
+      void Promise.all(written).then(() => {
         timer.cancel();
         resolve();
       });
     });
   }
 
+  /** Resolves when the handlers of an instance that were called so far have ended; null when none is running. */
+  handled(id: string): Promise<void> | null {
+    return this.#calls.get(id)?.handled ?? null;
+  }
+
   // Handlers of one instance are called one after the other, so that they see its states in order.
   #call(instance: Instance, call: HandlerCall): void {
-    const before = this.#chains.get(instance.id) ?? Promise.resolve();
-    const chain = before.then(async () => {
+    const before = this.#calls.get(instance.id);
+    let writing: Promise<void> | null = null;
+    const run = async () => {
       const job = this.#options.registry.find(instance.kind);
       if (!job) return;
       const lines: LogEntry[] = [];
       const log = (entries: readonly LogEntry[]) => void lines.push(...entries);
       await this.#options.executor.handle({ job, instance, call, log });
-      if (lines.length > 0) await this.#writeLines(instance, lines);
-    }).catch((error) => {
-      this.#options.logger.warn("The output of a handler is lost", {
-        kind: instance.kind,
-        instance: instance.id,
-        handler: call.type,
-        error: String(error),
-      });
-    }).finally(() => {
-      if (this.#chains.get(instance.id) === chain) this.#chains.delete(instance.id);
+      // The store keeps the order in which it is asked, so nobody has to wait for its answer.
+      if (lines.length > 0) writing = this.#writeLines(instance, call, lines);
+    };
+    const handled = (before?.handled ?? Promise.resolve()).then(run).catch((error: unknown) => {
+      this.#lost(instance, call, error);
     });
-    this.#chains.set(instance.id, chain);
+    const calls: HandlerCalls = {
+      handled,
+      written: Promise.all([before?.written, handled.then(() => writing)]).then(() => {
+        if (this.#calls.get(instance.id) === calls) this.#calls.delete(instance.id);
+      }),
+    };
+    this.#calls.set(instance.id, calls);
   }
 
   // No claim is held after a commit, so the lines stand under none.
-  async #writeLines(instance: Instance, logs: readonly LogEntry[]): Promise<void> {
+  async #writeLines(
+    instance: Instance,
+    call: HandlerCall,
+    logs: readonly LogEntry[],
+  ): Promise<void> {
     const { store, clock } = this.#options;
-    await store.appendLogs({ at: clock.now(), appends: [{ id: instance.id, fence: 0, logs }] });
+    try {
+      await store.appendLogs({ at: clock.now(), appends: [{ id: instance.id, fence: 0, logs }] });
+    } catch (error) {
+      this.#lost(instance, call, error);
+    }
+  }
+
+  #lost({ kind, id }: Instance, call: HandlerCall, error: unknown): void {
+    this.#options.logger.warn("The output of a handler is lost", {
+      kind,
+      instance: id,
+      handler: call.type,
+      error: String(error),
+    });
   }
 }

@@ -16,6 +16,8 @@ export interface AttemptTask {
   readonly instance: Instance;
   /** Monotonic ms at which job code must have ended unless {@link Attempt.extend} moves it: the lease less a margin. */
   readonly deadlineMs: number;
+  /** Handlers of the instance that are still running: a function in this process begins after them, as its log has theirs first. */
+  readonly after?: Promise<void> | null;
 }
 
 /** Where a running attempt writes and asks, in order. */

@@ -259,13 +259,14 @@ class InlineAttempt implements Attempt, ScopeHost {
 
   #execute(code: JobCode): void {
     if (this.#hasEnded) return;
-    const { timeoutMs } = this.#task.instance;
-    if (timeoutMs > 0) this.#timeout = this.#clock.timer(timeoutMs, () => this.abort("timeout"));
     // The caller has its attempt in hand before job code runs.
-    void Promise.resolve().then(() =>
-      runAttempt(code, this.#scope, (result) => this.#decide(result))
-    ).then((result) => {
-      this.#end(result);
+    void Promise.resolve(this.#task.after).then(() => {
+      if (this.#hasEnded) return;
+      if (this.#scope.abortCause !== null) return this.#giveUp();
+      const { timeoutMs } = this.#task.instance;
+      if (timeoutMs > 0) this.#timeout = this.#clock.timer(timeoutMs, () => this.abort("timeout"));
+      void runAttempt(code, this.#scope, (result) => this.#decide(result))
+        .then((result) => this.#end(result));
     });
   }
 

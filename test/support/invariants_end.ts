@@ -70,16 +70,21 @@ function checkCounts({ counts }: Observations, replay: Replay, report: Report): 
   }
 }
 
-// G1: lines are numbered 1..n within a fence; R1: those of a deleted instance are gone.
+// G1: lines are numbered 1..n within an instance; R1: those of a deleted instance are gone.
 function checkLogs({ logs }: Observations, replay: Replay, report: Report): void {
   if (!logs) return;
+  const numbers = new Map<string, number[]>();
   const seen = new Map<string, number>();
   for (const { instanceId, fence, seq } of logs) {
     const key = `${instanceId}#${fence}`;
-    const last = seen.get(key) ?? 0;
-    if (seq !== last + 1) report("G1", `${key}: line ${seq} after ${last}`);
-    seen.set(key, seq);
+    seen.set(key, (seen.get(key) ?? 0) + 1);
+    numbers.set(instanceId, [...numbers.get(instanceId) ?? [], seq]);
     if (replay.instances.get(instanceId)?.isDeleted) report("R1", `${key}: a line is left`);
+  }
+  for (const [id, found] of numbers) {
+    found.sort((a, b) => a - b);
+    const index = found.findIndex((seq, at) => seq !== at + 1);
+    if (index >= 0) report("G1", `${id}: line ${found[index]} after ${found[index - 1] ?? 0}`);
   }
   for (const [id, { lines, isDeleted }] of replay.instances) {
     if (isDeleted) continue;

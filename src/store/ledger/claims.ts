@@ -34,7 +34,7 @@ export function claim(
     const after: Row = { seq: row.seq, instance, isReady: null, expireAt: null };
     state.updateClaimed(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
-    state.setLease(instance.id, { row: after, untilMs, logCount: 0 });
+    state.setLease(instance.id, { row: after, untilMs });
     state.tellLease(after, request.leaseMs);
     return instance;
   };

@@ -18,7 +18,7 @@ export function appendLogs(
       stale.push({ id, fence });
       continue;
     }
-    if (fence === 0) addLines(state, lease, { fence, logs });
+    if (fence === 0) addLines(state, lease.row, { fence, logs });
     else writeLogs(state, progress ? noteProgress(state, lease, progress) : lease, logs);
   }
   return stale;
@@ -27,8 +27,7 @@ export function appendLogs(
 /** Where lines without a claim go. */
 function unclaimed(state: LedgerState, id: string): Lease | undefined {
   const row = state.tables.get(id);
-  if (!row) return undefined;
-  return { row, untilMs: 0, logCount: state.tables.lastLogSeq(row.seq, 0) };
+  return row ? { row, untilMs: 0 } : undefined;
 }
 
 function noteProgress(state: LedgerState, lease: Lease, progress: Progress): Lease {
@@ -39,20 +38,19 @@ function noteProgress(state: LedgerState, lease: Lease, progress: Progress): Lea
   return noted;
 }
 
-/** Write lines under a lease, numbered after those before them. */
-export function writeLogs(state: LedgerState, lease: Lease, logs: readonly LogEntry[]): void {
-  if (logs.length === 0) return;
-  const { id, fence } = lease.row.instance;
-  addLines(state, lease, { fence, logs });
-  state.setLease(id, { ...lease, logCount: lease.logCount + logs.length });
+/** Write lines under a lease. */
+export function writeLogs(state: LedgerState, { row }: Lease, logs: readonly LogEntry[]): void {
+  if (logs.length > 0) addLines(state, row, { fence: row.instance.fence, logs });
 }
 
+/** Write lines, numbered after those that the instance has. */
 function addLines(
   state: LedgerState,
-  { row, logCount }: Lease,
+  row: Row,
   { fence, logs }: { readonly fence: number; readonly logs: readonly LogEntry[] },
 ): void {
   const { attempt } = row.instance;
+  const last = state.tables.lastLogSeq(row.seq);
   const rows = logs.map((entry, index) => ({
     at: Math.floor(entry.at),
     level: entry.level,
@@ -60,7 +58,7 @@ function addLines(
     source: entry.source,
     attempt,
     fence,
-    seq: logCount + index + 1,
+    seq: last + index + 1,
   }));
   state.isDirty = true;
   state.tables.addLogs(row, rows);

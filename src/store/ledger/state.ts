@@ -61,8 +61,6 @@ export function momentBy({ wallMs: given, monotonicMs }: Instant, recordedAt: nu
 export interface Lease {
   readonly row: Row;
   readonly untilMs: number;
-  /** Log lines written under it. */
-  readonly logCount: number;
 }
 
 /** A node, in memory as leases are. */

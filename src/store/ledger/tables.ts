@@ -160,8 +160,8 @@ export interface Tables {
   addLogs(row: Row, logs: readonly LogRow[]): void;
   /** Write a line at a place where none is; later lines come after it. */
   writeLog(row: Row, place: number, line: LogRow): void;
-  /** Number of the last line of a fence; 0 for none. */
-  lastLogSeq(seq: number, fence: number): number;
+  /** Number of the last line of an instance; 0 for none. */
+  lastLogSeq(seq: number): number;
   logs(stretch: LogStretch): readonly PlacedLog[];
   /** Delete the first lines of an instance; answers how many. */
   removeLogsOf(seq: number, limit: number): number;

@@ -76,13 +76,9 @@ export class MemoryLogs {
     return lines;
   }
 
-  lastSeq(instanceSeq: number, fence: number): number {
-    for (
-      const [, , place] of this.#byInstance.get(instanceSeq)?.walk([0, 0, Infinity], true) ?? []
-    ) {
-      const { entry } = this.#lines.get(place)!;
-      if (entry.fence === fence) return entry.seq;
-    }
+  lastSeq(instanceSeq: number): number {
+    const places = this.#byInstance.get(instanceSeq)?.walk([0, 0, Infinity], true) ?? [];
+    for (const [, , place] of places) return this.#lines.get(place)!.entry.seq;
     return 0;
   }
 

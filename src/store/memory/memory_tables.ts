@@ -233,8 +233,8 @@ export class MemoryTables implements Tables {
     this.lastPlace = Math.max(this.lastPlace, place);
   }
 
-  lastLogSeq(seq: number, fence: number): number {
-    return this.#logs.lastSeq(seq, fence);
+  lastLogSeq(seq: number): number {
+    return this.#logs.lastSeq(seq);
   }
 
   /** The line at a place, with the seq of its instance. */

@@ -104,7 +104,7 @@ function noteClaim({ state, tables, moment }: Target, id: string, leaseMs: numbe
     state.hints.push({ type: "cancel", claims: [{ id, fence }] });
   }
   const untilMs = moment.monotonicMs + (leaseMs ?? 0);
-  state.setLease(id, there ? { ...there, row } : { row, untilMs, logCount: 0 });
+  state.setLease(id, there ? { ...there, row } : { row, untilMs });
 }
 
 function putRow(target: Target, key: string, text: string): void {
@@ -173,16 +173,13 @@ function renew(
   state.setLease(row.instance.id, { ...lease, untilMs: moment.monotonicMs + leaseMs });
 }
 
-function putLog({ state, tables }: Target, place: number, value: LogValue): void {
+function putLog({ tables }: Target, place: number, value: LogValue): void {
   const { of: instanceSeq, at, level, message, source, attempt, fence, seq } = value;
   const row = tables.rowAt(instanceSeq);
   if (!row || tables.logAt(place)) return;
   const { id: instanceId, kind } = row.instance;
   const entry = { instanceId, kind, at, level, message, source, attempt, fence, seq };
   tables.putLog({ place, entry, instanceSeq });
-  const lease = state.leases.get(instanceId);
-  if (!lease || row.instance.fence !== fence || lease.logCount >= seq) return;
-  state.setLease(instanceId, { ...lease, logCount: seq });
 }
 
 function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord): void {

@@ -64,14 +64,13 @@ export function readLine(
   };
 }
 
-/** Number of the last line of a fence; 0 for none. */
-export function lastLogSeq(statements: Statements, instanceSeq: number, fence: number): number {
+/** Number of the last line of an instance; 0 for none. */
+export function lastLogSeq(statements: Statements, instanceSeq: number): number {
   const found = statements.get(
-    "SELECT max(seq) AS last FROM log WHERE instance = ? AND fence = ?",
+    "SELECT seq FROM log WHERE instance = ? ORDER BY place DESC LIMIT 1",
     instanceSeq,
-    fence,
   );
-  return found?.last as number | null ?? 0;
+  return found?.seq as number | undefined ?? 0;
 }
 
 function findLogs(

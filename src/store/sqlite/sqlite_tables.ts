@@ -271,8 +271,8 @@ export class SqliteTables implements Tables {
     logs.putLog(this.#statements, row.seq, place, line);
   }
 
-  lastLogSeq(seq: number, fence: number): number {
-    return logs.lastLogSeq(this.#statements, seq, fence);
+  lastLogSeq(seq: number): number {
+    return logs.lastLogSeq(this.#statements, seq);
   }
 
   logs(stretch: LogStretch): readonly PlacedLog[] {

@@ -52,7 +52,7 @@ function S.write_instance(item)
   if there then
     -- Its lines stay with it.
     local members = there[RARE] or {}
-    S.set_rare(r, 'logs', there[FENCE] == r[FENCE] and members.logs)
+    S.set_rare(r, 'logs', members.logs)
     S.set_rare(r, 'notes', members.notes)
     S.take_row(id, there)
     if there[KIND] ~= r[KIND] then S.forget_kind(there[KIND]) end
@@ -102,11 +102,8 @@ function S.write_log(item)
   rcall('ZADD', S.LINE_TIMES, line[1], member)
   rcall('ZADD', S.LINE_PLACES, place, member)
   rcall('ZADD', S.LINES_OF .. id, place, member)
-  local fence, name = line[6], line[6] == 0 and 'notes' or 'logs'
-  if fence == 0 or fence == r[FENCE] then
-    S.rare(r)[name] = S.max(S.rare(r)[name] or 0, line[7])
-    S.touch(id)
-  end
+  S.rare(r).logs = S.max(S.rare(r).logs or 0, line[7])
+  S.touch(id)
   S.head.line = S.max(S.head.line, place)
   return true
 end

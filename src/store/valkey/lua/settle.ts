@@ -8,11 +8,12 @@ function S.is_held(r, fence)
   return r and r[STATE] == PROCESSING and r[FENCE] == fence and not (r[RARE] and r[RARE].lost)
 end
 
--- Write lines of a claim, numbered after those before them; those of fence 0 belong to no claim.
+-- Write lines, numbered after those that the instance has; those of fence 0 belong to no claim. Versions before counted the
+-- latter for themselves, in "notes".
 function S.write_lines(id, r, fence, lines)
   if not lines or #lines == 0 then return end
-  local name, list = fence == 0 and 'notes' or 'logs', {}
-  local written = r[RARE] and r[RARE][name] or 0
+  local list, members = {}, S.rare(r)
+  local written = S.max(members.logs or 0, members.notes or 0)
   for i = 1, #lines do
     local line = lines[i]
     S.head.line = S.next_number(S.head.line)
@@ -25,7 +26,7 @@ function S.write_lines(id, r, fence, lines)
     S.index(S.LINES_OF .. id, member, place)
   end
   S.write_pairs('HSET', S.LINES, list, #list)
-  S.rare(r)[name] = written + #lines
+  members.logs = written + #lines
   S.touch(id)
 end
 
