@@ -83,8 +83,11 @@ export class Args {
     if (given.some((value) => typeof value !== "string" || value === "")) {
       throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
     }
-    return (given as string[]).flatMap((value) => value.split(","))
+    const values = (given as string[]).flatMap((value) => value.split(","))
       .map((value) => value.trim()).filter((value) => value !== "");
+    // A list of nothing is no condition: with others beside it, it would widen what they mean.
+    if (values.length > 0) return values;
+    throw usageError(`Cannot read option --${name}: it names nothing`, `Write --${name}=VALUE`);
   }
 
   integer(

@@ -1,4 +1,4 @@
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
 import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import type { QueryInit } from "./query.ts";
@@ -98,6 +98,35 @@ export async function findSchedule(client: JobClient, id: string): Promise<Sched
     `Cannot find schedule "${shown}": it matches ${found.length} ids`,
     { hint: `Give more of it: ${found.slice(0, 3).map((schedule) => schedule.id).join(", ")}` },
   );
+}
+
+/**
+ * Refuse kinds that do not exist: no job of the daemon, and nothing is left of one.
+ *
+ * @throws JobError `not_found` for the first such kind, with what was probably meant
+ */
+export async function assertKinds(client: JobClient, kinds: readonly string[]): Promise<void> {
+  for (const kind of kinds) {
+    try {
+      await client.getJob({ kind });
+    } catch (error) {
+      // go-job's server does not know the method.
+      if (isJobError(error, "unimplemented")) return;
+      if (!isJobError(error, "not_found") || !await hasTrace(client, kind)) throw error;
+    }
+  }
+}
+
+/** Whether anything says that a kind exists that is no job of the daemon: it is disabled, removed, or another node's. */
+async function hasTrace(client: JobClient, kind: string): Promise<boolean> {
+  const { instances } = await client.lookupInstances({ query: { kind, pageSize: 1 } });
+  if (instances.length > 0) return true;
+  const { schedules } = await client.listSchedules({ kind, pageSize: 1 });
+  if (schedules.length > 0) return true;
+  const { nodes } = await client.listNodes({});
+  if (nodes.some((node) => node.kinds.includes(kind))) return true;
+  const { disabled } = await client.getStatus({});
+  return disabled.some((one) => one.kind === kind);
 }
 
 /** What an answer must hold; its absence is the server's fault. */

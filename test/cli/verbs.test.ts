@@ -48,7 +48,7 @@ test("list instances reads kinds, states and times", async () => {
   const argv = ["list", "instances", "-k", "a,b", "--state", "completed", "--state", "canceled"];
   argv.push("--since", "2026-11-24T00:00:00Z", "--until", "2026-11-25T00:00:00Z");
   const { calls } = await cli(argv);
-  const { query } = calls[0]!.request as { query: Record<string, unknown> };
+  const { query } = calls.at(-1)!.request as { query: Record<string, unknown> };
   assert.deepEqual(query.kinds, ["a", "b"]);
   assert.deepEqual(query.states, [32, 8]);
   assert.deepEqual(query.after, { seconds: BigInt(Date.UTC(2026, 10, 24) / 1_000), nanos: 0 });
@@ -118,7 +118,7 @@ for (
     assert.match(refused.stderr, /this is not a terminal\nhint: Add --yes/);
     const done = await cli(["cancel", "instances", ...argv, "--yes"]);
     assert.equal(done.code, 0, done.stderr);
-    assert.equal(done.calls.at(-1)!.method, "cancelInstances");
+    assert.ok(done.calls.some(({ method }) => method === "cancelInstances"));
   });
 }
 
@@ -173,7 +173,7 @@ test("logs writes one line an entry on a terminal, with what would steer it visi
   const run = await cli(["logs", ID, "--no-color"], {
     isTerminal: true,
     columns: 20,
-    answers: { lookupInstanceLogs: { entries } },
+    answers: { getInstance: { instance: instance() }, lookupInstanceLogs: { entries } },
   });
   const lines = run.stdout.split("\n");
   assert.equal(lines.length, 3);
@@ -183,13 +183,16 @@ test("logs writes one line an entry on a terminal, with what would steer it visi
 
 test("logs prints timestamp, level and message off a terminal", async () => {
   const run = await cli(["logs", ID, "--level", "warn"], {
-    answers: { lookupInstanceLogs: { entries: [logEntry(1, "m")] } },
+    answers: {
+      getInstance: { instance: instance() },
+      lookupInstanceLogs: { entries: [logEntry(1, "m")] },
+    },
   });
   const [entry] = JSON.parse(run.stdout);
   assert.equal(entry.timestamp, "2026-11-24T11:59:00.001Z");
   assert.equal(entry.level, "info");
   assert.equal(entry.message, "m");
-  assert.equal(run.calls[0]!.request.level, "warn");
+  assert.equal(run.calls.at(-1)!.request.level, "warn");
 });
 
 // Whoever sleeps on it wakes at once.
@@ -259,7 +262,9 @@ test("history prints each state with its time", async () => {
     historyEntry(JobState.SCHEDULED, NOW - 2_000),
     historyEntry(JobState.PROCESSING, NOW - 1_000),
   ];
-  const run = await cli(["history", ID], { answers: { lookupInstanceHistory: { entries } } });
+  const run = await cli(["history", ID], {
+    answers: { getInstance: { instance: instance() }, lookupInstanceHistory: { entries } },
+  });
   const printed = JSON.parse(run.stdout);
   assert.deepEqual(printed.map((entry: { state: string }) => entry.state), [
     "Scheduled",
@@ -410,7 +415,7 @@ test("list dead asks for dead letters and shows why they failed", async () => {
   const { calls, stdout } = await cli(["list", "dead", "-k", "sum", "-o", "table"], {
     answers: { lookupInstances: { instances: [dead] } },
   });
-  const { query } = calls[0]!.request as { query: Record<string, unknown> };
+  const { query } = calls.at(-1)!.request as { query: Record<string, unknown> };
   assert.deepEqual([query.kind, query.dead], ["sum", true]);
   assert.match(stdout, /REASON.*TRY.*ENDED.*ERROR/);
   assert.match(stdout, /error +3 .*no such host/);

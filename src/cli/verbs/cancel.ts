@@ -1,7 +1,7 @@
 import { usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { confirm } from "../confirm.ts";
-import { lookupInstances, resolveId } from "../lookup.ts";
+import { assertKinds, lookupInstances, resolveId } from "../lookup.ts";
 import { makeVisible } from "../../core/safe_text.ts";
 import { FILTER_OPTIONS, readQuery } from "../query.ts";
 import type { QueryInit } from "../query.ts";
@@ -89,8 +89,9 @@ async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): 
     if (count > 0 || !io.isInteractive) await confirm(io, what, false);
   }
   const answer = await connection.cancelInstances({ query, all: isAll });
-  await printer.list(INSTANCE_VIEW, answer.instances);
   const count = Number(answer.count) || answer.instances.length;
+  if (count === 0) await assertKinds(connection, args.list("kind"));
+  await printer.list(INSTANCE_VIEW, answer.instances);
   await printer.note(`Canceled ${count}`);
   return 0;
 }

@@ -1,4 +1,4 @@
-import { pages, resolveId } from "../lookup.ts";
+import { findInstance, pages } from "../lookup.ts";
 import type { Verb } from "../verb.ts";
 import { HISTORY_VIEW } from "../views/record_views.ts";
 
@@ -12,7 +12,7 @@ export const HISTORY: Verb = {
   isClient: true,
   async run(args, { client, printer }) {
     const connection = await client();
-    const uuid = await resolveId(connection, args.word("ID"));
+    const { uuid } = await findInstance(connection, args.word("ID"));
     const entries = pages(null, async (pageSize, pageToken) => {
       const query = { uuid, pageSize, pageToken, oldestFirst: true };
       const answer = await connection.lookupInstanceHistory({ query });

@@ -1,4 +1,4 @@
-import { listSchedules, lookupInstances } from "../lookup.ts";
+import { assertKinds, listSchedules, lookupInstances } from "../lookup.ts";
 import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../query.ts";
 import type { Schedule } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf } from "../args.ts";
@@ -89,6 +89,7 @@ const INSTANCES: Verb = {
     const query = readQuery(args);
     const limit = readLimit(args, printer);
     const connection = await client();
+    await assertKinds(connection, args.list("kind"));
     await printLimited(printer, INSTANCE_VIEW, {
       limit,
       items: (count) => lookupInstances(connection, query, count),
@@ -121,6 +122,7 @@ const DEAD: Verb = {
     const query = { ...readQuery(args), dead: true };
     const limit = readLimit(args, printer);
     const connection = await client();
+    await assertKinds(connection, args.list("kind"));
     await printLimited(printer, DEAD_VIEW, {
       limit,
       items: (count) => lookupInstances(connection, query, count),
@@ -143,6 +145,7 @@ const SCHEDULES: Verb = {
     const kind = args.text("kind");
     const limit = readLimit(args, printer);
     const connection = await client();
+    if (kind !== undefined) await assertKinds(connection, [kind]);
     await printLimited(printer, SCHEDULE_VIEW, {
       limit,
       items: (count) => listSchedules(connection, kind, count),
@@ -163,10 +166,11 @@ const TIMERS: Verb = {
   isClient: true,
   async run(args, { client, printer }) {
     const limit = readLimit(args, printer);
+    const kind = args.text("kind");
+    const connection = await client();
+    if (kind !== undefined) await assertKinds(connection, [kind]);
     const timers: Schedule[] = [];
-    for await (const one of listSchedules(await client(), args.text("kind"), null)) {
-      timers.push(one);
-    }
+    for await (const one of listSchedules(connection, kind, null)) timers.push(one);
     const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
     timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
     await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));

@@ -4,7 +4,7 @@ import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { EXIT } from "../exit_codes.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../follow.ts";
-import { pages, resolveId } from "../lookup.ts";
+import { assertKinds, findInstance, pages } from "../lookup.ts";
 import type { JobClient } from "../session.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { LOG_VIEW, LOGS_VIEW } from "../views/record_views.ts";
@@ -83,7 +83,8 @@ export const LOGS: Verb = {
     const sinceMs = args.timeMs("since", "past");
     const hasId = assertCombination(args);
     const client = await context.client();
-    const uuid = hasId ? await resolveId(client, args.word("ID")) : undefined;
+    const uuid = hasId ? (await findInstance(client, args.word("ID"))).uuid : undefined;
+    if (kind !== undefined) await assertKinds(client, [kind]);
     const view = hasId ? LOG_VIEW : LOGS_VIEW;
     if (!args.flag("follow")) {
       await context.printer.list(view, lookupLogs(client, { uuid, kind, level }, sinceMs));

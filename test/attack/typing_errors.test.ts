@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { startDaemon } from "../support/daemon.ts";
+
+const NOBODY = "01938f2c-7d3e-7000-8000-00000000dead";
+
+/** A job that makes the mistakes of a hurried programmer, and returns what each led to. */
+const CARELESS = `
+import type { Context } from "ts-job";
+export default async function careless(ctx: Context): Promise<string[]> {
+  const { manager } = ctx as any;
+  const mistakes = [
+    () => manager.cancelInstances({ knid: "slow" }),
+    () => manager.cancelInstances({ kinds: "slow" }),
+    () => manager.cancelInstances({ kind: undefined, state: "Scheduled" }),
+    () => manager.cancelInstances({ state: "schedulled" }),
+    () => manager.cancelInstances({}),
+    () => manager.lookupInstances({ instnce: ctx.instance }),
+    () => manager.lookupInstances({}, { limits: 5 }),
+    () => manager.scheduleJob("slow", { prioritty: 1 }),
+    () => manager.scheduleJob(undefined),
+    async () => (await manager.lookupInstances({ instance: ctx.instance })).items.length,
+  ];
+  const found: string[] = [];
+  for (const mistake of mistakes) {
+    found.push(await mistake().then(String, (error: any) => error.code + " " + (error.path ?? "")));
+  }
+  return found;
+}
+`;
+
+test("a typing error in a job or on the command line cancels nothing, and is told", async () => {
+  const daemon = await startDaemon({
+    toml: '[jobs.slow]\nrun = "true"\n[jobs.s]\nrun = "true"',
+    modules: { "careless.ts": CARELESS },
+  });
+  try {
+    for (const kind of ["s", "slow"]) {
+      assert.equal((await daemon.jobctl(["schedule", kind, "--in", "1h"])).code, 0);
+    }
+    const run = await daemon.jobctl(["schedule", "careless", "--wait"]);
+    assert.equal(run.code, 0, run.stderr);
+    const [found] = JSON.parse(JSON.parse(run.stdout).result_set);
+    assert.deepEqual(JSON.parse(found), [
+      "invalid_argument knid",
+      "invalid_argument kinds",
+      "invalid_argument kind",
+      "invalid_argument state",
+      "invalid_argument query",
+      "invalid_argument instnce",
+      "invalid_argument limits",
+      "invalid_argument prioritty",
+      "invalid_argument job",
+      "1",
+    ]);
+    for (
+      const argv of [
+        ["cancel", "instances"],
+        ["cancel", "instances", "--kind", ",", "--state", "scheduled", "--yes"],
+        ["cancel", "instances", "--state", "schedulled", "--yes"],
+        ["redrive"],
+      ]
+    ) assert.equal((await daemon.jobctl(argv)).code, 2, argv.join(" "));
+    for (
+      const argv of [
+        ["logs", NOBODY],
+        ["logs", NOBODY, "-f"],
+        ["history", NOBODY],
+        ["logs", "--kind", "slwo"],
+        ["list", "instances", "--kind", "slow,slwo"],
+        ["list", "dead", "--kind", "slwo"],
+        ["list", "schedules", "--kind", "slwo"],
+        ["list", "timers", "--kind", "slwo"],
+        ["cancel", "instances", "--kind", "slwo"],
+      ]
+    ) {
+      const refused = await daemon.jobctl([...argv, "-o", "json"]);
+      assert.deepEqual([refused.code, refused.stdout], [4, ""], argv.join(" "));
+      const wanted = argv.includes(NOBODY) ? /no such instance/ : /Did you mean "slow"\?/;
+      assert.match(refused.stderr, wanted, argv.join(" "));
+    }
+    const list = await daemon.jobctl(["list", "instances", "--state", "SCHEDULED", "-o", "json"]);
+    const kinds = (JSON.parse(list.stdout) as { kind: string }[]).map(({ kind }) => kind);
+    assert.deepEqual(kinds.sort(), ["s", "slow"]);
+    assert.equal((await daemon.jobctl(["list", "dead", "--kind", "slow", "-o", "json"])).code, 0);
+  } finally {
+    await daemon.stop();
+  }
+});
