@@ -49,6 +49,17 @@ export function accountName(uid: number): string {
   return name === undefined ? `user ${uid}` : `user "${name}" (${uid})`;
 }
 
+/** Whether the system has an account of this name. */
+export function isAccount(name: string): boolean {
+  return lookUp(name, 0) !== undefined;
+}
+
+/** The login shell of a user by name; null if the system names none. */
+export function loginShell(name: string): string | null {
+  const fields = readTable("/etc/passwd").find((each) => each[0] === name);
+  return fields?.[6] || null;
+}
+
 /** The name of a user, or its number if the system has no entry. */
 export function userName(uid: number): string {
   return lookUp(String(uid), 2)?.name ?? String(uid);

@@ -197,6 +197,38 @@ function wallMinutes(timezone: string, from: number, until: number): Int32Array 
   return wall;
 }
 
+/** Whether an entry runs in a minute of the wall clock. */
+function wallMatcher(entry: CronieEntry): (wall: number) => boolean {
+  const isDay = dayMatcher(entry);
+  return (wall) => {
+    const day = Math.floor(wall / MINUTES_PER_DAY);
+    const time = wall - day * MINUTES_PER_DAY;
+    return entry.minute[time % 60]! && entry.hour[Math.floor(time / 60)]! && isDay(day);
+  };
+}
+
+/**
+ * Instants at which busybox crond runs an entry: each minute that the wall clock shows, so that a change of the clock skips
+ * runs and repeats others.
+ *
+ * @param span after one instant and up to another, epoch ms
+ * @returns epoch ms
+ */
+export function wallRuns(
+  entry: CronieEntry,
+  timezone: string,
+  span: { readonly afterMs: number; readonly untilMs: number },
+): number[] {
+  const from = Math.floor(span.afterMs / MINUTE_MS) + 1;
+  const walls = wallMinutes(timezone, from, Math.floor(span.untilMs / MINUTE_MS));
+  const isMatch = wallMatcher(entry);
+  const runs: number[] = [];
+  for (const [index, wall] of walls.entries()) {
+    if (isMatch(wall)) runs.push((from + index) * MINUTE_MS);
+  }
+  return runs;
+}
+
 /**
  * Instants at which cronie, running on a host in `timezone`, runs an entry: its main loop, minute by minute.
  *
@@ -212,12 +244,7 @@ export function cronieRuns(
   const from = Math.floor(span.afterMs / MINUTE_MS) - 3 * MINUTES_PER_DAY;
   const until = Math.floor(span.untilMs / MINUTE_MS);
   const walls = wallMinutes(timezone, from, until);
-  const isDay = dayMatcher(entry);
-  const isMatch = (wall: number) => {
-    const day = Math.floor(wall / MINUTES_PER_DAY);
-    const time = wall - day * MINUTES_PER_DAY;
-    return entry.minute[time % 60]! && entry.hour[Math.floor(time / 60)]! && isDay(day);
-  };
+  const isMatch = wallMatcher(entry);
   const runs: number[] = [];
   let virtual = walls[0]!;
   for (let index = 1; index < walls.length; index++) {

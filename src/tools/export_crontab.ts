@@ -81,6 +81,11 @@ function commandLine(
     tell("left out: a crontab has no commands of several lines");
     return null;
   }
+  // Cron takes pairs of backslashes together, so an odd one cannot stand before an escaped percent sign.
+  if (/(?<!\\)(?:\\\\)*\\%/.test(whole)) {
+    tell("left out: a crontab cannot have a backslash right before a percent sign");
+    return null;
+  }
   return whole.replaceAll("%", "\\%") + standardInput(command, tell);
 }
 
@@ -92,6 +97,10 @@ function standardInput(command: CommandSpec, tell: (text: string) => void): stri
     return "";
   }
   if (stdin.text === "") return "";
+  if (/\\\n./s.test(stdin.text)) {
+    tell("standard input with a backslash at the end of a line is not carried");
+    return "";
+  }
   if (!stdin.text.endsWith("\n")) tell("standard input gets a newline at its end");
   return `%${stdin.text.replace(/\n$/, "").replaceAll("%", "\\%").replaceAll("\n", "%")}`;
 }

@@ -14,7 +14,7 @@ const CRONTABS = fileURLToPath(new URL("../support/crontabs/", import.meta.url))
 test("jobctl import crontab proves each line, and what it writes passes jobctl check", async () => {
   await withTempDir({}, async ({ path }) => {
     const out = join(path, "config.toml");
-    const args = ["import", "crontab", join(CRONTABS, "packages"), "--system"];
+    const args = ["import", "crontab", join(CRONTABS, "packages"), "--dialect", "cronie"];
     const run = await runJobctl([...args, "--timezone", "Europe/Berlin", "--out", out, "--verify"]);
     assert.equal(run.code, 0, run.stderr);
     assert.equal(run.stdout, "");
@@ -29,7 +29,8 @@ test("jobctl import crontab proves each line, and what it writes passes jobctl c
 });
 
 test("jobctl import crontab tells file and line of what it cannot carry, with exit code 3", async () => {
-  const run = await runJobctl(["import", "crontab", "-", "--timezone", "UTC"], {
+  const args = ["import", "crontab", "-", "--timezone", "UTC"];
+  const run = await runJobctl([...args, "--dialect", "cronie"], {
     input: "MAILTO=me\n*/0 * * * * bad\n0 1 * * * good\n",
   });
   assert.equal(run.code, 3);
@@ -40,6 +41,51 @@ test("jobctl import crontab tells file and line of what it cannot carry, with ex
   assert.match(run.stdout, /^\[jobs\.good\]$/m);
 });
 
+test("jobctl import crontab leaves out a whole file where Debian's cron ignores it, with exit code 3", async () => {
+  const args = ["import", "crontab", "-", "--timezone", "UTC", "--verify"];
+  const input = "5/15 * * * * bad\n0 1 * * * good\n";
+  const debian = await runJobctl([...args, "--dialect", "debian"], { input });
+  assert.equal(debian.code, 3);
+  assert.doesNotMatch(debian.stdout, /^\[jobs/m);
+  assert.match(debian.stderr, /^stdin:1: left out, .*bad minute \(.*"5-59\/15"\)$/m);
+  assert.match(debian.stderr, /^stdin: left out with the 1 line that can be read: Debian's cron/m);
+  assert.match(debian.stderr, /0 of 0 lines are the same/);
+  const busybox = await runJobctl([...args, "--dialect", "busybox"], { input });
+  assert.equal(busybox.code, 0, busybox.stderr);
+  assert.match(busybox.stdout, /^schedule = "5 \* \* \* \*"$/m);
+});
+
+test("jobctl import crontab reads several files and a folder of users' crontabs at once", async () => {
+  const files = {
+    "spool/cron/crontabs/root": "0 1 * * * backup\n",
+    "spool/cron/crontabs/nobody": "0 2 * * * backup\n",
+    "host/etc/crontab": "0 3 * * * root backup\n",
+    "host/etc/anacrontab": "1 5 cron.daily run-parts /etc/cron.daily\n",
+  };
+  await withTempDir(files, async ({ path }) => {
+    const spool = join(path, "spool/cron/crontabs");
+    const paths = [spool, join(path, "host/etc/crontab"), join(path, "host/etc/anacrontab")];
+    const options = ["--prefix", "{user}-", "--timezone", "UTC", "--verify"];
+    const run = await runJobctl(["import", "crontab", ...paths, ...options]);
+    assert.equal(run.code, 3, run.stderr);
+    assert.deepEqual(run.stdout.match(/^\[jobs\..*\]$/gm), [
+      "[jobs.nobody-backup]",
+      "[jobs.root-backup]",
+      "[jobs.root-backup-2]",
+      "[jobs.own-cron-daily]",
+    ]);
+    assert.match(run.stderr, /crontab: read as a system crontab/);
+    assert.match(run.stderr, /anacrontab: read as an anacrontab/);
+    assert.match(run.stderr, /^Verified over 366 days: 3 of 3 lines are the same, 1098 runs$/m);
+    const users = ["--user", "root", "--user", "nobody", "--spool", spool, "--timezone", "UTC"];
+    const named = await runJobctl(["import", "crontab", ...users]);
+    assert.equal(named.code, 0, named.stderr);
+    assert.deepEqual(named.stdout.match(/^user = .*$/gm), ['user = "root"', 'user = "nobody"']);
+    const both = await runJobctl(["import", "crontab", paths[1]!, ...users]);
+    assert.equal(both.code, 2);
+  });
+});
+
 test("jobctl serve runs what was imported: stdin by %, environment, home, and @reboot at each start", async () => {
   await withTempDir({}, async ({ path }) => {
     const log = join(path, "log");
@@ -48,6 +94,7 @@ test("jobctl serve runs what was imported: stdin by %, environment, home, and @r
       `HOME=${path}`,
       "SHELL=/bin/bash",
       `@reboot cat >> "$LOG"; echo "100\\% $PWD" >> "$LOG"; [[ 1 == 1 ]] && echo bash >> "$LOG"%one%two`,
+      "",
     ].join("\n");
     const imported = await runJobctl(["import", "crontab", "-", "--timezone", "UTC"], {
       input: crontab,

@@ -92,7 +92,7 @@ run = "x"
 
 test("exportCrontab() writes what importCrontabs() read, so that both say the same", async () => {
   const crontab = readFileSync(new URL("../support/crontabs/packages", import.meta.url), "utf8");
-  const options = { timezone: "Europe/Berlin" };
+  const options = { timezone: "Europe/Berlin", dialect: "debian" } as const;
   const first = importCrontabs(
     [{ file: "a", text: crontab, isSystem: true, owner: null }],
     options,

@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { JobError } from "../../core/errors.ts";
 import { hostTimezone } from "../../platform/host_timezone.ts";
-import type { CrontabText, ImportResult } from "../../tools/import/import_crontab.ts";
+import type { ImportResult } from "../../tools/import/import_crontab.ts";
+import { type Dialect, DIALECTS, guessDialect } from "../../tools/import/dialect.ts";
+import type { OpenedCrontabs } from "../../tools/import/open_crontabs.ts";
 import type { ImportNote } from "../../tools/import/crontab_reader.ts";
 import type { LineCheck } from "../../tools/import/verify_crontab.ts";
 import { type Args, assertOneOf, usageError } from "../args.ts";
@@ -11,8 +13,9 @@ import type { CliIo } from "../io.ts";
 import type { Verb, VerbGroup } from "../verb.ts";
 import { OUT_OPTIONS, tell, writeOut } from "../written_file.ts";
 
-/** Where cron keeps the crontabs of users: on Debian, on Red Hat. */
-const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron"];
+/** Where cron keeps the crontabs of users: on Debian and Alpine, on SUSE, on Red Hat. */
+const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
+const PREFIX = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,39}$/;
 const STDIN_BYTES_MAX = 4 * 1_048_576;
 
 async function readStdin(io: CliIo): Promise<Uint8Array> {
@@ -57,28 +60,50 @@ function spoolFile(user: string, spool: string | undefined): string {
   );
 }
 
-async function openTexts(
-  args: Args,
-  io: CliIo,
-): Promise<{ readonly crontabs: readonly CrontabText[]; readonly notes: readonly ImportNote[] }> {
-  const user = args.text("user");
-  const file = args.word("FILE") || (user === undefined ? "" : spoolFile(user, args.text("spool")));
-  if (file === "") {
+/** The crontabs that are named: files, folders, stdin, or those of users. */
+async function openTexts(args: Args, io: CliIo, dialect: Dialect): Promise<OpenedCrontabs> {
+  const users = args.list("user");
+  const files = args.words("FILE");
+  if (files.length === 0 && users.length === 0) {
     throw usageError(
       "Cannot import: no crontab is named",
       "Name /etc/crontab, /etc/cron.d, --user NAME, or pipe it in: crontab -l | jobctl import crontab -",
     );
   }
-  const { decodeCrontab, openCrontabs } = await import("../../tools/import/import_crontab.ts");
-  const owner = user ?? null;
-  if (file === "-") {
-    const text = decodeCrontab(await readStdin(io));
-    return { crontabs: [{ file: "stdin", text, isSystem: args.flag("system"), owner }], notes: [] };
+  if (files.length > 0 && users.length > 1) {
+    throw usageError(
+      `Cannot import ${files[0]} for ${users.length} users: a crontab belongs to one`,
+      "Name one user, or leave the files out to read those of the users",
+    );
   }
-  const path = resolve(io.cwd, file);
-  // These have a user before each command wherever cron reads them.
-  const isSystem = args.flag("system") || /^\/etc\/(?:crontab$|cron\.d\/)/.test(path);
-  return openCrontabs(path, { isSystem, owner });
+  const { crontabOfText, decodeCrontab, openCrontabs } = await import(
+    "../../tools/import/open_crontabs.ts"
+  );
+  const isSystem = args.flag("system") ? true : null;
+  const named = files.length > 0
+    ? files.map((file) => ({ file, owner: users[0] ?? null }))
+    : users.map((user) => ({ file: spoolFile(user, args.text("spool")), owner: user }));
+  const opened: OpenedCrontabs[] = [];
+  for (const { file, owner } of named) {
+    const options = { isSystem, owner, dialect };
+    if (file === "-") {
+      const text = decodeCrontab(await readStdin(io));
+      opened.push({ crontabs: [crontabOfText("stdin", text, options)], notes: [] });
+    } else opened.push(openCrontabs(resolve(io.cwd, file), options));
+  }
+  return {
+    crontabs: opened.flatMap(({ crontabs }) => crontabs),
+    notes: opened.flatMap(({ notes }) => notes),
+  };
+}
+
+function prefixOf(args: Args): string | undefined {
+  const prefix = args.text("prefix");
+  if (prefix === undefined || PREFIX.test(prefix.replaceAll("{user}", "u"))) return prefix;
+  throw usageError(
+    `Cannot use the prefix "${prefix}": wanted up to 40 letters, digits, "_", ".", ":" and "-"`,
+    'Write --prefix web1- or --prefix "{user}-"',
+  );
 }
 
 async function tellNotes(notes: readonly ImportNote[], io: CliIo): Promise<void> {
@@ -90,6 +115,7 @@ async function tellNotes(notes: readonly ImportNote[], io: CliIo): Promise<void>
 function checkText(check: LineCheck): string {
   const at = `${check.line.file}:${check.line.line}: ${check.kind}`;
   if (check.problem !== null) return `${at}: NOT the same: ${check.problem}`;
+  if (check.notCompared !== null) return `${at}: not compared: ${check.notCompared}`;
   if (check.line.schedule === "@reboot") return `${at}: the same: at each start`;
   if (check.differsAt === null) return `${at}: the same ${check.ourCount} runs`;
   const first = new Date(check.differsAt).toISOString();
@@ -104,13 +130,16 @@ async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
     const { line, warning } = check;
     if (warning !== null) await tell(io, `${line.file}:${line.line}: not on this host: ${warning}`);
   }
-  const same = checks.filter(({ problem, differsAt }) => problem === null && differsAt === null);
+  const compared = checks.filter(({ problem, notCompared }) =>
+    problem !== null || notCompared === null
+  );
+  const same = compared.filter(({ problem, differsAt }) => problem === null && differsAt === null);
   const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
   await tell(
     io,
-    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${checks.length} lines are the same, ${runs} runs`,
+    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${compared.length} lines are the same, ${runs} runs`,
   );
-  return same.length === checks.length && checks.every(({ warning }) => warning === null);
+  return same.length === compared.length && checks.every(({ warning }) => warning === null);
 }
 
 const CRONTAB: Verb = {
@@ -118,21 +147,28 @@ const CRONTAB: Verb = {
   summary: "Turn crontabs into a configuration that behaves as cron does",
   details:
     "Works without a daemon. Writes TOML; what cannot be carried over is told on stderr as file:line: text, and the exit " +
-    "code is 3 then. A directory is read as cron reads /etc/cron.d. Jobs of a file that belongs to another user than root run " +
+    "code is 3 then. Lines and files that the cron daemon refuses are left out. A directory is read as cron reads /etc/cron.d, " +
+    "or its folder of users' crontabs. Jobs of a file that belongs to another user than root run " +
     "as that user. With --verify each line's runs of the next 366 days by " +
     "cron's own rules are compared with those of the written job.",
   words: [{
     name: "FILE",
-    describe: "A crontab, a directory of them, or - for stdin",
+    describe: "Crontabs, directories of them, or - for stdin",
     isOptional: true,
+    isRest: true,
   }],
   options: {
-    user: { describe: "The crontab of this user, whose jobs run as that user" },
+    user: { describe: "The crontab of this user, whose jobs run as that user (repeatable)" },
     spool: { describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})` },
     system: {
-      describe: "A user stands before each command (default in /etc/crontab and in directories)",
+      describe: "A user stands before each command (default: told by path and text)",
       isFlag: true,
     },
+    dialect: {
+      describe: "Whose rules it is read by (default: those of the cron that is installed)",
+      choices: DIALECTS,
+    },
+    prefix: { describe: 'Put before each kind, such as web1- or "{user}-"' },
     timezone: { describe: "Zone that cron runs in (default: the host's)" },
     verify: { describe: "Compare the runs of the next 366 days", isFlag: true },
     ...OUT_OPTIONS,
@@ -145,14 +181,20 @@ const CRONTAB: Verb = {
     ["jobctl import crontab /etc/cron.d > cron.toml", "All files of a directory"],
     ["crontab -l | jobctl import crontab - > config.toml", "One's own crontab"],
     ["jobctl import crontab --user www-data", "As root: the crontab of a user"],
+    [
+      "jobctl import crontab /var/spool/cron/crontabs --prefix '{user}-'",
+      "As root: those of all users",
+    ],
   ],
   isClient: false,
   async run(args, { io }) {
     assertOneOf(args, ["user", "system"]);
-    const { crontabs, notes } = await openTexts(args, io);
+    const dialect = args.text("dialect") as Dialect | undefined ?? guessDialect();
+    const prefix = prefixOf(args);
+    const { crontabs, notes } = await openTexts(args, io, dialect);
     const { importCrontabs } = await import("../../tools/import/import_crontab.ts");
     const timezone = args.text("timezone") ?? hostTimezone();
-    const result = importCrontabs(crontabs, { timezone });
+    const result = importCrontabs(crontabs, { timezone, dialect, prefix });
     await writeOut(result.toml, args, io);
     const all = [...notes, ...result.notes];
     await tellNotes(all, io);

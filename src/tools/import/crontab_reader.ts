@@ -1,6 +1,10 @@
-import { basename } from "node:path";
+import { isJobError } from "../../core/errors.ts";
+import { joinComments, readAssignment, splitCommand } from "./crontab_lines.ts";
+import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
+import { readLineSchedule } from "./line_schedule.ts";
+import { readSupercronicLine } from "./supercronic_fields.ts";
 
-// The lines of a crontab as cronie's env.c, entry.c and do_command.c take them apart.
+// The lines of a crontab as cronie's env.c, entry.c and do_command.c take them apart, and what other daemons do otherwise.
 
 /** Something to tell about a line; a loss when what cron does is not carried over. */
 export interface ImportNote {
@@ -17,17 +21,21 @@ export interface CrontabLine {
   readonly line: number;
   /** As written, without blanks around it. */
   readonly text: string;
-  /** Five fields with single blanks, or a nickname with its `@`. */
+  /** Five fields with single blanks, or a nickname with its `@`, as written. */
+  readonly fields: string;
+  /** The same runs as an expression of ours. */
   readonly schedule: string;
   /** The user column of a system crontab. */
   readonly user: string | null;
   readonly command: string;
   /** What follows the first `%`; null when there is none. */
   readonly stdin: string | null;
-  /** The assignments above it. */
+  /** The assignments that count for it. */
   readonly env: Readonly<Record<string, string>>;
   /** The comment right above it, in one line. */
   readonly comment: string | null;
+  /** The name of a job of an anacrontab. */
+  readonly anacronId?: string;
 }
 
 /** A crontab, read. */
@@ -36,96 +44,134 @@ export interface Crontab {
   readonly notes: readonly ImportNote[];
 }
 
-/** Longest description made of comments, in characters. */
-const COMMENT_LENGTH_MAX = 200;
+/** How a crontab is read. */
+export interface ReadOptions {
+  readonly file: string;
+  /** Whether a user stands before each command, as in /etc/crontab. */
+  readonly isSystem: boolean;
+  /** Whose crontab it is; null when it does not say. */
+  readonly owner?: string | null;
+  readonly dialect: Dialect;
+}
+
+type LineParts = Pick<CrontabLine, "fields" | "schedule" | "user" | "command" | "stdin">;
+
+/** Why a line is left out. */
+class LeftOut extends Error {
+  /** Whether the daemon reports an error; else it runs something that nobody means, or never runs it. */
+  readonly isRefused: boolean;
+
+  constructor(text: string, isRefused: boolean) {
+    super(text);
+    this.isRefused = isRefused;
+  }
+}
+
 /** Variables that tell cron itself something about mail. */
 const MAIL_VARIABLES = ["MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"];
-
-/**
- * An assignment as cronie's load_env() reads it: quotes around name and value, blanks around `=`.
- *
- * @returns null when the line is none
- */
-export function readAssignment(text: string): readonly [name: string, value: string] | null {
-  const match = /^(?:"([^"=]*)"|'([^'=]*)'|([^\s=]+))\s*=\s*(.*)$/.exec(text.trim());
-  if (match === null) return null;
-  const name = match[1] ?? match[2] ?? match[3]!;
-  const value = match[4]!;
-  const quote = /^["']/.exec(value)?.[0];
-  if (quote === undefined) return [name, value];
-  const end = value.indexOf(quote, 1);
-  // A quote that is not closed, or something behind it, makes it no assignment.
-  return end === value.length - 1 && end > 0 ? [name, value.slice(1, -1)] : null;
-}
-
-/** A command line as cron takes it apart: `%` ends the command and is a newline behind it, `\%` is a percent sign. */
-export function splitCommand(
-  text: string,
-): { readonly command: string; readonly stdin: string | null } {
-  const parts = text.split(/(?<!\\)%/);
-  const [command, ...input] = parts.map((part) => part.replaceAll("\\%", "%"));
-  if (input.length === 0) return { command: command!, stdin: null };
-  const stdin = input.join("\n");
-  return { command: command!, stdin: stdin === "" || stdin.endsWith("\n") ? stdin : `${stdin}\n` };
-}
-
-// Drawings and headers that stand above the lines of many crontabs say nothing about them.
-function isDecoration(comment: string): boolean {
-  return /^[\s|.*+=_-]*$/.test(comment) || /^[|.\s-]*\b(m|min|minute)\b.*\bh/i.test(comment) ||
-    /\|/.test(comment) || /^Example of job definition/i.test(comment);
-}
-
-function isDisabledLine(comment: string): boolean {
-  return /^(@\w+\s|([\d*][\d*,/~-]*\s+){2})/.test(comment);
-}
-
-function joinComments(comments: readonly string[]): string | null {
-  const texts = comments.map((text) => text.replace(/^#+\s*/, "").trim());
-  if (texts.some(isDecoration)) return null;
-  const joined = texts.filter((text) => !isDisabledLine(text)).join(" ")
-    // deno-lint-ignore no-control-regex
-    .replaceAll(/[\x00-\x1f\x7f]+/g, " ").trim();
-  return joined === "" ? null : joined.slice(0, COMMENT_LENGTH_MAX);
-}
+/** Variables that busybox crond knows. */
+const FEW_VARIABLES = /^(SHELL|PATH|MAILTO)=(\S*)/;
+const BYTE_ORDER_MARK = "\uFEFF";
+/** What stands where a sixth field would: no program has such a name. */
+const FIELD = /^[\d*][\d*,/-]*$/;
+const SHOWN_MAX = 80;
 
 class Reader {
   readonly lines: CrontabLine[] = [];
   readonly notes: ImportNote[] = [];
-  readonly #file: string;
-  readonly #isSystem: boolean;
+  readonly #options: ReadOptions;
+  readonly #rules: DialectRules;
   #line = 0;
   #env: Record<string, string> = {};
   #comments: string[] = [];
+  #hasRefused = false;
+  /** Whether a CR at the end of a line was told of. */
+  #hasToldCr = false;
+  #hasToldBlankCr = false;
 
-  constructor(file: string, isSystem: boolean) {
-    this.#file = file;
-    this.#isSystem = isSystem;
+  constructor(options: ReadOptions) {
+    this.#options = options;
+    this.#rules = DIALECT_RULES[options.dialect];
   }
 
   read(text: string): void {
-    const content = text.replace(/^\uFEFF/, "");
-    if (/\r\n/.test(content)) {
-      this.#fileNote(
-        "lines end with CR LF: the CR is left out, cron would pass it to the commands",
-      );
+    const lines = text.split("\n");
+    if (lines.length - 1 > this.#rules.linesMax) this.#refuseTooLong();
+    for (const [index, line] of lines.entries()) {
+      this.#line = index + 1;
+      const isUnended = index === lines.length - 1;
+      if (index === 0 && line.startsWith(BYTE_ORDER_MARK)) {
+        this.#refuse(
+          "cron refuses this line: a byte order mark stands before it (save it without)",
+        );
+      } else this.#readLine(line, isUnended);
     }
-    for (const line of content.split("\n")) {
-      this.#line += 1;
-      this.#readLine(line.replace(/\r$/, "").replace(/^[ \t]+/, ""));
-    }
+    if (this.#rules.variables === "file") this.#spreadVariables();
+    if (this.#hasRefused && this.#rules.fileRefusal !== null) this.#leaveOutFile();
   }
 
-  #readLine(text: string): void {
+  #refuseTooLong(): void {
+    this.#line = this.#rules.linesMax + 1;
+    this.#refuse(`cron refuses a file of more than ${this.#rules.linesMax} lines`);
+  }
+
+  /** Of one crontab the last value of each variable holds for all lines. */
+  #spreadVariables(): void {
+    const env = this.#env;
+    for (const [index, line] of this.lines.entries()) this.lines[index] = { ...line, env };
+  }
+
+  #leaveOutFile(): void {
+    const count = this.lines.length;
+    this.lines.length = 0;
+    this.notes.push({
+      file: this.#options.file,
+      line: null,
+      text: `left out with the ${count} ${count === 1 ? "line" : "lines"} that can be read: ` +
+        `${this.#rules.fileRefusal}; mend it, or read it as another cron (--dialect)`,
+      isLoss: true,
+    });
+  }
+
+  #readLine(line: string, isUnended: boolean): void {
+    const hasCr = line.endsWith("\r");
+    const text = line.replace(/\r$/, "").replace(/^[ \t]+/, "");
     if (text.trim() === "") {
+      if (hasCr) this.#tellBlankCr();
       this.#comments = [];
     } else if (text.startsWith("#")) {
       this.#comments.push(text);
     } else {
-      const assignment = readAssignment(text);
-      if (assignment === null) this.#readEntry(text);
-      else this.#assign(...assignment);
+      if (isUnended && this.#rules.wantsLastNewline) {
+        this.#refuse("left out, cron refuses it too: the last line does not end with a newline");
+      } else this.#readContent(text, hasCr);
       this.#comments = [];
     }
+  }
+
+  #readContent(text: string, hasCr: boolean): void {
+    const assignment = this.#rules.variables === "few"
+      ? FEW_VARIABLES.exec(text)?.slice(1) as [string, string] | undefined
+      : readAssignment(text);
+    if (assignment) return this.#assign(...assignment);
+    if (this.#rules.variables === "few" && /^[A-Za-z_]\w*\s*=/.test(text)) {
+      return this.#remark(`busybox crond knows only SHELL, PATH and MAILTO: left out, as there`);
+    }
+    if (hasCr && this.#rules.keepsCr && !this.#hasToldCr) {
+      this.#hasToldCr = true;
+      this.#fileNote(
+        "lines end with CR LF: cron passes the CR to the commands, here it is left out",
+        true,
+      );
+    }
+    this.#readEntry(text);
+  }
+
+  #tellBlankCr(): void {
+    const { keepsCr, wantsLastNewline } = this.#rules;
+    if (this.#hasToldBlankCr || !keepsCr || !wantsLastNewline) return;
+    this.#hasToldBlankCr = true;
+    this.#refuse("cron refuses a blank line that ends with CR LF: bad minute");
   }
 
   #assign(name: string, value: string): void {
@@ -139,73 +185,164 @@ class Reader {
     } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       this.#note(`the variable "${name}" is not carried: a name has letters, digits and "_"`);
     } else {
+      this.#tellVariable(name, value);
       this.#env = { ...this.#env, [name]: value };
     }
   }
 
+  #tellVariable(name: string, value: string): void {
+    const { program, hasZone, hasDelay } = this.#rules;
+    const isUnknown = name === "CRON_TZ" && !hasZone || name === "RANDOM_DELAY" && !hasDelay;
+    if (!isUnknown) return;
+    const what = name === "CRON_TZ" ? "runs go by the host's zone" : "nothing is delayed";
+    this.#remark(`${name}=${value} is only a variable of the commands for ${program}: ${what}`);
+  }
+
   #readEntry(text: string): void {
-    const rest = text.replace(/^-(?=[\d*@~])/, "");
-    const match = /^(@\S+|\S+(?:[ \t]+\S+){4})[ \t]+(\S.*)$/.exec(rest);
+    try {
+      const parts = this.#options.dialect === "supercronic"
+        ? this.#supercronicParts(text)
+        : this.#cronParts(text, this.#options.dialect);
+      this.lines.push({
+        ...parts,
+        file: this.#options.file,
+        line: this.#line,
+        text: text.trim(),
+        env: this.#env,
+        comment: joinComments(this.#comments),
+      });
+    } catch (error) {
+      if (!(error instanceof LeftOut)) throw error;
+      if (error.isRefused) this.#refuse(error.message);
+      else this.#note(error.message);
+    }
+  }
+
+  #supercronicParts(text: string): LineParts {
+    const line = readSupercronicLine(text);
+    if (line === null) throw new LeftOut(`cannot read ${shown(text)}: bad crontab line`, true);
+    const { fields, schedule, command, problem } = line;
+    if (schedule === null) throw new LeftOut(`left out: ${problem}`, false);
+    return { fields, schedule, user: null, command: command.trim(), stdin: null };
+  }
+
+  #cronParts(text: string, dialect: Exclude<Dialect, "supercronic">): LineParts {
+    const match = /^(@\S+|\S+(?:[ \t]+\S+){4})[ \t]+(\S.*)$/.exec(this.#withoutMark(text));
     if (match === null) {
-      return this.#note(`cannot read "${text.slice(0, 80)}": cron wants five fields and a command`);
+      const problem = "cron wants five fields and a command";
+      throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, dialect !== "busybox");
     }
-    const schedule = match[1]!.split(/[ \t]+/).join(" ");
-    let command = match[2]!;
-    let user: string | null = null;
-    if (this.#isSystem) {
-      const column = /^(\S+)[ \t]+(\S.*)$/.exec(command);
-      if (column === null) {
-        return this.#note(`cannot read "${text.slice(0, 80)}": a user and a command are wanted`);
-      }
-      [user, command] = [column[1]!, column[2]!];
+    const fields = match[1]!.split(/[ \t]+/).join(" ");
+    const { schedule, remark } = this.#schedule(fields, dialect);
+    if (!fields.startsWith("@")) this.#checkCount(match[2]!, dialect);
+    const [user, command] = this.#splitUser(match[2]!, text, dialect);
+    if (schedule === null) {
+      throw new LeftOut(`left out, cron takes it and never runs it: ${remark ?? fields}`, false);
     }
-    const option = /^-n[ \t]+(.*)$/.exec(command);
-    if (option !== null) command = option[1]!;
-    const split = splitCommand(command);
-    if (split.command.trim() === "") {
-      return this.#note(`there is no command before the "%": the line is left out`);
+    if (remark !== null) this.#remark(remark);
+    return { fields, schedule, user, ...this.#command(command) };
+  }
+
+  /** cronie logs nothing about a line that begins with "-", which only root may write. */
+  #withoutMark(text: string): string {
+    if (!this.#rules.hasOptions || !text.startsWith("-")) return text;
+    const { isSystem, owner = null } = this.#options;
+    if (isSystem || owner === null || owner === "root") return text.slice(1);
+    throw new LeftOut(`left out, cron refuses it too: "-" is only for root's crontab`, true);
+  }
+
+  #schedule(fields: string, dialect: Exclude<Dialect, "supercronic">) {
+    try {
+      return readLineSchedule(fields, dialect);
+    } catch (error) {
+      if (!isJobError(error)) throw error;
+      throw new LeftOut(`left out, cron refuses it too: ${error.message}`, true);
     }
-    this.lines.push({
-      file: this.#file,
-      line: this.#line,
-      text: text.trim(),
-      schedule,
-      user,
-      command: split.command.trim(),
-      stdin: split.stdin,
-      env: this.#env,
-      comment: joinComments(this.#comments),
-    });
+  }
+
+  /** Six or seven fields: cron has five, and takes the next word for a user or a program. */
+  #checkCount(rest: string, dialect: Dialect): void {
+    const words = rest.split(/[ \t]+/);
+    const count = 5 + words.slice(0, 2).filter((word) => FIELD.test(word)).length;
+    const [next = ""] = words;
+    if (!FIELD.test(next)) return;
+    const { isSystem } = this.#options;
+    const role = isSystem ? "the user" : "the program";
+    throw new LeftOut(
+      `left out: it has ${count} fields and cron has five, so that "${next}" is ${role}`,
+      dialect !== "busybox" && (next.startsWith("*") || isSystem),
+    );
+  }
+
+  #splitUser(rest: string, text: string, dialect: Dialect): readonly [string | null, string] {
+    if (!this.#options.isSystem) return [null, rest];
+    const column = /^(\S+)[ \t]+(\S.*)$/.exec(rest);
+    if (column !== null) return [column[1]!, column[2]!];
+    const problem = "a user and a command are wanted";
+    throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, dialect !== "busybox");
+  }
+
+  #command(text: string): { readonly command: string; readonly stdin: string | null } {
+    const { hasPercent, commandMax, program } = this.#rules;
+    let command = this.#withoutOptions(this.#cutAtHash(text));
+    if (command.length > commandMax) {
+      this.#note(`${program} cuts the command to ${commandMax} characters: here it is whole`);
+    }
+    let stdin: string | null = null;
+    if (hasPercent) ({ command, stdin } = splitCommand(command));
+    if (command.trim() === "") {
+      throw new LeftOut(`there is no command before the "%": the line is left out`, false);
+    }
+    if (stdin !== null) {
+      const end = command.trimEnd().slice(-30);
+      this.#remark(`"%" ends the command after "${end}", the rest is its input; "\\%" is a "%"`);
+    }
+    return { command: command.trim(), stdin };
+  }
+
+  #withoutOptions(command: string): string {
+    if (!command.startsWith("-")) return command;
+    const option = /^-n[ \t]+([^-].*)$/.exec(command);
+    if (this.#rules.hasOptions && option !== null) return option[1]!;
+    const word = command.split(/[ \t]/, 1)[0]!;
+    if (this.#rules.hasOptions) {
+      throw new LeftOut(`left out, cron refuses it too: bad option "${word}"`, true);
+    }
+    throw new LeftOut(`left out: ${this.#rules.program} runs a program named "${word}"`, false);
+  }
+
+  #cutAtHash(command: string): string {
+    if (this.#options.dialect !== "busybox" || !command.includes("#")) return command;
+    this.#remark(`busybox crond cuts the line at "#", also in a command`);
+    return command.slice(0, command.indexOf("#"));
+  }
+
+  /** Something that the daemon reports as an error. */
+  #refuse(text: string): void {
+    this.#hasRefused = true;
+    this.#note(text);
   }
 
   #note(text: string): void {
-    this.notes.push({ file: this.#file, line: this.#line, text, isLoss: true });
+    this.notes.push({ file: this.#options.file, line: this.#line, text, isLoss: true });
   }
 
   #remark(text: string): void {
-    this.notes.push({ file: this.#file, line: this.#line, text, isLoss: false });
+    this.notes.push({ file: this.#options.file, line: this.#line, text, isLoss: false });
   }
 
-  #fileNote(text: string): void {
-    this.notes.push({ file: this.#file, line: null, text, isLoss: false });
+  #fileNote(text: string, isLoss: boolean): void {
+    this.notes.push({ file: this.#options.file, line: null, text, isLoss });
   }
 }
 
-/**
- * Read a crontab; what cannot be read becomes a note.
- *
- * @param options.isSystem whether a user stands before each command, as in /etc/crontab
- */
-export function readCrontab(
-  text: string,
-  options: { readonly file: string; readonly isSystem: boolean },
-): Crontab {
-  const reader = new Reader(options.file, options.isSystem);
+function shown(text: string): string {
+  return `"${text.slice(0, SHOWN_MAX)}"`;
+}
+
+/** Read a crontab as its daemon does; what cannot be read, and what it reads unlike others, becomes a note. */
+export function readCrontab(text: string, options: ReadOptions): Crontab {
+  const reader = new Reader(options);
   reader.read(text);
   return reader;
-}
-
-/** Whether run-parts, and so cron on Debian, takes a file of this name. */
-export function isRunPartsName(path: string): boolean {
-  return /^[A-Za-z0-9_-]+$/.test(basename(path));
 }

@@ -16,9 +16,13 @@ const INTERPRETERS = /^(?:ba|da|z|k)?sh$|^(?:python|php|perl|ruby|node|deno|bun)
 const SLEEPER = /\b(?:rand|sleep|RANDOM)\b/;
 const NAME_LENGTH_MAX = 60;
 
+/** A text as part of a kind: letters, digits, `_` and `-`. */
+export function kindPart(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9_]+/g, "-").replaceAll(/^[-_]+|-+$/g, "");
+}
+
 function namePart(text: string): string {
-  return basename(text).replace(/\.(?:sh|py|php|pl|rb|js|ts|bash)$/, "")
-    .replaceAll(/[^A-Za-z0-9_]+/g, "-").replaceAll(/^[-_]+|-+$/g, "");
+  return kindPart(basename(text).replace(/\.(?:sh|py|php|pl|rb|js|ts|bash)$/, ""));
 }
 
 /** The words of one simple command, without quotes; enough to name it. */

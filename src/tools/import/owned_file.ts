@@ -11,6 +11,7 @@ export interface OwnedFile {
   readonly bytes: Uint8Array;
   /** The user to whom it belongs, when that is neither root nor our own: what stands in it may do no more than that user. */
   readonly owner: string | null;
+  readonly mode: number;
 }
 
 /**
@@ -29,7 +30,8 @@ export function readOwnedFile(path: string): OwnedFile {
       );
     }
     const isForeign = found.uid !== 0 && found.uid !== process.getuid?.();
-    return { bytes: readFileSync(file), owner: isForeign ? userName(found.uid) : null };
+    const owner = isForeign ? userName(found.uid) : null;
+    return { bytes: readFileSync(file), owner, mode: found.mode };
   } finally {
     closeSync(file);
   }

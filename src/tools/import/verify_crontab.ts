@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { REBOOT, type ScheduleSpec } from "../../core/schedule.ts";
 import { nextTickOf } from "../../core/ticks.ts";
 import { loadProject } from "../load_project.ts";
-import { cronieRuns, type Draw, readCronie } from "../cronie.ts";
+import { cronieRuns, type Draw, readCronie, wallRuns } from "../cronie.ts";
+import { readBusyboxSchedule } from "./busybox_fields.ts";
+import { readDebianFields } from "./debian_fields.ts";
+import type { Dialect } from "./dialect.ts";
 import type { CrontabLine } from "./crontab_reader.ts";
 import type { ImportedLine, ImportResult } from "./import_crontab.ts";
 
@@ -23,6 +26,8 @@ export interface LineCheck {
   readonly differsAt: number | null;
   /** Null when it was compared; else why there is nothing to compare. */
   readonly problem: string | null;
+  /** Why the runs were not computed a second time: there is nothing to do it by; null when they were. */
+  readonly notCompared: string | null;
   /** Why the job would not run on this host, such as a user that is not there; null when it would. */
   readonly warning: string | null;
 }
@@ -49,22 +54,47 @@ function compareRuns(cron: readonly number[], ours: readonly number[]): number |
   return null;
 }
 
+/** Runs of a line by the rules of its daemon. */
+function daemonRuns(
+  line: CrontabLine,
+  dialect: Dialect,
+  ours: { readonly cron: string; readonly timezone: string },
+  span: { readonly afterMs: number; readonly untilMs: number },
+): number[] {
+  const { fields } = line;
+  if (dialect === "busybox") {
+    return wallRuns(readBusyboxSchedule(fields).entry, ours.timezone, span);
+  }
+  const text = dialect === "debian" ? readDebianFields(fields) : fields;
+  return cronieRuns(readCronie(text, drawOf(text, ours.cron)), ours.timezone, span);
+}
+
+function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
+  if (line.anacronId !== undefined) return "anacron keeps days, not times";
+  return dialect === "supercronic" && line.schedule !== REBOOT
+    ? "supercronic's rules are not written down apart from ours"
+    : null;
+}
+
 /** Compare the runs of one line over the next {@link VERIFIED_DAYS} days. */
 function checkLine(
   { line, job }: ImportedLine,
   written: { readonly spec: ScheduleSpec | undefined; readonly warning: string | null },
-  nowMs: number,
+  at: { readonly nowMs: number; readonly dialect: Dialect },
 ): LineCheck {
   const { spec, warning } = written;
-  const none = { cronCount: 0, ourCount: 0, differsAt: null, problem: null };
+  const { nowMs, dialect } = at;
+  const notCompared = whyNotCompared(line, dialect);
+  const none = { cronCount: 0, ourCount: 0, differsAt: null, problem: null, notCompared };
   const base = { line, kind: job.kind, warning, ...none };
   if (spec === undefined) return { ...base, problem: "the written job does not load" };
+  if (notCompared !== null) return base;
   if (line.schedule === REBOOT) {
     return spec.cron === REBOOT ? base : { ...base, problem: "it is no @reboot any more" };
   }
   const untilMs = nowMs + VERIFIED_DAYS * DAY_MS;
-  const entry = readCronie(line.schedule, drawOf(line.schedule, spec.cron ?? ""));
-  const cron = cronieRuns(entry, job.timezone, { afterMs: nowMs, untilMs });
+  const own = { cron: spec.cron ?? "", timezone: job.timezone };
+  const cron = daemonRuns(line, dialect, own, { afterMs: nowMs, untilMs });
   const ours: number[] = [];
   for (
     let at = nextTickOf(spec, nowMs, nowMs);
@@ -95,7 +125,7 @@ export async function verifyCrontab(result: ImportResult, nowMs: number): Promis
     return result.imported.map((one) => {
       const { kind } = one.job;
       const written = { spec: specs.get(kind), warning: warnings.get(kind) ?? null };
-      return checkLine(one, written, nowMs);
+      return checkLine(one, written, { nowMs, dialect: result.dialect });
     });
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -1,0 +1,58 @@
+// The parts of crontab lines, as cronie's env.c and do_command.c take them apart. Debian's cron does the same.
+
+/** Longest description made of comments, in characters. */
+const COMMENT_LENGTH_MAX = 200;
+
+/**
+ * An assignment as cronie's load_env() reads it: quotes around name and value, blanks around `=`.
+ *
+ * @returns null when the line is none
+ */
+export function readAssignment(text: string): readonly [name: string, value: string] | null {
+  const match = /^(?:"([^"=]*)"|'([^'=]*)'|([^\s=]+))\s*=\s*(.*)$/.exec(text.trim());
+  if (match === null) return null;
+  const name = match[1] ?? match[2] ?? match[3]!;
+  const value = match[4]!;
+  const quote = /^["']/.exec(value)?.[0];
+  if (quote === undefined) return [name, value];
+  const end = value.indexOf(quote, 1);
+  // A quote that is not closed, or something behind it, makes it no assignment.
+  return end === value.length - 1 && end > 0 ? [name, value.slice(1, -1)] : null;
+}
+
+/**
+ * A command line as cron takes it apart: `%` ends the command and is a newline behind it, `\%` is a percent sign. In the
+ * command a backslash before a backslash escapes it, so that `\\%` ends the command; in the input it does not.
+ */
+export function splitCommand(
+  text: string,
+): { readonly command: string; readonly stdin: string | null } {
+  const [whole = ""] = /^(?:[^%\\]|\\.|\\$)*/s.exec(text) ?? [];
+  const command = whole.replaceAll(/\\(.)/gs, (pair, next) => next === "%" ? "%" : pair);
+  if (whole.length === text.length) return { command, stdin: null };
+  const stdin = text.slice(whole.length + 1).replaceAll(
+    /\\%|%/g,
+    (found) => found === "%" ? "\n" : "%",
+  );
+  return { command, stdin: stdin === "" || stdin.endsWith("\n") ? stdin : `${stdin}\n` };
+}
+
+// Drawings and headers that stand above the lines of many crontabs say nothing about them.
+function isDecoration(comment: string): boolean {
+  return /^[\s|.*+=_-]*$/.test(comment) || /^[|.\s-]*\b(m|min|minute)\b.*\bh/i.test(comment) ||
+    /\|/.test(comment) || /^Example of job definition/i.test(comment);
+}
+
+function isDisabledLine(comment: string): boolean {
+  return /^(@\w+\s|([\d*][\d*,/~-]*\s+){2})/.test(comment);
+}
+
+/** The comment above a line, in one line; null when it says nothing about it. */
+export function joinComments(comments: readonly string[]): string | null {
+  const texts = comments.map((text) => text.replace(/^#+\s*/, "").trim());
+  if (texts.some(isDecoration)) return null;
+  const joined = texts.filter((text) => !isDisabledLine(text)).join(" ")
+    // deno-lint-ignore no-control-regex
+    .replaceAll(/[\x00-\x1f\x7f]+/g, " ").trim();
+  return joined === "" ? null : joined.slice(0, COMMENT_LENGTH_MAX);
+}

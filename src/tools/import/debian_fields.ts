@@ -1,0 +1,45 @@
+import { JobError } from "../../core/errors.ts";
+
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  "month": "jan feb mar apr may jun jul aug sep oct nov dec".split(" "),
+  "day-of-week": "sun mon tue wed thu fri sat".split(" "),
+};
+const FIELDS = ["minute", "hour", "day-of-month", "month", "day-of-week"];
+const ITEM = /^(?:\*|[a-z0-9]+(?:-[a-z0-9]+)?)(?:\/[0-9]+)?/i;
+
+function isValue(text: string, field: string): boolean {
+  return /^\d+$/.test(text) || (NAMES[field] ?? []).includes(text.toLowerCase());
+}
+
+/** The part of a field that Debian's cron reads: it skips what follows a whole item and is no comma. */
+function readPart(text: string, field: string): string {
+  let read = "";
+  let rest = text;
+  for (;;) {
+    const item = ITEM.exec(rest)?.[0] ?? "";
+    const values = item.replace(/\/.*/, "").split("-");
+    const isStep = !item.includes("/") || item.startsWith("*") || values.length === 2;
+    const isRead = item === "*" || item.startsWith("*/") ||
+      (item !== "" && values.every((value) => isValue(value, field)));
+    rest = rest.slice(item.length);
+    // These begin a second number or a step, and what is there is none.
+    if (!isRead || !isStep || /^[-/]/.test(rest) && !item.includes("/")) {
+      throw new JobError("invalid_argument", `Cannot read "${text.slice(0, 80)}": bad ${field}`);
+    }
+    read += item;
+    if (!rest.startsWith(",")) return read;
+    read += ",";
+    rest = rest.slice(1);
+  }
+}
+
+/**
+ * Five fields as Debian's cron reads them, for readers that are as strict as cronie: `1~5` is `1` there, `fri#2` is `fri`.
+ *
+ * @throws JobError `invalid_argument` with cron's own words, such as `bad minute`
+ */
+export function readDebianFields(text: string): string {
+  if (text.startsWith("@")) return text;
+  const fields = text.split(" ");
+  return FIELDS.map((name, place) => readPart(fields[place] ?? "", name)).join(" ");
+}

@@ -1,0 +1,157 @@
+import { existsSync, realpathSync } from "node:fs";
+import { basename, join } from "node:path";
+
+// What the daemons make of the same text, measured on Debian 13's cron 3.0pl1-197, cronie 1.7.2 and busybox 1.37, and read
+// from supercronic's source.
+
+/** The cron daemons whose crontabs are read by their own rules. */
+export const DIALECTS = ["debian", "cronie", "busybox", "supercronic"] as const;
+
+/** One of {@link DIALECTS}. */
+export type Dialect = (typeof DIALECTS)[number];
+
+/** How a daemon reads crontabs, where they differ. */
+export interface DialectRules {
+  /** Its name in messages. */
+  readonly program: string;
+  /** What happens to a file with a line that it cannot read; null when only the line is lost. */
+  readonly fileRefusal: string | null;
+  /** Whether a last line without a newline is refused. */
+  readonly wantsLastNewline: boolean;
+  /** Whether a CR at the end of a line is part of it. */
+  readonly keepsCr: boolean;
+  /** Whether `%` ends the command. */
+  readonly hasPercent: boolean;
+  /** Whether CRON_TZ sets the zone. */
+  readonly hasZone: boolean;
+  /** Whether RANDOM_DELAY delays runs. */
+  readonly hasDelay: boolean;
+  /** Whether `-` before a line and `-n` before a command are options. */
+  readonly hasOptions: boolean;
+  /** Which assignments count: those above a line, those of the whole file, or only SHELL and PATH. */
+  readonly variables: "above" | "file" | "few";
+  /** Whether it reads /etc/crontab and /etc/cron.d. */
+  readonly hasSystemCrontabs: boolean;
+  /** Whether a run starts while the one before is unfinished. */
+  readonly isOverlapping: boolean;
+  /** Bits of a file's mode that it refuses in /etc. */
+  readonly systemModes: number;
+  /** Bits of a file's mode that it refuses in the folder of users' crontabs. */
+  readonly userModes: number;
+  /** PATH of commands where the crontab sets none; null for /usr/bin:/bin, or when nothing says it. */
+  readonly path: string | null;
+  /** The longest command, in characters; the rest is cut. */
+  readonly commandMax: number;
+  /** The most lines of a file. */
+  readonly linesMax: number;
+}
+
+const VIXIE = {
+  wantsLastNewline: true,
+  keepsCr: true,
+  hasPercent: true,
+  variables: "above",
+  hasSystemCrontabs: true,
+  isOverlapping: true,
+} as const;
+
+const NO_MODES = { systemModes: 0, userModes: 0 } as const;
+
+/** The rules of each dialect. */
+export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
+  debian: {
+    ...VIXIE,
+    program: "Debian's cron",
+    fileRefusal: "Debian's cron ignores a whole file with such a line",
+    hasZone: false,
+    hasDelay: false,
+    hasOptions: false,
+    systemModes: 0o022,
+    userModes: 0o177,
+    path: null,
+    commandMax: 998,
+    linesMax: 10_000,
+  },
+  cronie: {
+    ...VIXIE,
+    program: "cronie",
+    fileRefusal: null,
+    hasZone: true,
+    hasDelay: true,
+    hasOptions: true,
+    systemModes: 0o7133,
+    userModes: 0o7133,
+    path: "/usr/bin:/bin:/usr/sbin:/sbin",
+    commandMax: Infinity,
+    linesMax: Infinity,
+  },
+  busybox: {
+    ...NO_MODES,
+    program: "busybox crond",
+    fileRefusal: null,
+    wantsLastNewline: false,
+    keepsCr: true,
+    hasPercent: false,
+    hasZone: false,
+    hasDelay: false,
+    hasOptions: false,
+    variables: "few",
+    hasSystemCrontabs: false,
+    isOverlapping: false,
+    path: null,
+    commandMax: Infinity,
+    linesMax: Infinity,
+  },
+  supercronic: {
+    ...NO_MODES,
+    program: "supercronic",
+    fileRefusal: "supercronic does not start with such a line",
+    wantsLastNewline: false,
+    keepsCr: false,
+    hasPercent: false,
+    hasZone: true,
+    hasDelay: false,
+    hasOptions: false,
+    variables: "file",
+    hasSystemCrontabs: false,
+    isOverlapping: false,
+    path: null,
+    commandMax: Infinity,
+    linesMax: Infinity,
+  },
+};
+
+/** Whether a daemon reads a file of this name in /etc/cron.d, or in the folder of users' crontabs. */
+export function isCrontabName(name: string, folder: "system" | "users", dialect: Dialect): boolean {
+  switch (dialect) {
+    case "debian":
+      return folder === "system" ? /^[A-Za-z0-9_-]+$/.test(name) : !name.startsWith(".");
+    case "cronie":
+      return !/^[.#]|~$|.\.rpm(?:save|orig|new)$/.test(name);
+    case "busybox":
+      return !name.includes(".");
+    case "supercronic":
+      return !name.startsWith(".");
+  }
+}
+
+const PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/usr/local/sbin", "/usr/local/bin"];
+
+function findProgram(name: string, root: string): string | null {
+  const paths = PROGRAM_FOLDERS.map((folder) => join(root, folder, name));
+  return paths.find((path) => existsSync(path)) ?? null;
+}
+
+/**
+ * The dialect of the cron daemon that is installed on this host; without one, that of its distribution.
+ *
+ * @param root where the host's files are
+ */
+export function guessDialect(root = "/"): Dialect {
+  if (findProgram("cron", root) !== null) return "debian";
+  const crond = findProgram("crond", root);
+  if (crond !== null) return basename(realpathSync(crond)) === "busybox" ? "busybox" : "cronie";
+  if (findProgram("supercronic", root) !== null) return "supercronic";
+  if (existsSync(join(root, "/etc/debian_version"))) return "debian";
+  return existsSync(join(root, "/etc/alpine-release")) ? "busybox" : "cronie";
+}

@@ -1,0 +1,90 @@
+import { isJobError, JobError } from "../../core/errors.ts";
+import { REBOOT } from "../../core/schedule.ts";
+import { parseScheduleText } from "../../core/ticks.ts";
+import { readCronie } from "../cronie.ts";
+import { readBusyboxSchedule } from "./busybox_fields.ts";
+import { readDebianFields } from "./debian_fields.ts";
+import type { Dialect } from "./dialect.ts";
+
+/** A schedule of a crontab, as its daemon reads it. */
+export interface LineSchedule {
+  /** An expression of ours with the same runs; null when it never runs. */
+  readonly schedule: string | null;
+  /** What to tell, when it is read in another way than one would think. */
+  readonly remark: string | null;
+}
+
+/** Ranges such as `fri-sun` set nothing, and cron says nothing. */
+function dropBackwardRanges(fields: string): string | null {
+  const kept = fields.split(" ").map((field, place) =>
+    field.split(",").filter((item) => {
+      const [from, to] = item.replace(/\/.*/, "").split("-");
+      if (to === undefined) return true;
+      const values = [from!, to].map((value) => valueOf(value, place));
+      return values[0]! <= values[1]!;
+    }).join(",")
+  );
+  return kept.includes("") ? null : kept.join(" ");
+}
+
+function valueOf(text: string, place: number): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  const names = place === 3
+    ? " jan feb mar apr may jun jul aug sep oct nov dec"
+    : "sun mon tue wed thu fri sat";
+  return names.split(" ").indexOf(text.toLowerCase());
+}
+
+/** How we would have it written: our hint, where cron only says "bad minute". */
+function hintFor(fields: string): string {
+  try {
+    parseScheduleText(fields, { seed: "any" });
+    return "";
+  } catch (error) {
+    return isJobError(error) && error.hint ? ` (${error.hint})` : "";
+  }
+}
+
+function readVixie(fields: string, dialect: "debian" | "cronie"): LineSchedule {
+  const remarks: string[] = [];
+  let read = fields;
+  try {
+    if (dialect === "debian") read = readDebianFields(fields);
+    readCronie(read);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    throw new JobError("invalid_argument", `${error.message}${hintFor(fields)}`);
+  }
+  if (read !== fields) remarks.push(`Debian's cron reads only "${read}" of "${fields}"`);
+  if (read.startsWith("@")) return { schedule: read, remark: null };
+  const forward = dropBackwardRanges(read);
+  if (forward === null) {
+    const hint = hintFor(read);
+    return { schedule: null, remark: `"${read}" has a range that runs backwards${hint}` };
+  }
+  if (forward !== read) remarks.push(`ranges of "${read}" that run backwards never come`);
+  return { schedule: forward, remark: remarks.join("; ") || null };
+}
+
+/**
+ * Read the schedule of a line by the rules of a daemon.
+ *
+ * @param fields five fields with single blanks, or a nickname
+ * @throws JobError `invalid_argument` when the daemon refuses it
+ */
+export function readLineSchedule(
+  fields: string,
+  dialect: Exclude<Dialect, "supercronic">,
+): LineSchedule {
+  if (fields === REBOOT) return { schedule: REBOOT, remark: null };
+  if (dialect !== "busybox") return readVixie(fields, dialect);
+  const { schedule, errors } = readBusyboxSchedule(fields);
+  if (errors.length === 0) return { schedule, remark: null };
+  const told = `busybox crond reports an error in ${errors.join(" and ")}`;
+  return {
+    schedule,
+    remark: schedule === null
+      ? `${told}${hintFor(fields)}`
+      : `${told}, and runs it by "${schedule}"${hintFor(fields)}`,
+  };
+}

@@ -1,0 +1,237 @@
+import { readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
+import { isAccount } from "../../platform/accounts.ts";
+import type { ImportNote } from "./crontab_reader.ts";
+import { type CrontabFormat, folderOf, formatOf } from "./crontab_shape.ts";
+import { type Dialect, DIALECT_RULES, isCrontabName } from "./dialect.ts";
+import { type OwnedFile, readOwnedFile } from "./owned_file.ts";
+
+/** One crontab as text. */
+export interface CrontabText {
+  readonly file: string;
+  readonly text: string;
+  /** Whether a user stands before each command. */
+  readonly isSystem: boolean;
+  /** Whether it has the columns of an anacrontab. */
+  readonly isAnacron?: boolean;
+  /** Whose crontab it is; null when it does not say. */
+  readonly owner: string | null;
+}
+
+/** How files are opened. */
+export interface OpenOptions {
+  /** Whether a user stands before each command; null to tell by path and text. */
+  readonly isSystem: boolean | null;
+  /** Whose crontabs they are; null when nobody is named. */
+  readonly owner: string | null;
+  readonly dialect: Dialect;
+}
+
+/** Crontabs that were opened, and what to tell about those that were not. */
+export interface OpenedCrontabs {
+  readonly crontabs: readonly CrontabText[];
+  readonly notes: readonly ImportNote[];
+}
+
+const WRITABLE_BY_OTHERS = 0o002;
+const WRITABLE = 0o022;
+const STICKY = 0o1000;
+
+/** Bytes of a crontab as text: UTF-8, or Latin-1 where they are none. */
+export function decodeCrontab(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("latin1").decode(bytes);
+  }
+}
+
+/** A crontab that came without a file, in the format that its text has. */
+export function crontabOfText(file: string, text: string, options: OpenOptions): CrontabText {
+  const format = formatGiven(options) ?? formatOf(file, text);
+  return {
+    file,
+    text,
+    isSystem: format === "system",
+    isAnacron: format === "anacron",
+    owner: options.owner,
+  };
+}
+
+function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
+  return isSystem === true ? "system" : isSystem === false || owner !== null ? "user" : null;
+}
+
+/**
+ * The crontabs of a file, or of a directory as the daemon reads /etc/cron.d or its folder of users' crontabs. A file that
+ * belongs to a user other than root and our own is that user's crontab; its jobs run as that user only.
+ *
+ * @throws JobError `not_found`, `permission_denied` or `unavailable` when it cannot be read
+ */
+export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs {
+  try {
+    if (statSync(path).isDirectory()) return new Folder(path, options).open();
+    const modes = modesOf(path, false, "system", options.dialect);
+    return openFile(path, { ...options, modes, folder: null });
+  } catch (error) {
+    if (isJobError(error)) throw error;
+    const code = errorCode(error);
+    const isMissing = code === "ENOENT" || code === "ENOTDIR";
+    throw new JobError(
+      isMissing ? "not_found" : code === "EACCES" ? "permission_denied" : "unavailable",
+      `Cannot read the crontab "${path}": ${isMissing ? "there is none" : messageOf(error)}`,
+      {
+        hint:
+          "Name a file, a directory such as /etc/cron.d, or pipe it in: crontab -l | jobctl import crontab -",
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Bits of the mode for which a file is refused: where cron reads it those that cron refuses, elsewhere the dangerous ones. */
+function modesOf(
+  path: string,
+  isInFolder: boolean,
+  folder: "system" | "users",
+  dialect: Dialect,
+): number {
+  const rules = DIALECT_RULES[dialect];
+  const modes = folder === "users" ? rules.userModes : rules.systemModes;
+  const isLive = /^\/(?:etc|var\/spool)\//.test(path);
+  return isLive ? modes : modes & (isInFolder ? WRITABLE : WRITABLE_BY_OTHERS);
+}
+
+class Folder {
+  readonly #path: string;
+  readonly #options: OpenOptions;
+  readonly #notes: ImportNote[] = [];
+
+  constructor(path: string, options: OpenOptions) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  open(): OpenedCrontabs {
+    const { dialect } = this.#options;
+    this.#checkFolder();
+    const files = readdirSync(this.#path).sort().map((name) => join(this.#path, name))
+      .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+    const folder = this.#folder(files);
+    const taken = files.filter((file) => isCrontabName(basename(file), folder, dialect));
+    for (const file of files) if (!taken.includes(file)) this.#tellName(file);
+    const found = taken.map((file) =>
+      openFile(file, {
+        isSystem: folder === "system",
+        owner: folder === "users" ? basename(file) : null,
+        dialect,
+        modes: modesOf(file, true, folder, dialect),
+        folder,
+      })
+    );
+    return {
+      crontabs: found.flatMap(({ crontabs }) => crontabs),
+      notes: [...this.#notes, ...found.flatMap(({ notes }) => notes)],
+    };
+  }
+
+  #checkFolder(): void {
+    const { mode } = statSync(this.#path);
+    if ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0) return;
+    this.#notes.push({
+      file: this.#path,
+      line: null,
+      text: `every user can write to this folder: chmod o-w ${this.#path}`,
+      isLoss: true,
+    });
+  }
+
+  /** Users' crontabs are named after accounts, and no account stands in their lines. */
+  #folder(files: readonly string[]): "system" | "users" {
+    if (this.#options.isSystem === true) return "system";
+    const known = folderOf(this.#path);
+    if (known !== null) return known;
+    const isUsers = files.length > 0 &&
+      files.every((file) =>
+        isAccount(basename(file)) &&
+        formatOf(file, decodeCrontab(readOwnedFile(file).bytes)) === "user"
+      );
+    return isUsers ? "users" : "system";
+  }
+
+  #tellName(file: string): void {
+    const { program } = DIALECT_RULES[this.#options.dialect];
+    const wanted = this.#options.dialect === "debian"
+      ? 'only names of letters, digits, "_" and "-"'
+      : "no file of this name";
+    const text = `left out: ${program} takes ${wanted}`;
+    this.#notes.push({ file, line: null, text, isLoss: false });
+  }
+}
+
+interface FileOptions extends OpenOptions {
+  readonly modes: number;
+  /** The folder of cron's that it was found in. */
+  readonly folder: "system" | "users" | null;
+}
+
+function openFile(file: string, options: FileOptions): OpenedCrontabs {
+  const found = readOwnedFile(file);
+  const { program, hasSystemCrontabs } = DIALECT_RULES[options.dialect];
+  const note = (text: string, isLoss: boolean) => ({ file, line: null, text, isLoss });
+  const refuse = (problem: string): OpenedCrontabs => ({
+    crontabs: [],
+    notes: [note(`left out: ${problem}`, true)],
+  });
+  const badMode = modeProblem(found, options);
+  if (badMode !== null) return refuse(badMode);
+  const text = decodeCrontab(found.bytes);
+  const crontab = crontabOfText(file, text, options);
+  const ownerProblem = ownerProblemOf(found, crontab, options);
+  if (ownerProblem !== null) return refuse(ownerProblem);
+  if (crontab.isSystem && !hasSystemCrontabs) {
+    return refuse(`a user stands before its commands, and ${program} reads only users' crontabs`);
+  }
+  if (found.owner !== null && options.owner === null) {
+    const told = note(`it belongs to "${found.owner}": its jobs run as that user`, false);
+    return { crontabs: [{ ...crontab, isSystem: false, owner: found.owner }], notes: [told] };
+  }
+  const isTold = crontab.isSystem && options.isSystem === null &&
+    !/^\/etc\/(?:crontab$|cron\.d\/)/.test(file);
+  const told = isTold
+    ? [note("read as a system crontab: a user stands before each command", false)]
+    : [];
+  return { crontabs: [crontab], notes: told };
+}
+
+function modeProblem({ mode }: OwnedFile, { modes, folder, dialect }: FileOptions): string | null {
+  const bits = mode & modes;
+  if (bits === 0) return null;
+  const { program } = DIALECT_RULES[dialect];
+  const wanted = folder === "users" && dialect === "debian" ? "0600" : "0644 or less";
+  const who = (bits & WRITABLE_BY_OTHERS) !== 0 ? "every user can write to it" : "it is refused";
+  const octal = (mode & 0o7777).toString(8).padStart(4, "0");
+  return `${who} (mode ${octal}), ${program} wants ${wanted}`;
+}
+
+function ownerProblemOf(
+  { owner: foreign }: OwnedFile,
+  { file, text, isSystem }: CrontabText,
+  { folder, dialect, owner }: FileOptions,
+): string | null {
+  if (foreign === null) return null;
+  const { program } = DIALECT_RULES[dialect];
+  if (dialect === "busybox" && folder === "users") {
+    return `it belongs to "${foreign}", and ${program} accepts only files of root`;
+  }
+  if (folder === "users" && foreign !== owner) {
+    return `it belongs to "${foreign}", and cron accepts only files of "${owner}" and root`;
+  }
+  // Users' crontabs are named after them. Cron does not accept other files of theirs with a user
+  // before each command.
+  if (isSystem && (basename(file) !== foreign || formatOf(file, text) === "system")) {
+    return `it belongs to "${foreign}", and cron accepts only files of root`;
+  }
+  return null;
+}
