@@ -8,6 +8,9 @@ import type { Salvages } from "./sqlite/open_database.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
 
+/** How long what SQLite has read or written stays in its memory. */
+const PAGES_MS = 10_000;
+
 /** What stores are given by those who make them. */
 export interface StoreParts {
   readonly clock: Clock;
@@ -31,6 +34,7 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
         ...{ path: address.path, defer, clock: parts.now, fsync: config.fsync },
         salvages: parts.salvages,
         warn: (message) => parts.logger.warn(message),
+        later: (callback) => void parts.clock.timer(PAGES_MS, callback, { unref: true }),
       });
     case "etcd":
       return createLateStore(async () => {

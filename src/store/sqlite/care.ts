@@ -83,6 +83,6 @@ export function compact(db: DatabaseSync, location: string): void {
 }
 
 /** Give back the pages that SQLite keeps in memory: up to 32 MiB, which the system has too. */
-export function shrinkMemory(statements: Statements): void {
-  statements.run("PRAGMA shrink_memory");
+export function shrinkMemory(db: DatabaseSync): void {
+  db.exec("PRAGMA shrink_memory");
 }

@@ -21,6 +21,11 @@ export interface SqliteOptions {
   readonly salvages?: Salvages | undefined;
   /** Warns about accepted losses. */
   readonly warn?: ((message: string) => void) | undefined;
+  /**
+   * Runs a callback some seconds later. The pages that SQLite keeps in memory are then released;
+   * without it they are kept.
+   */
+  readonly later?: ((callback: () => void) => void) | undefined;
 }
 
 /**

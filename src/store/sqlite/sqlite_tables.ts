@@ -43,6 +43,8 @@ export class SqliteTables implements Tables {
   /** No id in the file is greater: ids that daemons make increase, so a new one need not be looked for. Null if unknown. */
   #idMax: string | null = null;
   readonly #isFile: boolean;
+  /** Whether the pages in memory will be released. */
+  #isReleasePlanned = false;
   readonly #options: SqliteOptions;
 
   /** @param path of the file, or ":memory:" */
@@ -59,7 +61,7 @@ export class SqliteTables implements Tables {
       this.#owned = new OwnedDatabase(this.location, request.node, this.#options);
       this.#db = this.#owned.db;
     }
-    this.#statements = new Statements(this.#db!, this.location);
+    this.#statements = new Statements(this.#db!, this.location, () => this.#used());
     this.#kinds = new Kinds(this.#statements);
     this.#idMax = greatestId(this.#statements);
     if (!this.#isFile) this.#statements.run("UPDATE meta SET epoch = epoch + 1");
@@ -91,6 +93,17 @@ export class SqliteTables implements Tables {
     this.#db = null;
     this.#owned?.release();
     this.#owned = null;
+  }
+
+  // Regularly, not only at rest: a job of every second would keep what one burst of work has read.
+  #used(): void {
+    const { later } = this.#options;
+    if (this.#isReleasePlanned || later === undefined) return;
+    this.#isReleasePlanned = true;
+    later(() => {
+      this.#isReleasePlanned = false;
+      if (this.#db !== null) this.rest();
+    });
   }
 
   begin(): boolean {
@@ -373,7 +386,7 @@ export class SqliteTables implements Tables {
   readonly findProblems = (limit: number) => care.findProblems(this.#statements, limit);
   readonly size = () => care.sizeOf(this.#statements);
   readonly compact = () => care.compact(this.#db!, this.location);
-  readonly rest = () => care.shrinkMemory(this.#statements);
+  readonly rest = () => care.shrinkMemory(this.#db!);
 
   readPauses(): readonly Pause[] {
     return schedules.readPauses(this.#statements);

@@ -22,11 +22,14 @@ export class Statements {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #prepared = new Map<string, StatementSync>();
+  readonly #onUse: () => void;
   #inserts: Inserts | null = null;
 
-  constructor(db: DatabaseSync, path: string) {
+  /** @param onUse called before each statement */
+  constructor(db: DatabaseSync, path: string, onUse: () => void = () => {}) {
     this.#db = db;
     this.#path = path;
+    this.#onUse = onUse;
   }
 
   /** Run a statement; answers how many rows it changed. */
@@ -102,6 +105,7 @@ export class Statements {
   }
 
   #prepare(sql: string): StatementSync {
+    this.#onUse();
     let statement = this.#prepared.get(sql);
     if (!statement) this.#prepared.set(sql, statement = this.#db.prepare(sql));
     return statement;
