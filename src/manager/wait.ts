@@ -37,6 +37,7 @@ export async function waitInstance(
     if (isFinal(present.state)) return present;
     const missed = events.find((instance) => instance.id === present.id);
     if (missed) return missed;
+    if (timeoutMs === 0) return null;
     stopLooking = look(present.id, context, (instance) => deliver(instance));
     return await ending(present.id, timeoutMs, context, (listener) => deliver = listener);
   } finally {

@@ -4,7 +4,7 @@ import type { OutputLimits } from "../core/job.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LineSplitter } from "./line_splitter.ts";
-import type { OutputBudget } from "./output_budget.ts";
+import type { TransferBudget } from "./transfer_budget.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
@@ -35,7 +35,7 @@ export interface OutputSource {
   /** Masks secrets in output. */
   readonly mask: SecretMask;
   /** Shared by all workers. */
-  readonly budget: OutputBudget;
+  readonly budget: TransferBudget;
   readonly streams: Readonly<Record<StreamName, Readable>>;
   /** Whether the streams' open pipes hold what was not read yet; null where that cannot be told. */
   readonly hasMore: (() => boolean) | null;
@@ -51,7 +51,7 @@ export class OutputCapture {
   readonly #clock: Clock;
   readonly #token: string;
   readonly #mask: SecretMask;
-  readonly #budget: OutputBudget;
+  readonly #budget: TransferBudget;
   readonly #streams: Readonly<Record<StreamName, Readable>>;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   readonly #hasMore: (() => boolean) | null;

@@ -1,14 +1,17 @@
 import type { ErrorCode } from "../core/errors.ts";
 import { cutText } from "../core/text_bytes.ts";
 import type { ChildChannel } from "../platform/child_channel.ts";
-import { CallWindow } from "./call_window.ts";
+import type { Clock } from "../platform/clock.ts";
+import { CallWindow, WAIT_METHOD } from "./call_window.ts";
 import type { FromWorker, ToWorker, WireError } from "./protocol.ts";
+import type { TransferBudget } from "./transfer_budget.ts";
 import { REPLY_LENGTH_MAX, UNREAD_BYTES_MAX } from "./worker_limits.ts";
 
 type CallMessage = Extract<FromWorker, { readonly type: "call" }>;
 type Reply = Extract<ToWorker, { readonly type: "reply" }>;
+type Answer = Pick<Reply, "value" | "error">;
 
-/** Calls whose answers may be large; of one run they are executed one after another, each when the answer before it was sent. */
+/** Calls whose answers may be much larger than their arguments. */
 const HEAVY_METHODS: ReadonlySet<string> = new Set([
   "lookupInstances",
   "cancelInstances",
@@ -20,7 +23,10 @@ const ERROR_BYTES_MAX = 8_192;
 
 /** Options of {@link RunCalls}. */
 export interface RunCallsOptions {
-  readonly channel: ChildChannel;
+  readonly clock: Clock;
+  readonly channel: Pick<ChildChannel, "unreadBytes" | "send" | "sendText">;
+  /** Shared by all runs. */
+  readonly budget: TransferBudget;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
   /** Whether the run still wants answers. */
   isCurrent(): boolean;
@@ -28,11 +34,15 @@ export interface RunCallsOptions {
   onFault(problem: string): void;
 }
 
-/** Answers the `ctx.manager` calls of one run, no more at once than the daemon can hold. */
+/**
+ * Answers the `ctx.manager` calls of one run. Large answers are prepared one after another, each
+ * when the one before it was sent and the budget has room, so that few are in memory at once.
+ */
 export class RunCalls {
   readonly #options: RunCallsOptions;
   readonly #window = new CallWindow();
-  #heavy: Promise<unknown> = Promise.resolve();
+  /** The end of each queue. Waits have one of their own, so that neither blocks the other. */
+  readonly #queues = { waits: Promise.resolve(), others: Promise.resolve() };
 
   constructor(options: RunCallsOptions) {
     this.#options = options;
@@ -40,44 +50,98 @@ export class RunCalls {
 
   /** Answer a call. @param bytes size of its message */
   take(message: CallMessage, bytes: number): void {
-    const { method, call } = message;
+    const { method } = message;
     // The worker counts only the arguments, and their text may be shorter there.
     const entry = { method, bytes: bytes / 2 };
     if (!this.#window.has(entry)) {
       return this.#options.onFault("more concurrent calls than allowed");
     }
     this.#window.enter(entry);
-    const answer = async () => {
-      const answered = this.#options.isCurrent()
-        ? await this.#options.call(method, message.args).then((value) => ({ value }), errorOf)
-        : null;
+    const end = (answer: Answer | null) => {
       this.#window.leave(entry);
-      if (answered && this.#options.isCurrent()) this.#send({ type: "reply", call, ...answered });
+      return answer === null ? 0 : this.#send({ type: "reply", call: message.call, ...answer });
     };
-    if (HEAVY_METHODS.has(method)) this.#heavy = this.#heavy.then(answer);
-    else void answer();
+    if (method === WAIT_METHOD) this.#wait(message, end);
+    else if (isHeavy(message)) this.#enqueue("others", async () => end(await this.#read(message)));
+    else void this.#call(message).then(end);
   }
 
-  #send(reply: Reply): void {
-    const { channel, onFault } = this.#options;
+  // Whether it has ended is looked up in turn, because the answer may be large. Waiting takes no
+  // turn; its answer does.
+  #wait(message: CallMessage, end: (answer: Answer | null) => number): void {
+    this.#enqueue("waits", async () => {
+      const [id] = message.args;
+      const present = await this.#read({ ...message, args: [id, 0] });
+      if (present === null || present.value !== null) return end(present);
+      void this.#call(message).then((answer) => {
+        this.#enqueue("waits", () => Promise.resolve(end(answer)));
+      });
+      return 0;
+    });
+  }
+
+  /** @param task returns the pause that must follow it, in ms */
+  #enqueue(queue: "waits" | "others", task: () => Promise<number>): void {
+    this.#queues[queue] = this.#queues[queue].then(task).then((pauseMs) => {
+      if (pauseMs === 0) return;
+      return new Promise((resolve) => this.#options.clock.timer(pauseMs, resolve));
+    });
+  }
+
+  /** The answer of a heavy call, which is not even made if earlier answers were not read. */
+  #read(message: CallMessage): Promise<Answer | null> {
+    if (this.#isBehind) return Promise.resolve({ error: refusal("earlier answers were not read") });
+    return this.#call(message);
+  }
+
+  async #call({ method, args }: CallMessage): Promise<Answer | null> {
+    if (!this.#options.isCurrent()) return null;
+    return await this.#options.call(method, args).then((value) => ({ value }), errorOf);
+  }
+
+  get #isBehind(): boolean {
+    return this.#options.channel.unreadBytes > UNREAD_BYTES_MAX.calls;
+  }
+
+  /** @returns how long to pause before the next large answer, in ms */
+  #send(reply: Reply): number {
+    const { channel, onFault, isCurrent, clock, budget } = this.#options;
+    if (!isCurrent()) return 0;
     if (channel.unreadBytes > UNREAD_BYTES_MAX.worker) {
-      return onFault("calls without reading the answers");
+      onFault("calls without reading the answers");
+      return 0;
     }
-    const isBehind = channel.unreadBytes > UNREAD_BYTES_MAX.calls;
+    const sinceMs = clock.now().monotonicMs;
+    const isBehind = this.#isBehind;
     const text = isBehind ? "" : JSON.stringify(reply);
     const problem = isBehind
       ? "earlier answers were not read"
       : text.length > REPLY_LENGTH_MAX
       ? `it has ${text.length} characters, at most ${REPLY_LENGTH_MAX} are sent to a job`
       : null;
-    if (problem === null) return channel.sendText(text);
-    const error: WireError = {
-      code: "resource_exhausted" satisfies ErrorCode,
-      message: `Cannot answer the call: ${problem}`,
-      hint: "Ask for a smaller page",
-    };
-    channel.send({ type: "reply", call: reply.call, error } satisfies ToWorker);
+    if (problem === null) channel.sendText(text);
+    else {
+      const error = refusal(problem);
+      channel.send({ type: "reply", call: reply.call, error } satisfies ToWorker);
+    }
+    return budget.spend(sinceMs, text.length);
   }
+}
+
+/** Whether its answer may be much larger than its arguments. */
+function isHeavy({ method, args }: CallMessage): boolean {
+  if (HEAVY_METHODS.has(method)) return true;
+  // The answer is the instance that holds the key, whatever its arguments.
+  return method === "scheduleJob" &&
+    (args[1] as { readonly onConflict?: unknown } | null | undefined)?.onConflict === "keep";
+}
+
+function refusal(problem: string): WireError {
+  return {
+    code: "resource_exhausted" satisfies ErrorCode,
+    message: `Cannot answer the call: ${problem}`,
+    hint: "Ask for a smaller page",
+  };
 }
 
 function errorOf(thrown: unknown): { readonly error: WireError } {

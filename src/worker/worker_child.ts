@@ -7,7 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { createPipes } from "../platform/pipe.ts";
 import { readableCheck } from "../platform/poll.ts";
 import { GuardLine } from "./guard_line.ts";
-import type { OutputBudget } from "./output_budget.ts";
+import type { TransferBudget } from "./transfer_budget.ts";
 import { OutputCapture } from "./output_capture.ts";
 import { CHANNEL_DESCRIPTOR, guardDescriptor } from "./protocol.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
@@ -29,7 +29,7 @@ export interface WorkerChildOptions {
   /** By which our records are told from other output. */
   readonly token: string;
   readonly mask: SecretMask;
-  readonly budget: OutputBudget;
+  readonly budget: TransferBudget;
   /** Descriptor of the memory that it shares; null for none. */
   readonly memory: number | null;
   /** Called before output is looked at. */

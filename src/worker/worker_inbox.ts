@@ -3,6 +3,7 @@ import type { Clock } from "../platform/clock.ts";
 import { type ExpectedRun, MessageOrder } from "./message_order.ts";
 import type { FromWorker } from "./protocol.ts";
 import { RunCalls } from "./run_calls.ts";
+import type { TransferBudget } from "./transfer_budget.ts";
 import { validateMessage } from "./validate_message.ts";
 import type { WorkerRun } from "./worker_run.ts";
 
@@ -12,6 +13,8 @@ export type TakenMessage = Exclude<FromWorker, { readonly type: "call" }>;
 /** Callbacks of a worker's inbox. */
 export interface WorkerInboxOptions {
   readonly clock: Clock;
+  /** Budget for answers to calls. */
+  readonly answers: TransferBudget;
   readonly channel: () => ChildChannel | null;
   /** Called before a message is judged: the current run may have changed. */
   readonly before: () => void;
@@ -59,7 +62,10 @@ export class WorkerInbox {
   }
 
   #callsOf(run: WorkerRun): RunCalls {
+    const { clock, answers } = this.#options;
     return this.#calls ??= new RunCalls({
+      clock,
+      budget: answers,
       channel: this.#options.channel()!,
       call: (method, args) => run.call(method, args),
       isCurrent: () => this.#run === run,

@@ -7,7 +7,7 @@ import type { Random } from "../platform/random.ts";
 import { usageOf } from "../platform/descendants.ts";
 import { createSharedMemory } from "../platform/shared_memory.ts";
 import { LazyTimer } from "./lazy_timer.ts";
-import { OutputBudget } from "./output_budget.ts";
+import { TransferBudget } from "./transfer_budget.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { MEMORY_BYTES } from "./batch_memory.ts";
 import { WorkerProcess } from "./worker_process.ts";
@@ -50,7 +50,7 @@ export class WorkerPool {
   /** The one used last is at the end. */
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
-  readonly #budget: OutputBudget;
+  readonly #budgets: WorkerProcessOptions["budgets"];
   #count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
@@ -59,7 +59,8 @@ export class WorkerPool {
   #spareAfterMs = -Infinity;
 
   constructor(options: WorkerPoolOptions) {
-    this.#budget = new OutputBudget(options.clock);
+    const { clock } = options;
+    this.#budgets = { output: new TransferBudget(clock), answers: new TransferBudget(clock) };
     this.#options = options;
     this.#count = options.count;
     this.#token = Buffer.from(options.random.bytes(16)).toString("hex");
@@ -181,7 +182,7 @@ export class WorkerPool {
       // Job code sees the marker in its environment and must not learn this from it.
       token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
       mask: this.#options.mask,
-      budget: this.#budget,
+      budgets: this.#budgets,
       onIdle: (idle) => this.#release(idle),
       onGone: (gone) => this.#forget(gone),
       onLate: this.#options.onLate,

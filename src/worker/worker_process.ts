@@ -56,19 +56,21 @@ export class WorkerProcess {
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
     this.id = options.id;
-    const { clock, launch, token, mask, memory, budget } = options;
+    const { clock, launch, token, mask, memory, budgets } = options;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
     this.#look = new LazyTimer(clock, () => this.#run && this.takeBack(this.#run));
     this.#inbox = new WorkerInbox({
       clock,
+      answers: budgets.answers,
       channel: () => this.#channel,
       before: () => this.#lookForResults(),
       receive: (message) => this.#receive(message),
       violated: (problem) => this.#violated(problem),
     });
     const { child, guard, output, channel } = startWorkerChild({
-      ...{ clock, launch, token, mask, budget, memory: memory?.descriptor ?? null },
+      ...{ clock, launch, token, mask, budget: budgets.output },
+      memory: memory?.descriptor ?? null,
       onOutput: () => this.#lookForResults(),
       onMessage: (message, bytes) => this.#inbox.read(message, bytes),
       onFault: (problem) => this.#violated(problem),

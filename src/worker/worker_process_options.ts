@@ -2,7 +2,7 @@ import type { ErrorInfo } from "../core/instance.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { SharedMemory } from "../platform/shared_memory.ts";
-import type { OutputBudget } from "./output_budget.ts";
+import type { TransferBudget } from "./transfer_budget.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { WorkerRun } from "./worker_run.ts";
@@ -17,8 +17,8 @@ export interface WorkerProcessOptions {
   /** Unguessable, so that output cannot pass for a marker. */
   readonly token: string;
   readonly mask: SecretMask;
-  /** Budget for time spent on output; shared by all workers. */
-  readonly budget: OutputBudget;
+  /** For output, and for answers to the calls of jobs; shared by all workers. */
+  readonly budgets: Readonly<Record<"output" | "answers", TransferBudget>>;
   /** For batches; null where the platform has none. The worker's alone. */
   readonly memory: SharedMemory | null;
   /** The worker can take a run. */

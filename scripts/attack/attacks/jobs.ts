@@ -210,6 +210,30 @@ export default async function attacker(ctx: Context): Promise<void> {
 }
 `;
 
+const LARGE_WAITS_MODULE = `
+import type { Context } from "ts-job";
+export default async function attacker(ctx: Context): Promise<void> {
+  const text = "x".repeat(1_000_000);
+  const { id } = await ctx.manager.scheduleJob("idle", { arguments: [text], afterMs: 1e9 } as never);
+  await ctx.manager.cancelInstances({ ids: [id] });
+  for (;;) {
+    await Promise.allSettled(Array.from({ length: 1_000 }, () => ctx.manager.waitInstance(id)));
+  }
+}
+`;
+
+const LARGE_KEYS_MODULE = `
+import type { Context } from "ts-job";
+export default async function attacker(ctx: Context): Promise<void> {
+  const text = "x".repeat(1_000_000);
+  const options = { uniqueKey: "key", onConflict: "keep", afterMs: 1e9 };
+  await ctx.manager.scheduleJob("idle", { ...options, arguments: [text] } as never);
+  for (;;) {
+    await Promise.allSettled(Array.from({ length: 1_000 }, () => ctx.manager.scheduleJob("idle", options as never)));
+  }
+}
+`;
+
 const STORM_MODULE = `
 import type { Context } from "ts-job";
 export default async function attacker(ctx: Context): Promise<void> {
@@ -272,6 +296,16 @@ export const JOBS: readonly Attack[] = [
   }),
   job("large-reads", "look-ups of 100 instances with arguments of 1 MB", LARGE_READS_MODULE),
   job("large-gets", "reads of one instance with arguments of 1 MB", LARGE_GETS_MODULE),
+  {
+    ...job(
+      "large-gets-many",
+      "reads of one instance with arguments of 1 MB, from 6 workers at once",
+      LARGE_GETS_MODULE,
+    ),
+    run: runMany,
+  },
+  job("large-waits", "waits for an ended instance with arguments of 1 MB", LARGE_WAITS_MODULE),
+  job("large-keys", "asks for an instance of 1 MB by its unique key", LARGE_KEYS_MODULE),
   job("storm", "batches of 1,000 instances that are due much later", STORM_MODULE),
   {
     ...job(

@@ -1,21 +1,22 @@
 import type { Clock } from "../platform/clock.ts";
 import { releaseMemory } from "../platform/memory.ts";
 
-/** Time in which output may be worked on for {@link WORK_MS_MAX}. */
+/** Time in which data may be worked on for {@link WORK_MS_MAX}. */
 const WINDOW_MS = 100;
 /** A quarter of a processor: the rest is for schedules, claims and everything else. */
 const WORK_MS_MAX = 25;
-/** Bytes of output in the same time, 80 MiB a second: each piece takes memory until it is collected. */
+/** Bytes in the same time, 80 MiB a second: each piece takes memory until it is collected. */
 const BYTES_MAX = 8 * 1_048_576;
 
-/** Bytes of output after which the memory that they took is released: the collector does not see most of it. */
+/** Bytes after which the memory they took is released: the collector does not see most of it. */
 const RELEASE_BYTES = 8 * 1_048_576;
 
 /**
- * Limits the total time spent on the output of all workers, however short its lines are, and its bytes: a megabyte
- * of empty lines is a million lines, and a gigabyte without any is quickly passed over.
+ * Limits what all workers together make the daemon transfer, in time and in bytes: their output,
+ * or the answers to their calls. Both count, because a megabyte of empty lines is a million lines,
+ * and a gigabyte without any is quickly passed over.
  */
-export class OutputBudget {
+export class TransferBudget {
   readonly #clock: Clock;
   #windowMs = -Infinity;
   #workMs = 0;
@@ -23,18 +24,18 @@ export class OutputBudget {
   readonly #release: () => void;
   #unreleasedBytes = 0;
 
-  /** @param release releases the memory of output that was read */
+  /** @param release releases the memory of transferred data */
   constructor(clock: Clock, release: () => void = releaseMemory) {
     this.#clock = clock;
     this.#release = release;
   }
 
   /**
-   * Count work on output.
+   * Count work on a piece of data.
    *
-   * @param sinceMs when it began, monotonic ms
-   * @param bytes size of the output
-   * @returns how long its source must pause now, in ms; 0 for not at all
+   * @param sinceMs when the work began, monotonic ms
+   * @param bytes size of the data
+   * @returns how long its worker must pause now, in ms; 0 for not at all
    */
   spend(sinceMs: number, bytes: number): number {
     this.#unreleasedBytes += bytes;

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OutputBudget } from "../../src/worker/output_budget.ts";
+import { TransferBudget } from "../../src/worker/transfer_budget.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
-async function work(clock: SimClock, budget: OutputBudget, ms: number): Promise<number> {
+async function work(clock: SimClock, budget: TransferBudget, ms: number): Promise<number> {
   const begunMs = clock.now().monotonicMs;
   await clock.advance(ms);
   return budget.spend(begunMs, 0);
 }
 
-test("OutputBudget lets output be worked on for a quarter of the time", async () => {
+test("TransferBudget lets output be worked on for a quarter of the time", async () => {
   const clock = new SimClock();
-  const budget = new OutputBudget(clock);
+  const budget = new TransferBudget(clock);
   assert.equal(await work(clock, budget, 20), 0);
   assert.equal(await work(clock, budget, 4), 0);
   // 25 ms of work stand for 100 ms: of them 25 are over.
@@ -20,23 +20,23 @@ test("OutputBudget lets output be worked on for a quarter of the time", async ()
   assert.equal(await work(clock, budget, 20), 0);
 });
 
-test("OutputBudget makes up for work of more than a window", async () => {
+test("TransferBudget makes up for work of more than a window", async () => {
   const clock = new SimClock();
-  const budget = new OutputBudget(clock);
+  const budget = new TransferBudget(clock);
   assert.equal(await work(clock, budget, 60), 180);
 });
 
-test("OutputBudget forgets work when its window is over", async () => {
+test("TransferBudget forgets work when its window is over", async () => {
   const clock = new SimClock();
-  const budget = new OutputBudget(clock);
+  const budget = new TransferBudget(clock);
   assert.equal(await work(clock, budget, 20), 0);
   await clock.advance(100);
   assert.equal(await work(clock, budget, 20), 0);
 });
 
-test("OutputBudget rests when all outputs together have had their bytes, until the window is over", async () => {
+test("TransferBudget rests when all outputs together have had their bytes, until the window is over", async () => {
   const clock = new SimClock();
-  const budget = new OutputBudget(clock);
+  const budget = new TransferBudget(clock);
   const spend = (bytes: number) => budget.spend(clock.now().monotonicMs, bytes);
   for (let count = 0; count < 8; count++) assert.equal(spend(1_048_576), 0);
   await clock.advance(40);
@@ -46,9 +46,9 @@ test("OutputBudget rests when all outputs together have had their bytes, until t
   assert.equal(spend(1), 0);
 });
 
-test("OutputBudget releases memory after every 8 MiB of output", () => {
+test("TransferBudget releases memory after every 8 MiB of output", () => {
   let released = 0;
-  const budget = new OutputBudget(new SimClock(), () => released += 1);
+  const budget = new TransferBudget(new SimClock(), () => released += 1);
   for (let index = 0; index < 15; index += 1) budget.spend(0, 1_048_576);
   assert.equal(released, 1);
   budget.spend(0, 1_048_576);
