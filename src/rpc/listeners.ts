@@ -138,7 +138,7 @@ function statOf(path: string): Stats | null {
 }
 
 /** Whether someone accepts connections at `path`. */
-function answers(path: string): Promise<boolean> {
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {

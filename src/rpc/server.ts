@@ -18,6 +18,7 @@ import { FLUSH_MS, STOP_GRACE_MS } from "./limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
+import { removeStaleFiles } from "./stale_files.ts";
 import { loadTls } from "../platform/tls.ts";
 import { ensureTokenFile, newToken, removeTokenFile, replaceTokenFile } from "./token_file.ts";
 
@@ -210,6 +211,7 @@ class GrpcServer implements RpcServer {
       socket,
       tokenFile,
     };
+    void removeStaleFiles(clock.now().wallMs);
     logger.info("gRPC listens", {
       tcp: hostPort(server.host, listener.port),
       socket,

@@ -1,0 +1,25 @@
+import { createReadStream } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+
+const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+/** A line of these tables: number, local address and port, remote address and port, state. */
+const LISTENING = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /;
+
+/** The TCP ports that anybody on this machine listens on; null on systems that do not tell. */
+export async function listeningPorts(): Promise<ReadonlySet<number> | null> {
+  if (process.platform !== "linux") return null;
+  const ports = new Set<number>();
+  for (const table of TABLES) {
+    try {
+      for await (const line of createInterface({ input: createReadStream(table, "latin1") })) {
+        const port = LISTENING.exec(line)?.[1];
+        if (port !== undefined) ports.add(Number.parseInt(port, 16));
+      }
+    } catch {
+      // A kernel without IPv6 has one table only.
+      if (table === TABLES[0]) return null;
+    }
+  }
+  return ports;
+}
