@@ -9,6 +9,7 @@ import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { createStore } from "../../src/store/open_store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { requireServers } from "./require_servers.ts";
 import { startEtcd } from "../../test/support/etcd_server.ts";
 import { startValkey } from "../../test/support/valkey_server.ts";
 
@@ -62,6 +63,7 @@ export function openStore(url: string, prefix: string): Store {
 async function placeOf(store: string, dir: string, prefix: string): Promise<Place> {
   const nothing = () => Promise.resolve();
   if (store === "sqlite:") return { url: `sqlite:${join(dir, "bench.db")}`, clean: nothing };
+  if (store === "valkey" || store === "etcd") requireServers();
   if (store === "valkey") {
     const server = await startValkey({ appendonly: true, config: VALKEY_CONFIG });
     return { url: server.url, clean: () => server.close() };

@@ -8,6 +8,7 @@ import type { Figures, Settings } from "../scenario.ts";
 import { VALKEY_CONFIG } from "../scratch_store.ts";
 import { summarize, type Summary } from "../statistics.ts";
 import { type Entrant, JUDGED, type JudgedRatio, PARTS, type Server } from "./entrants.ts";
+import { requireServers } from "../require_servers.ts";
 import { type InstalledPeers, installPeers } from "./install_peers.ts";
 import { startPostgres } from "./postgres.ts";
 
@@ -114,6 +115,7 @@ interface Servers {
 }
 
 async function startServers(): Promise<Servers> {
+  requireServers();
   // Durable as far as Valkey is by its own advice: the append-only file, written out every second.
   const valkey = await startValkey({ appendonly: true, config: VALKEY_CONFIG });
   const postgres = await startPostgres();
