@@ -153,6 +153,64 @@ export const settleCases: StoreCases = {
     assert.equal((await world.claim())[0]!.attempt, 2);
   },
 
+  "settle() gives back what did not start as if it had not been claimed": async (world) => {
+    const early = await world.addOne({ dueAt: START - 500 });
+    await world.addOne();
+    const [claimed] = await world.claim();
+    assert.equal(claimed!.id, early.id);
+    world.advance(2_000);
+    const outcome = { type: "release", dueAt: claimed!.dueAt, isUnstarted: true } as const;
+    const { status, instance } = await world.settle(claimed!, { outcome, logs: [line("busy")] });
+    assert.equal(status, "settled");
+    const { state, reason, attempt, dueAt, processedAt, node, fence } = instance!;
+    assert.deepEqual([state, reason, attempt, dueAt], ["scheduled", "released", 0, START - 500]);
+    assert.deepEqual([processedAt, node, fence], [null, null, claimed!.fence]);
+    assert.deepEqual(await world.store.get(early.id), instance);
+    assert.deepEqual(await world.states(early.id), ["created", "scheduled"]);
+    const repeated = await world.settle(claimed!, { outcome, logs: [line("busy")] });
+    assert.deepEqual([repeated.status, repeated.instance], ["repeated", instance]);
+    assert.equal((await world.settle(claimed!)).status, "stale");
+    // Before what became due later, and with a later fence.
+    const [again] = await world.claim();
+    assert.deepEqual([again!.id, again!.attempt], [early.id, 1]);
+    assert.ok(again!.fence > claimed!.fence);
+    await world.settle(again!, { outcome: retry(START) });
+    const second = (await world.claim(2)).find(({ id }) => id === early.id)!;
+    const back = (await world.settle(second, {
+      outcome: { type: "release", dueAt: second.dueAt, isUnstarted: true },
+    })).instance!;
+    assert.deepEqual([back.attempt, back.failures], [1, 1]);
+    const [third] = await world.claim();
+    assert.equal(third!.attempt, 2);
+    await world.settle(third!);
+    assert.deepEqual(await world.states(early.id), [
+      "created",
+      "scheduled",
+      "processing",
+      "scheduled:error",
+      "processing",
+      "completed:ok",
+    ]);
+  },
+
+  "settle() of what did not start obeys its deadline and a cancel": async (
+    world,
+  ) => {
+    const late = await world.start({ deadlineAt: START + 1_000 });
+    const { instance: ended } = await world.settle(late, {
+      outcome: { type: "release", dueAt: START + 1_000, isUnstarted: true },
+    });
+    assert.deepEqual([ended!.state, ended!.reason, ended!.attempt], ["timedOut", "deadline", 0]);
+    assert.deepEqual(await world.store.get(late.id), ended);
+    assert.deepEqual(await world.states(late.id), ["created", "scheduled", "timedOut:deadline"]);
+    const canceling = await world.start();
+    await world.cancel(canceling.id);
+    const { instance: canceled } = await world.settle(canceling, {
+      outcome: { type: "release", dueAt: canceling.dueAt, isUnstarted: true },
+    });
+    assert.equal(canceled!.state, "canceled");
+  },
+
   "settle() is stale with an old fence, an unknown id and after a takeover": async (world) => {
     const running = await world.start();
     const old = { ...running, fence: running.fence - 1 };

@@ -48,7 +48,14 @@ export function settlementOf(
     case "snooze":
       return { ...claim, outcome: { type: "snooze", dueAt: context.nowMs + outcome.delayMs } };
     case "unstarted":
-      return { ...claim, outcome: { type: "release", dueAt: context.nowMs + context.releaseMs } };
+      return {
+        ...claim,
+        outcome: {
+          type: "release",
+          dueAt: context.nowMs + context.releaseMs,
+          isUnstarted: true,
+        },
+      };
     case "lost": {
       const dueAt = context.nowMs + takeoverDelayMs(instance.crashes);
       return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
@@ -84,7 +91,9 @@ function aborted(
     case "deadline":
       return failure(instance, outcome.cause, outcome, context);
     case "drain":
-      return { type: "release", dueAt: context.nowMs };
+      return outcome.isUnstarted
+        ? { type: "release", dueAt: instance.dueAt, isUnstarted: true }
+        : { type: "release", dueAt: context.nowMs };
     // The store refuses it when the lease is truly gone; when it is not, this is a takeover by ourselves.
     case "lease":
       return { type: "crash", dueAt: context.nowMs, error };
@@ -163,7 +172,8 @@ export function isGivenBack(outcome: AttemptOutcome): boolean {
 
 /** The outcome of a claim that is given back before anything of it ran. */
 export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
-  return { type: "aborted", cause, error: encodeError(new Error("not started")) };
+  const error = encodeError(new Error("not started"));
+  return { type: "aborted", cause, error, isUnstarted: true };
 }
 
 /** Version of the code that an attempt ran; null where it has none, or none ran. */

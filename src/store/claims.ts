@@ -72,8 +72,11 @@ export type Settlement = ClaimKey & {
     | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
     /** It goes on at `dueAt`: neither a failure nor a crash. */
     | { readonly type: "snooze"; readonly dueAt: number }
-    /** Given back unfinished at drain: neither a failure nor a crash. */
-    | { readonly type: "release"; readonly dueAt: number };
+    /**
+     * Given back unfinished at drain: neither a failure nor a crash. With `isUnstarted` nothing of it
+     * ran: the claim counts as no attempt, and the history has nothing of it.
+     */
+    | { readonly type: "release"; readonly dueAt: number; readonly isUnstarted?: boolean };
 };
 
 /** What became of one settlement. */

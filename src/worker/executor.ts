@@ -48,8 +48,12 @@ export type AttemptOutcome =
   | ({ readonly type: "error"; readonly reason?: "limit" } & FailureDetail)
   /** It wants to go on later: neither a success nor a failure. */
   | { readonly type: "snooze"; readonly delayMs: number }
-  /** It ended after it was told to. */
-  | ({ readonly type: "aborted"; readonly cause: AbortCause } & FailureDetail)
+  /** It ended after it was told to; with `isUnstarted` before anything of it ran. */
+  | ({
+    readonly type: "aborted";
+    readonly cause: AbortCause;
+    readonly isUnstarted?: boolean;
+  } & FailureDetail)
   /**
    * It has not started, because the system is out of processes, descriptors or memory: it can be
    * retried at any time.

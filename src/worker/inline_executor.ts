@@ -174,6 +174,7 @@ class InlineAttempt implements Attempt, ScopeHost {
   #timeout: Timer | null = null;
   #kill: Timer | null = null;
   #decided: AttemptResult | null = null;
+  #hasBegun = false;
   #hasEnded = false;
 
   constructor(
@@ -265,6 +266,7 @@ class InlineAttempt implements Attempt, ScopeHost {
       if (this.#scope.abortCause !== null) return this.#giveUp();
       const { timeoutMs } = this.#task.instance;
       if (timeoutMs > 0) this.#timeout = this.#clock.timer(timeoutMs, () => this.abort("timeout"));
+      this.#hasBegun = true;
       void runAttempt(code, this.#scope, (result) => this.#decide(result))
         .then((result) => this.#end(result));
     });
@@ -312,6 +314,7 @@ class InlineAttempt implements Attempt, ScopeHost {
       const isUnasked = job.hasHandler.onTerminate || job.hasHandler.retryDelay;
       return { type: "aborted", cause, error: abortInfo(cause, instance), isUnasked };
     }
-    return { type: "aborted", cause, error: abortInfo(cause, instance) };
+    const isUnstarted = !this.#hasBegun;
+    return { type: "aborted", cause, error: abortInfo(cause, instance), isUnstarted };
   }
 }

@@ -58,6 +58,8 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   #worker: WorkerProcess | null = null;
   #resolve!: (outcome: AttemptOutcome) => void;
   #cause: AbortCause | null = null;
+  /** Whether it was aborted before anything of it ran. */
+  #isUnstarted = false;
   #timeoutAtMs = Infinity;
   #expireAtMs = Infinity;
   #termAtMs = Infinity;
@@ -157,13 +159,13 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
     if (this.#isOver) return;
     this.#cause = cause;
     if (this.#worker === null) {
-      return this.#end(
-        { type: "aborted", cause, error: abortInfo(cause, this.instance, {}) },
-        null,
-      );
+      const error = abortInfo(cause, this.instance, {});
+      return this.#end({ type: "aborted", cause, error, isUnstarted: true }, null);
     }
-    // Nothing of it runs yet.
-    if (!this.#worker.hasStarted) return this.#worker.kill("SIGKILL");
+    if (!this.#worker.hasStarted) {
+      this.#isUnstarted = true;
+      return this.#worker.kill("SIGKILL");
+    }
     const nowMs = this.#nowMs();
     const { killAfterMs } = this.job.options;
     this.#termAtMs = nowMs + Math.min(killAfterMs / 2, TERM_AFTER_MS_MAX);
@@ -309,6 +311,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
         type: "aborted",
         cause: this.#cause,
         error: abortInfo(this.#cause, this.instance, ended),
+        isUnstarted: this.#isUnstarted,
         ...this.#unasked(isTimeLimit(this.#cause) && ending.type === "exit"),
       };
     }

@@ -6,15 +6,17 @@ import { jobOf, LEASE_MS, ManagerWorld } from "../support/manager_world.ts";
 test("stop() gives back what a claim in flight still brings", async () => {
   const world = await new ManagerWorld().started();
   const release = world.link.hold("claim");
-  const { id } = await world.schedule();
+  const { id, dueAt } = await world.schedule();
   const stopped = world.manager.stop();
-  await world.clock.settle();
+  await world.clock.advance(1_000);
   release();
   await world.of(stopped);
   assert.equal(world.executor.attempts.length, 0);
   await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
-  const { state, crashes } = await world.get(id);
-  assert.deepEqual([state, crashes], ["scheduled", 0]);
+  const given = await world.get(id);
+  const { state, crashes, attempt, processedAt } = given;
+  assert.deepEqual([state, crashes, attempt, processedAt], ["scheduled", 0, 0, null]);
+  assert.equal(given.dueAt, dueAt);
 });
 
 test("stop() in the turn of a claim leaves no claim behind", async () => {
@@ -44,6 +46,26 @@ test("stop() lets attempts finish, then aborts and gives back the rest", async (
   assert.equal((await world.get(quick.id)).state, "completed");
   const { state, reason, failures, crashes } = await world.get(slow.id);
   assert.deepEqual([state, reason, failures, crashes], ["scheduled", "released", 0, 0]);
+});
+
+test("stop() counts no attempt of what the executor gives back unstarted", async () => {
+  const world = await new ManagerWorld({ workers: 2 }).started();
+  const ids: string[] = [];
+  for (let count = 0; count < 2; count++) ids.push((await world.schedule()).id);
+  const dues = (await world.instances()).map(({ dueAt }) => dueAt);
+  await world.clock.advance(1_000);
+  const stopped = world.manager.stop({ drainMs: 0 });
+  await world.clock.settle();
+  const [unstarted, begun] = world.executor.attempts;
+  const error = { name: "Error", message: "drain" };
+  unstarted!.end({ type: "aborted", cause: "drain", error, isUnstarted: true });
+  begun!.aborted("drain");
+  await world.of(stopped);
+  await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+  const [first, second] = [await world.get(ids[0]!), await world.get(ids[1]!)];
+  assert.deepEqual([first.attempt, first.reason, first.dueAt], [0, "released", dues[0]]);
+  assert.deepEqual([second.attempt, second.reason], [1, "released"]);
+  assert.ok(second.dueAt > dues[1]!);
 });
 
 test("stop() aborts at once when it is told a second time", async () => {

@@ -297,6 +297,7 @@ export class TurnDrawer {
       { type: "crash", dueAt, error },
       { type: "snooze", dueAt },
       { type: "release", dueAt },
+      { type: "release", dueAt, isUnstarted: true },
     ]);
   }
 

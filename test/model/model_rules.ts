@@ -58,8 +58,12 @@ export function settledInstance(
     const failures = instance.failures + (isFailure ? 1 : 0);
     return { ...instance, state, reason, resultsJson, error, failures, settledAt: at };
   }
+  const isUnstarted = outcome.type === "release" && outcome.isUnstarted === true;
+  const attempt = instance.attempt - (isUnstarted ? 1 : 0);
   const counted = {
     ...instance,
+    attempt,
+    processedAt: attempt === 0 ? null : instance.processedAt,
     failures: instance.failures + (outcome.type === "retry" ? 1 : 0),
     crashes: instance.crashes + (outcome.type === "crash" ? 1 : 0),
     error,

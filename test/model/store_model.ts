@@ -249,7 +249,10 @@ export class StoreModel {
       const row = this.held(settlement);
       if (!row) {
         const there = this.row(id);
-        const isRepeat = there?.settled.get(fence) === JSON.stringify(outcome);
+        // Of what did not start nothing is kept once it is claimed again.
+        const isKept = outcome.type !== "release" || !outcome.isUnstarted ||
+          there?.instance.fence === fence;
+        const isRepeat = isKept && there?.settled.get(fence) === JSON.stringify(outcome);
         const instance = there?.instance ?? null;
         return { id, fence, status: isRepeat ? "repeated" : "stale", instance };
       }
@@ -267,7 +270,11 @@ export class StoreModel {
     row.instance = settledInstance(ran, outcome, this.at);
     row.leaseUntilMs = null;
     row.isSeenDue = row.instance.state === "scheduled" && row.instance.dueAt <= this.wallMs;
-    this.#note(row, row.instance.reason, ran.node);
+    const isUnstarted = row.instance.attempt < ran.attempt;
+    if (isUnstarted) row.history.pop();
+    if (!isUnstarted || isFinal(row.instance.state)) {
+      this.#note(row, row.instance.reason, ran.node);
+    }
     return row.instance;
   }
 

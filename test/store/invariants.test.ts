@@ -204,6 +204,13 @@ const BROKEN: readonly (readonly [string, string, Observations])[] = [
     runs: [{ instanceId: "a", fence: 1 }, { instanceId: "a", fence: 1 }],
   }],
   ["A1", "a gap in the attempts", { records: history(accept(), claim(1, 2)) }],
+  ["A1", "a retry that counts as no attempt", {
+    records: history(accept(), claim(1, 1), release(1, { attempt: 0 })),
+  }],
+  ["A1", "job code of a claim that counts as no attempt", {
+    records: history(accept(), claim(1, 1), release(1, { reason: "released", attempt: 0 })),
+    runs: [{ instanceId: "a", fence: 1 }],
+  }],
   ["A2", "a failure past the retries", {
     records: history(accept({ retryMax: 0 }), claim(1, 1), release(1, { failures: 2 })),
   }],

@@ -386,7 +386,7 @@ test("fault 16: a claim that is made after its caller was told of no answer is g
   const [back, held] = await asking;
   const { state, reason, attempt, crashes } = back!;
   assert.deepEqual({ state, reason, attempt, crashes }, {
-    ...{ state: "scheduled", reason: "released", attempt: 1, crashes: 0 },
+    ...{ state: "scheduled", reason: "released", attempt: 0, crashes: 0 },
   });
   assert.equal(held?.state, "processing");
 });

@@ -79,6 +79,8 @@ function checkRuns({ runs = [] }: Observations, replay: Replay, report: Report):
       lastEnds.set(instanceId, Math.max(lastEnds.get(instanceId) ?? 0, endedAt ?? Infinity));
     }
     const key = `${instanceId}#${fence}`;
+    const isUnstarted = replay.instances.get(instanceId)?.unstarted.has(fence);
+    if (isUnstarted) report("A1", `${key} ran and counts as no attempt`);
     if (seen.has(key)) report("E3", `${key} ran again`);
     seen.add(key);
     if (!replay.instances.has(instanceId)) report("S3", `${key} ran: never accepted`);

@@ -26,6 +26,8 @@ export interface Tracked {
   isDeleted: boolean;
   /** Lines logged by fence. */
   readonly lines: Map<number, number>;
+  /** Fences of the claims that were given back before anything of them ran. */
+  readonly unstarted: Set<number>;
   /** When each attempt was due, by fence. */
   readonly dues: Map<number, number>;
 }
@@ -126,6 +128,7 @@ export class Replay {
       isDeleted: false,
       lines: new Map(),
       dues: new Map(),
+      unstarted: new Set(),
     };
     this.instances.set(id, tracked);
     if (as.uniqueKey !== null && as.uniqueUntil !== null) {
@@ -225,6 +228,7 @@ export class Replay {
       : this.#holder(record);
     if (!tracked) return;
     this.#countFailures(id, tracked, failures);
+    this.#countAttempts(record, tracked);
     if (tracked.cancelRev !== null && state !== "canceled") {
       this.#report("K1", `${id} became ${state} at ${rev}, canceled at ${tracked.cancelRev}`);
     }
@@ -236,6 +240,7 @@ export class Replay {
     const tracked = this.#holder(record);
     if (!tracked) return;
     this.#countFailures(id, tracked, failures);
+    this.#countAttempts(record, tracked);
     if (reason === "lost") tracked.takeovers += 1;
     if (tracked.takeovers > tracked.as.crashesMax) {
       this.#report("A2", `${id} taken over ${tracked.takeovers} times`);
@@ -246,6 +251,18 @@ export class Replay {
     Object.assign(tracked, { state: "scheduled", dueAt: due });
     this.#limits.ended(tracked);
     this.#waiting.add(tracked);
+  }
+
+  // What its node gave back before it began counts as no attempt.
+  #countAttempts(
+    { instance: id, fence, reason, attempt }: RecordOf<"settle"> | RecordOf<"release">,
+    tracked: Tracked,
+  ): void {
+    if (attempt === undefined || attempt === tracked.attempt) return;
+    if (attempt === tracked.attempt - 1 && (reason === "released" || reason === "deadline")) {
+      tracked.attempt = attempt;
+      tracked.unstarted.add(fence);
+    } else this.#report("A1", `${id} has ${attempt} attempts after attempt ${tracked.attempt}`);
   }
 
   #countFailures(id: string, tracked: Tracked, failures: number): void {

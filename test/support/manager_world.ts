@@ -97,6 +97,8 @@ export class ScriptedExecutor implements Executor {
   readonly attempts: ScriptedAttempt[] = [];
   readonly notified: { readonly id: string; readonly state: JobState }[] = [];
   isStopped = false;
+  /** Every number of workers that it was given. */
+  readonly sizes: number[] = [];
   /** Called with each attempt as it starts; null leaves it to the test. */
   onRun: ((attempt: ScriptedAttempt) => void) | null = null;
   onTerminate:
@@ -110,7 +112,9 @@ export class ScriptedExecutor implements Executor {
     this.isStopped = true;
   }
 
-  resize(): void {}
+  resize(count: number): void {
+    this.sizes.push(count);
+  }
 
   run(task: AttemptTask, sink: AttemptSink): Attempt {
     const attempt = new ScriptedAttempt(task, sink);

@@ -57,6 +57,8 @@ export type StoreRecord =
       readonly reason: string;
       readonly failures: number;
       readonly crashes: number;
+      /** Attempts that count then; absent: as claimed. */
+      readonly attempt?: number;
     }
     | {
       readonly type: "release";
@@ -66,6 +68,8 @@ export type StoreRecord =
       readonly reason: string;
       readonly failures: number;
       readonly crashes: number;
+      /** Attempts that count then; absent: as claimed. */
+      readonly attempt?: number;
     }
     /** `state` as the instance then is: "canceled" when it waited, "processing" when it runs. */
     | { readonly type: "cancel"; readonly instance: string; readonly state: JobState }
@@ -269,9 +273,9 @@ function logFact(instance: string, fence: number, count: number): Fact {
 }
 
 function endOf(instance: Instance): Fact {
-  const { id, fence, state, failures, crashes } = instance;
+  const { id, fence, state, failures, crashes, attempt } = instance;
   const reason = instance.reason ?? "";
-  const base = { instance: id, fence, reason, failures, crashes };
+  const base = { instance: id, fence, reason, failures, crashes, attempt };
   return isFinal(state)
     ? { type: "settle", ...base, state }
     : { type: "release", ...base, due: instance.dueAt };

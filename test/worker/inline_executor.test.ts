@@ -119,6 +119,24 @@ test("inline abort() ends the attempt at once when the function obeys its signal
   assert.equal(clock.nextTimerMs() === null || clock.nextTimerMs()! >= 60_000, true);
 });
 
+test("inline abort() before the function begins runs nothing, and says so", async () => {
+  let hasRun = false;
+  const { attempt } = begin(() => void (hasRun = true));
+  attempt.abort("drain");
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "drain");
+  assert.deepEqual([outcome.isUnstarted, hasRun], [true, false]);
+});
+
+test("inline abort() of what has begun does not say that nothing ran", async () => {
+  const { clock, attempt } = begin(never, { options: { killAfterMs: 10 } });
+  await clock.settle();
+  attempt.abort("drain");
+  await clock.advance(10);
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && !outcome.isUnstarted);
+});
+
 test("inline abort() gives aborted when the function then returns", async () => {
   let finish = (_: unknown) => {};
   const { clock, attempt } = begin(() => new Promise((resolve) => finish = resolve));

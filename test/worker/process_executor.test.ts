@@ -325,6 +325,14 @@ test("abort() kills a job that ignores its signal and SIGTERM after killAfterMs"
   assert.deepEqual(sink.messages(), ["ignoring", "no"]);
 });
 
+test("stop() says of an attempt whose worker has not started that nothing of it ran", async () => {
+  const executor = makeExecutor();
+  const attempt = executor.run(makeTask(moduleJob("noop")), new RecordingSink());
+  await executor.stop();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "drain" && outcome.isUnstarted);
+});
+
 test("abort() ends an attempt whose worker has not started", async () => {
   const attempt = makeExecutor().run(makeTask(moduleJob("noop")), new RecordingSink());
   attempt.abort("canceled");
@@ -484,7 +492,7 @@ test("stop() aborts what runs, ends every worker and refuses further attempts", 
   await sink.line("spinning");
   await executor.stop();
   const outcome = await attempt.outcome;
-  assert.ok(outcome.type === "aborted" && outcome.cause === "drain");
+  assert.ok(outcome.type === "aborted" && outcome.cause === "drain" && !outcome.isUnstarted);
   assert.equal(isAlive(Number(readFileSync(file, "utf8"))), false);
   assert.deepEqual(executor.stats(), { alive: 0, busy: 0 });
   assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "lost");

@@ -98,7 +98,7 @@ function nonsense(row: Row): readonly string[] {
   expect(i.state !== "processing" || i.node !== null, "processing without a node");
   expect(i.state !== "processing" || i.processedAt !== null, "processing without a begin");
   expect(i.attempt >= i.failures + i.crashes, `${i.failures} failures in ${i.attempt} attempts`);
-  expect(i.attempt > 0 || i.fence === 0, `fence ${i.fence} without an attempt`);
+  expect(i.state !== "processing" || i.attempt > 0, "processing without an attempt");
   expect(isJson(i.argumentsJson), "arguments that are no JSON");
   expect(i.resultsJson === null || isJson(i.resultsJson), "results that are no JSON");
   return found;

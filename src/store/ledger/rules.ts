@@ -106,6 +106,9 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
   };
 }
 
+/** Reason of an instance that its node gave back. */
+const RELEASED: Reason = "released";
+
 /** Reason of an instance that a later tick of its schedule took the place of. */
 const REPLACED: Reason = "replaced";
 
@@ -176,9 +179,10 @@ export function settleInstance(
         error: instance.error,
       }, at);
     case "release":
+      if (outcome.isUnstarted) return unclaimed(instance, outcome.dueAt, at);
       return again(instance, {
         dueAt: outcome.dueAt,
-        reason: "released",
+        reason: RELEASED,
         error: instance.error,
       }, at);
   }
@@ -240,6 +244,15 @@ function again(
   };
 }
 
+/** What waits again as if it had not been claimed; only its fence stays. */
+function unclaimed(instance: Instance, dueAt: number, at: number): Step {
+  const attempt = instance.attempt - 1;
+  const processedAt = attempt === 0 ? null : instance.processedAt;
+  const before = { ...instance, attempt, processedAt };
+  const { instance: after } = again(before, { dueAt, reason: RELEASED, error: before.error }, at);
+  return { instance: after, departure: null };
+}
+
 /**
  * Whether `settlement` is what was recorded when its claim ended: a repeat after a lost answer, not a late writer.
  *
@@ -255,9 +268,13 @@ export function isRepeated(
     if (outcome.type === "retry") return departure.reason === storable(outcome.reason);
     if (outcome.type === "crash") return departure.reason === "lost";
     if (outcome.type === "snooze") return departure.reason === "snoozed";
-    return outcome.type === "release" && departure.reason === "released";
+    return outcome.type === "release" && departure.reason === RELEASED;
   }
-  if (instance.fence !== fence || !isFinal(instance.state)) return false;
+  if (instance.fence !== fence) return false;
+  if (outcome.type === "release" && outcome.isUnstarted && instance.state === "scheduled") {
+    return instance.reason === RELEASED;
+  }
+  if (!isFinal(instance.state)) return false;
   if (instance.cancelRequestedAt !== null) return instance.state === "canceled";
   if (outcome.type !== "final" && instance.reason === "deadline") return true;
   if (outcome.type === "crash") return instance.reason === "lost";

@@ -64,7 +64,7 @@ export class AbandonedClaims {
   }
 }
 
-/** Give claims back that nobody began to run: they are due again, and nothing is counted against them. */
+/** Give claims back that nobody began to run: they are as they were before. */
 export function releaseClaims(
   state: LedgerState,
   moment: Moment,
@@ -73,8 +73,9 @@ export function releaseClaims(
   for (const claim of claims) {
     const lease = state.heldLease(claim);
     if (!lease) continue;
+    const { dueAt } = lease.row.instance;
     finishAttempt(state, moment, lease.row, {
-      outcome: { type: "release", dueAt: moment.wallMs },
+      outcome: { type: "release", dueAt, isUnstarted: true },
     });
   }
 }

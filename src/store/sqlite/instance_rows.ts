@@ -21,6 +21,7 @@ const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, se
   expire_at = ?, cancel_at = ?, error = ? WHERE seq = ?`;
 const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
   node = NULL, failures = ?, crashes = ?, error = ?, version = ? WHERE seq = ?`;
+const UNCLAIM = `UPDATE instance SET attempt = ?, processed_at = ? WHERE seq = ?`;
 const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
 const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
@@ -65,7 +66,7 @@ export function insertRow(statements: Statements, kinds: Kinds, row: Row): void 
 export function putRow(statements: Statements, kinds: Kinds, row: Row): void {
   insertRow(statements, kinds, row);
   const { instance: i, expireAt, seq } = row;
-  if (i.attempt === 0 && i.state === "scheduled") return;
+  if (i.fence === 0 && i.state === "scheduled") return;
   const errorJson = i.error === null ? null : JSON.stringify(i.error);
   statements.run(
     REST,
@@ -105,6 +106,7 @@ export function updateRow(statements: Statements, before: Row, after: Row): void
   } else {
     statements.run(MARK, i.cancelRequestedAt, i.reason, seq);
   }
+  if (i.attempt < before.instance.attempt) statements.run(UNCLAIM, i.attempt, i.processedAt, seq);
   const extra = packExtra(i);
   if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
 }

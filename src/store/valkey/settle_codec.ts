@@ -120,7 +120,7 @@ function writeSettlement(into: Packer, settlement: Settlement, isKnown: boolean)
   writeLines(into, logs);
   into.write(version === undefined ? false : storable(version));
   into.write(progress === undefined ? false : JSON.stringify(progress));
-  into.write(outcome.type);
+  into.write(outcome.type === "release" && outcome.isUnstarted ? "unstarted" : outcome.type);
   if (outcome.type === "final") {
     into.write(JOB_STATES.indexOf(outcome.state));
     into.write(storable(outcome.reason));

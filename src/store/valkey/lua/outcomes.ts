@@ -21,9 +21,11 @@ function S.is_repeated(id, r, item)
     if kind_of_end == 'retry' then return reason == item[OUT_REASON] end
     if kind_of_end == 'crash' then return reason == 'lost' end
     if kind_of_end == 'snooze' then return reason == 'snoozed' end
-    return kind_of_end == 'release' and reason == 'released'
+    return (kind_of_end == 'release' or kind_of_end == 'unstarted') and reason == 'released'
   end
-  if r[FENCE] ~= item[2] or r[STATE] <= PROCESSING then return false end
+  if r[FENCE] ~= item[2] then return false end
+  if kind_of_end == 'unstarted' and r[STATE] == SCHEDULED then return r[REASON] == 'released' end
+  if r[STATE] <= PROCESSING then return false end
   if r[RARE] and r[RARE].cancelAt then return r[STATE] == CANCELED end
   if kind_of_end ~= 'final' and r[REASON] == 'deadline' then return true end
   if kind_of_end == 'crash' then return r[REASON] == 'lost' end

@@ -39,15 +39,22 @@ function S.end_row(id, r, state, reason, err)
   S.enter_final(id, r)
 end
 
--- Scheduled again, unless there can be no attempt in time: then nobody has to wait for it.
-function S.schedule_again(id, r, due, reason, err)
+-- Scheduled again, unless there can be no attempt in time: then nobody has to wait for it. What did not start
+-- waits as if it had not been claimed.
+function S.schedule_again(id, r, due, reason, err, is_unstarted)
+  if is_unstarted then
+    r[ATTEMPT] = r[ATTEMPT] - 1
+    if r[ATTEMPT] == 0 then r[PROCESSED] = false end
+  end
   local deadline = r[RARE] and r[RARE].deadlineAt
   if deadline and due >= deadline then
     S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE)
     return
   end
-  local departure = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.stamp, S.stamp, reason}
-  rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
+  if not is_unstarted then
+    local departure = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.stamp, S.stamp, reason}
+    rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
+  end
   r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, S.stamp, false
   S.set_rare(r, 'error', err)
   S.enter_waiting(id, r)
@@ -81,7 +88,7 @@ function S.finish(id, r, item)
     end
   else
     local reason = kind_of_end == 'snooze' and 'snoozed' or 'released'
-    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false)
+    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false, kind_of_end == 'unstarted')
   end
   S.touch(id)
   S.note_freed(r[KIND])
