@@ -49,6 +49,8 @@ export class Membership {
   readonly #options: MembershipOptions;
   #record: NodeRecord | null = null;
   #appliedWish: number | null = null;
+  /** Counts the numbers of workers that were set here: an answer to an older request may not have the newest. */
+  #wishes = 0;
   /** What the store has of us. */
   #told: NodeReport | null = null;
   /** When the store last heard of us, monotonic ms. */
@@ -145,10 +147,11 @@ export class Membership {
 
   /** Nodes came, went or were asked for something. */
   hinted(): void {
+    const wishes = this.#wishes;
     void this.peers.refresh().then((nodes) => {
       const own = nodes.find(({ id }) => id === this.#options.node);
       if (!this.#record || !own) return;
-      if (own.session === this.#record.session) this.#apply(own);
+      if (own.session === this.#record.session) this.#apply(own, wishes);
       else this.changed();
     }, () => {});
   }
@@ -173,8 +176,13 @@ export class Membership {
   /** Ask a node for another number of workers; answers it as it then is. @throws JobError `not_found` */
   async resize(id: string, workers: number): Promise<NodeRecord> {
     const { store, clock, node } = this.#options;
+    if (id === node) this.#wishes += 1;
+    const wishes = this.#wishes;
     const { value } = await store.setNodeWorkers({ at: clock.now(), id, workers });
-    if (id === node) this.#apply(value);
+    if (id === node && wishes === this.#wishes) {
+      this.#wishes += 1;
+      this.#apply(value, this.#wishes);
+    }
     return value;
   }
 
@@ -212,6 +220,7 @@ export class Membership {
 
   async #report({ session }: NodeRecord): Promise<void> {
     const { store, clock, answers, node: id, leaseMs, report } = this.#options;
+    const wishes = this.#wishes;
     try {
       const told = report();
       const request = {
@@ -225,7 +234,7 @@ export class Membership {
       this.#told = told;
       answers.answered("report");
       this.#heard(value, request.at);
-      if (this.#record?.session === session) this.#apply(value);
+      if (this.#record?.session === session) this.#apply(value, wishes);
     } catch (error) {
       if (this.#record?.session !== session) return;
       if (isTaken(error)) this.#lose(error);
@@ -255,7 +264,10 @@ export class Membership {
     skewed(skewMs, clock.now().monotonicMs - asked.monotonicMs);
   }
 
-  #apply(record: NodeRecord): void {
+  /** @param wishes the count when the record was asked for */
+  #apply(record: NodeRecord, wishes: number): void {
+    // What others wish meanwhile comes with the next report.
+    if (wishes !== this.#wishes) return this.changed();
     this.#record = record;
     const { wantedWorkers } = record;
     if (wantedWorkers === null || wantedWorkers === this.#appliedWish) return;

@@ -236,6 +236,34 @@ test("unservedKinds() names kinds of which the only node ended, drains or is los
   await second.of(stopping);
 });
 
+for (const method of ["reportNode", "listNodes"]) {
+  test(`resizeWorkers() is not undone by an answer of ${method}() that was asked for before it`, async () => {
+    const world = await new ManagerWorld().started();
+    const release = world.link.hold(method);
+    await world.of(world.manager.resizeWorkers(10));
+    await world.clock.settle();
+    await world.of(world.manager.resizeWorkers(3));
+    release();
+    await world.clock.settle();
+    assert.equal(world.manager.workers().count, 3);
+    assert.ok(world.executor.sizes.lastIndexOf(10) < world.executor.sizes.indexOf(3));
+    // What others wish from then on counts.
+    const wish = { at: world.clock.now(), id: "node", workers: 5 };
+    await world.of(world.store.setNodeWorkers(wish));
+    await world.clock.advance(LEASE_MS);
+    assert.equal(world.manager.workers().count, 5);
+  });
+}
+
+test("resizeWorkers() called again before it answers ends with the second number", async () => {
+  const world = await new ManagerWorld().started();
+  const both = [world.manager.resizeWorkers(10), world.manager.resizeWorkers(4)];
+  assert.deepEqual((await world.of(Promise.all(both))).map(({ count }) => count), [4, 4]);
+  await world.clock.advance(LEASE_MS);
+  assert.equal(world.manager.workers().count, 4);
+  assert.ok(world.executor.sizes.lastIndexOf(10) < world.executor.sizes.indexOf(4));
+});
+
 test("resizeNode() reaches any node by a hint, and its own resize is not undone by an old wish", async () => {
   const before = sharedStore();
   const first = await new ManagerWorld({ before }).started();
