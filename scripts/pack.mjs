@@ -35,6 +35,7 @@ export function pack() {
         types: "./src/conformance/index.d.ts",
         default: "./src/conformance/index.js",
       },
+      "./job.proto": "./job.proto",
     },
     bin: { jobctl: "./src/main.js" },
     dependencies,
@@ -45,6 +46,7 @@ export function pack() {
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) {
     copyFileSync(join(ROOT, file), join(LIB, file));
   }
+  copyFileSync(join(ROOT, "src", "rpc", "job.proto"), join(LIB, "job.proto"));
 }
 
 /** Install the packed library into an empty folder and run the files of test/pack there; answers whether they did well. */

@@ -36,7 +36,10 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
     types: ["moving/step.ts"],
   },
   rpc: { values: ["core", "platform", "manager"], types: ["store/store.ts", "moving/step.ts"] },
-  http: { values: ["core", "platform", "manager"], types: ["store/store.ts"] },
+  http: {
+    values: ["core", "platform", "manager", "rpc/gen/job_proto.ts"],
+    types: ["store/store.ts"],
+  },
   gateway: {
     values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/sqlite_reader.ts"],
     types: ["store/store.ts"],

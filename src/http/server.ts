@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
@@ -37,16 +38,31 @@ export interface HttpServer extends Service {
 
 /** Longest header of a request, in bytes. */
 const HEADER_BYTES_MAX = 8_192;
+/** How long caches may keep the contract without asking again, in seconds. */
+const KEPT_S = 300;
+/** Characters of the hash in its tag. */
+const TAG_LENGTH = 32;
 /** Longest life of a connection: each carries one request, whose body is never read. */
 const CONNECTION_MS = 15_000;
 
 const HEADERS_TOO_LARGE =
   "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
+/** Media types of answers, by what they are. */
+const CONTENT_TYPE = {
+  html: "text/html; charset=utf-8",
+  // What Prometheus asks for.
+  text: "text/plain; version=0.0.4; charset=utf-8",
+  // There is no registered type for a .proto file.
+  proto: "text/plain; charset=utf-8",
+} as const;
+
 interface Answer {
   readonly status: number;
-  readonly type: "text/plain" | "text/html";
+  readonly type: keyof typeof CONTENT_TYPE;
   readonly body: string;
+  /** For caches; absent for an answer that must not be kept. */
+  readonly etag?: string;
 }
 
 const LANDING_PAGE = `<!doctype html>
@@ -58,13 +74,14 @@ const LANDING_PAGE = `<!doctype html>
 <li><a href="/healthz">/healthz</a>: 200 while the process answers</li>
 <li><a href="/readyz">/readyz</a>: 200 while the store answers and the daemon is not stopping</li>
 <li><a href="/metrics">/metrics</a>: metrics for Prometheus</li>
+<li><a href="/job.proto">/job.proto</a>: the gRPC contract, for clients in any language</li>
 </ul>
 </body>
 </html>
 `;
 
 function text(status: number, body: string): Answer {
-  return { status, type: "text/plain", body: `${body}\n` };
+  return { status, type: "text", body: `${body}\n` };
 }
 
 class PlainHttpServer implements HttpServer {
@@ -80,6 +97,7 @@ class PlainHttpServer implements HttpServer {
   readonly #known: KnownHosts;
   readonly #readiness: Paced<Readiness>;
   readonly #page: Paced<string>;
+  #contract: Promise<Answer> | null = null;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -181,29 +199,37 @@ class PlainHttpServer implements HttpServer {
       const reason = isJobError(error) && error.code !== "internal" ? `: ${error.message}` : "";
       answer = text(503, `the store does not answer${reason}`);
     }
-    response.writeHead(answer.status, {
-      "content-type": answer.type === "text/html"
-        ? "text/html; charset=utf-8"
-        : "text/plain; version=0.0.4; charset=utf-8",
-      "content-length": Buffer.byteLength(answer.body),
-      "cache-control": "no-store",
+    this.#send(answer, request, response);
+  }
+
+  #send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
+    const { etag, type, body } = answer;
+    const isKept = etag !== undefined && hasTag(request.headers["if-none-match"], etag);
+    response.writeHead(isKept ? 304 : answer.status, {
+      ...(isKept
+        ? {}
+        : { "content-type": CONTENT_TYPE[type], "content-length": Buffer.byteLength(body) }),
+      ...(etag === undefined
+        ? { "cache-control": "no-store" }
+        : { "cache-control": `public, max-age=${KEPT_S}`, etag }),
       "x-content-type-options": "nosniff",
       "connection": "close",
       ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
     });
-    response.end(request.method === "HEAD" ? "" : answer.body);
+    response.end(isKept || request.method === "HEAD" ? "" : body);
   }
 
   async #route(method: string, url: string): Promise<Answer> {
     const [path, query = ""] = url.split("?", 2);
     const isKnown = path === "/" || path === "/healthz" || path === "/readyz" ||
-      path === "/metrics";
+      path === "/metrics" || path === "/job.proto";
     if (!isKnown) return text(404, "not found; see /");
     if (method !== "GET" && method !== "HEAD") return text(405, "only GET and HEAD");
     if (path === "/healthz") return text(200, "ok");
     if (path === "/readyz") return await this.#ready(query === "verbose");
-    if (path === "/") return { status: 200, type: "text/html", body: LANDING_PAGE };
-    return { status: 200, type: "text/plain", body: await this.#page.get() };
+    if (path === "/job.proto") return await (this.#contract ??= readContract());
+    if (path === "/") return { status: 200, type: "html", body: LANDING_PAGE };
+    return { status: 200, type: "text", body: await this.#page.get() };
   }
 
   async #ready(isVerbose: boolean): Promise<Answer> {
@@ -218,6 +244,19 @@ class PlainHttpServer implements HttpServer {
   }
 }
 
+/** The text of job.proto, loaded at the first request; it is the same for every caller. */
+async function readContract(): Promise<Answer> {
+  const { JOB_PROTO } = await import("../rpc/gen/job_proto.ts");
+  const hash = createHash("sha256").update(JOB_PROTO).digest("hex").slice(0, TAG_LENGTH);
+  return { status: 200, type: "proto", body: JOB_PROTO, etag: `"${hash}"` };
+}
+
+/** Whether an If-None-Match header, RFC 9110 13.1.2, names a tag. */
+function hasTag(header: string | undefined, etag: string): boolean {
+  return header !== undefined &&
+    header.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === etag);
+}
+
 async function listen(server: Server, host: string, port: number): Promise<void> {
   try {
     await listening(server, () => server.listen({ host: bareHost(host), port }));
@@ -226,7 +265,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   }
 }
 
-/** The HTTP server: health, readiness and metrics, for probes and Prometheus. */
+/** The HTTP server: health, readiness, metrics and the gRPC contract. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   return new PlainHttpServer(options);
 }

@@ -30,18 +30,27 @@ export function serviceDefinition(service: DescService): grpc.ServiceDefinition 
   const definition: Record<string, grpc.MethodDefinition<Uint8Array, Uint8Array>> = {};
   for (const method of service.methods) {
     definition[method.localName] = {
-      path: methodPath(method),
+      ...streamDefinition(methodPath(method)),
       requestStream: method.methodKind === "client_streaming" ||
         method.methodKind === "bidi_streaming",
       responseStream: method.methodKind === "server_streaming" ||
         method.methodKind === "bidi_streaming",
-      requestSerialize: toBuffer,
-      requestDeserialize: (bytes) => bytes,
-      responseSerialize: toBuffer,
-      responseDeserialize: (bytes) => bytes,
     };
   }
   return definition;
+}
+
+/** A method for grpc-js, by its path, with streams of bytes in both directions. */
+export function streamDefinition(path: string): grpc.MethodDefinition<Uint8Array, Uint8Array> {
+  return {
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: toBuffer,
+    requestDeserialize: (bytes) => bytes,
+    responseSerialize: toBuffer,
+    responseDeserialize: (bytes) => bytes,
+  };
 }
 
 /**

@@ -54,6 +54,15 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   workOnStore: "admin",
 };
 
+/** A call that asks for a role: a method of JobService, or reflection of either version. */
+export type CallName = MethodName | "serverReflectionInfo";
+
+/** The role that each call asks for. */
+export const CALL_ROLE: Readonly<Record<CallName, Role>> = {
+  ...METHOD_ROLE,
+  serverReflectionInfo: "viewer",
+};
+
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };
 
 /** Decides who may call what on a listener. */
@@ -67,7 +76,7 @@ export interface Authenticator {
    * @param connection as {@link connectionKey} names it
    */
   check(
-    method: MethodName,
+    method: CallName,
     authorization: string | undefined,
     connection: string,
   ): Caller | JobError;
@@ -102,8 +111,8 @@ export function createFixedAuthenticator(caller: Caller): Authenticator | null {
 }
 
 /** The caller if its role suffices for a method, or the refusal. */
-export function allow(caller: Caller, method: MethodName): Caller | JobError {
-  const needed = METHOD_ROLE[method];
+export function allow(caller: Caller, method: CallName): Caller | JobError {
+  const needed = CALL_ROLE[method];
   if (RANK[caller.role] >= RANK[needed]) return caller;
   return new JobError(
     "permission_denied",

@@ -4,7 +4,14 @@ import { JobError } from "../core/errors.ts";
 import { readCertificateNames } from "../platform/certificate_names.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { allow, type Authenticator, type Caller, connectionKey, OWNER } from "./auth.ts";
+import {
+  allow,
+  type Authenticator,
+  type Caller,
+  type CallName,
+  connectionKey,
+  OWNER,
+} from "./auth.ts";
 import {
   type AuthConfig,
   type ClientCertificate,
@@ -13,7 +20,6 @@ import {
   isExpired,
 } from "./credentials.ts";
 import { normalDigits } from "../platform/revoked_file.ts";
-import type { MethodName } from "./handlers.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 
 /** Longest chain of authorities that is looked at; a handshake takes none that is much longer. */
@@ -115,7 +121,7 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 
   check(
-    method: MethodName,
+    method: CallName,
     authorization: string | undefined,
     connection: string,
   ): Caller | JobError {

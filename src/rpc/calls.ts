@@ -1,9 +1,8 @@
 import * as grpc from "@grpc/grpc-js";
 import { JobError } from "../core/errors.ts";
-import { type Authenticator, type Caller, connectionKey, OWNER } from "./auth.ts";
+import { type Authenticator, type Caller, type CallName, connectionKey, OWNER } from "./auth.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import { toWireError } from "./errors.ts";
-import type { MethodName } from "./handlers.ts";
 import { encodeBadRequest, STATUS_DETAILS } from "./status_details.ts";
 
 /** An error as grpc-js sends it. */
@@ -48,8 +47,8 @@ export function createInterceptor(
   options: {
     readonly tracker: CallTracker;
     readonly authenticator: Authenticator | null;
-    /** Method by path; methods that are not in it need no authentication. */
-    readonly methods: ReadonlyMap<string, MethodName>;
+    /** Call by path; methods that are not in it need no authentication. */
+    readonly methods: ReadonlyMap<string, CallName>;
   },
 ): grpc.ServerInterceptor {
   const { tracker, authenticator, methods } = options;
@@ -60,7 +59,7 @@ export function createInterceptor(
       const method = methods.get(definition.path);
       if (!authenticator || method === undefined) return OWNER;
       const authorization = metadata.get("authorization")[0]?.toString();
-      const ask = (what: MethodName) =>
+      const ask = (what: CallName) =>
         authenticator.check(what, authorization, connectionKey(connection));
       const caller = ask(method);
       if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
@@ -81,7 +80,11 @@ export function createInterceptor(
             tracker.move(call, "answering");
             inner.sendStatus(toStatus(caller));
           },
-          onReceiveMessage: (message, forward) => forward(message),
+          onReceiveMessage(message, forward) {
+            // A stream of requests that goes on has not stalled.
+            if (definition.requestStream) tracker.move(call, "receiving");
+            forward(message);
+          },
           onReceiveHalfClose(forward) {
             tracker.move(call, "running");
             forward();

@@ -3,9 +3,9 @@ import * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { methodPath, serviceDefinition } from "./adapter.ts";
+import { methodPath, serviceDefinition, streamDefinition } from "./adapter.ts";
 import { Audit } from "./audit.ts";
-import type { Authenticator } from "./auth.ts";
+import type { Authenticator, CallName } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
@@ -15,10 +15,18 @@ import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
 import type { MethodName } from "./handlers.ts";
 import { HealthService } from "./health.ts";
-import { IDLE_MS, MESSAGE_BYTES_MAX, READS_WAITING, STREAMS_MAX, WAITS } from "./limits.ts";
+import {
+  IDLE_MS,
+  MESSAGE_BYTES_MAX,
+  READS_WAITING,
+  REFLECTION,
+  STREAMS_MAX,
+  WAITS,
+} from "./limits.ts";
 import { Quota } from "./quota.ts";
 import { READ_METHODS } from "./read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
+import type { ReflectionStream } from "./reflection.ts";
 import { requestRefusal } from "./request_role.ts";
 import { Streams } from "./streams.ts";
 
@@ -27,9 +35,17 @@ type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
 /** Methods that only read, and those whose response grows with the number of jobs. */
 const READS: ReadonlySet<UnaryName> = new Set([...READ_METHODS, "listRegisteredJobs", "getStatus"]);
 
-const METHODS: ReadonlyMap<string, MethodName> = new Map(
-  JobService.methods.map((method) => [methodPath(method), method.localName as MethodName]),
+/** The two names of the reflection service; clients try one, then the other. */
+const REFLECTION_PATHS = ["v1", "v1alpha"].map((version) =>
+  `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`
 );
+
+const METHODS: ReadonlyMap<string, CallName> = new Map<string, CallName>([
+  ...JobService.methods.map((method) =>
+    [methodPath(method), method.localName as MethodName] as const
+  ),
+  ...REFLECTION_PATHS.map((path) => [path, "serverReflectionInfo"] as const),
+]);
 
 /** Answers unary calls: reads take turns, waits are limited in number, and changes are logged. */
 class UnaryCalls {
@@ -117,6 +133,50 @@ class UnaryCalls {
   }
 }
 
+/** Answers reflection in both versions; what answers is loaded with the first call. */
+class ReflectionCalls {
+  readonly #clock: Clock;
+  readonly #tracker: CallTracker;
+  readonly #quota = new Quota("reflection streams", REFLECTION);
+  readonly #open = new Set<AbortController>();
+
+  constructor(clock: Clock, tracker: CallTracker) {
+    this.#clock = clock;
+    this.#tracker = tracker;
+  }
+
+  addTo(server: grpc.Server): void {
+    for (const path of REFLECTION_PATHS) {
+      server.addService({ serverReflectionInfo: streamDefinition(path) }, {
+        serverReflectionInfo: (stream: ReflectionStream) => void this.#answer(stream),
+      });
+    }
+  }
+
+  stop(): void {
+    for (const abort of this.#open) abort.abort();
+  }
+
+  async #answer(stream: ReflectionStream): Promise<void> {
+    const abort = new AbortController();
+    for (const event of ["cancelled", "close", "error"]) stream.on(event, () => abort.abort());
+    let release = () => {};
+    this.#open.add(abort);
+    try {
+      release = this.#quota.take(this.#tracker.originOf(stream.getPeer()));
+      const { reflect } = await import("./reflection.ts");
+      const { signal } = abort;
+      await reflect(stream, { clock: this.#clock, tracker: this.#tracker, signal });
+      stream.end();
+    } catch (thrown) {
+      if (!stream.cancelled) stream.emit("error", toStatus(toJobError(thrown, "Cannot reflect")));
+    } finally {
+      this.#open.delete(abort);
+      release();
+    }
+  }
+}
+
 function canceled(): JobError {
   return new JobError("canceled", "Canceled: the client disconnected before its turn");
 }
@@ -141,6 +201,7 @@ export class Endpoint {
   readonly #health: HealthService;
   readonly #calls: UnaryCalls;
   readonly #streams: Streams;
+  readonly #reflection: ReflectionCalls;
   readonly #servers: grpc.Server[] = [];
 
   constructor(
@@ -157,6 +218,7 @@ export class Endpoint {
     this.#calls = new UnaryCalls(backend, tracker, audit);
     this.#health = new HealthService(backend, clock);
     this.#streams = new Streams({ backend, clock, tracker, audit });
+    this.#reflection = new ReflectionCalls(clock, tracker);
   }
 
   /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */
@@ -178,6 +240,7 @@ export class Endpoint {
       jobServiceImplementation(this.#calls, this.#streams),
     );
     server.addService(serviceDefinition(Health), this.#health.handlers);
+    this.#reflection.addTo(server);
     this.#servers.push(server);
     // TLS, where there is any, is done by the listener.
     const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
@@ -188,6 +251,7 @@ export class Endpoint {
   beginStop(): void {
     this.#health.stop();
     this.#streams.stop();
+    this.#reflection.stop();
     for (const server of this.#servers) server.tryShutdown(() => {});
   }
 

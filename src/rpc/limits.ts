@@ -33,6 +33,16 @@ export const CALL_BYTES = 16 * 1024;
 export const RELEASE_MS = 50;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
+/** Reflection: streams at once, and what one of them may ask for. */
+export const REFLECTION = {
+  max: 100,
+  ofHolderMax: 50,
+  ofPeerMax: 8,
+  requestsMax: 1_000,
+  requestBytesMax: 64 * 1024,
+  /** Without a request for so long a stream ends; shorter than {@link STALLED_MS}. */
+  idleMs: 10_000,
+} as const;
 /** Most reads waiting for their turn. */
 export const READS_WAITING = { max: 2_000, ofHolderMax: 500, ofPeerMax: STREAMS_MAX } as const;
 /** Most concurrent waits for an instance to end. */

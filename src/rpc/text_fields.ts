@@ -60,11 +60,21 @@ export function checkTexts(schema: DescMessage, message: object): void {
 
 function check(plan: readonly TextField[], message: object, prefix: string): void {
   for (const { field, lengthMax, inner } of plan) {
-    const value: unknown = Reflect.get(message, field.localName);
+    const value = valueOf(message, field);
     if (value === undefined || value === "") continue;
     if (!Array.isArray(value)) checkValue(value, { field, lengthMax, inner }, prefix);
     else for (const each of value) checkValue(each, { field, lengthMax, inner }, prefix);
   }
+}
+
+/** The value of a field; a member of a oneof is set when the oneof names it. */
+function valueOf(message: object, { localName, oneof }: DescField): unknown {
+  if (oneof === undefined) return Reflect.get(message, localName);
+  const member: { readonly case?: string; readonly value?: unknown } = Reflect.get(
+    message,
+    oneof.localName,
+  );
+  return member.case === localName ? member.value : undefined;
 }
 
 function checkValue(value: unknown, { field, lengthMax, inner }: TextField, prefix: string): void {

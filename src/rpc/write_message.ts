@@ -12,7 +12,7 @@ export type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
  * @throws JobError `resource_exhausted` when it is left unread for half a minute
  */
 export function writeMessage(
-  stream: Stream,
+  stream: Pick<Stream, "write">,
   bytes: Uint8Array,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
@@ -28,8 +28,8 @@ export function writeMessage(
       reject(
         new JobError(
           "resource_exhausted",
-          `Cannot follow any longer: a message was left unread for ${UNREAD_MS / 1_000} s`,
-          { hint: "Read faster, or go on after the last cursor" },
+          `Cannot send any more: a message was left unread for ${UNREAD_MS / 1_000} s`,
+          { hint: "Read faster; a follower goes on after its last cursor" },
         ),
       );
     }, { unref: true });

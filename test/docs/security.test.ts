@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth.ts";
+import { CALL_ROLE, type CallName, type Role, ROLES } from "../../src/rpc/auth.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
-import type { MethodName } from "../../src/rpc/handlers.ts";
+import { ServerReflection } from "../../src/rpc/gen/reflection_v1_pb.ts";
 import { FIELD_ROLE } from "../../src/rpc/request_role.ts";
 
 function read(path: string): string {
@@ -11,9 +11,9 @@ function read(path: string): string {
 }
 
 /** The methods of the contract in its order, each with the role that it and some of its fields ask for. */
-const METHODS = JobService.methods.map(({ name, localName }) => ({
+const METHODS = [...JobService.methods, ...ServerReflection.methods].map(({ name, localName }) => ({
   name,
-  role: METHOD_ROLE[localName as MethodName],
+  role: CALL_ROLE[localName as CallName],
   fields: (FIELD_ROLE as Partial<Record<string, Readonly<Record<string, Role>>>>)[localName] ?? {},
 }));
 

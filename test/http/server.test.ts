@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
@@ -84,6 +85,27 @@ test("/ lists the endpoints", async () => {
   await using world = await httpWorld();
   const { text } = await world.get("/");
   for (const path of ["/healthz", "/readyz", "/metrics"]) assert.ok(text.includes(path));
+});
+
+test("/job.proto answers the contract, which caches may keep", async () => {
+  await using world = await httpWorld();
+  const { status, text, headers } = await world.get("/job.proto");
+  assert.equal(status, 200);
+  assert.equal(text, readFileSync(new URL("../../src/rpc/job.proto", import.meta.url), "utf8"));
+  assert.equal(headers.get("content-type"), "text/plain; charset=utf-8");
+  assert.equal(headers.get("cache-control"), "public, max-age=300");
+  const etag = headers.get("etag")!;
+  const again = await world.get("/job.proto", { headers: { "if-none-match": `"x", W/${etag}` } });
+  assert.deepEqual([again.status, again.text, again.headers.get("etag")], [304, "", etag]);
+  const other = await world.get("/job.proto", { headers: { "if-none-match": '"x"' } });
+  assert.equal(other.status, 200);
+});
+
+test("/job.proto is refused under the name of another site", async () => {
+  await using world = await httpWorld();
+  const answer = await askRaw(world.port, "GET /job.proto HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  assert.match(answer, /^HTTP\/1\.1 421 /);
+  assert.doesNotMatch(answer, /etag/i);
 });
 
 test("another path answers 404, and another method 405", async () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { convertArguments, Manager, nextTicks, readSignature, resultsOf } from "ts-job";
@@ -54,6 +55,8 @@ async function runDaemon() {
 }
 
 assert.equal(process.versions.node, "22.18.0");
+const contract = readFileSync(createRequire(import.meta.url).resolve("ts-job/job.proto"), "utf8");
+assert.match(contract, /^service JobService \{/m);
 const [tick] = nextTicks("30 2 * * *", {
   timezone: "Europe/Berlin",
   after: new Date("2026-03-29T00:00:00Z"),

@@ -43,9 +43,25 @@ const CRONTAB: Verb = {
   },
 };
 
+const PROTO: Verb = {
+  name: "proto",
+  summary: "Write job.proto, the gRPC contract, for clients in any language",
+  details:
+    "Works without a daemon. The file imports only google/protobuf/timestamp.proto, which every generator has.",
+  words: [],
+  options: OUT_OPTIONS,
+  examples: [["jobctl export proto --out job.proto", "For protoc, buf, grpcurl or Postman"]],
+  isClient: false,
+  async run(args, { io }) {
+    const { JOB_PROTO } = await import("../../rpc/gen/job_proto.ts");
+    await writeOut(JOB_PROTO, args, io);
+    return EXIT.ok;
+  },
+};
+
 /** `jobctl export` */
 export const EXPORT: VerbGroup = {
   name: "export",
-  summary: "Write the configuration for another scheduler",
-  verbs: [CRONTAB],
+  summary: "Write the configuration for another scheduler, or the gRPC contract",
+  verbs: [CRONTAB, PROTO],
 };
