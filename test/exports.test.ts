@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
+import { JOB_PROTO } from "../src/rpc/gen/job_proto.ts";
 
 const EXPORT = /^export (?:abstract |async )?(?:class|const|function\*?) (\w+)/gm;
 
@@ -31,4 +32,9 @@ function unusedExports(): readonly string[] {
 
 test("every exported value is used in another file", () => {
   assert.deepEqual(unusedExports(), []);
+});
+
+test("the text of the contract in the program is that of job.proto: npm run generate", () => {
+  const text = readFileSync(new URL("../src/rpc/job.proto", import.meta.url), "utf8");
+  assert.ok(JOB_PROTO === text, "src/rpc/gen/job_proto.ts is older than src/rpc/job.proto");
 });
