@@ -4,6 +4,9 @@ import type { Instance } from "../core/instance.ts";
 import { type BulkOptions, readBulkFilter, readInstanceFilter } from "../core/instance_filter.ts";
 import type { JobManager } from "../core/job_manager.ts";
 import { checkScheduleOptions, kindOfReference } from "../core/schedule_options.ts";
+import { BurstLog } from "../platform/burst_log.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
 import type { ManagerApi, ScheduleOptions } from "./api.ts";
 import { readOptions, readPage } from "./call_options.ts";
 import { checkBatchSize } from "./new_instance.ts";
@@ -40,10 +43,16 @@ export class JobCalls {
   readonly #manager: ManagerApi;
   readonly #holds: (instance: Instance) => boolean;
   readonly #callers = new WeakMap<RunningAttempt, Caller>();
+  readonly #log: BurstLog;
 
-  constructor(manager: ManagerApi, holds: (instance: Instance) => boolean) {
+  constructor(
+    manager: ManagerApi,
+    holds: (instance: Instance) => boolean,
+    { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
+  ) {
     this.#manager = manager;
     this.#holds = holds;
+    this.#log = new BurstLog(logger, clock, "changes by jobs", "jobctl list instances");
   }
 
   /** @throws JobError `stale_fence` when the claim is no longer held, `unimplemented` for an unknown method */
@@ -82,7 +91,7 @@ export class JobCalls {
       case "lookupInstances":
         return this.#lookup(args);
       case "cancelInstances":
-        return this.#cancel(args);
+        return this.#cancel(instance, args);
       case "waitInstance":
         return this.#wait(instance, String(args[0]), readTimeout(args[1]));
       default:
@@ -98,10 +107,18 @@ export class JobCalls {
     return await this.#manager.lookupInstances(query, readPage(given(page), "look up instances"));
   }
 
-  async #cancel([filter, options]: readonly unknown[]): Promise<unknown> {
+  async #cancel(by: Instance, [filter, options]: readonly unknown[]): Promise<unknown> {
     const bulk = readOptions("bulk", given(options) as BulkOptions | undefined, "cancel");
     const query = readBulkFilter(given(filter), bulk, "cancel");
-    return await this.#manager.cancelInstances(query, bulk);
+    const canceled = await this.#manager.cancelInstances(query, bulk);
+    const [first] = canceled;
+    if (first) {
+      this.#log.tell("info", "Canceled instances", {
+        ...{ count: canceled.length, kind: first.kind, instance: first.id },
+        ...{ by: `job ${by.kind}`, from: by.id },
+      });
+    }
+    return canceled;
   }
 
   async #schedule(

@@ -63,7 +63,7 @@ export function buildParts(
   const events = new Events({ ...options, registry });
   const headStart = new HeadStart(time);
   const answers = new StoreAnswers(options.logger, options.mask);
-  const calls = new JobCalls(api, (instance) => dispatcher.holds(instance));
+  const calls = new JobCalls(api, (instance) => dispatcher.holds(instance), options);
   const dispatcher = new Dispatcher({
     ...options,
     registry,

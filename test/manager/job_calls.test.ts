@@ -119,6 +119,9 @@ test("a job may look up, page, and cancel all of others", async () => {
   const page = await call(world, "lookupInstances", { kinds: ["child"] }, { limit: 2 });
   assert.equal((page as { items: unknown[] }).items.length, 2);
   const canceled = await call(world, "cancelInstances", { kinds: ["child"] }) as Instance[];
+  const told = world.records.filter((line) => line.startsWith("info Canceled instances"));
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /"kind":"child".*"by":"job work"/);
   assert.equal(canceled.length, 3);
   const isRefused = (error: unknown) => isJobError(error, "invalid_argument");
   await assert.rejects(call(world, "cancelInstances", {}), isRefused);
