@@ -130,6 +130,14 @@ test("readCrontab() reads CRON_TZ and RANDOM_DELAY only where cron does", () => 
   }
 });
 
+test("readCrontab() takes backslashes and blanks of values as each cron does", () => {
+  const text = `A=" b "\n0 3 * * * x \\\\a \\\\\\% \\y\n`;
+  const debian = read(text, "debian").lines[0]!;
+  assert.deepEqual([debian.command, debian.env.A], ["x \\a \\% \\y", " b"]);
+  const cronie = read(text, "cronie").lines[0]!;
+  assert.deepEqual([cronie.command, cronie.env.A], ["x \\\\a \\\\% \\y", " b "]);
+});
+
 test("readCrontab() reads busybox's fields, # and % as busybox does", () => {
   const rows = [
     ["5/2 * * * * x", "5 * * * * x"],

@@ -23,12 +23,18 @@ export function readAssignment(text: string): readonly [name: string, value: str
 /**
  * A command line as cron takes it apart: `%` ends the command and is a newline behind it, `\%` is a percent sign. In the
  * command a backslash before a backslash escapes it, so that `\\%` ends the command; in the input it does not.
+ *
+ * @param isDebian whether of two backslashes in the command one is left
  */
 export function splitCommand(
   text: string,
+  isDebian = false,
 ): { readonly command: string; readonly stdin: string | null } {
   const [whole = ""] = /^(?:[^%\\]|\\.|\\$)*/s.exec(text) ?? [];
-  const command = whole.replaceAll(/\\(.)/gs, (pair, next) => next === "%" ? "%" : pair);
+  const command = whole.replaceAll(
+    /\\(.)/gs,
+    (pair, next) => next === "%" || isDebian && next === "\\" ? next : pair,
+  );
   if (whole.length === text.length) return { command, stdin: null };
   const stdin = text.slice(whole.length + 1).replaceAll(
     /\\%|%/g,

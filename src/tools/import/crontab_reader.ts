@@ -174,7 +174,9 @@ class Reader {
     this.#refuse("cron refuses a blank line that ends with CR LF: bad minute");
   }
 
-  #assign(name: string, value: string): void {
+  #assign(name: string, given: string): void {
+    // Debian's cron drops blanks at the end of a value, also within quotes.
+    const value = this.#options.dialect === "debian" ? given.trimEnd() : given;
     if (MAIL_VARIABLES.includes(name)) {
       if (value === "" || name !== "MAILTO") return;
       this.#note(
@@ -289,7 +291,13 @@ class Reader {
       this.#note(`${program} cuts the command to ${commandMax} characters: here it is whole`);
     }
     let stdin: string | null = null;
-    if (hasPercent) ({ command, stdin } = splitCommand(command));
+    if (hasPercent) {
+      const isDebian = this.#options.dialect === "debian";
+      if (isDebian && command.includes("\\\\")) {
+        this.#remark(`Debian's cron makes one backslash of two in a command, and so does the job`);
+      }
+      ({ command, stdin } = splitCommand(command, isDebian));
+    }
     if (command.trim() === "") {
       throw new LeftOut(`there is no command before the "%": the line is left out`, false);
     }
