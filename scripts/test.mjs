@@ -40,6 +40,9 @@ const MEASURE_TIME = [
  */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
+/** How many of the slowest files are named at the end. */
+const SLOWEST_SHOWN = 15;
+
 function isWithin(file, paths) {
   return paths.some((path) => file === path || file.startsWith(`${path}/`));
 }
@@ -60,25 +63,28 @@ function attribute(tag, name) {
   });
 }
 
-/** What a JUnit report says: how many passed, the names of those that failed, and the files that had tests. */
+/**
+ * What a JUnit report says: how many passed, the names of those that failed, and the seconds of each
+ * file that had tests.
+ */
 function readReport(file) {
   let text;
   try {
     text = readFileSync(file, "utf8");
   } catch {
-    return { passed: 0, failed: [], seen: new Set() };
+    return { passed: 0, failed: [], seconds: new Map() };
   }
   let passed = 0;
   const failed = [];
-  const seen = new Set();
+  const seconds = new Map();
   for (const [, tag, body] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>([^]*?)<\/testcase>)/g)) {
     const place = (attribute(tag, "file") || attribute(tag, "classname")).replace(/^\.\//, "");
-    seen.add(place);
+    seconds.set(place, (seconds.get(place) ?? 0) + Number(attribute(tag, "time")));
     if (/<(failure|error)\b/.test(body ?? "")) {
       failed.push(`${place}: ${attribute(tag, "name")}`);
     } else if (!/<skipped\b/.test(body ?? "")) passed += 1;
   }
-  return { passed, failed, seen };
+  return { passed, failed, seconds };
 }
 
 /**
@@ -96,20 +102,21 @@ async function runOn({ runtime, name, args, files, folder }) {
     [...args(report), ...files.map((file) => `./${file}`)],
     { name: `${name}, ${files.length} files`, env: { TMPDIR: scratch } },
   );
-  const { passed, failed, seen } = readReport(report);
+  const { passed, failed, seconds } = readReport(report);
   const names = failed.map((one) => `${runtime}: ${one}`);
   const left = readdirSync(scratch).filter((one) => !LEFT_BY_KILLED.test(one));
   if (left.length > 0) names.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
   // Bun goes on without a file that does not load, and says so only above. Deno runs nothing then; it also names shared
   // suites in place of the files that use them.
-  const unseen = runtime === "bun" ? files.filter((file) => !seen.has(file)) : [];
-  if (seen.size > 0) {
+  const unseen = runtime === "bun" ? files.filter((file) => !seconds.has(file)) : [];
+  if (seconds.size > 0) {
     names.push(...unseen.map((file) => `bun: ${file}: no test of it ran, see above`));
   }
   if (ended !== 0 && names.length === 0) {
     names.push(`${name}: ended with ${ended}, see above`);
   }
-  return { passed, failed: names };
+  const slow = [...seconds].map(([file, taken]) => ({ file: `${name} ${file}`, taken }));
+  return { passed, failed: names, slow };
 }
 
 function bunArgs(report) {
@@ -164,6 +171,11 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   runs.push(...await runLane(last));
   rmSync(folder, { recursive: true, force: true });
 
+  const slowest = runs.flatMap(({ slow }) => slow).sort((a, b) => b.taken - a.taken);
+  const slowLines = slowest.slice(0, SLOWEST_SHOWN).map(({ file, taken }) =>
+    `${taken.toFixed(1).padStart(7)} s  ${file}`
+  );
+  console.log(`\nSlowest:\n${slowLines.join("\n")}`);
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);
   const failed = [...isBuilt ? [] : ["build"], ...runs.flatMap((run) => run.failed)];
   if (failed.length > 0) console.log(`\nFailed:\n${failed.map((name) => `  ${name}`).join("\n")}`);
