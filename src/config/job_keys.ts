@@ -142,6 +142,22 @@ export const JOB_KEYS = {
   jitter: key(OPTIONS.jitter, undefined, DOCS.jitter),
   crashes_max: key(OPTIONS.crashes_max, undefined, DOCS.crashes_max),
   on_crash: key(OPTIONS.on_crash, undefined, DOCS.on_crash),
+  on_drain: key(OPTIONS.on_drain, undefined, DOCS.on_drain),
+  drain: key(
+    duration(),
+    undefined,
+    "At a stop: how long its running attempts may finish before they are stopped; by default `worker.drain`.",
+  ),
+  worker_slot: key(
+    boolean(),
+    true,
+    "Whether a running attempt takes one of the `worker.count` workers. With false it waits for none, and at most 1,000 such attempts run at once on a node: for commands that mostly wait, as those of cron do.",
+  ),
+  leave_children: key(
+    boolean(),
+    false,
+    "Whether processes that the command started in the background are left running when it ends, as under cron. By default they are ended with it, and its log names them. A timeout, a cancel or a stop ends all of them in any case.",
+  ),
   "retry.max": key(OPTIONS["retry.max"], undefined, DOCS["retry.max"]),
   "retry.backoff": key(OPTIONS["retry.backoff"], undefined, DOCS["retry.backoff"]),
   "retry.initial": key(OPTIONS["retry.initial"], undefined, DOCS["retry.initial"]),

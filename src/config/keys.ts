@@ -123,7 +123,11 @@ export const KEYS = {
     undefined,
     "File of a permanent admin token, created at the first start. If not set, each start writes a new token to `jobctl-PORT.token` in the runtime directory. Other users must not be able to write to the file or its folder, and the file must not be readable by everyone.",
   ),
-  "worker.count": key(integer(0, 10_000), 4, "Attempts that run at once on this node."),
+  "worker.count": key(
+    integer(0, 10_000),
+    4,
+    "Attempts that run at once on this node, but for those of jobs with `worker_slot = false`.",
+  ),
   "worker.isolation": key(
     choice(["process", "inline"]),
     "process",
@@ -137,7 +141,7 @@ export const KEYS = {
   "worker.drain": key(
     duration(),
     "30s",
-    "At a stop: how long running attempts may finish before they are stopped.",
+    "At a stop: how long running attempts may finish before they are stopped. `drain` of a job comes before it.",
   ),
   "worker.idle": key(duration(), "60s", "How long a worker process without work is kept."),
   "worker.pools": key(
@@ -170,6 +174,7 @@ export const KEYS = {
   "defaults.jitter": key(OPTIONS.jitter, "0", DOCS.jitter),
   "defaults.crashes_max": key(OPTIONS.crashes_max, 3, DOCS.crashes_max),
   "defaults.on_crash": key(OPTIONS.on_crash, "retry", DOCS.on_crash),
+  "defaults.on_drain": key(OPTIONS.on_drain, "retry", DOCS.on_drain),
   "defaults.retry.max": key(OPTIONS["retry.max"], 0, DOCS["retry.max"]),
   "defaults.retry.backoff": key(
     OPTIONS["retry.backoff"],

@@ -15,6 +15,7 @@ export const OPTIONS = {
   jitter: duration(),
   crashes_max: integer(0, 1000),
   on_crash: choice(["retry", "terminate"]),
+  on_drain: choice(["retry", "terminate"]),
   "retry.max": integer(-1, 1_000_000),
   "retry.backoff": choice(["exponential", "linear", "fixed"]),
   "retry.initial": duration(),
@@ -47,6 +48,8 @@ export const DOCS = {
     "How often an instance is taken over after its worker or node was lost, before it is given up.",
   on_crash:
     'When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times, "terminate" gives it up at once.',
+  on_drain:
+    'When a stop of the daemon ended its attempt, as it took longer than the drain: "retry" runs it again after the restart, "terminate" gives it up with the reason `drained`. What had not begun is run in any case.',
   "retry.max": "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
   "retry.backoff": "How the wait grows with each failed attempt.",
   "retry.initial": "Wait before the first retry.",

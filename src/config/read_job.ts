@@ -13,7 +13,15 @@ import { type Field, isTable, Report } from "./source.ts";
 type JobValues = Partial<Values<typeof JOB_KEYS>>;
 
 /** Keys that mean something only with `run` or `command`. */
-const COMMAND_ONLY = ["shell", "params", "allow_dash", "stdin.text", "stdin.arg", "success_codes"];
+const COMMAND_ONLY = [
+  "shell",
+  "params",
+  "allow_dash",
+  "stdin.text",
+  "stdin.arg",
+  "success_codes",
+  "leave_children",
+];
 
 /** Keys of what surrounds a process: they mean nothing where the function runs in the daemon. */
 const PROCESS_KEYS = [
@@ -130,6 +138,7 @@ function readCommand(
     parameters: [],
     hasRest: false,
     allowsDash: values.allow_dash ?? false,
+    ...(values.leave_children ? { leavesChildren: true } : {}),
   };
 }
 
@@ -208,6 +217,9 @@ function readOptions(values: JobValues): JobTable["options"] {
     killAfterMs: values.kill_after,
     crashesMax: values.crashes_max,
     onCrash: values.on_crash,
+    onDrain: values.on_drain,
+    drainMs: values.drain,
+    workerSlot: values.worker_slot,
     keepSuccessMs: values["keep.success"],
     keepFailureMs: values["keep.failure"],
     isolation: values.isolation,

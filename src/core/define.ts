@@ -71,6 +71,12 @@ export interface JobInput extends JobHandlers {
   readonly crashesMax?: number;
   /** After a lost worker or node: take over up to `crashesMax` times, or give up at once. */
   readonly onCrash?: "retry" | "terminate";
+  /** After a stop of the daemon ended its attempt: run again, or give it up. */
+  readonly onDrain?: "retry" | "terminate";
+  /** At a stop: how long a running attempt may finish; by default as long as the worker setting says. */
+  readonly drain?: DurationInput;
+  /** False: a running attempt does not count as one of the node's workers. */
+  readonly workerSlot?: boolean;
   /** How long final instances are kept. */
   readonly keep?: DurationInput | {
     readonly success?: DurationInput;
@@ -168,6 +174,9 @@ const JOB_KEYS: Keys = {
   retry: ["a number of retries or an object", (value) => isWhole(-1)(value) || isObject(value)],
   crashesMax: ["a whole number of 0 or more", isWhole(0)],
   onCrash: ['"retry" or "terminate"', isOneOf(["retry", "terminate"])],
+  onDrain: ['"retry" or "terminate"', isOneOf(["retry", "terminate"])],
+  drain: DURATION,
+  workerSlot: ["true or false", (value) => typeof value === "boolean"],
   keep: ["a duration or an object", (value) => isDuration(value) || isObject(value)],
   isolation: ['"process" or "inline"', isOneOf(["process", "inline"])],
   concurrency: [CONCURRENCY_WANTED, isParsed(parseConcurrency)],

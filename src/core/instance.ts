@@ -15,6 +15,7 @@ export type Reason =
   | "snoozed"
   | "canceled"
   | "lost"
+  | "drained"
   | "released"
   | "redriven"
   | "unserved"

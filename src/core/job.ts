@@ -32,6 +32,12 @@ export interface JobOptions {
   readonly crashesMax: number;
   /** "terminate" allows none, whatever `crashesMax` is; "retry" when absent. */
   readonly onCrash?: "retry" | "terminate";
+  /** After a stop of the daemon ended its attempt: run again, or give it up; "retry" when absent. */
+  readonly onDrain?: "retry" | "terminate";
+  /** At a stop: how long a running attempt may finish; absent for the node's own. */
+  readonly drainMs?: number;
+  /** Whether a running attempt takes one of the node's workers; true when absent. */
+  readonly workerSlot?: boolean;
   readonly keepSuccessMs: number;
   readonly keepFailureMs: number;
   readonly isolation: "process" | "inline";
@@ -70,6 +76,7 @@ export const JOB_DEFAULTS: JobOptions = {
   },
   crashesMax: 3,
   onCrash: "retry",
+  onDrain: "retry",
   keepSuccessMs: 7 * 86_400_000,
   keepFailureMs: 30 * 86_400_000,
   isolation: "process",
@@ -149,6 +156,8 @@ export interface CommandSpec extends ProcessSpec {
   readonly hasRest: boolean;
   /** Whether an argument may begin with "-", as an option does. */
   readonly allowsDash: boolean;
+  /** Whether processes that it leaves running when it ends are left alone; absent: they are ended. */
+  readonly leavesChildren?: boolean;
 }
 
 /** Standard input of a command: a text as it stands, or an argument by name or by position, 1 for the first. */

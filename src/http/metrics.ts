@@ -135,6 +135,12 @@ export class Metrics {
     );
     page.single("jobctl_draining", "gauge", "1 while stopping.", status.isDraining ? 1 : 0);
     page.single("jobctl_workers_busy", "gauge", "Attempts that run.", status.workers.busy);
+    page.single(
+      "jobctl_workers_full_seconds",
+      "gauge",
+      "How long all workers have been busy while an instance waits for one.",
+      (status.workers.fullMs ?? 0) / 1000,
+    );
     page.single("jobctl_workers_alive", "gauge", "Worker processes.", status.workers.alive);
     page.metric("jobctl_nodes", "gauge", "Live daemons on the store.");
     for (const state of ["live", "draining", "skewed"]) {

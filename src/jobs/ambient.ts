@@ -246,6 +246,12 @@ declare module "ts-job" {
     };
     readonly crashesMax?: number;
     readonly onCrash?: "retry" | "terminate";
+    /** After a stop of the daemon ended its attempt: run again, or give it up. */
+    readonly onDrain?: "retry" | "terminate";
+    /** At a stop: how long a running attempt may finish. */
+    readonly drain?: DurationInput;
+    /** False: a running attempt does not count as one of the node's workers. */
+    readonly workerSlot?: boolean;
     readonly keep?: DurationInput | {
       readonly success?: DurationInput;
       readonly failure?: DurationInput;

@@ -164,6 +164,8 @@ export interface WorkerStatus {
   readonly busy: number;
   /** Worker processes alive. */
   readonly alive: number;
+  /** How long all of them have been busy while an instance waits for one, in milliseconds; absent: they are not. */
+  readonly fullMs?: number;
 }
 
 /** The state of a node at a glance. */

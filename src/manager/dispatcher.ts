@@ -27,6 +27,8 @@ import { writeLines } from "./write_lines.ts";
 const CLAIM_MAX = 500;
 /** Most attempts that an executor is given beyond the workers, to begin as it likes. */
 const HANDED_MAX = 64;
+/** Most attempts at once that take no worker of the node: each is a process of some megabytes. */
+const BESIDE_MAX = 1_000;
 /** How long outcomes wait for others while workers have more to do. */
 const SEND_MS = 2;
 /** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
@@ -36,6 +38,7 @@ const GIVE_UP_MS = 10_000;
 interface Asked {
   readonly at: Instant;
   readonly limit: number;
+  readonly kinds: ReadonlySet<string>;
   readonly answer: Promise<Committed<readonly Instance[]>>;
 }
 
@@ -58,6 +61,8 @@ export class Dispatcher {
   #sendTimer: Timer | null = null;
   #count: number;
   #busy = 0;
+  /** Attempts that run and take none of the workers. */
+  #beside = 0;
   #isStarted = false;
   #isClaiming = false;
   #isStepping = false;
@@ -100,6 +105,21 @@ export class Dispatcher {
     return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;
   }
 
+  /** Attempts that run and take none of the workers. */
+  get beside(): number {
+    return this.#beside;
+  }
+
+  /** Of the attempts that have a worker the one that began first; null when there is none. */
+  get oldest(): RunningAttempt | null {
+    let oldest: RunningAttempt | null = null;
+    for (const running of this.#running.values()) {
+      const isOlder = oldest === null || running.startedMs < oldest.startedMs;
+      if (running.hasSlot && isOlder) oldest = running;
+    }
+    return oldest;
+  }
+
   start(): void {
     this.#isStarted = true;
     this.#giveUpMs = null;
@@ -134,6 +154,7 @@ export class Dispatcher {
   resize(count: number): void {
     this.#count = count;
     this.#options.executor.resize(count);
+    if (this.#busy >= count) this.#options.full();
     this.poke();
   }
 
@@ -151,6 +172,26 @@ export class Dispatcher {
       else if (this.#options.headStart.release(running)) this.#left(running, notStarted(cause));
       else running.attempt?.abort(cause);
     }
+  }
+
+  /**
+   * Abort what runs when its time to finish at a stop is over: that of its job, else `drainMs`.
+   *
+   * @returns cancels what has not happened yet
+   */
+  abortAfterDrain(drainMs: number, options: { readonly isForAll?: boolean } = {}): () => void {
+    const claims = new Map<number, ClaimKey[]>();
+    for (const { job, instance } of this.#running.values()) {
+      const ownMs = options.isForAll ? null : job?.options.drainMs ?? null;
+      const ms = ownMs ?? drainMs;
+      claims.set(ms, [...claims.get(ms) ?? [], instance]);
+    }
+    const timers = [...claims].map(([ms, those]) =>
+      this.#options.clock.timer(ms, () => this.abort("drain", those))
+    );
+    return () => {
+      for (const timer of timers) timer.cancel();
+    };
   }
 
   /** Something may be due: claim in this turn if a worker is free. */
@@ -194,14 +235,12 @@ export class Dispatcher {
   }
 
   async #claim(): Promise<void> {
-    const { registry } = this.#options;
     this.#mustClaim = false;
-    const room = this.#count - this.#busy - this.#ahead.size;
-    const free = Math.min(room + this.#ahead.most, CLAIM_MAX);
-    if (!this.#isStarted || free <= 0 || registry.kinds.size === 0) return;
+    const wanted = this.#wanted();
+    if (!this.#isStarted || wanted.limit <= 0 || wanted.kinds.size === 0) return;
     this.#isClaiming = true;
     try {
-      let asked: Asked | null = this.#ask(free);
+      let asked: Asked | null = this.#ask(wanted.limit, wanted.kinds);
       while (asked !== null) asked = await this.#takeIn(asked);
     } catch (error) {
       this.#answers.failed(error, "claim");
@@ -214,38 +253,54 @@ export class Dispatcher {
     if (this.#mustClaim) this.#step();
   }
 
-  #ask(limit: number): Asked {
-    const { store, clock, headStart, node, registry: { kinds, limits }, leaseMs } = this.#options;
+  /** How many to claim, and of which kinds: when all workers are busy only those that take none. */
+  #wanted(): Pick<Asked, "limit" | "kinds"> {
+    const { registry } = this.#options;
+    const room = this.#count - this.#busy - this.#ahead.size;
+    const free = Math.min(room + this.#ahead.most, CLAIM_MAX);
+    const { taking, beside } = registry.kindsBySlot;
+    if (beside.size === 0) return { limit: free, kinds: taking };
+    const more = Math.min(BESIDE_MAX - this.#beside, CLAIM_MAX);
+    if (free <= 0) return { limit: more, kinds: beside };
+    return more <= 0
+      ? { limit: free, kinds: taking }
+      : { limit: Math.min(free, more), kinds: registry.kinds };
+  }
+
+  #ask(limit: number, kinds: ReadonlySet<string>): Asked {
+    const { store, clock, headStart, node, registry: { limits }, leaseMs } = this.#options;
     const at = clock.now();
     const ahead = headStart.aheadOf(at.wallMs);
     return {
       at,
       limit,
+      kinds,
       answer: store.claim({ at, node, kinds, limits, limit, leaseMs, ...ahead }),
     };
   }
 
   /** Begin what was claimed; answers the claim that was asked for meanwhile. */
-  async #takeIn({ at, limit, answer }: Asked): Promise<Asked | null> {
+  async #takeIn({ at, limit, kinds, answer }: Asked): Promise<Asked | null> {
     const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
     this.#answers.answered("claim");
     if (value.length > 0) this.#options.headStart.took(at.monotonicMs);
     const isFull = value.length === limit;
     // Where the store is slower than the workers it looks for the next ones while they have these.
-    const more = isFull && this.#isStarted ? this.#ahead.arrived() : 0;
-    const next = more > 0 ? this.#ask(more) : null;
+    const { taking, beside } = this.#options.registry.kindsBySlot;
+    const isOfWorkers = kinds !== beside && this.#isStarted;
+    const more = isFull && isOfWorkers ? this.#ahead.arrived() : 0;
+    const next = more > 0 ? this.#ask(more, taking) : null;
     const deadlineMs = this.#renewal.deadlineOf(sentMs);
     for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
     if (value.length > 0) this.#renewal.claimed(sentMs);
     if (isFull) this.#mustClaim = true;
-    else if (!this.#mustClaim) await this.#armNextDue();
+    else if (!this.#mustClaim) await this.#armNextDue(kinds);
     return next;
   }
 
   // By the store's time: a node whose clock is ahead must not ask again at once.
-  async #armNextDue(): Promise<void> {
-    const { store, clock, registry, node, headStart } = this.#options;
-    const { kinds, limits } = registry;
+  async #armNextDue(kinds: ReadonlySet<string>): Promise<void> {
+    const { store, clock, registry: { limits }, node, headStart } = this.#options;
     const asked = clock.now();
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
     if (instanceAt === null || !this.#isStarted) return;
@@ -263,7 +318,7 @@ export class Dispatcher {
     });
     this.#running.set(instance.id, running);
     if (job && this.#isStarted) events.changed(instance, at);
-    if (this.#isFree) this.#begin({ running, deadlineMs });
+    if (!running.hasSlot || this.#isFree) this.#begin({ running, deadlineMs });
     else this.#ahead.add({ running, deadlineMs });
   }
 
@@ -272,8 +327,11 @@ export class Dispatcher {
     const isLate = deadlineMs <= this.#options.clock.now().monotonicMs;
     // The kind was removed meanwhile, the answer came when too little of the lease was left, or we drain: give it back unstarted.
     if (!job || isLate || !this.#isStarted) return this.#ended(running, notStarted());
-    if (this.#busy === 0) this.#ahead.began();
-    this.#busy += 1;
+    if (running.hasSlot) {
+      if (this.#busy === 0) this.#ahead.began();
+      this.#busy += 1;
+      if (this.#busy >= this.#count) this.#options.full();
+    } else this.#beside += 1;
     this.#options.headStart.hold(running, () => this.#start(running, job, deadlineMs));
   }
 
@@ -288,8 +346,12 @@ export class Dispatcher {
     } else this.#execute(running, job, deadlineMs);
   }
 
-  /** A worker is free again. */
+  /** It no longer runs, and its worker is free again. */
   #left(running: RunningAttempt, outcome: AttemptOutcome): void {
+    if (!running.hasSlot) {
+      this.#beside -= 1;
+      return this.#ended(running, outcome);
+    }
     this.#busy -= 1;
     // What the executor gave back tells nothing of how fast workers are.
     if (!isGivenBack(outcome)) this.#ahead.ended();
@@ -332,6 +394,7 @@ export class Dispatcher {
       const settlement = settlementOf(running.instance, outcome, {
         // A claim whose job is gone is given back, never retried.
         retry: running.job?.options.retry ?? JOB_DEFAULTS.retry,
+        onDrain: running.job?.options.onDrain,
         nowMs: clock.now().wallMs,
         random: random.next(),
         logs,
@@ -346,7 +409,7 @@ export class Dispatcher {
   // A claim that was taken over has its outcome from others; one that a drain cannot settle is taken back at the next opening.
   #mustKeep(running: RunningAttempt): boolean {
     if (!this.holds(running.instance)) return false;
-    if (this.#isStarted || this.#busy > 0) return true;
+    if (this.#isStarted || this.#busy + this.#beside > 0) return true;
     const nowMs = this.#options.clock.now().monotonicMs;
     this.#giveUpMs ??= nowMs + GIVE_UP_MS;
     if (nowMs < this.#giveUpMs) return true;

@@ -29,6 +29,8 @@ export interface DispatcherOptions {
     method: string,
     args: readonly unknown[],
   ) => Promise<unknown>;
+  /** Called each time that the last free worker gets an attempt. */
+  readonly full: () => void;
   readonly answers: StoreAnswers;
   readonly headStart: HeadStart;
 }

@@ -46,6 +46,9 @@ export function instanceWhy(
       if (attempt === 0) return `It never ran: ${reason ?? "terminated"}, due ${at(dueAt)}`;
       if (reason === "discarded") return `It ran and gave itself up${what}; ${run}`;
       if (reason === "lost") return `It was lost with its worker or node too often: ${run}`;
+      if (reason === "drained") {
+        return `It was stopped with its daemon, and its job is not to run again then: ${run}`;
+      }
       return `It ran and failed (${reason})${what}; ${run}`;
     }
   }

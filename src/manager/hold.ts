@@ -10,9 +10,9 @@ export async function holdWork(
   scheduler.stop();
   janitor.stop();
   dispatcher.pauseClaims();
-  const timer = options.clock.timer(options.drainMs, () => dispatcher.abort("drain"));
+  const cancel = dispatcher.abortAfterDrain(options.drainMs);
   await dispatcher.drained();
-  timer.cancel();
+  cancel();
   return () => {
     dispatcher.start();
     scheduler.resume();

@@ -82,8 +82,9 @@ export class Manager extends Operations implements Service {
   }
 
   /**
-   * Drain: claim nothing more, let running attempts finish for the drain time, then abort the rest and give them back with
-   * their attempts kept. Outcomes that the store does not take for 10 s are given up; state handlers have 10 s to end.
+   * Drain: claim nothing more, let running attempts finish for the drain time (with `drainMs` also those of jobs with a drain time
+   * of their own), then abort the rest and give them back with their attempts kept, unless their jobs say otherwise. Outcomes that
+   * the store does not take for 10 s are given up; state handlers have 10 s to end.
    */
   async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
     const { drainMs } = readOptions("stop", options, "stop the manager");
@@ -91,20 +92,22 @@ export class Manager extends Operations implements Service {
       this.#isStarted = false;
       return;
     }
-    await (this.#stopping ??= this.#stop(drainMs ?? this.parts.options.drainMs)
-      .finally(() => this.#stopping = null));
+    await (this.#stopping ??= this.#stop(drainMs).finally(() => this.#stopping = null));
   }
 
-  async #stop(drainMs: number): Promise<void> {
+  async #stop(drainMs?: number): Promise<void> {
     const { store, options, events, dispatcher, scheduler, janitor, membership } = this.parts;
     this.life.isDraining = true;
     membership.changed();
     scheduler.stop();
     janitor.stop();
+    this.parts.fullWorkers.stop();
     dispatcher.pauseClaims();
-    const timer = options.clock.timer(drainMs, () => dispatcher.abort("drain"));
+    const cancel = dispatcher.abortAfterDrain(drainMs ?? options.drainMs, {
+      isForAll: drainMs !== undefined,
+    });
     await dispatcher.drained();
-    timer.cancel();
+    cancel();
     dispatcher.stop();
     await events.settled(options.clock, HANDLERS_MS);
     try {

@@ -5,6 +5,7 @@ import type { Store } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Events } from "./events.ts";
+import { FullWorkers } from "./full_workers.ts";
 import { Janitor } from "./janitor.ts";
 import { HeadStart } from "./head_start.ts";
 import { JobCalls } from "./job_calls.ts";
@@ -33,6 +34,7 @@ export interface ManagerParts {
   readonly recurring: Recurring;
   readonly janitor: Janitor;
   readonly membership: Membership;
+  readonly fullWorkers: FullWorkers;
   readonly served: Served;
 }
 
@@ -71,6 +73,7 @@ export function buildParts(
     systemJobs,
     count: checkWorkers(options.workers),
     handleCall: (running, method, args) => calls.handle(running, method, args),
+    full: () => fullWorkers.expect(),
     answers,
     headStart,
   });
@@ -78,6 +81,7 @@ export function buildParts(
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
   const shared = { ...options, registry, events, answers, headStart, keepsUnknown, tzVersion };
+  const fullWorkers = new FullWorkers({ ...shared, dispatcher });
   const { tags = [], process = thisProcess() } = options;
   const workers = () => dispatcher;
   const membership: Membership = new Membership({
@@ -108,6 +112,7 @@ export function buildParts(
     ...{ options, store: options.store, registry, events, answers },
     ...{ dispatcher, schedules, scheduler, membership, served },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
+    fullWorkers,
     janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),
   };
 }

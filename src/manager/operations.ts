@@ -306,7 +306,8 @@ export abstract class Operations implements ManagerApi, LiveFacts {
 
   workers(): WorkerStatus {
     const { alive } = this.parts.options.executor.stats();
-    return { count: this.parts.dispatcher.count, busy: this.parts.dispatcher.busy, alive };
+    const { dispatcher: { count, busy }, fullWorkers: { fullMs } } = this.parts;
+    return { count, busy, alive, ...(fullMs === null ? {} : { fullMs }) };
   }
 
   async resizeWorkers(count: number): Promise<WorkerStatus> {

@@ -17,8 +17,10 @@ export class Registry {
   holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
     undefined;
   #disabled: ReadonlyMap<string, string> = new Map();
-  // Both are made when they are asked for: thousands of jobs may be added one after the other.
+  // All are made when they are asked for: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
+  #bySlot: { readonly taking: ReadonlySet<string>; readonly beside: ReadonlySet<string> } | null =
+    null;
   #limits: ClaimLimits | null = null;
 
   constructor(
@@ -45,6 +47,23 @@ export class Registry {
       [...this.#jobs.values()].filter((job) => this.missing(job).length === 0)
         .map(({ kind }) => kind),
     );
+  }
+
+  /**
+   * The same, apart: those whose attempts take a worker of the node, and those that run beside them. New sets after each change,
+   * the same ones in between.
+   */
+  get kindsBySlot(): {
+    readonly taking: ReadonlySet<string>;
+    readonly beside: ReadonlySet<string>;
+  } {
+    if (this.#bySlot !== null) return this.#bySlot;
+    const isBeside = (kind: string) => this.#jobs.get(kind)?.options.workerSlot === false;
+    const beside = new Set([...this.kinds].filter(isBeside));
+    const taking = beside.size === 0
+      ? this.kinds
+      : new Set([...this.kinds].filter((kind) => !beside.has(kind)));
+    return this.#bySlot = { taking, beside };
   }
 
   /** The tags that a job needs and this node does not have. */
@@ -98,6 +117,7 @@ export class Registry {
 
   #changed(): void {
     this.#kinds = null;
+    this.#bySlot = null;
     this.#limits = null;
   }
 

@@ -20,6 +20,8 @@ export class RunningAttempt {
   /** Null when the kind was removed between the claim and its start. */
   readonly job: JobDefinition | null;
   readonly instance: Instance;
+  /** Whether it takes one of the node's workers. */
+  readonly hasSlot: boolean;
   /** Monotonic ms of its claim, and then of its start. */
   startedMs: number;
   /** Null until started, and for system jobs, which cannot be stopped. */
@@ -44,6 +46,7 @@ export class RunningAttempt {
   ) {
     this.job = options.job;
     this.instance = options.instance;
+    this.hasSlot = options.job?.options.workerSlot ?? true;
     this.#clock = options.clock;
     this.#write = options.write;
     this.startedMs = options.clock.now().monotonicMs;

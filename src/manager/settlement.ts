@@ -17,6 +17,8 @@ export function settlementOf(
   outcome: AttemptOutcome,
   context: {
     readonly retry: RetryPolicy;
+    /** What follows an attempt that a stop of the daemon ended; "retry" when absent. */
+    readonly onDrain?: "retry" | "terminate" | undefined;
     readonly nowMs: number;
     readonly random: number;
     readonly logs: readonly LogEntry[];
@@ -77,6 +79,14 @@ function takeoverDelayMs(crashes: number): number {
   return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
 }
 
+/** The end of an instance that is not to run again, although no attempt of it failed. */
+const GIVEN_UP = {
+  type: "final",
+  state: "terminated",
+  resultsJson: null,
+  isFailure: false,
+} as const;
+
 type FailureReason = "error" | "limit" | "timeout" | "deadline";
 type FailureContext = Parameters<typeof settlementOf>[2];
 
@@ -91,8 +101,11 @@ function aborted(
     case "deadline":
       return failure(instance, outcome.cause, outcome, context);
     case "drain":
-      return outcome.isUnstarted
-        ? { type: "release", dueAt: instance.dueAt, isUnstarted: true }
+      if (outcome.isUnstarted) {
+        return { type: "release", dueAt: instance.dueAt, isUnstarted: true };
+      }
+      return context.onDrain === "terminate"
+        ? { ...GIVEN_UP, reason: "drained", error }
         : { type: "release", dueAt: context.nowMs };
     // The store refuses it when the lease is truly gone; when it is not, this is a takeover by ourselves.
     case "lease":

@@ -44,10 +44,14 @@ export function findFamily(
  * Kill every process of a family but `except`, until none is left. They are stopped before they are killed, so that one cannot
  * begin another meanwhile.
  *
- * @returns how many were killed
+ * @param killed those that were killed before, to which the others are added
+ * @returns how many there are in it then
  */
-export function killFamily(family: Family, except: number): number {
-  const killed = new Set<number>();
+export function killFamily(
+  family: Family,
+  except: number,
+  killed: Set<number> = new Set(),
+): number {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     // What was killed may take a moment to be gone.
     const living = findFamily(family, except).filter((pid) => !killed.has(pid));
@@ -124,10 +128,25 @@ export function isTurnOver(index: number): boolean {
   return index % TURN_PROCESSES_MAX === TURN_PROCESSES_MAX - 1;
 }
 
+/** How many processes are named. */
+const NAMES_MAX = 5;
+
+function namesOf(pids: readonly number[]): readonly string[] {
+  return pids.slice(0, NAMES_MAX).map((pid) => {
+    try {
+      return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (${pid})`;
+    } catch {
+      return `process ${pid}`;
+    }
+  });
+}
+
 /** What a look for processes found. */
 export interface Sweep {
-  /** Processes that were left behind. */
-  readonly killed: number;
+  /** Processes that were left behind, as `sleep (4711)`: the first of them. */
+  readonly names: readonly string[];
+  /** How many. */
+  readonly found: number;
   /** Whether certainly no process was begun on this host since the last look. */
   readonly isQuiet: boolean;
 }
@@ -153,21 +172,32 @@ export class FamilySweeper {
     this.#session = session;
   }
 
+  /** Find what was begun since the last look and still runs, without ending it. */
+  look(): Sweep {
+    const from = this.#lastPid;
+    const to = lastPid();
+    if (from !== null && from === to) return { names: [], found: 0, isQuiet: true };
+    const pids = from === null || to === null ? undefined : candidates(from, to);
+    const found = findFamily(this.#family(), this.#own, pids);
+    this.#lastPid = to;
+    return { names: namesOf(found), found: found.length, isQuiet: false };
+  }
+
   /** Kill what was begun since the last look. */
   sweep(): Sweep {
     let from = this.#lastPid;
     const to = lastPid();
-    if (from === null || to === null) return { killed: 0, isQuiet: false };
-    if (from === to) return { killed: 0, isQuiet: true };
-    const sessions = new Set(this.#session === null ? [this.#own] : [this.#own, this.#session]);
-    const family = { marker: this.#marker, sessions };
-    this.#session = null;
-    let killed = 0;
+    if (from === null || to === null) return { names: [], found: 0, isQuiet: false };
+    if (from === to) return { names: [], found: 0, isQuiet: true };
+    const family = this.#family();
+    const names: string[] = [];
+    const killed = new Set<number>();
     let seen = to;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const found = findFamily(family, this.#own, candidates(from, seen));
+      names.push(...namesOf(found.filter((pid) => !killed.has(pid))));
       killAll(found);
-      killed += found.length;
+      for (const pid of found) killed.add(pid);
       // One may have begun another between the look at the list and its own end.
       const now = lastPid() ?? seen;
       if (now === seen && found.length === 0) break;
@@ -176,9 +206,15 @@ export class FamilySweeper {
       seen = now;
     }
     // What was begun meanwhile may be anywhere.
-    if (killed > 0) killed += killFamily(family, this.#own);
+    if (killed.size > 0) killFamily(family, this.#own, killed);
     this.#lastPid = seen;
-    return { killed, isQuiet: false };
+    return { names: names.slice(0, NAMES_MAX), found: killed.size, isQuiet: false };
+  }
+
+  #family(): Family {
+    const sessions = new Set(this.#session === null ? [this.#own] : [this.#own, this.#session]);
+    this.#session = null;
+    return { marker: this.#marker, sessions };
   }
 }
 

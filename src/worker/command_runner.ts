@@ -20,6 +20,8 @@ export interface CommandHost {
   /** Its process group; null once no process of it is left. */
   group(group: number | null): void;
   started(): void;
+  /** It ended: called before what it left in its group is killed, unless that is to go on. */
+  ended(how: { readonly isLeft: boolean; readonly isAborted: boolean }): void;
 }
 
 /** A command that runs. */
@@ -34,7 +36,7 @@ export interface RunningCommand {
  * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless `cwd` says otherwise.
  * It writes to this process's own stdout and stderr and reads what its `stdin` says, else /dev/null; an exit code of
  * `successCodes` is success, with what it wrote to `$JOB_RESULT_FILE` as result. What it leaves in its group when it ends is
- * killed; what left the group, by whoever looks for the worker's processes.
+ * killed; what left the group, by whoever looks for the worker's processes. With `leavesChildren` neither is, unless it was aborted.
  */
 export function startCommand(
   spec: CommandSpec,
@@ -54,6 +56,7 @@ export function startCommand(
   host.group(group ?? null);
   if (group !== undefined) host.started();
   let isTooLarge = false;
+  let isAborted = false;
   const watch = file?.watch(systemClock, () => {
     isTooLarge = true;
     if (group !== undefined) killGroup(group, "SIGKILL");
@@ -63,7 +66,9 @@ export function startCommand(
       if (group === undefined) resolve(failed(startError(spec, error)));
     });
     child.once("exit", (code, signal) => {
-      killGroup(group!, "SIGKILL");
+      const isLeft = spec.leavesChildren === true && !isAborted && !isTooLarge;
+      host.ended({ isLeft, isAborted });
+      if (!isLeft) killGroup(group!, "SIGKILL");
       host.group(null);
       // The file says what is wrong with it.
       const isSuccess = isTooLarge || (code !== null && spec.successCodes.includes(code));
@@ -76,6 +81,7 @@ export function startCommand(
       file?.close();
     }),
     abort() {
+      isAborted = true;
       if (group !== undefined) killGroup(group, "SIGTERM");
     },
   };

@@ -146,6 +146,13 @@ export class OutputCapture {
     else this.#onClosed = callback;
   }
 
+  /** Let this process end although the streams are open. */
+  release(): void {
+    for (const stream of [this.#streams.stdout, this.#streams.stderr]) {
+      (stream as { readonly unref?: () => void }).unref?.();
+    }
+  }
+
   close(): void {
     this.#streams.stdout.destroy();
     this.#streams.stderr.destroy();

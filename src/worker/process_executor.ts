@@ -74,6 +74,8 @@ class ProcessExecutor implements Executor {
   readonly #turns: ShortTurns<ProcessAttempt>;
   #pool: WorkerPool;
   #count: number;
+  /** Attempts that take none of the workers of `count`. */
+  #beside = 0;
   #isStopped = false;
 
   constructor(options: ProcessExecutorOptions) {
@@ -84,7 +86,7 @@ class ProcessExecutor implements Executor {
     this.#count = options.count;
     this.#turns = new ShortTurns(options.clock, {
       atOnce: processorCount() + 1,
-      capacity: () => this.#count - (this.#attempts.size - this.waiting),
+      capacity: () => this.#count - (this.#attempts.size - this.#beside - this.waiting),
       begin: (attempt, others) => attempt.begin(others),
     });
     this.#pool = this.#makePool(options.count);
@@ -121,6 +123,7 @@ class ProcessExecutor implements Executor {
     const { source } = task.job;
     if (source.type === "module" && source.problem) return refuse("error", source.problem);
     this.#mask.add(secretsOf(source));
+    const isBeside = task.job.options.workerSlot === false;
     const attempt = new ProcessAttempt({
       clock: this.#clock,
       mask: this.#mask,
@@ -129,11 +132,13 @@ class ProcessExecutor implements Executor {
       acquire: (job) => this.#pool.acquire(job),
       onEnd: (ended, ending) => {
         this.#attempts.delete(ended);
+        if (isBeside) this.#beside -= 1;
         this.#turns.leave(ended, ending?.type === "result" ? ending : UNKNOWN_END);
       },
       onReturn: (returned) => this.#turns.back(returned),
     });
     this.#attempts.add(attempt);
+    if (isBeside) this.#beside += 1;
     this.#turns.enter(attempt);
     return attempt;
   }
@@ -186,6 +191,7 @@ class ProcessExecutor implements Executor {
       logger,
       random: random ?? systemRandom,
       count,
+      beside: () => this.#beside,
       idleMs,
       spare: this.#options.spare ?? 0,
       recycle: recycle ?? RECYCLE_DEFAULTS,

@@ -127,8 +127,11 @@ export type FromWorker =
     /** As in "run": what job code sends is none. Absent in the memory. */
     readonly token?: string;
     readonly result: AttemptResult;
-    /** Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while. */
-    readonly reuse: "clean" | "grace" | null;
+    /**
+     * Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while, "left" for
+     * processes that the job wants to leave running: the worker ends, and they do not.
+     */
+    readonly reuse: "clean" | "grace" | "left" | null;
     /** The load of its module changed the process: only attempts of this module may meet that. */
     readonly isExclusive?: boolean | undefined;
     /** How long its job code took; of modules. */

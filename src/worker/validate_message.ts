@@ -70,7 +70,7 @@ function readResultMessage(message: Fields): FromWorker | null {
   const { run, token, reuse, isExclusive, tookMs, isSilent } = message;
   const result = readResult(message.result);
   if (!isWhole(run) || result === null) return null;
-  if (reuse !== "clean" && reuse !== "grace" && reuse !== null) return null;
+  if (reuse !== "clean" && reuse !== "grace" && reuse !== "left" && reuse !== null) return null;
   if (tookMs !== undefined && typeof tookMs !== "number") return null;
   return {
     type: "result",

@@ -16,6 +16,7 @@ export class WorkerFamily {
   readonly #sessions: Set<number>;
   readonly #turn: Turn;
   #hasEnded = false;
+  #isLeft = false;
 
   constructor(clock: Clock, pid: number, marker: string) {
     this.#clock = clock;
@@ -23,6 +24,11 @@ export class WorkerFamily {
     this.#marker = marker;
     this.#sessions = new Set([pid]);
     this.#turn = () => new Promise((resolve) => clock.defer(resolve));
+  }
+
+  /** From here on only the worker itself is ended: what its command started is to go on without it. */
+  leave(): void {
+    this.#isLeft = true;
   }
 
   get family(): Family {
@@ -47,6 +53,10 @@ export class WorkerFamily {
       // The worker has to live to tell how its command ended.
       return killGroup(this.commandGroup ?? this.pid, signal);
     }
+    if (this.#isLeft) {
+      if (!this.#hasEnded) killGroup(this.pid, "SIGKILL");
+      return;
+    }
     killGroup(this.pid, "SIGSTOP");
     void this.#killAll();
   }
@@ -61,6 +71,7 @@ export class WorkerFamily {
   /** The worker has ended: kill what it left, and call back once nothing is left. */
   whenGone(callback: () => void): void {
     this.#hasEnded = true;
+    if (this.#isLeft) return this.#clock.defer(callback);
     const { family } = this;
     const startMs = this.#clock.now().monotonicMs;
     const look = async () => {

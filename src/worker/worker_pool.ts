@@ -10,6 +10,7 @@ import { LazyTimer } from "./lazy_timer.ts";
 import { TransferBudget } from "./transfer_budget.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { MEMORY_BYTES } from "./batch_memory.ts";
+import { KeptOutputs } from "./kept_outputs.ts";
 import { WorkerProcess } from "./worker_process.ts";
 import type { WorkerProcessOptions } from "./worker_process_options.ts";
 
@@ -29,6 +30,8 @@ export interface WorkerPoolOptions {
   readonly logger: Logger;
   readonly random: Random;
   readonly count: number;
+  /** How many more may run now than `count`. */
+  readonly beside: () => number;
   readonly idleMs: number;
   /** Workers for modules that are kept ready. */
   readonly spare: number;
@@ -51,6 +54,7 @@ export class WorkerPool {
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
   readonly #budgets: WorkerProcessOptions["budgets"];
+  readonly #keptOutputs = new KeptOutputs();
   #count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
@@ -87,7 +91,7 @@ export class WorkerPool {
       worker.end();
     }
     // An idle worker of another key makes room.
-    if (this.#workers.size >= this.#count) this.#idle.shift()?.end();
+    if (this.#workers.size >= this.#count + this.#options.beside()) this.#idle.shift()?.end();
     const { type } = job.source;
     return this.#taken(this.#spawn(key, { spec: specOf(job), isModule: type === "module" }));
   }
@@ -144,6 +148,7 @@ export class WorkerPool {
     this.#reaper.cancel();
     this.#idle.length = 0;
     for (const worker of this.#workers.keys()) worker.end();
+    this.#keptOutputs.closeAll();
     if (this.#workers.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
@@ -183,6 +188,7 @@ export class WorkerPool {
       token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
       mask: this.#options.mask,
       budgets: this.#budgets,
+      keptOutputs: this.#keptOutputs,
       onIdle: (idle) => this.#release(idle),
       onGone: (gone) => this.#forget(gone),
       onLate: this.#options.onLate,
@@ -215,7 +221,7 @@ export class WorkerPool {
   }
 
   #trim(): void {
-    let surplus = this.#workers.size - this.#count;
+    let surplus = this.#workers.size - this.#count - this.#options.beside();
     while (surplus > 0 && this.#idle.length > 0) {
       this.#idle.shift()!.end();
       surplus -= 1;

@@ -49,6 +49,8 @@ export class WorkerProcess {
   #isDrained = false;
   #isGone = false;
   #isBad = false;
+  /** Processes that its last command started go on after its end. */
+  #hasLeft = false;
   #isWaitingForStart = true;
   #fault: runOf.StartFault | null = null;
   #isRefused = false;
@@ -299,7 +301,8 @@ export class WorkerProcess {
       // Something holds the output open, such as a child that left the group.
       this.#isBad = true;
       this.#isDrained = true;
-      this.#output?.close();
+      if (this.#hasLeft) this.#options.keptOutputs.add(this.#output!);
+      else this.#output?.close();
       return this.#settle();
     }
     if (this.#backlog !== null) {
@@ -342,12 +345,26 @@ export class WorkerProcess {
     if (!this.#isDrained) return;
     if (this.#exit !== null) return this.#gone();
     if (this.#result === null) return;
-    if (this.#result.reuse !== null && this.#run) {
+    if (this.#result.reuse === "left" && this.#mayLeave()) return this.#leave(this.#result);
+    if (this.#result.reuse !== null && this.#result.reuse !== "left" && this.#run) {
       this.reuse.note(this.#result, this.#run.job, this.#options.clock.now().monotonicMs);
       return this.#finish(runOf.resultEnding(this.#result));
     }
     // The run counts as ended when nothing of it is left: at the exit.
     this.kill("SIGKILL");
+  }
+
+  /** Only commands whose table says so: job code of a module could say it, to outlive its limits. */
+  #mayLeave(): boolean {
+    const source = this.#run?.job.source;
+    return source?.type === "command" && source.command.leavesChildren === true;
+  }
+
+  #leave(result: ResultMessage): void {
+    this.#family!.leave();
+    this.#hasLeft = true;
+    this.#isBad = true;
+    this.#finish(runOf.resultEnding(result));
   }
 
   #gone(): void {

@@ -2,6 +2,7 @@ import type { ErrorInfo } from "../core/instance.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { SharedMemory } from "../platform/shared_memory.ts";
+import type { KeptOutputs } from "./kept_outputs.ts";
 import type { TransferBudget } from "./transfer_budget.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
 import type { WorkerProcess } from "./worker_process.ts";
@@ -19,6 +20,8 @@ export interface WorkerProcessOptions {
   readonly mask: SecretMask;
   /** For output, and for answers to the calls of jobs; shared by all workers. */
   readonly budgets: Readonly<Record<"output" | "answers", TransferBudget>>;
+  /** Where output goes that outlives its worker. */
+  readonly keptOutputs: KeptOutputs;
   /** For batches; null where the platform has none. The worker's alone. */
   readonly memory: SharedMemory | null;
   /** The worker can take a run. */

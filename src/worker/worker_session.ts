@@ -4,10 +4,10 @@ import { SecretMask } from "../core/secret_mask.ts";
 import { importJob } from "../jobs/import_job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AttemptScope } from "./attempt_scope.ts";
-import { AttemptTraces, type Traces } from "./attempt_traces.ts";
+import { AttemptTraces } from "./attempt_traces.ts";
 import { type RunningCommand, startCommand } from "./command_runner.ts";
 import type { Guard } from "./guard.ts";
-import { FamilySweeper, MARKER_VARIABLE } from "../platform/descendants.ts";
+import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../platform/descendants.ts";
 import type { WorkerOutput } from "./worker_output.ts";
 import { BatchMemory, MEMORY_BYTES } from "./batch_memory.ts";
 import {
@@ -51,6 +51,8 @@ interface CurrentRun {
   isFailing: boolean;
   /** What it came to, while a handler runs. */
   decided: AttemptResult | null;
+  /** Of a command: what it left running when it ended, and what becomes of that. */
+  left: { readonly sweep: Sweep; readonly isLeft: boolean; readonly isAborted: boolean } | null;
 }
 
 /** A batch as old as this goes no further: the daemon takes it back far sooner, unless both were frozen. */
@@ -62,9 +64,7 @@ interface Ended {
   readonly result: AttemptResult;
   readonly tookMs: number;
   /** Processes that it left behind. */
-  readonly killed: number;
-  /** Whether no process was begun on this host meanwhile. */
-  readonly isQuiet: boolean;
+  readonly sweep: Sweep;
 }
 
 /** The worker's side of the protocol: executes one attempt at a time. */
@@ -185,6 +185,7 @@ export class WorkerSession {
       command: null,
       isFailing: false,
       decided: null,
+      left: null,
     };
     this.#current = current;
     this.#host.output.begin(run, message.token, this.#mask);
@@ -243,6 +244,10 @@ export class WorkerSession {
         this.#host.send({ type: "group", run, group });
       },
       started: () => this.#host.send({ type: "started", run }),
+      ended: (how) => {
+        const sweep = how.isLeft ? this.#sweeper.look() : this.#sweeper.sweep();
+        current.left = { sweep, ...how };
+      },
     });
     return current.command.result;
   }
@@ -262,17 +267,17 @@ export class WorkerSession {
     const tookMs = this.#host.clock.now().monotonicMs - current.startMs;
     this.#lastRun = run;
     current.scope.close();
-    const { killed, isQuiet } = this.#sweeper.sweep();
+    const sweep = current.left?.sweep ?? this.#sweeper.sweep();
     this.#calls.end();
-    const ended: Ended = { current, result, tookMs, killed, isQuiet };
+    const ended: Ended = { current, result, tookMs, sweep };
     if (this.#followers.length === 0 || !this.#canGoOn(ended)) return this.#report(ended);
     // What it left unhandled shows once this turn is over, and must not meet the next one.
     this.#host.clock.defer(() => this.#goOn(ended));
   }
 
   /** Whether the next of the batch may begin: a look at what can reach into it, or is cheap. The whole look is at the end. */
-  #canGoOn({ current, result, tookMs, killed }: Ended): boolean {
-    if (this.#isTainted || killed > 0 || !this.#host.output.isSilent()) return false;
+  #canGoOn({ current, result, tookMs, sweep }: Ended): boolean {
+    if (this.#isTainted || sweep.found > 0 || !this.#host.output.isSilent()) return false;
     if (this.#traces!.hasLeftWork()) return false;
     const { run } = current.message;
     const message = {
@@ -300,29 +305,60 @@ export class WorkerSession {
     return true;
   }
 
-  #report({ current, result, tookMs, killed, isQuiet }: Ended): void {
+  #report({ current, result, tookMs, sweep }: Ended): void {
     this.#followers = [];
     const { run, wantsMarks, token } = current.message;
-    const { reuse, left } = this.#look(current, killed);
-    if (left !== null) {
-      const isAlone = run === this.#batch.firstRun || run > this.#batch.lastRun;
-      const whose = isAlone ? "" : ", by it or by one that ran just before it";
-      const message = `Ended with its worker, as it was left behind${whose}: ${left}`;
+    const { reuse, note } = this.#look(current, sweep);
+    if (note !== null) {
       const at = this.#host.clock.now().wallMs;
-      const entry = { at, level: "info", source: "system", message } as const;
+      const entry = { at, level: "info", source: "system", message: note } as const;
       this.#host.output.log(run, [entry]);
     }
-    const isSilent = this.#host.output.end(isQuiet && !wantsMarks) || undefined;
+    const isSilent = this.#host.output.end(sweep.isQuiet && !wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
     this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
   }
 
-  #look(current: CurrentRun, killed: number): Traces {
-    if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, left: null };
-    // A command is a child itself: it ends without the worker.
-    if (current.isCommand) return { reuse: "clean", left: null };
-    return killed > 0 ? { reuse: null, left: "a child process" } : this.#traces!.look();
+  /** Whether the next attempt may have this worker, and what the log says of what was left behind. */
+  #look(current: CurrentRun, { found, names }: Sweep): Look {
+    if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
+    if (current.isCommand) return lookAtCommand(current, { found, names });
+    const { reuse, left } = found > 0
+      ? { reuse: null, left: `a child process, ${nameList(names, found)}` }
+      : this.#traces!.look();
+    if (left === null) return { reuse, note: null };
+    const { run } = current.message;
+    const isAlone = run === this.#batch.firstRun || run > this.#batch.lastRun;
+    const whose = isAlone ? "" : ", by it or by one that ran just before it";
+    return { reuse, note: `Ended with its worker, as it was left behind${whose}: ${left}` };
   }
+}
+
+/** What is seen when a run is over. */
+interface Look {
+  readonly reuse: ResultMessage["reuse"];
+  /** For the log; null for nothing. */
+  readonly note: string | null;
+}
+
+// A command is a child itself: it ends without the worker.
+function lookAtCommand(
+  { left }: CurrentRun,
+  { found, names }: Pick<Sweep, "found" | "names">,
+): Look {
+  if (found === 0 || left?.isAborted) return { reuse: "clean", note: null };
+  const list = nameList(names, found);
+  if (left?.isLeft) return { reuse: "left", note: `Left running by the command: ${list}` };
+  const hint = "leave_children = true in the job's table keeps them";
+  return {
+    reuse: "clean",
+    note: `Ended with the command, which left them running: ${list}; ${hint}`,
+  };
+}
+
+function nameList(names: readonly string[], count: number): string {
+  const more = count - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function openMemory(): BatchMemory | null {

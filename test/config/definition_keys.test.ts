@@ -6,6 +6,7 @@ import { checkJobInput } from "../../src/core/define.ts";
 /** What a definition has not: of commands alone, or what surrounds the process, which is the operator's. */
 const TABLE_ONLY = new Set([
   ...["run", "command", "shell", "stdin.text", "stdin.arg", "success_codes", "allow_dash"],
+  ...["leave_children"],
   ...["cwd", "user", "group", "umask", "env", "enabled"],
 ]);
 

@@ -176,3 +176,51 @@ test("start() right after a stop leaves one rhythm of renewals and of cleaning",
   assert.ok(world.link.count("renew") - before.renew <= 12);
   assert.ok(world.link.count("reap") - before.reap <= 30);
 });
+
+for (
+  const [onDrain, hasBegun, expected] of [
+    ["retry", true, ["scheduled", "released"]],
+    ["terminate", true, ["terminated", "drained"]],
+    ["terminate", false, ["scheduled", "released"]],
+  ] as const
+) {
+  const what = hasBegun ? "ended an attempt" : "came before its job code had begun";
+  test(`on_drain = "${onDrain}" makes an instance ${expected[0]} when a stop ${what}`, async () => {
+    const world = await new ManagerWorld({ jobs: [jobOf("work", { options: { onDrain } })] })
+      .started();
+    const { id } = await world.schedule();
+    const stopped = world.manager.stop();
+    await world.clock.advance(5_000);
+    const error = { name: "AbortError", message: "stopped" };
+    world.executor.last.end({ type: "aborted", cause: "drain", error, isUnstarted: !hasBegun });
+    await world.of(stopped);
+    await world.of(world.store.open({ at: world.clock.now(), node: "next" }));
+    const { state, reason, failures } = await world.get(id);
+    assert.deepEqual([state, reason, failures], [...expected, 0]);
+  });
+}
+
+test("stop() gives the attempts of a job its own drain time, and stop({ drainMs }) all the same", async () => {
+  const jobs = [jobOf("work"), jobOf("long", { options: { drainMs: 60_000 } })];
+  for (
+    const [drainMs, abortsAt] of [[undefined, [5_000, 60_000]], [7_000, [7_000, 7_000]]] as const
+  ) {
+    const world = await new ManagerWorld({ jobs, workers: 2 }).started();
+    await world.schedule("work");
+    await world.schedule("long");
+    const stopped = world.manager.stop(drainMs === undefined ? {} : { drainMs });
+    let nowMs = 0;
+    for (const [index, atMs] of abortsAt.entries()) {
+      const attempt = world.executor.attempts[index]!;
+      if (atMs > nowMs) {
+        await world.clock.advance(atMs - nowMs - 1);
+        assert.deepEqual(attempt.aborts, []);
+        await world.clock.advance(1);
+      }
+      nowMs = atMs;
+      assert.deepEqual(attempt.aborts, ["drain"]);
+    }
+    for (const attempt of world.executor.attempts) attempt.aborted("drain");
+    await world.of(stopped);
+  }
+});

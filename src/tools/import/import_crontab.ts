@@ -5,7 +5,7 @@ import { openZone } from "../../core/zone.ts";
 import { loginShell } from "../../platform/accounts.ts";
 import { type CrontabLine, type ImportNote, readCrontab } from "./crontab_reader.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
-import { type JobDraft, writeFile } from "./job_toml.ts";
+import { CRON_BEHAVIOUR, type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";
 import { KindNames, kindPart, nameLine } from "./kind_names.ts";
 import type { CrontabText } from "./open_crontabs.ts";
 import { readAnacrontab } from "./read_anacrontab.ts";
@@ -107,9 +107,10 @@ class Importer {
       ...(line.stdin === null ? {} : { stdin: line.stdin }),
       schedule: [line.schedule],
       timezone: this.#zoneOf(line, tell),
-      ...(this.#rules.hasDelay || isAnacron ? jitterOf(line, tell) : {}),
+      ...CRON_BEHAVIOUR,
       overlap: isOverlapping ? "allow" : "skip",
-      misfire: isAnacron ? "latest" : "skip",
+      ...(isAnacron ? { misfire: "latest", misfireWithin: MISSED_EVER } as const : {}),
+      ...(this.#rules.hasDelay || isAnacron ? jitterOf(line, tell) : {}),
     };
   }
 
@@ -175,7 +176,7 @@ export function importCrontabs(
   const toml = writeFile([
     `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as there: zone of the host, runs`,
     `${isOverlapping ? "may" : "do not"} overlap, missed runs`,
-    "are not made up for. cron starts any number of jobs at once; here worker.count in the main file is the limit.",
+    "are not made up for, none is tried again. What a table says does not depend on [defaults] or worker.count.",
     "Use it as it is (jobctl serve --config FILE), or name it under include in another configuration.",
   ], imported.map(({ job }) => job));
   return { toml, imported, notes, dialect: options.dialect };

@@ -5,7 +5,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import { REBOOT } from "../../core/schedule.ts";
 import { openZone } from "../../core/zone.ts";
 import type { ImportNote } from "./crontab_reader.ts";
-import { type JobDraft, writeFile } from "./job_toml.ts";
+import { type JobDraft, MISSED_EVER, TIMER_BEHAVIOUR, writeFile } from "./job_toml.ts";
 import { KindNames } from "./kind_names.ts";
 import { calendarToCron, readTimeSpan } from "./systemd_calendar.ts";
 import { readService } from "./systemd_service.ts";
@@ -99,14 +99,17 @@ class Importer {
     this.jobs.push({
       kind: this.#names.take(kind),
       origin: `${timer.file} and ${service.file}`,
+      ...TIMER_BEHAVIOUR,
       ...command,
       // Whatever the files say: otherwise root would run what that user wrote.
       ...(owner === undefined ? {} : { user: owner, group: undefined }),
       schedule,
       timezone: this.#timezone,
       ...this.#jitter(timer),
-      overlap: "skip",
-      misfire: isYes(valueOf(timer, "Timer", "Persistent")) ? "latest" : "skip",
+      // However long ago it was missed.
+      ...(isYes(valueOf(timer, "Timer", "Persistent"))
+        ? { misfire: "latest", misfireWithin: MISSED_EVER } as const
+        : {}),
     });
   }
 
@@ -201,7 +204,7 @@ export function importSystemd(path: string, options: { readonly timezone: string
   const { jobs, notes } = importer;
   const toml = writeFile([
     "Imported from systemd timers by jobctl. As under systemd, a run is skipped while the one before it goes on, and",
-    "Persistent=true makes up for one missed run.",
+    "Persistent=true makes up for one missed run. What a table says does not depend on [defaults] or worker.count.",
   ], jobs);
   return { toml, jobs, notes };
 }

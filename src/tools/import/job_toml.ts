@@ -17,12 +17,45 @@ export interface JobDraft {
   readonly successCodes?: readonly number[];
   readonly schedule: readonly string[];
   readonly timezone: string;
-  readonly timeout?: string;
-  readonly killAfter?: string;
-  readonly jitter?: string;
   readonly overlap: "skip" | "allow";
   readonly misfire: "skip" | "latest";
+  /** Absent where `misfire` is "skip", which makes up for nothing. */
+  readonly misfireWithin?: string;
+  readonly jitter: string;
+  readonly timeout: string;
+  readonly killAfter: string;
+  /** Whether what it starts in the background is left running. */
+  readonly leavesChildren: boolean;
 }
+
+/** How a job behaves, as far as its table says so: the keys that others of the configuration could change. */
+export type Behaviour = Pick<
+  JobDraft,
+  "overlap" | "misfire" | "misfireWithin" | "jitter" | "timeout" | "killAfter" | "leavesChildren"
+>;
+
+/** How cron runs a command: at once, once, without a limit of time, and never again. */
+export const CRON_BEHAVIOUR: Behaviour = {
+  overlap: "allow",
+  misfire: "skip",
+  jitter: "0",
+  timeout: "0",
+  killAfter: "10s",
+  leavesChildren: true,
+};
+
+/** For `misfireWithin`, where a run is made up for however long ago it was missed. */
+export const MISSED_EVER = "3650d";
+
+/** How systemd runs the service of a timer where its unit says nothing else. */
+export const TIMER_BEHAVIOUR: Behaviour = {
+  overlap: "skip",
+  misfire: "skip",
+  jitter: "0",
+  timeout: "0",
+  killAfter: "90s",
+  leavesChildren: false,
+};
 
 /** Text as a string of TOML. */
 function tomlString(text: string): string {
@@ -62,6 +95,16 @@ function hasEntries(table: Readonly<Record<string, string>> | undefined): boolea
   return table !== undefined && Object.keys(table).length > 0;
 }
 
+/** Cron and systemd run a command once, with any number of others, and never again because of how it ended. */
+const ONCE: readonly (readonly [name: string, text: string])[] = [
+  ["priority", "5"],
+  ["deadline", '"0"'],
+  ["retry", "0"],
+  ["on_crash", '"terminate"'],
+  ["on_drain", '"terminate"'],
+  ["worker_slot", "false"],
+];
+
 /** The table of a job, with the line that it comes from above it. */
 function writeJob(job: JobDraft): string {
   const { schedule } = job;
@@ -86,11 +129,15 @@ function writeJob(job: JobDraft): string {
     ["env", hasEntries(job.env) ? inlineTable(job.env!) : undefined],
     ["stdin", job.stdin === undefined ? undefined : `{ text = ${tomlString(job.stdin)} }`],
     ["success_codes", job.successCodes && `[${job.successCodes.join(", ")}]`],
-    ["timeout", job.timeout && tomlString(job.timeout)],
-    ["kill_after", job.killAfter && tomlString(job.killAfter)],
-    ["jitter", job.jitter && tomlString(job.jitter)],
     ["overlap", tomlString(job.overlap)],
     ["misfire", tomlString(job.misfire)],
+    ["misfire_within", job.misfireWithin && tomlString(job.misfireWithin)],
+    ["jitter", tomlString(job.jitter)],
+    ["timeout", tomlString(job.timeout)],
+    ["kill_after", tomlString(job.killAfter)],
+    ["leave_children", job.leavesChildren ? "true" : undefined],
+    // What no scheduler that is imported from does, whatever [defaults] says.
+    ...ONCE,
   ];
   const lines = keys.filter(([, text]) => text).map(([name, text]) => `${name} = ${text}`);
   return [comment(job.origin), `[jobs.${tableName(job.kind)}]`, ...lines, ""].join("\n");

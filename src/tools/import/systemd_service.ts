@@ -1,7 +1,7 @@
 import { formatDuration } from "../../core/duration.ts";
 import { isJobError } from "../../core/errors.ts";
 import type { TellUnit } from "./import_systemd.ts";
-import type { JobDraft } from "./job_toml.ts";
+import type { Behaviour, JobDraft } from "./job_toml.ts";
 import { shellLine } from "./shell_words.ts";
 import { readTimeSpan } from "./systemd_calendar.ts";
 import {
@@ -21,10 +21,9 @@ import {
 } from "./systemd_unit.ts";
 
 /** The part of a job that its service says. */
-export type ServiceDraft = Omit<
-  JobDraft,
-  "kind" | "origin" | "schedule" | "timezone" | "overlap" | "misfire"
->;
+export type ServiceDraft =
+  & Omit<JobDraft, "kind" | "origin" | "schedule" | "timezone" | keyof Behaviour>
+  & Partial<Pick<Behaviour, "timeout" | "killAfter" | "leavesChildren">>;
 
 /** systemd's own search path for the services of the system. */
 const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";

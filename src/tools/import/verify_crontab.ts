@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { REBOOT, type ScheduleSpec } from "../../core/schedule.ts";
+import { parseDuration } from "../../core/duration.ts";
+import type { JobTable } from "../../core/job_table.ts";
+import { REBOOT } from "../../core/schedule.ts";
 import { nextTickOf } from "../../core/ticks.ts";
 import { loadProject } from "../load_project.ts";
 import { cronieRuns, type Draw, readCronie, wallRuns } from "../cronie.ts";
@@ -10,6 +12,7 @@ import { readDebianFields } from "./debian_fields.ts";
 import type { Dialect } from "./dialect.ts";
 import type { CrontabLine } from "./crontab_reader.ts";
 import type { ImportedLine, ImportResult } from "./import_crontab.ts";
+import type { JobDraft } from "./job_toml.ts";
 
 /** Days over which runs are compared. */
 export const VERIFIED_DAYS = 366;
@@ -76,18 +79,50 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
     : null;
 }
 
+/**
+ * What of a job's own table cron does not do, or what the table leaves to [defaults]; null when there is nothing.
+ *
+ * @param job as its dialect has it
+ */
+function behaviourProblem(table: JobTable, job: JobDraft): string | null {
+  const { options, scheduleSettings = {}, command } = table;
+  const rows: readonly (readonly [key: string, found: unknown, wanted: unknown])[] = [
+    ["overlap", scheduleSettings.overlap, job.overlap],
+    ["misfire", scheduleSettings.misfire, job.misfire],
+    ["jitter", scheduleSettings.jitterMs, parseDuration(job.jitter)],
+    ["timeout", options.timeoutMs, 0],
+    ["deadline", options.deadlineMs, 0],
+    ["retry", options.retry?.max, 0],
+    ["on_crash", options.onCrash, "terminate"],
+    ["on_drain", options.onDrain, "terminate"],
+    ["worker_slot", options.workerSlot, false],
+    ["leave_children", command?.leavesChildren ?? false, true],
+  ];
+  const differing = rows.find(([, found, wanted]) => found !== wanted);
+  if (differing === undefined) return null;
+  const [key, found, wanted] = differing;
+  return found === undefined
+    ? `${key} is left to [defaults]`
+    : `${key} is ${JSON.stringify(found)}, cron behaves as with ${JSON.stringify(wanted)}`;
+}
+
 /** Compare the runs of one line over the next {@link VERIFIED_DAYS} days. */
 function checkLine(
   { line, job }: ImportedLine,
-  written: { readonly spec: ScheduleSpec | undefined; readonly warning: string | null },
+  written: { readonly table: JobTable | undefined; readonly warning: string | null },
   at: { readonly nowMs: number; readonly dialect: Dialect },
 ): LineCheck {
-  const { spec, warning } = written;
+  const { table, warning } = written;
+  const spec = table?.schedules[0];
   const { nowMs, dialect } = at;
   const notCompared = whyNotCompared(line, dialect);
   const none = { cronCount: 0, ourCount: 0, differsAt: null, problem: null, notCompared };
   const base = { line, kind: job.kind, warning, ...none };
-  if (spec === undefined) return { ...base, problem: "the written job does not load" };
+  if (table === undefined || spec === undefined) {
+    return { ...base, problem: "the written job does not load" };
+  }
+  const problem = behaviourProblem(table, job);
+  if (problem !== null) return { ...base, problem };
   if (notCompared !== null) return base;
   if (line.schedule === REBOOT) {
     return spec.cron === REBOOT ? base : { ...base, problem: "it is no @reboot any more" };
@@ -120,11 +155,11 @@ export async function verifyCrontab(result: ImportResult, nowMs: number): Promis
     const file = join(directory, "imported.toml");
     writeFileSync(file, result.toml, { mode: 0o600 });
     const { config, problems } = await loadProject(file, { env: {}, nowMs });
-    const specs = new Map(config.jobs.map(({ kind, schedules }) => [kind, schedules[0]]));
+    const tables = new Map(config.jobs.map((table) => [table.kind, table]));
     const warnings = new Map(problems.map(({ job, message }) => [job, message]));
     return result.imported.map((one) => {
       const { kind } = one.job;
-      const written = { spec: specs.get(kind), warning: warnings.get(kind) ?? null };
+      const written = { table: tables.get(kind), warning: warnings.get(kind) ?? null };
       return checkLine(one, written, { nowMs, dialect: result.dialect });
     });
   } finally {
