@@ -16,7 +16,7 @@ import {
 } from "./convert_text.ts";
 import { quoteValue } from "./describe.ts";
 import { DURATION_MS_MAX, parseDuration } from "./duration.ts";
-import { bytesOf } from "./encode.ts";
+import { BIGINT_BITS_MAX, bytesOf } from "./encode.ts";
 import { JobError } from "./errors.ts";
 import type { PlainType, TypeShape } from "./signature.ts";
 
@@ -33,10 +33,11 @@ export type Conversion =
   };
 
 /**
- * How far conversion goes. "text" reads numbers, dates and JSON from text. "exact" takes only what has the type already or is
- * what the type becomes in JSON; it decides which member of a union a value is meant for.
+ * How far conversion goes; each takes all that the one before it does. "exact" takes only what has the type already or is what the
+ * type becomes in JSON. "text" also reads numbers, dates and JSON from text. "lenient", the rule of arguments, also writes numbers
+ * and booleans as text, and reads a boolean from 0, 1 and what Go takes for one. A union tries its members in this order.
  */
-export type Mode = "exact" | "text";
+export type Mode = "exact" | "text" | "lenient";
 
 /** A conversion that succeeded. */
 export function ok(value: unknown): Conversion {
@@ -47,6 +48,9 @@ export function ok(value: unknown): Conversion {
 export function fail(problem: string, path = "", hint?: string): Conversion {
   return { isOk: false, path, problem, hint };
 }
+
+/** Bits of the largest number, and its sign. */
+const NUMBER_BITS_MAX = 1_025;
 
 // Exact conversions are asked only whether they succeed, so that their failures need no words.
 const NO: Conversion = fail("does not fit");
@@ -80,7 +84,7 @@ export const SCALARS: Readonly<Record<PlainType, Scalar>> = {
   url: toUrl,
   bytes: toBytes,
   null: (value, mode) =>
-    value === null || (mode === "text" && value === "null")
+    value === null || (mode !== "exact" && value === "null")
       ? ok(null)
       : mismatch(value, "null", mode),
   undefined: (value, mode) =>
@@ -95,9 +99,17 @@ function toNumber(value: unknown, mode: Mode): Conversion {
   }
   const exact = typeof value === "bigint" ? numberOf(value) : null;
   if (exact !== null) return ok(exact);
-  if (typeof value !== "string" || mode === "exact") return mismatch(value, "a number", mode);
-  const reading = readNumber(value);
+  const text = mode === "exact" ? null : digitsOf(value);
+  if (text === null) return mismatch(value, "a number", mode);
+  const reading = readNumber(text);
   return "value" in reading ? ok(reading.value + 0) : read(value, reading);
+}
+
+/** Text, or the text of a bigint that a number may hold, so that both are read by one rule; null for anything else. */
+function digitsOf(value: unknown): string | null {
+  if (typeof value === "string") return value;
+  const isBounded = typeof value === "bigint" && BigInt.asIntN(NUMBER_BITS_MAX, value) === value;
+  return isBounded ? String(value) : null;
 }
 
 function toInt(value: unknown, mode: Mode): Conversion {
@@ -107,7 +119,8 @@ function toInt(value: unknown, mode: Mode): Conversion {
   return read(value, readInt(value));
 }
 
-function toDuration(value: unknown, mode: Mode): Conversion {
+function toDuration(given: unknown, mode: Mode): Conversion {
+  const value = typeof given === "bigint" ? withNumbers(given) : given;
   if (typeof value === "number") {
     const isInRange = Number.isInteger(value) && value >= 0 && value <= DURATION_MS_MAX;
     return isInRange ? ok(value + 0) : mismatch(value, "a whole number of milliseconds", mode);
@@ -124,14 +137,33 @@ function toDuration(value: unknown, mode: Mode): Conversion {
 function toText(value: unknown, mode: Mode): Conversion {
   if (typeof value === "string") return ok(value);
   if (value instanceof Date && !Number.isNaN(value.getTime())) return ok(value.toISOString());
-  if (typeof value === "bigint" && !isSafe(value)) return ok(String(value));
-  return mismatch(value, "a string", mode);
+  if (typeof value === "bigint" && (mode === "lenient" || !isSafe(value))) return bigintText(value);
+  const isWritten = mode === "lenient" && (Number.isFinite(value) || typeof value === "boolean");
+  return isWritten ? ok(String(value)) : mismatch(value, "a string", mode);
 }
+
+function bigintText(value: bigint): Conversion {
+  const isBounded = BigInt.asIntN(BIGINT_BITS_MAX, value) === value;
+  return isBounded ? ok(String(value)) : fail(`${quoteValue(value)} has too many digits`);
+}
+
+/** The texts of Go's strconv.ParseBool, and 0 and 1. */
+const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  ...["1", "t", "T", "TRUE", "true", "True"].map((text) => [text, true] as const),
+  ...["0", "f", "F", "FALSE", "false", "False"].map((text) => [text, false] as const),
+  [1, true],
+  [0, false],
+  [1n, true],
+  [0n, false],
+]);
+
+const BOOLEAN_HINT = "Give true or false; 1 and 0, t and f are taken, too.";
 
 function toBoolean(value: unknown, mode: Mode): Conversion {
   if (typeof value === "boolean") return ok(value);
-  if (mode === "text" && (value === "true" || value === "false")) return ok(value === "true");
-  return mismatch(value, "true or false", mode);
+  if (mode !== "exact" && (value === "true" || value === "false")) return ok(value === "true");
+  const found = mode === "lenient" ? BOOLEANS.get(value) : undefined;
+  return found === undefined ? mismatch(value, "true or false", mode, BOOLEAN_HINT) : ok(found);
 }
 
 function toBigint(value: unknown, mode: Mode): Conversion {
@@ -153,7 +185,8 @@ function toDate(value: unknown, mode: Mode): Conversion {
     const isText = typeof value === "string" && isEncodedDate(value);
     return isText ? ok(new Date(value)) : NO;
   }
-  if (typeof value === "number") return read(value, dateOfMs(value), DATE_HINT);
+  const plain = typeof value === "bigint" ? withNumbers(value) : value;
+  if (typeof plain === "number") return read(value, dateOfMs(plain), DATE_HINT);
   return typeof value === "string"
     ? read(value, readDate(value), DATE_HINT)
     : mismatch(value, "a date", mode);
@@ -165,7 +198,7 @@ function toUrl(value: unknown, mode: Mode): Conversion {
   if (value instanceof URL) return ok(new URL(value.href));
   if (typeof value !== "string") return mismatch(value, "a URL", mode);
   const reading = readUrl(value);
-  if (mode === "text") return read(value, reading, URL_HINT);
+  if (mode !== "exact") return read(value, reading, URL_HINT);
   return "value" in reading && reading.value.href === value ? ok(reading.value) : NO;
 }
 
@@ -178,12 +211,12 @@ function toBytes(value: unknown, mode: Mode): Conversion {
     if (mode === "exact" && !isEncodedBytes(value)) return NO;
     return read(value, readBytes(value), BYTES_HINT);
   }
-  const isBytes = mode === "text" && Array.isArray(value) &&
+  const isBytes = mode !== "exact" && Array.isArray(value) &&
     value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255);
   return isBytes ? ok(Uint8Array.from(value)) : mismatch(value, "bytes", mode, BYTES_HINT);
 }
 
-/** One value of a type, from it or from text of a number, true or false. */
+/** One value of a type, from it or from what converts to it. */
 export function toLiteral(
   wanted: string | number | boolean,
   value: unknown,
@@ -193,6 +226,7 @@ export function toLiteral(
   let found: Conversion = NO;
   if (typeof wanted === "number") found = toNumber(value, mode);
   if (typeof wanted === "boolean") found = toBoolean(value, mode);
+  if (typeof wanted === "string") found = toText(value, mode);
   return found.isOk && found.value === wanted
     ? ok(wanted)
     : mismatch(value, JSON.stringify(wanted), mode);
@@ -204,11 +238,13 @@ export function toEnum(
   value: unknown,
   mode: Mode,
 ): Conversion {
-  for (const member of shape.members) {
-    const found = toLiteral(member.value, value, mode);
-    if (found.isOk) return found;
+  for (const how of mode === "exact" ? [mode] : ["exact", mode] as const) {
+    for (const member of shape.members) {
+      const found = toLiteral(member.value, value, how);
+      if (found.isOk) return found;
+    }
   }
-  const named = mode === "text" ? shape.members.find(({ name }) => name === value) : undefined;
+  const named = mode !== "exact" ? shape.members.find(({ name }) => name === value) : undefined;
   if (named !== undefined) return ok(named.value);
   const known = shape.members.map(({ name }) => name).join(", ");
   return mismatch(value, `a member of ${shape.name}`, mode, `Members: ${known}.`);

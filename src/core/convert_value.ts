@@ -33,14 +33,16 @@ type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type:
  * types with a common member of literal types the one that it names is taken.
  *
  * @param definitions what `ref` shapes name
+ * @param mode how far conversion goes; as of arguments by default
  */
 export function convertValue(
   shape: TypeShape,
   value: unknown,
   definitions: Definitions = {},
+  mode: Mode = "lenient",
 ): Conversion {
   try {
-    return new Converter(definitions).convert(shape, value, "text", 0);
+    return new Converter(definitions).convert(shape, value, mode, 0);
   } catch (error) {
     if (error === TOO_MANY) return fail(`${quoteValue(value)} has more parts than are checked`);
     return fail("an object that throws while it is read is no argument");
@@ -102,6 +104,18 @@ function addMember(target: object, name: string, value: unknown): void {
 
 function within(step: string, converted: Conversion): Conversion {
   return converted.isOk ? converted : { ...converted, path: step + converted.path };
+}
+
+/** A value to convert, how far, and how deep it is. */
+interface Given {
+  readonly value: unknown;
+  readonly mode: Mode;
+  readonly depth: number;
+}
+
+// Names of members are text in JSON, whatever they stand for.
+function modeOfNames(mode: Mode): Mode {
+  return mode === "exact" ? "text" : mode;
 }
 
 /** One conversion of a value with all its parts. */
@@ -235,8 +249,7 @@ class Converter {
       if (part === undefined) continue;
       const key = shape.key === undefined
         ? ok(name)
-        // Names are text in JSON, whatever they stand for.
-        : this.convert(shape.key, name, "text", depth + 1);
+        : this.convert(shape.key, name, modeOfNames(mode), depth + 1);
       if (!key.isOk) return { ...key, path: memberPath(name), problem: `name ${key.problem}` };
       const converted = this.convert(shape.value, part, mode, depth + 1);
       if (!converted.isOk) return within(memberPath(name), converted);
@@ -256,7 +269,7 @@ class Converter {
       const key = this.convert(
         shape.key,
         name === undefined ? null : name,
-        isName ? "text" : mode,
+        isName ? modeOfNames(mode) : mode,
         depth + 1,
       );
       if (!key.isOk) {
@@ -295,27 +308,31 @@ class Converter {
     if (mode === "exact") return mismatch(value, "", mode);
     const parsed = fromJsonText(value, "[{", mode);
     if (parsed !== value) return this.#union(shape, parsed, mode, depth);
-    return this.#unionText(shape, plan.text.filter((each) => members.includes(each)), value, depth);
+    const others = plan.text.filter((each) => members.includes(each));
+    const converted = this.#unionText(shape, others, { value, mode: "text", depth });
+    if (converted.isOk || mode === "text") return converted;
+    return this.#unionText(shape, others, { value, mode, depth });
   }
 
-  #unionText(shape: TypeShape, members: readonly TypeShape[], value: unknown, depth: number) {
+  #unionText(shape: TypeShape, members: readonly TypeShape[], given: Given): Conversion {
+    const { value, mode, depth } = given;
     const failures: (Conversion & { readonly isOk: false })[] = [];
     for (const member of members) {
-      const converted = this.convert(member, value, "text", depth);
+      const converted = this.convert(member, value, mode, depth);
       if (converted.isOk) return converted;
       if (member.type !== "null" && member.type !== "undefined") failures.push(converted);
     }
     // With several candidates, a failure inside one of them would only mislead.
     if (failures.length === 1) return failures[0]!;
     const inside = failures.filter(({ path }) => path !== "");
-    return inside.length === 1 ? inside[0]! : mismatch(value, describeType(shape), "text");
+    return inside.length === 1 ? inside[0]! : mismatch(value, describeType(shape), mode);
   }
 
   /** The object types whose discriminant takes the value's; a failure when none does. */
   #choose(
     objects: readonly Shape<"object">[],
     name: string,
-    given: { readonly value: object; readonly mode: Mode; readonly depth: number },
+    given: Given & { readonly value: object },
   ): readonly TypeShape[] | Conversion {
     const { value, mode, depth } = given;
     const found: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;

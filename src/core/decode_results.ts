@@ -17,7 +17,8 @@ export function decodeResults(
   if (result === undefined || values.length === 0) return values;
   // A tuple of two or more is that many results; see encodeResults.
   const isTuple = result.type === "tuple" && resultCount !== null && resultCount > 1;
-  const decoded = convertValue(result, isTuple ? values : values[0], definitions);
+  // What the job returned is not converted to what it says that it returns.
+  const decoded = convertValue(result, isTuple ? values : values[0], definitions, "text");
   if (!decoded.isOk) return values;
   return isTuple ? decoded.value as readonly unknown[] : [decoded.value];
 }

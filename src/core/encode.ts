@@ -15,8 +15,8 @@ const ERROR_NAME_BYTES_MAX = 200;
 const CAUSES_MAX = 5;
 // Members that are dropped (undefined, functions) write no byte, so the work has a limit of its own.
 const DROPPED_MAX = 100_000;
-// Turning a huge integer into decimal text takes time that grows with the square of its length.
-const BIGINT_BITS_MAX = 40_000;
+/** Bits of a bigint that is written: turning one into decimal text takes time that grows with the square of its length. */
+export const BIGINT_BITS_MAX = 40_000;
 
 /** What is written for something that throws while it is read. */
 const UNREADABLE = "[Unreadable]";

@@ -80,7 +80,9 @@ const ORDER = object(
 );
 const proto = JSON.parse('{"__proto__":{"polluted":true}}');
 
-const GOOD: readonly [name: string, shape: TypeShape, value: unknown, wanted: unknown][] = [
+type Good = readonly [name: string, shape: TypeShape, value: unknown, wanted: unknown];
+
+const GOOD: readonly Good[] = [
   ["number", NUMBER, 42, 42],
   ["number text", NUMBER, "42", 42],
   ["signed decimal text", NUMBER, "-1.5e3", -1500],
@@ -93,6 +95,28 @@ const GOOD: readonly [name: string, shape: TypeShape, value: unknown, wanted: un
   ["a Date for a string", STRING, new Date(0), "1970-01-01T00:00:00.000Z"],
   ["boolean", BOOLEAN, false, false],
   ["boolean text", BOOLEAN, "true", true],
+  ...["1", "t", "T", "TRUE", "true", "True", 1, 1n].map((value): Good => {
+    return [`the ${typeof value} ${value} for true`, BOOLEAN, value, true];
+  }),
+  ...["0", "f", "F", "FALSE", "false", "False", 0, 0n].map((value): Good => {
+    return [`the ${typeof value} ${value} for false`, BOOLEAN, value, false];
+  }),
+  ["a number for a string", STRING, 42, "42"],
+  ["a decimal number for a string", STRING, -1.5, "-1.5"],
+  ["a bigint for a string", STRING, 5n, "5"],
+  ["a large bigint for a string", STRING, -(2n ** 63n), "-9223372036854775808"],
+  ["a boolean for a string", STRING, true, "true"],
+  ["the least 64-bit integer as a bigint for a number", NUMBER, -(2n ** 63n), -(2 ** 63)],
+  ["the least 64-bit integer as text for a number", NUMBER, "-9223372036854775808", -(2 ** 63)],
+  ["a large power of ten as a bigint for a number", NUMBER, 10n ** 300n, 1e300],
+  ["a bigint for a Date", DATE, 1767225600000n, new Date("2026-01-01T00:00:00Z")],
+  [
+    "numbers and booleans for text in objects and arrays",
+    object({ a: arrayOf(STRING), b: record(BOOLEAN) }),
+    { a: [1, 2n, true, "x"], b: { c: 0, d: "T" } },
+    { a: ["1", "2", "true", "x"], b: { c: false, d: true } },
+  ],
+  ["a number for a text literal", union(literal("1"), literal("2")), 2, "2"],
   ["bigint", BIGINT, 5n, 5n],
   ["number for a bigint", BIGINT, 5, 5n],
   ["bigint text", BIGINT, "123456789012345678901", 123456789012345678901n],
@@ -171,6 +195,35 @@ const GOOD: readonly [name: string, shape: TypeShape, value: unknown, wanted: un
     { k: "b", v: "1" },
     { k: "b", v: "1" },
   ],
+  ["a union's exact member before text", union(STRING, NUMBER), 1, 1],
+  ["a union's exact member before a boolean", union(BOOLEAN, NUMBER), 1, 1],
+  ["a union's number text before a boolean", union(BOOLEAN, NUMBER), "1", 1],
+  ["a union's boolean text", union(BOOLEAN, NUMBER), "T", true],
+  ["a union's text before null", union(NULL, STRING), 5, "5"],
+  ["a union's exact boolean before text", union(STRING, BOOLEAN), true, true],
+  ["a union's Date before text", union(STRING, DATE), 5, new Date(5)],
+  [
+    "a union of objects by the exact type of a member",
+    union(object({ v: STRING }), object({ v: NUMBER })),
+    { v: 1 },
+    { v: 1 },
+  ],
+  [
+    "a union of objects by the type that a member converts to",
+    union(object({ v: STRING }), object({ v: DATE })),
+    { v: true },
+    { v: "true" },
+  ],
+  [
+    "an enum's exact value before its text",
+    {
+      type: "enum",
+      name: "E",
+      members: [{ name: "A", value: "1" }, { name: "B", value: 1 }],
+    },
+    1,
+    1,
+  ],
   ["union of arrays exactly first", union(arrayOf(NUMBER), arrayOf(STRING)), ["1"], ["1"]],
 ];
 
@@ -215,15 +268,24 @@ const BAD: readonly [shape: TypeShape, value: unknown, problem: string, path?: s
   [NUMBER, Infinity, "Infinity is not a finite number"],
   [NUMBER, true, "true is not a number"],
   [NUMBER, null, "null is not a number"],
-  [NUMBER, 9007199254740993n, "9007199254740993n is not a number"],
+  [NUMBER, 9007199254740993n, "9007199254740993n has more digits than a number holds"],
+  [NUMBER, 2n ** 2000n, "a huge integer is not a number"],
   [NUMBER, [1], "an array of 1 is not a number"],
   [NUMBER, {}, "an object is not a number"],
   [NUMBER, () => 1, "a function is not a number"],
-  [STRING, 42, "42 is not a string"],
+  [STRING, NaN, "NaN is not a string"],
+  [STRING, -Infinity, "-Infinity is not a string"],
+  [STRING, 2n ** 100_000n, "a huge integer has too many digits"],
+  [STRING, [1], "an array of 1 is not a string"],
   [STRING, null, "null is not a string"],
   [BOOLEAN, "yes", '"yes" is not true or false'],
-  [BOOLEAN, "TRUE", '"TRUE" is not true or false'],
-  [BOOLEAN, 1, "1 is not true or false"],
+  [BOOLEAN, "tRUE", '"tRUE" is not true or false'],
+  [BOOLEAN, "on", '"on" is not true or false'],
+  [BOOLEAN, "", '"" is not true or false'],
+  [BOOLEAN, "01", '"01" is not true or false'],
+  [BOOLEAN, 2, "2 is not true or false"],
+  [BOOLEAN, -1, "-1 is not true or false"],
+  [BOOLEAN, 2n, "2n is not true or false"],
   [BIGINT, "1.5", '"1.5" is not an integer'],
   [BIGINT, 1.5, "1.5 is not an integer"],
   [BIGINT, 2 ** 60, "1152921504606847000 is not an integer"],
@@ -467,6 +529,8 @@ const { shape: anyShape } = fc.letrec<{ shape: TypeShape; leaf: TypeShape }>((ti
 const anyLeaf = fc.oneof(
   fc.constantFrom<unknown>(
     "1",
+    "0",
+    "T",
     "true",
     "null",
     "a",
@@ -475,7 +539,7 @@ const anyLeaf = fc.oneof(
     "[]",
     "{}",
   ),
-  fc.constantFrom<unknown>(1, 0.5, 1n, 2n ** 60n, null, true, new Date(0), NaN, undefined),
+  fc.constantFrom<unknown>(0, 1, 0.5, 1n, 2n ** 60n, null, true, new Date(0), NaN, undefined),
 );
 const anyValue = fc.oneof(
   anyLeaf,

@@ -88,3 +88,38 @@ test("the signature is the interface of the compiled file", async () => {
   assert.match(check.stdout, /warning: .*odd\.ts:1:32: jobs\.odd: Type "WeakMap<object, 1>"/);
   await daemon.stop({ force: true });
 });
+
+test("arguments convert from the format at hand, nested as well, on the compiled file", async () => {
+  const modules = {
+    "format.ts": `
+interface Item { name: string; on: boolean; size: number }
+export default function format(text: string, flag: boolean, item: Item, names: string[], either: boolean | number): string {
+  return JSON.stringify([text, flag, item, names, either]);
+}`,
+  };
+  const daemon = await startDaemon({ modules });
+  try {
+    const least = "-9223372036854775808";
+    const json =
+      `[42, 1, {"name": true, "on": "T", "size": ${least}}, [1, 12345678901234567890, false], 1]`;
+    const [byJson] = await resultsOf(daemon, "format", "--args-json", json);
+    assert.equal(
+      byJson,
+      '["42",true,{"name":"true","on":true,"size":-9223372036854776000},' +
+        '["1","12345678901234567890","false"],1]',
+    );
+    const item = '{"name":1,"on":0,"size":"5"}';
+    const [byText] = await resultsOf(daemon, "format", "42", "f", item, "[1]", "true");
+    assert.equal(byText, '["42",false,{"name":"1","on":false,"size":5},["1"],true]');
+    const refused = await daemon.jobctl([
+      "schedule",
+      "format",
+      "--args-json",
+      '["a", 2, {}, [], 1]',
+    ]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /argument "flag" of job "format": 2 is not true or false/);
+  } finally {
+    await daemon.stop();
+  }
+});

@@ -73,13 +73,16 @@ export const SIMPLE_TYPES: readonly TypeRow[] = [
   },
   {
     type: "string",
-    good: [["a", "a"], ["", ""], ["42", "42"], ["null", "null"], ['{"a":1}', '{"a":1}']],
-    bad: [[null, "null is not a string"], [42, "42 is not a string"], [bytes(1), "1 bytes is not"]],
+    good: [["a", "a"], ["", ""], ["42", "42"], ["null", "null"], ['{"a":1}', '{"a":1}'], [
+      42,
+      "42",
+    ]],
+    bad: [[null, "null is not a string"], [{}, "an object is not"], [bytes(1), "1 bytes is not"]],
   },
   {
     type: "boolean",
-    good: [[true, true], ["true", true], ["false", false]],
-    bad: [["yes", '"yes" is not true or false'], [1, "1 is not"], [null, "null is not"]],
+    good: [[true, true], ["true", true], ["false", false], [1, true], ["F", false]],
+    bad: [["yes", '"yes" is not true or false'], [2, "2 is not"], [null, "null is not"]],
   },
   {
     type: "bigint",
@@ -158,8 +161,8 @@ export const SIMPLE_TYPES: readonly TypeRow[] = [
     type: "UserId",
     declarations: "type UserId = string & { readonly __brand: unique symbol };",
     shown: "string",
-    good: [["u1", "u1"]],
-    bad: [[5, "5 is not a string"]],
+    good: [["u1", "u1"], [5, "5"]],
+    bad: [[{}, "an object is not a string"]],
   },
 ];
 
@@ -177,8 +180,8 @@ export const CHOICE_TYPES: readonly TypeRow[] = [
   },
   {
     type: "string | number",
-    good: [["42", "42"], [42, 42]],
-    bad: [[true, "true is not string | number"]],
+    good: [["42", "42"], [42, 42], [true, "true"]],
+    bad: [[{}, "an object is not string | number"]],
   },
   {
     type: "string | Date",
@@ -186,9 +189,13 @@ export const CHOICE_TYPES: readonly TypeRow[] = [
       ["2026-01-01T00:00:00.000Z", date("2026-01-01T00:00:00Z")],
       ["2026-01-01", "2026-01-01"],
     ],
-    bad: [[true, "true is not string | Date"]],
+    bad: [[{}, "an object is not string | Date"]],
   },
-  { type: "string | URL", good: [["https://a.b/", "https://a.b/"]], bad: [[5, "5 is not"]] },
+  {
+    type: "string | URL",
+    good: [["https://a.b/", "https://a.b/"], [5, "5"]],
+    bad: [[null, "null is not"]],
+  },
   {
     type: "number[] | Set<number>",
     good: [[[1], [1]], [set(1), [1]]],
@@ -303,7 +310,7 @@ export const LIST_TYPES: readonly TypeRow[] = [
       [[1, null], 'argument "x[1]" of job "job": null is not a number'],
       ["[1", '"[1" is not an array'],
       [{ length: 0 }, "an object is not an array"],
-      ["[9007199254740993]", "9007199254740993n is not a number"],
+      ["[9007199254740993]", "9007199254740993n has more digits than a number holds"],
     ],
   },
   {
@@ -312,7 +319,12 @@ export const LIST_TYPES: readonly TypeRow[] = [
     good: [['["a"]', ["a"]]],
     bad: [["a", "is not an array"]],
   },
-  { type: "Array<boolean>", shown: "boolean[]", good: [[[true], [true]]], bad: [[[1], "x[0]"]] },
+  {
+    type: "Array<boolean>",
+    shown: "boolean[]",
+    good: [[[true], [true]], [[1], [true]]],
+    bad: [[[2], "x[0]"]],
+  },
   {
     type: "ReadonlyArray<Date>",
     shown: "Date[]",
@@ -434,7 +446,7 @@ export const MEMBER_TYPES: readonly TypeRow[] = [
     type: "{ id: string; [name: string]: string | number }",
     shown: "{ id: string; [name: string]: string | number }",
     good: [[{ id: "x", n: 1 }, { id: "x", n: 1 }]],
-    bad: [[{ id: "x", n: true }, '"x.n"'], [{}, '"x.id"']],
+    bad: [[{ id: "x", n: null }, '"x.n"'], [{}, '"x.id"']],
   },
   {
     type: "Partial<Order>",
@@ -469,7 +481,7 @@ export const MEMBER_TYPES: readonly TypeRow[] = [
     declarations: ORDER,
     shown: "{ note?: string }",
     good: [[{ note: "a" }, { note: "a" }]],
-    bad: [[{ note: 1 }, '"x.note"']],
+    bad: [[{ note: null }, '"x.note"']],
   },
   {
     type: "{ [K in 'a' | 'b']?: number }",
