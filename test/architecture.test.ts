@@ -6,7 +6,13 @@ import { readSource, readSources, visit } from "./support/source_tree.ts";
 /** What a folder may import: a folder, a file or subfolder of one, or only the types of either. */
 const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly types?: string[] }>> = {
   main: { values: ["cli", "worker", "jobs", "platform", "core"] },
-  index: { values: ["manager", "store", "core", "jobs", "worker", "platform", "config", "app"] },
+  library: {
+    values: ["core", "jobs", "manager"],
+    types: ["platform", "store", "worker/attempt_scope.ts"],
+  },
+  index: {
+    values: ["library", "manager", "store", "core", "jobs", "worker", "platform", "config", "app"],
+  },
   app: {
     values: [
       "core",

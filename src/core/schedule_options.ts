@@ -5,6 +5,7 @@ import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
 import {
   type Check,
   checkOptions,
+  isFunction,
   isObject,
   isOneOf,
   isText,
@@ -43,18 +44,28 @@ const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
   onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
 };
 
-/** What the library also takes there: with it, it makes a recurring schedule. */
-const LIBRARY_KEYS: Keys = { ...SCHEDULE_KEYS, cron: ["text", isText] };
+/** What the library also takes there: `cron`, which makes a recurring schedule, and handlers of the instance. */
+const LIBRARY_KEYS: Keys = {
+  ...SCHEDULE_KEYS,
+  cron: ["text", isText],
+  onComplete: ["a function", isFunction],
+  onTerminate: ["a function", isFunction],
+  onStateChange: ["a function", isFunction],
+};
 
 /**
  * Refuse options of `scheduleJob` that are none, or of the wrong type: code that no compiler checks would lose them without a
  * word.
  *
- * @param canRecur whether `cron` may be said there besides
+ * @param where who schedules: the library takes more than a running job
  * @throws JobError `invalid_argument` naming the nearest option
  */
-export function checkScheduleOptions(kind: string, options: object, canRecur = false): void {
-  const keys = canRecur ? LIBRARY_KEYS : SCHEDULE_KEYS;
+export function checkScheduleOptions(
+  kind: string,
+  options: object,
+  where: "job" | "library" = "job",
+): void {
+  const keys = where === "library" ? LIBRARY_KEYS : SCHEDULE_KEYS;
   checkOptions(options, keys, { failure: `Cannot schedule job "${kind}"` });
 }
 

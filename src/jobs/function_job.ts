@@ -4,13 +4,15 @@ import { JobError } from "../core/errors.ts";
 import { checkLimits } from "../core/limits.ts";
 import type { JobDefinition, JobHandlers, JobOptions } from "../core/job.ts";
 import type { ScheduleDefaults } from "../core/schedule.ts";
+import type { Signature } from "../core/signature.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "./read_signature.ts";
 import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
 
 /**
  * The job of a function in this process, as the library registers it.
  *
- * Its arguments convert by `params`; without it nothing is known of their types and they pass as given.
+ * Its arguments convert by `params`; without it nothing is known of their types and they pass as given. Its results are of the
+ * type that `returns` says, else as JSON has them.
  *
  * @param inherited what the definition leaves out, and the present, epoch ms
  * @throws JobError `invalid_argument` for a definition without a kind, with an unknown key, or with a value out of place
@@ -22,6 +24,7 @@ export function resolveFunctionJob(
     readonly schedules: ScheduleDefaults;
     readonly timezone: string;
     readonly now: number;
+    readonly returns?: string | undefined;
   },
 ): JobDefinition {
   assertJobObject(input);
@@ -50,9 +53,7 @@ export function resolveFunctionJob(
       { path: "isolation", hint: "Put it into a module, and run that with jobctl serve" },
     );
   }
-  const signature = input.params === undefined
-    ? UNTYPED_SIGNATURE
-    : { ...parseParams(input.params), appliesDefaults: true as const };
+  const signature = signatureOf(input.params, inherited.returns);
   const schedules = resolveSchedules(input, {
     kind,
     timezone: inherited.timezone,
@@ -74,6 +75,14 @@ export function resolveFunctionJob(
     hasHandler: hasHandlerOf(handlers),
     registeredAt: inherited.now,
   };
+}
+
+function signatureOf(params: string | undefined, returns: string | undefined): Signature {
+  if (params !== undefined) {
+    return { ...parseParams(params, returns), appliesDefaults: true as const };
+  }
+  if (returns === undefined) return UNTYPED_SIGNATURE;
+  return { ...parseParams("", returns), parameters: [], isTyped: false };
 }
 
 /** The handlers of a definition, still called on the definition, so that `this` works in them. */

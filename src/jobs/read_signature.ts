@@ -44,9 +44,10 @@ export function readSignature(
 /**
  * Read parameters from text, as in `x: number, note?: string`. The types of the library need no import there.
  *
- * @throws JobError `invalid_argument` when the text is no parameter list
+ * @param returns type of the result, as in `[sum: number, at: Date]`; a tuple of two or more is that many results
+ * @throws JobError `invalid_argument` when the text is no parameter list, or the other no type
  */
-export function parseParams(text: string): Signature {
+export function parseParams(text: string, returns?: string): Signature {
   const scope = parseParamsScope(text);
   const run = scope.defaultExport?.node;
   if (run?.type !== "ArrowFunctionExpression" || run.body.type !== "BlockStatement") {
@@ -56,11 +57,33 @@ export function parseParams(text: string): Signature {
   const parameters = new ParameterReader(types, { scope, args: new Map() }).read(run.params);
   return {
     parameters,
-    resultCount: null,
+    ...(returns === undefined ? { resultCount: null } : resultOfText(types, returns)),
     isTyped: true,
     ...definitionsOf(types),
     warnings: types.warnings,
   };
+}
+
+function resultOfText(types: TypeReader, text: string): ReturnType<typeof resultOf> {
+  const refuse = (cause?: unknown) =>
+    new JobError("invalid_argument", `Cannot read returns ${JSON.stringify(text)}: it is no type`, {
+      hint: 'Write it as in TypeScript: "number", or "[sum: number, product: number]"',
+      path: "returns",
+      cause,
+    });
+  let scope: ModuleScope;
+  try {
+    scope = parseModule(`export default (): ${text} => {};`);
+  } catch (cause) {
+    throw refuse(cause);
+  }
+  const run = scope.defaultExport?.node;
+  const isAlone = scope.values.size + scope.types.size + scope.imports.size === 0;
+  const isType = run?.type === "ArrowFunctionExpression" && run.body.type === "BlockStatement";
+  if (!isAlone || !isType) throw refuse();
+  const result = resultOf(types, { scope, args: new Map() }, { run, doc: undefined, scope }, null);
+  if (result.resultCount !== 0 && result.result === undefined) throw refuse();
+  return result;
 }
 
 function definitionsOf(types: TypeReader): Pick<Signature, "definitions"> {
@@ -175,7 +198,7 @@ function typeOf(holder: Node | null | undefined): Node | null {
 function resultOf(
   types: TypeReader,
   place: TypePlace,
-  { run, doc, scope }: JobExport,
+  { run, doc, scope }: Pick<JobExport, "run" | "doc" | "scope">,
   declared: Node | null,
 ): Pick<Signature, "resultCount" | "resultText" | "result"> {
   const tag = scope.language === "js"

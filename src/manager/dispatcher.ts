@@ -136,13 +136,23 @@ export class Dispatcher {
 
   /** Resolves when no claim is held or on its way any more, or will not be known; call after {@link pauseClaims}. */
   async drained(): Promise<void> {
-    if (this.#isIdle) return;
+    if (this.isQuiet) return;
     const timer = this.#options.clock.timer(GIVE_UP_MS, () => {
       this.#isClaiming = false;
       this.#checkIdle();
     });
     await new Promise<void>((resolve) => this.#idle.add(resolve));
     timer.cancel();
+  }
+
+  /** Resolves when no claim is held or on its way; later ones may follow at once. */
+  async quiet(): Promise<void> {
+    if (!this.isQuiet) await new Promise<void>((resolve) => this.#idle.add(resolve));
+  }
+
+  /** Whether no claim is held or on its way. */
+  get isQuiet(): boolean {
+    return this.#running.size === 0 && !this.#isClaiming;
   }
 
   /** Stop renewing; call after {@link drained}. */
@@ -308,8 +318,8 @@ export class Dispatcher {
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {
-    const { registry, clock, events } = this.#options;
-    const job = registry.find(instance.kind);
+    const { clock, events } = this.#options;
+    const job = events.jobOf(instance);
     const running = new RunningAttempt({
       job: job ?? null,
       instance,
@@ -453,12 +463,8 @@ export class Dispatcher {
     this.#checkIdle();
   }
 
-  get #isIdle(): boolean {
-    return this.#running.size === 0 && !this.#isClaiming;
-  }
-
   #checkIdle(): void {
-    if (!this.#isIdle) return;
+    if (!this.isQuiet) return;
     for (const resolve of this.#idle) resolve();
     this.#idle.clear();
   }

@@ -1,16 +1,19 @@
 import type { Instance, LogEntry, Progress } from "../core/instance.ts";
-import { isDeadState } from "../core/state.ts";
+import type { JobDefinition } from "../core/job.ts";
+import { isDeadState, isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor, HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
 import { FailureLog } from "./failure_log.ts";
+import { type InstanceHandlers, withHandlers } from "./instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 
 /** What telling of changes works with. */
 export interface EventsOptions {
   readonly registry: Registry;
+  readonly handlers: InstanceHandlers;
   readonly executor: Executor;
   readonly store: Store;
   readonly clock: Clock;
@@ -55,10 +58,21 @@ export class Events {
 
   /** A change of state was committed. */
   changed(instance: Instance, at: number): void {
+    this.#changed(instance, at);
+    if (isFinal(instance.state)) this.#options.handlers.delete(instance.id);
+  }
+
+  #changed(instance: Instance, at: number): void {
     const { state } = instance;
     if (this.#listeners.size > 0) this.emit({ type: "state", instance, state, at });
-    const job = this.#options.registry.find(instance.kind);
+    const job = this.jobOf(instance);
     if (job?.hasHandler.onStateChange) this.#call(instance, { type: "stateChange", state });
+  }
+
+  /** The job of an instance, with the handlers that it has of its own. */
+  jobOf(instance: Instance): JobDefinition | undefined {
+    const job = this.#options.registry.find(instance.kind);
+    return job && withHandlers(job, this.#options.handlers.of(instance));
   }
 
   /** An attempt of this node was settled. */
@@ -70,8 +84,13 @@ export class Events {
   /** The store ended an instance by itself: its `onTerminate` is told, and can change nothing. */
   failed(instance: Instance, at: number): void {
     this.#failures.ended(instance);
-    this.changed(instance, at);
-    const job = this.#options.registry.find(instance.kind);
+    const job = this.jobOf(instance);
+    this.#changed(instance, at);
+    this.#terminated(instance, job);
+    if (isFinal(instance.state)) this.#options.handlers.delete(instance.id);
+  }
+
+  #terminated(instance: Instance, job: JobDefinition | undefined): void {
     if (!job?.hasHandler.onTerminate || !isDeadState(instance.state)) return;
     const error = instance.error ?? { name: "Error", message: instance.reason ?? instance.state };
     this.#call(instance, { type: "terminate", error });
@@ -86,6 +105,11 @@ export class Events {
   /** How far an instance is was committed. */
   progressed(instance: Instance, progress: Progress, at: number): void {
     if (this.#listeners.size > 0) this.emit({ type: "progress", instance, progress, at });
+  }
+
+  /** Resolves when every handler called so far has ended and its lines are written. */
+  async quiet(): Promise<void> {
+    await Promise.all([...this.#calls.values()].map((calls) => calls.written));
   }
 
   /** Resolves when every handler called so far has ended, or after `limitMs`: job code may never end. */
@@ -113,10 +137,12 @@ export class Events {
   // Handlers of one instance are called one after the other, so that they see its states in order.
   #call(instance: Instance, call: HandlerCall): void {
     const before = this.#calls.get(instance.id);
+    const own = this.#options.handlers.of(instance);
     let writing: Promise<void> | null = null;
     const run = async () => {
-      const job = this.#options.registry.find(instance.kind);
-      if (!job) return;
+      const found = this.#options.registry.find(instance.kind);
+      if (!found) return;
+      const job = withHandlers(found, own);
       const lines: LogEntry[] = [];
       const log = (entries: readonly LogEntry[]) => void lines.push(...entries);
       await this.#options.executor.handle({ job, instance, call, log });

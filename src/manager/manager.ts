@@ -4,6 +4,7 @@ import type { JobDefinition } from "../core/job.ts";
 import type { Service } from "../platform/service.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import { readOptions } from "./call_options.ts";
+import { waitIdle } from "./idle.ts";
 import { Operations } from "./operations.ts";
 import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
 
@@ -22,7 +23,12 @@ export class Manager extends Operations implements Service {
    *
    * @throws JobError when the store refuses
    */
-  async open(): Promise<StoreInfo> {
+  open(): Promise<StoreInfo> {
+    return this.#opening ??= this.#open().finally(() => this.#opening = null);
+  }
+  #opening: Promise<StoreInfo> | null = null;
+
+  async #open(): Promise<StoreInfo> {
     const { node, logger, clock } = this.parts.options;
     const at = clock.now();
     this.life.startedAt = at.wallMs;
@@ -121,6 +127,38 @@ export class Manager extends Operations implements Service {
       await options.closing?.();
       await store.close();
     }
+  }
+
+  /**
+   * Resolves when this node runs nothing and nothing is due that it could run.
+   *
+   * @throws JobError `timeout` when `timeoutMs` passed first; `unavailable` when it does not run, or stops first
+   */
+  protected async waitIdle(timeoutMs?: number): Promise<void> {
+    const { options: { clock, node }, registry, store, dispatcher, events } = this.parts;
+    if (!this.#isStarted) {
+      throw new JobError("unavailable", "Cannot wait for the manager to be idle: it does not run", {
+        hint: "Start it first",
+      });
+    }
+    const { stopListeners } = this.life;
+    return await waitIdle(timeoutMs, {
+      clock,
+      quiet: async () => {
+        await dispatcher.quiet();
+        await events.quiet();
+      },
+      isQuiet: () => dispatcher.isQuiet,
+      isDue: async () => {
+        const { kinds, limits } = registry;
+        const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
+        return instanceAt !== null && instanceAt <= at;
+      },
+      onStop: (listener) => {
+        stopListeners.add(listener);
+        return () => void stopListeners.delete(listener);
+      },
+    });
   }
 
   /** Abort what runs at once, during {@link stop}: the second signal of an impatient operator. */

@@ -6,6 +6,7 @@ import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Events } from "./events.ts";
 import { FullWorkers } from "./full_workers.ts";
+import { InstanceHandlers } from "./instance_handlers.ts";
 import { Janitor } from "./janitor.ts";
 import { HeadStart } from "./head_start.ts";
 import { JobCalls } from "./job_calls.ts";
@@ -27,6 +28,7 @@ export interface ManagerParts {
   readonly store: Store;
   readonly registry: Registry;
   readonly events: Events;
+  readonly handlers: InstanceHandlers;
   readonly answers: StoreAnswers;
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
@@ -62,7 +64,8 @@ export function buildParts(
   const { wallMs } = options.clock.now();
   for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
   for (const job of options.jobs) registry.set(job);
-  const events = new Events({ ...options, registry });
+  const handlers = new InstanceHandlers(options.logger);
+  const events = new Events({ ...options, registry, handlers });
   const headStart = new HeadStart(time);
   const answers = new StoreAnswers(options.logger, options.mask);
   const calls = new JobCalls(api, (instance) => dispatcher.holds(instance), options);
@@ -109,7 +112,7 @@ export function buildParts(
   };
   const served = new Served({ registry, peers });
   return {
-    ...{ options, store: options.store, registry, events, answers },
+    ...{ options, store: options.store, registry, events, handlers, answers },
     ...{ dispatcher, schedules, scheduler, membership, served },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     fullWorkers,

@@ -44,9 +44,11 @@ import type {
 import { BulkGate } from "./bulk_gate.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./cancel.ts";
+import { countInstances } from "./count.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
 import { explain } from "./explain.ts";
 import { follow, type FollowOptions, type FollowStep } from "./follow.ts";
+import type { HandledScheduleOptions } from "./instance_handlers.ts";
 import { findInstance } from "./find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { buildParts, type ManagerParts } from "./manager_parts.ts";
@@ -99,10 +101,20 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     return this.registry.get(kind);
   }
 
-  async scheduleJob(kind: string, options: ScheduleOptions = {}): Promise<Instance> {
-    const job = this.registry.get(kind);
-    const [instance] = await this.#enqueue([newInstance(job, options, this.#seed())]);
-    return instance!;
+  async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
+    const wanted = newInstance(this.registry.get(kind), options, this.#seed());
+    const { handlers } = this.parts;
+    // Before it is accepted, as a free worker may take it in the same transaction.
+    const hasOwn = handlers.add(wanted.id, options);
+    try {
+      const [instance] = await this.#enqueue([wanted]);
+      // Another one has its unique key, or it ran before: these handlers are of none.
+      if (hasOwn && instance!.id !== wanted.id) handlers.delete(wanted.id);
+      return instance!;
+    } catch (error) {
+      if (hasOwn) handlers.delete(wanted.id);
+      throw error;
+    }
   }
 
   async scheduleJobs(
@@ -238,6 +250,14 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     const wanted = readPage(page, "look up instances");
     if (matchesNothing(query)) return { items: [], nextToken: null };
     return await this.parts.store.list(query, wanted);
+  }
+
+  /** How many instances match. */
+  async count<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+  ): Promise<number> {
+    const query = readInstanceFilter(filter);
+    return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
   }
 
   async lookupInstanceHistory<Filter extends HistoryFilter>(

@@ -1,0 +1,132 @@
+import type { JobInput } from "../core/define.ts";
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { JobDefinition, JobFunction } from "../core/job.ts";
+import { isText } from "../core/object_keys.ts";
+import { decodeResults } from "../core/decode_results.ts";
+import type { Signature } from "../core/signature.ts";
+import { resolveFunctionJob } from "../jobs/function_job.ts";
+import { UNTYPED_SIGNATURE } from "../jobs/read_signature.ts";
+import { isSchema, type StandardSchema, validateAll } from "./standard_schema.ts";
+import type { SchemaParams } from "./typed_job.ts";
+
+/** A definition as the library takes it. */
+export interface LibraryJobInput extends Omit<JobInput, "params"> {
+  /** Parameters as text, `"x: number, note?: string"`, or by schemas: one, or a list with one for each. */
+  readonly params?: string | SchemaParams;
+  /** Type of the result as text, such as `"Date"`; `"[sum: number, product: number]"` makes two results. */
+  readonly returns?: string;
+}
+
+/** A job as it is registered, and what checks its arguments. */
+export interface LibraryJob {
+  readonly job: JobDefinition;
+  /** Null where the signature checks them. */
+  readonly schemas: readonly StandardSchema[] | null;
+}
+
+/**
+ * The job of a function, or of a definition.
+ *
+ * @throws JobError `invalid_argument` as `resolveFunctionJob`, and for `params` that are neither text nor schemas
+ */
+export function resolveLibraryJob(
+  given: LibraryJobInput | JobFunction,
+  inherited: Omit<Parameters<typeof resolveFunctionJob>[1], "returns">,
+): LibraryJob {
+  const input: LibraryJobInput = typeof given === "function"
+    ? { kind: given.name, run: given }
+    : given;
+  const isObject = typeof input === "object" && input !== null;
+  const { params, returns, ...rest } = isObject ? input : {} as LibraryJobInput;
+  if (returns !== undefined && !isText(returns)) {
+    throw new JobError("invalid_argument", `Cannot define a job: "returns" is no text`, {
+      path: "returns",
+      hint: 'Write the type as text: returns: "Date"',
+    });
+  }
+  const schemas = params === undefined || typeof params === "string" ? null : schemasOf(params);
+  if (schemas !== null) {
+    const checked = { ...rest, params: paramsOf(schemas), run: checkedRun(input, schemas) };
+    return { job: resolveFunctionJob(checked, { ...inherited, returns }), schemas };
+  }
+  const plain = isObject && Object.hasOwn(input, "returns") ? { ...rest, params } : input;
+  return { job: resolveFunctionJob(plain as JobInput, { ...inherited, returns }), schemas };
+}
+
+function schemasOf(params: SchemaParams): readonly StandardSchema[] {
+  const list: readonly unknown[] = Array.isArray(params) ? params : [params];
+  if (list.every(isSchema)) return list;
+  throw new JobError("invalid_argument", `Cannot define a job: "params" has no types`, {
+    path: "params",
+    hint: 'Give text such as "x: number", a schema of Zod, Valibot or ArkType, or a list of these',
+  });
+}
+
+/** Parameters that take what comes, as the schemas have the say, and the context behind them. */
+function paramsOf(schemas: readonly StandardSchema[]): string {
+  return [...schemas.map((_, index) => `argument${index + 1}?: unknown`), "context?: Context"]
+    .join(", ");
+}
+
+function checkedRun(input: LibraryJobInput, schemas: readonly StandardSchema[]): JobFunction {
+  const { kind = "", run } = input;
+  if (typeof run !== "function") return run;
+  // Again at each attempt, as what a schema makes of an argument need not survive JSON.
+  return async (...args: unknown[]) => {
+    const values = await validateAll(kind, schemas, args.slice(0, schemas.length));
+    return await run.call(input, ...values, args[schemas.length]);
+  };
+}
+
+/** The arguments of an instance, as JSON values. */
+export function argumentsOf(instance: Instance): readonly unknown[] {
+  return JSON.parse(instance.argumentsJson);
+}
+
+/**
+ * The results of a completed instance; empty for any other.
+ *
+ * @param signature the job's: with it they are values of the declared types, else JSON values
+ */
+export function resultsOf(instance: Instance, signature?: Signature): readonly unknown[] {
+  return instance.resultsJson === null
+    ? []
+    : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);
+}
+
+/** What of an instance is kept as JSON text, as values; neither is enumerable, so that copies and JSON have the text only. */
+export function withValues<T extends Instance>(
+  instance: T,
+  resultsOf: (instance: Instance) => readonly unknown[],
+): T & { readonly arguments: readonly unknown[]; readonly results: readonly unknown[] } {
+  const read = <V>(name: string, value: () => V) => ({
+    configurable: true,
+    get(this: object): V {
+      const found = value();
+      Object.defineProperty(this, name, { value: found });
+      return found;
+    },
+  });
+  return Object.defineProperties({ ...instance }, {
+    arguments: read("arguments", () => JSON.parse(instance.argumentsJson) as unknown[]),
+    results: read("results", () => resultsOf(instance)),
+  }) as ReturnType<typeof withValues<T>>;
+}
+
+/** What an instance that ended without a success failed with. */
+export function failureOf({ id, kind, state, reason, error }: Instance): JobError {
+  const [code, what] = state === "canceled"
+    ? ["canceled", "was canceled"] as const
+    : state === "timedOut"
+    ? ["timeout", "timed out"] as const
+    : ["internal", "failed"] as const;
+  const said = error === null ? reason ?? state : error.message;
+  const cause = error === null ? undefined : Object.assign(new Error(error.message), {
+    name: error.name,
+  });
+  return new JobError(code, `Cannot take the result of job "${kind}": it ${what}: ${said}`, {
+    hint: `Its history and log are under the id ${id}`,
+    cause,
+  });
+}

@@ -1,0 +1,62 @@
+import {
+  isDuration,
+  isListOf,
+  isObject,
+  isText,
+  isWhole,
+  isWithin,
+  type KeysOf,
+} from "../core/object_keys.ts";
+import { WORKERS_MAX } from "../manager/manager_options.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { ReplicaMedium } from "../store/replica/medium.ts";
+import type { Store } from "../store/store.ts";
+import type { StoreOptions } from "./store_options.ts";
+
+/** How a manager of the library is set up; everything has a default. */
+export interface ManagerSetup {
+  /**
+   * "memory:" (the default), "sqlite:PATH", the URL of a server, the path of a module, one of these with options, or a store of
+   * your own, which may be a medium for one.
+   */
+  readonly store?: string | StoreOptions | Store | ReplicaMedium;
+  /** Attempts at once; 4 by default. */
+  readonly workers?: number;
+  /** Most attempts at once of the jobs of each pool. */
+  readonly pools?: Readonly<Record<string, number>>;
+  /** Zone of schedules that name none; UTC by default. */
+  readonly timezone?: string;
+  /** Length of a claim's lease, in milliseconds or as a duration; 15 s by default. */
+  readonly lease?: number | string;
+  /** How long `stop` lets running attempts finish; 30 s by default. */
+  readonly drain?: number | string;
+  /** Where the manager reports; nowhere by default. */
+  readonly logger?: Logger;
+  /** Name of this node among those on the store, where no two may have the same; host and process number by default. */
+  readonly node?: string;
+  /** What this node has that jobs need. */
+  readonly tags?: readonly string[];
+}
+
+const isWord = (value: unknown) => isText(value) && value !== "";
+/** The options of a manager, and what each may be. */
+export const SETUP_KEYS: KeysOf<ManagerSetup> = {
+  store: ["a store, or the URL of one", (value) => isWord(value) || isObject(value)],
+  workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],
+  pools: [
+    "an object of whole numbers by the names of pools",
+    (value) => isObject(value) && Object.values(value as object).every(isWhole(1)),
+  ],
+  timezone: ["the name of a zone", isWord],
+  lease: ["milliseconds or duration text", isDuration],
+  drain: ["milliseconds or duration text", isDuration],
+  logger: ["an object with debug, info, warn and error", isLogger],
+  node: ["text that is not empty", isWord],
+  tags: ["a list of texts", isListOf(isWord)],
+};
+
+function isLogger(value: unknown): boolean {
+  return isObject(value) && ["debug", "info", "warn", "error"].every((name) => {
+    return typeof Reflect.get(value as object, name) === "function";
+  });
+}

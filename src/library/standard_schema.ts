@@ -1,0 +1,95 @@
+import { quoteValue } from "../core/describe.ts";
+import { JobError } from "../core/errors.ts";
+
+/**
+ * A schema of any library that keeps to Standard Schema (https://standardschema.dev), as Zod, Valibot and ArkType do: what is
+ * used of it, so that no package is needed.
+ */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** What a schema says of a value. */
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** The type of what a schema takes. */
+export type SchemaInput<Schema> = Schema extends StandardSchema<infer Input, infer _Output> ? Input
+  : never;
+
+/** The type of what a schema makes of it. */
+export type SchemaOutput<Schema> = Schema extends StandardSchema<infer _Input, infer Output>
+  ? Output
+  : never;
+
+/** Most problems of one value that an error lists. */
+const ISSUES_MAX = 5;
+
+/** Whether a value is a Standard Schema; some are functions. */
+export function isSchema(value: unknown): value is StandardSchema {
+  const isHolder = (typeof value === "object" && value !== null) || typeof value === "function";
+  if (!isHolder) return false;
+  const standard: unknown = Reflect.get(value as object, "~standard");
+  return typeof standard === "object" && standard !== null &&
+    typeof Reflect.get(standard, "validate") === "function";
+}
+
+/**
+ * What the schemas make of arguments, one schema for each.
+ *
+ * @throws JobError `invalid_argument` with the path of the first part that does not fit, such as `arguments[0].to`
+ */
+export async function validateAll(
+  kind: string,
+  schemas: readonly StandardSchema[],
+  args: readonly unknown[],
+): Promise<readonly unknown[]> {
+  if (args.length > schemas.length) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot use ${args.length} arguments of job "${kind}": it takes ${schemas.length}`,
+      { path: `arguments[${schemas.length}]` },
+    );
+  }
+  return await Promise.all(
+    schemas.map((schema, index) => validate(schema, args[index], { kind, index })),
+  );
+}
+
+async function validate(
+  schema: StandardSchema,
+  value: unknown,
+  { kind, index }: { readonly kind: string; readonly index: number },
+): Promise<unknown> {
+  const result = await schema["~standard"].validate(value);
+  if (result.issues === undefined) return result.value;
+  const [first] = result.issues;
+  const path = `arguments[${index}]${pathText(first?.path ?? [])}`;
+  const said = result.issues.slice(0, ISSUES_MAX).map((issue) => {
+    const at = pathText(issue.path ?? []);
+    return at === "" ? issue.message : `${at.replace(/^\./, "")}: ${issue.message}`;
+  });
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use ${quoteValue(value)} as argument ${index + 1} of job "${kind}": ${said.join("; ")}`,
+    { path, hint: "Arguments are kept as JSON: a schema for a Date takes text, too" },
+  );
+}
+
+function pathText(path: NonNullable<SchemaIssue["path"]>): string {
+  return path.map((part) => {
+    const key = typeof part === "object" ? part.key : part;
+    return typeof key === "number" ? `[${key}]` : `.${String(key)}`;
+  }).join("");
+}

@@ -1,0 +1,205 @@
+import { type DurationInput, parseDuration } from "../core/duration.ts";
+import { isJobError, JobError } from "../core/errors.ts";
+import {
+  checkKeys,
+  isDuration,
+  isObject,
+  isOneOf,
+  isText,
+  isWithin,
+  type KeysOf,
+} from "../core/object_keys.ts";
+import { maskUrl, parseStoreUrl, type StoreAddress } from "../core/store_address.ts";
+import {
+  STORE_DEFAULTS,
+  STORE_PREFIX,
+  type StoreConfig,
+  type StoreTls,
+} from "../core/store_config.ts";
+
+/** A store with options: those of `[store]` in the configuration, see docs/configuration.md. */
+export interface StoreOptions {
+  /** "memory:", "sqlite:PATH", the URL of a server, or the path of a module. */
+  readonly url: string;
+  /** Valkey and etcd: namespace on a server that others use too; "jobctl" by default. */
+  readonly prefix?: string;
+  /** Valkey and etcd: user and password, in place of those in the URL. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Valkey: the same for the sentinels. */
+  readonly sentinelUsername?: string;
+  readonly sentinelPassword?: string;
+  /** Valkey and etcd: any member turns TLS on; true for the authorities that the system trusts. */
+  readonly tls?: boolean | StoreTlsOptions;
+  /** Valkey: replicas that must have a write before it is acknowledged; 0 by default. */
+  readonly waitReplicas?: number;
+  /** Valkey and etcd: how long the start waits for a server that is out of reach; 0 by default. */
+  readonly startWait?: DurationInput;
+  /** etcd and modules: a node whose clock differs by more claims nothing; 1 s by default. */
+  readonly maxSkew?: DurationInput;
+  /** SQLite: whether a write is acknowledged when the disk has it (the default), or when the system has it. */
+  readonly fsync?: "full" | "normal";
+}
+
+/** Files of a TLS connection (PEM). */
+export interface StoreTlsOptions {
+  /** Authority of the servers' certificates; those that the system trusts by default. */
+  readonly ca?: string;
+  /** Certificate that is shown to the servers, and its key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Name that the servers' certificates must have; the host of the URL by default. */
+  readonly serverName?: string;
+}
+
+const FAILURE = "Cannot open the store";
+/** Least `maxSkew`, as in the configuration. */
+const SKEW_MS_MIN = 100;
+
+const isWord = (value: unknown) => isText(value) && value !== "";
+const WORD = ["text that is not empty", isWord] as const;
+const DURATION = ["milliseconds or duration text", isDuration] as const;
+
+const OPTION_KEYS: KeysOf<StoreOptions> = {
+  url: ["the URL of a store", isWord],
+  prefix: [
+    "1 to 64 letters, digits, and any of . _ : / -",
+    (value) => isText(value) && STORE_PREFIX.test(value as string),
+  ],
+  username: WORD,
+  password: ["text", isText],
+  sentinelUsername: WORD,
+  sentinelPassword: ["text", isText],
+  tls: ["true, or an object of files", (value) => typeof value === "boolean" || isObject(value)],
+  waitReplicas: ["a whole number from 0 to 100", isWithin(0, 100)],
+  startWait: DURATION,
+  maxSkew: DURATION,
+  fsync: ['"full" or "normal"', isOneOf(["full", "normal"])],
+};
+const TLS_KEYS: KeysOf<StoreTlsOptions> = { ca: WORD, cert: WORD, key: WORD, serverName: WORD };
+
+/** Types of stores that an option has an effect with; it is refused with others. */
+const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress["type"][]>>> = {
+  prefix: ["valkey", "etcd"],
+  username: ["valkey", "etcd"],
+  password: ["valkey", "etcd"],
+  sentinelUsername: ["valkey"],
+  sentinelPassword: ["valkey"],
+  tls: ["valkey", "etcd"],
+  waitReplicas: ["valkey"],
+  startWait: ["valkey", "etcd"],
+  maxSkew: ["etcd", "module"],
+  fsync: ["sqlite"],
+};
+
+/** Whether a value is options of a store, and not a store. */
+export function isStoreOptions(value: object): value is StoreOptions {
+  return Object.hasOwn(value, "url") && !("open" in value) && !("claim" in value);
+}
+
+/**
+ * The store that a URL names, with options.
+ *
+ * @throws JobError `invalid_argument` with the path of the option, without secrets
+ */
+export function readStoreOptions(given: string | StoreOptions): StoreConfig {
+  const options = typeof given === "string" ? { url: given } : given;
+  checkKeys(withoutSecrets(options), OPTION_KEYS, {
+    failure: FAILURE,
+    noun: "option",
+    prefix: "store.",
+  });
+  const address = addressOf(options.url);
+  for (const [name, types] of Object.entries(USED_BY)) {
+    if (Reflect.get(options, name) === undefined || types.includes(address.type)) continue;
+    throw refuse(name, `it has no effect with a store of type "${address.type}"`);
+  }
+  const tls = tlsOf(options);
+  const maxSkewMs = msOf(options.maxSkew, "maxSkew") ?? STORE_DEFAULTS.maxSkewMs;
+  if (maxSkewMs < SKEW_MS_MIN) throw refuse("maxSkew", `it is less than ${SKEW_MS_MIN} ms`);
+  return {
+    ...STORE_DEFAULTS,
+    address: withCredentials(address, options, tls !== null),
+    url: maskUrl(options.url),
+    prefix: options.prefix ?? STORE_DEFAULTS.prefix,
+    tls: tls ?? (isTls(address) ? NO_FILES : null),
+    waitReplicas: options.waitReplicas ?? STORE_DEFAULTS.waitReplicas,
+    startWaitMs: msOf(options.startWait, "startWait") ?? STORE_DEFAULTS.startWaitMs,
+    maxSkewMs,
+    fsync: options.fsync ?? STORE_DEFAULTS.fsync,
+  };
+}
+
+const NO_FILES: StoreTls = { ca: null, cert: null, key: null, serverName: null };
+
+// An error shows the value at fault.
+function withoutSecrets(options: StoreOptions): object {
+  const masked: Record<string, unknown> = { ...options };
+  for (const name of ["password", "sentinelPassword"]) {
+    const value = masked[name];
+    if (value !== undefined && !isText(value)) throw refuse(name, "it is not text");
+    delete masked[name];
+  }
+  return masked;
+}
+
+function addressOf(url: string): StoreAddress {
+  try {
+    return parseStoreUrl(url);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    throw new JobError("invalid_argument", `${FAILURE}: ${error.message}`, {
+      path: "store",
+      hint: error.hint ?? "Or pass an object that implements Store",
+    });
+  }
+}
+
+function isTls(address: StoreAddress): boolean {
+  return (address.type === "valkey" || address.type === "etcd") && address.isTls;
+}
+
+function tlsOf({ tls }: StoreOptions): StoreTls | null {
+  if (tls === undefined || tls === false) return null;
+  if (tls === true) return NO_FILES;
+  checkKeys(tls, TLS_KEYS, { failure: FAILURE, noun: "option", prefix: "store.tls." });
+  const { ca = null, cert = null, key = null, serverName = null } = tls;
+  if (cert !== null && key === null) throw refuse("tls.key", "it is missing beside store.tls.cert");
+  if (key !== null && cert === null) throw refuse("tls.cert", "it is missing beside store.tls.key");
+  return { ca, cert, key, serverName };
+}
+
+function withCredentials(
+  address: StoreAddress,
+  { username, password, sentinelUsername, sentinelPassword }: StoreOptions,
+  hasTls: boolean,
+): StoreAddress {
+  if (address.type !== "valkey" && address.type !== "etcd") return address;
+  const whole = {
+    ...address,
+    isTls: address.isTls || hasTls,
+    username: username ?? address.username,
+    password: password ?? address.password,
+    ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+  };
+  if (username === undefined || whole.password !== null) return whole;
+  throw refuse("password", "it is missing beside store.username");
+}
+
+function msOf(value: DurationInput | undefined, name: string): number | undefined {
+  if (typeof value !== "string") return value;
+  try {
+    return parseDuration(value);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    throw refuse(name, error.message, error.hint);
+  }
+}
+
+function refuse(name: string, problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `${FAILURE}: "store.${name}": ${problem}`, {
+    path: `store.${name}`,
+    hint,
+  });
+}

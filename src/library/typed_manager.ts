@@ -1,0 +1,338 @@
+import { type DurationInput, parseDuration } from "../core/duration.ts";
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
+import {
+  type ArgumentInput,
+  JOB_DEFAULTS,
+  type JobDefinition,
+  type JobFunction,
+  type JobOptions,
+} from "../core/job.ts";
+import {
+  checkOptions,
+  type Exact,
+  isDuration,
+  isFlag,
+  isObject,
+  isOneOf,
+  type KeysOf,
+} from "../core/object_keys.ts";
+import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "../core/schedule.ts";
+import { checkScheduleOptions, kindOfReference } from "../core/schedule_options.ts";
+import {
+  failureOf,
+  type LibraryJobInput,
+  resolveLibraryJob,
+  resultsOf,
+  withValues,
+} from "./library_job.ts";
+import { type StandardSchema, validateAll } from "./standard_schema.ts";
+import type {
+  JobHandle,
+  JobInstance,
+  LibraryScheduleOptions,
+  PlainArguments,
+  PlainJobInput,
+  PlainResults,
+  ResultsOf,
+  SchemaArguments,
+  SchemaJobInput,
+  SchemaParams,
+  TextArguments,
+  TextJobInput,
+} from "./typed_job.ts";
+import type { RecurringOptions, ScheduleOptions, ScheduleTarget } from "../manager/api.ts";
+import type { PageInput } from "../manager/call_options.ts";
+import { Manager as CoreManager } from "../manager/manager.ts";
+import type { Page } from "../store/store.ts";
+
+/** Options of jobs that say nothing else: their functions run in this process. */
+export const LIBRARY_JOB_OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };
+
+/** Instances that {@link Manager.instances} reads at a time. */
+const PAGE_SIZE = 200;
+
+/** How `scheduleJob` may be asked, by the job's kind or by the job itself. */
+export type JobReference = string | { readonly kind: string };
+
+/** What `scheduleJob` takes: a job that is registered, or a function or definition that will be. */
+export type LibraryJob = JobReference | LibraryJobInput | JobFunction;
+
+/** How a job is registered. */
+export interface RegisterOptions {
+  /** Take the place of the job of the same kind; without it a kind that is taken is refused. */
+  readonly replace?: boolean;
+}
+
+const REGISTER_KEYS: KeysOf<RegisterOptions> = { replace: ["true or false", isFlag] };
+const IDLE_KEYS = { timeout: ["milliseconds or duration text", isDuration] } as const;
+const ORDER_KEYS = {
+  order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
+} as const;
+
+/** The manager of the library as its callers see it: jobs are functions of this process, with the types that they declare. */
+export abstract class TypedManager extends CoreManager {
+  /** What was registered, by kind. */
+  readonly #given = new Map<
+    string,
+    { readonly run: unknown; readonly schemas: readonly StandardSchema[] | null }
+  >();
+
+  /**
+   * Register a function as a job, under its own name, or a definition with `kind` and `run`. What it returns schedules the job
+   * with arguments that the compiler checks.
+   *
+   * @param options.replace whether it takes the place of the job of its kind
+   * @throws JobError `invalid_argument` for a bad definition, `already_exists` for a kind that is taken
+   */
+  registerJob<Args extends readonly any[], Result>(
+    run: (...args: Args) => Result,
+    options?: RegisterOptions,
+  ): JobHandle<PlainArguments<Args>, PlainResults<Result>>;
+  registerJob<
+    Args extends readonly any[],
+    Result,
+    const Returns extends string | undefined = undefined,
+  >(
+    input: TextJobInput<Args, Result, Returns>,
+    options?: RegisterOptions,
+  ): JobHandle<TextArguments<Args>, ResultsOf<Result, Returns>>;
+  registerJob<
+    const Params extends SchemaParams,
+    Result,
+    const Returns extends string | undefined = undefined,
+  >(
+    input: SchemaJobInput<Params, Result, Returns>,
+    options?: RegisterOptions,
+  ): JobHandle<SchemaArguments<Params>, ResultsOf<Result, Returns>>;
+  registerJob<
+    Args extends readonly any[],
+    Result,
+    const Returns extends string | undefined = undefined,
+  >(
+    input: PlainJobInput<Args, Result, Returns>,
+    options?: RegisterOptions,
+  ): JobHandle<PlainArguments<Args>, ResultsOf<Result, Returns>>;
+  registerJob(input: LibraryJobInput | JobFunction, options?: RegisterOptions): JobHandle;
+  registerJob(input: LibraryJobInput | JobFunction, options?: RegisterOptions): JobHandle {
+    const { replace = false } = checkOptions(options, REGISTER_KEYS, {
+      failure: "Cannot register a job",
+    });
+    const { job, schemas } = resolveLibraryJob(input, {
+      options: LIBRARY_JOB_OPTIONS,
+      schedules: SCHEDULE_DEFAULTS,
+      timezone: this.parts.options.scheduleDefaults.timezone,
+      now: this.parts.options.clock.now().wallMs,
+    });
+    if (!replace && this.registry.find(job.kind)) throw kindTaken(job.kind);
+    this.#given.set(job.kind, { run: runOf(input), schemas });
+    this.addJob(job);
+    return this.#handleOf(job);
+  }
+
+  /**
+   * Schedule now, at a time, or after a delay; with `cron`, make a recurring schedule. A function or a definition whose kind is
+   * free is registered. Opens the store before the start.
+   */
+  override scheduleJob(job: LibraryJob, options: RecurringOptions): Promise<ScheduleRecord>;
+  override scheduleJob<Args extends readonly any[], Results extends readonly unknown[]>(
+    job: JobHandle<Args, Results>,
+    options?: LibraryScheduleOptions,
+  ): Promise<JobInstance<Results>>;
+  override scheduleJob(job: LibraryJob, options?: LibraryScheduleOptions): Promise<JobInstance>;
+  override async scheduleJob(
+    job: LibraryJob,
+    options: LibraryScheduleOptions | RecurringOptions = {},
+  ): Promise<JobInstance | ScheduleRecord> {
+    const kind = this.#kindOf(job);
+    if (isObject(options) && "cron" in options && options.cron !== undefined) {
+      return await this.scheduleRecurring(kind, options);
+    }
+    checkScheduleOptions(kind, options, "library");
+    // Without a wait where there is nothing to wait for: what one turn schedules is one transaction.
+    if (!this.life.storeInfo) await this.#ready();
+    if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
+    return this.#withValues(await super.scheduleJob(kind, options));
+  }
+
+  /** Schedule several at once, all or none; at most 1,000. */
+  override async scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly JobInstance[]> {
+    for (const { kind, ...options } of requests) {
+      checkScheduleOptions(kindOfReference(kind), options);
+      if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
+    }
+    if (!this.life.storeInfo) await this.#ready();
+    return (await super.scheduleJobs(requests)).map(this.#withValues);
+  }
+
+  override async scheduleRecurring(
+    kind: string,
+    options: RecurringOptions,
+  ): Promise<ScheduleRecord> {
+    if (!this.life.storeInfo) await this.#ready();
+    if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
+    return await super.scheduleRecurring(kind, options);
+  }
+
+  /** Attempts at once. */
+  numWorkers(): number {
+    return this.workers().count;
+  }
+
+  /**
+   * Wait until an instance is final.
+   *
+   * @param timeout milliseconds, or text such as "5s"
+   * @throws JobError `timeout` when that passed first
+   */
+  async wait<Results extends readonly unknown[]>(
+    instance: JobInstance<Results>,
+    timeout?: DurationInput,
+  ): Promise<JobInstance<Results>>;
+  async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance>;
+  async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance> {
+    const id = typeof instance === "string" ? instance : instance.id;
+    const timeoutMs = timeout === undefined ? undefined : milliseconds(timeout);
+    const final = await this.waitInstance(id, timeoutMs);
+    if (final) return this.#withValues(final);
+    throw new JobError("timeout", `Cannot wait for instance "${id}" longer than ${timeoutMs} ms`, {
+      hint: "It goes on; look it up later",
+    });
+  }
+
+  /**
+   * Wait until this manager runs nothing and nothing is due that it could run. What is due later, paused or held back by a limit
+   * is not waited for.
+   *
+   * @throws JobError `timeout` when that passed first, `unavailable` when the manager does not run or stops
+   */
+  async idle(options?: { readonly timeout?: DurationInput }): Promise<void> {
+    const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
+    await this.waitIdle(timeout === undefined ? undefined : milliseconds(timeout));
+  }
+
+  /** Every instance that matches, newest first; read as they are asked for, a few hundred at a time. */
+  async *instances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    options: { readonly order?: "newest" | "oldest" } = {},
+  ): AsyncGenerator<JobInstance> {
+    const { order } = checkOptions(options, ORDER_KEYS, { failure: "Cannot look up instances" });
+    let token: string | null = null;
+    do {
+      const page: Page<JobInstance> = await this.lookupInstances(filter, {
+        limit: PAGE_SIZE,
+        order,
+        token: token ?? undefined,
+      });
+      yield* page.items;
+      token = page.nextToken;
+    } while (token !== null);
+  }
+
+  override async count<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+  ): Promise<number> {
+    if (!this.life.storeInfo) await this.#ready();
+    return await super.count(filter);
+  }
+
+  override async getInstance(id: string): Promise<JobInstance> {
+    return this.#withValues(await super.getInstance(id));
+  }
+
+  override async lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: PageInput,
+  ): Promise<Page<JobInstance>> {
+    if (!this.life.storeInfo) await this.#ready();
+    const { items, nextToken } = await super.lookupInstances(filter, page);
+    return { items: items.map(this.#withValues), nextToken };
+  }
+
+  override async cancelInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions,
+  ): Promise<readonly JobInstance[]> {
+    return (await super.cancelInstances(filter, options)).map(this.#withValues);
+  }
+
+  override async retryInstance(id: string): Promise<JobInstance> {
+    return this.#withValues(await super.retryInstance(id));
+  }
+
+  override async redriveInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions & { readonly isForced?: boolean },
+  ): Promise<readonly JobInstance[]> {
+    return (await super.redriveInstances(filter, options)).map(this.#withValues);
+  }
+
+  override async runSchedule(target: ScheduleTarget): Promise<JobInstance> {
+    return this.#withValues(await super.runSchedule(target));
+  }
+
+  /** The kind of what `scheduleJob` is given; a function or definition is registered when its kind is free. */
+  #kindOf(job: LibraryJob): string {
+    const run = isDefinition(job) ? runOf(job) : null;
+    if (run === null) return kindOfReference(job);
+    const input = job as LibraryJobInput | JobFunction;
+    const kind = typeof input === "function" ? input.name : input.kind ?? "";
+    const there = this.#given.get(kind);
+    if (kind === "" || !this.registry.find(kind)) return this.registerJob(input).kind;
+    if (there?.run !== run) throw kindTaken(kind);
+    return kind;
+  }
+
+  /** The store, opened: before the start by whoever asks first. */
+  async #ready(): Promise<void> {
+    // After a stop nothing may be accepted: nobody would close the store again.
+    if (!this.life.storeInfo && !this.life.isDraining) await this.open();
+  }
+
+  // As they will come back from the store, so that what is accepted can run.
+  async #checkArguments(kind: string, given: ArgumentInput = []): Promise<void> {
+    const { schemas } = this.#given.get(kind)!;
+    const { argumentsJson } = this.previewJob(kind, { arguments: given });
+    const args = (JSON.parse(argumentsJson) as unknown[]).slice(0, schemas!.length);
+    await validateAll(kind, schemas!, Array.isArray(given) ? args.slice(0, given.length) : args);
+  }
+
+  #handleOf(job: JobDefinition): JobHandle {
+    const { kind } = job;
+    const handle: Omit<JobHandle, keyof JobDefinition> = {
+      schedule: (...args) => this.scheduleJob(kind, { arguments: args }),
+      scheduleWith: (options, ...args) => this.scheduleJob(kind, { ...options, arguments: args }),
+      result: async (instance, { timeout } = {}) => {
+        const final = await this.wait(instance, timeout);
+        if (final.state !== "completed") throw failureOf(final);
+        return final.results[0];
+      },
+    };
+    return { ...job, ...handle };
+  }
+
+  readonly #withValues = (instance: Instance): JobInstance =>
+    withValues(instance, (final) => resultsOf(final, this.registry.find(final.kind)?.signature));
+}
+
+function kindTaken(kind: string): JobError {
+  return new JobError("already_exists", `Cannot register job "${kind}": the kind is taken`, {
+    hint: "Give each job its own kind, or take its place with registerJob(job, { replace: true })",
+  });
+}
+
+function isDefinition(job: unknown): boolean {
+  return typeof job === "function" || (isObject(job) && Reflect.has(job as object, "run"));
+}
+
+/** The function of a job. */
+function runOf(input: unknown): unknown {
+  return typeof input === "function" ? input : Reflect.get(input as object, "run");
+}
+
+function milliseconds(value: DurationInput): number {
+  return typeof value === "number" ? value : parseDuration(value);
+}
