@@ -1,5 +1,5 @@
+import { METHOD_ROLE } from "../rpc/auth.ts";
 import type { UnaryName } from "../rpc/backend.ts";
-import { JobService } from "../rpc/gen/job_pb.ts";
 import type { FrameCodec } from "./batches.ts";
 import type { Answer, Request } from "./messages.ts";
 
@@ -7,9 +7,8 @@ const NEXT = 1;
 const CANCEL = 2;
 /** A call without a list of jobs: this and the place of its method. */
 const FIRST_CALL = 3;
-const METHODS = JobService.methods
-  .filter(({ methodKind }) => methodKind === "unary")
-  .map(({ localName }) => localName as UnaryName);
+// Not from the contract, whose messages an idle daemon does without.
+const METHODS = Object.keys(METHOD_ROLE) as UnaryName[];
 const CALL_CODES = new Map(METHODS.map((method, index) => [method, FIRST_CALL + index]));
 
 /** Requests from the listeners. */
