@@ -13,6 +13,11 @@ const PIECES_MAX = 9;
 
 /** Unread bytes after which a peer's connection is closed: several of the largest responses. */
 const UNREAD_BYTES_MAX = 16 * 1_024 * 1_024;
+/**
+ * Bytes passed on at once while no call of the peer has been accepted. HTTP/2 opens every stream of
+ * a piece before anything can stop it: up to eight in this many bytes, 256 in a few kilobytes.
+ */
+const STRANGER_PIECE_BYTES = 128;
 /** How long the farewell to a peer may take. */
 const FAREWELL_MS = 1_000;
 
@@ -142,8 +147,21 @@ class GatheringSocket extends Duplex {
     const arrived = this.#arrived;
     this.#arrived = [];
     for (const bytes of arrived) {
-      if (!this.push(bytes)) this.#socket.pause();
+      for (const piece of bytes === null ? [null] : this.#piecesOf(bytes)) {
+        // The piece before it may have been one too many.
+        if (this.#isDismissed) return;
+        if (!this.push(piece)) this.#socket.pause();
+      }
     }
+  }
+
+  *#piecesOf(bytes: Buffer): Generator<Buffer> {
+    let rest = bytes;
+    while (rest.length > STRANGER_PIECE_BYTES && this.#guard?.isAdmitted === false) {
+      yield rest.subarray(0, STRANGER_PIECE_BYTES);
+      rest = rest.subarray(STRANGER_PIECE_BYTES);
+    }
+    yield rest;
   }
 
   #send(): void {

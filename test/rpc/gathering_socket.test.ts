@@ -5,17 +5,23 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import test from "node:test";
 import { runtimeName } from "../../src/platform/process.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { ConnectionGuard } from "../../src/rpc/connection_guard.ts";
 import { gathering } from "../../src/rpc/gathering_socket.ts";
+import { HTTP2_START, http2Frame } from "../support/raw_grpc.ts";
 
 /** Both ends of a connection over loopback; ours gathers. */
-async function connected(action: (ours: Duplex, peer: Socket, raw: Socket) => Promise<void>) {
+async function connected(
+  action: (ours: Duplex, peer: Socket, raw: Socket) => Promise<void>,
+  guard: ConnectionGuard | null = null,
+) {
   const server = createServer({ allowHalfOpen: true });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const peer = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
   const [raw] = await once(server, "connection") as [Socket];
-  const ours = gathering(raw);
+  const ours = gathering(raw, guard);
   ours.on("error", () => {});
   try {
     await action(ours, peer, raw);
@@ -172,3 +178,28 @@ test("gathering() closes with its socket, and its socket with it", async () => {
     await closed;
   });
 });
+
+for (
+  const [what, act, sizes] of [
+    ["the rest at once when a call is accepted", "admit", [128, 672]],
+    ["nothing more after a complaint", "complain", [128]],
+  ] as const
+) {
+  test(`gathering() passes on what a stranger sends in pieces, and ${what}`, {
+    skip: runtimeName() !== "bun",
+  }, async () => {
+    const guard = new ConnectionGuard(systemClock, false);
+    await connected(async (ours, peer) => {
+      const read: number[] = [];
+      ours.on("data", (bytes: Buffer) => {
+        read.push(bytes.length);
+        if (act === "admit") guard.admit();
+        else guard.complain("too many calls");
+      });
+      const frame = http2Frame(0, 0, 1, Buffer.alloc(800 - 9 - HTTP2_START.length));
+      peer.end(Buffer.concat([HTTP2_START, frame]));
+      await Promise.race([once(ours, "end"), once(ours, "close")]);
+      assert.deepEqual(read, sizes);
+    }, guard);
+  });
+}
