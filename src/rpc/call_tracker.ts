@@ -3,6 +3,7 @@ import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   CALL_BYTES,
   CALLS_MAX,
+  CALLS_OF_HOLDER_MAX,
   CONNECTIONS_OF_HOLDER,
   LEFT_BYTES_MAX,
   RELEASE_MS,
@@ -70,6 +71,12 @@ interface Call {
   unreadBytes: number;
 }
 
+/** What one owner has open. */
+interface Holder {
+  connections: number;
+  calls: number;
+}
+
 /** Reasons for closing the connection that uses the most of something. */
 const COMPLAINTS = {
   calls: "too many concurrent calls",
@@ -94,8 +101,7 @@ export class CallTracker {
   #readListener: () => void = () => {};
   #requestBytes = 0;
   #unreadBytes = 0;
-  /** Connections by owner. */
-  readonly #holders = new Map<string, number>();
+  readonly #holders = new Map<string, Holder>();
 
   /** Estimated bytes of calls that ended with their connection. */
   #leftBytes = 0;
@@ -152,9 +158,9 @@ export class CallTracker {
     // A call whose stream was gone before it started is never notified of its end.
     for (const call of calls) this.#end(call, true);
     if (holder === null) return;
-    const left = this.#holders.get(holder)! - 1;
-    if (left > 0) this.#holders.set(holder, left);
-    else this.#holders.delete(holder);
+    const open = this.#holders.get(holder)!;
+    open.connections -= 1;
+    if (open.connections === 0) this.#holders.delete(holder);
   }
 
   // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
@@ -174,6 +180,7 @@ export class CallTracker {
     this.#calls.add(call);
     if (!connection) return call;
     connection.calls.add(call);
+    this.#countCalls(connection, 1);
     if (!connection.guard.isAdmitted && connection.calls.size > STRANGER_CALLS_MAX) {
       connection.guard.complain("too many concurrent calls before one was accepted");
     }
@@ -195,11 +202,23 @@ export class CallTracker {
   #assign(connection: Connection, holder: string | null): void {
     if (holder === null || connection.holder !== null) return;
     connection.holder = holder;
-    const count = (this.#holders.get(holder) ?? 0) + 1;
-    this.#holders.set(holder, count);
-    if (count > connection.connectionsMax * CONNECTIONS_OF_HOLDER) {
+    const open = this.#holders.get(holder) ?? { connections: 0, calls: 0 };
+    this.#holders.set(holder, open);
+    open.connections += 1;
+    this.#countCalls(connection, connection.calls.size);
+    if (open.connections > connection.connectionsMax * CONNECTIONS_OF_HOLDER) {
       connection.guard.complain("too many connections of one caller");
     }
+  }
+
+  #countCalls({ holder }: Connection, change: number): void {
+    if (holder !== null) this.#holders.get(holder)!.calls += change;
+  }
+
+  /** Whether the caller of a call has more of them open than one may. */
+  isTooMany({ connection }: Call): boolean {
+    const holder = connection?.holder ?? null;
+    return holder !== null && this.#holders.get(holder)!.calls > CALLS_OF_HOLDER_MAX;
   }
 
   /** The source of a connection's calls. @param peer grpc-js's name of the connection */
@@ -249,6 +268,7 @@ export class CallTracker {
     this.#unreadBytes -= call.unreadBytes;
     if (call.connection) {
       call.connection.calls.delete(call);
+      this.#countCalls(call.connection, -1);
       call.connection.unreadBytes -= call.unreadBytes;
       call.connection.idleSince = this.#now();
     }

@@ -3,6 +3,7 @@ import { JobError } from "../core/errors.ts";
 import { type Authenticator, type Caller, type CallName, connectionKey, OWNER } from "./auth.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import { toWireError } from "./errors.ts";
+import { CALLS_OF_HOLDER_MAX } from "./limits.ts";
 import { encodeBadRequest, STATUS_DETAILS } from "./status_details.ts";
 
 /** An error as grpc-js sends it. */
@@ -39,6 +40,14 @@ function holderOf(caller: Caller | JobError): string | null {
   return caller instanceof JobError || caller === OWNER ? null : `caller ${caller.name}`;
 }
 
+function tooManyCalls(): JobError {
+  return new JobError(
+    "resource_exhausted",
+    `Cannot answer: this caller has ${CALLS_OF_HOLDER_MAX} calls open`,
+    { hint: "Wait for some of them to end, or try again later" },
+  );
+}
+
 /**
  * The interceptor of a listener: tracks each call and, given an authenticator, answers an unauthenticated one when its
  * headers arrive. The body of such a call is never read.
@@ -66,7 +75,7 @@ export function createInterceptor(
       // Every authenticated caller may call GetVersion, so this tells whether a refused caller is
       // known.
       else tracker.admit(call, holderOf(caller instanceof JobError ? ask("getVersion") : caller));
-      return caller;
+      return tracker.isTooMany(call) ? tooManyCalls() : caller;
     };
     return new grpc.ServerInterceptingCall(inner, {
       start: (next) =>

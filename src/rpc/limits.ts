@@ -8,6 +8,8 @@ export const ITEMS_MAX = 1_000;
 export const STREAMS_MAX = 256;
 /** Most concurrent calls on all connections. */
 export const CALLS_MAX = 5_000;
+/** Most concurrent calls of one caller, over all of its connections; further ones are refused. */
+export const CALLS_OF_HOLDER_MAX = CALLS_MAX / 2;
 /** Most connections without an accepted call: one more closes the oldest. */
 export const STRANGERS_MAX = 128;
 /** Most concurrent calls on such a connection. */

@@ -96,3 +96,38 @@ test("a connection is its first caller's", () => {
   tracker.admit(tracker.addCall("unix", port), "caller reader");
   assert.deepEqual(tracker.originOf(peer), { peer, holder: "caller viewer" });
 });
+
+test("a caller may have half of all calls, over all of its connections", () => {
+  const { tracker, connect } = trackerWorld();
+  const connections = Array.from({ length: 3 }, () => connect("user 1000"));
+  const call = (index: number) => tracker.addCall("unix", connections[index % 3]!.port);
+  const calls = Array.from({ length: 2_500 }, (_, index) => call(index));
+  assert.ok(calls.every((each) => !tracker.isTooMany(each)));
+  const more = call(0);
+  assert.ok(tracker.isTooMany(more));
+  tracker.end(more);
+  assert.ok(!tracker.isTooMany(calls[0]!));
+  // Another caller, and a connection that belongs to nobody, have their own.
+  assert.ok(!tracker.isTooMany(tracker.addCall("unix", connect("user 1001").port)));
+  assert.ok(!tracker.isTooMany(tracker.addCall("unix", connect().port)));
+  // Those of a connection that is closed no longer count.
+  connections[1]!.socket.destroy();
+  for (let count = 0; count < 833; count++) assert.ok(!tracker.isTooMany(call(0)));
+  assert.ok(tracker.isTooMany(call(0)));
+});
+
+test("the calls of a connection count for its caller when that is known", () => {
+  const { tracker, connect } = trackerWorld();
+  const known = connect("user 1000");
+  for (let count = 0; count < 2_499; count++) tracker.addCall("unix", known.port);
+  const unknown = connect();
+  const [first, second] = [
+    tracker.addCall("unix", unknown.port),
+    tracker.addCall("unix", unknown.port),
+  ];
+  assert.ok(!tracker.isTooMany(first));
+  tracker.admit(first, "user 1000");
+  assert.ok(tracker.isTooMany(second));
+  tracker.end(first);
+  assert.ok(!tracker.isTooMany(second));
+});
