@@ -26,6 +26,8 @@ export interface WorldNeeds {
   /** Recurring schedules in addition to the one that runs every second. */
   readonly schedules?: number;
   readonly isTls?: boolean;
+  /** Keeps everything in memory; a SQLite file by default. */
+  readonly isInMemory?: boolean;
   /** The daemon's open-file limit. */
   readonly descriptors?: number;
   /** Source of job modules by file name; `RUN_JOB` below starts one. */

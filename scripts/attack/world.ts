@@ -80,13 +80,15 @@ export async function startWorld(
 ): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-attack-"));
   const data = join(folder, "data");
-  const template = await filled?.folderFor(needs) ?? null;
+  const template = needs.isInMemory ? null : await filled?.folderFor(needs) ?? null;
   if (template === null) mkdirSync(data, { mode: 0o700 });
   else cpSync(template, data, { recursive: true });
   const daemon = await startDaemon({
     toml: configText(folder, needs),
     modules: needs.modules,
-    env: { JOBCTL_STORE_URL: `sqlite:${join(data, "jobctl.db")}` },
+    env: {
+      JOBCTL_STORE_URL: needs.isInMemory ? "memory:" : `sqlite:${join(data, "jobctl.db")}`,
+    },
     descriptors: needs.descriptors,
   });
   const end = async () => {
@@ -108,7 +110,7 @@ export async function startWorld(
       longJobProblem: () => longJobProblem(join(folder, "long")),
     };
     const client = daemon.client();
-    if (filled === null) await fill(client, needs);
+    if (filled === null || needs.isInMemory) await fill(client, needs);
     await client.scheduleJob({ kind: "long" });
     const isReady = () => world.ticks().length >= TICKS_BEFORE && world.longJobProblem() === null;
     await until("ticks and the long job run", isReady, READY_MS);

@@ -101,3 +101,8 @@ export function toPlainError(thrown: unknown, action: string): PlainError {
 export function fromPlainError({ code, message, hint, path }: PlainError): JobError {
   return new JobError(code, message, { hint, path });
 }
+
+/** The error of a call whose client has gone. */
+export function canceled(): JobError {
+  return new JobError("canceled", "Canceled: the client disconnected");
+}

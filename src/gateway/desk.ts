@@ -5,7 +5,7 @@ import type { ChangeOfInstance } from "../manager/follow.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Backend, CallInfo } from "../rpc/backend.ts";
-import { BatchSender, readBatch, toPlainError } from "./batches.ts";
+import { BatchSender, canceled, readBatch, toPlainError } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";
 
@@ -42,6 +42,7 @@ export class Desk {
   /** Instances that have changed in this turn. */
   readonly #changed = new Map<string, Change>();
   #unsubscribe: (() => void) | null = null;
+  #isStopped = false;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -55,6 +56,7 @@ export class Desk {
 
   /** Abandon everything being answered. */
   stop(): void {
+    this.#isStopped = true;
     this.#watch(false);
     for (const id of [...this.#calls.keys(), ...this.#streams.keys()]) this.#cancel(id);
   }
@@ -83,6 +85,7 @@ export class Desk {
     }
   }
 
+  /** Answers a canceled call too, so that the listeners know when nothing runs for it any more. */
   async #answer(
     { id, method, jobs }: Request & { readonly type: "call" },
     payload: Uint8Array,
@@ -90,14 +93,17 @@ export class Desk {
     this.#calls.add(id);
     const signal = { isCanceled: () => !this.#calls.has(id), jobs };
     try {
+      // Its cancellation may be in the same batch.
+      await null;
+      if (signal.isCanceled()) return this.#fail(id, canceled(), `Cannot answer ${method}`);
       const bytes = await this.#options.backend.answer(method, payload, signal);
-      if (!signal.isCanceled()) {
-        this.#sender.send({ type: "message", id }, bytes);
-      }
+      if (signal.isCanceled()) this.#fail(id, canceled(), `Cannot answer ${method}`);
+      else this.#sender.send({ type: "message", id }, bytes);
     } catch (thrown) {
-      if (!signal.isCanceled()) this.#fail(id, thrown, `Cannot answer ${method}`);
+      this.#fail(id, thrown, `Cannot answer ${method}`);
+    } finally {
+      this.#calls.delete(id);
     }
-    this.#calls.delete(id);
   }
 
   async #next(id: number): Promise<void> {
@@ -182,6 +188,7 @@ export class Desk {
   }
 
   #fail(id: number, thrown: unknown, action: string): void {
+    if (this.#isStopped) return;
     const error = toJobError(thrown, action);
     // The caller's own text stays unmasked: a mask would reveal whether they guessed a secret.
     const isOurs = error.code === "internal" || error.code === "unavailable";

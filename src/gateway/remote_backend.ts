@@ -8,7 +8,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
 import type { StreamName } from "../rpc/handlers.ts";
 import type { Pause } from "../store/store.ts";
-import { BatchSender, fromPlainError, readBatch } from "./batches.ts";
+import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";
 
@@ -42,7 +42,12 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     const answer = this.#wait(id) as Promise<Uint8Array>;
     const { jobs } = call;
     this.#sender.send({ type: "call", id, method, jobs }, request);
-    call.onCancel(() => this.#cancel(id));
+    call.onCancel(() => {
+      // Except for a wait, which costs nothing, it is settled by the answer alone: the manager may
+      // be working on it, and a caller must not start more reads than take turns by canceling them.
+      if (method === "waitInstance") this.#cancel(id);
+      else if (this.#waiting.has(id)) this.#sender.send({ type: "cancel", id });
+    });
     return answer;
   }
 
@@ -190,8 +195,4 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
       else for (const instance of changes) listener({ instance });
     }
   }
-}
-
-function canceled(): JobError {
-  return new JobError("canceled", "Canceled: the client disconnected");
 }

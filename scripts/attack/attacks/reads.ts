@@ -60,6 +60,23 @@ async function pull(
   );
 }
 
+/** Look-ups that are reset right after their request. */
+function cancelLookups(running: Running): Promise<void> {
+  const { target } = running;
+  const { whole } = callHeaders("LookupInstances", target.tokens.viewer);
+  return flood(running, {
+    ...{ connections: 20, to: grpc(target) },
+    *script() {
+      yield HTTP2_START;
+      yield* streams([
+        headersShape(whole),
+        messageShape(framed(LOOKUP)),
+        { type: FRAME.reset, flags: 0, payload: Buffer.from([0, 0, 0, 8]) },
+      ]);
+    },
+  });
+}
+
 /** Ticks of all schedules within a day. */
 function explainDay(): Uint8Array {
   const seconds = BigInt(Math.floor(Date.now() / 1_000) - 3_600);
@@ -121,21 +138,13 @@ export const READS: readonly Attack[] = [
     ...{ name: "lookups-cancel", family: "reads" },
     about: "look-ups that are canceled at once, over 20 connections",
     needs: { records: RECORDS },
-    run(running) {
-      const { target } = running;
-      const { whole } = callHeaders("LookupInstances", target.tokens.viewer);
-      return flood(running, {
-        ...{ connections: 20, to: grpc(target) },
-        *script() {
-          yield HTTP2_START;
-          yield* streams([
-            headersShape(whole),
-            messageShape(framed(LOOKUP)),
-            { type: FRAME.reset, flags: 0, payload: Buffer.from([0, 0, 0, 8]) },
-          ]);
-        },
-      });
-    },
+    run: cancelLookups,
+  },
+  {
+    ...{ name: "lookups-cancel-memory", family: "reads" },
+    about: "the same on a store in memory, which the thread of the schedules reads",
+    needs: { records: { small: 1_000, large: 1_000 }, isInMemory: true },
+    run: cancelLookups,
   },
   {
     ...{ name: "explain", family: "reads" },

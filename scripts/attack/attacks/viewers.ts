@@ -206,6 +206,29 @@ export const VIEWERS: readonly Attack[] = [
     },
   },
   {
+    ...{ name: "waits-canceled", family: "reads" },
+    about: "waits that are canceled at once, over 20 connections",
+    async run(running) {
+      const uuid = await longJob(running.target);
+      const message = toBinary(
+        WaitInstanceRequestSchema,
+        create(WaitInstanceRequestSchema, { uuid, waitMs: 60_000n }),
+      );
+      const { whole } = callHeaders("WaitInstance", running.target.tokens.viewer);
+      await flood(running, {
+        ...{ connections: 20, to: grpc(running.target) },
+        *script() {
+          yield HTTP2_START;
+          yield* streams([
+            headersShape(whole),
+            messageShape(framed(message)),
+            { type: FRAME.reset, flags: 0, payload: uint32(8) },
+          ]);
+        },
+      });
+    },
+  },
+  {
     ...{ name: "many-followers", family: "reads" },
     about: "one viewer follows 100 times over each of 12 connections; another one must be able to",
     run: (running) =>
