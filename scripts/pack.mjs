@@ -31,6 +31,7 @@ export function pack() {
     engines: { node: `>=${NODE_VERSION}` },
     exports: {
       ".": { types: "./src/index.d.ts", default: "./src/index.js" },
+      "./client": { types: "./src/client.d.ts", default: "./src/client.js" },
       "./conformance": {
         types: "./src/conformance/index.d.ts",
         default: "./src/conformance/index.js",

@@ -1,6 +1,6 @@
 // What the scripts share: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -54,8 +54,12 @@ export function runBeside(command, args, { name, env: given }) {
   });
 }
 
-/** Install the locked dependencies when they are not there. */
+/** Install the locked dependencies when one of them is not there. */
 export function install() {
-  if (existsSync(join(ROOT, "node_modules", ".bin", "bun"))) return;
+  const { dependencies, devDependencies } = JSON.parse(
+    readFileSync(join(ROOT, "package.json"), "utf8"),
+  );
+  const names = Object.keys({ ...dependencies, ...devDependencies });
+  if (names.every((name) => existsSync(join(ROOT, "node_modules", name)))) return;
   run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], { stdio: ["ignore", 2, 2] });
 }

@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   index: {
     values: ["library", "manager", "store", "core", "jobs", "worker", "platform", "config", "app"],
   },
+  client: { values: ["core", "rpc/client.ts", "rpc/gen"] },
   app: {
     values: [
       "core",
@@ -82,7 +83,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "cron-parser": ["core"],
   "@grpc/grpc-js": ["rpc", "store"],
-  "@bufbuild/protobuf": ["rpc", "store"],
+  "@bufbuild/protobuf": ["rpc", "store", "client"],
   "yargs": ["cli"],
   "@iarna/toml": ["config"],
   "toml-eslint-parser": ["config"],

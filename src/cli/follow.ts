@@ -34,7 +34,8 @@ export async function* followSteps(
   let awaySinceMs: number | null = null;
   while (!signal.aborted) {
     try {
-      const request = { query: { uuid, kind }, level, cursor, fromNow };
+      const logsOnly = uuid === undefined ? true : undefined;
+      const request = { query: { uuid, kind }, level, cursor, fromNow, logsOnly };
       for await (const step of client.follow(request, { signal })) {
         if (awaySinceMs !== null) await printer.note("The daemon is back");
         awaySinceMs = null;

@@ -21,6 +21,8 @@ export interface DatabaseReadsOptions {
   readonly facts: LiveFacts;
   /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: FollowContext["subscribe"];
+  /** As of {@link FollowContext}. */
+  readonly subscribed?: FollowContext["subscribed"];
   readonly clock: Clock;
 }
 
@@ -112,6 +114,7 @@ export class DatabaseReads implements ReadApi {
       clock: this.#options.clock,
       get: (id) => this.getInstance(id),
       subscribe: this.#options.subscribe,
+      subscribed: this.#options.subscribed,
       onStop: (listener) => {
         this.#stopListeners.add(listener);
         return () => void this.#stopListeners.delete(listener);

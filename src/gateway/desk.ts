@@ -172,10 +172,12 @@ export class Desk {
     this.#unsubscribe?.();
     this.#unsubscribe = null;
     if (!isOn) return;
-    this.#unsubscribe = this.#options.subscribe(({ instance: { id, kind } }) => {
+    this.#unsubscribe = this.#options.subscribe(({ type, instance: { id, kind } }) => {
+      const isState = type === "state" || type === "progress" ||
+        this.#changed.get(id)?.isState === true;
       if (this.#changed.size === 0) this.#options.clock.defer(() => this.#sendChanges());
       // Too many changes to list are not collected either.
-      if (this.#changed.size <= CHANGES_MAX) this.#changed.set(id, { id, kind });
+      if (this.#changed.size <= CHANGES_MAX) this.#changed.set(id, { id, kind, isState });
     });
     // Changes since the listeners subscribed were missed.
     this.#sender.send({ type: "changes", changes: null });

@@ -39,7 +39,11 @@ function createBackend({ database }: GatewayConfig): Backend {
     const { DatabaseReads } = await import("./database_reads.ts");
     const { ReadingBackend } = await import("./reading_backend.ts");
     const options = { path: database, facts: remote, clock: systemClock };
-    reads = new DatabaseReads({ ...options, subscribe: (listener) => remote.watch(listener) });
+    reads = new DatabaseReads({
+      ...options,
+      subscribe: (listener) => remote.watch(listener),
+      subscribed: () => remote.watching(),
+    });
     if (isDatabaseClosed) reads.close();
     return new ReadingBackend(reads, remote, systemClock);
   });

@@ -51,6 +51,8 @@ export type Question =
 export interface Change {
   readonly id: string;
   readonly kind: string;
+  /** Whether its state or progress has changed, and not only its log. */
+  readonly isState: boolean;
 }
 
 /** From the listeners to the manager. */

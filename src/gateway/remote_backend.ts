@@ -29,6 +29,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   /** Questions in flight, by name. */
   readonly #asked = new Map<string, Promise<unknown>>();
   readonly #listeners = new Set<ChangeListener>();
+  /** Resolved with the first changes since somebody watches. */
+  #watching = Promise.withResolvers<void>();
   #lastId = 0;
 
   constructor(clock: Clock, post: PostBatch<Request>) {
@@ -122,7 +124,10 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
 
   /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */
   watch(listener: ChangeListener): () => void {
-    if (this.#listeners.size === 0) this.#sender.send({ type: "watch", isOn: true });
+    if (this.#listeners.size === 0) {
+      this.#watching = Promise.withResolvers();
+      this.#sender.send({ type: "watch", isOn: true });
+    }
     this.#listeners.add(listener);
     return () => {
       if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
@@ -130,7 +135,13 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     };
   }
 
+  /** Resolves once every change is told to those who watch. */
+  watching(): Promise<void> {
+    return this.#watching.promise;
+  }
+
   stop(): void {
+    this.#watching.resolve();
     const error = new JobError("unavailable", "Cannot answer: the daemon is stopping", {
       hint: "Try again when it has restarted",
     });
@@ -190,9 +201,14 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   }
 
   #tell(changes: readonly Change[] | null): void {
+    this.#watching.resolve();
     for (const listener of [...this.#listeners]) {
       if (changes === null) listener(null);
-      else for (const instance of changes) listener({ instance });
+      else {
+        for (const instance of changes) {
+          listener({ type: instance.isState ? "state" : "log", instance });
+        }
+      }
     }
   }
 }

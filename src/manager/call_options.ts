@@ -97,6 +97,7 @@ const KEYS = {
   follow: {
     cursor: ["text", (value) => value === null || isText(value)],
     fromNow: FLAG,
+    logsOnly: FLAG,
     signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
   } satisfies KeysOf<FollowOptions>,
   stop: { drainMs: ["a number of milliseconds", isMilliseconds] },

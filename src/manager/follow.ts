@@ -3,6 +3,7 @@ import type { Instance, StoredLogEntry } from "../core/instance.ts";
 import { isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { LogTailQuery, StoreReads } from "../store/store.ts";
+import { FollowChanges, newsOf } from "./follow_changes.ts";
 
 /** Lines of one step at most. */
 const LINES_MAX = 50;
@@ -28,6 +29,8 @@ export interface FollowOptions {
   readonly cursor?: string | null;
   /** Without a cursor: only what is written from now on. */
   readonly fromNow?: boolean;
+  /** Of a kind or of all: without the instances that change. */
+  readonly logsOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -37,28 +40,41 @@ export interface FollowStep {
   readonly cursor: string;
   /** The followed instance, once what led to it was told and whenever its state or progress changed; else null. */
   readonly instance: Instance | null;
+  /**
+   * Of a kind or of all: instances whose state, attempt or progress has changed since the step
+   * before, as they are now, without arguments and results.
+   */
+  readonly changed: readonly Instance[];
+  /** Whether more have changed than can be listed. */
+  readonly hasMissed: boolean;
 }
 
 /** Note that something was committed for an instance. */
 export interface ChangeOfInstance {
+  /** As of `ManagerEvent`; for "log" and "attempt" the instance itself is as it was. */
+  readonly type: "state" | "progress" | "attempt" | "log";
   readonly instance: Pick<Instance, "id" | "kind">;
 }
 
 /** What following works with. */
 export interface FollowContext {
-  readonly store: Pick<StoreReads, "tailLogs" | "logEnd">;
+  readonly store: Pick<StoreReads, "tailLogs" | "logEnd" | "list">;
   readonly clock: Clock;
   readonly get: (id: string) => Promise<Instance>;
   /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */
   readonly subscribe: (
     listener: (event: ChangeOfInstance | null) => void,
   ) => () => void;
+  /** Resolves once every change is told to subscribers; absent: it is from the start. */
+  readonly subscribed?: () => Promise<void>;
   readonly onStop: (listener: () => void) => () => void;
   /** Whether other nodes may write what is followed. */
   readonly hasOthers: () => boolean;
   /** Followers of this manager; kept up to date here. */
   readonly followers: { count: number };
 }
+
+const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false } as const;
 
 /**
  * Follow the log of one instance to its end, or of a kind or of all for ever. Events only say that there is something to read:
@@ -73,9 +89,16 @@ export async function* follow(
   context: FollowContext,
 ): AsyncGenerator<FollowStep> {
   const { store, followers } = context;
-  const bell = new Bell(query, options.signal, context);
+  const changes = query.instanceId !== undefined || options.logsOnly
+    ? null
+    : new FollowChanges(store);
+  const bell = new Bell(query, options.signal, { ...context, changes });
   followers.count += 1;
   try {
+    if (changes) {
+      await context.subscribed?.();
+      changes.begin();
+    }
     const start = options.fromNow ? await store.logEnd() : null;
     let cursor = options.cursor ?? start;
     let shown: string | null = null;
@@ -84,21 +107,26 @@ export async function* follow(
       bell.clear();
       // Asked for before the log, so that what a final instance wrote last is not missed.
       const instance = query.instanceId === undefined ? null : await context.get(query.instanceId);
+      const { changed, hasMissed } = await changes?.take() ?? NOTHING;
       let isEnd = false;
       while (!isEnd && !options.signal?.aborted) {
         const tail = await store.tailLogs(query, { cursor, limit });
         ({ cursor, isEnd } = tail);
         limit = linesLike(tail.items);
-        const state = stateOf(instance);
+        const state = instance ? newsOf(instance) : "";
         // After the lines that led to it.
         const isNew = isEnd && shown !== state;
-        if (tail.items.length > 0 || isNew) {
+        const hasChanges = isEnd && (hasMissed || changed.length > 0);
+        if (tail.items.length > 0 || isNew || hasChanges) {
           if (isNew) shown = state;
-          yield { entries: tail.items, cursor, instance: isNew ? instance : null };
+          const step = { ...NOTHING, entries: tail.items, cursor };
+          if (hasChanges) yield { ...step, changed, hasMissed };
+          else yield { ...step, instance: isNew ? instance : null };
         }
       }
       if (options.signal?.aborted || (instance && isFinal(instance.state))) return;
-      while (await bell.rung() === "idle") yield { entries: [], cursor: cursor!, instance: null };
+      if (changes?.hasMore) bell.ring();
+      while (await bell.rung() === "idle") yield { ...NOTHING, cursor: cursor! };
       if (options.signal?.aborted) return;
     }
   } finally {
@@ -114,16 +142,9 @@ function linesLike(entries: readonly StoredLogEntry[]): number {
   return Math.max(1, Math.min(LINES_MAX, Math.floor(STEP_CHARS * entries.length / chars)));
 }
 
-// What a follower is told of: everything else of an instance follows from these.
-function stateOf(instance: Instance | null): string {
-  if (!instance) return "";
-  const { state, attempt, progress, cancelRequestedAt, dueAt } = instance;
-  return JSON.stringify([state, attempt, progress, cancelRequestedAt, dueAt]);
-}
-
 /** Rings when something happened that a follower may want to read. */
 class Bell {
-  readonly #context: FollowContext;
+  readonly #context: FollowContext & { readonly changes: FollowChanges | null };
   readonly #signal: AbortSignal | undefined;
   readonly #closers: (() => void)[];
   #isRung = false;
@@ -132,24 +153,34 @@ class Bell {
   #clearedMs: number;
   #idleMs: number;
 
-  constructor(query: LogTailQuery, signal: AbortSignal | undefined, context: FollowContext) {
+  constructor(
+    query: LogTailQuery,
+    signal: AbortSignal | undefined,
+    context: FollowContext & { readonly changes: FollowChanges | null },
+  ) {
     this.#context = context;
     this.#signal = signal;
     this.#clearedMs = this.#idleMs = context.clock.now().monotonicMs;
-    const ring = () => this.#ring();
+    const ring = () => this.ring();
     signal?.addEventListener("abort", ring);
     this.#closers = [
       context.subscribe((event) => {
-        if (event === null) return this.#ring();
+        const { changes } = context;
+        if (event === null) {
+          changes?.miss();
+          return this.ring();
+        }
         const { instance } = event;
         const isMeant = query.instanceId === undefined
           ? query.kind === undefined || instance.kind === query.kind
           : instance.id === query.instanceId;
-        if (isMeant) this.#ring();
+        if (!isMeant) return;
+        changes?.note(event);
+        this.ring();
       }),
       context.onStop(() => {
         this.#hasStopped = true;
-        this.#ring();
+        this.ring();
       }),
       () => signal?.removeEventListener("abort", ring),
     ];
@@ -190,7 +221,7 @@ class Bell {
     return this.#hasStopped || this.#signal?.aborted === true;
   }
 
-  #ring(): void {
+  ring(): void {
     this.#isRung = true;
     this.#wake?.();
   }

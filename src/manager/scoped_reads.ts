@@ -164,7 +164,8 @@ export class ScopedReads implements ReadApi {
     const narrowed = await this.#narrow(query, "follow the logs");
     if (narrowed === null) throw unknownInstance(query.instanceId!, "follow");
     for await (const step of this.#reads.follow(narrowed, options)) {
-      yield { ...step, entries: step.entries.filter(this.scope.has) };
+      const { has } = this.scope;
+      yield { ...step, entries: step.entries.filter(has), changed: step.changed.filter(has) };
     }
   }
 

@@ -22,41 +22,44 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Where and how to reach a daemon. */
 export interface ConnectOptions {
   /** Default "localhost". */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Default 59051. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /**
    * Path of the Unix socket; null never uses one. By default the socket that belongs to the port is tried first when the host is
    * this machine.
    */
-  readonly socket?: string | null;
+  readonly socket?: string | null | undefined;
   /** Token for this host. Goes to another machine only over TLS. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** File of that token; for this machine the daemon's own one by default. */
-  readonly tokenFile?: string;
+  readonly tokenFile?: string | undefined;
   /**
    * The user that the daemon runs as, by name or number, if neither root nor this process's user.
    * Without TLS nothing is sent to a process of any other user on this machine.
    */
-  readonly daemonUser?: string;
+  readonly daemonUser?: string | undefined;
   /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
-  readonly tls?: {
-    readonly ca?: string;
-    readonly cert?: string;
-    readonly key?: string;
-    /** The name that the certificate must carry, when it is not the host. */
-    readonly serverName?: string;
-  } | null;
+  readonly tls?:
+    | {
+      readonly ca?: string | undefined;
+      readonly cert?: string | undefined;
+      readonly key?: string | undefined;
+      /** The name that the certificate must carry, when it is not the host. */
+      readonly serverName?: string | undefined;
+    }
+    | null
+    | undefined;
   /** Limit of one call in milliseconds; default 10,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What may be said of one call. */
 export interface CallOptions {
   /** Limit of this call in milliseconds. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Cancels the call. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 type Methods = typeof JobService["method"];

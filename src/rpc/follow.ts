@@ -27,6 +27,7 @@ export async function* followSteps(
   const steps = manager.follow(query, {
     cursor: request.cursor ?? null,
     fromNow: request.fromNow === true,
+    logsOnly: request.logsOnly === true,
     signal,
   });
   for await (const step of steps) yield encodeAnswer(FollowResponseSchema, stepToWire(step));
@@ -34,11 +35,13 @@ export async function* followSteps(
 
 /** A step on the wire. */
 export function stepToWire(
-  { entries, cursor, instance }: FollowStep,
+  { entries, cursor, instance, changed, hasMissed }: FollowStep,
 ): MessageInitShape<typeof FollowResponseSchema> {
   return {
     entries: entries.map(logToWire),
     cursor,
     instance: instance ? instanceToWire(instance) : undefined,
+    changed: changed.map(instanceToWire),
+    changesMissed: hasMissed,
   };
 }

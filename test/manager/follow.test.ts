@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { FollowOptions, FollowStep } from "../../src/manager/api.ts";
+import { ScopedManager } from "../../src/manager/scoped_manager.ts";
 import type { LogTailQuery } from "../../src/store/store.ts";
 import { jobOf, ManagerWorld } from "../support/manager_world.ts";
 
@@ -74,6 +75,109 @@ test("follow() of a kind tells only its lines, from now on when so asked, and en
   await world.clock.advance(100);
   await done;
   assert.deepEqual(told, ["after", "end"]);
+});
+
+/** Follows a kind or all; each state that was told, as `kind state`. */
+function watchChanges(world: ManagerWorld, query: LogTailQuery, options: FollowOptions = {}) {
+  const stop = new AbortController();
+  const told: string[] = [];
+  const steps: FollowStep[] = [];
+  const read = async () => {
+    const given = { fromNow: true, signal: stop.signal, ...options };
+    for await (const step of world.manager.follow(query, given)) {
+      steps.push(step);
+      told.push(...step.changed.map(({ kind, state }) => `${kind} ${state}`));
+    }
+  };
+  const done = read();
+  return {
+    told,
+    steps,
+    end: async () => {
+      stop.abort();
+      await world.clock.advance(2_000);
+      await done;
+    },
+  };
+}
+
+test("follow() of a kind and of all tells the instances whose state or progress has changed", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")], workers: 4 })
+    .started();
+  const all = watchChanges(world, {});
+  const work = watchChanges(world, { kind: "work" });
+  const lines = watchChanges(world, {}, { logsOnly: true });
+  await world.clock.advance(100);
+  assert.deepEqual([work.steps.length, lines.steps.length], [1, 1], "the first step comes at once");
+  const { id } = await world.of(
+    world.manager.scheduleJob("work", { arguments: ["x"], afterMs: 1_000 }),
+  );
+  await world.clock.advance(200);
+  assert.deepEqual(work.told, ["work scheduled"]);
+  await world.clock.advance(1_000);
+  assert.deepEqual(work.told.slice(1), ["work processing"]);
+  await world.of(world.manager.scheduleJob("other"));
+  await world.clock.advance(200);
+  const [attempt] = world.executor.attempts;
+  attempt!.log("a line is no change");
+  await world.clock.advance(200);
+  assert.deepEqual([work.told.length, all.told.length], [2, 3]);
+  attempt!.sink.progress({ done: 1, total: 2 });
+  await world.clock.advance(1_000);
+  assert.deepEqual(work.told.slice(2), ["work processing"]);
+  attempt!.ok("result");
+  await world.clock.advance(200);
+  assert.deepEqual(work.told.slice(3), ["work completed"]);
+  assert.deepEqual(lines.told, []);
+  const last = work.steps.at(-1)!;
+  assert.deepEqual(
+    last.changed.map((one) => [one.id, one.argumentsJson, one.resultsJson]),
+    [[id, "[]", null]],
+  );
+  assert.ok(!all.steps.some(({ hasMissed }) => hasMissed));
+  for (const follower of [all, work, lines]) await follower.end();
+});
+
+test("follow() of a caller limited to one job tells no change of another", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")] }).started();
+  const scoped = new ScopedManager(world.manager, ["work"]);
+  const seen: string[] = [];
+  const stop = new AbortController();
+  const read = async () => {
+    for await (const step of scoped.follow({}, { signal: stop.signal })) {
+      seen.push(...step.changed.map(({ kind }) => kind));
+    }
+  };
+  const done = read();
+  await world.clock.advance(100);
+  for (const kind of ["other", "work"]) await world.of(world.manager.scheduleJob(kind));
+  await world.clock.advance(1_000);
+  assert.deepEqual([...new Set(seen)], ["work"]);
+  await assert.rejects(
+    scoped.follow({ kind: "other" }).next(),
+    (error) => isJobError(error, "permission_denied"),
+  );
+  stop.abort();
+  await world.clock.advance(2_000);
+  await done;
+});
+
+test("follow() tells many changed instances in steps, and says when it cannot list them", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work")], workers: 0 }).started();
+  const follower = watchChanges(world, { kind: "work" });
+  await world.clock.advance(100);
+  const many = Array.from({ length: 120 }, () => ({ kind: "work", afterMs: 60_000 }));
+  await world.of(world.manager.scheduleJobs(many));
+  await world.clock.advance(1_000);
+  assert.equal(follower.told.length, 120);
+  assert.ok(follower.steps.every(({ changed }) => changed.length <= 50));
+  assert.ok(!follower.steps.some(({ hasMissed }) => hasMissed));
+  const tooMany = Array.from({ length: 600 }, () => ({ kind: "work", afterMs: 60_000 }));
+  const both = [world.manager.scheduleJobs(tooMany), world.manager.scheduleJobs(tooMany)];
+  for (const scheduled of both) await world.of(scheduled);
+  await world.clock.advance(5_000);
+  assert.ok(follower.steps.some(({ hasMissed }) => hasMissed));
+  await follower.end();
 });
 
 test("fault 70: a follower that goes away leaves no timer and no listener behind", async () => {

@@ -393,7 +393,7 @@ export class FakeManager implements ManagerApi {
   };
 
   follow: ManagerApi["follow"] = async function* () {
-    yield { entries: [], cursor: "end", instance: null };
+    yield { entries: [], cursor: "end", instance: null, changed: [], hasMissed: false };
   };
 
   workOnStore: ManagerApi["workOnStore"] = async function* (work) {
