@@ -20,8 +20,7 @@ import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
-export { argumentsOf, resultsOf } from "./library/library_job.ts";
-export { convertArguments } from "./core/convert.ts";
+export { argumentsOf, convertArguments, resultsOf } from "./library/library_job.ts";
 export { defineJob, type JobInput } from "./core/define.ts";
 export { JobError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";

@@ -4,6 +4,7 @@ import { cronError } from "./cron_field.ts";
 import { countCronTicks, nextCronTick } from "./cron_walk.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "./errors.ts";
+import { checkOptions, isText, type KeysOf } from "./object_keys.ts";
 import type { ScheduleRecord, ScheduleSpec, TickFate } from "./schedule.ts";
 import { REBOOT } from "./schedule.ts";
 import { LAST_SECOND, openZone } from "./zone.ts";
@@ -191,6 +192,13 @@ export function lastTickOf(
   return lastTick(ticksOf(spec, startAt), span.afterMs, span.untilMs);
 }
 
+const NEXT_TICKS_KEYS: KeysOf<Parameters<typeof nextTicks>[1]> = {
+  timezone: ["the name of a zone", isText],
+  after: ["a Date", (value) => value instanceof Date],
+  count: ["a number", (value) => typeof value === "number"],
+  seed: ["text", isText],
+};
+
 /**
  * The next ticks of a schedule's text.
  *
@@ -208,6 +216,7 @@ export function nextTicks(
     readonly count: number;
   },
 ): Date[] {
+  checkOptions(options, NEXT_TICKS_KEYS, { failure: `Cannot list the ticks of "${expression}"` });
   const { cron, everyMs, timezone } = parseScheduleText(expression, options);
   const { count } = options;
   if (!Number.isInteger(count) || count < 0 || count > TICKS_LISTED_MAX) {

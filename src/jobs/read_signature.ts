@@ -1,5 +1,6 @@
 import type { Node } from "@babel/types";
 import { JobError } from "../core/errors.ts";
+import { checkOptions, isOneOf, isText, type KeysOf } from "../core/object_keys.ts";
 import type { Signature, SignatureWarning } from "../core/signature.ts";
 import { docTags, docType } from "./doc_types.ts";
 import { findJobExport, type FunctionNode, type JobExport } from "./exports_reader.ts";
@@ -16,6 +17,12 @@ export const UNTYPED_SIGNATURE: Signature = {
   warnings: [],
 };
 
+const SOURCE_KEYS: KeysOf<SourceOptions & { readonly entry?: string }> = {
+  file: ["a path", isText],
+  language: ['"ts" or "js"', isOneOf(["ts", "js"])],
+  entry: ["a kind", (value) => value === null || isText(value)],
+};
+
 /**
  * Read from a module's source how its job is called. Nothing is executed.
  *
@@ -30,6 +37,7 @@ export function readSignature(
   source: string,
   options: SourceOptions & { readonly entry?: string } = {},
 ): Signature {
+  checkOptions(options, SOURCE_KEYS, { failure: "Cannot read a signature" });
   const scope = parseModule(source, options);
   const graph = new ModuleGraph(scope);
   const job = findJobExport(graph, scope, options.entry ?? null);

@@ -1,8 +1,9 @@
+import { convertArguments as convert } from "../core/convert.ts";
 import type { JobInput } from "../core/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { JobDefinition, JobFunction } from "../core/job.ts";
-import { isText } from "../core/object_keys.ts";
+import type { ArgumentInput, JobDefinition, JobFunction } from "../core/job.ts";
+import { checkOptions, isText, type KeysOf } from "../core/object_keys.ts";
 import { decodeResults } from "../core/decode_results.ts";
 import type { Signature } from "../core/signature.ts";
 import { resolveFunctionJob } from "../jobs/function_job.ts";
@@ -77,6 +78,23 @@ function checkedRun(input: LibraryJobInput, schemas: readonly StandardSchema[]):
     const values = await validateAll(kind, schemas, args.slice(0, schemas.length));
     return await run.call(input, ...values, args[schemas.length]);
   };
+}
+
+const CONVERT_KEYS: KeysOf<{ readonly kind?: string }> = { kind: ["text", isText] };
+
+/**
+ * Convert arguments, by position or by name, to the types of a job's signature, as `scheduleJob` does.
+ *
+ * @param options.kind the job's kind, for the messages
+ * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
+ */
+export function convertArguments(
+  signature: Signature,
+  args: ArgumentInput,
+  options?: { readonly kind?: string },
+): unknown[] {
+  const checked = checkOptions(options, CONVERT_KEYS, { failure: "Cannot convert arguments" });
+  return convert(signature, args, checked);
 }
 
 /** The arguments of an instance, as JSON values. */

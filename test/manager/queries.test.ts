@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { type Instance, type InstanceFilter, Manager } from "../../src/index.ts";
+import {
+  convertArguments,
+  type Instance,
+  type InstanceFilter,
+  Manager,
+  nextTicks,
+  readSignature,
+} from "../../src/index.ts";
 
 /** A manager with one finished instance of each of three kinds, and one that waits of two. */
 async function withWorld(
@@ -159,6 +166,18 @@ test("a mistake in any options object is refused with what was meant", async () 
     assert.throws(() => new Manager(setup as object), refuses(path));
   }
   assert.throws(() => new Manager({ worker: 5 } as object), refuses("worker", /"workers"/));
+  const source = "export default (x: number) => x;";
+  const signature = readSignature(source);
+  for (
+    const [call, path] of [
+      [() => readSignature(source, { path: "x" } as object), "path"],
+      [() => convertArguments(signature, [1], { knid: "x" } as object), "knid"],
+      [
+        () => nextTicks("@daily", { after: new Date(), count: 1, timezon: "UTC" } as never),
+        "timezon",
+      ],
+    ] as const
+  ) assert.throws(call, refuses(path));
   assert.throws(() => new Manager({ timezone: "Europe/Berlim" }), /Europe\/Berlim/);
   await withWorld(async ({ manager, done }) => {
     const wrong = (options: object) => options as never;
