@@ -72,13 +72,14 @@ export function checkScheduleOptions(
 /**
  * The kind that a job's name or definition says.
  *
+ * @param action what it is named for
  * @throws JobError `invalid_argument` for anything else
  */
-export function kindOfReference(job: unknown): string {
+export function kindOfReference(job: unknown, action = "schedule a job"): string {
   const kind = isObject(job) ? Reflect.get(job as object, "kind") : job;
   if (typeof kind === "string" && kind !== "") return kind;
   const found = isObject(job) ? "an object without a kind" : quoteValue(job);
-  throw new JobError("invalid_argument", `Cannot schedule a job: found ${found}, wanted a kind`, {
+  throw new JobError("invalid_argument", `Cannot ${action}: found ${found}, wanted a kind`, {
     path: "job",
     hint: typeof job === "function"
       ? "Register the function first, and give what registerJob returned"

@@ -1,4 +1,5 @@
 import { type DurationInput, parseDuration } from "../core/duration.ts";
+import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
@@ -43,7 +44,7 @@ import type {
   TextJobInput,
 } from "./typed_job.ts";
 import type { RecurringOptions, ScheduleOptions, ScheduleTarget } from "../manager/api.ts";
-import type { PageInput } from "../manager/call_options.ts";
+import { checkTimeout, type PageInput } from "../manager/call_options.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";
 import type { Page } from "../store/store.ts";
 
@@ -160,7 +161,9 @@ export abstract class TypedManager extends CoreManager {
   override async scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly JobInstance[]> {
-    for (const { kind, ...options } of requests) {
+    if (!Array.isArray(requests)) throw noList(requests);
+    for (const request of requests) {
+      const { kind, ...options } = Object(request) as Partial<typeof request> & object;
       checkScheduleOptions(kindOfReference(kind), options);
       if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
     }
@@ -194,7 +197,7 @@ export abstract class TypedManager extends CoreManager {
   ): Promise<JobInstance<Results>>;
   async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance>;
   async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance> {
-    const id = typeof instance === "string" ? instance : instance.id;
+    const id = isObject(instance) ? (instance as Instance).id : instance as string;
     const timeoutMs = timeout === undefined ? undefined : milliseconds(timeout);
     const final = await this.waitInstance(id, timeoutMs);
     if (final) return this.#withValues(final);
@@ -305,7 +308,8 @@ export abstract class TypedManager extends CoreManager {
     const handle: Omit<JobHandle, keyof JobDefinition> = {
       schedule: (...args) => this.scheduleJob(kind, { arguments: args }),
       scheduleWith: (options, ...args) => this.scheduleJob(kind, { ...options, arguments: args }),
-      result: async (instance, { timeout } = {}) => {
+      result: async (instance, options) => {
+        const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
         const final = await this.wait(instance, timeout);
         if (final.state !== "completed") throw failureOf(final);
         return final.results[0];
@@ -324,6 +328,14 @@ function kindTaken(kind: string): JobError {
   });
 }
 
+function noList(requests: unknown): JobError {
+  const found = `found ${quoteValue(requests)}, wanted a list`;
+  return new JobError("invalid_argument", `Cannot schedule jobs: ${found}`, {
+    path: "requests",
+    hint: 'Write [{ kind: "report", arguments: [1] }, …]',
+  });
+}
+
 function isDefinition(job: unknown): boolean {
   return typeof job === "function" || (isObject(job) && Reflect.has(job as object, "run"));
 }
@@ -334,5 +346,6 @@ function runOf(input: unknown): unknown {
 }
 
 function milliseconds(value: DurationInput): number {
+  checkTimeout(typeof value === "string" ? 0 : value);
   return typeof value === "number" ? value : parseDuration(value);
 }

@@ -1,3 +1,5 @@
+import { quoteValue } from "../core/describe.ts";
+import { JobError } from "../core/errors.ts";
 import {
   type Check,
   checkOptions,
@@ -120,6 +122,17 @@ export function readOptions<T extends object>(
 /** The page that is asked for. @throws JobError `invalid_argument` */
 export function readPage(given: PageInput | undefined, action: string): PageRequest {
   return { limit: BATCH_MAX, ...withoutUndefined(readOptions("page", given, action)) };
+}
+
+/** Check how long a wait may take. @throws JobError `invalid_argument` */
+export function checkTimeout(timeoutMs: unknown): void {
+  // Infinity is no limit.
+  if (timeoutMs === undefined || isMilliseconds(timeoutMs)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot wait ${quoteValue(timeoutMs)}: not a number of milliseconds from 0 up`,
+    { path: "timeoutMs", hint: "Write 5_000 for five seconds" },
+  );
 }
 
 function withoutUndefined<T extends object>(given: T): T {

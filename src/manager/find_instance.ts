@@ -1,3 +1,4 @@
+import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { StoreReads } from "../store/store.ts";
@@ -10,13 +11,13 @@ const LISTED_MAX = 5;
 /**
  * The instance of a UUID or of a prefix that only one has.
  *
- * @throws JobError `not_found`; `invalid_argument` when several begin so
+ * @throws JobError `not_found`; `invalid_argument` when several begin so, and for what is no text
  */
 export async function findInstance(
   id: string,
   store: Pick<StoreReads, "get" | "list">,
 ): Promise<Instance> {
-  const wanted = id.toLowerCase();
+  const wanted = readId(id).toLowerCase();
   if (wanted.length === UUID_LENGTH) {
     const instance = await store.get(wanted);
     if (instance) return instance;
@@ -35,6 +36,19 @@ export async function findInstance(
     path: "uuid",
     hint: "List them with: jobctl list instances",
   });
+}
+
+// Code that no compiler checks gives the instance in place of its id, or nothing.
+function readId(id: unknown): string {
+  if (typeof id === "string") return id;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot find an instance by ${quoteValue(id)}: not an id`,
+    {
+      path: "uuid",
+      hint: "Give the id of the instance as text",
+    },
+  );
 }
 
 function ambiguous(id: string, items: readonly Instance[]): JobError {

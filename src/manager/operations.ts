@@ -4,7 +4,7 @@ import type { JobDefinition } from "../core/job.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../core/text_limits.ts";
 import { type Block, unservedBlock } from "../core/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
-import { inMilliseconds } from "../core/schedule_options.ts";
+import { checkScheduleOptions, inMilliseconds, kindOfReference } from "../core/schedule_options.ts";
 import {
   type BulkFilter,
   type BulkOptions,
@@ -42,7 +42,7 @@ import type {
   WorkerStatus,
 } from "./api.ts";
 import { BulkGate } from "./bulk_gate.ts";
-import { type PageInput, readOptions, readPage } from "./call_options.ts";
+import { checkTimeout, type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./cancel.ts";
 import { countInstances } from "./count.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
@@ -131,6 +131,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
 
   previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
+    checkScheduleOptions(kind, options);
     return previewInstance(this.registry.get(kind), options, this.#seed());
   }
 
@@ -342,7 +343,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     kind: string | null,
     options: { readonly until?: number; readonly reason?: string } = {},
   ): Promise<Pause> {
-    if (kind !== null) await this.parts.served.assertKnown(kind);
+    if (kind !== null) await this.parts.served.assertKnown(kindOfReference(kind, "pause a job"));
     const { until = null, reason = "" } = readOptions("pause", options, "pause");
     const lengthMax = TEXT_LENGTH_MAX.pauseReason;
     checkText(reason, { what: "pause reason", path: "reason", lengthMax });
@@ -356,6 +357,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
   }
 
   async resume(kind: string | null): Promise<boolean> {
+    if (kind !== null) kindOfReference(kind, "resume a job");
     const { value } = await this.parts.store.removePause({
       at: this.parts.options.clock.now(),
       kind,
@@ -402,8 +404,9 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     };
   }
 
-  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
-    return waitInstance(id, timeoutMs, {
+  async waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    checkTimeout(timeoutMs);
+    return await waitInstance(id, timeoutMs, {
       clock: this.parts.options.clock,
       get: (wanted) => this.getInstance(wanted),
       subscribe: (listener) => this.subscribe(listener),

@@ -2,6 +2,7 @@ import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { type ClaimLimits, hasLimits } from "../core/limits.ts";
 import { nearest } from "../core/nearest.ts";
+import { kindOfReference } from "../core/schedule_options.ts";
 import { missingTags } from "../core/tags.ts";
 
 /** How many kinds an error lists at most. */
@@ -147,6 +148,7 @@ export class Registry {
   get(kind: string): JobDefinition {
     const job = this.find(kind);
     if (job) return job;
+    kindOfReference(kind, "find a job");
     const problem = this.disabledBecause(kind);
     if (problem !== undefined) {
       throw new JobError("not_found", `Cannot find job "${kind}": it is disabled: ${problem}`, {

@@ -246,3 +246,30 @@ test("TypeScript refuses a member of a filter that is none, in a variable too", 
   // @ts-expect-error: no state
   await assert.rejects(manager.lookupInstances({ states: ["running"] }), refuses("states[0]"));
 });
+
+test("a missing kind, id or time limit is refused, and resumes, pauses and waits for nothing", async () => {
+  await withWorld(async ({ manager, waiting }) => {
+    await manager.pause(null);
+    const nothing = undefined as never;
+    const text = "5s" as never;
+    const object = {} as never;
+    const attempts: readonly [() => unknown, string][] = [
+      [() => manager.resume(nothing), "job"],
+      [() => manager.pause(nothing), "job"],
+      [() => manager.getInstance(nothing), "uuid"],
+      [() => manager.retryInstance(nothing), "uuid"],
+      [() => manager.wait(nothing), "uuid"],
+      [() => manager.wait(waiting, object), "timeoutMs"],
+      [() => manager.waitInstance(waiting.id, text), "timeoutMs"],
+      [() => manager.waitInstance(waiting.id, -1), "timeoutMs"],
+      [() => manager.scheduleJobs(nothing), "requests"],
+      [() => manager.scheduleJobs([nothing]), "job"],
+      [() => manager.backfill(nothing), "job"],
+      [() => manager.previewJob("sum", { prio: 1 } as object), "prio"],
+    ];
+    for (const [attempt, path] of attempts) {
+      await assert.rejects(async () => await attempt(), refuses(path));
+    }
+    assert.deepEqual((await manager.listPauses()).map(({ kind }) => kind), [null]);
+  });
+});
