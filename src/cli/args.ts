@@ -83,8 +83,9 @@ export class Args {
     if (given.some((value) => typeof value !== "string" || value === "")) {
       throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
     }
-    const values = (given as string[]).flatMap((value) => value.split(","))
-      .map((value) => value.trim()).filter((value) => value !== "");
+    // A comma of a value itself, as in a kind, is written "\\,".
+    const values = (given as string[]).flatMap((value) => value.split(/(?<!\\),/))
+      .map((value) => value.trim().replaceAll("\\,", ",")).filter((value) => value !== "");
     // A list of nothing is no condition: with others beside it, it would widen what they mean.
     if (values.length > 0) return values;
     throw usageError(`Cannot read option --${name}: it names nothing`, `Write --${name}=VALUE`);

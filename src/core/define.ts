@@ -1,7 +1,8 @@
 import type { DurationInput } from "./duration.ts";
 import { JobError } from "./errors.ts";
 import type { ArgumentInput, JobFunction, JobHandlers } from "./job.ts";
-import { KIND_LENGTH_MAX, PRIORITY_MAX } from "./job.ts";
+import { PRIORITY_MAX } from "./job.ts";
+import { KIND_WANTED, kindProblem } from "./kind.ts";
 import { quoteValue } from "./describe.ts";
 import {
   CODE_STYLE,
@@ -309,22 +310,18 @@ export function assertJobObject(input: unknown): asserts input is object {
 const RESERVED_KIND_PREFIX = "system.";
 
 /**
- * Check a kind: 1 to 200 letters, digits, `.`, `_`, `:` and `-`, the first a letter or digit, not of the product's own.
+ * Check a kind: 1 to 200 printable characters, not of the product's own.
  *
  * @throws JobError `invalid_argument`
  */
 export function checkKind(kind: string): void {
-  const refuse = (found: string) => {
-    throw new JobError("invalid_argument", `Cannot use ${quoteValue(kind)} as a kind: ${found}`, {
-      path: "kind",
-      hint: `A kind is 1 to ${KIND_LENGTH_MAX} letters, digits, ".", "_", ":" or "-"`,
-    });
-  };
-  if (kind.length > KIND_LENGTH_MAX) {
-    refuse(`${kind.length} characters, at most ${KIND_LENGTH_MAX} are allowed`);
-  }
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(kind)) refuse("it has characters that a kind may not");
-  if (kind.startsWith(RESERVED_KIND_PREFIX)) {
-    refuse(`kinds that begin with "${RESERVED_KIND_PREFIX}" are the product's own`);
-  }
+  const problem = kindProblem(kind) ??
+    (kind.startsWith(RESERVED_KIND_PREFIX)
+      ? `kinds that begin with "${RESERVED_KIND_PREFIX}" are the product's own`
+      : null);
+  if (problem === null) return;
+  throw new JobError("invalid_argument", `Cannot use ${quoteValue(kind)} as a kind: ${problem}`, {
+    path: "kind",
+    hint: `A kind is ${KIND_WANTED}`,
+  });
 }

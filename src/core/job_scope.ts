@@ -1,5 +1,4 @@
-/** Longest pattern, in characters: the longest kind. */
-const PATTERN_LENGTH_MAX = 200;
+import { kindProblem } from "./kind.ts";
 
 /** Most patterns of one scope. */
 export const PATTERNS_MAX = 100;
@@ -7,10 +6,17 @@ export const PATTERNS_MAX = 100;
 /** Format of a kind pattern, for messages. */
 export const PATTERN_WANTED = 'the kind of a job, or a pattern such as "shop-*"';
 
-/** Whether `text` is a kind pattern: characters of a kind, and `*` for any number of characters. */
+/** The star that stands for any characters: none behind a backslash, which makes it a star of the kind. */
+const STAR = /(?<!\\)\*/;
+
+/** Whether `text` is a kind pattern: characters of a kind, and `*` for any number of characters; `\*` is a star itself. */
 export function isKindPattern(text: unknown): text is string {
-  return typeof text === "string" && text.length <= PATTERN_LENGTH_MAX &&
-    /^[A-Za-z0-9._:*-]+$/.test(text);
+  return typeof text === "string" && kindProblem(text) === null;
+}
+
+/** The only kind that a pattern matches; null where it matches any number of them. */
+export function onlyKindOf(pattern: string): string | null {
+  return STAR.test(pattern) ? null : literal(pattern);
 }
 
 /**
@@ -18,9 +24,9 @@ export function isKindPattern(text: unknown): text is string {
  * lengths.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
-  const [first = "", ...rest] = pattern.split("*");
+  const [first = "", ...rest] = pattern.split(STAR).map(literal);
   const last = rest.pop();
-  if (last === undefined) return text === pattern;
+  if (last === undefined) return text === first;
   if (text.length < first.length + last.length) return false;
   if (!text.startsWith(first) || !text.endsWith(last)) return false;
   const end = text.length - last.length;
@@ -32,6 +38,10 @@ export function matchesPattern(pattern: string, text: string): boolean {
     at = found + part.length;
   }
   return true;
+}
+
+function literal(part: string): string {
+  return part.replaceAll("\\*", "*");
 }
 
 /** Whether any of the patterns matches a kind. */

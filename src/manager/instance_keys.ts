@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { JobDefinition } from "../core/job.ts";
 import { JobError } from "../core/errors.ts";
+import { kindWord } from "../core/kind.ts";
 import { CONFLICTS } from "../core/job_manager.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../core/limits.ts";
 import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
@@ -80,8 +81,9 @@ function checkUniqueKey(key: string): void {
   );
 }
 
-/** A key of a kind, `mail account="acme"`. */
+/** A key of a kind, `mail account="acme"`. The kind is one word of it, so that no other kind has the same key. */
 function keyOf(kind: string, text: string): string {
-  if (text.length <= READABLE_LENGTH_MAX) return `${kind} ${text}`;
-  return `${kind} #${createHash("sha256").update(text).digest("hex").slice(0, 40)}`;
+  const word = kindWord(kind);
+  if (text.length <= READABLE_LENGTH_MAX) return `${word} ${text}`;
+  return `${word} #${createHash("sha256").update(text).digest("hex").slice(0, 40)}`;
 }

@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
-import { includesKind } from "../core/job_scope.ts";
+import { includesKind, onlyKindOf } from "../core/job_scope.ts";
+import { kindOfWord } from "../core/kind.ts";
 import type { Page } from "../store/store.ts";
 
 /** The jobs that a caller may use: those whose kind matches one of some patterns. */
@@ -13,7 +14,7 @@ export class Scope {
   /** The kind of the only job, if the scope is one job by name. */
   get only(): string | null {
     const [only] = this.#patterns;
-    return this.#patterns.length === 1 && !only!.includes("*") ? only! : null;
+    return this.#patterns.length === 1 ? onlyKindOf(only!) : null;
   }
 
   allows(kind: string): boolean {
@@ -46,8 +47,10 @@ export class Scope {
    * its arguments
    */
   checkUniqueKey(key: string | undefined): void {
-    const kind = /^(\S+) (?:#|[^\s=]+=)/.exec(key ?? "")?.[1];
-    if (kind === undefined || this.allows(kind)) return;
+    const word = /^(\S+) (?:#|[^\s=]+=)/.exec(key ?? "")?.[1];
+    if (word === undefined) return;
+    const kind = kindOfWord(word);
+    if (this.allows(kind)) return;
     throw new JobError(
       "permission_denied",
       `Cannot use the unique key "${key}": it belongs to job "${kind}", and the caller is limited to ` +

@@ -151,7 +151,7 @@ for (const [table, wanted] of BROKEN) {
   });
 }
 
-for (const kind of ['"a b"', '"../x"', '"system.history.cleaner"', `"${"k".repeat(201)}"`, '""']) {
+for (const kind of ['" b"', '"a\\tb"', '"system.history.cleaner"', `"${"k".repeat(201)}"`, '""']) {
   test(`loadConfig() refuses the kind ${kind.slice(0, 30)}`, async () => {
     const { loaded, problems } = await loadText(`[jobs.${kind}]\nrun = "true"`);
     assert.match(problems.join(), /^config\.toml:1:7: jobs\..*Cannot use "[^]*" as a kind/);

@@ -124,11 +124,22 @@ for (const [input, message, path, hint] of BAD) {
   });
 }
 
-for (const kind of ["a", "A.b:c-d_9", "0", "x".repeat(200), "systems"]) {
+const KINDS = [
+  "hello (no input and no return)",
+  "-a",
+  ".a",
+  "a/b",
+  "é",
+  "a*b",
+  'say "hi"',
+  "日本 🙂",
+];
+for (const kind of ["a", "A.b:c-d_9", "0", "x".repeat(200), "systems", ...KINDS]) {
   test(`checkKind() takes ${kind.slice(0, 20)}`, () => checkKind(kind));
 }
 
-for (const kind of ["", "-a", ".a", "_a", "a b", "a/b", "é", "a\n", "x".repeat(201), "system.x"]) {
+const HIDDEN = ["a\n", "a\tb", "a\u00a0b", "a\u200bb", "a\u202eb", "a\u2028", "\ud800", "\x1b[1m"];
+for (const kind of ["", " a", "a ", " ", "x".repeat(201), "system.x", ...HIDDEN]) {
   test(`checkKind() refuses ${JSON.stringify(kind.slice(0, 20))} of ${kind.length}`, () => {
     assert.equal(errorOf(() => checkKind(kind)).path, "kind");
   });

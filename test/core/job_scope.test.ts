@@ -12,6 +12,9 @@ for (
     ["a.c", ["a.c"], ["abc"]],
     ["*", ["", "anything"], []],
     ["**", ["", "anything"], []],
+    ["hello (*", ["hello (no input)"], ["hello"]],
+    ["a\\*b", ["a*b"], ["axb", "a\\*b"]],
+    ["\\**", ["*", "*x"], ["x", "\\x"]],
   ] as const
 ) {
   test(`matchesPattern() by "${pattern}"`, () => {
@@ -33,8 +36,10 @@ test("includesKind() wants one of the patterns, and allows nothing by none", () 
 });
 
 test("isKindPattern() refuses what no kind can be", () => {
-  for (const text of ["shop-*", "a.b:c_d", "*"]) assert.equal(isKindPattern(text), true, text);
-  for (const text of ["", "a b", "a\n", "é", "a".repeat(201), 1, null]) {
+  for (const text of ["shop-*", "a.b:c_d", "*", "a b", "é", "a\\*"]) {
+    assert.equal(isKindPattern(text), true, text);
+  }
+  for (const text of ["", " a", "a\n", "a".repeat(201), 1, null]) {
     assert.equal(isKindPattern(text), false, String(text));
   }
 });

@@ -36,7 +36,7 @@ test("scheduleJob() registers a function whose kind is free, once", () =>
 
 test("scheduleJob() registers a definition whose kind is free, and takes the same one again", () =>
   withManager(async (manager) => {
-    const job = { kind: "hello", run: () => "hello" };
+    const job = { kind: "hello (no input and no return)", run: () => "hello" };
     await manager.wait(await manager.scheduleJob(job));
     const done = await manager.wait(await manager.scheduleJob(job));
     assert.deepEqual(done.results, ["hello"]);
@@ -52,6 +52,30 @@ test("scheduleJob() registers a definition whose kind is free, and takes the sam
     for (const job of [undefined, 5, {}]) {
       await assert.rejects(manager.scheduleJob(job as never), refused("invalid_argument", /./));
     }
+  }));
+
+test("kinds with blanks have queues and unique keys of their own", () =>
+  withManager(async (manager) => {
+    const run = () => {};
+    const limits = { params: "a: string", concurrency: { max: 1, by: "a" }, unique: "a", run };
+    await manager.resizeWorkers(0);
+    const kinds = ["mail", "mail a", "mail%20a", "sum (two input and one output)"];
+    for (const kind of kinds) manager.registerJob({ kind, ...limits });
+    const of = (kind: string) => manager.scheduleJob(kind, { arguments: ["x"] });
+    const instances = await Promise.all(kinds.map(of));
+    assert.equal(new Set(instances.map(({ id }) => id)).size, kinds.length);
+    for (const member of ["queueKey", "uniqueKey"] as const) {
+      const keys = instances.map((instance) => instance[member]);
+      assert.deepEqual(keys.map((key) => key!.split(" ")[0]), [
+        "mail",
+        "mail%20a",
+        "mail%2520a",
+        "sum%20(two%20input%20and%20one%20output)",
+      ]);
+    }
+    await manager.resizeWorkers(4);
+    await manager.idle();
+    assert.equal(await manager.count({ state: "completed" }), kinds.length);
   }));
 
 test("registerJob() with replace takes the place of the job of its kind", () =>

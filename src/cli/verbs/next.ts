@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { JobDefinition } from "../../core/job.ts";
 import { REBOOT } from "../../core/schedule.ts";
+import { parseScheduleText } from "../../core/ticks.ts";
 import type { NextRun } from "../../tools/next.ts";
 import type { Args } from "../args.ts";
 import { CONFIG_OPTION, configFileOf } from "../config_file.ts";
@@ -61,7 +62,16 @@ const NEXT_VIEW: View<NextRun> = {
   ],
 };
 
-const KIND = /^[\w.:-]+$/;
+/** Whether a text is no expression, so that it is a kind if anything; one word can be both. */
+function mayBeKind(text: string): boolean {
+  if (/^[\w.:-]+$/.test(text)) return true;
+  try {
+    parseScheduleText(text, { seed: "any" });
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 /** Several schedules in quotes or several kinds are a list; the words of one without quotes are one. */
 function splitTexts(words: readonly string[]): readonly string[] {
@@ -84,7 +94,7 @@ async function loadKinds(
   args: Args,
   io: CliIo,
 ): Promise<readonly JobDefinition[]> {
-  const kinds = texts.filter((text) => KIND.test(text));
+  const kinds = texts.filter(mayBeKind);
   if (kinds.length === 0) return [];
   const file = configFileOf(args, io.cwd);
   if (file === null) return [];

@@ -1,0 +1,32 @@
+import { KIND_LENGTH_MAX } from "./job.ts";
+
+/** What a kind is, in words. */
+export const KIND_WANTED =
+  `1 to ${KIND_LENGTH_MAX} printable characters, with blanks only between others`;
+
+// Letters, marks, numbers, punctuation and symbols of any script. Not control characters, line ends, other blanks, or marks
+// that are invisible or reorder what stands beside them: two kinds that look the same would not be.
+const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
+
+/** Why a text can be no kind, in words; null for one that can. */
+export function kindProblem(kind: string): string | null {
+  if (kind === "") return "it is empty";
+  if (kind.length > KIND_LENGTH_MAX) {
+    return `${kind.length} characters, at most ${KIND_LENGTH_MAX} are allowed`;
+  }
+  if (!PRINTABLE.test(kind)) return "it has characters that are not printable";
+  return kind.trim() === kind ? null : "it begins or ends with a blank";
+}
+
+/**
+ * A kind as one word, for keys in which a blank ends it: blanks and percent signs are escaped as in a URL, so that no two
+ * kinds give the same word.
+ */
+export function kindWord(kind: string): string {
+  return kind.replaceAll("%", "%25").replaceAll(" ", "%20");
+}
+
+/** The kind of a word that {@link kindWord} made. */
+export function kindOfWord(word: string): string {
+  return word.replaceAll("%20", " ").replaceAll("%25", "%");
+}
