@@ -152,6 +152,10 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (certificate && this.#credentials.isRevoked(certificate)) {
       return this.#refuse(`the certificate ${certificate.serial} is revoked`, CERTIFICATE_HINT);
     }
+    // Checked in the handshake, but a connection and a resumable TLS session last longer than that.
+    if (certificate && isExpired(certificate, this.#clock.now().wallMs)) {
+      return this.#refuse(`the certificate ${certificate.serial} has expired`, CERTIFICATE_HINT);
+    }
     switch (this.#credentials.mode) {
       case "none":
         return OWNER;
@@ -244,6 +248,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     nowMs: number,
   ): boolean {
     if (certificate && this.#credentials.isRevoked(certificate)) return false;
+    if (certificate && isExpired(certificate, nowMs)) return false;
     for (const caller of callers) {
       if (!this.#credentials.isCurrent(caller, nowMs)) return false;
       if (this.#credentials.mode !== "mtls" || certificate === null) continue;
@@ -267,11 +272,19 @@ function certificateOf(socket: Socket): ClientCertificate | null {
   const shown = getPeerCertificate?.call(socket, true);
   // Without a certificate this is an empty object.
   if (!shown?.raw) return null;
+  const issuers = issuersOf(shown);
   return {
     ...readCertificateNames(shown.raw),
     ...digitsOf(shown),
-    issuers: issuersOf(shown).flatMap((issuer) => Object.values(digitsOf(issuer))),
+    issuers: issuers.flatMap((issuer) => Object.values(digitsOf(issuer))),
+    expiresAt: firstExpiry([shown, ...issuers]),
   };
+}
+
+function firstExpiry(certificates: readonly PeerCertificate[]): number | null {
+  const times = certificates.map((each) => Date.parse(each.valid_to));
+  const first = Math.min(...times.filter((at) => !Number.isNaN(at)));
+  return first === Infinity ? null : first;
 }
 
 function digitsOf({ serialNumber, fingerprint256 }: PeerCertificate) {

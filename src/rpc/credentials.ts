@@ -45,6 +45,8 @@ export interface ClientCertificate extends CertificateNames {
   readonly fingerprint: string;
   /** The same two of the authorities between it and the one that is trusted, and of that one. */
   readonly issuers: readonly string[];
+  /** When it, or one of those authorities, expires: epoch ms; null if unknown. */
+  readonly expiresAt: number | null;
 }
 
 /** A token prepared for look-up; the same object as long as nothing about it changes. */
@@ -236,8 +238,11 @@ export class Credentials {
   }
 }
 
-/** Whether a token has expired. */
-export function isExpired({ expiresAt }: KnownToken, nowMs: number): boolean {
+/** Whether a token or certificate has expired. */
+export function isExpired(
+  { expiresAt }: { readonly expiresAt: number | null },
+  nowMs: number,
+): boolean {
   return expiresAt !== null && expiresAt <= nowMs;
 }
 

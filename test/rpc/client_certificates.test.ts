@@ -112,6 +112,20 @@ test("the jobs of a rule bound what a certificate may be used for", async () => 
   assert.deepEqual(await rightsOf(world), ["ok", "permission_denied", "permission_denied"]);
 });
 
+test("a certificate that expires loses its connection, and a client with it is refused", async () => {
+  const { validTo } = CERTIFICATE;
+  const clock = new SimClock(Date.parse(validTo) - 1_000);
+  await using world = await worldOf([], { clock });
+  const client = world.client({ tls: CLIENT });
+  const { id } = world.manager.add({ state: "processing" });
+  const waiting = codeOf(client.waitInstance({ uuid: id, waitMs: 60_000n }));
+  assert.equal(await codeOf(client.getVersion()), "ok");
+  await clock.advance(2_000);
+  assert.equal(await waiting, "unavailable", "its connection is closed");
+  // As with a TLS session that is resumed, the handshake does not refuse it.
+  assert.equal(await codeOf(world.client({ tls: CLIENT }).getVersion()), "unauthenticated");
+});
+
 for (
   const [what, line] of [
     ["its serial number", "0a:1b:2c:3d  # lost laptop"],
