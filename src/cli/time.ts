@@ -1,5 +1,7 @@
 import { parseDuration } from "../core/duration.ts";
 import { JobError } from "../core/errors.ts";
+import { instantOfWall } from "../core/wall_time.ts";
+import type { Zone } from "../core/zone.ts";
 
 /** Which occurrence a time of day without a date means, and where a bare duration leads. */
 export type Direction = "future" | "past";
@@ -29,8 +31,34 @@ interface TimeOfDay {
 
 const MIDNIGHT: TimeOfDay = { hour: 0, minute: 0, second: 0, ms: 0 };
 
+/** How a text is read as a time. */
+export interface TimeOptions {
+  readonly nowMs: number;
+  readonly direction: Direction;
+  /** What the time is for, in messages. */
+  readonly what: string;
+  /** The zone of a text that names none; the local one when absent. */
+  readonly zone?: Zone;
+}
+
+/** A date and a time as a clock on a wall shows them. */
+interface WallTime extends TimeOfDay {
+  readonly year: number;
+  /** 1 to 12. */
+  readonly month: number;
+  readonly day: number;
+}
+
+/** Whether a text is a time on a clock on the wall, whose instant depends on the zone. */
+export function isWallTime(text: string): boolean {
+  const trimmed = text.trim();
+  const calendar = DATE_TIME.exec(trimmed);
+  return calendar !== null ? calendar[8] === undefined : NAMED_DAY.test(trimmed) ||
+    CLOCK_ONLY.test(trimmed);
+}
+
 /**
- * A point in time as people write it, in epoch milliseconds; in the local zone where the text names none.
+ * A point in time as people write it, in epoch milliseconds; in the local zone, or the given one, where the text names none.
  *
  * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`. A bare time of day is the
  * next or the last one, and a bare duration leads ahead or back, by `direction`.
@@ -39,10 +67,10 @@ const MIDNIGHT: TimeOfDay = { hour: 0, minute: 0, second: 0, ms: 0 };
  */
 export function parseTime(
   text: string,
-  options: { readonly nowMs: number; readonly direction: Direction; readonly what: string },
+  options: TimeOptions,
 ): number {
   const trimmed = text.trim();
-  const atMs = parseNamed(trimmed, options) ?? parseCalendar(trimmed) ??
+  const atMs = parseNamed(trimmed, options) ?? parseCalendar(trimmed, options.zone) ??
     parseRelative(trimmed, options);
   if (atMs !== null && Math.abs(atMs) <= EPOCH_MS_MAX) return Math.round(atMs);
   throw new JobError("invalid_argument", `Cannot read ${options.what} "${text}": not a time`, {
@@ -52,34 +80,47 @@ export function parseTime(
 
 function parseNamed(
   text: string,
-  { nowMs, direction }: { readonly nowMs: number; readonly direction: Direction },
+  { nowMs, direction, zone }: TimeOptions,
 ): number | null {
   if (text.toLowerCase() === "now") return nowMs;
   const named = NAMED_DAY.exec(text);
   if (named) {
     const offset = DAY_OFFSET[named[1]!.toLowerCase()]!;
     const clock = named[2] === undefined ? MIDNIGHT : readClock(named.slice(2));
-    return clock && localDay(nowMs, offset, clock);
+    return clock && dayAt(nowMs, offset, { ...clock, zone });
   }
   const bare = CLOCK_ONLY.exec(text);
   const clock = bare && readClock(bare.slice(1));
   if (!clock) return null;
-  const today = localDay(nowMs, 0, clock);
-  if (direction === "future") return today > nowMs ? today : localDay(nowMs, 1, clock);
-  return today <= nowMs ? today : localDay(nowMs, -1, clock);
+  const today = dayAt(nowMs, 0, { ...clock, zone });
+  if (direction === "future") return today > nowMs ? today : dayAt(nowMs, 1, { ...clock, zone });
+  return today <= nowMs ? today : dayAt(nowMs, -1, { ...clock, zone });
 }
 
-function localDay(nowMs: number, dayOffset: number, clock: TimeOfDay): number {
+/** The instant of a wall time. A day outside of its month counts on. */
+function instantOf(wall: WallTime, zone: Zone | undefined): number {
+  const { year, month, day, hour, minute, second, ms } = wall;
+  if (zone === undefined) {
+    return new Date(year, month - 1, day, hour, minute, second, ms).getTime();
+  }
+  const wallMs = Date.UTC(year, month - 1, day, hour, minute, second);
+  return instantOfWall(zone, wallMs / 1_000) * 1_000 + ms;
+}
+
+/** A time of day on the day that is now in the zone, or some days from it. */
+function dayAt(
+  nowMs: number,
+  dayOffset: number,
+  { zone, ...clock }: TimeOfDay & { readonly zone: Zone | undefined },
+): number {
   const now = new Date(nowMs);
-  return new Date(
-    now.getFullYear(),
-    now.getMonth(),
-    now.getDate() + dayOffset,
-    clock.hour,
-    clock.minute,
-    clock.second,
-    clock.ms,
-  ).getTime();
+  if (zone === undefined) {
+    const [year, month] = [now.getFullYear(), now.getMonth() + 1];
+    return instantOf({ year, month, day: now.getDate() + dayOffset, ...clock }, zone);
+  }
+  const wall = new Date(nowMs + zone.offsetAt(Math.floor(nowMs / 1_000)) * 1_000);
+  const [year, month] = [wall.getUTCFullYear(), wall.getUTCMonth() + 1];
+  return instantOf({ year, month, day: wall.getUTCDate() + dayOffset, ...clock }, zone);
 }
 
 function readClock(groups: readonly (string | undefined)[]): TimeOfDay | null {
@@ -89,19 +130,17 @@ function readClock(groups: readonly (string | undefined)[]): TimeOfDay | null {
   return { hour, minute, second, ms };
 }
 
-function parseCalendar(text: string): number | null {
+function parseCalendar(text: string, zone: Zone | undefined): number | null {
   const match = DATE_TIME.exec(text);
   if (!match) return null;
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const clock = match[4] === undefined ? MIDNIGHT : readClock(match.slice(4, 8));
   const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (!clock || month < 1 || month > 12 || day < 1 || day > daysInMonth) return null;
-  const zone = match[8];
+  const offset = match[8];
+  if (offset === undefined) return instantOf({ year, month, day, ...clock }, zone);
   const { hour, minute, second, ms } = clock;
-  if (zone === undefined) {
-    return new Date(year, month - 1, day, hour, minute, second, ms).getTime();
-  }
-  return Date.UTC(year, month - 1, day, hour, minute, second, ms) - offsetMs(zone);
+  return Date.UTC(year, month - 1, day, hour, minute, second, ms) - offsetMs(offset);
 }
 
 function offsetMs(zone: string): number {

@@ -70,6 +70,9 @@ export interface TickFate {
   readonly at: number;
 }
 
+/** The reason of a missed tick of a schedule that was changed before the tick could be made up for. */
+export const CHANGED = "changed";
+
 /** A recurring schedule as the store holds it. */
 export interface ScheduleRecord {
   /** "config:<kind>:<n>" for those of the config, a UUID for those made at run time. */

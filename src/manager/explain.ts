@@ -54,12 +54,11 @@ export async function explain(
     });
   }
   if (instanceId !== undefined) return [await explainer.instance(instanceId)];
-  const records = await listAllSchedules(parts.store, kind === undefined ? {} : { kind });
+  let records = await listAllSchedules(parts.store, kind === undefined ? {} : { kind });
   if (kind !== undefined && records.length === 0) {
-    await parts.facts.assertKnown(kind);
-    throw new JobError("not_found", `Cannot explain "${kind}": it has no schedule`, {
-      hint: `Explain one of its runs: jobctl list instances --kind ${kind}`,
-    });
+    records = await listAllSchedules(parts.store, { kind, withRemoved: true });
+    // Without a schedule its runs are its history.
+    if (records.length === 0) return await explainer.runs(kind, { limit, at, spanMs });
   }
   if (at !== undefined) return await explainer.at(records, { at, spanMs });
   if (kind === undefined) {
@@ -104,6 +103,29 @@ class Explainer {
       instance,
       decidedAt: instance.createdAt,
     };
+  }
+
+  /** The last runs of a job without a schedule, also of one that no node has any more. @throws JobError `not_found` without any */
+  async runs(
+    kind: string,
+    what: { readonly limit: number; readonly at: number | undefined; readonly spanMs: number },
+  ): Promise<readonly TickReport[]> {
+    const { limit, at, spanMs } = what;
+    const span = at === undefined ? {} : { after: at, before: at + spanMs };
+    const page = { limit, order: "newest" } as const;
+    const { items } = await this.#parts.store.list({ kinds: [kind], ...span }, page);
+    const reports: TickReport[] = [];
+    for (const { id } of items.toReversed()) reports.push(await this.instance(id));
+    if (reports.length > 0) return reports;
+    if (at === undefined) await this.#parts.facts.assertKnown(kind);
+    const then = at === undefined ? "" : " at that time";
+    throw new JobError(
+      "not_found",
+      `Cannot explain "${kind}": it has no schedule, and no runs${then}`,
+      {
+        hint: `Run it once with: jobctl schedule ${kind}`,
+      },
+    );
   }
 
   /** The ticks of a span of time, or the nearest ones when there are none. */
@@ -173,6 +195,8 @@ class Explainer {
     const query = { scheduleId: id, after: at, before: at + spanMs };
     const { items } = await this.#parts.store.listFates(query, { limit: LIMIT_MAX });
     for (const fate of items) if (decidedPart(record, fate) !== null) ticks.add(fate.from);
+    // Of a longer stretch before the last change only its ends are known.
+    if (ticks.size === 0 && at < startAt && await this.#fateOf(record, at) !== null) ticks.add(at);
     return [...ticks];
   }
 
@@ -205,9 +229,7 @@ class Explainer {
     record: ScheduleRecord,
     at: number,
   ): Promise<Pick<TickReport, "outcome" | "reason" | "why">> {
-    if (isFinished(record) && at > record.cursor) {
-      return { outcome: "none", reason: null, why: finishedWhy(record) };
-    }
+    if (isOver(record, at)) return { outcome: "none", reason: null, why: finishedWhy(record) };
     if (at <= record.cursor || at <= record.startAt) {
       return { outcome: "none", reason: null, why: neverWhy(record, at) };
     }
@@ -233,7 +255,7 @@ class Explainer {
 
   #noTick(record: ScheduleRecord, at: number): TickReport {
     const { spec, startAt } = record;
-    const why = isFinished(record) && at > record.cursor
+    const why = isOver(record, at)
       ? finishedWhy(record)
       : `No tick: ${whyNoTick(spec, startAt, at)}`;
     return {
@@ -243,7 +265,7 @@ class Explainer {
       at,
       rule: tickRule(spec, at),
       why,
-      ...(isFinished(record) && at > record.cursor
+      ...(isOver(record, at)
         ? { previousAt: record.lastRunAt ?? null, nextAt: null }
         : neighboursOf(spec, startAt, at)),
     };
@@ -288,6 +310,13 @@ class Explainer {
     const page = { limit: 1, order: "oldest" } as const;
     return (await this.#parts.store.list({ scheduleId, states }, page)).items[0] ?? null;
   }
+}
+
+/** Whether no tick of a schedule comes any more at a time. */
+function isOver(record: ScheduleRecord, at: number): boolean {
+  const { cursor, removedAt } = record;
+  if (removedAt !== undefined) return at >= cursor;
+  return isFinished(record) && at > cursor;
 }
 
 const NOTHING = {

@@ -3,7 +3,7 @@ import { formatDuration } from "../core/duration.ts";
 import { formatLocal } from "../core/local_time.ts";
 import type { Instance } from "../core/instance.ts";
 import { type Block, blockWords } from "../core/limits.ts";
-import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
+import { CHANGED, type ScheduleRecord, type TickFate } from "../core/schedule.ts";
 import { CORRECTION_MS } from "../core/ticks.ts";
 import type { Pause } from "../store/store.ts";
 
@@ -117,6 +117,11 @@ export function fateWhy(
         local(fate.at)
       }, until it was set back to ${local(correction.at)}`;
     }
+    if (fate.reason === CHANGED) {
+      return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
+        local(fate.at)
+      }, when the schedule was changed: it starts anew at that time`;
+    }
     const limit = spec.misfire === "skip"
       ? 'misfire "skip" runs nothing late'
       : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
@@ -185,7 +190,12 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
 }
 
 /** Why no tick of a schedule comes any more, in one sentence. */
-export function finishedWhy({ spec, runs = 0 }: ScheduleRecord): string {
+export function finishedWhy({ spec, runs = 0, removedAt }: ScheduleRecord): string {
+  if (removedAt !== undefined) {
+    return `The schedule is no longer in the config: it was removed at ${
+      formatLocal(removedAt, spec.timezone)
+    }`;
+  }
   const { runsMax = Infinity, endsAt, timezone } = spec;
   if (runs >= runsMax) return `The schedule is finished: runs_max ${runsMax} is reached`;
   return endsAt === undefined

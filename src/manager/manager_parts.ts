@@ -104,8 +104,12 @@ export function buildParts(
   });
   const { peers } = membership;
   registry.holderOf = (kind) => peers.holderOf(kind);
-  const schedules = new Schedules({ ...shared, peers, defaults: options.scheduleDefaults });
   const scheduler = new Scheduler({ ...shared, fired: poke });
+  const schedules = new Schedules({
+    ...shared,
+    ...{ peers, defaults: options.scheduleDefaults },
+    settle: (record) => scheduler.settle(record),
+  });
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();

@@ -1,11 +1,17 @@
 import { isJobError, toJobError } from "../core/errors.ts";
-import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
+import { CHANGED, type ScheduleRecord, type ScheduleSpec } from "../core/schedule.ts";
 import { isFinal } from "../core/state.ts";
 import { GRACE_MS, planAdvance } from "../core/ticks.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
-import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type Store } from "../store/store.ts";
+import {
+  type Advance,
+  AHEAD_MS_MAX,
+  BATCH_MAX,
+  type NewInstance,
+  type Store,
+} from "../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
 import type { Events } from "./events.ts";
 import { ForeignTicks } from "./foreign_ticks.ts";
@@ -98,6 +104,29 @@ export class Scheduler {
   poke(): void {
     this.#mustRun = true;
     if (this.#isStarted && !this.#isRunning) void this.#run();
+  }
+
+  /**
+   * Decide what becomes of the due ticks of a schedule that is about to be changed: those that a running daemon has yet to look
+   * at run, those of a downtime are recorded as missed.
+   */
+  async settle(record: ScheduleRecord): Promise<void> {
+    const nowMs = this.#options.clock.now().wallMs;
+    // One record for each of the last ticks: what comes after it no longer tells when they were.
+    const spec = { ...record.spec, misfire: "all", misfireWithinMs: Infinity } as const;
+    const advance = this.#planOrPutOff({ ...record, spec }, nowMs);
+    if (advance.cursor === record.cursor) return;
+    const isLate = ({ scheduledFor }: NewInstance) =>
+      !this.#isStarted || nowMs - scheduledFor! > GRACE_MS;
+    const passed = advance.fates.map((fate) =>
+      fate.fate === "missed" ? { ...fate, reason: CHANGED } : fate
+    );
+    const late = advance.fires.filter(isLate).map(({ scheduledFor }) => ({
+      ...{ from: scheduledFor!, to: scheduledFor!, count: 1 },
+      ...{ fate: "missed", reason: CHANGED, instanceId: null } as const,
+    }));
+    const fires = advance.fires.filter((fire) => !isLate(fire));
+    await this.#advance([{ ...advance, isCatchUp: false, fires, fates: [...passed, ...late] }]);
   }
 
   /** A minute has passed without a tick: the clock may have been corrected. */

@@ -37,6 +37,8 @@ export interface SchedulesOptions {
   readonly tzVersion: string;
   /** A schedule of a job that another node has is that node's. */
   readonly peers: Pick<Peers, "list">;
+  /** Decides the due ticks of a schedule before it gets other times. */
+  readonly settle: (record: ScheduleRecord) => Promise<void>;
   /** Whether jobs may come after the start: schedules of kinds that are unknown then are kept. */
   readonly keepsUnknown: boolean;
 }
@@ -147,9 +149,11 @@ export class Schedules {
    *
    * @throws JobError `not_found`; `conflict` for one of the config; `invalid_argument`
    */
-  update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
+  async update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
     checkPolicy(saidOf(options));
-    return this.change(id, "update", (record, nowMs) => {
+    const stored = await this.#options.store.getSchedule(id);
+    if (stored !== null && stored.removedAt === undefined) await this.#options.settle(stored);
+    return await this.change(id, "update", (record, nowMs) => {
       this.#assertRuntime(record, "update");
       const job = this.#options.registry.get(record.kind);
       const spec = specOf(options, record.spec, { kind: record.kind, nowMs });
@@ -299,6 +303,10 @@ export class Schedules {
       const nextAt = isSame ? nextOf(existing!) : null;
       const isBack = existing?.removedAt !== undefined;
       if (isSame && !isBack && existing!.nextAt === nextAt) return;
+      if (!isSame && !isBack && existing !== null) {
+        await this.#options.settle(existing);
+        existing = await store.getSchedule(id) ?? existing;
+      }
       const at = clock.now();
       const record: ScheduleRecord = isSame && isBack
         ? takeUp(existing!)

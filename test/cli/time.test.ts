@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parseTime } from "../../src/cli/time.ts";
+import { isWallTime, parseTime } from "../../src/cli/time.ts";
 import { isJobError } from "../../src/core/errors.ts";
+import { openZone } from "../../src/core/zone.ts";
 
 // Noon in whatever zone the tests run in.
 const NOW = new Date(2026, 10, 24, 12, 0, 0).getTime();
@@ -93,5 +94,23 @@ for (const text of WRONG) {
       assert.match(error.hint ?? "", /tomorrow 9:00/);
       return true;
     });
+  });
+}
+
+const IN_ZONE: readonly (readonly [text: string, zone: string, wanted: string])[] = [
+  // 02:30 of the day that it is in Tokyo, which Berlin calls yesterday evening.
+  ["02:30", "Asia/Tokyo", "2026-11-24T17:30:00Z"],
+  ["yesterday 2:30", "Asia/Tokyo", "2026-11-23T17:30:00Z"],
+  ["2026-11-24T02:30", "Europe/Berlin", "2026-11-24T01:30:00Z"],
+  ["2026-11-24", "America/New_York", "2026-11-24T05:00:00Z"],
+  ["2026-11-24T02:30Z", "Asia/Tokyo", "2026-11-24T02:30:00Z"],
+  ["-2h", "Asia/Tokyo", "2026-11-24T18:00:00Z"],
+];
+for (const [text, zone, wanted] of IN_ZONE) {
+  test(`parseTime() reads "${text}" in ${zone}`, () => {
+    const nowMs = Date.parse("2026-11-24T20:00:00Z");
+    const options = { nowMs, direction: "past", what: "--at", zone: openZone(zone) } as const;
+    assert.equal(new Date(parseTime(text, options)).toISOString(), `${wanted.slice(0, 19)}.000Z`);
+    assert.equal(isWallTime(text), !/Z$|^-/.test(text));
   });
 }

@@ -1,11 +1,11 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { instantOfWall } from "../../core/wall_time.ts";
 import { openZone } from "../../core/zone.ts";
 import { usageError } from "../args.ts";
 import { listSchedules } from "../lookup.ts";
 import { makeVisible } from "../../core/safe_text.ts";
 import type { JobClient, RequestOf } from "../session.ts";
-import { parseTime } from "../time.ts";
+import type { TickReport } from "../../rpc/gen/job_pb.ts";
+import { isWallTime, parseTime } from "../time.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { TICK_REPORT_VIEW } from "../views/tick_view.ts";
 import { timestampOf } from "../wire.ts";
@@ -13,7 +13,8 @@ import { timestampOf } from "../wire.ts";
 const KIND = /^[\w.:-]+$/;
 const LIMIT_MAX = 1_000;
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
+/** Zones of schedules in which one time is looked up; with more it is a time of the local zone. */
+const ZONES_MAX = 20;
 
 /** A time stands for its minute, or for its second when it names one. */
 function spanOf(atMs: number): Pick<RequestOf<"explain">, "at" | "spanMs"> {
@@ -32,30 +33,68 @@ async function hasKind(client: JobClient, kind: string): Promise<boolean> {
   }
 }
 
-/** A time without an offset, as the clock on the wall shows it: not "-2h", "now" or "…Z". */
-const WALL = /^(today|tomorrow|yesterday|\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2})/i;
-const OFFSET = /(Z|[+-]\d{2}:?\d{2})$/i;
-
-// "02:30" of a schedule in another zone means the clock of that zone.
-async function inZoneOf(
-  client: JobClient,
-  kind: string,
-  time: { readonly text: string; readonly atMs: number; readonly nowMs: number },
-): Promise<number> {
-  const { atMs, nowMs } = time;
-  const text = time.text.trim();
-  if (!WALL.test(text) || OFFSET.test(text)) return atMs;
-  const zones = new Set<string>();
-  for await (const { timezone } of listSchedules(client, kind, null)) zones.add(timezone);
-  const [zone, other] = zones;
-  if (zone === undefined || other !== undefined) return atMs;
-  const wallMs = atMs - new Date(atMs).getTimezoneOffset() * MINUTE_MS;
-  const inZoneMs = instantOfWall(openZone(zone), wallMs / 1_000) * 1_000;
-  const isClock = /^\d{1,2}:/.test(text);
-  return isClock && inZoneMs > nowMs ? inZoneMs - DAY_MS : inZoneMs;
+/** A time that was asked about, in each zone that it may mean. */
+interface AskedTime {
+  /** The zone of the schedules that are looked at; null for all of them. */
+  readonly timezone: string | null;
+  readonly atMs: number;
 }
 
-// A kind goes before a time and an id, which never look alike.
+/**
+ * "02:30" means the clock of the schedule's own zone: one time for each zone that the schedules have.
+ *
+ * @param kind whose schedules are meant; undefined for all
+ */
+async function askedTimes(
+  text: string,
+  client: JobClient,
+  kind: string | undefined,
+  context: VerbContext,
+): Promise<readonly AskedTime[]> {
+  const nowMs = context.io.clock.now().wallMs;
+  const options = {
+    nowMs,
+    direction: "past",
+    what: kind === undefined ? "the time" : "--at",
+  } as const;
+  const local = parseTime(text, options);
+  if (!isWallTime(text)) return [{ timezone: null, atMs: local }];
+  const zones = new Set<string>();
+  for await (const { timezone } of listSchedules(client, kind, null)) zones.add(timezone);
+  if (zones.size === 0 || zones.size > ZONES_MAX) return [{ timezone: null, atMs: local }];
+  const names = [...zones].sort();
+  const whose = kind === undefined ? "the schedules" : `the schedules of ${makeVisible(kind)}`;
+  await context.printer.note(
+    `"${makeVisible(text)}" is a time in ${names.join(", ")}, ${
+      names.length === 1 ? "the zone" : "the zones"
+    } of ${whose}`,
+  );
+  return names.map((timezone) => ({
+    timezone: names.length === 1 ? null : timezone,
+    atMs: parseTime(text, { ...options, zone: openZone(timezone) }),
+  }));
+}
+
+/** What happened at a time, in each zone that it may mean. */
+async function explainAt(
+  text: string,
+  client: JobClient,
+  subject: RequestOf<"explain">,
+  context: VerbContext,
+): Promise<readonly TickReport[]> {
+  const found: TickReport[] = [];
+  for (const { timezone, atMs } of await askedTimes(text, client, subject.kind, context)) {
+    const { reports } = await client.explain({ ...subject, ...spanOf(atMs) });
+    found.push(
+      ...reports.filter(({ schedule }) => timezone === null || schedule?.timezone === timezone),
+    );
+  }
+  // The nearest ticks are told of where there is none: not beside one that there is.
+  const ticks = found.filter(({ outcome }) => outcome !== "none");
+  return ticks.length > 0 ? ticks : found;
+}
+
+// A kind goes before a time and an id, which never look alike. A time is left to be read in the zones of the schedules.
 async function readSubject(
   text: string,
   client: JobClient,
@@ -64,8 +103,8 @@ async function readSubject(
   if (await hasKind(client, text)) return { kind: text };
   if (/^([0-9a-f]{4,8}|[0-9a-f]{8}-[0-9a-f-]*)$/i.test(text)) return { uuid: text };
   try {
-    const nowMs = io.clock.now().wallMs;
-    return spanOf(parseTime(text, { nowMs, direction: "past", what: "the time" }));
+    parseTime(text, { nowMs: io.clock.now().wallMs, direction: "past", what: "the time" });
+    return {};
   } catch {
     // The daemon knows why a kind that is configured is not there, and which is near.
     if (KIND.test(text)) return { kind: text };
@@ -85,7 +124,8 @@ export const EXPLAIN: Verb = {
   details: [
     "Of a kind: its last ticks and the next one. Of an instance: where it comes from and what became",
     "of it. Of a time: every tick that was due in that minute, or the nearest ones when there was",
-    "none. Each with the rule of its schedule.",
+    "none. Each with the rule of its schedule. A time without a zone is one of the zone that the schedule",
+    "has; jobs that are disabled or gone are explained as long as something is stored of them.",
   ].join(" "),
   words: [{
     name: "SUBJECT",
@@ -94,7 +134,7 @@ export const EXPLAIN: Verb = {
   options: {
     at: {
       describe:
-        'With a kind: what of this time, on the clock of its zone: "02:30", "yesterday 2:30"',
+        'With a kind: what of this time, in the zone of its schedule: "02:30", "yesterday 2:30"',
     },
     limit: { describe: "With a kind: how many of its last ticks (default 5)" },
   },
@@ -106,26 +146,21 @@ export const EXPLAIN: Verb = {
   ],
   isClient: true,
   async run(args, context) {
-    const atMs = args.timeMs("at", "past");
+    const hasAt = args.timeMs("at", "past") !== undefined;
     const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
     const client = await context.client();
-    const subject = await readSubject(args.word("SUBJECT"), client, context);
-    if (subject.kind === undefined && (atMs !== undefined || limit !== undefined)) {
-      const option = atMs === undefined ? "limit" : "at";
+    const word = args.word("SUBJECT");
+    const subject = await readSubject(word, client, context);
+    if (subject.kind === undefined && (hasAt || limit !== undefined)) {
       throw usageError(
-        `Cannot use --${option} with "${makeVisible(args.word("SUBJECT"))}": it is no kind`,
+        `Cannot use --${hasAt ? "at" : "limit"} with "${makeVisible(word)}": it is no kind`,
         "Leave it out",
       );
     }
-    const nowMs = context.io.clock.now().wallMs;
-    const text = args.text("at") ?? "";
-    const { reports } = await client.explain({
-      ...subject,
-      ...(atMs === undefined
-        ? {}
-        : spanOf(await inZoneOf(client, subject.kind!, { text, atMs, nowMs }))),
-      limit,
-    });
+    const isTime = subject.kind === undefined && subject.uuid === undefined;
+    const reports = hasAt || isTime
+      ? await explainAt(isTime ? word : args.text("at")!, client, { ...subject, limit }, context)
+      : (await client.explain({ ...subject, limit })).reports;
     await context.printer.list(TICK_REPORT_VIEW, reports);
     if (reports.length === 0) await context.printer.note("There is no recurring schedule");
     return 0;

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { JobError } from "../../../src/core/errors.ts";
+import { TickReportSchema } from "../../../src/rpc/gen/job_pb.ts";
+import type { Schedule } from "../../../src/rpc/gen/job_pb.ts";
+import { msOf, timestampOf } from "../../../src/cli/wire.ts";
+import { schedule } from "../../support/cli_messages.ts";
+import { cli, type CliRun } from "../../support/cli_world.ts";
+
+function scheduleIn(timezone: string): Schedule {
+  return { ...schedule(), id: `in ${timezone}`, kind: "sum", timezone };
+}
+
+/** Runs of a daemon whose schedules are in these zones; it answers a tick of each at any time. */
+async function explain(words: readonly string[], zones: readonly string[]): Promise<CliRun> {
+  const schedules = zones.map(scheduleIn);
+  return await cli(["explain", ...words], {
+    isTerminal: true,
+    answers: {
+      getJob: ({ kind }: { kind: string }) => {
+        if (kind !== "sum") throw new JobError("not_found", `no job "${kind}"`);
+        return { job: { kind } };
+      },
+      listSchedules: { schedules },
+      explain: ({ at }: { at: ReturnType<typeof timestampOf> }) => ({
+        reports: schedules.map((one) =>
+          create(TickReportSchema, { schedule: one, kind: "sum", at, outcome: "ran", why: "w" })
+        ),
+      }),
+    },
+  });
+}
+
+function askedAt({ calls }: CliRun): readonly string[] {
+  return calls.filter(({ method }) => method === "explain")
+    .map(({ request }) => new Date(msOf((request as { at: never }).at)!).toISOString());
+}
+
+test("explain --at reads a time without a zone in that of the schedule, and says which", async () => {
+  const run = await explain(["sum", "--at", "02:30"], ["Asia/Tokyo"]);
+  assert.deepEqual(askedAt(run), ["2026-11-23T17:30:00.000Z"]);
+  assert.match(run.stderr, /"02:30" is a time in Asia\/Tokyo, the zone of the schedules of sum/);
+});
+
+test("explain reads a time in each zone that schedules have, and tells of the schedules of that zone", async () => {
+  const run = await explain(["02:30"], ["Asia/Tokyo", "Europe/Berlin"]);
+  assert.deepEqual(askedAt(run), ["2026-11-23T17:30:00.000Z", "2026-11-24T01:30:00.000Z"]);
+  assert.match(run.stderr, /in Asia\/Tokyo, Europe\/Berlin, the zones of the schedules$/m);
+  assert.deepEqual([...run.stdout.matchAll(/^ +Schedule: +(.*)$/gm)].map(([, id]) => id), [
+    "in Asia/Tokyo",
+    "in Europe/Berlin",
+  ]);
+});
+
+test("explain takes a time with a zone, and a relative one, as it stands", async () => {
+  for (const text of ["2026-11-24T02:30:00Z", "-2h"]) {
+    const run = await explain(["sum", `--at=${text}`], ["Asia/Tokyo"]);
+    assert.deepEqual(askedAt(run).length, 1);
+    assert.doesNotMatch(run.stderr, /is a time in/);
+  }
+});
