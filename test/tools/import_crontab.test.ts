@@ -151,7 +151,14 @@ test("importCrontabs() carries environment, shell, home, zone, delay, stdin and 
   assert.deepEqual({ argv, cwd, env, user, stdin }, {
     argv: ["/bin/bash", "-c", "mail -s x%y boss", "jobctl"],
     cwd: "/srv",
-    env: { PATH: "/opt/bin:/bin", GREETING: "a ${b} 'c'", SHELL: "/bin/bash", HOME: "/srv" },
+    env: {
+      CRON_TZ: "Asia/Tokyo",
+      RANDOM_DELAY: "5",
+      PATH: "/opt/bin:/bin",
+      GREETING: "a ${b} 'c'",
+      SHELL: "/bin/bash",
+      HOME: "/srv",
+    },
     user: "www-data",
     stdin: { text: "Hello\nthere\n" },
   });
@@ -177,7 +184,10 @@ test("importCrontabs() tells by line what it cannot carry", () => {
     [15, true],
     [16, true],
   ]);
-  assert.match(notes[0]!.text, /^MAILTO=root is not carried/);
+  assert.match(
+    notes[0]!.text,
+    /^MAILTO=root is only a variable of the commands: jobctl sends no mail/,
+  );
   assert.match(notes[1]!.text, /^"%" ends the command/);
   assert.match(notes[2]!.text, /cron refuses it too: .*bad minute/);
   assert.match(notes[3]!.text, /day of month "30" never comes in month "2"/);

@@ -18,6 +18,8 @@ const CALENDARS: readonly [text: string, cron: string][] = [
   ["*-*-* 02:30:00 Europe/Berlin", "CRON_TZ=Europe/Berlin 30 2 * * *"],
   ["Sat,Sun 10:00", "0 10 * * 6,0"],
   ["Mon,Wed..Fri,", "0 0 * * 1,3-5"],
+  ["Mon..Sun", "0 0 * * *"],
+  ["Mon..Sun 10:00", "0 10 * * *"],
   ["12-25", "0 0 25 12 *"],
   ["*-*-2/2 4:05:06", "6 5 4 2-31/2 * *"],
   ["8..18/2:30", "30 8-18/2 * * *"],
@@ -137,7 +139,7 @@ test("importSystemd() carries a timer and its service, and tells the rest by lin
       ]),
       [
         ["backup.timer:8", "WakeSystem", true],
-        ["backup.service:15", "PrivateTmp", true],
+        ["backup.service:15", "written", true],
         ["backup.service:9", "EnvironmentFile", true],
       ],
     );
@@ -146,7 +148,7 @@ test("importSystemd() carries a timer and its service, and tells the rest by lin
     const job = outcome.job("backup");
     const { argv, cwd, env, user, umask, successCodes } = job.command!;
     assert.deepEqual({ argv, cwd, env, user, umask, successCodes }, {
-      argv: ["nice", "-n", "5", "/usr/bin/backup", "--all", "a b"],
+      argv: ["/usr/bin/backup", "--all", "a b"],
       cwd: "/srv",
       env: {
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
@@ -157,6 +159,10 @@ test("importSystemd() carries a timer and its service, and tells the rest by lin
       umask: 0o027,
       successCodes: [0, 2, 75],
     });
+    assert.equal(job.command!.nice, 5);
+    // It would run without its private /tmp.
+    assert.match(toml, /^# Disabled: it would run without PrivateTmp=yes\nenabled = false$/m);
+    assert.equal(job.isEnabled, false);
     assert.deepEqual([job.options.timeoutMs, job.options.killAfterMs], [7_200_000, 30_000]);
     assert.deepEqual(
       job.schedules.map(({ cron, timezone, misfire, overlap, jitterMs }) => [
@@ -195,6 +201,7 @@ test("importSystemd() reads a directory with templates, drop-ins and monotonic t
       "bad.timer: Cannot carry OnCalendar=Fri *-*-13: a weekday and a day of the month that must both match cannot be said",
       "bad.timer: left out: no schedule is left",
       "gone.timer: left out: its unit gone.service is not found",
+      'work.service.d/10-own.conf: not on this host: there is no user "u"',
     ]);
     const outcome = await loadText(toml);
     assert.deepEqual(outcome.problems, []);
@@ -207,6 +214,71 @@ test("importSystemd() reads a directory with templates, drop-ins and monotonic t
       [null, 900_000],
     ]);
   });
+});
+
+/** A timer with the lines of its service, imported: the job's table, its text and what is told. */
+async function importService(service: string) {
+  const files = {
+    "a.timer": "[Timer]\nOnCalendar=daily\n",
+    "a.service": `[Service]\nExecStart=/bin/a\n${service}\n`,
+  };
+  return await withTempDir(files, async ({ path }) => {
+    const { toml, notes } = importSystemd(`${path}/a.timer`, { timezone: "UTC" });
+    const outcome = await loadText(toml);
+    assert.deepEqual(outcome.problems, []);
+    return { job: outcome.job("a"), notes: notes.map(({ text }) => text) };
+  });
+}
+
+test("importSystemd() writes everything that [defaults] could change", async () => {
+  const { job: { options, scheduleSettings, command } } = await importService("KillMode=process");
+  const { timeoutMs, deadlineMs, killAfterMs, onCrash, onDrain, priority, workerSlot } = options;
+  assert.deepEqual(
+    { timeoutMs, deadlineMs, killAfterMs, onCrash, onDrain, priority, workerSlot },
+    {
+      timeoutMs: 0,
+      deadlineMs: 0,
+      killAfterMs: 90_000,
+      onCrash: "terminate",
+      onDrain: "terminate",
+      priority: 5,
+      workerSlot: false,
+    },
+  );
+  assert.equal(options.retry?.max, 0);
+  assert.deepEqual([scheduleSettings?.jitterMs, scheduleSettings?.misfire], [0, "skip"]);
+  assert.equal(command?.leavesChildren, true);
+});
+
+test("importSystemd() disables a unit that is confined, and one whose protection is off not", async () => {
+  for (const line of ["DynamicUser=yes", "ProtectSystem=strict", "SystemCallFilter=@basic-io"]) {
+    const { job, notes } = await importService(line);
+    assert.equal(job.isEnabled, false, line);
+    assert.deepEqual(notes, [`written with enabled = false: it would run without ${line}`]);
+  }
+  for (const line of ["DynamicUser=no", "PrivateTmp=false", "ReadOnlyPaths=/a\nReadOnlyPaths="]) {
+    assert.deepEqual((await importService(line)).notes, []);
+    assert.equal((await importService(line)).job.isEnabled, true, line);
+  }
+});
+
+test("importSystemd() carries limits and the name of a program, and tells a user that is missing", async () => {
+  const { job, notes } = await importService(
+    "LimitNOFILE=4096:8192\nUser=no-such-user\nExecStart=\nExecStart=@/bin/busybox sh -c x",
+  );
+  assert.equal(job.command!.limits!.openFiles, 4_096);
+  assert.deepEqual(job.command!.argv, [
+    "/bin/bash",
+    "-c",
+    'exec -a "$0" "$@"',
+    "sh",
+    "/bin/busybox",
+    "-c",
+    "x",
+  ]);
+  assert.deepEqual(notes, [
+    'not on this host: there is no user "no-such-user"',
+  ]);
 });
 
 test("importSystemd() refuses what holds no timer", async () => {

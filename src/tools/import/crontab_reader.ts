@@ -67,8 +67,6 @@ class LeftOut extends Error {
   }
 }
 
-/** Variables that tell cron itself something about mail. */
-const MAIL_VARIABLES = ["MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"];
 /** Variables that busybox crond knows. */
 const FEW_VARIABLES = /^(SHELL|PATH|MAILTO)=(\S*)/;
 const BYTE_ORDER_MARK = "\uFEFF";
@@ -177,12 +175,14 @@ class Reader {
   #assign(name: string, given: string): void {
     // Debian's cron drops blanks at the end of a value, also within quotes.
     const value = this.#options.dialect === "debian" ? given.trimEnd() : given;
-    if (MAIL_VARIABLES.includes(name)) {
-      if (value === "" || name !== "MAILTO") return;
+    if (name === "MAILTO" && value !== "") {
       this.#note(
-        `MAILTO=${value} is not carried: jobctl sends no mail, it keeps output and outcome`,
+        `MAILTO=${value} is only a variable of the commands: jobctl sends no mail, it keeps output and outcome`,
       );
-    } else if (name === "LOGNAME" || name === "USER") {
+    }
+    // busybox crond keeps it to itself.
+    if (name === "MAILTO" && this.#rules.variables === "few") return;
+    if (name === "LOGNAME" || name === "USER") {
       this.#remark(`${name}=${value} is left out: cron itself sets it to the user of the job`);
     } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       this.#note(`the variable "${name}" is not carried: a name has letters, digits and "_"`);

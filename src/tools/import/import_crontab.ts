@@ -12,8 +12,6 @@ import { readAnacrontab } from "./read_anacrontab.ts";
 
 /** Longest delay that cron takes from RANDOM_DELAY, in minutes. */
 const DELAY_MINUTES_MAX = 1_440;
-/** Variables that are keys of their own, or cron's own business. */
-const OWN_VARIABLES = new Set(["CRON_TZ", "RANDOM_DELAY"]);
 /** What stands for the user in a prefix of kinds. */
 const USER_PLACE = "{user}";
 /** What commands have anyhow, under cron and here. */
@@ -89,9 +87,7 @@ class Importer {
     const variables = { ...this.#defaults, ...line.env };
     const { SHELL: shell, HOME: home } = variables;
     const env = Object.fromEntries(
-      Object.entries(variables).filter(([name, value]) =>
-        !OWN_VARIABLES.has(name) && DEFAULT_VARIABLES[name] !== value
-      ),
+      Object.entries(variables).filter(([name, value]) => DEFAULT_VARIABLES[name] !== value),
     );
     const user = line.user ?? owner;
     const isOverlapping = this.#rules.isOverlapping && !isAnacron;

@@ -12,6 +12,8 @@ export interface JobDraft {
   readonly user?: string;
   readonly group?: string;
   readonly umask?: string;
+  readonly nice?: number;
+  readonly openFiles?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly successCodes?: readonly number[];
@@ -26,6 +28,8 @@ export interface JobDraft {
   readonly killAfter: string;
   /** Whether what it starts in the background is left running. */
   readonly leavesChildren: boolean;
+  /** Why it is written with `enabled = false`; absent: it is not. */
+  readonly disabledBecause?: string;
 }
 
 /** How a job behaves, as far as its table says so: the keys that others of the configuration could change. */
@@ -126,6 +130,8 @@ function writeJob(job: JobDraft): string {
     ["user", job.user && expandedString(job.user)],
     ["group", job.group && expandedString(job.group)],
     ["umask", job.umask && tomlString(job.umask)],
+    ["nice", job.nice === undefined ? undefined : String(job.nice)],
+    ["limits", job.openFiles === undefined ? undefined : `{ open_files = ${job.openFiles} }`],
     ["env", hasEntries(job.env) ? inlineTable(job.env!) : undefined],
     ["stdin", job.stdin === undefined ? undefined : `{ text = ${tomlString(job.stdin)} }`],
     ["success_codes", job.successCodes && `[${job.successCodes.join(", ")}]`],
@@ -140,7 +146,10 @@ function writeJob(job: JobDraft): string {
     ...ONCE,
   ];
   const lines = keys.filter(([, text]) => text).map(([name, text]) => `${name} = ${text}`);
-  return [comment(job.origin), `[jobs.${tableName(job.kind)}]`, ...lines, ""].join("\n");
+  const off = job.disabledBecause === undefined
+    ? []
+    : [comment(`Disabled: ${job.disabledBecause}`), "enabled = false"];
+  return [comment(job.origin), `[jobs.${tableName(job.kind)}]`, ...off, ...lines, ""].join("\n");
 }
 
 /** A whole file: comments, then the tables. */

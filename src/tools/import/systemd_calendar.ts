@@ -131,11 +131,12 @@ export function calendarToCron(text: string): string {
   }
   const shorthand = words.length === 1 ? SHORTHANDS[words[0]!.toLowerCase()] : undefined;
   if (shorthand !== undefined) return zone + shorthand;
-  const weekday = /^[A-Za-z]/.test(words[0] ?? "") ? weekdays(words[0]!, text) : "*";
-  if (weekday !== "*" || /^[A-Za-z]/.test(words[0] ?? "")) words = words.slice(1);
+  const hasWeekday = /^[A-Za-z]/.test(words[0] ?? "");
+  const weekday = hasWeekday ? weekdays(words[0]!, text) : "*";
+  if (hasWeekday) words = words.slice(1);
   const time = words.find((word) => word.includes(":"));
   const rest = words.filter((word) => word !== time);
-  if (rest.length > 1 || (rest.length === 0 && time === undefined && weekday === "*")) {
+  if (rest.length > 1 || (rest.length === 0 && time === undefined && !hasWeekday)) {
     throw refuse(text, "it is not understood");
   }
   const date = calendarDate(rest[0], text);

@@ -91,6 +91,12 @@ function hasVariable(word: string): boolean {
   return /\$\{[A-Za-z_]\w*\}/.test(word.replaceAll("$$", "")) || /^\$[A-Za-z_]\w*$/.test(word);
 }
 
+/** With `@` the second word is the name that the program sees as its own, which only bash can give it. */
+function renamed([program, name = "", ...rest]: readonly string[]): string[] {
+  if (name === program) return [program!, ...rest];
+  return ["/bin/bash", "-c", 'exec -a "$0" "$@"', name, program!, ...rest];
+}
+
 /**
  * Read the value of an Exec…= key.
  *
@@ -106,7 +112,7 @@ export function readUnitCommand(text: string, specifiers: Specifiers): UnitComma
     rest = end < 0 ? [] : rest.slice(end + 1);
     const prefix = /^[-@:+!|]*/.exec(own[0] ?? "")![0];
     let argv = [(own[0] ?? "").slice(prefix.length), ...own.slice(1)];
-    if (prefix.includes("@")) argv = [argv[0]!, ...argv.slice(2)];
+    if (prefix.includes("@")) argv = renamed(argv);
     if (argv[0] === "") throw refuse(text, "there is no program");
     const isLiteral = prefix.includes(":");
     const needsShell = !isLiteral && argv.some(hasVariable);

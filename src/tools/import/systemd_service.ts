@@ -1,8 +1,8 @@
+import { groupId, isAccount } from "../../platform/accounts.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { isJobError } from "../../core/errors.ts";
 import type { TellUnit } from "./import_systemd.ts";
 import type { Behaviour, JobDraft } from "./job_toml.ts";
-import { shellLine } from "./shell_words.ts";
 import { readTimeSpan } from "./systemd_calendar.ts";
 import {
   fillSpecifiers,
@@ -30,14 +30,24 @@ const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 /** Keys that are carried, or that change nothing for a job that runs and ends. */
 const SERVICE_KEYS = new Set(
   ("Type ExecStart ExecStartPre ExecStartPost User Group WorkingDirectory Environment EnvironmentFile UMask Nice " +
-    "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode")
+    "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode LimitNOFILE")
     .split(" "),
 );
 /** Names of exit codes that systemd takes from sysexits.h, from 64 on. */
 const EXIT_NAMES =
   ("USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL " +
     "PROTOCOL NOPERM CONFIG").split(" ");
+/** What takes rights and files away from a service, and would not do so here. */
+const SANDBOX_KEYS = new RegExp(
+  "^(?:DynamicUser|Protect\\w+|Private\\w+|Restrict\\w+|SystemCall\\w+|IPAddress\\w+|(?:ReadOnly|ReadWrite|" +
+    "Inaccessible|Exec|NoExec|Bind|BindReadOnly)Paths|TemporaryFileSystem|CapabilityBoundingSet|AmbientCapabilities|" +
+    "NoNewPrivileges|SecureBits|Root(?:Directory|Image|Hash)|MemoryDenyWriteExecute|LockPersonality|NetworkNamespacePath|" +
+    "DevicePolicy|DeviceAllow|ProcSubset|SELinuxContext|AppArmorProfile|SmackProcessLabel)$",
+);
+/** What `limits.open_files` takes. */
+const OPEN_FILES = { min: 64, max: 1_048_576 };
 const PLAIN_TYPES = ["oneshot", "simple", "exec"];
+const IS_OFF = /^(?:no|false|off|0)$/i;
 const HARMLESS_OUTPUT = /^(?:journal|inherit|null|syslog|journal\+console|tty)$/;
 
 function specifiersOf(unit: Unit): Specifiers {
@@ -77,6 +87,8 @@ class ServiceReader {
     const commands = this.#commands();
     if (commands === null) return null;
     this.#tellOthers();
+    this.#tellMissing();
+    const sandbox = this.#sandbox();
     const description = valueOf(this.#unit, "Unit", "Description");
     return {
       ...(description ? { description: this.#filled(description) } : {}),
@@ -85,10 +97,14 @@ class ServiceReader {
       ...this.#text("Group", "group"),
       ...this.#directory(),
       ...this.#umask(),
+      ...this.#nice(),
+      ...this.#openFiles(),
       env: this.#environment(),
       ...this.#successCodes(),
       ...this.#timeout(),
       ...this.#killAfter(),
+      ...this.#leavesChildren(),
+      ...(sandbox === null ? {} : { disabledBecause: sandbox }),
     };
   }
 
@@ -128,18 +144,14 @@ class ServiceReader {
 
   /** One command is an argv; several, and variables, need the shell. */
   #program(commands: readonly UnitCommand[]): Pick<ServiceDraft, "run" | "command"> {
-    const nice = this.#last("Nice")?.value;
-    const prefix = nice === undefined ? [] : ["nice", "-n", nice];
     const [first] = commands;
     if (commands.length === 1 && first!.argv !== null && !first!.isFailureIgnored) {
-      return { command: [...prefix, ...first!.argv] };
+      return { command: first!.argv };
     }
     const lines = commands.map(({ line, isFailureIgnored }) =>
       isFailureIgnored ? `{ ${line} || :; }` : line
     );
-    const run = lines.join(" && ");
-    if (prefix.length === 0) return { run };
-    return { run: shellLine([...prefix, "/bin/sh", "-c", run]) };
+    return { run: lines.join(" && ") };
   }
 
   #text(key: string, name: "user" | "group"): ServiceDraft {
@@ -157,6 +169,28 @@ class ServiceReader {
   #umask(): ServiceDraft {
     const entry = this.#last("UMask");
     return { umask: entry === undefined ? "022" : entry.value.replace(/^0?([0-7]{3})$/, "$1") };
+  }
+
+  #nice(): ServiceDraft {
+    const entry = this.#last("Nice");
+    if (entry === undefined) return {};
+    const nice = Number(entry.value);
+    if (Number.isInteger(nice) && nice >= -20 && nice <= 19) return { nice };
+    this.#tell(entry, `Nice=${entry.value} is not carried: wanted -20 to 19`, true);
+    return {};
+  }
+
+  /** The soft limit; of one that is "soft:hard" the first. */
+  #openFiles(): ServiceDraft {
+    const entry = this.#last("LimitNOFILE");
+    if (entry === undefined) return {};
+    const soft = Number(entry.value.split(":", 1)[0]);
+    if (Number.isInteger(soft) && soft >= OPEN_FILES.min && soft <= OPEN_FILES.max) {
+      return { openFiles: soft };
+    }
+    const wanted = `${OPEN_FILES.min} to ${OPEN_FILES.max}`;
+    this.#tell(entry, `LimitNOFILE=${entry.value} is not carried: wanted ${wanted}`, true);
+    return {};
   }
 
   #environment(): Readonly<Record<string, string>> {
@@ -207,6 +241,41 @@ class ServiceReader {
     return ms ? { killAfter: formatDuration(ms) } : {};
   }
 
+  /** Under KillMode=control-group, which is the default, and =mixed what is left over is ended. */
+  #leavesChildren(): ServiceDraft {
+    const isLeft = /^(?:process|none)$/.test(this.#last("KillMode")?.value ?? "");
+    return isLeft ? { leavesChildren: true } : {};
+  }
+
+  /** Why the job must not run as it is: what confined the service would not confine it; null when nothing did. */
+  #sandbox(): string | null {
+    const keys = new Set(
+      this.#unit.entries.filter(({ section, key }) =>
+        section === "Service" && SANDBOX_KEYS.test(key)
+      ).map(({ key }) => key),
+    );
+    const active = [...keys].flatMap((key) => this.#last(key) ?? []).filter(({ value }) =>
+      !IS_OFF.test(value)
+    );
+    if (active.length === 0) return null;
+    const found = active.map(({ key, value }) => `${key}=${value}`).join(" ").slice(0, 200);
+    const text = `it would run without ${found}`;
+    this.#tell(active[0]!, `written with enabled = false: ${text}`, true);
+    return text;
+  }
+
+  #tellMissing(): void {
+    for (const key of ["User", "Group"]) {
+      const entry = this.#last(key);
+      if (entry === undefined) continue;
+      const name = this.#filled(entry.value);
+      const isThere = key === "User" ? isAccount(name) : groupId(name) !== null;
+      if (!isThere) {
+        this.#tell(entry, `not on this host: there is no ${key.toLowerCase()} "${name}"`, true);
+      }
+    }
+  }
+
   #span(entry: UnitEntry): number | null {
     try {
       return readTimeSpan(entry.value);
@@ -221,9 +290,10 @@ class ServiceReader {
     for (const entry of this.#unit.entries) {
       const { section, key, value } = entry;
       // Nothing is lost with what is off.
-      if (value === "" || /^(?:no|false|off|0)$/i.test(value)) continue;
+      if (value === "" || IS_OFF.test(value)) continue;
       const isOutput = /^Standard(?:Output|Error|Input)$/.test(key) && HARMLESS_OUTPUT.test(value);
-      const isOther = section === "Service" && !SERVICE_KEYS.has(key) && !isOutput;
+      const isOther = section === "Service" && !SERVICE_KEYS.has(key) && !isOutput &&
+        !SANDBOX_KEYS.test(key);
       const isType = key === "Type" && !PLAIN_TYPES.includes(value);
       const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key);
       if (isOther || isType || isCondition) {
