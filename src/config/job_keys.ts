@@ -15,6 +15,7 @@ import {
   timezone,
 } from "./readers.ts";
 import { key, schemaOf } from "./schema.ts";
+import { environmentFile } from "./environment_file.ts";
 import { environment } from "./secrets.ts";
 import * as special from "./special_readers.ts";
 import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
@@ -79,6 +80,16 @@ export const JOB_KEYS = {
     integer(-20, 19),
     undefined,
     "Priority for the processor, from -20, first, to 19, last. Below 0 the daemon must be root.",
+  ),
+  ionice: key(
+    special.ionice(),
+    undefined,
+    "Priority for disks: a class, and a level from 0, first, to 7, last (4 by default). For `realtime` the daemon must be root.",
+  ),
+  env_file: key(
+    oneOrMany(environmentFile(), { maxLength: 10 }),
+    undefined,
+    "Files of `NAME=value` lines, read at the start and at a reload; one that begins with `-` need not exist. `env` comes before them, and later files before earlier ones. Values are masked like secrets.",
   ),
   env: key(
     environment(),

@@ -30,7 +30,9 @@ const PROCESS_KEYS = [
   "group",
   "umask",
   "env",
+  "env_file",
   "nice",
+  "ionice",
   "limits.memory",
   "limits.cpu",
   "limits.open_files",
@@ -151,17 +153,30 @@ function readStdin(values: JobValues): CommandSpec["stdin"] {
 function processSpec(values: JobValues): ProcessSpec {
   return {
     cwd: values.cwd ?? null,
-    env: values.env?.values ?? NO_PROCESS.env,
-    secrets: values.env?.secrets ?? NO_PROCESS.secrets,
+    ...readEnvironment(values),
     user: values.user ?? null,
     group: values.group ?? null,
     umask: values.umask ?? null,
     nice: values.nice ?? null,
+    ...(values.ionice === undefined ? {} : { ionice: values.ionice }),
     limits: {
       memoryBytes: values["limits.memory"] ?? null,
       cpuMs: values["limits.cpu"] ?? null,
       openFiles: values["limits.open_files"] ?? null,
     },
+  };
+}
+
+function readEnvironment(
+  { env, env_file: files }: JobValues,
+): Pick<ProcessSpec, "env" | "secrets"> {
+  if (files === undefined) {
+    return { env: env?.values ?? NO_PROCESS.env, secrets: env?.secrets ?? NO_PROCESS.secrets };
+  }
+  const all = [...files, ...(env === undefined ? [] : [env])];
+  return {
+    env: Object.assign({}, ...all.map(({ values }) => values)),
+    secrets: all.flatMap(({ secrets }) => secrets),
   };
 }
 

@@ -35,7 +35,7 @@ function readText(field: Field, report: Report): string | undefined {
 }
 
 /** Variables that systems set: their values are not secrets. */
-const PLAIN_VARIABLES =
+export const PLAIN_VARIABLES =
   /^(?:HOME|USER|LOGNAME|SHELL|PATH|PWD|TMPDIR|TZ|TERM|HOSTNAME|EDITOR|LANG|LANGUAGE|LC_\w+|XDG_\w+)$/;
 
 /** Values filled in by variables in a text that is not a reference; empty if there are none. */
@@ -121,7 +121,8 @@ function readVariable(field: Field, name: string, report: Report): string | unde
   return report.value(field, `the variable ${quote(name)} is not set`, "Set it before the start");
 }
 
-function readSecretFile(field: Field, path: string, report: Report): string | undefined {
+/** The text of a file of secrets, without its last newline; undefined when it is refused, which is in the report then. */
+export function readSecretFile(field: Field, path: string, report: Report): string | undefined {
   const file = resolve(field.source.baseDir, path);
   const distrust = trustProblem(file);
   if (distrust?.isFatal) return report.value(field, distrust.message, distrust.hint);

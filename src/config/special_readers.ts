@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseBlackout } from "../core/blackout.ts";
-import { isJobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
+import { IO_PRIORITY } from "../core/job.ts";
 import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/tags.ts";
 import { parseZonedTime } from "../core/wall_time.ts";
@@ -116,6 +117,16 @@ export function umask(): Reader<number> {
   return parsedText(
     wanted,
     (text) => /^0?[0-7]{1,3}$/.test(text) ? parseInt(text, 8) : undefined,
+  );
+}
+
+/** A priority for disks. */
+export function ionice(): Reader<string> {
+  return checkedText(
+    '"idle", "best-effort:0" to "best-effort:7", or "realtime:0" to "realtime:7"',
+    (text) => {
+      if (!IO_PRIORITY.test(text)) throw new JobError("invalid_argument", `found "${text}"`);
+    },
   );
 }
 

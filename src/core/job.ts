@@ -113,6 +113,9 @@ export interface ProcessLimits {
 /** Limits where nothing says otherwise. */
 export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFiles: null };
 
+/** Priorities for disks: a class, and for two of them a level from 0, first, to 7, last. */
+export const IO_PRIORITY = /^(?:idle|(?:best-effort|realtime)(?::[0-7])?)$/;
+
 /** What surrounds the processes of a job; null keeps what the daemon has. */
 export interface ProcessSpec {
   readonly cwd: string | null;
@@ -127,6 +130,8 @@ export interface ProcessSpec {
   readonly umask: number | null;
   /** From -20, first, to 19, last. */
   readonly nice?: number | null;
+  /** Priority for disks, as {@link IO_PRIORITY} has it. */
+  readonly ionice?: string | null;
   readonly limits?: ProcessLimits;
 }
 
@@ -139,6 +144,7 @@ export const NO_PROCESS: ProcessSpec = {
   group: null,
   umask: null,
   nice: null,
+  ionice: null,
   limits: NO_LIMITS,
 };
 

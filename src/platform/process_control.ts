@@ -12,6 +12,7 @@ interface Symbols {
   getrlimit(resource: number, limits: BigUint64Array): number;
   setrlimit(resource: number, limits: BigUint64Array): number;
   waitpid(pid: number, status: null, options: number): number;
+  syscall(number: number, which: number, who: number, value: number): number;
 }
 
 const openLibc = lateLibc<Symbols>({
@@ -19,6 +20,7 @@ const openLibc = lateLibc<Symbols>({
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  syscall: { args: ["u64", "u64", "u64", "u64"], returns: "i32" },
 });
 
 /**
@@ -81,6 +83,25 @@ export function limitOpenFiles(soft: number): void {
   const wanted = BigInt(soft);
   limits[0] = wanted < limits[1]! ? wanted : limits[1]!;
   symbols.setrlimit(RLIMIT_NOFILE, limits);
+}
+
+/** Number of the system call ioprio_set(), which the C library has no function for. */
+const IOPRIO_SET: Readonly<Record<string, number>> = { x64: 251, arm64: 30 };
+const IO_CLASSES = ["none", "realtime", "best-effort", "idle"];
+
+/**
+ * Take a priority for disks, such as "idle" or "best-effort:7"; what this thread starts has it too.
+ *
+ * @throws Error where the system refuses it, or it cannot be asked
+ */
+export function setIoPriority(text: string): void {
+  const [name = "", level = "4"] = text.split(":");
+  const call = IOPRIO_SET[process.arch];
+  const symbols = process.platform === "linux" ? openLibc()?.symbols : undefined;
+  if (call === undefined || symbols === undefined) throw new Error("not on this system");
+  const value = IO_CLASSES.indexOf(name) * 2 ** 13 + (name === "idle" ? 0 : Number(level));
+  // Of a process; 0 is the caller.
+  if (symbols.syscall(call, 1, 0, value) !== 0) throw new Error("the system refuses it");
 }
 
 /** How often adopted children are checked. */

@@ -1,11 +1,13 @@
 import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
-import { limitOpenFiles } from "./process_control.ts";
+import { limitOpenFiles, setIoPriority } from "./process_control.ts";
 
 /** What a process makes of itself before it takes job code; absent keeps what it was begun with. */
 export interface ProcessSetup {
   readonly nice?: number;
+  /** Priority for disks, such as "idle" or "best-effort:7". */
+  readonly ionice?: string;
   readonly umask?: number;
   /** Open-file soft limit. */
   readonly openFiles?: number;
@@ -33,9 +35,12 @@ export function canSwitchUser(): boolean {
  *
  * @throws JobError that tells what could not be had
  */
-export function applySetup({ nice, umask, openFiles, account, cwd }: ProcessSetup): void {
+export function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSetup): void {
   // The priority is that of this thread and what it begins: the guard keeps its own.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
+  if (ionice !== undefined) {
+    attempt(`take the priority "${ionice}" for disks`, () => setIoPriority(ionice));
+  }
   if (umask !== undefined) process.umask(umask);
   if (openFiles !== undefined) limitOpenFiles(openFiles);
   if (account !== undefined) {

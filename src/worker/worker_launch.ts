@@ -49,8 +49,8 @@ export function specOf({ source }: JobDefinition): ProcessSpec | null {
 }
 
 function surroundings(spec: ProcessSpec, type: string): readonly unknown[] {
-  const { user, group, nice, limits, cwd, umask, env } = spec;
-  const shared = [user, group, nice ?? null, limits?.openFiles ?? null];
+  const { user, group, nice, ionice, limits, cwd, umask, env } = spec;
+  const shared = [user, group, nice ?? null, ionice ?? null, limits?.openFiles ?? null];
   if (type === "command") return shared;
   const variables = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
   return [...shared, cwd, umask, variables];
@@ -110,6 +110,7 @@ function setupOf(
   return {
     ...(openFiles === null ? {} : { openFiles }),
     ...(typeof spec?.nice === "number" ? { nice: spec.nice } : {}),
+    ...(typeof spec?.ionice === "string" ? { ionice: spec.ionice } : {}),
     ...(isModule && typeof spec?.umask === "number" ? { umask: spec.umask } : {}),
     ...(isSwitched
       ? { account: { name, home: isModule && spec?.env.HOME || home, uid, gid } }

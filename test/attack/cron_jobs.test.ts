@@ -69,10 +69,15 @@ test("an imported crontab runs as under cron, whatever [defaults] and worker.cou
       `@reboot sleep 3; echo slow > ${at("slow")}`,
     ].join("\n");
     const toml = await imported(crontab);
+    writeFileSync(at("vars"), 'PLACE="by the sea"\nGREETING=hello\n', { mode: 0o600 });
     const daemon = await startDaemon({
       toml: `${HOSTILE}
 [jobs.plain]
-run = "echo plain"
+run = 'ionice -p $$; nice; echo "$PLACE and $GREETING"'
+env_file = ["${at("vars")}", "-${at("missing")}"]
+env = { GREETING = "own" }
+ionice = "best-effort:6"
+nice = 7
 [jobs.keeps]
 run = "(exec sleep 300) & echo started"
 [jobs.finishes]
@@ -87,6 +92,11 @@ ${toml}`,
       // Six commands that hang leave the only worker to the others.
       const plain = await daemon.jobctl(["schedule", "plain", "--wait"]);
       assert.equal(plain.code, 0, plain.stderr);
+      const said = await logOf(daemon, (await untilState(daemon, "plain", "completed")).id);
+      assert.match(said, /best-effort: prio 6/);
+      assert.match(said, /"message": "7"/);
+      // What a file gives may be a secret.
+      assert.match(said, /"message": "\*\*\* and own"/);
       const kinds = /^\[jobs\.(.*)\]$/gm;
       const names = [...toml.matchAll(kinds)].map(([, name]) => name!);
       const [failing, leaving, slow] = [names[6]!, names[7]!, names[8]!];

@@ -6,7 +6,7 @@ import { checkJobInput } from "../../src/core/define.ts";
 /** What a definition has not: of commands alone, or what surrounds the process, which is the operator's. */
 const TABLE_ONLY = new Set([
   ...["run", "command", "shell", "stdin.text", "stdin.arg", "success_codes", "allow_dash"],
-  ...["leave_children"],
+  ...["leave_children", "ionice", "env_file"],
   ...["cwd", "user", "group", "umask", "env", "enabled"],
 ]);
 

@@ -116,7 +116,9 @@ Type=oneshot
 User=nobody
 WorkingDirectory=/srv
 Environment="A=b c" D=e
-EnvironmentFile=/etc/default/backup
+EnvironmentFile=-/etc/default/backup
+IOSchedulingClass=best-effort
+IOSchedulingPriority=7
 UMask=0027
 Nice=5
 TimeoutStartSec=2h
@@ -139,8 +141,7 @@ test("importSystemd() carries a timer and its service, and tells the rest by lin
       ]),
       [
         ["backup.timer:8", "WakeSystem", true],
-        ["backup.service:15", "written", true],
-        ["backup.service:9", "EnvironmentFile", true],
+        ["backup.service:17", "written", true],
       ],
     );
     const outcome = await loadText(toml);
@@ -159,7 +160,8 @@ test("importSystemd() carries a timer and its service, and tells the rest by lin
       umask: 0o027,
       successCodes: [0, 2, 75],
     });
-    assert.equal(job.command!.nice, 5);
+    assert.deepEqual([job.command!.nice, job.command!.ionice], [5, "best-effort:7"]);
+    assert.match(toml, /^env_file = \["-\/etc\/default\/backup"\]$/m);
     // It would run without its private /tmp.
     assert.match(toml, /^# Disabled: it would run without PrivateTmp=yes\nenabled = false$/m);
     assert.equal(job.isEnabled, false);

@@ -194,9 +194,11 @@ const CRONTAB: Verb = {
     const { crontabs, notes } = await openTexts(args, io, dialect);
     const { importCrontabs } = await import("../../tools/import/import_crontab.ts");
     const timezone = args.text("timezone") ?? hostTimezone();
-    const result = importCrontabs(crontabs, { timezone, dialect, prefix });
+    const { hostEnvironment, isOfHost } = await import("../../tools/import/host_environment.ts");
+    const host = crontabs.some(({ file }) => isOfHost(file)) ? hostEnvironment(dialect) : null;
+    const result = importCrontabs(crontabs, { timezone, dialect, prefix, hostEnv: host?.env });
     await writeOut(result.toml, args, io);
-    const all = [...notes, ...result.notes];
+    const all = [...host?.notes ?? [], ...notes, ...result.notes];
     await tellNotes(all, io);
     const isSame = !args.flag("verify") || await verify(result, io);
     const hasLoss = all.some(({ isLoss }) => isLoss);

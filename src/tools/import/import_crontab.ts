@@ -6,6 +6,7 @@ import { loginShell } from "../../platform/accounts.ts";
 import { type CrontabLine, type ImportNote, readCrontab } from "./crontab_reader.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { CRON_BEHAVIOUR, type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";
+import { isOfHost } from "./host_environment.ts";
 import { KindNames, kindPart, nameLine } from "./kind_names.ts";
 import type { CrontabText } from "./open_crontabs.ts";
 import { readAnacrontab } from "./read_anacrontab.ts";
@@ -34,6 +35,8 @@ export interface ImportOptions {
   readonly dialect: Dialect;
   /** Put before each kind; `{user}` in it is the user whose job it is. */
   readonly prefix?: string;
+  /** What the cron of this host gives to all commands of its own crontabs. */
+  readonly hostEnv?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What an import gave. */
@@ -84,7 +87,13 @@ class Importer {
     const isAnacron = line.anacronId !== undefined;
     const kind = isAnacron ? kindPart(line.anacronId!) || "job" : nameLine(line.command);
     if (!checkSchedule(line, kind, tell)) return null;
-    const variables = { ...this.#defaults, ...line.env };
+    // anacron asks no PAM.
+    const hasHostEnv = !isAnacron && isOfHost(line.file);
+    const variables = {
+      ...(hasHostEnv ? this.#options.hostEnv : {}),
+      ...this.#defaults,
+      ...line.env,
+    };
     const { SHELL: shell, HOME: home } = variables;
     const env = Object.fromEntries(
       Object.entries(variables).filter(([name, value]) => DEFAULT_VARIABLES[name] !== value),

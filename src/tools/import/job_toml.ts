@@ -14,6 +14,8 @@ export interface JobDraft {
   readonly umask?: string;
   readonly nice?: number;
   readonly openFiles?: number;
+  readonly ionice?: string;
+  readonly envFiles?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly successCodes?: readonly number[];
@@ -131,6 +133,8 @@ function writeJob(job: JobDraft): string {
     ["group", job.group && expandedString(job.group)],
     ["umask", job.umask && tomlString(job.umask)],
     ["nice", job.nice === undefined ? undefined : String(job.nice)],
+    ["ionice", job.ionice && tomlString(job.ionice)],
+    ["env_file", job.envFiles && tomlList(job.envFiles, expandedString)],
     ["limits", job.openFiles === undefined ? undefined : `{ open_files = ${job.openFiles} }`],
     ["env", hasEntries(job.env) ? inlineTable(job.env!) : undefined],
     ["stdin", job.stdin === undefined ? undefined : `{ text = ${tomlString(job.stdin)} }`],

@@ -1,8 +1,12 @@
 import { groupId, isAccount } from "../../platform/accounts.ts";
+import { Buffer } from "node:buffer";
 import { formatDuration } from "../../core/duration.ts";
+import { readAssignments } from "../../core/environment_text.ts";
+import { IO_PRIORITY } from "../../core/job.ts";
 import { isJobError } from "../../core/errors.ts";
 import type { TellUnit } from "./import_systemd.ts";
 import type { Behaviour, JobDraft } from "./job_toml.ts";
+import { readOwnedFile } from "./owned_file.ts";
 import { readTimeSpan } from "./systemd_calendar.ts";
 import {
   fillSpecifiers,
@@ -30,7 +34,7 @@ const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 /** Keys that are carried, or that change nothing for a job that runs and ends. */
 const SERVICE_KEYS = new Set(
   ("Type ExecStart ExecStartPre ExecStartPost User Group WorkingDirectory Environment EnvironmentFile UMask Nice " +
-    "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode LimitNOFILE")
+    "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode LimitNOFILE IOSchedulingClass IOSchedulingPriority")
     .split(" "),
 );
 /** Names of exit codes that systemd takes from sysexits.h, from 64 on. */
@@ -72,6 +76,16 @@ function specifiersOf(unit: Unit): Specifiers {
   };
 }
 
+/** What a file of variables sets now, as far as it is there and can be read. */
+function namesIn(file: string): readonly string[] {
+  try {
+    const { bytes } = readOwnedFile(file.replace(/^-/, ""));
+    return Object.keys(readAssignments(Buffer.from(bytes).toString()));
+  } catch {
+    return [];
+  }
+}
+
 class ServiceReader {
   readonly #unit: Unit;
   readonly #tell: TellUnit;
@@ -89,6 +103,7 @@ class ServiceReader {
     this.#tellOthers();
     this.#tellMissing();
     const sandbox = this.#sandbox();
+    const envFiles = this.#environmentFiles();
     const description = valueOf(this.#unit, "Unit", "Description");
     return {
       ...(description ? { description: this.#filled(description) } : {}),
@@ -99,7 +114,9 @@ class ServiceReader {
       ...this.#umask(),
       ...this.#nice(),
       ...this.#openFiles(),
-      env: this.#environment(),
+      ...this.#ioPriority(),
+      ...(envFiles.length === 0 ? {} : { envFiles }),
+      env: this.#environment(envFiles),
       ...this.#successCodes(),
       ...this.#timeout(),
       ...this.#killAfter(),
@@ -193,7 +210,32 @@ class ServiceReader {
     return {};
   }
 
-  #environment(): Readonly<Record<string, string>> {
+  #ioPriority(): ServiceDraft {
+    const entry = this.#last("IOSchedulingClass");
+    const level = this.#last("IOSchedulingPriority");
+    const classes = ["none", "realtime", "best-effort", "idle"];
+    const given = entry?.value ?? (level === undefined ? "none" : "best-effort");
+    const name = /^[0-3]$/.test(given) ? classes[Number(given)]! : given;
+    if (name === "none") return {};
+    const ionice = name === "idle" ? name : `${name}:${level?.value ?? 4}`;
+    if (IO_PRIORITY.test(ionice)) return { ionice };
+    const at = entry ?? level!;
+    this.#tell(at, `${at.key}=${at.value} is not carried: it is not understood`, true);
+    return {};
+  }
+
+  #environmentFiles(): readonly string[] {
+    const envFiles: string[] = [];
+    for (const entry of valuesOf(this.#unit, "Service", "EnvironmentFile")) {
+      const path = this.#filled(entry.value);
+      if (/[*?[]/.test(path)) {
+        this.#tell(entry, `EnvironmentFile=${path} is not carried: name each file`, true);
+      } else envFiles.push(path);
+    }
+    return envFiles;
+  }
+
+  #environment(files: readonly string[]): Readonly<Record<string, string>> {
     const env: Record<string, string> = { PATH: PATH_DEFAULT };
     for (const entry of valuesOf(this.#unit, "Service", "Environment")) {
       for (const word of splitUnitWords(entry.value)) {
@@ -202,10 +244,8 @@ class ServiceReader {
         else env[match[1]!] = this.#filled(match[2]!);
       }
     }
-    for (const entry of valuesOf(this.#unit, "Service", "EnvironmentFile")) {
-      const text = `EnvironmentFile=${entry.value} is not carried: copy what it sets into env`;
-      this.#tell(entry, text, true);
-    }
+    // Under systemd the files come before Environment=, here `env` comes before them.
+    for (const name of files.flatMap(namesIn)) delete env[name];
     return env;
   }
 
