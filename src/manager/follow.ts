@@ -107,12 +107,14 @@ export async function* follow(
       bell.clear();
       // Asked for before the log, so that what a final instance wrote last is not missed.
       const instance = query.instanceId === undefined ? null : await context.get(query.instanceId);
+      if (context.hasOthers()) changes?.recheck();
       const { changed, hasMissed } = await changes?.take() ?? NOTHING;
       let isEnd = false;
       while (!isEnd && !options.signal?.aborted) {
         const tail = await store.tailLogs(query, { cursor, limit });
         ({ cursor, isEnd } = tail);
         limit = linesLike(tail.items);
+        if (context.hasOthers()) changes?.noteLines(tail.items);
         const state = instance ? newsOf(instance) : "";
         // After the lines that led to it.
         const isNew = isEnd && shown !== state;
@@ -126,7 +128,10 @@ export async function* follow(
       }
       if (options.signal?.aborted || (instance && isFinal(instance.state))) return;
       if (changes?.hasMore) bell.ring();
-      while (await bell.rung() === "idle") yield { ...NOTHING, cursor: cursor! };
+      while (await bell.rung() === "idle") {
+        // What others accept and run themselves, without a line, is not seen here.
+        yield { ...NOTHING, cursor: cursor!, hasMissed: changes !== null && context.hasOthers() };
+      }
       if (options.signal?.aborted) return;
     }
   } finally {

@@ -1,4 +1,5 @@
-import type { Instance } from "../core/instance.ts";
+import type { Instance, StoredLogEntry } from "../core/instance.ts";
+import { isFinal } from "../core/state.ts";
 import type { StoreReads } from "../store/store.ts";
 import type { ChangeOfInstance } from "./follow.ts";
 
@@ -15,6 +16,8 @@ export class FollowChanges {
   readonly #waiting = new Set<string>();
   /** What was told of an instance last, by id, the oldest first. */
   readonly #told = new Map<string, string>();
+  /** Unfinished instances that were told, the one that was read longest ago first. */
+  readonly #unfinished = new Set<string>();
   #hasMissed = false;
 
   constructor(store: Pick<StoreReads, "list">) {
@@ -32,6 +35,21 @@ export class FollowChanges {
     else this.#waiting.add(id);
   }
 
+  /** Note instances by their lines: another node may have changed them, and no event says so. */
+  noteLines(lines: readonly StoredLogEntry[]): void {
+    for (const { instanceId: id, kind } of lines) {
+      this.note({ type: "state", instance: { id, kind } });
+    }
+  }
+
+  /** Read some of the unfinished instances again: another node may have changed them. */
+  recheck(): void {
+    for (const id of this.#unfinished) {
+      if (this.#waiting.size >= STEP_MAX) return;
+      this.#waiting.add(id);
+    }
+  }
+
   /** Note that there are changes that are not known one by one. */
   miss(): void {
     this.#hasMissed = true;
@@ -47,7 +65,10 @@ export class FollowChanges {
     const hasMissed = this.#hasMissed;
     this.#hasMissed = false;
     const ids = [...this.#waiting].slice(0, STEP_MAX);
-    for (const id of ids) this.#waiting.delete(id);
+    for (const id of ids) {
+      this.#waiting.delete(id);
+      this.#unfinished.delete(id);
+    }
     const changed: Instance[] = [];
     let token: string | undefined;
     // A page with large arguments has fewer instances.
@@ -62,6 +83,7 @@ export class FollowChanges {
 
   #isNews(instance: Instance): boolean {
     const { id } = instance;
+    if (!isFinal(instance.state) && this.#unfinished.size < WAITING_MAX) this.#unfinished.add(id);
     const state = newsOf(instance);
     if (this.#told.get(id) === state) return false;
     this.#told.delete(id);

@@ -321,6 +321,42 @@ test("waitInstance() and follow() tell what happens on another node", async () =
   assert.deepEqual(told, ["processing", "hello", "completed"]);
 });
 
+test("follow() of a kind tells what another node does to an instance that was accepted here or that logs", async () => {
+  const before = sharedStore();
+  const idle = await new ManagerWorld({ before, workers: 0 }).started();
+  const busy = await new ManagerWorld({ before }).started();
+  await idle.clock.advance(LEASE_MS);
+  const stop = new AbortController();
+  const told: string[] = [];
+  const missed: boolean[] = [];
+  const following = (async () => {
+    for await (const step of idle.manager.follow({ kind: "work" }, { signal: stop.signal })) {
+      told.push(...step.changed.map(({ state }) => state));
+      missed.push(step.hasMissed);
+    }
+  })();
+  await idle.clock.advance(1_000);
+  await idle.schedule();
+  await idle.clock.advance(1_000);
+  assert.equal(told.at(-1), "processing");
+  busy.executor.last.ok();
+  await idle.clock.advance(1_000);
+  assert.equal(told.at(-1), "completed");
+  const count = told.length;
+  await busy.schedule();
+  busy.executor.last.log("hello");
+  await idle.clock.advance(1_000);
+  assert.deepEqual(told.slice(count), ["processing"]);
+  busy.executor.last.ok();
+  await idle.clock.advance(1_000);
+  assert.deepEqual(told.slice(count), ["processing", "completed"]);
+  await idle.clock.advance(20_000);
+  assert.equal(missed.at(-1), true);
+  stop.abort();
+  await idle.clock.advance(2_000);
+  await following;
+});
+
 test("pause() of a job that only another node has holds it there, and scheduling it here names that node", async () => {
   const before = sharedStore();
   const first = await new ManagerWorld({ before, jobs: [jobOf("a")] }).started();
