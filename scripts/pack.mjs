@@ -1,18 +1,10 @@
 // Packs the library as JavaScript and declarations into dist/lib, and tries it on the oldest Node that it serves.
-import {
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installNodes, nodeProgram, NODES } from "./nodes.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
-/** The oldest Node that runs the packed library. */
-const NODE_VERSION = "22.18.0";
 const LIB = join(ROOT, "dist", "lib");
 const NPM_FLAGS = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
 
@@ -28,7 +20,7 @@ export function pack() {
     description,
     license,
     type,
-    engines: { node: `>=${NODE_VERSION}` },
+    engines: { node: `>=${NODES[22]}` },
     exports: {
       ".": { types: "./src/index.d.ts", default: "./src/index.js" },
       "./client": { types: "./src/client.d.ts", default: "./src/client.js" },
@@ -52,11 +44,9 @@ export function pack() {
 
 /** Install the packed library into an empty folder and run the files of test/pack there; answers whether they did well. */
 export function smoke() {
-  const home = join(ROOT, "dist", "node22");
-  const node = join(home, "node_modules", "node", "bin", "node");
-  if (!existsSync(node)) {
-    run("npm", ["install", `--prefix=${home}`, ...NPM_FLAGS, `node@${NODE_VERSION}`]);
-  }
+  const trouble = installNodes();
+  if (trouble !== null) throw new Error(trouble);
+  const node = nodeProgram(22);
   const folder = mkdtempSync(join(tmpdir(), "jobctl-pack-"));
   try {
     writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');

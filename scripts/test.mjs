@@ -3,15 +3,17 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
 import { install, ROOT, runBeside, tryRun } from "./tasks.mjs";
 
 /**
- * What says nothing about Deno: the compiled file; random trails on simulated clocks (one test compares both runtimes' traces);
+ * What says nothing about Deno: the compiled file; programs that a test runs on each runtime itself; random trails on simulated clocks (one test compares both runtimes' traces);
  * faults of servers, which reach us by the same few calls as their ordinary answers; a million instances.
  */
 const BUN_ONLY = [
   "test/attack",
+  "test/docs/library.test.ts",
   "test/e2e",
   "test/sim",
   "test/store/model.test.ts",
@@ -154,9 +156,10 @@ function planOf(files, runtimes) {
 
 /** Build, then run the tests below `paths`; answers whether all passed. Prints the count as its last line. */
 export async function test(paths, runtimes = ["bun", "deno"]) {
-  // Tests that need a server that is missing fail, and say so.
-  const trouble = installServers();
-  if (trouble !== null) console.error(trouble);
+  // Tests that need a program that is missing fail, and say so.
+  for (const trouble of [installServers(), installNodes()]) {
+    if (trouble !== null) console.error(trouble);
+  }
   // A process of its own: a build that fails is a failed test, and those of the sources still run.
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));

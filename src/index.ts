@@ -1,15 +1,19 @@
 import { hostname } from "node:os";
 import { type DurationInput, parseDuration } from "./core/duration.ts";
-import { checkOptions } from "./core/object_keys.ts";
+import type { Instance } from "./core/instance.ts";
+import type { LogTailFilter } from "./core/instance_filter.ts";
+import { checkOptions, type Exact } from "./core/object_keys.ts";
 import { openZone } from "./core/zone.ts";
 import { SCHEDULE_DEFAULTS } from "./core/schedule.ts";
 import { readSignature } from "./jobs/read_signature.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
 import { LIBRARY_JOB_OPTIONS, TypedManager } from "./library/typed_manager.ts";
+import type { FollowOptions, FollowStep } from "./manager/follow.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { silentLogger } from "./platform/logger.ts";
+import { ProcessHold } from "./platform/process_hold.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import { storeOf } from "./store/module/module_store.ts";
@@ -102,6 +106,10 @@ export type { StoreContext, StoreModule } from "./store/module/module_store.ts";
  * ```
  */
 export class Manager extends TypedManager {
+  readonly #keepAlive: boolean;
+  readonly #process = new ProcessHold();
+  #release: (() => void) | null = null;
+
   constructor(setup: ManagerSetup = {}) {
     checkOptions(setup, SETUP_KEYS, { failure: "Cannot make a manager" });
     const timezone = openZone(setup.timezone ?? "UTC").name;
@@ -135,6 +143,47 @@ export class Manager extends TypedManager {
       disabled: new Map(),
       keepsUnknown: true,
     });
+    this.#keepAlive = setup.keepAlive ?? true;
+  }
+
+  /**
+   * Start to work; opens the store. Keeps the process alive until {@link stop}, unless `keepAlive`
+   * is false. May follow a `stop`.
+   *
+   * @throws JobError `conflict` while it runs
+   */
+  override async start(): Promise<void> {
+    await this.#process.during(() => super.start());
+    if (this.#keepAlive) this.#release ??= this.#process.hold();
+  }
+
+  override async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    try {
+      await this.#process.during(() => super.stop(options));
+    } finally {
+      this.#release?.();
+      this.#release = null;
+    }
+  }
+
+  override waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    return this.#process.during(() => super.waitInstance(id, timeoutMs));
+  }
+
+  protected override waitIdle(timeoutMs?: number): Promise<void> {
+    return this.#process.during(() => super.waitIdle(timeoutMs));
+  }
+
+  override async *follow<Filter extends LogTailFilter>(
+    filter: Exact<Filter, LogTailFilter>,
+    options?: FollowOptions,
+  ): AsyncGenerator<FollowStep> {
+    const release = this.#process.hold();
+    try {
+      yield* super.follow(filter, options);
+    } finally {
+      release();
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   isDuration,
+  isFlag,
   isListOf,
   isObject,
   isText,
@@ -36,6 +37,11 @@ export interface ManagerSetup {
   readonly node?: string;
   /** What this node has that jobs need. */
   readonly tags?: readonly string[];
+  /**
+   * Whether the manager keeps the process alive from `start` to `stop`; true by default. With false
+   * the process may end while the manager only waits for what is due.
+   */
+  readonly keepAlive?: boolean;
 }
 
 const isWord = (value: unknown) => isText(value) && value !== "";
@@ -53,6 +59,7 @@ export const SETUP_KEYS: KeysOf<ManagerSetup> = {
   logger: ["an object with debug, info, warn and error", isLogger],
   node: ["text that is not empty", isWord],
   tags: ["a list of texts", isListOf(isWord)],
+  keepAlive: ["true or false", isFlag],
 };
 
 function isLogger(value: unknown): boolean {

@@ -364,7 +364,7 @@ export class Scheduler {
     this.#timer = this.#options.clock.timer(Math.min(delayMs, SLEEP_MAX_MS), () => {
       this.#timer = null;
       this.poke();
-    }, { isExact: true });
+    }, { isExact: true, unref: true });
   }
 }
 

@@ -23,7 +23,7 @@ export class WakeTimer {
     this.#timer = this.#clock.timer(Math.min(delayMs, WAIT_MS_MAX), () => {
       this.#timer = null;
       this.#onDue();
-    }, { isExact: true });
+    }, { isExact: true, unref: true });
   }
 
   cancel(): void {

@@ -54,7 +54,7 @@ function startTimer(delayMs: number, callback: () => void, unref: boolean): Time
 }
 
 // Timers of the runtime are late by up to a millisecond, and so is a delay that was counted from a whole millisecond.
-function startExactTimer(delayMs: number, callback: () => void): Timer {
+function startExactTimer(delayMs: number, callback: () => void, unref: boolean): Timer {
   const dueWallMs = Date.now() + delayMs;
   const dueMs = monotonicMs() + delayMs;
   let timeout: ReturnType<typeof setTimeout> | undefined;
@@ -63,8 +63,12 @@ function startExactTimer(delayMs: number, callback: () => void): Timer {
   const leftMs = () => Math.min(dueWallMs - Date.now(), dueMs - monotonicMs());
   const arm = (left: number) => {
     // Never at once: who waits has the timer first.
-    if (left <= 1) immediate = setImmediate(look);
-    else timeout = setTimeout(look, Math.min(Math.floor(left - 1), CHUNK_MS));
+    if (left <= 1) {
+      immediate = setImmediate(look);
+      return;
+    }
+    timeout = setTimeout(look, Math.min(Math.floor(left - 1), CHUNK_MS));
+    if (unref) timeout.unref();
   };
   const look = () => {
     const left = leftMs();
@@ -88,7 +92,7 @@ const monotonicMs: () => number = performance.now.bind(performance);
 export const systemClock: Clock = {
   now: () => ({ wallMs: Date.now(), monotonicMs: monotonicMs() }),
   timer: (delayMs, callback, { unref = false, isExact = false } = {}) =>
-    isExact && !unref ? startExactTimer(delayMs, callback) : startTimer(delayMs, callback, unref),
+    (isExact ? startExactTimer : startTimer)(delayMs, callback, unref),
   defer: (callback) => void runLater(callback),
 };
 

@@ -1,0 +1,27 @@
+// The versions of Node that the library runs on, for tests: packages of npm. Plain Node 20.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./tasks.mjs";
+
+/** By major version: the oldest that the packed library serves, and the newest. */
+export const NODES = { 22: "22.18.0", 24: "24.21.0" };
+
+/** The program of one of {@link NODES}. */
+export function nodeProgram(major) {
+  return join(ROOT, "dist", `node${major}`, "node_modules", "node", "bin", "node");
+}
+
+/** Install those that are missing below dist/. Answers what is wrong and what to do about it, or null. */
+export function installNodes() {
+  for (const [major, version] of Object.entries(NODES)) {
+    if (existsSync(nodeProgram(major))) continue;
+    const home = join(ROOT, "dist", `node${major}`);
+    const flags = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
+    const args = ["install", `--prefix=${home}`, ...flags, `node@${version}`];
+    const { status } = spawnSync("npm", args, { stdio: ["ignore", 2, 2] });
+    if (status === 0) continue;
+    return `Cannot install node@${version}: npm failed, see above. Run: npm ${args.join(" ")}`;
+  }
+  return null;
+}
