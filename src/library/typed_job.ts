@@ -37,7 +37,13 @@ type SchemaOutputs<List extends readonly unknown[]> = {
 };
 
 /** What a job with schemas is scheduled with. */
-export type SchemaArguments<Params extends SchemaParams> = SchemaInputs<SchemaList<Params>>;
+export type SchemaArguments<Params extends SchemaParams> = OptionalLast<
+  SchemaInputs<SchemaList<Params>>
+>;
+/** The last ones may be left out where their schemas take undefined. */
+type OptionalLast<List> = List extends [...infer Before, infer Last]
+  ? undefined extends Last ? [...OptionalLast<Before>, Last?] : List
+  : List;
 type SchemaInputs<List extends readonly unknown[]> = {
   -readonly [Index in keyof List]: Storable<SchemaInput<List[Index]>>;
 };

@@ -306,8 +306,9 @@ export abstract class TypedManager extends CoreManager {
   #handleOf(job: JobDefinition): JobHandle {
     const { kind } = job;
     const handle: Omit<JobHandle, keyof JobDefinition> = {
-      schedule: (...args) => this.scheduleJob(kind, { arguments: args }),
-      scheduleWith: (options, ...args) => this.scheduleJob(kind, { ...options, arguments: args }),
+      schedule: (...args) => this.scheduleJob(kind, { arguments: givenOf(args) }),
+      scheduleWith: (options, ...args) =>
+        this.scheduleJob(kind, { ...options, arguments: givenOf(args) }),
       result: async (instance, options) => {
         const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
         const final = await this.wait(instance, timeout);
@@ -334,6 +335,11 @@ function noList(requests: unknown): JobError {
     path: "requests",
     hint: 'Write [{ kind: "report", arguments: [1] }, …]',
   });
+}
+
+/** Arguments without those at the end that are undefined: they are left out, while JSON would make null of them. */
+function givenOf(args: readonly unknown[]): readonly unknown[] {
+  return args.slice(0, args.findLastIndex((argument) => argument !== undefined) + 1);
 }
 
 function isDefinition(job: unknown): boolean {

@@ -110,6 +110,16 @@ export async function typedJobs(): Promise<void> {
     run: (message, times) => `${message.on.getTime()} ${times.toFixed()}`,
   });
   await listed.schedule({ to: "ann@example.org" }, 2);
+  const step = {} as StandardSchema<number | undefined, number>;
+  const stepped = manager.registerJob({
+    kind: "stepped",
+    params: [count, step],
+    run: (from, by) => from + by,
+  });
+  await stepped.schedule(1);
+  await stepped.schedule(1, undefined);
+  // @ts-expect-error only the second one may be left out
+  await stepped.schedule();
   // @ts-expect-error the second one is a number
   await listed.schedule({ to: "ann@example.org" }, "2");
 

@@ -288,6 +288,28 @@ function record<Input, Output>(
   };
 }
 
+test("an argument of undefined at the end is left out", () =>
+  withManager(async (manager) => {
+    const step: StandardSchema<number | undefined, number> = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: (value) =>
+          value === undefined || typeof value === "number"
+            ? { value: value ?? 10 }
+            : { issues: [{ message: "expected a number" }] },
+      },
+    };
+    const job = manager.registerJob({ kind: "step", params: [step, step], run: (a, b) => a + b });
+    assert.equal(await job.result(await job.schedule(1, undefined)), 11);
+    assert.equal(await job.result(await job.scheduleWith({ priority: 0 })), 20);
+    const untyped = manager.registerJob({
+      kind: "plain",
+      run: (...args: unknown[]) => args.length,
+    });
+    assert.equal(await untyped.result(await untyped.schedule(1, undefined, 2, undefined)), 3);
+  }));
+
 test("a schema checks arguments when scheduling, and makes what the function is given", () =>
   withManager(async (manager) => {
     const mail = record<{ to: string; on?: string }, { to: string; on: Date }>((value) =>
