@@ -128,11 +128,12 @@ function simulatedJob(
   { known, assumedMs }: Durations,
   pools: Pools,
 ): SimulatedJob {
-  const { kind, options: { timeoutMs, priority } } = job;
+  const { kind, options: { timeoutMs, priority, workerSlot = true } } = job;
   const durationMs = known.get(kind) ?? assumedMs;
   return {
     kind,
     durationMs: timeoutMs > 0 ? Math.min(durationMs, timeoutMs) : durationMs,
+    hasSlot: workerSlot,
     schedules: job.schedules.map((schedule, index) => ({
       id: `config:${kind}:${index}`,
       spec: schedule.spec,

@@ -59,6 +59,8 @@ function casesOf(seed: number): readonly Case[] {
       concurrency: slot === null ? [] : [{ max: slot, by: [], per: "node" as const }],
       rate: rate === null ? [] : [{ max: rate, perMs: RATE_MS, by: [] }],
       pool,
+      // Some run beside the workers.
+      workerSlot: index % 4 !== 3,
     };
     const limits: readonly SimulatedLimit[] = [
       ...slot === null ? [] : [{ key: kind, max: slot, perMs: null }],
@@ -70,6 +72,7 @@ function casesOf(seed: number): readonly Case[] {
       job: {
         kind,
         durationMs: 1 + 2 * Math.floor(random.next() * 200_000),
+        hasSlot: options.workerSlot,
         schedules: [{ id: `config:${kind}:0`, spec: schedule.spec, priority, limits }],
       },
     };

@@ -16,6 +16,8 @@ export interface SimulatedSchedule {
 export interface SimulatedJob {
   readonly kind: string;
   readonly durationMs: number;
+  /** Whether its runs take a worker; true when absent. */
+  readonly hasSlot?: boolean;
   readonly schedules: readonly SimulatedSchedule[];
 }
 
@@ -104,6 +106,8 @@ class Simulation {
   );
   readonly #slots = new Slots<Run>();
   readonly #ready = new Heap<Run>(isClaimedBefore);
+  /** Those that need no worker. */
+  readonly #readyBeside = new Heap<Run>(isClaimedBefore);
   readonly #running = new Heap<Run>((left, right) =>
     left.endAt < right.endAt || (left.endAt === right.endAt && left.seq < right.seq)
   );
@@ -202,14 +206,16 @@ class Simulation {
       return;
     }
     run.place = "ready";
-    this.#ready.add(run);
+    (hasSlot(run) ? this.#ready : this.#readyBeside).add(run);
     this.#waiting += 1;
   }
 
   // Whatever waited for its slots tries again.
   #stop(run: Run, now: number): void {
-    this.#busy -= 1;
-    this.#load.busyMs += now - run.tick.startedAt!;
+    if (hasSlot(run)) {
+      this.#busy -= 1;
+      this.#load.busyMs += now - run.tick.startedAt!;
+    }
     run.tick.endedAt = now;
     for (const other of this.#slots.free(run.lane.schedule.limits)) {
       if (other.place !== "parked") continue;
@@ -219,8 +225,7 @@ class Simulation {
   }
 
   #claim(now: number): void {
-    while (this.#busy < this.#input.workers && firstOf(this.#ready, "ready")) {
-      const run = this.#ready.take()!;
+    for (let run = this.#next(); run !== null; run = this.#next()) {
       const { limits } = run.lane.schedule;
       const opensAt = this.#slots.block(limits, run, now);
       if (opensAt !== null) {
@@ -229,7 +234,7 @@ class Simulation {
       }
       this.#slots.take(limits, now);
       this.#waiting -= 1;
-      this.#busy += 1;
+      if (hasSlot(run)) this.#busy += 1;
       run.place = "running";
       run.tick.startedAt = now;
       run.endAt = now + run.lane.job.durationMs;
@@ -240,6 +245,15 @@ class Simulation {
     if (this.#waiting <= load.depthMax) return;
     load.depthMax = this.#waiting;
     load.depthMaxAt = now;
+  }
+
+  /** The next run in claim order; without a free worker only of those that need none. */
+  #next(): Run | null {
+    const beside = firstOf(this.#readyBeside, "ready");
+    const other = this.#busy < this.#input.workers ? firstOf(this.#ready, "ready") : undefined;
+    if (!beside && !other) return null;
+    const isBeside = beside && (!other || isClaimedBefore(beside, other));
+    return (isBeside ? this.#readyBeside : this.#ready).take()!;
   }
 
   #park(run: Run, opensAt: number): void {
@@ -295,6 +309,10 @@ function settle(
 }
 
 // The order of claims: by priority, then due time, then acceptance.
+function hasSlot({ lane }: Run): boolean {
+  return lane.job.hasSlot ?? true;
+}
+
 function isClaimedBefore(left: Run, right: Run): boolean {
   const difference = left.lane.schedule.priority - right.lane.schedule.priority ||
     left.dueAt - right.dueAt || left.seq - right.seq;
