@@ -8,7 +8,7 @@ import { JobService } from "../rpc/gen/job_pb.ts";
 import type { Handlers, StreamName } from "../rpc/handlers.ts";
 import { readHandlers } from "../rpc/read_handlers.ts";
 import { ScopedViews } from "../rpc/scoped_views.ts";
-import { AfterRest } from "./after_rest.ts";
+import { AfterRest } from "../platform/after_rest.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 
 /** The reads and their handlers for one list of jobs. */

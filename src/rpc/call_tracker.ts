@@ -1,6 +1,8 @@
+import { AfterRest } from "../platform/after_rest.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
+  BUSY_CALLS,
   CALL_BYTES,
   CALLS_MAX,
   CALLS_OF_HOLDER_MAX,
@@ -106,11 +108,21 @@ export class CallTracker {
   /** Estimated bytes of calls that ended with their connection. */
   #leftBytes = 0;
   readonly #release: () => void;
+  /** Calls that ended since memory was shrunk. */
+  #endedCalls = 0;
+  readonly #rest: AfterRest;
 
-  /** @param release returns unused memory to the system */
-  constructor(clock: Clock, release: () => void = () => {}) {
+  /**
+   * @param release returns unused memory to the system
+   * @param shrink returns as much as possible, after many calls and then none for a while
+   */
+  constructor(clock: Clock, release: () => void = () => {}, shrink: () => void = () => {}) {
     this.#clock = clock;
     this.#release = release;
+    this.#rest = new AfterRest(clock, () => {
+      this.#endedCalls = 0;
+      shrink();
+    });
   }
 
   /** Connections that are open. */
@@ -264,6 +276,8 @@ export class CallTracker {
 
   #end(call: Call, isLeft: boolean): void {
     if (!this.#calls.delete(call)) return;
+    this.#endedCalls += 1;
+    if (this.#endedCalls >= BUSY_CALLS) this.#rest.note();
     if (isLeft) this.#leave(call.unreadBytes + CALL_BYTES);
     this.#unreadBytes -= call.unreadBytes;
     if (call.connection) {

@@ -33,6 +33,8 @@ export const LEFT_BYTES_MAX = 20 * 1024 * 1024;
 export const CALL_BYTES = 16 * 1024;
 /** Delay of that release, so that closing connections are included. */
 export const RELEASE_MS = 50;
+/** Calls after which memory is shrunk when there were none for a while. */
+export const BUSY_CALLS = 1_000;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
 /** Reflection: streams at once, and what one of them may ask for. */

@@ -131,3 +131,24 @@ test("the calls of a connection count for its caller when that is known", () => 
   tracker.end(first);
   assert.ok(!tracker.isTooMany(second));
 });
+
+test("memory is shrunk three seconds after the last of a thousand calls, and not after fewer", async () => {
+  const clock = new SimClock();
+  let shrinkCount = 0;
+  const tracker = new CallTracker(clock, () => {}, () => shrinkCount += 1);
+  const call = () => tracker.end(tracker.addCall("unix", 1));
+  for (let count = 0; count < 999; count++) call();
+  await clock.advance(10_000);
+  assert.equal(shrinkCount, 0);
+  call();
+  await clock.advance(2_000);
+  call();
+  await clock.advance(2_999);
+  assert.equal(shrinkCount, 0);
+  await clock.advance(1);
+  assert.equal(shrinkCount, 1);
+  // It starts from nothing again.
+  for (let count = 0; count < 999; count++) call();
+  await clock.advance(10_000);
+  assert.equal(shrinkCount, 1);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AfterRest } from "../../src/gateway/after_rest.ts";
+import { AfterRest } from "../../src/platform/after_rest.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
 test("AfterRest runs its action once nothing was done for three seconds", async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from "../platform/clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** How long there must have been no activity, in milliseconds. */
 const REST_MS = 3_000;
