@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { convertArguments, Manager, nextTicks, readSignature, resultsOf } from "ts-job";
+import { httpStatusOf, JobError } from "ts-job/client";
 
 const MAIN = new URL("./node_modules/ts-job/src/main.js", import.meta.url).pathname;
 
@@ -57,6 +58,7 @@ async function runDaemon() {
 assert.equal(process.versions.node, "22.18.0");
 const contract = readFileSync(createRequire(import.meta.url).resolve("ts-job/job.proto"), "utf8");
 assert.match(contract, /^service JobService \{/m);
+assert.equal(httpStatusOf(new JobError("not_found", "no such job")), 404);
 const [tick] = nextTicks("30 2 * * *", {
   timezone: "Europe/Berlin",
   after: new Date("2026-03-29T00:00:00Z"),
