@@ -324,7 +324,7 @@ test("importCrontabs() reads an anacrontab as days, at its hour plus the delay",
     "latest",
     "/",
     "Daily work",
-    {},
+    { RANDOM_DELAY: "45" },
   ]);
   assert.deepEqual(notes.map(({ isLoss }) => isLoss), [true]);
 });

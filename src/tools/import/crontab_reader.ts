@@ -182,12 +182,15 @@ class Reader {
     }
     // busybox crond keeps it to itself.
     if (name === "MAILTO" && this.#rules.variables === "few") return;
-    if (name === "LOGNAME" || name === "USER") {
+    // Debian's cron leaves USER to the crontab.
+    const isOfCron = name === "LOGNAME" || name === "USER" && this.#options.dialect !== "debian";
+    if (isOfCron) {
       this.#remark(`${name}=${value} is left out: cron itself sets it to the user of the job`);
     } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       this.#note(`the variable "${name}" is not carried: a name has letters, digits and "_"`);
     } else {
       this.#tellVariable(name, value);
+      // Commands see it, also where it tells cron itself something.
       this.#env = { ...this.#env, [name]: value };
     }
   }

@@ -98,7 +98,8 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     variables: "few",
     hasSystemCrontabs: false,
     isOverlapping: false,
-    path: null,
+    // Its jobs have what it was started with: this is what containers and systemd give.
+    path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     commandMax: Infinity,
     linesMax: Infinity,
   },

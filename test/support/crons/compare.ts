@@ -26,14 +26,15 @@ const START_MS = 20_000;
 const LATE_MS = 15_000;
 const STARTED_MS_MAX = 20_000;
 const QUIET_MS = 2_000;
-/** What jobctl adds to the environment of every run. Debian's cron sets no USER; here it is the job's. */
-const ADDED = /^env (?:JOB_\w+|JOBCTL_\w+)=/;
-const ADDED_TO_DEBIAN = /^env USER=/;
+/** What jobctl adds to the environment of every run. */
+const ADDED = /^env JOB(?:CTL)?_\w+=/;
+/** Debian's cron sets no USER; here it is the job's, unless the crontab says another. */
+const USER = /^env USER=/;
 
-function linesOf(run: RecordedRun, name: CronName): readonly string[] {
-  return run.lines.filter((line) =>
-    !ADDED.test(line) && !(name === "debian" && ADDED_TO_DEBIAN.test(line))
-  );
+/** What jobctl's run shows, without what it has in addition to what a run of cron shows. */
+function comparable(ours: RecordedRun, cron: RecordedRun, name: CronName): readonly string[] {
+  const hasUser = name !== "debian" || cron.lines.some((line) => USER.test(line));
+  return ours.lines.filter((line) => !ADDED.test(line) && (hasUser || !USER.test(line)));
 }
 
 /** How often each text is in a list. */
@@ -58,7 +59,7 @@ function compareLines(cron: Observed, ours: Observed, name: CronName): string[] 
   for (const [run, first] of byName(cron.runs)) {
     const other = others.get(run);
     if (other === undefined) continue;
-    const [a, b] = [linesOf(first, name), linesOf(other, name)];
+    const [a, b] = [first.lines, comparable(other, first, name)];
     for (const line of a) if (!b.includes(line)) differences.push(`${run}: only cron: ${line}`);
     for (const line of b) if (!a.includes(line)) differences.push(`${run}: only jobctl: ${line}`);
   }

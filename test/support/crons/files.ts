@@ -88,7 +88,9 @@ function vixieFiles(when: string): HostFile[] {
     file(
       "environment",
       "A=1\nB = two words \nC=\" quoted \"\nD='it'\nE=\nF=x # y\nPATH=/bin:/usr/bin:/opt\n" +
-        `MAILTO=\n${run("environment")}A=2\n${run("environment-later")}`,
+        `MAILTO=\nUSER=somebody\nLOGNAME=nobody\nRANDOM_DELAY=0\n${run("environment")}A=2\n${
+          run("environment-later")
+        }`,
     ),
     file("home", `HOME=/srv\n${run("home")}`),
     file("shell", `SHELL=/bin/bash\n${when} root [[ a == a ]] && ${RECORD} bash\n`),
