@@ -79,17 +79,17 @@ export const JOB_KEYS = {
   nice: key(
     integer(-20, 19),
     undefined,
-    "Priority for the processor, from -20, first, to 19, last. Below 0 the daemon must be root.",
+    "Processor priority, from -20 (first) to 19 (last). A value below 0 requires a daemon that runs as root.",
   ),
   ionice: key(
     special.ionice(),
     undefined,
-    "Priority for disks: a class, and a level from 0, first, to 7, last (4 by default). For `realtime` the daemon must be root.",
+    "Disk priority: a class, and a level from 0 (first) to 7 (last), 4 by default. `realtime` requires a daemon that runs as root.",
   ),
   env_file: key(
     oneOrMany(environmentFile(), { maxLength: 10 }),
     undefined,
-    "Files of `NAME=value` lines, read at the start and at a reload; one that begins with `-` need not exist. `env` comes before them, and later files before earlier ones. Values are masked like secrets.",
+    "Files of `NAME=value` lines, read at start and at each reload; one whose path begins with `-` need not exist. `env` overrides them, and later files override earlier ones. Values are masked like secrets.",
   ),
   env: key(
     environment(),
@@ -157,17 +157,17 @@ export const JOB_KEYS = {
   drain: key(
     duration(),
     undefined,
-    "At a stop: how long its running attempts may finish before they are stopped; by default `worker.drain`.",
+    "At a stop: how long its running attempts have to finish before they are stopped; by default `worker.drain`.",
   ),
   worker_slot: key(
     boolean(),
     true,
-    "Whether a running attempt takes one of the `worker.count` workers. With false it waits for none, and at most 1,000 such attempts run at once on a node: for commands that mostly wait, as those of cron do.",
+    "Whether a running attempt takes one of the `worker.count` workers. With false it does not wait for one, and at most 1,000 such attempts run at once on a node. Meant for commands that mostly wait, such as those imported from cron.",
   ),
   leave_children: key(
     boolean(),
     false,
-    "Whether processes that the command started in the background are left running when it ends, as under cron. By default they are ended with it, and its log names them. A timeout, a cancel or a stop ends all of them in any case.",
+    "Whether processes that the command started in the background keep running when it ends, as under cron. By default they are ended with it, and its log names them. A timeout, a cancel or a stop ends all of them in any case.",
   ),
   "retry.max": key(OPTIONS["retry.max"], undefined, DOCS["retry.max"]),
   "retry.backoff": key(OPTIONS["retry.backoff"], undefined, DOCS["retry.backoff"]),

@@ -126,7 +126,7 @@ export const KEYS = {
   "worker.count": key(
     integer(0, 10_000),
     4,
-    "Attempts that run at once on this node, but for those of jobs with `worker_slot = false`.",
+    "Attempts that run at once on this node, not counting jobs with `worker_slot = false`.",
   ),
   "worker.isolation": key(
     choice(["process", "inline"]),
@@ -141,7 +141,7 @@ export const KEYS = {
   "worker.drain": key(
     duration(),
     "30s",
-    "At a stop: how long running attempts may finish before they are stopped. `drain` of a job comes before it.",
+    "At a stop: how long running attempts have to finish before they are stopped. A job's `drain` overrides it.",
   ),
   "worker.idle": key(duration(), "60s", "How long a worker process without work is kept."),
   "worker.pools": key(

@@ -120,12 +120,12 @@ async function readSubject(
 /** `jobctl explain KIND|ID|TIME` */
 export const EXPLAIN: Verb = {
   name: "explain",
-  summary: "Tell why something ran or did not",
+  summary: "Explain why something ran or did not",
   details: [
-    "Of a kind: its last ticks and the next one. Of an instance: where it comes from and what became",
-    "of it. Of a time: every tick that was due in that minute, or the nearest ones when there was",
-    "none. Each with the rule of its schedule. A time without a zone is one of the zone that the schedule",
-    "has; jobs that are disabled or gone are explained as long as something is stored of them.",
+    "For a kind: its last ticks and the next one. For an instance: where it came from and what became",
+    "of it. For a time: every tick that was due in that minute, or the nearest ones if there was",
+    "none. Each tick is shown with the rule of its schedule. A time without a zone is in the schedule's",
+    "zone. Disabled and removed jobs are explained as long as the store has records of them.",
   ].join(" "),
   words: [{
     name: "SUBJECT",
@@ -134,7 +134,7 @@ export const EXPLAIN: Verb = {
   options: {
     at: {
       describe:
-        'With a kind: what of this time, in the zone of its schedule: "02:30", "yesterday 2:30"',
+        'With a kind: what happened at this time, in its schedule\'s zone: "02:30", "yesterday 2:30"',
     },
     limit: { describe: "With a kind: how many of its last ticks (default 5)" },
   },

@@ -9,8 +9,8 @@ const CRONTAB: Verb = {
   name: "crontab",
   summary: "Write the scheduled commands of the configuration as a crontab",
   details:
-    "Works without a daemon. What a crontab cannot say is told on stderr by job, and the exit code is 3 then. With a user in " +
-    "any job each line has a user, as /etc/cron.d wants it.",
+    "Works without a daemon. Anything that a crontab cannot express is reported on stderr, job by job, and the exit code " +
+    "is then 3. If any job has a user, every line has one, as in /etc/cron.d.",
   words: [],
   options: {
     config: CONFIG_OPTION,

@@ -146,11 +146,11 @@ const CRONTAB: Verb = {
   name: "crontab",
   summary: "Turn crontabs into a configuration that behaves as cron does",
   details:
-    "Works without a daemon. Writes TOML; what cannot be carried over is told on stderr as file:line: text, and the exit " +
-    "code is 3 then. Lines and files that the cron daemon refuses are left out. A directory is read as cron reads /etc/cron.d, " +
-    "or its folder of users' crontabs. Jobs of a file that belongs to another user than root run " +
-    "as that user. With --verify each line's runs of the next 366 days by " +
-    "cron's own rules are compared with those of the written job.",
+    "Works without a daemon. Writes TOML. Anything that cannot be carried over is reported on stderr as file:line: text, " +
+    "and the exit code is then 3. Lines and files that the cron daemon refuses are left out. A directory is read as cron reads /etc/cron.d, " +
+    "or its folder of users' crontabs. Jobs of a file that belongs to a user other than root run " +
+    "as that user. --verify compares each line's runs over the next 366 days, by cron's own rules, " +
+    "with those of the written job.",
   words: [{
     name: "FILE",
     describe: "Crontabs, directories of them, or - for stdin",
@@ -161,14 +161,14 @@ const CRONTAB: Verb = {
     user: { describe: "The crontab of this user, whose jobs run as that user (repeatable)" },
     spool: { describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})` },
     system: {
-      describe: "A user stands before each command (default: told by path and text)",
+      describe: "Each command has a user before it (default: judged by path and text)",
       isFlag: true,
     },
     dialect: {
-      describe: "Whose rules it is read by (default: those of the cron that is installed)",
+      describe: "The cron whose rules apply (default: the installed one)",
       choices: DIALECTS,
     },
-    prefix: { describe: 'Put before each kind, such as web1- or "{user}-"' },
+    prefix: { describe: 'Prefix for each kind, such as web1- or "{user}-"' },
     timezone: { describe: "Zone that cron runs in (default: the host's)" },
     verify: { describe: "Compare the runs of the next 366 days", isFlag: true },
     ...OUT_OPTIONS,
@@ -210,8 +210,8 @@ const SYSTEMD: Verb = {
   name: "systemd",
   summary: "Turn systemd timers and their services into a configuration",
   details:
-    "Works without a daemon. Reads unit files with their drop-ins. What cannot be carried over is told on stderr as " +
-    "file:line: text, and the exit code is 3 then.",
+    "Works without a daemon. Reads unit files with their drop-ins. Anything that cannot be carried over is reported " +
+    "on stderr as file:line: text, and the exit code is then 3.",
   words: [{
     name: "UNIT",
     describe: "A .timer file, the name of an installed timer, or a directory of units",

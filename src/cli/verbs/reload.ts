@@ -11,7 +11,7 @@ export const RELOAD: Verb = {
     "Does what a SIGHUP does and reports the outcome. A job with a problem is disabled, and the jobs of an included file " +
     "that cannot be read stay as they are. With any other problem the old configuration stays. It also stays if more than " +
     "half of the jobs would be removed or disabled, for example by an empty or truncated file, unless --force is given. " +
-    "Problems are told on stderr, and the exit code is then 2.",
+    "Problems are reported on stderr, and the exit code is then 2.",
   words: [],
   options: {
     force: { describe: "Reload even if more than half of the jobs would be removed", isFlag: true },
