@@ -25,7 +25,7 @@ const BUN_ONLY = [
 ];
 
 /** Tests that run the compiled file. */
-const COMPILED_FILE = ["test/attack", "test/e2e"];
+const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
 /** Tests that measure time, or run the compiled file against slow servers: nothing runs beside them. */
 const MEASURE_TIME = [
