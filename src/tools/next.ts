@@ -1,3 +1,4 @@
+import { formatPath } from "../config/source.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job.ts";
 import { formatLocal } from "../core/local_time.ts";
@@ -80,7 +81,7 @@ function specsOf(text: string, request: NextRequest): Seen[] {
         "invalid_argument",
         `Cannot list the runs of "${text}": it has no schedule`,
         {
-          hint: `Add schedule = "…" to [jobs.${text}]`,
+          hint: `Add schedule = "…" to [${formatPath(["jobs", text])}]`,
         },
       );
     }
