@@ -15,7 +15,7 @@ export type {
 // The messages, their schemas and JobState, as the contract has them.
 export * from "./rpc/gen/job_pb.ts";
 
-/** HTTP status of each error code, as an application that asks a daemon answers its own callers. */
+/** HTTP status of each error code, for applications that pass a daemon's errors on to their own callers. */
 const HTTP_STATUS = {
   invalid_argument: 400,
   unauthenticated: 401,

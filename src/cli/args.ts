@@ -86,9 +86,9 @@ export class Args {
     // A comma of a value itself, as in a kind, is written "\\,".
     const values = (given as string[]).flatMap((value) => value.split(/(?<!\\),/))
       .map((value) => value.trim().replaceAll("\\,", ",")).filter((value) => value !== "");
-    // A list of nothing is no condition: with others beside it, it would widen what they mean.
+    // An empty list would be no condition at all, and widen what the other conditions select.
     if (values.length > 0) return values;
-    throw usageError(`Cannot read option --${name}: it names nothing`, `Write --${name}=VALUE`);
+    throw usageError(`Cannot read option --${name}: the list is empty`, `Write --${name}=VALUE`);
   }
 
   integer(

@@ -101,9 +101,9 @@ export async function findSchedule(client: JobClient, id: string): Promise<Sched
 }
 
 /**
- * Refuse kinds that do not exist: no job of the daemon, and nothing is left of one.
+ * Refuse kinds that do not exist: the daemon has no such job, and the store has no record of one.
  *
- * @throws JobError `not_found` for the first such kind, with what was probably meant
+ * @throws JobError `not_found` for the first such kind; suggests what was probably meant
  */
 export async function assertKinds(client: JobClient, kinds: readonly string[]): Promise<void> {
   for (const kind of kinds) {
@@ -117,7 +117,7 @@ export async function assertKinds(client: JobClient, kinds: readonly string[]): 
   }
 }
 
-/** Whether anything says that a kind exists that is no job of the daemon: it is disabled, removed, or another node's. */
+/** True if a kind that is not a job of this daemon is still known: it is disabled, removed, or another node's. */
 async function hasTrace(client: JobClient, kind: string): Promise<boolean> {
   const { instances } = await client.lookupInstances({ query: { kind, pageSize: 1 } });
   if (instances.length > 0) return true;

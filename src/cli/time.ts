@@ -41,7 +41,7 @@ export interface TimeOptions {
   readonly zone?: Zone;
 }
 
-/** A date and a time as a clock on a wall shows them. */
+/** A date and a time as a wall clock shows them. */
 interface WallTime extends TimeOfDay {
   readonly year: number;
   /** 1 to 12. */
@@ -49,7 +49,7 @@ interface WallTime extends TimeOfDay {
   readonly day: number;
 }
 
-/** Whether a text is a time on a clock on the wall, whose instant depends on the zone. */
+/** True if a text is a wall-clock time, whose instant depends on the zone. */
 export function isWallTime(text: string): boolean {
   const trimmed = text.trim();
   const calendar = DATE_TIME.exec(trimmed);
@@ -97,7 +97,7 @@ function parseNamed(
   return today <= nowMs ? today : dayAt(nowMs, -1, { ...clock, zone });
 }
 
-/** The instant of a wall time. A day outside of its month counts on. */
+/** The instant of a wall-clock time. A day past the end of its month runs into the next one. */
 function instantOf(wall: WallTime, zone: Zone | undefined): number {
   const { year, month, day, hour, minute, second, ms } = wall;
   if (zone === undefined) {
@@ -107,7 +107,7 @@ function instantOf(wall: WallTime, zone: Zone | undefined): number {
   return instantOfWall(zone, wallMs / 1_000) * 1_000 + ms;
 }
 
-/** A time of day on the day that is now in the zone, or some days from it. */
+/** A time of day on the zone's current day, or some days from it. */
 function dayAt(
   nowMs: number,
   dayOffset: number,

@@ -157,7 +157,7 @@ const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   [0n, false],
 ]);
 
-const BOOLEAN_HINT = "Give true or false; 1 and 0, t and f are taken, too.";
+const BOOLEAN_HINT = "Give true or false; 1 and 0, t and f are accepted too.";
 
 function toBoolean(value: unknown, mode: Mode): Conversion {
   if (typeof value === "boolean") return ok(value);

@@ -2,7 +2,7 @@ import { JobError } from "./errors.ts";
 
 /**
  * Variables of a text as systemd reads an `EnvironmentFile=`: a `NAME=value` a line, comments that begin with `#` or `;`, quotes
- * around values, and a backslash at the end of a line that goes on. A later assignment counts more.
+ * around values, and a backslash at the end of a line that continues. A later assignment wins.
  *
  * @throws JobError `invalid_argument` with the number of the line, never its text, which may be a secret
  */
@@ -19,7 +19,7 @@ export function readAssignments(text: string): Readonly<Record<string, string>> 
     }
     const match = /^(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^]*)$/.exec(line);
     if (match === null || match[2]!.includes("\0")) {
-      throw new JobError("invalid_argument", `line ${first} is no NAME=value`, {
+      throw new JobError("invalid_argument", `line ${first} is not NAME=value`, {
         hint: "Write one variable a line; # begins a comment",
       });
     }
@@ -36,7 +36,7 @@ function unquoted(text: string): string {
     const char = text[index]!;
     const next = text[index + 1];
     if (char === "\\" && quote !== "'" && next !== undefined) {
-      // Within double quotes it escapes only what would mean something there.
+      // Within double quotes a backslash escapes only characters that are special there.
       value += quote === "" || /["\\`$]/.test(next) ? next : char + next;
       index += 1;
     } else if (quote !== "") {

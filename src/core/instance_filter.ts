@@ -15,7 +15,7 @@ export interface InstanceFilter {
   /** One instance: its id, or what `scheduleJob` returned. */
   readonly instance?: string | { readonly id: string };
   readonly ids?: readonly string[];
-  /** Ids that begin so: their first 4 or more characters. */
+  /** The first 4 or more characters of ids. */
   readonly idPrefix?: string;
   /** One kind: its name, or what `registerJob` returned. */
   readonly kind?: string | { readonly kind: string };
@@ -25,7 +25,7 @@ export interface InstanceFilter {
   readonly states?: readonly StateName[];
   readonly scheduleId?: string;
   readonly uniqueKey?: string;
-  /** Those that were made to run this one again. */
+  /** Those that were created to run this one again. */
   readonly retryOf?: string | { readonly id: string };
   /** Only dead letters: those that failed for good and were not run again. */
   readonly isDead?: true;
@@ -35,7 +35,7 @@ export interface InstanceFilter {
   readonly before?: TimeInput;
 }
 
-/** What cancels, redrives and clears of everything ask for. */
+/** Required by cancels, redrives and clears without a condition. */
 export interface BulkOptions {
   /** All of them, where no condition is given. */
   readonly all?: boolean;
@@ -78,7 +78,7 @@ interface ReadLogFilter {
   readonly before?: number;
 }
 
-/** What a filter's members may be; a list of one kind or state alone is refused with what to write. */
+/** What a filter's members accept; the error for a list where one kind or state is expected says what to write. */
 const INSTANCE = ["an instance or its id", (value: unknown) => idOf(value) !== null] as const;
 const IDS = [
   "a list of ids",
@@ -149,7 +149,7 @@ export function readInstanceFilter(filter: InstanceFilter | undefined): Instance
  * Read a filter of a cancel or a redrive.
  *
  * @param action what is done, such as "cancel"
- * @param options where `all` may stand besides the filter
+ * @param options may have `all` in place of a filter
  * @throws JobError `invalid_argument` as {@link readInstanceFilter}, and without a condition unless `all`
  */
 export function readBulkFilter(
@@ -208,13 +208,13 @@ export function readLogClearFilter(
   return query;
 }
 
-/** Whether nothing can match: a list of ids, kinds or states is empty. */
+/** True if nothing can match: a list of ids, kinds or states is empty. */
 export function matchesNothing({ ids, kinds, states }: InstanceQuery): boolean {
   return [ids, kinds, states].some((list) => list?.length === 0);
 }
 
 /**
- * Refuse a cancel, a redrive or a clear that says nothing of what it means.
+ * Refuse a cancel, a redrive or a clear without a condition.
  *
  * @throws JobError `invalid_argument` for a query without a condition unless `isAll`
  */
@@ -235,14 +235,14 @@ function checkFilter<T extends object>(
   return checkOptions(filter, keys, { failure: `Cannot ${action}`, noun: "condition" });
 }
 
-/** As a lookup's, and a member of undefined is refused: a name that is missing by mistake must not widen a deletion. */
+/** Checks like a lookup's filter, but also refuses undefined members: a value missing by mistake must not widen a deletion. */
 function checkBulk<T extends object>(filter: T | undefined, keys: KeysOf<T>, action: string): T {
   const given = checkFilter(filter, keys, action);
   for (const [path, value] of Object.entries(given)) {
     if (value !== undefined) continue;
     throw new JobError("invalid_argument", `Cannot ${action}: "${path}" is undefined`, {
       path,
-      hint: "Leave it out if it is no condition",
+      hint: "Leave it out if you do not want this condition",
     });
   }
   return given;
@@ -304,7 +304,7 @@ function readState(name: string, path: string, action: string): JobState {
   const near = nearest(name, JOB_STATES);
   throw new JobError(
     "invalid_argument",
-    `Cannot ${action}: "${path}" is ${quoteValue(name)}, which is no state`,
+    `Cannot ${action}: "${path}" is ${quoteValue(name)}, which is not a state`,
     { path, hint: near ? `Did you mean "${near}"?` : `States: ${JOB_STATES.join(", ")}` },
   );
 }

@@ -34,7 +34,7 @@ export interface JobOptions {
   readonly onCrash?: "retry" | "terminate";
   /** After a stop of the daemon ended its attempt: run again, or give it up; "retry" when absent. */
   readonly onDrain?: "retry" | "terminate";
-  /** At a stop: how long a running attempt may finish; absent for the node's own. */
+  /** At a stop: how long a running attempt has to finish; absent for the node's setting. */
   readonly drainMs?: number;
   /** Whether a running attempt takes one of the node's workers; true when absent. */
   readonly workerSlot?: boolean;
@@ -162,7 +162,7 @@ export interface CommandSpec extends ProcessSpec {
   readonly hasRest: boolean;
   /** Whether an argument may begin with "-", as an option does. */
   readonly allowsDash: boolean;
-  /** Whether processes that it leaves running when it ends are left alone; absent: they are ended. */
+  /** True if processes that it leaves behind keep running; when absent they are ended. */
   readonly leavesChildren?: boolean;
 }
 

@@ -22,7 +22,7 @@ export interface ScheduleOptions {
   readonly after?: DurationInput;
   /** As `after`, in milliseconds only. */
   readonly afterMs?: number;
-  /** Moves the due time later by chance, at most this long. */
+  /** Moves the due time later by a random amount, at most this long. */
   readonly jitter?: DurationInput;
   /** As `jitter`, in milliseconds only. */
   readonly jitterMs?: number;
@@ -38,7 +38,7 @@ export interface ScheduleOptions {
   readonly retries?: number;
   /** While another holds this key, scheduling answers that instance; with other arguments it is refused. */
   readonly uniqueKey?: string;
-  /** How long since its acceptance the key is held even when the instance has finished: milliseconds or text such as "1h". */
+  /** How long the key stays taken after acceptance, even once the instance has finished: milliseconds or text such as "1h". */
   readonly uniqueFor?: DurationInput;
   /** As `uniqueFor`, in milliseconds only. */
   readonly uniqueForMs?: number;
@@ -62,7 +62,7 @@ export interface JobManager {
     filter?: Exact<Filter, InstanceFilter>,
     page?: Partial<PageRequest>,
   ): Promise<Page<Instance>>;
-  /** Without a condition it asks for `all: true`. */
+  /** Without a condition it requires `all: true`. */
   cancelInstances<Filter extends BulkFilter>(
     filter: Exact<Filter, BulkFilter>,
     options?: BulkOptions,

@@ -6,15 +6,15 @@ export const PATTERNS_MAX = 100;
 /** Format of a kind pattern, for messages. */
 export const PATTERN_WANTED = 'the kind of a job, or a pattern such as "shop-*"';
 
-/** The star that stands for any characters: none behind a backslash, which makes it a star of the kind. */
+/** A star that matches any characters; one after a backslash is a literal star. */
 const STAR = /(?<!\\)\*/;
 
-/** Whether `text` is a kind pattern: characters of a kind, and `*` for any number of characters; `\*` is a star itself. */
+/** Whether `text` is a kind pattern: characters of a kind, and `*` for any number of characters; `\*` is a literal star. */
 export function isKindPattern(text: unknown): text is string {
   return typeof text === "string" && kindProblem(text) === null;
 }
 
-/** The only kind that a pattern matches; null where it matches any number of them. */
+/** The only kind that a pattern matches; null if it may match several. */
 export function onlyKindOf(pattern: string): string | null {
   return STAR.test(pattern) ? null : literal(pattern);
 }

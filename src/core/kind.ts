@@ -5,10 +5,10 @@ export const KIND_WANTED =
   `1 to ${KIND_LENGTH_MAX} printable characters, with blanks only between others`;
 
 // Letters, marks, numbers, punctuation and symbols of any script. Not control characters, line ends, other blanks, or marks
-// that are invisible or reorder what stands beside them: two kinds that look the same would not be.
+// that are invisible or reorder their neighbors: two different kinds could then look the same.
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 
-/** Why a text can be no kind, in words; null for one that can. */
+/** Why a text cannot be a kind, in words; null if it can. */
 export function kindProblem(kind: string): string | null {
   if (kind === "") return "it is empty";
   if (kind.length > KIND_LENGTH_MAX) {

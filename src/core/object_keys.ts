@@ -2,7 +2,7 @@ import { quoteValue } from "./describe.ts";
 import { isJobError, JobError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 
-/** Whether a value is what a key takes. */
+/** True if a key accepts the value. */
 export type Check = (value: unknown) => boolean;
 
 /** The keys of an object: what each takes, in words and as a check. */
@@ -19,9 +19,9 @@ export type Exact<Given, Known> =
   & Given
   & { readonly [Key in Exclude<keyof Given, keyof Known>]: never };
 
-/** How the errors of {@link checkKeys} speak of the object. */
+/** Wording of the errors of {@link checkKeys}. */
 export interface KeyWords {
-  /** What cannot be done with it, such as `Cannot define job "sum"`. */
+  /** The action that fails, such as `Cannot define job "sum"`. */
   readonly failure: string;
   /** What one of its members is: "option" or "condition"; "key" by default. */
   readonly noun?: string;
@@ -47,13 +47,13 @@ export const isDuration: Check = (value) =>
 /** One of a few words. */
 export const isOneOf = (words: readonly string[]): Check => (value) =>
   words.includes(value as string);
-/** An object that is no list. */
+/** An object that is not a list. */
 export const isObject: Check = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-/** A list of what `isItem` says. */
+/** A list of items that `isItem` accepts. */
 export const isListOf = (isItem: Check): Check => (value) =>
   Array.isArray(value) && value.every(isItem);
-/** What `parse` reads without a JobError. */
+/** A value that `parse` accepts. */
 export const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
   try {
     parse(value);
@@ -65,7 +65,7 @@ export const isParsed = (parse: (value: unknown) => unknown): Check => (value) =
 };
 
 /**
- * Refuse a member that is not known, which would be lost without a word, and one of the wrong type. A member of undefined
+ * Refuse unknown members, which would otherwise be ignored silently, and members of the wrong type. An undefined member
  * counts as absent.
  *
  * @throws JobError `invalid_argument` with the path of the member and the nearest known one

@@ -20,7 +20,7 @@ const DURATION = [
   (value: unknown) => isNumber(value) || isText(value),
 ] as const;
 
-/** Only the types: what an instance is made of is checked where it is made, whoever asked for it. */
+/** Checks only types: values are checked where the instance is created, for every caller. */
 const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
   arguments: [
     "a list of values, or an object by parameter name",
@@ -44,7 +44,7 @@ const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
   onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
 };
 
-/** What the library also takes there: `cron`, which makes a recurring schedule, and handlers of the instance. */
+/** What the library also accepts: `cron`, which makes a recurring schedule, and handlers of the instance. */
 const LIBRARY_KEYS: Keys = {
   ...SCHEDULE_KEYS,
   cron: ["text", isText],
@@ -57,7 +57,7 @@ const LIBRARY_KEYS: Keys = {
  * Refuse options of `scheduleJob` that are none, or of the wrong type: code that no compiler checks would lose them without a
  * word.
  *
- * @param where who schedules: the library takes more than a running job
+ * @param where the caller: the library accepts more options than a running job
  * @throws JobError `invalid_argument` naming the nearest option
  */
 export function checkScheduleOptions(
@@ -72,7 +72,7 @@ export function checkScheduleOptions(
 /**
  * The kind that a job's name or definition says.
  *
- * @param action what it is named for
+ * @param action what the kind is needed for, in messages
  * @throws JobError `invalid_argument` for anything else
  */
 export function kindOfReference(job: unknown, action = "schedule a job"): string {
@@ -107,7 +107,7 @@ type DurationOptions = { readonly [Name in keyof typeof DURATIONS]?: DurationInp
  * @throws JobError `invalid_argument` naming the option: for text that is no duration, or a duration that is given twice
  */
 export function inMilliseconds<Options extends DurationOptions>(options: Options): Options {
-  // Most are scheduled with none of them, thousands at a time.
+  // Fast path: most instances, thousands at a time, are scheduled with none of these options.
   const given = DURATION_NAMES.filter((name) => options[name] !== undefined);
   if (given.length === 0) return options;
   const plain: Record<string, unknown> = { ...options };

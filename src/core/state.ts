@@ -19,7 +19,7 @@ export const JOB_STATES: readonly JobState[] = [
   "timedOut",
 ];
 
-/** A state in any spelling of the product: of the library, of the CLI and go-job, and of JSON and TOML. */
+/** A state in any accepted spelling: the library's, that of the CLI and go-job, and that of JSON and TOML. */
 export type StateName = JobState | Capitalize<JobState> | "cancelled" | "Cancelled" | "timed_out";
 
 const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
@@ -27,7 +27,7 @@ const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
   ["cancelled", "canceled"],
 ]);
 
-/** The state that a name says, whatever its case and its separators (`JOB_STATE_TIMED_OUT` too); null for none. */
+/** The state with a name, ignoring case and separators (`JOB_STATE_TIMED_OUT` too); null for an unknown name. */
 export function parseState(name: string): JobState | null {
   const letters = name.toLowerCase().replace(/^job_state_/, "").replace(/[-_ ]/g, "");
   return STATE_OF_LETTERS.get(letters) ?? null;

@@ -3,11 +3,11 @@ import type { Clock } from "../platform/clock.ts";
 import type { Batch, PlainError, PostBatch } from "./messages.ts";
 
 const NOTHING = new Uint8Array(0);
-/** Numbers that tell of one frame: its code, its id and the length of its payload in bytes. */
+/** Numbers that describe one frame: its code, its id and the length of its payload in bytes. */
 const NUMBERS_OF_FRAME = 3;
 const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
-/** What every frame has. */
+/** Members of every frame. */
 interface AnyFrame {
   readonly type: string;
   readonly id?: number;

@@ -29,7 +29,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   /** Questions in flight, by name. */
   readonly #asked = new Map<string, Promise<unknown>>();
   readonly #listeners = new Set<ChangeListener>();
-  /** Resolved with the first changes since somebody watches. */
+  /** Resolves with the first changes after someone starts to watch. */
   #watching = Promise.withResolvers<void>();
   #lastId = 0;
 
@@ -135,7 +135,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     };
   }
 
-  /** Resolves once every change is told to those who watch. */
+  /** Resolves once every change is reported to watchers. */
   watching(): Promise<void> {
     return this.#watching.promise;
   }

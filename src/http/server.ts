@@ -51,7 +51,7 @@ const HEADERS_TOO_LARGE =
 /** Media types of answers, by what they are. */
 const CONTENT_TYPE = {
   html: "text/html; charset=utf-8",
-  // What Prometheus asks for.
+  // The type that Prometheus expects.
   text: "text/plain; version=0.0.4; charset=utf-8",
   // There is no registered type for a .proto file.
   proto: "text/plain; charset=utf-8",

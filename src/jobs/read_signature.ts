@@ -74,11 +74,15 @@ export function parseParams(text: string, returns?: string): Signature {
 
 function resultOfText(types: TypeReader, text: string): ReturnType<typeof resultOf> {
   const refuse = (cause?: unknown) =>
-    new JobError("invalid_argument", `Cannot read returns ${JSON.stringify(text)}: it is no type`, {
-      hint: 'Write it as in TypeScript: "number", or "[sum: number, product: number]"',
-      path: "returns",
-      cause,
-    });
+    new JobError(
+      "invalid_argument",
+      `Cannot read returns ${JSON.stringify(text)}: it is not a type`,
+      {
+        hint: 'Write it as in TypeScript: "number", or "[sum: number, product: number]"',
+        path: "returns",
+        cause,
+      },
+    );
   let scope: ModuleScope;
   try {
     scope = parseModule(`export default (): ${text} => {};`);

@@ -11,7 +11,7 @@ import { UNTYPED_SIGNATURE } from "../jobs/read_signature.ts";
 import { isSchema, type StandardSchema, validateAll } from "./standard_schema.ts";
 import type { SchemaParams } from "./typed_job.ts";
 
-/** A definition as the library takes it. */
+/** A definition as the library accepts it. */
 export interface LibraryJobInput extends Omit<JobInput, "params"> {
   /** Parameters as text, `"x: number, note?: string"`, or by schemas: one, or a list with one for each. */
   readonly params?: string | SchemaParams;
@@ -41,7 +41,7 @@ export function resolveLibraryJob(
   const isObject = typeof input === "object" && input !== null;
   const { params, returns, ...rest } = isObject ? input : {} as LibraryJobInput;
   if (returns !== undefined && !isText(returns)) {
-    throw new JobError("invalid_argument", `Cannot define a job: "returns" is no text`, {
+    throw new JobError("invalid_argument", `Cannot define a job: "returns" is not text`, {
       path: "returns",
       hint: 'Write the type as text: returns: "Date"',
     });
@@ -64,7 +64,7 @@ function schemasOf(params: SchemaParams): readonly StandardSchema[] {
   });
 }
 
-/** Parameters that take what comes, as the schemas have the say, and the context behind them. */
+/** Parameters that accept anything, because the schemas check them; the context is last. */
 function paramsOf(schemas: readonly StandardSchema[]): string {
   return [...schemas.map((_, index) => `argument${index + 1}?: unknown`), "context?: Context"]
     .join(", ");
@@ -73,7 +73,7 @@ function paramsOf(schemas: readonly StandardSchema[]): string {
 function checkedRun(input: LibraryJobInput, schemas: readonly StandardSchema[]): JobFunction {
   const { kind = "", run } = input;
   if (typeof run !== "function") return run;
-  // Again at each attempt, as what a schema makes of an argument need not survive JSON.
+  // Repeated at each attempt, because a schema's output need not survive JSON.
   return async (...args: unknown[]) => {
     const values = await validateAll(kind, schemas, args.slice(0, schemas.length));
     return await run.call(input, ...values, args[schemas.length]);
@@ -113,7 +113,7 @@ export function resultsOf(instance: Instance, signature?: Signature): readonly u
     : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);
 }
 
-/** What of an instance is kept as JSON text, as values; neither is enumerable, so that copies and JSON have the text only. */
+/** Arguments and results as values. Neither is enumerable, so copies and JSON have only their stored text. */
 export function withValues<T extends Instance>(
   instance: T,
   resultsOf: (instance: Instance) => readonly unknown[],
@@ -132,7 +132,7 @@ export function withValues<T extends Instance>(
   }) as ReturnType<typeof withValues<T>>;
 }
 
-/** What an instance that ended without a success failed with. */
+/** The error of an instance that did not succeed. */
 export function failureOf({ id, kind, state, reason, error }: Instance): JobError {
   const [code, what] = state === "canceled"
     ? ["canceled", "was canceled"] as const

@@ -2,8 +2,8 @@ import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 
 /**
- * A schema of any library that keeps to Standard Schema (https://standardschema.dev), as Zod, Valibot and ArkType do: what is
- * used of it, so that no package is needed.
+ * A schema of any library that implements Standard Schema (https://standardschema.dev), such as Zod, Valibot and ArkType. Only
+ * the members used here are declared, so no package is needed.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": {
@@ -14,7 +14,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** What a schema says of a value. */
+/** The outcome of checking a value. */
 type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
@@ -24,11 +24,11 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** The type of what a schema takes. */
+/** The input type of a schema. */
 export type SchemaInput<Schema> = Schema extends StandardSchema<infer Input, infer _Output> ? Input
   : never;
 
-/** The type of what a schema makes of it. */
+/** The output type of a schema. */
 export type SchemaOutput<Schema> = Schema extends StandardSchema<infer _Input, infer Output>
   ? Output
   : never;
@@ -36,7 +36,7 @@ export type SchemaOutput<Schema> = Schema extends StandardSchema<infer _Input, i
 /** Most problems of one value that an error lists. */
 const ISSUES_MAX = 5;
 
-/** Whether a value is a Standard Schema; some are functions. */
+/** True if a value is a Standard Schema; some are functions. */
 export function isSchema(value: unknown): value is StandardSchema {
   const isHolder = (typeof value === "object" && value !== null) || typeof value === "function";
   if (!isHolder) return false;
@@ -46,7 +46,7 @@ export function isSchema(value: unknown): value is StandardSchema {
 }
 
 /**
- * What the schemas make of arguments, one schema for each.
+ * Check arguments, one schema for each, and return the schemas' outputs.
  *
  * @throws JobError `invalid_argument` with the path of the first part that does not fit, such as `arguments[0].to`
  */
@@ -83,7 +83,7 @@ async function validate(
   throw new JobError(
     "invalid_argument",
     `Cannot use ${quoteValue(value)} as argument ${index + 1} of job "${kind}": ${said.join("; ")}`,
-    { path, hint: "Arguments are kept as JSON: a schema for a Date takes text, too" },
+    { path, hint: "Arguments are kept as JSON: a schema for a Date must accept text" },
   );
 }
 

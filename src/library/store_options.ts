@@ -164,8 +164,12 @@ function tlsOf({ tls }: StoreOptions): StoreTls | null {
   if (tls === true) return NO_FILES;
   checkKeys(tls, TLS_KEYS, { failure: FAILURE, noun: "option", prefix: "store.tls." });
   const { ca = null, cert = null, key = null, serverName = null } = tls;
-  if (cert !== null && key === null) throw refuse("tls.key", "it is missing beside store.tls.cert");
-  if (key !== null && cert === null) throw refuse("tls.cert", "it is missing beside store.tls.key");
+  if (cert !== null && key === null) {
+    throw refuse("tls.key", "it is missing, but store.tls.cert is set");
+  }
+  if (key !== null && cert === null) {
+    throw refuse("tls.cert", "it is missing, but store.tls.key is set");
+  }
   return { ca, cert, key, serverName };
 }
 
@@ -184,7 +188,7 @@ function withCredentials(
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
   };
   if (username === undefined || whole.password !== null) return whole;
-  throw refuse("password", "it is missing beside store.username");
+  throw refuse("password", "it is missing, but store.username is set");
 }
 
 function msOf(value: DurationInput | undefined, name: string): number | undefined {

@@ -9,25 +9,25 @@ import type { Storable, Stored } from "./stored.ts";
 /** Handlers of one instance, in place of those of its job; they are called while this manager runs it. */
 export type InstanceHandlers = Pick<JobHandlers, "onComplete" | "onTerminate" | "onStateChange">;
 
-/** What may be said when an instance is scheduled by the library. */
+/** Options for scheduling an instance with the library. */
 export interface LibraryScheduleOptions extends ScheduleOptions, InstanceHandlers {}
 
 /** An instance with its arguments and results as values. */
 export interface JobInstance<Results extends readonly unknown[] = readonly unknown[]>
   extends Instance {
-  /** As they were kept: JSON values. */
+  /** As stored: JSON values. */
   readonly arguments: readonly unknown[];
   /** Of the completed attempt: values of the types that the job declares, else JSON values; empty until then. */
   readonly results: Readonly<Partial<Results>>;
 }
 
-/** The type of one parameter or of several, as schemas say it. */
+/** The schema of one parameter, or a list of them for several. */
 export type SchemaParams = StandardSchema<any, any> | readonly StandardSchema<any, any>[];
 
 /** One schema is one parameter. */
 type SchemaList<Params> = Params extends readonly unknown[] ? Params : [Params];
 
-/** What the function of a job with schemas is given: what they make of the arguments, then the context. */
+/** Parameters of the function of a job with schemas: the schemas' outputs, then the context. */
 export type SchemaRunArguments<Params extends SchemaParams> = [
   ...SchemaOutputs<SchemaList<Params>>,
   context: Context,
@@ -36,11 +36,11 @@ type SchemaOutputs<List extends readonly unknown[]> = {
   -readonly [Index in keyof List]: SchemaOutput<List[Index]>;
 };
 
-/** What a job with schemas is scheduled with. */
+/** Arguments that a job with schemas is scheduled with. */
 export type SchemaArguments<Params extends SchemaParams> = OptionalLast<
   SchemaInputs<SchemaList<Params>>
 >;
-/** The last ones may be left out where their schemas take undefined. */
+/** Trailing ones may be omitted if their schemas accept undefined. */
 type OptionalLast<List> = List extends [...infer Before, infer Last]
   ? undefined extends Last ? [...OptionalLast<Before>, Last?] : List
   : List;
@@ -71,16 +71,16 @@ export type PlainArguments<Args extends readonly unknown[]> = {
 export type PlainResults<Result> = [Awaited<Result>] extends [void] ? readonly []
   : readonly [Stored<Awaited<Result>>];
 
-/** Results of a function whose `returns` says their types: one, or as many as a tuple has. */
+/** Results of a function whose `returns` declares their types: one, or as many as a tuple has. */
 export type DeclaredResults<Result> = [Awaited<Result>] extends [void] ? readonly []
   : Awaited<Result> extends readonly [unknown, unknown, ...unknown[]] ? Readonly<Awaited<Result>>
   : readonly [Awaited<Result>];
 
-/** What a definition says of its results. */
+/** How a definition declares its results. */
 export type ResultsOf<Result, Returns> = Returns extends string ? DeclaredResults<Result>
   : PlainResults<Result>;
 
-/** What definitions have in common, whatever says the types of their parameters. */
+/** Members that all definitions share, however their parameters are typed. */
 interface TypedInput<Args extends readonly unknown[], Result, Returns>
   extends Omit<JobInput, "params" | "run"> {
   readonly run: (...args: Args) => Result;
@@ -100,7 +100,7 @@ export interface TextJobInput<Args extends readonly unknown[], Result, Returns>
   readonly params: string;
 }
 
-/** A job whose parameters are said by schemas: by one, or by a list with one for each. */
+/** A job whose parameters are declared by schemas: one, or a list with one for each. */
 export interface SchemaJobInput<Params extends SchemaParams, Result, Returns>
   extends TypedInput<SchemaRunArguments<Params>, Result, Returns> {
   readonly params: Params;
@@ -119,7 +119,7 @@ export interface JobHandle<
     ...args: Args
   ): Promise<JobInstance<Results>>;
   /**
-   * Wait for an instance of the job, and answer its first result.
+   * Wait for an instance of the job, and return its first result.
    *
    * @throws JobError `failed_precondition` when it ended without a success; `timeout` when that passed first
    */

@@ -54,10 +54,10 @@ export const LIBRARY_JOB_OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "in
 /** Instances that {@link Manager.instances} reads at a time. */
 const PAGE_SIZE = 200;
 
-/** How `scheduleJob` may be asked, by the job's kind or by the job itself. */
+/** Requests that `scheduleJob` accepts, by the job's kind or by the job itself. */
 export type JobReference = string | { readonly kind: string };
 
-/** What `scheduleJob` takes: a job that is registered, or a function or definition that will be. */
+/** What `scheduleJob` accepts: a registered job, or a function or definition that it registers. */
 export type LibraryJob = JobReference | LibraryJobInput | JobFunction;
 
 /** How a job is registered. */
@@ -151,7 +151,7 @@ export abstract class TypedManager extends CoreManager {
       return await this.scheduleRecurring(kind, options);
     }
     checkScheduleOptions(kind, options, "library");
-    // Without a wait where there is nothing to wait for: what one turn schedules is one transaction.
+    // Avoid an unneeded await: everything scheduled in one turn is one transaction.
     if (!this.life.storeInfo) await this.#ready();
     if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
     return this.#withValues(await super.scheduleJob(kind, options));
@@ -202,13 +202,13 @@ export abstract class TypedManager extends CoreManager {
     const final = await this.waitInstance(id, timeoutMs);
     if (final) return this.#withValues(final);
     throw new JobError("timeout", `Cannot wait for instance "${id}" longer than ${timeoutMs} ms`, {
-      hint: "It goes on; look it up later",
+      hint: "It is still running; look it up later",
     });
   }
 
   /**
-   * Wait until this manager runs nothing and nothing is due that it could run. What is due later, paused or held back by a limit
-   * is not waited for.
+   * Wait until this manager runs nothing and nothing is due that it could run. Does not wait for instances that are due later,
+   * paused or held back by a limit.
    *
    * @throws JobError `timeout` when that passed first, `unavailable` when the manager does not run or stops
    */
@@ -217,7 +217,7 @@ export abstract class TypedManager extends CoreManager {
     await this.waitIdle(timeout === undefined ? undefined : milliseconds(timeout));
   }
 
-  /** Every instance that matches, newest first; read as they are asked for, a few hundred at a time. */
+  /** Every instance that matches, newest first; read on demand, a few hundred at a time. */
   async *instances<Filter extends InstanceFilter>(
     filter?: Exact<Filter, InstanceFilter>,
     options: { readonly order?: "newest" | "oldest" } = {},
@@ -277,7 +277,7 @@ export abstract class TypedManager extends CoreManager {
     return this.#withValues(await super.runSchedule(target));
   }
 
-  /** The kind of what `scheduleJob` is given; a function or definition is registered when its kind is free. */
+  /** The kind of the job given to `scheduleJob`; a function or definition is registered if its kind is free. */
   #kindOf(job: LibraryJob): string {
     const run = isDefinition(job) ? runOf(job) : null;
     if (run === null) return kindOfReference(job);
@@ -289,13 +289,13 @@ export abstract class TypedManager extends CoreManager {
     return kind;
   }
 
-  /** The store, opened: before the start by whoever asks first. */
+  /** The store; before the start, the first caller opens it. */
   async #ready(): Promise<void> {
     // After a stop nothing may be accepted: nobody would close the store again.
     if (!this.life.storeInfo && !this.life.isDraining) await this.open();
   }
 
-  // As they will come back from the store, so that what is accepted can run.
+  // Checked as they will come back from the store, so that every accepted instance can run.
   async #checkArguments(kind: string, given: ArgumentInput = []): Promise<void> {
     const { schemas } = this.#given.get(kind)!;
     const { argumentsJson } = this.previewJob(kind, { arguments: given });
@@ -337,7 +337,7 @@ function noList(requests: unknown): JobError {
   });
 }
 
-/** Arguments without those at the end that are undefined: they are left out, while JSON would make null of them. */
+/** Arguments without trailing undefined ones, which JSON would turn into null. */
 function givenOf(args: readonly unknown[]): readonly unknown[] {
   return args.slice(0, args.findLastIndex((argument) => argument !== undefined) + 1);
 }

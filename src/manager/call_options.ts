@@ -26,7 +26,7 @@ export type PageInput = Partial<PageRequest>;
 
 const TEXT = ["text", isText] as const;
 const FLAG = ["true or false", isFlag] as const;
-// Only the type: whoever uses a number knows its limits and says them.
+// Checks only the type: the code that uses a number checks its limits.
 const isNumber: Check = (value) => typeof value === "number";
 const NUMBER = ["a number", isNumber] as const;
 const DURATION = [
@@ -67,7 +67,7 @@ const RECURRING_KEYS: KeysOf<RecurringOptions> = {
   runsMax: NUMBER,
 };
 
-/** A change may take away what a schedule can be without. */
+/** A change may remove optional members of a schedule. */
 const CHANGE_KEYS: Keys = Object.fromEntries(
   Object.entries(RECURRING_KEYS).map(([name, [wanted, check]]) => {
     return [name, [wanted, (value: unknown) => value === null || check(value)] as const];
@@ -108,7 +108,7 @@ const KEYS = {
 /**
  * Options of a call of the manager, checked: an unknown one is refused with the nearest known, and one of the wrong type.
  *
- * @param action what is asked for, such as "list schedules"
+ * @param action the call, such as "list schedules"
  * @throws JobError `invalid_argument`
  */
 export function readOptions<T extends object>(
@@ -119,12 +119,12 @@ export function readOptions<T extends object>(
   return checkOptions(given, KEYS[what], { failure: `Cannot ${action}` });
 }
 
-/** The page that is asked for. @throws JobError `invalid_argument` */
+/** The requested page. @throws JobError `invalid_argument` */
 export function readPage(given: PageInput | undefined, action: string): PageRequest {
   return { limit: BATCH_MAX, ...withoutUndefined(readOptions("page", given, action)) };
 }
 
-/** Check how long a wait may take. @throws JobError `invalid_argument` */
+/** Check the time limit of a wait. @throws JobError `invalid_argument` */
 export function checkTimeout(timeoutMs: unknown): void {
   // Infinity is no limit.
   if (timeoutMs === undefined || isMilliseconds(timeoutMs)) return;

@@ -6,7 +6,7 @@ import type { Clock, Instant } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { BATCH_MAX, type InstanceQuery, type Store } from "../store/store.ts";
 
-/** A difference between the wall clock and the monotonic one from which a jump is told. */
+/** Smallest difference between the wall clock and the monotonic clock that is logged as a jump. */
 const JUMP_MS = 10_000;
 /** Schedules written per call. */
 const WRITES_MAX = 250;
@@ -20,10 +20,10 @@ const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
 /** How many ended instances from before are checked: those that ran then may have ended later. */
 const OLDER_LOOK_MAX = 2_000;
 
-/** One look at the clock that decides what is due. */
+/** One reading of the clock that decides what is due. */
 interface Look {
   readonly wallMs: number;
-  /** The monotonic time when it was asked for. */
+  /** The monotonic time of the request. */
   readonly monotonicMs: number;
   /** How long the answer took. */
   readonly answerMs: number;
@@ -59,7 +59,7 @@ export class ClockCorrections {
    * Check the time and, after a correction, every schedule. Returns whether any was changed.
    *
    * @param nowMs the current time on the clock that decides what is due
-   * @param asked when that was asked for
+   * @param asked the time of the request
    */
   async check(nowMs: number, asked: Instant): Promise<boolean> {
     const { monotonicMs } = this.#options.clock.now();
@@ -97,7 +97,7 @@ export class ClockCorrections {
     if (this.#looked === null) return;
     const expectedMs = this.#looked.wallMs + monotonicMs - this.#looked.monotonicMs;
     const jumpMs = Math.round(nowMs - expectedMs);
-    // A slow answer may have its time from its beginning or from its end.
+    // The time in a slow response may be that of its beginning or of its end.
     if (Math.abs(jumpMs) - answerMs - this.#looked.answerMs < JUMP_MS) return;
     this.#options.logger.warn(`The clock has jumped ${jumpMs > 0 ? "ahead" : "back"}`, {
       by: formatDuration(Math.abs(jumpMs)),

@@ -1,7 +1,7 @@
 import type { JobState } from "../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type Store } from "../store/store.ts";
 
-/** How many instances match: from the store's own counts where kinds and states are all that is asked. */
+/** How many instances match; uses the store's own counts if the only conditions are kinds and states. */
 export async function countInstances(
   store: Pick<Store, "stats" | "list">,
   query: InstanceQuery,

@@ -110,7 +110,7 @@ export class Dispatcher {
     return this.#beside;
   }
 
-  /** Of the attempts that have a worker the one that began first; null when there is none. */
+  /** The oldest attempt that takes a worker; null if there is none. */
   get oldest(): RunningAttempt | null {
     let oldest: RunningAttempt | null = null;
     for (const running of this.#running.values()) {
@@ -150,7 +150,7 @@ export class Dispatcher {
     if (!this.isQuiet) await new Promise<void>((resolve) => this.#idle.add(resolve));
   }
 
-  /** Whether no claim is held or on its way. */
+  /** True if no claim is held or under way. */
   get isQuiet(): boolean {
     return this.#running.size === 0 && !this.#isClaiming;
   }
@@ -185,9 +185,9 @@ export class Dispatcher {
   }
 
   /**
-   * Abort what runs when its time to finish at a stop is over: that of its job, else `drainMs`.
+   * Abort running attempts when their time to finish at a stop is over: their job's, else `drainMs`.
    *
-   * @returns cancels what has not happened yet
+   * @returns a function that cancels the aborts that are still to come
    */
   abortAfterDrain(drainMs: number, options: { readonly isForAll?: boolean } = {}): () => void {
     const claims = new Map<number, ClaimKey[]>();
@@ -263,7 +263,7 @@ export class Dispatcher {
     if (this.#mustClaim) this.#step();
   }
 
-  /** How many to claim, and of which kinds: when all workers are busy only those that take none. */
+  /** How many to claim, and of which kinds: if all workers are busy, only kinds that take none. */
   #wanted(): Pick<Asked, "limit" | "kinds"> {
     const { registry } = this.#options;
     const room = this.#count - this.#busy - this.#ahead.size;

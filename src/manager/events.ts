@@ -69,7 +69,7 @@ export class Events {
     if (job?.hasHandler.onStateChange) this.#call(instance, { type: "stateChange", state });
   }
 
-  /** The job of an instance, with the handlers that it has of its own. */
+  /** The job of an instance, with the instance's own handlers. */
   jobOf(instance: Instance): JobDefinition | undefined {
     const job = this.#options.registry.find(instance.kind);
     return job && withHandlers(job, this.#options.handlers.of(instance));
@@ -146,7 +146,7 @@ export class Events {
       const lines: LogEntry[] = [];
       const log = (entries: readonly LogEntry[]) => void lines.push(...entries);
       await this.#options.executor.handle({ job, instance, call, log });
-      // The store keeps the order in which it is asked, so nobody has to wait for its answer.
+      // The store keeps the order of requests, so nobody has to wait for its response.
       if (lines.length > 0) writing = this.#writeLines(instance, call, lines);
     };
     const handled = (before?.handled ?? Promise.resolve()).then(run).catch((error: unknown) => {

@@ -57,7 +57,7 @@ export async function explain(
   let records = await listAllSchedules(parts.store, kind === undefined ? {} : { kind });
   if (kind !== undefined && records.length === 0) {
     records = await listAllSchedules(parts.store, { kind, withRemoved: true });
-    // Without a schedule its runs are its history.
+    // Without a schedule, a job's history is its runs.
     if (records.length === 0) return await explainer.runs(kind, { limit, at, spanMs });
   }
   if (at !== undefined) return await explainer.at(records, { at, spanMs });
@@ -105,7 +105,7 @@ class Explainer {
     };
   }
 
-  /** The last runs of a job without a schedule, also of one that no node has any more. @throws JobError `not_found` without any */
+  /** The last runs of a job without a schedule, even if no node has the job any more. @throws JobError `not_found` if it has none */
   async runs(
     kind: string,
     what: { readonly limit: number; readonly at: number | undefined; readonly spanMs: number },
@@ -195,7 +195,7 @@ class Explainer {
     const query = { scheduleId: id, after: at, before: at + spanMs };
     const { items } = await this.#parts.store.listFates(query, { limit: LIMIT_MAX });
     for (const fate of items) if (decidedPart(record, fate) !== null) ticks.add(fate.from);
-    // Of a longer stretch before the last change only its ends are known.
+    // Only the two ends of a longer range before the last change are known.
     if (ticks.size === 0 && at < startAt && await this.#fateOf(record, at) !== null) ticks.add(at);
     return [...ticks];
   }
@@ -312,7 +312,7 @@ class Explainer {
   }
 }
 
-/** Whether no tick of a schedule comes any more at a time. */
+/** True if a schedule has no tick left at a time. */
 function isOver(record: ScheduleRecord, at: number): boolean {
   const { cursor, removedAt } = record;
   if (removedAt !== undefined) return at >= cursor;

@@ -47,7 +47,7 @@ export function instanceWhy(
       if (reason === "discarded") return `It ran and gave itself up${what}; ${run}`;
       if (reason === "lost") return `It was lost with its worker or node too often: ${run}`;
       if (reason === "drained") {
-        return `It was stopped with its daemon, and its job is not to run again then: ${run}`;
+        return `It was stopped with its daemon, and its job says not to run it again: ${run}`;
       }
       return `It ran and failed (${reason})${what}; ${run}`;
     }
@@ -120,7 +120,7 @@ export function fateWhy(
     if (fate.reason === CHANGED) {
       return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
         local(fate.at)
-      }, when the schedule was changed: it starts anew at that time`;
+      }, when the schedule was changed: it starts afresh at that time`;
     }
     const limit = spec.misfire === "skip"
       ? 'misfire "skip" runs nothing late'

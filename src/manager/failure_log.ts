@@ -17,7 +17,7 @@ const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
   "replaced",
 ]);
 
-/** Tells failed attempts and dead letters in the daemon's log, one line each. */
+/** Logs failed attempts and dead letters in the daemon's log, one line each. */
 export class FailureLog {
   readonly #log: BurstLog;
 
@@ -41,7 +41,7 @@ export class FailureLog {
     this.ended(instance);
   }
 
-  /** An instance has changed; told if it ended as a dead letter. */
+  /** An instance has changed; logged if it ended as a dead letter. */
   ended(instance: Instance): void {
     if (!isDeadState(instance.state)) return;
     this.#log.tell("error", "An instance failed for good", {

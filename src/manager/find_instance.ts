@@ -11,7 +11,7 @@ const LISTED_MAX = 5;
 /**
  * The instance of a UUID or of a prefix that only one has.
  *
- * @throws JobError `not_found`; `invalid_argument` when several begin so, and for what is no text
+ * @throws JobError `not_found`; `invalid_argument` when several ids begin so, and for a value that is not text
  */
 export async function findInstance(
   id: string,
@@ -38,7 +38,7 @@ export async function findInstance(
   });
 }
 
-// Code that no compiler checks gives the instance in place of its id, or nothing.
+// Code that no compiler checks may pass the instance in place of its id, or nothing.
 function readId(id: unknown): string {
   if (typeof id === "string") return id;
   throw new JobError(

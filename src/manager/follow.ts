@@ -16,36 +16,36 @@ const LINES_FIRST = 4;
 const STEP_CHARS = 32_000;
 /** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
 const INTERVAL_MS = 50;
-/** How often the store is looked at for what other nodes wrote: no event tells of it. */
+/** How often the store is checked for lines of other nodes, for which there are no events. */
 const OTHERS_MS = 200;
-/** How often it is looked whether there are other nodes. */
+/** How often to check whether there are other nodes. */
 const ALONE_MS = 1_000;
 /** A step without news after this time, so that either side sees that the other is gone. */
 const IDLE_MS = 20_000;
 
 /** Where following begins, and what ends it early. */
 export interface FollowOptions {
-  /** Goes on after the step that carried it; null or absent for the oldest line. */
+  /** Resumes after the step that carried it; null or absent for the oldest line. */
   readonly cursor?: string | null;
   /** Without a cursor: only what is written from now on. */
   readonly fromNow?: boolean;
-  /** Of a kind or of all: without the instances that change. */
+  /** When following a kind or everything: leave out the instances that change. */
   readonly logsOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** What happened since the step before; all of it may be nothing. */
+/** What happened since the previous step; may be nothing at all. */
 export interface FollowStep {
   readonly entries: readonly StoredLogEntry[];
   readonly cursor: string;
-  /** The followed instance, once what led to it was told and whenever its state or progress changed; else null. */
+  /** The followed instance, after the lines that led to it and whenever its state or progress changed; else null. */
   readonly instance: Instance | null;
   /**
-   * Of a kind or of all: instances whose state, attempt or progress has changed since the step
+   * When following a kind or everything: instances whose state, attempt or progress has changed since the step
    * before, as they are now, without arguments and results.
    */
   readonly changed: readonly Instance[];
-  /** Whether more have changed than can be listed. */
+  /** True if more instances have changed than can be listed. */
   readonly hasMissed: boolean;
 }
 
@@ -65,7 +65,7 @@ export interface FollowContext {
   readonly subscribe: (
     listener: (event: ChangeOfInstance | null) => void,
   ) => () => void;
-  /** Resolves once every change is told to subscribers; absent: it is from the start. */
+  /** Resolves once every change is reported to subscribers; absent if that is so from the start. */
   readonly subscribed?: () => Promise<void>;
   readonly onStop: (listener: () => void) => () => void;
   /** Whether other nodes may write what is followed. */
@@ -77,8 +77,8 @@ export interface FollowContext {
 const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false } as const;
 
 /**
- * Follow the log of one instance to its end, or of a kind or of all for ever. Events only say that there is something to read:
- * lines come from the store when they are asked for, so a slow reader holds nothing but its cursor.
+ * Follow the log of one instance to its end, or of a kind or everything without an end. Events only say that there is something
+ * to read: lines are read from the store on demand, so a slow reader holds nothing but its cursor.
  *
  * @throws JobError `not_found` for an unknown instance, `invalid_argument` for an unreadable cursor, `unavailable` when the
  * manager stops
@@ -129,7 +129,7 @@ export async function* follow(
       if (options.signal?.aborted || (instance && isFinal(instance.state))) return;
       if (changes?.hasMore) bell.ring();
       while (await bell.rung() === "idle") {
-        // What others accept and run themselves, without a line, is not seen here.
+        // Instances that other nodes accept and run themselves, without a line, are not seen here.
         yield { ...NOTHING, cursor: cursor!, hasMissed: changes !== null && context.hasOthers() };
       }
       if (options.signal?.aborted) return;

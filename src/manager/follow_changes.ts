@@ -3,20 +3,20 @@ import { isFinal } from "../core/state.ts";
 import type { StoreReads } from "../store/store.ts";
 import type { ChangeOfInstance } from "./follow.ts";
 
-/** Instances told in one step. */
+/** Most instances reported in one step. */
 const STEP_MAX = 50;
-/** Most changed instances that wait to be told; also how many told ones are remembered. */
+/** Most changed instances waiting to be reported, and most reported ones that are remembered. */
 const WAITING_MAX = 1_000;
 /** Longest part of an error that is told. */
 const ERROR_LENGTH_MAX = 300;
 
-/** The instances that have changed since a follower was last told, limited in number. */
+/** The instances that have changed since the last step of a follower, limited in number. */
 export class FollowChanges {
   readonly #store: Pick<StoreReads, "list">;
   readonly #waiting = new Set<string>();
-  /** What was told of an instance last, by id, the oldest first. */
+  /** The last report of each instance, by id, oldest first. */
   readonly #told = new Map<string, string>();
-  /** Unfinished instances that were told, the one that was read longest ago first. */
+  /** Reported unfinished instances, least recently read first. */
   readonly #unfinished = new Set<string>();
   #hasMissed = false;
 
@@ -35,7 +35,7 @@ export class FollowChanges {
     else this.#waiting.add(id);
   }
 
-  /** Note instances by their lines: another node may have changed them, and no event says so. */
+  /** Note instances that wrote lines: another node may have changed them without an event here. */
   noteLines(lines: readonly StoredLogEntry[]): void {
     for (const { instanceId: id, kind } of lines) {
       this.note({ type: "state", instance: { id, kind } });
@@ -50,12 +50,12 @@ export class FollowChanges {
     }
   }
 
-  /** Note that there are changes that are not known one by one. */
+  /** Note that there are changes that are not known individually. */
   miss(): void {
     this.#hasMissed = true;
   }
 
-  /** Whether more wait than the last step had room for. */
+  /** True if more instances wait than the last step had room for. */
   get hasMore(): boolean {
     return this.#waiting.size > 0;
   }
@@ -93,7 +93,7 @@ export class FollowChanges {
   }
 }
 
-/** What a follower is told of: everything else of an instance follows from these. */
+/** What a report depends on: everything else in an instance follows from these. */
 export function newsOf(instance: Instance): string {
   const { state, attempt, progress, cancelRequestedAt, dueAt } = instance;
   return JSON.stringify([state, attempt, progress, cancelRequestedAt, dueAt]);

@@ -6,12 +6,12 @@ import type { Store } from "../store/store.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Registry } from "./registry.ts";
 
-/** How often it is looked whether all workers are busy. */
+/** How often to check whether all workers are busy. */
 const LOOK_EVERY_MS = 10_000;
-/** How long they must be before it is said. */
+/** How long they must be busy before it is logged. */
 const FULL_MS = 60_000;
 
-/** What it looks at. */
+/** What it checks. */
 interface FullWorkersOptions {
   readonly store: Store;
   readonly registry: Registry;
@@ -22,7 +22,7 @@ interface FullWorkersOptions {
 }
 
 /**
- * Notices when all workers of this node stay busy while something waits for one, as attempts that hang make it, and says once
+ * Notices when all workers of this node stay busy while an instance waits for one, for example because attempts hang. Logs once
  * which attempt has run the longest.
  */
 export class FullWorkers {
@@ -36,12 +36,12 @@ export class FullWorkers {
     this.#options = options;
   }
 
-  /** How long it has been so, in milliseconds; null when it is not. */
+  /** How long this has lasted, in milliseconds; null if it does not. */
   get fullMs(): number | null {
     return this.#sinceMs === null ? null : this.#options.clock.now().monotonicMs - this.#sinceMs;
   }
 
-  /** All workers are busy now: look whether they stay so. */
+  /** All workers are busy now: check whether they stay busy. */
   expect(): void {
     if (this.#timer === null) this.#arm();
   }
@@ -51,7 +51,7 @@ export class FullWorkers {
     this.#forget();
   }
 
-  // Until all workers are busy again nothing wakes.
+  // No timer runs until all workers are busy again.
   #forget(): void {
     this.#timer = null;
     this.#sinceMs = null;
@@ -75,14 +75,14 @@ export class FullWorkers {
     try {
       isWaiting = this.#isFull && await this.#hasDue();
     } catch (error) {
-      // The next look comes soon, and whoever claims says what is wrong with the store.
-      return logger.debug(toJobError(error, "Cannot see whether something waits").message);
+      // The next check comes soon, and claiming logs what is wrong with the store.
+      return logger.debug(toJobError(error, "Cannot check for waiting instances").message);
     }
     if (this.#timer !== timer) return;
     if (!isWaiting) {
       if (this.#isSaid) logger.info("A worker is free again");
       this.#forget();
-      // Something may come while they stay busy.
+      // Work may arrive while they stay busy.
       return this.#isFull ? this.#arm() : undefined;
     }
     this.#sinceMs ??= clock.now().monotonicMs;
@@ -94,7 +94,7 @@ export class FullWorkers {
     return count > 0 && busy >= count;
   }
 
-  /** Whether something that is due could run in another worker. */
+  /** True if a due instance could run in another worker. */
   async #hasDue(): Promise<boolean> {
     const { store, registry, clock, node } = this.#options;
     const { limits, kindsBySlot: { taking: kinds } } = registry;

@@ -1,10 +1,10 @@
 import { JobError } from "../core/errors.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 
-/** How soon, and at most how late, it is looked again whether what is due was taken. */
+/** Shortest and longest wait before checking again whether due instances were claimed. */
 const LOOK_MS = { first: 5, longest: 250 } as const;
 
-/** What {@link waitIdle} looks at. */
+/** What {@link waitIdle} checks. */
 export interface IdleContext {
   readonly clock: Clock;
   /** Resolves when this node runs nothing, and its handlers have ended. */
@@ -17,8 +17,8 @@ export interface IdleContext {
 }
 
 /**
- * Wait until this node runs nothing and nothing is due that it could run. What is due later, paused or held back by a limit is
- * not waited for.
+ * Wait until this node runs nothing and nothing is due that it could run. Does not wait for instances that are due
+ * later, paused or held back by a limit.
  *
  * @throws JobError `timeout` when `timeoutMs` passed first, `unavailable` when the manager stops first
  */
@@ -30,7 +30,7 @@ export async function waitIdle(timeoutMs: number | undefined, context: IdleConte
     ending.reject(
       new JobError(
         "timeout",
-        `Cannot wait for the manager to be idle: it works after ${timeoutMs} ms`,
+        `Cannot wait for the manager to be idle: it is still busy after ${timeoutMs} ms`,
         {
           hint: 'Wait longer, or look at what runs: lookupInstances({ state: "processing" })',
         },
@@ -57,7 +57,7 @@ async function becomeIdle(context: IdleContext, isOver: () => boolean): Promise<
     await context.quiet();
     const isDue = await context.isDue();
     if (!isDue && context.isQuiet()) return;
-    // Due but not taken: its claim is on its way, or no worker is there for it.
+    // Due but not claimed: the claim is under way, or there is no worker for it.
     if (isDue) {
       await pause(context.clock, delayMs);
       delayMs = Math.min(2 * delayMs, LOOK_MS.longest);

@@ -6,7 +6,7 @@ import type { Logger } from "../platform/logger.ts";
 /** Most instances whose handlers are kept; the oldest go first, as other nodes may have run them. */
 const INSTANCES_MAX = 100_000;
 
-/** The handlers that an instance can have of its own. */
+/** Handlers that an instance can have of its own. */
 const NAMES = ["onComplete", "onTerminate", "onStateChange"] as const;
 
 /** Options of one run with handlers of its own, in place of those of its job. */
@@ -14,8 +14,8 @@ export interface HandledScheduleOptions
   extends ScheduleOptions, Pick<JobHandlers, (typeof NAMES)[number]> {}
 
 /**
- * Handlers that were given when an instance was scheduled. They are functions of this process: they are called when this manager
- * makes the change or runs the attempt, and are gone when it ends.
+ * Handlers passed when an instance was scheduled. They are functions of this process: they are called when this manager makes the
+ * change or runs the attempt, and are lost when the process ends.
  */
 export class InstanceHandlers {
   readonly #byId = new Map<string, JobHandlers>();
@@ -26,7 +26,7 @@ export class InstanceHandlers {
     this.#logger = logger;
   }
 
-  /** Keep the handlers of `options`; whether there are any. */
+  /** Keep the handlers of `options`. Returns true if there are any. */
   add(id: string, options: HandledScheduleOptions): boolean {
     const given = NAMES.filter((name) => options[name] !== undefined);
     if (given.length === 0) return false;
@@ -53,7 +53,7 @@ export class InstanceHandlers {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     this.#logger.warn(
-      "Handlers of the oldest instances are forgotten: too many wait with their own",
+      "Dropped the handlers of the oldest instances: too many waiting instances have their own",
       {
         most: INSTANCES_MAX,
       },
@@ -61,7 +61,7 @@ export class InstanceHandlers {
   }
 }
 
-/** A job as an instance with handlers of its own has it. */
+/** The job with an instance's own handlers in place of the job's. */
 export function withHandlers(job: JobDefinition, own: JobHandlers | undefined): JobDefinition {
   if (own === undefined || job.source.type !== "function") return job;
   const handlers: JobHandlers = { ...job.source.handlers, ...own };

@@ -81,7 +81,7 @@ function checkUniqueKey(key: string): void {
   );
 }
 
-/** A key of a kind, `mail account="acme"`. The kind is one word of it, so that no other kind has the same key. */
+/** A key of a kind, `mail account="acme"`. The kind is a single word in it, so no other kind can have the same key. */
 function keyOf(kind: string, text: string): string {
   const word = kindWord(kind);
   if (text.length <= READABLE_LENGTH_MAX) return `${word} ${text}`;

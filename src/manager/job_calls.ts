@@ -173,7 +173,7 @@ export class JobCalls {
   }
 }
 
-/** A wait of no time, which comes before each other wait of a worker. */
+/** A wait of zero length, which precedes every other wait of a worker. */
 function isLook(method: string, args: readonly unknown[]): boolean {
   return method === "waitInstance" && args[1] === 0;
 }
@@ -217,7 +217,7 @@ function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
   return `${digest}/${count}`;
 }
 
-/** What was given; a missing argument is null on its way through JSON. Its reader checks the type. */
+/** The given argument; a missing one becomes null in JSON. Its reader checks the type. */
 function given(value: unknown): object | undefined {
   return value === null ? undefined : value as object | undefined;
 }

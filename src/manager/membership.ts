@@ -49,7 +49,7 @@ export class Membership {
   readonly #options: MembershipOptions;
   #record: NodeRecord | null = null;
   #appliedWish: number | null = null;
-  /** Counts the numbers of workers that were set here: an answer to an older request may not have the newest. */
+  /** Counts changes of the worker count made here: the response to an older request may not have the latest. */
   #wishes = 0;
   /** What the store has of us. */
   #told: NodeReport | null = null;
@@ -264,9 +264,9 @@ export class Membership {
     skewed(skewMs, clock.now().monotonicMs - asked.monotonicMs);
   }
 
-  /** @param wishes the count when the record was asked for */
+  /** @param wishes the count when the record was requested */
   #apply(record: NodeRecord, wishes: number): void {
-    // What others wish meanwhile comes with the next report.
+    // Changes that others request meanwhile come with the next report.
     if (wishes !== this.#wishes) return this.changed();
     this.#record = record;
     const { wantedWorkers } = record;

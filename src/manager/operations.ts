@@ -108,7 +108,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     const hasOwn = handlers.add(wanted.id, options);
     try {
       const [instance] = await this.#enqueue([wanted]);
-      // Another one has its unique key, or it ran before: these handlers are of none.
+      // Another instance has its unique key, or it ran before: drop these handlers.
       if (hasOwn && instance!.id !== wanted.id) handlers.delete(wanted.id);
       return instance!;
     } catch (error) {

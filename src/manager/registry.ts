@@ -18,7 +18,7 @@ export class Registry {
   holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
     undefined;
   #disabled: ReadonlyMap<string, string> = new Map();
-  // All are made when they are asked for: thousands of jobs may be added one after the other.
+  // Built on demand: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
   #bySlot: { readonly taking: ReadonlySet<string>; readonly beside: ReadonlySet<string> } | null =
     null;

@@ -20,7 +20,7 @@ export class RunningAttempt {
   /** Null when the kind was removed between the claim and its start. */
   readonly job: JobDefinition | null;
   readonly instance: Instance;
-  /** Whether it takes one of the node's workers. */
+  /** True if it takes one of the node's workers. */
   readonly hasSlot: boolean;
   /** Monotonic ms of its claim, and then of its start. */
   startedMs: number;

@@ -107,12 +107,12 @@ export class Scheduler {
   }
 
   /**
-   * Decide what becomes of the due ticks of a schedule that is about to be changed: those that a running daemon has yet to look
-   * at run, those of a downtime are recorded as missed.
+   * Decide what becomes of the due ticks of a schedule that is about to change: ticks that a running daemon has yet to handle
+   * run, ticks of a downtime are recorded as missed.
    */
   async settle(record: ScheduleRecord): Promise<void> {
     const nowMs = this.#options.clock.now().wallMs;
-    // One record for each of the last ticks: what comes after it no longer tells when they were.
+    // One record for each of the last ticks: after the change their times cannot be computed any more.
     const spec = { ...record.spec, misfire: "all", misfireWithinMs: Infinity } as const;
     const advance = this.#planOrPutOff({ ...record, spec }, nowMs);
     if (advance.cursor === record.cursor) return;

@@ -17,7 +17,7 @@ export function settlementOf(
   outcome: AttemptOutcome,
   context: {
     readonly retry: RetryPolicy;
-    /** What follows an attempt that a stop of the daemon ended; "retry" when absent. */
+    /** What happens after a stop of the daemon ended the attempt; "retry" when absent. */
     readonly onDrain?: "retry" | "terminate" | undefined;
     readonly nowMs: number;
     readonly random: number;
@@ -79,7 +79,7 @@ function takeoverDelayMs(crashes: number): number {
   return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
 }
 
-/** The end of an instance that is not to run again, although no attempt of it failed. */
+/** The end of an instance that must not run again although none of its attempts failed. */
 const GIVEN_UP = {
   type: "final",
   state: "terminated",

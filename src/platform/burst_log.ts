@@ -1,13 +1,13 @@
 import type { Clock } from "./clock.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
-/** Most records told in one second. */
+/** Most records written in one second. */
 const RECORDS_MAX = 50;
 const PERIOD_MS = 1_000;
 
 /**
- * Writes records that others may cause in any number: the first 50 of each second one by one, of
- * the others how many they are.
+ * Writes records that others may cause in any number: the first 50 of each second one by one, and
+ * a count of the rest.
  */
 export class BurstLog {
   readonly #logger: Logger;
@@ -20,7 +20,7 @@ export class BurstLog {
 
   /**
    * @param subject the records in the plural, for the message that counts the others
-   * @param hint where to find what was not told
+   * @param hint where to find the records that were not written
    */
   constructor(logger: Logger, clock: Clock, subject: string, hint: string) {
     this.#logger = logger;

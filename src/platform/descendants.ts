@@ -172,7 +172,7 @@ export class FamilySweeper {
     this.#session = session;
   }
 
-  /** Find what was begun since the last look and still runs, without ending it. */
+  /** Find processes that were started since the last call and still run, without ending them. */
   look(): Sweep {
     const from = this.#lastPid;
     const to = lastPid();

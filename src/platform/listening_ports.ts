@@ -6,7 +6,7 @@ const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 /** A line of these tables: number, local address and port, remote address and port, state. */
 const LISTENING = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /;
 
-/** The TCP ports that anybody on this machine listens on; null on systems that do not tell. */
+/** The TCP ports that anybody on this machine listens on; null on systems that do not list them. */
 export async function listeningPorts(): Promise<ReadonlySet<number> | null> {
   if (process.platform !== "linux") return null;
   const ports = new Set<number>();

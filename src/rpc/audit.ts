@@ -72,7 +72,7 @@ const LINES: Lines = {
   reloadConfig: ({ force }) => ["Reloaded the configuration", { force }],
 };
 
-/** Tells in the daemon's log what callers have changed, and who they are. */
+/** Logs in the daemon's log what callers have changed, and who they are. */
 export class Audit {
   readonly #log: BurstLog;
 
@@ -80,12 +80,12 @@ export class Audit {
     this.#log = new BurstLog(logger, clock, "changes by callers", "jobctl list instances");
   }
 
-  /** Whether calls of a method are told. */
+  /** True if calls of a method are logged. */
   static has(method: MethodName): boolean {
     return method in LINES;
   }
 
-  /** Tell one answered call of a method that {@link has} names. */
+  /** Log one completed call of a method for which {@link has} is true. */
   tell(
     method: MethodName,
     call: {
@@ -101,7 +101,7 @@ export class Audit {
     if (told) this.#write(told, call);
   }
 
-  /** Tell a call of WorkOnStore, as its work begins. One that cannot be read is refused later. */
+  /** Log a call of WorkOnStore when its work begins. One that cannot be read is refused later. */
   tellWork(
     { request, ...call }: {
       readonly caller: Caller | null;
@@ -116,7 +116,7 @@ export class Audit {
       return;
     }
     const { to, compact } = work;
-    this.#write(["Asked for work on the store", { work: work.work, to, compact }], call);
+    this.#write(["Started work on the store", { work: work.work, to, compact }], call);
   }
 
   #write(

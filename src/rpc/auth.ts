@@ -54,10 +54,10 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   workOnStore: "admin",
 };
 
-/** A call that asks for a role: a method of JobService, or reflection of either version. */
+/** A call that requires a role: a method of JobService, or reflection of either version. */
 export type CallName = MethodName | "serverReflectionInfo";
 
-/** The role that each call asks for. */
+/** The role that each call requires. */
 export const CALL_ROLE: Readonly<Record<CallName, Role>> = {
   ...METHOD_ROLE,
   serverReflectionInfo: "viewer",

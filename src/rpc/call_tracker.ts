@@ -73,7 +73,7 @@ interface Call {
   unreadBytes: number;
 }
 
-/** What one owner has open. */
+/** Open calls of one owner. */
 interface Holder {
   connections: number;
   calls: number;
@@ -227,7 +227,7 @@ export class CallTracker {
     if (holder !== null) this.#holders.get(holder)!.calls += change;
   }
 
-  /** Whether the caller of a call has more of them open than one may. */
+  /** True if a call's caller has more calls open than allowed. */
   isTooMany({ connection }: Call): boolean {
     const holder = connection?.holder ?? null;
     return holder !== null && this.#holders.get(holder)!.calls > CALLS_OF_HOLDER_MAX;

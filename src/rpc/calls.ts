@@ -90,7 +90,7 @@ export function createInterceptor(
             inner.sendStatus(toStatus(caller));
           },
           onReceiveMessage(message, forward) {
-            // A stream of requests that goes on has not stalled.
+            // A stream on which requests still arrive has not stalled.
             if (definition.requestStream) tracker.move(call, "receiving");
             forward(message);
           },

@@ -133,7 +133,7 @@ class UnaryCalls {
   }
 }
 
-/** Answers reflection in both versions; what answers is loaded with the first call. */
+/** Answers reflection in both versions; its code is loaded with the first call. */
 class ReflectionCalls {
   readonly #clock: Clock;
   readonly #tracker: CallTracker;

@@ -37,14 +37,14 @@ export const RELEASE_MS = 50;
 export const BUSY_CALLS = 1_000;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
-/** Reflection: streams at once, and what one of them may ask for. */
+/** Reflection: concurrent streams, and limits of each. */
 export const REFLECTION = {
   max: 100,
   ofHolderMax: 50,
   ofPeerMax: 8,
   requestsMax: 1_000,
   requestBytesMax: 64 * 1024,
-  /** Without a request for so long a stream ends; shorter than {@link STALLED_MS}. */
+  /** A stream ends after this long without a request; shorter than {@link STALLED_MS}. */
   idleMs: 10_000,
 } as const;
 /** Most reads waiting for their turn. */

@@ -37,7 +37,7 @@ const FILES: readonly DescFile[] = [
   file_google_protobuf_timestamp,
 ];
 
-/** What the descriptors of this program say; it is the same for every caller. */
+/** The descriptors of this program; the same for every caller. */
 class Descriptors {
   readonly #bytes = new Map<DescFile, Uint8Array>();
   readonly #files = new Map<string, DescFile>();
@@ -86,7 +86,7 @@ class Descriptors {
       case undefined:
         return problem(
           GRPC_STATUS.invalid_argument,
-          "Cannot reflect: the request asks for nothing",
+          "Cannot reflect: the request is empty",
         );
     }
   }

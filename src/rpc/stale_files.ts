@@ -6,7 +6,7 @@ import { runtimeDir } from "./socket_path.ts";
 
 /** The socket and the token of a daemon, by its port. */
 const OF_DAEMON = /^jobctl-(\d+)\.(sock|token)$/;
-/** What is renamed to one of them within milliseconds. */
+/** Temporary names, which are renamed to one of these within milliseconds. */
 const DRAFT = /^(\.s-\w+|jobctl-\d+\.token\.[0-9a-f]+\.tmp)$/;
 const DRAFT_MS_MAX = 60_000;
 

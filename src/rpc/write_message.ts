@@ -29,7 +29,7 @@ export function writeMessage(
         new JobError(
           "resource_exhausted",
           `Cannot send any more: a message was left unread for ${UNREAD_MS / 1_000} s`,
-          { hint: "Read faster; a follower goes on after its last cursor" },
+          { hint: "Read faster; a follower can resume from its last cursor" },
         ),
       );
     }, { unref: true });

@@ -73,8 +73,8 @@ export type Settlement = ClaimKey & {
     /** It goes on at `dueAt`: neither a failure nor a crash. */
     | { readonly type: "snooze"; readonly dueAt: number }
     /**
-     * Given back unfinished at drain: neither a failure nor a crash. With `isUnstarted` nothing of it
-     * ran: the claim counts as no attempt, and the history has nothing of it.
+     * Given back unfinished at drain: neither a failure nor a crash. With `isUnstarted` it never
+     * ran: the claim does not count as an attempt, and the history does not mention it.
      */
     | { readonly type: "release"; readonly dueAt: number; readonly isUnstarted?: boolean };
 };

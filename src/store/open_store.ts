@@ -8,7 +8,7 @@ import type { Salvages } from "./sqlite/open_database.ts";
 import { SqliteStore } from "./sqlite/sqlite_store.ts";
 import type { Store } from "./store.ts";
 
-/** How long what SQLite has read or written stays in its memory. */
+/** How long SQLite keeps pages in memory after it has read or written them. */
 const PAGES_MS = 10_000;
 
 /** What stores are given by those who make them. */

@@ -86,7 +86,7 @@ function commandLine(
     tell("left out: a crontab cannot have a backslash right before a percent sign");
     return null;
   }
-  if (whole.includes("\\\\")) tell("Debian's cron makes one backslash of two, cronie does not");
+  if (whole.includes("\\\\")) tell("Debian's cron turns two backslashes into one, cronie does not");
   return whole.replaceAll("%", "\\%") + standardInput(command, tell);
 }
 

@@ -27,9 +27,9 @@ export interface ReloadOptions {
 }
 
 /**
- * Loads the config again while the daemon runs. It tolerates what a start does: a broken job is
- * disabled, and of a file that cannot be read the jobs stay as they were. Any other problem refuses
- * the whole, and everything stays as it was.
+ * Loads the config again while the daemon runs. It tolerates the same problems as a start: a broken
+ * job is disabled, and the jobs of a file that cannot be read stay. With any other problem the whole
+ * reload is refused, and everything stays as it was.
  */
 export class Reloader {
   readonly #load: () => Promise<Project>;
@@ -215,7 +215,7 @@ function stampsOf(files: readonly string[]): string {
   return files.map((file) => `${file} ${stampOf(file)}`).join("\n");
 }
 
-/** What a reload that left out single jobs says in the status. */
+/** Status text of a reload that left out single jobs. */
 function partialProblem(problems: readonly ConfigProblem[]): string | null {
   if (problems.length === 0) return null;
   const disabled = problems.flatMap(({ job }) => job ?? []);

@@ -168,7 +168,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       scheduleJobs: (requests) =>
         call("scheduleJobs", Array.isArray(requests) ? requests.map(withTime) : requests),
       getInstance: (id) => call("getInstance", id),
-      // Read here, because JSON would drop what is undefined and give a handle as a whole.
+      // Read here, because JSON would drop undefined values and serialize a handle as a whole.
       lookupInstances: async (filter, page) =>
         await call("lookupInstances", readInstanceFilter(filter), page),
       cancelInstances: async (filter, options) => {

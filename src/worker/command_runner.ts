@@ -20,7 +20,7 @@ export interface CommandHost {
   /** Its process group; null once no process of it is left. */
   group(group: number | null): void;
   started(): void;
-  /** It ended: called before what it left in its group is killed, unless that is to go on. */
+  /** Called when the command has ended, before processes left in its group are killed (unless they may keep running). */
   ended(how: { readonly isLeft: boolean; readonly isAborted: boolean }): void;
 }
 

@@ -48,7 +48,7 @@ export type AttemptOutcome =
   | ({ readonly type: "error"; readonly reason?: "limit" } & FailureDetail)
   /** It wants to go on later: neither a success nor a failure. */
   | { readonly type: "snooze"; readonly delayMs: number }
-  /** It ended after it was told to; with `isUnstarted` before anything of it ran. */
+  /** It ended because it was aborted; with `isUnstarted`, before it started to run. */
   | ({
     readonly type: "aborted";
     readonly cause: AbortCause;

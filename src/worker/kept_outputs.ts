@@ -1,16 +1,16 @@
 import type { OutputCapture } from "./output_capture.ts";
 
-/** Most outputs that are kept; what holds the oldest one then finds its output closed. */
+/** Most outputs kept; beyond that, the process holding the oldest finds its output closed. */
 const KEPT_MAX = 100;
 
 /**
- * Outputs of workers that have ended, held open by what their commands left running. They are read on, and dropped, so that it
- * can write to them; each costs two descriptors.
+ * Outputs of workers that have ended, held open by processes that their commands left running. Their data is read and discarded,
+ * so that those processes can write; each output takes two descriptors.
  */
 export class KeptOutputs {
   readonly #kept = new Set<OutputCapture>();
 
-  /** Read one on until it ends, or this process does. */
+  /** Keep reading an output until it ends, or this process does. */
   add(output: OutputCapture): void {
     output.release();
     this.#kept.add(output);

@@ -58,7 +58,7 @@ export class ProcessAttempt implements Attempt, Turn, FollowingRun {
   #worker: WorkerProcess | null = null;
   #resolve!: (outcome: AttemptOutcome) => void;
   #cause: AbortCause | null = null;
-  /** Whether it was aborted before anything of it ran. */
+  /** True if it was aborted before it started to run. */
   #isUnstarted = false;
   #timeoutAtMs = Infinity;
   #expireAtMs = Infinity;

@@ -88,7 +88,7 @@ export class RunCalls {
     });
   }
 
-  /** The answer of a heavy call, which is not even made if earlier answers were not read. */
+  /** The answer to a heavy call, which is not even executed if earlier answers were not read. */
   #read(message: CallMessage): Promise<Answer | null> {
     if (this.#isBehind) return Promise.resolve({ error: refusal("earlier answers were not read") });
     return this.#call(message);

@@ -26,7 +26,7 @@ export class WorkerFamily {
     this.#turn = () => new Promise((resolve) => clock.defer(resolve));
   }
 
-  /** From here on only the worker itself is ended: what its command started is to go on without it. */
+  /** From here on only the worker itself is ended: processes that its command started keep running. */
   leave(): void {
     this.#isLeft = true;
   }

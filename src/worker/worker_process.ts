@@ -49,7 +49,7 @@ export class WorkerProcess {
   #isDrained = false;
   #isGone = false;
   #isBad = false;
-  /** Processes that its last command started go on after its end. */
+  /** Processes that its last command started keep running after its end. */
   #hasLeft = false;
   #isWaitingForStart = true;
   #fault: runOf.StartFault | null = null;
@@ -354,7 +354,7 @@ export class WorkerProcess {
     this.kill("SIGKILL");
   }
 
-  /** Only commands whose table says so: job code of a module could say it, to outlive its limits. */
+  /** Only for commands whose table allows it: a module's code could send this to outlive its limits. */
   #mayLeave(): boolean {
     const source = this.#run?.job.source;
     return source?.type === "command" && source.command.leavesChildren === true;

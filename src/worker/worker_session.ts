@@ -51,7 +51,7 @@ interface CurrentRun {
   isFailing: boolean;
   /** What it came to, while a handler runs. */
   decided: AttemptResult | null;
-  /** Of a command: what it left running when it ended, and what becomes of that. */
+  /** For a command: the processes it left running, and what becomes of them. */
   left: { readonly sweep: Sweep; readonly isLeft: boolean; readonly isAborted: boolean } | null;
 }
 
@@ -319,7 +319,7 @@ export class WorkerSession {
     this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
   }
 
-  /** Whether the next attempt may have this worker, and what the log says of what was left behind. */
+  /** Whether the next attempt may use this worker, and the log line about leftover processes. */
   #look(current: CurrentRun, { found, names }: Sweep): Look {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
     if (current.isCommand) return lookAtCommand(current, { found, names });
@@ -330,11 +330,11 @@ export class WorkerSession {
     const { run } = current.message;
     const isAlone = run === this.#batch.firstRun || run > this.#batch.lastRun;
     const whose = isAlone ? "" : ", by it or by one that ran just before it";
-    return { reuse, note: `Ended with its worker, as it was left behind${whose}: ${left}` };
+    return { reuse, note: `Ended with its worker, because it was left behind${whose}: ${left}` };
   }
 }
 
-/** What is seen when a run is over. */
+/** What is found when a run is over. */
 interface Look {
   readonly reuse: ResultMessage["reuse"];
   /** For the log; null for nothing. */

@@ -62,7 +62,7 @@ test("--kind of commas alone names nothing, and is refused beside other conditio
       [...verb, "--kind", ",", "--yes"].filter((word) => word !== "--yes" || verb[0] !== "list"),
     );
     assert.equal(code, 2);
-    assert.match(stderr, /--kind: it names nothing/);
+    assert.match(stderr, /--kind: the list is empty/);
     assert.deepEqual(calls, []);
   }
 });

@@ -26,7 +26,7 @@ test("readAssignments() names the line that is no assignment, and not what it ho
     assert.throws(
       () => readAssignments(text),
       (error) =>
-        isJobError(error, "invalid_argument") && error.message === "line 2 is no NAME=value",
+        isJobError(error, "invalid_argument") && error.message === "line 2 is not NAME=value",
     );
   }
 });

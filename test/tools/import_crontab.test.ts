@@ -186,12 +186,12 @@ test("importCrontabs() tells by line what it cannot carry", () => {
   ]);
   assert.match(
     notes[0]!.text,
-    /^MAILTO=root is only a variable of the commands: jobctl sends no mail/,
+    /^MAILTO=root is only set for the commands: jobctl sends no mail/,
   );
   assert.match(notes[1]!.text, /^"%" ends the command/);
   assert.match(notes[2]!.text, /cron refuses it too: .*bad minute/);
   assert.match(notes[3]!.text, /day of month "30" never comes in month "2"/);
-  assert.match(notes[5]!.text, /cron wants five fields and a command/);
+  assert.match(notes[5]!.text, /cron expects five fields and a command/);
   assert.equal(imported.length, 7);
 });
 
@@ -267,7 +267,7 @@ test("verifyCrontab() compares the runs of a job whose user is not on this host,
 });
 
 test("importCrontabs() refuses what is no text, and shows no long lines whole", () => {
-  assert.throws(() => importText("\x7fELF\0"), /no text/);
+  assert.throws(() => importText("\x7fELF\0"), /not text/);
   const { notes } = importText(`${"1".repeat(100_000)} * * * * x\n`);
   assert.ok(notes[0]!.text.length < 200);
 });

@@ -207,7 +207,7 @@ for (const act of ["timer", "directory"]) {
   test(`run() lets none of a batch meet the ${act} that one before it left`, async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", act, "nothing", "nothing"]);
-    await all[2]!.sink.line("Ended with its worker, as it was left behind");
+    await all[2]!.sink.line("Ended with its worker, because it was left behind");
     const changed = pidOf(all[2]!);
     for (const number of begun().slice(begun().indexOf(2) + 1)) {
       assert.notEqual(pidOf(all[number]!), changed);

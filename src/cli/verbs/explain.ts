@@ -33,9 +33,9 @@ async function hasKind(client: JobClient, kind: string): Promise<boolean> {
   }
 }
 
-/** A time that was asked about, in each zone that it may mean. */
+/** A requested time, in each zone that it may mean. */
 interface AskedTime {
-  /** The zone of the schedules that are looked at; null for all of them. */
+  /** The zone of the schedules to look at; null for all of them. */
   readonly timezone: string | null;
   readonly atMs: number;
 }
@@ -89,7 +89,7 @@ async function explainAt(
       ...reports.filter(({ schedule }) => timezone === null || schedule?.timezone === timezone),
     );
   }
-  // The nearest ticks are told of where there is none: not beside one that there is.
+  // The nearest ticks are shown only if no tick was due at that time.
   const ticks = found.filter(({ outcome }) => outcome !== "none");
   return ticks.length > 0 ? ticks : found;
 }
@@ -111,7 +111,7 @@ async function readSubject(
     const shown = makeVisible(text);
     throw new JobError(
       "not_found",
-      `Cannot explain "${shown}": it is no kind, no id of an instance and no time`,
+      `Cannot explain "${shown}": it is not a kind, an instance id or a time`,
       { hint: 'See "jobctl list jobs" and "jobctl list instances"; a time is "02:30" or "-2h"' },
     );
   }
@@ -153,7 +153,7 @@ export const EXPLAIN: Verb = {
     const subject = await readSubject(word, client, context);
     if (subject.kind === undefined && (hasAt || limit !== undefined)) {
       throw usageError(
-        `Cannot use --${hasAt ? "at" : "limit"} with "${makeVisible(word)}": it is no kind`,
+        `Cannot use --${hasAt ? "at" : "limit"} with "${makeVisible(word)}": it is not a kind`,
         "Leave it out",
       );
     }

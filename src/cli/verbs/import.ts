@@ -72,7 +72,7 @@ async function openTexts(args: Args, io: CliIo, dialect: Dialect): Promise<Opene
   }
   if (files.length > 0 && users.length > 1) {
     throw usageError(
-      `Cannot import ${files[0]} for ${users.length} users: a crontab belongs to one`,
+      `Cannot import ${files[0]} for ${users.length} users: a crontab belongs to one user`,
       "Name one user, or leave the files out to read those of the users",
     );
   }

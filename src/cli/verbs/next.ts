@@ -62,7 +62,7 @@ const NEXT_VIEW: View<NextRun> = {
   ],
 };
 
-/** Whether a text is no expression, so that it is a kind if anything; one word can be both. */
+/** True if a text is not an expression, so it can only be a kind. A single word can be both. */
 function mayBeKind(text: string): boolean {
   if (/^[\w.:-]+$/.test(text)) return true;
   try {

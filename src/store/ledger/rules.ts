@@ -106,7 +106,7 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
   };
 }
 
-/** Reason of an instance that its node gave back. */
+/** Reason of an instance that its node released. */
 const RELEASED: Reason = "released";
 
 /** Reason of an instance that a later tick of its schedule took the place of. */
@@ -244,7 +244,7 @@ function again(
   };
 }
 
-/** What waits again as if it had not been claimed; only its fence stays. */
+/** An instance that waits again as if it had never been claimed; only its fence stays. */
 function unclaimed(instance: Instance, dueAt: number, at: number): Step {
   const attempt = instance.attempt - 1;
   const processedAt = attempt === 0 ? null : instance.processedAt;

@@ -64,7 +64,7 @@ export class AbandonedClaims {
   }
 }
 
-/** Give claims back that nobody began to run: they are as they were before. */
+/** Release claims that nobody began to run: the instances are as they were before. */
 export function releaseClaims(
   state: LedgerState,
   moment: Moment,

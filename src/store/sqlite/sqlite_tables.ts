@@ -43,7 +43,7 @@ export class SqliteTables implements Tables {
   /** No id in the file is greater: ids that daemons make increase, so a new one need not be looked for. Null if unknown. */
   #idMax: string | null = null;
   readonly #isFile: boolean;
-  /** Whether the pages in memory will be released. */
+  /** True if a release of the pages in memory is pending. */
   #isReleasePlanned = false;
   readonly #options: SqliteOptions;
 
@@ -95,7 +95,7 @@ export class SqliteTables implements Tables {
     this.#owned = null;
   }
 
-  // Regularly, not only at rest: a job of every second would keep what one burst of work has read.
+  // Regularly, not only when idle: otherwise a job that runs every second would keep the pages of a past burst.
   #used(): void {
     const { later } = this.#options;
     if (this.#isReleasePlanned || later === undefined) return;

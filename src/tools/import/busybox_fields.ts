@@ -2,7 +2,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import { parseCron } from "../../core/cron.ts";
 import type { CronieEntry } from "../cronie.ts";
 
-// crond.c of busybox 1.37: an item that it cannot read is logged, and what was read of the field up to it counts.
+// crond.c of busybox 1.37: an item that it cannot read is logged, and the part of the field before it applies.
 
 interface FieldRule {
   readonly name: string;
@@ -31,11 +31,11 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@hourly": "0 * * * *",
 };
 
-/** What busybox makes of a schedule. */
+/** A schedule as busybox reads it. */
 export interface BusyboxSchedule {
   /** An expression of ours with the same runs; null when it never runs. */
   readonly schedule: string | null;
-  /** Fields that it reports as errors, and runs all the same by what it read of them. */
+  /** Fields that it reports as errors, but still uses as far as it read them. */
   readonly errors: readonly string[];
   readonly entry: CronieEntry;
 }
@@ -172,7 +172,7 @@ export function readBusyboxSchedule(text: string): BusyboxSchedule {
   ];
   const isDayRestricted = days.includes(false);
   const isWeekdayRestricted = weekdays.includes(false);
-  // A field for every day counts for nothing beside one that is restricted.
+  // A field that allows every day has no effect if the other one is restricted.
   const isNone = (own: boolean, other: boolean) => !own && other;
   const entry: CronieEntry = {
     minute,

@@ -4,7 +4,7 @@ import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { readLineSchedule } from "./line_schedule.ts";
 import { readSupercronicLine } from "./supercronic_fields.ts";
 
-// The lines of a crontab as cronie's env.c, entry.c and do_command.c take them apart, and what other daemons do otherwise.
+// The lines of a crontab as cronie's env.c, entry.c and do_command.c parse them, and where other daemons differ.
 
 /** Something to tell about a line; a loss when what cron does is not carried over. */
 export interface ImportNote {
@@ -47,7 +47,7 @@ export interface Crontab {
 /** How a crontab is read. */
 export interface ReadOptions {
   readonly file: string;
-  /** Whether a user stands before each command, as in /etc/crontab. */
+  /** True if each command has a user before it, as in /etc/crontab. */
   readonly isSystem: boolean;
   /** Whose crontab it is; null when it does not say. */
   readonly owner?: string | null;
@@ -58,7 +58,7 @@ type LineParts = Pick<CrontabLine, "fields" | "schedule" | "user" | "command" | 
 
 /** Why a line is left out. */
 class LeftOut extends Error {
-  /** Whether the daemon reports an error; else it runs something that nobody means, or never runs it. */
+  /** True if the daemon reports an error; else it runs something unintended, or never runs the line. */
   readonly isRefused: boolean;
 
   constructor(text: string, isRefused: boolean) {
@@ -70,7 +70,7 @@ class LeftOut extends Error {
 /** Variables that busybox crond knows. */
 const FEW_VARIABLES = /^(SHELL|PATH|MAILTO)=(\S*)/;
 const BYTE_ORDER_MARK = "\uFEFF";
-/** What stands where a sixth field would: no program has such a name. */
+/** A word in place of a sixth field: no program has such a name. */
 const FIELD = /^[\d*][\d*,/-]*$/;
 const SHOWN_MAX = 80;
 
@@ -83,7 +83,7 @@ class Reader {
   #env: Record<string, string> = {};
   #comments: string[] = [];
   #hasRefused = false;
-  /** Whether a CR at the end of a line was told of. */
+  /** True once a CR at the end of a line was reported. */
   #hasToldCr = false;
   #hasToldBlankCr = false;
 
@@ -100,7 +100,7 @@ class Reader {
       const isUnended = index === lines.length - 1;
       if (index === 0 && line.startsWith(BYTE_ORDER_MARK)) {
         this.#refuse(
-          "cron refuses this line: a byte order mark stands before it (save it without)",
+          "cron refuses this line: it begins with a byte order mark (save the file without one)",
         );
       } else this.#readLine(line, isUnended);
     }
@@ -113,7 +113,7 @@ class Reader {
     this.#refuse(`cron refuses a file of more than ${this.#rules.linesMax} lines`);
   }
 
-  /** Of one crontab the last value of each variable holds for all lines. */
+  /** The last value of each variable applies to all lines of the crontab. */
   #spreadVariables(): void {
     const env = this.#env;
     for (const [index, line] of this.lines.entries()) this.lines[index] = { ...line, env };
@@ -126,7 +126,7 @@ class Reader {
       file: this.#options.file,
       line: null,
       text: `left out with the ${count} ${count === 1 ? "line" : "lines"} that can be read: ` +
-        `${this.#rules.fileRefusal}; mend it, or read it as another cron (--dialect)`,
+        `${this.#rules.fileRefusal}; correct it, or read it as another cron's (--dialect)`,
       isLoss: true,
     });
   }
@@ -153,7 +153,7 @@ class Reader {
       : readAssignment(text);
     if (assignment) return this.#assign(...assignment);
     if (this.#rules.variables === "few" && /^[A-Za-z_]\w*\s*=/.test(text)) {
-      return this.#remark(`busybox crond knows only SHELL, PATH and MAILTO: left out, as there`);
+      return this.#remark(`busybox crond knows only SHELL, PATH and MAILTO: left out here too`);
     }
     if (hasCr && this.#rules.keepsCr && !this.#hasToldCr) {
       this.#hasToldCr = true;
@@ -177,7 +177,7 @@ class Reader {
     const value = this.#options.dialect === "debian" ? given.trimEnd() : given;
     if (name === "MAILTO" && value !== "") {
       this.#note(
-        `MAILTO=${value} is only a variable of the commands: jobctl sends no mail, it keeps output and outcome`,
+        `MAILTO=${value} is only set for the commands: jobctl sends no mail, but keeps output and outcome`,
       );
     }
     // busybox crond keeps it to itself.
@@ -187,10 +187,10 @@ class Reader {
     if (isOfCron) {
       this.#remark(`${name}=${value} is left out: cron itself sets it to the user of the job`);
     } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      this.#note(`the variable "${name}" is not carried: a name has letters, digits and "_"`);
+      this.#note(`the variable "${name}" is not carried over: a name has letters, digits and "_"`);
     } else {
       this.#tellVariable(name, value);
-      // Commands see it, also where it tells cron itself something.
+      // Commands see it even if it is meant for cron itself.
       this.#env = { ...this.#env, [name]: value };
     }
   }
@@ -199,8 +199,8 @@ class Reader {
     const { program, hasZone, hasDelay } = this.#rules;
     const isUnknown = name === "CRON_TZ" && !hasZone || name === "RANDOM_DELAY" && !hasDelay;
     if (!isUnknown) return;
-    const what = name === "CRON_TZ" ? "runs go by the host's zone" : "nothing is delayed";
-    this.#remark(`${name}=${value} is only a variable of the commands for ${program}: ${what}`);
+    const what = name === "CRON_TZ" ? "runs follow the host's zone" : "nothing is delayed";
+    this.#remark(`${program} only sets ${name}=${value} for the commands: ${what}`);
   }
 
   #readEntry(text: string): void {
@@ -234,7 +234,7 @@ class Reader {
   #cronParts(text: string, dialect: Exclude<Dialect, "supercronic">): LineParts {
     const match = /^(@\S+|\S+(?:[ \t]+\S+){4})[ \t]+(\S.*)$/.exec(this.#withoutMark(text));
     if (match === null) {
-      const problem = "cron wants five fields and a command";
+      const problem = "cron expects five fields and a command";
       throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, dialect !== "busybox");
     }
     const fields = match[1]!.split(/[ \t]+/).join(" ");
@@ -242,7 +242,10 @@ class Reader {
     if (!fields.startsWith("@")) this.#checkCount(match[2]!, dialect);
     const [user, command] = this.#splitUser(match[2]!, text, dialect);
     if (schedule === null) {
-      throw new LeftOut(`left out, cron takes it and never runs it: ${remark ?? fields}`, false);
+      throw new LeftOut(
+        `left out, because cron accepts it but never runs it: ${remark ?? fields}`,
+        false,
+      );
     }
     if (remark !== null) this.#remark(remark);
     return { fields, schedule, user, ...this.#command(command) };
@@ -283,7 +286,7 @@ class Reader {
     if (!this.#options.isSystem) return [null, rest];
     const column = /^(\S+)[ \t]+(\S.*)$/.exec(rest);
     if (column !== null) return [column[1]!, column[2]!];
-    const problem = "a user and a command are wanted";
+    const problem = "expected a user and a command";
     throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, dialect !== "busybox");
   }
 
@@ -291,13 +294,15 @@ class Reader {
     const { hasPercent, commandMax, program } = this.#rules;
     let command = this.#withoutOptions(this.#cutAtHash(text));
     if (command.length > commandMax) {
-      this.#note(`${program} cuts the command to ${commandMax} characters: here it is whole`);
+      this.#note(`${program} cuts the command to ${commandMax} characters: here it is not cut`);
     }
     let stdin: string | null = null;
     if (hasPercent) {
       const isDebian = this.#options.dialect === "debian";
       if (isDebian && command.includes("\\\\")) {
-        this.#remark(`Debian's cron makes one backslash of two in a command, and so does the job`);
+        this.#remark(
+          `Debian's cron turns two backslashes in a command into one, and so does the job`,
+        );
       }
       ({ command, stdin } = splitCommand(command, isDebian));
     }
@@ -351,7 +356,7 @@ function shown(text: string): string {
   return `"${text.slice(0, SHOWN_MAX)}"`;
 }
 
-/** Read a crontab as its daemon does; what cannot be read, and what it reads unlike others, becomes a note. */
+/** Read a crontab as its daemon does. Unreadable lines, and lines that daemons read differently, become notes. */
 export function readCrontab(text: string, options: ReadOptions): Crontab {
   const reader = new Reader(options);
   reader.read(text);

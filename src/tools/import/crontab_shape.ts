@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 
-// What a file is, by where it is or was, and by what stands in it.
+// Recognizes what a file is by its path, here or on its host, and by its contents.
 
 /** What is in a file: one user's crontab, one with a user before each command, or an anacrontab. */
 export type CrontabFormat = "user" | "system" | "anacron";
@@ -25,7 +25,7 @@ function isAnacrontab(text: string): boolean {
   return entries.length > 0 && entries.every((line) => ANACRON_ENTRY.test(line));
 }
 
-/** What a file is, by its path, also in a copy of another host's files, and else by its text. */
+/** What a file is: by its path, even in a copy of another host's files, or else by its text. */
 export function formatOf(path: string, text: string): CrontabFormat {
   if (basename(path) === "anacrontab" || isAnacrontab(text)) return "anacron";
   const isSystem = /(?:^|\/)etc\/crontab$|\/cron\.d\/[^/]+$/.test(path) || HEADER.test(text) ||

@@ -22,7 +22,7 @@ function readPart(text: string, field: string): string {
     const isRead = item === "*" || item.startsWith("*/") ||
       (item !== "" && values.every((value) => isValue(value, field)));
     rest = rest.slice(item.length);
-    // These begin a second number or a step, and what is there is none.
+    // These begin a second number or a step, but none follows.
     if (!isRead || !isStep || /^[-/]/.test(rest) && !item.includes("/")) {
       throw new JobError("invalid_argument", `Cannot read "${text.slice(0, 80)}": bad ${field}`);
     }

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
 
-// What the daemons make of the same text, measured on Debian 13's cron 3.0pl1-197, cronie 1.7.2 and busybox 1.37, and read
+// How the daemons read the same text, measured on Debian 13's cron 3.0pl1-197, cronie 1.7.2 and busybox 1.37, and read
 // from supercronic's source.
 
 /** The cron daemons whose crontabs are read by their own rules. */
@@ -10,7 +10,7 @@ export const DIALECTS = ["debian", "cronie", "busybox", "supercronic"] as const;
 /** One of {@link DIALECTS}. */
 export type Dialect = (typeof DIALECTS)[number];
 
-/** How a daemon reads crontabs, where they differ. */
+/** How a daemon reads crontabs, where daemons differ. */
 export interface DialectRules {
   /** Its name in messages. */
   readonly program: string;
@@ -28,7 +28,7 @@ export interface DialectRules {
   readonly hasDelay: boolean;
   /** Whether `-` before a line and `-n` before a command are options. */
   readonly hasOptions: boolean;
-  /** Which assignments count: those above a line, those of the whole file, or only SHELL and PATH. */
+  /** Which assignments apply: those above a line, those of the whole file, or only SHELL and PATH. */
   readonly variables: "above" | "file" | "few";
   /** Whether it reads /etc/crontab and /etc/cron.d. */
   readonly hasSystemCrontabs: boolean;
@@ -38,7 +38,7 @@ export interface DialectRules {
   readonly systemModes: number;
   /** Bits of a file's mode that it refuses in the folder of users' crontabs. */
   readonly userModes: number;
-  /** PATH of commands where the crontab sets none; null for /usr/bin:/bin, or when nothing says it. */
+  /** PATH of commands if the crontab sets none; null for /usr/bin:/bin, or if unknown. */
   readonly path: string | null;
   /** The longest command, in characters; the rest is cut. */
   readonly commandMax: number;
@@ -98,7 +98,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     variables: "few",
     hasSystemCrontabs: false,
     isOverlapping: false,
-    // Its jobs have what it was started with: this is what containers and systemd give.
+    // Its jobs inherit the PATH it was started with; this is the one that containers and systemd set.
     path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     commandMax: Infinity,
     linesMax: Infinity,

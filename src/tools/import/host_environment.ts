@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { ImportNote } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 
-// What PAM gives to the commands of cron, by its pam_env: /etc/environment, and on Debian the locale.
+// The variables that PAM sets for cron's commands, by its pam_env: /etc/environment, and on Debian the locale.
 
-/** The name that each cron has for PAM; the others ask it nothing. */
+/** Each cron's PAM service name; the others do not use PAM. */
 const SERVICES: Readonly<Partial<Record<Dialect, string>>> = { debian: "cron", cronie: "crond" };
 /** Largest file that is read, in characters. */
 const LENGTH_MAX = 65_536;
@@ -14,19 +14,19 @@ const DEPTH_MAX = 4;
 /** Cron sets these itself, whatever PAM says. */
 const SET_BY_CRON = new Set(["HOME", "LOGNAME", "USER", "SHELL", "PATH"]);
 
-/** Variables of a host's cron, and what is not carried of them. */
+/** Variables of a host's cron, and those that are not carried over. */
 export interface HostEnvironment {
   readonly env: Readonly<Record<string, string>>;
   readonly notes: readonly ImportNote[];
 }
 
-/** Whether a crontab is one of this host's own, and no copy of another's: by where it is, or as it was piped in. */
+/** True if a crontab is this host's own and not a copy of another's: judged by its path, or because it was piped in. */
 export function isOfHost(file: string): boolean {
   return file === "stdin" || /^\/(?:etc|var\/spool)\//.test(file);
 }
 
 /**
- * The variables that the cron of this host gives to all commands.
+ * The variables that this host's cron sets for all commands.
  *
  * @param root where the host's files are; tests give a folder
  */
@@ -47,16 +47,18 @@ export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
       tell(file, `carried into env of each job: ${carried.join(", ")}`, false);
     }
     const left = found.filter((one) => !isCarried(one)).map(([name]) => name);
-    if (left.length > 0) tell(file, `left out, as cron itself sets it: ${left.join(", ")}`, false);
+    if (left.length > 0) {
+      tell(file, `left out, because cron itself sets it: ${left.join(", ")}`, false);
+    }
   }
   const conf = "etc/security/pam_env.conf";
   if (modules.some(isPamEnv) && /^[A-Za-z_]/m.test(readText(join(root, conf)))) {
-    tell(`/${conf}`, "its variables are not carried: copy them into env", true);
+    tell(`/${conf}`, "its variables are not carried over: copy them into env", true);
   }
   const limits = "etc/security/limits.conf";
   const hasLimits = modules.some((line) => /\bpam_limits\.so\b/.test(line));
   if (hasLimits && /^[^#\s]/m.test(readText(join(root, limits)))) {
-    tell(`/${limits}`, "its limits are not carried: see limits of a job", true);
+    tell(`/${limits}`, "its limits are not carried over: set limits in the job", true);
   }
   return { env, notes };
 }

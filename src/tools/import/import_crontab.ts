@@ -13,7 +13,7 @@ import { readAnacrontab } from "./read_anacrontab.ts";
 
 /** Longest delay that cron takes from RANDOM_DELAY, in minutes. */
 const DELAY_MINUTES_MAX = 1_440;
-/** What stands for the user in a prefix of kinds. */
+/** Placeholder for the user in a prefix of kinds. */
 const USER_PLACE = "{user}";
 /** What commands have anyhow, under cron and here. */
 const DEFAULT_VARIABLES: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ export interface ImportOptions {
   readonly dialect: Dialect;
   /** Put before each kind; `{user}` in it is the user whose job it is. */
   readonly prefix?: string;
-  /** What the cron of this host gives to all commands of its own crontabs. */
+  /** Variables that this host's cron sets for all commands of its own crontabs. */
   readonly hostEnv?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -55,7 +55,7 @@ class Importer {
   readonly #timezone: string;
   readonly #options: ImportOptions;
   readonly #rules: DialectRules;
-  /** What commands have of this cron, and not of others. */
+  /** Variables that only this cron sets for commands. */
   readonly #defaults: Readonly<Record<string, string>>;
 
   constructor(options: ImportOptions) {
@@ -87,7 +87,7 @@ class Importer {
     const isAnacron = line.anacronId !== undefined;
     const kind = isAnacron ? kindPart(line.anacronId!) || "job" : nameLine(line.command);
     if (!checkSchedule(line, kind, tell)) return null;
-    // anacron asks no PAM.
+    // anacron does not use PAM.
     const hasHostEnv = !isAnacron && isOfHost(line.file);
     const variables = {
       ...(hasHostEnv ? this.#options.hostEnv : {}),
@@ -138,7 +138,7 @@ class Importer {
 
 type Tell = (text: string, isLoss: boolean) => void;
 
-/** Whether we take the schedule of a line, too. */
+/** True if we accept the schedule of a line, too. */
 function checkSchedule(line: CrontabLine, kind: string, tell: Tell): boolean {
   if (line.schedule === REBOOT) return true;
   try {
@@ -162,7 +162,7 @@ function jitterOf(line: CrontabLine, tell: Tell): { readonly jitter?: string } {
   return minutes === 0 ? {} : { jitter: `${minutes}m` };
 }
 
-/** Turn crontabs into tables of our configuration that behave as the daemon does that they were written for. */
+/** Turn crontabs into tables of our configuration that behave as under the daemon that they were written for. */
 export function importCrontabs(
   crontabs: readonly CrontabText[],
   options: ImportOptions,
@@ -170,7 +170,7 @@ export function importCrontabs(
   const importer = new Importer(options);
   for (const crontab of crontabs) {
     if (crontab.text.includes("\0")) {
-      throw new JobError("invalid_argument", `Cannot import "${crontab.file}": it is no text`, {
+      throw new JobError("invalid_argument", `Cannot import "${crontab.file}": it is not text`, {
         hint: "Name a crontab",
       });
     }
@@ -179,9 +179,9 @@ export function importCrontabs(
   const { imported, notes } = importer;
   const { program, isOverlapping } = DIALECT_RULES[options.dialect];
   const toml = writeFile([
-    `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as there: zone of the host, runs`,
+    `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as under it: the host's zone, runs`,
     `${isOverlapping ? "may" : "do not"} overlap, missed runs`,
-    "are not made up for, none is tried again. What a table says does not depend on [defaults] or worker.count.",
+    "are not made up for, failed ones are not retried. [defaults] and worker.count do not change the tables.",
     "Use it as it is (jobctl serve --config FILE), or name it under include in another configuration.",
   ], imported.map(({ job }) => job));
   return { toml, imported, notes, dialect: options.dialect };

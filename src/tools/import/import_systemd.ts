@@ -162,10 +162,10 @@ class Importer {
     for (const entry of timer.entries) {
       const { section, key, value } = entry;
       if (section === "Timer" && !TIMER_KEYS.has(key) && !/^(?:no|false|off|0)$/i.test(value)) {
-        this.tell(entry, `${key}=${value} is not carried`, true);
+        this.tell(entry, `${key}=${value} is not carried over`, true);
       }
       if (section === "Unit" && /^(?:Condition|Assert)/.test(key)) {
-        this.tell(entry, `${key}=${value} is not carried`, true);
+        this.tell(entry, `${key}=${value} is not carried over`, true);
       }
     }
   }
@@ -203,8 +203,8 @@ export function importSystemd(path: string, options: { readonly timezone: string
   }
   const { jobs, notes } = importer;
   const toml = writeFile([
-    "Imported from systemd timers by jobctl. As under systemd, a run is skipped while the one before it goes on, and",
-    "Persistent=true makes up for one missed run. What a table says does not depend on [defaults] or worker.count.",
+    "Imported from systemd timers by jobctl. As under systemd, a run is skipped while the previous one is running, and",
+    "Persistent=true makes up for one missed run. [defaults] and worker.count do not change the tables.",
   ], jobs);
   return { toml, jobs, notes };
 }

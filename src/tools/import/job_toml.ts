@@ -28,7 +28,7 @@ export interface JobDraft {
   readonly jitter: string;
   readonly timeout: string;
   readonly killAfter: string;
-  /** Whether what it starts in the background is left running. */
+  /** True if processes that it starts in the background keep running. */
   readonly leavesChildren: boolean;
   /** Why it is written with `enabled = false`; absent: it is not. */
   readonly disabledBecause?: string;
@@ -40,7 +40,7 @@ export type Behaviour = Pick<
   "overlap" | "misfire" | "misfireWithin" | "jitter" | "timeout" | "killAfter" | "leavesChildren"
 >;
 
-/** How cron runs a command: at once, once, without a limit of time, and never again. */
+/** How cron runs a command: immediately, once, without a time limit, and without retries. */
 export const CRON_BEHAVIOUR: Behaviour = {
   overlap: "allow",
   misfire: "skip",
@@ -146,7 +146,7 @@ function writeJob(job: JobDraft): string {
     ["timeout", tomlString(job.timeout)],
     ["kill_after", tomlString(job.killAfter)],
     ["leave_children", job.leavesChildren ? "true" : undefined],
-    // What no scheduler that is imported from does, whatever [defaults] says.
+    // Keys that switch off what no imported scheduler does, whatever [defaults] says.
     ...ONCE,
   ];
   const lines = keys.filter(([, text]) => text).map(([name, text]) => `${name} = ${text}`);

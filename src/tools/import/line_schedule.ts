@@ -10,7 +10,7 @@ import type { Dialect } from "./dialect.ts";
 export interface LineSchedule {
   /** An expression of ours with the same runs; null when it never runs. */
   readonly schedule: string | null;
-  /** What to tell, when it is read in another way than one would think. */
+  /** A remark, if it is read differently from what one would expect. */
   readonly remark: string | null;
 }
 
@@ -35,7 +35,7 @@ function valueOf(text: string, place: number): number {
   return names.split(" ").indexOf(text.toLowerCase());
 }
 
-/** How we would have it written: our hint, where cron only says "bad minute". */
+/** What to write instead: our hint, where cron only says "bad minute". */
 function hintFor(fields: string): string {
   try {
     parseScheduleText(fields, { seed: "any" });
@@ -62,7 +62,7 @@ function readVixie(fields: string, dialect: "debian" | "cronie"): LineSchedule {
     const hint = hintFor(read);
     return { schedule: null, remark: `"${read}" has a range that runs backwards${hint}` };
   }
-  if (forward !== read) remarks.push(`ranges of "${read}" that run backwards never come`);
+  if (forward !== read) remarks.push(`ranges of "${read}" that run backwards match nothing`);
   return { schedule: forward, remark: remarks.join("; ") || null };
 }
 
@@ -85,6 +85,6 @@ export function readLineSchedule(
     schedule,
     remark: schedule === null
       ? `${told}${hintFor(fields)}`
-      : `${told}, and runs it by "${schedule}"${hintFor(fields)}`,
+      : `${told}, and runs it as "${schedule}"${hintFor(fields)}`,
   };
 }

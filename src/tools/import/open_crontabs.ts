@@ -11,7 +11,7 @@ import { type OwnedFile, readOwnedFile } from "./owned_file.ts";
 export interface CrontabText {
   readonly file: string;
   readonly text: string;
-  /** Whether a user stands before each command. */
+  /** True if each command has a user before it. */
   readonly isSystem: boolean;
   /** Whether it has the columns of an anacrontab. */
   readonly isAnacron?: boolean;
@@ -21,14 +21,14 @@ export interface CrontabText {
 
 /** How files are opened. */
 export interface OpenOptions {
-  /** Whether a user stands before each command; null to tell by path and text. */
+  /** True if each command has a user before it; null to judge by path and text. */
   readonly isSystem: boolean | null;
   /** Whose crontabs they are; null when nobody is named. */
   readonly owner: string | null;
   readonly dialect: Dialect;
 }
 
-/** Crontabs that were opened, and what to tell about those that were not. */
+/** Crontabs that were opened, and notes about those that were not. */
 export interface OpenedCrontabs {
   readonly crontabs: readonly CrontabText[];
   readonly notes: readonly ImportNote[];
@@ -147,7 +147,7 @@ class Folder {
     });
   }
 
-  /** Users' crontabs are named after accounts, and no account stands in their lines. */
+  /** Users' crontabs are named after accounts, and their lines name no account. */
   #folder(files: readonly string[]): "system" | "users" {
     if (this.#options.isSystem === true) return "system";
     const known = folderOf(this.#path);
@@ -191,7 +191,9 @@ function openFile(file: string, options: FileOptions): OpenedCrontabs {
   const ownerProblem = ownerProblemOf(found, crontab, options);
   if (ownerProblem !== null) return refuse(ownerProblem);
   if (crontab.isSystem && !hasSystemCrontabs) {
-    return refuse(`a user stands before its commands, and ${program} reads only users' crontabs`);
+    return refuse(
+      `its commands have a user before them, and ${program} reads only users' crontabs`,
+    );
   }
   if (found.owner !== null && options.owner === null) {
     const told = note(`it belongs to "${found.owner}": its jobs run as that user`, false);
@@ -200,7 +202,7 @@ function openFile(file: string, options: FileOptions): OpenedCrontabs {
   const isTold = crontab.isSystem && options.isSystem === null &&
     !/^\/etc\/(?:crontab$|cron\.d\/)/.test(file);
   const told = isTold
-    ? [note("read as a system crontab: a user stands before each command", false)]
+    ? [note("read as a system crontab: each command has a user before it", false)]
     : [];
   return { crontabs: [crontab], notes: told };
 }

@@ -19,7 +19,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "@yearly": "1 1 *",
   "@annually": "1 1 *",
 };
-/** What tells anacron itself when to run. */
+/** Variables that tell anacron itself when to run. */
 const OWN_VARIABLES = ["START_HOURS_RANGE", "PREFERRED_HOUR", "MAILTO", "LOGNAME", "USER"];
 
 function scheduleOf(period: string, minuteOfDay: number): string | null {
@@ -38,7 +38,7 @@ export function readAnacrontab(text: string, file: string): Crontab {
     file,
     line: null,
     text:
-      "read as an anacrontab: it runs at a time of day here, and after a downtime at once, once",
+      "read as an anacrontab: here it runs at a fixed time of day, and after a downtime once, immediately",
     isLoss: true,
   }];
   let env: Record<string, string> = {};

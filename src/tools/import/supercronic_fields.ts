@@ -1,6 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 
-// cronexpr of supercronic: seconds and years may stand around the five fields, "5/15" runs to the end, and any restricted
+// cronexpr of supercronic: seconds and years may surround the five fields, "5/15" runs to the end, and any restricted
 // day field is enough for a day.
 
 interface FieldRule {
@@ -61,7 +61,7 @@ function readItem(rule: FieldRule, item: string): string {
 function readField(rule: FieldRule, text: string): string {
   const items = text.split(",").filter((item) => item !== "").map((item) => readItem(rule, item));
   if (items.length === 0) throw bad(rule, text);
-  // A star means every value, whatever stands beside it.
+  // A star means every value, whatever else the field has.
   return items.includes("*") ? "*" : items.join(",");
 }
 

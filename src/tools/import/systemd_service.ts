@@ -41,14 +41,14 @@ const SERVICE_KEYS = new Set(
 const EXIT_NAMES =
   ("USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL " +
     "PROTOCOL NOPERM CONFIG").split(" ");
-/** What takes rights and files away from a service, and would not do so here. */
+/** Settings that confine a service, and would have no effect here. */
 const SANDBOX_KEYS = new RegExp(
   "^(?:DynamicUser|Protect\\w+|Private\\w+|Restrict\\w+|SystemCall\\w+|IPAddress\\w+|(?:ReadOnly|ReadWrite|" +
     "Inaccessible|Exec|NoExec|Bind|BindReadOnly)Paths|TemporaryFileSystem|CapabilityBoundingSet|AmbientCapabilities|" +
     "NoNewPrivileges|SecureBits|Root(?:Directory|Image|Hash)|MemoryDenyWriteExecute|LockPersonality|NetworkNamespacePath|" +
     "DevicePolicy|DeviceAllow|ProcSubset|SELinuxContext|AppArmorProfile|SmackProcessLabel)$",
 );
-/** What `limits.open_files` takes. */
+/** Values that `limits.open_files` accepts. */
 const OPEN_FILES = { min: 64, max: 1_048_576 };
 const PLAIN_TYPES = ["oneshot", "simple", "exec"];
 const IS_OFF = /^(?:no|false|off|0)$/i;
@@ -76,7 +76,7 @@ function specifiersOf(unit: Unit): Specifiers {
   };
 }
 
-/** What a file of variables sets now, as far as it is there and can be read. */
+/** The variables that a file sets now, if it exists and can be read. */
 function namesIn(file: string): readonly string[] {
   try {
     const { bytes } = readOwnedFile(file.replace(/^-/, ""));
@@ -138,7 +138,7 @@ class ServiceReader {
           if (commands.some(({ isPrivileged }) => isPrivileged)) {
             this.#tell(
               entry,
-              `${key}= with + or ! is not carried: it runs as the job's user`,
+              `${key}= with + or ! is not carried over: it runs as the job's user`,
               true,
             );
           }
@@ -193,7 +193,7 @@ class ServiceReader {
     if (entry === undefined) return {};
     const nice = Number(entry.value);
     if (Number.isInteger(nice) && nice >= -20 && nice <= 19) return { nice };
-    this.#tell(entry, `Nice=${entry.value} is not carried: wanted -20 to 19`, true);
+    this.#tell(entry, `Nice=${entry.value} is not carried over: wanted -20 to 19`, true);
     return {};
   }
 
@@ -206,7 +206,7 @@ class ServiceReader {
       return { openFiles: soft };
     }
     const wanted = `${OPEN_FILES.min} to ${OPEN_FILES.max}`;
-    this.#tell(entry, `LimitNOFILE=${entry.value} is not carried: wanted ${wanted}`, true);
+    this.#tell(entry, `LimitNOFILE=${entry.value} is not carried over: wanted ${wanted}`, true);
     return {};
   }
 
@@ -220,7 +220,7 @@ class ServiceReader {
     const ionice = name === "idle" ? name : `${name}:${level?.value ?? 4}`;
     if (IO_PRIORITY.test(ionice)) return { ionice };
     const at = entry ?? level!;
-    this.#tell(at, `${at.key}=${at.value} is not carried: it is not understood`, true);
+    this.#tell(at, `${at.key}=${at.value} is not carried over: unknown value`, true);
     return {};
   }
 
@@ -229,7 +229,7 @@ class ServiceReader {
     for (const entry of valuesOf(this.#unit, "Service", "EnvironmentFile")) {
       const path = this.#filled(entry.value);
       if (/[*?[]/.test(path)) {
-        this.#tell(entry, `EnvironmentFile=${path} is not carried: name each file`, true);
+        this.#tell(entry, `EnvironmentFile=${path} is not carried over: name each file`, true);
       } else envFiles.push(path);
     }
     return envFiles;
@@ -261,7 +261,7 @@ class ServiceReader {
         : -1
     ).filter((code) => code >= 0 && code <= 255);
     if (codes.length < words.length) {
-      this.#tell(entry, `SuccessExitStatus=${entry.value}: signals are not carried`, true);
+      this.#tell(entry, `SuccessExitStatus=${entry.value}: signals are not carried over`, true);
     }
     return { successCodes: [...new Set([0, ...codes])] };
   }
@@ -281,13 +281,13 @@ class ServiceReader {
     return ms ? { killAfter: formatDuration(ms) } : {};
   }
 
-  /** Under KillMode=control-group, which is the default, and =mixed what is left over is ended. */
+  /** KillMode=control-group, which is the default, and =mixed end leftover processes. */
   #leavesChildren(): ServiceDraft {
     const isLeft = /^(?:process|none)$/.test(this.#last("KillMode")?.value ?? "");
     return isLeft ? { leavesChildren: true } : {};
   }
 
-  /** Why the job must not run as it is: what confined the service would not confine it; null when nothing did. */
+  /** Why the job must not run as it is: the settings that confined the service have no effect here; null if there were none. */
   #sandbox(): string | null {
     const keys = new Set(
       this.#unit.entries.filter(({ section, key }) =>
@@ -337,7 +337,7 @@ class ServiceReader {
       const isType = key === "Type" && !PLAIN_TYPES.includes(value);
       const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key);
       if (isOther || isType || isCondition) {
-        this.#tell(entry, `${key}=${value} is not carried`, true);
+        this.#tell(entry, `${key}=${value} is not carried over`, true);
       }
     }
   }

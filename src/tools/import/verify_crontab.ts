@@ -29,7 +29,7 @@ export interface LineCheck {
   readonly differsAt: number | null;
   /** Null when it was compared; else why there is nothing to compare. */
   readonly problem: string | null;
-  /** Why the runs were not computed a second time: there is nothing to do it by; null when they were. */
+  /** Why the runs were not computed a second time, for lack of a second implementation; null if they were. */
   readonly notCompared: string | null;
   /** Why the job would not run on this host, such as a user that is not there; null when it would. */
   readonly warning: string | null;
@@ -75,12 +75,12 @@ function daemonRuns(
 function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
   if (line.anacronId !== undefined) return "anacron keeps days, not times";
   return dialect === "supercronic" && line.schedule !== REBOOT
-    ? "supercronic's rules are not written down apart from ours"
+    ? "there is no separate implementation of supercronic's rules"
     : null;
 }
 
 /**
- * What of a job's own table cron does not do, or what the table leaves to [defaults]; null when there is nothing.
+ * What a job's table does differently from cron, or leaves to [defaults]; null if nothing.
  *
  * @param job as its dialect has it
  */
