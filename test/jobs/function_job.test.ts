@@ -78,7 +78,7 @@ test("resolveFunctionJob() takes the zone and defaults that it is given", () => 
 const BAD: readonly [input: object, path: string, message: RegExp][] = [
   [{ run }, "kind", /it has no kind/],
   [{ kind: "", run }, "kind", /kind/],
-  [{ kind: "a b", run }, "kind", /Cannot use "a b" as a kind/],
+  [{ kind: " a", run }, "kind", /Cannot use " a" as a kind: it begins or ends with a blank/],
   [{ kind: "system.a", run }, "kind", /the product's own/],
   [{ kind: "a", run, params: "x:" }, "params", /Cannot read params/],
   [{ kind: "a", run, timeout: "soon" }, "timeout", /soon/],

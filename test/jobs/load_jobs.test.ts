@@ -142,7 +142,7 @@ test("fault 55: loadJobs() refuses each bad module with its place and loads the 
       "export default { run: make(), params: 'x: ' };\nfunction make() { return () => {}; }",
     "args.ts": "export default { run(x: number) {}, schedule: '@daily', args: ['a'] };",
     "noargs.ts": "export default { run(x: number) {}, schedule: '@daily' };",
-    "bad name.ts": "export default () => {};",
+    "bad name .ts": "export default () => {};",
     "system.x.ts": "export default () => {};",
     "good2.ts": "export default () => {};",
   }, { importLimitMs: 10_000 });
@@ -166,7 +166,7 @@ test("fault 55: loadJobs() refuses each bad module with its place and loads the 
     "params": /Cannot read params "x: "/,
     "args": /Cannot convert argument "x" of job "args": "a" is not a number/,
     "noargs": /argument "x" is missing/,
-    "bad name": /Cannot use "bad name" as a kind/,
+    "bad name ": /Cannot use "bad name " as a kind/,
     "system.x": /the product's own/,
   };
   assert.deepEqual(Object.keys(told).toSorted(), Object.keys(wanted).toSorted());
@@ -365,7 +365,7 @@ test("loadJobs() refuses tables that name no code, and two for one kind", async 
       jobTable("broken"),
       jobTable("zzz"),
       jobTable("named", { command: COMMAND, schedules: [DAILY], arguments: { x: 1 } }),
-      jobTable("_odd", { command: COMMAND }),
+      jobTable("odd\t", { command: COMMAND }),
     ],
   });
   assert.deepEqual(Object.keys(jobs), ["report"]);
@@ -375,7 +375,7 @@ test("loadJobs() refuses tables that name no code, and two for one kind", async 
   assert.match(told.both!.message, /the table has a command and .*both\.ts defines it too/);
   assert.match(told.broken!.message, /Cannot parse/);
   assert.match(told.zzz!.hint ?? "", /Add "run" or "command"/);
-  assert.match(told._odd!.message, /Cannot use "_odd" as a kind/);
+  assert.match(told["odd\t"]!.message, /Cannot use "odd\\t" as a kind/);
   assert.equal(told.named?.path, "jobs.named.args");
 });
 
