@@ -72,6 +72,19 @@ test("a typing error in a job or on the command line cancels nothing, and is tol
         ["list", "schedules", "--kind", "slwo"],
         ["list", "timers", "--kind", "slwo"],
         ["cancel", "instances", "--kind", "slwo"],
+        ["cancel", "instances", "--kind", "slow,slwo"],
+        [
+          "cancel",
+          "instances",
+          "--kind",
+          "slow",
+          "--kind",
+          "slwo",
+          "--state",
+          "scheduled",
+          "--yes",
+        ],
+        ["redrive", "--kind", "slow,slwo", "--yes"],
       ]
     ) {
       const refused = await daemon.jobctl([...argv, "-o", "json"]);

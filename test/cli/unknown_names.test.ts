@@ -32,6 +32,18 @@ test("logs, history and lists of what does not exist end with 4 and print nothin
   }
 });
 
+test("cancel instances cancels nothing when one kind of several does not exist", async () => {
+  const getJob = ({ kind }: { kind: string }) => {
+    if (kind === "nope") throw new JobError("not_found", "Cannot find it: no such job");
+    return {};
+  };
+  for (const kinds of [["--kind", "slow,nope"], ["--kind", "nope", "--kind", "slow"]]) {
+    const run = await cli(["cancel", "instances", ...kinds], { answers: { getJob } });
+    assert.deepEqual([run.code, run.stdout], [4, ""], run.stderr);
+    assert.ok(!run.calls.some(({ method }) => method === "cancelInstances"));
+  }
+});
+
 test("list instances shows nothing of a kind that is disabled, removed or another node's, with 0", async () => {
   const getJob = () => {
     throw new JobError("not_found", "Cannot find it");

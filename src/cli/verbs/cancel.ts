@@ -80,6 +80,9 @@ async function readCancel(
 async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): Promise<number> {
   const connection = await client();
   const { query, isAll } = await readCancel(args, connection);
+  const kinds = args.list("kind");
+  // Before the others of the list are canceled. One alone that is unknown matches nothing.
+  if (kinds.length > 1) await assertKinds(connection, kinds);
   const hasUuid = args.given(["uuid"]).length > 0;
   const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
   if (mustAsk && !args.flag("yes")) {
@@ -90,7 +93,7 @@ async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): 
   }
   const answer = await connection.cancelInstances({ query, all: isAll });
   const count = Number(answer.count) || answer.instances.length;
-  if (count === 0) await assertKinds(connection, args.list("kind"));
+  if (count === 0) await assertKinds(connection, kinds);
   await printer.list(INSTANCE_VIEW, answer.instances);
   await printer.note(`Canceled ${count}`);
   return 0;
