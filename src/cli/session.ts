@@ -32,12 +32,12 @@ export function callTimeoutMs(args: Args): number {
 
 // What the command line says stands above the environment, also where they name different things.
 function readSocket(args: Args): string | null | undefined {
+  const socket = args.text("socket");
+  if (socket === NO_SOCKET) return null;
   assertOneOf(args, ["socket", "host"]);
   assertOneOf(args, ["socket", "port"]);
   const isFlag = args.given(["socket"]).length > 0;
-  if (!isFlag && args.given(["host", "port"]).length > 0) return undefined;
-  const socket = args.text("socket");
-  return socket === NO_SOCKET ? null : socket;
+  return isFlag || args.given(["host", "port"]).length === 0 ? socket : undefined;
 }
 
 function readToken(args: Args): Pick<ClientSettings, "token" | "tokenFile"> {

@@ -286,6 +286,20 @@ test("runCli() puts flags above the environment, also across options", async () 
   assert.equal(settings?.tokenFile, "/f");
 });
 
+test("runCli() takes --socket none with a host and a port, and excludes a path from them", async () => {
+  for (const port of [["--port", "7"], ["--host", "localhost", "--port", "7"]]) {
+    const flag = await cli(["list", "jobs", "--socket", "none", ...port]);
+    const variable = await cli(["list", "jobs", ...port], { env: { JOBCTL_SOCKET: "none" } });
+    for (const run of [flag, variable]) {
+      assert.equal(run.code, 0, run.stderr);
+      assert.deepEqual([run.settings?.socket, run.settings?.port], [null, 7]);
+    }
+  }
+  const path = await cli(["list", "jobs", "--socket", "/s", "--port", "7"]);
+  assert.equal(path.code, 2);
+  assert.match(path.stderr, /--socket with --port/);
+});
+
 test("runCli() names the variable when its value is bad", async () => {
   const run = await cli(["list", "jobs"], { env: { JOBCTL_OUTPUT: "xml" } });
   assert.equal(run.code, 2);
