@@ -19,7 +19,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
   },
   socket: {
     describe:
-      "Unix socket of the daemon; none never uses one (default: the one of the port, if any)",
+      "Unix socket of the daemon; none never uses one (default without a token: the one of the port, if any)",
     env: "JOBCTL_SOCKET",
   },
   token: {

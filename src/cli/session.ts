@@ -36,8 +36,15 @@ function readSocket(args: Args): string | null | undefined {
   if (socket === NO_SOCKET) return null;
   assertOneOf(args, ["socket", "host"]);
   assertOneOf(args, ["socket", "port"]);
-  const isFlag = args.given(["socket"]).length > 0;
-  return isFlag || args.given(["host", "port"]).length === 0 ? socket : undefined;
+  const [token] = args.given(["token", "token-file"]);
+  if (args.given(["socket"]).length > 0) {
+    if (token === undefined) return socket;
+    throw usageError(
+      `Cannot use --${token} with --socket: a socket takes no token`,
+      `Over a socket you call as your own user: give --${token} without --socket, or --socket alone`,
+    );
+  }
+  return token === undefined && args.given(["host", "port"]).length === 0 ? socket : undefined;
 }
 
 function readToken(args: Args): Pick<ClientSettings, "token" | "tokenFile"> {

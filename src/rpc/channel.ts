@@ -75,7 +75,9 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<str
       { hint: "Is the daemon running, and may this user open its socket?" },
     );
   }
-  if (target.socket === null || target.tls || !isLoopback(target.host)) return null;
+  // Over the socket the caller would be its user, not the owner of the token.
+  const hasToken = target.token !== undefined || target.tokenFile !== undefined;
+  if (target.socket === null || hasToken || target.tls || !isLoopback(target.host)) return null;
   for (const path of socketPaths(target.port, daemonUid)) {
     if (isTrusted(path, daemonUid) && await probe(path) === null) return path;
   }
@@ -168,7 +170,8 @@ function checkToken(target: Target, token: string | undefined): void {
 }
 
 /**
- * Open a channel: to the Unix socket of this machine's daemon when there is one, else over TCP, with the token if one is known.
+ * Open a channel: to the Unix socket of this machine's daemon when there is one and no token was given, else over TCP, with the
+ * token if one is known.
  *
  * @throws JobError `unavailable` when a socket given by path does not answer; for files of TLS and token as their readers
  */

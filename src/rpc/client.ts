@@ -26,11 +26,11 @@ export interface ConnectOptions {
   /** Default 59051. */
   readonly port?: number | undefined;
   /**
-   * Path of the Unix socket; null never uses one. By default the socket that belongs to the port is tried first when the host is
-   * this machine.
+   * Path of the Unix socket, which takes no token; null never uses one. By default the socket that belongs to the port is tried
+   * first when the host is this machine and neither `token` nor `tokenFile` is given.
    */
   readonly socket?: string | null | undefined;
-  /** Token for this host. Goes to another machine only over TLS. */
+  /** Token for this host, over TCP. Goes to another machine only over TLS. */
   readonly token?: string | undefined;
   /** File of that token; for this machine the daemon's own one by default. */
   readonly tokenFile?: string | undefined;

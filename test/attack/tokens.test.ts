@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { connect, type JobClient } from "../../src/rpc/client.ts";
 import { JobService, JobState } from "../../src/rpc/gen/job_pb.ts";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../support/daemon.ts";
 import { until } from "../support/wait.ts";
 
 const CONFIG_TOKEN = "0123456789abcdef-of-the-configuration";
@@ -294,3 +294,47 @@ async function answerOf(client: JobClient, method: string, request: object): Pro
     return [error.code, error.message, error.hint];
   }
 }
+
+test("a token that is given is used where the daemon's default socket exists", async () => {
+  const own = await startDaemon({
+    toml:
+      `[server.auth]\ntokens_file = "tokens.json"\n[jobs.asks]\ncommand = ["${JOBCTL}", "get", "version", "--port"]\nparams = "port: number"\n`,
+    // The default socket and the default token file, of a port that is its own.
+    env: { JOBCTL_SERVER_SOCKET: undefined, JOBCTL_SERVER_AUTH_TOKEN_FILE: undefined },
+  });
+  const env = { JOBCTL_SOCKET: undefined, JOBCTL_TOKEN_FILE: undefined };
+  const jobctl = (args: readonly string[], more = {}) =>
+    own.jobctl(args, { env: { ...env, ...more } });
+  try {
+    const made = await jobctl(["token", "new", "v", "--role", "viewer", "-o", "name"]);
+    assert.equal(made.code, 0, made.stderr);
+    const token = made.stdout.trim();
+    const file = join(own.dir, "viewer");
+    writeFileSync(file, token, { mode: 0o600 });
+    const scale = ["workers", "scale", "2"];
+    for (
+      const [args, more] of [
+        [["--token-file", file], {}],
+        [["--token", token], {}],
+        [["--socket", "none", "--token", token], {}],
+        [[], { JOBCTL_TOKEN: token }],
+        [[], { JOBCTL_TOKEN_FILE: file }],
+      ] as const
+    ) {
+      assert.equal((await jobctl([...args, "list", "jobs"], more)).code, 0, args.join(" "));
+      const refused = await jobctl([...args, ...scale], more);
+      assert.equal(refused.code, 5, `${args.join(" ")} ${refused.stderr}`);
+    }
+    assert.equal((await jobctl(scale)).code, 0);
+    const viewer = connect({ port: own.port, token });
+    clients.push(viewer);
+    await assert.rejects(viewer.cancelInstances({ all: true }), (error) => {
+      return isJobError(error, "permission_denied");
+    });
+    // Without a token the socket is used, also by what a job runs.
+    const asked = await jobctl(["schedule", "asks", String(own.port), "--wait"]);
+    assert.equal(asked.code, 0, asked.stdout + asked.stderr);
+  } finally {
+    await own.stop();
+  }
+});

@@ -300,6 +300,19 @@ test("runCli() takes --socket none with a host and a port, and excludes a path f
   assert.match(path.stderr, /--socket with --port/);
 });
 
+test("runCli() uses a token of the command line rather than a socket of the environment", async () => {
+  const run = await cli(["list", "jobs", "--token-file", "/f"], { env: { JOBCTL_SOCKET: "/s" } });
+  assert.deepEqual([run.settings?.socket, run.settings?.tokenFile], [undefined, "/f"]);
+  for (const option of ["--token", "--token-file"]) {
+    const both = await cli(["list", "jobs", "--socket", "/s", option, "t"]);
+    assert.equal(both.code, 2);
+    assert.ok(both.stderr.includes(`Cannot use ${option} with --socket`), both.stderr);
+    assert.deepEqual(both.calls, []);
+  }
+  const env = { JOBCTL_TOKEN: "t" };
+  assert.equal((await cli(["list", "jobs", "--socket", "/s"], { env })).settings?.socket, "/s");
+});
+
 test("runCli() names the variable when its value is bad", async () => {
   const run = await cli(["list", "jobs"], { env: { JOBCTL_OUTPUT: "xml" } });
   assert.equal(run.code, 2);
