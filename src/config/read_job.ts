@@ -84,6 +84,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     description: values.description ?? null,
     command,
     params: values.params ?? null,
+    ...paramsPlace(fields.get("params")),
     process,
     options: readOptions(values),
     schedules,
@@ -92,6 +93,10 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     arguments: values.args ?? [],
     isEnabled: values.enabled ?? true,
   };
+}
+
+function paramsPlace(field: Field | undefined): Pick<JobTable, "paramsPlace"> {
+  return field === undefined ? {} : { paramsPlace: field.source.placeOf(field.path, "value") };
 }
 
 function checkName(kind: string, table: Field, report: Report): void {

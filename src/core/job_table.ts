@@ -33,6 +33,8 @@ export interface JobTable {
   readonly command: CommandSpec | null;
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
+  /** Where {@link params} stands; null when it is not in a file. */
+  readonly paramsPlace?: Place | null;
   /** What surrounds the processes of a module job; null where the table sets nothing of it. */
   readonly process?: ProcessSpec | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */

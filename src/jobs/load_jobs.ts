@@ -367,6 +367,9 @@ class Loader {
         hasHandler: NO_HANDLERS,
         registeredAt: this.#request.now,
       });
+      // Their lines and columns are those of the text, which the config may have escaped.
+      const at = { place: table.paramsPlace ?? place, path: `jobs.${kind}.params`, job: kind };
+      this.#warnings.push(...signature.warnings.map(({ message }) => ({ ...at, message })));
     });
   }
 }

@@ -130,6 +130,20 @@ test("checkConfig() warns of a schedule that has no run any more", async () => {
   ]);
 });
 
+test("checkConfig() warns of a misspelled type in the params of a command, at its place", async () => {
+  const { problems, warnings } = await check(
+    [
+      '[jobs.mail]\nrun = "x"\nparams = "to: strng, times: number = 1"',
+      '[jobs.good]\nrun = "x"\nparams = "to: string, day?: Date"',
+    ].join("\n"),
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    warnings.map(({ job, place, path, message }) => [job, place?.line, place?.column, path, message]),
+    [["mail", 3, 10, "jobs.mail.params", 'Type "strng" is taken as unknown']],
+  );
+});
+
 test("checkConfig() names the jobs that are not enabled", async () => {
   const { jobs, notEnabled, problems } = await check(
     '[jobs.a]\nrun = "x"\nenabled = false\n[jobs.b]\nrun = "x"\nschedule = "61 * * * *"\n[jobs.c]\nrun = "x"',
