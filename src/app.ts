@@ -136,7 +136,7 @@ async function startDaemon(
   const { logger, mask, storeWorker, reloader, salvages } = parts;
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
-  for (const problem of problems) logProblem(problem, logger);
+  for (const problem of problems) logProblem(problem, { logger, when: "start" });
   for (const warning of project.warnings) reportWarning(warning, logger);
   const lost = Promise.withResolvers<JobError>();
   const managerParts = {

@@ -39,7 +39,7 @@ export function readConfigFile(
   const absolute = resolve(options.cwd, file);
   if (!isTrusted(file, absolute, report)) return null;
   const refuse = (problem: ConfigProblem) => {
-    report.problems.push(options.isIncluded ? { ...problem, isPartial: true } : problem);
+    report.problems.push(options.isIncluded ? { ...problem, unread: file } : problem);
   };
   const bytes = readBytes(file, absolute, refuse);
   if (bytes === null) return null;

@@ -79,7 +79,7 @@ function finish(
   // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
   const problems = ordered(report.problems).map((problem) => mask.problem(problem));
-  if (problems.some(({ job, isPartial }) => job === null && !isPartial)) {
+  if (problems.some(({ job, unread }) => job === null && unread === undefined)) {
     throw new ConfigError(file, problems, files);
   }
   const broken = new Set(problems.flatMap(({ job }) => job ?? []));

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { JobError } from "../core/errors.ts";
 import type { ConfigProblem, Place } from "../core/job_table.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
@@ -43,13 +44,41 @@ export function formatProblem(problem: ConfigProblem): string {
   return parts.join(": ") + (hint === undefined ? "" : ` (${hint})`);
 }
 
-/** Log a problem that disables one job, or leaves out one file of them. */
-export function logProblem(problem: ConfigProblem, logger: Logger): void {
-  const what = problem.job === null ? "Some jobs are missing" : `Job "${problem.job}" is disabled`;
-  logger.error(`${what}: ${problem.message}`, problemFields(problem));
+/**
+ * The same line with only the base name of the file and without the hint: for callers, who have no
+ * business with the folders of this host.
+ */
+export function formatBriefly({ place, path, message }: ConfigProblem): string {
+  const brief = place === null ? null : { ...place, file: basename(place.file) };
+  return formatProblem({ place: brief, path, message, job: null });
+}
+
+/**
+ * Log a problem that disables one job, or leaves out one file of them.
+ *
+ * @param when a start lacks the jobs of a file that cannot be read, a reload keeps them
+ */
+export function logProblem(
+  problem: ConfigProblem,
+  { logger, when }: { readonly logger: Logger; readonly when: "start" | "reload" },
+): void {
+  logger.error(loggedText(problem, when), problemFields(problem));
+}
+
+function loggedText(
+  { job, message, place, unread }: ConfigProblem,
+  when: "start" | "reload",
+): string {
+  if (job !== null) return `Job "${job}" is disabled: ${message}`;
+  // That of a directory names it.
+  const what = unread === undefined || place === null
+    ? message
+    : `Cannot read "${unread}": ${message}`;
+  return `${what}; its jobs ${when === "start" ? "are missing" : "stay as they were"}`;
 }
 
 /** What a log says of a problem besides its message. */
 export function problemFields({ place, path, hint }: ConfigProblem): LogFields {
-  return { place: place === null ? undefined : formatPlace(place), key: path, hint };
+  const key = path === "" ? undefined : path;
+  return { place: place === null ? undefined : formatPlace(place), key, hint };
 }

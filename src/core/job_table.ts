@@ -20,8 +20,8 @@ export interface ConfigProblem {
   readonly hint?: string;
   /** The job that this problem disables; null when it concerns more than one job. */
   readonly job: string | null;
-  /** Only an included file or a directory of modules is missing: the others are loaded. */
-  readonly isPartial?: boolean;
+  /** The included file or directory of modules that cannot be read: the others are loaded. */
+  readonly unread?: string;
 }
 
 /** A job table of the config, checked and with durations in milliseconds, before its module is known. */

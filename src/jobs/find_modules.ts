@@ -68,7 +68,8 @@ class Walk {
         if (!isSkipped) this.#entry(root, join(path, name), depth);
       }
     } catch (error) {
-      this.#problem(null, path, `Cannot read the directory "${path}": ${reasonOf(error)}`);
+      const message = `Cannot read the directory "${path}": ${reasonOf(error)}`;
+      this.problems.push({ place: null, path: "modules", message, job: null, unread: path });
     }
   }
 
@@ -107,9 +108,9 @@ class Walk {
     this.files.push({ path, fileKind, source, version, hashes, language });
   }
 
-  #problem(job: string | null, file: string, message: string): void {
-    const place = job === null ? null : { file, line: 1, column: 1 };
-    this.problems.push({ place, path: job === null ? "modules" : `jobs.${job}`, message, job });
+  #problem(job: string, file: string, message: string): void {
+    const place = { file, line: 1, column: 1 };
+    this.problems.push({ place, path: `jobs.${job}`, message, job });
   }
 }
 

@@ -69,7 +69,7 @@ const LINES: Lines = {
   ],
   deleteSchedule: ({ id }) => ["Deleted a schedule", { schedule: id }],
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
-  reloadConfig: ({ force }) => ["Reloaded the configuration", { force }],
+  reloadConfig: ({ force }) => ["Requested a reload", { force }],
 };
 
 /** Logs in the daemon's log what callers have changed, and who they are. */

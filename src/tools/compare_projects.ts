@@ -16,21 +16,29 @@ export function fixedDifferences(before: Config, after: Config): readonly string
   return isSame(workerBefore, workerAfter) ? different : [...different, "worker"];
 }
 
-/** How many jobs are new, changed and gone. */
+/** The jobs of a configuration, and those that it names without loading them. */
+export interface NamedJobs {
+  readonly jobs: readonly JobDefinition[];
+  /** Each with the reason. */
+  readonly disabled: ReadonlyMap<string, string>;
+}
+
+/** How many jobs are new, changed (also disabled, or enabled again) and gone. */
 export function countChanges(
-  before: readonly JobDefinition[],
-  after: readonly JobDefinition[],
+  before: NamedJobs,
+  after: NamedJobs,
 ): { readonly added: number; readonly changed: number; readonly removed: number } {
-  const old = new Map(before.map((job) => [job.kind, job]));
+  const old = new Map(before.jobs.map((job) => [job.kind, job]));
   const plain = ({ registeredAt: _, ...job }: JobDefinition) => job;
   let [added, changed] = [0, 0];
-  for (const job of after) {
+  for (const job of after.jobs) {
     const there = old.get(job.kind);
     old.delete(job.kind);
-    if (!there) added += 1;
-    else if (!isSame(plain(there), plain(job))) changed += 1;
+    if (there ? !isSame(plain(there), plain(job)) : before.disabled.has(job.kind)) changed += 1;
+    else if (!there) added += 1;
   }
-  return { added, changed, removed: old.size };
+  const removed = [...old.keys()].filter((kind) => !after.disabled.has(kind)).length;
+  return { added, changed: changed + old.size - removed, removed };
 }
 
 /** The kinds of jobs that a configuration no longer names, not even as disabled. */

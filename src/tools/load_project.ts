@@ -1,6 +1,7 @@
 import type { Config, LoadedConfig } from "../config/config.ts";
 import type { Environment } from "../config/expand.ts";
 import { loadConfig } from "../config/load_config.ts";
+import { formatBriefly } from "../config/problems.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ConfigProblem } from "../core/job_table.ts";
 import { SecretMask } from "../core/secret_mask.ts";
@@ -83,6 +84,8 @@ export function disabledKinds(
   for (const { kind, isEnabled } of config.jobs) {
     if (!isEnabled) disabled.set(kind, "the config says enabled = false");
   }
-  for (const { job, message } of problems) if (job !== null) disabled.set(job, message);
+  for (const problem of problems) {
+    if (problem.job !== null) disabled.set(problem.job, formatBriefly(problem));
+  }
   return disabled;
 }

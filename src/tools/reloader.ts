@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError, formatProblem, logProblem, problemFields } from "../config/problems.ts";
 import { JobError, toJobError } from "../core/errors.ts";
@@ -17,8 +18,8 @@ const REST_MS = 100;
 const READS_MAX = 20;
 /** Most problems in a response; all are in the log. */
 const PROBLEMS_SHOWN_MAX = 10;
-/** Most jobs that a message names. */
-const KINDS_SHOWN_MAX = 10;
+/** Most jobs, or files, that a message names. */
+const NAMES_SHOWN_MAX = 10;
 
 /** Options of a reload. */
 export interface ReloadOptions {
@@ -38,6 +39,8 @@ export class Reloader {
   readonly #adopt: (config: Config) => void;
   #manager: Manager | null = null;
   #project: Project;
+  /** The jobs that the last project named without loading them. */
+  #disabled: ReadonlyMap<string, string>;
   #last: Promise<unknown> = Promise.resolve();
   /** Reloads waiting for a running one: identical requests share one. */
   readonly #waiting = new Map<boolean, Promise<ReloadReport>>();
@@ -56,6 +59,7 @@ export class Reloader {
     },
   ) {
     this.#project = project;
+    this.#disabled = disabledKinds(project);
     this.#load = options.load;
     this.#wait = options.wait;
     this.#logger = options.logger;
@@ -107,7 +111,8 @@ export class Reloader {
     if (!manager) throw new JobError("unavailable", "the daemon has not started yet");
     const project = this.#withMissing(await this.#loadAtRest());
     const { config, jobs, problems } = project;
-    for (const problem of problems) logProblem(problem, this.#logger);
+    const logger = this.#logger;
+    for (const problem of problems) logProblem(problem, { logger, when: "reload" });
     if (!force) this.#checkLost(project);
     for (const warning of project.warnings) {
       this.#logger.warn(warning.message, problemFields(warning));
@@ -132,7 +137,12 @@ export class Reloader {
       config: { ...before, worker: { ...before.worker, count: config.worker.count } },
     };
     this.#problem = partialProblem(problems);
-    const changes = countChanges(jobsBefore, jobs);
+    const disabled = disabledKinds(project);
+    const changes = countChanges(
+      { jobs: jobsBefore, disabled: this.#disabled },
+      { jobs, disabled },
+    );
+    this.#disabled = disabled;
     this.#logger.info("The config was reloaded", { jobs: jobs.length, ...changes });
     const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
     return { jobs: jobs.length, ...changes, restart, problems: shown };
@@ -155,15 +165,12 @@ export class Reloader {
       .filter((kind) => project.problems.some(({ job }) => job === kind));
     const lost = [...removed, ...broken];
     if (lost.length * 2 <= jobs.length) return;
-    const shown = lost.slice(0, KINDS_SHOWN_MAX).join(", ");
-    const more = lost.length - KINDS_SHOWN_MAX;
-    const listed = more > 0 ? `${shown} and ${more} more` : shown;
     const does = broken.length === 0
       ? "remove"
       : removed.length === 0
       ? "disable"
       : "remove or disable";
-    const what = `it would ${does} ${lost.length} of ${jobs.length} jobs: ${listed}`;
+    const what = `it would ${does} ${lost.length} of ${jobs.length} jobs: ${listed(lost)}`;
     throw new JobError("conflict", what, {
       hint: "If you mean it, run jobctl reload --force or restart the daemon",
     });
@@ -219,14 +226,23 @@ function stampsOf(files: readonly string[]): string {
 function partialProblem(problems: readonly ConfigProblem[]): string | null {
   if (problems.length === 0) return null;
   const disabled = problems.flatMap(({ job }) => job ?? []);
-  const files = problems.length - disabled.length;
+  // Every viewer can see the status, so it does not tell where on this host they are.
+  const files = problems.flatMap(({ job, unread }) =>
+    job === null && unread !== undefined ? [basename(unread)] : []
+  );
   const parts = [
-    ...(disabled.length > 0
-      ? [`disabled: ${[...new Set(disabled)].slice(0, KINDS_SHOWN_MAX).join(", ")}`]
-      : []),
-    ...(files > 0 ? [`files that cannot be read: ${files}`] : []),
+    ...(disabled.length > 0 ? [`disabled: ${listed(disabled)}`] : []),
+    ...(files.length > 0 ? [`files that cannot be read: ${listed(files)}`] : []),
   ];
   return `${parts.join("; ")}; see the daemon's log, or run jobctl check`;
+}
+
+/** Each name once, and only the number of the names after the first. */
+function listed(names: readonly string[]): string {
+  const unique = [...new Set(names)];
+  const more = unique.length - NAMES_SHOWN_MAX;
+  const shown = unique.slice(0, NAMES_SHOWN_MAX).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
 // Every viewer can see the status, so details of values are only in the log.

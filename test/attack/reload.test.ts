@@ -108,7 +108,8 @@ test("a reload disables a broken job, tells it everywhere, and takes the others"
     const { code, stdout, stderr } = await daemon.jobctl(["reload"]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^\S*config\.toml:4:1: jobs\.a\.runn: unknown/m);
-    assert.equal(JSON.parse(stdout).added, 1);
+    const { added, changed, removed } = JSON.parse(stdout);
+    assert.deepEqual({ added, changed, removed }, { added: 1, changed: 1, removed: 0 });
     // The schedule of the broken job keeps its cursor.
     assert.equal(await idsOf(daemon), "abcde");
     assert.match(daemon.log(), /ERROR Job "a" is disabled: /);
@@ -120,11 +121,25 @@ test("a reload disables a broken job, tells it everywhere, and takes the others"
       await ready.text(),
       /^\[\+\] store: ok\n[^]*\[-\] config: disabled: a; [^]*\nready\n$/,
     );
+    const reason = "config.toml:4:1: jobs.a.runn: unknown key";
+    assert.equal(JSON.parse(status.stdout).disabled[0].reason, reason);
+    for (const asked of [["schedule", "a"], ["describe", "job", "a"]]) {
+      const answer = await daemon.jobctl(asked);
+      assert.notEqual(answer.code, 0);
+      assert.ok(answer.stderr.includes(`it is disabled: ${reason}`), answer.stderr);
+    }
     const metrics = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text();
     assert.match(metrics, /^jobctl_config_last_reload_successful 0$/m);
 
     writeFileSync(config, TOML);
-    assert.equal((await daemon.jobctl(["reload", "--force"])).code, 0);
+    const back = await daemon.jobctl(["reload", "--force"]);
+    assert.equal(back.code, 0);
+    // One job is enabled again, and another is gone.
+    assert.deepEqual([JSON.parse(back.stdout).added, JSON.parse(back.stdout).changed], [0, 1]);
+    // Neither of the two lines of a reload looks like a second one.
+    assert.equal(daemon.log().split("The config was reloaded").length - 1, 3);
+    assert.match(daemon.log(), /INFO +Requested a reload .*by=/);
+    assert.doesNotMatch(daemon.log(), /Reloaded the config/);
     const page = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text();
     assert.match(page, /^jobctl_config_last_reload_successful 1$/m);
   });
@@ -138,11 +153,24 @@ test("the jobs of an included file that cannot be read stay, at a reload and at 
     const { code, stderr } = await daemon.jobctl(["reload"]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /more\.toml:1:\d+: not TOML/);
+    assert.match(
+      daemon.log(),
+      /ERROR Cannot read "\S*more\.toml": not TOML: .*; its jobs stay as they were/,
+    );
+    assert.doesNotMatch(daemon.log(), /key=""/);
+    const told = "files that cannot be read: more.toml; see";
+    const status = JSON.parse((await daemon.jobctl(["status", "-o", "json"])).stdout);
+    assert.ok(status.reload_problem.startsWith(told), status.reload_problem);
+    const ready = await fetch(`http://127.0.0.1:${daemon.httpPort}/readyz?verbose`);
+    assert.ok((await ready.text()).includes(`config: ${told}`));
     assert.equal(await idsOf(daemon), "abcdef");
     assert.equal((await daemon.jobctl(["schedule", "c", "--wait"])).code, 0);
 
     const again = await daemon.restart();
-    assert.match(again.log(), /ERROR Some jobs are missing: not TOML/);
+    assert.match(
+      again.log(),
+      /ERROR Cannot read "\S*more\.toml": not TOML: .*; its jobs are missing/,
+    );
     assert.equal(await idsOf(again), "abcdef");
     writeFileSync(included, INCLUDED);
     assert.equal((await again.jobctl(["reload"])).code, 0);

@@ -139,7 +139,9 @@ test("checkConfig() warns of a misspelled type in the params of a command, at it
   );
   assert.deepEqual(problems, []);
   assert.deepEqual(
-    warnings.map(({ job, place, path, message }) => [job, place?.line, place?.column, path, message]),
+    warnings.map((
+      { job, place, path, message },
+    ) => [job, place?.line, place?.column, path, message]),
     [["mail", 3, 10, "jobs.mail.params", 'Type "strng" is taken as unknown']],
   );
 });
