@@ -4,6 +4,7 @@ import { finished } from "node:stream/promises";
 import { dirname } from "node:path";
 import { createGunzip, createGzip } from "node:zlib";
 import { JobError, messageOf } from "../core/errors.ts";
+import { fileErrorCode } from "../core/file_errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import { linesOf } from "../moving/backup.ts";
 
@@ -21,7 +22,7 @@ const isPacked = (path: string) => path.endsWith(".gz");
 /**
  * Begin a backup at a path; gzip when its name ends so. Only its owner may read it.
  *
- * @throws JobError `already_exists` for a file that is there, `unavailable` when it cannot be written
+ * @throws JobError `already_exists` for a file that is there; when it cannot be written as {@link fileErrorCode}
  */
 export async function writeBackup(
   path: string,
@@ -69,12 +70,19 @@ export async function writeBackup(
   };
 }
 
+/** What messages call the backup in a file. */
+export function backupName(path: string): string {
+  return `the backup "${path}"`;
+}
+
 /** The lines of a backup, from the first. @throws JobError `not_found` or `invalid_argument` */
 export function readBackup(path: string): AsyncIterable<string> {
   if (!existsSync(path)) {
-    throw new JobError("not_found", `Cannot read the backup "${path}": there is no such file`);
+    throw new JobError("not_found", `Cannot read the backup "${path}": there is no such file`, {
+      hint: "Name the file that jobctl store backup wrote",
+    });
   }
-  return linesOf(bytesOf(path));
+  return linesOf(bytesOf(path), backupName(path));
 }
 
 async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
@@ -84,11 +92,15 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* source;
   } catch (error) {
+    // Whatever the system does not say of the file, gunzip says of what is in it.
+    const code = fileErrorCode(error);
     throw new JobError(
-      "invalid_argument",
-      `Cannot read the backup "${path}": ${messageOf(error)}`,
+      code === "internal" ? "invalid_argument" : code,
+      `Cannot read ${backupName(path)}: ${messageOf(error)}`,
       {
-        hint: "Take another backup; nothing was changed",
+        hint: code === "internal"
+          ? "Take another backup; nothing was changed"
+          : "Name a file that you may read; nothing was changed",
         cause: error,
       },
     );
@@ -100,7 +112,7 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
 function notWritten(path: string, cause: unknown): JobError {
   const isMissing = !existsSync(dirname(path));
   const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(cause);
-  return new JobError("unavailable", `Cannot write "${path}": ${problem}`, {
+  return new JobError(fileErrorCode(cause), `Cannot write "${path}": ${problem}`, {
     hint: isMissing
       ? "Make the folder, or choose another file"
       : "Choose a file that you may write to",

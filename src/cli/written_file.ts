@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { accountName } from "../platform/accounts.ts";
+import { fileErrorCode } from "../core/file_errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import type { Args } from "./args.ts";
 import type { CliIo } from "./io.ts";
@@ -18,7 +19,7 @@ export const OUT_OPTIONS: OptionSpecs = {
 /**
  * Write text to the file of `--out`, or to stdout.
  *
- * @throws JobError `already_exists` for a file that is there without `--force`, `unavailable` when it cannot be written
+ * @throws JobError `already_exists` for a file that is there without `--force`, else as {@link fileErrorCode}
  */
 export async function writeOut(text: string, args: Args, io: CliIo): Promise<void> {
   const out = args.text("out");
@@ -43,7 +44,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
     }
     const isMissing = !existsSync(dirname(path));
     const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(error);
-    throw new JobError("unavailable", `Cannot write "${path}": ${problem}`, {
+    throw new JobError(fileErrorCode(error), `Cannot write "${path}": ${problem}`, {
       hint: isMissing
         ? "Make the folder, or choose another file"
         : "Choose a file that you may write to",

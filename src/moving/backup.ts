@@ -84,59 +84,70 @@ export function headerOf(
   return { version, at, storeType: type, storeId, epoch };
 }
 
+/** What messages call a backup that has no name. */
+const UNNAMED = "the backup";
+
 /** Lines of a text that comes in parts, without their ends. @throws JobError `invalid_argument` for one that is too long */
-export async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+export async function* linesOf(
+  parts: AsyncIterable<Uint8Array>,
+  name = UNNAMED,
+): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   for await (const part of parts) {
     // Only new data is searched, so that a line in many parts takes time linear in its length.
-    const [first, ...others] = decode(decoder, part).split("\n");
+    const [first, ...others] = decode(decoder, part, name).split("\n");
     rest += first;
     if (others.length > 0) {
       yield rest;
       rest = others.pop()!;
       yield* others;
     }
-    if (rest.length > LINE_CHARS_MAX) throw damaged("a line is too long");
+    if (rest.length > LINE_CHARS_MAX) throw damaged("a line is too long", name);
   }
   if (rest !== "") yield rest;
 }
 
-function decode(decoder: TextDecoder, part: Uint8Array): string {
+function decode(decoder: TextDecoder, part: Uint8Array, name: string): string {
   try {
     return decoder.decode(part, { stream: true });
   } catch (thrown) {
-    throw damaged(messageOf(thrown));
+    throw damaged(messageOf(thrown), name);
   }
 }
 
-/** Check a backup from its first line to its last. @throws JobError `invalid_argument` when it is damaged, half, or no backup */
+/** Check a backup, which messages call `name`, from its first line to its last. @throws JobError `invalid_argument` when it is damaged, half, or no backup */
 export async function checkBackup(
   lines: AsyncIterable<string>,
+  name = UNNAMED,
 ): Promise<{ readonly header: BackupHeader; readonly end: BackupEnd }> {
   const hash = new ContentHash();
   let header: BackupHeader | null = null;
   let end: BackupEnd | null = null;
   let last: RecordKey | null = null;
   for await (const line of lines) {
-    if (end) throw damaged("something follows its end");
-    const value = parse(line);
-    if (!header) header = readHeader(value);
+    if (end) throw damaged("something follows its end", name);
+    const value = parse(line, name);
+    if (!header) header = readHeader(value, name);
     else if (value.type === "end") end = value as unknown as BackupEnd;
     else {
-      const record = readRecord(value);
+      const record = readRecord(value, name);
       const key = keyOf(record);
-      if (last && comparePlaces(last, key) >= 0) throw damaged("its records are out of order");
+      if (last && comparePlaces(last, key) >= 0) {
+        throw damaged("its records are out of order", name);
+      }
       last = key;
       hash.add(record);
     }
   }
-  if (!header) throw damaged("it is empty");
-  if (!end) throw damaged("its end is missing");
+  if (!header) throw damaged("it is empty", name);
+  if (!end) throw damaged("its end is missing", name);
   const content = hash.end();
-  if (content.hash !== end.hash) throw damaged("its records have another hash than its end says");
+  if (content.hash !== end.hash) {
+    throw damaged("its records have another hash than its end says", name);
+  }
   if (!isSame(content.counts, end.counts)) {
-    throw damaged("it has other numbers of records than its end says");
+    throw damaged("it has other numbers of records than its end says", name);
   }
   return { header, end };
 }
@@ -149,9 +160,12 @@ function isSame(found: Content["counts"], told: Content["counts"] | undefined): 
 /** A backup as a source of records, read once from its first to its last. */
 export class BackupSource implements RecordSource {
   readonly #lines: AsyncIterator<string>;
+  readonly #name: string;
   #isStarted = false;
 
-  constructor(lines: AsyncIterable<string>) {
+  /** @param name what messages call it */
+  constructor(lines: AsyncIterable<string>, name = UNNAMED) {
+    this.#name = name;
     this.#lines = lines[Symbol.asyncIterator]();
   }
 
@@ -164,43 +178,48 @@ export class BackupSource implements RecordSource {
     while (!page.isFull) {
       const { value, done } = await this.#lines.next();
       if (done) return page.end(true);
-      const parsed = parse(value);
-      if (parsed.type !== "end") page.add(readRecord(parsed));
+      const parsed = parse(value, this.#name);
+      if (parsed.type !== "end") page.add(readRecord(parsed, this.#name));
     }
     return page.end(false);
   }
 }
 
-function parse(line: string): { readonly type?: unknown } & Readonly<Record<string, unknown>> {
+function parse(
+  line: string,
+  name: string,
+): { readonly type?: unknown } & Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    throw damaged("a line is not JSON: it is damaged, or no backup");
+    throw damaged("a line is not JSON: it is damaged, or no backup", name);
   }
-  if (typeof value !== "object" || value === null) throw damaged("a line is no record");
+  if (typeof value !== "object" || value === null) throw damaged("a line is no record", name);
   return value as Readonly<Record<string, unknown>>;
 }
 
-function readHeader(value: Readonly<Record<string, unknown>>): BackupHeader {
-  if (value.type !== "backup" || typeof value.format !== "number") throw damaged("it is no backup");
+function readHeader(value: Readonly<Record<string, unknown>>, name: string): BackupHeader {
+  if (value.type !== "backup" || typeof value.format !== "number") {
+    throw damaged("it is no backup", name);
+  }
   if (value.format > BACKUP_FORMAT) {
     throw new JobError(
       "invalid_argument",
-      `Cannot read the backup: it has format ${value.format}, this version knows up to ${BACKUP_FORMAT}`,
+      `Cannot read ${name}: it has format ${value.format}, this version knows up to ${BACKUP_FORMAT}`,
       { hint: "Use the newer version that wrote it" },
     );
   }
   return value as unknown as BackupHeader;
 }
 
-function readRecord(value: { readonly type?: unknown }): StoreRecord {
+function readRecord(value: { readonly type?: unknown }, name: string): StoreRecord {
   if ((RECORD_TYPES as readonly unknown[]).includes(value.type)) return value as StoreRecord;
-  throw damaged(`a line of type "${String(value.type)}" is no record`);
+  throw damaged(`a line of type "${String(value.type)}" is no record`, name);
 }
 
-function damaged(found: string): JobError {
-  return new JobError("invalid_argument", `Cannot read the backup: ${found}`, {
+function damaged(found: string, name: string): JobError {
+  return new JobError("invalid_argument", `Cannot read ${name}: ${found}`, {
     hint: "Take another backup; nothing was changed",
   });
 }

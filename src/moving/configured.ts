@@ -121,16 +121,18 @@ export class StoreWorker {
 export async function restoreConfigured(
   lines: () => AsyncIterable<string>,
   options: {
+    /** What messages call the backup. */
+    readonly name: string;
     readonly place: StorePlace;
     readonly clock: Clock;
     readonly progress: (text: string) => void;
   },
 ): Promise<Restored> {
-  const { place, clock, progress } = options;
+  const { name, place, clock, progress } = options;
   const config = await loadStoreConfig(place);
   const parts = { clock, random: systemRandom, logger: silentLogger };
   const store = createStore(config, { ...parts, salvages: "empty" });
-  return await restoreBackup(lines, { store, clock, node: NODE, progress });
+  return await restoreBackup(lines, { name, store, clock, node: NODE, progress });
 }
 
 /** Do a work on a configured store that no daemon of this machine has open. */

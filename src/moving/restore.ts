@@ -28,6 +28,8 @@ export interface Restored {
 export async function restoreBackup(
   lines: () => AsyncIterable<string>,
   options: {
+    /** What messages call the backup. */
+    readonly name?: string;
     /** Not yet open. */
     readonly store: Store;
     readonly clock: Clock;
@@ -35,9 +37,9 @@ export async function restoreBackup(
     readonly progress: (text: string) => void;
   },
 ): Promise<Restored> {
-  const { store, clock, node, progress } = options;
+  const { name, store, clock, node, progress } = options;
   progress("Checking the backup");
-  const { header, end } = await checkBackup(lines());
+  const { header, end } = await checkBackup(lines(), name);
   const from = `backup ${end.hash.slice(0, 16)}`;
   const info = await store.open({ at: clock.now(), node, isMaintenance: true });
   try {
@@ -46,9 +48,9 @@ export async function restoreBackup(
     const read = (count: number) => {
       if (count % TOLD_RECORDS === 0) progress(`${count} records written`);
     };
-    await copyRecords(new BackupSource(lines()), store.records, { now, read });
+    await copyRecords(new BackupSource(lines(), name), store.records, { now, read });
     progress("Comparing");
-    const again = await copyRecords(new BackupSource(lines()), store.records, { now });
+    const again = await copyRecords(new BackupSource(lines(), name), store.records, { now });
     // The head is always written.
     if (again.written > 1 || again.removed > 0) throw differs(end);
     const { counts, hash } = await contentOf(store.records);

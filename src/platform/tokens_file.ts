@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
+import { fileErrorCode } from "../core/file_errors.ts";
 import { findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "./user_rights.ts";
 
@@ -119,7 +120,7 @@ export function readTokensFile(path: string): readonly StoredToken[] {
  * that its creator could not reach.
  *
  * @throws JobError as {@link readTokensFile}; `conflict` while another program changes it,
- * `unavailable` when it cannot be written
+ * as {@link fileErrorCode} when it cannot be written
  */
 export function changeTokensFile(
   path: string,
@@ -195,7 +196,7 @@ function lock(draft: string, nowMs: number): number {
 function writeError(path: string, error: unknown): JobError {
   if (isJobError(error)) return error;
   return new JobError(
-    "unavailable",
+    fileErrorCode(error),
     `Cannot write the tokens file "${path}": ${messageOf(error)}`,
     { hint: "Run it as root or as the daemon's user", cause: error },
   );

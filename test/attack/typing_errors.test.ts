@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import test from "node:test";
-import { startDaemon } from "../support/daemon.ts";
+import { runJobctl, startDaemon } from "../support/daemon.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 
 const NOBODY = "01938f2c-7d3e-7000-8000-00000000dead";
 
@@ -100,3 +102,23 @@ test("a typing error in a job or on the command line cancels nothing, and is tol
     await daemon.stop();
   }
 });
+
+test("a path with a typing error is named, and is not taken for an absent daemon", () =>
+  withTempDir({ "config.toml": "", "half.jsonl": "" }, async ({ path }) => {
+    const typed = join(path, "nodir", "x.gz");
+    const offline = ["--store", `sqlite:${join(path, "new.db")}`];
+    for (
+      const [code, argv, file] of [
+        [2, ["store", "backup", typed, ...offline], typed],
+        [2, ["export", "crontab", "-c", join(path, "config.toml"), "--out", typed], typed],
+        [4, ["store", "restore", typed, ...offline], typed],
+        [2, ["store", "restore", path, ...offline], path],
+        [2, ["store", "restore", join(path, "half.jsonl"), ...offline], join(path, "half.jsonl")],
+        [4, ["import", "crontab", typed], typed],
+      ] as const
+    ) {
+      const run = await runJobctl(argv, { cwd: path });
+      assert.equal(run.code, code, `${argv.join(" ")}: ${run.stderr}`);
+      assert.ok(run.stderr.includes(`"${file}"`) && run.stderr.includes("hint: "), run.stderr);
+    }
+  }));

@@ -37,7 +37,7 @@ test("writeBackup() over a folder says so", () =>
     await writer.write(encode("x\n"));
     await assert.rejects(
       writer.end(),
-      (error) => isJobError(error, "unavailable") && error.message.startsWith("Cannot write"),
+      (error) => isJobError(error, "invalid_argument") && error.message.startsWith("Cannot write"),
     );
     writer.discard();
     assert.equal(existsSync(join(path, "folder.part")), false);
@@ -61,9 +61,16 @@ test("writeBackup() and readBackup() name a file that they cannot use", () =>
     const nowhere = join(path, "missing", "a.jsonl");
     await assert.rejects(
       writeBackup(nowhere, { force: false }),
-      (error) => isJobError(error, "unavailable") && error.message.includes(nowhere),
+      (error) => isJobError(error, "invalid_argument") && error.message.includes(nowhere),
     );
-    assert.throws(() => readBackup(nowhere), (error) => isJobError(error, "not_found"));
+    assert.throws(
+      () => readBackup(nowhere),
+      (error) => isJobError(error, "not_found") && error.hint !== undefined,
+    );
+    await assert.rejects(
+      read(path),
+      (error) => isJobError(error, "invalid_argument") && error.message.includes(path),
+    );
     const packed = join(path, "a.jsonl.gz");
     await assert.rejects(
       read(packed),

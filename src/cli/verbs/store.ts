@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { readBackup, writeBackup } from "../backup_file.ts";
+import { backupName, readBackup, writeBackup } from "../backup_file.ts";
 import { confirm } from "../confirm.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { PlainRecord } from "../output/plain.ts";
@@ -132,6 +132,7 @@ const RESTORE: Verb = {
     const { restoreConfigured } = await import("../../moving/configured.ts");
     const waiting: Promise<void>[] = [];
     const { header, ...restored } = await restoreConfigured(() => readBackup(path), {
+      name: backupName(path),
       place: storePlace(args, io),
       clock: io.clock,
       progress: (text) => void waiting.push(tellProgress(text, args, io)),

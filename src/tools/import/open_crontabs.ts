@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { isAccount } from "../../platform/accounts.ts";
+import { fileErrorCode } from "../../core/file_errors.ts";
 import type { ImportNote } from "./crontab_reader.ts";
 import { type CrontabFormat, folderOf, formatOf } from "./crontab_shape.ts";
 import { type Dialect, DIALECT_RULES, isCrontabName } from "./dialect.ts";
@@ -67,7 +68,7 @@ function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
  * The crontabs of a file, or of a directory as the daemon reads /etc/cron.d or its folder of users' crontabs. A file that
  * belongs to a user other than root and our own is that user's crontab; its jobs run as that user only.
  *
- * @throws JobError `not_found`, `permission_denied` or `unavailable` when it cannot be read
+ * @throws JobError `not_found`, or as {@link fileErrorCode}, when it cannot be read
  */
 export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs {
   try {
@@ -79,7 +80,7 @@ export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs
     const code = errorCode(error);
     const isMissing = code === "ENOENT" || code === "ENOTDIR";
     throw new JobError(
-      isMissing ? "not_found" : code === "EACCES" ? "permission_denied" : "unavailable",
+      isMissing ? "not_found" : fileErrorCode(error),
       `Cannot read the crontab "${path}": ${isMissing ? "there is none" : messageOf(error)}`,
       {
         hint:
