@@ -30,7 +30,8 @@ interface Start {
 
 function readStarts(file: string): readonly Start[] {
   try {
-    return readFileSync(file, "utf8").trimEnd().split("\n").map((line) => {
+    // The last piece is empty, or a line that is being written.
+    return readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => {
       const [at, pid] = line.split(" ").map(Number);
       return { at: at!, pid: pid! };
     });

@@ -87,7 +87,7 @@ export const RAW_CALLS: readonly RawCase[] = [
   path("/job.v1.JobService/../../etc/passwd", 12),
   path("/job.v1.JobService/GetVersion?x=1", 12, 0),
   path(`/job.v1.JobService/${"G".repeat(8_000)}`, 12, -1),
-  path("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 12),
+  path("/grpc.reflection.v2.ServerReflection/ServerReflectionInfo", 12),
 ];
 
 /** What stands in the authorization of a call over TCP without any other right: all are refused as unauthenticated. */
