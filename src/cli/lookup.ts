@@ -1,9 +1,15 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
+import { usageError } from "./args.ts";
 import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import type { QueryInit } from "./query.ts";
 import type { JobClient } from "./session.ts";
 import { makeVisible } from "../core/safe_text.ts";
+
+/** An id, or enough of its beginning for the daemon to look for it. */
+const ID_SHAPE = /^[0-9a-f-]{4,36}$/;
+/** A kind that a shell and a list of kinds take as it is. */
+const PLAIN_KIND = /^[\w.:@+/-]+$/;
 
 /** Entries asked for at once. */
 const PAGE_SIZE = 500;
@@ -61,17 +67,60 @@ export function listSchedules(
 /**
  * The instance that an id or a unique beginning of one names.
  *
- * @throws JobError `not_found`
+ * @param kindCommand suggested, with the kind after it, when `id` is a kind: such as `jobctl logs --kind`
+ * @throws JobError `not_found`, or `invalid_argument` for what is no id
  */
-export async function findInstance(client: JobClient, id: string): Promise<JobInstance> {
-  const { instance } = await client.getInstance({ uuid: id.toLowerCase() });
-  return present(instance, `Cannot get instance "${makeVisible(id)}"`);
+export async function findInstance(
+  client: JobClient,
+  id: string,
+  kindCommand: string,
+): Promise<JobInstance> {
+  const uuid = id.toLowerCase();
+  if (!ID_SHAPE.test(uuid)) {
+    const found = "not an id, nor the first 4 or more characters of one";
+    throw usageError(
+      `Cannot find instance "${makeVisible(id)}": ${found}`,
+      await kindHint(client, id, kindCommand) ?? "Ids are shown by: jobctl list instances",
+    );
+  }
+  try {
+    const { instance } = await client.getInstance({ uuid });
+    return present(instance, `Cannot get instance "${makeVisible(id)}"`);
+  } catch (error) {
+    if (!isJobError(error, "not_found")) throw error;
+    // A kind such as "feed" reads as the beginning of an id.
+    const hint = isUuid(uuid) ? null : await kindHint(client, id, kindCommand);
+    if (hint === null) throw error;
+    throw new JobError(error.code, error.message, { hint, cause: error });
+  }
 }
 
-/** The whole id for a beginning of one; a whole one is taken as it is. */
-export async function resolveId(client: JobClient, id: string): Promise<string> {
+/** What was probably meant by a kind in place of an id; null when there is no such kind. */
+async function kindHint(
+  client: JobClient,
+  kind: string,
+  kindCommand: string,
+): Promise<string | null> {
+  if (!PLAIN_KIND.test(kind)) return null;
+  try {
+    await client.getJob({ kind });
+    return `Did you mean: ${kindCommand} ${kind}`;
+  } catch (error) {
+    // An older server does not know the method, and this is only for the hint.
+    const isAnswer = isJobError(error) && !["unavailable", "timeout"].includes(error.code);
+    if (isAnswer) return null;
+    throw error;
+  }
+}
+
+/** The whole id for a beginning of one, as {@link findInstance}; a whole one is taken as it is. */
+export async function resolveId(
+  client: JobClient,
+  id: string,
+  kindCommand: string,
+): Promise<string> {
   const whole = id.toLowerCase();
-  return isUuid(whole) ? whole : (await findInstance(client, id)).uuid;
+  return isUuid(whole) ? whole : (await findInstance(client, id, kindCommand)).uuid;
 }
 
 /**

@@ -78,3 +78,38 @@ test("--kind of commas alone names nothing, and is refused beside other conditio
     assert.deepEqual(calls, []);
   }
 });
+
+test("a kind in place of an id is told in words of the command line, with what was meant", async () => {
+  const getInstance = () => {
+    throw new JobError("not_found", 'Cannot find instance "feed": no such instance');
+  };
+  const unknown = () => {
+    throw new JobError("not_found", "Cannot find it: no such job");
+  };
+  for (
+    const [argv, meant] of [
+      [["cancel"], "jobctl cancel instances --kind"],
+      [["cancel", "instances", "--uuid"], "jobctl cancel instances --kind"],
+      [["logs"], "jobctl logs --kind"],
+      [["redrive"], "jobctl redrive --kind"],
+      [["retry"], "jobctl list instances --kind"],
+      [["history"], "jobctl list instances --kind"],
+      [["get", "instance"], "jobctl get job"],
+      [["describe", "instance"], "jobctl describe job"],
+    ] as const
+  ) {
+    const kind = await cli([...argv, "slow"], { answers: { getInstance } });
+    assert.equal(kind.code, 2, argv.join(" "));
+    assert.equal(
+      kind.stderr,
+      'jobctl: Cannot find instance "slow": not an id, nor the first 4 or more characters of one\n' +
+        `hint: Did you mean: ${meant} slow\n`,
+    );
+    const hexadecimal = await cli([...argv, "feed"], { answers: { getInstance } });
+    assert.equal(hexadecimal.code, 4);
+    assert.ok(hexadecimal.stderr.endsWith(`hint: Did you mean: ${meant} feed\n`));
+    const none = await cli([...argv, "slwo"], { answers: { getJob: unknown } });
+    assert.equal(none.code, 2);
+    assert.ok(none.stderr.endsWith("hint: Ids are shown by: jobctl list instances\n"));
+  }
+});

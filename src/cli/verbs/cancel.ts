@@ -13,6 +13,7 @@ import { isFinalState, stateName, STATES, unfinishedStates } from "../wire.ts";
 /** Instances are counted up to this many before the question. */
 const COUNT_MAX = 1_000;
 const QUERY_WORD = "instances";
+const KIND_COMMAND = "jobctl cancel instances --kind";
 const CONDITIONS = ["kind", "uuid", "state"];
 
 async function countUnfinished(client: JobClient, query: QueryInit): Promise<number> {
@@ -73,7 +74,7 @@ async function readCancel(
     }
   }
   const uuids = [];
-  for (const id of args.list("uuid")) uuids.push(await resolveId(client, id));
+  for (const id of args.list("uuid")) uuids.push(await resolveId(client, id, KIND_COMMAND));
   return { query: { ...query, ...(uuids.length === 1 ? { uuid: uuids[0] } : { uuids }) }, isAll };
 }
 
@@ -112,7 +113,7 @@ async function cancelOne(
     );
   }
   const connection = await client();
-  const uuid = await resolveId(connection, id);
+  const uuid = await resolveId(connection, id, KIND_COMMAND);
   const { instances } = await connection.cancelInstances({ query: { uuid } });
   await printer.list(INSTANCE_VIEW, instances);
   if (instances.length === 0) await printer.note(`Instance ${uuid} was final already`);

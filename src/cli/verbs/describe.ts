@@ -65,7 +65,7 @@ async function historyOf(client: JobClient, instance: JobInstance) {
 
 async function describeInstance(id: string, { client, printer }: VerbContext): Promise<void> {
   const connection = await client();
-  const instance = await findInstance(connection, id);
+  const instance = await findInstance(connection, id, "jobctl describe job");
   const history = await historyOf(connection, instance);
   const record = {
     ...INSTANCE_VIEW.record(instance),

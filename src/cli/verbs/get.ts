@@ -77,7 +77,10 @@ const INSTANCE: Verb = {
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins so"]],
   isClient: true,
   async run(args, { client, printer }) {
-    await printer.one(INSTANCE_VIEW, await findInstance(await client(), args.word("ID")));
+    await printer.one(
+      INSTANCE_VIEW,
+      await findInstance(await client(), args.word("ID"), "jobctl get job"),
+    );
     return 0;
   },
 };

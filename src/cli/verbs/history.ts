@@ -12,7 +12,11 @@ export const HISTORY: Verb = {
   isClient: true,
   async run(args, { client, printer }) {
     const connection = await client();
-    const { uuid } = await findInstance(connection, args.word("ID"));
+    const { uuid } = await findInstance(
+      connection,
+      args.word("ID"),
+      "jobctl list instances --kind",
+    );
     const entries = pages(null, async (pageSize, pageToken) => {
       const query = { uuid, pageSize, pageToken, oldestFirst: true };
       const answer = await connection.lookupInstanceHistory({ query });

@@ -83,7 +83,9 @@ export const LOGS: Verb = {
     const sinceMs = args.timeMs("since", "past");
     const hasId = assertCombination(args);
     const client = await context.client();
-    const uuid = hasId ? (await findInstance(client, args.word("ID"))).uuid : undefined;
+    const uuid = hasId
+      ? (await findInstance(client, args.word("ID"), "jobctl logs --kind")).uuid
+      : undefined;
     if (kind !== undefined) await assertKinds(client, [kind]);
     const view = hasId ? LOG_VIEW : LOGS_VIEW;
     if (!args.flag("follow")) {

@@ -94,7 +94,9 @@ export const REDRIVE: Verb = {
     assertCombination(args);
     const connection = await context.client();
     const uuids: string[] = [];
-    for (const id of args.words("ID")) uuids.push(await resolveId(connection, id));
+    for (const id of args.words("ID")) {
+      uuids.push(await resolveId(connection, id, "jobctl redrive --kind"));
+    }
     const query: QueryInit = uuids.length > 0 ? { uuids } : readQuery(args);
     if (uuids.length === 0) await assertMeant(args, query, context);
     const answer = await connection.redriveInstances({

@@ -19,7 +19,7 @@ export const RETRY: Verb = {
   isClient: true,
   async run(args, { client, printer }) {
     const connection = await client();
-    const uuid = await resolveId(connection, args.word("ID"));
+    const uuid = await resolveId(connection, args.word("ID"), "jobctl list instances --kind");
     const { instance } = await connection.retryInstance({ uuid });
     await printer.one(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
     return 0;
