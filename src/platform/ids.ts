@@ -44,3 +44,8 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
     return `${time}${count}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
   };
 }
+
+/** When a UUID version 7 was made, in milliseconds since the epoch by the clock of its host. */
+export function timeOfId(id: string): number {
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}

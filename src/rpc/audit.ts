@@ -4,6 +4,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { BurstLog } from "../platform/burst_log.ts";
 import type { Clock } from "../platform/clock.ts";
+import { timeOfId } from "../platform/ids.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
 import type { Caller } from "./auth.ts";
 import {
@@ -20,27 +21,29 @@ type Line = readonly [message: string, fields: LogFields];
 /** Most characters of one field. */
 const FIELD_CHARS = 200;
 
-/** The record of each method that changes more than one new instance; null if nothing changed. */
+/**
+ * The record of each method that changes more than one new instance; null if nothing changed.
+ * `since` is the time at which the call began, in epoch ms.
+ */
 type Lines = {
   readonly [Name in MethodName]?: (
     request: MessageShape<Methods[Name]["input"]>,
     answer: MessageShape<Methods[Name]["output"]>,
+    since: number,
   ) => Line | null;
 };
 
 const LINES: Lines = {
-  cancelInstances: ({ query }, { count }) => [
-    "Canceled instances",
-    { count: Number(count), ...queryFields(query) },
-  ],
+  cancelInstances: ({ query }, { count }) => ofMany("Canceled instances", Number(count), query),
   retryInstance: ({ uuid }, { instance }) => [
     "Retried an instance",
     { of: uuid, kind: instance?.kind, instance: instance?.uuid },
   ],
-  redriveInstances: ({ query }, { count }) => [
-    "Ran dead letters again",
-    { count: Number(count), ...queryFields(query) },
-  ],
+  redriveInstances({ query }, { count, instances }, since) {
+    // The answer also has instances of an earlier call, for dead letters that were run again then.
+    const earlier = instances.filter(({ uuid }) => timeOfId(uuid) < since).length;
+    return ofMany("Ran dead letters again", Number(count) - earlier, query);
+  },
   runSchedule: (_, { instance }) => [
     "Ran a schedule now",
     { kind: instance?.kind, instance: instance?.uuid },
@@ -50,7 +53,7 @@ const LINES: Lines = {
     { kind, schedule: scheduleId, count, until: timeText(until) },
   ],
   backfill: ({ kind, scheduleId, from, to, dryRun }, { count }) =>
-    dryRun === true ? null : [
+    dryRun === true || count === 0n ? null : [
       "Ran missed ticks",
       {
         ...{ kind, schedule: scheduleId, count: Number(count) },
@@ -75,8 +78,10 @@ const LINES: Lines = {
 /** Logs in the daemon's log what callers have changed, and who they are. */
 export class Audit {
   readonly #log: BurstLog;
+  readonly #clock: Clock;
 
   constructor(logger: Logger, clock: Clock) {
+    this.#clock = clock;
     this.#log = new BurstLog(logger, clock, "changes by callers", "jobctl list instances");
   }
 
@@ -85,10 +90,17 @@ export class Audit {
     return method in LINES;
   }
 
+  /** The current time in epoch ms, for the `since` of {@link tell}. */
+  now(): number {
+    return this.#clock.now().wallMs;
+  }
+
   /** Log one completed call of a method for which {@link has} is true. */
   tell(
     method: MethodName,
     call: {
+      /** When it began, in epoch ms. */
+      readonly since: number;
       readonly caller: Caller | null;
       readonly peer: string;
       readonly request: Uint8Array;
@@ -96,8 +108,11 @@ export class Audit {
     },
   ): void {
     const { input, output }: DescMethod = JobService.method[method];
-    const line = LINES[method] as ((request: unknown, answer: unknown) => Line | null) | undefined;
-    const told = line?.(fromBinary(input, call.request), fromBinary(output, call.answer));
+    const { request, answer, since } = call;
+    const line = LINES[method] as
+      | ((request: unknown, answer: unknown, since: number) => Line | null)
+      | undefined;
+    const told = line?.(fromBinary(input, request), fromBinary(output, answer), since);
     if (told) this.#write(told, call);
   }
 
@@ -130,6 +145,10 @@ export class Audit {
     const by = { by: caller?.name ?? "nobody", from: peer };
     this.#log.tell("info", message, { ...Object.fromEntries(short), ...by });
   }
+}
+
+function ofMany(message: string, count: number, query: Query | undefined): Line | null {
+  return count > 0 ? [message, { count, ...queryFields(query) }] : null;
 }
 
 function timeText(time: Timestamp | undefined): string | undefined {

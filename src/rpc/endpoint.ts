@@ -98,9 +98,11 @@ class UnaryCalls {
   }
 
   async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const since = this.#audit.now();
     const answer = await this.#answer(method, call, signal);
     const { request } = call;
-    this.#audit.tell(method, { caller: callerOf(call), peer: call.getPeer(), request, answer });
+    const caller = callerOf(call);
+    this.#audit.tell(method, { since, caller, peer: call.getPeer(), request, answer });
     return answer;
   }
 

@@ -1,9 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { createIdSource } from "../../src/platform/ids.ts";
+import { systemRandom } from "../../src/platform/random.ts";
 import { Audit } from "../../src/rpc/audit.ts";
 import { METHOD_ROLE } from "../../src/rpc/auth.ts";
+import {
+  RedriveInstancesRequestSchema,
+  RedriveInstancesResponseSchema,
+} from "../../src/rpc/gen/job_pb.ts";
 import type { MethodName } from "../../src/rpc/handlers.ts";
-import { NO_AUTH, type RpcWorld, rpcWorld, tokenEntry } from "../support/rpc_world.ts";
+import {
+  keepingLogger,
+  type LoggedLine,
+  NO_AUTH,
+  type RpcWorld,
+  rpcWorld,
+  tokenEntry,
+} from "../support/rpc_world.ts";
+import { SimClock } from "../support/sim_clock.ts";
 
 const AUTH = {
   ...NO_AUTH,
@@ -46,6 +61,45 @@ test("what is refused, only read or only counted is not told", async () => {
   await assert.rejects(admin.cancelInstances({}));
   await admin.backfill({ kind: "add", from: { seconds: 1n }, to: { seconds: 2n }, dryRun: true });
   assert.deepEqual(told(world), []);
+});
+
+test("a call that matches nothing is not told", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  await client.cancelInstances({ query: { kind: "add" } });
+  await client.redriveInstances({ query: { kind: "add" } });
+  assert.deepEqual(told(world), []);
+});
+
+test("of dead letters only those are told that are run again by this call", () => {
+  const clock = new SimClock();
+  const ids = createIdSource(clock, systemRandom);
+  const earlier = ids();
+  clock.shiftWall(1);
+  const lines: LoggedLine[] = [];
+  const audit = new Audit(keepingLogger(lines), clock);
+  const since = audit.now();
+  const redrive = (...uuids: readonly string[]) => {
+    const query = { uuids: ["dead"] };
+    const answer = { count: BigInt(uuids.length), instances: uuids.map((uuid) => ({ uuid })) };
+    audit.tell("redriveInstances", {
+      ...{ since, caller: null, peer: "unix:1" },
+      request: toBinary(
+        RedriveInstancesRequestSchema,
+        create(RedriveInstancesRequestSchema, { query }),
+      ),
+      answer: toBinary(
+        RedriveInstancesResponseSchema,
+        create(RedriveInstancesResponseSchema, answer),
+      ),
+    });
+  };
+  redrive(earlier);
+  assert.deepEqual(lines, []);
+  redrive(earlier, ids(), ids());
+  assert.deepEqual(lines.map(({ message, fields }) => [message, fields["count"]]), [
+    ["Ran dead letters again", 2],
+  ]);
 });
 
 test("of many changes the first are told, and the number of the others", async () => {
