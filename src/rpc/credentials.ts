@@ -58,6 +58,9 @@ export interface KnownToken extends Caller {
 /** Revoked tokens that are remembered by name, for the log. */
 const REVOKED_TOKENS_MAX = 1_000;
 
+/** Most tokens that one line of the log names. */
+const NAMES_TOLD_MAX = 20;
+
 /** Options of {@link Credentials}. */
 export interface CredentialsOptions {
   /** The token created at this start; null if another one is used. */
@@ -88,6 +91,8 @@ export class Credentials {
   #tokenFile: Source<readonly TokenEntry[]>;
   #tokensFile: Source<readonly TokenEntry[]>;
   #revoked: Source<ReadonlySet<string>>;
+  /** The tokens of the tokens file as the log knows them. */
+  #toldTokens: readonly TokenEntry[];
   #known: readonly KnownToken[] = [];
   #held = new Set<KnownToken>();
   /** Names of tokens that were valid since the start, by their hash; the oldest is first. */
@@ -108,6 +113,7 @@ export class Credentials {
     this.#read((error) => {
       throw error;
     });
+    this.#toldTokens = this.#tokensFile.value;
   }
 
   get mode(): AuthConfig["mode"] {
@@ -177,6 +183,7 @@ export class Credentials {
       this.#revoked = sourceOf(revokedFile, before);
     }
     this.#read((error) => this.#complain(error));
+    this.#tellTokens();
   }
 
   /**
@@ -184,7 +191,23 @@ export class Credentials {
    * contents.
    */
   refresh(): boolean {
-    return this.#read((error) => this.#complain(error));
+    const hasChanged = this.#read((error) => this.#complain(error));
+    this.#tellTokens();
+    return hasChanged;
+  }
+
+  /** Log the names of tokens that have come and gone in the tokens file. */
+  #tellTokens(): void {
+    const [before, after] = [this.#toldTokens, this.#tokensFile.value];
+    this.#toldTokens = after;
+    const [old, current] = [before, after].map((tokens) => new Set(tokens.map(({ hash }) => hash)));
+    const added = after.filter(({ hash }) => !old!.has(hash));
+    const revoked = before.filter(({ hash }) => !current!.has(hash));
+    if (added.length + revoked.length === 0) return;
+    this.#logger.info("Tokens were added or revoked", {
+      added: namesOf(added),
+      revoked: namesOf(revoked),
+    });
   }
 
   #complain(thrown: unknown): void {
@@ -244,6 +267,14 @@ export function isExpired(
   nowMs: number,
 ): boolean {
   return expiresAt !== null && expiresAt <= nowMs;
+}
+
+/** The names for one line of the log; undefined for none. */
+function namesOf(tokens: readonly TokenEntry[]): string | undefined {
+  if (tokens.length === 0) return undefined;
+  const names = tokens.slice(0, NAMES_TOLD_MAX).map(({ name }) => name).join(",");
+  const more = tokens.length - NAMES_TOLD_MAX;
+  return more > 0 ? `${names} and ${more} more` : names;
 }
 
 function adminToken(token: string): TokenEntry {

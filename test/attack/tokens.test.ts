@@ -81,7 +81,12 @@ test("a token that is revoked loses its open stream too", async () => {
   await client.getVersion();
   const run = await daemon.jobctl(["token", "revoke", "gone", "--yes"]);
   assert.equal(run.code, 0, run.stderr);
+  assert.equal(JSON.parse(run.stdout).name, "gone");
   await refused(ended, "unavailable");
+  const changes = daemon.log().split("\n").filter((line) => /INFO +Tokens were/.test(line));
+  assert.ok(changes.some((line) => / added=\S*\bgone\b/.test(line)), changes.join("\n"));
+  assert.ok(changes.some((line) => / revoked=\S*\bgone\b/.test(line)), changes.join("\n"));
+  assert.ok(!daemon.log().includes("sha256:"));
   await assert.rejects(client.getVersion(), (error) => {
     assert.ok(isJobError(error, "unauthenticated"));
     // Whoever stole it learns neither its name nor that it was found out.

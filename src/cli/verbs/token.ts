@@ -176,8 +176,9 @@ const REVOKE: Verb = {
   async run(args, { io, printer }) {
     const name = readName(args);
     const { path } = await placeOf(args, io);
-    const find = (tokens: readonly StoredToken[]) => {
-      if (tokens.some((each) => each.name === name)) return;
+    const find = (tokens: readonly StoredToken[]): StoredToken => {
+      const found = tokens.find((each) => each.name === name);
+      if (found) return found;
       const near = nearest(name, tokens.map((each) => each.name));
       throw new JobError(
         "not_found",
@@ -187,7 +188,7 @@ const REVOKE: Verb = {
         },
       );
     };
-    find(readTokensFile(path));
+    const revoked = find(readTokensFile(path));
     await confirm(io, `revoke the token "${name}"`, args.flag("yes"));
     changeTokensFile(path, {
       nowMs: io.clock.now().wallMs,
@@ -196,7 +197,7 @@ const REVOKE: Verb = {
         return tokens.filter((each) => each.name !== name);
       },
     });
-    await printer.note(`Revoked the token "${name}"`);
+    await printer.details(tokenRecord(revoked), name, [`Revoked the token "${name}"`]);
     return EXIT.ok;
   },
 };
