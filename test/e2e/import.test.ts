@@ -41,6 +41,18 @@ test("jobctl import crontab tells file and line of what it cannot carry, with ex
   assert.match(run.stdout, /^\[jobs\.good\]$/m);
 });
 
+test("jobctl import crontab --verify exits with 0 when its notes are only notes", async () => {
+  const args = ["import", "crontab", "-", "--timezone", "UTC", "--verify"];
+  const run = await runJobctl([...args, "--dialect", "debian"], {
+    input: "MAILTO=me\n*/5 * * * * /usr/bin/env > /dev/null\n0 1 * * * date +%F\n",
+  });
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /^stdin:1: MAILTO=me is only set for the commands/m);
+  assert.match(run.stderr, /^stdin:3: "%" ends the command/m);
+  assert.match(run.stderr, /^Verified over 366 days: 2 of 2 lines are the same/m);
+  assert.match(run.stdout, /^\[jobs\.env\]$/m);
+});
+
 test("jobctl import crontab leaves out a whole file where Debian's cron ignores it, with exit code 3", async () => {
   const args = ["import", "crontab", "-", "--timezone", "UTC", "--verify"];
   const input = "5/15 * * * * bad\n0 1 * * * good\n";

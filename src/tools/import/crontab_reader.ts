@@ -176,7 +176,7 @@ class Reader {
     // Debian's cron drops blanks at the end of a value, also within quotes.
     const value = this.#options.dialect === "debian" ? given.trimEnd() : given;
     if (name === "MAILTO" && value !== "") {
-      this.#note(
+      this.#remark(
         `MAILTO=${value} is only set for the commands: jobctl sends no mail, but keeps output and outcome`,
       );
     }

@@ -14,6 +14,9 @@ const MINOR = new Set(
 const INTERPRETERS = /^(?:ba|da|z|k)?sh$|^(?:python|php|perl|ruby|node|deno|bun)[\d.]*$/;
 /** A line that asks chance for some sleep first. */
 const SLEEPER = /\b(?:rand|sleep|RANDOM)\b/;
+/** A redirection with its file: `> /dev/null`, `2>&1`, `&>> "my file"`. */
+const REDIRECTION =
+  /(?:(?<=^|\s)\d+|&)?(?:<{1,3}|>{1,2}\|?)&?[ \t]*(?:"[^"]*"|'[^']*'|[^\s;|&<>()"'])+/g;
 const NAME_LENGTH_MAX = 60;
 
 /** A text as part of a kind: letters, digits, `_` and `-`. */
@@ -65,11 +68,11 @@ function nameCommand(command: string): string | null {
 
 /** A name for what a command line does: its first program that is more than a wrapper or a check. */
 export function nameLine(command: string): string {
-  // What is in quotes separates no commands.
+  // What is in quotes separates no commands, and files of redirections are none.
   const flat = command.replaceAll(
     /'[^']*'|"[^"]*"/g,
-    (quoted) => quoted.replaceAll(/[&|;(){}\n]/g, " "),
-  );
+    (quoted) => quoted.replaceAll(/[&|;(){}<>\n]/g, " "),
+  ).replaceAll(REDIRECTION, " ");
   for (const part of flat.split(/&&|\|\||[;|&\n(){}]/)) {
     const name = nameCommand(part.trim());
     if (name !== null && /^[A-Za-z0-9]/.test(name)) return name.slice(0, NAME_LENGTH_MAX);
