@@ -52,6 +52,22 @@ export function lookupInstances(
   });
 }
 
+/** Recurring schedules of some kinds, kind by kind; of all when there is none. */
+export async function* listSchedulesOf(
+  client: JobClient,
+  kinds: readonly string[],
+  limit: number | null,
+): AsyncGenerator<Schedule> {
+  let left = limit ?? Infinity;
+  for (const kind of kinds.length === 0 ? [undefined] : new Set(kinds)) {
+    if (left <= 0) return;
+    for await (const schedule of listSchedules(client, kind, limit === null ? null : left)) {
+      left -= 1;
+      yield schedule;
+    }
+  }
+}
+
 /** Recurring schedules, of one kind when it is given. */
 export function listSchedules(
   client: JobClient,

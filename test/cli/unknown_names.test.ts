@@ -113,3 +113,30 @@ test("a kind in place of an id is told in words of the command line, with what w
     assert.ok(none.stderr.endsWith("hint: Ids are shown by: jobctl list instances\n"));
   }
 });
+
+test("list schedules and list timers take several kinds, each once, up to the limit", async () => {
+  const listSchedules = ({ kind }: { kind?: string }) => ({
+    schedules: [schedule(`${kind}:0`), schedule(`${kind}:1`)],
+  });
+  for (const verb of ["schedules", "timers"]) {
+    const argv = ["list", verb, "--kind", "a,b", "--kind", "a", "-o", "name"];
+    const { code, stdout, calls } = await cli(argv, { answers: { listSchedules } });
+    assert.deepEqual([code, stdout], [0, "a:0\na:1\nb:0\nb:1\n"]);
+    const checked = calls.filter(({ method }) => method === "getJob");
+    assert.deepEqual(checked.map(({ request }) => request.kind), ["a", "b", "a"]);
+    const limited = await cli([...argv, "--limit", "3"], { answers: { listSchedules } });
+    assert.equal(limited.stdout, "a:0\na:1\nb:0\n");
+  }
+});
+
+test("logs takes one kind, and a comma of its name in escaped form", async () => {
+  for (const kinds of [["--kind", "a,b"], ["--kind", "a", "--kind", "b"]]) {
+    const { code, stderr, calls } = await cli(["logs", ...kinds]);
+    assert.equal(code, 2);
+    assert.match(stderr, /log of kinds "a" and "b": wanted one\nhint: Give one --kind/);
+    assert.deepEqual(calls, []);
+  }
+  const { calls } = await cli(["logs", "--kind", "a\\,b"]);
+  const { request } = calls.find(({ method }) => method === "lookupInstanceLogs")!;
+  assert.equal((request.query as { kind: string }).kind, "a,b");
+});

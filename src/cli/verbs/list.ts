@@ -1,4 +1,4 @@
-import { assertKinds, listSchedules, lookupInstances } from "../lookup.ts";
+import { assertKinds, listSchedulesOf, lookupInstances } from "../lookup.ts";
 import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../query.ts";
 import type { Schedule } from "../../rpc/gen/job_pb.ts";
 import { assertOneOf } from "../args.ts";
@@ -136,19 +136,19 @@ const SCHEDULES: Verb = {
   summary: "List recurring schedules, of the config and made at run time",
   words: [],
   options: {
-    kind: { alias: "k", describe: "Of this kind" },
+    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list schedules", "When each job runs next"]],
   isClient: true,
   async run(args, { client, printer }) {
-    const kind = args.text("kind");
+    const kinds = args.list("kind");
     const limit = readLimit(args, printer);
     const connection = await client();
-    if (kind !== undefined) await assertKinds(connection, [kind]);
+    await assertKinds(connection, kinds);
     await printLimited(printer, SCHEDULE_VIEW, {
       limit,
-      items: (count) => listSchedules(connection, kind, count),
+      items: (count) => listSchedulesOf(connection, kinds, count),
     });
     return 0;
   },
@@ -159,18 +159,18 @@ const TIMERS: Verb = {
   summary: "List when each schedule ran last and runs next, the soonest first",
   words: [],
   options: {
-    kind: { alias: "k", describe: "Of this kind" },
+    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list timers", "What runs next"]],
   isClient: true,
   async run(args, { client, printer }) {
     const limit = readLimit(args, printer);
-    const kind = args.text("kind");
+    const kinds = args.list("kind");
     const connection = await client();
-    if (kind !== undefined) await assertKinds(connection, [kind]);
+    await assertKinds(connection, kinds);
     const timers: Schedule[] = [];
-    for await (const one of listSchedules(connection, kind, null)) timers.push(one);
+    for await (const one of listSchedulesOf(connection, kinds, null)) timers.push(one);
     const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
     timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
     await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));

@@ -47,6 +47,16 @@ function assertCombination(args: Args): boolean {
   throw usageError("Cannot use an id with --kind: they exclude each other", "Give one of them");
 }
 
+// A log of two kinds would be two logs: the daemon follows one kind, or all.
+function readKind(args: Args): string | undefined {
+  const kinds = args.list("kind");
+  if (kinds.length < 2) return kinds[0];
+  throw usageError(
+    `Cannot show the log of kinds ${kinds.map((kind) => `"${kind}"`).join(" and ")}: wanted one`,
+    'Give one --kind, or none for all; a comma of the kind itself is written "\\,"',
+  );
+}
+
 /** `jobctl logs [ID]` */
 export const LOGS: Verb = {
   name: "logs",
@@ -61,7 +71,7 @@ export const LOGS: Verb = {
     isOptional: true,
   }],
   options: {
-    kind: { describe: "Instances of this kind" },
+    kind: { describe: "Instances of this kind; one, or all without it" },
     since: { describe: 'Lines from this time on: "-2h", "09:00", "2026-11-24"' },
     level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
     follow: {
@@ -79,7 +89,7 @@ export const LOGS: Verb = {
   isClient: true,
   async run(args, context) {
     const level = args.text("level");
-    const kind = args.text("kind");
+    const kind = readKind(args);
     const sinceMs = args.timeMs("since", "past");
     const hasId = assertCombination(args);
     const client = await context.client();
