@@ -34,6 +34,7 @@ export interface VerbRun {
 }
 
 const PROGRAM = "jobctl";
+const HELP_WORD = "help";
 const HELP_WIDTH_MAX = 100;
 const TOP_OPTIONS: OptionSpecs = {
   ...CONNECTION_OPTIONS,
@@ -187,6 +188,7 @@ export async function parseCommandLine(
   argv: readonly string[],
   columns: number,
 ): Promise<CommandLine> {
+  if (argv[0] === HELP_WORD) return await parseCommandLine(asHelpOption(argv.slice(1)), columns);
   refuseReserved(argv);
   let choice: Choice | null = null;
   let output = "";
@@ -205,6 +207,22 @@ export async function parseCommandLine(
     return { type: "help", text: `${await parser.getHelp()}\n`, isAsked: false };
   }
   throw unknownVerb(String(word), [PROGRAM], VERBS);
+}
+
+/** The command line with `--help` that `jobctl help` followed by `words` stands for. */
+function asHelpOption(words: readonly string[]): readonly string[] {
+  const [name, verb] = words;
+  const entry = VERBS.find((candidate) => candidate.name === name);
+  // With --help an unknown verb would be answered by the help of them all.
+  if (entry === undefined && name !== undefined && !name.startsWith("-")) {
+    throw unknownVerb(name, [PROGRAM], VERBS);
+  }
+  if (entry && isGroup(entry) && verb !== undefined && !verb.startsWith("-")) {
+    const isKnown = entry.verbs.some((candidate) => candidate.name === verb);
+    if (!isKnown) throw unknownVerb(verb, [PROGRAM, entry.name], entry.verbs);
+  }
+  const end = words.indexOf("--");
+  return [...end < 0 ? words : words.slice(0, end), "--help"];
 }
 
 // yargs looks options up in plain objects, where these are found without having been declared.

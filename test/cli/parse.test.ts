@@ -262,6 +262,23 @@ for (const argv of [["--help"], ["-h"], ["schedule", "--help"], ["list", "jobs",
   });
 }
 
+for (const words of [[], ["schedule"], ["list"], ["list", "jobs"]]) {
+  test(`runCli() takes help ${words.join(" ")} for a wish for help`, async () => {
+    const run = await cli(["help", ...words]);
+    assert.deepEqual(run, await cli([...words, "--help"]));
+    assert.equal(run.code, 0);
+    assert.ok(run.stdout.startsWith(`Usage: ${["jobctl", ...words].join(" ")}`), run.stdout);
+  });
+}
+
+test("runCli() refuses the wish for help on a verb that does not exist", async () => {
+  for (const [words, meant] of [[["lst"], "jobctl list"], [["list", "job"], "jobctl list jobs"]]) {
+    const run = await cli(["help", ...words as string[]]);
+    assert.deepEqual([run.code, run.stdout], [2, ""]);
+    assert.ok(run.stderr.includes(`no such verb\nhint: Did you mean "${meant}"?`), run.stderr);
+  }
+});
+
 test("runCli() prints the version alone", async () => {
   const run = await cli(["--version"]);
   assert.equal(run.code, 0);
