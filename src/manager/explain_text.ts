@@ -1,3 +1,4 @@
+import { countText } from "../core/count_text.ts";
 import { isBlackedOut } from "../core/blackout.ts";
 import { formatDuration } from "../core/duration.ts";
 import { formatLocal } from "../core/local_time.ts";
@@ -147,7 +148,9 @@ export function fateWhy(
     case "skip requested":
       return "It was skipped, as somebody asked (jobctl skip)";
     case "runs_max":
-      return `It was skipped: the schedule was finished after ${spec.runsMax} runs`;
+      return `It was skipped: the schedule was finished after ${
+        countText(spec.runsMax ?? 0, "run")
+      }`;
     case "disabled":
       return "It was skipped: its job was disabled or could not be loaded";
     default:

@@ -110,7 +110,10 @@ export class FullWorkers {
     const ranMs = Math.round(clock.now().monotonicMs - oldest.startedMs);
     const { kind, id: instance } = oldest.instance;
     const running = formatDuration(ranMs - ranMs % 1_000);
-    const message = `All ${count} workers have been busy for a minute while instances wait. The ` +
+    const message =
+      `${
+        count === 1 ? "The only worker has" : `All ${count} workers have`
+      } been busy for a minute while instances wait. The ` +
       `oldest run is ${instance} of job "${kind}", for ${running}`;
     const hint = "Cancel it if it hangs, give its job a timeout, or raise worker.count";
     logger.warn(message, { kind, instance, hint });

@@ -1,3 +1,4 @@
+import { countText } from "../core/count_text.ts";
 import { sleep } from "../platform/clock.ts";
 import { JOB_STATES } from "../core/state.ts";
 import { BATCH_MAX } from "../store/store.ts";
@@ -58,7 +59,7 @@ export async function* collectGarbage(
     const { value } = await store.retain({ at: clock.now(), limit: GC_BATCH });
     instances += value.length;
     if (value.length === 0) break;
-    yield { type: "progress", text: `${instances} instances deleted` };
+    yield { type: "progress", text: `${countText(instances, "instance")} deleted` };
     await sleep(clock, BETWEEN_BATCHES_MS, signal);
   }
   let orphans = 0;
@@ -67,7 +68,10 @@ export async function* collectGarbage(
     const { value } = await store.records.removeOrphans({ at: clock.now(), limit: BATCH_MAX });
     orphans += value;
     if (value < BATCH_MAX) break;
-    yield { type: "progress", text: `${orphans} rows that belonged to nothing deleted` };
+    yield {
+      type: "progress",
+      text: `${countText(orphans, "row")} that belonged to nothing deleted`,
+    };
   }
   if (compacts) {
     yield { type: "progress", text: "Giving room back" };

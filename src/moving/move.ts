@@ -1,3 +1,4 @@
+import { countText } from "../core/count_text.ts";
 import { JobError } from "../core/errors.ts";
 import { sleep } from "../platform/clock.ts";
 import { configOf, type MovedTo, placeOf } from "../core/store_address.ts";
@@ -207,7 +208,9 @@ export class Move {
       if (clock.now().monotonicMs > endMs) {
         throw new JobError(
           "conflict",
-          `Cannot move the store: ${running} attempts still run`,
+          `Cannot move the store: ${
+            countText(running, "attempt still runs", "attempts still run")
+          }`,
           { hint: "Wait for them, cancel them, or stop their daemons; then run the command again" },
         );
       }
@@ -282,7 +285,9 @@ export async function checkEmpty(store: Store, name: string): Promise<void> {
     .reduce((sum, one) => sum + one, 0);
   throw new JobError(
     "conflict",
-    `Cannot fill ${name}: it holds ${count} instances and ${schedules} schedules`,
+    `Cannot fill ${name}: it holds ${countText(count, "instance")} and ${
+      countText(schedules, "schedule")
+    }`,
     { hint: "Name an empty store, or another prefix on the same server" },
   );
 }

@@ -1,3 +1,4 @@
+import { countText } from "../core/count_text.ts";
 import type { LogEntry, LogLevel } from "../core/instance.ts";
 import type { OutputLimits } from "../core/job.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
@@ -69,7 +70,9 @@ export class OutputLimiter {
         level: "warn",
         source: "system",
         message:
-          `${this.#droppedLines} lines (${this.#droppedBytes} bytes) of output dropped here: an attempt keeps ` +
+          `${countText(this.#droppedLines, "line")} (${
+            countText(this.#droppedBytes, "byte")
+          }) of output dropped here: an attempt keeps ` +
           `${this.#limits.linesMax} lines and ${this.#limits.bytesMax} bytes`,
       });
     }

@@ -5,6 +5,8 @@ import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/s
 import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
 import { formatAbsolute } from "../../src/cli/output/when.ts";
 import { formatYaml } from "../../src/cli/output/yaml.ts";
+import { SimClock } from "../support/sim_clock.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 import { cli } from "../support/cli_world.ts";
 import { ID, instance } from "../support/cli_messages.ts";
 
@@ -190,3 +192,27 @@ test("a table never lets an instance's text steer the terminal", async () => {
   assert.equal(run.stdout.split("\n").length, 3);
   assert.ok(run.stdout.includes("\\x1b]0;owned\\x07\\nfake row"));
 });
+
+test("check and import crontab count one job, line and run in the singular", () =>
+  withTempDir(
+    {
+      "config.toml": '[jobs.one]\nrun = "true"\n',
+      "one": "0 0 29 2 * true\n",
+      "refused": "MAILTO\n0 0 * * * true\n* * *\n",
+      "nothing": "* * *\n",
+    },
+    async ({ path }) => {
+      const cwd = path;
+      const check = await cli(["check", "-c", "config.toml", "-o", "table"], { cwd });
+      assert.match(check.stdout, /config\.toml is good: 1 job$/m);
+      const start = Date.UTC(2027, 6, 1);
+      const clock = new SimClock(start);
+      const one = await cli(["import", "crontab", "one", "--verify"], { cwd, clock });
+      assert.match(one.stderr, /: the same 1 run$/m);
+      assert.match(one.stderr, /days: 1 of 1 line is the same, 1 run$/m);
+      const nothing = await cli(["import", "crontab", "nothing", "--dialect", "debian"], { cwd });
+      assert.match(nothing.stderr, /nothing: left out: /);
+      const refused = await cli(["import", "crontab", "refused", "--dialect", "debian"], { cwd });
+      assert.match(refused.stderr, /refused: left out with the 1 line that can be read: /);
+    },
+  ));

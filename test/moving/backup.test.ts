@@ -56,7 +56,7 @@ test("restore refuses a store that holds anything, and one that moved", async ()
   const world = await filledStore(memoryStore(), 3);
   const text = await backup(world);
   await world.store.close();
-  await assert.rejects(restore(text, world.store), /it holds 3 instances and 1 schedules/);
+  await assert.rejects(restore(text, world.store), /it holds 3 instances and 1 schedule\b/);
 });
 
 test("restore checks the whole backup before it writes anything", async () => {

@@ -96,7 +96,7 @@ test("migrate refuses a target that holds data, is filled from elsewhere, or is 
   await (await filledStore(used, 1)).store.close();
   await assert.rejects(workOn(world, MIGRATE, { target: used }), (error) => {
     assert.ok(isJobError(error, "conflict"));
-    assert.match(error.message, /it holds 1 instances and 1 schedules/);
+    assert.match(error.message, /it holds 1 instance and 1 schedule\b/);
     return true;
   });
   const half = memoryStore();
@@ -114,7 +114,7 @@ test("migrate gives up when attempts of other nodes do not end, and takes the dr
   await world.start();
   await assert.rejects(
     workOn(world, MIGRATE, { target: memoryStore(), drainMs: 150 }),
-    /1 attempts still run/,
+    /1 attempt still runs/,
   );
   assert.equal(await world.store.records.getMark(), null);
   await world.addOne();

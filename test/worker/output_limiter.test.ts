@@ -33,7 +33,7 @@ test("OutputLimiter records what it dropped when there is one line too many", ()
   const { head, tail } = collect(count(OUTPUT_LINES_MAX + 1));
   assert.equal(head.at(-1)!.message, String(OUTPUT_LINES_MAX / 2));
   assert.equal(tail[0]!.source, "system");
-  assert.match(tail[0]!.message, /^1 lines \(4 bytes\) of output dropped here/);
+  assert.match(tail[0]!.message, /^1 line \(4 bytes\) of output dropped here/);
   assert.equal(tail[1]!.message, String(OUTPUT_LINES_MAX / 2 + 2));
   assert.equal(tail.at(-1)!.message, String(OUTPUT_LINES_MAX + 1));
 });
@@ -62,7 +62,7 @@ test("OutputLimiter keeps to limits of a few lines and bytes", () => {
   const head = ["a", "b", "c", "d", "e"].map((text) => limiter.push(line(text)));
   assert.deepEqual(head.map((entry) => entry?.message), ["a", "b", ...Array(3).fill(undefined)]);
   const messages = limiter.finish(9).map((entry) => entry.message);
-  assert.match(messages[0]!, /^1 lines \(1 bytes\) .* keeps 4 lines and 100 bytes$/);
+  assert.match(messages[0]!, /^1 line \(1 byte\) .* keeps 4 lines and 100 bytes$/);
   assert.deepEqual(messages.slice(1), ["d", "e"]);
 });
 

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { confirm } from "../confirm.ts";
@@ -28,9 +29,8 @@ async function countUnfinished(client: JobClient, query: QueryInit): Promise<num
   return count;
 }
 
-function countText(count: number): string {
-  if (count === COUNT_MAX) return `${count} or more instances`;
-  return count === 1 ? "1 instance" : `${count} instances`;
+function instancesText(count: number): string {
+  return count === COUNT_MAX ? `${count} or more instances` : countText(count, "instance");
 }
 
 function describeConditions(args: Args): string {
@@ -88,7 +88,7 @@ async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): 
   const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
   if (mustAsk && !args.flag("yes")) {
     const count = await countUnfinished(connection, query);
-    const what = `cancel ${countText(count)}${describeConditions(args)}`;
+    const what = `cancel ${instancesText(count)}${describeConditions(args)}`;
     // Nothing to lose is nothing to ask.
     if (count > 0 || !io.isInteractive) await confirm(io, what, false);
   }

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { formatProblem } from "../../config/problems.ts";
 import { REBOOT } from "../../core/schedule.ts";
 import type { ConfigProblem } from "../../core/job_table.ts";
@@ -83,8 +84,8 @@ function checkLines(result: CheckResult, printer: Printer): string[] {
   for (const problem of result.notes) lines.push(...problemLines(problem, "note:"));
   const file = makeVisible(result.file ?? "the built-in configuration");
   const count = result.problems.length;
-  if (count === 0) lines.push(`${file} is good: ${result.jobs.length} jobs`);
-  else lines.push(`${file}: ${count} ${count === 1 ? "problem" : "problems"}`);
+  if (count === 0) lines.push(`${file} is good: ${countText(result.jobs.length, "job")}`);
+  else lines.push(`${file}: ${countText(count, "problem")}`);
   return lines;
 }
 

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { JobError } from "../../core/errors.ts";
@@ -117,9 +118,11 @@ function checkText(check: LineCheck): string {
   if (check.problem !== null) return `${at}: NOT the same: ${check.problem}`;
   if (check.notCompared !== null) return `${at}: not compared: ${check.notCompared}`;
   if (check.line.schedule === "@reboot") return `${at}: the same: at each start`;
-  if (check.differsAt === null) return `${at}: the same ${check.ourCount} runs`;
+  if (check.differsAt === null) return `${at}: the same ${countText(check.ourCount, "run")}`;
   const first = new Date(check.differsAt).toISOString();
-  return `${at}: NOT the same: cron ${check.cronCount} runs, jobctl ${check.ourCount}, first difference ${first}`;
+  return `${at}: NOT the same: cron ${
+    countText(check.cronCount, "run")
+  }, jobctl ${check.ourCount}, first difference ${first}`;
 }
 
 async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
@@ -137,7 +140,9 @@ async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
   const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
   await tell(
     io,
-    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${compared.length} lines are the same, ${runs} runs`,
+    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${
+      countText(compared.length, "line is", "lines are")
+    } the same, ${countText(runs, "run")}`,
   );
   return same.length === compared.length && checks.every(({ warning }) => warning === null);
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { assertKinds, listSchedulesOf, lookupInstances } from "../lookup.ts";
 import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../query.ts";
 import type { Schedule } from "../../rpc/gen/job_pb.ts";
@@ -176,7 +177,7 @@ const TIMERS: Verb = {
     await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
     const paused = timers.filter((timer) => timer.status === "paused").length;
     const more = limit !== null && timers.length > limit ? `; ${limit} of them are shown` : "";
-    const count = timers.length === 1 ? "1 timer" : `${timers.length} timers`;
+    const count = countText(timers.length, "timer");
     await printer.note(`${count}, ${paused} paused${more}`);
     return 0;
   },

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
@@ -114,10 +115,14 @@ export const BACKFILL: Verb = {
         first: first === undefined ? null : new Date(first).toISOString(),
         last: last === undefined ? null : new Date(last).toISOString(),
       };
-      await printer.value(record, `${count} ticks have no run${span}`);
+      await printer.value(record, `${countText(count, "tick has", "ticks have")} no run${span}`);
       return 0;
     }
-    await confirm(io, `run ${count} ticks of job "${args.word("KIND")}"${span}`, args.flag("yes"));
+    await confirm(
+      io,
+      `run ${countText(count, "tick")} of job "${args.word("KIND")}"${span}`,
+      args.flag("yes"),
+    );
     const made = await connection.backfill(range);
     await printer.list(INSTANCE_VIEW, made.instances);
     const leftOut = count - Number(made.count);

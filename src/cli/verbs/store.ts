@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { resolve } from "node:path";
 import { backupName, readBackup, writeBackup } from "../backup_file.ts";
 import { confirm } from "../confirm.ts";
@@ -187,7 +188,8 @@ const MIGRATE: Verb = {
     if (args.flag("undo")) return await undo();
     const { to, prefix, shown } = await moveTarget(args, context);
     const info = await workOn({ type: "info" }, { args, context });
-    const what = `move ${info.instances} instances and ${info.schedules} schedules from ` +
+    const what = `move ${countText(Number(info.instances), "instance")} and ` +
+      `${countText(Number(info.schedules), "schedule")} from ` +
       `${info.location} to ${shown}; the daemon accepts nothing new afterwards`;
     await confirm(io, what, args.flag("yes"));
     const work = { type: "migrate", to, prefix } as const;

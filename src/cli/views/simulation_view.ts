@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type {
   ClockChange,
@@ -147,7 +148,9 @@ function headLines(report: SimulationReport): string[] {
   const share = `${(100 * busyShare(report)).toFixed(1)} %`;
   return [
     `${time(report.fromMs)} to ${time(report.toMs)}`,
-    `${ticks} ticks of ${schedules} schedules on ${workers} workers, which are busy ${share} of the time`,
+    `${countText(ticks, "tick")} of ${countText(schedules, "schedule")} on ${
+      countText(workers, "worker, which is", "workers, which are")
+    } busy ${share} of the time`,
     `Most runs at once: ${load.busyMax}; most that waited for a worker: ${depth}`,
   ];
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { makeVisible } from "../../core/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import { fieldLines } from "./details.ts";
@@ -74,7 +75,12 @@ export function backupLines(report: Report): string[] {
     ["Taken", text(report.taken_at)],
     ["Records", countsText(report.counts)],
     ["Hash", text(report.hash)],
-    ["Left out", report.left_out ? `${report.left_out} log lines of deleted instances` : undefined],
+    [
+      "Left out",
+      report.left_out
+        ? `${countText(Number(report.left_out), "log line")} of deleted instances`
+        : undefined,
+    ],
     ["Not readable", lost?.map(makeVisible).join("\n")],
   ]);
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../core/count_text.ts";
 import { isJobError } from "../../core/errors.ts";
 import { joinComments, readAssignment, splitCommand } from "./crontab_lines.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
@@ -125,7 +126,8 @@ class Reader {
     this.notes.push({
       file: this.#options.file,
       line: null,
-      text: `left out with the ${count} ${count === 1 ? "line" : "lines"} that can be read: ` +
+      text:
+        `left out${count === 0 ? "" : ` with the ${countText(count, "line")} that can be read`}: ` +
         `${this.#rules.fileRefusal}; correct it, or read it as another cron's (--dialect)`,
       isLoss: true,
     });
