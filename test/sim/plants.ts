@@ -192,7 +192,9 @@ function staleScans(tables: Tables, { clock }: PlantContext): Tables {
         nextMs = atMs + SCAN_PAUSE_MS;
         return last.rows.slice(0, limit);
       }
-      const rows = tables.ready(kind, limit);
+      // A stale claim leaves its row in the index of ready ones: it would be claimed without end.
+      const rows = tables.ready(kind, limit)
+        .filter(({ instance }) => instance.state === "scheduled");
       scans.set(kind, { atMs, rows });
       return rows;
     },
