@@ -15,6 +15,7 @@ const BUN_ONLY = [
   "test/attack",
   "test/docs/library.test.ts",
   "test/e2e",
+  "test/reference",
   "test/sim",
   "test/store/model.test.ts",
   "test/store/etcd/etcd_contention.test.ts",
