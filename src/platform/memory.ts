@@ -1,3 +1,4 @@
+import process from "node:process";
 import { runtimeName } from "./process.ts";
 
 /**
@@ -15,6 +16,14 @@ export function releaseMemory(): void {
 export function shrinkMemory(): void {
   if (runtimeName() === "bun") (globalThis as unknown as Collector).Bun.shrink?.();
   releaseMemory();
+}
+
+/** Memory of the process above which a thread at rest shrinks: more than after ordinary work. */
+const LARGE_BYTES = 110 * 1024 * 1024;
+
+/** Whether this process holds more memory than after ordinary work. */
+export function isMemoryLarge(): boolean {
+  return process.memoryUsage.rss() > LARGE_BYTES;
 }
 
 interface Collector {

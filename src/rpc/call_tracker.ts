@@ -1,5 +1,6 @@
 import { AfterRest } from "../platform/after_rest.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
+import { runtimeName } from "../platform/process.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   BUSY_CALLS,
@@ -60,7 +61,14 @@ interface Connection {
   readonly calls: Set<Call>;
   /** Request bytes of open calls. */
   requestBytes: number;
-  /** Unread response bytes: of open calls, and of stream messages not consumed yet. */
+  /** Response bytes of open calls, and of stream messages not consumed yet. */
+  openBytes: number;
+  /**
+   * Response bytes that the system has not taken yet, of calls that may have ended for us: they wait
+   * in HTTP/2 and in the socket.
+   */
+  queuedBytes: number;
+  /** Unread response bytes: the larger of both, as they overlap. */
   unreadBytes: number;
 }
 
@@ -111,15 +119,23 @@ export class CallTracker {
   /** Calls that ended since memory was shrunk. */
   #endedCalls = 0;
   readonly #rest: AfterRest;
+  readonly #isSentTold = runtimeName() === "bun";
 
   /**
    * @param release returns unused memory to the system
-   * @param shrink returns as much as possible, after many calls and then none for a while
+   * @param shrink returns as much as possible, after calls and then none for a while
+   * @param isLarge whether that is worth it after few calls, too
    */
-  constructor(clock: Clock, release: () => void = () => {}, shrink: () => void = () => {}) {
+  constructor(
+    clock: Clock,
+    release: () => void = () => {},
+    shrink: () => void = () => {},
+    isLarge: () => boolean = () => false,
+  ) {
     this.#clock = clock;
     this.#release = release;
     this.#rest = new AfterRest(clock, () => {
+      if (this.#endedCalls < BUSY_CALLS && !isLarge()) return;
       this.#endedCalls = 0;
       shrink();
     });
@@ -143,13 +159,18 @@ export class CallTracker {
     const key = keyOf(socket.remoteAddress, socket.remotePort);
     const connection: Connection = {
       ...{ socket, guard, connectionsMax, holder: null, idleSince: this.#now() },
-      ...{ calls: new Set(), requestBytes: 0, unreadBytes: 0 },
+      ...{ calls: new Set(), requestBytes: 0, openBytes: 0, queuedBytes: 0, unreadBytes: 0 },
     };
     if (key !== null) this.#connections.set(key, connection);
     guard.onRequestBytes((change) => {
       connection.requestBytes += change;
       this.#requestBytes += change;
       if (change > 0 && this.#requestBytes > REQUEST_BYTES_MAX) this.#relieve("requestBytes");
+    });
+    guard.onSentBytes((bytes) => {
+      if (connection.queuedBytes === 0) return;
+      // Headers and trailers are sent, too, but not counted as responses.
+      this.#setUnread(connection, { queuedBytes: Math.max(0, connection.queuedBytes - bytes) });
     });
     socket.once("close", () => {
       this.#sockets.delete(socket);
@@ -165,10 +186,14 @@ export class CallTracker {
   #forget(connection: Connection): void {
     const { guard, holder, calls } = connection;
     guard.onRequestBytes(() => {});
+    guard.onSentBytes(() => {});
     this.#requestBytes -= connection.requestBytes;
-    this.#leave(connection.requestBytes);
+    // Of responses, calls that are still open count for themselves.
+    const endedBytes = Math.max(0, connection.queuedBytes - connection.openBytes);
+    this.#leave(connection.requestBytes + endedBytes);
     // A call whose stream was gone before it started is never notified of its end.
     for (const call of calls) this.#end(call, true);
+    this.#setUnread(connection, { queuedBytes: 0 });
     if (holder === null) return;
     const open = this.#holders.get(holder)!;
     open.connections -= 1;
@@ -261,6 +286,8 @@ export class CallTracker {
       most = has;
     }
     worst?.guard.complain(COMPLAINTS[of]);
+    // Who reads nothing reads no farewell, which would hold on to all of it for a second.
+    if (of === "unreadBytes") worst?.socket.destroy();
   }
 
   /** Note that a call went on to its next phase. */
@@ -277,17 +304,16 @@ export class CallTracker {
   #end(call: Call, isLeft: boolean): void {
     if (!this.#calls.delete(call)) return;
     this.#endedCalls += 1;
-    if (this.#endedCalls >= BUSY_CALLS) this.#rest.note();
+    this.#rest.note();
     if (isLeft) this.#leave(call.unreadBytes + CALL_BYTES);
-    this.#unreadBytes -= call.unreadBytes;
-    if (call.connection) {
-      call.connection.calls.delete(call);
-      this.#countCalls(call.connection, -1);
-      call.connection.unreadBytes -= call.unreadBytes;
-      call.connection.idleSince = this.#now();
+    const { connection } = call;
+    if (connection) {
+      connection.calls.delete(call);
+      this.#countCalls(connection, -1);
+      connection.idleSince = this.#now();
+      this.#setUnread(connection, { openBytes: connection.openBytes - call.unreadBytes });
     }
     this.#endListener?.();
-    if (call.unreadBytes > 0) this.#readListener();
   }
 
   /** Count the bytes of a response until its call ends. */
@@ -307,17 +333,30 @@ export class CallTracker {
     const connection = this.#connections.get(peer);
     if (!connection) return () => {};
     this.#addUnread(connection, bytes);
-    return () => {
-      connection.unreadBytes -= bytes;
-      this.#unreadBytes -= bytes;
-      this.#readListener();
-    };
+    return () => this.#setUnread(connection, { openBytes: connection.openBytes - bytes });
   }
 
   #addUnread(connection: Connection, bytes: number): void {
-    connection.unreadBytes += bytes;
-    this.#unreadBytes += bytes;
-    if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes");
+    const { openBytes, queuedBytes } = connection;
+    this.#setUnread(connection, {
+      openBytes: openBytes + bytes,
+      // Only under Bun does the socket tell what was sent.
+      queuedBytes: this.#isSentTold ? queuedBytes + bytes : 0,
+    });
+  }
+
+  #setUnread(
+    connection: Connection,
+    changes: { readonly openBytes?: number; readonly queuedBytes?: number },
+  ): void {
+    const { unreadBytes: before } = connection;
+    Object.assign(connection, changes);
+    const after = Math.max(connection.openBytes, connection.queuedBytes);
+    if (after === before) return;
+    connection.unreadBytes = after;
+    this.#unreadBytes += after - before;
+    if (after < before) this.#readListener();
+    else if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes");
   }
 
   /** Whether a connection, by its address, has read most of its responses. */

@@ -105,6 +105,7 @@ export class ConnectionGuard {
   #lastStreamId = 0;
   #close: () => void = () => {};
   #onRequestBytes: (change: number) => void = () => {};
+  #onSentBytes: (bytes: number) => void = () => {};
 
   /** @param isAdmitted whether the client is already known, as over a Unix socket */
   constructor(clock: Clock, isAdmitted: boolean) {
@@ -160,6 +161,16 @@ export class ConnectionGuard {
   /** Who hears by how many bytes the requests of its open streams grow or shrink. */
   onRequestBytes(listener: (change: number) => void): void {
     this.#onRequestBytes = listener;
+  }
+
+  /** Who hears how many bytes the system has taken for the client. */
+  onSentBytes(listener: (bytes: number) => void): void {
+    this.#onSentBytes = listener;
+  }
+
+  /** The system has taken so many more bytes for the client. */
+  sent(bytes: number): void {
+    this.#onSentBytes(bytes);
   }
 
   /** The frame that tells the client why its connection is closed: GOAWAY, RFC 9113 6.8. */

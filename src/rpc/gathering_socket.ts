@@ -181,7 +181,10 @@ class GatheringSocket extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: Done): void {
-    this.#socket.write(bytes, done);
+    this.#socket.write(bytes, (error) => {
+      this.#guard?.sent(bytes.length);
+      done(error);
+    });
     if (this.#guard && this.#unreadBytes > UNREAD_BYTES_MAX) this.destroy();
   }
 

@@ -24,7 +24,7 @@ export const CONNECTIONS_OF_HOLDER = 0.5;
  */
 export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 /** Most unread response bytes, in total; beyond that the connection with the most is closed. */
-export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
+export const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 /** The same for one connection, whose further reads then wait. */
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
 /** Bytes that closed connections leave behind before memory is released. */
@@ -33,7 +33,7 @@ export const LEFT_BYTES_MAX = 20 * 1024 * 1024;
 export const CALL_BYTES = 16 * 1024;
 /** Delay of that release, so that closing connections are included. */
 export const RELEASE_MS = 50;
-/** Calls after which memory is shrunk when there were none for a while. */
+/** Calls after which memory is shrunk in any case when there were none for a while. */
 export const BUSY_CALLS = 1_000;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;

@@ -3,7 +3,7 @@ import { hostPort, isLoopback } from "../core/address.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { releaseMemory, shrinkMemory } from "../platform/memory.ts";
+import { isMemoryLarge, releaseMemory, shrinkMemory } from "../platform/memory.ts";
 import { peerUserId } from "../platform/peer_user.ts";
 import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
@@ -155,7 +155,12 @@ class GrpcServer implements RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    this.#tracker = new CallTracker(options.clock, releaseMemory, shrinkMemory);
+    this.#tracker = new CallTracker(
+      options.clock,
+      releaseMemory,
+      shrinkMemory,
+      isMemoryLarge,
+    );
     const { backend, clock, logger } = options;
     // A daemon that nobody calls does without what would answer: a fifth of its memory, and of its time to start.
     this.#endpoint = new LateEndpoint(async () => {
