@@ -171,6 +171,7 @@ export class CallTracker {
       if (connection.queuedBytes === 0) return;
       // Headers and trailers are sent, too, but not counted as responses.
       this.#setUnread(connection, { queuedBytes: Math.max(0, connection.queuedBytes - bytes) });
+      this.#checkQueued(connection);
     });
     socket.once("close", () => {
       this.#sockets.delete(socket);
@@ -312,6 +313,7 @@ export class CallTracker {
       this.#countCalls(connection, -1);
       connection.idleSince = this.#now();
       this.#setUnread(connection, { openBytes: connection.openBytes - call.unreadBytes });
+      this.#checkQueued(connection);
     }
     this.#endListener?.();
   }
@@ -334,6 +336,17 @@ export class CallTracker {
     if (!connection) return () => {};
     this.#addUnread(connection, bytes);
     return () => this.#setUnread(connection, { openBytes: connection.openBytes - bytes });
+  }
+
+  /**
+   * A response that was canceled is never sent. Nothing of ended calls waits any more when the
+   * socket has nothing to send, also after HTTP/2 could go on in this turn.
+   */
+  #checkQueued(connection: Connection): void {
+    if (connection.queuedBytes === 0) return;
+    this.#clock.defer(() => {
+      if (connection.guard.isDrained()) this.#setUnread(connection, { queuedBytes: 0 });
+    });
   }
 
   #addUnread(connection: Connection, bytes: number): void {

@@ -163,6 +163,9 @@ export class ConnectionGuard {
     this.#onRequestBytes = listener;
   }
 
+  /** Whether the system has taken everything that was written for the client; set by its socket. */
+  isDrained: () => boolean = () => true;
+
   /** Who hears how many bytes the system has taken for the client. */
   onSentBytes(listener: (bytes: number) => void): void {
     this.#onSentBytes = listener;

@@ -45,6 +45,7 @@ class GatheringSocket extends Duplex {
     this.#socket = socket;
     this.#guard = guard;
     guard?.onComplaint(() => this.#dismiss());
+    if (guard) guard.isDrained = () => this.#unreadBytes === 0;
     socket.on("data", (bytes: Buffer) => this.#arrive(bytes));
     socket.once("end", () => this.#arrive(null));
     socket.once("error", (error) => {

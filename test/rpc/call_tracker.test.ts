@@ -170,9 +170,10 @@ test("memory is shrunk after few calls where the process is large", async () => 
 
 test("responses count until the system has taken them, also after their calls", {
   skip: runtimeName() !== "bun" && "only Bun's socket tells what was sent",
-}, () => {
-  const { tracker, connect } = trackerWorld();
+}, async () => {
+  const { tracker, connect, clock } = trackerWorld();
   const lazy = connect();
+  lazy.guard.isDrained = () => false;
   let reads = 0;
   tracker.onRead(() => reads += 1);
   const call = tracker.addCall("unix", lazy.port);
@@ -186,7 +187,18 @@ test("responses count until the system has taken them, also after their calls", 
   lazy.guard.sent(4 * MIB + 100);
   assert.equal(tracker.hasRoom(lazy.peer), true);
   assert.equal(reads, 1);
+  // One that was canceled is never sent: it counts until the socket has nothing to send.
+  const canceled = tracker.addCall("unix", lazy.port);
+  tracker.answer(canceled, 4 * MIB);
+  tracker.end(canceled);
+  await clock.settle();
+  assert.equal(tracker.hasRoom(lazy.peer), false);
+  lazy.guard.isDrained = () => true;
+  lazy.guard.sent(100);
+  await clock.settle();
+  assert.equal(tracker.hasRoom(lazy.peer), true);
   const other = connect();
+  other.guard.isDrained = () => false;
   for (let count = 0; count < 8; count++) {
     const ended = tracker.addCall("unix", other.port);
     tracker.answer(ended, 4 * MIB);
