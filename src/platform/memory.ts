@@ -1,4 +1,5 @@
 import process from "node:process";
+import { isMainThread } from "node:worker_threads";
 import { runtimeName } from "./process.ts";
 
 /**
@@ -21,9 +22,12 @@ export function shrinkMemory(): void {
 /** Memory of the process above which a thread at rest shrinks: more than after ordinary work. */
 const LARGE_BYTES = 110 * 1024 * 1024;
 
-/** Whether this process holds more memory than after ordinary work. */
+/**
+ * Whether this process holds more memory than after ordinary work, and this thread could shrink: the
+ * main one may hold data of its own, and collecting that takes long.
+ */
 export function isMemoryLarge(): boolean {
-  return process.memoryUsage.rss() > LARGE_BYTES;
+  return !isMainThread && process.memoryUsage.rss() > LARGE_BYTES;
 }
 
 interface Collector {
