@@ -2,6 +2,7 @@ import { parentPort } from "node:worker_threads";
 import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
+import { shrinkMemory } from "../platform/memory.ts";
 import { systemRandom } from "../platform/random.ts";
 import { LateBackend } from "../rpc/late_backend.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
@@ -13,6 +14,9 @@ import type { Backend } from "../rpc/backend.ts";
 
 // The thread of the listeners. Everything from strangers is read, checked and refused here, so that
 // the manager's clock, claims and renewals never wait for it.
+
+/** How long after the start memory is given back. */
+const START_REST_MS = 3_000;
 
 const port = parentPort!;
 const post = (message: FromGateway, transfer: readonly ArrayBuffer[] = []) =>
@@ -78,6 +82,8 @@ async function start(config: GatewayConfig): Promise<void> {
     await http?.start();
     const addresses = { rpc: rpc.addresses, http: http?.address ?? null };
     post({ type: "started", addresses });
+    // What only the start needed.
+    systemClock.timer(START_REST_MS, shrinkMemory, { unref: true });
   } catch (error) {
     await stop();
     post({ type: "refused", error: toPlainError(error, "Cannot listen") });
