@@ -32,7 +32,8 @@ export interface CronOptions {
   readonly seed?: string;
 }
 
-const NICKNAMES: Readonly<Record<string, string>> = {
+/** The fields that each nickname stands for. */
+export const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",
   "@monthly": "0 0 1 * *",

@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { parseCron } from "../../core/cron.ts";
+import { NICKNAMES, parseCron } from "../../core/cron.ts";
 import type { CronieEntry } from "../cronie.ts";
 
 // crond.c of busybox 1.37: an item that it cannot read is logged, and the part of the field before it applies.
@@ -21,15 +21,6 @@ const FIELDS: readonly FieldRule[] = [
 ];
 /** How often it goes around a field before it takes the range for an error. */
 const FAILSAFE = 1_024;
-const NICKNAMES: Readonly<Record<string, string>> = {
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-  "@monthly": "0 0 1 * *",
-  "@weekly": "0 0 * * 0",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@hourly": "0 * * * *",
-};
 
 /** A schedule as busybox reads it. */
 export interface BusyboxSchedule {
