@@ -1,18 +1,22 @@
-// The versions of Node that the library runs on, for tests: packages of npm. Plain Node 20.
+// The Node versions that the library is tested on, installed from npm. Runs on plain Node 20.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./tasks.mjs";
 
-/** By major version: the oldest that the packed library serves, and the newest. */
+/** By major version: the oldest that the packed library supports, and the newest. */
 export const NODES = { 22: "22.18.0", 24: "24.21.0" };
 
-/** The program of one of {@link NODES}. */
+/** Path of the program of one of {@link NODES}. */
 export function nodeProgram(major) {
   return join(ROOT, "dist", `node${major}`, "node_modules", "node", "bin", "node");
 }
 
-/** Install those that are missing below dist/. Answers what is wrong and what to do about it, or null. */
+/**
+ * Install missing versions below dist/.
+ *
+ * @returns a message with the problem and its remedy; null if all are installed
+ */
 export function installNodes() {
   for (const [major, version] of Object.entries(NODES)) {
     if (existsSync(nodeProgram(major))) continue;

@@ -1,4 +1,5 @@
-// Packs the library as JavaScript and declarations into dist/lib, and tries it on the oldest Node that it serves.
+// Packs the library as JavaScript and declarations into dist/lib, and tests it on the oldest Node
+// version that it supports.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,7 +43,11 @@ export function pack() {
   copyFileSync(join(ROOT, "src", "rpc", "job.proto"), join(LIB, "job.proto"));
 }
 
-/** Install the packed library into an empty folder and run the files of test/pack there; answers whether they did well. */
+/**
+ * Install the packed library into an empty folder and run the files of test/pack there.
+ *
+ * @returns true if all succeeded
+ */
 export function smoke() {
   const trouble = installNodes();
   if (trouble !== null) throw new Error(trouble);

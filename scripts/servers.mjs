@@ -27,7 +27,11 @@ function aptGet(args) {
   return spawnSync("apt-get", args, { env, stdio: ["ignore", 2, 2] }).status === 0;
 }
 
-/** Install the servers that are missing with apt-get. Answers what is wrong and what to do about it, or null. */
+/**
+ * Install missing servers with apt-get.
+ *
+ * @returns a message with the problem and its remedy; null if all are installed
+ */
 export function installServers() {
   const missing = Object.keys(PROGRAMS).filter((name) => !isThere(PROGRAMS[name]));
   if (missing.length === 0) return null;

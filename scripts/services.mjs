@@ -1,4 +1,5 @@
-// A Valkey and an etcd on free loopback ports with their data in a temporary folder, until interrupted: npm run services
+// Runs a Valkey and an etcd on free loopback ports, with their data in a temporary folder, until
+// interrupted: npm run services
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,7 +9,7 @@ import { installServers } from "./servers.mjs";
 
 const READY_MS_MAX = 20_000;
 const STOP_MS_MAX = 5_000;
-/** As much of a server's output as is shown when it fails. */
+/** Characters of a server's output that are shown when it fails. */
 const OUTPUT_MAX = 4_000;
 
 function freePort() {
@@ -21,7 +22,10 @@ function freePort() {
   });
 }
 
-/** Start a program in a process group of its own, so that Ctrl-C reaches only us, and wait until it says that it is ready. */
+/**
+ * Start a program and wait until it reports that it is ready. It gets its own process group, so that
+ * Ctrl-C reaches only this process.
+ */
 function startServer({ name, args, ready }, running) {
   return new Promise((resolve, reject) => {
     const child = spawn(name, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });

@@ -1,6 +1,7 @@
-// The compiled file with its default lease on a Valkey and an etcd that take 5 s for each call, about two minutes each:
-// npm run slow -- [valkey | etcd]
-// Debian's crons beside jobctl with their crontabs imported, four minutes: npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
+// The compiled file, with its default lease, on a Valkey and an etcd that delay every call by 5 s;
+// about two minutes each: npm run slow -- [valkey | etcd]
+// Debian's crons beside jobctl with their crontabs imported, four minutes:
+// npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 import { installServers } from "./servers.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 

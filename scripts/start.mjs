@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { build } from "./build.mjs";
 import { install, ROOT } from "./tasks.mjs";
 
-/** A signal that reaches us twice within this time, from the terminal and from npm, is one. */
+/** A signal that arrives twice within this time, from the terminal and from npm, counts once. */
 const REPEAT_MS = 500;
 const SETPRIV = "/usr/bin/setpriv";
 
@@ -15,7 +15,8 @@ build();
 
 const serve = [join(ROOT, "dist", "jobctl"), "serve", "--config", "config.example.toml"];
 serve.push(...process.argv.slice(2));
-// The daemon is not in our process group: a second signal would cut its drain short. Where it can be, it is told when we die.
+// The daemon gets its own process group: a second signal would cut its drain short. Where possible,
+// it gets a SIGTERM when this process dies.
 const command = process.platform === "linux" && existsSync(SETPRIV)
   ? [SETPRIV, "--pdeathsig", "TERM", "--", ...serve]
   : serve;
@@ -27,7 +28,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     const now = performance.now();
     if (now - lastSignalAt < REPEAT_MS) return;
     lastSignalAt = now;
-    // A terminal that goes away ends the daemon; only asked for by itself does it reload.
+    // A closed terminal stops the daemon. To reload, send SIGHUP to the daemon itself.
     daemon.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
   });
 }

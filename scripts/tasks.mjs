@@ -6,13 +6,16 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Run a command in the project's folder with node_modules/.bin on the PATH; ends this process when it fails. */
+/**
+ * Run a command in the project's folder with node_modules/.bin on the PATH. If it fails, this process
+ * exits.
+ */
 export function run(command, args, options = {}) {
   const result = tryRun(command, args, options);
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
-/** As {@link run}, but answers how it ended. */
+/** Like {@link run}, but returns the outcome. */
 export function tryRun(command, args, options = {}) {
   const path = join(ROOT, "node_modules", ".bin") + delimiter + process.env.PATH;
   const env = { ...process.env, PATH: path, NO_UPDATE_NOTIFIER: "1", ...options.env };
@@ -21,7 +24,7 @@ export function tryRun(command, args, options = {}) {
   return result;
 }
 
-/** What Deno's dot reporter prints of a test that is all right, each on a line of its own in a pipe. */
+/** What Deno's dot reporter prints for a passed or skipped test; in a pipe, on its own line. */
 const DOTS = /^[.,]\n/gm;
 
 /**

@@ -1,4 +1,4 @@
-// Runs the tests on Bun and on Deno, side by side; the last line says how many passed and failed in both.
+// Runs the tests on Bun and on Deno, side by side; the last line counts passes and failures of both.
 // Usage: npm test -- [--bun | --deno] [test/core test/cli/cli.test.ts …]
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,8 +8,10 @@ import { installServers } from "./servers.mjs";
 import { install, ROOT, runBeside, tryRun } from "./tasks.mjs";
 
 /**
- * What says nothing about Deno: the compiled file; programs that a test runs on each runtime itself; random trails on simulated clocks (one test compares both runtimes' traces);
- * faults of servers, which reach us by the same few calls as their ordinary answers; a million instances.
+ * Tests that would show nothing more on Deno: those of the compiled file; those that start each
+ * runtime themselves; random runs on simulated clocks (one test compares the traces of both
+ * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; and a
+ * million instances.
  */
 const BUN_ONLY = [
   "test/attack",
@@ -28,7 +30,7 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
-/** Tests that measure time, or run the compiled file against slow servers: nothing runs beside them. */
+/** Tests that measure time, or run the compiled file against slow servers. They run alone. */
 const MEASURE_TIME = [
   "test/attack/clock_under_attack.test.ts",
   "test/e2e/etcd.test.ts",
@@ -38,19 +40,18 @@ const MEASURE_TIME = [
 ];
 
 /**
- * Short-lived names of pipes, left by a process killed by SIGKILL: the next daemon removes old
- * ones.
+ * Short-lived pipes that a process killed by SIGKILL leaves behind. The next daemon removes old ones.
  */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
-/** How many of the slowest files are named at the end. */
+/** Number of slowest files listed at the end. */
 const SLOWEST_SHOWN = 15;
 
 function isWithin(file, paths) {
   return paths.some((path) => file === path || file.startsWith(`${path}/`));
 }
 
-/** Test files, sorted, below `paths`; all without any. */
+/** The sorted test files below `paths`; all test files if no path is given. */
 function testFiles(paths) {
   const all = readdirSync(join(ROOT, "test"), { recursive: true })
     .filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`).sort();
@@ -67,8 +68,8 @@ function attribute(tag, name) {
 }
 
 /**
- * What a JUnit report says: how many passed, the names of those that failed, and the seconds of each
- * file that had tests.
+ * Read a JUnit report: the number of passed tests, the names of failed ones, and the seconds of each
+ * file with tests.
  */
 function readReport(file) {
   let text;
@@ -91,14 +92,14 @@ function readReport(file) {
 }
 
 /**
- * Run files on a runtime, in parallel with others; returns how many passed and the names of the
- * failures.
+ * Run files on a runtime, in parallel with others. Returns the number of passed tests and the names of
+ * failed ones.
  */
 async function runOn({ runtime, name, args, files, folder }) {
   const report = join(folder, `${name}.xml`);
   const scratch = join(folder, name);
   mkdirSync(scratch);
-  // Jobs of other users write there, as in /tmp.
+  // As in /tmp, jobs of other users write here.
   chmodSync(scratch, 0o1777);
   const ended = await runBeside(
     runtime,
@@ -109,14 +110,14 @@ async function runOn({ runtime, name, args, files, folder }) {
   const names = failed.map((one) => `${runtime}: ${one}`);
   const left = readdirSync(scratch).filter((one) => !LEFT_BY_KILLED.test(one));
   if (left.length > 0) names.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
-  // Bun goes on without a file that does not load, and says so only above. Deno runs nothing then; it also names shared
-  // suites in place of the files that use them.
+  // Bun continues without a file that fails to load, and only its output above shows that. Deno then
+  // runs nothing; it also reports shared suites instead of the files that use them.
   const unseen = runtime === "bun" ? files.filter((file) => !seconds.has(file)) : [];
   if (seconds.size > 0) {
-    names.push(...unseen.map((file) => `bun: ${file}: no test of it ran, see above`));
+    names.push(...unseen.map((file) => `bun: ${file}: none of its tests ran, see above`));
   }
   if (ended !== 0 && names.length === 0) {
-    names.push(`${name}: ended with ${ended}, see above`);
+    names.push(`${name}: exited with ${ended}, see above`);
   }
   const slow = [...seconds].map(([file, taken]) => ({ file: `${name} ${file}`, taken }));
   return { passed, failed: names, slow };
@@ -132,8 +133,8 @@ function denoArgs(report) {
 }
 
 /**
- * Lists that run in parallel, each sequentially: tests of the compiled file, which mostly wait for it, and the others on each
- * runtime. Tests that measure time run last, alone.
+ * Lists that run in parallel, each sequentially: tests of the compiled file, which mostly wait for
+ * it, and the other tests on each runtime. Tests that measure time run last, alone.
  */
 function planOf(files, runtimes) {
   const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
@@ -155,13 +156,17 @@ function planOf(files, runtimes) {
   };
 }
 
-/** Build, then run the tests below `paths`; answers whether all passed. Prints the count as its last line. */
+/**
+ * Build, then run the tests below `paths`; prints the counts as the last line.
+ *
+ * @returns true if all passed
+ */
 export async function test(paths, runtimes = ["bun", "deno"]) {
-  // Tests that need a program that is missing fail, and say so.
+  // A missing program is reported here; the tests that need it fail.
   for (const trouble of [installServers(), installNodes()]) {
     if (trouble !== null) console.error(trouble);
   }
-  // A process of its own: a build that fails is a failed test, and those of the sources still run.
+  // In its own process: a failed build counts as a failed test, and tests of the sources still run.
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);

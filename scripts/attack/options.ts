@@ -76,9 +76,10 @@ export function helpText(known: readonly Attack[]): string {
   });
   return `Usage: npm run attack -- [NAME…] [--seconds N]
 
-Attacks the compiled file on loopback, a daemon for each attack, and tells whether it kept its promise: a job of every second loses
-no tick and begins at most 250 ms late (p99), the daemon stays under 400 MB and is under 120 MB within 30 s, and no running job is
-killed. Ends with 1 when it did not. A name stands also for a family, or for those that begin with it: "reads", "http".
+Attacks the compiled file on loopback, with a new daemon for each attack, and reports whether it kept
+its promise: a job that runs every second loses no tick and starts at most 250 ms late (p99), the
+daemon stays under 400 MB and is under 120 MB within 30 s, and no running job is killed. Exits with 1
+if the promise was broken. NAME is an attack, a family, or the start of a name: "reads", "http".
 
 ${families.join("\n")}
 

@@ -40,7 +40,7 @@ async function measureAll(
   return reports;
 }
 
-/** Measure what a saved run has, and print both; answers how many figures became worse. */
+/** Measure what a saved run has and print both; returns the number of figures that got worse. */
 async function compareWith(file: string, request: BenchRequest): Promise<number> {
   const saved = readSaved(file);
   const names = new Set(saved.map(({ name }) => name));
@@ -63,7 +63,7 @@ async function compareWith(file: string, request: BenchRequest): Promise<number>
   return regressions;
 }
 
-/** Do what the command line asks for; answers the exit code. */
+/** Run the command line; returns the exit code. */
 async function bench(request: BenchRequest): Promise<number> {
   const { settings, asJson, mustWrite, compareFile } = request;
   if (compareFile !== null) return await compareWith(compareFile, request) > 0 ? 1 : 0;

@@ -16,13 +16,13 @@ function report({ name, runCount, survivorCount, differences, jobctlLog }: Compa
 /**
  * Run Debian's crons and, beside each, jobctl with the same crontabs imported.
  *
- * @param words names of crons, and how many minutes; all, and three, without any
+ * @param words names of crons and the number of minutes; by default all crons and three minutes
  * @returns the exit code
  */
 export async function runCronComparison(words: readonly string[]): Promise<number> {
   const trouble = whyNoCrons();
   if (trouble !== null) {
-    console.error(`Cannot run crons: ${trouble}. It takes root on Debian, and unshare`);
+    console.error(`Cannot run crons: ${trouble}. This needs Debian, root and unshare`);
     return 1;
   }
   const minutes = Number(words.find((word) => /^\d+$/.test(word)) ?? MINUTES_DEFAULT);
