@@ -64,7 +64,7 @@ test("a bit that flips in the log of a killed daemon never gives an older state 
     truncateSync(`${killed}-wal`, bytes - 10_000);
     await assert.rejects(daemon.restart(), /ended at once \(7\)[^]*commits? up to/);
     daemon = await daemon.restart(["--salvage"]);
-    assert.match(daemon.log(), /WARN .*Continuing without .*\d+ commits? up to/);
+    await daemon.logged(/WARN .*Continuing without .*\d+ commits? up to/);
     const { instances } = await daemon.client().lookupInstances({});
     assert.ok(instances.length > 0 && instances.length < COUNT, `${instances.length} are left`);
     daemon = await daemon.restart();

@@ -36,7 +36,7 @@ test("store migrate moves a daemon's store while jobs run: nothing is lost and n
     assert.match(refused.stderr, /moved to sqlite:/);
     const status = await moving.daemon.jobctl(["status", "-o", "table"]);
     assert.match(status.stdout, /Store problem: +it moved to sqlite:.*restart the daemon/);
-    assert.match(moving.daemon.log(), /WARN +The store: it moved to sqlite:/);
+    await moving.daemon.logged(/WARN +The store: it moved to sqlite:/);
     // The old store is refused by name, and the command says so when it is given again.
     const again = await moving.move("new");
     assert.equal(JSON.parse(again.stdout).is_repeated, true);

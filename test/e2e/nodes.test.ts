@@ -84,7 +84,7 @@ for (const store of STORES) {
       await first.kill();
       const third = await first.restart();
       try {
-        assert.match(third.log(), /is dead: taking over/);
+        await third.logged(/is dead: taking over/);
         await until("it runs again", async () => (await json(third, "status")).workers.busy === 1);
         const [instance] = await json(third, "list", "instances");
         assert.deepEqual([instance.attempts, instance.crashes], [2, 1]);
@@ -116,7 +116,7 @@ for (const store of STORES) {
         );
         frozen.signal("SIGCONT");
         assert.equal((await frozen.exited).code, 6);
-        assert.match(frozen.log(), new RegExp(`pid ${other.pid} on host .* took its id`));
+        await frozen.logged(new RegExp(`pid ${other.pid} on host .* took its id`));
         const nodes = await json(other, "list", "nodes");
         assert.deepEqual(
           nodes.map((node: { id: string; state: string; pid: number }) => [

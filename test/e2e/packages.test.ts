@@ -85,12 +85,9 @@ test("npm packages beside the job modules resolve, in workers and in the daemon"
       assert.equal(instance.state, "Completed", stdout + stderr);
       assert.deepEqual(JSON.parse(JSON.parse(instance.result_set)[0]), LOADED);
     }
-    assert.match(
-      daemon.log(),
-      /Job "missing" is disabled: .*Cannot find package \\?"not-installed/,
-    );
-    assert.match(daemon.log(), /hint=.*npm install not-installed/);
-    assert.match(daemon.log(), /place=\S*missing\.ts:1:21/);
+    await daemon.logged(/Job "missing" is disabled: .*Cannot find package \\?"not-installed/);
+    await daemon.logged(/hint=.*npm install not-installed/);
+    await daemon.logged(/place=\S*missing\.ts:1:21/);
   } finally {
     await daemon.stop();
   }

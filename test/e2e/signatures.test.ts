@@ -43,7 +43,7 @@ async function resultsOf(daemon: Daemon, ...args: string[]): Promise<readonly st
 test("the signature is the interface of the compiled file", async () => {
   const daemon = await startDaemon({ modules: MODULES });
   try {
-    assert.match(daemon.log(), /WARN +Type "WeakMap<object, 1>" is taken .*odd\.ts:1:32/);
+    await daemon.logged(/WARN +Type "WeakMap<object, 1>" is taken .*odd\.ts:1:32/);
     const orders = '{"a":{"id":9007199254740993,"parent":{"id":1}}}';
     const options = ["--orders", orders, "--level", "High", "--tags", "1", "--tags", "2"];
     const [seen, kept] = await resultsOf(

@@ -20,7 +20,7 @@ test("config.example.toml starts, says what runs next and runs heartbeat", async
   const daemon = await startDaemon({ toml, modules: exampleJobs() });
   try {
     await until("the log says what is next", () => daemon.log().includes("jobctl status"));
-    assert.match(daemon.log(), /Next run of heartbeat at=\S+:00\.000Z/);
+    await daemon.logged(/Next run of heartbeat at=\S+:00\.000Z/);
     const { code, stdout, stderr } = await daemon.jobctl(["run", "heartbeat", "-o", "name"]);
     assert.equal(code, 0, stderr);
     await until("heartbeat completed", async () => {

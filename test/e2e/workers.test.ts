@@ -88,7 +88,7 @@ test("modules and commands run as their user, with its groups, home, mask and va
     const shell = await run(daemon, "shell");
     const lines = await messages(daemon, shell.uuid);
     assert.deepEqual([lines[0], lines[2], lines[3]], ["nobody", "5", "99"]);
-    assert.match(daemon.log(), /Job "ghost" is disabled: .*user "no-such-user": no such user/);
+    await daemon.logged(/Job "ghost" is disabled: .*user "no-such-user": no such user/);
   } finally {
     await daemon.stop({ force: true });
   }
@@ -99,7 +99,7 @@ import { spawn } from "node:child_process";
 export default async function hog(how: string): Promise<void> {
   if (how === "spin") for (;;);
   if (how === "child") {
-    spawn("/bin/sh", ["-c", "head -c 300000000 /dev/zero | tail"], { detached: true, stdio: "ignore" });
+    spawn("/bin/sh", ["-c", "(head -c 300000000 /dev/zero; sleep 60) | tail"], { detached: true, stdio: "ignore" });
     await new Promise((resolve) => setTimeout(resolve, 60_000));
   }
   const kept: Uint8Array[] = [];
@@ -116,7 +116,7 @@ test("fault 45: an attempt that takes more than its limits is ended with what it
       `[jobs.hog]`,
       `limits = { memory = "250MB", cpu = "1s" }`,
       `[jobs.eater]`,
-      `run = "head -c 400000000 /dev/zero | tail"`,
+      `run = "(head -c 400000000 /dev/zero; sleep 60) | tail"`,
       `limits = { memory = "100MB" }`,
     ].join("\n"),
     modules: { "hog.ts": HOG },

@@ -7,7 +7,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { JobClient } from "../../src/rpc/client.ts";
 import { connect } from "../../src/rpc/client.ts";
-import { sleep } from "./wait.ts";
+import { sleep, until } from "./wait.ts";
 
 /** The compiled file under test. */
 export const JOBCTL = fileURLToPath(new URL("../../dist/jobctl", import.meta.url));
@@ -63,6 +63,8 @@ export interface Daemon {
   readonly exited: Promise<Exit>;
   /** What it wrote so far. */
   log(): string;
+  /** Resolves when what it wrote matches: it may reach us after the daemon's answer. */
+  logged(pattern: RegExp): Promise<void>;
   /** Run the compiled file as this daemon's client. */
   jobctl(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** A client in this process, closed when the daemon ends. */
@@ -259,6 +261,7 @@ function createDaemon(
     exited,
     signal,
     log: parts.log,
+    logged: (pattern) => until(`the log has ${pattern}`, () => pattern.test(parts.log())),
     jobctl: (args, { env: changes, ...rest } = {}) =>
       runJobctl(args, {
         cwd: dir,
