@@ -6,6 +6,12 @@ const NOTHING = new Uint8Array(0);
 /** Numbers that describe one frame: its code, its id and the length of its payload in bytes. */
 const NUMBERS_OF_FRAME = 3;
 const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
+/**
+ * Most payload bytes of a batch with several payloads. Each payload is a view that keeps the whole
+ * batch in memory: a small request that waits for a minute must not keep the large ones that
+ * arrived with it.
+ */
+const SHARED_BYTES_MAX = 65_536;
 
 /** Members of every frame. */
 interface AnyFrame {
@@ -20,7 +26,7 @@ export interface FrameCodec<Frame extends AnyFrame> {
   frameOf(code: number, id: number): Frame;
 }
 
-/** Collects the frames of one event loop turn and sends them together. */
+/** Collects the frames of one event loop turn and sends them together; large payloads go alone. */
 export class BatchSender<Frame extends AnyFrame> {
   readonly #codec: FrameCodec<Frame>;
   readonly #clock: Clock;
@@ -37,8 +43,10 @@ export class BatchSender<Frame extends AnyFrame> {
     this.#post = post;
   }
 
-  /** @param payload copied at the end of the turn */
+  /** @param payload copied by the end of the turn */
   send(frame: Frame, payload: Uint8Array = NOTHING): void {
+    const isShared = this.#payloadBytes > 0 && payload.byteLength > 0;
+    if (isShared && this.#payloadBytes + payload.byteLength > SHARED_BYTES_MAX) this.#flush();
     if (this.#numbers.length === 0) this.#clock.defer(() => this.#flush());
     const code = this.#codec.codeOf(frame);
     if (code === 0) this.#numbers.push(0, this.#objects.push(frame) - 1, payload.byteLength);
@@ -50,6 +58,8 @@ export class BatchSender<Frame extends AnyFrame> {
 
   #flush(): void {
     const numbers = this.#numbers;
+    // Everything may have been sent before the end of the turn.
+    if (numbers.length === 0) return;
     const headBytes = (1 + numbers.length) * NUMBER_BYTES;
     const buffer = new ArrayBuffer(headBytes + this.#payloadBytes);
     const head = new Float64Array(buffer, 0, 1 + numbers.length);

@@ -11,7 +11,8 @@ export class ScopedViews<View> {
   }
 
   of(jobs: readonly string[]): View {
-    const key = jobs.join(" ");
+    // Kinds may have blanks, and the patterns of one caller must not pass for those of another.
+    const key = JSON.stringify(jobs);
     const known = this.#views.get(key);
     if (known !== undefined) return known;
     const view = this.#make(jobs);
