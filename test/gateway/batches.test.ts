@@ -67,3 +67,25 @@ test("answers of one turn arrive in order with their payloads", async () => {
   ];
   assert.deepEqual((await sent(ANSWER_CODEC, frames)).arrived, frames);
 });
+
+test("a small payload keeps no large one of its turn in memory", async () => {
+  const batches: Batch<Request>[] = [];
+  const sender = new BatchSender<Request>(REQUEST_CODEC, systemClock, (batch) => {
+    batches.push(batch);
+  });
+  const lengths = [10, 4_000_000, 10, 0, 65_526, 1, 30_000, 30_000, 30_000];
+  for (const [id, length] of lengths.entries()) {
+    sender.send({ type: "call", id, method: "waitInstance", jobs: null }, new Uint8Array(length));
+  }
+  await new Promise<void>((resolve) => systemClock.defer(resolve));
+  const arrived: (readonly [id: number | undefined, length: number])[] = [];
+  for (const batch of batches) {
+    readBatch(REQUEST_CODEC, batch, (frame, payload) => {
+      arrived.push(["id" in frame ? frame.id : undefined, payload.byteLength]);
+      const kept = payload.byteLength > 0 ? payload.buffer.byteLength : 0;
+      assert.ok(kept < payload.byteLength + 66_000, `${payload.byteLength} bytes keep ${kept}`);
+    });
+  }
+  assert.deepEqual(arrived, [...lengths.entries()]);
+  assert.equal(batches.length, 5);
+});
