@@ -217,3 +217,30 @@ stdin = { arg = "text" }
     await daemon.stop({ force: true });
   }
 });
+
+test("lists of jobs that differ only in blanks are lists of different callers", async () => {
+  const tokens = [["one-list-of-one-job", ["a b"]], ["another-list-of-two", ["a", "b"]]] as const;
+  const auth = tokens.map(([token, jobs]) =>
+    `{ name = "${token}", role = "operator", token = "${token}", jobs = ${JSON.stringify(jobs)} }`
+  );
+  const jobs = ["a", "b", "a b"].map((kind) => `[jobs."${kind}"]\nrun = "true"\n`).join("");
+  const daemon = await startDaemon({
+    toml: `[server.auth]\ntokens = [${auth.join(", ")}]\n${jobs}`,
+  });
+  try {
+    for (const [token, own] of tokens) {
+      await withClient(daemon, token, async (client) => {
+        const { jobs } = await client.listRegisteredJobs({});
+        assert.deepEqual(jobs.map(({ kind }) => kind).sort(), own);
+        for (const kind of own) {
+          await client.scheduleJob({ kind });
+          // Such reads are answered by the other thread.
+          const { instances } = await client.lookupInstances({ query: { kind } });
+          assert.equal(instances.length, 1);
+        }
+      });
+    }
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
