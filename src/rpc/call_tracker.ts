@@ -1,6 +1,5 @@
 import { AfterRest } from "../platform/after_rest.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { runtimeName } from "../platform/process.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   BUSY_CALLS,
@@ -64,11 +63,11 @@ interface Connection {
   /** Response bytes of open calls, and of stream messages not consumed yet. */
   openBytes: number;
   /**
-   * Response bytes that the system has not taken yet, of calls that may have ended for us: they wait
-   * in HTTP/2 and in the socket.
+   * Bytes that wait in the socket, also those of calls that have ended. Only under Bun does a socket
+   * report them.
    */
   queuedBytes: number;
-  /** Unread response bytes: the larger of both, as they overlap. */
+  /** Unread bytes: the larger of both, as they overlap. */
   unreadBytes: number;
 }
 
@@ -119,7 +118,6 @@ export class CallTracker {
   /** Calls that ended since memory was shrunk. */
   #endedCalls = 0;
   readonly #rest: AfterRest;
-  readonly #isSentTold = runtimeName() === "bun";
 
   /**
    * @param release returns unused memory to the system
@@ -167,12 +165,7 @@ export class CallTracker {
       this.#requestBytes += change;
       if (change > 0 && this.#requestBytes > REQUEST_BYTES_MAX) this.#relieve("requestBytes");
     });
-    guard.onSentBytes((bytes) => {
-      if (connection.queuedBytes === 0) return;
-      // Headers and trailers are sent, too, but not counted as responses.
-      this.#setUnread(connection, { queuedBytes: Math.max(0, connection.queuedBytes - bytes) });
-      this.#checkQueued(connection);
-    });
+    guard.onQueuedBytes((queuedBytes) => this.#setUnread(connection, { queuedBytes }));
     socket.once("close", () => {
       this.#sockets.delete(socket);
       this.#strangers.delete(socket);
@@ -187,7 +180,7 @@ export class CallTracker {
   #forget(connection: Connection): void {
     const { guard, holder, calls } = connection;
     guard.onRequestBytes(() => {});
-    guard.onSentBytes(() => {});
+    guard.onQueuedBytes(() => {});
     this.#requestBytes -= connection.requestBytes;
     // Of responses, calls that are still open count for themselves.
     const endedBytes = Math.max(0, connection.queuedBytes - connection.openBytes);
@@ -312,8 +305,7 @@ export class CallTracker {
       connection.calls.delete(call);
       this.#countCalls(connection, -1);
       connection.idleSince = this.#now();
-      this.#setUnread(connection, { openBytes: connection.openBytes - call.unreadBytes });
-      this.#checkQueued(connection);
+      this.#addUnread(connection, -call.unreadBytes);
     }
     this.#endListener?.();
   }
@@ -335,27 +327,11 @@ export class CallTracker {
     const connection = this.#connections.get(peer);
     if (!connection) return () => {};
     this.#addUnread(connection, bytes);
-    return () => this.#setUnread(connection, { openBytes: connection.openBytes - bytes });
-  }
-
-  /**
-   * A response that was canceled is never sent. Nothing of ended calls waits any more when the
-   * socket has nothing to send, also after HTTP/2 could go on in this turn.
-   */
-  #checkQueued(connection: Connection): void {
-    if (connection.queuedBytes === 0) return;
-    this.#clock.defer(() => {
-      if (connection.guard.isDrained()) this.#setUnread(connection, { queuedBytes: 0 });
-    });
+    return () => this.#addUnread(connection, -bytes);
   }
 
   #addUnread(connection: Connection, bytes: number): void {
-    const { openBytes, queuedBytes } = connection;
-    this.#setUnread(connection, {
-      openBytes: openBytes + bytes,
-      // Only under Bun does the socket tell what was sent.
-      queuedBytes: this.#isSentTold ? queuedBytes + bytes : 0,
-    });
+    this.#setUnread(connection, { openBytes: connection.openBytes + bytes });
   }
 
   #setUnread(

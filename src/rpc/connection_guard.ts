@@ -105,7 +105,7 @@ export class ConnectionGuard {
   #lastStreamId = 0;
   #close: () => void = () => {};
   #onRequestBytes: (change: number) => void = () => {};
-  #onSentBytes: (bytes: number) => void = () => {};
+  #onQueuedBytes: (bytes: number) => void = () => {};
 
   /** @param isAdmitted whether the client is already known, as over a Unix socket */
   constructor(clock: Clock, isAdmitted: boolean) {
@@ -163,17 +163,14 @@ export class ConnectionGuard {
     this.#onRequestBytes = listener;
   }
 
-  /** Whether the system has taken everything that was written for the client; set by its socket. */
-  isDrained: () => boolean = () => true;
-
-  /** Who hears how many bytes the system has taken for the client. */
-  onSentBytes(listener: (bytes: number) => void): void {
-    this.#onSentBytes = listener;
+  /** Calls `listener` when the number of bytes that wait in the socket has changed. */
+  onQueuedBytes(listener: (bytes: number) => void): void {
+    this.#onQueuedBytes = listener;
   }
 
-  /** The system has taken so many more bytes for the client. */
-  sent(bytes: number): void {
-    this.#onSentBytes(bytes);
+  /** Report how many bytes for the client wait in the socket: the system has not taken them yet. */
+  setQueuedBytes(bytes: number): void {
+    this.#onQueuedBytes(bytes);
   }
 
   /** The frame that tells the client why its connection is closed: GOAWAY, RFC 9113 6.8. */

@@ -11,8 +11,6 @@ import type { ConnectionGuard } from "./connection_guard.ts";
  */
 const PIECES_MAX = 9;
 
-/** Unread bytes after which a peer's connection is closed: several of the largest responses. */
-const UNREAD_BYTES_MAX = 16 * 1_024 * 1_024;
 /**
  * Bytes passed on at once while no call of the peer has been accepted. HTTP/2 opens every stream of
  * a piece before anything can stop it: up to eight in this many bytes, 256 in a few kilobytes.
@@ -45,7 +43,6 @@ class GatheringSocket extends Duplex {
     this.#socket = socket;
     this.#guard = guard;
     guard?.onComplaint(() => this.#dismiss());
-    if (guard) guard.isDrained = () => this.#unreadBytes === 0;
     socket.on("data", (bytes: Buffer) => this.#arrive(bytes));
     socket.once("end", () => this.#arrive(null));
     socket.once("error", (error) => {
@@ -169,6 +166,12 @@ class GatheringSocket extends Duplex {
     if (this.#pieces === 0) return;
     this.#pieces = 0;
     this.uncork();
+    this.#reportQueued();
+  }
+
+  // Also counts what the socket below has not passed to the system.
+  #reportQueued(): void {
+    this.#guard?.setQueuedBytes(this.writableLength);
   }
 
   override destroy(error?: Error): this {
@@ -183,18 +186,13 @@ class GatheringSocket extends Duplex {
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: Done): void {
     this.#socket.write(bytes, (error) => {
-      this.#guard?.sent(bytes.length);
       done(error);
+      this.#reportQueued();
     });
-    if (this.#guard && this.#unreadBytes > UNREAD_BYTES_MAX) this.destroy();
   }
 
   override _writev(pieces: { readonly chunk: Buffer }[], done: Done): void {
     this._write(Buffer.concat(pieces.map(({ chunk }) => chunk)), "utf8", done);
-  }
-
-  get #unreadBytes(): number {
-    return this.#socket.writableLength + this.writableLength;
   }
 
   override _final(done: Done): void {

@@ -143,6 +143,26 @@ test("gathering() takes no more than it can send to a peer that reads nothing", 
   });
 });
 
+test("gathering() reports to its guard what the system has not taken yet", {
+  skip: runtimeName() !== "bun",
+}, async () => {
+  const guard = new ConnectionGuard(systemClock, true);
+  await connected(async (ours, peer) => {
+    peer.pause();
+    let queuedBytes = 0;
+    const emptied = Promise.withResolvers<void>();
+    guard.onQueuedBytes((bytes) => {
+      queuedBytes = bytes;
+      if (bytes === 0) emptied.resolve();
+    });
+    const frame = http2Frame(0, 0, 1, Buffer.alloc(16_000));
+    for (let count = 0; count < 1_200; count++) ours.write(frame);
+    assert.ok(queuedBytes > 10_000_000, `${queuedBytes} bytes`);
+    peer.resume();
+    await emptied.promise;
+  }, guard);
+});
+
 test("gathering() sends what was written when it ends", async () => {
   await connected(async (ours, peer) => {
     const reading = readAll(peer);
