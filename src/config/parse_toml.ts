@@ -1,6 +1,7 @@
 import { parse } from "@iarna/toml";
 import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../core/job_table.ts";
+import { PROTOTYPE_KEYS } from "../core/object_keys.ts";
 import { findExcess, NESTING_MAX } from "./scan_toml.ts";
 import { formatPath, isTable, type KeyPath } from "./source.ts";
 
@@ -24,9 +25,6 @@ interface Spot {
   value: Position | null;
   below: Map<string | number, Spot> | null;
 }
-
-// As plain keys they would reach the prototype of whatever object they are copied to.
-const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
  * Parse the bytes of a TOML file.
@@ -162,7 +160,7 @@ function positionAt(text: string, index: number): Position {
 function plainTable(table: object): Record<string, unknown> {
   const plain: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(table)) {
-    if (!FORBIDDEN_KEYS.has(key)) plain[key] = plainValue(value);
+    if (!PROTOTYPE_KEYS.has(key)) plain[key] = plainValue(value);
   }
   return plain;
 }
@@ -224,7 +222,7 @@ class PlaceWalk {
       const node = key.keys[key.keys.length - 1 - countNames(path, length)]!;
       const prefix = path.slice(0, length);
       this.#remember(prefix, node);
-      if (FORBIDDEN_KEYS.has(part)) this.#problem(node, prefix, "this name is not allowed");
+      if (PROTOTYPE_KEYS.has(part)) this.#problem(node, prefix, "this name is not allowed");
     }
     this.#remember(path, key.keys.at(-1)!);
   }

@@ -29,6 +29,13 @@ export interface KeyWords {
   readonly prefix?: string;
 }
 
+/** Names that as plain keys would reach the prototype of whatever object they are copied to. */
+export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set([
+  "__proto__",
+  "constructor",
+  "prototype",
+]);
+
 /** Text. */
 export const isText: Check = (value) => typeof value === "string";
 /** A function. */

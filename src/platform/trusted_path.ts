@@ -67,27 +67,64 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
   const own = process.getuid?.();
   if (own === undefined) return null;
   const owners = new Set([0, own, ...options.owners ?? []]);
-  let links = 0;
-  const todo = partsOf(isAbsolute(path) ? path : `${process.cwd()}/${path}`);
-  let at = "/";
-  for (;;) {
-    const isLast = todo.length === 0;
-    const found = look(at, options.looked);
+  for (const { at, found, isLast } of partsThrough(path, options.looked)) {
     if (!("mode" in found)) return found;
     if (!owners.has(found.uid)) {
       return distrust(at, `it belongs to ${accountName(found.uid)}`, ownerRemedy(found, at, own));
     }
     if (found.isSymbolicLink()) {
       if (isLast && options.isLinkAllowed !== true) return distrust(at, "it is a symbolic link");
-      if (++links > LINKS_MAX) return distrust(at, "too many symbolic links");
+      continue;
+    }
+    const problem = writers(found, isLast);
+    if (problem !== null) return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
+  }
+  return null;
+}
+
+/**
+ * The users, other than root and our own, who decide which file a path leads to: the owners of the
+ * folders, links and file on its way.
+ *
+ * @returns null if it leads to nothing
+ */
+export function foreignOwners(path: string): readonly number[] | null {
+  const owners = new Set<number>();
+  for (const { found } of partsThrough(path)) {
+    if (!("mode" in found)) return null;
+    if (found.uid !== 0 && found.uid !== process.getuid?.()) owners.add(found.uid);
+  }
+  return [...owners];
+}
+
+/** A folder, link or file on the way of a path. */
+interface PathPart {
+  readonly at: string;
+  readonly found: Stats | Distrust;
+  /** True if it is what the path names, or a link in its place. */
+  readonly isLast: boolean;
+}
+
+/** Everything that a path leads through, from the root folder on; links are followed. */
+function* partsThrough(path: string, looked?: Map<string, Stats | Distrust>): Generator<PathPart> {
+  let links = 0;
+  const todo = partsOf(isAbsolute(path) ? path : `${process.cwd()}/${path}`);
+  let at = "/";
+  for (;;) {
+    const isLast = todo.length === 0;
+    const found = look(at, looked);
+    yield { at, found, isLast };
+    if (!("mode" in found)) return;
+    if (found.isSymbolicLink()) {
+      if (++links > LINKS_MAX) {
+        return yield { at, found: distrust(at, "too many symbolic links"), isLast };
+      }
       const target = readlinkSync(at);
       todo.unshift(...partsOf(target));
       at = isAbsolute(target) ? "/" : dirname(at);
       continue;
     }
-    const problem = writers(found, isLast);
-    if (problem !== null) return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
-    if (isLast) return null;
+    if (isLast) return;
     // Links in the part before are resolved, so ".." is the real parent.
     at = join(at, todo.shift()!);
   }

@@ -1,5 +1,7 @@
 // The parts of crontab lines, as cronie's env.c and do_command.c take them apart. Debian's cron does the same.
 
+import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
+
 /** Longest description made of comments, in characters. */
 const COMMENT_LENGTH_MAX = 200;
 
@@ -18,6 +20,15 @@ export function readAssignment(text: string): readonly [name: string, value: str
   const end = value.indexOf(quote, 1);
   // A quote that is not closed, or something behind it, makes it no assignment.
   return end === value.length - 1 && end > 0 ? [name, value.slice(1, -1)] : null;
+}
+
+/** Why a variable cannot be carried over, in words; null if it can. */
+export function variableProblem(name: string): string | null {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !PROTOTYPE_KEYS.has(name)) return null;
+  const wanted = PROTOTYPE_KEYS.has(name)
+    ? "a configuration cannot have this name"
+    : 'a name has letters, digits and "_"';
+  return `the variable "${name}" is not carried over: ${wanted}`;
 }
 
 /**

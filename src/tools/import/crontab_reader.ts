@@ -1,6 +1,6 @@
 import { countText } from "../../core/count_text.ts";
 import { isJobError } from "../../core/errors.ts";
-import { joinComments, readAssignment, splitCommand } from "./crontab_lines.ts";
+import { joinComments, readAssignment, splitCommand, variableProblem } from "./crontab_lines.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { readLineSchedule } from "./line_schedule.ts";
 import { readSupercronicLine } from "./supercronic_fields.ts";
@@ -185,12 +185,12 @@ class Reader {
     // busybox crond keeps it to itself.
     if (name === "MAILTO" && this.#rules.variables === "few") return;
     // Debian's cron leaves USER to the crontab.
+    const problem = variableProblem(name);
     const isOfCron = name === "LOGNAME" || name === "USER" && this.#options.dialect !== "debian";
     if (isOfCron) {
       this.#remark(`${name}=${value} is left out: cron itself sets it to the user of the job`);
-    } else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      this.#note(`the variable "${name}" is not carried over: a name has letters, digits and "_"`);
-    } else {
+    } else if (problem !== null) this.#note(problem);
+    else {
       this.#tellVariable(name, value);
       // Commands see it even if it is meant for cron itself.
       this.#env = { ...this.#env, [name]: value };

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { formatDuration } from "../../core/duration.ts";
-import { isJobError, JobError } from "../../core/errors.ts";
+import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { REBOOT } from "../../core/schedule.ts";
 import { openZone } from "../../core/zone.ts";
 import type { ImportNote } from "./crontab_reader.ts";
@@ -72,7 +72,21 @@ class Importer {
   readonly tell: TellUnit = ({ file, line }, text, isLoss) =>
     void this.notes.push({ file, line, text, isLoss });
 
-  add(timer: Unit, directories: readonly string[]): void {
+  /** Add a timer by its name. Returns whether there is one; of one that cannot be read it tells. */
+  open(name: string, directories: readonly string[]): boolean {
+    try {
+      const timer = openUnit(name, directories);
+      if (timer !== null) this.#add(timer, directories);
+      return timer !== null;
+    } catch (error) {
+      if (!isJobError(error) && errorCode(error) === undefined) throw error;
+      const file = join(directories[0]!, name);
+      this.tell({ file, line: 1 }, `left out: ${messageOf(error)}`, true);
+      return true;
+    }
+  }
+
+  #add(timer: Unit, directories: readonly string[]): void {
     const atTimer = { file: timer.file, line: 1 };
     const serviceName = valueOf(timer, "Timer", "Unit") ?? `${unitStem(timer.name)}.service`;
     const service = openUnit(serviceName, [unitDirectory(timer), ...directories]);
@@ -191,10 +205,7 @@ export function importSystemd(path: string, options: { readonly timezone: string
   const importer = new Importer(openZone(options.timezone).name);
   let count = 0;
   for (const [name, directories] of timersOf(path)) {
-    const timer = openUnit(name, directories);
-    if (timer === null) continue;
-    importer.add(timer, directories);
-    count += 1;
+    if (importer.open(name, directories)) count += 1;
   }
   if (count === 0) {
     throw new JobError("not_found", `Cannot import "${path}": there is no timer unit`, {

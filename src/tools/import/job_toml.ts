@@ -63,8 +63,9 @@ export const TIMER_BEHAVIOUR: Behaviour = {
   leavesChildren: false,
 };
 
-/** Text as a string of TOML. */
-function tomlString(text: string): string {
+/** Text as a string of TOML, which cannot have half of a surrogate pair. */
+function tomlString(given: string): string {
+  const text = given.toWellFormed();
   // deno-lint-ignore no-control-regex
   const isPlain = !/[\x00-\x1f\x7f]/.test(text);
   if (isPlain && /["\\]/.test(text) && !text.includes("'")) return `'${text}'`;

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
 
 /** Programs that only prepare, guard or wrap what a line is for. */
 const WRAPPERS = new Set(
@@ -81,13 +82,15 @@ export function nameLine(command: string): string {
   return /^[A-Za-z0-9]/.test(first) ? first.slice(0, NAME_LENGTH_MAX) : "job";
 }
 
-/** Gives each name once: the second `backup` is `backup-2`. */
+/** Gives each name once: the second `backup` is `backup-2`. None is one that a configuration cannot have. */
 export class KindNames {
   readonly #taken = new Set<string>();
 
   take(name: string): string {
     let kind = name;
-    for (let count = 2; this.#taken.has(kind); count++) kind = `${name}-${count}`;
+    for (let count = 2; this.#taken.has(kind) || PROTOTYPE_KEYS.has(kind); count++) {
+      kind = `${name}-${count}`;
+    }
     this.#taken.add(kind);
     return kind;
   }

@@ -123,7 +123,7 @@ class Folder {
     const taken = files.filter((file) => isCrontabName(basename(file), folder, dialect));
     for (const file of files) if (!taken.includes(file)) this.#tellName(file);
     const found = taken.map((file) =>
-      openFile(file, {
+      openOrTell(file, {
         isSystem: folder === "system",
         owner: folder === "users" ? basename(file) : null,
         dialect,
@@ -154,10 +154,7 @@ class Folder {
     const known = folderOf(this.#path);
     if (known !== null) return known;
     const isUsers = files.length > 0 &&
-      files.every((file) =>
-        isAccount(basename(file)) &&
-        formatOf(file, decodeCrontab(readOwnedFile(file).bytes)) === "user"
-      );
+      files.every((file) => isAccount(basename(file)) && isUserCrontab(file));
     return isUsers ? "users" : "system";
   }
 
@@ -177,8 +174,27 @@ interface FileOptions extends OpenOptions {
   readonly folder: "system" | "users" | null;
 }
 
+/** A file that cannot be read does not keep the others of its folder from being imported. */
+function openOrTell(file: string, options: FileOptions): OpenedCrontabs {
+  try {
+    return openFile(file, options);
+  } catch (error) {
+    if (!isJobError(error) && errorCode(error) === undefined) throw error;
+    const text = `left out: ${messageOf(error)}`;
+    return { crontabs: [], notes: [{ file, line: null, text, isLoss: true }] };
+  }
+}
+
+function isUserCrontab(file: string): boolean {
+  try {
+    return formatOf(file, decodeCrontab(readOwnedFile(file).bytes)) === "user";
+  } catch {
+    return false;
+  }
+}
+
 function openFile(file: string, options: FileOptions): OpenedCrontabs {
-  const found = readOwnedFile(file);
+  const found = readOwnedFile(file, { isNamed: options.folder === null });
   const { program, hasSystemCrontabs } = DIALECT_RULES[options.dialect];
   const note = (text: string, isLoss: boolean) => ({ file, line: null, text, isLoss });
   const refuse = (problem: string): OpenedCrontabs => ({
@@ -189,16 +205,23 @@ function openFile(file: string, options: FileOptions): OpenedCrontabs {
   if (badMode !== null) return refuse(badMode);
   const text = decodeCrontab(found.bytes);
   const crontab = crontabOfText(file, text, options);
-  const ownerProblem = ownerProblemOf(found, crontab, options);
+  const [foreign, ...others] = found.owners;
+  if (others.length > 0 && (options.owner === null || options.folder !== null)) {
+    const names = found.owners.map((name) => `"${name}"`).join(" and ");
+    return refuse(`it, or folders and links that lead to it, belong to ${names}`);
+  }
+  const belongs = `${found.whatBelongs} belongs to "${foreign}"`;
+  const problem = foreign === undefined ? null : ownerProblemOf(foreign, crontab, options);
+  const ownerProblem = problem && `${belongs}, and ${problem}`;
   if (ownerProblem !== null) return refuse(ownerProblem);
   if (crontab.isSystem && !hasSystemCrontabs) {
     return refuse(
       `its commands have a user before them, and ${program} reads only users' crontabs`,
     );
   }
-  if (found.owner !== null && options.owner === null) {
-    const told = note(`it belongs to "${found.owner}": its jobs run as that user`, false);
-    return { crontabs: [{ ...crontab, isSystem: false, owner: found.owner }], notes: [told] };
+  if (foreign !== undefined && options.owner === null) {
+    const told = note(`${belongs}: its jobs run as that user`, false);
+    return { crontabs: [{ ...crontab, isSystem: false, owner: foreign }], notes: [told] };
   }
   const isTold = crontab.isSystem && options.isSystem === null &&
     !/^\/etc\/(?:crontab$|cron\.d\/)/.test(file);
@@ -219,22 +242,21 @@ function modeProblem({ mode }: OwnedFile, { modes, folder, dialect }: FileOption
 }
 
 function ownerProblemOf(
-  { owner: foreign }: OwnedFile,
+  foreign: string,
   { file, text, isSystem }: CrontabText,
   { folder, dialect, owner }: FileOptions,
 ): string | null {
-  if (foreign === null) return null;
   const { program } = DIALECT_RULES[dialect];
   if (dialect === "busybox" && folder === "users") {
-    return `it belongs to "${foreign}", and ${program} accepts only files of root`;
+    return `${program} accepts only files of root`;
   }
   if (folder === "users" && foreign !== owner) {
-    return `it belongs to "${foreign}", and cron accepts only files of "${owner}" and root`;
+    return `cron accepts only files of "${owner}" and root`;
   }
   // Users' crontabs are named after them. Cron does not accept other files of theirs with a user
   // before each command.
   if (isSystem && (basename(file) !== foreign || formatOf(file, text) === "system")) {
-    return `it belongs to "${foreign}", and cron accepts only files of root`;
+    return "cron accepts only files of root";
   }
   return null;
 }

@@ -1,38 +1,76 @@
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import process from "node:process";
 import { JobError } from "../../core/errors.ts";
-import { userName } from "../../platform/accounts.ts";
+import { isRoot, userName } from "../../platform/accounts.ts";
+import { foreignOwners } from "../../platform/trusted_path.ts";
 
 /** Largest file that is read, in bytes. */
 const FILE_BYTES_MAX = 4 * 1_048_576;
+const BLOCK_BYTES = 65_536;
 
 /** A file that is imported. */
 export interface OwnedFile {
   readonly bytes: Uint8Array;
-  /** The user to whom it belongs, when that is neither root nor our own: what stands in it may do no more than that user. */
-  readonly owner: string | null;
+  /**
+   * Names of the users, other than root and our own, to whom it belongs; for root also those of the
+   * folders and links that lead to it. What stands in it may do no more than each of them.
+   */
+  readonly owners: readonly string[];
+  /** What belongs to the first of them, as the start of a sentence. */
+  readonly whatBelongs: string;
   readonly mode: number;
+}
+
+/** How a file is opened. */
+interface ReadOptions {
+  /** Whether it may be a pipe or a device, which a person has named. */
+  readonly isNamed?: boolean;
 }
 
 /**
  * Read a file together with whose it is: nobody can put another one in its place between.
  *
- * @throws JobError `invalid_argument` for one that is too large; what keeps it from being read
+ * @throws JobError `invalid_argument` for one that is too large, or no file; what keeps it from being read
  */
-export function readOwnedFile(path: string): OwnedFile {
-  const file = openSync(path, "r");
+export function readOwnedFile(path: string, { isNamed = false }: ReadOptions = {}): OwnedFile {
+  // A pipe in place of a file must not make us wait for someone to write to it.
+  const flags = isNamed ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK;
+  const file = openSync(path, flags);
   try {
     const found = fstatSync(file);
-    if (found.size > FILE_BYTES_MAX) {
-      throw new JobError(
-        "invalid_argument",
-        `Cannot import "${path}": ${found.size} bytes, at most ${FILE_BYTES_MAX}`,
-      );
-    }
+    if (found.isDirectory() || (!found.isFile() && !isNamed)) throw refuse(path, "it is no file");
     const isForeign = found.uid !== 0 && found.uid !== process.getuid?.();
-    const owner = isForeign ? userName(found.uid) : null;
-    return { bytes: readFileSync(file), owner, mode: found.mode };
+    const owners = new Set<number>(isForeign ? [found.uid] : []);
+    // After it was opened: who could replace a part of the path is still seen there.
+    const onPath = isRoot() ? foreignOwners(path) : [];
+    if (onPath === null && found.isFile()) throw refuse(path, "it was moved");
+    for (const uid of onPath ?? []) owners.add(uid);
+    return {
+      bytes: readBytes(file, path),
+      owners: [...owners].map((uid) => userName(uid)),
+      whatBelongs: isForeign ? "it" : "a folder or a link that leads to it",
+      mode: found.mode,
+    };
   } finally {
     closeSync(file);
   }
+}
+
+/** All bytes: a device, or a file of /proc, does not say how many it has. */
+function readBytes(file: number, path: string): Uint8Array {
+  const blocks: Uint8Array[] = [];
+  let total = 0;
+  for (;;) {
+    const block = new Uint8Array(BLOCK_BYTES);
+    const length = readSync(file, block);
+    if (length === 0) return Buffer.concat(blocks, total);
+    total += length;
+    if (total > FILE_BYTES_MAX) throw refuse(path, `it has over ${FILE_BYTES_MAX} bytes`);
+    blocks.push(block.subarray(0, length));
+  }
+}
+
+function refuse(path: string, problem: string): JobError {
+  return new JobError("invalid_argument", `Cannot import "${path}": ${problem}`);
 }

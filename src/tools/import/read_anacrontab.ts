@@ -1,4 +1,4 @@
-import { joinComments, readAssignment } from "./crontab_lines.ts";
+import { joinComments, readAssignment, variableProblem } from "./crontab_lines.ts";
 import type { Crontab, CrontabLine, ImportNote } from "./crontab_reader.ts";
 
 // anacron keeps the date of each job's last run and starts it once its days are over and the host is up.
@@ -56,7 +56,9 @@ export function readAnacrontab(text: string, file: string): Crontab {
     const note = (text: string) => void notes.push({ ...place, text, isLoss: true });
     const assignment = readAssignment(line);
     if (assignment !== null) {
-      env = { ...env, [assignment[0]]: assignment[1] };
+      const problem = variableProblem(assignment[0]);
+      if (problem !== null) note(problem);
+      else env = { ...env, [assignment[0]]: assignment[1] };
       continue;
     }
     const [, period, delay, id, command] = ENTRY.exec(line) ?? [];

@@ -7,6 +7,7 @@ import { isJobError } from "../../core/errors.ts";
 import type { TellUnit } from "./import_systemd.ts";
 import type { Behaviour, JobDraft } from "./job_toml.ts";
 import { readOwnedFile } from "./owned_file.ts";
+import { variableProblem } from "./crontab_lines.ts";
 import { readTimeSpan } from "./systemd_calendar.ts";
 import {
   fillSpecifiers,
@@ -240,8 +241,9 @@ class ServiceReader {
     for (const entry of valuesOf(this.#unit, "Service", "Environment")) {
       for (const word of splitUnitWords(entry.value)) {
         const match = /^([A-Za-z_]\w*)=([^]*)$/.exec(word);
-        if (match === null) this.#tell(entry, `Environment=${word} is not carried`, true);
-        else env[match[1]!] = this.#filled(match[2]!);
+        if (match === null || variableProblem(match[1]!) !== null) {
+          this.#tell(entry, `Environment=${word} is not carried`, true);
+        } else env[match[1]!] = this.#filled(match[2]!);
       }
     }
     // Under systemd the files come before Environment=, here `env` comes before them.

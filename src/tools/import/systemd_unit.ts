@@ -18,7 +18,7 @@ export interface Unit {
   readonly name: string;
   readonly file: string;
   readonly entries: readonly UnitEntry[];
-  /** The owners of its files other than root and our own user. */
+  /** The owners of its files and of what leads to them, other than root and our own user. */
   readonly owners: ReadonlySet<string>;
 }
 
@@ -84,9 +84,9 @@ export function openUnit(name: string, directories: readonly string[]): Unit | n
     const owners = new Set<string>();
     const files = [file, ...dropIns(names, directories)];
     const entries = files.flatMap((path) => {
-      const { bytes, owner } = readOwnedFile(path);
-      if (owner !== null) owners.add(owner);
-      return readUnitText(Buffer.from(bytes).toString(), path);
+      const file = readOwnedFile(path);
+      for (const owner of file.owners) owners.add(owner);
+      return readUnitText(Buffer.from(file.bytes).toString(), path);
     });
     return { name, file, entries, owners };
   }
