@@ -2,7 +2,7 @@
 // Usage: npm test -- [--bun | --deno] [test/core test/cli/cli.test.ts …]
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
 import { install, ROOT, runBeside, tryRun } from "./tasks.mjs";
@@ -30,12 +30,13 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
-/** Tests that measure time, or run the compiled file against slow servers. They run alone. */
+/** Tests that wait for slow servers. They run beside each other only. */
+const SLOW_SERVERS = ["test/e2e/etcd.test.ts", "test/e2e/valkey.test.ts"];
+
+/** Tests that measure time. They run alone. */
 const MEASURE_TIME = [
   "test/attack/clock_under_attack.test.ts",
-  "test/e2e/etcd.test.ts",
   "test/e2e/faults.test.ts",
-  "test/e2e/valkey.test.ts",
   "test/worker/batch.test.ts",
 ];
 
@@ -43,6 +44,9 @@ const MEASURE_TIME = [
  * Short-lived pipes that a process killed by SIGKILL leaves behind. The next daemon removes old ones.
  */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
+
+/** Files that failed are run again, alone, if they are this few; of more failures load is no cause. */
+const REPEATED_MAX = 5;
 
 /** Number of slowest files listed at the end. */
 const SLOWEST_SHOWN = 15;
@@ -68,8 +72,8 @@ function attribute(tag, name) {
 }
 
 /**
- * Read a JUnit report: the number of passed tests, the names of failed ones, and the seconds of each
- * file with tests.
+ * Read a JUnit report: the number of passed tests, file and name of failed ones, and the seconds of
+ * each file with tests.
  */
 function readReport(file) {
   let text;
@@ -85,17 +89,18 @@ function readReport(file) {
     const place = (attribute(tag, "file") || attribute(tag, "classname")).replace(/^\.\//, "");
     seconds.set(place, (seconds.get(place) ?? 0) + Number(attribute(tag, "time")));
     if (/<(failure|error)\b/.test(body ?? "")) {
-      failed.push(`${place}: ${attribute(tag, "name")}`);
+      failed.push({ file: place, name: attribute(tag, "name") });
     } else if (!/<skipped\b/.test(body ?? "")) passed += 1;
   }
   return { passed, failed, seconds };
 }
 
 /**
- * Run files on a runtime, in parallel with others. Returns the number of passed tests and the names of
- * failed ones.
+ * Run files on a runtime, in parallel with others. Returns the number of passed tests, the failed
+ * ones, and what else is wrong.
  */
-async function runOn({ runtime, name, args, files, folder }) {
+async function runOn(run, folder) {
+  const { runtime, name, args, files } = run;
   const report = join(folder, `${name}.xml`);
   const scratch = join(folder, name);
   mkdirSync(scratch);
@@ -107,20 +112,60 @@ async function runOn({ runtime, name, args, files, folder }) {
     { name: `${name}, ${files.length} files`, env: { TMPDIR: scratch } },
   );
   const { passed, failed, seconds } = readReport(report);
-  const names = failed.map((one) => `${runtime}: ${one}`);
+  const problems = [];
+  // A test that fails may leave its folder.
   const left = readdirSync(scratch).filter((one) => !LEFT_BY_KILLED.test(one));
-  if (left.length > 0) names.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
+  if (left.length > 0 && failed.length === 0) {
+    problems.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
+  }
   // Bun continues without a file that fails to load, and only its output above shows that. Deno then
   // runs nothing; it also reports shared suites instead of the files that use them.
   const unseen = runtime === "bun" ? files.filter((file) => !seconds.has(file)) : [];
   if (seconds.size > 0) {
-    names.push(...unseen.map((file) => `bun: ${file}: none of its tests ran, see above`));
+    problems.push(...unseen.map((file) => `bun: ${file}: none of its tests ran, see above`));
   }
-  if (ended !== 0 && names.length === 0) {
-    names.push(`${name}: exited with ${ended}, see above`);
+  if (ended !== 0 && failed.length + problems.length === 0) {
+    problems.push(`${name}: exited with ${ended}, see above`);
   }
   const slow = [...seconds].map(([file, taken]) => ({ file: `${name} ${file}`, taken }));
-  return { passed, failed: names, slow };
+  return { run, passed, failed, problems, slow };
+}
+
+/** Run the files that failed once more, alone. Tests that fail only beside others are named. */
+async function repeatFailed(runs, folder) {
+  const filesOf = ({ run, failed }) =>
+    run.files.filter((file) => failed.some((one) => one.file === file));
+  const count = runs.reduce((sum, one) => sum + filesOf(one).length, 0);
+  if (count === 0 || count > REPEATED_MAX) return runs;
+  const unsteady = [];
+  const results = [];
+  for (const first of runs) {
+    const files = filesOf(first);
+    if (files.length === 0) {
+      results.push(first);
+      continue;
+    }
+    const { runtime, name } = first.run;
+    const again = await runOn({ ...first.run, name: `${name} again`, files }, folder);
+    const isLasting = ({ file, name }) =>
+      !files.includes(file) || again.passed === 0 ||
+      again.failed.some((one) => one.file === file && one.name === name);
+    const failed = first.failed.filter(isLasting);
+    const passed = first.failed.filter((one) => !isLasting(one));
+    unsteady.push(...passed.map(({ file, name }) => `${runtime}: ${file}: ${name}`));
+    results.push({
+      ...first,
+      passed: first.passed + passed.length,
+      failed,
+      problems: [...first.problems, ...again.problems],
+    });
+  }
+  if (unsteady.length > 0) console.log(`\nFailed at first, passed alone:\n${list(unsteady)}`);
+  return results;
+}
+
+function list(names) {
+  return names.map((name) => `  ${name}`).join("\n");
 }
 
 function bunArgs(report) {
@@ -133,27 +178,28 @@ function denoArgs(report) {
 }
 
 /**
- * Lists that run in parallel, each sequentially: tests of the compiled file, which mostly wait for
- * it, and the other tests on each runtime. Tests that measure time run last, alone.
+ * Stages that run one after the other. The lists of a stage run in parallel, each sequentially:
+ * first tests of the compiled file, which mostly wait for it, beside the others on each runtime.
  */
 function planOf(files, runtimes) {
-  const portable = files.filter((file) => !isWithin(file, BUN_ONLY));
-  const timed = files.filter((file) => isWithin(file, MEASURE_TIME));
-  const others = files.filter((file) => !isWithin(file, MEASURE_TIME));
-  const isOfFile = (file) => isWithin(file, COMPILED_FILE);
   const bun = (name, of) => ({ runtime: "bun", name, files: of, args: bunArgs });
-  const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
-  const parallel = [
-    [bun("compiled", others.filter(isOfFile))],
+  const deno = (name, of) => ({ runtime: "deno", name, files: of, args: denoArgs });
+  const of = (paths) => files.filter((file) => isWithin(file, paths));
+  const without = (paths) => files.filter((file) => !isWithin(file, paths));
+  const last = [...SLOW_SERVERS, ...MEASURE_TIME];
+  const stages = [
     [
-      bun("bun", others.filter((file) => !isOfFile(file))),
-      { runtime: "deno", name: "deno", files: portable, args: denoArgs },
+      [bun("compiled", of(COMPILED_FILE).filter((file) => !isWithin(file, last)))],
+      [
+        bun("bun", without([...COMPILED_FILE, ...last])),
+        deno("deno", without(BUN_ONLY)),
+      ],
     ],
+    SLOW_SERVERS.map((file) => [bun(basename(file, ".test.ts"), of([file]))]),
+    [[bun("timed", of(MEASURE_TIME))]],
   ];
-  return {
-    parallel: parallel.map((lane) => lane.filter(isWanted)),
-    last: [bun("timed", timed)].filter(isWanted),
-  };
+  const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
+  return stages.map((lanes) => lanes.map((lane) => lane.filter(isWanted)));
 }
 
 /**
@@ -170,14 +216,16 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
-  const { parallel, last } = planOf(testFiles(paths), runtimes);
   const runLane = async (lane) => {
     const results = [];
-    for (const run of lane) results.push(await runOn({ ...run, folder }));
+    for (const run of lane) results.push(await runOn(run, folder));
     return results;
   };
-  const runs = (await Promise.all(parallel.map(runLane))).flat();
-  runs.push(...await runLane(last));
+  const firstRuns = [];
+  for (const lanes of planOf(testFiles(paths), runtimes)) {
+    firstRuns.push(...(await Promise.all(lanes.map(runLane))).flat());
+  }
+  const runs = await repeatFailed(firstRuns, folder);
   rmSync(folder, { recursive: true, force: true });
 
   const slowest = runs.flatMap(({ slow }) => slow).sort((a, b) => b.taken - a.taken);
@@ -186,8 +234,12 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   );
   console.log(`\nSlowest:\n${slowLines.join("\n")}`);
   const passed = runs.reduce((sum, run) => sum + run.passed, 0);
-  const failed = [...isBuilt ? [] : ["build"], ...runs.flatMap((run) => run.failed)];
-  if (failed.length > 0) console.log(`\nFailed:\n${failed.map((name) => `  ${name}`).join("\n")}`);
+  const failed = runs.flatMap(({ run, failed, problems }) => [
+    ...failed.map(({ file, name }) => `${run.runtime}: ${file}: ${name}`),
+    ...problems,
+  ]);
+  if (!isBuilt) failed.push("build");
+  if (failed.length > 0) console.log(`\nFailed:\n${list(failed)}`);
   if (passed + failed.length === 0) {
     console.error(`No tests ran: no test matches ${paths.join(" ") || "test/**/*.test.ts"}`);
   }

@@ -7,7 +7,7 @@ import { PLANTS } from "./plants.ts";
 import { findPlant, runWorld } from "./world.ts";
 
 /** Seeds of each store; `npm run sim` runs as many as wanted. */
-const SEEDS = [["memory", 100], ["sqlite", 40], ["replicas", 10], ["ahead", 30]] as const;
+const SEEDS = [["memory", 50], ["sqlite", 20], ["replicas", 10], ["ahead", 20]] as const;
 /** Seeds of one test. */
 const SHARE = 10;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
