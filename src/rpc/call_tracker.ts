@@ -7,6 +7,7 @@ import {
   CALLS_MAX,
   CALLS_OF_HOLDER_MAX,
   CONNECTIONS_OF_HOLDER,
+  COPIES_OF_RESPONSE,
   LEFT_BYTES_MAX,
   RELEASE_MS,
   REQUEST_BYTES_MAX,
@@ -112,7 +113,7 @@ export class CallTracker {
   #unreadBytes = 0;
   readonly #holders = new Map<string, Holder>();
 
-  /** Estimated bytes of calls that ended with their connection. */
+  /** Estimated bytes of memory that nothing uses any more and that is not yet released. */
   #leftBytes = 0;
   readonly #release: () => void;
   /** Calls that ended since memory was shrunk. */
@@ -314,6 +315,8 @@ export class CallTracker {
   answer(call: Call, bytes: number): void {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
+    // The copies made of a response are collected late while much is in use.
+    if (this.#unreadBytes > UNREAD_BYTES_MAX / 2) this.#leave(bytes * COPIES_OF_RESPONSE);
     this.#addUnread(call.connection, bytes);
   }
 

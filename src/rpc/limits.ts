@@ -27,7 +27,9 @@ export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 export const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 /** The same for one connection, whose further reads then wait. */
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
-/** Bytes that closed connections leave behind before memory is released. */
+/** Copies of a response that are made until it is sent, besides the one that waits. */
+export const COPIES_OF_RESPONSE = 3;
+/** Bytes that closed connections and unread responses leave behind before memory is released. */
 export const LEFT_BYTES_MAX = 20 * 1024 * 1024;
 /** Estimated size of an open call without its messages. */
 export const CALL_BYTES = 16 * 1024;

@@ -48,6 +48,23 @@ test("memory is given back once closed connections have left 20 MiB of calls", a
   assert.equal(releases(), 1);
 });
 
+test("memory is given back while responses are made and much waits unread", async () => {
+  const { tracker, connect, clock, releases } = trackerWorld();
+  const answer = async (bytes: number) => {
+    tracker.answer(tracker.addCall("unix", connect().port), bytes);
+    await clock.advance(1_000);
+  };
+  // Up to half of what may wait is ordinary.
+  await answer(12 * MIB);
+  await answer(5 * MIB);
+  assert.equal(releases(), 0);
+  // 20 MiB with its copies.
+  await answer(6 * MIB);
+  assert.equal(releases(), 0);
+  await answer(MIB);
+  assert.equal(releases(), 1);
+});
+
 test("a call ends with its connection, also when its stream never tells", async () => {
   const { tracker, connect } = trackerWorld();
   const { socket, port } = connect();
