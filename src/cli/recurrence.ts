@@ -1,5 +1,6 @@
 import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
 import type { Args } from "./args.ts";
+import { type JobTimeInput, jobTimeMs } from "./job_time.ts";
 import type { RequestOf } from "./session.ts";
 import type { OptionSpecs } from "./verb.ts";
 import { timestampOf } from "./wire.ts";
@@ -41,18 +42,29 @@ export const CRON_ONLY_OPTIONS: OptionSpecs = Object.fromEntries(
 /** Names of the options that say something of a recurring schedule only. */
 export const RECURRENCE_NAMES: readonly string[] = Object.keys(RECURRENCE_OPTIONS);
 
-/** What the options say of a recurring schedule. */
+/** The options that are times, in epoch milliseconds. */
+export interface RecurrenceTimes {
+  readonly startsAtMs: number | undefined;
+  readonly endsAtMs: number | undefined;
+}
+
+/**
+ * What the options say of a recurring schedule.
+ *
+ * @param times as {@link readRecurrenceTimes} gives them; by default in this terminal's zone
+ */
 export function readRecurrence(
   args: Args,
+  times: RecurrenceTimes = {
+    startsAtMs: args.timeMs("starts-at", "future"),
+    endsAtMs: args.timeMs("ends-at", "future"),
+  },
 ): Pick<RequestOf<"updateSchedule">, "timezone" | "overlap" | "misfire" | "recurrence"> {
-  const timeOf = (name: string) => {
-    const atMs = args.timeMs(name, "future");
-    return atMs === undefined ? undefined : timestampOf(atMs);
-  };
+  const { startsAtMs, endsAtMs } = times;
   const withinMs = args.durationMs("misfire-within");
   const recurrence = {
-    startsAt: timeOf("starts-at"),
-    endsAt: timeOf("ends-at"),
+    startsAt: startsAtMs === undefined ? undefined : timestampOf(startsAtMs),
+    endsAt: endsAtMs === undefined ? undefined : timestampOf(endsAtMs),
     blackout: [...args.list("blackout")],
     runsMax: args.integer("runs-max", { min: 1, max: INT32_MAX }),
     queueMax: args.integer("queue-max", { min: 1, max: 1_000 }),
@@ -66,5 +78,15 @@ export function readRecurrence(
     overlap: args.text("overlap"),
     misfire: args.text("misfire"),
     recurrence: isSaid ? recurrence : undefined,
+  };
+}
+
+/** The times that the options say, in the schedule's zone where they name none. */
+export async function readRecurrenceTimes(
+  input: Omit<JobTimeInput, "direction">,
+): Promise<RecurrenceTimes> {
+  return {
+    startsAtMs: await jobTimeMs("starts-at", { ...input, direction: "future" }),
+    endsAtMs: await jobTimeMs("ends-at", { ...input, direction: "future" }),
   };
 }

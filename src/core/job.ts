@@ -281,6 +281,8 @@ export interface JobDefinition {
   readonly signature: Signature;
   readonly options: JobOptions;
   readonly schedules: readonly JobSchedule[];
+  /** IANA zone of schedules that name none: its own, else the configuration's. */
+  readonly timezone?: string;
   readonly hasHandler: {
     readonly onComplete: boolean;
     readonly onTerminate: boolean;

@@ -72,6 +72,7 @@ export function resolveFunctionJob(
     signature,
     options,
     schedules: schedules.map((spec) => ({ spec, arguments: args })),
+    timezone: input.timezone ?? inherited.timezone,
     hasHandler: hasHandlerOf(handlers),
     registeredAt: inherited.now,
   };

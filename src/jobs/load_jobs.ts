@@ -309,6 +309,7 @@ class Loader {
       signature,
       options,
       schedules: specs.map((spec) => ({ spec, arguments: args })),
+      timezone: table?.scheduleSettings?.timezone ?? input.timezone ?? timezone,
       hasHandler: descriptor.hasHandler,
       registeredAt: now,
     };
@@ -364,6 +365,7 @@ class Loader {
         signature,
         options,
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
+        timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
         hasHandler: NO_HANDLERS,
         registeredAt: this.#request.now,
       });

@@ -186,6 +186,7 @@ export function jobToWire(job: JobDefinition): MessageInitShape<typeof JobSchema
     isolation: job.options.isolation,
     limits: [...describeLimits(job.options)],
     needs: [...job.options.needs],
+    timezone: job.timezone,
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import { describeSignature } from "../../src/core/convert.ts";
 import { type CommandSpec, NO_PROCESS } from "../../src/core/job.ts";
@@ -497,4 +498,36 @@ test("loadJobs() lets others run between modules that take long to read", async 
   });
   assert.equal(Object.keys(jobs).length, names.length);
   assert.ok(turns >= 2 * names.length - 2, `${turns} turns`);
+});
+
+test("loadJobs() disables a job whose disk priority cannot be had here, and says why", async () => {
+  const tables = [jobTable("a", { command: { ...COMMAND, ionice: "idle" } })];
+  const { jobs, problems } = await loadModules({}, { tables });
+  if (process.platform === "linux" && "bun" in process.versions) {
+    assert.deepEqual([Object.keys(jobs), problems], [["a"], []]);
+    return;
+  }
+  assert.deepEqual(Object.keys(jobs), []);
+  assert.match(
+    problems[0]!.message,
+    /"a": ionice is "idle", which takes Linux with glibc, and Bun/,
+  );
+});
+
+test("loadJobs() tells the zone of each job: its table's, its module's, else the configuration's", async () => {
+  const { jobs } = await loadModules({
+    "own.ts": 'export default { timezone: "Asia/Tokyo", run() {} };',
+    "plain.ts": "export default () => {};",
+  }, {
+    tables: [
+      jobTable("shell", { command: COMMAND, scheduleSettings: { timezone: "Europe/Berlin" } }),
+      jobTable("bare", { command: COMMAND }),
+    ],
+  });
+  assert.deepEqual(Object.values(jobs).map(({ kind, timezone }) => [kind, timezone]), [
+    ["bare", "UTC"],
+    ["own", "Asia/Tokyo"],
+    ["plain", "UTC"],
+    ["shell", "Europe/Berlin"],
+  ]);
 });

@@ -1,6 +1,7 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import { openZone } from "../../core/zone.ts";
-import { usageError } from "../args.ts";
+import { type Args, usageError } from "../args.ts";
+import { ownZone, tellZone, zoneOfJob } from "../job_time.ts";
 import { listSchedules } from "../lookup.ts";
 import { makeVisible } from "../../core/safe_text.ts";
 import type { JobClient, RequestOf } from "../session.ts";
@@ -33,6 +34,11 @@ async function hasKind(client: JobClient, kind: string): Promise<boolean> {
   }
 }
 
+interface CommandLine {
+  readonly args: Args;
+  readonly context: VerbContext;
+}
+
 /** A requested time, in each zone that it may mean. */
 interface AskedTime {
   /** The zone of the schedules to look at; null for all of them. */
@@ -49,7 +55,7 @@ async function askedTimes(
   text: string,
   client: JobClient,
   kind: string | undefined,
-  context: VerbContext,
+  { args, context }: CommandLine,
 ): Promise<readonly AskedTime[]> {
   const nowMs = context.io.clock.now().wallMs;
   const options = {
@@ -61,14 +67,16 @@ async function askedTimes(
   if (!isWallTime(text)) return [{ timezone: null, atMs: local }];
   const zones = new Set<string>();
   for await (const { timezone } of listSchedules(client, kind, null)) zones.add(timezone);
-  if (zones.size === 0 || zones.size > ZONES_MAX) return [{ timezone: null, atMs: local }];
+  if (zones.size === 0 || zones.size > ZONES_MAX) {
+    const found = kind === undefined ? null : await zoneOfJob(client, kind);
+    const { timezone, whose } = found ?? ownZone();
+    await tellZone(text, { timezone, whose }, { args, context });
+    return [{ timezone: null, atMs: parseTime(text, { ...options, zone: openZone(timezone) }) }];
+  }
   const names = [...zones].sort();
-  const whose = kind === undefined ? "the schedules" : `the schedules of ${makeVisible(kind)}`;
-  await context.printer.note(
-    `"${makeVisible(text)}" is a time in ${names.join(", ")}, ${
-      names.length === 1 ? "the zone" : "the zones"
-    } of ${whose}`,
-  );
+  const schedules = kind === undefined ? "the schedules" : `the schedules of ${makeVisible(kind)}`;
+  const whose = `${names.length === 1 ? "the zone" : "the zones"} of ${schedules}`;
+  await tellZone(text, { timezone: names.join(", "), whose }, { args, context });
   return names.map((timezone) => ({
     timezone: names.length === 1 ? null : timezone,
     atMs: parseTime(text, { ...options, zone: openZone(timezone) }),
@@ -80,10 +88,10 @@ async function explainAt(
   text: string,
   client: JobClient,
   subject: RequestOf<"explain">,
-  context: VerbContext,
+  line: CommandLine,
 ): Promise<readonly TickReport[]> {
   const found: TickReport[] = [];
-  for (const { timezone, atMs } of await askedTimes(text, client, subject.kind, context)) {
+  for (const { timezone, atMs } of await askedTimes(text, client, subject.kind, line)) {
     const { reports } = await client.explain({ ...subject, ...spanOf(atMs) });
     found.push(
       ...reports.filter(({ schedule }) => timezone === null || schedule?.timezone === timezone),
@@ -107,12 +115,24 @@ async function readSubject(
     return {};
   } catch {
     // The daemon knows why a kind that is configured is not there, and which is near.
-    if (KIND.test(text)) return { kind: text };
-    const shown = makeVisible(text);
+    if (!KIND.test(text)) await assertRecords(text, client);
+    return { kind: text };
+  }
+}
+
+/** What may be a badly written time is explained as a kind only if the daemon knows such a kind: a disabled or removed one. */
+async function assertRecords(text: string, client: JobClient): Promise<void> {
+  try {
+    await client.explain({ kind: text, limit: 1 });
+  } catch (error) {
+    if (!isJobError(error, "not_found") && !isJobError(error, "invalid_argument")) throw error;
+    const known = error.code === "not_found" && error.hint
+      ? error.hint
+      : 'See "jobctl list jobs" and "jobctl list instances"';
     throw new JobError(
       "not_found",
-      `Cannot explain "${shown}": it is not a kind, an instance id or a time`,
-      { hint: 'See "jobctl list jobs" and "jobctl list instances"; a time is "02:30" or "-2h"' },
+      `Cannot explain "${makeVisible(text)}": it is not a kind, an instance id or a time`,
+      { hint: `${known}; a time is "02:30" or "-2h"` },
     );
   }
 }
@@ -159,7 +179,10 @@ export const EXPLAIN: Verb = {
     }
     const isTime = subject.kind === undefined && subject.uuid === undefined;
     const reports = hasAt || isTime
-      ? await explainAt(isTime ? word : args.text("at")!, client, { ...subject, limit }, context)
+      ? await explainAt(isTime ? word : args.text("at")!, client, { ...subject, limit }, {
+        args,
+        context,
+      })
       : (await client.explain({ ...subject, limit })).reports;
     await context.printer.list(TICK_REPORT_VIEW, reports);
     if (reports.length === 0) await context.printer.note("There is no recurring schedule");

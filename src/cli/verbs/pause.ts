@@ -1,3 +1,4 @@
+import { jobTimeMs, zoneOfJob } from "../job_time.ts";
 import { present } from "../lookup.ts";
 import type { Verb } from "../verb.ts";
 import { PAUSE_VIEW } from "../views/tick_view.ts";
@@ -15,7 +16,9 @@ export const PAUSE: Verb = {
   ].join(" "),
   words: [KIND],
   options: {
-    until: { describe: 'Resume by itself at this time: "tomorrow 9:00", "+2h"' },
+    until: {
+      describe: 'Resume by itself at this time, in the job\'s zone: "tomorrow 9:00", "+2h"',
+    },
     reason: { describe: "Why, for those who look at it later" },
   },
   examples: [
@@ -23,10 +26,15 @@ export const PAUSE: Verb = {
     ["jobctl pause", "Everything, until jobctl resume"],
   ],
   isClient: true,
-  async run(args, { client, printer }) {
-    const untilMs = args.timeMs("until", "future");
-    const { pause } = await (await client()).pause({
-      kind: args.words("KIND")[0],
+  async run(args, context) {
+    const { client, printer } = context;
+    args.timeMs("until", "future");
+    const connection = await client();
+    const [kind] = args.words("KIND");
+    const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
+    const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
+    const { pause } = await connection.pause({
+      kind,
       until: untilMs === undefined ? undefined : timestampOf(untilMs),
       reason: args.text("reason"),
     });

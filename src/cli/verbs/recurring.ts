@@ -3,7 +3,9 @@ import { formatAbsolute } from "../output/when.ts";
 import { assertOneOf, usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { confirm } from "../confirm.ts";
+import { jobTimeMs, zoneOfJob } from "../job_time.ts";
 import { present } from "../lookup.ts";
+import type { JobClient } from "../session.ts";
 import type { OptionSpecs, Verb } from "../verb.ts";
 import { INSTANCE_VIEW } from "../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
@@ -17,6 +19,10 @@ const SCHEDULE_OPTION: OptionSpecs = {
 
 function targetOf(args: Args) {
   return { kind: args.word("KIND"), scheduleId: args.text("schedule") };
+}
+
+function targetZone(args: Args, client: JobClient) {
+  return async () => await zoneOfJob(client, args.word("KIND"), args.text("schedule"));
 }
 
 /** `jobctl run KIND` */
@@ -45,7 +51,7 @@ export const SKIP: Verb = {
   details: "They are recorded as skipped. Said again it takes the place of what was said before.",
   words: [KIND],
   options: {
-    until: { describe: 'The ticks before this time: "tomorrow 9:00", "+2d"' },
+    until: { describe: 'The ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"' },
     next: { alias: "n", describe: "The next so many ticks (default 1)" },
     none: { describe: "Skip nothing after all", isFlag: true },
     ...SCHEDULE_OPTION,
@@ -56,14 +62,18 @@ export const SKIP: Verb = {
     ["jobctl skip backup --none", "Forget it"],
   ],
   isClient: true,
-  async run(args, { client, printer }) {
+  async run(args, context) {
+    const { client, printer } = context;
     assertOneOf(args, ["until", "next"]);
     assertOneOf(args, ["until", "none"]);
     assertOneOf(args, ["next", "none"]);
-    const untilMs = args.timeMs("until", "future");
+    args.timeMs("until", "future");
     const next = args.integer("next", { min: 1, max: SKIPS_MAX });
     const count = args.flag("none") ? 0 : next ?? 1;
-    const { schedules } = await (await client()).skipTicks({
+    const connection = await client();
+    const zone = targetZone(args, connection);
+    const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
+    const { schedules } = await connection.skipTicks({
       ...targetOf(args),
       ...(untilMs === undefined ? { count } : { until: timestampOf(untilMs) }),
     });
@@ -83,7 +93,9 @@ export const BACKFILL: Verb = {
   ].join(" "),
   words: [KIND],
   options: {
-    from: { describe: "Ticks at this time or later: 2026-11-24, -2d, yesterday" },
+    from: {
+      describe: "Ticks at this time or later, in the job's zone: 2026-11-24, -2d, yesterday",
+    },
     to: { describe: "Ticks before this time (default now)" },
     ...SCHEDULE_OPTION,
     "dry-run": { describe: "Count only", isFlag: true },
@@ -94,14 +106,19 @@ export const BACKFILL: Verb = {
     ["jobctl backfill report --from -2d --dry-run", "How many are there"],
   ],
   isClient: true,
-  async run(args, { io, client, printer }) {
-    const fromMs = args.timeMs("from", "past");
-    if (fromMs === undefined) {
+  async run(args, context) {
+    const { io, client, printer } = context;
+    const earliestMs = args.timeMs("from", "past");
+    if (earliestMs === undefined) {
       throw usageError("Cannot backfill: --from is absent", "Give --from TIME, such as -2d");
     }
-    // What the daemon's clock calls past: it may be a little behind ours.
-    const toMs = args.timeMs("to", "past") ?? io.clock.now().wallMs - 1_000;
+    args.timeMs("to", "past");
     const connection = await client();
+    const zone = targetZone(args, connection);
+    const input = { args, context, direction: "past", zone } as const;
+    const fromMs = await jobTimeMs("from", input) ?? earliestMs;
+    // What the daemon's clock calls past: it may be a little behind ours.
+    const toMs = await jobTimeMs("to", input) ?? io.clock.now().wallMs - 1_000;
     const range = { ...targetOf(args), from: timestampOf(fromMs), to: timestampOf(toMs) };
     const found = await connection.backfill({ ...range, dryRun: true });
     const count = Number(found.count);

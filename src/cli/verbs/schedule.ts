@@ -9,7 +9,13 @@ import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
 import { followSteps, withInterrupt } from "../follow.ts";
 import { makeVisible } from "../../core/safe_text.ts";
-import { CRON_ONLY_OPTIONS, readRecurrence, RECURRENCE_NAMES } from "../recurrence.ts";
+import { jobTimeMs, zoneOfJob } from "../job_time.ts";
+import {
+  CRON_ONLY_OPTIONS,
+  readRecurrence,
+  readRecurrenceTimes,
+  RECURRENCE_NAMES,
+} from "../recurrence.ts";
 import { RunDisplay } from "../run_display.ts";
 import { printPreview, printRun } from "../run_outcome.ts";
 import type { JobClient, RequestOf } from "../session.ts";
@@ -27,7 +33,10 @@ const WAIT_CALL_MS_MAX = 60_000;
 const INT32_MAX = 2_147_483_647;
 
 const OPTIONS: OptionSpecs = {
-  at: { describe: 'Run at this time: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"' },
+  at: {
+    describe:
+      'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
+  },
   in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
   cron: { describe: 'Run again and again: "30 2 * * *", "@daily", "@every 15m"' },
   ...CRON_ONLY_OPTIONS,
@@ -124,6 +133,31 @@ function readRequest(args: Args, newId: () => string): Request {
     jitterMs: bigMs(args.durationMs("jitter")),
     dryRun: isDryRun || undefined,
   };
+}
+
+/** The times of the command line, in the zone of the job or of the schedule that is made. */
+async function readTimes(
+  plain: Request,
+  client: JobClient,
+  { args, context }: { readonly args: Args; readonly context: VerbContext },
+): Promise<Pick<Request, "at" | "recurrence">> {
+  const { kind = "", cron, timezone } = plain;
+  const zoned = timezone ?? zoneInText(cron);
+  const zone = async () =>
+    zoned === undefined
+      ? await zoneOfJob(client, kind)
+      : { timezone: zoned, whose: "the zone of the schedule" };
+  const input = { args, context, zone };
+  const atMs = await jobTimeMs("at", { ...input, direction: "future" });
+  return {
+    at: atMs === undefined ? undefined : timestampOf(atMs),
+    recurrence: readRecurrence(args, await readRecurrenceTimes(input)).recurrence,
+  };
+}
+
+/** The zone that an expression itself names. */
+function zoneInText(cron: string | undefined): string | undefined {
+  return /^\s*(?:CRON_TZ|TZ)=(\S+)/.exec(cron ?? "")?.[1];
 }
 
 // The field of go-job takes −1 for the job's own priority.
@@ -238,6 +272,7 @@ export const SCHEDULE: Verb = {
     const client = await context.client();
     const request = {
       ...plain,
+      ...await readTimes(plain, client, { args, context }),
       ...await requestArguments(given, {
         kind: args.word("KIND"),
         client,

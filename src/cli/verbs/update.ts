@@ -1,7 +1,7 @@
 import { PRIORITY_MAX } from "../../core/job.ts";
 import { usageError } from "../args.ts";
 import { findSchedule, present } from "../lookup.ts";
-import { readRecurrence, RECURRENCE_OPTIONS } from "../recurrence.ts";
+import { readRecurrence, readRecurrenceTimes, RECURRENCE_OPTIONS } from "../recurrence.ts";
 import type { Verb, VerbGroup } from "../verb.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
@@ -47,7 +47,8 @@ const SCHEDULE: Verb = {
     "Run without an end",
   ]],
   isClient: true,
-  async run(args, { client, printer }) {
+  async run(args, context) {
+    const { client, printer } = context;
     const names = Object.keys(SCHEDULE.options);
     if (args.given(names).length === 0) {
       throw usageError(
@@ -70,8 +71,12 @@ const SCHEDULE: Verb = {
       clear: args.list("clear").map(clearedField),
     };
     const connection = await client();
-    const { id } = await findSchedule(connection, args.word("ID"));
-    const { schedule } = await connection.updateSchedule({ id, ...request });
+    const { id, timezone } = await findSchedule(connection, args.word("ID"));
+    const whose = "the zone of the schedule";
+    const zone = () => Promise.resolve({ timezone: request.timezone ?? timezone, whose });
+    const times = await readRecurrenceTimes({ args, context, zone });
+    const { recurrence } = readRecurrence(args, times);
+    const { schedule } = await connection.updateSchedule({ id, ...request, recurrence });
     await printer.one(SCHEDULE_VIEW, present(schedule, `Cannot update schedule "${id}"`));
     return 0;
   },

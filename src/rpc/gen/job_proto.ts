@@ -90,6 +90,8 @@ export const JOB_PROTO: string = [
   "  repeated string cron_specs = 132;\n",
   "  // Tags that a node must have to run it.\n",
   "  repeated string needs = 151;\n",
+  "  // IANA zone of its schedules that name none, and of a time that names none where it is about this job.\n",
+  "  optional string timezone = 161;\n",
   "}\n",
   "\n",
   "message JobInstance {\n",

@@ -8,26 +8,37 @@ import { msOf, timestampOf } from "../../../src/cli/wire.ts";
 import { schedule } from "../../support/cli_messages.ts";
 import { cli, type CliRun } from "../../support/cli_world.ts";
 
+const DISABLED = "Nightly backup [eu]";
+
 function scheduleIn(timezone: string): Schedule {
   return { ...schedule(), id: `in ${timezone}`, kind: "sum", timezone };
 }
 
 /** Runs of a daemon whose schedules are in these zones; it answers a tick of each at any time. */
-async function explain(words: readonly string[], zones: readonly string[]): Promise<CliRun> {
+async function explain(
+  words: readonly string[],
+  zones: readonly string[],
+  isTerminal = true,
+): Promise<CliRun> {
   const schedules = zones.map(scheduleIn);
   return await cli(["explain", ...words], {
-    isTerminal: true,
+    isTerminal,
     answers: {
       getJob: ({ kind }: { kind: string }) => {
         if (kind !== "sum") throw new JobError("not_found", `no job "${kind}"`);
-        return { job: { kind } };
+        return { job: { kind, timezone: "America/New_York" } };
       },
       listSchedules: { schedules },
-      explain: ({ at }: { at: ReturnType<typeof timestampOf> }) => ({
-        reports: schedules.map((one) =>
-          create(TickReportSchema, { schedule: one, kind: "sum", at, outcome: "ran", why: "w" })
-        ),
-      }),
+      explain: ({ at, kind = "sum" }: { at: ReturnType<typeof timestampOf>; kind?: string }) => {
+        if (!["sum", DISABLED].includes(kind)) {
+          throw new JobError("not_found", "no such kind", { hint: `Did you mean "${DISABLED}"?` });
+        }
+        return {
+          reports: schedules.map((one) =>
+            create(TickReportSchema, { schedule: one, kind, at, outcome: "ran", why: "w" })
+          ),
+        };
+      },
     },
   });
 }
@@ -59,4 +70,20 @@ test("explain takes a time with a zone, and a relative one, as it stands", async
     assert.deepEqual(askedAt(run).length, 1);
     assert.doesNotMatch(run.stderr, /is a time in/);
   }
+});
+
+test("explain says the zone into a pipe as well, and takes the job's where it has no schedule", async () => {
+  const run = await explain(["sum", "--at", "02:30"], [], false);
+  assert.deepEqual(askedAt(run), ["2026-11-24T07:30:00.000Z"]);
+  assert.equal(run.stderr, '"02:30" is a time in America/New_York, the zone of job sum\n');
+});
+
+test("explain finds a disabled kind whose name has blanks, and tells what is near", async () => {
+  const found = await explain([DISABLED], ["UTC"]);
+  assert.equal(found.code, 0, found.stderr);
+  assert.match(found.stdout, /Nightly backup \[eu\] .*ran/);
+  const missing = await explain(["Nightly backup"], ["UTC"]);
+  assert.equal(missing.code, 4);
+  assert.match(missing.stderr, /it is not a kind, an instance id or a time/);
+  assert.match(missing.stderr, /Did you mean "Nightly backup \[eu\]"\?; a time is/);
 });
