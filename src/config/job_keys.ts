@@ -84,7 +84,7 @@ export const JOB_KEYS = {
   ionice: key(
     special.ionice(),
     undefined,
-    "Disk priority: a class, and a level from 0 (first) to 7 (last), 4 by default. `realtime` requires a daemon that runs as root.",
+    "Disk priority: a class, and a level from 0 (first) to 7 (last), 4 by default. `realtime` requires a daemon that runs as root. Only on Linux with glibc, and on Bun, as in the compiled program; elsewhere the job is disabled.",
   ),
   env_file: key(
     oneOrMany(environmentFile(), { maxLength: 10 }),

@@ -1,6 +1,7 @@
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ProcessSpec } from "../core/job.ts";
 import { isRoot, resolveAccount } from "../platform/accounts.ts";
+import { hasIoPriority } from "../platform/process_control.ts";
 
 /** Why this daemon cannot give a job the processes that its table asks for; null when it can. */
 export function processProblem(
@@ -29,6 +30,14 @@ export function processProblem(
       },
     );
   }
+  const disk = diskProblem(spec.ionice ?? null);
+  if (disk !== null) {
+    const [found, hint] = disk;
+    return new JobError("permission_denied", `${what}: ionice is "${spec.ionice}", ${found}`, {
+      hint,
+      path: "ionice",
+    });
+  }
   // Our own account: nothing can be wrong with it, and thousands of jobs ask.
   if (spec.user === null && spec.group === null) return null;
   try {
@@ -39,4 +48,15 @@ export function processProblem(
     const text = message.replace(/^Cannot run/, `${what} to run`);
     return new JobError(code, text, { hint, path: spec.user === null ? "group" : "user" });
   }
+}
+
+/** Why a priority for disks cannot be had here, and what to do; null when it can. */
+function diskProblem(ionice: string | null): readonly [found: string, hint: string] | null {
+  if (ionice === null) return null;
+  if (!hasIoPriority()) {
+    return ["which takes Linux with glibc, and Bun, as in the compiled jobctl", "Leave it out"];
+  }
+  return ionice.startsWith("realtime") && !isRoot()
+    ? ["which only root may take", 'Use "best-effort:0", or run the daemon as root']
+    : null;
 }

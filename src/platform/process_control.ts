@@ -97,11 +97,16 @@ const IO_CLASSES = ["none", "realtime", "best-effort", "idle"];
 export function setIoPriority(text: string): void {
   const [name = "", level = "4"] = text.split(":");
   const call = IOPRIO_SET[process.arch];
-  const symbols = process.platform === "linux" ? openLibc()?.symbols : undefined;
+  const symbols = openLibc()?.symbols;
   if (call === undefined || symbols === undefined) throw new Error("not on this system");
   const value = IO_CLASSES.indexOf(name) * 2 ** 13 + (name === "idle" ? 0 : Number(level));
   // Of a process; 0 is the caller.
   if (symbols.syscall(call, 1, 0, value) !== 0) throw new Error("the system refuses it");
+}
+
+/** Whether {@link setIoPriority} can work here: it takes Linux with glibc, and Bun. */
+export function hasIoPriority(): boolean {
+  return IOPRIO_SET[process.arch] !== undefined && openLibc() !== null;
 }
 
 /** How often adopted children are checked. */
