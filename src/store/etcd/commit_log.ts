@@ -149,7 +149,8 @@ export class CommitLog {
   /**
    * Make a commit; answers how many bytes it has, null when the head is another.
    *
-   * @throws JobError `unavailable` when nobody knows whether it was made: repeated as it is, it finds out
+   * @throws JobError `unavailable` or `resource_exhausted` when nobody knows whether it was made:
+   *   repeated as it is, it finds out
    */
   async commit(commit: MediumCommit, isWanted: () => boolean): Promise<number | null> {
     const payload = encodeChanges(commit);
@@ -175,7 +176,8 @@ export class CommitLog {
       const isUnclear = again !== null || answer === "unclear";
       return isUnclear && await this.#isMine(commit.next, token) ? payload.length : null;
     } catch (error) {
-      if (isJobError(error, "unavailable")) {
+      // etcd also reports the alarm of a write that it applies: the one that exceeds the quota.
+      if (isJobError(error, "unavailable") || isJobError(error, "resource_exhausted")) {
         this.#unsure = { version: commit.next, token, payload };
       }
       throw error;
