@@ -3,7 +3,15 @@ import { quoteValue } from "./describe.ts";
 import { JobError } from "./errors.ts";
 import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
 import { nearest } from "./nearest.ts";
-import { checkOptions, isFlag, isObject, isOneOf, isText, type KeysOf } from "./object_keys.ts";
+import {
+  checkOptions,
+  isFlag,
+  isObject,
+  isOneOf,
+  isText,
+  type KeysOf,
+  ownMembers,
+} from "./object_keys.ts";
 import type { InstanceQuery } from "./query.ts";
 import { JOB_STATES, type JobState, parseState, type StateName } from "./state.ts";
 
@@ -232,7 +240,9 @@ function checkFilter<T extends object>(
   keys: KeysOf<T>,
   action: string,
 ): T {
-  return checkOptions(filter, keys, { failure: `Cannot ${action}`, noun: "condition" });
+  const words = { failure: `Cannot ${action}`, noun: "condition" };
+  const given = isObject(filter) ? ownMembers(filter!, keys, words) : filter;
+  return checkOptions(given, keys, words);
 }
 
 /** Checks like a lookup's filter, but also refuses undefined members: a value missing by mistake must not widen a deletion. */

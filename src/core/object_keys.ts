@@ -101,6 +101,27 @@ export function checkKeys(given: object, keys: Keys, words: KeyWords): void {
 }
 
 /**
+ * A copy of an object's own members, each read once. Refuses known members that are inherited or
+ * hidden from enumeration: no check would see them, and a condition that is left out widens a
+ * deletion.
+ *
+ * @throws JobError `invalid_argument` with the path of the member
+ */
+export function ownMembers<T extends object>(given: T, keys: Keys, words: KeyWords): T {
+  const own = { ...given };
+  for (const key of Object.keys(keys)) {
+    if (!(key in given) || Object.hasOwn(own, key)) continue;
+    const { failure, prefix = "" } = words;
+    throw new JobError(
+      "invalid_argument",
+      `${failure}: "${prefix}${key}" is inherited or not enumerable`,
+      { path: `${prefix}${key}`, hint: "Write it into a plain object" },
+    );
+  }
+  return own;
+}
+
+/**
  * The same value, if it is an object with known members of the right types; an empty object for undefined.
  *
  * @throws JobError `invalid_argument`

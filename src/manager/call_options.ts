@@ -11,6 +11,7 @@ import {
   isWithin,
   type Keys,
   type KeysOf,
+  ownMembers,
 } from "../core/object_keys.ts";
 import { BATCH_MAX, type PageRequest } from "../store/store.ts";
 import type {
@@ -116,7 +117,9 @@ export function readOptions<T extends object>(
   given: T | undefined,
   action: string,
 ): T {
-  return checkOptions(given, KEYS[what], { failure: `Cannot ${action}` });
+  const words = { failure: `Cannot ${action}` };
+  const own = isObject(given) ? ownMembers(given!, KEYS[what], words) : given;
+  return checkOptions(own, KEYS[what], words);
 }
 
 /** The requested page. @throws JobError `invalid_argument` */

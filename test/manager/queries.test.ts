@@ -110,6 +110,43 @@ test("a cancel, a redrive and a clear without a condition ask for all: true", as
   });
 });
 
+test("a condition that is inherited, hidden or read twice widens nothing", async () => {
+  await withWorld(async ({ manager, count }) => {
+    const state = "completed";
+    class OfKind {
+      readonly state = state;
+      get kind(): string {
+        return "none";
+      }
+    }
+    const hidden = Object.defineProperty({ state }, "kind", { value: "none" });
+    const inherited = Object.assign(Object.create({ kind: "none" }), { state });
+    for (const filter of [new OfKind(), hidden, inherited]) {
+      const given = untyped(filter);
+      await assert.rejects(manager.clearInstanceHistory(given), refuses("kind", /plain object/));
+      await assert.rejects(manager.cancelInstances(given), refuses("kind"));
+      await assert.rejects(manager.redriveInstances(given), refuses("kind"));
+      await assert.rejects(
+        manager.clearInstanceLogs(Object.create(given)),
+        refuses("kind"),
+      );
+      await assert.rejects(manager.lookupInstances(given), refuses("kind"));
+    }
+    const all = Object.create({ all: true });
+    await assert.rejects(manager.clearInstanceHistory(all), refuses("all"));
+    await assert.rejects(manager.clearInstanceHistory({}, all), refuses("all"));
+    let reads = 0;
+    const changing = {
+      state,
+      get kind() {
+        return ++reads === 1 ? "none" : undefined;
+      },
+    };
+    assert.equal(await manager.clearInstanceHistory(untyped(changing)), 0);
+    assert.equal(await count(), 4);
+  });
+});
+
 test("a filter takes a kind, a state in any spelling, an instance and times as they are at hand", async () => {
   await withWorld(async ({ manager, done, waiting }) => {
     const kindsOf = async (filter: InstanceFilter) =>
