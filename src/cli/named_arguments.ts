@@ -5,6 +5,7 @@ import { openMembers } from "../core/open_members.ts";
 import type { Signature, TypeShape } from "../core/signature.ts";
 import { usageError } from "./args.ts";
 import { makeVisible } from "../core/safe_text.ts";
+import { shellWord } from "../core/shell_word.ts";
 
 /** An argument by name as the command line gives it; a name alone has no values. */
 export interface NamedArgument {
@@ -67,7 +68,7 @@ export function mergeArguments(
 }
 
 function describeHint(kind: string): string {
-  return `See jobctl describe job ${makeVisible(kind)}`;
+  return `See jobctl describe job ${makeVisible(shellWord(kind))}`;
 }
 
 function targetsOf(signature: Signature): readonly Target[] {

@@ -7,6 +7,8 @@ export const KIND_WANTED =
 // Letters, marks, numbers, punctuation and symbols of any script. Not control characters, line ends, other blanks, or marks
 // that are invisible or reorder their neighbors: two different kinds could then look the same.
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
+// Letters and marks that show nothing, such as the Hangul filler, and the empty braille pattern.
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 /** Why a text cannot be a kind, in words; null if it can. */
 export function kindProblem(kind: string): string | null {
@@ -14,7 +16,9 @@ export function kindProblem(kind: string): string | null {
   if (kind.length > KIND_LENGTH_MAX) {
     return `${kind.length} characters, at most ${KIND_LENGTH_MAX} are allowed`;
   }
-  if (!PRINTABLE.test(kind)) return "it has characters that are not printable";
+  if (!PRINTABLE.test(kind) || INVISIBLE.test(kind)) {
+    return "it has characters that are not printable";
+  }
   return kind.trim() === kind ? null : "it begins or ends with a blank";
 }
 

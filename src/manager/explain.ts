@@ -23,6 +23,7 @@ import { findInstance } from "./find_instance.ts";
 import type { LiveFacts } from "./live_facts.ts";
 import { listAllSchedules } from "./schedule_pages.ts";
 import { Slices } from "../platform/slices.ts";
+import { shellWord } from "../core/shell_word.ts";
 
 /** Ticks of each schedule that are told where no number is given. */
 const LIMIT_DEFAULT = 5;
@@ -123,7 +124,7 @@ class Explainer {
       "not_found",
       `Cannot explain "${kind}": it has no schedule, and no runs${then}`,
       {
-        hint: `Run it once with: jobctl schedule ${kind}`,
+        hint: `Run it once with: jobctl schedule ${shellWord(kind)}`,
       },
     );
   }

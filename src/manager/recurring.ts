@@ -12,6 +12,7 @@ import type { Events } from "./events.ts";
 import { runNowInstance, tickInstance } from "./new_instance.ts";
 import type { Registry } from "./registry.ts";
 import type { Schedules } from "./schedules.ts";
+import { shellWord } from "../core/shell_word.ts";
 
 /** Most ticks of one backfill. */
 const BACKFILL_MAX = 10_000;
@@ -172,7 +173,7 @@ export class Recurring {
     const what = scheduleId === undefined ? "it has no schedule" : `no schedule "${scheduleId}"`;
     throw new JobError("not_found", `Cannot ${action} job "${kind}": ${what}`, {
       hint: all.length === 0
-        ? `Run it once with: jobctl schedule ${kind}`
+        ? `Run it once with: jobctl schedule ${shellWord(kind)}`
         : `Its schedules: ${all.slice(0, 5).map(({ id }) => id).join(", ")}`,
     });
   }

@@ -1,7 +1,14 @@
 import { JobError } from "../core/errors.ts";
 import { includesKind, onlyKindOf } from "../core/job_scope.ts";
 import { kindOfWord } from "../core/kind.ts";
+import type { Block } from "../core/limits.ts";
 import type { Page } from "../store/store.ts";
+
+/** The kind in a key that a job's limits or its `unique` made of arguments; null for any other text. */
+function kindOfKey(key: string): string | null {
+  const word = /^(\S+) (?:#|[^\s=]+=)/.exec(key)?.[1];
+  return word === undefined ? null : kindOfWord(word);
+}
 
 /** The jobs that a caller may use: those whose kind matches one of some patterns. */
 export class Scope {
@@ -47,10 +54,8 @@ export class Scope {
    * its arguments
    */
   checkUniqueKey(key: string | undefined): void {
-    const word = /^(\S+) (?:#|[^\s=]+=)/.exec(key ?? "")?.[1];
-    if (word === undefined) return;
-    const kind = kindOfWord(word);
-    if (this.allows(kind)) return;
+    const kind = kindOfKey(key ?? "");
+    if (kind === null || this.allows(kind)) return;
     throw new JobError(
       "permission_denied",
       `Cannot use the unique key "${key}": it belongs to job "${kind}", and the caller is limited to ` +
@@ -58,6 +63,10 @@ export class Scope {
       { path: "unique_key", hint: "Choose another key" },
     );
   }
+
+  /** Whether a block is of one of the caller's jobs. Pools are of several, and their names are not kinds. */
+  readonly hasBlock = ({ limit, name }: Block): boolean =>
+    limit !== "pool" && this.allows(kindOfKey(name) ?? name);
 
   /** The refusal of an action that affects other jobs too. */
   tooWide(action: string): JobError {

@@ -245,8 +245,7 @@ export class ScopedManager implements ManagerApi {
       },
       nextScheduleAt: null,
       nodes: status.nodes.map((each) => this.#nodeOf(each)),
-      // A block's name can contain a kind, a pool or a queue key.
-      blocks: status.blocks.filter(({ name }) => scope.allows(name)),
+      blocks: status.blocks.filter(scope.hasBlock),
       pauses: status.pauses.filter(({ kind }) => kind === null || scope.allows(kind)),
       disabled: new Map([...status.disabled].filter(([kind]) => scope.allows(kind))),
     };

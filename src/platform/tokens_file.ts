@@ -18,6 +18,7 @@ import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
 import { fileErrorCode } from "../core/file_errors.ts";
 import { findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "./user_rights.ts";
+import { shellWord } from "../core/shell_word.ts";
 
 /** Roles of callers, lowest first; each includes the ones before it. */
 export const ROLES = ["viewer", "operator", "admin"] as const;
@@ -101,7 +102,7 @@ export function readTokensFile(path: string): readonly StoredToken[] {
       throw new JobError(
         "permission_denied",
         `Cannot use the tokens file "${path}": other users can read it (mode ${shown})`,
-        { hint: `Make it private: chmod 600 ${path}` },
+        { hint: `Make it private: chmod 600 ${shellWord(path)}` },
       );
     }
     if (size > FILE_BYTES_MAX) throw refuse(path, `${size} bytes, at most ${FILE_BYTES_MAX}`);

@@ -139,6 +139,8 @@ for (const kind of ["a", "A.b:c-d_9", "0", "x".repeat(200), "systems", ...KINDS]
 }
 
 const HIDDEN = ["a\n", "a\tb", "a\u00a0b", "a\u200bb", "a\u202eb", "a\u2028", "\ud800", "\x1b[1m"];
+// Letters, marks and a symbol that show nothing.
+HIDDEN.push("a\u3164", "\uffa0a", "a\u115fb", "a\u034f", "a\ufe0f", "a\u{e0100}", "\u2800");
 for (const kind of ["", " a", "a ", " ", "x".repeat(201), "system.x", ...HIDDEN]) {
   test(`checkKind() refuses ${JSON.stringify(kind.slice(0, 20))} of ${kind.length}`, () => {
     assert.equal(errorOf(() => checkKind(kind)).path, "kind");

@@ -7,6 +7,7 @@ import type { ImportNote } from "./crontab_reader.ts";
 import { type CrontabFormat, folderOf, formatOf } from "./crontab_shape.ts";
 import { type Dialect, DIALECT_RULES, isCrontabName } from "./dialect.ts";
 import { type OwnedFile, readOwnedFile } from "./owned_file.ts";
+import { shellWord } from "../../core/shell_word.ts";
 
 /** One crontab as text. */
 export interface CrontabText {
@@ -143,7 +144,7 @@ class Folder {
     this.#notes.push({
       file: this.#path,
       line: null,
-      text: `every user can write to this folder: chmod o-w ${this.#path}`,
+      text: `every user can write to this folder: chmod o-w ${shellWord(this.#path)}`,
       isLoss: true,
     });
   }

@@ -11,6 +11,8 @@ export const CONFIGS: Readonly<Record<string, readonly [toml: string, outcome: "
     "ESC in a key": ['"\\u001b[31m" = 1', "refused"],
     "ESC in a kind": ['[jobs."\\u001b[31mx"]\nrun = "true"', "refused"],
     "a turned kind": ['[jobs."\\u202egnp"]\nrun = "true"', "refused"],
+    "a kind that shows nothing": ['[jobs."\\u3164"]\nrun = "true"', "refused"],
+    "a kind with an invisible mark": ['[jobs."a\\ufe0f"]\nrun = "true"', "refused"],
     "a kind with a line end": ['[jobs."a\\nb"]\nrun = "true"', "refused"],
     "a kind of 1,000 characters": [`[jobs.${"k".repeat(1_000)}]\nrun = "true"`, "refused"],
     ["__proto__"]: ["[__proto__]\nx = 1", "refused"],
