@@ -2,10 +2,10 @@ import { parentPort } from "node:worker_threads";
 import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
-import { shrinkMemory } from "../platform/memory.ts";
 import { systemRandom } from "../platform/random.ts";
 import { LateBackend } from "../rpc/late_backend.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
+import { ThreadMemory } from "../rpc/thread_memory.ts";
 import { toPlainError } from "./batches.ts";
 import type { FromGateway, GatewayConfig, ToGateway } from "./messages.ts";
 import type { DatabaseReads } from "./database_reads.ts";
@@ -15,13 +15,11 @@ import type { Backend } from "../rpc/backend.ts";
 // The thread of the listeners. Everything from strangers is read, checked and refused here, so that
 // the manager's clock, claims and renewals never wait for it.
 
-/** How long after the start memory is given back. */
-const START_REST_MS = 3_000;
-
 const port = parentPort!;
 const post = (message: FromGateway, transfer: readonly ArrayBuffer[] = []) =>
   port.postMessage(message, [...transfer]);
 
+const memory = new ThreadMemory(systemClock);
 const remote = new RemoteBackend(systemClock, post);
 let reads: DatabaseReads | null = null;
 let isDatabaseClosed = false;
@@ -49,7 +47,7 @@ function createBackend({ database }: GatewayConfig): Backend {
       subscribed: () => remote.watching(),
     });
     if (isDatabaseClosed) reads.close();
-    return new ReadingBackend(reads, remote, systemClock);
+    return new ReadingBackend(reads, remote, memory);
   });
 }
 
@@ -66,6 +64,7 @@ async function start(config: GatewayConfig): Promise<void> {
     logger,
     clock: systemClock,
     random: systemRandom,
+    memory,
     onToken: (token) => post({ type: "token", token }),
   });
   const http = config.http &&
@@ -82,8 +81,7 @@ async function start(config: GatewayConfig): Promise<void> {
     await http?.start();
     const addresses = { rpc: rpc.addresses, http: http?.address ?? null };
     post({ type: "started", addresses });
-    // What only the start needed.
-    systemClock.timer(START_REST_MS, shrinkMemory, { unref: true });
+    memory.noteStart();
   } catch (error) {
     await stop();
     post({ type: "refused", error: toPlainError(error, "Cannot listen") });

@@ -1,5 +1,3 @@
-import type { Clock } from "../platform/clock.ts";
-import { releaseMemory } from "../platform/memory.ts";
 import { ScopedReads } from "../manager/scoped_reads.ts";
 import { answerCall } from "../rpc/adapter.ts";
 import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
@@ -8,7 +6,7 @@ import { JobService } from "../rpc/gen/job_pb.ts";
 import type { Handlers, StreamName } from "../rpc/handlers.ts";
 import { readHandlers } from "../rpc/read_handlers.ts";
 import { ScopedViews } from "../rpc/scoped_views.ts";
-import { AfterRest } from "../platform/after_rest.ts";
+import type { ThreadMemory } from "../rpc/thread_memory.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 
 /** The reads and their handlers for one list of jobs. */
@@ -23,13 +21,10 @@ export class ReadingBackend implements Backend {
   readonly #others: Backend;
   readonly #handlers: Partial<Handlers>;
   readonly #scoped: ScopedViews<ScopedView>;
-  readonly #rest: AfterRest;
+  readonly #memory: ThreadMemory;
 
-  constructor(reads: DatabaseReads, others: Backend, clock: Clock) {
-    this.#rest = new AfterRest(clock, () => {
-      reads.rest();
-      releaseMemory();
-    });
+  constructor(reads: DatabaseReads, others: Backend, memory: ThreadMemory) {
+    this.#memory = memory;
     this.#reads = reads;
     this.#others = others;
     this.#handlers = readHandlers(reads);
@@ -46,7 +41,7 @@ export class ReadingBackend implements Backend {
     const description = JobService.method[method];
     const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
     return answerCall(description, handlers, request, () => call.isCanceled())
-      .finally(() => this.#rest.note());
+      .finally(() => this.#memory.noteRead(() => this.#reads.rest()));
   }
 
   stream(

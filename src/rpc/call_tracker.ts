@@ -1,15 +1,11 @@
-import { AfterRest } from "../platform/after_rest.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
-  BUSY_CALLS,
   CALL_BYTES,
   CALLS_MAX,
   CALLS_OF_HOLDER_MAX,
   CONNECTIONS_OF_HOLDER,
   COPIES_OF_RESPONSE,
-  LEFT_BYTES_MAX,
-  RELEASE_MS,
   REQUEST_BYTES_MAX,
   STALLED_MS,
   STRANGER_CALLS_MAX,
@@ -18,6 +14,7 @@ import {
   UNREAD_BYTES_MAX,
   UNREAD_BYTES_OF_CONNECTION_MAX,
 } from "./limits.ts";
+import type { ThreadMemory } from "./thread_memory.ts";
 
 /** The part of a socket that the tracker needs. */
 interface TrackedSocket {
@@ -112,32 +109,11 @@ export class CallTracker {
   #requestBytes = 0;
   #unreadBytes = 0;
   readonly #holders = new Map<string, Holder>();
+  readonly #memory: ThreadMemory;
 
-  /** Estimated bytes of memory that nothing uses any more and that is not yet released. */
-  #leftBytes = 0;
-  readonly #release: () => void;
-  /** Calls that ended since memory was shrunk. */
-  #endedCalls = 0;
-  readonly #rest: AfterRest;
-
-  /**
-   * @param release returns unused memory to the system
-   * @param shrink returns as much as possible, after calls and then none for a while
-   * @param isLarge whether that is worth it after few calls, too
-   */
-  constructor(
-    clock: Clock,
-    release: () => void = () => {},
-    shrink: () => void = () => {},
-    isLarge: () => boolean = () => false,
-  ) {
+  constructor(clock: Clock, memory: ThreadMemory) {
     this.#clock = clock;
-    this.#release = release;
-    this.#rest = new AfterRest(clock, () => {
-      if (this.#endedCalls < BUSY_CALLS && !isLarge()) return;
-      this.#endedCalls = 0;
-      shrink();
-    });
+    this.#memory = memory;
   }
 
   /** Connections that are open. */
@@ -183,9 +159,10 @@ export class CallTracker {
     guard.onRequestBytes(() => {});
     guard.onQueuedBytes(() => {});
     this.#requestBytes -= connection.requestBytes;
+    // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
     // Of responses, calls that are still open count for themselves.
     const endedBytes = Math.max(0, connection.queuedBytes - connection.openBytes);
-    this.#leave(connection.requestBytes + endedBytes);
+    this.#memory.leave(connection.requestBytes + endedBytes);
     // A call whose stream was gone before it started is never notified of its end.
     for (const call of calls) this.#end(call, true);
     this.#setUnread(connection, { queuedBytes: 0 });
@@ -193,14 +170,6 @@ export class CallTracker {
     const open = this.#holders.get(holder)!;
     open.connections -= 1;
     if (open.connections === 0) this.#holders.delete(holder);
-  }
-
-  // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
-  #leave(bytes: number): void {
-    this.#leftBytes += bytes;
-    if (this.#leftBytes < LEFT_BYTES_MAX) return;
-    this.#leftBytes = 0;
-    this.#clock.timer(RELEASE_MS, this.#release, { unref: true });
   }
 
   /** Watch a new call of the peer at `address` and `port`. */
@@ -298,9 +267,8 @@ export class CallTracker {
 
   #end(call: Call, isLeft: boolean): void {
     if (!this.#calls.delete(call)) return;
-    this.#endedCalls += 1;
-    this.#rest.note();
-    if (isLeft) this.#leave(call.unreadBytes + CALL_BYTES);
+    this.#memory.noteCall();
+    if (isLeft) this.#memory.leave(call.unreadBytes + CALL_BYTES);
     const { connection } = call;
     if (connection) {
       connection.calls.delete(call);
@@ -316,7 +284,7 @@ export class CallTracker {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
     // The copies made of a response are collected late while much is in use.
-    if (this.#unreadBytes > UNREAD_BYTES_MAX / 2) this.#leave(bytes * COPIES_OF_RESPONSE);
+    if (this.#unreadBytes > UNREAD_BYTES_MAX / 2) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
     this.#addUnread(call.connection, bytes);
   }
 

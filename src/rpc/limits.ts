@@ -35,8 +35,10 @@ export const LEFT_BYTES_MAX = 20 * 1024 * 1024;
 export const CALL_BYTES = 16 * 1024;
 /** Delay of that release, so that closing connections are included. */
 export const RELEASE_MS = 50;
-/** Calls after which memory is shrunk in any case when there were none for a while. */
+/** Calls after which memory is always shrunk at the next rest. */
 export const BUSY_CALLS = 1_000;
+/** How long the listeners' thread must have done nothing to count as resting. */
+export const REST_MS = 3_000;
 /** Followers of logs at once. */
 export const FOLLOWS = { max: 1_000, ofHolderMax: 500, ofPeerMax: 100 } as const;
 /** Reflection: concurrent streams, and limits of each. */

@@ -3,7 +3,6 @@ import { hostPort, isLoopback } from "../core/address.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { isMemoryLarge, releaseMemory, shrinkMemory } from "../platform/memory.ts";
 import { peerUserId } from "../platform/peer_user.ts";
 import type { Random } from "../platform/random.ts";
 import type { Service } from "../platform/service.ts";
@@ -20,6 +19,7 @@ import type { Listener } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
 import { removeStaleFiles } from "./stale_files.ts";
 import { loadTls } from "../platform/tls.ts";
+import type { ThreadMemory } from "./thread_memory.ts";
 import { ensureTokenFile, newToken, removeTokenFile, replaceTokenFile } from "./token_file.ts";
 
 /** Where and for whom to listen; the `[server]` table of the configuration. */
@@ -50,6 +50,8 @@ export interface RpcServerOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /** The memory of the thread that the server runs in. */
+  readonly memory: ThreadMemory;
   /**
    * Called with each token that the server creates or reads in plain text, before anyone can use
    * it: it is a secret that must be masked.
@@ -155,12 +157,7 @@ class GrpcServer implements RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    this.#tracker = new CallTracker(
-      options.clock,
-      releaseMemory,
-      shrinkMemory,
-      isMemoryLarge,
-    );
+    this.#tracker = new CallTracker(options.clock, options.memory);
     const { backend, clock, logger } = options;
     // A daemon that nobody calls does without what would answer: a fifth of its memory, and of its time to start.
     this.#endpoint = new LateEndpoint(async () => {

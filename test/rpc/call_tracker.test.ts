@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { CallTracker } from "../../src/rpc/call_tracker.ts";
 import { ConnectionGuard } from "../../src/rpc/connection_guard.ts";
+import { ThreadMemory } from "../../src/rpc/thread_memory.ts";
 import { SimClock } from "../support/sim_clock.ts";
 
 const MIB = 2 ** 20;
@@ -10,7 +11,14 @@ const MIB = 2 ** 20;
 function trackerWorld() {
   const clock = new SimClock();
   let releaseCount = 0;
-  const tracker = new CallTracker(clock, () => releaseCount += 1);
+  const tracker = new CallTracker(
+    clock,
+    new ThreadMemory(clock, {
+      release: () => void (releaseCount += 1),
+      shrink: () => {},
+      isLarge: () => false,
+    }),
+  );
   let lastPort = 0;
   /** A connection of somebody, or of nobody known. */
   const connect = (holder: string | null = null) => {
@@ -149,38 +157,6 @@ test("the calls of a connection count for its caller when that is known", () => 
   assert.ok(tracker.isTooMany(second));
   tracker.end(first);
   assert.ok(!tracker.isTooMany(second));
-});
-
-test("memory is shrunk three seconds after the last of a thousand calls, and not after fewer", async () => {
-  const clock = new SimClock();
-  let shrinkCount = 0;
-  const tracker = new CallTracker(clock, () => {}, () => shrinkCount += 1);
-  const call = () => tracker.end(tracker.addCall("unix", 1));
-  for (let count = 0; count < 999; count++) call();
-  await clock.advance(10_000);
-  assert.equal(shrinkCount, 0);
-  call();
-  await clock.advance(2_000);
-  call();
-  await clock.advance(2_999);
-  assert.equal(shrinkCount, 0);
-  await clock.advance(1);
-  assert.equal(shrinkCount, 1);
-  // It starts from nothing again.
-  for (let count = 0; count < 999; count++) call();
-  await clock.advance(10_000);
-  assert.equal(shrinkCount, 1);
-});
-
-test("memory is shrunk after few calls where the process is large", async () => {
-  const clock = new SimClock();
-  let shrinkCount = 0;
-  const tracker = new CallTracker(clock, () => {}, () => shrinkCount += 1, () => true);
-  tracker.end(tracker.addCall("unix", 1));
-  await clock.advance(3_000);
-  assert.equal(shrinkCount, 1);
-  await clock.advance(60_000);
-  assert.equal(shrinkCount, 1);
 });
 
 test("responses count until the system has taken them, also after their calls", () => {

@@ -12,6 +12,7 @@ import type { AuthConfig } from "../../src/rpc/credentials.ts";
 import { hashToken, type Role, type TokenEntry } from "../../src/platform/tokens_file.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import type { RpcServer, RpcServerConfig } from "../../src/rpc/server.ts";
+import { ThreadMemory } from "../../src/rpc/thread_memory.ts";
 import { FakeManager } from "./fake_manager.ts";
 
 /** One line of the log. */
@@ -74,12 +75,14 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
   const folder = mkdtempSync(join(tmpdir(), "jobctl-rpc-"));
   const manager = options.manager ?? new FakeManager();
   const lines: LoggedLine[] = [];
+  const clock = options.clock ?? systemClock;
   const clients: JobClient[] = [];
   const server = createRpcServer({
     backend: new LocalBackend(manager),
     connectionsMax: options.connectionsMax ?? { tcp: 1_000, unix: 256 },
-    clock: options.clock ?? systemClock,
+    clock,
     random: systemRandom,
+    memory: new ThreadMemory(clock),
     onToken: () => {},
     logger: keepingLogger(lines),
     server: {
