@@ -13,6 +13,7 @@ import type { AuthConfig } from "./credentials.ts";
 import { CallTracker } from "./call_tracker.ts";
 import { ConnectionGuard } from "./connection_guard.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { Late } from "./late.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "./limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
@@ -113,42 +114,11 @@ function isOwner(user: number | null, group: string | null): boolean {
 /** Takes over a connection. */
 type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 
-/** Takes connections; what answers them is loaded with the first one. */
-class LateEndpoint {
-  readonly #load: () => Promise<Endpoint>;
-  #loading: Promise<Endpoint> | null = null;
-
-  constructor(load: () => Promise<Endpoint>) {
-    this.#load = load;
-  }
-
-  /** Takes the connections of one listener. */
-  injector(authenticator: Authenticator | null): Accept {
-    let inject: Accept | null = null;
-    return (socket, guard) => {
-      if (inject) return inject(socket, guard);
-      this.#loading ??= this.#load();
-      this.#loading.then((endpoint) => {
-        inject ??= endpoint.injector(authenticator);
-        if (!socket.destroyed) inject(socket, guard);
-      }, () => {
-        this.#loading = null;
-        socket.destroy();
-      });
-    };
-  }
-
-  /** What answers, when any connection came. */
-  get loaded(): Promise<Endpoint> | null {
-    return this.#loading;
-  }
-}
-
 class GrpcServer implements RpcServer {
   readonly name = "gRPC server";
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
-  readonly #endpoint: LateEndpoint;
+  readonly #endpoint: Late<Endpoint>;
   #authenticator: ConfiguredAuthenticator | null = null;
   #listeners: Listener[] = [];
   #addresses: RpcAddresses | null = null;
@@ -159,8 +129,8 @@ class GrpcServer implements RpcServer {
     this.#options = options;
     this.#tracker = new CallTracker(options.clock, options.memory);
     const { backend, clock, logger } = options;
-    // A daemon that nobody calls does without what would answer: a fifth of its memory, and of its time to start.
-    this.#endpoint = new LateEndpoint(async () => {
+    // Loaded with the first connection: it is a fifth of an idle daemon's memory and start time.
+    this.#endpoint = new Late(async () => {
       const { Endpoint } = await import("./endpoint.ts");
       return new Endpoint({ backend, clock, tracker: this.#tracker, logger });
     });
@@ -206,7 +176,7 @@ class GrpcServer implements RpcServer {
     this.#listeners.push(listener);
     const tokenFile = token === null ? null : await this.#placeToken(token, listener.port);
     this.#authenticator = authenticator;
-    accept = this.#endpoint.injector(authenticator);
+    accept = this.#acceptor(authenticator);
     const socket = await this.#listenUnix(listener.port);
     this.#addresses = {
       tcp: { host: server.host, port: listener.port },
@@ -231,7 +201,7 @@ class GrpcServer implements RpcServer {
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
     // One that could not be loaded has nothing to stop.
-    const endpoint = await this.#endpoint.loaded?.catch(() => null);
+    const endpoint = await this.#endpoint.loading?.catch(() => null);
     endpoint?.beginStop();
     await this.#tracker.whenIdle(STOP_GRACE_MS);
     // The last answers may still be on their way out of the sockets.
@@ -243,6 +213,18 @@ class GrpcServer implements RpcServer {
       await removeTokenFile(this.#defaultToken.path, this.#defaultToken.token);
       this.#defaultToken = null;
     }
+  }
+
+  /** Takes the connections of one listener. */
+  #acceptor(authenticator: Authenticator | null): Accept {
+    let inject: Accept | null = null;
+    return (socket, guard) => {
+      if (inject) return inject(socket, guard);
+      this.#endpoint.get().then((endpoint) => {
+        inject ??= endpoint.injector(authenticator);
+        if (!socket.destroyed) inject(socket, guard);
+      }, () => socket.destroy());
+    };
   }
 
   /** The token in the configured file, or a new one; null if no token is required. */
@@ -272,8 +254,8 @@ class GrpcServer implements RpcServer {
     if (server.socket === null) return null;
     const isAuto = server.socket === "auto";
     const path = isAuto ? socketPath(port) : server.socket;
-    const injectOwner = this.#endpoint.injector(null);
-    const injectMember = this.#endpoint.injector(
+    const acceptOwner = this.#acceptor(null);
+    const acceptMember = this.#acceptor(
       createFixedAuthenticator({
         name: "a member of server.socket_group",
         role: server.socketRole,
@@ -294,8 +276,8 @@ class GrpcServer implements RpcServer {
             ...{ guard, isStranger: false, holder: isOurs ? null : `user ${user}` },
             connectionsMax: this.#options.connectionsMax.unix,
           });
-          if (isOurs) injectOwner(socket, guard);
-          else injectMember(socket, guard);
+          if (isOurs) acceptOwner(socket, guard);
+          else acceptMember(socket, guard);
         },
       });
       this.#listeners.push(listener);
