@@ -2,13 +2,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
+import { KEYS } from "../../src/config/keys.ts";
+import type { JobDefinition } from "../../src/core/job.ts";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { readAssignment, splitCommand } from "../../src/tools/import/crontab_lines.ts";
 import { importCrontabs, type ImportResult } from "../../src/tools/import/import_crontab.ts";
 import { decodeCrontab, openCrontabs } from "../../src/tools/import/open_crontabs.ts";
 import { nameLine } from "../../src/tools/import/kind_names.ts";
+import { importSystemd } from "../../src/tools/import/import_systemd.ts";
 import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { loadProject } from "../../src/tools/load_project.ts";
 import { loadText } from "../support/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -270,6 +274,81 @@ test("verifyCrontab() compares the runs of a job whose user is not on this host,
   const [check] = await verifyCrontab(result, NOW);
   assert.deepEqual([check!.ourCount, check!.differsAt, check!.problem], [366, null, null]);
   assert.match(check!.warning!, /no such user/);
+});
+
+/** A value of each key of [defaults] that is not what imported jobs have. */
+const OTHER_DEFAULTS: Readonly<Record<string, string>> = {
+  priority: "-3",
+  timeout: '"1s"',
+  deadline: '"2s"',
+  kill_after: '"1ms"',
+  overlap: '"replace"',
+  misfire: '"all"',
+  misfire_within: '"3s"',
+  jitter: '"1h"',
+  crashes_max: "9",
+  on_crash: '"retry"',
+  on_drain: '"retry"',
+  "retry.max": "4",
+  "retry.backoff": '"fixed"',
+  "retry.initial": '"5s"',
+  "retry.cap": '"30s"',
+  "retry.jitter": "0.9",
+  "retry.on": '["timeout"]',
+  "retry.not_on": "[75]",
+  "keep.success": '"1h"',
+  "keep.failure": '"1h"',
+  "output.size_max": '"1kB"',
+  "output.lines_max": "10",
+};
+
+/** What a job without retries and takeovers, whose missed ticks are skipped, does not use. */
+function used({ options, schedules }: JobDefinition): unknown {
+  const { crashesMax: _, retry: { max }, ...rest } = options;
+  return {
+    ...rest,
+    retryMax: max,
+    schedules: schedules.map(({ spec }) => ({
+      ...spec,
+      misfireWithinMs: spec.misfire === "skip" ? 0 : spec.misfireWithinMs,
+    })),
+  };
+}
+
+async function loadAmid(defaults: string, toml: string): Promise<readonly JobDefinition[]> {
+  return await withTempDir({ "c.toml": `${defaults}\n${toml}` }, async ({ path }) => {
+    const { jobs, problems } = await loadProject(`${path}/c.toml`, { env: {}, nowMs: NOW });
+    assert.deepEqual(problems, []);
+    return jobs;
+  });
+}
+
+test("importers write each key of [defaults] that could change a job", async () => {
+  const crontab = importText("30 2 * * * a\nCRON_TZ=UTC\n@reboot b\n").toml;
+  const systemd = await withTempDir({
+    "t.timer": "[Timer]\nOnCalendar=daily\nPersistent=true\n",
+    "t.service": "[Service]\nExecStart=/bin/true\n",
+  }, ({ path }) => importSystemd(path, { timezone: "UTC" }).toml);
+  for (const toml of [crontab, systemd]) {
+    const plain = (await loadAmid("", toml)).map(used);
+    for (const key of Object.keys(KEYS).filter((name) => name.startsWith("defaults."))) {
+      const value = OTHER_DEFAULTS[key.replace("defaults.", "")];
+      assert.ok(value, `${key} needs a value here`);
+      assert.deepEqual((await loadAmid(`${key} = ${value}`, toml)).map(used), plain, key);
+    }
+  }
+});
+
+test("verifyCrontab() finds each key that is left to [defaults]", async () => {
+  const result = importText("30 2 * * * a\n");
+  const names = Object.keys(OTHER_DEFAULTS).map((name) => name.replace(/\..*/, ""));
+  for (const name of new Set(names)) {
+    const isWritten = new RegExp(`^${name} = .*$`, "m").test(result.toml);
+    const toml = result.toml.replace(new RegExp(`^${name} = .*\n`, "m"), "");
+    const [check] = await verifyCrontab({ ...result, toml }, NOW);
+    if (isWritten) assert.match(check!.problem ?? "", new RegExp(`^${name}\\b.* is left to`));
+    else assert.ok(["misfire_within", "crashes_max"].includes(name), name);
+  }
 });
 
 test("importCrontabs() refuses what is no text, and shows no long lines whole", () => {

@@ -179,9 +179,11 @@ export function importCrontabs(
   const { imported, notes } = importer;
   const { program, isOverlapping } = DIALECT_RULES[options.dialect];
   const toml = writeFile([
-    `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as under it: the host's zone, runs`,
-    `${isOverlapping ? "may" : "do not"} overlap, missed runs`,
-    "are not made up for, failed ones are not retried. [defaults] and worker.count do not change the tables.",
+    `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as under it: the host's zone,`,
+    `runs ${
+      isOverlapping ? "may" : "do not"
+    } overlap, missed runs are not made up for, failed ones are not retried.`,
+    "[defaults] and worker.count do not change the tables.",
     "Use it as it is (jobctl serve --config FILE), or name it under include in another configuration.",
   ], imported.map(({ job }) => job));
   return { toml, imported, notes, dialect: options.dialect };

@@ -102,14 +102,19 @@ function hasEntries(table: Readonly<Record<string, string>> | undefined): boolea
   return table !== undefined && Object.keys(table).length > 0;
 }
 
-/** Cron and systemd run a command once, with any number of others, and never again because of how it ended. */
-const ONCE: readonly (readonly [name: string, text: string])[] = [
+/**
+ * Keys of [defaults] that depend on no job. Cron and systemd run a command once, with any number of others, and never again
+ * because of how it ended; what is kept of it is the product's own default.
+ */
+const FIXED: readonly (readonly [name: string, text: string])[] = [
   ["priority", "5"],
   ["deadline", '"0"'],
   ["retry", "0"],
   ["on_crash", '"terminate"'],
   ["on_drain", '"terminate"'],
   ["worker_slot", "false"],
+  ["keep", '{ success = "7d", failure = "30d" }'],
+  ["output", '{ size_max = "1MiB", lines_max = 10_000 }'],
 ];
 
 /** The table of a job, with the line that it comes from above it. */
@@ -147,8 +152,7 @@ function writeJob(job: JobDraft): string {
     ["timeout", tomlString(job.timeout)],
     ["kill_after", tomlString(job.killAfter)],
     ["leave_children", job.leavesChildren ? "true" : undefined],
-    // Keys that switch off what no imported scheduler does, whatever [defaults] says.
-    ...ONCE,
+    ...FIXED,
   ];
   const lines = keys.filter(([, text]) => text).map(([name, text]) => `${name} = ${text}`);
   const off = job.disabledBecause === undefined

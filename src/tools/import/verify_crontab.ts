@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDuration } from "../../core/duration.ts";
+import { JOB_DEFAULTS } from "../../core/job.ts";
 import type { JobTable } from "../../core/job_table.ts";
 import { REBOOT } from "../../core/schedule.ts";
 import { nextTickOf } from "../../core/ticks.ts";
@@ -86,17 +87,29 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
  */
 function behaviourProblem(table: JobTable, job: JobDraft): string | null {
   const { options, scheduleSettings = {}, command } = table;
+  const { misfireWithin } = job;
+  const kept = JOB_DEFAULTS;
   const rows: readonly (readonly [key: string, found: unknown, wanted: unknown])[] = [
     ["overlap", scheduleSettings.overlap, job.overlap],
     ["misfire", scheduleSettings.misfire, job.misfire],
+    // Where nothing is made up for, it changes nothing.
+    ...(misfireWithin === undefined ? [] : [
+      ["misfire_within", scheduleSettings.misfireWithinMs, parseDuration(misfireWithin)] as const,
+    ]),
     ["jitter", scheduleSettings.jitterMs, parseDuration(job.jitter)],
+    ["priority", options.priority, kept.priority],
     ["timeout", options.timeoutMs, 0],
     ["deadline", options.deadlineMs, 0],
+    ["kill_after", options.killAfterMs, parseDuration(job.killAfter)],
     ["retry", options.retry?.max, 0],
     ["on_crash", options.onCrash, "terminate"],
     ["on_drain", options.onDrain, "terminate"],
     ["worker_slot", options.workerSlot, false],
     ["leave_children", command?.leavesChildren ?? false, true],
+    ["keep.success", options.keepSuccessMs, kept.keepSuccessMs],
+    ["keep.failure", options.keepFailureMs, kept.keepFailureMs],
+    ["output.size_max", options.output?.bytesMax, kept.output.bytesMax],
+    ["output.lines_max", options.output?.linesMax, kept.output.linesMax],
   ];
   const differing = rows.find(([, found, wanted]) => found !== wanted);
   if (differing === undefined) return null;
