@@ -10,7 +10,7 @@ import { FailureLog } from "./failure_log.ts";
 import { type InstanceHandlers, withHandlers } from "./instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 
-/** What telling of changes works with. */
+/** What {@link Events} needs. */
 export interface EventsOptions {
   readonly registry: Registry;
   readonly handlers: InstanceHandlers;
@@ -28,7 +28,7 @@ interface HandlerCalls {
   readonly written: Promise<void>;
 }
 
-/** Tells listeners and the jobs' own handlers what was committed, in order for each instance. */
+/** Reports commits to listeners and to the jobs' own handlers, in order for each instance. */
 export class Events {
   readonly #listeners = new Set<(event: ManagerEvent) => void>();
   readonly #calls = new Map<string, HandlerCalls>();
@@ -40,7 +40,7 @@ export class Events {
     this.#failures = new FailureLog(options.logger, options.clock);
   }
 
-  /** Listen; answers how to stop. A listener that throws is logged and kept. */
+  /** Subscribe; returns a function that unsubscribes. A listener that throws is logged and kept. */
   subscribe(listener: (event: ManagerEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -58,15 +58,20 @@ export class Events {
 
   /** A change of state was committed. */
   changed(instance: Instance, at: number): void {
-    this.#changed(instance, at);
-    if (isFinal(instance.state)) this.#options.handlers.delete(instance.id);
+    this.#changed(instance, at, { isByStore: false });
   }
 
-  #changed(instance: Instance, at: number): void {
-    const { state } = instance;
+  /** Publish a state; the instance's own handlers are removed with the last one. */
+  #changed(instance: Instance, at: number, { isByStore }: { readonly isByStore: boolean }): void {
+    const { id, state } = instance;
     if (this.#listeners.size > 0) this.emit({ type: "state", instance, state, at });
     const job = this.jobOf(instance);
     if (job?.hasHandler.onStateChange) this.#call(instance, { type: "stateChange", state });
+    if (isByStore && isDeadState(state) && job?.hasHandler.onTerminate) {
+      const error = instance.error ?? { name: "Error", message: instance.reason ?? state };
+      this.#call(instance, { type: "terminate", error });
+    }
+    if (isFinal(state)) this.#options.handlers.delete(id);
   }
 
   /** The job of an instance, with the instance's own handlers. */
@@ -81,19 +86,10 @@ export class Events {
     this.#failures.attempted(instance, durationMs);
   }
 
-  /** The store ended an instance by itself: its `onTerminate` is told, and can change nothing. */
+  /** The store ended an instance by itself: its `onTerminate` is called, and can change nothing. */
   failed(instance: Instance, at: number): void {
     this.#failures.ended(instance);
-    const job = this.jobOf(instance);
-    this.#changed(instance, at);
-    this.#terminated(instance, job);
-    if (isFinal(instance.state)) this.#options.handlers.delete(instance.id);
-  }
-
-  #terminated(instance: Instance, job: JobDefinition | undefined): void {
-    if (!job?.hasHandler.onTerminate || !isDeadState(instance.state)) return;
-    const error = instance.error ?? { name: "Error", message: instance.reason ?? instance.state };
-    this.#call(instance, { type: "terminate", error });
+    this.#changed(instance, at, { isByStore: true });
   }
 
   /** Lines of an instance's log were committed. */
@@ -102,7 +98,7 @@ export class Events {
     this.emit({ type: "log", instance, entries, at });
   }
 
-  /** How far an instance is was committed. */
+  /** Progress of an instance was committed. */
   progressed(instance: Instance, progress: Progress, at: number): void {
     if (this.#listeners.size > 0) this.emit({ type: "progress", instance, progress, at });
   }
@@ -161,7 +157,7 @@ export class Events {
     this.#calls.set(instance.id, calls);
   }
 
-  // No claim is held after a commit, so the lines stand under none.
+  // No claim is held after a commit, so the lines are written without one.
   async #writeLines(
     instance: Instance,
     call: HandlerCall,
