@@ -1,27 +1,14 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { Instance } from "../core/instance.ts";
 import { assertCondition } from "../core/instance_filter.ts";
 import type { JobDefinition } from "../core/job.ts";
 import type { ScheduleOptions } from "../core/job_manager.ts";
-import type { Block } from "../core/limits.ts";
 import type { ScheduleRecord } from "../core/schedule.ts";
-import {
-  BATCH_MAX,
-  type HistoryQuery,
-  type InstanceQuery,
-  type LogQuery,
-  type LogTailQuery,
-  type Page,
-  type PageRequest,
-  type Pause,
-} from "../store/store.ts";
+import { BATCH_MAX, type InstanceQuery, type Pause } from "../store/store.ts";
 import type { StoreStep } from "../moving/step.ts";
 import type {
   BackfillRequest,
   BackfillResult,
-  ExplainQuery,
-  FollowOptions,
-  FollowStep,
   ManagerApi,
   ManagerStatus,
   NodeStatus,
@@ -29,7 +16,6 @@ import type {
   ScheduleChange,
   SchedulePreview,
   ScheduleTarget,
-  TickReport,
   WorkerStatus,
 } from "./api.ts";
 import { ScopedReads } from "./scoped_reads.ts";
@@ -45,17 +31,16 @@ const PAGES_MAX = 1_000;
  * count or report, and their ids are unknown. Actions that affect other jobs are refused: workers,
  * the store, pausing everything, and the logs of all jobs at once.
  */
-export class ScopedManager implements ManagerApi {
+export class ScopedManager extends ScopedReads implements ManagerApi {
   readonly #manager: ManagerApi;
-  readonly #reads: ScopedReads;
 
   constructor(manager: ManagerApi, patterns: readonly string[]) {
-    this.#manager = manager;
     const kinds = async () => {
       const { stats } = await manager.status();
       return [...stats.kinds.keys(), ...manager.listJobs().map(({ kind }) => kind)];
     };
-    this.#reads = new ScopedReads({ reads: manager, kinds }, patterns);
+    super({ reads: manager, kinds }, patterns);
+    this.#manager = manager;
   }
 
   get version(): string {
@@ -63,17 +48,17 @@ export class ScopedManager implements ManagerApi {
   }
 
   listJobs(): readonly JobDefinition[] {
-    return this.#manager.listJobs().filter(this.#reads.scope.has);
+    return this.#manager.listJobs().filter(this.scope.has);
   }
 
   getJob(kind: string): JobDefinition {
-    this.#reads.scope.check(kind);
+    this.scope.check(kind);
     return this.#manager.getJob(kind);
   }
 
   async scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance> {
-    this.#reads.scope.check(kind);
-    this.#reads.scope.checkUniqueKey(options?.uniqueKey);
+    this.scope.check(kind);
+    this.scope.checkUniqueKey(options?.uniqueKey);
     return await this.#withoutHolder(kind, this.#manager.scheduleJob(kind, options));
   }
 
@@ -81,27 +66,20 @@ export class ScopedManager implements ManagerApi {
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
     for (const { kind, uniqueKey } of requests) {
-      this.#reads.scope.check(kind);
-      this.#reads.scope.checkUniqueKey(uniqueKey);
+      this.scope.check(kind);
+      this.scope.checkUniqueKey(uniqueKey);
     }
     return await this.#withoutHolder("of a batch", this.#manager.scheduleJobs(requests));
   }
 
   previewJob(kind: string, options?: ScheduleOptions): SchedulePreview {
-    this.#reads.scope.check(kind);
+    this.scope.check(kind);
     return this.#manager.previewJob(kind, options);
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
-    this.#reads.scope.check(kind);
+    this.scope.check(kind);
     return await this.#manager.scheduleRecurring(kind, options);
-  }
-
-  listSchedules(
-    query: { readonly kind?: string },
-    page: PageRequest,
-  ): Promise<Page<ScheduleRecord>> {
-    return this.#reads.listSchedules(query, page);
   }
 
   async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
@@ -115,7 +93,7 @@ export class ScopedManager implements ManagerApi {
   }
 
   async runSchedule(target: ScheduleTarget): Promise<Instance> {
-    this.#reads.scope.check(target.kind);
+    this.scope.check(target.kind);
     return await this.#withoutHolder(target.kind, this.#manager.runSchedule(target));
   }
 
@@ -123,37 +101,13 @@ export class ScopedManager implements ManagerApi {
     target: ScheduleTarget,
     what: { readonly until?: number; readonly count?: number },
   ): Promise<readonly ScheduleRecord[]> {
-    this.#reads.scope.check(target.kind);
-    return (await this.#manager.skipTicks(target, what)).filter(this.#reads.scope.has);
+    this.scope.check(target.kind);
+    return (await this.#manager.skipTicks(target, what)).filter(this.scope.has);
   }
 
   async backfill(request: BackfillRequest): Promise<BackfillResult> {
-    this.#reads.scope.check(request.kind);
+    this.scope.check(request.kind);
     return await this.#manager.backfill(request);
-  }
-
-  explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    return this.#reads.explain(query);
-  }
-
-  getInstance(id: string): Promise<Instance> {
-    return this.#reads.getInstance(id);
-  }
-
-  blockOf(instance: Instance): Promise<Block | null> {
-    return this.#reads.blockOf(instance);
-  }
-
-  lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>> {
-    return this.#reads.lookupInstances(query, page);
-  }
-
-  lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>> {
-    return this.#reads.lookupInstanceHistory(query, page);
-  }
-
-  lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>> {
-    return this.#reads.lookupInstanceLogs(query, page);
   }
 
   async cancelInstances(
@@ -178,15 +132,11 @@ export class ScopedManager implements ManagerApi {
   }
 
   clearInstanceHistory(): Promise<number> {
-    return Promise.reject(this.#reads.scope.tooWide("clear the history"));
+    return Promise.reject(this.scope.tooWide("clear the history"));
   }
 
   clearInstanceLogs(): Promise<number> {
-    return Promise.reject(this.#reads.scope.tooWide("clear the logs"));
-  }
-
-  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
-    return this.#manager.unservedKinds(kinds);
+    return Promise.reject(this.scope.tooWide("clear the logs"));
   }
 
   async listNodes(): Promise<readonly NodeStatus[]> {
@@ -194,7 +144,7 @@ export class ScopedManager implements ManagerApi {
   }
 
   resizeNode(): Promise<NodeStatus> {
-    return Promise.reject(this.#reads.scope.tooWide("change the workers of a node"));
+    return Promise.reject(this.scope.tooWide("change the workers of a node"));
   }
 
   workers(): WorkerStatus {
@@ -202,34 +152,30 @@ export class ScopedManager implements ManagerApi {
   }
 
   reloadConfig(): Promise<never> {
-    return Promise.reject(this.#reads.scope.tooWide("reload the configuration"));
+    return Promise.reject(this.scope.tooWide("reload the configuration"));
   }
 
   resizeWorkers(): Promise<WorkerStatus> {
-    return Promise.reject(this.#reads.scope.tooWide("change the workers"));
+    return Promise.reject(this.scope.tooWide("change the workers"));
   }
 
   async pause(
     kind: string | null,
     options?: { readonly until?: number; readonly reason?: string },
   ): Promise<Pause> {
-    if (kind === null) throw this.#reads.scope.tooWide("pause everything");
-    this.#reads.scope.check(kind);
+    if (kind === null) throw this.scope.tooWide("pause everything");
+    this.scope.check(kind);
     return await this.#manager.pause(kind, options);
   }
 
   async resume(kind: string | null): Promise<boolean> {
-    if (kind === null) throw this.#reads.scope.tooWide("resume everything");
-    this.#reads.scope.check(kind);
+    if (kind === null) throw this.scope.tooWide("resume everything");
+    this.scope.check(kind);
     return await this.#manager.resume(kind);
   }
 
-  listPauses(): Promise<readonly Pause[]> {
-    return this.#reads.listPauses();
-  }
-
   async status(): Promise<ManagerStatus> {
-    const { scope } = this.#reads;
+    const { scope } = this;
     const status = await this.#manager.status();
     const { node, version, startedAt, isDraining, storeProblem, store, workers } = status;
     // Field by field, so that a new field is not exposed before someone has considered it.
@@ -255,21 +201,17 @@ export class ScopedManager implements ManagerApi {
     return await this.#manager.waitInstance((await this.getInstance(id)).id, timeoutMs);
   }
 
-  follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep> {
-    return this.#reads.follow(query, options);
-  }
-
   // deno-lint-ignore require-yield
   async *workOnStore(): AsyncGenerator<StoreStep> {
-    throw this.#reads.scope.tooWide("work on the store");
+    throw this.scope.tooWide("work on the store");
   }
 
   subscribe(): () => void {
-    throw this.#reads.scope.tooWide("listen to all events");
+    throw this.scope.tooWide("listen to all events");
   }
 
   #nodeOf(node: NodeStatus): NodeStatus {
-    return { ...node, kinds: node.kinds.filter((kind) => this.#reads.scope.allows(kind)) };
+    return { ...node, kinds: node.kinds.filter((kind) => this.scope.allows(kind)) };
   }
 
   /** The same query restricted to the caller's instances; null if there can be none. */
@@ -279,8 +221,8 @@ export class ScopedManager implements ManagerApi {
     action: string,
   ): Promise<InstanceQuery | null> {
     assertCondition(query, isAll, action);
-    if (query.ids !== undefined) await this.#reads.assertInstances(query.ids, action);
-    const kinds = await this.#reads.kindsOf(query);
+    if (query.ids !== undefined) await this.assertInstances(query.ids, action);
+    const kinds = await this.kindsOf(query);
     return kinds.length === 0 ? null : { ...query, kinds };
   }
 
@@ -290,7 +232,7 @@ export class ScopedManager implements ManagerApi {
       const request = { limit: BATCH_MAX, token };
       const { items, nextToken } = await this.#manager.listSchedules({}, request);
       const found = items.find((record) => record.id === id);
-      if (found && this.#reads.scope.has(found)) return;
+      if (found && this.scope.has(found)) return;
       if (found || nextToken === null) break;
       token = nextToken;
     }

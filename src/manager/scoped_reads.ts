@@ -38,7 +38,7 @@ export interface ScopedSource {
  * and schedules are invisible. Logs and history of all jobs at once are refused.
  */
 export class ScopedReads implements ReadApi {
-  readonly scope: Scope;
+  protected readonly scope: Scope;
   readonly #reads: ScopedSource["reads"];
   readonly #kinds: ScopedSource["kinds"];
 
@@ -170,7 +170,7 @@ export class ScopedReads implements ReadApi {
   }
 
   /** The kinds that a query covers: those it names, or all existing kinds of the caller. */
-  async kindsOf(query: InstanceQuery): Promise<readonly string[]> {
+  protected async kindsOf(query: InstanceQuery): Promise<readonly string[]> {
     if (query.kinds !== undefined && query.kinds.length > 0) {
       for (const kind of query.kinds) this.scope.check(kind);
       return query.kinds;
@@ -185,7 +185,7 @@ export class ScopedReads implements ReadApi {
   }
 
   /** @throws JobError `not_found` for the first id that is not an instance of the caller */
-  async assertInstances(ids: readonly string[], action: string): Promise<void> {
+  protected async assertInstances(ids: readonly string[], action: string): Promise<void> {
     for (let from = 0; from < ids.length; from += BATCH_MAX) {
       const asked = ids.slice(from, from + BATCH_MAX);
       const mine = new Set<string>();
