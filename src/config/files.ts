@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { ConfigProblem } from "../core/job_table.ts";
-import { trustProblem } from "../platform/trusted_path.ts";
+import { type TrustOptions, trustProblem } from "../platform/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
 import { reasonOf } from "./secrets.ts";
@@ -149,10 +149,11 @@ export function includedFiles(field: Field, file: string, report: Report): strin
       return;
     }
     const start = isAbsolute(pattern) ? "/" : dirname(file);
-    const matches = expandPattern(start, pattern, field.source.baseDir);
+    const { matches, folders } = expandPattern(start, pattern, field.source.baseDir);
     if (matches.length === 0 && !/[*?]/.test(pattern)) {
       report.value(at, `cannot read ${formatPath([join(start, pattern)])}: no such file`);
     }
+    if (!areTrusted(folders, { at, hasMatches: matches.length > 0 }, report)) return;
     for (const match of matches) found.add(match);
   });
   if (found.size > INCLUDED_MAX) {
@@ -161,19 +162,49 @@ export function includedFiles(field: Field, file: string, report: Report): strin
   return [...found].slice(0, INCLUDED_MAX);
 }
 
+/**
+ * Whether nobody else can add a file to the folders that a pattern searches. They are checked even
+ * while they are empty: otherwise a file of another user would make a later start or reload fail.
+ */
+function areTrusted(
+  folders: ReadonlySet<string>,
+  { at, hasMatches }: { readonly at: Field; readonly hasMatches: boolean },
+  report: Report,
+): boolean {
+  const looked: TrustOptions["looked"] = new Map();
+  for (const folder of folders) {
+    const problem = trustProblem(folder, { looked });
+    if (problem === null) continue;
+    const { message, hint, isFatal } = problem;
+    if (isFatal) report.value(at, message, hint);
+    // The warning about each file names the folder.
+    else if (!hasMatches) report.warn(at, message, hint);
+    return !isFatal;
+  }
+  return true;
+}
+
 // `shown` paths grow from `start` as messages show it; the disk is read below `baseDir`.
-function expandPattern(start: string, pattern: string, baseDir: string): string[] {
+function expandPattern(
+  start: string,
+  pattern: string,
+  baseDir: string,
+): { readonly matches: string[]; readonly folders: ReadonlySet<string> } {
   const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
+  const folders = new Set<string>();
   let paths = [{ shown: start, real: isAbsolute(pattern) ? "/" : baseDir }];
   parts.forEach((part, index) => {
     const isLast = index === parts.length - 1;
+    if (/[*?]/.test(part)) {
+      for (const { real } of paths) folders.add(real);
+    }
     paths = paths.flatMap(({ shown, real }) =>
       namesMatching(real, part)
         .map((name) => ({ shown: join(shown, name), real: join(real, name) }))
         .filter((path) => isOfType(path.real, isLast ? "file" : "directory"))
     ).slice(0, INCLUDED_MAX + 1);
   });
-  return paths.map((path) => path.shown);
+  return { matches: paths.map((path) => path.shown), folders };
 }
 
 function namesMatching(directory: string, part: string): string[] {

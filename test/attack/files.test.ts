@@ -213,6 +213,13 @@ const PLANTED: Readonly<
     },
     culprit: "etc/conf.d",
   },
+  "an empty folder of included files that every user may write": {
+    plant({ at }) {
+      mkdirSync(at("etc/conf.d"));
+      chmodSync(at("etc/conf.d"), 0o777);
+    },
+    culprit: "etc/conf.d",
+  },
   "a module that every user may write": {
     plant: ({ at }) => chmodSync(at("etc/jobs/hello.ts"), 0o666),
     culprit: "etc/jobs/hello.ts",
