@@ -116,8 +116,30 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': "&quot;",
 };
 
-/** As HTML and XML write it: quotes by several names, or as they are. */
+/** As HTML and XML write it: quotes by several names, or as they are; in ASCII, other characters by number. */
 function markupForms(text: string): string[] {
+  const forms = escapedMarkup(text);
+  if (!NOT_ASCII.test(text)) return forms;
+  return [...forms, ...[text, ...forms].flatMap(numberedForms)];
+}
+
+const NOT_ASCII = /[\u0080-\uffff]/;
+
+function numberedForms(text: string): string[] {
+  const numbered = (write: (code: number) => string) =>
+    text.replaceAll(
+      /[\u0080-\u{10ffff}]/gu,
+      (character) => `&#${write(character.codePointAt(0)!)};`,
+    );
+  const digits = (code: number) => code.toString(16);
+  return [
+    numbered(String),
+    numbered((code) => `x${digits(code)}`),
+    numbered((code) => `x${digits(code).toUpperCase()}`),
+  ];
+}
+
+function escapedMarkup(text: string): string[] {
   if (!/[&<>"']/.test(text)) return [];
   const plain = text.replaceAll(/[&<>]/g, (character) => ENTITIES[character]!);
   const quoted = text.replaceAll(/[&<>"]/g, (character) => ENTITIES[character]!);

@@ -40,6 +40,13 @@ const TEXT_FORMS: Readonly<Record<string, (text: string) => string>> = {
   "in HTML": (text) =>
     text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
       .replaceAll('"', "&quot;").replaceAll("'", "&#x27;"),
+  "in XML of ASCII": (text) =>
+    text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+      .replaceAll(/[\u0080-\uffff]/g, (one) => `&#${one.charCodeAt(0)};`),
+  "in HTML of ASCII": (text) =>
+    text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+      .replaceAll('"', "&quot;").replaceAll("'", "&#39;")
+      .replaceAll(/[\u0080-\uffff]/g, (one) => `&#x${one.charCodeAt(0).toString(16)};`),
   "between double quotes of a shell": (text) =>
     `declare -x A="${text.replaceAll(/["$`\\]/g, "\\$&")}"`,
   "in a shell without quotes": (text) => text.replaceAll(/[ "'\\?&<>]/g, "\\$&"),
