@@ -8,9 +8,14 @@ export function refusedVariable(env: Readonly<Record<string, string | undefined>
 }
 
 /**
- * Remove variables that would weaken connections: certificates are checked, whatever the
- * environment says.
+ * Remove variables that would weaken connections or print what they carry: certificates are
+ * checked, whatever the environment says, and gRPC's traces would show tokens. It reads its
+ * variables when it is loaded, so call this first.
  */
 export function forgetVariables(env: Record<string, string | undefined>): void {
-  delete env.NODE_TLS_REJECT_UNAUTHORIZED;
+  for (const name of Object.keys(env)) {
+    if (FORGOTTEN.has(name) || name.startsWith("GRPC_")) delete env[name];
+  }
 }
+
+const FORGOTTEN: ReadonlySet<string> = new Set(["NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG"]);

@@ -124,6 +124,32 @@ test("no variable opens a debugger in a daemon or its workers, and none of them 
   });
 });
 
+test("no variable has a daemon or a client print what their connections carry", async () => {
+  const token = "a-token-that-traces-would-show";
+  const traces = {
+    GRPC_VERBOSITY: "DEBUG",
+    GRPC_TRACE: "all",
+    GRPC_NODE_VERBOSITY: "DEBUG",
+    GRPC_NODE_TRACE: "all",
+    NODE_DEBUG: "*",
+  };
+  const daemon = await startDaemon({
+    toml: `[server.auth]\ntokens = [{ name = "one", role = "viewer", token = "${token}" }]\n`,
+    env: { ...traces, JOBCTL_STORE_URL: "memory:" },
+  });
+  try {
+    const args = ["list", "jobs", "-o", "name", "--port", String(daemon.port), "--token", token];
+    const ran = await runJobctl(args, { env: traces });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.equal(ran.stderr, "");
+    assert.match(ran.stdout, /^system\./);
+    assert.ok(!daemon.log().includes(token), daemon.log());
+    assert.doesNotMatch(daemon.log(), /^D |NODE_DEBUG/m);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
 test("certificates are checked whatever NODE_TLS_REJECT_UNAUTHORIZED says", async () => {
   const [cert, key] = ["server.crt", "server.key"] as const;
   let received = 0;
