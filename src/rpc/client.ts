@@ -1,10 +1,11 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { methodPath, toBuffer } from "./adapter.ts";
+import { checkCallOptions, checkConnectOptions, encodeRequest } from "./client_input.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
 import { connectDetail, connectHint } from "./connect_problem.ts";
@@ -89,8 +90,13 @@ export interface JobClient extends JobMethods, StreamMethods {
   close(): void;
 }
 
-/** Make a client; nothing is read or connected before its first call. */
+/**
+ * Make a client; nothing is read or connected before its first call.
+ *
+ * @throws JobError `invalid_argument` for an option that is unknown or of the wrong type
+ */
 export function connect(options: ConnectOptions = {}): JobClient {
+  checkConnectOptions(options);
   const target = {
     ...options,
     host: options.host ?? "localhost",
@@ -102,11 +108,13 @@ export function connect(options: ConnectOptions = {}): JobClient {
   for (const method of JobService.methods) {
     if (method.methodKind !== "unary") continue;
     methods[method.localName] = async (
-      request?: Record<string, unknown>,
+      request: object = {},
       call: CallOptions = {},
     ) => {
+      checkCallOptions(call, method.name);
       const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-      const bytes = await callMethod(await open(), method, request ?? {}, {
+      const asked = encodeRequest(method.input, request, method.name);
+      const bytes = await callMethod(await open(), method, asked, {
         ...call,
         timeoutMs,
       });
@@ -115,10 +123,9 @@ export function connect(options: ConnectOptions = {}): JobClient {
   }
   const close = () => void opening?.then((channel) => channel.close(), () => {});
   const { follow: following, workOnStore: working } = JobService.method;
-  const follow: StreamMethods["follow"] = (request, { signal } = {}) =>
-    stream(open, following, create(following.input, request), signal);
-  const workOnStore: StreamMethods["workOnStore"] = (request, { signal } = {}) =>
-    stream(open, working, create(working.input, request), signal);
+  const follow: StreamMethods["follow"] = (request, call) => stream(open, following, request, call);
+  const workOnStore: StreamMethods["workOnStore"] = (request, call) =>
+    stream(open, working, request, call);
   return { ...methods as unknown as JobMethods, follow, workOnStore, close };
 }
 
@@ -129,10 +136,9 @@ export function connect(options: ConnectOptions = {}): JobClient {
 async function callMethod(
   channel: Channel,
   method: DescMethod,
-  request: Record<string, unknown>,
+  bytes: Uint8Array,
   options: CallOptions & { readonly timeoutMs: number },
 ): Promise<Uint8Array> {
-  const bytes = toBinary(method.input, create(method.input, request));
   const metadata = channel.metadata();
   try {
     return await callOnce(channel, method, bytes, { ...options, metadata });
@@ -175,27 +181,30 @@ function callOnce(
 const SILENCE_MS = 45_000;
 
 /** Like {@link callMethod}: a refused stream has delivered no message. */
-async function* stream<Input extends DescMessage, Output extends DescMessage>(
+async function* stream<Output extends DescMessage>(
   open: () => Promise<Channel>,
-  method: DescMethod & { readonly input: Input; readonly output: Output },
-  request: MessageShape<Input>,
-  signal: AbortSignal | undefined,
+  method: DescMethod & { readonly output: Output },
+  request: object = {},
+  call: Pick<CallOptions, "signal"> = {},
 ): AsyncGenerator<MessageShape<Output>> {
+  checkCallOptions(call, method.name);
+  const bytes = encodeRequest(method.input, request, method.name);
+  const { signal } = call;
   const channel = await open();
   const metadata = channel.metadata();
   try {
-    return yield* streamOnce(channel, method, request, { signal, metadata });
+    return yield* streamOnce(channel, method, bytes, { signal, metadata });
   } catch (error) {
     const isRefused = isJobError(error, "unauthenticated");
     if (!isRefused || !channel.renewToken(metadata)) throw error;
   }
-  yield* streamOnce(channel, method, request, { signal, metadata: channel.metadata() });
+  yield* streamOnce(channel, method, bytes, { signal, metadata: channel.metadata() });
 }
 
-async function* streamOnce<Input extends DescMessage, Output extends DescMessage>(
+async function* streamOnce<Output extends DescMessage>(
   channel: Channel,
-  method: DescMethod & { readonly input: Input; readonly output: Output },
-  request: MessageShape<Input>,
+  method: DescMethod & { readonly output: Output },
+  request: Uint8Array,
   options: { readonly signal: AbortSignal | undefined; readonly metadata: grpc.Metadata },
 ): AsyncGenerator<MessageShape<Output>> {
   const { signal, metadata } = options;
@@ -205,7 +214,7 @@ async function* streamOnce<Input extends DescMessage, Output extends DescMessage
     methodPath(method),
     toBuffer,
     (message: Buffer) => message as Uint8Array,
-    toBinary(method.input, request),
+    request,
     metadata,
   );
   let isSilent = false;
