@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ErrorCode, isJobError } from "../../src/core/errors.ts";
 import type { StoreTls } from "../../src/core/store_config.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { tlsFile } from "../support/tls_files.ts";
 import { startCluster, startSentinel } from "../support/valkey_groups.ts";
 import { startValkey, type ValkeyOptions, withValkey } from "../support/valkey_server.ts";
@@ -295,5 +296,20 @@ test("fault 19: a start waits for a server that is away as long as it was told, 
     await server.start();
     await opened;
     await link.close();
+  });
+});
+
+test("a start that waits makes its last attempt at the end of the time", async () => {
+  await withValkey({}, async (server) => {
+    await server.stop();
+    const startWaitMs = 200;
+    const clock = systemClock;
+    const startedAt = clock.now().monotonicMs;
+    // Far longer than what is left after the first attempt.
+    const limits = { retry: { firstMs: 60_000, longestMs: 60_000, refusedMs: 60_000 } };
+    await assert.rejects(opening(server.url, { startWaitMs, limits, clock }), {
+      code: "unavailable",
+    });
+    assert.ok(clock.now().monotonicMs - startedAt >= startWaitMs);
   });
 });

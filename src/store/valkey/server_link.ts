@@ -122,13 +122,14 @@ export class ServerLink implements ValkeyLink {
         break;
       } catch (error) {
         const problem = this.#asJobError(error);
-        const isOver = clock.now().monotonicMs - openedAt + waitMs > startWaitMs;
-        if (problem.code !== "unavailable" || isOver || this.#stop.signal.aborted) {
+        const leftMs = openedAt + startWaitMs - clock.now().monotonicMs;
+        if (problem.code !== "unavailable" || leftMs <= 0 || this.#stop.signal.aborted) {
           await this.close();
           throw problem;
         }
         this.#trouble.lost(problem.message);
-        await sleep(clock, waitMs, this.#stop.signal);
+        // The last attempt is at the end of the time.
+        await sleep(clock, Math.min(waitMs, leftMs), this.#stop.signal);
       }
     }
     this.#trouble.found();
