@@ -413,7 +413,7 @@ class StopSignals {
   async stopped(daemon: Daemon, reloader: Reloader): Promise<void> {
     this.#daemon = daemon;
     this.#reloader = reloader;
-    if (this.#isHungUp) reload(reloader);
+    if (this.#isHungUp) this.#reload(reloader);
     const lost = await Promise.race([this.#first, daemon.lost]);
     try {
       const stopping = daemon.stop();
@@ -436,21 +436,22 @@ class StopSignals {
   readonly #onStop = (signal: NodeJS.Signals) => {
     this.#count += 1;
     if (this.#count === 1) {
-      this.#logger.info(`${signal}: draining; once more aborts what runs`);
+      this.#logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`);
       this.#arrived();
       return;
     }
-    this.#logger.warn(`${signal} again: aborting what still runs`);
+    this.#logger.warn(`${signal} again: aborting the running jobs`);
     this.#daemon?.abort();
   };
 
   readonly #onHangUp = () => {
     this.#isHungUp = true;
-    if (this.#count === 0 && this.#reloader) reload(this.#reloader);
+    if (this.#count === 0 && this.#reloader) this.#reload(this.#reloader);
   };
-}
 
-// The problem has been logged already.
-function reload(reloader: Reloader): void {
-  reloader.reload().catch(() => {});
+  #reload(reloader: Reloader): void {
+    this.#logger.info("Requested a reload", { by: "SIGHUP" });
+    // The problem has been logged already.
+    reloader.reload().catch(() => {});
+  }
 }

@@ -2,17 +2,13 @@ import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { userName } from "../platform/accounts.ts";
 import { BurstLog } from "../platform/burst_log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { timeOfId } from "../platform/ids.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
-import type { Caller } from "./auth.ts";
-import {
-  JobService,
-  type Query,
-  type WorkOnStoreRequest,
-  WorkOnStoreRequestSchema,
-} from "./gen/job_pb.ts";
+import { type Caller, OWNER } from "./auth.ts";
+import { JobService, type Query } from "./gen/job_pb.ts";
 import type { MethodName } from "./handlers.ts";
 
 type Methods = typeof JobService["method"];
@@ -20,6 +16,18 @@ type Line = readonly [message: string, fields: LogFields];
 
 /** Most characters of one field. */
 const FIELD_CHARS = 200;
+/** How a response of ScheduleJob with an instance begins: field 1, with a length. */
+const INSTANCE_TAG = (1 << 3) | 2;
+
+/** Who makes a call. */
+export interface Asker {
+  /** Null for a caller that was not authenticated. */
+  readonly caller: Caller | null;
+  /** Its connection, by grpc-js's name. */
+  readonly peer: string;
+  /** Its user on a Unix socket; null on other connections, or if unknown. */
+  readonly uid: number | null;
+}
 
 /**
  * The record of each method that changes more than one new instance; null if nothing changed.
@@ -34,6 +42,11 @@ type Lines = {
 };
 
 const LINES: Lines = {
+  scheduleJob: ({ dryRun }, { schedule }) =>
+    dryRun === true || schedule === undefined ? null : [
+      "Created a schedule",
+      { kind: schedule.kind, schedule: schedule.id, cron: schedule.cron },
+    ],
   cancelInstances: ({ query }, { count }) => ofMany("Canceled instances", Number(count), query),
   retryInstance: ({ uuid }, { instance }) => [
     "Retried an instance",
@@ -72,7 +85,14 @@ const LINES: Lines = {
   ],
   deleteSchedule: ({ id }) => ["Deleted a schedule", { schedule: id }],
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
+};
+
+/** The record of each method that is logged before its work begins, also if it then fails. */
+const FIRST_LINES: {
+  readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
+} = {
   reloadConfig: ({ force }) => ["Requested a reload", { force }],
+  workOnStore: ({ work, to, compact }) => ["Started work on the store", { work, to, compact }],
 };
 
 /** Logs in the daemon's log what callers have changed, and who they are. */
@@ -87,7 +107,12 @@ export class Audit {
 
   /** True if calls of a method are logged. */
   static has(method: MethodName): boolean {
-    return method in LINES;
+    return method in LINES || method in FIRST_LINES;
+  }
+
+  /** True if a response of ScheduleJob has something to log. A new instance is in the store. */
+  static hasSchedule(answer: Uint8Array): boolean {
+    return answer[0] !== INSTANCE_TAG;
   }
 
   /** The current time in epoch ms, for the `since` of {@link tell}. */
@@ -98,11 +123,9 @@ export class Audit {
   /** Log one completed call of a method for which {@link has} is true. */
   tell(
     method: MethodName,
-    call: {
+    call: Asker & {
       /** When it began, in epoch ms. */
       readonly since: number;
-      readonly caller: Caller | null;
-      readonly peer: string;
       readonly request: Uint8Array;
       readonly answer: Uint8Array;
     },
@@ -116,35 +139,34 @@ export class Audit {
     if (told) this.#write(told, call);
   }
 
-  /** Log a call of WorkOnStore when its work begins. One that cannot be read is refused later. */
-  tellWork(
-    { request, ...call }: {
-      readonly caller: Caller | null;
-      readonly peer: string;
-      readonly request: Uint8Array;
-    },
-  ): void {
-    let work: WorkOnStoreRequest;
+  /** Log a call before its work begins. One that cannot be read is refused later. */
+  tellFirst(method: MethodName, call: Asker & { readonly request: Uint8Array }): void {
+    const line = FIRST_LINES[method] as ((request: unknown) => Line) | undefined;
+    if (!line) return;
+    const { input }: DescMethod = JobService.method[method];
+    let request: unknown;
     try {
-      work = fromBinary(WorkOnStoreRequestSchema, request);
+      request = fromBinary(input, call.request);
     } catch {
       return;
     }
-    const { to, compact } = work;
-    this.#write(["Started work on the store", { work: work.work, to, compact }], call);
+    this.#write(line(request), call);
   }
 
-  #write(
-    [message, fields]: Line,
-    { caller, peer }: { readonly caller: Caller | null; readonly peer: string },
-  ): void {
+  #write([message, fields]: Line, asker: Asker): void {
     const short = Object.entries(fields).map(([name, value]) => [
       name,
       typeof value === "string" ? value.slice(0, FIELD_CHARS) : value,
     ]);
-    const by = { by: caller?.name ?? "nobody", from: peer };
-    this.#log.tell("info", message, { ...Object.fromEntries(short), ...by });
+    this.#log.tell("info", message, { ...Object.fromEntries(short), ...askerFields(asker) });
   }
+}
+
+// On a Unix socket the kernel names the user; without authentication nobody names a TCP caller.
+function askerFields({ caller, peer, uid }: Asker): LogFields {
+  if (uid !== null) return { by: userName(uid), uid, from: peer };
+  const isUnnamed = caller === null || (caller === OWNER && !peer.startsWith("unix:"));
+  return { by: isUnnamed ? "unauthenticated" : caller.name, from: peer };
 }
 
 function ofMany(message: string, count: number, query: Query | undefined): Line | null {

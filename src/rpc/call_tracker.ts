@@ -43,6 +43,8 @@ export interface NewConnection {
   readonly isStranger: boolean;
   /** Its owner, if already known and callers are distinguished; otherwise null. */
   readonly holder: string | null;
+  /** The user at the other end of a Unix socket; null for other connections, or if unknown. */
+  readonly uid?: number | null;
   /** Most concurrent connections of its listener. */
   readonly connectionsMax: number;
 }
@@ -51,6 +53,7 @@ interface Connection {
   readonly socket: TrackedSocket;
   readonly guard: ConnectionGuard;
   readonly connectionsMax: number;
+  readonly uid: number | null;
   /** Its owner; null while unknown, and for callers that are not distinguished. */
   holder: string | null;
   /** When it was opened or its last call ended, monotonic ms. */
@@ -128,12 +131,12 @@ export class CallTracker {
 
   /** Watch a new connection until it closes. */
   addConnection(socket: TrackedSocket, how: NewConnection): void {
-    const { guard, holder, connectionsMax } = how;
+    const { guard, holder, uid = null, connectionsMax } = how;
     this.#sockets.add(socket);
     if (how.isStranger) this.#addStranger(socket);
     const key = keyOf(socket.remoteAddress, socket.remotePort);
     const connection: Connection = {
-      ...{ socket, guard, connectionsMax, holder: null, idleSince: this.#now() },
+      ...{ socket, guard, connectionsMax, uid, holder: null, idleSince: this.#now() },
       ...{ calls: new Set(), requestBytes: 0, openBytes: 0, queuedBytes: 0, unreadBytes: 0 },
     };
     if (key !== null) this.#connections.set(key, connection);
@@ -225,6 +228,15 @@ export class CallTracker {
   /** The source of a connection's calls. @param peer grpc-js's name of the connection */
   originOf(peer: string): Origin {
     return { peer, holder: this.#connections.get(peer)?.holder ?? peer };
+  }
+
+  /**
+   * The user at the other end of a Unix socket; null for other connections, or if unknown.
+   *
+   * @param peer grpc-js's name of the connection
+   */
+  userOf(peer: string): number | null {
+    return this.#connections.get(peer)?.uid ?? null;
   }
 
   /** A call was refused for lack of a valid token. */

@@ -1,5 +1,6 @@
 import * as grpc from "@grpc/grpc-js";
 import { JobError } from "../core/errors.ts";
+import type { Asker } from "./audit.ts";
 import { type Authenticator, type Caller, type CallName, connectionKey, OWNER } from "./auth.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import { toWireError } from "./errors.ts";
@@ -27,6 +28,15 @@ const callers = new WeakMap<grpc.Metadata, Caller>();
 /** Who makes a call; null for a caller that was not authenticated. */
 export function callerOf(call: { readonly metadata: grpc.Metadata }): Caller | null {
   return callers.get(call.metadata) ?? null;
+}
+
+/** Who makes a call, for the log. */
+export function askerOf(
+  call: { readonly metadata: grpc.Metadata; getPeer(): string },
+  tracker: CallTracker,
+): Asker {
+  const peer = call.getPeer();
+  return { caller: callerOf(call), peer, uid: tracker.userOf(peer) };
 }
 
 /** The jobs that a call is limited to; null for all, an empty list for an unauthenticated call. */

@@ -9,7 +9,7 @@ import type { Authenticator, CallName } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
-import { callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
+import { askerOf, callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
 import { JobService } from "./gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
@@ -94,16 +94,28 @@ class UnaryCalls {
 
   #schedule(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     const refusal = requestRefusal(callerOf(call), method, call.request);
-    return refusal ? Promise.reject(refusal) : this.#answer(method, call, signal);
+    if (refusal) return Promise.reject(refusal);
+    return this.#answer(method, call, signal).then((answer) => {
+      if (Audit.hasSchedule(answer)) this.#tell(method, call, { since: this.#audit.now(), answer });
+      return answer;
+    });
   }
 
   async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     const since = this.#audit.now();
+    this.#audit.tellFirst(method, { ...askerOf(call, this.#tracker), request: call.request });
     const answer = await this.#answer(method, call, signal);
-    const { request } = call;
-    const caller = callerOf(call);
-    this.#audit.tell(method, { since, caller, peer: call.getPeer(), request, answer });
+    this.#tell(method, call, { since, answer });
     return answer;
+  }
+
+  #tell(
+    method: UnaryName,
+    call: UnaryCall,
+    outcome: { readonly since: number; readonly answer: Uint8Array },
+  ): void {
+    const { request } = call;
+    this.#audit.tell(method, { ...askerOf(call, this.#tracker), request, ...outcome });
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {

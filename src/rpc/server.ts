@@ -273,7 +273,7 @@ class GrpcServer implements RpcServer {
           const user = peerUserId(socket);
           const isOurs = isOwner(user, server.socketGroup);
           this.#tracker.addConnection(socket, {
-            ...{ guard, isStranger: false, holder: isOurs ? null : `user ${user}` },
+            ...{ guard, isStranger: false, uid: user, holder: isOurs ? null : `user ${user}` },
             connectionsMax: this.#options.connectionsMax.unix,
           });
           if (isOurs) acceptOwner(socket, guard);

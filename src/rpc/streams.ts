@@ -4,7 +4,7 @@ import { encodeAnswer } from "./adapter.ts";
 import type { Audit } from "./audit.ts";
 import type { Backend } from "./backend.ts";
 import type { CallTracker } from "./call_tracker.ts";
-import { callerOf, jobsOf, toStatus } from "./calls.ts";
+import { askerOf, jobsOf, toStatus } from "./calls.ts";
 import { WorkOnStoreResponseSchema } from "./gen/job_pb.ts";
 import type { StreamName } from "./handlers.ts";
 import { FOLLOWS } from "./limits.ts";
@@ -65,7 +65,7 @@ export class Streams {
       }, { unref: true });
     let timer = beat();
     const { request } = stream;
-    this.#audit.tellWork({ caller: callerOf(stream), peer: stream.getPeer(), request });
+    this.#audit.tellFirst("workOnStore", { ...askerOf(stream, this.#tracker), request });
     this.#answer("workOnStore", stream, () => timer.cancel());
   };
 

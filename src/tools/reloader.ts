@@ -100,7 +100,10 @@ export class Reloader {
       return await this.#reloadOnce(force);
     } catch (error) {
       const known = toJobError(error, "Cannot reload the config");
-      this.#logger.error(`${KEPT}: ${known.message}`, { hint: known.hint });
+      const problems = error instanceof ConfigError ? error.problems : [];
+      for (const problem of problems) this.#logger.error(problem.message, problemFields(problem));
+      const summary = problems.length > 0 ? firstLine(known.message) : known.message;
+      this.#logger.error(`${KEPT}: ${summary}`, { hint: known.hint });
       this.#problem = `it was refused: ${shortOf(known)}`;
       throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
     }
@@ -248,5 +251,9 @@ function listed(names: readonly string[]): string {
 // Every viewer can see the status, so details of values are only in the log.
 function shortOf(error: JobError): string {
   if (error.code !== "invalid_config") return `${error.message}. ${error.hint ?? ""}`.trim();
-  return `${error.message.split("\n")[0]}; see the daemon's log, or run jobctl check`;
+  return `${firstLine(error.message)}; see the daemon's log, or run jobctl check`;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0]!;
 }

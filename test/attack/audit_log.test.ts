@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
+import { userName } from "../../src/platform/accounts.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { until } from "../support/wait.ts";
 
@@ -40,6 +43,41 @@ test("the log tells of no cancellation and no re-run that changed nothing", asyn
       "Ran dead letters again count=1",
       "Canceled instances count=1",
     ]);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("the log names who created a schedule, and who asked for a reload, also if it is refused", async () => {
+  const daemon = await startDaemon({ toml: TOML });
+  try {
+    const uid = process.getuid!();
+    // Over the socket, where the kernel names the caller.
+    const jobctl = (...args: readonly string[]) =>
+      daemon.jobctl(args, { env: { JOBCTL_TOKEN_FILE: undefined } });
+    const cron = ["schedule", "flaky", "--cron", "0 5 * * *", "-o", "json"];
+    assert.equal((await jobctl(...cron, "--dry-run")).code, 0);
+    const { stdout, stderr } = await jobctl(...cron);
+    const { id } = JSON.parse(stdout || stderr);
+    const by = `by=${userName(uid)} uid=${uid} from=unix:`;
+    const created = `INFO  Created a schedule kind=flaky schedule=${id} cron="0 5 * * *" ${by}`;
+    await until("the schedule is logged", () => daemon.log().includes(created));
+    assert.equal(daemon.log().split("Created a schedule").length - 1, 1);
+
+    const config = join(daemon.dir, "config.toml");
+    const text = readFileSync(config, "utf8");
+    writeFileSync(config, "x = [\n");
+    assert.equal((await jobctl("reload")).code, 2);
+    const asked = `INFO  Requested a reload force=false ${by}`;
+    await until("the request is logged", () => daemon.log().includes(asked));
+    const log = daemon.log();
+    assert.ok(log.indexOf(asked) < log.indexOf("The config was not reloaded"), log);
+    assert.match(log, /ERROR not TOML: .* place=\S*config\.toml:\d+:\d+/);
+
+    writeFileSync(config, text);
+    daemon.signal("SIGHUP");
+    await until("it is loaded again", () => daemon.log().includes("The config was reloaded"));
+    assert.match(daemon.log(), /INFO {2}Requested a reload by=SIGHUP\n[^]*The config was reloaded/);
   } finally {
     await daemon.stop({ force: true });
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { LogFields } from "../../src/platform/logger.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { Audit } from "../../src/rpc/audit.ts";
@@ -35,8 +36,8 @@ test("every method that changes more than a new instance is told", () => {
   const changing = (Object.keys(METHOD_ROLE) as MethodName[])
     .filter((method) => METHOD_ROLE[method] !== "viewer");
   const untold = changing.filter((method) => !Audit.has(method));
-  // What schedules is in the history of its instance; work on the store is told as it begins.
-  assert.deepEqual(untold.sort(), ["scheduleJob", "scheduleJobs", "workOnStore"]);
+  // New instances have a history of their own.
+  assert.deepEqual(untold.sort(), ["scheduleJobs"]);
 });
 
 test("a change is told with what was asked and by whom", async () => {
@@ -50,6 +51,19 @@ test("a change is told with what was asked and by whom", async () => {
   assert.equal(fields["reason"], "a\nrepair");
   assert.equal(fields["by"], "deploy");
   assert.match(String(fields["from"]), /127\.0\.0\.1/);
+});
+
+test("a new schedule is logged, an instance or a dry run is not; nobody is named without authentication", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  await client.scheduleJob({ kind: "echo", arguments: ["1"] });
+  await client.scheduleJob({ kind: "echo", cron: "@daily", dryRun: true });
+  const { schedule } = await client.scheduleJob({ kind: "echo", cron: "@daily" });
+  const [[, message, fields], ...others] = told(world) as [[string, string, LogFields]];
+  assert.deepEqual(others, []);
+  assert.equal(message, "Created a schedule");
+  assert.equal(fields["schedule"], schedule!.id);
+  assert.equal(fields["by"], "unauthenticated");
 });
 
 test("what is refused, only read or only counted is not told", async () => {
@@ -83,7 +97,7 @@ test("of dead letters only those are told that are run again by this call", () =
     const query = { uuids: ["dead"] };
     const answer = { count: BigInt(uuids.length), instances: uuids.map((uuid) => ({ uuid })) };
     audit.tell("redriveInstances", {
-      ...{ since, caller: null, peer: "unix:1" },
+      ...{ since, caller: null, peer: "unix:1", uid: null },
       request: toBinary(
         RedriveInstancesRequestSchema,
         create(RedriveInstancesRequestSchema, { query }),
