@@ -4,7 +4,7 @@ import { finished } from "node:stream/promises";
 import { dirname } from "node:path";
 import { createGunzip, createGzip } from "node:zlib";
 import { JobError, messageOf } from "../core/errors.ts";
-import { fileErrorCode } from "../core/file_errors.ts";
+import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import { linesOf } from "../moving/backup.ts";
 
@@ -115,7 +115,7 @@ function notWritten(path: string, cause: unknown): JobError {
   return new JobError(fileErrorCode(cause), `Cannot write "${path}": ${problem}`, {
     hint: isMissing
       ? "Make the folder, or choose another file"
-      : "Choose a file that you may write to",
+      : writeHint(cause, "Choose a file that you may write to"),
     cause,
   });
 }

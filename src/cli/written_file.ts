@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { accountName } from "../platform/accounts.ts";
-import { fileErrorCode } from "../core/file_errors.ts";
+import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import type { Args } from "./args.ts";
 import type { CliIo } from "./io.ts";
@@ -47,7 +47,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
     throw new JobError(fileErrorCode(error), `Cannot write "${path}": ${problem}`, {
       hint: isMissing
         ? "Make the folder, or choose another file"
-        : "Choose a file that you may write to",
+        : writeHint(error, "Choose a file that you may write to"),
       cause: error,
     });
   }

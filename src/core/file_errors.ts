@@ -18,3 +18,10 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 export function fileErrorCode(error: unknown): ErrorCode {
   return CODES[errorCode(error) ?? ""] ?? "internal";
 }
+
+/** The hint for a path that cannot be written: on a full disk, another mode would not help. */
+export function writeHint(error: unknown, otherwise: string): string {
+  return fileErrorCode(error) === "resource_exhausted"
+    ? "Free space on the disk, or choose another one"
+    : otherwise;
+}

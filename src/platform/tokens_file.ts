@@ -15,7 +15,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
-import { fileErrorCode } from "../core/file_errors.ts";
+import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "./user_rights.ts";
 import { shellWord } from "../core/shell_word.ts";
@@ -199,7 +199,7 @@ function writeError(path: string, error: unknown): JobError {
   return new JobError(
     fileErrorCode(error),
     `Cannot write the tokens file "${path}": ${messageOf(error)}`,
-    { hint: "Run it as root or as the daemon's user", cause: error },
+    { hint: writeHint(error, "Run it as root or as the daemon's user"), cause: error },
   );
 }
 

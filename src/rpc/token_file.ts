@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { link, mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { writeHint } from "../core/file_errors.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
@@ -70,7 +71,7 @@ export async function ensureTokenFile(path: string, options: TokenFileOptions): 
   try {
     // A link, unlike a rename, does not replace what another daemon made meanwhile.
     await writeDraft(path, token, options.random, (draft) => link(draft, path));
-    options.logger.info("made a token for clients over TCP", { path });
+    options.logger.info("Created a token for TCP clients", { path });
     return token;
   } catch (error) {
     if (errorCode(error) === "EEXIST") return readOwnTokenFile(path);
@@ -91,7 +92,7 @@ export async function replaceTokenFile(
 ): Promise<void> {
   try {
     await writeDraft(path, token, options.random, (draft) => rename(draft, path));
-    options.logger.info("created a new token for TCP clients", { path });
+    options.logger.info("Created a new token for TCP clients", { path });
   } catch (error) {
     throw writeError(path, error);
   }
@@ -164,9 +165,12 @@ function writeError(path: string, error: unknown): JobError {
     "unavailable",
     `Cannot write the token file "${path}": ${messageOf(error)}`,
     {
-      hint: dirname(path) === runtimeDir()
-        ? "Make the folder writable, or set XDG_RUNTIME_DIR to a folder of your own"
-        : "Make the folder writable, or set server.auth.token_file to another file",
+      hint: writeHint(
+        error,
+        dirname(path) === runtimeDir()
+          ? "Make the folder writable, or set XDG_RUNTIME_DIR to a folder of your own"
+          : "Make the folder writable, or set server.auth.token_file to another file",
+      ),
       cause: error,
     },
   );

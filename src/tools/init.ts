@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/ambient.ts";
-import { fileErrorCode } from "../core/file_errors.ts";
+import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { trustProblem } from "../platform/trusted_path.ts";
 import { INIT_CONFIG, INIT_JOB } from "./init_files.ts";
 
@@ -58,7 +58,7 @@ export function initProject(
     throw new JobError(
       fileErrorCode(error),
       `Cannot write a project to "${root}": ${messageOf(error)}`,
-      { hint: "Choose a directory that you may write to", cause: error },
+      { hint: writeHint(error, "Choose a directory that you may write to"), cause: error },
     );
   }
   const config = resolve(process.cwd()) === root ? "config.toml" : join(directory, "config.toml");
