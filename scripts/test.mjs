@@ -1,11 +1,12 @@
 // Runs the tests on Bun and on Deno, side by side; the last line counts passes and failures of both.
-// Usage: npm test -- [--bun | --deno] [test/core test/cli/cli.test.ts …]
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
 import { install, ROOT, runBeside, tryRun } from "./tasks.mjs";
+
+const USAGE = "Usage: npm test -- [--bun | --deno] [test/core test/cli/parse.test.ts …]";
 
 /**
  * Tests that would show nothing more on Deno: those of the compiled file; those that start each
@@ -250,6 +251,13 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const args = process.argv.slice(2);
   const runtimes = ["bun", "deno"].filter((name) => args.includes(`--${name}`));
+  const unknown = args.find((arg) => arg.startsWith("-") && !runtimes.includes(arg.slice(2)));
+  if (unknown !== undefined) {
+    const isHelp = unknown === "--help" || unknown === "-h";
+    if (!isHelp) console.error(`Unknown option ${unknown}`);
+    (isHelp ? console.log : console.error)(USAGE);
+    process.exit(isHelp ? 0 : 2);
+  }
   install();
   const isGood = await test(
     args.filter((arg) => !arg.startsWith("--")),
