@@ -2988,7 +2988,8 @@ export const JobService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * Loads the daemon's configuration again, as SIGHUP does: all of it, or nothing.
+   * Loads the daemon's configuration again, as SIGHUP does. A job with a problem is disabled; with any other problem the
+   * configuration stays as it was.
    *
    * @generated from rpc job.v1.JobService.ReloadConfig
    */
