@@ -34,18 +34,18 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     describe: "User that the daemon on this machine runs as, if neither root nor you",
     env: "JOBCTL_DAEMON_USER",
   },
-  tls: { describe: "Speak TLS, trusting the system's authorities", isFlag: true },
+  tls: { describe: "Use TLS, trusting the system's authorities", isFlag: true },
   "tls-ca": {
-    describe: "Speak TLS, trusting the authorities of this PEM file",
+    describe: "Use TLS, trusting the authorities of this PEM file",
     env: "JOBCTL_TLS_CA",
   },
   "tls-cert": {
-    describe: "Certificate that shows who asks (PEM file)",
+    describe: "Client certificate (PEM file)",
     env: "JOBCTL_TLS_CERT",
   },
   "tls-key": { describe: "Key of --tls-cert (PEM file)", env: "JOBCTL_TLS_KEY" },
   "call-timeout": {
-    describe: `Longest wait for one answer of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
+    describe: `Longest wait for one response of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
     env: "JOBCTL_CALL_TIMEOUT",
   },
 };

@@ -129,11 +129,11 @@ export const CANCEL: Verb = {
     "all with --all: on a terminal it says how many and asks first; elsewhere --state and --all need",
     "--yes. Running attempts are told to stop, and killed when they do not.",
   ].join(" "),
-  words: [{ name: "TARGET", describe: `An id or a beginning of one, or the word "${QUERY_WORD}"` }],
+  words: [{ name: "TARGET", describe: `An id or a prefix of one, or the word "${QUERY_WORD}"` }],
   options: {
     ...FILTER_OPTIONS,
     state: { describe: `In this state: ${STATES.slice(0, 3).join(", ")}` },
-    uuid: { alias: "u", describe: "With this id, or a beginning that no other has" },
+    uuid: { alias: "u", describe: "With this id, or an unambiguous prefix of it" },
     all: { describe: "Every unfinished instance", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },

@@ -86,7 +86,7 @@ async function describeInstance(id: string, { client, printer }: VerbContext): P
 const INSTANCE: Verb = {
   name: "instance",
   summary: "Explain an instance: arguments, results or error, times, history",
-  words: [{ name: "ID", describe: "Its id, or a beginning that no other has" }],
+  words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it" }],
   options: {},
   examples: [["jobctl describe instance 01938f2c-7d3e", "What became of a run"]],
   isClient: true,
@@ -99,6 +99,6 @@ const INSTANCE: Verb = {
 /** `jobctl describe …` */
 export const DESCRIBE: VerbGroup = {
   name: "describe",
-  summary: "Explain a job or an instance to people",
+  summary: "Show everything about a job or an instance",
   verbs: [JOB, INSTANCE],
 };

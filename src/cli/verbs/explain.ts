@@ -149,7 +149,7 @@ export const EXPLAIN: Verb = {
   ].join(" "),
   words: [{
     name: "SUBJECT",
-    describe: "A kind, an id of an instance or a beginning of it, or a time",
+    describe: "A kind, the id of an instance or a prefix of it, or a time",
   }],
   options: {
     at: {

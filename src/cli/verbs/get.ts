@@ -14,7 +14,7 @@ import { JOB_VIEW } from "../views/job_view.ts";
 import { NODE_VIEW } from "../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 
-const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or a beginning that no other has" };
+const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or an unambiguous prefix of it" };
 
 const JOB_FORMATS = [...OUTPUT_FORMATS, "jsonschema"];
 

@@ -252,6 +252,6 @@ const SYSTEMD: Verb = {
 /** `jobctl import` */
 export const IMPORT: VerbGroup = {
   name: "import",
-  summary: "Turn what another scheduler runs into a configuration",
+  summary: "Turn another scheduler's jobs into a configuration",
   verbs: [CRONTAB, SYSTEMD],
 };

@@ -19,8 +19,8 @@ const TABLE_ROWS = 100;
 const LIMIT_MAX = 10_000_000;
 
 const LIMIT_OPTIONS: OptionSpecs = {
-  limit: { describe: `At most so many (default ${TABLE_ROWS} in a table, else all)` },
-  all: { describe: "All of them, in a table too", isFlag: true },
+  limit: { describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
+  all: { describe: "All of them, even in a table", isFlag: true },
 };
 
 /** How many to show; null for all. */
@@ -81,7 +81,7 @@ const INSTANCES: Verb = {
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
-    ["jobctl list instances --state scheduled -o name", "Ids of all that wait, one a line"],
+    ["jobctl list instances --state scheduled -o name", "Ids of all that wait, one per line"],
   ],
   isClient: true,
   async run(args, { client, printer }) {
@@ -101,7 +101,7 @@ const INSTANCES: Verb = {
 
 const DEAD: Verb = {
   name: "dead",
-  summary: "List dead letters: what failed for good and was not run again",
+  summary: "List dead letters: instances that failed for good and were not run again",
   details: [
     "Instances that were Terminated or TimedOut, when their retries, crashes or time were used up, the",
     'newest first. "jobctl redrive" runs them again; until then they are kept for keep.failure.',
@@ -134,7 +134,7 @@ const DEAD: Verb = {
 
 const SCHEDULES: Verb = {
   name: "schedules",
-  summary: "List recurring schedules, of the config and made at run time",
+  summary: "List recurring schedules, from the config and created at run time",
   words: [],
   options: {
     kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
@@ -157,7 +157,7 @@ const SCHEDULES: Verb = {
 
 const TIMERS: Verb = {
   name: "timers",
-  summary: "List when each schedule ran last and runs next, the soonest first",
+  summary: "List when each schedule runs next and last ran, the soonest first",
   words: [],
   options: {
     kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },

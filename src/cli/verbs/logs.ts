@@ -67,16 +67,16 @@ export const LOGS: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Id of the instance, or a beginning that no other has; all instances without it",
+    describe: "Id of the instance, or an unambiguous prefix of it; all instances without it",
     isOptional: true,
   }],
   options: {
     kind: { describe: "Instances of this kind; one, or all without it" },
-    since: { describe: 'Lines from this time on: "-2h", "09:00", "2026-11-24"' },
+    since: { describe: 'Lines from this time onwards: "-2h", "09:00", "2026-11-24"' },
     level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
     follow: {
       alias: "f",
-      describe: "Go on as lines come, until the instance is final",
+      describe: "Keep printing new lines until the instance has ended",
       isFlag: true,
     },
   },

@@ -9,10 +9,11 @@ const KIND = { name: "KIND", describe: "Kind of the job; without it everything",
 /** `jobctl pause [KIND]` */
 export const PAUSE: Verb = {
   name: "pause",
-  summary: "Start no more runs of a job, or of any",
+  summary: "Pause one job, or all of them",
   details: [
-    "Ticks of a paused job's schedules are skipped, with a record; instances that were asked for wait.",
-    "What runs goes on. A pause holds over restarts, until its time or until it is resumed.",
+    "Ticks of a paused job's schedules are skipped, with a record; instances created with",
+    '"jobctl schedule" wait. Running attempts continue. A pause survives restarts and lasts until its',
+    "time, or until it is resumed.",
   ].join(" "),
   words: [KIND],
   options: {
@@ -47,7 +48,8 @@ export const PAUSE: Verb = {
 export const RESUME: Verb = {
   name: "resume",
   summary: "End a pause",
-  details: "A job that is paused by its kind and with everything goes on when both have ended.",
+  details:
+    "A job that is paused both by its kind and with everything runs again once both pauses have ended.",
   words: [KIND],
   options: {},
   examples: [

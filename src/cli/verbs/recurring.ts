@@ -28,14 +28,14 @@ function targetZone(args: Args, client: JobClient) {
 /** `jobctl run KIND` */
 export const RUN: Verb = {
   name: "run",
-  summary: "Run now what a job's schedule runs",
+  summary: "Run a scheduled job now",
   details: [
     "With the arguments, priority and limits of the schedule, which is not touched: its next run",
     "comes as planned. A job without a schedule is run with: jobctl schedule.",
   ].join(" "),
   words: [KIND],
   options: SCHEDULE_OPTION,
-  examples: [["jobctl run backup", "A backup now, besides the nightly one"]],
+  examples: [["jobctl run backup", "A backup now, in addition to the nightly one"]],
   isClient: true,
   async run(args, { client, printer }) {
     const { instance } = await (await client()).runSchedule(targetOf(args));
@@ -48,17 +48,17 @@ export const RUN: Verb = {
 export const SKIP: Verb = {
   name: "skip",
   summary: "Skip the next ticks of a job's schedules",
-  details: "They are recorded as skipped. Said again it takes the place of what was said before.",
+  details: "They are recorded as skipped. A second call replaces the first.",
   words: [KIND],
   options: {
     until: { describe: 'The ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"' },
-    next: { alias: "n", describe: "The next so many ticks (default 1)" },
+    next: { alias: "n", describe: "How many of the next ticks (default 1)" },
     none: { describe: "Skip nothing after all", isFlag: true },
     ...SCHEDULE_OPTION,
   },
   examples: [
     ["jobctl skip backup", "The next backup"],
-    ["jobctl skip backup --until 'tomorrow 9:00'", "Those before tomorrow at nine"],
+    ["jobctl skip backup --until 'tomorrow 9:00'", "Those before nine tomorrow"],
     ["jobctl skip backup --none", "Forget it"],
   ],
   isClient: true,
@@ -103,7 +103,7 @@ export const BACKFILL: Verb = {
   },
   examples: [
     ["jobctl backfill report --from 2026-11-01 --to 2026-11-08 --yes", "A week of reports"],
-    ["jobctl backfill report --from -2d --dry-run", "How many are there"],
+    ["jobctl backfill report --from -2d --dry-run", "How many there are"],
   ],
   isClient: true,
   async run(args, context) {

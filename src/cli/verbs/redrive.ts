@@ -64,13 +64,13 @@ export const REDRIVE: Verb = {
   name: "redrive",
   summary: "Run dead letters again, each once, as new instances with the same arguments",
   details: [
-    "A dead letter that was run again is none any more: asked twice by its id, the answer is the",
-    "instance of the first time, unless --force. Several by --kind or --all: on a terminal it says how",
+    "A dead letter that was run again is no longer one: a second call with its id returns the",
+    "instance of the first, unless --force is given. Several by --kind or --all: on a terminal it says how",
     "many and asks first; elsewhere it needs --yes.",
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Ids of dead letters, or beginnings that no other has",
+    describe: "Ids of dead letters, or unambiguous prefixes",
     isOptional: true,
     isRest: true,
   }],
@@ -81,13 +81,13 @@ export const REDRIVE: Verb = {
     },
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
-    force: { describe: "Run those again too that were run again before", isFlag: true },
+    force: { describe: "Also run those again that have already been run again", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [
     ["jobctl redrive 01938f2c-7d3e", "One; its redriven_as is then the new instance"],
-    ["jobctl redrive --kind import --yes", "All of a job, once its fault is mended"],
-    ["jobctl redrive --all", "Everything, after a question"],
+    ["jobctl redrive --kind import --yes", "All of a job, once its fault is fixed"],
+    ["jobctl redrive --all", "Everything, after confirmation"],
   ],
   isClient: true,
   async run(args, context) {

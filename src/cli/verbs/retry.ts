@@ -7,10 +7,10 @@ export const RETRY: Verb = {
   name: "retry",
   summary: "Run a final instance again, as a new instance with the same arguments",
   details: [
-    "Whatever it came to, and as often as it is asked. Of what failed for good, see also",
+    "Whatever its outcome, and as often as you like. For instances that failed for good, see also",
     '"jobctl list dead" and "jobctl redrive", which runs each once.',
   ].join(" "),
-  words: [{ name: "ID", describe: "Id of the instance, or a beginning that no other has" }],
+  words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
   options: {},
   examples: [[
     "jobctl retry 01938f2c-7d3e",

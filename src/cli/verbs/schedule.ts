@@ -38,35 +38,42 @@ const OPTIONS: OptionSpecs = {
       'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
   },
   in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
-  cron: { describe: 'Run again and again: "30 2 * * *", "@daily", "@every 15m"' },
+  cron: { describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
   ...CRON_ONLY_OPTIONS,
-  jitter: { describe: "Start later by chance, at most by this long; with --cron always as much" },
+  jitter: {
+    describe: "Start up to this much later, at random; with --cron always by the same amount",
+  },
   priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
   timeout: { describe: "Longest run of one attempt; 0 for no limit" },
   deadline: {
     describe:
-      "Longest time of it all, from when it is due, with every wait and retry; 0 for no limit",
+      "Longest time for all attempts together, with waits, from when it is due; 0 for no limit",
   },
-  retries: { describe: "Attempts after a failed one; -1 for ever" },
-  "unique-key": { describe: "While an unfinished instance has this key, answer that one" },
-  "unique-for": { describe: "Hold the key for this long, also when the instance has finished" },
+  retries: { describe: "Attempts after a failed one; -1 for no limit" },
+  "unique-key": {
+    describe: "If an unfinished instance has this key, return it instead of creating another",
+  },
+  "unique-for": {
+    describe: "Keep the key taken for this long, even once the instance has finished",
+  },
   "on-conflict": {
-    describe: "When the key is held: refuse other arguments, keep that one, or replace it",
+    describe:
+      "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
     choices: CONFLICTS,
   },
-  uuid: { describe: "Id for the instance: asked twice, it is accepted once" },
+  uuid: { describe: "Id for the instance: sent twice, it is accepted once" },
   arg: {
     describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
   },
   "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
   "dry-run": { describe: "Convert and check the arguments, queue nothing", isFlag: true },
   wait: {
-    describe: "Wait for the end: exit code 0 when it completed, 3 when it did not",
+    describe: "Wait until it ends: exit code 0 if it completed, 3 if it did not",
     isFlag: true,
   },
   follow: {
     alias: "f",
-    describe: "With --wait, show the log and the progress meanwhile, on stderr",
+    describe: "With --wait, show its log and progress on stderr",
     isFlag: true,
   },
   "wait-timeout": { describe: "With --wait, give up after this long: exit code 124" },
@@ -233,12 +240,12 @@ async function followToEnd(
 /** `jobctl schedule KIND [ARGS…]` */
 export const SCHEDULE: Verb = {
   name: "schedule",
-  summary: "Run a job: now, at a time, after a while, or again and again",
+  summary: "Run a job: now, at a time, after a delay, or on a schedule",
   details: [
     "Arguments are text; the daemon converts them to the types of the job's parameters and refuses",
     'what does not fit before anything is queued: see "jobctl describe job KIND". Put arguments that',
     'begin with "-" after "--". Each parameter is an option, too: --region eu, also in kebab-case; repeated',
-    'for a list, and alone for true. "jobctl schedule KIND --help" tells the parameters of a job.',
+    'for a list, and alone for true. "jobctl schedule KIND --help" shows the parameters of a job.',
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },

@@ -10,7 +10,7 @@ const SECONDS_MAX = 3_600;
 /** `jobctl selftest` */
 export const SELFTEST: Verb = {
   name: "selftest",
-  summary: "Prove a store on your own server, and measure it",
+  summary: "Test and measure a store on your own server",
   details: [
     "Runs every case of the conformance suite, with contention over several connections, in a scratch",
     "namespace (for SQLite and modules in a scratch folder beside the file), prints which guarantees held, measures",
@@ -20,7 +20,7 @@ export const SELFTEST: Verb = {
   words: [],
   options: {
     config: STORE_OPTIONS.config!,
-    store: { describe: "URL of the store to prove (default: that of the configuration)" },
+    store: { describe: "URL of the store to test (default: that of the configuration)" },
     seconds: { describe: `How long round trips are measured (default ${SECONDS_DEFAULT})` },
   },
   examples: [

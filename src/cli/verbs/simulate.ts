@@ -112,7 +112,7 @@ async function durationsOf(args: Args, context: VerbContext) {
 /** `jobctl simulate` */
 export const SIMULATE: Verb = {
   name: "simulate",
-  summary: "Run the schedules of a configuration on a clock that jumps, and report what happens",
+  summary: "Run the schedules of a configuration on a simulated clock, and report what happens",
   details:
     "Overlaps, waits for a worker, runs on days on which the clock changes, and what another configuration would " +
     "make different. Every run is taken to succeed, and to take the median time of the last runs that the daemon " +

@@ -117,10 +117,10 @@ function statusLines(
 /** `jobctl status` */
 export const STATUS: Verb = {
   name: "status",
-  summary: "Show how the daemon is: store, workers, schedules, pauses, instances by state",
+  summary: "Show the state of the daemon: store, workers, schedules, pauses, instances by state",
   words: [],
   options: {},
-  examples: [["jobctl status", "Is it there, and what does it do"]],
+  examples: [["jobctl status", "Is it running, and what is it doing"]],
   isClient: true,
   async run(_args, { client, printer }) {
     const connection = await client();

@@ -24,7 +24,7 @@ const OFFLINE = [
 
 const INFO: Verb = {
   name: "info",
-  summary: "Tell what the store is, how much it holds and how large it is",
+  summary: "Show the store's type, contents and size",
   details: OFFLINE,
   words: [],
   options: STORE_OPTIONS,
@@ -39,7 +39,7 @@ const INFO: Verb = {
 
 const VERIFY: Verb = {
   name: "verify",
-  summary: "Look for what cannot be: indexes and counts against rows, rows against themselves",
+  summary: "Check the store for inconsistencies",
   details: `${OFFLINE} Exit code 1 when there is a problem. SQLite checks its whole file; a ` +
     "daemon stands still meanwhile.",
   words: [],
@@ -55,14 +55,15 @@ const VERIFY: Verb = {
 
 const GC: Verb = {
   name: "gc",
-  summary: "Delete what is past its retention and what belongs to nothing, now",
+  summary: "Delete expired and orphaned records now",
   details: `${OFFLINE} The daemon does so by itself, minute by minute; this is for impatience ` +
     "and after a change of keep.",
   words: [],
   options: {
     ...STORE_OPTIONS,
     compact: {
-      describe: "Give room back to the disk too (SQLite writes its file anew; nothing runs then)",
+      describe:
+        "Also give space back to the disk (SQLite rewrites its file; nothing runs meanwhile)",
       isFlag: true,
     },
   },
@@ -93,7 +94,10 @@ const BACKUP: Verb = {
   },
   examples: [
     ["jobctl store backup /backup/jobs.jsonl.gz", "Every night, by a job of its own"],
-    ["jobctl store backup rest.jsonl --salvage -c config.toml", "What a damaged file still gives"],
+    [
+      "jobctl store backup rest.jsonl --salvage -c config.toml",
+      "What can be saved of a damaged file",
+    ],
   ],
   isClient: true,
   async run(args, context) {

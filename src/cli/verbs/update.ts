@@ -20,19 +20,19 @@ const CLEARED: Readonly<Record<string, string>> = {
 
 const SCHEDULE: Verb = {
   name: "schedule",
-  summary: "Change a recurring schedule that was made at run time",
+  summary: "Change a recurring schedule that was created at run time",
   details: [
     "What is not given stays. With new times the schedule starts anew: nothing before the change is",
     "made up for. A schedule of the config is changed there.",
   ].join(" "),
-  words: [{ name: "ID", describe: "Id of the schedule, or a beginning that no other has" }],
+  words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
   options: {
     cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
     ...RECURRENCE_OPTIONS,
-    jitter: { describe: "Each run is later by up to this, always the same for the schedule" },
+    jitter: { describe: "Start each run up to this much later, always by the same amount" },
     priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
     timeout: { describe: "Longest run of one attempt; 0 for no limit" },
-    retries: { describe: "Attempts after a failed one; -1 for ever" },
+    retries: { describe: "Attempts after a failed one; -1 for no limit" },
     clear: {
       describe: `Take away: ${Object.keys(CLEARED).join(", ")}; repeatable`,
       choices: Object.keys(CLEARED),

@@ -8,7 +8,7 @@ const COUNT_MAX = 1_000;
 
 const GET_WORKERS: Verb = {
   name: "get",
-  summary: "Show how many workers there are and how many are busy",
+  summary: "Show how many workers there are, and how many of them are busy",
   words: [],
   options: {},
   examples: [["jobctl workers get", "Attempts at once, busy ones, worker processes"]],
@@ -26,10 +26,10 @@ const SCALE: Verb = {
   details: "Holds until the daemon ends; worker.count in the config is for good. " +
     "With fewer workers running attempts still finish.",
   words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0 nothing is started` }],
-  options: { node: { describe: "Of this node, by its id; of the one that is asked otherwise" } },
+  options: { node: { describe: "Id of the node (default: the one that jobctl talks to)" } },
   examples: [
     ["jobctl workers scale 8", "Eight attempts at once"],
-    ["jobctl workers scale 0 --node berlin-2", "Nothing more on another daemon of the store"],
+    ["jobctl workers scale 0 --node berlin-2", "Start nothing more on another daemon of the store"],
   ],
   isClient: true,
   async run(args, { client, printer }) {
