@@ -252,6 +252,26 @@ test("importSystemd() writes everything that [defaults] could change", async () 
   assert.equal(command?.leavesChildren, true);
 });
 
+test("importSystemd() finds users by number, too", async () => {
+  const { notes } = await importService("User=0");
+  assert.deepEqual(notes, []);
+  assert.match((await importService("User=399999999")).notes[0]!, /there is no user "399999999"/);
+});
+
+test("importSystemd() lets schedules of one timer run its service once at a time", async () => {
+  for (const count of [1, 2]) {
+    const calendars = ["OnCalendar=daily", "OnCalendar=hourly"].slice(0, count);
+    await withTempDir({
+      "t.timer": `[Timer]\n${calendars.join("\n")}\n`,
+      "t.service": "[Service]\nExecStart=/bin/true\n",
+    }, async ({ path }) => {
+      const { toml } = importSystemd(path, { timezone: "UTC" });
+      const { options } = (await loadText(toml)).job("t");
+      assert.equal(options.unique != null, count > 1, toml);
+    });
+  }
+});
+
 test("importSystemd() disables a unit that is confined, and one whose protection is off not", async () => {
   for (const line of ["DynamicUser=yes", "ProtectSystem=strict", "SystemCallFilter=@basic-io"]) {
     const { job, notes } = await importService(line);

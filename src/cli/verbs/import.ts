@@ -155,7 +155,7 @@ const CRONTAB: Verb = {
     "and the exit code is then 3. Lines and files that the cron daemon refuses are left out. A directory is read as cron reads /etc/cron.d, " +
     "or its folder of users' crontabs. Jobs of a file that belongs to a user other than root run " +
     "as that user. --verify compares each line's runs over the next 366 days, by cron's own rules, " +
-    "with those of the written job.",
+    "with those of the written job, and checks that no [defaults] can change the job.",
   words: [{
     name: "FILE",
     describe: "Crontabs, directories of them, or - for stdin",
@@ -175,7 +175,10 @@ const CRONTAB: Verb = {
     },
     prefix: { describe: 'Prefix for each kind, such as web1- or "{user}-"' },
     timezone: { describe: "Zone that cron runs in (default: the host's)" },
-    verify: { describe: "Compare the runs of the next 366 days", isFlag: true },
+    verify: {
+      describe: "Compare the runs of the next 366 days, and what [defaults] could change",
+      isFlag: true,
+    },
     ...OUT_OPTIONS,
   },
   examples: [

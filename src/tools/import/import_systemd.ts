@@ -119,6 +119,8 @@ class Importer {
       ...(owner === undefined ? {} : { user: owner, group: undefined }),
       schedule,
       timezone: this.#timezone,
+      // A unit that is active is not started again. `overlap` is about one schedule only.
+      isUnique: schedule.length > 1,
       ...this.#jitter(timer),
       // However long ago it was missed.
       ...(isYes(valueOf(timer, "Timer", "Persistent"))

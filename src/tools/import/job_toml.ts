@@ -30,6 +30,8 @@ export interface JobDraft {
   readonly killAfter: string;
   /** True if processes that it starts in the background keep running. */
   readonly leavesChildren: boolean;
+  /** True if at most one run is unfinished, whichever of its schedules started it. */
+  readonly isUnique?: boolean;
   /** Why it is written with `enabled = false`; absent: it is not. */
   readonly disabledBecause?: string;
 }
@@ -152,6 +154,7 @@ function writeJob(job: JobDraft): string {
     ["timeout", tomlString(job.timeout)],
     ["kill_after", tomlString(job.killAfter)],
     ["leave_children", job.leavesChildren ? "true" : undefined],
+    ["unique", job.isUnique ? tomlString("arguments") : undefined],
     ...FIXED,
   ];
   const lines = keys.filter(([, text]) => text).map(([name, text]) => `${name} = ${text}`);

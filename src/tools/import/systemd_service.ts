@@ -1,4 +1,4 @@
-import { groupId, isAccount } from "../../platform/accounts.ts";
+import { groupId, isAccount, userName } from "../../platform/accounts.ts";
 import { Buffer } from "node:buffer";
 import { formatDuration } from "../../core/duration.ts";
 import { readAssignments } from "../../core/environment_text.ts";
@@ -75,6 +75,11 @@ function specifiersOf(unit: Unit): Specifiers {
     T: "/tmp",
     V: "/var/tmp",
   };
+}
+
+/** Whether the system has a user, by name or number. */
+function hasUser(name: string): boolean {
+  return isAccount(name) || /^\d{1,9}$/.test(name) && userName(Number(name)) !== name;
 }
 
 /** The variables that a file sets now, if it exists and can be read. */
@@ -311,7 +316,7 @@ class ServiceReader {
       const entry = this.#last(key);
       if (entry === undefined) continue;
       const name = this.#filled(entry.value);
-      const isThere = key === "User" ? isAccount(name) : groupId(name) !== null;
+      const isThere = key === "User" ? hasUser(name) : groupId(name) !== null;
       if (!isThere) {
         this.#tell(entry, `not on this host: there is no ${key.toLowerCase()} "${name}"`, true);
       }
