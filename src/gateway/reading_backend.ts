@@ -1,3 +1,4 @@
+import { throwScoped } from "../manager/scope.ts";
 import { ScopedReads } from "../manager/scoped_reads.ts";
 import { answerCall } from "../rpc/adapter.ts";
 import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
@@ -40,8 +41,9 @@ export class ReadingBackend implements Backend {
     }
     const description = JobService.method[method];
     const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
-    return answerCall(description, handlers, request, () => call.isCanceled())
-      .finally(() => this.#memory.noteRead(() => this.#reads.rest()));
+    const answer = answerCall(description, handlers, request, () => call.isCanceled());
+    const told = call.jobs === null ? answer : answer.catch(throwScoped);
+    return told.finally(() => this.#memory.noteRead(() => this.#reads.rest()));
   }
 
   stream(

@@ -1,4 +1,4 @@
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import { includesKind, onlyKindOf } from "../core/job_scope.ts";
 import { kindOfWord } from "../core/kind.ts";
 import type { Block } from "../core/limits.ts";
@@ -8,6 +8,16 @@ import type { Page } from "../store/store.ts";
 function kindOfKey(key: string): string | null {
   const word = /^(\S+) (?:#|[^\s=]+=)/.exec(key)?.[1];
   return word === undefined ? null : kindOfWord(word);
+}
+
+/**
+ * Throw an error to a caller limited to certain jobs: the hint about an unknown kind names other
+ * jobs, so it is replaced.
+ */
+export function throwScoped(thrown: unknown): never {
+  if (!isJobError(thrown, "not_found") || thrown.path !== "kind") throw thrown;
+  const { code, message, path, cause } = thrown;
+  throw new JobError(code, message, { path, cause, hint: "List yours with: jobctl list jobs" });
 }
 
 /** The jobs that a caller may use: those whose kind matches one of some patterns. */

@@ -1,4 +1,5 @@
 import type { ManagerApi } from "../manager/api.ts";
+import { throwScoped } from "../manager/scope.ts";
 import { ScopedManager } from "../manager/scoped_manager.ts";
 import { answerCall, decodeRequest, encodeAnswer } from "./adapter.ts";
 import type { Backend, CallInfo, StreamSignal, UnaryName } from "./backend.ts";
@@ -25,8 +26,10 @@ export class LocalBackend implements Backend<CallInfo> {
 
   answer(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
     const description = JobService.method[method];
-    const handlers = call.jobs === null ? this.#handlers : this.#scoped.of(call.jobs).handlers;
-    return answerCall(description, handlers, request, () => call.isCanceled());
+    const isCanceled = () => call.isCanceled();
+    if (call.jobs === null) return answerCall(description, this.#handlers, request, isCanceled);
+    const { handlers } = this.#scoped.of(call.jobs);
+    return answerCall(description, handlers, request, isCanceled).catch(throwScoped);
   }
 
   stream(

@@ -244,3 +244,34 @@ test("lists of jobs that differ only in blanks are lists of different callers", 
     await daemon.stop({ force: true });
   }
 });
+
+test("no error tells a caller limited to some jobs which other jobs there are", async () => {
+  const token = "an-operator-of-the-shop";
+  const entry = `{ name = "shop", role = "operator", token = "${token}", jobs = ["shop-*"] }`;
+  const daemon = await startDaemon({
+    toml: `[server.auth]\ntokens = [${entry}]\n[jobs.payroll]\nrun = "true"\n`,
+  });
+  try {
+    await withClient(daemon, token, async (client) => {
+      const kind = "shop-none";
+      const calls = [
+        () => client.getJob({ kind }),
+        () => client.scheduleJob({ kind }),
+        () => client.scheduleJobs({ requests: [{ kind }] }),
+        () => client.explain({ kind }),
+        () => client.pause({ kind }),
+        () => client.runSchedule({ kind }),
+        () => client.skipTicks({ kind, count: 1 }),
+      ];
+      for (const call of calls) {
+        await assert.rejects(call(), (error) => {
+          assert.ok(isJobError(error, "not_found"), String(error));
+          assert.doesNotMatch(`${error.message} ${error.hint}`, /payroll/, String(call));
+          return true;
+        });
+      }
+    });
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
