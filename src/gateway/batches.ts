@@ -19,7 +19,7 @@ interface AnyFrame {
   readonly id?: number;
 }
 
-/** How the frequent frames of a direction travel: as a number that stands for all but their id. */
+/** Encodes the frequent frames of one direction as a number for everything except their id. */
 export interface FrameCodec<Frame extends AnyFrame> {
   /** 0 for a frame that travels as an object. */
   codeOf(frame: Frame): number;

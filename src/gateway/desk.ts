@@ -12,7 +12,7 @@ import type { Answer, Batch, Change, PostBatch, Question, Request } from "./mess
 /** Most changes listed per turn. */
 const CHANGES_MAX = 100;
 
-/** What the desk uses to answer. */
+/** Options of the desk. */
 export interface DeskOptions {
   readonly backend: Backend<CallInfo>;
   readonly source: StatusSource;
@@ -81,7 +81,7 @@ export class Desk {
       case "cancel":
         return this.#cancel(id);
       case "ask":
-        return void this.#tell(request.id, request.question);
+        return void this.#answerQuestion(request.id, request.question);
     }
   }
 
@@ -133,7 +133,7 @@ export class Desk {
     void Promise.resolve(stream.messages.return?.()).catch(() => {});
   }
 
-  async #tell(id: number, question: Question): Promise<void> {
+  async #answerQuestion(id: number, question: Question): Promise<void> {
     try {
       const value = await this.#valueOf(question);
       this.#sender.send({ type: "told", id, value });

@@ -38,7 +38,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   }
 
   answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
-    // One that was canceled before is not told so again.
+    // An earlier cancellation is not reported to a new listener.
     if (call.isCanceled()) return Promise.reject(canceled());
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
@@ -155,7 +155,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   }
 
   #take(answer: Answer, payload: Uint8Array): void {
-    if (answer.type === "changes") return this.#tell(answer.changes);
+    if (answer.type === "changes") return this.#publish(answer.changes);
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     switch (answer.type) {
@@ -200,7 +200,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return answer;
   }
 
-  #tell(changes: readonly Change[] | null): void {
+  #publish(changes: readonly Change[] | null): void {
     this.#watching.resolve();
     for (const listener of [...this.#listeners]) {
       if (changes === null) listener(null);

@@ -30,8 +30,8 @@ export function methodPath(method: DescMethod): string {
 }
 
 /**
- * A service for grpc-js from generated descriptors. Messages pass as bytes: handlers decode them, so that one that cannot be
- * read is answered with the right status, and only after the call was authenticated.
+ * A service for grpc-js from generated descriptors. Messages are passed as bytes and decoded by the
+ * handlers: an invalid one then gets the right status, and only after the call was authenticated.
  */
 export function serviceDefinition(service: DescService): grpc.ServiceDefinition {
   const definition: Record<string, grpc.MethodDefinition<Uint8Array, Uint8Array>> = {};

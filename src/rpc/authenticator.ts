@@ -109,7 +109,7 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 
   admit(socket: Socket): void {
-    // It is closed already, and nothing tells it from others that are: no call may be taken for one of its.
+    // Already closed, so its address is unknown: no call may be attributed to it.
     if (socket.remotePort === undefined) return;
     const key = connectionKey(socket);
     const connection = { socket, certificate: certificateOf(socket), callers: new Set<Caller>() };

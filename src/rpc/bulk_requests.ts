@@ -2,7 +2,11 @@ import type { InstanceQuery } from "../store/store.ts";
 import type { Query } from "./gen/job_pb.ts";
 import { readInstanceQuery, refuse } from "./requests.ts";
 
-/** Conditions of a cancel, which must say what. @throws JobError `invalid_argument` for an empty one unless `all` */
+/**
+ * Conditions of a cancel.
+ *
+ * @throws JobError `invalid_argument` for an empty query unless `all`
+ */
 export function readCancelQuery(query: Query | undefined, all: boolean): InstanceQuery {
   refusePages(query, "cancel");
   const conditions = readInstanceQuery(query);
@@ -14,7 +18,11 @@ export function readCancelQuery(query: Query | undefined, all: boolean): Instanc
   );
 }
 
-/** Which dead letters to run again. @throws JobError `invalid_argument` for an empty query unless `all` */
+/**
+ * Conditions on dead letters to run again.
+ *
+ * @throws JobError `invalid_argument` for an empty query unless `all`
+ */
 export function readRedriveQuery(query: Query | undefined, all: boolean): InstanceQuery {
   refusePages(query, "redrive");
   const conditions = readInstanceQuery(query);

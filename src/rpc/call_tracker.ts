@@ -39,7 +39,7 @@ export interface Origin {
 /** Properties of a connection when it is accepted. */
 export interface NewConnection {
   readonly guard: ConnectionGuard;
-  /** Whether its caller is unknown until a call is accepted. */
+  /** True if its caller is unknown until a call is accepted. */
   readonly isStranger: boolean;
   /** Its owner, if already known and callers are distinguished; otherwise null. */
   readonly holder: string | null;
@@ -64,8 +64,8 @@ interface Connection {
   /** Response bytes of open calls, and of stream messages not consumed yet. */
   openBytes: number;
   /**
-   * Bytes that wait in the socket, also those of calls that have ended. Only under Bun does a socket
-   * report them.
+   * Bytes that wait in the socket, also those of calls that have ended. Only under Bun does a
+   * socket report them.
    */
   queuedBytes: number;
   /** Unread bytes: the larger of both, as they overlap. */
@@ -74,10 +74,13 @@ interface Connection {
 
 interface Call {
   readonly connection: Connection | null;
-  /** "receiving" until the request is whole, "answering" from the status until the stream is closed. */
+  /**
+   * "receiving" until the request is complete, "answering" from the status until the stream is
+   * closed.
+   */
   phase: "receiving" | "running" | "answering";
   since: number;
-  /** Bytes of its answer. */
+  /** Bytes of its response. */
   unreadBytes: number;
 }
 
@@ -95,9 +98,10 @@ const COMPLAINTS = {
 } as const;
 
 /**
- * The calls and connections of the server. It closes connections that hold something open without moving on: a silent one, a
- * request that never ends, an answer that is never taken; and the one that has most of what all have too much of. Calls are
- * found by the peer's address.
+ * The calls and connections of the server. Closes connections that hold something open without
+ * progress: silence, a request that never ends, a response that is never read. When all connections
+ * together use too much of something, closes the one that uses most. Calls are found by the peer's
+ * address.
  */
 export class CallTracker {
   readonly #clock: Clock;
@@ -331,7 +335,7 @@ export class CallTracker {
     else if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes");
   }
 
-  /** Whether a connection, by its address, has read most of its responses. */
+  /** True if a connection, by its address, has read most of its responses. */
   hasRoom(peer: string): boolean {
     const unreadBytes = this.#connections.get(peer)?.unreadBytes ?? 0;
     return unreadBytes < UNREAD_BYTES_OF_CONNECTION_MAX;

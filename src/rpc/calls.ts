@@ -15,7 +15,7 @@ export function toStatus(
   const metadata = new grpc.Metadata();
   for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
   if (violation !== undefined) {
-    // The message stands in the violation; what is sent twice counts against the limit of headers.
+    // The violation has the message. Sending it twice would count against the limit of headers.
     const bytes = encodeBadRequest(code, violation.description, violation);
     metadata.set(STATUS_DETAILS, Buffer.from(bytes));
   }
@@ -59,8 +59,8 @@ function tooManyCalls(): JobError {
 }
 
 /**
- * The interceptor of a listener: tracks each call and, given an authenticator, answers an unauthenticated one when its
- * headers arrive. The body of such a call is never read.
+ * The interceptor of a listener. Tracks each call and, with an authenticator, refuses an
+ * unauthenticated one as soon as its headers arrive. The body of such a call is never read.
  */
 export function createInterceptor(
   options: {
@@ -82,8 +82,7 @@ export function createInterceptor(
         authenticator.check(what, authorization, connectionKey(connection));
       const caller = ask(method);
       if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
-      // Every authenticated caller may call GetVersion, so this tells whether a refused caller is
-      // known.
+      // Every authenticated caller may call GetVersion, so this shows if a refused caller is known.
       else tracker.admit(call, holderOf(caller instanceof JobError ? ask("getVersion") : caller));
       return tracker.isTooMany(call) ? tooManyCalls() : caller;
     };

@@ -19,7 +19,7 @@ import { readTokenFile } from "./token_file.ts";
 /** A way to a daemon. */
 export interface Channel {
   readonly client: grpc.Client;
-  /** What messages call the daemon: `host:port` or the path of its socket. */
+  /** The daemon in messages: `host:port` or the path of its socket. */
   readonly address: string;
   readonly isTls: boolean;
   readonly metadata: () => grpc.Metadata;
@@ -31,7 +31,7 @@ export interface Channel {
    */
   readonly renewToken: (sent: grpc.Metadata) => boolean;
   readonly deadline: (timeoutMs: number) => number;
-  /** Whether a connection is open. */
+  /** True if a connection is open. */
   readonly isReady: () => boolean;
   /**
    * Why nothing was sent over the last connection: another user's process was, or could be, at its
@@ -49,7 +49,7 @@ function isTrusted(path: string, daemonUid: number | null): boolean {
   return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
 
-/** Whether someone accepts connections at `path`; null when so, else why not. */
+/** Connect to `path` once; returns null if someone accepts connections there, else the problem. */
 function probe(path: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -64,7 +64,7 @@ function probe(path: string): Promise<string | null> {
   });
 }
 
-/** The first Unix socket that answers; null when the daemon is to be reached over TCP. */
+/** The first Unix socket that accepts connections; null to use TCP. */
 async function findSocket(target: Target, daemonUid: number | null): Promise<string | null> {
   if (typeof target.socket === "string") {
     const problem = await probe(target.socket);
@@ -139,8 +139,8 @@ function plainCredentials(
 }
 
 /**
- * TLS takes no IP address as a server's name, and grpc-js sends the host as it is: give it another name to send, and check the
- * certificate against the address ourselves.
+ * TLS allows no IP address as a server name, and grpc-js sends the host unchanged. So give it
+ * another name to send, and check the certificate against the address ourselves.
  */
 function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions {
   const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
@@ -170,10 +170,11 @@ function checkToken(target: Target, token: string | undefined): void {
 }
 
 /**
- * Open a channel: to the Unix socket of this machine's daemon when there is one and no token was given, else over TCP, with the
- * token if one is known.
+ * Open a channel: to the Unix socket of this machine's daemon if there is one and no token was
+ * given; otherwise over TCP, with the token if one is known.
  *
- * @throws JobError `unavailable` when a socket given by path does not answer; for files of TLS and token as their readers
+ * @throws JobError `unavailable` if nobody accepts connections at a socket given by path; for files
+ * of TLS and of the token, the errors of their readers
  */
 export async function openChannel(target: Target): Promise<Channel> {
   const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);

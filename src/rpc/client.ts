@@ -27,8 +27,9 @@ export interface ConnectOptions {
   /** Default 59051. */
   readonly port?: number | undefined;
   /**
-   * Path of the Unix socket, which takes no token; null never uses one. By default the socket that belongs to the port is tried
-   * first when the host is this machine and neither `token` nor `tokenFile` is given.
+   * Path of the Unix socket, which takes no token; null never uses one. By default, the socket that
+   * belongs to the port is tried first if the host is this machine and neither `token` nor
+   * `tokenFile` is given.
    */
   readonly socket?: string | null | undefined;
   /** Token for this host, over TCP. Goes to another machine only over TLS. */
@@ -55,7 +56,7 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** What may be said of one call. */
+/** Options of one call. */
 export interface CallOptions {
   /** Limit of this call in milliseconds. */
   readonly timeoutMs?: number | undefined;
@@ -252,7 +253,7 @@ function trailersOf(error: grpc.ServiceError): Record<string, string> {
   return trailers;
 }
 
-/** What a failed call comes to: the server's own error, or what kept the call from it. */
+/** The error of a failed call: the server's own, or the reason why the call did not reach it. */
 function toClientError(
   error: grpc.ServiceError | null,
   channel: Channel,

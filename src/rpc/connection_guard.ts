@@ -23,16 +23,19 @@ const ENHANCE_YOUR_CALM = 0xb;
  */
 const ALLOWANCES = {
   /**
-   * Calls of a connection on which none was let in yet. What a client has gathered while it connected comes at once: as many
-   * calls as a connection may have.
+   * Calls of a connection before one is accepted. Those that a client queued while it connected
+   * arrive at once: as many as a connection may have.
    */
   call: { atOnce: STREAMS_MAX, perSecond: 5 },
-  /** Bytes of such a connection: more than the headers and the message of a first call, and a health check a second. */
+  /**
+   * Bytes of such a connection: more than the headers and the message of a first call, and a health
+   * check per second.
+   */
   strangerByte: { atOnce: 256 * 1_024, perSecond: 1_024 },
   /** Streams reset by either side. */
   reset: { atOnce: 1_000, perSecond: 100 },
   windowUpdate: { atOnce: 10_000, perSecond: 10_000 },
-  /** Everything else that carries no data: SETTINGS, PING, PRIORITY, empty DATA and unknown types. */
+  /** All other frames without data: SETTINGS, PING, PRIORITY, empty DATA and unknown types. */
   control: { atOnce: 200, perSecond: 50 },
 } as const;
 
@@ -64,7 +67,7 @@ class Bucket {
     this.#filledMs = clock.now().monotonicMs;
   }
 
-  /** Whether there were so many left. */
+  /** Take some from the budget; returns false if not enough is left. */
   take(count: number): boolean {
     if (this.#left < count) this.#fill();
     if (this.#left < count) return false;
@@ -134,7 +137,7 @@ export class ConnectionGuard {
     this.#isAdmitted = true;
   }
 
-  /** Whether a call of the client has been accepted. */
+  /** True once a call of the client has been accepted. */
   get isAdmitted(): boolean {
     return this.#isAdmitted;
   }
@@ -158,7 +161,7 @@ export class ConnectionGuard {
     if (this.#complaint !== null) close();
   }
 
-  /** Who hears by how many bytes the requests of its open streams grow or shrink. */
+  /** Calls `listener` with the change when the request bytes of open streams grow or shrink. */
   onRequestBytes(listener: (change: number) => void): void {
     this.#onRequestBytes = listener;
   }
@@ -257,7 +260,7 @@ export class ConnectionGuard {
 
   #growRequest(streamId: number, bytes: number): void {
     const before = this.#requests.get(streamId);
-    // What still comes for a stream that has ended is thrown away.
+    // Data for a stream that has ended is dropped.
     if (before === undefined) return;
     this.#requests.set(streamId, before + bytes);
     this.#onRequestBytes(bytes);

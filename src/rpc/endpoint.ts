@@ -235,7 +235,9 @@ export class Endpoint {
     this.#reflection = new ReflectionCalls(clock, tracker);
   }
 
-  /** A grpc-js server that listens nowhere itself; answers what to give its connections to. */
+  /**
+   * Create a grpc-js server that does not listen; returns the function that takes its connections.
+   */
   injector(
     authenticator: Authenticator | null,
   ): (socket: Socket, guard: ConnectionGuard) => void {
@@ -261,7 +263,10 @@ export class Endpoint {
     return (socket, guard) => injector.injectConnection(gathering(socket, guard));
   }
 
-  /** End what lasts, and tell the clients to go; under Bun and Deno it does not wait for their calls. */
+  /**
+   * End streams, and ask clients to disconnect. Under Bun and Deno this does not wait for their
+   * calls.
+   */
   beginStop(): void {
     this.#health.stop();
     this.#streams.stop();

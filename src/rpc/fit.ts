@@ -41,8 +41,8 @@ export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
 }
 
 /**
- * Instances that were changed, in one message: without their payload when that does not fit, and cut to what does. Unlike a
- * page they cannot be asked for again, as asking changed them.
+ * Changed instances in one message. If they do not fit, their payload is omitted and the list is
+ * cut. Unlike a page, they cannot be requested again, because the request changed them.
  */
 export function fitInstances(instances: readonly Instance[]): WireInstance[] {
   const bytes = instances.reduce((sum, instance) => sum + estimateBytes(instance), 0);

@@ -22,7 +22,7 @@ export interface Frame {
   readonly streamId: number;
 }
 
-/** Who hears of frames; each answers whether to read on. */
+/** Is called for each frame; a method returns false to stop reading. */
 export interface FrameListener {
   begin(frame: Frame): boolean;
   /** Some of the payload, as it arrives. */

@@ -6,8 +6,9 @@ import { runtimeName } from "../platform/process.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 
 /**
- * With so many pieces, those of eight requests, a part of the turn is sent: the peer begins with it while we go on. Smaller parts
- * cost more than they bring, as each is a transaction of its own.
+ * After this many pieces, those of eight requests, the first part of a turn is sent, so that the
+ * peer can start while we continue. Smaller parts cost more than they gain: each is its own
+ * transaction.
  */
 const PIECES_MAX = 9;
 
@@ -22,11 +23,13 @@ const FAREWELL_MS = 1_000;
 type Done = (error?: Error | null) => void;
 
 /**
- * A socket that sends together what a turn of the event loop wrote. Bun's HTTP/2 otherwise sends each of the two or three
- * frames of a call for itself, which costs more than everything else of a short call and wakes the peer as often.
+ * A socket that sends everything written in one turn of the event loop together. Otherwise, Bun's
+ * HTTP/2 sends each of the two or three frames of a call separately, which costs more than the rest
+ * of a short call and wakes the peer each time.
  *
- * What arrives while something is still to be sent is read after that: else the work on the next calls would hold up the answers
- * to those before, and both sides would take turns instead of working at the same time.
+ * Data that arrives before the turn's writes are sent is read afterwards. Otherwise, work on the
+ * next calls would delay the responses to earlier ones, and both sides would take turns instead of
+ * working at the same time.
  */
 class GatheringSocket extends Duplex {
   readonly #socket: Socket;
@@ -175,7 +178,7 @@ class GatheringSocket extends Duplex {
   }
 
   override destroy(error?: Error): this {
-    // What was written before is on its way, as on any socket.
+    // As with any socket, earlier writes are still sent.
     this.#send();
     return super.destroy(error);
   }

@@ -32,7 +32,7 @@ export type MethodName = keyof Methods;
 /** The methods that answer with a stream; `follow.ts` and `store_work.ts` have them. */
 export type StreamName = "follow" | "workOnStore";
 
-/** What a handler may know of its call. */
+/** What a handler knows about its call. */
 export interface CallState {
   /** Whether the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
@@ -137,7 +137,10 @@ function readWorkerCount(count: number): number {
   throw refuse("count", `found ${count}, wanted 0 and up`);
 }
 
-/** The handlers of JobService over `manager`: each reads its request, calls one method and converts the answer. */
+/**
+ * The handlers of JobService over `manager`: each reads its request, calls one method and converts
+ * the result.
+ */
 export function createHandlers(manager: ManagerApi): Handlers {
   return {
     getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),

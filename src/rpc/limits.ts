@@ -57,9 +57,9 @@ export const READS_WAITING = { max: 2_000, ofHolderMax: 500, ofPeerMax: STREAMS_
 export const WAITS = { max: 2_000, ofHolderMax: 1_000, ofPeerMax: 250 } as const;
 /** How long a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
-/** A connection without a call is told to go after this. */
+/** A connection without a call is asked to close after this. */
 export const IDLE_MS = 15_000;
-/** Whatever a connection that does nothing useful does, it is closed after this; with a sweep it is within 20 s. */
+/** A connection without progress is closed after this; with the sweep, within 20 s. */
 export const STALLED_MS = 17_000;
 /** How often connections are looked at while there are any. */
 export const SWEEP_MS = 2_000;

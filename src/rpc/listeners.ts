@@ -33,7 +33,8 @@ const SOCKET_PATH_BYTES_MAX = 107;
 const BACKLOG = 511;
 
 /**
- * Listen for TCP, with TLS when there is material for it; a client certificate is asked for when that names a CA.
+ * Listen on TCP, with TLS if there is material for it. If that names a CA, clients must send a
+ * certificate.
  *
  * @throws JobError naming the address
  */
@@ -153,7 +154,11 @@ export function answers(path: string): Promise<boolean> {
   });
 }
 
-/** Make way at `path`: a socket file that a dead daemon left is removed, anything else is refused. */
+/**
+ * Remove the socket file of a dead daemon at `path`.
+ *
+ * @throws JobError `conflict` for anything else
+ */
 async function clearPath(path: string): Promise<void> {
   const found = statOf(path);
   if (!found) return;
@@ -214,8 +219,8 @@ async function listenPrivately(server: Server, path: string, group: string | nul
 }
 
 /**
- * Listen on a Unix socket that its owner may open, and the members of a group when there is one. The folder is made; the
- * socket file of a dead daemon is replaced, a live daemon's is refused.
+ * Listen on a Unix socket that its owner may open, and the members of `group` if there is one.
+ * Creates the folder, and replaces the socket file of a dead daemon; a live daemon's is refused.
  *
  * @throws JobError naming the path
  */

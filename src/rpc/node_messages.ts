@@ -5,7 +5,7 @@ import { BYTES_OF_CHARACTER } from "./fit.ts";
 import type { NodeSchema } from "./gen/job_pb.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
 
-/** What a node takes of a message beside its kinds, at most, in characters. */
+/** Most characters of a node in a message, without its kinds. */
 const NODE_CHARACTERS = 20_000;
 
 /** A node on the wire. */

@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { Origin } from "./call_tracker.ts";
 
-/** How many there may be. */
+/** The limits of a {@link Quota}. */
 export interface QuotaLimits {
   readonly max: number;
   /** Of one caller, over all of its connections. */
@@ -10,7 +10,7 @@ export interface QuotaLimits {
   readonly ofPeerMax: number;
 }
 
-/** How many of something lasting there may be at once: in all, for one caller and for one connection. */
+/** Limits long-lived things, such as streams: in total, per caller and per connection. */
 export class Quota {
   readonly #name: string;
   readonly #limits: QuotaLimits;

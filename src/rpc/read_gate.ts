@@ -12,8 +12,9 @@ interface WaitingRead {
 type Queues = Map<string, Set<WaitingRead>>;
 
 /**
- * Lets few reads run at once. The callers that wait take turns, and so do the connections of each: one that asks for much does
- * not keep the others waiting. A read whose client has gone is never begun.
+ * Lets few reads run at once. Waiting callers take turns, and so do the connections of each, so
+ * that one with many requests does not delay the others. A read whose client has disconnected never
+ * starts.
  */
 export class ReadGate {
   /** By caller; the one that is first in the map is next. */
@@ -21,7 +22,9 @@ export class ReadGate {
   readonly #hasRoom: (peer: string) => boolean;
   #runningCount = 0;
 
-  /** @param hasRoom whether a connection has taken most of what it was answered: if not, its reads wait */
+  /**
+   * @param hasRoom true if a connection has read most of its responses; otherwise its reads wait
+   */
   constructor(hasRoom: (peer: string) => boolean = () => true) {
     this.#hasRoom = hasRoom;
   }
@@ -80,7 +83,7 @@ export class ReadGate {
     this.#holders.set(holder, queues.set(peer, queue.add(read)));
   }
 
-  /** Whether it was there. */
+  /** Returns false if it was not there. */
   #remove(holder: string, peer: string, read: WaitingRead): boolean {
     const queues = this.#holders.get(holder);
     const queue = queues?.get(peer);

@@ -39,7 +39,11 @@ export function readUuid(value: string, field: string): string {
   );
 }
 
-/** A UUID or at least four characters of its beginning. @throws JobError `invalid_argument` naming `field` */
+/**
+ * A UUID or at least its first four characters.
+ *
+ * @throws JobError `invalid_argument` naming `field`
+ */
 export function readUuidPrefix(value: string, field: string): string {
   const id = value.toLowerCase();
   if (UUID_PREFIX.test(id)) return id;
@@ -87,12 +91,17 @@ export function readChoice<const T extends string>(
   throw refuse(field, `found ${quote(value)}, wanted ${choices.join(", ")}`);
 }
 
-/** Whether a text says something: clients of go-job send an empty one for "any". */
+/** True for a text that is not empty: clients of go-job send an empty one for "any". */
 export function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== "";
 }
 
-/** A page; `limitMax` is what the answer can hold. @throws JobError `invalid_argument` naming the field */
+/**
+ * A page.
+ *
+ * @param limitMax most items that fit in the response
+ * @throws JobError `invalid_argument` naming the field
+ */
 export function readPage(
   from: {
     readonly pageSize?: number;
@@ -136,7 +145,11 @@ export function bounded<T>(items: readonly T[], field: string): readonly T[] {
   throw refuse(field, `found ${items.length} values, wanted at most ${ITEMS_MAX}`);
 }
 
-/** Conditions on instances; without any it is empty. @throws JobError `invalid_argument` naming the field */
+/**
+ * Conditions on instances; empty without any.
+ *
+ * @throws JobError `invalid_argument` naming the field
+ */
 export function readInstanceQuery(query: Query | undefined): InstanceQuery {
   if (!query) return {};
   const ids = bounded(readIds(query), "query.uuids");
@@ -157,7 +170,11 @@ export function readInstanceQuery(query: Query | undefined): InstanceQuery {
   };
 }
 
-/** Conditions on history or logs: one instance or one kind, and a time range. @throws JobError `invalid_argument` */
+/**
+ * Conditions on history or logs: one instance or one kind, and a time range.
+ *
+ * @throws JobError `invalid_argument`
+ */
 export function readHistoryQuery(query: Query | undefined): HistoryQuery {
   const { ids, kinds, ...rest } = readInstanceQuery(query);
   for (const [field, values] of [["uuids", ids], ["kinds", kinds]] as const) {

@@ -55,7 +55,7 @@ function readArguments(
   );
 }
 
-// go-job's clients send −1 for a priority that was not given: who means −1 says so in another field.
+// go-job's clients send −1 if no priority was given. To mean −1, a client uses the other field.
 function readPriority(
   { priority, exactPriority }: Pick<ScheduleJobRequest, "priority" | "exactPriority">,
 ): number | undefined {
@@ -67,7 +67,7 @@ function readRetries(value: number | undefined, field: string): number | undefin
   throw refuse(field, `found ${value}, wanted 0 and up, or -1 for ever`);
 }
 
-/** What both kinds of scheduling say. */
+/** Options that both kinds of scheduling have. */
 function readCarried(
   request: Pick<
     ScheduleJobRequest,
@@ -90,7 +90,12 @@ function readCarried(
   };
 }
 
-/** What to schedule once. `prefix` stands before the field's name in errors. @throws JobError `invalid_argument` */
+/**
+ * Options of an instance.
+ *
+ * @param prefix precedes the field's name in errors
+ * @throws JobError `invalid_argument`
+ */
 export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
   for (const field of ["timezone", "overlap", "misfire"] as const) {
     if (!isSet(request[field])) continue;
@@ -119,7 +124,7 @@ export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): S
   };
 }
 
-/** What to schedule again and again. @throws JobError `invalid_argument` naming the field */
+/** Options of a recurring schedule. @throws JobError `invalid_argument` naming the field */
 export function readRecurringOptions(request: ScheduleJobRequest): RecurringOptions {
   const foreign = {
     at: request.at,
@@ -142,7 +147,7 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
   };
 }
 
-/** What a recurring schedule says besides its times and what its instances carry. */
+/** Options of a recurring schedule, except its times and the options of its instances. */
 function readRecurrence(
   request: Pick<ScheduleJobRequest, "overlap" | "misfire" | "recurrence">,
 ): Partial<RecurringOptions> {
@@ -165,7 +170,7 @@ function readRecurrence(
   return withoutUnset(options);
 }
 
-/** What to change of a schedule. @throws JobError `invalid_argument` naming the field */
+/** The changes of a schedule. @throws JobError `invalid_argument` naming the field */
 export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
   const { arguments: args, ...carried } = readCarried(request, request.priority);
   const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
@@ -191,7 +196,11 @@ function withoutUnset<T extends object>(options: T): T {
   ) as T;
 }
 
-/** One entry of a batch, which schedules once and for real. @throws JobError `invalid_argument` naming the field */
+/**
+ * One entry of a batch: neither recurring nor a dry run.
+ *
+ * @throws JobError `invalid_argument` naming the field
+ */
 export function readBatchEntry(
   request: ScheduleJobRequest,
   index: number,

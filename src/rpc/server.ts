@@ -42,7 +42,7 @@ export interface RpcServerConfig {
   readonly auth: AuthConfig;
 }
 
-/** What the server is made of. */
+/** Options of the server. */
 export interface RpcServerOptions {
   readonly backend: Backend;
   readonly server: RpcServerConfig;
@@ -204,7 +204,7 @@ class GrpcServer implements RpcServer {
     const endpoint = await this.#endpoint.loading?.catch(() => null);
     endpoint?.beginStop();
     await this.#tracker.whenIdle(STOP_GRACE_MS);
-    // The last answers may still be on their way out of the sockets.
+    // Sockets may still be sending the last responses.
     await this.#tracker.whenClosed(FLUSH_MS);
     endpoint?.stop();
     this.#tracker.destroy();
@@ -284,7 +284,7 @@ class GrpcServer implements RpcServer {
       return path;
     } catch (error) {
       const problem = toJobError(error, `Cannot listen on ${path}`);
-      // Where nobody asked for a socket by name, a machine without a place for one still gets its daemon.
+      // Unless a socket was requested by path, the daemon also starts without one.
       if (!isAuto || problem.code === "conflict") throw problem;
       logger.warn(`${problem.message}; clients use TCP`, { hint: problem.hint });
       return null;

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { JobError } from "../core/errors.ts";
 import { findDistrust } from "../platform/trusted_path.ts";
 
-/** Where the sockets and tokens of this user's daemons are: made by the daemon, private to the user. */
+/**
+ * The folder of the sockets and tokens of this user's daemons. The daemon creates it, private to
+ * the user.
+ */
 export function runtimeDir(
   uid: number = process.getuid?.() ?? 0,
   base: string | undefined = process.env.XDG_RUNTIME_DIR,

@@ -11,8 +11,8 @@ const DRAFT = /^(\.s-\w+|jobctl-\d+\.token\.[0-9a-f]+\.tmp)$/;
 const DRAFT_MS_MAX = 60_000;
 
 /**
- * Remove what killed daemons of this user left in the runtime folder: sockets where nobody answers,
- * and tokens of ports where nobody listens. A daemon listens before it makes them.
+ * Remove files that killed daemons of this user left in the runtime folder: sockets and tokens of
+ * ports where nobody listens. A daemon listens before it creates them.
  *
  * @param nowMs epoch ms
  */
@@ -20,7 +20,7 @@ export async function removeStaleFiles(nowMs: number, folder = runtimeDir()): Pr
   const names = await readdir(folder).catch(() => []);
   const live = new Set<number>();
   let ports: ReadonlySet<number> | null | undefined;
-  // Sockets sort before tokens: one that answers keeps the token of its port.
+  // Sockets sort before tokens: a live one keeps the token of its port.
   for (const name of names.sort()) {
     const path = join(folder, name);
     const [, port, kind] = OF_DAEMON.exec(name) ?? [];

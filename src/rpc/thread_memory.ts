@@ -39,7 +39,7 @@ export class ThreadMemory {
     this.#system = system;
   }
 
-  /** Note an estimate of bytes that are no longer used and that the collector would leave for long. */
+  /** Note an estimate of bytes that are no longer used, but would be collected late. */
   leave(bytes: number): void {
     this.#leftBytes += bytes;
     if (this.#leftBytes < LEFT_BYTES_MAX) return;

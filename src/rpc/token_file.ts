@@ -12,7 +12,7 @@ import { checkFolder, runtimeDir } from "./socket_path.ts";
 const TOKEN_BYTES = 32;
 const REMEDY = "Fix or remove it, or set server.auth.token_file to another file";
 
-/** What creating a token needs. */
+/** Options of creating a token. */
 export interface TokenFileOptions {
   readonly random: Random;
   readonly logger: Logger;
@@ -21,7 +21,8 @@ export interface TokenFileOptions {
 /**
  * Read the token of a file.
  *
- * @throws JobError `not_found` when there is no file, `unauthenticated` when it is empty or cannot be read
+ * @throws JobError `not_found` if there is no file, `unauthenticated` if it is empty or cannot be
+ * read
  */
 export function readTokenFile(path: string): string {
   let text: string;
