@@ -297,6 +297,24 @@ test("openCrontabs() leaves out a file, and tells of a folder, that every user c
   });
 });
 
+test("openCrontabs() tells of a user column where --user names whose crontab it is", async () => {
+  const system = "17 * * * * root cd / && run-parts /etc/cron.hourly\n";
+  const anacron = "1 5 cron.daily run-parts /etc/cron.daily\n";
+  await withTempDir({ "etc/crontab": system, jobs: anacron, own: "1 2 * * * x\n" }, ({ path }) => {
+    const open = (name: string) =>
+      openCrontabs(`${path}/${name}`, { isSystem: null, owner: "root", dialect: "debian" });
+    const found = open("etc/crontab");
+    assert.match(
+      found.notes[0]!.text,
+      /a user before them, which --user makes part of the command/,
+    );
+    assert.equal(found.notes[0]!.isLoss, true);
+    assert.deepEqual(open("own").notes, []);
+    const { crontabs: [jobs] } = open("jobs");
+    assert.deepEqual([jobs!.isAnacron, jobs!.owner], [true, "root"]);
+  });
+});
+
 test("importCrontabs() reads an anacrontab as days, at its hour plus the delay", () => {
   const text = [
     "SHELL=/bin/sh",

@@ -77,7 +77,7 @@ async function openTexts(args: Args, io: CliIo, dialect: Dialect): Promise<Opene
       "Name one user, or leave the files out to read those of the users",
     );
   }
-  const { crontabOfText, decodeCrontab, openCrontabs } = await import(
+  const { crontabOfText, decodeCrontab, openCrontabs, userColumnNotes } = await import(
     "../../tools/import/open_crontabs.ts"
   );
   const isSystem = args.flag("system") ? true : null;
@@ -89,7 +89,8 @@ async function openTexts(args: Args, io: CliIo, dialect: Dialect): Promise<Opene
     const options = { isSystem, owner, dialect };
     if (file === "-") {
       const text = decodeCrontab(await readStdin(io));
-      opened.push({ crontabs: [crontabOfText("stdin", text, options)], notes: [] });
+      const crontab = crontabOfText("stdin", text, options);
+      opened.push({ crontabs: [crontab], notes: userColumnNotes(crontab) });
     } else opened.push(openCrontabs(resolve(io.cwd, file), options));
   }
   return {

@@ -50,8 +50,15 @@ export function decodeCrontab(bytes: Uint8Array): string {
 }
 
 /** A crontab that came without a file, in the format that its text has. */
-export function crontabOfText(file: string, text: string, options: OpenOptions): CrontabText {
-  const format = formatGiven(options) ?? formatOf(file, text);
+export function crontabOfText(
+  file: string,
+  text: string,
+  options: OpenOptions & Partial<Pick<FileOptions, "folder">>,
+): CrontabText {
+  const found = formatOf(file, text);
+  // In folders of its own cron reads each file as a crontab.
+  const isAnacron = found === "anacron" && !options.folder;
+  const format = isAnacron ? found : formatGiven(options) ?? found;
   return {
     file,
     text,
@@ -59,6 +66,24 @@ export function crontabOfText(file: string, text: string, options: OpenOptions):
     isAnacron: format === "anacron",
     owner: options.owner,
   };
+}
+
+/** What to tell of a crontab that is said to be a user's and seems to have a user before each command. */
+export function userColumnNotes(
+  { file, text, isSystem, isAnacron, owner }: CrontabText,
+  isInFolder = false,
+): readonly ImportNote[] {
+  if (owner === null || isSystem || isAnacron || formatOf(file, text) !== "system") return [];
+  const found = "its commands seem to have a user before them, which";
+  return [{
+    file,
+    line: null,
+    text: isInFolder
+      ? `${found} cron takes for the program in a user's crontab`
+      : `${found} --user makes part of the command: leave it out`,
+    // In a user's crontab they do not work under cron either.
+    isLoss: !isInFolder,
+  }];
 }
 
 function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
@@ -229,7 +254,10 @@ function openFile(file: string, options: FileOptions): OpenedCrontabs {
   const told = isTold
     ? [note("read as a system crontab: each command has a user before it", false)]
     : [];
-  return { crontabs: [crontab], notes: told };
+  return {
+    crontabs: [crontab],
+    notes: [...told, ...userColumnNotes(crontab, options.folder !== null)],
+  };
 }
 
 function modeProblem({ mode }: OwnedFile, { modes, folder, dialect }: FileOptions): string | null {
