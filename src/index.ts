@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
-import { type DurationInput, parseDuration } from "./core/duration.ts";
+import { readDuration } from "./core/duration.ts";
+import { atPath } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
 import type { LogTailFilter } from "./core/instance_filter.ts";
 import { checkOptions, type Exact } from "./core/object_keys.ts";
@@ -112,7 +113,7 @@ export class Manager extends TypedManager {
 
   constructor(setup: ManagerSetup = {}) {
     checkOptions(setup, SETUP_KEYS, { failure: "Cannot make a manager" });
-    const timezone = openZone(setup.timezone ?? "UTC").name;
+    const timezone = atPath("timezone", () => openZone(setup.timezone ?? "UTC").name);
     const clock = systemClock;
     const logger = setup.logger ?? silentLogger;
     const workers = setup.workers ?? 4;
@@ -135,8 +136,8 @@ export class Manager extends TypedManager {
       version: VERSION,
       workers,
       pools: setup.pools ?? {},
-      leaseMs: milliseconds(setup.lease ?? "15s"),
-      drainMs: milliseconds(setup.drain ?? "30s"),
+      leaseMs: readDuration("lease", setup.lease ?? "15s"),
+      drainMs: readDuration("drain", setup.drain ?? "30s"),
       jobDefaults: LIBRARY_JOB_OPTIONS,
       scheduleDefaults: { ...SCHEDULE_DEFAULTS, timezone },
       jobs: [],
@@ -190,8 +191,4 @@ export class Manager extends TypedManager {
 /** The store over a medium: for whoever checks one with `ts-job/conformance`. */
 export function replicaStore(medium: ReplicaMedium): Store {
   return storeOf(medium, { clock: systemClock, random: systemRandom }, "of this medium");
-}
-
-function milliseconds(value: DurationInput): number {
-  return typeof value === "number" ? value : parseDuration(value);
 }

@@ -303,6 +303,7 @@ export function assertJobObject(input: unknown): asserts input is object {
   throw new JobError(
     "invalid_argument",
     `Cannot define a job from ${quoteValue(input)}: a definition is an object with "run"`,
+    { hint: 'Give a named function, or { kind: "sum", run: (x: number) => x + 1 }' },
   );
 }
 

@@ -112,6 +112,7 @@ function describeObject(value: object): string {
     if (value instanceof Date) return "a Date";
     if (value instanceof Map) return `a Map of ${value.size}`;
     if (value instanceof Set) return `a Set of ${value.size}`;
+    if (value instanceof Promise) return "a promise";
     if (value instanceof Uint8Array) return `${value.length} bytes`;
     return "an object";
   } catch {

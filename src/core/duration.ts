@@ -19,11 +19,8 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
 
 const HINT = 'Write it like "10s", "1h30m", "250ms" or "7d"; units are w, d, h, m, s and ms';
 
-function refuse(text: string, reason: string): JobError {
-  const shown = JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
-  return new JobError("invalid_argument", `Cannot read duration ${shown}: ${reason}`, {
-    hint: HINT,
-  });
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
 }
 
 /**
@@ -33,12 +30,36 @@ function refuse(text: string, reason: string): JobError {
  * @throws JobError `invalid_argument` for any other text, a part of a millisecond, or more than 100 years
  */
 export function parseDuration(text: string): number {
+  const found = read(text);
+  if (typeof found === "number") return found;
+  throw new JobError("invalid_argument", `Cannot read duration ${shown(text)}: ${found}`, {
+    hint: HINT,
+  });
+}
+
+/**
+ * Milliseconds of an option that is a number of them, or text as of {@link parseDuration}.
+ *
+ * @param name of the option, which is the path of errors
+ * @throws JobError `invalid_argument` as {@link parseDuration}
+ */
+export function readDuration(name: string, value: DurationInput): number {
+  const found = typeof value === "number" ? value : read(value);
+  if (typeof found === "number") return found;
+  throw new JobError("invalid_argument", `Cannot use ${name} ${shown(String(value))}: ${found}`, {
+    path: name,
+    hint: HINT,
+  });
+}
+
+/** @returns milliseconds, or the problem */
+function read(text: string): number | string {
   const trimmed = text.trim();
-  if (trimmed === "") throw refuse(text, "it is empty");
-  if (trimmed.length > TEXT_LENGTH_MAX) throw refuse(text, "it is too long");
+  if (trimmed === "") return "it is empty";
+  if (trimmed.length > TEXT_LENGTH_MAX) return "it is too long";
   if (trimmed === "0") return 0;
-  if (/^\d+(\.\d+)?$/.test(trimmed)) throw refuse(text, "the unit is missing");
-  if (trimmed.startsWith("-")) throw refuse(text, "it is negative, wanted 0 or more");
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return "the unit is missing";
+  if (trimmed.startsWith("-")) return "it is negative, wanted 0 or more";
   let total = 0;
   let rank = -1;
   let end = 0;
@@ -46,19 +67,19 @@ export function parseDuration(text: string): number {
     const [whole, number, unit] = part;
     if (part.index !== end) break;
     const place = UNITS.findIndex(([name]) => name === unit);
-    if (place < 0) throw refuse(text, `"${unit}" is not a unit`);
-    if (place <= rank) throw refuse(text, "units must go from the largest to the smallest");
+    if (place < 0) return `"${unit}" is not a unit`;
+    if (place <= rank) return "units must go from the largest to the smallest";
     rank = place;
     end += whole.length;
     total += Number(number) * UNITS[place]![1];
   }
   if (end !== trimmed.length) {
-    throw refuse(text, `"${trimmed.slice(end)}" is not a number with a unit`);
+    return `"${trimmed.slice(end)}" is not a number with a unit`;
   }
   const ms = Math.round(total);
   // Sums of fractions carry errors far below a thousandth of a millisecond.
-  if (Math.abs(total - ms) > 0.001) throw refuse(text, "it has parts of a millisecond");
-  if (ms > DURATION_MS_MAX) throw refuse(text, "it is more than 100 years");
+  if (Math.abs(total - ms) > 0.001) return "it has parts of a millisecond";
+  if (ms > DURATION_MS_MAX) return "it is more than 100 years";
   return ms;
 }
 

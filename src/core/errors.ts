@@ -49,6 +49,16 @@ export function isJobError(error: unknown, code?: ErrorCode): error is JobError 
   return error instanceof JobError && (code === undefined || error.code === code);
 }
 
+/** What `run` returns; a {@link JobError} that it throws without a path gets this one. */
+export function atPath<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!isJobError(error) || error.path !== undefined) throw error;
+    throw new JobError(error.code, error.message, { path, hint: error.hint, cause: error });
+  }
+}
+
 /** Wrap anything thrown as a {@link JobError} once, at the edge, keeping the cause. */
 export function toJobError(thrown: unknown, action: string): JobError {
   if (thrown instanceof JobError) return thrown;

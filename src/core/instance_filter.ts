@@ -93,7 +93,6 @@ const IDS = [
   (value: unknown) => Array.isArray(value) && value.every((id) => isText(id) && idOf(id) !== null),
 ] as const;
 const KIND = ["a kind or a job", (value: unknown) => kindOf(value) !== null] as const;
-const STATE = ["a state", isText] as const;
 const TIME = [
   'a Date, epoch milliseconds or ISO 8601 text such as "2026-11-24T09:00:00Z"',
   (value: unknown) => timeOf(value) !== null,
@@ -108,12 +107,12 @@ const INSTANCE_KEYS: KeysOf<InstanceFilter> = {
     "the first 4 or more characters of an id",
     (value) => isText(value) && /^[0-9a-f-]{4,36}$/i.test(value as string),
   ],
-  kind: KIND,
+  kind: ["a kind or a job (kinds takes a list)", KIND[1]],
   kinds: [
     "a list of kinds (kind takes one)",
     (value) => Array.isArray(value) && value.every(isFilled),
   ],
-  state: STATE,
+  state: ["a state (states takes a list)", isText],
   states: [
     "a list of states (state takes one)",
     (value) => Array.isArray(value) && value.every(isText),

@@ -2,7 +2,7 @@ import { quoteValue } from "./describe.ts";
 import { isJobError, JobError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 
-/** True if a key accepts the value. */
+/** True if a key accepts the value; a JobError says what is wrong inside of it. */
 export type Check = (value: unknown) => boolean;
 
 /** The keys of an object: what each takes, in words and as a check. */
@@ -60,15 +60,17 @@ export const isObject: Check = (value) =>
 /** A list of items that `isItem` accepts. */
 export const isListOf = (isItem: Check): Check => (value) =>
   Array.isArray(value) && value.every(isItem);
-/** A value that `parse` accepts. */
+/** A value that `parse` accepts; its errors say what is wrong, without the key. */
 export const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
-  try {
-    parse(value);
-    return true;
-  } catch (error) {
-    if (!isJobError(error)) throw error;
-    return false;
-  }
+  parse(value);
+  return true;
+};
+/** An object that may hold options: not one of another kind, such as a Map or a promise, in which nothing would be found. */
+const isOptions: Check = (value) => {
+  if (!isObject(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value as object).length > 0;
 };
 
 /**
@@ -91,12 +93,24 @@ export function checkKeys(given: object, keys: Keys, words: KeyWords): void {
       });
     }
     const [wanted, check] = keys[key]!;
-    if (value === undefined || check(value)) continue;
+    if (value === undefined || isAccepted(check, value, `${failure}: "${path}"`, path)) continue;
     throw new JobError(
       "invalid_argument",
       `${failure}: "${path}" is ${quoteValue(value)}, not ${wanted}`,
       { path },
     );
+  }
+}
+
+function isAccepted(check: Check, value: unknown, failure: string, path: string): boolean {
+  try {
+    return check(value);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    throw new JobError("invalid_argument", `${failure}: ${error.message}`, {
+      path,
+      hint: error.hint,
+    });
   }
 }
 
@@ -118,6 +132,7 @@ export function ownMembers<T extends object>(given: T, keys: Keys, words: KeyWor
       { path: `${prefix}${key}`, hint: "Write it into a plain object" },
     );
   }
+  if (!isOptions(given)) throw notOptions(given, keys, words);
   return own;
 }
 
@@ -132,14 +147,15 @@ export function checkOptions<T extends object>(
   words: KeyWords,
 ): T {
   if (given === undefined) return {} as T;
-  if (!isObject(given)) {
-    const noun = words.noun ?? "option";
-    throw new JobError(
-      "invalid_argument",
-      `${words.failure}: found ${quoteValue(given)}, wanted an object of ${noun}s`,
-      { hint: `Known ${noun}s: ${Object.keys(keys).join(", ")}` },
-    );
-  }
+  if (!isOptions(given)) throw notOptions(given, keys, words);
   checkKeys(given, keys, { noun: "option", ...words });
   return given;
+}
+
+function notOptions(given: unknown, keys: Keys, { failure, noun = "option" }: KeyWords): JobError {
+  return new JobError(
+    "invalid_argument",
+    `${failure}: found ${quoteValue(given)}, wanted an object of ${noun}s`,
+    { hint: `Known ${noun}s: ${Object.keys(keys).join(", ")}` },
+  );
 }

@@ -1,6 +1,6 @@
 import { quoteValue } from "./describe.ts";
-import { type DurationInput, parseDuration } from "./duration.ts";
-import { isJobError, JobError } from "./errors.ts";
+import { type DurationInput, readDuration } from "./duration.ts";
+import { JobError } from "./errors.ts";
 import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
 import {
   type Check,
@@ -120,28 +120,20 @@ export function inMilliseconds<Options extends DurationOptions>(options: Options
       });
     }
     delete plain[name];
-    plain[inMs] = readDuration(name, options[name]);
+    plain[inMs] = millisecondsOf(name, options[name]);
   }
   return plain as Options;
 }
 
-function readDuration(name: string, value: unknown): number | null {
+function millisecondsOf(name: string, value: unknown): number | null {
   // Null leaves it to the job, in a change of a schedule.
   if (value === null || typeof value === "number") return value;
-  const found = `Cannot use ${name} ${quoteValue(value)}`;
   if (typeof value !== "string") {
+    const found = `Cannot use ${name} ${quoteValue(value)}`;
     throw new JobError("invalid_argument", `${found}: it is neither milliseconds nor text`, {
       path: name,
       hint: 'Write 90_000, or "90s"',
     });
   }
-  try {
-    return parseDuration(value);
-  } catch (error) {
-    if (!isJobError(error)) throw error;
-    throw new JobError("invalid_argument", `${found}: ${error.message}`, {
-      path: name,
-      hint: error.hint,
-    });
-  }
+  return readDuration(name, value);
 }

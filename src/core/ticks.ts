@@ -2,6 +2,7 @@ import type { CronOptions } from "./cron.ts";
 import { parseCron } from "./cron.ts";
 import { cronError } from "./cron_field.ts";
 import { countCronTicks, nextCronTick } from "./cron_walk.ts";
+import { quoteValue } from "./describe.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "./errors.ts";
 import { checkOptions, isText, type KeysOf } from "./object_keys.ts";
@@ -216,6 +217,12 @@ export function nextTicks(
     readonly count: number;
   },
 ): Date[] {
+  if (!isText(expression)) {
+    throw new JobError("invalid_argument", `Cannot list ticks: found ${quoteValue(expression)}`, {
+      path: "expression",
+      hint: 'Give a cron expression as text, such as "0 9 * * 1-5"',
+    });
+  }
   checkOptions(options, NEXT_TICKS_KEYS, { failure: `Cannot list the ticks of "${expression}"` });
   const { cron, everyMs, timezone } = parseScheduleText(expression, options);
   const { count } = options;

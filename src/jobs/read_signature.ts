@@ -1,4 +1,5 @@
 import type { Node } from "@babel/types";
+import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 import { checkOptions, isOneOf, isText, type KeysOf } from "../core/object_keys.ts";
 import type { Signature, SignatureWarning } from "../core/signature.ts";
@@ -37,6 +38,12 @@ export function readSignature(
   source: string,
   options: SourceOptions & { readonly entry?: string } = {},
 ): Signature {
+  if (!isText(source)) {
+    throw new JobError("invalid_argument", `Cannot read a signature of ${quoteValue(source)}`, {
+      path: "source",
+      hint: "Give the text of a module; a function's types are not in it when it runs",
+    });
+  }
   checkOptions(options, SOURCE_KEYS, { failure: "Cannot read a signature" });
   const scope = parseModule(source, options);
   const graph = new ModuleGraph(scope);

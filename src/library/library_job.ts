@@ -1,9 +1,10 @@
 import { convertArguments as convert } from "../core/convert.ts";
+import { quoteValue } from "../core/describe.ts";
 import type { JobInput } from "../core/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { ArgumentInput, JobDefinition, JobFunction } from "../core/job.ts";
-import { checkOptions, isText, type KeysOf } from "../core/object_keys.ts";
+import { checkOptions, isObject, isText, type KeysOf } from "../core/object_keys.ts";
 import { decodeResults } from "../core/decode_results.ts";
 import type { Signature } from "../core/signature.ts";
 import { resolveFunctionJob } from "../jobs/function_job.ts";
@@ -38,8 +39,7 @@ export function resolveLibraryJob(
   const input: LibraryJobInput = typeof given === "function"
     ? { kind: given.name, run: given }
     : given;
-  const isObject = typeof input === "object" && input !== null;
-  const { params, returns, ...rest } = isObject ? input : {} as LibraryJobInput;
+  const { params, returns, ...rest } = isObject(input) ? input : {} as LibraryJobInput;
   if (returns !== undefined && !isText(returns)) {
     throw new JobError("invalid_argument", `Cannot define a job: "returns" is not text`, {
       path: "returns",
@@ -51,7 +51,7 @@ export function resolveLibraryJob(
     const checked = { ...rest, params: paramsOf(schemas), run: checkedRun(input, schemas) };
     return { job: resolveFunctionJob(checked, { ...inherited, returns }), schemas };
   }
-  const plain = isObject && Object.hasOwn(input, "returns") ? { ...rest, params } : input;
+  const plain = isObject(input) && Object.hasOwn(input, "returns") ? { ...rest, params } : input;
   return { job: resolveFunctionJob(plain as JobInput, { ...inherited, returns }), schemas };
 }
 
@@ -108,6 +108,12 @@ export function argumentsOf(instance: Instance): readonly unknown[] {
  * @param signature the job's: with it they are values of the declared types, else JSON values
  */
 export function resultsOf(instance: Instance, signature?: Signature): readonly unknown[] {
+  if (!isObject(instance) || instance.resultsJson === undefined) {
+    throw new JobError("invalid_argument", `Cannot take results of ${quoteValue(instance)}`, {
+      path: "instance",
+      hint: "Give the instance that manager.wait() returned",
+    });
+  }
   return instance.resultsJson === null
     ? []
     : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);

@@ -1,3 +1,5 @@
+import { quoteValue } from "../core/describe.ts";
+import { JobError } from "../core/errors.ts";
 import {
   isDuration,
   isFlag,
@@ -51,7 +53,7 @@ export const SETUP_KEYS: KeysOf<ManagerSetup> = {
   workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],
   pools: [
     "an object of whole numbers by the names of pools",
-    (value) => isObject(value) && Object.values(value as object).every(isWhole(1)),
+    (value) => isObject(value) && checkPools(value as object),
   ],
   timezone: ["the name of a zone", isWord],
   lease: ["milliseconds or duration text", isDuration],
@@ -61,6 +63,15 @@ export const SETUP_KEYS: KeysOf<ManagerSetup> = {
   tags: ["a list of texts", isListOf(isWord)],
   keepAlive: ["true or false", isFlag],
 };
+
+function checkPools(pools: object): true {
+  for (const [name, most] of Object.entries(pools)) {
+    if (isWhole(1)(most)) continue;
+    const found = `found ${quoteValue(most)} for "${name}"`;
+    throw new JobError("invalid_argument", `${found}, wanted a whole number of 1 or more`);
+  }
+  return true;
+}
 
 function isLogger(value: unknown): boolean {
   return isObject(value) && ["debug", "info", "warn", "error"].every((name) => {

@@ -83,13 +83,24 @@ async function validate(
   throw new JobError(
     "invalid_argument",
     `Cannot use ${quoteValue(value)} as argument ${index + 1} of job "${kind}": ${said.join("; ")}`,
-    { path, hint: "Arguments are kept as JSON: a schema for a Date must accept text" },
+    { path, hint: result.issues.some((issue) => isTimeText(value, issue)) ? DATE_HINT : undefined },
   );
 }
 
 function pathText(path: NonNullable<SchemaIssue["path"]>): string {
-  return path.map((part) => {
-    const key = typeof part === "object" ? part.key : part;
-    return typeof key === "number" ? `[${key}]` : `.${String(key)}`;
-  }).join("");
+  return keysOf(path).map((key) => typeof key === "number" ? `[${key}]` : `.${String(key)}`)
+    .join("");
+}
+
+/** Array.from, because the path may be a subclass of Array whose own `map` returns something else: ArkType's does. */
+function keysOf(path: NonNullable<SchemaIssue["path"]>): readonly PropertyKey[] {
+  return Array.from(path, (part) => typeof part === "object" ? part.key : part);
+}
+
+const DATE_HINT = "Arguments are kept as JSON: a schema for a Date must accept text";
+
+/** Whether an issue is about a time that JSON made text of. */
+function isTimeText(value: unknown, { path = [] }: SchemaIssue): boolean {
+  const found = keysOf(path).reduce<unknown>((whole, key) => Object(whole)[key], value);
+  return typeof found === "string" && /^\d{4}-\d\d-\d\dT/.test(found);
 }

@@ -94,7 +94,11 @@ const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress
 
 /** Whether a value is options of a store, and not a store. */
 export function isStoreOptions(value: object): value is StoreOptions {
-  return Object.hasOwn(value, "url") && !("open" in value) && !("claim" in value);
+  const names = Object.keys(value);
+  const isOption = (name: string) => Object.hasOwn(OPTION_KEYS, name);
+  // Without a URL they are refused as options, not as a store.
+  const isLike = Object.hasOwn(value, "url") || (names.length > 0 && names.every(isOption));
+  return isLike && !("open" in value) && !("claim" in value);
 }
 
 /**
@@ -109,6 +113,9 @@ export function readStoreOptions(given: string | StoreOptions): StoreConfig {
     noun: "option",
     prefix: "store.",
   });
+  if (options.url === undefined) {
+    throw refuse("url", "it is missing", 'Write store: { url: "valkey://HOST:PORT", … }');
+  }
   const address = addressOf(options.url);
   for (const [name, types] of Object.entries(USED_BY)) {
     if (Reflect.get(options, name) === undefined || types.includes(address.type)) continue;

@@ -1,6 +1,6 @@
-import { type DurationInput, parseDuration } from "../core/duration.ts";
+import { type DurationInput, readDuration } from "../core/duration.ts";
 import { quoteValue } from "../core/describe.ts";
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
 import {
@@ -159,16 +159,17 @@ export abstract class TypedManager extends CoreManager {
 
   /** Schedule several at once, all or none; at most 1,000. */
   override async scheduleJobs(
-    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+    requests: readonly (ScheduleOptions & { readonly kind: JobReference })[],
   ): Promise<readonly JobInstance[]> {
     if (!Array.isArray(requests)) throw noList(requests);
-    for (const request of requests) {
-      const { kind, ...options } = Object(request) as Partial<typeof request> & object;
-      checkScheduleOptions(kindOfReference(kind), options);
-      if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
+    const checked = [];
+    for (const [index, request] of requests.entries()) {
+      const kind = checkRequest(request, index);
+      if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, request.arguments);
+      checked.push({ ...request, kind });
     }
     if (!this.life.storeInfo) await this.#ready();
-    return (await super.scheduleJobs(requests)).map(this.#withValues);
+    return (await super.scheduleJobs(checked)).map(this.#withValues);
   }
 
   override async scheduleRecurring(
@@ -198,7 +199,7 @@ export abstract class TypedManager extends CoreManager {
   async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance>;
   async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance> {
     const id = isObject(instance) ? (instance as Instance).id : instance as string;
-    const timeoutMs = timeout === undefined ? undefined : milliseconds(timeout);
+    const timeoutMs = timeout === undefined ? undefined : timeoutOf(timeout);
     const final = await this.waitInstance(id, timeoutMs);
     if (final) return this.#withValues(final);
     throw new JobError("timeout", `Cannot wait for instance "${id}" longer than ${timeoutMs} ms`, {
@@ -214,7 +215,7 @@ export abstract class TypedManager extends CoreManager {
    */
   async idle(options?: { readonly timeout?: DurationInput }): Promise<void> {
     const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
-    await this.waitIdle(timeout === undefined ? undefined : milliseconds(timeout));
+    await this.waitIdle(timeout === undefined ? undefined : timeoutOf(timeout));
   }
 
   /** Every instance that matches, newest first; read on demand, a few hundred at a time. */
@@ -291,8 +292,14 @@ export abstract class TypedManager extends CoreManager {
 
   /** The store; before the start, the first caller opens it. */
   async #ready(): Promise<void> {
+    if (this.life.storeInfo) return;
     // After a stop nothing may be accepted: nobody would close the store again.
-    if (!this.life.storeInfo && !this.life.isDraining) await this.open();
+    if (this.life.isDraining) {
+      throw new JobError("unavailable", "Cannot reach the store: the manager has stopped", {
+        hint: "Start it again: await manager.start()",
+      });
+    }
+    await this.open();
   }
 
   // Checked as they will come back from the store, so that every accepted instance can run.
@@ -307,11 +314,15 @@ export abstract class TypedManager extends CoreManager {
     const { kind } = job;
     const handle: Omit<JobHandle, keyof JobDefinition> = {
       schedule: (...args) => this.scheduleJob(kind, { arguments: givenOf(args) }),
-      scheduleWith: (options, ...args) =>
-        this.scheduleJob(kind, { ...options, arguments: givenOf(args) }),
+      scheduleWith: async (options, ...args) => {
+        if (isObject(options) && "arguments" in options) throw twoArguments(kind);
+        return await this.scheduleJob(kind, { ...options, arguments: givenOf(args) });
+      },
       result: async (instance, options) => {
         const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
+        if (isObject(instance)) assertKind(kind, instance as Instance);
         const final = await this.wait(instance, timeout);
+        assertKind(kind, final);
         if (final.state !== "completed") throw failureOf(final);
         return final.results[0];
       },
@@ -351,7 +362,48 @@ function runOf(input: unknown): unknown {
   return typeof input === "function" ? input : Reflect.get(input as object, "run");
 }
 
-function milliseconds(value: DurationInput): number {
+function timeoutOf(value: DurationInput): number {
   checkTimeout(typeof value === "string" ? 0 : value);
-  return typeof value === "number" ? value : parseDuration(value);
+  return readDuration("timeout", value);
+}
+
+/** The kind of one request of several. @throws JobError `invalid_argument` with its place in the list */
+function checkRequest(
+  request: ScheduleOptions & { readonly kind: JobReference },
+  index: number,
+): string {
+  const place = `requests[${index}]`;
+  try {
+    const { kind: job, ...options } = Object(request) as typeof request;
+    const kind = kindOfReference(job);
+    checkScheduleOptions(kind, options);
+    return kind;
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    const { code, message, hint } = error;
+    // A job that is not scheduled alone is the member `kind`.
+    const member = error.path === "job" ? "kind" : error.path;
+    const path = member === undefined ? place : `${place}.${member}`;
+    throw new JobError(code, `${message} (${place})`, { hint, path });
+  }
+}
+
+function twoArguments(kind: string): JobError {
+  return new JobError(
+    "invalid_argument",
+    `Cannot schedule job "${kind}": "arguments" is an option`,
+    {
+      path: "arguments",
+      hint: 'Give them after the options: scheduleWith({ after: "2h" }, 1, 2)',
+    },
+  );
+}
+
+function assertKind(kind: string, instance: Instance): void {
+  if (instance.kind === kind || instance.kind === undefined) return;
+  const found = `instance "${instance.id}" is of job "${instance.kind}"`;
+  throw new JobError("invalid_argument", `Cannot take the result of job "${kind}": ${found}`, {
+    path: "instance",
+    hint: "Use the handle of that job, or manager.wait()",
+  });
 }

@@ -1,3 +1,4 @@
+import { quoteValue } from "../core/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition, JobOptions } from "../core/job.ts";
 import type { SecretMask } from "../core/secret_mask.ts";
@@ -76,7 +77,7 @@ export function checkWorkers(count: number): number {
   if (Number.isInteger(count) && count >= 0 && count <= WORKERS_MAX) return count;
   throw new JobError(
     "invalid_argument",
-    `Cannot run ${count} workers: it takes a whole number from 0 to ${WORKERS_MAX}`,
+    `Cannot run ${quoteValue(count)} workers: it takes a whole number from 0 to ${WORKERS_MAX}`,
     { path: "count" },
   );
 }

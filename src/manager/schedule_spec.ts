@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { BLACKOUTS_MAX, parseBlackout } from "../core/blackout.ts";
 import { DURATION_MS_MAX } from "../core/duration.ts";
-import { JobError } from "../core/errors.ts";
+import { atPath, JobError } from "../core/errors.ts";
 import {
   MISFIRES,
   OVERLAPS,
@@ -10,6 +10,7 @@ import {
   type ScheduleSpec,
 } from "../core/schedule.ts";
 import { formatLocal } from "../core/local_time.ts";
+import { openZone } from "../core/zone.ts";
 import { nextTickOf, parseScheduleText } from "../core/ticks.ts";
 import type { RecurringOptions, ScheduleChange } from "./api.ts";
 
@@ -32,8 +33,12 @@ export function specOf(
 ): ScheduleSpec {
   checkOptions(saidOf(options));
   const { kind: seed, nowMs } = job;
-  const parsed = options.cron === undefined ? null : parseScheduleText(options.cron, { seed });
-  const timezone = options.timezone ?? parsed?.timezone ?? base.timezone;
+  const { cron } = options;
+  const parsed = cron === undefined
+    ? null
+    : atPath("cron", () => parseScheduleText(cron, { seed }));
+  const { timezone = parsed?.timezone ?? base.timezone } = options;
+  atPath("timezone", () => openZone(timezone));
   const spec: ScheduleSpec = {
     ...base,
     ...(parsed === null ? {} : { cron: parsed.cron, everyMs: parsed.everyMs }),

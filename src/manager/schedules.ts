@@ -1,4 +1,5 @@
 import { correctionOf } from "../core/clock_correction.ts";
+import { quoteValue } from "../core/describe.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../core/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../core/schedule.ts";
@@ -377,7 +378,11 @@ function timesOf({ cron, everyMs, timezone, startsAt, endsAt, runsMax }: Schedul
 }
 
 function notFound(id: string, action: string): JobError {
-  return new JobError("not_found", `Cannot ${action} schedule "${id}": no such schedule`, {
-    hint: "List them with: jobctl list schedules",
-  });
+  return new JobError(
+    "not_found",
+    `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`,
+    {
+      hint: "List them with: jobctl list schedules",
+    },
+  );
 }

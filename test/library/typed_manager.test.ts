@@ -101,7 +101,7 @@ test("scheduleJob() before the start opens the store, for several at once", () =
     const instances = await Promise.all([1, 2, 3].map((x) => job.schedule(x)));
     assert.equal(await manager.count({ state: "scheduled" }), 3);
     await manager.stop();
-    await assert.rejects(job.schedule(4), refused("unavailable", /stopping/));
+    await assert.rejects(job.schedule(4), refused("unavailable", /has stopped/));
     await manager.start();
     await job.schedule(5);
     await manager.idle({ timeout: "20s" });

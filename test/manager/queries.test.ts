@@ -223,7 +223,7 @@ test("a mistake in any options object is refused with what was meant", async () 
       [() => manager.scheduleJob("sum", wrong({ prioritty: 1 })), "prioritty", /"priority"/],
       [() => manager.scheduleJob("sum", wrong({ uniqueKey: 5 })), "uniqueKey"],
       [() => manager.scheduleJob("sum", wrong({ cron: "@daily", timzone: "UTC" })), "timzone"],
-      [() => manager.scheduleJobs([wrong({ kind: "sum", argumets: [] })]), "argumets"],
+      [() => manager.scheduleJobs([wrong({ kind: "sum", argumets: [] })]), "requests[0].argumets"],
       [
         () => manager.scheduleRecurring("sum", wrong({ cron: "@daily", blackouts: [] })),
         "blackouts",
@@ -300,7 +300,7 @@ test("a missing kind, id or time limit is refused, and resumes, pauses and waits
       [() => manager.waitInstance(waiting.id, text), "timeoutMs"],
       [() => manager.waitInstance(waiting.id, -1), "timeoutMs"],
       [() => manager.scheduleJobs(nothing), "requests"],
-      [() => manager.scheduleJobs([nothing]), "job"],
+      [() => manager.scheduleJobs([nothing]), "requests[0].kind"],
       [() => manager.backfill(nothing), "job"],
       [() => manager.previewJob("sum", { prio: 1 } as object), "prio"],
     ];
