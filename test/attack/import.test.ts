@@ -62,6 +62,22 @@ test("another user's links make no jobs of root out of files of root", asRoot, a
   });
 });
 
+test("another user's unit has no rights that the user has not", asRoot, async () => {
+  await withFolders(async ({ own, foreign }) => {
+    const secret = join(own, "secret.env");
+    writeFileSync(secret, "PASSWORD=of-root\n", { mode: 0o600 });
+    const keys = [`EnvironmentFile=${secret}`, "User=root", "Group=root", "Nice=-20"];
+    keys.push("IOSchedulingClass=realtime", "LimitNOFILE=1000000", "UMask=077");
+    writeFileSync(join(foreign, "x.timer"), TIMER);
+    writeFileSync(join(foreign, "x.service"), `${SERVICE}${keys.join("\n")}\n`);
+    const { toml, isUsable } = await imported(["systemd", foreign]);
+    assert.ok(isUsable, toml);
+    assert.match(toml, /^# Disabled: it would run without EnvironmentFile=.+\nenabled = false$/m);
+    assert.match(toml, /^user = "nobody"\numask = "077"\n(?!nice|ionice|env_file|limits)/m);
+    assert.doesNotMatch(toml, /^(?:env_file|group|nice|ionice|limits) =/m);
+  });
+});
+
 test("pipes, devices and folders in place of files do not stop an import", asRoot, async () => {
   await withFolders(async ({ own, foreign }) => {
     const [timer, service] = [join(foreign, "x.timer"), join(foreign, "x.service")];
@@ -88,6 +104,21 @@ test("pipes, devices and folders in place of files do not stop an import", asRoo
     const lines = await imported(["crontab", own, ...LINES]);
     assert.match(lines.notes, /huge: left out: .+ it has over 4194304 bytes/);
     assert.match(lines.toml, /^\[jobs\.true\]$/m);
+  });
+});
+
+test("a unit that every user can write to is left out, and one at /dev/null is empty", async () => {
+  await withTempDir({}, async ({ path }) => {
+    for (const name of ["open", "off"]) {
+      writeFileSync(join(path, `${name}.timer`), TIMER);
+      writeFileSync(join(path, `${name}.service`), SERVICE);
+    }
+    chmodSync(join(path, "open.service"), 0o666);
+    mkdirSync(join(path, "off.service.d"));
+    symlinkSync("/dev/null", join(path, "off.service.d", "a.conf"));
+    const { toml, notes } = await imported(["systemd", path]);
+    assert.deepEqual(toml.match(/^\[jobs\..+$/gm), ["[jobs.off]"]);
+    assert.match(notes, /open\.timer:1: left out: .+ every user can write to it \(mode 0666\)/);
   });
 });
 

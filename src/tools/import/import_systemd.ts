@@ -8,7 +8,7 @@ import type { ImportNote } from "./crontab_reader.ts";
 import { type JobDraft, MISSED_EVER, TIMER_BEHAVIOUR, writeFile } from "./job_toml.ts";
 import { KindNames } from "./kind_names.ts";
 import { calendarToCron, readTimeSpan } from "./systemd_calendar.ts";
-import { readService } from "./systemd_service.ts";
+import { readService, type ServiceDraft } from "./systemd_service.ts";
 import {
   instanceOf,
   isYes,
@@ -114,9 +114,7 @@ class Importer {
       kind: this.#names.take(kind),
       origin: `${timer.file} and ${service.file}`,
       ...TIMER_BEHAVIOUR,
-      ...command,
-      // Whatever the files say: otherwise root would run what that user wrote.
-      ...(owner === undefined ? {} : { user: owner, group: undefined }),
+      ...(owner === undefined ? command : this.#asUser(command, owner, atTimer)),
       schedule,
       timezone: this.#timezone,
       // A unit that is active is not started again. `overlap` is about one schedule only.
@@ -127,6 +125,31 @@ class Importer {
         ? { misfire: "latest", misfireWithin: MISSED_EVER } as const
         : {}),
     });
+  }
+
+  /** The service of another user, whatever its files say: otherwise root would run, read or grant what that user wrote. */
+  #asUser(service: ServiceDraft, owner: string, at: Parameters<TellUnit>[0]): ServiceDraft {
+    const { envFiles, nice = 0, ionice, openFiles, ...rest } = service;
+    const refuse = (what: string) =>
+      this.tell(at, `${what} is not carried over: "${owner}" has no right to it`, true);
+    if (nice < 0) refuse(`Nice=${nice}`);
+    if (openFiles !== undefined) refuse(`LimitNOFILE=${openFiles}`);
+    const isRealtime = ionice?.startsWith("realtime") === true;
+    if (isRealtime) refuse("IOSchedulingClass=realtime");
+    let { disabledBecause } = service;
+    if (envFiles !== undefined) {
+      const text = `it would run without EnvironmentFile=${envFiles.join(" ")}`;
+      this.tell(at, `written with enabled = false: ${text}, which root would read for it`, true);
+      disabledBecause ??= text;
+    }
+    return {
+      ...rest,
+      ...(nice > 0 ? { nice } : {}),
+      ...(ionice === undefined || isRealtime ? {} : { ionice }),
+      ...(disabledBecause === undefined ? {} : { disabledBecause }),
+      user: owner,
+      group: undefined,
+    };
   }
 
   #schedules(timer: Unit): string[] {

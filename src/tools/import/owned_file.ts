@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 import process from "node:process";
 import { JobError } from "../../core/errors.ts";
 import { isRoot, userName } from "../../platform/accounts.ts";
@@ -8,6 +9,7 @@ import { foreignOwners } from "../../platform/trusted_path.ts";
 /** Largest file that is read, in bytes. */
 const FILE_BYTES_MAX = 4 * 1_048_576;
 const BLOCK_BYTES = 65_536;
+const WRITABLE_BY_OTHERS = 0o002;
 
 /** A file that is imported. */
 export interface OwnedFile {
@@ -39,7 +41,8 @@ export function readOwnedFile(path: string, { isNamed = false }: ReadOptions = {
   const file = openSync(path, flags);
   try {
     const found = fstatSync(file);
-    if (found.isDirectory() || (!found.isFile() && !isNamed)) throw refuse(path, "it is no file");
+    const isTaken = found.isFile() || isNull(found) || (isNamed && !found.isDirectory());
+    if (!isTaken) throw refuse(path, "it is no file");
     const isForeign = found.uid !== 0 && found.uid !== process.getuid?.();
     const owners = new Set<number>(isForeign ? [found.uid] : []);
     // After it was opened: who could replace a part of the path is still seen there.
@@ -57,6 +60,11 @@ export function readOwnedFile(path: string, { isNamed = false }: ReadOptions = {
   }
 }
 
+/** A link to /dev/null in place of a unit or a drop-in switches it off. */
+function isNull(found: Stats): boolean {
+  return found.isCharacterDevice() && found.rdev === statSync("/dev/null").rdev;
+}
+
 /** All bytes: a device, or a file of /proc, does not say how many it has. */
 function readBytes(file: number, path: string): Uint8Array {
   const blocks: Uint8Array[] = [];
@@ -69,6 +77,18 @@ function readBytes(file: number, path: string): Uint8Array {
     if (total > FILE_BYTES_MAX) throw refuse(path, `it has over ${FILE_BYTES_MAX} bytes`);
     blocks.push(block.subarray(0, length));
   }
+}
+
+/**
+ * Refuse a file that every user can write to.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function refuseOpenFile(path: string, { mode }: OwnedFile): void {
+  const isFile = (mode & constants.S_IFMT) === constants.S_IFREG;
+  if (!isFile || (mode & WRITABLE_BY_OTHERS) === 0) return;
+  const octal = (mode & 0o7777).toString(8).padStart(4, "0");
+  throw refuse(path, `every user can write to it (mode ${octal})`);
 }
 
 function refuse(path: string, problem: string): JobError {

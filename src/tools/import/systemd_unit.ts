@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { readOwnedFile } from "./owned_file.ts";
+import { readOwnedFile, refuseOpenFile } from "./owned_file.ts";
 
 /** One assignment of a unit file. */
 export interface UnitEntry {
@@ -85,6 +85,7 @@ export function openUnit(name: string, directories: readonly string[]): Unit | n
     const files = [file, ...dropIns(names, directories)];
     const entries = files.flatMap((path) => {
       const file = readOwnedFile(path);
+      refuseOpenFile(path, file);
       for (const owner of file.owners) owners.add(owner);
       return readUnitText(Buffer.from(file.bytes).toString(), path);
     });
