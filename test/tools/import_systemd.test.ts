@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync } from "node:fs";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { importSystemd } from "../../src/tools/import/import_systemd.ts";
@@ -250,6 +251,27 @@ test("importSystemd() writes everything that [defaults] could change", async () 
   assert.equal(options.retry?.max, 0);
   assert.deepEqual([scheduleSettings?.jitterMs, scheduleSettings?.misfire], [0, "skip"]);
   assert.equal(command?.leavesChildren, true);
+});
+
+test("importSystemd() leaves out masked units, and follows the links of enabled timers", async () => {
+  const files = {
+    "a.timer": "[Timer]\nOnCalendar=daily\n",
+    "a.service": "[Service]\nExecStart=/bin/a\n",
+    "b.timer": "[Timer]\nOnCalendar=daily\n",
+  };
+  await withTempDir(files, async ({ path }) => {
+    mkdirSync(`${path}/timers.target.wants`);
+    const link = (target: string, name: string) => symlinkSync(target, `${path}/${name}`);
+    link("/dev/null", "b.service");
+    link("/dev/null", "timers.target.wants/c.timer");
+    for (const name of ["a.timer", "b.timer"]) link(`../${name}`, `timers.target.wants/${name}`);
+    const { jobs, notes } = importSystemd(`${path}/timers.target.wants`, { timezone: "UTC" });
+    assert.deepEqual(jobs.map(({ kind, command }) => [kind, command]), [["a", ["/bin/a"]]]);
+    assert.deepEqual(notes.map(({ text, isLoss }) => [text, isLoss]), [
+      ["left out: its unit b.service is masked", false],
+      ["left out: it is masked", false],
+    ]);
+  });
 });
 
 test("importSystemd() finds users by number, too", async () => {

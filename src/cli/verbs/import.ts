@@ -232,6 +232,10 @@ const SYSTEMD: Verb = {
   },
   examples: [
     ["jobctl import systemd /etc/systemd/system --out timers.toml", "All timers of a directory"],
+    [
+      "jobctl import systemd /etc/systemd/system/timers.target.wants",
+      "All timers that are enabled",
+    ],
     ["jobctl import systemd logrotate.timer", "One that is installed"],
   ],
   isClient: false,

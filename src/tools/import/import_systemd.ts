@@ -11,11 +11,12 @@ import { calendarToCron, readTimeSpan } from "./systemd_calendar.ts";
 import { readService, type ServiceDraft } from "./systemd_service.ts";
 import {
   instanceOf,
+  isMasked,
   isYes,
   openUnit,
   type Unit,
   UNIT_DIRECTORIES,
-  unitDirectory,
+  unitDirectories,
   type UnitEntry,
   unitStem,
   valueOf,
@@ -75,6 +76,11 @@ class Importer {
   /** Add a timer by its name. Returns whether there is one; of one that cannot be read it tells. */
   open(name: string, directories: readonly string[]): boolean {
     try {
+      if (isMasked(name, directories)) {
+        const file = join(directories[0]!, name);
+        this.tell({ file, line: 1 }, "left out: it is masked", false);
+        return true;
+      }
       const timer = openUnit(name, directories);
       if (timer !== null) this.#add(timer, directories);
       return timer !== null;
@@ -89,7 +95,11 @@ class Importer {
   #add(timer: Unit, directories: readonly string[]): void {
     const atTimer = { file: timer.file, line: 1 };
     const serviceName = valueOf(timer, "Timer", "Unit") ?? `${unitStem(timer.name)}.service`;
-    const service = openUnit(serviceName, [unitDirectory(timer), ...directories]);
+    const folders = [...unitDirectories(timer), ...directories];
+    if (isMasked(serviceName, folders)) {
+      return this.tell(atTimer, `left out: its unit ${serviceName} is masked`, false);
+    }
+    const service = openUnit(serviceName, folders);
     if (service === null) {
       return this.tell(atTimer, `left out: its unit ${serviceName} is not found`, true);
     }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { readOwnedFile, refuseOpenFile } from "./owned_file.ts";
 
@@ -94,6 +94,14 @@ export function openUnit(name: string, directories: readonly string[]): Unit | n
   return null;
 }
 
+/** Whether a unit is masked: systemd does not start it, whatever else says so. */
+export function isMasked(name: string, directories: readonly string[]): boolean {
+  const file = directories.map((directory) => join(directory, name)).find((path) =>
+    existsSync(path)
+  );
+  return file !== undefined && realpathSync(file) === "/dev/null";
+}
+
 function dropIns(names: readonly string[], directories: readonly string[]): string[] {
   const files = new Map<string, string>();
   for (const directory of directories) {
@@ -130,7 +138,7 @@ export function unitStem(name: string): string {
   return basename(name).replace(/\.\w+$/, "");
 }
 
-/** The directory of a unit's file. */
-export function unitDirectory(unit: Unit): string {
-  return dirname(unit.file);
+/** The directory of a unit's file, and for a link, as in timers.target.wants, that of the file that it names. */
+export function unitDirectories({ file }: Unit): readonly string[] {
+  return [...new Set([dirname(file), dirname(realpathSync(file))])];
 }
