@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JobError } from "../../../src/core/errors.ts";
+import { JobError, messageOf } from "../../../src/core/errors.ts";
 import { freePort } from "../../../test/support/server_process.ts";
 
 const PROGRAMS = "/usr/lib/postgresql";
@@ -20,7 +20,7 @@ export interface PostgresServer {
 /**
  * Start Debian's PostgreSQL in a temporary folder as an unprivileged user, installed first when it is missing.
  *
- * @throws JobError `unavailable` when it cannot be installed
+ * @throws JobError `unavailable` when it cannot be installed or does not start; leaves nothing behind
  */
 export async function startPostgres(): Promise<PostgresServer> {
   const programs = programsDir();
@@ -30,11 +30,23 @@ export async function startPostgres(): Promise<PostgresServer> {
   if (user.uid !== undefined) chownSync(dir, user.uid, user.gid!);
   const data = join(dir, "data");
   const initArgs = ["-D", data, "-U", "bench", "--auth=trust", "--no-sync"];
-  execFileSync(join(programs, "initdb"), initArgs, { ...user, cwd: dir, stdio: "ignore" });
+  try {
+    execFileSync(join(programs, "initdb"), initArgs, { ...user, cwd: dir, stdio: "pipe" });
+  } catch (error) {
+    rmSync(dir, { recursive: true, force: true });
+    throw new JobError("unavailable", `Cannot start PostgreSQL: ${firstLine(messageOf(error))}`, {
+      cause: error,
+    });
+  }
   const port = await freePort();
   const args = ["-D", data, "-p", `${port}`, "-k", dir, "-c", "listen_addresses=127.0.0.1"];
   const server = spawn(join(programs, "postgres"), args, { ...user, cwd: dir, stdio: "ignore" });
   const exited = once(server, "exit");
+  const close = async () => {
+    server.kill("SIGINT");
+    await exited;
+    rmSync(dir, { recursive: true, force: true });
+  };
   const psql = (sql: string) =>
     spawnSync(join(programs, "psql"), [
       "-h",
@@ -49,8 +61,13 @@ export async function startPostgres(): Promise<PostgresServer> {
     ], {
       encoding: "utf8",
     });
-  for (let tries = 0; psql("select 1").status !== 0; tries++) {
-    if (tries === READY_TRIES_MAX) throw new JobError("unavailable", "PostgreSQL does not answer");
+  for (let tries = 0;; tries++) {
+    const { status, stderr } = psql("select 1");
+    if (status === 0) break;
+    if (tries === READY_TRIES_MAX) {
+      await close();
+      throw new JobError("unavailable", `Cannot use PostgreSQL: ${firstLine(stderr ?? "no psql")}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   let databases = 0;
@@ -62,12 +79,12 @@ export async function startPostgres(): Promise<PostgresServer> {
       if (status !== 0) throw new JobError("unavailable", `Cannot create a database: ${stderr}`);
       return `postgres://bench@127.0.0.1:${port}/${name}`;
     },
-    async close() {
-      server.kill("SIGINT");
-      await exited;
-      rmSync(dir, { recursive: true, force: true });
-    },
+    close,
   };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n", 1)[0]!;
 }
 
 function programsDir(): string {
