@@ -192,7 +192,7 @@ class PlainHttpServer implements HttpServer {
           "this daemon does not serve that host name; see server.http_hosts in its configuration",
         );
     } catch (error) {
-      this.#options.logger.warn("cannot answer over HTTP", {
+      this.#options.logger.warn("Cannot answer over HTTP", {
         path: request.url?.slice(0, 200),
         error: messageOf(error),
       });

@@ -104,7 +104,7 @@ export async function loadTls(
     options.logger.warn(problem.message, { path, hint: problem.hint });
   }
   if (((await stat(files.key)).mode & 0o007) !== 0) {
-    options.logger.warn(`everybody may read the private key "${files.key}"`, {
+    options.logger.warn(`Every user can read the private key "${files.key}"`, {
       hint: `chmod 600 ${shellWord(files.key)}`,
     });
   }

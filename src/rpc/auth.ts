@@ -119,8 +119,8 @@ export function allow(caller: Caller, method: CallName): Caller | JobError {
     `Cannot call ${method} as "${caller.name}": its role is ${caller.role}, ` +
       `${needed} is needed`,
     {
-      hint: `Ask with a token of that role (--token-file FILE --socket none), or a certificate; ` +
-        "by the Unix socket root and the user of the daemon are admins",
+      hint: "Use a token of that role (--token-file FILE), or a certificate; on the Unix socket, " +
+        "root and the daemon's user are admins",
     },
   );
 }

@@ -59,7 +59,7 @@ class FailureLog {
   #flush(): void {
     this.#timer = null;
     if (this.#count === 0) return;
-    this.#logger.warn("refused calls without valid authentication", {
+    this.#logger.warn("Refused calls without valid authentication", {
       count: this.#count,
       reason: this.#reason,
     });

@@ -133,7 +133,7 @@ export class Reloader {
     this.#adopt(config);
     const restart = fixedDifferences(before, config);
     for (const section of restart) {
-      this.#logger.warn(`[${section}] has changed: restart for it, the rest is reloaded`);
+      this.#logger.warn(`[${section}] has changed: restart to apply it; the rest was reloaded`);
     }
     this.#project = {
       ...project,

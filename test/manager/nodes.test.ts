@@ -98,7 +98,7 @@ test("manager() of an id of which nothing is known waits for a report, and is re
   const refused = assert.rejects(starting, (error) => isJobError(error, "conflict"));
   await first.clock.advance(LEASE_MS / 3 + 1_000);
   await refused;
-  assert.match(second.logged.join("\n"), /waiting to see whether it lives/);
+  assert.match(second.logged.join("\n"), /waiting to see whether it is alive/);
 });
 
 test("manager() of an id whose daemon is silent joins when that lease ends", async () => {

@@ -198,7 +198,7 @@ test("checkConfig() reads what [server] names beside the configuration, as a sta
   const tls = '[server.tls]\ncert = "a.crt"\nkey = "a.key"\n';
   const good = await check(`${tls}client_ca = "a.crt"`);
   assert.deepEqual([good.isUsable, good.problems], [true, []]);
-  assert.match(good.warnings[0]!.message, /everybody may read the private key/);
+  assert.match(good.warnings[0]!.message, /Every user can read the private key/);
   assert.match(good.warnings[0]!.hint!, /^chmod 600 .*a\.key$/);
   const refused: readonly (readonly [config: string, path: string, message: RegExp])[] = [
     [tls.replace("a.key", "b.key"), "server.tls", /private key .*b\.key": no such file/],

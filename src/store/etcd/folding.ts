@@ -88,7 +88,9 @@ export class Folding {
     if (!isLong || this.#running !== null || this.#isStopped) return;
     this.#running = this.fold().then(() => {}, (thrown) => {
       const { message } = toJobError(thrown, "Cannot fold the log");
-      this.#logger.warn("the store's log on etcd was not folded, and is later", { error: message });
+      this.#logger.warn("The store's log on etcd could not be compacted; trying again later", {
+        error: message,
+      });
     }).finally(() => {
       this.#running = null;
     });

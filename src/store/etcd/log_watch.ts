@@ -205,7 +205,7 @@ export class LogWatch {
     const nowMs = clock.now().monotonicMs;
     if (nowMs - this.#warnedMs < WARN_EVERY_MS) return;
     this.#warnedMs = nowMs;
-    logger.warn("the watch of the store broke, and is begun again", { error: error.message });
+    logger.warn("The watch of the store ended, and is being restarted", { error: error.message });
   }
 }
 

@@ -129,7 +129,7 @@ export class Presence {
     if (this.#hasProblem === hasProblem) return;
     this.#hasProblem = hasProblem;
     const { logger, node } = this.#options;
-    if (!hasProblem) logger.info("the clock agrees with those of the other nodes again", { node });
+    if (!hasProblem) logger.info("The clock agrees with those of the other nodes again", { node });
   }
 
   /** Take a lease if there is none, read who is there, and report under it; answers the revision of the reading. */
@@ -184,7 +184,7 @@ export class Presence {
         if (signal.aborted) return;
         const error = toJobError(thrown, "Cannot keep the node's lease");
         if (failures === 0 && error.code !== "unavailable") {
-          logger.warn("the node's lease on etcd is not kept, and is taken again", {
+          logger.warn("The node's lease on etcd was not renewed: taking a new one", {
             error: error.message,
           });
         }
