@@ -1,6 +1,6 @@
 import { type DurationInput, readDuration } from "../core/duration.ts";
 import { quoteValue } from "../core/describe.ts";
-import { isJobError, JobError } from "../core/errors.ts";
+import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
 import {
@@ -44,7 +44,7 @@ import type {
   TextJobInput,
 } from "./typed_job.ts";
 import type { RecurringOptions, ScheduleOptions, ScheduleTarget } from "../manager/api.ts";
-import { checkTimeout, type PageInput } from "../manager/call_options.ts";
+import { checkTimeout, inRequest, type PageInput } from "../manager/call_options.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";
 import type { Page } from "../store/store.ts";
 
@@ -264,6 +264,7 @@ export abstract class TypedManager extends CoreManager {
   }
 
   override async retryInstance(id: string): Promise<JobInstance> {
+    if (!this.life.storeInfo) await this.#ready();
     return this.#withValues(await super.retryInstance(id));
   }
 
@@ -271,10 +272,12 @@ export abstract class TypedManager extends CoreManager {
     filter: Exact<Filter, BulkFilter>,
     options?: BulkOptions & { readonly isForced?: boolean },
   ): Promise<readonly JobInstance[]> {
+    if (!this.life.storeInfo) await this.#ready();
     return (await super.redriveInstances(filter, options)).map(this.#withValues);
   }
 
   override async runSchedule(target: ScheduleTarget): Promise<JobInstance> {
+    if (!this.life.storeInfo) await this.#ready();
     return this.#withValues(await super.runSchedule(target));
   }
 
@@ -372,20 +375,12 @@ function checkRequest(
   request: ScheduleOptions & { readonly kind: JobReference },
   index: number,
 ): string {
-  const place = `requests[${index}]`;
-  try {
+  return inRequest(index, () => {
     const { kind: job, ...options } = Object(request) as typeof request;
     const kind = kindOfReference(job);
     checkScheduleOptions(kind, options);
     return kind;
-  } catch (error) {
-    if (!isJobError(error)) throw error;
-    const { code, message, hint } = error;
-    // A job that is not scheduled alone is the member `kind`.
-    const member = error.path === "job" ? "kind" : error.path;
-    const path = member === undefined ? place : `${place}.${member}`;
-    throw new JobError(code, `${message} (${place})`, { hint, path });
-  }
+  });
 }
 
 function twoArguments(kind: string): JobError {

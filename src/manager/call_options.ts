@@ -1,5 +1,5 @@
 import { quoteValue } from "../core/describe.ts";
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import {
   type Check,
   checkOptions,
@@ -136,6 +136,24 @@ export function checkTimeout(timeoutMs: unknown): void {
     `Cannot wait ${quoteValue(timeoutMs)}: not a number of milliseconds from 0 up`,
     { path: "timeoutMs", hint: "Write 5_000 for five seconds" },
   );
+}
+
+/** What `run` returns for one request of several; its errors say which one it is. */
+export function inRequest<T>(index: number, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    const { code, message, hint, path } = error;
+    const place = `requests[${index}]`;
+    // A job that is scheduled alone is an argument of the call, not a member.
+    const member = path === "job" ? ".kind" : path ? `.${path}` : "";
+    throw new JobError(code, `${message} (${place})`, {
+      hint,
+      path: `${place}${member}`,
+      cause: error,
+    });
+  }
 }
 
 function withoutUndefined<T extends object>(given: T): T {

@@ -8,7 +8,7 @@ import { BurstLog } from "../platform/burst_log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ManagerApi, ScheduleOptions } from "./api.ts";
-import { readOptions, readPage } from "./call_options.ts";
+import { inRequest, readOptions, readPage } from "./call_options.ts";
 import { checkBatchSize } from "./new_instance.ts";
 import type { RunningAttempt } from "./running.ts";
 
@@ -151,13 +151,16 @@ export class JobCalls {
       });
     }
     checkBatchSize(requests.length);
-    return await this.#manager.scheduleJobs(requests.map((request: unknown) => {
-      const { kind: name, ...rest } = objectOf(request);
-      const kind = kindOfReference(name);
-      const options = readScheduleOptions(kind, rest);
-      const id = options.id ?? childId(instance, keyOf(caller, kind, options));
-      return { ...options, kind, id };
-    }));
+    const children = requests.map((request: unknown, index) =>
+      inRequest(index, () => {
+        const { kind: name, ...rest } = objectOf(request);
+        const kind = kindOfReference(name);
+        const options = readScheduleOptions(kind, rest);
+        const id = options.id ?? childId(instance, keyOf(caller, kind, options));
+        return { ...options, kind, id };
+      })
+    );
+    return await this.#manager.scheduleJobs(children);
   }
 
   // In slices, so that a wait does not outlive its attempt by much.

@@ -42,7 +42,7 @@ import type {
   WorkerStatus,
 } from "./api.ts";
 import { BulkGate } from "./bulk_gate.ts";
-import { checkTimeout, type PageInput, readOptions, readPage } from "./call_options.ts";
+import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./cancel.ts";
 import { countInstances } from "./count.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
@@ -123,8 +123,11 @@ export abstract class Operations implements ManagerApi, LiveFacts {
     checkBatchSize(requests.length);
     return await this.#bulk.run(requests.length, () => {
       const nowMs = this.parts.options.clock.now().wallMs;
-      const instances = requests.map((request) =>
-        newInstance(this.registry.get(request.kind), request, this.#seed(nowMs))
+      const instances = requests.map((request, index) =>
+        inRequest(
+          index,
+          () => newInstance(this.registry.get(request.kind), request, this.#seed(nowMs)),
+        )
       );
       return this.#enqueue(instances);
     });

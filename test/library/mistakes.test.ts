@@ -92,6 +92,14 @@ const MISTAKES: Readonly<Record<string, readonly [run: (manager: any) => unknown
     (manager) => manager.scheduleJobs([{ kind: "hi" }, { kind: "hi", pririty: 3 }]),
     { path: "requests[1].pririty", message: /\(requests\[1\]\)/, hint: /"priority"/ },
   ],
+  "a wrong argument in one request of two": [
+    (manager) => manager.scheduleJobs([{ kind: "hi" }, { kind: "sum", arguments: [1, "two"] }]),
+    { path: "requests[1].y", message: /"two" is not a number \(requests\[1\]\)/ },
+  ],
+  "a kind that does not exist in one request of two": [
+    (manager) => manager.scheduleJobs([{ kind: "hi" }, { kind: "smu" }]),
+    { path: "requests[1].kind", message: /"smu".*\(requests\[1\]\)/, hint: /"sum"/ },
+  ],
   "a kind in place of a request": [
     (manager) => manager.scheduleJobs(["hi"]),
     { path: "requests[0].kind", message: /wanted a kind \(requests\[0\]\)/ },
@@ -182,6 +190,7 @@ test("a manager that has stopped says so, and that it can be started again", asy
   await assertRefused(() => manager.scheduleJob("hi"), wanted);
   await assertRefused(() => manager.scheduleJobs([{ kind: "hi" }]), wanted);
   await assertRefused(() => manager.count(), wanted);
+  await assertRefused(() => manager.redriveInstances({ kind: "hi" }), wanted);
   await manager.start();
   await manager.wait(await manager.scheduleJob("hi"));
   await manager.stop();
