@@ -19,7 +19,6 @@ function record(job: Job): PlainRecord {
     description: job.description,
     crontab: job.cronSpec,
     crontabs: job.cronSpecs.length > 1 ? job.cronSpecs : undefined,
-    timezone: job.timezone,
     schedule_at: isoOf(job.scheduleAt),
     registered_at: isoOf(job.registeredAt),
     priority: job.priority,
@@ -31,6 +30,7 @@ function record(job: Job): PlainRecord {
     usage: job.usage || undefined,
     source: job.source || undefined,
     signature: signatureOf(job),
+    timezone: job.timezone,
   };
 }
 
@@ -48,7 +48,6 @@ export const JOB_VIEW: View<Job> = {
     "description",
     "crontab",
     "crontabs",
-    "timezone",
     "schedule_at",
     "registered_at",
     "priority",
@@ -60,6 +59,7 @@ export const JOB_VIEW: View<Job> = {
     "usage",
     "source",
     "signature",
+    "timezone",
   ],
   columns: [
     { title: "KIND", cell: (job) => textCell(job.kind) },
