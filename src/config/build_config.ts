@@ -47,7 +47,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       retry: readRetry(values),
       crashesMax: values["defaults.crashes_max"],
       onCrash: values["defaults.on_crash"],
-      onDrain: values["defaults.on_drain"],
+      ...(values["defaults.on_drain"] === null ? {} : { onDrain: values["defaults.on_drain"] }),
       keepSuccessMs: values["defaults.keep.success"],
       keepFailureMs: values["defaults.keep.failure"],
       isolation: values["worker.isolation"],

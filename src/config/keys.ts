@@ -174,7 +174,7 @@ export const KEYS = {
   "defaults.jitter": key(OPTIONS.jitter, "0", DOCS.jitter),
   "defaults.crashes_max": key(OPTIONS.crashes_max, 3, DOCS.crashes_max),
   "defaults.on_crash": key(OPTIONS.on_crash, "retry", DOCS.on_crash),
-  "defaults.on_drain": key(OPTIONS.on_drain, "retry", DOCS.on_drain),
+  "defaults.on_drain": key(optional(OPTIONS.on_drain), undefined, DOCS.on_drain),
   "defaults.retry.max": key(OPTIONS["retry.max"], 0, DOCS["retry.max"]),
   "defaults.retry.backoff": key(
     OPTIONS["retry.backoff"],

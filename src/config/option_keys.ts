@@ -49,7 +49,7 @@ export const DOCS = {
   on_crash:
     'When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times, "terminate" gives it up at once.',
   on_drain:
-    'When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after the restart, "terminate" gives it up with the reason `drained`. An attempt that had not begun is always run again.',
+    'When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after the restart, "terminate" gives it up with the reason `drained`. By default as `on_crash` says. An attempt that had not begun is always run again.',
   "retry.max": "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
   "retry.backoff": "How the wait grows with each failed attempt.",
   "retry.initial": "Wait before the first retry.",

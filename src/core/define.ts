@@ -72,7 +72,7 @@ export interface JobInput extends JobHandlers {
   readonly crashesMax?: number;
   /** After a lost worker or node: take over up to `crashesMax` times, or give up at once. */
   readonly onCrash?: "retry" | "terminate";
-  /** After a stop of the daemon ended its attempt: run again, or give it up. */
+  /** After a stop of the daemon ended its attempt: run again, or give it up; by default as onCrash says. */
   readonly onDrain?: "retry" | "terminate";
   /** At a stop: how long a running attempt may finish; by default as long as the worker setting says. */
   readonly drain?: DurationInput;

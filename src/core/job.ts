@@ -32,7 +32,7 @@ export interface JobOptions {
   readonly crashesMax: number;
   /** "terminate" allows none, whatever `crashesMax` is; "retry" when absent. */
   readonly onCrash?: "retry" | "terminate";
-  /** After a stop of the daemon ended its attempt: run again, or give it up; "retry" when absent. */
+  /** After a stop of the daemon ended its attempt: run again, or give it up; like `onCrash` when absent. */
   readonly onDrain?: "retry" | "terminate";
   /** At a stop: how long a running attempt has to finish; absent for the node's setting. */
   readonly drainMs?: number;
@@ -76,7 +76,6 @@ export const JOB_DEFAULTS: JobOptions = {
   },
   crashesMax: 3,
   onCrash: "retry",
-  onDrain: "retry",
   keepSuccessMs: 7 * 86_400_000,
   keepFailureMs: 30 * 86_400_000,
   isolation: "process",

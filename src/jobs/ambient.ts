@@ -246,7 +246,7 @@ declare module "ts-job" {
     };
     readonly crashesMax?: number;
     readonly onCrash?: "retry" | "terminate";
-    /** After a stop of the daemon ended its attempt: run again, or give it up. */
+    /** After a stop of the daemon ended its attempt: run again, or give it up; by default as onCrash says. */
     readonly onDrain?: "retry" | "terminate";
     /** At a stop: how long a running attempt may finish. */
     readonly drain?: DurationInput;

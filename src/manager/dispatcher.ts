@@ -404,7 +404,7 @@ export class Dispatcher {
       const settlement = settlementOf(running.instance, outcome, {
         // A claim whose job is gone is given back, never retried.
         retry: running.job?.options.retry ?? JOB_DEFAULTS.retry,
-        onDrain: running.job?.options.onDrain,
+        onDrain: running.job?.options.onDrain ?? running.job?.options.onCrash,
         nowMs: clock.now().wallMs,
         random: random.next(),
         logs,

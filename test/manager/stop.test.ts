@@ -178,16 +178,21 @@ test("start() right after a stop leaves one rhythm of renewals and of cleaning",
 });
 
 for (
-  const [onDrain, hasBegun, expected] of [
-    ["retry", true, ["scheduled", "released"]],
-    ["terminate", true, ["terminated", "drained"]],
-    ["terminate", false, ["scheduled", "released"]],
+  const [onDrain, hasBegun, expected, onCrash] of [
+    ["retry", true, ["scheduled", "released"], "terminate"],
+    ["terminate", true, ["terminated", "drained"], "retry"],
+    ["terminate", false, ["scheduled", "released"], "retry"],
+    // What must not run twice does not do so because of a planned stop either.
+    [undefined, true, ["terminated", "drained"], "terminate"],
+    [undefined, false, ["scheduled", "released"], "terminate"],
+    [undefined, true, ["scheduled", "released"], "retry"],
   ] as const
 ) {
   const what = hasBegun ? "ended an attempt" : "came before its job code had begun";
-  test(`on_drain = "${onDrain}" makes an instance ${expected[0]} when a stop ${what}`, async () => {
-    const world = await new ManagerWorld({ jobs: [jobOf("work", { options: { onDrain } })] })
-      .started();
+  const keys = `on_drain = "${onDrain}", on_crash = "${onCrash}"`;
+  test(`${keys} makes an instance ${expected[0]} when a stop ${what}`, async () => {
+    const options = { onCrash, ...(onDrain === undefined ? {} : { onDrain }) };
+    const world = await new ManagerWorld({ jobs: [jobOf("work", { options })] }).started();
     const { id } = await world.schedule();
     const stopped = world.manager.stop();
     await world.clock.advance(5_000);
