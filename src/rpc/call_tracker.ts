@@ -13,6 +13,7 @@ import {
   SWEEP_MS,
   UNREAD_BYTES_MAX,
   UNREAD_BYTES_OF_CONNECTION_MAX,
+  UNREAD_BYTES_ORDINARY,
 } from "./limits.ts";
 import type { ThreadMemory } from "./thread_memory.ts";
 
@@ -300,7 +301,7 @@ export class CallTracker {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
     // The copies made of a response are collected late while much is in use.
-    if (this.#unreadBytes > UNREAD_BYTES_MAX / 2) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
+    if (this.#unreadBytes > UNREAD_BYTES_ORDINARY) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
     this.#addUnread(call.connection, bytes);
   }
 

@@ -27,6 +27,8 @@ export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 export const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 /** The same for one connection, whose further reads then wait. */
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
+/** Unread bytes in total beyond which memory is released as more responses are made. */
+export const UNREAD_BYTES_ORDINARY = 8 * 1024 * 1024;
 /** Copies of a response that are made until it is sent, besides the one that waits. */
 export const COPIES_OF_RESPONSE = 3;
 /** Bytes that closed connections and unread responses leave behind before memory is released. */

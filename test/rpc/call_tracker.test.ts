@@ -62,9 +62,9 @@ test("memory is given back while responses are made and much waits unread", asyn
     tracker.answer(tracker.addCall("unix", connect().port), bytes);
     await clock.advance(1_000);
   };
-  // Up to half of what may wait is ordinary.
-  await answer(12 * MIB);
-  await answer(5 * MIB);
+  // Up to 8 MiB is ordinary.
+  await answer(8 * MIB);
+  await answer(8 * MIB);
   assert.equal(releases(), 0);
   // 20 MiB with its copies.
   await answer(6 * MIB);
