@@ -18,8 +18,8 @@ import {
 
 const YES = { alias: "y", describe: "Do not ask", isFlag: true } as const;
 const OFFLINE = [
-  "Asks the daemon; when none answers, works on the store of the configuration here.",
-  "--config and --store never ask one.",
+  "Asks the daemon; if none responds, works on the store of the configuration here.",
+  "With --config or --store it asks none.",
 ].join(" ");
 
 const INFO: Verb = {
@@ -40,11 +40,11 @@ const INFO: Verb = {
 const VERIFY: Verb = {
   name: "verify",
   summary: "Check the store for inconsistencies",
-  details: `${OFFLINE} Exit code 1 when there is a problem. SQLite checks its whole file; a ` +
-    "daemon stands still meanwhile.",
+  details: `${OFFLINE} Exit code 1 when there is a problem. SQLite checks its whole file, and ` +
+    "the daemon does nothing else meanwhile.",
   words: [],
   options: STORE_OPTIONS,
-  examples: [["jobctl store verify", "Nothing to find, or a list of it"]],
+  examples: [["jobctl store verify", "No problems, or a list of them"]],
   isClient: true,
   async run(args, context) {
     const report = await workOn({ type: "verify" }, { args, context });
@@ -80,9 +80,9 @@ const GC: Verb = {
 const BACKUP: Verb = {
   name: "backup",
   summary: "Save everything in the store to a file, while jobs run",
-  details: `${OFFLINE} A line for each record, in no store's own form; packed when the name ends ` +
-    "in .gz. The last line has counts and a hash: a file without it is half a backup. It may hold " +
-    "secrets, as arguments and logs do: only its owner may read it.",
+  details: `${OFFLINE} The file has a line for each record, the same from every kind of store, ` +
+    "and is compressed if its name ends in .gz. The last line has counts and a hash: a file without " +
+    "it is incomplete. Arguments and logs can contain secrets, so only the file's owner can read it.",
   words: [{ name: "FILE", describe: "File to write" }],
   options: {
     ...STORE_OPTIONS,

@@ -23,9 +23,9 @@ const GET_WORKERS: Verb = {
 const SCALE: Verb = {
   name: "scale",
   summary: "Change how many attempts run at once",
-  details: "Holds until the daemon ends; worker.count in the config is for good. " +
-    "With fewer workers running attempts still finish.",
-  words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0 nothing is started` }],
+  details: "Lasts until the daemon ends; set worker.count in the config to keep it. " +
+    "With fewer workers, running attempts still finish.",
+  words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0, nothing starts` }],
   options: { node: { describe: "Id of the node (default: the one that jobctl talks to)" } },
   examples: [
     ["jobctl workers scale 8", "Eight attempts at once"],
