@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { type ErrorCode, isJobError } from "../../src/core/errors.ts";
 import type { StoreTls } from "../../src/core/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { ConnectionLost } from "../../src/store/valkey/connection.ts";
+import { unreachable } from "../../src/store/valkey/reply_errors.ts";
 import { tlsFile } from "../support/tls_files.ts";
 import { startCluster, startSentinel } from "../support/valkey_groups.ts";
 import { startValkey, type ValkeyOptions, withValkey } from "../support/valkey_server.ts";
@@ -312,4 +314,9 @@ test("a start that waits makes its last attempt at the end of the time", async (
     });
     assert.ok(clock.now().monotonicMs - startedAt >= startWaitMs);
   });
+});
+
+test("a connection that OpenSSL refuses is reported in one line", () => {
+  const { message } = unreachable("valkeys://h:1", new ConnectionLost("SSL alert number 116\n"));
+  assert.equal(message, "Cannot reach the store valkeys://h:1: SSL alert number 116");
 });

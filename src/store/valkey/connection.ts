@@ -18,7 +18,8 @@ export interface ConnectionOptions {
 /** The connection broke or was not made: what was in flight may have been executed or not. */
 export class ConnectionLost extends Error {
   constructor(what: string, options?: ErrorOptions) {
-    super(what, options);
+    // Messages of OpenSSL end with a line break on Node.
+    super(what.trimEnd(), options);
     this.name = "ConnectionLost";
   }
 }
