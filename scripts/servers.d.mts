@@ -1,2 +1,2 @@
-/** Install the servers that are missing; answers what is wrong and what to do about it, or null. */
+/** Install missing servers; returns a message with the problem and its remedy, or null. */
 export function installServers(): string | null;

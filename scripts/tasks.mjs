@@ -1,4 +1,4 @@
-// What the scripts share: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
+// Shared by the scripts: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";

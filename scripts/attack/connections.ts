@@ -31,7 +31,7 @@ export interface FloodOptions {
   readonly to: NetConnectOpts;
   /** The bytes to send over the connection with this number, as fast as they are accepted. */
   readonly script: (connection: number) => Iterable<Buffer>;
-  /** Whether answers are read; yes unless said otherwise. */
+  /** False to leave responses unread; default true. */
   readonly reads?: boolean;
   /**
    * What to do after sending everything: wait for the peer to close the connection (the default),

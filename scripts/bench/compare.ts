@@ -5,7 +5,7 @@ import { type FigureReport, numberText, type ScenarioReport } from "./report.ts"
 
 /** A worse median is a regression only beyond this share of the saved one. */
 const SHARE = 0.1;
-/** What is less than this is noise of clocks and of scheduling, by unit. */
+/** Smallest difference, by unit, that is more than noise of clocks and scheduling. */
 const LEAST: Readonly<Record<string, number>> = { ms: 0.1, MB: 2, "MB more": 2, "ms/min": 5 };
 
 /** A figure against the saved one. */
@@ -72,7 +72,7 @@ export function comparisonText({ name, saved, now, isRegression }: Comparison): 
   }`.trimEnd();
 }
 
-/** What makes the comparison doubtful; null when nothing does. */
+/** The reason to doubt the comparison; null if there is none. */
 export function doubt(saved: ScenarioReport, now: ScenarioReport): string | null {
   const [before, after] = [machineText(saved.machine), machineText(now.machine)];
   if (before !== after) return `the saved run is of another machine: ${before}`;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { VERSION } from "../../src/platform/version.ts";
 
-/** What figures were measured on. */
+/** The machine that figures were measured on. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -29,7 +29,7 @@ export function machineText(of: Machine): string {
   return `${of.cores} cores (${of.cpu}), ${of.memoryGb} GB, ${of.system}, ${of.runtime}`;
 }
 
-/** What a process takes at some moment. */
+/** Resources of a process at one moment. */
 export interface ProcessCost {
   readonly rssMb: number;
   /** Processor time so far, in ms, of each thread that is alive. */

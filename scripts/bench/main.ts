@@ -11,7 +11,7 @@ import { SCENARIOS } from "./scenarios.ts";
 import { machineMarkdown, storesMarkdown, targetsMarkdown } from "./tables.ts";
 import { writeSection } from "./write_docs.ts";
 
-/** What `all` measures on the other stores too. */
+/** Scenarios that `all` also measures on the other stores. */
 const STORES = ["memory:", "valkey", "etcd"];
 const STORE_SCENARIOS = [
   ...["enqueue-one", "enqueue-callers", "enqueue-batches", "end-to-end", "end-to-end-workers"],

@@ -20,7 +20,7 @@ export const VALKEY_CONFIG = { "appendfsync": "everysec", "maxmemory-policy": "n
 export interface ScratchStore {
   /** A folder for what else the measurement writes. */
   readonly dir: string;
-  /** What a daemon's environment says of it. */
+  /** The store in a daemon's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** For a manager in this process: not yet open, another one with each call. */
   open(): Store;
@@ -73,7 +73,7 @@ async function placeOf(store: string, dir: string, prefix: string): Promise<Plac
     return { url: server.url, clean: () => server.close() };
   }
   if (parseStoreUrl(store).type === "module") {
-    // What it writes beside itself is taken away with the folder.
+    // Files beside it are removed with the folder.
     const url = join(dir, basename(store));
     copyFileSync(store, url);
     return { url, clean: nothing };

@@ -50,7 +50,7 @@ function storeCell(figure: FigureReport): string {
   return `${numberText(figure.median)}${missed}`;
 }
 
-/** What the figures were measured on. */
+/** The machine that the figures were measured on. */
 export function machineMarkdown(of: Machine): string {
   return `Measured on ${new Date().toISOString().slice(0, 10)} with version ${of.version}: ${
     machineText(of)
