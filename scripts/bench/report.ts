@@ -75,7 +75,7 @@ export function numberText(value: number): string {
   return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 });
 }
 
-/** Machine and versions of a run, in one line. */
+/** Machine and settings of a run, in one line. */
 export function headline(machine: Machine, settings: Settings): string {
   const { jobs, workers, store, runs } = settings;
   return `${machineText(machine)}; store ${store}, ${jobs} jobs, ${workers} workers, ${runs} runs`;
