@@ -21,6 +21,8 @@ test("logs, history and lists of what does not exist end with 4 and print nothin
       ["list", "schedules", "--kind", "x"],
       ["list", "timers", "--kind", "x"],
       ["cancel", "instances", "--kind", "x"],
+      ["redrive", "--kind", "x"],
+      ["redrive", "--kind", "x", "--yes"],
     ]
   ) {
     for (const output of [[], ["-o", "json"]]) {

@@ -1,7 +1,7 @@
 import { usageError } from "../args.ts";
 import type { Args } from "../args.ts";
 import { confirm } from "../confirm.ts";
-import { lookupInstances, resolveId } from "../lookup.ts";
+import { assertKinds, lookupInstances, resolveId } from "../lookup.ts";
 import { readQuery, TIME_OPTIONS } from "../query.ts";
 import type { QueryInit } from "../query.ts";
 import type { Verb, VerbContext } from "../verb.ts";
@@ -47,6 +47,7 @@ async function assertMeant(
   query: QueryInit,
   { io, client }: VerbContext,
 ): Promise<void> {
+  await assertKinds(await client(), args.list("kind"));
   if (args.flag("yes")) return;
   const dead = { ...query, dead: true };
   let count = 0;
