@@ -33,6 +33,17 @@ export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): void {
   openLibc()?.symbols.prctl(PR_SET_PDEATHSIG, constants.signals[signal], 0, 0, 0);
 }
 
+/** Whether a process handles a signal itself; true where that cannot be read. */
+export function handlesSignal(pid: number, signal: "SIGTERM"): boolean {
+  try {
+    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
+    if (caught === null) return true;
+    return (BigInt(`0x${caught[1]}`) >> BigInt(constants.signals[signal] - 1) & 1n) === 1n;
+  } catch {
+    return true;
+  }
+}
+
 /**
  * Make this process adopt every descendant whose parent ends, so that none is lost; see
  * {@link OrphanReaper}. Does nothing where the C library cannot be called.

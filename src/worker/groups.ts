@@ -3,7 +3,7 @@ import { errorCode } from "../core/errors.ts";
 /** Send a signal to a whole process group; a group that is gone is no error. */
 export function killGroup(
   group: number,
-  signal: "SIGTERM" | "SIGSTOP" | "SIGKILL",
+  signal: "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGKILL",
 ): void {
   // Group 0 is our own and 1 would be everything.
   if (!Number.isInteger(group) || group <= 1) return;

@@ -1,5 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import { type Family, findFamily, killFamilyInTurns, type Turn } from "../platform/descendants.ts";
+import { handlesSignal } from "../platform/process_control.ts";
 import { killGroup } from "./groups.ts";
 
 /** How long what was killed may take to be gone before nobody waits for it any more. */
@@ -51,21 +52,25 @@ export class WorkerFamily {
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     if (signal === "SIGTERM") {
       // The worker has to live to tell how its command ended.
-      return killGroup(this.commandGroup ?? this.pid, signal);
+      if (this.commandGroup !== null) return killGroup(this.commandGroup, signal);
+      if (handlesSignal(this.pid, signal)) return killGroup(this.pid, signal);
+      // It ends the worker at once.
     }
     if (this.#isLeft) {
-      if (!this.#hasEnded) killGroup(this.pid, "SIGKILL");
+      if (!this.#hasEnded) killGroup(this.pid, signal);
       return;
     }
     killGroup(this.pid, "SIGSTOP");
-    void this.#killAll();
+    void this.#killAll(signal);
   }
 
   // Orphans first: only their parent identifies them, and it starts no other processes meanwhile.
-  async #killAll(): Promise<void> {
+  async #killAll(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     await killFamilyInTurns(this.family, this.pid, this.#turn);
     // Its number may belong to another group by now.
-    if (!this.#hasEnded) killGroup(this.pid, "SIGKILL");
+    if (this.#hasEnded) return;
+    killGroup(this.pid, signal);
+    if (signal === "SIGTERM") killGroup(this.pid, "SIGCONT");
   }
 
   /** The worker has ended: kill what it left, and call back once nothing is left. */

@@ -62,6 +62,7 @@ export async function workerMain(): Promise<void> {
   process.on("message", onMessage);
   process.on("uncaughtException", onUncaught);
   process.on("unhandledRejection", onUncaught);
+  process.once("exit", () => session.exiting());
   send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
   await disconnected;
   guard.killAll();

@@ -123,6 +123,11 @@ export class WorkerSession {
     }
   }
 
+  /** The process ends itself: kill what the running module started, which nobody finds without it. */
+  exiting(): void {
+    if (this.#current?.isCommand === false) this.#sweeper.sweep();
+  }
+
   /** Something was thrown outside of what job code awaits: it fails the run that is going on, or comes too late for it. */
   uncaught(thrown: unknown): void {
     this.#isTainted = true;

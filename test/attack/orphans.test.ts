@@ -28,6 +28,15 @@ export default function escape(file: string): void {
   spawnSync("/bin/sh", ["-c", ${JSON.stringify(ESCAPE)}, "sh", file]);
 }
 `,
+  "escape_and.ts": `
+import { spawnSync } from "node:child_process";
+export default async function escape_and(file: string, next: string): Promise<void> {
+  spawnSync("/bin/sh", ["-c", ${JSON.stringify(ESCAPE)}, "sh", file]);
+  if (next === "exit") process.exit(3);
+  if (next === "throw") setTimeout(() => { throw new Error("uncaught"); });
+  await new Promise((done) => setTimeout(done, 300_000));
+}
+`,
   "append.ts": `
 import { appendFileSync } from "node:fs";
 export default async function append(file: string): Promise<void> {
@@ -40,6 +49,8 @@ export default async function append(file: string): Promise<void> {
 const COMMANDS = (file: string) => `
 [jobs.escape_command]
 command = ["/bin/sh", "-c", ${JSON.stringify(ESCAPE)}, "sh", "${file}"]
+[jobs.escape_and]
+kill_after = "1s"
 [jobs.wait]
 command = ["/bin/sh", "-c", "echo $$ > ${file}; exec sleep 300"]
 [jobs.input]
@@ -104,6 +115,24 @@ test("what clears its environment, leaves its session and loses its parent ends 
       assert.equal(ran.code, 0, ran.stderr);
       const pid = numberIn(file);
       await until(`process ${pid} of ${args[0]} is gone`, () => stateOf(pid) === "", 2_000);
+      rmSync(file);
+    }
+  });
+});
+
+test("it also ends when the attempt is canceled, and when the module ends its process", async () => {
+  await withDaemon(async ({ daemon, file }) => {
+    for (const next of ["wait", "exit", "throw"]) {
+      const { instance } = await daemon.client().scheduleJob({
+        kind: "escape_and",
+        arguments: [file, next],
+      });
+      await until("the process runs", () => linesOf(file).length > 0);
+      if (next === "wait") {
+        await daemon.client().cancelInstances({ query: { uuid: instance!.uuid } });
+      }
+      const pid = numberIn(file);
+      await until(`process ${pid} is gone after ${next}`, () => stateOf(pid) === "", 5_000);
       rmSync(file);
     }
   });
