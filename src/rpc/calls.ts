@@ -3,6 +3,7 @@ import { JobError } from "../core/errors.ts";
 import type { Asker } from "./audit.ts";
 import { type Authenticator, type Caller, type CallName, connectionKey, OWNER } from "./auth.ts";
 import type { CallTracker } from "./call_tracker.ts";
+import { checkCompressedFlag } from "./compressed_flag.ts";
 import { toWireError } from "./errors.ts";
 import { CALLS_OF_HOLDER_MAX } from "./limits.ts";
 import { encodeBadRequest, STATUS_DETAILS } from "./status_details.ts";
@@ -72,6 +73,7 @@ export function createInterceptor(
 ): grpc.ServerInterceptor {
   const { tracker, authenticator, methods } = options;
   return (definition, inner) => {
+    checkCompressedFlag(inner);
     const connection = inner.getConnectionInfo();
     const call = tracker.addCall(connection.remoteAddress, connection.remotePort);
     const callerOf = (metadata: grpc.Metadata): Caller | JobError => {

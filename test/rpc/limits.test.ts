@@ -51,6 +51,14 @@ const BODIES: Readonly<Record<string, { body: Uint8Array; is: number; gzip?: boo
     is: status.RESOURCE_EXHAUSTED,
     gzip: true,
   },
+  "its flag says compressed and no header says how": {
+    body: framed(ECHO, { compressed: true }),
+    is: status.INTERNAL,
+  },
+  "its flag is unknown": {
+    body: Buffer.concat([Uint8Array.of(2), framed(ECHO).subarray(1)]),
+    is: status.INTERNAL,
+  },
   "it has two messages": {
     body: Buffer.concat([framed(ECHO), framed(ECHO)]),
     is: status.UNIMPLEMENTED,
