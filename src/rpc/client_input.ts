@@ -67,7 +67,8 @@ export function checkCallOptions(options: CallOptions, method: string): void {
  */
 export function encodeRequest(desc: DescMessage, request: object, method: string): Uint8Array {
   const failure = `Cannot call ${method}`;
-  checkMessage(desc, request, { failure, path: "" });
+  const problem = messageProblem(desc, request);
+  if (problem !== null) throw toJobError(problem, failure);
   try {
     return toBinary(desc, create(desc, request as Record<string, unknown>));
   } catch (error) {
@@ -75,72 +76,88 @@ export function encodeRequest(desc: DescMessage, request: object, method: string
   }
 }
 
-/** Where a value stands in a request. */
-interface Place {
-  readonly failure: string;
-  /** Empty for the request itself. */
+/** What is wrong with a value. Paths are made on the way back, so that a request that is right costs nothing. */
+interface Problem {
+  /** Of the value at fault, from the value that was checked; empty for that itself. */
   readonly path: string;
+  /** What was found and what it should be; null for a field that does not exist. */
+  readonly mismatch: { readonly found: unknown; readonly wanted: string } | null;
+  /** Names of the fields that exist. */
+  readonly known: readonly string[];
 }
 
-function checkMessage(desc: DescMessage, value: unknown, { failure, path }: Place): void {
-  if (isMessage(value, desc)) return;
+function mismatch(found: unknown, wanted: string): Problem {
+  return { path: "", mismatch: { found, wanted }, known: [] };
+}
+
+function below(step: string, problem: Problem): Problem {
+  const { path } = problem;
+  return { ...problem, path: `${step}${path === "" || path.startsWith("[") ? "" : "."}${path}` };
+}
+
+function messageProblem(desc: DescMessage, value: unknown): Problem | null {
+  if (isMessage(value, desc)) return null;
   if (!isObject(value) || isMessage(value) || value instanceof Date) {
     const isTime = desc.typeName === "google.protobuf.Timestamp";
-    const wanted = isTime ? "a Timestamp: timestampFromDate(date) makes it" : "an object of fields";
-    throw wrongType({ failure, path }, value, wanted);
+    const time = "a Timestamp: timestampFromDate(date) makes it";
+    return mismatch(value, isTime ? time : "an object of fields");
   }
-  for (const [name, member] of Object.entries(value as object)) {
-    const at = { failure, path: path === "" ? name : `${path}.${name}` };
+  for (const name of Object.keys(value as object)) {
     const field = desc.field[name];
-    if (field) checkField(field, member, at);
-    else if (!isOneof(desc, name)) throw unknownField(desc, name, at);
+    if (field) {
+      const problem = fieldProblem(field, Reflect.get(value as object, name));
+      if (problem !== null) return below(name, problem);
+    } else if (!isOneof(desc, name)) {
+      const known = desc.members.map(({ localName }) => localName);
+      return { path: name, mismatch: null, known };
+    }
   }
+  return null;
 }
 
 function isOneof(desc: DescMessage, name: string): boolean {
   return name === "$typeName" || desc.oneofs.some(({ localName }) => localName === name);
 }
 
-function checkField(field: DescField, value: unknown, place: Place): void {
-  if (value === undefined) return;
-  if (field.fieldKind !== "list") return checkValue(field, value, place);
-  if (!Array.isArray(value)) throw wrongType(place, value, "a list");
-  for (const [index, item] of value.entries()) {
-    checkValue(field, item, { ...place, path: `${place.path}[${index}]` });
+function fieldProblem(field: DescField, value: unknown): Problem | null {
+  if (value === undefined) return null;
+  if (field.fieldKind !== "list") return valueProblem(field, value);
+  if (!Array.isArray(value)) return mismatch(value, "a list");
+  for (let index = 0; index < value.length; index++) {
+    const problem = valueProblem(field, value[index]);
+    if (problem !== null) return below(`[${index}]`, problem);
   }
+  return null;
 }
 
-function checkValue(field: DescField, value: unknown, place: Place): void {
-  if (field.message) checkMessage(field.message, value, place);
-  else if (field.enum) checkEnum(field.enum, value, place);
-  else if (field.scalar) checkScalar(field.scalar, value, place);
+function valueProblem(
+  { message, enum: choices, scalar }: DescField,
+  value: unknown,
+): Problem | null {
+  if (message) return messageProblem(message, value);
+  if (choices) return choiceProblem(choices, value);
+  if (scalar === ScalarType.STRING && !isText(value)) return mismatch(value, "text");
+  if (scalar === ScalarType.BOOL && !isFlag(value)) return mismatch(value, "true or false");
+  return null;
 }
 
-function checkEnum(desc: DescEnum, value: unknown, place: Place): void {
-  if (typeof value === "number" && desc.value[value]) return;
-  const example = `${desc.name}.${desc.values.at(-1)!.localName}`;
-  throw wrongType(place, value, `a ${desc.name} such as ${example}`);
+function choiceProblem(desc: DescEnum, value: unknown): Problem | null {
+  if (typeof value === "number" && desc.value[value]) return null;
+  return mismatch(value, `a ${desc.name} such as ${desc.name}.${desc.values.at(-1)!.localName}`);
 }
 
-function checkScalar(type: ScalarType, value: unknown, place: Place): void {
-  if (type === ScalarType.STRING && !isText(value)) throw wrongType(place, value, "text");
-  if (type === ScalarType.BOOL && !isFlag(value)) throw wrongType(place, value, "true or false");
-}
-
-function wrongType({ failure, path }: Place, value: unknown, wanted: string): JobError {
-  const found = path === ""
-    ? `found ${quoteValue(value)}, wanted`
-    : `"${path}" is ${quoteValue(value)}, not`;
-  return new JobError("invalid_argument", `${failure}: ${found} ${wanted}`, { path });
-}
-
-function unknownField(desc: DescMessage, name: string, { failure, path }: Place): JobError {
-  const names = desc.members.map(({ localName }) => localName);
-  const near = nearest(name, names);
+function toJobError({ path, mismatch, known }: Problem, failure: string): JobError {
+  if (mismatch !== null) {
+    const found = quoteValue(mismatch.found);
+    const problem = path === "" ? `found ${found}, wanted` : `"${path}" is ${found}, not`;
+    return new JobError("invalid_argument", `${failure}: ${problem} ${mismatch.wanted}`, { path });
+  }
+  const name = path.slice(path.lastIndexOf(".") + 1);
+  const near = nearest(name, known);
   return new JobError("invalid_argument", `${failure}: unknown field "${path}"`, {
     path,
     hint: near === null
-      ? `Known fields: ${names.join(", ")}`
-      : `Did you mean "${path.slice(0, -name.length)}${near}"?`,
+      ? `Known fields: ${known.join(", ")}`
+      : `Did you mean "${path.slice(0, path.length - name.length)}${near}"?`,
   });
 }
