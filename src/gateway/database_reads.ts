@@ -1,3 +1,4 @@
+import { Followers } from "../manager/followers.ts";
 import { follow, type FollowContext, type FollowOptions } from "../manager/follow.ts";
 import type { ExplainQuery, FollowStep, ReadApi, TickReport } from "../manager/api.ts";
 import { explain } from "../manager/explain.ts";
@@ -34,7 +35,7 @@ export class DatabaseReads implements ReadApi {
   readonly #options: DatabaseReadsOptions;
   readonly #reader: SqliteReader;
   readonly #stopListeners = new Set<() => void>();
-  readonly #followers = { count: 0 };
+  readonly #followers = new Followers();
   #isOpen = false;
   #isClosed = false;
 

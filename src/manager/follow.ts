@@ -4,6 +4,7 @@ import { isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { LogTailQuery, StoreReads } from "../store/store.ts";
 import { FollowChanges, newsOf } from "./follow_changes.ts";
+import type { Followers } from "./followers.ts";
 
 /** Lines of one step at most. */
 const LINES_MAX = 50;
@@ -71,7 +72,7 @@ export interface FollowContext {
   /** Whether other nodes may write what is followed. */
   readonly hasOthers: () => boolean;
   /** Followers of this manager; kept up to date here. */
-  readonly followers: { count: number };
+  readonly followers: Followers;
 }
 
 const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false } as const;
@@ -91,7 +92,7 @@ export async function* follow(
   const { store, followers } = context;
   const changes = query.instanceId !== undefined || options.logsOnly
     ? null
-    : new FollowChanges(store);
+    : new FollowChanges(context);
   const bell = new Bell(query, options.signal, { ...context, changes });
   followers.count += 1;
   try {

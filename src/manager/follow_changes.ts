@@ -1,18 +1,27 @@
 import type { Instance, StoredLogEntry } from "../core/instance.ts";
 import { isFinal } from "../core/state.ts";
 import type { StoreReads } from "../store/store.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { ChangeOfInstance } from "./follow.ts";
+import type { Followers } from "./followers.ts";
 
 /** Most instances reported in one step. */
 const STEP_MAX = 50;
 /** Most changed instances waiting to be reported, and most reported ones that are remembered. */
 const WAITING_MAX = 1_000;
-/** Longest part of an error that is told. */
-const ERROR_LENGTH_MAX = 300;
+/** The same of all followers together, who share it. */
+const WAITING_OF_ALL_MAX = 50_000;
+
+/** What collecting changes works with. */
+export interface ChangesContext {
+  readonly store: Pick<StoreReads, "list">;
+  readonly clock: Clock;
+  readonly followers: Followers;
+}
 
 /** The instances that have changed since the last step of a follower, limited in number. */
 export class FollowChanges {
-  readonly #store: Pick<StoreReads, "list">;
+  readonly #context: ChangesContext;
   readonly #waiting = new Set<string>();
   /** The last report of each instance, by id, oldest first. */
   readonly #told = new Map<string, string>();
@@ -20,8 +29,8 @@ export class FollowChanges {
   readonly #unfinished = new Set<string>();
   #hasMissed = false;
 
-  constructor(store: Pick<StoreReads, "list">) {
-    this.#store = store;
+  constructor(context: ChangesContext) {
+    this.#context = context;
   }
 
   /** Forget what was missed until now. */
@@ -30,16 +39,14 @@ export class FollowChanges {
   }
 
   note({ type, instance: { id } }: ChangeOfInstance): void {
-    if (type === "log" || type === "attempt" || this.#waiting.has(id)) return;
-    if (this.#waiting.size >= WAITING_MAX) this.#hasMissed = true;
-    else this.#waiting.add(id);
+    if (type === "log" || type === "attempt") return;
+    this.#context.followers.forget(id);
+    this.#wait(id);
   }
 
   /** Note instances that wrote lines: another node may have changed them without an event here. */
   noteLines(lines: readonly StoredLogEntry[]): void {
-    for (const { instanceId: id, kind } of lines) {
-      this.note({ type: "state", instance: { id, kind } });
-    }
+    for (const { instanceId } of lines) this.#wait(instanceId);
   }
 
   /** Read some of the unfinished instances again: another node may have changed them. */
@@ -52,6 +59,7 @@ export class FollowChanges {
 
   /** Note that there are changes that are not known individually. */
   miss(): void {
+    this.#context.followers.forgetAll();
     this.#hasMissed = true;
   }
 
@@ -69,27 +77,36 @@ export class FollowChanges {
       this.#waiting.delete(id);
       this.#unfinished.delete(id);
     }
-    const changed: Instance[] = [];
-    let token: string | undefined;
-    // A page with large arguments has fewer instances.
-    while (ids.length > 0) {
-      const page = await this.#store.list({ ids }, { limit: ids.length, token, order: "oldest" });
-      changed.push(...page.items.map(withoutValues).filter((instance) => this.#isNews(instance)));
-      if (page.nextToken === null) break;
-      token = page.nextToken;
-    }
+    const found = await this.#context.followers.read(ids, this.#context);
+    const changed = found.filter((instance) => this.#isNews(instance));
     return { changed, hasMissed };
   }
 
   #isNews(instance: Instance): boolean {
     const { id } = instance;
-    if (!isFinal(instance.state) && this.#unfinished.size < WAITING_MAX) this.#unfinished.add(id);
+    const room = this.#room;
+    if (!isFinal(instance.state) && this.#unfinished.size < room) this.#unfinished.add(id);
     const state = newsOf(instance);
     if (this.#told.get(id) === state) return false;
     this.#told.delete(id);
     this.#told.set(id, state);
-    if (this.#told.size > WAITING_MAX) this.#told.delete(this.#told.keys().next().value!);
+    // More than one over when there are more followers than before.
+    for (const [oldest] of this.#told) {
+      if (this.#told.size <= room) break;
+      this.#told.delete(oldest);
+    }
     return true;
+  }
+
+  #wait(id: string): void {
+    if (this.#waiting.has(id)) return;
+    if (this.#waiting.size >= this.#room) this.#hasMissed = true;
+    else this.#waiting.add(id);
+  }
+
+  get #room(): number {
+    const share = Math.floor(WAITING_OF_ALL_MAX / Math.max(1, this.#context.followers.count));
+    return Math.max(STEP_MAX, Math.min(WAITING_MAX, share));
   }
 }
 
@@ -97,17 +114,4 @@ export class FollowChanges {
 export function newsOf(instance: Instance): string {
   const { state, attempt, progress, cancelRequestedAt, dueAt } = instance;
   return JSON.stringify([state, attempt, progress, cancelRequestedAt, dueAt]);
-}
-
-function withoutValues(instance: Instance): Instance {
-  const { error } = instance;
-  return {
-    ...instance,
-    argumentsJson: "[]",
-    resultsJson: null,
-    error: error && {
-      name: error.name.slice(0, ERROR_LENGTH_MAX),
-      message: error.message.slice(0, ERROR_LENGTH_MAX),
-    },
-  };
 }

@@ -48,6 +48,7 @@ import { countInstances } from "./count.ts";
 import { clearInstances, clearLogs } from "./clear.ts";
 import { explain } from "./explain.ts";
 import { follow, type FollowOptions, type FollowStep } from "./follow.ts";
+import { Followers } from "./followers.ts";
 import type { HandledScheduleOptions } from "./instance_handlers.ts";
 import { findInstance } from "./find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
@@ -432,7 +433,7 @@ export abstract class Operations implements ManagerApi, LiveFacts {
       followers: this.#followers,
     });
   }
-  readonly #followers = { count: 0 };
+  readonly #followers = new Followers();
 
   readonly #bulk = new BulkGate();
 
