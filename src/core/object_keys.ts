@@ -65,14 +65,6 @@ export const isParsed = (parse: (value: unknown) => unknown): Check => (value) =
   parse(value);
   return true;
 };
-/** An object that may hold options: not one of another kind, such as a Map or a promise, in which nothing would be found. */
-const isOptions: Check = (value) => {
-  if (!isObject(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain || Object.keys(value as object).length > 0;
-};
-
 /**
  * Refuse unknown members, which would otherwise be ignored silently, and members of the wrong type. An undefined member
  * counts as absent.
@@ -132,7 +124,7 @@ export function ownMembers<T extends object>(given: T, keys: Keys, words: KeyWor
       { path: `${prefix}${key}`, hint: "Write it into a plain object" },
     );
   }
-  if (!isOptions(given)) throw notOptions(given, keys, words);
+  if (!mayHold(given, keys)) throw notOptions(given, keys, words);
   return own;
 }
 
@@ -147,9 +139,21 @@ export function checkOptions<T extends object>(
   words: KeyWords,
 ): T {
   if (given === undefined) return {} as T;
-  if (!isOptions(given)) throw notOptions(given, keys, words);
+  if (!mayHold(given, keys)) throw notOptions(given, keys, words);
   checkKeys(given, keys, { noun: "option", ...words });
   return given;
+}
+
+/**
+ * Whether a value is an object that may have members of these names: not one of another kind in which none would be found, such
+ * as a Map or a promise. An AbortController may stand for options with a signal.
+ */
+function mayHold(value: unknown, keys: Keys): boolean {
+  if (!isObject(value)) return false;
+  const given = value as object;
+  const prototype = Object.getPrototypeOf(given);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(given).length > 0 || Object.keys(keys).some((key) => key in given);
 }
 
 function notOptions(given: unknown, keys: Keys, { failure, noun = "option" }: KeyWords): JobError {

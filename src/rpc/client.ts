@@ -116,7 +116,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
       const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
       const asked = encodeRequest(method.input, request, method.name);
       const bytes = await callMethod(await open(), method, asked, {
-        ...call,
+        signal: call.signal,
         timeoutMs,
       });
       return fromBinary(method.output, bytes);

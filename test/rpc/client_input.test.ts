@@ -73,6 +73,10 @@ test("a call refuses options that it does not have, also of a stream", async () 
   const options = { timeout: 5 } as CallOptions;
   const wanted = refusal("timeout", /: unknown option "timeout"/, /"timeoutMs"/);
   await assert.rejects(client.getVersion({}, options), wanted);
+  const abort = new AbortController();
+  abort.abort();
+  // Its signal is inherited.
+  await assert.rejects(client.getVersion({}, abort), { code: "canceled" });
   await assert.rejects(client.follow({}, options)[Symbol.asyncIterator]().next(), wanted);
   const request = { qurey: {} };
   const stream = client.follow(request as object)[Symbol.asyncIterator]();
