@@ -15,7 +15,9 @@ function kindOfKey(key: string): string | null {
  * jobs, so it is replaced.
  */
 export function throwScoped(thrown: unknown): never {
-  if (!isJobError(thrown, "not_found") || thrown.path !== "kind") throw thrown;
+  // Of several requests it is `requests[0].kind`.
+  const isUnknownKind = isJobError(thrown, "not_found") && /(?:^|\.)kind$/.test(thrown.path ?? "");
+  if (!isUnknownKind) throw thrown;
   const { code, message, path, cause } = thrown;
   throw new JobError(code, message, { path, cause, hint: "List yours with: jobctl list jobs" });
 }
