@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { closeSync, copyFileSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
 import { linesOf } from "../../src/moving/backup.ts";
 import { restoreBackup } from "../../src/moving/restore.ts";
 import { salvageFile } from "../../src/moving/work.ts";
@@ -64,6 +66,42 @@ test("salvage gives what is readable of a damaged file, and says what is not, ro
     await restoreBackup(lines, { store, clock: systemClock, node: "n1", progress: () => {} });
     await store.open({ at: systemClock.now(), node: "n1" });
     assert.deepEqual(await store.records.findProblems({ limit: 10 }), []);
+  }));
+
+test("a backup refuses an instance whose state or kind is impossible, and salvage names it", () =>
+  withTempDir({}, async ({ path }) => {
+    const world = await filledStore(fileStore(path, "a.db"), 20);
+    await world.store.close();
+    const file = join(path, "a.db");
+    for (
+      const [name, change, found] of [
+        [
+          "state.db",
+          "UPDATE instance SET state = 99 WHERE seq = 5",
+          /^instance 5: .*it has no state$/,
+        ],
+        [
+          "kind.db",
+          "UPDATE instance SET kind = 4242 WHERE seq = 5",
+          /^instance 5: .*there is no kind 4242$/,
+        ],
+      ] as const
+    ) {
+      const copy = join(path, name);
+      copyFileSync(file, copy);
+      const db = new DatabaseSync(copy);
+      db.exec("PRAGMA foreign_keys = OFF");
+      db.exec(change);
+      db.close();
+      const store = fileStore(path, name);
+      await store.open({ at: systemClock.now(), node: "n1" });
+      await assert.rejects(hashOf(store), (error) => isJobError(error, "unavailable"));
+      await store.close();
+      const { report } = await salvage(copy);
+      const [problem] = report.problems as string[];
+      assert.match(problem!, found);
+      assert.equal((report.counts as Record<string, number>).instance, 19);
+    }
   }));
 
 test("salvage says which commits the file lost with its log, row 99", () =>

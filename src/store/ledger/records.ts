@@ -12,7 +12,7 @@ import {
   type StoreRecord,
 } from "../records.ts";
 import { checkBatch, checkLimit } from "./checks.ts";
-import { type Departure, isHeld, type LogRow, type Row } from "./row.ts";
+import { checkState, type Departure, isHeld, type LogRow, type Row } from "./row.ts";
 import { expireAt } from "./rules.ts";
 import type { LedgerState } from "./state.ts";
 import type { RateWindow } from "./tables.ts";
@@ -100,6 +100,7 @@ function comparePauses(left: string | null, right: string | null): number {
 }
 
 function toRecord(state: LedgerState, row: Row): InstanceRecord {
+  checkState(row);
   return {
     type: "instance",
     order: row.seq,

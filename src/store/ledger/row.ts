@@ -1,3 +1,4 @@
+import { JobError } from "../../core/errors.ts";
 import type { Instance, LogEntry, Reason, StoredLogEntry } from "../../core/instance.ts";
 import { JOB_STATES, type JobState } from "../../core/state.ts";
 
@@ -66,6 +67,18 @@ const INDEX = Object.fromEntries(JOB_STATES.map((state, index) => [state, index]
 /** Whether a waiting instance is held until one of its schedule before it is final, whatever its due time. */
 export function isHeld({ instance, isReady }: Row): boolean {
   return isReady === null && instance.state === "scheduled";
+}
+
+/**
+ * Returns the row if its state is one of ours. A copy would leave out any other without a word.
+ *
+ * @throws JobError `unavailable` for a damaged row
+ */
+export function checkState(row: Row): Row {
+  if (JOB_STATES.includes(row.instance.state)) return row;
+  throw new JobError("unavailable", `Cannot copy instance "${row.instance.id}": it has no state`, {
+    hint: "The store is damaged: keep a copy of it, and see jobctl store backup --salvage",
+  });
 }
 
 /** Number of a state in stored data: its place in `JOB_STATES`. */

@@ -1,3 +1,4 @@
+import { JobError } from "../../core/errors.ts";
 import { JOB_STATES } from "../../core/state.ts";
 import type { KindCounts } from "../ledger/row.ts";
 import type { Statements } from "./statements.ts";
@@ -41,7 +42,13 @@ export class Kinds {
 
   // A kind that the owner added after this connection read them all.
   #readName(id: number): string {
-    const name = this.#statements.get("SELECT name FROM kind WHERE id = ?", id)!.name as string;
+    const row = this.#statements.get("SELECT name FROM kind WHERE id = ?", id);
+    if (row === undefined) {
+      throw new JobError("unavailable", `Cannot read an instance: there is no kind ${id}`, {
+        hint: "The store is damaged: jobctl store verify names the instances",
+      });
+    }
+    const name = row.name as string;
     this.#learn(id, name);
     return name;
   }

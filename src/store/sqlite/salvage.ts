@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { StoredLogEntry } from "../../core/instance.ts";
-import { type Departure, isHeld, type Row } from "../ledger/row.ts";
+import { checkState, type Departure, isHeld, type Row } from "../ledger/row.ts";
 import type { StoreRecord } from "../records.ts";
 import { readDepartures } from "./departure_rows.ts";
 import { readRow } from "./instance_rows.ts";
@@ -68,7 +68,11 @@ export class Salvage {
     }
     const known = new Map<number, Pick<StoredLogEntry, "instanceId" | "kind">>();
     for (const fields of this.#rows("instance", "seq")) {
-      const row = this.#try(`instance ${fields.seq}`, null, () => this.#readRow(fields));
+      const row = this.#try(
+        `instance ${fields.seq}`,
+        null,
+        () => checkState(this.#readRow(fields)),
+      );
       if (!row) continue;
       const { instance, seq } = row;
       known.set(seq, { instanceId: instance.id, kind: instance.kind });
