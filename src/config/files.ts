@@ -1,4 +1,12 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { ConfigProblem } from "../core/job_table.ts";
 import { type TrustOptions, trustProblem } from "../platform/trusted_path.ts";
@@ -41,7 +49,7 @@ export function readConfigFile(
   const refuse = (problem: ConfigProblem) => {
     report.problems.push(options.isIncluded ? { ...problem, unread: file } : problem);
   };
-  const bytes = readBytes(file, absolute, refuse);
+  const bytes = readBytes(file, { absolute, isIncluded: options.isIncluded ?? false }, refuse);
   if (bytes === null) return null;
   const parsed = parseToml(bytes, file);
   if (parsed.tree === null) {
@@ -98,7 +106,7 @@ function isTrusted(file: string, absolute: string, report: Report): boolean {
 
 function readBytes(
   file: string,
-  absolute: string,
+  { absolute, isIncluded }: { readonly absolute: string; readonly isIncluded: boolean },
   tell: (problem: ConfigProblem) => void,
 ): Uint8Array | null {
   const refuse = (message: string, hint?: string) => {
@@ -113,10 +121,14 @@ function readBytes(
   };
   let handle: number | null = null;
   try {
-    handle = openSync(absolute, "r");
-    if (fstatSync(handle).isDirectory()) {
+    // A pattern may find a pipe, which must not make us wait. A person may name one as the config.
+    const { O_RDONLY, O_NONBLOCK } = constants;
+    handle = openSync(absolute, isIncluded ? O_RDONLY | (O_NONBLOCK ?? 0) : O_RDONLY);
+    const found = fstatSync(handle);
+    if (found.isDirectory()) {
       return refuse("it is a directory, wanted a TOML file", `Try ${join(file, "config.toml")}`);
     }
+    if (isIncluded && !found.isFile()) return refuse("it is not a regular file");
     const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
     let length = 0;
     while (length < buffer.length) {

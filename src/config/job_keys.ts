@@ -89,7 +89,7 @@ export const JOB_KEYS = {
   env_file: key(
     oneOrMany(environmentFile(), { maxLength: 10 }),
     undefined,
-    "Files of `NAME=value` lines, read at start and at each reload; one whose path begins with `-` need not exist. `env` overrides them, and later files override earlier ones. Values are masked like secrets.",
+    "Files of `NAME=value` lines, read at start and at each reload; one whose path begins with `-` need not exist. Each is a regular file of 64 KiB at most. `env` overrides them, and later files override earlier ones. Values are masked like secrets.",
   ),
   env: key(
     environment(),

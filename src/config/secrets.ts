@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { shellWord } from "../core/shell_word.ts";
+import { readRegularFile } from "../platform/read_file.ts";
 import { trustProblem } from "../platform/trusted_path.ts";
 import type { Reader } from "./readers.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
@@ -127,36 +127,21 @@ export function readSecretFile(field: Field, path: string, report: Report): stri
   const distrust = trustProblem(file);
   if (distrust?.isFatal) return report.value(field, distrust.message, distrust.hint);
   if (distrust !== null) report.warn(field, distrust.message, distrust.hint);
-  let handle: number | null = null;
   try {
-    handle = openSync(file, "r");
-    const { mode, size } = fstatSync(handle);
-    if (size > SECRET_BYTES_MAX) {
-      return report.value(
-        field,
-        `the secret file "${file}" has ${size} bytes, wanted 64 KiB at most`,
-      );
+    const found = readRegularFile(file, SECRET_BYTES_MAX);
+    if (found === null) {
+      return report.value(field, `the secret file "${file}" has more than 64 KiB`);
     }
-    if ((mode & 0o004) !== 0) {
+    if ((found.mode & 0o004) !== 0) {
       report.warn(
         field,
         `everybody may read the secret file "${file}"`,
         `chmod o-rwx ${shellWord(file)}`,
       );
     }
-    const buffer = new Uint8Array(SECRET_BYTES_MAX);
-    let length = 0;
-    for (;;) {
-      const count = readSync(handle, buffer, length, buffer.length - length, null);
-      length += count;
-      if (count === 0 || length === buffer.length) break;
-    }
-    return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length))
-      .replace(/\r?\n$/, "");
+    return new TextDecoder("utf-8", { fatal: true }).decode(found.bytes).replace(/\r?\n$/, "");
   } catch (error) {
     return report.value(field, `cannot read the secret file "${file}": ${reasonOf(error)}`);
-  } finally {
-    if (handle !== null) closeSync(handle);
   }
 }
 
@@ -171,6 +156,8 @@ export function reasonOf(error: unknown): string {
       return "permission denied";
     case "EISDIR":
       return "it is a directory";
+    case "ENOTREG":
+      return "it is not a regular file";
     case "ENOTDIR":
       return "a part of the path is not a directory";
     case "ELOOP":

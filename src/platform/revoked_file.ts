@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { shellWord } from "../core/shell_word.ts";
+import { readRegularFile } from "./read_file.ts";
 import { trustProblem } from "./trusted_path.ts";
 
 const REVOKED_BYTES_MAX = 16 * 1024 * 1024;
@@ -24,9 +24,9 @@ export function readRevoked(path: string): ReadonlySet<string> {
   if (problem?.isFatal) throw refuse(problem.message, problem.hint);
   let text: string;
   try {
-    const { size } = statSync(path);
-    if (size > REVOKED_BYTES_MAX) throw new Error(`${size} bytes, at most ${REVOKED_BYTES_MAX}`);
-    text = readFileSync(path, "utf8");
+    const found = readRegularFile(path, REVOKED_BYTES_MAX);
+    if (found === null) throw new Error(`it has more than ${REVOKED_BYTES_MAX} bytes`);
+    text = found.bytes.toString("utf8");
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw refuse(messageOf(error));
     throw refuse("no such file", `Make it, empty at first: touch ${shellWord(path)}`);

@@ -1,10 +1,14 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { shellWord } from "../core/shell_word.ts";
 import type { Logger } from "./logger.ts";
+import { readRegularFile } from "./read_file.ts";
 import { trustProblem } from "./trusted_path.ts";
+
+/** Largest file of certificates or of a key, in bytes: a system's list of authorities has 300 kB. */
+const PEM_BYTES_MAX = 4 * 1024 * 1024;
 
 /** PEM texts of one side of a TLS connection. */
 export interface TlsMaterial {
@@ -17,9 +21,11 @@ function refuse(what: string, path: string, problem: string, hint: string): JobE
   return new JobError("invalid_config", `Cannot use the ${what} "${path}": ${problem}`, { hint });
 }
 
-async function readPem(path: string, what: string): Promise<Buffer> {
+function readPem(path: string, what: string): Buffer {
   try {
-    return await readFile(path);
+    const found = readRegularFile(path, PEM_BYTES_MAX);
+    if (found === null) throw new Error(`it has more than ${PEM_BYTES_MAX} bytes`);
+    return found.bytes;
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
     throw refuse(
@@ -70,7 +76,7 @@ function checkTime(certificate: X509Certificate, path: string, what: string, now
 
 /** Read a file of CA certificates. @throws JobError `invalid_config` naming the file */
 export async function loadCa(path: string, nowMs: number): Promise<Buffer> {
-  const pem = await readPem(path, "CA certificate");
+  const pem = readPem(path, "CA certificate");
   checkTime(parseCertificate(pem, path, "CA certificate"), path, "CA certificate", nowMs);
   return pem;
 }
@@ -85,10 +91,10 @@ export async function loadTls(
   files: { readonly cert: string; readonly key: string; readonly clientCa: string | null },
   options: { readonly nowMs: number; readonly logger: Logger },
 ): Promise<TlsMaterial> {
-  const cert = await readPem(files.cert, "certificate");
+  const cert = readPem(files.cert, "certificate");
   const certificate = parseCertificate(cert, files.cert, "certificate");
   checkTime(certificate, files.cert, "certificate", options.nowMs);
-  const key = await readPem(files.key, "private key");
+  const key = readPem(files.key, "private key");
   if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
     throw refuse(
       "private key",

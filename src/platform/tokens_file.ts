@@ -5,9 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
-  statSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -16,6 +14,7 @@ import process from "node:process";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { isKindPattern, PATTERNS_MAX } from "../core/job_scope.ts";
 import { fileErrorCode, writeHint } from "../core/file_errors.ts";
+import { readRegularFile } from "./read_file.ts";
 import { findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "./user_rights.ts";
 import { shellWord } from "../core/shell_word.ts";
@@ -94,9 +93,9 @@ export function readTokensFile(path: string): readonly StoredToken[] {
   }
   let text: string;
   try {
-    const found = statSync(path);
-    const { mode, size } = found;
-    if (!found.isFile()) throw refuse(path, "it is not a regular file");
+    const found = readRegularFile(path, FILE_BYTES_MAX);
+    if (found === null) throw refuse(path, `it has more than ${FILE_BYTES_MAX} bytes`);
+    const { mode } = found;
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
       throw new JobError(
@@ -105,8 +104,7 @@ export function readTokensFile(path: string): readonly StoredToken[] {
         { hint: `Make it private: chmod 600 ${shellWord(path)}` },
       );
     }
-    if (size > FILE_BYTES_MAX) throw refuse(path, `${size} bytes, at most ${FILE_BYTES_MAX}`);
-    text = readFileSync(path, "utf8");
+    text = found.bytes.toString("utf8");
   } catch (error) {
     if (isJobError(error)) throw error;
     throw refuse(path, messageOf(error));

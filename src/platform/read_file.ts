@@ -1,0 +1,47 @@
+import { Buffer } from "node:buffer";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+
+/** Initial buffer for a file of unknown size. */
+const BLOCK_BYTES = 65_536;
+
+/** A descriptor that this process was started with, as in `--cert <(command)`. */
+const DESCRIPTOR = /^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/;
+
+/** A file that was read as a whole. */
+export interface ReadFile {
+  readonly bytes: Buffer;
+  readonly mode: number;
+}
+
+/**
+ * Read a regular file without ever blocking: a pipe, a device or a link to one may be in its place,
+ * also from one moment to the next. A pipe that this process was given as a descriptor is read, too.
+ *
+ * @returns null if the file is larger than `bytesMax`
+ * @throws whatever prevents reading it; an Error with the code ENOTREG if it is not a regular file
+ */
+export function readRegularFile(path: string, bytesMax: number): ReadFile | null {
+  const { O_RDONLY, O_NONBLOCK } = constants;
+  const isGiven = DESCRIPTOR.test(path);
+  // Windows has neither this flag nor such files.
+  const file = openSync(path, isGiven ? O_RDONLY : O_RDONLY | (O_NONBLOCK ?? 0));
+  try {
+    const found = fstatSync(file);
+    if (!found.isFile() && !(isGiven && found.isFIFO())) {
+      const code = found.isDirectory() ? "EISDIR" : "ENOTREG";
+      throw Object.assign(new Error("it is not a regular file"), { code });
+    }
+    if (found.size > bytesMax) return null;
+    let bytes = Buffer.alloc(Math.max(found.size + 1, BLOCK_BYTES));
+    let length = 0;
+    for (;;) {
+      const count = readSync(file, bytes, length, bytes.length - length, null);
+      length += count;
+      if (length > bytesMax) return null;
+      if (count === 0) return { bytes: bytes.subarray(0, length), mode: found.mode };
+      if (length === bytes.length) bytes = Buffer.concat([bytes, Buffer.alloc(bytes.length)]);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
