@@ -14,7 +14,7 @@ import type { MethodName } from "./handlers.ts";
 type Methods = typeof JobService["method"];
 type Line = readonly [message: string, fields: LogFields];
 
-/** Most characters of one field. */
+/** Most characters of one field; a longer one ends with an ellipsis. */
 const FIELD_CHARS = 200;
 /** How a response of ScheduleJob with an instance begins: field 1, with a length. */
 const INSTANCE_TAG = (1 << 3) | 2;
@@ -156,10 +156,14 @@ export class Audit {
   #write([message, fields]: Line, asker: Asker): void {
     const short = Object.entries(fields).map(([name, value]) => [
       name,
-      typeof value === "string" ? value.slice(0, FIELD_CHARS) : value,
+      typeof value === "string" ? shortened(value) : value,
     ]);
     this.#log.tell("info", message, { ...Object.fromEntries(short), ...askerFields(asker) });
   }
+}
+
+function shortened(text: string): string {
+  return text.length > FIELD_CHARS ? `${text.slice(0, FIELD_CHARS)}…` : text;
 }
 
 // On a Unix socket the kernel names the user; without authentication nobody names a TCP caller.
@@ -177,13 +181,20 @@ function timeText(time: Timestamp | undefined): string | undefined {
   return time && timestampDate(time).toISOString();
 }
 
+/** Values with commas between them. A comma of a value is written `\\,`, its backslash `\\\\`. */
+function listText(values: readonly string[]): string | undefined {
+  return values.length === 0
+    ? undefined
+    : values.map((value) => value.replace(/[\\,]/g, "\\$&")).join(",");
+}
+
 function queryFields(query: Query | undefined): LogFields {
   if (!query) return {};
   const kinds = [...(query.kind === undefined ? [] : [query.kind]), ...query.kinds];
   const ids = [...(query.uuid === undefined ? [] : [query.uuid]), ...query.uuids];
   return {
-    kind: kinds.length > 0 ? kinds.join(",") : undefined,
-    instance: ids.length > 0 ? ids.join(",") : undefined,
+    kind: listText(kinds),
+    instance: listText(ids),
     schedule: query.scheduleId,
   };
 }

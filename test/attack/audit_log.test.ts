@@ -12,6 +12,8 @@ const TOML = `
 [jobs.flaky]
 run = "exit 3"
 retry = 0
+[jobs."one,two"]
+run = "exit 0"
 `;
 
 test("the log tells of no cancellation and no re-run that changed nothing", async () => {
@@ -35,7 +37,8 @@ test("the log tells of no cancellation and no re-run that changed nothing", asyn
     await jobctl("redrive", "--kind", "flaky", "--yes");
     assert.equal((await client.cancelInstances({ query: { uuid } })).count, 0n);
     assert.equal((await client.redriveInstances({ query })).count, 0n);
-    assert.equal((await client.cancelInstances({ query })).count, 1n);
+    const kinds = ["one,two", "flaky"];
+    assert.equal((await client.cancelInstances({ query: { kinds } })).count, 1n);
     await until("the log has the cancellation", () => daemon.log().includes("Canceled instances"));
     const logged = daemon.log().match(/(Ran dead letters again|Canceled instances) count=\d+/g);
     assert.deepEqual(logged, [
@@ -43,6 +46,8 @@ test("the log tells of no cancellation and no re-run that changed nothing", asyn
       "Ran dead letters again count=1",
       "Canceled instances count=1",
     ]);
+    // Two kinds, and no third one that the comma makes.
+    assert.match(daemon.log(), /Canceled instances count=1 kind="one\\\\,two,flaky" by=/);
   } finally {
     await daemon.stop({ force: true });
   }
