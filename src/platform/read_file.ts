@@ -15,7 +15,7 @@ export interface ReadFile {
 
 /**
  * Read a regular file without ever blocking: a pipe, a device or a link to one may be in its place,
- * also from one moment to the next. A pipe that this process was given as a descriptor is read, too.
+ * also from one moment to the next. What this process was given as a descriptor is read, too.
  *
  * @returns null if the file is larger than `bytesMax`
  * @throws whatever prevents reading it; an Error with the code ENOTREG if it is not a regular file
@@ -27,8 +27,9 @@ export function readRegularFile(path: string, bytesMax: number): ReadFile | null
   const file = openSync(path, isGiven ? O_RDONLY : O_RDONLY | (O_NONBLOCK ?? 0));
   try {
     const found = fstatSync(file);
-    if (!found.isFile() && !(isGiven && found.isFIFO())) {
-      const code = found.isDirectory() ? "EISDIR" : "ENOTREG";
+    const isDirectory = found.isDirectory();
+    if (isDirectory || (!isGiven && !found.isFile())) {
+      const code = isDirectory ? "EISDIR" : "ENOTREG";
       throw Object.assign(new Error("it is not a regular file"), { code });
     }
     if (found.size > bytesMax) return null;

@@ -1,10 +1,11 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { link, mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { writeHint } from "../core/file_errors.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { readRegularFile } from "../platform/read_file.ts";
 import { findDistrust } from "../platform/trusted_path.ts";
 import { TOKEN_FILE_BYTES_MAX } from "./limits.ts";
 import { checkFolder, runtimeDir } from "./socket_path.ts";
@@ -27,9 +28,9 @@ export interface TokenFileOptions {
 export function readTokenFile(path: string): string {
   let text: string;
   try {
-    const { size } = statSync(path);
-    if (size > TOKEN_FILE_BYTES_MAX) throw new Error(`${size} bytes, too long for a token`);
-    text = readFileSync(path, "utf8");
+    const found = readRegularFile(path, TOKEN_FILE_BYTES_MAX);
+    if (found === null) throw new Error("it is too long for a token");
+    text = found.bytes.toString("utf8");
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
     throw new JobError(

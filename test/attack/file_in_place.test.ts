@@ -28,6 +28,16 @@ const CASES: Readonly<Record<string, { readonly toml: string; readonly refused: 
   },
 };
 
+test("a pipe as a token file does not make a client wait", async () => {
+  await withTempDir({}, async ({ path }) => {
+    execFileSync("mkfifo", [join(path, "pipe")]);
+    const args = ["status", "--port", "1", "--token-file", "pipe"];
+    const { code, stderr } = await runJobctl(args, { cwd: path });
+    assert.equal(code, 5, stderr);
+    assert.match(stderr, PIPE);
+  });
+});
+
 test("nothing in place of a file makes a check wait, and each is named", async () => {
   const files = { "more/.keep": "", "large": `A=${"x".repeat(65 * 1024)}` };
   await withTempDir(files, async ({ path, write }) => {
