@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
@@ -44,6 +45,11 @@ const KEPT_S = 300;
 const TAG_LENGTH = 32;
 /** Longest life of a connection: each carries one request, whose body is never read. */
 const CONNECTION_MS = 15_000;
+/**
+ * Most bytes of bodies that clients have not taken, in total: beyond that the connection that has
+ * had one for the longest time is closed. Whoever reads has taken theirs in milliseconds.
+ */
+const UNREAD_BYTES_MAX = 32 * 1_048_576;
 
 const HEADERS_TOO_LARGE =
   "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -60,7 +66,8 @@ const CONTENT_TYPE = {
 interface Answer {
   readonly status: number;
   readonly type: keyof typeof CONTENT_TYPE;
-  readonly body: string;
+  /** Bytes for a large one, so that all connections with it share them. */
+  readonly body: string | Buffer;
   /** For caches; absent for an answer that must not be kept. */
   readonly etag?: string;
 }
@@ -91,12 +98,15 @@ class PlainHttpServer implements HttpServer {
   readonly #open = new Set<Duplex>();
   /** Those without a request yet. */
   readonly #silent = new Set<Duplex>();
+  /** Sizes of bodies on their way, oldest first. */
+  readonly #unread = new Map<Duplex, number>();
+  #unreadBytes = 0;
   #server: Server | null = null;
   #parsing: Promise<HttpListener> | null = null;
 
   readonly #known: KnownHosts;
   readonly #readiness: Paced<Readiness>;
-  readonly #page: Paced<string>;
+  readonly #page: Paced<Buffer>;
   #contract: Promise<Answer> | null = null;
 
   constructor(options: HttpServerOptions) {
@@ -104,7 +114,7 @@ class PlainHttpServer implements HttpServer {
     const { source, clock, host, hosts } = options;
     this.#known = { bound: host, machine: hostname(), others: hosts };
     this.#readiness = new Paced(clock, () => source.readiness());
-    this.#page = new Paced(clock, () => source.metrics());
+    this.#page = new Paced(clock, async () => Buffer.from(await source.metrics()));
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -163,6 +173,20 @@ class PlainHttpServer implements HttpServer {
   #forget(connection: Duplex): void {
     this.#open.delete(connection);
     this.#silent.delete(connection);
+    this.#unreadBytes -= this.#unread.get(connection) ?? 0;
+    this.#unread.delete(connection);
+  }
+
+  /** Count a body that is sent until its connection closes. */
+  #count(connection: Duplex, bytes: number): void {
+    if (!this.#open.has(connection)) return;
+    this.#unread.set(connection, bytes);
+    this.#unreadBytes += bytes;
+    for (const oldest of this.#unread.keys()) {
+      if (this.#unreadBytes <= UNREAD_BYTES_MAX || oldest === connection) return;
+      this.#forget(oldest);
+      oldest.destroy();
+    }
   }
 
   /** What reads requests and writes answers; loaded with the first connection, as few daemons are asked. */
@@ -216,7 +240,9 @@ class PlainHttpServer implements HttpServer {
       "connection": "close",
       ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
     });
-    response.end(isKept || request.method === "HEAD" ? "" : body);
+    if (isKept || request.method === "HEAD") return void response.end();
+    this.#count(request.socket, Buffer.byteLength(body));
+    response.end(body);
   }
 
   async #route(method: string, url: string): Promise<Answer> {

@@ -19,10 +19,16 @@ import { SimClock } from "../support/sim_clock.ts";
 
 const HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-async function httpWorld(clock: Clock = systemClock, connectionsMax = 256) {
+async function httpWorld(
+  clock: Clock = systemClock,
+  connectionsMax = 256,
+  page: string | null = null,
+) {
   const manager = new FakeManager();
+  const source = new ManagerStatusSource(manager);
+  if (page !== null) source.metrics = () => Promise.resolve(page);
   const server = createHttpServer({
-    source: new ManagerStatusSource(manager),
+    source,
     clock,
     logger: silentLogger,
     host: "127.0.0.1",
@@ -225,6 +231,27 @@ test("a response that is unfinished makes room when there are too many connectio
   for (const { socket } of connections) socket.write(HEALTH.replace("healthz", "readyz"));
   await Promise.all(connections.map(({ socket }) => once(socket, "connect")));
   assert.equal((await world.get("/healthz")).status, 200);
+});
+
+test("clients that read nothing of a large page make room for those that read", async () => {
+  const page = "x".repeat(9 * 1_048_576);
+  await using world = await httpWorld(systemClock, 256, page);
+  const slow = [];
+  for (let count = 0; count < 4; count += 1) {
+    const socket = connect(world.port, "127.0.0.1").on("error", () => {});
+    socket.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await once(socket, "readable");
+    slow.push(socket);
+  }
+  assert.equal((await world.get("/metrics")).text.length, page.length);
+  const isWhole = await Promise.all(slow.map(async (socket) => {
+    let bytes = 0;
+    socket.on("data", ({ length }) => bytes += length);
+    await once(socket, "close");
+    return bytes > page.length;
+  }));
+  // At most three of them fit, and the oldest go first.
+  assert.deepEqual(isWhole, [false, false, true, true]);
 });
 
 test("isKnownHost() takes the machine's name with its domain where other machines ask", () => {
