@@ -15,6 +15,10 @@ const LINES_FIRST = 4;
  * as much.
  */
 const STEP_CHARS = 32_000;
+/** Characters of an instance from which on followers are told of it in turns. */
+const LARGE_CHARS = 32_000;
+/** How long one that does not read keeps the others from their turn. */
+const TURN_MS = 5;
 /** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
 const INTERVAL_MS = 50;
 /** How often the store is checked for lines of other nodes, for which there are no events. */
@@ -75,6 +79,14 @@ export interface FollowContext {
   readonly followers: Followers;
 }
 
+/** A followed instance before its lines are read. */
+interface Glance {
+  readonly news: string;
+  readonly isFinal: boolean;
+  /** Null if it is large: hundreds of followers may keep it while their clients read lines. */
+  readonly instance: Instance | null;
+}
+
 const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false } as const;
 
 /**
@@ -107,7 +119,7 @@ export async function* follow(
     for (;;) {
       bell.clear();
       // Asked for before the log, so that what a final instance wrote last is not missed.
-      const instance = query.instanceId === undefined ? null : await context.get(query.instanceId);
+      const glance = await glanceAt(query.instanceId, options.signal, context);
       if (context.hasOthers()) changes?.recheck();
       const { changed, hasMissed } = await changes?.take() ?? NOTHING;
       let isEnd = false;
@@ -116,18 +128,25 @@ export async function* follow(
         ({ cursor, isEnd } = tail);
         limit = linesLike(tail.items);
         if (context.hasOthers()) changes?.noteLines(tail.items);
-        const state = instance ? newsOf(instance) : "";
+        const news = glance?.news ?? "";
         // After the lines that led to it.
-        const isNew = isEnd && shown !== state;
+        const isNew = isEnd && shown !== news;
+        const isLarge = isNew && glance?.instance === null;
         const hasChanges = isEnd && (hasMissed || changed.length > 0);
-        if (tail.items.length > 0 || isNew || hasChanges) {
-          if (isNew) shown = state;
+        if (tail.items.length > 0 || isNew && !isLarge || hasChanges) {
+          if (isNew && !isLarge) shown = news;
           const step = { ...NOTHING, entries: tail.items, cursor };
           if (hasChanges) yield { ...step, changed, hasMissed };
-          else yield { ...step, instance: isNew ? instance : null };
+          else yield { ...step, instance: isNew && glance?.instance || null };
+        }
+        if (isLarge) {
+          const told = yield* tellLarge(query, { ...options, cursor, limit }, context);
+          cursor = told.cursor;
+          if (told.news === null) bell.ring();
+          else shown = told.news;
         }
       }
-      if (options.signal?.aborted || (instance && isFinal(instance.state))) return;
+      if (options.signal?.aborted || (glance?.isFinal && shown === glance.news)) return;
       if (changes?.hasMore) bell.ring();
       while (await bell.rung() === "idle") {
         // Instances that other nodes accept and run themselves, without a line, are not seen here.
@@ -138,6 +157,62 @@ export async function* follow(
   } finally {
     followers.count -= 1;
     bell.close();
+    // Nobody may be left to note that it changes.
+    if (query.instanceId !== undefined) followers.forget(query.instanceId);
+  }
+}
+
+async function glanceAt(
+  id: string | undefined,
+  signal: AbortSignal | undefined,
+  context: FollowContext,
+): Promise<Glance | null> {
+  if (id === undefined) return null;
+  const { followers } = context;
+  const end = await followers.looks.take(signal);
+  try {
+    const instance = await followers.get(id, context);
+    return {
+      news: newsOf(instance),
+      isFinal: isFinal(instance.state),
+      instance: charsOf(instance) < LARGE_CHARS ? instance : null,
+    };
+  } finally {
+    end();
+  }
+}
+
+function charsOf({ argumentsJson, resultsJson, error }: Instance): number {
+  const ofError = (error?.message.length ?? 0) + (error?.stack?.length ?? 0);
+  return argumentsJson.length + (resultsJson?.length ?? 0) + ofError;
+}
+
+/**
+ * Tell of a large instance, as it is when it is the follower's turn. Returns what was told, as news;
+ * null if there are more lines to read first.
+ */
+async function* tellLarge(
+  query: LogTailQuery,
+  { signal, ...from }: FollowOptions & { readonly cursor: string | null; readonly limit: number },
+  context: FollowContext,
+): AsyncGenerator<FollowStep, { readonly cursor: string | null; readonly news: string | null }> {
+  const { store, clock, followers } = context;
+  const end = await followers.larges.take(signal);
+  // What a client leaves unread counts for its connection.
+  const timer = clock.timer(TURN_MS, end, { unref: true });
+  try {
+    if (signal?.aborted) return { cursor: from.cursor, news: null };
+    const instance = await followers.get(query.instanceId!, context);
+    const { items, cursor, isEnd } = await store.tailLogs(query, from);
+    const isTold = isEnd || !isFinal(instance.state);
+    const news = isTold ? newsOf(instance) : null;
+    if (isTold || items.length > 0) {
+      yield { ...NOTHING, entries: items, cursor, instance: isTold ? instance : null };
+    }
+    return { cursor, news };
+  } finally {
+    timer.cancel();
+    end();
   }
 }
 
@@ -173,7 +248,8 @@ class Bell {
       context.subscribe((event) => {
         const { changes } = context;
         if (event === null) {
-          changes?.miss();
+          if (changes) changes.miss();
+          else context.followers.forgetAll();
           return this.ring();
         }
         const { instance } = event;
@@ -181,7 +257,10 @@ class Bell {
           ? query.kind === undefined || instance.kind === query.kind
           : instance.id === query.instanceId;
         if (!isMeant) return;
-        changes?.note(event);
+        if (changes) changes.note(event);
+        else if (event.type !== "log" && event.type !== "attempt") {
+          context.followers.forget(instance.id);
+        }
         this.ring();
       }),
       context.onStop(() => {

@@ -1,11 +1,16 @@
 import type { Instance } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { StoreReads } from "../store/store.ts";
+import { Turns } from "./turns.ts";
 
 /** Most instances that are kept for the other followers. */
 const KEPT_MAX = 1_000;
 /** How long one is kept: other nodes change instances without an event here. */
 const KEPT_MS = 200;
+/** Followers that look at their instance at once. */
+const LOOKS_MAX = 4;
+/** Followers that are told of a large instance at once: each has several copies of it. */
+const LARGE_MAX = 2;
 /** Longest part of an error that is told. */
 const ERROR_LENGTH_MAX = 300;
 
@@ -24,16 +29,38 @@ interface Kept {
  */
 export class Followers {
   count = 0;
+  readonly looks = new Turns(LOOKS_MAX);
+  readonly larges = new Turns(LARGE_MAX);
   /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
 
+  /** The instance that was read last. */
+  #last: { readonly id: string; readonly instance: Promise<Instance> } | null = null;
+
+  /** The instance, with its arguments and results. Others who ask for it soon share the object. */
+  get(
+    id: string,
+    { get, clock }: { readonly get: (id: string) => Promise<Instance>; readonly clock: Clock },
+  ): Promise<Instance> {
+    if (this.#last?.id === id) return this.#last.instance;
+    const last = { id, instance: get(id) };
+    this.#last = last;
+    const forget = () => {
+      if (this.#last === last) this.#last = null;
+    };
+    last.instance.then(() => clock.timer(KEPT_MS, forget, { unref: true }), forget);
+    return last.instance;
+  }
+
   /** Note that an instance has changed: it must be read again. */
   forget(id: string): void {
+    if (this.#last?.id === id) this.#last = null;
     this.#kept.delete(id);
   }
 
   /** Note that any instance may have changed. */
   forgetAll(): void {
+    this.#last = null;
     this.#kept.clear();
   }
 

@@ -5,7 +5,9 @@ import {
   CALLS_MAX,
   CALLS_OF_HOLDER_MAX,
   CONNECTIONS_OF_HOLDER,
+  COPIES_OF_MESSAGE,
   COPIES_OF_RESPONSE,
+  LARGE_MESSAGE_BYTES,
   REQUEST_BYTES_MAX,
   STALLED_MS,
   STRANGER_CALLS_MAX,
@@ -314,6 +316,10 @@ export class CallTracker {
   sendMessage(peer: string, bytes: number): () => void {
     const connection = this.#connections.get(peer);
     if (!connection) return () => {};
+    // Hundreds of followers may be sent the same large instance within a moment.
+    if (bytes >= LARGE_MESSAGE_BYTES || this.#unreadBytes > UNREAD_BYTES_ORDINARY) {
+      this.#memory.leave(bytes * COPIES_OF_MESSAGE);
+    }
     this.#addUnread(connection, bytes);
     return () => this.#addUnread(connection, -bytes);
   }

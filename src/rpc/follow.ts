@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../manager/api.ts";
 import { decodeRequest, encodeAnswer } from "./adapter.ts";
 import { instanceToWire, logToWire } from "./convert.ts";
@@ -30,7 +31,20 @@ export async function* followSteps(
     logsOnly: request.logsOnly === true,
     signal,
   });
-  for await (const step of steps) yield encodeAnswer(FollowResponseSchema, stepToWire(step));
+  for await (const step of steps) yield encodeStep(step);
+}
+
+/** The last encoded step of an instance: its followers share the instance and its bytes. */
+const ENCODED = new WeakMap<Instance, { readonly cursor: string; readonly bytes: Uint8Array }>();
+
+function encodeStep(step: FollowStep): Uint8Array {
+  const { instance, cursor, entries } = step;
+  const isShared = instance !== null && entries.length === 0;
+  const known = isShared ? ENCODED.get(instance) : undefined;
+  if (known?.cursor === cursor) return known.bytes;
+  const bytes = encodeAnswer(FollowResponseSchema, stepToWire(step));
+  if (isShared) ENCODED.set(instance, { cursor, bytes });
+  return bytes;
 }
 
 /** A step on the wire. */

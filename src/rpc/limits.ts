@@ -31,10 +31,16 @@ export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
 export const UNREAD_BYTES_ORDINARY = 8 * 1024 * 1024;
 /** Copies of a response that are made until it is sent, besides the one that waits. */
 export const COPIES_OF_RESPONSE = 3;
+/** The same of a stream message, which no page limits. */
+export const COPIES_OF_MESSAGE = 6;
+/** A stream message from this size on is large: its copies are collected while more are made. */
+export const LARGE_MESSAGE_BYTES = 64 * 1024;
 /** Bytes that closed connections and unread responses leave behind before memory is released. */
 export const LEFT_BYTES_MAX = 20 * 1024 * 1024;
 /** Estimated size of an open call without its messages. */
 export const CALL_BYTES = 16 * 1024;
+/** Bytes left behind after which memory is released at once. */
+export const LEFT_BYTES_URGENT = 40 * 1024 * 1024;
 /** Delay of that release, so that closing connections are included. */
 export const RELEASE_MS = 50;
 /** Calls after which memory is always shrunk at the next rest. */

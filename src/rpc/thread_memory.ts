@@ -1,6 +1,6 @@
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import { isMemoryLarge, releaseMemory, shrinkMemory } from "../platform/memory.ts";
-import { BUSY_CALLS, LEFT_BYTES_MAX, RELEASE_MS, REST_MS } from "./limits.ts";
+import { BUSY_CALLS, LEFT_BYTES_MAX, LEFT_BYTES_URGENT, RELEASE_MS, REST_MS } from "./limits.ts";
 
 /** How memory is returned to the system. */
 export interface MemorySystem {
@@ -27,6 +27,7 @@ export class ThreadMemory {
   readonly #system: MemorySystem;
   /** Estimated bytes that are no longer used, since the last release for them. */
   #leftBytes = 0;
+  #releasing: Timer | null = null;
   /** Calls that ended since memory was shrunk. */
   #callCount = 0;
   /** Drops the caches of reads; null when nothing was read since the last rest. */
@@ -43,8 +44,15 @@ export class ThreadMemory {
   leave(bytes: number): void {
     this.#leftBytes += bytes;
     if (this.#leftBytes < LEFT_BYTES_MAX) return;
+    if (this.#leftBytes >= LEFT_BYTES_URGENT) return this.#release();
+    this.#releasing ??= this.#clock.timer(RELEASE_MS, () => this.#release(), { unref: true });
+  }
+
+  #release(): void {
+    this.#releasing?.cancel();
+    this.#releasing = null;
     this.#leftBytes = 0;
-    this.#clock.timer(RELEASE_MS, () => this.#system.release(), { unref: true });
+    this.#system.release();
   }
 
   /** Note that the listeners have started, which takes as much as many calls. */

@@ -210,3 +210,52 @@ test("follow() is refused for an unknown instance and a cursor that is none", as
     (error) => isJobError(error, "invalid_argument"),
   );
 });
+
+test("follow() tells a large instance to its followers in turns, and each to its end", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule("work", { arguments: ["x".repeat(40_000)] });
+  world.executor.last.log("one");
+  await world.clock.advance(100);
+  const all = Array.from({ length: 10 }, () => watch(world, { instanceId: id }));
+  await world.clock.advance(500);
+  for (const { told } of all) assert.deepEqual(told, ["one", "processing"]);
+  const shared = new Set(all.map(({ steps }) => steps.at(-1)!.instance));
+  assert.equal(shared.size, 1, "all share what was read");
+  // Its lines come first, however many there are.
+  for (let line = 0; line < 120; line++) world.executor.last.log("two");
+  world.executor.last.ok();
+  await world.clock.advance(1_000);
+  for (const { told, done } of all) {
+    await done;
+    assert.deepEqual(told.slice(2), [...Array(120).fill("two"), "completed", "end"]);
+  }
+});
+
+test("follow() tells a large instance to the others while two do not read", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule("work", { arguments: ["x".repeat(40_000)] });
+  for (let count = 0; count < 2; count++) {
+    const unread = world.manager.follow({ instanceId: id });
+    const { value } = await world.of(unread.next());
+    assert.equal(value!.instance!.id, id);
+  }
+  const { told } = watch(world, { instanceId: id });
+  await world.clock.settle();
+  assert.deepEqual(told, []);
+  await world.clock.advance(5);
+  assert.deepEqual(told, ["processing"]);
+});
+
+test("follow() tells what changed since another follower, who has left, has read", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule();
+  const left = world.manager.follow({ instanceId: id });
+  assert.equal((await world.of(left.next())).value!.instance!.state, "processing");
+  await world.of(left.return(undefined));
+  world.executor.last.ok();
+  await world.clock.settle();
+  const { told, done } = watch(world, { instanceId: id });
+  await world.clock.settle();
+  await done;
+  assert.deepEqual(told, ["completed", "end"]);
+});

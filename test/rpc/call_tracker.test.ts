@@ -73,6 +73,21 @@ test("memory is given back while responses are made and much waits unread", asyn
   assert.equal(releases(), 1);
 });
 
+test("memory is given back while large messages of streams are made, also when they are read", async () => {
+  const { tracker, connect, clock, releases } = trackerWorld();
+  const { peer } = connect();
+  const send = async (bytes: number, count: number) => {
+    for (let sent = 0; sent < count; sent += 1) tracker.sendMessage(peer, bytes)();
+    await clock.advance(1_000);
+  };
+  // 20 MiB with the copies of each.
+  await send(64 * 1024 - 1, 1_000);
+  await send(64 * 1024, 53);
+  assert.equal(releases(), 0);
+  await send(64 * 1024, 1);
+  assert.equal(releases(), 1);
+});
+
 test("a call ends with its connection, also when its stream never tells", async () => {
   const { tracker, connect } = trackerWorld();
   const { socket, port } = connect();

@@ -36,6 +36,17 @@ test("ThreadMemory releases soon after 20 MiB were left behind", async () => {
   assert.deepEqual(look(), []);
 });
 
+test("ThreadMemory releases at once when 40 MiB were left behind, and not again for them", async () => {
+  const { clock, memory, look } = memoryWorld();
+  memory.leave(30 * MIB);
+  memory.leave(10 * MIB - 1);
+  assert.deepEqual(look(), []);
+  memory.leave(1);
+  assert.deepEqual(look(), ["release"]);
+  await clock.advance(10_000);
+  assert.deepEqual(look(), []);
+});
+
 test("ThreadMemory shrinks three seconds after the last of a thousand calls, and not after fewer", async () => {
   const { clock, memory, look } = memoryWorld();
   for (let count = 0; count < 999; count++) memory.noteCall();

@@ -1,8 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { connect as connectClient, type JobClient } from "../../../src/rpc/client.ts";
-import { WaitInstanceRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
+import { FollowRequestSchema, WaitInstanceRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
 import { framed, HTTP2_START, http2Frame } from "../../../test/support/raw_grpc.ts";
-import type { Attack, Running, Target } from "../attack.ts";
+import type { Attack, Running, Target, WorldNeeds } from "../attack.ts";
 import { flood, pause } from "../connections.ts";
 import {
   callHeaders,
@@ -86,6 +86,43 @@ async function wait(running: Running, perConnection: number, connections: number
   });
 }
 
+/** Fails every second, and is retried. */
+const FAILING: WorldNeeds = {
+  toml: `
+[jobs.fails]
+command = ["/bin/bash", "-c", "sleep 0.5; exit 1"]
+params = "text?: string"
+retry = { max = 100, backoff = "fixed", initial = "500ms" }
+`,
+};
+
+async function followLarge(running: Running, instanceCount = 1): Promise<void> {
+  const client = connectClient({
+    ...grpc(running.target),
+    ...{ socket: null, token: running.target.tokens.operator, timeoutMs: 30_000 },
+  });
+  const requests = Array.from({ length: instanceCount }, () => ({
+    ...{ kind: "fails", arguments: ["x".repeat(300_000)] },
+  }));
+  const { instances } = await client.scheduleJobs({ requests });
+  client.close();
+  const messages = instances.map(({ uuid }) =>
+    toBinary(FollowRequestSchema, create(FollowRequestSchema, { query: { uuid } }))
+  );
+  await flood(running, {
+    ...{ connections: 5, to: grpc(running.target) },
+    script: (place) =>
+      calls(running.target, "Follow", messages[place % messages.length]!, { count: 100 }),
+  });
+}
+
+function followsToo(target: Target): Promise<string | null> {
+  return another(target, "follow", async (client) => {
+    for await (const _ of client.follow({}, { signal: AbortSignal.timeout(ANSWER_MS) })) return;
+    throw new Error("it ended");
+  });
+}
+
 /** Attacks by a viewer with many connections, and similar ones by a stranger. */
 export const VIEWERS: readonly Attack[] = [
   {
@@ -148,6 +185,27 @@ export const VIEWERS: readonly Attack[] = [
         script: () => calls(running.target, "Follow", FOLLOW, { start: CLOSED_START, count: 100 }),
       });
     },
+  },
+  {
+    ...{ name: "followers-large", family: "reads" },
+    about: "500 followers of one instance with 300 kB that changes every second",
+    needs: FAILING,
+    run: (running) => followLarge(running),
+    probe: followsToo,
+  },
+  {
+    ...{ name: "followers-large-memory", family: "reads" },
+    about: "the same when the manager has everything in memory",
+    needs: { ...FAILING, isInMemory: true },
+    run: (running) => followLarge(running),
+    probe: followsToo,
+  },
+  {
+    ...{ name: "followers-large-several", family: "reads" },
+    about: "the same with five instances, each with 100 followers",
+    needs: FAILING,
+    run: (running) => followLarge(running, 5),
+    probe: followsToo,
   },
   {
     ...{ name: "cheap-calls", family: "reads" },
@@ -236,12 +294,7 @@ export const VIEWERS: readonly Attack[] = [
         ...{ connections: 12, to: grpc(running.target) },
         script: () => calls(running.target, "Follow", FOLLOW, { count: 100 }),
       }),
-    async probe(target) {
-      return await another(target, "follow", async (client) => {
-        for await (const _ of client.follow({}, { signal: AbortSignal.timeout(ANSWER_MS) })) return;
-        throw new Error("it ended");
-      });
-    },
+    probe: followsToo,
   },
   {
     ...{ name: "many-connections", family: "reads" },
