@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
@@ -50,6 +50,32 @@ test("what dead daemons left in the runtime folder is removed, and nothing else"
       tcp.close();
       socket.close();
     }
+  }));
+
+test("the files of a daemon that starts meanwhile are not removed", () =>
+  withTempDir({}, async ({ path: folder }) => {
+    for (const port of [1, 2, 3]) writeFileSync(join(folder, `jobctl-${port}.token`), "dead");
+    await removeStaleFiles(Date.now(), folder, () => {
+      const draft = join(folder, "jobctl-2.token.0123456789ab.tmp");
+      writeFileSync(draft, "live");
+      renameSync(draft, join(folder, "jobctl-2.token"));
+      return Promise.resolve(new Set());
+    });
+    assert.deepEqual(readdirSync(folder), ["jobctl-2.token"]);
+  }));
+
+test("files are judged by the ports that are listened on after they were found", () =>
+  withTempDir({}, async ({ path: folder }) => {
+    writeFileSync(join(folder, "jobctl-1.token"), "dead");
+    writeFileSync(join(folder, "jobctl-2.token"), "live");
+    let reads = 0;
+    await removeStaleFiles(Date.now(), folder, async () => {
+      reads += 1;
+      await null;
+      return new Set([2]);
+    });
+    assert.equal(reads, 1);
+    assert.deepEqual(readdirSync(folder), ["jobctl-2.token"]);
   }));
 
 test("a runtime folder that is missing is nobody's problem", async () => {
