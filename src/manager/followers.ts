@@ -7,6 +7,8 @@ import { Turns } from "./turns.ts";
 const KEPT_MAX = 1_000;
 /** How long one is kept: other nodes change instances without an event here. */
 const KEPT_MS = 200;
+/** Most followed instances that are kept: each may have megabytes. */
+const FOLLOWED_MAX = 8;
 /** Followers that look at their instance at once. */
 const LOOKS_MAX = 4;
 /** Followers that are told of a large instance at once: each has several copies of it. */
@@ -34,33 +36,37 @@ export class Followers {
   /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
 
-  /** The instance that was read last. */
-  #last: { readonly id: string; readonly instance: Promise<Instance> } | null = null;
+  /** Followed instances that were read last, oldest first. */
+  readonly #followed = new Map<string, Promise<Instance>>();
 
   /** The instance, with its arguments and results. Others who ask for it soon share the object. */
   get(
     id: string,
     { get, clock }: { readonly get: (id: string) => Promise<Instance>; readonly clock: Clock },
   ): Promise<Instance> {
-    if (this.#last?.id === id) return this.#last.instance;
-    const last = { id, instance: get(id) };
-    this.#last = last;
+    const known = this.#followed.get(id);
+    if (known) return known;
+    const instance = get(id);
+    this.#followed.set(id, instance);
+    if (this.#followed.size > FOLLOWED_MAX) {
+      this.#followed.delete(this.#followed.keys().next().value!);
+    }
     const forget = () => {
-      if (this.#last === last) this.#last = null;
+      if (this.#followed.get(id) === instance) this.#followed.delete(id);
     };
-    last.instance.then(() => clock.timer(KEPT_MS, forget, { unref: true }), forget);
-    return last.instance;
+    instance.then(() => clock.timer(KEPT_MS, forget, { unref: true }), forget);
+    return instance;
   }
 
   /** Note that an instance has changed: it must be read again. */
   forget(id: string): void {
-    if (this.#last?.id === id) this.#last = null;
+    this.#followed.delete(id);
     this.#kept.delete(id);
   }
 
   /** Note that any instance may have changed. */
   forgetAll(): void {
-    this.#last = null;
+    this.#followed.clear();
     this.#kept.clear();
   }
 

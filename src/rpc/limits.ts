@@ -32,7 +32,7 @@ export const UNREAD_BYTES_ORDINARY = 8 * 1024 * 1024;
 /** Copies of a response that are made until it is sent, besides the one that waits. */
 export const COPIES_OF_RESPONSE = 3;
 /** The same of a stream message, which no page limits. */
-export const COPIES_OF_MESSAGE = 6;
+export const COPIES_OF_MESSAGE = 10;
 /** A stream message from this size on is large: its copies are collected while more are made. */
 export const LARGE_MESSAGE_BYTES = 64 * 1024;
 /** Bytes that closed connections and unread responses leave behind before memory is released. */
