@@ -7,7 +7,9 @@ import { Turns } from "./turns.ts";
 const KEPT_MAX = 1_000;
 /** How long one is kept: other nodes change instances without an event here. */
 const KEPT_MS = 200;
-/** Most followed instances that are kept: each may have megabytes. */
+/** How long a followed or awaited one is kept. */
+const FOLLOWED_MS = 50;
+/** Most followed or awaited instances that are kept: each may have megabytes. */
 const FOLLOWED_MAX = 8;
 /** Followers that look at their instance at once. */
 const LOOKS_MAX = 4;
@@ -54,7 +56,7 @@ export class Followers {
     const forget = () => {
       if (this.#followed.get(id) === instance) this.#followed.delete(id);
     };
-    instance.then(() => clock.timer(KEPT_MS, forget, { unref: true }), forget);
+    instance.then(() => clock.timer(FOLLOWED_MS, forget, { unref: true }), forget);
     return instance;
   }
 

@@ -410,31 +410,30 @@ export abstract class Operations implements ManagerApi, LiveFacts {
 
   async waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
     checkTimeout(timeoutMs);
-    return await waitInstance(id, timeoutMs, {
-      clock: this.parts.options.clock,
-      get: (wanted) => this.getInstance(wanted),
-      subscribe: (listener) => this.subscribe(listener),
-      onStop: (listener) => this.#onStop(listener),
-      hasOthers: () => this.parts.membership.peers.hasOthers,
-    });
+    return await waitInstance(id, timeoutMs, this.#followContext());
   }
 
   async *follow<Filter extends LogTailFilter>(
     filter: Exact<Filter, LogTailFilter>,
     options?: FollowOptions,
   ): AsyncGenerator<FollowStep> {
-    yield* follow(readLogTailFilter(filter), readOptions("follow", options, "follow logs"), {
+    const read = readOptions("follow", options, "follow logs");
+    yield* follow(readLogTailFilter(filter), read, this.#followContext());
+  }
+
+  #followContext() {
+    return {
       store: this.parts.store,
       clock: this.parts.options.clock,
-      get: (id) => this.getInstance(id),
-      subscribe: (listener) => this.subscribe(listener),
-      onStop: (listener) => this.#onStop(listener),
+      get: (id: string) => this.getInstance(id),
+      subscribe: (listener: (event: ManagerEvent) => void) => this.subscribe(listener),
+      onStop: (listener: () => void) => this.#onStop(listener),
       hasOthers: () => this.parts.membership.peers.hasOthers,
       followers: this.#followers,
-    });
+    };
   }
-  readonly #followers = new Followers();
 
+  readonly #followers = new Followers();
   readonly #bulk = new BulkGate();
 
   #onStop(listener: () => void): () => void {

@@ -1,8 +1,9 @@
 import { JobError } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
+import { type Instance, isUuid } from "../core/instance.ts";
 import { isFinal } from "../core/state.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { ManagerEvent } from "./api.ts";
+import type { Followers } from "./followers.ts";
 
 /** How soon, and at most how late, the store is asked what other nodes did: no event tells of it. */
 const LOOK_MS = { first: 25, longest: 500 } as const;
@@ -23,26 +24,35 @@ export async function waitInstance(
     readonly onStop: (listener: () => void) => () => void;
     /** Whether other nodes may run it. */
     readonly hasOthers: () => boolean;
+    readonly followers: Followers;
   },
 ): Promise<Instance | null> {
+  const { followers } = context;
+  // Hundreds may wait for one instance with megabytes of arguments: they share what was read.
+  const get = (wanted: string) =>
+    isUuid(wanted) ? followers.get(wanted, context) : context.get(wanted);
   // Listening before looking: the change may come between the two.
   const events: Instance[] = [];
   let deliver: (instance: Instance) => void = (instance) => void events.push(instance);
   let stopLooking = () => {};
   const unsubscribe = context.subscribe((event) => {
-    if (event.type === "state" && isFinal(event.state)) deliver(event.instance);
+    if (event.type !== "state" || !isFinal(event.state)) return;
+    if (event.instance.id === id) followers.forget(id);
+    deliver(event.instance);
   });
   try {
-    const present = await context.get(id);
+    const present = await get(id);
     if (isFinal(present.state)) return present;
     const missed = events.find((instance) => instance.id === present.id);
     if (missed) return missed;
     if (timeoutMs === 0) return null;
-    stopLooking = look(present.id, context, (instance) => deliver(instance));
+    stopLooking = look(present.id, { ...context, get }, (instance) => deliver(instance));
     return await ending(present.id, timeoutMs, context, (listener) => deliver = listener);
   } finally {
     stopLooking();
     unsubscribe();
+    // Nobody may be left to note that it changes.
+    followers.forget(id);
   }
 }
 

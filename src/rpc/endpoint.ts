@@ -7,7 +7,7 @@ import { methodPath, serviceDefinition, streamDefinition } from "./adapter.ts";
 import { Audit } from "./audit.ts";
 import type { Authenticator, CallName } from "./auth.ts";
 import type { Backend, CallSignal, UnaryName } from "./backend.ts";
-import type { CallTracker } from "./call_tracker.ts";
+import type { CallTracker, Origin } from "./call_tracker.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import { askerOf, callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
 import { Health } from "./gen/health_pb.ts";
@@ -29,6 +29,7 @@ import { ReadGate } from "./read_gate.ts";
 import type { ReflectionStream } from "./reflection.ts";
 import { requestRefusal } from "./request_role.ts";
 import { Streams } from "./streams.ts";
+import { restOfWait } from "./wait_answer.ts";
 
 type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
 
@@ -138,12 +139,29 @@ class UnaryCalls {
   }
 
   async #wait(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    const release = this.#waits.take(this.#tracker.originOf(call.getPeer()));
+    const origin = this.#tracker.originOf(call.getPeer());
+    const release = this.#waits.take(origin);
     try {
-      return await this.#backend.answer(method, call.request, signal);
+      const answer = await this.#backend.answer(method, call.request, signal);
+      const rest = restOfWait(answer);
+      return rest === null ? answer : await this.#readRest(rest, origin, signal);
     } finally {
       release();
     }
+  }
+
+  async #readRest(request: Uint8Array, origin: Origin, signal: CallSignal): Promise<Uint8Array> {
+    if (!await this.#reads.enter(origin, signal)) throw canceled();
+    try {
+      const page = await this.#backend.answer("lookupInstances", request, signal);
+      // Both answers have the instance as their first field.
+      if (page.byteLength > 0) return page;
+    } finally {
+      this.#reads.leave();
+    }
+    throw new JobError("not_found", "Cannot wait for an instance that was deleted meanwhile", {
+      path: "uuid",
+    });
   }
 }
 

@@ -20,6 +20,7 @@ import { fitNodes, nodeToWire } from "./node_messages.ts";
 import { readMs, readName, readUuidPrefix, refuse } from "./requests.ts";
 import { readBatchEntry, readRecurringOptions, readScheduleOptions } from "./schedule_requests.ts";
 import type { JobSchema, JobService, ScheduleJobRequest } from "./gen/job_pb.ts";
+import { waitAnswer } from "./wait_answer.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */
 const API_VERSION = "v1";
@@ -115,21 +116,25 @@ async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
   return isUuid(id) ? id : (await manager.getInstance(id)).id;
 }
 
-/** Wait in slices, so that a wait whose client went away ends soon. */
+/**
+ * Wait in slices, so that a wait whose client went away ends soon.
+ *
+ * @returns the final instance, or the id when the time was over first
+ */
 async function wait(
   manager: ManagerApi,
   request: { readonly uuid: string; readonly waitMs: bigint },
   call: CallState,
-): Promise<Instance> {
+): Promise<Instance | string> {
   const id = await resolveId(manager, request.uuid);
   let leftMs = Math.min(readMs(request.waitMs, "wait_ms"), WAIT_MAX_MS);
-  while (leftMs > 0 && !call.isCanceled()) {
+  do {
     const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
     const instance = await manager.waitInstance(id, sliceMs);
     if (instance) return instance;
     leftMs -= sliceMs;
-  }
-  return await manager.getInstance(id);
+  } while (leftMs > 0 && !call.isCanceled());
+  return id;
 }
 
 function readWorkerCount(count: number): number {
@@ -165,7 +170,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
       return { instances: fitInstances(instances), count: BigInt(instances.length) };
     },
     async waitInstance(request, call) {
-      return { instance: instanceToWire(await wait(manager, request, call)) };
+      return waitAnswer(await wait(manager, request, call));
     },
     async retryInstance({ uuid }) {
       const id = await resolveId(manager, uuid);

@@ -7,7 +7,7 @@ import { startWorld } from "../../scripts/attack/world.ts";
 // The bounds on memory as they are promised, for the attacks that once went beyond them. A machine
 // that does other things too changes little about memory, so only the lateness is not judged.
 const MEMORY: Bounds = { ...BOUNDS, lostMax: Infinity, lateMsMax: Infinity };
-const NAMES = ["job-large-gets", "job-large-reads", "followers-large"];
+const NAMES = ["job-large-gets", "job-large-reads", "followers-large", "waits-large"];
 
 async function attack(name: string): Promise<Report> {
   const found = ATTACKS.find((one) => one.name === name)!;

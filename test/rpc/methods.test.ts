@@ -4,6 +4,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 import { fakeNode } from "../support/fake_manager.ts";
 import { rpcWorld } from "../support/rpc_world.ts";
+import { until } from "../support/wait.ts";
 
 const START = { seconds: 1_767_225_600n, nanos: 0 };
 
@@ -93,6 +94,28 @@ test("WaitInstance answers the present state when the wait ends", async () => {
   const { id } = world.manager.add({ state: "processing" });
   const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 0n });
   assert.equal(instance?.state, JobState.PROCESSING);
+});
+
+test("WaitInstance answers an instance whole, also a large one and in time", async () => {
+  await using world = await rpcWorld();
+  const text = "x".repeat(100_000);
+  const argumentsJson = JSON.stringify([text]);
+  const { id } = world.manager.add({ state: "completed", argumentsJson });
+  const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 60_000n });
+  assert.deepEqual(instance?.arguments, [text]);
+  assert.equal(instance?.state, JobState.COMPLETED);
+});
+
+test("WaitInstance says when a large instance was deleted before it could be read", async () => {
+  await using world = await rpcWorld();
+  const argumentsJson = JSON.stringify(["x".repeat(100_000)]);
+  const { id } = world.manager.add({ state: "processing", argumentsJson });
+  const waiting = world.client().waitInstance({ uuid: id, waitMs: 60_000n });
+  await until("it waits", () => world.manager.waits.length === 1);
+  const ended = { ...world.manager.instances.get(id)!, state: "completed" } as const;
+  world.manager.instances.delete(id);
+  world.manager.waits[0]!(ended);
+  await assert.rejects(waiting, /NOT_FOUND|deleted meanwhile/);
 });
 
 test("RetryInstance answers the new instance", async () => {

@@ -386,9 +386,10 @@ export class FakeManager implements ManagerApi {
 
   blockOf: ManagerApi["blockOf"] = async () => this.block;
 
-  waitInstance: ManagerApi["waitInstance"] = async (id) => {
+  waitInstance: ManagerApi["waitInstance"] = async (id, timeoutMs) => {
     const instance = await this.getInstance(id);
     if (isFinal(instance.state)) return instance;
+    if (timeoutMs === 0) return null;
     return await new Promise((resolve) => this.waits.push(resolve));
   };
 

@@ -116,6 +116,35 @@ async function followLarge(running: Running, instanceCount = 1): Promise<void> {
   });
 }
 
+/** Ends after two seconds. */
+const ENDING: WorldNeeds = {
+  toml: `
+[jobs.ends]
+command = ["/bin/bash", "-c", "sleep 2; exit 0"]
+params = "text?: string"
+`,
+};
+
+async function waitLarge(running: Running): Promise<void> {
+  const client = connectClient({
+    ...grpc(running.target),
+    ...{ socket: null, token: running.target.tokens.operator, timeoutMs: 30_000 },
+  });
+  const { signal } = running;
+  while (!signal.aborted) {
+    const request = { kind: "ends", arguments: ["x".repeat(300_000)] };
+    const { instance } = await client.scheduleJob(request);
+    const wait = create(WaitInstanceRequestSchema, { uuid: instance!.uuid, waitMs: 20_000n });
+    const message = toBinary(WaitInstanceRequestSchema, wait);
+    const round = AbortSignal.any([signal, AbortSignal.timeout(5_000)]);
+    await flood({ ...running, signal: round }, {
+      ...{ connections: 5, to: grpc(running.target) },
+      script: () => calls(running.target, "WaitInstance", message, { count: 200 }),
+    });
+  }
+  client.close();
+}
+
 function followsToo(target: Target): Promise<string | null> {
   return another(target, "follow", async (client) => {
     for await (const _ of client.follow({}, { signal: AbortSignal.timeout(ANSWER_MS) })) return;
@@ -206,6 +235,18 @@ export const VIEWERS: readonly Attack[] = [
     needs: FAILING,
     run: (running) => followLarge(running, 5),
     probe: followsToo,
+  },
+  {
+    ...{ name: "waits-large", family: "reads" },
+    about: "1,000 waits for one instance with 300 kB that ends, again and again",
+    needs: ENDING,
+    run: waitLarge,
+  },
+  {
+    ...{ name: "waits-large-memory", family: "reads" },
+    about: "the same when the manager has everything in memory",
+    needs: { ...ENDING, isInMemory: true },
+    run: waitLarge,
   },
   {
     ...{ name: "cheap-calls", family: "reads" },
