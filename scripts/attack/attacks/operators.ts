@@ -76,7 +76,7 @@ export const OPERATORS: readonly Attack[] = [
   ),
   attack(
     "redrives",
-    "runs 300 failed instances with arguments of 1 MB again",
+    "runs 300 failed instances with arguments of 1 MB again, which wait behind the schedule",
     async (calls, { signal, count }) => {
       await scheduleLarge(calls, () => ({ ...LATER, kind: "fails", afterMs: 0n }));
       while (!signal.aborted) {
@@ -89,7 +89,7 @@ export const OPERATORS: readonly Attack[] = [
     },
     {
       toml:
-        `[jobs.fails]\ncommand = ["/bin/false"]\nparams = "text?: string"\nretry = 0\nstdin = { arg = "text" }\n`,
+        `[jobs.fails]\ncommand = ["/bin/false"]\nparams = "text?: string"\nretry = 0\npriority = 9\nstdin = { arg = "text" }\n`,
     },
   ),
   attack(
