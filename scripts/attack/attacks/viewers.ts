@@ -37,6 +37,11 @@ function readerOf(target: Target, timeoutMs = ANSWER_MS): JobClient {
   return connectClient({ ...grpc(target), socket: null, token: target.tokens.reader, timeoutMs });
 }
 
+function operatorOf(target: Target): JobClient {
+  const token = target.tokens.operator;
+  return connectClient({ ...grpc(target), socket: null, token, timeoutMs: 30_000 });
+}
+
 /** Whether another viewer can do something. */
 async function another(
   target: Target,
@@ -97,10 +102,7 @@ retry = { max = 100, backoff = "fixed", initial = "500ms" }
 };
 
 async function followLarge(running: Running, instanceCount = 1): Promise<void> {
-  const client = connectClient({
-    ...grpc(running.target),
-    ...{ socket: null, token: running.target.tokens.operator, timeoutMs: 30_000 },
-  });
+  const client = operatorOf(running.target);
   const requests = Array.from({ length: instanceCount }, () => ({
     ...{ kind: "fails", arguments: ["x".repeat(300_000)] },
   }));
@@ -126,10 +128,7 @@ params = "text?: string"
 };
 
 async function waitLarge(running: Running): Promise<void> {
-  const client = connectClient({
-    ...grpc(running.target),
-    ...{ socket: null, token: running.target.tokens.operator, timeoutMs: 30_000 },
-  });
+  const client = operatorOf(running.target);
   const { signal } = running;
   while (!signal.aborted) {
     const request = { kind: "ends", arguments: ["x".repeat(300_000)] };
@@ -202,10 +201,7 @@ export const VIEWERS: readonly Attack[] = [
         `[jobs.talk]\ncommand = ["/bin/bash", "-c", 'printf -v line "%8000s" ""; for i in {1..2000}; do echo "\${line// /x}"; done']\n`,
     },
     async run(running) {
-      const client = connectClient({
-        ...grpc(running.target),
-        ...{ socket: null, token: running.target.tokens.operator, timeoutMs: 30_000 },
-      });
+      const client = operatorOf(running.target);
       const { instance } = await client.scheduleJob({ kind: "talk" });
       await client.waitInstance({ uuid: instance!.uuid });
       client.close();
