@@ -1,12 +1,12 @@
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
-import { dirname } from "node:path";
 import { createGunzip, createGzip } from "node:zlib";
 import { JobError, messageOf } from "../core/errors.ts";
-import { fileErrorCode, writeHint } from "../core/file_errors.ts";
+import { fileErrorCode } from "../core/file_errors.ts";
 import { PRIVATE_FILE } from "../platform/private_files.ts";
 import { linesOf } from "../moving/backup.ts";
+import { notWritten } from "./written_file.ts";
 
 /** A backup that is being written beside its place, so that a half one never stands there. */
 export interface BackupWriter {
@@ -107,15 +107,4 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
   } finally {
     file.destroy();
   }
-}
-
-function notWritten(path: string, cause: unknown): JobError {
-  const isMissing = !existsSync(dirname(path));
-  const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(cause);
-  return new JobError(fileErrorCode(cause), `Cannot write "${path}": ${problem}`, {
-    hint: isMissing
-      ? "Make the folder, or choose another file"
-      : writeHint(cause, "Choose a file that you may write to"),
-    cause,
-  });
 }

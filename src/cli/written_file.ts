@@ -42,14 +42,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
         hint: "Choose another file, or overwrite it with --force",
       });
     }
-    const isMissing = !existsSync(dirname(path));
-    const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(error);
-    throw new JobError(fileErrorCode(error), `Cannot write "${path}": ${problem}`, {
-      hint: isMissing
-        ? "Make the folder, or choose another file"
-        : writeHint(error, "Choose a file that you may write to"),
-      cause: error,
-    });
+    throw notWritten(path, error);
   }
 }
 
@@ -69,4 +62,16 @@ function checkOwner(path: string, uid: number): void {
 /** One message on stderr, also into a pipe: it tells what the written text lacks. */
 export async function tell(io: CliIo, text: string): Promise<void> {
   await io.stderr.write(`${makeLinesVisible(text)}\n`);
+}
+
+/** The error of a file that could not be written, with the remedy. */
+export function notWritten(path: string, cause: unknown): JobError {
+  const isMissing = !existsSync(dirname(path));
+  const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(cause);
+  return new JobError(fileErrorCode(cause), `Cannot write "${path}": ${problem}`, {
+    hint: isMissing
+      ? "Make the folder, or choose another file"
+      : writeHint(cause, "Choose a file that you may write to"),
+    cause,
+  });
 }
