@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance, StoredLogEntry } from "../core/instance.ts";
+import { instanceChars } from "../core/payload_chars.ts";
 import { isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { LogTailQuery, StoreReads } from "../store/store.ts";
@@ -175,16 +176,11 @@ async function glanceAt(
     return {
       news: newsOf(instance),
       isFinal: isFinal(instance.state),
-      instance: charsOf(instance) < LARGE_CHARS ? instance : null,
+      instance: instanceChars(instance) < LARGE_CHARS ? instance : null,
     };
   } finally {
     end();
   }
-}
-
-function charsOf({ argumentsJson, resultsJson, error }: Instance): number {
-  const ofError = (error?.message.length ?? 0) + (error?.stack?.length ?? 0);
-  return argumentsJson.length + (resultsJson?.length ?? 0) + ofError;
 }
 
 /**

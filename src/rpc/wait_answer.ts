@@ -1,5 +1,6 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Instance } from "../core/instance.ts";
+import { instanceChars } from "../core/payload_chars.ts";
 import { instanceToWire } from "./convert.ts";
 import { LookupInstancesRequestSchema, WaitInstanceResponseSchema } from "./gen/job_pb.ts";
 
@@ -11,17 +12,14 @@ const LARGE_CHARS = 8_000;
 /** Bytes of an answer that has a UUID and nothing else: two tags, two lengths and the text. */
 const ONLY_ID_BYTES = 2 + 2 + 36;
 
-function isSmall({ argumentsJson, resultsJson, error }: Instance): boolean {
-  const ofError = (error?.message.length ?? 0) + (error?.stack?.length ?? 0);
-  return argumentsJson.length + (resultsJson?.length ?? 0) + ofError < LARGE_CHARS;
-}
-
 /** How a wait ended: with a final instance, or with the id of one that has to be read. */
 export function waitAnswer(
   ended: Instance | string,
 ): MessageInitShape<typeof WaitInstanceResponseSchema> {
   if (typeof ended === "string") return { instance: { uuid: ended } };
-  return { instance: isSmall(ended) ? instanceToWire(ended) : { uuid: ended.id } };
+  return {
+    instance: instanceChars(ended) < LARGE_CHARS ? instanceToWire(ended) : { uuid: ended.id },
+  };
 }
 
 /** The request that reads what a wait left out; null if its answer is whole. */
