@@ -8,7 +8,7 @@ import { JobError } from "./errors.ts";
 import { checkOptions, isText, type KeysOf } from "./object_keys.ts";
 import type { ScheduleRecord, ScheduleSpec, TickFate } from "./schedule.ts";
 import { REBOOT } from "./schedule.ts";
-import { LAST_SECOND, openZone } from "./zone.ts";
+import { LAST_SECOND, openZone, splitZone } from "./zone.ts";
 
 /** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */
 export const GRACE_MS = 60_000;
@@ -81,14 +81,9 @@ function readInterval(text: string): number {
  * @throws JobError `invalid_argument` for what cannot be read or never comes
  */
 export function parseScheduleText(text: string, options: CronOptions = {}): ScheduleText {
-  let rest = text.trim();
-  let timezone: string | null = null;
-  const prefix = /^(?:CRON_)?TZ=(\S*)\s*/.exec(rest);
-  if (prefix !== null) {
-    timezone = openZone(prefix[1]!).name;
-    rest = rest.slice(prefix[0].length);
-    if (rest === "") throw cronError(text.trim(), "it names a zone and no time");
-  }
+  const { zone, rest } = splitZone(text);
+  const timezone = zone === null ? null : openZone(zone).name;
+  if (zone !== null && rest === "") throw cronError(text.trim(), "it names a zone and no time");
   const every = /^@every(?:\s+(.*))?$/.exec(rest);
   if (every !== null) return { cron: null, everyMs: parseEvery(every[1] ?? ""), timezone };
   if (rest === REBOOT) return { cron: REBOOT, everyMs: null, timezone };

@@ -179,3 +179,11 @@ export function openZone(name: string): Zone {
   zones.set(name, zone);
   return zone;
 }
+
+/** The zone of a `CRON_TZ=` or `TZ=` prefix of a schedule's text, as written, and the rest; null without one. */
+export function splitZone(text: string): { readonly zone: string | null; readonly rest: string } {
+  const trimmed = text.trim();
+  const prefix = /^(?:CRON_)?TZ=(\S*)\s*/.exec(trimmed);
+  if (prefix === null) return { zone: null, rest: trimmed };
+  return { zone: prefix[1]!, rest: trimmed.slice(prefix[0].length) };
+}

@@ -9,6 +9,7 @@ import { EXIT } from "../exit_codes.ts";
 import { present } from "../lookup.ts";
 import { followSteps, withInterrupt } from "../follow.ts";
 import { makeVisible } from "../../core/safe_text.ts";
+import { splitZone } from "../../core/zone.ts";
 import { jobTimeMs, zoneOfJob } from "../job_time.ts";
 import {
   CRON_ONLY_OPTIONS,
@@ -149,7 +150,8 @@ async function readTimes(
   { args, context }: { readonly args: Args; readonly context: VerbContext },
 ): Promise<Pick<Request, "at" | "recurrence">> {
   const { kind = "", cron, timezone } = plain;
-  const zoned = timezone ?? zoneInText(cron);
+  // An empty one is refused by the daemon.
+  const zoned = timezone ?? (splitZone(cron ?? "").zone || undefined);
   const zone = async () =>
     zoned === undefined
       ? await zoneOfJob(client, kind)
@@ -160,11 +162,6 @@ async function readTimes(
     at: atMs === undefined ? undefined : timestampOf(atMs),
     recurrence: readRecurrence(args, await readRecurrenceTimes(input)).recurrence,
   };
-}
-
-/** The zone that an expression itself names. */
-function zoneInText(cron: string | undefined): string | undefined {
-  return /^\s*(?:CRON_TZ|TZ)=(\S+)/.exec(cron ?? "")?.[1];
 }
 
 // The field of go-job takes −1 for the job's own priority.
