@@ -46,7 +46,7 @@ const MEASURE_TIME = [
  */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
-/** Files that failed are run again, alone, if they are this few; of more failures load is no cause. */
+/** Most failed files that are run again, alone: if more fail, load is not the cause. */
 const REPEATED_MAX = 5;
 
 /** Number of slowest files listed at the end. */
