@@ -147,7 +147,7 @@ async function repeatFailed(runs, folder) {
       continue;
     }
     const { runtime, name } = first.run;
-    const again = await runOn({ ...first.run, name: `${name} again`, files }, folder);
+    const again = await runOn({ ...first.run, name: `${name}-again`, files }, folder);
     const isLasting = ({ file, name }) =>
       !files.includes(file) || again.passed === 0 ||
       again.failed.some((one) => one.file === file && one.name === name);
