@@ -4,8 +4,8 @@ import type { StoreConfig } from "../core/store_config.ts";
 import { createEtcdMedium } from "./etcd/etcd_store.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
 import { keyOf, type RecordKey } from "./records.ts";
-import { createValkeyLink } from "./valkey/create_valkey_store.ts";
-import { keyPrefix } from "./valkey/valkey_store.ts";
+import { createValkeyLink } from "./valkey/create.ts";
+import { keyPrefix } from "./valkey/store.ts";
 
 /** Files of a SQLite database, by what their names end in. */
 const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];

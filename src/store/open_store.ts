@@ -49,7 +49,7 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       });
     case "valkey":
       return createLateStore(async () => {
-        const { createValkeyStore } = await import("./valkey/create_valkey_store.ts");
+        const { createValkeyStore } = await import("./valkey/create.ts");
         return createValkeyStore({ ...config, address }, parts);
       });
   }

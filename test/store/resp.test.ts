@@ -7,7 +7,7 @@ import {
   type Reply,
   ReplyError,
   ReplyReader,
-} from "../../src/store/valkey/resp.ts";
+} from "../../src/store/valkey/link/resp.ts";
 
 /** Replies as plain values: bytes as text, errors by their kind. */
 function plain(reply: Reply): unknown {

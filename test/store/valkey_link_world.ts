@@ -4,8 +4,8 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { Logger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import type { ScriptCall, ValkeyScript } from "../../src/store/valkey/link.ts";
-import { ServerLink, type ServerLinkOptions } from "../../src/store/valkey/server_link.ts";
+import type { ScriptCall, ValkeyScript } from "../../src/store/valkey/link/link.ts";
+import { ServerLink, type ServerLinkOptions } from "../../src/store/valkey/link/server_link.ts";
 
 /** A script as the link wants it. */
 export function scriptOf(text: string): ValkeyScript {

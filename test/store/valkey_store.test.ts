@@ -5,7 +5,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { CaseTime } from "../../src/conformance/index.ts";
 import type { Instance } from "../../src/core/instance.ts";
-import { keyPrefix, ValkeyStore } from "../../src/store/valkey/valkey_store.ts";
+import { keyPrefix, ValkeyStore } from "../../src/store/valkey/store.ts";
 import { ValkeyWorld } from "../support/valkey_world.ts";
 import { linkTo } from "./valkey_link_world.ts";
 

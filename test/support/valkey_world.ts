@@ -1,9 +1,5 @@
 import { systemClock } from "../../src/platform/clock.ts";
-import {
-  keyPrefix,
-  ValkeyStore,
-  type ValkeyStoreOptions,
-} from "../../src/store/valkey/valkey_store.ts";
+import { keyPrefix, ValkeyStore, type ValkeyStoreOptions } from "../../src/store/valkey/store.ts";
 import { linkTo } from "../store/valkey_link_world.ts";
 import { type CuttingProxy, startCuttingProxy } from "./cutting_proxy.ts";
 import { startValkey, type ValkeyServer } from "./valkey_server.ts";

@@ -1,0 +1,75 @@
+import type { Block, ClaimLimits, JobLimits } from "../../../core/limits.ts";
+import type { ClaimRequest } from "../../store.ts";
+import { pack, type Packable, Packed, Packer } from "./msgpack.ts";
+
+const NO_LIMITS = pack(false);
+const packedKinds = new WeakMap<ReadonlySet<string>, Packed>();
+const packedLimits = new WeakMap<ClaimLimits, Packed>();
+
+/** Kinds as the scripts take them, encoded once for each set. */
+function packKinds(kinds: ReadonlySet<string>): Packed {
+  let packed = packedKinds.get(kinds);
+  if (!packed) packedKinds.set(kinds, packed = pack([...kinds]));
+  return packed;
+}
+
+/** Limits as the scripts take them, encoded once for each object. */
+function packLimits(limits: ClaimLimits | undefined): Packed {
+  if (!limits || (limits.kinds.size === 0 && limits.pools.length === 0)) return NO_LIMITS;
+  let packed = packedLimits.get(limits);
+  if (packed) return packed;
+  const kinds: Record<string, Packable> = {};
+  for (const [kind, job] of limits.kinds) kinds[kind] = partsOf(job);
+  const pools = limits.pools.map(({ name, kinds, max }) => [name, [...kinds], max]);
+  const into = new Packer();
+  into.write({ kinds, pools });
+  packedLimits.set(limits, packed = new Packed(into.bytes()));
+  return packed;
+}
+
+/** The limits of the whole kind apart from those of each queue. */
+function partsOf({ concurrency, rate }: JobLimits): Packable {
+  const slotsOf = (isOfQueue: boolean) =>
+    concurrency.filter(({ by }) => by.length > 0 === isOfQueue)
+      .map(({ max, per }) => [max, per === "node"]);
+  const ratesOf = (isOfQueue: boolean) => rate.filter(({ by }) => by.length > 0 === isOfQueue);
+  const spans = (isOfQueue: boolean) => ratesOf(isOfQueue).map(({ max, perMs }) => [max, perMs]);
+  return {
+    slots: slotsOf(false),
+    queueSlots: slotsOf(true),
+    rates: spans(false),
+    queueRates: spans(true),
+    // Tells the rates of the queues from others.
+    stamp: ratesOf(true).map(({ max, perMs }) => `${max}/${perMs}`).join(" "),
+  };
+}
+
+/** Who asks, as all that look for what is due begin. */
+export function writeClaimer(
+  into: Packer,
+  { node = "", kinds, limits }:
+    & Partial<Pick<ClaimRequest, "node" | "limits">>
+    & Pick<ClaimRequest, "kinds">,
+): void {
+  into.write(node);
+  into.write(packKinds(kinds));
+  into.write(packLimits(limits));
+}
+
+/** A block as the scripts tell it. */
+export function readBlock(value: unknown): Block {
+  const [limit, name, used, max, opensAt] = value as [
+    string,
+    string,
+    number,
+    number,
+    number | false,
+  ];
+  return {
+    limit: limit as Block["limit"],
+    name,
+    used,
+    max,
+    opensAt: opensAt === false ? null : opensAt,
+  };
+}

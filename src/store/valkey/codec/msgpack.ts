@@ -1,0 +1,336 @@
+import { Buffer } from "node:buffer";
+import { JobError } from "../../../core/errors.ts";
+
+/** What is sent to and comes from the scripts. Null is written as false: in a script's list nothing may be missing. */
+export type Packable =
+  | null
+  | undefined
+  | boolean
+  | number
+  | string
+  | Packed
+  | readonly Packable[]
+  | { readonly [name: string]: Packable };
+
+/** Something that was encoded before. */
+export class Packed {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+const SIZE_MIN = 4_096;
+const KEPT_MAX = 1_048_576;
+const TWO_32 = 2 ** 32;
+
+/** Writes MessagePack, as much of it as the scripts' `cmsgpack` reads. */
+export class Packer {
+  #buffer = Buffer.allocUnsafe(SIZE_MIN);
+  #length = 0;
+
+  /** The bytes so far, as a copy. */
+  bytes(): Buffer {
+    return Buffer.from(this.#buffer.subarray(0, this.#length));
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Forget what was written. */
+  clear(): void {
+    this.#length = 0;
+    // A rare large request is no reason to keep its memory.
+    if (this.#buffer.length > KEPT_MAX) this.#buffer = Buffer.allocUnsafe(SIZE_MIN);
+  }
+
+  /** Append a value. Members that are undefined are left out. */
+  write(value: Packable): void {
+    if (typeof value === "string") this.#text(value);
+    else if (typeof value === "number") this.#number(value);
+    else if (value === null || value === undefined || value === false) this.#byte(0xc2);
+    else if (value === true) this.#byte(0xc3);
+    else if (value instanceof Packed) this.raw(value.bytes);
+    else if (Array.isArray(value)) {
+      this.list(value.length);
+      for (const item of value) this.write(item);
+    } else {
+      const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+      this.#head(entries.length, 0x80, 0xde);
+      for (const [name, member] of entries) {
+        this.#text(name);
+        this.write(member);
+      }
+    }
+  }
+
+  /** The beginning of a list of `count` values. */
+  list(count: number): void {
+    this.#head(count, 0x90, 0xdc);
+  }
+
+  /** Append what was encoded before. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** Append bytes as a text. */
+  binary(bytes: Uint8Array): void {
+    this.#textHead(bytes.length);
+    this.raw(bytes);
+  }
+
+  #reserve(count: number): void {
+    const wanted = this.#length + count;
+    if (wanted <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(wanted, this.#buffer.length * 2));
+    this.#buffer.copy(grown, 0, 0, this.#length);
+    this.#buffer = grown;
+  }
+
+  #byte(value: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = value;
+  }
+
+  #head(count: number, small: number, large: number): void {
+    if (count < 16) return this.#byte(small | count);
+    this.#reserve(5);
+    if (count < 65_536) {
+      this.#buffer[this.#length] = large;
+      this.#length = this.#buffer.writeUInt16BE(count, this.#length + 1);
+    } else {
+      this.#buffer[this.#length] = large + 1;
+      this.#length = this.#buffer.writeUInt32BE(count, this.#length + 1);
+    }
+  }
+
+  #textHead(bytes: number): void {
+    this.#reserve(5);
+    if (bytes < 32) this.#buffer[this.#length++] = 0xa0 | bytes;
+    else if (bytes < 65_536) {
+      this.#buffer[this.#length] = 0xda;
+      this.#length = this.#buffer.writeUInt16BE(bytes, this.#length + 1);
+    } else {
+      this.#buffer[this.#length] = 0xdb;
+      this.#length = this.#buffer.writeUInt32BE(bytes, this.#length + 1);
+    }
+  }
+
+  #text(text: string): void {
+    const { length } = text;
+    if (length < 32) {
+      // Short texts are mostly ASCII, and their length then that of the bytes.
+      this.#reserve(length + 1);
+      const start = this.#length + 1;
+      let index = 0;
+      for (; index < length; index++) {
+        const unit = text.charCodeAt(index);
+        if (unit > 127) break;
+        this.#buffer[start + index] = unit;
+      }
+      if (index === length) {
+        this.#buffer[this.#length] = 0xa0 | length;
+        this.#length = start + length;
+        return;
+      }
+    }
+    const bytes = Buffer.byteLength(text);
+    this.#textHead(bytes);
+    this.#reserve(bytes);
+    this.#length += this.#buffer.write(text, this.#length);
+  }
+
+  #number(value: number): void {
+    this.#reserve(9);
+    const buffer = this.#buffer;
+    const at = this.#length;
+    if (Number.isSafeInteger(value)) {
+      if (value >= 0 && value < 128) {
+        buffer[at] = value;
+        this.#length = at + 1;
+      } else if (value >= 0 && value < TWO_32) {
+        buffer[at] = 0xce;
+        this.#length = buffer.writeUInt32BE(value, at + 1);
+      } else {
+        buffer[at] = 0xd3;
+        const high = Math.floor(value / TWO_32);
+        buffer.writeInt32BE(high, at + 1);
+        this.#length = buffer.writeUInt32BE(value - high * TWO_32, at + 5);
+      }
+    } else {
+      buffer[at] = 0xcb;
+      this.#length = buffer.writeDoubleBE(value, at + 1);
+    }
+  }
+}
+
+/** A value as bytes. */
+export function pack(value: Packable): Packed {
+  const packer = new Packer();
+  packer.write(value);
+  return new Packed(packer.bytes());
+}
+
+/** Reads MessagePack as `cmsgpack` writes it: texts stay bytes where asked, for they may hold a value of their own. */
+export class Unpacker {
+  readonly #bytes: Buffer;
+  #place: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#place = 0;
+    this.#end = bytes.length;
+  }
+
+  get isEnd(): boolean {
+    return this.#place >= this.#end;
+  }
+
+  /** Whether the next value is a list. */
+  get isList(): boolean {
+    const byte = this.#bytes[this.#place]!;
+    return (byte >= 0x90 && byte < 0xa0) || byte === 0xdc || byte === 0xdd;
+  }
+
+  /** The next value; lists are arrays, maps are objects. */
+  read(): unknown {
+    const byte = this.#bytes[this.#place]!;
+    if (byte < 0x80) {
+      this.#place += 1;
+      return byte;
+    }
+    if (
+      (byte >= 0xa0 && byte < 0xc0) || (byte >= 0xc4 && byte <= 0xc6) ||
+      (byte >= 0xd9 && byte <= 0xdb)
+    ) {
+      return this.text();
+    }
+    if (byte >= 0xe0) {
+      this.#place += 1;
+      return byte - 256;
+    }
+    if ((byte >= 0x90 && byte < 0xa0) || byte === 0xdc || byte === 0xdd) {
+      const count = this.list();
+      const items: unknown[] = [];
+      for (let index = 0; index < count; index++) items.push(this.read());
+      return items;
+    }
+    if (byte < 0x90 || byte === 0xde || byte === 0xdf) return this.#map(byte);
+    this.#place += 1;
+    return this.#scalar(byte);
+  }
+
+  /** The beginning of a list: how many values follow. */
+  list(): number {
+    const byte = this.#bytes[this.#place++]!;
+    if (byte >= 0x90 && byte < 0xa0) return byte - 0x90;
+    if (byte === 0xdc) return this.#count(2);
+    if (byte === 0xdd) return this.#count(4);
+    throw unreadable(byte, "a list");
+  }
+
+  /** The next value, which is a text. */
+  text(): string {
+    const length = this.#textLength();
+    const start = this.#place;
+    this.#place += length;
+    return this.#bytes.toString("utf8", start, start + length);
+  }
+
+  /** The next value, a text, as its bytes; null for none. */
+  bytes(): Buffer | null {
+    if (this.#bytes[this.#place] === 0xc2) {
+      this.#place += 1;
+      return null;
+    }
+    const length = this.#textLength();
+    const start = this.#place;
+    this.#place += length;
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #textLength(): number {
+    const byte = this.#bytes[this.#place++]!;
+    if (byte >= 0xa0 && byte < 0xc0) return byte - 0xa0;
+    if (byte === 0xd9 || byte === 0xc4) return this.#count(1);
+    if (byte === 0xda || byte === 0xc5) return this.#count(2);
+    if (byte === 0xdb || byte === 0xc6) return this.#count(4);
+    throw unreadable(byte, "a text");
+  }
+
+  #count(bytes: 1 | 2 | 4): number {
+    const count = this.#bytes.readUIntBE(this.#place, bytes);
+    this.#place += bytes;
+    return count;
+  }
+
+  #map(byte: number): Readonly<Record<string, unknown>> {
+    this.#place += 1;
+    const count = byte < 0x90 ? byte - 0x80 : this.#count(byte === 0xde ? 2 : 4);
+    const members: Record<string, unknown> = Object.create(null);
+    for (let index = 0; index < count; index++) {
+      const name = String(this.read());
+      members[name] = this.read();
+    }
+    return members;
+  }
+
+  #scalar(byte: number): unknown {
+    switch (byte) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xcc:
+        return this.#bytes[this.#place++];
+      case 0xcd:
+        return this.#bytes[this.#place++]! * 256 + this.#bytes[this.#place++]!;
+      case 0xce:
+        return this.#word();
+      case 0xcf:
+        return this.#word() * TWO_32 + this.#word();
+      case 0xd0:
+        return this.#bytes[this.#place++]! << 24 >> 24;
+      case 0xd1:
+        return (this.#bytes[this.#place++]! << 8 | this.#bytes[this.#place++]!) << 16 >> 16;
+      case 0xd2:
+        return this.#word() | 0;
+      case 0xd3:
+        return (this.#word() | 0) * TWO_32 + this.#word();
+      case 0xca:
+        this.#place += 4;
+        return this.#bytes.readFloatBE(this.#place - 4);
+      case 0xcb:
+        this.#place += 8;
+        return this.#bytes.readDoubleBE(this.#place - 8);
+      default:
+        throw unreadable(byte, "a value");
+    }
+  }
+
+  /** Four bytes, by hand: most of what a row has are times of eight. */
+  #word(): number {
+    const bytes = this.#bytes;
+    const place = this.#place;
+    this.#place = place + 4;
+    return (bytes[place]! << 24 | bytes[place + 1]! << 16 | bytes[place + 2]! << 8 |
+      bytes[place + 3]!) >>> 0;
+  }
+}
+
+function unreadable(byte: number | undefined, what: string): JobError {
+  return new JobError(
+    "internal",
+    `Cannot read an answer of the server: byte ${byte} where ${what} is wanted`,
+  );
+}

@@ -1,0 +1,67 @@
+import type { RecordKey, StoreRecord } from "../../records.ts";
+import { type Packable, Packed, Packer } from "./msgpack.ts";
+import { packFixed, packRow } from "./row_codec.ts";
+import { packFate, packSchedule } from "./schedule_codec.ts";
+
+/** A record as the scripts write it: what writes it, and what is written. */
+export function packRecord(record: StoreRecord): Packable {
+  return [record.type, partsOf(record)];
+}
+
+function partsOf(record: StoreRecord): Packable {
+  switch (record.type) {
+    case "head":
+      return [record.at, record.epoch];
+    case "schedule":
+      return [record.schedule.id, packSchedule(record.schedule)];
+    case "pause": {
+      const { kind, until, reason, at } = record.pause;
+      return [kind ?? "", until, reason, at];
+    }
+    case "instance": {
+      const { order, instance, isHeld, departures } = record;
+      const attempts = departures.map((
+        { attempt, fence, node, processedAt, scheduledAt, reason },
+      ) => [
+        ...[attempt, fence, node, processedAt, scheduledAt, reason],
+      ]);
+      return [order, instance.id, packRow(instance), asText(packFixed(instance)), isHeld, attempts];
+    }
+    case "tick":
+      return [record.fate.scheduleId, packFate(record.fate)];
+    case "rate": {
+      const { kind, queueKey, perMs, starts, expireAt } = record;
+      return [`${kind}\0${queueKey}`, perMs, starts.flat(), expireAt];
+    }
+    case "log": {
+      const { at, level, message, source, attempt, fence, seq, instanceId, kind } = record.line;
+      const line = [at, level, message, source, attempt, fence, seq, instanceId, kind];
+      return [record.order, instanceId, line];
+    }
+  }
+}
+
+function asText(bytes: Uint8Array): Packed {
+  const packer = new Packer();
+  packer.binary(bytes);
+  return new Packed(packer.bytes());
+}
+
+/** What a record is found by, as the scripts take it. */
+export function packKey(key: RecordKey): Packable {
+  switch (key.type) {
+    case "head":
+      return [key.type];
+    case "schedule":
+      return [key.type, key.id];
+    case "pause":
+      return [key.type, key.kind ?? ""];
+    case "instance":
+    case "log":
+      return [key.type, key.order];
+    case "tick":
+      return [key.type, key.scheduleId, key.from];
+    case "rate":
+      return [key.type, `${key.kind}\0${key.queueKey}`, key.perMs];
+  }
+}

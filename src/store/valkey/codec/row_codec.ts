@@ -1,0 +1,258 @@
+import { Buffer } from "node:buffer";
+import type { ErrorInfo, Instance } from "../../../core/instance.ts";
+import { UNIQUE_DEFAULT } from "../../../core/limits.ts";
+import { JOB_STATES } from "../../../core/state.ts";
+import { passDeadline, storable } from "../../ledger/rules.ts";
+import type { Departure } from "../../ledger/row.ts";
+import type { NewInstance } from "../../store.ts";
+import { ROW } from "../script/constants.ts";
+import { type Packable, Packed, Packer, Unpacker } from "./msgpack.ts";
+
+/** Stored for an error that says that the deadline has passed; it is worded where it is read. */
+const PAST_DEADLINE = "deadline";
+
+/** Members of a row that most rows do not have. */
+interface RareMembers {
+  readonly cancelAt?: number;
+  readonly failures?: number;
+  readonly crashes?: number;
+  readonly error?: string;
+  readonly version?: string;
+  readonly progress?: string;
+  readonly redrivenAs?: string;
+  readonly held?: boolean;
+  readonly logs?: number;
+  readonly notes?: number;
+  readonly uniqueKey?: string;
+  readonly uniqueUntil?: number;
+  readonly scheduleId?: string;
+  readonly deadlineAt?: number;
+  readonly retryOf?: string;
+}
+
+/** What never changes of an instance and the server does not decide by. */
+export interface FixedPart {
+  readonly crashesMax: number;
+  readonly scheduledFor: number | null;
+  readonly retryMax: number;
+  readonly timeoutMs: number;
+  readonly argumentsJson: string;
+}
+
+/** An instance as it was read, with its place in the order of acceptance. */
+export interface ReadRow {
+  readonly seq: number;
+  readonly isHeld: boolean;
+  readonly instance: Instance;
+}
+
+const packer = new Packer();
+
+/** What is stored of an instance besides its row: the policy, then the arguments. */
+export function packFixed(input: FixedPart): Buffer {
+  packer.clear();
+  packer.list(4);
+  packer.write(input.crashesMax);
+  packer.write(input.scheduledFor);
+  packer.write(input.retryMax);
+  packer.write(input.timeoutMs);
+  packer.write(storable(input.argumentsJson));
+  return packer.bytes();
+}
+
+/** Write what an instance is accepted by. */
+export function writeNewInstance(into: Packer, input: NewInstance): void {
+  const { id, kind, queueKey, priority, dueAt, keepSuccessMs, keepFailureMs } = input;
+  into.list(9);
+  into.write(id);
+  into.write(kind);
+  into.write(queueKey === kind ? false : storable(queueKey));
+  into.write(priority);
+  into.write(Math.ceil(dueAt));
+  into.write(keepSuccessMs);
+  into.write(keepFailureMs);
+  into.binary(packFixed(input));
+  into.write(extraOf(input));
+}
+
+/** An instance to accept, encoded. */
+export function packNewInstance(input: NewInstance): Packed {
+  const into = new Packer();
+  writeNewInstance(into, input);
+  return new Packed(into.bytes());
+}
+
+function hasExtra({ uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax }: NewInstance) {
+  return uniqueKey !== null || scheduleId !== null || retryOf !== null || deadlineAt !== null ||
+    waitingMax !== undefined;
+}
+
+/** Whether it has nothing that most have not, nor a queue of its own. */
+export function isOrdinary(input: NewInstance): boolean {
+  return input.queueKey === input.kind && !hasExtra(input);
+}
+
+function extraOf(input: NewInstance) {
+  if (!hasExtra(input)) return false;
+  const { uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax } = input;
+  const { forMs, onConflict } = input.unique ?? UNIQUE_DEFAULT;
+  return {
+    uniqueKey: uniqueKey === null ? undefined : storable(uniqueKey),
+    forMs: uniqueKey === null || forMs === null ? undefined : Math.ceil(forMs),
+    onConflict: uniqueKey === null ? undefined : onConflict,
+    scheduleId: scheduleId ?? undefined,
+    retryOf: retryOf ?? undefined,
+    deadlineAt: deadlineAt === null ? undefined : Math.ceil(deadlineAt),
+    waitingMax,
+  };
+}
+
+/** Read what never changes of an instance. */
+export function readFixed(bytes: Uint8Array): FixedPart {
+  const unpacker = new Unpacker(bytes);
+  const [crashesMax, scheduledFor, retryMax, timeoutMs] = unpacker.read() as (number | false)[];
+  return {
+    crashesMax: crashesMax as number,
+    scheduledFor: scheduledFor === false ? null : scheduledFor!,
+    retryMax: retryMax as number,
+    timeoutMs: timeoutMs as number,
+    argumentsJson: unpacker.text(),
+  };
+}
+
+const NO_FIXED: FixedPart = {
+  crashesMax: 0,
+  scheduledFor: null,
+  retryMax: 0,
+  timeoutMs: 0,
+  argumentsJson: "[]",
+};
+
+function orNull<T>(value: unknown): T | null {
+  return value === false || value === undefined ? null : value as T;
+}
+
+/** The first byte of every row: a list of more than 15. */
+const LIST = 0xdc;
+
+/** Whether these are the bytes of a whole row: what follows a row's seq begins with a text. */
+export function isRow(bytes: Uint8Array): boolean {
+  return bytes[0] === LIST;
+}
+
+/** Read a row of which the beginning is told apart and the seq is left out. */
+export function readPlainRow(
+  { id, start, tail, fixed }: {
+    readonly id: string;
+    readonly start: Uint8Array;
+    readonly tail: Uint8Array;
+    readonly fixed: FixedPart;
+  },
+): Instance {
+  const head = new Unpacker(start);
+  const rest = new Unpacker(tail);
+  const row: unknown[] = [];
+  const count = head.list();
+  while (!head.isEnd) row.push(head.read());
+  row.push(0);
+  while (row.length < count) row.push(rest.read());
+  return rowOf(id, row, fixed).instance;
+}
+
+/**
+ * Read a row.
+ *
+ * @param fixed what never changes of it; where only its history is wanted it may be left out
+ */
+export function readRow(id: string, bytes: Uint8Array, fixed: FixedPart = NO_FIXED): ReadRow {
+  return rowOf(id, new Unpacker(bytes).read() as unknown[], fixed);
+}
+
+function rowOf(id: string, row: readonly unknown[], fixed: FixedPart): ReadRow {
+  const at = (place: number) => row[place - 1];
+  const rare = (at(ROW.RARE) || {}) as RareMembers;
+  const kind = at(ROW.KIND) as string;
+  const instance: Instance = {
+    id,
+    kind,
+    state: JOB_STATES[at(ROW.STATE) as number]!,
+    reason: orNull(at(ROW.REASON)),
+    priority: at(ROW.PRIORITY) as number,
+    queueKey: orNull<string>(at(ROW.QUEUE)) ?? kind,
+    uniqueKey: rare.uniqueKey ?? null,
+    uniqueUntil: rare.uniqueUntil ?? null,
+    argumentsJson: fixed.argumentsJson,
+    resultsJson: orNull(at(ROW.RESULTS)),
+    error: null,
+    scheduleId: rare.scheduleId ?? null,
+    scheduledFor: fixed.scheduledFor,
+    dueAt: at(ROW.DUE) as number,
+    createdAt: at(ROW.CREATED) as number,
+    scheduledAt: at(ROW.SCHEDULED_AT) as number,
+    processedAt: orNull(at(ROW.PROCESSED)),
+    settledAt: orNull(at(ROW.SETTLED)),
+    cancelRequestedAt: rare.cancelAt ?? null,
+    attempt: at(ROW.ATTEMPT) as number,
+    failures: rare.failures ?? 0,
+    crashes: rare.crashes ?? 0,
+    fence: at(ROW.FENCE) as number,
+    node: orNull(at(ROW.NODE)),
+    retryOf: rare.retryOf ?? null,
+    version: rare.version ?? null,
+    progress: rare.progress ? JSON.parse(rare.progress) : null,
+    deadlineAt: rare.deadlineAt ?? null,
+    redrivenAs: rare.redrivenAs ?? null,
+    retryMax: fixed.retryMax,
+    crashesMax: fixed.crashesMax,
+    timeoutMs: fixed.timeoutMs,
+    keepSuccessMs: at(ROW.KEEP_SUCCESS) as number,
+    keepFailureMs: at(ROW.KEEP_FAILURE) as number,
+  };
+  const seq = at(ROW.SEQ) as number;
+  const isHeld = rare.held === true;
+  if (!rare.error) return { seq, isHeld, instance };
+  const error = rare.error === PAST_DEADLINE
+    ? passDeadline(instance, null, instance.settledAt!).instance.error
+    : JSON.parse(rare.error) as ErrorInfo;
+  return { seq, isHeld, instance: { ...instance, error } };
+}
+
+/** A row as it is stored, of an instance as it is: its place is set by whoever writes it. */
+export function packRow(instance: Instance): Packable {
+  const { error, progress } = instance;
+  const rare = {
+    cancelAt: instance.cancelRequestedAt ?? undefined,
+    failures: instance.failures || undefined,
+    crashes: instance.crashes || undefined,
+    error: error === null ? undefined : JSON.stringify(error),
+    version: instance.version ?? undefined,
+    progress: progress === null ? undefined : JSON.stringify(progress),
+    redrivenAs: instance.redrivenAs ?? undefined,
+    uniqueKey: instance.uniqueKey ?? undefined,
+    uniqueUntil: instance.uniqueUntil ?? undefined,
+    scheduleId: instance.scheduleId ?? undefined,
+    deadlineAt: instance.deadlineAt ?? undefined,
+    retryOf: instance.retryOf ?? undefined,
+  };
+  const { kind, queueKey, state, priority, dueAt, createdAt, scheduledAt } = instance;
+  const { processedAt, settledAt, attempt, fence, node, reason, resultsJson } = instance;
+  return [
+    ...[JOB_STATES.indexOf(state), attempt, rare, settledAt, reason, resultsJson],
+    ...[fence, node, processedAt, 0, kind, queueKey === kind ? false : queueKey],
+    ...[instance.keepSuccessMs, instance.keepFailureMs, priority, dueAt, createdAt, scheduledAt],
+  ];
+}
+
+/** Read an attempt that ended with its instance scheduled again. */
+export function readDeparture(bytes: Uint8Array): Departure {
+  const [attempt, fence, node, processedAt, scheduledAt, reason] = new Unpacker(bytes)
+    .read() as unknown[];
+  return {
+    attempt: attempt as number,
+    fence: fence as number,
+    node: orNull(node),
+    processedAt: processedAt as number,
+    scheduledAt: scheduledAt as number,
+    reason: reason as string,
+  };
+}

@@ -1,0 +1,73 @@
+import type { Buffer } from "node:buffer";
+import type { NewInstance } from "../../store.ts";
+import type { Packer } from "./msgpack.ts";
+import { isOrdinary, packFixed } from "./row_codec.ts";
+
+/** Batches of fewer instances go one by one, which the script does together with those of other operations. */
+const RUN_MIN = 8;
+/** Longest fixed part that is told once for a whole run: a small call must not write much. */
+const SHARED_BYTES_MAX = 1_024;
+
+/** Instances one after the other that differ in their ids, and perhaps in their fixed part; see `script/plain_enqueue.ts`. */
+interface Run {
+  readonly first: NewInstance;
+  readonly ids: string[];
+  readonly fixed: Buffer[];
+  isSame: boolean;
+}
+
+/** A batch of ordinary instances as runs; null when it has others, an id twice, or hardly two that belong together. */
+export function runsOf(instances: readonly NewInstance[]): readonly Run[] | null {
+  if (instances.length < RUN_MIN) return null;
+  const runs: Run[] = [];
+  let last: NewInstance | null = null;
+  for (const input of instances) {
+    if (!isOrdinary(input)) return null;
+    if (last === null || !isOneRun(last, input)) {
+      if (runs.length * RUN_MIN >= instances.length) return null;
+      const fixed = packFixed(input);
+      const isSame = fixed.length <= SHARED_BYTES_MAX;
+      runs.push({ first: input, ids: [input.id], fixed: [fixed], isSame });
+    } else {
+      const run = runs.at(-1)!;
+      const isSame = hasSameFixed(last, input);
+      run.ids.push(input.id);
+      run.fixed.push(isSame ? run.fixed.at(-1)! : packFixed(input));
+      if (!isSame) run.isSame = false;
+    }
+    last = input;
+  }
+  const ids = new Set(instances.map(({ id }) => id));
+  return ids.size === instances.length ? runs : null;
+}
+
+function isOneRun(one: NewInstance, other: NewInstance): boolean {
+  return one.kind === other.kind && one.priority === other.priority && one.dueAt === other.dueAt &&
+    one.keepSuccessMs === other.keepSuccessMs && one.keepFailureMs === other.keepFailureMs;
+}
+
+function hasSameFixed(one: NewInstance, other: NewInstance): boolean {
+  return one.argumentsJson === other.argumentsJson && one.crashesMax === other.crashesMax &&
+    one.scheduledFor === other.scheduledFor && one.retryMax === other.retryMax &&
+    one.timeoutMs === other.timeoutMs;
+}
+
+/** Write runs, as one argument. */
+export function writeRuns(into: Packer, runs: readonly Run[]): number {
+  into.list(runs.length);
+  for (const { first, ids, fixed, isSame } of runs) {
+    into.list(7);
+    into.write(first.kind);
+    into.write(first.priority);
+    into.write(Math.ceil(first.dueAt));
+    into.write(first.keepSuccessMs);
+    into.write(first.keepFailureMs);
+    into.write(ids);
+    if (isSame) into.binary(fixed[0]!);
+    else {
+      into.list(fixed.length);
+      for (const part of fixed) into.binary(part);
+    }
+  }
+  return 1;
+}

@@ -1,0 +1,71 @@
+import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/schedule.ts";
+import { Unpacker } from "./msgpack.ts";
+
+/** A schedule as it was read, with what tells whether it and its fates are still as they were. */
+export interface StoredSchedule {
+  readonly record: ScheduleRecord;
+  readonly version: number;
+}
+
+/** What the scripts change of a schedule, beside the record as it was written. */
+interface StoredMembers {
+  readonly text: string;
+  readonly version: number;
+  readonly generation: number;
+  readonly cursor: number;
+  readonly nextAt: number | false;
+  readonly runs?: number;
+  readonly lastRunAt?: number;
+  readonly skipUntil?: number;
+  readonly skipNext?: number;
+  readonly tzVersion?: string;
+}
+
+/** A schedule as it is stored. */
+export function packSchedule(record: ScheduleRecord) {
+  const { generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion } = record;
+  const { runsMax, queueMax = QUEUE_MAX } = record.spec;
+  const { at: voidAfter, cursor: voidUntil } = record.correction ?? {};
+  return {
+    text: JSON.stringify(record),
+    ...{ generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion },
+    ...{ runsMax, queueMax, voidAfter, voidUntil },
+  };
+}
+
+/** Read a schedule. */
+export function readSchedule(bytes: Uint8Array): StoredSchedule {
+  const stored = new Unpacker(bytes).read() as StoredMembers;
+  const { text, version, generation, cursor, nextAt } = stored;
+  const record = {
+    ...JSON.parse(text) as ScheduleRecord,
+    generation,
+    cursor,
+    nextAt: nextAt === false ? null : nextAt,
+  };
+  const changed: Record<string, unknown> = {};
+  for (const name of ["runs", "lastRunAt", "skipUntil", "skipNext", "tzVersion"] as const) {
+    if (stored[name] !== undefined) changed[name] = stored[name];
+  }
+  return { record: { ...record, ...changed }, version };
+}
+
+/** A fate as it is stored. */
+export function packFate({ from, to, count, fate, reason, instanceId, at }: TickFate) {
+  return [from, to, count, fate, reason, instanceId, at];
+}
+
+/** Read a fate. */
+export function readFate(scheduleId: string, bytes: Uint8Array): TickFate {
+  const [from, to, count, fate, reason, instanceId, at] = new Unpacker(bytes).read() as unknown[];
+  return {
+    scheduleId,
+    from: from as number,
+    to: to as number,
+    count: count as number,
+    fate: fate as TickFate["fate"],
+    reason: reason === false ? null : reason as string,
+    instanceId: instanceId === false ? null : instanceId as string,
+    at: at as number,
+  };
+}

@@ -1,0 +1,214 @@
+import type { ErrorInfo, Instance, LogEntry } from "../../../core/instance.ts";
+import { JOB_STATES } from "../../../core/state.ts";
+import { settleInstance, storable, storableError } from "../../ledger/rules.ts";
+import type { Settlement, SettleResult } from "../../store.ts";
+import { RESULT } from "../script/constants.ts";
+import type { Packer, Unpacker } from "./msgpack.ts";
+import { readFixed, readRow } from "./row_codec.ts";
+
+type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
+
+/** Runs that a further outcome may join. */
+const RUNS_OPEN = 4;
+
+/** Plain outcomes of one claim that differ in their instances and results; see `script/plain_settle.ts`. */
+interface Run {
+  readonly fence: number;
+  readonly kind: string;
+  readonly outcome: Final;
+  readonly ids: string[];
+  readonly results: (string | null)[];
+  hasResults: boolean;
+}
+
+/** Settlements as they are sent. */
+export interface SettlementPlan {
+  readonly settlements: readonly Settlement[];
+  /** Their instances as they were claimed, where this node knows them. */
+  readonly known: readonly (Instance | undefined)[];
+  readonly runs: readonly Run[];
+  /** Places of those that are in no run. */
+  readonly others: readonly number[];
+}
+
+/** Put those together that go in runs. */
+export function planSettlements(
+  settlements: readonly Settlement[],
+  known: readonly (Instance | undefined)[],
+): SettlementPlan {
+  const runs: Run[] = [];
+  const others: number[] = [];
+  for (const [index, settlement] of settlements.entries()) {
+    const instance = known[index];
+    if (!instance || !isPlainClaim(instance) || !isPlain(settlement)) others.push(index);
+    else addToRuns(runs, settlement, instance.kind);
+  }
+  // Runs go first: of two for one instance the first must.
+  const otherIds = new Set(others.map((index) => settlements[index]!.id));
+  if (others.length === 0 || runs.every(({ ids }) => ids.every((id) => !otherIds.has(id)))) {
+    return { settlements, known, runs, others };
+  }
+  return { settlements, known, runs: [], others: settlements.map((_, index) => index) };
+}
+
+/** Write how attempts ended, as two arguments. */
+export function writeSettlements(
+  into: Packer,
+  { settlements, known, runs, others }: SettlementPlan,
+): number {
+  into.list(others.length);
+  for (const index of others) {
+    writeSettlement(into, settlements[index]!, known[index] !== undefined);
+  }
+  into.list(runs.length);
+  for (const run of runs) writeRun(into, run);
+  return 2;
+}
+
+// What others did since shows on the server alone, which leaves such rows out of a run.
+function isPlainClaim(claimed: Instance): boolean {
+  const { attempt, uniqueKey, scheduleId, retryOf, deadlineAt } = claimed;
+  return attempt === 1 && uniqueKey === null && scheduleId === null && retryOf === null &&
+    deadlineAt === null;
+}
+
+type PlainSettlement = Settlement & { readonly outcome: Final };
+
+function isPlain(settlement: Settlement): settlement is PlainSettlement {
+  const { logs, version, progress, outcome } = settlement;
+  return outcome.type === "final" && outcome.error === null && !outcome.isFailure &&
+    logs.length === 0 && version === undefined && progress === undefined;
+}
+
+function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: string): void {
+  const run = openRun(runs, fence, kind, outcome);
+  run.ids.push(id);
+  run.results.push(storable(outcome.resultsJson));
+  if (outcome.resultsJson !== null) run.hasResults = true;
+}
+
+// Those of a claim end among those of the claims beside it.
+function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run {
+  for (let at = runs.length - 1; at >= 0 && at >= runs.length - RUNS_OPEN; at--) {
+    const run = runs[at]!;
+    if (
+      run.fence === fence && run.kind === kind && run.outcome.state === outcome.state &&
+      run.outcome.reason === outcome.reason
+    ) return run;
+  }
+  const run = { fence, kind, outcome, ids: [], results: [], hasResults: false };
+  runs.push(run);
+  return run;
+}
+
+function writeRun(into: Packer, { fence, kind, outcome, ids, results, hasResults }: Run): void {
+  into.list(6);
+  into.write(fence);
+  into.write(kind);
+  into.write(JOB_STATES.indexOf(outcome.state));
+  into.write(storable(outcome.reason));
+  into.write(ids);
+  into.write(hasResults ? results : false);
+}
+
+function writeSettlement(into: Packer, settlement: Settlement, isKnown: boolean): void {
+  const { id, fence, logs, version, progress, outcome } = settlement;
+  into.list(outcome.type === "final" ? 12 : 10);
+  into.write(id);
+  into.write(fence);
+  into.write(isKnown);
+  writeLines(into, logs);
+  into.write(version === undefined ? false : storable(version));
+  into.write(progress === undefined ? false : JSON.stringify(progress));
+  into.write(outcome.type === "release" && outcome.isUnstarted ? "unstarted" : outcome.type);
+  if (outcome.type === "final") {
+    into.write(JOB_STATES.indexOf(outcome.state));
+    into.write(storable(outcome.reason));
+    into.write(errorText(outcome.error));
+    into.write(storable(outcome.resultsJson));
+    into.write(outcome.isFailure);
+    return;
+  }
+  into.write(Math.ceil(outcome.dueAt));
+  into.write(outcome.type === "retry" ? storable(outcome.reason) : false);
+  into.write("error" in outcome ? errorText(outcome.error) : false);
+}
+
+/** Write lines of a log; false for none. */
+export function writeLines(into: Packer, lines: readonly LogEntry[]): void {
+  if (lines.length === 0) return into.write(false);
+  into.list(lines.length);
+  for (const { at, level, message, source } of lines) {
+    into.list(4);
+    into.write(Math.floor(at));
+    into.write(level);
+    into.write(storable(message));
+    into.write(source);
+  }
+}
+
+function errorText(error: ErrorInfo | null): string | false {
+  return error === null ? false : JSON.stringify(storableError(error));
+}
+
+/** What the server says of one settlement. */
+interface Told {
+  readonly status: SettleResult["status"];
+  /** Null for an instance that became what its claimer knows. */
+  readonly row: Uint8Array | null;
+  readonly fixed: Uint8Array | null;
+}
+
+const SETTLED: Told = { status: "settled", row: null, fixed: null };
+
+/** What became of settlements. */
+export function readSettled(
+  from: Unpacker,
+  at: number,
+  { settlements, known, others }: SettlementPlan,
+): readonly SettleResult[] {
+  from.list();
+  const told = readTold(from);
+  const leftIds = from.read() as readonly string[];
+  const leftTold = readTold(from);
+  const left = new Map(leftIds.map((id, index) => [id, leftTold[index]!]));
+  let place = 0;
+  return settlements.map((settlement, index) => {
+    const { id, fence } = settlement;
+    const claimed = known[index];
+    const isOther = others[place] === index;
+    const { status, row, fixed } = isOther ? told[place++]! : left.get(id) ?? SETTLED;
+    const instance = row !== null
+      ? readRow(id, row, readFixed(fixed!)).instance
+      : claimed && status === "settled"
+      ? settledInstance(claimed, settlement, at)
+      : null;
+    return { id, fence, status, instance };
+  });
+}
+
+function readTold(from: Unpacker): readonly Told[] {
+  const told: Told[] = [];
+  for (let left = from.list() / 3; left > 0; left--) {
+    const result = from.read() as number;
+    const status = result === RESULT.SETTLED_NOW
+      ? "settled"
+      : result === RESULT.REPEATED
+      ? "repeated"
+      : "stale";
+    told.push({ status, row: from.bytes(), fixed: from.bytes() });
+  }
+  return told;
+}
+
+/** What the server makes of a claimed instance that nobody else touched: the same rules stand in its script. */
+function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
+  const { version, progress, outcome } = settlement;
+  const isAsClaimed = version === undefined && progress === undefined;
+  const instance = isAsClaimed ? claimed : {
+    ...claimed,
+    version: version === undefined ? claimed.version : storable(version),
+    progress: progress === undefined ? claimed.progress : progress,
+  };
+  return settleInstance(instance, outcome, at).instance;
+}

@@ -1,0 +1,195 @@
+import { hostPort } from "../../../core/address.ts";
+import { JobError } from "../../../core/errors.ts";
+import type { HostPort, ValkeyAddress } from "../../../core/store_address.ts";
+import { Connection, ConnectionLost, type ConnectionOptions } from "./connection.ts";
+import { remedyOf } from "./reply_errors.ts";
+import { type Reply, ReplyError } from "./resp.ts";
+
+/** Which server, and how it is reached. */
+export interface FindOptions extends ConnectionOptions {
+  readonly address: ValkeyAddress;
+  /** Where it is, without secrets, for messages. */
+  readonly location: string;
+  /** Any of our keys: in a cluster they are all with the same server. */
+  readonly key: string;
+  /** Longest silence in a step of the introduction, in milliseconds. */
+  readonly handshakeMs: number;
+}
+
+/** Name that our connections have in the server's list of clients. */
+const CLIENT_NAME = "jobctl";
+
+/** The server that takes our writes now, asked of the sentinels or the cluster where there are any. */
+export async function findServer(options: FindOptions): Promise<HostPort> {
+  const { address } = options;
+  if (address.topology === "single") return address.hosts[0]!;
+  const ask = address.topology === "sentinel" ? askSentinel : askCluster;
+  let failure: Error | null = null;
+  for (const host of address.hosts) {
+    try {
+      return await ask(host, options);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost || error instanceof ReplyError)) throw error;
+      failure = error;
+    }
+  }
+  throw failure!;
+}
+
+/**
+ * Connect to a server and say who we are.
+ *
+ * @throws ConnectionLost; JobError `unauthenticated` for a wrong password, `invalid_config` for a database that there is not
+ */
+export async function connectServer(at: HostPort, options: FindOptions): Promise<Connection> {
+  const connection = await Connection.open(at, options);
+  try {
+    await withinTime(connection, options, () => introduce(connection, options));
+    return connection;
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+/** Give a connection up on which nothing comes for so long: one can be made to a server that answers nothing. */
+export async function withinTime<T>(
+  connection: Connection,
+  options: Pick<FindOptions, "clock" | "handshakeMs">,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { clock, handshakeMs } = options;
+  let bytes = connection.bytesRead;
+  const look = () => {
+    if (connection.bytesRead === bytes) connection.destroy(`no answer within ${handshakeMs} ms`);
+    bytes = connection.bytesRead;
+    timer = clock.timer(handshakeMs, look);
+  };
+  let timer = clock.timer(handshakeMs, look);
+  try {
+    return await work();
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** Everything in one write, as a server may be slow. */
+async function introduce(connection: Connection, options: FindOptions): Promise<void> {
+  const { username, password, database } = options.address;
+  const user = username === null ? [] : [username];
+  const [access, name, selected] = await Promise.allSettled([
+    password === null ? null : connection.command("AUTH", ...user, password),
+    connection.command("CLIENT", "SETNAME", CLIENT_NAME),
+    database === 0 ? null : connection.command("SELECT", String(database)),
+  ]);
+  if (access.status === "rejected") {
+    throw refused(access.reason, options, "unauthenticated", {
+      path: "store.password",
+      hint: "Check store.username and store.password",
+    });
+  }
+  // Without a password a server that wants one answers this with NOAUTH; a user may lack the right to do it.
+  if (name.status === "rejected" && kindOf(name.reason) !== "NOPERM") {
+    throw refused(name.reason, options, "unauthenticated", {
+      path: "store.password",
+      hint: "Set store.password, and store.username",
+    });
+  }
+  if (selected.status === "rejected") {
+    throw refused(selected.reason, options, "invalid_config", {
+      path: "store.url",
+      hint: "Choose another database",
+    });
+  }
+}
+
+function kindOf(error: unknown): string | null {
+  return error instanceof ReplyError ? error.kind : null;
+}
+
+function refused(
+  error: unknown,
+  { location }: FindOptions,
+  code: "unauthenticated" | "invalid_config",
+  options: { readonly path: string; readonly hint: string },
+): unknown {
+  if (
+    !(error instanceof ReplyError) || remedyOf(error) === "reconnect" && error.kind !== "NOAUTH"
+  ) {
+    return error;
+  }
+  return new JobError(code, `Cannot use the store ${location}: ${error.message}`, {
+    ...options,
+    cause: error,
+  });
+}
+
+/** The master as a sentinel knows it. Sentinels have users of their own. */
+async function askSentinel(host: HostPort, options: FindOptions): Promise<HostPort> {
+  const connection = await Connection.open(host, options);
+  const { sentinelUsername, sentinelPassword } = options.address;
+  const master = options.address.master!;
+  const user = sentinelUsername === undefined ? [] : [sentinelUsername];
+  try {
+    const [access, asked] = await withinTime(
+      connection,
+      options,
+      () =>
+        Promise.allSettled([
+          sentinelPassword === undefined
+            ? null
+            : connection.command("AUTH", ...user, sentinelPassword),
+          connection.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", master),
+        ]),
+    );
+    for (const answer of [access, asked]) {
+      if (answer.status === "fulfilled") continue;
+      throw refused(answer.reason, options, "unauthenticated", {
+        path: "store.sentinel_password",
+        hint: "Check store.sentinel_username and store.sentinel_password",
+      });
+    }
+    const reply = asked.status === "fulfilled" ? asked.value : null;
+    if (Array.isArray(reply) && reply.length === 2) {
+      return { host: String(reply[0]), port: Number(reply[1]) };
+    }
+    throw new ConnectionLost(`${placeOf(host)} knows no master "${master}"`);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** The server of a cluster that has the slot of our keys. */
+async function askCluster(host: HostPort, options: FindOptions): Promise<HostPort> {
+  const connection = await connectServer(host, options);
+  try {
+    const [slotReply, ranges] = await withinTime(connection, options, () =>
+      Promise.all([
+        connection.command("CLUSTER", "KEYSLOT", options.key),
+        connection.command("CLUSTER", "SLOTS"),
+      ]));
+    const slot = Number(slotReply);
+    for (const range of Array.isArray(ranges) ? ranges as readonly Reply[][] : []) {
+      const [from, to, owner] = range;
+      if (slot < Number(from) || slot > Number(to) || !Array.isArray(owner)) continue;
+      // A server that knows itself by no name is the one that was asked.
+      const name = owner[0] === null ? "" : String(owner[0]);
+      return { host: name === "" ? host.host : name, port: Number(owner[1]) };
+    }
+    throw new ConnectionLost(`${placeOf(host)} knows no server for our keys`);
+  } finally {
+    connection.destroy();
+  }
+}
+
+function placeOf({ host, port }: HostPort): string {
+  return hostPort(host, port);
+}
+
+/** Where an address leads, without user and password. */
+export function locationOf({ topology, hosts, master, database, isTls }: ValkeyAddress): string {
+  const scheme = `valkey${isTls ? "s" : ""}${topology === "single" ? "" : `-${topology}`}`;
+  const places = hosts.map(({ host, port }) => hostPort(host, port)).join(",");
+  const path = [...master === null ? [] : [master], ...database === 0 ? [] : [database]];
+  return `${scheme}://${[places, ...path].join("/")}`;
+}

@@ -1,0 +1,175 @@
+import { JobError } from "../../../core/errors.ts";
+import type { Connection } from "./connection.ts";
+import { type Reply, ReplyError } from "./resp.ts";
+
+/** What is known of the server that was found. */
+export interface ServerFacts {
+  /** "Valkey 8.1.1". */
+  readonly version: string;
+  /** Names the running process: another one after a restart. */
+  readonly runId: string;
+  /** Whether what it acknowledged survives its own crash and a loss of power. */
+  readonly isDurable: boolean;
+  /** Whether it survives at least its own crash. */
+  readonly survivesCrash: boolean;
+  /** What its operator should know, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** Oldest servers that have what the scripts use. */
+const VERSION_MIN = { valkey: "7.2", redis: "7.0" } as const;
+
+type Fields = ReadonlyMap<string, string>;
+
+/**
+ * Ask a server of itself and check that it may hold the store.
+ *
+ * @throws JobError `invalid_config` with the remedy when it evicts, is too old, or is one of a cluster that was not named so
+ */
+export async function checkServer(
+  connection: Connection,
+  options: { readonly location: string; readonly isCluster: boolean },
+): Promise<ServerFacts> {
+  const [info, appendfsync, save] = await Promise.all([
+    connection.command("INFO").then(infoFields),
+    configOf(connection, "appendfsync"),
+    configOf(connection, "save"),
+  ]);
+  const refuse = (found: string, hint: string) =>
+    new JobError("invalid_config", `Cannot use the store ${options.location}: ${found}`, {
+      path: "store.url",
+      hint,
+    });
+  const version = versionOf(info);
+  const least = VERSION_MIN[version.name];
+  if (compareVersions(version.number, least) < 0) {
+    throw refuse(
+      `found ${version.name} ${version.number}, wanted ${least} or newer`,
+      "Update the server",
+    );
+  }
+  if (info.get("cluster_enabled") === "1" && !options.isCluster) {
+    throw refuse(
+      "the server is part of a cluster",
+      'Write store.url = "valkey-cluster://HOST:PORT"',
+    );
+  }
+  if (info.get("role") === "slave") {
+    const master = `${info.get("master_host")}:${info.get("master_port")}`;
+    throw new JobError(
+      "unavailable",
+      `Cannot use the store ${options.location}: the server is a replica of ${master}, which takes no writes`,
+      { path: "store.url", hint: `Name ${master}, or sentinels, which know the master of the day` },
+    );
+  }
+  const policy = info.get("maxmemory_policy") ?? "";
+  const memoryMax = info.get("maxmemory") ?? "";
+  if (memoryMax !== "0" && policy !== "" && policy !== "noeviction") {
+    throw refuse(
+      `it deletes keys when its memory is full (maxmemory-policy ${policy}), so that jobs would be lost`,
+      "Set maxmemory-policy noeviction, or use a server of its own",
+    );
+  }
+  const lasting = persistenceOf(info, { appendfsync, save });
+  const warnings = [...lasting.warnings];
+  if (policy === "") warnings.push("Cannot tell whether the store's server deletes keys when full");
+  const label = `${version.name === "valkey" ? "Valkey" : "Redis"} ${version.number}`;
+  return {
+    version: label,
+    runId: info.get("run_id") ?? "",
+    isDurable: lasting.isDurable,
+    survivesCrash: info.get("aof_enabled") === "1",
+    warnings,
+  };
+}
+
+function infoFields(reply: Reply): Fields {
+  const lines = String(reply).split(/\r?\n/);
+  return new Map(
+    lines.filter((line) => line !== "" && !line.startsWith("#")).map((line) => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon), line.slice(colon + 1)];
+    }),
+  );
+}
+
+/** A directive; null where managed servers keep it to themselves. */
+async function configOf(connection: Connection, name: string): Promise<string | null> {
+  try {
+    const reply = await connection.command("CONFIG", "GET", name);
+    return Array.isArray(reply) && reply.length === 2 ? String(reply[1]) : null;
+  } catch (error) {
+    if (error instanceof ReplyError) return null;
+    throw error;
+  }
+}
+
+function versionOf(info: Fields): { readonly name: "valkey" | "redis"; readonly number: string } {
+  const valkey = info.get("valkey_version");
+  return valkey === undefined
+    ? { name: "redis", number: info.get("redis_version") ?? "0" }
+    : { name: "valkey", number: valkey };
+}
+
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((text) => text.split(".").map(Number));
+  for (let index = 0; index < 2; index += 1) {
+    const difference = (left![index] ?? 0) - (right![index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function persistenceOf(
+  info: Fields,
+  config: { readonly appendfsync: string | null; readonly save: string | null },
+): Pick<ServerFacts, "isDurable" | "warnings"> {
+  const aof = info.get("aof_enabled");
+  if (aof === undefined) {
+    return {
+      isDurable: false,
+      warnings: [
+        "Cannot tell whether the store's server keeps what it holds: ask its operator for an append-only file",
+      ],
+    };
+  }
+  if (aof === "0") {
+    const isSaved = config.save === null ? null : config.save !== "";
+    const lost = isSaved === false
+      ? "everything it holds, all jobs and schedules with it"
+      : "whatever was written since its last snapshot, which may be minutes: jobs that were accepted, and outcomes of jobs, which then run again";
+    return {
+      isDurable: false,
+      warnings: [
+        `The store's server keeps no append-only file: when it stops or loses power it loses ${lost}. Set appendonly yes`,
+      ],
+    };
+  }
+  if (info.get("aof_last_write_status") === "err") {
+    return {
+      isDurable: false,
+      warnings: ["The store's server cannot write its append-only file: see its log"],
+    };
+  }
+  switch (config.appendfsync) {
+    case "always":
+      return { isDurable: true, warnings: [] };
+    case "no":
+      return {
+        isDurable: false,
+        warnings: [
+          "The store's server leaves it to the system when its append-only file reaches the disk (appendfsync no): a loss of power takes up to half a minute of what was acknowledged. Set appendfsync everysec or always",
+        ],
+      };
+    case null:
+      return {
+        isDurable: false,
+        warnings: [
+          "Cannot tell how often the store's server writes its append-only file to the disk (appendfsync): with everysec a loss of power takes the last second",
+        ],
+      };
+    default:
+      // A crash of the server loses nothing, a loss of power the last second: the usual setting, not worth a warning.
+      return { isDurable: false, warnings: [] };
+  }
+}

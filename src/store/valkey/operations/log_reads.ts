@@ -1,0 +1,170 @@
+import { LOG_LEVELS, type LogLevel, type StoredLogEntry } from "../../../core/instance.ts";
+import { checkLimit, checkPage } from "../../ledger/checks.ts";
+import { readToken, writeToken } from "../../ledger/page_token.ts";
+import { pageOfLogs } from "../../ledger/pages.ts";
+import type { PlacedLog } from "../../ledger/row.ts";
+import { PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
+import type { Committed, LogQuery, LogTail, LogTailQuery, Page, PageRequest } from "../../store.ts";
+import { Unpacker } from "../codec/msgpack.ts";
+import type { OperationQueue } from "./operation_queue.ts";
+
+/** Lines of one call. */
+const LINES_MIN = 100;
+const LINES_MAX = 1_000;
+const LAST = Number.MAX_SAFE_INTEGER;
+
+interface Stretch {
+  readonly order: "time" | "written" | "newest";
+  readonly instanceId?: string | undefined;
+  readonly afterAt: number;
+  readonly afterPlace: number;
+  readonly beforeAt: number;
+  readonly limit: number;
+}
+
+/** Lines of logs as they are listed, followed and deleted. */
+export class LogReads {
+  readonly #queue: OperationQueue;
+  /** Whose lines they are. */
+  storeId = "";
+
+  constructor(queue: OperationQueue) {
+    this.#queue = queue;
+  }
+
+  list(query: LogQuery, page: PageRequest): Promise<Page<StoredLogEntry>> {
+    return pageOfLogs(page, (limit, after) => this.#collect(query, limit, after, PAGE_CHARS_MAX));
+  }
+
+  /** A cursor of another body of data begins at the oldest line: all of it is new to who has that cursor. */
+  async tail(
+    query: LogTailQuery,
+    { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
+  ): Promise<LogTail> {
+    checkPage({ limit }, "follow logs");
+    const [from, place] = cursor === null
+      ? [this.storeId, 0]
+      : readToken(cursor, "tail", ["string", "number"]);
+    const afterPlace = from === this.storeId ? Number(place) : 0;
+    const { instanceId } = query;
+    const lines = await this.#read({
+      ...{ order: "written", instanceId, afterAt: 0, afterPlace, beforeAt: 0, limit },
+    });
+    return {
+      items: lines.filter((line) => isWanted(line, query)).map(({ entry }) => entry),
+      cursor: writeToken("tail", [this.storeId, lines.at(-1)?.place ?? afterPlace]),
+      isEnd: lines.length < limit,
+    };
+  }
+
+  /** Lines of all instances after a place, in the order written. */
+  after(afterPlace: number, limit: number): Promise<readonly PlacedLog[]> {
+    return this.#read({ order: "written", afterAt: 0, afterPlace, beforeAt: 0, limit });
+  }
+
+  async end(): Promise<string> {
+    const [last] = await this.#read({
+      ...{ order: "newest", afterAt: 0, afterPlace: 0, beforeAt: 0, limit: 1 },
+    });
+    return writeToken("tail", [this.storeId, last?.place ?? 0]);
+  }
+
+  async clear(query: LogQuery, limit: number): Promise<Committed<number>> {
+    checkLimit(limit, "delete log lines");
+    const lines = await this.#collect(query, limit, undefined);
+    return await this.#queue.write({
+      family: "retention",
+      action: "removeLines",
+      weight: lines.length,
+      write: (into) => {
+        into.write(lines.map(({ place }) => place));
+        return 1;
+      },
+      read: (from) => from.read() as number,
+    });
+  }
+
+  async #collect(
+    query: LogQuery,
+    wanted: number,
+    first: { readonly at: number; readonly place: number } | undefined,
+    charsMax = Infinity,
+  ): Promise<readonly PlacedLog[]> {
+    const { instanceId } = query;
+    const start = Math.ceil(query.after ?? -LAST);
+    const beforeAt = Math.ceil(query.before ?? LAST);
+    const limit = Math.min(LINES_MAX, Math.max(wanted, LINES_MIN));
+    const lines: PlacedLog[] = [];
+    let chars = 0;
+    let after = first ?? { at: start, place: 0 };
+    for (;;) {
+      const chunk = await this.#read({
+        ...{
+          order: "time",
+          instanceId,
+          afterAt: after.at,
+          afterPlace: after.place,
+          beforeAt,
+          limit,
+        },
+      });
+      for (const line of chunk) {
+        const { at } = line.entry;
+        if (!isWanted(line, query) || at < start || at >= beforeAt) continue;
+        lines.push(line);
+        chars += line.entry.message.length;
+        if (lines.length === wanted || chars >= charsMax) return lines;
+      }
+      if (chunk.length < limit) return lines;
+      const last = chunk.at(-1)!;
+      after = { at: last.entry.at, place: last.place };
+    }
+  }
+
+  #read(stretch: Stretch): Promise<readonly PlacedLog[]> {
+    const { order, instanceId, afterAt, afterPlace, beforeAt, limit } = stretch;
+    return this.#queue.read({
+      family: "retention",
+      action: "readLines",
+      weight: limit,
+      write: (into) => {
+        for (const one of [order, instanceId ?? false, afterAt, afterPlace, beforeAt, limit]) {
+          into.write(one);
+        }
+        return 6;
+      },
+      read: (from) => {
+        const lines: PlacedLog[] = [];
+        for (let left = from.list() / 2; left > 0; left--) {
+          const place = from.read() as number;
+          lines.push({ place, entry: readLine(from.bytes()!) });
+        }
+        return lines;
+      },
+    });
+  }
+}
+
+function readLine(bytes: Uint8Array): StoredLogEntry {
+  const [at, level, message, source, attempt, fence, seq, instanceId, kind] = new Unpacker(bytes)
+    .read() as [
+      number,
+      LogLevel,
+      string,
+      StoredLogEntry["source"],
+      number,
+      number,
+      number,
+      string,
+      string,
+    ];
+  return { at, level, message, source, instanceId, kind, attempt, fence, seq };
+}
+
+function isWanted(
+  { entry }: PlacedLog,
+  { kind, level }: { readonly kind?: string; readonly level?: LogLevel },
+): boolean {
+  if (kind !== undefined && entry.kind !== kind) return false;
+  return level === undefined || LOG_LEVELS.indexOf(entry.level) >= LOG_LEVELS.indexOf(level);
+}

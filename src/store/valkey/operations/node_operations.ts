@@ -1,0 +1,160 @@
+import type { Instance } from "../../../core/instance.ts";
+import type { Instant } from "../../../platform/clock.ts";
+import { checkTold } from "../../ledger/nodes.ts";
+import type { NodeRecord, NodeReport } from "../../nodes.ts";
+import { type Committed, STORE_FORMAT } from "../../store.ts";
+import { readInstances } from "../codec/instance_codec.ts";
+import type { Packer, Unpacker } from "../codec/msgpack.ts";
+import type { OperationQueue } from "./operation_queue.ts";
+
+interface Told {
+  readonly at: Instant;
+  readonly id: string;
+  readonly report: NodeReport;
+  readonly leaseMs: number;
+}
+
+/** The nodes on the store. */
+export class NodeOperations {
+  readonly #queue: OperationQueue;
+  /** What this process reported of nodes, by id and session: a report that leaves something out is as before. */
+  readonly #told = new Map<string, NodeReport>();
+
+  constructor(queue: OperationQueue) {
+    this.#queue = queue;
+  }
+
+  async join(
+    request: Told & { readonly replaces?: number },
+  ): Promise<Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>> {
+    checkTold(request);
+    return await this.#queue.write({
+      family: "nodes",
+      action: "joinNode",
+      write: (into) => {
+        writeTold(into, request);
+        into.write(request.replaces);
+        return 7;
+      },
+      read: (from) => {
+        from.list();
+        const node = readNode(from);
+        return { node, recovered: readInstances(from) };
+      },
+    });
+  }
+
+  async report(
+    request: Omit<Told, "report"> & {
+      readonly session: number;
+      readonly report: Partial<NodeReport>;
+    },
+  ): Promise<Committed<NodeRecord>> {
+    checkTold(request);
+    const { id, session } = request;
+    const name = `${session} ${id}`;
+    let report = request.report as NodeReport;
+    return await this.#queue.write({
+      family: "nodes",
+      action: "reportNode",
+      prepare: async () => {
+        const before = this.#told.get(name) ?? await this.#read(id);
+        report = { ...before, ...request.report } as NodeReport;
+        if (!before) return;
+        this.#told.clear();
+        this.#told.set(name, report);
+      },
+      write: (into) => {
+        writeTold(into, { ...request, report });
+        into.write(session);
+        return 7;
+      },
+      read: readNode,
+    });
+  }
+
+  leave(id: string, session: number): Promise<Committed<boolean>> {
+    return this.#queue.write({
+      family: "nodes",
+      action: "leaveNode",
+      write: (into) => {
+        into.write(id);
+        into.write(session);
+        return 2;
+      },
+      read: (from) => from.read() === true,
+    });
+  }
+
+  async list(): Promise<readonly NodeRecord[]> {
+    const nodes = await this.#queue.read({ ...LIST, read: readNodes });
+    return nodes.toSorted((left, right) => left.id < right.id ? -1 : 1);
+  }
+
+  setWorkers(id: string, workers: number): Promise<Committed<NodeRecord>> {
+    return this.#queue.write({
+      family: "nodes",
+      action: "setNodeWorkers",
+      write: (into) => {
+        into.write(id);
+        into.write(workers);
+        return 2;
+      },
+      read: readNode,
+    });
+  }
+
+  async #read(id: string): Promise<NodeReport | null> {
+    const nodes = await this.#queue.readNow({ ...LIST, read: readReports });
+    return nodes.get(id) ?? null;
+  }
+}
+
+const LIST = { family: "nodes", action: "listNodes", write: () => 0 } as const;
+
+function writeTold(into: Packer, { at, id, report, leaseMs }: Told): void {
+  into.write(id);
+  into.write(JSON.stringify(report));
+  into.write(leaseMs);
+  // What others look at: whether it changed is told to them.
+  into.write(JSON.stringify([report.isDraining, report.kinds]));
+  into.write(at.wallMs);
+  into.write(STORE_FORMAT);
+}
+
+function readEntry(from: Unpacker) {
+  const [id, session, until, text, seenAt, leftAt, wantedWorkers, skewMs, format] = from
+    .read() as readonly unknown[];
+  const orNull = (value: unknown) => value === false ? null : value as number;
+  return {
+    report: JSON.parse(text as string) as NodeReport,
+    known: {
+      id: id as string,
+      session: session as number,
+      seenAt: seenAt as number,
+      until: until as number,
+      leftAt: orNull(leftAt),
+      wantedWorkers: orNull(wantedWorkers),
+      format: format as number,
+      skewMs: orNull(skewMs),
+    },
+  };
+}
+
+function readNode(from: Unpacker): NodeRecord {
+  const { report, known } = readEntry(from);
+  return { ...report, ...known };
+}
+
+function readNodes(from: Unpacker): readonly NodeRecord[] {
+  return Array.from({ length: from.list() }, () => readNode(from));
+}
+
+function readReports(from: Unpacker): ReadonlyMap<string, NodeReport> {
+  const reports = new Map<string, NodeReport>();
+  for (let left = from.list(); left > 0; left--) {
+    const { report, known } = readEntry(from);
+    reports.set(known.id, report);
+  }
+  return reports;
+}

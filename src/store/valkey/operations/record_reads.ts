@@ -1,0 +1,199 @@
+import {
+  comparePlaces,
+  keyOf,
+  type RecordKey,
+  type StoreProblem,
+  type StoreRecord,
+} from "../../records.ts";
+import { InstanceReads } from "./instance_reads.ts";
+import { LogReads } from "./log_reads.ts";
+import { Unpacker } from "../codec/msgpack.ts";
+import type { OperationQueue } from "./operation_queue.ts";
+import { ScheduleOperations } from "./schedule_operations.ts";
+
+const LAST = Number.MAX_SAFE_INTEGER;
+/** Lines looked at in one call, when those of nobody are looked for. */
+const LINES_MAX = 1_000;
+
+type KeyOf<T extends StoreRecord["type"]> = Extract<RecordKey, { readonly type: T }> | null;
+
+/** Reads what a store holds as records. */
+export class RecordReads {
+  readonly #queue: OperationQueue;
+  readonly #instances: InstanceReads;
+  readonly #schedules: ScheduleOperations;
+  readonly #logs: LogReads;
+
+  constructor(queue: OperationQueue) {
+    this.#queue = queue;
+    this.#instances = new InstanceReads(queue);
+    this.#schedules = new ScheduleOperations(queue);
+    this.#logs = new LogReads(queue);
+  }
+
+  /** Those of one type whose place is after the one given, in the order of places. */
+  async read(
+    type: StoreRecord["type"],
+    after: RecordKey | null,
+    limit: number,
+  ): Promise<readonly StoreRecord[]> {
+    switch (type) {
+      case "head":
+        return after ? [] : [await this.#head()];
+      case "schedule":
+        return (await this.#schedules.after((after as KeyOf<"schedule">)?.id ?? null, limit))
+          .map((schedule) => ({ type, schedule }));
+      case "pause": {
+        const pauses = await this.#schedules.pauses({ hasEnded: true });
+        return inOrder(pauses.map((pause) => ({ type, pause })), after, limit);
+      }
+      case "instance":
+        return await this.#instancesAfter((after as KeyOf<"instance">)?.order ?? 0, limit);
+      case "tick":
+        return await this.#ticks(after as KeyOf<"tick">, limit);
+      case "rate":
+        return inOrder(await this.#rates(), after, limit);
+      case "log":
+        return (await this.#logs.after((after as KeyOf<"log">)?.order ?? 0, limit))
+          .map(({ place, entry }) => ({ type, order: place, line: entry }));
+    }
+  }
+
+  /** Keys of log lines whose instance is gone. */
+  async orphans(limit: number): Promise<readonly RecordKey[]> {
+    const keys: RecordKey[] = [];
+    for (let after = 0;;) {
+      const lines = await this.#logs.after(after, LINES_MAX);
+      const ids = [...new Set(lines.map(({ entry }) => entry.instanceId))];
+      const there = new Set((await this.#instances.get(ids)).map(({ instance }) => instance.id));
+      for (const { place, entry } of lines) {
+        if (there.has(entry.instanceId)) continue;
+        keys.push({ type: "log", order: place });
+        if (keys.length === limit) return keys;
+      }
+      if (lines.length < LINES_MAX) return keys;
+      after = lines.at(-1)!.place;
+    }
+  }
+
+  /** What cannot be of some rows, and where to go on; "0" at the end. */
+  rowProblems(
+    cursor: string,
+    limit: number,
+  ): Promise<{ readonly cursor: string; readonly problems: readonly StoreProblem[] }> {
+    return this.#queue.read({
+      family: "problems",
+      action: "checkRows",
+      write: (into) => {
+        into.write(cursor);
+        into.write(limit);
+        return 2;
+      },
+      read: (from) => {
+        from.list();
+        return { cursor: from.text(), problems: readProblems(from) };
+      },
+    });
+  }
+
+  /** What cannot be of the counts. */
+  countProblems(): Promise<StoreProblem[]> {
+    return this.#queue.read({
+      family: "problems",
+      action: "checkCounts",
+      write: () => 0,
+      read: readProblems,
+    });
+  }
+
+  #head(): Promise<StoreRecord> {
+    return this.#queue.read({
+      family: "records",
+      action: "headRecord",
+      write: () => 0,
+      read: (from) => {
+        const [at, epoch] = from.read() as [number, number];
+        return { type: "head", at, epoch };
+      },
+    });
+  }
+
+  async #instancesAfter(order: number, limit: number): Promise<readonly StoreRecord[]> {
+    const rows = await this.#instances.whole(order + 1, limit);
+    return rows.map(({ seq, instance, isHeld, departures }) => ({
+      type: "instance",
+      ...{ order: seq, instance, isHeld, departures },
+    }));
+  }
+
+  async #ticks(after: KeyOf<"tick">, limit: number): Promise<readonly StoreRecord[]> {
+    const records: StoreRecord[] = [];
+    // What is left of the schedule of the last one, then the schedules after it.
+    let next = after ? [after.scheduleId] : await this.#scheduleIds(null, limit);
+    while (next.length > 0) {
+      for (const scheduleId of next) {
+        const from = scheduleId === after?.scheduleId ? after.from + 1 : -LAST;
+        const left = limit - records.length;
+        const fates = await this.#schedules.fatesFrom(scheduleId, from, left);
+        records.push(...fates.map((fate) => ({ type: "tick", fate }) as const));
+        if (records.length === limit) return records;
+      }
+      next = await this.#scheduleIds(next.at(-1)!, limit);
+    }
+    return records;
+  }
+
+  /** Schedules that have fates, after one. */
+  #scheduleIds(afterId: string | null, limit: number): Promise<string[]> {
+    return this.#queue.read({
+      family: "records",
+      action: "tickSchedules",
+      write: (into) => {
+        into.write(afterId);
+        into.write(limit);
+        return 2;
+      },
+      read: (from) => from.read() as string[],
+    });
+  }
+
+  #rates(): Promise<readonly StoreRecord[]> {
+    return this.#queue.read({
+      family: "records",
+      action: "listRates",
+      write: () => 0,
+      read: (from) => {
+        const records: StoreRecord[] = [];
+        for (let left = from.list() / 2; left > 0; left--) {
+          const [kind = "", queueKey = ""] = from.text().split("\0");
+          const windows = new Unpacker(from.bytes()!).read() as [number, number[], number][];
+          for (const [perMs, flat, expireAt] of windows) {
+            const starts = Array.from(
+              { length: flat.length / 2 },
+              (_, index) => [flat[2 * index]!, flat[2 * index + 1]!] as const,
+            );
+            records.push({ type: "rate", kind, queueKey, perMs, starts, expireAt });
+          }
+        }
+        return records;
+      },
+    });
+  }
+}
+
+function readProblems(from: Unpacker): StoreProblem[] {
+  const found = from.read() as readonly (readonly [string, string])[];
+  return found.map(([check, message]) => ({ check, message }));
+}
+
+/** Records in the order of places, those after one. */
+function inOrder(
+  records: readonly StoreRecord[],
+  after: RecordKey | null,
+  limit: number,
+): readonly StoreRecord[] {
+  return records
+    .filter((record) => !after || comparePlaces(keyOf(record), after) > 0)
+    .toSorted((left, right) => comparePlaces(keyOf(left), keyOf(right)))
+    .slice(0, limit);
+}

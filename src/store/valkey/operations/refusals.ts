@@ -1,0 +1,86 @@
+import { JobError } from "../../../core/errors.ts";
+import type { StoreMark } from "../../records.ts";
+import { QuotaError } from "../../ledger/checks.ts";
+import {
+  markedError,
+  nodeForgottenError,
+  nodeGoneError,
+  nodeLiveError,
+  nodesFullError,
+  noNodeError,
+  noScheduleError,
+  redriveError,
+  runsError,
+  takenError,
+  waitingError,
+} from "../../ledger/refusals.ts";
+
+/** The error that a refusal of the script is: its name, then what it is about. */
+export function refusalError(refusal: readonly unknown[]): JobError {
+  const [name, ...about] = refusal as readonly string[];
+  switch (name) {
+    case "taken": {
+      const [what, value, kind, id, there] = about as [string, string, string, string, string];
+      const name = what === "id" ? "id" : "unique key";
+      return takenError({ what: name, value, kind, holder: { id, kind: there } });
+    }
+    case "runs":
+      return runsError(about[0]!, about[1]!);
+    case "full":
+      return waitingError(about[0]!, Number(about[1]));
+    case "idTaken":
+      return redriveError(about[0]!, "its id is taken");
+    case "noSchedule":
+      return noScheduleError(about[0]!);
+    case "marked":
+      return markedError(ACTIONS[about[0]!] ?? about[0]!, JSON.parse(about[1]!) as StoreMark);
+    case "memoryFull":
+      return new QuotaError(
+        "Cannot add to the store: the server's memory is full",
+        "Raise maxmemory, or keep less: defaults.keep",
+      );
+    case "outdated":
+      return new JobError("conflict", "Cannot change a schedule: others change it all the time", {
+        hint: "Try again",
+      });
+    default:
+      return nodeError(name ?? "", refusal.slice(1));
+  }
+}
+
+/** What operations do, where their name does not say it. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  enqueueRuns: "enqueue",
+  putSchedule: "write a schedule",
+  deleteSchedule: "delete a schedule",
+  setPause: "pause",
+  removePause: "resume",
+  appendLogs: "append logs",
+  removeInstances: "delete instances",
+  removeLines: "delete logs",
+  correctTimes: "correct times",
+  retain: "delete instances",
+  joinNode: "join",
+  reportNode: "report",
+  leaveNode: "leave",
+  setNodeWorkers: "resize",
+};
+
+function nodeError(name: string, [node, about]: readonly unknown[]): JobError {
+  const id = String(node);
+  const holder = () => JSON.parse(String(about)) as { host: string; pid: number };
+  switch (name) {
+    case "nodeLive":
+      return nodeLiveError(id, holder());
+    case "nodesFull":
+      return nodesFullError(id, Number(about));
+    case "nodeForgotten":
+      return nodeForgottenError(id);
+    case "nodeGone":
+      return nodeGoneError(id, about ? holder() : null);
+    case "noNode":
+      return noNodeError(id, about as readonly string[]);
+    default:
+      return new JobError("internal", `Cannot use the store: it refused with "${name}"`);
+  }
+}

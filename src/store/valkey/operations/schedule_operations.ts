@@ -1,0 +1,349 @@
+import type { Instance } from "../../../core/instance.ts";
+import { type ScheduleRecord, type TickFate } from "../../../core/schedule.ts";
+import { checkFires } from "../../ledger/advance.ts";
+import { checkBatch, checkLimit, checkPage, checkTime } from "../../ledger/checks.ts";
+import { readToken, writeToken } from "../../ledger/page_token.ts";
+import { SchedulePage } from "../../ledger/pages.ts";
+import { generationError } from "../../ledger/refusals.ts";
+import { storable } from "../../ledger/rules.ts";
+import type {
+  Advance,
+  AdvanceResult,
+  Backfill,
+  Committed,
+  DueSchedulesRequest,
+  Page,
+  PageRequest,
+  Pause,
+  PutSchedule,
+  ScheduleQuery,
+} from "../../store.ts";
+import { readInstances } from "../codec/instance_codec.ts";
+import { type Packable, Unpacker } from "../codec/msgpack.ts";
+import type { OperationQueue } from "./operation_queue.ts";
+import { packAdvances, packBackfill } from "../codec/pack_ticks.ts";
+import { refusalError } from "./refusals.ts";
+import {
+  packSchedule,
+  readFate,
+  readSchedule,
+  type StoredSchedule,
+} from "../codec/schedule_codec.ts";
+
+const LAST = Number.MAX_SAFE_INTEGER;
+
+/** Which fates are read. */
+interface TickStretch {
+  readonly scheduleId: string;
+  readonly from: number;
+  readonly to: number;
+  readonly isReverse: boolean;
+  readonly limit: number;
+  /** Whether also the one that begins before them. */
+  readonly hasBefore: boolean;
+}
+
+/** Schedules, their ticks and pauses. */
+export class ScheduleOperations {
+  readonly #queue: OperationQueue;
+
+  constructor(queue: OperationQueue) {
+    this.#queue = queue;
+  }
+
+  async advance(requests: readonly Advance[]): Promise<Committed<readonly AdvanceResult[]>> {
+    checkBatch(requests.length, "advance");
+    // The server's clock decides what is due.
+    const advances = requests.filter(({ isAhead }) => !isAhead);
+    for (const one of advances) {
+      checkTime(one.cursor, "cursor");
+      if (one.nextAt !== null) checkTime(one.nextAt, "nextAt");
+      checkFires(one);
+    }
+    let packed: Packable = [];
+    return await this.#queue.write({
+      family: "ticks",
+      action: "advance",
+      weight: advances.reduce((sum, { fires }) => sum + 1 + fires.length, 0),
+      prepare: async () => {
+        const stored = await this.#storedNow(advances.map(({ scheduleId }) => scheduleId));
+        packed = await packAdvances(advances, stored, (stretch) => this.#ticksNow(stretch));
+      },
+      write: (into) => {
+        into.write(packed);
+        return 1;
+      },
+      read: (from) => {
+        from.list();
+        return requests.map(({ scheduleId, isAhead }) =>
+          isAhead ? unmade(scheduleId, "early") : readAdvanced(from, scheduleId)
+        );
+      },
+    });
+  }
+
+  async backfill(request: Backfill): Promise<Committed<readonly Instance[]>> {
+    checkFires(request);
+    const { scheduleId, overlap } = request;
+    let packed: Packable = [];
+    let version: number | false = false;
+    return await this.#queue.write({
+      family: "ticks",
+      action: "backfill",
+      weight: request.fires.length,
+      prepare: async () => {
+        const stored = (await this.#storedNow([scheduleId])).get(scheduleId);
+        version = stored?.version ?? false;
+        packed = await packBackfill(request, stored, (stretch) => this.#ticksNow(stretch));
+      },
+      write: (into) => {
+        into.write(scheduleId);
+        into.write(packed);
+        into.write(overlap);
+        into.write(version);
+        return 4;
+      },
+      read: readInstances,
+    });
+  }
+
+  async put(request: PutSchedule): Promise<Committed<ScheduleRecord>> {
+    const { record, expectedGeneration, expectedCursor } = request;
+    checkTime(record.cursor, "cursor");
+    if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
+    const stored = JSON.parse(
+      JSON.stringify(record),
+      (_key, value) => typeof value === "string" ? storable(value) : value,
+    ) as ScheduleRecord;
+    return await this.#queue.write({
+      family: "schedules",
+      action: "putSchedule",
+      write: (into) => {
+        into.write(stored.id);
+        into.write(packSchedule(stored));
+        into.write(expectedGeneration);
+        into.write(expectedCursor ?? false);
+        return 4;
+      },
+      read: (from) => {
+        from.read();
+        return stored;
+      },
+      refuse: (refusal) =>
+        refusal[0] === "generation"
+          ? generationError(request, refusal[1] === false ? null : refusal[1] as number)
+          : refusalError(refusal),
+    });
+  }
+
+  remove(id: string): Promise<Committed<boolean>> {
+    return this.#queue.write({
+      family: "schedules",
+      action: "deleteSchedule",
+      write: (into) => {
+        into.write(id);
+        return 1;
+      },
+      read: (from) => from.read() === true,
+    });
+  }
+
+  /** Those of the ids that there are. */
+  async get(ids: readonly string[]): Promise<readonly ScheduleRecord[]> {
+    const stored = await this.#queue.read(getOperation(ids));
+    return stored.map(({ record }) => record);
+  }
+
+  async list(
+    query: ScheduleQuery,
+    page: PageRequest,
+  ): Promise<Page<ScheduleRecord>> {
+    const filling = new SchedulePage(query, page);
+    for (;;) {
+      const { afterId, isReverse, limit } = filling.wanted;
+      const chunk = await this.#chunk(afterId, isReverse, limit);
+      const whole = filling.add(chunk.map(({ record }) => record));
+      if (whole) return whole;
+    }
+  }
+
+  /** Those whose id comes after one, by id. */
+  async after(afterId: string | null, limit: number): Promise<readonly ScheduleRecord[]> {
+    return (await this.#chunk(afterId, false, limit)).map(({ record }) => record);
+  }
+
+  #chunk(
+    afterId: string | null,
+    isReverse: boolean,
+    limit: number,
+  ): Promise<readonly StoredSchedule[]> {
+    return this.#queue.read({
+      family: "schedules",
+      action: "listSchedules",
+      weight: limit,
+      write: (into) => {
+        into.write(afterId);
+        into.write(isReverse);
+        into.write(limit);
+        return 3;
+      },
+      read: readSchedules,
+    });
+  }
+
+  async due({ limit, skip = 0 }: DueSchedulesRequest): Promise<readonly ScheduleRecord[]> {
+    checkLimit(limit, "list due schedules");
+    const stored = await this.#queue.read({
+      family: "schedules",
+      action: "dueSchedules",
+      weight: limit,
+      write: (into) => {
+        into.write(limit);
+        into.write(skip);
+        return 2;
+      },
+      read: readSchedules,
+    });
+    return stored.map(({ record }) => record);
+  }
+
+  async fates(
+    query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
+    page: PageRequest,
+  ): Promise<Page<TickFate>> {
+    checkPage(page, "list fates");
+    const { scheduleId } = query;
+    const isReverse = page.order !== "oldest";
+    let from = Math.ceil(query.after ?? -LAST);
+    let to = query.before === undefined ? LAST : Math.ceil(query.before) - 1;
+    if (page.token !== undefined) {
+      const [last] = readToken<number>(page.token, "fates", ["number"]);
+      if (isReverse) to = Math.min(to, last! - 1);
+      else from = Math.max(from, last! + 1);
+    }
+    const stretch = { scheduleId, from, to, isReverse, limit: page.limit + 1, hasBefore: false };
+    const found = await this.#queue.read(ticksOperation(stretch));
+    const items = found.slice(0, page.limit);
+    const hasMore = found.length > page.limit;
+    return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };
+  }
+
+  /** Fates of a schedule from a tick on, oldest first. */
+  fatesFrom(scheduleId: string, from: number, limit: number): Promise<readonly TickFate[]> {
+    const stretch = { scheduleId, from, to: LAST, isReverse: false, limit, hasBefore: false };
+    return this.#queue.read(ticksOperation(stretch));
+  }
+
+  setPause({ kind, until, reason }: Omit<Pause, "at">): Promise<Committed<Pause>> {
+    return this.#queue.write({
+      family: "schedules",
+      action: "setPause",
+      write: (into) => {
+        into.write(kind ?? "");
+        into.write(until);
+        into.write(reason);
+        return 3;
+      },
+      read: (from) => ({ kind, until, reason, at: from.read() as number }),
+    });
+  }
+
+  removePause(kind: string | null): Promise<Committed<boolean>> {
+    return this.#queue.write({
+      family: "schedules",
+      action: "removePause",
+      write: (into) => {
+        into.write(kind ?? "");
+        return 1;
+      },
+      read: (from) => from.read() === true,
+    });
+  }
+
+  /** Those that have not ended, or all. */
+  pauses(options: { readonly hasEnded?: true } = {}): Promise<readonly Pause[]> {
+    return this.#queue.read({
+      family: "schedules",
+      action: "listPauses",
+      write: () => 0,
+      read: (from, { at }) => {
+        const pauses: Pause[] = [];
+        for (let left = from.list() / 2; left > 0; left--) {
+          const kind = from.text();
+          const [until, reason, since] = new Unpacker(from.bytes()!).read() as unknown[];
+          if (!options.hasEnded && until !== false && until as number <= at) continue;
+          pauses.push({
+            kind: kind === "" ? null : kind,
+            until: until === false ? null : until as number,
+            reason: reason as string,
+            at: since as number,
+          });
+        }
+        return pauses;
+      },
+    });
+  }
+
+  async #storedNow(ids: readonly string[]): Promise<ReadonlyMap<string, StoredSchedule>> {
+    const stored = await this.#queue.readNow(getOperation([...new Set(ids)]));
+    return new Map(stored.map((one) => [one.record.id, one]));
+  }
+
+  #ticksNow(stretch: TickStretch): Promise<readonly TickFate[]> {
+    return this.#queue.readNow(ticksOperation(stretch));
+  }
+}
+
+function getOperation(ids: readonly string[]) {
+  return {
+    family: "schedules",
+    action: "getSchedules",
+    weight: ids.length,
+    write: (into: { write(value: Packable): void }) => {
+      into.write(ids);
+      return 1;
+    },
+    read: readSchedules,
+  } as const;
+}
+
+function ticksOperation({ scheduleId, from, to, isReverse, limit, hasBefore }: TickStretch) {
+  return {
+    family: "schedules",
+    action: "listTicks",
+    weight: limit,
+    write: (into: { write(value: Packable): void }) => {
+      for (const one of [scheduleId, from, to, isReverse, limit, hasBefore]) into.write(one);
+      return 6;
+    },
+    read: (answer: Unpacker) => {
+      const fates: TickFate[] = [];
+      for (let left = answer.list(); left > 0; left--) {
+        fates.push(readFate(scheduleId, answer.bytes()!));
+      }
+      return fates;
+    },
+  } as const;
+}
+
+function readSchedules(from: Unpacker): readonly StoredSchedule[] {
+  const stored: StoredSchedule[] = [];
+  for (let left = from.list(); left > 0; left--) {
+    const bytes = from.bytes();
+    if (bytes) stored.push(readSchedule(bytes));
+  }
+  return stored;
+}
+
+function unmade(scheduleId: string, status: AdvanceResult["status"]): AdvanceResult {
+  return { scheduleId, status, accepted: [], skipped: [], replaced: [] };
+}
+
+function readAdvanced(from: Unpacker, scheduleId: string): AdvanceResult {
+  from.list();
+  const status = from.text() as AdvanceResult["status"];
+  if (status !== "advanced") return unmade(scheduleId, status);
+  const accepted = readInstances(from);
+  const skipped = from.read() as readonly number[];
+  return { scheduleId, status, accepted, skipped, replaced: readInstances(from) };
+}

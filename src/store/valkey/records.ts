@@ -1,0 +1,151 @@
+import type { Instant } from "../../platform/clock.ts";
+import { checkBatch, checkLimit } from "../ledger/checks.ts";
+import { FillingPage } from "../record_page.ts";
+import {
+  keyOf,
+  RECORD_TYPES,
+  type RecordKey,
+  type RecordPage,
+  type RecordStore,
+  type StoreMark,
+  type StoreProblem,
+  type StoreRecord,
+  type StoreSize,
+} from "../records.ts";
+import type { Committed } from "../store.ts";
+import type { OperationQueue } from "./operations/operation_queue.ts";
+import { packKey, packRecord } from "./codec/record_codec.ts";
+import { RecordReads } from "./operations/record_reads.ts";
+
+/** Everything in a Valkey store as records. */
+export class ValkeyRecords implements RecordStore {
+  readonly #queue: OperationQueue;
+  readonly #reads: RecordReads;
+  readonly #check: (action: string) => void;
+
+  /** @param check throws JobError `unavailable` while the store is not open */
+  constructor(queue: OperationQueue, check: (action: string) => void) {
+    this.#queue = queue;
+    this.#reads = new RecordReads(queue);
+    this.#check = check;
+  }
+
+  async readRecords(
+    { after, limit }: { readonly after: RecordKey | null; readonly limit: number },
+  ): Promise<RecordPage> {
+    this.#check("read records");
+    checkLimit(limit, "read records");
+    const page = new FillingPage(limit);
+    for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
+      let from = after?.type === type ? after : null;
+      for (;;) {
+        const wanted = page.wanted(type);
+        const found = await this.#reads.read(type, from, wanted);
+        page.add(...found);
+        if (page.isFull) return page.end(false);
+        if (found.length < wanted) break;
+        from = keyOf(found.at(-1)!);
+      }
+    }
+    return page.end(true);
+  }
+
+  async writeRecords(
+    { records }: { readonly at: Instant; readonly records: readonly StoreRecord[] },
+  ): Promise<Committed<number>> {
+    this.#check("write records");
+    checkBatch(records.length, "write");
+    return await this.#queue.write({
+      family: "records",
+      action: "writeRecords",
+      weight: records.length,
+      write: (into) => {
+        into.write(records.map(packRecord));
+        return 1;
+      },
+      read: (from) => from.read() as number,
+    });
+  }
+
+  async removeRecords(
+    { keys }: { readonly at: Instant; readonly keys: readonly RecordKey[] },
+  ): Promise<Committed<number>> {
+    this.#check("remove records");
+    checkBatch(keys.length, "remove");
+    return await this.#queue.write({
+      family: "records",
+      action: "removeRecords",
+      weight: keys.length,
+      write: (into) => {
+        into.write(keys.map(packKey));
+        return 1;
+      },
+      read: (from) => from.read() as number,
+    });
+  }
+
+  async getMark(): Promise<StoreMark | null> {
+    this.#check("read the store's mark");
+    return await this.#queue.read({
+      family: "records",
+      action: "getMark",
+      write: () => 0,
+      read: (from) => {
+        const text = from.read();
+        return text === false ? null : JSON.parse(text as string) as StoreMark;
+      },
+    });
+  }
+
+  async setMark(
+    { mark }: { readonly at: Instant; readonly mark: StoreMark | null },
+  ): Promise<Committed<StoreMark | null>> {
+    this.#check("mark the store");
+    return await this.#queue.write({
+      family: "records",
+      action: "setMark",
+      write: (into) => {
+        const until = mark?.type === "draining" ? mark.until : false;
+        into.write(mark && [mark.type, until, JSON.stringify(mark)]);
+        return 1;
+      },
+      read: (from) => {
+        from.read();
+        return mark;
+      },
+    });
+  }
+
+  async findProblems({ limit }: { readonly limit: number }): Promise<readonly StoreProblem[]> {
+    this.#check("look for problems");
+    checkLimit(limit, "look for problems");
+    const problems: StoreProblem[] = await this.#reads.countProblems();
+    let cursor = "0";
+    do {
+      const part = await this.#reads.rowProblems(cursor, limit);
+      problems.push(...part.problems);
+      cursor = part.cursor;
+    } while (cursor !== "0" && problems.length < limit);
+    return problems.slice(0, limit);
+  }
+
+  /** Log lines whose instance is gone; departures go with their instance in one write. */
+  async removeOrphans(
+    { at, limit }: { readonly at: Instant; readonly limit: number },
+  ): Promise<Committed<number>> {
+    this.#check("delete orphans");
+    checkLimit(limit, "delete orphans");
+    const keys = await this.#reads.orphans(limit);
+    return await this.removeRecords({ at, keys });
+  }
+
+  async size(): Promise<StoreSize> {
+    this.#check("measure the store");
+    // The server knows only what all of its users take together.
+    return { bytes: null, freeBytes: null };
+  }
+
+  async compact(): Promise<void> {
+    this.#check("compact the store");
+  }
+}
