@@ -17,7 +17,7 @@ import { silentLogger } from "./platform/logger.ts";
 import { ProcessHold } from "./platform/process_hold.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
-import { storeOf } from "./store/module/module_store.ts";
+import { storeOf } from "./store/module/store.ts";
 import { createStore } from "./store/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
@@ -92,7 +92,7 @@ export type {
   MediumPair,
   ReplicaMedium,
 } from "./store/replica/medium.ts";
-export type { StoreContext, StoreModule } from "./store/module/module_store.ts";
+export type { StoreContext, StoreModule } from "./store/module/store.ts";
 
 /**
  * Schedules, runs and accounts for jobs in this process.

@@ -48,7 +48,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
     types: ["store/store.ts"],
   },
   gateway: {
-    values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/sqlite_reader.ts"],
+    values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/reader.ts"],
     types: ["store/store.ts"],
   },
   tools: {

@@ -6,7 +6,7 @@ import { findInstance } from "../manager/find_instance.ts";
 import type { LiveFacts } from "../manager/live_facts.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";
-import { SqliteReader } from "../store/sqlite/sqlite_reader.ts";
+import { SqliteReader } from "../store/sqlite/reader.ts";
 import type {
   HistoryQuery,
   InstanceQuery,

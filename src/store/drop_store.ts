@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import type { StoreConfig } from "../core/store_config.ts";
-import { createEtcdMedium } from "./etcd/etcd_store.ts";
+import { createEtcdMedium } from "./etcd/store.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
 import { keyOf, type RecordKey } from "./records.ts";
 import { createValkeyLink } from "./valkey/create.ts";

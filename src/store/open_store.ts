@@ -3,9 +3,9 @@ import type { Clock, Instant } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { createLateStore } from "./late_store.ts";
-import { MemoryStore } from "./memory/memory_store.ts";
+import { MemoryStore } from "./memory/store.ts";
 import type { Salvages } from "./sqlite/open_database.ts";
-import { SqliteStore } from "./sqlite/sqlite_store.ts";
+import { SqliteStore } from "./sqlite/store.ts";
 import type { Store } from "./store.ts";
 
 /** How long SQLite keeps pages in memory after it has read or written them. */
@@ -38,12 +38,12 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       });
     case "etcd":
       return createLateStore(async () => {
-        const { createEtcdStore } = await import("./etcd/etcd_store.ts");
+        const { createEtcdStore } = await import("./etcd/store.ts");
         return createEtcdStore({ ...config, address }, parts);
       });
     case "module":
       return createLateStore(async () => {
-        const { loadModuleStore } = await import("./module/module_store.ts");
+        const { loadModuleStore } = await import("./module/store.ts");
         const { url, prefix, maxSkewMs } = config;
         return await loadModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
       });

@@ -7,7 +7,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import type { LogRecord, StoreRecord } from "../../src/store/records.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { runJobctl, startDaemon } from "../support/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

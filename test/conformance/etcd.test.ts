@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { EtcdStore } from "../../src/store/etcd/etcd_store.ts";
+import { EtcdStore } from "../../src/store/etcd/store.ts";
 import { createMedium } from "../support/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../support/etcd_server.ts";
 import { exerciseStore } from "./suite.ts";

@@ -1,5 +1,5 @@
 import { systemClock } from "../../src/platform/clock.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import { exerciseStore } from "./suite.ts";
 
 exerciseStore("MemoryStore", async () => {

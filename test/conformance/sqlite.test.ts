@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/platform/clock.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { exerciseStore } from "./suite.ts";
 
 exerciseStore("SqliteStore", async () => {

@@ -6,7 +6,7 @@ import {
   readStoreOptions,
   type StoreOptions,
 } from "../../src/library/store_options.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 
 test("readStoreOptions() reads every option", () => {
   const config = readStoreOptions({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { ScheduleSpec } from "../../src/core/schedule.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
 import { processorMs } from "../support/processor_time.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { Manager } from "../../src/index.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { sleep } from "../support/wait.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { JobDefinition } from "../../src/core/job.ts";
 import { sleep, type Timer } from "../../src/platform/clock.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { ProcessFate } from "../../src/platform/process_identity.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
 

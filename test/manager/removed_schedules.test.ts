@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { JobDefinition } from "../../src/core/job.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
 import { SimClock } from "../support/sim_clock.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Row } from "../../src/store/ledger/row.ts";
-import type { Tables } from "../../src/store/ledger/tables.ts";
+import type { Row } from "../../src/store/ledger/tables/row.ts";
+import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 import * as keys from "../../src/store/replica/keys.ts";
 
 const MAX = Number.MAX_SAFE_INTEGER;

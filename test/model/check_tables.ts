@@ -9,8 +9,8 @@ import {
   readyKeyOf,
   type Row,
   stateIndex,
-} from "../../src/store/ledger/row.ts";
-import type { Tables } from "../../src/store/ledger/tables.ts";
+} from "../../src/store/ledger/tables/row.ts";
+import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 
 /** Check that what is counted and offered beside the rows is what the rows say. */
 export function checkTables(tables: Tables): void {

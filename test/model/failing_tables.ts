@@ -1,5 +1,5 @@
 import { JobError } from "../../src/core/errors.ts";
-import type { Tables } from "../../src/store/ledger/tables.ts";
+import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 
 /** How the medium below a store fails, until that is changed. */
 export interface MediumFaults {

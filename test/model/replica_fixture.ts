@@ -1,7 +1,7 @@
 import type { Clock, Instant } from "../../src/platform/clock.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { ReplicaStore } from "../../src/store/replica/replica_store.ts";
+import { ReplicaStore } from "../../src/store/replica/store.ts";
 import { REV_STEP } from "../../src/store/replica/head.ts";
 import type { Committed, Store } from "../../src/store/store.ts";
 import { SharedMedium } from "../support/shared_medium.ts";

@@ -5,8 +5,8 @@ import type { StoreStep, StoreWork, StoreWorkContext } from "../../src/moving/st
 import { workOnStore } from "../../src/moving/work.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Store } from "../../src/store/store.ts";
 
 /** A store in a file of a folder, not yet open. */

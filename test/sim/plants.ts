@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/platform/clock.ts";
-import type { Row } from "../../src/store/ledger/row.ts";
-import type { Tables } from "../../src/store/ledger/tables.ts";
+import type { Row } from "../../src/store/ledger/tables/row.ts";
+import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 import type { Advance, NewInstance, Store } from "../../src/store/store.ts";
 
 /** What a plant may know of the world. */

@@ -1,6 +1,6 @@
 import type { Random } from "../../src/platform/random.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { ReplicaStore } from "../../src/store/replica/replica_store.ts";
+import { ReplicaStore } from "../../src/store/replica/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SharedMedium } from "../support/shared_medium.ts";
 import type { SimClock } from "../support/sim_clock.ts";

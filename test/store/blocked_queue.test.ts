@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ClaimLimits } from "../../src/core/limits.ts";
-import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
-import type { Row } from "../../src/store/ledger/row.ts";
-import type { Tables } from "../../src/store/ledger/tables.ts";
-import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
-import { SqliteTables } from "../../src/store/sqlite/sqlite_tables.ts";
+import { LedgerStore } from "../../src/store/ledger/store.ts";
+import type { Row } from "../../src/store/ledger/tables/row.ts";
+import type { Tables } from "../../src/store/ledger/tables/tables.ts";
+import { MemoryTables } from "../../src/store/memory/tables.ts";
+import { SqliteTables } from "../../src/store/sqlite/tables.ts";
 import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

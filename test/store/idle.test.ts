@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
-import { LedgerStore } from "../../src/store/ledger/ledger_store.ts";
-import { MemoryTables } from "../../src/store/memory/memory_tables.ts";
+import { LedgerStore } from "../../src/store/ledger/store.ts";
+import { MemoryTables } from "../../src/store/memory/tables.ts";
 
 /** Tables that count transactions, and how often they were let rest. */
 class CountedTables extends MemoryTables {

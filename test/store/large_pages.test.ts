@@ -7,8 +7,8 @@ import { plainInstance } from "../../src/conformance/plain_instance.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { PageRequest, Store } from "../../src/store/store.ts";
 
 const ids = createIdSource(systemClock, systemRandom);

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import type { ClaimLimits, UniqueRule } from "../../src/core/limits.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Settlement } from "../../src/store/store.ts";
 import {
   completed,

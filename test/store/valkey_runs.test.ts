@@ -3,7 +3,7 @@ import test, { after } from "node:test";
 import { CaseTime } from "../../src/conformance/index.ts";
 import { StoreWorld } from "../../src/conformance/store_world.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import type { NewInstance, Settlement } from "../../src/store/store.ts";
 import { ValkeyWorld } from "../support/valkey_world.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
-import { SqliteStore } from "../../src/store/sqlite/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const COUNT = 1_000_000;

@@ -2,7 +2,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import type { Logger } from "../../src/platform/logger.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { EtcdMedium, type EtcdMediumOptions } from "../../src/store/etcd/etcd_medium.ts";
+import { EtcdMedium, type EtcdMediumOptions } from "../../src/store/etcd/medium.ts";
 import type { MediumChange, MediumPair, ReplicaMedium } from "../../src/store/replica/medium.ts";
 
 /** A medium on plaintext ports, not open. */

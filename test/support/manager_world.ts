@@ -15,7 +15,7 @@ import { createIdSource } from "../../src/platform/ids.ts";
 import type { Logger } from "../../src/platform/logger.ts";
 import type { ProcessIdentity } from "../../src/platform/process_identity.ts";
 import { seededRandom } from "../../src/platform/random.ts";
-import { MemoryStore } from "../../src/store/memory/memory_store.ts";
+import { MemoryStore } from "../../src/store/memory/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type {
   AbortCause,

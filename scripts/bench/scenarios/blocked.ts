@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClaimLimits } from "../../../src/core/limits.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { SqliteStore } from "../../../src/store/sqlite/sqlite_store.ts";
+import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import type { NewInstance } from "../../../src/store/store.ts";
 import { plainInstance } from "../plain_instance.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";

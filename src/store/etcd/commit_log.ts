@@ -2,7 +2,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import type { Random } from "../../platform/random.ts";
 import type { MediumChanges, MediumCommit } from "../replica/medium.ts";
 import { decodeChanges, encodeChanges, tooLarge } from "./bundle.ts";
-import type { EtcdCalls } from "./etcd_calls.ts";
+import type { EtcdCalls } from "./calls.ts";
 import {
   isValue,
   type Operation,
@@ -11,7 +11,7 @@ import {
   readOf,
   readTogether,
   runTransaction,
-} from "./etcd_keys.ts";
+} from "./keys.ts";
 import { KV } from "./gen/etcd_pb.ts";
 import type { KeyValue } from "./gen/kv_pb.ts";
 import { LAYOUT, type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";

@@ -3,7 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { parseEntry, readChanges } from "./commit_log.ts";
-import type { EtcdCalls } from "./etcd_calls.ts";
+import type { EtcdCalls } from "./calls.ts";
 import {
   deleteOf,
   isValue,
@@ -13,7 +13,7 @@ import {
   readOf,
   readTogether,
   runTransaction,
-} from "./etcd_keys.ts";
+} from "./keys.ts";
 import type { KeyValue } from "./gen/kv_pb.ts";
 import { type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
 import { operationsOf } from "./row_pieces.ts";

@@ -1,8 +1,8 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { MediumImage, MediumPair } from "../replica/medium.ts";
 import { type CommitLog, parseEntry, parseHead, readChanges } from "./commit_log.ts";
-import type { EtcdCalls } from "./etcd_calls.ts";
-import { boundsOf, readOf, readTogether } from "./etcd_keys.ts";
+import type { EtcdCalls } from "./calls.ts";
+import { boundsOf, readOf, readTogether } from "./keys.ts";
 import { KV } from "./gen/etcd_pb.ts";
 import { parseFold } from "./folding.ts";
 import type { Layout } from "./layout.ts";

@@ -11,8 +11,8 @@ import {
   parseHead,
   readChanges,
 } from "./commit_log.ts";
-import type { EtcdCalls, EtcdStream } from "./etcd_calls.ts";
-import { boundsOf, readOf, readTogether } from "./etcd_keys.ts";
+import type { EtcdCalls, EtcdStream } from "./calls.ts";
+import { boundsOf, readOf, readTogether } from "./keys.ts";
 import { parseFold } from "./folding.ts";
 import {
   Watch,

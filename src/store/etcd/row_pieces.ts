@@ -1,5 +1,5 @@
 import type { MediumPair } from "../replica/medium.ts";
-import { deleteOf, type Operation, putOf } from "./etcd_keys.ts";
+import { deleteOf, type Operation, putOf } from "./keys.ts";
 import type { KeyValue } from "./gen/kv_pb.ts";
 import { type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
 

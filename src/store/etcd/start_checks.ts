@@ -1,8 +1,8 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { Logger } from "../../platform/logger.ts";
-import type { EtcdCalls } from "./etcd_calls.ts";
-import { NOSPACE_HINT } from "./etcd_error.ts";
-import { rangesOf, readOf, runTransaction } from "./etcd_keys.ts";
+import type { EtcdCalls } from "./calls.ts";
+import { NOSPACE_HINT } from "./error.ts";
+import { rangesOf, readOf, runTransaction } from "./keys.ts";
 import { AlarmType, KV, Maintenance, type StatusResponse } from "./gen/etcd_pb.ts";
 import { LAYOUT, type Layout, textOf } from "./layout.ts";
 

@@ -1,6 +1,6 @@
-import { quietMs } from "./claims.ts";
+import { quietMs } from "./claiming/claims.ts";
 import type { OperationOptions } from "./group.ts";
-import type { Reach } from "./marks.ts";
+import type { Reach } from "./maintenance/marks.ts";
 import type { LedgerState } from "./state.ts";
 
 /** How a ledger runs an operation. */

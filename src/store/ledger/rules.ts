@@ -2,7 +2,7 @@ import type { ErrorInfo, Instance, Reason } from "../../core/instance.ts";
 import type { FinalState } from "../../core/state.ts";
 import { isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
-import type { Departure } from "./row.ts";
+import type { Departure } from "./tables/row.ts";
 import type { Dated } from "./state.ts";
 
 /** Room kept below 2^53 for the +1 of later claims, once the clock's own share would pass it (in the year 2248). */

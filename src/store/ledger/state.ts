@@ -20,12 +20,12 @@ import {
   readyKeyOf,
   type Row,
   stateIndex,
-} from "./row.ts";
-import { Deadlines } from "./deadlines.ts";
-import { Queues } from "./queues.ts";
-import { Rates } from "./rates.ts";
-import type { Stretch, Tables } from "./tables.ts";
-import { Usage } from "./usage.ts";
+} from "./tables/row.ts";
+import { Deadlines } from "./claiming/deadlines.ts";
+import { Queues } from "./claiming/queues.ts";
+import { Rates } from "./claiming/rates.ts";
+import type { Stretch, Tables } from "./tables/tables.ts";
+import { Usage } from "./claiming/usage.ts";
 
 const FIRST: Stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 

@@ -1,9 +1,9 @@
-import { finishAttempt } from "../ledger/settle.ts";
+import { finishAttempt } from "../ledger/operations/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { ClaimKey } from "../store.ts";
 import type { Flight } from "./flight.ts";
 import { type Head, isCommitOf } from "./head.ts";
-import type { ReplicaTables } from "./replica_tables.ts";
+import type { ReplicaTables } from "./tables.ts";
 import { readInstance } from "./row_values.ts";
 
 /** Commits that are remembered: whichever is made at last is one of the newest. */

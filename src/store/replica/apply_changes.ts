@@ -1,18 +1,18 @@
 import type { LogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
 import { isFinal } from "../../core/state.ts";
-import type { Departure, Row } from "../ledger/row.ts";
+import type { Departure, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
-import { noteFreed } from "../ledger/settle.ts";
+import { noteFreed } from "../ledger/operations/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
-import type { Starts } from "../ledger/tables.ts";
+import type { Starts } from "../ledger/tables/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
 import type { Pause } from "../store.ts";
 import { HEAD, partsOfKey } from "./keys.ts";
 import type { MediumChanges, MediumPair } from "./medium.ts";
-import type { ReplicaTables } from "./replica_tables.ts";
+import type { ReplicaTables } from "./tables.ts";
 import { extraOf, readInstance } from "./row_values.ts";
 
 /** Members of the value of starts that this version knows. */

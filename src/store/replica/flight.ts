@@ -10,7 +10,7 @@ import { HEAD } from "./keys.ts";
 import type { MediumCommit, ReplicaMedium } from "./medium.ts";
 import type { Replica } from "./replica.ts";
 import type { Patience } from "./unreachable.ts";
-import type { ReplicaTables } from "./replica_tables.ts";
+import type { ReplicaTables } from "./tables.ts";
 
 /** Operations of one commit at most. */
 const OPERATIONS_MAX = 1_000;

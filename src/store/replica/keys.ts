@@ -1,4 +1,4 @@
-import type { QueueName, RateWindow } from "../ledger/tables.ts";
+import type { QueueName, RateWindow } from "../ledger/tables/tables.ts";
 
 /** Digits of 2^53: numbers of this width are in order as text. */
 const DIGITS = 16;

@@ -1,5 +1,5 @@
 import type { Instance } from "../../core/instance.ts";
-import { loseAttempt } from "../ledger/claims.ts";
+import { loseAttempt } from "../ledger/claiming/claims.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 
 /**

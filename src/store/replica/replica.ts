@@ -5,7 +5,7 @@ import type { OpenRequest } from "../store.ts";
 import { applyChanges } from "./apply_changes.ts";
 import { checkHead, findHead, firstHead, type Head, REV_STEP } from "./head.ts";
 import type { MediumChange, MediumImage, MediumPair, ReplicaMedium } from "./medium.ts";
-import type { ReplicaTables } from "./replica_tables.ts";
+import type { ReplicaTables } from "./tables.ts";
 
 /** Moments that are tried one after another when each is gone before it is read. */
 const READS_MAX = 5;

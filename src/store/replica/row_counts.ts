@@ -5,8 +5,8 @@ import {
   type KindCounts,
   type Row,
   stateIndex,
-} from "../ledger/row.ts";
-import type { PromotedRow } from "../ledger/tables.ts";
+} from "../ledger/tables/row.ts";
+import type { PromotedRow } from "../ledger/tables/tables.ts";
 
 /** Counts the rows of a replica as they are written and taken back. */
 export class RowCounts {

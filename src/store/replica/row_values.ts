@@ -1,6 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
-import type { HeldLog } from "../memory/memory_logs.ts";
-import type { Row } from "../ledger/row.ts";
+import type { HeldLog } from "../memory/logs.ts";
+import type { Row } from "../ledger/tables/row.ts";
 
 /** About how long a value is without its texts, with its key. */
 export const VALUE_LENGTH = 200;

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { closeSync, constants, fdatasync, openSync, readSync, writeSync } from "node:fs";
-import { toStoreError } from "./sqlite_error.ts";
+import { toStoreError } from "./error.ts";
 
 const HEAD_BYTES = 256;
 const SLOT_BYTES = 128;

@@ -1,6 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import { JOB_STATES } from "../../core/state.ts";
-import type { KindCounts } from "../ledger/row.ts";
+import type { KindCounts } from "../ledger/tables/row.ts";
 import type { Statements } from "./statements.ts";
 
 const COLUMNS = [

@@ -16,7 +16,7 @@ import { makePrivate, PRIVATE_FOLDER } from "../../platform/private_files.ts";
 import { impossibleValues, missingParts, restoreIndexes } from "./check_content.ts";
 import { findLostCommits } from "./lost_commits.ts";
 import { APPLICATION_ID, FILE_FORMAT, migrate } from "./schema.ts";
-import { toStoreError } from "./sqlite_error.ts";
+import { toStoreError } from "./error.ts";
 
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;

@@ -5,7 +5,7 @@ import { CommitCounter } from "./commit_counter.ts";
 import { noteOf } from "./lost_commits.ts";
 import { makeDirectory, openDatabase, type Salvages } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
-import { toStoreError } from "./sqlite_error.ts";
+import { toStoreError } from "./error.ts";
 import { checkStoreTrust, tellOpenFiles } from "./store_files.ts";
 
 /** How a SQLite file is used. */

@@ -4,7 +4,7 @@ import { pid } from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { JobError } from "../../core/errors.ts";
 import { makePrivate, PRIVATE_FILE } from "../../platform/private_files.ts";
-import { isBusy, toStoreError } from "./sqlite_error.ts";
+import { isBusy, toStoreError } from "./error.ts";
 
 /**
  * What an owner records about itself, for processes that are refused. It remains if the owner dies

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { toStoreError } from "./sqlite_error.ts";
+import { toStoreError } from "./error.ts";
 
 /** What can be bound and read. */
 export type Value = string | number | null;

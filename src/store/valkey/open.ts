@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { checkOpening } from "../ledger/marks.ts";
+import { checkOpening } from "../ledger/maintenance/marks.ts";
 import { STORE_FORMAT, type StoreInfo } from "../store.ts";
 import type { OperationQueue } from "./operations/operation_queue.ts";
 

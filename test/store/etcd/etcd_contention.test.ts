@@ -6,7 +6,7 @@ import { completed } from "../../../src/conformance/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { EtcdStore } from "../../../src/store/etcd/etcd_store.ts";
+import { EtcdStore } from "../../../src/store/etcd/store.ts";
 import { createMedium } from "../../support/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../../support/etcd_server.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../support/cutting_proxy.ts";

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { EtcdStore } from "../../../src/store/etcd/etcd_store.ts";
+import { EtcdStore } from "../../../src/store/etcd/store.ts";
 import type { NodeReport } from "../../../src/store/nodes.ts";
 import { createMedium } from "../../support/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../../support/etcd_server.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { EtcdCalls } from "../../../src/store/etcd/etcd_calls.ts";
+import { EtcdCalls } from "../../../src/store/etcd/calls.ts";
 import { Layout } from "../../../src/store/etcd/layout.ts";
 import { checkCluster } from "../../../src/store/etcd/start_checks.ts";
 import { createMedium, keepingLogger, put } from "../../support/etcd_medium.ts";

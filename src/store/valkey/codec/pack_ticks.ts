@@ -1,7 +1,7 @@
 import { isBlackedOut } from "../../../core/blackout.ts";
 import type { ScheduleRecord, TickFate } from "../../../core/schedule.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/ticks.ts";
-import { addFate } from "../../ledger/fates.ts";
+import { addFate } from "../../ledger/operations/fates.ts";
 import type { Advance, Backfill, NewInstance } from "../../store.ts";
 import type { Packable } from "./msgpack.ts";
 import { packNewInstance } from "./row_codec.ts";

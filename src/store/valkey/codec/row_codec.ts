@@ -3,7 +3,7 @@ import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { UNIQUE_DEFAULT } from "../../../core/limits.ts";
 import { JOB_STATES } from "../../../core/state.ts";
 import { passDeadline, storable } from "../../ledger/rules.ts";
-import type { Departure } from "../../ledger/row.ts";
+import type { Departure } from "../../ledger/tables/row.ts";
 import type { NewInstance } from "../../store.ts";
 import { ROW } from "../script/constants.ts";
 import { type Packable, Packed, Packer, Unpacker } from "./msgpack.ts";

@@ -1,9 +1,9 @@
 import type { HistoryEntry, Instance } from "../../../core/instance.ts";
 import { FINAL_STATES, JOB_STATES } from "../../../core/state.ts";
 import { checkBatch, checkLimit } from "../../ledger/checks.ts";
-import { pageOfHistory, pageOfInstances, type Stretch } from "../../ledger/pages.ts";
-import type { Departure } from "../../ledger/row.ts";
-import { matches } from "../../ledger/scan.ts";
+import { pageOfHistory, pageOfInstances, type Stretch } from "../../ledger/reading/pages.ts";
+import type { Departure } from "../../ledger/tables/row.ts";
+import { matches } from "../../ledger/reading/scan.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import type {
   Committed,

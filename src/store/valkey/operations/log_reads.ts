@@ -1,8 +1,8 @@
 import { LOG_LEVELS, type LogLevel, type StoredLogEntry } from "../../../core/instance.ts";
 import { checkLimit, checkPage } from "../../ledger/checks.ts";
-import { readToken, writeToken } from "../../ledger/page_token.ts";
-import { pageOfLogs } from "../../ledger/pages.ts";
-import type { PlacedLog } from "../../ledger/row.ts";
+import { readToken, writeToken } from "../../ledger/reading/page_token.ts";
+import { pageOfLogs } from "../../ledger/reading/pages.ts";
+import type { PlacedLog } from "../../ledger/tables/row.ts";
 import { PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import type { Committed, LogQuery, LogTail, LogTailQuery, Page, PageRequest } from "../../store.ts";
 import { Unpacker } from "../codec/msgpack.ts";

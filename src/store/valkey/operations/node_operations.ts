@@ -1,6 +1,6 @@
 import type { Instance } from "../../../core/instance.ts";
 import type { Instant } from "../../../platform/clock.ts";
-import { checkTold } from "../../ledger/nodes.ts";
+import { checkTold } from "../../ledger/operations/nodes.ts";
 import type { NodeRecord, NodeReport } from "../../nodes.ts";
 import { type Committed, STORE_FORMAT } from "../../store.ts";
 import { readInstances } from "../codec/instance_codec.ts";

@@ -1,9 +1,9 @@
 import type { Instance } from "../../../core/instance.ts";
 import { type ScheduleRecord, type TickFate } from "../../../core/schedule.ts";
-import { checkFires } from "../../ledger/advance.ts";
+import { checkFires } from "../../ledger/operations/advance.ts";
 import { checkBatch, checkLimit, checkPage, checkTime } from "../../ledger/checks.ts";
-import { readToken, writeToken } from "../../ledger/page_token.ts";
-import { SchedulePage } from "../../ledger/pages.ts";
+import { readToken, writeToken } from "../../ledger/reading/page_token.ts";
+import { SchedulePage } from "../../ledger/reading/pages.ts";
 import { generationError } from "../../ledger/refusals.ts";
 import { storable } from "../../ledger/rules.ts";
 import type {

@@ -1,0 +1,85 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { EtcdAnswer, EtcdCallOptions, EtcdCalls } from "./calls.ts";
+import {
+  Compare_CompareTarget as Target,
+  type CompareSchema,
+  KV,
+  type RangeResponse,
+  type RequestOpSchema,
+  type TxnResponse,
+} from "./gen/etcd_pb.ts";
+import type { KeyRange } from "./layout.ts";
+
+/** One operation of a transaction. */
+export type Operation = MessageInitShape<typeof RequestOpSchema>;
+/** What must hold for a transaction to succeed. */
+export type Condition = MessageInitShape<typeof CompareSchema>;
+
+/** One request that compares, then does one or the other; all of it or nothing. */
+export interface Transaction {
+  readonly action: string;
+  readonly conditions?: readonly Condition[];
+  readonly success: readonly Operation[];
+  readonly failure?: readonly Operation[];
+}
+
+/** Set a key; under a lease it goes when the lease ends. */
+export function putOf(key: Uint8Array, value: Uint8Array | string, lease = 0n): Operation {
+  const bytes = typeof value === "string" ? Buffer.from(value) : value;
+  return { request: { case: "requestPut", value: { key, value: bytes, lease } } };
+}
+
+/** Read one key, or a range up to `limit` keys. */
+export function readOf(range: Uint8Array | KeyRange, limit = 0): Operation {
+  const { key, rangeEnd } = boundsOf(range);
+  return { request: { case: "requestRange", value: { key, rangeEnd, limit: BigInt(limit) } } };
+}
+
+/** Delete one key or a range. */
+export function deleteOf(range: Uint8Array | KeyRange): Operation {
+  return { request: { case: "requestDeleteRange", value: boundsOf(range) } };
+}
+
+/** Whether a key has exactly this value; null: whether it is not there. */
+export function isValue(key: Uint8Array, value: string | null): Condition {
+  return value === null
+    ? { key, target: Target.CREATE, targetUnion: { case: "createRevision", value: 0n } }
+    : { key, target: Target.VALUE, targetUnion: { case: "value", value: Buffer.from(value) } };
+}
+
+/** Key and exclusive end as etcd's requests have them. */
+export function boundsOf(range: Uint8Array | KeyRange) {
+  return range instanceof Uint8Array
+    ? { key: range, rangeEnd: new Uint8Array(0) }
+    : { key: range.key, rangeEnd: range.end };
+}
+
+/** Run a transaction; with `isWrite` one that may have been carried out and then failed is `unavailable`. */
+export async function runTransaction(
+  calls: EtcdCalls,
+  { action, conditions = [], success, failure = [] }: Transaction,
+  options: Omit<EtcdCallOptions, "action"> = { isWrite: true },
+): Promise<EtcdAnswer<TxnResponse>> {
+  return await calls.call(
+    KV.method.txn,
+    { compare: [...conditions], success: [...success], failure: [...failure] },
+    { action, ...options },
+  );
+}
+
+/** Several reads of one moment: the answers in their order, and the revision. */
+export async function readTogether(
+  calls: EtcdCalls,
+  action: string,
+  success: readonly Operation[],
+): Promise<{ readonly revision: bigint; readonly ranges: readonly RangeResponse[] }> {
+  const { message } = await runTransaction(calls, { action, success }, { isWrite: false });
+  return { revision: message.header?.revision ?? 0n, ranges: rangesOf(message) };
+}
+
+/** The answers to the reads of a transaction, in their order. */
+export function rangesOf(message: TxnResponse): readonly RangeResponse[] {
+  return message.responses.flatMap(({ response }) =>
+    response.case === "responseRange" ? [response.value] : []
+  );
+}

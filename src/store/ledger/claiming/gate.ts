@@ -1,0 +1,149 @@
+import type {
+  Block,
+  ClaimLimits,
+  ConcurrencyLimit,
+  JobLimits,
+  RateLimit,
+} from "../../../core/limits.ts";
+import type { ClaimRequest } from "../../store.ts";
+import { isKeyed } from "../tables/row.ts";
+import type { LedgerState, Moment } from "../state.ts";
+import type { QueueName } from "../tables/tables.ts";
+import type { Slots } from "./usage.ts";
+
+/** Claims by a node that has no limits. */
+export const NO_LIMITS: ClaimLimits = { kinds: new Map(), pools: [] };
+
+/** The limits of a kind, those of the whole kind apart from those of each queue. */
+interface Parted {
+  readonly kind: JobLimits;
+  readonly queue: JobLimits;
+  /** Tells the rates of the queues from others. */
+  readonly stamp: string;
+}
+
+const NO_PARTS: Parted = {
+  kind: { concurrency: [], rate: [] },
+  queue: { concurrency: [], rate: [] },
+  stamp: "",
+};
+const parted = new WeakMap<JobLimits, Parted>();
+
+/** What one node may claim at one moment, by its limits and by what the store counts. */
+export class Gate {
+  readonly #state: LedgerState;
+  readonly #moment: Moment;
+  readonly #node: string;
+  readonly limits: ClaimLimits;
+
+  constructor(
+    state: LedgerState,
+    moment: Moment,
+    request: Partial<Pick<ClaimRequest, "node" | "limits">>,
+  ) {
+    this.#state = state;
+    this.#moment = moment;
+    this.#node = request.node ?? "";
+    this.limits = request.limits ?? NO_LIMITS;
+  }
+
+  /** Whether anything may hold back claims of a kind. */
+  isLimited(kind: string): boolean {
+    return this.limits.kinds.has(kind) || this.limits.pools.some(({ kinds }) => kinds.has(kind));
+  }
+
+  /** Tells the rates of a kind's queues from others. */
+  stampOf(kind: string): string {
+    return this.#parts(kind).stamp;
+  }
+
+  /** What keeps a whole kind from being claimed; null for nothing. */
+  blockOfKind(kind: string): Block | null {
+    const { usage } = this.#state;
+    for (const { name, kinds, max } of this.limits.pools) {
+      if (!kinds.has(kind)) continue;
+      let used = 0;
+      for (const one of kinds) used += usage.ofKind(one).byNode.get(this.#node) ?? 0;
+      if (used >= max) return { limit: "pool", name, used, max, opensAt: null };
+    }
+    const { concurrency, rate } = this.#parts(kind).kind;
+    if (concurrency.length > 0) {
+      const block = this.#blockBySlots(kind, concurrency, usage.ofKind(kind));
+      if (block) return block;
+    }
+    return this.#blockByRate(kind, rate, { kind, queueKey: "" });
+  }
+
+  /** What keeps one queue of a kind from being claimed; null for nothing. A queue without a key is the kind's. */
+  blockOfQueue(queue: QueueName): Block | null {
+    if (!isKeyed(queue)) return null;
+    const { kind, queueKey } = queue;
+    const { concurrency, rate } = this.#parts(kind).queue;
+    if (concurrency.length > 0) {
+      const slots = this.#state.usage.ofQueue(kind, queueKey);
+      const block = this.#blockBySlots(queueKey, concurrency, slots);
+      if (block) return block;
+    }
+    return this.#blockByRate(queueKey, rate, queue);
+  }
+
+  /** Count the start of an instance. */
+  started(queue: QueueName): void {
+    const parts = this.#parts(queue.kind);
+    this.#count(parts.kind.rate, { kind: queue.kind, queueKey: "" });
+    if (isKeyed(queue)) this.#count(parts.queue.rate, queue);
+  }
+
+  #parts(kind: string): Parted {
+    const limits = this.limits.kinds.get(kind);
+    if (!limits) return NO_PARTS;
+    let parts = parted.get(limits);
+    if (!parts) parted.set(limits, parts = partsOf(limits));
+    return parts;
+  }
+
+  #blockBySlots(
+    name: string,
+    limits: readonly ConcurrencyLimit[],
+    { total, byNode }: Slots,
+  ): Block | null {
+    for (const { max, per } of limits) {
+      const used = per === "node" ? byNode.get(this.#node) ?? 0 : total;
+      if (used >= max) return { limit: "concurrency", name, used, max, opensAt: null };
+    }
+    return null;
+  }
+
+  #blockByRate(name: string, limits: readonly RateLimit[], queue: QueueName): Block | null {
+    let block: Block | null = null;
+    const { wallMs } = this.#moment;
+    for (const { max, perMs } of limits) {
+      const window = { kind: queue.kind, queueKey: queue.queueKey, perMs };
+      const opensAt = this.#state.rates.opensAt(window, max, wallMs);
+      if (opensAt <= wallMs || (block && opensAt <= block.opensAt!)) continue;
+      const used = this.#state.rates.used(window, wallMs);
+      block = { limit: "rate", name, used, max, opensAt };
+    }
+    return block;
+  }
+
+  #count(limits: readonly RateLimit[], { kind, queueKey }: QueueName): void {
+    const counted = new Set<number>();
+    for (const limit of limits) {
+      if (counted.has(limit.perMs)) continue;
+      counted.add(limit.perMs);
+      this.#state.rates.add({ kind, queueKey, perMs: limit.perMs }, limit, this.#moment.wallMs);
+    }
+  }
+}
+
+function partsOf({ concurrency, rate }: JobLimits): Parted {
+  const isOfKind = ({ by }: { readonly by: readonly string[] }) => by.length === 0;
+  const isOfQueue = ({ by }: { readonly by: readonly string[] }) => by.length > 0;
+  const queueRates = rate.filter(isOfQueue);
+  return {
+    kind: { concurrency: concurrency.filter(isOfKind), rate: rate.filter(isOfKind) },
+    queue: { concurrency: concurrency.filter(isOfQueue), rate: queueRates },
+    stamp: queueRates.map(({ max, perMs }) => `${max}/${perMs}`).join(" "),
+  };
+}

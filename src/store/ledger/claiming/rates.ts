@@ -1,0 +1,88 @@
+import type { RateLimit } from "../../../core/limits.ts";
+import type { RateWindow, Tables } from "../tables/tables.ts";
+
+/** Times kept of one window at most; more starts share the time of the last of them, so none is forgotten too early. */
+const TIMES_MAX = 64;
+/** Windows kept in memory between transactions. */
+const KEPT_MAX = 10_000;
+
+/** Starts of one window, as they will be written. */
+interface Kept {
+  readonly window: RateWindow;
+  starts: [at: number, count: number][];
+}
+
+/** The starts that rates count: read once, written with the transaction that made them. */
+export class Rates {
+  readonly #tables: Tables;
+  readonly #kept = new Map<string, Kept>();
+  readonly #dirty = new Set<Kept>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  /** How many starts count in a window. */
+  used(window: RateWindow, wallMs: number): number {
+    return this.#current(window, wallMs).starts.reduce((sum, [, count]) => sum + count, 0);
+  }
+
+  /** When the window has room for a start under `max`, epoch ms: `wallMs` when it has it now. */
+  opensAt(window: RateWindow, max: number, wallMs: number): number {
+    let excess = this.used(window, wallMs) - max + 1;
+    if (excess <= 0) return wallMs;
+    for (const [at, count] of this.#current(window, wallMs).starts) {
+      excess -= count;
+      if (excess <= 0) return at + window.perMs;
+    }
+    return Infinity;
+  }
+
+  /** Count a start. */
+  add(window: RateWindow, limit: Pick<RateLimit, "max" | "perMs">, wallMs: number): void {
+    const kept = this.#current(window, wallMs);
+    const last = kept.starts.at(-1);
+    const widthMs = limit.max <= TIMES_MAX ? 1 : Math.ceil(limit.perMs / TIMES_MAX);
+    const isShared = last !== undefined &&
+      Math.floor(last[0] / widthMs) === Math.floor(wallMs / widthMs);
+    if (isShared) kept.starts[kept.starts.length - 1] = [wallMs, last[1] + 1];
+    else kept.starts.push([wallMs, 1]);
+    this.#dirty.add(kept);
+  }
+
+  /** Write what changed. */
+  save(): void {
+    for (const kept of this.#dirty) {
+      const lastAt = kept.starts.at(-1)?.[0] ?? 0;
+      this.#tables.saveStarts(kept.window, kept.starts, lastAt + kept.window.perMs);
+    }
+    this.#dirty.clear();
+    if (this.#kept.size > KEPT_MAX) this.#kept.clear();
+  }
+
+  /** Read again when next asked. */
+  clear(): void {
+    this.#kept.clear();
+    this.#dirty.clear();
+  }
+
+  /** The window without the starts that no longer count. */
+  #current(window: RateWindow, wallMs: number): Kept {
+    const name = `${window.perMs} ${window.kind} ${window.queueKey}`;
+    let kept = this.#kept.get(name);
+    if (!kept) {
+      const starts = this.#tables.starts(window).map((
+        [at, count],
+      ): [number, number] => [at, count]);
+      this.#kept.set(name, kept = { window, starts });
+    }
+    // The clock was set back: a start of the future counts as one of now, so that it blocks for one span and not longer.
+    if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs) {
+      kept.starts = kept.starts.map(([at, count]) => [Math.min(at, wallMs), count]);
+    }
+    const isPast = ([at]: readonly [number, number]) => at + window.perMs <= wallMs;
+    const [first] = kept.starts;
+    if (first && isPast(first)) kept.starts = kept.starts.filter((start) => !isPast(start));
+    return kept;
+  }
+}

@@ -1,0 +1,79 @@
+import type { Instance } from "../../../core/instance.ts";
+
+/** Claims held: of all nodes, and of each. */
+export interface Slots {
+  total: number;
+  readonly byNode: Map<string, number>;
+}
+
+const NONE: Slots = { total: 0, byNode: new Map() };
+
+/** Claims held of one kind, and of each of its queues. */
+class KindUsage {
+  readonly all: Slots = { total: 0, byNode: new Map() };
+  readonly queues = new Map<string, Slots>();
+
+  change({ queueKey, node }: Instance, by: 1 | -1): void {
+    let queue = this.queues.get(queueKey);
+    if (!queue) this.queues.set(queueKey, queue = { total: 0, byNode: new Map() });
+    for (const slots of [this.all, queue]) {
+      slots.total += by;
+      slots.byNode.set(node!, (slots.byNode.get(node!) ?? 0) + by);
+    }
+    if (queue.total === 0) this.queues.delete(queueKey);
+  }
+}
+
+/** Counts the claims held of the kinds that somebody asked for: kinds without limits cost nothing. */
+export class Usage {
+  readonly #kinds = new Map<string, KindUsage>();
+  readonly #held: () => Iterable<Instance>;
+
+  /** @param held every instance whose claim is held */
+  constructor(held: () => Iterable<Instance>) {
+    this.#held = held;
+  }
+
+  /** Claims held of a kind. */
+  ofKind(kind: string): Slots {
+    return this.#kind(kind).all;
+  }
+
+  /** Claims held of one queue of a kind. */
+  ofQueue(kind: string, queueKey: string): Slots {
+    return this.#kind(kind).queues.get(queueKey) ?? NONE;
+  }
+
+  /** The queues of a kind that have claims. */
+  queuesOf(kind: string): Iterable<string> {
+    return this.#kind(kind).queues.keys();
+  }
+
+  /** Whether anybody asked for a kind. */
+  has(kind: string): boolean {
+    return this.#kinds.has(kind);
+  }
+
+  /** The kinds that somebody asked for. */
+  kinds(): Iterable<string> {
+    return this.#kinds.keys();
+  }
+
+  /** A claim began or ended. */
+  change(instance: Instance, by: 1 | -1): void {
+    this.#kinds.get(instance.kind)?.change(instance, by);
+  }
+
+  /** Count anew when next asked. */
+  clear(): void {
+    this.#kinds.clear();
+  }
+
+  #kind(kind: string): KindUsage {
+    let usage = this.#kinds.get(kind);
+    if (usage) return usage;
+    this.#kinds.set(kind, usage = new KindUsage());
+    for (const instance of this.#held()) if (instance.kind === kind) usage.change(instance, 1);
+    return usage;
+  }
+}

@@ -1,0 +1,163 @@
+import { isFinal, JOB_STATES } from "../../../core/state.ts";
+import { messageOf } from "../../../core/errors.ts";
+import type { StoreProblem } from "../../records.ts";
+import {
+  type Departure,
+  emptyCounts,
+  isHeld,
+  type KindCounts,
+  type Row,
+  stateIndex,
+} from "../tables/row.ts";
+import { expireAt } from "../rules.ts";
+import type { LedgerState } from "../state.ts";
+
+/** Rows looked at between two turns of the event loop. */
+const ROWS = 500;
+const CHECKED_DEPARTURES = 1_000;
+
+/** What the rows say of the counts, as far as they stood still meanwhile. */
+interface Seen {
+  readonly counts: Map<string, KindCounts>;
+  readonly held: Map<string, number>;
+}
+
+/** Look for what cannot be: the medium by itself, every row by itself, and the counts and indexes against the rows. */
+export async function findProblems(
+  state: LedgerState,
+  limit: number,
+  turn: () => Promise<void>,
+): Promise<readonly StoreProblem[]> {
+  const problems: StoreProblem[] = [...state.tables.findProblems(limit)];
+  try {
+    problems.push(...await rowProblems(state, limit - problems.length, turn));
+  } catch (thrown) {
+    // The medium reports an impossible value; the row cannot even be read then.
+    if (problems.length === 0) throw thrown;
+    problems.push({ check: "rows", message: `some cannot be checked: ${messageOf(thrown)}` });
+  }
+  return problems.slice(0, limit);
+}
+
+async function rowProblems(
+  state: LedgerState,
+  limit: number,
+  turn: () => Promise<void>,
+): Promise<readonly StoreProblem[]> {
+  const { rev } = state;
+  const problems: StoreProblem[] = [];
+  const seen: Seen = { counts: new Map(), held: new Map() };
+  let last = 0;
+  while (problems.length < limit) {
+    const stretch = { from: last + 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: ROWS };
+    const rows = state.tables.scan({ type: "all" }, stretch);
+    for (const row of rows) {
+      problems.push(...problemsOf(state, row));
+      count(seen, row);
+    }
+    if (rows.length < ROWS) break;
+    last = rows.at(-1)!.seq;
+    await turn();
+  }
+  // Counts of a store that others write to meanwhile are of another moment: they are compared when it stands still.
+  if (state.rev === rev) problems.push(...countProblems(state, seen));
+  return problems;
+}
+
+function problemsOf(state: LedgerState, row: Row): StoreProblem[] {
+  const { tables } = state;
+  const { instance, seq } = row;
+  const problems: StoreProblem[] = [];
+  const say = (check: string, found: string) =>
+    problems.push({ check, message: `instance ${instance.id}: ${found}` });
+  if (seq > state.seq) say("order", `accepted as ${seq}, after the last one, ${state.seq}`);
+  if (tables.get(instance.id)?.seq !== seq) say("index by id", "not found by its id");
+  if (instance.uniqueKey !== null && !isFinal(instance.state)) {
+    const holder = tables.openByKey(instance.uniqueKey);
+    if (holder?.seq !== seq) say("index by unique key", "not found by the key that it holds");
+  }
+  for (const found of nonsense(row)) say("instance", found);
+  const departures = tables.departures(seq, 1, CHECKED_DEPARTURES);
+  for (const found of departureNonsense(row, departures)) say("history", found);
+  return problems;
+}
+
+/** What a row by itself cannot be. */
+function nonsense(row: Row): readonly string[] {
+  const { instance: i, isReady } = row;
+  const isEnd = isFinal(i.state);
+  const found: string[] = [];
+  const expect = (isRight: boolean, text: string) => void (isRight || found.push(text));
+  expect((i.settledAt !== null) === isEnd, `${i.state} with settled time ${i.settledAt}`);
+  expect(
+    row.expireAt === expireAt(i),
+    `to be deleted at ${row.expireAt}, by its retention at ${expireAt(i)}`,
+  );
+  expect(isReady === null || i.state === "scheduled", `${i.state} and offered to claims`);
+  expect(i.state !== "processing" || i.fence > 0, "processing without a fence");
+  expect(i.state !== "processing" || i.node !== null, "processing without a node");
+  expect(i.state !== "processing" || i.processedAt !== null, "processing without a begin");
+  expect(i.attempt >= i.failures + i.crashes, `${i.failures} failures in ${i.attempt} attempts`);
+  expect(i.state !== "processing" || i.attempt > 0, "processing without an attempt");
+  expect(isJson(i.argumentsJson), "arguments that are no JSON");
+  expect(i.resultsJson === null || isJson(i.resultsJson), "results that are no JSON");
+  return found;
+}
+
+function departureNonsense({ instance }: Row, departures: readonly Departure[]): readonly string[] {
+  const found: string[] = [];
+  for (const [index, { attempt, fence }] of departures.entries()) {
+    const before = departures[index - 1];
+    if (attempt > instance.attempt) found.push(`attempt ${attempt} of ${instance.attempt}`);
+    if (before && fence <= before.fence) found.push(`fence ${fence} after ${before.fence}`);
+  }
+  return found;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function count(seen: Seen, row: Row): void {
+  const { kind, state, scheduleId } = row.instance;
+  let counts = seen.counts.get(kind);
+  if (!counts) seen.counts.set(kind, counts = emptyCounts());
+  counts.states[stateIndex(state)]! += 1;
+  if (row.isReady === true) counts.ready += 1;
+  else if (row.isReady === false) counts.later += 1;
+  if (row.isBehind) counts.behind += 1;
+  if (scheduleId !== null && isHeld(row)) {
+    seen.held.set(scheduleId, (seen.held.get(scheduleId) ?? 0) + 1);
+  }
+}
+
+function countProblems(state: LedgerState, seen: Seen): StoreProblem[] {
+  const problems: StoreProblem[] = [];
+  const compare = (what: string, counted: number, there: number) => {
+    if (counted === there) return;
+    problems.push({ check: "counts", message: `${what}: ${counted} counted, ${there} there` });
+  };
+  for (const kind of new Set([...state.counts.keys(), ...seen.counts.keys()])) {
+    const counted = state.counts.get(kind) ?? emptyCounts();
+    const there = seen.counts.get(kind) ?? emptyCounts();
+    for (const [index, name] of JOB_STATES.entries()) {
+      compare(`${name} instances of "${kind}"`, counted.states[index]!, there.states[index]!);
+    }
+    compare(`ready instances of "${kind}"`, counted.ready, there.ready);
+    compare(`waiting instances of "${kind}"`, counted.later, there.later);
+    compare(`instances of "${kind}" behind others`, counted.behind, there.behind);
+  }
+  for (const scheduleId of new Set([...state.held.keys(), ...seen.held.keys()])) {
+    compare(
+      `instances that schedule "${scheduleId}" holds back`,
+      state.held.get(scheduleId) ?? 0,
+      seen.held.get(scheduleId) ?? 0,
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,256 @@
+import type { StoredLogEntry } from "../../../core/instance.ts";
+import { isFinal } from "../../../core/state.ts";
+import { FillingPage } from "../../record_page.ts";
+import {
+  compareText,
+  type InstanceRecord,
+  keyOf,
+  type LogRecord,
+  RECORD_TYPES,
+  type RecordKey,
+  type RecordPage,
+  type StoreRecord,
+} from "../../records.ts";
+import { checkBatch, checkLimit } from "../checks.ts";
+import { checkState, type Departure, isHeld, type LogRow, type Row } from "../tables/row.ts";
+import { expireAt } from "../rules.ts";
+import type { LedgerState } from "../state.ts";
+import type { RateWindow } from "../tables/tables.ts";
+
+/** Departures read at a time. */
+const DEPARTURES = 1_000;
+/** Log lines read at a time of an instance that takes another place. */
+const LINES = 1_000;
+
+type Type = StoreRecord["type"];
+
+/** Records after a place, in the order of places. */
+export function readRecords(
+  state: LedgerState,
+  request: { readonly after: RecordKey | null; readonly limit: number },
+): RecordPage {
+  checkLimit(request.limit, "read records");
+  const { after, limit } = request;
+  const page = new FillingPage(limit);
+  for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
+    let from = after?.type === type ? after : null;
+    for (;;) {
+      const wanted = page.wanted(type);
+      const found = READERS[type](state, from as never, wanted);
+      page.add(...found);
+      if (page.isFull) return page.end(false);
+      if (found.length < wanted) break;
+      from = keyOf(found.at(-1)!);
+    }
+  }
+  return page.end(true);
+}
+
+/** Write records in place of those with their keys; answers how many. */
+export function writeRecords(state: LedgerState, records: readonly StoreRecord[]): number {
+  checkBatch(records.length, "write");
+  let count = 0;
+  for (const record of records) if (writeRecord(state, record)) count += 1;
+  state.isDirty = true;
+  return count;
+}
+
+/** Delete records; answers how many there were. */
+export function removeRecords(state: LedgerState, keys: readonly RecordKey[]): number {
+  checkBatch(keys.length, "remove");
+  let count = 0;
+  for (const key of keys) if (removeRecord(state, key)) count += 1;
+  state.isDirty = true;
+  return count;
+}
+
+const READERS: {
+  readonly [T in Type]: (
+    state: LedgerState,
+    after: Extract<RecordKey, { readonly type: T }> | null,
+    limit: number,
+  ) => readonly StoreRecord[];
+} = {
+  head: ({ at, epoch }, after) => after ? [] : [{ type: "head", at, epoch }],
+  schedule: ({ tables }, after, limit) =>
+    tables.schedules({ afterId: after?.id ?? null, isReverse: false, limit })
+      .map((schedule) => ({ type: "schedule", schedule })),
+  pause: ({ pauses }, after, limit) =>
+    [...pauses.values()].sort((left, right) => comparePauses(left.kind, right.kind))
+      .filter(({ kind }) => !after || comparePauses(kind, after.kind) > 0).slice(0, limit)
+      .map((pause) => ({ type: "pause", pause })),
+  instance: (state, after, limit) => {
+    const stretch = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
+    return state.tables.scan({ type: "all" }, { ...stretch, from: (after?.order ?? 0) + 1 })
+      .map((row) => toRecord(state, row));
+  },
+  tick: ({ tables }, after, limit) =>
+    tables.allTicks(after, limit).map((fate) => ({ type: "tick", fate })),
+  rate: ({ tables }, after, limit) =>
+    tables.rates(after, limit).map((rate) => ({ type: "rate", ...rate })),
+  log: ({ tables }, after, limit) => {
+    const all = { instanceSeq: null, order: "written", afterAt: 0, beforeAt: Infinity } as const;
+    return tables.logs({ ...all, afterPlace: after?.order ?? 0, limit }).map(toLogRecord);
+  },
+};
+
+function comparePauses(left: string | null, right: string | null): number {
+  if (left === null || right === null) return Number(left !== null) - Number(right !== null);
+  return compareText(left, right);
+}
+
+function toRecord(state: LedgerState, row: Row): InstanceRecord {
+  checkState(row);
+  return {
+    type: "instance",
+    order: row.seq,
+    instance: row.instance,
+    isHeld: isHeld(row),
+    departures: departuresOf(state, row),
+  };
+}
+
+function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Departure[] {
+  // Most instances end in their first attempt.
+  const isFirst = instance.attempt === 1 &&
+    (instance.state === "processing" || instance.state === "completed");
+  if (instance.attempt === 0 || isFirst) return [];
+  const departures: Departure[] = [];
+  for (;;) {
+    const found = state.tables.departures(seq, departures.length + 1, DEPARTURES);
+    departures.push(...found);
+    if (found.length < DEPARTURES) return departures;
+  }
+}
+
+function toLogRecord(
+  { place, entry }: { readonly place: number; readonly entry: StoredLogEntry },
+): LogRecord {
+  // Member by member: a store in memory keeps more with a line.
+  const { instanceId, kind, attempt, fence, seq, at, level, source, message } = entry;
+  const line = { instanceId, kind, attempt, fence, seq, at, level, source, message };
+  return { type: "log", order: place, line };
+}
+
+function writeRecord(state: LedgerState, record: StoreRecord): boolean {
+  const { tables } = state;
+  switch (record.type) {
+    case "head":
+      state.at = Math.max(state.at, record.at);
+      state.raiseEpoch(record.epoch);
+      return true;
+    case "schedule":
+      if (!tables.getSchedule(record.schedule.id)) state.scheduleCount += 1;
+      tables.saveSchedule(record.schedule);
+      return true;
+    case "pause":
+      tables.savePause(record.pause);
+      state.pauses.set(record.pause.kind, record.pause);
+      return true;
+    case "instance":
+      writeInstance(state, record);
+      return true;
+    case "tick":
+      tables.removeTick(record.fate.scheduleId, record.fate.from);
+      tables.addTick(record.fate);
+      return true;
+    case "rate":
+      tables.saveStarts(record, record.starts, record.expireAt);
+      state.rates.clear();
+      return true;
+    case "log":
+      return writeLog(state, record);
+  }
+}
+
+function writeInstance(state: LedgerState, record: InstanceRecord): void {
+  const { tables } = state;
+  const { order, instance, departures } = record;
+  const there = tables.get(instance.id);
+  const other = rowAt(state, order);
+  const lines = there && there.seq !== order ? linesOf(state, there) : [];
+  if (other && other.instance.id !== instance.id) removeRow(state, other);
+  if (there) {
+    if (lines.length > 0) tables.removeLogs(lines.map(({ place }) => place));
+    state.take(there);
+  }
+  // A waiting row becomes ready again by its time, as after any other wait.
+  const isWaiting = instance.state === "scheduled" && !record.isHeld;
+  const row: Row = {
+    seq: order,
+    instance,
+    isReady: isWaiting ? false : null,
+    expireAt: isFinal(instance.state) ? expireAt(instance) : null,
+  };
+  state.put(row);
+  for (const departure of departures) state.addDeparture(row, departure);
+  for (const { place, entry } of lines) tables.writeLog(row, place, toLogRow(entry));
+}
+
+/** Lines of a row that takes another place: they go with it. */
+function linesOf(state: LedgerState, row: Row) {
+  const lines: { readonly place: number; readonly entry: StoredLogEntry }[] = [];
+  const stretch = { instanceSeq: row.seq, order: "written", afterAt: 0 } as const;
+  for (;;) {
+    const afterPlace = lines.at(-1)?.place ?? 0;
+    const found = state.tables.logs({ ...stretch, afterPlace, beforeAt: Infinity, limit: LINES });
+    lines.push(...found);
+    if (found.length < LINES) return lines;
+  }
+}
+
+function writeLog(state: LedgerState, { order, line }: LogRecord): boolean {
+  const row = state.tables.get(line.instanceId);
+  if (!row) return false;
+  state.tables.removeLogs([order]);
+  state.tables.writeLog(row, order, toLogRow(line));
+  return true;
+}
+
+function toLogRow({ attempt, fence, seq, at, level, source, message }: StoredLogEntry): LogRow {
+  return { attempt, fence, seq, at, level, source, message };
+}
+
+function removeRecord(state: LedgerState, key: RecordKey): boolean {
+  const { tables } = state;
+  switch (key.type) {
+    case "head":
+      return false;
+    case "schedule": {
+      const isThere = tables.getSchedule(key.id) !== null;
+      if (isThere) state.scheduleCount -= 1;
+      tables.removeSchedule(key.id);
+      return isThere;
+    }
+    case "pause":
+      tables.removePause(key.kind);
+      return state.pauses.delete(key.kind);
+    case "instance": {
+      const row = rowAt(state, key.order);
+      if (row) removeRow(state, row);
+      return row !== null;
+    }
+    case "tick": {
+      const stretch = { from: key.from, to: key.from, isReverse: false, limit: 1 };
+      const isThere = tables.ticks(key.scheduleId, stretch).length > 0;
+      tables.removeTick(key.scheduleId, key.from);
+      return isThere;
+    }
+    case "rate":
+      state.rates.clear();
+      return tables.removeRate(key as RateWindow);
+    case "log":
+      return tables.removeLogs([key.order]) > 0;
+  }
+}
+
+/** A line without its instance could be read by nobody. */
+function removeRow(state: LedgerState, row: Row): void {
+  while (state.tables.removeLogsOf(row.seq, LINES) === LINES);
+  state.take(row);
+}
+
+function rowAt(state: LedgerState, seq: number): Row | null {
+  const stretch = { from: seq, to: seq, isReverse: false, limit: 1 };
+  return state.tables.scan({ type: "all" }, stretch)[0] ?? null;
+}

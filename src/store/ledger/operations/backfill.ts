@@ -1,0 +1,41 @@
+import type { Instance } from "../../../core/instance.ts";
+import type { Backfill } from "../../store.ts";
+import { checkFires, insertTick } from "./advance.ts";
+import { cutOut, fateOf } from "./fates.ts";
+import { noScheduleError } from "../refusals.ts";
+import type { LedgerState, Moment } from "../state.ts";
+import { keyHolder } from "./unique.ts";
+
+/** Reason in the fate of a tick that ran since somebody asked for it later. */
+const BACKFILL = "backfill";
+
+/** Run past ticks that have no run; what was recorded of them before gives way. */
+export function backfill(
+  state: LedgerState,
+  moment: Moment,
+  request: Backfill,
+): readonly Instance[] {
+  checkFires(request);
+  const { scheduleId } = request;
+  const record = state.tables.getSchedule(scheduleId);
+  if (!record) {
+    throw noScheduleError(scheduleId);
+  }
+  const accepted: Instance[] = [];
+  for (const fire of request.fires) {
+    const tick = fire.scheduledFor!;
+    const fate = fateOf(state, scheduleId, tick);
+    if (fate?.fate === "fired" || state.tables.get(fire.id)) continue;
+    // What has its key is the same work: the tick may be asked for again when that has ended.
+    if (fire.uniqueKey !== null && keyHolder(state, moment, fire.uniqueKey)) continue;
+    state.isDirty = true;
+    if (fate) cutOut(state, record, fate, tick);
+    const instance = insertTick(state, moment, fire, request.overlap);
+    state.tables.addTick({
+      ...{ scheduleId, from: tick, to: tick, count: 1, at: moment.wallMs },
+      ...{ fate: "fired", reason: BACKFILL, instanceId: instance.id },
+    });
+    accepted.push(instance);
+  }
+  return accepted;
+}

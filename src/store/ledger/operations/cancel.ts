@@ -1,0 +1,68 @@
+import { JobError } from "../../../core/errors.ts";
+import type { Instance } from "../../../core/instance.ts";
+import type { JobState } from "../../../core/state.ts";
+import type { InstanceQuery } from "../../store.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
+import { checkLimit } from "../checks.ts";
+import { rowsOfIds } from "../reading/reads.ts";
+import type { Row } from "../tables/row.ts";
+import { cancelInstance, expireAt } from "../rules.ts";
+import { Scan } from "../reading/scan.ts";
+import type { LedgerState, Moment } from "../state.ts";
+
+const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
+
+/**
+ * Cancel unfinished instances that match: fewer than `limit` if they are large, none only if there
+ * are none.
+ */
+export function cancel(
+  state: LedgerState,
+  moment: Moment,
+  request: { readonly query: InstanceQuery; readonly limit: number },
+): readonly Instance[] {
+  checkLimit(request.limit, "cancel");
+  const states = OPEN_STATES.filter((one) => request.query.states?.includes(one) ?? true);
+  const rows = openRows(state, { ...request.query, states }, request.limit);
+  return rows.map((row) => cancelRow(state, moment, row));
+}
+
+/** Cancel an unfinished row that is not marked yet, and tell who runs it. */
+export function cancelRow(
+  state: LedgerState,
+  moment: Moment,
+  row: Row,
+  reason: "canceled" | "replaced" = "canceled",
+): Instance {
+  const instance = cancelInstance(row.instance, moment.stamp, reason);
+  const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
+  state.update(row, after);
+  if (instance.state === "processing") {
+    const { id, fence } = instance;
+    state.setLease(id, { ...state.leases.get(id)!, row: after });
+    state.hints.push({ type: "cancel", claims: [{ id, fence }] });
+  }
+  return instance;
+}
+
+function openRows(state: LedgerState, query: InstanceQuery, limit: number): readonly Row[] {
+  const isUnmarked = (row: Row) => row.instance.cancelRequestedAt === null;
+  const rows: Row[] = [];
+  let chars = 0;
+  const isFull = (row: Row) => {
+    rows.push(row);
+    chars += instanceChars(row.instance);
+    return rows.length >= limit || chars >= PAGE_CHARS_MAX;
+  };
+  if (query.ids) {
+    for (const row of rowsOfIds(state, query, isUnmarked)) if (isFull(row)) break;
+    return rows;
+  }
+  const bounds = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
+  const scan = new Scan(state, query, bounds);
+  for (;;) {
+    const row = scan.next(Infinity);
+    if (row === undefined) throw new JobError("internal", "Cannot cancel: the scan did not end");
+    if (row === null || (isUnmarked(row) && isFull(row))) return rows;
+  }
+}

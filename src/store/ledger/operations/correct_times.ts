@@ -1,0 +1,32 @@
+import { correctInstance } from "../../../core/clock_correction.ts";
+import { checkBatch } from "../checks.ts";
+import { expireAt } from "../rules.ts";
+import type { LedgerState, Moment } from "../state.ts";
+
+/**
+ * Correct the times of instances that were written by a clock that was ahead; returns the ids of
+ * those changed.
+ */
+export function correctTimes(
+  state: LedgerState,
+  moment: Moment,
+  ids: readonly string[],
+): readonly string[] {
+  checkBatch(ids.length, "correct the times of");
+  const corrected: string[] = [];
+  for (const id of ids) {
+    const row = state.tables.get(id);
+    const instance = row && correctInstance(row.instance, moment.wallMs);
+    if (!row || !instance) continue;
+    const isWaiting = instance.state === "scheduled";
+    state.update(row, {
+      seq: row.seq,
+      instance,
+      isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
+      expireAt: expireAt(instance),
+    });
+    if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+    corrected.push(id);
+  }
+  return corrected;
+}

@@ -1,0 +1,141 @@
+import type { Instance } from "../../../core/instance.ts";
+import type { EnqueueResult, NewInstance } from "../../store.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
+import { checkBatch, checkNewInstance, QuotaError } from "../checks.ts";
+import { cancelRow } from "./cancel.ts";
+import { waitingError } from "../refusals.ts";
+import { acceptInstance } from "../rules.ts";
+import type { LedgerState, Moment } from "../state.ts";
+import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
+
+/** Characters of existing instances returned instead of new ones. */
+const ANSWER_CHARS_MAX = 8 * PAGE_CHARS_MAX;
+
+/** An instance to write, and the one that gives way to it. */
+interface Planned {
+  readonly instance: Instance;
+  readonly replacedId: string | null;
+  /** Where its answer stands. */
+  readonly index: number;
+}
+
+/** Accept instances, all or none: every one is checked before the first is written. */
+export function enqueue(
+  state: LedgerState,
+  moment: Moment,
+  inputs: readonly NewInstance[],
+): readonly EnqueueResult[] {
+  checkBatch(inputs.length, "enqueue");
+  const plan = new Plan(state, moment);
+  const results = inputs.map((input, index) => plan.add(input, index));
+  for (const { instance, replacedId, index } of plan.planned) {
+    if (replacedId !== null) {
+      const replaced = cancelRow(state, moment, state.tables.get(replacedId)!, "replaced");
+      results[index] = { ...results[index]!, replaced };
+      const place = plan.placeOf(replacedId);
+      if (place !== undefined) results[place] = { ...results[place]!, instance: replaced };
+    }
+    insertInstance(state, moment, instance);
+  }
+  return results;
+}
+
+/** What a batch will write, checked one by one against what is there and against those before. */
+class Plan {
+  readonly planned: Planned[] = [];
+  readonly #state: LedgerState;
+  readonly #moment: Moment;
+  readonly #byId = new Map<string, Instance>();
+  readonly #byKey = new Map<string, Instance>();
+  /** By kind, those of the first {@link #counted} that take room. */
+  readonly #countByKind = new Map<string, number>();
+  #counted = 0;
+  #answeredChars = 0;
+  #places: ReadonlyMap<string, number> | null = null;
+
+  constructor(state: LedgerState, moment: Moment) {
+    this.#state = state;
+    this.#moment = moment;
+  }
+
+  add(input: NewInstance, index: number): EnqueueResult {
+    checkNewInstance(input);
+    const sameId = this.#byId.get(input.id) ?? this.#state.tables.get(input.id)?.instance;
+    if (sameId) {
+      assertSame(input, sameId, "id");
+      return { instance: this.#answer(sameId), outcome: "sameId" };
+    }
+    const { uniqueKey } = input;
+    const holder = uniqueKey === null
+      ? null
+      : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey);
+    if (holder && resolveConflict(input, holder) === "answer") {
+      return { instance: this.#answer(holder), outcome: "sameKey" };
+    }
+    if (!holder) this.#checkRoom(input);
+    const instance = acceptInstance(input, this.#moment);
+    this.#byId.set(instance.id, instance);
+    if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
+    this.planned.push({ instance, replacedId: holder?.id ?? null, index });
+    return { instance, outcome: "accepted" };
+  }
+
+  /** An existing instance: a small request may refer to many large ones. */
+  #answer(instance: Instance): Instance {
+    if (this.#byId.get(instance.id) === instance) return instance;
+    this.#answeredChars += instanceChars(instance);
+    if (this.#answeredChars <= ANSWER_CHARS_MAX) return instance;
+    throw new QuotaError(
+      `Cannot enqueue so many at once: those that exist already exceed ${ANSWER_CHARS_MAX} characters`,
+      "Send smaller batches",
+    );
+  }
+
+  /** Where the answer of a planned instance stands; call it when all are planned. */
+  placeOf(id: string): number | undefined {
+    this.#places ??= new Map(this.planned.map(({ instance, index }) => [instance.id, index]));
+    return this.#places.get(id);
+  }
+
+  #checkRoom(input: NewInstance): void {
+    if (input.waitingMax === undefined) return;
+    if (roomFor(this.#state, input) <= this.#plannedOf(input.kind)) {
+      throw waitingError(input.kind, input.waitingMax!);
+    }
+  }
+
+  // Only who asks pays: most kinds have no bound.
+  #plannedOf(kind: string): number {
+    const counts = this.#countByKind;
+    for (const { instance, replacedId } of this.planned.slice(this.#counted)) {
+      if (replacedId === null) counts.set(instance.kind, (counts.get(instance.kind) ?? 0) + 1);
+    }
+    this.#counted = this.planned.length;
+    return counts.get(kind) ?? 0;
+  }
+}
+
+/** Write an instance that was checked and waits for one of its schedule before it. */
+export function insertHeld(state: LedgerState, instance: Instance): void {
+  state.seq += 1;
+  state.insert({ seq: state.seq, instance, isReady: null, expireAt: null });
+}
+
+/** How many more of an instance's kind may wait. */
+export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): number {
+  if (waitingMax === undefined) return Infinity;
+  const counts = state.counts.get(kind);
+  return waitingMax - (counts ? counts.ready + counts.later : 0);
+}
+
+/** Write an instance that was checked, and tell of it. */
+export function insertInstance(state: LedgerState, moment: Moment, instance: Instance): void {
+  state.seq += 1;
+  state.insert({
+    seq: state.seq,
+    instance,
+    isReady: instance.dueAt <= moment.wallMs,
+    expireAt: null,
+  });
+  state.hints.push({ type: "instances", dueAt: instance.dueAt });
+}

@@ -1,0 +1,65 @@
+import type { LogEntry, Progress } from "../../../core/instance.ts";
+import type { ClaimKey, LogAppend } from "../../store.ts";
+import { checkBatch } from "../checks.ts";
+import type { Row } from "../tables/row.ts";
+import { storable } from "../rules.ts";
+import type { Lease, LedgerState } from "../state.ts";
+
+/** Append to the logs of held claims; answers those that are not held. */
+export function appendLogs(
+  state: LedgerState,
+  appends: readonly LogAppend[],
+): readonly ClaimKey[] {
+  checkBatch(appends.length, "append logs of");
+  const stale: ClaimKey[] = [];
+  for (const { id, fence, logs, progress } of appends) {
+    const lease = fence === 0 ? unclaimed(state, id) : state.heldLease({ id, fence });
+    if (!lease) {
+      stale.push({ id, fence });
+      continue;
+    }
+    if (fence === 0) addLines(state, lease.row, { fence, logs });
+    else writeLogs(state, progress ? noteProgress(state, lease, progress) : lease, logs);
+  }
+  return stale;
+}
+
+/** Where lines without a claim go. */
+function unclaimed(state: LedgerState, id: string): Lease | undefined {
+  const row = state.tables.get(id);
+  return row ? { row, untilMs: 0 } : undefined;
+}
+
+function noteProgress(state: LedgerState, lease: Lease, progress: Progress): Lease {
+  const row: Row = { ...lease.row, instance: { ...lease.row.instance, progress } };
+  state.update(lease.row, row);
+  const noted = { ...lease, row };
+  state.setLease(row.instance.id, noted);
+  return noted;
+}
+
+/** Write lines under a lease. */
+export function writeLogs(state: LedgerState, { row }: Lease, logs: readonly LogEntry[]): void {
+  if (logs.length > 0) addLines(state, row, { fence: row.instance.fence, logs });
+}
+
+/** Write lines, numbered after those that the instance has. */
+function addLines(
+  state: LedgerState,
+  row: Row,
+  { fence, logs }: { readonly fence: number; readonly logs: readonly LogEntry[] },
+): void {
+  const { attempt } = row.instance;
+  const last = state.tables.lastLogSeq(row.seq);
+  const rows = logs.map((entry, index) => ({
+    at: Math.floor(entry.at),
+    level: entry.level,
+    message: storable(entry.message),
+    source: entry.source,
+    attempt,
+    fence,
+    seq: last + index + 1,
+  }));
+  state.isDirty = true;
+  state.tables.addLogs(row, rows);
+}

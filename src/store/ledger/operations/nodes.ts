@@ -1,0 +1,201 @@
+import { JobError } from "../../../core/errors.ts";
+import type { Instance } from "../../../core/instance.ts";
+import { KIND_LENGTH_MAX } from "../../../core/job.ts";
+import type { Instant } from "../../../platform/clock.ts";
+import {
+  NODE_KEPT_MS,
+  NODE_KINDS_MAX,
+  NODE_TAGS_MAX,
+  type NodeRecord,
+  type NodeReport,
+  NODES_MAX,
+} from "../../nodes.ts";
+import { STORE_FORMAT } from "../../store.ts";
+import { loseAttempt } from "../claiming/claims.ts";
+import {
+  nodeForgottenError,
+  nodeGoneError,
+  nodeLiveError,
+  nodesFullError,
+  noNodeError,
+} from "../refusals.ts";
+import { isStorable } from "../rules.ts";
+import type { LedgerState, Moment, NodeEntry } from "../state.ts";
+
+/** Longest host, version or tag, in characters. */
+const TEXT_LENGTH_MAX = 255;
+
+/** Who joins or reports. */
+export interface Told<Report = NodeReport> {
+  /** By the node's own clock. */
+  readonly at: Instant;
+  readonly id: string;
+  readonly report: Report;
+  readonly leaseMs: number;
+}
+
+/** Take a node id; what a dead session held is taken back. */
+export function joinNode(
+  state: LedgerState,
+  moment: Moment,
+  request: Told & { readonly replaces?: number },
+): { readonly node: NodeRecord; readonly recovered: readonly Instance[] } {
+  const { id, replaces } = request;
+  checkTold(request);
+  const there = state.nodes.get(id);
+  const isReplaced = there !== undefined && there.record.session === replaces;
+  if (there && isLive(there, moment) && !isReplaced) {
+    throw nodeLiveError(id, there.record);
+  }
+  forgetNodes(state, moment);
+  if (!there && state.nodes.size >= NODES_MAX) {
+    throw nodesFullError(id, NODES_MAX);
+  }
+  const recovered = isReplaced ? takeBack(state, moment, id) : [];
+  const session = Math.max((there?.record.session ?? 0) + 1, moment.at);
+  const told = { ...request, report: copy(request.report) };
+  const entry = entryOf(state, moment, told, { session, wantedWorkers: null });
+  state.setNode(id, entry);
+  state.hints.push({ type: "nodes" });
+  return { node: entry.record, recovered };
+}
+
+/** Prolong and update a session. */
+export function reportNode(
+  state: LedgerState,
+  moment: Moment,
+  request: Told<Partial<NodeReport>> & { readonly session: number },
+): NodeRecord {
+  const { id, session } = request;
+  checkTold(request);
+  const there = state.nodes.get(id);
+  if (!there) throw nodeForgottenError(id);
+  const { record } = there;
+  if (record.session !== session || record.leftAt !== null) {
+    throw nodeGoneError(id, record.session === session ? null : record);
+  }
+  const { report } = request;
+  const merged = { ...record, ...copy(report) };
+  const entry = entryOf(state, moment, { ...request, report: merged }, record);
+  state.setNode(id, entry);
+  if (!isLive(there, moment) || isOtherService(record, report)) {
+    state.hints.push({ type: "nodes" });
+  }
+  return entry.record;
+}
+
+/** End a session. */
+export function leaveNode(
+  state: LedgerState,
+  moment: Moment,
+  { id, session }: { readonly id: string; readonly session: number },
+): boolean {
+  const there = state.nodes.get(id);
+  if (!there || there.record.session !== session || there.record.leftAt !== null) return false;
+  const record = { ...there.record, seenAt: moment.wallMs, leftAt: moment.wallMs };
+  state.setNode(id, { record, untilMs: moment.monotonicMs });
+  state.hints.push({ type: "nodes" });
+  return true;
+}
+
+/** By id: those that are live, or gone for less than an hour. */
+export function listNodes(state: LedgerState, moment: Moment): readonly NodeRecord[] {
+  return [...state.nodes.values()].filter((entry) => isKept(entry, moment))
+    // The lease runs on the clock that nobody sets: told by the one that is shown.
+    .map(({ record, untilMs }) => ({
+      ...record,
+      until: Math.ceil(moment.wallMs + untilMs - moment.monotonicMs),
+    }))
+    .sort((a, b) => a.id < b.id ? -1 : 1);
+}
+
+/** Wish for another number of workers of a live node. */
+export function setNodeWorkers(
+  state: LedgerState,
+  moment: Moment,
+  { id, workers }: { readonly id: string; readonly workers: number },
+): NodeRecord {
+  const there = state.nodes.get(id);
+  if (!there || !isLive(there, moment)) {
+    const live = [...state.nodes].filter(([, entry]) => isLive(entry, moment)).map(([key]) => key);
+    throw noNodeError(id, live);
+  }
+  const record = { ...there.record, wantedWorkers: workers };
+  state.setNode(id, { ...there, record });
+  state.hints.push({ type: "nodes" });
+  return record;
+}
+
+function isLive({ untilMs }: NodeEntry, moment: Moment): boolean {
+  return untilMs > moment.monotonicMs;
+}
+
+function isKept({ untilMs }: NodeEntry, moment: Moment): boolean {
+  return untilMs + NODE_KEPT_MS > moment.monotonicMs;
+}
+
+function forgetNodes(state: LedgerState, moment: Moment): void {
+  for (const [id, entry] of [...state.nodes]) {
+    if (!isKept(entry, moment)) state.setNode(id, undefined);
+  }
+}
+
+/** The claims of a session that is dead. */
+function takeBack(state: LedgerState, moment: Moment, id: string): readonly Instance[] {
+  const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === id);
+  return lost.map(({ row }) => loseAttempt(state, moment, row));
+}
+
+function entryOf(
+  state: LedgerState,
+  moment: Moment,
+  { at, id, report, leaseMs }: Told,
+  kept: Pick<NodeRecord, "session" | "wantedWorkers">,
+): NodeEntry {
+  const record: NodeRecord = {
+    ...report,
+    id,
+    session: kept.session,
+    seenAt: moment.wallMs,
+    until: Math.ceil(moment.wallMs + leaseMs),
+    leftAt: null,
+    wantedWorkers: kept.wantedWorkers,
+    format: STORE_FORMAT,
+    skewMs: state.hasOwnClock ? Math.round(at.wallMs - moment.wallMs) : null,
+  };
+  return { record, untilMs: moment.monotonicMs + leaseMs };
+}
+
+/** A report as others read it: what they do with it does not change ours. */
+function copy<T extends Partial<NodeReport>>(report: T): T {
+  const copied = JSON.parse(JSON.stringify(report)) as T;
+  // Names of thousands of jobs, which the node that is told of has too.
+  return report.kinds === undefined ? copied : { ...copied, kinds: [...report.kinds] };
+}
+
+/** Whether other instances are served than before. */
+function isOtherService(before: NodeRecord, told: Partial<NodeReport>): boolean {
+  const { isDraining = before.isDraining, kinds = before.kinds } = told;
+  return before.isDraining !== isDraining || before.kinds.length !== kinds.length ||
+    kinds.some((kind, index) => kind !== before.kinds[index]);
+}
+
+/** @throws JobError `invalid_argument` for a report that cannot be stored exactly */
+export function checkTold({ id, report }: Told<Partial<NodeReport>>): void {
+  const { version, host, tzVersion, process, tags = [], kinds = [], idle = [] } = report;
+  const check = (isRight: boolean, what: string) => {
+    if (isRight) return;
+    throw new JobError("invalid_argument", `Cannot take a node in: ${what}`, { path: "node" });
+  };
+  const isText = (text: string, most = TEXT_LENGTH_MAX) =>
+    text.length >= 1 && text.length <= most && isStorable(text);
+  check(isText(id), `its id must be text of 1 to ${TEXT_LENGTH_MAX} characters without NUL`);
+  for (const text of [version, host, tzVersion, process, ...tags]) {
+    if (text === undefined || text === null) continue;
+    check(isText(text), "its host, versions and tags must be text of 1 to 255 characters");
+  }
+  check(tags.length <= NODE_TAGS_MAX, `it has ${tags.length} tags, at most ${NODE_TAGS_MAX}`);
+  const all = [...kinds, ...idle];
+  check(all.length <= NODE_KINDS_MAX, `it has ${all.length} jobs, at most ${NODE_KINDS_MAX}`);
+  check(all.every((kind) => isText(kind, KIND_LENGTH_MAX)), "a kind of its jobs cannot be stored");
+}

@@ -1,0 +1,50 @@
+import { isDeadState, isFinal } from "../../../core/state.ts";
+import type { NewInstance, RedriveResult } from "../../store.ts";
+import { checkBatch, checkNewInstance } from "../checks.ts";
+import { insertInstance } from "./enqueue.ts";
+import { redriveError } from "../refusals.ts";
+import { acceptInstance } from "../rules.ts";
+import type { LedgerState, Moment } from "../state.ts";
+
+/** Accept instances in place of final ones; a dead letter is marked, so that it is run again once. */
+export function redrive(
+  state: LedgerState,
+  moment: Moment,
+  request: { readonly instances: readonly NewInstance[]; readonly isForced: boolean },
+): readonly RedriveResult[] {
+  checkBatch(request.instances.length, "redrive");
+  const ids = new Set<string>();
+  for (const input of request.instances) {
+    checkNewInstance(input);
+    if (input.retryOf === null) {
+      throw redriveError(input.id, "it does not say which instance it repeats");
+    }
+    if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
+    const isTaken = ids.has(input.id) || state.tables.get(input.id);
+    if (isTaken) throw redriveError(input.id, "its id is taken");
+    ids.add(input.id);
+  }
+  return request.instances.map((input) => redriveOne(state, moment, input, request.isForced));
+}
+
+function redriveOne(
+  state: LedgerState,
+  moment: Moment,
+  input: NewInstance,
+  isForced: boolean,
+): RedriveResult {
+  const row = state.tables.get(input.retryOf!);
+  if (!row) return { past: null, outcome: "gone", instance: null };
+  const past = row.instance;
+  if (!isFinal(past.state)) return { past, outcome: "unfinished", instance: null };
+  if (past.redrivenAs !== null && !isForced) {
+    const instance = state.tables.get(past.redrivenAs)?.instance ?? null;
+    return { past, outcome: "repeated", instance };
+  }
+  const instance = acceptInstance(input, moment);
+  insertInstance(state, moment, instance);
+  if (!isDeadState(past.state)) return { past, outcome: "accepted", instance };
+  const marked = { ...past, redrivenAs: instance.id };
+  state.update(row, { ...row, instance: marked });
+  return { past: marked, outcome: "accepted", instance };
+}

@@ -1,0 +1,113 @@
+import type { InstanceQuery, LogQuery } from "../../store.ts";
+import { FINAL_STATES, isFinal } from "../../../core/state.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
+import { checkLimit } from "../checks.ts";
+import { collect, collectLogs, rowsOfIds } from "../reading/reads.ts";
+import type { Row } from "../tables/row.ts";
+import { Scan, seqFrom } from "../reading/scan.ts";
+import type { LedgerState, Moment } from "../state.ts";
+import { removeEndedPauses } from "./pauses.ts";
+
+/** Log lines deleted by one operation at most, so that no claim waits long. */
+const LOG_LINES_MAX = 10_000;
+/** Expired rows read at a time: each may have megabytes. */
+const READ_ROWS = 25;
+/** Characters of instances after which an operation stops deleting, because it has to read them. */
+const DELETED_CHARS_MAX = 8 * PAGE_CHARS_MAX;
+/** How long fates are kept: longer than any catch-up of a schedule. */
+const TICK_KEEP_MS = 400 * 86_400_000;
+
+/**
+ * Delete final instances past their retention, earliest first; returns their ids, fewer than
+ * `limit` if they are large.
+ */
+export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
+  checkLimit(limit, "delete instances");
+  removeEndedPauses(state, moment);
+  if (state.tables.removeStarts(moment.wallMs, limit) > 0) state.isDirty = true;
+  if (state.tables.removeTicks(moment.wallMs - TICK_KEEP_MS, limit) > 0) state.isDirty = true;
+  const ids: string[] = [];
+  let chars = 0;
+  while (ids.length < limit && chars < DELETED_CHARS_MAX) {
+    const rows = state.tables.expired(moment.wallMs, Math.min(READ_ROWS, limit - ids.length));
+    const removed = removeRows(state, rows);
+    ids.push(...removed);
+    if (removed.length < READ_ROWS) break;
+    for (const { instance } of rows) chars += instanceChars(instance);
+  }
+  return ids;
+}
+
+/** Delete instances with their logs; those whose logs are too many for one operation stay for the next. */
+function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
+  const ids: string[] = [];
+  let lineCount = 0;
+  for (const row of rows) {
+    const left = LOG_LINES_MAX - lineCount;
+    const removed = left > 0 ? state.tables.removeLogsOf(row.seq, left) : 0;
+    if (removed > 0) state.isDirty = true;
+    lineCount += removed;
+    if (lineCount >= LOG_LINES_MAX) break;
+    state.remove(row);
+    ids.push(row.instance.id);
+  }
+  return ids;
+}
+
+/**
+ * Final instances that match and settled before a time, oldest first; fewer than `limit` if they
+ * are large.
+ */
+export async function findCleared(
+  state: LedgerState,
+  request: {
+    readonly query: InstanceQuery;
+    readonly settledBefore: number;
+    readonly limit: number;
+  },
+  turn: () => Promise<void>,
+): Promise<readonly string[]> {
+  checkLimit(request.limit, "delete instances");
+  const { settledBefore, limit } = request;
+  const states = FINAL_STATES.filter((one) => request.query.states?.includes(one) ?? true);
+  const query = { ...request.query, states };
+  const isWanted = (row: Row) => row.instance.settledAt! < settledBefore;
+  if (query.ids) {
+    const ids: string[] = [];
+    for (const { instance } of rowsOfIds(state, query, isWanted)) ids.push(instance.id);
+    return ids.slice(0, limit);
+  }
+  // Instances created later settled later.
+  const bounds = { from: 1, to: seqFrom(state, settledBefore) - 1, isReverse: false };
+  const scan = new Scan(state, query, bounds);
+  const rows = await collect(scan, { limit, charsMax: DELETED_CHARS_MAX }, turn, isWanted);
+  return rows.map((row) => row.instance.id);
+}
+
+/** Delete the instances found; those that went meanwhile are left out. */
+export function removeCleared(state: LedgerState, ids: readonly string[]): readonly string[] {
+  const rows: Row[] = [];
+  for (const id of ids) {
+    const row = state.tables.get(id);
+    if (row && isFinal(row.instance.state)) rows.push(row);
+  }
+  return removeRows(state, rows);
+}
+
+/** Places of the log lines that match. */
+export async function findLogs(
+  state: LedgerState,
+  request: { readonly query: LogQuery; readonly limit: number },
+  turn: () => Promise<void>,
+): Promise<readonly number[]> {
+  checkLimit(request.limit, "delete log lines");
+  const lines = await collectLogs(state, request.query, { limit: request.limit }, turn);
+  return lines.map(({ place }) => place);
+}
+
+/** Delete log lines by place; answers how many there were. */
+export function removeLogs(state: LedgerState, places: readonly number[]): number {
+  const count = state.tables.removeLogs(places);
+  if (count > 0) state.isDirty = true;
+  return count;
+}

@@ -1,0 +1,79 @@
+import type { ScheduleRecord, TickFate } from "../../../core/schedule.ts";
+import type { Page, PageRequest, PutSchedule, ScheduleQuery } from "../../store.ts";
+import { checkPage, checkTime } from "../checks.ts";
+import { readToken, writeToken } from "../reading/page_token.ts";
+import { SchedulePage } from "../reading/pages.ts";
+import { generationError } from "../refusals.ts";
+import { storable } from "../rules.ts";
+import type { LedgerState } from "../state.ts";
+
+/** Write a schedule when the generation, and the cursor if asked, are the ones expected. */
+export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleRecord {
+  const { record, expectedGeneration, expectedCursor } = request;
+  const there = state.tables.getSchedule(record.id);
+  const generation = there?.generation ?? null;
+  const isMoved = expectedCursor !== undefined && there?.cursor !== expectedCursor;
+  if (generation !== expectedGeneration || isMoved) throw generationError(request, generation);
+  checkTime(record.cursor, "cursor");
+  if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
+  const stored = copyStorable(record);
+  state.isDirty = true;
+  state.tables.saveSchedule(stored);
+  if (generation === null) state.scheduleCount += 1;
+  state.hints.push({ type: "schedules" });
+  return stored;
+}
+
+function copyStorable(record: ScheduleRecord): ScheduleRecord {
+  const text = JSON.stringify(record);
+  // JSON escapes what cannot be stored; looking at each value costs more than all the rest, so only where one may be.
+  if (!/\\u(?:0000|d[89a-f])/.test(text)) return JSON.parse(text) as ScheduleRecord;
+  const clean = (_key: string, value: unknown) =>
+    typeof value === "string" ? storable(value) : value;
+  return JSON.parse(text, clean) as ScheduleRecord;
+}
+
+/** Delete a schedule; whether there was one. Its fates stay, so that no tick fires twice. */
+export function deleteSchedule(state: LedgerState, id: string): boolean {
+  if (!state.tables.getSchedule(id)) return false;
+  state.isDirty = true;
+  state.tables.removeSchedule(id);
+  state.scheduleCount -= 1;
+  state.hints.push({ type: "schedules" });
+  return true;
+}
+
+/** A page of schedules by id. */
+export function listSchedules(
+  state: LedgerState,
+  query: ScheduleQuery,
+  page: PageRequest,
+): Page<ScheduleRecord> {
+  const filling = new SchedulePage(query, page);
+  for (;;) {
+    const whole = filling.add(state.tables.schedules(filling.wanted));
+    if (whole) return whole;
+  }
+}
+
+/** A page of fates by due time. */
+export function listFates(
+  state: LedgerState,
+  query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
+  page: PageRequest,
+): Page<TickFate> {
+  checkPage(page, "list fates");
+  const isReverse = page.order !== "oldest";
+  let from = query.after ?? -Number.MAX_SAFE_INTEGER;
+  let to = query.before === undefined ? Number.MAX_SAFE_INTEGER : query.before - 1;
+  if (page.token !== undefined) {
+    const [last] = readToken<number>(page.token, "fates", ["number"]);
+    if (isReverse) to = Math.min(to, last! - 1);
+    else from = Math.max(from, last! + 1);
+  }
+  const stretch = { from, to, isReverse, limit: page.limit + 1 };
+  const found = state.tables.ticks(query.scheduleId, stretch);
+  const items = found.slice(0, page.limit);
+  const hasMore = found.length > page.limit;
+  return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };
+}

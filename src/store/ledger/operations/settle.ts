@@ -1,0 +1,82 @@
+import type { Instance } from "../../../core/instance.ts";
+import { type Settlement, type SettleResult } from "../../store.ts";
+import { checkBatch, checkTime } from "../checks.ts";
+import { writeLogs } from "./logs.ts";
+import type { Row } from "../tables/row.ts";
+import { expireAt, isRepeated, settleInstance, storable } from "../rules.ts";
+import type { LedgerState, Moment } from "../state.ts";
+
+/** Record outcomes of held claims, each with its logs and with what follows from it. */
+export function settle(
+  state: LedgerState,
+  moment: Moment,
+  settlements: readonly Settlement[],
+): readonly SettleResult[] {
+  checkBatch(settlements.length, "settle");
+  for (const { outcome } of settlements) {
+    if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
+  }
+  return settlements.map((settlement) => settleOne(state, moment, settlement));
+}
+
+function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): SettleResult {
+  const { id, fence } = settlement;
+  const lease = state.heldLease(settlement);
+  if (!lease) {
+    const row = state.tables.get(id);
+    if (!row) return { id, fence, status: "stale", instance: null };
+    const departure = state.tables.departureOf(row.seq, fence);
+    const status = isRepeated(row.instance, departure, settlement) ? "repeated" : "stale";
+    return { id, fence, status, instance: row.instance };
+  }
+  writeLogs(state, lease, settlement.logs);
+  const instance = finishAttempt(state, moment, lease.row, settlement);
+  return { id, fence, status: "settled", instance };
+}
+
+/** Write what a processing row becomes, end its lease and tell of it. */
+export function finishAttempt(
+  state: LedgerState,
+  moment: Moment,
+  row: Row,
+  how: Pick<Settlement, "outcome" | "version" | "progress">,
+): Instance {
+  const { instance, departure } = settleInstance(
+    withRun(row.instance, how),
+    how.outcome,
+    moment.stamp,
+  );
+  const isWaiting = instance.state === "scheduled";
+  state.update(row, {
+    seq: row.seq,
+    instance,
+    isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
+    expireAt: expireAt(instance),
+  });
+  if (departure) state.addDeparture(row, departure);
+  state.setLease(instance.id, undefined);
+  if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+  noteFreed(state, moment, instance.kind);
+  return instance;
+}
+
+/** The instance with what its attempt told of itself. */
+function withRun(
+  instance: Instance,
+  told: Pick<Settlement, "version" | "progress">,
+): Instance {
+  const { version = instance.version, progress = instance.progress } = told;
+  if (version === instance.version && progress === instance.progress) return instance;
+  return { ...instance, version: storable(version), progress };
+}
+
+/** A slot is free: tell those whose limits held back what waits for it. */
+export function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
+  if (!state.usage.has(kind)) return;
+  // In a pool it is of use to other kinds.
+  for (const limited of state.usage.kinds()) {
+    if (!state.counts.get(limited)?.ready) continue;
+    state.hints.push({ type: "instances", dueAt: moment.wallMs });
+    return;
+  }
+}

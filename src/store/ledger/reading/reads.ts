@@ -1,0 +1,236 @@
+import type { HistoryEntry, Instance, StoredLogEntry } from "../../../core/instance.ts";
+import { LOG_LEVELS } from "../../../core/instance.ts";
+import { JOB_STATES, type JobState } from "../../../core/state.ts";
+import type {
+  HistoryQuery,
+  InstanceQuery,
+  LogQuery,
+  Page,
+  PageRequest,
+  StateCounts,
+  StoreStats,
+} from "../../store.ts";
+import { checkBatch } from "../checks.ts";
+import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
+import {
+  type LogPlace,
+  pageOfHistory,
+  pageOfInstances,
+  pageOfLogs,
+  type Stretch,
+} from "./pages.ts";
+import { type Departure, type PlacedLog, type Row, stateIndex } from "../tables/row.ts";
+import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
+import type { LedgerState } from "../state.ts";
+
+/** Departures of one instance read at a time. */
+const DEPARTURES_MAX = 1_000;
+
+/**
+ * A page of instances by order of acceptance. Long scans let the event loop turn between chunks.
+ *
+ * @param turn resolves after other work had its turn
+ */
+export function listInstances(
+  state: LedgerState,
+  query: InstanceQuery,
+  page: PageRequest,
+  turn: () => Promise<void>,
+): Promise<Page<Instance>> {
+  return pageOfInstances(page, async (stretch, limit) => {
+    if (!query.ids) {
+      return await collect(
+        new Scan(state, query, stretch),
+        { limit, charsMax: PAGE_CHARS_MAX },
+        turn,
+      );
+    }
+    return pageRowsOfIds(state, query, { ...stretch, limit });
+  });
+}
+
+// Read twice: the order is known only after reading all, and all at once may be too large.
+function pageRowsOfIds(
+  state: LedgerState,
+  query: InstanceQuery,
+  { from, to, isReverse, limit }: Stretch & { readonly limit: number },
+): readonly Row[] {
+  const places: { readonly id: string; readonly seq: number }[] = [];
+  for (const id of idsOf(query)) {
+    const row = state.tables.get(id);
+    if (!row || !matches(row, query) || row.seq < from || row.seq > to) continue;
+    places.push({ id, seq: row.seq });
+  }
+  places.sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq);
+  const rows: Row[] = [];
+  let chars = 0;
+  for (const { id } of places.slice(0, limit)) {
+    if (chars >= PAGE_CHARS_MAX) break;
+    const row = state.tables.get(id)!;
+    rows.push(row);
+    chars += instanceChars(row.instance);
+  }
+  return rows;
+}
+
+function idsOf(query: InstanceQuery): readonly string[] {
+  checkBatch(query.ids!.length, "look up");
+  return [...new Set(query.ids)];
+}
+
+/** The rows of the query's ids that match and pass the filter, each once, up to the limit. */
+export function* rowsOfIds(
+  state: LedgerState,
+  query: InstanceQuery,
+  isWanted: (row: Row) => boolean,
+): Generator<Row> {
+  for (const id of idsOf(query)) {
+    const row = state.tables.get(id);
+    if (row && matches(row, query) && isWanted(row)) yield row;
+  }
+}
+
+/**
+ * Up to `limit` rows of a scan, in slices; fewer once their payloads have `charsMax` characters.
+ */
+export async function collect(
+  scan: Scan,
+  { limit, charsMax = Infinity }: { readonly limit: number; readonly charsMax?: number },
+  turn: () => Promise<void>,
+  isWanted: (row: Row) => boolean = () => true,
+): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  let chars = 0;
+  while (rows.length < limit && chars < charsMax) {
+    const row = scan.next(CHUNK_ROWS);
+    if (row === null) break;
+    if (row === undefined) await turn();
+    else if (isWanted(row)) {
+      rows.push(row);
+      chars += instanceChars(row.instance);
+    }
+  }
+  return rows;
+}
+
+/** History of one instance, or of many: by order of acceptance, each oldest first. */
+export function listHistory(
+  state: LedgerState,
+  query: HistoryQuery,
+  page: PageRequest,
+  turn: () => Promise<void>,
+): Promise<Page<HistoryEntry>> {
+  const rowsFrom = (from: number) => historyRows(state, query, from, turn);
+  return pageOfHistory(query, page, rowsFrom, (row) => departuresOf(state, row));
+}
+
+async function* historyRows(
+  state: LedgerState,
+  query: HistoryQuery,
+  from: number,
+  turn: () => Promise<void>,
+): AsyncGenerator<Row> {
+  if (query.instanceId !== undefined) {
+    const row = state.tables.get(query.instanceId);
+    const isWanted = row && row.seq >= from &&
+      (query.kind === undefined || row.instance.kind === query.kind);
+    if (isWanted) yield row;
+    return;
+  }
+  // Nothing happens to an instance before it is created.
+  const to = query.before === undefined
+    ? Number.MAX_SAFE_INTEGER
+    : seqFrom(state, query.before) - 1;
+  const kinds = query.kind === undefined ? {} : { kinds: [query.kind] };
+  const scan = new Scan(state, kinds, { from, to, isReverse: false });
+  for (;;) {
+    const row = scan.next(CHUNK_ROWS);
+    if (row === null) return;
+    const settledAt = row?.instance.settledAt ?? Infinity;
+    if (row === undefined) await turn();
+    else if (query.after === undefined || settledAt >= query.after) yield row;
+  }
+}
+
+function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Departure[] {
+  if (instance.attempt === 0) return [];
+  const departures: Departure[] = [];
+  for (;;) {
+    const from = (departures.at(-1)?.attempt ?? 0) + 1;
+    const more = state.tables.departures(seq, from, DEPARTURES_MAX);
+    departures.push(...more);
+    if (more.length < DEPARTURES_MAX) return departures;
+  }
+}
+
+/** A page of log lines: of one instance in the order written, of many by time. */
+export function listLogs(
+  state: LedgerState,
+  query: LogQuery,
+  page: PageRequest,
+  turn: () => Promise<void>,
+): Promise<Page<StoredLogEntry>> {
+  return pageOfLogs(
+    page,
+    (limit, after) => collectLogs(state, query, { limit, after, charsMax: PAGE_CHARS_MAX }, turn),
+  );
+}
+
+/** Up to `limit` lines that match, after the line given, in turns. */
+export async function collectLogs(
+  state: LedgerState,
+  query: LogQuery,
+  request: {
+    readonly limit: number;
+    /** Fewer once they have this many characters; absent for no such limit. */
+    readonly charsMax?: number;
+    readonly after?: LogPlace | undefined;
+  },
+  turn: () => Promise<void>,
+): Promise<readonly PlacedLog[]> {
+  const { charsMax = Infinity } = request;
+  const row = query.instanceId === undefined ? null : state.tables.get(query.instanceId);
+  if (query.instanceId !== undefined && !row) return [];
+  const levels = LOG_LEVELS.slice(query.level === undefined ? 0 : LOG_LEVELS.indexOf(query.level));
+  const start = query.after ?? -Number.MAX_SAFE_INTEGER;
+  const isWanted = ({ entry }: PlacedLog) =>
+    levels.includes(entry.level) && entry.at >= start &&
+    (query.kind === undefined || entry.kind === query.kind) &&
+    (query.before === undefined || entry.at < query.before);
+  const lines: PlacedLog[] = [];
+  let chars = 0;
+  let after = request.after ?? { at: start, place: 0 };
+  for (;;) {
+    const limit = Math.min(CHUNK_ROWS, Math.max(request.limit, 100));
+    const chunk = state.tables.logs({
+      instanceSeq: row?.seq ?? null,
+      order: "time",
+      afterAt: after.at,
+      afterPlace: after.place,
+      beforeAt: query.before ?? Number.MAX_SAFE_INTEGER,
+      limit,
+      charsMax: PAGE_CHARS_MAX,
+    });
+    for (const line of chunk) {
+      if (!isWanted(line)) continue;
+      lines.push(line);
+      chars += line.entry.message.length;
+      if (lines.length === request.limit || chars >= charsMax) return lines;
+    }
+    if (chunk.length < limit && logChars(chunk) < PAGE_CHARS_MAX) return lines;
+    const last = chunk.at(-1)!;
+    after = { at: last.entry.at, place: last.place };
+    await turn();
+  }
+}
+
+/** How much is held: instances by kind and state, and schedules. */
+export function countInstances(state: LedgerState): StoreStats {
+  const kinds = new Map<string, StateCounts>();
+  for (const [kind, { states }] of state.counts) {
+    if (states.every((count) => count === 0)) continue;
+    const counts = Object.fromEntries(JOB_STATES.map((one) => [one, states[stateIndex(one)]!]));
+    kinds.set(kind, counts as Record<JobState, number>);
+  }
+  return { kinds, schedules: state.scheduleCount };
+}

@@ -1,0 +1,183 @@
+import type { Instance } from "../../../core/instance.ts";
+import { FINAL_STATES, isDeadState, JOB_STATES, type JobState } from "../../../core/state.ts";
+import { instanceChars } from "../../../core/payload_chars.ts";
+import type { InstanceQuery } from "../../store.ts";
+import { type Row, stateIndex } from "../tables/row.ts";
+import type { LedgerState } from "../state.ts";
+import type { Track } from "../tables/tables.ts";
+
+/** Rows read between two looks at the event loop. */
+export const CHUNK_ROWS = 1_000;
+/** Rows of the first read of a track; each further one is twice as long. */
+const READ_ROWS_MIN = 16;
+
+/** Characters of payloads at which a read ends early: one large row may exceed them. */
+const READ_CHARS = 1_000_000;
+
+/** A shorter beginning of an id, which is its time, is shared by too many to sort. */
+const PREFIX_LENGTH_MIN = 8;
+
+/** One track, read as far as it was wanted. */
+interface Run {
+  readonly track: Track;
+  rows: readonly Row[];
+  next: number;
+  from: number;
+  to: number;
+  /** Rows of the next read. */
+  size: number;
+  isDone: boolean;
+}
+
+/**
+ * Rows that may match, in order of `seq`, by the narrowest tracks that the query has.
+ *
+ * Whenever others had their turn, the tracks are read again from where the scan stands: an instance that changed its state
+ * meanwhile is on another one.
+ */
+export class Scan {
+  readonly #state: LedgerState;
+  readonly #query: InstanceQuery;
+  readonly #isReverse: boolean;
+  #from: number;
+  #to: number;
+  #runs: Run[] = [];
+  #readCount = 0;
+  #hasMoved = false;
+
+  /** @param bounds seqs to look at, both included */
+  constructor(
+    state: LedgerState,
+    query: InstanceQuery,
+    bounds: { readonly from: number; readonly to: number; readonly isReverse: boolean },
+  ) {
+    this.#state = state;
+    this.#query = query;
+    this.#isReverse = bounds.isReverse;
+    this.#from = query.after === undefined
+      ? bounds.from
+      : Math.max(bounds.from, seqFrom(state, query.after));
+    this.#to = query.before === undefined
+      ? bounds.to
+      : Math.min(bounds.to, seqFrom(state, query.before) - 1);
+    this.#start();
+  }
+
+  /**
+   * The next row that matches; null at the end; undefined when others should have their turn first.
+   *
+   * @param readMax rows to read before that
+   */
+  next(readMax: number): Row | null | undefined {
+    for (;;) {
+      let best: Run | null = null;
+      for (const run of this.#runs) {
+        if (run.next === run.rows.length && !run.isDone) {
+          if (this.#readCount >= readMax && this.#hasMoved) {
+            this.#start();
+            return undefined;
+          }
+          this.#fill(run);
+        }
+        const row = run.rows[run.next];
+        if (!row) continue;
+        const bestSeq: number | null = best ? best.rows[best.next]!.seq : null;
+        if (bestSeq === null || (this.#isReverse ? row.seq > bestSeq : row.seq < bestSeq)) {
+          best = run;
+        }
+      }
+      if (!best) return null;
+      const row = best.rows[best.next]!;
+      best.next += 1;
+      this.#hasMoved = true;
+      if (this.#isReverse) this.#to = row.seq - 1;
+      else this.#from = row.seq + 1;
+      if (matches(row, this.#query)) return row;
+    }
+  }
+
+  #start(): void {
+    this.#readCount = 0;
+    this.#hasMoved = false;
+    this.#runs = tracksOf(this.#state, this.#query).map((track) => ({
+      track,
+      rows: [],
+      next: 0,
+      from: this.#from,
+      to: this.#to,
+      size: READ_ROWS_MIN,
+      isDone: this.#from > this.#to,
+    }));
+  }
+
+  #fill(run: Run): void {
+    const { track, from, to, size } = run;
+    const isReverse = this.#isReverse;
+    const stretch = { from, to, isReverse, limit: size, charsMax: READ_CHARS };
+    run.rows = this.#state.tables.scan(track, stretch);
+    run.next = 0;
+    const chars = run.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
+    run.isDone = run.rows.length < size && chars < READ_CHARS;
+    run.size = Math.min(size * 2, CHUNK_ROWS);
+    this.#readCount += run.rows.length + 1;
+    const last = run.rows.at(-1);
+    if (!last) return;
+    if (isReverse) run.to = last.seq - 1;
+    else run.from = last.seq + 1;
+  }
+}
+
+function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
+  if (query.uniqueKey !== undefined) return [{ type: "uniqueKey", uniqueKey: query.uniqueKey }];
+  if (query.idPrefix !== undefined && query.idPrefix.length >= PREFIX_LENGTH_MIN) {
+    return [{ type: "idPrefix", idPrefix: query.idPrefix }];
+  }
+  if (query.retryOf !== undefined) return [{ type: "retryOf", retryOf: query.retryOf }];
+  if (query.scheduleId !== undefined) {
+    const isOpen = query.states?.every((one) => !FINAL_STATES.some((final) => final === one));
+    return [{ type: isOpen ? "openSchedule" : "schedule", scheduleId: query.scheduleId }];
+  }
+  if (!query.kinds && !query.states && !query.isDead) return [{ type: "all" }];
+  const asked: readonly JobState[] = query.states ? [...new Set(query.states)] : JOB_STATES;
+  const states = query.isDead ? asked.filter(isDeadState) : asked;
+  const tracks: Track[] = [];
+  for (const kind of query.kinds ? new Set(query.kinds) : state.counts.keys()) {
+    const counts = state.counts.get(kind);
+    for (const one of states) {
+      if (counts?.states[stateIndex(one)]) tracks.push({ type: "kindState", kind, state: one });
+    }
+  }
+  return tracks;
+}
+
+/** Whether an instance failed for good and was not run again. */
+export function isDead({ state, redrivenAs }: Instance): boolean {
+  return redrivenAs === null && isDeadState(state);
+}
+
+/** Whether an instance meets every condition of a query. */
+export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuery): boolean {
+  return (query.idPrefix === undefined || instance.id.startsWith(query.idPrefix)) &&
+    (query.ids?.includes(instance.id) ?? true) &&
+    (query.kinds?.includes(instance.kind) ?? true) &&
+    (query.states?.includes(instance.state) ?? true) &&
+    (query.scheduleId === undefined || instance.scheduleId === query.scheduleId) &&
+    (query.uniqueKey === undefined || instance.uniqueKey === query.uniqueKey) &&
+    (query.retryOf === undefined || instance.retryOf === query.retryOf) &&
+    (query.isDead === undefined || isDead(instance)) &&
+    (query.after === undefined || instance.createdAt >= query.after) &&
+    (query.before === undefined || instance.createdAt < query.before);
+}
+
+/** The first seq created at or after `time`, by halving: creation never decreases with seq. */
+export function seqFrom(state: LedgerState, time: number): number {
+  let low = 1;
+  let high = state.seq + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const found = state.tables.createdFrom(middle);
+    if (found === null || found.createdAt >= time) high = middle;
+    else low = found.seq + 1;
+  }
+  return low;
+}

@@ -1,0 +1,261 @@
+import { isFinal, JOB_STATES, type JobState } from "../../core/state.ts";
+import {
+  isHeld,
+  isKeyed,
+  type ReadyKey,
+  readyKeyOf,
+  type Row,
+  stateIndex,
+} from "../ledger/tables/row.ts";
+import type { PromotedRow, QueueName, Stretch, Track } from "../ledger/tables/tables.ts";
+import { type Key, SortedKeys } from "./sorted_keys.ts";
+
+const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+
+/** A family of sorted sets by name; an empty one is dropped. */
+class KeyFamily {
+  readonly #sets = new Map<string, SortedKeys>();
+
+  get(name: string): SortedKeys | undefined {
+    return this.#sets.get(name);
+  }
+
+  add(name: string, key: Key): void {
+    let set = this.#sets.get(name);
+    if (!set) this.#sets.set(name, set = new SortedKeys());
+    set.add(key);
+  }
+
+  delete(name: string, key: Key): void {
+    const set = this.#sets.get(name);
+    if (!set) return;
+    set.delete(key);
+    if (!set.first()) this.#sets.delete(name);
+  }
+}
+
+/** Instance rows with the indexes that claims, scans and retention walk. */
+export class MemoryRows {
+  readonly #bySeq = new Map<number, Row>();
+  readonly #seqById = new Map<string, number>();
+  readonly #seqByOpenKey = new Map<string, number>();
+  readonly #all = new SortedKeys();
+  /** By state, in the order of JOB_STATES, and kind. */
+  readonly #states = JOB_STATES.map(() => new KeyFamily());
+  readonly #ready = new KeyFamily();
+  /** By queue: the ready rows that stand behind its first. */
+  readonly #behind = new KeyFamily();
+  readonly #firsts = new KeyFamily();
+  readonly #later = new SortedKeys();
+  readonly #laterByKind = new KeyFamily();
+  readonly #schedules = new KeyFamily();
+  readonly #openSchedules = new KeyFamily();
+  readonly #uniqueKeys = new KeyFamily();
+  readonly #retries = new KeyFamily();
+  readonly #expiring = new SortedKeys();
+  readonly #deadlines = new SortedKeys();
+
+  get(id: string): Row | null {
+    const seq = this.#seqById.get(id);
+    return seq === undefined ? null : this.#bySeq.get(seq)!;
+  }
+
+  openByKey(uniqueKey: string): Row | null {
+    const seq = this.#seqByOpenKey.get(uniqueKey);
+    return seq === undefined ? null : this.#bySeq.get(seq)!;
+  }
+
+  add(row: Row): void {
+    const { seq, instance } = row;
+    this.#bySeq.set(seq, row);
+    this.#seqById.set(instance.id, seq);
+    const key: Key = [0, 0, seq];
+    this.#all.add(key);
+    if (instance.scheduleId !== null) this.#schedules.add(instance.scheduleId, key);
+    if (instance.uniqueKey !== null) this.#uniqueKeys.add(instance.uniqueKey, key);
+    if (instance.retryOf !== null) this.#retries.add(instance.retryOf, key);
+    this.#state(instance.state).add(instance.kind, key);
+    this.#enter(row);
+    if (!isFinal(instance.state)) this.#enterOpen(row);
+  }
+
+  replace(before: Row, after: Row): void {
+    this.#bySeq.set(after.seq, after);
+    if (before.instance.state !== after.instance.state) {
+      const key: Key = [0, 0, after.seq];
+      this.#state(before.instance.state).delete(before.instance.kind, key);
+      this.#state(after.instance.state).add(after.instance.kind, key);
+    }
+    this.#leave(before);
+    this.#enter(after);
+    const hasEnded = isFinal(after.instance.state);
+    if (hasEnded === isFinal(before.instance.state)) return;
+    if (hasEnded) this.#leaveOpen(before);
+    // An end that is taken back, as its transaction was.
+    else this.#enterOpen(after);
+  }
+
+  remove(row: Row): void {
+    const { seq, instance } = row;
+    this.#leave(row);
+    if (!isFinal(instance.state)) this.#leaveOpen(row);
+    const key: Key = [0, 0, seq];
+    this.#state(instance.state).delete(instance.kind, key);
+    if (instance.scheduleId !== null) this.#schedules.delete(instance.scheduleId, key);
+    if (instance.uniqueKey !== null) this.#uniqueKeys.delete(instance.uniqueKey, key);
+    if (instance.retryOf !== null) this.#retries.delete(instance.retryOf, key);
+    this.#all.delete(key);
+    this.#seqById.delete(instance.id);
+    this.#bySeq.delete(seq);
+  }
+
+  scan(track: Track, { from, to, isReverse, limit }: Stretch): readonly Row[] {
+    const keys = this.#keysOf(track);
+    const rows: Row[] = [];
+    for (const [, , seq] of keys?.walk([0, 0, isReverse ? to : from], isReverse) ?? []) {
+      if (rows.length === limit || (isReverse ? seq < from : seq > to)) break;
+      rows.push(this.#bySeq.get(seq)!);
+    }
+    return rows;
+  }
+
+  /** How many held instances each schedule has. */
+  held(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const row of this.#bySeq.values()) {
+      const { scheduleId } = row.instance;
+      if (scheduleId === null || !isHeld(row)) continue;
+      counts.set(scheduleId, (counts.get(scheduleId) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {
+    const rows: Row[] = [];
+    const from: Key = after ? [after.priority, after.dueAt, after.seq + 1] : LOWEST;
+    for (const [, , seq] of this.#ready.get(kind)?.walk(from, false) ?? []) {
+      rows.push(this.#bySeq.get(seq)!);
+      if (rows.length === limit) break;
+    }
+    return rows;
+  }
+
+  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null {
+    const family = isBehind ? this.#behind : this.#firsts;
+    const key = family.get(queueOf(queue))?.first();
+    return key ? this.#bySeq.get(key[2])! : null;
+  }
+
+  firstReady(kind: string): ReadyKey | null {
+    const key = this.#ready.get(kind)?.first();
+    return key ? { priority: key[0], dueAt: key[1], seq: key[2] } : null;
+  }
+
+  promote(wallMs: number, limit: number): readonly PromotedRow[] {
+    const promoted: PromotedRow[] = [];
+    while (promoted.length < limit) {
+      const first = this.#later.first();
+      if (!first || first[0] > wallMs) break;
+      const before = this.#bySeq.get(first[2])!;
+      const { kind, queueKey } = before.instance;
+      const isBehind = isKeyed(before.instance);
+      this.replace(before, { ...before, isReady: true, ...(isBehind ? { isBehind } : {}) });
+      promoted.push({ kind, queueKey, ...readyKeyOf(before) });
+    }
+    return promoted;
+  }
+
+  firstLater(kind: string | null): number | null {
+    const keys = kind === null ? this.#later : this.#laterByKind.get(kind);
+    return keys?.first()?.[0] ?? null;
+  }
+
+  expired(wallMs: number, limit: number): readonly Row[] {
+    return this.#until(this.#expiring, wallMs, limit);
+  }
+
+  pastDeadline(wallMs: number, limit: number): readonly Row[] {
+    return this.#until(this.#deadlines, wallMs, limit);
+  }
+
+  #until(times: SortedKeys, wallMs: number, limit: number): readonly Row[] {
+    const rows: Row[] = [];
+    for (const [at, , seq] of times.walk(LOWEST, false)) {
+      if (at > wallMs || rows.length === limit) break;
+      rows.push(this.#bySeq.get(seq)!);
+    }
+    return rows;
+  }
+
+  #keysOf(track: Track): SortedKeys | undefined {
+    switch (track.type) {
+      case "all":
+      case "idPrefix":
+        return this.#all;
+      case "kindState":
+        return this.#state(track.state).get(track.kind);
+      case "schedule":
+        return this.#schedules.get(track.scheduleId);
+      case "openSchedule":
+        return this.#openSchedules.get(track.scheduleId);
+      case "uniqueKey":
+        return this.#uniqueKeys.get(track.uniqueKey);
+      case "retryOf":
+        return this.#retries.get(track.retryOf);
+    }
+  }
+
+  #state(state: JobState): KeyFamily {
+    return this.#states[stateIndex(state)]!;
+  }
+
+  #enter(row: Row): void {
+    const { kind, priority, dueAt } = row.instance;
+    if (row.isReady === true) {
+      const key: Key = [priority, dueAt, row.seq];
+      if (row.isBehind) this.#behind.add(queueOf(row.instance), key);
+      else this.#ready.add(kind, key);
+      if (!row.isBehind && isKeyed(row.instance)) this.#firsts.add(queueOf(row.instance), key);
+    } else if (row.isReady === false) {
+      this.#later.add([dueAt, 0, row.seq]);
+      this.#laterByKind.add(kind, [dueAt, 0, row.seq]);
+    }
+    if (row.expireAt !== null) this.#expiring.add([row.expireAt, 0, row.seq]);
+    const { state, deadlineAt } = row.instance;
+    if (state === "scheduled" && deadlineAt !== null) {
+      this.#deadlines.add([deadlineAt, 0, row.seq]);
+    }
+  }
+
+  #leave(row: Row): void {
+    const { kind, priority, dueAt } = row.instance;
+    if (row.isReady === true) {
+      const key: Key = [priority, dueAt, row.seq];
+      if (row.isBehind) this.#behind.delete(queueOf(row.instance), key);
+      else this.#ready.delete(kind, key);
+      if (!row.isBehind && isKeyed(row.instance)) this.#firsts.delete(queueOf(row.instance), key);
+    } else if (row.isReady === false) {
+      this.#later.delete([dueAt, 0, row.seq]);
+      this.#laterByKind.delete(kind, [dueAt, 0, row.seq]);
+    }
+    if (row.expireAt !== null) this.#expiring.delete([row.expireAt, 0, row.seq]);
+    const { state, deadlineAt } = row.instance;
+    if (state === "scheduled" && deadlineAt !== null) {
+      this.#deadlines.delete([deadlineAt, 0, row.seq]);
+    }
+  }
+
+  #enterOpen({ seq, instance }: Row): void {
+    if (instance.uniqueKey !== null) this.#seqByOpenKey.set(instance.uniqueKey, seq);
+    if (instance.scheduleId !== null) this.#openSchedules.add(instance.scheduleId, [0, 0, seq]);
+  }
+
+  #leaveOpen({ seq, instance }: Row): void {
+    if (instance.uniqueKey !== null) this.#seqByOpenKey.delete(instance.uniqueKey);
+    if (instance.scheduleId !== null) this.#openSchedules.delete(instance.scheduleId, [0, 0, seq]);
+  }
+}
+
+function queueOf({ kind, queueKey }: QueueName): string {
+  return `${kind} ${queueKey}`;
+}

@@ -1,0 +1,93 @@
+import type { ScheduleRecord } from "../../core/schedule.ts";
+import type { Tables } from "../ledger/tables/tables.ts";
+import { compareText } from "../records.ts";
+import { type Key, SortedKeys } from "./sorted_keys.ts";
+
+const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+
+/** Schedules by id and by time. */
+export class MemorySchedules {
+  readonly #records = new Map<string, ScheduleRecord>();
+  /** In their order. */
+  readonly #ids: string[] = [];
+  readonly #times = new SortedKeys();
+  readonly #numbers = new Map<string, number>();
+  readonly #idByNumber = new Map<number, string>();
+  #number = 0;
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  get(id: string): ScheduleRecord | null {
+    return this.#records.get(id) ?? null;
+  }
+
+  save(record: ScheduleRecord): void {
+    const before = this.#records.get(record.id);
+    let number = this.#numbers.get(record.id);
+    if (number === undefined) {
+      number = ++this.#number;
+      this.#numbers.set(record.id, number);
+      this.#idByNumber.set(number, record.id);
+      this.#ids.splice(this.#placeOf(record.id), 0, record.id);
+    }
+    if (before?.nextAt != null) this.#times.delete([before.nextAt, 0, number]);
+    if (record.nextAt !== null) this.#times.add([record.nextAt, 0, number]);
+    this.#records.set(record.id, record);
+  }
+
+  remove(id: string): void {
+    const record = this.#records.get(id);
+    if (!record) return;
+    const number = this.#numbers.get(id)!;
+    if (record.nextAt !== null) this.#times.delete([record.nextAt, 0, number]);
+    this.#numbers.delete(id);
+    this.#idByNumber.delete(number);
+    this.#ids.splice(this.#placeOf(id), 1);
+    this.#records.delete(id);
+  }
+
+  list({ afterId, isReverse, limit }: Parameters<Tables["schedules"]>[0]): ScheduleRecord[] {
+    const ids = this.#ids;
+    let found: readonly string[];
+    if (isReverse) {
+      const end = afterId === null ? ids.length : this.#placeOf(afterId);
+      found = ids.slice(Math.max(0, end - limit), end).reverse();
+    } else {
+      let start = afterId === null ? 0 : this.#placeOf(afterId);
+      if (afterId !== null && ids[start] === afterId) start += 1;
+      found = ids.slice(start, start + limit);
+    }
+    return found.map((id) => this.#records.get(id)!);
+  }
+
+  due(
+    wallMs: number,
+    { limit, skip = 0 }: { readonly limit: number; readonly skip?: number },
+  ): ScheduleRecord[] {
+    const due: ScheduleRecord[] = [];
+    let left = skip;
+    for (const [nextAt, , number] of this.#times.walk(LOWEST, false)) {
+      if (nextAt > wallMs || due.length === limit) break;
+      if (left-- > 0) continue;
+      due.push(this.#records.get(this.#idByNumber.get(number)!)!);
+    }
+    return due;
+  }
+
+  firstAt(): number | null {
+    return this.#times.first()?.[0] ?? null;
+  }
+
+  #placeOf(id: string): number {
+    let low = 0;
+    let high = this.#ids.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compareText(this.#ids[middle]!, id) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,70 @@
+import type { TickFate } from "../../core/schedule.ts";
+import type { Stretch } from "../ledger/tables/tables.ts";
+import { compareText } from "../records.ts";
+import { SortedKeys } from "./sorted_keys.ts";
+
+const LOWEST = [-Infinity, -Infinity, -Infinity] as const;
+
+/** Fates of ticks by schedule and time. */
+export class MemoryTicks {
+  readonly #schedules = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
+
+  add(fate: TickFate): void {
+    let ticks = this.#schedules.get(fate.scheduleId);
+    if (!ticks) {
+      ticks = { fates: new Map(), times: new SortedKeys() };
+      this.#schedules.set(fate.scheduleId, ticks);
+    }
+    ticks.fates.set(fate.from, fate);
+    ticks.times.add([fate.from, 0, 0]);
+  }
+
+  remove(scheduleId: string, from: number): void {
+    const ticks = this.#schedules.get(scheduleId);
+    if (ticks?.fates.delete(from)) ticks.times.delete([from, 0, 0]);
+    if (ticks?.fates.size === 0) this.#schedules.delete(scheduleId);
+  }
+
+  read(scheduleId: string, { from, to, isReverse, limit }: Stretch): readonly TickFate[] {
+    const ticks = this.#schedules.get(scheduleId);
+    const found: TickFate[] = [];
+    for (const [at] of ticks?.times.walk([isReverse ? to : from, 0, 0], isReverse) ?? []) {
+      if (found.length === limit || (isReverse ? at < from : at > to)) break;
+      found.push(ticks!.fates.get(at)!);
+    }
+    return found;
+  }
+
+  /** Of all schedules, by schedule and time, after one. */
+  all(
+    after: { readonly scheduleId: string; readonly from: number } | null,
+    limit: number,
+  ): readonly TickFate[] {
+    const found: TickFate[] = [];
+    for (const scheduleId of [...this.#schedules.keys()].sort(compareText)) {
+      const order = after ? compareText(scheduleId, after.scheduleId) : 1;
+      if (order < 0) continue;
+      const from = order === 0 ? after!.from + 1 : -Number.MAX_SAFE_INTEGER;
+      const left = limit - found.length;
+      if (left === 0) break;
+      const stretch = { from, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: left };
+      found.push(...this.read(scheduleId, stretch));
+    }
+    return found;
+  }
+
+  /** Fates recorded before a time. */
+  recordedBefore(before: number, limit: number): readonly TickFate[] {
+    const old: TickFate[] = [];
+    for (const { fates, times } of this.#schedules.values()) {
+      // Fates of a schedule are recorded in the order of their ticks.
+      for (const [from] of times.walk(LOWEST, false)) {
+        const fate = fates.get(from)!;
+        if (old.length === limit) return old;
+        if (fate.at >= before) break;
+        old.push(fate);
+      }
+    }
+    return old;
+  }
+}

@@ -1,0 +1,107 @@
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { JobError, messageOf } from "../../core/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Random } from "../../platform/random.ts";
+import { ReplicaStore } from "../replica/store.ts";
+import type { ReplicaMedium } from "../replica/medium.ts";
+import type { Store } from "../store.ts";
+import { GuardedMedium } from "./guarded_medium.ts";
+import { shapeOf } from "./store_methods.ts";
+
+/** What a module's function is given to make its store with. */
+export interface StoreContext {
+  /** `store.url` as configured. */
+  readonly url: string;
+  /** Where files belong: the module's own directory, but for a self-test. */
+  readonly directory: string;
+  /** `store.prefix`. */
+  readonly prefix: string;
+}
+
+/** What a module that `store.url` names exports by default: a store, a medium for one, or a function that makes either. */
+export type StoreModule =
+  | Store
+  | ReplicaMedium
+  | ((context: StoreContext) => Store | ReplicaMedium | Promise<Store | ReplicaMedium>);
+
+/** What a store is given by who makes it. */
+interface Parts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How far the clocks of nodes may differ; absent: they are not compared. */
+  readonly maxSkewMs?: number;
+}
+
+/** A store by itself, or one over somebody's medium. @throws JobError `invalid_config` for anything else */
+export function storeOf(
+  value: unknown,
+  { clock, random, maxSkewMs }: Parts,
+  name: string,
+): Store {
+  const shape = shapeOf(value);
+  switch (shape.type) {
+    case "store":
+      return shape.store;
+    case "medium": {
+      const medium = new GuardedMedium(shape.medium);
+      return new ReplicaStore({ medium, clock, random, maxSkewMs });
+    }
+    case "incomplete":
+      throw refused(name, `it is no whole ${shape.meant}: it lacks ${shape.missing.join(", ")}`);
+    case "neither":
+      throw refused(name, `${wordFor(value)} is neither a Store nor a ReplicaMedium`);
+  }
+}
+
+/**
+ * Load a module and make its store, which is not yet open.
+ *
+ * @param path of the module
+ */
+export async function loadModuleStore(
+  { path, directory, url, prefix }: {
+    readonly path: string;
+    /** Absent for the module's own. */
+    readonly directory?: string;
+    readonly url: string;
+    readonly prefix: string;
+  },
+  parts: Parts,
+): Promise<Store> {
+  const file = resolve(path);
+  if (!existsSync(file)) throw refused(url, `there is no file ${file}`);
+  let module: { readonly default?: unknown };
+  try {
+    module = await import(pathToFileURL(file).href) as typeof module;
+  } catch (thrown) {
+    throw refused(url, `loading it failed: ${messageOf(thrown)}`, thrown);
+  }
+  const exported = module.default;
+  if (exported === undefined) throw refused(url, "it has no default export");
+  if (typeof exported !== "function") return storeOf(exported, parts, url);
+  let made: unknown;
+  try {
+    const context: StoreContext = { url, prefix, directory: directory ?? dirname(file) };
+    made = await (exported as (context: StoreContext) => unknown)(context);
+  } catch (thrown) {
+    if (thrown instanceof JobError) throw thrown;
+    throw refused(url, `its function failed: ${messageOf(thrown)}`, thrown);
+  }
+  return storeOf(made, parts, url);
+}
+
+function wordFor(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return `${typeof value} "${String(value).slice(0, 100)}"`;
+  return `an object with ${Object.keys(value).slice(0, 10).join(", ") || "no members"}`;
+}
+
+function refused(name: string, problem: string, cause?: unknown): JobError {
+  return new JobError("invalid_config", `Cannot use store "${name}": ${problem}`, {
+    path: "store.url",
+    hint: "docs/stores.md has an example of a module that is a store",
+    cause,
+  });
+}

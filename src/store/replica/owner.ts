@@ -1,0 +1,400 @@
+import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
+import type { Instant, Timer } from "../../platform/clock.ts";
+import type { LedgerOwner } from "../ledger/group.ts";
+import { checkOpening } from "../ledger/maintenance/marks.ts";
+import type { LedgerState, Moment } from "../ledger/state.ts";
+import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
+import {
+  type Answer,
+  answerAll,
+  answerOne,
+  backOff,
+  type Flight,
+  GroupError,
+  newFlight,
+  type Operation,
+  operationsOf,
+  type ReplicaOwnerOptions,
+  runGroup,
+  sendCommit,
+  unwrittenFlight,
+} from "./flight.ts";
+import { AbandonedClaims, releaseClaims } from "./abandoned_claims.ts";
+import { findHead, hasCommit } from "./head.ts";
+import type { MediumChange } from "./medium.ts";
+import { recoverNode } from "./recover_node.ts";
+import { momentAt, Replica } from "./replica.ts";
+import { TurnTaking } from "./turn_taking.ts";
+import { cannotReach, Patience, reachError, unreachable } from "./unreachable.ts";
+import { Waiters } from "./waiters.ts";
+import { watchMedium } from "./watch_medium.ts";
+
+/** Operations that wait at most: beyond, they are refused at once. */
+const WAITING_MAX = 50_000;
+/** How often that is looked at. */
+const LOOK_MS = 100;
+
+/**
+ * One of several owners of a ledger. Operations of one turn of the event loop run on the replica at once and are committed
+ * together, one commit at a time; when another owner was first, they are taken back and run again on what that one wrote. What
+ * is answered is committed, and what was read is as new as the last commit of anybody.
+ */
+export class ReplicaOwner implements LedgerOwner {
+  readonly #options: ReplicaOwnerOptions;
+  readonly #replica: Replica;
+  readonly #patience: Patience;
+  readonly #waiters: Waiters;
+  readonly #turns: TurnTaking;
+  readonly #abandoned: AbandonedClaims;
+  #queue: Operation[] = [];
+  #status: "closed" | "loading" | "live" = "closed";
+  #failure: JobError | null = null;
+  #openings = 0;
+  #flight: Flight | null = null;
+  #flightCount = 0;
+  /** The version that must be reached before anything is run again, and since when. */
+  #wanted = { version: 0, sinceMs: 0 };
+  #stopWatch: (() => void) | null = null;
+  #isScheduled = false;
+  #look: Timer | null = null;
+
+  constructor(state: LedgerState, options: ReplicaOwnerOptions) {
+    this.#options = options;
+    const { clock, medium, tables, writer } = options;
+    this.#patience = new Patience(medium);
+    this.#abandoned = new AbandonedClaims(writer);
+    const momentOf = () => this.momentOf(clock.now());
+    this.#replica = new Replica(state, { medium, tables, momentOf });
+    const asked = (version: number) => {
+      this.#want(version);
+      this.#schedule();
+    };
+    this.#waiters = new Waiters({ medium, clock, patience: this.#patience, asked });
+    this.#turns = new TurnTaking(clock, options.random, () => this.#schedule());
+  }
+
+  async open(request: OpenRequest): Promise<StoreInfo> {
+    const { medium } = this.#options;
+    [this.#failure, this.#status, this.#wanted.version] = [null, "loading", 0];
+    this.#openings += 1;
+    try {
+      await medium.open?.({ node: request.node });
+      await this.#replica.load(request);
+      if (!request.isMaintenance) checkOpening(this.#replica.state.mark, medium.location);
+      this.#goLive();
+    } catch (thrown) {
+      this.#status = "closed";
+      await medium.close().catch(() => {});
+      throw reachError(thrown, `Cannot open ${medium.location}`);
+    }
+    const recover = (state: LedgerState, moment: Moment) =>
+      request.isMaintenance ? [] : recoverNode(state, moment, request.node);
+    const isOpening = !request.isMaintenance;
+    const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening });
+    return { ...this.#replica.info, recovered, rev };
+  }
+
+  run<T>(
+    at: Instant,
+    operation: (state: LedgerState, moment: Moment) => T,
+    options: { readonly canBeLate?: boolean } = {},
+  ): Promise<Committed<T>> {
+    return this.#add(at, operation, options);
+  }
+
+  async drain(): Promise<void> {
+    while (this.#queue.length > 0 || this.#flight) await this.#waiters.moved();
+    this.#status = "closed";
+    this.#stopWatch?.();
+    this.#stopWatch = null;
+    this.#look?.cancel();
+    this.#look = null;
+    this.#turns.cancel();
+    this.#waiters.rejectAll(unreachable(this.#options.medium));
+    await this.#options.medium.close();
+  }
+
+  momentOf(at: Instant): Moment {
+    return momentAt(this.#replica.state, this.#options.now?.() ?? at);
+  }
+
+  /** Resolves when what this owner has run is decided. */
+  async settled(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#status === "closed" || (this.#status === "live" && !this.#flight)) return;
+    this.#lookLater();
+    await this.#waiters.wait(0);
+  }
+
+  /** Resolves when the replica has everything that anybody was answered before. */
+  async synced(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#status === "closed") return;
+    this.#lookLater();
+    await this.#waiters.waitForAll();
+  }
+
+  #add<T>(
+    at: Instant,
+    run: (state: LedgerState, moment: Moment) => T,
+    { canBeLate = false, isOpening = false }: { canBeLate?: boolean; isOpening?: boolean },
+  ): Promise<Committed<T>> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#queue.length >= WAITING_MAX) return Promise.reject(unreachable(this.#options.medium));
+    const askedMs = this.#nowMs();
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ at, run, canBeLate, isOpening, askedMs, resolve, reject });
+      this.#schedule();
+      this.#lookLater();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#options.clock.defer(() => {
+      this.#isScheduled = false;
+      this.#step();
+      if (!this.#flight) this.#waiters.tellMoved();
+    });
+  }
+
+  /** Take in what others committed, then run what waits. */
+  #step(): void {
+    if (this.#status !== "live" || this.#flight) return;
+    try {
+      if (this.#replica.takeIn()) {
+        this.#turns.note();
+        this.#options.publish();
+        this.#returnClaims();
+      }
+    } catch (thrown) {
+      return this.#end(thrown);
+    }
+    const { version } = this.#replica;
+    if (version < this.#wanted.version) return;
+    // Those who read have their turn before anything changes.
+    if (this.#waiters.reached(version) > 0) return this.#schedule();
+    if (this.#queue.length > 0 && !this.#turns.isResting) this.#start();
+  }
+
+  #start(): void {
+    const { medium, writer } = this.#options;
+    const momentOf = (at: Instant) => this.momentOf(at);
+    let answers: readonly Answer[];
+    try {
+      answers = runGroup(this.#replica, this.#queue, { medium, momentOf });
+    } catch (thrown) {
+      this.#replica.takeBack();
+      if (!(thrown instanceof GroupError)) return this.#end(thrown);
+      this.#queue = this.#queue.filter((one) => one !== thrown.operation);
+      thrown.operation.reject(thrown.error);
+      return this.#schedule();
+    }
+    this.#queue = this.#queue.slice(answers.length);
+    const number = ++this.#flightCount;
+    const flight = newFlight(this.#replica, answers, { writer, number, sentMs: this.#nowMs() });
+    if (flight) void this.#send(flight);
+    else this.#answerUnwritten(answers);
+  }
+
+  async #send(flight: Flight): Promise<void> {
+    this.#flight = flight;
+    const isWanted = () => this.#flight === flight;
+    try {
+      const by = { ...this.#options, patience: this.#patience, isWanted };
+      const isDone = await sendCommit(flight.commit!, by);
+      if (!isWanted()) return;
+      if (isDone === true) return this.#landed(flight);
+      if (isDone === false) return this.#lost(flight);
+      flight.isUndecided = true;
+      this.#want(flight.commit!.next);
+      this.#waiters.tellMoved();
+    } catch (thrown) {
+      if (isWanted()) this.#fail(flight, toJobError(thrown, "Cannot write to the store"));
+    }
+  }
+
+  /** Nothing was written: some answers stand, others do if the replica was up to date. */
+  #answerUnwritten(answers: readonly Answer[]): void {
+    this.#replica.state.commit();
+    const left: [Answer, number][] = [];
+    for (const answer of answers) {
+      const rev = this.#replica.unwrittenRev();
+      if (answer.operation.canBeLate) answerOne(answer, rev);
+      else left.push([answer, rev]);
+    }
+    this.#options.publish();
+    if (left.length === 0) return this.#schedule();
+    const flight = unwrittenFlight(this.#replica, left.map(([answer]) => answer));
+    this.#flight = flight;
+    this.#waiters.ask().then((version) => {
+      if (this.#flight !== flight) return;
+      this.#flight = null;
+      const isOld = version > this.#replica.version;
+      if (isOld) this.#queue = [...operationsOf(flight), ...this.#queue];
+      else for (const [answer, rev] of left) answerOne(answer, rev);
+      this.#schedule();
+    }, (thrown) => {
+      if (this.#flight === flight) {
+        this.#fail(flight, reachError(thrown, cannotReach(this.#options.medium)));
+      }
+    });
+  }
+
+  #landed(flight: Flight): void {
+    const { next } = flight.commit!;
+    this.#flight = null;
+    this.#replica.landed(next, flight.head);
+    this.#returnClaims();
+    answerAll(flight.answers, next);
+    this.#options.publish();
+    this.#turns.rest(flight.sentMs);
+    this.#schedule();
+  }
+
+  /** Another owner was first: the same operations run again on what that one wrote. */
+  #lost(flight: Flight): void {
+    this.#flight = null;
+    this.#replica.takeBack();
+    this.#queue = [...operationsOf(flight), ...this.#queue];
+    this.#want(flight.commit!.next);
+    this.#schedule();
+  }
+
+  #fail(flight: Flight, error: JobError): void {
+    this.#flight = null;
+    if (flight.commit) this.#replica.takeBack();
+    this.#abandoned.note(flight, this.#options.tables);
+    for (const operation of operationsOf(flight)) operation.reject(error);
+    this.#schedule();
+  }
+
+  /** Give back what was claimed by commits that were made after they had been given up. */
+  #returnClaims(): void {
+    const { head, version } = this.#replica;
+    const claims = this.#abandoned.take(version, head);
+    if (claims.length === 0) return;
+    const release = (state: LedgerState, moment: Moment) => releaseClaims(state, moment, claims);
+    this.#add(this.#options.clock.now(), release, {}).catch(() => this.#abandoned.keep(claims));
+  }
+
+  #want(version: number): void {
+    if (version <= this.#wanted.version) return;
+    this.#wanted = { version, sinceMs: this.#nowMs() };
+    this.#lookLater();
+  }
+
+  #goLive(): void {
+    this.#status = "live";
+    this.#stopWatch = watchMedium(this.#options.medium, this.#replica.version, {
+      changed: (change) => this.#heard(change),
+      lost: () => this.#reload(),
+      failed: (thrown) => this.#end(thrown),
+    });
+    this.#schedule();
+  }
+
+  #heard(change: MediumChange): void {
+    this.#patience.answered();
+    const place = this.#replica.hear(change);
+    if (place === "old") return;
+    if (place === "gap") return this.#reload();
+    const flight = this.#flight;
+    if (flight?.commit?.next === change.version) {
+      const head = findHead(change);
+      const isOurs = head && hasCommit(head, this.#options.writer, flight.number);
+      if (isOurs) return this.#landed(flight);
+      this.#lost(flight);
+    }
+    this.#replica.add(change);
+    this.#schedule();
+  }
+
+  /** Load everything again, as the watch ended. */
+  #reload(): void {
+    if (this.#status !== "live") return;
+    this.#status = "loading";
+    this.#stopWatch?.();
+    this.#stopWatch = null;
+    void this.#reloadUntilDone();
+  }
+
+  async #reloadUntilDone(): Promise<void> {
+    const { clock, random, writer, publish } = this.#options;
+    const openings = this.#openings;
+    const isOver = () => this.#status !== "loading" || this.#openings !== openings;
+    for (let tries = 1, isDone = false; !isDone; tries++) {
+      // What its answer decides is; what is undecided will be by what is loaded.
+      while (this.#flight && !this.#flight.isUndecided) await this.#waiters.moved();
+      if (isOver()) return;
+      try {
+        await this.#replica.load(null, isOver);
+        if (isOver()) return;
+        isDone = true;
+      } catch (thrown) {
+        if (isOver()) return;
+        if (isJobError(thrown, "conflict")) return this.#end(thrown);
+        await backOff(tries, clock, random);
+      }
+    }
+    const flight = this.#flight;
+    this.#flight = null;
+    this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
+    if (flight && hasCommit(this.#replica.head, writer, flight.number)) {
+      answerAll(flight.answers, flight.commit!.next);
+    } else if (flight) this.#queue = [...operationsOf(flight), ...this.#queue];
+    this.#goLive();
+    publish();
+    this.#returnClaims();
+  }
+
+  /** Nothing more can be done with this store. */
+  #end(thrown: unknown): void {
+    const error = toJobError(thrown, `Cannot go on with ${this.#options.medium.location}`);
+    this.#failure = error;
+    const waiting = [...this.#flight ? operationsOf(this.#flight) : [], ...this.#queue];
+    for (const operation of waiting) operation.reject(error);
+    [this.#flight, this.#queue] = [null, []];
+    this.#waiters.rejectAll(error);
+    this.#waiters.tellMoved();
+  }
+
+  /** Look now and then whether something waits for too long, as long as anything does. */
+  #lookLater(): void {
+    this.#look ??= this.#options.clock.timer(LOOK_MS, () => {
+      this.#look = null;
+      this.#lookNow();
+    }, { unref: true });
+  }
+
+  #lookNow(): void {
+    const nowMs = this.#nowMs();
+    const lastMs = nowMs - this.#patience.ms;
+    const isOver = ({ askedMs }: Operation) => askedMs <= lastMs;
+    const flight = this.#flight;
+    if (flight && operationsOf(flight).some(isOver)) {
+      this.#patience.gaveUp();
+      this.#fail(flight, unreachable(this.#options.medium));
+    }
+    const over = this.#queue.filter(isOver);
+    if (over.length > 0) {
+      this.#queue = this.#queue.filter((one) => !isOver(one));
+      this.#patience.gaveUp();
+      for (const operation of over) operation.reject(unreachable(this.#options.medium));
+      this.#waiters.tellMoved();
+    }
+    this.#waiters.rejectOver();
+    const isBehind = this.#replica.version < this.#wanted.version;
+    if (isBehind && nowMs - this.#wanted.sinceMs > this.#patience.lagMs) {
+      this.#wanted.sinceMs = nowMs;
+      this.#reload();
+    }
+    const hasAny = this.#queue.length > 0 || this.#flight || !this.#waiters.isEmpty || isBehind;
+    if (hasAny && this.#status !== "closed" && !this.#failure) this.#lookLater();
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
+  }
+}

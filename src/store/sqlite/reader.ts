@@ -1,0 +1,74 @@
+import { closedError } from "../ledger/checks.ts";
+import { LedgerReader } from "../ledger/reader.ts";
+import { LedgerState } from "../ledger/state.ts";
+import { SqliteTables } from "./tables.ts";
+
+/**
+ * Reads the file of a {@link SqliteStore} over its own connection, in another thread of the same
+ * process. Every read sees all commits acknowledged before it.
+ */
+export class SqliteReader extends LedgerReader {
+  readonly #tables: SqliteTables;
+  readonly #state: LedgerState;
+  readonly #defer: (callback: () => void) => void;
+  #storeId = "";
+  #isOpen = false;
+  /** Revision of the counts in the state. */
+  #rev = -1;
+
+  constructor(
+    options: {
+      readonly path: string;
+      /** Runs a callback after everything in this turn of the event loop. */
+      readonly defer: (callback: () => void) => void;
+    },
+  ) {
+    super();
+    this.#tables = new SqliteTables(options.path);
+    this.#state = new LedgerState(this.#tables, { hasOwnClock: false });
+    this.#defer = options.defer;
+  }
+
+  /** Open the file, which its owner has already opened. @throws JobError `unavailable` */
+  open(): void {
+    this.#storeId = this.#tables.openToRead();
+    this.#isOpen = true;
+  }
+
+  /** Close the file; its owner closes it last. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#tables.close();
+  }
+
+  /** Release memory that only speeds up reading, while nothing is read. */
+  rest(): void {
+    if (this.#isOpen) this.#tables.rest();
+  }
+
+  protected reader(action: string): LedgerState {
+    if (!this.#isOpen) throw closedError(action);
+    this.#refresh();
+    return this.#state;
+  }
+
+  protected get storeId(): string {
+    return this.#storeId;
+  }
+
+  protected async turn(): Promise<void> {
+    await new Promise<void>((resolve) => this.#defer(resolve));
+    if (!this.#isOpen) throw closedError("read");
+    this.#refresh();
+  }
+
+  /** The kinds and row counts, by which a scan is planned. */
+  #refresh(): void {
+    const { rev, seq } = this.#tables.readHead();
+    if (rev === this.#rev) return;
+    this.#rev = rev;
+    this.#state.seq = seq;
+    this.#state.counts = this.#tables.readCounts();
+  }
+}
