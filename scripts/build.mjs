@@ -9,7 +9,7 @@ export function build() {
   const entries = [
     "src/main.ts",
     "src/gateway/gateway_thread.ts",
-    "src/worker/guard_thread.ts",
+    "src/worker/guard/guard_thread.ts",
   ];
   const folder = join(ROOT, "dist", `.build-${process.pid}`);
   mkdirSync(folder, { recursive: true });

@@ -32,12 +32,12 @@ const BUN_ONLY = [
 const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
 /** Tests that wait for slow servers. They run beside each other only. */
-const SLOW_SERVERS = ["test/e2e/etcd.test.ts", "test/e2e/valkey.test.ts"];
+const SLOW_SERVERS = ["test/e2e/stores/etcd.test.ts", "test/e2e/stores/valkey.test.ts"];
 
 /** Tests that measure time. They run alone. */
 const MEASURE_TIME = [
   "test/attack/clock_under_attack.test.ts",
-  "test/e2e/faults.test.ts",
+  "test/e2e/faults/faults.test.ts",
   "test/worker/batch.test.ts",
 ];
 

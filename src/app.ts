@@ -3,28 +3,28 @@ import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { formatPlace, logProblem, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
-import { encodeError } from "./core/encode.ts";
+import { encodeError } from "./core/arguments/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
-import type { JobDefinition } from "./core/job.ts";
-import type { ConfigProblem } from "./core/job_table.ts";
-import { SecretMask } from "./core/secret_mask.ts";
-import { nextTickOf } from "./core/ticks.ts";
+import type { JobDefinition } from "./core/job/job.ts";
+import type { ConfigProblem } from "./core/job/job_table.ts";
+import { SecretMask } from "./core/text/secret_mask.ts";
+import { nextTickOf } from "./core/time/ticks.ts";
 import { connectionLimits } from "./gateway/connection_limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayAddresses } from "./gateway/messages.ts";
-import { ModuleWatch } from "./jobs/module_watch.ts";
+import { ModuleWatch } from "./jobs/loading/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
-import { StoreWorker } from "./moving/configured.ts";
+import { StoreWorker } from "./maintenance/configured.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
-import { removeStaleFolders } from "./platform/pipe.ts";
-import { raiseOpenFiles } from "./platform/process_control.ts";
-import { openFilesMax } from "./platform/process_control.ts";
+import { removeStaleFolders } from "./platform/process/pipe.ts";
+import { raiseOpenFiles } from "./platform/process/process_control.ts";
+import { openFilesMax } from "./platform/process/process_control.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
-import type { JobClient } from "./rpc/client.ts";
+import type { JobClient } from "./rpc/client/client.ts";
 import { createStore } from "./store/open_store.ts";
 import {
   disabledKinds,
@@ -35,7 +35,7 @@ import {
 } from "./tools/load_project.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
-import { createProcessExecutor } from "./worker/process_executor.ts";
+import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
 /** How many of the next runs are announced at start. */
@@ -299,7 +299,7 @@ export async function openLocal(
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
   }, { jobs: jobs.map(runsHere), problems: [], logger, mask });
   await manager.start();
-  const { createLocalClient } = await import("./rpc/local_client.ts");
+  const { createLocalClient } = await import("./rpc/client/local_client.ts");
   return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };
 }
 

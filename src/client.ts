@@ -4,14 +4,14 @@ export { toJson, toJsonString } from "@bufbuild/protobuf";
 export { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 export { JobError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
-export { connect } from "./rpc/client.ts";
+export { connect } from "./rpc/client/client.ts";
 export type {
   CallOptions,
   ConnectOptions,
   JobClient,
   JobMethods,
   StreamMethods,
-} from "./rpc/client.ts";
+} from "./rpc/client/client.ts";
 // The messages, their schemas and JobState, as the contract has them.
 export * from "./rpc/gen/job_pb.ts";
 

@@ -1,20 +1,20 @@
 import { hostname } from "node:os";
-import { readDuration } from "./core/duration.ts";
+import { readDuration } from "./core/time/duration.ts";
 import { atPath } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
 import type { LogTailFilter } from "./core/instance_filter.ts";
 import { checkOptions, type Exact } from "./core/object_keys.ts";
-import { openZone } from "./core/zone.ts";
-import { SCHEDULE_DEFAULTS } from "./core/schedule.ts";
-import { readSignature } from "./jobs/read_signature.ts";
+import { openZone } from "./core/time/zone.ts";
+import { SCHEDULE_DEFAULTS } from "./core/job/schedule.ts";
+import { readSignature } from "./jobs/types/read_signature.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
 import { LIBRARY_JOB_OPTIONS, TypedManager } from "./library/typed_manager.ts";
-import type { FollowOptions, FollowStep } from "./manager/follow.ts";
+import type { FollowOptions, FollowStep } from "./manager/instances/follow.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { silentLogger } from "./platform/logger.ts";
-import { ProcessHold } from "./platform/process_hold.ts";
+import { ProcessHold } from "./platform/process/process_hold.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import { storeOf } from "./store/module/store.ts";
@@ -22,11 +22,11 @@ import { createStore } from "./store/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
-import { createProcessExecutor } from "./worker/process_executor.ts";
+import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
 export { argumentsOf, convertArguments, resultsOf } from "./library/library_job.ts";
-export { defineJob, type JobInput } from "./core/define.ts";
+export { defineJob, type JobInput } from "./core/job/define.ts";
 export { JobError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export type {
@@ -43,7 +43,7 @@ export type {
   InstanceLog,
   JobDefinition,
   JobFunction,
-} from "./core/job.ts";
+} from "./core/job/job.ts";
 export type {
   BulkFilter,
   BulkOptions,
@@ -55,8 +55,8 @@ export type {
   LogTailFilter,
   TimeInput,
 } from "./core/instance_filter.ts";
-export type { JobManager } from "./core/job_manager.ts";
-export type { ScheduleRecord } from "./core/schedule.ts";
+export type { JobManager } from "./core/job/job_manager.ts";
+export type { ScheduleRecord } from "./core/job/schedule.ts";
 export type {
   InstanceHandlers,
   JobHandle,
@@ -69,10 +69,16 @@ export type { StoreOptions, StoreTlsOptions } from "./library/store_options.ts";
 export type { JobReference, LibraryJob, RegisterOptions } from "./library/typed_manager.ts";
 export type { Stored } from "./library/stored.ts";
 export type { LibraryJobInput } from "./library/library_job.ts";
-export type { Duration, Int, Signature, SignatureWarning, TypeShape } from "./core/signature.ts";
-export { signatureSchema } from "./core/json_schema.ts";
+export type {
+  Duration,
+  Int,
+  Signature,
+  SignatureWarning,
+  TypeShape,
+} from "./core/arguments/signature.ts";
+export { signatureSchema } from "./core/arguments/json_schema.ts";
 export type { JobState, StateName } from "./core/state.ts";
-export { nextTicks } from "./core/ticks.ts";
+export { nextTicks } from "./core/time/ticks.ts";
 export { readSignature };
 export type {
   ManagerEvent,

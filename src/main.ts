@@ -1,14 +1,14 @@
 import { forgetVariables, refusedVariable } from "./platform/environment.ts";
-import { HIDDEN_COMMANDS } from "./platform/process.ts";
+import { HIDDEN_COMMANDS } from "./platform/process/process.ts";
 
 /** Run what argv asks for: the worker entry, the module describer, or the CLI. */
 async function main(argv: readonly string[]): Promise<void> {
   if (argv[0] === HIDDEN_COMMANDS.worker) {
-    const { workerMain } = await import("./worker/worker_main.ts");
+    const { workerMain } = await import("./worker/inside/worker_main.ts");
     return await workerMain();
   }
   if (argv[0] === HIDDEN_COMMANDS.describe) {
-    const { describeMain } = await import("./jobs/describe_main.ts");
+    const { describeMain } = await import("./jobs/loading/describe_main.ts");
     return await describeMain();
   }
   const refused = refusedVariable(process.env);

@@ -8,7 +8,7 @@ import {
   JobState,
   toJson,
 } from "../src/client.ts";
-import { rpcWorld } from "./support/rpc_world.ts";
+import { rpcWorld } from "./support/worlds/rpc_world.ts";
 
 test("httpStatusOf() gives the status of an error's code, and 500 for any other error", () => {
   assert.equal(httpStatusOf(new JobError("not_found", "no such instance")), 404);

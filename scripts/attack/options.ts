@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { JobError } from "../../src/core/errors.ts";
-import { nearest } from "../../src/core/nearest.ts";
+import { nearest } from "../../src/core/text/nearest.ts";
 import type { Attack } from "./attack.ts";
 
 /** The parsed command line. */

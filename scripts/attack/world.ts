@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JobClient } from "../../src/rpc/client.ts";
-import { type Daemon, startDaemon } from "../../test/support/daemon.ts";
+import type { JobClient } from "../../src/rpc/client/client.ts";
+import { type Daemon, startDaemon } from "../../test/support/processes/daemon.ts";
 import { tlsFile } from "../../test/support/tls_files.ts";
 import { linesOf, until } from "../../test/support/wait.ts";
 import type { Target, WorldNeeds } from "./attack.ts";

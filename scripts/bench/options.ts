@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { JobError } from "../../src/core/errors.ts";
-import { nearest } from "../../src/core/nearest.ts";
+import { nearest } from "../../src/core/text/nearest.ts";
 import type { Scenario, Settings } from "./scenario.ts";
 
 const PEERS = "peers";

@@ -10,8 +10,8 @@ import { systemRandom } from "../../src/platform/random.ts";
 import { createStore } from "../../src/store/open_store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { requireServers } from "./require_servers.ts";
-import { startEtcd } from "../../test/support/etcd_server.ts";
-import { startValkey } from "../../test/support/valkey_server.ts";
+import { startEtcd } from "../../test/support/servers/etcd_server.ts";
+import { startValkey } from "../../test/support/servers/valkey_server.ts";
 
 /** As Valkey advises where nothing may be lost but the last second: what `jobctl` is told to want. */
 export const VALKEY_CONFIG = { "appendfsync": "everysec", "maxmemory-policy": "noeviction" };

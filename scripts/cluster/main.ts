@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { withCluster } from "../../test/support/cluster.ts";
-import { checkCluster } from "../../test/support/cluster_check.ts";
+import { withCluster } from "../../test/support/cluster/cluster.ts";
+import { checkCluster } from "../../test/support/cluster/cluster_check.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { checkCluster } from "../../test/support/cluster_check.ts";
-import { withKills } from "../../test/support/kill_run.ts";
+import { checkCluster } from "../../test/support/cluster/cluster_check.ts";
+import { withKills } from "../../test/support/cluster/kill_run.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
 import process from "node:process";
-import { startCuttingProxy } from "../../test/support/cutting_proxy.ts";
-import { withEtcd } from "../../test/support/etcd_server.ts";
-import { checkSlowStore } from "../../test/support/slow_store.ts";
-import { withValkey } from "../../test/support/valkey_server.ts";
+import { startCuttingProxy } from "../../test/support/servers/cutting_proxy.ts";
+import { withEtcd } from "../../test/support/servers/etcd_server.ts";
+import { checkSlowStore } from "../../test/support/servers/slow_store.ts";
+import { withValkey } from "../../test/support/servers/valkey_server.ts";
 
 const SLOW = { delayMs: 5_000, leaseMs: 15_000, jobs: 6 };
 

@@ -1,9 +1,9 @@
 import { type JobError, toJobError } from "../core/errors.ts";
-import type { Args } from "./args.ts";
+import type { Args } from "./parsing/args.ts";
 import { EXIT, EXIT_CODES } from "./exit_codes.ts";
 import { type CliIo, isBrokenPipe } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
-import type { VerbRun } from "./parse.ts";
+import type { VerbRun } from "./parsing/parse.ts";
 import type { JobClient } from "./session.ts";
 import type { VerbContext } from "./verb.ts";
 
@@ -33,7 +33,7 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   }
   const plain = argv[0] === "serve" ? await readServe(argv.slice(1)) : null;
   if (plain) return await runVerb(plain, io);
-  const { parseCommandLine } = await import("./parse.ts");
+  const { parseCommandLine } = await import("./parsing/parse.ts");
   const commandLine = await parseCommandLine(argv, io.columns);
   if (commandLine.type === "run") return await runVerb(commandLine, io);
   await (commandLine.isAsked ? io.stdout : io.stderr).write(commandLine.text);
@@ -42,8 +42,8 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
 }
 
 async function readServe(argv: readonly string[]): Promise<VerbRun | null> {
-  const { SERVE } = await import("./verbs/serve.ts");
-  const { readPlainLine } = await import("./plain_line.ts");
+  const { SERVE } = await import("./verbs/daemon/serve.ts");
+  const { readPlainLine } = await import("./parsing/plain_line.ts");
   return readPlainLine(SERVE, argv);
 }
 
@@ -64,7 +64,7 @@ async function withContext<T>(
   io: CliIo,
   action: (args: Args, context: VerbContext) => Promise<T>,
 ): Promise<T> {
-  const { Args } = await import("./args.ts");
+  const { Args } = await import("./parsing/args.ts");
   const { createPrinter } = await import("./output/printer.ts");
   const args = new Args({ words, values, specs, env: io.env, nowMs: io.clock.now().wallMs, named });
   const printer = createPrinter(io, {
@@ -98,7 +98,7 @@ async function openSession(args: Args, io: CliIo) {
   let client: JobClient | null = null;
   return {
     async client(): Promise<JobClient> {
-      const connect = io.connect ?? (await import("../rpc/client.ts")).connect;
+      const connect = io.connect ?? (await import("../rpc/client/client.ts")).connect;
       return client ??= await connect(settings);
     },
     close: () => client?.close(),
@@ -106,7 +106,7 @@ async function openSession(args: Args, io: CliIo) {
 }
 
 async function report(error: JobError, argv: readonly string[], io: CliIo): Promise<void> {
-  const { makeLinesVisible } = await import("../core/safe_text.ts");
+  const { makeLinesVisible } = await import("../core/text/safe_text.ts");
   let text = `jobctl: ${error.message}\n`;
   if (error.hint !== undefined) text += `hint: ${error.hint}\n`;
   if (argv.includes("--debug")) {

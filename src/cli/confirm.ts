@@ -1,6 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { CliIo } from "./io.ts";
-import { makeVisible } from "../core/safe_text.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
 
 /** An answer longer than this is no answer. */
 const ANSWER_CHARS_MAX = 1_000;

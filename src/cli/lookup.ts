@@ -1,10 +1,10 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
-import { usageError } from "./args.ts";
+import { usageError } from "./parsing/args.ts";
 import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
-import type { QueryInit } from "./query.ts";
+import type { QueryInit } from "./parsing/query.ts";
 import type { JobClient } from "./session.ts";
-import { makeVisible } from "../core/safe_text.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
 
 /** An id, or enough of its beginning for the daemon to look for it. */
 const ID_SHAPE = /^[0-9a-f-]{4,36}$/;

@@ -1,5 +1,5 @@
 import type { FollowResponse, JobInstance, LogEntry } from "../rpc/gen/job_pb.ts";
-import { makeVisible } from "../core/safe_text.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
 import type { VerbContext } from "./verb.ts";
 import { progressText } from "./views/instance_view.ts";
 

@@ -1,7 +1,7 @@
 import type { JobInstance, ScheduleJobResponse } from "../rpc/gen/job_pb.ts";
 import { EXIT } from "./exit_codes.ts";
 import { present } from "./lookup.ts";
-import { makeVisible } from "../core/safe_text.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
 import type { VerbContext } from "./verb.ts";
 import { instanceLines } from "./views/details.ts";
 import { INSTANCE_VIEW } from "./views/instance_view.ts";

@@ -1,11 +1,11 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { TARGET_NAME } from "../core/store_config.ts";
-import type { StorePlace } from "../moving/configured.ts";
-import type { StoreStep, StoreWork } from "../moving/step.ts";
-import type { Args } from "./args.ts";
+import type { StorePlace } from "../maintenance/configured.ts";
+import type { StoreStep, StoreWork } from "../maintenance/step.ts";
+import type { Args } from "./parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "./config_file.ts";
 import type { CliIo } from "./io.ts";
-import { makeLinesVisible } from "../core/safe_text.ts";
+import { makeLinesVisible } from "../core/text/safe_text.ts";
 import type { OptionSpecs, VerbContext } from "./verb.ts";
 
 /** A daemon says so when it has nothing to tell. */
@@ -73,7 +73,7 @@ async function stepsOf(
   if (work.type !== "salvage" && await hasDaemon(args, context)) {
     return fromDaemon(work, context, signal);
   }
-  const { workOffline } = await import("../moving/configured.ts");
+  const { workOffline } = await import("../maintenance/configured.ts");
   const { silentLogger } = await import("../platform/logger.ts");
   const { io } = context;
   return workOffline(work, storePlace(args, io), { logger: silentLogger, clock: io.clock, signal });
@@ -89,7 +89,7 @@ export async function moveTarget(
   args: Args,
   context: VerbContext,
 ): Promise<{ readonly to: string; readonly prefix: string | null; readonly shown: string }> {
-  const { targetUrl } = await import("../moving/target_url.ts");
+  const { targetUrl } = await import("../maintenance/target_url.ts");
   const { full, shown } = targetUrl(args.text("to"), context.io.cwd);
   const prefix = args.text("prefix") ?? null;
   const isNamed = TARGET_NAME.test(full);

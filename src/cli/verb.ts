@@ -1,4 +1,4 @@
-import type { Args } from "./args.ts";
+import type { Args } from "./parsing/args.ts";
 import type { CliIo } from "./io.ts";
 import type { Printer } from "./output/printer.ts";
 import type { JobClient } from "./session.ts";

@@ -1,7 +1,7 @@
 import { isJobError } from "../core/errors.ts";
-import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../core/job_scope.ts";
-import { nearest } from "../core/nearest.ts";
-import { parseZonedTime } from "../core/wall_time.ts";
+import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../core/job/job_scope.ts";
+import { nearest } from "../core/text/nearest.ts";
+import { parseZonedTime } from "../core/time/wall_time.ts";
 import {
   HASH_WANTED,
   hashToken,
@@ -11,7 +11,7 @@ import {
   ROLES,
   TOKEN_NAME_WANTED,
   type TokenEntry,
-} from "../platform/tokens_file.ts";
+} from "../platform/files/tokens_file.ts";
 import type { ClientConfig } from "./config.ts";
 import { choice, list, type Reader } from "./readers.ts";
 import { secret } from "./secrets.ts";

@@ -1,9 +1,9 @@
-import type { JobOptions } from "../core/job.ts";
-import type { ConfigProblem, JobTable } from "../core/job_table.ts";
-import type { ScheduleDefaults } from "../core/schedule.ts";
+import type { JobOptions } from "../core/job/job.ts";
+import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import type { ScheduleDefaults } from "../core/job/schedule.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
-import type { Role, TokenEntry } from "../platform/tokens_file.ts";
+import type { Role, TokenEntry } from "../platform/files/tokens_file.ts";
 
 /** Rules for client certificates, by name. */
 export interface ClientConfig {

@@ -1,4 +1,4 @@
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/text/nearest.ts";
 import type { Environment } from "./expand.ts";
 import { SCHEMA } from "./keys.ts";
 import type { Field, Report, Source } from "./source.ts";

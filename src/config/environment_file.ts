@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { readAssignments } from "../core/environment_text.ts";
+import { readAssignments } from "../core/text/environment_text.ts";
 import { isJobError } from "../core/errors.ts";
 import type { Reader } from "./readers.ts";
 import { type EnvironmentValues, PLAIN_VARIABLES, readSecretFile } from "./secrets.ts";

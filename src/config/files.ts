@@ -8,8 +8,8 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import type { ConfigProblem } from "../core/job_table.ts";
-import { type TrustOptions, trustProblem } from "../platform/trusted_path.ts";
+import type { ConfigProblem } from "../core/job/job_table.ts";
+import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
 import { reasonOf } from "./secrets.ts";

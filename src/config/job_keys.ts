@@ -1,5 +1,5 @@
-import { SCHEDULES_MAX } from "../core/schedule.ts";
-import { TAGS_MAX } from "../core/tags.ts";
+import { SCHEDULES_MAX } from "../core/job/schedule.ts";
+import { TAGS_MAX } from "../core/job/tags.ts";
 import * as limits from "./limit_readers.ts";
 import { DOCS, OPTIONS } from "./option_keys.ts";
 import {
@@ -18,7 +18,7 @@ import { key, schemaOf } from "./schema.ts";
 import { environmentFile } from "./environment_file.ts";
 import { environment } from "./secrets.ts";
 import * as special from "./special_readers.ts";
-import { TEXT_LENGTH_MAX } from "../core/text_limits.ts";
+import { TEXT_LENGTH_MAX } from "../core/text/text_limits.ts";
 
 const INT32_MAX = 2_147_483_647;
 

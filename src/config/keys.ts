@@ -1,6 +1,6 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
-import { TAGS_MAX } from "../core/tags.ts";
+import { TAGS_MAX } from "../core/job/tags.ts";
 import * as limits from "./limit_readers.ts";
 import { DOCS, OPTIONS } from "./option_keys.ts";
 import {

@@ -7,8 +7,8 @@ import {
   RATE_WANTED,
   TABLE_STYLE,
   uniqueWanted,
-} from "../core/limit_inputs.ts";
-import type { ConcurrencyLimit, RateLimit, UniquePolicy } from "../core/limits.ts";
+} from "../core/job/limit_inputs.ts";
+import type { ConcurrencyLimit, RateLimit, UniquePolicy } from "../core/job/limits.ts";
 import { integer, type Reader } from "./readers.ts";
 import { childOf, isTable } from "./source.ts";
 

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import type { ConfigProblem, JobTable } from "../core/job_table.ts";
-import { SecretMask } from "../core/secret_mask.ts";
-import { trustProblem } from "../platform/trusted_path.ts";
+import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import { SecretMask } from "../core/text/secret_mask.ts";
+import { trustProblem } from "../platform/files/trusted_path.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";

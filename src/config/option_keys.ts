@@ -1,5 +1,5 @@
-import { PRIORITY_MAX } from "../core/job.ts";
-import { MISFIRES, OVERLAPS } from "../core/schedule.ts";
+import { PRIORITY_MAX } from "../core/job/job.ts";
+import { MISFIRES, OVERLAPS } from "../core/job/schedule.ts";
 import { choice, duration, integer, list, number, size } from "./readers.ts";
 import * as special from "./special_readers.ts";
 

@@ -1,6 +1,6 @@
 import { parse } from "@iarna/toml";
 import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
-import type { ConfigProblem, Place } from "../core/job_table.ts";
+import type { ConfigProblem, Place } from "../core/job/job_table.ts";
 import { PROTOTYPE_KEYS } from "../core/object_keys.ts";
 import { findExcess, NESTING_MAX } from "./scan_toml.ts";
 import { formatPath, isTable, type KeyPath } from "./source.ts";

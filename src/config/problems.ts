@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { JobError } from "../core/errors.ts";
-import type { ConfigProblem, Place } from "../core/job_table.ts";
+import type { ConfigProblem, Place } from "../core/job/job_table.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
 
 /** Problems listed in one message; the rest are counted. */

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { checkKind } from "../core/define.ts";
+import { checkKind } from "../core/job/define.ts";
 import { isJobError } from "../core/errors.ts";
-import { type CommandSpec, NO_PROCESS, type ProcessSpec } from "../core/job.ts";
-import type { JobTable, Place } from "../core/job_table.ts";
-import type { ScheduleSpec } from "../core/schedule.ts";
-import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/schedule_settings.ts";
+import { type CommandSpec, NO_PROCESS, type ProcessSpec } from "../core/job/job.ts";
+import type { JobTable, Place } from "../core/job/job_table.ts";
+import type { ScheduleSpec } from "../core/job/schedule.ts";
+import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/job/schedule_settings.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";

@@ -1,7 +1,7 @@
-import { parseDuration } from "../core/duration.ts";
+import { parseDuration } from "../core/time/duration.ts";
 import { isJobError } from "../core/errors.ts";
-import { formatSize, parseSize } from "../core/size.ts";
-import { openZone } from "../core/zone.ts";
+import { formatSize, parseSize } from "../core/text/size.ts";
+import { openZone } from "../core/time/zone.ts";
 import { resolve } from "node:path";
 import { childOf, type Field, isText, type Report } from "./source.ts";
 

@@ -1,4 +1,4 @@
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/text/nearest.ts";
 import type { Reader } from "./readers.ts";
 import { type Field, isTable, type Report } from "./source.ts";
 

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { errorCode } from "../core/errors.ts";
-import { nearest } from "../core/nearest.ts";
-import { shellWord } from "../core/shell_word.ts";
-import { readRegularFile } from "../platform/read_file.ts";
-import { trustProblem } from "../platform/trusted_path.ts";
+import { nearest } from "../core/text/nearest.ts";
+import { shellWord } from "../core/text/shell_word.ts";
+import { readRegularFile } from "../platform/files/read_file.ts";
+import { trustProblem } from "../platform/files/trusted_path.ts";
 import type { Reader } from "./readers.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
 

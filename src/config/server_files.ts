@@ -1,11 +1,11 @@
 import { accessSync, constants } from "node:fs";
 import { toJobError } from "../core/errors.ts";
-import type { ConfigProblem } from "../core/job_table.ts";
-import { groupId } from "../platform/accounts.ts";
+import type { ConfigProblem } from "../core/job/job_table.ts";
+import { groupId } from "../platform/process/accounts.ts";
 import type { Logger } from "../platform/logger.ts";
-import { readRevoked } from "../platform/revoked_file.ts";
-import { loadTls } from "../platform/tls.ts";
-import { readTokensFile } from "../platform/tokens_file.ts";
+import { readRevoked } from "../platform/files/revoked_file.ts";
+import { loadTls } from "../platform/network/tls.ts";
+import { readTokensFile } from "../platform/files/tokens_file.ts";
 import type { Config } from "./config.ts";
 
 /** What {@link checkServerFiles} found. */

@@ -1,5 +1,5 @@
-import type { ConfigProblem, Place } from "../core/job_table.ts";
-import { SECRET_LENGTH_MIN } from "../core/secret_forms.ts";
+import type { ConfigProblem, Place } from "../core/job/job_table.ts";
+import { SECRET_LENGTH_MIN } from "../core/text/secret_forms.ts";
 import { maskUrl } from "../core/store_address.ts";
 import type { Environment } from "./expand.ts";
 

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { parseBlackout } from "../core/blackout.ts";
+import { parseBlackout } from "../core/time/blackout.ts";
 import { isJobError, JobError } from "../core/errors.ts";
-import { IO_PRIORITY } from "../core/job.ts";
-import { parseScheduleText, type ScheduleText } from "../core/ticks.ts";
-import { isNodeName, NODE_NAME_WANTED } from "../core/tags.ts";
-import { parseZonedTime } from "../core/wall_time.ts";
+import { IO_PRIORITY } from "../core/job/job.ts";
+import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
+import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
+import { parseZonedTime } from "../core/time/wall_time.ts";
 import { list, parsedText, type Reader, string } from "./readers.ts";
 import { childOf, isTable } from "./source.ts";
 import type { Config } from "./config.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { isJobError } from "../core/errors.ts";
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/text/nearest.ts";
 import {
   maskUrl,
   parseStoreUrl,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ClaimLimits, JobLimits } from "../core/limits.ts";
+import type { ClaimLimits, JobLimits } from "../core/job/limits.ts";
 import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ClaimLimits, JobLimits } from "../core/limits.ts";
+import type { ClaimLimits, JobLimits } from "../core/job/limits.ts";
 import type { Instance } from "../core/instance.ts";
 import type { NewInstance } from "../store/store.ts";
 import { LEASE_MS, START, type StoreCases, StoreWorld } from "./store_world.ts";

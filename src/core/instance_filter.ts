@@ -1,8 +1,8 @@
-import { readDate } from "./convert_text.ts";
-import { quoteValue } from "./describe.ts";
+import { readDate } from "./arguments/convert_text.ts";
+import { quoteValue } from "./arguments/describe.ts";
 import { JobError } from "./errors.ts";
 import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "./text/nearest.ts";
 import {
   checkOptions,
   isFlag,

@@ -1,6 +1,6 @@
-import { quoteValue } from "./describe.ts";
+import { quoteValue } from "./arguments/describe.ts";
 import { isJobError, JobError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "./text/nearest.ts";
 
 /** True if a key accepts the value; a JobError says what is wrong inside of it. */
 export type Check = (value: unknown) => boolean;

@@ -1,5 +1,5 @@
 import { JobError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "./text/nearest.ts";
 
 /** A server's place. */
 export interface HostPort {

@@ -1,9 +1,9 @@
-import { Followers } from "../manager/followers.ts";
-import { follow, type FollowContext, type FollowOptions } from "../manager/follow.ts";
+import { Followers } from "../manager/instances/followers.ts";
+import { follow, type FollowContext, type FollowOptions } from "../manager/instances/follow.ts";
 import type { ExplainQuery, FollowStep, ReadApi, TickReport } from "../manager/api.ts";
-import { explain } from "../manager/explain.ts";
-import { findInstance } from "../manager/find_instance.ts";
-import type { LiveFacts } from "../manager/live_facts.ts";
+import { explain } from "../manager/instances/explain.ts";
+import { findInstance } from "../manager/instances/find_instance.ts";
+import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Clock } from "../platform/clock.ts";
 import { SqliteReader } from "../store/sqlite/reader.ts";

@@ -1,10 +1,10 @@
 import { toJobError } from "../core/errors.ts";
-import type { SecretMask } from "../core/secret_mask.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StatusSource } from "../http/status_source.ts";
-import type { ChangeOfInstance } from "../manager/follow.ts";
-import type { LiveFacts } from "../manager/live_facts.ts";
+import type { ChangeOfInstance } from "../manager/instances/follow.ts";
+import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Backend, CallInfo } from "../rpc/backend.ts";
+import type { Backend, CallInfo } from "../rpc/handlers/backend.ts";
 import { BatchSender, canceled, readBatch, toPlainError } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";

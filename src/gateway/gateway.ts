@@ -1,15 +1,15 @@
 import { Worker } from "node:worker_threads";
 import { JobError, messageOf } from "../core/errors.ts";
-import type { SecretMask } from "../core/secret_mask.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import { ManagerStatusSource, type StatusSource } from "../http/status_source.ts";
 import type { ManagerApi } from "../manager/api.ts";
-import type { LiveFacts } from "../manager/live_facts.ts";
+import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { threadUrl } from "../platform/process.ts";
+import { threadUrl } from "../platform/process/process.ts";
 import type { Service } from "../platform/service.ts";
-import type { AuthConfig } from "../rpc/credentials.ts";
-import { LateBackend } from "../rpc/late_backend.ts";
+import type { AuthConfig } from "../rpc/auth/credentials.ts";
+import { LateBackend } from "../rpc/handlers/late_backend.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
 import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
@@ -149,7 +149,7 @@ class GatewayThread {
     this.#worker = new Worker(threadUrl(import.meta.url, "gateway_thread"));
     this.#desk = new Desk({
       backend: new LateBackend(async () => {
-        const { LocalBackend } = await import("../rpc/local_backend.ts");
+        const { LocalBackend } = await import("../rpc/handlers/local_backend.ts");
         return new LocalBackend(manager);
       }),
       source,

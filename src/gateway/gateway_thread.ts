@@ -3,14 +3,14 @@ import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
-import { LateBackend } from "../rpc/late_backend.ts";
-import { createRpcServer, type RpcServer } from "../rpc/server.ts";
-import { ThreadMemory } from "../rpc/thread_memory.ts";
+import { LateBackend } from "../rpc/handlers/late_backend.ts";
+import { createRpcServer, type RpcServer } from "../rpc/server/server.ts";
+import { ThreadMemory } from "../rpc/guard/thread_memory.ts";
 import { toPlainError } from "./batches.ts";
 import type { FromGateway, GatewayConfig, ToGateway } from "./messages.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 import { RemoteBackend } from "./remote_backend.ts";
-import type { Backend } from "../rpc/backend.ts";
+import type { Backend } from "../rpc/handlers/backend.ts";
 
 // The thread of the listeners. Everything from strangers is read, checked and refused here, so that
 // the manager's clock, claims and renewals never wait for it.

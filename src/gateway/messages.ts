@@ -1,10 +1,10 @@
 import type { ErrorCode } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { UnaryName } from "../rpc/backend.ts";
-import type { AuthConfig } from "../rpc/credentials.ts";
-import type { StreamName } from "../rpc/handlers.ts";
+import type { UnaryName } from "../rpc/handlers/backend.ts";
+import type { AuthConfig } from "../rpc/auth/credentials.ts";
+import type { StreamName } from "../rpc/handlers/handlers.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
-import type { RpcAddresses, RpcServerConfig } from "../rpc/server.ts";
+import type { RpcAddresses, RpcServerConfig } from "../rpc/server/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
 // Messages between the listeners' thread and the manager's thread. Each event loop turn sends one

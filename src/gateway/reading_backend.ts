@@ -1,13 +1,13 @@
 import { throwScoped } from "../manager/scope.ts";
 import { ScopedReads } from "../manager/scoped_reads.ts";
-import { answerCall } from "../rpc/adapter.ts";
-import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
-import { followSteps } from "../rpc/follow.ts";
+import { answerCall } from "../rpc/server/adapter.ts";
+import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/handlers/backend.ts";
+import { followSteps } from "../rpc/handlers/follow.ts";
 import { JobService } from "../rpc/gen/job_pb.ts";
-import type { Handlers, StreamName } from "../rpc/handlers.ts";
-import { readHandlers } from "../rpc/read_handlers.ts";
-import { ScopedViews } from "../rpc/scoped_views.ts";
-import type { ThreadMemory } from "../rpc/thread_memory.ts";
+import type { Handlers, StreamName } from "../rpc/handlers/handlers.ts";
+import { readHandlers } from "../rpc/handlers/read_handlers.ts";
+import { ScopedViews } from "../rpc/handlers/scoped_views.ts";
+import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 
 /** The reads and their handlers for one list of jobs. */

@@ -1,12 +1,12 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { Block } from "../core/limits.ts";
+import type { Block } from "../core/job/limits.ts";
 import type { Readiness, StatusSource } from "../http/status_source.ts";
-import type { ChangeOfInstance } from "../manager/follow.ts";
-import type { LiveFacts } from "../manager/live_facts.ts";
+import type { ChangeOfInstance } from "../manager/instances/follow.ts";
+import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/backend.ts";
-import type { StreamName } from "../rpc/handlers.ts";
+import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/handlers/backend.ts";
+import type { StreamName } from "../rpc/handlers/handlers.ts";
 import type { Pause } from "../store/store.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";

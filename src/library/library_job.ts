@@ -1,14 +1,14 @@
-import { convertArguments as convert } from "../core/convert.ts";
-import { quoteValue } from "../core/describe.ts";
-import type { JobInput } from "../core/define.ts";
+import { convertArguments as convert } from "../core/arguments/convert.ts";
+import { quoteValue } from "../core/arguments/describe.ts";
+import type { JobInput } from "../core/job/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { ArgumentInput, JobDefinition, JobFunction } from "../core/job.ts";
+import type { ArgumentInput, JobDefinition, JobFunction } from "../core/job/job.ts";
 import { checkOptions, isObject, isText, type KeysOf } from "../core/object_keys.ts";
-import { decodeResults } from "../core/decode_results.ts";
-import type { Signature } from "../core/signature.ts";
-import { resolveFunctionJob } from "../jobs/function_job.ts";
-import { UNTYPED_SIGNATURE } from "../jobs/read_signature.ts";
+import { decodeResults } from "../core/arguments/decode_results.ts";
+import type { Signature } from "../core/arguments/signature.ts";
+import { resolveFunctionJob } from "../jobs/loading/function_job.ts";
+import { UNTYPED_SIGNATURE } from "../jobs/types/read_signature.ts";
 import { isSchema, type StandardSchema, validateAll } from "./standard_schema.ts";
 import type { SchemaParams } from "./typed_job.ts";
 

@@ -1,4 +1,4 @@
-import { quoteValue } from "../core/describe.ts";
+import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import {
   isDuration,

@@ -1,4 +1,4 @@
-import { type DurationInput, parseDuration } from "../core/duration.ts";
+import { type DurationInput, parseDuration } from "../core/time/duration.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import {
   checkKeys,

@@ -1,5 +1,5 @@
-import { type DurationInput, readDuration } from "../core/duration.ts";
-import { quoteValue } from "../core/describe.ts";
+import { type DurationInput, readDuration } from "../core/time/duration.ts";
+import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
@@ -9,7 +9,7 @@ import {
   type JobDefinition,
   type JobFunction,
   type JobOptions,
-} from "../core/job.ts";
+} from "../core/job/job.ts";
 import {
   checkOptions,
   type Exact,
@@ -19,8 +19,8 @@ import {
   isOneOf,
   type KeysOf,
 } from "../core/object_keys.ts";
-import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "../core/schedule.ts";
-import { checkScheduleOptions, kindOfReference } from "../core/schedule_options.ts";
+import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "../core/job/schedule.ts";
+import { checkScheduleOptions, kindOfReference } from "../core/job/schedule_options.ts";
 import {
   failureOf,
   type LibraryJobInput,

@@ -1,4 +1,4 @@
-import type { DurationInput } from "../core/duration.ts";
+import type { DurationInput } from "../core/time/duration.ts";
 import type {
   HistoryEntry,
   Instance,
@@ -6,10 +6,10 @@ import type {
   Progress,
   StoredLogEntry,
 } from "../core/instance.ts";
-import type { ArgumentInput, JobDefinition } from "../core/job.ts";
-import type { ScheduleOptions } from "../core/job_manager.ts";
-import type { Block } from "../core/limits.ts";
-import type { Misfire, Overlap, ScheduleRecord } from "../core/schedule.ts";
+import type { ArgumentInput, JobDefinition } from "../core/job/job.ts";
+import type { ScheduleOptions } from "../core/job/job_manager.ts";
+import type { Block } from "../core/job/limits.ts";
+import type { Misfire, Overlap, ScheduleRecord } from "../core/job/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type {
   HistoryQuery,
@@ -22,11 +22,11 @@ import type {
   StoreInfo,
   StoreStats,
 } from "../store/store.ts";
-import type { StoreStep, StoreWork } from "../moving/step.ts";
-import type { FollowOptions, FollowStep } from "./follow.ts";
-import type { NodeStatus } from "./peers.ts";
+import type { StoreStep, StoreWork } from "../maintenance/step.ts";
+import type { FollowOptions, FollowStep } from "./instances/follow.ts";
+import type { NodeStatus } from "./nodes/peers.ts";
 
-export type { NodeState, NodeStatus } from "./peers.ts";
+export type { NodeState, NodeStatus } from "./nodes/peers.ts";
 export type { FollowOptions, FollowStep, ScheduleOptions };
 
 /** A recurring schedule made at run time. */

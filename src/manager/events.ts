@@ -1,5 +1,5 @@
 import type { Instance, LogEntry, Progress } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 import { isDeadState, isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -7,7 +7,7 @@ import type { Store } from "../store/store.ts";
 import type { Executor, HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
 import { FailureLog } from "./failure_log.ts";
-import { type InstanceHandlers, withHandlers } from "./instance_handlers.ts";
+import { type InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 
 /** What {@link Events} needs. */

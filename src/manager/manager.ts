@@ -1,12 +1,12 @@
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 import type { Service } from "../platform/service.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import { readOptions } from "./call_options.ts";
-import { waitIdle } from "./idle.ts";
+import { waitIdle } from "./nodes/idle.ts";
 import { Operations } from "./operations.ts";
-import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
+import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 
 /** How long state handlers have at a stop, in milliseconds. */
 const HANDLERS_MS = 10_000;

@@ -1,17 +1,17 @@
-import { quoteValue } from "../core/describe.ts";
+import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
-import type { JobDefinition, JobOptions } from "../core/job.ts";
-import type { SecretMask } from "../core/secret_mask.ts";
-import type { StoreStep, StoreWork, StoreWorkContext } from "../moving/step.ts";
+import type { JobDefinition, JobOptions } from "../core/job/job.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
+import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { ProcessIdentity } from "../platform/process_identity.ts";
+import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import type { Random } from "../platform/random.ts";
 import type { Store } from "../store/store.ts";
 import type { Executor } from "../worker/executor.ts";
 import type { ReloadReport } from "./api.ts";
-import type { ZonedScheduleDefaults } from "./schedule_spec.ts";
+import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 
 /** Most workers of one node. */
 export const WORKERS_MAX = 1_000;

@@ -1,26 +1,34 @@
 import { STORE_DEFAULTS } from "../core/store_config.ts";
-import { thisProcess } from "../platform/process_identity.ts";
+import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoreInfo } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
-import { FullWorkers } from "./full_workers.ts";
-import { InstanceHandlers } from "./instance_handlers.ts";
-import { Janitor } from "./janitor.ts";
-import { HeadStart } from "./head_start.ts";
-import { JobCalls } from "./job_calls.ts";
+import { FullWorkers } from "./dispatch/full_workers.ts";
+import { InstanceHandlers } from "./instances/instance_handlers.ts";
+import { Janitor } from "./store/janitor.ts";
+import { HeadStart } from "./dispatch/head_start.ts";
+import { JobCalls } from "./dispatch/job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { Membership, type MembershipOptions } from "./membership.ts";
-import { createReport, type ReportOptions } from "./node_report.ts";
-import { Recurring } from "./recurring.ts";
+import { Membership, type MembershipOptions } from "./nodes/membership.ts";
+import { createReport, type ReportOptions } from "./nodes/node_report.ts";
+import { Recurring } from "./schedules/recurring.ts";
 import { Registry } from "./registry.ts";
-import { Scheduler } from "./scheduler.ts";
-import { Schedules } from "./schedules.ts";
-import { Served } from "./served.ts";
-import { StoreAnswers } from "./store_answers.ts";
-import { StoreTime } from "./store_time.ts";
-import { SystemJobs } from "./system_jobs.ts";
+import { Scheduler } from "./schedules/scheduler.ts";
+import { Schedules } from "./schedules/schedules.ts";
+import { Served } from "./nodes/served.ts";
+import { StoreAnswers } from "./store/store_answers.ts";
+import { StoreTime } from "./store/store_time.ts";
+import { SystemJobs } from "./store/system_jobs.ts";
+
+/** Where a manager is between its start and its stop. */
+export interface ManagerLife {
+  storeInfo: StoreInfo | null;
+  startedAt: number;
+  isDraining: boolean;
+  readonly stopListeners: Set<() => void>;
+}
 
 /** What a manager works with, wired together. */
 export interface ManagerParts {

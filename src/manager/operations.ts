@@ -1,10 +1,14 @@
 import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job.ts";
-import { checkText, TEXT_LENGTH_MAX } from "../core/text_limits.ts";
-import { type Block, unservedBlock } from "../core/limits.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import { checkText, TEXT_LENGTH_MAX } from "../core/text/text_limits.ts";
+import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
-import { checkScheduleOptions, inMilliseconds, kindOfReference } from "../core/schedule_options.ts";
+import {
+  checkScheduleOptions,
+  inMilliseconds,
+  kindOfReference,
+} from "../core/job/schedule_options.ts";
 import {
   type BulkFilter,
   type BulkOptions,
@@ -23,8 +27,8 @@ import {
   readLogFilter,
   readLogTailFilter,
 } from "../core/instance_filter.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
-import { type NewInstance, type Page, type Pause, type StoreInfo } from "../store/store.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
+import type { NewInstance, Page, Pause } from "../store/store.ts";
 import type {
   BackfillRequest,
   BackfillResult,
@@ -41,34 +45,31 @@ import type {
   TickReport,
   WorkerStatus,
 } from "./api.ts";
-import { BulkGate } from "./bulk_gate.ts";
+import { BulkGate } from "./instances/bulk_gate.ts";
 import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
-import { cancelInstances } from "./cancel.ts";
-import { countInstances } from "./count.ts";
-import { clearInstances, clearLogs } from "./clear.ts";
-import { explain } from "./explain.ts";
-import { follow, type FollowOptions, type FollowStep } from "./follow.ts";
-import { Followers } from "./followers.ts";
-import type { HandledScheduleOptions } from "./instance_handlers.ts";
-import { findInstance } from "./find_instance.ts";
+import { cancelInstances } from "./instances/cancel.ts";
+import { countInstances } from "./instances/count.ts";
+import { clearInstances, clearLogs } from "./instances/clear.ts";
+import { explain } from "./instances/explain.ts";
+import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
+import { Followers } from "./instances/followers.ts";
+import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
+import { findInstance } from "./instances/find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { buildParts, type ManagerParts } from "./manager_parts.ts";
-import { type RedriveContext, redriveInstances, retryInstance } from "./redrive.ts";
-import { checkBatchSize, newInstance, previewInstance, repeatInstance } from "./new_instance.ts";
-import { assertAhead } from "./recurring.ts";
-import type { LiveFacts } from "./live_facts.ts";
+import { buildParts, type ManagerLife, type ManagerParts } from "./manager_parts.ts";
+import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
+import {
+  checkBatchSize,
+  newInstance,
+  previewInstance,
+  repeatInstance,
+} from "./instances/new_instance.ts";
+import { assertAhead } from "./schedules/recurring.ts";
+import type { LiveFacts } from "./instances/live_facts.ts";
 import type { Registry } from "./registry.ts";
-import type { NodeStatus } from "./peers.ts";
-import { StoreCare } from "./store_care.ts";
-import { waitInstance } from "./wait.ts";
-
-/** Where a manager is between its start and its stop. */
-export interface ManagerLife {
-  storeInfo: StoreInfo | null;
-  startedAt: number;
-  isDraining: boolean;
-  readonly stopListeners: Set<() => void>;
-}
+import type { NodeStatus } from "./nodes/peers.ts";
+import { StoreCare } from "./store/store_care.ts";
+import { waitInstance } from "./instances/wait.ts";
 
 /** What can be asked of a manager; starting and stopping it is its subclass's matter. */
 export abstract class Operations implements ManagerApi, LiveFacts {

@@ -1,9 +1,9 @@
 import { JobError } from "../core/errors.ts";
-import type { JobDefinition } from "../core/job.ts";
-import { type ClaimLimits, hasLimits } from "../core/limits.ts";
-import { nearest } from "../core/nearest.ts";
-import { kindOfReference } from "../core/schedule_options.ts";
-import { missingTags } from "../core/tags.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
+import { nearest } from "../core/text/nearest.ts";
+import { kindOfReference } from "../core/job/schedule_options.ts";
+import { missingTags } from "../core/job/tags.ts";
 
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;

@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import { includesKind, onlyKindOf } from "../core/job_scope.ts";
-import { kindOfWord } from "../core/kind.ts";
-import type { Block } from "../core/limits.ts";
+import { includesKind, onlyKindOf } from "../core/job/job_scope.ts";
+import { kindOfWord } from "../core/job/kind.ts";
+import type { Block } from "../core/job/limits.ts";
 import type { Page } from "../store/store.ts";
 
 /** The kind in a key that a job's limits or its `unique` made of arguments; null for any other text. */

@@ -1,11 +1,11 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import { assertCondition } from "../core/instance_filter.ts";
-import type { JobDefinition } from "../core/job.ts";
-import type { ScheduleOptions } from "../core/job_manager.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { ScheduleOptions } from "../core/job/job_manager.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
 import { BATCH_MAX, type InstanceQuery, type Pause } from "../store/store.ts";
-import type { StoreStep } from "../moving/step.ts";
+import type { StoreStep } from "../maintenance/step.ts";
 import type {
   BackfillRequest,
   BackfillResult,

@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import { type HistoryEntry, type Instance, isUuid, type StoredLogEntry } from "../core/instance.ts";
-import type { Block } from "../core/limits.ts";
-import type { ScheduleRecord } from "../core/schedule.ts";
+import type { Block } from "../core/job/limits.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
 import {
   BATCH_MAX,
   type HistoryQuery,

@@ -1,5 +1,5 @@
-import { makeJsonVisible, makeVisible } from "../core/safe_text.ts";
-import type { SecretMask } from "../core/secret_mask.ts";
+import { makeJsonVisible, makeVisible } from "../core/text/safe_text.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "./clock.ts";
 
 /** How grave a record of the daemon's own log is. */

@@ -1,5 +1,5 @@
 import type { ErrorInfo, Instance, LogEntry, Progress, Reason } from "../core/instance.ts";
-import type { ClaimLimits } from "../core/limits.ts";
+import type { ClaimLimits } from "../core/job/limits.ts";
 import type { FinalState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 

@@ -1,5 +1,5 @@
 import type { Instance } from "../core/instance.ts";
-import type { Overlap, ScheduleRecord, TickFate } from "../core/schedule.ts";
+import type { Overlap, ScheduleRecord, TickFate } from "../core/job/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { NewInstance } from "./store.ts";
 

@@ -6,8 +6,8 @@ import type {
   StoredLogEntry,
 } from "../core/instance.ts";
 import type { InstanceQuery, Page, PageRequest } from "../core/query.ts";
-import type { Block, UniqueRule } from "../core/limits.ts";
-import type { ScheduleRecord, TickFate } from "../core/schedule.ts";
+import type { Block, UniqueRule } from "../core/job/limits.ts";
+import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
 import type { JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { ChangeHint } from "./change_hint.ts";

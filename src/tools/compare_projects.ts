@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { JobDefinition } from "../core/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 
 /** Sections of a configuration that a running daemon keeps as they were, where they differ. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {

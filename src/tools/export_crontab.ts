@@ -1,10 +1,10 @@
-import { formatDuration } from "../core/duration.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import { isJobError } from "../core/errors.ts";
-import type { CommandSpec, JobDefinition, JobSchedule } from "../core/job.ts";
-import { REBOOT, type ScheduleSpec } from "../core/schedule.ts";
-import { formatScheduleText } from "../core/ticks.ts";
+import type { CommandSpec, JobDefinition, JobSchedule } from "../core/job/job.ts";
+import { REBOOT, type ScheduleSpec } from "../core/job/schedule.ts";
+import { formatScheduleText } from "../core/time/ticks.ts";
 import { readCronie } from "./cronie.ts";
-import { shellWord } from "../core/shell_word.ts";
+import { shellWord } from "../core/text/shell_word.ts";
 import { shellLine } from "./import/shell_words.ts";
 
 /** Something that a crontab cannot say. */

@@ -2,10 +2,10 @@ import type { Config, LoadedConfig } from "../config/config.ts";
 import type { Environment } from "../config/expand.ts";
 import { loadConfig } from "../config/load_config.ts";
 import { formatBriefly } from "../config/problems.ts";
-import type { JobDefinition } from "../core/job.ts";
-import type { ConfigProblem } from "../core/job_table.ts";
-import { SecretMask } from "../core/secret_mask.ts";
-import { loadJobs } from "../jobs/load_jobs.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { ConfigProblem } from "../core/job/job_table.ts";
+import { SecretMask } from "../core/text/secret_mask.ts";
+import { loadJobs } from "../jobs/loading/load_jobs.ts";
 
 /** What the offline tools load a configuration with. */
 export interface LoadProjectOptions {

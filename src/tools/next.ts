@@ -1,11 +1,11 @@
 import { formatPath } from "../config/source.ts";
 import { isJobError, JobError } from "../core/errors.ts";
-import type { JobDefinition } from "../core/job.ts";
-import { formatLocal } from "../core/local_time.ts";
-import { nearest } from "../core/nearest.ts";
-import { SCHEDULE_DEFAULTS, type ScheduleSpec } from "../core/schedule.ts";
-import { formatScheduleText, parseScheduleText } from "../core/ticks.ts";
-import { openZone } from "../core/zone.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import { formatLocal } from "../core/time/local_time.ts";
+import { nearest } from "../core/text/nearest.ts";
+import { SCHEDULE_DEFAULTS, type ScheduleSpec } from "../core/job/schedule.ts";
+import { formatScheduleText, parseScheduleText } from "../core/time/ticks.ts";
+import { openZone } from "../core/time/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
 /** Most rows of one answer. */

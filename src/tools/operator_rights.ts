@@ -1,5 +1,5 @@
-import { argumentsOf, describeType } from "../core/describe.ts";
-import type { CommandSpec, JobDefinition } from "../core/job.ts";
+import { argumentsOf, describeType } from "../core/arguments/describe.ts";
+import type { CommandSpec, JobDefinition } from "../core/job/job.ts";
 
 /** Programs that execute their arguments as a shell command or program. */
 const SHELL_LIKE: ReadonlySet<string> = new Set(["eval", "parallel", "rsh", "ssh", "watch"]);

@@ -1,9 +1,9 @@
-import { isBlackedOut } from "../core/blackout.ts";
-import { formatRelative } from "../core/duration.ts";
-import { clockNote } from "../core/clock_notes.ts";
-import { formatLocal } from "../core/local_time.ts";
-import type { ScheduleSpec } from "../core/schedule.ts";
-import { nextTickOf } from "../core/ticks.ts";
+import { isBlackedOut } from "../core/time/blackout.ts";
+import { formatRelative } from "../core/time/duration.ts";
+import { clockNote } from "../core/time/clock_notes.ts";
+import { formatLocal } from "../core/time/local_time.ts";
+import type { ScheduleSpec } from "../core/job/schedule.ts";
+import { nextTickOf } from "../core/time/ticks.ts";
 
 /** One coming run in all the forms that a reader may want. */
 export interface RunTime {

@@ -1,9 +1,9 @@
 import { JobError } from "../core/errors.ts";
-import { convertArguments } from "../core/convert.ts";
-import type { JobDefinition, JobSchedule } from "../core/job.ts";
-import { nearest } from "../core/nearest.ts";
-import { queueKeyOf } from "../manager/instance_keys.ts";
-import { encodeArguments } from "../manager/new_instance.ts";
+import { convertArguments } from "../core/arguments/convert.ts";
+import type { JobDefinition, JobSchedule } from "../core/job/job.ts";
+import { nearest } from "../core/text/nearest.ts";
+import { queueKeyOf } from "../manager/instances/instance_keys.ts";
+import { encodeArguments } from "../manager/instances/new_instance.ts";
 import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
 import { differences, type KindDifference, RunTimesByKind } from "./simulation/difference.ts";
 import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";

@@ -1,5 +1,5 @@
-import type { CommandSpec } from "../core/job.ts";
-import type { ParameterShape, Signature, TypeShape } from "../core/signature.ts";
+import type { CommandSpec } from "../core/job/job.ts";
+import type { ParameterShape, Signature, TypeShape } from "../core/arguments/signature.ts";
 
 const SHELL = /^(?:a|ba|da|k|mk|z)?sh$/;
 /** An expansion of an argument, at the beginning of a text. */

@@ -1,7 +1,7 @@
 import { formatWithOptions } from "node:util";
-import { quoteValue } from "../core/describe.ts";
-import { DURATION_MS_MAX, parseDuration } from "../core/duration.ts";
-import { encodeJson } from "../core/encode.ts";
+import { quoteValue } from "../core/arguments/describe.ts";
+import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
+import { encodeJson } from "../core/arguments/encode.ts";
 import { JobError } from "../core/errors.ts";
 import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
 import {
@@ -9,11 +9,11 @@ import {
   type InstanceHandle,
   type InstanceLog,
   PAYLOAD_BYTES_MAX,
-} from "../core/job.ts";
+} from "../core/job/job.ts";
 import { readBulkFilter, readInstanceFilter } from "../core/instance_filter.ts";
-import type { SecretMask } from "../core/secret_mask.ts";
-import type { JobManager } from "../core/job_manager.ts";
-import type { InjectedType } from "../core/signature.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
+import type { JobManager } from "../core/job/job_manager.ts";
+import type { InjectedType } from "../core/arguments/signature.ts";
 import type { JobState } from "../core/state.ts";
 import type { Timer } from "../platform/clock.ts";
 import { abortError } from "./attempt_errors.ts";

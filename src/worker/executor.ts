@@ -1,5 +1,5 @@
 import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 import type { JobState } from "../core/state.ts";
 import type { Service } from "../platform/service.ts";
 

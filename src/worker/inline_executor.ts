@@ -1,10 +1,10 @@
-import { encodeError } from "../core/encode.ts";
+import { encodeError } from "../core/arguments/encode.ts";
 import type { LogEntry, Progress } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job.ts";
-import { SecretMask } from "../core/secret_mask.ts";
-import { importJob } from "../jobs/import_job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import { SecretMask } from "../core/text/secret_mask.ts";
+import { importJob } from "../jobs/loading/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { loadStarvation } from "../platform/resources.ts";
+import { loadStarvation } from "../platform/process/resources.ts";
 import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
 import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
 import {
@@ -19,7 +19,7 @@ import {
 } from "./executor.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 import { maskOutcome } from "./mask_outcome.ts";
-import { OutputLimiter } from "./output_limiter.ts";
+import { OutputLimiter } from "./output/output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
 import { refuse } from "./refused.ts";
 import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";

@@ -1,4 +1,4 @@
-import type { SecretMask } from "../core/secret_mask.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { AttemptOutcome } from "./executor.ts";
 
 /** An outcome with the secrets in its results and error masked. */

@@ -1,7 +1,7 @@
 import type { ErrorInfo, Instance, Progress } from "../core/instance.ts";
-import type { JobSource } from "../core/job.ts";
-import type { Signature } from "../core/signature.ts";
-import { runtimeName } from "../platform/process.ts";
+import type { JobSource } from "../core/job/job.ts";
+import type { Signature } from "../core/arguments/signature.ts";
+import { runtimeName } from "../platform/process/process.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */

@@ -1,4 +1,4 @@
-import type { JobDefinition } from "../core/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 import type { Attempt, AttemptSink, AttemptTask, Executor } from "./executor.ts";
 
 /**

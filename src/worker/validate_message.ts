@@ -1,9 +1,9 @@
-import { DURATION_MS_MAX } from "../core/duration.ts";
-import { boundError, ENCODE_DEPTH_MAX } from "../core/encode.ts";
+import { DURATION_MS_MAX } from "../core/time/duration.ts";
+import { boundError, ENCODE_DEPTH_MAX } from "../core/arguments/encode.ts";
 import type { ErrorInfo } from "../core/instance.ts";
-import { PAYLOAD_BYTES_MAX } from "../core/job.ts";
-import { isDeeperThan } from "../core/json_text.ts";
-import { cutText, utf8Bytes } from "../core/text_bytes.ts";
+import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
+import { isDeeperThan } from "../core/arguments/json_text.ts";
+import { cutText, utf8Bytes } from "../core/text/text_bytes.ts";
 import type { RetryWish } from "./executor.ts";
 import { readProgress } from "./progress_reporter.ts";
 import type { AttemptResult, FromWorker } from "./protocol.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { userName } from "../../src/platform/accounts.ts";
-import { startDaemon } from "../support/daemon.ts";
+import { userName } from "../../src/platform/process/accounts.ts";
+import { startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
 /** The daemon's log has the changes that callers made, and no others. */

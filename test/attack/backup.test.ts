@@ -8,7 +8,7 @@ import { systemRandom } from "../../src/platform/random.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import type { LogRecord, StoreRecord } from "../../src/store/records.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import { runJobctl, startDaemon } from "../support/daemon.ts";
+import { runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const DAY_MS = 86_400_000;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { type Daemon, runJobctl, startDaemon } from "../support/daemon.ts";
+import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { linesOf, until } from "../support/wait.ts";
 

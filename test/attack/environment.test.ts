@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { createServer } from "node:tls";
-import { JOBCTL, runJobctl, startDaemon } from "../support/daemon.ts";
+import { JOBCTL, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { tlsFile } from "../support/tls_files.ts";
 import { sleep } from "../support/wait.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import test from "node:test";
-import { runJobctl } from "../support/daemon.ts";
+import { runJobctl } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 /** A pipe, a device or a huge file in place of a file that the configuration names holds up nothing. */

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { JOBCTL, runJobctl, startDaemon } from "../support/daemon.ts";
+import { JOBCTL, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
 /** An unprivileged user of every Debian. */

@@ -18,8 +18,8 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { runJobctl } from "../support/daemon.ts";
-import { FOREIGN_UID, NEEDS_ROOT } from "../support/foreign_user.ts";
+import { runJobctl } from "../support/processes/daemon.ts";
+import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 
 const SWAPS_MAX = 6;
 

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runJobctl } from "../support/daemon.ts";
-import { FOREIGN_UID, NEEDS_ROOT } from "../support/foreign_user.ts";
+import { runJobctl } from "../support/processes/daemon.ts";
+import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 /** Imports by root of what another user wrote: nothing of it may run as root, or stop the import. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 
 /** Job code that attacks the daemon by the channel of its own worker, on the compiled file. */

@@ -4,9 +4,9 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import { runJobctl, startDaemon } from "../support/daemon.ts";
-import type { Daemon } from "../support/daemon.ts";
-import { foreignListener, NEEDS_ROOT } from "../support/foreign_user.ts";
+import { runJobctl, startDaemon } from "../support/processes/daemon.ts";
+import type { Daemon } from "../support/processes/daemon.ts";
+import { foreignListener, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 
 const RUN_DIR = "/run/jobctl";
 const ON_DEFAULTS = {

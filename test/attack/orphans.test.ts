@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { type Daemon, JOBCTL, startDaemon } from "../support/daemon.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 /** Starts a process without parent, environment, session and output, and waits until it runs: its number is in the file `$1`. */

@@ -13,8 +13,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runJobctl } from "../support/daemon.ts";
-import { FOREIGN_UID, foreignListener, NEEDS_ROOT, runAsForeign } from "../support/foreign_user.ts";
+import { runJobctl } from "../support/processes/daemon.ts";
+import {
+  FOREIGN_UID,
+  foreignListener,
+  NEEDS_ROOT,
+  runAsForeign,
+} from "../support/processes/foreign_user.ts";
 
 /** The user who plants; the victim is {@link FOREIGN_UID}, a user without a runtime folder of the system. */
 const ATTACKER_UID = 65_533;

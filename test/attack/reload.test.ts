@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { sleep, until } from "../support/wait.ts";
 
 /** Configurations that are empty, cut off or gone while the daemon reads them: no schedule is lost. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { sleep, until } from "../support/wait.ts";
 
 /** A daemon that has no descriptors left, on the compiled file: nothing fails for it. */

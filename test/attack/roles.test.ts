@@ -4,9 +4,9 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth.ts";
-import { connect, type JobClient } from "../../src/rpc/client.ts";
-import { type Daemon, type RunResult, startDaemon } from "../support/daemon.ts";
+import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth/auth.ts";
+import { connect, type JobClient } from "../../src/rpc/client/client.ts";
+import { type Daemon, type RunResult, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
 /** An unprivileged user of every Debian, and the group that is given the socket. */

@@ -5,7 +5,7 @@ import { connect } from "node:http2";
 import { join } from "node:path";
 import test from "node:test";
 import { gunzipSync } from "node:zlib";
-import { type Daemon, runJobctl, startDaemon } from "../support/daemon.ts";
+import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { framed, rawCall } from "../support/raw_grpc.ts";
 import { findLeaks } from "../support/secret_forms.ts";
 import { until } from "../support/wait.ts";

@@ -5,9 +5,9 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { connect, type JobClient } from "../../src/rpc/client.ts";
+import { connect, type JobClient } from "../../src/rpc/client/client.ts";
 import { JobService, JobState } from "../../src/rpc/gen/job_pb.ts";
-import { type Daemon, JOBCTL, startDaemon } from "../support/daemon.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
 const CONFIG_TOKEN = "0123456789abcdef-of-the-configuration";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
-import { runJobctl, startDaemon } from "../support/daemon.ts";
+import { runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const NOBODY = "01938f2c-7d3e-7000-8000-00000000dead";

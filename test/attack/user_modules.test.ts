@@ -14,8 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runJobctl } from "../support/daemon.ts";
-import { FOREIGN_UID, NEEDS_ROOT } from "../support/foreign_user.ts";
+import { runJobctl } from "../support/processes/daemon.ts";
+import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 
 /** One module may take five seconds to load, in a process of its own. */
 const HELD_UP_MS = 5_000;

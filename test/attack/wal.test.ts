@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runJobctl, startDaemon } from "../support/daemon.ts";
+import { runJobctl, startDaemon } from "../support/processes/daemon.ts";
 
 const FILES = ["", "-wal", "-commits"];
 const COUNT = 60;

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { CONNECTION_OPTIONS, OUTPUT_OPTIONS } from "../../src/cli/options.ts";
+import { CONNECTION_OPTIONS, OUTPUT_OPTIONS } from "../../src/cli/parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../src/cli/output/format.ts";
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
-import { usageOf } from "../../src/cli/parse.ts";
+import { usageOf } from "../../src/cli/parsing/parse.ts";
 import { isGroup } from "../../src/cli/verb.ts";
 import type { OptionSpecs } from "../../src/cli/verb.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { VERSION } from "../../src/platform/version.ts";
-import { cli } from "../support/cli_world.ts";
+import { cli } from "../support/worlds/cli_world.ts";
 
 const DOC = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
 const LEAVES = VERBS.flatMap((entry) =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { ErrorCode } from "../../src/core/errors.ts";
 import { JobError } from "../../src/core/errors.ts";
-import { cli } from "../support/cli_world.ts";
+import { cli } from "../support/worlds/cli_world.ts";
 
 const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 2,

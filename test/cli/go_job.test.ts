@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cli } from "../support/cli_world.ts";
-import { ID, instance, job, waiting } from "../support/cli_messages.ts";
+import { cli } from "../support/worlds/cli_world.ts";
+import { ID, instance, job, waiting } from "../support/worlds/cli_messages.ts";
 
 // What a client of go-job's jobctl reads: stdout and stderr together, off a terminal.
 async function goJob(argv: readonly string[], answers: Record<string, unknown>) {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { formatCsvLine } from "../../src/cli/output/csv.ts";
-import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/safe_text.ts";
+import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/text/safe_text.ts";
 import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
 import { formatAbsolute } from "../../src/cli/output/when.ts";
 import { formatYaml } from "../../src/cli/output/yaml.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 import { withTempDir } from "../support/temp_dir.ts";
-import { cli } from "../support/cli_world.ts";
-import { ID, instance } from "../support/cli_messages.ts";
+import { cli } from "../support/worlds/cli_world.ts";
+import { ID, instance } from "../support/worlds/cli_messages.ts";
 
 test("makeVisible() writes out what would steer a terminal", () => {
   assert.equal(makeVisible("a\x1b[31mb\x07\x9b\x7f"), "a\\x1b[31mb\\x07\\x9b\\x7f");

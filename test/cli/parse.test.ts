@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parseCommandLine } from "../../src/cli/parse.ts";
-import { readPlainLine } from "../../src/cli/plain_line.ts";
-import { SERVE } from "../../src/cli/verbs/serve.ts";
-import { cli } from "../support/cli_world.ts";
-import { waiting } from "../support/cli_messages.ts";
+import { parseCommandLine } from "../../src/cli/parsing/parse.ts";
+import { readPlainLine } from "../../src/cli/parsing/plain_line.ts";
+import { SERVE } from "../../src/cli/verbs/daemon/serve.ts";
+import { cli } from "../support/worlds/cli_world.ts";
+import { waiting } from "../support/worlds/cli_messages.ts";
 
 const answers = { scheduleJob: () => ({ instance: waiting() }) };
 

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { instance, job } from "../support/cli_messages.ts";
-import { cli } from "../support/cli_world.ts";
+import { instance, job } from "../support/worlds/cli_messages.ts";
+import { cli } from "../support/worlds/cli_world.ts";
 
 const CONFIG = `
 timezone = "Europe/Berlin"

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isWallTime, parseTime } from "../../src/cli/time.ts";
+import { isWallTime, parseTime } from "../../src/cli/parsing/time.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { openZone } from "../../src/core/zone.ts";
+import { openZone } from "../../src/core/time/zone.ts";
 
 // Noon in whatever zone the tests run in.
 const NOW = new Date(2026, 10, 24, 12, 0, 0).getTime();

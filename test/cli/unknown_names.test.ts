@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../src/core/errors.ts";
-import { ID, instance, schedule } from "../support/cli_messages.ts";
-import { cli } from "../support/cli_world.ts";
+import { ID, instance, schedule } from "../support/worlds/cli_messages.ts";
+import { cli } from "../support/worlds/cli_world.ts";
 
 test("logs, history and lists of what does not exist end with 4 and print nothing", async () => {
   const unknown = () => {

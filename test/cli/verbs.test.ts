@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../src/core/errors.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
-import { cli, NOW } from "../support/cli_world.ts";
+import { cli, NOW } from "../support/worlds/cli_world.ts";
 import {
   historyEntry,
   ID,
@@ -11,8 +11,8 @@ import {
   logEntry,
   schedule,
   waiting,
-} from "../support/cli_messages.ts";
-import { SimClock } from "../support/sim_clock.ts";
+} from "../support/worlds/cli_messages.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 const OTHER = "01938f2c-7d3e-7000-8000-000000000002";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JOB_KEYS } from "../../src/config/job_keys.ts";
-import { checkJobInput } from "../../src/core/define.ts";
+import { checkJobInput } from "../../src/core/job/define.ts";
 
 /** What a definition has not: of commands alone, or what surrounds the process, which is the operator's. */
 const TABLE_ONLY = new Set([

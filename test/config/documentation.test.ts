@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { JOB_KEYS } from "../../src/config/job_keys.ts";
 import { KEYS } from "../../src/config/keys.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
-import { configRows } from "../support/config_rows.ts";
-import { loadText } from "../support/config_world.ts";
+import { configRows } from "../support/worlds/config_rows.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TEXT = readFileSync(`${ROOT}/docs/configuration.md`, "utf8");

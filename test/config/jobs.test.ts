@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import { test } from "node:test";
-import { loadText } from "../support/config_world.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 
 test("loadConfig() reads every key of a job's table", async () => {
   const { job, problems } = await loadText(`

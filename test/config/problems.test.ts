@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { ConfigError } from "../../src/config/problems.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { loadText } from "../support/config_world.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 // Row 58 and 59 of the fault catalogue: what is refused, with its place.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loadText } from "../support/config_world.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 
 const TLS = 'tls = { cert = "c.pem", key = "k.pem" }';
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { maskUrl, parseStoreUrl } from "../../src/core/store_address.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { loadText } from "../support/config_world.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 
 const VALKEY = {
   type: "valkey",

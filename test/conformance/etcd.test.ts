@@ -3,8 +3,8 @@ import { after, before } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { EtcdStore } from "../../src/store/etcd/store.ts";
-import { createMedium } from "../support/etcd_medium.ts";
-import { type EtcdServer, startEtcd } from "../support/etcd_server.ts";
+import { createMedium } from "../support/servers/etcd_medium.ts";
+import { type EtcdServer, startEtcd } from "../support/servers/etcd_server.ts";
 import { exerciseStore } from "./suite.ts";
 
 let server: EtcdServer;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { ReplicaStore } from "../../src/store/replica/store.ts";
-import { SharedMedium } from "../support/shared_medium.ts";
+import { SharedMedium } from "../support/servers/shared_medium.ts";
 import { exerciseStore } from "./suite.ts";
 
 exerciseStore("ReplicaStore", async ({ clock: now }) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
-import { ValkeyWorld } from "../support/valkey_world.ts";
+import { ValkeyWorld } from "../support/servers/valkey_world.ts";
 import { exerciseStore } from "./suite.ts";
 
 const world = new ValkeyWorld();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { convertArguments } from "../../src/core/convert.ts";
-import { decodeResults } from "../../src/core/decode_results.ts";
-import { encodeJson, encodeResults } from "../../src/core/encode.ts";
-import { readSignature } from "../../src/jobs/read_signature.ts";
+import { convertArguments } from "../../src/core/arguments/convert.ts";
+import { decodeResults } from "../../src/core/arguments/decode_results.ts";
+import { encodeJson, encodeResults } from "../../src/core/arguments/encode.ts";
+import { readSignature } from "../../src/jobs/types/read_signature.ts";
 import { sourceOf, TYPE_TABLE } from "../support/type_table.ts";
 import { completed, type StoreCases } from "../../src/conformance/store_world.ts";
 

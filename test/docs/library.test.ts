@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/runtimes.ts";
+import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/processes/runtimes.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const run = promisify(execFile);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Daemon, runJobctl, startDaemon } from "../support/daemon.ts";
+import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const BUF = fileURLToPath(new URL("../../node_modules/.bin/buf", import.meta.url));

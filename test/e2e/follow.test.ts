@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { FollowResponse } from "../../src/rpc/gen/job_pb.ts";
-import { JOBCTL, runJobctl, startDaemon } from "../support/daemon.ts";
+import { JOBCTL, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const STEPS = `

@@ -3,7 +3,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { startDaemon } from "../support/daemon.ts";
+import { startDaemon } from "../support/processes/daemon.ts";
 
 // Debian's own Python is the one that python3-grpcio is installed for.
 const PYTHON = "/usr/bin/python3";

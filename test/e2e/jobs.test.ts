@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 /** Job modules and commands on the compiled file, as their authors write them. */

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { type ClusterServer, startClusterServer } from "../support/cluster.ts";
-import { type Daemon, runJobctl, startDaemon } from "../support/daemon.ts";
+import { type ClusterServer, startClusterServer } from "../support/cluster/cluster.ts";
+import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { sleep, until } from "../support/wait.ts";
 
 const LEASE_MS = 1_500;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
 async function json(daemon: Daemon, args: readonly string[]) {

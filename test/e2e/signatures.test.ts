@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { checkSchema, validate } from "../support/json_schema.ts";
 
 /** The signature as the interface, on the compiled file. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { whenGone } from "../support/attempts.ts";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
 /** Worker processes of the compiled file: whose they are, what they may take, and what is left of them. */

@@ -4,7 +4,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { Desk } from "../../src/gateway/desk.ts";
 import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import type { LiveFacts } from "../../src/manager/live_facts.ts";
+import type { LiveFacts } from "../../src/manager/instances/live_facts.ts";
 import type { StatusSource } from "../../src/http/status_source.ts";
 
 /** Both sides in one thread; the backend answers when told. */

@@ -8,11 +8,11 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { isJobError } from "../../src/core/errors.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
-import type { LiveFacts } from "../../src/manager/live_facts.ts";
+import type { LiveFacts } from "../../src/manager/instances/live_facts.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { connect } from "../../src/rpc/client.ts";
-import { FakeManager } from "../support/fake_manager.ts";
-import { keepingLogger, type LoggedLine, NO_AUTH } from "../support/rpc_world.ts";
+import { connect } from "../../src/rpc/client/client.ts";
+import { FakeManager } from "../support/worlds/fake_manager.ts";
+import { keepingLogger, type LoggedLine, NO_AUTH } from "../support/worlds/rpc_world.ts";
 
 /** Facts of a manager that reads its store itself: nobody asks for them. */
 class NoFacts implements LiveFacts {

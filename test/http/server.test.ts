@@ -13,9 +13,9 @@ import { ManagerStatusSource } from "../../src/http/status_source.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { FakeManager } from "../support/fake_manager.ts";
+import { FakeManager } from "../support/worlds/fake_manager.ts";
 import { rawSocket } from "../support/raw_grpc.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 const HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { ManagerEvent } from "../../src/manager/api.ts";
-import { jobOf, LEASE_MS, ManagerWorld } from "../support/manager_world.ts";
+import { jobOf, LEASE_MS, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 test("subscribe() tells each state of an instance in order", async () => {
   const retry = { max: 1, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 } as const;

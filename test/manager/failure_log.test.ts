@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { RetryPolicy } from "../../src/core/job.ts";
-import { jobOf, ManagerWorld } from "../support/manager_world.ts";
+import type { RetryPolicy } from "../../src/core/job/job.ts";
+import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 function retries(max: number): { readonly retry: RetryPolicy } {
   return { retry: { max, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 } };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError, Manager, resultsOf } from "../../src/index.ts";
-import { processorMs } from "../support/processor_time.ts";
+import { processorMs } from "../support/processes/processor_time.ts";
 
 test("registerJob() puts schedules that name no zone in the manager's", async () => {
   const manager = new Manager({ timezone: "Asia/Tokyo" });

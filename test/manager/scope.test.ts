@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Block } from "../../src/core/limits.ts";
+import type { Block } from "../../src/core/job/limits.ts";
 import { Scope } from "../../src/manager/scope.ts";
 
 function isShown(pattern: string, limit: Block["limit"], name: string): boolean {

@@ -1,5 +1,5 @@
 import type { Instance } from "../../src/core/instance.ts";
-import type { Block, ClaimLimits, RateLimit } from "../../src/core/limits.ts";
+import type { Block, ClaimLimits, RateLimit } from "../../src/core/job/limits.ts";
 import type { ClaimRequest } from "../../src/store/store.ts";
 import type { ModelRow, StoreModel } from "./store_model.ts";
 

@@ -1,4 +1,4 @@
-import type { ClaimLimits, JobLimits } from "../../src/core/limits.ts";
+import type { ClaimLimits, JobLimits } from "../../src/core/job/limits.ts";
 import type { InstanceQuery } from "../../src/core/query.ts";
 import type {
   Advance,

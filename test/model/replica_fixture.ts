@@ -4,7 +4,7 @@ import { seededRandom } from "../../src/platform/random.ts";
 import { ReplicaStore } from "../../src/store/replica/store.ts";
 import { REV_STEP } from "../../src/store/replica/head.ts";
 import type { Committed, Store } from "../../src/store/store.ts";
-import { SharedMedium } from "../support/shared_medium.ts";
+import { SharedMedium } from "../support/servers/shared_medium.ts";
 import { checkReplicas } from "./check_replicas.ts";
 import { checkTables } from "./check_tables.ts";
 import type { MediumFaults } from "./failing_tables.ts";

@@ -1,5 +1,5 @@
 import type { Instant } from "../../src/platform/clock.ts";
-import { ValkeyWorld } from "../support/valkey_world.ts";
+import { ValkeyWorld } from "../support/servers/valkey_world.ts";
 import type { MediumFaults } from "./failing_tables.ts";
 import type { Fixture } from "./model_run.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ClaimLimits } from "../../src/core/limits.ts";
+import type { ClaimLimits } from "../../src/core/job/limits.ts";
 import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import type { StoreProblem } from "../../src/store/records.ts";

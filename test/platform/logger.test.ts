@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SecretMask } from "../../src/core/secret_mask.ts";
+import { SecretMask } from "../../src/core/text/secret_mask.ts";
 import { createLogger } from "../../src/platform/logger.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 function written(format: "text" | "json", mask?: SecretMask): string {
   let text = "";

@@ -3,11 +3,11 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { JOBCTL } from "../support/daemon.ts";
-import { type EtcdServer, startEtcd } from "../support/etcd_server.ts";
-import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/runtimes.ts";
+import { JOBCTL } from "../support/processes/daemon.ts";
+import { type EtcdServer, startEtcd } from "../support/servers/etcd_server.ts";
+import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/processes/runtimes.ts";
 import { withTempDir } from "../support/temp_dir.ts";
-import { startValkey, type ValkeyServer } from "../support/valkey_server.ts";
+import { startValkey, type ValkeyServer } from "../support/servers/valkey_server.ts";
 
 const library = new ProgramLibrary();
 const SOURCE = readFileSync(join(ROOT, "test/reference/overview.ts"), "utf8");

@@ -1,4 +1,4 @@
-import { encodeError } from "../../src/core/encode.ts";
+import { encodeError } from "../../src/core/arguments/encode.ts";
 import type { Clock, Timer } from "../../src/platform/clock.ts";
 import type { Random } from "../../src/platform/random.ts";
 import type {

@@ -1,6 +1,6 @@
-import type { JobDefinition, JobOptions, JobSchedule } from "../../src/core/job.ts";
-import { NO_HANDLERS } from "../../src/core/job.ts";
-import type { Signature } from "../../src/core/signature.ts";
+import type { JobDefinition, JobOptions, JobSchedule } from "../../src/core/job/job.ts";
+import { NO_HANDLERS } from "../../src/core/job/job.ts";
+import type { Signature } from "../../src/core/arguments/signature.ts";
 import type { SimJob } from "./sim_executor.ts";
 import { SIM_OPTIONS } from "./sim_node.ts";
 

@@ -1,11 +1,11 @@
-import { JOB_DEFAULTS, type JobDefinition, type JobOptions } from "../../src/core/job.ts";
+import { JOB_DEFAULTS, type JobDefinition, type JobOptions } from "../../src/core/job/job.ts";
 import { Manager } from "../../src/manager/manager.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { Random } from "../../src/platform/random.ts";
 import type { Store } from "../../src/store/store.ts";
-import type { SimClock } from "../support/sim_clock.ts";
+import type { SimClock } from "../support/worlds/sim_clock.ts";
 import { faultyStore, type StoreFaults } from "./faulty_store.ts";
 import { SimExecutor, type SimJob, type SimRun } from "./sim_executor.ts";
 

@@ -2,8 +2,8 @@ import type { Random } from "../../src/platform/random.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { ReplicaStore } from "../../src/store/replica/store.ts";
 import type { Store } from "../../src/store/store.ts";
-import { SharedMedium } from "../support/shared_medium.ts";
-import type { SimClock } from "../support/sim_clock.ts";
+import { SharedMedium } from "../support/servers/shared_medium.ts";
+import type { SimClock } from "../support/worlds/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
 
 const REPLICAS = 2;

@@ -1,6 +1,6 @@
 import type { Instance } from "../../src/core/instance.ts";
 import { isFinal } from "../../src/core/state.ts";
-import { nextTickOf } from "../../src/core/ticks.ts";
+import { nextTickOf } from "../../src/core/time/ticks.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import type { ScheduleOptions } from "../../src/manager/api.ts";
 import { createIdSource, type IdSource } from "../../src/platform/ids.ts";
@@ -10,9 +10,13 @@ import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/tables.ts";
 import { AHEAD_MS_MAX, type Page, type PageRequest, type Store } from "../../src/store/store.ts";
-import { type Ack, checkInvariants, type Violation } from "../support/invariants.ts";
-import { type RecordingStore, recordStore, type StoreRecord } from "../support/recording_store.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { type Ack, checkInvariants, type Violation } from "../support/invariants/invariants.ts";
+import {
+  type RecordingStore,
+  recordStore,
+  type StoreRecord,
+} from "../support/servers/recording_store.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
 import type { Plant, PlantContext } from "./plants.ts";
 import type { SimRun } from "./sim_executor.ts";

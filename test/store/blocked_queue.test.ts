@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { ClaimLimits } from "../../src/core/limits.ts";
+import type { ClaimLimits } from "../../src/core/job/limits.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import type { Row } from "../../src/store/ledger/tables/row.ts";
 import type { Tables } from "../../src/store/ledger/tables/tables.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Instance, StoredLogEntry } from "../../src/core/instance.ts";
 import type { JobState } from "../../src/core/state.ts";
-import { checkInvariants, type Observations } from "../support/invariants.ts";
-import type { StoreRecord } from "../support/recording_store.ts";
+import { checkInvariants, type Observations } from "../support/invariants/invariants.ts";
+import type { StoreRecord } from "../support/servers/recording_store.ts";
 
 /** A record without what {@link history} fills in. */
 type Draft = { readonly type: StoreRecord["type"] } & Readonly<Record<string, unknown>>;

@@ -12,7 +12,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { createLateStore } from "../../src/store/late_store.ts";
 import { loadModuleStore } from "../../src/store/module/store.ts";
-import { Replicas } from "../support/replicas.ts";
+import { Replicas } from "../support/servers/replicas.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const EXAMPLE = fileURLToPath(new URL("../../examples/my-store.ts", import.meta.url));

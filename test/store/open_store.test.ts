@@ -9,9 +9,9 @@ import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { plainInstance } from "../../scripts/bench/plain_instance.ts";
 import { createStore } from "../../src/store/open_store.ts";
-import { withEtcd } from "../support/etcd_server.ts";
+import { withEtcd } from "../support/servers/etcd_server.ts";
 import { tlsFile } from "../support/tls_files.ts";
-import { withValkey } from "../support/valkey_server.ts";
+import { withValkey } from "../support/servers/valkey_server.ts";
 
 const PARTS = { clock: systemClock, random: systemRandom, logger: silentLogger };
 

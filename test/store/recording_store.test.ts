@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClaimLimits, UniqueRule } from "../../src/core/limits.ts";
+import type { ClaimLimits, UniqueRule } from "../../src/core/job/limits.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/store.ts";
@@ -14,8 +14,8 @@ import {
   START,
   StoreWorld,
 } from "../../src/conformance/store_world.ts";
-import { checkInvariants } from "../support/invariants.ts";
-import { type RecordingStore, recordStore } from "../support/recording_store.ts";
+import { checkInvariants } from "../support/invariants/invariants.ts";
+import { type RecordingStore, recordStore } from "../support/servers/recording_store.ts";
 
 const MAKE = {
   memory: () => new MemoryStore({ defer: systemClock.defer }),

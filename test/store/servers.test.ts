@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { startCuttingProxy } from "../support/cutting_proxy.ts";
-import { withEtcd } from "../support/etcd_server.ts";
-import { startCluster, startSentinel } from "../support/valkey_groups.ts";
-import { withValkey } from "../support/valkey_server.ts";
+import { startCuttingProxy } from "../support/servers/cutting_proxy.ts";
+import { withEtcd } from "../support/servers/etcd_server.ts";
+import { startCluster, startSentinel } from "../support/servers/valkey_groups.ts";
+import { withValkey } from "../support/servers/valkey_server.ts";
 
 /** The servers and the proxy that other tests rely on. */
 

@@ -6,8 +6,8 @@ import { STORE_DEFAULTS } from "../../src/core/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { createStore } from "../../src/store/open_store.ts";
-import { startSentinel } from "../support/valkey_groups.ts";
-import { startValkey } from "../support/valkey_server.ts";
+import { startSentinel } from "../support/servers/valkey_groups.ts";
+import { startValkey } from "../support/servers/valkey_server.ts";
 import { until } from "../support/wait.ts";
 import { keepingLogger } from "./valkey_link_world.ts";
 

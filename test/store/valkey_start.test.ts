@@ -6,8 +6,8 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { ConnectionLost } from "../../src/store/valkey/link/connection.ts";
 import { unreachable } from "../../src/store/valkey/link/reply_errors.ts";
 import { tlsFile } from "../support/tls_files.ts";
-import { startCluster, startSentinel } from "../support/valkey_groups.ts";
-import { startValkey, type ValkeyOptions, withValkey } from "../support/valkey_server.ts";
+import { startCluster, startSentinel } from "../support/servers/valkey_groups.ts";
+import { startValkey, type ValkeyOptions, withValkey } from "../support/servers/valkey_server.ts";
 import { until } from "../support/wait.ts";
 import { count, keepingLogger, linkTo, textOf } from "./valkey_link_world.ts";
 

@@ -6,7 +6,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { CaseTime } from "../../src/conformance/index.ts";
 import type { Instance } from "../../src/core/instance.ts";
 import { keyPrefix, ValkeyStore } from "../../src/store/valkey/store.ts";
-import { ValkeyWorld } from "../support/valkey_world.ts";
+import { ValkeyWorld } from "../support/servers/valkey_world.ts";
 import { linkTo } from "./valkey_link_world.ts";
 
 const valkey = new ValkeyWorld();

@@ -9,10 +9,10 @@ import {
   type JobOptions,
   type JobSource,
   NO_PROCESS,
-} from "../../src/core/job.ts";
-import type { ParameterShape, Signature } from "../../src/core/signature.ts";
+} from "../../src/core/job/job.ts";
+import type { ParameterShape, Signature } from "../../src/core/arguments/signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { runtimeName } from "../../src/platform/process.ts";
+import { runtimeName } from "../../src/platform/process/process.ts";
 import type { AttemptSink, AttemptTask } from "../../src/worker/executor.ts";
 
 const NO_TYPES: Signature = {
@@ -67,10 +67,10 @@ export function injectedSignature(text: string): Signature {
   return { parameters, resultCount: null, isTyped: true, warnings: [] };
 }
 
-const MODULE = fileURLToPath(new URL("./worker_jobs.ts", import.meta.url));
+const MODULE = fileURLToPath(new URL("./processes/worker_jobs.ts", import.meta.url));
 const VERSION = createHash("sha256").update(readFileSync(MODULE)).digest("hex");
 
-/** A job of test/support/worker_jobs.ts. */
+/** A job of test/support/processes/worker_jobs.ts. */
 export function moduleJob(
   kind: string,
   options: Partial<JobOptions> = {},
@@ -204,7 +204,7 @@ export class RecordingSink implements AttemptSink {
 
 /** argv of the test worker's program under this runtime. */
 export function workerCommand(): readonly string[] {
-  const entry = fileURLToPath(new URL("./worker_entry.ts", import.meta.url));
+  const entry = fileURLToPath(new URL("./processes/worker_entry.ts", import.meta.url));
   return runtimeName() === "deno"
     ? [process.execPath, "run", "-A", "--no-check", entry]
     : [process.execPath, entry];

@@ -1,5 +1,5 @@
-import type { ScheduleRecord, ScheduleSpec } from "../../src/core/schedule.ts";
-import { parseScheduleText } from "../../src/core/ticks.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../src/core/job/schedule.ts";
+import { parseScheduleText } from "../../src/core/time/ticks.ts";
 
 /** A schedule from its text, with the product's defaults. */
 export function scheduleSpec(text: string, overrides: Partial<ScheduleSpec> = {}): ScheduleSpec {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseCron } from "../../src/core/cron.ts";
+import { parseCron } from "../../src/core/time/cron.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { cronieRuns, readCronie } from "../../src/tools/cronie.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostEnvironment } from "../../src/tools/import/host_environment.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
-import { loadText } from "../support/config_world.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const HOST = {

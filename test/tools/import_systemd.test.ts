@@ -5,7 +5,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { importSystemd } from "../../src/tools/import/import_systemd.ts";
 import { calendarToCron, readTimeSpan } from "../../src/tools/import/systemd_calendar.ts";
 import { readUnitCommand, splitUnitWords } from "../../src/tools/import/systemd_command.ts";
-import { loadText } from "../support/config_world.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 // 40 runs of each were the same as those of "systemd-analyze calendar --iterations=40" of systemd 257.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobDefinition } from "../../src/core/job.ts";
-import type { Overlap, ScheduleSpec } from "../../src/core/schedule.ts";
+import type { JobDefinition } from "../../src/core/job/job.ts";
+import type { Overlap, ScheduleSpec } from "../../src/core/job/schedule.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { clockChanges } from "../../src/tools/simulation/clock_changes.ts";
 import { differences, RunTimesByKind } from "../../src/tools/simulation/difference.ts";
@@ -12,7 +12,7 @@ import {
 } from "../../src/tools/simulation/engine.ts";
 import type { SimulatedLimit } from "../../src/tools/simulation/slots.ts";
 import { report } from "../../src/tools/simulation/report.ts";
-import { jobOf, ManagerWorld, scheduleOf } from "../support/manager_world.ts";
+import { jobOf, ManagerWorld, scheduleOf } from "../support/worlds/manager_world.ts";
 
 const START = Date.UTC(2026, 0, 1);
 const HOUR = 3_600_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_PROCESS } from "../../src/core/job.ts";
-import { resolveCommand } from "../../src/jobs/command_job.ts";
+import { NO_PROCESS } from "../../src/core/job/job.ts";
+import { resolveCommand } from "../../src/jobs/loading/command_job.ts";
 import { evaluatingProgram, unquotedArgument } from "../../src/tools/unquoted_arguments.ts";
 
 function resolve(line: string, params: string, arg?: string | number) {

@@ -3,13 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type JobDefinition, NO_HANDLERS } from "../../src/core/job.ts";
+import { type JobDefinition, NO_HANDLERS } from "../../src/core/job/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { runtimeName } from "../../src/platform/process.ts";
+import { runtimeName } from "../../src/platform/process/process.ts";
 import type { AttemptOutcome } from "../../src/worker/executor.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
-import { WorkerProcess } from "../../src/worker/worker_process.ts";
+import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
+import { WorkerProcess } from "../../src/worker/process/worker_process.ts";
 import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
 
 /** Does what its first argument says, and notes its number when it begins. */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { closeSync, ftruncateSync, writeSync } from "node:fs";
-import { createSharedMemory } from "../../src/platform/shared_memory.ts";
-import { runtimeName } from "../../src/platform/process.ts";
-import { BatchMemory, MEMORY_BYTES } from "../../src/worker/batch_memory.ts";
+import { createSharedMemory } from "../../src/platform/process/shared_memory.ts";
+import { runtimeName } from "../../src/platform/process/process.ts";
+import { BatchMemory, MEMORY_BYTES } from "../../src/worker/batching/batch_memory.ts";
 
 /** Both sides of one memory. */
 function sides() {
@@ -78,7 +78,7 @@ test("createSharedMemory() gives memory that another process has too", () => {
   if (runtimeName() !== "bun") return assert.equal(memory, null);
   const cells = new Int32Array(memory!.buffer);
   cells[0] = 41;
-  const path = new URL("../../src/platform/shared_memory.ts", import.meta.url).href;
+  const path = new URL("../../src/platform/process/shared_memory.ts", import.meta.url).href;
   const code = `const { openSharedMemory } = await import(${JSON.stringify(path)});
     console.log(Atomics.add(new Int32Array(openSharedMemory(3, 4_096)), 0, 1));`;
   const stdio = ["ignore", "pipe", "inherit", memory!.descriptor] as const;

@@ -3,11 +3,11 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { CommandSpec, JobOptions } from "../../src/core/job.ts";
+import type { CommandSpec, JobOptions } from "../../src/core/job/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { resolveAccount } from "../../src/platform/accounts.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import { resolveAccount } from "../../src/platform/process/accounts.ts";
+import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import {
   commandJob,
   makeTask,

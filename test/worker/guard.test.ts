@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/platform/clock.ts";
-import { runtimeName } from "../../src/platform/process.ts";
+import { runtimeName } from "../../src/platform/process/process.ts";
 import { isAlive, whenGone } from "../support/attempts.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -30,7 +30,9 @@ async function pidIn(path: string): Promise<number> {
 
 function startDaemon(leaseMs: number): Promise<Daemon> {
   return withTempDir({}, async ({ path }) => {
-    const program = fileURLToPath(new URL("../support/executor_parent.ts", import.meta.url));
+    const program = fileURLToPath(
+      new URL("../support/processes/executor_parent.ts", import.meta.url),
+    );
     const files = [join(path, "spin"), join(path, "command")];
     const runtime = runtimeName() === "deno" ? ["run", "-A", "--no-check"] : [];
     const child = spawn(process.execPath, [...runtime, program, ...files, String(leaseMs)], {

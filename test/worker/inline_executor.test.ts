@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorInfo } from "../../src/core/instance.ts";
-import type { JobFunction, JobHandlers, JobOptions } from "../../src/core/job.ts";
-import type { Signature } from "../../src/core/signature.ts";
+import type { JobFunction, JobHandlers, JobOptions } from "../../src/core/job/job.ts";
+import type { Signature } from "../../src/core/arguments/signature.ts";
 import { type AttemptOutcome, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
 import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
 import {
@@ -13,7 +13,7 @@ import {
   moduleJob,
   RecordingSink,
 } from "../support/attempts.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 interface Setting {
   readonly handlers?: JobHandlers;

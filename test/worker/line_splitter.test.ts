@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SecretMask } from "../../src/core/secret_mask.ts";
-import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/line_splitter.ts";
+import { SecretMask } from "../../src/core/text/secret_mask.ts";
+import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/output/line_splitter.ts";
 
 function split(chunks: readonly (string | Uint8Array)[], marker?: string) {
   const lines: string[] = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ExpectedRun, MessageOrder } from "../../src/worker/message_order.ts";
+import { type ExpectedRun, MessageOrder } from "../../src/worker/process/message_order.ts";
 import type { AttemptResult, FromWorker } from "../../src/worker/protocol.ts";
 
 const TOKEN = "secret";

@@ -5,14 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parseParams } from "../../src/jobs/read_signature.ts";
+import { parseParams } from "../../src/jobs/types/read_signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import type { JobOptions } from "../../src/core/job.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import type { JobOptions } from "../../src/core/job/job.ts";
+import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
 
-const MODULE = fileURLToPath(new URL("../support/output_jobs.ts", import.meta.url));
+const MODULE = fileURLToPath(new URL("../support/processes/output_jobs.ts", import.meta.url));
 const VERSION = createHash("sha256").update(readFileSync(MODULE)).digest("hex");
 
 const executor = createProcessExecutor({

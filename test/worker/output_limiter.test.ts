@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JOB_DEFAULTS } from "../../src/core/job.ts";
-import { OutputLimiter } from "../../src/worker/output_limiter.ts";
-import { SecretMask } from "../../src/core/secret_mask.ts";
+import { JOB_DEFAULTS } from "../../src/core/job/job.ts";
+import { OutputLimiter } from "../../src/worker/output/output_limiter.ts";
+import { SecretMask } from "../../src/core/text/secret_mask.ts";
 
 const { linesMax: OUTPUT_LINES_MAX, bytesMax: OUTPUT_BYTES_MAX } = JOB_DEFAULTS.output;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/line_splitter.ts";
+import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/output/line_splitter.ts";
 import {
   decodeRecord,
   encodeLines,
@@ -8,7 +8,7 @@ import {
   endMarker,
   RECORD_BYTES_MAX,
   recordPrefix,
-} from "../../src/worker/output_record.ts";
+} from "../../src/worker/output/output_record.ts";
 
 const TOKEN = "0123456789abcdef";
 const PREFIX = recordPrefix(TOKEN);

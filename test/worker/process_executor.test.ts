@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { JobDefinition } from "../../src/core/job.ts";
+import type { JobDefinition } from "../../src/core/job/job.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
-import { processorCount } from "../../src/platform/process.ts";
+import { processorCount } from "../../src/platform/process/process.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { type AttemptOutcome, type Executor, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import {
   injectedSignature,
   isAlive,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ERROR_MESSAGE_BYTES_MAX } from "../../src/core/encode.ts";
-import { utf8Bytes } from "../../src/core/text_bytes.ts";
+import { ERROR_MESSAGE_BYTES_MAX } from "../../src/core/arguments/encode.ts";
+import { utf8Bytes } from "../../src/core/text/text_bytes.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { AttemptOutcome, Executor } from "../../src/worker/executor.ts";
 import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeTask, moduleJob, RecordingSink, workerCommand } from "../support/attempts.ts";
 
 const EXECUTORS: Readonly<Record<string, Executor>> = {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobDefinition } from "../../src/core/job.ts";
-import { ShortTurns, type Turn } from "../../src/worker/short_turns.ts";
-import { type FollowingRun, giveBack } from "../../src/worker/worker_run.ts";
+import type { JobDefinition } from "../../src/core/job/job.ts";
+import { ShortTurns, type Turn } from "../../src/worker/batching/short_turns.ts";
+import { type FollowingRun, giveBack } from "../../src/worker/process/worker_run.ts";
 import { makeJob } from "../support/attempts.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 const AT_ONCE = 2;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GuardLine } from "../../src/worker/guard_line.ts";
+import { GuardLine } from "../../src/worker/guard/guard_line.ts";
 import { LazyTimer } from "../../src/worker/lazy_timer.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 test("LazyTimer calls back at the due time when it was moved later and earlier", async () => {
   const clock = new SimClock();

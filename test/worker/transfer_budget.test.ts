@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TransferBudget } from "../../src/worker/transfer_budget.ts";
-import { SimClock } from "../support/sim_clock.ts";
+import { TransferBudget } from "../../src/worker/output/transfer_budget.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 async function work(clock: SimClock, budget: TransferBudget, ms: number): Promise<number> {
   const begunMs = clock.now().monotonicMs;

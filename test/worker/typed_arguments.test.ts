@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { convertArguments } from "../../src/core/convert.ts";
-import { encodeJson } from "../../src/core/encode.ts";
-import type { JobDefinition } from "../../src/core/job.ts";
+import { convertArguments } from "../../src/core/arguments/convert.ts";
+import { encodeJson } from "../../src/core/arguments/encode.ts";
+import type { JobDefinition } from "../../src/core/job/job.ts";
 import { Manager, resultsOf } from "../../src/index.ts";
-import { readSignature } from "../../src/jobs/read_signature.ts";
+import { readSignature } from "../../src/jobs/types/read_signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { Executor } from "../../src/worker/executor.ts";
 import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
-import { createProcessExecutor } from "../../src/worker/process_executor.ts";
+import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeTask, moduleJob, RecordingSink, workerCommand } from "../support/attempts.ts";
 import { sourceOf, TYPE_TABLE } from "../support/type_table.ts";
 

@@ -1,5 +1,5 @@
 import type { NetConnectOpts } from "node:net";
-import { connect } from "../../../src/rpc/client.ts";
+import { connect } from "../../../src/rpc/client/client.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import type { Attack, Target } from "../attack.ts";
 import { flood } from "../connections.ts";

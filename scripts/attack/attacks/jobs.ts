@@ -1,4 +1,4 @@
-import { connect, type JobClient } from "../../../src/rpc/client.ts";
+import { connect, type JobClient } from "../../../src/rpc/client/client.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import type { Attack, Running, Target } from "../attack.ts";
 import { pause } from "../connections.ts";

@@ -1,4 +1,4 @@
-import { connect, type JobClient } from "../../../src/rpc/client.ts";
+import { connect, type JobClient } from "../../../src/rpc/client/client.ts";
 import type { Attack, Running, Target } from "../attack.ts";
 
 const CALL_MS = 15_000;

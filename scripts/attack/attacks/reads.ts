@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { connect as connectClient } from "../../../src/rpc/client.ts";
+import { connect as connectClient } from "../../../src/rpc/client/client.ts";
 import { ExplainRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
 import { framed, HTTP2_START } from "../../../test/support/raw_grpc.ts";
 import type { Attack, Running, Target } from "../attack.ts";

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JobError, messageOf } from "../../../src/core/errors.ts";
-import { freePort } from "../../../test/support/server_process.ts";
+import { freePort } from "../../../test/support/servers/server_process.ts";
 
 const PROGRAMS = "/usr/lib/postgresql";
 const READY_TRIES_MAX = 200;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ClaimLimits } from "../../../src/core/limits.ts";
+import type { ClaimLimits } from "../../../src/core/job/limits.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import type { NewInstance } from "../../../src/store/store.ts";

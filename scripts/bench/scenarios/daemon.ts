@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { type Daemon, JOBCTL, startDaemon } from "../../../test/support/daemon.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../../../test/support/processes/daemon.ts";
 import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";

@@ -2,7 +2,7 @@ import * as grpc from "@grpc/grpc-js";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { startDaemon } from "../../../test/support/daemon.ts";
+import { startDaemon } from "../../../test/support/processes/daemon.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 

@@ -1,5 +1,5 @@
 import { Manager } from "../../../src/index.ts";
-import { startDaemon } from "../../../test/support/daemon.ts";
+import { startDaemon } from "../../../test/support/processes/daemon.ts";
 import { EXACT_CLOCK_SOURCE, exactNow } from "../exact_clock.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";

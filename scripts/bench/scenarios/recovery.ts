@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, startDaemon } from "../../../test/support/daemon.ts";
+import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
 import { EXACT_CLOCK_SOURCE, exactNow } from "../exact_clock.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";

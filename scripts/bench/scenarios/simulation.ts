@@ -1,5 +1,5 @@
-import { SCHEDULE_DEFAULTS } from "../../../src/core/schedule.ts";
-import { parseScheduleText } from "../../../src/core/ticks.ts";
+import { SCHEDULE_DEFAULTS } from "../../../src/core/job/schedule.ts";
+import { parseScheduleText } from "../../../src/core/time/ticks.ts";
 import type { SimulatedJob } from "../../../src/tools/simulation/engine.ts";
 import { report } from "../../../src/tools/simulation/report.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";

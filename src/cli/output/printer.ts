@@ -2,7 +2,7 @@ import type { CliIo } from "../io.ts";
 import { formatCsvLine } from "./csv.ts";
 import type { OutputFormat } from "./format.ts";
 import type { Plain, PlainRecord } from "./plain.ts";
-import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../core/safe_text.ts";
+import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { formatTable, paint } from "./table.ts";
 import type { Style } from "./table.ts";
 import type { View } from "./view.ts";

@@ -1,4 +1,4 @@
-import { makeVisible } from "../../core/safe_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 
 /** What a colour is to say. */
 export type Style = "good" | "bad" | "warn" | "active" | "dim";

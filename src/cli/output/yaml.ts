@@ -1,5 +1,5 @@
 import type { Plain, PlainRecord } from "./plain.ts";
-import { makeJsonVisible } from "../../core/safe_text.ts";
+import { makeJsonVisible } from "../../core/text/safe_text.ts";
 
 // Words that YAML 1.1 or 1.2 reads as something other than text.
 const RESERVED = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf)$/i;

@@ -1,7 +1,7 @@
-import { blockWords } from "../../core/limits.ts";
+import { blockWords } from "../../core/job/limits.ts";
 import type { Block } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
-import { makeVisible } from "../../core/safe_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Printer } from "../output/printer.ts";
 import { isoOf } from "../wire.ts";
 import { timeText } from "./time_text.ts";

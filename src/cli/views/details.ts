@@ -1,7 +1,7 @@
-import { formatDuration } from "../../core/duration.ts";
+import { formatDuration } from "../../core/time/duration.ts";
 import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
-import { makeLinesVisible, makeVisible } from "../../core/safe_text.ts";
+import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 import { stateName } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";

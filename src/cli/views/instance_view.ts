@@ -1,5 +1,5 @@
 import { blockRecord } from "./block_view.ts";
-import { formatDuration, formatRelative } from "../../core/duration.ts";
+import { formatDuration, formatRelative } from "../../core/time/duration.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { Cell, Style } from "../output/table.ts";

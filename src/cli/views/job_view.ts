@@ -1,4 +1,4 @@
-import { formatDuration } from "../../core/duration.ts";
+import { formatDuration } from "../../core/time/duration.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
 import type { Plain, PlainRecord } from "../output/plain.ts";
 import type { View } from "../output/view.ts";

@@ -4,10 +4,10 @@ import type {
   ReloadConfigResponse,
   Workers,
 } from "../../rpc/gen/job_pb.ts";
-import { makeVisible } from "../../core/safe_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { View } from "../output/view.ts";
-import { formatRelative } from "../../core/duration.ts";
+import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf, stateName } from "../wire.ts";
 import { stateCell, textCell } from "./instance_view.ts";

@@ -1,7 +1,7 @@
-import { describeParameters, summaryOf } from "../../core/describe_parameters.ts";
-import type { Signature } from "../../core/signature.ts";
+import { describeParameters, summaryOf } from "../../core/arguments/describe_parameters.ts";
+import type { Signature } from "../../core/arguments/signature.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
-import { makeLinesVisible, makeVisible } from "../../core/safe_text.ts";
+import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 
 /** The signature of a job on the wire; null when it was left out, as of very many jobs, or is no signature. */

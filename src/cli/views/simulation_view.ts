@@ -1,5 +1,5 @@
-import { countText } from "../../core/count_text.ts";
-import { formatDuration } from "../../core/duration.ts";
+import { countText } from "../../core/text/count_text.ts";
+import { formatDuration } from "../../core/time/duration.ts";
 import type {
   ClockChange,
   Durations,
@@ -9,7 +9,7 @@ import type {
   SimulationReport,
 } from "../../tools/simulate.ts";
 import type { PlainRecord } from "../output/plain.ts";
-import { makeVisible } from "../../core/safe_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import { type Cell, formatTable } from "../output/table.ts";
 import { formatAbsolute } from "../output/when.ts";
 

@@ -1,5 +1,5 @@
-import { countText } from "../../core/count_text.ts";
-import { makeVisible } from "../../core/safe_text.ts";
+import { countText } from "../../core/text/count_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import { fieldLines } from "./details.ts";
 

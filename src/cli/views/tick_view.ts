@@ -1,8 +1,8 @@
 import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
-import { makeVisible } from "../../core/safe_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { View } from "../output/view.ts";
-import { formatRelative } from "../../core/duration.ts";
+import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf } from "../wire.ts";
 import type { Timestamp } from "../wire.ts";

@@ -1,4 +1,4 @@
-import { formatRelative } from "../../core/duration.ts";
+import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { msOf, type Timestamp } from "../wire.ts";
 

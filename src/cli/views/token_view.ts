@@ -1,4 +1,4 @@
-import type { StoredToken } from "../../platform/tokens_file.ts";
+import type { StoredToken } from "../../platform/files/tokens_file.ts";
 import { formatAbsolute } from "../output/when.ts";
 import type { PlainRecord } from "../output/plain.ts";
 import type { View } from "../output/view.ts";

@@ -5,7 +5,7 @@ import { backoffMs } from "../../core/backoff.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { HostPort } from "../../core/store_address.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
-import type { ClientTls } from "../../platform/tls.ts";
+import type { ClientTls } from "../../platform/network/tls.ts";
 import { type EtcdFailure, explainFailure } from "./error.ts";
 import { createMember, type EtcdMember } from "./member.ts";
 import { Auth } from "./gen/etcd_pb.ts";

@@ -4,7 +4,7 @@ import type { StoreTls } from "../../core/store_config.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
-import { loadClientTls } from "../../platform/tls.ts";
+import { loadClientTls } from "../../platform/network/tls.ts";
 import type {
   MediumChange,
   MediumCommit,

@@ -2,7 +2,7 @@ import { checkServerIdentity } from "node:tls";
 import type * as grpc from "@grpc/grpc-js";
 import { hostPort } from "../../core/address.ts";
 import type { HostPort } from "../../core/store_address.ts";
-import type { ClientTls } from "../../platform/tls.ts";
+import type { ClientTls } from "../../platform/network/tls.ts";
 
 /** Largest answer taken: a page of rows, or the events of one commit. */
 const RECEIVE_BYTES_MAX = 128 * 1024 * 1024;

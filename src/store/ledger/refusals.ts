@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { nearest } from "../../core/nearest.ts";
+import { nearest } from "../../core/text/nearest.ts";
 import { NODE_ID_PATH, type NodeReport } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
 import { configOf, placeOf } from "../../core/store_address.ts";

@@ -1,4 +1,4 @@
-import { isFromAhead } from "../../core/clock_correction.ts";
+import { isFromAhead } from "../../core/time/clock_correction.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { StoreMark } from "../records.ts";

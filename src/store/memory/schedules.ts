@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../../core/schedule.ts";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { Tables } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import type { OpenRequest, Pause } from "../store.ts";
 import { STORE_FORMAT } from "../store.ts";

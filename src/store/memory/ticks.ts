@@ -1,4 +1,4 @@
-import type { TickFate } from "../../core/schedule.ts";
+import type { TickFate } from "../../core/job/schedule.ts";
 import type { Stretch } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import { SortedKeys } from "./sorted_keys.ts";

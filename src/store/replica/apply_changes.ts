@@ -1,5 +1,5 @@
 import type { LogEntry } from "../../core/instance.ts";
-import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Departure, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";

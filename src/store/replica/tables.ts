@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { MemoryTables } from "../memory/tables.ts";
 import type { HeldLog } from "../memory/logs.ts";
 import {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type CommitNote, readCommitNote } from "./commit_counter.ts";
-import { bootId } from "../../platform/process_identity.ts";
+import { bootId } from "../../platform/process/process_identity.ts";
 import { scanWal, type WalScan } from "./wal_file.ts";
 
 /** Commits that a database acknowledged and no longer has. */

@@ -12,7 +12,7 @@ import { dirname } from "node:path";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
-import { makePrivate, PRIVATE_FOLDER } from "../../platform/private_files.ts";
+import { makePrivate, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
 import { impossibleValues, missingParts, restoreIndexes } from "./check_content.ts";
 import { findLostCommits } from "./lost_commits.ts";
 import { APPLICATION_ID, FILE_FORMAT, migrate } from "./schema.ts";

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { pid } from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { JobError } from "../../core/errors.ts";
-import { makePrivate, PRIVATE_FILE } from "../../platform/private_files.ts";
+import { makePrivate, PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { isBusy, toStoreError } from "./error.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import type { Stretch, Tables } from "../ledger/tables/tables.ts";
 import type { Pause } from "../store.ts";
 import type { Fields, Statements } from "./statements.ts";

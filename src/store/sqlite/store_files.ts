@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { JobError } from "../../core/errors.ts";
-import { shellWord } from "../../core/shell_word.ts";
-import { openToOthers } from "../../platform/private_files.ts";
-import { trustProblem } from "../../platform/trusted_path.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { openToOthers } from "../../platform/files/private_files.ts";
+import { trustProblem } from "../../platform/files/trusted_path.ts";
 
 const SUFFIXES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import type { ScheduleRecord, TickFate } from "../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import type {
   Departure,
   KindCounts,

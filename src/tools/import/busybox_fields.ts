@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { NICKNAMES, parseCron } from "../../core/cron.ts";
+import { NICKNAMES, parseCron } from "../../core/time/cron.ts";
 import type { CronieEntry } from "../cronie.ts";
 
 // crond.c of busybox 1.37: an item that it cannot read is logged, and the part of the field before it applies.

@@ -1,4 +1,4 @@
-import { countText } from "../../core/count_text.ts";
+import { countText } from "../../core/text/count_text.ts";
 import { isJobError } from "../../core/errors.ts";
 import { joinComments, readAssignment, splitCommand, variableProblem } from "./crontab_lines.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";

@@ -1,8 +1,8 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
-import { REBOOT } from "../../core/schedule.ts";
-import { parseScheduleText } from "../../core/ticks.ts";
-import { openZone } from "../../core/zone.ts";
-import { loginShell } from "../../platform/accounts.ts";
+import { REBOOT } from "../../core/job/schedule.ts";
+import { parseScheduleText } from "../../core/time/ticks.ts";
+import { openZone } from "../../core/time/zone.ts";
+import { loginShell } from "../../platform/process/accounts.ts";
 import { type CrontabLine, type ImportNote, readCrontab } from "./crontab_reader.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { CRON_BEHAVIOUR, type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";

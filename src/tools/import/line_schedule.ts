@@ -1,6 +1,6 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { REBOOT } from "../../core/schedule.ts";
-import { parseScheduleText } from "../../core/ticks.ts";
+import { REBOOT } from "../../core/job/schedule.ts";
+import { parseScheduleText } from "../../core/time/ticks.ts";
 import { readCronie } from "../cronie.ts";
 import { readBusyboxSchedule } from "./busybox_fields.ts";
 import { readDebianFields } from "./debian_fields.ts";

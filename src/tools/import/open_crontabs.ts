@@ -1,13 +1,13 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
-import { isAccount } from "../../platform/accounts.ts";
+import { isAccount } from "../../platform/process/accounts.ts";
 import { fileErrorCode } from "../../core/file_errors.ts";
 import type { ImportNote } from "./crontab_reader.ts";
 import { type CrontabFormat, folderOf, formatOf } from "./crontab_shape.ts";
 import { type Dialect, DIALECT_RULES, isCrontabName } from "./dialect.ts";
 import { type OwnedFile, readOwnedFile } from "./owned_file.ts";
-import { shellWord } from "../../core/shell_word.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 
 /** One crontab as text. */
 export interface CrontabText {

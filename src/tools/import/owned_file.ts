@@ -3,8 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "n
 import type { Stats } from "node:fs";
 import process from "node:process";
 import { JobError } from "../../core/errors.ts";
-import { isRoot, userName } from "../../platform/accounts.ts";
-import { foreignOwners } from "../../platform/trusted_path.ts";
+import { isRoot, userName } from "../../platform/process/accounts.ts";
+import { foreignOwners } from "../../platform/files/trusted_path.ts";
 
 /** Largest file that is read, in bytes. */
 const FILE_BYTES_MAX = 4 * 1_048_576;

@@ -1,4 +1,4 @@
-import { shellWord } from "../../core/shell_word.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 
 /** An argv as a line for a POSIX shell. */
 export function shellLine(argv: readonly string[]): string {

@@ -1,6 +1,6 @@
 import { JobError } from "../../core/errors.ts";
-import { parseScheduleText } from "../../core/ticks.ts";
-import { openZone } from "../../core/zone.ts";
+import { parseScheduleText } from "../../core/time/ticks.ts";
+import { openZone } from "../../core/time/zone.ts";
 
 // OnCalendar= as systemd.time(7) has it, turned into cron expressions.
 

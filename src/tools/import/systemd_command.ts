@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { shellWord } from "../../core/shell_word.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 
 // ExecStart= as systemd.service(5) has it: words, quotes, escapes, specifiers and variables.
 

@@ -1,8 +1,8 @@
-import { groupId, isAccount, userName } from "../../platform/accounts.ts";
+import { groupId, isAccount, userName } from "../../platform/process/accounts.ts";
 import { Buffer } from "node:buffer";
-import { formatDuration } from "../../core/duration.ts";
-import { readAssignments } from "../../core/environment_text.ts";
-import { IO_PRIORITY } from "../../core/job.ts";
+import { formatDuration } from "../../core/time/duration.ts";
+import { readAssignments } from "../../core/text/environment_text.ts";
+import { IO_PRIORITY } from "../../core/job/job.ts";
 import { isJobError } from "../../core/errors.ts";
 import type { TellUnit } from "./import_systemd.ts";
 import type { Behaviour, JobDraft } from "./job_toml.ts";

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseDuration } from "../../core/duration.ts";
-import { JOB_DEFAULTS } from "../../core/job.ts";
-import type { JobTable } from "../../core/job_table.ts";
-import { REBOOT } from "../../core/schedule.ts";
-import { nextTickOf } from "../../core/ticks.ts";
+import { parseDuration } from "../../core/time/duration.ts";
+import { JOB_DEFAULTS } from "../../core/job/job.ts";
+import type { JobTable } from "../../core/job/job_table.ts";
+import { REBOOT } from "../../core/job/schedule.ts";
+import { nextTickOf } from "../../core/time/ticks.ts";
 import { loadProject } from "../load_project.ts";
 import { cronieRuns, type Draw, readCronie, wallRuns } from "../cronie.ts";
 import { readBusyboxSchedule } from "./busybox_fields.ts";

@@ -1,9 +1,9 @@
-import { parseCron } from "../../core/cron.ts";
-import { hasSkippedTick } from "../../core/cron_walk.ts";
-import type { ScheduleSpec } from "../../core/schedule.ts";
-import { nextTickOf } from "../../core/ticks.ts";
-import { openZone } from "../../core/zone.ts";
-import { formatLocal } from "../../core/local_time.ts";
+import { parseCron } from "../../core/time/cron.ts";
+import { hasSkippedTick } from "../../core/time/cron_walk.ts";
+import type { ScheduleSpec } from "../../core/job/schedule.ts";
+import { nextTickOf } from "../../core/time/ticks.ts";
+import { openZone } from "../../core/time/zone.ts";
+import { formatLocal } from "../../core/time/local_time.ts";
 import type { SimulatedJob } from "./engine.ts";
 
 /** Ticks of one schedule that are listed for one day. */

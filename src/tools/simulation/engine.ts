@@ -1,6 +1,6 @@
-import type { ScheduleRecord, ScheduleSpec } from "../../core/schedule.ts";
-import { jitterOf, skipReason } from "../../core/tick_decision.ts";
-import { planAdvance } from "../../core/ticks.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
+import { jitterOf, skipReason } from "../../core/time/tick_decision.ts";
+import { planAdvance } from "../../core/time/ticks.ts";
 import { Heap } from "./heap.ts";
 import { type SimulatedLimit, Slots } from "./slots.ts";
 

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../../src/core/errors.ts";
-import type { JobClient, JobMethods } from "../../../src/rpc/client.ts";
+import type { JobClient, JobMethods } from "../../../src/rpc/client/client.ts";
 import { HOSTILE_TEXTS } from "./texts.ts";
 
 /** One call of gRPC, and what it comes to. */

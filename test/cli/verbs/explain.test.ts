@@ -5,8 +5,8 @@ import { JobError } from "../../../src/core/errors.ts";
 import { TickReportSchema } from "../../../src/rpc/gen/job_pb.ts";
 import type { Schedule } from "../../../src/rpc/gen/job_pb.ts";
 import { msOf, timestampOf } from "../../../src/cli/wire.ts";
-import { schedule } from "../../support/cli_messages.ts";
-import { cli, type CliRun } from "../../support/cli_world.ts";
+import { schedule } from "../../support/worlds/cli_messages.ts";
+import { cli, type CliRun } from "../../support/worlds/cli_world.ts";
 
 const DISABLED = "Nightly backup [eu]";
 

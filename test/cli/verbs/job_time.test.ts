@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import { msOf, type Timestamp } from "../../../src/cli/wire.ts";
-import { schedule, waiting } from "../../support/cli_messages.ts";
-import { cli, type CliRun } from "../../support/cli_world.ts";
+import { schedule, waiting } from "../../support/worlds/cli_messages.ts";
+import { cli, type CliRun } from "../../support/worlds/cli_world.ts";
 
 /** Times that name no zone, where the option is about one job: they are in that job's zone, not in the terminal's. */
 

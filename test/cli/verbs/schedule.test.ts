@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
-import { ID, instance, schedule, waiting } from "../../support/cli_messages.ts";
-import { cli, NOW } from "../../support/cli_world.ts";
-import { SimClock } from "../../support/sim_clock.ts";
+import { ID, instance, schedule, waiting } from "../../support/worlds/cli_messages.ts";
+import { cli, NOW } from "../../support/worlds/cli_world.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 test("schedule sends an id of its own, so that a request sent again is accepted once", async () => {
   let failures = 1;

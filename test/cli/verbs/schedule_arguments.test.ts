@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
-import { readSignature } from "../../../src/jobs/read_signature.ts";
-import { waiting } from "../../support/cli_messages.ts";
-import { cli } from "../../support/cli_world.ts";
+import { readSignature } from "../../../src/jobs/types/read_signature.ts";
+import { waiting } from "../../support/worlds/cli_messages.ts";
+import { cli } from "../../support/worlds/cli_world.ts";
 import { checkSchema } from "../../support/json_schema.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 

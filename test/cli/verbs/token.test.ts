@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
-import { cli } from "../../support/cli_world.ts";
+import { cli } from "../../support/worlds/cli_world.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const NEW = ["token", "new", "ci", "--role", "viewer", "-o", "name"];

@@ -7,9 +7,9 @@ import { systemClock } from "../../../src/platform/clock.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
 import { EtcdStore } from "../../../src/store/etcd/store.ts";
-import { createMedium } from "../../support/etcd_medium.ts";
-import { type EtcdServer, startEtcd } from "../../support/etcd_server.ts";
-import { type CuttingProxy, startCuttingProxy } from "../../support/cutting_proxy.ts";
+import { createMedium } from "../../support/servers/etcd_medium.ts";
+import { type EtcdServer, startEtcd } from "../../support/servers/etcd_server.ts";
+import { type CuttingProxy, startCuttingProxy } from "../../support/servers/cutting_proxy.ts";
 import { sleep } from "../../support/wait.ts";
 
 const LEASE_MS = 2_000;

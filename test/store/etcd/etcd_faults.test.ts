@@ -6,9 +6,15 @@ import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
 import { createEtcdMedium } from "../../../src/store/etcd/store.ts";
 import { until } from "../../support/wait.ts";
-import { createMedium, keepingLogger, put, readAll, Told } from "../../support/etcd_medium.ts";
-import { type EtcdServer, withEtcd } from "../../support/etcd_server.ts";
-import { type CuttingProxy, startCuttingProxy } from "../../support/cutting_proxy.ts";
+import {
+  createMedium,
+  keepingLogger,
+  put,
+  readAll,
+  Told,
+} from "../../support/servers/etcd_medium.ts";
+import { type EtcdServer, withEtcd } from "../../support/servers/etcd_server.ts";
+import { type CuttingProxy, startCuttingProxy } from "../../support/servers/cutting_proxy.ts";
 
 function portsOf(server: EtcdServer): readonly number[] {
   return server.members.map(({ port }) => port);

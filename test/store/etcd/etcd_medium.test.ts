@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { FOLD_COMMITS } from "../../../src/store/etcd/folding.ts";
-import { type EtcdServer, startEtcd } from "../../support/etcd_server.ts";
-import { createMedium, put, readAll, Told } from "../../support/etcd_medium.ts";
+import { type EtcdServer, startEtcd } from "../../support/servers/etcd_server.ts";
+import { createMedium, put, readAll, Told } from "../../support/servers/etcd_medium.ts";
 
 let server: EtcdServer;
 let count = 0;

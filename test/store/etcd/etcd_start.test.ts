@@ -5,8 +5,8 @@ import { systemClock } from "../../../src/platform/clock.ts";
 import { EtcdCalls } from "../../../src/store/etcd/calls.ts";
 import { Layout } from "../../../src/store/etcd/layout.ts";
 import { checkCluster } from "../../../src/store/etcd/start_checks.ts";
-import { createMedium, keepingLogger, put } from "../../support/etcd_medium.ts";
-import { type EtcdServer, withEtcd } from "../../support/etcd_server.ts";
+import { createMedium, keepingLogger, put } from "../../support/servers/etcd_medium.ts";
+import { type EtcdServer, withEtcd } from "../../support/servers/etcd_server.ts";
 
 /** What the checks of a cluster log. */
 async function warningsOf(server: EtcdServer, limits: Parameters<typeof checkCluster>[3]) {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError, JobError } from "../../../src/core/errors.ts";
 import { sleep, systemClock } from "../../../src/platform/clock.ts";
-import { Replicas } from "../../support/replicas.ts";
-import { LEASE_MS } from "../../support/replicas.ts";
-import { SimClock } from "../../support/sim_clock.ts";
+import { Replicas } from "../../support/servers/replicas.ts";
+import { LEASE_MS } from "../../support/servers/replicas.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const CLAIMERS = 50;
 const INSTANCES = 2_000;

@@ -4,8 +4,8 @@ import { isJobError } from "../../../src/core/errors.ts";
 import { seededRandom } from "../../../src/platform/random.ts";
 import { ReplicaStore } from "../../../src/store/replica/store.ts";
 import type { NodeReport } from "../../../src/store/store.ts";
-import { SharedMedium } from "../../support/shared_medium.ts";
-import { SimClock } from "../../support/sim_clock.ts";
+import { SharedMedium } from "../../support/servers/shared_medium.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const LEASE_MS = 15_000;
 const REPORT: NodeReport = {

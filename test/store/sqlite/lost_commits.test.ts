@@ -14,7 +14,7 @@ import { test } from "node:test";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
 import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { bootId } from "../../../src/platform/process_identity.ts";
+import { bootId } from "../../../src/platform/process/process_identity.ts";
 import { counterPath, readCommitNote } from "../../../src/store/sqlite/commit_counter.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import type { SqliteOptions } from "../../../src/store/sqlite/owned_database.ts";

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import { linesOf } from "../../../src/moving/backup.ts";
-import { restoreBackup } from "../../../src/moving/restore.ts";
-import { salvageFile } from "../../../src/moving/work.ts";
+import { linesOf } from "../../../src/maintenance/backup.ts";
+import { restoreBackup } from "../../../src/maintenance/restore.ts";
+import { salvageFile } from "../../../src/maintenance/work.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { fileStore, filledStore, hashOf, memoryStore } from "../../moving/moving_world.ts";
+import { fileStore, filledStore, hashOf, memoryStore } from "../../maintenance/moving_world.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const PAGE_BYTES = 4_096;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../server_process.ts";
+import { freePort } from "../servers/server_process.ts";
 import { sleep, until } from "../wait.ts";
 import { EXPECTED_RUNS, hostFiles } from "./files.ts";
 import type { CronName } from "./packages.ts";

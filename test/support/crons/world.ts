@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { JOBCTL } from "../daemon.ts";
+import { JOBCTL } from "../processes/daemon.ts";
 import { until } from "../wait.ts";
 import { type CronName, unpackCron } from "./packages.ts";
 

@@ -1,4 +1,4 @@
-import type { Block } from "../../../core/limits.ts";
+import type { Block } from "../../../core/job/limits.ts";
 import type { NextDueRequest } from "../../store.ts";
 import { Gate } from "./gate.ts";
 import type { LedgerState, Moment } from "../state.ts";

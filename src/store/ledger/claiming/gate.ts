@@ -4,7 +4,7 @@ import type {
   ConcurrencyLimit,
   JobLimits,
   RateLimit,
-} from "../../../core/limits.ts";
+} from "../../../core/job/limits.ts";
 import type { ClaimRequest } from "../../store.ts";
 import { isKeyed } from "../tables/row.ts";
 import type { LedgerState, Moment } from "../state.ts";

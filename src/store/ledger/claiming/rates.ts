@@ -1,4 +1,4 @@
-import type { RateLimit } from "../../../core/limits.ts";
+import type { RateLimit } from "../../../core/job/limits.ts";
 import type { RateWindow, Tables } from "../tables/tables.ts";
 
 /** Times kept of one window at most; more starts share the time of the last of them, so none is forgotten too early. */

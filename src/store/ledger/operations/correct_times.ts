@@ -1,4 +1,4 @@
-import { correctInstance } from "../../../core/clock_correction.ts";
+import { correctInstance } from "../../../core/time/clock_correction.ts";
 import { checkBatch } from "../checks.ts";
 import { expireAt } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";

@@ -1,5 +1,5 @@
-import type { ScheduleRecord, TickFate } from "../../../core/schedule.ts";
-import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/ticks.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.ts";
 import type { Tables } from "../tables/tables.ts";
 
 /** What holds the fates of ticks. */

@@ -1,6 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
-import { KIND_LENGTH_MAX } from "../../../core/job.ts";
+import { KIND_LENGTH_MAX } from "../../../core/job/job.ts";
 import type { Instant } from "../../../platform/clock.ts";
 import {
   NODE_KEPT_MS,

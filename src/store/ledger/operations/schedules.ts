@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import type { Page, PageRequest, PutSchedule, ScheduleQuery } from "../../store.ts";
 import { checkPage, checkTime } from "../checks.ts";
 import { readToken, writeToken } from "../reading/page_token.ts";

@@ -1,5 +1,5 @@
 import type { Instance } from "../../../core/instance.ts";
-import { UNIQUE_DEFAULT } from "../../../core/limits.ts";
+import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { isFinal } from "../../../core/state.ts";
 import type { NewInstance } from "../../store.ts";
 import { runsError, takenError } from "../refusals.ts";

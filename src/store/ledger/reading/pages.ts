@@ -1,5 +1,5 @@
 import type { HistoryEntry, Instance, StoredLogEntry } from "../../../core/instance.ts";
-import type { ScheduleRecord } from "../../../core/schedule.ts";
+import type { ScheduleRecord } from "../../../core/job/schedule.ts";
 import type { HistoryQuery, Page, PageRequest, ScheduleQuery } from "../../store.ts";
 import { checkPage } from "../checks.ts";
 import { mergeHistory } from "./history.ts";

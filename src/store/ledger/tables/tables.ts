@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../../core/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";

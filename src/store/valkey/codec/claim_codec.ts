@@ -1,4 +1,4 @@
-import type { Block, ClaimLimits, JobLimits } from "../../../core/limits.ts";
+import type { Block, ClaimLimits, JobLimits } from "../../../core/job/limits.ts";
 import type { ClaimRequest } from "../../store.ts";
 import { pack, type Packable, Packed, Packer } from "./msgpack.ts";
 

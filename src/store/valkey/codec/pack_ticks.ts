@@ -1,6 +1,6 @@
-import { isBlackedOut } from "../../../core/blackout.ts";
-import type { ScheduleRecord, TickFate } from "../../../core/schedule.ts";
-import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/ticks.ts";
+import { isBlackedOut } from "../../../core/time/blackout.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.ts";
 import { addFate } from "../../ledger/operations/fates.ts";
 import type { Advance, Backfill, NewInstance } from "../../store.ts";
 import type { Packable } from "./msgpack.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { ErrorInfo, Instance } from "../../../core/instance.ts";
-import { UNIQUE_DEFAULT } from "../../../core/limits.ts";
+import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { JOB_STATES } from "../../../core/state.ts";
 import { passDeadline, storable } from "../../ledger/rules.ts";
 import type { Departure } from "../../ledger/tables/row.ts";

@@ -1,4 +1,4 @@
-import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/schedule.ts";
+import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/job/schedule.ts";
 import { Unpacker } from "./msgpack.ts";
 
 /** A schedule as it was read, with what tells whether it and its fates are still as they were. */

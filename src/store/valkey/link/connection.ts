@@ -3,7 +3,7 @@ import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { HostPort } from "../../../core/store_address.ts";
 import type { Clock, Timer } from "../../../platform/clock.ts";
-import type { ClientTls } from "../../../platform/tls.ts";
+import type { ClientTls } from "../../../platform/network/tls.ts";
 import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";
 
 /** How a connection is made. */

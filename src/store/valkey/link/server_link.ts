@@ -5,7 +5,7 @@ import type { StoreTls } from "../../../core/store_config.ts";
 import { type Clock, sleep } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { Random } from "../../../platform/random.ts";
-import { loadClientTls } from "../../../platform/tls.ts";
+import { loadClientTls } from "../../../platform/network/tls.ts";
 import { CallQueue, type WaitingCall } from "./call_queue.ts";
 import { Channels } from "./channels.ts";
 import { type Connection, ConnectionLost } from "./connection.ts";

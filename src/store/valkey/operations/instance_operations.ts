@@ -1,5 +1,5 @@
 import type { Instance } from "../../../core/instance.ts";
-import type { Block } from "../../../core/limits.ts";
+import type { Block } from "../../../core/job/limits.ts";
 import type { Instant } from "../../../platform/clock.ts";
 import { checkBatch, checkLimit, checkNewInstance, checkTime } from "../../ledger/checks.ts";
 import type {

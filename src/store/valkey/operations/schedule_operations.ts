@@ -1,5 +1,5 @@
 import type { Instance } from "../../../core/instance.ts";
-import { type ScheduleRecord, type TickFate } from "../../../core/schedule.ts";
+import { type ScheduleRecord, type TickFate } from "../../../core/job/schedule.ts";
 import { checkFires } from "../../ledger/operations/advance.ts";
 import { checkBatch, checkLimit, checkPage, checkTime } from "../../ledger/checks.ts";
 import { readToken, writeToken } from "../../ledger/reading/page_token.ts";

@@ -1,4 +1,4 @@
-import { CORRECTION_MS } from "../../../core/ticks.ts";
+import { CORRECTION_MS } from "../../../core/time/ticks.ts";
 
 /**
  * Places in a stored row: what changes of an instance, and what the server decides by. What a claim and what an outcome changes stands

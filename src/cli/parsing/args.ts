@@ -1,0 +1,183 @@
+import { parseDuration } from "../../core/time/duration.ts";
+import { JobError } from "../../core/errors.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import { parseTime } from "./time.ts";
+import type { Direction } from "./time.ts";
+import type { OptionSpecs } from "../verb.ts";
+
+/** What the command line gave to one verb: words and options as text, converted when a verb asks. */
+export class Args {
+  readonly #words: Readonly<Record<string, readonly string[]>>;
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #specs: OptionSpecs;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #nowMs: number;
+  readonly #named: readonly string[];
+
+  constructor(
+    input: {
+      readonly words: Readonly<Record<string, readonly string[]>>;
+      readonly values: Readonly<Record<string, unknown>>;
+      readonly specs: OptionSpecs;
+      readonly env: Readonly<Record<string, string | undefined>>;
+      readonly nowMs: number;
+      readonly named?: readonly string[];
+    },
+  ) {
+    this.#words = input.words;
+    this.#values = input.values;
+    this.#specs = input.specs;
+    this.#env = input.env;
+    this.#nowMs = input.nowMs;
+    this.#named = input.named ?? [];
+  }
+
+  /** A word that the parser has made sure of. */
+  word(name: string): string {
+    return this.#words[name]?.[0] ?? "";
+  }
+
+  /** Every word of a list of words. */
+  words(name: string): readonly string[] {
+    return this.#words[name] ?? [];
+  }
+
+  flag(name: string): boolean {
+    return lastOf(this.#values[name]) === true;
+  }
+
+  /** An option's value, or that of its environment variable; the last one when it was given twice. */
+  text(name: string): string | undefined {
+    const given = lastOf(this.#values[name]);
+    if (given === undefined) return this.#fromEnvironment(name);
+    if (typeof given !== "string" || given === "") {
+      throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
+    }
+    return this.#checkChoice(name, given, `--${name}`);
+  }
+
+  /** An option's value as it was given, also an empty one. */
+  raw(name: string): string | undefined {
+    const given = lastOf(this.#values[name]);
+    return typeof given === "string" ? given : undefined;
+  }
+
+  /** The values of an option that may be repeated, as they were given. */
+  all(name: string): readonly string[] {
+    const given = this.#values[name];
+    return given === undefined ? [] : [given].flat().map(String);
+  }
+
+  /** Options that the verb does not have: arguments by name. One that stands alone has no values. */
+  named(): readonly { readonly name: string; readonly values: readonly string[] }[] {
+    return this.#named.map((name) => ({
+      name,
+      values: [this.#values[name]].flat().filter((value) => value !== true).map(String),
+    }));
+  }
+
+  /** An option's values: repeated, or separated by commas. */
+  list(name: string): readonly string[] {
+    if (this.#values[name] === undefined) return [];
+    const given = [this.#values[name]].flat();
+    if (given.some((value) => typeof value !== "string" || value === "")) {
+      throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
+    }
+    // A comma of a value itself, as in a kind, is written "\\,".
+    const values = (given as string[]).flatMap((value) => value.split(/(?<!\\),/))
+      .map((value) => value.trim().replaceAll("\\,", ",")).filter((value) => value !== "");
+    // An empty list would be no condition at all, and widen what the other conditions select.
+    if (values.length > 0) return values;
+    throw usageError(`Cannot read option --${name}: the list is empty`, `Write --${name}=VALUE`);
+  }
+
+  integer(
+    name: string,
+    limits: { readonly min: number; readonly max: number },
+  ): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseInteger(text, { ...limits, what: `--${name}` });
+  }
+
+  /** A duration such as `90s`, in milliseconds. */
+  durationMs(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    try {
+      return parseDuration(text);
+    } catch {
+      throw usageError(
+        `Cannot read --${name} "${text}": not a duration`,
+        'Write "250ms", "10s", "1h30m" or "7d"',
+      );
+    }
+  }
+
+  /** A point in time, in epoch milliseconds. */
+  timeMs(name: string, direction: Direction): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    return parseTime(text, { nowMs: this.#nowMs, direction, what: `--${name}` });
+  }
+
+  /** Which of these options were given on the command line. */
+  given(names: readonly string[]): readonly string[] {
+    return names.filter((name) => this.#values[name] !== undefined && this.#values[name] !== false);
+  }
+
+  #fromEnvironment(name: string): string | undefined {
+    const variable = this.#specs[name]?.env;
+    const value = variable === undefined ? undefined : this.#env[variable];
+    return value ? this.#checkChoice(name, value, variable!) : undefined;
+  }
+
+  #checkChoice(name: string, value: string, what: string): string {
+    const choices = this.#specs[name]?.choices;
+    if (!choices || choices.includes(value)) return value;
+    const near = nearest(value, choices);
+    throw usageError(
+      `Cannot read ${what} "${value}": not one of ${choices.join(", ")}`,
+      near ? `Did you mean "${near}"?` : "Choose one of these",
+    );
+  }
+}
+
+function lastOf(value: unknown): unknown {
+  return Array.isArray(value) ? value.at(-1) : value;
+}
+
+/** An error in how the program was called. */
+export function usageError(message: string, hint: string): JobError {
+  return new JobError("invalid_argument", message, { hint });
+}
+
+/**
+ * A whole number within limits, both included.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function parseInteger(
+  text: string,
+  options: { readonly min: number; readonly max: number; readonly what: string },
+): number {
+  const number = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : NaN;
+  if (number >= options.min && number <= options.max) return number;
+  throw usageError(
+    `Cannot read ${options.what} "${text}": not a whole number from ${options.min} to ${options.max}`,
+    "Write it in digits",
+  );
+}
+
+/**
+ * Refuse options that exclude each other.
+ *
+ * @throws JobError `invalid_argument` when more than one of `names` was given
+ */
+export function assertOneOf(args: Args, names: readonly string[]): void {
+  const given = args.given(names);
+  if (given.length < 2) return;
+  throw usageError(
+    `Cannot use --${given[0]} with --${given[1]}: they exclude each other`,
+    "Give one of them",
+  );
+}

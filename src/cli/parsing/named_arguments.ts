@@ -1,0 +1,131 @@
+import { argumentsOf } from "../../core/arguments/describe.ts";
+import { resolveShape } from "../../core/arguments/convert_union.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import { openMembers } from "../../core/arguments/open_members.ts";
+import type { Signature, TypeShape } from "../../core/arguments/signature.ts";
+import { usageError } from "./args.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+
+/** An argument by name as the command line gives it; a name alone has no values. */
+export interface NamedArgument {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** Something of a job that an argument can name: a parameter, or a member of a destructured one. */
+interface Target {
+  readonly name: string;
+  readonly shape: TypeShape;
+  readonly isRest: boolean;
+}
+
+/** What the arguments are for. */
+export interface NamedContext {
+  readonly kind: string;
+  readonly signature: Signature;
+  /** Names of the verb's own options, for "did you mean". */
+  readonly options: readonly string[];
+}
+
+/**
+ * Arguments by name out of those of the command line: words stand for the first parameters, options for those that they name,
+ * also in kebab-case. An option that is repeated is a list, as is one for a list; one without a value is true.
+ *
+ * @throws JobError `invalid_argument` for an unknown name, a name that is given twice, or a value that is missing
+ */
+export function mergeArguments(
+  words: readonly string[],
+  named: readonly NamedArgument[],
+  context: NamedContext,
+): Readonly<Record<string, unknown>> {
+  const values = new Map<string, unknown>();
+  const rest = [...words];
+  for (const parameter of argumentsOf(context.signature)) {
+    if (rest.length === 0) break;
+    values.set(parameter.name, parameter.isRest ? rest.splice(0) : rest.shift());
+  }
+  if (rest.length > 0) {
+    throw usageError(
+      `Cannot schedule job "${makeVisible(context.kind)}" with the argument "${
+        makeVisible(rest[0]!)
+      }": it takes no more by position`,
+      describeHint(context.kind),
+    );
+  }
+  const targets = targetsOf(context.signature);
+  for (const { name, values: texts } of named) {
+    const target = findTarget(name, targets, context);
+    if (values.has(target.name)) {
+      throw usageError(
+        `Cannot give "${makeVisible(target.name)}" twice: once by position or name is enough`,
+        describeHint(context.kind),
+      );
+    }
+    values.set(target.name, valueOf(target, texts, context.signature));
+  }
+  return Object.fromEntries(values);
+}
+
+function describeHint(kind: string): string {
+  return `See jobctl describe job ${makeVisible(shellWord(kind))}`;
+}
+
+function targetsOf(signature: Signature): readonly Target[] {
+  return argumentsOf(signature).flatMap((parameter) => [
+    parameter,
+    ...openMembers(parameter, signature).map(({ name, shape }) => ({ name, shape, isRest: false })),
+  ]);
+}
+
+function findTarget(name: string, targets: readonly Target[], context: NamedContext): Target {
+  const camel = name.replaceAll(/-+(.)/g, (_, letter: string) => letter.toUpperCase());
+  const found = targets.find((target) => target.name === name) ??
+    targets.find((target) => target.name === camel) ??
+    targets.find((target) => target.name === name.replaceAll("-", "_"));
+  if (found !== undefined) return found;
+  const near = nearest(name, [...targets.map((target) => target.name), ...context.options]);
+  throw usageError(
+    `Cannot schedule job "${makeVisible(context.kind)}" with "--${
+      makeVisible(name)
+    }": no such option or argument`,
+    near === null ? describeHint(context.kind) : `Did you mean "--${near}"?`,
+  );
+}
+
+function valueOf(target: Target, texts: readonly string[], signature: Signature): unknown {
+  const shapes = alternatives(target.shape, signature);
+  const isList = target.isRest ||
+    shapes.some(({ type }) => type === "array" || type === "set" || type === "tuple");
+  if (texts.length === 0) {
+    const isFlag = shapes.some((shape) =>
+      shape.type === "boolean" || shape.type === "unknown" ||
+      (shape.type === "literal" && shape.value === true)
+    );
+    if (isFlag) return true;
+    throw usageError(
+      `Cannot read option --${makeVisible(target.name)}: it needs a value`,
+      `Write --${makeVisible(target.name)}=VALUE`,
+    );
+  }
+  if (texts.length > 1 || (isList && !/^\s*\[/.test(texts[0]!) && isListOnly(target, shapes))) {
+    if (isList) return texts;
+    throw usageError(
+      `Cannot give "${makeVisible(target.name)}" ${texts.length} times: it is no list`,
+      "Give it once",
+    );
+  }
+  return texts[0];
+}
+
+// "a" for a union of text and a list is the text.
+function isListOnly(target: Target, shapes: readonly TypeShape[]): boolean {
+  return target.isRest || !shapes.some(({ type }) => type === "string" || type === "unknown");
+}
+
+function alternatives(shape: TypeShape, signature: Signature): readonly TypeShape[] {
+  const found = resolveShape(shape, signature.definitions ?? {});
+  return found.type === "union"
+    ? found.members.map((member) => resolveShape(member, signature.definitions ?? {}))
+    : [found];
+}

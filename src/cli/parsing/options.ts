@@ -1,0 +1,70 @@
+import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
+import { OUTPUT_FORMATS } from "../output/format.ts";
+import type { OptionSpecs, Verb } from "../verb.ts";
+
+/** Host of the daemon when nothing names one. */
+export const HOST_DEFAULT = "localhost";
+/** Longest wait for one answer when nothing says otherwise. */
+export const CALL_TIMEOUT_DEFAULT = "10s";
+
+/** Where the daemon is and who asks; read before the connection is made. */
+export const CONNECTION_OPTIONS: OptionSpecs = {
+  host: {
+    describe: `Host of the daemon (default ${HOST_DEFAULT})`,
+    env: "JOBCTL_HOST",
+  },
+  port: {
+    describe: `gRPC port of the daemon (default ${GRPC_PORT_DEFAULT})`,
+    env: "JOBCTL_PORT",
+  },
+  socket: {
+    describe:
+      "Unix socket of the daemon; none never uses one (default without a token: the one of the port, if any)",
+    env: "JOBCTL_SOCKET",
+  },
+  token: {
+    describe: "Access token; other users can see it in ps, so prefer the variable or --token-file",
+    env: "JOBCTL_TOKEN",
+  },
+  "token-file": {
+    describe: "File that holds the access token",
+    env: "JOBCTL_TOKEN_FILE",
+  },
+  "daemon-user": {
+    describe: "User that the daemon on this machine runs as, if neither root nor you",
+    env: "JOBCTL_DAEMON_USER",
+  },
+  tls: { describe: "Use TLS, trusting the system's authorities", isFlag: true },
+  "tls-ca": {
+    describe: "Use TLS, trusting the authorities of this PEM file",
+    env: "JOBCTL_TLS_CA",
+  },
+  "tls-cert": {
+    describe: "Client certificate (PEM file)",
+    env: "JOBCTL_TLS_CERT",
+  },
+  "tls-key": { describe: "Key of --tls-cert (PEM file)", env: "JOBCTL_TLS_KEY" },
+  "call-timeout": {
+    describe: `Longest wait for one response of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
+    env: "JOBCTL_CALL_TIMEOUT",
+  },
+};
+
+/** How results are written. */
+export const OUTPUT_OPTIONS: OptionSpecs = {
+  output: {
+    alias: "o",
+    describe: `${OUTPUT_FORMATS.join(", ")} (default table on a terminal, else json)`,
+    choices: OUTPUT_FORMATS,
+    env: "JOBCTL_OUTPUT",
+  },
+  "no-color": { describe: "No colours; the variable NO_COLOR does the same", isFlag: true },
+  quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
+  debug: { describe: "Show the stack of an error", isFlag: true },
+};
+
+/** Every option that a verb takes. */
+export function optionsOf(verb: Verb): OptionSpecs {
+  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
+  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
+}

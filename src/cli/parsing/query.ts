@@ -1,0 +1,60 @@
+import { nearest } from "../../core/text/nearest.ts";
+import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
+import type { Args } from "./args.ts";
+import { usageError } from "./args.ts";
+import type { PlainInit, RequestOf } from "../session.ts";
+import type { OptionSpecs } from "../verb.ts";
+import { stateOfName, STATES, timestampOf } from "../wire.ts";
+
+/** Which instances are meant. */
+export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["query"]>>;
+
+/** Options that say which instances are meant, by what they are. */
+export const FILTER_OPTIONS: OptionSpecs = {
+  kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+  state: { describe: `In this state; several alike: ${STATES.join(", ")}` },
+};
+
+/** Options that say which instances are meant, by when they were made. */
+export const TIME_OPTIONS: OptionSpecs = {
+  since: { describe: "Created at this time or later: 2026-11-24, 09:00, -2h, yesterday" },
+  after: { describe: "The same as --since" },
+  until: { describe: "Created before this time" },
+  before: { describe: "The same as --until" },
+};
+
+/** Wire values of the states that `--state` names. */
+export function readStates(args: Args): WireState[] {
+  return args.list("state").map((name) => {
+    const state = stateOfName(name);
+    if (state !== null) return state;
+    const near = nearest(name, STATES);
+    throw usageError(
+      `Cannot read --state "${name}": not a state`,
+      near ? `Did you mean "${near}"?` : `States: ${STATES.join(", ")}`,
+    );
+  });
+}
+
+/** The query of `--kind`, `--state` and, where a verb has them, the times. */
+export function readQuery(args: Args): QueryInit {
+  const kinds = args.list("kind");
+  const states = readStates(args);
+  const afterMs = args.timeMs("since", "past") ?? args.timeMs("after", "past");
+  const beforeMs = args.timeMs("until", "past") ?? args.timeMs("before", "past");
+  if (afterMs !== undefined && beforeMs !== undefined && beforeMs <= afterMs) {
+    throw usageError(
+      `Cannot search until ${new Date(beforeMs).toISOString()}: it is not after ${
+        new Date(afterMs).toISOString()
+      }`,
+      "Give --until a later time than --since",
+    );
+  }
+  return {
+    // go-job's own fields where they suffice, so that its server understands the query too.
+    ...(kinds.length === 1 ? { kind: kinds[0] } : { kinds: [...kinds] }),
+    ...(states.length === 1 ? { state: states[0] } : { states }),
+    ...(afterMs === undefined ? {} : { after: timestampOf(afterMs) }),
+    ...(beforeMs === undefined ? {} : { before: timestampOf(beforeMs) }),
+  };
+}

@@ -1,0 +1,92 @@
+import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
+import type { Args } from "./args.ts";
+import { type JobTimeInput, jobTimeMs } from "./job_time.ts";
+import type { RequestOf } from "../session.ts";
+import type { OptionSpecs } from "../verb.ts";
+import { timestampOf } from "../wire.ts";
+
+const INT32_MAX = 2_147_483_647;
+
+/** Options of a recurring schedule besides its times. */
+export const RECURRENCE_OPTIONS: OptionSpecs = {
+  timezone: { describe: "Time zone of its times, such as Europe/Berlin (default: the daemon's)" },
+  overlap: {
+    describe: `While the run before is unfinished: ${OVERLAPS.join(", ")}`,
+    choices: OVERLAPS,
+  },
+  "queue-max": { describe: "With --overlap queue: most runs that wait (default 10)" },
+  misfire: {
+    describe: `For runs that were not started in time: ${MISFIRES.join(", ")}`,
+    choices: MISFIRES,
+  },
+  "misfire-within": { describe: "Runs that are later than this are missed" },
+  "starts-at": { describe: "Nothing runs before this time" },
+  "ends-at": { describe: "Nothing runs at or after this time" },
+  blackout: {
+    describe: 'No run in this window: "22:00-06:00", "sat-sun", "2026-12-24"; repeatable',
+  },
+  "runs-max": { describe: "Finish after this many runs" },
+};
+
+/** The same beside options that say when an instance runs once. */
+export const CRON_ONLY_OPTIONS: OptionSpecs = Object.fromEntries(
+  Object.entries(RECURRENCE_OPTIONS).map(([name, spec]) => [
+    name,
+    {
+      ...spec,
+      describe: `With --cron: ${spec.describe[0]!.toLowerCase()}${spec.describe.slice(1)}`,
+    },
+  ]),
+);
+
+/** Names of the options that say something of a recurring schedule only. */
+export const RECURRENCE_NAMES: readonly string[] = Object.keys(RECURRENCE_OPTIONS);
+
+/** The options that are times, in epoch milliseconds. */
+export interface RecurrenceTimes {
+  readonly startsAtMs: number | undefined;
+  readonly endsAtMs: number | undefined;
+}
+
+/**
+ * What the options say of a recurring schedule.
+ *
+ * @param times as {@link readRecurrenceTimes} gives them; by default in this terminal's zone
+ */
+export function readRecurrence(
+  args: Args,
+  times: RecurrenceTimes = {
+    startsAtMs: args.timeMs("starts-at", "future"),
+    endsAtMs: args.timeMs("ends-at", "future"),
+  },
+): Pick<RequestOf<"updateSchedule">, "timezone" | "overlap" | "misfire" | "recurrence"> {
+  const { startsAtMs, endsAtMs } = times;
+  const withinMs = args.durationMs("misfire-within");
+  const recurrence = {
+    startsAt: startsAtMs === undefined ? undefined : timestampOf(startsAtMs),
+    endsAt: endsAtMs === undefined ? undefined : timestampOf(endsAtMs),
+    blackout: [...args.list("blackout")],
+    runsMax: args.integer("runs-max", { min: 1, max: INT32_MAX }),
+    queueMax: args.integer("queue-max", { min: 1, max: 1_000 }),
+    misfireWithinMs: withinMs === undefined ? undefined : BigInt(Math.round(withinMs)),
+  };
+  const isSaid = Object.values(recurrence).some((value) =>
+    Array.isArray(value) ? value.length > 0 : value !== undefined
+  );
+  return {
+    timezone: args.text("timezone"),
+    overlap: args.text("overlap"),
+    misfire: args.text("misfire"),
+    recurrence: isSaid ? recurrence : undefined,
+  };
+}
+
+/** The times that the options say, in the schedule's zone where they name none. */
+export async function readRecurrenceTimes(
+  input: Omit<JobTimeInput, "direction">,
+): Promise<RecurrenceTimes> {
+  return {
+    startsAtMs: await jobTimeMs("starts-at", { ...input, direction: "future" }),
+    endsAtMs: await jobTimeMs("ends-at", { ...input, direction: "future" }),
+  };
+}

@@ -1,0 +1,171 @@
+import { parseDuration } from "../../core/time/duration.ts";
+import { JobError } from "../../core/errors.ts";
+import { instantOfWall } from "../../core/time/wall_time.ts";
+import type { Zone } from "../../core/time/zone.ts";
+
+/** Which occurrence a time of day without a date means, and where a bare duration leads. */
+export type Direction = "future" | "past";
+
+const TIME_HINT = 'Write "2026-11-24 09:00", "2026-11-24T09:00:00Z", "09:00", "tomorrow 9:00", ' +
+  '"today", "now", "+10m" or "2h ago"';
+
+const CLOCK = String.raw`(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?`;
+const DATE_TIME = new RegExp(
+  String.raw`^(\d{4})-(\d{2})-(\d{2})(?:[Tt ]+${CLOCK}\s*([Zz]|[+-]\d{2}:?\d{2})?)?$`,
+);
+const NAMED_DAY = new RegExp(`^(today|tomorrow|yesterday)(?:\\s+(?:at\\s+)?${CLOCK})?$`, "i");
+const CLOCK_ONLY = new RegExp(`^${CLOCK}$`);
+const SIGNED = /^([+-])\s*(.+)$/;
+const AGO = /^(.+?)\s+ago$/i;
+const FROM_NOW = /^in\s+(.+)$/i;
+const DAY_OFFSET: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
+// What a Date can hold, so that arithmetic on it never gives an invalid one.
+const EPOCH_MS_MAX = 8.64e15;
+
+interface TimeOfDay {
+  readonly hour: number;
+  readonly minute: number;
+  readonly second: number;
+  readonly ms: number;
+}
+
+const MIDNIGHT: TimeOfDay = { hour: 0, minute: 0, second: 0, ms: 0 };
+
+/** How a text is read as a time. */
+export interface TimeOptions {
+  readonly nowMs: number;
+  readonly direction: Direction;
+  /** What the time is for, in messages. */
+  readonly what: string;
+  /** The zone of a text that names none; the local one when absent. */
+  readonly zone?: Zone;
+}
+
+/** A date and a time as a wall clock shows them. */
+interface WallTime extends TimeOfDay {
+  readonly year: number;
+  /** 1 to 12. */
+  readonly month: number;
+  readonly day: number;
+}
+
+/** True if a text is a wall-clock time, whose instant depends on the zone. */
+export function isWallTime(text: string): boolean {
+  const trimmed = text.trim();
+  const calendar = DATE_TIME.exec(trimmed);
+  return calendar !== null ? calendar[8] === undefined : NAMED_DAY.test(trimmed) ||
+    CLOCK_ONLY.test(trimmed);
+}
+
+/**
+ * A point in time as people write it, in epoch milliseconds; in the local zone, or the given one, where the text names none.
+ *
+ * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`. A bare time of day is the
+ * next or the last one, and a bare duration leads ahead or back, by `direction`.
+ *
+ * @throws JobError `invalid_argument` when it is none of these
+ */
+export function parseTime(
+  text: string,
+  options: TimeOptions,
+): number {
+  const trimmed = text.trim();
+  const atMs = parseNamed(trimmed, options) ?? parseCalendar(trimmed, options.zone) ??
+    parseRelative(trimmed, options);
+  if (atMs !== null && Math.abs(atMs) <= EPOCH_MS_MAX) return Math.round(atMs);
+  throw new JobError("invalid_argument", `Cannot read ${options.what} "${text}": not a time`, {
+    hint: TIME_HINT,
+  });
+}
+
+function parseNamed(
+  text: string,
+  { nowMs, direction, zone }: TimeOptions,
+): number | null {
+  if (text.toLowerCase() === "now") return nowMs;
+  const named = NAMED_DAY.exec(text);
+  if (named) {
+    const offset = DAY_OFFSET[named[1]!.toLowerCase()]!;
+    const clock = named[2] === undefined ? MIDNIGHT : readClock(named.slice(2));
+    return clock && dayAt(nowMs, offset, { ...clock, zone });
+  }
+  const bare = CLOCK_ONLY.exec(text);
+  const clock = bare && readClock(bare.slice(1));
+  if (!clock) return null;
+  const today = dayAt(nowMs, 0, { ...clock, zone });
+  if (direction === "future") return today > nowMs ? today : dayAt(nowMs, 1, { ...clock, zone });
+  return today <= nowMs ? today : dayAt(nowMs, -1, { ...clock, zone });
+}
+
+/** The instant of a wall-clock time. A day past the end of its month runs into the next one. */
+function instantOf(wall: WallTime, zone: Zone | undefined): number {
+  const { year, month, day, hour, minute, second, ms } = wall;
+  if (zone === undefined) {
+    return new Date(year, month - 1, day, hour, minute, second, ms).getTime();
+  }
+  const wallMs = Date.UTC(year, month - 1, day, hour, minute, second);
+  return instantOfWall(zone, wallMs / 1_000) * 1_000 + ms;
+}
+
+/** A time of day on the zone's current day, or some days from it. */
+function dayAt(
+  nowMs: number,
+  dayOffset: number,
+  { zone, ...clock }: TimeOfDay & { readonly zone: Zone | undefined },
+): number {
+  const now = new Date(nowMs);
+  if (zone === undefined) {
+    const [year, month] = [now.getFullYear(), now.getMonth() + 1];
+    return instantOf({ year, month, day: now.getDate() + dayOffset, ...clock }, zone);
+  }
+  const wall = new Date(nowMs + zone.offsetAt(Math.floor(nowMs / 1_000)) * 1_000);
+  const [year, month] = [wall.getUTCFullYear(), wall.getUTCMonth() + 1];
+  return instantOf({ year, month, day: wall.getUTCDate() + dayOffset, ...clock }, zone);
+}
+
+function readClock(groups: readonly (string | undefined)[]): TimeOfDay | null {
+  const [hour, minute, second] = [Number(groups[0]), Number(groups[1]), Number(groups[2] ?? 0)];
+  if (hour > 23 || minute > 59 || second > 59) return null;
+  const ms = groups[3] === undefined ? 0 : Math.floor(Number(`0.${groups[3]}`) * 1_000);
+  return { hour, minute, second, ms };
+}
+
+function parseCalendar(text: string, zone: Zone | undefined): number | null {
+  const match = DATE_TIME.exec(text);
+  if (!match) return null;
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const clock = match[4] === undefined ? MIDNIGHT : readClock(match.slice(4, 8));
+  const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (!clock || month < 1 || month > 12 || day < 1 || day > daysInMonth) return null;
+  const offset = match[8];
+  if (offset === undefined) return instantOf({ year, month, day, ...clock }, zone);
+  const { hour, minute, second, ms } = clock;
+  return Date.UTC(year, month - 1, day, hour, minute, second, ms) - offsetMs(offset);
+}
+
+function offsetMs(zone: string): number {
+  if (zone.toUpperCase() === "Z") return 0;
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2));
+  return (zone[0] === "-" ? -minutes : minutes) * 60_000;
+}
+
+function parseRelative(
+  text: string,
+  { nowMs, direction }: { readonly nowMs: number; readonly direction: Direction },
+): number | null {
+  const signed = SIGNED.exec(text);
+  if (signed) return shift(nowMs, signed[2]!, signed[1] === "-" ? -1 : 1);
+  const ago = AGO.exec(text);
+  if (ago) return shift(nowMs, ago[1]!, -1);
+  const ahead = FROM_NOW.exec(text);
+  if (ahead) return shift(nowMs, ahead[1]!, 1);
+  return shift(nowMs, text, direction === "past" ? -1 : 1);
+}
+
+function shift(nowMs: number, duration: string, sign: 1 | -1): number | null {
+  try {
+    return nowMs + sign * parseDuration(duration);
+  } catch {
+    return null;
+  }
+}

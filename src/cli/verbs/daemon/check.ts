@@ -1,0 +1,117 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { formatProblem } from "../../../config/problems.ts";
+import { REBOOT } from "../../../core/job/schedule.ts";
+import type { ConfigProblem } from "../../../core/job/job_table.ts";
+import type { CheckResult, JobCheck } from "../../../tools/check.ts";
+import { usageError } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { EXIT } from "../../exit_codes.ts";
+import type { PlainRecord } from "../../output/plain.ts";
+import type { Printer } from "../../output/printer.ts";
+import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import type { Verb } from "../../verb.ts";
+
+function problemRecord(problem: ConfigProblem): PlainRecord {
+  return {
+    file: problem.place?.file,
+    line: problem.place?.line,
+    column: problem.place?.column,
+    path: problem.path,
+    message: problem.message,
+    hint: problem.hint,
+    job: problem.job ?? undefined,
+  };
+}
+
+function checkRecord(result: CheckResult): PlainRecord {
+  return {
+    file: result.file,
+    is_usable: result.isUsable,
+    problems: result.problems.map(problemRecord),
+    warnings: result.warnings.map(problemRecord),
+    notes: result.notes.map(problemRecord),
+    not_enabled: [...result.notEnabled],
+    jobs: result.jobs.map((job) => ({
+      kind: job.kind,
+      description: job.description,
+      source: job.source,
+      usage: job.usage,
+      operator: job.operator,
+      schedules: job.schedules.map(({ schedule, timezone, next }) => ({
+        schedule,
+        timezone,
+        next: next.map((run) => run.utc),
+        ...(next.some(({ note }) => note !== null) ? { notes: next.map(({ note }) => note) } : {}),
+      })),
+    })),
+  };
+}
+
+function problemLines(
+  problem: ConfigProblem,
+  label: string,
+): string[] {
+  const { hint, ...rest } = problem;
+  const line = `${label} ${makeLinesVisible(formatProblem(rest))}`;
+  return hint === undefined ? [line] : [line, `  ${makeLinesVisible(hint)}`];
+}
+
+function jobLines(job: JobCheck): string[] {
+  const lines = [`${makeVisible(job.kind)}  (${makeVisible(job.source)})`];
+  if (job.usage !== "") lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
+  lines.push(`  operator: ${makeLinesVisible(job.operator)}`);
+  for (const { schedule, timezone, next } of job.schedules) {
+    lines.push(`  ${makeVisible(schedule)}  ${timezone}`);
+    for (const { local, relative, note } of next) {
+      lines.push(`    ${local}  ${relative}${note === null ? "" : `  ${makeVisible(note)}`}`);
+    }
+    if (next.length === 0) {
+      lines.push(schedule === REBOOT ? "    at each start of the daemon" : "    never");
+    }
+  }
+  return lines;
+}
+
+function checkLines(result: CheckResult, printer: Printer): string[] {
+  const lines = result.jobs.flatMap((job) => [...jobLines(job), ""]);
+  for (const kind of result.notEnabled) {
+    lines.push(`${makeVisible(kind)}  (enabled = false: it does not run)`, "");
+  }
+  const bad = printer.paint("error:", "bad");
+  const warn = printer.paint("warning:", "warn");
+  for (const problem of result.problems) lines.push(...problemLines(problem, bad));
+  for (const problem of result.warnings) lines.push(...problemLines(problem, warn));
+  for (const problem of result.notes) lines.push(...problemLines(problem, "note:"));
+  const file = makeVisible(result.file ?? "the built-in configuration");
+  const count = result.problems.length;
+  if (count === 0) lines.push(`${file} is good: ${countText(result.jobs.length, "job")}`);
+  else lines.push(`${file}: ${countText(count, "problem")}`);
+  return lines;
+}
+
+/** `jobctl check` */
+export const CHECK: Verb = {
+  name: "check",
+  summary: "Check the configuration and every job, and show the next three runs of each",
+  details:
+    "Shows what an operator may pass to each job, and warns about commands that execute their " +
+    "arguments. Works without a daemon. Exit code 2 when there is a problem.",
+  words: [],
+  options: { config: CONFIG_OPTION },
+  examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const file = configFileOf(args, io.cwd);
+    if (file === null) {
+      throw usageError(
+        `Cannot check the configuration: there is no config.toml in "${io.cwd}"`,
+        "Name it with --config, or make one with: jobctl init",
+      );
+    }
+    const { checkConfig } = await import("../../../tools/check.ts");
+    const nowMs = io.clock.now().wallMs;
+    const result = await checkConfig(file, { env: io.env, cwd: io.cwd, nowMs });
+    await printer.details(checkRecord(result), file, checkLines(result, printer));
+    return result.isUsable && result.problems.length === 0 ? EXIT.ok : EXIT.usage;
+  },
+};

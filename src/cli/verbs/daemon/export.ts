@@ -1,0 +1,67 @@
+import { hostTimezone } from "../../../platform/host_timezone.ts";
+import { usageError } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { EXIT } from "../../exit_codes.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import { OUT_OPTIONS, tell, writeOut } from "../../written_file.ts";
+
+const CRONTAB: Verb = {
+  name: "crontab",
+  summary: "Write the scheduled commands of the configuration as a crontab",
+  details:
+    "Works without a daemon. Anything that a crontab cannot express is reported on stderr, job by job, and the exit code " +
+    "is then 3. If any job has a user, every line has one, as in /etc/cron.d.",
+  words: [],
+  options: {
+    config: CONFIG_OPTION,
+    system: { describe: "A user before each command (default when a job has one)", isFlag: true },
+    timezone: { describe: "Zone that cron runs in (default: the host's); others get CRON_TZ" },
+    ...OUT_OPTIONS,
+  },
+  examples: [["jobctl export crontab --config config.toml > crontab.txt", "Back to cron"]],
+  isClient: false,
+  async run(args, { io }) {
+    const file = configFileOf(args, io.cwd);
+    if (file === null) {
+      throw usageError(
+        `Cannot export: there is no config.toml in "${io.cwd}"`,
+        "Name the configuration with --config",
+      );
+    }
+    const { loadProject } = await import("../../../tools/load_project.ts");
+    const { exportCrontab } = await import("../../../tools/export_crontab.ts");
+    const nowMs = io.clock.now().wallMs;
+    const { jobs, problems } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+    const timezone = args.text("timezone") ?? hostTimezone();
+    const result = exportCrontab(jobs, { timezone, isSystem: args.flag("system") || undefined });
+    await writeOut(result.text, args, io);
+    for (const { job, message } of problems) {
+      await tell(io, `${file}: jobs.${job}: left out: ${message}`);
+    }
+    for (const { kind, text } of result.notes) await tell(io, `${file}: jobs.${kind}: ${text}`);
+    return problems.length + result.notes.length > 0 ? EXIT.conditionNotMet : EXIT.ok;
+  },
+};
+
+const PROTO: Verb = {
+  name: "proto",
+  summary: "Write job.proto, the gRPC contract, for clients in any language",
+  details:
+    "Works without a daemon. The file imports only google/protobuf/timestamp.proto, which every generator has.",
+  words: [],
+  options: OUT_OPTIONS,
+  examples: [["jobctl export proto --out job.proto", "For protoc, buf, grpcurl or Postman"]],
+  isClient: false,
+  async run(args, { io }) {
+    const { JOB_PROTO } = await import("../../../rpc/gen/job_proto.ts");
+    await writeOut(JOB_PROTO, args, io);
+    return EXIT.ok;
+  },
+};
+
+/** `jobctl export` */
+export const EXPORT: VerbGroup = {
+  name: "export",
+  summary: "Write the configuration for another scheduler, or the gRPC contract",
+  verbs: [CRONTAB, PROTO],
+};

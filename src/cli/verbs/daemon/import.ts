@@ -1,0 +1,265 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { JobError } from "../../../core/errors.ts";
+import { hostTimezone } from "../../../platform/host_timezone.ts";
+import type { ImportResult } from "../../../tools/import/import_crontab.ts";
+import { type Dialect, DIALECTS, guessDialect } from "../../../tools/import/dialect.ts";
+import type { OpenedCrontabs } from "../../../tools/import/open_crontabs.ts";
+import type { ImportNote } from "../../../tools/import/crontab_reader.ts";
+import type { LineCheck } from "../../../tools/import/verify_crontab.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { EXIT } from "../../exit_codes.ts";
+import type { CliIo } from "../../io.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import { OUT_OPTIONS, tell, writeOut } from "../../written_file.ts";
+
+/** Where cron keeps the crontabs of users: on Debian and Alpine, on SUSE, on Red Hat. */
+const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
+const PREFIX = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,39}$/;
+const STDIN_BYTES_MAX = 4 * 1_048_576;
+
+async function readStdin(io: CliIo): Promise<Uint8Array> {
+  const blocks: Uint8Array[] = [];
+  let length = 0;
+  for await (const block of io.stdin) {
+    const bytes = typeof block === "string" ? new TextEncoder().encode(block) : block;
+    length += bytes.length;
+    if (length > STDIN_BYTES_MAX) {
+      throw usageError(`Cannot import stdin: over ${STDIN_BYTES_MAX} bytes`, "Import one crontab");
+    }
+    blocks.push(bytes);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const block of blocks) {
+    whole.set(block, at);
+    at += block.length;
+  }
+  return whole;
+}
+
+function spoolFile(user: string, spool: string | undefined): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/.test(user)) {
+    throw usageError(
+      `Cannot import the crontab of "${user}": not a user's name`,
+      "Name an account",
+    );
+  }
+  const directories = spool === undefined ? SPOOLS : [spool];
+  const found = directories.map((directory) => join(directory, user)).find((path) =>
+    existsSync(path)
+  );
+  if (found !== undefined) return found;
+  throw new JobError(
+    "not_found",
+    `Cannot import the crontab of "${user}": none in ${directories.join(" or ")}`,
+    {
+      hint:
+        `It takes root to see it; or pipe it in: crontab -l | jobctl import crontab - --user ${user}`,
+    },
+  );
+}
+
+/** The crontabs that are named: files, folders, stdin, or those of users. */
+async function openTexts(args: Args, io: CliIo, dialect: Dialect): Promise<OpenedCrontabs> {
+  const users = args.list("user");
+  const files = args.words("FILE");
+  if (files.length === 0 && users.length === 0) {
+    throw usageError(
+      "Cannot import: no crontab is named",
+      "Name /etc/crontab, /etc/cron.d, --user NAME, or pipe it in: crontab -l | jobctl import crontab -",
+    );
+  }
+  if (files.length > 0 && users.length > 1) {
+    throw usageError(
+      `Cannot import ${files[0]} for ${users.length} users: a crontab belongs to one user`,
+      "Name one user, or leave the files out to read those of the users",
+    );
+  }
+  const { crontabOfText, decodeCrontab, openCrontabs, userColumnNotes } = await import(
+    "../../../tools/import/open_crontabs.ts"
+  );
+  const isSystem = args.flag("system") ? true : null;
+  const named = files.length > 0
+    ? files.map((file) => ({ file, owner: users[0] ?? null }))
+    : users.map((user) => ({ file: spoolFile(user, args.text("spool")), owner: user }));
+  const opened: OpenedCrontabs[] = [];
+  for (const { file, owner } of named) {
+    const options = { isSystem, owner, dialect };
+    if (file === "-") {
+      const text = decodeCrontab(await readStdin(io));
+      const crontab = crontabOfText("stdin", text, options);
+      opened.push({ crontabs: [crontab], notes: userColumnNotes(crontab) });
+    } else opened.push(openCrontabs(resolve(io.cwd, file), options));
+  }
+  return {
+    crontabs: opened.flatMap(({ crontabs }) => crontabs),
+    notes: opened.flatMap(({ notes }) => notes),
+  };
+}
+
+function prefixOf(args: Args): string | undefined {
+  const prefix = args.text("prefix");
+  if (prefix === undefined || PREFIX.test(prefix.replaceAll("{user}", "u"))) return prefix;
+  throw usageError(
+    `Cannot use the prefix "${prefix}": wanted up to 40 letters, digits, "_", ".", ":" and "-"`,
+    'Write --prefix web1- or --prefix "{user}-"',
+  );
+}
+
+async function tellNotes(notes: readonly ImportNote[], io: CliIo): Promise<void> {
+  for (const { file, line, text } of notes) {
+    await tell(io, line === null ? `${file}: ${text}` : `${file}:${line}: ${text}`);
+  }
+}
+
+function checkText(check: LineCheck): string {
+  const at = `${check.line.file}:${check.line.line}: ${check.kind}`;
+  if (check.problem !== null) return `${at}: NOT the same: ${check.problem}`;
+  if (check.notCompared !== null) return `${at}: not compared: ${check.notCompared}`;
+  if (check.line.schedule === "@reboot") return `${at}: the same: at each start`;
+  if (check.differsAt === null) return `${at}: the same ${countText(check.ourCount, "run")}`;
+  const first = new Date(check.differsAt).toISOString();
+  return `${at}: NOT the same: cron ${
+    countText(check.cronCount, "run")
+  }, jobctl ${check.ourCount}, first difference ${first}`;
+}
+
+async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
+  const { verifyCrontab, VERIFIED_DAYS } = await import("../../../tools/import/verify_crontab.ts");
+  const checks = await verifyCrontab(result, io.clock.now().wallMs);
+  for (const check of checks) {
+    await tell(io, checkText(check));
+    const { line, warning } = check;
+    if (warning !== null) await tell(io, `${line.file}:${line.line}: not on this host: ${warning}`);
+  }
+  const compared = checks.filter(({ problem, notCompared }) =>
+    problem !== null || notCompared === null
+  );
+  const same = compared.filter(({ problem, differsAt }) => problem === null && differsAt === null);
+  const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
+  await tell(
+    io,
+    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${
+      countText(compared.length, "line is", "lines are")
+    } the same, ${countText(runs, "run")}`,
+  );
+  return same.length === compared.length && checks.every(({ warning }) => warning === null);
+}
+
+const CRONTAB: Verb = {
+  name: "crontab",
+  summary: "Turn crontabs into a configuration that behaves as cron does",
+  details:
+    "Works without a daemon. Writes TOML. Anything that cannot be carried over is reported on stderr as file:line: text, " +
+    "and the exit code is then 3. Lines and files that the cron daemon refuses are left out. A directory is read as cron reads /etc/cron.d, " +
+    "or its folder of users' crontabs. Jobs of a file that belongs to a user other than root run " +
+    "as that user. --verify compares each line's runs over the next 366 days, by cron's own rules, " +
+    "with those of the written job, and checks that no [defaults] can change the job.",
+  words: [{
+    name: "FILE",
+    describe: "Crontabs, directories of them, or - for stdin",
+    isOptional: true,
+    isRest: true,
+  }],
+  options: {
+    user: { describe: "The crontab of this user, whose jobs run as that user (repeatable)" },
+    spool: { describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})` },
+    system: {
+      describe: "Each command has a user before it (default: judged by path and text)",
+      isFlag: true,
+    },
+    dialect: {
+      describe: "The cron whose rules apply (default: the installed one)",
+      choices: DIALECTS,
+    },
+    prefix: { describe: 'Prefix for each kind, such as web1- or "{user}-"' },
+    timezone: { describe: "Zone that cron runs in (default: the host's)" },
+    verify: {
+      describe: "Compare the runs of the next 366 days, and what [defaults] could change",
+      isFlag: true,
+    },
+    ...OUT_OPTIONS,
+  },
+  examples: [
+    [
+      "jobctl import crontab /etc/crontab --out config.toml --verify",
+      "The system's crontab, proved",
+    ],
+    ["jobctl import crontab /etc/cron.d > cron.toml", "All files of a directory"],
+    ["crontab -l | jobctl import crontab - > config.toml", "One's own crontab"],
+    ["jobctl import crontab --user www-data", "As root: the crontab of a user"],
+    [
+      "jobctl import crontab /var/spool/cron/crontabs --prefix '{user}-'",
+      "As root: those of all users",
+    ],
+  ],
+  isClient: false,
+  async run(args, { io }) {
+    assertOneOf(args, ["user", "system"]);
+    const dialect = args.text("dialect") as Dialect | undefined ?? guessDialect();
+    const prefix = prefixOf(args);
+    const { crontabs, notes } = await openTexts(args, io, dialect);
+    const { importCrontabs } = await import("../../../tools/import/import_crontab.ts");
+    const timezone = args.text("timezone") ?? hostTimezone();
+    const { hostEnvironment, isOfHost } = await import("../../../tools/import/host_environment.ts");
+    const host = crontabs.some(({ file }) => isOfHost(file)) ? hostEnvironment(dialect) : null;
+    const result = importCrontabs(crontabs, { timezone, dialect, prefix, hostEnv: host?.env });
+    await writeOut(result.toml, args, io);
+    const all = [...host?.notes ?? [], ...notes, ...result.notes];
+    await tellNotes(all, io);
+    const isSame = !args.flag("verify") || await verify(result, io);
+    const hasLoss = all.some(({ isLoss }) => isLoss);
+    return isSame && !hasLoss ? EXIT.ok : EXIT.conditionNotMet;
+  },
+};
+
+const SYSTEMD: Verb = {
+  name: "systemd",
+  summary: "Turn systemd timers and their services into a configuration",
+  details:
+    "Works without a daemon. Reads unit files with their drop-ins. Anything that cannot be carried over is reported " +
+    "on stderr as file:line: text, and the exit code is then 3.",
+  words: [{
+    name: "UNIT",
+    describe: "A .timer file, the name of an installed timer, or a directory of units",
+    isOptional: true,
+  }],
+  options: {
+    timezone: { describe: "Zone of OnCalendar= that names none (default: the host's)" },
+    ...OUT_OPTIONS,
+  },
+  examples: [
+    ["jobctl import systemd /etc/systemd/system --out timers.toml", "All timers of a directory"],
+    [
+      "jobctl import systemd /etc/systemd/system/timers.target.wants",
+      "All timers that are enabled",
+    ],
+    ["jobctl import systemd logrotate.timer", "One that is installed"],
+  ],
+  isClient: false,
+  async run(args, { io }) {
+    const unit = args.word("UNIT");
+    if (unit === "") {
+      throw usageError(
+        "Cannot import: no timer is named",
+        "Name a .timer file, an installed timer, or a directory such as /etc/systemd/system",
+      );
+    }
+    const { importSystemd } = await import("../../../tools/import/import_systemd.ts");
+    const timezone = args.text("timezone") ?? hostTimezone();
+    const isPath = unit.includes("/") || existsSync(resolve(io.cwd, unit));
+    const result = importSystemd(isPath ? resolve(io.cwd, unit) : unit, { timezone });
+    await writeOut(result.toml, args, io);
+    await tellNotes(result.notes, io);
+    return result.notes.some(({ isLoss }) => isLoss) ? EXIT.conditionNotMet : EXIT.ok;
+  },
+};
+
+/** `jobctl import` */
+export const IMPORT: VerbGroup = {
+  name: "import",
+  summary: "Turn another scheduler's jobs into a configuration",
+  verbs: [CRONTAB, SYSTEMD],
+};

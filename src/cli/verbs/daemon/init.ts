@@ -1,0 +1,26 @@
+import { resolve } from "node:path";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { Verb } from "../../verb.ts";
+
+/** `jobctl init [DIRECTORY]` */
+export const INIT: Verb = {
+  name: "init",
+  summary: "Write a configuration with comments, an example job and the types for jobs",
+  details: "Works without a daemon. Overwrites nothing unless --force says so.",
+  words: [{ name: "DIRECTORY", describe: "Where to (default: here)", isOptional: true }],
+  options: { force: { describe: "Overwrite what is there", isFlag: true } },
+  examples: [["jobctl init my-jobs", "Start a project in the folder my-jobs"]],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const { initProject } = await import("../../../tools/init.ts");
+    const directory = resolve(io.cwd, args.word("DIRECTORY") || ".");
+    const { written, next } = initProject(directory, { force: args.flag("force") });
+    await printer.details({ directory, written, next }, directory, [
+      ...written.map((path) => `Wrote ${makeVisible(path)}`),
+      "",
+      "Next:",
+      ...next.map((command) => `  ${makeVisible(command)}`),
+    ]);
+    return 0;
+  },
+};

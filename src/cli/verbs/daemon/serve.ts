@@ -1,0 +1,58 @@
+import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import type { Verb } from "../../verb.ts";
+
+// Name of the option, and the short name of the setting that it overrides.
+const SETTINGS: Readonly<Record<string, string>> = {
+  host: "host",
+  port: "port",
+  http: "http",
+  socket: "socket",
+  store: "store",
+  workers: "workers",
+  "log-level": "logLevel",
+  "log-format": "logFormat",
+};
+
+/** `jobctl serve` */
+export const SERVE: Verb = {
+  name: "serve",
+  summary: "Run the daemon: schedules, queue, workers, gRPC and HTTP",
+  details: [
+    "Flags override the file and the JOBCTL_* variables. SIGTERM and SIGINT drain: nothing new starts,",
+    "and running attempts get worker.drain to finish; a second signal stops them at once.",
+  ].join(" "),
+  words: [],
+  options: {
+    config: CONFIG_OPTION,
+    host: { describe: "Address of the gRPC listener (server.host)" },
+    port: { describe: "Port of the gRPC listener; 0 picks a free one (server.port)" },
+    http: { describe: 'Address and port of HTTP, "" for none (server.http)' },
+    socket: { describe: 'Unix socket, "auto" or "" for none (server.socket)' },
+    store: { describe: "Where instances are kept, such as sqlite:data/jobctl.db (store.url)" },
+    workers: { describe: "Attempts at once (worker.count)" },
+    "log-level": { describe: "debug, info, warn or error (log.level)" },
+    "log-format": { describe: "text or json (log.format)" },
+    salvage: {
+      describe: "Start even if a SQLite store lost commits, and report how many",
+      isFlag: true,
+    },
+  },
+  examples: [
+    ["jobctl serve --config config.toml", "Run what the file says"],
+    ["jobctl serve -c config.toml --port 0 --log-level debug", "Override settings for one run"],
+  ],
+  isClient: false,
+  async run(args, { io }) {
+    const { serve } = await import("../../../app.ts");
+    const flags: Record<string, unknown> = {};
+    for (const [option, setting] of Object.entries(SETTINGS)) flags[setting] = args.raw(option);
+    return await serve({
+      configFile: configFileOf(args, io.cwd),
+      flags,
+      env: io.env,
+      salvages: args.flag("salvage"),
+      // A log that nobody reads any more does not stop the daemon.
+      writeLog: (line) => void io.stderr.write(line).catch(() => {}),
+    });
+  },
+};

@@ -1,0 +1,133 @@
+import type { GetStatusResponse, KindCounts, PauseEntry } from "../../../rpc/gen/job_pb.ts";
+import type { PlainRecord } from "../../output/plain.ts";
+import type { Printer } from "../../output/printer.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { formatTable } from "../../output/table.ts";
+import type { Verb } from "../../verb.ts";
+import { fieldLines } from "../../views/details.ts";
+import { PAUSE_VIEW } from "../../views/tick_view.ts";
+import { timeText } from "../../views/time_text.ts";
+import { blockRecord, blockText } from "../../views/block_view.ts";
+import { isoOf } from "../../wire.ts";
+
+const COUNTS = [
+  "scheduled",
+  "processing",
+  "completed",
+  "terminated",
+  "canceled",
+  "timedOut",
+] as const;
+const TITLES = ["SCHEDULED", "PROCESSING", "COMPLETED", "TERMINATED", "CANCELLED", "TIMED OUT"];
+
+function kindRecord(counts: KindCounts): PlainRecord {
+  return {
+    kind: counts.kind,
+    scheduled: Number(counts.scheduled),
+    processing: Number(counts.processing),
+    completed: Number(counts.completed),
+    terminated: Number(counts.terminated),
+    canceled: Number(counts.canceled),
+    timed_out: Number(counts.timedOut),
+  };
+}
+
+function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]): PlainRecord {
+  const { workers } = status;
+  return {
+    node: status.node,
+    version: status.version,
+    started_at: isoOf(status.startedAt),
+    is_draining: status.isDraining,
+    store: {
+      type: status.storeType,
+      location: status.storeLocation,
+      problem: status.storeProblem,
+    },
+    reload_problem: status.reloadProblem,
+    workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
+    nodes: status.nodes,
+    schedules: Number(status.schedules),
+    next_schedule_at: isoOf(status.nextScheduleAt),
+    blocks: status.blocks.map(blockRecord),
+    pauses: pauses.map(PAUSE_VIEW.record),
+    disabled: status.disabled.map(({ kind, reason }) => ({ kind, reason })),
+    kinds: kindsOf(status).map(kindRecord),
+  };
+}
+
+function kindsOf({ kinds }: GetStatusResponse): readonly KindCounts[] {
+  return [...kinds].sort((a, b) => a.kind < b.kind ? -1 : 1);
+}
+
+/** A pause for people: `everything until 2026-11-24 17:00:00Z (in 2h): disk is being replaced`. */
+function pauseText({ kind, until, reason }: PauseEntry, nowMs: number): string {
+  const time = until === undefined ? "resumed" : timeText(until, nowMs);
+  const why = reason === "" ? "" : `: ${makeVisible(reason)}`;
+  return `${kind === undefined ? "everything" : makeVisible(kind)} until ${time}${why}`;
+}
+
+function statusLines(
+  status: GetStatusResponse,
+  pauses: readonly PauseEntry[],
+  printer: Printer,
+): string[] {
+  const { workers } = status;
+  const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
+  const lines = fieldLines([
+    ["Node", makeVisible(status.node)],
+    ["Version", makeVisible(status.version)],
+    ["Started", timeText(status.startedAt, printer.nowMs)],
+    ["Draining", status.isDraining ? printer.paint("yes", "warn") : undefined],
+    ["Store", makeVisible(store)],
+    [
+      "Store problem",
+      status.storeProblem && printer.paint(makeVisible(status.storeProblem), "bad"),
+    ],
+    [
+      "Config",
+      status.reloadProblem &&
+      printer.paint(makeVisible(`the last reload had problems: ${status.reloadProblem}`), "bad"),
+    ],
+    [
+      "Workers",
+      workers && `${workers.busy} of ${workers.count} busy, ${workers.alive} processes`,
+    ],
+    ["Nodes", status.nodes > 1 ? `${status.nodes} live` : undefined],
+    ["Schedules", String(status.schedules)],
+    ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
+    ...status.disabled.map(({ kind, reason }) =>
+      ["Disabled", printer.paint(makeVisible(`${kind}: ${reason}`), "bad")] as const
+    ),
+    ...pauses.map((pause) =>
+      ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
+    ),
+    ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
+  ]);
+  if (status.kinds.length === 0) return lines;
+  const rows = kindsOf(status).map((counts) => [
+    { text: counts.kind },
+    ...COUNTS.map((name) => ({ text: String(counts[name]) })),
+  ]);
+  const headings = ["KIND", ...TITLES].map((title) => ({ title }));
+  const table = formatTable(headings, rows, { columns: null, hasColor: false });
+  return [...lines, "", ...table.trimEnd().split("\n")];
+}
+
+/** `jobctl status` */
+export const STATUS: Verb = {
+  name: "status",
+  summary: "Show the state of the daemon: store, workers, schedules, pauses, instances by state",
+  words: [],
+  options: {},
+  examples: [["jobctl status", "Is it running, and what is it doing"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const connection = await client();
+    const status = await connection.getStatus({});
+    const { pauses } = await connection.listPauses({});
+    const lines = statusLines(status, pauses, printer);
+    await printer.details(statusRecord(status, pauses), status.node, lines);
+    return 0;
+  },
+};

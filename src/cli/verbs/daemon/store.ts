@@ -1,0 +1,222 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { resolve } from "node:path";
+import { backupName, readBackup, writeBackup } from "../../backup_file.ts";
+import { confirm } from "../../confirm.ts";
+import { EXIT } from "../../exit_codes.ts";
+import type { PlainRecord } from "../../output/plain.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { moveTarget, STORE_OPTIONS, storePlace, tellProgress, workOn } from "../../store_work.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import {
+  backupLines,
+  gcLines,
+  infoLines,
+  moveLines,
+  problemLines,
+  type Report,
+} from "../../views/store_view.ts";
+
+const YES = { alias: "y", describe: "Do not ask", isFlag: true } as const;
+const OFFLINE = [
+  "Asks the daemon; if none responds, works on the store of the configuration here.",
+  "With --config or --store it asks none.",
+].join(" ");
+
+const INFO: Verb = {
+  name: "info",
+  summary: "Show the store's type, contents and size",
+  details: OFFLINE,
+  words: [],
+  options: STORE_OPTIONS,
+  examples: [["jobctl store info", "Type, place, durability, counts, size, the oldest instance"]],
+  isClient: true,
+  async run(args, context) {
+    const report = await workOn({ type: "info" }, { args, context });
+    await context.printer.details(report as PlainRecord, String(report.id), infoLines(report));
+    return EXIT.ok;
+  },
+};
+
+const VERIFY: Verb = {
+  name: "verify",
+  summary: "Check the store for inconsistencies",
+  details: `${OFFLINE} Exit code 1 when there is a problem. SQLite checks its whole file, and ` +
+    "the daemon does nothing else meanwhile.",
+  words: [],
+  options: STORE_OPTIONS,
+  examples: [["jobctl store verify", "No problems, or a list of them"]],
+  isClient: true,
+  async run(args, context) {
+    const report = await workOn({ type: "verify" }, { args, context });
+    await context.printer.details(report as PlainRecord, "problems", problemLines(report));
+    return report.is_whole === true ? EXIT.ok : EXIT.error;
+  },
+};
+
+const GC: Verb = {
+  name: "gc",
+  summary: "Delete expired and orphaned records now",
+  details: `${OFFLINE} The daemon does so by itself, minute by minute; this is for impatience ` +
+    "and after a change of keep.",
+  words: [],
+  options: {
+    ...STORE_OPTIONS,
+    compact: {
+      describe:
+        "Also give space back to the disk (SQLite rewrites its file; nothing runs meanwhile)",
+      isFlag: true,
+    },
+  },
+  examples: [["jobctl store gc --compact", "Says how much was deleted and freed"]],
+  isClient: true,
+  async run(args, context) {
+    const work = { type: "gc", compacts: args.flag("compact") } as const;
+    const report = await workOn(work, { args, context });
+    await context.printer.details(report as PlainRecord, "gc", gcLines(report));
+    return EXIT.ok;
+  },
+};
+
+const BACKUP: Verb = {
+  name: "backup",
+  summary: "Save everything in the store to a file, while jobs run",
+  details: `${OFFLINE} The file has a line for each record, the same from every kind of store, ` +
+    "and is compressed if its name ends in .gz. The last line has counts and a hash: a file without " +
+    "it is incomplete. Arguments and logs can contain secrets, so only the file's owner can read it.",
+  words: [{ name: "FILE", describe: "File to write" }],
+  options: {
+    ...STORE_OPTIONS,
+    force: { describe: "Overwrite the file", isFlag: true },
+    salvage: {
+      describe: "Save what is readable of a damaged SQLite file, without a daemon",
+      isFlag: true,
+    },
+  },
+  examples: [
+    ["jobctl store backup /backup/jobs.jsonl.gz", "Every night, by a job of its own"],
+    [
+      "jobctl store backup rest.jsonl --salvage -c config.toml",
+      "What can be saved of a damaged file",
+    ],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const path = resolve(context.io.cwd, args.word("FILE"));
+    const writer = await writeBackup(path, { force: args.flag("force") });
+    const chunk = (bytes: Uint8Array) => writer.write(bytes);
+    let report: Report;
+    try {
+      const work = { type: args.flag("salvage") ? "salvage" : "backup" } as const;
+      report = { ...await workOn(work, { args, context, chunk }), file: path };
+      await writer.end();
+    } catch (error) {
+      writer.discard();
+      throw error;
+    }
+    await context.printer.details(report as PlainRecord, path, backupLines(report));
+    return EXIT.ok;
+  },
+};
+
+const RESTORE: Verb = {
+  name: "restore",
+  summary: "Fill an empty store with a backup",
+  details: "Without a daemon: into the store of the configuration, or of --store. The backup is " +
+    "checked first, and the store is compared with it afterwards. Broken off, the same command goes " +
+    "on. Attempts that ran when it was taken run again, with higher fences.",
+  words: [{ name: "FILE", describe: "File of store backup" }],
+  options: STORE_OPTIONS,
+  examples: [
+    ["jobctl store restore /backup/jobs.jsonl.gz -c config.toml", "Refused unless it is empty"],
+    ["jobctl store restore jobs.jsonl.gz --store valkey://host:6379", "Into another kind of store"],
+  ],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const path = resolve(io.cwd, args.word("FILE"));
+    readBackup(path);
+    const { restoreConfigured } = await import("../../../maintenance/configured.ts");
+    const waiting: Promise<void>[] = [];
+    const { header, ...restored } = await restoreConfigured(() => readBackup(path), {
+      name: backupName(path),
+      place: storePlace(args, io),
+      clock: io.clock,
+      progress: (text) => void waiting.push(tellProgress(text, args, io)),
+    });
+    await Promise.all(waiting);
+    const report = { ...restored, file: path, taken_at: new Date(header.at).toISOString() };
+    await printer.details(report as PlainRecord, path, backupLines(report));
+    return EXIT.ok;
+  },
+};
+
+const MIGRATE: Verb = {
+  name: "migrate",
+  summary: "Move everything to another store, while jobs run until a short cut-over",
+  details: [
+    "The daemon copies in passes while jobs run. Then it accepts nothing new, lets running attempts end",
+    "as in a drain, copies the rest, compares both sides by a hash, and marks the old store as moved: no",
+    "daemon opens it again. Then set store.url to the new URL and restart the daemon. If the command is",
+    "interrupted, run it again to continue; until it has finished, the old store stays in use.",
+    "A target that is not empty is refused. A running daemon moves only to stores that its configuration",
+    "names in store.targets. Without a daemon (--config or --store) any URL works.",
+  ].join(" "),
+  words: [],
+  options: {
+    ...STORE_OPTIONS,
+    to: { describe: "Name of the new store in store.targets; without a daemon, also a URL" },
+    prefix: {
+      describe:
+        "Namespace on the new store, without a daemon only (default: the target's, or store.prefix)",
+    },
+    verify: { describe: "Show record counts and hashes of both sides", isFlag: true },
+    undo: {
+      describe: "Return to a store that was moved away, which is an older copy",
+      isFlag: true,
+    },
+    yes: YES,
+  },
+  examples: [
+    [
+      "jobctl store migrate --to shared --verify",
+      "From one machine to several, with the daemon running",
+    ],
+    [
+      "jobctl store migrate --to valkey://host:6379 -c config.toml",
+      "Without a daemon, to any URL",
+    ],
+    ["jobctl store migrate --undo -c config.toml", "Back to the old store, on purpose"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const { io, printer } = context;
+    if (args.flag("undo")) return await undo();
+    const { to, prefix, shown } = await moveTarget(args, context);
+    const info = await workOn({ type: "info" }, { args, context });
+    const what = `move ${countText(Number(info.instances), "instance")} and ` +
+      `${countText(Number(info.schedules), "schedule")} from ` +
+      `${info.location} to ${shown}; the daemon accepts nothing new afterwards`;
+    await confirm(io, what, args.flag("yes"));
+    const work = { type: "migrate", to, prefix } as const;
+    const report = await workOn(work, { args, context });
+    const lines = moveLines(report, { isVerbose: args.flag("verify") });
+    await printer.details(report as PlainRecord, makeVisible(shown), lines);
+    return EXIT.ok;
+
+    async function undo(): Promise<number> {
+      const question = "go on with the old store, without what happened in the new one";
+      await confirm(io, question, args.flag("yes"));
+      const report = await workOn({ type: "undo" }, { args, context });
+      await printer.details(report as PlainRecord, "undo", [
+        report.was === null ? "The store had not moved: it is in use" : "The store is in use again",
+      ]);
+      return EXIT.ok;
+    }
+  },
+};
+
+/** `jobctl store …` */
+export const STORE: VerbGroup = {
+  name: "store",
+  summary: "Look after the store: info, verify, gc, backup, restore, migrate",
+  verbs: [INFO, VERIFY, GC, BACKUP, RESTORE, MIGRATE],
+};

@@ -1,0 +1,150 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { usageError } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import { confirm } from "../../confirm.ts";
+import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { FILTER_OPTIONS, readQuery } from "../../parsing/query.ts";
+import type { QueryInit } from "../../parsing/query.ts";
+import type { JobClient } from "../../session.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { isFinalState, stateName, STATES, unfinishedStates } from "../../wire.ts";
+
+/** Instances are counted up to this many before the question. */
+const COUNT_MAX = 1_000;
+const QUERY_WORD = "instances";
+const KIND_COMMAND = "jobctl cancel instances --kind";
+const CONDITIONS = ["kind", "uuid", "state"];
+
+async function countUnfinished(client: JobClient, query: QueryInit): Promise<number> {
+  const states = [query.state, ...(query.states ?? [])].filter((state) => state !== undefined);
+  const wanted = unfinishedStates().filter((state) =>
+    states.length === 0 || states.includes(state)
+  );
+  if (wanted.length === 0) return 0;
+  const narrowed = { ...query, state: undefined, states: wanted };
+  let count = 0;
+  for await (const _ of lookupInstances(client, narrowed, COUNT_MAX)) count += 1;
+  return count;
+}
+
+function instancesText(count: number): string {
+  return count === COUNT_MAX ? `${count} or more instances` : countText(count, "instance");
+}
+
+function describeConditions(args: Args): string {
+  const kinds = args.list("kind").map((kind) => `"${kind}"`).join(", ");
+  const states = args.list("state").join(", ");
+  return `${kinds && ` of kind ${kinds}`}${states && ` in state ${states}`}`;
+}
+
+// go-job's `cancel instances --kind K` and `--uuid U` ask nothing, and programs call them.
+function isGoJobForm(args: Args): boolean {
+  const given = args.given(CONDITIONS);
+  return given.length > 0 && !given.includes("state");
+}
+
+async function readCancel(
+  args: Args,
+  client: JobClient,
+): Promise<{ readonly query: QueryInit; readonly isAll: boolean }> {
+  const isAll = args.flag("all");
+  const given = args.given(CONDITIONS);
+  if (isAll && given.length > 0) {
+    throw usageError(
+      `Cannot use --all with --${given[0]}: they exclude each other`,
+      "Without --all only what matches is canceled",
+    );
+  }
+  if (!isAll && given.length === 0) {
+    throw usageError(
+      "Cannot cancel instances: nothing says which",
+      "Give --uuid, --kind or --state, or --all for every unfinished instance",
+    );
+  }
+  const query = readQuery(args);
+  for (const name of args.list("state")) {
+    const states = [query.state, ...(query.states ?? [])];
+    if (states.some((state) => state !== undefined && isFinalState(state))) {
+      throw usageError(
+        `Cannot cancel instances in state "${name}": what is final cannot be canceled`,
+        `Unfinished states: ${unfinishedStates().map(stateName).join(", ")}`,
+      );
+    }
+  }
+  const uuids = [];
+  for (const id of args.list("uuid")) uuids.push(await resolveId(client, id, KIND_COMMAND));
+  return { query: { ...query, ...(uuids.length === 1 ? { uuid: uuids[0] } : { uuids }) }, isAll };
+}
+
+async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): Promise<number> {
+  const connection = await client();
+  const { query, isAll } = await readCancel(args, connection);
+  const kinds = args.list("kind");
+  // Before the others of the list are canceled. One alone that is unknown matches nothing.
+  if (kinds.length > 1) await assertKinds(connection, kinds);
+  const hasUuid = args.given(["uuid"]).length > 0;
+  const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
+  if (mustAsk && !args.flag("yes")) {
+    const count = await countUnfinished(connection, query);
+    const what = `cancel ${instancesText(count)}${describeConditions(args)}`;
+    // Nothing to lose is nothing to ask.
+    if (count > 0 || !io.isInteractive) await confirm(io, what, false);
+  }
+  const answer = await connection.cancelInstances({ query, all: isAll });
+  const count = Number(answer.count) || answer.instances.length;
+  if (count === 0) await assertKinds(connection, kinds);
+  await printer.list(INSTANCE_VIEW, answer.instances);
+  await printer.note(`Canceled ${count}`);
+  return 0;
+}
+
+async function cancelOne(
+  args: Args,
+  id: string,
+  { client, printer }: VerbContext,
+): Promise<number> {
+  const given = args.given([...CONDITIONS, "all"]);
+  if (given.length > 0) {
+    throw usageError(
+      `Cannot use --${given[0]} with the id "${makeVisible(id)}": the id says which`,
+      `Write "jobctl cancel instances --${given[0]} …", or the id alone`,
+    );
+  }
+  const connection = await client();
+  const uuid = await resolveId(connection, id, KIND_COMMAND);
+  const { instances } = await connection.cancelInstances({ query: { uuid } });
+  await printer.list(INSTANCE_VIEW, instances);
+  if (instances.length === 0) await printer.note(`Instance ${uuid} was final already`);
+  return 0;
+}
+
+/** `jobctl cancel instances …` and `jobctl cancel ID` */
+export const CANCEL: Verb = {
+  name: "cancel",
+  summary: "Cancel one instance, or every unfinished instance that matches",
+  details: [
+    `"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels by --uuid, --kind, --state, or`,
+    "all with --all: on a terminal it says how many and asks first; elsewhere --state and --all need",
+    "--yes. Running attempts are told to stop, and killed when they do not.",
+  ].join(" "),
+  words: [{ name: "TARGET", describe: `An id or a prefix of one, or the word "${QUERY_WORD}"` }],
+  options: {
+    ...FILTER_OPTIONS,
+    state: { describe: `In this state: ${STATES.slice(0, 3).join(", ")}` },
+    uuid: { alias: "u", describe: "With this id, or an unambiguous prefix of it" },
+    all: { describe: "Every unfinished instance", isFlag: true },
+    yes: { alias: "y", describe: "Do not ask", isFlag: true },
+  },
+  examples: [
+    ["jobctl cancel 01938f2c-7d3e", "One instance"],
+    ["jobctl cancel instances --kind report", "Every unfinished run of a job"],
+    ["jobctl cancel instances --state scheduled --yes", "Empty the queue, leave running ones"],
+  ],
+  isClient: true,
+  run(args, context) {
+    const target = args.word("TARGET");
+    return target === QUERY_WORD ? cancelByQuery(args, context) : cancelOne(args, target, context);
+  },
+};

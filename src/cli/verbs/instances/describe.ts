@@ -1,0 +1,104 @@
+import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
+import { findInstance, listSchedules, pages, present } from "../../lookup.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { formatAbsolute } from "../../output/when.ts";
+import type { JobClient } from "../../session.ts";
+import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
+import { instanceLines, jobLines } from "../../views/details.ts";
+import { timeText } from "../../views/time_text.ts";
+import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
+import { JOB_VIEW } from "../../views/job_view.ts";
+import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
+import { HISTORY_VIEW } from "../../views/record_views.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+import { msOf, stateName } from "../../wire.ts";
+
+const SCHEDULES_SHOWN = 20;
+const HISTORY_SHOWN = 200;
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const collected = [];
+  for await (const item of items) collected.push(item);
+  return collected;
+}
+
+const JOB: Verb = {
+  name: "job",
+  summary: "Explain a job: its arguments, options and schedules",
+  words: [{ name: "KIND", describe: "Kind of the job" }],
+  options: {},
+  examples: [["jobctl describe job report", "How to call it, and when it runs"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const kind = args.word("KIND");
+    const connection = await client();
+    const answer = await connection.getJob({ kind });
+    const job = present(answer.job, `Cannot describe job "${kind}"`);
+    const schedules = await collect(listSchedules(connection, kind, SCHEDULES_SHOWN));
+    const record = { ...JOB_VIEW.record(job), schedules: schedules.map(SCHEDULE_VIEW.record) };
+    const lines = jobLines(job, printer);
+    const signature = signatureOf(job);
+    const summary = signature === null ? [] : summaryLines(signature);
+    // The first line is the description already.
+    if (summary.length > 1) lines.push("", ...summary);
+    if (signature !== null) lines.push("", ...signatureLines(signature));
+    if (schedules.length > 0) lines.push("", "Schedules:");
+    for (const schedule of schedules) {
+      const next = timeText(schedule.nextAt, printer.nowMs) ?? "never";
+      const { cron, timezone } = schedule;
+      lines.push(
+        `  ${makeVisible(schedule.id)}  ${makeVisible(`"${cron}" ${timezone}`)}  next ${next}`,
+      );
+    }
+    await printer.details(record, job.kind, lines);
+    return 0;
+  },
+};
+
+async function historyOf(client: JobClient, instance: JobInstance) {
+  return await collect(pages(HISTORY_SHOWN, async (pageSize, pageToken) => {
+    const query = { uuid: instance.uuid, pageSize, pageToken, oldestFirst: true };
+    const answer = await client.lookupInstanceHistory({ query });
+    return { items: answer.entries, nextPageToken: answer.nextPageToken };
+  }));
+}
+
+async function describeInstance(id: string, { client, printer }: VerbContext): Promise<void> {
+  const connection = await client();
+  const instance = await findInstance(connection, id, "jobctl describe job");
+  const history = await historyOf(connection, instance);
+  const record = {
+    ...INSTANCE_VIEW.record(instance),
+    history: history.map(HISTORY_VIEW.record),
+  };
+  const lines = instanceLines(instance, printer);
+  if (history.length > 0) lines.push("", "History:");
+  for (const entry of history) {
+    const state = stateName(entry.state) ?? "-";
+    const shown = printer.paint(state.padEnd(10), stateStyle(state));
+    const reason = entry.reason === undefined ? "" : `  ${makeVisible(entry.reason)}`;
+    lines.push(`  ${formatAbsolute(msOf(entry.at) ?? 0)}  ${shown}${reason}`.trimEnd());
+  }
+  lines.push("", `Its log: jobctl logs ${instance.uuid}`);
+  await printer.details(record, instance.uuid, lines);
+}
+
+const INSTANCE: Verb = {
+  name: "instance",
+  summary: "Explain an instance: arguments, results or error, times, history",
+  words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it" }],
+  options: {},
+  examples: [["jobctl describe instance 01938f2c-7d3e", "What became of a run"]],
+  isClient: true,
+  async run(args, context) {
+    await describeInstance(args.word("ID"), context);
+    return 0;
+  },
+};
+
+/** `jobctl describe …` */
+export const DESCRIBE: VerbGroup = {
+  name: "describe",
+  summary: "Show everything about a job or an instance",
+  verbs: [JOB, INSTANCE],
+};

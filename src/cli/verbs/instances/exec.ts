@@ -1,0 +1,130 @@
+import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
+import { assertOneOf } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { followSteps, withInterrupt } from "../../follow.ts";
+import { present } from "../../lookup.ts";
+import { RunDisplay } from "../../run_display.ts";
+import { printPreview, printRun } from "../../run_outcome.ts";
+import type { JobClient, RequestOf } from "../../session.ts";
+import type { OptionSpecs, Verb, VerbContext } from "../../verb.ts";
+import { isFinalState, stateName } from "../../wire.ts";
+import { bigMs } from "./schedule.ts";
+import { readArguments, requestArguments } from "./schedule_arguments.ts";
+
+const INT32_MAX = 2_147_483_647;
+
+const OPTIONS: OptionSpecs = {
+  config: CONFIG_OPTION,
+  timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+  retries: { describe: "Attempts after a failed one (default 0, whatever the job says)" },
+  arg: {
+    describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
+  },
+  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  "dry-run": { describe: "Convert and check the arguments, run nothing", isFlag: true },
+};
+
+function readRequest(args: Args): RequestOf<"scheduleJob"> {
+  assertOneOf(args, ["dry-run", "retries"]);
+  return {
+    kind: args.word("KIND"),
+    timeoutMs: bigMs(args.durationMs("timeout")),
+    maxRetries: args.integer("retries", { min: 0, max: INT32_MAX }) ?? 0,
+    dryRun: args.flag("dry-run") || undefined,
+  };
+}
+
+/** Show the run to its end; Ctrl-C, a SIGTERM or the end of the terminal cancels it, once more ends the program and with it the worker. */
+async function watch(
+  client: JobClient,
+  first: JobInstance,
+  context: VerbContext,
+): Promise<{ readonly instance: JobInstance; readonly isInterrupted: boolean }> {
+  const display = new RunDisplay(context);
+  const { uuid } = first;
+  let instance = first;
+  let isInterrupted = false;
+  const cancel = () => {
+    isInterrupted = true;
+    client.cancelInstances({ query: { uuid } }).catch(() => {});
+  };
+  await withInterrupt(context, async (signal) => {
+    for await (const step of followSteps(client, { uuid }, { ...context, signal })) {
+      await display.show(step);
+      instance = step.instance ?? instance;
+    }
+  }, { interrupted: cancel, signals: ["SIGTERM", "SIGHUP"] });
+  await display.end();
+  return { instance, isInterrupted };
+}
+
+/** Tell what the run scheduled and nobody will run. */
+async function noteUnrun(client: JobClient, { io }: VerbContext): Promise<void> {
+  const { instances } = await client.lookupInstances({ query: {} });
+  const kinds = instances.filter(({ state }) => !isFinalState(state)).map(({ kind }) => kind);
+  if (kinds.length === 0) return;
+  const names = [...new Set(kinds)].join(", ");
+  await io.stderr.write(`jobctl: ${kinds.length} scheduled by the job were not run: ${names}\n`)
+    .catch(() => {});
+}
+
+/** `jobctl exec KIND [ARGS…]` */
+export const EXEC: Verb = {
+  name: "exec",
+  summary: "Run a job once, here and now, without a daemon",
+  details: [
+    "Runs it as the daemon would: same configuration, user, environment, limits and worker process. Its log goes to",
+    "stderr as it comes, the result to stdout. No store is opened and no schedule runs; a daemon that runs is not",
+    "disturbed. Exit codes: 0 completed, 3 failed, 124 timed out, 130 after Ctrl-C or SIGTERM, which cancel the run.",
+  ].join(" "),
+  words: [
+    { name: "KIND", describe: "Kind of the job" },
+    {
+      name: "ARGS",
+      describe: "Its arguments, by position",
+      isOptional: true,
+      isRest: true,
+      canBeEmpty: true,
+    },
+  ],
+  options: OPTIONS,
+  examples: [
+    ["jobctl exec report 2026-01-31", "With the config.toml of this folder"],
+    ["jobctl exec report --region eu --config /etc/jobctl/config.toml", "With another"],
+    ["jobctl exec report --dry-run", "Only check the arguments"],
+  ],
+  isClient: false,
+  takesNamed: true,
+  async run(args, context) {
+    const { io } = context;
+    const plain = readRequest(args);
+    const given = readArguments(args);
+    const { openLocal } = await import("../../../app.ts");
+    const local = await openLocal({
+      configFile: configFileOf(args, io.cwd),
+      kind: plain.kind!,
+      env: io.env,
+      writeLog: (line) => void io.stderr.write(line).catch(() => {}),
+    });
+    try {
+      const { client } = local;
+      const options = Object.keys(OPTIONS);
+      const named = await requestArguments(given, { kind: plain.kind!, client, options });
+      const answer = await client.scheduleJob({ ...plain, ...named });
+      if (plain.dryRun) {
+        await printPreview(answer, context);
+        return EXIT.ok;
+      }
+      const accepted = present(answer.instance, `Cannot run job "${plain.kind}"`);
+      const { instance, isInterrupted } = await watch(client, accepted, context);
+      await noteUnrun(client, context);
+      const code = await printRun(instance, context);
+      if (isInterrupted) return EXIT.interrupted;
+      return stateName(instance.state) === "TimedOut" ? EXIT.timedOut : code;
+    } finally {
+      await local.stop();
+    }
+  },
+};

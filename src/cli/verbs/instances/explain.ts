@@ -1,0 +1,191 @@
+import { isJobError, JobError } from "../../../core/errors.ts";
+import { openZone } from "../../../core/time/zone.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import { ownZone, tellZone, zoneOfJob } from "../../parsing/job_time.ts";
+import { listSchedules } from "../../lookup.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { JobClient, RequestOf } from "../../session.ts";
+import type { TickReport } from "../../../rpc/gen/job_pb.ts";
+import { isWallTime, parseTime } from "../../parsing/time.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { TICK_REPORT_VIEW } from "../../views/tick_view.ts";
+import { timestampOf } from "../../wire.ts";
+
+const KIND = /^[\w.:-]+$/;
+const LIMIT_MAX = 1_000;
+const MINUTE_MS = 60_000;
+/** Zones of schedules in which one time is looked up; with more it is a time of the local zone. */
+const ZONES_MAX = 20;
+
+/** A time stands for its minute, or for its second when it names one. */
+function spanOf(atMs: number): Pick<RequestOf<"explain">, "at" | "spanMs"> {
+  const isMinute = atMs % MINUTE_MS === 0;
+  const from = isMinute ? atMs : Math.floor(atMs / 1_000) * 1_000;
+  return { at: timestampOf(from), spanMs: isMinute ? 60_000n : 1_000n };
+}
+
+async function hasKind(client: JobClient, kind: string): Promise<boolean> {
+  try {
+    await client.getJob({ kind });
+    return true;
+  } catch (error) {
+    if (isJobError(error, "not_found")) return false;
+    throw error;
+  }
+}
+
+interface CommandLine {
+  readonly args: Args;
+  readonly context: VerbContext;
+}
+
+/** A requested time, in each zone that it may mean. */
+interface AskedTime {
+  /** The zone of the schedules to look at; null for all of them. */
+  readonly timezone: string | null;
+  readonly atMs: number;
+}
+
+/**
+ * "02:30" means the clock of the schedule's own zone: one time for each zone that the schedules have.
+ *
+ * @param kind whose schedules are meant; undefined for all
+ */
+async function askedTimes(
+  text: string,
+  client: JobClient,
+  kind: string | undefined,
+  { args, context }: CommandLine,
+): Promise<readonly AskedTime[]> {
+  const nowMs = context.io.clock.now().wallMs;
+  const options = {
+    nowMs,
+    direction: "past",
+    what: kind === undefined ? "the time" : "--at",
+  } as const;
+  const local = parseTime(text, options);
+  if (!isWallTime(text)) return [{ timezone: null, atMs: local }];
+  const zones = new Set<string>();
+  for await (const { timezone } of listSchedules(client, kind, null)) zones.add(timezone);
+  if (zones.size === 0 || zones.size > ZONES_MAX) {
+    const found = kind === undefined ? null : await zoneOfJob(client, kind);
+    const { timezone, whose } = found ?? ownZone();
+    await tellZone(text, { timezone, whose }, { args, context });
+    return [{ timezone: null, atMs: parseTime(text, { ...options, zone: openZone(timezone) }) }];
+  }
+  const names = [...zones].sort();
+  const schedules = kind === undefined ? "the schedules" : `the schedules of ${makeVisible(kind)}`;
+  const whose = `${names.length === 1 ? "the zone" : "the zones"} of ${schedules}`;
+  await tellZone(text, { timezone: names.join(", "), whose }, { args, context });
+  return names.map((timezone) => ({
+    timezone: names.length === 1 ? null : timezone,
+    atMs: parseTime(text, { ...options, zone: openZone(timezone) }),
+  }));
+}
+
+/** What happened at a time, in each zone that it may mean. */
+async function explainAt(
+  text: string,
+  client: JobClient,
+  subject: RequestOf<"explain">,
+  line: CommandLine,
+): Promise<readonly TickReport[]> {
+  const found: TickReport[] = [];
+  for (const { timezone, atMs } of await askedTimes(text, client, subject.kind, line)) {
+    const { reports } = await client.explain({ ...subject, ...spanOf(atMs) });
+    found.push(
+      ...reports.filter(({ schedule }) => timezone === null || schedule?.timezone === timezone),
+    );
+  }
+  // The nearest ticks are shown only if no tick was due at that time.
+  const ticks = found.filter(({ outcome }) => outcome !== "none");
+  return ticks.length > 0 ? ticks : found;
+}
+
+// A kind goes before a time and an id, which never look alike. A time is left to be read in the zones of the schedules.
+async function readSubject(
+  text: string,
+  client: JobClient,
+  { io }: VerbContext,
+): Promise<RequestOf<"explain">> {
+  if (await hasKind(client, text)) return { kind: text };
+  if (/^([0-9a-f]{4,8}|[0-9a-f]{8}-[0-9a-f-]*)$/i.test(text)) return { uuid: text };
+  try {
+    parseTime(text, { nowMs: io.clock.now().wallMs, direction: "past", what: "the time" });
+    return {};
+  } catch {
+    // The daemon knows why a kind that is configured is not there, and which is near.
+    if (!KIND.test(text)) await assertRecords(text, client);
+    return { kind: text };
+  }
+}
+
+/** What may be a badly written time is explained as a kind only if the daemon knows such a kind: a disabled or removed one. */
+async function assertRecords(text: string, client: JobClient): Promise<void> {
+  try {
+    await client.explain({ kind: text, limit: 1 });
+  } catch (error) {
+    if (!isJobError(error, "not_found") && !isJobError(error, "invalid_argument")) throw error;
+    const known = error.code === "not_found" && error.hint
+      ? error.hint
+      : 'See "jobctl list jobs" and "jobctl list instances"';
+    throw new JobError(
+      "not_found",
+      `Cannot explain "${makeVisible(text)}": it is not a kind, an instance id or a time`,
+      { hint: `${known}; a time is "02:30" or "-2h"` },
+    );
+  }
+}
+
+/** `jobctl explain KIND|ID|TIME` */
+export const EXPLAIN: Verb = {
+  name: "explain",
+  summary: "Explain why something ran or did not",
+  details: [
+    "For a kind: its last ticks and the next one. For an instance: where it came from and what became",
+    "of it. For a time: every tick that was due in that minute, or the nearest ones if there was",
+    "none. Each tick is shown with the rule of its schedule. A time without a zone is in the schedule's",
+    "zone. Disabled and removed jobs are explained as long as the store has records of them.",
+  ].join(" "),
+  words: [{
+    name: "SUBJECT",
+    describe: "A kind, the id of an instance or a prefix of it, or a time",
+  }],
+  options: {
+    at: {
+      describe:
+        'With a kind: what happened at this time, in its schedule\'s zone: "02:30", "yesterday 2:30"',
+    },
+    limit: { describe: "With a kind: how many of its last ticks (default 5)" },
+  },
+  examples: [
+    ["jobctl explain backup", "What became of its last runs"],
+    ["jobctl explain backup --at 02:30", "Did it run last night, and if not, why"],
+    ["jobctl explain 01938f2c-7d3e", "Where does this instance come from"],
+    ["jobctl explain 2026-11-24T02:30", "What was due then"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const hasAt = args.timeMs("at", "past") !== undefined;
+    const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
+    const client = await context.client();
+    const word = args.word("SUBJECT");
+    const subject = await readSubject(word, client, context);
+    if (subject.kind === undefined && (hasAt || limit !== undefined)) {
+      throw usageError(
+        `Cannot use --${hasAt ? "at" : "limit"} with "${makeVisible(word)}": it is not a kind`,
+        "Leave it out",
+      );
+    }
+    const isTime = subject.kind === undefined && subject.uuid === undefined;
+    const reports = hasAt || isTime
+      ? await explainAt(isTime ? word : args.text("at")!, client, { ...subject, limit }, {
+        args,
+        context,
+      })
+      : (await client.explain({ ...subject, limit })).reports;
+    await context.printer.list(TICK_REPORT_VIEW, reports);
+    if (reports.length === 0) await context.printer.note("There is no recurring schedule");
+    return 0;
+  },
+};

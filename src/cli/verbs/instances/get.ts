@@ -1,0 +1,128 @@
+import { JobError } from "../../../core/errors.ts";
+import { nearest } from "../../../core/text/nearest.ts";
+import { signatureSchema } from "../../../core/arguments/json_schema.ts";
+import type { Job } from "../../../rpc/gen/job_pb.ts";
+import { OUTPUT_OPTIONS } from "../../parsing/options.ts";
+import { OUTPUT_FORMATS } from "../../output/format.ts";
+import type { Plain } from "../../output/plain.ts";
+import { formatJson } from "../../output/printer.ts";
+import { signatureOf } from "../../views/signature_lines.ts";
+import { findInstance, findSchedule, present } from "../../lookup.ts";
+import type { Verb, VerbGroup, WordSpec } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { JOB_VIEW } from "../../views/job_view.ts";
+import { NODE_VIEW } from "../../views/node_view.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+
+const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or an unambiguous prefix of it" };
+
+const JOB_FORMATS = [...OUTPUT_FORMATS, "jsonschema"];
+
+function schemaOf(job: Job): Plain {
+  const signature = signatureOf(job);
+  if (signature !== null) return signatureSchema(job.kind, signature) as Plain;
+  throw new JobError("internal", `Cannot read the signature of job "${job.kind}"`, {
+    hint: "The daemon is of another version: compare jobctl get version",
+  });
+}
+
+const VERSION: Verb = {
+  name: "version",
+  summary: "Show the version of the daemon",
+  words: [],
+  options: {},
+  examples: [["jobctl get version", "The daemon's version; jobctl --version is the program's own"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { version } = await (await client()).getVersion({});
+    await printer.value(version, version);
+    return 0;
+  },
+};
+
+const JOB: Verb = {
+  name: "job",
+  summary: "Show one registered job",
+  words: [{ name: "KIND", describe: "Kind of the job" }],
+  options: {
+    output: {
+      ...OUTPUT_OPTIONS.output!,
+      describe: `${JOB_FORMATS.join(", ")}: jsonschema is that of its arguments by name`,
+      choices: JOB_FORMATS,
+    },
+  },
+  examples: [
+    ["jobctl get job report -o yaml", "Everything known of a job"],
+    ["jobctl get job report -o jsonschema", "A JSON Schema of its arguments"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const kind = args.word("KIND");
+    const answer = await (await client()).getJob({ kind });
+    const job = present(answer.job, `Cannot get job "${kind}"`);
+    if (args.text("output") === "jsonschema") {
+      await printer.text(formatJson(schemaOf(job), 2));
+    } else {
+      await printer.one(JOB_VIEW, job);
+    }
+    return 0;
+  },
+};
+
+const INSTANCE: Verb = {
+  name: "instance",
+  summary: "Show one instance",
+  words: [ID_WORD],
+  options: {},
+  examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins so"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    await printer.one(
+      INSTANCE_VIEW,
+      await findInstance(await client(), args.word("ID"), "jobctl get job"),
+    );
+    return 0;
+  },
+};
+
+const SCHEDULE: Verb = {
+  name: "schedule",
+  summary: "Show one recurring schedule",
+  words: [ID_WORD],
+  options: {},
+  examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    await printer.one(SCHEDULE_VIEW, await findSchedule(await client(), args.word("ID")));
+    return 0;
+  },
+};
+
+const NODE: Verb = {
+  name: "node",
+  summary: "Show one of the daemons on the store",
+  words: [{ name: "ID", describe: "Its id: node.id of its config, or its host's name" }],
+  options: {},
+  examples: [["jobctl get node berlin-2 -o yaml", "Everything known of a node, with its jobs"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const id = args.word("ID");
+    const { nodes } = await (await client()).listNodes({});
+    const node = nodes.find((one) => one.id === id);
+    if (!node) {
+      const near = nearest(id, nodes.map((one) => one.id));
+      throw new JobError("not_found", `Cannot get node "${id}": no such node within the hour`, {
+        hint: near === null ? "List them with: jobctl list nodes" : `Did you mean "${near}"?`,
+      });
+    }
+    await printer.one(NODE_VIEW, node);
+    return 0;
+  },
+};
+
+/** `jobctl get …` */
+export const GET: VerbGroup = {
+  name: "get",
+  summary: "Show one job, instance, schedule or node, or the version of the daemon",
+  verbs: [VERSION, JOB, INSTANCE, SCHEDULE, NODE],
+};

@@ -1,0 +1,226 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { assertKinds, listSchedulesOf, lookupInstances } from "../../lookup.ts";
+import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
+import type { Schedule } from "../../../rpc/gen/job_pb.ts";
+import { assertOneOf } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import type { Printer } from "../../output/printer.ts";
+import type { View } from "../../output/view.ts";
+import type { OptionSpecs, Verb, VerbGroup } from "../../verb.ts";
+import { DEAD_VIEW, INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { JOB_VIEW } from "../../views/job_view.ts";
+import { PAUSE_VIEW, TIMER_VIEW } from "../../views/tick_view.ts";
+import { msOf } from "../../wire.ts";
+import { NODE_VIEW } from "../../views/node_view.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+
+/** Rows of a table unless `--limit` or `--all` says otherwise. */
+const TABLE_ROWS = 100;
+const LIMIT_MAX = 10_000_000;
+
+const LIMIT_OPTIONS: OptionSpecs = {
+  limit: { describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
+  all: { describe: "All of them, even in a table", isFlag: true },
+};
+
+/** How many to show; null for all. */
+function readLimit(args: Args, printer: Printer): number | null {
+  assertOneOf(args, ["limit", "all"]);
+  const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
+  if (limit !== undefined) return limit;
+  return printer.isHuman && !args.flag("all") ? TABLE_ROWS : null;
+}
+
+async function printLimited<T>(
+  printer: Printer,
+  view: View<T>,
+  options: {
+    readonly limit: number | null;
+    readonly items: (limit: number | null) => AsyncIterable<T>;
+  },
+): Promise<void> {
+  const { limit, items } = options;
+  let hasMore = false;
+  // One more than is shown tells whether there are more.
+  const counted = async function* () {
+    let count = 0;
+    for await (const item of items(limit === null ? null : limit + 1)) {
+      hasMore = count === limit;
+      if (hasMore) return;
+      count += 1;
+      yield item;
+    }
+  };
+  await printer.list(view, counted());
+  if (hasMore) {
+    await printer.note(
+      `These are the first ${limit}; --all shows the rest, --limit N more or fewer`,
+    );
+  }
+}
+
+const JOBS: Verb = {
+  name: "jobs",
+  summary: "List the registered jobs",
+  words: [],
+  options: {},
+  examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { jobs } = await (await client()).listRegisteredJobs({});
+    await printer.list(JOB_VIEW, jobs);
+    return 0;
+  },
+};
+
+const INSTANCES: Verb = {
+  name: "instances",
+  summary: "List instances, the newest first",
+  words: [],
+  options: { ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+  examples: [
+    ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
+    ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
+    ["jobctl list instances --state scheduled -o name", "Ids of all that wait, one per line"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    assertOneOf(args, ["since", "after"]);
+    assertOneOf(args, ["until", "before"]);
+    const query = readQuery(args);
+    const limit = readLimit(args, printer);
+    const connection = await client();
+    await assertKinds(connection, args.list("kind"));
+    await printLimited(printer, INSTANCE_VIEW, {
+      limit,
+      items: (count) => lookupInstances(connection, query, count),
+    });
+    return 0;
+  },
+};
+
+const DEAD: Verb = {
+  name: "dead",
+  summary: "List dead letters: instances that failed for good and were not run again",
+  details: [
+    "Instances that were Terminated or TimedOut, when their retries, crashes or time were used up, the",
+    'newest first. "jobctl redrive" runs them again; until then they are kept for keep.failure.',
+  ].join(" "),
+  words: [],
+  options: {
+    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    ...TIME_OPTIONS,
+    ...LIMIT_OPTIONS,
+  },
+  examples: [
+    ["jobctl list dead", "What needs somebody to look at it"],
+    ["jobctl list dead --kind import --since -1d -o wide", "Of one job, since yesterday"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    assertOneOf(args, ["since", "after"]);
+    assertOneOf(args, ["until", "before"]);
+    const query = { ...readQuery(args), dead: true };
+    const limit = readLimit(args, printer);
+    const connection = await client();
+    await assertKinds(connection, args.list("kind"));
+    await printLimited(printer, DEAD_VIEW, {
+      limit,
+      items: (count) => lookupInstances(connection, query, count),
+    });
+    return 0;
+  },
+};
+
+const SCHEDULES: Verb = {
+  name: "schedules",
+  summary: "List recurring schedules, from the config and created at run time",
+  words: [],
+  options: {
+    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    ...LIMIT_OPTIONS,
+  },
+  examples: [["jobctl list schedules", "When each job runs next"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const kinds = args.list("kind");
+    const limit = readLimit(args, printer);
+    const connection = await client();
+    await assertKinds(connection, kinds);
+    await printLimited(printer, SCHEDULE_VIEW, {
+      limit,
+      items: (count) => listSchedulesOf(connection, kinds, count),
+    });
+    return 0;
+  },
+};
+
+const TIMERS: Verb = {
+  name: "timers",
+  summary: "List when each schedule runs next and last ran, the soonest first",
+  words: [],
+  options: {
+    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    ...LIMIT_OPTIONS,
+  },
+  examples: [["jobctl list timers", "What runs next"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const limit = readLimit(args, printer);
+    const kinds = args.list("kind");
+    const connection = await client();
+    await assertKinds(connection, kinds);
+    const timers: Schedule[] = [];
+    for await (const one of listSchedulesOf(connection, kinds, null)) timers.push(one);
+    const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
+    timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
+    await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
+    const paused = timers.filter((timer) => timer.status === "paused").length;
+    const more = limit !== null && timers.length > limit ? `; ${limit} of them are shown` : "";
+    const count = countText(timers.length, "timer");
+    await printer.note(`${count}, ${paused} paused${more}`);
+    return 0;
+  },
+};
+
+const PAUSES: Verb = {
+  name: "pauses",
+  summary: "List what is paused, until when and why",
+  words: [],
+  options: {},
+  examples: [["jobctl list pauses", "What does not run"]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { pauses } = await (await client()).listPauses({});
+    await printer.list(PAUSE_VIEW, pauses);
+    return 0;
+  },
+};
+
+const NODES: Verb = {
+  name: "nodes",
+  summary: "List the daemons on the store",
+  details: [
+    "Each with the tags that it has, how many jobs it runs and how many workers are busy. A node that ended is listed for an",
+    'hour: as "left" when it stopped, as "lost" when its lease ended without a word.',
+  ].join(" "),
+  words: [],
+  options: {},
+  examples: [["jobctl list nodes", "Who shares the work"], [
+    "jobctl list nodes -o wide",
+    "With process, zone database and the jobs of each",
+  ]],
+  isClient: true,
+  async run(_args, { client, printer }) {
+    const { nodes } = await (await client()).listNodes({});
+    await printer.list(NODE_VIEW, nodes);
+    return 0;
+  },
+};
+
+/** `jobctl list …` */
+export const LIST: VerbGroup = {
+  name: "list",
+  summary: "List jobs, instances, schedules, timers, pauses or nodes",
+  verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES, NODES],
+};

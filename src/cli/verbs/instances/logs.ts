@@ -1,0 +1,111 @@
+import { LOG_LEVELS } from "../../../core/instance.ts";
+import type { LogEntry } from "../../../rpc/gen/job_pb.ts";
+import { assertOneOf, usageError } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
+import { assertKinds, findInstance, pages } from "../../lookup.ts";
+import type { JobClient } from "../../session.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
+import { timestampOf } from "../../wire.ts";
+
+interface LogRequest {
+  readonly uuid: string | undefined;
+  readonly kind: string | undefined;
+  readonly level: string | undefined;
+}
+
+function lookupLogs(
+  client: JobClient,
+  request: LogRequest,
+  afterMs: number | undefined,
+): AsyncGenerator<LogEntry> {
+  const { uuid, kind, level } = request;
+  const after = afterMs === undefined ? undefined : timestampOf(afterMs);
+  return pages(null, async (pageSize, pageToken) => {
+    const answer = await client.lookupInstanceLogs({
+      query: { uuid, kind, after, pageSize, pageToken, oldestFirst: true },
+      level,
+    });
+    return { items: answer.entries, nextPageToken: answer.nextPageToken };
+  });
+}
+
+async function* entriesOf(
+  client: JobClient,
+  target: FollowTarget,
+  context: VerbContext & { readonly signal: AbortSignal },
+): AsyncGenerator<LogEntry> {
+  for await (const { entries } of followSteps(client, target, context)) yield* entries;
+}
+
+function assertCombination(args: Args): boolean {
+  assertOneOf(args, ["follow", "since"]);
+  const hasId = args.word("ID") !== "";
+  if (!hasId || args.given(["kind"]).length === 0) return hasId;
+  throw usageError("Cannot use an id with --kind: they exclude each other", "Give one of them");
+}
+
+// A log of two kinds would be two logs: the daemon follows one kind, or all.
+function readKind(args: Args): string | undefined {
+  const kinds = args.list("kind");
+  if (kinds.length < 2) return kinds[0];
+  throw usageError(
+    `Cannot show the log of kinds ${kinds.map((kind) => `"${kind}"`).join(" and ")}: wanted one`,
+    'Give one --kind, or none for all; a comma of the kind itself is written "\\,"',
+  );
+}
+
+/** `jobctl logs [ID]` */
+export const LOGS: Verb = {
+  name: "logs",
+  summary: "Show the log of an instance, of a kind or of all, the oldest line first",
+  details: [
+    "What the job printed and logged, and the daemon's notes on it. With -f and no ID it begins with what is written from",
+    "now on. A daemon that restarts is waited for, and the log goes on where it was.",
+  ].join(" "),
+  words: [{
+    name: "ID",
+    describe: "Id of the instance, or an unambiguous prefix of it; all instances without it",
+    isOptional: true,
+  }],
+  options: {
+    kind: { describe: "Instances of this kind; one, or all without it" },
+    since: { describe: 'Lines from this time onwards: "-2h", "09:00", "2026-11-24"' },
+    level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
+    follow: {
+      alias: "f",
+      describe: "Keep printing new lines until the instance has ended",
+      isFlag: true,
+    },
+  },
+  examples: [
+    ["jobctl logs 01938f2c-7d3e --level warn", "Warnings and errors of one run"],
+    ["jobctl logs 01938f2c-7d3e -f", "Watch a run"],
+    ["jobctl logs -f --kind report", "Watch every run of a job"],
+    ["jobctl logs --since -1h --level error", "What went wrong in the last hour"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const level = args.text("level");
+    const kind = readKind(args);
+    const sinceMs = args.timeMs("since", "past");
+    const hasId = assertCombination(args);
+    const client = await context.client();
+    const uuid = hasId
+      ? (await findInstance(client, args.word("ID"), "jobctl logs --kind")).uuid
+      : undefined;
+    if (kind !== undefined) await assertKinds(client, [kind]);
+    const view = hasId ? LOG_VIEW : LOGS_VIEW;
+    if (!args.flag("follow")) {
+      await context.printer.list(view, lookupLogs(client, { uuid, kind, level }, sinceMs));
+      return EXIT.ok;
+    }
+    return await withInterrupt(context, async (signal) => {
+      const target = { uuid, kind, level, fromNow: !hasId };
+      await context.printer.stream(view, entriesOf(client, target, { ...context, signal }));
+      return signal.aborted ? EXIT.interrupted : EXIT.ok;
+    });
+  },
+};

@@ -1,0 +1,113 @@
+import { usageError } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import { confirm } from "../../confirm.ts";
+import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
+import { readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
+import type { QueryInit } from "../../parsing/query.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+
+/** Dead letters are counted up to this many before the question. */
+const COUNT_MAX = 1_000;
+/** The words and options that say which: one way at a time. */
+const CONDITIONS = ["kind", "since", "after", "until", "before"];
+
+function assertCombination(args: Args): void {
+  const ids = args.words("ID");
+  const given = args.given(CONDITIONS);
+  const isAll = args.flag("all");
+  if (ids.length > 0 && (isAll || given.length > 0)) {
+    throw usageError(
+      `Cannot use --${isAll ? "all" : given[0]} with ids: the ids say which`,
+      "Give ids, or conditions",
+    );
+  }
+  if (isAll && given.length > 0) {
+    throw usageError(
+      `Cannot use --all with --${given[0]}: they exclude each other`,
+      "Without --all only what matches is run again",
+    );
+  }
+  if (ids.length === 0 && !isAll && given.length === 0) {
+    throw usageError(
+      "Cannot redrive dead letters: nothing says which",
+      "Give ids, --kind, or --all; see jobctl list dead",
+    );
+  }
+  if (args.flag("force") && ids.length === 0) {
+    throw usageError(
+      "Cannot use --force without ids: what was run again is no dead letter any more",
+      "Name the instances",
+    );
+  }
+}
+
+async function assertMeant(
+  args: Args,
+  query: QueryInit,
+  { io, client }: VerbContext,
+): Promise<void> {
+  await assertKinds(await client(), args.list("kind"));
+  if (args.flag("yes")) return;
+  const dead = { ...query, dead: true };
+  let count = 0;
+  for await (const _ of lookupInstances(await client(), dead, COUNT_MAX)) count += 1;
+  // Nothing to run is nothing to ask.
+  if (count === 0 && io.isInteractive) return;
+  const more = count === COUNT_MAX ? " or more" : "";
+  const kinds = args.list("kind").map((kind) => `"${kind}"`).join(", ");
+  const letters = count === 1 ? "dead letter" : "dead letters";
+  await confirm(io, `redrive ${count}${more} ${letters}${kinds && ` of kind ${kinds}`}`, false);
+}
+
+/** `jobctl redrive [ID…]` */
+export const REDRIVE: Verb = {
+  name: "redrive",
+  summary: "Run dead letters again, each once, as new instances with the same arguments",
+  details: [
+    "A dead letter that was run again is no longer one: a second call with its id returns the",
+    "instance of the first, unless --force is given. Several by --kind or --all: on a terminal it says how",
+    "many and asks first; elsewhere it needs --yes.",
+  ].join(" "),
+  words: [{
+    name: "ID",
+    describe: "Ids of dead letters, or unambiguous prefixes",
+    isOptional: true,
+    isRest: true,
+  }],
+  options: {
+    kind: {
+      alias: "k",
+      describe: "Every dead letter of this kind; several by commas or by repeating it",
+    },
+    ...TIME_OPTIONS,
+    all: { describe: "Every dead letter", isFlag: true },
+    force: { describe: "Also run those again that have already been run again", isFlag: true },
+    yes: { alias: "y", describe: "Do not ask", isFlag: true },
+  },
+  examples: [
+    ["jobctl redrive 01938f2c-7d3e", "One; its redriven_as is then the new instance"],
+    ["jobctl redrive --kind import --yes", "All of a job, once its fault is fixed"],
+    ["jobctl redrive --all", "Everything, after confirmation"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    assertCombination(args);
+    const connection = await context.client();
+    const uuids: string[] = [];
+    for (const id of args.words("ID")) {
+      uuids.push(await resolveId(connection, id, "jobctl redrive --kind"));
+    }
+    const query: QueryInit = uuids.length > 0 ? { uuids } : readQuery(args);
+    if (uuids.length === 0) await assertMeant(args, query, context);
+    const answer = await connection.redriveInstances({
+      query,
+      all: args.flag("all"),
+      force: args.flag("force"),
+    });
+    await context.printer.list(INSTANCE_VIEW, answer.instances);
+    const count = Number(answer.count) || answer.instances.length;
+    await context.printer.note(`Redriven ${count}`);
+    return 0;
+  },
+};

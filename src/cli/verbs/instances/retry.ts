@@ -1,0 +1,27 @@
+import { present, resolveId } from "../../lookup.ts";
+import type { Verb } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+
+/** `jobctl retry ID` */
+export const RETRY: Verb = {
+  name: "retry",
+  summary: "Run a final instance again, as a new instance with the same arguments",
+  details: [
+    "Whatever its outcome, and as often as you like. For instances that failed for good, see also",
+    '"jobctl list dead" and "jobctl redrive", which runs each once.',
+  ].join(" "),
+  words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
+  options: {},
+  examples: [[
+    "jobctl retry 01938f2c-7d3e",
+    "Prints the new instance; its retry_of is the old one",
+  ]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const uuid = await resolveId(connection, args.word("ID"), "jobctl list instances --kind");
+    const { instance } = await connection.retryInstance({ uuid });
+    await printer.one(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
+    return 0;
+  },
+};

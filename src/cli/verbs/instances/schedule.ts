@@ -1,0 +1,301 @@
+import { CONFLICTS } from "../../../core/job/job_manager.ts";
+import { isJobError } from "../../../core/errors.ts";
+import { isUuid } from "../../../core/instance.ts";
+import { PRIORITY_MAX } from "../../../core/job/job.ts";
+import type { JobInstance, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
+import { assertOneOf, usageError } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { present } from "../../lookup.ts";
+import { followSteps, withInterrupt } from "../../follow.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { splitZone } from "../../../core/time/zone.ts";
+import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import {
+  CRON_ONLY_OPTIONS,
+  readRecurrence,
+  readRecurrenceTimes,
+  RECURRENCE_NAMES,
+} from "../../parsing/recurrence.ts";
+import { RunDisplay } from "../../run_display.ts";
+import { printPreview, printRun } from "../../run_outcome.ts";
+import type { JobClient, RequestOf } from "../../session.ts";
+import { callTimeoutMs } from "../../session.ts";
+import type { OptionSpecs, Verb, VerbContext } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+import { isFinalState, timestampOf } from "../../wire.ts";
+import { readArguments, requestArguments } from "./schedule_arguments.ts";
+
+type Request = RequestOf<"scheduleJob">;
+
+/** Longest wait of one call; the server's own limit. */
+const WAIT_CALL_MS_MAX = 60_000;
+const INT32_MAX = 2_147_483_647;
+
+const OPTIONS: OptionSpecs = {
+  at: {
+    describe:
+      'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
+  },
+  in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
+  cron: { describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
+  ...CRON_ONLY_OPTIONS,
+  jitter: {
+    describe: "Start up to this much later, at random; with --cron always by the same amount",
+  },
+  priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
+  timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+  deadline: {
+    describe:
+      "Longest time for all attempts together, with waits, from when it is due; 0 for no limit",
+  },
+  retries: { describe: "Attempts after a failed one; -1 for no limit" },
+  "unique-key": {
+    describe: "If an unfinished instance has this key, return it instead of creating another",
+  },
+  "unique-for": {
+    describe: "Keep the key taken for this long, even once the instance has finished",
+  },
+  "on-conflict": {
+    describe:
+      "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
+    choices: CONFLICTS,
+  },
+  uuid: { describe: "Id for the instance: sent twice, it is accepted once" },
+  arg: {
+    describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
+  },
+  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  "dry-run": { describe: "Convert and check the arguments, queue nothing", isFlag: true },
+  wait: {
+    describe: "Wait until it ends: exit code 0 if it completed, 3 if it did not",
+    isFlag: true,
+  },
+  follow: {
+    alias: "f",
+    describe: "With --wait, show its log and progress on stderr",
+    isFlag: true,
+  },
+  "wait-timeout": { describe: "With --wait, give up after this long: exit code 124" },
+};
+
+function assertCombination(args: Args): void {
+  assertOneOf(args, ["at", "in", "cron"]);
+  for (const name of ["unique-key", "unique-for", "on-conflict", "uuid", "deadline", "wait"]) {
+    assertOneOf(args, ["cron", name]);
+  }
+  assertOneOf(args, ["dry-run", "wait"]);
+  const needs: Readonly<Record<string, string>> = {
+    ...Object.fromEntries(RECURRENCE_NAMES.map((name) => [name, "cron"])),
+    "wait-timeout": "wait",
+    follow: "wait",
+  };
+  for (const [name, needed] of Object.entries(needs)) {
+    if (args.given([name]).length === 0 || args.given([needed]).length > 0) continue;
+    throw usageError(
+      `Cannot use --${name} without --${needed}`,
+      `Add --${needed}, or leave it out`,
+    );
+  }
+}
+
+function readUuid(args: Args): string | undefined {
+  const uuid = args.text("uuid");
+  if (uuid === undefined) return undefined;
+  const id = uuid.toLowerCase();
+  if (isUuid(id)) return id;
+  throw usageError(
+    `Cannot read --uuid "${makeVisible(uuid)}": not a UUID`,
+    "Write it as 01938f2c-7d3e-7000-8000-000000000000, or leave it out",
+  );
+}
+
+/** Milliseconds as they go over the wire. */
+export function bigMs(ms: number | undefined): bigint | undefined {
+  return ms === undefined ? undefined : BigInt(Math.round(ms));
+}
+
+/** Read the whole command line before anything is sent. */
+function readRequest(args: Args, newId: () => string): Request {
+  assertCombination(args);
+  const atMs = args.timeMs("at", "future");
+  const cron = args.text("cron");
+  const isDryRun = args.flag("dry-run");
+  // With an id of ours a request that is sent again is accepted once.
+  const uuid = readUuid(args) ?? (cron === undefined && !isDryRun ? newId() : undefined);
+  return {
+    kind: args.word("KIND"),
+    ...readPriority(args),
+    at: atMs === undefined ? undefined : timestampOf(atMs),
+    afterMs: bigMs(args.durationMs("in")),
+    cron,
+    ...readRecurrence(args),
+    timeoutMs: bigMs(args.durationMs("timeout")),
+    deadlineMs: bigMs(args.durationMs("deadline")),
+    maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
+    uniqueKey: args.text("unique-key"),
+    uniqueForMs: bigMs(args.durationMs("unique-for")),
+    onConflict: args.text("on-conflict"),
+    uuid,
+    jitterMs: bigMs(args.durationMs("jitter")),
+    dryRun: isDryRun || undefined,
+  };
+}
+
+/** The times of the command line, in the zone of the job or of the schedule that is made. */
+async function readTimes(
+  plain: Request,
+  client: JobClient,
+  { args, context }: { readonly args: Args; readonly context: VerbContext },
+): Promise<Pick<Request, "at" | "recurrence">> {
+  const { kind = "", cron, timezone } = plain;
+  // An empty one is refused by the daemon.
+  const zoned = timezone ?? (splitZone(cron ?? "").zone || undefined);
+  const zone = async () =>
+    zoned === undefined
+      ? await zoneOfJob(client, kind)
+      : { timezone: zoned, whose: "the zone of the schedule" };
+  const input = { args, context, zone };
+  const atMs = await jobTimeMs("at", { ...input, direction: "future" });
+  return {
+    at: atMs === undefined ? undefined : timestampOf(atMs),
+    recurrence: readRecurrence(args, await readRecurrenceTimes(input)).recurrence,
+  };
+}
+
+// The field of go-job takes −1 for the job's own priority.
+function readPriority(args: Args): Pick<Request, "priority" | "exactPriority"> {
+  const priority = args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX });
+  return priority === -1 ? { exactPriority: priority } : { priority };
+}
+
+async function send(client: JobClient, request: Request): Promise<ScheduleJobResponse> {
+  try {
+    return await client.scheduleJob(request);
+  } catch (error) {
+    // The answer may be what was lost; with an id the second request is accepted no second time.
+    if (!isJobError(error, "unavailable") || request.uuid === undefined) throw error;
+    return await client.scheduleJob(request);
+  }
+}
+
+async function waitForEnd(
+  client: JobClient,
+  first: JobInstance,
+  options: { readonly context: VerbContext; readonly args: Args },
+): Promise<number> {
+  const { io } = options.context;
+  const timeoutMs = options.args.durationMs("wait-timeout") ?? Infinity;
+  const answerMs = callTimeoutMs(options.args);
+  const endMs = io.clock.now().monotonicMs + timeoutMs;
+  let instance = first;
+  while (!isFinalState(instance.state)) {
+    const leftMs = endMs - io.clock.now().monotonicMs;
+    if (leftMs <= 0) break;
+    const waitMs = Math.max(1, Math.round(Math.min(WAIT_CALL_MS_MAX, leftMs)));
+    const answer = await client.waitInstance({ uuid: instance.uuid, waitMs: BigInt(waitMs) }, {
+      timeoutMs: waitMs + answerMs,
+    });
+    instance = present(answer.instance, `Cannot wait for instance "${instance.uuid}"`);
+  }
+  return await printRun(instance, options.context);
+}
+
+/** Follow the run to its end; Ctrl-C leaves it to itself. */
+async function followToEnd(
+  client: JobClient,
+  first: JobInstance,
+  { context, args }: { readonly context: VerbContext; readonly args: Args },
+): Promise<number> {
+  const display = new RunDisplay(context);
+  const timeoutMs = args.durationMs("wait-timeout");
+  let instance = first;
+  let isInterrupted = false;
+  await withInterrupt(context, async (interrupt) => {
+    const limit = new AbortController();
+    const timer = timeoutMs === undefined
+      ? null
+      : context.io.clock.timer(timeoutMs, () => limit.abort());
+    const signal = AbortSignal.any([interrupt, limit.signal]);
+    try {
+      for await (const step of followSteps(client, { uuid: first.uuid }, { ...context, signal })) {
+        await display.show(step);
+        instance = step.instance ?? instance;
+      }
+    } finally {
+      timer?.cancel();
+      await display.end();
+      isInterrupted = interrupt.aborted;
+    }
+  });
+  if (!isInterrupted) return await printRun(instance, context);
+  await context.printer.note(`The instance goes on: jobctl logs -f ${first.uuid}`);
+  return EXIT.interrupted;
+}
+
+/** `jobctl schedule KIND [ARGS…]` */
+export const SCHEDULE: Verb = {
+  name: "schedule",
+  summary: "Run a job: now, at a time, after a delay, or on a schedule",
+  details: [
+    "Arguments are text; the daemon converts them to the types of the job's parameters and refuses",
+    'what does not fit before anything is queued: see "jobctl describe job KIND". Put arguments that',
+    'begin with "-" after "--". Each parameter is an option, too: --region eu, also in kebab-case; repeated',
+    'for a list, and alone for true. "jobctl schedule KIND --help" shows the parameters of a job.',
+  ].join(" "),
+  words: [
+    { name: "KIND", describe: "Kind of the job" },
+    {
+      name: "ARGS",
+      describe: "Its arguments, by position",
+      isOptional: true,
+      isRest: true,
+      canBeEmpty: true,
+    },
+  ],
+  options: OPTIONS,
+  examples: [
+    ["jobctl schedule sum 1 2", "Now"],
+    ["jobctl schedule report --day 2026-01-31 --region eu", "Arguments by name"],
+    ["jobctl schedule report --at 'tomorrow 9:00'", "At a time"],
+    [`jobctl schedule report --in 10m --args-json '{"region": "eu"}'`, "Later, arguments by name"],
+    ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "Again and again"],
+    ["jobctl schedule report --wait --follow", "Watch the run, then its result"],
+    ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
+  ],
+  isClient: true,
+  takesNamed: true,
+  async explain(args, context) {
+    return await (await import("./schedule_help.ts")).explainJob(args, context);
+  },
+  async run(args, context) {
+    const plain = readRequest(args, context.io.newId);
+    const given = readArguments(args);
+    args.durationMs("wait-timeout");
+    const client = await context.client();
+    const request = {
+      ...plain,
+      ...await readTimes(plain, client, { args, context }),
+      ...await requestArguments(given, {
+        kind: args.word("KIND"),
+        client,
+        options: Object.keys(OPTIONS),
+      }),
+    };
+    const answer = await send(client, request);
+    if (request.dryRun) {
+      await printPreview(answer, context);
+      return EXIT.ok;
+    }
+    if (answer.schedule) {
+      await context.printer.one(SCHEDULE_VIEW, answer.schedule);
+      return EXIT.ok;
+    }
+    const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
+    if (args.flag("follow")) return await followToEnd(client, instance, { context, args });
+    if (args.flag("wait")) return await waitForEnd(client, instance, { context, args });
+    await context.printer.one(INSTANCE_VIEW, instance);
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,106 @@
+import { parseJson } from "../../../core/arguments/json_text.ts";
+import { messageOf } from "../../../core/errors.ts";
+import type { Args } from "../../parsing/args.ts";
+import { usageError } from "../../parsing/args.ts";
+import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { JobClient, RequestOf } from "../../session.ts";
+import { signatureOf } from "../../views/signature_lines.ts";
+
+type Request = RequestOf<"scheduleJob">;
+
+const JSON_HINT = `Write an array, '[1, "two"]', or an object, '{"x": 1}'`;
+
+/** The job's arguments as the command line gives them. */
+export interface GivenArguments {
+  readonly words: readonly string[];
+  readonly named: readonly NamedArgument[];
+  /** Text of `--args-json`. */
+  readonly json: string | undefined;
+}
+
+/**
+ * Read the arguments of the command line.
+ *
+ * @throws JobError `invalid_argument` for forms that exclude each other and for text that is no JSON
+ */
+export function readArguments(args: Args): GivenArguments {
+  const words = args.words("ARGS");
+  const json = args.text("args-json");
+  const named = [...args.named(), ...args.all("arg").map(readPair)];
+  if (json !== undefined) checkJson(json, words, named);
+  return { words, named: joined(named), json };
+}
+
+function readPair(text: string): NamedArgument {
+  const at = text.indexOf("=");
+  if (at > 0) return { name: text.slice(0, at), values: [text.slice(at + 1)] };
+  throw usageError(
+    `Cannot read --arg "${makeVisible(text)}": it has no name and value`,
+    "Write --arg NAME=VALUE",
+  );
+}
+
+/** Each name once, with all its values. */
+function joined(named: readonly NamedArgument[]): NamedArgument[] {
+  const values = new Map<string, string[]>();
+  for (const { name, values: given } of named) {
+    values.set(name, [...values.get(name) ?? [], ...given]);
+  }
+  return [...values].map(([name, all]) => ({ name, values: all }));
+}
+
+function checkJson(
+  json: string,
+  words: readonly string[],
+  named: readonly NamedArgument[],
+): void {
+  const other = words[0] ?? (named[0] && `--${named[0].name}`);
+  if (other !== undefined) {
+    throw usageError(
+      `Cannot use --args-json with the argument "${makeVisible(other)}": they exclude each other`,
+      "Give the arguments as words, by name, or as JSON",
+    );
+  }
+  let value: unknown;
+  try {
+    value = parseJson(json);
+  } catch (error) {
+    throw usageError(
+      `Cannot read --args-json "${makeVisible(json)}": not JSON (${messageOf(error)})`,
+      JSON_HINT,
+    );
+  }
+  if (typeof value === "object" && value !== null) return;
+  throw usageError(
+    `Cannot read --args-json "${makeVisible(json)}": neither an array nor an object`,
+    JSON_HINT,
+  );
+}
+
+/**
+ * The arguments as the request carries them. Those by name need the job's signature, which the daemon is asked for.
+ *
+ * @param options names of the verb's own options
+ * @throws JobError `not_found` for an unknown kind, `invalid_argument` for a name that the job does not have
+ */
+export async function requestArguments(
+  given: GivenArguments,
+  job: { readonly kind: string; readonly client: JobClient; readonly options: readonly string[] },
+): Promise<Pick<Request, "arguments" | "argumentsJson">> {
+  const { words, named, json } = given;
+  if (json !== undefined) return { argumentsJson: json };
+  if (named.length === 0) return { arguments: [...words] };
+  const { kind, client, options } = job;
+  const { job: found } = await client.getJob({ kind });
+  const signature = found === undefined ? null : signatureOf(found);
+  if (signature === null) {
+    throw usageError(
+      `Cannot give arguments by name to job "${makeVisible(kind)}": its parameters are not known`,
+      "Give them as words, or as --args-json",
+    );
+  }
+  return {
+    argumentsJson: JSON.stringify(mergeArguments(words, named, { kind, signature, options })),
+  };
+}

@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describeSignature } from "../../../core/arguments/describe.ts";
+import { isJobError } from "../../../core/errors.ts";
+import type { Signature } from "../../../core/arguments/signature.ts";
+import type { Args } from "../../parsing/args.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { VerbContext } from "../../verb.ts";
+import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
+
+/** How long a help text waits for the daemon. */
+const ASK_MS_MAX = 2_000;
+
+/**
+ * The parameters of the job that the command line names, for `jobctl schedule KIND --help`: from the daemon, or from the
+ * configuration here when none answers.
+ *
+ * @returns lines, empty when neither knows of the job
+ */
+export async function explainJob(args: Args, context: VerbContext): Promise<string[]> {
+  const kind = args.word("KIND");
+  const asked = await askDaemon(kind, context);
+  if (asked === "unknown kind") {
+    return [`The daemon knows no job "${makeVisible(kind)}": see jobctl list jobs`];
+  }
+  const found = asked ?? await readConfig(kind, context);
+  if (found === null) return [];
+  const { signature, from } = found;
+  return [
+    `Job ${makeVisible(describeSignature(kind, signature))}`,
+    ...summaryLines(signature),
+    "",
+    ...signatureLines(signature),
+    "",
+    `Arguments are given by position, or by name as --NAME VALUE. Told by ${makeVisible(from)}.`,
+  ];
+}
+
+interface Told {
+  readonly signature: Signature;
+  readonly from: string;
+}
+
+async function askDaemon(
+  kind: string,
+  context: VerbContext,
+): Promise<Told | "unknown kind" | null> {
+  try {
+    const { job } = await (await context.client()).getJob({ kind }, { timeoutMs: ASK_MS_MAX });
+    const signature = job === undefined ? null : signatureOf(job);
+    return signature === null ? null : { signature, from: "the daemon" };
+  } catch (error) {
+    if (isJobError(error, "not_found")) return "unknown kind";
+    // Help is no place for what is wrong with the connection.
+    return null;
+  }
+}
+
+async function readConfig(kind: string, { io }: VerbContext): Promise<Told | null> {
+  const file = io.env.JOBCTL_CONFIG || join(io.cwd, "config.toml");
+  if (!existsSync(file)) return null;
+  try {
+    const { loadProject } = await import("../../../tools/load_project.ts");
+    const nowMs = io.clock.now().wallMs;
+    const { jobs } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+    const job = jobs.find((each) => each.kind === kind);
+    return job === undefined ? null : { signature: job.signature, from: file };
+  } catch {
+    return null;
+  }
+}

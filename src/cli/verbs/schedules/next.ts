@@ -1,0 +1,168 @@
+import { JobError } from "../../../core/errors.ts";
+import type { JobDefinition } from "../../../core/job/job.ts";
+import { REBOOT } from "../../../core/job/schedule.ts";
+import { parseScheduleText } from "../../../core/time/ticks.ts";
+import type { NextRun } from "../../../tools/next.ts";
+import type { Args } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import type { CliIo } from "../../io.ts";
+import type { View } from "../../output/view.ts";
+import type { Verb } from "../../verb.ts";
+import { textCell } from "../../views/instance_view.ts";
+
+const COUNT_DEFAULT = 5;
+const COUNT_MAX = 1_000;
+
+/** A column with something in it for one run at least is shown. */
+function nextView(runs: readonly NextRun[]): View<NextRun> {
+  const isShown: Readonly<Record<string, boolean>> = {
+    YOURS: runs.some(({ viewer }) => viewer !== null),
+    NOTE: runs.some(({ note }) => note !== null),
+  };
+  const hasSeveral = new Set(runs.map(({ schedule }) => schedule)).size > 1;
+  const columns = NEXT_VIEW.columns.filter(({ title }) => isShown[title] ?? true)
+    .map((column) => column.title === "SCHEDULE" ? { ...column, isWide: !hasSeveral } : column);
+  return { ...NEXT_VIEW, columns };
+}
+
+const NEXT_VIEW: View<NextRun> = {
+  name: (run) => run.utc,
+  record: (run) => ({
+    at: run.utc,
+    local: run.local,
+    timezone: run.timezone,
+    relative: run.relative,
+    schedule: run.schedule,
+    viewer_local: run.viewer?.local,
+    viewer_timezone: run.viewer?.timezone,
+    note: run.note ?? undefined,
+  }),
+  keys: [
+    "at",
+    "local",
+    "timezone",
+    "relative",
+    "schedule",
+    "viewer_local",
+    "viewer_timezone",
+    "note",
+  ],
+  columns: [
+    { title: "LOCAL", cell: (run) => textCell(run.local) },
+    { title: "ZONE", cell: (run) => textCell(run.timezone) },
+    {
+      title: "YOURS",
+      cell: ({ viewer }) =>
+        textCell(viewer === null ? undefined : `${viewer.local} ${viewer.timezone}`),
+    },
+    { title: "UTC", cell: (run) => textCell(run.utc) },
+    { title: "RELATIVE", cell: (run) => textCell(run.relative) },
+    { title: "NOTE", cell: (run) => textCell(run.note ?? undefined) },
+    { title: "SCHEDULE", isWide: true, cell: (run) => textCell(run.schedule) },
+  ],
+};
+
+/** True if a text is not an expression, so it can only be a kind. A single word can be both. */
+function mayBeKind(text: string): boolean {
+  if (/^[\w.:-]+$/.test(text)) return true;
+  try {
+    parseScheduleText(text, { seed: "any" });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Several schedules in quotes or several kinds are a list; the words of one without quotes are one. */
+function splitTexts(words: readonly string[]): readonly string[] {
+  const isList = words.every((word) => /\s|^@(?!every$)/.test(word)) ||
+    words.every((word) => /^[A-Za-z][\w.:-]*$/.test(word));
+  return isList ? words : [words.join(" ")];
+}
+
+/** The zone of this terminal; none when it is UTC, which stands in every row. */
+function ownTimezone(): string | null {
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === undefined || /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu)$/.test(timeZone)
+    ? null
+    : timeZone;
+}
+
+// An expression needs no configuration, and a broken one must not be in its way.
+async function loadKinds(
+  texts: readonly string[],
+  args: Args,
+  io: CliIo,
+): Promise<readonly JobDefinition[]> {
+  const kinds = texts.filter(mayBeKind);
+  if (kinds.length === 0) return [];
+  const file = configFileOf(args, io.cwd);
+  if (file === null) return [];
+  const { loadProject } = await import("../../../tools/load_project.ts");
+  const nowMs = io.clock.now().wallMs;
+  const { jobs, problems } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+  const problem = problems.find(({ job }) => job !== null && kinds.includes(job));
+  if (problem) {
+    throw new JobError(
+      "invalid_config",
+      `Cannot list the runs of "${problem.job}": ${problem.message}`,
+      { hint: problem.hint ?? `See jobctl check --config ${file}`, path: problem.path },
+    );
+  }
+  return jobs;
+}
+
+/** `jobctl next EXPR|KIND` */
+export const NEXT: Verb = {
+  name: "next",
+  summary: "Show the next runs of cron expressions, or of jobs of the configuration",
+  details:
+    "Works without a daemon. Several expressions, each in quotes, are listed together. Times are those of the schedule's " +
+    "own zone, and yours where it is another; a run that a change of the clock moves or repeats has a note.",
+  words: [{
+    name: "SCHEDULE",
+    describe: 'An expression ("30 2 * * *", "@daily", "@every 15m") or the kind of a job',
+    isRest: true,
+  }],
+  options: {
+    config: CONFIG_OPTION,
+    tz: {
+      describe:
+        "Zone of an expression that names none, such as Europe/Berlin (default UTC); else the zone to show beside its own",
+    },
+    kind: { describe: "Kind of job that H and ~ in an expression are picked for" },
+    after: { describe: "Runs after this time (default now)" },
+    count: { alias: "n", describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})` },
+  },
+  examples: [
+    ["jobctl next '30 2 * * *' --tz Europe/Berlin -n 3", "When does this run"],
+    [
+      "jobctl next report --config config.toml --tz Asia/Tokyo",
+      "When does this job run, there and here",
+    ],
+    ["jobctl next '0 9 * * 1-5' '@monthly'", "Two schedules together"],
+    ["jobctl next 'H H * * *' --kind backup", "What is picked for this job"],
+  ],
+  isClient: false,
+  async run(args, { io, printer }) {
+    const texts = splitTexts(args.words("SCHEDULE"));
+    const count = args.integer("count", { min: 1, max: COUNT_MAX }) ?? COUNT_DEFAULT;
+    const afterMs = args.timeMs("after", "future");
+    const timezone = args.text("tz") ?? null;
+    const jobs = await loadKinds(texts, args, io);
+    const { nextRuns } = await import("../../../tools/next.ts");
+    const nowMs = io.clock.now().wallMs;
+    const seed = args.text("kind");
+    const viewerTimezone = ownTimezone();
+    const runs = nextRuns({ texts, timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs });
+    await printer.list(nextView(runs), runs);
+    if (runs.length === 0) {
+      await printer.note(
+        texts.join(" ").includes(REBOOT)
+          ? "No run by the clock: @reboot runs at each start of the daemon"
+          : "No run comes: it has ended, or runs by @reboot at each start of the daemon",
+      );
+    }
+    return 0;
+  },
+};

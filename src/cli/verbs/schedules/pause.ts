@@ -1,0 +1,75 @@
+import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import { present } from "../../lookup.ts";
+import type { Verb } from "../../verb.ts";
+import { PAUSE_VIEW } from "../../views/tick_view.ts";
+import { timestampOf } from "../../wire.ts";
+
+const KIND = { name: "KIND", describe: "Kind of the job; without it everything", isOptional: true };
+
+/** `jobctl pause [KIND]` */
+export const PAUSE: Verb = {
+  name: "pause",
+  summary: "Pause one job, or all of them",
+  details: [
+    "Ticks of a paused job's schedules are skipped, with a record; instances created with",
+    '"jobctl schedule" wait. Running attempts continue. A pause survives restarts and lasts until its',
+    "time, or until it is resumed.",
+  ].join(" "),
+  words: [KIND],
+  options: {
+    until: {
+      describe: 'Resume by itself at this time, in the job\'s zone: "tomorrow 9:00", "+2h"',
+    },
+    reason: { describe: "Why, for those who look at it later" },
+  },
+  examples: [
+    ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],
+    ["jobctl pause", "Everything, until jobctl resume"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const { client, printer } = context;
+    args.timeMs("until", "future");
+    const connection = await client();
+    const [kind] = args.words("KIND");
+    const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
+    const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
+    const { pause } = await connection.pause({
+      kind,
+      until: untilMs === undefined ? undefined : timestampOf(untilMs),
+      reason: args.text("reason"),
+    });
+    await printer.one(PAUSE_VIEW, present(pause, "Cannot pause"));
+    return 0;
+  },
+};
+
+/** `jobctl resume [KIND]` */
+export const RESUME: Verb = {
+  name: "resume",
+  summary: "End a pause",
+  details:
+    "A job that is paused both by its kind and with everything runs again once both pauses have ended.",
+  words: [KIND],
+  options: {},
+  examples: [
+    ["jobctl resume backup", "One job"],
+    ["jobctl resume", "Everything that was paused with: jobctl pause"],
+  ],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const [kind] = args.words("KIND");
+    const { wasPaused } = await connection.resume({ kind });
+    await printer.value({ kind: kind ?? null, was_paused: wasPaused }, wasPaused ? "Resumed" : "");
+    if (!wasPaused) await printer.note(`${kind ?? "Everything"} was not paused`);
+    const { pauses } = await connection.listPauses({});
+    const others = pauses.filter((pause) => pause.kind === undefined || kind === undefined);
+    if (others.length > 0) {
+      await printer.note(
+        `Still paused: ${others.map((pause) => pause.kind ?? "everything").join(", ")}`,
+      );
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,152 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { formatAbsolute } from "../../output/when.ts";
+import { assertOneOf, usageError } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
+import { confirm } from "../../confirm.ts";
+import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import { present } from "../../lookup.ts";
+import type { JobClient } from "../../session.ts";
+import type { OptionSpecs, Verb } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+import { msOf, timestampOf } from "../../wire.ts";
+
+const SKIPS_MAX = 10_000;
+const KIND = { name: "KIND", describe: "Kind of the job" };
+const SCHEDULE_OPTION: OptionSpecs = {
+  schedule: { describe: "Only the schedule with this id, of those of the kind" },
+};
+
+function targetOf(args: Args) {
+  return { kind: args.word("KIND"), scheduleId: args.text("schedule") };
+}
+
+function targetZone(args: Args, client: JobClient) {
+  return async () => await zoneOfJob(client, args.word("KIND"), args.text("schedule"));
+}
+
+/** `jobctl run KIND` */
+export const RUN: Verb = {
+  name: "run",
+  summary: "Run a scheduled job now",
+  details: [
+    "With the arguments, priority and limits of the schedule, which is not touched: its next run",
+    "comes as planned. A job without a schedule is run with: jobctl schedule.",
+  ].join(" "),
+  words: [KIND],
+  options: SCHEDULE_OPTION,
+  examples: [["jobctl run backup", "A backup now, in addition to the nightly one"]],
+  isClient: true,
+  async run(args, { client, printer }) {
+    const { instance } = await (await client()).runSchedule(targetOf(args));
+    await printer.one(INSTANCE_VIEW, present(instance, `Cannot run job "${args.word("KIND")}"`));
+    return 0;
+  },
+};
+
+/** `jobctl skip KIND` */
+export const SKIP: Verb = {
+  name: "skip",
+  summary: "Skip the next ticks of a job's schedules",
+  details: "They are recorded as skipped. A second call replaces the first.",
+  words: [KIND],
+  options: {
+    until: { describe: 'The ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"' },
+    next: { alias: "n", describe: "How many of the next ticks (default 1)" },
+    none: { describe: "Skip nothing after all", isFlag: true },
+    ...SCHEDULE_OPTION,
+  },
+  examples: [
+    ["jobctl skip backup", "The next backup"],
+    ["jobctl skip backup --until 'tomorrow 9:00'", "Those before nine tomorrow"],
+    ["jobctl skip backup --none", "Forget it"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const { client, printer } = context;
+    assertOneOf(args, ["until", "next"]);
+    assertOneOf(args, ["until", "none"]);
+    assertOneOf(args, ["next", "none"]);
+    args.timeMs("until", "future");
+    const next = args.integer("next", { min: 1, max: SKIPS_MAX });
+    const count = args.flag("none") ? 0 : next ?? 1;
+    const connection = await client();
+    const zone = targetZone(args, connection);
+    const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
+    const { schedules } = await connection.skipTicks({
+      ...targetOf(args),
+      ...(untilMs === undefined ? { count } : { until: timestampOf(untilMs) }),
+    });
+    await printer.list(SCHEDULE_VIEW, schedules);
+    return 0;
+  },
+};
+
+/** `jobctl backfill KIND` */
+export const BACKFILL: Verb = {
+  name: "backfill",
+  summary: "Run the ticks of a past range that have no run",
+  details: [
+    "Each once, oldest first, one after the other unless the schedule's overlap is allow; those of",
+    "a blackout window stay out. It says how many, and asks on a terminal; elsewhere it needs --yes.",
+    "Until they have ended, the schedule's own ticks meet them as they meet each other: see overlap.",
+  ].join(" "),
+  words: [KIND],
+  options: {
+    from: {
+      describe: "Ticks at this time or later, in the job's zone: 2026-11-24, -2d, yesterday",
+    },
+    to: { describe: "Ticks before this time (default now)" },
+    ...SCHEDULE_OPTION,
+    "dry-run": { describe: "Count only", isFlag: true },
+    yes: { alias: "y", describe: "Do not ask", isFlag: true },
+  },
+  examples: [
+    ["jobctl backfill report --from 2026-11-01 --to 2026-11-08 --yes", "A week of reports"],
+    ["jobctl backfill report --from -2d --dry-run", "How many there are"],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const { io, client, printer } = context;
+    const earliestMs = args.timeMs("from", "past");
+    if (earliestMs === undefined) {
+      throw usageError("Cannot backfill: --from is absent", "Give --from TIME, such as -2d");
+    }
+    args.timeMs("to", "past");
+    const connection = await client();
+    const zone = targetZone(args, connection);
+    const input = { args, context, direction: "past", zone } as const;
+    const fromMs = await jobTimeMs("from", input) ?? earliestMs;
+    // What the daemon's clock calls past: it may be a little behind ours.
+    const toMs = await jobTimeMs("to", input) ?? io.clock.now().wallMs - 1_000;
+    const range = { ...targetOf(args), from: timestampOf(fromMs), to: timestampOf(toMs) };
+    const found = await connection.backfill({ ...range, dryRun: true });
+    const count = Number(found.count);
+    const [first, last] = [msOf(found.first), msOf(found.last)];
+    const span = first === undefined
+      ? ""
+      : `, from ${formatAbsolute(first)} to ${formatAbsolute(last!)}`;
+    if (args.flag("dry-run") || count === 0) {
+      const record = {
+        count,
+        first: first === undefined ? null : new Date(first).toISOString(),
+        last: last === undefined ? null : new Date(last).toISOString(),
+      };
+      await printer.value(record, `${countText(count, "tick has", "ticks have")} no run${span}`);
+      return 0;
+    }
+    await confirm(
+      io,
+      `run ${countText(count, "tick")} of job "${args.word("KIND")}"${span}`,
+      args.flag("yes"),
+    );
+    const made = await connection.backfill(range);
+    await printer.list(INSTANCE_VIEW, made.instances);
+    const leftOut = count - Number(made.count);
+    const why = "another instance holds their unique key, or they have got a run meanwhile";
+    await printer.note(
+      leftOut > 0 ? `Made ${made.count}, left out ${leftOut}: ${why}` : `Made ${made.count}`,
+    );
+    return 0;
+  },
+};

@@ -1,0 +1,180 @@
+import { hostname } from "node:os";
+import { formatProblem } from "../../../config/problems.ts";
+import { parseDuration } from "../../../core/time/duration.ts";
+import { JobState } from "../../../rpc/gen/job_pb.ts";
+import type { SimulatedTick } from "../../../tools/simulate.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { lookupInstances } from "../../lookup.ts";
+import { formatAbsolute } from "../../output/when.ts";
+import type { View } from "../../output/view.ts";
+import { parseTime } from "../../parsing/time.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
+import { textCell } from "../../views/instance_view.ts";
+import { msOf } from "../../wire.ts";
+import { tell } from "../../written_file.ts";
+
+const ASSUMED_DEFAULT = "1m";
+const SPAN_DEFAULT_MS = 366 * 86_400_000;
+const WORKERS_MAX = 1_000;
+/** Runs of one kind that its duration is taken from. */
+const HISTORY_RUNS = 50;
+
+const TICK_VIEW: View<SimulatedTick> = {
+  name: (tick) => `${tick.scheduleId}@${tick.at}`,
+  record: (tick) => ({
+    at: formatTime(tick.at),
+    kind: tick.kind,
+    schedule_id: tick.scheduleId,
+    fate: tick.fate,
+    reason: tick.reason ?? undefined,
+    started_at: tick.startedAt === null ? undefined : formatTime(tick.startedAt),
+    ended_at: tick.endedAt === null ? undefined : formatTime(tick.endedAt),
+  }),
+  keys: ["at", "kind", "schedule_id", "fate", "reason", "started_at", "ended_at"],
+  columns: [
+    { title: "AT", cell: (tick) => textCell(formatAbsolute(tick.at)) },
+    { title: "KIND", isFlexible: true, cell: (tick) => textCell(tick.kind) },
+    { title: "FATE", cell: (tick) => textCell(tick.fate) },
+    { title: "REASON", cell: (tick) => textCell(tick.reason ?? "") },
+    {
+      title: "STARTED",
+      cell: (tick) => textCell(tick.startedAt === null ? "" : formatAbsolute(tick.startedAt)),
+    },
+  ],
+};
+
+function formatTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Durations that the command line gives, such as `backup=20m`. */
+function givenDurations(args: Args): Map<string, number> {
+  return new Map(
+    args.list("duration").map((text) => {
+      const cut = text.lastIndexOf("=");
+      if (cut < 1) {
+        throw usageError(`Cannot read --duration "${text}": not KIND=DURATION`, "Write backup=20m");
+      }
+      try {
+        return [text.slice(0, cut), parseDuration(text.slice(cut + 1))] as const;
+      } catch {
+        throw usageError(
+          `Cannot read --duration "${text}": "${text.slice(cut + 1)}" is not a duration`,
+          "Write backup=20m",
+        );
+      }
+    }),
+  );
+}
+
+/** Median run time of each kind that the daemon has completed runs of; null when no daemon answers. */
+async function historyDurations({ client }: VerbContext): Promise<Map<string, number> | null> {
+  const durations = new Map<string, number>();
+  try {
+    const connection = await client();
+    const { jobs } = await connection.listRegisteredJobs({});
+    for (const { kind } of jobs) {
+      const times: number[] = [];
+      const query = { kind, states: [JobState.COMPLETED] };
+      for await (const instance of lookupInstances(connection, query, HISTORY_RUNS)) {
+        const [began, ended] = [msOf(instance.processedAt), msOf(instance.completedAt)];
+        if (began !== undefined && ended !== undefined) times.push(ended - began);
+      }
+      if (times.length > 0) durations.set(kind, medianOf(times));
+    }
+    return durations;
+  } catch {
+    return null;
+  }
+}
+
+function medianOf(values: readonly number[]): number {
+  return [...values].sort((left, right) => left - right)[values.length >> 1]!;
+}
+
+async function durationsOf(args: Args, context: VerbContext) {
+  const given = givenDurations(args);
+  const assumed = args.text("assume") ?? ASSUMED_DEFAULT;
+  const history = args.flag("offline") ? null : await historyDurations(context);
+  if (history === null && !args.flag("offline")) {
+    await context.printer.note("No daemon answers: durations are assumed");
+  }
+  return {
+    known: new Map([...history ?? [], ...given]),
+    named: [...given.keys()],
+    assumedMs: args.durationMs("assume") ?? parseDuration(assumed),
+  };
+}
+
+/** `jobctl simulate` */
+export const SIMULATE: Verb = {
+  name: "simulate",
+  summary: "Run the schedules of a configuration on a simulated clock, and report what happens",
+  details:
+    "Overlaps, waits for a worker, runs on days on which the clock changes, and what another configuration would " +
+    "make different. Every run is taken to succeed, and to take the median time of the last runs that the daemon " +
+    "knows; without a daemon, the time that is assumed. Nothing is executed.",
+  words: [],
+  options: {
+    config: CONFIG_OPTION,
+    against: { describe: "Another configuration to compare it with" },
+    from: { describe: "Begin at this time (default now)" },
+    to: { describe: "End before this time (default a year later)" },
+    workers: { describe: "Attempts at once (default worker.count of the configuration)" },
+    duration: { describe: "How long runs take, as KIND=DURATION; may be repeated" },
+    assume: { describe: `How long runs of other kinds take (default ${ASSUMED_DEFAULT})` },
+    offline: { describe: "Do not ask the daemon for durations", isFlag: true },
+    ticks: { describe: "List every tick in place of the report", isFlag: true },
+  },
+  examples: [
+    ["jobctl simulate --to +30d", "What will the next month be like"],
+    ["jobctl simulate --against new.toml", "What would the new configuration change"],
+    [
+      "jobctl simulate --from 2026-10-24 --to 2026-10-26 --ticks",
+      "Every run around a clock change",
+    ],
+  ],
+  isClient: true,
+  async run(args, context) {
+    const { io, printer } = context;
+    const file = configFileOf(args, io.cwd);
+    if (file === null) {
+      throw usageError(
+        `Cannot simulate: there is no config.toml in "${io.cwd}"`,
+        "Name it with --config, or make one with: jobctl init",
+      );
+    }
+    const nowMs = io.clock.now().wallMs;
+    const fromMs = args.timeMs("from", "future") ?? nowMs;
+    const to = args.text("to");
+    const toMs = to === undefined
+      ? fromMs + SPAN_DEFAULT_MS
+      : parseTime(to, { nowMs: fromMs, direction: "future", what: "--to" });
+    const workers = args.integer("workers", { min: 1, max: WORKERS_MAX }) ?? null;
+    const against = args.text("against") ?? null;
+    const durations = await durationsOf(args, context);
+    const { simulateConfig } = await import("../../../tools/simulate.ts");
+    const ticks: SimulatedTick[] = [];
+    const isListed = args.flag("ticks");
+    const simulated = await simulateConfig(
+      { file, against, fromMs, toMs, workers, node: hostname(), durations },
+      { env: io.env, cwd: io.cwd, nowMs },
+      (tick) => void (isListed && ticks.push(tick)),
+    );
+    for (const problem of simulated.problems) {
+      await tell(io, `Left out: job "${problem.job}": ${formatProblem(problem)}`);
+    }
+    if (isListed) await printer.list(TICK_VIEW, ticks.sort((left, right) => left.at - right.at));
+    else {
+      await printer.details(
+        simulationRecord(simulated, durations),
+        file,
+        simulationLines(simulated, durations),
+      );
+    }
+    return EXIT.ok;
+  },
+};

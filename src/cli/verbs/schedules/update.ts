@@ -1,0 +1,101 @@
+import { PRIORITY_MAX } from "../../../core/job/job.ts";
+import { usageError } from "../../parsing/args.ts";
+import { findSchedule, present } from "../../lookup.ts";
+import {
+  readRecurrence,
+  readRecurrenceTimes,
+  RECURRENCE_OPTIONS,
+} from "../../parsing/recurrence.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+
+const INT32_MAX = 2_147_483_647;
+
+/** Options that can be taken away, and the field of each. */
+const CLEARED: Readonly<Record<string, string>> = {
+  "starts-at": "starts_at",
+  "ends-at": "ends_at",
+  blackout: "blackout",
+  "runs-max": "runs_max",
+  priority: "priority",
+  timeout: "timeout_ms",
+  retries: "max_retries",
+};
+
+const SCHEDULE: Verb = {
+  name: "schedule",
+  summary: "Change a recurring schedule that was created at run time",
+  details: [
+    "What is not given stays. With new times the schedule starts anew: nothing before the change is",
+    "made up for. A schedule of the config is changed there.",
+  ].join(" "),
+  words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
+  options: {
+    cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
+    ...RECURRENCE_OPTIONS,
+    jitter: { describe: "Start each run up to this much later, always by the same amount" },
+    priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
+    timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+    retries: { describe: "Attempts after a failed one; -1 for no limit" },
+    clear: {
+      describe: `Take away: ${Object.keys(CLEARED).join(", ")}; repeatable`,
+      choices: Object.keys(CLEARED),
+    },
+    "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  },
+  examples: [[
+    "jobctl update schedule 01938f2c-7d3e --cron '0 3 * * *'",
+    "Run at three from now on",
+  ], [
+    "jobctl update schedule 01938f2c-7d3e --clear ends-at",
+    "Run without an end",
+  ]],
+  isClient: true,
+  async run(args, context) {
+    const { client, printer } = context;
+    const names = Object.keys(SCHEDULE.options);
+    if (args.given(names).length === 0) {
+      throw usageError(
+        "Cannot update the schedule: nothing says what to change",
+        `Give one or more of --${names.join(", --")}`,
+      );
+    }
+    const bigMs = (name: string) => {
+      const ms = args.durationMs(name);
+      return ms === undefined ? undefined : BigInt(Math.round(ms));
+    };
+    const request = {
+      cron: args.text("cron"),
+      ...readRecurrence(args),
+      jitterMs: bigMs("jitter"),
+      priority: args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX }),
+      timeoutMs: bigMs("timeout"),
+      maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
+      argumentsJson: args.text("args-json"),
+      clear: args.list("clear").map(clearedField),
+    };
+    const connection = await client();
+    const { id, timezone } = await findSchedule(connection, args.word("ID"));
+    const whose = "the zone of the schedule";
+    const zone = () => Promise.resolve({ timezone: request.timezone ?? timezone, whose });
+    const times = await readRecurrenceTimes({ args, context, zone });
+    const { recurrence } = readRecurrence(args, times);
+    const { schedule } = await connection.updateSchedule({ id, ...request, recurrence });
+    await printer.one(SCHEDULE_VIEW, present(schedule, `Cannot update schedule "${id}"`));
+    return 0;
+  },
+};
+
+function clearedField(name: string): string {
+  const field = CLEARED[name];
+  if (field !== undefined) return field;
+  const known = Object.keys(CLEARED).join(", ");
+  throw usageError(`Cannot take away "${name}": not one of ${known}`, "Choose one of these");
+}
+
+/** `jobctl update …` */
+export const UPDATE: VerbGroup = {
+  name: "update",
+  summary: "Change a recurring schedule",
+  verbs: [SCHEDULE],
+};

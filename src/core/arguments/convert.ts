@@ -1,0 +1,322 @@
+import { withNumbers } from "./convert_scalar.ts";
+import { convertValue } from "./convert_value.ts";
+import {
+  type ArgumentParameter,
+  argumentsOf,
+  describeSignature,
+  describeType,
+  quoteValue,
+} from "./describe.ts";
+import { JobError } from "../errors.ts";
+import type { ArgumentInput } from "../job/job.ts";
+import { nearest } from "../text/nearest.ts";
+import { openMembers } from "./open_members.ts";
+import type { InjectedType, Signature } from "./signature.ts";
+
+export { describeSignature } from "./describe.ts";
+
+/** go-job's placeholder for an argument that is injected. */
+const PLACEHOLDER = "?";
+
+/** What a conversion's errors name. */
+export interface ConvertOptions {
+  /** The job's kind, for the messages. */
+  readonly kind?: string;
+}
+
+/**
+ * Convert arguments to the types of a job's signature.
+ *
+ * By position or by name; the members of a destructured parameter, or of the only one, are names too. Text becomes what the type says: `"42"` a number, `"true"` a boolean, ISO text or epoch
+ * milliseconds a Date, JSON text an array or object; values that have the type already stay. An omitted argument before a
+ * given one is undefined, as is null for an optional one whose type does not take null (JSON has no undefined): the function
+ * applies its default. Members that an object's type does not name are kept. A `"?"` where an injected parameter stands
+ * is dropped. Without types the values pass as given. A result that went through JSON converts to the same values again.
+ *
+ * @returns one value for each argument up to the last given one, injected ones left out
+ * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
+ */
+export function convertArguments(
+  signature: Signature,
+  args: ArgumentInput,
+  options: ConvertOptions = {},
+): unknown[] {
+  const call = new Call(signature, options.kind);
+  const values = Array.isArray(args) ? dropPlaceholders(signature, args) : call.byName(args);
+  if (!signature.isTyped) return values.map(withNumbers);
+  return keepPlaceholders(signature, call.convert(values));
+}
+
+/**
+ * The values to call the function with: converted arguments, with the injected values where their parameters stand.
+ *
+ * @param converted the answer of {@link convertArguments}
+ */
+export function bindArguments(
+  signature: Signature,
+  converted: readonly unknown[],
+  injected: Readonly<Record<InjectedType, unknown>>,
+): unknown[] {
+  const values = dropPlaceholders(signature, converted);
+  const bound: unknown[] = [];
+  let next = 0;
+  for (const parameter of signature.parameters) {
+    if (parameter.role === "injected") bound.push(injected[parameter.inject]);
+    else if (!parameter.isRest) bound.push(values[next++]);
+  }
+  return [...bound, ...values.slice(next)];
+}
+
+/**
+ * Leave out each `"?"` that stands where an injected parameter does.
+ *
+ * One that is needed as an argument stays: with fewer values than required arguments nothing is dropped.
+ */
+function dropPlaceholders(signature: Signature, values: readonly unknown[]): unknown[] {
+  if (!values.includes(PLACEHOLDER)) return [...values];
+  const kept: unknown[] = [];
+  let next = 0;
+  for (const parameter of signature.parameters) {
+    if (next >= values.length) break;
+    if (parameter.role === "injected") {
+      if (values[next] === PLACEHOLDER) next++;
+    } else if (!parameter.isRest) kept.push(values[next++]);
+  }
+  kept.push(...values.slice(next));
+  return kept.length < requiredCount(signature) ? [...values] : kept;
+}
+
+function requiredCount(signature: Signature): number {
+  return argumentsOf(signature).findLastIndex((parameter) => !isOptional(parameter)) + 1;
+}
+
+function isOptional(parameter: ArgumentParameter): boolean {
+  return parameter.isOptional || parameter.isRest;
+}
+
+// The text "?" given for an argument must not be taken for a placeholder when the stored arguments are read again.
+function keepPlaceholders(signature: Signature, values: unknown[]): unknown[] {
+  if (!values.includes(PLACEHOLDER)) return values;
+  if (dropPlaceholders(signature, values).length === values.length) return values;
+  const padded: unknown[] = [];
+  let next = 0;
+  for (const parameter of signature.parameters) {
+    if (next >= values.length) break;
+    if (parameter.role === "injected") padded.push(PLACEHOLDER);
+    else if (!parameter.isRest) padded.push(values[next++]);
+  }
+  return [...padded, ...values.slice(next)];
+}
+
+/** One call of a job: its parameters and how its errors speak of it. */
+class Call {
+  readonly #parameters: readonly ArgumentParameter[];
+  readonly #signature: Signature;
+  readonly #kind: string | undefined;
+
+  constructor(signature: Signature, kind: string | undefined) {
+    this.#signature = signature;
+    this.#kind = kind;
+    this.#parameters = argumentsOf(signature);
+  }
+
+  #fail(message: string, path: string, hint?: string, cause?: unknown): never {
+    const usage = `Usage: ${describeSignature(this.#kind ?? "JOB", this.#signature)}`;
+    throw new JobError("invalid_argument", message, {
+      hint: hint === undefined ? usage : `${hint} ${usage}`,
+      path,
+      cause,
+    });
+  }
+
+  get #job(): string {
+    return this.#kind === undefined ? "the job" : `job "${this.#kind}"`;
+  }
+
+  /** Arguments by position from arguments by name; undefined for those that are not given. */
+  byName(args: unknown): unknown[] {
+    if (typeof args !== "object" || args === null) {
+      this.#fail(
+        `Cannot call ${this.#job} with ${quoteValue(args)}: ` +
+          "arguments are an array, or an object by parameter name",
+        "",
+      );
+    }
+    const given = this.#sort(this.#read(args));
+    const last = this.#parameters.findLastIndex((parameter) => given.has(parameter));
+    const values: unknown[] = [];
+    for (const parameter of this.#parameters.slice(0, last + 1)) {
+      const value = given.get(parameter);
+      if (!parameter.isRest) values.push(value);
+      else if (value !== undefined) values.push(...this.#restValues(parameter, value));
+    }
+    return values;
+  }
+
+  /** The value of each parameter, from those of parameters and of members by name. */
+  #sort(given: ReadonlyMap<string, unknown>): ReadonlyMap<ArgumentParameter, unknown> {
+    const values = new Map<ArgumentParameter, unknown>();
+    const members = new Map<ArgumentParameter, Map<string, unknown>>();
+    for (const [name, value] of given) {
+      const parameter = this.#parameters.find((each) => each.name === name);
+      if (parameter !== undefined) {
+        values.set(parameter, value);
+        continue;
+      }
+      const home = this.#parameters.find((each) => this.#membersOf(each).includes(name));
+      if (home === undefined) this.#refuseName(name);
+      members.set(home, (members.get(home) ?? new Map()).set(name, value));
+    }
+    for (const [parameter, parts] of members) {
+      const [first = ""] = parts.keys();
+      if (values.has(parameter)) {
+        this.#fail(
+          `Cannot pass argument ${quoteValue(first)} to ${this.#job}: ` +
+            `it is a member of ${nameOf(parameter)}, which is given too`,
+          first,
+        );
+      }
+      values.set(parameter, Object.fromEntries(parts));
+    }
+    return values;
+  }
+
+  #membersOf(parameter: ArgumentParameter): readonly string[] {
+    return openMembers(parameter, this.#signature).map((member) => member.name);
+  }
+
+  #refuseName(name: string): never {
+    const names = this.#parameters.flatMap((parameter) => {
+      const members = this.#membersOf(parameter);
+      return parameter.isPattern && members.length > 0 ? members : [parameter.name, ...members];
+    });
+    const near = nearest(name, names);
+    const found = names.length === 0 ? "it has no named arguments" : "it has no such argument";
+    this.#fail(
+      `Cannot pass argument ${quoteValue(name)} to ${this.#job}: ${found}`,
+      name,
+      near === null ? undefined : `Did you mean "${near}"?`,
+    );
+  }
+
+  #read(args: object): ReadonlyMap<string, unknown> {
+    try {
+      return new Map(Object.entries(args));
+    } catch (cause) {
+      this.#fail(`Cannot read the arguments of ${this.#job}: reading them throws`, "", "", cause);
+    }
+  }
+
+  #restValues(parameter: ArgumentParameter, value: unknown): readonly unknown[] {
+    const converted = convertValue({ type: "array", element: { type: "unknown" } }, value);
+    if (converted.isOk) return converted.value as readonly unknown[];
+    this.#fail(
+      `Cannot convert argument "${parameter.name}" of ${this.#job}: ${converted.problem}`,
+      parameter.name,
+    );
+  }
+
+  /** Check the count, then convert each. */
+  convert(values: readonly unknown[]): unknown[] {
+    const rest = this.#parameters.find((parameter) => parameter.isRest);
+    const countMax = this.#parameters.length;
+    if (values.length > countMax && rest === undefined) {
+      this.#fail(
+        `Cannot call ${this.#job} with ${countOf(values.length)}: it takes ` +
+          (countMax === 0 ? "none" : `${this.#required < countMax ? "at most " : ""}${countMax}`),
+        "",
+        countMax === 0 ? "A command takes those that its table declares as params." : undefined,
+      );
+    }
+    const converted: unknown[] = [];
+    let position = 0;
+    for (const parameter of this.#parameters) {
+      if (parameter.isRest) break;
+      const hasDefault = this.#signature.appliesDefaults === true &&
+        parameter.defaultText !== undefined;
+      if (position < values.length || !isOptional(parameter) || hasDefault) {
+        converted.push(this.#one(parameter, values[position], parameter.name));
+      }
+      position++;
+    }
+    if (rest !== undefined) {
+      for (const [index, value] of values.slice(position).entries()) {
+        converted.push(this.#one(rest, value, `${rest.name}[${index}]`));
+      }
+    }
+    return converted;
+  }
+
+  get #required(): number {
+    return requiredCount(this.#signature);
+  }
+
+  /**
+   * What stands for an omitted argument: undefined, for which the function has its default. Stored it is null, so a type that takes
+   * null has its default now, and so has a parameter that no function declares.
+   */
+  #omitted(parameter: ArgumentParameter): unknown {
+    const { name, shape, defaultText } = parameter;
+    const { definitions } = this.#signature;
+    const takesNull = convertValue(shape, null, definitions).isOk;
+    const isKnownHereOnly = this.#signature.appliesDefaults === true;
+    if (defaultText === undefined || !(takesNull || isKnownHereOnly)) return undefined;
+    const literal = literalOf(defaultText);
+    if (literal !== null) {
+      const converted = convertValue(shape, literal.value, definitions);
+      if (converted.isOk) return converted.value;
+    }
+    if (!takesNull) return undefined;
+    this.#fail(
+      `Cannot call ${this.#job}: argument "${name}" is missing`,
+      name,
+      "Its default is known only when the job runs, so it must be given when a later argument is.",
+    );
+  }
+
+  #one(parameter: ArgumentParameter, value: unknown, path: string): unknown {
+    let shape = parameter.shape;
+    if (parameter.isRest) shape = shape.type === "array" ? shape.element : { type: "unknown" };
+    if (value === undefined && isOptional(parameter) && !parameter.isRest) {
+      return this.#omitted(parameter);
+    }
+    const converted = convertValue(shape, value, this.#signature.definitions);
+    const isMissing = value === undefined && shape.type === "unknown";
+    if (converted.isOk && !isMissing) return converted.value;
+    // An omitted argument before a given one is null after a trip through JSON.
+    if (value === null && parameter.isOptional && !parameter.isRest) return undefined;
+    if (converted.isOk || value === undefined) {
+      this.#fail(`Cannot call ${this.#job}: argument "${path}" is missing`, path);
+    }
+    // Callers of a destructured parameter know its members only.
+    const isMember = parameter.isPattern && converted.path.startsWith(".");
+    const place = isMember ? converted.path.slice(1) : `${path}${converted.path}`;
+    this.#fail(
+      `Cannot convert argument "${place}" of ${this.#job}: ${converted.problem}`,
+      place,
+      converted.hint ??
+        (converted.path === "" ? undefined : `"${path}" is ${describeType(shape)}.`),
+    );
+  }
+}
+
+/** The value of a default that is written as a literal; null for any other. */
+function literalOf(source: string): { readonly value: unknown } | null {
+  if (source === "undefined") return { value: undefined };
+  const quoted = /^'([^'\\]*)'$/.exec(source);
+  if (quoted !== null) return { value: quoted[1] };
+  try {
+    return { value: JSON.parse(source) };
+  } catch {
+    return null;
+  }
+}
+
+// The name of a destructured parameter is ours: no caller knows it.
+function nameOf(parameter: ArgumentParameter): string {
+  return parameter.isPattern ? describeType(parameter.shape) : `"${parameter.name}"`;
+}
+
+function countOf(count: number): string {
+  return count === 1 ? "1 argument" : `${count} arguments`;
+}

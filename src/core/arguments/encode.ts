@@ -1,0 +1,384 @@
+import { JobError } from "../errors.ts";
+import type { ErrorInfo } from "../instance.ts";
+import { PAYLOAD_BYTES_MAX } from "../job/job.ts";
+import type { SecretMask } from "../text/secret_mask.ts";
+import { base64, cutText, utf8Bytes } from "../text/text_bytes.ts";
+
+/** Levels of nesting that are written; what lies deeper becomes `"[Too deep]"`. */
+export const ENCODE_DEPTH_MAX = 200;
+/** Longest error message kept, in bytes of UTF-8. */
+export const ERROR_MESSAGE_BYTES_MAX = 8_192;
+/** Longest stack kept, causes included, in bytes of UTF-8. */
+export const ERROR_STACK_BYTES_MAX = 16_384;
+/** Longest error name kept, in bytes of UTF-8. */
+const ERROR_NAME_BYTES_MAX = 200;
+const CAUSES_MAX = 5;
+// Members that are dropped (undefined, functions) write no byte, so the work has a limit of its own.
+const DROPPED_MAX = 100_000;
+/** Bits of a bigint that is written: turning one into decimal text takes time that grows with the square of its length. */
+export const BIGINT_BITS_MAX = 40_000;
+
+/** What is written for something that throws while it is read. */
+const UNREADABLE = "[Unreadable]";
+
+/** How a value is encoded. */
+export interface EncodeOptions {
+  readonly bytesMax: number;
+  /** Names the value in the error, as "the result". */
+  readonly what: string;
+  /** Refuse what JSON has no form for, in place of writing something that stands for it. */
+  readonly isExact?: boolean;
+}
+
+/** One encoding: the text so far, its size, and the objects that are open. */
+class JsonWriter {
+  #text = "";
+  #bytes = 0;
+  #dropped = 0;
+  #refusal: JobError | null = null;
+  readonly #open = new Set<object>();
+  readonly #bytesMax: number;
+  readonly #what: string;
+  readonly #isExact: boolean;
+
+  constructor(options: EncodeOptions) {
+    this.#bytesMax = options.bytesMax;
+    this.#what = options.what;
+    this.#isExact = options.isExact ?? false;
+  }
+
+  encode(value: unknown): string {
+    if (!this.#value(value, 0)) this.#ascii("null");
+    return this.#text;
+  }
+
+  #refuse(): never {
+    this.#refusal ??= new JobError(
+      "invalid_argument",
+      `Cannot encode ${this.#what}: more than ${this.#bytesMax} bytes of JSON`,
+      { hint: "Keep large data in a file or a database and pass its name" },
+    );
+    throw this.#refusal;
+  }
+
+  /** Write what stands for something that JSON has no form for, or refuse it. */
+  #stand(text: string, found: string): void {
+    if (this.#isExact) {
+      this.#refusal ??= new JobError(
+        "invalid_argument",
+        `Cannot encode ${this.#what}: JSON has no form for ${found}`,
+        { hint: "Pass plain data: numbers, text, dates, arrays, objects, maps and sets" },
+      );
+      throw this.#refusal;
+    }
+    this.#ascii(text);
+  }
+
+  #ascii(text: string): void {
+    this.#bytes += text.length;
+    if (this.#bytes > this.#bytesMax) this.#refuse();
+    this.#text += text;
+  }
+
+  #string(value: string): void {
+    if (value.length > this.#bytesMax - this.#bytes) this.#refuse();
+    if (this.#isExact && !value.isWellFormed()) this.#stand("", "half of a surrogate pair");
+    const text = JSON.stringify(value.toWellFormed());
+    this.#bytes += utf8Bytes(text);
+    if (this.#bytes > this.#bytesMax) this.#refuse();
+    this.#text += text;
+  }
+
+  /** Write one value; false, with nothing written, for what JSON has no word for. */
+  #value(value: unknown, depth: number): boolean {
+    switch (typeof value) {
+      case "string":
+        this.#string(value);
+        return true;
+      case "number":
+        if (Number.isFinite(value)) this.#ascii(JSON.stringify(value));
+        else this.#stand(`"${value}"`, String(value));
+        return true;
+      case "boolean":
+        this.#ascii(value ? "true" : "false");
+        return true;
+      case "bigint":
+        this.#bigint(value);
+        return true;
+      case "object":
+        if (value === null) this.#ascii("null");
+        else this.#object(value, depth, true);
+        return true;
+      default:
+        if (this.#isExact && value !== undefined) this.#stand("", `a ${typeof value}`);
+        if (++this.#dropped > DROPPED_MAX) this.#refuse();
+        return false;
+    }
+  }
+
+  #bigint(value: bigint): void {
+    if (BigInt.asIntN(BIGINT_BITS_MAX, value) !== value) {
+      return this.#stand('"[Huge integer]"', "an integer of so many digits");
+    }
+    const isSafe = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+    this.#ascii(isSafe ? String(value) : `"${value}"`);
+  }
+
+  #object(value: object, depth: number, usesToJson: boolean): void {
+    if (this.#open.has(value)) return this.#stand('"[Circular]"', "an object inside itself");
+    if (depth >= ENCODE_DEPTH_MAX) {
+      return this.#stand('"[Too deep]"', `more than ${ENCODE_DEPTH_MAX} levels`);
+    }
+    const text = this.#text;
+    const bytes = this.#bytes;
+    this.#open.add(value);
+    try {
+      this.#known(value, depth, usesToJson);
+    } catch (error) {
+      if (error === this.#refusal) throw error;
+      // A proxy or a toJSON threw in the middle: take back what was written of it.
+      this.#text = text;
+      this.#bytes = bytes;
+      this.#stand(`"${UNREADABLE}"`, "an object that throws while it is read");
+    } finally {
+      this.#open.delete(value);
+    }
+  }
+
+  #known(value: object, depth: number, usesToJson: boolean): void {
+    if (value instanceof Date) {
+      const ms = Date.prototype.getTime.call(value);
+      if (Number.isNaN(ms)) return this.#stand('"Invalid Date"', "an invalid Date");
+      return this.#ascii(`"${new Date(ms).toISOString()}"`);
+    }
+    const bytes = bytesOf(value);
+    if (bytes !== null) {
+      if (bytes.length > this.#bytesMax) this.#refuse();
+      return this.#ascii(`"${base64(bytes)}"`);
+    }
+    const toJson: unknown = usesToJson ? Reflect.get(value, "toJSON") : undefined;
+    if (typeof toJson === "function") {
+      const plain: unknown = toJson.call(value, "");
+      if (plain === value) this.#structure(value, depth);
+      // As JSON.stringify does it, the answer's own toJSON is not called.
+      else if (typeof plain === "object" && plain !== null) this.#object(plain, depth, false);
+      else if (!this.#value(plain, depth)) this.#ascii("null");
+      return;
+    }
+    this.#structure(value, depth);
+  }
+
+  #structure(value: object, depth: number): void {
+    if (Array.isArray(value)) this.#array(value, depth);
+    else if (value instanceof Map) this.#map(value, depth);
+    else if (value instanceof Set) this.#array([...value], depth);
+    else if (ArrayBuffer.isView(value)) {
+      this.#array(value as unknown as ArrayLike<unknown>, depth);
+    } else if (value instanceof Promise) this.#stand('"[Promise]"', "a promise");
+    else if (value instanceof RegExp) this.#string(String(value));
+    else if (value instanceof Error) this.#members(errorFields(value), depth);
+    else if (
+      value instanceof Number || value instanceof String || value instanceof Boolean ||
+      value instanceof BigInt
+    ) this.#value(value.valueOf(), depth);
+    else this.#members(value, depth);
+  }
+
+  #array(items: ArrayLike<unknown>, depth: number): void {
+    this.#ascii("[");
+    const length = items.length;
+    for (let index = 0; index < length; index++) {
+      if (index > 0) this.#ascii(",");
+      if (!this.#value(read(items, index), depth + 1)) this.#ascii("null");
+    }
+    this.#ascii("]");
+  }
+
+  #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
+    if (hasMemberKeys(map)) this.#members(Object.fromEntries(map), depth);
+    else this.#array([...map], depth);
+  }
+
+  #members(source: object, depth: number): void {
+    this.#ascii("{");
+    let isFirst = true;
+    for (const key of Object.keys(source)) {
+      const text = this.#text;
+      const bytes = this.#bytes;
+      if (!isFirst) this.#ascii(",");
+      this.#string(key);
+      this.#ascii(":");
+      if (this.#value(read(source, key), depth + 1)) isFirst = false;
+      else {
+        this.#text = text;
+        this.#bytes = bytes;
+      }
+    }
+    this.#ascii("}");
+  }
+}
+
+// An object lists the names that look like indexes first, whatever order they came in.
+const INDEX = /^(?:0|[1-9]\d{0,9})$/;
+
+/** Whether an object can stand for `map` in JSON: all keys are text, and an object keeps their order. */
+export function hasMemberKeys(
+  map: ReadonlyMap<unknown, unknown>,
+): map is ReadonlyMap<string, unknown> {
+  for (const key of map.keys()) {
+    if (typeof key !== "string" || INDEX.test(key)) return false;
+  }
+  return true;
+}
+
+/** A member of anything, or a placeholder when reading it throws. */
+function read(source: object, key: string | number): unknown {
+  try {
+    return Reflect.get(source, key);
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+/** The bytes of a binary value without a copy, null for anything else. Other typed arrays are arrays of numbers. */
+export function bytesOf(value: object): Uint8Array | null {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (!(value instanceof DataView)) return null;
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/** Name, message and the enumerable members of an error, which JSON would show as `{}`. */
+function errorFields(error: Error): object {
+  const told = ["name", "message"].map((key) => [key, readText(error, key) ?? UNREADABLE]);
+  const own = Object.keys(error).map((key) => [key, read(error, key)] as const);
+  return Object.fromEntries([...told, ...own]);
+}
+
+/**
+ * JSON text of any value; never throws but for the size.
+ *
+ * As `JSON.stringify`, and besides: bigint → number when safe, else decimal text; NaN and infinities → `"NaN"`,
+ * `"Infinity"`, `"-Infinity"`; an invalid Date → `"Invalid Date"`; Map → object when all keys are strings and none looks like an index, else pairs; Set and
+ * typed arrays → array; Uint8Array, ArrayBuffer and DataView → base64; Error → name, message and own members; RegExp → its
+ * text; a promise inside → `"[Promise]"`; a cycle → `"[Circular]"`; what throws while it is read → `"[Unreadable]"`; below
+ * {@link ENCODE_DEPTH_MAX} levels → `"[Too deep]"`; an integer of more than 40,000 bits → `"[Huge integer]"`; lone surrogates →
+ * U+FFFD. Functions, symbols and undefined are dropped from objects and are null elsewhere.
+ *
+ * @throws JobError `invalid_argument` as soon as the text passes `bytesMax` bytes; what follows is not read
+ */
+export function encodeJson(value: unknown, options: EncodeOptions): string {
+  return new JsonWriter(options).encode(value);
+}
+
+/**
+ * JSON text of the array of results that a job's return value stands for.
+ *
+ * Undefined, and whatever a function declared `void` returned, is no result; an array of a function that declares a tuple
+ * of two or more is that many results; anything else, an array too, is one.
+ *
+ * @param resultCount the signature's, null when it is not known
+ * @throws JobError `invalid_argument` when they take more than PAYLOAD_BYTES_MAX bytes
+ */
+export function encodeResults(value: unknown, resultCount: number | null): string {
+  if (value === undefined || resultCount === 0) return "[]";
+  const isTuple = resultCount !== null && resultCount > 1 && isArray(value);
+  return encodeJson(isTuple ? value : [value], { bytesMax: PAYLOAD_BYTES_MAX, what: "the result" });
+}
+
+// Array.isArray throws on a revoked proxy.
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What to keep of anything thrown; never throws. Name, message and stack are bounded, the causes
+ * end the stack.
+ *
+ * What is not an Error has the name "NonError" and as message its text or JSON.
+ *
+ * @param mask replaces secrets before anything is cut
+ */
+export function encodeError(thrown: unknown, mask?: SecretMask): ErrorInfo {
+  const { name, message } = describeThrown(thrown, mask);
+  const stacks = [readText(thrown, "stack", mask)];
+  const seen = new Set<unknown>([thrown]);
+  let cause = readMember(thrown, "cause");
+  while (cause !== undefined && cause !== null && !seen.has(cause) && seen.size <= CAUSES_MAX) {
+    seen.add(cause);
+    const told = describeThrown(cause, mask);
+    stacks.push(`Caused by: ${readText(cause, "stack", mask) ?? `${told.name}: ${told.message}`}`);
+    cause = readMember(cause, "cause");
+  }
+  const stack = stacks.filter((text) => text !== undefined).join("\n");
+  return stack === ""
+    ? { name, message }
+    : { name, message, stack: cutText(stack, ERROR_STACK_BYTES_MAX) };
+}
+
+/** An error received as data, reduced to known members within their limits. */
+export function boundError({ name, message, stack, exitCode, signal }: ErrorInfo): ErrorInfo {
+  return {
+    name: cutText(name, ERROR_NAME_BYTES_MAX),
+    message: cutText(message, ERROR_MESSAGE_BYTES_MAX),
+    ...(stack === undefined ? {} : { stack: cutText(stack, ERROR_STACK_BYTES_MAX) }),
+    ...(exitCode === undefined || exitCode === null ? {} : { exitCode }),
+    ...(signal === undefined || signal === null
+      ? {}
+      : { signal: cutText(signal, ERROR_NAME_BYTES_MAX) }),
+  };
+}
+
+function describeThrown(
+  thrown: unknown,
+  mask: SecretMask | undefined,
+): { readonly name: string; readonly message: string } {
+  const message = readText(thrown, "message", mask);
+  if (message !== undefined) {
+    const name = readText(thrown, "name", mask) || "Error";
+    return {
+      name: cutText(name, ERROR_NAME_BYTES_MAX),
+      message: cutText(message, ERROR_MESSAGE_BYTES_MAX),
+    };
+  }
+  return {
+    name: "NonError",
+    message: cutText(bounded(textOf(thrown), mask), ERROR_MESSAGE_BYTES_MAX),
+  };
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    if (typeof value !== "object" || value === null) return String(value);
+    return encodeJson(value, { bytesMax: ERROR_MESSAGE_BYTES_MAX, what: "the error" });
+  } catch {
+    return "a value too large to show";
+  }
+}
+
+function readMember(value: unknown, key: string): unknown {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) {
+    return undefined;
+  }
+  try {
+    return Reflect.get(value, key);
+  } catch {
+    return undefined;
+  }
+}
+
+function readText(value: unknown, key: string, mask?: SecretMask): string | undefined {
+  const text = readMember(value, key);
+  return typeof text === "string" ? bounded(text, mask) : undefined;
+}
+
+// Cutting first avoids copying a message of many megabytes.
+function bounded(text: string, mask: SecretMask | undefined): string {
+  const lengthMax = ERROR_STACK_BYTES_MAX + 1;
+  return mask?.bounded(text, lengthMax) ?? text.slice(0, lengthMax);
+}

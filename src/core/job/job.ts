@@ -1,0 +1,308 @@
+import type { JobManager } from "./job_manager.ts";
+import type { ConcurrencyLimit, RateLimit, UniquePolicy } from "./limits.ts";
+import type { Signature } from "../arguments/signature.ts";
+import type { ScheduleSpec } from "./schedule.ts";
+import type { JobState } from "../state.ts";
+
+/** When to try again after a failed attempt. */
+export interface RetryPolicy {
+  /** Retries after the first attempt: 0 none, −1 for ever. */
+  readonly max: number;
+  readonly backoff: "fixed" | "linear" | "exponential";
+  readonly initialMs: number;
+  readonly capMs: number;
+  /** Share of the wait that chance moves, 0 to 1. */
+  readonly jitter: number;
+  /** What a retry follows: an error, or a timeout of the attempt; both when absent. */
+  readonly on?: readonly ("error" | "timeout")[];
+  /** Errors that no retry follows: by name, such as "ValidationError", by exit code, or by the signal that ended a command. */
+  readonly notOn?: readonly (string | number)[];
+}
+
+/** A job's options after defaults were applied. */
+export interface JobOptions {
+  readonly priority: number;
+  /** Limit of one attempt, 0 for none. */
+  readonly timeoutMs: number;
+  /** Limit of the instance from its first due time, waits and retries included, 0 for none. */
+  readonly deadlineMs: number;
+  readonly killAfterMs: number;
+  readonly retry: RetryPolicy;
+  /** Takeovers after a lost worker or node. */
+  readonly crashesMax: number;
+  /** "terminate" allows none, whatever `crashesMax` is; "retry" when absent. */
+  readonly onCrash?: "retry" | "terminate";
+  /** After a stop of the daemon ended its attempt: run again, or give it up; like `onCrash` when absent. */
+  readonly onDrain?: "retry" | "terminate";
+  /** At a stop: how long a running attempt has to finish; absent for the node's setting. */
+  readonly drainMs?: number;
+  /** Whether a running attempt takes one of the node's workers; true when absent. */
+  readonly workerSlot?: boolean;
+  readonly keepSuccessMs: number;
+  readonly keepFailureMs: number;
+  readonly isolation: "process" | "inline";
+  readonly output: OutputLimits;
+  readonly concurrency: readonly ConcurrencyLimit[];
+  readonly rate: readonly RateLimit[];
+  readonly unique: UniquePolicy | null;
+  /** The pool of workers that it takes its share of; null for none. */
+  readonly pool: string | null;
+  /** Most instances that wait at once; null for no limit. */
+  readonly waitingMax: number | null;
+  /** Tags that a node must have to run it. */
+  readonly needs: readonly string[];
+}
+
+/** How much of what an attempt prints is kept: half of it from the beginning, half from the end. */
+export interface OutputLimits {
+  readonly bytesMax: number;
+  readonly linesMax: number;
+}
+
+/** Options of a job where nothing says otherwise. */
+export const JOB_DEFAULTS: JobOptions = {
+  priority: 5,
+  timeoutMs: 0,
+  deadlineMs: 0,
+  killAfterMs: 10_000,
+  retry: {
+    max: 0,
+    backoff: "exponential",
+    initialMs: 10_000,
+    capMs: 3_600_000,
+    jitter: 0.2,
+    on: ["error", "timeout"],
+    notOn: [],
+  },
+  crashesMax: 3,
+  onCrash: "retry",
+  keepSuccessMs: 7 * 86_400_000,
+  keepFailureMs: 30 * 86_400_000,
+  isolation: "process",
+  output: { bytesMax: 1_048_576, linesMax: 10_000 },
+  concurrency: [],
+  rate: [],
+  unique: null,
+  pool: null,
+  waitingMax: null,
+  needs: [],
+};
+
+/** Arguments by position, or by parameter name. */
+export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+/** A schedule of a job with what its instances carry. */
+export interface JobSchedule {
+  readonly spec: ScheduleSpec;
+  /** Arguments as configured: positional, or by parameter name. */
+  readonly arguments: ArgumentInput;
+  readonly priority?: number;
+}
+
+/** What an attempt may use; null for no limit. */
+export interface ProcessLimits {
+  /** Memory of all its processes together. */
+  readonly memoryBytes: number | null;
+  /** Processor time of all its processes together. */
+  readonly cpuMs: number | null;
+  /** Open files of each process. */
+  readonly openFiles: number | null;
+}
+
+/** Limits where nothing says otherwise. */
+export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFiles: null };
+
+/** Priorities for disks: a class, and for two of them a level from 0, first, to 7, last. */
+export const IO_PRIORITY = /^(?:idle|(?:best-effort|realtime)(?::[0-7])?)$/;
+
+/** What surrounds the processes of a job; null keeps what the daemon has. */
+export interface ProcessSpec {
+  readonly cwd: string | null;
+  /** Beside the minimal environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Values of `env` that were given by reference: they are masked in logs and errors. */
+  readonly secrets: readonly string[];
+  readonly user: string | null;
+  /** The user's own by default. */
+  readonly group: string | null;
+  /** File mode mask. */
+  readonly umask: number | null;
+  /** From -20, first, to 19, last. */
+  readonly nice?: number | null;
+  /** Priority for disks, as {@link IO_PRIORITY} has it. */
+  readonly ionice?: string | null;
+  readonly limits?: ProcessLimits;
+}
+
+/** The processes of a job that says nothing of them. */
+export const NO_PROCESS: ProcessSpec = {
+  cwd: null,
+  env: {},
+  secrets: [],
+  user: null,
+  group: null,
+  umask: null,
+  nice: null,
+  ionice: null,
+  limits: NO_LIMITS,
+};
+
+/** How a command job runs. */
+export interface CommandSpec extends ProcessSpec {
+  /** argv; for a shell line the shell's own argv with the line as its last element. */
+  readonly argv: readonly string[];
+  /** What its standard input holds; null for nothing. */
+  readonly stdin: CommandInput | null;
+  /** Exit codes that are a success. */
+  readonly successCodes: readonly number[];
+  /** Its parameters in order, as the job declares them; a rest parameter is not among them. */
+  readonly parameters: readonly CommandParameter[];
+  /** Whether a rest parameter accepts any number of further arguments. */
+  readonly hasRest: boolean;
+  /** Whether an argument may begin with "-", as an option does. */
+  readonly allowsDash: boolean;
+  /** True if processes that it leaves behind keep running; when absent they are ended. */
+  readonly leavesChildren?: boolean;
+}
+
+/** Standard input of a command: a text as it stands, or an argument by name or by position, 1 for the first. */
+export type CommandInput = { readonly text: string } | { readonly arg: string | number };
+
+/** A declared parameter of a command. */
+export interface CommandParameter {
+  readonly name: string;
+  /** What stands for an argument that is not given; null for nothing. */
+  readonly initial: string | null;
+}
+
+/** Where a job's code is. */
+export type JobSource =
+  | {
+    readonly type: "module";
+    /** Absolute path of the module. */
+    readonly path: string;
+    /** Which entry of the module's default export: its kind. */
+    readonly entry: string;
+    /** Content hash, recorded with each attempt. */
+    readonly version: string;
+    /** Hash of each file that it is made of, by absolute path: its own and those that it imports by relative path. */
+    readonly files?: ReadonlyMap<string, string>;
+    /** Why it cannot run any more, although it was loaded once. */
+    readonly problem?: string;
+    /** Absent where nothing is set. */
+    readonly process?: ProcessSpec;
+  }
+  | { readonly type: "command"; readonly command: CommandSpec }
+  | { readonly type: "function"; readonly run: JobFunction; readonly handlers: JobHandlers }
+  /** Runs inside the manager, as the system jobs do. */
+  | { readonly type: "system"; readonly name: string };
+
+/** The secrets in a job's environment. */
+export function secretsOf(source: JobSource): readonly string[] {
+  if (source.type === "module") return source.process?.secrets ?? [];
+  return source.type === "command" ? source.command.secrets : [];
+}
+
+/** Any function can be a job. */
+// deno-lint-ignore no-explicit-any
+export type JobFunction = (...args: any[]) => unknown;
+
+/** A log that writes to the instance. */
+export interface InstanceLog {
+  /** Values are formatted and joined as `console.log` does. */
+  debug(...values: readonly unknown[]): void;
+  info(...values: readonly unknown[]): void;
+  warn(...values: readonly unknown[]): void;
+  error(...values: readonly unknown[]): void;
+}
+
+/** What a handler sees of the instance: its data and a log. */
+export interface InstanceHandle {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: JobState;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly priority: number;
+  readonly arguments: readonly unknown[];
+  readonly scheduledFor: Date | null;
+  readonly createdAt: Date;
+  readonly retryOf: string | null;
+  readonly log: InstanceLog;
+}
+
+/** Handlers around an attempt; each may be async. */
+export interface JobHandlers {
+  /** After success and before the settle. */
+  readonly onComplete?: (instance: InstanceHandle, results: readonly unknown[]) => unknown;
+  /** After a failed attempt and before the settle: null resolves the error, another error replaces it. */
+  readonly onTerminate?: (instance: InstanceHandle, error: Error) => unknown;
+  /**
+   * After a failed attempt that `onTerminate` did not resolve: how long to wait before the next one, in milliseconds or as a
+   * duration; null not to try again, undefined for what the retry policy says. The policy's limits hold.
+   */
+  readonly retryDelay?: (instance: InstanceHandle, error: Error) => unknown;
+  /** After each committed change of state. */
+  readonly onStateChange?: (instance: InstanceHandle, state: JobState) => unknown;
+}
+
+/** What a job function is given when it declares a parameter of type `Context`. */
+export interface Context {
+  readonly instance: InstanceHandle;
+  readonly log: InstanceLog;
+  /** Aborts at timeout, cancel, drain and a lost lease. */
+  readonly signal: AbortSignal;
+  /** Rises with every claim: give it to whatever you write to, and let it refuse a lower one. */
+  readonly fence: number;
+  /** The tick's due time, or the due time of the instance. */
+  readonly scheduledFor: Date;
+  /** Schedules, looks up and cancels instances. */
+  readonly manager: JobManager;
+  /** Say how far the job is; leave `total` out when it is not known. Written twice a second at most, the last one always. */
+  progress(done: number, total?: number): void;
+  /**
+   * End this attempt and go on with another one after `delay`, in milliseconds or as a duration such as "5m". It is no failure
+   * and uses up no retry. Throws, to end the function; also when that is caught, the attempt is snoozed once the function ends.
+   */
+  snooze(delay: number | string): never;
+  /**
+   * End the instance for good: it fails with `reason` and is not tried again. Throws, to end the function; also when that is
+   * caught, the instance is discarded once the function ends.
+   */
+  discard(reason?: string): never;
+}
+
+/** A registered job: everything that the manager needs to know of it. */
+export interface JobDefinition {
+  readonly kind: string;
+  readonly description: string;
+  readonly source: JobSource;
+  readonly signature: Signature;
+  readonly options: JobOptions;
+  readonly schedules: readonly JobSchedule[];
+  /** IANA zone of schedules that name none: its own, else the configuration's. */
+  readonly timezone?: string;
+  readonly hasHandler: {
+    readonly onComplete: boolean;
+    readonly onTerminate: boolean;
+    readonly retryDelay: boolean;
+    readonly onStateChange: boolean;
+  };
+  /** Epoch ms. */
+  readonly registeredAt: number;
+}
+
+/** What a job without handlers has. */
+export const NO_HANDLERS: JobDefinition["hasHandler"] = {
+  onComplete: false,
+  onTerminate: false,
+  retryDelay: false,
+  onStateChange: false,
+};
+
+/** Highest priority number, which runs last; the lowest is its negative. Both fit where the wire has 32 bits. */
+export const PRIORITY_MAX = 2 ** 31 - 1;
+/** Longest kind, in characters. */
+export const KIND_LENGTH_MAX = 200;
+/** Largest encoded arguments or results of one instance, in bytes of JSON text. */
+export const PAYLOAD_BYTES_MAX = 1_048_576;

@@ -1,0 +1,75 @@
+import type { DurationInput } from "../time/duration.ts";
+import type { Instance } from "../instance.ts";
+import type { ArgumentInput } from "./job.ts";
+import type { BulkFilter, BulkOptions, InstanceFilter } from "../instance_filter.ts";
+import type { Exact } from "../object_keys.ts";
+import type { Page, PageRequest } from "../query.ts";
+
+/** What is done when the key of a new instance is held: refuse other arguments, keep the holder, or replace it while it waits. */
+export const CONFLICTS = ["refuse", "keep", "replace"] as const;
+
+/** What may be said when an instance is scheduled. Without a time it is due at once. */
+export interface ScheduleOptions {
+  /** Converted to the types of the job's signature; checked before anything is queued. */
+  readonly arguments?: ArgumentInput;
+  /** UUID for the instance, so that a repeated request is accepted once. */
+  readonly id?: string;
+  /** Lower runs first; overrides the job's. */
+  readonly priority?: number;
+  /** Due at this time (Date or epoch ms). Excludes `after`. */
+  readonly at?: Date | number;
+  /** Due this long from now: milliseconds or text such as "2h". */
+  readonly after?: DurationInput;
+  /** As `after`, in milliseconds only. */
+  readonly afterMs?: number;
+  /** Moves the due time later by a random amount, at most this long. */
+  readonly jitter?: DurationInput;
+  /** As `jitter`, in milliseconds only. */
+  readonly jitterMs?: number;
+  /** Limit of one attempt, such as "5m", 0 for none; overrides the job's. */
+  readonly timeout?: DurationInput;
+  /** As `timeout`, in milliseconds only. */
+  readonly timeoutMs?: number;
+  /** Limit of the whole instance from its due time, with all waits and retries, 0 for none; overrides the job's. */
+  readonly deadline?: DurationInput;
+  /** As `deadline`, in milliseconds only. */
+  readonly deadlineMs?: number;
+  /** Retries after a failed attempt, −1 for ever; overrides the job's. */
+  readonly retries?: number;
+  /** While another holds this key, scheduling answers that instance; with other arguments it is refused. */
+  readonly uniqueKey?: string;
+  /** How long the key stays taken after acceptance, even once the instance has finished: milliseconds or text such as "1h". */
+  readonly uniqueFor?: DurationInput;
+  /** As `uniqueFor`, in milliseconds only. */
+  readonly uniqueForMs?: number;
+  /** What is done when the key is held: answer that one whatever its arguments, or replace it while it waits. */
+  readonly onConflict?: (typeof CONFLICTS)[number];
+}
+
+/**
+ * The manager as a running job sees it. Calls are answered while the attempt holds its claim. An attempt that is executed
+ * again, after a failure or a crash, and schedules the same (kind and arguments, for the n-th time) is answered with what the
+ * attempt before it scheduled.
+ */
+export interface JobManager {
+  scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
+  /** All or none; at most 1,000. */
+  scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]>;
+  getInstance(id: string): Promise<Instance>;
+  lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: Partial<PageRequest>,
+  ): Promise<Page<Instance>>;
+  /** Without a condition it requires `all: true`. */
+  cancelInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions,
+  ): Promise<readonly Instance[]>;
+  /**
+   * Resolves with the instance once it is final, or null when `timeoutMs` passed first. The waiting job keeps its worker: jobs
+   * that wait for each other need as many workers.
+   */
+  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
+}

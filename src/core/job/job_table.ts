@@ -1,0 +1,53 @@
+import type { ArgumentInput, CommandSpec, JobOptions, ProcessSpec } from "./job.ts";
+import type { ScheduleSpec } from "./schedule.ts";
+import type { ScheduleSettings } from "./schedule_settings.ts";
+import type { ScheduleText } from "../time/ticks.ts";
+
+/** Where a key stands in the files. Line and column start at 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One thing wrong with the configuration. */
+export interface ConfigProblem {
+  readonly place: Place | null;
+  /** Dotted path of the key, such as `jobs.backup.timeout`. */
+  readonly path: string;
+  /** What was found against what is wanted. */
+  readonly message: string;
+  readonly hint?: string;
+  /** The job that this problem disables; null when it concerns more than one job. */
+  readonly job: string | null;
+  /** The included file or directory of modules that cannot be read: the others are loaded. */
+  readonly unread?: string;
+}
+
+/** A job table of the config, checked and with durations in milliseconds, before its module is known. */
+export interface JobTable {
+  readonly kind: string;
+  readonly place: Place;
+  readonly description: string | null;
+  /** Null for options of a module job. */
+  readonly command: CommandSpec | null;
+  /** Parameters of the command as text; null when it declares none. */
+  readonly params: string | null;
+  /** Where {@link params} stands; null when it is not in a file. */
+  readonly paramsPlace?: Place | null;
+  /** What surrounds the processes of a module job; null where the table sets nothing of it. */
+  readonly process?: ProcessSpec | null;
+  /** Only what the table itself sets; defaults are merged when the job is resolved. */
+  readonly options: Partial<Omit<JobOptions, "retry" | "output">> & {
+    readonly retry?: Partial<JobOptions["retry"]>;
+    readonly output?: Partial<JobOptions["output"]>;
+  };
+  /** The schedules of a command: a module's own definition has a say in those of a module job. */
+  readonly schedules: readonly ScheduleSpec[];
+  /** The same, as written. */
+  readonly scheduleTexts?: readonly ScheduleText[];
+  /** What the table itself sets for schedules, its own or its module's. */
+  readonly scheduleSettings?: ScheduleSettings;
+  readonly arguments: ArgumentInput;
+  readonly isEnabled: boolean;
+}

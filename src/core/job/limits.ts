@@ -1,0 +1,310 @@
+import { formatDuration } from "../time/duration.ts";
+import { JobError } from "../errors.ts";
+import { argumentsOf } from "../arguments/describe.ts";
+import { nearest } from "../text/nearest.ts";
+import type { Signature, TypeShape } from "../arguments/signature.ts";
+
+/** Longest `by`, in paths. */
+export const BY_PATHS_MAX = 8;
+
+/** Most instances of a job that run at once. */
+export interface ConcurrencyLimit {
+  readonly max: number;
+  /** Parameters, or paths into them such as `customer.id`, whose values make the key; none: all instances together. */
+  readonly by: readonly string[];
+  /** Whether each node counts for itself, or all together. */
+  readonly per: "cluster" | "node";
+}
+
+/** Most starts of a job within any span of `perMs`; every attempt is a start. */
+export interface RateLimit {
+  readonly max: number;
+  readonly perMs: number;
+  readonly by: readonly string[];
+}
+
+/** What holds the claims of one kind back. Limits with `by` count each queue key for itself. */
+export interface JobLimits {
+  readonly concurrency: readonly ConcurrencyLimit[];
+  readonly rate: readonly RateLimit[];
+}
+
+/** A share of a node that kinds have in common. */
+export interface PoolLimit {
+  readonly name: string;
+  readonly kinds: ReadonlySet<string>;
+  /** Most claims of these kinds that the claiming node holds at once. */
+  readonly max: number;
+}
+
+/**
+ * The limits that a node claims by. Slots in use and starts are the store's own count, so that another limit applies at once
+ * to what waits, and nodes with different ones each keep to their own.
+ */
+export interface ClaimLimits {
+  /** By kind; a kind without any is absent. */
+  readonly kinds: ReadonlyMap<string, JobLimits>;
+  readonly pools: readonly PoolLimit[];
+}
+
+/** What keeps something that is due from being claimed. */
+export interface Block {
+  /** "node": no live node runs the kind, so that it waits for one that does. */
+  readonly limit: "concurrency" | "rate" | "pool" | "node";
+  /** The kind, the pool or the queue key that it holds back. */
+  readonly name: string;
+  /** Claims held, or starts within the span; 0 of 0 for a node. */
+  readonly used: number;
+  readonly max: number;
+  /** When a rate opens again, epoch ms; null for a slot, which opens when it is free. */
+  readonly opensAt: number | null;
+}
+
+/** What keeps the instances of a kind from running that no live node runs. */
+export function unservedBlock(kind: string): Block {
+  return { limit: "node", name: kind, used: 0, max: 0, opensAt: null };
+}
+
+/** A block in words: `concurrency of mail (2 of 2)`, `pool heavy (1 of 1)`. */
+export function blockWords(
+  block: {
+    readonly limit: string;
+    readonly name: string;
+    readonly used: unknown;
+    readonly max: unknown;
+  },
+): string {
+  if (block.limit === "node") return `a node that runs job "${block.name}": no live one does`;
+  const what = block.limit === "pool" ? "pool" : `${block.limit} of`;
+  return `${what} ${block.name} (${block.used} of ${block.max})`;
+}
+
+/** What makes two instances of a job the same one. */
+export interface UniquePolicy {
+  /** Parameters or paths into them; null: all arguments. */
+  readonly by: readonly string[] | null;
+  /** How long after its acceptance an instance keeps its key, finished or not; null: while it is unfinished. */
+  readonly forMs: number | null;
+  /** Whether the first stays, or the newer takes the place of one that waits. */
+  readonly onConflict: "keep" | "replace";
+}
+
+/** How an instance that is to be accepted holds its unique key. */
+export interface UniqueRule {
+  /** How long after its acceptance also when it has finished, unless it was canceled; null: while it is unfinished. */
+  readonly forMs: number | null;
+  /**
+   * What is done when another holds the key: "refuse" answers it when it has the same arguments and else refuses, "keep" answers it,
+   * "replace" cancels it when it waits, refuses when it runs, and answers it when it has finished.
+   */
+  readonly onConflict: "refuse" | "keep" | "replace";
+}
+
+/** How a key is held when nothing is said. */
+export const UNIQUE_DEFAULT: UniqueRule = { forMs: null, onConflict: "refuse" };
+
+const NO_PATHS: readonly string[] = [];
+
+/** The paths that split the instances of a job into queues; none when no limit has a key. */
+export function queuePathsOf(limits: JobLimits): readonly string[] {
+  const hasKey = ({ by }: { readonly by: readonly string[] }) => by.length > 0;
+  return (limits.concurrency.find(hasKey) ?? limits.rate.find(hasKey))?.by ?? NO_PATHS;
+}
+
+/** Whether there is anything to keep to. */
+export function hasLimits({ concurrency, rate }: JobLimits): boolean {
+  return concurrency.length > 0 || rate.length > 0;
+}
+
+/**
+ * The values at `paths` as text, `account="acme",region=3`: alike for the same converted arguments. An argument that is not
+ * there is null.
+ *
+ * @param argumentsJson the converted arguments, encoded
+ */
+export function keyText(
+  signature: Signature,
+  argumentsJson: string,
+  paths: readonly string[],
+): string {
+  const given = JSON.parse(argumentsJson) as readonly unknown[];
+  return paths.map((path) => `${path}=${canonicalJson(valueAt(signature, given, path))}`).join(",");
+}
+
+/** All arguments as text, alike for the same converted arguments. */
+export function argumentsText(argumentsJson: string): string {
+  const given = JSON.parse(argumentsJson) as unknown[];
+  // One that was left out at the end is the same as null.
+  while (given.length > 0 && given.at(-1) === null) given.pop();
+  return canonicalJson(given);
+}
+
+/** JSON text with the members of every object in the order of their names. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => {
+    if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
+    const names = Object.keys(member).sort();
+    return Object.fromEntries(names.map((name) => [name, Reflect.get(member, name)]));
+  }) ?? "null";
+}
+
+function valueAt(signature: Signature, given: readonly unknown[], path: string): unknown {
+  const found = find(signature, path);
+  if (!found) return null;
+  let value: unknown = found.parameter.isRest ? given.slice(found.index) : given[found.index];
+  for (const member of found.members) {
+    if (typeof value !== "object" || value === null) return null;
+    value = Object.hasOwn(value, member) ? Reflect.get(value, member) : null;
+  }
+  return value ?? null;
+}
+
+/** The parameter that a path begins at; one that is destructured is known by its members. */
+function find(signature: Signature, path: string) {
+  const names = path.split(".");
+  for (const [index, parameter] of argumentsOf(signature).entries()) {
+    if (parameter.isPattern) {
+      const { shape } = parameter;
+      const isMember = shape.type === "object" &&
+        shape.members.some(({ name }) => name === names[0]);
+      if (isMember) return { index, parameter, members: names };
+    } else if (parameter.name === names[0]) return { index, parameter, members: names.slice(1) };
+  }
+  return null;
+}
+
+/** What of a job its limits are about. */
+export interface LimitedJob {
+  readonly kind: string;
+  readonly signature: Signature;
+  readonly limits: JobLimits;
+  readonly unique: UniquePolicy | null;
+}
+
+/**
+ * Check that limits name parameters that there are, and that those with a key have one in common: an instance waits in one
+ * queue.
+ *
+ * @throws JobError `invalid_argument` with the key at fault as path
+ */
+export function checkLimits({ kind, signature, limits, unique }: LimitedJob): void {
+  const paths = queuePathsOf(limits);
+  for (const [key, list] of [["concurrency", limits.concurrency], ["rate", limits.rate]] as const) {
+    for (const { by } of list) {
+      if (by.length === 0) continue;
+      checkPaths(kind, signature, by, key);
+      if (by.length === paths.length && by.every((path, index) => path === paths[index])) continue;
+      throw new JobError(
+        "invalid_argument",
+        `Cannot limit job "${kind}" by "${paths.join(", ")}" and by "${
+          by.join(", ")
+        }": its limits with a key must have the same one`,
+        { path: key, hint: 'Give them the same "by", or leave it out of all but one' },
+      );
+    }
+  }
+  if (unique?.by) checkPaths(kind, signature, unique.by, "unique");
+}
+
+function checkPaths(
+  kind: string,
+  signature: Signature,
+  paths: readonly string[],
+  key: string,
+): void {
+  const parameters = argumentsOf(signature);
+  for (const path of paths) {
+    const found = find(signature, path);
+    const problem = found
+      ? missingMember(found.parameter.shape, found.members)
+      : `it has no parameter "${path.split(".")[0]}"`;
+    if (problem === null) continue;
+    const known = parameters.map((one) => one.name).join(", ");
+    throw new JobError("invalid_argument", `Cannot use "${path}" of job "${kind}": ${problem}`, {
+      path: key,
+      hint: parameters.length === 0
+        ? 'Its parameters are not known: name them in "params"'
+        : `Its parameters: ${known}`,
+    });
+  }
+}
+
+/** What is wrong with a path into a type, or null; what is not known of the type passes. */
+function missingMember(shape: TypeShape, path: readonly string[]): string | null {
+  const [name, ...rest] = path;
+  if (name === undefined) return null;
+  switch (shape.type) {
+    case "unknown":
+    case "record":
+    case "ref":
+      return null;
+    case "union": {
+      const problems = shape.members.map((member) => missingMember(member, path));
+      return problems.includes(null) ? null : problems[0]!;
+    }
+    case "object": {
+      const member = shape.members.find((one) => one.name === name);
+      if (member) return missingMember(member.shape, rest);
+      if (shape.rest) return missingMember(shape.rest, rest);
+      const known = shape.members.map((one) => one.name).join(", ") || "none";
+      return `there is no member "${name}", its members: ${known}`;
+    }
+    case "array":
+      return /^\d+$/.test(name) ? missingMember(shape.element, rest) : noMember(name, "an array");
+    case "tuple": {
+      const element = /^\d+$/.test(name) ? shape.elements[Number(name)] : undefined;
+      return element ? missingMember(element.shape, rest) : noMember(name, "a tuple");
+    }
+    default:
+      return noMember(name, `a ${shape.type}`);
+  }
+}
+
+function noMember(name: string, what: string): string {
+  return `${what} has no member "${name}"`;
+}
+
+/** Check that a pool is there. @throws JobError `invalid_argument` */
+export function checkPool(
+  kind: string,
+  pool: string | null,
+  pools: Readonly<Record<string, number>>,
+): void {
+  if (pool === null || Object.hasOwn(pools, pool)) return;
+  const near = nearest(pool, Object.keys(pools));
+  throw new JobError(
+    "invalid_argument",
+    `Cannot run job "${kind}" in pool "${pool}": there is none`,
+    {
+      path: "pool",
+      hint: near === null ? `Add it to [worker.pools]: ${pool} = 2` : `Did you mean "${near}"?`,
+    },
+  );
+}
+
+/** Limits of a job in words, one text each: `2 at once by account`, `10 starts in 1m`, `pool heavy`. */
+export function describeLimits(
+  options: JobLimits & {
+    readonly unique: UniquePolicy | null;
+    readonly pool: string | null;
+    readonly waitingMax: number | null;
+  },
+): readonly string[] {
+  const byText = (by: readonly string[]) => by.length === 0 ? "" : ` by ${by.join(", ")}`;
+  const { concurrency, rate, unique, pool, waitingMax } = options;
+  return [
+    ...concurrency.map(({ max, by, per }) =>
+      `${max} at once${byText(by)}${per === "node" ? " on a node" : ""}`
+    ),
+    ...rate.map(({ max, perMs, by }) => `${max} starts in ${formatDuration(perMs)}${byText(by)}`),
+    ...(pool === null ? [] : [`pool ${pool}`]),
+    ...(waitingMax === null ? [] : [`${waitingMax} waiting`]),
+    ...(unique === null ? [] : [uniqueText(unique)]),
+  ];
+}
+
+function uniqueText({ by, forMs, onConflict }: UniquePolicy): string {
+  const span = forMs === null ? "" : ` for ${formatDuration(forMs)}`;
+  const text = `unique by ${by === null ? "arguments" : by.join(", ")}${span}`;
+  return onConflict === "keep" ? text : `${text}, replacing`;
+}

@@ -1,0 +1,46 @@
+import { JobError } from "../errors.ts";
+import type { ErrorInfo } from "../instance.ts";
+import type { RetryPolicy } from "./job.ts";
+
+/** Doublings after which every cap is reached; keeps the arithmetic finite. */
+const DOUBLINGS_MAX = 50;
+
+/**
+ * Wait before the next attempt, in whole milliseconds: by the policy's back-off, jittered to both sides, never longer than its
+ * cap.
+ *
+ * @param attempt the attempt that just failed, 1 for the first
+ * @param random a number in [0, 1)
+ * @throws JobError `invalid_argument` when `attempt` is not a positive integer
+ */
+export function retryDelayMs(policy: RetryPolicy, attempt: number, random: number): number {
+  if (!Number.isSafeInteger(attempt) || attempt < 1) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot wait after attempt "${attempt}": wanted a positive integer`,
+    );
+  }
+  const factor = {
+    fixed: 1,
+    linear: attempt,
+    exponential: 2 ** Math.min(attempt - 1, DOUBLINGS_MAX),
+  }[policy.backoff];
+  // Kept below the cap by what jitter may add: those that wait longest are spread like the others.
+  const capped = Math.min(policy.initialMs * factor, policy.capMs / (1 + policy.jitter));
+  return Math.round(capped * (1 + policy.jitter * (2 * random - 1)));
+}
+
+/** Whether the policy tries again after an attempt that failed so; how often it may is another matter. */
+export function isRetried(
+  policy: RetryPolicy,
+  reason: "error" | "timeout",
+  error: ErrorInfo,
+): boolean {
+  const { on, notOn = [] } = policy;
+  if (on && !on.includes(reason)) return false;
+  return !notOn.some((what) =>
+    typeof what === "number"
+      ? what === error.exitCode
+      : what === error.name || what === error.signal
+  );
+}

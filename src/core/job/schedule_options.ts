@@ -1,0 +1,139 @@
+import { quoteValue } from "../arguments/describe.ts";
+import { type DurationInput, readDuration } from "../time/duration.ts";
+import { JobError } from "../errors.ts";
+import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
+import {
+  type Check,
+  checkOptions,
+  isFunction,
+  isObject,
+  isOneOf,
+  isText,
+  type Keys,
+  type KeysOf,
+} from "../object_keys.ts";
+
+const isNumber: Check = (value) => typeof value === "number";
+const NUMBER = ["a number", isNumber] as const;
+const DURATION = [
+  "milliseconds or duration text",
+  (value: unknown) => isNumber(value) || isText(value),
+] as const;
+
+/** Checks only types: values are checked where the instance is created, for every caller. */
+const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
+  arguments: [
+    "a list of values, or an object by parameter name",
+    (value) => Array.isArray(value) || isObject(value),
+  ],
+  id: ["a UUID", (value) => value === null || isText(value)],
+  priority: NUMBER,
+  at: ["a Date or epoch milliseconds", (value) => isNumber(value) || value instanceof Date],
+  after: DURATION,
+  afterMs: NUMBER,
+  jitter: DURATION,
+  jitterMs: NUMBER,
+  timeout: DURATION,
+  timeoutMs: NUMBER,
+  deadline: DURATION,
+  deadlineMs: NUMBER,
+  retries: NUMBER,
+  uniqueKey: ["text", isText],
+  uniqueFor: DURATION,
+  uniqueForMs: NUMBER,
+  onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
+};
+
+/** What the library also accepts: `cron`, which makes a recurring schedule, and handlers of the instance. */
+const LIBRARY_KEYS: Keys = {
+  ...SCHEDULE_KEYS,
+  cron: ["text", isText],
+  onComplete: ["a function", isFunction],
+  onTerminate: ["a function", isFunction],
+  onStateChange: ["a function", isFunction],
+};
+
+/**
+ * Refuse options of `scheduleJob` that are none, or of the wrong type: code that no compiler checks would lose them without a
+ * word.
+ *
+ * @param where the caller: the library accepts more options than a running job
+ * @throws JobError `invalid_argument` naming the nearest option
+ */
+export function checkScheduleOptions(
+  kind: string,
+  options: object,
+  where: "job" | "library" = "job",
+): void {
+  const keys = where === "library" ? LIBRARY_KEYS : SCHEDULE_KEYS;
+  checkOptions(options, keys, { failure: `Cannot schedule job "${kind}"` });
+}
+
+/**
+ * The kind that a job's name or definition says.
+ *
+ * @param action what the kind is needed for, in messages
+ * @throws JobError `invalid_argument` for anything else
+ */
+export function kindOfReference(job: unknown, action = "schedule a job"): string {
+  const kind = isObject(job) ? Reflect.get(job as object, "kind") : job;
+  if (typeof kind === "string" && kind !== "") return kind;
+  const found = isObject(job) ? "an object without a kind" : quoteValue(job);
+  throw new JobError("invalid_argument", `Cannot ${action}: found ${found}, wanted a kind`, {
+    path: "job",
+    hint: typeof job === "function"
+      ? "Register the function first, and give what registerJob returned"
+      : "Give the kind as text, or what registerJob returned",
+  });
+}
+
+/** Options that may be written as a duration, each with the one that holds its milliseconds. */
+const DURATIONS = {
+  after: "afterMs",
+  jitter: "jitterMs",
+  timeout: "timeoutMs",
+  deadline: "deadlineMs",
+  uniqueFor: "uniqueForMs",
+  misfireWithin: "misfireWithinMs",
+} as const;
+const DURATION_NAMES = Object.keys(DURATIONS) as (keyof typeof DURATIONS)[];
+
+type DurationOptions = { readonly [Name in keyof typeof DURATIONS]?: DurationInput | null };
+
+/**
+ * Options of one run or of a schedule with each duration in milliseconds: `{ after: "2h" }` becomes `{ afterMs: 7200000 }`.
+ * Options without a duration are returned as they are.
+ *
+ * @throws JobError `invalid_argument` naming the option: for text that is no duration, or a duration that is given twice
+ */
+export function inMilliseconds<Options extends DurationOptions>(options: Options): Options {
+  // Fast path: most instances, thousands at a time, are scheduled with none of these options.
+  const given = DURATION_NAMES.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return options;
+  const plain: Record<string, unknown> = { ...options };
+  for (const name of given) {
+    const inMs = DURATIONS[name];
+    if (plain[inMs] !== undefined) {
+      throw new JobError("invalid_argument", `Cannot use both "${name}" and "${inMs}"`, {
+        path: name,
+        hint: "Give one of them",
+      });
+    }
+    delete plain[name];
+    plain[inMs] = millisecondsOf(name, options[name]);
+  }
+  return plain as Options;
+}
+
+function millisecondsOf(name: string, value: unknown): number | null {
+  // Null leaves it to the job, in a change of a schedule.
+  if (value === null || typeof value === "number") return value;
+  if (typeof value !== "string") {
+    const found = `Cannot use ${name} ${quoteValue(value)}`;
+    throw new JobError("invalid_argument", `${found}: it is neither milliseconds nor text`, {
+      path: name,
+      hint: 'Write 90_000, or "90s"',
+    });
+  }
+  return readDuration(name, value);
+}

@@ -1,0 +1,86 @@
+import { JobError } from "../errors.ts";
+import type { Misfire, Overlap, ScheduleDefaults, ScheduleSpec } from "./schedule.ts";
+import type { ScheduleText } from "../time/ticks.ts";
+import { parseZonedTime } from "../time/wall_time.ts";
+
+/** What a job says of its schedules besides their expressions; what is absent is inherited. */
+export interface ScheduleSettings {
+  /** IANA zone of expressions that name none. */
+  readonly timezone?: string;
+  readonly overlap?: Overlap;
+  readonly misfire?: Misfire;
+  readonly misfireWithinMs?: number;
+  readonly jitterMs?: number;
+  /** Without an offset in the zone of the schedule. */
+  readonly startsAt?: string;
+  /** Likewise. */
+  readonly endsAt?: string;
+  readonly blackout?: readonly string[];
+  readonly runsMax?: number;
+  readonly queueMax?: number;
+}
+
+/** What schedules have where their job says nothing. */
+export interface InheritedSchedule {
+  readonly timezone: string;
+  readonly defaults: ScheduleDefaults;
+}
+
+/**
+ * The schedules of a job: its expressions with what it says of them.
+ *
+ * @throws JobError `invalid_argument` with the path `startsAt` or `endsAt` for a text that is no time
+ */
+export function specsOf(
+  texts: readonly ScheduleText[],
+  settings: ScheduleSettings,
+  inherited: InheritedSchedule,
+): ScheduleSpec[] {
+  const { defaults } = inherited;
+  return texts.map((text) => {
+    const timezone = text.timezone ?? settings.timezone ?? inherited.timezone;
+    const rare = {
+      startsAt: timeOf("startsAt", settings.startsAt, timezone),
+      endsAt: timeOf("endsAt", settings.endsAt, timezone),
+      blackout: settings.blackout,
+      runsMax: settings.runsMax,
+      queueMax: settings.queueMax,
+    };
+    return {
+      cron: text.cron,
+      everyMs: text.everyMs,
+      timezone,
+      overlap: settings.overlap ?? defaults.overlap,
+      misfire: settings.misfire ?? defaults.misfire,
+      misfireWithinMs: settings.misfireWithinMs ?? defaults.misfireWithinMs,
+      jitterMs: settings.jitterMs ?? defaults.jitterMs,
+      // Those that are not set are left out: the hash of a schedule is made of what it has.
+      ...withoutUndefined(rare),
+    };
+  });
+}
+
+/** Whether a schedule ends before it could run. */
+export function isEmptySpan({ startsAt, endsAt }: ScheduleSpec): boolean {
+  return endsAt !== undefined && (startsAt ?? -Infinity) >= endsAt;
+}
+
+/** The settings of `own` over those of `base`. */
+export function mergeSettings(base: ScheduleSettings, own: ScheduleSettings): ScheduleSettings {
+  return { ...base, ...withoutUndefined(own) };
+}
+
+function timeOf(path: string, text: string | undefined, timezone: string): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseZonedTime(text, timezone);
+  } catch (cause) {
+    const { message, hint } = cause as JobError;
+    throw new JobError("invalid_argument", message, { hint, path, cause });
+  }
+}
+
+function withoutUndefined<T extends object>(table: T): T {
+  const entries = Object.entries(table).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as T;
+}

@@ -1,0 +1,140 @@
+import { nextWallSecond } from "./calendar.ts";
+import type { CronField, CronFieldName } from "./cron_field.ts";
+import { cronError, readCronField } from "./cron_field.ts";
+import { nearest } from "../text/nearest.ts";
+import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
+
+/** Longest cron expression, in characters. */
+export const CRON_LENGTH_MAX = TEXT_LENGTH_MAX.cron;
+
+/** A cron expression, read: what the wall clock must show. Share it, never change it. */
+export interface CronExpression {
+  /** As written, with single spaces, nicknames spelled out and chance resolved. */
+  readonly text: string;
+  readonly second: CronField;
+  readonly minute: CronField;
+  readonly hour: CronField;
+  readonly dayOfMonth: CronField;
+  readonly month: CronField;
+  readonly dayOfWeek: CronField;
+  /** Whether a day must match both day fields, since one of them begins with `*`; else one suffices. */
+  readonly isBothDays: boolean;
+  /**
+   * Whether it runs at fixed times: neither minute nor hour begins with `*`. When the clock is changed, fixed times that
+   * are skipped run at the change, and repeated ones do not run again; others follow the clock.
+   */
+  readonly isFixed: boolean;
+}
+
+/** Options of {@link parseCron}. */
+export interface CronOptions {
+  /** What `H` and `~` depend on: the kind of the job. They are refused without it. */
+  readonly seed?: string;
+}
+
+/** The fields that each nickname stands for. */
+export const NICKNAMES: Readonly<Record<string, string>> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *",
+};
+
+const NAMES: readonly CronFieldName[] = [
+  "second",
+  "minute",
+  "hour",
+  "day of month",
+  "month",
+  "day of week",
+];
+
+/** Any start serves: within 50 years every date that exists comes on every weekday. */
+const CHECK_FROM_SECOND = 946_684_800;
+
+function splitFields(text: string): string[] {
+  if (text.startsWith("@")) {
+    const expansion = Object.hasOwn(NICKNAMES, text) ? NICKNAMES[text] : undefined;
+    if (expansion !== undefined) return ["0", ...expansion.split(" ")];
+    const near = nearest(text.toLowerCase(), Object.keys(NICKNAMES));
+    const hint = text.startsWith("@every")
+      ? 'An interval is not a cron expression; write it as a schedule: "@every 15m"'
+      : near !== null
+      ? `Did you mean "${near}"?`
+      : `Nicknames are ${Object.keys(NICKNAMES).join(", ")}, @reboot and "@every 15m"`;
+    throw cronError(text, "there is no such nickname", hint);
+  }
+  const fields = text.split(/[ \t]+/);
+  if (fields.length === 5) return ["0", ...fields];
+  if (fields.length === 6) return fields;
+  const found = text === ""
+    ? "it is empty"
+    : `it has ${fields.length} ${fields.length === 1 ? "field" : "fields"}`;
+  throw cronError(
+    text,
+    `${found}, wanted five or six`,
+    "Write minute, hour, day of month, month and day of week, with seconds before them if needed",
+  );
+}
+
+function checkPossible(expression: CronExpression): void {
+  if (nextWallSecond(expression, CHECK_FROM_SECOND) !== null) return;
+  const { dayOfMonth, dayOfWeek, month, text } = expression;
+  const isWeekdayAny = dayOfWeek.isAny && dayOfWeek.values.length === 7;
+  throw cronError(
+    text,
+    `day of month "${dayOfMonth.text}" never comes in month "${month.text}"` +
+      (isWeekdayAny ? "" : ` on day of week "${dayOfWeek.text}"`),
+    "Choose a day that the months have; L is the last day of each",
+  );
+}
+
+const known = new Map<string, CronExpression>();
+const KNOWN_MAX = 20_000;
+
+/**
+ * Read a cron expression by the rules of cronie's crontab(5): five fields, or six with seconds first, or a nickname such as
+ * `@daily`. Also `L`, `LW`, `nW`, `w#n`, `wL`, `?`, and with a seed `H` and `~`.
+ *
+ * @throws JobError `invalid_argument` naming the field, the value and what is wanted; also when it would never match
+ */
+export function parseCron(expression: string, options: CronOptions = {}): CronExpression {
+  if (expression.length > CRON_LENGTH_MAX) {
+    throw cronError(
+      expression,
+      `it has ${expression.length} characters, at most ${CRON_LENGTH_MAX}`,
+      "Write ranges and steps instead of long lists",
+    );
+  }
+  const text = expression.trim();
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const texts = splitFields(text);
+  const seed = options.seed ?? null;
+  const [second, minute, hour, dayOfMonth, month, dayOfWeek] = NAMES.map((name, place) =>
+    readCronField({ expression: text, name, seed }, texts[place]!)
+  ) as [CronField, CronField, CronField, CronField, CronField, CronField];
+  const fields = [second, minute, hour, dayOfMonth, month, dayOfWeek];
+  const hasSeconds = texts[0] !== "0" || text.split(/[ \t]+/).length === 6;
+  const parsed: CronExpression = {
+    text: fields.slice(hasSeconds ? 0 : 1).map((field) => field.text).join(" "),
+    second,
+    minute,
+    hour,
+    dayOfMonth,
+    month,
+    dayOfWeek,
+    isBothDays: dayOfMonth.isAny || dayOfWeek.isAny,
+    isFixed: !minute.isAny && !hour.isAny,
+  };
+  checkPossible(parsed);
+  // With chance resolved the text differs: it must not be taken for another seed's.
+  if (fields.every((field, place) => field.text === texts[place])) {
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(text, parsed);
+  }
+  return parsed;
+}

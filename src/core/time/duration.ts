@@ -1,0 +1,107 @@
+import { JobError } from "../errors.ts";
+
+/** Milliseconds, or duration text such as `"90s"`, `"1h30m"` or `"7d"`. */
+export type DurationInput = number | string;
+
+/** Longest duration that is read, in milliseconds: 100 years of 365 days. */
+export const DURATION_MS_MAX = 100 * 365 * 86_400_000;
+/** Longest text that is read as a duration. */
+const TEXT_LENGTH_MAX = 64;
+
+const UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ["w", 604_800_000],
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+];
+
+const HINT = 'Write it like "10s", "1h30m", "250ms" or "7d"; units are w, d, h, m, s and ms';
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
+}
+
+/**
+ * Read a duration such as "10s", "1h30m", "1.5h", "250ms", "7d" or "0"; units from the largest to the smallest, each once.
+ *
+ * @returns whole milliseconds, 0 or more
+ * @throws JobError `invalid_argument` for any other text, a part of a millisecond, or more than 100 years
+ */
+export function parseDuration(text: string): number {
+  const found = read(text);
+  if (typeof found === "number") return found;
+  throw new JobError("invalid_argument", `Cannot read duration ${shown(text)}: ${found}`, {
+    hint: HINT,
+  });
+}
+
+/**
+ * Milliseconds of an option that is a number of them, or text as of {@link parseDuration}.
+ *
+ * @param name of the option, which is the path of errors
+ * @throws JobError `invalid_argument` as {@link parseDuration}
+ */
+export function readDuration(name: string, value: DurationInput): number {
+  const found = typeof value === "number" ? value : read(value);
+  if (typeof found === "number") return found;
+  throw new JobError("invalid_argument", `Cannot use ${name} ${shown(String(value))}: ${found}`, {
+    path: name,
+    hint: HINT,
+  });
+}
+
+/** @returns milliseconds, or the problem */
+function read(text: string): number | string {
+  const trimmed = text.trim();
+  if (trimmed === "") return "it is empty";
+  if (trimmed.length > TEXT_LENGTH_MAX) return "it is too long";
+  if (trimmed === "0") return 0;
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return "the unit is missing";
+  if (trimmed.startsWith("-")) return "it is negative, wanted 0 or more";
+  let total = 0;
+  let rank = -1;
+  let end = 0;
+  for (const part of trimmed.matchAll(/(\d+(?:\.\d+)?)([a-zµ]+)/g)) {
+    const [whole, number, unit] = part;
+    if (part.index !== end) break;
+    const place = UNITS.findIndex(([name]) => name === unit);
+    if (place < 0) return `"${unit}" is not a unit`;
+    if (place <= rank) return "units must go from the largest to the smallest";
+    rank = place;
+    end += whole.length;
+    total += Number(number) * UNITS[place]![1];
+  }
+  if (end !== trimmed.length) {
+    return `"${trimmed.slice(end)}" is not a number with a unit`;
+  }
+  const ms = Math.round(total);
+  // Sums of fractions carry errors far below a thousandth of a millisecond.
+  if (Math.abs(total - ms) > 0.001) return "it has parts of a millisecond";
+  if (ms > DURATION_MS_MAX) return "it is more than 100 years";
+  return ms;
+}
+
+/** Write milliseconds as {@link parseDuration} reads them, such as "1h30m"; the shortest exact form, "0s" for none. */
+export function formatDuration(ms: number): string {
+  let rest = Math.round(Math.abs(ms));
+  if (rest === 0) return "0s";
+  let text = ms < 0 ? "-" : "";
+  for (const [unit, size] of UNITS) {
+    // Weeks are read, but days are what people count in.
+    if (unit === "w" || rest < size) continue;
+    text += `${Math.floor(rest / size)}${unit}`;
+    rest %= size;
+  }
+  return text;
+}
+
+/** A time as seen from `nowMs`, in its two largest units: "in 3h20m", "5d ago", "now". */
+export function formatRelative(atMs: number, nowMs: number): string {
+  const distanceMs = Math.abs(atMs - nowMs);
+  if (distanceMs < 1_000) return "now";
+  const unitMs = distanceMs >= 86_400_000 ? 3_600_000 : distanceMs >= 3_600_000 ? 60_000 : 1_000;
+  const text = formatDuration(Math.floor(distanceMs / unitMs) * unitMs);
+  return atMs > nowMs ? `in ${text}` : `${text} ago`;
+}

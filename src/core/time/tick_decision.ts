@@ -1,0 +1,59 @@
+import { isBlackedOut } from "./blackout.ts";
+import { type Overlap, QUEUE_MAX, type ScheduleRecord } from "../job/schedule.ts";
+
+/** What a due tick meets, as the store knows it at that moment. */
+export interface TickFacts {
+  readonly overlap: Overlap;
+  /** Ticks that became instances so far. */
+  readonly runs: number;
+  /** Ticks that are still to be skipped, as somebody asked. */
+  readonly skipNext: number;
+  /** Whether the kind, or everything, is paused. */
+  readonly isPaused: boolean;
+  /** Whether an instance of the schedule is unfinished. */
+  readonly isBusy: boolean;
+  /** Instances of the schedule that wait for one before them. */
+  readonly queuedCount: number;
+  /** Whether the tick is made up for (misfire "all"): it waits for its turn, as a backfill does. */
+  readonly isCatchUp: boolean;
+}
+
+/** Why a tick is skipped, in the order in which the reasons count. */
+export type SkipReason = "runs_max" | "skip requested" | "blackout" | "paused" | "overlap";
+
+/**
+ * Why a due tick is skipped; null when it becomes a run.
+ *
+ * @param tick epoch ms
+ */
+export function skipReason(
+  record: Pick<ScheduleRecord, "spec" | "skipUntil">,
+  tick: number,
+  facts: TickFacts,
+): SkipReason | null {
+  const { spec, skipUntil = -Infinity } = record;
+  if (spec.runsMax !== undefined && facts.runs >= spec.runsMax) return "runs_max";
+  if (tick < skipUntil || facts.skipNext > 0) return "skip requested";
+  if (isBlackedOut(spec.blackout ?? [], spec.timezone, tick)) return "blackout";
+  if (facts.isPaused) return "paused";
+  if (!facts.isBusy || facts.isCatchUp) return null;
+  if (facts.overlap === "allow" || facts.overlap === "replace") return null;
+  if (facts.overlap === "skip") return "overlap";
+  return facts.queuedCount >= (spec.queueMax ?? QUEUE_MAX) ? "overlap" : null;
+}
+
+/**
+ * How much later than its ticks a schedule runs on a node, in milliseconds: by a hash, so that restarts do not change it,
+ * and many schedules or nodes with one time spread.
+ */
+export function jitterOf(scheduleId: string, node: string, jitterMs: number): number {
+  if (jitterMs <= 0) return 0;
+  // FNV-1a, then a finish that spreads what differs in the last characters.
+  let hash = 0x811c9dc5;
+  for (const character of `${scheduleId}\n${node}`) {
+    hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);
+  }
+  hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
+  hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
+  return Math.floor((((hash ^ hash >>> 16) >>> 0) / 2 ** 32) * jitterMs);
+}

@@ -1,0 +1,48 @@
+import { JobError } from "../errors.ts";
+import { openZone, type Zone } from "./zone.ts";
+
+const TEXT =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?\s*(Z|[+-]\d{2}:\d{2})?$/i;
+
+/**
+ * A time as text, RFC 3339 or without an offset, in epoch milliseconds; without one it is read off the clock on the wall of
+ * `timezone`, and a date alone is its midnight.
+ *
+ * @throws JobError `invalid_argument` for what is no time
+ */
+export function parseZonedTime(text: string, timezone: string): number {
+  const match = TEXT.exec(text.trim());
+  const parts = match?.slice(1, 7).map((part) => Number(part ?? 0)) as
+    | [number, number, number, number, number, number]
+    | undefined;
+  const wall = parts === undefined ? null : wallSecondOf(parts);
+  if (wall === null) {
+    throw new JobError("invalid_argument", `Cannot read time "${text}": it is none`, {
+      hint: 'Write "2026-12-24", "2026-12-24T18:00" or "2026-12-24T18:00:00Z"',
+    });
+  }
+  const offset = match![7];
+  if (offset === undefined) return instantOfWall(openZone(timezone), wall) * 1_000;
+  if (offset.toUpperCase() === "Z") return wall * 1_000;
+  const sign = offset.startsWith("-") ? -1 : 1;
+  const [hours, minutes] = offset.slice(1).split(":").map(Number);
+  return (wall - sign * (hours! * 3_600 + minutes! * 60)) * 1_000;
+}
+
+/** When the clock on the wall shows a second, epoch seconds: the first time of two, and for none the same span after. */
+export function instantOfWall(zone: Zone, wall: number): number {
+  const before = wall - zone.offsetAt(wall - 86_400);
+  if (before + zone.offsetAt(before) === wall) return before;
+  const after = wall - zone.offsetAt(before);
+  return after + zone.offsetAt(after) === wall ? after : before;
+}
+
+function wallSecondOf(
+  [year, month, day, hour, minute, second]: [number, number, number, number, number, number],
+): number | null {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  const isDate = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  if (!isDate || hour > 23 || minute > 59 || second > 59) return null;
+  return date.getTime() / 1_000 + hour * 3_600 + minute * 60 + second;
+}

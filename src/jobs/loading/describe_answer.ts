@@ -1,0 +1,72 @@
+import { cutText } from "../../core/text/text_bytes.ts";
+import type { DescribeAnswer, DescribeError, JobDescriptor } from "./describe_main.ts";
+import type { PlainInput } from "./resolve_input.ts";
+
+/** Most jobs of one module. */
+const JOBS_MAX = 10_000;
+/** Longest message and hint, in bytes. */
+const TEXT_BYTES_MAX = 8_192;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Read a message of the process that loads modules; null if it is not an answer, because modules
+ * can send messages too.
+ */
+export function parseAnswer(message: unknown): DescribeAnswer | null {
+  if (typeof message !== "string") return null;
+  let answer: unknown;
+  try {
+    answer = JSON.parse(message);
+  } catch {
+    return null;
+  }
+  if (!isTable(answer)) return null;
+  const { type, path } = answer;
+  if (type === "ready") return { type };
+  if (typeof path !== "string") return null;
+  if (type === "jobs") {
+    const jobs = readJobs(answer.jobs);
+    return jobs === null ? null : { type, path, jobs };
+  }
+  const error = type === "failed" ? readError(answer.error) : null;
+  return error === null ? null : { type: "failed", path, error };
+}
+
+function readJobs(value: unknown): readonly JobDescriptor[] | null {
+  if (!Array.isArray(value) || value.length > JOBS_MAX) return null;
+  const jobs = value.map(readJob);
+  return jobs.some((job) => job === null) ? null : jobs as readonly JobDescriptor[];
+}
+
+function readJob(value: unknown): JobDescriptor | null {
+  if (!isTable(value) || typeof value.kind !== "string") return null;
+  const { kind, input, hasHandler } = value;
+  if (!isTable(input) || !isTable(hasHandler)) return null;
+  return {
+    kind,
+    input: input as PlainInput,
+    hasHandler: {
+      onComplete: hasHandler.onComplete === true,
+      onTerminate: hasHandler.onTerminate === true,
+      retryDelay: hasHandler.retryDelay === true,
+      onStateChange: hasHandler.onStateChange === true,
+    },
+  };
+}
+
+function readError(value: unknown): DescribeError | null {
+  if (!isTable(value) || typeof value.message !== "string") return null;
+  const { message, hint, file, line, column } = value;
+  return {
+    message: cutText(message, TEXT_BYTES_MAX),
+    ...(typeof hint === "string" ? { hint: cutText(hint, TEXT_BYTES_MAX) } : {}),
+    ...(typeof file === "string" ? { file: cutText(file, TEXT_BYTES_MAX) } : {}),
+    ...(Number.isSafeInteger(line) ? { line: line as number } : {}),
+    ...(Number.isSafeInteger(column) ? { column: column as number } : {}),
+  };
+}
+
+function isTable(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,290 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
+import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Account } from "../../platform/process/accounts.ts";
+import { killFamilyInTurns, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
+import { openFilesOfChildren } from "../../platform/process/process_control.ts";
+import { canSwitchUser, type ProcessSetup } from "../../platform/process/process_setup.ts";
+import type {
+  DescribeAnswer,
+  DescribeError,
+  DescribeRequest,
+  JobDescriptor,
+} from "./describe_main.ts";
+import { parseAnswer } from "./describe_answer.ts";
+import type { Surroundings } from "./describe_surroundings.ts";
+import { minimalEnvironment } from "./minimal_environment.ts";
+
+/** A module to describe. */
+export type ModuleRequest = Omit<DescribeRequest, "env" | "secrets" | "cwd"> & {
+  readonly surroundings: Surroundings;
+};
+
+/** How modules are imported outside this process. */
+export interface DescribeOptions {
+  /** argv of the describer. */
+  readonly command: readonly string[];
+  readonly clock: Clock;
+  /** How long one module may take to load. */
+  readonly limitMs: number;
+}
+
+/** What one module defines, or why it cannot be used. */
+export type ModuleDescription =
+  | { readonly jobs: readonly JobDescriptor[] }
+  | { readonly error: DescribeError };
+
+/** The process has to start before the first module loads; on a busy machine that takes longer than a module. */
+const START_LIMIT_MS = 30_000;
+/**
+ * Total time for the modules of another user, and how many of one group may hang. Otherwise, anyone
+ * with write access to a folder of modules could delay the start, and with it all jobs.
+ */
+const FOREIGN_LIMIT_MS = 30_000;
+const HANGING_MAX = 10;
+const STDERR_LENGTH_MAX = 2_000;
+/** Bytes of stderr after which its pipe pauses. */
+const STDERR_BYTES_AT_ONCE = 1_048_576;
+const STDERR_REST_MS = 50;
+/** File descriptor for answers in the child. */
+const CHANNEL_DESCRIPTOR = 3;
+/** Longest answer, in bytes: four payloads with every character escaped. */
+const ANSWER_BYTES_MAX = 8 * PAYLOAD_BYTES_MAX + 65_536;
+/** Answers buffered until they are read. */
+const EVENTS_MAX = 2;
+/** Tolerated messages sent by modules themselves, such as to a program that is not there. */
+const FOREIGN_MAX = 100;
+
+type Event =
+  | { readonly type: "answer"; readonly answer: DescribeAnswer }
+  | { readonly type: "exit"; readonly code: number | null; readonly signal: string | null }
+  | { readonly type: "error"; readonly error: Error }
+  | { readonly type: "fault"; readonly problem: string }
+  | { readonly type: "late" };
+
+/**
+ * Import modules in a child process and tell what each defines. One that hangs or ends the process is refused, and a new
+ * process takes the rest. Never rejects.
+ *
+ * @returns one description for each request, in order
+ */
+export async function describeModules(
+  requests: readonly ModuleRequest[],
+  options: DescribeOptions,
+): Promise<readonly ModuleDescription[]> {
+  const descriptions = new Map<ModuleRequest, ModuleDescription>();
+  for (const group of Map.groupBy(requests, accountKey).values()) {
+    await describeGroup(group, options, descriptions);
+  }
+  return requests.map((request) => descriptions.get(request)!);
+}
+
+function accountKey({ surroundings }: ModuleRequest): string {
+  const { uid, gid } = surroundings.account;
+  return uid === undefined ? "" : `${uid} ${gid}`;
+}
+
+/** Describe modules whose code runs under one account. */
+async function describeGroup(
+  requests: readonly ModuleRequest[],
+  options: DescribeOptions,
+  descriptions: Map<ModuleRequest, ModuleDescription>,
+): Promise<void> {
+  const waiting = [...requests];
+  const { clock } = options;
+  const isForeign = requests[0]?.surroundings.account.uid !== undefined;
+  const endMs = clock.now().monotonicMs + (isForeign ? FOREIGN_LIMIT_MS : Infinity);
+  let hanging = 0;
+  const refuseRest = (message: string) => {
+    for (const request of waiting.splice(0)) descriptions.set(request, { error: { message } });
+  };
+  while (waiting.length > 0) {
+    if (hanging >= HANGING_MAX) {
+      refuseRest(`Not loaded: ${HANGING_MAX} modules before it ended or held up its process`);
+      return;
+    }
+    const describer = new Describer(options, waiting[0]!.surroundings.account);
+    try {
+      const problem = await describer.start();
+      if (problem !== null) {
+        refuseRest(problem);
+      }
+      while (describer.isAlive && waiting.length > 0) {
+        if (clock.now().monotonicMs >= endMs) {
+          refuseRest(`Not loaded: those before it of the same user took ${FOREIGN_LIMIT_MS} ms`);
+          break;
+        }
+        const request = waiting.shift()!;
+        descriptions.set(request, await describer.describe(request));
+      }
+      if (!describer.isAlive) hanging += 1;
+    } finally {
+      await describer.kill();
+    }
+  }
+}
+
+let describerCount = 0;
+
+function signalGroup(pid: number, signal: "SIGSTOP" | "SIGKILL"): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended, and nothing of its group is left.
+  }
+}
+
+/** One child process that imports modules. */
+class Describer {
+  isAlive = true;
+  readonly #options: DescribeOptions;
+  readonly #child: ChildProcess;
+  readonly #channel: ChildChannel | null;
+  /** By which whatever a module starts is known, also when it left the group. */
+  readonly #marker = `describe-${process.pid}-${++describerCount}`;
+  readonly #events: Event[] = [];
+  #wake: (() => void) | null = null;
+  #stderr = "";
+
+  constructor(options: DescribeOptions, account: Account) {
+    this.#options = options;
+    const { name, home, uid, gid } = account;
+    const isOther = uid !== undefined && gid !== undefined;
+    const canSwitch = canSwitchUser();
+    const openFiles = openFilesOfChildren();
+    const setup: ProcessSetup = {
+      ...(openFiles === null ? {} : { openFiles }),
+      ...(isOther && canSwitch ? { account: { name, home, uid, gid } } : {}),
+    };
+    const [program, ...args] = options.command;
+    this.#child = spawn(program!, [...args, JSON.stringify(setup)], {
+      // A group of its own, so that what a module starts can be killed with it.
+      detached: true,
+      env: {
+        ...minimalEnvironment(account),
+        // Its own once it has its user: as root the runtime would keep files of its own there.
+        ...(isOther && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
+        NO_COLOR: "1",
+        [MARKER_VARIABLE]: this.#marker,
+        ...channelEnvironment(CHANNEL_DESCRIPTOR),
+      },
+      // Under Deno nothing but the start itself can change the user.
+      ...(isOther && !canSwitch ? { uid, gid } : {}),
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+    });
+    this.#readStderr();
+    const stream = (this.#child.stdio as (unknown[] | undefined))?.[CHANNEL_DESCRIPTOR];
+    this.#channel = stream ? this.#open(stream as Duplex) : null;
+    this.#child.on("close", (code, signal) => this.#push({ type: "exit", code, signal }));
+    this.#child.on("error", (error) => this.#push({ type: "error", error }));
+  }
+
+  /** Null once it is ready, else why it is not. */
+  async start(): Promise<string | null> {
+    const event = await this.#next((answer) => answer.type === "ready", START_LIMIT_MS);
+    if (event.type === "answer") return null;
+    this.isAlive = false;
+    return `Cannot start the process that loads modules: ${this.#reasonOf(event, START_LIMIT_MS)}`;
+  }
+
+  async describe({ surroundings, ...request }: ModuleRequest): Promise<ModuleDescription> {
+    const { env, secrets, cwd } = surroundings;
+    const message: DescribeRequest = { ...request, env, secrets, cwd };
+    this.#channel?.send(JSON.stringify(message));
+    const { limitMs } = this.#options;
+    const isAnswer = (answer: DescribeAnswer) =>
+      answer.type !== "ready" && answer.path === request.path;
+    const event = await this.#next(isAnswer, limitMs);
+    if (event.type === "answer") {
+      return event.answer.type === "jobs"
+        ? { jobs: event.answer.jobs }
+        : { error: (event.answer as { readonly error: DescribeError }).error };
+    }
+    this.isAlive = false;
+    return { error: { message: `Loading it ${this.#reasonOf(event, limitMs)}` } };
+  }
+
+  /** Kill the process and whatever it started. */
+  async kill(): Promise<void> {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    // Stopped first, so that it begins no other while what left its group is looked for.
+    signalGroup(pid, "SIGSTOP");
+    const family = { marker: this.#marker, sessions: new Set([pid]) };
+    const { clock } = this.#options;
+    await killFamilyInTurns(family, pid, () => new Promise((resolve) => clock.defer(resolve)));
+    signalGroup(pid, "SIGKILL");
+    this.#channel?.close();
+  }
+
+  /** Keep the end of it, and read no faster than reasonable. */
+  #readStderr(): void {
+    const { stderr } = this.#child;
+    let bytes = 0;
+    stderr?.on("data", (chunk: Uint8Array) => {
+      this.#stderr = (this.#stderr + String(chunk)).slice(-STDERR_LENGTH_MAX);
+      bytes += chunk.length;
+      if (bytes < STDERR_BYTES_AT_ONCE) return;
+      bytes = 0;
+      stderr.pause();
+      this.#options.clock.timer(STDERR_REST_MS, () => stderr.resume(), { unref: true });
+    });
+  }
+
+  /**
+   * Modules can send messages too. Unexpected messages are ignored, and too many of them end the
+   * process.
+   */
+  #open(stream: Duplex): ChildChannel {
+    let foreign = 0;
+    const onFault = (problem: string) => this.#push({ type: "fault", problem });
+    return new ChildChannel({
+      clock: this.#options.clock,
+      stream,
+      lineBytesMax: ANSWER_BYTES_MAX,
+      onMessage: (message) => {
+        const answer = parseAnswer(message);
+        if (answer !== null && this.#events.length < EVENTS_MAX) {
+          this.#push({ type: "answer", answer });
+        } else if (++foreign > FOREIGN_MAX) {
+          this.#channel?.close();
+          onFault(`more than ${FOREIGN_MAX} unexpected messages`);
+        }
+      },
+      onFault,
+    });
+  }
+
+  #push(event: Event): void {
+    this.#events.push(event);
+    this.#wake?.();
+  }
+
+  /** The next wanted answer, or what came instead of it. */
+  async #next(isWanted: (answer: DescribeAnswer) => boolean, limitMs: number): Promise<Event> {
+    const timer = this.#options.clock.timer(limitMs, () => this.#push({ type: "late" }));
+    try {
+      while (true) {
+        const event = this.#events.shift();
+        if (event === undefined) await new Promise<void>((resolve) => this.#wake = resolve);
+        else if (event.type !== "answer" || isWanted(event.answer)) return event;
+      }
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #reasonOf(event: Event, limitMs: number): string {
+    if (event.type === "late") return `took longer than ${limitMs} ms and was stopped`;
+    if (event.type === "error") return event.error.message;
+    if (event.type === "fault") return `sent the daemon ${event.problem}, and was stopped`;
+    if (event.type !== "exit") return "failed";
+    const how = event.signal === null ? `with code ${event.code}` : `by ${event.signal}`;
+    // The first line, and a secret in it, may have lost its beginning.
+    const lines = this.#stderr.split("\n").slice(this.#stderr.length < STDERR_LENGTH_MAX ? 0 : 1);
+    const last = lines.find((line) => /error/i.test(line));
+    return `ended the process ${how}${last === undefined ? "" : `: ${last.trim()}`}`;
+  }
+}

@@ -1,0 +1,60 @@
+import { existsSync } from "node:fs";
+import type { ProcessSpec } from "../../core/job/job.ts";
+import type { JobTable } from "../../core/job/job_table.ts";
+import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
+import type { ModuleFile } from "./find_modules.ts";
+
+/** Where a module is imported to be described: as its jobs run, so that it finds what it finds there. */
+export interface Surroundings {
+  readonly account: Account;
+  readonly env: Readonly<Record<string, string>>;
+  /** Those variables that are secrets. */
+  readonly secrets: readonly string[];
+  /** Null for the daemon's own directory. */
+  readonly cwd: string | null;
+}
+
+/**
+ * What surrounds a module by the tables of its jobs: that of the file's name first. Which jobs it
+ * defines is not known before it is imported, so others are those whose kind stands quoted in its
+ * source. A source can quote anything, so it receives only variables of jobs that run as the
+ * account that it is imported as.
+ */
+export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
+  const specs: ProcessSpec[] = [];
+  for (const { kind, process, isEnabled } of tables) {
+    if (!process || !isEnabled) continue;
+    if (kind === file.fileKind) specs.unshift(process);
+    else if (isQuoted(kind, file.source)) specs.push(process);
+  }
+  const account = accountOf(specs.find(({ user, group }) => user !== null || group !== null));
+  const own = specs.filter((spec) => isSame(accountOf(spec), account));
+  const [first] = own;
+  const ownHome = account.uid === undefined ? null : existsSync(account.home) ? account.home : "/";
+  return {
+    account,
+    env: Object.assign({}, ...own.toReversed().map(({ env }) => env)),
+    secrets: own.flatMap(({ secrets }) => secrets),
+    cwd: first?.cwd ?? ownHome,
+  };
+}
+
+function isQuoted(kind: string, source: string): boolean {
+  return ['"', "'", "`"].some((quote) => source.includes(`${quote}${kind}${quote}`));
+}
+
+function isSame(one: Account, other: Account): boolean {
+  return one.uid === other.uid && one.gid === other.gid;
+}
+
+/**
+ * The account that a job runs as. A job with an unavailable user is refused later, and counts as
+ * ours until then.
+ */
+export function accountOf(spec: ProcessSpec | null | undefined): Account {
+  try {
+    return resolveAccount(spec?.user ?? null, spec?.group ?? null);
+  } catch {
+    return resolveAccount(null, null);
+  }
+}

@@ -1,0 +1,454 @@
+import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
+import { convertArguments } from "../../core/arguments/convert.ts";
+import { checkKind } from "../../core/job/define.ts";
+import { JobError, toJobError } from "../../core/errors.ts";
+import {
+  type ArgumentInput,
+  type CommandSpec,
+  type JobDefinition,
+  type JobOptions,
+  NO_HANDLERS,
+  type ProcessSpec,
+} from "../../core/job/job.ts";
+import type { ConfigProblem, JobTable, Place } from "../../core/job/job_table.ts";
+import { checkLimits, checkPool } from "../../core/job/limits.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import type { ScheduleDefaults } from "../../core/job/schedule.ts";
+import type { Signature } from "../../core/arguments/signature.ts";
+import { resolveAccount } from "../../platform/process/accounts.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
+import { HIDDEN_COMMANDS, selfCommand } from "../../platform/process/process.ts";
+import { Slices } from "../../platform/slices.ts";
+import { resolveCommand } from "./command_job.ts";
+import type { JobDescriptor } from "./describe_main.ts";
+import { describeModules } from "./describe_modules.ts";
+import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
+import { findModules, type ModuleFile } from "./find_modules.ts";
+import { ModuleTrust } from "./module_trust.ts";
+import { processProblem } from "./process_spec.ts";
+import { parseParams, readSignature } from "../types/read_signature.ts";
+import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_input.ts";
+
+/** How long one module may take to load. */
+const IMPORT_LIMIT_MS = 5_000;
+
+/** What to load jobs from. */
+export interface LoadRequest {
+  /** Absolute directories of job modules. */
+  readonly modules: readonly string[];
+  readonly tables: readonly JobTable[];
+  readonly defaults: JobOptions;
+  readonly scheduleDefaults: ScheduleDefaults;
+  /** IANA zone of schedules that name none. */
+  readonly timezone: string;
+  /** The pools that a job may be in, by name; absent: not checked. */
+  readonly pools?: Readonly<Record<string, number>>;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly clock?: Clock;
+  /** argv of the describer; this program's own by default. */
+  readonly describeCommand?: readonly string[];
+  /** How long one module may take to load. */
+  readonly importLimitMs?: number;
+}
+
+/** The jobs that can run, by kind, and what keeps the others from it. */
+export interface LoadedJobs {
+  readonly jobs: readonly JobDefinition[];
+  readonly problems: readonly ConfigProblem[];
+  /** What the signatures cannot tell: it is accepted as it comes. */
+  readonly warnings: readonly ConfigProblem[];
+}
+
+/**
+ * Load all jobs: those of the modules, with the options of their tables, and the commands. A table's value comes before the
+ * module's, the module's before the default. What is wrong with one job disables that job and is told as a problem.
+ */
+export async function loadJobs(request: LoadRequest): Promise<LoadedJobs> {
+  return await new Loader(request).load();
+}
+
+/** A job that a module defines. */
+interface FoundJob {
+  readonly file: ModuleFile;
+  readonly descriptor: JobDescriptor;
+}
+
+class Loader {
+  readonly #request: LoadRequest;
+  readonly #problems: ConfigProblem[] = [];
+  readonly #warnings: ConfigProblem[] = [];
+  readonly #tables: ReadonlyMap<string, JobTable>;
+  readonly #trust = new ModuleTrust();
+  readonly #clock: Clock;
+  /** Warnings already given about folders that many modules share. */
+  readonly #told = new Set<string>();
+
+  constructor(request: LoadRequest) {
+    this.#request = request;
+    this.#clock = request.clock ?? systemClock;
+    this.#tables = new Map(request.tables.map((table) => [table.kind, table]));
+  }
+
+  async load(): Promise<LoadedJobs> {
+    // A reload shares its thread with the schedules, and users may have many large modules.
+    const slices = new Slices(this.#clock);
+    const found = await this.#describe(slices);
+    const jobs: JobDefinition[] = [];
+    for (const [kind, each] of found) {
+      this.#add(jobs, kind, each);
+      await slices.pause();
+    }
+    for (const table of this.#request.tables) {
+      this.#addTable(jobs, table, found);
+      await slices.pause();
+    }
+    jobs.sort((a, b) => (a.kind < b.kind ? -1 : 1));
+    return { jobs, problems: this.#problems, warnings: this.#warnings };
+  }
+
+  /** Find, parse and import the modules; the jobs that they define, by kind. */
+  async #describe(slices: Slices): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
+    const { files, problems } = findModules(this.#request.modules);
+    this.#problems.push(...problems);
+    const tables = this.#request.tables;
+    const parsed: ModuleFile[] = [];
+    for (const file of files) {
+      if (this.#isTrusted(file) && this.#isParsed(file)) parsed.push(file);
+      await slices.pause();
+    }
+    const requests = parsed.map((file) => ({
+      path: file.path,
+      fileKind: file.fileKind,
+      version: file.version,
+      surroundings: surroundingsOf(file, tables),
+    }));
+    const descriptions = await describeModules(requests, {
+      command: this.#request.describeCommand ?? [...selfCommand(), HIDDEN_COMMANDS.describe],
+      clock: this.#clock,
+      limitMs: this.#request.importLimitMs ?? IMPORT_LIMIT_MS,
+    });
+    const found = new Map<string, FoundJob[]>();
+    for (const [index, description] of descriptions.entries()) {
+      const file = parsed[index]!;
+      if ("error" in description) {
+        const { message, hint, line, column, file: blamed } = description.error;
+        const place = { file: blamed ?? file.path, line: line ?? 1, column: column ?? 1 };
+        this.#problem(file.fileKind, place, `Cannot load ${file.path}: ${message}`, hint);
+        continue;
+      }
+      for (const descriptor of description.jobs) {
+        const same = found.get(descriptor.kind) ?? [];
+        found.set(descriptor.kind, [...same, { file, descriptor }]);
+      }
+    }
+    return new Map(
+      [...found].map(([kind, each]) => [kind, this.#withoutStrangers(kind, each)] as const)
+        .filter(([, each]) => each.length > 0),
+    );
+  }
+
+  /**
+   * Ignore definitions of a kind in modules of other users if the kind is also defined elsewhere:
+   * otherwise those users could disable any job.
+   */
+  #withoutStrangers(kind: string, found: readonly FoundJob[]): readonly FoundJob[] {
+    const table = this.#tables.get(kind);
+    const isElsewhere = table?.command != null;
+    if (found.length === 1 && !isElsewhere) return found;
+    const account = accountOf(table?.command ?? table?.process ?? null);
+    const own = found.filter(({ file }) => !this.#trust.problemOf(file, account)?.isFatal);
+    if (own.length === 0 && !isElsewhere) return found;
+    for (const { file } of found.filter((each) => !own.includes(each))) {
+      this.#warnings.push({
+        place: { file: file.path, line: 1, column: 1 },
+        path: "",
+        message:
+          `"${file.path}" defines the job "${kind}" of another user: the definition is ignored`,
+        hint: "Rename the job in that file",
+        job: null,
+      });
+    }
+    return own;
+  }
+
+  // Before anything more than a parser reads it.
+  #isTrusted(file: ModuleFile): boolean {
+    const problem = this.#trust.problemOf(file, surroundingsOf(file, this.#request.tables).account);
+    if (problem === null) return true;
+    const { message, hint, isFatal } = problem;
+    const place = { file: file.path, line: 1, column: 1 };
+    if (isFatal) this.#problem(file.fileKind, place, `Cannot load ${file.path}: ${message}`, hint);
+    else if (!this.#told.has(message)) {
+      this.#told.add(message);
+      this.#warnings.push({ place, path: "", message, hint, job: null });
+    }
+    return !isFatal;
+  }
+
+  /** A module that belongs to a user defines jobs of that user only. */
+  #checkOwner(kind: string, file: ModuleFile, process: ProcessSpec | null): void {
+    const account = resolveAccount(process?.user ?? null, process?.group ?? null);
+    const problem = this.#trust.problemOf(file, account);
+    if (!problem?.isFatal) return;
+    const message = `Cannot load job "${kind}": ${problem.message}, and the job runs as ` +
+      `"${account.name}"`;
+    throw new JobError("permission_denied", message, { hint: problem.hint });
+  }
+
+  // Before anything is imported: the parser knows the place of a syntax error on every runtime.
+  #isParsed(file: ModuleFile): boolean {
+    try {
+      readSignature(file.source, { file: file.path, language: file.language });
+      return true;
+    } catch (error) {
+      const { message } = toJobError(error, `Cannot parse ${file.path}`);
+      const match = /:(\d+):(\d+): /.exec(
+        message.slice(message.indexOf(file.path) + file.path.length),
+      );
+      const place = {
+        file: file.path,
+        line: Number(match?.[1] ?? 1),
+        column: Number(match?.[2] ?? 1),
+      };
+      this.#problem(file.fileKind, place, message);
+      return false;
+    }
+  }
+
+  #problem(job: string, place: Place, message: string, hint?: string, key?: string): void {
+    const path = `jobs.${job}${key === undefined ? "" : `.${key}`}`;
+    this.#problems.push({ place, path, message, hint, job });
+  }
+
+  #add(jobs: JobDefinition[], kind: string, found: readonly FoundJob[]): void {
+    const table = this.#tables.get(kind);
+    if (table?.isEnabled === false) return;
+    const [{ file, descriptor }, second] = found as [FoundJob, FoundJob?];
+    const place = { file: file.path, line: 1, column: 1 };
+    if (second !== undefined) {
+      const message =
+        `Cannot tell which job "${kind}" is: ${file.path} and ${second.file.path} define it`;
+      return this.#problem(kind, place, message, "Rename one of them");
+    }
+    if (table?.command) {
+      const message =
+        `Cannot tell which job "${kind}" is: the table has a command and ${file.path} defines it too`;
+      return this.#problem(kind, table.place, message, "Rename one of them");
+    }
+    this.#attempt(kind, place, () => {
+      checkKind(kind);
+      const job = this.#moduleJob(kind, file, descriptor, table);
+      jobs.push(job);
+      for (const { message, file: at = file.path, line, column } of job.signature.warnings) {
+        const place = { file: at, line, column };
+        this.#warnings.push({ place, path: `jobs.${kind}`, message, job: kind });
+      }
+      if (job.hasHandler.retryDelay && job.options.retry.max === 0) {
+        this.#warnings.push({
+          place,
+          path: `jobs.${kind}`,
+          message: "its retryDelay is never asked: retry.max is 0",
+          hint: "Set retry to the number of retries that may follow",
+          job: kind,
+        });
+      }
+    });
+  }
+
+  /** Run `action`; a JobError of it disables the job. */
+  #attempt(kind: string, place: Place, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const { message, hint, path } = toJobError(error, `Cannot load job "${kind}"`);
+      const at = error instanceof TableError ? error.place : place;
+      this.#problem(kind, at, message, hint, path);
+    }
+  }
+
+  #moduleJob(
+    kind: string,
+    file: ModuleFile,
+    descriptor: JobDescriptor,
+    table: JobTable | undefined,
+  ): JobDefinition {
+    const { timezone, scheduleDefaults, now } = this.#request;
+    const { input } = descriptor;
+    const read = readSignature(file.source, {
+      file: file.path,
+      language: file.language,
+      entry: kind,
+    });
+    const signature = input.params === undefined || read.isTyped
+      ? read
+      : { ...read, ...parseParams(input.params), appliesDefaults: true as const };
+    const specs = resolveSchedules(
+      input,
+      { kind, timezone, defaults: scheduleDefaults, now },
+      { texts: table?.scheduleTexts ?? [], settings: table?.scheduleSettings ?? {} },
+    );
+    const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
+    checkArguments({ kind, signature, command: null }, args, specs.length > 0, table);
+    const options = withTable(resolveOptions(input, this.#request.defaults), table);
+    this.#checkLimits(kind, signature, options, table);
+    const process = resolveProcess(input, table?.process ?? null);
+    if (process !== null) checkProcess(kind, process, options.isolation, table);
+    this.#checkOwner(kind, file, process);
+    return {
+      kind,
+      description: table?.description ?? input.description ?? firstLine(signature.doc),
+      source: {
+        type: "module",
+        path: file.path,
+        entry: kind,
+        version: file.version,
+        files: file.hashes,
+        ...(process === null ? {} : { process }),
+      },
+      signature,
+      options,
+      schedules: specs.map((spec) => ({ spec, arguments: args })),
+      timezone: table?.scheduleSettings?.timezone ?? input.timezone ?? timezone,
+      hasHandler: descriptor.hasHandler,
+      registeredAt: now,
+    };
+  }
+
+  #checkLimits(
+    kind: string,
+    signature: Signature,
+    options: JobOptions,
+    table: JobTable | undefined,
+  ): void {
+    const { pools } = this.#request;
+    try {
+      checkLimits({ kind, signature, limits: options, unique: options.unique });
+      if (pools) checkPool(kind, options.pool, pools);
+    } catch (error) {
+      const problem = toJobError(error, `Cannot limit job "${kind}"`);
+      const key = problem.path as keyof JobTable["options"];
+      throw table?.options[key] === undefined ? problem : new TableError(problem, table.place);
+    }
+  }
+
+  #addTable(
+    jobs: JobDefinition[],
+    table: JobTable,
+    found: ReadonlyMap<string, readonly FoundJob[]>,
+  ): void {
+    const { kind, command, place } = table;
+    if (!table.isEnabled || found.has(kind)) return;
+    if (command === null) {
+      // The module's own problem tells more than that the table has none.
+      if (this.#problems.some((problem) => problem.job === kind)) return;
+      const near = nearest(kind, found.keys());
+      const hint = near === null
+        ? 'Add "run" or "command", or a module of that name'
+        : `Did you mean "${near}"?`;
+      const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
+      return this.#problem(kind, place, message, hint);
+    }
+    this.#attempt(kind, place, () => {
+      checkKind(kind);
+      checkProcess(kind, command, "process", table);
+      const resolved = resolveCommand(command, table.params);
+      const { signature } = resolved;
+      if (table.params === null && isGiven(table.arguments)) throw undeclared(kind, table.place);
+      checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
+      const options = withTable(this.#request.defaults, table);
+      this.#checkLimits(kind, signature, options, table);
+      jobs.push({
+        kind,
+        description: table.description ?? "",
+        source: { type: "command", command: resolved.command },
+        signature,
+        options,
+        schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
+        timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
+        hasHandler: NO_HANDLERS,
+        registeredAt: this.#request.now,
+      });
+      // Their lines and columns are those of the text, which the config may have escaped.
+      const at = { place: table.paramsPlace ?? place, path: `jobs.${kind}.params`, job: kind };
+      this.#warnings.push(...signature.warnings.map(({ message }) => ({ ...at, message })));
+    });
+  }
+}
+
+/** An error about what the config says, not the module. */
+class TableError extends JobError {
+  readonly place: Place;
+
+  constructor(error: JobError, place: Place) {
+    super(error.code, error.message, { hint: error.hint, path: error.path, cause: error });
+    this.place = place;
+  }
+}
+
+/** Configured arguments are checked at load, so that a schedule does not fail at its first tick. */
+function checkArguments(
+  { kind, signature, command }: {
+    readonly kind: string;
+    readonly signature: Signature;
+    /** Null for a module. */
+    readonly command: CommandSpec | null;
+  },
+  args: ArgumentInput,
+  isScheduled: boolean,
+  table: JobTable | undefined,
+): void {
+  if (!isScheduled && !isGiven(args)) return;
+  try {
+    const converted = convertArguments(signature, args, { kind });
+    if (command !== null) checkCommandArguments(kind, command, converted);
+  } catch (error) {
+    if (table === undefined) throw error;
+    throw new TableError(
+      withPath("args", toJobError(error, `Cannot convert the arguments of job "${kind}"`)),
+      table.place,
+    );
+  }
+}
+
+function undeclared(kind: string, place: Place): TableError {
+  const message = `Cannot pass arguments to job "${kind}": its command declares no params`;
+  const hint = 'Write them into "command", or declare them: params = "path: string"';
+  return new TableError(new JobError("invalid_argument", message, { hint, path: "args" }), place);
+}
+
+function withPath(path: string, { code, message, hint, cause }: JobError): JobError {
+  return new JobError(code, message, { hint, path, cause });
+}
+
+function checkProcess(
+  kind: string,
+  spec: ProcessSpec,
+  isolation: "process" | "inline",
+  table: JobTable | undefined,
+): void {
+  const problem = processProblem(kind, spec, isolation);
+  if (problem === null) return;
+  throw table === undefined ? problem : new TableError(problem, table.place);
+}
+
+function isGiven(args: ArgumentInput | undefined): boolean {
+  return args !== undefined && Object.keys(args).length > 0;
+}
+
+function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
+  if (table === undefined) return options;
+  // Thousands of tables that set nothing share what they inherit.
+  if (Object.keys(table.options).length === 0) return options;
+  const { retry, output, ...rest } = table.options;
+  return {
+    ...options,
+    ...rest,
+    retry: { ...options.retry, ...retry },
+    output: { ...options.output, ...output },
+  };
+}
+
+function firstLine(doc: string | undefined): string {
+  return doc?.split("\n")[0] ?? "";
+}

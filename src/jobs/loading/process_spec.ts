@@ -1,0 +1,62 @@
+import { JobError, toJobError } from "../../core/errors.ts";
+import type { ProcessSpec } from "../../core/job/job.ts";
+import { isRoot, resolveAccount } from "../../platform/process/accounts.ts";
+import { hasIoPriority } from "../../platform/process/process_control.ts";
+
+/** Why this daemon cannot give a job the processes that its table asks for; null when it can. */
+export function processProblem(
+  kind: string,
+  spec: ProcessSpec,
+  isolation: "process" | "inline",
+): JobError | null {
+  const what = `Cannot load job "${kind}"`;
+  if (isolation === "inline") {
+    return new JobError(
+      "invalid_argument",
+      `${what}: it has settings of a process and runs inline`,
+      {
+        hint: 'Set isolation = "process" for it',
+        path: "isolation",
+      },
+    );
+  }
+  if (typeof spec.nice === "number" && spec.nice < 0 && !isRoot()) {
+    return new JobError(
+      "permission_denied",
+      `${what}: nice is ${spec.nice}, which only root may take`,
+      {
+        hint: "Use 0 to 19, or run the daemon as root",
+        path: "nice",
+      },
+    );
+  }
+  const disk = diskProblem(spec.ionice ?? null);
+  if (disk !== null) {
+    const [found, hint] = disk;
+    return new JobError("permission_denied", `${what}: ionice is "${spec.ionice}", ${found}`, {
+      hint,
+      path: "ionice",
+    });
+  }
+  // Our own account: nothing can be wrong with it, and thousands of jobs ask.
+  if (spec.user === null && spec.group === null) return null;
+  try {
+    resolveAccount(spec.user, spec.group);
+    return null;
+  } catch (error) {
+    const { code, message, hint } = toJobError(error, what);
+    const text = message.replace(/^Cannot run/, `${what} to run`);
+    return new JobError(code, text, { hint, path: spec.user === null ? "group" : "user" });
+  }
+}
+
+/** Why a priority for disks cannot be had here, and what to do; null when it can. */
+function diskProblem(ionice: string | null): readonly [found: string, hint: string] | null {
+  if (ionice === null) return null;
+  if (!hasIoPriority()) {
+    return ["which takes Linux with glibc, and Bun, as in the compiled jobctl", "Leave it out"];
+  }
+  return ionice.startsWith("realtime") && !isRoot()
+    ? ["which only root may take", 'Use "best-effort:0", or run the daemon as root']
+    : null;
+}

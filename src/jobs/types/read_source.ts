@@ -1,0 +1,12 @@
+import { readRegularFile } from "../../platform/files/read_file.ts";
+
+/**
+ * Read a module file of any owner without ever blocking: its owner may replace it with a pipe or a
+ * link to a device at any moment, or hold a lease on it.
+ *
+ * @returns null if the file is larger than `bytesMax`
+ * @throws whatever prevents reading it; an Error if it is not a regular file
+ */
+export function readSourceFile(path: string, bytesMax: number): string | null {
+  return readRegularFile(path, bytesMax)?.bytes.toString("utf8") ?? null;
+}

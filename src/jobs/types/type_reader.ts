@@ -1,0 +1,348 @@
+import type { Node, TSEntityName, TSTypeReference } from "@babel/types";
+import { describeType } from "../../core/arguments/describe.ts";
+import type {
+  Definitions,
+  InjectedType,
+  SignatureWarning,
+  TupleElement,
+  TypeShape,
+} from "../../core/arguments/signature.ts";
+import { type FoundName, ModuleGraph } from "./module_graph.ts";
+import { ObjectTypes } from "./object_types.ts";
+import { type ModuleScope, nameOf } from "./parse_module.ts";
+import { RecursiveTypes } from "./recursive_types.ts";
+import {
+  indexedShape,
+  intersect,
+  isPrimitive,
+  keyofShape,
+  KEYWORD_SHAPES,
+  literalOf,
+  unionOf,
+} from "./shapes.ts";
+import { builtInType, UTILITY_TYPES, utilityType } from "./utility_types.ts";
+import { ValueTypes } from "./value_types.ts";
+
+/** Types that are read of one signature before the rest is taken as unknown: aliases can double at each step. */
+const TYPES_MAX = 5_000;
+const DEPTH_MAX = 50;
+const UNKNOWN: TypeShape = { type: "unknown" };
+
+const INJECTED: readonly string[] = ["Context", "Instance", "Manager", "Worker"];
+const LIBRARY_TYPES: Readonly<Record<string, TypeShape>> = {
+  Int: { type: "int" },
+  Duration: { type: "duration" },
+};
+
+/** Where a type stands: its module, and what the type parameters in force stand for. */
+export interface TypePlace {
+  readonly scope: ModuleScope;
+  readonly args: ReadonlyMap<string, TypeShape>;
+}
+
+type TypeName = Extract<FoundName, { readonly type: "type" }>;
+/** Reads a type argument when it is needed. */
+export type LazyType = () => TypeShape;
+
+/** Reads types of a module, and of those that it imports by relative path, as shapes. What it cannot read is unknown, with a warning. */
+export class TypeReader {
+  readonly graph: ModuleGraph;
+  readonly warnings: SignatureWarning[] = [];
+  readonly values = new ValueTypes(this);
+  /** Whether names of the library's types count without an import, as in a `params` text. */
+  readonly #isAmbient: boolean;
+  readonly #objects = new ObjectTypes(this);
+  readonly #recursive = new RecursiveTypes();
+  /** Names that are followed to an injected type, so that a circle of them ends. */
+  readonly #followed = new Set<string>();
+  readonly #scopes = new Map<ModuleScope, number>();
+  #count = 0;
+
+  constructor(options: { readonly isAmbient: boolean; readonly graph?: ModuleGraph }) {
+    this.graph = options.graph ?? new ModuleGraph();
+    this.#isAmbient = options.isAmbient;
+  }
+
+  /** The types that contain themselves; undefined when there are none. */
+  get definitions(): Definitions | undefined {
+    return this.#recursive.definitions;
+  }
+
+  /** Note that something cannot be read, once for each place, and take it as unknown. */
+  unknown(message: string, node: Node, scope: ModuleScope): TypeShape {
+    const { line = 1, column = 0 } = node.loc?.start ?? {};
+    const file = scope.file ?? undefined;
+    const isKnown = this.warnings.some((each) =>
+      each.message === message && each.line === line && each.file === file
+    );
+    if (!isKnown) this.warnings.push({ message, file, line, column: column + 1 });
+    return UNKNOWN;
+  }
+
+  /** The source text of a node, on one line. */
+  textOf(node: Node, scope: ModuleScope): string {
+    // A type of a doc comment has its own text as the name of its file.
+    const source = (node.loc as { filename?: string } | null | undefined)?.filename ?? scope.source;
+    return source.slice(node.start ?? 0, node.end ?? 0).replaceAll(/\s+/g, " ");
+  }
+
+  unreadable(node: Node, scope: ModuleScope): TypeShape {
+    return this.unknown(
+      `Type ${quoteType(this.textOf(node, scope))} is taken as unknown`,
+      node,
+      scope,
+    );
+  }
+
+  /** Which injected type a node names, null for any other type. */
+  injectedOf(node: Node, scope: ModuleScope): InjectedType | null {
+    if (node.type === "TSImportType") {
+      if (node.qualifier?.type !== "Identifier") return null;
+      return this.#injected(
+        this.graph.findImported(scope, node.source.value, nameOf(node.qualifier)),
+      );
+    }
+    if (node.type !== "TSTypeReference" || node.typeName.type === "ThisExpression") return null;
+    const found = this.#find(node.typeName, scope);
+    if (found !== null) return this.#injected(found);
+    const name = node.typeName.type === "Identifier" ? node.typeName.name : "";
+    if (name === "AbortSignal") return "AbortSignal";
+    return this.#isAmbient || scope.language === "js" ? injectedName(name) : null;
+  }
+
+  #injected(found: FoundName): InjectedType | null {
+    if (found.type !== "type") return null;
+    if (found.scope === this.graph.library) return injectedName(found.name);
+    const { declaration } = found;
+    // `type Ctx = Context`, but no circle of names.
+    if (declaration.type !== "alias" || this.#followed.has(found.name)) return null;
+    this.#followed.add(found.name);
+    try {
+      return this.injectedOf(declaration.node.typeAnnotation, found.scope);
+    } finally {
+      this.#followed.delete(found.name);
+    }
+  }
+
+  /** What a name, perhaps with namespaces before it, stands for; null when nothing declares it. */
+  #find(name: TSEntityName, scope: ModuleScope): FoundName | null {
+    if (name.type === "Identifier") return this.graph.findType(scope, name.name);
+    if (name.type === "ThisExpression") return null;
+    const left = this.#find(name.left, scope);
+    return left?.type === "namespace"
+      ? this.graph.findExport(left.scope, name.right.name, "type")
+      : null;
+  }
+
+  /** Read parts of a list or an object: a type may contain itself there. */
+  nested<T>(read: () => T): T {
+    return this.#recursive.nested(read);
+  }
+
+  /** The shape of a type. */
+  read(node: Node, place: TypePlace, depth = 0): TypeShape {
+    const { scope } = place;
+    if (++this.#count > TYPES_MAX) {
+      return this.unknown("The types are too many to read", { ...node, loc: null }, scope);
+    }
+    if (depth > DEPTH_MAX) {
+      return this.unknown("The types are nested too deeply to read", node, scope);
+    }
+    const keyword = KEYWORD_SHAPES[node.type];
+    if (keyword !== undefined) return keyword;
+    return this.#composed(node, place, depth + 1) ?? this.unreadable(node, scope);
+  }
+
+  #composed(node: Node, place: TypePlace, depth: number): TypeShape | null {
+    switch (node.type) {
+      case "TSParenthesizedType":
+        return this.read(node.typeAnnotation, place, depth);
+      case "TSTypeOperator":
+        if (node.operator === "readonly") return this.read(node.typeAnnotation, place, depth);
+        if (node.operator !== "keyof") return null;
+        return keyofShape(this.expand(this.read(node.typeAnnotation, place, depth)));
+      case "TSArrayType":
+        return this.nested(() => ({
+          type: "array",
+          element: this.read(node.elementType, place, depth),
+        }));
+      case "TSTupleType":
+        return this.nested(() => this.#tuple(node.elementTypes, place, depth));
+      case "TSUnionType":
+        return unionOf(node.types.map((type) => this.read(type, place, depth)));
+      case "TSIntersectionType":
+        return this.#intersection(node.types, place, depth);
+      case "TSTypeLiteral":
+        return this.#objects.literal(node.members, place, depth);
+      case "TSMappedType":
+        return this.#objects.mapped(node, place, depth);
+      case "TSLiteralType":
+        return literalOf(node.literal);
+      case "TSIndexedAccessType": {
+        const key = this.read(node.indexType, place, depth);
+        return indexedShape(this.expand(this.read(node.objectType, place, depth)), key);
+      }
+      case "TSTypeQuery":
+        return node.exprName.type === "TSImportType"
+          ? null
+          : this.values.query(node.exprName, place.scope, depth);
+      case "TSImportType":
+        if (node.qualifier?.type !== "Identifier") return null;
+        return this.#found(
+          this.graph.findImported(place.scope, node.source.value, node.qualifier.name),
+          node,
+          { place, params: lazily(this, node.typeArguments?.params ?? [], place, depth), depth },
+        );
+      case "TSTypeReference":
+        return this.#reference(node, place, depth);
+    }
+    return null;
+  }
+
+  #intersection(types: readonly Node[], place: TypePlace, depth: number): TypeShape | null {
+    const known = this.warnings.length;
+    const shapes = types.map((type) => this.expand(this.read(type, place, depth)));
+    const primitive = shapes.find((shape) => isPrimitive(shape));
+    // Nothing has the members of a branded primitive, whatever they are.
+    if (primitive !== undefined) this.warnings.length = known;
+    // Of what is unknown the reason was told already.
+    else if (shapes.some((shape) => shape.type === "unknown")) return UNKNOWN;
+    const [first = UNKNOWN, ...others] = shapes;
+    return others.reduce<TypeShape | null>((all, one) => all && intersect(all, one), first);
+  }
+
+  #tuple(elements: readonly Node[], place: TypePlace, depth: number): TypeShape {
+    const shapes = elements.map((element): TupleElement => {
+      let type = element;
+      const isRest = type.type === "TSRestType";
+      if (type.type === "TSRestType") type = type.typeAnnotation;
+      const name = type.type === "TSNamedTupleMember" ? nameOf(type.label) : undefined;
+      const isOptional = type.type === "TSOptionalType" ||
+        (type.type === "TSNamedTupleMember" && type.optional);
+      if (type.type === "TSNamedTupleMember") type = type.elementType;
+      if (type.type === "TSOptionalType") type = type.typeAnnotation;
+      const shape = this.read(type, place, depth);
+      if (!isRest) return { shape, name, ...(isOptional ? { isOptional } : {}) };
+      const inner = shape.type === "array" ? shape.element : this.unreadable(element, place.scope);
+      return { shape: inner, name, isRest };
+    });
+    return { type: "tuple", elements: shapes };
+  }
+
+  #reference(node: TSTypeReference, place: TypePlace, depth: number): TypeShape | null {
+    const { typeName } = node;
+    const params = lazily(this, node.typeArguments?.params ?? [], place, depth);
+    if (typeName.type === "Identifier") {
+      const bound = place.args.get(typeName.name);
+      if (bound !== undefined) return bound;
+    }
+    const found = this.#find(typeName, place.scope);
+    if (found !== null) return this.#found(found, node, { place, params, depth });
+    if (typeName.type === "TSQualifiedName") {
+      return this.values.member(typeName, place.scope, depth);
+    }
+    if (typeName.type !== "Identifier") return null;
+    const { name } = typeName;
+    const isLibrary = this.#isAmbient || place.scope.language === "js";
+    if (isLibrary && LIBRARY_TYPES[name]) return LIBRARY_TYPES[name];
+    const builtIn = builtInType(
+      name,
+      (index) => this.nested(() => params[index]?.() ?? UNKNOWN),
+    );
+    if (builtIn !== null || !UTILITY_TYPES.has(name)) return builtIn;
+    const given = params.map((read) => read());
+    // A type may contain itself with other members, as in `interface Tree { parts: Partial<Tree>[] }`.
+    return this.#recursive.read(
+      `utility ${name} ${JSON.stringify(given)}`,
+      nameWith(name, given),
+      () => utilityType(name, given.map((shape) => () => this.expand(shape))),
+    );
+  }
+
+  #found(
+    found: FoundName,
+    node: Node,
+    at: { readonly place: TypePlace; readonly params: readonly LazyType[]; readonly depth: number },
+  ): TypeShape | null {
+    const { place, params, depth } = at;
+    if (found.type === "missing") {
+      const text = quoteType(this.textOf(node, place.scope));
+      return this.unknown(
+        `Type ${text} is imported and taken as unknown: ${found.problem}`,
+        node,
+        place.scope,
+      );
+    }
+    if (found.type !== "type") return null;
+    if (found.scope === this.graph.library) {
+      if (LIBRARY_TYPES[found.name]) return LIBRARY_TYPES[found.name]!;
+      if (injectedName(found.name) !== null) {
+        return this.unknown(
+          `Type "${found.name}" is injected only as the type of a parameter: taken as unknown here`,
+          node,
+          place.scope,
+        );
+      }
+    }
+    return this.named(found, node, { place, params, depth });
+  }
+
+  /** A declared type with its type arguments. */
+  named(
+    found: TypeName,
+    node: Node,
+    at: { readonly place: TypePlace; readonly params: readonly LazyType[]; readonly depth: number },
+  ): TypeShape {
+    // Read before the name is open: Box<Box<number>> does not contain itself.
+    const given = at.params.map((read) => read());
+    const key = `${this.#numberOf(found.scope)} ${found.name} ${
+      given.length === 0 ? "" : JSON.stringify(given)
+    }`;
+    return this.#recursive.read(
+      key,
+      nameWith(found.name, given),
+      () => this.#objects.declared(found, node, { given, depth: at.depth }),
+    ) ?? this.unknown(`Type "${found.name}" is nothing but itself`, node, at.place.scope);
+  }
+
+  #numberOf(scope: ModuleScope): number {
+    const known = this.#scopes.get(scope) ?? this.#scopes.size;
+    this.#scopes.set(scope, known);
+    return known;
+  }
+
+  /** What the type parameters of a declaration stand for. */
+  bind(
+    declaration: Node | null,
+    given: readonly TypeShape[],
+    at: { readonly scope: ModuleScope; readonly depth: number },
+  ): TypePlace["args"] {
+    return this.#objects.bind(declaration, given, at);
+  }
+
+  /** The shape itself in place of a reference to it. */
+  expand(shape: TypeShape): TypeShape {
+    return this.#recursive.expand(shape);
+  }
+}
+
+function nameWith(name: string, given: readonly TypeShape[]): string {
+  return given.length === 0 ? name : `${name}<${given.map(describeType).join(", ")}>`;
+}
+
+function lazily(
+  reader: TypeReader,
+  params: readonly Node[],
+  place: TypePlace,
+  depth: number,
+): readonly LazyType[] {
+  return params.map((type) => () => reader.read(type, place, depth));
+}
+
+function injectedName(name: string): InjectedType | null {
+  return INJECTED.includes(name) ? name as InjectedType : null;
+}
+
+function quoteType(text: string): string {
+  return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}"`;
+}

@@ -1,0 +1,123 @@
+import type { MemberShape, TypeShape } from "../../core/arguments/signature.ts";
+import { isWithin, keysOf, recordOf, unionOf } from "./shapes.ts";
+
+/** Types of JavaScript itself, null when `name` is none that an argument can have. */
+export function builtInType(
+  name: string,
+  argument: (index: number) => TypeShape,
+): TypeShape | null {
+  switch (name) {
+    case "Date":
+      return { type: "date" };
+    case "URL":
+      return { type: "url" };
+    case "Uint8Array":
+      return { type: "bytes" };
+    case "Array":
+    case "ReadonlyArray":
+      return { type: "array", element: argument(0) };
+    case "Set":
+    case "ReadonlySet":
+      return { type: "set", element: argument(0) };
+    case "Map":
+    case "ReadonlyMap":
+      return { type: "map", key: argument(0), value: argument(1) };
+  }
+  return null;
+}
+
+/** Names of the helpers that are read. */
+export const UTILITY_TYPES: ReadonlySet<string> = new Set([
+  "Readonly",
+  "NonNullable",
+  "Partial",
+  "Required",
+  "Record",
+  "Exclude",
+  "Extract",
+  "Pick",
+  "Omit",
+]);
+
+/** TypeScript's own helpers on types, null when `name` is none of them or does not apply. */
+export function utilityType(name: string, params: readonly (() => TypeShape)[]): TypeShape | null {
+  const [first, second] = params;
+  if (first === undefined) return null;
+  switch (name) {
+    case "Readonly":
+      return first();
+    case "NonNullable":
+      return without(first(), (shape) => shape.type === "null" || shape.type === "undefined");
+    case "Partial":
+      return distribute(
+        first(),
+        (shape) => withMembers(shape, (member) => ({ ...member, isOptional: true })),
+      );
+    case "Required":
+      return distribute(first(), (shape) => withMembers(shape, required));
+  }
+  if (second === undefined) return null;
+  switch (name) {
+    case "Record":
+      return recordOf(first(), second());
+    case "Exclude": {
+      const excluded = second();
+      return without(first(), (shape) => isWithin(shape, excluded));
+    }
+    case "Extract": {
+      const kept = second();
+      return without(first(), (shape) => !isWithin(shape, kept));
+    }
+    case "Pick":
+    case "Omit":
+      return chosen(first(), second(), name === "Pick");
+  }
+  return null;
+}
+
+type ObjectShape = Extract<TypeShape, { readonly type: "object" }>;
+
+function distribute(
+  shape: TypeShape,
+  change: (shape: TypeShape) => TypeShape | null,
+): TypeShape | null {
+  if (shape.type !== "union") return change(shape);
+  const parts = shape.members.map(change);
+  return parts.every((part) => part !== null) ? unionOf(parts) : null;
+}
+
+function withMembers(
+  shape: TypeShape,
+  change: (member: MemberShape) => MemberShape,
+): TypeShape | null {
+  if (shape.type === "record" || shape.type === "array") return shape;
+  if (shape.type !== "object") return null;
+  return unnamed({ ...shape, members: shape.members.map(change) });
+}
+
+function required(member: MemberShape): MemberShape {
+  const shape = without(member.shape, ({ type }) => type === "undefined");
+  return { ...member, shape, isOptional: false };
+}
+
+function without(shape: TypeShape, isLeftOut: (shape: TypeShape) => boolean): TypeShape {
+  if (shape.type === "boolean" && isLeftOut({ type: "literal", value: true })) {
+    return without({ type: "literal", value: false }, isLeftOut);
+  }
+  const members = shape.type === "union" ? shape.members : [shape];
+  return unionOf(members.filter((member) => !isLeftOut(member)));
+}
+
+function chosen(shape: TypeShape, key: TypeShape, isPick: boolean): TypeShape | null {
+  const keys = keysOf(key);
+  if (keys === null) return null;
+  if (shape.type === "record") return isPick ? recordOf(key, shape.value) : shape;
+  if (shape.type !== "object") return null;
+  const members = shape.members.filter((member) => keys.includes(member.name) === isPick);
+  return unnamed({ ...shape, members });
+}
+
+// It is no longer the type of that name.
+function unnamed({ name: _name, ...shape }: ObjectShape): TypeShape {
+  return shape;
+}

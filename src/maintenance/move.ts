@@ -1,0 +1,345 @@
+import { countText } from "../core/text/count_text.ts";
+import { JobError } from "../core/errors.ts";
+import { sleep } from "../platform/clock.ts";
+import { configOf, type MovedTo, placeOf } from "../core/store_address.ts";
+import type { StoreMark } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import { checkSignal, type Content, contentOf } from "./content.ts";
+import { copyRecords, type Pass } from "./copy.ts";
+import type { StoreStep, StoreWorkContext } from "./step.ts";
+
+/** Passes while jobs run, at most: what changes faster than it is copied is left for the cut. */
+const PASSES_MAX = 6;
+/** So few changes are left for the cut. */
+const CHANGES_LEFT = 200;
+/** How long a draining counts without being told again, in milliseconds: nobody waits long for a mover that died. */
+const DRAINING_MS = 30_000;
+const POLL_MS = 100;
+/** How often it is told how far something is. */
+const TELL_MS = 1_000;
+
+/** Move everything in a store to another one, which is then the one to use. */
+export class Move {
+  readonly #context: StoreWorkContext;
+  readonly #source: Store;
+  readonly #target: Store;
+  readonly #place: MovedTo;
+  /** Names this run on the target: of two, the one that began last goes on. */
+  readonly #run: string;
+  readonly #steps: StoreStep[] = [];
+  #release: (() => void) | null = null;
+  /** Whether the target is being filled by this run: only then is the source's mark its own. */
+  #isBegun = false;
+  /** Whether the copy is known to be whole: from then on the target is the one to use, whatever fails. */
+  #isSettled = false;
+
+  constructor(
+    context: StoreWorkContext,
+    work: { readonly to: string; readonly prefix: string | null },
+  ) {
+    const { store, url: to, prefix } = context.openTarget(work.to, work.prefix);
+    this.#context = context;
+    this.#source = context.store;
+    this.#target = store;
+    this.#place = prefix === undefined ? { to } : { to, prefix };
+    this.#run = Buffer.from(context.random.bytes(8)).toString("hex");
+  }
+
+  /** Do it; the last step is the report. A failure before the end leaves the source as the one to use. */
+  async *run(): AsyncGenerator<StoreStep> {
+    const { clock, node } = this.#context;
+    const info = await this.#target.open({ at: clock.now(), node, isMaintenance: true });
+    try {
+      if (info.storeId === this.#context.info.storeId) {
+        throw new JobError(
+          "conflict",
+          `Cannot move the store to ${this.#name}: it is the same one`,
+        );
+      }
+      if (await this.#isDone()) {
+        this.#isSettled = true;
+        yield { type: "report", report: { ...this.#place, is_repeated: true } };
+        return;
+      }
+      yield* this.#begin();
+      yield* this.#copyWhileOthersWrite();
+      yield* this.#cut();
+      yield { type: "report", report: yield* this.#finish() };
+    } finally {
+      await this.#giveUp();
+      await this.#target.close();
+    }
+  }
+
+  get #from(): string {
+    return `store ${this.#context.info.storeId}`;
+  }
+
+  get #name(): string {
+    return placeOf(this.#place);
+  }
+
+  /** Whether an earlier run came to its end. @throws JobError `conflict` when the target has nothing of it any more */
+  async #isDone(): Promise<boolean> {
+    const mark = await this.#source.records.getMark();
+    if (mark?.type !== "moved" || placeOf(mark) !== this.#name) return false;
+    if ((await this.#target.records.getMark()) !== null) return false;
+    if (await isEmpty(this.#target) && !(await isEmpty(this.#source))) throw lostTarget(this.#name);
+    return true;
+  }
+
+  async *#begin(): AsyncGenerator<StoreStep> {
+    await this.#checkSource();
+    const there = await this.#target.records.getMark();
+    if (there?.type === "receiving" && there.from === this.#from) {
+      yield progress("Going on with the move that was interrupted");
+    } else {
+      if (there !== null) throw otherMark(there, this.#name);
+      await checkEmpty(this.#target, this.#name);
+    }
+    await this.#markTarget({ type: "receiving", from: this.#from, by: this.#run });
+    this.#isBegun = true;
+  }
+
+  /** @throws JobError `conflict` when the source moves, or has moved, to another place */
+  async #checkSource(): Promise<StoreMark | null> {
+    const mark = await this.#source.records.getMark();
+    if (mark === null) return null;
+    if (mark.type === "receiving") {
+      throw new JobError(
+        "conflict",
+        `Cannot move the store to ${this.#name}: it is being filled from ${mark.from}`,
+        { hint: "Run the command that fills it again: it goes on where it was" },
+      );
+    }
+    if (placeOf(mark) !== this.#name) throw movedElsewhere(mark, this.#name);
+    return mark;
+  }
+
+  /** @throws JobError `conflict` when another run fills the target, or did */
+  async #checkTarget(): Promise<void> {
+    const mark = await this.#target.records.getMark();
+    if (mark?.type === "receiving" && mark.by === this.#run) return;
+    throw new JobError("conflict", `Cannot move the store to ${this.#name}: another run does so`, {
+      hint: "Wait for that one; if it was interrupted, run the command again",
+    });
+  }
+
+  async *#copyWhileOthersWrite(): AsyncGenerator<StoreStep> {
+    for (let count = 1; count <= PASSES_MAX; count++) {
+      const pass = yield* this.#pass(`pass ${count}`, this.#context.signal);
+      if (pass.written + pass.removed <= CHANGES_LEFT) return;
+    }
+  }
+
+  async *#pass(name: string, signal?: AbortSignal): AsyncGenerator<StoreStep, Pass> {
+    const { clock } = this.#context;
+    const steps = this.#steps;
+    const pass = copyRecords(this.#source.records, this.#target.records, {
+      now: () => clock.now(),
+      ...(signal ? { signal } : {}),
+      read: (count) => void (steps[0] = progress(`${name}: ${count} records read`)),
+      beforeWrite: () => this.#checkTarget(),
+    });
+    const done = yield* this.#whileWorking(pass);
+    const { read, written, removed } = done;
+    yield progress(`${name}: ${read} records read, ${written} written, ${removed} removed`);
+    return done;
+  }
+
+  /** The last step told, about once a second, while something goes on. */
+  async *#whileWorking<T>(work: Promise<T>): AsyncGenerator<StoreStep, T> {
+    const done = new AbortController();
+    work.then(() => done.abort(), () => done.abort());
+    while (!done.signal.aborted) {
+      await sleep(this.#context.clock, TELL_MS, done.signal);
+      const step = this.#steps.pop();
+      if (step && !done.signal.aborted) yield step;
+    }
+    this.#steps.length = 0;
+    return await work;
+  }
+
+  /** From here to the end nobody begins anything on the source. */
+  async *#cut(): AsyncGenerator<StoreStep> {
+    const mark = await this.#checkSource();
+    if (mark?.type !== "moved") {
+      yield progress("Cut-over: nothing new is taken, what runs may end");
+      await this.#drain();
+      const holding = this.#whileDraining(this.#context.hold());
+      this.#release = yield* this.#whileWorking(holding);
+      yield* this.#whileWorking(this.#whileDraining(this.#othersEnded()));
+      checkSignal(this.#context.signal);
+      await this.#checkTarget();
+      await this.#checkSource();
+      await this.#markSource({ type: "moved", ...this.#place });
+    } else {
+      this.#release = await this.#context.hold();
+    }
+    yield* this.#pass("last pass");
+  }
+
+  async #drain(): Promise<void> {
+    const until = this.#context.clock.now().wallMs + DRAINING_MS;
+    await this.#markSource({ type: "draining", ...this.#place, until });
+  }
+
+  /** Tell again that the store is draining as long as something goes on. */
+  async #whileDraining<T>(work: Promise<T>): Promise<T> {
+    const done = new AbortController();
+    work.then(() => done.abort(), () => done.abort());
+    for (;;) {
+      await sleep(this.#context.clock, DRAINING_MS / 3, done.signal);
+      if (done.signal.aborted) return await work;
+      await this.#drain();
+    }
+  }
+
+  /** Attempts of other nodes settle or lose their leases; those that neither do in time keep the store from moving. */
+  async #othersEnded(): Promise<void> {
+    const { clock, drainMs, signal } = this.#context;
+    const endMs = clock.now().monotonicMs + drainMs;
+    for (;;) {
+      checkSignal(signal);
+      const { kinds } = await this.#source.stats();
+      const running = [...kinds.values()].reduce((sum, { processing }) => sum + processing, 0);
+      if (running === 0) return;
+      await this.#source.reap({ at: clock.now(), limit: 100 });
+      if (clock.now().monotonicMs > endMs) {
+        throw new JobError(
+          "conflict",
+          `Cannot move the store: ${
+            countText(running, "attempt still runs", "attempts still run")
+          }`,
+          { hint: "Wait for them, cancel them, or stop their daemons; then run the command again" },
+        );
+      }
+      await sleep(clock, POLL_MS, signal);
+    }
+  }
+
+  async *#finish(): AsyncGenerator<StoreStep, Readonly<Record<string, unknown>>> {
+    yield progress("Comparing both sides");
+    const source = yield* this.#whileWorking(this.#contentOf(this.#source, "source"));
+    const target = yield* this.#whileWorking(this.#contentOf(this.#target, "target"));
+    if (source.hash !== target.hash) {
+      throw new JobError(
+        "internal",
+        `Cannot move the store: its copy differs (${textOf(source)}; copy ${textOf(target)})`,
+        { hint: "The source is the one to use, as before; run the command again" },
+      );
+    }
+    await this.#checkTarget();
+    if ((await this.#checkSource())?.type !== "moved") throw reopened(this.#name);
+    this.#isSettled = true;
+    const head = (await this.#source.records.readRecords({ after: null, limit: 1 })).records;
+    await this.#target.records.writeRecords({ at: this.#context.clock.now(), records: head });
+    await this.#markTarget(null);
+    return { from: this.#context.info.location, ...this.#place, source, target };
+  }
+
+  #contentOf(store: Store, name: string): Promise<Content> {
+    return contentOf(store.records, {
+      read: (count) => void (this.#steps[0] = progress(`${name}: ${count} records compared`)),
+    });
+  }
+
+  /** Leave the source as the one to use, unless the target is, or another run or another move has the say. */
+  async #giveUp(): Promise<void> {
+    if (this.#isSettled) return;
+    try {
+      if (!this.#isBegun || await this.#isTakenOver()) return;
+      const mark = await this.#source.records.getMark();
+      if (mark === null || mark.type === "receiving") return;
+      if (placeOf(mark) === this.#name) await this.#markSource(null);
+    } finally {
+      this.#release?.();
+    }
+  }
+
+  async #isTakenOver(): Promise<boolean> {
+    // A target that is away is no target.
+    const there = await this.#target.records.getMark().catch(() => undefined);
+    return there !== undefined && !(there?.type === "receiving" && there.by === this.#run);
+  }
+
+  async #markSource(mark: StoreMark | null): Promise<void> {
+    await this.#source.records.setMark({ at: this.#context.clock.now(), mark });
+  }
+
+  async #markTarget(mark: StoreMark | null): Promise<void> {
+    await this.#target.records.setMark({ at: this.#context.clock.now(), mark });
+  }
+}
+
+async function isEmpty(store: Store): Promise<boolean> {
+  const { records } = await store.records.readRecords({ after: { type: "head" }, limit: 1 });
+  return records.length === 0;
+}
+
+/** @throws JobError `conflict` when a store holds anything */
+export async function checkEmpty(store: Store, name: string): Promise<void> {
+  if (await isEmpty(store)) return;
+  const { kinds, schedules } = await store.stats();
+  const count = [...kinds.values()].flatMap((states) => Object.values(states))
+    .reduce((sum, one) => sum + one, 0);
+  throw new JobError(
+    "conflict",
+    `Cannot fill ${name}: it holds ${countText(count, "instance")} and ${
+      countText(schedules, "schedule")
+    }`,
+    { hint: "Name an empty store, or another prefix on the same server" },
+  );
+}
+
+function progress(text: string): StoreStep {
+  return { type: "progress", text };
+}
+
+function movedElsewhere(mark: StoreMark & MovedTo, to: string): JobError {
+  const isMoved = mark.type === "moved";
+  const what = `it ${isMoved ? "moved" : "moves"} to ${placeOf(mark)} already`;
+  return new JobError("conflict", `Cannot move the store to ${to}: ${what}`, {
+    hint: isMoved
+      ? `Write ${
+        configOf(mark)
+      }, restart, and move that one; to go on with this older copy: jobctl store migrate --undo`
+      : "Wait until that has ended",
+  });
+}
+
+function lostTarget(to: string): JobError {
+  return new JobError("conflict", `Cannot move the store to ${to}: it did, and that one is empty`, {
+    hint:
+      "Bring back what the new store lost; to go on with this older copy: jobctl store migrate --undo",
+  });
+}
+
+function reopened(to: string): JobError {
+  return new JobError("conflict", `Cannot move the store to ${to}: it was taken into use again`, {
+    hint: "Run the command again",
+  });
+}
+
+function otherMark(mark: StoreMark, to: string): JobError {
+  if (mark.type === "receiving") {
+    return new JobError(
+      "conflict",
+      `Cannot move the store to ${to}: it is being filled from ${mark.from}`,
+      { hint: "Name another store, or finish that first" },
+    );
+  }
+  return new JobError(
+    "conflict",
+    `Cannot move the store to ${to}: it is an older copy, whose data moved to ${placeOf(mark)}`,
+    {
+      hint:
+        "Name an empty store: a new file, or another --prefix; an older copy is never overwritten",
+    },
+  );
+}
+
+function textOf({ counts, hash }: Content): string {
+  const parts = Object.entries(counts).map(([type, count]) => `${count} ${type}`);
+  return `${parts.join(", ")}, hash ${hash.slice(0, 12)}`;
+}

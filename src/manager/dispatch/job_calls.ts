@@ -1,0 +1,240 @@
+import { createHash } from "node:crypto";
+import { isJobError, JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import {
+  type BulkOptions,
+  readBulkFilter,
+  readInstanceFilter,
+} from "../../core/instance_filter.ts";
+import type { JobManager } from "../../core/job/job_manager.ts";
+import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_options.ts";
+import { BurstLog } from "../../platform/burst_log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { ManagerApi, ScheduleOptions } from "../api.ts";
+import { inRequest, readOptions, readPage } from "../call_options.ts";
+import { checkBatchSize } from "../instances/new_instance.ts";
+import type { RunningAttempt } from "./running.ts";
+
+/** Calls that one attempt may make; a job that schedules without end is stopped here. */
+const CALLS_MAX = 10_000;
+/** What a job can call. */
+const METHODS: readonly (keyof JobManager)[] = [
+  "scheduleJob",
+  "scheduleJobs",
+  "getInstance",
+  "lookupInstances",
+  "cancelInstances",
+  "waitInstance",
+];
+/** How long a wait goes on before it is looked whether the attempt is still there. */
+const WAIT_SLICE_MS = 5_000;
+
+/** What a running job has asked. */
+interface Caller {
+  calls: number;
+  /** How often it scheduled each thing. */
+  readonly scheduled: Map<string, number>;
+}
+
+/**
+ * Answers what running jobs ask through their `Manager`: fenced (only the holder of the claim is answered) and, for
+ * scheduling, idempotent: the id of a child comes from its parent, its kind and arguments and how often the attempt asked for
+ * that before. So an attempt that is executed again schedules the same children once, in whatever order and whatever else it
+ * asks in between. When they are due does not count: "in ten minutes" is another time in each attempt.
+ */
+export class JobCalls {
+  readonly #manager: ManagerApi;
+  readonly #holds: (instance: Instance) => boolean;
+  readonly #callers = new WeakMap<RunningAttempt, Caller>();
+  readonly #log: BurstLog;
+
+  constructor(
+    manager: ManagerApi,
+    holds: (instance: Instance) => boolean,
+    { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
+  ) {
+    this.#manager = manager;
+    this.#holds = holds;
+    this.#log = new BurstLog(logger, clock, "changes by jobs", "jobctl list instances");
+  }
+
+  /** @throws JobError `stale_fence` when the claim is no longer held, `unimplemented` for an unknown method */
+  async handle(
+    running: RunningAttempt,
+    method: string,
+    args: readonly unknown[],
+  ): Promise<unknown> {
+    const { instance } = running;
+    if (!this.#holds(instance)) throw staleFence(instance, method);
+    const caller = this.#callers.get(running) ?? { calls: 0, scheduled: new Map() };
+    this.#callers.set(running, caller);
+    if (!isLook(method, args)) caller.calls += 1;
+    if (caller.calls > CALLS_MAX) {
+      throw new JobError(
+        "resource_exhausted",
+        `Cannot call "${method}": the attempt made ${CALLS_MAX} calls already`,
+      );
+    }
+    return await this.#dispatch(instance, caller, method, args);
+  }
+
+  #dispatch(
+    instance: Instance,
+    caller: Caller,
+    method: string,
+    args: readonly unknown[],
+  ): Promise<unknown> {
+    switch (method) {
+      case "scheduleJob":
+        return this.#schedule(instance, caller, args);
+      case "scheduleJobs":
+        return this.#scheduleMany(instance, caller, args[0]);
+      case "getInstance":
+        return this.#manager.getInstance(String(args[0]));
+      case "lookupInstances":
+        return this.#lookup(args);
+      case "cancelInstances":
+        return this.#cancel(instance, args);
+      case "waitInstance":
+        return this.#wait(instance, String(args[0]), readTimeout(args[1]));
+      default:
+        throw new JobError("unimplemented", `Cannot call "${method}": no such method`, {
+          hint: `A job can call: ${METHODS.join(", ")}`,
+        });
+    }
+  }
+
+  // What a worker sends was checked there, but job code may write to the channel itself.
+  async #lookup([filter, page]: readonly unknown[]): Promise<unknown> {
+    const query = readInstanceFilter(given(filter));
+    return await this.#manager.lookupInstances(query, readPage(given(page), "look up instances"));
+  }
+
+  async #cancel(by: Instance, [filter, options]: readonly unknown[]): Promise<unknown> {
+    const bulk = readOptions("bulk", given(options) as BulkOptions | undefined, "cancel");
+    const query = readBulkFilter(given(filter), bulk, "cancel");
+    const canceled = await this.#manager.cancelInstances(query, bulk);
+    const [first] = canceled;
+    if (first) {
+      this.#log.tell("info", "Canceled instances", {
+        ...{ count: canceled.length, kind: first.kind, instance: first.id },
+        ...{ by: `job ${by.kind}`, from: by.id },
+      });
+    }
+    return canceled;
+  }
+
+  async #schedule(
+    instance: Instance,
+    caller: Caller,
+    args: readonly unknown[],
+  ): Promise<Instance> {
+    const kind = kindOfReference(args[0]);
+    const options = readScheduleOptions(kind, args[1]);
+    if (options.id !== undefined) return this.#manager.scheduleJob(kind, options);
+    const key = keyOf(caller, kind, options);
+    try {
+      return await this.#manager.scheduleJob(kind, { ...options, id: childId(instance, key) });
+    } catch (error) {
+      if (!isJobError(error, "already_exists")) throw error;
+      // The job converts these arguments to others than when an earlier attempt asked.
+      const id = childId(instance, `${key}/${instance.attempt}`);
+      return await this.#manager.scheduleJob(kind, { ...options, id });
+    }
+  }
+
+  async #scheduleMany(
+    instance: Instance,
+    caller: Caller,
+    requests: unknown,
+  ): Promise<readonly Instance[]> {
+    if (!Array.isArray(requests)) {
+      throw new JobError("invalid_argument", "Cannot schedule: the requests are no array", {
+        hint: 'Write [{ kind: "report", arguments: [1] }, …]',
+      });
+    }
+    checkBatchSize(requests.length);
+    const children = requests.map((request: unknown, index) =>
+      inRequest(index, () => {
+        const { kind: name, ...rest } = objectOf(request);
+        const kind = kindOfReference(name);
+        const options = readScheduleOptions(kind, rest);
+        const id = options.id ?? childId(instance, keyOf(caller, kind, options));
+        return { ...options, kind, id };
+      })
+    );
+    return await this.#manager.scheduleJobs(children);
+  }
+
+  // In slices, so that a wait does not outlive its attempt by much.
+  async #wait(instance: Instance, id: string, timeoutMs: number): Promise<Instance | null> {
+    let leftMs = timeoutMs;
+    for (;;) {
+      const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
+      const final = await this.#manager.waitInstance(id, sliceMs);
+      leftMs -= sliceMs;
+      if (final || leftMs <= 0) return final;
+      if (!this.#holds(instance)) throw staleFence(instance, "waitInstance");
+    }
+  }
+}
+
+/** A wait of zero length, which precedes every other wait of a worker. */
+function isLook(method: string, args: readonly unknown[]): boolean {
+  return method === "waitInstance" && args[1] === 0;
+}
+
+function staleFence(instance: Instance, method: string): JobError {
+  return new JobError(
+    "stale_fence",
+    `Cannot call "${method}" for instance "${instance.id}": its claim is no longer held`,
+  );
+}
+
+function readScheduleOptions(kind: string, value: unknown): ScheduleOptions {
+  const options = given(value) ?? {};
+  if (Reflect.has(Object(options), "cron")) {
+    throw new JobError(
+      "unimplemented",
+      `Cannot schedule "${kind}" by a cron expression from a job: instances only`,
+      { path: "cron", hint: "Give the job a schedule in its definition" },
+    );
+  }
+  checkScheduleOptions(kind, options);
+  return options;
+}
+
+function readTimeout(value: unknown): number {
+  if (value === undefined || value === null) return Infinity;
+  if (typeof value === "number" && value >= 0) return value;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot wait "${String(value)}": not a number of milliseconds from 0 up`,
+    { path: "timeoutMs" },
+  );
+}
+
+/** What is scheduled, and how often this attempt did so before. */
+function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
+  const content = JSON.stringify([kind, options.arguments ?? [], options.uniqueKey ?? null]);
+  const digest = createHash("sha256").update(content).digest("base64");
+  const count = caller.scheduled.get(digest) ?? 0;
+  caller.scheduled.set(digest, count + 1);
+  return `${digest}/${count}`;
+}
+
+/** The given argument; a missing one becomes null in JSON. Its reader checks the type. */
+function given(value: unknown): object | undefined {
+  return value === null ? undefined : value as object | undefined;
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+// The time part of the parent and a hash: again and again the same UUID version 7.
+function childId(parent: Instance, key: string): string {
+  const hash = createHash("sha256").update(`${parent.id}/${key}`).digest("hex");
+  return `${parent.id.slice(0, 13)}-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
+}

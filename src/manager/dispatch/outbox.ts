@@ -1,0 +1,78 @@
+import { isJobError } from "../../core/errors.ts";
+import type { LogEntry } from "../../core/instance.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Settlement, SettleResult, Store } from "../../store/store.ts";
+import type { RunningAttempt } from "./running.ts";
+import type { StoreAnswers } from "../store/store_answers.ts";
+
+/** Most settlements of one request. */
+const SETTLE_MAX = 500;
+
+interface Outcome {
+  readonly running: RunningAttempt;
+  readonly settlement: Settlement;
+}
+
+/** What the outbox works with. */
+export interface OutboxOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly node: string;
+  readonly answers: StoreAnswers;
+  /** Told with the lines that were written in the same transaction. */
+  readonly settled: (
+    running: RunningAttempt,
+    result: SettleResult,
+    at: number,
+    logs: readonly LogEntry[],
+  ) => void;
+  /** Asked before each further try; whether the outcome is still worth keeping. */
+  readonly mustKeep: (running: RunningAttempt) => boolean;
+}
+
+/** Brings outcomes to the store: tried again until it has them, as an outcome is never dropped for a full disk. */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #waiting: Outcome[] = [];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Keep an outcome for the next {@link send}. */
+  add(running: RunningAttempt, settlement: Settlement): void {
+    this.#waiting.push({ running, settlement });
+  }
+
+  /** Send what was added since the last time. */
+  send(): void {
+    const outcomes = this.#waiting;
+    this.#waiting = [];
+    for (let from = 0; from < outcomes.length; from += SETTLE_MAX) {
+      void this.#settle(outcomes.slice(from, from + SETTLE_MAX));
+    }
+  }
+
+  async #settle(batch: readonly Outcome[]): Promise<void> {
+    const { store, clock, node, answers, settled, mustKeep } = this.#options;
+    const settlements = batch.map(({ settlement }) => settlement);
+    try {
+      const { value, at } = await store.settle({ at: clock.now(), node, settlements });
+      answers.answered("settle");
+      for (const [index, result] of value.entries()) {
+        const { running, settlement } = batch[index]!;
+        settled(running, result, at, settlement.logs);
+      }
+    } catch (error) {
+      answers.failed(error, "settle");
+      const isRefused = isJobError(error, "invalid_argument");
+      clock.timer(answers.backoff(), () => {
+        const kept = batch.filter(({ running }) => mustKeep(running));
+        // One that the store will not have must not keep the others back.
+        if (isRefused) { for (const one of kept) void this.#settle([one]); }
+        else if (kept.length > 0) void this.#settle(kept);
+        else answers.answered("settle");
+      });
+    }
+  }
+}

@@ -1,0 +1,210 @@
+import { encodeError } from "../../core/arguments/encode.ts";
+import type { ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
+import { type JobDefinition, PAYLOAD_BYTES_MAX, type RetryPolicy } from "../../core/job/job.ts";
+import { isRetried, retryDelayMs } from "../../core/job/policy.ts";
+import type { Settlement } from "../../store/store.ts";
+import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executor.ts";
+
+const TAKEOVER_DELAY_MAX_MS = 60_000;
+
+/**
+ * What the store is to record of an attempt's outcome: completed, failed for good, tried again, given back.
+ *
+ * @param random a number in [0, 1) for the back-off's jitter
+ */
+export function settlementOf(
+  instance: Instance,
+  outcome: AttemptOutcome,
+  context: {
+    readonly retry: RetryPolicy;
+    /** What happens after a stop of the daemon ended the attempt; "retry" when absent. */
+    readonly onDrain?: "retry" | "terminate" | undefined;
+    readonly nowMs: number;
+    readonly random: number;
+    readonly logs: readonly LogEntry[];
+    /** How long before an attempt that could not start may be claimed again. */
+    readonly releaseMs: number;
+  },
+): Settlement {
+  const claim = { id: instance.id, fence: instance.fence, logs: context.logs };
+  switch (outcome.type) {
+    case "ok":
+      // Executors check it; this catches anything that one of them lets through.
+      if (outcome.resultsJson.length > PAYLOAD_BYTES_MAX) {
+        const message = `The result has ${outcome.resultsJson.length} characters, ` +
+          `at most ${PAYLOAD_BYTES_MAX} are kept`;
+        const error = { name: "JobError", message };
+        return { ...claim, outcome: failure(instance, "error", { error }, context) };
+      }
+      return {
+        ...claim,
+        outcome: {
+          type: "final",
+          state: "completed",
+          reason: "ok",
+          resultsJson: outcome.resultsJson,
+          error: null,
+          isFailure: false,
+        },
+      };
+    case "snooze":
+      return { ...claim, outcome: { type: "snooze", dueAt: context.nowMs + outcome.delayMs } };
+    case "unstarted":
+      return {
+        ...claim,
+        outcome: {
+          type: "release",
+          dueAt: context.nowMs + context.releaseMs,
+          isUnstarted: true,
+        },
+      };
+    case "lost": {
+      const dueAt = context.nowMs + takeoverDelayMs(instance.crashes);
+      return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
+    }
+    case "error":
+      return { ...claim, outcome: failure(instance, outcome.reason ?? "error", outcome, context) };
+    case "aborted":
+      return { ...claim, outcome: aborted(instance, outcome, context) };
+  }
+}
+
+/**
+ * Wait before a lost attempt is taken over, in milliseconds: none after the first loss, then doubling, so that a worker that
+ * cannot start is not tried in a hot loop.
+ *
+ * @param crashes losses before this one
+ */
+function takeoverDelayMs(crashes: number): number {
+  return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
+}
+
+/** The end of an instance that must not run again although none of its attempts failed. */
+const GIVEN_UP = {
+  type: "final",
+  state: "terminated",
+  resultsJson: null,
+  isFailure: false,
+} as const;
+
+type FailureReason = "error" | "limit" | "timeout" | "deadline";
+type FailureContext = Parameters<typeof settlementOf>[2];
+
+function aborted(
+  instance: Instance,
+  outcome: Extract<AttemptOutcome, { type: "aborted" }>,
+  context: FailureContext,
+): Settlement["outcome"] {
+  const { error } = outcome;
+  switch (outcome.cause) {
+    case "timeout":
+    case "deadline":
+      return failure(instance, outcome.cause, outcome, context);
+    case "drain":
+      if (outcome.isUnstarted) {
+        return { type: "release", dueAt: instance.dueAt, isUnstarted: true };
+      }
+      return context.onDrain === "terminate"
+        ? { ...GIVEN_UP, reason: "drained", error }
+        : { type: "release", dueAt: context.nowMs };
+    // The store refuses it when the lease is truly gone; when it is not, this is a takeover by ourselves.
+    case "lease":
+      return { type: "crash", dueAt: context.nowMs, error };
+    case "canceled":
+      return {
+        type: "final",
+        state: "canceled",
+        reason: "canceled",
+        resultsJson: null,
+        error,
+        isFailure: false,
+      };
+  }
+}
+
+function failure(
+  instance: Instance,
+  reason: FailureReason,
+  { error, wish }: { readonly error: ErrorInfo; readonly wish?: RetryWish | undefined },
+  context: FailureContext,
+): Settlement["outcome"] {
+  const delayMs = retryIn(instance, { reason, error, wish }, context);
+  if (delayMs !== null) {
+    return { type: "retry", dueAt: context.nowMs + Math.round(delayMs), reason, error };
+  }
+  return {
+    type: "final",
+    state: reason === "error" || reason === "limit" ? "terminated" : "timedOut",
+    reason: wish === "discarded" ? "discarded" : reason,
+    resultsJson: null,
+    error,
+    isFailure: true,
+  };
+}
+
+/** Wait before the next attempt, in milliseconds; null when there is none. */
+function retryIn(
+  instance: Instance,
+  failed: {
+    readonly reason: FailureReason;
+    readonly error: ErrorInfo;
+    readonly wish?: RetryWish | undefined;
+  },
+  { retry, random }: FailureContext,
+): number | null {
+  const { reason, error, wish } = failed;
+  const failures = instance.failures + 1;
+  if (reason === "deadline" || wish === "never" || wish === "discarded") return null;
+  if (instance.retryMax >= 0 && failures > instance.retryMax) return null;
+  if (typeof wish === "number") return wish;
+  return isRetried(retry, reason === "limit" ? "error" : reason, error)
+    ? retryDelayMs(retry, failures, random)
+    : null;
+}
+
+/** A failure of which the job's handlers may know nothing yet. */
+export type UnaskedOutcome = Extract<AttemptOutcome, { readonly isUnasked?: boolean }>;
+
+/** Whether the job's handlers had no say in the outcome. */
+export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
+  return "isUnasked" in outcome && outcome.isUnasked === true;
+}
+
+/** The outcome after its handlers had their say in another worker; null when they could not. */
+export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
+  if (answer === null || answer.type === "snooze" || answer.type === "unstarted") return outcome;
+  return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
+}
+
+/**
+ * Whether nothing of an attempt ran, or its node is shutting down, so that another attempt follows.
+ */
+export function isGivenBack(outcome: AttemptOutcome): boolean {
+  return outcome.type === "unstarted" || (outcome.type === "aborted" && outcome.cause === "drain");
+}
+
+/** The outcome of a claim that is given back before anything of it ran. */
+export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
+  const error = encodeError(new Error("not started"));
+  return { type: "aborted", cause, error, isUnstarted: true };
+}
+
+/** Version of the code that an attempt ran; null where it has none, or none ran. */
+export function versionOf(job: JobDefinition | null): string | null {
+  const source = job?.source;
+  return source?.type === "module" && source.problem === undefined ? source.version : null;
+}
+
+/** A settlement with what else is known of the attempt; most have neither. */
+export function withDetails(
+  settlement: Settlement,
+  version: string | null,
+  progress: Progress | undefined,
+): Settlement {
+  if (version === null && progress === undefined) return settlement;
+  return {
+    ...settlement,
+    ...(version === null ? {} : { version }),
+    ...(progress === undefined ? {} : { progress }),
+  };
+}

@@ -1,0 +1,63 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import { isFinal } from "../../core/state.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { BulkGate } from "./bulk_gate.ts";
+import { ChangedInstances } from "./changed_instances.ts";
+import { BATCH_MAX, type ClaimKey, type InstanceQuery, type Store } from "../../store/store.ts";
+
+/** How long the answer waits for running attempts to end. */
+const WAIT_MS = 2_000;
+
+/** What canceling works with. */
+export interface CancelContext {
+  readonly store: Pick<Store, "cancel" | "get">;
+  readonly clock: Clock;
+  readonly bulk: BulkGate;
+  readonly changed: (instance: Instance, at: number) => void;
+  readonly abort: (claims: readonly ClaimKey[]) => void;
+  readonly wait: (id: string, timeoutMs: number) => Promise<Instance | null>;
+}
+
+/**
+ * Cancel what matches and is unfinished; a waiting instance at once, a running one by aborting it.
+ *
+ * @returns the instances that were canceled, as they are when running ones had a moment to end; see {@link ChangedInstances}
+ * @throws JobError `not_found` for an unknown id
+ */
+export async function cancelInstances(
+  query: InstanceQuery,
+  context: CancelContext,
+): Promise<readonly Instance[]> {
+  for (const id of query.ids ?? []) await assertExists(id, context.store);
+  const canceled = new ChangedInstances();
+  for (;;) {
+    const limit = query.ids?.length === 1 ? 1 : BATCH_MAX;
+    const { value, at } = await context.bulk.run(
+      limit,
+      () => context.store.cancel({ at: context.clock.now(), query, limit }),
+    );
+    if (value.length === 0) break;
+    for (const instance of value) {
+      if (isFinal(instance.state)) context.changed(instance, at);
+    }
+    context.abort(value.filter((instance) => !isFinal(instance.state)));
+    canceled.add(value);
+    if (limit === 1) break;
+  }
+  const { instances } = canceled;
+  return await Promise.all(instances.map((instance) => settledOrAsIs(instance, context)));
+}
+
+async function assertExists(id: string, store: CancelContext["store"]): Promise<void> {
+  if (await store.get(id)) return;
+  throw new JobError("not_found", `Cannot cancel instance "${id}": no such instance`, {
+    path: "uuid",
+    hint: "List them with: jobctl list instances",
+  });
+}
+
+async function settledOrAsIs(instance: Instance, context: CancelContext): Promise<Instance> {
+  if (isFinal(instance.state)) return instance;
+  return (await context.wait(instance.id, WAIT_MS)) ?? instance;
+}

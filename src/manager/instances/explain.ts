@@ -1,0 +1,361 @@
+import { isBlackedOut } from "../../core/time/blackout.ts";
+import { decidedPart } from "../../core/time/clock_correction.ts";
+import { formatDuration } from "../../core/time/duration.ts";
+import { JobError } from "../../core/errors.ts";
+import { isTick, neighboursOf, tickRule, whyNoTick } from "../../core/time/explain_tick.ts";
+import { formatLocal } from "../../core/time/local_time.ts";
+import type { Instance } from "../../core/instance.ts";
+import { isFinished, REBOOT, type ScheduleRecord, type TickFate } from "../../core/job/schedule.ts";
+import { isFinal } from "../../core/state.ts";
+import { nextTickOf } from "../../core/time/ticks.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Pause, StoreReads } from "../../store/store.ts";
+import type { ExplainQuery, TickOutcome, TickReport } from "../api.ts";
+import {
+  correctionNote,
+  earlyNote,
+  fateWhy,
+  finishedWhy,
+  instanceWhy,
+  neverWhy,
+} from "./explain_text.ts";
+import { findInstance } from "./find_instance.ts";
+import type { LiveFacts } from "./live_facts.ts";
+import { listAllSchedules } from "../schedules/schedule_pages.ts";
+import { Slices } from "../../platform/slices.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+
+/** Ticks of each schedule that are told where no number is given. */
+const LIMIT_DEFAULT = 5;
+const LIMIT_MAX = 1_000;
+/** Ticks that one answer tells of. */
+const REPORTS_MAX = 1_000;
+/** Schedules told of when none has a tick at the time that was asked for. */
+const NEAREST_MAX = 3;
+const SPAN_MS = 60_000;
+
+/** What explaining works with. */
+export interface ExplainParts {
+  readonly store: StoreReads;
+  readonly clock: Clock;
+  readonly facts: LiveFacts;
+}
+
+/** Why something ran or did not: by instance, by kind, or by time. @throws JobError */
+export async function explain(
+  query: ExplainQuery,
+  parts: ExplainParts,
+): Promise<readonly TickReport[]> {
+  const pauses = await parts.facts.listPauses();
+  const explainer = new Explainer(parts, pauses);
+  const { instanceId, kind, at, spanMs = SPAN_MS, limit = LIMIT_DEFAULT } = query;
+  if (!(limit >= 1 && limit <= LIMIT_MAX) || !(spanMs >= 1)) {
+    throw new JobError("invalid_argument", `Cannot explain ${limit} ticks: 1 to ${LIMIT_MAX}`, {
+      path: "limit",
+    });
+  }
+  if (instanceId !== undefined) return [await explainer.instance(instanceId)];
+  let records = await listAllSchedules(parts.store, kind === undefined ? {} : { kind });
+  if (kind !== undefined && records.length === 0) {
+    records = await listAllSchedules(parts.store, { kind, withRemoved: true });
+    // Without a schedule, a job's history is its runs.
+    if (records.length === 0) return await explainer.runs(kind, { limit, at, spanMs });
+  }
+  if (at !== undefined) return await explainer.at(records, { at, spanMs });
+  if (kind === undefined) {
+    throw new JobError("invalid_argument", "Cannot explain: nothing says what", {
+      hint: "Give an instance, a kind or a time",
+    });
+  }
+  return await explainer.latest(records, limit);
+}
+
+class Explainer {
+  readonly #parts: ExplainParts;
+  readonly #pauses: readonly Pause[];
+  readonly #nowMs: number;
+  readonly #slices: Slices;
+
+  constructor(parts: ExplainParts, pauses: readonly Pause[]) {
+    this.#parts = parts;
+    this.#pauses = pauses;
+    this.#nowMs = parts.clock.now().wallMs;
+    this.#slices = new Slices(parts.clock);
+  }
+
+  async instance(id: string): Promise<TickReport> {
+    const instance = await findInstance(id, this.#parts.store);
+    const { scheduleId, scheduledFor } = instance;
+    const found = scheduleId === null ? null : await this.#parts.store.getSchedule(scheduleId);
+    const record = found?.removedAt === undefined ? found : null;
+    if (record !== null && scheduledFor !== null) return await this.#tick(record, scheduledFor);
+    const asked = formatLocal(instance.createdAt, "UTC");
+    const rule = scheduleId === null
+      ? `asked for at ${asked}${instance.retryOf === null ? "" : `, again for ${instance.retryOf}`}`
+      : `schedule ${scheduleId}, which is gone, at ${formatLocal(scheduledFor!, "UTC")}`;
+    return {
+      ...NOTHING,
+      kind: instance.kind,
+      at: scheduledFor ?? instance.dueAt,
+      outcome: outcomeOf(instance),
+      reason: instance.reason,
+      rule,
+      why: await this.#instanceWhy(instance),
+      instance,
+      decidedAt: instance.createdAt,
+    };
+  }
+
+  /** The last runs of a job without a schedule, even if no node has the job any more. @throws JobError `not_found` if it has none */
+  async runs(
+    kind: string,
+    what: { readonly limit: number; readonly at: number | undefined; readonly spanMs: number },
+  ): Promise<readonly TickReport[]> {
+    const { limit, at, spanMs } = what;
+    const span = at === undefined ? {} : { after: at, before: at + spanMs };
+    const page = { limit, order: "newest" } as const;
+    const { items } = await this.#parts.store.list({ kinds: [kind], ...span }, page);
+    const reports: TickReport[] = [];
+    for (const { id } of items.toReversed()) reports.push(await this.instance(id));
+    if (reports.length > 0) return reports;
+    if (at === undefined) await this.#parts.facts.assertKnown(kind);
+    const then = at === undefined ? "" : " at that time";
+    throw new JobError(
+      "not_found",
+      `Cannot explain "${kind}": it has no schedule, and no runs${then}`,
+      {
+        hint: `Run it once with: jobctl schedule ${shellWord(kind)}`,
+      },
+    );
+  }
+
+  /** The ticks of a span of time, or the nearest ones when there are none. */
+  async at(
+    records: readonly ScheduleRecord[],
+    span: { readonly at: number; readonly spanMs: number },
+  ): Promise<readonly TickReport[]> {
+    const found: { readonly record: ScheduleRecord; readonly tick: number }[] = [];
+    for (const record of records) {
+      for (const tick of await this.#ticksIn(record, span)) {
+        if (found.length < REPORTS_MAX) found.push({ record, tick });
+      }
+      if (found.length === REPORTS_MAX) break;
+      await this.#slices.pause();
+    }
+    if (found.length > 0) {
+      found.sort((a, b) => a.tick - b.tick || (a.record.id < b.record.id ? -1 : 1));
+      const reports: TickReport[] = [];
+      for (const { record, tick } of found) {
+        reports.push(await this.#tick(record, tick));
+        await this.#slices.pause();
+      }
+      return withoutRepeats(reports);
+    }
+    const none: TickReport[] = [];
+    for (const record of records) {
+      none.push(this.#noTick(record, span.at));
+      await this.#slices.pause();
+    }
+    return none.sort((a, b) => distance(a) - distance(b)).slice(0, NEAREST_MAX);
+  }
+
+  /** The last ticks of each schedule and the next one. */
+  async latest(records: readonly ScheduleRecord[], limit: number): Promise<readonly TickReport[]> {
+    const reports: TickReport[] = [];
+    for (const record of records) {
+      // Ticks that a clock that was ahead ran early are reported when their time is requested.
+      const query = { scheduleId: record.id, before: Math.max(record.cursor, this.#nowMs) + 1 };
+      const { items } = await this.#parts.store.listFates(query, { limit, order: "newest" });
+      const fates = items.map((fate) => decidedPart(record, fate)).filter((fate) => fate !== null);
+      for (const fate of fates.toReversed()) reports.push(await this.#tick(record, fate.to, fate));
+      if (record.nextAt !== null) reports.push(await this.#tick(record, this.#nextOf(record)));
+      else if (isFinished(record)) reports.push(this.#noTick(record, this.#nowMs));
+      if (reports.length >= REPORTS_MAX) break;
+      await this.#slices.pause();
+    }
+    return reports.sort((a, b) => a.at - b.at).slice(-REPORTS_MAX);
+  }
+
+  // One that was put off, as its job was not there, is due by its expression.
+  #nextOf({ spec, startAt, cursor, nextAt }: ScheduleRecord): number {
+    return nextTickOf(spec, startAt, cursor) ?? nextAt!;
+  }
+
+  // Those of the expression, and those that were recorded under what it was before.
+  async #ticksIn(
+    record: ScheduleRecord,
+    { at, spanMs }: { readonly at: number; readonly spanMs: number },
+  ): Promise<readonly number[]> {
+    const { spec, startAt, id } = record;
+    const ticks = new Set<number>();
+    let tick = nextTickOf(spec, startAt, at - 1);
+    while (tick !== null && tick < at + spanMs && ticks.size < REPORTS_MAX) {
+      ticks.add(tick);
+      tick = nextTickOf(spec, startAt, tick);
+    }
+    const query = { scheduleId: id, after: at, before: at + spanMs };
+    const { items } = await this.#parts.store.listFates(query, { limit: LIMIT_MAX });
+    for (const fate of items) if (decidedPart(record, fate) !== null) ticks.add(fate.from);
+    // Only the two ends of a longer range before the last change are known.
+    if (ticks.size === 0 && at < startAt && await this.#fateOf(record, at) !== null) ticks.add(at);
+    return [...ticks];
+  }
+
+  async #tick(record: ScheduleRecord, at: number, known?: TickFate): Promise<TickReport> {
+    const fate = known ?? await this.#fateOf(record, at);
+    const base = { ...NOTHING, schedule: record, kind: record.kind, at };
+    const isByRule = record.spec.cron === REBOOT || isTick(record.spec, record.startAt, at);
+    const rule = isByRule || fate === null
+      ? tickRule(record.spec, at)
+      : `${formatLocal(at, record.spec.timezone)}, by what the schedule said then`;
+    if (fate === null) {
+      return { ...base, rule, ...await this.#undecided(record, at) };
+    }
+    const { reason, at: decidedAt } = fate;
+    const instance = fate.instanceId === null ? null : await this.#parts.store.get(fate.instanceId);
+    if (fate.fate === "fired") {
+      const how = reason === "backfill" ? "By a backfill. " : earlyNote(record, at, this.#nowMs);
+      const why = instance === null
+        ? "It ran; its instance was deleted when its time to be kept was over"
+        : await this.#instanceWhy(instance, record);
+      const outcome = instance === null ? "ran" : outcomeOf(instance);
+      return { ...base, rule, outcome, reason, why: how + why, instance, decidedAt };
+    }
+    const before = reason === "overlap" ? await this.#ranBefore(record.id, at) : null;
+    const why = fateWhy(record, fate, { at, before, pauses: this.#pauses });
+    return { ...base, rule, outcome: fate.fate, reason, why, decidedAt };
+  }
+
+  async #undecided(
+    record: ScheduleRecord,
+    at: number,
+  ): Promise<Pick<TickReport, "outcome" | "reason" | "why">> {
+    if (isOver(record, at)) return { outcome: "none", reason: null, why: finishedWhy(record) };
+    if (at <= record.cursor || at <= record.startAt) {
+      return { outcome: "none", reason: null, why: neverWhy(record, at) };
+    }
+    const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
+    const holds = !await this.#parts.facts.isKnown(record.kind)
+      ? await this.#unloaded(record.kind)
+      : at < skipUntil || (skipNext > 0 && at === nextAt)
+      ? "it will be skipped, as somebody asked"
+      : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
+      ? "it will be skipped: it lies in a blackout window"
+      : this.#isPaused(record.kind)
+      ? "it will be skipped if the pause has not ended by then"
+      : spec.jitterMs > 0
+      ? `it starts up to ${formatDuration(spec.jitterMs)} later (jitter)`
+      : null;
+    const due = at > this.#nowMs
+      ? `It is due at ${formatLocal(at, spec.timezone)}`
+      : "It is due now";
+    const note = correctionNote(record, at);
+    const why = [due, holds, note].filter((part) => part !== null).join("; ");
+    return { outcome: "pending", reason: null, why };
+  }
+
+  #noTick(record: ScheduleRecord, at: number): TickReport {
+    const { spec, startAt } = record;
+    const why = isOver(record, at)
+      ? finishedWhy(record)
+      : `No tick: ${whyNoTick(spec, startAt, at)}`;
+    return {
+      ...NOTHING,
+      schedule: record,
+      kind: record.kind,
+      at,
+      rule: tickRule(spec, at),
+      why,
+      ...(isOver(record, at)
+        ? { previousAt: record.lastRunAt ?? null, nextAt: null }
+        : neighboursOf(spec, startAt, at)),
+    };
+  }
+
+  async #instanceWhy(instance: Instance, record?: ScheduleRecord): Promise<string> {
+    const ahead = instance.reason === "queued" && !isFinal(instance.state)
+      ? await this.#firstOpen(instance.scheduleId!)
+      : null;
+    const isPaused = this.#isPaused(instance.kind);
+    const { jitterMs = 0 } = record?.spec ?? {};
+    const block = await this.#parts.facts.blockOf(instance);
+    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs, block });
+  }
+
+  async #unloaded(kind: string): Promise<string> {
+    const reason = await this.#parts.facts.disabledBecause(kind);
+    return reason === null
+      ? `no node has a job "${kind}"`
+      : `it will be skipped: its job is disabled: ${reason}`;
+  }
+
+  #isPaused(kind: string): boolean {
+    return this.#pauses.some((pause) => pause.kind === null || pause.kind === kind);
+  }
+
+  async #fateOf(record: ScheduleRecord, at: number): Promise<TickFate | null> {
+    const query = { scheduleId: record.id, before: at + 1 };
+    const { items } = await this.#parts.store.listFates(query, { limit: 1, order: "newest" });
+    const fate = items[0] && items[0].to >= at ? decidedPart(record, items[0]) : null;
+    return fate && fate.to >= at ? fate : null;
+  }
+
+  async #ranBefore(scheduleId: string, at: number): Promise<TickFate | null> {
+    const query = { scheduleId, before: at };
+    const { items } = await this.#parts.store.listFates(query, { limit: 100, order: "newest" });
+    return items.find(({ fate }) => fate === "fired") ?? null;
+  }
+
+  async #firstOpen(scheduleId: string): Promise<Instance | null> {
+    const states = ["created", "scheduled", "processing"] as const;
+    const page = { limit: 1, order: "oldest" } as const;
+    return (await this.#parts.store.list({ scheduleId, states }, page)).items[0] ?? null;
+  }
+}
+
+/** True if a schedule has no tick left at a time. */
+function isOver(record: ScheduleRecord, at: number): boolean {
+  const { cursor, removedAt } = record;
+  if (removedAt !== undefined) return at >= cursor;
+  return isFinished(record) && at > cursor;
+}
+
+const NOTHING = {
+  schedule: null,
+  outcome: "none",
+  reason: null,
+  instance: null,
+  decidedAt: null,
+  previousAt: null,
+  nextAt: null,
+} as const;
+
+function outcomeOf(instance: Instance): TickOutcome {
+  if (instance.state === "processing") return "running";
+  if (!isFinal(instance.state)) return "waiting";
+  return instance.attempt === 0 ? "skipped" : "ran";
+}
+
+// Of many ticks that have no record for one reason, as before the schedule was made, the first tells it.
+function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
+  const known = new Map<string, number>();
+  const keyOf = ({ schedule, outcome, why }: TickReport) =>
+    outcome === "none" ? `${schedule?.id} ${why}` : null;
+  for (const report of reports) {
+    const key = keyOf(report);
+    if (key !== null) known.set(key, (known.get(key) ?? 0) + 1);
+  }
+  const told = new Set<string>();
+  return reports.flatMap((report) => {
+    const key = keyOf(report);
+    if (key === null) return [report];
+    if (told.has(key)) return [];
+    told.add(key);
+    const more = known.get(key)! - 1;
+    return [more === 0 ? report : { ...report, why: `${report.why}; and ${more} more alike` }];
+  });
+}
+
+function distance({ at, previousAt, nextAt }: TickReport): number {
+  return Math.min(at - (previousAt ?? -Infinity), (nextAt ?? Infinity) - at);
+}

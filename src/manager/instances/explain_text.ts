@@ -1,0 +1,232 @@
+import { countText } from "../../core/text/count_text.ts";
+import { isBlackedOut } from "../../core/time/blackout.ts";
+import { formatDuration } from "../../core/time/duration.ts";
+import { formatLocal } from "../../core/time/local_time.ts";
+import type { Instance } from "../../core/instance.ts";
+import { type Block, blockWords } from "../../core/job/limits.ts";
+import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/job/schedule.ts";
+import { CORRECTION_MS } from "../../core/time/ticks.ts";
+import type { Pause } from "../../store/store.ts";
+
+/** Why an instance is as it is, in one sentence. */
+export function instanceWhy(
+  instance: Instance,
+  facts: {
+    readonly nowMs: number;
+    readonly ahead: Instance | null;
+    readonly isPaused: boolean;
+    /** Most jitter of its schedule. */
+    readonly jitterMs: number;
+    /** The limit that keeps it from running. */
+    readonly block: Block | null;
+  },
+): string {
+  const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
+  const run = `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
+  switch (state) {
+    case "processing":
+      return `It runs since ${at(processedAt!)}: ${run}`;
+    case "created":
+    case "scheduled":
+      return waitingWhy(instance, facts);
+    case "completed":
+      return `It ran and completed after ${span(instance)}: began ${at(processedAt!)}${
+        jitterNote(instance, facts.jitterMs)
+      }, ${run}`;
+    case "timedOut":
+      if (reason === "deadline") return deadlineWhy(instance, run);
+      return `It ran and was stopped at its time limit, after ${span(instance)}: ${run}`;
+    case "canceled": {
+      const why = reason === "replaced" ? "a later tick replaced it" : "somebody canceled it";
+      return attempt === 0
+        ? `It never ran: ${why} at ${at(instance.settledAt!)}`
+        : `It was stopped, as ${why}: began ${at(processedAt!)}, ${run}`;
+    }
+    case "terminated": {
+      const what = instance.error === null ? "" : `: ${instance.error.message.slice(0, 200)}`;
+      if (attempt === 0) return `It never ran: ${reason ?? "terminated"}, due ${at(dueAt)}`;
+      if (reason === "discarded") return `It ran and gave itself up${what}; ${run}`;
+      if (reason === "lost") return `It was lost with its worker or node too often: ${run}`;
+      if (reason === "drained") {
+        return `It was stopped with its daemon, and its job says not to run it again: ${run}`;
+      }
+      return `It ran and failed (${reason})${what}; ${run}`;
+    }
+  }
+}
+
+function deadlineWhy({ deadlineAt, attempt }: Instance, run: string): string {
+  const passed = `its deadline ${at(deadlineAt!)} left no time for it`;
+  return attempt === 0
+    ? `It never ran: ${passed}`
+    : `It did not complete, as ${passed}; last ${run}`;
+}
+
+function waitingWhy(
+  instance: Instance,
+  { nowMs, ahead, isPaused, block }: {
+    readonly nowMs: number;
+    readonly ahead: Instance | null;
+    readonly isPaused: boolean;
+    readonly block: Block | null;
+  },
+): string {
+  const { dueAt, attempt, reason } = instance;
+  if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
+    return `It waits until ${ahead.id} of the same schedule has ended`;
+  }
+  if (isPaused) return "It waits: its kind, or everything, is paused";
+  if (dueAt > nowMs) {
+    return attempt > 0
+      ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
+      : `It waits until ${at(dueAt)}`;
+  }
+  const since = `It waits since ${at(dueAt)} for`;
+  if (block === null) return `${since} a free worker`;
+  const until = block.opensAt === null ? "" : `, until ${at(block.opensAt)}`;
+  return `${since} ${blockWords(block)}${until}`;
+}
+
+/** Why a tick did not become an instance, in one sentence. */
+export function fateWhy(
+  record: ScheduleRecord,
+  fate: TickFate,
+  facts: {
+    readonly at: number;
+    readonly before: TickFate | null;
+    readonly pauses: readonly Pause[];
+  },
+): string {
+  const { spec } = record;
+  const local = (ms: number) => formatLocal(ms, spec.timezone);
+  const { correction } = record;
+  // It was decided at a time that had not come yet.
+  const isAhead = correction !== undefined && fate.from <= correction.at &&
+    fate.at > correction.at + CORRECTION_MS;
+  if (fate.fate === "coalesced") {
+    return isAhead
+      ? `${passed(fate, local)} while the clock was ahead, at ${
+        local(fate.at)
+      }, until it was set back to ${local(correction.at)}; misfire "latest" runs only the last tick`
+      : `${passed(fate, local)} while nothing was there to start it until ${
+        local(fate.at)
+      }; misfire "latest" runs only the last tick`;
+  }
+  if (fate.fate === "missed") {
+    if (isAhead) {
+      return `It was missed. ${passed(fate, local)} while the clock was ahead, at ${
+        local(fate.at)
+      }, until it was set back to ${local(correction.at)}`;
+    }
+    if (fate.reason === CHANGED) {
+      return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
+        local(fate.at)
+      }, when the schedule was changed: it starts afresh at that time`;
+    }
+    const limit = spec.misfire === "skip"
+      ? 'misfire "skip" runs nothing late'
+      : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
+    return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
+      local(fate.at)
+    }; ${limit}`;
+  }
+  switch (fate.reason) {
+    case "overlap": {
+      const { before } = facts;
+      const run = before === null
+        ? "a run before it"
+        : `the run of ${local(before.from)} (${before.instanceId})`;
+      const more = spec.overlap === "queue" ? ", and its queue was full" : "";
+      return `It was skipped: ${run} had not ended${more} (overlap "${spec.overlap}")`;
+    }
+    case "paused":
+      return `It was skipped: the job, or everything, was paused${pauseNote(record, facts.pauses)}`;
+    case "blackout": {
+      const window = spec.blackout?.find((text) => isBlackedOut([text], spec.timezone, facts.at));
+      return `It was skipped: it lies in a blackout window${window ? ` ("${window}")` : ""}`;
+    }
+    case "skip requested":
+      return "It was skipped, as somebody asked (jobctl skip)";
+    case "runs_max":
+      return `It was skipped: the schedule was finished after ${
+        countText(spec.runsMax ?? 0, "run")
+      }`;
+    case "disabled":
+      return "It was skipped: its job was disabled or could not be loaded";
+    default:
+      return `It was skipped: ${fate.reason ?? "no reason was recorded"}`;
+  }
+}
+
+/**
+ * A note that a tick is still to come although a clock that was ahead had passed it; null if not
+ * so.
+ */
+export function correctionNote({ correction, spec }: ScheduleRecord, tick: number): string | null {
+  if (correction === undefined || tick > correction.cursor || tick <= correction.at) return null;
+  const [at, cursor] = [correction.at, correction.cursor].map((ms) =>
+    formatLocal(ms, spec.timezone)
+  );
+  return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule continues from there`;
+}
+
+/** A note that a tick ran early because the clock was ahead; empty if not so. */
+export function earlyNote(
+  { correction, spec }: ScheduleRecord,
+  tick: number,
+  nowMs: number,
+): string {
+  if (correction === undefined || tick > correction.cursor || tick <= nowMs) return "";
+  const at = formatLocal(correction.at, spec.timezone);
+  return `It ran early: the clock was ahead until it was set back to ${at}. `;
+}
+
+/** Why there is no record of a tick that has passed. */
+export function neverWhy(record: ScheduleRecord, tick: number): string {
+  const { startAt, createdAt, spec } = record;
+  const local = (ms: number) => formatLocal(ms, spec.timezone);
+  if (tick <= startAt) {
+    const how = startAt > createdAt ? "last changed" : "made";
+    return `It did not run by this schedule, which was ${how} at ${local(startAt)}, after it`;
+  }
+  return "There is no record of it any more: fates are kept for 400 days";
+}
+
+/** Why no tick of a schedule comes any more, in one sentence. */
+export function finishedWhy({ spec, runs = 0, removedAt }: ScheduleRecord): string {
+  if (removedAt !== undefined) {
+    return `The schedule is no longer in the config: it was removed at ${
+      formatLocal(removedAt, spec.timezone)
+    }`;
+  }
+  const { runsMax = Infinity, endsAt, timezone } = spec;
+  if (runs >= runsMax) return `The schedule is finished: runs_max ${runsMax} is reached`;
+  return endsAt === undefined
+    ? "The schedule is finished: no tick comes any more"
+    : `The schedule is finished: it ended at ${formatLocal(endsAt, timezone)} (ends_at)`;
+}
+
+function passed({ count, from, to }: TickFate, local: (ms: number) => string): string {
+  return count === 1 ? "It passed" : `${count} ticks from ${local(from)} to ${local(to)} passed`;
+}
+
+function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
+  const pause = pauses.find(({ kind }) => kind === null || kind === record.kind);
+  return pause?.reason ? `; it is paused now: "${pause.reason}"` : "";
+}
+
+/** By how much a run is later than its tick on purpose. */
+function jitterNote({ scheduledFor, dueAt, attempt }: Instance, jitterMs: number): string {
+  const laterMs = scheduledFor === null || attempt > 1 ? 0 : dueAt - scheduledFor;
+  return laterMs <= 0 || laterMs > jitterMs
+    ? ""
+    : `, ${formatDuration(laterMs)} after its tick by jitter`;
+}
+
+function span({ processedAt, settledAt }: Instance): string {
+  return formatDuration(Math.max(0, (settledAt ?? 0) - (processedAt ?? 0)));
+}
+
+function at(ms: number): string {
+  return new Date(ms).toISOString();
+}

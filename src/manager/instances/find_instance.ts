@@ -1,0 +1,63 @@
+import { quoteValue } from "../../core/arguments/describe.ts";
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { StoreReads } from "../../store/store.ts";
+
+const UUID_LENGTH = 36;
+/** A prefix long enough to mean something; the first characters of a UUID version 7 are its time. */
+const PREFIX = /^[0-9a-f-]{4,35}$/;
+const LISTED_MAX = 5;
+
+/**
+ * The instance of a UUID or of a prefix that only one has.
+ *
+ * @throws JobError `not_found`; `invalid_argument` when several ids begin so, and for a value that is not text
+ */
+export async function findInstance(
+  id: string,
+  store: Pick<StoreReads, "get" | "list">,
+): Promise<Instance> {
+  const wanted = readId(id).toLowerCase();
+  if (wanted.length === UUID_LENGTH) {
+    const instance = await store.get(wanted);
+    if (instance) return instance;
+  } else if (PREFIX.test(wanted)) {
+    const { items, nextToken } = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX });
+    // A page of large items may hold one item without being the last.
+    if (items.length === 1 && nextToken !== null) {
+      const token = nextToken;
+      const more = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX, token });
+      if (more.items.length > 0) throw ambiguous(id, [...items, ...more.items]);
+    }
+    if (items.length === 1) return items[0]!;
+    if (items.length > 1) throw ambiguous(id, items);
+  }
+  throw new JobError("not_found", `Cannot find instance "${id}": no such instance`, {
+    path: "uuid",
+    hint: "List them with: jobctl list instances",
+  });
+}
+
+// Code that no compiler checks may pass the instance in place of its id, or nothing.
+function readId(id: unknown): string {
+  if (typeof id === "string") return id;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot find an instance by ${quoteValue(id)}: not an id`,
+    {
+      path: "uuid",
+      hint: "Give the id of the instance as text",
+    },
+  );
+}
+
+function ambiguous(id: string, items: readonly Instance[]): JobError {
+  return new JobError(
+    "invalid_argument",
+    `Cannot tell which instance "${id}" is: it matches several`,
+    {
+      path: "uuid",
+      hint: `Add more characters; it matches ${items.map((item) => item.id).join(", ")}`,
+    },
+  );
+}

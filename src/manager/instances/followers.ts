@@ -1,0 +1,133 @@
+import type { Instance } from "../../core/instance.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { StoreReads } from "../../store/store.ts";
+import { Turns } from "./turns.ts";
+
+/** Most instances that are kept for the other followers. */
+const KEPT_MAX = 1_000;
+/** How long one is kept: other nodes change instances without an event here. */
+const KEPT_MS = 200;
+/** How long a followed or awaited one is kept. */
+const FOLLOWED_MS = 50;
+/** Most followed or awaited instances that are kept: each may have megabytes. */
+const FOLLOWED_MAX = 8;
+/** Followers that look at their instance at once. */
+const LOOKS_MAX = 4;
+/** Followers that are told of a large instance at once: each has several copies of it. */
+const LARGE_MAX = 2;
+/** Longest part of an error that is told. */
+const ERROR_LENGTH_MAX = 300;
+
+/** Instances by id, without arguments and results. */
+type Found = ReadonlyMap<string, Instance>;
+
+interface Kept {
+  readonly found: Promise<Found>;
+  /** Infinity while it is read. */
+  untilMs: number;
+}
+
+/**
+ * What the followers of one manager share: their number, and the changed instances that one of them
+ * reads or has just read. Hundreds may be told of the same instance, with megabytes of arguments.
+ */
+export class Followers {
+  count = 0;
+  readonly looks = new Turns(LOOKS_MAX);
+  readonly larges = new Turns(LARGE_MAX);
+  /** Oldest first. */
+  readonly #kept = new Map<string, Kept>();
+
+  /** Followed instances that were read last, oldest first. */
+  readonly #followed = new Map<string, Promise<Instance>>();
+
+  /** The instance, with its arguments and results. Others who ask for it soon share the object. */
+  get(
+    id: string,
+    { get, clock }: { readonly get: (id: string) => Promise<Instance>; readonly clock: Clock },
+  ): Promise<Instance> {
+    const known = this.#followed.get(id);
+    if (known) return known;
+    const instance = get(id);
+    this.#followed.set(id, instance);
+    if (this.#followed.size > FOLLOWED_MAX) {
+      this.#followed.delete(this.#followed.keys().next().value!);
+    }
+    const forget = () => {
+      if (this.#followed.get(id) === instance) this.#followed.delete(id);
+    };
+    instance.then(() => clock.timer(FOLLOWED_MS, forget, { unref: true }), forget);
+    return instance;
+  }
+
+  /** Note that an instance has changed: it must be read again. */
+  forget(id: string): void {
+    this.#followed.delete(id);
+    this.#kept.delete(id);
+  }
+
+  /** Note that any instance may have changed. */
+  forgetAll(): void {
+    this.#followed.clear();
+    this.#kept.clear();
+  }
+
+  /** Instances in the order of their ids, without arguments and results; without those that are not there. */
+  async read(
+    ids: readonly string[],
+    { store, clock }: { readonly store: Pick<StoreReads, "list">; readonly clock: Clock },
+  ): Promise<readonly Instance[]> {
+    const { monotonicMs } = clock.now();
+    const isKept = (id: string) => (this.#kept.get(id)?.untilMs ?? 0) > monotonicMs;
+    const missing = ids.filter((id) => !isKept(id));
+    if (missing.length > 0) {
+      const kept: Kept = { found: readWithoutValues(missing, store), untilMs: Infinity };
+      kept.found.then(
+        () => kept.untilMs = clock.now().monotonicMs + KEPT_MS,
+        () => kept.untilMs = 0,
+      );
+      for (const id of missing) this.#keep(id, kept);
+    }
+    const sources = ids.toSorted().map((id) => [id, this.#kept.get(id)?.found] as const);
+    const instances: Instance[] = [];
+    for (const [id, found] of sources) {
+      const instance = (await found)?.get(id);
+      if (instance !== undefined) instances.push(instance);
+    }
+    return instances;
+  }
+
+  #keep(id: string, kept: Kept): void {
+    this.#kept.delete(id);
+    this.#kept.set(id, kept);
+    if (this.#kept.size > KEPT_MAX) this.#kept.delete(this.#kept.keys().next().value!);
+  }
+}
+
+async function readWithoutValues(
+  ids: readonly string[],
+  store: Pick<StoreReads, "list">,
+): Promise<Found> {
+  const found = new Map<string, Instance>();
+  let token: string | undefined;
+  for (;;) {
+    const page = await store.list({ ids }, { limit: ids.length, token, order: "oldest" });
+    for (const instance of page.items) found.set(instance.id, withoutValues(instance));
+    // A page with large arguments has fewer instances.
+    if (page.nextToken === null) return found;
+    token = page.nextToken;
+  }
+}
+
+function withoutValues(instance: Instance): Instance {
+  const { error } = instance;
+  return {
+    ...instance,
+    argumentsJson: "[]",
+    resultsJson: null,
+    error: error && {
+      name: error.name.slice(0, ERROR_LENGTH_MAX),
+      message: error.message.slice(0, ERROR_LENGTH_MAX),
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { describeLimits, hasLimits } from "../../core/job/limits.ts";
+import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
+import type { NodeReport } from "../../store/store.ts";
+import type { Registry } from "../registry.ts";
+
+/** What a node is asked when it says what it is. */
+export interface ReportOptions {
+  readonly version: string;
+  readonly tzVersion: string;
+  readonly tags: readonly string[];
+  readonly process: ProcessIdentity;
+  readonly registry: Registry;
+  readonly workers: () => { readonly count: number; readonly busy: number };
+  readonly life: () => { readonly startedAt: number; readonly isDraining: boolean };
+}
+
+/** Makes a function that says what this node is now; the jobs are read again when they changed. */
+export function createReport(options: ReportOptions): () => NodeReport {
+  const { registry, version, tzVersion, process: { host, pid, process } } = options;
+  const tags = [...options.tags].sort();
+  let read: Pick<NodeReport, "kinds" | "idle" | "limits"> = { kinds: [], idle: [], limits: {} };
+  let readOf: ReadonlySet<string> | null = null;
+  return () => {
+    if (readOf !== registry.kinds) {
+      const served = readOf = registry.kinds;
+      const idle = registry.list().map(({ kind }) => kind).filter((kind) => !served.has(kind));
+      read = { kinds: [...served].sort(), idle, limits: limitsOf(registry) };
+    }
+    const { count: workers, busy } = options.workers();
+    const { startedAt, isDraining } = options.life();
+    return {
+      version,
+      host,
+      pid,
+      process,
+      tags,
+      ...read,
+      workers,
+      busy,
+      startedAt,
+      isDraining,
+      tzVersion,
+    };
+  };
+}
+
+// What bounds only this node may differ between nodes: a pool.
+function limitsOf(registry: Registry): Record<string, string> {
+  const limits: [string, string][] = [];
+  for (const { kind, options } of registry.list()) {
+    if (!hasLimits(options) && options.unique === null && options.waitingMax === null) continue;
+    const texts = describeLimits({ ...options, pool: null });
+    limits.push([kind, texts.join("; ")]);
+  }
+  return Object.fromEntries(limits);
+}

@@ -1,0 +1,137 @@
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { NodeRecord, NodeReport, Store } from "../../store/store.ts";
+
+/** How long what is known of the others may be old when it is asked for. */
+const FRESH_MS = 500;
+/** Most differences that are warned of. */
+const WARNINGS_MAX = 1_000;
+
+/** How a node is: "lost" ended without leaving, "skewed" is live and its clock is far from the store's. */
+export type NodeState = "live" | "draining" | "skewed" | "left" | "lost";
+
+/** A node as the others see it. */
+export interface NodeStatus extends NodeRecord {
+  readonly state: NodeState;
+}
+
+/** What is needed to know the other nodes. */
+export interface PeersOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly node: string;
+  readonly report: () => NodeReport;
+  /** A clock that is further off is shown. */
+  readonly maxSkewMs: number;
+}
+
+/** The nodes on the store, this one among them, as last read. */
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #warned = new Set<string>();
+  #nodes: readonly NodeRecord[] = [];
+  #readMs = -Infinity;
+  #reading: Promise<readonly NodeRecord[]> | null = null;
+  #others: readonly NodeRecord[] = [];
+  /** The store's clock less our own that nobody sets. */
+  #storeAheadMs: number | null = null;
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there were other live nodes when last looked: what they do is told by no event of ours. */
+  get hasOthers(): boolean {
+    return this.#others.length > 0;
+  }
+
+  /** A live node that has a job, as last read; undefined for none. */
+  holderOf(kind: string): NodeRecord | undefined {
+    return this.#others.find(({ kinds, idle }) => kinds.includes(kind) || idle.includes(kind));
+  }
+
+  /** The store answered that it is `storeAt` by its clock, epoch ms. */
+  synchronize(storeAt: number): void {
+    this.#storeAheadMs = storeAt - this.#options.clock.now().monotonicMs;
+  }
+
+  /** Those of the last hour, by id. */
+  async list(): Promise<readonly NodeStatus[]> {
+    const isFresh = this.#options.clock.now().monotonicMs - this.#readMs < FRESH_MS;
+    const nodes = isFresh ? this.#nodes : await this.#read();
+    const nowMs = this.#storeNow();
+    const { maxSkewMs } = this.#options;
+    return nodes.map((node) => ({ ...node, state: stateOf(node, { nowMs, maxSkewMs }) }));
+  }
+
+  /** Live ones other than this. */
+  async others(): Promise<readonly NodeRecord[]> {
+    await this.list();
+    return this.#others;
+  }
+
+  /** Read again, also what came while it was being read. @throws JobError when the store does not answer */
+  async refresh(): Promise<readonly NodeStatus[]> {
+    await this.#reading?.catch(() => {});
+    this.#readMs = -Infinity;
+    return await this.list();
+  }
+
+  #read(): Promise<readonly NodeRecord[]> {
+    return this.#reading ??= this.#readNow().finally(() => this.#reading = null);
+  }
+
+  async #readNow(): Promise<readonly NodeRecord[]> {
+    const { store, clock, node } = this.#options;
+    const at = clock.now();
+    this.#nodes = await store.listNodes({ at });
+    this.#readMs = at.monotonicMs;
+    const nowMs = this.#storeNow();
+    this.#others = this.#nodes.filter(({ id, until }) => id !== node && until > nowMs);
+    for (const other of this.#others) this.#compare(other);
+    return this.#nodes;
+  }
+
+  // Leases are told by the store's clock, from which our own may be far.
+  #storeNow(): number {
+    const { monotonicMs, wallMs } = this.#options.clock.now();
+    return this.#storeAheadMs === null ? wallMs : monotonicMs + this.#storeAheadMs;
+  }
+
+  // Each difference once: it is an operator's matter, and lasts while an upgrade goes from node to node.
+  #compare({ id, tzVersion, limits, kinds }: NodeRecord): void {
+    const own = this.#options.report();
+    if (tzVersion !== own.tzVersion) {
+      this.#warn(
+        `zone ${tzVersion}`,
+        "Another node has another time zone database: use one version on all of them",
+        { node: id, theirs: tzVersion, ours: own.tzVersion },
+      );
+    }
+    const theirKinds = new Set(kinds);
+    for (const kind of own.kinds) {
+      if (!theirKinds.has(kind) || own.limits[kind] === limits[kind]) continue;
+      this.#warn(
+        `limits ${kind} ${limits[kind]}`,
+        `Another node has other limits for job "${kind}": each keeps to its own`,
+        { node: id, theirs: limits[kind] ?? "none", ours: own.limits[kind] ?? "none" },
+      );
+    }
+  }
+
+  #warn(key: string, message: string, fields: Readonly<Record<string, string>>): void {
+    if (this.#warned.has(key) || this.#warned.size >= WARNINGS_MAX) return;
+    this.#warned.add(key);
+    this.#options.logger.warn(message, fields);
+  }
+}
+
+function stateOf(
+  { until, leftAt, isDraining, skewMs }: NodeRecord,
+  { nowMs, maxSkewMs }: { readonly nowMs: number; readonly maxSkewMs: number },
+): NodeState {
+  if (until <= nowMs) return leftAt === null ? "lost" : "left";
+  if (isDraining) return "draining";
+  return Math.abs(skewMs ?? 0) > maxSkewMs ? "skewed" : "live";
+}

@@ -1,0 +1,213 @@
+import { correctInstance, correctSchedule, isFromAhead } from "../../core/time/clock_correction.ts";
+import { formatDuration } from "../../core/time/duration.ts";
+import { isJobError, toJobError } from "../../core/errors.ts";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { Clock, Instant } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { BATCH_MAX, type InstanceQuery, type Store } from "../../store/store.ts";
+
+/** Smallest difference between the wall clock and the monotonic clock that is logged as a jump. */
+const JUMP_MS = 10_000;
+/** Schedules written per call. */
+const WRITES_MAX = 250;
+/** Instances read per call: each may have a megabyte of arguments. */
+const PAGE = 50;
+/**
+ * Most instances checked after a correction, among waiting ones and among all; any beyond stay as
+ * they are.
+ */
+const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
+/** How many ended instances from before are checked: those that ran then may have ended later. */
+const OLDER_LOOK_MAX = 2_000;
+
+/** One reading of the clock that decides what is due. */
+interface Look {
+  readonly wallMs: number;
+  /** The monotonic time of the request. */
+  readonly monotonicMs: number;
+  /** How long the answer took. */
+  readonly answerMs: number;
+}
+
+/**
+ * Notices that the clock for schedules was hours ahead and has been corrected, while this node ran
+ * or before it started. It resets the schedules that the clock had moved ahead; otherwise they
+ * would be silent until that time comes again.
+ */
+export class ClockCorrections {
+  readonly #options: {
+    readonly store: Store;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  };
+  /** The latest time seen, epoch ms; Infinity before the first check. */
+  #latestMs = Infinity;
+  /** The last check; null before that. */
+  #looked: Look | null = null;
+
+  constructor(options: { readonly store: Store; readonly clock: Clock; readonly logger: Logger }) {
+    this.#options = options;
+  }
+
+  /** Check every schedule at the next turn, whatever the clock says. */
+  restart(): void {
+    this.#latestMs = Infinity;
+    this.#looked = null;
+  }
+
+  /**
+   * Check the time and, after a correction, every schedule. Returns whether any was changed.
+   *
+   * @param nowMs the current time on the clock that decides what is due
+   * @param asked the time of the request
+   */
+  async check(nowMs: number, asked: Instant): Promise<boolean> {
+    const { monotonicMs } = this.#options.clock.now();
+    // Use the time of the last check, whenever the clock was set: no tick that was still ahead then
+    // is lost.
+    const elapsedMs = monotonicMs - (this.#looked?.monotonicMs ?? monotonicMs);
+    const look = {
+      wallMs: nowMs,
+      monotonicMs: asked.monotonicMs,
+      answerMs: monotonicMs - asked.monotonicMs,
+    };
+    this.#tellJump(look);
+    const isCorrected = isFromAhead(this.#latestMs, nowMs);
+    const corrected = isCorrected ? await this.#correctAll(nowMs, nowMs - elapsedMs) : [];
+    this.#latestMs = isCorrected ? nowMs : Math.max(this.#latestMs, nowMs);
+    this.#looked = look;
+    // Ticks do not wait for this.
+    if (isCorrected) void this.#correctRest(nowMs, corrected.length > 0);
+    if (corrected.length === 0) return false;
+    const cursors = corrected.map(({ correction }) => correction!.cursor);
+    const furthestMs = cursors.reduce((most, cursor) => Math.max(most, cursor));
+    this.#options.logger.warn(
+      "The clock was ahead and has been set back: schedules continue from now",
+      {
+        schedules: corrected.length,
+        ahead: formatDuration(Math.round((furthestMs - nowMs) / 1_000) * 1_000),
+        wasAt: new Date(furthestMs).toISOString(),
+        now: new Date(nowMs).toISOString(),
+      },
+    );
+    return true;
+  }
+
+  #tellJump({ wallMs: nowMs, monotonicMs, answerMs }: Look): void {
+    if (this.#looked === null) return;
+    const expectedMs = this.#looked.wallMs + monotonicMs - this.#looked.monotonicMs;
+    const jumpMs = Math.round(nowMs - expectedMs);
+    // The time in a slow response may be that of its beginning or of its end.
+    if (Math.abs(jumpMs) - answerMs - this.#looked.answerMs < JUMP_MS) return;
+    this.#options.logger.warn(`The clock has jumped ${jumpMs > 0 ? "ahead" : "back"}`, {
+      by: formatDuration(Math.abs(jumpMs)),
+      expected: new Date(expectedMs).toISOString(),
+      now: new Date(nowMs).toISOString(),
+    });
+  }
+
+  async #correctAll(nowMs: number, fromMs: number): Promise<readonly ScheduleRecord[]> {
+    const { store } = this.#options;
+    const corrected: ScheduleRecord[] = [];
+    let token: string | undefined;
+    do {
+      const page = await store.listSchedules({ withRemoved: true }, { limit: BATCH_MAX, token });
+      const found = page.items.map((record) => this.#correct(record, nowMs, fromMs))
+        .filter((record) => record !== null);
+      for (let from = 0; from < found.length; from += WRITES_MAX) {
+        const written = await Promise.all(
+          found.slice(from, from + WRITES_MAX).map((one) => this.#write(one)),
+        );
+        corrected.push(...written.filter((record) => record !== null));
+      }
+      token = page.nextToken ?? undefined;
+    } while (token);
+    return corrected;
+  }
+
+  #correct(record: ScheduleRecord, nowMs: number, fromMs: number): ScheduleRecord | null {
+    try {
+      return correctSchedule(record, nowMs, Math.floor(fromMs));
+    } catch (error) {
+      // Its zone may be unknown on this host; the other schedules continue.
+      this.#options.logger.error(`Cannot reset schedule "${record.id}" to the current time`, {
+        error: toJobError(error, "Cannot compute its next tick").message,
+      });
+      return null;
+    }
+  }
+
+  async #write(record: ScheduleRecord): Promise<ScheduleRecord | null> {
+    const { store, clock } = this.#options;
+    const { generation: expectedGeneration, correction } = record;
+    try {
+      const request = { record, expectedGeneration, expectedCursor: correction!.cursor };
+      return (await store.putSchedule({ at: clock.now(), ...request, isByClock: true })).value;
+    } catch (error) {
+      // Another node was first.
+      if (isJobError(error, "conflict")) return null;
+      throw error;
+    }
+  }
+
+  async #correctRest(nowMs: number, wasAhead: boolean): Promise<void> {
+    const { store, logger } = this.#options;
+    try {
+      const { items: [newest] } = await store.list({}, { limit: 1, order: "newest" });
+      // Acceptance times never decrease: nothing was accepted by a clock that was ahead.
+      if (!wasAhead && !(newest && isFromAhead(newest.createdAt, nowMs))) return;
+      await this.#correctPauses(nowMs);
+      const waiting = { lookMax: LOOK_MAX.waiting, olderMax: Infinity };
+      const all = { lookMax: LOOK_MAX.all, olderMax: OLDER_LOOK_MAX };
+      const count = await this.#correctInstances({ states: ["scheduled"] }, nowMs, waiting) +
+        await this.#correctInstances({}, nowMs, all);
+      if (count === 0) return;
+      logger.warn(
+        "Corrected retries and ended instances whose times came from a clock that was ahead",
+        {
+          instances: count,
+        },
+      );
+    } catch (error) {
+      const { code, message } = toJobError(error, "Cannot correct times");
+      // Tried again at the next start.
+      if (code !== "unavailable") logger.error("Cannot correct times", { error: message });
+    }
+  }
+
+  async #correctPauses(nowMs: number): Promise<void> {
+    const { store, clock } = this.#options;
+    for (const { kind, until, reason, at } of await store.listPauses()) {
+      if (until === null || !isFromAhead(at, nowMs)) continue;
+      const left = Math.max(1, until - at);
+      await store.setPause({ at: clock.now(), kind, until: nowMs + left, reason });
+    }
+  }
+
+  /**
+   * @param most how many are checked, and how many of those may have been accepted before the clock
+   * was ahead
+   */
+  async #correctInstances(
+    query: InstanceQuery,
+    nowMs: number,
+    most: { readonly lookMax: number; readonly olderMax: number },
+  ): Promise<number> {
+    const { store, clock } = this.#options;
+    let count = 0;
+    let older = 0;
+    let token: string | undefined;
+    for (let looked = 0; looked < most.lookMax && older <= most.olderMax; looked += PAGE) {
+      const page = await store.list(query, { limit: PAGE, order: "newest", token });
+      const ids = page.items.filter((one) => correctInstance(one, nowMs) !== null)
+        .map(({ id }) => id);
+      if (ids.length > 0) {
+        count += (await store.correctTimes({ at: clock.now(), ids })).value.length;
+      }
+      older += page.items.filter(({ createdAt }) => !isFromAhead(createdAt, nowMs)).length;
+      if (page.nextToken === null) break;
+      token = page.nextToken;
+    }
+    return count;
+  }
+}

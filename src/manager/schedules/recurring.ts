@@ -1,0 +1,212 @@
+import { isBlackedOut } from "../../core/time/blackout.ts";
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { countTicksOf, nextTickOf } from "../../core/time/ticks.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { IdSource } from "../../platform/ids.ts";
+import { BATCH_MAX, type NewInstance, type Store } from "../../store/store.ts";
+import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api.ts";
+import type { Events } from "../events.ts";
+import { runNowInstance, tickInstance } from "../instances/new_instance.ts";
+import type { Registry } from "../registry.ts";
+import type { Schedules } from "./schedules.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+
+/** Most ticks of one backfill. */
+const BACKFILL_MAX = 10_000;
+/** Most ticks that may be skipped by number. */
+const SKIPS_MAX = 10_000;
+/** Most ticks of a range that are looked at, with those that ran. */
+const RANGE_MAX = 1_000_000;
+
+/** What requests about recurring schedules work with. */
+export interface RecurringParts {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly schedules: Schedules;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly node: string;
+  /** Called when instances were made. */
+  readonly fired: () => void;
+}
+
+/** What operators ask of recurring schedules besides making and changing them. */
+export class Recurring {
+  readonly #parts: RecurringParts;
+
+  constructor(parts: RecurringParts) {
+    this.#parts = parts;
+  }
+
+  /** The instance that runs now what a schedule runs. @throws JobError `not_found` */
+  async runNow(target: ScheduleTarget): Promise<NewInstance> {
+    const { ids, clock } = this.#parts;
+    const { job, schedules } = await this.#find(target, "run");
+    return runNowInstance(job, schedules[0]!, { id: ids(), nowMs: clock.now().wallMs });
+  }
+
+  /** Skip ticks before a time, or the next so many; 0 forgets what was asked. @throws JobError */
+  async skip(
+    target: ScheduleTarget,
+    what: { readonly until?: number; readonly count?: number },
+  ): Promise<readonly ScheduleRecord[]> {
+    const { until, count } = what;
+    if ((until === undefined) === (count === undefined)) {
+      throw new JobError("invalid_argument", "Cannot skip ticks: give a time or a number of them", {
+        path: "until",
+      });
+    }
+    if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= SKIPS_MAX)) {
+      const wanted = `it is not a whole number from 0 to ${SKIPS_MAX}`;
+      throw new JobError("invalid_argument", `Cannot skip ${count} ticks: ${wanted}`, {
+        path: "count",
+      });
+    }
+    if (until !== undefined) assertAhead(until, this.#parts.clock.now().wallMs, "skip ticks");
+    const { schedules } = await this.#find(target, "skip ticks of");
+    const changed: ScheduleRecord[] = [];
+    for (const { id } of schedules) {
+      const record = await this.#parts.schedules.change(id, "skip ticks of", (before) => {
+        const { skipUntil: _, skipNext: __, ...rest } = before;
+        if (until !== undefined) return { ...rest, skipUntil: until };
+        return count === 0 ? rest : { ...rest, skipNext: count };
+      });
+      changed.push(record);
+    }
+    return changed;
+  }
+
+  /** Run past ticks that have no run. @throws JobError */
+  async backfill(request: BackfillRequest): Promise<BackfillResult> {
+    const { job, schedules } = await this.#find(request, "backfill");
+    this.#checkRange(request, schedules);
+    const missing: { readonly record: ScheduleRecord; readonly tick: number }[] = [];
+    for (const record of schedules) {
+      const ran = await this.#ranTicks(record, request);
+      for (const tick of ticksIn(record, request)) {
+        if (!ran.has(tick)) missing.push({ record, tick });
+      }
+    }
+    missing.sort((a, b) => a.tick - b.tick);
+    if (missing.length > BACKFILL_MAX) throw tooMany(request.kind, missing.length);
+    const instances: Instance[] = [];
+    const result = {
+      count: missing.length,
+      first: missing[0]?.tick ?? null,
+      last: missing.at(-1)?.tick ?? null,
+      instances,
+    };
+    if (request.dryRun) return result;
+    for (const record of schedules) {
+      const ticks = missing.filter((one) => one.record === record).map(({ tick }) => tick);
+      for (let from = 0; from < ticks.length; from += BATCH_MAX) {
+        instances.push(...await this.#write(job, record, ticks.slice(from, from + BATCH_MAX)));
+      }
+    }
+    instances.sort((a, b) => a.scheduledFor! - b.scheduledFor!);
+    return { ...result, count: instances.length };
+  }
+
+  async #write(
+    job: JobDefinition,
+    record: ScheduleRecord,
+    ticks: readonly number[],
+  ): Promise<readonly Instance[]> {
+    const { store, clock, ids, node, events, fired } = this.#parts;
+    const fires = ticks.map((at) => tickInstance(job, record, { at, id: ids(), node }));
+    const backfill = { scheduleId: record.id, fires, overlap: record.spec.overlap };
+    const { value, at } = await store.backfill({ at: clock.now(), backfill });
+    for (const instance of value) events.changed(instance, at);
+    if (value.length > 0) fired();
+    return value;
+  }
+
+  #checkRange(
+    { kind, from, to }: BackfillRequest,
+    schedules: readonly ScheduleRecord[],
+  ): void {
+    const { wallMs } = this.#parts.clock.now();
+    if (!(from < to)) {
+      throw new JobError("invalid_argument", `Cannot backfill "${kind}": the range is empty`, {
+        path: "to",
+        hint: '"to" must be after "from"',
+      });
+    }
+    if (to > wallMs) {
+      throw new JobError("invalid_argument", `Cannot backfill "${kind}": the range is not past`, {
+        path: "to",
+        hint: "Ticks to come run by themselves",
+      });
+    }
+    const span = { afterMs: from - 1, untilMs: to - 1 };
+    const count = schedules.reduce(
+      (sum, { spec, startAt }) => sum + countTicksOf(spec, Math.min(startAt, from), span),
+      0,
+    );
+    if (count > RANGE_MAX) throw tooMany(kind, count);
+  }
+
+  async #ranTicks(record: ScheduleRecord, range: BackfillRequest): Promise<ReadonlySet<number>> {
+    const ran = new Set<number>();
+    let token: string | undefined;
+    do {
+      const query = { scheduleId: record.id, after: range.from, before: range.to };
+      const page = await this.#parts.store.listFates(query, { limit: BATCH_MAX, token });
+      for (const fate of page.items) if (fate.fate === "fired") ran.add(fate.from);
+      token = page.nextToken ?? undefined;
+    } while (token);
+    return ran;
+  }
+
+  async #find(
+    { kind, scheduleId }: ScheduleTarget,
+    action: string,
+  ): Promise<{ readonly job: JobDefinition; readonly schedules: readonly ScheduleRecord[] }> {
+    const job = this.#parts.registry.get(kind);
+    const all = await this.#parts.schedules.list({ kind });
+    const schedules = scheduleId === undefined ? all : all.filter(({ id }) => id === scheduleId);
+    if (schedules.length > 0) return { job, schedules };
+    const what = scheduleId === undefined ? "it has no schedule" : `no schedule "${scheduleId}"`;
+    throw new JobError("not_found", `Cannot ${action} job "${kind}": ${what}`, {
+      hint: all.length === 0
+        ? `Run it once with: jobctl schedule ${shellWord(kind)}`
+        : `Its schedules: ${all.slice(0, 5).map(({ id }) => id).join(", ")}`,
+    });
+  }
+}
+
+/** Ticks of a schedule in a range, oldest first, without those of a blackout. */
+function* ticksIn(record: ScheduleRecord, { from, to }: BackfillRequest): Generator<number> {
+  const { spec, startAt } = record;
+  // Before its start an interval counts on, so that its ticks stay where they are.
+  const anchor = spec.everyMs === null || startAt < from
+    ? startAt
+    : startAt - Math.ceil((startAt - from) / spec.everyMs + 1) * spec.everyMs;
+  let tick = nextTickOf(spec, anchor, from - 1);
+  while (tick !== null && tick < to) {
+    if (!isBlackedOut(spec.blackout ?? [], spec.timezone, tick)) yield tick;
+    tick = nextTickOf(spec, anchor, tick);
+  }
+}
+
+function tooMany(kind: string, count: number): JobError {
+  return new JobError(
+    "invalid_argument",
+    `Cannot backfill "${kind}": ${count} ticks, at most ${BACKFILL_MAX}`,
+    { path: "from", hint: "Choose a shorter range" },
+  );
+}
+
+/** @throws JobError `invalid_argument` for a time that is not ahead, by which nothing would be held back */
+export function assertAhead(until: number, nowMs: number, action: string): void {
+  if (until > nowMs) return;
+  const text = new Date(until).toISOString();
+  throw new JobError("invalid_argument", `Cannot ${action} until "${text}": it has passed`, {
+    path: "until",
+    hint: "Give a time ahead, such as +2h, or end a pause with: jobctl resume",
+  });
+}

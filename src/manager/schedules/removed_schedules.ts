@@ -1,0 +1,91 @@
+import { isJobError } from "../../core/errors.ts";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { nextTickOf } from "../../core/time/ticks.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Store } from "../../store/store.ts";
+
+/** How long a schedule removed from the config keeps its place, in milliseconds. */
+const KEPT_MS = 86_400_000;
+/** How often a write is retried when another node was first. */
+const TRIES_MAX = 5;
+
+/**
+ * Schedules removed from the config. Each is kept for a day without ticks. A schedule removed by
+ * mistake thus keeps its place, and ticks missed meanwhile are misfires.
+ */
+export class RemovedSchedules {
+  readonly #options: { readonly store: Store; readonly clock: Clock };
+  /** When each known schedule was removed, epoch ms, by id. */
+  readonly #removedAt = new Map<string, number>();
+
+  constructor(options: { readonly store: Store; readonly clock: Clock }) {
+    this.#options = options;
+  }
+
+  /** How many are known to be kept. */
+  get count(): number {
+    return this.#removedAt.size;
+  }
+
+  /** Remove a schedule; returns whether it existed. */
+  async remove(record: ScheduleRecord): Promise<boolean> {
+    const { store, clock } = this.#options;
+    let there: ScheduleRecord | null = record;
+    for (let tries = 1; there !== null && there.removedAt === undefined; tries++) {
+      const at = clock.now();
+      const { generation: expectedGeneration, cursor: expectedCursor } = there;
+      // Steps of other nodes already under way must not bring it back.
+      const generation = expectedGeneration + 1;
+      const removed = { ...there, generation, nextAt: null, removedAt: at.wallMs };
+      try {
+        await store.putSchedule({ at, record: removed, expectedGeneration, expectedCursor });
+        this.note(removed);
+        return true;
+      } catch (error) {
+        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+        there = await store.getSchedule(record.id);
+      }
+    }
+    return false;
+  }
+
+  /** Note one found in the store. */
+  note({ id, removedAt }: ScheduleRecord): void {
+    if (removedAt !== undefined) this.#removedAt.set(id, removedAt);
+  }
+
+  /** Note that one is back. */
+  forget(id: string): void {
+    this.#removedAt.delete(id);
+  }
+
+  /** Whether one has been kept long enough. */
+  isOver({ removedAt }: Pick<ScheduleRecord, "removedAt">): boolean {
+    return removedAt !== undefined && this.#options.clock.now().wallMs - removedAt > KEPT_MS;
+  }
+
+  /** Delete one from the store. */
+  async delete(id: string): Promise<void> {
+    const { store, clock } = this.#options;
+    await store.deleteSchedule({ at: clock.now(), id });
+    this.forget(id);
+  }
+
+  /** Delete those that have been kept long enough. */
+  async deleteOld(): Promise<void> {
+    for (const [id, removedAt] of [...this.#removedAt]) {
+      if (!this.isOver({ removedAt })) continue;
+      const there = await this.#options.store.getSchedule(id);
+      if (there && this.isOver(there)) await this.delete(id);
+      else this.forget(id);
+      if (there && !this.isOver(there)) this.note(there);
+    }
+  }
+}
+
+/** A schedule that is back, continuing from its old place. */
+export function takeUp({ removedAt: _, ...record }: ScheduleRecord): ScheduleRecord {
+  const { spec, startAt, cursor, runs = 0 } = record;
+  const isDone = runs >= (spec.runsMax ?? Infinity);
+  return { ...record, nextAt: isDone ? null : nextTickOf(spec, startAt, cursor) };
+}

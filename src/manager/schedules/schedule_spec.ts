@@ -1,0 +1,133 @@
+import { hash } from "node:crypto";
+import { BLACKOUTS_MAX, parseBlackout } from "../../core/time/blackout.ts";
+import { DURATION_MS_MAX } from "../../core/time/duration.ts";
+import { atPath, JobError } from "../../core/errors.ts";
+import {
+  MISFIRES,
+  OVERLAPS,
+  REBOOT,
+  type ScheduleDefaults,
+  type ScheduleSpec,
+} from "../../core/job/schedule.ts";
+import { formatLocal } from "../../core/time/local_time.ts";
+import { openZone } from "../../core/time/zone.ts";
+import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
+import type { RecurringOptions, ScheduleChange } from "../api.ts";
+
+/** What a run-time schedule inherits when nothing is said. */
+export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
+
+const COUNT_MAX = 2 ** 31 - 1;
+
+/**
+ * When a run-time schedule runs: what `options` say over what it inherits or was before.
+ *
+ * @param job.kind what `H` and `~` depend on
+ * @param job.nowMs epoch ms: one that has no tick after it is refused
+ * @throws JobError `invalid_argument` naming the option
+ */
+export function specOf(
+  options: ScheduleChange,
+  base: ScheduleSpec,
+  job: { readonly kind: string; readonly nowMs: number },
+): ScheduleSpec {
+  checkOptions(saidOf(options));
+  const { kind: seed, nowMs } = job;
+  const { cron } = options;
+  const parsed = cron === undefined
+    ? null
+    : atPath("cron", () => parseScheduleText(cron, { seed }));
+  const { timezone = parsed?.timezone ?? base.timezone } = options;
+  atPath("timezone", () => openZone(timezone));
+  const spec: ScheduleSpec = {
+    ...base,
+    ...(parsed === null ? {} : { cron: parsed.cron, everyMs: parsed.everyMs }),
+    timezone,
+    overlap: options.overlap ?? base.overlap,
+    misfire: options.misfire ?? base.misfire,
+    misfireWithinMs: options.misfireWithinMs ?? base.misfireWithinMs,
+    jitterMs: options.jitterMs ?? base.jitterMs,
+    startsAt: changed(options.startsAt, base.startsAt) ?? undefined,
+    endsAt: changed(options.endsAt, base.endsAt) ?? undefined,
+    blackout: changed(options.blackout, base.blackout) ?? undefined,
+    runsMax: changed(options.runsMax, base.runsMax) ?? undefined,
+    queueMax: options.queueMax ?? base.queueMax,
+  };
+  if (spec.cron === REBOOT || nextTickOf(spec, nowMs, nowMs) !== null) return spec;
+  const text = options.cron ?? base.cron ?? "";
+  const end = spec.endsAt === undefined ? null : formatLocal(spec.endsAt, spec.timezone);
+  const limit = end === null ? "" : ` before its end at ${end}`;
+  throw new JobError("invalid_argument", `Cannot use schedule "${text}": no run comes${limit}`, {
+    path: "cron",
+    hint: end === null
+      ? "Choose times that come: jobctl next shows them"
+      : "Let it end later, or not at all",
+  });
+}
+
+/** Hash of a spec and of what its instances carry: a changed one starts the schedule at now. */
+export function hashOf(
+  spec: ScheduleSpec,
+  argumentsJson: string,
+  priority: number | null,
+): string {
+  const { startsAt, endsAt, blackout, runsMax, queueMax } = spec;
+  const rare = { startsAt, endsAt, blackout, runsMax, queueMax };
+  const text = JSON.stringify([
+    spec.cron,
+    spec.everyMs,
+    spec.timezone,
+    spec.overlap,
+    spec.misfire,
+    spec.misfireWithinMs,
+    spec.jitterMs,
+    argumentsJson,
+    priority,
+    ...(Object.values(rare).some((value) => value !== undefined) ? [rare] : []),
+  ]);
+  return hash("sha256", text, "hex").slice(0, 32);
+}
+
+/** What is said over what was before; null takes it away. */
+export function changed<T>(said: T | null | undefined, before: T): T | null {
+  return said === undefined ? before : said;
+}
+
+/** The change without what it takes away. */
+export function saidOf(change: ScheduleChange): Partial<RecurringOptions> {
+  const said = Object.entries(change).filter(([, value]) => value !== null);
+  return Object.fromEntries(said);
+}
+
+function checkOptions(options: Partial<RecurringOptions>): void {
+  checkChoice("overlap", options.overlap, OVERLAPS);
+  checkChoice("misfire", options.misfire, MISFIRES);
+  checkNumber("misfire_within", options.misfireWithinMs, 0, DURATION_MS_MAX);
+  checkNumber("runs_max", options.runsMax, 1, COUNT_MAX);
+  checkNumber("queue_max", options.queueMax, 1, 1_000);
+  checkNumber("starts_at", options.startsAt, 0, 8.64e15);
+  checkNumber("ends_at", options.endsAt, 0, 8.64e15);
+  const { blackout = [] } = options;
+  if (blackout.length > BLACKOUTS_MAX) {
+    const problem = `found ${blackout.length} windows, at most ${BLACKOUTS_MAX}`;
+    throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, { path: "blackout" });
+  }
+  for (const text of blackout) parseBlackout(text);
+}
+
+function checkChoice(path: string, value: string | undefined, known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return;
+  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
+    path,
+    hint: `Write one of: ${known.join(", ")}`,
+  });
+}
+
+function checkNumber(path: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use ${path} "${value}": it is not a whole number from ${min} to ${max}`,
+    { path },
+  );
+}

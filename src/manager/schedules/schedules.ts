@@ -1,0 +1,388 @@
+import { correctionOf } from "../../core/time/clock_correction.ts";
+import { quoteValue } from "../../core/arguments/describe.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
+import { nextTickOf } from "../../core/time/ticks.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { IdSource } from "../../platform/ids.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Store } from "../../store/store.ts";
+import type { RecurringOptions, ScheduleChange } from "../api.ts";
+import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
+import type { Peers } from "../nodes/peers.ts";
+import type { Registry } from "../registry.ts";
+import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
+import { listAllSchedules, schedulePages, type ScheduleQuery } from "./schedule_pages.ts";
+import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
+
+/** How often a write is retried when another node was first. */
+const TRIES_MAX = 5;
+
+/** Most kinds that a message lists. */
+const KINDS_SHOWN_MAX = 10;
+
+/** Schedules written per call. */
+const SYNC_BATCH = 500;
+
+/** What the schedules are kept with. */
+export interface SchedulesOptions {
+  readonly store: Store;
+  readonly node: string;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly defaults: ZonedScheduleDefaults;
+  /** Version of the time zone database. */
+  readonly tzVersion: string;
+  /** A schedule of a job that another node has is that node's. */
+  readonly peers: Pick<Peers, "list">;
+  /** Decides the due ticks of a schedule before it gets other times. */
+  readonly settle: (record: ScheduleRecord) => Promise<void>;
+  /** Whether jobs may come after the start: schedules of kinds that are unknown then are kept. */
+  readonly keepsUnknown: boolean;
+}
+
+/** A schedule as the config has it. */
+interface WantedSchedule extends JobSchedule {
+  readonly id: string;
+  readonly job: JobDefinition;
+}
+
+/** Keeps the store's schedule records in step with the config, and makes those of the run time. */
+export class Schedules {
+  readonly #options: SchedulesOptions;
+  /** What schedules of the run time inherit. */
+  defaults: ZonedScheduleDefaults;
+  /** Whether unknown jobs may still appear: if so, schedules of unknown kinds are kept. */
+  keepsUnknown: boolean;
+  /** Schedules removed from the config. */
+  readonly removed: RemovedSchedules;
+
+  constructor(options: SchedulesOptions) {
+    this.#options = options;
+    this.keepsUnknown = options.keepsUnknown;
+    this.removed = new RemovedSchedules(options);
+    this.defaults = options.defaults;
+  }
+
+  /**
+   * Write the config's schedules: new and changed ones start at now, unchanged ones keep their cursor, and those that the
+   * config no longer has are removed, unless their job is only disabled or may still come.
+   */
+  async sync(): Promise<void> {
+    const { registry } = this.#options;
+    const { gone, count } = await this.#syncJobs(registry.list(), {});
+    if (gone.length === 0) return;
+    const elsewhere = await this.#kindsElsewhere();
+    const removed: ScheduleRecord[] = [];
+    for (const record of gone) {
+      const { kind } = record;
+      const mayCome = !registry.find(kind) && (this.keepsUnknown || elsewhere.has(kind));
+      if (registry.disabledBecause(kind) !== undefined || mayCome) continue;
+      if (await this.removed.remove(record)) removed.push(record);
+    }
+    this.#tellRemoved(removed, count);
+  }
+
+  #tellRemoved(removed: readonly ScheduleRecord[], count: number): void {
+    if (removed.length === 0) return;
+    const kinds = [...new Set(removed.map(({ kind }) => kind))];
+    const shown = kinds.slice(0, KINDS_SHOWN_MAX).join(", ");
+    const more = kinds.length > KINDS_SHOWN_MAX
+      ? ` and ${kinds.length - KINDS_SHOWN_MAX} more`
+      : "";
+    const { logger } = this.#options;
+    const message =
+      `No longer in the config: ${removed.length} of ${count} schedules, which stop; any that comes back within a day continues`;
+    const fields = { schedules: removed.length, of: count, jobs: shown + more };
+    // An empty file is a mistake more often than not.
+    if (removed.length * 2 > count) logger.warn(message, fields);
+    else logger.info(message, fields);
+  }
+
+  /** What other nodes have, also those that ended within the hour: they may be restarting. */
+  async #kindsElsewhere(): Promise<ReadonlySet<string>> {
+    const { peers, node } = this.#options;
+    const others = (await peers.list()).filter(({ id }) => id !== node);
+    return new Set(others.flatMap(({ kinds, idle }) => [...kinds, ...idle]));
+  }
+
+  /**
+   * Write the schedules of one job that was defined later; surplus schedules of its previous
+   * definition are removed.
+   */
+  async syncJob(job: JobDefinition): Promise<void> {
+    const { gone } = await this.#syncJobs([job], { origin: "config", kind: job.kind });
+    for (const record of gone) await this.removed.remove(record);
+  }
+
+  /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
+  async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
+    checkPolicy(options);
+    const { store, clock, ids, tzVersion } = this.#options;
+    const at = clock.now();
+    const base = { cron: null, everyMs: null, ...this.defaults };
+    const spec = specOf(options, base, { kind: job.kind, nowMs: at.wallMs });
+    const argumentsJson = argumentsFor(job, options.arguments ?? []);
+    const record: ScheduleRecord = {
+      id: ids(),
+      kind: job.kind,
+      origin: "runtime",
+      spec,
+      specHash: hashOf(spec, argumentsJson, null),
+      generation: 1,
+      ...startOf(spec, at.wallMs),
+      argumentsJson,
+      priority: options.priority ?? null,
+      timeoutMs: options.timeoutMs ?? null,
+      retryMax: options.retries ?? null,
+      createdAt: at.wallMs,
+      updatedAt: at.wallMs,
+      tzVersion,
+    };
+    return (await store.putSchedule({ at, record, expectedGeneration: null })).value;
+  }
+
+  /**
+   * Change what a schedule of the run time says; what is not given stays, null takes away. One whose times change starts at now.
+   *
+   * @throws JobError `not_found`; `conflict` for one of the config; `invalid_argument`
+   */
+  async update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
+    checkPolicy(saidOf(options));
+    const stored = await this.#options.store.getSchedule(id);
+    if (stored !== null && stored.removedAt === undefined) await this.#options.settle(stored);
+    return await this.change(id, "update", (record, nowMs) => {
+      this.#assertRuntime(record, "update");
+      const job = this.#options.registry.get(record.kind);
+      const spec = specOf(options, record.spec, { kind: record.kind, nowMs });
+      const argumentsJson = options.arguments === undefined
+        ? record.argumentsJson
+        : argumentsFor(job, options.arguments);
+      const hasNewTimes = JSON.stringify(timesOf(spec)) !== JSON.stringify(timesOf(record.spec));
+      return {
+        ...record,
+        spec,
+        specHash: hashOf(spec, argumentsJson, null),
+        argumentsJson,
+        priority: changed(options.priority, record.priority),
+        timeoutMs: changed(options.timeoutMs, record.timeoutMs),
+        retryMax: changed(options.retries, record.retryMax),
+        // What is due before the change belongs to what was written before it.
+        ...(hasNewTimes ? { ...startOf(spec, nowMs, record), runs: 0 } : {}),
+      };
+    });
+  }
+
+  /** Change a stored schedule whatever other nodes do to it meanwhile. @throws JobError `not_found` */
+  async change(
+    id: string,
+    action: string,
+    changeOf: (record: ScheduleRecord, nowMs: number) => ScheduleRecord,
+  ): Promise<ScheduleRecord> {
+    const { store, clock } = this.#options;
+    for (let tries = 1;; tries++) {
+      const before = await store.getSchedule(id);
+      if (!before || before.removedAt !== undefined) throw notFound(id, action);
+      const at = clock.now();
+      const record = {
+        ...changeOf(before, at.wallMs),
+        generation: before.generation + 1,
+        updatedAt: at.wallMs,
+      };
+      const { generation: expectedGeneration, cursor: expectedCursor } = before;
+      try {
+        return (await store.putSchedule({ at, record, expectedGeneration, expectedCursor })).value;
+      } catch (error) {
+        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+      }
+    }
+  }
+
+  /** @throws JobError `not_found`; `conflict` for one of the config */
+  async remove(id: string): Promise<void> {
+    const { store, clock } = this.#options;
+    const record = await store.getSchedule(id);
+    if (record && record.removedAt === undefined) this.#assertRuntime(record, "delete");
+    const isDeleted = record !== null && record.removedAt === undefined &&
+      (await store.deleteSchedule({ at: clock.now(), id })).value;
+    if (!isDeleted) throw notFound(id, "delete");
+  }
+
+  #assertRuntime(record: ScheduleRecord, action: string): void {
+    if (record.origin !== "config") return;
+    throw new JobError(
+      "conflict",
+      `Cannot ${action} schedule "${record.id}": it belongs to the config`,
+      { hint: `Change "schedule" of [jobs.${record.kind}] in the config and reload it` },
+    );
+  }
+
+  /** Every stored schedule that matches, by id. */
+  list(query: ScheduleQuery): Promise<readonly ScheduleRecord[]> {
+    return listAllSchedules(this.#options.store, query);
+  }
+
+  #isOfOtherZones({ tzVersion, nextAt }: ScheduleRecord): boolean {
+    return nextAt !== null && tzVersion !== undefined && tzVersion !== this.#options.tzVersion;
+  }
+
+  // Rules of zones change: what was computed with another database is computed again.
+  async #renewZones(record: ScheduleRecord): Promise<ScheduleRecord> {
+    const { store, clock, tzVersion, logger } = this.#options;
+    const { spec, startAt, cursor, generation: expectedGeneration } = record;
+    try {
+      const nextAt = nextTickOf(spec, startAt, cursor);
+      const request = { record: { ...record, nextAt, tzVersion }, expectedGeneration };
+      if (nextAt !== record.nextAt) {
+        logger.warn(`The next run of schedule "${record.id}" moved with the time zone database`, {
+          before: record.tzVersion,
+          now: tzVersion,
+        });
+      }
+      const at = clock.now();
+      return (await store.putSchedule({ at, ...request, expectedCursor: cursor })).value;
+    } catch (error) {
+      // Another node was first, or the zone is gone: the scheduler tells of the latter.
+      if (!isJobError(error)) throw error;
+      return await store.getSchedule(record.id) ?? record;
+    }
+  }
+
+  /**
+   * Write the schedules of these jobs that the store lacks. Returns the config's schedules in the
+   * store that the jobs no longer have, and how many schedules there were.
+   *
+   * @param query finds theirs in the store
+   */
+  async #syncJobs(
+    jobs: readonly JobDefinition[],
+    query: ScheduleQuery,
+  ): Promise<{ readonly gone: readonly ScheduleRecord[]; readonly count: number }> {
+    const wanted = wantedOf(jobs);
+    const outdated = new Map<string, ScheduleRecord>();
+    const gone: ScheduleRecord[] = [];
+    let count = 0;
+    // Page by page: most of thousands are as they should be, and need no memory of ours.
+    const all = { ...query, withRemoved: true };
+    for await (const page of schedulePages(this.#options.store, all)) {
+      for (const record of page) {
+        if (this.removed.isOver(record)) {
+          await this.removed.delete(record.id);
+          continue;
+        }
+        this.removed.note(record);
+        if (record.removedAt === undefined) count += 1;
+        const renewed = this.#isOfOtherZones(record) ? await this.#renewZones(record) : record;
+        if (record.origin !== "config") continue;
+        const one = wanted.get(record.id);
+        if (!one) {
+          if (record.removedAt === undefined) gone.push(renewed);
+        } else if (isAsWanted(one, renewed)) wanted.delete(record.id);
+        else outdated.set(record.id, renewed);
+      }
+    }
+    const missing = [...wanted.values()];
+    // Together, so that thousands of them share transactions.
+    for (let from = 0; from < missing.length; from += SYNC_BATCH) {
+      const batch = missing.slice(from, from + SYNC_BATCH);
+      await Promise.all(batch.map((one) => this.#syncOne(one, outdated.get(one.id) ?? null)));
+    }
+    return { gone, count };
+  }
+
+  async #syncOne(wanted: WantedSchedule, stored: ScheduleRecord | null): Promise<void> {
+    const { store, clock, tzVersion } = this.#options;
+    const { id, job, spec } = wanted;
+    const { argumentsJson, specHash } = carriedBy(wanted);
+    let existing = stored;
+    for (let tries = 1;; tries++) {
+      const isSame = existing?.specHash === specHash;
+      // One that was put off, as its job was not there, goes on with the tick after its cursor.
+      const nextAt = isSame ? nextOf(existing!) : null;
+      const isBack = existing?.removedAt !== undefined;
+      if (isSame && !isBack && existing!.nextAt === nextAt) return;
+      if (!isSame && !isBack && existing !== null) {
+        await this.#options.settle(existing);
+        existing = await store.getSchedule(id) ?? existing;
+      }
+      const at = clock.now();
+      const record: ScheduleRecord = isSame && isBack
+        ? takeUp(existing!)
+        : isSame
+        ? { ...existing!, nextAt }
+        : {
+          ...{ id, kind: job.kind, origin: "config", spec, specHash, argumentsJson },
+          generation: (existing?.generation ?? 0) + 1,
+          ...startOf(spec, at.wallMs, existing),
+          ...{ priority: null, timeoutMs: null, retryMax: null },
+          createdAt: existing?.createdAt ?? at.wallMs,
+          updatedAt: at.wallMs,
+          tzVersion,
+        };
+      const expectedGeneration = existing?.generation ?? null;
+      try {
+        await store.putSchedule({ at, record, expectedGeneration });
+        if (isBack) this.removed.forget(id);
+        return;
+      } catch (error) {
+        // Another node wrote the same config.
+        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+        existing = await store.getSchedule(id);
+      }
+    }
+  }
+}
+
+/** By id. */
+function wantedOf(jobs: readonly JobDefinition[]): Map<string, WantedSchedule> {
+  const wanted = new Map<string, WantedSchedule>();
+  for (const job of jobs) {
+    for (const [index, schedule] of job.schedules.entries()) {
+      const id = `config:${job.kind}:${index}`;
+      wanted.set(id, { id, job, ...schedule });
+    }
+  }
+  return wanted;
+}
+
+/** What the instances of a schedule carry, and the hash of that and of the schedule. */
+function carriedBy({ job, spec, arguments: given }: WantedSchedule) {
+  const argumentsJson = argumentsFor(job, given);
+  return { argumentsJson, specHash: hashOf(spec, argumentsJson, job.options.priority) };
+}
+
+function isAsWanted(wanted: WantedSchedule, record: ScheduleRecord): boolean {
+  return record.removedAt === undefined && record.specHash === carriedBy(wanted).specHash &&
+    record.nextAt === nextOf(record);
+}
+
+/** The next tick of a record as it should be; null also for one that is finished. */
+function nextOf(record: ScheduleRecord): number | null {
+  if (record.nextAt === null) return null;
+  return nextTickOf(record.spec, record.startAt, record.cursor);
+}
+
+function startOf(spec: ScheduleSpec, nowMs: number, before: ScheduleRecord | null = null) {
+  const correction = correctionOf(before, nowMs);
+  return {
+    ...{ cursor: nowMs, startAt: nowMs, nextAt: nextTickOf(spec, nowMs, nowMs) },
+    ...(correction === undefined ? {} : { correction }),
+  };
+}
+
+function timesOf({ cron, everyMs, timezone, startsAt, endsAt, runsMax }: ScheduleSpec) {
+  return { cron, everyMs, timezone, startsAt, endsAt, runsMax };
+}
+
+function notFound(id: string, action: string): JobError {
+  return new JobError(
+    "not_found",
+    `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`,
+    {
+      hint: "List them with: jobctl list schedules",
+    },
+  );
+}

@@ -1,0 +1,47 @@
+import { REBOOT } from "../../core/job/schedule.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { IdSource } from "../../platform/ids.ts";
+import { type Advance, BATCH_MAX, type Store } from "../../store/store.ts";
+import { tickInstance } from "../instances/new_instance.ts";
+import type { Registry } from "../registry.ts";
+
+/**
+ * What gives each `@reboot` schedule of a registered job its tick for this start of the daemon, at now. After a crash too:
+ * under overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and will be taken over.
+ */
+export async function startAdvances(
+  options: {
+    readonly store: Store;
+    readonly registry: Registry;
+    readonly clock: Clock;
+    readonly node: string;
+    readonly ids: IdSource;
+  },
+): Promise<readonly Advance[]> {
+  const { store, registry, clock, node, ids } = options;
+  const { wallMs } = clock.now();
+  const found: Advance[] = [];
+  let token: string | undefined;
+  do {
+    const page = await store.listSchedules({}, { limit: BATCH_MAX, token });
+    for (const record of page.items) {
+      const { cron, startsAt = -Infinity, endsAt = Infinity } = record.spec;
+      const job = registry.find(record.kind);
+      if (cron !== REBOOT || !job || wallMs < startsAt || wallMs >= endsAt) continue;
+      // The clock may have been set back since the last start.
+      const at = Math.max(wallMs, record.cursor + 1);
+      found.push({
+        scheduleId: record.id,
+        generation: record.generation,
+        expectedCursor: record.cursor,
+        cursor: at,
+        nextAt: null,
+        fires: [tickInstance(job, record, { at, id: ids(), node })],
+        fates: [],
+        overlap: record.spec.overlap,
+      });
+    }
+    token = page.nextToken ?? undefined;
+  } while (token);
+  return found;
+}

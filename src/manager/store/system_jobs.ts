@@ -1,0 +1,87 @@
+import { parseDuration } from "../../core/time/duration.ts";
+import { encodeError, encodeResults } from "../../core/arguments/encode.ts";
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import { type JobDefinition, type JobOptions, NO_HANDLERS } from "../../core/job/job.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Store } from "../../store/store.ts";
+import type { AttemptOutcome } from "../../worker/executor.ts";
+import { clearInstances, clearLogs } from "../instances/clear.ts";
+
+const DESCRIPTIONS = {
+  "system.history.cleaner":
+    "Deletes finished instances, with history and logs, that ended before a time",
+  "system.log.cleaner": "Deletes log lines older than a time",
+} as const;
+
+type SystemKind = keyof typeof DESCRIPTIONS;
+
+/** Jobs that every manager has; they run inside it, on its store. */
+export class SystemJobs {
+  readonly #store: Store;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly store: Store; readonly clock: Clock }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+  }
+
+  /** Their definitions, with the given options. */
+  definitions(options: JobOptions, nowMs: number): readonly JobDefinition[] {
+    return Object.entries(DESCRIPTIONS).map(([kind, description]) => ({
+      kind,
+      description,
+      source: { type: "system", name: kind },
+      signature: {
+        parameters: [{
+          role: "argument",
+          name: "before",
+          shape: { type: "string" },
+          isOptional: false,
+          isRest: false,
+          doc: "A time (RFC 3339), or an age such as 30d",
+        }],
+        resultCount: 1,
+        resultText: "number",
+        doc: description,
+        isTyped: true,
+        warnings: [],
+      },
+      options: { ...options, isolation: "inline" },
+      schedules: [],
+      hasHandler: NO_HANDLERS,
+      registeredAt: nowMs,
+    }));
+  }
+
+  /** Run one; never rejects. */
+  async run(instance: Instance): Promise<AttemptOutcome> {
+    try {
+      const [before] = JSON.parse(instance.argumentsJson) as [string];
+      const count = await this.#clean(instance.kind as SystemKind, this.#timeOf(before));
+      return { type: "ok", resultsJson: encodeResults(count, 1) };
+    } catch (error) {
+      return { type: "error", error: encodeError(error) };
+    }
+  }
+
+  #timeOf(text: string): number {
+    const time = /^\d{4}-/.test(text) ? Date.parse(text) : NaN;
+    if (Number.isFinite(time)) return time;
+    try {
+      return this.#clock.now().wallMs - parseDuration(text);
+    } catch (cause) {
+      throw new JobError("invalid_argument", `Cannot read "${text}": not a time or an age`, {
+        path: "before",
+        hint: "Write a time such as 2026-01-31T00:00:00Z or an age such as 30d",
+        cause,
+      });
+    }
+  }
+
+  #clean(kind: SystemKind, before: number): Promise<number> {
+    return kind === "system.log.cleaner"
+      ? clearLogs(this.#store, this.#clock, { before })
+      : clearInstances(this.#store, this.#clock, { query: {}, settledBefore: before });
+  }
+}

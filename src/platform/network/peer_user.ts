@@ -1,0 +1,40 @@
+import type { Socket } from "node:net";
+import { lateLibc } from "../process/libc.ts";
+
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** Size of `struct ucred`: process, user and group, 32 bits each. */
+const CREDENTIALS_BYTES = 12;
+
+interface Symbols {
+  getsockopt(
+    socket: number,
+    level: number,
+    name: number,
+    value: Uint32Array,
+    length: Uint32Array,
+  ): number;
+}
+
+const openLibc = lateLibc<Symbols>({
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+});
+
+/**
+ * The user at the other end of a Unix socket connection, as recorded by the kernel when it
+ * connected.
+ *
+ * @returns null if the kernel cannot be asked: on a runtime other than Bun, outside Linux, or for a
+ * closed connection
+ */
+export function peerUserId(socket: Socket): number | null {
+  const descriptor = (socket as { _handle?: { readonly fd?: unknown } | null })._handle?.fd;
+  if (typeof descriptor !== "number" || descriptor < 0) return null;
+  const libc = openLibc();
+  if (libc === null) return null;
+  const credentials = new Uint32Array(CREDENTIALS_BYTES / 4);
+  const length = Uint32Array.of(CREDENTIALS_BYTES);
+  const { getsockopt } = libc.symbols;
+  const failed = getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, length) !== 0;
+  return failed || length[0] !== CREDENTIALS_BYTES ? null : credentials[1]!;
+}

@@ -1,0 +1,200 @@
+import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { userName } from "../../platform/process/accounts.ts";
+import { BurstLog } from "../../platform/burst_log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { timeOfId } from "../../platform/ids.ts";
+import type { LogFields, Logger } from "../../platform/logger.ts";
+import { type Caller, OWNER } from "./auth.ts";
+import { JobService, type Query } from "../gen/job_pb.ts";
+import type { MethodName } from "../handlers/handlers.ts";
+
+type Methods = typeof JobService["method"];
+type Line = readonly [message: string, fields: LogFields];
+
+/** Most characters of one field; a longer one ends with an ellipsis. */
+const FIELD_CHARS = 200;
+/** How a response of ScheduleJob with an instance begins: field 1, with a length. */
+const INSTANCE_TAG = (1 << 3) | 2;
+
+/** Who makes a call. */
+export interface Asker {
+  /** Null for a caller that was not authenticated. */
+  readonly caller: Caller | null;
+  /** Its connection, by grpc-js's name. */
+  readonly peer: string;
+  /** Its user on a Unix socket; null on other connections, or if unknown. */
+  readonly uid: number | null;
+}
+
+/**
+ * The record of each method that changes more than one new instance; null if nothing changed.
+ * `since` is the time at which the call began, in epoch ms.
+ */
+type Lines = {
+  readonly [Name in MethodName]?: (
+    request: MessageShape<Methods[Name]["input"]>,
+    answer: MessageShape<Methods[Name]["output"]>,
+    since: number,
+  ) => Line | null;
+};
+
+const LINES: Lines = {
+  scheduleJob: ({ dryRun }, { schedule }) =>
+    dryRun === true || schedule === undefined ? null : [
+      "Created a schedule",
+      { kind: schedule.kind, schedule: schedule.id, cron: schedule.cron },
+    ],
+  cancelInstances: ({ query }, { count }) => ofMany("Canceled instances", Number(count), query),
+  retryInstance: ({ uuid }, { instance }) => [
+    "Retried an instance",
+    { of: uuid, kind: instance?.kind, instance: instance?.uuid },
+  ],
+  redriveInstances({ query }, { count, instances }, since) {
+    // The answer also has instances of an earlier call, for dead letters that were run again then.
+    const earlier = instances.filter(({ uuid }) => timeOfId(uuid) < since).length;
+    return ofMany("Ran dead letters again", Number(count) - earlier, query);
+  },
+  runSchedule: (_, { instance }) => [
+    "Ran a schedule now",
+    { kind: instance?.kind, instance: instance?.uuid },
+  ],
+  skipTicks: ({ kind, scheduleId, count, until }) => [
+    "Skipped ticks",
+    { kind, schedule: scheduleId, count, until: timeText(until) },
+  ],
+  backfill: ({ kind, scheduleId, from, to, dryRun }, { count }) =>
+    dryRun === true || count === 0n ? null : [
+      "Ran missed ticks",
+      {
+        ...{ kind, schedule: scheduleId, count: Number(count) },
+        ...{ from: timeText(from), to: timeText(to) },
+      },
+    ],
+  pause: ({ kind, until, reason }) => [
+    kind === undefined ? "Paused all jobs" : "Paused a job",
+    { kind, until: timeText(until), reason },
+  ],
+  resume: ({ kind }, { wasPaused }) =>
+    wasPaused ? [kind === undefined ? "Resumed all jobs" : "Resumed a job", { kind }] : null,
+  updateSchedule: ({ id }, { schedule }) => [
+    "Changed a schedule",
+    { kind: schedule?.kind, schedule: id },
+  ],
+  deleteSchedule: ({ id }) => ["Deleted a schedule", { schedule: id }],
+  resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
+};
+
+/** The record of each method that is logged before its work begins, also if it then fails. */
+const FIRST_LINES: {
+  readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
+} = {
+  reloadConfig: ({ force }) => ["Requested a reload", { force }],
+  workOnStore: ({ work, to, compact }) => ["Started work on the store", { work, to, compact }],
+};
+
+/** Logs in the daemon's log what callers have changed, and who they are. */
+export class Audit {
+  readonly #log: BurstLog;
+  readonly #clock: Clock;
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#clock = clock;
+    this.#log = new BurstLog(logger, clock, "changes by callers", "jobctl list instances");
+  }
+
+  /** True if calls of a method are logged. */
+  static has(method: MethodName): boolean {
+    return method in LINES || method in FIRST_LINES;
+  }
+
+  /** True if a response of ScheduleJob has something to log. A new instance is in the store. */
+  static hasSchedule(answer: Uint8Array): boolean {
+    return answer[0] !== INSTANCE_TAG;
+  }
+
+  /** The current time in epoch ms, for the `since` of {@link tell}. */
+  now(): number {
+    return this.#clock.now().wallMs;
+  }
+
+  /** Log one completed call of a method for which {@link has} is true. */
+  tell(
+    method: MethodName,
+    call: Asker & {
+      /** When it began, in epoch ms. */
+      readonly since: number;
+      readonly request: Uint8Array;
+      readonly answer: Uint8Array;
+    },
+  ): void {
+    const { input, output }: DescMethod = JobService.method[method];
+    const { request, answer, since } = call;
+    const line = LINES[method] as
+      | ((request: unknown, answer: unknown, since: number) => Line | null)
+      | undefined;
+    const told = line?.(fromBinary(input, request), fromBinary(output, answer), since);
+    if (told) this.#write(told, call);
+  }
+
+  /** Log a call before its work begins. One that cannot be read is refused later. */
+  tellFirst(method: MethodName, call: Asker & { readonly request: Uint8Array }): void {
+    const line = FIRST_LINES[method] as ((request: unknown) => Line) | undefined;
+    if (!line) return;
+    const { input }: DescMethod = JobService.method[method];
+    let request: unknown;
+    try {
+      request = fromBinary(input, call.request);
+    } catch {
+      return;
+    }
+    this.#write(line(request), call);
+  }
+
+  #write([message, fields]: Line, asker: Asker): void {
+    const short = Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === "string" ? shortened(value) : value,
+    ]);
+    this.#log.tell("info", message, { ...Object.fromEntries(short), ...askerFields(asker) });
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > FIELD_CHARS ? `${text.slice(0, FIELD_CHARS)}…` : text;
+}
+
+// On a Unix socket the kernel names the user; without authentication nobody names a TCP caller.
+function askerFields({ caller, peer, uid }: Asker): LogFields {
+  if (uid !== null) return { by: userName(uid), uid, from: peer };
+  const isUnnamed = caller === null || (caller === OWNER && !peer.startsWith("unix:"));
+  return { by: isUnnamed ? "unauthenticated" : caller.name, from: peer };
+}
+
+function ofMany(message: string, count: number, query: Query | undefined): Line | null {
+  return count > 0 ? [message, { count, ...queryFields(query) }] : null;
+}
+
+function timeText(time: Timestamp | undefined): string | undefined {
+  return time && timestampDate(time).toISOString();
+}
+
+/** Values with commas between them. A comma of a value is written `\\,`, its backslash `\\\\`. */
+function listText(values: readonly string[]): string | undefined {
+  return values.length === 0
+    ? undefined
+    : values.map((value) => value.replace(/[\\,]/g, "\\$&")).join(",");
+}
+
+function queryFields(query: Query | undefined): LogFields {
+  if (!query) return {};
+  const kinds = [...(query.kind === undefined ? [] : [query.kind]), ...query.kinds];
+  const ids = [...(query.uuid === undefined ? [] : [query.uuid]), ...query.uuids];
+  return {
+    kind: listText(kinds),
+    instance: listText(ids),
+    schedule: query.scheduleId,
+  };
+}

@@ -1,0 +1,304 @@
+import type { Socket } from "node:net";
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
+import { JobError } from "../../core/errors.ts";
+import { readCertificateNames } from "../../platform/network/certificate_names.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import {
+  allow,
+  type Authenticator,
+  type Caller,
+  type CallName,
+  connectionKey,
+  OWNER,
+} from "./auth.ts";
+import {
+  type AuthConfig,
+  type ClientCertificate,
+  Credentials,
+  type CredentialsOptions,
+  isExpired,
+} from "./credentials.ts";
+import { normalDigits } from "../../platform/files/revoked_file.ts";
+import { TOKEN_LENGTH_MAX } from "../limits.ts";
+
+/** Longest chain of authorities that is looked at; a handshake takes none that is much longer. */
+const ISSUERS_MAX = 100;
+/** Shortest time between two log lines about failed authentication. */
+const LOG_INTERVAL_MS = 1_000;
+/**
+ * How often files are checked while connections are open, and so how long a revoked token's stream
+ * may survive.
+ */
+const LOOK_MS = 2_000;
+/**
+ * An unknown token may have just been added to a file; a caller who sends many of them must not
+ * make it be read each time.
+ */
+const LOOK_AGAIN_MS = 50;
+
+/** Logs failures at most once a second, with how many there were. */
+class FailureLog {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #count = 0;
+  #reason = "";
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  add(reason: string): void {
+    this.#count += 1;
+    this.#reason = reason;
+    if (!this.#timer) this.#flush();
+  }
+
+  #flush(): void {
+    this.#timer = null;
+    if (this.#count === 0) return;
+    this.#logger.warn("Refused calls without valid authentication", {
+      count: this.#count,
+      reason: this.#reason,
+    });
+    this.#count = 0;
+    this.#timer = this.#clock.timer(LOG_INTERVAL_MS, () => this.#flush(), { unref: true });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+}
+
+/** A connection over TCP that is open. */
+interface Connection {
+  readonly socket: Socket;
+  /** The client's certificate; null without TLS or without one. */
+  readonly certificate: ClientCertificate | null;
+  /** Callers who have used it. */
+  readonly callers: Set<Caller>;
+}
+
+/**
+ * The authenticator of the TCP listener: tokens, certificates or nothing, as configured. It works
+ * from plain data and from files, which it checks when a call arrives and every other second while
+ * connections are open. It closes connections whose callers' tokens or certificates are no longer
+ * valid.
+ */
+export class ConfiguredAuthenticator implements Authenticator {
+  readonly #credentials: Credentials;
+  readonly #clock: Clock;
+  readonly #failures: FailureLog;
+  readonly #connections = new Map<string, Connection>();
+  #lookedMs: number;
+  #timer: Timer | null = null;
+
+  /** @throws JobError if a tokens file or the list of revoked certificates cannot be used */
+  constructor(
+    config: AuthConfig,
+    options: CredentialsOptions & { readonly clock: Clock },
+  ) {
+    const { clock, logger } = options;
+    this.#clock = clock;
+    this.#credentials = new Credentials(config, options);
+    this.#failures = new FailureLog(clock, logger);
+    this.#lookedMs = clock.now().monotonicMs;
+  }
+
+  admit(socket: Socket): void {
+    // Already closed, so its address is unknown: no call may be attributed to it.
+    if (socket.remotePort === undefined) return;
+    const key = connectionKey(socket);
+    const connection = { socket, certificate: certificateOf(socket), callers: new Set<Caller>() };
+    this.#connections.set(key, connection);
+    socket.once("close", () => {
+      if (this.#connections.get(key) === connection) this.#connections.delete(key);
+    });
+    this.#timer ??= this.#clock.timer(LOOK_MS, () => this.#lookLater(), { unref: true });
+  }
+
+  check(
+    method: CallName,
+    authorization: string | undefined,
+    connection: string,
+  ): Caller | JobError {
+    this.#look(LOOK_MS);
+    const there = this.#connections.get(connection);
+    const caller = this.#callerOf(authorization, there?.certificate ?? null);
+    if (caller instanceof JobError) return caller;
+    there?.callers.add(caller);
+    return allow(caller, method);
+  }
+
+  /** Apply another configuration; connections of callers who lose access are closed. */
+  adopt(config: AuthConfig): void {
+    this.#credentials.adopt(config);
+    this.#closeOutdated();
+  }
+
+  stop(): void {
+    this.#failures.stop();
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #callerOf(
+    authorization: string | undefined,
+    certificate: ClientCertificate | null,
+  ): Caller | JobError {
+    if (certificate && this.#credentials.isRevoked(certificate)) {
+      return this.#refuse(`the certificate ${certificate.serial} is revoked`, CERTIFICATE_HINT);
+    }
+    // Checked in the handshake, but a connection and a resumable TLS session last longer than that.
+    if (certificate && isExpired(certificate, this.#clock.now().wallMs)) {
+      return this.#refuse(`the certificate ${certificate.serial} has expired`, CERTIFICATE_HINT);
+    }
+    switch (this.#credentials.mode) {
+      case "none":
+        return OWNER;
+      case "mtls":
+        return this.#byCertificate(certificate);
+      case "token":
+        return this.#byToken(authorization);
+    }
+  }
+
+  #byCertificate(certificate: ClientCertificate | null): Caller | JobError {
+    if (certificate === null) {
+      return this.#refuse("the client sent no certificate", CERTIFICATE_HINT);
+    }
+    const caller = this.#credentials.callerOf(certificate);
+    if (caller) return caller;
+    return this.#refuse(
+      `no rule in server.auth.clients matches the certificate ${certificate.serial}`,
+      CERTIFICATE_HINT,
+    );
+  }
+
+  #byToken(authorization: string | undefined): Caller | JobError {
+    if (authorization === undefined || authorization === "") {
+      return this.#refuse("no token was sent", TOKEN_HINT);
+    }
+    if (authorization.length > TOKEN_LENGTH_MAX) {
+      return this.#refuse("the token is too long", TOKEN_HINT);
+    }
+    const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (token === undefined) {
+      return this.#refuse('the header "authorization" has no Bearer token', TOKEN_HINT);
+    }
+    let known = this.#credentials.find(token);
+    if (known === null && this.#look(LOOK_AGAIN_MS)) known = this.#credentials.find(token);
+    if (known === null) return this.#refuseUnknown(token);
+    if (!isExpired(known, this.#clock.now().wallMs)) return known;
+    const at = new Date(known.expiresAt!).toISOString();
+    return this.#refuse(`the token "${known.name}" expired at ${at}`, TOKEN_HINT);
+  }
+
+  /**
+   * Only the log says that a token was revoked, and which one: whoever stole it learns nothing of
+   * it.
+   */
+  #refuseUnknown(token: string): JobError {
+    const problem = "the token is unknown";
+    const name = this.#credentials.revokedName(token);
+    const logged = name === null ? problem : `the token "${name}" was revoked`;
+    return this.#refuse(problem, TOKEN_HINT, logged);
+  }
+
+  #refuse(problem: string, hint: string, logged = problem): JobError {
+    this.#failures.add(logged);
+    return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, { hint });
+  }
+
+  #lookLater(): void {
+    this.#timer = null;
+    this.#look(0);
+    this.#closeOutdated();
+    if (this.#connections.size > 0) {
+      this.#timer = this.#clock.timer(LOOK_MS, () => this.#lookLater(), { unref: true });
+    }
+  }
+
+  /**
+   * Read changed files, unless they were checked less than `afterMs` ago; returns whether anything
+   * changed.
+   */
+  #look(afterMs: number): boolean {
+    const { monotonicMs } = this.#clock.now();
+    if (monotonicMs - this.#lookedMs < afterMs) return false;
+    this.#lookedMs = monotonicMs;
+    const isChanged = this.#credentials.refresh();
+    if (isChanged) this.#closeOutdated();
+    return isChanged;
+  }
+
+  #closeOutdated(): void {
+    const { wallMs } = this.#clock.now();
+    for (const { socket, certificate, callers } of this.#connections.values()) {
+      if (!this.#isCurrent(certificate, callers, wallMs)) socket.destroy();
+    }
+  }
+
+  #isCurrent(
+    certificate: ClientCertificate | null,
+    callers: ReadonlySet<Caller>,
+    nowMs: number,
+  ): boolean {
+    if (certificate && this.#credentials.isRevoked(certificate)) return false;
+    if (certificate && isExpired(certificate, nowMs)) return false;
+    for (const caller of callers) {
+      if (!this.#credentials.isCurrent(caller, nowMs)) return false;
+      if (this.#credentials.mode !== "mtls" || certificate === null) continue;
+      if (JSON.stringify(this.#credentials.callerOf(certificate)) !== JSON.stringify(caller)) {
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+const TOKEN_HINT =
+  "Send the token in the daemon's token file, one of server.auth.tokens, or one made " +
+  'with jobctl token new, as the header "authorization: Bearer TOKEN"; jobctl: --token-file FILE or JOBCTL_TOKEN';
+const CERTIFICATE_HINT =
+  "Use a certificate that the daemon's configuration accepts: --tls-cert and --tls-key";
+
+/** The certificate from a client's handshake, verified by the listener; null if there is none. */
+function certificateOf(socket: Socket): ClientCertificate | null {
+  const { getPeerCertificate } = socket as Partial<TLSSocket>;
+  const shown = getPeerCertificate?.call(socket, true);
+  // Without a certificate this is an empty object.
+  if (!shown?.raw) return null;
+  const issuers = issuersOf(shown);
+  return {
+    ...readCertificateNames(shown.raw),
+    ...digitsOf(shown),
+    issuers: issuers.flatMap((issuer) => Object.values(digitsOf(issuer))),
+    expiresAt: firstExpiry([shown, ...issuers]),
+  };
+}
+
+function firstExpiry(certificates: readonly PeerCertificate[]): number | null {
+  const times = certificates.map((each) => Date.parse(each.valid_to));
+  const first = Math.min(...times.filter((at) => !Number.isNaN(at)));
+  return first === Infinity ? null : first;
+}
+
+function digitsOf({ serialNumber, fingerprint256 }: PeerCertificate) {
+  return { serial: normalDigits(serialNumber), fingerprint: normalDigits(fingerprint256) };
+}
+
+/** The authorities behind a certificate; the last one is its own issuer. */
+function issuersOf(certificate: PeerCertificate): readonly PeerCertificate[] {
+  const issuers: PeerCertificate[] = [];
+  for (let at = certificate; issuers.length < ISSUERS_MAX;) {
+    const { issuerCertificate: next } = at as Partial<DetailedPeerCertificate> & PeerCertificate;
+    if (!next?.raw || next.fingerprint256 === at.fingerprint256) break;
+    issuers.push(next);
+    at = next;
+  }
+  return issuers;
+}

@@ -1,0 +1,333 @@
+import { statSync } from "node:fs";
+import { createHash, timingSafeEqual } from "node:crypto";
+import { toJobError } from "../../core/errors.ts";
+import { matchesPattern } from "../../core/job/job_scope.ts";
+import type { CertificateNames } from "../../platform/network/certificate_names.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { readRevoked } from "../../platform/files/revoked_file.ts";
+import {
+  hashToken,
+  readTokensFile,
+  type Role,
+  type TokenEntry,
+} from "../../platform/files/tokens_file.ts";
+import type { Caller } from "./auth.ts";
+import { readOwnTokenFile } from "./token_file.ts";
+
+/** The rights of certificates with a given name. */
+export interface ClientRule {
+  /** The subject's common name, or a pattern of it; null when the rule is about {@link san}. */
+  readonly cn: string | null;
+  /** An alternative name such as `DNS:ci.example.org`, or a pattern of one. */
+  readonly san: string | null;
+  readonly role: Role;
+  readonly jobs: readonly string[] | null;
+}
+
+/** The TCP credentials, as plain data. */
+export interface AuthConfig {
+  readonly mode: "token" | "mtls" | "none";
+  /** In addition to those in files. */
+  readonly tokens: readonly TokenEntry[];
+  /**
+   * File of one permanent admin token; null to create a new one in the runtime folder at each
+   * start.
+   */
+  readonly tokenFile: string | null;
+  /** File managed by `jobctl token`; null for none. */
+  readonly tokensFile: string | null;
+  /** Rules for client certificates with "mtls"; without rules, each one is an admin. */
+  readonly clients: readonly ClientRule[];
+  /** File of revoked certificates; null for none. */
+  readonly revokedFile: string | null;
+}
+
+/** A client's certificate. */
+export interface ClientCertificate extends CertificateNames {
+  /** Hexadecimal digits in lower case, without leading zeros. */
+  readonly serial: string;
+  /** SHA-256 of the certificate in lower case. */
+  readonly fingerprint: string;
+  /** The same two of the authorities between it and the one that is trusted, and of that one. */
+  readonly issuers: readonly string[];
+  /** When it, or one of those authorities, expires: epoch ms; null if unknown. */
+  readonly expiresAt: number | null;
+}
+
+/** A token prepared for look-up; the same object as long as nothing about it changes. */
+export interface KnownToken extends Caller {
+  readonly digest: Uint8Array;
+  readonly expiresAt: number | null;
+}
+
+/** Revoked tokens that are remembered by name, for the log. */
+const REVOKED_TOKENS_MAX = 1_000;
+
+/** Most tokens that one line of the log names. */
+const NAMES_TOLD_MAX = 20;
+
+/** Options of {@link Credentials}. */
+export interface CredentialsOptions {
+  /** The token created at this start; null if another one is used. */
+  readonly ownToken: string | null;
+  readonly logger: Logger;
+  /** Called with each token that is read in plain text, before it is valid. */
+  readonly onToken: (token: string) => void;
+}
+
+/** The contents of a file, and its stamp at that time. */
+interface Source<T> {
+  readonly path: string | null;
+  stamp: string;
+  value: T;
+}
+
+/**
+ * The currently valid tokens and certificates, from the configuration and from files. Files are
+ * read again when they change; if that fails, their previous contents stay in effect and the
+ * failure is logged.
+ */
+export class Credentials {
+  readonly #logger: Logger;
+  readonly #onToken: (token: string) => void;
+  #config: AuthConfig;
+  /** The digest of the token created at this start; null if another one is used. */
+  readonly #ownToken: TokenEntry | null;
+  #tokenFile: Source<readonly TokenEntry[]>;
+  #tokensFile: Source<readonly TokenEntry[]>;
+  #revoked: Source<ReadonlySet<string>>;
+  /** The tokens of the tokens file as the log knows them. */
+  #toldTokens: readonly TokenEntry[];
+  #known: readonly KnownToken[] = [];
+  #held = new Set<KnownToken>();
+  /** Names of tokens that were valid since the start, by their hash; the oldest is first. */
+  readonly #revokedTokens = new Map<string, string>();
+  #callers = new WeakMap<ClientCertificate, Caller | null>();
+
+  /** @throws JobError if a file cannot be used */
+  constructor(config: AuthConfig, options: CredentialsOptions) {
+    this.#logger = options.logger;
+    this.#onToken = options.onToken;
+    this.#config = config;
+    const { ownToken } = options;
+    this.#ownToken = ownToken === null ? null : adminToken(ownToken);
+    // Created at start, and only if tokens are used.
+    this.#tokenFile = sourceOf(config.mode === "token" ? config.tokenFile : null, []);
+    this.#tokensFile = sourceOf(config.tokensFile, []);
+    this.#revoked = sourceOf(config.revokedFile, new Set());
+    this.#read((error) => {
+      throw error;
+    });
+    this.#toldTokens = this.#tokensFile.value;
+  }
+
+  get mode(): AuthConfig["mode"] {
+    return this.#config.mode;
+  }
+
+  /** Whether a caller accepted earlier would still be accepted. */
+  isCurrent(caller: Caller, nowMs: number): boolean {
+    if (!("digest" in caller)) return true;
+    const token = caller as KnownToken;
+    return this.#held.has(token) && !isExpired(token, nowMs);
+  }
+
+  /**
+   * Find a bearer's token. All digests are compared in constant time, so that timing reveals
+   * nothing about them.
+   */
+  find(token: string): KnownToken | null {
+    const digest = createHash("sha256").update(token).digest();
+    let found: KnownToken | null = null;
+    for (const candidate of this.#known) {
+      if (timingSafeEqual(candidate.digest, digest)) found = candidate;
+    }
+    return found;
+  }
+
+  /** The name of a token that was valid earlier in the life of this daemon; otherwise null. */
+  revokedName(token: string): string | null {
+    return this.#revokedTokens.get(hashToken(token)) ?? null;
+  }
+
+  /** Whether a certificate, or one of those by which it is trusted, is on the list. */
+  isRevoked({ serial, fingerprint, issuers }: ClientCertificate): boolean {
+    return [serial, fingerprint, ...issuers].some((digits) => this.#revoked.value.has(digits));
+  }
+
+  /**
+   * The caller with a certificate; null if no rule matches. The same object until the rules change.
+   */
+  callerOf(certificate: ClientCertificate): Caller | null {
+    let caller = this.#callers.get(certificate);
+    if (caller === undefined) this.#callers.set(certificate, caller = this.#byRules(certificate));
+    return caller;
+  }
+
+  #byRules(certificate: ClientCertificate): Caller | null {
+    const { commonName, alternativeNames, serial } = certificate;
+    const name = `certificate of ${commonName ?? alternativeNames[0] ?? serial}`;
+    const { clients } = this.#config;
+    if (clients.length === 0) return { name, role: "admin", jobs: null };
+    const rule = clients.find(({ cn, san }) =>
+      cn === null
+        ? alternativeNames.some((each) => matchesPattern(foldName(san!), foldName(each)))
+        : commonName !== null && matchesPattern(cn, commonName)
+    );
+    return rule ? { name, role: rule.role, jobs: rule.jobs } : null;
+  }
+
+  /** Apply the tokens, certificate rules and files of another configuration. */
+  adopt({ tokens, clients, tokensFile, revokedFile }: AuthConfig): void {
+    this.#config = { ...this.#config, tokens, clients };
+    this.#callers = new WeakMap();
+    if (tokensFile !== this.#tokensFile.path) this.#tokensFile = sourceOf(tokensFile, []);
+    if (revokedFile !== this.#revoked.path) {
+      // Until the new file is read, revoked certificates stay revoked.
+      const before = revokedFile === null ? new Set<string>() : this.#revoked.value;
+      this.#revoked = sourceOf(revokedFile, before);
+    }
+    this.#read((error) => this.#complain(error));
+    this.#tellTokens();
+  }
+
+  /**
+   * Read changed files; returns whether any changed. Files that cannot be read keep their previous
+   * contents.
+   */
+  refresh(): boolean {
+    const hasChanged = this.#read((error) => this.#complain(error));
+    this.#tellTokens();
+    return hasChanged;
+  }
+
+  /** Log the names of tokens that have come and gone in the tokens file. */
+  #tellTokens(): void {
+    const [before, after] = [this.#toldTokens, this.#tokensFile.value];
+    this.#toldTokens = after;
+    const [old, current] = [before, after].map((tokens) => new Set(tokens.map(({ hash }) => hash)));
+    const added = after.filter(({ hash }) => !old!.has(hash));
+    const revoked = before.filter(({ hash }) => !current!.has(hash));
+    if (added.length + revoked.length === 0) return;
+    this.#logger.info("Tokens were added or revoked", {
+      added: namesOf(added),
+      revoked: namesOf(revoked),
+    });
+  }
+
+  #complain(thrown: unknown): void {
+    const { message, hint } = toJobError(thrown, "Cannot read the credentials of callers");
+    this.#logger.error(`${message}; the previous contents stay in effect`, { hint });
+  }
+
+  #read(fail: (error: unknown) => void): boolean {
+    const changed = [
+      readAgain(this.#tokenFile, (path) => this.#readTokenFile(path), fail),
+      readAgain(this.#tokensFile, readTokensFile, fail),
+      readAgain(this.#revoked, readRevoked, fail),
+    ];
+    this.#merge();
+    return changed.includes(true);
+  }
+
+  #readTokenFile(path: string): readonly TokenEntry[] {
+    const token = readOwnTokenFile(path);
+    this.#onToken(token);
+    return [adminToken(token)];
+  }
+
+  /** An unchanged token stays the same object, so that its callers are still recognized. */
+  #merge(): void {
+    const before = new Map(this.#known.map((token) => [keyOf(token), token]));
+    const entries = [
+      ...this.#ownToken ? [this.#ownToken] : [],
+      ...this.#tokenFile.value,
+      ...this.#config.tokens,
+      ...this.#tokensFile.value,
+    ];
+    this.#known = entries.map(({ name, role, hash, jobs, expiresAt }) => {
+      const token = { name, role, jobs, expiresAt, digest: digestOf(hash) };
+      return before.get(keyOf(token)) ?? token;
+    });
+    this.#held = new Set(this.#known);
+    this.#rememberRevoked([...before.values()], new Set(entries.map(({ hash }) => hash)));
+  }
+
+  #rememberRevoked(before: readonly KnownToken[], valid: ReadonlySet<string>): void {
+    for (const hash of valid) this.#revokedTokens.delete(hash);
+    for (const { name, digest } of before) {
+      const hash = `sha256:${Buffer.from(digest).toString("hex")}`;
+      if (!valid.has(hash)) this.#revokedTokens.set(hash, name);
+    }
+    for (const hash of this.#revokedTokens.keys()) {
+      if (this.#revokedTokens.size <= REVOKED_TOKENS_MAX) break;
+      this.#revokedTokens.delete(hash);
+    }
+  }
+}
+
+/** Whether a token or certificate has expired. */
+export function isExpired(
+  { expiresAt }: { readonly expiresAt: number | null },
+  nowMs: number,
+): boolean {
+  return expiresAt !== null && expiresAt <= nowMs;
+}
+
+/** The names for one line of the log; undefined for none. */
+function namesOf(tokens: readonly TokenEntry[]): string | undefined {
+  if (tokens.length === 0) return undefined;
+  const names = tokens.slice(0, NAMES_TOLD_MAX).map(({ name }) => name).join(",");
+  const more = tokens.length - NAMES_TOLD_MAX;
+  return more > 0 ? `${names} and ${more} more` : names;
+}
+
+function adminToken(token: string): TokenEntry {
+  const hash = hashToken(token);
+  return { name: "token file", role: "admin", hash, jobs: null, expiresAt: null };
+}
+
+function digestOf(hash: string): Uint8Array {
+  return Buffer.from(hash.slice("sha256:".length), "hex");
+}
+
+function keyOf({ name, role, jobs, expiresAt, digest }: KnownToken): string {
+  return JSON.stringify([name, role, jobs, expiresAt, Buffer.from(digest).toString("hex")]);
+}
+
+/** Host and mail names are case-insensitive; the prefix before the colon is ours. */
+function foldName(name: string): string {
+  return /^(DNS|EMAIL|IP):/.test(name) ? name.toLowerCase() : name;
+}
+
+function sourceOf<T>(path: string | null, value: T): Source<T> {
+  return { path, stamp: "", value };
+}
+
+/** Read a file if it has changed; returns whether it was read. */
+function readAgain<T>(
+  source: Source<T>,
+  read: (path: string) => T,
+  fail: (error: unknown) => void,
+): boolean {
+  if (source.path === null) return false;
+  const stamp = stampOf(source.path);
+  if (stamp === source.stamp) return false;
+  source.stamp = stamp;
+  try {
+    source.value = read(source.path);
+    return true;
+  } catch (error) {
+    fail(error);
+    return false;
+  }
+}
+
+function stampOf(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch {
+    return "missing";
+  }
+}

@@ -1,0 +1,259 @@
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { dirname } from "node:path";
+import type * as grpc from "@grpc/grpc-js";
+import { bareHost, hostPort, isLoopback } from "../../core/address.ts";
+import { errorCode, isJobError, JobError } from "../../core/errors.ts";
+import { userId } from "../../platform/process/accounts.ts";
+import { silentLogger } from "../../platform/logger.ts";
+import { systemClock } from "../../platform/clock.ts";
+import type { ConnectOptions } from "./client.ts";
+import { gathering } from "../server/gathering_socket.ts";
+import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import { type ProofOptions, provePeer } from "./peer_proof.ts";
+import { socketPaths, tokenPath } from "../server/socket_path.ts";
+import { loadCa, loadTls } from "../../platform/network/tls.ts";
+import { findDistrust } from "../../platform/files/trusted_path.ts";
+import { readTokenFile } from "../auth/token_file.ts";
+
+/** A way to a daemon. */
+export interface Channel {
+  readonly client: grpc.Client;
+  /** The daemon in messages: `host:port` or the path of its socket. */
+  readonly address: string;
+  readonly isTls: boolean;
+  readonly metadata: () => grpc.Metadata;
+  /**
+   * Read the token again after a call with `sent` was refused: a daemon creates a new one at each
+   * start.
+   *
+   * @returns whether it has changed
+   */
+  readonly renewToken: (sent: grpc.Metadata) => boolean;
+  readonly deadline: (timeoutMs: number) => number;
+  /** True if a connection is open. */
+  readonly isReady: () => boolean;
+  /**
+   * Why nothing was sent over the last connection: another user's process was, or could be, at its
+   * other end; null if it was used.
+   */
+  readonly refusal: () => JobError | null;
+  readonly close: () => void;
+}
+
+type Target = ConnectOptions & { readonly host: string; readonly port: number };
+type Tls = NonNullable<ConnectOptions["tls"]>;
+
+/** A socket that others can replace may not be the daemon's: anyone can create a folder in /tmp. */
+function isTrusted(path: string, daemonUid: number | null): boolean {
+  return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
+}
+
+/** Connect to `path` once; returns null if someone accepts connections there, else the problem. */
+function probe(path: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(null);
+    });
+    socket.once("error", (error) => {
+      socket.destroy();
+      resolve(errorCode(error) ?? error.message);
+    });
+  });
+}
+
+/** The first Unix socket that accepts connections; null to use TCP. */
+async function findSocket(target: Target, daemonUid: number | null): Promise<string | null> {
+  if (typeof target.socket === "string") {
+    const problem = await probe(target.socket);
+    if (problem === null) return target.socket;
+    throw new JobError(
+      "unavailable",
+      `Cannot reach the daemon at ${target.socket}: ${problem}`,
+      { hint: "Is the daemon running, and may this user open its socket?" },
+    );
+  }
+  // Over the socket the caller would be its user, not the owner of the token.
+  const hasToken = target.token !== undefined || target.tokenFile !== undefined;
+  if (target.socket === null || hasToken || target.tls || !isLoopback(target.host)) return null;
+  for (const path of socketPaths(target.port, daemonUid)) {
+    if (isTrusted(path, daemonUid) && await probe(path) === null) return path;
+  }
+  return null;
+}
+
+/** The token for this target; undefined when there is none. */
+function findToken(target: Target): string | undefined {
+  if (target.token !== undefined) return target.token;
+  if (target.tokenFile !== undefined) return readTokenFile(target.tokenFile);
+  // The daemon's own file belongs to this machine and goes nowhere else.
+  if (!isLoopback(target.host)) return undefined;
+  const path = tokenPath(target.port);
+  // Another user's token is useless, and so is one that others can change.
+  if (findDistrust(path) !== null) return undefined;
+  try {
+    return readTokenFile(path);
+  } catch {
+    return undefined;
+  }
+}
+
+async function tlsCredentials(library: typeof grpc, tls: Tls, host: string) {
+  const nowMs = systemClock.now().wallMs;
+  const pair = tls.cert !== undefined && tls.key !== undefined
+    ? await loadTls({ cert: tls.cert, key: tls.key, clientCa: null }, {
+      nowMs,
+      logger: silentLogger,
+    })
+    : null;
+  const ca = tls.ca === undefined ? null : await loadCa(tls.ca, nowMs);
+  const { checkServerIdentity } = await import("node:tls");
+  const name = tls.serverName ?? bareHost(host);
+  return library.credentials.createSsl(ca, pair?.key ?? null, pair?.cert ?? null, {
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(name, certificate),
+  });
+}
+
+/** Credentials for connections without TLS: nothing is sent until `prove` has passed. */
+function plainCredentials(
+  library: typeof grpc,
+  prove: (socket: Socket) => Promise<void>,
+): grpc.ChannelCredentials {
+  const credentials = library.credentials.createInsecure();
+  const createConnector = credentials._createSecureConnector.bind(credentials);
+  credentials._createSecureConnector = (...given) => {
+    const connector = createConnector(...given);
+    const connect = connector.connect.bind(connector);
+    connector.connect = async (socket) => {
+      // An error without a listener would end the process, and nobody else listens yet.
+      socket.on("error", () => {});
+      await prove(socket);
+      const connected = await connect(socket);
+      return { ...connected, socket: gathering(connected.socket) };
+    };
+    return connector;
+  };
+  return credentials;
+}
+
+/**
+ * TLS allows no IP address as a server name, and grpc-js sends the host unchanged. So give it
+ * another name to send, and check the certificate against the address ourselves.
+ */
+function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions {
+  const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
+  if (tls.serverName === undefined && !isAddress) return {};
+  return {
+    "grpc.ssl_target_name_override": tls.serverName ?? "address.invalid",
+    "grpc.default_authority": hostPort(host, port),
+  };
+}
+
+function checkToken(target: Target, token: string | undefined): void {
+  if (token === undefined) return;
+  // The library would include it in its error.
+  if (!/^[\x20-\x7e]*$/.test(token)) {
+    throw new JobError(
+      "invalid_argument",
+      "Cannot use the token: it contains characters that a token cannot have, such as non-ASCII letters",
+      { hint: "Check JOBCTL_TOKEN, --token or the token file" },
+    );
+  }
+  if (target.tls || isLoopback(target.host)) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot send a token to "${target.host}": the connection is not encrypted`,
+    { hint: "Use TLS (--tls), or an SSH tunnel to the daemon's loopback port" },
+  );
+}
+
+/**
+ * Open a channel: to the Unix socket of this machine's daemon if there is one and no token was
+ * given; otherwise over TCP, with the token if one is known.
+ *
+ * @throws JobError `unavailable` if nobody accepts connections at a socket given by path; for files
+ * of TLS and of the token, the errors of their readers
+ */
+export async function openChannel(target: Target): Promise<Channel> {
+  const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
+  const socket = await findSocket(target, daemonUid);
+  let token = socket === null ? findToken(target) : undefined;
+  if (socket === null) checkToken(target, token);
+  // Loaded only now: programs that never call pay nothing for it.
+  const library = await import("@grpc/grpc-js");
+  const proof = createProof({ socket, daemonUid, hasToken: token !== undefined });
+  const credentials = socket === null && target.tls
+    ? await tlsCredentials(library, target.tls, target.host)
+    : plainCredentials(library, proof.prove);
+  const address = socket ?? hostPort(target.host, target.port);
+  const client = new library.Client(
+    socket === null ? `dns:${address}` : `unix:${socket}`,
+    credentials,
+    {
+      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+      "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+      "grpc.enable_channelz": 0,
+      // Who follows a log waits for a daemon that restarts.
+      "grpc.initial_reconnect_backoff_ms": 250,
+      "grpc.max_reconnect_backoff_ms": 2_000,
+      "grpc.enable_http_proxy": isLoopback(target.host) ? 0 : 1,
+      // A subchannel of another client in this process may have another token.
+      "grpc.use_local_subchannel_pool": 1,
+      ...(target.tls ? nameOptions(target.tls, target.host, target.port) : {}),
+    },
+  );
+  return {
+    client,
+    address,
+    isTls: socket === null && Boolean(target.tls),
+    renewToken: (sent) => {
+      if (socket !== null) return false;
+      const found = findToken(target);
+      if (found === undefined) return false;
+      checkToken(target, found);
+      token = found;
+      return sent.get("authorization")[0] !== `Bearer ${token}`;
+    },
+    metadata: () => {
+      const metadata = new library.Metadata();
+      if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+      return metadata;
+    },
+    deadline: (timeoutMs) => systemClock.now().wallMs + timeoutMs,
+    isReady: () =>
+      client.getChannel().getConnectivityState(false) === library.connectivityState.READY,
+    refusal: proof.refusal,
+    close: () => {
+      proof.close();
+      client.close();
+    },
+  };
+}
+
+/** Proves each connection of a channel, and remembers why the last one was not used. */
+function createProof(options: ProofOptions): Pick<Channel, "refusal" | "close"> & {
+  readonly prove: (socket: Socket) => Promise<void>;
+} {
+  let refusal: JobError | null = null;
+  const unproven = new Set<Socket>();
+  const prove = async (socket: Socket) => {
+    refusal = null;
+    unproven.add(socket);
+    try {
+      await provePeer(socket, options);
+    } catch (error) {
+      if (isJobError(error)) refusal = error;
+      throw error;
+    } finally {
+      unproven.delete(socket);
+    }
+  };
+  return {
+    prove,
+    refusal: () => refusal,
+    // The library does not know the connection yet, which would keep the process alive.
+    close: () => unproven.forEach((socket) => void socket.destroy()),
+  };
+}

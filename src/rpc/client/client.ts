@@ -1,0 +1,306 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type * as grpc from "@grpc/grpc-js";
+import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { methodPath, toBuffer } from "../server/adapter.ts";
+import { checkCallOptions, checkConnectOptions, encodeRequest } from "./client_input.ts";
+import { openChannel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
+import { connectDetail, connectHint } from "./connect_problem.ts";
+import { fromWireError, GRPC_STATUS, TRAILERS } from "../errors.ts";
+import {
+  type FollowRequestSchema,
+  type FollowResponse,
+  JobService,
+  type WorkOnStoreRequestSchema,
+  type WorkOnStoreResponse,
+} from "../gen/job_pb.ts";
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Where and how to reach a daemon. */
+export interface ConnectOptions {
+  /** Default "localhost". */
+  readonly host?: string | undefined;
+  /** Default 59051. */
+  readonly port?: number | undefined;
+  /**
+   * Path of the Unix socket, which takes no token; null never uses one. By default, the socket that
+   * belongs to the port is tried first if the host is this machine and neither `token` nor
+   * `tokenFile` is given.
+   */
+  readonly socket?: string | null | undefined;
+  /** Token for this host, over TCP. Goes to another machine only over TLS. */
+  readonly token?: string | undefined;
+  /** File of that token; for this machine the daemon's own one by default. */
+  readonly tokenFile?: string | undefined;
+  /**
+   * The user that the daemon runs as, by name or number, if neither root nor this process's user.
+   * Without TLS nothing is sent to a process of any other user on this machine.
+   */
+  readonly daemonUser?: string | undefined;
+  /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
+  readonly tls?:
+    | {
+      readonly ca?: string | undefined;
+      readonly cert?: string | undefined;
+      readonly key?: string | undefined;
+      /** The name that the certificate must carry, when it is not the host. */
+      readonly serverName?: string | undefined;
+    }
+    | null
+    | undefined;
+  /** Limit of one call in milliseconds; default 10,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Limit of this call in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Methods = typeof JobService["method"];
+
+/** One method for each of JobService. All reject with JobError. */
+export type JobMethods = {
+  readonly [Name in Exclude<keyof Methods, "follow" | "workOnStore">]: (
+    request?: MessageInitShape<Methods[Name]["input"]>,
+    options?: CallOptions,
+  ) => Promise<MessageShape<Methods[Name]["output"]>>;
+};
+
+/** The methods that answer with a stream; it ends with the call, or throws a JobError. */
+export interface StreamMethods {
+  follow(
+    request: MessageInitShape<typeof FollowRequestSchema>,
+    options?: Pick<CallOptions, "signal">,
+  ): AsyncIterable<FollowResponse>;
+  workOnStore(
+    request: MessageInitShape<typeof WorkOnStoreRequestSchema>,
+    options?: Pick<CallOptions, "signal">,
+  ): AsyncIterable<WorkOnStoreResponse>;
+}
+
+/** A client of one daemon. The connection is made at the first call. */
+export interface JobClient extends JobMethods, StreamMethods {
+  close(): void;
+}
+
+/**
+ * Make a client; nothing is read or connected before its first call.
+ *
+ * @throws JobError `invalid_argument` for an option that is unknown or of the wrong type
+ */
+export function connect(options: ConnectOptions = {}): JobClient {
+  checkConnectOptions(options);
+  const target = {
+    ...options,
+    host: options.host ?? "localhost",
+    port: options.port ?? GRPC_PORT_DEFAULT,
+  };
+  let opening: Promise<Channel> | null = null;
+  const open = () => opening ??= openChannel(target);
+  const methods: Record<string, unknown> = {};
+  for (const method of JobService.methods) {
+    if (method.methodKind !== "unary") continue;
+    methods[method.localName] = async (
+      request: object = {},
+      call: CallOptions = {},
+    ) => {
+      checkCallOptions(call, method.name);
+      const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+      const asked = encodeRequest(method.input, request, method.name);
+      const bytes = await callMethod(await open(), method, asked, {
+        signal: call.signal,
+        timeoutMs,
+      });
+      return fromBinary(method.output, bytes);
+    };
+  }
+  const close = () => void opening?.then((channel) => channel.close(), () => {});
+  const { follow: following, workOnStore: working } = JobService.method;
+  const follow: StreamMethods["follow"] = (request, call) => stream(open, following, request, call);
+  const workOnStore: StreamMethods["workOnStore"] = (request, call) =>
+    stream(open, working, request, call);
+  return { ...methods as unknown as JobMethods, follow, workOnStore, close };
+}
+
+/**
+ * Call once, and once more with the daemon's current token if ours was refused: a refused call has
+ * done nothing.
+ */
+async function callMethod(
+  channel: Channel,
+  method: DescMethod,
+  bytes: Uint8Array,
+  options: CallOptions & { readonly timeoutMs: number },
+): Promise<Uint8Array> {
+  const metadata = channel.metadata();
+  try {
+    return await callOnce(channel, method, bytes, { ...options, metadata });
+  } catch (error) {
+    const isRefused = isJobError(error, "unauthenticated");
+    if (!isRefused || !channel.renewToken(metadata)) throw error;
+    return callOnce(channel, method, bytes, { ...options, metadata: channel.metadata() });
+  }
+}
+
+function callOnce(
+  channel: Channel,
+  method: DescMethod,
+  bytes: Uint8Array,
+  options: CallOptions & { readonly timeoutMs: number; readonly metadata: grpc.Metadata },
+): Promise<Uint8Array> {
+  const { timeoutMs, signal, metadata } = options;
+  return new Promise((resolve, reject) => {
+    const action = `Cannot call ${method.name} at ${channel.address}`;
+    if (signal?.aborted) return reject(new JobError("canceled", `${action}: canceled`));
+    const call = channel.client.makeUnaryRequest(
+      methodPath(method),
+      toBuffer,
+      (message: Buffer) => message as Uint8Array,
+      bytes,
+      metadata,
+      { deadline: channel.deadline(timeoutMs) },
+      (error, answer) => {
+        signal?.removeEventListener("abort", cancel);
+        if (answer && !error) resolve(answer);
+        else reject(toClientError(error, channel, action, timeoutMs));
+      },
+    );
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+  });
+}
+
+/** A message comes at least every 20 s; without one for so long the daemon is gone. */
+const SILENCE_MS = 45_000;
+
+/** Like {@link callMethod}: a refused stream has delivered no message. */
+async function* stream<Output extends DescMessage>(
+  open: () => Promise<Channel>,
+  method: DescMethod & { readonly output: Output },
+  request: object = {},
+  call: Pick<CallOptions, "signal"> = {},
+): AsyncGenerator<MessageShape<Output>> {
+  checkCallOptions(call, method.name);
+  const bytes = encodeRequest(method.input, request, method.name);
+  const { signal } = call;
+  const channel = await open();
+  const metadata = channel.metadata();
+  try {
+    return yield* streamOnce(channel, method, bytes, { signal, metadata });
+  } catch (error) {
+    const isRefused = isJobError(error, "unauthenticated");
+    if (!isRefused || !channel.renewToken(metadata)) throw error;
+  }
+  yield* streamOnce(channel, method, bytes, { signal, metadata: channel.metadata() });
+}
+
+async function* streamOnce<Output extends DescMessage>(
+  channel: Channel,
+  method: DescMethod & { readonly output: Output },
+  request: Uint8Array,
+  options: { readonly signal: AbortSignal | undefined; readonly metadata: grpc.Metadata },
+): AsyncGenerator<MessageShape<Output>> {
+  const { signal, metadata } = options;
+  const action = `Cannot call ${method.name} at ${channel.address}`;
+  if (signal?.aborted) return;
+  const call = channel.client.makeServerStreamRequest(
+    methodPath(method),
+    toBuffer,
+    (message: Buffer) => message as Uint8Array,
+    request,
+    metadata,
+  );
+  let isSilent = false;
+  const cancel = () => call.cancel();
+  const listen = () =>
+    systemClock.timer(SILENCE_MS, () => {
+      isSilent = true;
+      cancel();
+    });
+  let timer = listen();
+  signal?.addEventListener("abort", cancel);
+  try {
+    for await (const bytes of call) {
+      timer.cancel();
+      yield fromBinary(method.output, bytes as Uint8Array);
+      timer = listen();
+    }
+  } catch (error) {
+    if (signal?.aborted) return;
+    if (isSilent) throw unreachable(channel, "nothing came for 45 s", error);
+    throw toClientError(error as grpc.ServiceError, channel, action, SILENCE_MS);
+  } finally {
+    timer.cancel();
+    signal?.removeEventListener("abort", cancel);
+    call.cancel();
+  }
+}
+
+function trailersOf(error: grpc.ServiceError): Record<string, string> {
+  const trailers: Record<string, string> = {};
+  for (const name of Object.values(TRAILERS)) {
+    const value = error.metadata?.get(name)[0];
+    if (value !== undefined) trailers[name] = value.toString();
+  }
+  return trailers;
+}
+
+/** The error of a failed call: the server's own, or the reason why the call did not reach it. */
+function toClientError(
+  error: grpc.ServiceError | null,
+  channel: Channel,
+  action: string,
+  timeoutMs: number,
+): JobError {
+  if (!error) return new JobError("internal", `${action}: the answer is empty`);
+  const trailers = trailersOf(error);
+  if (trailers[TRAILERS.code] !== undefined) {
+    return fromWireError({ code: error.code, details: error.details, trailers }, error);
+  }
+  const isTimeout = error.code === GRPC_STATUS.timeout;
+  const refusal = channel.refusal();
+  if (refusal && !channel.isReady()) {
+    return new JobError("unavailable", `${action}: ${refusal.message}`, {
+      hint: refusal.hint,
+      cause: error,
+    });
+  }
+  if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
+    const detail = isTimeout
+      ? `no connection within ${timeoutMs} ms`
+      : connectDetail(error.details);
+    return unreachable(channel, detail, error);
+  }
+  if (isTimeout) {
+    return new JobError("timeout", `${action}: no answer within ${timeoutMs} ms`, {
+      hint: "The daemon may be busy; try again, or allow more time",
+      cause: error,
+    });
+  }
+  if (error.code === GRPC_STATUS.unimplemented) {
+    return new JobError("unimplemented", `${action}: the daemon does not know this method`, {
+      hint: "It is older than this program, or no jobctl; compare jobctl get version",
+      cause: error,
+    });
+  }
+  return fromWireError({
+    code: error.code,
+    details: `${action}: ${error.details}`,
+    trailers,
+  }, error);
+}
+
+function unreachable(channel: Channel, detail: string, cause?: unknown): JobError {
+  return new JobError("unavailable", `Cannot reach the daemon at ${channel.address}: ${detail}`, {
+    hint: connectHint(detail, channel),
+    cause,
+  });
+}

@@ -1,0 +1,105 @@
+import type { Socket } from "node:net";
+import process from "node:process";
+import { hostPort, isLoopback } from "../../core/address.ts";
+import { JobError } from "../../core/errors.ts";
+import { accountName } from "../../platform/process/accounts.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { peerOwner } from "../../platform/network/peer_owner.ts";
+import { peerUserId } from "../../platform/network/peer_user.ts";
+import { findDistrust } from "../../platform/files/trusted_path.ts";
+import { POLL_MAX_MS, POLL_MIN_MS, PROOF_MS } from "../limits.ts";
+
+/**
+ * Who is accepted at the other end of a connection without TLS, and whether a token is at stake.
+ */
+export interface ProofOptions {
+  /** Path of the Unix socket; null for TCP. */
+  readonly socket: string | null;
+  /** A user whose daemon is accepted in addition to root's and our own; null for none. */
+  readonly daemonUid: number | null;
+  /** Whether a token is going to be sent. */
+  readonly hasToken: boolean;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void systemClock.timer(ms, resolve, { unref: true }));
+}
+
+/**
+ * Check who is at the other end of a new connection without TLS before anything is sent. On this
+ * machine the kernel must report a process of root, of our own user or of `daemonUid`. A token is
+ * never sent to another machine.
+ *
+ * @throws JobError `unavailable` naming the user who listens
+ */
+export async function provePeer(socket: Socket, options: ProofOptions): Promise<void> {
+  if (options.socket === null) await proveTcp(socket, options);
+  else proveUnix(socket, options.socket, options);
+}
+
+function proveUnix(socket: Socket, path: string, options: ProofOptions): void {
+  const owner = peerUserId(socket);
+  if (owner !== null) return checkOwner(owner, path, options);
+  // If the kernel cannot be asked, the place of the socket must be writable by nobody else.
+  const { daemonUid } = options;
+  const distrust = findDistrust(path, { owners: daemonUid === null ? [] : [daemonUid] });
+  if (!distrust) return;
+  throw refusal(
+    `Nothing was sent to ${path}: "${distrust.path}" is not trusted: ${distrust.problem}`,
+    "Keep the socket in a folder that only the daemon's user can write to",
+  );
+}
+
+async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
+  const { localAddress, localPort, remoteAddress, remotePort } = socket;
+  if (
+    localAddress === undefined || localPort === undefined || remoteAddress === undefined ||
+    remotePort === undefined
+  ) {
+    throw new JobError("unavailable", "Cannot send anything: the connection was closed at once");
+  }
+  const address = hostPort(remoteAddress, remotePort);
+  // The resolver decides what a name such as "localhost" means, so the address is checked.
+  if (!isLoopback(remoteAddress.replace(/^::ffff:/i, ""))) {
+    if (!options.hasToken) return;
+    throw refusal(`Cannot send a token to ${address}: it is not on this machine`, TLS_HINT);
+  }
+  const connection = { localAddress, localPort, remoteAddress, remotePort };
+  const until = systemClock.now().monotonicMs + PROOF_MS;
+  for (let waitMs = POLL_MIN_MS;; waitMs = Math.min(waitMs * 2, POLL_MAX_MS)) {
+    const owner = await peerOwner(connection);
+    if (owner === undefined) {
+      if (!options.hasToken) return;
+      throw refusal(
+        `Cannot send a token to ${address}: this system cannot tell who listens there`,
+        TLS_HINT,
+      );
+    }
+    if (owner !== null) return checkOwner(owner, address, options);
+    if (socket.destroyed || systemClock.now().monotonicMs >= until) {
+      throw refusal(
+        `Cannot tell who listens on ${address}: no process on this machine accepted the connection`,
+        "The daemon may be busy or in a container: use its Unix socket or TLS (--tls)",
+      );
+    }
+    await pause(waitMs);
+  }
+}
+
+const TLS_HINT = "Use the daemon's Unix socket, or TLS (--tls)";
+
+function refusal(message: string, hint: string): JobError {
+  return new JobError("unavailable", message, { hint });
+}
+
+function checkOwner(uid: number, address: string, { daemonUid }: ProofOptions): void {
+  const own = process.getuid?.() ?? 0;
+  if (uid === 0 || uid === own || uid === daemonUid) return;
+  const wanted = own === 0 ? "root" : `root or ${accountName(own)}`;
+  const port = /:(\d+)$/.exec(address)?.[1];
+  const search = port === undefined ? `ss -lxp 'src = ${address}'` : `ss -ltnp 'sport = :${port}'`;
+  throw refusal(
+    `Nothing was sent to ${address}: ${accountName(uid)} listens there, wanted ${wanted}`,
+    `If that is the daemon you mean, add --daemon-user ${uid}; otherwise find the process with: ${search}`,
+  );
+}

@@ -1,0 +1,412 @@
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { ConnectionGuard } from "./connection_guard.ts";
+import {
+  CALL_BYTES,
+  CALLS_MAX,
+  CALLS_OF_HOLDER_MAX,
+  CONNECTIONS_OF_HOLDER,
+  COPIES_OF_MESSAGE,
+  COPIES_OF_RESPONSE,
+  LARGE_MESSAGE_BYTES,
+  REQUEST_BYTES_MAX,
+  STALLED_MS,
+  STRANGER_CALLS_MAX,
+  STRANGERS_MAX,
+  SWEEP_MS,
+  UNREAD_BYTES_MAX,
+  UNREAD_BYTES_OF_CONNECTION_MAX,
+  UNREAD_BYTES_ORDINARY,
+} from "../limits.ts";
+import type { ThreadMemory } from "./thread_memory.ts";
+
+/** The part of a socket that the tracker needs. */
+interface TrackedSocket {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly destroyed?: boolean;
+  destroy(): unknown;
+  once(event: "close", listener: () => void): unknown;
+}
+
+/** Where a call comes from. */
+export interface Origin {
+  /** Its connection, by grpc-js's name. */
+  readonly peer: string;
+  /**
+   * The owner of possibly many connections: a user of this machine or the owner of a token;
+   * otherwise the connection itself.
+   */
+  readonly holder: string;
+}
+
+/** Properties of a connection when it is accepted. */
+export interface NewConnection {
+  readonly guard: ConnectionGuard;
+  /** True if its caller is unknown until a call is accepted. */
+  readonly isStranger: boolean;
+  /** Its owner, if already known and callers are distinguished; otherwise null. */
+  readonly holder: string | null;
+  /** The user at the other end of a Unix socket; null for other connections, or if unknown. */
+  readonly uid?: number | null;
+  /** Most concurrent connections of its listener. */
+  readonly connectionsMax: number;
+}
+
+interface Connection {
+  readonly socket: TrackedSocket;
+  readonly guard: ConnectionGuard;
+  readonly connectionsMax: number;
+  readonly uid: number | null;
+  /** Its owner; null while unknown, and for callers that are not distinguished. */
+  holder: string | null;
+  /** When it was opened or its last call ended, monotonic ms. */
+  idleSince: number;
+  readonly calls: Set<Call>;
+  /** Request bytes of open calls. */
+  requestBytes: number;
+  /** Response bytes of open calls, and of stream messages not consumed yet. */
+  openBytes: number;
+  /**
+   * Bytes that wait in the socket, also those of calls that have ended. Only under Bun does a
+   * socket report them.
+   */
+  queuedBytes: number;
+  /** Unread bytes: the larger of both, as they overlap. */
+  unreadBytes: number;
+}
+
+interface Call {
+  readonly connection: Connection | null;
+  /**
+   * "receiving" until the request is complete, "answering" from the status until the stream is
+   * closed.
+   */
+  phase: "receiving" | "running" | "answering";
+  since: number;
+  /** Bytes of its response. */
+  unreadBytes: number;
+}
+
+/** Open calls of one owner. */
+interface Holder {
+  connections: number;
+  calls: number;
+}
+
+/** Reasons for closing the connection that uses the most of something. */
+const COMPLAINTS = {
+  calls: "too many concurrent calls",
+  requestBytes: "too much sent by calls that are open",
+  unreadBytes: "too many unread responses",
+} as const;
+
+/**
+ * The calls and connections of the server. Closes connections that hold something open without
+ * progress: silence, a request that never ends, a response that is never read. When all connections
+ * together use too much of something, closes the one that uses most. Calls are found by the peer's
+ * address.
+ */
+export class CallTracker {
+  readonly #clock: Clock;
+  readonly #connections = new Map<string, Connection>();
+  readonly #sockets = new Set<TrackedSocket>();
+  /** Connections without an accepted call, oldest first. */
+  readonly #strangers = new Set<TrackedSocket>();
+  readonly #calls = new Set<Call>();
+  #timer: Timer | null = null;
+  #endListener: (() => void) | null = null;
+  #readListener: () => void = () => {};
+  #requestBytes = 0;
+  #unreadBytes = 0;
+  readonly #holders = new Map<string, Holder>();
+  readonly #memory: ThreadMemory;
+
+  constructor(clock: Clock, memory: ThreadMemory) {
+    this.#clock = clock;
+    this.#memory = memory;
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  /** Calls whose stream is open. */
+  get callCount(): number {
+    return this.#calls.size;
+  }
+
+  /** Watch a new connection until it closes. */
+  addConnection(socket: TrackedSocket, how: NewConnection): void {
+    const { guard, holder, uid = null, connectionsMax } = how;
+    this.#sockets.add(socket);
+    if (how.isStranger) this.#addStranger(socket);
+    const key = keyOf(socket.remoteAddress, socket.remotePort);
+    const connection: Connection = {
+      ...{ socket, guard, connectionsMax, uid, holder: null, idleSince: this.#now() },
+      ...{ calls: new Set(), requestBytes: 0, openBytes: 0, queuedBytes: 0, unreadBytes: 0 },
+    };
+    if (key !== null) this.#connections.set(key, connection);
+    guard.onRequestBytes((change) => {
+      connection.requestBytes += change;
+      this.#requestBytes += change;
+      if (change > 0 && this.#requestBytes > REQUEST_BYTES_MAX) this.#relieve("requestBytes");
+    });
+    guard.onQueuedBytes((queuedBytes) => this.#setUnread(connection, { queuedBytes }));
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#strangers.delete(socket);
+      if (key !== null && this.#connections.get(key) === connection) this.#connections.delete(key);
+      this.#forget(connection);
+      this.#endListener?.();
+    });
+    this.#assign(connection, holder);
+    this.#arm();
+  }
+
+  #forget(connection: Connection): void {
+    const { guard, holder, calls } = connection;
+    guard.onRequestBytes(() => {});
+    guard.onQueuedBytes(() => {});
+    this.#requestBytes -= connection.requestBytes;
+    // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
+    // Of responses, calls that are still open count for themselves.
+    const endedBytes = Math.max(0, connection.queuedBytes - connection.openBytes);
+    this.#memory.leave(connection.requestBytes + endedBytes);
+    // A call whose stream was gone before it started is never notified of its end.
+    for (const call of calls) this.#end(call, true);
+    this.#setUnread(connection, { queuedBytes: 0 });
+    if (holder === null) return;
+    const open = this.#holders.get(holder)!;
+    open.connections -= 1;
+    if (open.connections === 0) this.#holders.delete(holder);
+  }
+
+  /** Watch a new call of the peer at `address` and `port`. */
+  addCall(address: string | undefined, port: number | undefined): Call {
+    const key = keyOf(address, port);
+    const connection = key === null ? null : this.#connections.get(key) ?? null;
+    if (this.#calls.size >= CALLS_MAX) this.#relieve("calls");
+    const call: Call = { connection, phase: "receiving", since: this.#now(), unreadBytes: 0 };
+    this.#calls.add(call);
+    if (!connection) return call;
+    connection.calls.add(call);
+    this.#countCalls(connection, 1);
+    if (!connection.guard.isAdmitted && connection.calls.size > STRANGER_CALLS_MAX) {
+      connection.guard.complain("too many concurrent calls before one was accepted");
+    }
+    return call;
+  }
+
+  /**
+   * A call was accepted: its client is no longer a stranger.
+   *
+   * @param holder the owner of the connection; null if callers are not distinguished
+   */
+  admit({ connection }: Call, holder: string | null): void {
+    if (!connection) return;
+    connection.guard.admit();
+    this.#strangers.delete(connection.socket);
+    this.#assign(connection, holder);
+  }
+
+  #assign(connection: Connection, holder: string | null): void {
+    if (holder === null || connection.holder !== null) return;
+    connection.holder = holder;
+    const open = this.#holders.get(holder) ?? { connections: 0, calls: 0 };
+    this.#holders.set(holder, open);
+    open.connections += 1;
+    this.#countCalls(connection, connection.calls.size);
+    if (open.connections > connection.connectionsMax * CONNECTIONS_OF_HOLDER) {
+      connection.guard.complain("too many connections of one caller");
+    }
+  }
+
+  #countCalls({ holder }: Connection, change: number): void {
+    if (holder !== null) this.#holders.get(holder)!.calls += change;
+  }
+
+  /** True if a call's caller has more calls open than allowed. */
+  isTooMany({ connection }: Call): boolean {
+    const holder = connection?.holder ?? null;
+    return holder !== null && this.#holders.get(holder)!.calls > CALLS_OF_HOLDER_MAX;
+  }
+
+  /** The source of a connection's calls. @param peer grpc-js's name of the connection */
+  originOf(peer: string): Origin {
+    return { peer, holder: this.#connections.get(peer)?.holder ?? peer };
+  }
+
+  /**
+   * The user at the other end of a Unix socket; null for other connections, or if unknown.
+   *
+   * @param peer grpc-js's name of the connection
+   */
+  userOf(peer: string): number | null {
+    return this.#connections.get(peer)?.uid ?? null;
+  }
+
+  /** A call was refused for lack of a valid token. */
+  refuse({ connection }: Call): void {
+    connection?.guard.refuse();
+  }
+
+  // The oldest have had their chance: a client with a token needs milliseconds.
+  #addStranger(socket: TrackedSocket): void {
+    const [first] = this.#strangers;
+    if (first && this.#strangers.size >= STRANGERS_MAX) first.destroy();
+    this.#strangers.add(socket);
+  }
+
+  /** Close the connection that uses the most of something. */
+  #relieve(of: keyof typeof COMPLAINTS): void {
+    let worst: Connection | null = null;
+    let most = 0;
+    for (const connection of this.#connections.values()) {
+      const has = of === "calls" ? connection.calls.size : connection[of];
+      if (has <= most || connection.guard.complaint !== null) continue;
+      worst = connection;
+      most = has;
+    }
+    worst?.guard.complain(COMPLAINTS[of]);
+    // Who reads nothing reads no farewell, which would hold on to all of it for a second.
+    if (of === "unreadBytes") worst?.socket.destroy();
+  }
+
+  /** Note that a call went on to its next phase. */
+  move(call: Call, phase: Call["phase"]): void {
+    call.phase = phase;
+    call.since = this.#now();
+  }
+
+  /** Forget a call whose stream is closed. */
+  end(call: Call): void {
+    this.#end(call, call.connection?.socket.destroyed === true);
+  }
+
+  #end(call: Call, isLeft: boolean): void {
+    if (!this.#calls.delete(call)) return;
+    this.#memory.noteCall();
+    if (isLeft) this.#memory.leave(call.unreadBytes + CALL_BYTES);
+    const { connection } = call;
+    if (connection) {
+      connection.calls.delete(call);
+      this.#countCalls(connection, -1);
+      connection.idleSince = this.#now();
+      this.#addUnread(connection, -call.unreadBytes);
+    }
+    this.#endListener?.();
+  }
+
+  /** Count the bytes of a response until its call ends. */
+  answer(call: Call, bytes: number): void {
+    if (!this.#calls.has(call) || !call.connection) return;
+    call.unreadBytes += bytes;
+    // The copies made of a response are collected late while much is in use.
+    if (this.#unreadBytes > UNREAD_BYTES_ORDINARY) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
+    this.#addUnread(call.connection, bytes);
+  }
+
+  /**
+   * Count a stream message in flight.
+   *
+   * @param peer grpc-js's name of its connection
+   * @returns a function to call once when the message was consumed or its stream is gone
+   */
+  sendMessage(peer: string, bytes: number): () => void {
+    const connection = this.#connections.get(peer);
+    if (!connection) return () => {};
+    // Hundreds of followers may be sent the same large instance within a moment.
+    if (bytes >= LARGE_MESSAGE_BYTES || this.#unreadBytes > UNREAD_BYTES_ORDINARY) {
+      this.#memory.leave(bytes * COPIES_OF_MESSAGE);
+    }
+    this.#addUnread(connection, bytes);
+    return () => this.#addUnread(connection, -bytes);
+  }
+
+  #addUnread(connection: Connection, bytes: number): void {
+    this.#setUnread(connection, { openBytes: connection.openBytes + bytes });
+  }
+
+  #setUnread(
+    connection: Connection,
+    changes: { readonly openBytes?: number; readonly queuedBytes?: number },
+  ): void {
+    const { unreadBytes: before } = connection;
+    Object.assign(connection, changes);
+    const after = Math.max(connection.openBytes, connection.queuedBytes);
+    if (after === before) return;
+    connection.unreadBytes = after;
+    this.#unreadBytes += after - before;
+    if (after < before) this.#readListener();
+    else if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#relieve("unreadBytes");
+  }
+
+  /** True if a connection, by its address, has read most of its responses. */
+  hasRoom(peer: string): boolean {
+    const unreadBytes = this.#connections.get(peer)?.unreadBytes ?? 0;
+    return unreadBytes < UNREAD_BYTES_OF_CONNECTION_MAX;
+  }
+
+  /** Calls `listener` whenever a client has read a response. */
+  onRead(listener: () => void): void {
+    this.#readListener = listener;
+  }
+
+  /** Resolves once no call is open, or after `limitMs`. */
+  whenIdle(limitMs: number): Promise<void> {
+    return this.#when(() => this.#calls.size === 0, limitMs);
+  }
+
+  /** Resolves once no connection is open, or after `limitMs`. */
+  whenClosed(limitMs: number): Promise<void> {
+    return this.#when(() => this.#sockets.size === 0, limitMs);
+  }
+
+  #when(isSo: () => boolean, limitMs: number): Promise<void> {
+    if (isSo()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = () => {
+        this.#endListener = null;
+        timer.cancel();
+        resolve();
+      };
+      const timer = this.#clock.timer(limitMs, finish);
+      this.#endListener = () => {
+        if (isSo()) finish();
+      };
+    });
+  }
+
+  /** Close every connection. */
+  destroy(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #now(): number {
+    return this.#clock.now().monotonicMs;
+  }
+
+  #arm(): void {
+    this.#timer ??= this.#clock.timer(SWEEP_MS, () => this.#sweep(), { unref: true });
+  }
+
+  #sweep(): void {
+    this.#timer = null;
+    const before = this.#now() - STALLED_MS;
+    for (const call of this.#calls) {
+      if (call.phase !== "running" && call.since <= before) call.connection?.socket.destroy();
+    }
+    for (const { calls, idleSince, socket } of this.#connections.values()) {
+      if (calls.size === 0 && idleSince <= before) socket.destroy();
+    }
+    if (this.#connections.size > 0) this.#arm();
+  }
+}
+
+/** A peer's name in grpc-js. */
+function keyOf(address: string | undefined, port: number | undefined): string | null {
+  return address === undefined || port === undefined ? null : `${address}:${port}`;
+}

@@ -1,0 +1,61 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { FollowStep, ManagerApi } from "../../manager/api.ts";
+import { decodeRequest, encodeAnswer } from "../server/adapter.ts";
+import { instanceToWire, logToWire } from "../messages/convert.ts";
+import { FollowRequestSchema, FollowResponseSchema } from "../gen/job_pb.ts";
+import { readLogQuery } from "../messages/requests.ts";
+
+/**
+ * The messages of a Follow call.
+ *
+ * @throws JobError `invalid_argument` for a request that cannot be followed; as `ManagerApi.follow`
+ */
+export async function* followSteps(
+  manager: Pick<ManagerApi, "follow">,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const request = decodeRequest(FollowRequestSchema, bytes);
+  const { after, before, ...query } = readLogQuery(request);
+  if (after !== undefined || before !== undefined) {
+    throw new JobError("invalid_argument", "Cannot follow logs within a time range", {
+      path: "query",
+      hint: "Start at the oldest line, at a cursor, or from now",
+    });
+  }
+  const steps = manager.follow(query, {
+    cursor: request.cursor ?? null,
+    fromNow: request.fromNow === true,
+    logsOnly: request.logsOnly === true,
+    signal,
+  });
+  for await (const step of steps) yield encodeStep(step);
+}
+
+/** The last encoded step of an instance: its followers share the instance and its bytes. */
+const ENCODED = new WeakMap<Instance, { readonly cursor: string; readonly bytes: Uint8Array }>();
+
+function encodeStep(step: FollowStep): Uint8Array {
+  const { instance, cursor, entries } = step;
+  const isShared = instance !== null && entries.length === 0;
+  const known = isShared ? ENCODED.get(instance) : undefined;
+  if (known?.cursor === cursor) return known.bytes;
+  const bytes = encodeAnswer(FollowResponseSchema, stepToWire(step));
+  if (isShared) ENCODED.set(instance, { cursor, bytes });
+  return bytes;
+}
+
+/** A step on the wire. */
+export function stepToWire(
+  { entries, cursor, instance, changed, hasMissed }: FollowStep,
+): MessageInitShape<typeof FollowResponseSchema> {
+  return {
+    entries: entries.map(logToWire),
+    cursor,
+    instance: instance ? instanceToWire(instance) : undefined,
+    changed: changed.map(instanceToWire),
+    changesMissed: hasMissed,
+  };
+}

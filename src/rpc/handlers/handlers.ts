@@ -1,0 +1,218 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { type Instance, isUuid } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { ManagerApi, ManagerStatus } from "../../manager/api.ts";
+import { parseScheduleText } from "../../core/time/ticks.ts";
+import {
+  instanceToWire,
+  jobToWire,
+  previewToWire,
+  scheduleToWire,
+  statusToWire,
+  workersToWire,
+} from "../messages/convert.ts";
+import { fitInstances } from "../messages/fit.ts";
+import { readHandlers } from "./read_handlers.ts";
+import { recurringHandlers } from "./recurring_handlers.ts";
+import { readCancelQuery, readRedriveQuery } from "../messages/bulk_requests.ts";
+import { BRIEF_CHARACTERS, ITEMS_MAX } from "../limits.ts";
+import { fitNodes, nodeToWire } from "../messages/node_messages.ts";
+import { readMs, readName, readUuidPrefix, refuse } from "../messages/requests.ts";
+import {
+  readBatchEntry,
+  readRecurringOptions,
+  readScheduleOptions,
+} from "../messages/schedule_requests.ts";
+import type { JobSchema, JobService, ScheduleJobRequest } from "../gen/job_pb.ts";
+import { waitAnswer } from "../messages/wait_answer.ts";
+
+/** Version of the wire contract, as go-job's clients print it. */
+const API_VERSION = "v1";
+
+type Methods = typeof JobService["method"];
+
+/** Name of a method of JobService, as generated. */
+export type MethodName = keyof Methods;
+
+/** The methods that answer with a stream; `follow.ts` and `store_work.ts` have them. */
+export type StreamName = "follow" | "workOnStore";
+
+/** What a handler knows about its call. */
+export interface CallState {
+  /** Whether the client disconnected or its deadline passed. */
+  readonly isCanceled: () => boolean;
+  /** Most items of a page; lowered when the answer was too large for one message. */
+  pageLimit: number;
+  /** Items that the answer's page has; 0 for an answer without pages. */
+  pageItems: number;
+  /** Whether the handler only reads, and can give a shorter response for {@link isBrief}. */
+  canBeBrief: boolean;
+  /** The full response exceeded one message: omit what other methods can return. */
+  isBrief: boolean;
+}
+
+/** The state of a new call. */
+export function newCall(isCanceled: () => boolean): CallState {
+  return { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0, canBeBrief: false, isBrief: false };
+}
+
+/** One handler for each method; the table does not compile when one is missing. */
+export type Handlers = {
+  readonly [Name in Exclude<MethodName, StreamName>]: (
+    request: MessageShape<Methods[Name]["input"]>,
+    call: CallState,
+  ) =>
+    | MessageInitShape<Methods[Name]["output"]>
+    | Promise<MessageInitShape<Methods[Name]["output"]>>;
+};
+
+/** Longest wait of one WaitInstance call; clients ask again. */
+const WAIT_MAX_MS = 60_000;
+/** How long a wait may outlive its client. */
+const WAIT_SLICE_MS = 5_000;
+/** All jobs in one message, without signatures if brief. */
+function jobsToWire(
+  jobs: readonly JobDefinition[],
+  { isBrief }: CallState,
+): MessageInitShape<typeof JobSchema>[] {
+  if (!isBrief) return jobs.map(jobToWire);
+  return jobs.map((job) => ({
+    ...jobToWire({ ...job, description: job.description?.slice(0, BRIEF_CHARACTERS) }),
+    signatureJson: "",
+    usage: "",
+    limits: [],
+  }));
+}
+
+/** All problems in one message. */
+function statusInBrief(status: ManagerStatus, { isBrief }: CallState): ManagerStatus {
+  if (!isBrief) return status;
+  const disabled = [...status.disabled].map(([kind, reason]) => {
+    return [kind, reason.slice(0, BRIEF_CHARACTERS)] as const;
+  });
+  return { ...status, disabled: new Map(disabled) };
+}
+
+async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
+  const kind = readName(request.kind, "kind");
+  const isDryRun = request.dryRun === true;
+  if (request.cron === undefined || request.cron === "") {
+    const options = readScheduleOptions(request);
+    if (isDryRun) return { instance: previewToWire(manager.previewJob(kind, options)) };
+    return { instance: instanceToWire(await manager.scheduleJob(kind, options)) };
+  }
+  const { cron, timezone, ...options } = readRecurringOptions(request);
+  if (!isDryRun) {
+    const record = await manager.scheduleRecurring(kind, { cron, timezone, ...options });
+    return { schedule: scheduleToWire(record) };
+  }
+  const preview = manager.previewJob(kind, {
+    arguments: options.arguments,
+    priority: options.priority,
+  });
+  const text = parseScheduleText(cron, { seed: kind });
+  const wire = { kind, cron, timezone: timezone ?? text.timezone ?? "" };
+  return { instance: { ...previewToWire(preview), dueAt: undefined }, schedule: wire };
+}
+
+async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
+  const id = readUuidPrefix(uuid, "uuid");
+  return isUuid(id) ? id : (await manager.getInstance(id)).id;
+}
+
+/**
+ * Wait in slices, so that a wait whose client went away ends soon.
+ *
+ * @returns the final instance, or the id when the time was over first
+ */
+async function wait(
+  manager: ManagerApi,
+  request: { readonly uuid: string; readonly waitMs: bigint },
+  call: CallState,
+): Promise<Instance | string> {
+  const id = await resolveId(manager, request.uuid);
+  let leftMs = Math.min(readMs(request.waitMs, "wait_ms"), WAIT_MAX_MS);
+  do {
+    const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
+    const instance = await manager.waitInstance(id, sliceMs);
+    if (instance) return instance;
+    leftMs -= sliceMs;
+  } while (leftMs > 0 && !call.isCanceled());
+  return id;
+}
+
+function readWorkerCount(count: number): number {
+  if (count >= 0) return count;
+  throw refuse("count", `found ${count}, wanted 0 and up`);
+}
+
+/**
+ * The handlers of JobService over `manager`: each reads its request, calls one method and converts
+ * the result.
+ */
+export function createHandlers(manager: ManagerApi): Handlers {
+  return {
+    getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),
+    listRegisteredJobs(_, call) {
+      call.canBeBrief = true;
+      return { jobs: jobsToWire(manager.listJobs(), call) };
+    },
+    getJob: ({ kind }) => ({ job: jobToWire(manager.getJob(readName(kind, "kind"))) }),
+    scheduleJob: (request) => schedule(manager, request),
+    async scheduleJobs({ requests }) {
+      if (requests.length > ITEMS_MAX) {
+        throw refuse("requests", `found ${requests.length}, wanted at most ${ITEMS_MAX}`);
+      }
+      const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
+      return { instances: fitInstances(instances) };
+    },
+    async cancelInstances({ query, all }) {
+      const isAll = all === true;
+      const instances = await manager.cancelInstances(readCancelQuery(query, isAll), {
+        all: isAll,
+      });
+      return { instances: fitInstances(instances), count: BigInt(instances.length) };
+    },
+    async waitInstance(request, call) {
+      return waitAnswer(await wait(manager, request, call));
+    },
+    async retryInstance({ uuid }) {
+      const id = await resolveId(manager, uuid);
+      return { instance: instanceToWire(await manager.retryInstance(id)) };
+    },
+    async redriveInstances({ query, all, force }) {
+      const isAll = all === true;
+      const instances = await manager.redriveInstances(readRedriveQuery(query, isAll), {
+        all: isAll,
+        isForced: force === true,
+      });
+      return { instances: fitInstances(instances), count: BigInt(instances.length) };
+    },
+    async deleteSchedule({ id }) {
+      await manager.deleteSchedule(readName(id, "id"));
+      return {};
+    },
+    ...readHandlers(manager),
+    ...recurringHandlers(manager),
+    getWorkers: () => ({ workers: workersToWire(manager.workers()) }),
+    async listNodes() {
+      return { nodes: fitNodes(await manager.listNodes()) };
+    },
+    async resizeWorkers({ count: given, node }) {
+      const count = readWorkerCount(given);
+      if (node === undefined || node === "") {
+        return { workers: workersToWire(await manager.resizeWorkers(count)) };
+      }
+      const resized = await manager.resizeNode(readName(node, "node"), count);
+      return { workers: workersToWire(manager.workers()), node: nodeToWire(resized) };
+    },
+    async reloadConfig({ force }) {
+      const report = await manager.reloadConfig({ force });
+      return { ...report, restart: [...report.restart], problems: [...report.problems] };
+    },
+    async getStatus(_, call) {
+      call.canBeBrief = true;
+      return statusToWire(statusInBrief(await manager.status(), call));
+    },
+  };
+}

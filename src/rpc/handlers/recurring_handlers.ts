@@ -1,0 +1,114 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ManagerApi } from "../../manager/api.ts";
+import type { Pause } from "../../store/store.ts";
+import { instanceToWire, scheduleToWire, timestamp } from "../messages/convert.ts";
+import { BYTES_OF_CHARACTER, fitInstances } from "../messages/fit.ts";
+import type { Handlers } from "./handlers.ts";
+import type { PauseEntrySchema, ScheduleSchema } from "../gen/job_pb.ts";
+import { BRIEF_CHARACTERS, MESSAGE_BYTES_MAX } from "../limits.ts";
+import { isSet, readName, readTime, refuse } from "../messages/requests.ts";
+import { readScheduleChange } from "../messages/schedule_requests.ts";
+
+/** Methods about recurring schedules, besides listing and deleting them. */
+export type RecurringMethod =
+  | "runSchedule"
+  | "skipTicks"
+  | "backfill"
+  | "pause"
+  | "resume"
+  | "listPauses"
+  | "updateSchedule";
+
+type WireSchedule = MessageInitShape<typeof ScheduleSchema>;
+
+/** Schedules on the wire, with whether they are paused. */
+export function schedulesToWire(
+  records: readonly ScheduleRecord[],
+  pauses: readonly Pause[],
+): WireSchedule[] {
+  const isPaused = (kind: string) => pauses.some((one) => one.kind === null || one.kind === kind);
+  return records.map((record) => scheduleToWire(record, isPaused(record.kind)));
+}
+
+function pauseToWire(
+  { kind, until, reason, at }: Pause,
+): MessageInitShape<typeof PauseEntrySchema> {
+  return { kind: kind ?? undefined, until: timestamp(until), reason, at: timestamp(at) };
+}
+
+/** Changed schedules in one message, without arguments if those do not fit. */
+function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleRecord[] {
+  const characters = records.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0);
+  if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX / 2) return records;
+  return records.map((record) => ({ ...record, argumentsJson: "[]" }));
+}
+
+function targetOf(
+  { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
+) {
+  return { kind: readName(kind, "kind"), ...(isSet(scheduleId) ? { scheduleId } : {}) };
+}
+
+/**
+ * The kind to pause or resume; null for all. An empty kind is probably a mistake and must not mean
+ * everything.
+ */
+function kindOf(kind: string | undefined): string | null {
+  if (kind !== "") return kind ?? null;
+  throw refuse("kind", 'found "", wanted a kind', "Omit it to mean all jobs");
+}
+
+/** Handlers of the methods about recurring schedules. */
+export function recurringHandlers(manager: ManagerApi): Pick<Handlers, RecurringMethod> {
+  return {
+    async runSchedule(request) {
+      return { instance: instanceToWire(await manager.runSchedule(targetOf(request))) };
+    },
+    async skipTicks(request) {
+      const { until, count } = request;
+      const what = {
+        until: until === undefined ? undefined : readTime(until, "until"),
+        count,
+      };
+      const schedules = fitSchedules(await manager.skipTicks(targetOf(request), what));
+      return { schedules: schedulesToWire(schedules, await manager.listPauses()) };
+    },
+    async backfill(request) {
+      const { from, to, dryRun = false } = request;
+      if (!from || !to) throw refuse(from ? "to" : "from", "it is absent, wanted a time");
+      const result = await manager.backfill({
+        ...targetOf(request),
+        ...{ from: readTime(from, "from"), to: readTime(to, "to"), dryRun },
+      });
+      return {
+        count: BigInt(result.count),
+        first: timestamp(result.first),
+        last: timestamp(result.last),
+        instances: fitInstances(result.instances),
+      };
+    },
+    async pause({ kind, until, reason }) {
+      const pause = await manager.pause(kindOf(kind), {
+        ...(until ? { until: readTime(until, "until") } : {}),
+        ...(isSet(reason) ? { reason } : {}),
+      });
+      return { pause: pauseToWire(pause) };
+    },
+    async resume({ kind }) {
+      return { wasPaused: await manager.resume(kindOf(kind)) };
+    },
+    async listPauses(_, call) {
+      call.canBeBrief = true;
+      const length = call.isBrief ? BRIEF_CHARACTERS : Infinity;
+      const pauses = (await manager.listPauses())
+        .map((pause) => pauseToWire({ ...pause, reason: pause.reason.slice(0, length) }));
+      return { pauses };
+    },
+    async updateSchedule(request) {
+      const id = readName(request.id, "id");
+      const record = await manager.updateSchedule(id, readScheduleChange(request));
+      return { schedule: schedulesToWire([record], await manager.listPauses())[0] };
+    },
+  };
+}

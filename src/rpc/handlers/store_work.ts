@@ -1,0 +1,42 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
+import type { WorkOnStoreRequest, WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
+import { isSet, refuse } from "../messages/requests.ts";
+
+/** The work that a request asks for. @throws JobError `invalid_argument` */
+export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork {
+  switch (work) {
+    case "info":
+    case "verify":
+    case "backup":
+    case "undo":
+      return { type: work };
+    case "gc":
+      return { type: "gc", compacts: compact };
+    case "migrate":
+      if (!to) throw refuse("to", "found none, wanted a target name");
+      if (isSet(prefix)) {
+        throw refuse(
+          "prefix",
+          "a caller cannot choose the namespace",
+          "Set it on the target in store.targets",
+        );
+      }
+      return { type: "migrate", to, prefix: null };
+  }
+  throw refuse("work", `found "${work}", wanted info, verify, gc, backup, migrate or undo`);
+}
+
+/** A step on the wire. */
+export function workStepToWire(
+  step: StoreStep,
+): MessageInitShape<typeof WorkOnStoreResponseSchema> {
+  switch (step.type) {
+    case "progress":
+      return { step: { case: "progress", value: step.text } };
+    case "chunk":
+      return { step: { case: "chunk", value: step.bytes } };
+    case "report":
+      return { step: { case: "reportJson", value: JSON.stringify(step.report) } };
+  }
+}

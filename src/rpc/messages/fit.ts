@@ -1,0 +1,57 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Instance, StoredLogEntry } from "../../core/instance.ts";
+import { instanceToWire } from "./convert.ts";
+import type { JobInstanceSchema } from "../gen/job_pb.ts";
+import { MESSAGE_BYTES_MAX } from "../limits.ts";
+
+/** Bytes of a character of JSON text at most. */
+export const BYTES_OF_CHARACTER = 3;
+/** A JobInstance has some 20 small fields. */
+const BYTES_OF_INSTANCE = 700;
+
+type WireInstance = MessageInitShape<typeof JobInstanceSchema>;
+
+function estimateBytes(instance: Instance): number {
+  const characters = instance.argumentsJson.length + (instance.resultsJson?.length ?? 0) +
+    (instance.error?.message.length ?? 0) * 2 + (instance.error?.stack?.length ?? 0);
+  return BYTES_OF_INSTANCE + characters * BYTES_OF_CHARACTER;
+}
+
+/** Longest error kept when payloads are omitted. */
+const ERROR_LENGTH_MAX = 1_000;
+/** Longest part kept of a log line that does not fit. */
+const LINE_LENGTH_MAX = 100_000;
+
+/** An instance whose payload exceeds a message, without the payload; its error says so. */
+export function withoutPayload(instance: Instance): Instance {
+  const { argumentsJson, resultsJson, error } = instance;
+  const length = argumentsJson.length + (resultsJson?.length ?? 0);
+  const note = `(arguments and results of ${length} characters do not fit in a message)`;
+  const message = error === null ? note : `${error.message.slice(0, ERROR_LENGTH_MAX)} ${note}`;
+  const name = error?.name.slice(0, ERROR_LENGTH_MAX) ?? "TooLarge";
+  return { ...instance, argumentsJson: "[]", resultsJson: null, error: { name, message } };
+}
+
+/** The beginning of a log line that exceeds a message, and how much is omitted. */
+export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
+  const left = entry.message.length - LINE_LENGTH_MAX;
+  if (left <= 0) return entry;
+  const message = `${entry.message.slice(0, LINE_LENGTH_MAX)}… (${left} characters do not fit)`;
+  return { ...entry, message };
+}
+
+/**
+ * Changed instances in one message. If they do not fit, their payload is omitted and the list is
+ * cut. Unlike a page, they cannot be requested again, because the request changed them.
+ */
+export function fitInstances(instances: readonly Instance[]): WireInstance[] {
+  const bytes = instances.reduce((sum, instance) => sum + estimateBytes(instance), 0);
+  if (bytes <= MESSAGE_BYTES_MAX) return instances.map(instanceToWire);
+  return instances.slice(0, Math.floor(MESSAGE_BYTES_MAX / BYTES_OF_INSTANCE)).map((instance) => ({
+    ...instanceToWire(instance),
+    arguments: [],
+    results: [],
+    error: instance.error?.message.slice(0, 100),
+    errorDetail: undefined,
+  }));
+}

@@ -1,0 +1,213 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { JobError } from "../../core/errors.ts";
+import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
+import type { LogLevel } from "../../core/instance.ts";
+import type { JobState } from "../../core/state.ts";
+import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../../store/store.ts";
+import { stateOfWire } from "./convert.ts";
+import { ITEMS_MAX } from "../limits.ts";
+import type { JobState as WireState, LookupInstanceLogsRequest, Query } from "../gen/job_pb.ts";
+
+const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
+// The years 1 to 9999, what RFC 3339 can say.
+const SECONDS_MIN = -62_135_596_800n;
+const SECONDS_MAX = 253_402_300_799n;
+/** Longest text that a message quotes. */
+const QUOTED_MAX = 100;
+
+/** A text of a request as a message shows it. */
+export function quote(value: string): string {
+  return value.length <= QUOTED_MAX ? `"${value}"` : `"${value.slice(0, QUOTED_MAX)}…"`;
+}
+
+/** A refusal that names the field. */
+export function refuse(field: string, problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `Cannot read field "${field}": ${problem}`, {
+    path: field,
+    hint,
+  });
+}
+
+/** A whole UUID, in lower case. @throws JobError `invalid_argument` naming `field` */
+export function readUuid(value: string, field: string): string {
+  const id = value.toLowerCase();
+  if (isUuid(id)) return id;
+  throw refuse(
+    field,
+    `found ${quote(value)}, wanted a UUID`,
+    "GetInstance finds an instance by the first 4 or more characters of its UUID",
+  );
+}
+
+/**
+ * A UUID or at least its first four characters.
+ *
+ * @throws JobError `invalid_argument` naming `field`
+ */
+export function readUuidPrefix(value: string, field: string): string {
+  const id = value.toLowerCase();
+  if (UUID_PREFIX.test(id)) return id;
+  throw refuse(field, `found ${quote(value)}, wanted a UUID or its first 4 or more characters`);
+}
+
+/** A name that must be there. @throws JobError `invalid_argument` naming `field` */
+export function readName(value: string, field: string): string {
+  if (value !== "") return value;
+  throw refuse(field, "it is empty");
+}
+
+/** A time, in epoch ms. @throws JobError `invalid_argument` naming `field` */
+export function readTime(value: Timestamp, field: string): number {
+  const { seconds, nanos } = value;
+  if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
+    throw refuse(field, `found ${seconds} seconds, wanted the years 1 to 9999`);
+  }
+  if (nanos < 0 || nanos > 999_999_999) {
+    throw refuse(field, `found ${nanos} nanoseconds, wanted 0 to 999999999`);
+  }
+  return Number(seconds) * 1000 + Math.floor(nanos / 1e6);
+}
+
+/** A length of time in milliseconds. @throws JobError `invalid_argument` naming `field` */
+export function readMs(value: bigint, field: string): number {
+  if (value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw refuse(field, `found ${value}, wanted milliseconds from 0`);
+}
+
+function readState(value: WireState, field: string): JobState | null {
+  const state = stateOfWire(value);
+  if (state !== undefined) return state;
+  throw refuse(field, `found ${value}, wanted 1, 2, 4, 8, 16, 32 or 64`);
+}
+
+/** One of a few words. @throws JobError `invalid_argument` naming `field` */
+export function readChoice<const T extends string>(
+  value: string,
+  choices: readonly T[],
+  field: string,
+): T {
+  const choice = choices.find((name) => name === value);
+  if (choice !== undefined) return choice;
+  throw refuse(field, `found ${quote(value)}, wanted ${choices.join(", ")}`);
+}
+
+/** True for a text that is not empty: clients of go-job send an empty one for "any". */
+export function isSet(value: string | undefined): value is string {
+  return value !== undefined && value !== "";
+}
+
+/**
+ * A page.
+ *
+ * @param limitMax most items that fit in the response
+ * @throws JobError `invalid_argument` naming the field
+ */
+export function readPage(
+  from: {
+    readonly pageSize?: number;
+    readonly pageToken?: string;
+    readonly oldestFirst?: boolean;
+  } | undefined,
+  field: string,
+  limitMax: number,
+): PageRequest {
+  const size = from?.pageSize ?? ITEMS_MAX;
+  if (size < 1 || size > ITEMS_MAX) {
+    throw refuse(`${field}page_size`, `found ${size}, wanted 1 to ${ITEMS_MAX}`);
+  }
+  return {
+    limit: Math.min(size, limitMax),
+    ...(isSet(from?.pageToken) ? { token: from.pageToken } : {}),
+    ...(from?.oldestFirst === undefined ? {} : { order: from.oldestFirst ? "oldest" : "newest" }),
+  };
+}
+
+function readIds(query: Query): string[] {
+  const ids = query.uuids.map((id, index) => readUuid(id, `query.uuids[${index}]`));
+  if (isSet(query.uuid)) ids.push(readUuid(query.uuid, "query.uuid"));
+  return ids;
+}
+
+function readStates(query: Query): JobState[] {
+  const states: JobState[] = [];
+  const add = (value: WireState, field: string) => {
+    const state = readState(value, field);
+    if (state !== null) states.push(state);
+  };
+  query.states.forEach((value, index) => add(value, `query.states[${index}]`));
+  if (query.state !== undefined) add(query.state, "query.state");
+  return states;
+}
+
+/** Both of a field and its list stand for one condition, so at most ITEMS_MAX of them. */
+export function bounded<T>(items: readonly T[], field: string): readonly T[] {
+  if (items.length <= ITEMS_MAX) return items;
+  throw refuse(field, `found ${items.length} values, wanted at most ${ITEMS_MAX}`);
+}
+
+/**
+ * Conditions on instances; empty without any.
+ *
+ * @throws JobError `invalid_argument` naming the field
+ */
+export function readInstanceQuery(query: Query | undefined): InstanceQuery {
+  if (!query) return {};
+  const ids = bounded(readIds(query), "query.uuids");
+  const kinds = bounded(
+    [...query.kinds, ...(isSet(query.kind) ? [query.kind] : [])],
+    "query.kinds",
+  );
+  const states = bounded(readStates(query), "query.states");
+  return {
+    ...(ids.length > 0 ? { ids } : {}),
+    ...(kinds.length > 0 ? { kinds } : {}),
+    ...(states.length > 0 ? { states } : {}),
+    ...(isSet(query.scheduleId) ? { scheduleId: query.scheduleId } : {}),
+    ...(isSet(query.uniqueKey) ? { uniqueKey: query.uniqueKey } : {}),
+    ...(query.dead ? { isDead: true as const } : {}),
+    ...(query.after ? { after: readTime(query.after, "query.after") } : {}),
+    ...(query.before ? { before: readTime(query.before, "query.before") } : {}),
+  };
+}
+
+/**
+ * Conditions on history or logs: one instance or one kind, and a time range.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function readHistoryQuery(query: Query | undefined): HistoryQuery {
+  const { ids, kinds, ...rest } = readInstanceQuery(query);
+  for (const [field, values] of [["uuids", ids], ["kinds", kinds]] as const) {
+    if ((values?.length ?? 0) <= 1) continue;
+    throw refuse(`query.${field}`, `found ${values?.length} values, wanted at most one here`);
+  }
+  const foreign = {
+    "query.states": rest.states,
+    "query.schedule_id": rest.scheduleId,
+    "query.unique_key": rest.uniqueKey,
+  };
+  for (const [field, value] of Object.entries(foreign)) {
+    if (value === undefined) continue;
+    throw refuse(
+      field,
+      "it is no condition of history and logs",
+      "Use uuid, kind, after and before",
+    );
+  }
+  return {
+    ...(ids ? { instanceId: ids[0] } : {}),
+    ...(kinds ? { kind: kinds[0] } : {}),
+    ...(rest.after === undefined ? {} : { after: rest.after }),
+    ...(rest.before === undefined ? {} : { before: rest.before }),
+  };
+}
+
+/** Conditions on logs. @throws JobError `invalid_argument` naming the field */
+export function readLogQuery(
+  request: Pick<LookupInstanceLogsRequest, "query" | "level">,
+): LogQuery {
+  const level: LogLevel | undefined = isSet(request.level)
+    ? readChoice(request.level, LOG_LEVELS, "level")
+    : undefined;
+  return { ...readHistoryQuery(request.query), ...(level ? { level } : {}) };
+}

@@ -1,0 +1,215 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { messageOf } from "../../core/errors.ts";
+import type { ArgumentInput } from "../../core/job/job.ts";
+import { CONFLICTS } from "../../core/job/job_manager.ts";
+import { parseJson } from "../../core/arguments/json_text.ts";
+import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
+import type { RecurringOptions, ScheduleChange, ScheduleOptions } from "../../manager/api.ts";
+import type { ScheduleJobRequest, UpdateScheduleRequest } from "../gen/job_pb.ts";
+import {
+  bounded,
+  isSet,
+  quote,
+  readChoice,
+  readMs,
+  readName,
+  readTime,
+  readUuid,
+  refuse,
+} from "./requests.ts";
+
+/** Fields that a change of a schedule may take away. */
+const CLEARED = {
+  starts_at: "startsAt",
+  ends_at: "endsAt",
+  blackout: "blackout",
+  runs_max: "runsMax",
+  priority: "priority",
+  timeout_ms: "timeoutMs",
+  max_retries: "retries",
+} as const satisfies Readonly<Record<string, keyof ScheduleChange>>;
+const CLEARABLE = Object.keys(CLEARED) as (keyof typeof CLEARED)[];
+
+function readArguments(
+  request: Pick<ScheduleJobRequest, "arguments" | "argumentsJson">,
+  prefix: string,
+): ArgumentInput {
+  if (!isSet(request.argumentsJson)) return request.arguments;
+  const field = `${prefix}arguments_json`;
+  if (request.arguments.length > 0) {
+    throw refuse(field, 'it stands beside "arguments"', "Give one of the two");
+  }
+  let value: unknown;
+  try {
+    value = parseJson(request.argumentsJson);
+  } catch (error) {
+    throw refuse(
+      field,
+      `found ${quote(request.argumentsJson)}, which is not JSON: ${messageOf(error)}`,
+    );
+  }
+  if (typeof value === "object" && value !== null) return value as ArgumentInput;
+  throw refuse(
+    field,
+    `found ${quote(request.argumentsJson)}, wanted an array (by position) or an object (by name)`,
+  );
+}
+
+// go-job's clients send −1 if no priority was given. To mean −1, a client uses the other field.
+function readPriority(
+  { priority, exactPriority }: Pick<ScheduleJobRequest, "priority" | "exactPriority">,
+): number | undefined {
+  return exactPriority ?? (priority === -1 ? undefined : priority);
+}
+
+function readRetries(value: number | undefined, field: string): number | undefined {
+  if (value === undefined || value >= -1) return value;
+  throw refuse(field, `found ${value}, wanted 0 and up, or -1 for ever`);
+}
+
+/** Options that both kinds of scheduling have. */
+function readCarried(
+  request: Pick<
+    ScheduleJobRequest,
+    "arguments" | "argumentsJson" | "maxRetries" | "timeoutMs" | "jitterMs"
+  >,
+  priority: number | undefined,
+  prefix = "",
+) {
+  const retries = readRetries(request.maxRetries, `${prefix}max_retries`);
+  return {
+    arguments: readArguments(request, prefix),
+    ...(priority === undefined ? {} : { priority }),
+    ...(retries === undefined ? {} : { retries }),
+    ...(request.timeoutMs === undefined
+      ? {}
+      : { timeoutMs: readMs(request.timeoutMs, `${prefix}timeout_ms`) }),
+    ...(request.jitterMs === undefined
+      ? {}
+      : { jitterMs: readMs(request.jitterMs, `${prefix}jitter_ms`) }),
+  };
+}
+
+/**
+ * Options of an instance.
+ *
+ * @param prefix precedes the field's name in errors
+ * @throws JobError `invalid_argument`
+ */
+export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
+  for (const field of ["timezone", "overlap", "misfire"] as const) {
+    if (!isSet(request[field])) continue;
+    throw refuse(`${prefix}${field}`, 'it stands without "cron"', 'Give "cron" for a schedule');
+  }
+  if (request.at && request.afterMs !== undefined) {
+    throw refuse(`${prefix}after_ms`, 'it stands beside "at"', "Give one of the two");
+  }
+  return {
+    ...readCarried(request, readPriority(request), prefix),
+    ...(request.deadlineMs === undefined
+      ? {}
+      : { deadlineMs: readMs(request.deadlineMs, `${prefix}deadline_ms`) }),
+    ...(request.at ? { at: readTime(request.at, `${prefix}at`) } : {}),
+    ...(request.afterMs === undefined
+      ? {}
+      : { afterMs: readMs(request.afterMs, `${prefix}after_ms`) }),
+    ...(isSet(request.uniqueKey) ? { uniqueKey: request.uniqueKey } : {}),
+    ...(request.uniqueForMs === undefined
+      ? {}
+      : { uniqueForMs: readMs(request.uniqueForMs, `${prefix}unique_for_ms`) }),
+    ...(isSet(request.onConflict)
+      ? { onConflict: readChoice(request.onConflict, CONFLICTS, `${prefix}on_conflict`) }
+      : {}),
+    ...(isSet(request.uuid) ? { id: readUuid(request.uuid, `${prefix}uuid`) } : {}),
+  };
+}
+
+/** Options of a recurring schedule. @throws JobError `invalid_argument` naming the field */
+export function readRecurringOptions(request: ScheduleJobRequest): RecurringOptions {
+  const foreign = {
+    at: request.at,
+    after_ms: request.afterMs,
+    unique_key: request.uniqueKey,
+    unique_for_ms: request.uniqueForMs,
+    on_conflict: request.onConflict,
+    uuid: request.uuid,
+    deadline_ms: request.deadlineMs,
+  };
+  for (const [field, value] of Object.entries(foreign)) {
+    if (value === undefined) continue;
+    throw refuse(field, 'it stands beside "cron"', "A recurring schedule has no such field");
+  }
+  return {
+    cron: request.cron ?? "",
+    ...readCarried(request, readPriority(request)),
+    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
+    ...readRecurrence(request),
+  };
+}
+
+/** Options of a recurring schedule, except its times and the options of its instances. */
+function readRecurrence(
+  request: Pick<ScheduleJobRequest, "overlap" | "misfire" | "recurrence">,
+): Partial<RecurringOptions> {
+  const { overlap, misfire, recurrence } = request;
+  const { startsAt, endsAt, blackout = [], runsMax, queueMax, misfireWithinMs } = recurrence ?? {};
+  const readAt = (time: Timestamp | undefined, field: string) =>
+    time === undefined ? undefined : readTime(time, `recurrence.${field}`);
+  const options: Partial<RecurringOptions> = {
+    overlap: isSet(overlap) ? readChoice(overlap, OVERLAPS, "overlap") : undefined,
+    misfire: isSet(misfire) ? readChoice(misfire, MISFIRES, "misfire") : undefined,
+    startsAt: readAt(startsAt, "starts_at"),
+    endsAt: readAt(endsAt, "ends_at"),
+    blackout: blackout.length > 0 ? bounded(blackout, "recurrence.blackout") : undefined,
+    runsMax,
+    queueMax,
+    misfireWithinMs: misfireWithinMs === undefined
+      ? undefined
+      : readMs(misfireWithinMs, "recurrence.misfire_within_ms"),
+  };
+  return withoutUnset(options);
+}
+
+/** The changes of a schedule. @throws JobError `invalid_argument` naming the field */
+export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
+  const { arguments: args, ...carried } = readCarried(request, request.priority);
+  const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
+  const said: Partial<RecurringOptions> = {
+    ...carried,
+    ...(hasArguments ? { arguments: args } : {}),
+    ...(isSet(request.cron) ? { cron: request.cron } : {}),
+    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
+    ...readRecurrence(request),
+  };
+  const cleared = request.clear.map((name, index) => {
+    const field = `clear[${index}]`;
+    const option = CLEARED[readChoice(name, CLEARABLE, field)];
+    if (said[option] === undefined) return [option, null];
+    throw refuse(field, `"${name}" is given a value, too`, "Give it a value, or take it away");
+  });
+  return { ...said, ...Object.fromEntries(cleared) };
+}
+
+function withoutUnset<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
+}
+
+/**
+ * One entry of a batch: neither recurring nor a dry run.
+ *
+ * @throws JobError `invalid_argument` naming the field
+ */
+export function readBatchEntry(
+  request: ScheduleJobRequest,
+  index: number,
+): ScheduleOptions & { readonly kind: string } {
+  const prefix = `requests[${index}].`;
+  if (isSet(request.cron)) throw refuse(`${prefix}cron`, "a batch makes no recurring schedules");
+  if (request.dryRun) throw refuse(`${prefix}dry_run`, "a batch has no dry run");
+  return {
+    kind: readName(request.kind, `${prefix}kind`),
+    ...readScheduleOptions(request, prefix),
+  };
+}

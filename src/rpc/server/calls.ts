@@ -1,0 +1,131 @@
+import * as grpc from "@grpc/grpc-js";
+import { JobError } from "../../core/errors.ts";
+import type { Asker } from "../auth/audit.ts";
+import {
+  type Authenticator,
+  type Caller,
+  type CallName,
+  connectionKey,
+  OWNER,
+} from "../auth/auth.ts";
+import type { CallTracker } from "../guard/call_tracker.ts";
+import { checkCompressedFlag } from "../guard/compressed_flag.ts";
+import { toWireError } from "../errors.ts";
+import { CALLS_OF_HOLDER_MAX } from "../limits.ts";
+import { encodeBadRequest, STATUS_DETAILS } from "../messages/status_details.ts";
+
+/** An error as grpc-js sends it. */
+export function toStatus(
+  error: JobError,
+): { code: number; details: string; metadata: grpc.Metadata } {
+  const { code, details, trailers, violation } = toWireError(error);
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
+  if (violation !== undefined) {
+    // The violation has the message. Sending it twice would count against the limit of headers.
+    const bytes = encodeBadRequest(code, violation.description, violation);
+    metadata.set(STATUS_DETAILS, Buffer.from(bytes));
+  }
+  return { code, details, metadata };
+}
+
+/** The caller of a call, from the headers that the interceptor passed on. */
+const callers = new WeakMap<grpc.Metadata, Caller>();
+
+/** Who makes a call; null for a caller that was not authenticated. */
+export function callerOf(call: { readonly metadata: grpc.Metadata }): Caller | null {
+  return callers.get(call.metadata) ?? null;
+}
+
+/** Who makes a call, for the log. */
+export function askerOf(
+  call: { readonly metadata: grpc.Metadata; getPeer(): string },
+  tracker: CallTracker,
+): Asker {
+  const peer = call.getPeer();
+  return { caller: callerOf(call), peer, uid: tracker.userOf(peer) };
+}
+
+/** The jobs that a call is limited to; null for all, an empty list for an unauthenticated call. */
+export function jobsOf(call: { readonly metadata: grpc.Metadata }): Caller["jobs"] {
+  const caller = callers.get(call.metadata);
+  return caller === undefined ? [] : caller.jobs;
+}
+
+/** The owner of a caller's connection; null for callers that are not distinguished. */
+function holderOf(caller: Caller | JobError): string | null {
+  return caller instanceof JobError || caller === OWNER ? null : `caller ${caller.name}`;
+}
+
+function tooManyCalls(): JobError {
+  return new JobError(
+    "resource_exhausted",
+    `Cannot answer: this caller has ${CALLS_OF_HOLDER_MAX} calls open`,
+    { hint: "Wait for some of them to end, or try again later" },
+  );
+}
+
+/**
+ * The interceptor of a listener. Tracks each call and, with an authenticator, refuses an
+ * unauthenticated one as soon as its headers arrive. The body of such a call is never read.
+ */
+export function createInterceptor(
+  options: {
+    readonly tracker: CallTracker;
+    readonly authenticator: Authenticator | null;
+    /** Call by path; methods that are not in it need no authentication. */
+    readonly methods: ReadonlyMap<string, CallName>;
+  },
+): grpc.ServerInterceptor {
+  const { tracker, authenticator, methods } = options;
+  return (definition, inner) => {
+    checkCompressedFlag(inner);
+    const connection = inner.getConnectionInfo();
+    const call = tracker.addCall(connection.remoteAddress, connection.remotePort);
+    const callerOf = (metadata: grpc.Metadata): Caller | JobError => {
+      const method = methods.get(definition.path);
+      if (!authenticator || method === undefined) return OWNER;
+      const authorization = metadata.get("authorization")[0]?.toString();
+      const ask = (what: CallName) =>
+        authenticator.check(what, authorization, connectionKey(connection));
+      const caller = ask(method);
+      if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
+      // Every authenticated caller may call GetVersion, so this shows if a refused caller is known.
+      else tracker.admit(call, holderOf(caller instanceof JobError ? ask("getVersion") : caller));
+      return tracker.isTooMany(call) ? tooManyCalls() : caller;
+    };
+    return new grpc.ServerInterceptingCall(inner, {
+      start: (next) =>
+        next({
+          onReceiveMetadata(metadata, forward) {
+            const caller = callerOf(metadata);
+            if (!(caller instanceof JobError)) {
+              callers.set(metadata, caller);
+              return forward(metadata);
+            }
+            tracker.move(call, "answering");
+            inner.sendStatus(toStatus(caller));
+          },
+          onReceiveMessage(message, forward) {
+            // A stream on which requests still arrive has not stalled.
+            if (definition.requestStream) tracker.move(call, "receiving");
+            forward(message);
+          },
+          onReceiveHalfClose(forward) {
+            tracker.move(call, "running");
+            forward();
+          },
+          onCancel: () => tracker.end(call),
+        }),
+      sendMessage(message: Uint8Array, forward) {
+        // A stream sends its next message once the previous one was consumed.
+        if (!definition.responseStream) tracker.answer(call, message.byteLength);
+        forward(message);
+      },
+      sendStatus(status, forward) {
+        tracker.move(call, "answering");
+        forward(status);
+      },
+    });
+  };
+}

@@ -1,0 +1,299 @@
+import type { Socket } from "node:net";
+import * as grpc from "@grpc/grpc-js";
+import { JobError, toJobError } from "../../core/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { methodPath, serviceDefinition, streamDefinition } from "./adapter.ts";
+import { Audit } from "../auth/audit.ts";
+import type { Authenticator, CallName } from "../auth/auth.ts";
+import type { Backend, CallSignal, UnaryName } from "../handlers/backend.ts";
+import type { CallTracker, Origin } from "../guard/call_tracker.ts";
+import type { ConnectionGuard } from "../guard/connection_guard.ts";
+import { askerOf, callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
+import { Health } from "../gen/health_pb.ts";
+import { JobService } from "../gen/job_pb.ts";
+import { gathering } from "./gathering_socket.ts";
+import type { MethodName } from "../handlers/handlers.ts";
+import { HealthService } from "./health.ts";
+import {
+  IDLE_MS,
+  MESSAGE_BYTES_MAX,
+  READS_WAITING,
+  REFLECTION,
+  STREAMS_MAX,
+  WAITS,
+} from "../limits.ts";
+import { Quota } from "../guard/quota.ts";
+import { READ_METHODS } from "../handlers/read_handlers.ts";
+import { ReadGate } from "./read_gate.ts";
+import type { ReflectionStream } from "./reflection.ts";
+import { requestRefusal } from "../auth/request_role.ts";
+import { Streams } from "./streams.ts";
+import { restOfWait } from "../messages/wait_answer.ts";
+
+type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
+
+/** Methods that only read, and those whose response grows with the number of jobs. */
+const READS: ReadonlySet<UnaryName> = new Set([...READ_METHODS, "listRegisteredJobs", "getStatus"]);
+
+/** The two names of the reflection service; clients try one, then the other. */
+const REFLECTION_PATHS = ["v1", "v1alpha"].map((version) =>
+  `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`
+);
+
+const METHODS: ReadonlyMap<string, CallName> = new Map<string, CallName>([
+  ...JobService.methods.map((method) =>
+    [methodPath(method), method.localName as MethodName] as const
+  ),
+  ...REFLECTION_PATHS.map((path) => [path, "serverReflectionInfo"] as const),
+]);
+
+/** Answers unary calls: reads take turns, waits are limited in number, and changes are logged. */
+class UnaryCalls {
+  readonly #backend: Backend;
+  readonly #audit: Audit;
+  readonly #reads: ReadGate;
+  readonly #tracker: CallTracker;
+  readonly #waitingReads = new Quota("waiting reads", READS_WAITING);
+  readonly #waits = new Quota("waiting calls", WAITS);
+
+  constructor(backend: Backend, tracker: CallTracker, audit: Audit) {
+    this.#backend = backend;
+    this.#audit = audit;
+    this.#tracker = tracker;
+    this.#reads = new ReadGate((peer) => tracker.hasRoom(peer));
+    tracker.onRead(() => this.#reads.poke());
+  }
+
+  /** The grpc-js handler of a method. */
+  handlerOf(method: UnaryName): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
+    const answer = READS.has(method)
+      ? this.#read
+      : method === "waitInstance"
+      ? this.#wait
+      : method === "scheduleJob"
+      ? this.#schedule
+      : Audit.has(method)
+      ? this.#change
+      : this.#answer;
+    return (call, callback) => {
+      const signal = {
+        isCanceled: () => call.cancelled,
+        onCancel: (listener: () => void) => void call.once("cancelled", listener),
+        jobs: jobsOf(call),
+      };
+      answer.call(this, method, call, signal).then(
+        (bytes) => callback(null, bytes),
+        (error) => callback(toStatus(toJobError(error, `Cannot answer ${method}`))),
+      );
+    };
+  }
+
+  #answer(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    return this.#backend.answer(method, call.request, signal);
+  }
+
+  #schedule(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const refusal = requestRefusal(callerOf(call), method, call.request);
+    if (refusal) return Promise.reject(refusal);
+    return this.#answer(method, call, signal).then((answer) => {
+      if (Audit.hasSchedule(answer)) this.#tell(method, call, { since: this.#audit.now(), answer });
+      return answer;
+    });
+  }
+
+  async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const since = this.#audit.now();
+    this.#audit.tellFirst(method, { ...askerOf(call, this.#tracker), request: call.request });
+    const answer = await this.#answer(method, call, signal);
+    this.#tell(method, call, { since, answer });
+    return answer;
+  }
+
+  #tell(
+    method: UnaryName,
+    call: UnaryCall,
+    outcome: { readonly since: number; readonly answer: Uint8Array },
+  ): void {
+    const { request } = call;
+    this.#audit.tell(method, { ...askerOf(call, this.#tracker), request, ...outcome });
+  }
+
+  async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    if (!await this.#turn(call, signal)) throw canceled();
+    try {
+      return await this.#backend.answer(method, call.request, signal);
+    } finally {
+      this.#reads.leave();
+    }
+  }
+
+  async #turn(call: UnaryCall, signal: CallSignal): Promise<boolean> {
+    const origin = this.#tracker.originOf(call.getPeer());
+    const release = this.#waitingReads.take(origin);
+    try {
+      return await this.#reads.enter(origin, signal);
+    } finally {
+      release();
+    }
+  }
+
+  async #wait(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const origin = this.#tracker.originOf(call.getPeer());
+    const release = this.#waits.take(origin);
+    try {
+      const answer = await this.#backend.answer(method, call.request, signal);
+      const rest = restOfWait(answer);
+      return rest === null ? answer : await this.#readRest(rest, origin, signal);
+    } finally {
+      release();
+    }
+  }
+
+  async #readRest(request: Uint8Array, origin: Origin, signal: CallSignal): Promise<Uint8Array> {
+    if (!await this.#reads.enter(origin, signal)) throw canceled();
+    try {
+      const page = await this.#backend.answer("lookupInstances", request, signal);
+      // Both answers have the instance as their first field.
+      if (page.byteLength > 0) return page;
+    } finally {
+      this.#reads.leave();
+    }
+    throw new JobError("not_found", "Cannot wait for an instance that was deleted meanwhile", {
+      path: "uuid",
+    });
+  }
+}
+
+/** Answers reflection in both versions; its code is loaded with the first call. */
+class ReflectionCalls {
+  readonly #clock: Clock;
+  readonly #tracker: CallTracker;
+  readonly #quota = new Quota("reflection streams", REFLECTION);
+  readonly #open = new Set<AbortController>();
+
+  constructor(clock: Clock, tracker: CallTracker) {
+    this.#clock = clock;
+    this.#tracker = tracker;
+  }
+
+  addTo(server: grpc.Server): void {
+    for (const path of REFLECTION_PATHS) {
+      server.addService({ serverReflectionInfo: streamDefinition(path) }, {
+        serverReflectionInfo: (stream: ReflectionStream) => void this.#answer(stream),
+      });
+    }
+  }
+
+  stop(): void {
+    for (const abort of this.#open) abort.abort();
+  }
+
+  async #answer(stream: ReflectionStream): Promise<void> {
+    const abort = new AbortController();
+    for (const event of ["cancelled", "close", "error"]) stream.on(event, () => abort.abort());
+    let release = () => {};
+    this.#open.add(abort);
+    try {
+      release = this.#quota.take(this.#tracker.originOf(stream.getPeer()));
+      const { reflect } = await import("./reflection.ts");
+      const { signal } = abort;
+      await reflect(stream, { clock: this.#clock, tracker: this.#tracker, signal });
+      stream.end();
+    } catch (thrown) {
+      if (!stream.cancelled) stream.emit("error", toStatus(toJobError(thrown, "Cannot reflect")));
+    } finally {
+      this.#open.delete(abort);
+      release();
+    }
+  }
+}
+
+function canceled(): JobError {
+  return new JobError("canceled", "Canceled: the client disconnected before its turn");
+}
+
+function jobServiceImplementation(
+  calls: UnaryCalls,
+  streams: Streams,
+): grpc.UntypedServiceImplementation {
+  const implementation: grpc.UntypedServiceImplementation = {
+    follow: streams.follow,
+    workOnStore: streams.workOnStore,
+  };
+  for (const { methodKind, localName } of JobService.methods) {
+    if (methodKind === "unary") implementation[localName] = calls.handlerOf(localName as UnaryName);
+  }
+  return implementation;
+}
+
+/** The services, for connections that somebody else accepted. */
+export class Endpoint {
+  readonly #tracker: CallTracker;
+  readonly #health: HealthService;
+  readonly #calls: UnaryCalls;
+  readonly #streams: Streams;
+  readonly #reflection: ReflectionCalls;
+  readonly #servers: grpc.Server[] = [];
+
+  constructor(
+    options: {
+      readonly backend: Backend;
+      readonly clock: Clock;
+      readonly tracker: CallTracker;
+      readonly logger: Logger;
+    },
+  ) {
+    const { backend, clock, tracker, logger } = options;
+    const audit = new Audit(logger, clock);
+    this.#tracker = tracker;
+    this.#calls = new UnaryCalls(backend, tracker, audit);
+    this.#health = new HealthService(backend, clock);
+    this.#streams = new Streams({ backend, clock, tracker, audit });
+    this.#reflection = new ReflectionCalls(clock, tracker);
+  }
+
+  /**
+   * Create a grpc-js server that does not listen; returns the function that takes its connections.
+   */
+  injector(
+    authenticator: Authenticator | null,
+  ): (socket: Socket, guard: ConnectionGuard) => void {
+    const server = new grpc.Server({
+      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+      "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+      "grpc.max_concurrent_streams": STREAMS_MAX,
+      "grpc.max_connection_idle_ms": IDLE_MS,
+      "grpc.enable_channelz": 0,
+      interceptors: [
+        createInterceptor({ tracker: this.#tracker, authenticator, methods: METHODS }),
+      ],
+    });
+    server.addService(
+      serviceDefinition(JobService),
+      jobServiceImplementation(this.#calls, this.#streams),
+    );
+    server.addService(serviceDefinition(Health), this.#health.handlers);
+    this.#reflection.addTo(server);
+    this.#servers.push(server);
+    // TLS, where there is any, is done by the listener.
+    const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    return (socket, guard) => injector.injectConnection(gathering(socket, guard));
+  }
+
+  /**
+   * End streams, and ask clients to disconnect. Under Bun and Deno this does not wait for their
+   * calls.
+   */
+  beginStop(): void {
+    this.#health.stop();
+    this.#streams.stop();
+    this.#reflection.stop();
+    for (const server of this.#servers) server.tryShutdown(() => {});
+  }
+
+  /** Close what is still open. */
+  stop(): void {
+    for (const server of this.#servers) server.forceShutdown();
+  }
+}

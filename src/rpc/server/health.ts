@@ -1,0 +1,119 @@
+import type * as grpc from "@grpc/grpc-js";
+import { JobError, toJobError } from "../../core/errors.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Backend } from "../handlers/backend.ts";
+import { decodeRequest, encodeAnswer } from "./adapter.ts";
+import { toStatus } from "./calls.ts";
+import {
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthCheckResponseSchema,
+} from "../gen/health_pb.ts";
+import { JobService } from "../gen/job_pb.ts";
+
+/** How often watched services are looked at. */
+const WATCH_MS = 5_000;
+/** Watches at once. */
+const WATCHES_MAX = 100;
+
+type Unary = grpc.handleUnaryCall<Uint8Array, Uint8Array>;
+type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
+
+/** The standard health service: serving while the store answers and the manager is not draining. */
+export class HealthService {
+  readonly #backend: Backend;
+  readonly #clock: Clock;
+  readonly #watches = new Map<Stream, ServingStatus | null>();
+  #timer: Timer | null = null;
+  #isStopping = false;
+
+  constructor(backend: Backend, clock: Clock) {
+    this.#backend = backend;
+    this.#clock = clock;
+  }
+
+  /** The handlers, by generated name. */
+  readonly handlers: grpc.UntypedServiceImplementation = {
+    check: ((call, callback) => {
+      this.#check(call.request).then(
+        (bytes) => callback(null, bytes),
+        (error) => callback(toStatus(toJobError(error, "Cannot check health"))),
+      );
+    }) satisfies Unary,
+    watch: (call: Stream) => this.#watch(call),
+  };
+
+  /** Tell every watch that the service goes, and end it. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const [stream, last] of this.#watches) {
+      if (last !== ServingStatus.SERVICE_UNKNOWN) this.#send(stream, ServingStatus.NOT_SERVING);
+      stream.end();
+    }
+    this.#watches.clear();
+  }
+
+  async #check(bytes: Uint8Array): Promise<Uint8Array> {
+    const { service } = decodeRequest(HealthCheckRequestSchema, bytes);
+    if (!isKnown(service)) {
+      throw new JobError("not_found", `Cannot check service "${service}": no such service`, {
+        hint: `Known: "" and "${JobService.typeName}"`,
+      });
+    }
+    return encodeAnswer(HealthCheckResponseSchema, { status: await this.#status() });
+  }
+
+  async #status(): Promise<ServingStatus> {
+    const isServing = !this.#isStopping && await this.#backend.isServing().catch(() => false);
+    return isServing ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+  }
+
+  #watch(stream: Stream): void {
+    let service: string;
+    try {
+      service = decodeRequest(HealthCheckRequestSchema, stream.request).service;
+      if (this.#watches.size >= WATCHES_MAX) {
+        throw new JobError(
+          "resource_exhausted",
+          `Cannot watch health: ${WATCHES_MAX} watches are open`,
+        );
+      }
+    } catch (error) {
+      stream.emit("error", toStatus(toJobError(error, "Cannot watch health")));
+      return;
+    }
+    this.#watches.set(stream, null);
+    stream.on("cancelled", () => void this.#watches.delete(stream));
+    if (!isKnown(service)) return this.#send(stream, ServingStatus.SERVICE_UNKNOWN);
+    void this.#status().then((status) => this.#send(stream, status));
+    this.#timer ??= this.#clock.timer(WATCH_MS, () => void this.#look(), { unref: true });
+  }
+
+  // The timer stays set during the check, so that a new watch does not start another one.
+  async #look(): Promise<void> {
+    if (this.#watches.size === 0) {
+      this.#timer = null;
+      return;
+    }
+    const status = await this.#status();
+    if (this.#isStopping) return;
+    for (const [stream, last] of this.#watches) {
+      if (last !== null && last !== status && last !== ServingStatus.SERVICE_UNKNOWN) {
+        this.#send(stream, status);
+      }
+    }
+    this.#timer = this.#clock.timer(WATCH_MS, () => void this.#look(), { unref: true });
+  }
+
+  #send(stream: Stream, status: ServingStatus): void {
+    if (!this.#watches.has(stream)) return;
+    this.#watches.set(stream, status);
+    stream.write(encodeAnswer(HealthCheckResponseSchema, { status }));
+  }
+}
+
+function isKnown(service: string): boolean {
+  return service === "" || service === JobService.typeName;
+}

@@ -1,0 +1,276 @@
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+} from "node:fs";
+import type { Stats } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { dirname, join } from "node:path";
+import { bareHost, hostPort } from "../../core/address.ts";
+import { errorCode, JobError } from "../../core/errors.ts";
+import { groupId } from "../../platform/process/accounts.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { listenError, listening } from "../../platform/network/listening.ts";
+import { HANDSHAKE_MS, HANDSHAKES_MAX } from "../limits.ts";
+import { checkFolder } from "./socket_path.ts";
+import type { TlsMaterial } from "../../platform/network/tls.ts";
+
+/** An open listener. */
+export interface Listener {
+  /** Stop accepting; connections live on. */
+  close(): void;
+}
+
+/** The kernel's limit for the path of a Unix socket, without the final zero. */
+const SOCKET_PATH_BYTES_MAX = 107;
+/** Connections that wait to be accepted. */
+const BACKLOG = 511;
+
+/**
+ * Listen on TCP, with TLS if there is material for it. If that names a CA, clients must send a
+ * certificate.
+ *
+ * @throws JobError naming the address
+ */
+export async function listenTcp(
+  options: {
+    readonly host: string;
+    readonly port: number;
+    readonly tls: TlsMaterial | null;
+    /** Most concurrent connections, including those in their TLS handshake. */
+    readonly connectionsMax: number;
+    readonly clock: Clock;
+    readonly onConnection: (socket: Socket) => void;
+  },
+): Promise<Listener & { readonly port: number }> {
+  const { host, port, tls, clock } = options;
+  const accept = (socket: Socket) => {
+    // A reset by the peer is no error of ours.
+    socket.on("error", () => socket.destroy());
+    options.onConnection(socket);
+  };
+  const server = tls
+    ? await createTls(tls, { clock, accept })
+    : createServer({ noDelay: true }, accept);
+  server.maxConnections = options.connectionsMax;
+  try {
+    const listen = () => server.listen({ host: bareHost(host), port, backlog: BACKLOG });
+    await listening(server, listen);
+  } catch (error) {
+    server.close();
+    throw listenError(error, hostPort(host, port), "server.host and server.port");
+  }
+  return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
+}
+
+/**
+ * The TLS handshakes in progress. One that takes too long is ended, and so is the oldest if there
+ * are too many: an honest client needs milliseconds.
+ */
+class Handshakes {
+  readonly #clock: Clock;
+  /** By the peer's address: not every runtime keeps the socket object. */
+  readonly #open = new Map<string, { readonly socket: Socket; readonly timer: Timer }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  begin(socket: Socket): void {
+    const peer = peerOf(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => this.#forget(peer));
+    const [oldest] = this.#open.values();
+    if (oldest && this.#open.size >= HANDSHAKES_MAX) oldest.socket.destroy();
+    const timer = this.#clock.timer(HANDSHAKE_MS, () => socket.destroy(), { unref: true });
+    this.#open.set(peer, { socket, timer });
+  }
+
+  end(socket: Socket): void {
+    this.#forget(peerOf(socket));
+  }
+
+  #forget(peer: string): void {
+    this.#open.get(peer)?.timer.cancel();
+    this.#open.delete(peer);
+  }
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
+}
+
+async function createTls(
+  tls: TlsMaterial,
+  { clock, accept }: { readonly clock: Clock; readonly accept: (socket: Socket) => void },
+): Promise<Server> {
+  const handshakes = new Handshakes(clock);
+  const { createServer: createTlsServer } = await import("node:tls");
+  const server = createTlsServer({
+    cert: tls.cert,
+    key: tls.key,
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+    noDelay: true,
+    ...(tls.ca ? { ca: tls.ca, requestCert: true, rejectUnauthorized: true } : {}),
+  }, (socket) => {
+    handshakes.end(socket);
+    accept(socket);
+  });
+  server.on("connection", (socket: Socket) => handshakes.begin(socket));
+  // Otherwise a failed handshake leaves its connection open.
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return server;
+}
+
+function statOf(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw listenError(error, path, "server.socket");
+  }
+}
+
+/** Whether someone accepts connections at `path`. */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error) => {
+      socket.destroy();
+      // Not being allowed to connect, or a full backlog, also means that someone is there.
+      resolve(!["ECONNREFUSED", "ENOENT"].includes(errorCode(error) ?? ""));
+    });
+  });
+}
+
+/**
+ * Remove the socket file of a dead daemon at `path`.
+ *
+ * @throws JobError `conflict` for anything else
+ */
+async function clearPath(path: string): Promise<void> {
+  const found = statOf(path);
+  if (!found) return;
+  if (!found.isSocket()) {
+    throw new JobError("conflict", `Cannot listen on ${path}: a file that is no socket is there`, {
+      hint: "Remove it, or choose another server.socket",
+    });
+  }
+  if (await answers(path)) {
+    throw new JobError("conflict", `Cannot listen on ${path}: another daemon answers there`, {
+      hint: "Stop that daemon, or choose another server.port or server.socket",
+    });
+  }
+  unlinkSync(path);
+}
+
+// To pass through the folder, which shows nothing of it: the socket's own mode says who may use it.
+const PASS = 0o011;
+
+/** Create the private folder of the socket. Nobody else may be able to replace our socket there. */
+function prepareFolder(path: string, group: string | null, isRuntimeFolder: boolean): void {
+  const folder = dirname(path);
+  const mode = group === null ? 0o700 : 0o700 | PASS;
+  const isMade = mkdirSync(folder, { recursive: true, mode }) !== undefined;
+  checkFolder(folder, `Cannot listen on ${path}`, "Or choose another server.socket.");
+  const found = statOf(folder);
+  if (!isMade && found && group !== null && isRuntimeFolder && found.uid === process.getuid?.()) {
+    chmodSync(folder, found.mode | PASS);
+  }
+}
+
+function socketGroupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  const id = groupId(group);
+  if (id !== null) return id;
+  throw new JobError("invalid_config", `Cannot use the group "${group}": no such group`, {
+    hint: "Name a group of /etc/group, or its number, as server.socket_group",
+    path: "server.socket_group",
+  });
+}
+
+/**
+ * Listen at `path` with the right mode and group from the first moment on: the socket is created in
+ * a private folder and moved when ready. A umask would affect the whole process, not only this
+ * thread.
+ */
+async function listenPrivately(server: Server, path: string, group: string | null): Promise<void> {
+  const folder = mkdtempSync(join(dirname(path), ".s-"));
+  const draft = join(folder, "s");
+  try {
+    await listening(server, () => server.listen({ path: draft, backlog: BACKLOG }));
+    if (group !== null) chownSync(draft, process.getuid?.() ?? 0, socketGroupId(group));
+    chmodSync(draft, group === null ? 0o600 : 0o660);
+    renameSync(draft, path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Listen on a Unix socket that its owner may open, and the members of `group` if there is one.
+ * Creates the folder, and replaces the socket file of a dead daemon; a live daemon's is refused.
+ *
+ * @throws JobError naming the path
+ */
+export async function listenUnix(
+  options: {
+    readonly path: string;
+    readonly group: string | null;
+    /** Whether the folder is the runtime folder, which is ours to open for a group. */
+    readonly isRuntimeFolder: boolean;
+    /** Most concurrent connections. */
+    readonly connectionsMax: number;
+    readonly onConnection: (socket: Socket) => void;
+  },
+): Promise<Listener> {
+  const { path, group } = options;
+  const bytes = Buffer.byteLength(path);
+  if (bytes > SOCKET_PATH_BYTES_MAX) {
+    throw new JobError(
+      "invalid_config",
+      `Cannot listen on ${path}: ${bytes} bytes, and a socket's path has at most ${SOCKET_PATH_BYTES_MAX}`,
+      { hint: "Choose a shorter server.socket", path: "server.socket" },
+    );
+  }
+  let count = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    // These connections have no address by which calls could be found.
+    Object.defineProperties(socket, {
+      remoteAddress: { value: "unix" },
+      remotePort: { value: count += 1 },
+    });
+    options.onConnection(socket);
+  });
+  server.maxConnections = options.connectionsMax;
+  let own: Stats | null = null;
+  try {
+    prepareFolder(path, group, options.isRuntimeFolder);
+    await clearPath(path);
+    await listenPrivately(server, path, group);
+    own = statOf(path);
+  } catch (error) {
+    server.close();
+    throw error instanceof JobError ? error : listenError(error, path, "server.socket");
+  }
+  return {
+    close() {
+      server.close();
+      // Not every runtime removes the file, and one that another daemon made since is not ours.
+      const found = statOf(path);
+      if (found && own && found.ino === own.ino) unlinkSync(path);
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import type { CallSignal } from "../handlers/backend.ts";
+import type { Origin } from "../guard/call_tracker.ts";
+
+/** Concurrent reads: one is prepared while another is sent. */
+const RUNNING_MAX = 2;
+
+interface WaitingRead {
+  begin(isWanted: boolean): void;
+}
+
+/** Waiting reads of one caller by connection; the connection that is first in the map is next. */
+type Queues = Map<string, Set<WaitingRead>>;
+
+/**
+ * Lets few reads run at once. Waiting callers take turns, and so do the connections of each, so
+ * that one with many requests does not delay the others. A read whose client has disconnected never
+ * starts.
+ */
+export class ReadGate {
+  /** By caller; the one that is first in the map is next. */
+  readonly #holders = new Map<string, Queues>();
+  readonly #hasRoom: (peer: string) => boolean;
+  #runningCount = 0;
+
+  /**
+   * @param hasRoom true if a connection has read most of its responses; otherwise its reads wait
+   */
+  constructor(hasRoom: (peer: string) => boolean = () => true) {
+    this.#hasRoom = hasRoom;
+  }
+
+  /**
+   * Wait for its turn.
+   *
+   * @returns true if the read may run, and must {@link leave} afterwards; false if its client has
+   * disconnected
+   */
+  enter({ peer, holder }: Origin, call: CallSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const read: WaitingRead = { begin: resolve };
+      this.#add(holder, peer, read);
+      call.onCancel(() => {
+        if (this.#remove(holder, peer, read)) resolve(false);
+      });
+      this.poke();
+    });
+  }
+
+  /** A read has ended: start the next one. */
+  leave(): void {
+    this.#runningCount -= 1;
+    this.poke();
+  }
+
+  /** Start reads while there is room. */
+  poke(): void {
+    while (this.#runningCount < RUNNING_MAX) {
+      const next = this.#next();
+      if (!next) return;
+      this.#runningCount += 1;
+      next.begin(true);
+    }
+  }
+
+  #next(): WaitingRead | null {
+    for (const [holder, queues] of this.#holders) {
+      for (const [peer, queue] of queues) {
+        if (!this.#hasRoom(peer)) continue;
+        const [read] = queue;
+        this.#remove(holder, peer, read!);
+        // Queue it behind the others.
+        if (queue.size > 0) moveToEnd(queues, peer);
+        if (queues.size > 0) moveToEnd(this.#holders, holder);
+        return read!;
+      }
+    }
+    return null;
+  }
+
+  #add(holder: string, peer: string, read: WaitingRead): void {
+    const queues: Queues = this.#holders.get(holder) ?? new Map();
+    const queue = queues.get(peer) ?? new Set();
+    this.#holders.set(holder, queues.set(peer, queue.add(read)));
+  }
+
+  /** Returns false if it was not there. */
+  #remove(holder: string, peer: string, read: WaitingRead): boolean {
+    const queues = this.#holders.get(holder);
+    const queue = queues?.get(peer);
+    if (!queue?.delete(read)) return false;
+    if (queue.size === 0) queues!.delete(peer);
+    if (queues!.size === 0) this.#holders.delete(holder);
+    return true;
+  }
+}
+
+function moveToEnd<K, V>(map: Map<K, V>, key: K): void {
+  const value = map.get(key)!;
+  map.delete(key);
+  map.set(key, value);
+}

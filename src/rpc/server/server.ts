@@ -1,0 +1,303 @@
+import type { Socket } from "node:net";
+import { hostPort, isLoopback } from "../../core/address.ts";
+import { JobError, toJobError } from "../../core/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { peerUserId } from "../../platform/network/peer_user.ts";
+import type { Random } from "../../platform/random.ts";
+import type { Service } from "../../platform/service.ts";
+import { type Authenticator, createFixedAuthenticator, type Role } from "../auth/auth.ts";
+import { ConfiguredAuthenticator } from "../auth/authenticator.ts";
+import type { Backend } from "../handlers/backend.ts";
+import type { AuthConfig } from "../auth/credentials.ts";
+import { CallTracker } from "../guard/call_tracker.ts";
+import { ConnectionGuard } from "../guard/connection_guard.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Late } from "./late.ts";
+import { FLUSH_MS, STOP_GRACE_MS } from "../limits.ts";
+import { listenTcp, listenUnix } from "./listeners.ts";
+import type { Listener } from "./listeners.ts";
+import { socketPath, tokenPath } from "./socket_path.ts";
+import { removeStaleFiles } from "./stale_files.ts";
+import { loadTls } from "../../platform/network/tls.ts";
+import type { ThreadMemory } from "../guard/thread_memory.ts";
+import {
+  ensureTokenFile,
+  newToken,
+  removeTokenFile,
+  replaceTokenFile,
+} from "../auth/token_file.ts";
+
+/** Where and for whom to listen; the `[server]` table of the configuration. */
+export interface RpcServerConfig {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Path of the Unix socket; "auto" puts it into the runtime folder, null turns it off. */
+  readonly socket: string | null;
+  /** Group, by name or number, that may open the socket. */
+  readonly socketGroup: string | null;
+  /** Role of its members. */
+  readonly socketRole: Role;
+  readonly allowInsecure: boolean;
+  /** Paths of PEM files. */
+  readonly tls:
+    | { readonly cert: string; readonly key: string; readonly clientCa: string | null }
+    | null;
+  readonly auth: AuthConfig;
+}
+
+/** Options of the server. */
+export interface RpcServerOptions {
+  readonly backend: Backend;
+  readonly server: RpcServerConfig;
+  /** Connections at once over TCP and over the Unix socket. */
+  readonly connectionsMax: { readonly tcp: number; readonly unix: number };
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The memory of the thread that the server runs in. */
+  readonly memory: ThreadMemory;
+  /**
+   * Called with each token that the server creates or reads in plain text, before anyone can use
+   * it: it is a secret that must be masked.
+   */
+  readonly onToken: (token: string) => void;
+}
+
+/** Where a started server listens. */
+export interface RpcAddresses {
+  readonly tcp: { readonly host: string; readonly port: number };
+  /** Path of the Unix socket; null when off. */
+  readonly socket: string | null;
+  /** The file of the admin token; null if no token is required. */
+  readonly tokenFile: string | null;
+}
+
+/** The gRPC server as the daemon holds it. */
+export interface RpcServer extends Service {
+  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
+  readonly addresses: RpcAddresses;
+  /** Apply new TCP credentials; callers who lose access are disconnected. */
+  adopt(auth: AuthConfig): void;
+}
+
+/** Refuse a configuration that would let strangers in. */
+function checkExposure(server: RpcServerConfig): void {
+  if (server.auth.mode === "mtls" && !server.tls?.clientCa) {
+    throw new JobError(
+      "invalid_config",
+      'Cannot use server.auth.mode = "mtls": server.tls.client_ca is not set',
+      { hint: "Set cert, key and client_ca in [server.tls]", path: "server.auth.mode" },
+    );
+  }
+  const isGuarded = server.tls !== null && server.auth.mode !== "none";
+  if (isLoopback(server.host) || isGuarded || server.allowInsecure) return;
+  const missing = [
+    ...(server.tls === null ? ["TLS"] : []),
+    ...(server.auth.mode === "none" ? ["authentication"] : []),
+  ].join(" and ");
+  throw new JobError(
+    "invalid_config",
+    `Cannot listen on "${server.host}": it is more than this machine, and there is no ${missing}`,
+    {
+      hint: "Set [server.tls] and server.auth.mode, listen on 127.0.0.1, or say " +
+        "server.allow_insecure = true if the network is trusted",
+      path: "server.host",
+    },
+  );
+}
+
+/**
+ * Whether root or the daemon's own user is at the other end of a Unix socket. If the kernel cannot
+ * be asked, this follows from the socket's mode, as long as no group may open it.
+ */
+function isOwner(user: number | null, group: string | null): boolean {
+  return user === null ? group === null : user === 0 || user === process.getuid?.();
+}
+
+/** Takes over a connection. */
+type Accept = (socket: Socket, guard: ConnectionGuard) => void;
+
+class GrpcServer implements RpcServer {
+  readonly name = "gRPC server";
+  readonly #options: RpcServerOptions;
+  readonly #tracker: CallTracker;
+  readonly #endpoint: Late<Endpoint>;
+  #authenticator: ConfiguredAuthenticator | null = null;
+  #listeners: Listener[] = [];
+  #addresses: RpcAddresses | null = null;
+  #defaultToken: { readonly path: string; readonly token: string } | null = null;
+  #isStopped = false;
+
+  constructor(options: RpcServerOptions) {
+    this.#options = options;
+    this.#tracker = new CallTracker(options.clock, options.memory);
+    const { backend, clock, logger } = options;
+    // Loaded with the first connection: it is a fifth of an idle daemon's memory and start time.
+    this.#endpoint = new Late(async () => {
+      const { Endpoint } = await import("./endpoint.ts");
+      return new Endpoint({ backend, clock, tracker: this.#tracker, logger });
+    });
+  }
+
+  get addresses(): RpcAddresses {
+    if (this.#addresses) return this.#addresses;
+    throw new JobError("unavailable", "Cannot tell the addresses of the gRPC server: not started");
+  }
+
+  async start(): Promise<void> {
+    const { server, logger, clock, onToken } = this.#options;
+    this.#isStopped = false;
+    checkExposure(server);
+    const tls = server.tls === null
+      ? null
+      : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
+    const token = await this.#loadToken();
+    if (token !== null) onToken(token);
+    const ownToken = server.auth.tokenFile === null ? token : null;
+    const authenticator = new ConfiguredAuthenticator(server.auth, {
+      ...{ ownToken, clock, logger, onToken },
+    });
+    let accept: Accept | null = null;
+    const listener = await listenTcp({
+      host: server.host,
+      port: server.port,
+      tls,
+      connectionsMax: this.#options.connectionsMax.tcp,
+      clock,
+      onConnection: (socket) => {
+        if (!accept || this.#isStopped) return void socket.destroy();
+        // Without tokens everyone is accepted, and with certificates the handshake has decided.
+        const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
+        this.#tracker.addConnection(socket, {
+          ...{ guard, isStranger: true, holder: null },
+          connectionsMax: this.#options.connectionsMax.tcp,
+        });
+        authenticator.admit(socket);
+        accept(socket, guard);
+      },
+    });
+    this.#listeners.push(listener);
+    const tokenFile = token === null ? null : await this.#placeToken(token, listener.port);
+    this.#authenticator = authenticator;
+    accept = this.#acceptor(authenticator);
+    const socket = await this.#listenUnix(listener.port);
+    this.#addresses = {
+      tcp: { host: server.host, port: listener.port },
+      socket,
+      tokenFile,
+    };
+    void removeStaleFiles(clock.now().wallMs);
+    logger.info("gRPC listens", {
+      tcp: hostPort(server.host, listener.port),
+      socket,
+      tls: tls !== null,
+      auth: server.auth.mode,
+    });
+  }
+
+  adopt(auth: AuthConfig): void {
+    this.#authenticator?.adopt(auth);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners = [];
+    // One that could not be loaded has nothing to stop.
+    const endpoint = await this.#endpoint.loading?.catch(() => null);
+    endpoint?.beginStop();
+    await this.#tracker.whenIdle(STOP_GRACE_MS);
+    // Sockets may still be sending the last responses.
+    await this.#tracker.whenClosed(FLUSH_MS);
+    endpoint?.stop();
+    this.#tracker.destroy();
+    this.#authenticator?.stop();
+    if (this.#defaultToken) {
+      await removeTokenFile(this.#defaultToken.path, this.#defaultToken.token);
+      this.#defaultToken = null;
+    }
+  }
+
+  /** Takes the connections of one listener. */
+  #acceptor(authenticator: Authenticator | null): Accept {
+    let inject: Accept | null = null;
+    return (socket, guard) => {
+      if (inject) return inject(socket, guard);
+      this.#endpoint.get().then((endpoint) => {
+        inject ??= endpoint.injector(authenticator);
+        if (!socket.destroyed) inject(socket, guard);
+      }, () => socket.destroy());
+    };
+  }
+
+  /** The token in the configured file, or a new one; null if no token is required. */
+  async #loadToken(): Promise<string | null> {
+    const { mode, tokenFile } = this.#options.server.auth;
+    if (mode !== "token") return null;
+    return tokenFile === null
+      ? newToken(this.#options.random)
+      : await ensureTokenFile(tokenFile, this.#options);
+  }
+
+  /**
+   * Write a new token where clients look for it. Only now is the port ours, so the file cannot be
+   * another daemon's.
+   */
+  async #placeToken(token: string, port: number): Promise<string> {
+    const { tokenFile } = this.#options.server.auth;
+    if (tokenFile !== null) return tokenFile;
+    const path = tokenPath(port);
+    await replaceTokenFile(path, token, this.#options);
+    this.#defaultToken = { path, token };
+    return path;
+  }
+
+  async #listenUnix(port: number): Promise<string | null> {
+    const { server, logger } = this.#options;
+    if (server.socket === null) return null;
+    const isAuto = server.socket === "auto";
+    const path = isAuto ? socketPath(port) : server.socket;
+    const acceptOwner = this.#acceptor(null);
+    const acceptMember = this.#acceptor(
+      createFixedAuthenticator({
+        name: "a member of server.socket_group",
+        role: server.socketRole,
+        jobs: null,
+      }),
+    );
+    try {
+      const listener = await listenUnix({
+        path,
+        group: server.socketGroup,
+        isRuntimeFolder: isAuto,
+        connectionsMax: this.#options.connectionsMax.unix,
+        onConnection: (socket) => {
+          const guard = new ConnectionGuard(this.#options.clock, true);
+          const user = peerUserId(socket);
+          const isOurs = isOwner(user, server.socketGroup);
+          this.#tracker.addConnection(socket, {
+            ...{ guard, isStranger: false, uid: user, holder: isOurs ? null : `user ${user}` },
+            connectionsMax: this.#options.connectionsMax.unix,
+          });
+          if (isOurs) acceptOwner(socket, guard);
+          else acceptMember(socket, guard);
+        },
+      });
+      this.#listeners.push(listener);
+      return path;
+    } catch (error) {
+      const problem = toJobError(error, `Cannot listen on ${path}`);
+      // Unless a socket was requested by path, the daemon also starts without one.
+      if (!isAuto || problem.code === "conflict") throw problem;
+      logger.warn(`${problem.message}; clients use TCP`, { hint: problem.hint });
+      return null;
+    }
+  }
+}
+
+/** The gRPC server: JobService and the standard health service over a Unix socket and TCP. */
+export function createRpcServer(options: RpcServerOptions): RpcServer {
+  return new GrpcServer(options);
+}

@@ -1,0 +1,60 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { JobError } from "../../core/errors.ts";
+import { findDistrust } from "../../platform/files/trusted_path.ts";
+
+/**
+ * The folder of the sockets and tokens of this user's daemons. The daemon creates it, private to
+ * the user.
+ */
+export function runtimeDir(
+  uid: number = process.getuid?.() ?? 0,
+  base: string | undefined = process.env.XDG_RUNTIME_DIR,
+): string {
+  if (uid === 0) return "/run/jobctl";
+  return base ? join(base, "jobctl") : join(tmpdir(), `jobctl-${uid}`);
+}
+
+/** The Unix socket of the daemon whose TCP port is `port`. */
+export function socketPath(port: number): string {
+  return join(runtimeDir(), `jobctl-${port}.sock`);
+}
+
+/**
+ * Where a client looks for that socket: in the folders of the given daemon user, if any, then of
+ * its own user, then of the system daemon.
+ */
+export function socketPaths(port: number, daemonUid: number | null = null): readonly string[] {
+  const ofUser = daemonUid === null || daemonUid === 0
+    ? []
+    : [runtimeDir(daemonUid, `/run/user/${daemonUid}`), runtimeDir(daemonUid, "")];
+  const folders = [...ofUser, runtimeDir(), runtimeDir(0)];
+  return [...new Set(folders)].map((folder) => join(folder, `jobctl-${port}.sock`));
+}
+
+/** The default token file of the daemon whose TCP port is `port`. */
+export function tokenPath(port: number): string {
+  return join(runtimeDir(), `jobctl-${port}.token`);
+}
+
+/**
+ * Refuse a folder that a user other than root or our own can write to: a token or socket in it
+ * could be anyone's.
+ *
+ * @param action the failed action, such as `Cannot listen on /tmp/x.sock`
+ * @param remedy an alternative to fixing the folder
+ * @throws JobError `permission_denied` naming the folder
+ */
+export function checkFolder(folder: string, action: string, remedy: string): void {
+  const distrust = findDistrust(folder, { isLinkAllowed: folder !== runtimeDir() });
+  if (!distrust) return;
+  throw new JobError(
+    "permission_denied",
+    `${action}: "${distrust.path}" is not trusted: ${distrust.problem}`,
+    {
+      hint:
+        `The folder must belong to this user or root, and nobody else may be able to write to it` +
+        `${distrust.remedy === null ? "" : ` (${distrust.remedy})`}. ${remedy}`,
+    },
+  );
+}

@@ -1,0 +1,96 @@
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { encodeResults } from "../../core/arguments/encode.ts";
+import { JobError } from "../../core/errors.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { openUnnamedFile } from "./unnamed_file.ts";
+
+/** File descriptor of the result file in a command; what comes first behind stdin, stdout and stderr. */
+const DESCRIPTOR = 3;
+/** How often the size of the result is checked while the command runs. */
+const LOOK_EVERY_MS = 100;
+
+/** Where a command may write its result: `$JOB_RESULT_FILE`. */
+export class ResultFile {
+  /** Our descriptor, to be given to the command as its fourth. */
+  readonly descriptor: number;
+  /** What the command opens. */
+  readonly path = `/dev/fd/${DESCRIPTOR}`;
+
+  private constructor(descriptor: number) {
+    this.descriptor = descriptor;
+  }
+
+  /** Null when no file can be made: most commands need none. */
+  static open(): ResultFile | null {
+    try {
+      return new ResultFile(openUnnamedFile({ text: "", isWritable: true }));
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * JSON text of the array of results: none when nothing was written, the value when it is JSON, else the text without its last
+   * newline.
+   *
+   * @throws JobError `invalid_argument` when it is too long or no UTF-8
+   */
+  read(): string {
+    const { size } = fstatSync(this.descriptor);
+    if (size === 0) return "[]";
+    if (size > PAYLOAD_BYTES_MAX) {
+      throw new JobError(
+        "invalid_argument",
+        `Cannot take the result of ${size} bytes: at most ${PAYLOAD_BYTES_MAX} are kept`,
+        { hint: "Keep large data in a file or a database and write its name" },
+      );
+    }
+    const bytes = new Uint8Array(size);
+    let length = 0;
+    while (length < size) {
+      const count = readSync(this.descriptor, bytes, length, size - length, length);
+      if (count === 0) break;
+      length += count;
+    }
+    return encodeResults(valueOf(decode(bytes.subarray(0, length))), 1);
+  }
+
+  /**
+   * Call back once when more was written than can be kept: it uses space in the temporary directory
+   * until the command ends.
+   */
+  watch(clock: Clock, onTooLarge: () => void): Timer {
+    let timer: Timer;
+    const look = () => {
+      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) return onTooLarge();
+      timer = clock.timer(LOOK_EVERY_MS, look, { unref: true });
+    };
+    timer = clock.timer(LOOK_EVERY_MS, look, { unref: true });
+    return { cancel: () => timer.cancel() };
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw new JobError("invalid_argument", "Cannot take the result: it is no UTF-8 text", {
+      cause,
+    });
+  }
+}
+
+function valueOf(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    // A number of more digits than a number keeps stays text.
+    return typeof value === "number" && String(value) !== text.trim() ? text : value;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,204 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
+import { encodeError } from "../../core/arguments/encode.ts";
+import { errorCode, JobError } from "../../core/errors.ts";
+import type { CommandSpec } from "../../core/job/job.ts";
+import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { commandArguments } from "./command_input.ts";
+import { ResultFile } from "./command_result.ts";
+import { isResourceError } from "../../platform/process/resources.ts";
+import { MARKER_VARIABLE } from "../../platform/process/descendants.ts";
+import { killGroup } from "../guard/groups.ts";
+import { openUnnamedFile } from "./unnamed_file.ts";
+import type { AttemptResult, TaskInstance } from "../protocol.ts";
+
+/** What a command's attempt tells while it runs. */
+export interface CommandHost {
+  /** Called right before the process is begun; `group` follows in any case. */
+  starting(): void;
+  /** Its process group; null once no process of it is left. */
+  group(group: number | null): void;
+  started(): void;
+  /** Called when the command has ended, before processes left in its group are killed (unless they may keep running). */
+  ended(how: { readonly isLeft: boolean; readonly isAborted: boolean }): void;
+}
+
+/** A command that runs. */
+export interface RunningCommand {
+  /** Never rejects; known once its whole process group has ended. */
+  readonly result: Promise<AttemptResult>;
+  /** SIGTERM to its process group. */
+  abort(): void;
+}
+
+/**
+ * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless `cwd` says otherwise.
+ * It writes to this process's own stdout and stderr and reads what its `stdin` says, else /dev/null; an exit code of
+ * `successCodes` is success, with what it wrote to `$JOB_RESULT_FILE` as result. What it leaves in its group when it ends is
+ * killed; what left the group, by whoever looks for the worker's processes. With `leavesChildren` neither is, unless it was aborted.
+ */
+export function startCommand(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  host: CommandHost,
+): RunningCommand {
+  let child: ChildProcess;
+  const file = ResultFile.open();
+  try {
+    child = spawnCommand(spec, instance, { host, file });
+  } catch (error) {
+    host.group(null);
+    file?.close();
+    return { result: Promise.resolve(failed(error)), abort() {} };
+  }
+  const group = child.pid;
+  host.group(group ?? null);
+  if (group !== undefined) host.started();
+  let isTooLarge = false;
+  let isAborted = false;
+  const watch = file?.watch(systemClock, () => {
+    isTooLarge = true;
+    if (group !== undefined) killGroup(group, "SIGKILL");
+  });
+  const ended = new Promise<AttemptResult>((resolve) => {
+    child.once("error", (error) => {
+      if (group === undefined) resolve(failed(startError(spec, error)));
+    });
+    child.once("exit", (code, signal) => {
+      const isLeft = spec.leavesChildren === true && !isAborted && !isTooLarge;
+      host.ended({ isLeft, isAborted });
+      if (!isLeft) killGroup(group!, "SIGKILL");
+      host.group(null);
+      // The file says what is wrong with it.
+      const isSuccess = isTooLarge || (code !== null && spec.successCodes.includes(code));
+      resolve(isSuccess ? succeeded(code ?? 0, file) : exited(spec, code, signal));
+    });
+  });
+  return {
+    result: ended.finally(() => {
+      watch?.cancel();
+      file?.close();
+    }),
+    abort() {
+      isAborted = true;
+      if (group !== undefined) killGroup(group, "SIGTERM");
+    },
+  };
+}
+
+function spawnCommand(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  { host, file }: { readonly host: CommandHost; readonly file: ResultFile | null },
+): ChildProcess {
+  const account = resolveAccount(spec.user, spec.group);
+  const cwd = spec.cwd ?? (existsSync(account.home) ? account.home : "/");
+  checkDirectory(cwd);
+  const given = commandArguments(spec, instance);
+  const argv = [...spec.argv, ...given.argv];
+  const env = {
+    ...environment(spec, instance, account),
+    ...given.env,
+    ...(file === null ? {} : { JOB_RESULT_FILE: file.path }),
+  };
+  const stdin = given.stdin === null
+    ? null
+    : openUnnamedFile({ text: given.stdin, isWritable: false });
+  const umask = spec.umask === null ? null : process.umask(spec.umask);
+  host.starting();
+  try {
+    return spawn(argv[0]!, argv.slice(1), {
+      cwd,
+      env,
+      detached: true,
+      stdio: [stdin ?? "ignore", "inherit", "inherit", file?.descriptor ?? "ignore"],
+      ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
+    });
+  } catch (error) {
+    throw startError(spec, error as Error);
+  } finally {
+    if (umask !== null) process.umask(umask);
+    if (stdin !== null) closeSync(stdin);
+  }
+}
+
+function environment(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  account: Account,
+): Record<string, string> {
+  return {
+    HOME: account.home,
+    LOGNAME: account.name,
+    USER: account.name,
+    SHELL: "/bin/sh",
+    PATH: "/usr/bin:/bin",
+    ...spec.env,
+    JOB_UUID: instance.id,
+    JOB_KIND: instance.kind,
+    JOB_ATTEMPT: String(instance.attempt),
+    JOB_FENCE: String(instance.fence),
+    JOB_SCHEDULED_FOR: new Date(instance.scheduledFor ?? instance.dueAt).toISOString(),
+    // Its processes are known by it, wherever they go.
+    [MARKER_VARIABLE]: process.env[MARKER_VARIABLE] ?? "",
+  };
+}
+
+function checkDirectory(cwd: string): void {
+  let problem = "not a directory";
+  try {
+    if (statSync(cwd).isDirectory()) {
+      // Else the spawn fails as if the program were the one that must not be used.
+      accessSync(cwd, constants.X_OK);
+      return;
+    }
+  } catch (error) {
+    problem = errorCode(error) ?? "cannot be read";
+  }
+  throw new JobError("invalid_argument", `Cannot run the command in "${cwd}": ${problem}`, {
+    hint: 'Set "cwd" to a directory that exists and that its user may enter',
+  });
+}
+
+function startError(spec: CommandSpec, error: Error): JobError {
+  const code = errorCode(error);
+  const found = code === "ENOENT"
+    ? "not found"
+    : code === "EACCES"
+    ? "not executable, or its user may not enter the directory"
+    : code === "E2BIG"
+    ? "its arguments are too long for the system"
+    : error.message;
+  return new JobError("invalid_argument", `Cannot run the command "${spec.argv[0]}": ${found}`, {
+    cause: error,
+    hint: code === "E2BIG"
+      ? "Give long text by the standard input: stdin = { arg = … } in the table of the job"
+      : "Name the program by its absolute path, or set PATH in env",
+  });
+}
+
+function failed(error: unknown): AttemptResult {
+  return { type: isResourceError(error) ? "unstarted" : "error", error: encodeError(error) };
+}
+
+function succeeded(code: number, file: ResultFile | null): AttemptResult {
+  try {
+    return { type: "ok", resultsJson: file?.read() ?? "[]", exitCode: code };
+  } catch (error) {
+    return { type: "error", error: encodeError(error) };
+  }
+}
+
+function exited(spec: CommandSpec, code: number | null, signal: string | null): AttemptResult {
+  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+  return {
+    type: "error",
+    error: {
+      name: "CommandError",
+      message: `Command "${spec.argv[0]}" ${how}`,
+      ...(code === null ? {} : { exitCode: code }),
+      ...(signal === null ? {} : { signal }),
+    },
+  };
+}

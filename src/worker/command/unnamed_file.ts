@@ -1,0 +1,70 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { momentaryFolder } from "../../platform/process/pipe.ts";
+
+/** Linux: a file that never has a name, so that nothing remains however this process ends. */
+const O_TMPFILE = 0o20200000;
+
+/**
+ * A file without a name, which is gone once the last process that has it open closes it. Every user to whom the descriptor is
+ * given may open it again as `/dev/fd/N`; nobody else can.
+ *
+ * @returns the file descriptor, at the beginning of the file
+ * @throws whatever keeps a file from being made in the temporary directory
+ */
+export function openUnnamedFile(
+  options: { readonly text: string; readonly isWritable: boolean },
+): number {
+  const { text, isWritable } = options;
+  const mode = isWritable ? 0o666 : 0o444;
+  const written = writeNameless(text);
+  if (written === null) return openNamed(text, mode);
+  try {
+    fchmodSync(written, mode);
+    // Reopened at its beginning, and read-only if so requested.
+    return openSync(`/proc/self/fd/${written}`, isWritable ? "r+" : "r");
+  } finally {
+    closeSync(written);
+  }
+}
+
+/**
+ * Null if the system, or the file system of the temporary directory, does not support such files.
+ */
+function writeNameless(text: string): number | null {
+  if (process.platform !== "linux") return null;
+  let file: number;
+  try {
+    file = openSync(tmpdir(), constants.O_RDWR | O_TMPFILE, 0o600);
+  } catch {
+    return null;
+  }
+  try {
+    writeFileSync(file, text);
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+function openNamed(text: string, mode: number): number {
+  const folder = momentaryFolder("file");
+  try {
+    const path = join(folder, "file");
+    writeFileSync(path, text, { mode: 0o600 });
+    chmodSync(path, mode);
+    return openSync(path, (mode & 0o200) === 0 ? "r" : "r+");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,66 @@
+import { Worker } from "node:worker_threads";
+import { killFamily, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
+import { threadUrl } from "../../platform/process/process.ts";
+import { killGroup } from "./groups.ts";
+import { guardDescriptor } from "../protocol.ts";
+
+/** What the guard's cell holds when no command runs; {@link COMMAND_STARTING} while one is being started. */
+const NO_COMMAND = 0;
+/** What it holds while a command is being started and its group is not known yet. */
+export const COMMAND_STARTING = -1;
+
+/** Where in the cell stands whether the guard is acting. */
+export const KILLING_INDEX = 1;
+
+/** The worker's side of its guard thread. */
+export interface Guard {
+  /** Whether it is ending everything: how a command ends now is no result of it. */
+  isKilling(): boolean;
+  /** A command is about to be started: a guard that acts now waits for its process group. */
+  expectCommand(): void;
+  /** The process group of a running command, which dies with the worker; null for none. */
+  setCommandGroup(group: number | null): void;
+  /**
+   * Kill the command's group and our own at once, as the guard does. Whatever ends this process by itself while a command may
+   * run must end it so: an ordinary exit would take the guard along before it has acted.
+   */
+  killAll(): never;
+}
+
+/**
+ * Start the guard thread; resolves once it watches.
+ *
+ * @throws whatever kept the thread from starting: job code must not run without it
+ */
+export async function startGuard(): Promise<Guard> {
+  // Shared memory and not a message: the guard must see the group at the moment that it acts.
+  const marker = process.env[MARKER_VARIABLE] ?? "";
+  const cell = new Int32Array(new SharedArrayBuffer(8));
+  const thread = new Worker(threadUrl(import.meta.url, "guard_thread"), {
+    workerData: { descriptor: guardDescriptor(), cell, marker },
+  });
+  await new Promise<void>((resolve, reject) => {
+    thread.once("message", () => resolve());
+    thread.once("error", reject);
+  });
+  const killAll = (): never => {
+    const group = Atomics.load(cell, 0);
+    if (group > 0) killGroup(group, "SIGKILL");
+    const sessions = new Set(group > 0 ? [process.pid, group] : [process.pid]);
+    killFamily({ marker, sessions }, process.pid);
+    killGroup(process.pid, "SIGKILL");
+    process.exit(1);
+  };
+  thread.on("error", killAll);
+  thread.unref();
+  const set = (value: number) => {
+    Atomics.store(cell, 0, value);
+    Atomics.notify(cell, 0);
+  };
+  return {
+    isKilling: () => Atomics.load(cell, KILLING_INDEX) !== 0,
+    expectCommand: () => set(COMMAND_STARTING),
+    setCommandGroup: (group) => set(group ?? NO_COMMAND),
+    killAll,
+  };
+}

@@ -1,0 +1,57 @@
+import { createReadStream } from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+import { systemClock, type Timer } from "../../platform/clock.ts";
+import { killFamily } from "../../platform/process/descendants.ts";
+import { killGroup } from "./groups.ts";
+import { COMMAND_STARTING, KILLING_INDEX } from "./guard.ts";
+import type { GuardMessage } from "../protocol.ts";
+
+// The guard of a worker: a thread of its own, so that it acts while job code spins. It kills the groups when the daemon's end of
+// the line closes (the daemon is dead) and when the time that the daemon granted is over (the daemon is frozen).
+
+/** How long the start of a command may take until its group is known. */
+const START_MS_MAX = 1_000;
+
+const { descriptor, cell, marker } = workerData as {
+  /** By which the worker's processes are known. */
+  readonly marker: string;
+  readonly descriptor: number;
+  readonly cell: Int32Array<SharedArrayBuffer>;
+};
+let timer: Timer | null = null;
+let pending = "";
+
+function killAll(): void {
+  // Between the fork and the moment that its group is known a command would be missed.
+  Atomics.wait(cell, 0, COMMAND_STARTING, START_MS_MAX);
+  const group = Atomics.load(cell, 0);
+  Atomics.store(cell, KILLING_INDEX, 1);
+  const sessions = new Set([process.pid]);
+  if (group > 0) {
+    killGroup(group, "SIGKILL");
+    sessions.add(group);
+  }
+  killFamily({ marker, sessions }, process.pid);
+  killGroup(process.pid, "SIGKILL");
+}
+
+function obey(line: string): void {
+  const { untilMs } = JSON.parse(line) as GuardMessage;
+  timer?.cancel();
+  timer = untilMs === null ? null : systemClock.timer(untilMs, killAll);
+}
+
+function read(chunk: string | Buffer): void {
+  const lines = (pending + String(chunk)).split("\n");
+  pending = lines.pop()!;
+  const last = lines.at(-1);
+  if (last !== undefined) obey(last);
+}
+
+const line = createReadStream("", { fd: descriptor, autoClose: false });
+line.on("data", read);
+line.on("error", killAll);
+line.on("end", killAll);
+line.on("close", killAll);
+
+parentPort!.postMessage("ready");

@@ -1,0 +1,79 @@
+import { JobError, toJobError } from "../../core/errors.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
+import { startGuard } from "../guard/guard.ts";
+import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "../protocol.ts";
+import { WorkerOutput } from "../output/worker_output.ts";
+import {
+  adoptOrphans,
+  OrphanReaper,
+  signalAtParentDeath,
+} from "../../platform/process/process_control.ts";
+import { applySetup, type ProcessSetup } from "../../platform/process/process_setup.ts";
+import { WorkerSession } from "./worker_session.ts";
+
+/**
+ * The program of a worker process: connects to the daemon that began it and executes what it sends, one attempt at a time.
+ * Ends with its process group when the daemon closes the connection.
+ *
+ * @throws JobError `unavailable` when it was not begun by a daemon
+ */
+export async function workerMain(): Promise<void> {
+  if (!process.send) {
+    throw new JobError("unavailable", "Cannot run as a worker: no daemon began this process", {
+      hint: 'Workers are begun by "jobctl serve"',
+    });
+  }
+  // Job code may replace these.
+  const sendMessage = process.send.bind(process);
+  const send = (message: FromWorker) => {
+    if (message.type === "result" && guard.isKilling()) return;
+    sendMessage(message, undefined, undefined, () => {});
+  };
+  const deliver = (message: FromWorker) =>
+    new Promise<void>((resolve) => {
+      sendMessage(message, undefined, undefined, () => resolve());
+    });
+
+  adoptOrphans();
+  const guard = await startGuard();
+  try {
+    applySetup(readSetup());
+  } catch (error) {
+    send({ type: "unfit", message: toJobError(error, "Cannot set up").message });
+  }
+  // The daemon stops a worker before it kills it: if the daemon dies in between, the guard must
+  // continue. Set after the change of user, which would cancel it.
+  signalAtParentDeath("SIGCONT");
+  const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
+  const reaper = new OrphanReaper(() => session.isBusy);
+  const onMessage = (message: unknown) => {
+    session.receive(message as ToWorker);
+    reaper.start();
+  };
+  const onUncaught = (thrown: unknown) => session.uncaught(thrown);
+  const session: WorkerSession = new WorkerSession({
+    clock: systemClock,
+    guard,
+    send,
+    output: new WorkerOutput(systemClock),
+    deliver,
+    isIntact: () =>
+      process.listeners("message").includes(onMessage) &&
+      process.listeners("uncaughtException").includes(onUncaught) &&
+      process.listeners("unhandledRejection").includes(onUncaught),
+  });
+  process.on("message", onMessage);
+  process.on("uncaughtException", onUncaught);
+  process.on("unhandledRejection", onUncaught);
+  process.once("exit", () => session.exiting());
+  send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
+  await disconnected;
+  guard.killAll();
+}
+
+/** What follows the hidden subcommand in argv. */
+function readSetup(): ProcessSetup {
+  const text = process.argv[process.argv.lastIndexOf(HIDDEN_COMMANDS.worker) + 1];
+  return text?.startsWith("{") ? JSON.parse(text) as ProcessSetup : {};
+}

@@ -1,0 +1,378 @@
+import { encodeError } from "../../core/arguments/encode.ts";
+import { secretsOf } from "../../core/job/job.ts";
+import { SecretMask } from "../../core/text/secret_mask.ts";
+import { importJob } from "../../jobs/loading/import_job.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { AttemptScope } from "../attempt_scope.ts";
+import { AttemptTraces } from "./attempt_traces.ts";
+import { type RunningCommand, startCommand } from "../command/command_runner.ts";
+import type { Guard } from "../guard/guard.ts";
+import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../../platform/process/descendants.ts";
+import type { WorkerOutput } from "../output/worker_output.ts";
+import { BatchMemory, MEMORY_BYTES } from "../batching/batch_memory.ts";
+import {
+  type AttemptResult,
+  type FromWorker,
+  MEMORY_DESCRIPTOR,
+  type ResultMessage,
+  type ToWorker,
+  type WireJob,
+} from "../protocol.ts";
+import { failAttempt, type JobCode, runAttempt, runHandler } from "../run_attempt.ts";
+import { loadStarvation } from "../../platform/process/resources.ts";
+import { unreadable } from "../../platform/process/process_setup.ts";
+import { openSharedMemory } from "../../platform/process/shared_memory.ts";
+import { SessionCalls } from "./session_calls.ts";
+
+type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
+
+/** What a worker's session stands on. */
+export interface SessionHost {
+  readonly clock: Clock;
+  readonly guard: Guard;
+  send(message: FromWorker): void;
+  /** Send and resolve once the message has left this process. */
+  deliver(message: FromWorker): Promise<void>;
+  readonly output: WorkerOutput;
+  /** Whether our own event listeners still stand: job code can remove them. */
+  isIntact(): boolean;
+}
+
+/** One run of this worker, until its result is sent. */
+interface CurrentRun {
+  readonly message: RunMessage;
+  readonly scope: AttemptScope;
+  readonly isCommand: boolean;
+  /** Monotonic ms at which it began. */
+  readonly startMs: number;
+  code: JobCode | null;
+  command: RunningCommand | null;
+  /** Something uncaught failed it: what the job function still returns does not count. */
+  isFailing: boolean;
+  /** What it came to, while a handler runs. */
+  decided: AttemptResult | null;
+  /** For a command: the processes it left running, and what becomes of them. */
+  left: { readonly sweep: Sweep; readonly isLeft: boolean; readonly isAborted: boolean } | null;
+}
+
+/** A batch as old as this goes no further: the daemon takes it back far sooner, unless both were frozen. */
+const BATCH_MS_MAX = 50;
+
+/** A run that is over, before it is told. */
+interface Ended {
+  readonly current: CurrentRun;
+  readonly result: AttemptResult;
+  readonly tookMs: number;
+  /** Processes that it left behind. */
+  readonly sweep: Sweep;
+}
+
+/** The worker's side of the protocol: executes one attempt at a time. */
+export class WorkerSession {
+  readonly #host: SessionHost;
+  readonly #jobs = new Map<number, WireJob>();
+  readonly #code = new Map<number, JobCode>();
+  readonly #mask = new SecretMask();
+  readonly #calls: SessionCalls;
+  readonly #sweeper = new FamilySweeper(
+    process.env[MARKER_VARIABLE] ?? "",
+    process.pid,
+  );
+  #current: CurrentRun | null = null;
+  #lastRun = 0;
+  #traces: AttemptTraces | null = null;
+  #isTainted = false;
+  #isExclusive = false;
+  #memory: BatchMemory | null = null;
+  /** When the last batch came, monotonic ms, and the numbers of its runs. */
+  #batch = { sinceMs: 0, firstRun: 0, lastRun: 0 };
+  /** The attempts that follow the current one, each with its place in its batch. */
+  #followers: (readonly [place: number, message: RunMessage])[] = [];
+
+  constructor(host: SessionHost) {
+    this.#host = host;
+    this.#calls = new SessionCalls((message) => host.send(message));
+  }
+
+  /** Whether an attempt is running. */
+  get isBusy(): boolean {
+    return this.#current !== null;
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case "job":
+        this.#jobs.set(message.ref, message.job);
+        this.#mask.add(secretsOf(message.job.source));
+        return;
+      case "run":
+        return this.#begin(message);
+      case "batch":
+        return this.#beginBatch(message);
+      case "abort":
+        if (this.#current?.message.run !== message.run) return;
+        this.#current.scope.abort(message.cause);
+        this.#current.command?.abort();
+        return;
+      case "reply":
+        return this.#calls.answer(message);
+      case "mark":
+        return this.#host.output.mark(message.run);
+      case "end":
+        process.exit(0);
+    }
+  }
+
+  /** The process ends itself: kill what the running module started, which nobody finds without it. */
+  exiting(): void {
+    if (this.#current?.isCommand === false) this.#sweeper.sweep();
+  }
+
+  /** Something was thrown outside of what job code awaits: it fails the run that is going on, or comes too late for it. */
+  uncaught(thrown: unknown): void {
+    this.#isTainted = true;
+    const current = this.#current;
+    if (!current) {
+      this.#host.send({ type: "late", run: this.#lastRun, error: encodeError(thrown, this.#mask) });
+      return;
+    }
+    if (current.isFailing) return;
+    current.isFailing = true;
+    const error = encodeError(thrown, this.#mask);
+    if (current.decided !== null) {
+      current.scope.note("error", `Uncaught in a handler: ${error.message}`);
+      return this.#finish(current, current.decided);
+    }
+    if (!current.code || current.message.handler !== null) {
+      return this.#finish(current, { type: "error", error });
+    }
+    const decided = (result: AttemptResult) => this.#decide(current, result);
+    void failAttempt(current.code.handlers, current.scope, { thrown, decided }).then((result) => {
+      this.#finish(current, result);
+    });
+  }
+
+  #beginBatch(batch: Extract<ToWorker, { readonly type: "batch" }>): void {
+    const { instances, run, type: _, ...shared } = batch;
+    const common = { handler: null, wantsStarted: false, wantsMarks: false };
+    const messages = instances.map((instance, place): RunMessage => {
+      return { ...shared, ...common, type: "run", run: run + place, instance };
+    });
+    const sinceMs = this.#host.clock.now().monotonicMs;
+    this.#batch = { sinceMs, firstRun: run, lastRun: run + instances.length - 1 };
+    this.#memory ??= openMemory();
+    this.#memory?.enter();
+    // Without the memory the first is all that it executes.
+    this.#followers = this.#memory === null ? [] : [...messages.entries()].slice(1);
+    this.#begin(messages[0]!);
+  }
+
+  #begin(message: RunMessage): void {
+    const { run } = message;
+    if (this.#isTainted) return this.#host.send({ type: "refused", run });
+    const job = this.#jobs.get(message.ref)!;
+    const scope = new AttemptScope(message.instance, {
+      workerId: message.workerId,
+      mask: this.#mask,
+      now: () => this.#host.clock.now().wallMs,
+      timer: (delayMs, callback) => this.#host.clock.timer(delayMs, callback, { unref: true }),
+      log: (entries) => this.#host.output.log(run, entries),
+      progress: (progress) => this.#host.send({ type: "progress", run, progress }),
+      call: (method, args) => this.#calls.call(run, method, args),
+    }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
+    const isCommand = job.source.type === "command";
+    const current: CurrentRun = {
+      message,
+      scope,
+      isCommand,
+      startMs: this.#host.clock.now().monotonicMs,
+      code: null,
+      command: null,
+      isFailing: false,
+      decided: null,
+      left: null,
+    };
+    this.#current = current;
+    this.#host.output.begin(run, message.token, this.#mask);
+    // A command has the descriptors and not our functions.
+    if (!isCommand) {
+      this.#host.output.install();
+      this.#traces ??= new AttemptTraces();
+    }
+    const result = job.source.type === "command"
+      ? this.#runCommand(current, job.source.command)
+      : this.#runModule(current, job);
+    void result.then((value) => {
+      if (!current.isFailing) this.#finish(current, value);
+    });
+  }
+
+  async #runModule(current: CurrentRun, job: WireJob): Promise<AttemptResult> {
+    const { message, scope } = current;
+    let code = this.#code.get(message.ref);
+    if (!code) {
+      const isClean = this.#traces!.look().reuse === "clean";
+      try {
+        code = await loadModule(job);
+      } catch (error) {
+        const { source } = job;
+        const reason = source.type === "module" ? unreadable(source.path) : null;
+        const starvation = message.wantsStarted ? loadStarvation(error) : null;
+        if (starvation !== null) return { type: "unstarted", error: encodeError(starvation) };
+        return { type: "error", error: encodeError(reason ?? error, this.#mask) };
+      }
+      // What its load set up is there for all its attempts, but must not meet those of other modules.
+      if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
+      this.#code.set(message.ref, code);
+    }
+    current.code = code;
+    if (message.wantsStarted) this.#host.send({ type: "started", run: message.run });
+    const { handler } = message;
+    const loaded = code;
+    return await this.#host.output.within(() =>
+      handler === null
+        ? runAttempt(loaded, scope, (result) => this.#decide(current, result))
+        : runHandler(loaded.handlers, scope, handler)
+    );
+  }
+
+  #runCommand(
+    current: CurrentRun,
+    command: Extract<WireJob["source"], { readonly type: "command" }>["command"],
+  ): Promise<AttemptResult> {
+    const { run, instance } = current.message;
+    current.command = startCommand(command, instance, {
+      starting: () => this.#host.guard.expectCommand(),
+      group: (group) => {
+        this.#host.guard.setCommandGroup(group);
+        if (group !== null) this.#sweeper.addSession(group);
+        this.#host.send({ type: "group", run, group });
+      },
+      started: () => this.#host.send({ type: "started", run }),
+      ended: (how) => {
+        const sweep = how.isLeft ? this.#sweeper.look() : this.#sweeper.sweep();
+        current.left = { sweep, ...how };
+      },
+    });
+    return current.command.result;
+  }
+
+  // The daemon has it before the handler begins: a handler that spins or exits takes nothing with it.
+  async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
+    // A function still running after an uncaught error failed it may also end.
+    if (this.#current !== current || current.decided !== null) return;
+    current.decided = result;
+    await this.#host.deliver({ type: "decided", run: current.message.run, result });
+  }
+
+  #finish(current: CurrentRun, result: AttemptResult): void {
+    if (this.#current !== current) return;
+    this.#current = null;
+    const { run } = current.message;
+    const tookMs = this.#host.clock.now().monotonicMs - current.startMs;
+    this.#lastRun = run;
+    current.scope.close();
+    const sweep = current.left?.sweep ?? this.#sweeper.sweep();
+    this.#calls.end();
+    const ended: Ended = { current, result, tookMs, sweep };
+    if (this.#followers.length === 0 || !this.#canGoOn(ended)) return this.#report(ended);
+    // What it left unhandled shows once this turn is over, and must not meet the next one.
+    this.#host.clock.defer(() => this.#goOn(ended));
+  }
+
+  /** Whether the next of the batch may begin: a look at what can reach into it, or is cheap. The whole look is at the end. */
+  #canGoOn({ current, result, tookMs, sweep }: Ended): boolean {
+    if (this.#isTainted || sweep.found > 0 || !this.#host.output.isSilent()) return false;
+    if (this.#traces!.hasLeftWork()) return false;
+    const { run } = current.message;
+    const message = {
+      type: "result",
+      run,
+      result,
+      reuse: "clean",
+      isSilent: true,
+      tookMs,
+    } as const;
+    return this.#memory!.write(message satisfies ResultMessage);
+  }
+
+  #goOn(ended: Ended): void {
+    const ageMs = this.#host.clock.now().monotonicMs - this.#batch.sinceMs;
+    if (this.#isTainted || ageMs > BATCH_MS_MAX || !this.#showAndBegin()) this.#report(ended);
+  }
+
+  // Shown before: who sees output of the next one then knows that this one has ended.
+  #showAndBegin(): boolean {
+    const [place, message] = this.#followers.shift()!;
+    if (!this.#memory!.begin(place)) return false;
+    this.#memory!.show();
+    this.#begin(message);
+    return true;
+  }
+
+  #report({ current, result, tookMs, sweep }: Ended): void {
+    this.#followers = [];
+    const { run, wantsMarks, token } = current.message;
+    const { reuse, note } = this.#look(current, sweep);
+    if (note !== null) {
+      const at = this.#host.clock.now().wallMs;
+      const entry = { at, level: "info", source: "system", message: note } as const;
+      this.#host.output.log(run, [entry]);
+    }
+    const isSilent = this.#host.output.end(sweep.isQuiet && !wantsMarks) || undefined;
+    const isExclusive = this.#isExclusive || undefined;
+    this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
+  }
+
+  /** Whether the next attempt may use this worker, and the log line about leftover processes. */
+  #look(current: CurrentRun, { found, names }: Sweep): Look {
+    if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
+    if (current.isCommand) return lookAtCommand(current, { found, names });
+    const { reuse, left } = found > 0
+      ? { reuse: null, left: `a child process, ${nameList(names, found)}` }
+      : this.#traces!.look();
+    if (left === null) return { reuse, note: null };
+    const { run } = current.message;
+    const isAlone = run === this.#batch.firstRun || run > this.#batch.lastRun;
+    const whose = isAlone ? "" : ", by it or by one that ran just before it";
+    return { reuse, note: `Ended with its worker, because it was left behind${whose}: ${left}` };
+  }
+}
+
+/** What is found when a run is over. */
+interface Look {
+  readonly reuse: ResultMessage["reuse"];
+  /** For the log; null for nothing. */
+  readonly note: string | null;
+}
+
+// A command is a child itself: it ends without the worker.
+function lookAtCommand(
+  { left }: CurrentRun,
+  { found, names }: Pick<Sweep, "found" | "names">,
+): Look {
+  if (found === 0 || left?.isAborted) return { reuse: "clean", note: null };
+  const list = nameList(names, found);
+  if (left?.isLeft) return { reuse: "left", note: `Left running by the command: ${list}` };
+  const hint = "leave_children = true in the job's table keeps them";
+  return {
+    reuse: "clean",
+    note: `Ended with the command, which left them running: ${list}; ${hint}`,
+  };
+}
+
+function nameList(names: readonly string[], count: number): string {
+  const more = count - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+function openMemory(): BatchMemory | null {
+  const buffer = openSharedMemory(MEMORY_DESCRIPTOR, MEMORY_BYTES);
+  return buffer === null ? null : new BatchMemory(buffer);
+}
+
+async function loadModule(job: WireJob): Promise<JobCode> {
+  if (job.source.type !== "module") throw new Error(`A ${job.source.type} job has no module`);
+  const { path, entry, version } = job.source;
+  return { ...await importJob(path, entry, version), signature: job.signature };
+}

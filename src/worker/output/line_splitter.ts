@@ -1,0 +1,134 @@
+import type { SecretMask } from "../../core/text/secret_mask.ts";
+
+/** Longest piece of output kept as one line, in bytes. */
+export const LINE_BYTES_MAX = 8_192;
+
+const NEWLINE = 10;
+const RETURN = 13;
+/** First byte of every record. */
+const RECORD = 0x1e;
+
+/** How records are told from lines: by an unguessable beginning. */
+export interface RecordForm {
+  readonly prefix: string;
+  /** Longest one, in bytes. */
+  readonly bytesMax: number;
+  /** Called with a record without its prefix. */
+  readonly onRecord: (record: Buffer) => void;
+}
+
+/**
+ * Splits a byte stream into lines without their ends, at most {@link LINE_BYTES_MAX} long, and finds in it records, and a marker
+ * that stands at the end of a line, also behind text that was left without an end.
+ */
+export class LineSplitter {
+  readonly #onLine: (line: Uint8Array) => void;
+  readonly #onMarker: () => void;
+  readonly #records: RecordForm | null;
+  readonly #mask: SecretMask | null;
+  readonly #prefix: Buffer;
+  #marker: Buffer | null = null;
+  #pending: Buffer = Buffer.alloc(0);
+
+  constructor(
+    onLine: (line: Uint8Array) => void,
+    onMarker: () => void,
+    { records = null, mask = null }: {
+      readonly records?: RecordForm | null;
+      /** Finds secrets, so that no piece of a long line contains only part of one. */
+      readonly mask?: SecretMask | null;
+    } = {},
+  ) {
+    this.#onLine = onLine;
+    this.#onMarker = onMarker;
+    this.#records = records;
+    this.#mask = mask;
+    this.#prefix = Buffer.from(records?.prefix ?? "");
+  }
+
+  /** Look for `marker` (which ends with a newline) from now on, until it was found once. */
+  expect(marker: string): void {
+    this.#marker = Buffer.from(marker);
+  }
+
+  push(chunk: Uint8Array): void {
+    const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const bytes = this.#pending.length === 0 ? fresh : Buffer.concat([this.#pending, fresh]);
+    const marker = this.#marker;
+    const at = marker === null ? -1 : bytes.indexOf(marker);
+    if (at < 0) {
+      this.#pending = this.#take(bytes);
+      return;
+    }
+    this.#marker = null;
+    this.#pending = this.#take(bytes.subarray(0, at));
+    this.flush();
+    this.#onMarker();
+    if (at + marker!.length < bytes.length) this.push(bytes.subarray(at + marker!.length));
+  }
+
+  /** What has no line end so far is a line. */
+  flush(): void {
+    const rest = this.#pending;
+    this.#pending = Buffer.alloc(0);
+    if (rest.length > 0) this.#line(rest);
+  }
+
+  /** Emits what is complete and gives back the rest. */
+  #take(bytes: Buffer): Buffer {
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      this.#line(bytes.subarray(start, end));
+      start = end + 1;
+    }
+    let rest = bytes.subarray(start);
+    // Enough is held back to keep a marker, the start of a record, or a secret in it complete.
+    const heldBack = LINE_BYTES_MAX +
+      Math.max((this.#marker?.length ?? 0) + this.#prefix.length, this.#mask?.bytesMax ?? 0);
+    while (rest.length > heldBack) {
+      const at = this.#recordAt(rest);
+      if (at === 0 && rest.length <= this.#records!.bytesMax) break;
+      const size = at > 0 && at < LINE_BYTES_MAX ? at : this.#pieceSize(rest);
+      this.#onLine(rest.subarray(0, size));
+      rest = rest.subarray(size);
+    }
+    return rest;
+  }
+
+  /** Where a record begins in it; -1 when none does. */
+  #recordAt(bytes: Buffer): number {
+    return this.#records === null ? -1 : bytes.indexOf(this.#prefix);
+  }
+
+  #line(line: Buffer): void {
+    const at = line.includes(RECORD) ? this.#recordAt(line) : -1;
+    if (at < 0) return this.#text(line);
+    if (at > 0) this.#text(line.subarray(0, at));
+    this.#records!.onRecord(line.subarray(at + this.#prefix.length));
+  }
+
+  #text(line: Buffer): void {
+    let rest = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
+    while (rest.length > LINE_BYTES_MAX) {
+      const size = this.#pieceSize(rest);
+      this.#onLine(rest.subarray(0, size));
+      rest = rest.subarray(size);
+    }
+    this.#onLine(rest);
+  }
+
+  #pieceSize(bytes: Buffer): number {
+    const size = pieceSize(bytes);
+    const mask = this.#mask;
+    if (mask === null || mask.isEmpty) return size;
+    return mask.cutBefore(bytes.toString("latin1", 0, size + mask.bytesMax), size);
+  }
+}
+
+/** Where to cut so that no UTF-8 character is split; text that is no UTF-8 is cut anywhere. */
+export function pieceSize(bytes: Uint8Array): number {
+  for (let size = LINE_BYTES_MAX; size > LINE_BYTES_MAX - 4; size--) {
+    if ((bytes[size]! & 0xc0) !== 0x80) return size;
+  }
+  return LINE_BYTES_MAX;
+}

@@ -1,0 +1,107 @@
+import { countText } from "../../core/text/count_text.ts";
+import type { LogEntry, LogLevel } from "../../core/instance.ts";
+import type { OutputLimits } from "../../core/job/job.ts";
+import type { SecretMask } from "../../core/text/secret_mask.ts";
+
+/** A line before it is decoded: most lines of a flood never are. */
+interface RawLine {
+  readonly at: number;
+  readonly level: LogLevel;
+  readonly source: LogEntry["source"];
+  readonly text: string | Uint8Array;
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Keeps the head and the tail of an attempt's output and counts what it drops between them. */
+export class OutputLimiter {
+  readonly #limits: OutputLimits;
+  readonly #halfLines: number;
+  readonly #halfBytes: number;
+  readonly #mask: SecretMask | null;
+  #headLines = 0;
+  #headBytes = 0;
+  #tail: RawLine[] = [];
+  /** Where the tail begins in its array: removing from the front one by one would copy it each time. */
+  #tailStart = 0;
+  #tailBytes = 0;
+  #droppedLines = 0;
+  #droppedBytes = 0;
+
+  constructor(limits: OutputLimits, mask: SecretMask | null = null) {
+    this.#limits = limits;
+    this.#halfLines = Math.floor(limits.linesMax / 2);
+    this.#halfBytes = Math.floor(limits.bytesMax / 2);
+    this.#mask = mask;
+  }
+
+  /** Whether the head is full, so that nothing more comes out before the end. */
+  get isFull(): boolean {
+    return this.#tail.length > 0;
+  }
+
+  /** Take a line; gives it back as an entry when it belongs to the head. */
+  push(line: RawLine): LogEntry | null {
+    const bytes = line.text.length;
+    if (
+      this.#tail.length === 0 && this.#headLines < this.#halfLines &&
+      this.#headBytes + bytes <= this.#halfBytes
+    ) {
+      this.#headLines += 1;
+      this.#headBytes += bytes;
+      return this.#decode(line);
+    }
+    this.#tail.push(line);
+    this.#tailBytes += bytes;
+    while (
+      this.#tail.length - this.#tailStart > this.#halfLines || this.#tailBytes > this.#halfBytes
+    ) {
+      this.#drop();
+    }
+    return null;
+  }
+
+  /** The record of what was dropped, if anything was, and the tail. */
+  finish(at: number): LogEntry[] {
+    const entries = this.#tail.slice(this.#tailStart).map((line) => this.#decode(line));
+    if (this.#droppedLines > 0) {
+      entries.unshift({
+        at,
+        level: "warn",
+        source: "system",
+        message:
+          `${countText(this.#droppedLines, "line")} (${
+            countText(this.#droppedBytes, "byte")
+          }) of output dropped here: an attempt keeps ` +
+          `${this.#limits.linesMax} lines and ${this.#limits.bytesMax} bytes`,
+      });
+    }
+    this.#tail = [];
+    this.#tailStart = 0;
+    this.#tailBytes = 0;
+    this.#droppedLines = 0;
+    this.#droppedBytes = 0;
+    return entries;
+  }
+
+  #decode(line: RawLine): LogEntry {
+    const { at, level, source } = line;
+    const text = typeof line.text === "string"
+      ? line.text.toWellFormed()
+      : decoder.decode(line.text);
+    // A NUL ends texts early in many places that show a log.
+    const shown = text.includes("\0") ? text.replaceAll("\0", "␀") : text;
+    return { at, level, message: this.#mask?.text(shown) ?? shown, source };
+  }
+
+  #drop(): void {
+    const bytes = this.#tail[this.#tailStart]!.text.length;
+    this.#tailStart += 1;
+    this.#tailBytes -= bytes;
+    this.#droppedLines += 1;
+    this.#droppedBytes += bytes;
+    if (this.#tailStart < this.#halfLines) return;
+    this.#tail = this.#tail.slice(this.#tailStart);
+    this.#tailStart = 0;
+  }
+}

@@ -1,0 +1,123 @@
+import { toJobError } from "../../core/errors.ts";
+import type { ErrorInfo, LogEntry } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { SecretMask } from "../../core/text/secret_mask.ts";
+import type { Clock } from "../../platform/clock.ts";
+import {
+  type AttemptOutcome,
+  HANDLER_MS_MAX,
+  type HandlerCall,
+  type HandlerTask,
+} from "../executor.ts";
+import { maskOutcome } from "../mask_outcome.ts";
+import { type TaskInstance, taskInstance } from "../protocol.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
+
+const NAMES: Readonly<Record<HandlerCall["type"], string>> = {
+  stateChange: "onStateChange",
+  terminate: "onTerminate",
+};
+
+/** Write a line of the product's own to the log of a handler's call. */
+export function noteTo(task: HandlerTask, clock: Clock, message: string): void {
+  task.log([{ at: clock.now().wallMs, level: "error", source: "system", message }]);
+}
+
+/** One call of a handler in a worker process. */
+export class HandlerRun implements WorkerRun {
+  readonly job: JobDefinition;
+  readonly instance: TaskInstance;
+  readonly handler: HandlerCall;
+  /** No lease limits a handler that runs after the commit, but a frozen daemon must not leave it running. */
+  deadlineMs = 0;
+  /** What it came to; null when it did not end by itself. */
+  readonly done: Promise<AttemptOutcome | null>;
+  readonly #task: HandlerTask;
+  readonly #clock: Clock;
+  readonly #mask: SecretMask;
+  #worker: WorkerProcess | null = null;
+  #resolve!: (outcome: AttemptOutcome | null) => void;
+
+  constructor(task: HandlerTask, clock: Clock, mask: SecretMask) {
+    this.#task = task;
+    this.#clock = clock;
+    this.#mask = mask;
+    this.job = task.job;
+    this.instance = { ...taskInstance(task.instance), timeoutMs: 0 };
+    this.handler = task.call;
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  begin(acquire: (job: JobDefinition) => WorkerProcess): void {
+    let worker: WorkerProcess;
+    try {
+      worker = acquire(this.job);
+    } catch (error) {
+      return this.drop(toJobError(error, "Cannot begin a worker").message);
+    }
+    const nowMs = this.#clock.now().monotonicMs;
+    this.#worker = worker;
+    this.deadlineMs = nowMs + 2 * HANDLER_MS_MAX;
+    worker.run(this);
+    worker.wakeAt(this, nowMs + HANDLER_MS_MAX);
+  }
+
+  exceeded({ message }: ErrorInfo): void {
+    noteTo(this.#task, this.#clock, message);
+  }
+
+  violated(error: ErrorInfo): void {
+    this.exceeded(error);
+  }
+
+  /** It will not be called. */
+  drop(why: string): void {
+    this.#fail(`was not called: ${why}`);
+  }
+
+  started(): void {
+    // Its time limit counts from its begin.
+  }
+
+  decided(): void {
+    // Only attempts decide something before their handlers.
+  }
+
+  wake(): void {
+    this.#worker!.kill("SIGKILL");
+  }
+
+  log(entries: readonly LogEntry[]): void {
+    this.#task.log(entries);
+  }
+
+  progress(): void {
+    // A handler has none.
+  }
+
+  call(method: string): Promise<unknown> {
+    return Promise.reject(new Error(`A handler cannot call "${method}" of the manager`));
+  }
+
+  ended(ending: WorkerEnding): void {
+    if (ending.type === "result") {
+      return this.#resolve(maskOutcome(ending.result, this.#mask));
+    }
+    const how = ending.type === "exit" && ending.signal === "SIGKILL"
+      ? `did not end within ${HANDLER_MS_MAX} ms, or its worker was killed`
+      : ending.type === "exit"
+      ? `ended its worker with ${ending.signal ?? `code ${ending.code}`}`
+      : ending.type === "unstarted"
+      ? `was not called: ${ending.message}`
+      : "was not called: no worker took it";
+    this.#fail(how);
+  }
+
+  #fail(how: string): void {
+    noteTo(this.#task, this.#clock, `${NAMES[this.handler.type]} ${this.#mask.text(how)}`);
+    this.#resolve(null);
+  }
+}

@@ -1,0 +1,393 @@
+import { messageOf, toJobError } from "../../core/errors.ts";
+import type { ErrorInfo, LogEntry, LogLevel, Progress } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { SecretMask } from "../../core/text/secret_mask.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { isResourceError } from "../../platform/process/resources.ts";
+import { abortInfo, isTimeLimit } from "../attempt_errors.ts";
+import {
+  type AbortCause,
+  type Attempt,
+  type AttemptOutcome,
+  type AttemptSink,
+  type AttemptTask,
+  HANDLER_MS_MAX,
+} from "../executor.ts";
+import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import { isBatchable } from "../batching/batch.ts";
+import { maskOutcome } from "../mask_outcome.ts";
+import type { Turn } from "../batching/short_turns.ts";
+import type { FollowingRun, WorkerEnding } from "./worker_run.ts";
+
+/** Longest time between the abort signal and SIGTERM. */
+const TERM_AFTER_MS_MAX = 2_000;
+/** Job code is killed this long before the deadline, so that it has ended at it. */
+const KILL_MARGIN_MS = 50;
+/** An attempt whose lease is not renewed is aborted this long before the deadline, less for short leases. */
+const EXPIRE_MARGIN_MS_MAX = 1_000;
+/** Most characters of the arguments that a worker is given at once. */
+const BATCH_LENGTH_MAX = 65_536;
+/** How often an attempt that a worker refused is given to another one. */
+const REFUSALS_MAX = 3;
+
+/** What an attempt in a worker process works with. */
+export interface ProcessAttemptOptions {
+  readonly clock: Clock;
+  readonly mask: SecretMask;
+  readonly task: AttemptTask;
+  readonly sink: AttemptSink;
+  readonly acquire: (job: JobDefinition) => WorkerProcess;
+  /** `ending`: null when job code did not run. */
+  readonly onEnd: (attempt: ProcessAttempt, ending: WorkerEnding | null) => void;
+  /** It did not begin in the worker that it was given to, and waits for another one. */
+  readonly onReturn: (attempt: ProcessAttempt) => void;
+}
+
+/** An attempt in a worker process: its time limit, the ladder of its abort, and what its end means. */
+export class ProcessAttempt implements Attempt, Turn, FollowingRun {
+  readonly outcome: Promise<AttemptOutcome>;
+  readonly job: JobDefinition;
+  readonly instance: TaskInstance;
+  readonly handler = null;
+  deadlineMs: number;
+  /** Whether it may be given to a worker behind others. */
+  canFollow: boolean;
+  readonly #options: ProcessAttemptOptions;
+  /** Null until it begins. */
+  #worker: WorkerProcess | null = null;
+  #resolve!: (outcome: AttemptOutcome) => void;
+  #cause: AbortCause | null = null;
+  /** True if it was aborted before it started to run. */
+  #isUnstarted = false;
+  #timeoutAtMs = Infinity;
+  #expireAtMs = Infinity;
+  #termAtMs = Infinity;
+  #killAtMs = Infinity;
+  #decided: AttemptResult | null = null;
+  #handlerEndMs = Infinity;
+  #refusals = 0;
+  #exceeded: ErrorInfo | null = null;
+  #violation: ErrorInfo | null = null;
+  #isOver = false;
+
+  constructor(options: ProcessAttemptOptions) {
+    this.#options = options;
+    this.job = options.task.job;
+    this.instance = taskInstance(options.task.instance);
+    this.deadlineMs = options.task.deadlineMs;
+    this.canFollow = isBatchable(this.job, this.instance.timeoutMs);
+    this.outcome = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#setExpiry();
+  }
+
+  /**
+   * Take a worker; ends at once when there can be none, such as for a user that is gone since the start.
+   *
+   * @param others attempts of the same job that want to follow it
+   * @returns how many of them do
+   */
+  begin(others: readonly ProcessAttempt[]): number {
+    if (this.#isOver) return 0;
+    if (this.deadlineMs - KILL_MARGIN_MS <= this.#nowMs()) {
+      this.giveUp();
+      return 0;
+    }
+    let worker: WorkerProcess;
+    try {
+      worker = this.#options.acquire(this.job);
+    } catch (thrown) {
+      const { message } = toJobError(thrown, `Cannot run job "${this.job.kind}"`);
+      const type = isResourceError(thrown) ? "unstarted" : "error";
+      this.#end({ type, error: { name: "JobError", message } }, null);
+      return 0;
+    }
+    const followers = this.#followersOf(others.slice(0, worker.batchMax(this.job) - 1));
+    for (const attempt of [this, ...followers]) attempt.#worker = worker;
+    worker.run(this, followers);
+    this.#schedule();
+    return followers.length;
+  }
+
+  /** As many as have arguments that one message can carry. */
+  #followersOf(others: readonly ProcessAttempt[]): readonly ProcessAttempt[] {
+    let length = this.instance.argumentsJson.length;
+    const end = others.findIndex(({ instance }) => {
+      length += instance.argumentsJson.length;
+      return length > BATCH_LENGTH_MAX;
+    });
+    return end < 0 ? others : others.slice(0, end);
+  }
+
+  get isStarting(): boolean {
+    return this.#worker !== null && !this.#worker.hasStarted;
+  }
+
+  promoted(): void {
+    if (this.#cause !== null) this.#worker!.abort(this, this.#cause);
+    this.started();
+    this.#schedule();
+  }
+
+  returned(): void {
+    this.#worker = null;
+    this.canFollow = false;
+    if (!this.#isOver) this.#options.onReturn(this);
+  }
+
+  takeBack(): void {
+    if (!this.#isOver) this.#worker?.takeBack(this);
+  }
+
+  giveUp(): void {
+    this.abort("drain");
+  }
+
+  extend(deadlineMs: number): void {
+    if (this.#isOver) return;
+    this.deadlineMs = deadlineMs;
+    this.#setExpiry();
+    if (this.#worker?.extend(this)) this.#schedule();
+  }
+
+  abort(cause: AbortCause): void {
+    if (this.#isOver || this.#cause !== null) return;
+    // Nothing of its batch must begin behind it, and what is known of it may be old: it may have ended, or not have begun.
+    this.#worker?.takeBack(this);
+    if (this.#isOver) return;
+    this.#cause = cause;
+    if (this.#worker === null) {
+      const error = abortInfo(cause, this.instance, {});
+      return this.#end({ type: "aborted", cause, error, isUnstarted: true }, null);
+    }
+    if (!this.#worker.hasStarted) {
+      this.#isUnstarted = true;
+      return this.#worker.kill("SIGKILL");
+    }
+    const nowMs = this.#nowMs();
+    const { killAfterMs } = this.job.options;
+    this.#termAtMs = nowMs + Math.min(killAfterMs / 2, TERM_AFTER_MS_MAX);
+    this.#killAtMs = nowMs + killAfterMs;
+    this.#timeoutAtMs = Infinity;
+    this.#worker.abort(this, cause);
+    this.#schedule();
+  }
+
+  started(): void {
+    const { timeoutMs } = this.instance;
+    if (timeoutMs === 0 || this.#cause !== null) return;
+    this.#timeoutAtMs = this.#nowMs() + timeoutMs;
+    this.#schedule();
+  }
+
+  decided(result: AttemptResult): void {
+    this.#decided = result;
+    // Job code has ended: from here on only the handler has a limit, so that it can clean up after a timeout.
+    this.#handlerEndMs = this.#nowMs() + HANDLER_MS_MAX;
+    this.#timeoutAtMs = Infinity;
+    if (isTimeLimit(this.#cause)) {
+      this.#termAtMs = Infinity;
+      this.#killAtMs = Infinity;
+    }
+    this.#schedule();
+  }
+
+  wake(): void {
+    if (this.#isOver) return;
+    this.#worker!.takeBack(this);
+    if (this.#isOver) return;
+    const nowMs = this.#nowMs();
+    if (nowMs >= this.#handlerEndMs) {
+      this.#handlerEndMs = Infinity;
+      this.#note(`A handler did not end within ${HANDLER_MS_MAX} ms and was stopped`, "error");
+      return this.#kill();
+    }
+    if (nowMs >= Math.min(this.#killAtMs, this.deadlineMs - KILL_MARGIN_MS)) {
+      this.#cause ??= "lease";
+      this.#killAtMs = Infinity;
+      return this.#kill();
+    }
+    if (nowMs >= this.#termAtMs) {
+      this.#termAtMs = Infinity;
+      this.#worker!.kill("SIGTERM");
+    } else if (this.#cause === null && nowMs >= this.#timeoutAtMs) {
+      return this.abort("timeout");
+    } else if (this.#cause === null && nowMs >= this.#expireAtMs) {
+      return this.abort("lease");
+    }
+    this.#schedule();
+  }
+
+  exceeded(error: ErrorInfo): void {
+    this.#exceeded ??= error;
+  }
+
+  violated(error: ErrorInfo): void {
+    this.#violation ??= error;
+  }
+
+  log(entries: readonly LogEntry[]): void {
+    this.#options.sink.log(entries);
+  }
+
+  progress(progress: Progress): void {
+    this.#options.sink.progress(progress);
+  }
+
+  async call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return await this.#options.sink.call(method, args);
+  }
+
+  ended(ending: WorkerEnding): void {
+    if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
+      this.#refusals += 1;
+      try {
+        this.#worker = this.#options.acquire(this.job);
+        this.#worker.run(this);
+        return this.#schedule();
+      } catch (thrown) {
+        // None of it ran: its user no longer exists, or there is no room for another worker.
+        if (isResourceError(thrown)) return this.#end(unstarted(messageOf(thrown)), ending);
+      }
+    }
+    this.#end(this.#outcomeOf(ending), ending);
+  }
+
+  #end(outcome: AttemptOutcome, ending: WorkerEnding | null): void {
+    this.#isOver = true;
+    this.#options.onEnd(this, ending);
+    this.#resolve(maskOutcome(outcome, this.#options.mask));
+  }
+
+  #kill(): void {
+    this.#worker!.kill("SIGKILL");
+    this.#worker!.wakeAt(this, null);
+  }
+
+  #note(message: string, level: LogLevel = "info"): void {
+    const at = this.#options.clock.now().wallMs;
+    this.log([{ at, level, source: "system", message }]);
+  }
+
+  #setExpiry(): void {
+    const leftMs = this.deadlineMs - this.#nowMs();
+    const marginMs = Math.min(this.job.options.killAfterMs, EXPIRE_MARGIN_MS_MAX, leftMs / 4);
+    this.#expireAtMs = this.deadlineMs - Math.max(marginMs, KILL_MARGIN_MS);
+  }
+
+  #schedule(): void {
+    const softMs = this.#cause === null
+      ? Math.min(this.#timeoutAtMs, this.#expireAtMs)
+      : this.#termAtMs;
+    const hardMs = Math.min(this.#killAtMs, this.#handlerEndMs);
+    const dueMs = Math.min(softMs, hardMs, this.deadlineMs - KILL_MARGIN_MS);
+    this.#worker?.wakeAt(this, dueMs);
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
+  }
+
+  #outcomeOf(ending: WorkerEnding): AttemptOutcome {
+    // Nothing it reported before is valid any more.
+    if (this.#violation !== null && (this.#cause === null || this.#cause === "drain")) {
+      return { type: "error", error: this.#violation, ...this.#unasked(true) };
+    }
+    const result = this.#resultOf(ending);
+    const isSaid = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
+    if (this.#decided !== null && isSaid) return this.#saidOutcome(result ?? this.#decided);
+    // A function that had returned before it could be told; a command may exit well because it was told.
+    const isFunction = this.job.source.type === "module";
+    if (isFunction && result?.type === "ok" && isTimeLimit(this.#cause)) return result;
+    if (this.#cause !== null) {
+      const ended = ending.type === "exit"
+        ? { exitCode: ending.code ?? undefined, signal: ending.signal ?? undefined }
+        : ending.type === "result" && ending.result.type === "error"
+        ? ending.result.error
+        : {};
+      return {
+        type: "aborted",
+        cause: this.#cause,
+        error: abortInfo(this.#cause, this.instance, ended),
+        isUnstarted: this.#isUnstarted,
+        ...this.#unasked(isTimeLimit(this.#cause) && ending.type === "exit"),
+      };
+    }
+    if (this.#exceeded !== null) {
+      return { type: "error", reason: "limit", error: this.#exceeded, ...this.#unasked(true) };
+    }
+    switch (ending.type) {
+      case "result":
+        return this.#resultOutcome(ending);
+      case "refused":
+        return lost("WorkerError", `No worker took the attempt: ${REFUSALS_MAX} refused it`);
+      case "unstarted": {
+        if (ending.whose === "system") return unstarted(ending.message);
+        if (ending.whose === "worker") {
+          return lost("WorkerError", `The worker could not be started: ${ending.message}`);
+        }
+        const message = `The attempt did not begin: ${ending.message}`;
+        return { type: "error", error: { name: "WorkerError", message } };
+      }
+      case "exit":
+        return { ...exitOutcome(ending.code, ending.signal), ...this.#unasked(true) };
+    }
+  }
+
+  /** The result that stands: the worker's last word, unless it ended in a handler before it had one. */
+  #resultOf(ending: WorkerEnding): AttemptResult | null {
+    if (ending.type === "result") return ending.result;
+    if (this.#decided === null) return null;
+    if (ending.type === "exit" && this.#handlerEndMs !== Infinity) {
+      this.#note(
+        `A handler ended its worker with ${ending.signal ?? `code ${ending.code}`}`,
+        "error",
+      );
+    }
+    return this.#decided;
+  }
+
+  /** An outcome that the handlers had their say in. */
+  #saidOutcome(result: AttemptResult): AttemptOutcome {
+    if (result.type !== "error" || !isTimeLimit(this.#cause)) return result;
+    return { ...result, type: "aborted", cause: this.#cause! };
+  }
+
+  #unasked(isUnasked: boolean): { readonly isUnasked?: boolean } {
+    return isUnasked && this.job.source.type === "module" ? { isUnasked } : {};
+  }
+
+  #resultOutcome(
+    { result, stderrTail }: Extract<WorkerEnding, { readonly type: "result" }>,
+  ): AttemptOutcome {
+    if (result.type === "ok") {
+      const { type, resultsJson, exitCode = 0 } = result;
+      if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
+      return { type, resultsJson };
+    }
+    if (result.type === "snooze" || result.type === "unstarted") return result;
+    if (this.job.source.type !== "command" || stderrTail === "") return result;
+    const { error } = result;
+    return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };
+  }
+}
+
+function unstarted(why: string): AttemptOutcome {
+  return { type: "unstarted", error: { name: "WorkerError", message: `Cannot start: ${why}` } };
+}
+
+function lost(name: string, message: string): AttemptOutcome {
+  return { type: "lost", error: { name, message } };
+}
+
+function exitOutcome(code: number | null, signal: string | null): AttemptOutcome {
+  if (signal !== null) {
+    const message = `The worker was killed by ${signal} before a result`;
+    return { type: "lost", error: { name: "WorkerKilledError", message, signal } };
+  }
+  const message = `The worker exited with code ${code} before a result`;
+  const exitCode = code ?? undefined;
+  return { type: "error", error: { name: "WorkerExitError", message, exitCode } };
+}

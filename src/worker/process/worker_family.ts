@@ -1,0 +1,95 @@
+import type { Clock } from "../../platform/clock.ts";
+import {
+  type Family,
+  findFamily,
+  killFamilyInTurns,
+  type Turn,
+} from "../../platform/process/descendants.ts";
+import { handlesSignal } from "../../platform/process/process_control.ts";
+import { killGroup } from "../guard/groups.ts";
+
+/** How long what was killed may take to be gone before nobody waits for it any more. */
+const GONE_MS_MAX = 1_000;
+const LOOK_EVERY_MS = 5;
+
+/** The processes of a worker, as the daemon ends them: its own group, its command's, and whatever left both. */
+export class WorkerFamily {
+  /** The process group of its running command. */
+  commandGroup: number | null = null;
+  readonly pid: number;
+  readonly #clock: Clock;
+  readonly #marker: string;
+  readonly #sessions: Set<number>;
+  readonly #turn: Turn;
+  #hasEnded = false;
+  #isLeft = false;
+
+  constructor(clock: Clock, pid: number, marker: string) {
+    this.#clock = clock;
+    this.pid = pid;
+    this.#marker = marker;
+    this.#sessions = new Set([pid]);
+    this.#turn = () => new Promise((resolve) => clock.defer(resolve));
+  }
+
+  /** From here on only the worker itself is ended: processes that its command started keep running. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+
+  get family(): Family {
+    const sessions = this.#sessions;
+    if (this.commandGroup !== null) sessions.add(this.commandGroup);
+    return { marker: this.#marker, sessions };
+  }
+
+  /**
+   * Accept the process group that the worker reports for its command, unless it is wrong: it
+   * receives the daemon's signals.
+   */
+  setCommandGroup(group: number | null): void {
+    const isOurs = group === null || process.platform !== "linux" ||
+      findFamily(this.family, this.pid, [group]).length > 0;
+    if (isOurs) this.commandGroup = group;
+  }
+
+  /** Signal the command's group and, unless only the command is meant, the worker's own; SIGKILL is for all that there is. */
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    if (signal === "SIGTERM") {
+      // The worker has to live to tell how its command ended.
+      if (this.commandGroup !== null) return killGroup(this.commandGroup, signal);
+      if (handlesSignal(this.pid, signal)) return killGroup(this.pid, signal);
+      // It ends the worker at once.
+    }
+    if (this.#isLeft) {
+      if (!this.#hasEnded) killGroup(this.pid, signal);
+      return;
+    }
+    killGroup(this.pid, "SIGSTOP");
+    void this.#killAll(signal);
+  }
+
+  // Orphans first: only their parent identifies them, and it starts no other processes meanwhile.
+  async #killAll(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    await killFamilyInTurns(this.family, this.pid, this.#turn);
+    // Its number may belong to another group by now.
+    if (this.#hasEnded) return;
+    killGroup(this.pid, signal);
+    if (signal === "SIGTERM") killGroup(this.pid, "SIGCONT");
+  }
+
+  /** The worker has ended: kill what it left, and call back once nothing is left. */
+  whenGone(callback: () => void): void {
+    this.#hasEnded = true;
+    if (this.#isLeft) return this.#clock.defer(callback);
+    const { family } = this;
+    const startMs = this.#clock.now().monotonicMs;
+    const look = async () => {
+      const killed = await killFamilyInTurns(family, this.pid, this.#turn);
+      const isLate = this.#clock.now().monotonicMs - startMs >= GONE_MS_MAX;
+      if (isLate || killed === 0) return callback();
+      this.#clock.timer(LOOK_EVERY_MS, () => void look());
+    };
+    void look();
+  }
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import test from "node:test";
+import { startCuttingProxy } from "../../support/servers/cutting_proxy.ts";
+import { checkSlowStore } from "../../support/servers/slow_store.ts";
+import { withValkey } from "../../support/servers/valkey_server.ts";
+import {
+  readiness,
+  scheduleAppend,
+  stateOf,
+  troubleOf,
+  withStoreDaemon,
+} from "../../support/processes/store_daemon.ts";
+import { linesOf, sleep, until } from "../../support/wait.ts";
+
+/** The compiled file on a real Valkey that goes away, stands still, is slow, or comes back without its data. */
+
+test("fault 15: an idle daemon says that its server is away, in few words, and goes on when it is back", async () => {
+  await withValkey({ appendonly: true, config: { appendfsync: "always" } }, async (server) => {
+    await withStoreDaemon(server.url, async (daemon) => {
+      assert.deepEqual(await readiness(daemon), { status: 200, text: "ready\n" });
+      await server.kill();
+      await until("it is not ready", async () => (await readiness(daemon)).status === 503);
+      const { text } = await readiness(daemon);
+      assert.match(text, /^the store does not answer: Cannot reach the store valkey:\/\/127/);
+      await sleep(2_000);
+      // Its own complaint, and one a request for the readiness.
+      const trouble = troubleOf(daemon).filter((line) => !line.includes("answer over HTTP"));
+      assert.ok(trouble.length <= 3, trouble.join("\n"));
+      await server.start();
+      await until("it is ready", async () => (await readiness(daemon)).status === 200);
+      const file = join(daemon.dir, "effects");
+      const id = await scheduleAppend(daemon, file);
+      await until("it is done", async () => await stateOf(daemon, id) === "Completed");
+    });
+  });
+});
+
+test("fault 18: while the server is away jobs end before their lease does and requests are refused in 5 s; then they run again", async () => {
+  const env = { JOBCTL_WORKER_LEASE: "2s", JOBCTL_DEFAULTS_KILL_AFTER: "1s" };
+  await withValkey({ appendonly: true }, async (server) => {
+    await withStoreDaemon(server.url, async (daemon) => {
+      const file = join(daemon.dir, "effects");
+      const id = await scheduleAppend(daemon, file, "3500");
+      await until("it runs", () => linesOf(file).length === 1);
+      await server.kill();
+      const before = performance.now();
+      // What is refused for want of an answer may have been done.
+      const { code } = await daemon.jobctl(["schedule", "append", `${file}-refused`]);
+      assert.equal(code, 7);
+      assert.ok(performance.now() - before < 5_500, `${performance.now() - before}`);
+      assert.deepEqual(linesOf(file), ["started", "aborted"]);
+      await server.start();
+      await until("it ran again", async () => await stateOf(daemon, id) === "Completed", 40_000);
+      assert.deepEqual(linesOf(file), ["started", "aborted", "started", "ended"]);
+    }, { env });
+  });
+});
+
+test("fault 19: a start without the server ends with what is wrong, or waits as it was told", async () => {
+  await withValkey({ appendonly: true }, async (server) => {
+    await server.stop();
+    await assert.rejects(withStoreDaemon(server.url, async () => {}), (error) => {
+      assert.match(String(error), /ended at once \(7\)/);
+      assert.match(String(error), /Cannot reach the store valkey:\/\/127/);
+      return true;
+    });
+    const env = { JOBCTL_STORE_START_WAIT: "20s" };
+    const waiting = withStoreDaemon(server.url, async (daemon) => {
+      assert.equal((await readiness(daemon)).status, 200);
+    }, { env });
+    await sleep(500);
+    await server.start();
+    await waiting;
+  });
+});
+
+test("fault 20: on a server that takes three tenths of the lease for each call jobs run once and keep their leases", async () => {
+  await withValkey({ appendonly: true }, async (server) => {
+    const proxy = await startCuttingProxy(server.port);
+    try {
+      const url = `valkey://127.0.0.1:${proxy.port}`;
+      await checkSlowStore({ url, proxy, delayMs: 600, leaseMs: 2_000, jobs: 3 });
+      assert.equal(proxy.cuts, 0);
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+test("fault 23: a daemon whose server came back empty refuses every request and says so", async () => {
+  await withValkey({}, async (server) => {
+    await withStoreDaemon(server.url, async (daemon) => {
+      const file = join(daemon.dir, "effects");
+      await scheduleAppend(daemon, file);
+      await until("it ran", () => linesOf(file).length === 2);
+      await server.kill();
+      await server.start();
+      await until("it is found again", async () => {
+        const { text } = await readiness(daemon);
+        return text.includes("other data");
+      });
+      const { code, stderr } = await daemon.jobctl(["schedule", "append", file]);
+      assert.equal(code, 7);
+      assert.match(stderr, /it has other data than when this node joined, or none/);
+      assert.match(stderr, /Restart the daemon/);
+      assert.equal(linesOf(file).length, 2);
+      // Nothing of ours was written to it.
+      assert.equal(await server.cli("dbsize"), "0");
+    });
+  });
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
+
+test("janitor() takes back what a node that is gone had claimed", async () => {
+  const world = await new ManagerWorld({ workers: 0 }).started();
+  const { id } = await world.schedule();
+  const request = { at: world.clock.now(), node: "gone", kinds: new Set(["work"]), limit: 1 };
+  await world.of(world.store.claim({ ...request, leaseMs: LEASE_MS }));
+  await world.of(world.manager.resizeWorkers(1));
+  await world.clock.advance(LEASE_MS + 2_000);
+  assert.equal(world.executor.last.instance.id, id);
+  assert.equal(world.executor.last.instance.crashes, 1);
+});
+
+test("janitor() deletes what is past its retention, with its log", async () => {
+  const job = jobOf("work", { options: { keepSuccessMs: 60_000, keepFailureMs: 600_000 } });
+  const world = await new ManagerWorld({ jobs: [job], workers: 2 }).started();
+  const good = await world.schedule();
+  const bad = await world.schedule();
+  world.executor.attempts[0]!.log("line");
+  world.executor.attempts[0]!.ok();
+  world.executor.attempts[1]!.fail();
+  await world.clock.advance(59_000);
+  assert.equal((await world.get(good.id)).state, "completed");
+  await world.clock.advance(62_000);
+  assert.equal(await world.get(good.id), null);
+  assert.deepEqual(await world.logOf(good.id), []);
+  assert.equal((await world.get(bad.id)).state, "terminated");
+});
+
+test("janitor() asks an idle store of its own less than once a lease", async () => {
+  const world = await new ManagerWorld({ workers: 1 }).started();
+  await world.clock.advance(10 * LEASE_MS);
+  const before = world.link.count("reap");
+  await world.clock.advance(10 * LEASE_MS);
+  const count = world.link.count("reap") - before;
+  assert.ok(count === 8 || count === 9, `asked ${count} times`);
+});
+
+test("janitor() ends what waits past a deadline while nothing is claimed", async () => {
+  const world = await new ManagerWorld({ workers: 0 }).started();
+  await world.clock.advance(2 * LEASE_MS + 100);
+  const { id } = await world.schedule("work", { afterMs: 60_000, deadlineMs: 0 });
+  const late = await world.schedule("work", { deadlineMs: 3_000 });
+  await world.clock.advance(2_999);
+  assert.equal((await world.get(late.id)).state, "scheduled");
+  await world.clock.advance(2_001);
+  assert.equal((await world.get(late.id)).state, "timedOut");
+  assert.equal((await world.get(id)).state, "scheduled");
+});
+
+test("janitor() goes on when the store was away", async () => {
+  const world = await new ManagerWorld().started();
+  await world.schedule();
+  world.link.cut(["reap", "renew"]);
+  await world.clock.advance(LEASE_MS * 2);
+  world.link.mend();
+  await world.clock.advance(2_000);
+  assert.equal((await world.instances())[0]!.crashes, 1);
+});
+
+test("system.history.cleaner deletes what ended before an age", async () => {
+  const world = await new ManagerWorld({ workers: 2 }).started();
+  const old = await world.schedule();
+  world.executor.last.ok();
+  await world.clock.advance(600_000);
+  const young = await world.schedule();
+  world.executor.last.ok();
+  await world.clock.settle();
+  const { id } = await world.schedule("system.history.cleaner", { arguments: ["5m"] });
+  const { state, resultsJson } = await world.get(id);
+  assert.deepEqual([state, resultsJson], ["completed", "[1]"]);
+  assert.equal(await world.get(old.id), null);
+  assert.equal((await world.get(young.id)).state, "completed");
+});
+
+test("system.log.cleaner deletes lines only", async () => {
+  const world = await new ManagerWorld({ workers: 2 }).started();
+  const { id } = await world.schedule();
+  world.executor.last.log("line");
+  world.executor.last.ok();
+  await world.clock.advance(1_000);
+  const cleaner = await world.schedule("system.log.cleaner", { arguments: ["0"] });
+  assert.equal((await world.get(cleaner.id)).state, "completed");
+  assert.deepEqual(await world.logOf(id), []);
+  assert.equal((await world.get(id)).state, "completed");
+});
+
+test("system.history.cleaner fails with what it could not read", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule("system.history.cleaner", { arguments: ["yesterday"] });
+  const { state, error } = await world.get(id);
+  assert.equal(state, "terminated");
+  assert.match(error!.message, /"yesterday"/);
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { JOB_STATES } from "../../../src/core/state.ts";
+import {
+  instanceToWire,
+  jobToWire,
+  stateOfWire,
+  valueTexts,
+  WIRE_STATE,
+} from "../../../src/rpc/messages/convert.ts";
+import { fakeInstance, fakeJob } from "../../support/worlds/fake_manager.ts";
+
+const SPEC = {
+  cron: null,
+  everyMs: null,
+  timezone: "UTC",
+  overlap: "skip",
+  misfire: "latest",
+  misfireWithinMs: 1,
+  jitterMs: 0,
+} as const;
+
+test("WIRE_STATE has go-job's numbers", () => {
+  assert.deepEqual(
+    JOB_STATES.map((state) => WIRE_STATE[state]),
+    [1, 2, 4, 32, 64, 8, 16],
+  );
+});
+
+test("stateOfWire() reads every state back", () => {
+  for (const state of JOB_STATES) assert.equal(stateOfWire(WIRE_STATE[state]), state);
+  assert.equal(stateOfWire(0), null);
+  assert.equal(stateOfWire(3 as never), undefined);
+});
+
+test("valueTexts() leaves strings as they are and writes the rest as JSON", () => {
+  assert.deepEqual(valueTexts('["a",1,null,{"x":[true]},"2"]'), [
+    "a",
+    "1",
+    "null",
+    '{"x":[true]}',
+    "2",
+  ]);
+  assert.deepEqual(valueTexts(null), []);
+});
+
+for (
+  const [state, field] of [
+    ["completed", "completedAt"],
+    ["terminated", "terminatedAt"],
+    ["canceled", "canceledAt"],
+    ["timedOut", "timedOutAt"],
+  ] as const
+) {
+  test(`instanceToWire() gives ${field} when the state is ${state}, and no other end`, () => {
+    const wire = instanceToWire(fakeInstance(1, { state, settledAt: 1_767_225_600_123 }));
+    const ends = ["completedAt", "terminatedAt", "canceledAt", "timedOutAt"] as const;
+    for (const end of ends) {
+      const time = wire[end] as Timestamp | undefined;
+      assert.equal(time && timestampMs(time), end === field ? 1_767_225_600_123 : undefined);
+    }
+  });
+}
+
+test("instanceToWire() gives arguments, results, error, attempts and times", () => {
+  const wire = instanceToWire(fakeInstance(1, {
+    argumentsJson: '["a",2]',
+    resultsJson: "[4,{}]",
+    error: { name: "TypeError", message: "no", exitCode: 3 },
+    attempt: 2,
+    scheduledAt: 5,
+    processedAt: 6,
+  }));
+  assert.deepEqual(wire.arguments, ["a", "2"]);
+  assert.deepEqual(wire.results, ["4", "{}"]);
+  assert.equal(wire.error, "no");
+  assert.equal(wire.errorDetail?.exitCode, 3);
+  assert.equal(wire.attempts, 2);
+  assert.equal(timestampMs(wire.scheduledAt as Timestamp), 5);
+  assert.equal(timestampMs(wire.processedAt as Timestamp), 6);
+});
+
+test("jobToWire() gives the cron text of the first schedule, and those of all", () => {
+  const schedules = ["0 6 * * 1-5", "@weekly"].map((cron) => ({
+    spec: { ...SPEC, cron },
+    arguments: [],
+  }));
+  const wire = jobToWire(fakeJob("report", { schedules }));
+  assert.equal(wire.cronSpec, "0 6 * * 1-5");
+  assert.deepEqual(wire.cronSpecs, ["0 6 * * 1-5", "@weekly"]);
+  assert.equal(wire.kind, "report");
+  assert.equal(JSON.parse(wire.signatureJson!).isTyped, false);
+});

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { readCancelQuery } from "../../../src/rpc/messages/bulk_requests.ts";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { QuerySchema } from "../../../src/rpc/gen/job_pb.ts";
+import {
+  readHistoryQuery,
+  readInstanceQuery,
+  readPage,
+  readUuidPrefix,
+} from "../../../src/rpc/messages/requests.ts";
+import { refuses } from "../../support/refused_field.ts";
+
+const UUID = "019b77c0-0000-7000-8000-000000000001";
+
+type QueryInit = MessageInitShape<typeof QuerySchema>;
+
+const query = (init: QueryInit) => create(QuerySchema, init);
+
+test("readInstanceQuery() answers no condition when there is no query", () => {
+  assert.deepEqual(readInstanceQuery(undefined), {});
+  assert.deepEqual(readInstanceQuery(query({ kind: "", uuid: "", state: 0 })), {});
+});
+
+test("readInstanceQuery() joins go-job's fields and ours", () => {
+  const conditions = readInstanceQuery(query({
+    kind: "a",
+    kinds: ["b"],
+    uuid: UUID.toUpperCase(),
+    state: 8,
+    states: [32],
+    after: { seconds: 1n, nanos: 1_500_000 },
+    before: { seconds: 2n },
+    scheduleId: "s",
+    uniqueKey: "u",
+  }));
+  assert.deepEqual(conditions, {
+    ids: [UUID],
+    kinds: ["b", "a"],
+    states: ["completed", "canceled"],
+    scheduleId: "s",
+    uniqueKey: "u",
+    after: 1_001,
+    before: 2_000,
+  });
+});
+
+const BAD_QUERIES: readonly [string, QueryInit][] = [
+  ["query.uuid", { uuid: "nope" }],
+  ["query.uuids[1]", { uuids: [UUID, `${UUID}0`] }],
+  ["query.state", { state: 3 as never }],
+  ["query.states[0]", { states: [5 as never] }],
+  ["query.after", { after: { seconds: 253_402_300_800n } }],
+  ["query.before", { before: { seconds: 0n, nanos: -1 } }],
+  ["query.kinds", { kinds: Array.from({ length: 1_001 }, () => "a") }],
+];
+
+for (const [path, init] of BAD_QUERIES) {
+  test(`readInstanceQuery() refuses when ${path} is bad`, () => {
+    refuses(path, () => readInstanceQuery(query(init)));
+  });
+}
+
+test("readPage() answers 1,000 when no size is given, and accepts 1 and 1,000", () => {
+  assert.deepEqual(readPage(undefined, "", 1_000), { limit: 1_000 });
+  assert.equal(readPage({ pageSize: 1 }, "", 1_000).limit, 1);
+  assert.equal(readPage({ pageSize: 1_000 }, "", 1_000).limit, 1_000);
+  assert.deepEqual(readPage({ pageSize: 9, pageToken: "t", oldestFirst: true }, "", 4), {
+    limit: 4,
+    token: "t",
+    order: "oldest",
+  });
+});
+
+for (const pageSize of [-1, 0, 1_001]) {
+  test(`readPage() refuses when the size is ${pageSize}`, () => {
+    refuses("query.page_size", () => readPage({ pageSize }, "query.", 1_000));
+  });
+}
+
+test("readCancelQuery() refuses when the query is empty and all is not said", () => {
+  refuses("query", () => readCancelQuery(undefined, false));
+  refuses("query", () => readCancelQuery(query({}), false));
+  refuses("query", () => readCancelQuery(query({ kind: "" }), false));
+  assert.deepEqual(readCancelQuery(undefined, true), {});
+});
+
+test("readHistoryQuery() takes one instance and refuses other conditions", () => {
+  assert.deepEqual(readHistoryQuery(query({ uuid: UUID })), { instanceId: UUID });
+  refuses("query.states", () => readHistoryQuery(query({ state: 8 })));
+  refuses("query.uuids", () => readHistoryQuery(query({ uuids: [UUID, UUID] })));
+});
+
+test("readUuidPrefix() takes four characters and refuses three", () => {
+  assert.equal(readUuidPrefix("019B", "uuid"), "019b");
+  refuses("uuid", () => readUuidPrefix("019", "uuid"));
+  refuses("uuid", () => readUuidPrefix("019g", "uuid"));
+});

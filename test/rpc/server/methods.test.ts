@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../../src/core/errors.ts";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
+import { fakeNode } from "../../support/worlds/fake_manager.ts";
+import { rpcWorld } from "../../support/worlds/rpc_world.ts";
+import { until } from "../../support/wait.ts";
+
+const START = { seconds: 1_767_225_600n, nanos: 0 };
+
+test("ScheduleJob passes arguments, priority and time to the manager", async () => {
+  await using world = await rpcWorld();
+  const { instance } = await world.client().scheduleJob({
+    kind: "echo",
+    arguments: ["1", "é"],
+    priority: 2,
+    at: START,
+    uniqueKey: "k",
+    maxRetries: 3,
+  });
+  assert.deepEqual(instance?.arguments, ["1", "é"]);
+  assert.equal(instance?.state, JobState.SCHEDULED);
+  assert.deepEqual(world.manager.scheduled[0]?.options, {
+    arguments: ["1", "é"],
+    priority: 2,
+    at: 1_767_225_600_000,
+    uniqueKey: "k",
+    retries: 3,
+  });
+});
+
+test("ScheduleJob with cron makes a schedule", async () => {
+  await using world = await rpcWorld();
+  const answer = await world.client().scheduleJob({
+    kind: "echo",
+    cron: "0 6 * * *",
+    timezone: "Europe/Berlin",
+  });
+  assert.equal(answer.instance, undefined);
+  assert.equal(answer.schedule?.cron, "0 6 * * *");
+  assert.equal(answer.schedule?.timezone, "Europe/Berlin");
+});
+
+test("ScheduleJob with dryRun queues nothing", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  const once = await client.scheduleJob({ kind: "echo", arguments: ["7"], dryRun: true });
+  assert.deepEqual([once.instance?.uuid, once.instance?.arguments], ["", ["7"]]);
+  const again = await client.scheduleJob({ kind: "echo", cron: "0 6 * * *", dryRun: true });
+  assert.deepEqual([again.schedule?.id, again.schedule?.cron], ["", "0 6 * * *"]);
+  assert.equal(world.manager.instances.size, 0);
+});
+
+test("ScheduleJobs schedules all", async () => {
+  await using world = await rpcWorld();
+  const { instances } = await world.client().scheduleJobs({
+    requests: [{ kind: "echo", arguments: ["1"] }, { kind: "echo", arguments: ["2"] }],
+  });
+  assert.deepEqual(instances.map((one) => one.arguments), [["1"], ["2"]]);
+});
+
+test("CancelInstances refuses an empty query and takes all", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  world.manager.add();
+  await assert.rejects(
+    client.cancelInstances({}),
+    (error) => isJobError(error, "invalid_argument") && error.path === "query",
+  );
+  assert.equal(world.manager.canceled.length, 0);
+  const { instances, count } = await client.cancelInstances({ all: true });
+  assert.equal(instances[0]?.state, JobState.CANCELLED);
+  assert.equal(count, 1n);
+});
+
+test("CancelInstances cancels only what matches", async () => {
+  await using world = await rpcWorld();
+  const first = world.manager.add();
+  const second = world.manager.add();
+  await world.client().cancelInstances({ query: { uuid: first.id } });
+  assert.equal(world.manager.instances.get(first.id)?.state, "canceled");
+  assert.equal(world.manager.instances.get(second.id)?.state, "scheduled");
+});
+
+test("GetInstance takes a prefix", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add();
+  const { instance } = await world.client().getInstance({ uuid: id.slice(0, 8).toUpperCase() });
+  assert.equal(instance?.uuid, id);
+});
+
+test("WaitInstance answers the present state when the wait ends", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add({ state: "processing" });
+  const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 0n });
+  assert.equal(instance?.state, JobState.PROCESSING);
+});
+
+test("WaitInstance answers an instance whole, also a large one and in time", async () => {
+  await using world = await rpcWorld();
+  const text = "x".repeat(100_000);
+  const argumentsJson = JSON.stringify([text]);
+  const { id } = world.manager.add({ state: "completed", argumentsJson });
+  const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 60_000n });
+  assert.deepEqual(instance?.arguments, [text]);
+  assert.equal(instance?.state, JobState.COMPLETED);
+});
+
+test("WaitInstance says when a large instance was deleted before it could be read", async () => {
+  await using world = await rpcWorld();
+  const argumentsJson = JSON.stringify(["x".repeat(100_000)]);
+  const { id } = world.manager.add({ state: "processing", argumentsJson });
+  const waiting = world.client().waitInstance({ uuid: id, waitMs: 60_000n });
+  await until("it waits", () => world.manager.waits.length === 1);
+  const ended = { ...world.manager.instances.get(id)!, state: "completed" } as const;
+  world.manager.instances.delete(id);
+  world.manager.waits[0]!(ended);
+  await assert.rejects(waiting, /NOT_FOUND|deleted meanwhile/);
+});
+
+test("RetryInstance answers the new instance", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add({ state: "terminated" });
+  const { instance } = await world.client().retryInstance({ uuid: id });
+  assert.equal(instance?.retryOf, id);
+});
+
+test("RedriveInstances runs dead letters again, and asks for a condition", async () => {
+  await using world = await rpcWorld();
+  const { id } = world.manager.add({ state: "terminated" });
+  const client = world.client();
+  const { instances, count } = await client.redriveInstances({ query: { uuid: id }, force: true });
+  assert.deepEqual([instances[0]?.retryOf, count], [id, 1n]);
+  assert.deepEqual(world.manager.redriven[0], { query: { ids: [id] }, all: false, isForced: true });
+  await client.redriveInstances({ all: true });
+  assert.deepEqual(world.manager.redriven[1], { query: {}, all: true, isForced: false });
+  for (const request of [{}, { query: {} }, { query: { kind: "sum", pageSize: 5 } }]) {
+    await assert.rejects(
+      client.redriveInstances(request),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+  }
+});
+
+test("history, logs, schedules, workers and status are answered", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  const { id } = world.manager.add();
+  const history = await client.lookupInstanceHistory({ query: { uuid: id } });
+  assert.equal(history.entries[0]?.state, JobState.CREATED);
+  const logs = await client.lookupInstanceLogs({ query: { uuid: id }, level: "warn" });
+  assert.equal(logs.entries[0]?.level, "warn");
+  const { schedules } = await client.listSchedules({});
+  assert.equal(schedules[0]?.cron, "0 6 * * *");
+  assert.equal((await client.resizeWorkers({ count: 9 })).workers?.count, 9);
+  assert.equal((await client.getWorkers()).workers?.count, 9);
+  const status = await client.getStatus();
+  assert.deepEqual([status.storeType, status.kinds[0]?.scheduled], ["memory", 1n]);
+  assert.equal((await client.listRegisteredJobs()).jobs[0]?.kind, "echo");
+});
+
+test("DeleteSchedule answers the manager's refusal", async () => {
+  await using world = await rpcWorld();
+  await assert.rejects(
+    world.client().deleteSchedule({ id: "config:echo:0" }),
+    (error) => isJobError(error, "conflict"),
+  );
+});
+
+test("ResizeWorkers refuses a negative count", async () => {
+  await using world = await rpcWorld();
+  await assert.rejects(
+    world.client().resizeWorkers({ count: -1 }),
+    (error) => isJobError(error, "invalid_argument") && error.path === "count",
+  );
+});
+
+test("LookupInstanceLogs refuses an unknown level", async () => {
+  await using world = await rpcWorld();
+  await assert.rejects(
+    world.client().lookupInstanceLogs({ level: "loud" }),
+    (error) => isJobError(error, "invalid_argument") && error.path === "level",
+  );
+});
+
+test("ListNodes and ResizeWorkers of a node name every node", async () => {
+  await using world = await rpcWorld();
+  const tags = ["gpu"];
+  world.manager.nodes.push(fakeNode("other", { tags, wantedWorkers: null, skewMs: -7 }));
+  const client = world.client();
+  const { nodes } = await client.listNodes({});
+  assert.deepEqual(nodes.map(({ id, state, pid }) => [id, state, pid]), [
+    ["test", "live", 4711n],
+    ["other", "live", 4711n],
+  ]);
+  assert.deepEqual([nodes[1]!.tags, nodes[1]!.kinds, nodes[1]!.skewMs], [tags, ["echo"], -7n]);
+  const { node } = await client.resizeWorkers({ count: 9, node: "other" });
+  assert.deepEqual([node?.id, node?.wantedWorkers], ["other", 9]);
+  await assert.rejects(
+    client.resizeWorkers({ count: 9, node: "none" }),
+    (error) => isJobError(error, "not_found"),
+  );
+});
+
+test("ListNodes leaves the kinds out when they do not fit one message", async () => {
+  await using world = await rpcWorld();
+  const kinds = Array.from({ length: 20_000 }, (_, index) => `${index}-${"k".repeat(190)}`);
+  world.manager.nodes.push(fakeNode("other", { kinds }));
+  const { nodes } = await world.client().listNodes({});
+  assert.deepEqual(nodes.map((node) => [node.kinds.length, node.kindCount]), [[0, 1], [0, 20_000]]);
+});
+
+test("LookupInstances says of what waits whether no live node runs its kind", async () => {
+  await using world = await rpcWorld();
+  world.manager.add({ kind: "echo" });
+  world.manager.add({ kind: "gone" });
+  world.manager.add({ kind: "gone", state: "completed" });
+  const { instances } = await world.client().lookupInstances({});
+  const told = instances.map(({ kind, state, blockedBy }) => [kind, state, blockedBy?.limit]);
+  assert.deepEqual(told.filter(([, , limit]) => limit !== undefined), [
+    ["gone", JobState.SCHEDULED, "node"],
+  ]);
+});
+
+test("Pause and Resume refuse an empty kind, which is not all of them", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  for (const call of [client.pause({ kind: "" }), client.resume({ kind: "" })]) {
+    await assert.rejects(call, (error) => isJobError(error, "invalid_argument"));
+  }
+  assert.equal((await client.pause({})).pause?.kind, undefined);
+});

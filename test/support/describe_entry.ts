@@ -1,3 +1,0 @@
-import { describeMain } from "../../src/jobs/describe_main.ts";
-
-await describeMain();

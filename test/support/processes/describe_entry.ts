@@ -1,0 +1,3 @@
+import { describeMain } from "../../../src/jobs/loading/describe_main.ts";
+
+await describeMain();

@@ -1,0 +1,83 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** Folder of the project. */
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** A runtime that programs of the library run on. */
+export interface Runtime {
+  readonly name: string;
+  /** The program, and what it is given before the file to run. */
+  readonly command: readonly string[];
+  /** What makes it run the file again when that is saved. */
+  readonly watch: readonly string[];
+}
+
+const BIN = join(ROOT, "node_modules", ".bin");
+
+function nodeOf(major: number): Runtime {
+  const program = join(ROOT, "dist", `node${major}`, "node_modules", "node", "bin", "node");
+  // The oldest one warns of node:sqlite.
+  const command = [program, "--no-warnings"];
+  return { name: `Node ${major}`, command, watch: ["--watch", "--watch-preserve-output"] };
+}
+
+/** Bun, Deno, and the oldest and the newest Node that the library runs on. */
+export const RUNTIMES: readonly Runtime[] = [
+  {
+    name: "Bun",
+    command: [join(BIN, "bun")],
+    watch: ["--watch", "--no-clear-screen"],
+  },
+  {
+    name: "Deno",
+    command: [join(BIN, "deno"), "run", "-A", "--no-check", "--config", join(ROOT, "deno.json")],
+    watch: ["--watch", "--no-clear-screen"],
+  },
+  nodeOf(22),
+  nodeOf(24),
+];
+
+/**
+ * The library for the programs of a test file; call it outside of tests. It is one file, made when the first program is
+ * written: Node would take half a second for each program to strip the types of all sources.
+ */
+export class ProgramLibrary {
+  #folder: string | null = null;
+
+  constructor() {
+    after(() => {
+      if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+    });
+  }
+
+  /** Write a program that imports the library into a folder. @returns its path @throws Error when a runtime is missing */
+  write(folder: string, source: string): string {
+    assertRuntimes();
+    this.#folder ??= bundleLibrary();
+    const file = join(folder, "program.ts");
+    const library = pathToFileURL(join(this.#folder, "library.mjs")).href;
+    writeFileSync(file, source.replaceAll('"ts-job"', JSON.stringify(library)));
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    return file;
+  }
+}
+
+function bundleLibrary(): string {
+  const folder = mkdtempSync(join(tmpdir(), "ts-job-library-"));
+  const source = join(ROOT, "src", "index.ts");
+  const to = ["--target=node", "--outfile", join(folder, "library.mjs")];
+  execFileSync(join(BIN, "bun"), ["build", source, ...to], { stdio: "pipe" });
+  return folder;
+}
+
+function assertRuntimes(): void {
+  const missing = RUNTIMES.filter(({ command }) => !existsSync(command[0]!));
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name).join(", ");
+  throw new Error(`There is no ${names} here: \`npm test\` installs them`);
+}

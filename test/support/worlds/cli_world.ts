@@ -1,0 +1,98 @@
+import { create } from "@bufbuild/protobuf";
+import { runCli } from "../../../src/cli/cli.ts";
+import type { CliIo } from "../../../src/cli/io.ts";
+import type { ClientSettings, JobClient } from "../../../src/cli/session.ts";
+import { createIdSource } from "../../../src/platform/ids.ts";
+import { seededRandom } from "../../../src/platform/random.ts";
+import { FollowResponseSchema, JobService } from "../../../src/rpc/gen/job_pb.ts";
+import { SimClock } from "./sim_clock.ts";
+
+/** When tests of the CLI take place. */
+export const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
+
+/** A request as the fake daemon got it. */
+export interface Call {
+  readonly method: string;
+  readonly request: Record<string, unknown>;
+}
+
+/** What a run of the CLI in this process gave. */
+export interface CliRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly calls: readonly Call[];
+  /** Null when no connection was asked for. */
+  readonly settings: ClientSettings | null;
+}
+
+export type Answers = Readonly<Record<string, unknown>>;
+
+export interface CliOptions {
+  /** Answer of each method: a message or what makes one, or a function of the request. What is missing answers an empty one. */
+  readonly answers?: Answers;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether stdout is a terminal; stdin and stderr too unless `input` is left out. */
+  readonly isTerminal?: boolean;
+  /** What the user types. */
+  readonly input?: string;
+  readonly columns?: number;
+  readonly clock?: SimClock;
+  readonly cwd?: string;
+}
+
+function fakeClient(answers: Answers, calls: Call[]): JobClient {
+  return new Proxy({}, {
+    get(_target, method) {
+      if (method === "then") return undefined;
+      if (method === "close") return () => {};
+      if (method === "follow") {
+        return async function* (request: Record<string, unknown>) {
+          calls.push({ method, request });
+          const { follow } = answers as { follow?: (request: unknown) => Iterable<object> };
+          for (const step of follow?.(request) ?? []) yield create(FollowResponseSchema, step);
+        };
+      }
+      return async (request: Record<string, unknown>) => {
+        calls.push({ method: String(method), request });
+        const answer = answers[String(method)];
+        const given = typeof answer === "function" ? await answer(request) : answer;
+        return create(JobService.method[method as keyof typeof JobService.method].output, given);
+      };
+    },
+  }) as JobClient;
+}
+
+/** Run one command line against a fake daemon and capture what it wrote. */
+export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const output = { stdout: "", stderr: "" };
+  const calls: Call[] = [];
+  let settings: ClientSettings | null = null;
+  const clock = options.clock ?? new SimClock(NOW);
+  const sink = (name: "stdout" | "stderr") => ({
+    write(text: string) {
+      output[name] += text;
+      return Promise.resolve();
+    },
+  });
+  const io: CliIo = {
+    stdout: sink("stdout"),
+    stderr: sink("stderr"),
+    stdin: (async function* () {
+      yield options.input ?? "";
+    })(),
+    env: options.env ?? {},
+    isTerminal: options.isTerminal ?? false,
+    isInteractive: options.input !== undefined,
+    columns: options.columns ?? 100,
+    cwd: options.cwd ?? "/nowhere",
+    clock,
+    newId: createIdSource(clock, seededRandom(1)),
+    connect(given) {
+      settings = given;
+      return fakeClient(options.answers ?? {}, calls);
+    },
+  };
+  const code = await runCli(argv, io);
+  return { code, ...output, calls, settings };
+}

@@ -1,0 +1,428 @@
+import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
+import { JobError } from "../../../src/core/errors.ts";
+import type { Instance } from "../../../src/core/instance.ts";
+import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
+import { isDeadState, isFinal } from "../../../src/core/state.ts";
+import type { JobState } from "../../../src/core/state.ts";
+import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";
+import { saidOf } from "../../../src/manager/schedules/schedule_spec.ts";
+import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
+
+const START = Date.UTC(2026, 0, 1);
+
+/** A job definition for tests; its arguments are not typed. */
+export function fakeJob(kind: string, options: Partial<JobDefinition> = {}): JobDefinition {
+  return {
+    kind,
+    description: `The job ${kind}`,
+    source: { type: "system", name: kind },
+    signature: { parameters: [], resultCount: null, isTyped: false, warnings: [] },
+    options: {
+      ...JOB_DEFAULTS,
+      priority: 5,
+      timeoutMs: 0,
+      deadlineMs: 0,
+      killAfterMs: 10_000,
+      retry: { max: 0, backoff: "fixed", initialMs: 1, capMs: 1, jitter: 0 },
+      crashesMax: 3,
+      keepSuccessMs: 1,
+      keepFailureMs: 1,
+      isolation: "inline",
+      output: { bytesMax: 1_048_576, linesMax: 10_000 },
+    },
+    schedules: [],
+    hasHandler: NO_HANDLERS,
+    registeredAt: START,
+    ...options,
+  };
+}
+
+/** The `index`-th instance of a fake manager. */
+export function fakeInstance(index: number, options: Partial<Instance> = {}): Instance {
+  const kind = options.kind ?? "echo";
+  return {
+    id: `019b77c0-0000-7000-8000-${index.toString(16).padStart(12, "0")}`,
+    kind,
+    state: "scheduled",
+    reason: null,
+    priority: 5,
+    queueKey: kind,
+    uniqueKey: null,
+    argumentsJson: "[]",
+    resultsJson: null,
+    error: null,
+    scheduleId: null,
+    scheduledFor: null,
+    dueAt: START,
+    createdAt: START + index,
+    scheduledAt: START + index,
+    processedAt: null,
+    settledAt: null,
+    cancelRequestedAt: null,
+    attempt: 0,
+    failures: 0,
+    crashes: 0,
+    fence: 0,
+    node: null,
+    retryOf: null,
+    version: null,
+    progress: null,
+    redrivenAs: null,
+    uniqueUntil: null,
+    deadlineAt: null,
+    retryMax: 0,
+    crashesMax: 3,
+    timeoutMs: 0,
+    keepSuccessMs: 1,
+    keepFailureMs: 1,
+    ...options,
+  };
+}
+
+/** A live node. */
+export function fakeNode(id: string, options: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    id,
+    state: "live",
+    host: "alpha",
+    pid: 4711,
+    process: null,
+    version: "0.0.0-test",
+    startedAt: START,
+    tags: [],
+    kinds: ["echo"],
+    idle: [],
+    limits: {},
+    workers: 4,
+    busy: 1,
+    isDraining: false,
+    tzVersion: "2026b",
+    session: START,
+    seenAt: START,
+    until: START + 15_000,
+    leftAt: null,
+    wantedWorkers: null,
+    format: 1,
+    skewMs: null,
+    ...options,
+  };
+}
+
+/** A manager in memory that runs nothing: what a client would see of one, in the order that the test makes it so. */
+export class FakeManager implements ManagerApi {
+  /** How often the status was asked for. */
+  statusCount = 0;
+  readonly version = "0.0.0-test";
+  readonly jobs = new Map<string, JobDefinition>([["echo", fakeJob("echo")]]);
+  readonly instances = new Map<string, Instance>();
+  readonly scheduled: { readonly kind: string; readonly options: unknown }[] = [];
+  readonly canceled: { readonly query: InstanceQuery; readonly all: boolean }[] = [];
+  readonly redriven: {
+    readonly query: InstanceQuery;
+    readonly all?: boolean;
+    readonly isForced?: boolean;
+  }[] = [];
+  storeProblem: string | null = null;
+  reloadProblem: string | null = null;
+  block: Block | null = null;
+  /** Kinds that the status names as run by no live node. */
+  unserved: readonly string[] = [];
+  readonly nodes: NodeStatus[] = [fakeNode("test")];
+  isDraining = false;
+  /** Waits until the test releases them. */
+  readonly waits: ((instance: Instance | null) => void)[] = [];
+  readonly #listeners = new Set<(event: ManagerEvent) => void>();
+  #workers = 4;
+
+  add(options: Partial<Instance> = {}): Instance {
+    const instance = fakeInstance(this.instances.size + 1, options);
+    this.instances.set(instance.id, instance);
+    return instance;
+  }
+
+  /** Change an instance and tell the listeners. */
+  move(instance: Instance, state: JobState, options: Partial<Instance> = {}): Instance {
+    const settledAt = isFinal(state) ? START + 1_000 : null;
+    const moved = { ...instance, state, settledAt, ...options };
+    this.instances.set(moved.id, moved);
+    for (const listener of this.#listeners) {
+      listener({ type: "state", instance: moved, state, at: START + 1_000 });
+      if (isFinal(state)) {
+        listener({ type: "attempt", instance: moved, durationMs: 20, outcome: state });
+      }
+    }
+    return moved;
+  }
+
+  listJobs = () => [...this.jobs.values()];
+
+  getJob(kind: string): JobDefinition {
+    const job = this.jobs.get(kind);
+    if (job) return job;
+    throw new JobError("not_found", `Cannot find job "${kind}": no such kind`, {
+      hint: `Known kinds: ${[...this.jobs.keys()].join(", ")}`,
+      path: "kind",
+    });
+  }
+
+  scheduleJob: ManagerApi["scheduleJob"] = async (kind, options = {}) => {
+    this.getJob(kind);
+    this.scheduled.push({ kind, options });
+    return this.add({
+      kind,
+      argumentsJson: JSON.stringify(options.arguments ?? []),
+      ...(options.priority === undefined ? {} : { priority: options.priority }),
+    });
+  };
+
+  scheduleJobs: ManagerApi["scheduleJobs"] = async (requests) =>
+    await Promise.all(requests.map(({ kind, ...options }) => this.scheduleJob(kind, options)));
+
+  previewJob: ManagerApi["previewJob"] = (kind, options = {}) => ({
+    kind: this.getJob(kind).kind,
+    argumentsJson: JSON.stringify(options.arguments ?? []),
+    priority: options.priority ?? 5,
+    dueAt: START,
+  });
+
+  scheduleRecurring: ManagerApi["scheduleRecurring"] = async (kind, options) => ({
+    id: "019b77c0-0000-7000-8000-aaaaaaaaaaaa",
+    kind: this.getJob(kind).kind,
+    origin: "runtime",
+    spec: {
+      cron: options.cron,
+      everyMs: null,
+      timezone: options.timezone ?? "UTC",
+      overlap: options.overlap ?? "skip",
+      misfire: options.misfire ?? "latest",
+      misfireWithinMs: 1,
+      jitterMs: options.jitterMs ?? 0,
+    },
+    specHash: "hash",
+    generation: 1,
+    cursor: START,
+    startAt: START,
+    nextAt: START + 60_000,
+    argumentsJson: JSON.stringify(options.arguments ?? []),
+    priority: null,
+    timeoutMs: null,
+    retryMax: null,
+    createdAt: START,
+    updatedAt: START,
+  });
+
+  listSchedules: ManagerApi["listSchedules"] = async () => ({
+    items: [await this.scheduleRecurring("echo", { cron: "0 6 * * *" })],
+    nextToken: null,
+  });
+
+  runSchedule: ManagerApi["runSchedule"] = ({ kind }) => this.scheduleJob(kind);
+
+  skipTicks: ManagerApi["skipTicks"] = async ({ kind }, { until, count }) => [{
+    ...await this.scheduleRecurring(kind, { cron: "0 6 * * *" }),
+    skipUntil: until,
+    skipNext: count,
+  }];
+
+  backfill: ManagerApi["backfill"] = async ({ kind, from, to, dryRun }) => ({
+    count: 1,
+    first: from,
+    last: to - 1,
+    instances: dryRun ? [] : [await this.scheduleJob(kind)],
+  });
+
+  explain: ManagerApi["explain"] = async ({ kind = "echo", at = START }) => [{
+    schedule: await this.scheduleRecurring(kind, { cron: "0 6 * * *" }),
+    kind,
+    at,
+    outcome: "skipped",
+    reason: "overlap",
+    rule: '"0 6 * * *" in UTC',
+    why: "It was skipped: a run before it had not ended",
+    instance: null,
+    decidedAt: at + 1,
+    previousAt: null,
+    nextAt: null,
+  }];
+
+  listPauses: ManagerApi["listPauses"] = async () => [];
+
+  updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
+    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...saidOf(options) }),
+    id,
+  });
+
+  deleteSchedule: ManagerApi["deleteSchedule"] = (id) =>
+    Promise.reject(
+      new JobError("conflict", `Cannot delete schedule "${id}": it belongs to the config`),
+    );
+
+  getInstance: ManagerApi["getInstance"] = async (id) => {
+    const found = [...this.instances.values()].filter((one) => one.id.startsWith(id));
+    if (found.length === 1) return found[0]!;
+    if (found.length === 0) {
+      throw new JobError("not_found", `Cannot find instance "${id}": no such instance`);
+    }
+    throw new JobError("invalid_argument", `Cannot choose instance "${id}": ${found.length} match`);
+  };
+
+  lookupInstances: ManagerApi["lookupInstances"] = async (query, page = { limit: 1_000 }) => {
+    const from = Number(page.token ?? 0);
+    const all = [...this.instances.values()].filter((one) => matches(one, query));
+    const items = all.slice(from, from + page.limit);
+    const next = from + items.length;
+    return { items, nextToken: next < all.length ? String(next) : null };
+  };
+
+  lookupInstanceHistory: ManagerApi["lookupInstanceHistory"] = async ({ instanceId }) => ({
+    items: [{
+      instanceId: instanceId ?? "",
+      kind: "echo",
+      state: "created",
+      at: START,
+      reason: null,
+      attempt: 0,
+      fence: 0,
+      node: null,
+    }],
+    nextToken: null,
+  });
+
+  lookupInstanceLogs: ManagerApi["lookupInstanceLogs"] = async ({ instanceId, level }) => ({
+    items: [{
+      instanceId: instanceId ?? "",
+      kind: "echo",
+      at: START,
+      level: level ?? "info",
+      message: "a line",
+      source: "stdout",
+      attempt: 1,
+      fence: 1,
+      seq: 1,
+    }],
+    nextToken: null,
+  });
+
+  cancelInstances: ManagerApi["cancelInstances"] = async (query, options) => {
+    this.canceled.push({ query, all: options?.all ?? false });
+    return [...this.instances.values()]
+      .filter((one) => matches(one, query) && !isFinal(one.state))
+      .map((one) => this.move(one, "canceled", { reason: "canceled" }));
+  };
+
+  retryInstance: ManagerApi["retryInstance"] = async (id) =>
+    this.add({ retryOf: (await this.getInstance(id)).id });
+
+  redriveInstances: ManagerApi["redriveInstances"] = async (query, options) => {
+    this.redriven.push({ query, ...options });
+    return [...this.instances.values()]
+      .filter((one) => matches(one, query) && isDeadState(one.state))
+      .map((one) => this.add({ retryOf: one.id }));
+  };
+
+  clearInstanceHistory: ManagerApi["clearInstanceHistory"] = async () => 0;
+  clearInstanceLogs: ManagerApi["clearInstanceLogs"] = async () => 0;
+
+  workers = () => ({ count: this.#workers, busy: 1, alive: 2 });
+
+  resizeWorkers: ManagerApi["resizeWorkers"] = async (count) => {
+    this.#workers = count;
+    return this.workers();
+  };
+
+  reloadConfig: ManagerApi["reloadConfig"] = async ({ force = false } = {}) => ({
+    ...{ jobs: this.jobs.size, added: 1, changed: 2, removed: force ? 3 : 0 },
+    restart: ["store"],
+    problems: [],
+  });
+
+  unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>
+    new Set([...kinds].filter((kind) => !this.jobs.has(kind)));
+
+  listNodes: ManagerApi["listNodes"] = async () => this.nodes;
+
+  resizeNode: ManagerApi["resizeNode"] = async (id, count) => {
+    const index = this.nodes.findIndex((node) => node.id === id);
+    if (index < 0) throw new JobError("not_found", `Cannot resize node "${id}": it is not live`);
+    return this.nodes[index] = { ...this.nodes[index]!, wantedWorkers: count };
+  };
+
+  pause: ManagerApi["pause"] = async (kind) => ({ kind, until: null, reason: "", at: START });
+  resume: ManagerApi["resume"] = async () => false;
+
+  status: ManagerApi["status"] = async () => {
+    this.statusCount += 1;
+    const kinds = new Map<string, Record<JobState, number>>();
+    for (const { kind, state } of this.instances.values()) {
+      const counts = kinds.get(kind) ?? noCounts();
+      counts[state] += 1;
+      kinds.set(kind, counts);
+    }
+    return {
+      node: "test",
+      version: this.version,
+      startedAt: START,
+      isDraining: this.isDraining,
+      storeProblem: this.storeProblem,
+      reloadProblem: this.reloadProblem,
+      store: {
+        type: "memory",
+        location: "memory",
+        storeId: "",
+        epoch: 1,
+        format: 1,
+        isDurable: false,
+        recovered: [],
+      },
+      workers: this.workers(),
+      nodes: await this.listNodes(),
+      stats: { kinds: kinds as ReadonlyMap<string, StateCounts>, schedules: 1 },
+      blocks: this.unserved.map(unservedBlock),
+      disabled: new Map(),
+      pauses: [],
+      nextScheduleAt: START + 60_000,
+    };
+  };
+
+  blockOf: ManagerApi["blockOf"] = async () => this.block;
+
+  waitInstance: ManagerApi["waitInstance"] = async (id, timeoutMs) => {
+    const instance = await this.getInstance(id);
+    if (isFinal(instance.state)) return instance;
+    if (timeoutMs === 0) return null;
+    return await new Promise((resolve) => this.waits.push(resolve));
+  };
+
+  follow: ManagerApi["follow"] = async function* () {
+    yield { entries: [], cursor: "end", instance: null, changed: [], hasMissed: false };
+  };
+
+  workOnStore: ManagerApi["workOnStore"] = async function* (work) {
+    yield { type: "progress", text: `${work.type} begins` };
+    if (work.type === "backup") yield { type: "chunk", bytes: new Uint8Array([1, 2, 3]) };
+    yield { type: "report", report: { work: work.type } };
+  };
+
+  subscribe: ManagerApi["subscribe"] = (listener) => {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  };
+}
+
+function noCounts(): Record<JobState, number> {
+  return {
+    created: 0,
+    scheduled: 0,
+    processing: 0,
+    completed: 0,
+    terminated: 0,
+    canceled: 0,
+    timedOut: 0,
+  };
+}
+
+function matches(instance: Instance, query: InstanceQuery): boolean {
+  return (query.ids?.includes(instance.id) ?? true) &&
+    (query.kinds?.includes(instance.kind) ?? true) &&
+    (query.states?.includes(instance.state) ?? true);
+}
