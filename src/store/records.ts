@@ -2,7 +2,7 @@ import type { Instance, StoredLogEntry } from "../core/instance.ts";
 import type { MovedTo } from "../core/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
-import type { Departure } from "./ledger/tables/row.ts";
+import type { EndedAttempt } from "./ledger/tables/row.ts";
 import type { Committed, Pause } from "./store.ts";
 
 /** The store's own numbers: a store that they are written to goes on from them, and never below its own. */
@@ -22,7 +22,7 @@ export interface InstanceRecord {
   /** Whether it waits until one of its schedule before it is final, whatever its due time. */
   readonly isHeld: boolean;
   /** Oldest first. */
-  readonly departures: readonly Departure[];
+  readonly departures: readonly EndedAttempt[];
 }
 
 /** One line of an instance's log. */

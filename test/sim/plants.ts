@@ -60,7 +60,7 @@ export const PLANTS: readonly Plant[] = [
     tells: ["C2"],
     tables: (tables) =>
       override(tables, {
-        ticks: (id, stretch) => stretch.limit === 1 ? [] : tables.ticks(id, stretch),
+        ticks: (id, range) => range.limit === 1 ? [] : tables.ticks(id, range),
       }),
     store: advancingAlways,
   },
@@ -127,7 +127,7 @@ export const PLANTS: readonly Plant[] = [
     tells: ["S2"],
     tables: (tables) =>
       override(tables, {
-        scan: (track, stretch) => track.type === "uniqueKey" ? [] : tables.scan(track, stretch),
+        scan: (index, range) => index.type === "uniqueKey" ? [] : tables.scan(index, range),
       }),
   },
   {
@@ -266,7 +266,7 @@ function retriesInMemory(tables: Tables, { clock, killsOf }: PlantContext): Tabl
   const shown = (row: Row): Row => parked.get(row.instance.id)?.row ?? row;
   return override(tables, {
     get: (id) => parked.get(id)?.row ?? tables.get(id),
-    scan: (track, stretch) => tables.scan(track, stretch).map(shown),
+    scan: (index, range) => tables.scan(index, range).map(shown),
     update: (before, after) => {
       parked.delete(after.instance.id);
       const isRetry = before.instance.state === "processing" && after.instance.reason === "error" &&

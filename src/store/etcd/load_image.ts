@@ -37,8 +37,8 @@ export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   const head = parseHead(ranges[0]?.kvs ?? []);
   log.reset(head, since);
   if (head === null) return { version: 0, pairs: noPairs() };
-  const stretch = { from: parseFold(ranges[1]?.kvs ?? []).version, to: head.version };
-  return { version: head.version, pairs: untilCompacted(readPairs(options, revision, stretch)) };
+  const range = { from: parseFold(ranges[1]?.kvs ?? []).version, to: head.version };
+  return { version: head.version, pairs: untilCompacted(readPairs(options, revision, range)) };
 }
 
 /** A compaction may take the moment away while it is read: then another is to be read. */
@@ -61,10 +61,10 @@ async function* noPairs(): AsyncGenerator<readonly MediumPair[]> {}
 async function* readPairs(
   options: LoadOptions,
   revision: bigint,
-  stretch: Stretch,
+  range: Range,
 ): AsyncGenerator<readonly MediumPair[]> {
   const { calls, layout } = options;
-  const changed = await readLog(options, revision, stretch);
+  const changed = await readLog(options, revision, range);
   const reader = new PieceReader(layout);
   const { key: first, rangeEnd } = boundsOf(layout.rows);
   let limit = PAGE_PIECES_FIRST;
@@ -87,7 +87,7 @@ async function* readPairs(
 }
 
 /** Commits that are not folded: those after one up to another. */
-interface Stretch {
+interface Range {
   readonly from: number;
   readonly to: number;
 }
@@ -96,7 +96,7 @@ interface Stretch {
 async function readLog(
   { calls, layout, noteLog }: LoadOptions,
   revision: bigint,
-  { from, to }: Stretch,
+  { from, to }: Range,
 ) {
   const changed = new Map<string, string | null>();
   let version = from;

@@ -2,7 +2,7 @@ import type { ErrorInfo, Instance, Reason } from "../../core/instance.ts";
 import type { FinalState } from "../../core/state.ts";
 import { isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
-import type { Departure } from "./tables/row.ts";
+import type { EndedAttempt } from "./tables/row.ts";
 import type { Dated } from "./state.ts";
 
 /** Room kept below 2^53 for the +1 of later claims, once the clock's own share would pass it (in the year 2248). */
@@ -11,7 +11,7 @@ const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 /** An instance after a step, with the attempt that the step put behind it. */
 export interface Step {
   readonly instance: Instance;
-  readonly departure: Departure | null;
+  readonly departure: EndedAttempt | null;
 }
 
 /** What cannot be stored everywhere: a lone surrogate has no UTF-8, and NUL ends a text in some runtimes' SQLite. */
@@ -260,7 +260,7 @@ function unclaimed(instance: Instance, dueAt: number, at: number): Step {
  */
 export function isRepeated(
   instance: Instance,
-  departure: Departure | null,
+  departure: EndedAttempt | null,
   settlement: Settlement,
 ): boolean {
   const { outcome, fence } = settlement;

@@ -11,8 +11,8 @@ import {
 } from "../store.ts";
 import {
   compareReady,
-  type Departure,
   emptyCounts,
+  type EndedAttempt,
   isHeld,
   isKeyed,
   type KindCounts,
@@ -24,10 +24,10 @@ import {
 import { Deadlines } from "./claiming/deadlines.ts";
 import { Queues } from "./claiming/queues.ts";
 import { Rates } from "./claiming/rates.ts";
-import type { Stretch, Tables } from "./tables/tables.ts";
+import type { Range, Tables } from "./tables/tables.ts";
 import { Usage } from "./claiming/usage.ts";
 
-const FIRST: Stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
+const FIRST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
 /** The moment of one operation. */
 export interface Moment {
@@ -264,7 +264,7 @@ export class LedgerState {
     this.tables.raiseEpoch(epoch);
   }
 
-  addDeparture(row: Row, departure: Departure): void {
+  addDeparture(row: Row, departure: EndedAttempt): void {
     this.isDirty = true;
     this.tables.addDeparture(row, departure);
   }

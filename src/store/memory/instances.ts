@@ -7,7 +7,7 @@ import {
   type Row,
   stateIndex,
 } from "../ledger/tables/row.ts";
-import type { PromotedRow, QueueName, Stretch, Track } from "../ledger/tables/tables.ts";
+import type { Index, PromotedRow, QueueName, Range } from "../ledger/tables/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
@@ -109,8 +109,8 @@ export class MemoryRows {
     this.#bySeq.delete(seq);
   }
 
-  scan(track: Track, { from, to, isReverse, limit }: Stretch): readonly Row[] {
-    const keys = this.#keysOf(track);
+  scan(index: Index, { from, to, isReverse, limit }: Range): readonly Row[] {
+    const keys = this.#keysOf(index);
     const rows: Row[] = [];
     for (const [, , seq] of keys?.walk([0, 0, isReverse ? to : from], isReverse) ?? []) {
       if (rows.length === limit || (isReverse ? seq < from : seq > to)) break;
@@ -187,21 +187,21 @@ export class MemoryRows {
     return rows;
   }
 
-  #keysOf(track: Track): SortedKeys | undefined {
-    switch (track.type) {
+  #keysOf(index: Index): SortedKeys | undefined {
+    switch (index.type) {
       case "all":
       case "idPrefix":
         return this.#all;
       case "kindState":
-        return this.#state(track.state).get(track.kind);
+        return this.#state(index.state).get(index.kind);
       case "schedule":
-        return this.#schedules.get(track.scheduleId);
+        return this.#schedules.get(index.scheduleId);
       case "openSchedule":
-        return this.#openSchedules.get(track.scheduleId);
+        return this.#openSchedules.get(index.scheduleId);
       case "uniqueKey":
-        return this.#uniqueKeys.get(track.uniqueKey);
+        return this.#uniqueKeys.get(index.uniqueKey);
       case "retryOf":
-        return this.#retries.get(track.retryOf);
+        return this.#retries.get(index.retryOf);
     }
   }
 

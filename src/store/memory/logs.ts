@@ -1,5 +1,5 @@
 import type { LogRow, PlacedLog, Row } from "../ledger/tables/row.ts";
-import type { LogStretch } from "../ledger/tables/tables.ts";
+import type { LogRange } from "../ledger/tables/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 /** A log line with the seq of its instance. */
@@ -61,8 +61,8 @@ export class MemoryLogs {
     this.#place = place;
   }
 
-  read(stretch: LogStretch): readonly PlacedLog[] {
-    const { instanceSeq, order, afterAt, afterPlace, beforeAt, limit } = stretch;
+  read(range: LogRange): readonly PlacedLog[] {
+    const { instanceSeq, order, afterAt, afterPlace, beforeAt, limit } = range;
     const isByTime = instanceSeq === null && order === "time";
     const isReverse = instanceSeq === null && order === "newest";
     const all = isByTime ? this.#byTime : this.#byPlace;

@@ -4,7 +4,7 @@ import type { OpenRequest, Pause } from "../store.ts";
 import { STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
 import {
-  type Departure,
+  type EndedAttempt,
   type KindCounts,
   type LogRow,
   type PlacedLog,
@@ -14,15 +14,15 @@ import {
 import type {
   Head,
   Hold,
-  LogStretch,
+  Index,
+  LogRange,
   PromotedRow,
   QueueName,
+  Range,
   RateStarts,
   RateWindow,
   Starts,
-  Stretch,
   Tables,
-  Track,
 } from "../ledger/tables/tables.ts";
 import { MemoryLimits, type WindowStarts } from "./limits.ts";
 import { type HeldLog, MemoryLogs } from "./logs.ts";
@@ -42,7 +42,7 @@ export class MemoryTables implements Tables {
   #rows = new MemoryRows();
   #logs = new MemoryLogs();
   #limits = new MemoryLimits();
-  readonly #departures = new Map<number, Departure[]>();
+  readonly #departures = new Map<number, EndedAttempt[]>();
   #schedules = new MemorySchedules();
   #ticks = new MemoryTicks();
   readonly #counts = new Map<string, KindCounts>();
@@ -113,8 +113,8 @@ export class MemoryTables implements Tables {
     return this.#rows.scan({ type: "openSchedule", scheduleId }, FIRST).length > 0;
   }
 
-  scan(track: Track, stretch: Stretch): readonly Row[] {
-    return this.#rows.scan(track, stretch);
+  scan(index: Index, range: Range): readonly Row[] {
+    return this.#rows.scan(index, range);
   }
 
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
@@ -201,7 +201,7 @@ export class MemoryTables implements Tables {
     return expired.length;
   }
 
-  addDeparture(row: Row, departure: Departure): void {
+  addDeparture(row: Row, departure: EndedAttempt): void {
     const departures = this.#departures.get(row.seq);
     if (departures) departures.push(departure);
     else this.#departures.set(row.seq, [departure]);
@@ -214,12 +214,12 @@ export class MemoryTables implements Tables {
     if (departures?.length === 0) this.#departures.delete(seq);
   }
 
-  departures(seq: number, fromAttempt: number, limit: number): readonly Departure[] {
+  departures(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[] {
     // Attempts are 1, 2, 3 … and each but the last departs.
     return this.#departures.get(seq)?.slice(fromAttempt - 1, fromAttempt - 1 + limit) ?? [];
   }
 
-  departureOf(seq: number, fence: number): Departure | null {
+  departureOf(seq: number, fence: number): EndedAttempt | null {
     return this.#departures.get(seq)?.findLast((one) => one.fence === fence) ?? null;
   }
 
@@ -256,8 +256,8 @@ export class MemoryTables implements Tables {
     this.#logs.lastPlace = place;
   }
 
-  logs(stretch: LogStretch): readonly PlacedLog[] {
-    return this.#logs.read(stretch);
+  logs(range: LogRange): readonly PlacedLog[] {
+    return this.#logs.read(range);
   }
 
   removeLogsOf(seq: number, limit: number): number {
@@ -292,8 +292,8 @@ export class MemoryTables implements Tables {
     return this.#schedules.size;
   }
 
-  schedules(stretch: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
-    return this.#schedules.list(stretch);
+  schedules(range: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
+    return this.#schedules.list(range);
   }
 
   dueSchedules(...[wallMs, page]: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
@@ -323,8 +323,8 @@ export class MemoryTables implements Tables {
     this.#ticks.add(fate);
   }
 
-  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[] {
-    return this.#ticks.read(scheduleId, stretch);
+  ticks(scheduleId: string, range: Range): readonly TickFate[] {
+    return this.#ticks.read(scheduleId, range);
   }
 
   removeTicks(before: number, limit: number): number {
@@ -381,4 +381,4 @@ export class MemoryTables implements Tables {
   }
 }
 
-const FIRST: Stretch = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
+const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };

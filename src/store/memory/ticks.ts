@@ -1,5 +1,5 @@
 import type { TickFate } from "../../core/job/schedule.ts";
-import type { Stretch } from "../ledger/tables/tables.ts";
+import type { Range } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import { SortedKeys } from "./sorted_keys.ts";
 
@@ -25,7 +25,7 @@ export class MemoryTicks {
     if (ticks?.fates.size === 0) this.#schedules.delete(scheduleId);
   }
 
-  read(scheduleId: string, { from, to, isReverse, limit }: Stretch): readonly TickFate[] {
+  read(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
     const ticks = this.#schedules.get(scheduleId);
     const found: TickFate[] = [];
     for (const [at] of ticks?.times.walk([isReverse ? to : from, 0, 0], isReverse) ?? []) {
@@ -47,8 +47,8 @@ export class MemoryTicks {
       const from = order === 0 ? after!.from + 1 : -Number.MAX_SAFE_INTEGER;
       const left = limit - found.length;
       if (left === 0) break;
-      const stretch = { from, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: left };
-      found.push(...this.read(scheduleId, stretch));
+      const range = { from, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: left };
+      found.push(...this.read(scheduleId, range));
     }
     return found;
   }

@@ -1,7 +1,7 @@
 import type { LogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
-import type { Departure, Row } from "../ledger/tables/row.ts";
+import type { EndedAttempt, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/operations/settle.ts";
@@ -116,7 +116,7 @@ function putRow(target: Target, key: string, text: string): void {
       return renew(target, Number(parts[0]), value as { leaseMs: number; fence: number });
     case "d": {
       const row = tables.rowAt(Number(parts[0]));
-      if (row) tables.addDeparture(row, value as Departure);
+      if (row) tables.addDeparture(row, value as EndedAttempt);
       return;
     }
     case "g":

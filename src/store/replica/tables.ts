@@ -2,7 +2,7 @@ import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { MemoryTables } from "../memory/tables.ts";
 import type { HeldLog } from "../memory/logs.ts";
 import {
-  type Departure,
+  type EndedAttempt,
   isHeld,
   type KindCounts,
   type LogRow,
@@ -13,9 +13,9 @@ import type {
   Hold,
   PromotedRow,
   QueueName,
+  Range,
   RateWindow,
   Starts,
-  Stretch,
 } from "../ledger/tables/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
@@ -128,8 +128,8 @@ export class ReplicaTables extends MemoryTables {
 
   /** The row with a seq. */
   rowAt(seq: number): Row | null {
-    const stretch: Stretch = { from: seq, to: seq, isReverse: false, limit: 1 };
-    return super.scan({ type: "all" }, stretch)[0] ?? null;
+    const range: Range = { from: seq, to: seq, isReverse: false, limit: 1 };
+    return super.scan({ type: "all" }, range)[0] ?? null;
   }
 
   override insert(row: Row): void {
@@ -212,7 +212,7 @@ export class ReplicaTables extends MemoryTables {
     });
   }
 
-  override addDeparture(row: Row, departure: Departure): void {
+  override addDeparture(row: Row, departure: EndedAttempt): void {
     super.addDeparture(row, departure);
     const key = keys.departureKey(row.seq, departure.attempt);
     this.#saved(key, departure, () => super.removeDeparture(row.seq));

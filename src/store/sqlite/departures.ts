@@ -1,10 +1,10 @@
-import type { Departure } from "../ledger/tables/row.ts";
+import type { EndedAttempt } from "../ledger/tables/row.ts";
 import type { Fields, Statements } from "./statements.ts";
 
 const COLUMNS = "attempt, fence, node, processed_at, scheduled_at, reason";
 
 /** Write an attempt that ended with its instance scheduled again. */
-export function addDeparture(statements: Statements, seq: number, departure: Departure): void {
+export function addDeparture(statements: Statements, seq: number, departure: EndedAttempt): void {
   const { attempt, fence, node, processedAt, scheduledAt, reason } = departure;
   statements.run(
     `INSERT INTO departure (instance, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -20,7 +20,7 @@ export function readDepartures(
     readonly fromAttempt: number;
     readonly limit: number;
   },
-): readonly Departure[] {
+): readonly EndedAttempt[] {
   return statements.all(
     `SELECT ${COLUMNS} FROM departure WHERE instance = ? AND attempt >= ?
      ORDER BY attempt LIMIT ?`,
@@ -33,7 +33,7 @@ export function departureOf(
   statements: Statements,
   seq: number,
   fence: number,
-): Departure | null {
+): EndedAttempt | null {
   // The latest are the likely ones; fences rise with attempts.
   const found = statements.get(
     `SELECT ${COLUMNS} FROM departure WHERE instance = ? AND fence = ?
@@ -43,7 +43,7 @@ export function departureOf(
   return found ? read(found) : null;
 }
 
-function read(fields: Fields): Departure {
+function read(fields: Fields): EndedAttempt {
   return {
     attempt: fields.attempt as number,
     fence: fields.fence as number,

@@ -1,35 +1,35 @@
 import { stateIndex } from "../ledger/tables/row.ts";
-import type { Track } from "../ledger/tables/tables.ts";
+import type { Index } from "../ledger/tables/tables.ts";
 import type { Kinds } from "./kinds.ts";
 import type { Value } from "./statements.ts";
 
-/** The index that a track walks along with the condition and values that pick its part. */
-export function sourceOf(kinds: Kinds, track: Track): [string, ...Value[]] {
-  switch (track.type) {
+/** The index of SQLite to read, with the condition and values that select its part. */
+export function sourceOf(kinds: Kinds, index: Index): [string, ...Value[]] {
+  switch (index.type) {
     case "all":
       return ["WHERE"];
     case "idPrefix":
       return [
         "INDEXED BY instance_id WHERE id >= ? AND id < ? AND",
-        track.idPrefix,
-        `${track.idPrefix}\u{10ffff}`,
+        index.idPrefix,
+        `${index.idPrefix}\u{10ffff}`,
       ];
     case "kindState": {
       const source = "INDEXED BY instance_kind_state WHERE kind = ? AND state = ? AND";
-      return [source, kinds.knownId(track.kind), stateIndex(track.state)];
+      return [source, kinds.knownId(index.kind), stateIndex(index.state)];
     }
     case "schedule":
-      return sparse("schedule_id", "instance_schedule", track.scheduleId);
+      return sparse("schedule_id", "instance_schedule", index.scheduleId);
     case "openSchedule":
       return [
         `INDEXED BY instance_open_schedule
          WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 AND`,
-        track.scheduleId,
+        index.scheduleId,
       ];
     case "uniqueKey":
-      return sparse("unique_key", "instance_unique_key", track.uniqueKey);
+      return sparse("unique_key", "instance_unique_key", index.uniqueKey);
     case "retryOf":
-      return sparse("retry_of", "instance_retry_of", track.retryOf);
+      return sparse("retry_of", "instance_retry_of", index.retryOf);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
 import type { LogRow, PlacedLog } from "../ledger/tables/row.ts";
-import type { LogStretch } from "../ledger/tables/tables.ts";
+import type { LogRange } from "../ledger/tables/tables.ts";
 import type { Kinds } from "./kinds.ts";
 import type { Fields, Statements } from "./statements.ts";
 
@@ -36,9 +36,9 @@ export function putLog(
 export function readLogs(
   statements: Statements,
   kinds: Kinds,
-  stretch: LogStretch,
+  range: LogRange,
 ): readonly PlacedLog[] {
-  return findLogs(statements, stretch).map((fields) => ({
+  return findLogs(statements, range).map((fields) => ({
     place: fields.place as number,
     entry: readLine(fields, {
       instanceId: fields.id as string,
@@ -75,7 +75,7 @@ export function lastLogSeq(statements: Statements, instanceSeq: number): number 
 
 function findLogs(
   statements: Statements,
-  { instanceSeq, order, afterAt, afterPlace, beforeAt, limit, charsMax = Infinity }: LogStretch,
+  { instanceSeq, order, afterAt, afterPlace, beforeAt, limit, charsMax = Infinity }: LogRange,
 ): readonly Fields[] {
   let chars = 0;
   const read = (sql: string, ...values: readonly number[]) =>

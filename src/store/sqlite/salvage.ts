@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { StoredLogEntry } from "../../core/instance.ts";
-import { checkState, type Departure, isHeld, type Row } from "../ledger/tables/row.ts";
+import { checkState, type EndedAttempt, isHeld, type Row } from "../ledger/tables/row.ts";
 import type { StoreRecord } from "../records.ts";
 import { readDepartures } from "./departures.ts";
 import { readRow } from "./instances.ts";
@@ -16,7 +16,7 @@ import { checkStoreTrust } from "./store_files.ts";
 
 /** Rows read at a time, each up to 2 MiB; fewer where some cannot be read. */
 const ROWS = 32;
-/** Tries to get behind a stretch that cannot be read: each jumps twice as far. */
+/** Tries to get behind a range that cannot be read: each jumps twice as far. */
 const JUMPS_MAX = 50;
 const DEPARTURES_MAX = 100_000;
 
@@ -97,12 +97,12 @@ export class Salvage {
     return { ...row, instance: { ...row.instance, kind, queueKey } };
   }
 
-  #departures({ seq }: Row): readonly Departure[] {
+  #departures({ seq }: Row): readonly EndedAttempt[] {
     const request = { seq, fromAttempt: 1, limit: DEPARTURES_MAX };
     return this.#try("history", [], () => readDepartures(this.#statements, request));
   }
 
-  /** Rows of a table by its number, over stretches that cannot be read. */
+  /** Rows of a table by its number, over ranges that cannot be read. */
   *#rows(table: string, key: string): Generator<Fields> {
     let after = 0;
     let limit = ROWS;

@@ -1,5 +1,5 @@
 import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
-import type { Stretch, Tables } from "../ledger/tables/tables.ts";
+import type { Range, Tables } from "../ledger/tables/tables.ts";
 import type { Pause } from "../store.ts";
 import type { Fields, Statements } from "./statements.ts";
 
@@ -84,7 +84,7 @@ export function addTick(statements: Statements, fate: TickFate): void {
 export function listTicks(
   statements: Statements,
   scheduleId: string,
-  { from, to, isReverse, limit }: Stretch,
+  { from, to, isReverse, limit }: Range,
 ): readonly TickFate[] {
   return statements.all(
     `SELECT * FROM tick WHERE schedule_id = ? AND from_at BETWEEN ? AND ?

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import type {
-  Departure,
+  EndedAttempt,
   KindCounts,
   LogRow,
   PlacedLog,
@@ -12,15 +12,15 @@ import type {
 import type {
   Head,
   Hold,
-  LogStretch,
+  Index,
+  LogRange,
   PromotedRow,
   QueueName,
+  Range,
   RateStarts,
   RateWindow,
   Starts,
-  Stretch,
   Tables,
-  Track,
 } from "../ledger/tables/tables.ts";
 import { type OpenRequest, type Pause, STORE_FORMAT } from "../store.ts";
 import type { StoreMark } from "../records.ts";
@@ -189,8 +189,8 @@ export class SqliteTables implements Tables {
     return found !== undefined;
   }
 
-  scan(track: Track, { from, to, isReverse, limit, charsMax }: Stretch): readonly Row[] {
-    const [source, ...values] = sourceOf(this.#kinds, track);
+  scan(index: Index, { from, to, isReverse, limit, charsMax }: Range): readonly Row[] {
+    const [source, ...values] = sourceOf(this.#kinds, index);
     const order = isReverse ? "DESC" : "ASC";
     const sql =
       `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`;
@@ -271,15 +271,15 @@ export class SqliteTables implements Tables {
     return limits.removeStarts(this.#statements, before, limit);
   }
 
-  addDeparture(row: Row, departure: Departure): void {
+  addDeparture(row: Row, departure: EndedAttempt): void {
     departures.addDeparture(this.#statements, row.seq, departure);
   }
 
-  departures(seq: number, fromAttempt: number, limit: number): readonly Departure[] {
+  departures(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[] {
     return departures.readDepartures(this.#statements, { seq, fromAttempt, limit });
   }
 
-  departureOf(seq: number, fence: number): Departure | null {
+  departureOf(seq: number, fence: number): EndedAttempt | null {
     return departures.departureOf(this.#statements, seq, fence);
   }
 
@@ -295,8 +295,8 @@ export class SqliteTables implements Tables {
     return logs.lastLogSeq(this.#statements, seq);
   }
 
-  logs(stretch: LogStretch): readonly PlacedLog[] {
-    return logs.readLogs(this.#statements, this.#kinds, stretch);
+  logs(range: LogRange): readonly PlacedLog[] {
+    return logs.readLogs(this.#statements, this.#kinds, range);
   }
 
   removeLogsOf(seq: number, limit: number): number {
@@ -342,8 +342,8 @@ export class SqliteTables implements Tables {
     return this.#statements.get("SELECT count(*) AS count FROM schedule")!.count as number;
   }
 
-  schedules(stretch: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
-    return schedules.listSchedules(this.#statements, stretch);
+  schedules(range: Parameters<Tables["schedules"]>[0]): readonly ScheduleRecord[] {
+    return schedules.listSchedules(this.#statements, range);
   }
 
   dueSchedules(...given: Parameters<Tables["dueSchedules"]>): readonly ScheduleRecord[] {
@@ -370,8 +370,8 @@ export class SqliteTables implements Tables {
     schedules.addTick(this.#statements, fate);
   }
 
-  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[] {
-    return schedules.listTicks(this.#statements, scheduleId, stretch);
+  ticks(scheduleId: string, range: Range): readonly TickFate[] {
+    return schedules.listTicks(this.#statements, scheduleId, range);
   }
 
   removeTicks(before: number, limit: number): number {

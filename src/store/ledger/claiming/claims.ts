@@ -163,10 +163,10 @@ export function quietMs(
 
 /** Processing rows of an owner that is gone. */
 function unleased(state: LedgerState, limit: number): Row[] {
-  const stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
+  const range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
   const rows: Row[] = [];
   for (const kind of state.counts.keys()) {
-    rows.push(...state.tables.scan({ type: "kindState", kind, state: "processing" }, stretch));
+    rows.push(...state.tables.scan({ type: "kindState", kind, state: "processing" }, range));
   }
   const found = rows.filter(({ instance }) => !state.leases.has(instance.id)).slice(0, limit);
   if (found.length === 0) state.hasUnleased = false;

@@ -2,8 +2,8 @@ import { isFinal, JOB_STATES } from "../../../core/state.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { StoreProblem } from "../../records.ts";
 import {
-  type Departure,
   emptyCounts,
+  type EndedAttempt,
   isHeld,
   type KindCounts,
   type Row,
@@ -49,8 +49,8 @@ async function rowProblems(
   const seen: Seen = { counts: new Map(), held: new Map() };
   let last = 0;
   while (problems.length < limit) {
-    const stretch = { from: last + 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: ROWS };
-    const rows = state.tables.scan({ type: "all" }, stretch);
+    const range = { from: last + 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: ROWS };
+    const rows = state.tables.scan({ type: "all" }, range);
     for (const row of rows) {
       problems.push(...problemsOf(state, row));
       count(seen, row);
@@ -104,7 +104,10 @@ function nonsense(row: Row): readonly string[] {
   return found;
 }
 
-function departureNonsense({ instance }: Row, departures: readonly Departure[]): readonly string[] {
+function departureNonsense(
+  { instance }: Row,
+  departures: readonly EndedAttempt[],
+): readonly string[] {
   const found: string[] = [];
   for (const [index, { attempt, fence }] of departures.entries()) {
     const before = departures[index - 1];

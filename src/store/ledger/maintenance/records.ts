@@ -12,7 +12,7 @@ import {
   type StoreRecord,
 } from "../../records.ts";
 import { checkBatch, checkLimit } from "../checks.ts";
-import { checkState, type Departure, isHeld, type LogRow, type Row } from "../tables/row.ts";
+import { checkState, type EndedAttempt, isHeld, type LogRow, type Row } from "../tables/row.ts";
 import { expireAt } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 import type { RateWindow } from "../tables/tables.ts";
@@ -80,8 +80,8 @@ const READERS: {
       .filter(({ kind }) => !after || comparePauses(kind, after.kind) > 0).slice(0, limit)
       .map((pause) => ({ type: "pause", pause })),
   instance: (state, after, limit) => {
-    const stretch = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
-    return state.tables.scan({ type: "all" }, { ...stretch, from: (after?.order ?? 0) + 1 })
+    const range = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
+    return state.tables.scan({ type: "all" }, { ...range, from: (after?.order ?? 0) + 1 })
       .map((row) => toRecord(state, row));
   },
   tick: ({ tables }, after, limit) =>
@@ -110,12 +110,12 @@ function toRecord(state: LedgerState, row: Row): InstanceRecord {
   };
 }
 
-function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Departure[] {
+function departuresOf(state: LedgerState, { seq, instance }: Row): readonly EndedAttempt[] {
   // Most instances end in their first attempt.
   const isFirst = instance.attempt === 1 &&
     (instance.state === "processing" || instance.state === "completed");
   if (instance.attempt === 0 || isFirst) return [];
-  const departures: Departure[] = [];
+  const departures: EndedAttempt[] = [];
   for (;;) {
     const found = state.tables.departures(seq, departures.length + 1, DEPARTURES);
     departures.push(...found);
@@ -190,10 +190,10 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
 /** Lines of a row that takes another place: they go with it. */
 function linesOf(state: LedgerState, row: Row) {
   const lines: { readonly place: number; readonly entry: StoredLogEntry }[] = [];
-  const stretch = { instanceSeq: row.seq, order: "written", afterAt: 0 } as const;
+  const range = { instanceSeq: row.seq, order: "written", afterAt: 0 } as const;
   for (;;) {
     const afterPlace = lines.at(-1)?.place ?? 0;
-    const found = state.tables.logs({ ...stretch, afterPlace, beforeAt: Infinity, limit: LINES });
+    const found = state.tables.logs({ ...range, afterPlace, beforeAt: Infinity, limit: LINES });
     lines.push(...found);
     if (found.length < LINES) return lines;
   }
@@ -231,8 +231,8 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
       return row !== null;
     }
     case "tick": {
-      const stretch = { from: key.from, to: key.from, isReverse: false, limit: 1 };
-      const isThere = tables.ticks(key.scheduleId, stretch).length > 0;
+      const range = { from: key.from, to: key.from, isReverse: false, limit: 1 };
+      const isThere = tables.ticks(key.scheduleId, range).length > 0;
       tables.removeTick(key.scheduleId, key.from);
       return isThere;
     }
@@ -251,6 +251,6 @@ function removeRow(state: LedgerState, row: Row): void {
 }
 
 function rowAt(state: LedgerState, seq: number): Row | null {
-  const stretch = { from: seq, to: seq, isReverse: false, limit: 1 };
-  return state.tables.scan({ type: "all" }, stretch)[0] ?? null;
+  const range = { from: seq, to: seq, isReverse: false, limit: 1 };
+  return state.tables.scan({ type: "all" }, range)[0] ?? null;
 }

@@ -9,8 +9,8 @@ export interface FateHolder {
 
 /** The fate that a tick has, by itself or within a range; null for none. */
 export function fateOf(state: FateHolder, scheduleId: string, tick: number): TickFate | null {
-  const stretch = { from: -Number.MAX_SAFE_INTEGER, to: tick, isReverse: true, limit: 1 };
-  const [fate] = state.tables.ticks(scheduleId, stretch);
+  const range = { from: -Number.MAX_SAFE_INTEGER, to: tick, isReverse: true, limit: 1 };
+  const [fate] = state.tables.ticks(scheduleId, range);
   return fate && fate.to >= tick ? fate : null;
 }
 

@@ -11,10 +11,10 @@ export function recover(state: LedgerState, moment: Moment): readonly Instance[]
   state.isDirty = true;
   const recovered: Instance[] = [];
   for (const kind of state.counts.keys()) {
-    const track = { type: "kindState", kind, state: "processing" } as const;
+    const index = { type: "kindState", kind, state: "processing" } as const;
     const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: RECOVER_ROWS };
     for (;;) {
-      const rows = state.tables.scan(track, all);
+      const rows = state.tables.scan(index, all);
       for (const row of rows) recovered.push(loseAttempt(state, moment, row));
       if (rows.length < RECOVER_ROWS) break;
     }

@@ -71,8 +71,8 @@ export function listFates(
     if (isReverse) to = Math.min(to, last! - 1);
     else from = Math.max(from, last! + 1);
   }
-  const stretch = { from, to, isReverse, limit: page.limit + 1 };
-  const found = state.tables.ticks(query.scheduleId, stretch);
+  const range = { from, to, isReverse, limit: page.limit + 1 };
+  const found = state.tables.ticks(query.scheduleId, range);
   const items = found.slice(0, page.limit);
   const hasMore = found.length > page.limit;
   return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };

@@ -5,9 +5,9 @@ import type { NewInstance } from "../../store.ts";
 import { runsError, takenError } from "../refusals.ts";
 import { storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
-import type { Stretch } from "../tables/tables.ts";
+import type { Range } from "../tables/tables.ts";
 
-const LATEST: Stretch = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: true, limit: 1 };
+const LATEST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: true, limit: 1 };
 
 /** The instance that holds a unique key: the unfinished one, or one that keeps it for a time. */
 export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string): Instance | null {

@@ -1,6 +1,6 @@
 import type { HistoryEntry, Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import type { Departure } from "../tables/row.ts";
+import type { EndedAttempt } from "../tables/row.ts";
 
 /**
  * State history of an instance, oldest first: the timestamps of its row merged with the attempts that departed from an
@@ -10,7 +10,7 @@ import type { Departure } from "../tables/row.ts";
  */
 export function mergeHistory(
   instance: Instance,
-  departures: readonly Departure[],
+  departures: readonly EndedAttempt[],
 ): readonly HistoryEntry[] {
   const { id: instanceId, kind } = instance;
   const base = { instanceId, kind, reason: null, attempt: 0, fence: 0, node: null };

@@ -5,10 +5,10 @@ import { checkPage } from "../checks.ts";
 import { mergeHistory } from "./history.ts";
 import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { readToken, writeToken } from "./page_token.ts";
-import type { Departure, PlacedLog } from "../tables/row.ts";
+import type { EndedAttempt, PlacedLog } from "../tables/row.ts";
 
 /** Rows of the order of acceptance, both ends included. */
-export interface Stretch {
+export interface Range {
   readonly from: number;
   readonly to: number;
   readonly isReverse: boolean;
@@ -30,11 +30,11 @@ export interface LogPlace {
  * A page of instances by order of acceptance. A page is full once its payloads have
  * {@link PAGE_CHARS_MAX} characters.
  *
- * @param read up to `limit` rows that match, in the stretch's order
+ * @param read up to `limit` rows that match, in the range's order
  */
 export async function pageOfInstances(
   page: PageRequest,
-  read: (stretch: Stretch, limit: number) => Promise<readonly PlacedInstance[]>,
+  read: (range: Range, limit: number) => Promise<readonly PlacedInstance[]>,
 ): Promise<Page<Instance>> {
   checkPage(page, "list instances");
   const isReverse = page.order !== "oldest";
@@ -63,7 +63,7 @@ export async function pageOfHistory<Row extends PlacedInstance>(
   query: HistoryQuery,
   page: PageRequest,
   rowsFrom: (seq: number) => AsyncIterable<Row>,
-  departuresOf: (row: Row) => readonly Departure[],
+  departuresOf: (row: Row) => readonly EndedAttempt[],
 ): Promise<Page<HistoryEntry>> {
   checkPage(page, "list history");
   const [lastSeq, lastIndex] = page.token === undefined

@@ -12,14 +12,8 @@ import type {
 } from "../../store.ts";
 import { checkBatch } from "../checks.ts";
 import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
-import {
-  type LogPlace,
-  pageOfHistory,
-  pageOfInstances,
-  pageOfLogs,
-  type Stretch,
-} from "./pages.ts";
-import { type Departure, type PlacedLog, type Row, stateIndex } from "../tables/row.ts";
+import { type LogPlace, pageOfHistory, pageOfInstances, pageOfLogs, type Range } from "./pages.ts";
+import { type EndedAttempt, type PlacedLog, type Row, stateIndex } from "../tables/row.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "../state.ts";
 
@@ -37,15 +31,15 @@ export function listInstances(
   page: PageRequest,
   turn: () => Promise<void>,
 ): Promise<Page<Instance>> {
-  return pageOfInstances(page, async (stretch, limit) => {
+  return pageOfInstances(page, async (range, limit) => {
     if (!query.ids) {
       return await collect(
-        new Scan(state, query, stretch),
+        new Scan(state, query, range),
         { limit, charsMax: PAGE_CHARS_MAX },
         turn,
       );
     }
-    return pageRowsOfIds(state, query, { ...stretch, limit });
+    return pageRowsOfIds(state, query, { ...range, limit });
   });
 }
 
@@ -53,7 +47,7 @@ export function listInstances(
 function pageRowsOfIds(
   state: LedgerState,
   query: InstanceQuery,
-  { from, to, isReverse, limit }: Stretch & { readonly limit: number },
+  { from, to, isReverse, limit }: Range & { readonly limit: number },
 ): readonly Row[] {
   const places: { readonly id: string; readonly seq: number }[] = [];
   for (const id of idsOf(query)) {
@@ -152,9 +146,9 @@ async function* historyRows(
   }
 }
 
-function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Departure[] {
+function departuresOf(state: LedgerState, { seq, instance }: Row): readonly EndedAttempt[] {
   if (instance.attempt === 0) return [];
-  const departures: Departure[] = [];
+  const departures: EndedAttempt[] = [];
   for (;;) {
     const from = (departures.at(-1)?.attempt ?? 0) + 1;
     const more = state.tables.departures(seq, from, DEPARTURES_MAX);

@@ -4,11 +4,11 @@ import { instanceChars } from "../../../core/payload_chars.ts";
 import type { InstanceQuery } from "../../store.ts";
 import { type Row, stateIndex } from "../tables/row.ts";
 import type { LedgerState } from "../state.ts";
-import type { Track } from "../tables/tables.ts";
+import type { Index } from "../tables/tables.ts";
 
 /** Rows read between two looks at the event loop. */
 export const CHUNK_ROWS = 1_000;
-/** Rows of the first read of a track; each further one is twice as long. */
+/** Rows of the first read of an index; each further one is twice as long. */
 const READ_ROWS_MIN = 16;
 
 /** Characters of payloads at which a read ends early: one large row may exceed them. */
@@ -17,9 +17,9 @@ const READ_CHARS = 1_000_000;
 /** A shorter beginning of an id, which is its time, is shared by too many to sort. */
 const PREFIX_LENGTH_MIN = 8;
 
-/** One track, read as far as it was wanted. */
+/** One index, read as far as it was wanted. */
 interface Run {
-  readonly track: Track;
+  readonly index: Index;
   rows: readonly Row[];
   next: number;
   from: number;
@@ -30,9 +30,9 @@ interface Run {
 }
 
 /**
- * Rows that may match, in order of `seq`, by the narrowest tracks that the query has.
+ * Rows that may match, in order of `seq`, by the narrowest indexes that the query has.
  *
- * Whenever others had their turn, the tracks are read again from where the scan stands: an instance that changed its state
+ * Whenever others had their turn, the indexes are read again from where the scan stands: an instance that changed its state
  * meanwhile is on another one.
  */
 export class Scan {
@@ -99,8 +99,8 @@ export class Scan {
   #start(): void {
     this.#readCount = 0;
     this.#hasMoved = false;
-    this.#runs = tracksOf(this.#state, this.#query).map((track) => ({
-      track,
+    this.#runs = indexesOf(this.#state, this.#query).map((index) => ({
+      index,
       rows: [],
       next: 0,
       from: this.#from,
@@ -111,10 +111,10 @@ export class Scan {
   }
 
   #fill(run: Run): void {
-    const { track, from, to, size } = run;
+    const { index, from, to, size } = run;
     const isReverse = this.#isReverse;
-    const stretch = { from, to, isReverse, limit: size, charsMax: READ_CHARS };
-    run.rows = this.#state.tables.scan(track, stretch);
+    const range = { from, to, isReverse, limit: size, charsMax: READ_CHARS };
+    run.rows = this.#state.tables.scan(index, range);
     run.next = 0;
     const chars = run.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
     run.isDone = run.rows.length < size && chars < READ_CHARS;
@@ -127,7 +127,7 @@ export class Scan {
   }
 }
 
-function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
+function indexesOf(state: LedgerState, query: InstanceQuery): readonly Index[] {
   if (query.uniqueKey !== undefined) return [{ type: "uniqueKey", uniqueKey: query.uniqueKey }];
   if (query.idPrefix !== undefined && query.idPrefix.length >= PREFIX_LENGTH_MIN) {
     return [{ type: "idPrefix", idPrefix: query.idPrefix }];
@@ -140,14 +140,14 @@ function tracksOf(state: LedgerState, query: InstanceQuery): readonly Track[] {
   if (!query.kinds && !query.states && !query.isDead) return [{ type: "all" }];
   const asked: readonly JobState[] = query.states ? [...new Set(query.states)] : JOB_STATES;
   const states = query.isDead ? asked.filter(isDeadState) : asked;
-  const tracks: Track[] = [];
+  const indexes: Index[] = [];
   for (const kind of query.kinds ? new Set(query.kinds) : state.counts.keys()) {
     const counts = state.counts.get(kind);
     for (const one of states) {
-      if (counts?.states[stateIndex(one)]) tracks.push({ type: "kindState", kind, state: one });
+      if (counts?.states[stateIndex(one)]) indexes.push({ type: "kindState", kind, state: one });
     }
   }
-  return tracks;
+  return indexes;
 }
 
 /** Whether an instance failed for good and was not run again. */

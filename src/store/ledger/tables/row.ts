@@ -16,7 +16,7 @@ export interface Row {
 }
 
 /** An attempt that ended with the instance scheduled again: what the history cannot read from the row. */
-export interface Departure {
+export interface EndedAttempt {
   readonly attempt: number;
   readonly fence: number;
   readonly node: string | null;

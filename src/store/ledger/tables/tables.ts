@@ -3,7 +3,7 @@ import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";
 import type { OpenRequest, Pause, StoreInfo } from "../../store.ts";
-import type { Departure, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
+import type { EndedAttempt, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
 /** What is written with every transaction that wrote something. */
 export interface Head {
@@ -15,8 +15,8 @@ export interface Head {
   readonly seq: number;
 }
 
-/** What a scan walks along, each in the order of `seq`. */
-export type Track =
+/** The indexes that a scan can read, each ordered by `seq`. */
+export type Index =
   | { readonly type: "all" }
   /** May hold rows with other ids too. */
   | { readonly type: "idPrefix"; readonly idPrefix: string }
@@ -27,8 +27,8 @@ export type Track =
   | { readonly type: "uniqueKey"; readonly uniqueKey: string }
   | { readonly type: "retryOf"; readonly retryOf: string };
 
-/** A part of a track: `from` ≤ seq ≤ `to`. */
-export interface Stretch {
+/** A part of an index: `from` ≤ seq ≤ `to`. */
+export interface Range {
   readonly from: number;
   readonly to: number;
   readonly isReverse: boolean;
@@ -38,7 +38,7 @@ export interface Stretch {
 }
 
 /** Which log lines, by place in the store or by time. */
-export interface LogStretch {
+export interface LogRange {
   /** The instance's seq: lines in the order written; null: lines of all. */
   readonly instanceSeq: number | null;
   /** Of lines of all: by time and then place, or in the order written, from the oldest or back from the newest. */
@@ -118,7 +118,7 @@ export interface Tables {
   get(id: string): Row | null;
   openByKey(uniqueKey: string): Row | null;
   hasOpen(scheduleId: string): boolean;
-  scan(track: Track, stretch: Stretch): readonly Row[];
+  scan(index: Index, range: Range): readonly Row[];
   /** The first row at or after `seq`: where it is and when it was created. */
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
 
@@ -152,17 +152,17 @@ export interface Tables {
   /** Forget starts that expired before `before`; answers how many windows. */
   removeStarts(before: number, limit: number): number;
 
-  addDeparture(row: Row, departure: Departure): void;
+  addDeparture(row: Row, departure: EndedAttempt): void;
   /** From attempt `fromAttempt` on. */
-  departures(seq: number, fromAttempt: number, limit: number): readonly Departure[];
-  departureOf(seq: number, fence: number): Departure | null;
+  departures(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[];
+  departureOf(seq: number, fence: number): EndedAttempt | null;
 
   addLogs(row: Row, logs: readonly LogRow[]): void;
   /** Write a line at a place where none is; later lines come after it. */
   writeLog(row: Row, place: number, line: LogRow): void;
   /** Number of the last line of an instance; 0 for none. */
   lastLogSeq(seq: number): number;
-  logs(stretch: LogStretch): readonly PlacedLog[];
+  logs(range: LogRange): readonly PlacedLog[];
   /** Delete the first lines of an instance; answers how many. */
   removeLogsOf(seq: number, limit: number): number;
   removeLogs(places: readonly number[]): number;
@@ -177,7 +177,7 @@ export interface Tables {
   countSchedules(): number;
   /** With id after `afterId` in the direction asked. */
   schedules(
-    stretch: {
+    range: {
       readonly afterId: string | null;
       readonly isReverse: boolean;
       readonly limit: number;
@@ -201,7 +201,7 @@ export interface Tables {
   removeTick(scheduleId: string, from: number): void;
   addTick(fate: TickFate): void;
   /** Fates with `from` in [from, to]. */
-  ticks(scheduleId: string, stretch: Stretch): readonly TickFate[];
+  ticks(scheduleId: string, range: Range): readonly TickFate[];
   /** Delete fates recorded before `before`, epoch ms. */
   removeTicks(before: number, limit: number): number;
 

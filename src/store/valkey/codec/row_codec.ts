@@ -3,7 +3,7 @@ import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { JOB_STATES } from "../../../core/state.ts";
 import { passDeadline, storable } from "../../ledger/rules.ts";
-import type { Departure } from "../../ledger/tables/row.ts";
+import type { EndedAttempt } from "../../ledger/tables/row.ts";
 import type { NewInstance } from "../../store.ts";
 import { ROW } from "../script/constants.ts";
 import { type Packable, Packed, Packer, Unpacker } from "./msgpack.ts";
@@ -244,7 +244,7 @@ export function packRow(instance: Instance): Packable {
 }
 
 /** Read an attempt that ended with its instance scheduled again. */
-export function readDeparture(bytes: Uint8Array): Departure {
+export function readDeparture(bytes: Uint8Array): EndedAttempt {
   const [attempt, fence, node, processedAt, scheduledAt, reason] = new Unpacker(bytes)
     .read() as unknown[];
   return {

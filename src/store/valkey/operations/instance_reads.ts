@@ -1,8 +1,8 @@
 import type { HistoryEntry, Instance } from "../../../core/instance.ts";
 import { FINAL_STATES, JOB_STATES } from "../../../core/state.ts";
 import { checkBatch, checkLimit } from "../../ledger/checks.ts";
-import { pageOfHistory, pageOfInstances, type Stretch } from "../../ledger/reading/pages.ts";
-import type { Departure } from "../../ledger/tables/row.ts";
+import { pageOfHistory, pageOfInstances, type Range } from "../../ledger/reading/pages.ts";
+import type { EndedAttempt } from "../../ledger/tables/row.ts";
 import { matches } from "../../ledger/reading/scan.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import type {
@@ -30,7 +30,7 @@ interface Part<T> {
 }
 
 interface HistoryRow extends ReadRow {
-  readonly departures: readonly Departure[];
+  readonly departures: readonly EndedAttempt[];
 }
 
 /** A query as the scripts take it. */
@@ -77,10 +77,10 @@ export class InstanceReads {
   list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>> {
     return pageOfInstances(
       page,
-      (stretch, limit) =>
+      (range, limit) =>
         query.ids
-          ? this.#ofIds(query, stretch)
-          : this.#collect(query, stretch, { limit, charsMax: PAGE_CHARS_MAX }),
+          ? this.#ofIds(query, range)
+          : this.#collect(query, range, { limit, charsMax: PAGE_CHARS_MAX }),
     );
   }
 
@@ -186,7 +186,7 @@ export class InstanceReads {
 
   async #ofIds(
     query: InstanceQuery,
-    { from, to, isReverse }: Stretch,
+    { from, to, isReverse }: Range,
   ): Promise<readonly ReadRow[]> {
     checkBatch(query.ids!.length, "look up");
     const found = await this.get([...new Set(query.ids)]);
@@ -197,7 +197,7 @@ export class InstanceReads {
 
   async #collect(
     query: InstanceQuery,
-    bounds: Stretch,
+    bounds: Range,
     { limit, charsMax = Infinity }: { readonly limit: number; readonly charsMax?: number },
     isWanted: (row: ReadRow) => boolean = () => true,
   ): Promise<readonly ReadRow[]> {
@@ -265,7 +265,7 @@ export class InstanceReads {
 
   #scan<T>(
     query: InstanceQuery,
-    { from, to, isReverse }: Stretch,
+    { from, to, isReverse }: Range,
     limit: number,
     { hasFixed, hasHistory, read }: Shape<T>,
   ): Promise<Part<T>> {
@@ -336,7 +336,7 @@ function readHistoryRow(from: Unpacker, hasFixed = false): HistoryRow {
   const id = from.text();
   const bytes = from.bytes()!;
   const row = hasFixed ? readRow(id, bytes, readFixed(from.bytes()!)) : readRow(id, bytes);
-  const departures: Departure[] = [];
+  const departures: EndedAttempt[] = [];
   if (!from.isList) from.read();
   else for (let left = from.list(); left > 0; left--) departures.push(readDeparture(from.bytes()!));
   return { ...row, departures };

@@ -13,7 +13,7 @@ const LINES_MIN = 100;
 const LINES_MAX = 1_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
-interface Stretch {
+interface Range {
   readonly order: "time" | "written" | "newest";
   readonly instanceId?: string | undefined;
   readonly afterAt: number;
@@ -121,8 +121,8 @@ export class LogReads {
     }
   }
 
-  #read(stretch: Stretch): Promise<readonly PlacedLog[]> {
-    const { order, instanceId, afterAt, afterPlace, beforeAt, limit } = stretch;
+  #read(range: Range): Promise<readonly PlacedLog[]> {
+    const { order, instanceId, afterAt, afterPlace, beforeAt, limit } = range;
     return this.#queue.read({
       family: "retention",
       action: "readLines",

@@ -67,7 +67,7 @@ export class ScheduleOperations {
       weight: advances.reduce((sum, { fires }) => sum + 1 + fires.length, 0),
       prepare: async () => {
         const stored = await this.#storedNow(advances.map(({ scheduleId }) => scheduleId));
-        packed = await packAdvances(advances, stored, (stretch) => this.#ticksNow(stretch));
+        packed = await packAdvances(advances, stored, (range) => this.#ticksNow(range));
       },
       write: (into) => {
         into.write(packed);
@@ -94,7 +94,7 @@ export class ScheduleOperations {
       prepare: async () => {
         const stored = (await this.#storedNow([scheduleId])).get(scheduleId);
         version = stored?.version ?? false;
-        packed = await packBackfill(request, stored, (stretch) => this.#ticksNow(stretch));
+        packed = await packBackfill(request, stored, (range) => this.#ticksNow(range));
       },
       write: (into) => {
         into.write(scheduleId);
@@ -221,8 +221,8 @@ export class ScheduleOperations {
       if (isReverse) to = Math.min(to, last! - 1);
       else from = Math.max(from, last! + 1);
     }
-    const stretch = { scheduleId, from, to, isReverse, limit: page.limit + 1, hasBefore: false };
-    const found = await this.#queue.read(ticksOperation(stretch));
+    const range = { scheduleId, from, to, isReverse, limit: page.limit + 1, hasBefore: false };
+    const found = await this.#queue.read(ticksOperation(range));
     const items = found.slice(0, page.limit);
     const hasMore = found.length > page.limit;
     return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };
@@ -230,8 +230,8 @@ export class ScheduleOperations {
 
   /** Fates of a schedule from a tick on, oldest first. */
   fatesFrom(scheduleId: string, from: number, limit: number): Promise<readonly TickFate[]> {
-    const stretch = { scheduleId, from, to: LAST, isReverse: false, limit, hasBefore: false };
-    return this.#queue.read(ticksOperation(stretch));
+    const range = { scheduleId, from, to: LAST, isReverse: false, limit, hasBefore: false };
+    return this.#queue.read(ticksOperation(range));
   }
 
   setPause({ kind, until, reason }: Omit<Pause, "at">): Promise<Committed<Pause>> {
@@ -289,8 +289,8 @@ export class ScheduleOperations {
     return new Map(stored.map((one) => [one.record.id, one]));
   }
 
-  #ticksNow(stretch: TickStretch): Promise<readonly TickFate[]> {
-    return this.#queue.readNow(ticksOperation(stretch));
+  #ticksNow(range: TickStretch): Promise<readonly TickFate[]> {
+    return this.#queue.readNow(ticksOperation(range));
   }
 }
 
