@@ -3,9 +3,9 @@ import { dirname, join } from "node:path";
 import type { MediumChange, MediumCommit, MediumPair, ReplicaMedium, StoreContext } from "ts-job";
 
 /**
- * A store in one file that only grows: each commit is a line, and on the disk before it is answered. For one daemon at a time, on
- * a local disk. A line that a crash cut short is dropped; when less than half of the file counts, it is written anew at the
- * next start.
+ * A store in one file that only grows. Each commit is one line, which is on the disk before the
+ * commit is acknowledged. For one daemon at a time, on a local disk. A line that a crash cut short
+ * is dropped. A start rewrites a file that has many more lines than rows.
  */
 export class LogFile implements ReplicaMedium {
   readonly type = "logfile";
@@ -15,7 +15,7 @@ export class LogFile implements ReplicaMedium {
   #file: FileHandle | null = null;
   #version = 0;
   #bytes = 0;
-  /** Commits wait for those before them. */
+  /** The last commit: the next one waits for it. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
@@ -26,10 +26,10 @@ export class LogFile implements ReplicaMedium {
   async open(): Promise<void> {
     await this.#takeLock();
     const { rows, lineCount } = await this.#read();
-    if (lineCount > 1_000 + 2 * rows.size) await this.#writeAnew(rows);
+    if (lineCount > 1_000 + 2 * rows.size) await this.#rewrite(rows);
     this.#file = await open(this.location, "a");
     await this.#file.truncate(this.#bytes);
-    // The name of the file is on the disk when its directory is.
+    // Only a sync of the directory puts the name of the file on the disk.
     const folder = await open(dirname(this.location));
     await folder.sync();
     await folder.close();
@@ -58,7 +58,7 @@ export class LogFile implements ReplicaMedium {
     return done;
   }
 
-  /** Nobody else commits to the file: there is nothing to tell. */
+  /** Nobody else commits to the file, so there is nothing to report. */
   watch(): () => void {
     return () => {};
   }
@@ -77,14 +77,14 @@ export class LogFile implements ReplicaMedium {
     try {
       await this.#file.appendFile(bytes);
     } catch (error) {
-      // Half a line may be there, and whatever follows it would be lost with it.
+      // Half a line may be in the file, and would spoil the line after it.
       await this.#file.truncate(this.#bytes);
       throw refusal("resource_exhausted", String(error));
     }
     try {
       await this.#file.datasync();
     } catch (error) {
-      // Nobody knows what a disk has after a sync that failed.
+      // After a failed sync nobody knows what is on the disk.
       await this.#file.close();
       this.#file = null;
       throw error;
@@ -92,7 +92,7 @@ export class LogFile implements ReplicaMedium {
     this.#bytes += bytes.length;
   }
 
-  /** Every whole line of the file; what follows the last of them was never answered. */
+  /** Read every whole line. Anything after the last one was never acknowledged. */
   async #read(): Promise<{ rows: Map<string, string>; lineCount: number }> {
     const rows = new Map<string, string>();
     const bytes = await readFile(this.location, { flag: "a+" });
@@ -109,7 +109,7 @@ export class LogFile implements ReplicaMedium {
     return { rows, lineCount };
   }
 
-  async #writeAnew(rows: ReadonlyMap<string, string>): Promise<void> {
+  async #rewrite(rows: ReadonlyMap<string, string>): Promise<void> {
     const puts: MediumPair[] = [...rows];
     const line: MediumChange = { version: this.#version, puts, deletes: [] };
     const path = `${this.location}.new`;
@@ -133,7 +133,7 @@ export class LogFile implements ReplicaMedium {
   }
 }
 
-/** An error that the store passes on by its code. */
+/** An error whose code the store passes on. */
 function refusal(code: "conflict" | "resource_exhausted" | "unavailable", text: string): Error {
   return Object.assign(new Error(text), { code });
 }
