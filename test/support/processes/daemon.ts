@@ -10,7 +10,7 @@ import { connect } from "../../../src/rpc/client/client.ts";
 import { sleep, until } from "../wait.ts";
 
 /** The compiled file under test. */
-export const JOBCTL = fileURLToPath(new URL("../../dist/jobctl", import.meta.url));
+export const JOBCTL = fileURLToPath(new URL("../../../dist/jobctl", import.meta.url));
 
 const SERVE = ["serve", "--config", "config.toml"] as const;
 const READY_MS_MAX = 30_000;
