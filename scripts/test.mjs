@@ -24,7 +24,7 @@ const BUN_ONLY = [
   "test/store/etcd/etcd_contention.test.ts",
   "test/store/etcd/etcd_faults.test.ts",
   "test/store/etcd/etcd_nodes.test.ts",
-  "test/store/valkey_failover.test.ts",
+  "test/store/valkey/valkey_failover.test.ts",
   "test/store/volume.test.ts",
 ];
 

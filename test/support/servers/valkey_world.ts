@@ -4,7 +4,7 @@ import {
   ValkeyStore,
   type ValkeyStoreOptions,
 } from "../../../src/store/valkey/store.ts";
-import { linkTo } from "../../store/valkey_link_world.ts";
+import { linkTo } from "../../store/valkey/valkey_link_world.ts";
 import { type CuttingProxy, startCuttingProxy } from "./cutting_proxy.ts";
 import { startValkey, type ValkeyServer } from "./valkey_server.ts";
 

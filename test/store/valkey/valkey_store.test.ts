@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { LEASE_MS, StoreWorld } from "../../src/conformance/store_world.ts";
-import { isJobError } from "../../src/core/errors.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { CaseTime } from "../../src/conformance/index.ts";
-import type { Instance } from "../../src/core/instance.ts";
-import { keyPrefix, ValkeyStore } from "../../src/store/valkey/store.ts";
-import { ValkeyWorld } from "../support/servers/valkey_world.ts";
+import { LEASE_MS, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { isJobError } from "../../../src/core/errors.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { CaseTime } from "../../../src/conformance/index.ts";
+import type { Instance } from "../../../src/core/instance.ts";
+import { keyPrefix, ValkeyStore } from "../../../src/store/valkey/store.ts";
+import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 import { linkTo } from "./valkey_link_world.ts";
 
 const valkey = new ValkeyWorld();

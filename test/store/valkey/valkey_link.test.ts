@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isJobError } from "../../src/core/errors.ts";
-import type { ServerLink } from "../../src/store/valkey/link/server_link.ts";
-import { startCuttingProxy } from "../support/servers/cutting_proxy.ts";
+import { isJobError } from "../../../src/core/errors.ts";
+import type { ServerLink } from "../../../src/store/valkey/link/server_link.ts";
+import { startCuttingProxy } from "../../support/servers/cutting_proxy.ts";
 import {
   type ValkeyOptions,
   type ValkeyServer,
   withValkey,
-} from "../support/servers/valkey_server.ts";
-import { sleep, until } from "../support/wait.ts";
+} from "../../support/servers/valkey_server.ts";
+import { sleep, until } from "../../support/wait.ts";
 import { count, keepingLogger, linkTo, scriptOf, textOf } from "./valkey_link_world.ts";
 
 /** The link to a real Valkey over everything that breaks it. */

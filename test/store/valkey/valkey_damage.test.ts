@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { CaseTime } from "../../src/conformance/index.ts";
-import { StoreWorld } from "../../src/conformance/store_world.ts";
-import { ValkeyWorld } from "../support/servers/valkey_world.ts";
+import { CaseTime } from "../../../src/conformance/index.ts";
+import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 
 const valkey = new ValkeyWorld();
 after(() => valkey.close());

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../../../src/platform/random.ts";
 import {
   encodeCommand,
   ProtocolError,
   type Reply,
   ReplyError,
   ReplyReader,
-} from "../../src/store/valkey/link/resp.ts";
+} from "../../../src/store/valkey/link/resp.ts";
 
 /** Replies as plain values: bytes as text, errors by their kind. */
 function plain(reply: Reply): unknown {

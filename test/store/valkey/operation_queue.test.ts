@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isJobError } from "../../src/core/errors.ts";
+import { isJobError } from "../../../src/core/errors.ts";
 import {
   type Operation,
   OperationQueue,
-} from "../../src/store/valkey/operations/operation_queue.ts";
+} from "../../../src/store/valkey/operations/operation_queue.ts";
 
 const WAITING_MAX = 50_000;
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { CaseTime } from "../../src/conformance/index.ts";
-import { StoreWorld } from "../../src/conformance/store_world.ts";
-import { isJobError } from "../../src/core/errors.ts";
-import { MemoryStore } from "../../src/store/memory/store.ts";
-import type { NewInstance, Settlement } from "../../src/store/store.ts";
-import { ValkeyWorld } from "../support/servers/valkey_world.ts";
+import { CaseTime } from "../../../src/conformance/index.ts";
+import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { isJobError } from "../../../src/core/errors.ts";
+import { MemoryStore } from "../../../src/store/memory/store.ts";
+import type { NewInstance, Settlement } from "../../../src/store/store.ts";
+import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 
 // Batches of ordinary instances are accepted, claimed and ended as runs, by functions of the script that know no other ones. Each
 // test does the same with the memory store, and looks for what the indexes should have and have not.

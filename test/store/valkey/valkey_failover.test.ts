@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plainInstance } from "../../scripts/bench/plain_instance.ts";
-import { parseStoreUrl } from "../../src/core/store_address.ts";
-import { STORE_DEFAULTS } from "../../src/core/store_config.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { systemRandom } from "../../src/platform/random.ts";
-import { createStore } from "../../src/store/open_store.ts";
-import { startSentinel } from "../support/servers/valkey_groups.ts";
-import { startValkey } from "../support/servers/valkey_server.ts";
-import { until } from "../support/wait.ts";
+import { plainInstance } from "../../../scripts/bench/plain_instance.ts";
+import { parseStoreUrl } from "../../../src/core/store_address.ts";
+import { STORE_DEFAULTS } from "../../../src/core/store_config.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { systemRandom } from "../../../src/platform/random.ts";
+import { createStore } from "../../../src/store/open_store.ts";
+import { startSentinel } from "../../support/servers/valkey_groups.ts";
+import { startValkey } from "../../support/servers/valkey_server.ts";
+import { until } from "../../support/wait.ts";
 import { keepingLogger } from "./valkey_link_world.ts";
 
 test("fault 21: a failover loses exactly what the replica did not have, says so, and takes it again", async () => {

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ErrorCode, isJobError } from "../../src/core/errors.ts";
-import type { StoreTls } from "../../src/core/store_config.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { ConnectionLost } from "../../src/store/valkey/link/connection.ts";
-import { unreachable } from "../../src/store/valkey/link/reply_errors.ts";
-import { tlsFile } from "../support/tls_files.ts";
-import { startCluster, startSentinel } from "../support/servers/valkey_groups.ts";
-import { startValkey, type ValkeyOptions, withValkey } from "../support/servers/valkey_server.ts";
-import { until } from "../support/wait.ts";
+import { type ErrorCode, isJobError } from "../../../src/core/errors.ts";
+import type { StoreTls } from "../../../src/core/store_config.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { ConnectionLost } from "../../../src/store/valkey/link/connection.ts";
+import { unreachable } from "../../../src/store/valkey/link/reply_errors.ts";
+import { tlsFile } from "../../support/tls_files.ts";
+import { startCluster, startSentinel } from "../../support/servers/valkey_groups.ts";
+import {
+  startValkey,
+  type ValkeyOptions,
+  withValkey,
+} from "../../support/servers/valkey_server.ts";
+import { until } from "../../support/wait.ts";
 import { count, keepingLogger, linkTo, textOf } from "./valkey_link_world.ts";
 
 /** What a Valkey must be like, and how it is found and entered. */
