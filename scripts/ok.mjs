@@ -1,4 +1,5 @@
-// The one gate: format, lint, types, tests on Bun and on Deno, the packed library on Node.
+// The one gate: format, lint (TypeScript and Lua), types, tests on Bun and on Deno, the packed library on Node.
+import { checkLua } from "./lua.mjs";
 import { pack, smoke } from "./pack.mjs";
 import { install, tryRun } from "./tasks.mjs";
 import { test } from "./test.mjs";
@@ -10,6 +11,7 @@ const step = (name, isGood) => {
 };
 step("format", tryRun("deno", ["fmt", "--check"]).status === 0);
 step("lint", tryRun("deno", ["lint", "--quiet"]).status === 0);
+step("Lua", checkLua());
 step("types", tryRun("tsc", ["-p", "."]).status === 0);
 step("tests", await test([]));
 pack();

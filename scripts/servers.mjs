@@ -1,10 +1,10 @@
-// The servers that tests and `npm run services` use: Debian's packages. Plain Node 20.
+// The servers that tests and `npm run services` use, and luacheck: Debian's packages. Plain Node 20.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Program by Debian package. */
-const PROGRAMS = {
+const SERVERS = {
   "valkey-server": "valkey-server",
   "etcd-server": "etcd",
   "etcd-client": "etcdctl",
@@ -28,21 +28,31 @@ function aptGet(args) {
 }
 
 /**
- * Install missing servers with apt-get.
+ * Install missing programs with apt-get.
  *
  * @returns a message with the problem and its remedy; null if all are installed
  */
-export function installServers() {
-  const missing = Object.keys(PROGRAMS).filter((name) => !isThere(PROGRAMS[name]));
+function installPrograms(programs) {
+  const missing = Object.keys(programs).filter((name) => !isThere(programs[name]));
   if (missing.length === 0) return null;
   const names = missing.join(" and ");
   if (!existsSync("/usr/bin/apt-get")) {
-    const programs = missing.map((name) => PROGRAMS[name]).join(" and ");
-    return `Cannot install ${names}: there is no apt-get here. Put ${programs} on the PATH`;
+    const wanted = missing.map((name) => programs[name]).join(" and ");
+    return `Cannot install ${names}: there is no apt-get here. Put ${wanted} on the PATH`;
   }
   const remedy = `Run as root: apt-get install ${missing.join(" ")}`;
   if (process.getuid() !== 0) return `Cannot install ${names}: not root. ${remedy}`;
   const args = ["install", "-y", "-qq", "--no-install-recommends", ...missing];
   if (aptGet(["update", "-qq"]) && aptGet(args)) return null;
   return `Cannot install ${names}: apt-get failed, see above. ${remedy}`;
+}
+
+/** Install missing servers. Returns as {@link installPrograms}. */
+export function installServers() {
+  return installPrograms(SERVERS);
+}
+
+/** Install luacheck if it is missing. Returns as {@link installPrograms}. */
+export function installLuacheck() {
+  return installPrograms({ "lua-check": "luacheck" });
 }

@@ -1,41 +1,20 @@
 import { createHash } from "node:crypto";
 import { withNumbers } from "./constants.ts";
 import type { ValkeyScript } from "../link/link.ts";
-import { ACCEPT } from "./accept.ts";
-import { BASE } from "./base.ts";
-import { CLAIM } from "./claim.ts";
-import { DUE } from "./due.ts";
-import { ENQUEUE } from "./enqueue.ts";
-import { FIND } from "./find.ts";
-import { LIMITS } from "./limits.ts";
-import { MAIN } from "./main.ts";
-import { PLAIN } from "./plain.ts";
-import { PLAIN_CLAIM } from "./plain_claim.ts";
-import { PLAIN_ENQUEUE } from "./plain_enqueue.ts";
-import { PLAIN_SETTLE } from "./plain_settle.ts";
-import { PROBLEMS } from "./problems.ts";
-import { RECORDS } from "./records.ts";
-import { NODES } from "./nodes.ts";
-import { OUTCOMES } from "./outcomes.ts";
-import { RETENTION } from "./retention.ts";
-import { SCHEDULES } from "./schedules.ts";
-import { SETTLE } from "./settle.ts";
-import { SLOTS } from "./slots.ts";
-import { TICKS } from "./ticks.ts";
-import { WAITING } from "./waiting.ts";
+import { LUA } from "./gen/lua_text.ts";
 
 /** Operations that are made together by a call that has one of them, so that the others cost it nothing. */
 const FAMILIES = {
-  enqueue: [ENQUEUE, PLAIN_ENQUEUE],
-  claim: [LIMITS, CLAIM, PLAIN_CLAIM, DUE],
-  outcomes: [OUTCOMES, PLAIN_SETTLE],
-  find: [FIND],
-  ticks: [TICKS],
-  schedules: [SCHEDULES],
-  retention: [RETENTION],
-  nodes: [NODES],
-  records: [RECORDS],
-  problems: [PROBLEMS],
+  enqueue: [LUA.enqueue, LUA.plain_enqueue],
+  claim: [LUA.limits, LUA.claim, LUA.plain_claim, LUA.due],
+  outcomes: [LUA.outcomes, LUA.plain_settle],
+  find: [LUA.find],
+  ticks: [LUA.ticks],
+  schedules: [LUA.schedules],
+  retention: [LUA.retention],
+  nodes: [LUA.nodes],
+  records: [LUA.records],
+  problems: [LUA.problems],
 } as const;
 
 /** A name of a family of operations. */
@@ -53,20 +32,14 @@ export function withNeeds(families: readonly Family[]): readonly Family[] {
 
 function assemble(): string {
   const families = Object.entries(FAMILIES).map(([name, parts]) =>
-    `FAMILIES.${name} = function()${parts.join("")}end\n`
+    `FAMILIES.${name} = function()\n${parts.join("")}end\n`
   );
   const body = [
-    BASE,
-    WAITING,
-    SLOTS,
-    ACCEPT,
-    SETTLE,
-    PLAIN,
+    ...[LUA.base, LUA.waiting, LUA.slots, LUA.accept, LUA.settle, LUA.plain],
     "local FAMILIES = {}\n",
     ...families,
-    MAIN,
-  ]
-    .join("");
+    LUA.main,
+  ].join("");
   return withNumbers(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
 }
 

@@ -1,5 +1,5 @@
-/** How rows come and become final, with every index that finds them. */
-export const ACCEPT = String.raw`
+-- How rows come and become final, with every index that finds them.
+
 function S.expire_at(r)
   local keep = r[STATE] == COMPLETED and r[KEEP_SUCCESS] or r[KEEP_FAILURE]
   local from = r[SETTLED] + keep
@@ -145,4 +145,3 @@ function S.save_schedule(id, record)
     rcall('ZREM', S.SCHEDULE_TIMES, id)
   end
 end
-`;

@@ -1,5 +1,6 @@
-/** What one node may claim: its limits against the slots in use, the starts within a span, and the queues that a rate holds back. */
-export const LIMITS = String.raw`
+-- What one node may claim: its limits against the slots in use, the starts within a span, and the
+-- queues that a rate holds back.
+
 S.HOLD_TIMES, S.HOLD_TIMES_OF = S.P .. 'holdtimes', S.P .. 'holdtimes:'
 S.LAST_WALL = S.P .. 'lastwall'
 
@@ -233,4 +234,3 @@ function S.holds_open_at(kind, stamp)
   if rcall('HGET', S.STAMPS, kind) ~= stamp or S.is_set_back() then return S.wall end
   return tonumber(first[2])
 end
-`;

@@ -1,5 +1,5 @@
-/** What is deleted, and what is counted and read of the logs. */
-export const RETENTION = String.raw`
+-- What is deleted, and what is counted and read of the logs.
+
 function S.remove_lines(members, id_of)
   if #members == 0 then return end
   local places = {}
@@ -194,4 +194,3 @@ end
 S.ACTIONS.correctTimes = S.correct_times
 S.ACTIONS.retain, S.ACTIONS.removeInstances, S.ACTIONS.stats = S.retain, S.remove_instances, S.stats
 S.ACTIONS.readLines, S.ACTIONS.removeLines = S.read_lines, S.remove_log_lines
-`;

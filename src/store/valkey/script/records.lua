@@ -1,5 +1,5 @@
-/** Everything in the store as records: read, written and removed as it is. */
-export const RECORDS = String.raw`
+-- Everything in the store as records: read, written and removed as it is.
+
 function S.head_record()
   return {S.head.at, S.head.epoch}
 end
@@ -239,4 +239,3 @@ end
 S.ACTIONS.headRecord, S.ACTIONS.writeRecords, S.ACTIONS.removeRecords = S.head_record, S.write_records, S.remove_records
 S.ACTIONS.tickSchedules, S.ACTIONS.listRates = S.tick_schedules, S.list_rates
 S.ACTIONS.getMark, S.ACTIONS.setMark = S.get_mark, S.set_mark
-`;

@@ -1,5 +1,6 @@
-/** Taking due instances in claim order, as far as pauses and limits let them, and what keeps them back. */
-export const CLAIM = String.raw`
+-- Taking due instances in claim order, as far as pauses and limits let them, and what keeps them
+-- back.
+
 -- Rows became ready by the passing of time.
 function S.promote()
   S.flush()
@@ -11,7 +12,7 @@ function S.promote()
     local due = rcall('ZRANGEBYSCORE', S.LATER .. kind, '-inf', S.wall, 'WITHSCORES', 'LIMIT', 0, left)
     local queues = {}
     for i = 1, #due, 2 do
-      local priority, seq, id, queue = S.parse_member(due[i])
+      local priority, seq, _, queue = S.parse_member(due[i])
       local due_at = tonumber(due[i + 1])
       local member = S.place_of(due_at, seq) .. S.sub(due[i], 18)
       if queue then
@@ -248,4 +249,3 @@ function S.renew(op)
 end
 
 S.ACTIONS.claim, S.ACTIONS.renew = S.claim, S.renew
-`;

@@ -1,5 +1,5 @@
-/** Schedules and pauses as they are written and read. */
-export const SCHEDULES = String.raw`
+-- Schedules and pauses as they are written and read.
+
 function S.put_schedule(op)
   local id, record, expected, cursor = op[4], op[5], op[6], op[7]
   local there = S.schedule_of(id)
@@ -93,4 +93,3 @@ S.ACTIONS.putSchedule, S.ACTIONS.deleteSchedule = S.put_schedule, S.delete_sched
 S.ACTIONS.getSchedules, S.ACTIONS.listSchedules = S.get_schedules, S.list_schedules
 S.ACTIONS.dueSchedules, S.ACTIONS.listTicks = S.due_schedules, S.list_ticks
 S.ACTIONS.setPause, S.ACTIONS.removePause, S.ACTIONS.listPauses = S.set_pause, S.remove_pause, S.list_pauses
-`;

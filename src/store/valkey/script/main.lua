@@ -1,5 +1,6 @@
-/** The end of every call: the operations in their order, each with its revision, and what they changed, told once. */
-export const MAIN = String.raw`
+-- The end of every call: the operations in their order, each with its revision, and what they
+-- changed, told once.
+
 -- What makes the data grow. The rest goes on when the server's memory is full, so that jobs end and are deleted.
 S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true, putSchedule = true, appendLogs = true,
   writeRecords = true}
@@ -118,4 +119,3 @@ S.reply = S.encode({'done', S.answers, S.hints})
 rcall('HSET', S.answers_key, S.answer_slot, S.to_bytes('>I8', S.number) .. S.reply)
 if not S.has_answers then rcall('EXPIRE', S.answers_key, ANSWERS_KEPT_S) end
 return S.reply
-`;

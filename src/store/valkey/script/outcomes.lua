@@ -1,5 +1,5 @@
-/** Recording outcomes and log lines of claims, and taking back what lost its lease. */
-export const OUTCOMES = String.raw`
+-- Recording outcomes and log lines of claims, and taking back what lost its lease.
+
 function S.departure_of(id, fence)
   local length = rcall('LLEN', S.DEPARTURES .. id)
   for last = length - 1, 0, -100 do
@@ -122,4 +122,3 @@ function S.reap(op)
 end
 
 S.ACTIONS.settle, S.ACTIONS.appendLogs, S.ACTIONS.reap = S.settle, S.append_logs, S.reap
-`;

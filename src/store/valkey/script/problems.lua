@@ -1,5 +1,5 @@
-/** Looking for what cannot be: indexes against rows, rows against themselves, counts against both. */
-export const PROBLEMS = String.raw`
+-- Looking for what cannot be: indexes against rows, rows against themselves, counts against both.
+
 -- Where a row must be found: {set, score}; and how it is called when it is not.
 function S.places_of(id, r)
   local kind, members, places = r[KIND], r[RARE] or {}, {}
@@ -143,4 +143,3 @@ function S.check_counts()
 end
 
 S.ACTIONS.checkRows, S.ACTIONS.checkCounts = S.check_rows, S.check_counts
-`;

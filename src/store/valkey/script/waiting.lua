@@ -1,8 +1,7 @@
-/**
- * Where rows wait: ready ones of a kind in claim order, later ones by their time. Of a queue with a key only the first row is
- * offered among the ready ones, the others stand behind it in a set of their own; none is while a rate holds the queue back.
- */
-export const WAITING = String.raw`
+-- Where rows wait: ready ones of a kind in claim order, later ones by their time. Of a queue with a
+-- key only the first row is offered among the ready ones, the others stand behind it in a set of
+-- their own; none is while a rate holds the queue back.
+
 S.HOLDS = S.P .. 'holds'
 S.OFFERED = S.P .. 'offered'
 
@@ -157,4 +156,3 @@ function S.waiting_of(kind)
   S.flush()
   return rcall('ZCARD', S.READY .. kind) + rcall('ZCARD', S.LATER .. kind) + S.count_of(S.BEHIND_COUNTS, kind)
 end
-`;

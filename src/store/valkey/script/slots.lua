@@ -1,5 +1,5 @@
-/** Pauses, and the slots that claims take: of a kind, of a queue, and of each on one node. */
-export const SLOTS = String.raw`
+-- Pauses, and the slots that claims take: of a kind, of a queue, and of each on one node.
+
 S.PAUSES, S.LIMITED, S.STAMPS = S.P .. 'pauses', S.P .. 'limited', S.P .. 'stamps'
 S.STARTS, S.START_TIMES = S.P .. 'starts', S.P .. 'starttimes'
 S.INFINITY = math.huge
@@ -66,4 +66,3 @@ function S.note_freed(kind)
   end
   if is_ready then S.hint_instances(S.wall) end
 end
-`;

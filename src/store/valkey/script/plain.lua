@@ -1,9 +1,8 @@
-/**
- * The ordinary run of an instance: accepted with nothing that is rare, claimed for the first time, ended by its only attempt. Its row
- * gets a new beginning and is never made a list; see also `plain_enqueue.ts`, `plain_claim.ts` and `plain_settle.ts`, which do it with
- * whole batches. What is not of this kind they leave to the general functions, which do the same.
- */
-export const PLAIN = String.raw`
+-- The ordinary run of an instance: accepted with nothing that is rare, claimed for the first time,
+-- ended by its only attempt. Its row gets a new beginning and is never made a list; see also
+-- `plain_enqueue.lua`, `plain_claim.lua` and `plain_settle.lua`, which do it with whole batches.
+-- What is not of this kind they leave to the general functions, which do the same.
+
 -- How stored rows begin: a list of 18, state, attempt, and that there are no rare members, no end, no reason and no results.
 S.WAITS_PLAIN, S.RUNS_PLAIN = '\220\0\18\1\0\194\194\194\194', '\220\0\18\2\1\194\194\194\194'
 -- And of one that no node had: no fence, node and time of it.
@@ -40,4 +39,3 @@ function S.insert_plain(item)
   S.hint_instances(due)
   return true
 end
-`;

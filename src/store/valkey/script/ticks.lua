@@ -1,8 +1,7 @@
-/**
- * Schedules and their ticks. What needs a calendar (black-outs, how a range of ticks is split) was worked out by the caller
- * from the record and the fates as it read them; "version" tells whether they are still those.
- */
-export const TICKS = String.raw`
+-- Schedules and their ticks. Black-outs and the splitting of ranges need a calendar, so the caller
+-- works them out from the record and fates it has read. It sends the record's version; if that has
+-- changed since, the operation is refused as outdated and the caller works it out again.
+
 function S.remove_tick(schedule, from)
   rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
   rcall('ZREM', S.TICK_TIMES, schedule .. '\0' .. string.format('%.0f', from))
@@ -32,7 +31,10 @@ function S.insert_tick(schedule, item, overlap)
   S.insert(item, overlap ~= 'allow' and S.is_busy(schedule))
 end
 
--- Why a tick is skipped; nil when it becomes a run. The order of the reasons is that of the tick decision.
+-- Why a tick is skipped; nil if it becomes an instance. The reasons and their order are those of
+-- skipReason in src/core/time/tick_decision.ts. They are repeated here because they depend on what
+-- other nodes may change until the script runs: runs so far, skips, pauses, unfinished instances.
+-- A decision made before the call could be out of date. The conformance suite compares both.
 function S.skip_reason(record, fire, request, holder)
   local tick, is_blacked_out = fire[2], fire[3]
   local schedule, overlap = request[1], request[8]
@@ -67,7 +69,7 @@ function S.fire_one(record, fire, request, result)
   -- A tick that has its fate keeps it, whatever became of the cursor, unless a clock that was ahead decided it.
   local decided = S.fate_of(schedule, tick)
   if decided and not S.is_void(record, decided, tick) then return end
-  if decided then S.cut_out(schedule, decided, tick, fire[4], result.counted) end
+  if decided then S.cut_out(schedule, decided, fire[4], result.counted) end
   local key = item[IN_EXTRA].uniqueKey
   local holder = key and S.key_holder(key)
   local reason = S.skip_reason(record, fire, request, holder)
@@ -148,7 +150,7 @@ end
 
 -- Take one tick out of a range of ticks with one fate: what is left on both sides keeps it. The place of the tick is {tick
 -- before it, tick after it, ticks of the range before it}, by the range as it was read; what was cut off since is counted.
-function S.cut_out(schedule, fate, tick, place, counted)
+function S.cut_out(schedule, fate, place, counted)
   S.remove_tick(schedule, fate[1])
   if not place then return end
   local cut_off = counted[fate[1]] or 0
@@ -176,7 +178,7 @@ function S.backfill(op)
     local key = item[IN_EXTRA].uniqueKey
     local is_there = (fate and fate[4] == 'fired') or S.row(item[IN_ID])
     if not is_there and not (key and S.key_holder(key)) then
-      if fate then S.cut_out(schedule, fate, tick, fire[3], counted) end
+      if fate then S.cut_out(schedule, fate, fire[3], counted) end
       S.insert_tick(schedule, item, overlap)
       S.add_tick(schedule, {tick, tick, 1, 'fired', 'backfill', item[IN_ID], S.wall})
       accepted[#accepted + 1] = item[IN_ID]
@@ -191,4 +193,3 @@ function S.backfill(op)
 end
 
 S.ACTIONS.advance, S.ACTIONS.backfill = S.advance, S.backfill
-`;

@@ -1,8 +1,6 @@
-/**
- * Ends of attempts without a log that did what they should, many at once: rows are compared with the one before, their indexes are
- * written as they are read.
- */
-export const PLAIN_SETTLE = String.raw`
+-- Ends of attempts without a log that did what they should, many at once: rows are compared with
+-- the one before, their indexes are written as they are read.
+
 -- What a row has in common with others that were claimed with it; nil when it is not plain, or not of this claim.
 function S.shape_of(text, fence, kind)
   if not text or S.sub(text, 1, 9) ~= S.RUNS_PLAIN then return nil end
@@ -79,4 +77,3 @@ function S.settle_runs(runs)
   for i = 1, #runs do S.settle_run(runs[i], left) end
   return left
 end
-`;

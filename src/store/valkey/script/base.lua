@@ -1,11 +1,11 @@
-/**
- * The beginning of every call: what was asked, the repeat of an earlier one, the head, rows and indexes as this call changes
- * them. Rows and index entries are written once at the end, or before something reads them from the server.
- *
- * What each key holds stands in docs/stores.md. A row is a list of the places in `ROW`, a member of a waiting set is a number and the
- * seq in 17 bytes, then the id and, behind a NUL, the queue's key.
- */
-export const BASE = String.raw`
+-- The beginning of every call: what was asked, the repeat of an earlier one, the head, rows and
+-- indexes as this call changes them. Rows and index entries are written once at the end, or before
+-- something reads them from the server.
+--
+-- What each key holds stands in docs/stores.md. A row is a list of the places in `ROW`, a member of
+-- a waiting set is a number and the seq in 17 bytes, then the id and, behind a NUL, the queue's
+-- key.
+
 local rcall = redis.call
 S.encode, S.decode = cmsgpack.pack, cmsgpack.unpack
 S.to_bytes, S.from_bytes = struct.pack, struct.unpack
@@ -364,4 +364,3 @@ end
 function S.hint(name)
   S.hint_flags[name] = true
 end
-`;

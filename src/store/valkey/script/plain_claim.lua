@@ -1,5 +1,6 @@
-/** Claims of one kind without limits, of which most rows are ordinary: what many have in common is told once. */
-export const PLAIN_CLAIM = String.raw`
+-- Claims of one kind without limits, of which most rows are ordinary: what many have in common is
+-- told once.
+
 -- The first ids that wait ready, and those of them that were offered for a queue.
 function S.pop_first(kind, limit)
   local ready, find, sub = S.READY .. kind, S.find, S.sub
@@ -55,4 +56,3 @@ function S.take_first(kind, limit, claimer)
   end
   return answer
 end
-`;

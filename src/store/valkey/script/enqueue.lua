@@ -1,5 +1,6 @@
-/** Accepting batches: ids, unique keys, bounds, and what a batch does to itself. All are checked before one is written. */
-export const ENQUEUE = String.raw`
+-- Accepting batches: ids, unique keys, bounds, and what a batch does to itself. All are checked
+-- before one is written.
+
 function S.is_same(item, id, r, fixed)
   if item[IN_KIND] ~= r[KIND] then return false end
   local _, given = S.decode(item[IN_FIXED])
@@ -137,4 +138,3 @@ function S.redrive(op)
 end
 
 S.ACTIONS.enqueue, S.ACTIONS.redrive = S.enqueue, S.redrive
-`;

@@ -1,5 +1,5 @@
-/** Batches of ordinary instances that are due: accepted with what many have in common told once. */
-export const PLAIN_ENQUEUE = String.raw`
+-- Batches of ordinary instances that are due: accepted with what many have in common told once.
+
 -- The instances of runs, each as by itself.
 function S.items_of(runs)
   local items = {}
@@ -62,4 +62,3 @@ function S.enqueue_runs(op)
 end
 
 S.ACTIONS.enqueueRuns = S.enqueue_runs
-`;

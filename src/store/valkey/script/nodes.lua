@@ -1,5 +1,5 @@
-/** Nodes: who is there, until when, and what a dead session held. */
-export const NODES = String.raw`
+-- Nodes: who is there, until when, and what a dead session held.
+
 S.NODE_ROWS = S.P .. 'nodes'
 
 -- A node is {session, until, report, seenAt, leftAt, wanted workers, skew, format, what it serves}.
@@ -105,4 +105,3 @@ end
 
 S.ACTIONS.joinNode, S.ACTIONS.reportNode, S.ACTIONS.leaveNode = S.join_node, S.report_node, S.leave_node
 S.ACTIONS.listNodes, S.ACTIONS.setNodeWorkers = S.list_nodes, S.set_node_workers
-`;

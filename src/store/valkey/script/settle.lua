@@ -1,5 +1,5 @@
-/** How attempts end: outcomes, lost leases, deadlines, cancels, and the lines of a log. */
-export const SETTLE = String.raw`
+-- How attempts end: outcomes, lost leases, deadlines, cancels, and the lines of a log.
+
 S.LINES, S.LINE_TIMES, S.LINE_PLACES = S.P .. 'lines', S.P .. 'linetimes', S.P .. 'lineplaces'
 S.LINES_OF, S.DEPARTURES = S.P .. 'linesof:', S.P .. 'departures:'
 
@@ -105,4 +105,3 @@ function S.answer_rows(ids)
   for i = 1, #ids do S.answer_row(answer, ids[i]) end
   return answer
 end
-`;

@@ -1,5 +1,5 @@
-/** When there is something to do, and what keeps things from being claimed. */
-export const DUE = String.raw`
+-- When there is something to do, and what keeps things from being claimed.
+
 -- When something of a kind with ready rows can be claimed: infinity for when a slot is freed.
 function S.claimable_at(gate, kind)
   local block = S.block_of_kind(gate, kind)
@@ -75,4 +75,3 @@ function S.list_blocks(op)
 end
 
 S.ACTIONS.nextDue, S.ACTIONS.blockOf, S.ACTIONS.blocks = S.next_due, S.block_of, S.list_blocks
-`;

@@ -1,5 +1,6 @@
-/** Finding rows in the order of acceptance, along the narrowest indexes that a query has, and canceling what is found. */
-export const FIND = String.raw`
+-- Finding rows in the order of acceptance, along the narrowest indexes that a query has, and
+-- canceling what is found.
+
 -- Where to look: sets of ids by seq, or a list of ids.
 function S.tracks_of(query, is_open)
   if query.uniqueKey then return {S.UNIQUE .. query.uniqueKey} end
@@ -65,7 +66,8 @@ end
 
 function S.read_source(merge, source)
   if source.is_whole then return false end
-  local size, sign, list = source.size, merge.sign, nil
+  local size, sign = source.size, merge.sign
+  local list
   if sign < 0 then
     local to = source.last and source.last - 1 or merge.to
     list = rcall('ZREVRANGEBYSCORE', source.key, to, merge.from, 'WITHSCORES', 'LIMIT', 0, size)
@@ -227,4 +229,3 @@ function S.cancel(op)
 end
 
 S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel = S.scan_rows, S.get, S.history_of, S.cancel
-`;
