@@ -36,7 +36,7 @@ export function explainMissingModule(thrown: unknown): MissingModule | null {
   if (found === null) return null;
   const { importer } = found;
   const specifier = found.specifier.startsWith("/")
-    ? `./${relative(dirname(importer), found.specifier)}`.replace(/^\.\/\.\.\//, "../../")
+    ? `./${relative(dirname(importer), found.specifier)}`.replace(/^\.\/\.\.\//, "../")
     : found.specifier;
   const place = placeOf(specifier, importer);
   const where = `line ${place.line} of ${importer} imports it`;

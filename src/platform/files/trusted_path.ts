@@ -125,7 +125,7 @@ function* partsThrough(path: string, looked?: Map<string, Stats | Distrust>): Ge
       continue;
     }
     if (isLast) return;
-    // Links in the part before are resolved, so "../.." is the real parent.
+    // Links in the part before are resolved, so ".." is the real parent.
     at = join(at, todo.shift()!);
   }
 }

@@ -39,9 +39,9 @@ const IMPORTS: readonly [name: string, files: Readonly<Record<string, string>>][
     "job.ts": JOB('import type { Order } from "./types.js";'),
     "types.ts": ORDER,
   }],
-  ["no ending", { "job.ts": JOB('import type { Order } from ".";'), "types.ts": ORDER }],
+  ["no ending", { "job.ts": JOB('import type { Order } from "./types";'), "types.ts": ORDER }],
   ["an index", {
-    "job.ts": JOB('import type { Order } from ".";'),
+    "job.ts": JOB('import type { Order } from "./types";'),
     "types/index.ts": ORDER,
   }],
   ["a folder above", {

@@ -62,7 +62,7 @@ test("findDistrust() refuses a link at the end unless it is allowed, and looks w
     assert.equal(findDistrust(join(folder, "link"))?.problem, "it is a symbolic link");
     assert.equal(findDistrust(join(folder, "link"), { isLinkAllowed: true }), null);
     writeFileSync(join(folder, "there", "file"), "");
-    assert.equal(findDistrust(join(folder, "link", "../..", "there", "file")), null);
+    assert.equal(findDistrust(join(folder, "link", "..", "there", "file")), null);
     chmodSync(join(folder, "there"), 0o777);
     const found = findDistrust(join(folder, "link", "file"));
     assert.equal(found?.path, join(folder, "there"));
