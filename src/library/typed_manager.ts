@@ -126,7 +126,7 @@ export abstract class TypedManager extends CoreManager {
       timezone: this.parts.options.scheduleDefaults.timezone,
       now: this.parts.options.clock.now().wallMs,
     });
-    if (!replace && this.registry.find(job.kind)) throw kindTaken(job.kind);
+    if (!replace && this.parts.registry.find(job.kind)) throw kindTaken(job.kind);
     this.#given.set(job.kind, { run: runOf(input), schemas });
     this.addJob(job);
     return this.#handleOf(job);
@@ -288,7 +288,7 @@ export abstract class TypedManager extends CoreManager {
     const input = job as LibraryJobInput | JobFunction;
     const kind = typeof input === "function" ? input.name : input.kind ?? "";
     const there = this.#given.get(kind);
-    if (kind === "" || !this.registry.find(kind)) return this.registerJob(input).kind;
+    if (kind === "" || !this.parts.registry.find(kind)) return this.registerJob(input).kind;
     if (there?.run !== run) throw kindTaken(kind);
     return kind;
   }
@@ -334,7 +334,10 @@ export abstract class TypedManager extends CoreManager {
   }
 
   readonly #withValues = (instance: Instance): JobInstance =>
-    withValues(instance, (final) => resultsOf(final, this.registry.find(final.kind)?.signature));
+    withValues(
+      instance,
+      (final) => resultsOf(final, this.parts.registry.find(final.kind)?.signature),
+    );
 }
 
 function kindTaken(kind: string): JobError {

@@ -1,164 +1,127 @@
-import { JobError, toJobError } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
+import { JobError } from "../core/errors.ts";
+import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
+import { type Block, unservedBlock } from "../core/job/limits.ts";
+import type { Exact } from "../core/object_keys.ts";
+import { checkScheduleOptions, inMilliseconds } from "../core/job/schedule_options.ts";
+import {
+  type BulkFilter,
+  type BulkOptions,
+  type ClearFilter,
+  type HistoryFilter,
+  type InstanceFilter,
+  type LogClearFilter,
+  type LogFilter,
+  type LogTailFilter,
+  matchesNothing,
+  readBulkFilter,
+  readClearFilter,
+  readHistoryFilter,
+  readInstanceFilter,
+  readLogClearFilter,
+  readLogFilter,
+  readLogTailFilter,
+} from "../core/instance_filter.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
 import type { Service } from "../platform/service.ts";
-import type { ChangeHint, StoreInfo } from "../store/store.ts";
-import { readOptions } from "./call_options.ts";
-import { waitIdle } from "./nodes/idle.ts";
-import { Operations } from "./operations.ts";
-import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
+import type { NewInstance, Page, Pause, StoreInfo } from "../store/store.ts";
+import type {
+  BackfillRequest,
+  BackfillResult,
+  ExplainQuery,
+  ManagerApi,
+  ManagerEvent,
+  ManagerStatus,
+  RecurringOptions,
+  ReloadReport,
+  ScheduleChange,
+  ScheduleOptions,
+  SchedulePreview,
+  ScheduleTarget,
+  TickReport,
+  WorkerStatus,
+} from "./api.ts";
+import { BulkGate } from "./instances/bulk_gate.ts";
+import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
+import { cancelInstances } from "./instances/cancel.ts";
+import { countInstances } from "./instances/count.ts";
+import { clearInstances, clearLogs } from "./instances/clear.ts";
+import { explain } from "./instances/explain.ts";
+import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
+import { Followers } from "./instances/followers.ts";
+import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
+import { findInstance } from "./instances/find_instance.ts";
+import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { Lifecycle, type Project } from "./lifecycle.ts";
+import { buildParts, type ManagerParts } from "./manager_parts.ts";
+import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
+import {
+  checkBatchSize,
+  newInstance,
+  previewInstance,
+  repeatInstance,
+} from "./instances/new_instance.ts";
+import type { LiveFacts } from "./instances/live_facts.ts";
+import type { NodeStatus } from "./nodes/peers.ts";
+import { pause, resume } from "./store/pauses.ts";
+import { managerStatus } from "./status.ts";
+import { StoreMaintenance } from "./store/store_maintenance.ts";
+import { waitInstance } from "./instances/wait.ts";
 
-/** How long state handlers have at a stop, in milliseconds. */
-const HANDLERS_MS = 10_000;
-
-/** The facade: one object that schedules, runs and accounts for jobs on a store. */
-export class Manager extends Operations implements Service {
+/** Schedules, runs and accounts for jobs on a store. The facade of everything in this folder. */
+export class Manager implements ManagerApi, LiveFacts, Service {
   readonly name = "manager";
-  #unsubscribe: (() => void) | null = null;
-  #isStarted = false;
-  #stopping: Promise<void> | null = null;
+  readonly version: string;
+  protected readonly parts: ManagerParts;
+  protected readonly life = new Lifecycle(() => this.parts);
+  readonly #storeMaintenance = new StoreMaintenance(() => this.parts);
+  readonly #followers = new Followers();
+  readonly #bulk = new BulkGate();
+
+  constructor(options: ManagerOptions) {
+    this.version = options.version;
+    this.parts = buildParts(options, this, {
+      life: () => this.life,
+      lost: (error) => this.life.lostNode(error),
+    });
+  }
 
   /**
-   * Open the store and take back what a dead daemon left; nothing is claimed yet.
+   * Open the store and take back what a dead daemon left. Nothing is claimed yet.
    *
    * @throws JobError when the store refuses
    */
   open(): Promise<StoreInfo> {
-    return this.#opening ??= this.#open().finally(() => this.#opening = null);
-  }
-  #opening: Promise<StoreInfo> | null = null;
-
-  async #open(): Promise<StoreInfo> {
-    const { node, logger, clock } = this.parts.options;
-    const at = clock.now();
-    this.life.startedAt = at.wallMs;
-    this.life.storeInfo = await this.parts.store.open({ at, node });
-    this.life.isDraining = false;
-    const recovered = [...this.life.storeInfo.recovered, ...await this.#join()];
-    this.life.storeInfo = { ...this.life.storeInfo, recovered };
-    if (recovered.length > 0) {
-      logger.warn("Instances of a daemon that ended without settling them were taken back", {
-        count: recovered.length,
-      });
-    }
-    return this.life.storeInfo;
-  }
-
-  async #join(): Promise<readonly Instance[]> {
-    try {
-      return await this.parts.membership.join();
-    } catch (error) {
-      this.life.storeInfo = null;
-      await this.parts.store.close();
-      throw error;
-    }
+    return this.life.open();
   }
 
   /**
-   * Start to work; opens the store unless {@link open} did. May follow a {@link stop}.
+   * Start to work. Opens the store unless {@link open} did. May follow a {@link stop}.
    *
-   * @throws JobError `conflict` while it runs
+   * @throws JobError `conflict` if it is running
    */
-  async start(): Promise<void> {
-    if (this.#isStarted) {
-      throw new JobError("conflict", "Cannot start the manager: it runs already");
-    }
-    this.#isStarted = true;
-    try {
-      await this.#begin();
-    } catch (error) {
-      this.#unsubscribe?.();
-      this.#isStarted = false;
-      throw error;
-    }
-  }
-
-  async #begin(): Promise<void> {
-    const { store, options, events, schedules, dispatcher, scheduler, janitor, membership } =
-      this.parts;
-    const { recovered } = this.life.storeInfo ?? await this.open();
-    this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
-    await options.executor.start();
-    await schedules.sync();
-    for (const instance of recovered) events.failed(instance, this.life.startedAt);
-    dispatcher.start();
-    scheduler.start();
-    janitor.start();
-    membership.start();
+  start(): Promise<void> {
+    return this.life.start();
   }
 
   /**
-   * Drain: claim nothing more, let running attempts finish for the drain time (with `drainMs` also those of jobs with a drain time
-   * of their own), then abort the rest and give them back with their attempts kept, unless their jobs say otherwise. Outcomes that
-   * the store does not take for 10 s are given up; state handlers have 10 s to end.
+   * Stop: claim nothing more and let running attempts finish within the drain time, then abort the rest. Aborted attempts are
+   * given back and not counted, unless their jobs say otherwise. Gives up on outcomes that the store has not taken for 10 s,
+   * and on state handlers after 10 s.
+   *
+   * @param options.drainMs replaces every drain time, also those of jobs that have their own
    */
   async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
-    const { drainMs } = readOptions("stop", options, "stop the manager");
-    if (!this.life.storeInfo) {
-      this.#isStarted = false;
-      return;
-    }
-    await (this.#stopping ??= this.#stop(drainMs).finally(() => this.#stopping = null));
-  }
-
-  async #stop(drainMs?: number): Promise<void> {
-    const { store, options, events, dispatcher, scheduler, janitor, membership } = this.parts;
-    this.life.isDraining = true;
-    membership.changed();
-    scheduler.stop();
-    janitor.stop();
-    this.parts.fullWorkers.stop();
-    dispatcher.pauseClaims();
-    const cancel = dispatcher.abortAfterDrain(drainMs ?? options.drainMs, {
-      isForAll: drainMs !== undefined,
-    });
-    await dispatcher.drained();
-    cancel();
-    dispatcher.stop();
-    await events.settled(options.clock, HANDLERS_MS);
-    try {
-      await options.executor.stop();
-    } finally {
-      this.#unsubscribe?.();
-      this.life.storeInfo = null;
-      this.#isStarted = false;
-      for (const listener of [...this.life.stopListeners]) listener();
-      await membership.leave();
-      await options.closing?.();
-      await store.close();
-    }
+    await this.life.stop(readOptions("stop", options, "stop the manager").drainMs);
   }
 
   /**
    * Resolves when this node runs nothing and nothing is due that it could run.
    *
-   * @throws JobError `timeout` when `timeoutMs` passed first; `unavailable` when it does not run, or stops first
+   * @throws JobError `timeout` when `timeoutMs` passed first; `unavailable` if it is not running, or stops first
    */
   protected async waitIdle(timeoutMs?: number): Promise<void> {
-    const { options: { clock, node }, registry, store, dispatcher, events } = this.parts;
-    if (!this.#isStarted) {
-      throw new JobError("unavailable", "Cannot wait for the manager to be idle: it does not run", {
-        hint: "Start it first",
-      });
-    }
-    const { stopListeners } = this.life;
-    return await waitIdle(timeoutMs, {
-      clock,
-      quiet: async () => {
-        await dispatcher.quiet();
-        await events.quiet();
-      },
-      isQuiet: () => dispatcher.isQuiet,
-      isDue: async () => {
-        const { kinds, limits } = registry;
-        const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
-        return instanceAt !== null && instanceAt <= at;
-      },
-      onStop: (listener) => {
-        stopListeners.add(listener);
-        return () => void stopListeners.delete(listener);
-      },
-    });
+    await this.life.waitIdle(timeoutMs);
   }
 
   /** Abort what runs at once, during {@link stop}: the second signal of an impatient operator. */
@@ -167,77 +130,368 @@ export class Manager extends Operations implements Service {
   }
 
   /**
-   * Put other jobs in the place of those there are. What runs goes on, and schedules that did not change keep their cursor.
+   * Replace the jobs. Running attempts continue, and schedules that did not change keep their cursor.
    *
    * @throws JobError when the store refuses; the old jobs stay then
    */
-  async reload(
-    project: {
-      readonly jobs: readonly JobDefinition[];
-      /** Kinds that are configured but not loaded, with the reason. */
-      readonly disabled: ReadonlyMap<string, string>;
-      readonly scheduleDefaults: ZonedScheduleDefaults;
-      /** Whether unknown jobs may still appear; unchanged if absent. */
-      readonly keepsUnknown?: boolean;
-    },
-  ): Promise<void> {
-    const { registry, schedules, scheduler, dispatcher, membership } = this.parts;
-    const before = registry.replace(project.jobs);
-    const disabledBefore = registry.disable(project.disabled);
-    const keptBefore = schedules.keepsUnknown;
-    schedules.keepsUnknown = project.keepsUnknown ?? keptBefore;
-    try {
-      await schedules.sync();
-    } catch (error) {
-      registry.replace(before);
-      registry.disable(disabledBefore);
-      schedules.keepsUnknown = keptBefore;
-      throw error;
-    }
-    schedules.defaults = project.scheduleDefaults;
-    scheduler.poke();
-    dispatcher.poke();
-    membership.changed();
+  reload(project: Project): Promise<void> {
+    return this.life.reload(project);
   }
 
   /** Add a job with its schedules, or replace the one of its kind. */
   addJob(job: JobDefinition): void {
-    this.registry.set(job);
-    if (!this.#isStarted) return;
-    this.parts.dispatcher.poke();
-    this.parts.membership.changed();
-    this.parts.schedules.syncJob(job).catch((error: unknown) => {
-      const { message } = toJobError(error, "Cannot write");
-      this.parts.options.logger.error(`Cannot keep the schedules of job "${job.kind}"`, {
-        error: message,
-      });
+    this.life.addJob(job);
+  }
+
+  listJobs(): readonly JobDefinition[] {
+    return this.parts.registry.list();
+  }
+
+  getJob(kind: string): JobDefinition {
+    return this.parts.registry.get(kind);
+  }
+
+  async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
+    const wanted = newInstance(this.parts.registry.get(kind), options, this.#seed());
+    const { handlers } = this.parts;
+    // Before it is accepted, as a free worker may take it in the same transaction.
+    const hasOwn = handlers.add(wanted.id, options);
+    try {
+      const [instance] = await this.#enqueue([wanted]);
+      // Another instance has its unique key, or it ran before: drop these handlers.
+      if (hasOwn && instance!.id !== wanted.id) handlers.delete(wanted.id);
+      return instance!;
+    } catch (error) {
+      if (hasOwn) handlers.delete(wanted.id);
+      throw error;
+    }
+  }
+
+  async scheduleJobs(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+  ): Promise<readonly Instance[]> {
+    checkBatchSize(requests.length);
+    return await this.#bulk.run(requests.length, () => {
+      const nowMs = this.parts.options.clock.now().wallMs;
+      const instances = requests.map((request, index) =>
+        inRequest(
+          index,
+          () => newInstance(this.parts.registry.get(request.kind), request, this.#seed(nowMs)),
+        )
+      );
+      return this.#enqueue(instances);
     });
   }
 
-  protected lostNode(error: JobError): void {
-    const { dispatcher, scheduler, janitor, options } = this.parts;
-    scheduler.stop();
-    janitor.stop();
-    dispatcher.pauseClaims();
-    dispatcher.abort("lease");
-    options.logger.error(error.message, { hint: error.hint });
-    options.lost?.(error);
+  previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
+    checkScheduleOptions(kind, options);
+    return previewInstance(this.parts.registry.get(kind), options, this.#seed());
   }
 
-  #hinted(hint: ChangeHint): void {
-    switch (hint.type) {
-      case "instances":
-        return this.parts.dispatcher.pokeAt(hint.dueAt);
-      case "schedules":
-        return this.parts.scheduler.poke();
-      case "cancel":
-        return this.parts.dispatcher.abort("canceled", hint.claims);
-      case "pauses":
-        return this.parts.dispatcher.poke();
-      case "deadlines":
-        return this.parts.janitor.poke();
-      case "nodes":
-        return this.parts.membership.hinted();
+  async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
+    const checked = readOptions("recurring schedule", options, `schedule job "${kind}"`);
+    const job = this.parts.registry.get(kind);
+    const record = await this.parts.schedules.create(job, inMilliseconds(checked));
+    this.parts.scheduler.poke();
+    return record;
+  }
+
+  async listSchedules(
+    query: { readonly kind?: string } = {},
+    page?: PageInput,
+  ): Promise<Page<ScheduleRecord>> {
+    const conditions = readOptions("schedules", query, "list schedules");
+    return await this.parts.store.listSchedules(conditions, readPage(page, "list schedules"));
+  }
+
+  async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
+    const checked = readOptions("change", change, `change schedule "${id}"`);
+    const record = await this.parts.schedules.update(id, inMilliseconds(checked));
+    this.parts.scheduler.poke();
+    return record;
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    await this.parts.schedules.remove(id);
+    this.parts.scheduler.poke();
+  }
+
+  async runSchedule(target: ScheduleTarget): Promise<Instance> {
+    const checked = readOptions("target", target, "run a schedule");
+    const [instance] = await this.#enqueue([await this.parts.recurring.runNow(checked)]);
+    return instance!;
+  }
+
+  async skipTicks(
+    target: ScheduleTarget,
+    what: { readonly until?: number; readonly count?: number },
+  ): Promise<readonly ScheduleRecord[]> {
+    return await this.parts.recurring.skip(
+      readOptions("target", target, "skip ticks"),
+      readOptions("skip", what, "skip ticks"),
+    );
+  }
+
+  async backfill(request: BackfillRequest): Promise<BackfillResult> {
+    this.#assertOpen();
+    return await this.parts.recurring.backfill(readOptions("backfill", request, "backfill"));
+  }
+
+  async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
+    return await explain(readOptions("explain", query, "explain"), {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      facts: this,
+    });
+  }
+
+  getInstance(id: string): Promise<Instance> {
+    return findInstance(id, this.parts.store);
+  }
+
+  async blockOf(instance: Instance): Promise<Block | null> {
+    if (instance.state !== "scheduled") return null;
+    if ((await this.unservedKinds([instance.kind])).size > 0) {
+      return unservedBlock(instance.kind);
     }
+    return await this.parts.store.blockOf({ ...this.#claimer(), id: instance.id });
+  }
+
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+    return this.parts.served.unserved(kinds);
+  }
+
+  async kinds(): Promise<readonly string[]> {
+    const { kinds } = await this.parts.store.stats();
+    return [...kinds.keys(), ...this.listJobs().map(({ kind }) => kind)];
+  }
+
+  isKnown(kind: string): Promise<boolean> {
+    return this.parts.served.isKnown(kind);
+  }
+
+  assertKnown(kind: string): Promise<void> {
+    return this.parts.served.assertKnown(kind);
+  }
+
+  async disabledBecause(kind: string): Promise<string | null> {
+    return this.parts.registry.disabledBecause(kind) ?? null;
+  }
+
+  async listNodes(): Promise<readonly NodeStatus[]> {
+    const { membership } = this.parts;
+    await membership.refreshed();
+    return await membership.peers.list();
+  }
+
+  async resizeNode(id: string, count: number): Promise<NodeStatus> {
+    await this.parts.membership.resize(id, checkWorkers(count));
+    const nodes = await this.parts.membership.peers.refresh();
+    return nodes.find((node) => node.id === id)!;
+  }
+
+  #claimer() {
+    const { clock, node } = this.parts.options;
+    const { kinds, limits } = this.parts.registry;
+    return { at: clock.now(), node, kinds, limits };
+  }
+
+  async lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: PageInput,
+  ): Promise<Page<Instance>> {
+    const query = readInstanceFilter(filter);
+    const wanted = readPage(page, "look up instances");
+    if (matchesNothing(query)) return { items: [], nextToken: null };
+    return await this.parts.store.list(query, wanted);
+  }
+
+  /** How many instances match. */
+  async count<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+  ): Promise<number> {
+    const query = readInstanceFilter(filter);
+    return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
+  }
+
+  async lookupInstanceHistory<Filter extends HistoryFilter>(
+    filter?: Exact<Filter, HistoryFilter>,
+    page?: PageInput,
+  ): Promise<Page<HistoryEntry>> {
+    const query = readHistoryFilter(filter);
+    return await this.parts.store.history(query, readPage(page, "look up the history"));
+  }
+
+  async lookupInstanceLogs<Filter extends LogFilter>(
+    filter?: Exact<Filter, LogFilter>,
+    page?: PageInput,
+  ): Promise<Page<StoredLogEntry>> {
+    const query = readLogFilter(filter);
+    return await this.parts.store.logs(query, readPage(page, "look up logs"));
+  }
+
+  async cancelInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions,
+  ): Promise<readonly Instance[]> {
+    const query = readBulkFilter(filter, readOptions("bulk", options, "cancel"), "cancel");
+    if (matchesNothing(query)) return [];
+    return await cancelInstances(query, {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      bulk: this.#bulk,
+      changed: (instance, at) => this.parts.events.changed(instance, at),
+      abort: (claims) => this.parts.dispatcher.abort("canceled", claims),
+      wait: (id, timeoutMs) => this.waitInstance(id, timeoutMs),
+    });
+  }
+
+  async retryInstance(id: string): Promise<Instance> {
+    return await retryInstance(await this.getInstance(id), this.#redriveContext());
+  }
+
+  async redriveInstances<Filter extends BulkFilter>(
+    filter: Exact<Filter, BulkFilter>,
+    options?: BulkOptions & { readonly isForced?: boolean },
+  ): Promise<readonly Instance[]> {
+    const { all, isForced = false } = readOptions("redrive", options, "redrive");
+    const query = readBulkFilter(filter, { all }, "redrive");
+    if (matchesNothing(query)) return [];
+    return await redriveInstances(query, isForced, this.#redriveContext());
+  }
+
+  async clearInstanceHistory<Filter extends ClearFilter>(
+    filter: Exact<Filter, ClearFilter>,
+    options?: BulkOptions,
+  ): Promise<number> {
+    const bulk = readOptions("bulk", options, "clear the instance history");
+    const cleared = readClearFilter(filter, bulk);
+    if (matchesNothing(cleared.query)) return 0;
+    return await clearInstances(this.parts.store, this.parts.options.clock, cleared);
+  }
+
+  async clearInstanceLogs<Filter extends LogClearFilter>(
+    filter: Exact<Filter, LogClearFilter>,
+    options?: BulkOptions,
+  ): Promise<number> {
+    const query = readLogClearFilter(filter, readOptions("bulk", options, "clear the logs"));
+    return await clearLogs(this.parts.store, this.parts.options.clock, query);
+  }
+
+  workers(): WorkerStatus {
+    const { alive } = this.parts.options.executor.stats();
+    const { dispatcher: { count, busy }, fullWorkers: { fullMs } } = this.parts;
+    return { count, busy, alive, ...(fullMs === null ? {} : { fullMs }) };
+  }
+
+  async resizeWorkers(count: number): Promise<WorkerStatus> {
+    const { dispatcher, membership, options } = this.parts;
+    dispatcher.resize(checkWorkers(count));
+    // A wish of before must not undo it; here it holds whether or not the store can be told.
+    if (membership.isJoined) await membership.resize(options.node, count).catch(() => {});
+    return this.workers();
+  }
+
+  async pause(
+    kind: string | null,
+    options: { readonly until?: number; readonly reason?: string } = {},
+  ): Promise<Pause> {
+    return await pause(kind, readOptions("pause", options, "pause"), this.parts);
+  }
+
+  async resume(kind: string | null): Promise<boolean> {
+    return await resume(kind, this.parts);
+  }
+
+  listPauses(): Promise<readonly Pause[]> {
+    return this.parts.store.listPauses();
+  }
+
+  async status(): Promise<ManagerStatus> {
+    return await managerStatus(this, this.parts, {
+      life: this.life,
+      storeProblem: this.#storeMaintenance.problem ?? this.parts.answers.problem,
+      claimer: this.#claimer(),
+    });
+  }
+
+  async waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    checkTimeout(timeoutMs);
+    return await waitInstance(id, timeoutMs, this.#followContext());
+  }
+
+  async *follow<Filter extends LogTailFilter>(
+    filter: Exact<Filter, LogTailFilter>,
+    options?: FollowOptions,
+  ): AsyncGenerator<FollowStep> {
+    const read = readOptions("follow", options, "follow logs");
+    yield* follow(readLogTailFilter(filter), read, this.#followContext());
+  }
+
+  #followContext() {
+    return {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      get: (id: string) => this.getInstance(id),
+      subscribe: (listener: (event: ManagerEvent) => void) => this.subscribe(listener),
+      onStop: (listener: () => void) => this.life.onStop(listener),
+      hasOthers: () => this.parts.membership.peers.hasOthers,
+      followers: this.#followers,
+    };
+  }
+
+  async reloadConfig(options: { readonly force?: boolean } = {}): Promise<ReloadReport> {
+    const { configuration } = this.parts.options;
+    if (configuration) return await configuration.reload(options);
+    throw new JobError("unimplemented", "Cannot reload the configuration: this manager has none");
+  }
+
+  workOnStore(...[work, options]: Parameters<ManagerApi["workOnStore"]>) {
+    return this.#storeMaintenance.run(work, this.life.storeInfo, options?.signal);
+  }
+
+  subscribe(listener: (event: ManagerEvent) => void): () => void {
+    return this.parts.events.subscribe(listener);
+  }
+
+  async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
+    this.#assertOpen();
+    const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
+    // In the same turn, so that a free worker's claim shares the transaction.
+    this.parts.dispatcher.poke();
+    const { value, at } = await enqueued;
+    for (const { instance, outcome, replaced } of value) {
+      if (replaced) this.parts.events.changed(replaced, at);
+      if (outcome === "accepted") this.parts.events.changed(instance, at);
+    }
+    return value.map(({ instance }) => instance);
+  }
+
+  #assertOpen(): void {
+    if (!this.life.isDraining) return;
+    throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
+      hint: "Try again when it has restarted",
+    });
+  }
+
+  #redriveContext(): RedriveContext {
+    this.#assertOpen();
+    const { store, options, registry, events, dispatcher } = this.parts;
+    return {
+      store,
+      clock: options.clock,
+      bulk: this.#bulk,
+      registry,
+      repeat: (past) => repeatInstance(registry.get(past.kind), past, this.#seed()),
+      accepted: (instance, at) => {
+        events.changed(instance, at);
+        dispatcher.poke();
+      },
+    };
+  }
+
+  #seed(nowMs = this.parts.options.clock.now().wallMs) {
+    const { ids, random } = this.parts.options;
+    return { id: ids(), nowMs, random: random.next() };
   }
 }

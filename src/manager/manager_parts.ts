@@ -1,7 +1,7 @@
 import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
-import type { Store, StoreInfo } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
@@ -21,14 +21,6 @@ import { Served } from "./nodes/served.ts";
 import { StoreAnswers } from "./store/store_answers.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { SystemJobs } from "./store/system_jobs.ts";
-
-/** Where a manager is between its start and its stop. */
-export interface ManagerLife {
-  storeInfo: StoreInfo | null;
-  startedAt: number;
-  isDraining: boolean;
-  readonly stopListeners: Set<() => void>;
-}
 
 /** What a manager works with, wired together. */
 export interface ManagerParts {

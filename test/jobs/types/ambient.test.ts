@@ -15,7 +15,7 @@ import type { JobManager } from "${ROOT}src/core/job/job_manager.ts";
 import type { JobInput } from "${ROOT}src/core/job/define.ts";
 import type { JobState } from "${ROOT}src/core/state.ts";
 import type { ScheduleOptions } from "${ROOT}src/manager/api.ts";
-import type { Operations } from "${ROOT}src/manager/operations.ts";
+import type { Manager as Operations } from "${ROOT}src/manager/manager.ts";
 import type { BulkFilter, InstanceFilter } from "${ROOT}src/core/instance_filter.ts";
 import type { WorkerInfo } from "${ROOT}src/worker/attempt_scope.ts";
 

@@ -8,7 +8,7 @@ import type { ManagerParts } from "../manager_parts.ts";
 const OTHERS_MS = 5_000;
 
 /** Looks after the store of a manager, one work at a time. */
-export class StoreCare {
+export class StoreMaintenance {
   readonly #parts: () => ManagerParts;
   #work: StoreWork["type"] | null = null;
   /** Goes on with what a move held. */

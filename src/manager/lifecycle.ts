@@ -1,0 +1,233 @@
+import { JobError, toJobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { ChangeHint, StoreInfo } from "../store/store.ts";
+import type { ManagerParts } from "./manager_parts.ts";
+import { waitIdle } from "./nodes/idle.ts";
+import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
+
+/** How long state handlers may run on at a stop, in milliseconds. */
+const HANDLERS_MS = 10_000;
+
+/** The jobs of a configuration, as a reload applies them. */
+export interface Project {
+  readonly jobs: readonly JobDefinition[];
+  /** Kinds that are configured but not loaded, with the reason. */
+  readonly disabled: ReadonlyMap<string, string>;
+  readonly scheduleDefaults: ZonedScheduleDefaults;
+  /** Whether unknown jobs may still appear; unchanged if absent. */
+  readonly keepsUnknown?: boolean;
+}
+
+/** Starts and stops the parts of a manager, and replaces its jobs meanwhile. */
+export class Lifecycle {
+  readonly #getParts: () => ManagerParts;
+  /** Null unless the store is open. */
+  storeInfo: StoreInfo | null = null;
+  startedAt = 0;
+  isDraining = false;
+  readonly #stopListeners = new Set<() => void>();
+  #unsubscribe: (() => void) | null = null;
+  #isStarted = false;
+  #opening: Promise<StoreInfo> | null = null;
+  #stopping: Promise<void> | null = null;
+
+  /** @param getParts returns the manager's parts; first called by {@link open} */
+  constructor(getParts: () => ManagerParts) {
+    this.#getParts = getParts;
+  }
+
+  /** See {@link Manager.open}. */
+  open(): Promise<StoreInfo> {
+    return this.#opening ??= this.#open().finally(() => this.#opening = null);
+  }
+
+  async #open(): Promise<StoreInfo> {
+    const { store, options: { node, logger, clock } } = this.#getParts();
+    const at = clock.now();
+    this.startedAt = at.wallMs;
+    const info = this.storeInfo = await store.open({ at, node });
+    this.isDraining = false;
+    const recovered = [...info.recovered, ...await this.#join()];
+    if (recovered.length > 0) {
+      logger.warn("Took back instances of a daemon that ended without settling them", {
+        count: recovered.length,
+      });
+    }
+    return this.storeInfo = { ...info, recovered };
+  }
+
+  async #join(): Promise<readonly Instance[]> {
+    const { membership, store } = this.#getParts();
+    try {
+      return await membership.join();
+    } catch (error) {
+      this.storeInfo = null;
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** See {@link Manager.start}. */
+  async start(): Promise<void> {
+    if (this.#isStarted) {
+      throw new JobError("conflict", "Cannot start the manager: it is already running");
+    }
+    this.#isStarted = true;
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#unsubscribe?.();
+      this.#isStarted = false;
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { store, options, events, schedules, dispatcher, scheduler, janitor, membership } = this
+      .#getParts();
+    const { recovered } = this.storeInfo ?? await this.open();
+    this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
+    await options.executor.start();
+    await schedules.sync();
+    for (const instance of recovered) events.failed(instance, this.startedAt);
+    dispatcher.start();
+    scheduler.start();
+    janitor.start();
+    membership.start();
+  }
+
+  /** See {@link Manager.stop}. */
+  async stop(drainMs?: number): Promise<void> {
+    if (!this.storeInfo) {
+      this.#isStarted = false;
+      return;
+    }
+    await (this.#stopping ??= this.#stop(drainMs).finally(() => this.#stopping = null));
+  }
+
+  async #stop(drainMs?: number): Promise<void> {
+    const { store, options, events, dispatcher, scheduler, janitor, membership, fullWorkers } = this
+      .#getParts();
+    this.isDraining = true;
+    membership.changed();
+    scheduler.stop();
+    janitor.stop();
+    fullWorkers.stop();
+    dispatcher.pauseClaims();
+    const cancel = dispatcher.abortAfterDrain(drainMs ?? options.drainMs, {
+      isForAll: drainMs !== undefined,
+    });
+    await dispatcher.drained();
+    cancel();
+    dispatcher.stop();
+    await events.settled(options.clock, HANDLERS_MS);
+    try {
+      await options.executor.stop();
+    } finally {
+      this.#unsubscribe?.();
+      this.storeInfo = null;
+      this.#isStarted = false;
+      for (const listener of [...this.#stopListeners]) listener();
+      await membership.leave();
+      await options.closing?.();
+      await store.close();
+    }
+  }
+
+  /** Call `listener` once the manager has stopped. Returns how to take it back. */
+  onStop(listener: () => void): () => void {
+    this.#stopListeners.add(listener);
+    return () => void this.#stopListeners.delete(listener);
+  }
+
+  /** See {@link Manager.waitIdle}. */
+  async waitIdle(timeoutMs?: number): Promise<void> {
+    const { options: { clock, node }, registry, store, dispatcher, events } = this.#getParts();
+    if (!this.#isStarted) {
+      throw new JobError(
+        "unavailable",
+        "Cannot wait for the manager to be idle: it is not running",
+        { hint: "Start it first" },
+      );
+    }
+    return await waitIdle(timeoutMs, {
+      clock,
+      quiet: async () => {
+        await dispatcher.quiet();
+        await events.quiet();
+      },
+      isQuiet: () => dispatcher.isQuiet,
+      isDue: async () => {
+        const { kinds, limits } = registry;
+        const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
+        return instanceAt !== null && instanceAt <= at;
+      },
+      onStop: (listener) => this.onStop(listener),
+    });
+  }
+
+  /** See {@link Manager.reload}. */
+  async reload(project: Project): Promise<void> {
+    const { registry, schedules, scheduler, dispatcher, membership } = this.#getParts();
+    const before = registry.replace(project.jobs);
+    const disabledBefore = registry.disable(project.disabled);
+    const keptBefore = schedules.keepsUnknown;
+    schedules.keepsUnknown = project.keepsUnknown ?? keptBefore;
+    try {
+      await schedules.sync();
+    } catch (error) {
+      registry.replace(before);
+      registry.disable(disabledBefore);
+      schedules.keepsUnknown = keptBefore;
+      throw error;
+    }
+    schedules.defaults = project.scheduleDefaults;
+    scheduler.poke();
+    dispatcher.poke();
+    membership.changed();
+  }
+
+  /** See {@link Manager.addJob}. */
+  addJob(job: JobDefinition): void {
+    const { registry, dispatcher, membership, schedules, options: { logger } } = this.#getParts();
+    registry.set(job);
+    if (!this.#isStarted) return;
+    dispatcher.poke();
+    membership.changed();
+    schedules.syncJob(job).catch((error: unknown) => {
+      logger.error(`Cannot keep the schedules of job "${job.kind}"`, {
+        error: toJobError(error, "Cannot write").message,
+      });
+    });
+  }
+
+  /** Abort what runs and claim nothing more: another daemon took this node's id. */
+  lostNode(error: JobError): void {
+    const { dispatcher, scheduler, janitor, options } = this.#getParts();
+    scheduler.stop();
+    janitor.stop();
+    dispatcher.pauseClaims();
+    dispatcher.abort("lease");
+    options.logger.error(error.message, { hint: error.hint });
+    options.lost?.(error);
+  }
+
+  #hinted(hint: ChangeHint): void {
+    const { dispatcher, scheduler, janitor, membership } = this.#getParts();
+    switch (hint.type) {
+      case "instances":
+        return dispatcher.pokeAt(hint.dueAt);
+      case "schedules":
+        return scheduler.poke();
+      case "cancel":
+        return dispatcher.abort("canceled", hint.claims);
+      case "pauses":
+        return dispatcher.poke();
+      case "deadlines":
+        return janitor.poke();
+      case "nodes":
+        return membership.hinted();
+    }
+  }
+}
