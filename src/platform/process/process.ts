@@ -23,7 +23,7 @@ export function runtimeName(): "bun" | "deno" | "node" {
 export function selfCommand(): readonly string[] {
   if (isCompiled()) return [process.execPath];
   const extension = basename(import.meta.url).endsWith(".ts") ? "ts" : "js";
-  const main = fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
+  const main = fileURLToPath(new URL(`../../main.${extension}`, import.meta.url));
   return runtimeName() === "deno"
     ? [process.execPath, "run", "-A", "--no-check", main]
     : [process.execPath, main];
