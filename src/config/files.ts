@@ -13,14 +13,7 @@ import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
 import { reasonOf } from "./secrets.ts";
-import {
-  type Field,
-  formatPath,
-  isTable,
-  type KeyPath,
-  type Report,
-  type Source,
-} from "./source.ts";
+import { type Field, formatPath, type KeyPath, type Report, type Source } from "./source.ts";
 
 /** Largest configuration file, in bytes. */
 export const FILE_BYTES_MAX = 4 * 1_048_576;
@@ -64,17 +57,22 @@ export function readConfigFile(
     env: options.env,
     isText: false,
     placeOf: parsed.placeOf,
-    rawOf: (path) => raw.get(JSON.stringify(path)),
+    rawOf: (path) => raw.size === 0 ? undefined : raw.get(JSON.stringify(path)),
   };
-  const expand = (value: unknown, path: KeyPath): unknown => {
-    if (typeof value === "string") return expandField({ value, path, source }, raw, report);
-    if (Array.isArray(value)) return value.map((item, index) => expand(item, [...path, index]));
-    if (!isTable(value)) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, expand(item, [...path, key])]),
-    );
+  const expand = (values: Record<string | number, unknown>, path: KeyPath) => {
+    for (const name of Object.keys(values)) {
+      const value = values[name];
+      const key = Array.isArray(values) ? Number(name) : name;
+      if (typeof value === "string") {
+        if (!value.includes("${")) continue;
+        values[key] = expandField({ value, path: [...path, key], source }, raw, report);
+      } else if (typeof value === "object" && value !== null) {
+        expand(value as Record<string, unknown>, [...path, key]);
+      }
+    }
   };
-  return { source, tree: expand(parsed.tree, []) as Record<string, unknown> };
+  expand(parsed.tree, []);
+  return { source, tree: parsed.tree };
 }
 
 function expandField(field: Field, raw: Map<string, string>, report: Report): string {
@@ -83,7 +81,7 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
   // Shell lines have variables of their own.
   const isCode = path[0] === "jobs" &&
     (path[2] === "run" || path[2] === "command" || (path[2] === "stdin" && path[3] === "text"));
-  if (isCode || !text.includes("${")) return text;
+  if (isCode) return text;
   raw.set(JSON.stringify(path), text);
   const expansion = expandVariables(text, source.env);
   if (expansion.error === null) return expansion.text;

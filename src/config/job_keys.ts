@@ -15,8 +15,7 @@ import {
   timezone,
 } from "./readers.ts";
 import { key, schemaOf } from "./schema.ts";
-import { environmentFile } from "./environment_file.ts";
-import { environment } from "./secrets.ts";
+import { environment, environmentFile } from "./secrets.ts";
 import * as special from "./special_readers.ts";
 import { TEXT_LENGTH_MAX } from "../core/text/text_limits.ts";
 

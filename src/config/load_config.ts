@@ -157,13 +157,12 @@ class JobTables {
     }
   }
 
-  /** The tables of kinds that stand in one file; for the others a problem names both places. */
+  /** The tables of kinds that have one; each further table of a kind is a problem that names both places. */
   unique(report: Report): Field[] {
     const unique: Field[] = [];
     for (const [first, ...others] of this.#tables.values()) {
-      const place = first!.source.placeOf(first!.path, "key")!;
       for (const other of others) {
-        const at = formatPlace(place);
+        const at = formatPlace(first!.source.placeOf(first!.path, "key")!);
         report.key(other, `the job has a table at ${at} already`, "Keep one of them");
       }
       if (others.length === 0) unique.push(first!);

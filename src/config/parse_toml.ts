@@ -1,56 +1,84 @@
 import { parse } from "@iarna/toml";
-import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
+import { ParseError } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../core/job/job_table.ts";
 import { PROTOTYPE_KEYS } from "../core/object_keys.ts";
-import { findExcess, NESTING_MAX } from "./scan_toml.ts";
-import { formatPath, isTable, type KeyPath } from "./source.ts";
+import { NESTING_MAX, scanToml } from "./scan_toml.ts";
+import { isTable, type KeyPath } from "./source.ts";
+import { type Position, TomlPlaces } from "./toml_places.ts";
 
-/** A parsed file: plain data, dates as ISO text, and where each key and value stands. */
+/** A parsed file: plain data, with dates as ISO text, and the places of its keys and values. */
 export interface ParsedToml {
   /** Null when the file is not TOML at all. */
-  readonly tree: Readonly<Record<string, unknown>> | null;
+  readonly tree: Record<string, unknown> | null;
   readonly problems: readonly ConfigProblem[];
   placeOf(path: KeyPath, part: "key" | "value"): Place;
-}
-
-interface Position {
-  readonly line: number;
-  readonly column: number;
-}
-
-/** Where a key and its value stand, and what is below them. */
-interface Spot {
-  /** Null while only something below was read. */
-  key: Position | null;
-  value: Position | null;
-  below: Map<string | number, Spot> | null;
 }
 
 /**
  * Parse the bytes of a TOML file.
  *
- * `@iarna/toml` gives the values, `toml-eslint-parser` the places; what either refuses is refused, so the gaps of the
- * one are closed by the other.
+ * `@iarna/toml` gives the values, `toml-eslint-parser` the places. The second one takes most of the time, so it runs only
+ * when a place is needed, or when the text has something that it judges more strictly.
  *
  * @param file the name that places carry
  */
 export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   const text = decode(bytes);
   if (typeof text !== "string") return refused(file, text, "found bytes that are not UTF-8");
-  const excess = findExcess(text);
+  const { excess, hasUnusualNumber } = scanToml(text);
   if (excess !== null) return refused(file, positionAt(text, excess.index), excess.message);
-  const ast = tryParse(() => parseTOML(text, { tomlVersion: "1.0" }));
-  const values = tryParse(() => parse(text));
-  if (ast.error !== undefined || values.error !== undefined) {
-    return refusedSyntax(text, file, ast.error, values.error);
+  const values = attempt(() => parse(text));
+  let places: Attempt<TomlPlaces> | undefined;
+  const findPlaces = () => places ??= attempt(() => new TomlPlaces(text, file));
+  const isDoubtful = hasUnusualNumber || reopensTable(text);
+  if (values.result !== undefined && !isDoubtful && isOrdinary(values.result)) {
+    return {
+      tree: plainTable(values.result),
+      problems: [],
+      placeOf: (path, part) =>
+        findPlaces().result?.placeOf(path, part) ?? { file, line: 1, column: 1 },
+    };
   }
-  const walk = new PlaceWalk(file);
-  walk.table(ast.result!.body[0].body);
+  const { result: found, error } = findPlaces();
+  if (found === undefined || values.result === undefined) {
+    return refusedSyntax(text, file, error, values.error);
+  }
   return {
-    tree: walk.isTooDeep ? null : plainTable(values.result!),
-    problems: walk.problems,
-    placeOf: (path, part) => walk.placeOf(path, part),
+    tree: found.isTooDeep ? null : plainTable(values.result),
+    problems: found.problems,
+    placeOf: (path, part) => found.placeOf(path, part),
   };
+}
+
+/** Lines that may be headers of tables. */
+const HEADER = /^[ \t]*\[.*/gm;
+/** The first name of what may be a dotted key. */
+const DOTTED_KEY = /^[ \t]*([\w-]+|["'].*["'])[ \t]*\..*=/gm;
+
+/**
+ * True if a dotted key may add to the table of a header, which `@iarna/toml` accepts although TOML does not. It is also true
+ * for some files that are correct.
+ */
+function reopensTable(text: string): boolean {
+  const dotted = new Set(Array.from(text.matchAll(DOTTED_KEY), ([, name]) => name!));
+  if (dotted.size === 0) return false;
+  // A quoted name may be another spelling of a bare one.
+  if ([...dotted].some((name) => /["']/.test(name))) return true;
+  for (const [header] of text.matchAll(HEADER)) {
+    if (header.includes("\\")) return true;
+    if (header.split(/[^\w-]+/).some((name) => dotted.has(name))) return true;
+  }
+  return false;
+}
+
+/** True for values without names that are not allowed, integers of over 53 bits and deep nesting. */
+function isOrdinary(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null) return typeof value !== "bigint";
+  if (depth > NESTING_MAX) return false;
+  if (Array.isArray(value)) return value.every((item) => isOrdinary(item, depth + 1));
+  return Object.entries(value).every(([name, item]) =>
+    !PROTOTYPE_KEYS.has(name) && isOrdinary(item, depth + 1)
+  );
 }
 
 function refused(
@@ -67,7 +95,12 @@ function refused(
   };
 }
 
-function tryParse<T>(run: () => T): { readonly result?: T; readonly error?: unknown } {
+interface Attempt<T> {
+  readonly result?: T;
+  readonly error?: unknown;
+}
+
+function attempt<T>(run: () => T): Attempt<T> {
   try {
     return { result: run() };
   } catch (error) {
@@ -75,7 +108,7 @@ function tryParse<T>(run: () => T): { readonly result?: T; readonly error?: unkn
   }
 }
 
-// Of the messages only the first line: iarna's goes on with lines of the file, which may hold secrets.
+// Only the first line of a message: iarna adds lines of the file, which may hold secrets.
 function refusedSyntax(text: string, file: string, astError: unknown, error: unknown): ParsedToml {
   const isDuplicate = astError instanceof ParseError && /multiple times/.test(astError.message);
   if (isDuplicate) {
@@ -110,7 +143,7 @@ function lower(message: string): string {
   return `not TOML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
 }
 
-// The text without a byte order mark, or the place of the first byte that is not UTF-8.
+// Returns the text without a byte order mark, or the place of the first byte that is not UTF-8.
 function decode(bytes: Uint8Array): string | Position {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -169,112 +202,4 @@ function plainValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plainValue);
   if (value instanceof Date) return value.toISOString();
   return isTable(value) ? plainTable(value) : value;
-}
-
-/** Reads the places of keys and values off the syntax tree. */
-class PlaceWalk {
-  readonly problems: ConfigProblem[] = [];
-  isTooDeep = false;
-  readonly #file: string;
-  readonly #root: Spot = { key: null, value: null, below: null };
-
-  constructor(file: string) {
-    this.#file = file;
-  }
-
-  placeOf(path: KeyPath, part: "key" | "value"): Place {
-    let position: Position = { line: 1, column: 1 };
-    let spot: Spot | undefined = this.#root;
-    for (const name of path) {
-      spot = spot.below?.get(name);
-      if (spot === undefined) break;
-      if (spot.key !== null) position = part === "value" ? spot.value ?? spot.key : spot.key;
-    }
-    return { file: this.#file, ...position };
-  }
-
-  table(body: readonly (AST.TOMLKeyValue | AST.TOMLTable)[], base: KeyPath = []): void {
-    for (const node of body) {
-      if (node.type === "TOMLTable") {
-        this.#key(node.key, node.resolvedKey);
-        this.table(node.body, node.resolvedKey);
-      } else {
-        const path = [...base, ...node.key.keys.map(keyName)];
-        this.#key(node.key, path);
-        this.#value(node.value, path);
-      }
-    }
-  }
-
-  #key(key: AST.TOMLKey, path: KeyPath): void {
-    if (key.keys.length > NESTING_MAX) {
-      this.isTooDeep = true;
-      this.#problem(key, path.slice(0, 1), `found a key of over ${NESTING_MAX} parts`);
-      return;
-    }
-    let length = 0;
-    const names = path.filter((part) => typeof part === "string").length;
-    // A header names its whole path, a key in a table only the end of it; indices of table lists are not written.
-    let skip = names - key.keys.length;
-    for (const part of path) {
-      length++;
-      if (typeof part === "number" || skip-- > 0) continue;
-      const node = key.keys[key.keys.length - 1 - countNames(path, length)]!;
-      const prefix = path.slice(0, length);
-      this.#remember(prefix, node);
-      if (PROTOTYPE_KEYS.has(part)) this.#problem(node, prefix, "this name is not allowed");
-    }
-    this.#remember(path, key.keys.at(-1)!);
-  }
-
-  #value(node: AST.TOMLContentNode, path: KeyPath): void {
-    const spot = this.#spotOf(path);
-    if (spot.key === null) spot.key = positionOf(node);
-    else spot.value = positionOf(node);
-    if (node.type === "TOMLArray") {
-      node.elements.forEach((element, index) => this.#value(element, [...path, index]));
-    } else if (node.type === "TOMLInlineTable") {
-      this.table(node.body, path);
-    } else if (node.kind === "integer" && BigInt.asIntN(64, node.bigint) !== node.bigint) {
-      this.#problem(node, path, "found an integer of over 64 bits");
-    }
-  }
-
-  #remember(path: KeyPath, node: AST.TOMLNode): void {
-    this.#spotOf(path).key ??= positionOf(node);
-  }
-
-  #spotOf(path: KeyPath): Spot {
-    let spot = this.#root;
-    for (const name of path) {
-      spot.below ??= new Map();
-      let next = spot.below.get(name);
-      if (next === undefined) spot.below.set(name, next = { key: null, value: null, below: null });
-      spot = next;
-    }
-    return spot;
-  }
-
-  #problem(node: AST.TOMLNode, path: KeyPath, message: string): void {
-    const isInJob = path[0] === "jobs" && path.length >= 3;
-    this.problems.push({
-      place: { file: this.#file, ...positionOf(node) },
-      path: formatPath(path),
-      message,
-      job: isInJob ? String(path[1]) : null,
-    });
-  }
-}
-
-// How many names of a path stand after its first `length` parts.
-function countNames(path: KeyPath, length: number): number {
-  return path.slice(length).filter((part) => typeof part === "string").length;
-}
-
-function keyName(node: AST.TOMLBare | AST.TOMLQuoted): string {
-  return node.type === "TOMLBare" ? node.name : node.value;
-}
-
-function positionOf(node: AST.TOMLNode): Position {
-  return { line: node.loc.start.line, column: node.loc.start.column + 1 };
 }

@@ -80,11 +80,17 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   if (own.problems.length > 0) return null;
   return {
     kind,
-    place: table.source.placeOf(table.path, "key")!,
+    // Places are looked up only for problems: it takes longer than everything else.
+    get place() {
+      return table.source.placeOf(table.path, "key")!;
+    },
     description: values.description ?? null,
     command,
     params: values.params ?? null,
-    ...paramsPlace(fields.get("params")),
+    get paramsPlace() {
+      const field = fields.get("params");
+      return field === undefined ? null : field.source.placeOf(field.path, "value");
+    },
     process,
     options: readOptions(values),
     schedules,
@@ -93,10 +99,6 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     arguments: values.args ?? [],
     isEnabled: values.enabled ?? true,
   };
-}
-
-function paramsPlace(field: Field | undefined): Pick<JobTable, "paramsPlace"> {
-  return field === undefined ? {} : { paramsPlace: field.source.placeOf(field.path, "value") };
 }
 
 function checkName(kind: string, table: Field, report: Report): void {

@@ -9,34 +9,57 @@ export interface Excess {
   readonly message: string;
 }
 
+/** A whole number or a fraction in decimal digits, with what ends it. */
+const PLAIN_NUMBER = /[+-]?\d+(?:\.\d+)?[ \t]*(?:[,\]}#\r\n]|$)/y;
+
+/** What one pass over a file finds. */
+export interface Scan {
+  /** Nesting or a string on which the parsers, being recursive, would overflow; null when there is none. */
+  readonly excess: Excess | null;
+  /** True if a value begins like a number and is no plain one: it may be a date, a time or a mistake. */
+  readonly hasUnusualNumber: boolean;
+}
+
 /**
- * Find nesting or a string that the parsers, being recursive, would overflow on; null when there is none.
+ * Look over a file before it is parsed.
  *
  * One pass over the text that knows comments and the four kinds of strings. Malformed text is left to the parsers.
  */
-export function findExcess(text: string): Excess | null {
+export function scanToml(text: string): Scan {
   let depth = 0;
   let index = 0;
+  let hasUnusualNumber = false;
+  let previous = "";
+  const exceeded = (message: string) => ({ excess: { index, message }, hasUnusualNumber });
   while (index < text.length) {
-    const char = text[index];
+    const char = text[index]!;
     if (char === "#") {
       index = endOf(text, "\n", index);
-    } else if (char === '"' || char === "'") {
+      continue;
+    }
+    if (char === '"' || char === "'") {
       const end = stringEnd(text, index, char);
       if (end - index > STRING_LENGTH_MAX) {
-        return { index, message: `found a string of over ${STRING_LENGTH_MAX} characters` };
+        return exceeded(`found a string of over ${STRING_LENGTH_MAX} characters`);
       }
       index = end;
     } else {
       if (char === "[" || char === "{") depth++;
       else if (char === "]" || char === "}") depth = Math.max(0, depth - 1);
-      if (depth > NESTING_MAX) {
-        return { index, message: `found nesting deeper than ${NESTING_MAX} levels` };
+      else if (isInNumber(char) && (previous === "=" || previous === "[" || previous === ",")) {
+        PLAIN_NUMBER.lastIndex = index;
+        hasUnusualNumber ||= !PLAIN_NUMBER.test(text);
       }
+      if (depth > NESTING_MAX) return exceeded(`found nesting deeper than ${NESTING_MAX} levels`);
       index++;
     }
+    if (char > " ") previous = char;
   }
-  return null;
+  return { excess: null, hasUnusualNumber };
+}
+
+function isInNumber(char: string): boolean {
+  return (char >= "0" && char <= "9") || char === "-" || char === "+";
 }
 
 function endOf(text: string, what: string, from: number): number {
@@ -44,7 +67,8 @@ function endOf(text: string, what: string, from: number): number {
   return at < 0 ? text.length : at + what.length;
 }
 
-// Where the string that begins at `start` ends; an unterminated one-line string ends with its line.
+// Returns the end of the string that begins at `start`. An unterminated one-line string ends with
+// its line.
 function stringEnd(text: string, start: number, quote: string): number {
   const isMultiLine = text.startsWith(quote.repeat(3), start);
   const closing = isMultiLine ? quote.repeat(3) : quote;

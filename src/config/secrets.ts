@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { errorCode } from "../core/errors.ts";
+import { readAssignments } from "../core/text/environment_text.ts";
+import { errorCode, isJobError } from "../core/errors.ts";
 import { nearest } from "../core/text/nearest.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
@@ -35,7 +37,7 @@ function readText(field: Field, report: Report): string | undefined {
 }
 
 /** Variables that systems set: their values are not secrets. */
-export const PLAIN_VARIABLES =
+const PLAIN_VARIABLES =
   /^(?:HOME|USER|LOGNAME|SHELL|PATH|PWD|TMPDIR|TZ|TERM|HOSTNAME|EDITOR|LANG|LANGUAGE|LC_\w+|XDG_\w+)$/;
 
 /** Values filled in by variables in a text that is not a reference; empty if there are none. */
@@ -48,7 +50,7 @@ function filledIn({ path, source }: Field): string[] {
 }
 
 /** Variables and their secrets: values given by reference or filled in by `${VAR}`. */
-export interface EnvironmentValues {
+interface EnvironmentValues {
   readonly values: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
 }
@@ -90,6 +92,35 @@ export function environment(): Reader<EnvironmentValues> {
   };
 }
 
+const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
+
+/** A file of variables, as `EnvironmentFile=` of systemd: its path, with `-` before it when it need not exist. */
+export function environmentFile(): Reader<EnvironmentValues> {
+  const wanted = 'the path of a file of variables, with "-" before it if it need not exist';
+  return {
+    wanted,
+    read(field, report) {
+      if (typeof field.value !== "string") return report.mismatch(field, wanted);
+      const path = field.value.replace(/^-/, "");
+      if (path === "") return report.mismatch(field, wanted);
+      const isOptional = path !== field.value;
+      if (isOptional && !existsSync(resolve(field.source.baseDir, path))) return NOTHING;
+      const text = readSecretFile(field, path, report);
+      if (text === undefined) return undefined;
+      try {
+        const values = readAssignments(text);
+        const secrets = Object.entries(values).filter(([name]) => !PLAIN_VARIABLES.test(name))
+          .map(([, value]) => value);
+        for (const secret of secrets) report.secret(field, secret);
+        return { values, secrets };
+      } catch (error) {
+        if (!isJobError(error)) throw error;
+        return report.value(field, `${path}: ${error.message}`, error.hint);
+      }
+    },
+  };
+}
+
 function readSecret(field: Field, report: Report): string | undefined {
   const { value } = field;
   if (typeof value === "string") return value;
@@ -122,7 +153,7 @@ function readVariable(field: Field, name: string, report: Report): string | unde
 }
 
 /** The text of a file of secrets, without its last newline; undefined when it is refused, which is in the report then. */
-export function readSecretFile(field: Field, path: string, report: Report): string | undefined {
+function readSecretFile(field: Field, path: string, report: Report): string | undefined {
   const file = resolve(field.source.baseDir, path);
   const distrust = trustProblem(file);
   if (distrust?.isFatal) return report.value(field, distrust.message, distrust.hint);

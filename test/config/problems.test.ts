@@ -55,6 +55,18 @@ const REFUSED: readonly (readonly [what: string, text: string | Uint8Array, want
     "a = 9223372036854775808",
     "config.toml:1:5: a: found an integer of over",
   ],
+  ["an impossible date", "a = 2026-02-30", "config.toml:1:14: not TOML: unexpected invalid date"],
+  ["a fraction without digits", "a = [1.,\n2]", "config.toml:1:8: not TOML: unexpected"],
+  [
+    "a table reopened by a dotted key",
+    '[jobs.x.env]\nA = "1"\n[jobs.x]\nenv.B = "2"',
+    "config.toml:4:1: found the key env.B a second time",
+  ],
+  [
+    "a reopened table with a quoted name",
+    '[jobs."x y".env]\n[jobs]\n"x y".env.B = "2"',
+    "config.toml:3:7: found the key env.B a second time",
+  ],
   ["deep lists", `a = ${"[".repeat(50_000)}`, "config.toml:1:69: found nesting deeper than 64"],
   ["deep tables", `a = ${"{a=".repeat(50_000)}`, "config.toml:1:197: found nesting deeper than 64"],
   ["a deep key", `[${"a.".repeat(50_000)}a]`, "config.toml:1:2: a: found a key of over 64 parts"],

@@ -27,6 +27,7 @@ export interface ConfigProblem {
 /** A job table of the config, checked and with durations in milliseconds, before its module is known. */
 export interface JobTable {
   readonly kind: string;
+  /** Looked up in the file when it is read, which is slow: for problems only. */
   readonly place: Place;
   readonly description: string | null;
   /** Null for options of a module job. */

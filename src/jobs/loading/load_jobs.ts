@@ -236,7 +236,7 @@ class Loader {
         `Cannot tell which job "${kind}" is: the table has a command and ${file.path} defines it too`;
       return this.#problem(kind, table.place, message, "Rename one of them");
     }
-    this.#attempt(kind, place, () => {
+    this.#attempt(kind, { place }, () => {
       checkKind(kind);
       const job = this.#moduleJob(kind, file, descriptor, table);
       jobs.push(job);
@@ -256,13 +256,13 @@ class Loader {
     });
   }
 
-  /** Run `action`; a JobError of it disables the job. */
-  #attempt(kind: string, place: Place, action: () => void): void {
+  /** Run `action`; if it throws a JobError, the job is disabled by a problem at the place of `source`. */
+  #attempt(kind: string, source: { readonly place: Place }, action: () => void): void {
     try {
       action();
     } catch (error) {
       const { message, hint, path } = toJobError(error, `Cannot load job "${kind}"`);
-      const at = error instanceof TableError ? error.place : place;
+      const { place: at } = error instanceof TableError ? error : source;
       this.#problem(kind, at, message, hint, path);
     }
   }
@@ -337,7 +337,7 @@ class Loader {
     table: JobTable,
     found: ReadonlyMap<string, readonly FoundJob[]>,
   ): void {
-    const { kind, command, place } = table;
+    const { kind, command } = table;
     if (!table.isEnabled || found.has(kind)) return;
     if (command === null) {
       // The module's own problem tells more than that the table has none.
@@ -347,9 +347,9 @@ class Loader {
         ? 'Add "run" or "command", or a module of that name'
         : `Did you mean "${near}"?`;
       const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
-      return this.#problem(kind, place, message, hint);
+      return this.#problem(kind, table.place, message, hint);
     }
-    this.#attempt(kind, place, () => {
+    this.#attempt(kind, table, () => {
       checkKind(kind);
       checkProcess(kind, command, "process", table);
       const resolved = resolveCommand(command, table.params);
@@ -369,9 +369,11 @@ class Loader {
         hasHandler: NO_HANDLERS,
         registeredAt: this.#request.now,
       });
-      // Their lines and columns are those of the text, which the config may have escaped.
-      const at = { place: table.paramsPlace ?? place, path: `jobs.${kind}.params`, job: kind };
-      this.#warnings.push(...signature.warnings.map(({ message }) => ({ ...at, message })));
+      for (const { message } of signature.warnings) {
+        // Their lines and columns are those of the text, which the config may have escaped.
+        const at = table.paramsPlace ?? table.place;
+        this.#warnings.push({ place: at, path: `jobs.${kind}.params`, message, job: kind });
+      }
     });
   }
 }
