@@ -258,7 +258,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
-    return this.parts.served.unserved(kinds);
+    return this.parts.runnableKinds.unserved(kinds);
   }
 
   async kinds(): Promise<readonly string[]> {
@@ -267,11 +267,11 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   isKnown(kind: string): Promise<boolean> {
-    return this.parts.served.isKnown(kind);
+    return this.parts.runnableKinds.isKnown(kind);
   }
 
   assertKnown(kind: string): Promise<void> {
-    return this.parts.served.assertKnown(kind);
+    return this.parts.runnableKinds.assertKnown(kind);
   }
 
   async disabledBecause(kind: string): Promise<string | null> {
@@ -410,7 +410,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   async status(): Promise<ManagerStatus> {
     return await managerStatus(this, this.parts, {
       life: this.life,
-      storeProblem: this.#storeMaintenance.problem ?? this.parts.answers.problem,
+      storeProblem: this.#storeMaintenance.problem ?? this.parts.storeHealth.problem,
       claimer: this.#claimer(),
     });
   }

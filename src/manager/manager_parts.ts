@@ -8,7 +8,7 @@ import { Events } from "./events.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { InstanceHandlers } from "./instances/instance_handlers.ts";
 import { Janitor } from "./store/janitor.ts";
-import { HeadStart } from "./dispatch/head_start.ts";
+import { EarlyClaims } from "./dispatch/early_claims.ts";
 import { JobCalls } from "./dispatch/job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Membership, type MembershipOptions } from "./nodes/membership.ts";
@@ -17,8 +17,8 @@ import { Recurring } from "./schedules/recurring.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
-import { Served } from "./nodes/served.ts";
-import { StoreAnswers } from "./store/store_answers.ts";
+import { RunnableKinds } from "./nodes/runnable_kinds.ts";
+import { StoreHealth } from "./store/store_health.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { SystemJobs } from "./store/system_jobs.ts";
 
@@ -29,7 +29,7 @@ export interface ManagerParts {
   readonly registry: Registry;
   readonly events: Events;
   readonly handlers: InstanceHandlers;
-  readonly answers: StoreAnswers;
+  readonly storeHealth: StoreHealth;
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
   readonly schedules: Schedules;
@@ -37,7 +37,7 @@ export interface ManagerParts {
   readonly janitor: Janitor;
   readonly membership: Membership;
   readonly fullWorkers: FullWorkers;
-  readonly served: Served;
+  readonly runnableKinds: RunnableKinds;
 }
 
 /**
@@ -66,8 +66,8 @@ export function buildParts(
   for (const job of options.jobs) registry.set(job);
   const handlers = new InstanceHandlers(options.logger);
   const events = new Events({ ...options, registry, handlers });
-  const headStart = new HeadStart(time);
-  const answers = new StoreAnswers(options.logger, options.mask);
+  const earlyClaims = new EarlyClaims(time);
+  const storeHealth = new StoreHealth(options.logger, options.mask);
   const calls = new JobCalls(api, (instance) => dispatcher.holds(instance), options);
   const dispatcher = new Dispatcher({
     ...options,
@@ -77,13 +77,21 @@ export function buildParts(
     count: checkWorkers(options.workers),
     handleCall: (running, method, args) => calls.handle(running, method, args),
     full: () => fullWorkers.expect(),
-    answers,
-    headStart,
+    storeHealth,
+    earlyClaims,
   });
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
   registry.disable(options.disabled);
-  const shared = { ...options, registry, events, answers, headStart, keepsUnknown, tzVersion };
+  const shared = {
+    ...options,
+    registry,
+    events,
+    storeHealth,
+    earlyClaims,
+    keepsUnknown,
+    tzVersion,
+  };
   const fullWorkers = new FullWorkers({ ...shared, dispatcher });
   const { tags = [], process = thisProcess() } = options;
   const workers = () => dispatcher;
@@ -94,7 +102,7 @@ export function buildParts(
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => {
       time.told(skewMs, tookMs);
-      headStart.told(skewMs);
+      earlyClaims.told(skewMs);
     },
     process,
     maxSkewMs,
@@ -114,10 +122,10 @@ export function buildParts(
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
   };
-  const served = new Served({ registry, peers });
+  const runnableKinds = new RunnableKinds({ registry, peers });
   return {
-    ...{ options, store: options.store, registry, events, handlers, answers },
-    ...{ dispatcher, schedules, scheduler, membership, served },
+    ...{ options, store: options.store, registry, events, handlers, storeHealth },
+    ...{ dispatcher, schedules, scheduler, membership, runnableKinds },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     fullWorkers,
     janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),

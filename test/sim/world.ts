@@ -88,7 +88,7 @@ class World {
   readonly #store: RecordingStore;
   readonly #faults: StoreFaults;
   readonly #plant: Plant | null;
-  readonly #hasHeadStart: boolean;
+  readonly #hasEarlyClaims: boolean;
   readonly #acks: Ack[] = [];
   readonly #cancelAcks: { instanceId: string; rev: number }[] = [];
   readonly #effects: { instanceId: string; fence: number }[] = [];
@@ -102,8 +102,8 @@ class World {
     this.#random = seededRandom(seed);
     this.#ids = createIdSource(this.#clock, this.#random);
     this.#plant = plant;
-    this.#hasHeadStart = storeType === "ahead";
-    const isInProcess = this.#hasHeadStart;
+    this.#hasEarlyClaims = storeType === "ahead";
+    const isInProcess = this.#hasEarlyClaims;
     this.#faults = { lostRequests: 0, lostAnswers: 0, latencyMaxMs: 0, isInProcess };
     const context = { clock: this.#clock, killsOf: (node: string) => this.#kills.get(node) ?? 0 };
     const store = storeType === "replicas"
@@ -117,7 +117,7 @@ class World {
       ? new SqliteTables(":memory:")
       : new MemoryTables();
     const plant = this.#plant;
-    const isTimeOfNodes = this.#hasHeadStart || plant?.isTimeOfNodes === true;
+    const isTimeOfNodes = this.#hasEarlyClaims || plant?.isTimeOfNodes === true;
     return new LedgerStore(plant?.tables?.(tables, context) ?? tables, {
       // One clock of the server for all nodes, as Valkey has.
       ...(isTimeOfNodes ? {} : { clock: (): Instant => this.#clock.now() }),
@@ -153,7 +153,7 @@ class World {
   }
 
   async #startNode(index: number): Promise<void> {
-    const skewMs = this.#hasHeadStart ? 0 : Math.floor((this.#random.next() - 0.5) * 4_000);
+    const skewMs = this.#hasEarlyClaims ? 0 : Math.floor((this.#random.next() - 0.5) * 4_000);
     const node = new SimNode(`node-${index}`, skewMs, {
       clock: this.#clock,
       random: this.#random,
@@ -184,7 +184,7 @@ class World {
     this.#faults.lostRequests = this.#chance(0.15) ? 0.3 : 0;
     this.#faults.lostAnswers = this.#chance(0.15) ? 0.3 : 0;
     // A head start is as long as claims take, and never longer than its most.
-    if (this.#hasHeadStart) this.#faults.latencyMaxMs = this.#pick([2, AHEAD_MS_MAX, 10]);
+    if (this.#hasEarlyClaims) this.#faults.latencyMaxMs = this.#pick([2, AHEAD_MS_MAX, 10]);
     else this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
     for (const [index, node] of this.#nodes.entries()) {
       const fate = this.#random.next();
@@ -306,7 +306,7 @@ class World {
       logs: await this.#all((page) => this.#store.logs({}, page)),
       counts: (await this.#settled(this.#store.stats())).kinds,
       expectedTicks: await this.#expectedTicks(wallMs - TICK_LATE_MS),
-      aheadMs: this.#hasHeadStart ? AHEAD_MS_MAX : 0,
+      aheadMs: this.#hasEarlyClaims ? AHEAD_MS_MAX : 0,
     })];
     const stuck = snapshot.filter((instance) =>
       !isFinal(instance.state) && instance.scheduleId === null && instance.dueAt < wallMs - REST_MS

@@ -5,7 +5,7 @@ import type { Instant, Timer } from "../../platform/clock.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import { askHandlers } from "./ask_handlers.ts";
-import { ClaimedAhead, type WaitingClaim } from "./claimed_ahead.ts";
+import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import type { DispatcherOptions } from "./dispatcher_options.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
@@ -19,7 +19,7 @@ import {
   versionOf,
   withDetails,
 } from "./settlement.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { writeLines } from "./write_lines.ts";
 
@@ -52,10 +52,10 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<string, RunningAttempt>();
   readonly #idle = new Set<() => void>();
-  readonly #answers: StoreAnswers;
+  readonly #storeHealth: StoreHealth;
   readonly #outbox: Outbox;
   readonly #renewal: Renewal;
-  readonly #ahead: ClaimedAhead;
+  readonly #ahead: ClaimBuffer;
   readonly #wake: WakeTimer;
   readonly #resources: ResourceWait;
   #sendTimer: Timer | null = null;
@@ -72,14 +72,14 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#count = options.count;
-    this.#answers = options.answers;
+    this.#storeHealth = options.storeHealth;
     this.#outbox = new Outbox({
       ...options,
       settled: (running, result, at, logs) => this.#settled(running, result, at, logs),
       mustKeep: (running) => this.#mustKeep(running),
     });
     this.#renewal = new Renewal({ ...options, running: this.#running });
-    this.#ahead = new ClaimedAhead(options.clock, ({ running }) => {
+    this.#ahead = new ClaimBuffer(options.clock, ({ running }) => {
       this.#ended(running, notStarted());
     });
     this.#wake = new WakeTimer(options.clock, () => this.poke());
@@ -179,7 +179,7 @@ export class Dispatcher {
       const running = this.#running.get(id);
       if (!running || running.instance.fence !== fence) continue;
       if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
-      else if (this.#options.headStart.release(running)) this.#left(running, notStarted(cause));
+      else if (this.#options.earlyClaims.release(running)) this.#left(running, notStarted(cause));
       else running.attempt?.abort(cause);
     }
   }
@@ -212,7 +212,7 @@ export class Dispatcher {
 
   /** Something will be due at `dueAt`, epoch ms. */
   pokeAt(dueAt: number): void {
-    const delayMs = this.#options.headStart.expect(dueAt);
+    const delayMs = this.#options.earlyClaims.expect(dueAt);
     if (delayMs <= 0) this.poke();
     else if (this.#isStarted) this.#wake.arm(delayMs);
   }
@@ -253,8 +253,8 @@ export class Dispatcher {
       let asked: Asked | null = this.#ask(wanted.limit, wanted.kinds);
       while (asked !== null) asked = await this.#takeIn(asked);
     } catch (error) {
-      this.#answers.failed(error, "claim");
-      const delayMs = this.#answers.backoff();
+      this.#storeHealth.failed(error, "claim");
+      const delayMs = this.#storeHealth.backoff();
       if (this.#isStarted) this.#wake.arm(delayMs);
     } finally {
       this.#isClaiming = false;
@@ -278,9 +278,9 @@ export class Dispatcher {
   }
 
   #ask(limit: number, kinds: ReadonlySet<string>): Asked {
-    const { store, clock, headStart, node, registry: { limits }, leaseMs } = this.#options;
+    const { store, clock, earlyClaims, node, registry: { limits }, leaseMs } = this.#options;
     const at = clock.now();
-    const ahead = headStart.aheadOf(at.wallMs);
+    const ahead = earlyClaims.aheadOf(at.wallMs);
     return {
       at,
       limit,
@@ -292,8 +292,8 @@ export class Dispatcher {
   /** Begin what was claimed; answers the claim that was asked for meanwhile. */
   async #takeIn({ at, limit, kinds, answer }: Asked): Promise<Asked | null> {
     const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
-    this.#answers.answered("claim");
-    if (value.length > 0) this.#options.headStart.took(at.monotonicMs);
+    this.#storeHealth.succeeded("claim");
+    if (value.length > 0) this.#options.earlyClaims.took(at.monotonicMs);
     const isFull = value.length === limit;
     // Where the store is slower than the workers it looks for the next ones while they have these.
     const { taking, beside } = this.#options.registry.kindsBySlot;
@@ -310,11 +310,11 @@ export class Dispatcher {
 
   // By the store's time: a node whose clock is ahead must not ask again at once.
   async #armNextDue(kinds: ReadonlySet<string>): Promise<void> {
-    const { store, clock, registry: { limits }, node, headStart } = this.#options;
+    const { store, clock, registry: { limits }, node, earlyClaims } = this.#options;
     const asked = clock.now();
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
     if (instanceAt === null || !this.#isStarted) return;
-    this.#wake.arm(headStart.waitMs(instanceAt, { at, asked }));
+    this.#wake.arm(earlyClaims.waitMs(instanceAt, { at, asked }));
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {
@@ -342,7 +342,7 @@ export class Dispatcher {
       this.#busy += 1;
       if (this.#busy >= this.#count) this.#options.full();
     } else this.#beside += 1;
-    this.#options.headStart.hold(running, () => this.#start(running, job, deadlineMs));
+    this.#options.earlyClaims.hold(running, () => this.#start(running, job, deadlineMs));
   }
 
   #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {

@@ -4,10 +4,10 @@ import type { Random } from "../../platform/random.ts";
 import type { Store } from "../../store/store.ts";
 import type { Executor } from "../../worker/executor.ts";
 import type { Events } from "../events.ts";
-import type { HeadStart } from "./head_start.ts";
+import type { EarlyClaims } from "./early_claims.ts";
 import type { Registry } from "../registry.ts";
 import type { RunningAttempt } from "./running.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 import type { SystemJobs } from "../store/system_jobs.ts";
 
 /** What the dispatcher works with. */
@@ -31,6 +31,6 @@ export interface DispatcherOptions {
   ) => Promise<unknown>;
   /** Called each time that the last free worker gets an attempt. */
   readonly full: () => void;
-  readonly answers: StoreAnswers;
-  readonly headStart: HeadStart;
+  readonly storeHealth: StoreHealth;
+  readonly earlyClaims: EarlyClaims;
 }

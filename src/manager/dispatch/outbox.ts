@@ -3,7 +3,7 @@ import type { LogEntry } from "../../core/instance.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Settlement, SettleResult, Store } from "../../store/store.ts";
 import type { RunningAttempt } from "./running.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 
 /** Most settlements of one request. */
 const SETTLE_MAX = 500;
@@ -18,7 +18,7 @@ export interface OutboxOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly node: string;
-  readonly answers: StoreAnswers;
+  readonly storeHealth: StoreHealth;
   /** Told with the lines that were written in the same transaction. */
   readonly settled: (
     running: RunningAttempt,
@@ -54,24 +54,24 @@ export class Outbox {
   }
 
   async #settle(batch: readonly Outcome[]): Promise<void> {
-    const { store, clock, node, answers, settled, mustKeep } = this.#options;
+    const { store, clock, node, storeHealth, settled, mustKeep } = this.#options;
     const settlements = batch.map(({ settlement }) => settlement);
     try {
       const { value, at } = await store.settle({ at: clock.now(), node, settlements });
-      answers.answered("settle");
+      storeHealth.succeeded("settle");
       for (const [index, result] of value.entries()) {
         const { running, settlement } = batch[index]!;
         settled(running, result, at, settlement.logs);
       }
     } catch (error) {
-      answers.failed(error, "settle");
+      storeHealth.failed(error, "settle");
       const isRefused = isJobError(error, "invalid_argument");
-      clock.timer(answers.backoff(), () => {
+      clock.timer(storeHealth.backoff(), () => {
         const kept = batch.filter(({ running }) => mustKeep(running));
         // One that the store will not have must not keep the others back.
         if (isRefused) { for (const one of kept) void this.#settle([one]); }
         else if (kept.length > 0) void this.#settle(kept);
-        else answers.answered("settle");
+        else storeHealth.succeeded("settle");
       });
     }
   }

@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult, type Store } from "../../store/store.ts";
 import type { RunningAttempt } from "./running.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 
 /** Share of the lease that job code must have ended before. */
 const LEASE_MARGIN_SHARE = 1 / 10;
@@ -20,7 +20,7 @@ export interface RenewalOptions {
   readonly clock: Clock;
   readonly node: string;
   readonly leaseMs: number;
-  readonly answers: StoreAnswers;
+  readonly storeHealth: StoreHealth;
   readonly logger: Logger;
   /** The claims that this node holds, by instance. */
   readonly running: ReadonlyMap<string, RunningAttempt>;
@@ -52,7 +52,7 @@ export class Renewal {
     this.#timer = clock.timer(leaseMs * share, () => {
       this.#timer = null;
       // What failed last need not be done any more.
-      if (running.size === 0) return this.#options.answers.answered("renew");
+      if (running.size === 0) return this.#options.storeHealth.succeeded("renew");
       this.#arm();
       if (this.#waiting < WAITING_MAX) void this.#renew();
     }, { unref: true });
@@ -91,7 +91,7 @@ export class Renewal {
 
   // When it fails nothing is extended, and the executor stops job code before the lease ends.
   async #renew(): Promise<void> {
-    const { running, answers } = this.#options;
+    const { running, storeHealth } = this.#options;
     const claims = [...running.values()].map(({ instance: { id, fence } }) => ({ id, fence }));
     const requests: Promise<void>[] = [];
     for (let from = 0; from < claims.length; from += BATCH_MAX) {
@@ -102,9 +102,9 @@ export class Renewal {
     this.#waiting += 1;
     try {
       await Promise.all(requests);
-      answers.answered("renew");
+      storeHealth.succeeded("renew");
     } catch (error) {
-      answers.failed(error, "renew");
+      storeHealth.failed(error, "renew");
     } finally {
       this.#waiting -= 1;
       this.#tookMs = this.#options.clock.now().monotonicMs - askedMs;

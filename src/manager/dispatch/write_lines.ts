@@ -2,15 +2,15 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Store } from "../../store/store.ts";
 import type { Events } from "../events.ts";
 import type { RunningAttempt, Writing } from "./running.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 
 /** Write what a running attempt logged and reported; answers whether the store took it or never will. */
 export async function writeLines(
-  { store, clock, events, answers }: {
+  { store, clock, events, storeHealth }: {
     readonly store: Store;
     readonly clock: Clock;
     readonly events: Events;
-    readonly answers: StoreAnswers;
+    readonly storeHealth: StoreHealth;
   },
   { instance }: RunningAttempt,
   { lines, progress }: Writing,
@@ -18,13 +18,13 @@ export async function writeLines(
   const append = { id: instance.id, fence: instance.fence, logs: lines, progress };
   try {
     const { value: stale, at } = await store.appendLogs({ at: clock.now(), appends: [append] });
-    answers.answered("write the log");
+    storeHealth.succeeded("write the log");
     if (stale.length > 0) return true;
     events.logged(instance, lines, at);
     if (progress) events.progressed({ ...instance, progress }, progress, at);
     return true;
   } catch (error) {
-    answers.failed(error, "write the log");
+    storeHealth.failed(error, "write the log");
     return false;
   }
 }

@@ -170,7 +170,7 @@ async function glanceAt(
 ): Promise<Glance | null> {
   if (id === undefined) return null;
   const { followers } = context;
-  const end = await followers.looks.take(signal);
+  const end = await followers.looks.acquire(signal);
   try {
     const instance = await followers.get(id, context);
     return {
@@ -193,7 +193,7 @@ async function* tellLarge(
   context: FollowContext,
 ): AsyncGenerator<FollowStep, { readonly cursor: string | null; readonly news: string | null }> {
   const { store, clock, followers } = context;
-  const end = await followers.larges.take(signal);
+  const end = await followers.larges.acquire(signal);
   // What a client leaves unread counts for its connection.
   const timer = clock.timer(TURN_MS, end, { unref: true });
   try {

@@ -1,7 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { StoreReads } from "../../store/store.ts";
-import { Turns } from "./turns.ts";
+import { Semaphore } from "./semaphore.ts";
 
 /** Most instances that are kept for the other followers. */
 const KEPT_MAX = 1_000;
@@ -33,8 +33,8 @@ interface Kept {
  */
 export class Followers {
   count = 0;
-  readonly looks = new Turns(LOOKS_MAX);
-  readonly larges = new Turns(LARGE_MAX);
+  readonly looks = new Semaphore(LOOKS_MAX);
+  readonly larges = new Semaphore(LARGE_MAX);
   /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
 

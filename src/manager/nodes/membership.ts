@@ -5,7 +5,7 @@ import type { Logger } from "../../platform/logger.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import { NODE_ID_PATH, type NodeRecord, type NodeReport, type Store } from "../../store/store.ts";
 import { Peers } from "./peers.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;
@@ -25,7 +25,7 @@ export interface MembershipOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly answers: StoreAnswers;
+  readonly storeHealth: StoreHealth;
   readonly node: string;
   readonly leaseMs: number;
   readonly process: ProcessIdentity;
@@ -219,7 +219,7 @@ export class Membership {
   }
 
   async #report({ session }: NodeRecord): Promise<void> {
-    const { store, clock, answers, node: id, leaseMs, report } = this.#options;
+    const { store, clock, storeHealth, node: id, leaseMs, report } = this.#options;
     const wishes = this.#wishes;
     try {
       const told = report();
@@ -232,7 +232,7 @@ export class Membership {
       };
       const { value } = await store.reportNode(request);
       this.#told = told;
-      answers.answered("report");
+      storeHealth.succeeded("report");
       this.#heard(value, request.at);
       if (this.#record?.session === session) this.#apply(value, wishes);
     } catch (error) {
@@ -240,7 +240,7 @@ export class Membership {
       if (isTaken(error)) this.#lose(error);
       else if (isJobError(error, "not_found")) await this.#joinAgain();
       else {
-        answers.failed(error, "report");
+        storeHealth.failed(error, "report");
         // Until then the store counts as one that does not answer.
         if (this.#timer && leaseMs * REPORT_SHARE > RETRY_MS) this.#arm(RETRY_MS);
       }
@@ -253,7 +253,7 @@ export class Membership {
       await this.join();
     } catch (error) {
       if (isTaken(error)) this.#lose(error);
-      else this.#options.answers.failed(error, "report");
+      else this.#options.storeHealth.failed(error, "report");
     }
   }
 

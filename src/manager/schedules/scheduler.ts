@@ -14,12 +14,12 @@ import {
 } from "../../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
 import type { Events } from "../events.ts";
-import { ForeignTicks } from "./foreign_ticks.ts";
-import type { HeadStart } from "../dispatch/head_start.ts";
+import { PeerWatch } from "./peer_watch.ts";
+import type { EarlyClaims } from "../dispatch/early_claims.ts";
 import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "../instances/new_instance.ts";
 import type { Registry } from "../registry.ts";
-import type { StoreAnswers } from "../store/store_answers.ts";
+import type { StoreHealth } from "../store/store_health.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;
@@ -46,8 +46,8 @@ export interface SchedulerOptions {
   readonly tzVersion: string;
   /** Called when ticks become instances, in the turn that asks the store for it. */
   readonly fired: () => void;
-  readonly answers: StoreAnswers;
-  readonly headStart: HeadStart;
+  readonly storeHealth: StoreHealth;
+  readonly earlyClaims: EarlyClaims;
 }
 
 /**
@@ -65,7 +65,7 @@ export class Scheduler {
   #nextAt: number | null = null;
   /** Until when ticks that have no head start are left alone, epoch ms. */
   #leftUntil = 0;
-  readonly #foreign = new ForeignTicks();
+  readonly #peerWatch = new PeerWatch();
   readonly #corrections: ClockCorrections;
   /** Versions of the time zone database that were warned of. */
   readonly #foreignZones = new Set<string>();
@@ -144,11 +144,11 @@ export class Scheduler {
         await this.#advanceAhead();
       }
       await this.#arm();
-      this.#options.answers.answered("advance the schedules");
+      this.#options.storeHealth.succeeded("advance the schedules");
     } catch (error) {
       // The store may have been closed under a run that was on its way.
       if (!this.#isStarted) return;
-      this.#options.answers.failed(error, "advance the schedules");
+      this.#options.storeHealth.failed(error, "advance the schedules");
       this.#sleep(RETRY_MS);
     } finally {
       this.#isRunning = false;
@@ -166,7 +166,7 @@ export class Scheduler {
         due.push(...page);
         if (page.length < BATCH_MAX || due.length >= DUE_MAX) break;
       }
-      this.#foreign.keep(new Set(due.map(({ id }) => id)));
+      this.#peerWatch.keep(new Set(due.map(({ id }) => id)));
       const count = due.length;
       if (count === 0) return;
       const ours = due.filter((record) => !this.#isLeft(record, at.monotonicMs));
@@ -185,9 +185,9 @@ export class Scheduler {
 
   /** Give the ticks that come in some milliseconds their instances, where nothing can change what becomes of them. */
   async #advanceAhead(): Promise<void> {
-    const { store, clock, headStart } = this.#options;
+    const { store, clock, earlyClaims } = this.#options;
     const at = clock.now();
-    const dueBy = headStart.untilMs(at.wallMs);
+    const dueBy = earlyClaims.untilMs(at.wallMs);
     const isSoon = this.#nextAt !== null && this.#nextAt > at.wallMs && this.#nextAt <= dueBy;
     if (!isSoon || !this.#isStarted || this.#isLeftAlone(at.wallMs)) return;
     // Those that are not made now have their ticks at their time, and what is wrong is told then.
@@ -198,7 +198,7 @@ export class Scheduler {
       // Of more than that the most urgent are to start first, and it takes its time to find them.
       if (ahead.length === 0 || found.length === ADVANCE_BATCH) return;
       const advances = ahead.map((record) => this.#planAhead(record)).filter((one) => one !== null);
-      headStart.expect(ahead[0]!.nextAt!);
+      earlyClaims.expect(ahead[0]!.nextAt!);
       const made = advances.length === 0 ? 0 : await this.#advance(advances);
       if (made === ahead.length) this.#leftUntil = 0;
     } catch (error) {
@@ -217,7 +217,7 @@ export class Scheduler {
     const { registry } = this.#options;
     const isHere = registry.find(record.kind) !== undefined ||
       registry.disabledBecause(record.kind) !== undefined;
-    return !isHere && this.#foreign.isLeft(record, nowMs);
+    return !isHere && this.#peerWatch.isLeft(record, nowMs);
   }
 
   // Of many that are due the first to start are the first by priority, as among instances.
@@ -350,11 +350,11 @@ export class Scheduler {
     if (await this.#corrections.check(at, asked)) return this.poke();
     if (scheduleAt === null) return;
     // By the store's time: a clock that is ahead of it must not ask again and again.
-    const leftMs = scheduleAt <= at ? this.#foreign.delayMs : null;
+    const leftMs = scheduleAt <= at ? this.#peerWatch.delayMs : null;
     // The answer took its time: a tick must not wait for that once more.
     const elapsedMs = clock.now().wallMs - asked.wallMs;
     const isLeftAlone = scheduleAt <= this.#leftUntil && this.#isLeftAlone(at);
-    const leadMs = isLeftAlone ? 0 : this.#options.headStart.untilMs(at) - at;
+    const leadMs = isLeftAlone ? 0 : this.#options.earlyClaims.untilMs(at) - at;
     this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs - leadMs));
   }
 

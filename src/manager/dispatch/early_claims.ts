@@ -11,7 +11,7 @@ const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
  * Claims what has a due time as long before it as the store takes, so that the commit of the claim is done by then, and
  * keeps it from beginning any sooner. Only where the nodes' clocks decide what is due.
  */
-export class HeadStart {
+export class EarlyClaims {
   readonly #clock: Clock;
   readonly #held = new Map<RunningAttempt, Timer>();
   /** When the next instance is due, epoch ms. */

@@ -25,7 +25,7 @@ export interface WaitingClaim {
  * Claims beyond the free workers, which begin as workers become free. As many as the workers end in some milliseconds, so none
  * where attempts take longer: then one transaction settles and claims many instead of one for each, and no worker waits for it.
  */
-export class ClaimedAhead {
+export class ClaimBuffer {
   readonly #clock: Clock;
   readonly #giveBack: (waiting: WaitingClaim) => void;
   readonly #waiting = new Map<string, WaitingClaim>();

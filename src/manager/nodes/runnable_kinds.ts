@@ -2,7 +2,7 @@ import type { NodeStatus, Peers } from "./peers.ts";
 import type { Registry } from "../registry.ts";
 
 /** Which node has and runs which jobs. */
-export class Served {
+export class RunnableKinds {
   readonly #registry: Registry;
   readonly #peers: Peers;
 

@@ -1,5 +1,5 @@
 /** Lets a limited number at once do something that takes much memory; the others wait in line. */
-export class Turns {
+export class Semaphore {
   readonly #max: number;
   /** What begins their turns, longest waiting first. */
   readonly #waiting = new Set<() => void>();
@@ -15,7 +15,7 @@ export class Turns {
    * @param signal ends the wait without a turn
    * @returns a function that ends the turn; further calls of it do nothing
    */
-  take(signal?: AbortSignal): Promise<() => void> {
+  acquire(signal?: AbortSignal): Promise<() => void> {
     if (this.#takenCount < this.#max) {
       this.#takenCount += 1;
       return Promise.resolve(this.#turn());

@@ -6,7 +6,7 @@ const LEFT_MS = 2_000;
 const LOOK_MS = { first: 10, longest: 250 } as const;
 
 /** Due schedules of jobs that this node does not have: those that have them advance them, usually within milliseconds. */
-export class ForeignTicks {
+export class PeerWatch {
   readonly #seen = new Map<string, { readonly nextAt: number | null; readonly sinceMs: number }>();
   #lookMs: number = LOOK_MS.first;
 

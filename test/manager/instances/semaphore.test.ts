@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Turns } from "../../../src/manager/instances/turns.ts";
+import { Semaphore } from "../../../src/manager/instances/semaphore.ts";
 
-test("Turns lets a limited number at once begin, and the others in their order", async () => {
-  const turns = new Turns(2);
+test("Semaphore lets a limited number begin at once, and the others in order", async () => {
+  const semaphore = new Semaphore(2);
   const begun: number[] = [];
   const ends = [1, 2, 3, 4].map((place) =>
-    turns.take().then((end) => {
+    semaphore.acquire().then((end) => {
       begun.push(place);
       return end;
     })
@@ -24,12 +24,12 @@ test("Turns lets a limited number at once begin, and the others in their order",
   assert.deepEqual(begun, [1, 2, 3, 4]);
 });
 
-test("Turns passes by who no longer waits", async () => {
-  const turns = new Turns(1);
-  const end = await turns.take();
+test("Semaphore skips whoever no longer waits", async () => {
+  const semaphore = new Semaphore(1);
+  const end = await semaphore.acquire();
   const abort = new AbortController();
-  const left = turns.take(abort.signal);
-  const next = turns.take();
+  const left = semaphore.acquire(abort.signal);
+  const next = semaphore.acquire();
   abort.abort();
   const endOfLeft = await left;
   let hasBegun = false;
@@ -40,5 +40,5 @@ test("Turns passes by who no longer waits", async () => {
   assert.equal(hasBegun, false);
   end();
   (await next)();
-  (await turns.take(AbortSignal.abort()))();
+  (await semaphore.acquire(AbortSignal.abort()))();
 });

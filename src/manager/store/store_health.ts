@@ -19,7 +19,7 @@ export type StoreAction =
  *
  * A store that is full still answers what writes nothing: what failed is a problem until the same succeeds.
  */
-export class StoreAnswers {
+export class StoreHealth {
   readonly #logger: Logger;
   readonly #mask: SecretMask | undefined;
   readonly #failing = new Set<StoreAction>();
@@ -37,7 +37,7 @@ export class StoreAnswers {
   }
 
   /** It was done, or need not be done any more. */
-  answered(action: StoreAction): void {
+  succeeded(action: StoreAction): void {
     this.#failing.delete(action);
     // An outcome carries the lines that could not be written before.
     if (action === "settle") this.#failing.delete("write the log");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ClaimedAhead } from "../../../src/manager/dispatch/claimed_ahead.ts";
+import { ClaimBuffer } from "../../../src/manager/dispatch/claim_buffer.ts";
 import { ManagerWorld, type ScriptedAttempt } from "../../support/worlds/manager_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -115,9 +115,9 @@ test("dispatcher() asks for the next claims before it begins those that workers 
   await world.clock.settle();
 });
 
-test("ClaimedAhead.arrived() asks for twice as many when workers had to wait for what arrived, else for none", async () => {
+test("ClaimBuffer.arrived() asks for twice as many when workers had to wait for what arrived, else for none", async () => {
   const clock = new SimClock();
-  const ahead = new ClaimedAhead(clock, () => {});
+  const ahead = new ClaimBuffer(clock, () => {});
   const endSome = async () => {
     for (let count = 0; count < 20; count++) {
       await clock.advance(0.25);
