@@ -55,15 +55,8 @@ export function buildParts(
   const maxSkewMs = own.maxSkewMs ?? STORE_DEFAULTS.maxSkewMs;
   const time = new StoreTime(own.clock, maxSkewMs);
   const options: ManagerOptions = { ...own, clock: time };
-  const registry = new Registry({
-    pools: options.pools,
-    refresh: options.refreshJob,
-    tags: options.tags,
-  });
   const systemJobs = new SystemJobs(options);
-  const { wallMs } = options.clock.now();
-  for (const job of systemJobs.definitions(options.jobDefaults, wallMs)) registry.set(job);
-  for (const job of options.jobs) registry.set(job);
+  const registry = createRegistry(options, systemJobs);
   const handlers = new InstanceHandlers(options.logger);
   const events = new Events({ ...options, registry, handlers });
   const earlyClaims = new EarlyClaims(time);
@@ -82,7 +75,6 @@ export function buildParts(
   });
   const poke = () => dispatcher.poke();
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
-  registry.disable(options.disabled);
   const shared = {
     ...options,
     registry,
@@ -130,4 +122,14 @@ export function buildParts(
     fullWorkers,
     janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),
   };
+}
+
+/** The jobs that this node knows at its start: the system's and the configured ones. */
+function createRegistry(options: ManagerOptions, systemJobs: SystemJobs): Registry {
+  const { pools, refreshJob: refresh, tags, jobs, jobDefaults, clock } = options;
+  const registry = new Registry({ pools, refresh, tags });
+  const own = systemJobs.definitions(jobDefaults, clock.now().wallMs);
+  for (const job of [...own, ...jobs]) registry.set(job);
+  registry.disable(options.disabled);
+  return registry;
 }
