@@ -20,7 +20,7 @@ export function checkReplicas(
   // What wakes and counts nodes is beside the tables.
   const stored = [...rows.keys()].filter((key) => !/^(head$|l\/|n\/|c\/|x\/)/.test(key));
   assert.deepEqual(stored.sort(), [...expected.keys()].sort(), "keys of the medium");
-  const claimed = loaded.scan({ type: "all" }, ALL).filter(({ instance }) =>
+  const claimed = loaded.instances.scan({ type: "all" }, ALL).filter(({ instance }) =>
     instance.state === "processing"
   ).map(({ seq }) => keys.leaseKey(seq));
   const renewals = [...rows.keys()].filter((key) => key.startsWith("l/"));
@@ -30,19 +30,19 @@ export function checkReplicas(
 /** All that tables hold, by the medium's keys; what each replica has for itself, such as what is ready, left out. */
 function contentOf(tables: Tables): Map<string, unknown> {
   const content = new Map<string, unknown>();
-  for (const row of tables.scan({ type: "all" }, ALL)) addRow(content, tables, row);
-  for (const { place, ...line } of tables.logs({ instanceSeq: null, ...LINES })) {
+  for (const row of tables.instances.scan({ type: "all" }, ALL)) addRow(content, tables, row);
+  for (const { place, ...line } of tables.logs.read({ instanceSeq: null, ...LINES })) {
     content.set(keys.logKey(place), line);
   }
-  for (const one of tables.schedules({ afterId: null, isReverse: false, limit: MAX })) {
+  for (const one of tables.schedules.list({ afterId: null, isReverse: false, limit: MAX })) {
     content.set(keys.scheduleKey(one.id), one);
   }
-  for (const fate of tables.allTicks(null, MAX)) {
+  for (const fate of tables.ticks.all(null, MAX)) {
     content.set(keys.tickKey(fate.scheduleId, fate.from), fate);
   }
-  for (const one of tables.rates(null, MAX)) content.set(keys.windowKey(one), one);
-  for (const pause of tables.readPauses()) content.set(keys.pauseKey(pause.kind), pause);
-  const mark = tables.readMark();
+  for (const one of tables.limits.windows(null, MAX)) content.set(keys.windowKey(one), one);
+  for (const pause of tables.pauses.all()) content.set(keys.pauseKey(pause.kind), pause);
+  const mark = tables.maintenance.readMark();
   if (mark) content.set(keys.MARK, mark);
   return content;
 }
@@ -50,7 +50,7 @@ function contentOf(tables: Tables): Map<string, unknown> {
 function addRow(content: Map<string, unknown>, tables: Tables, row: Row): void {
   const { seq, instance, expireAt } = row;
   content.set(keys.instanceKey(seq), { instance, expireAt });
-  for (const departure of tables.departures(seq, 1, MAX)) {
+  for (const departure of tables.endedAttempts.list(seq, 1, MAX)) {
     content.set(keys.departureKey(seq, departure.attempt), departure);
   }
 }

@@ -15,18 +15,18 @@ import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 /** Check that what is counted and offered beside the rows is what the rows say. */
 export function checkTables(tables: Tables): void {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1_000 };
-  const rows = tables.scan({ type: "all" }, all);
+  const rows = tables.instances.scan({ type: "all" }, all);
   checkCounts(rows, tables);
   for (const { seq, instance: { uniqueKey, state } } of rows) {
     if (uniqueKey === null || isFinal(state)) continue;
-    assert.equal(tables.openByKey(uniqueKey)?.seq, seq, `who holds key ${uniqueKey}`);
+    assert.equal(tables.instances.openByKey(uniqueKey)?.seq, seq, `who holds key ${uniqueKey}`);
   }
   const held = new Map<string, number>();
   for (const row of rows.filter(isHeld)) {
     const id = row.instance.scheduleId!;
     held.set(id, (held.get(id) ?? 0) + 1);
   }
-  assert.deepEqual(tables.readHeld(), held, "held instances");
+  assert.deepEqual(tables.instances.countHeld(), held, "held instances");
   const queues = new Map<string, Row[]>();
   for (const row of rows) {
     if (row.isReady !== true || !isKeyed(row.instance)) continue;
@@ -36,7 +36,7 @@ export function checkTables(tables: Tables): void {
   for (const [name, waiting] of queues) {
     waiting.sort((left, right) => compareReady(readyKeyOf(left), readyKeyOf(right)));
     const offered = waiting.filter(({ isBehind }) => !isBehind).map(({ seq }) => seq);
-    const isBack = tables.hold(waiting[0]!.instance) !== null;
+    const isBack = tables.limits.delayOf(waiting[0]!.instance) !== null;
     assert.deepEqual(offered, isBack ? [] : [waiting[0]!.seq], `what queue ${name} offers`);
   }
 }
@@ -51,7 +51,7 @@ function checkCounts(rows: readonly Row[], tables: Tables): void {
     if (isReady === false) counts.later += 1;
     if (isBehind) counts.behind += 1;
   }
-  for (const [kind, counts] of tables.readCounts()) {
+  for (const [kind, counts] of tables.kinds.read()) {
     assert.deepEqual(counts, expected.get(kind) ?? emptyCounts(), `counts of kind ${kind}`);
     expected.delete(kind);
   }

@@ -1,5 +1,6 @@
 import { JobError } from "../../src/core/errors.ts";
-import type { Tables } from "../../src/store/ledger/tables/tables.ts";
+import type { InstanceTable, Tables } from "../../src/store/ledger/tables/tables.ts";
+import { override, overrideTables } from "../support/override.ts";
 
 /** How the medium below a store fails, until that is changed. */
 export interface MediumFaults {
@@ -15,27 +16,20 @@ export function failingTables(tables: Tables, faults: MediumFaults): Tables {
     faults.hasFailed = true;
     throw new JobError("unavailable", "Cannot write to the medium");
   };
-  const methods: Partial<Tables> = {
-    commit: (head) => {
-      failAt("commit");
-      tables.commit(head);
-    },
+  const commit: Tables["commit"] = (head) => {
+    failAt("commit");
+    tables.commit(head);
+  };
+  const rows: Partial<InstanceTable> = {
     insert: (row) => {
       failAt("write");
-      tables.insert(row);
+      tables.instances.insert(row);
     },
     update: (before, after) => {
       // Half of what is to be written is there already.
-      tables.update(before, after);
+      tables.instances.update(before, after);
       failAt("write");
     },
   };
-  return new Proxy(tables, {
-    get(target, key) {
-      const planted = Reflect.get(methods, key);
-      if (planted) return planted;
-      const value = Reflect.get(target, key);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  return overrideTables(override(tables, { commit }), { instances: rows });
 }

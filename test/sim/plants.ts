@@ -2,6 +2,7 @@ import type { Clock } from "../../src/platform/clock.ts";
 import type { Row } from "../../src/store/ledger/tables/row.ts";
 import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 import type { Advance, NewInstance, Store } from "../../src/store/store.ts";
+import { override, overrideTables } from "../support/override.ts";
 
 /** What a plant may know of the world. */
 export interface PlantContext {
@@ -51,16 +52,18 @@ export const PLANTS: readonly Plant[] = [
     name: "attempts reset by a retry",
     tells: ["A1", "A2"],
     tables: (tables) =>
-      override(tables, {
-        update: (before, after) => tables.update(before, resetAttempts(after)),
+      overrideTables(tables, {
+        instances: {
+          update: (before, after) => tables.instances.update(before, resetAttempts(after)),
+        },
       }),
   },
   {
     name: "no tick key",
     tells: ["C2"],
     tables: (tables) =>
-      override(tables, {
-        ticks: (id, range) => range.limit === 1 ? [] : tables.ticks(id, range),
+      overrideTables(tables, {
+        ticks: { list: (id, range) => range.limit === 1 ? [] : tables.ticks.list(id, range) },
       }),
     store: advancingAlways,
   },
@@ -126,19 +129,24 @@ export const PLANTS: readonly Plant[] = [
     name: "unique keys kept by the unfinished only",
     tells: ["S2"],
     tables: (tables) =>
-      override(tables, {
-        scan: (index, range) => index.type === "uniqueKey" ? [] : tables.scan(index, range),
+      overrideTables(tables, {
+        instances: {
+          scan: (index, range) =>
+            index.type === "uniqueKey" ? [] : tables.instances.scan(index, range),
+        },
       }),
   },
   {
     name: "held instances never let go",
     tells: ["L1"],
     tables: (tables) =>
-      override(tables, {
-        update: (before, after) => {
-          const isLetGo = before.isReady === null && after.isReady === false &&
-            before.instance.state === "scheduled";
-          tables.update(before, isLetGo ? before : after);
+      overrideTables(tables, {
+        instances: {
+          update: (before, after) => {
+            const isLetGo = before.isReady === null && after.isReady === false &&
+              before.instance.state === "scheduled";
+            tables.instances.update(before, isLetGo ? before : after);
+          },
         },
       }),
   },
@@ -157,25 +165,16 @@ function withoutLimits(dropped: "concurrency" | "rate"): (store: Store) => Store
     });
 }
 
-function override<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, key) {
-      const planted = Reflect.get(methods, key);
-      if (planted) return planted;
-      const value = Reflect.get(target, key);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
-
 // What is claimed is no longer in the store; only its outcome comes back.
 function deletingClaims(tables: Tables): Tables {
-  return override(tables, {
-    update: (before, after) => {
-      if (after.instance.state === "processing") {
-        if (before.instance.state === "scheduled") tables.remove(before);
-      } else if (before.instance.state !== "processing") tables.update(before, after);
-      else if (after.instance.reason !== "lost") tables.insert(after);
+  return overrideTables(tables, {
+    instances: {
+      update: (before, after) => {
+        if (after.instance.state === "processing") {
+          if (before.instance.state === "scheduled") tables.instances.remove(before);
+        } else if (before.instance.state !== "processing") tables.instances.update(before, after);
+        else if (after.instance.reason !== "lost") tables.instances.insert(after);
+      },
     },
   });
 }
@@ -184,19 +183,21 @@ function deletingClaims(tables: Tables): Tables {
 function staleScans(tables: Tables, { clock }: PlantContext): Tables {
   const scans = new Map<string, { readonly atMs: number; readonly rows: readonly Row[] }>();
   let nextMs = 0;
-  return override(tables, {
-    ready: (kind, limit) => {
-      const atMs = clock.now().monotonicMs;
-      const last = scans.get(kind);
-      if (last && last.rows.length > 0 && atMs >= nextMs && atMs - last.atMs < SCAN_MS) {
-        nextMs = atMs + SCAN_PAUSE_MS;
-        return last.rows.slice(0, limit);
-      }
-      // A stale claim leaves its row in the index of ready ones: it would be claimed without end.
-      const rows = tables.ready(kind, limit)
-        .filter(({ instance }) => instance.state === "scheduled");
-      scans.set(kind, { atMs, rows });
-      return rows;
+  return overrideTables(tables, {
+    waiting: {
+      ready: (kind, limit) => {
+        const atMs = clock.now().monotonicMs;
+        const last = scans.get(kind);
+        if (last && last.rows.length > 0 && atMs >= nextMs && atMs - last.atMs < SCAN_MS) {
+          nextMs = atMs + SCAN_PAUSE_MS;
+          return last.rows.slice(0, limit);
+        }
+        // A stale claim leaves its row in the index of ready ones: it would be claimed without end.
+        const rows = tables.waiting.ready(kind, limit)
+          .filter(({ instance }) => instance.state === "scheduled");
+        scans.set(kind, { atMs, rows });
+        return rows;
+      },
     },
   });
 }
@@ -222,10 +223,12 @@ function advancingAlways(store: Store): Store {
 // Whatever was created longer ago than successes are kept, in whatever state it is.
 function expiringByAge(tables: Tables): Tables {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
-  return override(tables, {
-    expired: (wallMs, limit) =>
-      tables.scan({ type: "all" }, { ...all, limit })
-        .filter(({ instance }) => instance.createdAt + instance.keepSuccessMs <= wallMs),
+  return overrideTables(tables, {
+    instances: {
+      expired: (wallMs, limit) =>
+        tables.instances.scan({ type: "all" }, { ...all, limit })
+          .filter(({ instance }) => instance.createdAt + instance.keepSuccessMs <= wallMs),
+    },
   });
 }
 
@@ -264,29 +267,34 @@ function retriesInMemory(tables: Tables, { clock, killsOf }: PlantContext): Tabl
   });
   const firstParked = () => Math.min(...[...parked.values()].map(dueAt), Infinity);
   const shown = (row: Row): Row => parked.get(row.instance.id)?.row ?? row;
-  return override(tables, {
-    get: (id) => parked.get(id)?.row ?? tables.get(id),
-    scan: (index, range) => tables.scan(index, range).map(shown),
-    update: (before, after) => {
-      parked.delete(after.instance.id);
-      const isRetry = before.instance.state === "processing" && after.instance.reason === "error" &&
-        after.instance.state === "scheduled" && after.instance.dueAt > clock.now().wallMs;
-      if (!isRetry) return tables.update(before, after);
-      const node = before.instance.node!;
-      parked.set(after.instance.id, { row: after, node, kills: killsOf(node) });
-      tables.update(before, away(after));
+  return overrideTables(tables, {
+    instances: {
+      get: (id) => parked.get(id)?.row ?? tables.instances.get(id),
+      scan: (index, range) => tables.instances.scan(index, range).map(shown),
+      update: (before, after) => {
+        parked.delete(after.instance.id);
+        const isRetry = before.instance.state === "processing" &&
+          after.instance.reason === "error" &&
+          after.instance.state === "scheduled" && after.instance.dueAt > clock.now().wallMs;
+        if (!isRetry) return tables.instances.update(before, after);
+        const node = before.instance.node!;
+        parked.set(after.instance.id, { row: after, node, kills: killsOf(node) });
+        tables.instances.update(before, away(after));
+      },
     },
-    promote: (wallMs, limit) => {
-      for (const [id, one] of parked) {
-        if (dueAt(one) > wallMs) continue;
-        parked.delete(id);
-        tables.update(away(one.row), one.row);
-      }
-      return tables.promote(wallMs, limit);
-    },
-    firstLater: (kind) => {
-      const first = Math.min(tables.firstLater(kind) ?? Infinity, firstParked());
-      return first === Infinity ? null : first;
+    waiting: {
+      promote: (wallMs, limit) => {
+        for (const [id, one] of parked) {
+          if (dueAt(one) > wallMs) continue;
+          parked.delete(id);
+          tables.instances.update(away(one.row), one.row);
+        }
+        return tables.waiting.promote(wallMs, limit);
+      },
+      firstLater: (kind) => {
+        const first = Math.min(tables.waiting.firstLater(kind) ?? Infinity, firstParked());
+        return first === Infinity ? null : first;
+      },
     },
   });
 }

@@ -15,16 +15,24 @@ function countReads(
   tables: Tables,
 ): { readonly tables: Tables; readonly reads: { count: number } } {
   const reads = { count: 0 };
+  const counting = <T extends object>(table: T): T =>
+    new Proxy(table, {
+      get(target, key) {
+        const value = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          const answer: unknown = value.apply(target, args);
+          if (Array.isArray(answer)) reads.count += answer.length;
+          else if ((answer as Row | null)?.instance) reads.count += 1;
+          return answer;
+        };
+      },
+    });
   const counted = new Proxy(tables, {
     get(target, key) {
       const value = Reflect.get(target, key);
-      if (typeof value !== "function") return value;
-      return (...args: unknown[]) => {
-        const answer: unknown = value.apply(target, args);
-        if (Array.isArray(answer)) reads.count += answer.length;
-        else if ((answer as Row | null)?.instance) reads.count += 1;
-        return answer;
-      };
+      if (typeof value === "function") return value.bind(target);
+      return typeof value === "object" && value !== null ? counting(value) : value;
     },
   });
   return { tables: counted, reads };

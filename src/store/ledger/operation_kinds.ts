@@ -23,10 +23,10 @@ export const REAP: OperationKind = {
 /** An only owner keeps leases in memory. */
 export const RENEW: OperationKind = {
   ...LATE,
-  isIdle: (state: LedgerState) => state.tables.saveLease === undefined,
+  isIdle: (state: LedgerState) => state.tables.shared === undefined,
 };
 /** An only owner keeps nodes in memory. */
 export const REPORT: OperationKind = {
   ...ALWAYS,
-  isIdle: (state: LedgerState) => state.tables.saveNode === undefined,
+  isIdle: (state: LedgerState) => state.tables.shared === undefined,
 };

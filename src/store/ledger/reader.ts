@@ -23,7 +23,7 @@ export abstract class LedgerReader implements StoreReads {
   protected abstract turn(): Promise<void>;
 
   async getSchedule(id: string) {
-    return this.reader("get a schedule").tables.getSchedule(id);
+    return this.reader("get a schedule").tables.schedules.get(id);
   }
 
   async listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
@@ -38,7 +38,7 @@ export abstract class LedgerReader implements StoreReads {
   }
 
   async get(id: string): Promise<Instance | null> {
-    return this.reader("get an instance").tables.get(id)?.instance ?? null;
+    return this.reader("get an instance").tables.instances.get(id)?.instance ?? null;
   }
 
   async list(query: InstanceQuery, page: PageRequest) {

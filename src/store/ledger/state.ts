@@ -130,12 +130,12 @@ export class LedgerState {
     this.rev = Math.max(rev, this.rev);
     this.at = Math.max(at, this.at);
     this.seq = seq;
-    this.mark = this.tables.readMark();
-    this.counts = this.tables.readCounts();
+    this.mark = this.tables.maintenance.readMark();
+    this.counts = this.tables.kinds.read();
     this.pauses.clear();
-    for (const pause of this.tables.readPauses()) this.pauses.set(pause.kind, pause);
-    this.scheduleCount = this.tables.countSchedules();
-    this.held = this.tables.readHeld();
+    for (const pause of this.tables.pauses.all()) this.pauses.set(pause.kind, pause);
+    this.scheduleCount = this.tables.schedules.count();
+    this.held = this.tables.instances.countHeld();
     this.#ended.clear();
     this.#heads.clear();
     this.queues.load(this.at);
@@ -147,7 +147,7 @@ export class LedgerState {
   /** Write what was gathered and commit; the group's leases stand. */
   commit(): void {
     this.rates.save();
-    for (const kind of this.#dirtyKinds) this.tables.saveCounts(kind, this.counts.get(kind)!);
+    for (const kind of this.#dirtyKinds) this.tables.kinds.save(kind, this.counts.get(kind)!);
     this.tables.commit({ rev: this.rev, at: this.at, seq: this.seq });
     this.#endGroup();
   }
@@ -185,7 +185,7 @@ export class LedgerState {
   insert(given: Row): void {
     this.isDirty = true;
     const row = this.queues.place(given);
-    this.tables.insert(row);
+    this.tables.instances.insert(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
     this.#hold(row, 1);
@@ -195,7 +195,7 @@ export class LedgerState {
   update(given: Row, wanted: Row): void {
     const isQueued = given.isReady === true && isKeyed(given.instance);
     // What was done to others of its queue may have moved it since it was read.
-    const before = isQueued ? this.tables.get(given.instance.id)! : given;
+    const before = isQueued ? this.tables.instances.get(given.instance.id)! : given;
     const after = before.isReady === true ? wanted : this.queues.place(wanted);
     this.#replace(before, after);
     if (isQueued && !before.isBehind) this.queues.refill(before.instance);
@@ -208,7 +208,7 @@ export class LedgerState {
 
   #replace(before: Row, after: Row): void {
     this.isDirty = true;
-    this.tables.update(before, after);
+    this.tables.instances.update(before, after);
     this.#noteDeadline(after);
     if (
       before.instance.state !== after.instance.state || before.isReady !== after.isReady ||
@@ -230,7 +230,7 @@ export class LedgerState {
 
   remove(row: Row): void {
     this.isDirty = true;
-    this.tables.remove(row);
+    this.tables.instances.remove(row);
     this.#count(row, -1);
     const counts = this.counts.get(row.instance.kind)!;
     // A kind of which nothing is left costs nothing in memory.
@@ -241,7 +241,7 @@ export class LedgerState {
   put(row: Row): void {
     this.isDirty = true;
     this.seq = Math.max(this.seq, row.seq);
-    this.tables.put(row);
+    this.tables.instances.put(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
     this.#hold(row, 1);
@@ -266,13 +266,13 @@ export class LedgerState {
 
   addDeparture(row: Row, departure: EndedAttempt): void {
     this.isDirty = true;
-    this.tables.addDeparture(row, departure);
+    this.tables.endedAttempts.add(row, departure);
   }
 
   /** Let go what waited for instances that became final in this operation: the oldest of each schedule. */
   releaseHeld(): void {
     for (const scheduleId of this.#ended) {
-      const [row] = this.tables.scan({ type: "openSchedule", scheduleId }, FIRST);
+      const [row] = this.tables.instances.scan({ type: "openSchedule", scheduleId }, FIRST);
       if (!row || !isHeld(row)) continue;
       this.update(row, { ...row, instance: { ...row.instance, reason: null }, isReady: false });
       this.hints.push({ type: "instances", dueAt: row.instance.dueAt });
@@ -282,7 +282,7 @@ export class LedgerState {
 
   /** Rows became ready by the passing of time. */
   promote(wallMs: number, limit: number): number {
-    const promoted = this.tables.promote(wallMs, limit);
+    const promoted = this.tables.waiting.promote(wallMs, limit);
     for (const { kind, queueKey, ...key } of promoted) {
       const counts = this.counts.get(kind)!;
       counts.later -= 1;
@@ -309,16 +309,16 @@ export class LedgerState {
     this.#nodeUndo.push([id, this.nodes.get(id)]);
     if (entry) this.nodes.set(id, entry);
     else this.nodes.delete(id);
-    if (!this.tables.saveNode) return;
+    if (!this.tables.shared) return;
     this.isDirty = true;
-    this.tables.saveNode(id, entry?.record ?? null);
+    this.tables.shared.saveNode(id, entry?.record ?? null);
   }
 
-  /** Say to other owners, if there are any, how long a claim holds from now on. */
-  tellLease(row: Row, leaseMs: number): void {
-    if (!this.tables.saveLease) return;
+  /** Write for other owners, if there are any, how long a claim is valid from now. */
+  shareLease(row: Row, leaseMs: number): void {
+    if (!this.tables.shared) return;
     this.isDirty = true;
-    this.tables.saveLease(row, leaseMs);
+    this.tables.shared.saveLease(row, leaseMs);
   }
 
   /** The lease of a claim that is held; undefined for a stale one. */
@@ -331,7 +331,7 @@ export class LedgerState {
   head(kind: string): ReadyKey | null {
     let head = this.#heads.get(kind);
     if (head === undefined) {
-      head = this.tables.firstReady(kind);
+      head = this.tables.waiting.firstReady(kind);
       this.#heads.set(kind, head);
     }
     return head;

@@ -175,7 +175,7 @@ export class LedgerStore extends LedgerReader implements Store {
   }
 
   quietMs(at: Instant): number {
-    if (!this.#info || this.#state.tables.saveLease) return 0;
+    if (!this.#info || this.#state.tables.shared) return 0;
     return quietMs(this.#state, this.#group.momentOf(at));
   }
 
@@ -224,7 +224,7 @@ export class LedgerStore extends LedgerReader implements Store {
     const state = this.reader("list due schedules");
     checkLimit(request.limit, "list due schedules");
     const moment = this.#group.momentOf(request.at);
-    return state.tables.dueSchedules(state.dueBy(moment, request), request);
+    return state.tables.schedules.due(state.dueBy(moment, request), request);
   }
 
   async stats(): Promise<StoreStats> {

@@ -7,7 +7,15 @@ import {
   type Row,
   stateIndex,
 } from "../ledger/tables/row.ts";
-import type { Index, PromotedRow, QueueName, Range } from "../ledger/tables/tables.ts";
+import type {
+  Index,
+  InstanceTable,
+  PromotedRow,
+  QueueName,
+  Range,
+  WaitingTable,
+} from "../ledger/tables/tables.ts";
+import type { MemoryEndedAttempts } from "./ended_attempts.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
@@ -34,8 +42,11 @@ class KeyFamily {
   }
 }
 
+const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
+
 /** Instance rows with the indexes that claims, scans and retention walk. */
-export class MemoryRows {
+export class MemoryInstances implements InstanceTable, WaitingTable {
+  readonly #endedAttempts: MemoryEndedAttempts;
   readonly #bySeq = new Map<number, Row>();
   readonly #seqById = new Map<string, number>();
   readonly #seqByOpenKey = new Map<string, number>();
@@ -55,9 +66,19 @@ export class MemoryRows {
   readonly #expiring = new SortedKeys();
   readonly #deadlines = new SortedKeys();
 
+  /** @param endedAttempts are deleted with their instance */
+  constructor(endedAttempts: MemoryEndedAttempts) {
+    this.#endedAttempts = endedAttempts;
+  }
+
   get(id: string): Row | null {
     const seq = this.#seqById.get(id);
     return seq === undefined ? null : this.#bySeq.get(seq)!;
+  }
+
+  /** The row with a seq. */
+  at(seq: number): Row | null {
+    return this.#bySeq.get(seq) ?? null;
   }
 
   openByKey(uniqueKey: string): Row | null {
@@ -65,7 +86,7 @@ export class MemoryRows {
     return seq === undefined ? null : this.#bySeq.get(seq)!;
   }
 
-  add(row: Row): void {
+  insert(row: Row): void {
     const { seq, instance } = row;
     this.#bySeq.set(seq, row);
     this.#seqById.set(instance.id, seq);
@@ -79,7 +100,20 @@ export class MemoryRows {
     if (!isFinal(instance.state)) this.#enterOpen(row);
   }
 
-  replace(before: Row, after: Row): void {
+  put(row: Row): void {
+    this.insert(row);
+  }
+
+  update(before: Row, after: Row): void {
+    this.#replace(before, after);
+  }
+
+  hasOpen(scheduleId: string): boolean {
+    return this.#openSchedules.get(scheduleId) !== undefined;
+  }
+
+  // Not update(): a replica tells others of what that changes, and promotion is each replica's own.
+  #replace(before: Row, after: Row): void {
     this.#bySeq.set(after.seq, after);
     if (before.instance.state !== after.instance.state) {
       const key: Key = [0, 0, after.seq];
@@ -107,6 +141,7 @@ export class MemoryRows {
     this.#all.delete(key);
     this.#seqById.delete(instance.id);
     this.#bySeq.delete(seq);
+    this.#endedAttempts.removeOf(seq);
   }
 
   scan(index: Index, { from, to, isReverse, limit }: Range): readonly Row[] {
@@ -119,8 +154,12 @@ export class MemoryRows {
     return rows;
   }
 
-  /** How many held instances each schedule has. */
-  held(): Map<string, number> {
+  createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
+    const [row] = this.scan({ type: "all" }, { ...FIRST, from: seq });
+    return row ? { seq: row.seq, createdAt: row.instance.createdAt } : null;
+  }
+
+  countHeld(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const row of this.#bySeq.values()) {
       const { scheduleId } = row.instance;
@@ -159,7 +198,7 @@ export class MemoryRows {
       const before = this.#bySeq.get(first[2])!;
       const { kind, queueKey } = before.instance;
       const isBehind = isKeyed(before.instance);
-      this.replace(before, { ...before, isReady: true, ...(isBehind ? { isBehind } : {}) });
+      this.#replace(before, { ...before, isReady: true, ...(isBehind ? { isBehind } : {}) });
       promoted.push({ kind, queueKey, ...readyKeyOf(before) });
     }
     return promoted;

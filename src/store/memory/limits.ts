@@ -1,72 +1,73 @@
-import type { Hold, QueueName, RateStarts, RateWindow, Starts } from "../ledger/tables/tables.ts";
+import type {
+  LimitTable,
+  QueueDelay,
+  QueueName,
+  RateStarts,
+  RateWindow,
+  Starts,
+} from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
 
-/** Starts that a rate counts. */
-export interface WindowStarts {
-  readonly window: RateWindow;
-  readonly starts: Starts;
-  readonly expireAt: number;
-}
-
-/** Holds of queues and starts of windows in this process's memory. */
-export class MemoryLimits {
-  readonly #holds = new Map<string, Hold & { readonly number: number }>();
+/** Delays of queues, and starts in windows. */
+export class MemoryLimits implements LimitTable {
+  readonly #delays = new Map<string, QueueDelay & { readonly number: number }>();
   readonly #nameByNumber = new Map<number, string>();
   readonly #times = new SortedKeys();
   readonly #timesByKind = new Map<string, SortedKeys>();
   #number = 0;
   /** By queue, then by span. */
-  readonly #windows = new Map<string, Map<number, WindowStarts>>();
+  readonly #windows = new Map<string, Map<number, RateStarts>>();
 
-  hold(queue: QueueName): Hold | null {
-    return this.#holds.get(nameOf(queue)) ?? null;
+  delayOf(queue: QueueName): QueueDelay | null {
+    return this.#delays.get(nameOf(queue)) ?? null;
   }
 
-  saveHold(hold: Hold): void {
-    this.removeHold(hold);
+  saveDelay(delay: QueueDelay): void {
+    this.removeDelay(delay);
     const number = ++this.#number;
-    const { kind, queueKey, until, stamp } = hold;
-    this.#holds.set(nameOf(hold), { kind, queueKey, until, stamp, number });
-    this.#nameByNumber.set(number, nameOf(hold));
+    const { kind, queueKey, until, stamp } = delay;
+    this.#delays.set(nameOf(delay), { kind, queueKey, until, stamp, number });
+    this.#nameByNumber.set(number, nameOf(delay));
     this.#times.add([until, 0, number]);
     let times = this.#timesByKind.get(kind);
     if (!times) this.#timesByKind.set(kind, times = new SortedKeys());
     times.add([until, 0, number]);
   }
 
-  removeHold(queue: QueueName): void {
-    const hold = this.#holds.get(nameOf(queue));
-    if (!hold) return;
-    this.#holds.delete(nameOf(queue));
-    this.#nameByNumber.delete(hold.number);
-    this.#times.delete([hold.until, 0, hold.number]);
-    const times = this.#timesByKind.get(hold.kind)!;
-    times.delete([hold.until, 0, hold.number]);
-    if (!times.first()) this.#timesByKind.delete(hold.kind);
+  removeDelay(queue: QueueName): void {
+    const delay = this.#delays.get(nameOf(queue));
+    if (!delay) return;
+    this.#delays.delete(nameOf(queue));
+    this.#nameByNumber.delete(delay.number);
+    this.#times.delete([delay.until, 0, delay.number]);
+    const times = this.#timesByKind.get(delay.kind)!;
+    times.delete([delay.until, 0, delay.number]);
+    if (!times.first()) this.#timesByKind.delete(delay.kind);
   }
 
-  endedHolds(wallMs: number, limit: number): readonly Hold[] {
-    const ended: Hold[] = [];
+  endedDelays(wallMs: number, limit: number): readonly QueueDelay[] {
+    const ended: QueueDelay[] = [];
     for (const [until, , number] of this.#times.walk(LOWEST, false)) {
       if (until > wallMs || ended.length === limit) break;
-      ended.push(this.#holds.get(this.#nameByNumber.get(number)!)!);
+      ended.push(this.#delays.get(this.#nameByNumber.get(number)!)!);
     }
     return ended;
   }
 
-  firstHold(kind: string | null): number | null {
+  firstDelay(kind: string | null): number | null {
     const times = kind === null ? this.#times : this.#timesByKind.get(kind);
     return times?.first()?.[0] ?? null;
   }
 
-  /** Holds of a kind, or of all, by other limits than those of a stamp, that have not ended. */
-  holdsBut(kind: string | null, stamp: string | null): readonly Hold[] {
-    return [...this.#holds.values()].filter((hold) =>
-      (kind === null || hold.kind === kind) && hold.stamp !== stamp && hold.until > 0
+  endDelays(kind: string | null, stamp: string | null): number {
+    const ended = [...this.#delays.values()].filter((delay) =>
+      (kind === null || delay.kind === kind) && delay.stamp !== stamp && delay.until > 0
     );
+    for (const delay of ended) this.saveDelay({ ...delay, until: 0 });
+    return ended.length;
   }
 
   starts(window: RateWindow): Starts {
@@ -81,39 +82,36 @@ export class MemoryLimits {
     let windows = this.#windows.get(name);
     if (!windows) this.#windows.set(name, windows = new Map());
     const { kind, queueKey, perMs } = window;
-    const named = { kind, queueKey, perMs };
-    windows.set(perMs, { window: named, starts: [...starts], expireAt });
+    windows.set(perMs, { kind, queueKey, perMs, starts: [...starts], expireAt });
   }
 
-  /** By kind, queue and span, after one. */
-  rates(after: RateWindow | null, limit: number): readonly RateStarts[] {
-    const all = [...this.#windows.values()].flatMap((windows) => [...windows.values()])
-      .map(({ window, starts, expireAt }) => ({ ...window, starts, expireAt }));
+  windows(after: RateWindow | null, limit: number): readonly RateStarts[] {
+    const all = [...this.#windows.values()].flatMap((windows) => [...windows.values()]);
     all.sort(compareWindows);
     return all.filter((one) => !after || compareWindows(one, after) > 0).slice(0, limit);
   }
 
-  windowOf(window: RateWindow): WindowStarts | null {
+  windowOf(window: RateWindow): RateStarts | null {
     return this.#windows.get(nameOf(window))?.get(window.perMs) ?? null;
   }
 
-  removeWindow(window: RateWindow): void {
+  removeWindow(window: RateWindow): boolean {
     const name = nameOf(window);
     const windows = this.#windows.get(name);
-    windows?.delete(window.perMs);
+    const isThere = windows?.delete(window.perMs) ?? false;
     if (windows?.size === 0) this.#windows.delete(name);
+    return isThere;
   }
 
-  /** Windows whose starts no longer count. */
-  expiredWindows(before: number, limit: number): readonly RateWindow[] {
+  removeExpired(before: number, limit: number): number {
     const expired: RateWindow[] = [];
     for (const windows of this.#windows.values()) {
-      for (const { window, expireAt } of windows.values()) {
-        if (expired.length === limit) return expired;
-        if (expireAt <= before) expired.push(window);
+      for (const window of windows.values()) {
+        if (expired.length < limit && window.expireAt <= before) expired.push(window);
       }
     }
-    return expired;
+    for (const window of expired) this.removeWindow(window);
+    return expired.length;
   }
 }
 

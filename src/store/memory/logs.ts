@@ -1,15 +1,15 @@
 import type { LogRow, PlacedLog, Row } from "../ledger/tables/row.ts";
-import type { LogRange } from "../ledger/tables/tables.ts";
+import type { LogRange, LogTable } from "../ledger/tables/tables.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 /** A log line with the seq of its instance. */
-export interface HeldLog extends PlacedLog {
+export interface StoredLine extends PlacedLog {
   readonly instanceSeq: number;
 }
 
 /** Log lines by instance and by time. */
-export class MemoryLogs {
-  readonly #lines = new Map<number, HeldLog>();
+export class MemoryLogs implements LogTable {
+  readonly #lines = new Map<number, StoredLine>();
   readonly #byTime = new SortedKeys();
   readonly #byPlace = new SortedKeys();
   readonly #byInstance = new Map<number, SortedKeys>();
@@ -23,7 +23,13 @@ export class MemoryLogs {
     }
   }
 
-  /** Places of lines whose instance is not there. */
+  write({ seq, instance }: Row, place: number, line: LogRow): void {
+    const entry = { instanceId: instance.id, kind: instance.kind, ...line };
+    this.put({ place, entry, instanceSeq: seq });
+    this.#place = Math.max(this.#place, place);
+  }
+
+  /** Places of lines whose instance does not exist. */
   orphans(hasRow: (seq: number) => boolean, limit: number): readonly number[] {
     const places: number[] = [];
     for (const [seq, keys] of this.#byInstance) {
@@ -37,7 +43,7 @@ export class MemoryLogs {
   }
 
   /** Put a line at a place that is free. */
-  put(line: HeldLog): void {
+  put(line: StoredLine): void {
     const { place, entry, instanceSeq } = line;
     this.#lines.set(place, line);
     let places = this.#byInstance.get(instanceSeq);
@@ -48,7 +54,8 @@ export class MemoryLogs {
     this.#byPlace.add(key);
   }
 
-  at(place: number): HeldLog | null {
+  /** The line at a place. */
+  at(place: number): StoredLine | null {
     return this.#lines.get(place) ?? null;
   }
 

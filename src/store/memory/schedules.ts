@@ -1,12 +1,13 @@
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
-import type { Tables } from "../ledger/tables/tables.ts";
+import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
+import type { Pause } from "../store.ts";
 import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
 
 /** Schedules by id and by time. */
-export class MemorySchedules {
+export class MemorySchedules implements ScheduleTable {
   readonly #records = new Map<string, ScheduleRecord>();
   /** In their order. */
   readonly #ids: string[] = [];
@@ -15,7 +16,7 @@ export class MemorySchedules {
   readonly #idByNumber = new Map<number, string>();
   #number = 0;
 
-  get size(): number {
+  count(): number {
     return this.#records.size;
   }
 
@@ -48,7 +49,7 @@ export class MemorySchedules {
     this.#records.delete(id);
   }
 
-  list({ afterId, isReverse, limit }: Parameters<Tables["schedules"]>[0]): ScheduleRecord[] {
+  list({ afterId, isReverse, limit }: Parameters<ScheduleTable["list"]>[0]): ScheduleRecord[] {
     const ids = this.#ids;
     let found: readonly string[];
     if (isReverse) {
@@ -89,5 +90,26 @@ export class MemorySchedules {
       else high = middle;
     }
     return low;
+  }
+}
+
+/** Pauses by kind. */
+export class MemoryPauses implements PauseTable {
+  readonly #pauses = new Map<string | null, Pause>();
+
+  get(kind: string | null): Pause | undefined {
+    return this.#pauses.get(kind);
+  }
+
+  all(): readonly Pause[] {
+    return [...this.#pauses.values()];
+  }
+
+  save(pause: Pause): void {
+    this.#pauses.set(pause.kind, pause);
+  }
+
+  remove(kind: string | null): void {
+    this.#pauses.delete(kind);
   }
 }

@@ -1,12 +1,12 @@
 import type { TickFate } from "../../core/job/schedule.ts";
-import type { Range } from "../ledger/tables/tables.ts";
+import type { Range, TickTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import { SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST = [-Infinity, -Infinity, -Infinity] as const;
 
 /** Fates of ticks by schedule and time. */
-export class MemoryTicks {
+export class MemoryTicks implements TickTable {
   readonly #schedules = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
 
   add(fate: TickFate): void {
@@ -25,7 +25,7 @@ export class MemoryTicks {
     if (ticks?.fates.size === 0) this.#schedules.delete(scheduleId);
   }
 
-  read(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
+  list(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
     const ticks = this.#schedules.get(scheduleId);
     const found: TickFate[] = [];
     for (const [at] of ticks?.times.walk([isReverse ? to : from, 0, 0], isReverse) ?? []) {
@@ -35,7 +35,6 @@ export class MemoryTicks {
     return found;
   }
 
-  /** Of all schedules, by schedule and time, after one. */
   all(
     after: { readonly scheduleId: string; readonly from: number } | null,
     limit: number,
@@ -48,13 +47,18 @@ export class MemoryTicks {
       const left = limit - found.length;
       if (left === 0) break;
       const range = { from, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: left };
-      found.push(...this.read(scheduleId, range));
+      found.push(...this.list(scheduleId, range));
     }
     return found;
   }
 
-  /** Fates recorded before a time. */
-  recordedBefore(before: number, limit: number): readonly TickFate[] {
+  removeRecorded(before: number, limit: number): number {
+    const old = this.#recordedBefore(before, limit);
+    for (const { scheduleId, from } of old) this.remove(scheduleId, from);
+    return old.length;
+  }
+
+  #recordedBefore(before: number, limit: number): readonly TickFate[] {
     const old: TickFate[] = [];
     for (const { fates, times } of this.#schedules.values()) {
       // Fates of a schedule are recorded in the order of their ticks.

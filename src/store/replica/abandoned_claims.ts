@@ -35,7 +35,7 @@ export class AbandonedClaims {
     for (const [key, text] of commit?.puts ?? []) {
       if (!key.startsWith("i/")) continue;
       const { id, fence, state } = readInstance(text).instance;
-      const isNew = tables.get(id)?.instance.fence !== fence;
+      const isNew = tables.instances.get(id)?.instance.fence !== fence;
       if (state === "processing" && isNew) claims.push({ id, fence });
     }
     if (claims.length === 0) return;

@@ -39,7 +39,7 @@ interface LogValue extends LogEntry {
 /** Bring a replica, its state and its hints up to a commit of another owner, or to a part of everything that there is. */
 export function applyChanges(target: Target, { puts, deletes }: MediumChanges): void {
   const { state, tables } = target;
-  tables.isApplying = true;
+  tables.journal.isApplying = true;
   try {
     for (const key of deletes) removeRow(target, key);
     // Everything else belongs to an instance.
@@ -50,7 +50,7 @@ export function applyChanges(target: Target, { puts, deletes }: MediumChanges): 
     }
     for (const [key, text] of others) putRow(target, key, text);
   } finally {
-    tables.isApplying = false;
+    tables.journal.isApplying = false;
     state.endApplied();
   }
 }
@@ -66,12 +66,12 @@ function putInstance(target: Target, key: string, text: string): void {
     isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
     expireAt: expireAt(instance),
   };
-  const before = tables.get(instance.id);
+  const before = tables.instances.get(instance.id);
   if (!before) state.insert(row);
   else replaceRow(state, before, row);
   tables.keepExtra(key, extra);
   const isClaimed = instance.state === "processing";
-  tables.noteLease(seq, isClaimed ? leaseMs : null);
+  tables.instances.noteLease(seq, isClaimed ? leaseMs : null);
   const there = state.leases.get(instance.id);
   if (there && (!isClaimed || there.row.instance.fence !== instance.fence)) {
     state.setLease(instance.id, undefined);
@@ -96,7 +96,7 @@ function replaceRow(state: LedgerState, before: Row, after: Row): void {
 
 /** A claim, or what was changed of one: it holds from when this node learns of it. */
 function noteClaim({ state, tables, moment }: Target, id: string, leaseMs: number | null): void {
-  const row = tables.get(id)!;
+  const row = tables.instances.get(id)!;
   const there = state.leases.get(id);
   const { fence, cancelRequestedAt } = row.instance;
   const isMarked = there && there.row.instance.cancelRequestedAt === null;
@@ -115,23 +115,23 @@ function putRow(target: Target, key: string, text: string): void {
     case "l":
       return renew(target, Number(parts[0]), value as { leaseMs: number; fence: number });
     case "d": {
-      const row = tables.rowAt(Number(parts[0]));
-      if (row) tables.addDeparture(row, value as EndedAttempt);
+      const row = tables.instances.at(Number(parts[0]));
+      if (row) tables.endedAttempts.add(row, value as EndedAttempt);
       return;
     }
     case "g":
       return putLog(target, Number(parts[0]), value as LogValue);
     case "s": {
       const record = value as ScheduleRecord;
-      if (!tables.getSchedule(record.id)) state.scheduleCount += 1;
-      tables.saveSchedule(record);
+      if (!tables.schedules.get(record.id)) state.scheduleCount += 1;
+      tables.schedules.save(record);
       state.hints.push({ type: "schedules" });
       return;
     }
     case "t": {
       const fate = value as TickFate;
-      tables.removeTick(fate.scheduleId, fate.from);
-      tables.addTick(fate);
+      tables.ticks.remove(fate.scheduleId, fate.from);
+      tables.ticks.add(fate);
       return;
     }
     case "r": {
@@ -139,13 +139,13 @@ function putRow(target: Target, key: string, text: string): void {
       const { starts, expireAt } = value as { starts: Starts; expireAt: number };
       const window = { kind: kind!, queueKey: queueKey!, perMs: Number(perMs) };
       tables.keepExtra(key, extraOf(value as Record<string, unknown>, WINDOW_MEMBERS));
-      tables.saveStarts(window, starts, expireAt);
+      tables.limits.saveStarts(window, starts, expireAt);
       state.rates.clear();
       return;
     }
     case "p": {
       const pause = value as Pause;
-      tables.savePause(pause);
+      tables.pauses.save(pause);
       state.pauses.set(pause.kind, pause);
       state.hints.push({ type: "pauses" });
       return;
@@ -165,21 +165,21 @@ function renew(
   seq: number,
   { leaseMs, fence }: { readonly leaseMs: number; readonly fence: number },
 ): void {
-  tables.noteRenewal(seq, true);
-  const row = tables.rowAt(seq);
+  tables.instances.noteRenewal(seq, true);
+  const row = tables.instances.at(seq);
   const lease = row && state.leases.get(row.instance.id);
   if (!lease || row.instance.fence !== fence) return;
-  tables.noteLease(seq, leaseMs);
+  tables.instances.noteLease(seq, leaseMs);
   state.setLease(row.instance.id, { ...lease, untilMs: moment.monotonicMs + leaseMs });
 }
 
 function putLog({ tables }: Target, place: number, value: LogValue): void {
   const { of: instanceSeq, at, level, message, source, attempt, fence, seq } = value;
-  const row = tables.rowAt(instanceSeq);
-  if (!row || tables.logAt(place)) return;
+  const row = tables.instances.at(instanceSeq);
+  if (!row || tables.logs.at(place)) return;
   const { id: instanceId, kind } = row.instance;
   const entry = { instanceId, kind, at, level, message, source, attempt, fence, seq };
-  tables.putLog({ place, entry, instanceSeq });
+  tables.logs.put({ place, entry, instanceSeq });
 }
 
 function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord): void {
@@ -190,7 +190,7 @@ function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord
 }
 
 function putMark(state: LedgerState, mark: StoreMark | null): void {
-  state.tables.saveMark(mark);
+  state.tables.maintenance.saveMark(mark);
   state.mark = mark;
   state.hints.push({ type: "pauses" });
 }
@@ -203,30 +203,30 @@ function removeRow(target: Target, key: string): void {
       tables.keepExtra(key, null);
       return removeInstance(target, Number(parts[0]));
     case "l":
-      tables.noteRenewal(Number(parts[0]), false);
+      tables.instances.noteRenewal(Number(parts[0]), false);
       return;
     case "g":
-      tables.removeLogs([Number(parts[0])]);
+      tables.logs.remove([Number(parts[0])]);
       return;
     case "s":
-      if (!tables.getSchedule(parts[0]!)) return;
-      tables.removeSchedule(parts[0]!);
+      if (!tables.schedules.get(parts[0]!)) return;
+      tables.schedules.remove(parts[0]!);
       state.scheduleCount -= 1;
       state.hints.push({ type: "schedules" });
       return;
     case "t":
-      tables.removeTick(parts[0]!, fromOf(parts[1]!));
+      tables.ticks.remove(parts[0]!, fromOf(parts[1]!));
       return;
     case "r": {
       const [kind, queueKey, perMs] = parts;
-      tables.removeWindow({ kind: kind!, queueKey: queueKey!, perMs: Number(perMs) });
+      tables.limits.removeWindow({ kind: kind!, queueKey: queueKey!, perMs: Number(perMs) });
       tables.keepExtra(key, null);
       state.rates.clear();
       return;
     }
     case "p": {
       const kind = parts[0] === "" ? null : parts[0]!;
-      tables.removePause(kind);
+      tables.pauses.remove(kind);
       state.pauses.delete(kind);
       state.hints.push({ type: "pauses" });
       return;
@@ -245,7 +245,7 @@ function removeRow(target: Target, key: string): void {
 
 /** An instance may have ended and been deleted in one commit. */
 function removeInstance({ state, tables, moment }: Target, seq: number): void {
-  const row = tables.rowAt(seq);
+  const row = tables.instances.at(seq);
   if (!row) return;
   const { instance } = row;
   let last = row;

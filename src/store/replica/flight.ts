@@ -96,7 +96,9 @@ export function runGroup(
     }
   };
   for (const operation of queue.slice(0, OPERATIONS_MAX)) {
-    if (tables.changeCount >= changesMax || tables.characterCount >= charactersMax) break;
+    if (
+      tables.journal.changeCount >= changesMax || tables.journal.characterCount >= charactersMax
+    ) break;
     answers.push(runOne(operation));
   }
   state.rates.save();
@@ -124,12 +126,12 @@ export function newFlight(
   const { state, tables, version: expected } = replica;
   const { writer, number, sentMs } = by;
   const openings = answers.filter(({ operation }) => operation.isOpening).length;
-  if (tables.changeCount === 0 && openings === 0) return null;
+  if (tables.journal.changeCount === 0 && openings === 0) return null;
   const next = expected + 1;
   const opened = { ...replica.head, epoch: replica.head.epoch + openings };
   const head = nextHead(opened, state, {
     ...{ writer, number, version: next },
-    ...{ operations: answers.length, place: tables.lastPlace },
+    ...{ operations: answers.length, place: tables.logs.lastPlace },
   });
   const { puts, deletes } = tables.changes();
   const commit = {

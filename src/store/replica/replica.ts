@@ -182,7 +182,7 @@ export class Replica {
     const { state, tables } = this;
     const { rev, at, seq, place, epoch } = head;
     tables.commit({ rev, at, seq });
-    tables.lastPlace = place;
+    tables.logs.lastPlace = place;
     state.rev = rev;
     state.at = Math.max(state.at, at);
     state.seq = seq;

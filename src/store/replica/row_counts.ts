@@ -43,8 +43,8 @@ export class RowCounts {
     return copies;
   }
 
-  /** How many held instances each schedule has. */
-  readHeld(): Map<string, number> {
+  /** The number of held instances by schedule. */
+  countHeld(): Map<string, number> {
     return new Map(this.#held);
   }
 

@@ -1,5 +1,5 @@
 import type { Instance } from "../../core/instance.ts";
-import type { HeldLog } from "../memory/logs.ts";
+import type { StoredLine } from "../memory/logs.ts";
 import type { Row } from "../ledger/tables/row.ts";
 
 /** About how long a value is without its texts, with its key. */
@@ -95,7 +95,7 @@ export function readInstance(text: string): InstanceValue {
 }
 
 /** The value of a log line's row. */
-export function writeLog({ instanceSeq, entry }: HeldLog): string {
+export function writeLog({ instanceSeq, entry }: StoredLine): string {
   const { at, level, message, source, attempt, fence, seq } = entry;
   return JSON.stringify({ of: instanceSeq, at, level, message, source, attempt, fence, seq });
 }

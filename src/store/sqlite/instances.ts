@@ -2,6 +2,7 @@ import type { ErrorInfo, Instance } from "../../core/instance.ts";
 import { isFinal, JOB_STATES } from "../../core/state.ts";
 import { instanceChars } from "../../core/payload_chars.ts";
 import { type Row, stateIndex } from "../ledger/tables/row.ts";
+import type { Index, InstanceTable, Range } from "../ledger/tables/tables.ts";
 import type { Fields, Statements, Value } from "./statements.ts";
 import type { Kinds } from "./kinds.ts";
 
@@ -31,84 +32,192 @@ type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
 
 const NO_EXTRA: Extra = {};
 
-/** Write a new row. */
-export function insertRow(statements: Statements, kinds: Kinds, row: Row): void {
-  const { instance: i, seq } = row;
-  const queueKey = i.queueKey === i.kind ? null : i.queueKey;
-  statements.insert(INSERT, [
-    seq,
-    i.id,
-    kinds.idOf(i.kind),
-    stateIndex(i.state),
-    readyOf(row),
-    i.priority,
-    i.dueAt,
-    i.createdAt,
-    i.scheduledAt,
-    queueKey,
-    i.uniqueKey,
-    i.scheduleId,
-    i.scheduledFor,
-    i.retryOf,
-    i.retryMax,
-    i.crashesMax,
-    i.timeoutMs,
-    i.keepSuccessMs,
-    i.keepFailureMs,
-    i.argumentsJson,
-    i.deadlineAt,
-    packExtra(i),
-  ]);
-  insertReason(statements, row);
-}
+/** The table `instance`. */
+export class SqliteInstances implements InstanceTable {
+  readonly #statements: Statements;
+  readonly #kinds: Kinds;
+  /**
+   * No id in the file is greater, so a new id of a daemon, which only increases, need not be looked
+   * up. Null if unknown.
+   */
+  #idMax: string | null = null;
 
-/** Write a new row with every column: one that was begun or ended elsewhere. */
-export function putRow(statements: Statements, kinds: Kinds, row: Row): void {
-  insertRow(statements, kinds, row);
-  const { instance: i, expireAt, seq } = row;
-  if (i.fence === 0 && i.state === "scheduled") return;
-  const errorJson = i.error === null ? null : JSON.stringify(i.error);
-  statements.run(
-    REST,
-    ...[i.reason, i.processedAt, i.settledAt, expireAt, i.cancelRequestedAt, i.attempt],
-    ...[i.failures, i.crashes, i.fence, i.node, i.resultsJson, errorJson, i.version, seq],
-  );
-}
-
-/** Only one that is held has a reason from the start. */
-function insertReason(statements: Statements, { seq, instance }: Row): void {
-  if (instance.reason === null) return;
-  statements.run("UPDATE instance SET reason = ? WHERE seq = ?", instance.reason, seq);
-}
-
-/** Write what a step of the ledger changed in a row. */
-export function updateRow(statements: Statements, before: Row, after: Row): void {
-  const { instance: i, seq } = after;
-  const errorJson = i.error === null ? null : JSON.stringify(i.error);
-  if (isFinal(i.state)) {
-    const state = stateIndex(i.state);
-    const ended: Value[] = [i.reason, i.settledAt, after.expireAt, i.cancelRequestedAt];
-    if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, errorJson, seq);
-    else {
-      const counted = [i.failures, i.crashes];
-      statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, i.version, seq);
-    }
-  } else if (i === before.instance) {
-    statements.run(MOVE, readyOf(after), seq);
-    return;
-  } else if (i.state === "scheduled") {
-    const ready = readyOf(after);
-    const times = [i.dueAt, i.scheduledAt];
-    const counted = [i.failures, i.crashes];
-    statements.run(AGAIN, ready, i.reason, ...times, ...counted, errorJson, i.version, seq);
-  } else if (before.instance.state === "scheduled") {
-    statements.run(CLAIM, i.processedAt, i.attempt, i.fence, i.node, seq);
-  } else {
-    statements.run(MARK, i.cancelRequestedAt, i.reason, seq);
+  constructor(statements: Statements, kinds: Kinds) {
+    this.#statements = statements;
+    this.#kinds = kinds;
   }
-  if (i.attempt < before.instance.attempt) statements.run(UNCLAIM, i.attempt, i.processedAt, seq);
-  const extra = packExtra(i);
-  if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
+
+  /** Read the greatest id. Only the owner of the file does this: it sees every insert. */
+  readIdMax(): void {
+    const id = this.#statements.get("SELECT max(id) AS id FROM instance")!.id as string | null;
+    // SQLite orders by code point, JavaScript by UTF-16: they agree on ASCII text.
+    this.#idMax = /\P{ASCII}/u.test(id ?? "") ? null : id ?? "";
+  }
+
+  insert(row: Row): void {
+    const { instance: i, seq } = row;
+    if (this.#idMax !== null && i.id > this.#idMax) this.#idMax = i.id;
+    const queueKey = i.queueKey === i.kind ? null : i.queueKey;
+    this.#statements.insert(INSERT, [
+      seq,
+      i.id,
+      this.#kinds.idOf(i.kind),
+      stateIndex(i.state),
+      readyOf(row),
+      i.priority,
+      i.dueAt,
+      i.createdAt,
+      i.scheduledAt,
+      queueKey,
+      i.uniqueKey,
+      i.scheduleId,
+      i.scheduledFor,
+      i.retryOf,
+      i.retryMax,
+      i.crashesMax,
+      i.timeoutMs,
+      i.keepSuccessMs,
+      i.keepFailureMs,
+      i.argumentsJson,
+      i.deadlineAt,
+      packExtra(i),
+    ]);
+    // Only a held instance has a reason from the start.
+    if (i.reason === null) return;
+    this.#statements.run("UPDATE instance SET reason = ? WHERE seq = ?", i.reason, seq);
+  }
+
+  put(row: Row): void {
+    this.insert(row);
+    const { instance: i, expireAt, seq } = row;
+    if (i.fence === 0 && i.state === "scheduled") return;
+    const errorJson = i.error === null ? null : JSON.stringify(i.error);
+    this.#statements.run(
+      REST,
+      ...[i.reason, i.processedAt, i.settledAt, expireAt, i.cancelRequestedAt, i.attempt],
+      ...[i.failures, i.crashes, i.fence, i.node, i.resultsJson, errorJson, i.version, seq],
+    );
+  }
+
+  update(before: Row, after: Row): void {
+    const statements = this.#statements;
+    const { instance: i, seq } = after;
+    const errorJson = i.error === null ? null : JSON.stringify(i.error);
+    if (isFinal(i.state)) {
+      const state = stateIndex(i.state);
+      const ended: Value[] = [i.reason, i.settledAt, after.expireAt, i.cancelRequestedAt];
+      if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, errorJson, seq);
+      else {
+        const counted = [i.failures, i.crashes];
+        statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, i.version, seq);
+      }
+    } else if (i === before.instance) {
+      statements.run(MOVE, readyOf(after), seq);
+      return;
+    } else if (i.state === "scheduled") {
+      const ready = readyOf(after);
+      const times = [i.dueAt, i.scheduledAt];
+      const counted = [i.failures, i.crashes];
+      statements.run(AGAIN, ready, i.reason, ...times, ...counted, errorJson, i.version, seq);
+    } else if (before.instance.state === "scheduled") {
+      statements.run(CLAIM, i.processedAt, i.attempt, i.fence, i.node, seq);
+    } else {
+      statements.run(MARK, i.cancelRequestedAt, i.reason, seq);
+    }
+    if (i.attempt < before.instance.attempt) statements.run(UNCLAIM, i.attempt, i.processedAt, seq);
+    const extra = packExtra(i);
+    if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
+  }
+
+  remove(row: Row): void {
+    this.#statements.run("DELETE FROM departure WHERE instance = ?", row.seq);
+    this.#statements.run("DELETE FROM instance WHERE seq = ?", row.seq);
+  }
+
+  get(id: string): Row | null {
+    if (this.#idMax !== null && id > this.#idMax) return null;
+    return this.#one("SELECT * FROM instance WHERE id = ?", id);
+  }
+
+  openByKey(uniqueKey: string): Row | null {
+    return this.#one(
+      `SELECT * FROM instance INDEXED BY instance_open_key
+       WHERE unique_key = ? AND unique_key IS NOT NULL AND state < 3`,
+      uniqueKey,
+    );
+  }
+
+  hasOpen(scheduleId: string): boolean {
+    const found = this.#statements.get(
+      `SELECT 1 FROM instance INDEXED BY instance_open_schedule
+       WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 LIMIT 1`,
+      scheduleId,
+    );
+    return found !== undefined;
+  }
+
+  scan(index: Index, { from, to, isReverse, limit, charsMax }: Range): readonly Row[] {
+    const [source, ...values] = sourceOf(this.#kinds, index);
+    const order = isReverse ? "DESC" : "ASC";
+    const sql =
+      `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`;
+    const all = [...values, from, to, limit];
+    if (charsMax === undefined) return this.#rows(sql, ...all);
+    const rows: Row[] = [];
+    let chars = 0;
+    this.#statements.some(sql, (fields) => {
+      const row = readRow(this.#kinds, fields);
+      rows.push(row);
+      chars += instanceChars(row.instance);
+      return chars >= charsMax;
+    }, ...all);
+    return rows;
+  }
+
+  createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
+    const found = this.#statements.get(
+      "SELECT seq, created_at FROM instance WHERE seq >= ? ORDER BY seq LIMIT 1",
+      seq,
+    );
+    return found ? { seq: found.seq as number, createdAt: found.created_at as number } : null;
+  }
+
+  expired(wallMs: number, limit: number): readonly Row[] {
+    return this.#rows(
+      `SELECT * FROM instance INDEXED BY instance_expire
+       WHERE expire_at IS NOT NULL AND expire_at <= ? ORDER BY expire_at LIMIT ?`,
+      wallMs,
+      limit,
+    );
+  }
+
+  pastDeadline(wallMs: number, limit: number): readonly Row[] {
+    return this.#rows(
+      `SELECT * FROM instance INDEXED BY instance_deadline
+       WHERE deadline_at IS NOT NULL AND state = 1 AND deadline_at <= ?
+       ORDER BY deadline_at LIMIT ?`,
+      wallMs,
+      limit,
+    );
+  }
+
+  countHeld(): Map<string, number> {
+    const found = this.#statements.all(
+      `SELECT schedule_id, count(*) AS count FROM instance INDEXED BY instance_open_schedule
+       WHERE schedule_id IS NOT NULL AND state < 3 AND state = 1 AND ready IS NULL
+       GROUP BY schedule_id`,
+    );
+    return new Map(found.map((row) => [row.schedule_id as string, row.count as number]));
+  }
+
+  #one(sql: string, ...values: Value[]): Row | null {
+    const fields = this.#statements.get(sql, ...values);
+    return fields ? readRow(this.#kinds, fields) : null;
+  }
+
+  #rows(sql: string, ...values: Value[]): Row[] {
+    return this.#statements.all(sql, ...values).map((fields) => readRow(this.#kinds, fields));
+  }
 }
 
 function readyOf({ isReady, isBehind }: Row): number | null {
@@ -124,15 +233,6 @@ function packExtra({ progress, redrivenAs, uniqueUntil }: Instance): string | nu
     ...(uniqueUntil === null ? {} : { uniqueUntil }),
   };
   return JSON.stringify(extra);
-}
-
-/**
- * The greatest id in JavaScript's order, "" without any. Null when it is not known: SQLite orders by code point, JavaScript by
- * UTF-16, and only on what comes before an ASCII text they agree.
- */
-export function greatestId(statements: Statements): string | null {
-  const id = statements.get("SELECT max(id) AS id FROM instance")!.id as string | null ?? "";
-  return /\P{ASCII}/u.test(id) ? null : id;
 }
 
 /** A row from the columns of table `instance`. */
@@ -186,19 +286,37 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
   return ready === 2 ? { ...row, isBehind: true } : row;
 }
 
-/** Rows of a query, until their payloads have this many characters. */
-export function readRows(
-  statements: Statements,
-  kinds: Kinds,
-  query: { readonly sql: string; readonly values: readonly Value[]; readonly charsMax: number },
-): readonly Row[] {
-  const rows: Row[] = [];
-  let chars = 0;
-  statements.some(query.sql, (fields) => {
-    const row = readRow(kinds, fields);
-    rows.push(row);
-    chars += instanceChars(row.instance);
-    return chars >= query.charsMax;
-  }, ...query.values);
-  return rows;
+/** The index of SQLite to read, with the condition and values that select its part. */
+function sourceOf(kinds: Kinds, index: Index): [string, ...Value[]] {
+  switch (index.type) {
+    case "all":
+      return ["WHERE"];
+    case "idPrefix":
+      return [
+        "INDEXED BY instance_id WHERE id >= ? AND id < ? AND",
+        index.idPrefix,
+        `${index.idPrefix}\u{10ffff}`,
+      ];
+    case "kindState": {
+      const source = "INDEXED BY instance_kind_state WHERE kind = ? AND state = ? AND";
+      return [source, kinds.knownId(index.kind), stateIndex(index.state)];
+    }
+    case "schedule":
+      return sparse("schedule_id", "instance_schedule", index.scheduleId);
+    case "openSchedule":
+      return [
+        `INDEXED BY instance_open_schedule
+         WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 AND`,
+        index.scheduleId,
+      ];
+    case "uniqueKey":
+      return sparse("unique_key", "instance_unique_key", index.uniqueKey);
+    case "retryOf":
+      return sparse("retry_of", "instance_retry_of", index.retryOf);
+  }
+}
+
+// SQLite takes an index over the rows that have a value only when the condition says so itself.
+function sparse(column: string, index: string, value: string): [string, string] {
+  return [`INDEXED BY ${index} WHERE ${column} = ? AND ${column} IS NOT NULL AND`, value];
 }

@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import { JOB_STATES } from "../../core/state.ts";
 import type { KindCounts } from "../ledger/tables/row.ts";
+import type { KindTable } from "../ledger/tables/tables.ts";
 import type { Statements } from "./statements.ts";
 
 const COLUMNS = [
@@ -12,7 +13,7 @@ const COLUMNS = [
 const SAVE = `UPDATE kind SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`;
 
 /** Kinds by name and number, with the counts that are stored of them. */
-export class Kinds {
+export class Kinds implements KindTable {
   readonly #statements: Statements;
   readonly #idByName = new Map<string, number>();
   readonly #nameById = new Map<number, string>();

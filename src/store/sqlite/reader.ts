@@ -69,6 +69,6 @@ export class SqliteReader extends LedgerReader {
     if (rev === this.#rev) return;
     this.#rev = rev;
     this.#state.seq = seq;
-    this.#state.counts = this.#tables.readCounts();
+    this.#state.counts = this.#tables.kinds.read();
   }
 }

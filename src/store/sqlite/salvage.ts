@@ -2,23 +2,24 @@ import { existsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { StoredLogEntry } from "../../core/instance.ts";
-import { checkState, type EndedAttempt, isHeld, type Row } from "../ledger/tables/row.ts";
+import { checkState, isHeld, type Row } from "../ledger/tables/row.ts";
 import type { StoreRecord } from "../records.ts";
-import { readDepartures } from "./departures.ts";
+import { SqliteEndedAttempts } from "./ended_attempts.ts";
 import { readRow } from "./instances.ts";
 import { Kinds } from "./kinds.ts";
 import { readLine } from "./logs.ts";
 import { findLostCommits } from "./lost_commits.ts";
-import { allTicks, listSchedules, readPauses } from "./schedules.ts";
+import { SqlitePauses, SqliteSchedules } from "./schedules.ts";
 import { toStoreError } from "./error.ts";
 import { type Fields, Statements } from "./statements.ts";
 import { checkStoreTrust } from "./store_files.ts";
+import { SqliteTicks } from "./ticks.ts";
 
 /** Rows read at a time, each up to 2 MiB; fewer where some cannot be read. */
 const ROWS = 32;
 /** Tries to get behind a range that cannot be read: each jumps twice as far. */
 const JUMPS_MAX = 50;
-const DEPARTURES_MAX = 100_000;
+const ENDED_MAX = 100_000;
 
 /** What is readable of a damaged database file, and what is not. */
 export class Salvage {
@@ -60,12 +61,15 @@ export class Salvage {
   *records(): Generator<StoreRecord> {
     const statements = this.#statements;
     const all = { afterId: null, isReverse: false, limit: 1_000_000 };
-    for (const schedule of this.#try("schedules", [], () => listSchedules(statements, all))) {
+    for (
+      const schedule of this.#try("schedules", [], () => new SqliteSchedules(statements).list(all))
+    ) {
       yield { type: "schedule", schedule };
     }
-    for (const pause of this.#try("pauses", [], () => readPauses(statements))) {
+    for (const pause of this.#try("pauses", [], () => new SqlitePauses(statements).all())) {
       yield { type: "pause", pause };
     }
+    const ended = new SqliteEndedAttempts(statements);
     const known = new Map<number, Pick<StoredLogEntry, "instanceId" | "kind">>();
     for (const fields of this.#rows("instance", "seq")) {
       const row = this.#try(
@@ -76,10 +80,11 @@ export class Salvage {
       if (!row) continue;
       const { instance, seq } = row;
       known.set(seq, { instanceId: instance.id, kind: instance.kind });
-      const departures = this.#departures(row);
+      const departures = this.#try("history", [], () => ended.list(seq, 1, ENDED_MAX));
       yield { type: "instance", order: seq, instance, isHeld: isHeld(row), departures };
     }
-    for (const fate of this.#try("ticks", [], () => allTicks(statements, null, 10_000_000))) {
+    const ticks = new SqliteTicks(statements);
+    for (const fate of this.#try("ticks", [], () => ticks.all(null, 10_000_000))) {
       yield { type: "tick", fate };
     }
     for (const fields of this.#rows("log", "place")) {
@@ -95,11 +100,6 @@ export class Salvage {
     const kind = row.instance.kind ?? `unknown-${fields.kind}`;
     const queueKey = row.instance.queueKey ?? kind;
     return { ...row, instance: { ...row.instance, kind, queueKey } };
-  }
-
-  #departures({ seq }: Row): readonly EndedAttempt[] {
-    const request = { seq, fromAttempt: 1, limit: DEPARTURES_MAX };
-    return this.#try("history", [], () => readDepartures(this.#statements, request));
   }
 
   /** Rows of a table by its number, over ranges that cannot be read. */

@@ -4,54 +4,87 @@ import type { Tables } from "../../../src/store/ledger/tables/tables.ts";
 import { MemoryTables } from "../../../src/store/memory/tables.ts";
 import { ReplicaTables } from "../../../src/store/replica/tables.ts";
 
+type Role = "reads" | "told" | "through" | "own";
+
+type Subjects = Omit<
+  { [Name in keyof Tables as Tables[Name] extends object ? Name : never]: Tables[Name] },
+  "open" | "close" | "begin" | "commit" | "rollback" | "readHead" | "raiseEpoch" | "rest" | "shared"
+>;
+
 /**
  * What each method of the tables is to a replica. Without a line here a new one does not compile:
  * - "reads": changes nothing
- * - "told": changes rows, and tells the other replicas: of {@link ReplicaTables} itself
- * - "through": changes rows by calling those that tell
- * - "own": changes what each replica has for itself, and the transaction around it
+ * - "told": changes rows, and records that in the journal itself
+ * - "through": changes rows by calling methods that record it
+ * - "own": changes what each replica has for itself
  */
-const METHODS: Readonly<Record<keyof Tables, "reads" | "told" | "through" | "own">> = {
-  ...{ isDurable: "reads", type: "reads", location: "reads", readHead: "reads" },
-  ...{ open: "own", close: "own", begin: "own", commit: "told", rollback: "told" },
-  ...{ saveLease: "told", saveNode: "told" },
-  ...{ insert: "told", put: "through", update: "told", remove: "told" },
-  ...{ get: "reads", openByKey: "reads", hasOpen: "reads", scan: "reads", createdFrom: "reads" },
-  ...{ ready: "reads", firstReady: "reads", promote: "told", firstOfQueue: "reads" },
-  ...{ firstLater: "reads", hold: "reads", saveHold: "told", removeHold: "told" },
-  ...{ endedHolds: "reads", firstHold: "reads", endHolds: "through" },
-  ...{ starts: "reads", saveStarts: "told", rates: "reads", removeRate: "through" },
-  ...{ removeStarts: "through", addDeparture: "told", departures: "reads", departureOf: "reads" },
-  ...{ addLogs: "told", writeLog: "told", lastLogSeq: "reads", logs: "reads" },
-  ...{ removeLogsOf: "told", removeLogs: "told", expired: "reads", pastDeadline: "reads" },
-  ...{ getSchedule: "reads", saveSchedule: "told", removeSchedule: "told" },
-  ...{ countSchedules: "reads", schedules: "reads", dueSchedules: "reads" },
-  ...{ firstSchedule: "reads", readHeld: "reads", allTicks: "reads", removeTick: "told" },
-  ...{ addTick: "told", ticks: "reads", removeTicks: "through" },
-  // Counts follow from the rows, and the epoch is told with the head.
-  ...{ readCounts: "reads", saveCounts: "told", raiseEpoch: "own" },
-  ...{ readMark: "reads", saveMark: "told", removeOrphans: "through", findProblems: "reads" },
-  ...{ size: "reads", compact: "own", rest: "own", readPauses: "reads", savePause: "told" },
-  ...{ removePause: "told" },
+const METHODS: {
+  readonly [Name in keyof Subjects]: Readonly<Record<keyof Subjects[Name], Role>>;
+} = {
+  instances: {
+    ...{ insert: "told", put: "through", update: "told", remove: "told" },
+    ...{ get: "reads", openByKey: "reads", hasOpen: "reads", scan: "reads", createdFrom: "reads" },
+    ...{ expired: "reads", pastDeadline: "reads", countHeld: "reads" },
+  },
+  waiting: {
+    ...{ ready: "reads", firstReady: "reads", promote: "told", firstOfQueue: "reads" },
+    firstLater: "reads",
+  },
+  // Counts follow from the rows.
+  kinds: { read: "reads", save: "own" },
+  limits: {
+    ...{ delayOf: "reads", saveDelay: "told", removeDelay: "told", endedDelays: "reads" },
+    ...{ firstDelay: "reads", endDelays: "through", starts: "reads", saveStarts: "told" },
+    ...{ windows: "reads", removeWindow: "told", removeExpired: "through" },
+  },
+  endedAttempts: { add: "told", list: "reads", byFence: "reads" },
+  logs: {
+    ...{ add: "told", write: "told", lastSeq: "reads", read: "reads" },
+    ...{ removeOf: "through", remove: "told" },
+  },
+  schedules: {
+    ...{ get: "reads", save: "told", remove: "told", count: "reads", list: "reads" },
+    ...{ due: "reads", firstAt: "reads" },
+  },
+  ticks: { add: "told", remove: "told", list: "reads", all: "reads", removeRecorded: "through" },
+  pauses: { all: "reads", save: "told", remove: "told" },
+  maintenance: {
+    ...{ readMark: "reads", saveMark: "told", findProblems: "reads", size: "reads" },
+    // By the table of the logs.
+    ...{ compact: "own", removeOrphans: "own" },
+  },
 };
 
+const medium = { type: "test", location: "test:", isDurable: false };
+const replica = new ReplicaTables(medium as ConstructorParameters<typeof ReplicaTables>[0]);
+const memory = new MemoryTables();
+
+/** Every method with its role, and its table in a replica and in memory. */
+const ROWS = (Object.keys(METHODS) as (keyof Subjects)[]).flatMap((subject) =>
+  Object.entries<Role>(METHODS[subject]).map(([name, role]) => ({
+    ...{ subject, name, role },
+    isOfReplica: Object.hasOwn(Object.getPrototypeOf(replica[subject]), name),
+    prototype: Object.getPrototypeOf(replica[subject]),
+    source: String(Reflect.get(memory[subject], name)),
+  }))
+);
+
 test("every method that changes rows tells the other replicas", () => {
-  for (const [name, role] of Object.entries(METHODS)) {
-    if (role === "told") assert.ok(Object.hasOwn(ReplicaTables.prototype, name), name);
+  for (const { subject, name, role, isOfReplica, prototype, source } of ROWS) {
+    if (role === "told") assert.ok(isOfReplica, `${subject}.${name}`);
     if (role !== "through") continue;
-    assert.ok(!Object.hasOwn(ReplicaTables.prototype, name), name);
-    const source = String(Reflect.get(MemoryTables.prototype, name));
+    assert.ok(!isOfReplica, `${subject}.${name}`);
     const called = [...source.matchAll(/this\.(\w+)\(/g)].map(([, method]) => method!);
-    const isTold = called.some((method) => Object.hasOwn(ReplicaTables.prototype, method));
-    assert.ok(isTold, `${name} calls ${called.join(", ")}`);
+    const isTold = called.some((method) => Object.hasOwn(prototype, method));
+    assert.ok(isTold, `${subject}.${name} calls ${called.join(", ")}`);
   }
 });
 
 test("what only passes on writes nothing of its own", () => {
   // A private field that a method of the memory's tables writes is one that no replica tells of.
-  for (const [name, role] of Object.entries(METHODS)) {
+  for (const { subject, name, role, source } of ROWS) {
     if (role !== "through") continue;
-    const source = String(Reflect.get(MemoryTables.prototype, name));
-    assert.doesNotMatch(source, /this\.#?\w+\.(add|save|remove|put|delete|set|replace)\(/, name);
+    const writes = /this\.#?\w+\.(add|save|remove|put|delete|set|replace)\(/;
+    assert.doesNotMatch(source, writes, `${subject}.${name}`);
   }
 });

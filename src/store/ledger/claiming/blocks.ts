@@ -11,7 +11,7 @@ export function blockOf(
   moment: Moment,
   request: NextDueRequest & { readonly id: string },
 ): Block | null {
-  const row = state.tables.get(request.id);
+  const row = state.tables.instances.get(request.id);
   if (row?.instance.state !== "scheduled" || row.instance.dueAt > moment.wallMs) return null;
   const gate = new Gate(state, moment, request);
   const { kind } = row.instance;
@@ -43,5 +43,7 @@ export function listBlocks(
 }
 
 function hasWaiting({ tables }: LedgerState, kind: string, queueKey: string): boolean {
-  return [false, true].some((isBehind) => tables.firstOfQueue({ kind, queueKey }, isBehind));
+  return [false, true].some((isBehind) =>
+    tables.waiting.firstOfQueue({ kind, queueKey }, isBehind)
+  );
 }

@@ -21,7 +21,7 @@ export function claim(
   checkLimit(request.limit, "claim");
   if (markAt(state, moment.wallMs) !== null) return [];
   const gate = new Gate(state, moment, request);
-  const firstLater = state.tables.firstLater(null);
+  const firstLater = state.tables.waiting.firstLater(null);
   // Limits and pauses go by the time that it is.
   const dueBy = state.dueBy(moment, request);
   if (firstLater !== null && firstLater <= dueBy) state.promote(dueBy, PROMOTE_MAX);
@@ -35,14 +35,14 @@ export function claim(
     state.updateClaimed(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
     state.setLease(instance.id, { row: after, untilMs });
-    state.tellLease(after, request.leaseMs);
+    state.shareLease(after, request.leaseMs);
     return instance;
   };
   const isPlain = (kind: string) => state.counts.get(kind)!.behind === 0 && !gate.isLimited(kind);
   if (!kinds.every(isPlain)) {
     return claimLimited(state, kinds, { gate, limit: request.limit, take });
   }
-  if (kinds.length === 1) return state.tables.ready(kinds[0]!, request.limit).map(take);
+  if (kinds.length === 1) return state.tables.waiting.ready(kinds[0]!, request.limit).map(take);
   return takeAcross(state, kinds, request.limit).map(take);
 }
 
@@ -107,7 +107,7 @@ function peek(state: LedgerState, run: Run, limit: number): Row | null {
   if (run.next === run.rows.length && !run.isWhole) {
     // Twice as many as before: few when kinds alternate, all when one has a long run.
     const count = Math.min(limit + 1, Math.max(2, run.rows.length * 2));
-    run.rows = state.tables.ready(run.kind, count);
+    run.rows = state.tables.waiting.ready(run.kind, count);
     run.isWhole = run.rows.length < count || count === limit + 1;
   }
   return run.rows[run.next] ?? null;
@@ -124,7 +124,7 @@ export function renew(
     const lease = state.heldLease({ id, fence });
     if (!lease) return { id, fence, status: "stale" };
     state.setLease(id, { ...lease, untilMs: moment.monotonicMs + request.leaseMs });
-    state.tellLease(lease.row, request.leaseMs);
+    state.shareLease(lease.row, request.leaseMs);
     const isCanceling = lease.row.instance.cancelRequestedAt !== null;
     return { id, fence, status: isCanceling ? "canceling" : "renewed" };
   });
@@ -141,7 +141,7 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
   }
   const taken = lost.map((row) => loseAttempt(state, moment, row));
   const left = limit - taken.length;
-  const late = left === 0 ? [] : state.tables.pastDeadline(moment.wallMs, left);
+  const late = left === 0 ? [] : state.tables.instances.pastDeadline(moment.wallMs, left);
   const ended = late.map((row) => endWaiting(state, moment, row));
   // From here on the first deadline is known.
   if (late.length < left) state.deadlines.havePassed(moment.wallMs);
@@ -166,7 +166,9 @@ function unleased(state: LedgerState, limit: number): Row[] {
   const range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
   const rows: Row[] = [];
   for (const kind of state.counts.keys()) {
-    rows.push(...state.tables.scan({ type: "kindState", kind, state: "processing" }, range));
+    rows.push(
+      ...state.tables.instances.scan({ type: "kindState", kind, state: "processing" }, range),
+    );
   }
   const found = rows.filter(({ instance }) => !state.leases.has(instance.id)).slice(0, limit);
   if (found.length === 0) state.hasUnleased = false;

@@ -31,7 +31,7 @@ export class Deadlines {
   /** Whether something waits past its deadline at `wallMs`. */
   havePassed(wallMs: number): boolean {
     if (this.first > wallMs) return false;
-    const [row] = this.#tables.pastDeadline(Number.MAX_SAFE_INTEGER, 1);
+    const [row] = this.#tables.instances.pastDeadline(Number.MAX_SAFE_INTEGER, 1);
     this.#first = row?.instance.deadlineAt ?? Infinity;
     return this.#first <= wallMs;
   }

@@ -102,7 +102,7 @@ class QueueRun {
     this.#drop(row);
     if (!isKeyed(row.instance)) return;
     this.#touched.add(row.instance.queueKey);
-    const follower = this.#state.tables.firstOfQueue(row.instance, true);
+    const follower = this.#state.tables.waiting.firstOfQueue(row.instance, true);
     if (!follower) return;
     const place = this.#followers.findIndex((one) =>
       compareReady(readyKeyOf(follower), readyKeyOf(one)) < 0
@@ -135,7 +135,7 @@ class QueueRun {
   }
 
   #read(): void {
-    this.#rows = this.#state.tables.ready(this.#kind, this.#size, this.#last);
+    this.#rows = this.#state.tables.waiting.ready(this.#kind, this.#size, this.#last);
     this.#next = 0;
     this.#isWhole = this.#rows.length < this.#size;
     this.#size = Math.min(this.#size * 2, READ_ROWS_MAX);

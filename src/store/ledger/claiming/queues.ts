@@ -1,6 +1,6 @@
 import type { ClaimRequest } from "../../store.ts";
 import { compareReady, isKeyed, readyKeyOf, type Row } from "../tables/row.ts";
-import type { Hold, PromotedRow, QueueName, Tables } from "../tables/tables.ts";
+import type { PromotedRow, QueueDelay, QueueName, Tables } from "../tables/tables.ts";
 
 /** How far the clock may go back before the holds are looked at again, in milliseconds. */
 const SET_BACK_MS = 1_000;
@@ -38,8 +38,8 @@ export class Queues {
   place(row: Row): Row {
     const { instance } = row;
     if (row.isReady !== true || !isKeyed(instance)) return row;
-    if (this.#tables.hold(instance)) return { ...row, isBehind: true };
-    const first = this.#tables.firstOfQueue(instance, false);
+    if (this.#tables.limits.delayOf(instance)) return { ...row, isBehind: true };
+    const first = this.#tables.waiting.firstOfQueue(instance, false);
     if (first && compareReady(readyKeyOf(first), readyKeyOf(row)) < 0) {
       return { ...row, isBehind: true };
     }
@@ -49,15 +49,15 @@ export class Queues {
 
   /** The offered row of a queue is gone: offer the next. */
   refill(queue: QueueName): void {
-    const next = this.#tables.firstOfQueue(queue, true);
-    if (next && !this.#tables.hold(queue)) this.#move(next, false);
+    const next = this.#tables.waiting.firstOfQueue(queue, true);
+    if (next && !this.#tables.limits.delayOf(queue)) this.#move(next, false);
   }
 
   /** Offer the first row of a queue whose rows changed otherwise. */
   settle(queue: QueueName): void {
-    const offered = this.#tables.firstOfQueue(queue, false);
+    const offered = this.#tables.waiting.firstOfQueue(queue, false);
     if (!offered) return this.refill(queue);
-    const next = this.#tables.firstOfQueue(queue, true);
+    const next = this.#tables.waiting.firstOfQueue(queue, true);
     if (!next || compareReady(readyKeyOf(offered), readyKeyOf(next)) < 0) return;
     this.#move(offered, true);
     this.#move(next, false);
@@ -73,17 +73,17 @@ export class Queues {
   }
 
   /** Offer nothing of a queue until a time. */
-  hold(hold: Hold): void {
-    const offered = this.#tables.firstOfQueue(hold, false);
+  hold(hold: QueueDelay): void {
+    const offered = this.#tables.waiting.firstOfQueue(hold, false);
     if (offered) this.#move(offered, true);
-    this.#tables.saveHold(hold);
+    this.#tables.limits.saveDelay(hold);
     this.#stamps.set(hold.kind, hold.stamp);
     this.#firstHoldAt = null;
   }
 
   /** When a claim by limits of this stamp would let go what is held of a kind; Infinity when nothing is held. */
   opensAt(kind: string, stamp: string, wallMs: number): number {
-    const firstAt = this.#tables.firstHold(kind);
+    const firstAt = this.#tables.limits.firstDelay(kind);
     if (firstAt === null) return Infinity;
     const isLetGo = this.#stamps.get(kind) !== stamp || this.#isSetBack(wallMs);
     return isLetGo ? wallMs : firstAt;
@@ -94,10 +94,10 @@ export class Queues {
     const isSetBack = this.#isSetBack(wallMs);
     this.#lastWallMs = isSetBack ? wallMs : Math.max(this.#lastWallMs, wallMs);
     let hasChanged = isSetBack && this.#endHolds(null, null);
-    this.#firstHoldAt ??= this.#tables.firstHold(null) ?? Infinity;
+    this.#firstHoldAt ??= this.#tables.limits.firstDelay(null) ?? Infinity;
     if (this.#firstHoldAt > wallMs) return hasChanged;
-    for (const hold of this.#tables.endedHolds(wallMs, limit)) {
-      this.#tables.removeHold(hold);
+    for (const hold of this.#tables.limits.endedDelays(wallMs, limit)) {
+      this.#tables.limits.removeDelay(hold);
       this.refill(hold);
       hasChanged = true;
     }
@@ -113,13 +113,13 @@ export class Queues {
     if (this.#last?.kinds === kinds && this.#last.limits === limits) return false;
     this.#last = { kinds, ...(limits ? { limits } : {}) };
     // A hold that comes later brings its stamp: thousands of kinds need not be looked at for none.
-    if (this.#tables.firstHold(null) === null) return false;
+    if (this.#tables.limits.firstDelay(null) === null) return false;
     let hasChanged = false;
     for (const kind of kinds) {
       const stamp = stampOf(kind);
       if (this.#stamps.get(kind) === stamp) continue;
       this.#stamps.set(kind, stamp);
-      if (this.#tables.firstHold(kind) === null) continue;
+      if (this.#tables.limits.firstDelay(kind) === null) continue;
       if (this.#endHolds(kind, stamp)) hasChanged = true;
     }
     return hasChanged;
@@ -132,6 +132,6 @@ export class Queues {
 
   #endHolds(kind: string | null, stamp: string | null): boolean {
     this.#firstHoldAt = null;
-    return this.#tables.endHolds(kind, stamp) > 0;
+    return this.#tables.limits.endDelays(kind, stamp) > 0;
   }
 }

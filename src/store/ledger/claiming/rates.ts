@@ -54,7 +54,7 @@ export class Rates {
   save(): void {
     for (const kept of this.#dirty) {
       const lastAt = kept.starts.at(-1)?.[0] ?? 0;
-      this.#tables.saveStarts(kept.window, kept.starts, lastAt + kept.window.perMs);
+      this.#tables.limits.saveStarts(kept.window, kept.starts, lastAt + kept.window.perMs);
     }
     this.#dirty.clear();
     if (this.#kept.size > KEPT_MAX) this.#kept.clear();
@@ -71,7 +71,7 @@ export class Rates {
     const name = `${window.perMs} ${window.kind} ${window.queueKey}`;
     let kept = this.#kept.get(name);
     if (!kept) {
-      const starts = this.#tables.starts(window).map((
+      const starts = this.#tables.limits.starts(window).map((
         [at, count],
       ): [number, number] => [at, count]);
       this.#kept.set(name, kept = { window, starts });

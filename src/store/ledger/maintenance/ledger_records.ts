@@ -78,17 +78,17 @@ export class LedgerRecords implements RecordStore {
   removeOrphans({ at, limit }: { readonly at: Instant; readonly limit: number }) {
     return this.#access.write("delete orphans", at, (state) => {
       checkLimit(limit, "delete orphans");
-      const count = state.tables.removeOrphans(limit);
+      const count = state.tables.maintenance.removeOrphans(limit);
       if (count > 0) state.isDirty = true;
       return count;
     });
   }
 
   async size() {
-    return this.#access.reader("measure the store").tables.size();
+    return this.#access.reader("measure the store").tables.maintenance.size();
   }
 
   async compact() {
-    this.#access.reader("compact the store").tables.compact();
+    this.#access.reader("compact the store").tables.maintenance.compact();
   }
 }

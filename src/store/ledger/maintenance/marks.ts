@@ -35,7 +35,7 @@ export function checkMark(
 /** Put a mark over the store, or take it away. */
 export function setMark(state: LedgerState, mark: StoreMark | null): StoreMark | null {
   state.isDirty = true;
-  state.tables.saveMark(mark);
+  state.tables.maintenance.saveMark(mark);
   state.mark = mark;
   // Claims begin or end by it, as by a pause.
   state.hints.push({ type: "pauses" });

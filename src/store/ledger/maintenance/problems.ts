@@ -28,7 +28,7 @@ export async function findProblems(
   limit: number,
   turn: () => Promise<void>,
 ): Promise<readonly StoreProblem[]> {
-  const problems: StoreProblem[] = [...state.tables.findProblems(limit)];
+  const problems: StoreProblem[] = [...state.tables.maintenance.findProblems(limit)];
   try {
     problems.push(...await rowProblems(state, limit - problems.length, turn));
   } catch (thrown) {
@@ -50,7 +50,7 @@ async function rowProblems(
   let last = 0;
   while (problems.length < limit) {
     const range = { from: last + 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: ROWS };
-    const rows = state.tables.scan({ type: "all" }, range);
+    const rows = state.tables.instances.scan({ type: "all" }, range);
     for (const row of rows) {
       problems.push(...problemsOf(state, row));
       count(seen, row);
@@ -71,13 +71,13 @@ function problemsOf(state: LedgerState, row: Row): StoreProblem[] {
   const say = (check: string, found: string) =>
     problems.push({ check, message: `instance ${instance.id}: ${found}` });
   if (seq > state.seq) say("order", `accepted as ${seq}, after the last one, ${state.seq}`);
-  if (tables.get(instance.id)?.seq !== seq) say("index by id", "not found by its id");
+  if (tables.instances.get(instance.id)?.seq !== seq) say("index by id", "not found by its id");
   if (instance.uniqueKey !== null && !isFinal(instance.state)) {
-    const holder = tables.openByKey(instance.uniqueKey);
+    const holder = tables.instances.openByKey(instance.uniqueKey);
     if (holder?.seq !== seq) say("index by unique key", "not found by the key that it holds");
   }
   for (const found of nonsense(row)) say("instance", found);
-  const departures = tables.departures(seq, 1, CHECKED_DEPARTURES);
+  const departures = tables.endedAttempts.list(seq, 1, CHECKED_DEPARTURES);
   for (const found of departureNonsense(row, departures)) say("history", found);
   return problems;
 }

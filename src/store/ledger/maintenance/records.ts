@@ -73,7 +73,7 @@ const READERS: {
 } = {
   head: ({ at, epoch }, after) => after ? [] : [{ type: "head", at, epoch }],
   schedule: ({ tables }, after, limit) =>
-    tables.schedules({ afterId: after?.id ?? null, isReverse: false, limit })
+    tables.schedules.list({ afterId: after?.id ?? null, isReverse: false, limit })
       .map((schedule) => ({ type: "schedule", schedule })),
   pause: ({ pauses }, after, limit) =>
     [...pauses.values()].sort((left, right) => comparePauses(left.kind, right.kind))
@@ -81,16 +81,16 @@ const READERS: {
       .map((pause) => ({ type: "pause", pause })),
   instance: (state, after, limit) => {
     const range = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
-    return state.tables.scan({ type: "all" }, { ...range, from: (after?.order ?? 0) + 1 })
+    return state.tables.instances.scan({ type: "all" }, { ...range, from: (after?.order ?? 0) + 1 })
       .map((row) => toRecord(state, row));
   },
   tick: ({ tables }, after, limit) =>
-    tables.allTicks(after, limit).map((fate) => ({ type: "tick", fate })),
+    tables.ticks.all(after, limit).map((fate) => ({ type: "tick", fate })),
   rate: ({ tables }, after, limit) =>
-    tables.rates(after, limit).map((rate) => ({ type: "rate", ...rate })),
+    tables.limits.windows(after, limit).map((rate) => ({ type: "rate", ...rate })),
   log: ({ tables }, after, limit) => {
     const all = { instanceSeq: null, order: "written", afterAt: 0, beforeAt: Infinity } as const;
-    return tables.logs({ ...all, afterPlace: after?.order ?? 0, limit }).map(toLogRecord);
+    return tables.logs.read({ ...all, afterPlace: after?.order ?? 0, limit }).map(toLogRecord);
   },
 };
 
@@ -117,7 +117,7 @@ function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Ende
   if (instance.attempt === 0 || isFirst) return [];
   const departures: EndedAttempt[] = [];
   for (;;) {
-    const found = state.tables.departures(seq, departures.length + 1, DEPARTURES);
+    const found = state.tables.endedAttempts.list(seq, departures.length + 1, DEPARTURES);
     departures.push(...found);
     if (found.length < DEPARTURES) return departures;
   }
@@ -140,22 +140,22 @@ function writeRecord(state: LedgerState, record: StoreRecord): boolean {
       state.raiseEpoch(record.epoch);
       return true;
     case "schedule":
-      if (!tables.getSchedule(record.schedule.id)) state.scheduleCount += 1;
-      tables.saveSchedule(record.schedule);
+      if (!tables.schedules.get(record.schedule.id)) state.scheduleCount += 1;
+      tables.schedules.save(record.schedule);
       return true;
     case "pause":
-      tables.savePause(record.pause);
+      tables.pauses.save(record.pause);
       state.pauses.set(record.pause.kind, record.pause);
       return true;
     case "instance":
       writeInstance(state, record);
       return true;
     case "tick":
-      tables.removeTick(record.fate.scheduleId, record.fate.from);
-      tables.addTick(record.fate);
+      tables.ticks.remove(record.fate.scheduleId, record.fate.from);
+      tables.ticks.add(record.fate);
       return true;
     case "rate":
-      tables.saveStarts(record, record.starts, record.expireAt);
+      tables.limits.saveStarts(record, record.starts, record.expireAt);
       state.rates.clear();
       return true;
     case "log":
@@ -166,12 +166,12 @@ function writeRecord(state: LedgerState, record: StoreRecord): boolean {
 function writeInstance(state: LedgerState, record: InstanceRecord): void {
   const { tables } = state;
   const { order, instance, departures } = record;
-  const there = tables.get(instance.id);
+  const there = tables.instances.get(instance.id);
   const other = rowAt(state, order);
   const lines = there && there.seq !== order ? linesOf(state, there) : [];
   if (other && other.instance.id !== instance.id) removeRow(state, other);
   if (there) {
-    if (lines.length > 0) tables.removeLogs(lines.map(({ place }) => place));
+    if (lines.length > 0) tables.logs.remove(lines.map(({ place }) => place));
     state.take(there);
   }
   // A waiting row becomes ready again by its time, as after any other wait.
@@ -184,7 +184,7 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
   };
   state.put(row);
   for (const departure of departures) state.addDeparture(row, departure);
-  for (const { place, entry } of lines) tables.writeLog(row, place, toLogRow(entry));
+  for (const { place, entry } of lines) tables.logs.write(row, place, toLogRow(entry));
 }
 
 /** Lines of a row that takes another place: they go with it. */
@@ -193,17 +193,22 @@ function linesOf(state: LedgerState, row: Row) {
   const range = { instanceSeq: row.seq, order: "written", afterAt: 0 } as const;
   for (;;) {
     const afterPlace = lines.at(-1)?.place ?? 0;
-    const found = state.tables.logs({ ...range, afterPlace, beforeAt: Infinity, limit: LINES });
+    const found = state.tables.logs.read({
+      ...range,
+      afterPlace,
+      beforeAt: Infinity,
+      limit: LINES,
+    });
     lines.push(...found);
     if (found.length < LINES) return lines;
   }
 }
 
 function writeLog(state: LedgerState, { order, line }: LogRecord): boolean {
-  const row = state.tables.get(line.instanceId);
+  const row = state.tables.instances.get(line.instanceId);
   if (!row) return false;
-  state.tables.removeLogs([order]);
-  state.tables.writeLog(row, order, toLogRow(line));
+  state.tables.logs.remove([order]);
+  state.tables.logs.write(row, order, toLogRow(line));
   return true;
 }
 
@@ -217,13 +222,13 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
     case "head":
       return false;
     case "schedule": {
-      const isThere = tables.getSchedule(key.id) !== null;
+      const isThere = tables.schedules.get(key.id) !== null;
       if (isThere) state.scheduleCount -= 1;
-      tables.removeSchedule(key.id);
+      tables.schedules.remove(key.id);
       return isThere;
     }
     case "pause":
-      tables.removePause(key.kind);
+      tables.pauses.remove(key.kind);
       return state.pauses.delete(key.kind);
     case "instance": {
       const row = rowAt(state, key.order);
@@ -232,25 +237,25 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
     }
     case "tick": {
       const range = { from: key.from, to: key.from, isReverse: false, limit: 1 };
-      const isThere = tables.ticks(key.scheduleId, range).length > 0;
-      tables.removeTick(key.scheduleId, key.from);
+      const isThere = tables.ticks.list(key.scheduleId, range).length > 0;
+      tables.ticks.remove(key.scheduleId, key.from);
       return isThere;
     }
     case "rate":
       state.rates.clear();
-      return tables.removeRate(key as RateWindow);
+      return tables.limits.removeWindow(key as RateWindow);
     case "log":
-      return tables.removeLogs([key.order]) > 0;
+      return tables.logs.remove([key.order]) > 0;
   }
 }
 
 /** A line without its instance could be read by nobody. */
 function removeRow(state: LedgerState, row: Row): void {
-  while (state.tables.removeLogsOf(row.seq, LINES) === LINES);
+  while (state.tables.logs.removeOf(row.seq, LINES) === LINES);
   state.take(row);
 }
 
 function rowAt(state: LedgerState, seq: number): Row | null {
   const range = { from: seq, to: seq, isReverse: false, limit: 1 };
-  return state.tables.scan({ type: "all" }, range)[0] ?? null;
+  return state.tables.instances.scan({ type: "all" }, range)[0] ?? null;
 }

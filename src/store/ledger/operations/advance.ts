@@ -53,7 +53,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
     replaced: [] as Instance[],
   };
   if (request.isAhead && state.hasOwnClock) return { ...result, status: "early" };
-  const record = state.tables.getSchedule(scheduleId);
+  const record = state.tables.schedules.get(scheduleId);
   if (!record) return { ...result, status: "gone" };
   if (record.generation !== request.generation || record.cursor !== request.expectedCursor) {
     return { ...result, status: "conflict" };
@@ -63,7 +63,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   }
   state.isDirty = true;
   for (const fate of request.fates) {
-    addFate(state, record, { ...fate, scheduleId, at: moment.wallMs });
+    addFate(state.tables.ticks, record, { ...fate, scheduleId, at: moment.wallMs });
   }
   let after = record;
   for (const fire of request.fires) {
@@ -72,7 +72,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   }
   const { runsMax = Infinity } = record.spec;
   const tzVersion = request.tzVersion ?? record.tzVersion;
-  state.tables.saveSchedule({
+  state.tables.schedules.save({
     ...after,
     cursor: request.cursor,
     nextAt: (after.runs ?? 0) >= runsMax ? null : request.nextAt,
@@ -91,7 +91,7 @@ function isFree(
 ): boolean {
   const { fires: [fire, ...others], fates, scheduleId, overlap } = request;
   if (!fire || others.length + fates.length > 0) return false;
-  if (overlap !== "allow" && state.tables.hasOpen(scheduleId)) return false;
+  if (overlap !== "allow" && state.tables.instances.hasOpen(scheduleId)) return false;
   if (fire.uniqueKey !== null && keyHolder(state, moment, fire.uniqueKey)) return false;
   return whyNot(state, moment, { after: record, fire, holder: null, request }, false) === null;
 }
@@ -116,26 +116,26 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   const tick = fire.scheduledFor!;
   // A decided tick keeps its fate, whatever happened to the cursor, unless a clock that was ahead
   // decided it.
-  const decided = fateOf(state, scheduleId, tick);
+  const decided = fateOf(state.tables.ticks, scheduleId, tick);
   if (decided && !isVoidFate(after, decided, tick)) return after;
-  if (decided) cutOut(state, after, decided, tick);
-  const isBusy = overlap !== "allow" && state.tables.hasOpen(scheduleId);
+  if (decided) cutOut(state.tables.ticks, after, decided, tick);
+  const isBusy = overlap !== "allow" && state.tables.instances.hasOpen(scheduleId);
   const reason = whyNot(state, moment, step, isBusy);
   const fate = { scheduleId, from: tick, to: tick, count: 1, at: moment.wallMs };
   if (reason !== null) {
-    state.tables.addTick({ ...fate, fate: "skipped", reason, instanceId: null });
+    state.tables.ticks.add({ ...fate, fate: "skipped", reason, instanceId: null });
     result.skipped.push(tick);
     const skipNext = (after.skipNext ?? 0) - 1;
     return reason === "skip requested" && skipNext >= 0 ? { ...after, skipNext } : after;
   }
   if (step.holder) {
-    const row = state.tables.get(step.holder.id)!;
+    const row = state.tables.instances.get(step.holder.id)!;
     result.replaced.push(cancelRow(state, moment, row, "replaced"));
   }
   if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
   // Where nothing was open there is nothing to wait for.
   const instance = insertTick(state, moment, fire, isBusy ? overlap : "allow");
-  state.tables.addTick({ ...fate, fate: "fired", reason: null, instanceId: instance.id });
+  state.tables.ticks.add({ ...fate, fate: "fired", reason: null, instanceId: instance.id });
   result.accepted.push(instance);
   return { ...after, runs: (after.runs ?? 0) + 1, lastRunAt: tick };
 }
@@ -158,7 +158,7 @@ function whyNot(
     isCatchUp: request.isCatchUp ?? false,
   });
   if (reason !== null) return reason;
-  if (state.tables.get(fire.id)) return "id taken";
+  if (state.tables.instances.get(fire.id)) return "id taken";
   if (step.holder && !canReplace(fire, step.holder)) return "unique key taken";
   return roomFor(state, fire) > 0 ? null : "queue full";
 }
@@ -171,7 +171,7 @@ export function insertTick(
   overlap: Overlap,
 ): Instance {
   const instance = acceptInstance(fire, moment);
-  if (overlap === "allow" || !state.tables.hasOpen(fire.scheduleId!)) {
+  if (overlap === "allow" || !state.tables.instances.hasOpen(fire.scheduleId!)) {
     insertInstance(state, moment, instance);
     return instance;
   }
@@ -183,7 +183,7 @@ export function insertTick(
 /** Cancel what is unfinished of a schedule, as a later tick replaces it. */
 function replaceOpen(state: LedgerState, moment: Moment, scheduleId: string): readonly Instance[] {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: BATCH_MAX };
-  const rows = state.tables.scan({ type: "openSchedule", scheduleId }, all)
+  const rows = state.tables.instances.scan({ type: "openSchedule", scheduleId }, all)
     .filter(({ instance }) => instance.cancelRequestedAt === null);
   return rows.map((row) => cancelRow(state, moment, row, "replaced"));
 }

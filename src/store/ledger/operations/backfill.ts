@@ -17,21 +17,21 @@ export function backfill(
 ): readonly Instance[] {
   checkFires(request);
   const { scheduleId } = request;
-  const record = state.tables.getSchedule(scheduleId);
+  const record = state.tables.schedules.get(scheduleId);
   if (!record) {
     throw noScheduleError(scheduleId);
   }
   const accepted: Instance[] = [];
   for (const fire of request.fires) {
     const tick = fire.scheduledFor!;
-    const fate = fateOf(state, scheduleId, tick);
-    if (fate?.fate === "fired" || state.tables.get(fire.id)) continue;
+    const fate = fateOf(state.tables.ticks, scheduleId, tick);
+    if (fate?.fate === "fired" || state.tables.instances.get(fire.id)) continue;
     // What has its key is the same work: the tick may be asked for again when that has ended.
     if (fire.uniqueKey !== null && keyHolder(state, moment, fire.uniqueKey)) continue;
     state.isDirty = true;
-    if (fate) cutOut(state, record, fate, tick);
+    if (fate) cutOut(state.tables.ticks, record, fate, tick);
     const instance = insertTick(state, moment, fire, request.overlap);
-    state.tables.addTick({
+    state.tables.ticks.add({
       ...{ scheduleId, from: tick, to: tick, count: 1, at: moment.wallMs },
       ...{ fate: "fired", reason: BACKFILL, instanceId: instance.id },
     });

@@ -15,7 +15,7 @@ export function correctTimes(
   checkBatch(ids.length, "correct the times of");
   const corrected: string[] = [];
   for (const id of ids) {
-    const row = state.tables.get(id);
+    const row = state.tables.instances.get(id);
     const instance = row && correctInstance(row.instance, moment.wallMs);
     if (!row || !instance) continue;
     const isWaiting = instance.state === "scheduled";

@@ -30,7 +30,12 @@ export function enqueue(
   const results = inputs.map((input, index) => plan.add(input, index));
   for (const { instance, replacedId, index } of plan.planned) {
     if (replacedId !== null) {
-      const replaced = cancelRow(state, moment, state.tables.get(replacedId)!, "replaced");
+      const replaced = cancelRow(
+        state,
+        moment,
+        state.tables.instances.get(replacedId)!,
+        "replaced",
+      );
       results[index] = { ...results[index]!, replaced };
       const place = plan.placeOf(replacedId);
       if (place !== undefined) results[place] = { ...results[place]!, instance: replaced };
@@ -60,7 +65,7 @@ class Plan {
 
   add(input: NewInstance, index: number): EnqueueResult {
     checkNewInstance(input);
-    const sameId = this.#byId.get(input.id) ?? this.#state.tables.get(input.id)?.instance;
+    const sameId = this.#byId.get(input.id) ?? this.#state.tables.instances.get(input.id)?.instance;
     if (sameId) {
       assertSame(input, sameId, "id");
       return { instance: this.#answer(sameId), outcome: "sameId" };

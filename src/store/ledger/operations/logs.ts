@@ -26,7 +26,7 @@ export function appendLogs(
 
 /** Where lines without a claim go. */
 function unclaimed(state: LedgerState, id: string): Lease | undefined {
-  const row = state.tables.get(id);
+  const row = state.tables.instances.get(id);
   return row ? { row, untilMs: 0 } : undefined;
 }
 
@@ -50,7 +50,7 @@ function addLines(
   { fence, logs }: { readonly fence: number; readonly logs: readonly LogEntry[] },
 ): void {
   const { attempt } = row.instance;
-  const last = state.tables.lastLogSeq(row.seq);
+  const last = state.tables.logs.lastSeq(row.seq);
   const rows = logs.map((entry, index) => ({
     at: Math.floor(entry.at),
     level: entry.level,
@@ -61,5 +61,5 @@ function addLines(
     seq: last + index + 1,
   }));
   state.isDirty = true;
-  state.tables.addLogs(row, rows);
+  state.tables.logs.add(row, rows);
 }

@@ -6,7 +6,7 @@ import { claimableAt } from "../claiming/limited_claims.ts";
 import { storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** Hold a kind, or all, until a time or until resumed. */
+/** QueueDelay a kind, or all, until a time or until resumed. */
 export function setPause(
   state: LedgerState,
   moment: Moment,
@@ -24,7 +24,7 @@ export function setPause(
     at: moment.stamp,
   };
   state.isDirty = true;
-  state.tables.savePause(pause);
+  state.tables.pauses.save(pause);
   state.pauses.set(pause.kind, pause);
   state.hints.push({ type: "pauses" });
   return pause;
@@ -34,7 +34,7 @@ export function setPause(
 export function removePause(state: LedgerState, kind: string | null): boolean {
   if (!state.pauses.has(kind)) return false;
   state.isDirty = true;
-  state.tables.removePause(kind);
+  state.tables.pauses.remove(kind);
   state.pauses.delete(kind);
   state.hints.push({ type: "pauses" });
   return true;
@@ -58,7 +58,7 @@ export function nextDue(
   if (mark !== null) return { instanceAt: null, scheduleAt: null };
   return {
     instanceAt: nextInstance(state, moment, request.kinds, new Gate(state, moment, request)),
-    scheduleAt: state.scheduleCount === 0 ? null : state.tables.firstSchedule(),
+    scheduleAt: state.scheduleCount === 0 ? null : state.tables.schedules.firstAt(),
   };
 }
 
@@ -90,11 +90,11 @@ function nextInstance(
     if (counts.later > 0) served.push(kind);
   }
   if (isEveryKindFree) {
-    next = Math.min(next, served.length > 0 ? state.tables.firstLater(null)! : Infinity);
+    next = Math.min(next, served.length > 0 ? state.tables.waiting.firstLater(null)! : Infinity);
   } else {
     for (const kind of served) {
       const pausedUntil = state.pausedUntil(kind, moment.wallMs) ?? -Infinity;
-      next = Math.min(next, Math.max(pausedUntil, state.tables.firstLater(kind)!));
+      next = Math.min(next, Math.max(pausedUntil, state.tables.waiting.firstLater(kind)!));
     }
   }
   return next === Infinity ? null : next;

@@ -14,7 +14,7 @@ export function recover(state: LedgerState, moment: Moment): readonly Instance[]
     const index = { type: "kindState", kind, state: "processing" } as const;
     const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: RECOVER_ROWS };
     for (;;) {
-      const rows = state.tables.scan(index, all);
+      const rows = state.tables.instances.scan(index, all);
       for (const row of rows) recovered.push(loseAttempt(state, moment, row));
       if (rows.length < RECOVER_ROWS) break;
     }

@@ -20,7 +20,7 @@ export function redrive(
       throw redriveError(input.id, "it does not say which instance it repeats");
     }
     if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
-    const isTaken = ids.has(input.id) || state.tables.get(input.id);
+    const isTaken = ids.has(input.id) || state.tables.instances.get(input.id);
     if (isTaken) throw redriveError(input.id, "its id is taken");
     ids.add(input.id);
   }
@@ -33,12 +33,12 @@ function redriveOne(
   input: NewInstance,
   isForced: boolean,
 ): RedriveResult {
-  const row = state.tables.get(input.retryOf!);
+  const row = state.tables.instances.get(input.retryOf!);
   if (!row) return { past: null, outcome: "gone", instance: null };
   const past = row.instance;
   if (!isFinal(past.state)) return { past, outcome: "unfinished", instance: null };
   if (past.redrivenAs !== null && !isForced) {
-    const instance = state.tables.get(past.redrivenAs)?.instance ?? null;
+    const instance = state.tables.instances.get(past.redrivenAs)?.instance ?? null;
     return { past, outcome: "repeated", instance };
   }
   const instance = acceptInstance(input, moment);

@@ -24,12 +24,17 @@ const TICK_KEEP_MS = 400 * 86_400_000;
 export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
   checkLimit(limit, "delete instances");
   removeEndedPauses(state, moment);
-  if (state.tables.removeStarts(moment.wallMs, limit) > 0) state.isDirty = true;
-  if (state.tables.removeTicks(moment.wallMs - TICK_KEEP_MS, limit) > 0) state.isDirty = true;
+  if (state.tables.limits.removeExpired(moment.wallMs, limit) > 0) state.isDirty = true;
+  if (state.tables.ticks.removeRecorded(moment.wallMs - TICK_KEEP_MS, limit) > 0) {
+    state.isDirty = true;
+  }
   const ids: string[] = [];
   let chars = 0;
   while (ids.length < limit && chars < DELETED_CHARS_MAX) {
-    const rows = state.tables.expired(moment.wallMs, Math.min(READ_ROWS, limit - ids.length));
+    const rows = state.tables.instances.expired(
+      moment.wallMs,
+      Math.min(READ_ROWS, limit - ids.length),
+    );
     const removed = removeRows(state, rows);
     ids.push(...removed);
     if (removed.length < READ_ROWS) break;
@@ -44,7 +49,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
   let lineCount = 0;
   for (const row of rows) {
     const left = LOG_LINES_MAX - lineCount;
-    const removed = left > 0 ? state.tables.removeLogsOf(row.seq, left) : 0;
+    const removed = left > 0 ? state.tables.logs.removeOf(row.seq, left) : 0;
     if (removed > 0) state.isDirty = true;
     lineCount += removed;
     if (lineCount >= LOG_LINES_MAX) break;
@@ -88,7 +93,7 @@ export async function findCleared(
 export function removeCleared(state: LedgerState, ids: readonly string[]): readonly string[] {
   const rows: Row[] = [];
   for (const id of ids) {
-    const row = state.tables.get(id);
+    const row = state.tables.instances.get(id);
     if (row && isFinal(row.instance.state)) rows.push(row);
   }
   return removeRows(state, rows);
@@ -107,7 +112,7 @@ export async function findLogs(
 
 /** Delete log lines by place; answers how many there were. */
 export function removeLogs(state: LedgerState, places: readonly number[]): number {
-  const count = state.tables.removeLogs(places);
+  const count = state.tables.logs.remove(places);
   if (count > 0) state.isDirty = true;
   return count;
 }

@@ -10,7 +10,7 @@ import type { LedgerState } from "../state.ts";
 /** Write a schedule when the generation, and the cursor if asked, are the ones expected. */
 export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleRecord {
   const { record, expectedGeneration, expectedCursor } = request;
-  const there = state.tables.getSchedule(record.id);
+  const there = state.tables.schedules.get(record.id);
   const generation = there?.generation ?? null;
   const isMoved = expectedCursor !== undefined && there?.cursor !== expectedCursor;
   if (generation !== expectedGeneration || isMoved) throw generationError(request, generation);
@@ -18,7 +18,7 @@ export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleR
   if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
   const stored = copyStorable(record);
   state.isDirty = true;
-  state.tables.saveSchedule(stored);
+  state.tables.schedules.save(stored);
   if (generation === null) state.scheduleCount += 1;
   state.hints.push({ type: "schedules" });
   return stored;
@@ -35,9 +35,9 @@ function copyStorable(record: ScheduleRecord): ScheduleRecord {
 
 /** Delete a schedule; whether there was one. Its fates stay, so that no tick fires twice. */
 export function deleteSchedule(state: LedgerState, id: string): boolean {
-  if (!state.tables.getSchedule(id)) return false;
+  if (!state.tables.schedules.get(id)) return false;
   state.isDirty = true;
-  state.tables.removeSchedule(id);
+  state.tables.schedules.remove(id);
   state.scheduleCount -= 1;
   state.hints.push({ type: "schedules" });
   return true;
@@ -51,7 +51,7 @@ export function listSchedules(
 ): Page<ScheduleRecord> {
   const filling = new SchedulePage(query, page);
   for (;;) {
-    const whole = filling.add(state.tables.schedules(filling.wanted));
+    const whole = filling.add(state.tables.schedules.list(filling.wanted));
     if (whole) return whole;
   }
 }
@@ -72,7 +72,7 @@ export function listFates(
     else from = Math.max(from, last! + 1);
   }
   const range = { from, to, isReverse, limit: page.limit + 1 };
-  const found = state.tables.ticks(query.scheduleId, range);
+  const found = state.tables.ticks.list(query.scheduleId, range);
   const items = found.slice(0, page.limit);
   const hasMore = found.length > page.limit;
   return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };

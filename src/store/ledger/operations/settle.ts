@@ -23,9 +23,9 @@ function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): 
   const { id, fence } = settlement;
   const lease = state.heldLease(settlement);
   if (!lease) {
-    const row = state.tables.get(id);
+    const row = state.tables.instances.get(id);
     if (!row) return { id, fence, status: "stale", instance: null };
-    const departure = state.tables.departureOf(row.seq, fence);
+    const departure = state.tables.endedAttempts.byFence(row.seq, fence);
     const status = isRepeated(row.instance, departure, settlement) ? "repeated" : "stale";
     return { id, fence, status, instance: row.instance };
   }

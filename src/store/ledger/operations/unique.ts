@@ -11,9 +11,9 @@ const LATEST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: true, l
 
 /** The instance that holds a unique key: the unfinished one, or one that keeps it for a time. */
 export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string): Instance | null {
-  const open = state.tables.openByKey(uniqueKey);
+  const open = state.tables.instances.openByKey(uniqueKey);
   if (open) return open.instance;
-  const [latest] = state.tables.scan({ type: "uniqueKey", uniqueKey }, LATEST);
+  const [latest] = state.tables.instances.scan({ type: "uniqueKey", uniqueKey }, LATEST);
   if (!latest) return null;
   const { state: reached, uniqueUntil } = latest.instance;
   const isHeld = uniqueUntil !== null && uniqueUntil > moment.wallMs && reached !== "canceled";

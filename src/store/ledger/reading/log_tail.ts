@@ -21,9 +21,9 @@ export function tailLogs(
     ? [storeId, 0]
     : readToken(cursor, "tail", ["string", "number"]);
   const afterPlace = from === storeId ? Number(place) : 0;
-  const row = query.instanceId === undefined ? null : state.tables.get(query.instanceId);
+  const row = query.instanceId === undefined ? null : state.tables.instances.get(query.instanceId);
   const isGone = query.instanceId !== undefined && !row;
-  const lines = isGone ? [] : state.tables.logs({
+  const lines = isGone ? [] : state.tables.logs.read({
     instanceSeq: row?.seq ?? null,
     order: "written",
     afterAt: 0,
@@ -40,7 +40,7 @@ export function tailLogs(
 
 /** The cursor after the line that was written last. */
 export function logEnd(state: LedgerState, storeId: string): string {
-  const [last] = state.tables.logs({
+  const [last] = state.tables.logs.read({
     instanceSeq: null,
     order: "newest",
     afterAt: 0,

@@ -51,7 +51,7 @@ function pageRowsOfIds(
 ): readonly Row[] {
   const places: { readonly id: string; readonly seq: number }[] = [];
   for (const id of idsOf(query)) {
-    const row = state.tables.get(id);
+    const row = state.tables.instances.get(id);
     if (!row || !matches(row, query) || row.seq < from || row.seq > to) continue;
     places.push({ id, seq: row.seq });
   }
@@ -60,7 +60,7 @@ function pageRowsOfIds(
   let chars = 0;
   for (const { id } of places.slice(0, limit)) {
     if (chars >= PAGE_CHARS_MAX) break;
-    const row = state.tables.get(id)!;
+    const row = state.tables.instances.get(id)!;
     rows.push(row);
     chars += instanceChars(row.instance);
   }
@@ -79,7 +79,7 @@ export function* rowsOfIds(
   isWanted: (row: Row) => boolean,
 ): Generator<Row> {
   for (const id of idsOf(query)) {
-    const row = state.tables.get(id);
+    const row = state.tables.instances.get(id);
     if (row && matches(row, query) && isWanted(row)) yield row;
   }
 }
@@ -125,7 +125,7 @@ async function* historyRows(
   turn: () => Promise<void>,
 ): AsyncGenerator<Row> {
   if (query.instanceId !== undefined) {
-    const row = state.tables.get(query.instanceId);
+    const row = state.tables.instances.get(query.instanceId);
     const isWanted = row && row.seq >= from &&
       (query.kind === undefined || row.instance.kind === query.kind);
     if (isWanted) yield row;
@@ -151,7 +151,7 @@ function departuresOf(state: LedgerState, { seq, instance }: Row): readonly Ende
   const departures: EndedAttempt[] = [];
   for (;;) {
     const from = (departures.at(-1)?.attempt ?? 0) + 1;
-    const more = state.tables.departures(seq, from, DEPARTURES_MAX);
+    const more = state.tables.endedAttempts.list(seq, from, DEPARTURES_MAX);
     departures.push(...more);
     if (more.length < DEPARTURES_MAX) return departures;
   }
@@ -183,7 +183,7 @@ export async function collectLogs(
   turn: () => Promise<void>,
 ): Promise<readonly PlacedLog[]> {
   const { charsMax = Infinity } = request;
-  const row = query.instanceId === undefined ? null : state.tables.get(query.instanceId);
+  const row = query.instanceId === undefined ? null : state.tables.instances.get(query.instanceId);
   if (query.instanceId !== undefined && !row) return [];
   const levels = LOG_LEVELS.slice(query.level === undefined ? 0 : LOG_LEVELS.indexOf(query.level));
   const start = query.after ?? -Number.MAX_SAFE_INTEGER;
@@ -196,7 +196,7 @@ export async function collectLogs(
   let after = request.after ?? { at: start, place: 0 };
   for (;;) {
     const limit = Math.min(CHUNK_ROWS, Math.max(request.limit, 100));
-    const chunk = state.tables.logs({
+    const chunk = state.tables.logs.read({
       instanceSeq: row?.seq ?? null,
       order: "time",
       afterAt: after.at,

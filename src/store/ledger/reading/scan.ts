@@ -114,7 +114,7 @@ export class Scan {
     const { index, from, to, size } = run;
     const isReverse = this.#isReverse;
     const range = { from, to, isReverse, limit: size, charsMax: READ_CHARS };
-    run.rows = this.#state.tables.scan(index, range);
+    run.rows = this.#state.tables.instances.scan(index, range);
     run.next = 0;
     const chars = run.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
     run.isDone = run.rows.length < size && chars < READ_CHARS;
@@ -175,7 +175,7 @@ export function seqFrom(state: LedgerState, time: number): number {
   let high = state.seq + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const found = state.tables.createdFrom(middle);
+    const found = state.tables.instances.createdFrom(middle);
     if (found === null || found.createdAt >= time) high = middle;
     else low = found.seq + 1;
   }

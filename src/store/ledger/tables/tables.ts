@@ -5,9 +5,9 @@ import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";
 import type { OpenRequest, Pause, StoreInfo } from "../../store.ts";
 import type { EndedAttempt, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
-/** What is written with every transaction that wrote something. */
+/** Written by every transaction that changes something. */
 export interface Head {
-  /** Of the last operation. */
+  /** Revision of the last operation. */
   readonly rev: number;
   /** The store's time, epoch ms. */
   readonly at: number;
@@ -18,7 +18,7 @@ export interface Head {
 /** The indexes that a scan can read, each ordered by `seq`. */
 export type Index =
   | { readonly type: "all" }
-  /** May hold rows with other ids too. */
+  /** May include rows with other ids. */
   | { readonly type: "idPrefix"; readonly idPrefix: string }
   | { readonly type: "kindState"; readonly kind: string; readonly state: JobState }
   | { readonly type: "schedule"; readonly scheduleId: string }
@@ -33,50 +33,56 @@ export interface Range {
   readonly to: number;
   readonly isReverse: boolean;
   readonly limit: number;
-  /** Rows are read until their payloads have this many characters; absent for no such limit. */
+  /** Reading stops once the payloads have this many characters; absent: no such limit. */
   readonly charsMax?: number;
 }
 
-/** Which log lines, by place in the store or by time. */
+/** The log lines to read, by place in the store or by time. */
 export interface LogRange {
-  /** The instance's seq: lines in the order written; null: lines of all. */
+  /** Lines of one instance, in the order written; null: lines of all instances. */
   readonly instanceSeq: number | null;
-  /** Of lines of all: by time and then place, or in the order written, from the oldest or back from the newest. */
+  /**
+   * The order of lines of all instances: by time and then place, or as written, from the oldest
+   * or back from the newest.
+   */
   readonly order: "time" | "written" | "newest";
-  /** Time and place of the line before the first; times count only in that order, and nothing does for the newest. */
+  /**
+   * Time and place of the line before the first. The time counts in that order only; neither
+   * counts for the newest.
+   */
   readonly afterAt: number;
   readonly afterPlace: number;
   /** Lines before this time, epoch ms. */
   readonly beforeAt: number;
   readonly limit: number;
-  /** Lines are read until they have this many characters; absent for no such limit. */
+  /** Reading stops once the lines have this many characters; absent: no such limit. */
   readonly charsMax?: number;
 }
 
-/** A row that became ready by the passing of time. */
+/** A row that has just become due. */
 export interface PromotedRow extends ReadyKey {
   readonly kind: string;
   readonly queueKey: string;
 }
 
-/** A queue within a kind; its key is the kind for all that have none. */
+/** A queue within a kind. Instances without a key share the queue named after their kind. */
 export interface QueueName {
   readonly kind: string;
   readonly queueKey: string;
 }
 
-/** A queue that a rate holds back: none of its rows is offered to a claim. */
-export interface Hold extends QueueName {
+/** A queue that its rate limit delays: none of its rows is offered to a claim until then. */
+export interface QueueDelay extends QueueName {
   /** Epoch ms. */
   readonly until: number;
-  /** The limits that hold it, as text: others let it go. */
+  /** The limits that caused it, as text; other limits end it. */
   readonly stamp: string;
 }
 
-/** Starts of a queue within a span: times, epoch ms, and how many at each, oldest first. */
+/** Starts in a rate's window: times, epoch ms, and how many at each, oldest first. */
 export type Starts = readonly (readonly [at: number, count: number])[];
 
-/** Which starts are counted together. */
+/** The starts that count together. */
 export interface RateWindow extends QueueName {
   readonly perMs: number;
 }
@@ -84,18 +90,190 @@ export interface RateWindow extends QueueName {
 /** A window with its starts. */
 export interface RateStarts extends RateWindow {
   readonly starts: Starts;
-  /** When the last of them no longer counts, epoch ms. */
+  /** When the last start stops counting, epoch ms. */
   readonly expireAt: number;
 }
 
+/** Instances and the indexes to find them. */
+export interface InstanceTable {
+  insert(row: Row): void;
+  /** Insert a row with every column: one that was started or finished elsewhere. */
+  put(row: Row): void;
+  update(before: Row, after: Row): void;
+  /** Delete an instance and its ended attempts. */
+  remove(row: Row): void;
+  get(id: string): Row | null;
+  openByKey(uniqueKey: string): Row | null;
+  /** True if the schedule has an unfinished instance. */
+  hasOpen(scheduleId: string): boolean;
+  scan(index: Index, range: Range): readonly Row[];
+  /** The seq and creation time of the first row at or after `seq`. */
+  createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
+  /** Final rows past their retention, the earliest first. */
+  expired(wallMs: number, limit: number): readonly Row[];
+  /** Waiting rows, held ones included, with `deadlineAt` ≤ `wallMs`, earliest first. */
+  pastDeadline(wallMs: number, limit: number): readonly Row[];
+  /** The number of held instances by schedule; schedules without any are absent. */
+  countHeld(): Map<string, number>;
+}
+
+/** Waiting instances in the order of claims. */
+export interface WaitingTable {
+  /** Ready rows of a kind that are behind no other, in claim order, those after `after`. */
+  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[];
+  firstReady(kind: string): ReadyKey | null;
+  /**
+   * Make waiting rows with `dueAt` ≤ `wallMs` ready, earliest first. Those with a queue key are put
+   * behind the first of their queue.
+   */
+  promote(wallMs: number, limit: number): readonly PromotedRow[];
+  /** The first ready row of a queue with a key: the one offered, or the first one behind it. */
+  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null;
+  /** The earliest due time of rows that are not ready: of a kind, or of all. */
+  firstLater(kind: string | null): number | null;
+}
+
+/** The kinds with their instances counted. */
+export interface KindTable {
+  read(): Map<string, KindCounts>;
+  save(kind: string, counts: KindCounts): void;
+}
+
+/** Delays of queues, and the starts that rate limits count. */
+export interface LimitTable {
+  delayOf(queue: QueueName): QueueDelay | null;
+  saveDelay(delay: QueueDelay): void;
+  removeDelay(queue: QueueName): void;
+  /** Delays whose time is over, earliest first. */
+  endedDelays(wallMs: number, limit: number): readonly QueueDelay[];
+  /** When the first delay ends: of a kind, or of all. */
+  firstDelay(kind: string | null): number | null;
+  /** End the delays of a kind with another stamp, or all delays. @returns how many */
+  endDelays(kind: string | null, stamp: string | null): number;
+  /**
+   * Starts of a window. If the queue has none for this span, those of its longest window: its rate
+   * had another span before.
+   */
+  starts(window: RateWindow): Starts;
+  /** @param expireAt when the last start stops counting, epoch ms */
+  saveStarts(window: RateWindow, starts: Starts, expireAt: number): void;
+  /** Windows by kind, queue (by code point) and span, after one. */
+  windows(after: RateWindow | null, limit: number): readonly RateStarts[];
+  /** @returns whether there was one */
+  removeWindow(window: RateWindow): boolean;
+  /** Delete windows that expired before `before`. @returns how many */
+  removeExpired(before: number, limit: number): number;
+}
+
+/** Attempts that ended with their instance scheduled again. */
+export interface EndedAttemptTable {
+  add(row: Row, ended: EndedAttempt): void;
+  /** Those of an instance, from attempt `fromAttempt` on. */
+  list(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[];
+  byFence(seq: number, fence: number): EndedAttempt | null;
+}
+
+/** Log lines. */
+export interface LogTable {
+  add(row: Row, lines: readonly LogRow[]): void;
+  /** Write a line at a free place; later lines come after it. */
+  write(row: Row, place: number, line: LogRow): void;
+  /** Number of the last line of an instance; 0 for none. */
+  lastSeq(seq: number): number;
+  read(range: LogRange): readonly PlacedLog[];
+  /** Delete the first lines of an instance. @returns how many */
+  removeOf(seq: number, limit: number): number;
+  /** @returns how many there were */
+  remove(places: readonly number[]): number;
+}
+
+/** Schedules by id and by their next tick. */
+export interface ScheduleTable {
+  get(id: string): ScheduleRecord | null;
+  save(record: ScheduleRecord): void;
+  remove(id: string): void;
+  count(): number;
+  /** Those after `afterId`, in the given direction. */
+  list(
+    range: {
+      readonly afterId: string | null;
+      readonly isReverse: boolean;
+      readonly limit: number;
+    },
+  ): readonly ScheduleRecord[];
+  /** Those whose next tick is due, earliest first, without the first `skip`. */
+  due(
+    wallMs: number,
+    page: { readonly limit: number; readonly skip?: number },
+  ): readonly ScheduleRecord[];
+  /** The earliest next tick; null for none. */
+  firstAt(): number | null;
+}
+
+/** Fates of ticks. */
+export interface TickTable {
+  add(fate: TickFate): void;
+  remove(scheduleId: string, from: number): void;
+  /** Fates of a schedule with `from` in the range. */
+  list(scheduleId: string, range: Range): readonly TickFate[];
+  /** Fates of all schedules by schedule (by code point) and time, after one. */
+  all(
+    after: { readonly scheduleId: string; readonly from: number } | null,
+    limit: number,
+  ): readonly TickFate[];
+  /** Delete fates recorded before `before`, epoch ms. @returns how many */
+  removeRecorded(before: number, limit: number): number;
+}
+
+/** Pauses by kind. */
+export interface PauseTable {
+  all(): readonly Pause[];
+  save(pause: Pause): void;
+  remove(kind: string | null): void;
+}
+
+/** The store as a whole: its mark, its size, and checks of its content. */
+export interface MaintenanceTable {
+  readMark(): StoreMark | null;
+  saveMark(mark: StoreMark | null): void;
+  /** Delete log lines and ended attempts without an instance. @returns how many */
+  removeOrphans(limit: number): number;
+  /** Problems that the medium finds in itself. */
+  findProblems(limit: number): readonly StoreProblem[];
+  size(): StoreSize;
+  /** Release unused space; outside a transaction. */
+  compact(): void;
+}
+
+/** Written only where several owners share the data; a single owner keeps these in memory. */
+export interface SharedTable {
+  /** The claim of a row is valid for this long from now. */
+  saveLease(row: Row, leaseMs: number): void;
+  /** @param record null deletes the node */
+  saveNode(id: string, record: NodeRecord | null): void;
+}
+
 /**
- * Rows and their indexes, all calls synchronous; what they mean is the ledger's matter. Calls that write stand between
- * `begin` and `commit`. They throw JobError when the medium fails.
+ * Rows and their indexes by subject; the ledger gives them their meaning. All calls are synchronous.
+ * Calls that write come between `begin` and `commit`. They throw JobError when the medium fails.
  */
 export interface Tables {
   readonly isDurable: boolean;
   readonly type: string;
   readonly location: string;
+
+  readonly instances: InstanceTable;
+  readonly waiting: WaitingTable;
+  readonly kinds: KindTable;
+  readonly limits: LimitTable;
+  readonly endedAttempts: EndedAttemptTable;
+  readonly logs: LogTable;
+  readonly schedules: ScheduleTable;
+  readonly ticks: TickTable;
+  readonly pauses: PauseTable;
+  readonly maintenance: MaintenanceTable;
+  /** Absent for a single owner. */
+  readonly shared?: SharedTable;
 
   open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
   close(): void;
@@ -105,123 +283,8 @@ export interface Tables {
   rollback(): void;
   /** The head as last committed. */
   readHead(): Head;
-  /** Where several owners share the data: write how long a claim holds from now on, or forget a node with null. */
-  saveLease?(row: Row, leaseMs: number): void;
-  saveNode?(id: string, record: NodeRecord | null): void;
-
-  insert(row: Row): void;
-  /** Write a row that is not there with all it has: one that was begun or ended elsewhere. */
-  put(row: Row): void;
-  update(before: Row, after: Row): void;
-  /** Delete an instance with its departures. */
-  remove(row: Row): void;
-  get(id: string): Row | null;
-  openByKey(uniqueKey: string): Row | null;
-  hasOpen(scheduleId: string): boolean;
-  scan(index: Index, range: Range): readonly Row[];
-  /** The first row at or after `seq`: where it is and when it was created. */
-  createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
-
-  /** Waiting rows of a kind that were seen due and stand behind none, in claim order, those after `after`. */
-  ready(kind: string, limit: number, after?: ReadyKey): readonly Row[];
-  firstReady(kind: string): ReadyKey | null;
-  /** Mark waiting rows with `dueAt` ≤ `wallMs` as ready, earliest first; those with a queue key as behind. */
-  promote(wallMs: number, limit: number): readonly PromotedRow[];
-  /** The first ready row of a queue with a key: of those that stand behind, or the one that does not. */
-  firstOfQueue(queue: QueueName, isBehind: boolean): Row | null;
-  /** The earliest due time of rows that are not ready: of a kind, or of all. */
-  firstLater(kind: string | null): number | null;
-
-  hold(queue: QueueName): Hold | null;
-  saveHold(hold: Hold): void;
-  removeHold(queue: QueueName): void;
-  /** Holds that ended, earliest first. */
-  endedHolds(wallMs: number, limit: number): readonly Hold[];
-  /** When the first hold ends: of a kind, or of all. */
-  firstHold(kind: string | null): number | null;
-  /** End the holds of a kind whose stamp is another, or all of them; answers how many. */
-  endHolds(kind: string | null, stamp: string | null): number;
-  /** Those of the longest window of the queue when there are none of its own: another span was counted so far. */
-  starts(window: RateWindow): Starts;
-  /** @param expireAt when the last of them no longer counts, epoch ms */
-  saveStarts(window: RateWindow, starts: Starts, expireAt: number): void;
-  /** Windows by kind, queue (by code point) and span, after one. */
-  rates(after: RateWindow | null, limit: number): readonly RateStarts[];
-  /** Whether there was one. */
-  removeRate(window: RateWindow): boolean;
-  /** Forget starts that expired before `before`; answers how many windows. */
-  removeStarts(before: number, limit: number): number;
-
-  addDeparture(row: Row, departure: EndedAttempt): void;
-  /** From attempt `fromAttempt` on. */
-  departures(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[];
-  departureOf(seq: number, fence: number): EndedAttempt | null;
-
-  addLogs(row: Row, logs: readonly LogRow[]): void;
-  /** Write a line at a place where none is; later lines come after it. */
-  writeLog(row: Row, place: number, line: LogRow): void;
-  /** Number of the last line of an instance; 0 for none. */
-  lastLogSeq(seq: number): number;
-  logs(range: LogRange): readonly PlacedLog[];
-  /** Delete the first lines of an instance; answers how many. */
-  removeLogsOf(seq: number, limit: number): number;
-  removeLogs(places: readonly number[]): number;
-
-  expired(wallMs: number, limit: number): readonly Row[];
-  /** Waiting rows, held ones too, with `deadlineAt` ≤ `wallMs`, earliest first. */
-  pastDeadline(wallMs: number, limit: number): readonly Row[];
-
-  getSchedule(id: string): ScheduleRecord | null;
-  saveSchedule(record: ScheduleRecord): void;
-  removeSchedule(id: string): void;
-  countSchedules(): number;
-  /** With id after `afterId` in the direction asked. */
-  schedules(
-    range: {
-      readonly afterId: string | null;
-      readonly isReverse: boolean;
-      readonly limit: number;
-    },
-  ): readonly ScheduleRecord[];
-  /** Earliest first, without the first `skip`. */
-  dueSchedules(
-    wallMs: number,
-    page: { readonly limit: number; readonly skip?: number },
-  ): readonly ScheduleRecord[];
-  firstSchedule(): number | null;
-
-  /** How many held instances each schedule has. */
-  readHeld(): Map<string, number>;
-
-  /** Fates of all schedules by schedule (by code point) and time, after one. */
-  allTicks(
-    after: { readonly scheduleId: string; readonly from: number } | null,
-    limit: number,
-  ): readonly TickFate[];
-  removeTick(scheduleId: string, from: number): void;
-  addTick(fate: TickFate): void;
-  /** Fates with `from` in [from, to]. */
-  ticks(scheduleId: string, range: Range): readonly TickFate[];
-  /** Delete fates recorded before `before`, epoch ms. */
-  removeTicks(before: number, limit: number): number;
-
-  readCounts(): Map<string, KindCounts>;
-  saveCounts(kind: string, counts: KindCounts): void;
-  readMark(): StoreMark | null;
-  saveMark(mark: StoreMark | null): void;
-  /** The epoch becomes this, which is higher. */
+  /** Set the epoch to this higher one. */
   raiseEpoch(epoch: number): void;
-  /** Delete lines and departures without an instance; answers how many. */
-  removeOrphans(limit: number): number;
-  /** What the medium finds wrong with itself. */
-  findProblems(limit: number): readonly StoreProblem[];
-  size(): StoreSize;
-  /** Give back room that nothing uses; outside a transaction. */
-  compact(): void;
-  /** Nothing runs: give back memory that only makes reading faster. */
+  /** Called while nothing runs: release memory that only speeds up reading. */
   rest?(): void;
-
-  readPauses(): readonly Pause[];
-  savePause(pause: Pause): void;
-  removePause(kind: string | null): void;
 }

@@ -126,16 +126,16 @@ class KnownFates {
   /** What is recorded of fates: of those of their ticks that have none. */
   split(record: ScheduleRecord, fates: Advance["fates"]): readonly TickFate[] {
     const parts: TickFate[] = [];
-    const tables = {
-      ticks: (_id: string, stretch: Parameters<typeof this.ticks>[0]) => this.ticks(stretch),
-      addTick: (fate: TickFate) => {
+    const ticks = {
+      list: (_id: string, stretch: Parameters<typeof this.ticks>[0]) => this.ticks(stretch),
+      add: (fate: TickFate) => {
         this.#byFrom.set(fate.from, fate);
         parts.push(fate);
       },
-      removeTick: () => {},
+      remove: () => {},
     };
     for (const fate of fates) {
-      addFate({ tables }, record, { ...fate, scheduleId: this.#scheduleId, at: 0 });
+      addFate(ticks, record, { ...fate, scheduleId: this.#scheduleId, at: 0 });
     }
     return parts;
   }
