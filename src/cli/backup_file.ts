@@ -29,7 +29,7 @@ export async function writeBackup(
   options: { readonly force: boolean },
 ): Promise<BackupWriter> {
   if (existsSync(path) && !options.force) {
-    throw new JobError("already_exists", `Cannot write "${path}": it exists already`, {
+    throw new JobError("already_exists", `Cannot write "${path}": it already exists`, {
       hint: "Choose another file, or overwrite it with --force",
     });
   }

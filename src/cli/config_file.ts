@@ -8,7 +8,7 @@ const DEFAULT_FILE = "config.toml";
 /** The option that names the configuration. */
 export const CONFIG_OPTION: OptionSpec = {
   alias: "c",
-  describe: `TOML file of the configuration (default ${DEFAULT_FILE} here, if there is one)`,
+  describe: `Configuration file (default: ${DEFAULT_FILE} in this folder, if there is one)`,
   env: "JOBCTL_CONFIG",
 };
 

@@ -33,7 +33,7 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
       },
     );
   }
-  await io.stderr.write(`About to ${what}. Go on? [y/N] `);
+  await io.stderr.write(`About to ${what}. Continue? [y/N] `);
   if (/^y(es)?$/i.test(await readLine(io))) return;
   throw new JobError("canceled", `Did not ${what}: the answer was not "yes"`, {
     hint: "Nothing was changed",

@@ -46,7 +46,9 @@ export async function* followSteps(
     } catch (error) {
       if (!isJobError(error, "unavailable") || cursor === undefined) throw error;
       const nowMs = io.clock.now().monotonicMs;
-      if (awaySinceMs === null) await printer.note("The daemon went away: waiting for it");
+      if (awaySinceMs === null) {
+        await printer.note("The connection to the daemon is lost: waiting for it");
+      }
       awaySinceMs ??= nowMs;
       if (nowMs - awaySinceMs > AWAY_MS_MAX) throw error;
     }

@@ -197,7 +197,8 @@ async function hasTrace(client: JobClient, kind: string): Promise<boolean> {
 /** What an answer must hold; its absence is the server's fault. */
 export function present<T>(value: T | undefined, action: string): T {
   if (value !== undefined) return value;
-  throw new JobError("internal", `${action}: the daemon's answer is empty`, {
-    hint: "Are daemon and jobctl of one version? See jobctl get version and jobctl --version",
+  throw new JobError("internal", `${action}: the daemon's response is empty`, {
+    hint:
+      "The versions of the daemon and of jobctl may differ: compare jobctl get version and jobctl --version",
   });
 }

@@ -42,7 +42,7 @@ export async function printRun(
   await printer.details(record, instance.uuid, instanceLines(instance, printer));
   if (!isFinalState(instance.state)) {
     await printer.note(
-      `The wait ended first; the instance goes on: jobctl get instance ${instance.uuid}`,
+      `The wait ended before the instance did: jobctl get instance ${instance.uuid}`,
     );
     return EXIT.timedOut;
   }

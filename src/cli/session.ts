@@ -25,7 +25,7 @@ export function callTimeoutMs(args: Args): number {
   const timeoutMs = args.durationMs("call-timeout") ?? parseDuration(CALL_TIMEOUT_DEFAULT);
   if (timeoutMs > 0) return timeoutMs;
   throw usageError(
-    `Cannot wait "${args.text("call-timeout")}" for an answer: not above zero`,
+    `Cannot use --call-timeout "${args.text("call-timeout")}": wanted more than zero`,
     'Give --call-timeout a duration such as "10s"',
   );
 }

@@ -116,7 +116,7 @@ async function hasDaemon(args: Args, context: VerbContext): Promise<boolean> {
     const isNamed = args.given(["host", "port", "socket"]).length > 0;
     const file = configFileOf(args, context.io.cwd);
     if (!isJobError(error, "unavailable") || isNamed || file === null) throw error;
-    await tellProgress(`No daemon answers: opening the store of "${file}"`, args, context.io);
+    await tellProgress(`No daemon responds: opening the store of "${file}"`, args, context.io);
     return false;
   }
 }

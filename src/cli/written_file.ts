@@ -38,7 +38,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   } catch (error) {
     if (isJobError(error)) throw error;
     if (errorCode(error) === "EEXIST") {
-      throw new JobError("already_exists", `Cannot write "${path}": it exists already`, {
+      throw new JobError("already_exists", `Cannot write "${path}": it already exists`, {
         hint: "Choose another file, or overwrite it with --force",
       });
     }
@@ -54,7 +54,7 @@ function checkOwner(path: string, uid: number): void {
   if (uid === 0 || uid === process.getuid?.()) return;
   throw new JobError(
     "permission_denied",
-    `Cannot write "${path}": it is no regular file, and belongs to ${accountName(uid)}`,
+    `Cannot write "${path}": it is not a regular file, and belongs to ${accountName(uid)}`,
     { hint: "Choose another file" },
   );
 }

@@ -160,7 +160,7 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["list", "jobs", "--port", "1.5"], message: /--port "1.5"/, hint: /./ },
   { argv: ["list", "jobs", "-o", "jsn"], message: /--output "jsn"/, hint: /"json"/ },
   { argv: ["list", "jobs", "--call-timeout", "soon"], message: /"soon"/, hint: /10s/ },
-  { argv: ["list", "jobs", "--call-timeout", "0"], message: /"0" .*above zero/, hint: /10s/ },
+  { argv: ["list", "jobs", "--call-timeout", "0"], message: /"0".*more than zero/, hint: /10s/ },
   { argv: ["list", "jobs", "--tls-key", "k"], message: /without --tls-cert/, hint: /--tls-cert/ },
   {
     argv: ["list", "jobs", "--token", "a", "--token-file", "b"],
@@ -208,12 +208,12 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["logs", "x", "--level", "warning"], message: /--level "warning"/, hint: /./ },
   { argv: ["workers", "scale", "many"], message: /COUNT "many"/, hint: /./ },
   { argv: ["workers", "scale", "1001"], message: /COUNT "1001"/, hint: /./ },
-  { argv: ["cancel", "instances"], message: /nothing says which/, hint: /--all/ },
+  { argv: ["cancel", "instances"], message: /none are selected/, hint: /--all/ },
   { argv: ["cancel", "instances", "--all", "-k", "x"], message: /--all with --kind/, hint: /./ },
   { argv: ["cancel", "abcd", "-k", "x"], message: /--kind with the id "abcd"/, hint: /./ },
   {
     argv: ["cancel", "instances", "--state", "completed"],
-    message: /"completed": what is final/,
+    message: /"completed": a final instance/,
     hint: /Created, Scheduled, Processing/,
   },
 ];

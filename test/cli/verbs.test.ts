@@ -90,7 +90,7 @@ test("cancel --all asks on a terminal, and says how many", async () => {
     },
   });
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stderr, /^About to cancel 2 instances. Go on\? \[y\/N\] /);
+  assert.match(run.stderr, /^About to cancel 2 instances. Continue\? \[y\/N\] /);
   assert.match(run.stderr, /Canceled 2\n$/);
   assert.equal(run.calls.at(-1)!.request.all, true);
 });
@@ -128,10 +128,10 @@ test("cancel asks nothing when nothing matches", async () => {
   assert.equal(run.stderr, "Canceled 0\n");
 });
 
-test("cancel says when an instance was final already", async () => {
+test("cancel says when an instance was already final", async () => {
   const run = await cli(["cancel", ID], { isTerminal: true });
   assert.equal(run.code, 0);
-  assert.match(run.stderr, /was final already/);
+  assert.match(run.stderr, /was already final/);
 });
 
 test("delete schedule names what it deletes and needs --yes off a terminal", async () => {
@@ -472,7 +472,7 @@ test("backfill says how many ticks were left out, and why", async () => {
   const argv = ["backfill", "sum", "--from", "-2d", "--yes"];
   const run = await cli(argv, { answers, isTerminal: true, input: "" });
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stderr, /^Made 1, left out 2: another instance holds their unique key/m);
+  assert.match(run.stderr, /^Made 1, left out 2: another instance has their unique key/m);
   const whole = { backfill: { count: 1n, instances: [waiting()] } };
   const all = await cli(argv, { answers: whole, isTerminal: true, input: "" });
   assert.match(all.stderr, /^Made 1$/m);

@@ -76,14 +76,14 @@ test("the signature is the interface of the compiled file", async () => {
     assert.notDeepEqual(validate(schema, { day: "2026-01-31T00:00:00.000Z", wait: 1.5 }), []);
     const help = await daemon.jobctl(["schedule", "report", "--help"]);
     assert.match(help.stdout, /^ {2}day +Date +required +the day of it$/m);
-    assert.match(help.stdout, /Told by the daemon/);
+    assert.match(help.stdout, /Source: the daemon/);
   } finally {
     await daemon.terminate();
   }
   // Nobody answers any more: the configuration tells.
   const offline = await daemon.jobctl(["schedule", "report", "--help"], { cwd: daemon.dir });
   assert.match(offline.stdout, /^ {2}Order = \{ id: bigint; parent\?: Order \}$/m);
-  assert.match(offline.stdout, /Told by .*config\.toml/);
+  assert.match(offline.stdout, /Source: .*config\.toml/);
   const check = await daemon.jobctl(["check", "-o", "table"], { cwd: daemon.dir });
   assert.match(check.stdout, /warning: .*odd\.ts:1:32: jobs\.odd: Type "WeakMap<object, 1>"/);
   await daemon.stop({ force: true });

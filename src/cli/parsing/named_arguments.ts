@@ -111,7 +111,7 @@ function valueOf(target: Target, texts: readonly string[], signature: Signature)
   if (texts.length > 1 || (isList && !/^\s*\[/.test(texts[0]!) && isListOnly(target, shapes))) {
     if (isList) return texts;
     throw usageError(
-      `Cannot give "${makeVisible(target.name)}" ${texts.length} times: it is no list`,
+      `Cannot give "${makeVisible(target.name)}" ${texts.length} times: it is not a list`,
       "Give it once",
     );
   }

@@ -19,7 +19,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
   },
   socket: {
     describe:
-      "Unix socket of the daemon; none never uses one (default without a token: the one of the port, if any)",
+      "Unix socket of the daemon, or none to use TCP (default without a token: the socket of the port, if there is one)",
     env: "JOBCTL_SOCKET",
   },
   token: {
@@ -60,7 +60,7 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
   },
   "no-color": { describe: "No colours; the variable NO_COLOR does the same", isFlag: true },
   quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
-  debug: { describe: "Show the stack of an error", isFlag: true },
+  debug: { describe: "Show the stack trace of an error", isFlag: true },
 };
 
 /** Every option that a verb takes. */

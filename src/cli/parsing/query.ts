@@ -11,8 +11,8 @@ export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["quer
 
 /** Options that say which instances are meant, by what they are. */
 export const FILTER_OPTIONS: OptionSpecs = {
-  kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
-  state: { describe: `In this state; several alike: ${STATES.join(", ")}` },
+  kind: { alias: "k", describe: "Of this kind; separate several by commas, or repeat the option" },
+  state: { describe: `In this state; several likewise: ${STATES.join(", ")}` },
 };
 
 /** Options that say which instances are meant, by when they were made. */

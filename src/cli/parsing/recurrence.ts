@@ -11,12 +11,12 @@ const INT32_MAX = 2_147_483_647;
 export const RECURRENCE_OPTIONS: OptionSpecs = {
   timezone: { describe: "Time zone of its times, such as Europe/Berlin (default: the daemon's)" },
   overlap: {
-    describe: `While the run before is unfinished: ${OVERLAPS.join(", ")}`,
+    describe: `If the previous run is unfinished: ${OVERLAPS.join(", ")}`,
     choices: OVERLAPS,
   },
-  "queue-max": { describe: "With --overlap queue: most runs that wait (default 10)" },
+  "queue-max": { describe: "With --overlap queue: how many runs may wait (default 10)" },
   misfire: {
-    describe: `For runs that were not started in time: ${MISFIRES.join(", ")}`,
+    describe: `What to do about runs that did not start in time: ${MISFIRES.join(", ")}`,
     choices: MISFIRES,
   },
   "misfire-within": { describe: "Runs that are later than this are missed" },
@@ -25,7 +25,7 @@ export const RECURRENCE_OPTIONS: OptionSpecs = {
   blackout: {
     describe: 'No run in this window: "22:00-06:00", "sat-sun", "2026-12-24"; repeatable',
   },
-  "runs-max": { describe: "Finish after this many runs" },
+  "runs-max": { describe: "End the schedule after this many runs" },
 };
 
 /** The same beside options that say when an instance runs once. */

@@ -77,7 +77,7 @@ const BAD: readonly [argv: string, source: string, message: RegExp][] = [
   ["--regoin us", REPORT, /with "--regoin": no such option or argument\n.*Did you mean "--region"/],
   ["--tiemzone UTC", REPORT, /no such option or argument\n.*Did you mean "--timezone"/],
   ["x --day y", REPORT, /Cannot give "day" twice/],
-  ["--region a --region b", REPORT, /Cannot give "region" 2 times: it is no list/],
+  ["--region a --region b", REPORT, /Cannot give "region" 2 times: it is not a list/],
   ["--region", REPORT, /Cannot read option --region: it needs a value/],
   ["--day x --args-json {}", REPORT, /--args-json with the argument "--day": they exclude/],
   ["--arg day", REPORT, /Cannot read --arg "day": it has no name and value/],
@@ -110,7 +110,7 @@ test("schedule KIND --help tells the job's parameters as the daemon knows them",
   assert.match(run.stdout, /^ {2}region +string +default "eu"$/m);
   assert.match(run.stdout, /^ {2}Level = Low \(0\) \| High \(1\)$/m);
   assert.match(run.stdout, /^ {2}Order = \{ id: bigint; note\?: string \}$/m);
-  assert.match(run.stdout, /Told by the daemon\./);
+  assert.match(run.stdout, /Source: the daemon\./);
 });
 
 test("schedule --help alone asks nobody", async () => {

@@ -24,7 +24,7 @@ test("jobctl import crontab proves each line, and what it writes passes jobctl c
     assert.equal(JSON.parse(check.stdout).jobs.length, 8);
     const again = await runJobctl([...args, "--out", out]);
     assert.equal(again.code, 6);
-    assert.match(again.stderr, /exists already/);
+    assert.match(again.stderr, /already exists/);
   });
 });
 

@@ -93,9 +93,10 @@ function checkLines(result: CheckResult, printer: Printer): string[] {
 export const CHECK: Verb = {
   name: "check",
   summary: "Check the configuration and every job, and show the next three runs of each",
-  details:
-    "Shows what an operator may pass to each job, and warns about commands that execute their " +
-    "arguments. Works without a daemon. Exit code 2 when there is a problem.",
+  details: [
+    "Also shows what an operator may pass to each job, and warns about commands that execute",
+    "their arguments. Works without a daemon. The exit code is 2 if there is a problem.",
+  ].join(" "),
   words: [],
   options: { config: CONFIG_OPTION },
   examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],

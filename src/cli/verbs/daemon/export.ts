@@ -14,7 +14,10 @@ const CRONTAB: Verb = {
   words: [],
   options: {
     config: CONFIG_OPTION,
-    system: { describe: "A user before each command (default when a job has one)", isFlag: true },
+    system: {
+      describe: "Write a user before each command (default if a job has one)",
+      isFlag: true,
+    },
     timezone: { describe: "Zone that cron runs in (default: the host's); others get CRON_TZ" },
     ...OUT_OPTIONS,
   },

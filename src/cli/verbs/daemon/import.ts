@@ -151,12 +151,15 @@ async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
 const CRONTAB: Verb = {
   name: "crontab",
   summary: "Turn crontabs into a configuration that behaves as cron does",
-  details:
-    "Works without a daemon. Writes TOML. Anything that cannot be carried over is reported on stderr as file:line: text, " +
-    "and the exit code is then 3. Lines and files that the cron daemon refuses are left out. A directory is read as cron reads /etc/cron.d, " +
-    "or its folder of users' crontabs. Jobs of a file that belongs to a user other than root run " +
-    "as that user. --verify compares each line's runs over the next 366 days, by cron's own rules, " +
-    "with those of the written job, and checks that no [defaults] can change the job.",
+  details: [
+    "Works without a daemon and writes TOML. Anything that cannot be carried over is reported on",
+    "stderr as file:line: text, and the exit code is then 3. Lines and files that the cron daemon",
+    "refuses are left out. A directory is read as cron reads /etc/cron.d, or as it reads its",
+    "folder of users' crontabs. If a file belongs to a user other than root, its jobs run as that",
+    "user. --verify computes the runs of each line over the next 366 days by cron's own rules,",
+    "and compares them with the runs of the written job. It also checks that no [defaults] can",
+    "change the job.",
+  ].join(" "),
   words: [{
     name: "FILE",
     describe: "Crontabs, directories of them, or - for stdin",
@@ -177,7 +180,8 @@ const CRONTAB: Verb = {
     prefix: { describe: 'Prefix for each kind, such as web1- or "{user}-"' },
     timezone: { describe: "Zone that cron runs in (default: the host's)" },
     verify: {
-      describe: "Compare the runs of the next 366 days, and what [defaults] could change",
+      describe:
+        "Compare the runs of the next 366 days, and check that no [defaults] can change the jobs",
       isFlag: true,
     },
     ...OUT_OPTIONS,
@@ -185,14 +189,14 @@ const CRONTAB: Verb = {
   examples: [
     [
       "jobctl import crontab /etc/crontab --out config.toml --verify",
-      "The system's crontab, proved",
+      "The system's crontab, with proof",
     ],
     ["jobctl import crontab /etc/cron.d > cron.toml", "All files of a directory"],
-    ["crontab -l | jobctl import crontab - > config.toml", "One's own crontab"],
-    ["jobctl import crontab --user www-data", "As root: the crontab of a user"],
+    ["crontab -l | jobctl import crontab - > config.toml", "Your own crontab"],
+    ["jobctl import crontab --user www-data", "As root: a user's crontab"],
     [
       "jobctl import crontab /var/spool/cron/crontabs --prefix '{user}-'",
-      "As root: those of all users",
+      "As root: the crontabs of all users",
     ],
   ],
   isClient: false,
@@ -234,9 +238,9 @@ const SYSTEMD: Verb = {
     ["jobctl import systemd /etc/systemd/system --out timers.toml", "All timers of a directory"],
     [
       "jobctl import systemd /etc/systemd/system/timers.target.wants",
-      "All timers that are enabled",
+      "All enabled timers",
     ],
-    ["jobctl import systemd logrotate.timer", "One that is installed"],
+    ["jobctl import systemd logrotate.timer", "An installed timer"],
   ],
   isClient: false,
   async run(args, { io }) {

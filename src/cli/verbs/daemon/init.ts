@@ -6,9 +6,13 @@ import type { Verb } from "../../verb.ts";
 export const INIT: Verb = {
   name: "init",
   summary: "Write a configuration with comments, an example job and the types for jobs",
-  details: "Works without a daemon. Overwrites nothing unless --force says so.",
-  words: [{ name: "DIRECTORY", describe: "Where to (default: here)", isOptional: true }],
-  options: { force: { describe: "Overwrite what is there", isFlag: true } },
+  details: "Works without a daemon. Overwrites nothing unless --force is given.",
+  words: [{
+    name: "DIRECTORY",
+    describe: "Where to write them (default: this folder)",
+    isOptional: true,
+  }],
+  options: { force: { describe: "Overwrite existing files", isFlag: true } },
   examples: [["jobctl init my-jobs", "Start a project in the folder my-jobs"]],
   isClient: false,
   async run(args, { io, printer }) {

@@ -7,14 +7,19 @@ import { RELOAD_VIEW } from "../../views/record_views.ts";
 export const RELOAD: Verb = {
   name: "reload",
   summary: "Reload the daemon's configuration",
-  details:
-    "Does what a SIGHUP does and reports the outcome. A job with a problem is disabled, and the jobs of an included file " +
-    "that cannot be read stay as they are. With any other problem the old configuration stays. It also stays if more than " +
-    "half of the jobs would be removed or disabled, for example by an empty or truncated file, unless --force is given. " +
-    "Problems are reported on stderr, and the exit code is then 2.",
+  details: [
+    "Does the same as a SIGHUP, and reports the outcome. A job with a problem is disabled. If an",
+    "included file cannot be read, its jobs stay as they are. With any other problem the old",
+    "configuration stays. It also stays if more than half of the jobs would be removed or",
+    "disabled, for example by an empty or truncated file, unless --force is given. Problems are",
+    "reported on stderr, and the exit code is then 2.",
+  ].join(" "),
   words: [],
   options: {
-    force: { describe: "Reload even if more than half of the jobs would be removed", isFlag: true },
+    force: {
+      describe: "Reload even if more than half of the jobs would be removed or disabled",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl check && jobctl reload", "Check the configuration, then apply it"],

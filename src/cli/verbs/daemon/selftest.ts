@@ -12,10 +12,10 @@ export const SELFTEST: Verb = {
   name: "selftest",
   summary: "Test and measure a store on your own server",
   details: [
-    "Runs every case of the conformance suite, with contention over several connections, in a scratch",
-    "namespace (for SQLite and modules in a scratch folder beside the file), prints which guarantees held, measures",
-    "round trips, and removes the namespace. Nothing else there is read or written. Exit code 1 when a",
-    "guarantee did not hold.",
+    "Runs every case of the conformance suite, with contention over several connections. Then it",
+    "prints which guarantees held, and measures round trips. The exit code is 1 if a guarantee",
+    "did not hold. It works in a scratch namespace (for SQLite and modules, a scratch folder",
+    "beside the file) and removes it at the end. Nothing else there is read or written.",
   ].join(" "),
   words: [],
   options: {
@@ -25,7 +25,10 @@ export const SELFTEST: Verb = {
   },
   examples: [
     ["jobctl selftest --store valkey://host:6379", "Before the first daemon uses it"],
-    ["jobctl selftest --store sqlite:/srv/jobs.db --seconds 10", "On the disk that it will lie on"],
+    [
+      "jobctl selftest --store sqlite:/srv/jobs.db --seconds 10",
+      "On the disk that the store will be on",
+    ],
   ],
   isClient: false,
   async run(args, { io, printer }) {

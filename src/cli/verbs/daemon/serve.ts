@@ -18,8 +18,9 @@ export const SERVE: Verb = {
   name: "serve",
   summary: "Run the daemon: schedules, queue, workers, gRPC and HTTP",
   details: [
-    "Flags override the file and the JOBCTL_* variables. SIGTERM and SIGINT drain: nothing new starts,",
-    "and running attempts get worker.drain to finish; a second signal stops them at once.",
+    "Flags override the file and the JOBCTL_* variables. On SIGTERM or SIGINT the daemon drains:",
+    "nothing new starts, and running attempts have worker.drain to finish. A second signal stops",
+    "them at once.",
   ].join(" "),
   words: [],
   options: {
@@ -28,8 +29,8 @@ export const SERVE: Verb = {
     port: { describe: "Port of the gRPC listener; 0 picks a free one (server.port)" },
     http: { describe: 'Address and port of HTTP, "" for none (server.http)' },
     socket: { describe: 'Unix socket, "auto" or "" for none (server.socket)' },
-    store: { describe: "Where instances are kept, such as sqlite:data/jobctl.db (store.url)" },
-    workers: { describe: "Attempts at once (worker.count)" },
+    store: { describe: "URL of the store, such as sqlite:data/jobctl.db (store.url)" },
+    workers: { describe: "How many attempts run at once (worker.count)" },
     "log-level": { describe: "debug, info, warn or error (log.level)" },
     "log-format": { describe: "text or json (log.format)" },
     salvage: {

@@ -18,8 +18,8 @@ import {
 
 const YES = { alias: "y", describe: "Do not ask", isFlag: true } as const;
 const OFFLINE = [
-  "Asks the daemon; if none responds, works on the store of the configuration here.",
-  "With --config or --store it asks none.",
+  "Asks the daemon. If none responds, it opens the store of the configuration in this folder.",
+  "With --config or --store it never asks a daemon.",
 ].join(" ");
 
 const INFO: Verb = {
@@ -40,8 +40,11 @@ const INFO: Verb = {
 const VERIFY: Verb = {
   name: "verify",
   summary: "Check the store for inconsistencies",
-  details: `${OFFLINE} Exit code 1 when there is a problem. SQLite checks its whole file, and ` +
-    "the daemon does nothing else meanwhile.",
+  details: [
+    OFFLINE,
+    "The exit code is 1 if there is a problem. SQLite checks its whole file, and the daemon does",
+    "nothing else meanwhile.",
+  ].join(" "),
   words: [],
   options: STORE_OPTIONS,
   examples: [["jobctl store verify", "No problems, or a list of them"]],
@@ -56,14 +59,17 @@ const VERIFY: Verb = {
 const GC: Verb = {
   name: "gc",
   summary: "Delete expired and orphaned records now",
-  details: `${OFFLINE} The daemon does so by itself, minute by minute; this is for impatience ` +
-    "and after a change of keep.",
+  details: [
+    OFFLINE,
+    "The daemon does this by itself every minute. Use it if you cannot wait, or after you have",
+    "changed keep.",
+  ].join(" "),
   words: [],
   options: {
     ...STORE_OPTIONS,
     compact: {
       describe:
-        "Also give space back to the disk (SQLite rewrites its file; nothing runs meanwhile)",
+        "Also return free space to the disk (SQLite rewrites its file, and nothing runs meanwhile)",
       isFlag: true,
     },
   },
@@ -80,9 +86,13 @@ const GC: Verb = {
 const BACKUP: Verb = {
   name: "backup",
   summary: "Save everything in the store to a file, while jobs run",
-  details: `${OFFLINE} The file has a line for each record, the same from every kind of store, ` +
-    "and is compressed if its name ends in .gz. The last line has counts and a hash: a file without " +
-    "it is incomplete. Arguments and logs can contain secrets, so only the file's owner can read it.",
+  details: [
+    OFFLINE,
+    "The file has one line per record, and the lines are the same for every kind of store. It is",
+    "compressed if its name ends in .gz. The last line has counts and a hash: a file without it",
+    "is incomplete. Only the file's owner can read it, because arguments and logs can contain",
+    "secrets.",
+  ].join(" "),
   words: [{ name: "FILE", describe: "File to write" }],
   options: {
     ...STORE_OPTIONS,
@@ -93,10 +103,10 @@ const BACKUP: Verb = {
     },
   },
   examples: [
-    ["jobctl store backup /backup/jobs.jsonl.gz", "Every night, by a job of its own"],
+    ["jobctl store backup /backup/jobs.jsonl.gz", "For example every night, in a job"],
     [
       "jobctl store backup rest.jsonl --salvage -c config.toml",
-      "What can be saved of a damaged file",
+      "Whatever is readable in a damaged file",
     ],
   ],
   isClient: true,
@@ -121,10 +131,13 @@ const BACKUP: Verb = {
 const RESTORE: Verb = {
   name: "restore",
   summary: "Fill an empty store with a backup",
-  details: "Without a daemon: into the store of the configuration, or of --store. The backup is " +
-    "checked first, and the store is compared with it afterwards. Broken off, the same command goes " +
-    "on. Attempts that ran when it was taken run again, with higher fences.",
-  words: [{ name: "FILE", describe: "File of store backup" }],
+  details: [
+    "Works without a daemon, on the store of the configuration or of --store. The backup is",
+    "checked first, and the store is compared with it afterwards. If the command is interrupted,",
+    "run it again to continue. Attempts that were running when the backup was taken run again,",
+    "with higher fences.",
+  ].join(" "),
+  words: [{ name: "FILE", describe: "File that store backup wrote" }],
   options: STORE_OPTIONS,
   examples: [
     ["jobctl store restore /backup/jobs.jsonl.gz -c config.toml", "Refused unless it is empty"],
@@ -153,12 +166,13 @@ const MIGRATE: Verb = {
   name: "migrate",
   summary: "Move everything to another store, while jobs run until a short cut-over",
   details: [
-    "The daemon copies in passes while jobs run. Then it accepts nothing new, lets running attempts end",
-    "as in a drain, copies the rest, compares both sides by a hash, and marks the old store as moved: no",
-    "daemon opens it again. Then set store.url to the new URL and restart the daemon. If the command is",
-    "interrupted, run it again to continue; until it has finished, the old store stays in use.",
-    "A target that is not empty is refused. A running daemon moves only to stores that its configuration",
-    "names in store.targets. Without a daemon (--config or --store) any URL works.",
+    "The daemon copies in passes while jobs run. Then it stops accepting anything new, lets",
+    "running attempts end as in a drain, copies the rest, compares both sides by a hash, and",
+    "marks the old store as moved: no daemon opens it again. Then set store.url to the new URL",
+    "and restart the daemon. If the command is interrupted, run it again to continue. Until it",
+    "has finished, the old store stays in use. A target that is not empty is refused. A running",
+    "daemon moves only to stores that its configuration names in store.targets. Without a daemon",
+    "(--config or --store) any URL works.",
   ].join(" "),
   words: [],
   options: {
@@ -170,7 +184,7 @@ const MIGRATE: Verb = {
     },
     verify: { describe: "Show record counts and hashes of both sides", isFlag: true },
     undo: {
-      describe: "Return to a store that was moved away, which is an older copy",
+      describe: "Return to the old store, which is an older copy of the data",
       isFlag: true,
     },
     yes: YES,
@@ -184,7 +198,7 @@ const MIGRATE: Verb = {
       "jobctl store migrate --to valkey://host:6379 -c config.toml",
       "Without a daemon, to any URL",
     ],
-    ["jobctl store migrate --undo -c config.toml", "Back to the old store, on purpose"],
+    ["jobctl store migrate --undo -c config.toml", "Back to the old store, deliberately"],
   ],
   isClient: true,
   async run(args, context) {
@@ -203,7 +217,7 @@ const MIGRATE: Verb = {
     return EXIT.ok;
 
     async function undo(): Promise<number> {
-      const question = "go on with the old store, without what happened in the new one";
+      const question = "return to the old store, without what happened in the new one";
       await confirm(io, question, args.flag("yes"));
       const report = await workOn({ type: "undo" }, { args, context });
       await printer.details(report as PlainRecord, "undo", [
@@ -217,6 +231,6 @@ const MIGRATE: Verb = {
 /** `jobctl store …` */
 export const STORE: VerbGroup = {
   name: "store",
-  summary: "Look after the store: info, verify, gc, backup, restore, migrate",
+  summary: "Manage the store: info, verify, gc, backup, restore, migrate",
   verbs: [INFO, VERIFY, GC, BACKUP, RESTORE, MIGRATE],
 };

@@ -33,7 +33,7 @@ const FILE_OPTIONS: OptionSpecs = {
 };
 const NAME = { name: "NAME", describe: "Name of the token, for messages and lists" };
 const OFFLINE =
-  "Works on the file, without a daemon; a running daemon picks up the change on its own.";
+  "Changes the tokens file, without a daemon. A running daemon picks up the change on its own.";
 
 /** The tokens file, and the names already used by tokens of the configuration. */
 async function placeOf(
@@ -93,7 +93,7 @@ const NEW: Verb = {
   summary: "Create a token and show it once",
   details: [
     "Only its hash is stored, so it cannot be shown again.",
-    "With --jobs it is limited to these jobs; all others, with their instances and schedules, are invisible to it.",
+    "With --jobs it is limited to these jobs. All others, with their instances and schedules, are invisible to it.",
     OFFLINE,
   ].join(" "),
   words: [NAME],
@@ -150,7 +150,7 @@ const NEW: Verb = {
 const LIST: Verb = {
   name: "list",
   summary: "List the tokens created with token new, without their values",
-  details: "Tokens of the configuration are not listed. Works on the file, without a daemon.",
+  details: "Tokens of the configuration are not listed. Reads the tokens file, without a daemon.",
   words: [],
   options: FILE_OPTIONS,
   examples: [["jobctl token list", "Names, roles, jobs, and when they expire"]],

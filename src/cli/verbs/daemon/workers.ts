@@ -23,13 +23,15 @@ const GET_WORKERS: Verb = {
 const SCALE: Verb = {
   name: "scale",
   summary: "Change how many attempts run at once",
-  details: "Lasts until the daemon ends; set worker.count in the config to keep it. " +
+  details: [
+    "The change lasts until the daemon ends. To keep it, set worker.count in the configuration.",
     "With fewer workers, running attempts still finish.",
+  ].join(" "),
   words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0, nothing starts` }],
   options: { node: { describe: "Id of the node (default: the one that jobctl talks to)" } },
   examples: [
     ["jobctl workers scale 8", "Eight attempts at once"],
-    ["jobctl workers scale 0 --node berlin-2", "Start nothing more on another daemon of the store"],
+    ["jobctl workers scale 0 --node berlin-2", "Start nothing more on another node"],
   ],
   isClient: true,
   async run(args, { client, printer }) {

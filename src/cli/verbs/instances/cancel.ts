@@ -54,12 +54,12 @@ async function readCancel(
   if (isAll && given.length > 0) {
     throw usageError(
       `Cannot use --all with --${given[0]}: they exclude each other`,
-      "Without --all only what matches is canceled",
+      "Without --all, only matching instances are canceled",
     );
   }
   if (!isAll && given.length === 0) {
     throw usageError(
-      "Cannot cancel instances: nothing says which",
+      "Cannot cancel instances: none are selected",
       "Give --uuid, --kind or --state, or --all for every unfinished instance",
     );
   }
@@ -68,7 +68,7 @@ async function readCancel(
     const states = [query.state, ...(query.states ?? [])];
     if (states.some((state) => state !== undefined && isFinalState(state))) {
       throw usageError(
-        `Cannot cancel instances in state "${name}": what is final cannot be canceled`,
+        `Cannot cancel instances in state "${name}": a final instance cannot be canceled`,
         `Unfinished states: ${unfinishedStates().map(stateName).join(", ")}`,
       );
     }
@@ -108,7 +108,7 @@ async function cancelOne(
   const given = args.given([...CONDITIONS, "all"]);
   if (given.length > 0) {
     throw usageError(
-      `Cannot use --${given[0]} with the id "${makeVisible(id)}": the id says which`,
+      `Cannot use --${given[0]} with the id "${makeVisible(id)}": the id already selects one`,
       `Write "jobctl cancel instances --${given[0]} …", or the id alone`,
     );
   }
@@ -116,7 +116,7 @@ async function cancelOne(
   const uuid = await resolveId(connection, id, KIND_COMMAND);
   const { instances } = await connection.cancelInstances({ query: { uuid } });
   await printer.list(INSTANCE_VIEW, instances);
-  if (instances.length === 0) await printer.note(`Instance ${uuid} was final already`);
+  if (instances.length === 0) await printer.note(`Instance ${uuid} was already final`);
   return 0;
 }
 
@@ -125,9 +125,10 @@ export const CANCEL: Verb = {
   name: "cancel",
   summary: "Cancel one instance, or every unfinished instance that matches",
   details: [
-    `"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels by --uuid, --kind, --state, or`,
-    "all with --all: on a terminal it says how many and asks first; elsewhere --state and --all need",
-    "--yes. Running attempts are told to stop, and killed when they do not.",
+    '"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels those that match the given',
+    "--uuid, --kind and --state, or all with --all. On a terminal it says how many and asks",
+    "first, except with --uuid. Elsewhere --state and --all need --yes. Running attempts are",
+    "asked to stop, and killed if they do not.",
   ].join(" "),
   words: [{ name: "TARGET", describe: `An id or a prefix of one, or the word "${QUERY_WORD}"` }],
   options: {
@@ -140,7 +141,10 @@ export const CANCEL: Verb = {
   examples: [
     ["jobctl cancel 01938f2c-7d3e", "One instance"],
     ["jobctl cancel instances --kind report", "Every unfinished run of a job"],
-    ["jobctl cancel instances --state scheduled --yes", "Empty the queue, leave running ones"],
+    [
+      "jobctl cancel instances --state scheduled --yes",
+      "Empty the queue, but leave running instances",
+    ],
   ],
   isClient: true,
   run(args, context) {

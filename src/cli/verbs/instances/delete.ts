@@ -6,10 +6,10 @@ import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Delete a recurring schedule that was created at run time",
-  details: "Instances that it has made stay. A schedule of the config is changed there.",
+  details: "Its instances stay. To delete a schedule of the configuration, edit its file.",
   words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
   options: { yes: { alias: "y", describe: "Do not ask", isFlag: true } },
-  examples: [["jobctl delete schedule 01938f2c-7d3e --yes", "Delete without a question"]],
+  examples: [["jobctl delete schedule 01938f2c-7d3e --yes", "Delete without asking"]],
   isClient: true,
   async run(args, { io, client, printer }) {
     const connection = await client();

@@ -17,13 +17,15 @@ const INT32_MAX = 2_147_483_647;
 
 const OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
-  timeout: { describe: "Longest run of one attempt; 0 for no limit" },
-  retries: { describe: "Attempts after a failed one (default 0, whatever the job says)" },
+  timeout: { describe: "Time limit of one attempt; 0 for none" },
+  retries: {
+    describe: "How many retries after a failed attempt (default 0, whatever the job says)",
+  },
   arg: {
-    describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
+    describe: "One argument by name, if an option has the same name: timeout=5; repeatable",
   },
   "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
-  "dry-run": { describe: "Convert and check the arguments, run nothing", isFlag: true },
+  "dry-run": { describe: "Convert and check the arguments, but run nothing", isFlag: true },
 };
 
 function readRequest(args: Args): RequestOf<"scheduleJob"> {
@@ -75,9 +77,10 @@ export const EXEC: Verb = {
   name: "exec",
   summary: "Run a job once, here and now, without a daemon",
   details: [
-    "Runs it as the daemon would: same configuration, user, environment, limits and worker process. Its log goes to",
-    "stderr as it comes, the result to stdout. No store is opened and no schedule runs; a daemon that runs is not",
-    "disturbed. Exit codes: 0 completed, 3 failed, 124 timed out, 130 after Ctrl-C or SIGTERM, which cancel the run.",
+    "The job runs as under the daemon: same configuration, user, environment, limits and worker",
+    "process. Its log goes to stderr as it is written, and the result goes to stdout. No store is",
+    "opened, no schedule runs, and a running daemon is not disturbed. Exit codes: 0 completed, 3",
+    "failed, 124 timed out, 130 after Ctrl-C or SIGTERM, which cancel the run.",
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },
@@ -92,7 +95,10 @@ export const EXEC: Verb = {
   options: OPTIONS,
   examples: [
     ["jobctl exec report 2026-01-31", "With the config.toml of this folder"],
-    ["jobctl exec report --region eu --config /etc/jobctl/config.toml", "With another"],
+    [
+      "jobctl exec report --region eu --config /etc/jobctl/config.toml",
+      "With another configuration",
+    ],
     ["jobctl exec report --dry-run", "Only check the arguments"],
   ],
   isClient: false,

@@ -142,10 +142,11 @@ export const EXPLAIN: Verb = {
   name: "explain",
   summary: "Explain why something ran or did not",
   details: [
-    "For a kind: its last ticks and the next one. For an instance: where it came from and what became",
-    "of it. For a time: every tick that was due in that minute, or the nearest ones if there was",
-    "none. Each tick is shown with the rule of its schedule. A time without a zone is in the schedule's",
-    "zone. Disabled and removed jobs are explained as long as the store has records of them.",
+    "For a kind: its last ticks and the next one. For an instance: where it came from and what",
+    "became of it. For a time: every tick that was due in that minute, or the nearest ticks if",
+    "there was none. Each tick is shown with the rule of its schedule. A time without a zone is",
+    "in the schedule's zone. Disabled and removed jobs can be explained as long as the store has",
+    "records of them.",
   ].join(" "),
   words: [{
     name: "SUBJECT",
@@ -160,8 +161,8 @@ export const EXPLAIN: Verb = {
   },
   examples: [
     ["jobctl explain backup", "What became of its last runs"],
-    ["jobctl explain backup --at 02:30", "Did it run last night, and if not, why"],
-    ["jobctl explain 01938f2c-7d3e", "Where does this instance come from"],
+    ["jobctl explain backup --at 02:30", "Whether it ran last night, and if not, why not"],
+    ["jobctl explain 01938f2c-7d3e", "Where this instance came from"],
     ["jobctl explain 2026-11-24T02:30", "What was due then"],
   ],
   isClient: true,

@@ -47,12 +47,12 @@ const JOB: Verb = {
   options: {
     output: {
       ...OUTPUT_OPTIONS.output!,
-      describe: `${JOB_FORMATS.join(", ")}: jsonschema is that of its arguments by name`,
+      describe: `${JOB_FORMATS.join(", ")}: jsonschema writes the schema of its arguments by name`,
       choices: JOB_FORMATS,
     },
   },
   examples: [
-    ["jobctl get job report -o yaml", "Everything known of a job"],
+    ["jobctl get job report -o yaml", "Everything about a job"],
     ["jobctl get job report -o jsonschema", "A JSON Schema of its arguments"],
   ],
   isClient: true,
@@ -74,7 +74,7 @@ const INSTANCE: Verb = {
   summary: "Show one instance",
   words: [ID_WORD],
   options: {},
-  examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins so"]],
+  examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   isClient: true,
   async run(args, { client, printer }) {
     await printer.one(
@@ -103,7 +103,7 @@ const NODE: Verb = {
   summary: "Show one of the daemons on the store",
   words: [{ name: "ID", describe: "Its id: node.id of its config, or its host's name" }],
   options: {},
-  examples: [["jobctl get node berlin-2 -o yaml", "Everything known of a node, with its jobs"]],
+  examples: [["jobctl get node berlin-2 -o yaml", "Everything about a node, with its jobs"]],
   isClient: true,
   async run(args, { client, printer }) {
     const id = args.word("ID");
@@ -111,7 +111,7 @@ const NODE: Verb = {
     const node = nodes.find((one) => one.id === id);
     if (!node) {
       const near = nearest(id, nodes.map((one) => one.id));
-      throw new JobError("not_found", `Cannot get node "${id}": no such node within the hour`, {
+      throw new JobError("not_found", `Cannot get node "${id}": no such node in the last hour`, {
         hint: near === null ? "List them with: jobctl list nodes" : `Did you mean "${near}"?`,
       });
     }

@@ -20,7 +20,7 @@ const LIMIT_MAX = 10_000_000;
 
 const LIMIT_OPTIONS: OptionSpecs = {
   limit: { describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
-  all: { describe: "All of them, even in a table", isFlag: true },
+  all: { describe: "No limit, even in a table", isFlag: true },
 };
 
 /** How many to show; null for all. */
@@ -81,7 +81,10 @@ const INSTANCES: Verb = {
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
-    ["jobctl list instances --state scheduled -o name", "Ids of all that wait, one per line"],
+    [
+      "jobctl list instances --state scheduled -o name",
+      "Ids of all waiting instances, one per line",
+    ],
   ],
   isClient: true,
   async run(args, { client, printer }) {
@@ -103,18 +106,22 @@ const DEAD: Verb = {
   name: "dead",
   summary: "List dead letters: instances that failed for good and were not run again",
   details: [
-    "Instances that were Terminated or TimedOut, when their retries, crashes or time were used up, the",
-    'newest first. "jobctl redrive" runs them again; until then they are kept for keep.failure.',
+    "These are instances that became Terminated or TimedOut when their retries, crashes or time",
+    'were used up, the newest first. "jobctl redrive" runs them again. Until then they are kept',
+    "for keep.failure.",
   ].join(" "),
   words: [],
   options: {
-    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    kind: {
+      alias: "k",
+      describe: "Of this kind; separate several by commas, or repeat the option",
+    },
     ...TIME_OPTIONS,
     ...LIMIT_OPTIONS,
   },
   examples: [
-    ["jobctl list dead", "What needs somebody to look at it"],
-    ["jobctl list dead --kind import --since -1d -o wide", "Of one job, since yesterday"],
+    ["jobctl list dead", "What needs attention"],
+    ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],
   ],
   isClient: true,
   async run(args, { client, printer }) {
@@ -137,7 +144,10 @@ const SCHEDULES: Verb = {
   summary: "List recurring schedules, from the config and created at run time",
   words: [],
   options: {
-    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    kind: {
+      alias: "k",
+      describe: "Of this kind; separate several by commas, or repeat the option",
+    },
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list schedules", "When each job runs next"]],
@@ -160,7 +170,10 @@ const TIMERS: Verb = {
   summary: "List when each schedule runs next and last ran, the soonest first",
   words: [],
   options: {
-    kind: { alias: "k", describe: "Of this kind; several by commas or by repeating it" },
+    kind: {
+      alias: "k",
+      describe: "Of this kind; separate several by commas, or repeat the option",
+    },
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list timers", "What runs next"]],
@@ -201,14 +214,15 @@ const NODES: Verb = {
   name: "nodes",
   summary: "List the daemons on the store",
   details: [
-    "Each with the tags that it has, how many jobs it runs and how many workers are busy. A node that ended is listed for an",
-    'hour: as "left" when it stopped, as "lost" when its lease ended without a word.',
+    "Each node is listed with its tags, the number of its jobs and the number of busy workers. A",
+    'node that has ended stays in the list for an hour: as "left" if it stopped, as "lost" if its',
+    "lease expired without notice.",
   ].join(" "),
   words: [],
   options: {},
   examples: [["jobctl list nodes", "Who shares the work"], [
     "jobctl list nodes -o wide",
-    "With process, zone database and the jobs of each",
+    "With the process, zone database and jobs of each",
   ]],
   isClient: true,
   async run(_args, { client, printer }) {

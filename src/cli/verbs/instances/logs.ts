@@ -62,16 +62,17 @@ export const LOGS: Verb = {
   name: "logs",
   summary: "Show the log of an instance, of a kind or of all, the oldest line first",
   details: [
-    "What the job printed and logged, and the daemon's notes on it. With -f and no ID it begins with what is written from",
-    "now on. A daemon that restarts is waited for, and the log goes on where it was.",
+    "The log has what the job printed and logged, and the daemon's notes on it. With -f and no",
+    "ID, only lines written from now on are shown. If the daemon restarts, -f waits for it and",
+    "continues where it was.",
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Id of the instance, or an unambiguous prefix of it; all instances without it",
+    describe: "Id of the instance, or an unambiguous prefix of it (default: all instances)",
     isOptional: true,
   }],
   options: {
-    kind: { describe: "Instances of this kind; one, or all without it" },
+    kind: { describe: "Only instances of this kind (default: all kinds)" },
     since: { describe: 'Lines from this time onwards: "-2h", "09:00", "2026-11-24"' },
     level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
     follow: {

@@ -18,25 +18,25 @@ function assertCombination(args: Args): void {
   const isAll = args.flag("all");
   if (ids.length > 0 && (isAll || given.length > 0)) {
     throw usageError(
-      `Cannot use --${isAll ? "all" : given[0]} with ids: the ids say which`,
+      `Cannot use --${isAll ? "all" : given[0]} with ids: the ids already select them`,
       "Give ids, or conditions",
     );
   }
   if (isAll && given.length > 0) {
     throw usageError(
       `Cannot use --all with --${given[0]}: they exclude each other`,
-      "Without --all only what matches is run again",
+      "Without --all, only matching dead letters are run again",
     );
   }
   if (ids.length === 0 && !isAll && given.length === 0) {
     throw usageError(
-      "Cannot redrive dead letters: nothing says which",
+      "Cannot redrive dead letters: none are selected",
       "Give ids, --kind, or --all; see jobctl list dead",
     );
   }
   if (args.flag("force") && ids.length === 0) {
     throw usageError(
-      "Cannot use --force without ids: what was run again is no dead letter any more",
+      "Cannot use --force without ids: an instance that was run again is no longer a dead letter",
       "Name the instances",
     );
   }
@@ -65,9 +65,9 @@ export const REDRIVE: Verb = {
   name: "redrive",
   summary: "Run dead letters again, each once, as new instances with the same arguments",
   details: [
-    "A dead letter that was run again is no longer one: a second call with its id returns the",
-    "instance of the first, unless --force is given. Several by --kind or --all: on a terminal it says how",
-    "many and asks first; elsewhere it needs --yes.",
+    "Once it has been run again, an instance is no longer a dead letter. A second call with its",
+    "id returns the instance that the first call created, unless --force is given. With --kind, a",
+    "time or --all, it says how many and asks first on a terminal. Elsewhere it needs --yes.",
   ].join(" "),
   words: [{
     name: "ID",
@@ -78,16 +78,16 @@ export const REDRIVE: Verb = {
   options: {
     kind: {
       alias: "k",
-      describe: "Every dead letter of this kind; several by commas or by repeating it",
+      describe: "Every dead letter of this kind; separate several by commas, or repeat the option",
     },
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
-    force: { describe: "Also run those again that have already been run again", isFlag: true },
+    force: { describe: "Also run instances that were already run again", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [
     ["jobctl redrive 01938f2c-7d3e", "One; its redriven_as is then the new instance"],
-    ["jobctl redrive --kind import --yes", "All of a job, once its fault is fixed"],
+    ["jobctl redrive --kind import --yes", "All of a job's, once its fault is fixed"],
     ["jobctl redrive --all", "Everything, after confirmation"],
   ],
   isClient: true,

@@ -7,8 +7,8 @@ export const RETRY: Verb = {
   name: "retry",
   summary: "Run a final instance again, as a new instance with the same arguments",
   details: [
-    "Whatever its outcome, and as often as you like. For instances that failed for good, see also",
-    '"jobctl list dead" and "jobctl redrive", which runs each once.',
+    "You can retry an instance whatever its outcome, and as often as you like. To run dead",
+    'letters again, each once, use "jobctl redrive". "jobctl list dead" lists them.',
   ].join(" "),
   words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
   options: {},

@@ -38,19 +38,22 @@ const OPTIONS: OptionSpecs = {
     describe:
       'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
   },
-  in: { describe: "Run after this long: 90s, 10m, 2h, 7d" },
+  in: { describe: "Run after this delay: 90s, 10m, 2h, 7d" },
   cron: { describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
   ...CRON_ONLY_OPTIONS,
   jitter: {
     describe: "Start up to this much later, at random; with --cron always by the same amount",
   },
-  priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
-  timeout: { describe: "Longest run of one attempt; 0 for no limit" },
+  priority: {
+    describe:
+      "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
+  },
+  timeout: { describe: "Time limit of one attempt; 0 for none" },
   deadline: {
     describe:
-      "Longest time for all attempts together, with waits, from when it is due; 0 for no limit",
+      "Time limit for all attempts together, waits included, from when it is due; 0 for none",
   },
-  retries: { describe: "Attempts after a failed one; -1 for no limit" },
+  retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
   "unique-key": {
     describe: "If an unfinished instance has this key, return it instead of creating another",
   },
@@ -62,12 +65,12 @@ const OPTIONS: OptionSpecs = {
       "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
     choices: CONFLICTS,
   },
-  uuid: { describe: "Id for the instance: sent twice, it is accepted once" },
+  uuid: { describe: "Id of the instance; if it is sent twice, it is accepted once" },
   arg: {
-    describe: "One argument by name, for names that an option has: timeout=5; may be repeated",
+    describe: "One argument by name, if an option has the same name: timeout=5; repeatable",
   },
   "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
-  "dry-run": { describe: "Convert and check the arguments, queue nothing", isFlag: true },
+  "dry-run": { describe: "Convert and check the arguments, but queue nothing", isFlag: true },
   wait: {
     describe: "Wait until it ends: exit code 0 if it completed, 3 if it did not",
     isFlag: true,
@@ -230,7 +233,7 @@ async function followToEnd(
     }
   });
   if (!isInterrupted) return await printRun(instance, context);
-  await context.printer.note(`The instance goes on: jobctl logs -f ${first.uuid}`);
+  await context.printer.note(`The instance continues: jobctl logs -f ${first.uuid}`);
   return EXIT.interrupted;
 }
 
@@ -239,10 +242,11 @@ export const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Run a job: now, at a time, after a delay, or on a schedule",
   details: [
-    "Arguments are text; the daemon converts them to the types of the job's parameters and refuses",
-    'what does not fit before anything is queued: see "jobctl describe job KIND". Put arguments that',
-    'begin with "-" after "--". Each parameter is an option, too: --region eu, also in kebab-case; repeated',
-    'for a list, and alone for true. "jobctl schedule KIND --help" shows the parameters of a job.',
+    "Arguments are text. The daemon converts them to the types of the job's parameters. It",
+    'refuses text that does not fit, before anything is queued: see "jobctl describe job KIND".',
+    'Put arguments that begin with "-" after "--". Each parameter is also an option, such as',
+    '--region eu, in kebab-case too. Repeat it for a list. Alone, it means true. "jobctl schedule',
+    'KIND --help" shows the parameters of a job.',
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job" },
@@ -260,8 +264,8 @@ export const SCHEDULE: Verb = {
     ["jobctl schedule report --day 2026-01-31 --region eu", "Arguments by name"],
     ["jobctl schedule report --at 'tomorrow 9:00'", "At a time"],
     [`jobctl schedule report --in 10m --args-json '{"region": "eu"}'`, "Later, arguments by name"],
-    ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "Again and again"],
-    ["jobctl schedule report --wait --follow", "Watch the run, then its result"],
+    ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "On a schedule"],
+    ["jobctl schedule report --wait --follow", "Watch the run, then print its result"],
     ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
   ],
   isClient: true,

@@ -96,7 +96,7 @@ export async function requestArguments(
   const signature = found === undefined ? null : signatureOf(found);
   if (signature === null) {
     throw usageError(
-      `Cannot give arguments by name to job "${makeVisible(kind)}": its parameters are not known`,
+      `Cannot give arguments by name to job "${makeVisible(kind)}": its parameters are unknown`,
       "Give them as words, or as --args-json",
     );
   }

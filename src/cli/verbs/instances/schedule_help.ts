@@ -32,7 +32,7 @@ export async function explainJob(args: Args, context: VerbContext): Promise<stri
     "",
     ...signatureLines(signature),
     "",
-    `Arguments are given by position, or by name as --NAME VALUE. Told by ${makeVisible(from)}.`,
+    `Arguments are given by position, or by name as --NAME VALUE. Source: ${makeVisible(from)}.`,
   ];
 }
 

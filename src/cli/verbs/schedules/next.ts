@@ -116,9 +116,11 @@ async function loadKinds(
 export const NEXT: Verb = {
   name: "next",
   summary: "Show the next runs of cron expressions, or of jobs of the configuration",
-  details:
-    "Works without a daemon. Several expressions, each in quotes, are listed together. Times are those of the schedule's " +
-    "own zone, and yours where it is another; a run that a change of the clock moves or repeats has a note.",
+  details: [
+    "Works without a daemon. The runs of several expressions, each in quotes, are listed",
+    "together. Times are in the schedule's own zone, and also in yours if that is another. If a",
+    "clock change moves or repeats a run, a note says so.",
+  ].join(" "),
   words: [{
     name: "SCHEDULE",
     describe: 'An expression ("30 2 * * *", "@daily", "@every 15m") or the kind of a job',
@@ -128,20 +130,20 @@ export const NEXT: Verb = {
     config: CONFIG_OPTION,
     tz: {
       describe:
-        "Zone of an expression that names none, such as Europe/Berlin (default UTC); else the zone to show beside its own",
+        "Zone of expressions that name none, such as Europe/Berlin (default UTC); for other schedules, the zone to show beside their own",
     },
-    kind: { describe: "Kind of job that H and ~ in an expression are picked for" },
-    after: { describe: "Runs after this time (default now)" },
+    kind: { describe: "Kind of the job for which the values of H and ~ are picked" },
+    after: { describe: "Only runs after this time (default now)" },
     count: { alias: "n", describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})` },
   },
   examples: [
-    ["jobctl next '30 2 * * *' --tz Europe/Berlin -n 3", "When does this run"],
+    ["jobctl next '30 2 * * *' --tz Europe/Berlin -n 3", "When this runs"],
     [
       "jobctl next report --config config.toml --tz Asia/Tokyo",
-      "When does this job run, there and here",
+      "When this job runs, in its zone and in Tokyo",
     ],
     ["jobctl next '0 9 * * 1-5' '@monthly'", "Two schedules together"],
-    ["jobctl next 'H H * * *' --kind backup", "What is picked for this job"],
+    ["jobctl next 'H H * * *' --kind backup", "The time picked for this job"],
   ],
   isClient: false,
   async run(args, { io, printer }) {
@@ -159,8 +161,8 @@ export const NEXT: Verb = {
     if (runs.length === 0) {
       await printer.note(
         texts.join(" ").includes(REBOOT)
-          ? "No run by the clock: @reboot runs at each start of the daemon"
-          : "No run comes: it has ended, or runs by @reboot at each start of the daemon",
+          ? "No run at a set time: @reboot runs at each start of the daemon"
+          : "No more runs: the schedule has ended, or it is @reboot, which runs at each start of the daemon",
       );
     }
     return 0;

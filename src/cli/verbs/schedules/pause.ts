@@ -4,23 +4,23 @@ import type { Verb } from "../../verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timestampOf } from "../../wire.ts";
 
-const KIND = { name: "KIND", describe: "Kind of the job; without it everything", isOptional: true };
+const KIND = { name: "KIND", describe: "Kind of the job (default: all jobs)", isOptional: true };
 
 /** `jobctl pause [KIND]` */
 export const PAUSE: Verb = {
   name: "pause",
   summary: "Pause one job, or all of them",
   details: [
-    "Ticks of a paused job's schedules are skipped, with a record; instances created with",
-    '"jobctl schedule" wait. Running attempts continue. A pause survives restarts and lasts until its',
-    "time, or until it is resumed.",
+    "The ticks of a paused job's schedules are skipped, and recorded as skipped. Instances",
+    'created with "jobctl schedule" wait. Running attempts continue. A pause survives restarts.',
+    "It lasts until the time of --until, or until jobctl resume.",
   ].join(" "),
   words: [KIND],
   options: {
     until: {
       describe: 'Resume by itself at this time, in the job\'s zone: "tomorrow 9:00", "+2h"',
     },
-    reason: { describe: "Why, for those who look at it later" },
+    reason: { describe: "The reason, which jobctl list pauses shows" },
   },
   examples: [
     ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],
@@ -48,13 +48,15 @@ export const PAUSE: Verb = {
 export const RESUME: Verb = {
   name: "resume",
   summary: "End a pause",
-  details:
-    "A job that is paused both by its kind and with everything runs again once both pauses have ended.",
+  details: [
+    "A job can be paused by its kind and also by a pause of all jobs. It runs again once both",
+    "have ended.",
+  ].join(" "),
   words: [KIND],
   options: {},
   examples: [
     ["jobctl resume backup", "One job"],
-    ["jobctl resume", "Everything that was paused with: jobctl pause"],
+    ["jobctl resume", 'What "jobctl pause" without a kind paused'],
   ],
   isClient: true,
   async run(args, { client, printer }) {

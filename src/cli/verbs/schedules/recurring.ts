@@ -14,7 +14,7 @@ import { msOf, timestampOf } from "../../wire.ts";
 const SKIPS_MAX = 10_000;
 const KIND = { name: "KIND", describe: "Kind of the job" };
 const SCHEDULE_OPTION: OptionSpecs = {
-  schedule: { describe: "Only the schedule with this id, of those of the kind" },
+  schedule: { describe: "Only the job's schedule with this id" },
 };
 
 function targetOf(args: Args) {
@@ -30,8 +30,9 @@ export const RUN: Verb = {
   name: "run",
   summary: "Run a scheduled job now",
   details: [
-    "With the arguments, priority and limits of the schedule, which is not touched: its next run",
-    "comes as planned. A job without a schedule is run with: jobctl schedule.",
+    "Uses the arguments, priority and limits of the schedule. The schedule itself does not",
+    "change, so its next run comes as planned. To run a job that has no schedule, use: jobctl",
+    "schedule.",
   ].join(" "),
   words: [KIND],
   options: SCHEDULE_OPTION,
@@ -51,15 +52,17 @@ export const SKIP: Verb = {
   details: "They are recorded as skipped. A second call replaces the first.",
   words: [KIND],
   options: {
-    until: { describe: 'The ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"' },
-    next: { alias: "n", describe: "How many of the next ticks (default 1)" },
-    none: { describe: "Skip nothing after all", isFlag: true },
+    until: {
+      describe: 'Skip the ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"',
+    },
+    next: { alias: "n", describe: "Skip this many ticks (default 1)" },
+    none: { describe: "Cancel the skip", isFlag: true },
     ...SCHEDULE_OPTION,
   },
   examples: [
     ["jobctl skip backup", "The next backup"],
-    ["jobctl skip backup --until 'tomorrow 9:00'", "Those before nine tomorrow"],
-    ["jobctl skip backup --none", "Forget it"],
+    ["jobctl skip backup --until 'tomorrow 9:00'", "All backups before nine tomorrow"],
+    ["jobctl skip backup --none", "Skip nothing after all"],
   ],
   isClient: true,
   async run(args, context) {
@@ -87,9 +90,10 @@ export const BACKFILL: Verb = {
   name: "backfill",
   summary: "Run the ticks of a past range that have no run",
   details: [
-    "Each once, oldest first, one after the other unless the schedule's overlap is allow; those of",
-    "a blackout window stay out. It says how many, and asks on a terminal; elsewhere it needs --yes.",
-    "Until they have ended, the schedule's own ticks meet them as they meet each other: see overlap.",
+    "Each tick runs once, the oldest first. They run one after the other, unless the schedule's",
+    "overlap is allow. Ticks in a blackout window are left out. On a terminal it says how many",
+    "ticks there are and asks first. Elsewhere it needs --yes. Until these runs have ended,",
+    "overlap also applies between them and the schedule's own ticks.",
   ].join(" "),
   words: [KIND],
   options: {
@@ -103,14 +107,14 @@ export const BACKFILL: Verb = {
   },
   examples: [
     ["jobctl backfill report --from 2026-11-01 --to 2026-11-08 --yes", "A week of reports"],
-    ["jobctl backfill report --from -2d --dry-run", "How many there are"],
+    ["jobctl backfill report --from -2d --dry-run", "Count them only"],
   ],
   isClient: true,
   async run(args, context) {
     const { io, client, printer } = context;
     const earliestMs = args.timeMs("from", "past");
     if (earliestMs === undefined) {
-      throw usageError("Cannot backfill: --from is absent", "Give --from TIME, such as -2d");
+      throw usageError("Cannot backfill: --from is missing", "Give --from TIME, such as -2d");
     }
     args.timeMs("to", "past");
     const connection = await client();
@@ -143,7 +147,7 @@ export const BACKFILL: Verb = {
     const made = await connection.backfill(range);
     await printer.list(INSTANCE_VIEW, made.instances);
     const leftOut = count - Number(made.count);
-    const why = "another instance holds their unique key, or they have got a run meanwhile";
+    const why = "another instance has their unique key, or they have run in the meantime";
     await printer.note(
       leftOut > 0 ? `Made ${made.count}, left out ${leftOut}: ${why}` : `Made ${made.count}`,
     );

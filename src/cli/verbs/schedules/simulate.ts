@@ -100,7 +100,7 @@ async function durationsOf(args: Args, context: VerbContext) {
   const assumed = args.text("assume") ?? ASSUMED_DEFAULT;
   const history = args.flag("offline") ? null : await historyDurations(context);
   if (history === null && !args.flag("offline")) {
-    await context.printer.note("No daemon answers: durations are assumed");
+    await context.printer.note("No daemon responds: durations are assumed");
   }
   return {
     known: new Map([...history ?? [], ...given]),
@@ -113,25 +113,31 @@ async function durationsOf(args: Args, context: VerbContext) {
 export const SIMULATE: Verb = {
   name: "simulate",
   summary: "Run the schedules of a configuration on a simulated clock, and report what happens",
-  details:
-    "Overlaps, waits for a worker, runs on days on which the clock changes, and what another configuration would " +
-    "make different. Every run is taken to succeed, and to take the median time of the last runs that the daemon " +
-    "knows; without a daemon, the time that is assumed. Nothing is executed.",
+  details: [
+    "Shows overlaps, waits for a worker, and runs on days when the clock changes; with --against",
+    "also what the other configuration would change. Nothing is executed. Every run is assumed to",
+    "succeed, and to take the median time of the job's last runs as the daemon knows them.",
+    "Without a daemon it takes the time of --assume.",
+  ].join(" "),
   words: [],
   options: {
     config: CONFIG_OPTION,
     against: { describe: "Another configuration to compare it with" },
     from: { describe: "Begin at this time (default now)" },
     to: { describe: "End before this time (default a year later)" },
-    workers: { describe: "Attempts at once (default worker.count of the configuration)" },
-    duration: { describe: "How long runs take, as KIND=DURATION; may be repeated" },
-    assume: { describe: `How long runs of other kinds take (default ${ASSUMED_DEFAULT})` },
+    workers: {
+      describe: "How many attempts run at once (default: worker.count of the configuration)",
+    },
+    duration: { describe: "How long runs of a job take, as KIND=DURATION; repeatable" },
+    assume: {
+      describe: `How long runs take if nothing else is known (default ${ASSUMED_DEFAULT})`,
+    },
     offline: { describe: "Do not ask the daemon for durations", isFlag: true },
     ticks: { describe: "List every tick in place of the report", isFlag: true },
   },
   examples: [
-    ["jobctl simulate --to +30d", "What will the next month be like"],
-    ["jobctl simulate --against new.toml", "What would the new configuration change"],
+    ["jobctl simulate --to +30d", "The next month"],
+    ["jobctl simulate --against new.toml", "What the new configuration would change"],
     [
       "jobctl simulate --from 2026-10-24 --to 2026-10-26 --ticks",
       "Every run around a clock change",

@@ -26,19 +26,23 @@ const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Change a recurring schedule that was created at run time",
   details: [
-    "What is not given stays. With new times the schedule starts anew: nothing before the change is",
-    "made up for. A schedule of the config is changed there.",
+    "Settings that you do not give stay as they are. With new times the schedule starts anew:",
+    "ticks from before the change are not made up for. To change a schedule of the configuration,",
+    "edit its file.",
   ].join(" "),
   words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
   options: {
     cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
     ...RECURRENCE_OPTIONS,
     jitter: { describe: "Start each run up to this much later, always by the same amount" },
-    priority: { describe: "Lower runs first: 0 high, 5 default, 10 low, below 0 before those" },
-    timeout: { describe: "Longest run of one attempt; 0 for no limit" },
-    retries: { describe: "Attempts after a failed one; -1 for no limit" },
+    priority: {
+      describe:
+        "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
+    },
+    timeout: { describe: "Time limit of one attempt; 0 for none" },
+    retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
     clear: {
-      describe: `Take away: ${Object.keys(CLEARED).join(", ")}; repeatable`,
+      describe: `Remove: ${Object.keys(CLEARED).join(", ")}; repeatable`,
       choices: Object.keys(CLEARED),
     },
     "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
@@ -48,7 +52,7 @@ const SCHEDULE: Verb = {
     "Run at three from now on",
   ], [
     "jobctl update schedule 01938f2c-7d3e --clear ends-at",
-    "Run without an end",
+    "No end any more",
   ]],
   isClient: true,
   async run(args, context) {
@@ -56,7 +60,7 @@ const SCHEDULE: Verb = {
     const names = Object.keys(SCHEDULE.options);
     if (args.given(names).length === 0) {
       throw usageError(
-        "Cannot update the schedule: nothing says what to change",
+        "Cannot update the schedule: no change was given",
         `Give one or more of --${names.join(", --")}`,
       );
     }
@@ -90,7 +94,7 @@ function clearedField(name: string): string {
   const field = CLEARED[name];
   if (field !== undefined) return field;
   const known = Object.keys(CLEARED).join(", ");
-  throw usageError(`Cannot take away "${name}": not one of ${known}`, "Choose one of these");
+  throw usageError(`Cannot clear "${name}": not one of ${known}`, "Choose one of these");
 }
 
 /** `jobctl update …` */
