@@ -1,7 +1,7 @@
 /** Port of the daemon's gRPC listener when nothing names one; go-job's. */
 export const GRPC_PORT_DEFAULT = 59_051;
 
-/** Whether `host` names this machine and nothing else. */
+/** True if `host` names this machine and nothing else. */
 export function isLoopback(host: string): boolean {
   const name = bareHost(host).toLowerCase();
   return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);

@@ -44,7 +44,7 @@ export class JobError extends Error {
   }
 }
 
-/** Whether `error` is a {@link JobError}, optionally of one code. */
+/** True if `error` is a {@link JobError}, optionally of one code. */
 export function isJobError(error: unknown, code?: ErrorCode): error is JobError {
   return error instanceof JobError && (code === undefined || error.code === code);
 }

@@ -1,6 +1,6 @@
 import type { JobState } from "./state.ts";
 
-/** Whether `id` is a whole UUID in lower case, as instances are named. */
+/** True if `id` is a whole UUID in lower case, as instances are named. */
 export function isUuid(id: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id);
 }

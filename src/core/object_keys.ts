@@ -145,7 +145,7 @@ export function checkOptions<T extends object>(
 }
 
 /**
- * Whether a value is an object that may have members of these names: not one of another kind in which none would be found, such
+ * True if a value is an object that may have members of these names: not one of another kind in which none would be found, such
  * as a Map or a promise. An AbortController may stand for options with a signal.
  */
 function mayHold(value: unknown, keys: Keys): boolean {

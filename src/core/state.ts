@@ -59,17 +59,17 @@ const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
 /** States of an instance that failed for good: a dead letter until it is run again. */
 const DEAD_STATES: readonly FinalState[] = ["terminated", "timedOut"];
 
-/** Whether an instance in `state` failed for good. */
+/** True if an instance in `state` failed for good. */
 export function isDeadState(state: JobState): boolean {
   return DEAD_STATES.some((dead) => dead === state);
 }
 
-/** Whether an instance in `state` will never run again. */
+/** True if an instance in `state` will never run again. */
 export function isFinal(state: JobState): state is FinalState {
   return NEXT[state].length === 0;
 }
 
-/** Whether the state machine has the arrow `from` → `to`. */
+/** True if the state machine has the arrow `from` → `to`. */
 export function canFollow(from: JobState, to: JobState): boolean {
   return NEXT[from].includes(to);
 }

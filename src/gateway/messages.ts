@@ -51,7 +51,7 @@ export type Question =
 export interface Change {
   readonly id: string;
   readonly kind: string;
-  /** Whether its state or progress has changed, and not only its log. */
+  /** True if its state or progress has changed, and not only its log. */
   readonly isState: boolean;
 }
 

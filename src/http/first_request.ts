@@ -19,7 +19,7 @@ const CARRIAGE_RETURN = 0x0d;
 export class FirstRequest extends Duplex {
   readonly #socket: Socket;
   #isWhole = false;
-  /** Whether the bytes so far end with an empty line or the start of one. */
+  /** True if the bytes so far end with an empty line or the start of one. */
   #isAtLineStart = false;
   #discarded = 0;
 

@@ -12,7 +12,7 @@ export interface KnownHosts {
 }
 
 /**
- * Whether the Host header of a request names this daemon. If not, a page of another site may have
+ * True if the Host header of a request names this daemon. If not, a page of another site may have
  * led a browser here under its own name (DNS rebinding) to read the response.
  *
  * Addresses and a missing name are fine: no site can use those as its name.

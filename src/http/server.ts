@@ -277,7 +277,7 @@ async function readContract(): Promise<Answer> {
   return { status: 200, type: "proto", body: JOB_PROTO, etag: `"${hash}"` };
 }
 
-/** Whether an If-None-Match header, RFC 9110 13.1.2, names a tag. */
+/** True if an If-None-Match header, RFC 9110 13.1.2, names a tag. */
 function hasTag(header: string | undefined, etag: string): boolean {
   return header !== undefined &&
     header.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === etag);

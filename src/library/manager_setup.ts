@@ -40,7 +40,7 @@ export interface ManagerSetup {
   /** What this node has that jobs need. */
   readonly tags?: readonly string[];
   /**
-   * Whether the manager keeps the process alive from `start` to `stop`; true by default. With false
+   * True if the manager keeps the process alive from `start` to `stop`; true by default. With false
    * the process may end while the manager only waits for what is due.
    */
   readonly keepAlive?: boolean;

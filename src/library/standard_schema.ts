@@ -99,7 +99,7 @@ function keysOf(path: NonNullable<SchemaIssue["path"]>): readonly PropertyKey[] 
 
 const DATE_HINT = "Arguments are kept as JSON: a schema for a Date must accept text";
 
-/** Whether an issue is about a time that JSON made text of. */
+/** True if an issue is about a time that JSON made text of. */
 function isTimeText(value: unknown, { path = [] }: SchemaIssue): boolean {
   const found = keysOf(path).reduce<unknown>((whole, key) => Object(whole)[key], value);
   return typeof found === "string" && /^\d{4}-\d\d-\d\dT/.test(found);

@@ -92,7 +92,7 @@ const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress
   fsync: ["sqlite"],
 };
 
-/** Whether a value is options of a store, and not a store. */
+/** True if a value is options of a store, and not a store. */
 export function isStoreOptions(value: object): value is StoreOptions {
   const names = Object.keys(value);
   const isOption = (name: string) => Object.hasOwn(OPTION_KEYS, name);

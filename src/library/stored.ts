@@ -1,4 +1,4 @@
-/** Whether `T` is `any`. */
+/** True if `T` is `any`. */
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /** Types that are stored as text: see {@link Stored}. */

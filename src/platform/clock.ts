@@ -21,10 +21,11 @@ export interface TimerOptions {
 export interface Clock {
   now(): Instant;
   /**
-   * Run `callback` once, `delayMs` from now on the monotonic clock; any length works. It holds the process unless `unref`.
+   * Run `callback` once, `delayMs` from now on the monotonic clock. Any length works. The timer
+   * keeps the process alive unless `unref` is set.
    *
-   * With `isExact` it runs at the beginning of the millisecond of the wall clock that `delayMs` whole ones lead to, at most
-   * one of them before the monotonic clock says so. The last millisecond of the wait takes the processor.
+   * With `isExact`, `callback` runs at the start of the wall-clock millisecond that lies `delayMs`
+   * ahead, at most 1 ms early on the monotonic clock. The last millisecond is a busy wait.
    */
   timer(delayMs: number, callback: () => void, options?: TimerOptions): Timer;
   /** Run `callback` after everything that this turn of the event loop brought. */
@@ -53,7 +54,7 @@ function startTimer(delayMs: number, callback: () => void, unref: boolean): Time
   return { cancel: () => clearTimeout(handle) };
 }
 
-// Timers of the runtime are late by up to a millisecond, and so is a delay that was counted from a whole millisecond.
+// The runtime's timers fire up to 1 ms late, and a delay from a truncated time adds up to 1 ms more.
 function startExactTimer(delayMs: number, callback: () => void, unref: boolean): Timer {
   const dueWallMs = Date.now() + delayMs;
   const dueMs = monotonicMs() + delayMs;

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 
-/** The time zone of the host by its IANA name, as its daemons have it: not the one of this process's own `TZ`. */
+/** IANA name of the host's time zone, as its daemons use it. Ignores this process's `TZ`. */
 export function hostTimezone(): string {
   return fromLink() ?? fromFile() ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -15,15 +15,15 @@ const DRAWN_IDS = 64;
 const HEX = "0123456789abcdef";
 
 /**
- * A source of UUIDs version 7 (RFC 9562, method 1: a counter in `rand_a`), strictly increasing even when the clock stands or
- * goes back.
+ * A source of UUIDs version 7 (RFC 9562, method 1: a counter in `rand_a`). They strictly increase,
+ * even if the clock stops or goes back.
  */
 export function createIdSource(clock: Clock, random: Random): IdSource {
   let lastMs = 0;
   let counter = 0;
-  // The same for all of a millisecond.
+  // The same within a millisecond.
   let time = "";
-  // Random ones, of which so many were given out.
+  // Random digits, and how many of them are used.
   let digits = "";
   let used = 0;
   return () => {

@@ -14,7 +14,7 @@ export const systemRandom: Random = {
   bytes: takeBytes,
 };
 
-/** Bytes drawn at once: asking the machine for each id costs more than all the rest of making it. */
+/** Bytes drawn at once: drawing for each id would cost more than everything else about an id. */
 const POOL_BYTES = 4_096;
 let pool = new Uint8Array(0);
 let taken = 0;

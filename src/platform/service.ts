@@ -1,4 +1,4 @@
-/** Anything that is started once and stopped once; `stop` after a failed `start` is allowed and cleans up. */
+/** Starts once and stops once. `stop` after a failed `start` is allowed and cleans up. */
 export interface Service {
   readonly name: string;
   start(): Promise<void>;

@@ -262,7 +262,7 @@ export function withNumbers(value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Whether plain data holds bigints; cycles and other objects hold none that parsed JSON could have. */
+/** True if plain data holds bigints; cycles and other objects hold none that parsed JSON could have. */
 function hasBigints(value: unknown, seen: Set<object>): boolean {
   if (typeof value !== "object" || value === null) return typeof value === "bigint";
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;

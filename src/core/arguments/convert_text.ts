@@ -34,7 +34,7 @@ export function readNumber(text: string): Reading<number> {
 }
 
 /**
- * Whether `text` is a whole number beyond 2^53, written with more digits than a number has, that `value` is not. What a number
+ * True if `text` is a whole number beyond 2^53, written with more digits than a number has, that `value` is not. What a number
  * of that size is written as loses none.
  */
 function losesDigits(text: string, value: number): boolean {
@@ -117,18 +117,18 @@ export function dateOfMs(ms: number): Reading<Date> {
   return { value: new Date(ms) };
 }
 
-/** Whether `text` is what a Date becomes in JSON. */
+/** True if `text` is what a Date becomes in JSON. */
 export function isEncodedDate(text: string): boolean {
   return ENCODED_DATE.test(text) && "value" in readDate(text);
 }
 
-/** Whether `text` is what a bigint becomes in JSON when it is not a safe integer. */
+/** True if `text` is what a bigint becomes in JSON when it is not a safe integer. */
 export function isEncodedBigint(text: string): boolean {
   if (!/^-?[1-9]\d{15,}$/.test(text) || text.length > BIGINT_LENGTH_MAX) return false;
   return !isSafe(BigInt(text));
 }
 
-/** Whether `value` is a safe integer, and so a number in JSON. */
+/** True if `value` is a safe integer, and so a number in JSON. */
 export function isSafe(value: bigint): boolean {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
 }
@@ -158,7 +158,7 @@ export function readBytes(text: string): Reading<Uint8Array> {
   return base64(value).replace(/=+$/, "") === digits ? { value } : { problem: "is not base64" };
 }
 
-/** Whether `text` is what bytes become in JSON. */
+/** True if `text` is what bytes become in JSON. */
 export function isEncodedBytes(text: string): boolean {
   return text.length % 4 === 0 && BASE64.test(text);
 }

@@ -69,7 +69,7 @@ function rankOf(shape: TypeShape, definitions: Definitions): number {
 /** Types whose JSON form is also that of a plainer type. */
 const RICH_TYPES: ReadonlySet<string> = new Set(["url", "bytes", "set", "map"]);
 
-/** Whether a shape or a part of it passes `test`. */
+/** True if a shape or a part of it passes `test`. */
 function contains(
   shape: TypeShape,
   test: (shape: TypeShape) => boolean,

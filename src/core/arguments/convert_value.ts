@@ -382,7 +382,7 @@ function membersByName(shape: Shape<"object">): ReadonlyMap<string, MemberShape>
 interface Entry {
   readonly key: unknown;
   readonly value: unknown;
-  /** Whether the key is the name of a member, and so text whatever its type. */
+  /** True if the key is the name of a member, and so text whatever its type. */
   readonly isName: boolean;
 }
 

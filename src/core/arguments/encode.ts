@@ -221,7 +221,7 @@ class JsonWriter {
 // An object lists the names that look like indexes first, whatever order they came in.
 const INDEX = /^(?:0|[1-9]\d{0,9})$/;
 
-/** Whether an object can stand for `map` in JSON: all keys are text, and an object keeps their order. */
+/** True if an object can stand for `map` in JSON: all keys are text, and an object keeps their order. */
 export function hasMemberKeys(
   map: ReadonlyMap<unknown, unknown>,
 ): map is ReadonlyMap<string, unknown> {

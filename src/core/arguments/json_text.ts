@@ -25,7 +25,7 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source?: 
   return Number.isSafeInteger(value) || exact === BigInt(value) ? value : exact;
 }
 
-/** Whether valid JSON text has more than `levelsMax` levels of arrays and objects, without building them. */
+/** True if valid JSON text has more than `levelsMax` levels of arrays and objects, without building them. */
 export function isDeeperThan(text: string, levelsMax: number): boolean {
   // Each level takes a character to open and one to close.
   if (text.length <= 2 * levelsMax) return false;

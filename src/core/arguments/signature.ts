@@ -78,7 +78,7 @@ export type ParameterShape =
     readonly shape: TypeShape;
     readonly isOptional: boolean;
     readonly isRest: boolean;
-    /** Whether it is destructured: callers know its members, not its name. */
+    /** True if it is destructured: callers know its members, not its name. */
     readonly isPattern?: boolean;
     /** Source text of the default value, for `describe`; the function itself applies it. */
     readonly defaultText?: string;

@@ -36,7 +36,7 @@ export interface JobOptions {
   readonly onDrain?: "retry" | "terminate";
   /** At a stop: how long a running attempt has to finish; absent for the node's setting. */
   readonly drainMs?: number;
-  /** Whether a running attempt takes one of the node's workers; true when absent. */
+  /** True if a running attempt takes one of the node's workers; true when absent. */
   readonly workerSlot?: boolean;
   readonly keepSuccessMs: number;
   readonly keepFailureMs: number;
@@ -157,9 +157,9 @@ export interface CommandSpec extends ProcessSpec {
   readonly successCodes: readonly number[];
   /** Its parameters in order, as the job declares them; a rest parameter is not among them. */
   readonly parameters: readonly CommandParameter[];
-  /** Whether a rest parameter accepts any number of further arguments. */
+  /** True if a rest parameter accepts any number of further arguments. */
   readonly hasRest: boolean;
-  /** Whether an argument may begin with "-", as an option does. */
+  /** True if an argument may begin with "-", as an option does. */
   readonly allowsDash: boolean;
   /** True if processes that it leaves behind keep running; when absent they are ended. */
   readonly leavesChildren?: boolean;

@@ -9,7 +9,7 @@ export const PATTERN_WANTED = 'the kind of a job, or a pattern such as "shop-*"'
 /** A star that matches any characters; one after a backslash is a literal star. */
 const STAR = /(?<!\\)\*/;
 
-/** Whether `text` is a kind pattern: characters of a kind, and `*` for any number of characters; `\*` is a literal star. */
+/** True if `text` is a kind pattern: characters of a kind, and `*` for any number of characters; `\*` is a literal star. */
 export function isKindPattern(text: unknown): text is string {
   return typeof text === "string" && kindProblem(text) === null;
 }
@@ -20,7 +20,7 @@ export function onlyKindOf(pattern: string): string | null {
 }
 
 /**
- * Whether a text matches a pattern in which `*` matches any characters. Takes time linear in both
+ * True if a text matches a pattern in which `*` matches any characters. Takes time linear in both
  * lengths.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
@@ -44,7 +44,7 @@ function literal(part: string): string {
   return part.replaceAll("\\*", "*");
 }
 
-/** Whether any of the patterns matches a kind. */
+/** True if any of the patterns matches a kind. */
 export function includesKind(patterns: readonly string[], kind: string): boolean {
   return patterns.some((pattern) => matchesPattern(pattern, kind));
 }

@@ -36,7 +36,7 @@ export interface UniqueInput {
 /** How the place spells what is written there. */
 export interface InputStyle {
   readonly onConflict: "onConflict" | "on_conflict";
-  /** Whether a number is a duration in milliseconds. */
+  /** True if a number is a duration in milliseconds. */
   readonly hasMilliseconds: boolean;
 }
 

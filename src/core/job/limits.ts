@@ -12,7 +12,7 @@ export interface ConcurrencyLimit {
   readonly max: number;
   /** Parameters, or paths into them such as `customer.id`, whose values make the key; none: all instances together. */
   readonly by: readonly string[];
-  /** Whether each node counts for itself, or all together. */
+  /** True if each node counts for itself, or all together. */
   readonly per: "cluster" | "node";
 }
 
@@ -85,7 +85,7 @@ export interface UniquePolicy {
   readonly by: readonly string[] | null;
   /** How long after its acceptance an instance keeps its key, finished or not; null: while it is unfinished. */
   readonly forMs: number | null;
-  /** Whether the first stays, or the newer takes the place of one that waits. */
+  /** True if the first stays, or the newer takes the place of one that waits. */
   readonly onConflict: "keep" | "replace";
 }
 
@@ -111,7 +111,7 @@ export function queuePathsOf(limits: JobLimits): readonly string[] {
   return (limits.concurrency.find(hasKey) ?? limits.rate.find(hasKey))?.by ?? NO_PATHS;
 }
 
-/** Whether there is anything to keep to. */
+/** True if there is anything to keep to. */
 export function hasLimits({ concurrency, rate }: JobLimits): boolean {
   return concurrency.length > 0 || rate.length > 0;
 }

@@ -30,7 +30,7 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: numbe
   return Math.round(capped * (1 + policy.jitter * (2 * random - 1)));
 }
 
-/** Whether the policy tries again after an attempt that failed so; how often it may is another matter. */
+/** True if the policy tries again after an attempt that failed so; how often it may is another matter. */
 export function isRetried(
   policy: RetryPolicy,
   reason: "error" | "timeout",

@@ -127,7 +127,7 @@ export interface ClockCorrection {
   readonly cursor: number;
 }
 
-/** Whether no tick of a schedule comes any more. */
+/** True if no tick of a schedule comes any more. */
 export function isFinished(record: Pick<ScheduleRecord, "nextAt" | "spec" | "runs">): boolean {
   const { spec, runs = 0, nextAt } = record;
   return runs >= (spec.runsMax ?? Infinity) || (nextAt === null && spec.cron !== REBOOT);

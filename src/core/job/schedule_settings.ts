@@ -60,7 +60,7 @@ export function specsOf(
   });
 }
 
-/** Whether a schedule ends before it could run. */
+/** True if a schedule ends before it could run. */
 export function isEmptySpan({ startsAt, endsAt }: ScheduleSpec): boolean {
   return endsAt !== undefined && (startsAt ?? -Infinity) >= endsAt;
 }

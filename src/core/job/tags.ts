@@ -7,7 +7,7 @@ export const TAGS_MAX = 100;
 export const NODE_NAME_WANTED =
   `a name of 1 to ${NODE_NAME_LENGTH_MAX} letters, digits, ".", "_", ":" or "-"`;
 
-/** Whether a text can be a tag, or the id of a node: letters, digits, `.`, `_`, `:` and `-`, the first a letter or digit. */
+/** True if a text can be a tag, or the id of a node: letters, digits, `.`, `_`, `:` and `-`, the first a letter or digit. */
 export function isNodeName(value: unknown): value is string {
   return typeof value === "string" && value.length <= NODE_NAME_LENGTH_MAX &&
     /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(value);

@@ -35,7 +35,7 @@ export class SecretMask {
     }
   }
 
-  /** Whether there is nothing to replace. */
+  /** True if there is nothing to replace. */
   get isEmpty(): boolean {
     return this.#secrets.size === 0;
   }

@@ -45,7 +45,7 @@ export function parseBlackout(text: string): Blackout {
   });
 }
 
-/** Whether an instant lies in one of the windows, which were read before. */
+/** True if an instant lies in one of the windows, which were read before. */
 export function isBlackedOut(texts: readonly string[], timezone: string, atMs: number): boolean {
   if (texts.length === 0) return false;
   const zone = openZone(timezone);

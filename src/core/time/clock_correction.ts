@@ -3,7 +3,7 @@ import type { ClockCorrection, ScheduleRecord, TickFate } from "../job/schedule.
 import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
 import { isFinal } from "../state.ts";
 
-/** Whether a recorded time came from a clock that was ahead and has been corrected since. */
+/** True if a recorded time came from a clock that was ahead and has been corrected since. */
 export function isFromAhead(recordedMs: number, nowMs: number): boolean {
   return recordedMs - nowMs > CORRECTION_MS;
 }
@@ -58,7 +58,7 @@ export function correctionOf(
 }
 
 /**
- * Whether the record of a tick after the cursor is void, because a clock that was ahead decided it.
+ * True if the record of a tick after the cursor is void, because a clock that was ahead decided it.
  */
 export function isVoidFate(
   { correction }: Pick<ScheduleRecord, "correction">,

@@ -17,10 +17,10 @@ export interface CronExpression {
   readonly dayOfMonth: CronField;
   readonly month: CronField;
   readonly dayOfWeek: CronField;
-  /** Whether a day must match both day fields, since one of them begins with `*`; else one suffices. */
+  /** True if a day must match both day fields, since one of them begins with `*`; else one suffices. */
   readonly isBothDays: boolean;
   /**
-   * Whether it runs at fixed times: neither minute nor hour begins with `*`. When the clock is changed, fixed times that
+   * True if it runs at fixed times: neither minute nor hour begins with `*`. When the clock is changed, fixed times that
    * are skipped run at the change, and repeated ones do not run again; others follow the clock.
    */
   readonly isFixed: boolean;

@@ -34,7 +34,7 @@ export interface CronField {
   readonly text: string;
   /** Sorted, each once. In days of week 7 is 0. */
   readonly values: readonly number[];
-  /** Whether it begins with `*`, or is `?`. */
+  /** True if it begins with `*`, or is `?`. */
   readonly isAny: boolean;
   /** `L` in days of month: the last day. */
   readonly isLastDay: boolean;

@@ -14,7 +14,7 @@ const DAY = 86_400;
 /** No expression has ticks farther apart, except where its dates never exist. */
 const HORIZON = 50 * 366 * DAY;
 
-/** Whether the clock was put forward over a fixed time when the segment began. */
+/** True if the clock was put forward over a fixed time when the segment began. */
 export function hasSkippedTick(expression: CronExpression, segment: ZoneSegment): boolean {
   const skipped = segment.offset - segment.previousOffset;
   if (!expression.isFixed || skipped <= 0 || skipped >= CORRECTION) return false;

@@ -26,7 +26,7 @@ export function neighboursOf(spec: ScheduleSpec, startAt: number, atMs: number):
   };
 }
 
-/** Whether a schedule has a tick at an instant. */
+/** True if a schedule has a tick at an instant. */
 export function isTick(spec: ScheduleSpec, startAt: number, atMs: number): boolean {
   return nextTickOf(spec, startAt, atMs - 1) === atMs;
 }

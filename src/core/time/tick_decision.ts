@@ -8,13 +8,13 @@ export interface TickFacts {
   readonly runs: number;
   /** Ticks that are still to be skipped, as somebody asked. */
   readonly skipNext: number;
-  /** Whether the kind, or everything, is paused. */
+  /** True if the kind, or everything, is paused. */
   readonly isPaused: boolean;
-  /** Whether an instance of the schedule is unfinished. */
+  /** True if an instance of the schedule is unfinished. */
   readonly isBusy: boolean;
   /** Instances of the schedule that wait for one before them. */
   readonly queuedCount: number;
-  /** Whether the tick is made up for (misfire "all"): it waits for its turn, as a backfill does. */
+  /** True if the tick is made up for (misfire "all"): it waits for its turn, as a backfill does. */
   readonly isCatchUp: boolean;
 }
 

@@ -58,12 +58,12 @@ export function hashToken(token: string): string {
   return `sha256:${createHash("sha256").update(token).digest("hex")}`;
 }
 
-/** Whether a text has the format of {@link hashToken}. */
+/** True if a text has the format of {@link hashToken}. */
 export function isTokenHash(text: unknown): text is string {
   return typeof text === "string" && /^sha256:[0-9a-f]{64}$/.test(text);
 }
 
-/** Whether a text is a valid token name. */
+/** True if a text is a valid token name. */
 export function isTokenName(text: unknown): text is string {
   return typeof text === "string" && NAME.test(text);
 }

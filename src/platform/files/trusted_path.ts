@@ -10,10 +10,10 @@ import { accountName, isPrivateGroup, isRoot, userName } from "../process/accoun
 export interface Distrust {
   /** The file at fault, or a folder above it. */
   readonly path: string;
-  /** What is wrong with it, as the end of a sentence. */
+  /** The problem, as the end of a sentence. */
   readonly problem: string;
   readonly isMissing: boolean;
-  /** A command that mends it, or what else to do; null where there is nothing. */
+  /** A command that fixes it, or other advice; null if there is none. */
   readonly remedy: string | null;
 }
 
@@ -21,7 +21,7 @@ export interface Distrust {
 export interface TrustOptions {
   /** Trusted users in addition to root and our own. */
   readonly owners?: readonly number[];
-  /** Whether the last part of the path may be a symbolic link; earlier parts always may. */
+  /** True if the last part of the path may be a symbolic link; earlier parts always may. */
   readonly isLinkAllowed?: boolean;
   /** Results by path, so that shared folders are checked once for many files. */
   readonly looked?: Map<string, Stats | Distrust>;
@@ -31,7 +31,7 @@ export interface TrustOptions {
 export interface TrustProblem {
   readonly message: string;
   readonly hint: string;
-  /** Whether it is refused: for root it is, any other user gets a warning. */
+  /** True if the file is refused, as it is for root. Any other user gets a warning. */
   readonly isFatal: boolean;
 }
 
@@ -130,7 +130,7 @@ function* partsThrough(path: string, looked?: Map<string, Stats | Distrust>): Ge
   }
 }
 
-// A folder of another user is not to be taken from them: it may be their home, or that of a daemon which runs as them.
+// Never advise to take a folder from its owner: it may be the home of a user or of their daemon.
 function ownerRemedy(found: Stats, path: string, own: number): string {
   if (!found.isDirectory()) return `${own === 0 ? "" : "sudo "}chown -h ${own} ${shellWord(path)}`;
   if (own !== 0) return "Use a folder of your own, or of root";

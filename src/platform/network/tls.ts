@@ -7,7 +7,7 @@ import type { Logger } from "../logger.ts";
 import { readRegularFile } from "../files/read_file.ts";
 import { trustProblem } from "../files/trusted_path.ts";
 
-/** Largest file of certificates or of a key, in bytes: a system's list of authorities has 300 kB. */
+/** Largest certificate or key file, in bytes. A system's list of authorities has 300 kB. */
 const PEM_BYTES_MAX = 4 * 1024 * 1024;
 
 /** PEM texts of one side of a TLS connection. */
@@ -82,8 +82,8 @@ export async function loadCa(path: string, nowMs: number): Promise<Buffer> {
 }
 
 /**
- * Read certificate, key and CA of a listener or a client, and check that they fit together and are valid now. A key that
- * others can read is warned about.
+ * Read certificate, key and CA of a listener or a client, and check that they match and are valid now.
+ * Warns about a key that others can read.
  *
  * @throws JobError `invalid_config` naming the file
  */
@@ -129,7 +129,7 @@ export interface ClientTls {
   readonly serverName: string | null;
 }
 
-/** Read the files of a client's side, null for those that it does without. @throws JobError as {@link loadTls} */
+/** Read a client's files, null for those it does not use. @throws JobError as {@link loadTls} */
 export async function loadClientTls(
   files: {
     readonly ca: string | null;

@@ -18,9 +18,11 @@ interface User {
 }
 
 /**
- * The account that a job runs under: `user` (by name or number) with its own group, unless `group` names another.
+ * The account that a job runs under: `user` (name or number) with its own group, unless `group`
+ * names another.
  *
- * @throws JobError `invalid_argument` for an unknown name; `permission_denied` when it is not ours and we are not root
+ * @throws JobError `invalid_argument` for an unknown name; `permission_denied` if it is another
+ *   user's account and we are not root
  */
 export function resolveAccount(user: string | null, group: string | null): Account {
   const own = ownUser();
@@ -38,7 +40,7 @@ export function resolveAccount(user: string | null, group: string | null): Accou
   return { name: found.name, home: found.home, uid: found.uid, gid };
 }
 
-/** Whether this process may do what only root may. */
+/** True if this process may do what only root may. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
@@ -49,7 +51,7 @@ export function accountName(uid: number): string {
   return name === undefined ? `user ${uid}` : `user "${name}" (${uid})`;
 }
 
-/** Whether the system has an account of this name. */
+/** True if the system has an account of this name. */
 export function isAccount(name: string): boolean {
   return lookUp(name, 0) !== undefined;
 }
@@ -65,7 +67,7 @@ export function userName(uid: number): string {
   return lookUp(String(uid), 2)?.name ?? String(uid);
 }
 
-/** Whether a group is our own user's private group, without other members; never for root. */
+/** True if a group is our own user's private group, without other members; never for root. */
 export function isPrivateGroup(gid: number): boolean {
   const { name, uid, gid: own } = ownUser();
   if (uid === 0 || gid !== own) return false;
@@ -78,7 +80,7 @@ export function isPrivateGroup(gid: number): boolean {
   return !others && (members === "" || members === name);
 }
 
-/** The id of a user, by name or number; a number needs no entry. @throws JobError `invalid_argument` */
+/** The id of a user by name or number; a number needs no account. @throws `invalid_argument` */
 export function userId(user: string): number {
   const found = lookUp(user, 0);
   if (found) return found.uid;

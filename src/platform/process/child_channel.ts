@@ -63,7 +63,7 @@ export class ChildChannel {
     this.#stream.once("end", () => this.#closed());
   }
 
-  /** Whether the child may still send. */
+  /** True if the child may still send. */
   get isOpen(): boolean {
     return this.#isOpen;
   }

@@ -2,12 +2,12 @@ import { existsSync, openSync, readdirSync, readFileSync, readSync } from "node:
 
 /** Environment variable by which the processes of one worker are known, wherever they went. */
 export const MARKER_VARIABLE = "JOBCTL_WORKER";
-/** More new processes than this are looked for in the list of all. */
+/** If more processes than this are new, all processes are listed. */
 const RANGE_MAX = 500;
-/** How often in a row the processes are looked for while new ones appear. */
+/** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
 
-/** How the processes of a worker are told from all others. */
+/** What identifies the processes of one worker. */
 export interface Family {
   /** Value of {@link MARKER_VARIABLE}. */
   readonly marker: string;
@@ -24,10 +24,12 @@ interface ProcessEntry {
 }
 
 /**
- * Every living process of a family but `except`: those of its sessions, those that carry its marker, and the children of either.
- * Linux only; elsewhere, and of processes that may not be looked at, nothing is found. One that cleared its environment, left
- * the session and lost its parent is found as a child of the worker, which adopts it; it is not where none can be adopted, or
- * when the worker itself was ended first.
+ * Every living process of a family except `except`: those in its sessions, those with its marker,
+ * and the descendants of either. Linux only; finds nothing elsewhere, nor processes we may not read.
+ *
+ * A process that cleared its environment, left the session and lost its parent is found as a child
+ * of the worker, which adopts it. It is not found where adoption is impossible, or after the worker
+ * itself has ended.
  *
  * @param pids where to look; all processes by default
  */
@@ -41,11 +43,11 @@ export function findFamily(
 }
 
 /**
- * Kill every process of a family but `except`, until none is left. They are stopped before they are killed, so that one cannot
- * begin another meanwhile.
+ * Kill every process of a family except `except`, until none is left. All are stopped first, so that
+ * none can start another meanwhile.
  *
- * @param killed those that were killed before, to which the others are added
- * @returns how many there are in it then
+ * @param killed processes killed before; the others are added to it
+ * @returns the size of `killed` afterwards
  */
 export function killFamily(
   family: Family,
@@ -53,7 +55,7 @@ export function killFamily(
   killed: Set<number> = new Set(),
 ): number {
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    // What was killed may take a moment to be gone.
+    // A killed process may take a moment to disappear.
     const living = findFamily(family, except).filter((pid) => !killed.has(pid));
     if (living.length === 0) break;
     killAll(living);
@@ -123,7 +125,7 @@ async function readAllInTurns(
   return entries;
 }
 
-/** Whether to yield before examining the process with this index. */
+/** True if the caller must yield before it examines the process with this index. */
 export function isTurnOver(index: number): boolean {
   return index % TURN_PROCESSES_MAX === TURN_PROCESSES_MAX - 1;
 }
@@ -141,19 +143,19 @@ function namesOf(pids: readonly number[]): readonly string[] {
   });
 }
 
-/** What a look for processes found. */
+/** Result of a search for processes that job code left behind. */
 export interface Sweep {
-  /** Processes that were left behind, as `sleep (4711)`: the first of them. */
+  /** The first of them, as `sleep (4711)`. */
   readonly names: readonly string[];
   /** How many. */
   readonly found: number;
-  /** Whether certainly no process was begun on this host since the last look. */
+  /** True if no process can have started on this host since the last search. */
   readonly isQuiet: boolean;
 }
 
 /**
- * Finds what job code left behind, at a cost that grows with the number of processes begun since the last look and not with
- * those of the host. Linux only; elsewhere nothing is found.
+ * Finds processes that job code left behind. The cost grows with the processes started since the last
+ * search, not with all processes of the host. Linux only; finds nothing elsewhere.
  */
 export class FamilySweeper {
   readonly #marker: string;
@@ -198,14 +200,14 @@ export class FamilySweeper {
       names.push(...namesOf(found.filter((pid) => !killed.has(pid))));
       killAll(found);
       for (const pid of found) killed.add(pid);
-      // One may have begun another between the look at the list and its own end.
+      // One may have started another after the list was read.
       const now = lastPid() ?? seen;
       if (now === seen && found.length === 0) break;
       // Only new ones: others may keep starting processes, and this must still end.
       from = seen;
       seen = now;
     }
-    // What was begun meanwhile may be anywhere.
+    // Processes started meanwhile can have any number.
     if (killed.size > 0) killFamily(family, this.#own, killed);
     this.#lastPid = seen;
     return { names: names.slice(0, NAMES_MAX), found: killed.size, isQuiet: false };
@@ -218,7 +220,7 @@ export class FamilySweeper {
   }
 }
 
-/** A process's memory, and processor time used by it and its ended children; null when it is gone. */
+/** Memory of a process, and processor time of it and its ended children; null if it is gone. */
 export function usageOf(
   pid: number,
 ): { readonly rssBytes: number; readonly cpuTicks: number } | null {
@@ -231,7 +233,7 @@ export function usageOf(
   }
 }
 
-/** Memory of a process with its share of what it has in common with others; null when it cannot be told. */
+/** Memory of a process, with its share of memory that others use too; null if unknown. */
 export function sharedOutBytes(pid: number): number | null {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
@@ -273,7 +275,7 @@ function readMember(pid: number, family: Family): Member | null {
   return entry === null ? null : { ...entry, isMember: isMember(entry, family) };
 }
 
-/** Those that belong to it by themselves, and their descendants; without `except`, whose descendants count. */
+/** The members and all descendants of members and of `except`, without `except` itself. */
 function membersOf(entries: readonly Member[], except: number): number[] {
   const found = new Set<number>([except]);
   for (const { pid, isMember } of entries) if (isMember) found.add(pid);
@@ -297,7 +299,7 @@ function isMember(entry: ProcessEntry, family: Family): boolean {
   }
 }
 
-/** While a program takes the place of another one its environment reads as empty for some microseconds. */
+/** During an exec, the environment reads as empty for some microseconds: read it again then. */
 function environmentOf(pid: number): string {
   for (let tries = 1;; tries++) {
     const text = readFileSync(`/proc/${pid}/environ`, "latin1");
@@ -355,7 +357,7 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 const digits = new Uint8Array(16);
 let lastPidFile: number | null = null;
 
-// Read after each attempt: the file stays open, as opening it takes ten times as long as reading it.
+// Read after each attempt. The file stays open: opening it takes ten times as long as reading it.
 function lastPid(): number | null {
   try {
     lastPidFile ??= openSync("/proc/sys/kernel/ns_last_pid", "r");

@@ -7,7 +7,7 @@ interface Prototype {
   readonly returns: "ptr" | "i32";
 }
 
-/** What the runtime gives for functions of native libraries. */
+/** An open native library. */
 export interface NativeLibrary<Symbols> {
   readonly symbols: Symbols;
   /** The memory at an address, as long as it is mapped. */
@@ -23,10 +23,9 @@ interface Runtime {
 }
 
 /**
- * Functions of the C library, opened when they are first asked for.
+ * Functions of the C library, opened on first use.
  *
- * @returns what answers them; null where they cannot be called: under another runtime than Bun, outside Linux, with another C
- * library
+ * @returns a function that returns the library; null unless this is Bun on Linux with glibc
  */
 export function lateLibc<Symbols>(
   prototypes: Readonly<Record<keyof Symbols & string, Prototype>>,
@@ -44,7 +43,7 @@ function open<Symbols>(
     const symbols = dlopen("libc.so.6", prototypes).symbols as Symbols;
     return { symbols, toArrayBuffer };
   } catch {
-    // Another library of C, or none that may be loaded.
+    // Another C library, or none that may be loaded.
     return null;
   }
 }

@@ -26,7 +26,7 @@ export interface Pipe {
   readonly reader: Readable;
   /** File descriptor of the reader until it is closed. */
   readonly readerDescriptor: number;
-  /** File descriptor, to be closed once the children have it: the reader ends with the last writer. */
+  /** File descriptor. Close it once the children have it: the reader ends with the last writer. */
   readonly writer: number;
 }
 
@@ -68,11 +68,12 @@ export async function removeStaleFolders(nowMs: number, root: string = tmpdir())
 }
 
 /**
- * Make real pipes of the kernel. What a runtime calls a pipe to a child is a pair of sockets, which no child can open by name:
- * `echo no > /dev/stderr` fails there. They have a name for a moment: the kernel keeps no time of the last write of others.
+ * Create kernel pipes. What a runtime calls a pipe to a child is a pair of sockets, which no child can
+ * open by name: `echo no > /dev/stderr` fails there. The pipes are named for a moment, because the
+ * kernel keeps the time of the last write only for named ones.
  *
- * @returns null where that is not possible: without a writable temporary directory, and where the C library cannot be called also
- * without a program `mkfifo`, which takes a millisecond
+ * @returns null if that fails: without a writable temporary directory, or if neither the C library can
+ *   be called nor the program `mkfifo`, which takes a millisecond, exists
  */
 export function createPipes(count: number): readonly Pipe[] | null {
   let folder: string;
@@ -88,7 +89,7 @@ export function createPipes(count: number): readonly Pipe[] | null {
     for (const path of paths) pipes.push(openPipe(path));
     return pipes;
   } catch {
-    // For example, for lack of descriptors, which would affect the others too.
+    // For example, too few descriptors, which would affect the others too.
     for (const { reader, writer } of pipes) {
       reader.destroy();
       closeSync(writer);
@@ -100,7 +101,7 @@ export function createPipes(count: number): readonly Pipe[] | null {
   }
 }
 
-/** Open to any user: whoever has such an end may reopen it by name. Nobody can reach it by path. */
+/** Open to any user: a holder of either end may reopen it by name. Nobody can reach it by path. */
 function makeNamed(paths: readonly string[]): boolean {
   const libc = openLibc();
   if (libc === null) {
@@ -127,7 +128,7 @@ function openPipe(path: string): Pipe {
   switch (runtimeName()) {
     case "bun": {
       const reader = Readable.fromWeb(Bun.file(first).stream());
-      // A descriptor that it is given it leaves open.
+      // Bun does not close a descriptor that it was given.
       reader.once("close", () => closeSync(first));
       return { reader, readerDescriptor: first, writer };
     }
@@ -138,7 +139,7 @@ function openPipe(path: string): Pipe {
         writer,
       };
     case "deno": {
-      // It reads files on threads, which must wait for data and not be told that there is none.
+      // Deno reads files on threads, which must block until there is data.
       const readerDescriptor = openSync(path, O_RDONLY);
       const reader = createReadStream("", { fd: readerDescriptor });
       closeSync(first);

@@ -9,16 +9,16 @@ interface Symbols {
 const openLibc = lateLibc<Symbols>({ poll: { args: ["ptr", "u64", "i32"], returns: "i32" } });
 
 /**
- * A look whether any of these descriptors can be read from at this moment, without reading from it; of a pipe: whether it holds
- * anything or has ended. It takes less than a microsecond.
+ * Returns a function that is true if any of these descriptors is readable now: a pipe with data, or
+ * one that has ended. It reads nothing and takes less than a microsecond.
  *
- * @returns null where the runtime has no such look
+ * @returns null if the runtime cannot do this
  */
 export function readableCheck(descriptors: readonly number[]): (() => boolean) | null {
   const libc = openLibc();
   if (libc === null) return null;
   const { poll } = libc.symbols;
-  // Rows of `struct pollfd`: the descriptor, then what is asked and what is answered in 16 bits each.
+  // Rows of `struct pollfd`: the descriptor, then requested and returned events in 16 bits each.
   const list = Int32Array.from(descriptors.flatMap((descriptor) => [descriptor, POLLIN]));
   return () => poll(list, descriptors.length, 0) !== 0;
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 declare const Deno: { readonly version: { readonly deno: string } } | undefined;
 
-/** Whether this code runs from the compiled file. */
+/** True if this code runs from the compiled file. */
 function isCompiled(): boolean {
   return import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/~BUN/");
 }
@@ -18,7 +18,7 @@ export function runtimeName(): "bun" | "deno" | "node" {
 /**
  * The argv that runs this program again; a hidden subcommand follows it.
  *
- * The compiled file runs itself. From source or as a packed library the runtime runs our `main` module.
+ * The compiled file runs itself. From source or a package, the runtime runs our `main` module.
  */
 export function selfCommand(): readonly string[] {
   if (isCompiled()) return [process.execPath];
@@ -38,16 +38,16 @@ export function processorCount(): number {
 export const HIDDEN_COMMANDS = {
   /** A worker process; speaks over IPC. */
   worker: "__worker",
-  /** Imports job modules and tells what they define. */
+  /** Imports job modules and reports what they define. */
   describe: "__describe",
 } as const;
 
 /**
- * Where the main module of a thread is, beside the module that starts it.
+ * URL of a thread's main module, which lies beside the module that starts the thread.
  *
  * @param base `import.meta.url` of the module that starts it
- * @param name of the thread's file, without its ending: a .ts file when run from source; a .js file when packed, and beside the
- * main module of the compiled file
+ * @param name of the thread's file without its ending: .ts from source; .js in a package and in the
+ *   compiled file, where it lies beside the main module
  */
 export function threadUrl(base: string, name: string): URL {
   return new URL(`./${name}.${base.endsWith(".ts") ? "ts" : "js"}`, base);

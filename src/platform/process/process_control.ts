@@ -33,7 +33,7 @@ export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): void {
   openLibc()?.symbols.prctl(PR_SET_PDEATHSIG, constants.signals[signal], 0, 0, 0);
 }
 
-/** Whether a process handles a signal itself; true where that cannot be read. */
+/** True if a process handles a signal itself; true where that cannot be read. */
 export function handlesSignal(pid: number, signal: "SIGTERM"): boolean {
   try {
     const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
@@ -111,11 +111,11 @@ export function setIoPriority(text: string): void {
   const symbols = openLibc()?.symbols;
   if (call === undefined || symbols === undefined) throw new Error("not on this system");
   const value = IO_CLASSES.indexOf(name) * 2 ** 13 + (name === "idle" ? 0 : Number(level));
-  // Of a process; 0 is the caller.
+  // 1 means a process, 0 the caller.
   if (symbols.syscall(call, 1, 0, value) !== 0) throw new Error("the system refuses it");
 }
 
-/** Whether {@link setIoPriority} can work here: it takes Linux with glibc, and Bun. */
+/** True if {@link setIoPriority} works here: it needs Bun on Linux with glibc. */
 export function hasIoPriority(): boolean {
   return IOPRIO_SET[process.arch] !== undefined && openLibc() !== null;
 }

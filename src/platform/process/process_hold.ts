@@ -2,14 +2,14 @@
 const PERIOD_MS = 2 ** 30;
 
 /**
- * Keeps the process alive while something holds it: the event loop of an otherwise idle process
- * runs empty and ends it, even under a promise that somebody awaits.
+ * Keeps the process alive while something holds it. Otherwise an idle process ends with its event
+ * loop, even if code awaits a promise.
  */
 export class ProcessHold {
   #timer: ReturnType<typeof setInterval> | null = null;
   #count = 0;
 
-  /** Hold the process. @returns how to release it; further calls of that do nothing */
+  /** Keep the process alive. @returns a function that releases it; further calls of it do nothing */
   hold(): () => void {
     let isHeld = true;
     this.#count += 1;

@@ -1,20 +1,20 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
-/** What tells a process from every other one, also of another boot, host or container. */
+/** Identifies a process among all others, also of another boot, host or container. */
 export interface ProcessIdentity {
   readonly host: string;
   readonly pid: number;
-  /** Kernel's boot, namespace of process numbers, number and start; null where the system does not tell. */
+  /** Kernel boot, PID namespace, PID and start time; null if the system does not show them. */
   readonly process: string | null;
-  /** What became of a process by its identity; "unknown" for one of another host or container, or that is stopped. */
+  /** The fate of another process; "unknown" if it is stopped or of another host or container. */
   fateOf(process: string | null): ProcessFate;
 }
 
-/** Whether a process is there and runs, as far as can be told from here. */
+/** Fate of a process, as far as it is visible from here. */
 export type ProcessFate = "alive" | "gone" | "unknown";
 
-/** Where in /proc/PID/stat, after the name of the program, the state and the start stand. */
+/** Positions of state and start in /proc/PID/stat, counted after the program's name. */
 const STAT = { state: 0, startTicks: 19 } as const;
 
 /** This process. */

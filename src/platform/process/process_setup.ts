@@ -3,7 +3,7 @@ import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { limitOpenFiles, setIoPriority } from "./process_control.ts";
 
-/** What a process makes of itself before it takes job code; absent keeps what it was begun with. */
+/** What a process changes about itself before it runs job code. Absent members stay as inherited. */
 export interface ProcessSetup {
   readonly nice?: number;
   /** Priority for disks, such as "idle" or "best-effort:7". */
@@ -11,7 +11,7 @@ export interface ProcessSetup {
   readonly umask?: number;
   /** Open-file soft limit. */
   readonly openFiles?: number;
-  /** With the user's name, by which its groups are found. */
+  /** The name finds the user's groups. */
   readonly account?: {
     readonly name: string;
     readonly home: string;
@@ -24,7 +24,7 @@ export interface ProcessSetup {
 // Deno has none; the others do, although the types do not say so.
 const { initgroups } = process as { readonly initgroups?: (user: string, group: number) => void };
 
-/** Whether a process can take on a user with all of its groups by itself. */
+/** True if a process can switch to a user with all of its groups by itself. */
 export function canSwitchUser(): boolean {
   return initgroups !== undefined;
 }
@@ -33,10 +33,10 @@ export function canSwitchUser(): boolean {
  * Apply a setup: priority, umask, open-file limit, groups and user, directory. There is no way back
  * to root.
  *
- * @throws JobError that tells what could not be had
+ * @throws JobError that names what could not be applied
  */
 export function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSetup): void {
-  // The priority is that of this thread and what it begins: the guard keeps its own.
+  // It applies to this thread and what it starts: the guard keeps its own priority.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (ionice !== undefined) {
     attempt(`take the priority "${ionice}" for disks`, () => setIoPriority(ionice));

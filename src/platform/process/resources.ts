@@ -21,7 +21,7 @@ const RESOURCE_TEXT =
 /** How many nested causes are searched. */
 const CAUSES_MAX = 5;
 
-/** Whether an error, or one of its causes, means that the system is out of a resource. */
+/** True if an error, or one of its causes, means that the system is out of a resource. */
 export function isResourceError(thrown: unknown): boolean {
   let error = thrown;
   for (let depth = 0; depth <= CAUSES_MAX && error !== null && error !== undefined; depth++) {
@@ -47,7 +47,7 @@ export function loadStarvation(thrown: unknown): unknown {
   }
 }
 
-/** Whether a program's last words say that it ran out of a resource. */
+/** True if the end of a program's output says that it ran out of a resource. */
 export function saysResource(text: string): boolean {
   return RESOURCE_TEXT.test(text);
 }

@@ -25,12 +25,12 @@ interface Symbols {
   munmap(address: number, bytes: number): number;
 }
 
-/** Memory that a child process can have too. */
+/** Memory shared with a child process. */
 export interface SharedMemory {
-  /** To be given to the child, which opens it with {@link openSharedMemory}, and then to be closed. */
+  /** Pass it to the child, which calls {@link openSharedMemory}, then close it. */
   readonly descriptor: number;
   readonly buffer: ArrayBuffer;
-  /** Give it back to the system: whoever touches the buffer afterwards ends this process. */
+  /** Free the memory. Touching the buffer afterwards ends this process. */
   free(): void;
 }
 
@@ -42,16 +42,16 @@ const openLibc = lateLibc<Symbols>({
   mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
 });
 
-/** Whether processes can share memory here. */
+/** True if processes can share memory here. */
 export function canShareMemory(): boolean {
   return openLibc() !== null;
 }
 
 /**
- * Make zeroed memory that is shared with whoever has its descriptor; `Atomics` work across processes on it. Nobody can change its
- * size: whoever reads what was cut off is killed.
+ * Create zeroed memory that is shared with every holder of its descriptor; `Atomics` work across
+ * processes. Its size is sealed: a reader of memory that was cut off would be killed.
  *
- * @returns null where the runtime has none
+ * @returns null if the runtime does not support it
  */
 export function createSharedMemory(bytes: number): SharedMemory | null {
   const libc = openLibc();

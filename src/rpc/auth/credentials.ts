@@ -125,7 +125,7 @@ export class Credentials {
     return this.#config.mode;
   }
 
-  /** Whether a caller accepted earlier would still be accepted. */
+  /** True if a caller accepted earlier would still be accepted. */
   isCurrent(caller: Caller, nowMs: number): boolean {
     if (!("digest" in caller)) return true;
     const token = caller as KnownToken;
@@ -150,7 +150,7 @@ export class Credentials {
     return this.#revokedTokens.get(hashToken(token)) ?? null;
   }
 
-  /** Whether a certificate, or one of those by which it is trusted, is on the list. */
+  /** True if a certificate, or one of those by which it is trusted, is on the list. */
   isRevoked({ serial, fingerprint, issuers }: ClientCertificate): boolean {
     return [serial, fingerprint, ...issuers].some((digits) => this.#revoked.value.has(digits));
   }
@@ -266,7 +266,7 @@ export class Credentials {
   }
 }
 
-/** Whether a token or certificate has expired. */
+/** True if a token or certificate has expired. */
 export function isExpired(
   { expiresAt }: { readonly expiresAt: number | null },
   nowMs: number,

@@ -5,7 +5,7 @@ export type UnaryName = Exclude<MethodName, StreamName>;
 
 /** What a backend in the manager's thread knows about a call. */
 export interface CallInfo {
-  /** Whether the client disconnected or its deadline passed. */
+  /** True if the client disconnected or its deadline passed. */
   isCanceled(): boolean;
   /** Kinds, or patterns of kinds, that the call is limited to; null for all. */
   readonly jobs: readonly string[] | null;
@@ -38,6 +38,6 @@ export interface Backend<Call extends CallInfo = CallSignal> {
    * JobError
    */
   stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array>;
-  /** Whether the store responds and the manager is not draining. */
+  /** True if the store responds and the manager is not draining. */
   isServing(): Promise<boolean>;
 }

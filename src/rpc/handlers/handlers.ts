@@ -39,13 +39,13 @@ export type StreamName = "follow" | "workOnStore";
 
 /** What a handler knows about its call. */
 export interface CallState {
-  /** Whether the client disconnected or its deadline passed. */
+  /** True if the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
   /** Most items of a page; lowered when the answer was too large for one message. */
   pageLimit: number;
   /** Items that the answer's page has; 0 for an answer without pages. */
   pageItems: number;
-  /** Whether the handler only reads, and can give a shorter response for {@link isBrief}. */
+  /** True if the handler only reads, and can give a shorter response for {@link isBrief}. */
   canBeBrief: boolean;
   /** The full response exceeded one message: omit what other methods can return. */
   isBrief: boolean;

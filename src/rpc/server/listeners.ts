@@ -138,7 +138,7 @@ function statOf(path: string): Stats | null {
   }
 }
 
-/** Whether someone accepts connections at `path`. */
+/** True if someone accepts connections at `path`. */
 export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -228,7 +228,7 @@ export async function listenUnix(
   options: {
     readonly path: string;
     readonly group: string | null;
-    /** Whether the folder is the runtime folder, which is ours to open for a group. */
+    /** True if the folder is the runtime folder, which is ours to open for a group. */
     readonly isRuntimeFolder: boolean;
     /** Most concurrent connections. */
     readonly connectionsMax: number;

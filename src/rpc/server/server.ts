@@ -109,7 +109,7 @@ function checkExposure(server: RpcServerConfig): void {
 }
 
 /**
- * Whether root or the daemon's own user is at the other end of a Unix socket. If the kernel cannot
+ * True if root or the daemon's own user is at the other end of a Unix socket. If the kernel cannot
  * be asked, this follows from the socket's mode, as long as no group may open it.
  */
 function isOwner(user: number | null, group: string | null): boolean {
