@@ -54,7 +54,8 @@ function startTimer(delayMs: number, callback: () => void, unref: boolean): Time
   return { cancel: () => clearTimeout(handle) };
 }
 
-// The runtime's timers fire up to 1 ms late, and a delay from a truncated time adds up to 1 ms more.
+// The runtime's timers fire up to 1 ms late, and a delay from a truncated time adds up to 1 ms
+// more.
 function startExactTimer(delayMs: number, callback: () => void, unref: boolean): Timer {
   const dueWallMs = Date.now() + delayMs;
   const dueMs = monotonicMs() + delayMs;

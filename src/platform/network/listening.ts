@@ -36,8 +36,8 @@ export function listenError(error: unknown, address: string, key: string): JobEr
 }
 
 /**
- * Call `start` and wait until the server listens. Later errors of the listener, such as too many open
- * files, are not fatal.
+ * Call `start` and wait until the server listens. Later errors of the listener, such as too many
+ * open files, are not fatal.
  */
 export function listening(server: Server, start: () => void): Promise<void> {
   return new Promise((resolve, reject) => {

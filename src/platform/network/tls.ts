@@ -82,8 +82,8 @@ export async function loadCa(path: string, nowMs: number): Promise<Buffer> {
 }
 
 /**
- * Read certificate, key and CA of a listener or a client, and check that they match and are valid now.
- * Warns about a key that others can read.
+ * Read certificate, key and CA of a listener or a client, and check that they match and are valid
+ * now. Warns about a key that others can read.
  *
  * @throws JobError `invalid_config` naming the file
  */

@@ -25,7 +25,8 @@ interface ProcessEntry {
 
 /**
  * Every living process of a family except `except`: those in its sessions, those with its marker,
- * and the descendants of either. Linux only; finds nothing elsewhere, nor processes we may not read.
+ * and the descendants of either. Linux only; finds nothing elsewhere, nor processes we may not
+ * read.
  *
  * A process that cleared its environment, left the session and lost its parent is found as a child
  * of the worker, which adopts it. It is not found where adoption is impossible, or after the worker
@@ -43,8 +44,8 @@ export function findFamily(
 }
 
 /**
- * Kill every process of a family except `except`, until none is left. All are stopped first, so that
- * none can start another meanwhile.
+ * Kill every process of a family except `except`, until none is left. All are stopped first, so
+ * that none can start another meanwhile.
  *
  * @param killed processes killed before; the others are added to it
  * @returns the size of `killed` afterwards
@@ -154,8 +155,8 @@ export interface Sweep {
 }
 
 /**
- * Finds processes that job code left behind. The cost grows with the processes started since the last
- * search, not with all processes of the host. Linux only; finds nothing elsewhere.
+ * Finds processes that job code left behind. The cost grows with the processes started since the
+ * last search, not with all processes of the host. Linux only; finds nothing elsewhere.
  */
 export class FamilySweeper {
   readonly #marker: string;

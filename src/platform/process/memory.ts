@@ -23,8 +23,8 @@ export function shrinkMemory(): void {
 const LARGE_BYTES = 110 * 1024 * 1024;
 
 /**
- * True if this process holds more memory than after ordinary work, and this thread could shrink: the
- * main one may hold data of its own, and collecting that takes long.
+ * True if this process holds more memory than after ordinary work, and this thread could shrink:
+ * the main one may hold data of its own, and collecting that takes long.
  */
 export function isMemoryLarge(): boolean {
   return !isMainThread && process.memoryUsage.rss() > LARGE_BYTES;

@@ -68,12 +68,12 @@ export async function removeStaleFolders(nowMs: number, root: string = tmpdir())
 }
 
 /**
- * Create kernel pipes. What a runtime calls a pipe to a child is a pair of sockets, which no child can
- * open by name: `echo no > /dev/stderr` fails there. The pipes are named for a moment, because the
- * kernel keeps the time of the last write only for named ones.
+ * Create kernel pipes. What a runtime calls a pipe to a child is a pair of sockets, which no child
+ * can open by name: `echo no > /dev/stderr` fails there. The pipes are named for a moment, because
+ * the kernel keeps the time of the last write only for named ones.
  *
- * @returns null if that fails: without a writable temporary directory, or if neither the C library can
- *   be called nor the program `mkfifo`, which takes a millisecond, exists
+ * @returns null if that fails: without a writable temporary directory, or if neither the C library
+ *   can be called nor the program `mkfifo`, which takes a millisecond, exists
  */
 export function createPipes(count: number): readonly Pipe[] | null {
   let folder: string;

@@ -3,7 +3,9 @@ import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { limitOpenFiles, setIoPriority } from "./process_control.ts";
 
-/** What a process changes about itself before it runs job code. Absent members stay as inherited. */
+/**
+ * What a process changes about itself before it runs job code. Absent members stay as inherited.
+ */
 export interface ProcessSetup {
   readonly nice?: number;
   /** Priority for disks, such as "idle" or "best-effort:7". */
