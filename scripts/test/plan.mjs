@@ -1,0 +1,119 @@
+// Which tests run where, and which side by side. Plain Node 20.
+import { readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "../tasks.mjs";
+
+/**
+ * Tests that would show nothing more on Deno: those of the compiled file; those that start each
+ * runtime themselves; random runs on simulated clocks (one test compares the traces of both
+ * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; and a
+ * million instances.
+ */
+const BUN_ONLY = [
+  "test/attack",
+  "test/docs/library.test.ts",
+  "test/e2e",
+  "test/reference",
+  "test/sim",
+  "test/store/model.test.ts",
+  "test/store/etcd/etcd_contention.test.ts",
+  "test/store/etcd/etcd_faults.test.ts",
+  "test/store/etcd/etcd_nodes.test.ts",
+  "test/store/valkey/valkey_failover.test.ts",
+  "test/store/volume.test.ts",
+];
+
+/** Tests that run the compiled file. */
+export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
+
+/** Tests that wait for slow servers. They run beside each other only. */
+const SLOW_SERVERS = ["test/e2e/stores/etcd.test.ts", "test/e2e/stores/valkey.test.ts"];
+
+/** Tests that measure time. They run alone. */
+const MEASURE_TIME = [
+  "test/attack/clock_under_attack.test.ts",
+  "test/e2e/faults/faults.test.ts",
+  "test/worker/batch.test.ts",
+];
+
+/** Long tests beside those of the compiled file. */
+const LONG = [
+  "test/conformance",
+  "test/sim",
+  "test/store/etcd/etcd_faults.test.ts",
+  "test/store/model.test.ts",
+  "test/store/volume.test.ts",
+  "test/tools/simulation.test.ts",
+  "test/worker/process_executor.test.ts",
+];
+
+/**
+ * Most files of one process of Bun: few, so that the last processes end at about the same time; not
+ * one, because a process loads the sources once.
+ */
+const BUN_FILES_MAX = 12;
+
+/**
+ * Processes that run tests side by side: more than processors, because tests of the compiled file
+ * mostly wait for it.
+ */
+const PROCESSES = Math.min(availableParallelism() + 2, 8);
+
+export function isWithin(file, paths) {
+  return paths.some((path) => file === path || file.startsWith(`${path}/`));
+}
+
+/** The sorted test files below `paths`; all test files if no path is given. */
+export function testFiles(paths) {
+  const all = readdirSync(join(ROOT, "test"), { recursive: true })
+    .filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`).sort();
+  const wanted = paths.map((path) => path.replace(/^\.\//, "").replace(/\/$/, ""));
+  return wanted.length === 0 ? all : all.filter((file) => isWithin(file, wanted));
+}
+
+/**
+ * Deno runs `before` and `after` of a module before its first and after its last test: files that
+ * have them do not share a module with others.
+ */
+export function needsOwnModule(file) {
+  return /^(?:before|after)\(/m.test(readFileSync(join(ROOT, file), "utf8"));
+}
+
+/** Runs of Bun: one for each long file, the longest first, then those of several files. */
+function bunRuns(files) {
+  const isLong = (file) => isWithin(file, [...COMPILED_FILE, ...LONG]);
+  const alone = files.filter(isLong).map((file) => [file]);
+  const short = files.filter((file) => !isLong(file));
+  while (short.length > 0) alone.push(short.splice(0, BUN_FILES_MAX));
+  return alone;
+}
+
+/**
+ * Stages that run one after the other. The runs of a stage start in their order, as many at once as
+ * the stage allows.
+ *
+ * @returns for each stage its runs (name, runtime and files) and the number of processes
+ */
+export function planOf(files, runtimes) {
+  const of = (paths) => files.filter((file) => isWithin(file, paths));
+  const without = (paths) => files.filter((file) => !isWithin(file, paths));
+  const bun = (name, files) => ({ runtime: "bun", name, files });
+  const shared = bunRuns(without([...SLOW_SERVERS, ...MEASURE_TIME]));
+  const stages = [
+    {
+      runs: [
+        { runtime: "deno", name: "deno", files: without(BUN_ONLY) },
+        ...shared.map((files, index) => bun(`bun${index + 1}`, files)),
+      ],
+      processes: PROCESSES,
+    },
+    {
+      runs: SLOW_SERVERS.map((file, index) => bun(`servers${index + 1}`, of([file]))),
+      processes: SLOW_SERVERS.length,
+    },
+    { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
+  ];
+  const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
+  return stages.map(({ runs, processes }) => ({ runs: runs.filter(isWanted), processes }));
+}

@@ -1,0 +1,110 @@
+// Runs test files on Bun or Deno, with a line of progress for each. Plain Node 20.
+import { spawn } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { environment, ROOT } from "../tasks.mjs";
+import { needsOwnModule } from "./plan.mjs";
+import { bunProgress, denoProgress } from "./progress.mjs";
+import { readReport } from "./report.mjs";
+
+/**
+ * Short-lived pipes that a process killed by SIGKILL leaves behind. The next daemon removes old ones.
+ */
+const LEFT_BY_KILLED = /^jobctl-pipe-/;
+
+/** The arguments of `bun`. */
+function bunArgs({ name, files }, folder) {
+  return [
+    "test",
+    "--timeout=120000",
+    "--reporter=junit",
+    `--reporter-outfile=${join(folder, `${name}.xml`)}`,
+    ...files.map((file) => `./${file}`),
+  ];
+}
+
+/** The arguments of `deno`. */
+function denoArgs({ name, files }, folder) {
+  const alone = files.filter(needsOwnModule);
+  const together = files.filter((file) => !alone.includes(file));
+  return [
+    "test",
+    "--allow-all",
+    "--no-check",
+    `--junit-path=${join(folder, `${name}.xml`)}`,
+    ...(together.length > 0 ? ["./scripts/test/deno_files.mjs"] : []),
+    ...alone.map((file) => `./${file}`),
+    "--",
+    ...together,
+  ];
+}
+
+/** Start a program and read its output by the line. Returns its exit code or signal. */
+function runLines(command, args, env, onLine) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      env: environment(env),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input, crlfDelay: Infinity }).on("line", onLine);
+    }
+    child.on("error", (error) => onLine(`Cannot run "${command}": ${error.message}`));
+    child.on("close", (code, signal) => resolve(signal ?? code ?? 1));
+  });
+}
+
+function printEnded(runtime, { file, seconds, passed, failed, output }) {
+  const counts = failed === 0 ? `${passed} passed` : `${passed} passed, ${failed} FAILED`;
+  console.log(`${runtime.padEnd(4)}${seconds.toFixed(1).padStart(6)} s  ${file}  ${counts}`);
+  if (failed > 0) console.log(output.trim());
+}
+
+/**
+ * Run files on a runtime, in parallel with others.
+ *
+ * @param run one of planOf()
+ * @returns the number of passed tests, the failed ones, the files of these, and what else is wrong
+ */
+export async function runFiles(run, folder) {
+  const { runtime, name, files } = run;
+  const scratch = join(folder, name);
+  mkdirSync(scratch);
+  // As in /tmp, jobs of other users write here.
+  chmodSync(scratch, 0o1777);
+  const ended = new Map();
+  const progress = (runtime === "bun" ? bunProgress : denoProgress)((one) => {
+    ended.set(one.file, one);
+    printEnded(runtime, one);
+  });
+  const args = (runtime === "bun" ? bunArgs : denoArgs)(run, folder);
+  const code = await runLines(runtime, args, { TMPDIR: scratch, NO_COLOR: "1" }, progress.line);
+  const rest = progress.end().trim();
+  const { passed, failed, seen } = readReport(join(folder, `${name}.xml`));
+  if (rest !== "" && code !== 0) console.log(`\n${name}:\n${rest}`);
+  const problems = [];
+  // A test that fails may leave its folder.
+  const left = readdirSync(scratch).filter((one) => !LEFT_BY_KILLED.test(one));
+  if (left.length > 0 && failed.length === 0) {
+    problems.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
+  }
+  // Bun continues without a file that fails to load, and only its output shows that. With no report,
+  // nothing ran at all.
+  const unseen = runtime === "bun" ? files.filter((file) => !seen.has(file)) : [];
+  if (seen.size > 0) {
+    problems.push(...unseen.map((file) => `${runtime}: ${file}: none of its tests ran, see above`));
+  }
+  if (code !== 0 && failed.length + problems.length === 0) {
+    problems.push(`${name}: exited with ${code}, see above`);
+  }
+  const failedFiles = files.filter((file) =>
+    ended.get(file)?.failed > 0 || failed.some((one) => one.file === file)
+  );
+  const slow = [...ended.values()].map(({ file, seconds }) => ({
+    file: `${runtime} ${file}`,
+    seconds,
+  }));
+  return { run, passed, failed, failedFiles, problems, slow };
+}
