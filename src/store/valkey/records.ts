@@ -14,7 +14,7 @@ import {
 } from "../records.ts";
 import type { Committed } from "../store.ts";
 import type { OperationQueue } from "./operations/operation_queue.ts";
-import { packKey, packRecord } from "./codec/record_codec.ts";
+import { packKey, packRecord } from "./codec/records.ts";
 import { RecordReads } from "./operations/record_reads.ts";
 
 /** Everything in a Valkey store as records. */

@@ -21,16 +21,16 @@ import type {
   StoreStats,
 } from "../store.ts";
 import { readHints } from "./codec/hint_codec.ts";
-import { InstanceOperations } from "./operations/instance_operations.ts";
+import { InstanceOperations } from "./operations/instances.ts";
 import { InstanceReads } from "./operations/instance_reads.ts";
 import type { ValkeyLink } from "./link/link.ts";
-import { LogReads } from "./operations/log_reads.ts";
+import { LogReads } from "./operations/logs.ts";
 import { Unpacker } from "./codec/msgpack.ts";
-import { NodeOperations } from "./operations/node_operations.ts";
+import { NodeOperations } from "./operations/nodes.ts";
 import { OperationQueue } from "./operations/operation_queue.ts";
 import { openData } from "./open.ts";
 import { checkSameData } from "./operations/same_data.ts";
-import { ScheduleOperations } from "./operations/schedule_operations.ts";
+import { ScheduleOperations } from "./operations/schedules.ts";
 import { ValkeyRecords } from "./records.ts";
 
 /** What a Valkey store is made of. */

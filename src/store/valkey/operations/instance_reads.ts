@@ -14,10 +14,10 @@ import type {
   StateCounts,
   StoreStats,
 } from "../../store.ts";
-import { readRows } from "../codec/instance_codec.ts";
+import { readRows } from "../codec/instances.ts";
 import type { Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
-import { readDeparture, readFixed, type ReadRow, readRow } from "../codec/row_codec.ts";
+import { readDeparture, readFixed, type ReadRow, readRow } from "../codec/rows.ts";
 
 /** Rows that one call looks at. */
 const LOOK_MAX = 2_000;

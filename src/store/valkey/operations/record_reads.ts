@@ -6,10 +6,10 @@ import {
   type StoreRecord,
 } from "../../records.ts";
 import { InstanceReads } from "./instance_reads.ts";
-import { LogReads } from "./log_reads.ts";
+import { LogReads } from "./logs.ts";
 import { Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
-import { ScheduleOperations } from "./schedule_operations.ts";
+import { ScheduleOperations } from "./schedules.ts";
 
 const LAST = Number.MAX_SAFE_INTEGER;
 /** Lines looked at in one call, when those of nobody are looked for. */

@@ -4,7 +4,7 @@ import { settleInstance, storable, storableError } from "../../ledger/rules.ts";
 import type { Settlement, SettleResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
 import type { Packer, Unpacker } from "./msgpack.ts";
-import { readFixed, readRow } from "./row_codec.ts";
+import { readFixed, readRow } from "./rows.ts";
 
 type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 

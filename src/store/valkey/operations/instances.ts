@@ -18,7 +18,7 @@ import type {
   Settlement,
   SettleResult,
 } from "../../store.ts";
-import { readBlock, writeClaimer } from "../codec/claim_codec.ts";
+import { readBlock, writeClaimer } from "../codec/claims.ts";
 import {
   checkRedrive,
   readClaimed,
@@ -26,16 +26,16 @@ import {
   readInstances,
   readRedriven,
   writeInstances,
-} from "../codec/instance_codec.ts";
+} from "../codec/instances.ts";
 import { queryOf } from "./instance_reads.ts";
 import { type OperationQueue, weightOf } from "./operation_queue.ts";
-import { runsOf, writeRuns } from "../codec/run_codec.ts";
+import { runsOf, writeRuns } from "../codec/runs.ts";
 import {
   planSettlements,
   readSettled,
   writeLines,
   writeSettlements,
-} from "../codec/settle_codec.ts";
+} from "../codec/settlements.ts";
 
 /** Claimed instances that are kept, so that the answer to their settlement need not say them again. */
 const KNOWN_MAX = 10_000;

@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { NewInstance } from "../../store.ts";
 import type { Packer } from "./msgpack.ts";
-import { isOrdinary, packFixed } from "./row_codec.ts";
+import { isOrdinary, packFixed } from "./rows.ts";
 
 /** Batches of fewer instances go one by one, which the script does together with those of other operations. */
 const RUN_MIN = 8;

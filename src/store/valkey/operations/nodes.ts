@@ -3,7 +3,7 @@ import type { Instant } from "../../../platform/clock.ts";
 import { checkTold } from "../../ledger/operations/nodes.ts";
 import type { NodeRecord, NodeReport } from "../../nodes.ts";
 import { type Committed, STORE_FORMAT } from "../../store.ts";
-import { readInstances } from "../codec/instance_codec.ts";
+import { readInstances } from "../codec/instances.ts";
 import type { Packer, Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 

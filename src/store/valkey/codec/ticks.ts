@@ -4,8 +4,8 @@ import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.t
 import { addFate } from "../../ledger/operations/fates.ts";
 import type { Advance, Backfill, NewInstance } from "../../store.ts";
 import type { Packable } from "./msgpack.ts";
-import { packNewInstance } from "./row_codec.ts";
-import { packFate, type StoredSchedule } from "./schedule_codec.ts";
+import { packNewInstance } from "./rows.ts";
+import { packFate, type StoredSchedule } from "./schedules.ts";
 
 /** Fates read at a time. */
 const FATES_MAX = 1_000;

@@ -18,17 +18,12 @@ import type {
   PutSchedule,
   ScheduleQuery,
 } from "../../store.ts";
-import { readInstances } from "../codec/instance_codec.ts";
+import { readInstances } from "../codec/instances.ts";
 import { type Packable, Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
-import { packAdvances, packBackfill } from "../codec/pack_ticks.ts";
+import { packAdvances, packBackfill } from "../codec/ticks.ts";
 import { refusalError } from "./refusals.ts";
-import {
-  packSchedule,
-  readFate,
-  readSchedule,
-  type StoredSchedule,
-} from "../codec/schedule_codec.ts";
+import { packSchedule, readFate, readSchedule, type StoredSchedule } from "../codec/schedules.ts";
 
 const LAST = Number.MAX_SAFE_INTEGER;
 

@@ -6,14 +6,7 @@ import type { Dated } from "../../ledger/state.ts";
 import type { EnqueueResult, NewInstance, RedriveResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
 import type { Packer, Unpacker } from "./msgpack.ts";
-import {
-  isRow,
-  readFixed,
-  readPlainRow,
-  type ReadRow,
-  readRow,
-  writeNewInstance,
-} from "./row_codec.ts";
+import { isRow, readFixed, readPlainRow, type ReadRow, readRow, writeNewInstance } from "./rows.ts";
 
 /** Write instances to accept, as one argument. */
 export function writeInstances(into: Packer, instances: readonly NewInstance[]): number {

@@ -1,7 +1,7 @@
 import type { RecordKey, StoreRecord } from "../../records.ts";
 import { type Packable, Packed, Packer } from "./msgpack.ts";
-import { packFixed, packRow } from "./row_codec.ts";
-import { packFate, packSchedule } from "./schedule_codec.ts";
+import { packFixed, packRow } from "./rows.ts";
+import { packFate, packSchedule } from "./schedules.ts";
 
 /** A record as the scripts write it: what writes it, and what is written. */
 export function packRecord(record: StoreRecord): Packable {
