@@ -1,22 +1,14 @@
-import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import type { StoreConfig } from "../core/store_config.ts";
 import { createEtcdMedium } from "./etcd/store.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
 import { keyOf, type RecordKey } from "./records.ts";
-import { createValkeyLink } from "./valkey/create.ts";
-import { keyPrefix } from "./valkey/store.ts";
+import { DROP_SCRIPT } from "./valkey/script/script.ts";
+import { createValkeyLink, keyPrefix } from "./valkey/store.ts";
 
 /** Files of a SQLite database, by what their names end in. */
 const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 const RECORDS = 500;
-
-/** Deletes keys of one namespace, some at a time; answers the cursor of the next call, "0" at the end. */
-const DROP = `
-local found = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)
-for _, key in ipairs(found[2]) do redis.call('UNLINK', key) end
-return found[1]
-`;
 
 /** Delete a store that nobody has open, with its namespace; what others keep beside it stays. */
 export async function dropStore(config: StoreConfig, parts: StoreParts): Promise<void> {
@@ -39,12 +31,12 @@ export async function dropStore(config: StoreConfig, parts: StoreParts): Promise
     }
     case "valkey": {
       const link = createValkeyLink({ ...config, address }, parts);
-      const script = { text: DROP, sha1: createHash("sha1").update(DROP).digest("hex") };
       await link.open();
       try {
         let cursor = "0";
         do {
-          const call = { script, keys: [keyPrefix(config.prefix)], args: [cursor], isWrite: true };
+          const keys = [keyPrefix(config.prefix)];
+          const call = { script: DROP_SCRIPT, keys, args: [cursor], isWrite: true };
           cursor = new TextDecoder().decode(await link.run(call));
         } while (cursor !== "0");
       } finally {

@@ -49,7 +49,7 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       });
     case "valkey":
       return createLateStore(async () => {
-        const { createValkeyStore } = await import("./valkey/create.ts");
+        const { createValkeyStore } = await import("./valkey/store.ts");
         return createValkeyStore({ ...config, address }, parts);
       });
   }

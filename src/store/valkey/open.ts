@@ -1,7 +1,12 @@
 import { JobError } from "../../core/errors.ts";
+import type { Logger } from "../../platform/logger.ts";
 import { checkOpening } from "../ledger/maintenance/marks.ts";
 import { STORE_FORMAT, type StoreInfo } from "../store.ts";
+import { Unpacker } from "./codec/msgpack.ts";
+import type { GreetingRun } from "./link/link.ts";
 import type { OperationQueue } from "./operations/operation_queue.ts";
+import { otherData } from "./operations/refusals.ts";
+import { HEAD_SCRIPT } from "./script/script.ts";
 
 /**
  * Open the data of a namespace, which is made when there is none.
@@ -49,4 +54,36 @@ export async function openData(
   if (status === "marked") checkOpening(JSON.parse(rest[0] as string), options.location);
   const [storeId, epoch, format, rev] = rest as [string, number, number, number];
   return { storeId, epoch, format, rev };
+}
+
+/** What a node knows of the data that it has opened. */
+export interface KnownData {
+  readonly prefix: string;
+  readonly location: string;
+  readonly storeId: string;
+  readonly epoch: number;
+  /** The last revision that it was answered. */
+  readonly rev: number;
+}
+
+/**
+ * Look whether a new connection leads to the data that a node works with. Data that went back are told of: what was acknowledged
+ * since then is gone, and nothing else is wrong with them.
+ *
+ * @throws JobError `unavailable` when they are others, or none: what this node holds is of no use there
+ */
+export async function checkSameData(
+  run: GreetingRun,
+  known: KnownData,
+  logger: Logger,
+): Promise<void> {
+  const answer = await run({ script: HEAD_SCRIPT, keys: [known.prefix], args: [] });
+  const head = new Unpacker(answer).read() as false | readonly [string, number, number];
+  if (head === false || head[0] !== known.storeId) throw otherData();
+  const [, epoch, rev] = head;
+  if (epoch >= known.epoch && rev >= known.rev) return;
+  logger.warn(
+    "The store went back to an earlier state: jobs that were accepted since then are gone, and outcomes, so that jobs run again",
+    { store: known.location, epoch, epochBefore: known.epoch },
+  );
 }

@@ -1,5 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
-import type { Instant } from "../../platform/clock.ts";
+import type { ValkeyAddress } from "../../core/store_address.ts";
+import type { StoreConfig } from "../../core/store_config.ts";
+import type { Clock, Instant } from "../../platform/clock.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
 import { type Random, systemRandom } from "../../platform/random.ts";
 import { checkBatch, checkLimit, checkTime, closedError } from "../ledger/checks.ts";
@@ -20,16 +22,15 @@ import type {
   StoreInfo,
   StoreStats,
 } from "../store.ts";
-import { readHints } from "./codec/hint_codec.ts";
 import { InstanceOperations } from "./operations/instances.ts";
 import { InstanceReads } from "./operations/instance_reads.ts";
 import type { ValkeyLink } from "./link/link.ts";
+import { ServerLink } from "./link/server_link.ts";
 import { LogReads } from "./operations/logs.ts";
 import { Unpacker } from "./codec/msgpack.ts";
 import { NodeOperations } from "./operations/nodes.ts";
 import { OperationQueue } from "./operations/operation_queue.ts";
-import { openData } from "./open.ts";
-import { checkSameData } from "./operations/same_data.ts";
+import { checkSameData, openData } from "./open.ts";
 import { ScheduleOperations } from "./operations/schedules.ts";
 import { ValkeyRecords } from "./records.ts";
 
@@ -381,3 +382,58 @@ const EVERYTHING: readonly ChangeHint[] = [
   { type: "pauses" },
   { type: "nodes" },
 ];
+
+/** What a call changed, as its hints: one of each type. */
+function readHints(value: unknown): readonly ChangeHint[] {
+  const [dueAt, claims, schedules, pauses, nodes, deadlines] = value as readonly unknown[];
+  const hints: ChangeHint[] = [];
+  if (typeof dueAt === "number") hints.push({ type: "instances", dueAt });
+  if (schedules) hints.push({ type: "schedules" });
+  if (claims) {
+    const keys = claims as readonly (readonly [string, number])[];
+    hints.push({ type: "cancel", claims: keys.map(([id, fence]) => ({ id, fence })) });
+  }
+  if (pauses) hints.push({ type: "pauses" });
+  if (nodes) hints.push({ type: "nodes" });
+  if (deadlines) hints.push({ type: "deadlines" });
+  return hints;
+}
+
+/** What a store on Valkey is given by those who make it. */
+interface Parts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Counts in place of the server's clock. */
+  readonly now?: () => Instant;
+}
+
+type ValkeyConfig = StoreConfig & { readonly address: ValkeyAddress };
+
+/** The connection to the server that the configuration names, not yet open. */
+export function createValkeyLink(config: ValkeyConfig, parts: Parts): ServerLink {
+  const { address, prefix, tls, waitReplicas, startWaitMs } = config;
+  return new ServerLink({
+    address,
+    tls,
+    key: keyPrefix(prefix),
+    waitReplicas,
+    startWaitMs,
+    ...parts,
+  });
+}
+
+/** The store on Valkey that the configuration names, not yet open. */
+export function createValkeyStore(config: ValkeyConfig, parts: Parts): ValkeyStore {
+  const link = createValkeyLink(config, parts);
+  const defer = (callback: () => void) => parts.clock.defer(callback);
+  const { random, logger, now } = parts;
+  return new ValkeyStore({
+    link,
+    namespace: config.prefix,
+    clock: now,
+    defer,
+    random,
+    logger,
+  });
+}

@@ -1,3 +1,5 @@
+import type { Backoff } from "../../../core/backoff.ts";
+
 /** A server-side script, sent by its digest and, where the server does not have it, whole. */
 export interface ValkeyScript {
   readonly text: string;
@@ -54,3 +56,41 @@ export interface ValkeyLink {
   onReconnect(listener: () => void): () => void;
   close(): Promise<void>;
 }
+
+/** Limits of a link; tests have smaller ones. All times are in milliseconds. */
+export interface LinkLimits {
+  /** Longest wait for a connection. */
+  readonly connectMs: number;
+  /** Longest silence in each step before a connection can be used. */
+  readonly handshakeMs: number;
+  /** How long calls wait for a connection, and how long a server may be silent. Grows when it is slow. */
+  readonly answerMs: number;
+  /** How long a call waits for its reply while there is a connection. */
+  readonly lateMs: number;
+  /** Waits between attempts to connect; `refusedMs` when waiting alone does not help. */
+  readonly retry: Backoff & { readonly refusedMs: number };
+  /** How long a call waits if the connection was lost more than `answerMs` ago. */
+  readonly troubledMs: number;
+  /** How often a connection is checked, and pinged if it is idle. */
+  readonly pulseMs: number;
+  /** Most calls without a reply, and most bytes of their arguments. */
+  readonly callsMax: number;
+  readonly bytesMax: number;
+  /** How long replicas may take to confirm a write. */
+  readonly replicasMs: number;
+}
+
+/** The limits of every link unless a test changes them. */
+export const LINK_LIMITS: LinkLimits = {
+  connectMs: 3_000,
+  handshakeMs: 10_000,
+  // API calls return "unavailable" within 5 s.
+  answerMs: 4_500,
+  lateMs: 60_000,
+  troubledMs: 400,
+  retry: { firstMs: 50, longestMs: 2_000, refusedMs: 30_000 },
+  pulseMs: 3_000,
+  callsMax: 10_000,
+  bytesMax: 64 * 1024 * 1024,
+  replicasMs: 1_000,
+};

@@ -63,3 +63,10 @@ export function unreachable(location: string, cause: ConnectionLost | ReplyError
     cause,
   });
 }
+
+/** The error of a request that is refused because too many wait for the server. */
+export function tooManyError(): JobError {
+  return new JobError("resource_exhausted", "Cannot use the store: too many requests wait", {
+    hint: "The server is slow or does not respond; try again later",
+  });
+}

@@ -2,11 +2,10 @@ import { backoffMs } from "../../../core/backoff.ts";
 import { isJobError, JobError, messageOf } from "../../../core/errors.ts";
 import type { ValkeyAddress } from "../../../core/store_address.ts";
 import type { StoreTls } from "../../../core/store_config.ts";
-import { type Clock, sleep } from "../../../platform/clock.ts";
+import { type Clock, sleep, type Timer } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { Random } from "../../../platform/random.ts";
 import { loadClientTls } from "../../../platform/network/tls.ts";
-import { CallQueue, type WaitingCall } from "./call_queue.ts";
 import { Channels } from "./channels.ts";
 import { type Connection, ConnectionLost } from "./connection.ts";
 import {
@@ -16,16 +15,20 @@ import {
   locationOf,
   withinTime,
 } from "./find_server.ts";
-import { LINK_LIMITS, type LinkLimits } from "./link_limits.ts";
-import type { GreetingRun, ScriptCall, ValkeyLink } from "./link.ts";
+import {
+  type GreetingRun,
+  LINK_LIMITS,
+  type LinkLimits,
+  type ScriptCall,
+  type ValkeyLink,
+} from "./link.ts";
 import { Pulse } from "./pulse.ts";
-import { refusal, remedyOf, unreachable } from "./reply_errors.ts";
-import { ReplyError } from "./resp.ts";
+import { refusal, remedyOf, tooManyError, unreachable } from "./reply_errors.ts";
+import { type Reply, ReplyError } from "./resp.ts";
 import { checkServer, type ServerFacts } from "./server_facts.ts";
-import { noBulk, runScript } from "./run_script.ts";
 import { TroubleLog } from "./trouble_log.ts";
 
-/** Sendings of one call: more would mean that the call itself breaks the connection. */
+/** Most times that one call is sent. More would mean that the call itself breaks the connection. */
 const SENDINGS_MAX = 8;
 
 /** What a link is made of. */
@@ -44,18 +47,36 @@ export interface ServerLinkOptions {
   readonly limits?: Partial<LinkLimits>;
 }
 
+/** A call without a reply. */
+interface WaitingCall extends ScriptCall {
+  /** Bytes of its arguments. */
+  readonly bytes: number;
+  /** When it was made, monotonic ms. */
+  readonly askedAt: number;
+  /** How many times it was sent. */
+  sent: number;
+  readonly resolve: (value: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
 interface Line {
   readonly main: Connection;
   readonly pushed: Connection;
 }
 
-/** The link to a server over TCP or TLS; it is found again, at another address too, whenever it is lost. */
+/**
+ * The link to a server over TCP or TLS. When the connection is lost it finds the server again, also at
+ * another address, and sends the calls without a reply again in their order.
+ */
 export class ServerLink implements ValkeyLink {
   readonly location: string;
   readonly #options: ServerLinkOptions;
   readonly #limits: LinkLimits;
   #find: FindOptions;
-  readonly #queue: CallQueue;
+  /** Calls without a reply, oldest first. */
+  readonly #calls = new Set<WaitingCall>();
+  #callBytes = 0;
+  #deadlineTimer: Timer | null = null;
   readonly #channels = new Channels();
   readonly #trouble: TroubleLog;
   readonly #pulse: Pulse;
@@ -64,7 +85,7 @@ export class ServerLink implements ValkeyLink {
   #greeting: (run: GreetingRun) => Promise<void> = () => Promise.resolve();
   #facts: ServerFacts | null = null;
   #line: Line | null = null;
-  /** The loop that connects, while it runs. */
+  /** The loop that reconnects, while it runs. */
   #connecting: Promise<void> | null = null;
   #problem: JobError | null = null;
   /** Since when there is no connection, monotonic ms. */
@@ -86,13 +107,6 @@ export class ServerLink implements ValkeyLink {
     };
     this.#trouble = new TroubleLog(options.logger, clock, this.location);
     this.#pulse = new Pulse(clock, this.#limits);
-    this.#queue = new CallQueue({
-      clock,
-      callsMax: this.#limits.callsMax,
-      bytesMax: this.#limits.bytesMax,
-      deadlineOf: (askedAt) => this.#deadlineOf(askedAt),
-      late: () => this.#late(),
-    });
   }
 
   get isDurable(): boolean {
@@ -101,7 +115,7 @@ export class ServerLink implements ValkeyLink {
 
   get problem(): string | null {
     if (this.#problem) return this.#problem.message;
-    const [oldest] = this.#queue.calls;
+    const [oldest] = this.#calls;
     const waitedMs = oldest ? this.#options.clock.now().monotonicMs - oldest.askedAt : 0;
     return waitedMs > this.#pulse.answerMs ? this.#late().message : null;
   }
@@ -138,15 +152,19 @@ export class ServerLink implements ValkeyLink {
 
   run(call: ScriptCall): Promise<Uint8Array> {
     if (this.#stop.signal.aborted) return Promise.reject(this.#closed());
-    // Refused for a reason that time does not heal: waiting would only hide it.
+    // Refused for a reason that waiting does not heal, and would only hide.
     if (this.#problem && this.#problem.code !== "unavailable") return Promise.reject(this.#problem);
-    try {
-      const { waiting, promise } = this.#queue.add(call);
+    const bytes = call.args.reduce((sum, arg) => sum + arg.length, 0);
+    const refused = this.#refuse(bytes);
+    if (refused) return Promise.reject(refused);
+    return new Promise((resolve, reject) => {
+      const askedAt = this.#options.clock.now().monotonicMs;
+      const waiting: WaitingCall = { ...call, bytes, askedAt, sent: 0, resolve, reject };
+      this.#calls.add(waiting);
+      this.#callBytes += bytes;
+      this.#armDeadline();
       if (this.#line) this.#send(this.#line.main, waiting);
-      return promise;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    });
   }
 
   async subscribe(
@@ -170,7 +188,7 @@ export class ServerLink implements ValkeyLink {
     this.#line = null;
     line?.main.destroy();
     line?.pushed.destroy();
-    this.#queue.rejectAll(this.#closed());
+    this.#rejectAll(this.#closed());
     await this.#connecting;
   }
 
@@ -225,7 +243,7 @@ export class ServerLink implements ValkeyLink {
     for (const connection of [line.main, line.pushed]) {
       connection.onClose((error) => this.#lost(line, error.message));
     }
-    for (const call of [...this.#queue.calls]) {
+    for (const call of [...this.#calls]) {
       if (this.#line !== line) return;
       this.#send(line.main, call);
     }
@@ -240,7 +258,10 @@ export class ServerLink implements ValkeyLink {
     line.pushed.destroy(reason);
     this.#problem = unreachable(this.location, new ConnectionLost(reason));
     this.#lostSince = this.#options.clock.now().monotonicMs;
-    this.#queue.hurry();
+    // The deadlines are earlier than before.
+    this.#deadlineTimer?.cancel();
+    this.#deadlineTimer = null;
+    this.#armDeadline();
     this.#trouble.lost(reason);
     this.#connecting ??= this.#reconnect().finally(() => this.#connecting = null);
   }
@@ -268,7 +289,7 @@ export class ServerLink implements ValkeyLink {
         this.#problem = this.#asJobError(error);
         this.#trouble.lost(this.#problem.message);
         isRefused = this.#problem.code !== "unavailable";
-        if (isRefused) this.#queue.rejectAll(this.#problem);
+        if (isRefused) this.#rejectAll(this.#problem);
         failures += 1;
       }
     }
@@ -284,59 +305,111 @@ export class ServerLink implements ValkeyLink {
   #send(connection: Connection, call: WaitingCall): void {
     const { clock, waitReplicas } = this.#options;
     call.sent += 1;
-    if (call.sent > SENDINGS_MAX) return call.reject(this.#late());
+    if (call.sent > SENDINGS_MAX) return this.#reject(call, this.#late());
     const sentAt = clock.now().monotonicMs;
     const answered = () => this.#pulse.answered(clock.now().monotonicMs - sentAt);
-    const refuse = (error: Error) => this.#failed(connection, call, error);
     const waits = waitReplicas > 0 && call.isWrite === true;
     let value: Uint8Array | null = null;
-    const parts = ["EVALSHA", call.script.sha1, String(call.keys.length), ...call.keys];
-    connection.send([...parts, ...call.args], {
+    connection.send(evalsha(call), {
       resolve: (reply) => {
         answered();
-        if (!(reply instanceof Uint8Array)) return call.reject(noBulk());
+        if (!(reply instanceof Uint8Array)) return this.#reject(call, notBytes());
         value = reply;
-        if (!waits) call.resolve(value);
+        if (!waits) this.#resolve(call, value);
       },
       reject: (error) => {
         if (error instanceof ReplyError) answered();
-        refuse(error);
+        this.#failed(connection, call, error);
       },
     });
     if (!waits) return;
     connection.send(["WAIT", String(waitReplicas), String(this.#limits.replicasMs)], {
       resolve: (count) => {
         if (value === null) return;
-        if (Number(count) >= waitReplicas) call.resolve(value);
-        else call.reject(this.#notReplicated(Number(count)));
+        if (Number(count) >= waitReplicas) this.#resolve(call, value);
+        else this.#reject(call, this.#notReplicated(Number(count)));
       },
-      reject: (error) => value === null ? undefined : refuse(error),
+      reject: (error) => value === null ? undefined : this.#failed(connection, call, error),
     });
   }
 
   #failed(connection: Connection, call: WaitingCall, error: Error): void {
-    // Lost with its connection: it is sent again on the next one.
+    // The connection is lost: the call is sent again on the next one.
     if (!(error instanceof ReplyError)) return;
     switch (remedyOf(error)) {
       case "load":
         connection.send(["SCRIPT", "LOAD", call.script.text], {
-          resolve: () => this.#queue.has(call) && this.#send(connection, call),
+          resolve: () => this.#calls.has(call) && this.#send(connection, call),
           reject: (thrown) => this.#failed(connection, call, thrown),
         });
         return;
       case "reconnect":
-        // It was not executed, and it is no fault of its own.
+        // It was not executed, and the call is not to blame.
         call.sent -= 1;
         connection.destroy(error.message);
         return;
       case "refuse":
-        call.reject(refusal(error, this.location));
+        this.#reject(call, refusal(error, this.location));
     }
   }
 
+  #resolve(call: WaitingCall, value: Uint8Array): void {
+    this.#forget(call);
+    call.resolve(value);
+  }
+
+  #reject(call: WaitingCall, error: Error): void {
+    this.#forget(call);
+    call.reject(error);
+  }
+
+  #rejectAll(error: Error): void {
+    for (const call of [...this.#calls]) this.#reject(call, error);
+    this.#deadlineTimer?.cancel();
+    this.#deadlineTimer = null;
+  }
+
+  #forget(call: WaitingCall): void {
+    if (this.#calls.delete(call)) this.#callBytes -= call.bytes;
+  }
+
+  /** Why a call with that many bytes of arguments is refused; null if it is not. */
+  #refuse(bytes: number): JobError | null {
+    const { callsMax, bytesMax } = this.#limits;
+    if (bytes > bytesMax) {
+      return new JobError(
+        "invalid_argument",
+        `Cannot use the store: the request has ${bytes} bytes, at most ${bytesMax} are allowed`,
+        { hint: "Split the request" },
+      );
+    }
+    const isFull = this.#calls.size >= callsMax || this.#callBytes + bytes > bytesMax;
+    return isFull ? tooManyError() : null;
+  }
+
+  // One timer for the oldest call: a timer for each would cost more than the call.
+  #armDeadline(): void {
+    if (this.#deadlineTimer !== null) return;
+    const [oldest] = this.#calls;
+    if (!oldest) return;
+    const { clock } = this.#options;
+    const leftMs = this.#deadlineOf(oldest.askedAt) - clock.now().monotonicMs;
+    this.#deadlineTimer = clock.timer(Math.max(leftMs, 1), () => {
+      this.#deadlineTimer = null;
+      const now = clock.now().monotonicMs;
+      for (const call of this.#calls) {
+        if (this.#deadlineOf(call.askedAt) > now) break;
+        this.#reject(call, this.#late());
+      }
+      this.#armDeadline();
+    }, { unref: true });
+  }
+
   /**
-   * While there is a connection a late answer is worth waiting for, as what was asked is done; the pulse finds out a server that
-   * answers nothing. Callers queue behind others: without one none may wait for the whole time after those before it did.
+   * Until when a call waits, monotonic ms; never earlier for a later call. While there is a connection a
+   * late reply is worth waiting for, since the call is executed anyway; the pulse detects a silent server.
+   * Without a connection, calls made long after the loss wait only for a moment: callers that wait for
+   * each other in turn must not each wait the full time.
    */
   #deadlineOf(askedAt: number): number {
     const { answerMs, troubledMs, lateMs } = this.#limits;
@@ -378,4 +451,28 @@ export class ServerLink implements ValkeyLink {
       cause: error,
     });
   }
+}
+
+function evalsha({ script, keys, args }: ScriptCall): (string | Uint8Array)[] {
+  return ["EVALSHA", script.sha1, String(keys.length), ...keys, ...args];
+}
+
+/** Run a script once over a connection that nobody else uses. @throws ConnectionLost, ReplyError */
+async function runScript(connection: Connection, call: ScriptCall): Promise<Uint8Array> {
+  const run = async () => {
+    const reply: Reply = await connection.command(...evalsha(call));
+    if (reply instanceof Uint8Array) return reply;
+    throw notBytes();
+  };
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof ReplyError) || remedyOf(error) !== "load") throw error;
+    await connection.command("SCRIPT", "LOAD", call.script.text);
+    return await run();
+  }
+}
+
+function notBytes(): JobError {
+  return new JobError("internal", "Cannot use the store: a script answered no text");
 }

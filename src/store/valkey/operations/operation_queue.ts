@@ -2,13 +2,12 @@ import { isJobError, JobError, toJobError } from "../../../core/errors.ts";
 import { type Instant, systemClock, type Timer } from "../../../platform/clock.ts";
 import type { Dated } from "../../ledger/state.ts";
 import type { Committed } from "../../store.ts";
-import { tooManyError } from "../link/call_queue.ts";
+import { tooManyError } from "../link/reply_errors.ts";
 import { LIMIT } from "../script/constants.ts";
 import type { ValkeyLink } from "../link/link.ts";
 import { Packer, Unpacker } from "../codec/msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "../script/script.ts";
-import { refusalError } from "./refusals.ts";
-import { otherData } from "./same_data.ts";
+import { otherData, refusalError } from "./refusals.ts";
 
 /** Operations, and instances in them, of one call at most: the server does nothing else while it runs. */
 const OPERATIONS_MAX = 256;

@@ -84,3 +84,12 @@ function nodeError(name: string, [node, about]: readonly unknown[]): JobError {
       return new JobError("internal", `Cannot use the store: it refused with "${name}"`);
   }
 }
+
+/** The error of a server that does not have the data that this node works with. */
+export function otherData(): JobError {
+  return new JobError(
+    "unavailable",
+    "Cannot use the server: it has other data than when this node joined, or none",
+    { hint: "Restart the daemon; a server that lost its data has none of the accepted jobs" },
+  );
+}

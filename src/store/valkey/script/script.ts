@@ -66,10 +66,15 @@ function sharedTable(body: string): string {
   return `local S = {${first.map((name) => `${name} = false`).join(", ")}}\n`;
 }
 
-const text = assemble();
+function scriptOf(text: string): ValkeyScript {
+  return { text, sha1: createHash("sha1").update(text).digest("hex") };
+}
 
-/** Every operation, in one script. */
-export const STORE_SCRIPT: ValkeyScript = {
-  text,
-  sha1: createHash("sha1").update(text).digest("hex"),
-};
+/** Every operation of the store, in one script. */
+export const STORE_SCRIPT = scriptOf(assemble());
+
+/** Returns which data the server has; see `head.lua`. */
+export const HEAD_SCRIPT = scriptOf(LUA.head);
+
+/** Deletes the keys of a namespace; see `drop.lua`. */
+export const DROP_SCRIPT = scriptOf(LUA.drop);

@@ -772,6 +772,13 @@ export const LUA = {
   "\n",
   "S.ACTIONS.claim, S.ACTIONS.renew = S.claim, S.renew\n",
   ].join(""),
+  drop: [
+  "-- Deletes some keys of one namespace; returns the cursor of the next call, \"0\" at the end.\n",
+  "\n",
+  "local found = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)\n",
+  "for _, key in ipairs(found[2]) do redis.call('UNLINK', key) end\n",
+  "return found[1]\n",
+  ].join(""),
   due: [
   "-- When there is something to do, and what keeps things from being claimed.\n",
   "\n",
@@ -1225,6 +1232,15 @@ export const LUA = {
   "end\n",
   "\n",
   "S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel = S.scan_rows, S.get, S.history_of, S.cancel\n",
+  ].join(""),
+  head: [
+  "-- The id, epoch and last revision of the data, false if there are none. A node asks for them on each\n",
+  "-- new connection, before anything else.\n",
+  "\n",
+  "local head = redis.call('GET', KEYS[1] .. 'head')\n",
+  "if not head then return cmsgpack.pack(false) end\n",
+  "head = cmsgpack.unpack(head)\n",
+  "return cmsgpack.pack({head.id, head.epoch, head.rev})\n",
   ].join(""),
   limits: [
   "-- What one node may claim: its limits against the slots in use, the starts within a span, and the\n",
