@@ -17,7 +17,7 @@ import {
   HANDLER_MS_MAX,
   type HandlerTask,
 } from "./executor.ts";
-import { LazyTimer } from "./lazy_timer.ts";
+import { LazyTimer } from "../platform/lazy_timer.ts";
 import { maskOutcome } from "./mask_outcome.ts";
 import { OutputLimiter } from "./output/output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";

@@ -175,8 +175,8 @@ test("idle() waits for what runs and what is due, not for what is due later", ()
     assert.equal(await manager.count({ kind: "work", states: ["scheduled"] }), 1);
   }, { workers: 2 }));
 
-test("idle() refuses a manager that does not run", async () => {
-  await assert.rejects(new Manager().idle(), refused("unavailable", /does not run/));
+test("idle() refuses a manager that is not running", async () => {
+  await assert.rejects(new Manager().idle(), refused("unavailable", /not running/));
 });
 
 test("count() agrees with the list, by counts and by pages", () =>

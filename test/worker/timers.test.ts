@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GuardLine } from "../../src/worker/guard/guard_line.ts";
-import { LazyTimer } from "../../src/worker/lazy_timer.ts";
+import { LazyTimer } from "../../src/platform/lazy_timer.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 
 test("LazyTimer calls back at the due time when it was moved later and earlier", async () => {

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { RunningAttempt } from "./running.ts";
 
 /** How long the claims that are held ahead should take to begin. */
@@ -29,7 +30,7 @@ export class ClaimBuffer {
   readonly #clock: Clock;
   readonly #giveBack: (waiting: WaitingClaim) => void;
   readonly #waiting = new Map<string, WaitingClaim>();
-  #timer: Timer | null = null;
+  readonly #timer: LazyTimer;
   #windowMs: number | null = null;
   /** Since when no attempt runs; a wait for the store says nothing of how fast workers are. */
   #idleMs: number | null = null;
@@ -42,6 +43,7 @@ export class ClaimBuffer {
   constructor(clock: Clock, giveBack: (waiting: WaitingClaim) => void) {
     this.#clock = clock;
     this.#giveBack = giveBack;
+    this.#timer = new LazyTimer(clock, () => this.#look());
   }
 
   get size(): number {
@@ -97,7 +99,7 @@ export class ClaimBuffer {
 
   add(waiting: WaitingClaim): void {
     this.#waiting.set(waiting.running.instance.id, waiting);
-    this.#timer ??= this.#clock.timer(WAIT_MS_MAX, () => this.#look(), { unref: true });
+    if (this.#timer.dueMs === null) this.#timer.setIn(WAIT_MS_MAX);
   }
 
   /** The one that waited longest; null when there is none. */
@@ -116,15 +118,13 @@ export class ClaimBuffer {
 
   /** Give back all. */
   clear(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#timer.cancel();
     this.#most = 0;
     this.#isLate = false;
     for (let next = this.take(); next !== null; next = this.take()) this.#giveBack(next);
   }
 
   #look(): void {
-    this.#timer = null;
     const claimedMs = this.#clock.now().monotonicMs - WAIT_MS_MAX;
     for (const waiting of [...this.#waiting.values()]) {
       if (waiting.running.startedMs > claimedMs) break;
@@ -132,7 +132,6 @@ export class ClaimBuffer {
       this.#waiting.delete(waiting.running.instance.id);
       this.#giveBack(waiting);
     }
-    if (this.#waiting.size === 0) return;
-    this.#timer = this.#clock.timer(WAIT_MS_MAX / 2, () => this.#look(), { unref: true });
+    if (this.#waiting.size > 0) this.#timer.setIn(WAIT_MS_MAX / 2);
   }
 }

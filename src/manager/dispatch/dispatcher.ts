@@ -2,6 +2,7 @@ import { encodeError } from "../../core/arguments/encode.ts";
 import type { Instance, LogEntry } from "../../core/instance.ts";
 import { JOB_DEFAULTS, type JobDefinition } from "../../core/job/job.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import { askHandlers } from "./ask_handlers.ts";
@@ -20,7 +21,6 @@ import {
   withDetails,
 } from "./settlement.ts";
 import type { StoreHealth } from "../store/store_health.ts";
-import { WakeTimer } from "./wake_timer.ts";
 import { writeLines } from "./write_lines.ts";
 
 /** Most instances of one claim. */
@@ -29,6 +29,8 @@ const CLAIM_MAX = 500;
 const HANDED_MAX = 64;
 /** Most attempts at once that take no worker of the node: each is a process of some megabytes. */
 const BESIDE_MAX = 1_000;
+/** Longest sleep: the wall clock may be set meanwhile. */
+const SLEEP_MS_MAX = 60_000;
 /** How long outcomes wait for others while workers have more to do. */
 const SEND_MS = 2;
 /** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
@@ -56,7 +58,7 @@ export class Dispatcher {
   readonly #outbox: Outbox;
   readonly #renewal: Renewal;
   readonly #ahead: ClaimBuffer;
-  readonly #wake: WakeTimer;
+  readonly #wake: LazyTimer;
   readonly #resources: ResourceWait;
   #sendTimer: Timer | null = null;
   #count: number;
@@ -82,7 +84,7 @@ export class Dispatcher {
     this.#ahead = new ClaimBuffer(options.clock, ({ running }) => {
       this.#ended(running, notStarted());
     });
-    this.#wake = new WakeTimer(options.clock, () => this.poke());
+    this.#wake = new LazyTimer(options.clock, () => this.poke(), { isExact: true });
     this.#resources = new ResourceWait({
       ...options,
       retry: (running, deadlineMs) => this.#start(running, running.job!, deadlineMs),
@@ -214,7 +216,11 @@ export class Dispatcher {
   pokeAt(dueAt: number): void {
     const delayMs = this.#options.earlyClaims.expect(dueAt);
     if (delayMs <= 0) this.poke();
-    else if (this.#isStarted) this.#wake.arm(delayMs);
+    else if (this.#isStarted) this.#wakeIn(delayMs);
+  }
+
+  #wakeIn(delayMs: number): void {
+    this.#wake.setWithin(Math.min(delayMs, SLEEP_MS_MAX));
   }
 
   // Everything that one turn brought, outcomes first, goes to the store together at the end of its promises.
@@ -255,7 +261,7 @@ export class Dispatcher {
     } catch (error) {
       this.#storeHealth.failed(error, "claim");
       const delayMs = this.#storeHealth.backoff();
-      if (this.#isStarted) this.#wake.arm(delayMs);
+      if (this.#isStarted) this.#wakeIn(delayMs);
     } finally {
       this.#isClaiming = false;
     }
@@ -314,7 +320,7 @@ export class Dispatcher {
     const asked = clock.now();
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
     if (instanceAt === null || !this.#isStarted) return;
-    this.#wake.arm(earlyClaims.waitMs(instanceAt, { at, asked }));
+    this.#wakeIn(earlyClaims.waitMs(instanceAt, { at, asked }));
   }
 
   #run(instance: Instance, deadlineMs: number, at: number): void {

@@ -1,6 +1,7 @@
 import { formatDuration } from "../../core/time/duration.ts";
 import { toJobError } from "../../core/errors.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Store } from "../../store/store.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -22,18 +23,21 @@ interface FullWorkersOptions {
 }
 
 /**
- * Notices when all workers of this node stay busy while an instance waits for one, for example because attempts hang. Logs once
- * which attempt has run the longest.
+ * Notices when all workers of this node stay busy while an instance waits for one, for example
+ * because attempts hang. Logs once which attempt has run the longest.
  */
 export class FullWorkers {
   readonly #options: FullWorkersOptions;
-  #timer: Timer | null = null;
+  readonly #timer: LazyTimer;
+  /** No timer runs until all workers are busy. */
+  #isWatching = false;
   /** Monotonic ms. */
   #sinceMs: number | null = null;
-  #isSaid = false;
+  #isLogged = false;
 
   constructor(options: FullWorkersOptions) {
     this.#options = options;
+    this.#timer = new LazyTimer(options.clock, () => void this.#look());
   }
 
   /** How long this has lasted, in milliseconds; null if it does not. */
@@ -43,50 +47,31 @@ export class FullWorkers {
 
   /** All workers are busy now: check whether they stay busy. */
   expect(): void {
-    if (this.#timer === null) this.#arm();
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#timer.setIn(LOOK_EVERY_MS);
   }
 
   stop(): void {
-    this.#timer?.cancel();
-    this.#forget();
-  }
-
-  // No timer runs until all workers are busy again.
-  #forget(): void {
-    this.#timer = null;
+    this.#timer.cancel();
+    this.#isWatching = false;
     this.#sinceMs = null;
-    this.#isSaid = false;
-  }
-
-  #arm(): void {
-    const timer = this.#options.clock.timer(LOOK_EVERY_MS, () => {
-      void this.#look().finally(() => {
-        // It may have been stopped, and started again, meanwhile.
-        if (this.#timer === timer) this.#arm();
-      });
-    }, { unref: true });
-    this.#timer = timer;
+    this.#isLogged = false;
   }
 
   async #look(): Promise<void> {
-    const { clock, logger } = this.#options;
-    const timer = this.#timer;
-    let isWaiting: boolean;
-    try {
-      isWaiting = this.#isFull && await this.#hasDue();
-    } catch (error) {
-      // The next check comes soon, and claiming logs what is wrong with the store.
-      return logger.debug(toJobError(error, "Cannot check for waiting instances").message);
-    }
-    if (this.#timer !== timer) return;
-    if (!isWaiting) {
-      if (this.#isSaid) logger.info("A worker is free again");
-      this.#forget();
+    const isStuck = await this.#isStuck();
+    // It may have been stopped, or stopped and started again, meanwhile.
+    if (!this.#isWatching || this.#timer.dueMs !== null) return;
+    if (isStuck === false) {
+      if (this.#isLogged) this.#options.logger.info("A worker is free again");
+      this.stop();
       // Work may arrive while they stay busy.
-      return this.#isFull ? this.#arm() : undefined;
+      if (this.#isFull) this.expect();
+      return;
     }
-    this.#sinceMs ??= clock.now().monotonicMs;
-    if (this.fullMs! >= FULL_MS && !this.#isSaid) this.#say();
+    if (isStuck) this.#noteFull();
+    this.#timer.setIn(LOOK_EVERY_MS);
   }
 
   get #isFull(): boolean {
@@ -94,28 +79,39 @@ export class FullWorkers {
     return count > 0 && busy >= count;
   }
 
-  /** True if a due instance could run in another worker. */
-  async #hasDue(): Promise<boolean> {
-    const { store, registry, clock, node } = this.#options;
+  /** True if a due instance waits for a worker; null if the store does not say. */
+  async #isStuck(): Promise<boolean | null> {
+    if (!this.#isFull) return false;
+    const { store, registry, clock, node, logger } = this.#options;
     const { limits, kindsBySlot: { taking: kinds } } = registry;
-    const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
-    return instanceAt !== null && instanceAt <= at;
+    try {
+      const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
+      return instanceAt !== null && instanceAt <= at;
+    } catch (error) {
+      // The next check comes soon, and claiming logs errors of the store.
+      logger.debug(toJobError(error, "Cannot check for waiting instances").message);
+      return null;
+    }
   }
 
-  #say(): void {
-    const { dispatcher, clock, logger } = this.#options;
-    const { oldest, count } = dispatcher;
-    this.#isSaid = true;
+  #noteFull(): void {
+    const { dispatcher: { oldest, count }, clock, logger } = this.#options;
+    const { monotonicMs } = clock.now();
+    this.#sinceMs ??= monotonicMs;
+    if (this.fullMs! < FULL_MS || this.#isLogged) return;
+    this.#isLogged = true;
     if (oldest === null) return;
-    const ranMs = Math.round(clock.now().monotonicMs - oldest.startedMs);
+    const ranMs = Math.round(monotonicMs - oldest.startedMs);
     const { kind, id: instance } = oldest.instance;
+    const workers = count === 1 ? "The only worker has" : `All ${count} workers have`;
     const running = formatDuration(ranMs - ranMs % 1_000);
-    const message =
-      `${
-        count === 1 ? "The only worker has" : `All ${count} workers have`
-      } been busy for a minute while instances wait. The ` +
-      `oldest run is ${instance} of job "${kind}", for ${running}`;
-    const hint = "Cancel it if it hangs, give its job a timeout, or raise worker.count";
-    logger.warn(message, { kind, instance, hint });
+    logger.warn(
+      `${workers} been busy for a minute while instances wait. ` +
+        `The oldest run is ${instance} of job "${kind}", for ${running}`,
+      {
+        ...{ kind, instance },
+        hint: "Cancel it if it hangs, give its job a timeout, or raise worker.count",
+      },
+    );
   }
 }

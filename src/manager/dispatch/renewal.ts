@@ -1,4 +1,5 @@
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult, type Store } from "../../store/store.ts";
 import type { RunningAttempt } from "./running.ts";
@@ -30,13 +31,14 @@ export interface RenewalOptions {
 export class Renewal {
   readonly #options: RenewalOptions;
   #isStarted = false;
-  /** Null while nothing is held: an idle node has nothing to wake for. */
-  #timer: Timer | null = null;
+  /** Not set while nothing is claimed: an idle node has nothing to wake for. */
+  readonly #timer: LazyTimer;
   #waiting = 0;
   #tookMs = 0;
 
   constructor(options: RenewalOptions) {
     this.#options = options;
+    this.#timer = new LazyTimer(options.clock, () => this.#due());
   }
 
   start(): void {
@@ -45,17 +47,17 @@ export class Renewal {
   }
 
   #arm(): void {
-    const { clock, leaseMs, running } = this.#options;
-    // A renewal from before a stop may end after the next start.
-    this.#timer?.cancel();
+    const { leaseMs } = this.#options;
     const share = this.#tookMs > leaseMs * SLOW_SHARE ? SLOW_RENEW_SHARE : RENEW_SHARE;
-    this.#timer = clock.timer(leaseMs * share, () => {
-      this.#timer = null;
-      // What failed last need not be done any more.
-      if (running.size === 0) return this.#options.storeHealth.succeeded("renew");
-      this.#arm();
-      if (this.#waiting < WAITING_MAX) void this.#renew();
-    }, { unref: true });
+    this.#timer.setIn(leaseMs * share);
+  }
+
+  #due(): void {
+    const { running, storeHealth } = this.#options;
+    // Nothing is left for which a failed renewal would have to be repeated.
+    if (running.size === 0) return storeHealth.succeeded("renew");
+    this.#arm();
+    if (this.#waiting < WAITING_MAX) void this.#renew();
   }
 
   /** Monotonic ms at which job code of a claim must have ended; 0 when it came too late to be renewed before. */
@@ -69,7 +71,7 @@ export class Renewal {
   /** Claims came: renew what came late at once, as much of its lease is over. */
   claimed(sentMs: number): void {
     const { clock, leaseMs, logger } = this.#options;
-    if (this.#isStarted && this.#timer === null) this.#arm();
+    if (this.#isStarted && this.#timer.dueMs === null) this.#arm();
     const tookMs = clock.now().monotonicMs - sentMs;
     if (this.deadlineOf(sentMs) === 0) {
       logger.warn("The store takes too long for the lease: claims are given back unstarted", {
@@ -85,8 +87,7 @@ export class Renewal {
 
   stop(): void {
     this.#isStarted = false;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#timer.cancel();
   }
 
   // When it fails nothing is extended, and the executor stops job code before the lease ends.

@@ -1,6 +1,7 @@
 import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
-import { type Clock, type Instant, sleep, type Timer } from "../../platform/clock.ts";
+import { type Clock, type Instant, sleep } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import { NODE_ID_PATH, type NodeRecord, type NodeReport, type Store } from "../../store/store.ts";
@@ -55,13 +56,18 @@ export class Membership {
   #told: NodeReport | null = null;
   /** When the store last heard of us, monotonic ms. */
   #heardMs = -Infinity;
-  #timer: Timer | null = null;
+  readonly #timer: LazyTimer;
   #reporting: Promise<void> | null = null;
   #mustReport = false;
   #reportsAlone = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#timer = new LazyTimer(options.clock, () => {
+      this.#arm();
+      this.changed();
+      this.#lookForOthers();
+    });
     this.peers = new Peers(options);
   }
 
@@ -159,8 +165,7 @@ export class Membership {
   /** Give the id back; what is wrong with the store then is of no matter. */
   async leave(): Promise<void> {
     const { store, clock, node: id, logger } = this.#options;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#timer.cancel();
     const record = this.#record;
     this.#record = null;
     this.#mustReport = false;
@@ -193,12 +198,7 @@ export class Membership {
   }
 
   #arm(delayMs = this.#options.leaseMs * REPORT_SHARE): void {
-    this.#timer?.cancel();
-    this.#timer = this.#options.clock.timer(delayMs, () => {
-      this.#arm();
-      this.changed();
-      this.#lookForOthers();
-    }, { unref: true });
+    this.#timer.setIn(delayMs);
   }
 
   // Reading the nodes is the dearest part of being idle, and one that comes is told of by a hint.
@@ -242,7 +242,7 @@ export class Membership {
       else {
         storeHealth.failed(error, "report");
         // Until then the store counts as one that does not answer.
-        if (this.#timer && leaseMs * REPORT_SHARE > RETRY_MS) this.#arm(RETRY_MS);
+        if (this.#timer.dueMs !== null && leaseMs * REPORT_SHARE > RETRY_MS) this.#arm(RETRY_MS);
       }
     }
   }
@@ -278,8 +278,7 @@ export class Membership {
 
   #lose(error: unknown): void {
     this.#record = null;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#timer.cancel();
     this.#options.lost(toJobError(error, "Cannot report"));
   }
 }

@@ -2,8 +2,9 @@ import { isJobError, toJobError } from "../../core/errors.ts";
 import { CHANGED, type ScheduleRecord, type ScheduleSpec } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { IdSource } from "../../platform/ids.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import {
   type Advance,
@@ -61,7 +62,7 @@ export class Scheduler {
   #startAdvances: readonly Advance[] | null = null;
   #isRunning = false;
   #mustRun = false;
-  #timer: Timer | null = null;
+  readonly #wake: LazyTimer;
   #nextAt: number | null = null;
   /** Until when ticks that have no head start are left alone, epoch ms. */
   #leftUntil = 0;
@@ -72,6 +73,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#wake = new LazyTimer(options.clock, () => this.poke(), { isExact: true });
     this.#corrections = new ClockCorrections(options);
   }
 
@@ -96,8 +98,7 @@ export class Scheduler {
 
   stop(): void {
     this.#isStarted = false;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#wake.cancel();
   }
 
   /** A schedule was written, or is due. */
@@ -131,7 +132,7 @@ export class Scheduler {
 
   /** A minute has passed without a tick: the clock may have been corrected. */
   lookAtClock(): void {
-    if (this.#timer === null) this.poke();
+    if (this.#wake.dueMs === null) this.poke();
   }
 
   async #run(): Promise<void> {
@@ -345,8 +346,7 @@ export class Scheduler {
     const asked = clock.now();
     const { at, scheduleAt } = await store.nextDue({ at: asked, kinds: NO_KINDS });
     this.#nextAt = scheduleAt;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#wake.set(null);
     if (await this.#corrections.check(at, asked)) return this.poke();
     if (scheduleAt === null) return;
     // By the store's time: a clock that is ahead of it must not ask again and again.
@@ -359,12 +359,7 @@ export class Scheduler {
   }
 
   #sleep(delayMs: number): void {
-    this.#timer?.cancel();
-    if (!this.#isStarted) return;
-    this.#timer = this.#options.clock.timer(Math.min(delayMs, SLEEP_MAX_MS), () => {
-      this.#timer = null;
-      this.poke();
-    }, { isExact: true, unref: true });
+    if (this.#isStarted) this.#wake.setIn(Math.min(delayMs, SLEEP_MAX_MS));
   }
 }
 

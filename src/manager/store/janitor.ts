@@ -1,120 +1,109 @@
 import { toJobError } from "../../core/errors.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Store } from "../../store/store.ts";
 import type { Events } from "../events.ts";
 
 const RETAIN_EVERY_MS = 60_000;
-/** Small batches with a pause between them: claims wait for none of them long. */
+/** Small batches with a pause between them, so that claims never wait long for one. */
 const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
 
-/** Takes back what lost its lease, and deletes what is past its retention. */
+/** What the janitor works with. */
+export interface JanitorOptions {
+  readonly store: Store;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly leaseMs: number;
+  /** Called when instances are due again. */
+  readonly reaped: () => void;
+  /** Called every minute, so that other checks need no timer of their own. */
+  readonly everyMinute: () => Promise<void>;
+}
+
+/** Takes back instances whose lease has expired, and deletes those past their retention. */
 export class Janitor {
-  readonly #store: Store;
-  readonly #events: Events;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #leaseMs: number;
-  readonly #reapEveryMs: number;
-  readonly #reaped: () => void;
-  readonly #everyMinute: () => Promise<void>;
-  readonly #timers = new Map<string, Timer>();
-  readonly #arms = new Map<string, (delayMs: number) => void>();
+  readonly #options: JanitorOptions;
+  readonly #reapTimer: LazyTimer;
+  readonly #retainTimer: LazyTimer;
   #isStarted = false;
 
-  constructor(
-    options: {
-      readonly store: Store;
-      readonly events: Events;
-      readonly clock: Clock;
-      readonly logger: Logger;
-      readonly leaseMs: number;
-      /** Called when instances are due again. */
-      readonly reaped: () => void;
-      /** Called every minute, so that other checks need no timer of their own. */
-      readonly everyMinute: () => Promise<void>;
-    },
-  ) {
-    this.#store = options.store;
-    this.#events = options.events;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.#leaseMs = options.leaseMs;
-    this.#reapEveryMs = Math.min(2_000, options.leaseMs / 3);
-    this.#reaped = options.reaped;
-    this.#everyMinute = options.everyMinute;
+  constructor(options: JanitorOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#reapTimer = new LazyTimer(clock, async () => {
+      const hasMore = await this.#try("reap", () => this.#reap());
+      this.#arm(this.#reapTimer, hasMore ? BETWEEN_BATCHES_MS : this.#reapAfterMs());
+    });
+    this.#retainTimer = new LazyTimer(clock, async () => {
+      const hasMore = await this.#try("retain", () => this.#retain());
+      this.#arm(this.#retainTimer, hasMore ? BETWEEN_BATCHES_MS : RETAIN_EVERY_MS);
+    });
   }
 
   start(): void {
     this.#isStarted = true;
-    this.#every("reap", () => this.#reapAfterMs(), () => this.#reap());
-    this.#every("retain", () => RETAIN_EVERY_MS, () => this.#retain());
+    this.#arm(this.#reapTimer, this.#reapAfterMs());
+    this.#arm(this.#retainTimer, RETAIN_EVERY_MS);
   }
 
   stop(): void {
     this.#isStarted = false;
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
+    this.#reapTimer.cancel();
+    this.#retainTimer.cancel();
   }
 
-  /** Reap now rather than at the next turn. */
+  /** Reap now. */
   poke(): void {
-    this.#arms.get("reap")?.(0);
+    this.#arm(this.#reapTimer, 0);
   }
 
-  // An idle node wakes seldom. What is claimed meanwhile holds for a lease; of deadlines the store tells. Never at the very end
-  // of a lease, where its renewal may be on its way.
+  #arm(timer: LazyTimer, delayMs: number): void {
+    if (this.#isStarted) timer.setIn(delayMs);
+  }
+
+  // An idle node wakes rarely: a claim made meanwhile holds for a lease, and the store reports
+  // deadlines. Never at the very end of a lease, when its renewal may be under way.
   #reapAfterMs(): number {
-    const quietMs = this.#store.quietMs?.(this.#clock.now()) ?? 0;
-    return this.#reapEveryMs + Math.min(quietMs, this.#leaseMs);
+    const { store, clock, leaseMs } = this.#options;
+    const quietMs = store.quietMs?.(clock.now()) ?? 0;
+    return Math.min(2_000, leaseMs / 3) + Math.min(quietMs, leaseMs);
   }
 
-  #every(name: string, periodMs: () => number, work: () => Promise<boolean>): void {
-    const run = async () => {
-      let hasMore = false;
-      try {
-        hasMore = await work();
-      } catch (error) {
-        const known = toJobError(error, `Cannot ${name}`);
-        if (known.code !== "unavailable") this.#logger.warn(known.message);
-      }
-      arm(hasMore ? BETWEEN_BATCHES_MS : periodMs());
-    };
-    const arm = (delayMs: number) => {
-      if (!this.#isStarted) return;
-      // A run from before a stop may end after the next start.
-      this.#timers.get(name)?.cancel();
-      this.#timers.set(name, this.#clock.timer(delayMs, () => void run(), { unref: true }));
-    };
-    this.#arms.set(name, arm);
-    arm(periodMs());
+  /** Returns true if there is more to do at once. */
+  async #try(action: string, work: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await work();
+    } catch (error) {
+      const known = toJobError(error, `Cannot ${action}`);
+      if (known.code !== "unavailable") this.#options.logger.warn(known.message);
+      return false;
+    }
   }
 
   async #reap(): Promise<boolean> {
-    const { value, at } = await this.#store.reap({ at: this.#clock.now(), limit: BATCH });
+    const { store, clock, logger, events, reaped } = this.#options;
+    const { value, at } = await store.reap({ at: clock.now(), limit: BATCH });
     for (const instance of value) {
-      const isLate = instance.reason === "deadline";
-      const what = isLate
+      const { kind, id, state, crashes } = instance;
+      const message = instance.reason === "deadline"
         ? "An instance passed its deadline"
         : "An instance lost its worker and was taken back";
-      this.#logger.warn(what, {
-        kind: instance.kind,
-        instance: instance.id,
-        state: instance.state,
-        crashes: instance.crashes,
-      });
-      this.#events.failed(instance, at);
+      logger.warn(message, { kind, instance: id, state, crashes });
+      events.failed(instance, at);
     }
-    if (value.length > 0) this.#reaped();
+    if (value.length > 0) reaped();
     return value.length === BATCH;
   }
 
   async #retain(): Promise<boolean> {
-    const { value } = await this.#store.retain({ at: this.#clock.now(), limit: BATCH });
-    // It deletes fewer at once if they are large.
+    const { store, clock, everyMinute } = this.#options;
+    const { value } = await store.retain({ at: clock.now(), limit: BATCH });
+    // A batch of large instances is smaller.
     const hasMore = value.length > 0;
-    if (!hasMore) await this.#everyMinute();
+    if (!hasMore) await everyMinute();
     return hasMore;
   }
 }

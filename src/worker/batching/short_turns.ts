@@ -1,6 +1,6 @@
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { LazyTimer } from "../lazy_timer.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 
 /** Job code that takes less than this costs less than what surrounds it, so that more processes at once make nothing faster. */
 const SHORT_MS = 0.3;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../platform/clock.ts";
-import { LazyTimer } from "../lazy_timer.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { GuardMessage } from "../protocol.ts";
 
 /** How long an idle worker may keep the limit of its last attempt before the guard is told. */

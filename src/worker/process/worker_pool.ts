@@ -6,7 +6,7 @@ import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { usageOf } from "../../platform/process/descendants.ts";
 import { createSharedMemory } from "../../platform/process/shared_memory.ts";
-import { LazyTimer } from "../lazy_timer.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { TransferBudget } from "../output/transfer_budget.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { MEMORY_BYTES } from "../batching/batch_memory.ts";

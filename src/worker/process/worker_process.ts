@@ -4,7 +4,7 @@ import { Batch } from "../batching/batch.ts";
 import type { AbortCause } from "../executor.ts";
 import type { GuardLine } from "../guard/guard_line.ts";
 import { KnownJobs } from "./known_jobs.ts";
-import { LazyTimer } from "../lazy_timer.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { OutputCapture } from "../output/output_capture.ts";
 import { PROTOCOL_VERSION, type ResultMessage, type ToWorker } from "../protocol.ts";
 import { UsageWatch } from "./usage_watch.ts";
