@@ -2,13 +2,13 @@ import { JobError } from "../errors.ts";
 import { openZone, type Zone } from "./zone.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
-/** A time in which no tick of a schedule becomes a run, on the wall clock of the schedule's zone. */
+/** A window without runs, on the wall clock of the schedule's zone. */
 export type Blackout =
   | {
     readonly type: "daily";
-    /** Days of the week it begins on, 0 is Sunday; empty for every day. */
+    /** Weekdays it begins on, 0 is Sunday; empty for every day. */
     readonly days: readonly number[];
-    /** Seconds since midnight; when the end is not after the start it lies on the next day. */
+    /** Seconds since midnight. An end that is not after the start lies on the next day. */
     readonly from: number;
     readonly until: number;
   }
@@ -28,10 +28,11 @@ const CLOCK = /^(\d{1,2}):(\d{2})$/;
 const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2}))?$/;
 
 /**
- * Read one window: `22:00-06:00` on every day, `sat-sun`, `mon-fri 22:00-06:00`, `2026-12-24` or, with both ends,
- * `2026-12-24/2026-12-27` and `2026-12-24T18:00/2026-12-25T06:00`. A date alone as end is included.
+ * Read one window: `22:00-06:00` on every day, `sat-sun`, `mon-fri 22:00-06:00`, `2026-12-24`, or
+ * with both ends `2026-12-24/2026-12-27` or `2026-12-24T18:00/2026-12-25T06:00`. An end without a
+ * time includes that day.
  *
- * @throws JobError `invalid_argument` for what is none of these
+ * @throws JobError `invalid_argument` for any other text
  */
 export function parseBlackout(text: string): Blackout {
   const lengthMax = TEXT_LENGTH_MAX.blackout;
@@ -39,7 +40,7 @@ export function parseBlackout(text: string): Blackout {
   const trimmed = text.trim().toLowerCase();
   const found = readDated(trimmed.toUpperCase()) ?? readDaily(trimmed);
   if (found !== null) return found;
-  throw new JobError("invalid_argument", `Cannot use blackout "${text}": it is no window of time`, {
+  throw new JobError("invalid_argument", `Cannot use blackout "${text}": it is not a time window`, {
     path: "blackout",
     hint: 'Write "22:00-06:00", "sat-sun", "mon-fri 08:00-18:00" or "2026-12-24/2026-12-27"',
   });

@@ -1,14 +1,14 @@
-import type { CronExpression } from "./cron.ts";
+import type { CronExpression } from "./cron_expression.ts";
 
-// Wall-clock arithmetic of cron expressions. A wall second is what a clock on the wall shows, as seconds since it showed
-// 1970-01-01 00:00:00: no zones, no changes of the clock.
+// Wall-clock arithmetic of cron expressions. A wall second is a local time as seconds since local
+// 1970-01-01 00:00:00: no zones, no clock changes.
 
 const DAY = 86_400;
-/** Every date that exists comes on every weekday within 40 years, also around 2100. */
+/** Every date falls on every weekday within 40 years, also around 2100. */
 const MONTHS_SEARCHED = 50 * 12;
-/** Months that are kept: those that most schedules search. */
+/** Most months cached: those that most schedules search. */
 const MONTHS_KNOWN_MAX = 1_200;
-/** The wall clock is followed to the end of the year 9999. */
+/** Searches end with this year. */
 const LAST_YEAR = 9_999;
 
 interface Month {
@@ -20,7 +20,7 @@ interface Month {
   readonly length: number;
 }
 
-/** Months looked at so far by their number since year 0: thousands of schedules look at the same ones. */
+/** Months by their number since year 0. Thousands of schedules search the same ones. */
 const months = new Map<number, Month>();
 
 function monthOf(year: number, month: number): Month {
@@ -40,7 +40,7 @@ function monthAt(day: number): Month {
   return monthOf(date.getUTCFullYear(), date.getUTCMonth() + 1);
 }
 
-/** The month of the last question and its matching days, by expression: the next tick is mostly in the same one. */
+/** The month searched last and its matching days: the next tick is mostly in the same month. */
 const lastMonths = new WeakMap<CronExpression, { readonly month: Month; readonly days: number }>();
 
 function monthAfter({ year, month }: Month): Month {
@@ -115,7 +115,7 @@ function firstAtLeast(values: readonly number[], low: number): number | undefine
   return values.find((value) => value >= low);
 }
 
-/** The first matching second of a day at or after `low`, seconds since midnight; null when there is none. */
+/** The first matching second since midnight, from `low` on; null if there is none. */
 function nextTimeOfDay({ hour, minute, second }: CronExpression, low: number): number | null {
   const lowHour = Math.floor(low / 3_600);
   const lowMinute = Math.floor(low / 60) % 60;
@@ -203,7 +203,10 @@ function countDays(expression: CronExpression, from: number, until: number): num
   return count;
 }
 
-/** How many wall seconds match from one to before another: by arithmetic, in time that months take, not seconds. */
+/**
+ * Number of matching wall seconds from `from` to before `until`. The cost grows with the months
+ * between them, not with the seconds.
+ */
 export function countWallSeconds(expression: CronExpression, from: number, until: number): number {
   if (until <= from) return 0;
   const fromDay = Math.floor(from / DAY);

@@ -14,7 +14,7 @@ function timeText(wallSecond: number): string {
 }
 
 /**
- * What a change of the clock has to do with a tick, in words; null for nothing.
+ * Says how a clock change affected a tick; null if it did not.
  *
  * @param at a tick of the schedule, epoch ms
  * @throws JobError `invalid_argument` for a spec that cannot be read

@@ -1,38 +1,19 @@
 import { nextWallSecond } from "./calendar.ts";
-import type { CronField, CronFieldName } from "./cron_field.ts";
-import { cronError, readCronField } from "./cron_field.ts";
+import type { CronExpression, CronField } from "./cron_expression.ts";
+import { cronError, type CronFieldName, readCronField } from "./cron_field.ts";
 import { nearest } from "../text/nearest.ts";
 import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
 /** Longest cron expression, in characters. */
 export const CRON_LENGTH_MAX = TEXT_LENGTH_MAX.cron;
 
-/** A cron expression, read: what the wall clock must show. Share it, never change it. */
-export interface CronExpression {
-  /** As written, with single spaces, nicknames spelled out and chance resolved. */
-  readonly text: string;
-  readonly second: CronField;
-  readonly minute: CronField;
-  readonly hour: CronField;
-  readonly dayOfMonth: CronField;
-  readonly month: CronField;
-  readonly dayOfWeek: CronField;
-  /** True if a day must match both day fields, since one of them begins with `*`; else one suffices. */
-  readonly isBothDays: boolean;
-  /**
-   * True if it runs at fixed times: neither minute nor hour begins with `*`. When the clock is changed, fixed times that
-   * are skipped run at the change, and repeated ones do not run again; others follow the clock.
-   */
-  readonly isFixed: boolean;
-}
-
 /** Options of {@link parseCron}. */
 export interface CronOptions {
-  /** What `H` and `~` depend on: the kind of the job. They are refused without it. */
+  /** Determines `H` and `~`: the kind of the job. Without it they are refused. */
   readonly seed?: string;
 }
 
-/** The fields that each nickname stands for. */
+/** The expression of each nickname. */
 export const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",
@@ -96,10 +77,12 @@ const known = new Map<string, CronExpression>();
 const KNOWN_MAX = 20_000;
 
 /**
- * Read a cron expression by the rules of cronie's crontab(5): five fields, or six with seconds first, or a nickname such as
- * `@daily`. Also `L`, `LW`, `nW`, `w#n`, `wL`, `?`, and with a seed `H` and `~`.
+ * Read a cron expression by the rules of cronie's crontab(5): five fields, six with seconds first,
+ * or a nickname such as `@daily`. Also reads `L`, `LW`, `nW`, `w#n`, `wL`, `?`, and with a seed `H`
+ * and `~`.
  *
- * @throws JobError `invalid_argument` naming the field, the value and what is wanted; also when it would never match
+ * @throws JobError `invalid_argument` naming the field, the value and what is expected, also if the
+ *   expression would never match
  */
 export function parseCron(expression: string, options: CronOptions = {}): CronExpression {
   if (expression.length > CRON_LENGTH_MAX) {
@@ -131,7 +114,7 @@ export function parseCron(expression: string, options: CronOptions = {}): CronEx
     isFixed: !minute.isAny && !hour.isAny,
   };
   checkPossible(parsed);
-  // With chance resolved the text differs: it must not be taken for another seed's.
+  // If `H` or `~` was resolved, the result is only for this seed.
   if (fields.every((field, place) => field.text === texts[place])) {
     if (known.size >= KNOWN_MAX) known.clear();
     known.set(text, parsed);

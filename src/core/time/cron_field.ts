@@ -1,5 +1,6 @@
 import { CronExpressionParser } from "cron-parser";
 import { JobError } from "../errors.ts";
+import type { CronField } from "./cron_expression.ts";
 
 /** The fields of a cron expression, in their order. */
 export type CronFieldName = "second" | "minute" | "hour" | "day of month" | "month" | "day of week";
@@ -7,12 +8,12 @@ export type CronFieldName = "second" | "minute" | "hour" | "day of month" | "mon
 interface CronFieldRule {
   readonly low: number;
   readonly high: number;
-  /** Names for `low`, `low + 1`, …; none for numbers only. */
+  /** Names for `low`, `low + 1`, …; empty if only numbers are allowed. */
   readonly names: readonly string[];
-  /** Where the field stands among the six of cron-parser. */
+  /** Position among the six fields of cron-parser. */
   readonly place: number;
   readonly key: "second" | "minute" | "hour" | "dayOfMonth" | "month" | "dayOfWeek";
-  /** The highest value that chance picks: every month has it, and no weekday has two numbers. */
+  /** Highest value for `H` and `~`: every month has it, and no weekday has two numbers. */
   readonly pickHigh: number;
 }
 
@@ -28,35 +29,15 @@ const RULES: Readonly<Record<CronFieldName, CronFieldRule>> = {
   "day of week": { low: 0, high: 7, names: WEEKDAYS, place: 5, key: "dayOfWeek", pickHigh: 6 },
 };
 
-/** What one field of an expression says. */
-export interface CronField {
-  /** Its text, with chance resolved. */
-  readonly text: string;
-  /** Sorted, each once. In days of week 7 is 0. */
-  readonly values: readonly number[];
-  /** True if it begins with `*`, or is `?`. */
-  readonly isAny: boolean;
-  /** `L` in days of month: the last day. */
-  readonly isLastDay: boolean;
-  /** `LW`: the last day from Monday to Friday. */
-  readonly isLastWorkday: boolean;
-  /** `nW`: the day from Monday to Friday nearest to day n of the month. */
-  readonly nearest: readonly number[];
-  /** `w#n`: the n-th of a weekday in the month. */
-  readonly nth: readonly (readonly [weekday: number, n: number])[];
-  /** `wL`: the last of a weekday in the month. */
-  readonly lastOf: readonly number[];
-}
-
-/** Where a text stands, for messages and for chance. */
+/** Context of a field, for messages and for `H` and `~`. */
 interface FieldContext {
   readonly expression: string;
   readonly name: CronFieldName;
-  /** What chance depends on; null when there is nothing to depend on. */
+  /** Determines `H` and `~`; null refuses them. */
   readonly seed: string | null;
 }
 
-/** Fields and items kept, so that schedules that say the same share them. */
+/** Most cached fields and items: equal schedules share them. */
 const KNOWN_MAX = 5_000;
 /** Longest expression shown in a message. */
 const SHOWN_MAX = 80;
@@ -125,7 +106,7 @@ function readStep(context: FieldContext, item: string, text: string | undefined)
   return step;
 }
 
-/** Resolve `H`, `H(a-b)`, `H/n`, `~`, `a~b` to what chance picks for the seed; other items stay as they are. */
+/** Replace `H`, `H(a-b)`, `H/n`, `~`, `a~b` with values for the seed. Other items stay. */
 function pin(context: FieldContext, item: string): string {
   const hashed = /^H(?:\(([^)]*)\))?(?:\/(.*))?$/.exec(item);
   const random = /^([^~/]*)~([^~/]*)$/.exec(item);
@@ -160,11 +141,11 @@ function expand(
   name: CronFieldName,
   { first, last, step }: { readonly first: number; readonly last: number; readonly step: number },
 ): readonly number[] {
-  // Its first expression takes 7 MB, for dates that nobody asks it for: most schedules have no step.
+  // The first use of cron-parser takes 7 MB, and most schedules have no step.
   const values = step === 1
     ? Array.from({ length: last - first + 1 }, (_, place) => first + place)
     : expandSteps(name, `${first}-${last}/${step}`);
-  // Sunday is 7 besides 0.
+  // Sunday is both 0 and 7.
   return name === "day of week" ? values.map((value) => value % 7) : values;
 }
 
@@ -184,7 +165,7 @@ function expandSteps(name: CronFieldName, item: string): readonly number[] {
   return values;
 }
 
-/** What days of month have besides values. Answers whether the item is one of these. */
+/** Read a form that only days of the month have. Returns false for any other item. */
 function readMonthDay(context: FieldContext, item: string, field: Mutable<CronField>): boolean {
   if (item === "L") field.isLastDay = true;
   else if (item === "LW") field.isLastWorkday = true;
@@ -194,7 +175,7 @@ function readMonthDay(context: FieldContext, item: string, field: Mutable<CronFi
   return true;
 }
 
-/** What days of week have besides values. Answers whether the item is one of these. */
+/** Read a form that only days of the week have. Returns false for any other item. */
 function readWeekday(context: FieldContext, item: string, field: Mutable<CronField>): boolean {
   const nth = /^(\w+)#(\w*)$/.exec(item);
   if (nth !== null) {
@@ -257,11 +238,12 @@ function readFresh(context: FieldContext, text: string): CronField {
   return field;
 }
 
-/** Fields read so far: schedules share them, since most say the same. */
+/** Cached fields: most schedules have the same ones. */
 const known = new Map<string, CronField>();
 
 /**
- * Read one field by the rules of cronie's crontab(5), with `L`, `LW`, `nW`, `w#n`, `wL`, `?`, `H` and `~` besides.
+ * Read one field by the rules of cronie's crontab(5), and also `L`, `LW`, `nW`, `w#n`, `wL`, `?`,
+ * `H` and `~`.
  *
  * @throws JobError `invalid_argument` naming the field
  */

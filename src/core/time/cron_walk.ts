@@ -1,20 +1,21 @@
 import { countWallSeconds, nextWallSecond } from "./calendar.ts";
-import type { CronExpression } from "./cron.ts";
+import type { CronExpression } from "./cron_expression.ts";
 import type { Zone, ZoneSegment } from "./zone.ts";
 import { LAST_SECOND } from "./zone.ts";
 
-// Changes of the clock are as in cronie's cron(8): below three hours, fixed times that are skipped run at the change, and
-// repeated ones run the first time only. Larger changes are corrections of the clock, and the new time counts at once.
+// Clock changes work as in cronie's cron(8). If the change is below three hours, skipped fixed
+// times run at the change, and repeated ones run the first time only. A larger change is a
+// correction of the clock: the new time applies at once.
 
-/** Changes forward from this many seconds on are corrections. */
+/** Forward changes of at least this many seconds are corrections. */
 const CORRECTION = 3 * 3_600;
-/** Changes back over this many seconds are corrections: cronie's loop compares with a clock that is a minute ahead. */
+/** Backward changes beyond this many seconds are: cronie compares with a clock 1 minute ahead. */
 const CORRECTION_BACK = CORRECTION + 60;
 const DAY = 86_400;
 /** No expression has ticks farther apart, except where its dates never exist. */
 const HORIZON = 50 * 366 * DAY;
 
-/** True if the clock was put forward over a fixed time when the segment began. */
+/** True if the clock skipped a fixed time when the segment began. */
 export function hasSkippedTick(expression: CronExpression, segment: ZoneSegment): boolean {
   const skipped = segment.offset - segment.previousOffset;
   if (!expression.isFixed || skipped <= 0 || skipped >= CORRECTION) return false;
@@ -22,7 +23,7 @@ export function hasSkippedTick(expression: CronExpression, segment: ZoneSegment)
   return wall !== null && wall < segment.from + segment.offset;
 }
 
-/** The first wall second, from an instant of the segment on, that may match: a fixed time is not repeated. */
+/** The first wall second from `from` on that may match: repeated fixed times may not. */
 function firstWallSecond(expression: CronExpression, segment: ZoneSegment, from: number): number {
   const wall = from + segment.offset;
   const repeated = segment.previousOffset - segment.offset;
@@ -34,7 +35,7 @@ function firstWallSecond(expression: CronExpression, segment: ZoneSegment, from:
  * The first tick after an instant.
  *
  * @param afterMs epoch ms
- * @returns epoch ms, a whole second; null when there is none before the year 10000
+ * @returns epoch ms, a whole second; null if there is none before the year 10000
  */
 export function nextCronTick(
   expression: CronExpression,
@@ -50,7 +51,7 @@ export function nextCronTick(
     if (wall === null) return null;
     const second = wall - segment.offset;
     if (second < segment.until) return second * 1_000;
-    // No change of the clock moves a match across two days, so far from both ends nothing can come before.
+    // No clock change moves a match by two days, so none can come earlier that far from both ends.
     const isSettled = segment.until - from > 2 * DAY;
     from = isSettled ? Math.max(segment.until, second - 2 * DAY) : segment.until;
   }
@@ -58,8 +59,8 @@ export function nextCronTick(
 }
 
 /**
- * How many ticks come after one instant, up to and including another: by arithmetic. Beyond 50 years changes of the clock
- * are not looked up, so that the answer takes bounded time.
+ * Number of ticks after `afterMs`, up to and including `untilMs`, computed without listing them.
+ * Clock changes more than 50 years ahead are ignored to bound the work.
  */
 export function countCronTicks(
   expression: CronExpression,

@@ -24,10 +24,12 @@ function shown(text: string): string {
 }
 
 /**
- * Read a duration such as "10s", "1h30m", "1.5h", "250ms", "7d" or "0"; units from the largest to the smallest, each once.
+ * Read a duration such as "10s", "1h30m", "1.5h", "250ms", "7d" or "0". Units go from the largest
+ * to the smallest, each once.
  *
  * @returns whole milliseconds, 0 or more
- * @throws JobError `invalid_argument` for any other text, a part of a millisecond, or more than 100 years
+ * @throws JobError `invalid_argument` for any other text, fractions of a millisecond, and more than
+ *   100 years
  */
 export function parseDuration(text: string): number {
   const found = read(text);
@@ -38,9 +40,9 @@ export function parseDuration(text: string): number {
 }
 
 /**
- * Milliseconds of an option that is a number of them, or text as of {@link parseDuration}.
+ * Milliseconds of an option: a number of them, or text as in {@link parseDuration}.
  *
- * @param name of the option, which is the path of errors
+ * @param name of the option; errors have it as path
  * @throws JobError `invalid_argument` as {@link parseDuration}
  */
 export function readDuration(name: string, value: DurationInput): number {
@@ -83,13 +85,13 @@ function read(text: string): number | string {
   return ms;
 }
 
-/** Write milliseconds as {@link parseDuration} reads them, such as "1h30m"; the shortest exact form, "0s" for none. */
+/** The shortest exact text that {@link parseDuration} reads, such as "1h30m" or "0s". */
 export function formatDuration(ms: number): string {
   let rest = Math.round(Math.abs(ms));
   if (rest === 0) return "0s";
   let text = ms < 0 ? "-" : "";
   for (const [unit, size] of UNITS) {
-    // Weeks are read, but days are what people count in.
+    // Weeks can be read, but people count in days.
     if (unit === "w" || rest < size) continue;
     text += `${Math.floor(rest / size)}${unit}`;
     rest %= size;

@@ -1,6 +1,7 @@
 import { nextWallSecond } from "./calendar.ts";
 import { clockNote } from "./clock_notes.ts";
-import { type CronExpression, parseCron } from "./cron.ts";
+import { parseCron } from "./cron.ts";
+import type { CronExpression } from "./cron_expression.ts";
 import { formatLocal } from "./local_time.ts";
 import { REBOOT, type ScheduleSpec } from "../job/schedule.ts";
 import { formatScheduleText, lastTickOf, nextTickOf } from "./ticks.ts";
@@ -8,7 +9,7 @@ import { openZone } from "./zone.ts";
 
 const DAY = 86_400;
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-/** How far back the tick before is looked for, in milliseconds: no expression has ticks farther apart but in leap years. */
+/** How far back to search for the previous tick, in milliseconds. Rarer ticks are not found. */
 const BACK_MS = 9 * 366 * DAY * 1_000;
 
 /** The ticks of a schedule before and after an instant, epoch ms. */
@@ -31,7 +32,9 @@ export function isTick(spec: ScheduleSpec, startAt: number, atMs: number): boole
   return nextTickOf(spec, startAt, atMs - 1) === atMs;
 }
 
-/** By which rule a schedule has a tick at an instant: expression, zone, time on the wall, and what a change of the clock did. */
+/**
+ * Why a schedule has a tick: its expression, zone, local time, and the effect of a clock change.
+ */
 export function tickRule(spec: ScheduleSpec, atMs: number): string {
   const text = formatScheduleText(spec);
   const rule = `"${text}" in ${spec.timezone}: ${formatLocal(atMs, spec.timezone)}`;

@@ -1,12 +1,12 @@
 import { isBlackedOut } from "./blackout.ts";
 import { type Overlap, QUEUE_MAX, type ScheduleRecord } from "../job/schedule.ts";
 
-/** What a due tick meets, as the store knows it at that moment. */
+/** What the store knows when it decides on a due tick. */
 export interface TickFacts {
   readonly overlap: Overlap;
   /** Ticks that became instances so far. */
   readonly runs: number;
-  /** Ticks that are still to be skipped, as somebody asked. */
+  /** Ticks still to skip, as requested. */
   readonly skipNext: number;
   /** True if the kind, or everything, is paused. */
   readonly isPaused: boolean;
@@ -14,11 +14,11 @@ export interface TickFacts {
   readonly isBusy: boolean;
   /** Instances of the schedule that wait for one before them. */
   readonly queuedCount: number;
-  /** True if the tick is made up for (misfire "all"): it waits for its turn, as a backfill does. */
+  /** True if a late tick is caught up on (misfire "all"): it waits in line, as a backfill does. */
   readonly isCatchUp: boolean;
 }
 
-/** Why a tick is skipped, in the order in which the reasons count. */
+/** Why a tick is skipped. The first reason that applies is recorded. */
 export type SkipReason = "runs_max" | "skip requested" | "blackout" | "paused" | "overlap";
 
 /**
@@ -43,8 +43,8 @@ export function skipReason(
 }
 
 /**
- * How much later than its ticks a schedule runs on a node, in milliseconds: by a hash, so that restarts do not change it,
- * and many schedules or nodes with one time spread.
+ * Delay of a schedule's runs on a node, in milliseconds. It comes from a hash: it survives
+ * restarts, and schedules and nodes with the same time spread out.
  */
 export function jitterOf(scheduleId: string, node: string, jitterMs: number): number {
   if (jitterMs <= 0) return 0;

@@ -26,22 +26,22 @@ const TICKS_LISTED_MAX = 10_000;
 
 /** A schedule's text, taken apart. Exactly one of `cron` and `everyMs` is set. */
 export interface ScheduleText {
-  /** Cron expression, with what chance picks resolved, or nickname. */
+  /** Cron expression with `H` and `~` resolved, or nickname. */
   readonly cron: string | null;
   readonly everyMs: number | null;
   /** IANA zone of a `CRON_TZ=` or `TZ=` prefix. */
   readonly timezone: string | null;
 }
 
-/** What one step of a schedule does. */
+/** Result of one step of a schedule. */
 export interface AdvancePlan {
   /** The last tick considered, epoch ms. */
   readonly cursor: number;
-  /** The first tick after the cursor, epoch ms; null when there is none. */
+  /** The first tick after the cursor, epoch ms; null if there is none. */
   readonly nextAt: number | null;
   /** Due times of the ticks to fire, oldest first, at most {@link FIRES_MAX}. */
   readonly fires: readonly number[];
-  /** What becomes of the other ticks. */
+  /** Records of the other ticks. */
   readonly fates: readonly Omit<TickFate, "at" | "scheduleId">[];
 }
 
@@ -61,7 +61,7 @@ function readInterval(text: string): number {
   try {
     return parseDuration(text);
   } catch (cause) {
-    const found = text === "" ? "it says no interval" : `found "${text}"`;
+    const found = text === "" ? "it has no interval" : `found "${text}"`;
     throw new JobError(
       "invalid_argument",
       `Cannot schedule "${`@every ${text}`.trim()}": ${found}, wanted a time with its unit`,
@@ -75,10 +75,10 @@ function readInterval(text: string): number {
 }
 
 /**
- * Read the text of a schedule: a cron expression, a nickname, `@reboot` or `@every 15m`, with a `CRON_TZ=Zone` or `TZ=Zone`
- * prefix.
+ * Read the text of a schedule: a cron expression, a nickname, `@reboot` or `@every 15m`, optionally
+ * with a prefix `CRON_TZ=Zone` or `TZ=Zone`.
  *
- * @throws JobError `invalid_argument` for what cannot be read or never comes
+ * @throws JobError `invalid_argument` for unreadable text, and for times that never come
  */
 export function parseScheduleText(text: string, options: CronOptions = {}): ScheduleText {
   const { zone, rest } = splitZone(text);
@@ -96,17 +96,17 @@ export function formatScheduleText(spec: Pick<ScheduleSpec, "cron" | "everyMs">)
   return spec.everyMs === null ? spec.cron ?? "" : `@every ${formatDuration(spec.everyMs)}`;
 }
 
-/** When a schedule runs, without what becomes of its ticks. */
+/** The times of a schedule, without its policies. */
 export type ScheduleTimes = Pick<
   ScheduleSpec,
   "cron" | "everyMs" | "timezone" | "startsAt" | "endsAt"
 >;
 
-/** Ticks of a schedule as the planning needs them; times in epoch ms. */
+/** Ticks of a schedule; times in epoch ms. */
 interface Ticks {
-  /** The first tick after an instant; null when there is none. */
+  /** The first tick after an instant; null if there is none. */
   next(afterMs: number): number | null;
-  /** How many ticks come after one instant, up to and including another. */
+  /** Number of ticks after `afterMs`, up to and including `untilMs`. */
   count(afterMs: number, untilMs: number): number;
 }
 
@@ -121,7 +121,7 @@ function everyTicks(everyMs: number, startAt: number): Ticks {
   };
 }
 
-/** `@reboot` has no ticks by the clock: the scheduler makes one when it starts. */
+/** `@reboot` has no ticks by the clock: the scheduler creates one at its start. */
 const NO_TICKS: Ticks = { next: () => null, count: () => 0 };
 
 function ticksOf(spec: ScheduleTimes, startAt: number): Ticks {
@@ -159,18 +159,20 @@ function endlessTicks(spec: ScheduleTimes, startAt: number): Ticks {
 }
 
 /**
- * The first tick of a schedule after an instant. The first tick of `@every` is one interval after its start.
+ * The first tick of a schedule after an instant. `@every` starts one interval after its anchor.
  *
  * @param startAt anchor of `@every`, epoch ms
  * @param afterMs epoch ms
- * @returns epoch ms; null when there is none before the year 10000
+ * @returns epoch ms; null if there is none before the year 10000
  * @throws JobError `invalid_argument` for a spec that cannot be read
  */
 export function nextTickOf(spec: ScheduleTimes, startAt: number, afterMs: number): number | null {
   return ticksOf(spec, startAt).next(afterMs);
 }
 
-/** How many ticks of a schedule come after one instant, up to and including another; by arithmetic. */
+/**
+ * Number of ticks after `afterMs`, up to and including `untilMs`, computed without listing them.
+ */
 export function countTicksOf(
   spec: ScheduleSpec,
   startAt: number,
@@ -179,7 +181,7 @@ export function countTicksOf(
   return ticksOf(spec, startAt).count(span.afterMs, span.untilMs);
 }
 
-/** The last tick of a schedule after `afterMs`, up to and including `untilMs`; null when there is none. */
+/** The last tick after `afterMs`, up to and including `untilMs`; null if there is none. */
 export function lastTickOf(
   spec: ScheduleSpec,
   startAt: number,
@@ -198,11 +200,11 @@ const NEXT_TICKS_KEYS: KeysOf<Parameters<typeof nextTicks>[1]> = {
 /**
  * The next ticks of a schedule's text.
  *
- * @param options.timezone IANA zone; a prefix of the expression goes before it; default UTC
+ * @param options.timezone IANA zone; a prefix of the expression overrides it; default UTC
  * @param options.after the ticks come after it; also the start of `@every`
- * @param options.seed what `H` and `~` depend on: the kind of the job
+ * @param options.seed determines `H` and `~`: the kind of the job
  * @returns none for `@reboot`, which has no times
- * @throws JobError `invalid_argument` for what cannot be read, or a count that is not from 0 to 10,000
+ * @throws JobError `invalid_argument` for unreadable text, and unless `count` is from 0 to 10,000
  */
 export function nextTicks(
   expression: string,
@@ -243,9 +245,9 @@ export function nextTicks(
   return found;
 }
 
-/** The last tick after `afterMs`, up to and including `untilMs`; null when there is none. */
+/** {@link lastTickOf} of ticks. */
 function lastTick(ticks: Ticks, afterMs: number, untilMs: number): number | null {
-  // First find a short span that holds a tick, then halve it: the steps are few whatever the span and the ticks are.
+  // Find a short span with a tick, then halve it: few steps for any span and any ticks.
   let low = afterMs;
   for (let span = 1_000; span < untilMs - afterMs; span *= 2) {
     const tick = ticks.next(untilMs - span);
@@ -267,7 +269,7 @@ function lastTick(ticks: Ticks, afterMs: number, untilMs: number): number | null
   return found;
 }
 
-/** The last ticks, at most {@link FIRES_MAX}, after `afterMs`, up to and including `untilMs`; oldest first. */
+/** The last ticks of the span, oldest first, at most {@link FIRES_MAX}. */
 function lastTicks(ticks: Ticks, afterMs: number, untilMs: number): number[] {
   const found: number[] = [];
   let until = untilMs;
@@ -280,7 +282,7 @@ function lastTicks(ticks: Ticks, afterMs: number, untilMs: number): number[] {
   return found.reverse();
 }
 
-/** One fate for all ticks after `afterMs`, up to and including `untilMs`; none when there are none. */
+/** One record for all ticks of the span; empty if it has none. */
 function fatesOf(
   ticks: Ticks,
   span: { readonly afterMs: number; readonly untilMs: number },
@@ -293,22 +295,27 @@ function fatesOf(
   return [{ from, to, count, fate, reason: "misfire", instanceId: null }];
 }
 
-// The clock was set back by hours and is now past its old time again: ticks in between have their
-// fates already.
+// After the clock was set back by hours and has passed its old time again, the ticks in between are
+// already recorded.
 function plannedFrom({ cursor, correction }: ScheduleRecord, nowMs: number): number {
   if (correction === undefined || nowMs - cursor <= CORRECTION_MS) return cursor;
   return nowMs < correction.cursor ? cursor : Math.max(cursor, correction.cursor);
 }
 
 /**
- * Decide what becomes of the ticks of a schedule that are due: those after its cursor, up to and including now. Its time is
- * bounded, however many ticks passed.
+ * Decide on the due ticks of a schedule: those after its cursor, up to and including now. The work
+ * is bounded, however many ticks have passed.
  *
- * - `skip`: those at most {@link GRACE_MS} late fire, older ones are missed.
- * - `latest`: the last one fires, those before it are coalesced; what is later than `misfireWithinMs` is missed.
- * - `all`: those at most `misfireWithinMs` late fire, of more than {@link FIRES_MAX} the latest; the others are missed.
+ * - `skip`: ticks at most {@link GRACE_MS} late fire; older ones are missed.
+ * - `latest`: the last tick fires and earlier ones are coalesced, except that ticks more than
+ *   `misfireWithinMs` late are missed.
+ * - `all`: ticks at most `misfireWithinMs` late fire, the last {@link FIRES_MAX} of them; the
+ *   others
+ *   are missed.
  *
- * A tick at most {@link GRACE_MS} late is never too late. When the clock was set back before the cursor nothing is due.
+ * A tick at most {@link GRACE_MS} late is never too late. Nothing is due while the clock is behind
+ * the cursor.
+ *
  * @throws JobError `invalid_argument` for a spec that cannot be read
  */
 export function planAdvance(record: ScheduleRecord, nowMs: number): AdvancePlan {
@@ -326,7 +333,7 @@ export function planAdvance(record: ScheduleRecord, nowMs: number): AdvancePlan 
   const last = lastTick(ticks, cursor, nowMs) ?? first;
   const nextAt = ticks.next(last);
   const withinMs = spec.misfire === "skip" ? GRACE_MS : Math.max(spec.misfireWithinMs, GRACE_MS);
-  // The last instant that is too late, so that what comes after it is not.
+  // Ticks up to this instant are too late.
   const lateMs = Math.max(cursor, Math.min(nowMs - withinMs - 1, last));
 
   if (spec.misfire === "latest") {

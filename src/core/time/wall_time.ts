@@ -5,10 +5,11 @@ const TEXT =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?\s*(Z|[+-]\d{2}:\d{2})?$/i;
 
 /**
- * A time as text, RFC 3339 or without an offset, in epoch milliseconds; without one it is read off the clock on the wall of
- * `timezone`, and a date alone is its midnight.
+ * Read a time in RFC 3339, or one without an offset, which is local time in `timezone`. A date
+ * alone means its midnight.
  *
- * @throws JobError `invalid_argument` for what is no time
+ * @returns epoch ms
+ * @throws JobError `invalid_argument` for any other text
  */
 export function parseZonedTime(text: string, timezone: string): number {
   const match = TEXT.exec(text.trim());
@@ -29,7 +30,10 @@ export function parseZonedTime(text: string, timezone: string): number {
   return (wall - sign * (hours! * 3_600 + minutes! * 60)) * 1_000;
 }
 
-/** When the clock on the wall shows a second, epoch seconds: the first time of two, and for none the same span after. */
+/**
+ * The epoch second at which the local clock shows `wall`. If it does so twice, the first one; if a
+ * clock change skips it, the instant as if the clock had not changed.
+ */
 export function instantOfWall(zone: Zone, wall: number): number {
   const before = wall - zone.offsetAt(wall - 86_400);
   if (before + zone.offsetAt(before) === wall) return before;

@@ -87,7 +87,7 @@ export class Zone {
     return days + hour * 3_600 + minute * 60 + rest - clamped;
   }
 
-  /** The span of one offset that holds an instant in epoch seconds. */
+  /** The span with one offset around an instant in epoch seconds. */
   segmentAt(second: number): ZoneSegment {
     const year = yearOf(second);
     const start = yearStart(year);
@@ -162,10 +162,10 @@ export function openZone(name: string): Zone {
   if (known !== undefined) return known;
   let zone: Zone | null = null;
   try {
-    // Some runtimes take offsets such as "+05:30" too; they are not names, and others refuse them.
+    // Some runtimes also accept offsets such as "+05:30", which are not names.
     if (/^[A-Za-z][\w+/-]{0,63}$/.test(name)) zone = new Zone(name);
   } catch {
-    // The refusal below says it.
+    // Refused below.
   }
   if (zone === null) {
     const near = nearestZone(name.slice(0, 64));
@@ -180,7 +180,9 @@ export function openZone(name: string): Zone {
   return zone;
 }
 
-/** The zone of a `CRON_TZ=` or `TZ=` prefix of a schedule's text, as written, and the rest; null without one. */
+/**
+ * Split a schedule's text into the zone of its `CRON_TZ=` or `TZ=` prefix, or null, and the rest.
+ */
 export function splitZone(text: string): { readonly zone: string | null; readonly rest: string } {
   const trimmed = text.trim();
   const prefix = /^(?:CRON_)?TZ=(\S*)\s*/.exec(trimmed);

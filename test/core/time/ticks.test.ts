@@ -41,7 +41,7 @@ test("parseScheduleText() resolves what chance picks when it has a seed", () => 
 
 const REFUSED: readonly [text: string, message: RegExp][] = [
   ["", /it is empty/],
-  ["@every", /"@every": it says no interval, wanted a time with its unit/],
+  ["@every", /"@every": it has no interval, wanted a time with its unit/],
   ["@every -5m", /"@every -5m": found "-5m"/],
   ["CRON_TZ=UTC", /"CRON_TZ=UTC": it names a zone and no time/],
   ["@every 5", /"@every 5": found "5", wanted a time with its unit/],
