@@ -5,10 +5,23 @@ import { join } from "node:path";
 import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
 import { install, tryRun } from "./tasks.mjs";
+import { changedPaths, filesConcerned } from "./test/changed.mjs";
 import { planOf, testFiles } from "./test/plan.mjs";
 import { runFiles } from "./test/run_files.mjs";
 
-const USAGE = "Usage: npm test -- [--bun | --deno] [test/core test/cli/verbs.test.ts …]";
+const USAGE =
+  `Usage: npm test -- [--bun | --deno] [--changed[=COMMIT]] [test/core test/cli/verbs.test.ts …]
+
+  --bun, --deno       run the tests on one runtime only
+  --changed[=COMMIT]  run only test files that depend on a file that differs from COMMIT: through
+                      imports, and through files and folders that they name in a string. A change
+                      of the sources of the compiled file concerns all tests that run it; a change
+                      of package.json or of these scripts concerns all tests. Uncommitted and new
+                      files count. By default COMMIT is where the branch left origin/main; without
+                      a remote, where it left main; on main itself, the commit before the last`;
+
+/** The option, with the commit that it may name. */
+const CHANGED = /^--changed(?:=(.+))?$/;
 
 /** Most failed files that are run again, alone: if more fail, load is not the cause. */
 const REPEATED_MAX = 5;
@@ -64,11 +77,11 @@ function list(names) {
 }
 
 /**
- * Build, then run the tests below `paths`; prints the counts as the last line.
+ * Build, then run test files; prints the counts as the last line.
  *
  * @returns true if all passed
  */
-export async function test(paths, runtimes = ["bun", "deno"]) {
+export async function test(files = testFiles([]), runtimes = ["bun", "deno"]) {
   // A missing program is reported here; the tests that need it fail.
   for (const trouble of [installServers(), installNodes()]) {
     if (trouble !== null) console.error(trouble);
@@ -78,7 +91,7 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
   const firstRuns = [];
-  for (const stage of planOf(testFiles(paths), runtimes)) {
+  for (const stage of planOf(files, runtimes)) {
     firstRuns.push(...await runStage(stage, folder));
   }
   const results = await repeatFailed(firstRuns, folder);
@@ -96,27 +109,40 @@ export async function test(paths, runtimes = ["bun", "deno"]) {
   ]);
   if (!isBuilt) failed.push("build");
   if (failed.length > 0) console.log(`\nFailed:\n${list(failed)}`);
-  if (passed + failed.length === 0) {
-    console.error(`No tests ran: no test matches ${paths.join(" ") || "test/**/*.test.ts"}`);
-  }
   console.log(`\n${passed} passed, ${failed.length} failed`);
   return failed.length === 0 && passed > 0;
+}
+
+function end(message, code) {
+  (code === 0 ? console.log : console.error)(message);
+  process.exit(code);
+}
+
+/** The test files that the arguments ask for; ends the process if there are none. */
+function wantedFiles(args) {
+  const paths = args.filter((arg) => !arg.startsWith("-"));
+  const files = testFiles(paths);
+  if (files.length === 0) end(`No tests ran: no test matches ${paths.join(" ")}`, 1);
+  const option = args.find((arg) => CHANGED.test(arg));
+  if (option === undefined) return files;
+  const changed = changedPaths(CHANGED.exec(option)[1]);
+  if (changed.error !== undefined) end(changed.error, 2);
+  const concerned = filesConcerned(files, changed);
+  console.log(`${concerned.length} of ${files.length} test files depend on what has changed`);
+  if (concerned.length === 0) end("\n0 passed, 0 failed", 0);
+  return concerned;
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const args = process.argv.slice(2);
   const runtimes = ["bun", "deno"].filter((name) => args.includes(`--${name}`));
-  const unknown = args.find((arg) => arg.startsWith("-") && !runtimes.includes(arg.slice(2)));
+  const isKnown = (arg) => runtimes.includes(arg.slice(2)) || CHANGED.test(arg);
+  const unknown = args.find((arg) => arg.startsWith("-") && !isKnown(arg));
   if (unknown !== undefined) {
-    const isHelp = unknown === "--help" || unknown === "-h";
-    if (!isHelp) console.error(`Unknown option ${unknown}`);
-    (isHelp ? console.log : console.error)(USAGE);
-    process.exit(isHelp ? 0 : 2);
+    if (unknown === "--help" || unknown === "-h") end(USAGE, 0);
+    end(`Unknown option ${unknown}\n${USAGE}`, 2);
   }
   install();
-  const isGood = await test(
-    args.filter((arg) => !arg.startsWith("--")),
-    runtimes.length === 0 ? undefined : runtimes,
-  );
+  const isGood = await test(wantedFiles(args), runtimes.length === 0 ? undefined : runtimes);
   process.exitCode = isGood ? 0 : 1;
 }
