@@ -1,6 +1,7 @@
 import type { Scenario } from "./scenario.ts";
 import { BLOCKED } from "./scenarios/blocked.ts";
 import { DAEMON } from "./scenarios/daemon.ts";
+import { DAEMONS } from "./scenarios/daemons.ts";
 import { DISK } from "./scenarios/disk.ts";
 import { EXECUTION } from "./scenarios/execution.ts";
 import { GRPC } from "./scenarios/grpc.ts";
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LATENESS,
   ...GRPC,
   ...DAEMON,
+  ...DAEMONS,
   ...SCHEDULES_COST,
   ...HELD_COST,
   ...RECOVERY,
