@@ -1,5 +1,5 @@
 import { JobError } from "../../src/core/errors.ts";
-import type { InstanceTable, Tables } from "../../src/store/ledger/tables/tables.ts";
+import type { InstanceTable, OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import { override, overrideTables } from "../support/override.ts";
 
 /** How the medium below a store fails, until that is changed. */
@@ -9,14 +9,14 @@ export interface MediumFaults {
   hasFailed: boolean;
 }
 
-/** Tables on a medium that fails when told to: at a commit, or at the first row that is written. */
-export function failingTables(tables: Tables, faults: MediumFaults): Tables {
+/** OwnedTables on a medium that fails when told to: at a commit, or at the first row that is written. */
+export function failingTables(tables: OwnedTables, faults: MediumFaults): OwnedTables {
   const failAt = (fails: MediumFaults["fails"]) => {
     if (faults.fails !== fails) return;
     faults.hasFailed = true;
     throw new JobError("unavailable", "Cannot write to the medium");
   };
-  const commit: Tables["commit"] = (head) => {
+  const commit: OwnedTables["commit"] = (head) => {
     failAt("commit");
     tables.commit(head);
   };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Instant } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
+import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
@@ -66,7 +67,8 @@ async function fixtureOf(type: ModelledStore): Promise<Fixture> {
   }
   if (type === "memory" || type === "memory in groups") {
     const tables = new MemoryTables();
-    const store = new LedgerStore(tables, type === "memory" ? {} : { defer });
+    const options = type === "memory" ? {} : { defer };
+    const store = new LedgerStore((publish) => new GroupCommit(tables, options, publish));
     return { faults, tables, open: () => store, end: () => {} };
   }
   const folder = type === "sqlite" ? null : mkdtempSync(join(tmpdir(), "store-model-"));
@@ -75,8 +77,9 @@ async function fixtureOf(type: ModelledStore): Promise<Fixture> {
     faults,
     tables: new SqliteTables(path),
     open: () => {
-      fixture.tables = failingTables(new SqliteTables(path), faults);
-      return new LedgerStore(fixture.tables, { defer });
+      const tables = failingTables(new SqliteTables(path), faults);
+      fixture.tables = tables;
+      return new LedgerStore((publish) => new GroupCommit(tables, { defer }, publish));
     },
     end: () => folder !== null && rmSync(folder, { recursive: true }),
   };

@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/platform/clock.ts";
 import type { Row } from "../../src/store/ledger/tables/row.ts";
-import type { Tables } from "../../src/store/ledger/tables/tables.ts";
+import type { OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import type { Advance, NewInstance, Store } from "../../src/store/store.ts";
 import { override, overrideTables } from "../support/override.ts";
 
@@ -18,7 +18,7 @@ export interface Plant {
   /** Invariants that tell of it, any of them. */
   readonly tells: readonly string[];
   /** Puts it below the store's semantics. */
-  readonly tables?: (tables: Tables, context: PlantContext) => Tables;
+  readonly tables?: (tables: OwnedTables, context: PlantContext) => OwnedTables;
   /** Puts it into the store, below what is recorded. */
   readonly store?: (store: Store, context: PlantContext) => Store;
   /** Puts it into a node, between its manager and its link. */
@@ -166,7 +166,7 @@ function withoutLimits(dropped: "concurrency" | "rate"): (store: Store) => Store
 }
 
 // What is claimed is no longer in the store; only its outcome comes back.
-function deletingClaims(tables: Tables): Tables {
+function deletingClaims(tables: OwnedTables): OwnedTables {
   return overrideTables(tables, {
     instances: {
       update: (before, after) => {
@@ -180,7 +180,7 @@ function deletingClaims(tables: Tables): Tables {
 }
 
 // A second claim, soon after the first, works on what the first one saw.
-function staleScans(tables: Tables, { clock }: PlantContext): Tables {
+function staleScans(tables: OwnedTables, { clock }: PlantContext): OwnedTables {
   const scans = new Map<string, { readonly atMs: number; readonly rows: readonly Row[] }>();
   let nextMs = 0;
   return overrideTables(tables, {
@@ -221,7 +221,7 @@ function advancingAlways(store: Store): Store {
 }
 
 // Whatever was created longer ago than successes are kept, in whatever state it is.
-function expiringByAge(tables: Tables): Tables {
+function expiringByAge(tables: OwnedTables): OwnedTables {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
   return overrideTables(tables, {
     instances: {
@@ -251,7 +251,7 @@ function settlingAny(store: Store): Store {
 }
 
 // The node waits for the back-off and only then has the instance scheduled: a node that dies meanwhile takes it along.
-function retriesInMemory(tables: Tables, { clock, killsOf }: PlantContext): Tables {
+function retriesInMemory(tables: OwnedTables, { clock, killsOf }: PlantContext): OwnedTables {
   interface Parked {
     readonly row: Row;
     readonly node: string;

@@ -5,8 +5,9 @@ import type { Instant } from "../../src/platform/clock.ts";
 import type { ScheduleOptions } from "../../src/manager/api.ts";
 import { createIdSource, type IdSource } from "../../src/platform/ids.ts";
 import { type Random, seededRandom } from "../../src/platform/random.ts";
+import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
-import type { Tables } from "../../src/store/ledger/tables/tables.ts";
+import type { OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/tables.ts";
 import { AHEAD_MS_MAX, type Page, type PageRequest, type Store } from "../../src/store/store.ts";
@@ -113,16 +114,18 @@ class World {
   }
 
   #ledgerOf(storeType: Exclude<SimStore, "replicas">, context: PlantContext): Store {
-    const tables: Tables = storeType === "sqlite"
+    const own: OwnedTables = storeType === "sqlite"
       ? new SqliteTables(":memory:")
       : new MemoryTables();
     const plant = this.#plant;
     const isTimeOfNodes = this.#hasEarlyClaims || plant?.isTimeOfNodes === true;
-    return new LedgerStore(plant?.tables?.(tables, context) ?? tables, {
+    const tables = plant?.tables?.(own, context) ?? own;
+    const options = {
       // One clock of the server for all nodes, as Valkey has.
       ...(isTimeOfNodes ? {} : { clock: (): Instant => this.#clock.now() }),
       defer: (callback: () => void) => this.#clock.defer(callback),
-    });
+    };
+    return new LedgerStore((publish) => new GroupCommit(tables, options, publish));
   }
 
   async run(): Promise<WorldResult> {

@@ -2,18 +2,19 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ClaimLimits } from "../../src/core/job/limits.ts";
+import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import type { Row } from "../../src/store/ledger/tables/row.ts";
-import type { Tables } from "../../src/store/ledger/tables/tables.ts";
+import type { OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/tables.ts";
 import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
-/** Tables that count the instances that were read. */
+/** OwnedTables that count the instances that were read. */
 function countReads(
-  tables: Tables,
-): { readonly tables: Tables; readonly reads: { count: number } } {
+  tables: OwnedTables,
+): { readonly tables: OwnedTables; readonly reads: { count: number } } {
   const reads = { count: 0 };
   const counting = <T extends object>(table: T): T =>
     new Proxy(table, {
@@ -54,7 +55,7 @@ for (const [name, limits] of BLOCKS) {
       await withTempDir({}, async ({ path }) => {
         const made = type === "memory" ? new MemoryTables() : new SqliteTables(join(path, "q.db"));
         const { tables, reads } = countReads(made);
-        const store = new LedgerStore(tables, {});
+        const store = new LedgerStore((publish) => new GroupCommit(tables, {}, publish));
         await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
         const world = new StoreWorld(store);
         const claim = async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
+import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 
@@ -21,7 +22,7 @@ class CountedTables extends MemoryTables {
 
 async function openWorld() {
   const tables = new CountedTables();
-  const store = new LedgerStore(tables, {});
+  const store = new LedgerStore((publish) => new GroupCommit(tables, {}, publish));
   await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
   const world = new StoreWorld(store);
   // Once asked, the store knows of no deadline.

@@ -1,4 +1,4 @@
-import type { Tables } from "../../src/store/ledger/tables/tables.ts";
+import type { OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 
 /** The target with some methods of others. */
 export function override<T extends object>(target: T, methods: Partial<T>): T {
@@ -12,11 +12,11 @@ export function override<T extends object>(target: T, methods: Partial<T>): T {
   });
 }
 
-/** Tables with some methods of their subjects replaced; the subjects may only exist once opened. */
+/** OwnedTables with some methods of their subjects replaced; the subjects may only exist once opened. */
 export function overrideTables(
-  tables: Tables,
-  subjects: { readonly [Name in keyof Tables]?: Partial<Tables[Name]> },
-): Tables {
+  tables: OwnedTables,
+  subjects: { readonly [Name in keyof OwnedTables]?: Partial<OwnedTables[Name]> },
+): OwnedTables {
   return new Proxy(tables, {
     get(_, key) {
       const methods = Reflect.get(subjects, key);

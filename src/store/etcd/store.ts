@@ -3,8 +3,9 @@ import type { StoreConfig } from "../../core/store_config.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
+import type { PeerClocks } from "../ledger/owner.ts";
+import type { ReplicaOptions } from "../replica/owner.ts";
 import { ReplicaStore } from "../replica/store.ts";
-import type { Store } from "../store.ts";
 import { EtcdMedium } from "./medium.ts";
 import type { Presence } from "./presence.ts";
 
@@ -12,92 +13,57 @@ import type { Presence } from "./presence.ts";
 const CALL_MS = 15_000;
 
 /** What a store on etcd is made of. */
-export interface EtcdStoreOptions {
+export type EtcdStoreOptions = Required<Pick<ReplicaOptions, "maxSkewMs">> & ReplicaOptions & {
   readonly medium: EtcdMedium;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** A node whose clock differs by more from those of most of its peers claims nothing, fires nothing and takes nothing back. */
-  readonly maxSkewMs: number;
-  /** Counts in place of the callers' clocks: for tests. */
-  readonly now?: () => Instant;
-}
-
-type Args<Name extends keyof Store> = Store[Name] extends (...args: infer A) => unknown ? A : never;
+};
 
 /**
- * The replicated ledger on etcd. Due times go by the clocks of the nodes: each that has joined keeps a key under an etcd lease of its
- * own, by which they compare their clocks. Leases of claims are rows, and every node counts them from when it learned of them.
+ * The replicated ledger on etcd. Due times go by the clocks of the nodes, which compare them by keys
+ * under etcd leases. Leases of claims are rows, and every node counts them from when it learned of
+ * them.
  */
-export class EtcdStore extends ReplicaStore {
-  readonly #medium: EtcdMedium;
+export function etcdStoreOn(options: EtcdStoreOptions): ReplicaStore {
+  const { medium, clock, random, now } = options;
+  return new ReplicaStore({ medium, clock, random, now, clocks: new PresentNodes(options) });
+}
+
+/**
+ * The nodes of this process that have joined: one, several in tests. Each keeps a key under an etcd
+ * lease of its own, sooner known to its peers than a row.
+ */
+class PresentNodes implements PeerClocks {
   readonly #options: EtcdStoreOptions;
-  /** By node: one of a process, several in tests. */
   readonly #presences = new Map<string, Presence>();
 
   constructor(options: EtcdStoreOptions) {
-    // Clocks are compared by keys under leases, sooner than by rows.
-    const { maxSkewMs: _, ...replica } = options;
-    super(replica);
-    this.#medium = options.medium;
     this.#options = options;
   }
 
-  override async close(): Promise<void> {
-    for (const node of [...this.#presences.keys()]) await this.#leave(node);
-    await super.close();
-  }
-
-  override async joinNode(...[request]: Args<"joinNode">) {
-    const joined = await super.joinNode(request);
-    await this.#leave(request.id);
-    const { maxSkewMs, now } = this.#options;
-    const limits = { leaseMs: request.leaseMs, maxSkewMs, ...now ? { now } : {} };
-    const presence = this.#medium.presenceOf(request.id, limits);
-    this.#presences.set(request.id, presence);
+  async joined(id: string, leaseMs: number): Promise<void> {
+    await this.left(id);
+    const { medium, maxSkewMs, now } = this.#options;
+    const presence = medium.presenceOf(id, { leaseMs, maxSkewMs, ...now ? { now } : {} });
+    this.#presences.set(id, presence);
     await presence.start();
-    return joined;
   }
 
-  override async leaveNode(...[request]: Args<"leaveNode">) {
-    await this.#leave(request.id);
-    return await super.leaveNode(request);
+  async left(id: string): Promise<void> {
+    const presence = this.#presences.get(id);
+    this.#presences.delete(id);
+    await presence?.stop();
   }
 
-  override async listNodes(...[request]: Args<"listNodes">) {
-    const records = await super.listNodes(request);
-    const [presence] = this.#presences.values();
-    if (!presence) return records;
-    return records.map((record) => ({ ...record, skewMs: presence.skewOf(record.id) }));
+  async close(): Promise<void> {
+    for (const id of [...this.#presences.keys()]) await this.left(id);
   }
 
-  override async claim(...[request]: Args<"claim">) {
-    this.#presences.get(request.node)?.check("claim");
-    return await super.claim(request);
-  }
-
-  override async reap(...[request]: Args<"reap">) {
-    this.#checkClock("take back what lost its lease");
-    return await super.reap(request);
-  }
-
-  override async advance(...[request]: Args<"advance">) {
-    this.#checkClock("fire what is due");
-    return await super.advance(request);
-  }
-
-  override async putSchedule(...[request]: Args<"putSchedule">) {
-    if (request.isByClock) this.#checkClock("correct a schedule");
-    return await super.putSchedule(request);
-  }
-
-  #checkClock(action: string): void {
+  check(action: string): void {
     for (const presence of this.#presences.values()) presence.check(action);
   }
 
-  async #leave(node: string): Promise<void> {
-    const presence = this.#presences.get(node);
-    this.#presences.delete(node);
-    await presence?.stop();
+  skewOf(id: string): number | null | undefined {
+    const [presence] = this.#presences.values();
+    return presence?.skewOf(id);
   }
 }
 
@@ -130,11 +96,8 @@ export function createEtcdStore(
     /** Counts in place of the callers' clocks. */
     readonly now?: () => Instant;
   },
-): EtcdStore {
+): ReplicaStore {
   const medium = createEtcdMedium(config, parts);
   const { clock, random, now } = parts;
-  return new EtcdStore({
-    ...{ medium, clock, random, maxSkewMs: config.maxSkewMs },
-    ...(now ? { now } : {}),
-  });
+  return etcdStoreOn({ medium, clock, random, now, maxSkewMs: config.maxSkewMs });
 }

@@ -2,20 +2,16 @@ import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import { QuotaError } from "./checks.ts";
-import { type LedgerState, type Moment, momentBy } from "./state.ts";
+import { checkOpening } from "./maintenance/marks.ts";
+import { recover } from "./operations/recover.ts";
+import type { LedgerOwner, OperationOptions } from "./owner.ts";
+import { LedgerState, type Moment, momentBy } from "./state.ts";
+import type { OwnedTables } from "./tables/tables.ts";
 
 /** Turns of the event loop that a group waits for a busy medium, at about 3 ms each. */
 const BUSY_TURNS_MAX = 2_000;
-/** Revisions that may be answered without being stored: an opening skips as many. */
-export const REV_GAP = 2 ** 20;
-
-/** What a ledger may know of an operation before it runs. */
-export interface OperationOptions {
-  /** It may answer by what other owners wrote a moment ago, if it writes nothing. */
-  readonly canBeLate?: boolean;
-  /** Whether it would do without the tables now: alone, it then costs an only owner no transaction. */
-  readonly isIdle?: (state: LedgerState, moment: Moment) => boolean;
-}
+/** Most revisions that are acknowledged without being stored; an opening skips as many. */
+const REV_GAP = 2 ** 20;
 
 interface Operation {
   readonly at: Instant;
@@ -25,23 +21,15 @@ interface Operation {
   readonly reject: (error: JobError) => void;
 }
 
-/** Who runs the operations of a ledger. */
-export interface OperationGroup {
-  /** Queue one operation; it must check before it writes. */
-  run<T>(
-    at: Instant,
-    operation: (state: LedgerState, moment: Moment) => T,
-    options?: OperationOptions,
-  ): Promise<Committed<T>>;
-  /** Run what is queued, and answer it. */
-  drain(): Promise<void>;
-  /** The moment of an operation at `at`. */
-  momentOf(at: Instant): Moment;
-}
-
-/** One of several owners of the data, each with a replica of it: what opens and runs in place of a {@link GroupCommit}. */
-export interface LedgerOwner extends OperationGroup {
-  open(request: OpenRequest): Promise<StoreInfo>;
+/** How a sole owner runs operations. */
+export interface LedgerOptions {
+  /** Replaces the callers' clocks, when several simulated nodes share the store. */
+  readonly clock?: (() => Instant) | undefined;
+  /**
+   * Runs a callback at the end of this turn of the event loop; without it each operation runs at
+   * once, in a group of its own.
+   */
+  readonly defer?: ((callback: () => void) => void) | undefined;
 }
 
 type Answer =
@@ -49,13 +37,15 @@ type Answer =
   | { readonly operation: Operation; readonly error: JobError };
 
 /**
- * Runs operations in their order, those of one turn of the event loop in one transaction. An operation that is refused has
- * written nothing and leaves the others be; a medium that fails takes the whole group back.
+ * The sole owner of its tables. Runs operations in order, those of one turn of the event loop in one
+ * transaction. A refused operation has written nothing and does not affect the others; if the medium
+ * fails, the whole group is rolled back.
  */
-export class GroupCommit implements OperationGroup {
-  readonly #state: LedgerState;
+export class GroupCommit implements LedgerOwner {
+  readonly state: LedgerState;
+  readonly #tables: OwnedTables;
   readonly #clock: (() => Instant) | undefined;
-  readonly #defer: ((callback: () => void) => void) | null;
+  readonly #defer: ((callback: () => void) => void) | undefined;
   readonly #publish: () => void;
   #queue: Operation[] = [];
   #isScheduled = false;
@@ -63,24 +53,43 @@ export class GroupCommit implements OperationGroup {
   #storedRev = 0;
   #mustLoad = false;
 
-  constructor(
-    state: LedgerState,
-    options: {
-      /** Counts in place of the callers' clocks. */
-      readonly clock: (() => Instant) | undefined;
-      /** Null runs each operation at once, in a group of its own. */
-      readonly defer: ((callback: () => void) => void) | null;
-      /** Called after each commit. */
-      readonly publish: () => void;
-    },
-  ) {
-    this.#state = state;
-    this.#clock = options.clock;
-    this.#defer = options.defer;
-    this.#publish = options.publish;
+  /** @param publish called after each commit */
+  constructor(tables: OwnedTables, { clock, defer }: LedgerOptions, publish: () => void) {
+    this.#tables = tables;
+    this.state = new LedgerState(tables, { hasOwnClock: clock !== undefined });
+    this.#clock = clock;
+    this.#defer = defer;
+    this.#publish = publish;
   }
 
-  /** Queue one operation; it must check before it writes. */
+  async open(request: OpenRequest): Promise<StoreInfo> {
+    const { state } = this;
+    const { type, location, isDurable } = this.#tables;
+    try {
+      const { storeId, epoch, format } = this.#tables.open(request);
+      state.epoch = epoch;
+      state.hasUnleased = request.isMaintenance === true;
+      state.leases.clear();
+      state.nodes.clear();
+      state.load();
+      // Never repeat a revision that was acknowledged but not stored before a crash.
+      state.rev += REV_GAP;
+      if (!request.isMaintenance) checkOpening(state.mark, location);
+      const opening = this.run(request.at, request.isMaintenance ? () => [] : recover);
+      await this.#drain();
+      const { rev, value: recovered } = await opening;
+      return { type, location, storeId, epoch, format, isDurable, rev, recovered };
+    } catch (error) {
+      this.#tables.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#drain();
+    this.#tables.close();
+  }
+
   run<T>(
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
@@ -89,29 +98,36 @@ export class GroupCommit implements OperationGroup {
     return new Promise((resolve, reject) => {
       this.#queue.push({ at, isIdle, run: operation, resolve, reject });
       if (this.#defer) this.#schedule(this.#defer);
-      else this.flush();
+      else this.#flush();
     });
   }
 
-  /** Run what is queued, waiting for a busy medium as long as operations do. */
-  async drain(): Promise<void> {
+  momentOf(at: Instant): Moment {
+    return momentBy(this.#clock?.() ?? at, this.state.at);
+  }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#defer ? this.#defer(resolve) : resolve());
+  }
+
+  /** Run the queue, waiting for a busy medium as long as operations do. */
+  async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      this.flush();
+      this.#flush();
       if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#defer!(resolve));
     }
   }
 
-  /** Run what is queued now. */
-  flush(): void {
+  #flush(): void {
     const group = this.#queue;
     if (group.length === 0) return;
-    const state = this.#state;
+    const { state } = this;
     let answers: readonly Answer[];
     try {
       if (this.#mustLoad) state.load();
       this.#mustLoad = false;
       const isIdle = this.#isIdle(group);
-      if (!isIdle && !state.tables.begin()) {
+      if (!isIdle && !this.#tables.begin()) {
         this.#waitForMedium();
         return;
       }
@@ -139,18 +155,13 @@ export class GroupCommit implements OperationGroup {
     this.#publish();
   }
 
-  /** The moment of an operation at `at`. */
-  momentOf(at: Instant): Moment {
-    return momentBy(this.#clock?.() ?? at, this.#state.at);
-  }
-
   #isIdle(group: readonly Operation[]): boolean {
-    if (this.#state.rev + group.length - this.#storedRev >= REV_GAP) return false;
-    return group.every(({ isIdle, at }) => isIdle?.(this.#state, this.momentOf(at)) ?? false);
+    if (this.state.rev + group.length - this.#storedRev >= REV_GAP) return false;
+    return group.every(({ isIdle, at }) => isIdle?.(this.state, this.momentOf(at)) ?? false);
   }
 
   #runOne(operation: Operation): Answer {
-    const state = this.#state;
+    const { state } = this;
     const moment = this.momentOf(operation.at);
     try {
       const value = operation.run(state, moment);
@@ -170,7 +181,7 @@ export class GroupCommit implements OperationGroup {
     this.#isScheduled = true;
     defer(() => {
       this.#isScheduled = false;
-      this.flush();
+      this.#flush();
     });
   }
 
@@ -185,7 +196,7 @@ export class GroupCommit implements OperationGroup {
     this.#queue = [];
     const error = new JobError(
       "unavailable",
-      `Cannot write to ${this.#state.tables.location}: another program keeps it locked`,
+      `Cannot write to ${this.#tables.location}: another program keeps it locked`,
       { hint: "End the program that writes to the file" },
     );
     for (const operation of group) operation.reject(error);
@@ -193,9 +204,9 @@ export class GroupCommit implements OperationGroup {
 
   #giveUp(group: readonly Operation[], error: JobError): void {
     try {
-      this.#state.rollback({ keepsLeases: false });
-      this.#state.tables.rollback();
-      this.#state.load();
+      this.state.rollback({ keepsLeases: false });
+      this.state.tables.rollback();
+      this.state.load();
     } catch (thrown) {
       if (!isJobError(thrown)) error = toJobError(thrown, "Cannot roll back");
       this.#mustLoad = true;
@@ -204,7 +215,7 @@ export class GroupCommit implements OperationGroup {
   }
 }
 
-/** Whether an operation said no before it wrote anything. */
+/** True if an operation threw this before it wrote anything. */
 export function isRefusal(error: unknown): error is JobError {
   if (error instanceof QuotaError) return true;
   return error instanceof JobError &&

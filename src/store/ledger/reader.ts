@@ -8,56 +8,67 @@ import type {
   Store,
   StoreReads,
 } from "../store.ts";
+import type { Freshness } from "./owner.ts";
+import { listFates, listSchedules } from "./operations/schedules.ts";
 import { logEnd, tailLogs } from "./reading/log_tail.ts";
 import { listHistory, listInstances, listLogs } from "./reading/reads.ts";
-import { listFates, listSchedules } from "./operations/schedules.ts";
 import type { LedgerState } from "./state.ts";
 
 /** The reads of a ledger, for its owner or another reader. */
 export abstract class LedgerReader implements StoreReads {
-  /** The current state. @throws JobError `unavailable`, naming the action, if it is closed */
-  protected abstract reader(action: string): LedgerState;
+  /**
+   * Read the state once it is fresh enough; by default everything acknowledged to anyone.
+   *
+   * @throws JobError `unavailable`, naming the action, if it is closed
+   */
+  protected abstract read<T>(
+    action: string,
+    read: (state: LedgerState) => T | Promise<T>,
+    freshness?: Freshness,
+  ): Promise<T>;
   /** UUID of this body of data. */
   protected abstract get storeId(): string;
   /** Yields to everything else waiting in the event loop. */
   protected abstract turn(): Promise<void>;
 
-  async getSchedule(id: string) {
-    return this.reader("get a schedule").tables.schedules.get(id);
+  getSchedule(id: string) {
+    return this.read("get a schedule", ({ tables }) => tables.schedules.get(id));
   }
 
-  async listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
-    return listSchedules(this.reader("list schedules"), query, page);
+  listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
+    return this.read("list schedules", (state) => listSchedules(state, query, page));
   }
 
-  async listFates(
-    query: { readonly scheduleId: string; readonly after?: number; readonly before?: number },
-    page: PageRequest,
-  ) {
-    return listFates(this.reader("list fates"), query, page);
+  listFates(query: Parameters<Store["listFates"]>[0], page: PageRequest) {
+    return this.read("list fates", (state) => listFates(state, query, page));
   }
 
-  async get(id: string): Promise<Instance | null> {
-    return this.reader("get an instance").tables.instances.get(id)?.instance ?? null;
+  get(id: string): Promise<Instance | null> {
+    const find = ({ tables }: LedgerState) => tables.instances.get(id)?.instance ?? null;
+    return this.read("get an instance", find);
   }
 
-  async list(query: InstanceQuery, page: PageRequest) {
-    return await listInstances(this.reader("list instances"), query, page, () => this.turn());
+  list(query: InstanceQuery, page: PageRequest) {
+    const turn = () => this.turn();
+    return this.read("list instances", (state) => listInstances(state, query, page, turn));
   }
 
-  async history(query: HistoryQuery, page: PageRequest) {
-    return await listHistory(this.reader("list history"), query, page, () => this.turn());
+  history(query: HistoryQuery, page: PageRequest) {
+    const turn = () => this.turn();
+    return this.read("list history", (state) => listHistory(state, query, page, turn));
   }
 
-  async logs(query: LogQuery, page: PageRequest) {
-    return await listLogs(this.reader("list logs"), query, page, () => this.turn());
+  logs(query: LogQuery, page: PageRequest) {
+    const turn = () => this.turn();
+    return this.read("list logs", (state) => listLogs(state, query, page, turn));
   }
 
-  async tailLogs(query: LogTailQuery, request: Parameters<Store["tailLogs"]>[1]) {
-    return tailLogs(this.reader("follow logs"), this.storeId, query, request);
+  tailLogs(query: LogTailQuery, request: Parameters<Store["tailLogs"]>[1]) {
+    const read = (state: LedgerState) => tailLogs(state, this.storeId, query, request);
+    return this.read("follow logs", read, "own");
   }
 
-  async logEnd() {
-    return logEnd(this.reader("follow logs"), this.storeId);
+  logEnd() {
+    return this.read("follow logs", (state) => logEnd(state, this.storeId));
   }
 }

@@ -15,28 +15,22 @@ import type {
   RenewRequest,
   Store,
   StoreInfo,
-  StoreStats,
 } from "../store.ts";
-import { cancel } from "./operations/cancel.ts";
-import { advance } from "./operations/advance.ts";
-import { backfill } from "./operations/backfill.ts";
 import { checkLimit, closedError } from "./checks.ts";
-import { claim, quietMs, reap, renew } from "./claiming/claims.ts";
 import { blockOf, listBlocks } from "./claiming/blocks.ts";
-import { enqueue } from "./operations/enqueue.ts";
-import { GroupCommit, type LedgerOwner, type OperationGroup, REV_GAP } from "./group.ts";
+import { claim, quietMs, reap, renew } from "./claiming/claims.ts";
 import { Listeners } from "./hints.ts";
 import { LedgerRecords } from "./maintenance/ledger_records.ts";
+import { type Allowed, checkMark } from "./maintenance/marks.ts";
+import { advance } from "./operations/advance.ts";
+import { backfill } from "./operations/backfill.ts";
+import { cancel } from "./operations/cancel.ts";
+import { correctTimes } from "./operations/correct_times.ts";
+import { enqueue } from "./operations/enqueue.ts";
 import { appendLogs } from "./operations/logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./operations/nodes.ts";
-import { checkMark, checkOpening } from "./maintenance/marks.ts";
-import { ALWAYS, LATE, NEW, type OperationKind, REAP, RENEW, REPORT } from "./operation_kinds.ts";
 import { nextDue, removePause, setPause } from "./operations/pauses.ts";
-import { countInstances } from "./reading/reads.ts";
-import { LedgerReader } from "./reader.ts";
-import { recover } from "./operations/recover.ts";
 import { redrive } from "./operations/redrive.ts";
-import { correctTimes } from "./operations/correct_times.ts";
 import {
   findCleared,
   findLogs,
@@ -46,81 +40,73 @@ import {
 } from "./operations/retention.ts";
 import { deleteSchedule, putSchedule } from "./operations/schedules.ts";
 import { settle } from "./operations/settle.ts";
-import { LedgerState, type Moment } from "./state.ts";
-import type { Tables } from "./tables/tables.ts";
+import type { Freshness, LedgerOwner, OperationOptions } from "./owner.ts";
+import { LedgerReader } from "./reader.ts";
+import { countInstances } from "./reading/reads.ts";
+import type { LedgerState, Moment } from "./state.ts";
 
-/** What a ledger store is made of. */
-export interface LedgerOptions {
-  /** The clock that counts for all, when several simulated nodes share the store; otherwise the callers' own. */
-  readonly clock?: (() => Instant) | undefined;
-  /** Runs a callback after everything that this turn of the event loop brought; without it operations run at once. */
-  readonly defer?: ((callback: () => void) => void) | undefined;
-}
+/** How a ledger runs an operation. */
+type OperationKind = OperationOptions & {
+  /** The marks of the store that allow it; absent: see {@link Allowed} "begun". */
+  readonly allowedDuring?: Allowed;
+  /** What it does by this node's clock, for people: refused while that clock may be wrong. */
+  readonly clockUse?: string;
+};
+
+const NEW: OperationKind = { allowedDuring: "new" };
+const ALWAYS: OperationKind = { allowedDuring: "moving" };
+const CLAIM: OperationKind = { canBeLate: true, clockUse: "claim" };
+// Called every other second, mostly for nothing.
+const REAP: OperationKind = {
+  canBeLate: true,
+  clockUse: "take back what lost its lease",
+  isIdle: (state, moment) => quietMs(state, moment) > 0,
+};
+const ADVANCE: OperationKind = { ...NEW, clockUse: "fire what is due" };
+const CORRECT_SCHEDULE: OperationKind = { ...NEW, clockUse: "correct a schedule" };
+// A sole owner keeps leases and nodes in memory.
+const isNotShared = ({ tables }: LedgerState) => tables.shared === undefined;
+const RENEW: OperationKind = { canBeLate: true, isIdle: isNotShared };
+const REPORT: OperationKind = { ...ALWAYS, isIdle: isNotShared };
 
 /**
- * The store's semantics over any {@link Tables}: what one owner with the data at hand needs, in memory or in SQLite. May be
- * opened by several nodes of one process; the last to close closes it, and only the first opening recovers.
+ * The store's semantics over the tables of any {@link LedgerOwner}. Several nodes of one process may
+ * open it; the last to close closes it, and only the first opening recovers.
  */
 export class LedgerStore extends LedgerReader implements Store {
+  readonly #owner: LedgerOwner;
   readonly #state: LedgerState;
-  readonly #group: OperationGroup;
-  readonly #owner: LedgerOwner | null = null;
-  readonly #options: LedgerOptions;
   readonly records = new LedgerRecords({
     write: (action, at, operation) => this.#write(action, at, operation, ALWAYS),
-    reader: (action) => this.reader(action),
+    read: (action, read, freshness) => this.read(action, read, freshness),
     lastWallMs: () => this.#lastWallMs,
-    synced: () => this.synced(),
     turn: () => this.turn(),
   });
   readonly #listeners = new Listeners();
   #info: StoreInfo | null = null;
+  #opening: Promise<StoreInfo> | null = null;
   #openCount = 0;
   #lastWallMs = 0;
 
-  /** @param ownerOf makes what shares the data with other owners; absent: this object is the only one */
-  constructor(
-    tables: Tables,
-    options: LedgerOptions,
-    ownerOf?: (state: LedgerState, publish: () => void) => LedgerOwner,
-  ) {
+  /** @param ownerOf makes the owner; it calls `publish` after each commit */
+  constructor(ownerOf: (publish: () => void) => LedgerOwner) {
     super();
-    this.#options = options;
-    this.#state = new LedgerState(tables, { hasOwnClock: options.clock !== undefined });
-    const publish = () => this.#publish();
-    if (ownerOf) this.#group = this.#owner = ownerOf(this.#state, publish);
-    else {
-      const { clock, defer = null } = options;
-      this.#group = new GroupCommit(this.#state, { clock, defer, publish });
-    }
+    this.#owner = ownerOf(() => this.#publish());
+    this.#state = this.#owner.state;
   }
 
   async open(request: OpenRequest): Promise<StoreInfo> {
     this.#openCount += 1;
-    if (this.#info) return { ...this.#info, recovered: [] };
-    const state = this.#state;
     try {
-      if (this.#owner) return this.#info = await this.#owner.open(request);
-      const { storeId, epoch, format } = state.tables.open(request);
-      state.epoch = epoch;
-      state.hasUnleased = request.isMaintenance === true;
-      state.leases.clear();
-      state.nodes.clear();
-      state.load();
-      // Revisions answered but not stored before a crash are not given again.
-      state.rev += REV_GAP;
-      const base = { type: state.tables.type, location: state.tables.location, storeId, epoch };
-      this.#info = { ...base, format, isDurable: state.tables.isDurable, recovered: [] };
-      if (!request.isMaintenance) checkOpening(state.mark, state.tables.location);
-      const opening = this.#group.run(request.at, request.isMaintenance ? () => [] : recover);
-      await this.#group.drain();
-      const { rev, value } = await opening;
-      return this.#info = { ...this.#info, rev, recovered: value };
+      const there = this.#info ?? await this.#opening;
+      if (there) return { ...there, recovered: [] };
+      this.#opening = this.#owner.open(request);
+      return this.#info = await this.#opening;
     } catch (error) {
       this.#openCount -= 1;
-      this.#info = null;
-      state.tables.close();
       throw error;
+    } finally {
+      this.#opening = null;
     }
   }
 
@@ -129,8 +115,8 @@ export class LedgerStore extends LedgerReader implements Store {
     this.#openCount -= 1;
     if (this.#openCount > 0) return;
     this.#info = null;
-    await this.#group.drain();
-    this.#state.tables.close();
+    await this.#owner.clocks?.close?.();
+    await this.#owner.close();
   }
 
   enqueue(request: { readonly at: Instant; readonly instances: readonly NewInstance[] }) {
@@ -143,7 +129,12 @@ export class LedgerStore extends LedgerReader implements Store {
   }
 
   claim(request: ClaimRequest) {
-    return this.#write("claim", request.at, (state, moment) => claim(state, moment, request), LATE);
+    return this.#write(
+      "claim",
+      request.at,
+      (state, moment) => claim(state, moment, request),
+      CLAIM,
+    );
   }
 
   renew(request: RenewRequest) {
@@ -176,7 +167,7 @@ export class LedgerStore extends LedgerReader implements Store {
 
   quietMs(at: Instant): number {
     if (!this.#info || this.#state.tables.shared) return 0;
-    return quietMs(this.#state, this.#group.momentOf(at));
+    return quietMs(this.#state, this.#owner.momentOf(at));
   }
 
   redrive(request: Parameters<Store["redrive"]>[0]) {
@@ -190,7 +181,7 @@ export class LedgerStore extends LedgerReader implements Store {
 
   advance(request: { readonly at: Instant; readonly advances: readonly Advance[] }) {
     const { at, advances } = request;
-    return this.#write("advance", at, (state, moment) => advance(state, moment, advances), NEW);
+    return this.#write("advance", at, (state, moment) => advance(state, moment, advances), ADVANCE);
   }
 
   backfill(request: { readonly at: Instant; readonly backfill: Backfill }) {
@@ -207,7 +198,7 @@ export class LedgerStore extends LedgerReader implements Store {
       "write a schedule",
       request.at,
       (state) => putSchedule(state, request),
-      NEW,
+      request.isByClock ? CORRECT_SCHEDULE : NEW,
     );
   }
 
@@ -220,15 +211,16 @@ export class LedgerStore extends LedgerReader implements Store {
     );
   }
 
-  async dueSchedules(request: DueSchedulesRequest) {
-    const state = this.reader("list due schedules");
-    checkLimit(request.limit, "list due schedules");
-    const moment = this.#group.momentOf(request.at);
-    return state.tables.schedules.due(state.dueBy(moment, request), request);
+  dueSchedules(request: DueSchedulesRequest) {
+    return this.read("list due schedules", (state) => {
+      checkLimit(request.limit, "list due schedules");
+      const moment = this.#owner.momentOf(request.at);
+      return state.tables.schedules.due(state.dueBy(moment, request), request);
+    }, "own");
   }
 
-  async stats(): Promise<StoreStats> {
-    return countInstances(this.reader("count instances"));
+  stats() {
+    return this.read("count instances", countInstances);
   }
 
   correctTimes(request: { readonly at: Instant; readonly ids: readonly string[] }) {
@@ -248,12 +240,14 @@ export class LedgerStore extends LedgerReader implements Store {
   }
 
   async clearInstances(request: Parameters<Store["clearInstances"]>[0]) {
-    const ids = await findCleared(this.reader("delete instances"), request, () => this.turn());
+    const find = (state: LedgerState) => findCleared(state, request, () => this.turn());
+    const ids = await this.read("delete instances", find);
     return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
   }
 
   async clearLogs(request: Parameters<Store["clearLogs"]>[0]) {
-    const places = await findLogs(this.reader("delete logs"), request, () => this.turn());
+    const find = (state: LedgerState) => findLogs(state, request, () => this.turn());
+    const places = await this.read("delete logs", find);
     return await this.#write("delete logs", request.at, (state) => removeLogs(state, places));
   }
 
@@ -280,14 +274,21 @@ export class LedgerStore extends LedgerReader implements Store {
     }, NEW);
   }
 
-  async listPauses() {
-    const pauses = [...this.reader("list pauses").pauses.values()];
-    return pauses.filter(({ until }) => until === null || until > this.#lastWallMs);
+  listPauses() {
+    return this.read("list pauses", ({ pauses }) => {
+      const isLive = (until: number | null) => until === null || until > this.#lastWallMs;
+      return [...pauses.values()].filter(({ until }) => isLive(until));
+    });
   }
 
-  joinNode(request: Parameters<Store["joinNode"]>[0]) {
-    const { at } = request;
-    return this.#write("join", at, (state, moment) => joinNode(state, moment, request), ALWAYS);
+  async joinNode(request: Parameters<Store["joinNode"]>[0]) {
+    const { at, id, leaseMs } = request;
+    const { clocks } = this.#owner;
+    clocks?.joining?.(id);
+    const join = (state: LedgerState, moment: Moment) => joinNode(state, moment, request);
+    const joined = await this.#write("join", at, join, ALWAYS);
+    await clocks?.joined?.(id, leaseMs);
+    return joined;
   }
 
   reportNode(request: Parameters<Store["reportNode"]>[0]) {
@@ -295,13 +296,21 @@ export class LedgerStore extends LedgerReader implements Store {
     return this.#write("report", at, (state, moment) => reportNode(state, moment, request), REPORT);
   }
 
-  leaveNode(request: Parameters<Store["leaveNode"]>[0]) {
-    const { at } = request;
-    return this.#write("leave", at, (state, moment) => leaveNode(state, moment, request), ALWAYS);
+  async leaveNode(request: Parameters<Store["leaveNode"]>[0]) {
+    await this.#owner.clocks?.left?.(request.id);
+    const leave = (state: LedgerState, moment: Moment) => leaveNode(state, moment, request);
+    return await this.#write("leave", request.at, leave, ALWAYS);
   }
 
-  async listNodes(request: { readonly at: Instant }) {
-    return listNodes(this.reader("list nodes"), this.#group.momentOf(request.at));
+  listNodes(request: { readonly at: Instant }) {
+    return this.read("list nodes", (state) => {
+      const records = listNodes(state, this.#owner.momentOf(request.at));
+      const { clocks } = this.#owner;
+      return records.map((record) => {
+        const skewMs = clocks?.skewOf?.(record.id);
+        return skewMs === undefined ? record : { ...record, skewMs };
+      });
+    });
   }
 
   setNodeWorkers(request: Parameters<Store["setNodeWorkers"]>[0]) {
@@ -312,33 +321,44 @@ export class LedgerStore extends LedgerReader implements Store {
     );
   }
 
-  async nextDue(request: NextDueRequest) {
-    const state = this.reader("look for what is due");
-    const at = this.#options.clock?.() ?? request.at;
-    return { at: at.wallMs, ...nextDue(state, this.#group.momentOf(at), request) };
+  nextDue(request: NextDueRequest) {
+    return this.read("look for what is due", (state) => {
+      const moment = this.#owner.momentOf(request.at);
+      return { at: moment.wallMs, ...nextDue(state, moment, request) };
+    }, "own");
   }
 
-  async blockOf(request: NextDueRequest & { readonly id: string }) {
-    const state = this.reader("look for what blocks an instance");
-    return blockOf(state, this.#group.momentOf(request.at), request);
+  blockOf(request: NextDueRequest & { readonly id: string }) {
+    const find = (state: LedgerState) => blockOf(state, this.#owner.momentOf(request.at), request);
+    return this.read("look for what blocks an instance", find);
   }
 
-  async blocks(request: NextDueRequest) {
-    const state = this.reader("look for what is blocked");
-    return listBlocks(state, this.#group.momentOf(request.at), request);
+  blocks(request: NextDueRequest) {
+    const find = (state: LedgerState) =>
+      listBlocks(state, this.#owner.momentOf(request.at), request);
+    return this.read("look for what is blocked", find, "own");
   }
 
   subscribe(listener: (hint: ChangeHint) => void): () => void {
     return this.#listeners.add(listener);
   }
 
-  /** Resolves when this object knows everything that anybody was answered. */
-  protected synced(): Promise<void> {
-    return Promise.resolve();
+  protected async read<T>(
+    action: string,
+    read: (state: LedgerState) => T | Promise<T>,
+    freshness: Freshness = "committed",
+  ): Promise<T> {
+    if (this.#owner.refresh) await this.#owner.refresh(freshness);
+    if (!this.#info) throw closedError(action);
+    return await read(this.#state);
+  }
+
+  protected get storeId(): string {
+    return this.#info!.storeId;
   }
 
   protected turn(): Promise<void> {
-    return new Promise((resolve) => this.#options.defer ? this.#options.defer(resolve) : resolve());
+    return this.#owner.turn();
   }
 
   #write<T>(
@@ -348,20 +368,19 @@ export class LedgerStore extends LedgerReader implements Store {
     options: OperationKind = {},
   ): Promise<Committed<T>> {
     if (!this.#info) return Promise.reject(closedError(action));
-    return this.#group.run(at, (state, moment) => {
+    const { clocks } = this.#owner;
+    if (clocks && options.clockUse !== undefined) {
+      try {
+        clocks.check(options.clockUse);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return this.#owner.run(at, (state, moment) => {
       this.#lastWallMs = moment.wallMs;
-      checkMark(state, moment, action, options.reach ?? "begun");
+      checkMark(state, moment, action, options.allowedDuring ?? "begun");
       return operation(state, moment);
     }, options);
-  }
-
-  protected reader(action: string): LedgerState {
-    if (!this.#info) throw closedError(action);
-    return this.#state;
-  }
-
-  protected get storeId(): string {
-    return this.#info!.storeId;
   }
 
   #publish(): void {

@@ -1,4 +1,4 @@
-import type { Head, KindTable, Tables } from "../ledger/tables/tables.ts";
+import type { Head, KindTable, OwnedTables } from "../ledger/tables/tables.ts";
 import type { KindCounts } from "../ledger/tables/row.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
@@ -23,7 +23,7 @@ class MemoryKinds implements KindTable {
 }
 
 /** Tables in this process's memory. Nothing fails, so nothing is ever rolled back. */
-export class MemoryTables implements Tables {
+export class MemoryTables implements OwnedTables {
   readonly type = "memory";
   readonly location = "memory:";
   readonly isDurable = false;

@@ -1,5 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
+import type { PeerClocks } from "../ledger/owner.ts";
 import type { LedgerState } from "../ledger/state.ts";
 import { type ClockReport, NodeClocks } from "./node_clocks.ts";
 
@@ -12,7 +13,8 @@ const ANSWERS_MS_MAX = 6_000;
  * Compares the clocks of the nodes by rows that each writes with its reports, for a medium that has no means of its own: one whose
  * clock is too far from those of most of its live peers claims nothing, fires nothing and takes nothing back.
  */
-export class ClockWatch {
+export class ClockWatch implements PeerClocks {
+  readonly #state: LedgerState;
   readonly #maxSkewMs: number;
   readonly #now: () => Instant;
   #joinedMs = 0;
@@ -20,17 +22,18 @@ export class ClockWatch {
   #clocks: NodeClocks | null = null;
 
   /** @param now this node's clocks */
-  constructor(maxSkewMs: number, now: () => Instant) {
+  constructor(state: LedgerState, maxSkewMs: number, now: () => Instant) {
+    this.#state = state;
     this.#maxSkewMs = maxSkewMs;
     this.#now = now;
   }
 
   /** This process is the node from now on; its peers' clocks are not known yet. */
-  join(id: string, state: LedgerState): void {
+  joining(id: string): void {
     this.#self = id;
     this.#joinedMs = this.#now().monotonicMs;
     this.#clocks = new NodeClocks(id, this.#maxSkewMs);
-    for (const peer of this.#liveOf(state)) this.#clocks.heard(peer, UNKNOWN, null);
+    for (const peer of this.#livePeers()) this.#clocks.heard(peer, UNKNOWN, null);
   }
 
   /** What this node says of its clock in its row; null for the row of another. */
@@ -48,9 +51,9 @@ export class ClockWatch {
   }
 
   /** @throws JobError `unavailable` while this node's clock is too far from those of most live peers, or may be */
-  check(state: LedgerState, action: string): void {
+  check(action: string): void {
     if (!this.#clocks) return;
-    this.#clocks.keep(this.#liveOf(state));
+    this.#clocks.keep(this.#livePeers());
     const isNew = this.#now().monotonicMs - this.#joinedMs < ANSWERS_MS_MAX;
     if (isNew && !this.#clocks.haveAllAnswered) {
       throw new JobError("unavailable", `Cannot ${action}: the peers' clocks are not known yet`);
@@ -68,8 +71,10 @@ export class ClockWatch {
     );
   }
 
-  #liveOf({ nodes }: LedgerState): ReadonlySet<string> {
+  #livePeers(): ReadonlySet<string> {
     const { monotonicMs } = this.#now();
-    return new Set([...nodes].filter(([, { untilMs }]) => untilMs > monotonicMs).map(([id]) => id));
+    return new Set(
+      [...this.#state.nodes].filter(([, { untilMs }]) => untilMs > monotonicMs).map(([id]) => id),
+    );
   }
 }

@@ -10,7 +10,6 @@ import { HEAD } from "./keys.ts";
 import type { MediumCommit, ReplicaMedium } from "./medium.ts";
 import type { Replica } from "./replica.ts";
 import type { Patience } from "./unreachable.ts";
-import type { ReplicaTables } from "./tables.ts";
 
 /** Operations of one commit at most. */
 const OPERATIONS_MAX = 1_000;
@@ -19,19 +18,6 @@ const CHANGES_MAX = 1_000;
 const CHARACTERS_MAX = 1_000_000;
 /** Waits before a commit that is undecided is sent again. */
 const BACKOFF = { firstMs: 10, longestMs: 1_000 };
-
-/** What an owner works with. */
-export interface ReplicaOwnerOptions {
-  readonly medium: ReplicaMedium;
-  readonly tables: ReplicaTables;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Counts in place of the callers' clocks. */
-  readonly now: (() => Instant) | undefined;
-  /** Tells this process apart from every other writer. */
-  readonly writer: string;
-  readonly publish: () => void;
-}
 
 /** A request, kept until it is answered. */
 export interface Operation {

@@ -1,8 +1,10 @@
 import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
-import type { Instant, Timer } from "../../platform/clock.ts";
-import type { LedgerOwner } from "../ledger/group.ts";
+import type { Clock, Instant, Timer } from "../../platform/clock.ts";
+import type { Random } from "../../platform/random.ts";
 import { checkOpening } from "../ledger/maintenance/marks.ts";
-import type { LedgerState, Moment } from "../ledger/state.ts";
+import { recoverNode } from "../ledger/operations/recover.ts";
+import type { Freshness, LedgerOwner, OperationOptions, PeerClocks } from "../ledger/owner.ts";
+import { LedgerState, type Moment, momentBy } from "../ledger/state.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import {
   type Answer,
@@ -14,20 +16,35 @@ import {
   newFlight,
   type Operation,
   operationsOf,
-  type ReplicaOwnerOptions,
   runGroup,
   sendCommit,
   unwrittenFlight,
 } from "./flight.ts";
 import { AbandonedClaims, releaseClaims } from "./abandoned_claims.ts";
+import { ClockWatch } from "./clock_watch.ts";
 import { findHead, hasCommit } from "./head.ts";
-import type { MediumChange } from "./medium.ts";
-import { recoverNode } from "./recover_node.ts";
-import { momentAt, Replica } from "./replica.ts";
+import type { MediumChange, MediumListener, ReplicaMedium } from "./medium.ts";
+import { Replica } from "./replica.ts";
+import { ReplicaTables } from "./tables.ts";
 import { TurnTaking } from "./turn_taking.ts";
 import { cannotReach, Patience, reachError, unreachable } from "./unreachable.ts";
 import { Waiters } from "./waiters.ts";
-import { watchMedium } from "./watch_medium.ts";
+
+/** What a replicated store is made of. */
+export interface ReplicaOptions {
+  readonly medium: ReplicaMedium;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Replaces the callers' clocks: for tests. */
+  readonly now?: (() => Instant) | undefined;
+  /**
+   * A node whose clock is further from those of most of its peers claims nothing, fires nothing and
+   * takes nothing back. Clocks are compared by rows of the medium. Absent: they are not.
+   */
+  readonly maxSkewMs?: number | undefined;
+  /** Compares them by the medium's own means instead. */
+  readonly clocks?: PeerClocks | undefined;
+}
 
 /** Operations that wait at most: beyond, they are refused at once. */
 const WAITING_MAX = 50_000;
@@ -40,7 +57,13 @@ const LOOK_MS = 100;
  * is answered is committed, and what was read is as new as the last commit of anybody.
  */
 export class ReplicaOwner implements LedgerOwner {
-  readonly #options: ReplicaOwnerOptions;
+  readonly state: LedgerState;
+  readonly tables: ReplicaTables;
+  readonly clocks: PeerClocks | undefined;
+  readonly #options: ReplicaOptions;
+  readonly #publish: () => void;
+  /** Distinguishes this process from every other writer. */
+  readonly #writer: string;
   readonly #replica: Replica;
   readonly #patience: Patience;
   readonly #waiters: Waiters;
@@ -58,9 +81,19 @@ export class ReplicaOwner implements LedgerOwner {
   #isScheduled = false;
   #look: Timer | null = null;
 
-  constructor(state: LedgerState, options: ReplicaOwnerOptions) {
+  /** @param publish called after each commit, and after those of other owners */
+  constructor(options: ReplicaOptions, publish: () => void) {
     this.#options = options;
-    const { clock, medium, tables, writer } = options;
+    this.#publish = publish;
+    const { clock, medium, now, maxSkewMs } = options;
+    const tables = this.tables = new ReplicaTables(medium);
+    const state = this.state = new LedgerState(tables, { hasOwnClock: now !== undefined });
+    if (maxSkewMs !== undefined) {
+      tables.clocks = new ClockWatch(state, maxSkewMs, now ?? (() => clock.now()));
+    }
+    this.clocks = options.clocks ?? tables.clocks ?? undefined;
+    const writer = [...options.random.bytes(9)].map((byte) => byte.toString(36)).join("");
+    this.#writer = writer;
     this.#patience = new Patience(medium);
     this.#abandoned = new AbandonedClaims(writer);
     const momentOf = () => this.momentOf(clock.now());
@@ -97,12 +130,12 @@ export class ReplicaOwner implements LedgerOwner {
   run<T>(
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
-    options: { readonly canBeLate?: boolean } = {},
+    options: OperationOptions = {},
   ): Promise<Committed<T>> {
     return this.#add(at, operation, options);
   }
 
-  async drain(): Promise<void> {
+  async close(): Promise<void> {
     while (this.#queue.length > 0 || this.#flight) await this.#waiters.moved();
     this.#status = "closed";
     this.#stopWatch?.();
@@ -115,11 +148,22 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   momentOf(at: Instant): Moment {
-    return momentAt(this.#replica.state, this.#options.now?.() ?? at);
+    return momentBy(this.#options.now?.() ?? at, this.state.at);
+  }
+
+  refresh(freshness: Freshness): Promise<void> {
+    return freshness === "own" ? this.#settled() : this.#synced();
+  }
+
+  /** A long read continues once the operations that ran meanwhile are decided. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.defer(() => void this.#settled().then(resolve, resolve));
+    });
   }
 
   /** Resolves when what this owner has run is decided. */
-  async settled(): Promise<void> {
+  async #settled(): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (this.#status === "closed" || (this.#status === "live" && !this.#flight)) return;
     this.#lookLater();
@@ -127,7 +171,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   /** Resolves when the replica has everything that anybody was answered before. */
-  async synced(): Promise<void> {
+  async #synced(): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (this.#status === "closed") return;
     this.#lookLater();
@@ -165,7 +209,7 @@ export class ReplicaOwner implements LedgerOwner {
     try {
       if (this.#replica.takeIn()) {
         this.#turns.note();
-        this.#options.publish();
+        this.#publish();
         this.#returnClaims();
       }
     } catch (thrown) {
@@ -179,7 +223,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   #start(): void {
-    const { medium, writer } = this.#options;
+    const { medium } = this.#options;
     const momentOf = (at: Instant) => this.momentOf(at);
     let answers: readonly Answer[];
     try {
@@ -193,7 +237,11 @@ export class ReplicaOwner implements LedgerOwner {
     }
     this.#queue = this.#queue.slice(answers.length);
     const number = ++this.#flightCount;
-    const flight = newFlight(this.#replica, answers, { writer, number, sentMs: this.#nowMs() });
+    const flight = newFlight(this.#replica, answers, {
+      writer: this.#writer,
+      number,
+      sentMs: this.#nowMs(),
+    });
     if (flight) void this.#send(flight);
     else this.#answerUnwritten(answers);
   }
@@ -224,7 +272,7 @@ export class ReplicaOwner implements LedgerOwner {
       if (answer.operation.canBeLate) answerOne(answer, rev);
       else left.push([answer, rev]);
     }
-    this.#options.publish();
+    this.#publish();
     if (left.length === 0) return this.#schedule();
     const flight = unwrittenFlight(this.#replica, left.map(([answer]) => answer));
     this.#flight = flight;
@@ -248,7 +296,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#replica.landed(next, flight.head);
     this.#returnClaims();
     answerAll(flight.answers, next);
-    this.#options.publish();
+    this.#publish();
     this.#turns.rest(flight.sentMs);
     this.#schedule();
   }
@@ -265,7 +313,7 @@ export class ReplicaOwner implements LedgerOwner {
   #fail(flight: Flight, error: JobError): void {
     this.#flight = null;
     if (flight.commit) this.#replica.takeBack();
-    this.#abandoned.note(flight, this.#options.tables);
+    this.#abandoned.note(flight, this.tables);
     for (const operation of operationsOf(flight)) operation.reject(error);
     this.#schedule();
   }
@@ -303,7 +351,7 @@ export class ReplicaOwner implements LedgerOwner {
     const flight = this.#flight;
     if (flight?.commit?.next === change.version) {
       const head = findHead(change);
-      const isOurs = head && hasCommit(head, this.#options.writer, flight.number);
+      const isOurs = head && hasCommit(head, this.#writer, flight.number);
       if (isOurs) return this.#landed(flight);
       this.#lost(flight);
     }
@@ -321,7 +369,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   async #reloadUntilDone(): Promise<void> {
-    const { clock, random, writer, publish } = this.#options;
+    const { clock, random } = this.#options;
     const openings = this.#openings;
     const isOver = () => this.#status !== "loading" || this.#openings !== openings;
     for (let tries = 1, isDone = false; !isDone; tries++) {
@@ -341,11 +389,11 @@ export class ReplicaOwner implements LedgerOwner {
     const flight = this.#flight;
     this.#flight = null;
     this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
-    if (flight && hasCommit(this.#replica.head, writer, flight.number)) {
+    if (flight && hasCommit(this.#replica.head, this.#writer, flight.number)) {
       answerAll(flight.answers, flight.commit!.next);
     } else if (flight) this.#queue = [...operationsOf(flight), ...this.#queue];
     this.#goLive();
-    publish();
+    this.#publish();
     this.#returnClaims();
   }
 
@@ -397,4 +445,36 @@ export class ReplicaOwner implements LedgerOwner {
   #nowMs(): number {
     return this.#options.clock.now().monotonicMs;
   }
+}
+
+/**
+ * Watch a medium of any author: a lost or stopped watch reports nothing more.
+ *
+ * @param failed called when `changed` throws
+ */
+function watchMedium(
+  medium: ReplicaMedium,
+  from: number,
+  { changed, lost, failed }: MediumListener & { readonly failed: (thrown: unknown) => void },
+): () => void {
+  let isCurrent = true;
+  const stop = medium.watch(from, {
+    changed: (change) => {
+      if (!isCurrent) return;
+      try {
+        changed(change);
+      } catch (thrown) {
+        failed(thrown);
+      }
+    },
+    lost: (error) => {
+      if (!isCurrent) return;
+      isCurrent = false;
+      lost(error);
+    },
+  });
+  return () => {
+    isCurrent = false;
+    stop();
+  };
 }

@@ -1,6 +1,5 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import type { Instant } from "../../platform/clock.ts";
-import { type LedgerState, type Moment, momentBy } from "../ledger/state.ts";
+import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { OpenRequest } from "../store.ts";
 import { applyChanges } from "./apply_changes.ts";
 import { checkHead, findHead, firstHead, type Head, REV_STEP } from "./head.ts";
@@ -188,11 +187,6 @@ export class Replica {
     state.seq = seq;
     state.epoch = epoch;
   }
-}
-
-/** The moment of an operation that was asked for at `at`. */
-export function momentAt(state: LedgerState, at: Instant): Moment {
-  return momentBy(at, state.at);
 }
 
 function otherStore(location: string): JobError {

@@ -80,16 +80,6 @@ export class ReplicaTables implements Tables {
     this.#extras.clear();
   }
 
-  open(): never {
-    throw new Error("A replica is loaded by its owner");
-  }
-
-  close(): void {}
-
-  begin(): boolean {
-    return true;
-  }
-
   commit(head: Head): void {
     this.#head = head;
     this.journal.clear();

@@ -47,10 +47,13 @@ export class SqliteReader extends LedgerReader {
     if (this.#isOpen) this.#tables.rest();
   }
 
-  protected reader(action: string): LedgerState {
+  protected async read<T>(
+    action: string,
+    read: (state: LedgerState) => T | Promise<T>,
+  ): Promise<T> {
     if (!this.#isOpen) throw closedError(action);
     this.#refresh();
-    return this.#state;
+    return await read(this.#state);
   }
 
   protected get storeId(): string {

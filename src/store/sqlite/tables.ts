@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import type { Head, Tables } from "../ledger/tables/tables.ts";
+import type { Head, OwnedTables } from "../ledger/tables/tables.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { SqliteEndedAttempts } from "./ended_attempts.ts";
 import { isBusy, toStoreError } from "./error.ts";
@@ -17,7 +17,7 @@ import { SqliteTicks } from "./ticks.ts";
 import { SqliteWaiting } from "./waiting.ts";
 
 /** Tables in one SQLite file that this process owns. */
-export class SqliteTables implements Tables {
+export class SqliteTables implements OwnedTables {
   readonly type = "sqlite";
   readonly location: string;
   readonly isDurable: boolean;

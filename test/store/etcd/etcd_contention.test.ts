@@ -6,7 +6,8 @@ import { completed } from "../../../src/conformance/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { EtcdStore } from "../../../src/store/etcd/store.ts";
+import { etcdStoreOn } from "../../../src/store/etcd/store.ts";
+import type { ReplicaStore } from "../../../src/store/replica/store.ts";
 import { createMedium } from "../../support/servers/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../../support/servers/etcd_server.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../support/servers/cutting_proxy.ts";
@@ -24,12 +25,12 @@ after(() => server.close());
 
 /** A node that asks again for what the store could not answer, as the manager does. */
 class Claimer {
-  readonly store: EtcdStore;
+  readonly store: ReplicaStore;
   readonly node: string;
 
   constructor(node: string, prefix: string, port = server.members[0]!.port) {
     this.node = node;
-    this.store = new EtcdStore({
+    this.store = etcdStoreOn({
       medium: createMedium([port], { prefix }),
       clock: systemClock,
       random: systemRandom,

@@ -3,7 +3,8 @@ import { after, before, test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { EtcdStore } from "../../../src/store/etcd/store.ts";
+import { etcdStoreOn } from "../../../src/store/etcd/store.ts";
+import type { ReplicaStore } from "../../../src/store/replica/store.ts";
 import type { NodeReport } from "../../../src/store/nodes.ts";
 import { createMedium } from "../../support/servers/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../../support/servers/etcd_server.ts";
@@ -37,12 +38,12 @@ const REPORT: NodeReport = {
 /** A node of a store, whose wall clock the test sets. */
 class TestNode {
   readonly id: string;
-  readonly store: EtcdStore;
+  readonly store: ReplicaStore;
   offMs = 0;
 
   constructor(id: string, prefix: string, port = server.members[0]!.port) {
     this.id = id;
-    this.store = new EtcdStore({
+    this.store = etcdStoreOn({
       medium: createMedium([port], { prefix }),
       clock: systemClock,
       random: systemRandom,

@@ -4,22 +4,24 @@ import type { Committed } from "../../store.ts";
 import { checkLimit } from "../checks.ts";
 import { markAt, setMark } from "./marks.ts";
 import { findProblems } from "./problems.ts";
+import type { Freshness } from "../owner.ts";
 import { readRecords, removeRecords, writeRecords } from "./records.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** How the records of a ledger are reached: by its own transactions and readers. */
+/** The operations and reads of a ledger. */
 export interface LedgerAccess {
   write<T>(
     action: string,
     at: Instant,
     operation: (state: LedgerState, moment: Moment) => T,
   ): Promise<Committed<T>>;
-  /** @throws JobError `unavailable` when it is not open */
-  reader(action: string): LedgerState;
+  read<T>(
+    action: string,
+    read: (state: LedgerState) => T | Promise<T>,
+    freshness?: Freshness,
+  ): Promise<T>;
   /** The wall time of the last operation, epoch ms. */
   lastWallMs(): number;
-  /** Resolves when what is read is as new as anything that anybody was answered. */
-  synced(): Promise<void>;
   /** Yields to everything else waiting in the event loop. */
   turn(): Promise<void>;
 }
@@ -33,8 +35,7 @@ export class LedgerRecords implements RecordStore {
   }
 
   async readRecords(request: { readonly after: RecordKey | null; readonly limit: number }) {
-    await this.#access.synced();
-    const page = readRecords(this.#access.reader("read records"), request);
+    const page = await this.#access.read("read records", (state) => readRecords(state, request));
     await this.#access.turn();
     return page;
   }
@@ -55,9 +56,9 @@ export class LedgerRecords implements RecordStore {
     );
   }
 
-  async getMark() {
-    await this.#access.synced();
-    return markAt(this.#access.reader("read the store's mark"), this.#access.lastWallMs());
+  getMark() {
+    const { lastWallMs, read } = this.#access;
+    return read("read the store's mark", (state) => markAt(state, lastWallMs()));
   }
 
   setMark(request: { readonly at: Instant; readonly mark: StoreMark | null }) {
@@ -70,9 +71,8 @@ export class LedgerRecords implements RecordStore {
 
   async findProblems({ limit }: { readonly limit: number }) {
     checkLimit(limit, "look for problems");
-    await this.#access.synced();
-    const state = this.#access.reader("look for problems");
-    return await findProblems(state, limit, () => this.#access.turn());
+    const { read, turn } = this.#access;
+    return await read("look for problems", (state) => findProblems(state, limit, turn));
   }
 
   removeOrphans({ at, limit }: { readonly at: Instant; readonly limit: number }) {
@@ -84,11 +84,16 @@ export class LedgerRecords implements RecordStore {
     });
   }
 
-  async size() {
-    return this.#access.reader("measure the store").tables.maintenance.size();
+  size() {
+    return this.#access.read(
+      "measure the store",
+      (state) => state.tables.maintenance.size(),
+      "own",
+    );
   }
 
-  async compact() {
-    this.#access.reader("compact the store").tables.maintenance.compact();
+  compact() {
+    const compact = (state: LedgerState) => state.tables.maintenance.compact();
+    return this.#access.read("compact the store", compact, "own");
   }
 }

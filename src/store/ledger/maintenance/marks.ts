@@ -4,45 +4,45 @@ import type { StoreMark } from "../../records.ts";
 import { markedError } from "../refusals.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** What a mark over the store does to an operation. */
-export type Reach =
-  /** Something new: refused from a draining on. */
+/** When an operation is allowed although the store has a mark. */
+export type Allowed =
+  /** It creates something: refused once the store drains for a move. */
   | "new"
-  /** What goes on with what was begun: refused when the store has moved. */
+  /** It continues what has begun: refused once the store has moved. */
   | "begun"
-  /** How a store is moved: never refused. */
+  /** It is part of a move: never refused. */
   | "moving";
 
-/** What stands over the store at a moment; a draining whose time has passed is nothing. */
+/** The store's mark at a moment; null for none, or for a drain whose time has passed. */
 export function markAt({ mark }: LedgerState, wallMs: number): StoreMark | null {
   return mark?.type === "draining" && mark.until <= wallMs ? null : mark;
 }
 
-/** @throws JobError `unavailable` when a mark keeps the operation from being done */
+/** @throws JobError `unavailable` if the store's mark forbids the operation */
 export function checkMark(
   state: LedgerState,
   moment: Moment,
   action: string,
-  reach: Reach,
+  allowed: Allowed,
 ): void {
-  if (state.mark === null || reach === "moving") return;
+  if (state.mark === null || allowed === "moving") return;
   const mark = markAt(state, moment.wallMs);
   if (mark === null || mark.type === "receiving") return;
-  if (mark.type === "draining" && reach === "begun") return;
+  if (mark.type === "draining" && allowed === "begun") return;
   throw markedError(action, mark);
 }
 
-/** Put a mark over the store, or take it away. */
+/** Set the store's mark, or remove it with null. */
 export function setMark(state: LedgerState, mark: StoreMark | null): StoreMark | null {
   state.isDirty = true;
   state.tables.maintenance.saveMark(mark);
   state.mark = mark;
-  // Claims begin or end by it, as by a pause.
+  // Like a pause, it starts or stops claims.
   state.hints.push({ type: "pauses" });
   return mark;
 }
 
-/** @throws JobError `conflict` when somebody opens a store that is being filled, or moved away */
+/** @throws JobError `conflict` if the store is being filled, or has moved */
 export function checkOpening(mark: StoreMark | null, location: string): void {
   if (mark?.type === "moved") {
     const place = placeOf(mark);

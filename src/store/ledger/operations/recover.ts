@@ -2,10 +2,10 @@ import type { Instance } from "../../../core/instance.ts";
 import { loseAttempt } from "../claiming/claims.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** Rows that an opening takes back at a time. */
+/** Rows taken back at a time. */
 const RECOVER_ROWS = 1_000;
 
-/** Every lease of an earlier opening is void: its instances are lost, without waiting. */
+/** Take back every claim of an earlier opening: its leases are void at once. */
 export function recover(state: LedgerState, moment: Moment): readonly Instance[] {
   // An opening is always stored, with its revision.
   state.isDirty = true;
@@ -20,4 +20,19 @@ export function recover(state: LedgerState, moment: Moment): readonly Instance[]
     }
   }
   return recovered;
+}
+
+/**
+ * Take back the claims of a node that opens a shared store, unless a session of its id may be live:
+ * then joining decides. Claims of other nodes keep their leases.
+ */
+export function recoverNode(
+  state: LedgerState,
+  moment: Moment,
+  node: string,
+): readonly Instance[] {
+  const session = state.nodes.get(node);
+  if (session && session.record.leftAt === null) return [];
+  const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === node);
+  return lost.map(({ row }) => loseAttempt(state, moment, row));
 }

@@ -255,7 +255,7 @@ export interface SharedTable {
 
 /**
  * Rows and their indexes by subject; the ledger gives them their meaning. All calls are synchronous.
- * Calls that write come between `begin` and `commit`. They throw JobError when the medium fails.
+ * Calls that write come before a `commit`. They throw JobError when the medium fails.
  */
 export interface Tables {
   readonly isDurable: boolean;
@@ -275,10 +275,6 @@ export interface Tables {
   /** Absent for a single owner. */
   readonly shared?: SharedTable;
 
-  open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
-  close(): void;
-  /** False when the medium is busy for the moment. */
-  begin(): boolean;
   commit(head: Head): void;
   rollback(): void;
   /** The head as last committed. */
@@ -287,4 +283,12 @@ export interface Tables {
   raiseEpoch(epoch: number): void;
   /** Called while nothing runs: release memory that only speeds up reading. */
   rest?(): void;
+}
+
+/** Tables that one process owns. */
+export interface OwnedTables extends Tables {
+  open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
+  close(): void;
+  /** Begin a transaction. @returns false when the medium is busy for the moment */
+  begin(): boolean;
 }

@@ -1,0 +1,56 @@
+import type { Instant } from "../../platform/clock.ts";
+import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
+import type { LedgerState, Moment } from "./state.ts";
+
+/** What an owner may know of an operation before it runs. */
+export interface OperationOptions {
+  /** If it writes nothing, its result may miss the latest writes of other owners. */
+  readonly canBeLate?: boolean;
+  /** True if it would not use the tables now: alone, it then costs a sole owner no transaction. */
+  readonly isIdle?: (state: LedgerState, moment: Moment) => boolean;
+}
+
+/**
+ * How new the state must be for a read: "committed" includes everything acknowledged to anyone
+ * before, "own" what this owner acknowledged.
+ */
+export type Freshness = "committed" | "own";
+
+/** Compares this node's clock with its peers', where due times go by the nodes' clocks. */
+export interface PeerClocks {
+  /** Called before a node of this process joins. */
+  joining?(id: string): void;
+  /** Called after it has joined. */
+  joined?(id: string, leaseMs: number): Promise<void>;
+  /** Called before it leaves, and at the end for those that have not. */
+  left?(id: string): Promise<void>;
+  close?(): Promise<void>;
+  /** @throws JobError `unavailable`, naming the action, if this node's clock may be wrong */
+  check(action: string): void;
+  /**
+   * How far a node's clock is from most others, ms; null if unknown. Undefined: nothing is compared.
+   */
+  skewOf?(id: string): number | null | undefined;
+}
+
+/** Owns the state of a ledger: opens it, and runs the operations on it. */
+export interface LedgerOwner {
+  readonly state: LedgerState;
+  /** Absent: one clock decides for all nodes, or there is one node. */
+  readonly clocks?: PeerClocks | undefined;
+  open(request: OpenRequest): Promise<StoreInfo>;
+  /** Finish the queued operations, then release the data. */
+  close(): Promise<void>;
+  /** Queue one operation; it must check before it writes. */
+  run<T>(
+    at: Instant,
+    operation: (state: LedgerState, moment: Moment) => T,
+    options?: OperationOptions,
+  ): Promise<Committed<T>>;
+  /** The moment of an operation at `at`. */
+  momentOf(at: Instant): Moment;
+  /** Resolves once the state is this new; absent for a sole owner, whose state always is. */
+  refresh?(freshness: Freshness): Promise<void>;
+  /** Resolves after everything else that waits in the event loop. */
+  turn(): Promise<void>;
+}
