@@ -1,6 +1,6 @@
 import type { Instance } from "../core/instance.ts";
 import type { Instant } from "../platform/clock.ts";
-import type { Committed } from "./store.ts";
+import type { Committed } from "./requests.ts";
 
 /** How long a node that is gone is still listed, in milliseconds. */
 export const NODE_KEPT_MS = 3_600_000;

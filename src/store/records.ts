@@ -3,7 +3,7 @@ import type { MovedTo } from "../core/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { EndedAttempt } from "./ledger/tables/row.ts";
-import type { Committed, Pause } from "./store.ts";
+import type { Committed, Pause } from "./requests.ts";
 
 /** The store's own numbers: a store that they are written to goes on from them, and never below its own. */
 export interface HeadRecord {

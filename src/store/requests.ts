@@ -1,0 +1,323 @@
+import type {
+  ErrorInfo,
+  Instance,
+  InstancePolicy,
+  LogEntry,
+  LogLevel,
+  Progress,
+  Reason,
+  StoredLogEntry,
+} from "../core/instance.ts";
+import type { ClaimLimits, UniqueRule } from "../core/job/limits.ts";
+import type { Overlap, ScheduleRecord, TickFate } from "../core/job/schedule.ts";
+import type { FinalState } from "../core/state.ts";
+import type { Instant } from "../platform/clock.ts";
+
+/** Most items of one request, page or batch. */
+export const BATCH_MAX = 1_000;
+/** How long before its due time something may be claimed, in milliseconds. */
+export const AHEAD_MS_MAX = 6;
+
+/** The result of a mutating operation, with its place in the store's history. */
+export interface Committed<T> {
+  /** Revision of the operation: strictly increasing within the store. */
+  readonly rev: number;
+  /** The store's time of the operation, epoch ms: never decreasing with `rev`. */
+  readonly at: number;
+  /**
+   * Monotonic ms of this process before which it cannot have happened; absent: the instant of the
+   * request.
+   */
+  readonly sentMs?: number;
+  readonly value: T;
+}
+
+/** A change, announced after the commit. Hints may be merged; losing one costs time, no instance. */
+export type ChangeHint =
+  | { readonly type: "instances"; readonly dueAt: number }
+  | { readonly type: "schedules" }
+  | { readonly type: "cancel"; readonly claims: readonly ClaimKey[] }
+  | { readonly type: "pauses" }
+  /** A node joined, left, serves other kinds, or should change its number of workers. */
+  | { readonly type: "nodes" }
+  /** A claim returned nothing because waiting instances are past their deadline: reap them first. */
+  | { readonly type: "deadlines" };
+
+/** An instance to accept. */
+export interface NewInstance extends InstancePolicy {
+  /** UUID chosen by the caller. Accepting the same id twice accepts it once. */
+  readonly id: string;
+  readonly kind: string;
+  readonly priority: number;
+  readonly queueKey: string;
+  readonly uniqueKey: string | null;
+  readonly argumentsJson: string;
+  readonly dueAt: number;
+  readonly scheduleId: string | null;
+  readonly scheduledFor: number | null;
+  readonly retryOf: string | null;
+  /**
+   * How long it keeps its unique key, and what happens to another with that key. Absent: until it is
+   * final, and other arguments are refused.
+   */
+  readonly unique?: UniqueRule;
+  /** Refused if this many of its kind are waiting; absent: never. */
+  readonly waitingMax?: number;
+  /** Epoch ms by which it must have ended; null for none. */
+  readonly deadlineAt: number | null;
+}
+
+/** The result of accepting one instance. */
+export interface EnqueueResult {
+  readonly instance: Instance;
+  /** New, or an existing instance with the same id or the same unique key. */
+  readonly outcome: "accepted" | "sameId" | "sameKey";
+  /** The waiting instance that it replaced, now canceled. */
+  readonly replaced?: Instance;
+}
+
+/** State transitions to return. All given conditions must match; times as in `InstanceQuery`. */
+export interface HistoryQuery {
+  readonly instanceId?: string;
+  readonly kind?: string;
+  readonly after?: number;
+  readonly before?: number;
+}
+
+/** Log lines to return. All given conditions must match. */
+export interface LogQuery extends HistoryQuery {
+  /** This level and above. */
+  readonly level?: LogLevel;
+}
+
+/** Log lines to follow. All given conditions must match. */
+export type LogTailQuery = Pick<LogQuery, "instanceId" | "kind" | "level">;
+
+/** The lines after a cursor. */
+export interface LogTail {
+  /** In the order written; may be empty although more lines follow. */
+  readonly items: readonly StoredLogEntry[];
+  /** Opaque; pass it to the next request. */
+  readonly cursor: string;
+  /** True if no line followed these. */
+  readonly isEnd: boolean;
+}
+
+/** Claims to make. */
+export interface ClaimRequest {
+  readonly at: Instant;
+  readonly node: string;
+  /** The kinds that the node can run; keep the same set object while it does not change. */
+  readonly kinds: ReadonlySet<string>;
+  /** Limits of the kinds; keep the same object while it does not change. */
+  readonly limits?: ClaimLimits;
+  readonly limit: number;
+  readonly leaseMs: number;
+  /**
+   * Epoch ms, at most {@link AHEAD_MS_MAX} after `at`: instances due until then are claimed too, and
+   * their node starts them no earlier than they are due. A store with a clock of its own ignores it.
+   */
+  readonly dueBy?: number;
+}
+
+/** Identifies one claim. */
+export interface ClaimKey {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** Leases to renew: for `leaseMs` from `at`. */
+export interface RenewRequest {
+  readonly at: Instant;
+  readonly node: string;
+  readonly claims: readonly ClaimKey[];
+  readonly leaseMs: number;
+}
+
+/** The result of renewing one claim. */
+export interface RenewResult extends ClaimKey {
+  /** "canceling": renewed, and a cancel was requested; "stale": the claim is no longer valid. */
+  readonly status: "renewed" | "canceling" | "stale";
+}
+
+/** The outcome of an attempt. If a cancel was requested, every outcome becomes Canceled. */
+export type Settlement = ClaimKey & {
+  /** Written in the same transaction. */
+  readonly logs: readonly LogEntry[];
+  /** Version of the code that ran; absent if none ran or it is unknown. */
+  readonly version?: string;
+  /** Absent if unchanged. */
+  readonly progress?: Progress;
+  readonly outcome:
+    | {
+      readonly type: "final";
+      readonly state: FinalState;
+      readonly reason: Reason;
+      readonly resultsJson: string | null;
+      readonly error: ErrorInfo | null;
+      /** True if the attempt counts as failed. */
+      readonly isFailure: boolean;
+    }
+    /** The attempt failed and another follows. */
+    | {
+      readonly type: "retry";
+      readonly dueAt: number;
+      readonly reason: Reason;
+      readonly error: ErrorInfo;
+    }
+    /** The worker was lost: due again at `dueAt`, or Terminated with reason "lost" past `crashesMax`. */
+    | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
+    /** Due again at `dueAt`: neither a failure nor a crash. */
+    | { readonly type: "snooze"; readonly dueAt: number }
+    /**
+     * Released unfinished, as by a drain: neither a failure nor a crash. With `isUnstarted` it never
+     * ran: the claim does not count as an attempt, and the history does not mention it.
+     */
+    | { readonly type: "release"; readonly dueAt: number; readonly isUnstarted?: boolean };
+};
+
+/** The result of one settlement. */
+export interface SettleResult extends ClaimKey {
+  /**
+   * "repeated": the same settlement was recorded before; "stale": the claim is no longer valid, and
+   * nothing was written.
+   */
+  readonly status: "settled" | "repeated" | "stale";
+  /** The instance after the operation; null if it does not exist. */
+  readonly instance: Instance | null;
+}
+
+/**
+ * Log lines of one claim. Fence 0 is for code that runs after a commit, without a claim.
+ */
+export interface LogAppend extends ClaimKey {
+  readonly logs: readonly LogEntry[];
+  /** Absent if unchanged. */
+  readonly progress?: Progress;
+}
+
+/** The result of running one instance again. */
+export interface RedriveResult {
+  /** The final instance after the operation; null if there is none. */
+  readonly past: Instance | null;
+  /** "repeated": it was run again before; "unfinished" and "gone": nothing was written. */
+  readonly outcome: "accepted" | "repeated" | "unfinished" | "gone";
+  /** The new instance, or that of the first time; null if it does not exist or was deleted. */
+  readonly instance: Instance | null;
+}
+
+/** One step of a recurring schedule: a compare-and-set on (generation, cursor). */
+export interface Advance {
+  readonly scheduleId: string;
+  readonly generation: number;
+  readonly expectedCursor: number;
+  readonly cursor: number;
+  readonly nextAt: number | null;
+  /**
+   * Ticks to fire, oldest first, each with `scheduleId` and `scheduledFor`. `skipReason` decides
+   * each one at that point of the transaction; a skipped tick is recorded with its reason. While an
+   * instance of the schedule is unfinished, overlap "queue" and "replace" accept another and hold it
+   * until those before it are final; "replace" cancels those before it, reason "replaced".
+   */
+  readonly fires: readonly NewInstance[];
+  /** Fates decided by the scheduler itself: missed, coalesced, skipped. */
+  readonly fates: readonly Omit<TickFate, "at" | "scheduleId">[];
+  readonly overlap: Overlap;
+  /**
+   * True if the ticks are catch-up: overlap "skip" too holds each one until those before it are
+   * final.
+   */
+  readonly isCatchUp?: boolean;
+  /**
+   * True if the tick is still to come, so that its instance can be claimed before its time. Such a
+   * step must fire exactly one tick that nothing blocks: a block may be gone by then. A store with a
+   * clock of its own makes no such step.
+   */
+  readonly isAhead?: boolean;
+  /** Version of the time zone database that `nextAt` was computed with. */
+  readonly tzVersion?: string;
+}
+
+/** Past ticks of a schedule to run after all. Its cursor does not move. */
+export interface Backfill {
+  readonly scheduleId: string;
+  /**
+   * Oldest first, each with `scheduleId` and `scheduledFor`. Ticks that have a run already, or whose
+   * unique key is taken, are left out. Unless overlap is "allow", each is held until those before it
+   * are final.
+   */
+  readonly fires: readonly NewInstance[];
+  readonly overlap: Overlap;
+}
+
+/** The result of one step of a schedule. */
+export interface AdvanceResult {
+  readonly scheduleId: string;
+  /**
+   * "conflict": another node was first, or the spec changed; "gone": no such schedule; "early": it is
+   * ahead, and must be asked for at its time. Only "advanced" has written anything.
+   */
+  readonly status: "advanced" | "conflict" | "gone" | "early";
+  readonly accepted: readonly Instance[];
+  /** Due times of skipped ticks; their fates give the reason. */
+  readonly skipped: readonly number[];
+  /** Instances that a tick replaced: canceled, or marked for it while they run. */
+  readonly replaced: readonly Instance[];
+}
+
+/** Schedules to return. All given conditions must match. */
+export interface ScheduleQuery {
+  readonly kind?: string;
+  readonly origin?: "config" | "runtime";
+  /** Include those removed from the config whose cursor is kept. */
+  readonly withRemoved?: boolean;
+}
+
+/** A schedule to write, and what must be stored for that. */
+export interface PutSchedule {
+  readonly at: Instant;
+  readonly record: ScheduleRecord;
+  readonly expectedGeneration: number | null;
+  readonly expectedCursor?: number;
+  /**
+   * True if it uses the node's clock, as a step does: refused with `unavailable` if that clock is
+   * too far from its peers'.
+   */
+  readonly isByClock?: boolean;
+}
+
+/** Due schedules to return: those with `nextAt` ≤ `at`. */
+export interface DueSchedulesRequest {
+  readonly at: Instant;
+  readonly limit: number;
+  /** Leave out this many, the earliest. */
+  readonly skip?: number;
+  /**
+   * Epoch ms, slightly after `at`: include those due until then. A store with a clock of its own
+   * ignores it.
+   */
+  readonly dueBy?: number;
+}
+
+/** A pause of claims. */
+export interface Pause {
+  /** The kind, or null for all. */
+  readonly kind: string | null;
+  /** Epoch ms; null until resumed. */
+  readonly until: number | null;
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** The node that asks when there will be something to do, with what it would claim. */
+export type NextDueRequest =
+  & Pick<ClaimRequest, "at" | "kinds">
+  & Partial<Pick<ClaimRequest, "node" | "limits">>;
+
+/** When there will be something to do, epoch ms; a time in the past means now. */
+export interface NextDue {
+  /** The store's time of this result, to measure the others against. */
+  readonly at: number;
+  readonly instanceAt: number | null;
+  readonly scheduleAt: number | null;
+}
